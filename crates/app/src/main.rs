@@ -1,0 +1,2 @@
+//! The program `ttm`.
+fn main() {}

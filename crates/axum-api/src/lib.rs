@@ -1,0 +1,1 @@
+//! The HTTP surface: health, metrics, tokens and history, from cached snapshots.

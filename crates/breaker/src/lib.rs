@@ -1,0 +1,1 @@
+//! Circuit breaker: admits, rejects and probes one outside dependency.

@@ -1,0 +1,1 @@
+//! The PairSource port over the DexScreener HTTP API.

@@ -1,0 +1,1 @@
+//! Guard: limiter, breaker, retry and deadline around one outside call.

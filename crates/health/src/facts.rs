@@ -1,0 +1,156 @@
+//! What the service measured, as plain data. It holds no judgement.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::ResourceSample;
+
+/// Everything that a report is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// When the facts were gathered.
+    pub at: Timestamp,
+    /// Time since the process started.
+    pub uptime: Duration,
+    /// Where the process is in its life.
+    pub phase: Phase,
+    /// The hot group.
+    pub hot: GroupFacts,
+    /// The cold group.
+    pub cold: GroupFacts,
+    /// Tokens scored in the last minute; none before the first minute is over.
+    pub tokens_per_minute: Option<f64>,
+    /// Last sample of the resources; none before the first.
+    pub resources: Option<ResourceSample>,
+    /// Connections of the store's pools: in use and at most.
+    pub database_connections: Option<(u32, u32)>,
+    /// The outside API.
+    pub api: ApiFacts,
+    /// The data's age.
+    pub data: DataFacts,
+    /// The store.
+    pub store: StoreFacts,
+}
+
+/// Where the process is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Until config, migrations and the first tick are done.
+    Starting,
+    /// At work.
+    Running,
+    /// Finishing what is in flight.
+    Stopping,
+}
+
+/// One scheduler group.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct GroupFacts {
+    /// Its interval.
+    pub interval: Duration,
+    /// When its last run ended.
+    pub last_run: Option<Timestamp>,
+    /// How long that run took.
+    pub processing_time: Option<Duration>,
+    /// Time since the group last made progress: work committed, or a scan that found nothing due.
+    pub since_progress: Option<Duration>,
+    /// Whether a run is under way.
+    pub running: bool,
+    /// Runs that were due while another was under way.
+    pub missed_runs: u64,
+    /// Tokens attempted by the last run.
+    pub attempted: u64,
+    /// Tokens that the last run could not refresh.
+    pub failed: u64,
+}
+
+/// The outside API over the last five minutes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ApiFacts {
+    /// Calls of the last five minutes.
+    pub calls: u64,
+    /// Those that failed.
+    pub errors: u64,
+    /// Mean response time; none without calls.
+    pub average_response_time: Option<Duration>,
+    /// 95th percentile; none without calls.
+    pub p95_response_time: Option<Duration>,
+    /// The breaker; none before the first call.
+    pub breaker: Option<BreakerState>,
+    /// Share of look-ups answered by a cache; none while there is no cache.
+    pub cache_hit_rate: Option<f64>,
+    /// Requests of the last minute.
+    pub requests_per_minute: Option<f64>,
+}
+
+/// The state of a breaker, as health cares about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Admits.
+    Closed,
+    /// Rejects.
+    Open,
+    /// Probes.
+    HalfOpen,
+    /// Held open by an operator.
+    ForcedOpen,
+    /// Switched off by an operator.
+    Disabled,
+}
+
+impl BreakerState {
+    /// The word of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::ForcedOpen => "forced_open",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// Age of the data, by lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DataFacts {
+    /// The hot lane.
+    pub hot: LaneFacts,
+    /// The cold lane.
+    pub cold: LaneFacts,
+    /// Tokens that the API does not know.
+    pub unlisted: u64,
+    /// Archived tokens.
+    pub archived: u64,
+}
+
+/// The tokens of one lane that the API knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LaneFacts {
+    /// How many.
+    pub tokens: u64,
+    /// How many were never observed.
+    pub never_observed: u64,
+    /// How many are older than their lane allows.
+    pub stale: u64,
+    /// Ages of the observed ones: median, 95th and 99th percentile, oldest.
+    pub ages: Option<[Duration; 4]>,
+}
+
+/// The store, as its writers saw it last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoreFacts {
+    /// Whether the last write or read worked; none before the first.
+    pub reachable: Option<bool>,
+    /// Since when it does not.
+    pub down_since: Option<Timestamp>,
+    /// Tokens whose newest state is not stored yet.
+    pub tokens_waiting: u64,
+    /// Samples that are not stored yet.
+    pub samples_waiting: u64,
+    /// Samples that were given up, counted since the start.
+    pub samples_dropped: u64,
+    /// The last error, without secrets.
+    pub last_error: Option<String>,
+}

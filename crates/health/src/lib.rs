@@ -1,0 +1,24 @@
+//! Health: facts about the service go in, status words and the contract's models come out.
+//!
+//! [`assess`] is the whole of it: [`Facts`] (what the service measured) and [`Thresholds`] (what is too much) give a
+//! [`Report`]. Missing data is `unknown`, never healthy; the worst part is the whole, except that an unknown optional
+//! part makes it degraded. The [`ResourceSource`] port measures the process; the [`HealthView`] port hands the last
+//! report to whoever answers questions.
+//!
+//! It knows nothing of HTTP, of tasks, or of the clock.
+
+mod assess;
+mod facts;
+mod model;
+mod port;
+mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod thresholds;
+
+pub use assess::assess;
+pub use facts::{ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, Phase, StoreFacts};
+pub use model::{ApisModel, FreshnessModel, GroupModel, LaneModel, Report, ResourcesModel, SchedulerModel, StoreModel};
+pub use port::{HealthView, ResourceError, ResourceSample, ResourceSource};
+pub use status::Status;
+pub use thresholds::{InvalidThreshold, Thresholds};

@@ -1,0 +1,157 @@
+//! The models of the contract, as plain data; the adapter that answers turns them into JSON with these names.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{BreakerState, Phase, Status};
+
+/// Everything that the health endpoints answer from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Time since the process started.
+    pub uptime: Duration,
+    /// Where the process is in its life.
+    pub phase: Phase,
+    /// The whole.
+    pub status: Status,
+    /// `/health/live`: false only on a critical stall.
+    pub live: bool,
+    /// `/health/ready`: false while starting, stopping, or with no store.
+    pub ready: bool,
+    /// `/health/startup`: true once config, migrations and the first tick are done.
+    pub started: bool,
+    /// `/health/scheduler`.
+    pub scheduler: SchedulerModel,
+    /// `/health/resources`.
+    pub resources: ResourcesModel,
+    /// `/health/apis`.
+    pub apis: ApisModel,
+    /// `/health/data-freshness`.
+    pub data: FreshnessModel,
+    /// The store's part of `/health/detailed`.
+    pub store: StoreModel,
+    /// One sentence for each thing that is not healthy, the worst first.
+    pub reasons: Vec<String>,
+}
+
+/// `/health/scheduler`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SchedulerModel {
+    /// The worst of the groups.
+    pub status: Status,
+    /// The hot group.
+    pub hot: GroupModel,
+    /// The cold group.
+    pub cold: GroupModel,
+    /// Tokens scored in the last minute.
+    pub tokens_processed_per_minute: Option<f64>,
+    /// Share of attempted tokens that the last runs could not refresh, 0 to 1; none before the first run.
+    pub error_rate: Option<f64>,
+    /// One sentence for each thing that is wrong with a group.
+    pub alerts: Vec<String>,
+}
+
+/// One group.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GroupModel {
+    /// How it is doing.
+    pub status: Status,
+    /// When its last run ended.
+    pub last_run: Option<Timestamp>,
+    /// How long that run took.
+    pub processing_time: Option<Duration>,
+    /// Runs that were due while another was under way.
+    pub missed_runs: u64,
+    /// Time since it last made progress.
+    pub since_progress: Option<Duration>,
+}
+
+/// `/health/resources`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ResourcesModel {
+    /// The worst of the figures.
+    pub status: Status,
+    /// Resident memory in MiB.
+    pub memory_usage_mb: Option<f64>,
+    /// Memory as a share of its limit, 0 to 100.
+    pub memory_usage_percent: Option<f64>,
+    /// Share of one core.
+    pub cpu_usage_percent: Option<f64>,
+    /// Share of the data path's file system.
+    pub disk_usage_percent: Option<f64>,
+    /// Connections in use and at most.
+    pub database_connections: Option<(u32, u32)>,
+    /// Open descriptors.
+    pub open_file_descriptors: Option<u64>,
+    /// How many may be open.
+    pub file_descriptor_limit: Option<u64>,
+}
+
+/// `/health/apis`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ApisModel {
+    /// How the API is doing; an API that is down is a warning, never critical for us.
+    pub status: Status,
+    /// Mean response time over five minutes.
+    pub average_response_time: Option<Duration>,
+    /// 95th percentile over five minutes.
+    pub p95_response_time: Option<Duration>,
+    /// Share of calls that failed over five minutes, 0 to 1.
+    pub error_rate: Option<f64>,
+    /// The breaker.
+    pub circuit_breaker_state: Option<BreakerState>,
+    /// Share of look-ups answered by a cache, 0 to 1.
+    pub cache_hit_rate: Option<f64>,
+    /// Requests of the last minute.
+    pub requests_per_minute: Option<f64>,
+}
+
+/// `/health/data-freshness`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FreshnessModel {
+    /// The worse of the lanes.
+    pub status: Status,
+    /// The hot lane.
+    pub hot: LaneModel,
+    /// The cold lane.
+    pub cold: LaneModel,
+    /// Tokens that the API does not know.
+    pub unlisted: u64,
+    /// Archived tokens.
+    pub archived: u64,
+}
+
+/// One lane's data.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LaneModel {
+    /// How fresh it is.
+    pub status: Status,
+    /// How many tokens it has.
+    pub tokens: u64,
+    /// How many were never observed.
+    pub never_observed: u64,
+    /// How many are older than their lane allows.
+    pub stale: u64,
+    /// Ages: median, 95th and 99th percentile, oldest.
+    pub ages: Option<[Duration; 4]>,
+}
+
+/// The store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoreModel {
+    /// Healthy when it answers, critical when it does not, unknown before the first call.
+    pub status: Status,
+    /// Since when it does not answer.
+    pub down_since: Option<Timestamp>,
+    /// Tokens whose newest state is not stored yet.
+    pub tokens_waiting: u64,
+    /// Samples that are not stored yet.
+    pub samples_waiting: u64,
+    /// Samples that were given up since the start.
+    pub samples_dropped: u64,
+    /// The last error, without secrets.
+    pub last_error: Option<String>,
+}

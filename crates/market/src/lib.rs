@@ -1,0 +1,36 @@
+//! The market: mints, pools, the hybrid momentum score, and the life of a token from its first sight to the archive.
+//!
+//! Pools come in as [`Pair`]s through the [`PairSource`] port. The [`Book`] turns what was observed of a token into
+//! its score, its lane (hot or cold) and its status, and the [`TokenStore`] port keeps the result. Everything between
+//! the ports is pure: time is an argument, and nothing is read, slept or spawned.
+//!
+//! It knows nothing of HTTP, SQL, rate limits or schedules.
+
+mod book;
+mod config;
+mod data_quality;
+mod event;
+mod mint;
+mod pair;
+mod pool;
+mod port;
+mod score;
+#[cfg(feature = "synthetic")]
+pub mod synthetic;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod token;
+
+pub use book::{Book, Observation};
+pub use config::{ConfigError, MarketConfig};
+pub use data_quality::DataQuality;
+pub use event::MarketEvent;
+pub use mint::{InvalidMint, Mint};
+pub use pair::{Pair, SkipReason, Skipped, TokenRef, Trades};
+pub use pool::{PoolSummary, summarize};
+pub use port::{
+    Added, MAX_BATCH, PairBatch, PairSource, PairSourceError, TokenPage, TokenQuery, TokenSort, TokenStore, TokenStoreError,
+    TokenView, TokenRow,
+};
+pub use score::{Components, Score, ScoreInputs, Smoothed, score};
+pub use token::{Basis, Lane, ScoreState, Token, TokenStatus, Unlisted};

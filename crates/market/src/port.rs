@@ -1,0 +1,232 @@
+//! The ports of the market: where pools come from, where tokens are kept, and who may look at them.
+//!
+//! The laws are numbered; `testing::conformance` checks each of them against every implementation.
+
+use std::error::Error;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use ttm_kernel::Epoch;
+
+use crate::{Basis, Components, Lane, Mint, Pair, Skipped, Token, TokenStatus};
+
+/// The API answers at most this many mints at once, and silently drops the rest.
+pub const MAX_BATCH: usize = 30;
+
+/// What one request brought: the usable pairs, in the order of the body, and the count of the others.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PairBatch {
+    /// Pairs whose base token was asked for.
+    pub pairs: Vec<Pair>,
+    /// Pairs that were left out, by reason.
+    pub skipped: Skipped,
+}
+
+/// A source of pools: the outside API.
+///
+/// Laws: (1) every pair's base is a mint that was asked for; (2) a mint without a pair was not found, which is not an
+/// error; (3) one call is at most one request, and dropping the future abandons it; (4) nothing is retried or cached
+/// inside: that is the caller's policy.
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait PairSource: Send + Sync {
+    /// The primary pool of each of up to [`MAX_BATCH`](crate::MAX_BATCH) unique mints.
+    async fn primary_pairs(&self, mints: &[Mint]) -> Result<PairBatch, PairSourceError>;
+
+    /// All pools of one mint (the API caps the list near 30).
+    async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError>;
+}
+
+/// Why a source gave no answer, as what the caller does next.
+#[derive(Debug, thiserror::Error)]
+pub enum PairSourceError {
+    /// Timeout, connection lost, 5xx: try again with backoff.
+    #[error("{message}")]
+    Transient {
+        /// What happened, without addresses or secrets.
+        message: String,
+        /// Not before, when the far side said so.
+        retry_after: Option<Duration>,
+        /// The adapter's own error.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// 429: every caller pauses.
+    #[error("rate limited by the API")]
+    RateLimited {
+        /// Not before, when the far side said so.
+        retry_after: Option<Duration>,
+    },
+    /// 401 or 403: the API refuses this client; retrying makes it worse.
+    #[error("the API refuses this client: {message}")]
+    Forbidden {
+        /// What the answer said.
+        message: String,
+    },
+    /// 400 or 404: this request is wrong, and stays wrong.
+    #[error("the API rejects the request: {message}")]
+    Rejected {
+        /// What the answer said.
+        message: String,
+    },
+    /// A body that is not what the API promises: counts as a failure, worth one more try.
+    #[error("unusable answer: {message}")]
+    Malformed {
+        /// What was wrong with it.
+        message: String,
+    },
+}
+
+/// How many mints of an addition were new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// Newly stored.
+    pub new: u64,
+    /// Archived before, monitored again now.
+    pub revived: u64,
+    /// Already there.
+    pub known: u64,
+}
+
+/// Keeps the tokens.
+///
+/// Laws:
+/// 1. What `save` or `add` acknowledged is returned by `load`, exactly (times to the microsecond), also after a crash.
+/// 2. `save` stores all or nothing, and is idempotent.
+/// 3. `save` under an epoch older than the newest claimed one stores nothing and returns [`TokenStoreError::Fenced`].
+/// 4. `save` never brings back a token that was removed.
+/// 5. `add` leaves a known token as it is, except that an archived one becomes monitored; duplicates count once.
+/// 6. `revision` changes whenever `add` or `remove` changed something, and never because of `save`.
+/// 7. `load` pages in the order of the mints; pages up to the end hold every token once.
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait TokenStore: Send + Sync {
+    /// Claims the next epoch; every older one is fenced off.
+    async fn claim(&self) -> Result<Epoch, TokenStoreError>;
+
+    /// Up to `limit` tokens with mints greater than `after`.
+    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, TokenStoreError>;
+
+    /// Stores the new state of tokens.
+    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError>;
+
+    /// Adds mints as monitored tokens, first seen at `at`.
+    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, TokenStoreError>;
+
+    /// Removes mints; how many there were.
+    async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError>;
+
+    /// A number that tells whether the set of tokens was edited from outside.
+    async fn revision(&self) -> Result<u64, TokenStoreError>;
+}
+
+/// Why the store did not do it, as what the caller does next.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenStoreError {
+    /// Unreachable, busy, timed out: keep the data and try again.
+    #[error("the token store does not answer: {message}")]
+    Transient {
+        /// What happened, without addresses or secrets.
+        message: String,
+    },
+    /// Another writer took over: stop writing.
+    #[error("epoch {epoch} is fenced off by a newer writer")]
+    Fenced {
+        /// The epoch of the refused write.
+        epoch: Epoch,
+    },
+    /// The store refuses this data, and will again: drop it and say so.
+    #[error("the token store refuses the data: {message}")]
+    Rejected {
+        /// What it said.
+        message: String,
+    },
+    /// The store's content or schema is not what it must be: stop touching it, call a person.
+    #[error("the token store is unusable: {message}")]
+    Corrupt {
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// One token as a reader sees it: `/api/v1/tokens` and `ttm tokens list`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenRow {
+    /// Its address.
+    pub mint: Mint,
+    /// Its symbol, once known.
+    pub symbol: Option<Box<str>>,
+    /// Raw score.
+    pub score: Option<f64>,
+    /// Smoothed score.
+    pub smoothed_score: Option<f64>,
+    /// Smoothed components.
+    pub components: Option<Components>,
+    /// What the score rests on.
+    pub basis: Option<Basis>,
+    /// How many pools counted.
+    pub pools: u32,
+    /// Which group asks for it; none when archived.
+    pub lane: Option<Lane>,
+    /// Where it is in its life.
+    pub status: TokenStatus,
+    /// Whether the API does not know it.
+    pub unlisted: bool,
+    /// When its pools were last observed.
+    pub updated_at: Option<Timestamp>,
+    /// Time since then.
+    pub age: Option<Duration>,
+    /// Whether that is longer than its lane allows.
+    pub stale: bool,
+}
+
+/// The order of a page of tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenSort {
+    /// Highest smoothed score first, then by mint.
+    #[default]
+    Score,
+    /// Longest without an observation first, then by mint.
+    Age,
+    /// By mint.
+    Mint,
+}
+
+/// A bounded question for tokens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TokenQuery {
+    /// At most this many rows.
+    pub limit: usize,
+    /// Rows after this one, as the page before named it in `next`.
+    pub cursor: Option<Mint>,
+    /// Only this lane.
+    pub lane: Option<Lane>,
+    /// Only this status.
+    pub status: Option<TokenStatus>,
+    /// The order.
+    pub sort: TokenSort,
+}
+
+/// A page of tokens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TokenPage {
+    /// The rows.
+    pub tokens: Vec<TokenRow>,
+    /// The cursor of the next page; none at the end.
+    pub next: Option<Mint>,
+}
+
+/// Looks at the tokens as last published by the work plane; never waits and never touches a store.
+///
+/// Laws: (1) pages follow the query's order and hold at most `limit` rows; (2) following `next` over an unchanged set
+/// gives every matching token once; (3) a cursor that no longer exists gives an empty last page.
+#[cfg_attr(feature = "testing", mockall::automock)]
+pub trait TokenView: Send + Sync {
+    /// One page.
+    fn page(&self, query: &TokenQuery) -> TokenPage;
+
+    /// One token.
+    fn get(&self, mint: &Mint) -> Option<TokenRow>;
+}
+

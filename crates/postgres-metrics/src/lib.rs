@@ -1,0 +1,1 @@
+//! The MetricStore port on PostgreSQL.

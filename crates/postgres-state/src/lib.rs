@@ -1,0 +1,1 @@
+//! The TokenStore port on PostgreSQL.

@@ -1,0 +1,1 @@
+//! Schedule: when each group runs, without overlap, and what it runs first.

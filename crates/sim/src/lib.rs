@@ -1,0 +1,1 @@
+//! The simulator: the production composition on a virtual clock under seeded faults.

@@ -1,0 +1,1 @@
+//! The ResourceSource port on sysinfo and the process files of Linux.

@@ -1,0 +1,1 @@
+//! Manual clock, seeded entropy and a recorder, for tests.

@@ -1,0 +1,1 @@
+//! The Runtime port on tokio.
