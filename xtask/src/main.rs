@@ -1,2 +1,64 @@
-//! The project's own tool.
-fn main() {}
+//! The project's own tool, run as `cargo xtask …`: everything that a developer or CI does with the workspace beyond
+//! plain cargo.
+//!
+//! It depends on no crate of ours, so it builds in seconds and still works when they do not compile.
+
+mod bench;
+mod ci;
+mod deny;
+mod phase;
+mod process;
+mod services;
+mod tally;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The project's own tool")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds and tests everything, PostgreSQL included, and closes with the sum over all test programs
+    Test(test::Options),
+    /// Starts a throw-away PostgreSQL, prints its URL and stops it on Ctrl-C
+    #[command(
+        after_help = "Example:\n  cargo xtask services\n  TTM_TEST_DATABASE_URL=<the printed URL> cargo test"
+    )]
+    Services,
+    /// Checks the dependency table, the manifests and the house rules of the sources
+    #[command(after_help = "Example:\n  cargo xtask tidy")]
+    Tidy,
+    /// Measures speed with the crates' benches
+    Bench(bench::Options),
+    /// Runs what CI runs: fmt, tidy, clippy, each crate alone, doc, deny, test
+    Ci(ci::Options),
+    /// Keeps a PostgreSQL running until standard input closes (the other half of `services` and `test`)
+    #[command(hide = true)]
+    KeepPostgres(services::KeepOptions),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Test(options) => test::run(&options),
+        Command::Services => services::run(),
+        Command::Tidy => tidy::run(),
+        Command::Bench(options) => bench::run(&options),
+        Command::Ci(options) => ci::run(&options),
+        Command::KeepPostgres(options) => services::keep(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

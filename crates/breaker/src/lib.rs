@@ -1,1 +1,27 @@
 //! Circuit breaker: admits, rejects and probes one outside dependency.
+//!
+//! A caller asks [`Breaker::admit`] for a [`Permit`], makes its call and reports how it ended. **Closed** admits; enough
+//! failures in a row make it **Open**, which rejects and says when to come back; then **HalfOpen** admits exactly as
+//! many probes as the config allows, closes when enough of them succeed and opens again, for longer, when one fails.
+//! An operator can hold the breaker **ForcedOpen** or **Disabled**, and always wins over a call's report: every
+//! transition begins a new *generation*, and the report of an earlier one is [`Verdict::Stale`].
+//!
+//! A permit that is dropped gives its place back; one that is leaked is written off after its lease. So a breaker is
+//! never stuck.
+//!
+//! It reads no clock (`now` is an argument, and never goes back inside: an older `now` counts as the newest seen), calls
+//! nobody back (transitions wait in a bounded queue for [`Breaker::poll_transition`]), and knows nothing of HTTP,
+//! retries or limits.
+
+mod breaker;
+mod config;
+mod event;
+mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use breaker::{Breaker, Permit};
+pub use config::{BreakerConfig, BreakerSettings, CountAs};
+pub use event::{
+    Counts, Outcome, RejectReason, Rejected, Snapshot, State, Transition, TransitionReason, Verdict,
+};

@@ -8,6 +8,7 @@ mod entropy;
 mod id;
 mod moment;
 mod runtime;
+mod setting;
 mod severity;
 
 pub use deadline::{DeadlineExceeded, within};
@@ -15,4 +16,5 @@ pub use entropy::Entropy;
 pub use id::{CorrelationId, Epoch};
 pub use moment::Moment;
 pub use runtime::{BoxFuture, Clock, Runtime, Task, TaskEnd};
+pub use setting::{InvalidSetting, SettingChecks};
 pub use severity::Severity;

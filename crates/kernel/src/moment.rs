@@ -42,6 +42,7 @@ impl Moment {
     }
 
     /// The moment `by` before this one, or the origin.
+    #[must_use]
     pub fn saturating_sub(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(nanos(by)))
     }

@@ -20,17 +20,19 @@ pub mod synthetic;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
+mod view;
 
 pub use book::{Book, Observation};
-pub use config::{ConfigError, MarketConfig};
+pub use config::{MarketConfig, MarketSettings};
 pub use data_quality::DataQuality;
 pub use event::MarketEvent;
 pub use mint::{InvalidMint, Mint};
 pub use pair::{Pair, SkipReason, Skipped, TokenRef, Trades};
 pub use pool::{PoolSummary, summarize};
 pub use port::{
-    Added, MAX_BATCH, PairBatch, PairSource, PairSourceError, TokenPage, TokenQuery, TokenSort, TokenStore, TokenStoreError,
-    TokenView, TokenRow,
+    Added, MAX_BATCH, PairBatch, PairSource, PairSourceError, TokenPage, TokenQuery, TokenRow, TokenSort,
+    TokenStore, TokenStoreError, TokenView,
 };
-pub use score::{Components, Score, ScoreInputs, Smoothed, score};
+pub use score::{Components, Score, ScoreInputs, Scored, Smoothed, score};
 pub use token::{Basis, Lane, ScoreState, Token, TokenStatus, Unlisted};
+pub use view::{page, row};

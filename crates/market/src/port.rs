@@ -119,6 +119,11 @@ pub trait TokenStore: Send + Sync {
 
     /// A number that tells whether the set of tokens was edited from outside.
     async fn revision(&self) -> Result<u64, TokenStoreError>;
+
+    /// Connections in use and at most, where the store has a pool of them. Never waits.
+    fn connections(&self) -> Option<(u32, u32)> {
+        None
+    }
 }
 
 /// Why the store did not do it, as what the caller does next.
@@ -229,4 +234,3 @@ pub trait TokenView: Send + Sync {
     /// One token.
     fn get(&self, mint: &Mint) -> Option<TokenRow>;
 }
-

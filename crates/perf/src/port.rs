@@ -35,6 +35,11 @@ pub trait MetricStore: Send + Sync {
 
     /// Which series there are.
     async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError>;
+
+    /// Connections in use and at most, where the store has a pool of them. Never waits.
+    fn connections(&self) -> Option<(u32, u32)> {
+        None
+    }
 }
 
 /// Why the store did not do it, as what the caller does next.

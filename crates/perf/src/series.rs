@@ -114,7 +114,11 @@ impl Sample {
     /// A sample; its time is cut to the microsecond, which is what stores keep.
     pub fn try_new(series: SeriesKey, at: Timestamp, value: f64) -> Result<Self, InvalidSample> {
         let at = Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at);
-        if value.is_finite() { Ok(Self { series, at, value }) } else { Err(InvalidSample { series, at, value }) }
+        if value.is_finite() {
+            Ok(Self { series, at, value })
+        } else {
+            Err(InvalidSample { series, at, value })
+        }
     }
 
     /// Its series.
@@ -139,7 +143,8 @@ mod tests {
 
     #[test]
     fn keys_are_checked_where_they_are_made() {
-        for good in ["a", "run.duration_ms{group=hot}", "token.score{mint=So1,component=tx-accel}", "api.p95"] {
+        for good in ["a", "run.duration_ms{group=hot}", "token.score{mint=So1,component=tx-accel}", "api.p95"]
+        {
             assert_eq!(good.parse::<SeriesKey>().map(|key| key.to_string()), Ok(good.to_owned()));
         }
         let parse = str::parse::<SeriesKey>;

@@ -1,1 +1,13 @@
-//! The MetricStore port on SQLite.
+//! The [`MetricStore`](ttm_perf::MetricStore) port on SQLite: one file, a real fsync at every commit, no server.
+//!
+//! One connection writes and a few read, so that readers never hold up the writer (WAL). A batch is one
+//! `BEGIN IMMEDIATE` transaction, which a dropped future rolls back. It knows nothing of what the series mean, and
+//! nothing of the tokens that may share its file.
+
+mod adapter;
+mod error;
+mod schema;
+mod statement;
+
+pub use adapter::SqliteMetricStore;
+pub use error::OpenError;

@@ -1,1 +1,13 @@
-//! The TokenStore port on SQLite.
+//! The [`TokenStore`](ttm_market::TokenStore) port on SQLite: one file, a real fsync at every commit, no server.
+//!
+//! One connection writes and a few read, so that readers never hold up the writer (WAL). Every write is one
+//! `BEGIN IMMEDIATE` transaction, which a dropped future rolls back. It knows nothing of scores or lanes, and
+//! nothing of the metrics that may share its file.
+
+mod adapter;
+mod convert;
+mod error;
+mod schema;
+
+pub use adapter::SqliteTokenStore;
+pub use error::OpenError;

@@ -1,1 +1,14 @@
-//! Manual clock, seeded entropy and a recorder, for tests.
+//! What a test needs to own time and chance: [`ManualClock`], [`SeededEntropy`], [`ManualRuntime`] and [`Recorder`].
+//!
+//! It depends on the kernel alone and knows no domain. The simulator, which explores interleavings and injects
+//! faults, has its own executor; the one here is the smallest that lets a test await something.
+
+mod clock;
+mod entropy;
+mod recorder;
+mod runtime;
+
+pub use clock::ManualClock;
+pub use entropy::SeededEntropy;
+pub use recorder::Recorder;
+pub use runtime::ManualRuntime;

@@ -1,0 +1,143 @@
+//! The command line: parses arguments, runs one command, and turns its failure into one line and an exit code. The
+//! commands themselves are in the modules beside it.
+
+mod config;
+mod run;
+mod status;
+mod tokens;
+
+pub(crate) use tokens::printable;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::compose::ComposeError;
+use crate::config::{ConfigErrors, Settings};
+
+/// Keeps the scores of Solana tokens fresh.
+#[derive(Debug, Parser)]
+#[command(name = "ttm", version, propagate_version = true, max_term_width = 110, after_help = "\
+Examples:
+  ttm demo                                 see it work, without network, database or config
+  ttm tokens add So11111111111111111111111111111111111111112
+  ttm run --config ttm.toml                the service
+  ttm status                               one screen about a running service")]
+struct Arguments {
+    /// The config file; without one, every key has its default
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// What to log: a level, or directives such as info,ttm_app=debug
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything in one process: a built-in exchange with an outage on a script, an embedded store, no network
+    #[command(after_help = "Example:\n  ttm demo --for 2m --listen 127.0.0.1:8090")]
+    Demo(run::DemoArguments),
+    /// The service
+    #[command(after_help = "Example:\n  TTM_SCHEDULER__HOT_INTERVAL=5s ttm run --config /etc/ttm/ttm.toml")]
+    Run,
+    /// Checks, prints and explains the configuration
+    #[command(subcommand, after_help = "Example:\n  ttm config explain scheduler.hot_interval")]
+    Config(config::ConfigCommand),
+    /// Edits the set of tokens; a running service notices within 10 s
+    #[command(subcommand, after_help = "Example:\n  ttm tokens import mints.txt")]
+    Tokens(tokens::TokensCommand),
+    /// One screen about a running service; exit code 0 healthy, 1 degraded, 2 critical or no answer
+    #[command(after_help = "Example:\n  ttm status --url http://127.0.0.1:8080")]
+    Status(status::StatusArguments),
+    /// Applies the migrations of the store
+    #[command(after_help = "Example:\n  TTM_STORE__URL=postgres://ttm@localhost/ttm ttm migrate")]
+    Migrate,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The parts could not be put together.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// Anything else, as the one line that a person reads.
+    #[error("{0}")]
+    Told(String),
+}
+
+impl Failure {
+    /// 78 is `EX_CONFIG`: systemd must not restart a service that cannot start.
+    const CONFIG: u8 = 78;
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => Self::CONFIG,
+            Self::Compose(error) if error.is_config() => Self::CONFIG,
+            Self::Compose(_) | Self::Told(_) => 1,
+        }
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers, everything else is a mistake in the call.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    match dispatch(arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            let code = failure.exit_code();
+            for line in failure.to_string().lines() {
+                anstream::eprintln!("{ERROR}error:{ERROR:#} {line}");
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
+
+fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let Arguments { config: file, log, command } = arguments;
+    let log = |default: &str| crate::telemetry::log(log.as_deref().unwrap_or(default)).map_err(Failure::Told);
+    match command {
+        Command::Demo(arguments) => {
+            log("warn")?;
+            run::demo(&arguments)
+        }
+        Command::Run => {
+            let settings = load(file.as_deref())?;
+            log("info")?;
+            run::run(settings)
+        }
+        Command::Config(command) => config::execute(&command, file.as_deref()),
+        Command::Tokens(command) => {
+            log("warn")?;
+            tokens::execute(command, &load(file.as_deref())?)
+        }
+        Command::Status(arguments) => status::execute(&arguments, file.as_deref()),
+        Command::Migrate => {
+            log("info")?;
+            run::migrate(&load(file.as_deref())?)
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once, and handed on")]
+fn load(file: Option<&Path>) -> Result<Settings, ConfigErrors> {
+    crate::config::load(file, std::env::vars())
+}

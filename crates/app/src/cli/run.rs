@@ -1,0 +1,63 @@
+//! `ttm run`, `ttm demo` and `ttm migrate`: the commands that put the parts together.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::fmt::friendly::SpanParser;
+
+use super::Failure;
+use crate::compose::{self, Process};
+use crate::config::Settings;
+use crate::demo;
+use crate::planes::Threads;
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// Where health, metrics and the API answer
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+
+    /// Ends by itself after this long; without it, at Ctrl-C
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    lasts: Option<Duration>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    SpanParser::new()
+        .parse_unsigned_duration(text)
+        .map_err(|_| "expected a duration such as 30s or 2m".to_owned())
+}
+
+pub(super) fn run(settings: Settings) -> Result<ExitCode, Failure> {
+    let threads = start_threads()?;
+    let planes = threads.planes();
+    threads.block_on(async {
+        let process = Process::start(&settings, planes).await?;
+        anstream::eprintln!("ttm answers on http://{}/health; Ctrl-C stops it", process.address());
+        process.until_stopped(None).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn demo(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
+    let threads = start_threads()?;
+    let planes = threads.planes();
+    threads.block_on(demo::run(planes, arguments.listen, arguments.lasts))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn migrate(settings: &Settings) -> Result<ExitCode, Failure> {
+    let threads = start_threads()?;
+    threads.block_on(async {
+        compose::open_tokens(&settings.store).await?;
+        compose::open_history(&settings.store).await
+    })?;
+    anstream::println!("{}: the schema is up to date", settings.store);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_threads() -> Result<Threads, Failure> {
+    Threads::start().map_err(|error| Failure::Told(format!("threads cannot start: {error}")))
+}

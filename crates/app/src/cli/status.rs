@@ -1,0 +1,191 @@
+//! `ttm status`: one screen about a running service, from its health endpoint. It asks nobody else.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use serde_json::Value;
+
+use super::{Failure, load};
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    /// Where the service answers; by default, where the config says
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+}
+
+/// A service on this machine answers in milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LABEL: usize = 12;
+
+pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
+    let (url, token) = match &arguments.url {
+        Some(url) => (url.trim_end_matches('/').to_owned(), None),
+        None => {
+            let settings = load(file)?;
+            (format!("http://{}", settings.api.listen), settings.api.token)
+        }
+    };
+    let threads = crate::planes::Threads::start().map_err(|error| Failure::Told(error.to_string()))?;
+    let answer = threads.block_on(fetch(&url, token.as_ref().map(crate::config::Secret::expose)));
+    let detailed = match answer {
+        Ok(detailed) => detailed,
+        Err(message) => {
+            anstream::eprintln!("error: {url}: {message}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    print(&url, &detailed);
+    Ok(ExitCode::from(match detailed["status"].as_str() {
+        Some("healthy") => 0,
+        Some("degraded") => 1,
+        _ => 2,
+    }))
+}
+
+async fn fetch(url: &str, token: Option<&str>) -> Result<Value, String> {
+    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|error| error.to_string())?;
+    let mut request = client.get(format!("{url}/health/detailed"));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let response = request.send().await.map_err(|error| match error.is_connect() {
+        true => "no answer; is the service running?".to_owned(),
+        false => error.without_url().to_string(),
+    })?;
+    let body = response.bytes().await.map_err(|error| error.without_url().to_string())?;
+    serde_json::from_slice(&body).map_err(|_| "the answer is not that of a ttm service".to_owned())
+}
+
+fn print(url: &str, health: &Value) {
+    let status = word(&health["status"]);
+    let style = style(&status).bold();
+    anstream::println!("{:LABEL$}{style}{status}{style:#}  {url}  up {}", "ttm", duration(&health["uptime_seconds"]));
+    let scheduler = &health["scheduler"];
+    for group in ["hot", "cold"] {
+        line(
+            group,
+            &scheduler[format!("{group}_group_status")],
+            &format!(
+                "last run {}, took {}, missed {}",
+                word(&scheduler[format!("{group}_group_last_run")]),
+                duration(&scheduler[format!("{group}_group_processing_time")]),
+                word(&scheduler[format!("{group}_group_missed_runs")]),
+            ),
+        );
+    }
+    line(
+        "scoring",
+        &scheduler["status"],
+        &format!(
+            "{} tokens/min, {} of the asked tokens failed",
+            number(&scheduler["tokens_processed_per_minute"], 0),
+            percent(&scheduler["error_rate"])
+        ),
+    );
+    let data = &health["data_freshness"];
+    for lane in ["hot", "cold"] {
+        let of = &data[lane];
+        line(
+            &format!("{lane} data"),
+            &of["status"],
+            &format!(
+                "{} tokens, {} stale, {} never seen, age p50 {} p95 {} p99 {}",
+                word(&of["tokens"]),
+                word(&of["stale"]),
+                word(&of["never_observed"]),
+                duration(&of["age_p50_seconds"]),
+                duration(&of["age_p95_seconds"]),
+                duration(&of["age_p99_seconds"]),
+            ),
+        );
+    }
+    let apis = &health["apis"];
+    line(
+        "dexscreener",
+        &apis["dexscreener_status"],
+        &format!(
+            "breaker {}, {} requests/min, {} errors, {} ms on average",
+            word(&apis["circuit_breaker_state"]),
+            number(&apis["requests_per_minute"], 0),
+            percent(&apis["error_rate"]),
+            number(&apis["average_response_time"], 0),
+        ),
+    );
+    let store = &health["store"];
+    line(
+        "store",
+        &store["status"],
+        &format!(
+            "{} tokens and {} samples wait, {} samples dropped",
+            word(&store["tokens_waiting"]),
+            word(&store["samples_waiting"]),
+            word(&store["samples_dropped"])
+        ),
+    );
+    let resources = &health["resources"];
+    line(
+        "resources",
+        &resources["status"],
+        &format!(
+            "memory {} MiB, CPU {} %, disk {} %, {} descriptors, connections {}",
+            number(&resources["memory_usage_mb"], 0),
+            number(&resources["cpu_usage_percent"], 1),
+            number(&resources["disk_usage_percent"], 0),
+            word(&resources["open_file_descriptors"]),
+            word(&resources["database_connections"]),
+        ),
+    );
+    for reason in health["reasons"].as_array().into_iter().flatten() {
+        anstream::println!("{:LABEL$}{}", "!", super::printable(reason.as_str().unwrap_or_default(), 200));
+    }
+}
+
+fn line(label: &str, status: &Value, text: &str) {
+    let status = word(status);
+    let style = style(&status);
+    anstream::println!("{label:LABEL$}{style}{status:9}{style:#} {text}");
+}
+
+fn style(status: &str) -> Style {
+    match status {
+        "healthy" => AnsiColor::Green.on_default(),
+        "degraded" => AnsiColor::Yellow.on_default(),
+        "critical" => AnsiColor::Red.on_default(),
+        _ => Style::new().dimmed(),
+    }
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => super::printable(text, 60),
+        other => other.to_string(),
+    }
+}
+
+fn number(value: &Value, digits: usize) -> String {
+    value.as_f64().map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
+}
+
+fn percent(value: &Value) -> String {
+    value.as_f64().map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0))
+}
+
+fn duration(seconds: &Value) -> String {
+    match seconds.as_f64() {
+        None => "-".to_owned(),
+        Some(seconds) if seconds < 60.0 => format!("{seconds:.1}s"),
+        Some(seconds) => {
+            let minutes = (seconds / 60.0).floor();
+            if minutes < 60.0 {
+                format!("{minutes}m{:02.0}s", seconds - minutes * 60.0)
+            } else {
+                format!("{:.0}h{:02.0}m", (minutes / 60.0).floor(), minutes % 60.0)
+            }
+        }
+    }
+}

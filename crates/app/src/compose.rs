@@ -1,0 +1,189 @@
+//! The composition: the only place that names concrete adapters. It holds no behaviour of its own beyond the order of
+//! starting and stopping.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ttm_axum_api::{ApiConfig, ApiState, Bound};
+use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
+use ttm_kernel::{Clock, Runtime};
+use ttm_market::TokenStore;
+use ttm_perf::MetricStore;
+use ttm_postgres_metrics::PostgresMetricStore;
+use ttm_postgres_state::PostgresTokenStore;
+use ttm_sqlite_metrics::SqliteMetricStore;
+use ttm_sqlite_state::SqliteTokenStore;
+use ttm_sysinfo_resources::SysinfoResources;
+
+use crate::config::{ExchangeSettings, Settings, StoreUrl};
+use crate::service::{Board, Service};
+use crate::{Planes, Ports};
+
+/// A part that could not be put in its place; one line for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// A value that only the adapter can judge.
+    #[error("{0}")]
+    Config(String),
+    /// The store.
+    #[error("{0}")]
+    Store(String),
+    /// The listener.
+    #[error("{0}")]
+    Listen(String),
+    /// Something of the process itself.
+    #[error("{0}")]
+    Process(String),
+}
+
+impl ComposeError {
+    /// Whether starting again with the same config is pointless.
+    pub const fn is_config(&self) -> bool {
+        matches!(self, Self::Config(_))
+    }
+}
+
+/// The API's address and manners, as the adapter judges them.
+pub fn exchange_config(exchange: &ExchangeSettings) -> Result<DexscreenerConfig, ComposeError> {
+    let ExchangeSettings { base_url, chain, user_agent, timeout } = exchange;
+    DexscreenerConfig::try_new(base_url, chain, user_agent, *timeout, MAX_BODY_BYTES)
+        .map_err(|error| ComposeError::Config(error.to_string()))
+}
+
+/// A hundred times the largest body that was recorded.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// Opens the store of the tokens, with its schema up to date.
+pub async fn open_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeError> {
+    let told = |error: &dyn std::error::Error| ComposeError::Store(format!("{url}: {error}"));
+    Ok(match url {
+        StoreUrl::Sqlite(path) => {
+            make_folder(path)?;
+            Arc::new(SqliteTokenStore::open(path).await.map_err(|error| told(&error))?)
+        }
+        StoreUrl::Postgres(url) => Arc::new(PostgresTokenStore::open(url).await.map_err(|error| told(&error))?),
+    })
+}
+
+/// Opens the store of the metrics, with its schema up to date.
+pub async fn open_history(url: &StoreUrl) -> Result<Arc<dyn MetricStore>, ComposeError> {
+    let told = |error: &dyn std::error::Error| ComposeError::Store(format!("{url}: {error}"));
+    Ok(match url {
+        StoreUrl::Sqlite(path) => {
+            make_folder(path)?;
+            Arc::new(SqliteMetricStore::open(path).await.map_err(|error| told(&error))?)
+        }
+        StoreUrl::Postgres(url) => Arc::new(PostgresMetricStore::open(url).await.map_err(|error| told(&error))?),
+    })
+}
+
+fn make_folder(file: &Path) -> Result<(), ComposeError> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.map_or(Ok(()), std::fs::create_dir_all).map_err(|error| {
+        ComposeError::Store(format!("sqlite://{}: the folder cannot be made: {error}", file.display()))
+    })
+}
+
+/// The whole process: the service and its HTTP surface.
+pub struct Process {
+    service: Service,
+    planes: Planes,
+    board: Arc<Board>,
+    address: SocketAddr,
+    patience: Duration,
+    close: tokio::sync::oneshot::Sender<()>,
+    server: ttm_kernel::Task,
+}
+
+impl Process {
+    /// Puts everything together and starts it. Runs on the supervision plane.
+    ///
+    /// # Errors
+    /// The first part that does not come up; what came up before it is closed again.
+    pub async fn start(settings: &Settings, planes: Planes) -> Result<Self, ComposeError> {
+        let prometheus = crate::telemetry::prometheus().map_err(ComposeError::Process)?;
+        let pairs = DexscreenerSource::new(exchange_config(&settings.exchange)?)
+            .map_err(|error| ComposeError::Process(error.to_string()))?;
+
+        // The listener first: a port that is taken is the commonest mistake, and nothing is touched before it is told.
+        let listener = Bound::bind(settings.api.listen).await.map_err(|error| ComposeError::Listen(error.to_string()))?;
+        let address = listener.address();
+
+        let data = match &settings.store {
+            StoreUrl::Sqlite(path) => path.parent().unwrap_or(Path::new(".")).to_path_buf(),
+            StoreUrl::Postgres(_) => ".".into(),
+        };
+        let ports = Ports {
+            pairs: Arc::new(pairs),
+            tokens: open_tokens(&settings.store).await?,
+            history: open_history(&settings.store).await?,
+            resources: Arc::new(SysinfoResources::new(data)),
+        };
+        let board = Service::board_of(&settings.service, &planes);
+        let state = ApiState {
+            health: board.clone(),
+            tokens: board.clone(),
+            history: ports.history.clone(),
+            runtime: planes.supervision.clone(),
+            metrics: Arc::new(move || {
+                prometheus.run_upkeep();
+                prometheus.render()
+            }),
+        };
+        let api = ApiConfig::new(address, settings.api.token.as_ref().map(|token| token.expose().to_owned()));
+        let (close, closed) = tokio::sync::oneshot::channel::<()>();
+        let serving = listener.serve(ttm_axum_api::router(state, api), async { drop(closed.await) });
+        let server = planes.supervision.spawn("api", Box::pin(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the API stopped answering");
+            }
+        }));
+        let service = Service::start(ports, settings.service.clone(), planes.clone(), board.clone())
+            .await
+            .map_err(|error| ComposeError::Store(format!("{}: {error}", settings.store)))?;
+        tracing::info!(%address, store = %settings.store, "started");
+        Ok(Self { service, planes, board, address, patience: settings.graceful_shutdown_timeout, close, server })
+    }
+
+    /// Where it answers.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What readers may look at.
+    pub fn board(&self) -> Arc<Board> {
+        self.board.clone()
+    }
+
+    /// Works until SIGTERM, Ctrl-C or the end of `lasts`, then stops: finishes what is in flight, writes everything.
+    ///
+    /// # Errors
+    /// When a part ended that never should; the rest is stopped in order first.
+    pub async fn until_stopped(mut self, lasts: Option<Duration>) -> Result<(), ComposeError> {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .map_err(|error| ComposeError::Process(format!("SIGTERM cannot be heard: {error}")))?;
+        let runtime = self.planes.supervision.clone();
+        let end = lasts.map_or(ttm_kernel::Moment::MAX, |lasts| runtime.now() + lasts);
+        let failed = tokio::select! {
+            biased;
+            _ = terminate.recv() => None,
+            _ = tokio::signal::ctrl_c() => None,
+            () = runtime.sleep_until(end) => None,
+            failed = self.service.failed() => Some(failed),
+        };
+        let stopped = self.service.stop(runtime.now() + self.patience).await;
+        // The endpoints answer until the end, so that one can see it stopping.
+        drop(self.close);
+        self.server.await;
+        match failed {
+            Some((part, end)) => Err(ComposeError::Process(format!("{part} ended by itself: {end:?}"))),
+            None if stopped.tokens_left + stopped.samples_left > 0 => Err(ComposeError::Store(format!(
+                "stopped with {} tokens and {} samples that the store did not take",
+                stopped.tokens_left, stopped.samples_left
+            ))),
+            None => Ok(()),
+        }
+    }
+}

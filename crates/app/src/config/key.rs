@@ -1,0 +1,111 @@
+//! The table of keys: the one place that names them, their kinds, defaults and meaning. It reads nothing.
+
+/// What a value must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A duration as text with units.
+    Duration,
+    /// A whole number.
+    Integer,
+    /// Text, with what is expected of it.
+    Text(&'static str),
+}
+
+impl Kind {
+    /// What is expected, for messages.
+    pub const fn expected(self) -> &'static str {
+        match self {
+            Self::Duration => "a duration such as 30s or 5m",
+            Self::Integer => "a whole number",
+            Self::Text(expected) => expected,
+        }
+    }
+
+    /// The name of the kind, for the schema.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Duration => "duration",
+            Self::Integer => "integer",
+            Self::Text(_) => "text",
+        }
+    }
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its full name, as `section.key`.
+    pub name: &'static str,
+    /// What its value must be.
+    pub kind: Kind,
+    /// Its default as it would stand in the file, without quotes; empty means "not set".
+    pub default: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+impl Key {
+    /// The key with this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The section and the last part of the name.
+    pub fn split(&self) -> (&'static str, &'static str) {
+        self.name.rsplit_once('.').unwrap_or(("", self.name))
+    }
+
+    /// The environment variable that sets it.
+    pub fn variable(&self) -> String {
+        format!("{}{}", super::ENV_PREFIX, self.name.replace('.', "__").to_uppercase())
+    }
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { name, kind, default, doc }
+}
+
+/// Every key, by section, in the order of the example file.
+pub const KEYS: &[Key] = &[
+    key(
+        "store.url",
+        Kind::Text("sqlite://path or postgres://user@host/database"),
+        "sqlite://ttm-data/ttm.db",
+        "Where tokens, scores and metrics are kept. A relative path is relative to the config file.",
+    ),
+    key("monitoring.health_check_interval", Kind::Duration, "30s", "How often health figures are recorded as history. The report itself is made every second."),
+    key("monitoring.resource_check_interval", Kind::Duration, "60s", "How often memory, CPU, disk and descriptors are sampled."),
+    key("monitoring.performance_check_interval", Kind::Duration, "120s", "How often API latencies and error rates are recorded as history."),
+    key("monitoring.alert_cooldown", Kind::Duration, "300s", "Accepted and checked; takes effect when alerts are configured."),
+    key("recovery.max_restart_attempts", Kind::Integer, "3", "Accepted and checked; takes effect with self-healing."),
+    key("recovery.restart_cooldown", Kind::Duration, "300s", "Accepted and checked; takes effect with self-healing."),
+    key("recovery.graceful_shutdown_timeout", Kind::Duration, "30s", "How long a stop waits for runs in flight and for the store, in all."),
+    key("recovery.emergency_restart_threshold", Kind::Duration, "600s", "A group without progress for this long makes /health/live answer 503."),
+    key("breaker.dexscreener.failure_threshold", Kind::Integer, "5", "Failures in a row that open the breaker of the API."),
+    key("breaker.dexscreener.recovery_timeout", Kind::Duration, "60s", "How long the breaker stays open before it probes."),
+    key("breaker.dexscreener.half_open_max_calls", Kind::Integer, "3", "Probes admitted at once while it is half-open, all of which must succeed."),
+    key("scheduler.hot_interval", Kind::Duration, "10s", "How often the hot group runs."),
+    key("scheduler.cold_interval", Kind::Duration, "45s", "How often the cold group runs."),
+    key("dexscreener.base_url", Kind::Text("an http or https URL without a path"), "https://api.dexscreener.com", "The API."),
+    key("dexscreener.chain", Kind::Text("a chain's name such as solana"), "solana", "The chain whose pools count."),
+    key("dexscreener.user_agent", Kind::Text("printable ASCII"), concat!("ttm/", env!("CARGO_PKG_VERSION")), "How the client names itself; the API refuses nameless ones."),
+    key("dexscreener.timeout", Kind::Duration, "5s", "How long one attempt may take."),
+    key("dexscreener.requests_per_minute", Kind::Integer, "300", "What the API allows per address; 2 % of it are left as headroom."),
+    key("api.listen", Kind::Text("an address and port such as 127.0.0.1:8080"), "127.0.0.1:8080", "Where health, metrics and the API answer. Anything but loopback needs a token."),
+    key("api.token_file", Kind::Text("the path of a file that holds the bearer token"), "", "The bearer token of the API, in a file of its own."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_give_their_variable() {
+        for (i, key) in KEYS.iter().enumerate() {
+            assert!(KEYS[i + 1..].iter().all(|other| other.name != key.name), "{}", key.name);
+        }
+        let key = Key::find("breaker.dexscreener.failure_threshold").expect("a key");
+        assert_eq!(key.variable(), "TTM_BREAKER__DEXSCREENER__FAILURE_THRESHOLD");
+        assert_eq!(key.split(), ("breaker.dexscreener", "failure_threshold"));
+    }
+}

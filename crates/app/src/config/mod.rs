@@ -1,0 +1,168 @@
+//! The configuration: one table of keys, read from a TOML file and the environment into [`Settings`] that hold only
+//! valid values. Every problem is reported, each on one line with its place. It starts nothing.
+
+mod key;
+mod settings;
+mod source;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use key::{KEYS, Key, Kind};
+pub use settings::{ApiSettings, ExchangeSettings, Secret, Settings, StoreUrl};
+pub use source::{Origin, Values};
+
+/// The prefix of the environment variables that set keys: `TTM_SCHEDULER__HOT_INTERVAL` is `scheduler.hot_interval`.
+pub const ENV_PREFIX: &str = "TTM_";
+
+/// Everything that is wrong with a configuration; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+/// One thing that is wrong: where, what, and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}: {message}")]
+pub struct ConfigError {
+    /// Where it stands.
+    pub origin: Origin,
+    /// What it is and what was expected; names the key.
+    pub message: String,
+}
+
+impl ConfigErrors {
+    /// The errors, in the order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
+        self.0.iter()
+    }
+}
+
+impl From<Vec<ConfigError>> for ConfigErrors {
+    fn from(errors: Vec<ConfigError>) -> Self {
+        Self(errors)
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, error) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// Reads the configuration: defaults, then the file, then the environment.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Settings, ConfigErrors> {
+    let mut errors = Vec::new();
+    let mut values = Values::default();
+    let mut folder = PathBuf::new();
+    if let Some(path) = file {
+        folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        match std::fs::read_to_string(path) {
+            Ok(text) => values.read_toml(path, &text, &mut errors),
+            Err(error) => errors.push(ConfigError {
+                origin: Origin::File { path: path.to_path_buf(), line: None },
+                message: format!("cannot be read: {error}; expected a TOML file"),
+            }),
+        }
+    }
+    values.read_environment(environment, &mut errors);
+    let settings = Settings::build(&values, &folder, &mut errors);
+    match settings {
+        Some(settings) if errors.is_empty() => Ok(settings),
+        _ => Err(ConfigErrors(errors)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ttm.toml");
+        std::fs::write(&path, text).expect("written");
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        load(Some(&path), environment).map_err(|errors| {
+            let prefix = format!("{}/", folder.path().display());
+            errors.iter().map(|e| e.to_string().replace(&prefix, "")).collect()
+        })
+    }
+
+    #[test]
+    fn the_defaults_are_valid_and_those_of_the_contract() {
+        let settings = load(None, std::iter::empty()).expect("valid");
+        assert_eq!(settings.store, StoreUrl::Sqlite("ttm-data/ttm.db".into()));
+        assert_eq!(settings.api.listen, "127.0.0.1:8080".parse().expect("an address"));
+        assert_eq!(settings.graceful_shutdown_timeout, Duration::from_secs(30));
+        assert_eq!(settings.exchange.base_url, "https://api.dexscreener.com");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+        let text = "[scheduler]\nhot_interval = \"5s\"\ncold_interval = \"20s\"\n";
+        let settings = read(text, &[("TTM_SCHEDULER__HOT_INTERVAL", "7s")]).expect("valid");
+        assert_eq!(settings.service.schedule.interval(ttm_schedule::Group::Hot), Duration::from_secs(7));
+        assert_eq!(settings.service.schedule.interval(ttm_schedule::Group::Cold), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn every_error_is_told_at_once_with_its_line() {
+        let text = "[scheduler]\nhot_interval = \"soon\"\nhot_intervall = \"5s\"\n\n[api]\nlisten = 80\n";
+        let errors = read(text, &[("TTM_NO__SUCH", "1")]).expect_err("invalid");
+        assert_eq!(
+            errors,
+            [
+                "ttm.toml:3: unknown key scheduler.hot_intervall; did you mean scheduler.hot_interval?",
+                "ttm.toml:6: api.listen is an integer, expected text: an address and port such as 127.0.0.1:8080",
+                "TTM_NO__SUCH: unknown key no.such; `ttm config schema` lists the keys",
+                "ttm.toml:2: scheduler.hot_interval is \"soon\", expected a duration such as 30s or 5m",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_names_the_line() {
+        let errors = read("[store]\nurl = \n", &[]).expect_err("invalid");
+        assert_eq!(errors.len(), 1);
+        assert!(errors[0].starts_with("ttm.toml:2: "), "{errors:?}");
+    }
+
+    #[test]
+    fn a_bound_that_a_domain_holds_is_told_with_the_key_of_the_file() {
+        let errors = read("[breaker.dexscreener]\nfailure_threshold = 0\n", &[]).expect_err("invalid");
+        assert_eq!(errors.len(), 1);
+        assert!(errors[0].starts_with("ttm.toml:2: breaker.dexscreener.failure_threshold"), "{errors:?}");
+    }
+
+    #[test]
+    fn a_relative_path_is_relative_to_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ttm.toml");
+        std::fs::write(&path, "[store]\nurl = \"sqlite://data/ttm.db\"\n").expect("written");
+        let settings = load(Some(&path), std::iter::empty()).expect("valid");
+        assert_eq!(settings.store, StoreUrl::Sqlite(folder.path().join("data/ttm.db")));
+    }
+
+    #[test]
+    fn a_listener_that_is_not_loopback_needs_a_token() {
+        let errors = read("[api]\nlisten = \"0.0.0.0:8080\"\n", &[]).expect_err("invalid");
+        assert_eq!(
+            errors,
+            ["ttm.toml:2: api.listen is 0.0.0.0:8080, which is not loopback: expected api.token_file to be set too"]
+        );
+    }
+}

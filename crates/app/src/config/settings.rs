@@ -1,0 +1,319 @@
+//! From values as text to settings that hold only valid ones. It names every key that is wrong, and where it stands.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::fmt::friendly::SpanParser;
+use ttm_breaker::{BreakerConfig, BreakerSettings};
+use ttm_guard::{GuardConfig, GuardSettings};
+use ttm_health::Thresholds;
+use ttm_kernel::InvalidSetting;
+use ttm_market::MarketConfig;
+use ttm_retry::RetryPolicy;
+use ttm_schedule::{ScheduleConfig, ScheduleSettings};
+
+use super::{ConfigError, Key, Origin, Values};
+use crate::service::ServiceSettings;
+
+/// Everything that was configured.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where tokens, scores and metrics are kept.
+    pub store: StoreUrl,
+    /// What the service needs to know.
+    pub service: ServiceSettings,
+    /// The price API.
+    pub exchange: ExchangeSettings,
+    /// The listener.
+    pub api: ApiSettings,
+    /// How long a stop may take.
+    pub graceful_shutdown_timeout: Duration,
+}
+
+/// The price API, as its adapter wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeSettings {
+    /// Where it answers.
+    pub base_url: String,
+    /// Whose pools count.
+    pub chain: String,
+    /// How the client names itself.
+    pub user_agent: String,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+}
+
+/// The listener of health, metrics and API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The bearer token; there is one whenever the listener is not loopback.
+    pub token: Option<Secret>,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text, for the one who compares it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// Which store, and where.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server; the URL may hold a password.
+    Postgres(String),
+}
+
+impl FromStr for StoreUrl {
+    type Err = ();
+
+    fn from_str(url: &str) -> Result<Self, ()> {
+        if let Some(path) = url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
+            return Ok(Self::Sqlite(path.into()));
+        }
+        let server = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+        server.filter(|rest| !rest.is_empty()).map(|_| Self::Postgres(url.to_owned())).ok_or(())
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => {
+                // user:password@host: everything before the last @ may be secret, parameters too.
+                let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+                let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+                write!(f, "postgres://{}", rest.split('?').next().unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Settings {
+    /// Builds the settings; none when a value is wrong, which is then among the errors.
+    pub(super) fn build(values: &Values, folder: &Path, errors: &mut Vec<ConfigError>) -> Option<Self> {
+        let mut reader = Reader { values, errors };
+        let store = reader.parsed::<StoreUrl>("store.url").map(|store| match store {
+            StoreUrl::Sqlite(path) => StoreUrl::Sqlite(folder.join(path)),
+            other @ StoreUrl::Postgres(_) => other,
+        });
+        let service = reader.service();
+        let exchange = reader.exchange();
+        let api = reader.api(folder);
+        // Kept by the contract before their parts exist: checked like all others.
+        for key in ["monitoring.alert_cooldown", "recovery.restart_cooldown"] {
+            reader.duration(key);
+        }
+        reader.integer::<u32>("recovery.max_restart_attempts");
+        let graceful_shutdown_timeout = reader.duration("recovery.graceful_shutdown_timeout");
+        Some(Self {
+            store: store?,
+            service: service?,
+            exchange: exchange?,
+            api: api?,
+            graceful_shutdown_timeout: graceful_shutdown_timeout?,
+        })
+    }
+}
+
+/// Reads typed values and collects what is wrong with them.
+struct Reader<'a> {
+    values: &'a Values,
+    errors: &'a mut Vec<ConfigError>,
+}
+
+impl Reader<'_> {
+    fn raw(&self, name: &str) -> (&'static Key, &str, Origin) {
+        let key = Key::find(name).expect("every name here is in the table of keys");
+        let (text, origin) = self.values.get(key);
+        (key, text, origin)
+    }
+
+    fn parsed<T: FromStr>(&mut self, name: &str) -> Option<T> {
+        self.read(name, |text| text.parse().ok())
+    }
+
+    fn integer<T: FromStr>(&mut self, name: &str) -> Option<T> {
+        self.parsed(name)
+    }
+
+    fn duration(&mut self, name: &str) -> Option<Duration> {
+        self.read(name, |text| SpanParser::new().parse_unsigned_duration(text).ok().filter(|d| !d.is_zero()))
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.raw(name).1.to_owned()
+    }
+
+    fn read<T>(&mut self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let (key, text, origin) = self.raw(name);
+        let value = parse(text);
+        if value.is_none() {
+            // A store's URL may hold a password.
+            let shown = if name == "store.url" { "not a store".to_owned() } else { format!("{text:?}") };
+            let message = format!("{name} is {shown}, expected {}", key.kind.expected());
+            self.errors.push(ConfigError { origin, message });
+        }
+        value
+    }
+
+    /// Takes a domain's verdict, whose settings stand in `section`.
+    fn checked<T>(&mut self, section: &str, verdict: Result<T, Vec<InvalidSetting>>) -> Option<T> {
+        verdict
+            .map_err(|wrong| {
+                for InvalidSetting { key, value, bound } in wrong {
+                    let name = format!("{section}.{key}");
+                    let origin = Key::find(&name).map_or(Origin::Default, |key| self.values.get(key).1);
+                    let message = format!("{name} is {value}, expected {bound}");
+                    self.errors.push(ConfigError { origin, message });
+                }
+            })
+            .ok()
+    }
+
+    fn service(&mut self) -> Option<ServiceSettings> {
+        let schedule = self.schedule();
+        let breaker = self.breaker();
+        let guard = self.guard();
+        let health_check_interval = self.duration("monitoring.health_check_interval");
+        let resource_check_interval = self.duration("monitoring.resource_check_interval");
+        let performance_check_interval = self.duration("monitoring.performance_check_interval");
+        let stalled = self.duration("recovery.emergency_restart_threshold");
+        Some(ServiceSettings {
+            market: MarketConfig::default(),
+            schedule: schedule?,
+            guard: guard?,
+            breaker: breaker?,
+            retry: RetryPolicy::default(),
+            thresholds: Thresholds::default().with_stall_after(stalled?),
+            report_interval: Duration::from_secs(1),
+            health_check_interval: health_check_interval?,
+            resource_check_interval: resource_check_interval?,
+            performance_check_interval: performance_check_interval?,
+            sample_capacity: ServiceSettings::SAMPLE_CAPACITY,
+        })
+    }
+
+    fn schedule(&mut self) -> Option<ScheduleConfig> {
+        let hot_interval = self.duration("scheduler.hot_interval");
+        let cold_interval = self.duration("scheduler.cold_interval");
+        let settings = ScheduleSettings { hot_interval: hot_interval?, cold_interval: cold_interval? };
+        self.checked("scheduler", ScheduleConfig::try_new(settings))
+    }
+
+    fn breaker(&mut self) -> Option<BreakerConfig> {
+        let failure_threshold = self.integer("breaker.dexscreener.failure_threshold");
+        let recovery_timeout = self.duration("breaker.dexscreener.recovery_timeout");
+        let half_open_max_calls = self.integer::<u32>("breaker.dexscreener.half_open_max_calls");
+        let defaults = BreakerSettings::default();
+        let recovery_timeout = recovery_timeout?;
+        let settings = BreakerSettings {
+            failure_threshold: failure_threshold?,
+            recovery_timeout,
+            max_recovery_timeout: defaults.max_recovery_timeout.max(recovery_timeout),
+            half_open_max_calls: half_open_max_calls?,
+            // Every probe that is admitted must succeed.
+            success_threshold: half_open_max_calls?.max(1),
+            ..defaults
+        };
+        self.checked("breaker.dexscreener", BreakerConfig::try_new(settings))
+    }
+
+    fn guard(&mut self) -> Option<GuardConfig> {
+        let timeout = self.duration("dexscreener.timeout");
+        let requests_per_minute = self.integer("dexscreener.requests_per_minute");
+        let defaults = GuardSettings::default();
+        let attempt_timeout = timeout?;
+        let settings = GuardSettings {
+            attempt_timeout,
+            deadline: defaults.deadline.max(attempt_timeout),
+            requests_per_minute: requests_per_minute?,
+            ..defaults
+        };
+        self.checked("dexscreener", GuardConfig::try_new(settings))
+    }
+
+    fn exchange(&mut self) -> Option<ExchangeSettings> {
+        let base_url = self.read("dexscreener.base_url", |text| {
+            let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+            (!rest.is_empty() && !rest.contains('@')).then(|| text.trim_end_matches('/').to_owned())
+        });
+        let chain = self.read("dexscreener.chain", |text| {
+            (!text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')).then(|| text.to_owned())
+        });
+        let user_agent = self.read("dexscreener.user_agent", |text| {
+            (!text.trim().is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ')).then(|| text.to_owned())
+        });
+        let timeout = self.duration("dexscreener.timeout");
+        Some(ExchangeSettings { base_url: base_url?, chain: chain?, user_agent: user_agent?, timeout: timeout? })
+    }
+
+    fn api(&mut self, folder: &Path) -> Option<ApiSettings> {
+        let listen = self.parsed::<SocketAddr>("api.listen")?;
+        let file = self.text("api.token_file");
+        if file.is_empty() {
+            if !listen.ip().is_loopback() {
+                let message = format!(
+                    "api.listen is {listen}, which is not loopback: expected api.token_file to be set too"
+                );
+                let origin = self.raw("api.listen").2;
+                self.errors.push(ConfigError { origin, message });
+                return None;
+            }
+            return Some(ApiSettings { listen, token: None });
+        }
+        let path = folder.join(file);
+        let problem = match std::fs::read_to_string(&path) {
+            Ok(token) if token.trim().len() >= Self::MIN_TOKEN => {
+                return Some(ApiSettings { listen, token: Some(Secret(token.trim().to_owned())) });
+            }
+            Ok(_) => format!("holds fewer than {} characters", Self::MIN_TOKEN),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        let message = format!("api.token_file is {}, which {problem}; expected a file with one long token", path.display());
+        let origin = self.raw("api.token_file").2;
+        self.errors.push(ConfigError { origin, message });
+        None
+    }
+
+    /// Shorter ones are guessed.
+    const MIN_TOKEN: usize = 16;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_shown_without_its_password() {
+        let store: StoreUrl = "postgres://ttm:se@cret@db.example:5432/ttm?sslkey=x".parse().expect("a store");
+        assert_eq!(store.to_string(), "postgres://db.example:5432/ttm");
+        assert!(!format!("{store:?}").contains("cret"));
+        assert_eq!("mysql://x".parse::<StoreUrl>(), Err(()));
+        assert_eq!("sqlite://".parse::<StoreUrl>(), Err(()));
+    }
+}

@@ -1,0 +1,124 @@
+//! The demo: the real service and the real HTTP adapter against the built-in exchange, with an outage on a script.
+//! Everything but the exchange and the numbers below is what `ttm run` runs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anstyle::AnsiColor;
+use ttm_exchange_sim::{Exchange, ExchangeConfig, Fault, FaultKind};
+use ttm_health::{BreakerState, HealthView};
+use ttm_kernel::{Clock, Runtime};
+use ttm_market::{Mint, TokenQuery, TokenView};
+
+use crate::Planes;
+use crate::cli::printable;
+use crate::compose::{self, ComposeError, Process};
+use crate::config::Settings;
+use crate::service::Board;
+
+const TOKENS: usize = 600;
+/// Any; the same market at every demo makes two of them comparable.
+const SEED: u64 = 2026;
+const OUTAGE: Fault = Fault { from: Duration::from_secs(60), lasts: Duration::from_secs(30), kind: FaultKind::Unavailable };
+/// Shorter than in production, so that one sees the breaker close again before one's coffee is cold.
+const RECOVERY: &str = "15s";
+const SHOW_EVERY: Duration = Duration::from_secs(10);
+const SHOWN: usize = 10;
+const DATABASE: &str = "ttm-data/demo.db";
+
+pub(crate) async fn run(planes: Planes, listen: SocketAddr, lasts: Option<Duration>) -> Result<(), ComposeError> {
+    let config = ExchangeConfig::new(SEED, TOKENS).faults(vec![OUTAGE]);
+    let exchange = Exchange::start(config, planes.work.clone())
+        .await
+        .map_err(|error| ComposeError::Process(format!("the built-in exchange cannot start: {error}")))?;
+    let settings = settings(&exchange.base_url(), listen)?;
+    forget_last_demo();
+    let mints: Vec<Mint> = exchange.mints().collect();
+    let store = compose::open_tokens(&settings.store).await?;
+    store.add(&mints, planes.work.wall()).await.map_err(|error| ComposeError::Store(error.to_string()))?;
+    drop(store);
+    let process = Process::start(&settings, planes.clone()).await?;
+    anstream::println!(
+        "{TOKENS} tokens of a made-up market; the exchange fails from 1:00 to 1:30.\n\
+         Scores, every 10 s:      http://{0}/api/v1/tokens?limit=10\n\
+         Health and breaker:      http://{0}/health/detailed   or: ttm status --url http://{0}\n\
+         Kept in:                 {DATABASE}",
+        process.address()
+    );
+    let shown = planes.supervision.spawn("screen", Box::pin(show(process.board(), planes.supervision.clone())));
+    let end = process.until_stopped(lasts).await;
+    shown.abort();
+    exchange.shutdown().await;
+    end
+}
+
+/// The production defaults, but for the exchange, the place of the data and the breaker's patience.
+fn settings(base_url: &str, listen: SocketAddr) -> Result<Settings, ComposeError> {
+    let overrides = [
+        ("TTM_DEXSCREENER__BASE_URL", base_url),
+        ("TTM_API__LISTEN", &listen.to_string()),
+        ("TTM_STORE__URL", &format!("sqlite://{DATABASE}")),
+        ("TTM_BREAKER__DEXSCREENER__RECOVERY_TIMEOUT", RECOVERY),
+    ];
+    let overrides = overrides.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    crate::config::load(None, overrides.into_iter()).map_err(|errors| ComposeError::Config(errors.to_string()))
+}
+
+/// Every demo starts from nothing; the database of the last one is not of interest to anybody.
+fn forget_last_demo() {
+    for suffix in ["", "-wal", "-shm"] {
+        // Usually there is none; one that cannot be removed is told by the store that opens it.
+        drop(std::fs::remove_file(format!("{DATABASE}{suffix}")));
+    }
+}
+
+/// Prints the state and the best tokens, again and again.
+async fn show(board: Arc<Board>, runtime: Arc<dyn Runtime>) {
+    let started = runtime.now();
+    loop {
+        runtime.sleep_until(runtime.now() + SHOW_EVERY).await;
+        print(&board, runtime.now() - started);
+    }
+}
+
+fn print(board: &Board, elapsed: Duration) {
+    const BOLD: anstyle::Style = anstyle::Style::new().bold();
+    let report = board.report();
+    let breaker = report.apis.circuit_breaker_state.unwrap_or(BreakerState::Closed);
+    let colour = match breaker {
+        BreakerState::Closed => AnsiColor::Green,
+        BreakerState::HalfOpen => AnsiColor::Yellow,
+        BreakerState::Open | BreakerState::ForcedOpen | BreakerState::Disabled => AnsiColor::Red,
+    }
+    .on_default();
+    let seconds = elapsed.as_secs();
+    let rate = report.scheduler.tokens_processed_per_minute.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
+    anstream::println!(
+        "\n{BOLD}{:>2}:{:02}{BOLD:#}  breaker {colour}{}{colour:#}   scored/min {rate}   hot {} ({} stale)   cold {} ({} stale)   {}",
+        seconds / 60,
+        seconds % 60,
+        breaker.as_str(),
+        report.data.hot.tokens,
+        report.data.hot.stale,
+        report.data.cold.tokens,
+        report.data.cold.stale,
+        report.status,
+    );
+    let best = board.page(&TokenQuery { limit: SHOWN, ..TokenQuery::default() });
+    anstream::println!("  {:8} {:>8} {:>8}  {:5} {:6} {:>5}  MINT", "SYMBOL", "SCORE", "SMOOTH", "LANE", "BASIS", "AGE");
+    for token in best.tokens {
+        let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+        let age = token.age.map_or_else(|| "-".to_owned(), |age| format!("{}s", age.as_secs()));
+        anstream::println!(
+            "  {:8} {:>8} {:>8}  {:5} {:6} {age:>5}{} {}",
+            printable(token.symbol.as_deref().unwrap_or("-"), 8),
+            number(token.score),
+            number(token.smoothed_score),
+            token.lane.map_or("-", |lane| lane.as_str()),
+            token.basis.map_or("-", |basis| basis.as_str()),
+            if token.stale { "!" } else { " " },
+            token.mint,
+        );
+    }
+}

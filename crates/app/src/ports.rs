@@ -1,0 +1,31 @@
+//! Every port that the service stands on. Which adapter is behind one, only `compose` and the simulator know.
+
+use std::sync::Arc;
+
+use ttm_health::ResourceSource;
+use ttm_kernel::Runtime;
+use ttm_market::{PairSource, TokenStore};
+use ttm_perf::MetricStore;
+
+/// The outside, as the service sees it.
+#[derive(Clone)]
+pub struct Ports {
+    /// The price API.
+    pub pairs: Arc<dyn PairSource>,
+    /// Tokens and their newest scores.
+    pub tokens: Arc<dyn TokenStore>,
+    /// The history of every metric.
+    pub history: Arc<dyn MetricStore>,
+    /// What this process uses.
+    pub resources: Arc<dyn ResourceSource>,
+}
+
+/// The two runtimes: a job that blocks or spins in the work plane can neither stall the supervision plane nor make the
+/// process look alive. They share one clock.
+#[derive(Clone)]
+pub struct Planes {
+    /// Runs the groups, the API calls and the store writers.
+    pub work: Arc<dyn Runtime>,
+    /// Runs the monitors and the health endpoints.
+    pub supervision: Arc<dyn Runtime>,
+}

@@ -1,0 +1,236 @@
+//! The service over its ports: the production composition, whoever fills the ports. Nothing below here knows whether
+//! time is real, or what is behind a port.
+//!
+//! One tick, end to end: the [`schedule`](ttm_schedule) says that a group is due → the work plane asks the book which
+//! tokens, and starts a run → the run asks the API through the guard, batch by batch → what was found goes back to the
+//! work plane, which scores it → the new states and samples go to the outboxes → the writers store them. Beside it the
+//! supervision plane reads the board and makes the report.
+
+mod board;
+mod client;
+mod monitor;
+mod outbox;
+mod roster;
+mod run;
+pub mod series;
+mod settings;
+mod shutdown;
+mod work;
+mod writer;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use ttm_breaker::{Breaker, Snapshot};
+use ttm_guard::Guard;
+use ttm_health::Phase;
+use ttm_kernel::{Moment, Task, TaskEnd, within};
+use ttm_market::{Book, TokenStoreError};
+use ttm_schedule::Scheduler;
+
+pub use board::Board;
+pub use outbox::SampleCounts;
+pub use settings::ServiceSettings;
+
+use crate::ports::{Planes, Ports};
+use client::Client;
+use monitor::Monitor;
+use outbox::{SampleOutbox, TokenOutbox};
+use settings::WorkSettings;
+use shutdown::ShutdownTrigger;
+use work::Work;
+use writer::{SampleDrain, TokenDrain, drain};
+
+/// The service could not start.
+#[derive(Debug, thiserror::Error)]
+#[error("the tokens cannot be loaded: {0}")]
+pub struct StartError(#[from] TokenStoreError);
+
+/// A running service.
+pub struct Service {
+    planes: Planes,
+    board: Arc<Board>,
+    breaker: Arc<Breaker>,
+    tokens: Arc<TokenOutbox>,
+    samples: Arc<SampleOutbox>,
+    stop: ShutdownTrigger,
+    flush: ShutdownTrigger,
+    work: Vec<(&'static str, Task)>,
+    writers: Vec<(&'static str, Task)>,
+    monitor: (&'static str, Task),
+}
+
+/// How a stop went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Tokens whose newest state was not stored.
+    pub tokens_left: u64,
+    /// Samples that were not stored.
+    pub samples_left: u64,
+    /// Whether everything ended by itself before the deadline.
+    pub in_time: bool,
+}
+
+impl Service {
+    /// The board of a service that is not started yet: readers see it starting.
+    pub fn board_of(settings: &ServiceSettings, planes: &Planes) -> Arc<Board> {
+        let report = monitor::first_report(&*planes.supervision, settings);
+        Arc::new(Board::new(planes.work.clone(), settings.market.clone(), report))
+    }
+
+    /// Claims the store, loads the tokens, and starts both planes.
+    ///
+    /// # Errors
+    /// When the store does not answer: at the start that is told, not waited for.
+    pub async fn start(
+        ports: Ports,
+        settings: ServiceSettings,
+        planes: Planes,
+        board: Arc<Board>,
+    ) -> Result<Self, StartError> {
+        let runtime = planes.work.clone();
+        let epoch = roster::bounded(&*runtime, ports.tokens.claim()).await?;
+        let revision = roster::revision(&*ports.tokens, &*runtime).await?;
+        let stored = roster::load(&*ports.tokens, &*runtime).await?;
+        tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
+
+        board.post_store_answered();
+        let breaker = Arc::new(Breaker::new("dexscreener", settings.breaker.clone(), runtime.entropy("breaker")));
+        let guard = Guard::new(settings.guard.clone(), breaker.clone(), settings.retry.clone(), runtime.clone(), "guard");
+        let client = Client::new(ports.pairs.clone(), guard, runtime.clone(), board.clone());
+        let tokens = Arc::new(TokenOutbox::default());
+        let samples = Arc::new(SampleOutbox::new(settings.sample_capacity));
+        let (stop, stopping) = shutdown::channel();
+        let (flush, flushing) = shutdown::channel();
+
+        let mut book = Book::new(settings.market.clone());
+        for token in stored {
+            book.insert(token);
+        }
+        let (sets, roster) = mpsc::channel(1);
+        let work = Work {
+            ids: runtime.entropy("runs"),
+            settings: WorkSettings::new(&settings),
+            book,
+            scheduler: Scheduler::new(settings.schedule.clone(), runtime.now()),
+            client: Arc::new(client),
+            board: board.clone(),
+            tokens: tokens.clone(),
+            samples: samples.clone(),
+            shutdown: stopping.clone(),
+            published: runtime.now(),
+            runtime: runtime.clone(),
+        };
+        let watch = roster::watch(
+            ports.tokens.clone(),
+            runtime.clone(),
+            board.clone(),
+            revision,
+            sets,
+            stopping.clone(),
+        );
+        let token_drain = TokenDrain {
+            outbox: tokens.clone(),
+            store: ports.tokens.clone(),
+            epoch,
+            runtime: runtime.clone(),
+            board: board.clone(),
+        };
+        let sample_drain = SampleDrain {
+            outbox: samples.clone(),
+            store: ports.history.clone(),
+            runtime: runtime.clone(),
+            board: board.clone(),
+        };
+        let backoff = settings.retry.clone();
+        let monitor = Monitor {
+            runtime: planes.supervision.clone(),
+            settings,
+            ports,
+            breaker: breaker.clone(),
+            board: board.clone(),
+            tokens: tokens.clone(),
+            samples: samples.clone(),
+            shutdown: flushing.clone(),
+        };
+        let spawn = |name, task| (name, runtime.spawn(name, task));
+        Ok(Self {
+            work: vec![spawn("work", Box::pin(work.run(roster))), spawn("roster", Box::pin(watch))],
+            writers: vec![
+                spawn("token writer", Box::pin(drain(token_drain, backoff.clone(), runtime.clone(), flushing.clone()))),
+                spawn("sample writer", Box::pin(drain(sample_drain, backoff, runtime.clone(), flushing))),
+            ],
+            monitor: ("monitor", planes.supervision.spawn("monitor", Box::pin(monitor.run()))),
+            planes,
+            board,
+            breaker,
+            tokens,
+            samples,
+            stop,
+            flush,
+        })
+    }
+
+    /// The API's breaker as it is now.
+    pub fn breaker(&self) -> Snapshot {
+        self.breaker.snapshot(self.planes.work.now())
+    }
+
+    /// Where the samples are.
+    pub fn samples(&self) -> SampleCounts {
+        self.samples.counts()
+    }
+
+    /// Completes when a part ended that never should, with its name and end. Cancelling it loses nothing.
+    pub async fn failed(&mut self) -> (&'static str, TaskEnd) {
+        let parts = self.work.iter_mut().chain(&mut self.writers).chain([&mut self.monitor]);
+        let mut parts: Vec<_> = parts.collect();
+        std::future::poll_fn(|cx| {
+            for (name, task) in &mut parts {
+                if let std::task::Poll::Ready(end) = std::pin::Pin::new(task).poll(cx) {
+                    return std::task::Poll::Ready((*name, end));
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await
+    }
+
+    /// Stops: no run starts, what is in flight ends, then everything is written, all by `deadline`.
+    pub async fn stop(self, deadline: Moment) -> Stopped {
+        let runtime = self.planes.work.clone();
+        self.board.enter(Phase::Stopping);
+        self.stop.order(deadline);
+        let mut in_time = true;
+        for (name, task) in self.work {
+            in_time &= ended(&self.planes, name, task, deadline).await;
+        }
+        self.flush.order(deadline);
+        for (name, task) in self.writers.into_iter().chain([self.monitor]) {
+            in_time &= ended(&self.planes, name, task, deadline).await;
+        }
+        let stopped = Stopped {
+            tokens_left: self.tokens.len() as u64,
+            samples_left: self.samples.counts().waiting,
+            in_time: in_time && runtime.now() <= deadline,
+        };
+        tracing::info!(?stopped, "stopped");
+        stopped
+    }
+}
+
+/// Waits for a part until the deadline, then gives it up. Whether it ended by itself.
+async fn ended(planes: &Planes, name: &'static str, mut task: Task, deadline: Moment) -> bool {
+    match within(&*planes.work, deadline, &mut task).await {
+        Ok(TaskEnd::Finished) => true,
+        Ok(end) => {
+            tracing::error!(part = name, ?end, "a part ended badly");
+            false
+        }
+        Err(_) => {
+            tracing::warn!(part = name, "given up at the deadline of the stop");
+            task.abort();
+            false
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The supervision plane's eyes: samples resources, makes the health report, and turns figures into history. It acts
+//! on nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_breaker::{Breaker, State};
+use ttm_health::{ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, Phase, Thresholds, assess};
+use ttm_kernel::{Moment, Runtime, within};
+use ttm_market::{Lane, TokenStatus};
+use ttm_perf::Sample;
+use ttm_schedule::Group;
+
+use super::board::Board;
+use super::outbox::{SampleOutbox, TokenOutbox};
+use super::series::sample;
+use super::settings::ServiceSettings;
+use super::shutdown::Shutdown;
+use crate::ports::Ports;
+
+/// Rates and percentiles of the API look back this far.
+const API_WINDOW: Duration = Duration::from_secs(300);
+const MINUTE: Duration = Duration::from_secs(60);
+/// Measuring a process reads a few files; longer than this and it does not answer.
+const RESOURCE_DEADLINE: Duration = Duration::from_secs(5);
+
+pub(super) struct Monitor {
+    pub(super) runtime: Arc<dyn Runtime>,
+    pub(super) settings: ServiceSettings,
+    pub(super) ports: Ports,
+    pub(super) breaker: Arc<Breaker>,
+    pub(super) board: Arc<Board>,
+    pub(super) tokens: Arc<TokenOutbox>,
+    pub(super) samples: Arc<SampleOutbox>,
+    pub(super) shutdown: Shutdown,
+}
+
+impl Monitor {
+    /// Watches until the stop is ordered.
+    pub(super) async fn run(mut self) {
+        let (mut report, mut resources, mut health, mut performance) = {
+            let now = self.runtime.now();
+            (now, now, now + self.settings.health_check_interval, now + self.settings.performance_check_interval)
+        };
+        loop {
+            let now = self.runtime.now();
+            if due(&mut resources, now, self.settings.resource_check_interval) {
+                self.sample_resources().await;
+            }
+            if due(&mut health, now, self.settings.health_check_interval) {
+                self.record_health();
+            }
+            if due(&mut performance, now, self.settings.performance_check_interval) {
+                self.record_performance();
+            }
+            if due(&mut report, now, self.settings.report_interval) {
+                self.report();
+            }
+            let next = report.min(resources).min(health).min(performance);
+            tokio::select! {
+                biased;
+                _ = self.shutdown.ordered() => break,
+                () = self.runtime.sleep_until(next) => {}
+            }
+        }
+        self.report();
+    }
+
+    /// Makes the report and the gauges from what is known now.
+    fn report(&self) {
+        let facts = self.facts();
+        let report = assess(&facts, &self.settings.thresholds);
+        for (lane, facts) in [("hot", facts.data.hot), ("cold", facts.data.cold)] {
+            metrics::gauge!("ttm_tokens", "lane" => lane).set(facts.tokens as f64);
+            metrics::gauge!("ttm_tokens_stale", "lane" => lane).set(facts.stale as f64);
+            if let Some([_, p95, ..]) = facts.ages {
+                metrics::gauge!("ttm_token_age_p95_seconds", "lane" => lane).set(p95.as_secs_f64());
+            }
+        }
+        metrics::gauge!("ttm_health", "status" => report.status.as_str()).set(1.0);
+        for word in ["healthy", "degraded", "critical", "unknown"].into_iter().filter(|w| *w != report.status.as_str()) {
+            metrics::gauge!("ttm_health", "status" => word).set(0.0);
+        }
+        metrics::gauge!("ttm_samples_waiting").set(facts.store.samples_waiting as f64);
+        metrics::gauge!("ttm_samples_dropped").set(facts.store.samples_dropped as f64);
+        metrics::gauge!("ttm_uptime_seconds").set(facts.uptime.as_secs_f64());
+        self.board.post_report(report);
+    }
+
+    fn facts(&self) -> Facts {
+        let counts = self.samples.counts();
+        let mut store = self.board.store();
+        store.tokens_waiting = self.tokens.len() as u64;
+        store.samples_waiting = counts.waiting;
+        store.samples_dropped = counts.dropped;
+        let tokens = self.board.tokens();
+        Facts {
+            at: self.runtime.wall(),
+            uptime: self.board.uptime(),
+            phase: self.board.phase(),
+            hot: self.group(Group::Hot),
+            cold: self.group(Group::Cold),
+            tokens_per_minute: self.board.tokens_per_minute(),
+            resources: self.board.resources(),
+            database_connections: self.connections(),
+            api: self.api(),
+            data: DataFacts {
+                hot: self.board.lane_facts(Lane::Hot),
+                cold: self.board.lane_facts(Lane::Cold),
+                unlisted: tokens.iter().filter(|token| token.unlisted.is_some()).count() as u64,
+                archived: tokens.iter().filter(|token| token.status == TokenStatus::Archived).count() as u64,
+            },
+            store,
+        }
+    }
+
+    /// The pools of both stores together.
+    fn connections(&self) -> Option<(u32, u32)> {
+        match (self.ports.tokens.connections(), self.ports.history.connections()) {
+            (Some((a, b)), Some((c, d))) => Some((a + c, b + d)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn group(&self, group: Group) -> GroupFacts {
+        let now = self.runtime.now();
+        let interval = self.settings.schedule.interval(group);
+        let Some(status) = self.board.group(group) else {
+            return GroupFacts { interval, ..GroupFacts::default() };
+        };
+        let outcome = status.last_outcome.unwrap_or_default();
+        GroupFacts {
+            interval,
+            last_run: status.last_finished.map(|at| wall_of(at, now, self.runtime.wall())),
+            processing_time: status.last_duration,
+            since_progress: status.last_progress.map(|at| now - at),
+            running: status.running,
+            missed_runs: status.missed_runs,
+            attempted: outcome.attempted,
+            failed: outcome.failed,
+        }
+    }
+
+    fn api(&self) -> ApiFacts {
+        let window = self.board.calls(API_WINDOW);
+        ApiFacts {
+            calls: window.calls,
+            errors: window.errors,
+            average_response_time: window.mean,
+            p95_response_time: window.p95,
+            breaker: Some(match self.breaker.snapshot(self.runtime.now()).state {
+                State::Closed => BreakerState::Closed,
+                State::Open => BreakerState::Open,
+                State::HalfOpen => BreakerState::HalfOpen,
+                State::ForcedOpen => BreakerState::ForcedOpen,
+                State::Disabled => BreakerState::Disabled,
+            }),
+            cache_hit_rate: None,
+            requests_per_minute: Some(self.board.calls(MINUTE).calls as f64),
+        }
+    }
+
+    async fn sample_resources(&self) {
+        let deadline = self.runtime.now() + RESOURCE_DEADLINE;
+        let sampled = match within(&*self.runtime, deadline, self.ports.resources.sample()).await {
+            Ok(Ok(sample)) => Some(sample),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "resources are unknown");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("resources are unknown: measuring took longer than {} s", RESOURCE_DEADLINE.as_secs());
+                None
+            }
+        };
+        self.board.post_resources(sampled);
+        let Some(measured) = sampled else { return };
+        let at = self.runtime.wall();
+        let figures = [
+            ("resource.memory_bytes", measured.memory_bytes.map(|bytes| bytes as f64)),
+            ("resource.cpu_percent", measured.cpu_percent),
+            ("resource.disk_usage_percent", measured.disk_usage_percent),
+            ("resource.open_file_descriptors", measured.open_file_descriptors.map(|open| open as f64)),
+        ];
+        self.samples.put(known(&figures, at));
+    }
+
+    fn record_health(&self) {
+        let at = self.runtime.wall();
+        self.samples.put(known(&[("tokens.per_minute", self.board.tokens_per_minute())], at));
+        for lane in Lane::ALL {
+            if let Some([_, p95, ..]) = self.board.lane_facts(lane).ages {
+                self.samples.put(sample("tokens.age_p95_seconds", &[("lane", lane.as_str())], at, p95.as_secs_f64()));
+            }
+        }
+    }
+
+    fn record_performance(&self) {
+        let window = self.board.calls(API_WINDOW);
+        let millis = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
+        let figures = [
+            ("api.requests_per_minute", Some(self.board.calls(MINUTE).calls as f64)),
+            ("api.error_rate", (window.calls > 0).then(|| window.errors as f64 / window.calls as f64)),
+            ("api.p50_ms", millis(window.p50)),
+            ("api.p95_ms", millis(window.p95)),
+            ("api.p99_ms", millis(window.p99)),
+        ];
+        self.samples.put(known(&figures, self.runtime.wall()));
+    }
+}
+
+/// Samples of the figures that are known.
+fn known(figures: &[(&str, Option<f64>)], at: Timestamp) -> Vec<Sample> {
+    figures.iter().filter_map(|(name, value)| sample(name, &[], at, (*value)?)).collect()
+}
+
+/// Whether `next` has come; moves it past `now`, without catching up on what was missed.
+fn due(next: &mut Moment, now: Moment, interval: Duration) -> bool {
+    let come = now >= *next;
+    if come {
+        *next = now + interval;
+    }
+    come
+}
+
+/// The wall time of a moment in the past.
+fn wall_of(at: Moment, now: Moment, wall: Timestamp) -> Timestamp {
+    wall.checked_sub(now - at).unwrap_or(wall)
+}
+
+/// The report before the first facts: everything unknown.
+pub(super) fn first_report(runtime: &dyn Runtime, settings: &ServiceSettings) -> ttm_health::Report {
+    let thresholds: &Thresholds = &settings.thresholds;
+    let group = |group| GroupFacts { interval: settings.schedule.interval(group), ..GroupFacts::default() };
+    let facts = Facts {
+        at: runtime.wall(),
+        uptime: Duration::ZERO,
+        phase: Phase::Starting,
+        hot: group(Group::Hot),
+        cold: group(Group::Cold),
+        tokens_per_minute: None,
+        resources: None,
+        database_connections: None,
+        api: ApiFacts::default(),
+        data: DataFacts::default(),
+        store: ttm_health::StoreFacts::default(),
+    };
+    assess(&facts, thresholds)
+}

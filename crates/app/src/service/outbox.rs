@@ -1,0 +1,196 @@
+//! What waits to be stored, in memory and bounded: the newest state of each token, and samples in order. It knows no
+//! store; the writers empty it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use ttm_market::{Mint, Token};
+use ttm_perf::Sample;
+
+/// States of tokens that are not stored yet, the newest of each; so there are never more than tokens.
+#[derive(Debug, Default)]
+pub struct TokenOutbox {
+    waiting: Mutex<BTreeMap<Mint, Token>>,
+    filled: Notify,
+}
+
+impl TokenOutbox {
+    /// Puts the newest state of a token in.
+    pub fn put(&self, token: Token) {
+        lock(&self.waiting).insert(token.mint, token);
+        self.filled.notify_one();
+    }
+
+    /// Takes up to `limit` states out.
+    pub fn take(&self, limit: usize) -> Vec<Token> {
+        let mut waiting = lock(&self.waiting);
+        let mut taken = Vec::with_capacity(limit.min(waiting.len()));
+        while taken.len() < limit
+            && let Some((_, token)) = waiting.pop_first()
+        {
+            taken.push(token);
+        }
+        taken
+    }
+
+    /// Puts states back that could not be stored; a newer state that came meanwhile stays.
+    pub fn give_back(&self, tokens: Vec<Token>) {
+        let mut waiting = lock(&self.waiting);
+        for token in tokens {
+            waiting.entry(token.mint).or_insert(token);
+        }
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        lock(&self.waiting).len()
+    }
+
+    /// Whether none wait.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Completes when something was put in since the last call.
+    pub async fn filled(&self) {
+        self.filled.notified().await;
+    }
+}
+
+/// Samples that are not stored yet, oldest first. When it is full the oldest go, and are counted.
+#[derive(Debug)]
+pub struct SampleOutbox {
+    capacity: usize,
+    state: Mutex<Samples>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Samples {
+    waiting: VecDeque<Sample>,
+    produced: u64,
+    dropped: u64,
+}
+
+impl SampleOutbox {
+    /// An outbox for at most `capacity` samples.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity: capacity.max(1), state: Mutex::default(), filled: Notify::new() }
+    }
+
+    /// Puts samples in; never waits.
+    pub fn put(&self, samples: impl IntoIterator<Item = Sample>) {
+        let mut state = lock(&self.state);
+        for sample in samples {
+            state.produced += 1;
+            state.waiting.push_back(sample);
+        }
+        state.shed(self.capacity);
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// Takes up to `limit` samples out, oldest first.
+    pub fn take(&self, limit: usize) -> Vec<Sample> {
+        let mut state = lock(&self.state);
+        let limit = limit.min(state.waiting.len());
+        state.waiting.drain(..limit).collect()
+    }
+
+    /// Puts a batch back that could not be stored, at the front.
+    pub fn give_back(&self, samples: Vec<Sample>) {
+        let mut state = lock(&self.state);
+        for sample in samples.into_iter().rev() {
+            state.waiting.push_front(sample);
+        }
+        state.shed(self.capacity);
+    }
+
+    /// Counts samples that the store refused for good.
+    pub fn count_refused(&self, samples: usize) {
+        lock(&self.state).dropped += samples as u64;
+    }
+
+    /// How many wait, were put in, and were given up, since the start.
+    pub fn counts(&self) -> SampleCounts {
+        let state = lock(&self.state);
+        SampleCounts { waiting: state.waiting.len() as u64, produced: state.produced, dropped: state.dropped }
+    }
+
+    /// Completes when something was put in since the last call.
+    pub async fn filled(&self) {
+        self.filled.notified().await;
+    }
+}
+
+impl Samples {
+    fn shed(&mut self, capacity: usize) {
+        let excess = self.waiting.len().saturating_sub(capacity);
+        self.waiting.drain(..excess);
+        self.dropped += excess as u64;
+    }
+}
+
+/// Where the samples are: `produced` = stored + in flight + `waiting` + `dropped`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SampleCounts {
+    /// Not stored yet.
+    pub waiting: u64,
+    /// Put in since the start.
+    pub produced: u64,
+    /// Given up since the start.
+    pub dropped: u64,
+}
+
+/// A panic while the lock was held leaves the queue whole: every change is one call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn sample(second: i64) -> Sample {
+        let at = Timestamp::from_second(second).expect("in range");
+        Sample::try_new("a".parse().expect("a key"), at, 1.0).expect("finite")
+    }
+
+    fn seconds(samples: &[Sample]) -> Vec<i64> {
+        samples.iter().map(|sample| sample.at().as_second()).collect()
+    }
+
+    #[test]
+    fn a_full_outbox_gives_up_the_oldest_samples_and_counts_them() {
+        let outbox = SampleOutbox::new(3);
+        outbox.put((0..5).map(sample));
+        assert_eq!(outbox.counts(), SampleCounts { waiting: 3, produced: 5, dropped: 2 });
+        assert_eq!(seconds(&outbox.take(10)), [2, 3, 4]);
+    }
+
+    #[test]
+    fn a_batch_that_comes_back_keeps_its_place_unless_it_is_the_oldest_of_too_many() {
+        let outbox = SampleOutbox::new(3);
+        outbox.put((0..3).map(sample));
+        let batch = outbox.take(2);
+        outbox.put([sample(3)]);
+        outbox.give_back(batch);
+        assert_eq!(outbox.counts(), SampleCounts { waiting: 3, produced: 4, dropped: 1 });
+        assert_eq!(seconds(&outbox.take(10)), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_token_that_comes_back_does_not_hide_its_newer_state() {
+        let outbox = TokenOutbox::default();
+        let mint = Mint::USDC;
+        outbox.put(Token::new(mint, Timestamp::UNIX_EPOCH));
+        let old = outbox.take(10);
+        let newer = Token { symbol: Some("USDC".into()), ..old[0].clone() };
+        outbox.put(newer.clone());
+        outbox.give_back(old);
+        assert_eq!(outbox.take(10), [newer]);
+    }
+}

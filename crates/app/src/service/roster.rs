@@ -1,0 +1,92 @@
+//! Watches the store for tokens that were added or removed from outside, as `ttm tokens` does. It changes nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use ttm_kernel::{Runtime, within};
+use ttm_market::{Token, TokenStore, TokenStoreError};
+
+use super::board::Board;
+use super::shutdown::Shutdown;
+use super::writer::STORE_DEADLINE;
+
+/// How soon an edit is noticed.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Tokens of one page.
+const PAGE: usize = 5_000;
+
+/// Every token of the store.
+pub(super) async fn load(
+    store: &dyn TokenStore,
+    runtime: &dyn Runtime,
+) -> Result<Vec<Token>, TokenStoreError> {
+    let mut tokens = Vec::new();
+    loop {
+        let after = tokens.last().map(|token: &Token| token.mint);
+        let page = bounded(runtime, store.load(after, PAGE)).await?;
+        let last = page.len() < PAGE;
+        tokens.extend(page);
+        if last {
+            return Ok(tokens);
+        }
+    }
+}
+
+/// The number that tells whether the set was edited.
+pub(super) async fn revision(store: &dyn TokenStore, runtime: &dyn Runtime) -> Result<u64, TokenStoreError> {
+    bounded(runtime, store.revision()).await
+}
+
+/// A call to the store that ends at its deadline.
+pub(super) async fn bounded<T>(
+    runtime: &dyn Runtime,
+    call: impl Future<Output = Result<T, TokenStoreError>>,
+) -> Result<T, TokenStoreError> {
+    within(runtime, runtime.now() + STORE_DEADLINE, call).await.unwrap_or_else(|_| {
+        let message = format!("no answer within {} s", STORE_DEADLINE.as_secs());
+        Err(TokenStoreError::Transient { message })
+    })
+}
+
+/// Sends the whole set whenever it was edited, until the stop is ordered.
+pub(super) async fn watch(
+    store: Arc<dyn TokenStore>,
+    runtime: Arc<dyn Runtime>,
+    board: Arc<Board>,
+    mut known: u64,
+    sets: mpsc::Sender<Vec<Token>>,
+    mut shutdown: Shutdown,
+) {
+    loop {
+        tokio::select! {
+            biased;
+            _ = shutdown.ordered() => return,
+            () = runtime.sleep_until(runtime.now() + LOOK_EVERY) => {}
+        }
+        match look(&*store, &*runtime, known).await {
+            Ok(None) => board.post_store_answered(),
+            Ok(Some((revision, tokens))) => {
+                board.post_store_answered();
+                known = revision;
+                if sets.send(tokens).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => board.post_store_failed(&error),
+        }
+    }
+}
+
+async fn look(
+    store: &dyn TokenStore,
+    runtime: &dyn Runtime,
+    known: u64,
+) -> Result<Option<(u64, Vec<Token>)>, TokenStoreError> {
+    let revision = revision(store, runtime).await?;
+    if revision == known {
+        return Ok(None);
+    }
+    // The revision is read first: an edit between the two calls is seen again at the next look.
+    Ok(Some((revision, load(store, runtime).await?)))
+}

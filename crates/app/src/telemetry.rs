@@ -1,0 +1,52 @@
+//! Logs and Prometheus metrics of the process. Text on a terminal, JSON otherwise; both go to stderr, so that answers
+//! on stdout stay clean. It decides nothing about what is worth a line.
+
+use std::io::IsTerminal;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// Starts the log. `filter` is a level, or directives such as `info,ttm_app=debug`.
+///
+/// # Errors
+/// A filter that is none, in one line.
+pub(crate) fn log(filter: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| format!("--log is {filter:?}: {error}; expected a level such as info, or ttm_app=debug"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let done = if std::io::stderr().is_terminal() { builder.try_init() } else { builder.json().flatten_event(true).with_ansi(false).try_init() };
+    done.map_err(|error| format!("the log cannot start: {error}"))
+}
+
+/// Starts the recorder of the metrics; the handle renders them.
+pub(crate) fn prometheus() -> Result<PrometheusHandle, String> {
+    // From a fast answer on a good day to the longest deadline.
+    const SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
+        .map_err(|error| error.to_string())?
+        .build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).map_err(|error| error.to_string())?;
+    describe();
+    Ok(handle)
+}
+
+fn describe() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
+    counter!("ttm_api_requests_total", "Attempts of calls to the price API, by outcome.");
+    histogram!("ttm_api_request_seconds", "Time of an attempt, by outcome.");
+    counter!("ttm_breaker_transitions_total", "Changes of a breaker's state, by the state entered.");
+    gauge!("ttm_breaker_state", "1 for the state that the breaker is in.");
+    counter!("ttm_runs_total", "Runs of the groups, by how they ended.");
+    histogram!("ttm_run_seconds", "Time of a run, by group.");
+    counter!("ttm_tokens_scored_total", "Scores computed.");
+    gauge!("ttm_tokens", "Listed tokens, by lane.");
+    gauge!("ttm_tokens_stale", "Tokens older than their lane allows, by lane.");
+    gauge!("ttm_token_age_p95_seconds", "Age of the data, by lane.");
+    gauge!("ttm_health", "1 for the status of the whole.");
+    counter!("ttm_samples_stored_total", "Samples that the store acknowledged.");
+    gauge!("ttm_samples_waiting", "Samples that are not stored yet.");
+    gauge!("ttm_samples_dropped", "Samples given up since the start.");
+    gauge!("ttm_uptime_seconds", "Time since the start.");
+}

@@ -1,0 +1,8 @@
+//! For property-based tests here and elsewhere: a plain reference [`Model`] of the breaker, and strategies for settings
+//! and steps. Nothing of it runs in production.
+
+mod model;
+mod strategy;
+
+pub use model::{Model, Seen, Step};
+pub use strategy::{any_settings, any_step};

@@ -1,0 +1,127 @@
+//! The breaker against its reference model: any sequence of steps, the same answers and the same snapshots.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use ttm_breaker::testing::{Model, Seen, Step, any_settings, any_step};
+use ttm_breaker::{Breaker, BreakerConfig, Permit, State};
+use ttm_testkit::SeededEntropy;
+
+struct Reference;
+
+impl ReferenceStateMachine for Reference {
+    type State = Model;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<Model> {
+        any_settings().prop_map(Model::new).boxed()
+    }
+
+    fn transitions(model: &Model) -> BoxedStrategy<Step> {
+        any_step(model)
+    }
+
+    fn preconditions(model: &Model, step: &Step) -> bool {
+        model.allows(step)
+    }
+
+    fn apply(mut model: Model, step: &Step) -> Model {
+        model.apply(step);
+        model
+    }
+}
+
+/// The real breaker. It is leaked, because a test that owns both the breaker and its permits would borrow itself.
+struct Subject {
+    breaker: &'static Breaker,
+    permits: Vec<Option<Permit<'static>>>,
+    state: State,
+}
+
+struct Machine;
+
+impl StateMachineTest for Machine {
+    type SystemUnderTest = Subject;
+    type Reference = Reference;
+
+    fn init_test(model: &Model) -> Subject {
+        let config =
+            BreakerConfig::try_new(model.settings().clone()).expect("the strategy makes valid settings");
+        let breaker = Breaker::new("subject", config, Arc::new(SeededEntropy::new(0)));
+        Subject { breaker: Box::leak(Box::new(breaker)), permits: Vec::new(), state: State::Closed }
+    }
+
+    fn apply(mut subject: Subject, model: &Model, step: Step) -> Subject {
+        let breaker = subject.breaker;
+        let now = model.now();
+        let mut take = |permit: usize| subject.permits[permit].take().expect("the model says that it is out");
+        let seen = match step {
+            Step::Admit => match breaker.admit(now) {
+                Ok(permit) => {
+                    let probe = permit.is_probe();
+                    subject.permits.push(Some(permit));
+                    Seen::Admitted { probe }
+                }
+                Err(rejected) => Seen::Rejected(rejected),
+            },
+            Step::Report { permit, outcome } => Seen::Reported(take(permit).report(outcome, now)),
+            Step::Drop { permit } => {
+                drop(take(permit));
+                Seen::Nothing
+            }
+            Step::Leak { permit } => {
+                std::mem::forget(take(permit));
+                Seen::Nothing
+            }
+            Step::Wait(_) | Step::Rewind(_) => Seen::Nothing,
+            Step::ForceOpen => {
+                breaker.force_open(now);
+                Seen::Nothing
+            }
+            Step::Disable => {
+                breaker.disable(now);
+                Seen::Nothing
+            }
+            Step::Reset => {
+                breaker.reset(now);
+                Seen::Nothing
+            }
+        };
+        assert_eq!(seen, model.seen());
+        subject
+    }
+
+    fn check_invariants(subject: &Subject, model: &Model) {
+        let snapshot = subject.breaker.snapshot(model.now());
+        assert_eq!(snapshot, model.snapshot());
+        let rejected = subject.breaker.check(model.now()).err();
+        assert_eq!(rejected.map(|rejected| rejected.retry_at), snapshot.retry_at);
+        let settings = model.settings();
+        assert!(
+            snapshot.probes_in_flight + snapshot.counts.successes <= settings.half_open_max_calls
+                || snapshot.state != State::HalfOpen
+        );
+    }
+
+    fn teardown(mut subject: Subject, model: Model) {
+        // The transitions tell one unbroken story that ends where the breaker stands.
+        let mut generation = 0;
+        while let Some(transition) = subject.breaker.poll_transition() {
+            assert_eq!(transition.from, subject.state);
+            assert_eq!(transition.generation, generation + 1);
+            assert_eq!(transition.retry_at.is_some(), transition.to == State::Open);
+            (subject.state, generation) = (transition.to, transition.generation);
+        }
+        let end = subject.breaker.snapshot(model.now());
+        assert_eq!((subject.state, generation), (end.state, end.generation));
+    }
+}
+
+prop_state_machine! {
+    #![proptest_config(Config { cases: 512, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn a_breaker_does_what_its_model_does(sequential 1..80 => Machine);
+}

@@ -1,0 +1,120 @@
+//! The API over HTTP: one call, one request, one verdict. It retries nothing and remembers nothing.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, Response, StatusCode, redirect};
+use ttm_market::{MAX_BATCH, Mint, PairBatch, PairSource, PairSourceError};
+
+use crate::retry_after::retry_after;
+use crate::{BuildError, Decoded, DexscreenerConfig, decode, error};
+
+/// A connection that takes longer than this will not be a good one; the rest of the timeout is for the answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Of an answer that is an error, this much is read for its message.
+const EXCERPT_BYTES: usize = 512;
+
+/// The [`PairSource`] that asks the DexScreener API.
+#[derive(Clone, Debug)]
+pub struct DexscreenerSource {
+    client: Client,
+    config: DexscreenerConfig,
+}
+
+impl DexscreenerSource {
+    /// A source that keeps its connections between calls. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`BuildError`] when the machine offers no usable TLS and the API needs it.
+    pub fn new(config: DexscreenerConfig) -> Result<Self, BuildError> {
+        // Somebody else in the process may have chosen a provider before; any of them will do.
+        let _already_chosen = rustls::crypto::ring::default_provider().install_default();
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let mut builder = Client::builder()
+            .user_agent(config.user_agent())
+            .default_headers(headers)
+            .timeout(config.timeout())
+            .connect_timeout(config.timeout().min(CONNECT_TIMEOUT))
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never());
+        if !config.is_https() {
+            // Without TLS no root certificates are needed, and a machine that has none is good enough for the demo.
+            builder = builder.tls_certs_only([]);
+        }
+        if config.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(BuildError::new)?;
+        Ok(Self { client, config })
+    }
+
+    /// Asks one endpoint, whose path holds nothing that needs escaping, for pools of `asked`.
+    async fn ask(&self, path: &str, asked: &[Mint]) -> Result<PairBatch, PairSourceError> {
+        let url = format!("{}/{path}", self.config.base_url());
+        let mut response = self.client.get(url).send().await.map_err(error::of_transport)?;
+        let status = response.status();
+        let wait = retry_after(response.headers());
+        if status != StatusCode::OK {
+            let excerpt = excerpt(&mut response).await;
+            return Err(error::of_status(status, wait, &excerpt));
+        }
+        let body = self.body(&mut response).await?;
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if let Some(error) = error::of_non_json(content_type, wait, &body) {
+            return Err(error);
+        }
+        match decode(&body, self.config.chain(), asked) {
+            Ok(Decoded::Pairs(batch)) => Ok(batch),
+            Ok(Decoded::Null) => Err(error::of_null()),
+            Err(undecodable) => Err(error::of_undecodable(&undecodable)),
+        }
+    }
+
+    /// The whole body, up to the limit: what arrives is counted after decompression, what is announced before.
+    async fn body(&self, response: &mut Response) -> Result<Vec<u8>, PairSourceError> {
+        let limit = self.config.max_body_bytes();
+        let announced = response.content_length().unwrap_or(0);
+        if usize::try_from(announced).map_or(true, |length| length > limit) {
+            return Err(error::of_too_large(limit));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(error::of_transport)? {
+            if body.len() + chunk.len() > limit {
+                return Err(error::of_too_large(limit));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+/// The first bytes of an error's body; the status already says what to do, so a failure here costs only the message.
+async fn excerpt(response: &mut Response) -> Vec<u8> {
+    let mut excerpt = Vec::new();
+    while excerpt.len() < EXCERPT_BYTES {
+        let Ok(Some(chunk)) = response.chunk().await else { break };
+        excerpt.extend_from_slice(&chunk[..chunk.len().min(EXCERPT_BYTES - excerpt.len())]);
+    }
+    excerpt
+}
+
+#[async_trait]
+impl PairSource for DexscreenerSource {
+    async fn primary_pairs(&self, mints: &[Mint]) -> Result<PairBatch, PairSourceError> {
+        let unique: Vec<Mint> = mints.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        if unique.is_empty() || unique.len() > MAX_BATCH {
+            // The API would drop what is too much without a word.
+            let message = format!("{} mints in a batch, expected 1 to {MAX_BATCH}", unique.len());
+            return Err(PairSourceError::Rejected { message });
+        }
+        let list = unique.iter().map(Mint::to_string).collect::<Vec<_>>().join(",");
+        self.ask(&format!("tokens/v1/{}/{list}", self.config.chain()), &unique).await
+    }
+
+    async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
+        self.ask(&format!("token-pairs/v1/{}/{mint}", self.config.chain()), &[mint]).await
+    }
+}

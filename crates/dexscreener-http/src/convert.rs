@@ -1,0 +1,97 @@
+//! From the API's pair to the market's: the place where bad data is refused. It knows neither bodies nor requests.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use ttm_market::{Mint, Pair, SkipReason, TokenRef, Trades};
+
+use crate::dto::{LiquidityDto, PairDto, SidesDto, TokenDto};
+
+/// The longest recorded address of a pool has 128 characters (on another chain), the longest dex name 20.
+const LONGEST_NAME: usize = 128;
+/// The longest recorded symbol has 21 characters.
+const LONGEST_SYMBOL: usize = 32;
+
+/// The pair, if it is one of `chain` whose base token was asked for and whose numbers can be used.
+pub(crate) fn pair(dto: &PairDto<'_>, chain: &str, asked: &[Mint]) -> Result<Pair, SkipReason> {
+    if dto.chain_id != chain {
+        return Err(SkipReason::OtherChain);
+    }
+    let base = mint(&dto.base_token)?;
+    let quote = mint(&dto.quote_token)?;
+    if !asked.contains(&base) {
+        return Err(if asked.contains(&quote) { SkipReason::QuoteSide } else { SkipReason::NotAsked });
+    }
+    let txns = dto.txns.as_ref();
+    let volume = dto.volume.as_ref();
+    Ok(Pair {
+        address: name(&dto.pair_address)?,
+        dex: name(&dto.dex_id)?,
+        base: TokenRef { mint: base, symbol: symbol(dto.base_token.symbol.as_deref()) },
+        quote,
+        price_usd: price(dto.price_usd.as_deref())?,
+        trades_5m: trades(txns.and_then(|windows| windows.m5.as_ref())),
+        trades_1h: trades(txns.and_then(|windows| windows.h1.as_ref())),
+        volume_5m_usd: amount(volume.and_then(|windows| windows.m5))?.unwrap_or(0.0),
+        volume_1h_usd: amount(volume.and_then(|windows| windows.h1))?.unwrap_or(0.0),
+        liquidity_usd: amount(dto.liquidity.as_ref().and_then(|LiquidityDto { usd }| *usd))?,
+        created_at: dto.pair_created_at.and_then(created_at),
+    })
+}
+
+/// An address that is missing makes the pair useless: without it a quote cannot be told from one that fakes its symbol.
+fn mint(token: &TokenDto<'_>) -> Result<Mint, SkipReason> {
+    match token.address.as_deref() {
+        None | Some("") => Err(SkipReason::Malformed),
+        Some(address) => address.parse().map_err(|_| SkipReason::BadAddress),
+    }
+}
+
+/// A name that is needed, and not absurdly long.
+fn name(text: &Cow<'_, str>) -> Result<Box<str>, SkipReason> {
+    if text.is_empty() || text.len() > LONGEST_NAME || text.chars().any(char::is_control) {
+        return Err(SkipReason::Malformed);
+    }
+    Ok(text.as_ref().into())
+}
+
+/// A symbol is chosen by strangers and shown on terminals: control characters go, the rest is cut.
+fn symbol(text: Option<&str>) -> Box<str> {
+    text.unwrap_or_default()
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(LONGEST_SYMBOL)
+        .collect()
+}
+
+/// A price that is known is finite and > 0.
+fn price(text: Option<&str>) -> Result<Option<f64>, SkipReason> {
+    match text {
+        None | Some("") => Ok(None),
+        Some(decimal) => match decimal.parse::<f64>() {
+            Ok(price) if price.is_finite() && price > 0.0 => Ok(Some(price)),
+            _ => Err(SkipReason::BadPrice),
+        },
+    }
+}
+
+/// Trades of a window; a missing count is none.
+fn trades(sides: Option<&SidesDto>) -> Trades {
+    sides.map_or_else(Trades::default, |sides| Trades {
+        buys: sides.buys.unwrap_or(0),
+        sells: sides.sells.unwrap_or(0),
+    })
+}
+
+/// An amount of US dollars that is known is finite and ≥ 0.
+fn amount(usd: Option<f64>) -> Result<Option<f64>, SkipReason> {
+    match usd {
+        Some(usd) if !usd.is_finite() || usd < 0.0 => Err(SkipReason::Malformed),
+        known_or_not => Ok(known_or_not),
+    }
+}
+
+/// Nothing rests on this time, so a nonsensical one is only left out.
+fn created_at(milliseconds: i64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(milliseconds).ok().filter(|time| *time > Timestamp::UNIX_EPOCH)
+}

@@ -1,0 +1,114 @@
+//! Connections that fail below HTTP: refused, silent, cut, and streams without an end.
+
+mod bodies;
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use bodies::ASKED;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
+use ttm_market::{PairBatch, PairSource, PairSourceError};
+
+const MAX_BODY_BYTES: usize = 4 * 1_024;
+
+/// Asks a server that reads the request and then does `serve`.
+async fn ask<F>(timeout: Duration, serve: impl FnOnce(TcpStream) -> F) -> Result<PairBatch, PairSourceError>
+where
+    F: Future<Output = ()>,
+{
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback is free");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let config =
+        DexscreenerConfig::try_new(&url, "solana", "ttm/test", timeout, MAX_BODY_BYTES).expect("valid");
+    let source = DexscreenerSource::new(config).expect("a client");
+    let server = async {
+        let (mut stream, _client) = listener.accept().await.expect("a connection");
+        let mut request = [0_u8; 1_024];
+        assert!(stream.read(&mut request).await.expect("a request") > 0);
+        serve(stream).await;
+    };
+    let (answer, ()) = tokio::join!(source.all_pairs(ASKED), server);
+    answer
+}
+
+#[track_caller]
+fn transient(answer: Result<PairBatch, PairSourceError>) -> String {
+    match answer {
+        Err(PairSourceError::Transient { message, .. }) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_server_that_never_answers_times_out() {
+    // The stream is kept until the client gives up and closes it.
+    let silent = |mut stream: TcpStream| async move {
+        let mut nothing = [0_u8; 1];
+        let _closed = stream.read(&mut nothing).await;
+    };
+    assert_eq!(transient(ask(Duration::from_millis(50), silent).await), "the request timed out");
+}
+
+#[tokio::test]
+async fn a_body_that_stops_in_the_middle_times_out() {
+    let stalls = |mut stream: TcpStream| async move {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[").await.expect("it reads");
+        let mut nothing = [0_u8; 1];
+        let _closed = stream.read(&mut nothing).await;
+    };
+    assert_eq!(transient(ask(Duration::from_millis(50), stalls).await), "the request timed out");
+}
+
+#[tokio::test]
+async fn a_connection_lost_before_or_in_the_answer_is_transient() {
+    let closes = |stream: TcpStream| async move { drop(stream) };
+    transient(ask(PATIENCE, closes).await);
+
+    let resets = |stream: TcpStream| async move { stream.set_zero_linger().expect("a socket") };
+    transient(ask(PATIENCE, resets).await);
+
+    let cuts = |mut stream: TcpStream| async move {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[{").await.expect("it reads");
+    };
+    transient(ask(PATIENCE, cuts).await);
+}
+
+#[tokio::test]
+async fn nobody_listening_is_transient_and_names_no_address() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback is free");
+    let address = listener.local_addr().expect("it is bound");
+    drop(listener);
+    let url = format!("http://{address}");
+    let config =
+        DexscreenerConfig::try_new(&url, "solana", "ttm/test", PATIENCE, MAX_BODY_BYTES).expect("valid");
+    let answer = DexscreenerSource::new(config).expect("a client").all_pairs(ASKED).await;
+    let error = answer.expect_err("nobody listens");
+    assert_eq!(error.to_string(), "cannot connect");
+    let cause = std::error::Error::source(&error).expect("the client's own error").to_string();
+    assert!(!cause.contains(&ASKED.to_string()), "{cause}");
+}
+
+#[tokio::test]
+async fn a_body_without_an_announced_end_is_cut_at_the_limit() {
+    let floods = |mut stream: TcpStream| async move {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("it reads");
+        // Until the client hangs up.
+        while stream.write_all(&[b' '; 1_024]).await.is_ok() {}
+    };
+    let answer = ask(PATIENCE, floods).await;
+    assert!(matches!(answer, Err(PairSourceError::Malformed { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_broken_compression_is_malformed() {
+    let garbled = |mut stream: TcpStream| async move {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nhello";
+        stream.write_all(head).await.expect("it reads");
+    };
+    let answer = ask(PATIENCE, garbled).await;
+    assert!(matches!(answer, Err(PairSourceError::Malformed { .. })), "{answer:?}");
+}

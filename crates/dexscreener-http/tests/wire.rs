@@ -1,0 +1,152 @@
+//! The adapter against real sockets: what is sent, and what each kind of answer means to the caller.
+
+mod bodies;
+
+use std::time::Duration;
+
+use bodies::{ASKED, OTHER, full_pair};
+use serde_json::json;
+use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
+use ttm_market::{MAX_BATCH, Mint, PairBatch, PairSource, PairSourceError};
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const MAX_BODY_BYTES: usize = 64 * 1_024;
+
+fn source(base_url: &str) -> DexscreenerSource {
+    let timeout = Duration::from_secs(20);
+    let config = DexscreenerConfig::try_new(base_url, "solana", "ttm/test", timeout, MAX_BODY_BYTES);
+    DexscreenerSource::new(config.expect("valid")).expect("a client")
+}
+
+/// Asks for one token and gets this answer.
+async fn ask(answer: ResponseTemplate) -> Result<PairBatch, PairSourceError> {
+    let server = MockServer::start().await;
+    Mock::given(method("GET")).respond_with(answer).mount(&server).await;
+    source(&server.uri()).primary_pairs(&[ASKED]).await
+}
+
+fn json_text(text: &str) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_raw(text.as_bytes().to_vec(), "application/json; charset=utf-8")
+}
+
+#[tokio::test]
+async fn a_batch_is_one_request_for_unique_mints_under_the_client_s_name() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET"))
+        .and(path(format!("/tokens/v1/solana/{ASKED},{OTHER}")))
+        .and(header("user-agent", "ttm/test"))
+        .and(header("accept", "application/json"))
+        .respond_with(json_text(&json!([full_pair(OTHER), full_pair(ASKED)]).to_string()))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let batch = source(&server.uri()).primary_pairs(&[OTHER, ASKED, OTHER]).await.expect("an answer");
+    assert_eq!(batch.pairs.iter().map(|pair| pair.base.mint).collect::<Vec<_>>(), [OTHER, ASKED]);
+}
+
+#[tokio::test]
+async fn all_pools_of_a_token_come_from_their_own_path_below_the_base_url() {
+    let server = MockServer::start().await;
+    Mock::given(path(format!("/mirror/token-pairs/v1/solana/{ASKED}")))
+        .respond_with(json_text(&json!([full_pair(ASKED), full_pair(ASKED)]).to_string()))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let batch = source(&format!("{}/mirror/", server.uri())).all_pairs(ASKED).await.expect("an answer");
+    assert_eq!(batch.pairs.len(), 2);
+}
+
+#[tokio::test]
+async fn no_mint_and_too_many_mints_are_refused_without_a_request() {
+    let server = MockServer::start().await;
+    let source = source(&server.uri());
+    let mints: Vec<Mint> =
+        (0..=MAX_BATCH).map(|n| Mint::from_bytes([u8::try_from(n).expect("small"); 32])).collect();
+    for asked in [&mints[..0], &mints[..]] {
+        assert!(matches!(source.primary_pairs(asked).await, Err(PairSourceError::Rejected { .. })));
+    }
+    assert_eq!(server.received_requests().await.map(|requests| requests.len()), Some(0));
+}
+
+#[tokio::test]
+async fn an_empty_list_is_an_answer_and_null_is_a_suspicion() {
+    assert_eq!(ask(json_text("[]")).await.expect("an answer"), PairBatch::default());
+    for body in ["null", r#"{"pairs":null}"#, r#"{"schemaVersion":"1.0.0","pairs":null,"pair":null}"#] {
+        assert!(matches!(ask(json_text(body)).await, Err(PairSourceError::Transient { .. })), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_429_is_a_rate_limit_with_the_wait_that_it_names() {
+    let plain = ResponseTemplate::new(429).set_body_string("error code: 1015");
+    assert!(matches!(ask(plain).await, Err(PairSourceError::RateLimited { retry_after: None })));
+
+    let seconds = ResponseTemplate::new(429).insert_header("retry-after", "30");
+    let Err(PairSourceError::RateLimited { retry_after }) = ask(seconds).await else {
+        panic!("a rate limit")
+    };
+    assert_eq!(retry_after, Some(Duration::from_secs(30)));
+
+    let date = ResponseTemplate::new(429)
+        .insert_header("date", "Fri, 06 Nov 2026 12:00:00 GMT")
+        .insert_header("retry-after", "Fri, 06 Nov 2026 12:00:10 GMT");
+    let Err(PairSourceError::RateLimited { retry_after }) = ask(date).await else { panic!("a rate limit") };
+    assert_eq!(retry_after, Some(Duration::from_secs(10)));
+
+    let disguised = ResponseTemplate::new(200).set_body_string("error code: 1015");
+    assert!(matches!(ask(disguised).await, Err(PairSourceError::RateLimited { .. })));
+}
+
+#[tokio::test]
+async fn a_status_says_what_the_caller_does_next() {
+    let status = |code| ask(ResponseTemplate::new(code).set_body_string("why"));
+    assert!(matches!(status(403).await, Err(PairSourceError::Forbidden { .. })));
+    assert!(matches!(status(401).await, Err(PairSourceError::Forbidden { .. })));
+    assert!(matches!(status(400).await, Err(PairSourceError::Rejected { .. })));
+    assert!(matches!(status(404).await, Err(PairSourceError::Rejected { .. })));
+    let Err(PairSourceError::Transient { message, .. }) = status(503).await else { panic!("transient") };
+    assert_eq!(message, "status 503, \"why\"");
+
+    let with_wait = ResponseTemplate::new(503).insert_header("retry-after", "7");
+    let Err(PairSourceError::Transient { retry_after, .. }) = ask(with_wait).await else {
+        panic!("transient")
+    };
+    assert_eq!(retry_after, Some(Duration::from_secs(7)));
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let server = MockServer::start().await;
+    let elsewhere =
+        ResponseTemplate::new(302).insert_header("location", format!("{}/elsewhere", server.uri()));
+    Mock::given(method("GET")).respond_with(elsewhere).expect(1).mount(&server).await;
+    let answer = source(&server.uri()).primary_pairs(&[ASKED]).await;
+    assert!(matches!(answer, Err(PairSourceError::Malformed { .. })));
+}
+
+#[tokio::test]
+async fn an_html_page_is_an_upstream_fault_whatever_it_claims_to_be() {
+    let page = b"\n <!DOCTYPE html><html></html>".to_vec();
+    for content_type in ["text/html; charset=UTF-8", "application/json"] {
+        let answer = ask(ResponseTemplate::new(200).set_body_raw(page.clone(), content_type)).await;
+        assert!(matches!(answer, Err(PairSourceError::Transient { .. })), "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn json_that_breaks_the_promise_is_malformed_and_a_bad_pair_is_not() {
+    for body in ["", "[{", r#"{"orders":[]}"#, "7", r#""text""#] {
+        assert!(matches!(ask(json_text(body)).await, Err(PairSourceError::Malformed { .. })), "{body}");
+    }
+    let batch = ask(json_text(&json!([{}, full_pair(ASKED)]).to_string())).await.expect("an answer");
+    assert_eq!((batch.pairs.len(), batch.skipped.total()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused() {
+    let huge = " ".repeat(MAX_BODY_BYTES) + "[]";
+    assert!(matches!(ask(json_text(&huge)).await, Err(PairSourceError::Malformed { .. })));
+    let just_fits = " ".repeat(MAX_BODY_BYTES - 2) + "[]";
+    assert_eq!(ask(json_text(&just_fits)).await.expect("an answer"), PairBatch::default());
+}

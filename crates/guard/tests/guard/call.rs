@@ -1,0 +1,152 @@
+//! One call: the order of its stations, and what each way of ending means to the breaker and to the caller.
+
+use std::time::Duration;
+
+use ttm_breaker::{BreakerSettings, Counts, RejectReason, State};
+use ttm_guard::{Disposition, GuardError, GuardSettings};
+use ttm_kernel::{Moment, Runtime, TaskEnd};
+use ttm_retry::{GiveUpReason, RetrySettings};
+
+use crate::rig::{DOWN, Failed, Reply, Rig, at_ms};
+
+fn counts(rig: &Rig) -> Counts {
+    rig.guard.breaker().snapshot(rig.now()).counts
+}
+
+#[test]
+fn a_call_that_works_is_made_once() {
+    let rig = Rig::new();
+    assert_eq!(rig.run(&[Reply::Ok(100)]).expect("it works"), 1);
+    assert_eq!(rig.now(), at_ms(100));
+    assert_eq!(counts(&rig).successes, 1);
+}
+
+#[test]
+fn a_failure_that_may_pass_is_tried_again_and_each_attempt_counts_in_the_breaker() {
+    let rig = Rig::new();
+    assert_eq!(rig.run(&[DOWN, DOWN, Reply::Ok(0)]).expect("the third works"), 3);
+    let counts = counts(&rig);
+    assert_eq!((counts.failures, counts.successes), (2, 1));
+}
+
+#[test]
+fn a_call_that_keeps_failing_hands_back_its_last_error() {
+    let rig = Rig::new();
+    let end = rig.run(&[DOWN]).expect_err("it keeps failing");
+    let GuardError::Failed { error, attempts, gave_up } = end else { panic!("{end}") };
+    assert_eq!((error, attempts), (Failed(Disposition::Transient { retry_after: None }), 3));
+    assert_eq!(gave_up, GiveUpReason::AttemptsUsedUp);
+}
+
+#[test]
+fn a_refusal_counts_against_the_target_and_is_not_tried_again() {
+    let rig = Rig::new();
+    let end = rig.run(&[Reply::Fails(0, Disposition::Refused)]).expect_err("refused");
+    assert!(matches!(end, GuardError::Failed { attempts: 1, gave_up: GiveUpReason::Permanent, .. }));
+    assert_eq!(counts(&rig).failures, 1);
+}
+
+#[test]
+fn a_request_that_is_wrong_says_nothing_about_the_target() {
+    let rig = Rig::new();
+    let end = rig.run(&[Reply::Fails(0, Disposition::Invalid)]).expect_err("invalid");
+    assert!(matches!(end, GuardError::Failed { attempts: 1, gave_up: GiveUpReason::Permanent, .. }));
+    assert_eq!((counts(&rig).failures, counts(&rig).ignored), (0, 1));
+}
+
+#[test]
+fn an_attempt_that_takes_too_long_counts_as_a_failure() {
+    let rig = Rig::new();
+    let end = rig.run(&[Reply::Hangs]).expect_err("it hangs");
+    assert!(matches!(end, GuardError::TimedOut { attempts: 3 }), "{end}");
+    assert_eq!(counts(&rig).failures, 3);
+    let (first, attempt) = rig.attempts.events()[0];
+    assert_eq!(attempt.deadline - first, Duration::from_secs(5));
+}
+
+#[test]
+fn an_attempt_that_the_caller_s_deadline_cuts_short_is_no_word_against_the_target() {
+    let rig = Rig::new();
+    let end = rig.runtime.block_on(rig.call(at_ms(300), &[Reply::Hangs])).expect_err("no time");
+    assert!(matches!(end, GuardError::TimedOut { attempts: 1 }), "{end}");
+    assert_eq!(rig.now(), at_ms(300));
+    assert_eq!((counts(&rig).failures, counts(&rig).ignored), (0, 1));
+}
+
+#[test]
+fn a_breaker_that_opens_between_two_attempts_ends_the_call() {
+    let breaker = BreakerSettings { failure_threshold: 2, ..BreakerSettings::default() };
+    let rig = Rig::with(1, GuardSettings::default(), breaker, RetrySettings::default());
+    let end = rig.run(&[DOWN]).expect_err("the breaker opens");
+    let GuardError::Rejected(rejected) = end else { panic!("{end}") };
+    assert_eq!(rejected.reason, RejectReason::Open);
+    let opened = rig.guard.breaker().poll_transition().expect("it opened");
+    assert_eq!(rejected.retry_at, opened.at + Duration::from_mins(1));
+    assert_eq!(rig.attempts.events().len(), 2);
+}
+
+#[test]
+fn an_open_breaker_answers_at_once_and_uses_up_no_turn() {
+    let rig = Rig::new();
+    rig.guard.breaker().force_open(rig.now());
+    for _ in 0..100 {
+        assert!(matches!(rig.run(&[Reply::Ok(0)]), Err(GuardError::Rejected(_))));
+    }
+    rig.guard.breaker().reset(rig.now());
+    assert_eq!(rig.run(&[Reply::Ok(0)]).expect("closed"), 1);
+    assert_eq!(rig.now(), Moment::ZERO);
+}
+
+#[test]
+fn nobody_holds_the_place_of_a_probe_while_waiting_for_a_turn() {
+    let breaker = BreakerSettings { failure_threshold: 1, ..BreakerSettings::default() };
+    let slow = GuardSettings { requests_per_minute: 10, ..GuardSettings::default() };
+    let rig = Rig::with(1, slow, breaker, RetrySettings { max_attempts: 1, ..RetrySettings::default() });
+    rig.run(&[DOWN]).expect_err("this opens the breaker");
+    rig.runtime.clock().set(at_ms(60_000));
+    // The first takes the turn; the second must wait six seconds for the next.
+    let calls: Vec<_> = (0..2)
+        .map(|_| rig.runtime.spawn("call", Box::pin(report(rig.call(Moment::MAX, &[Reply::Ok(3_000)])))))
+        .collect();
+    rig.runtime.block_on(rig.runtime.sleep_until(at_ms(62_000)));
+    assert_eq!(rig.guard.breaker().snapshot(rig.now()).probes_in_flight, 1);
+    rig.runtime.block_on(async {
+        for call in calls {
+            assert_eq!(call.await, TaskEnd::Finished);
+        }
+    });
+    assert_eq!(counts(&rig).successes, 2);
+}
+
+async fn report(call: impl Future<Output = Result<u32, GuardError<Failed>>>) {
+    call.await.expect("the call works");
+}
+
+#[test]
+fn a_cancelled_call_gives_its_place_back_and_counts_for_nothing() {
+    let breaker = BreakerSettings {
+        failure_threshold: 1,
+        half_open_max_calls: 1,
+        success_threshold: 1,
+        ..BreakerSettings::default()
+    };
+    let rig = Rig::with(1, GuardSettings::default(), breaker, RetrySettings::default());
+    rig.run(&[DOWN]).expect_err("this opens the breaker");
+    rig.runtime.clock().set(at_ms(60_000));
+    let hanging = rig.runtime.spawn("call", Box::pin(report(rig.call(Moment::MAX, &[Reply::Hangs]))));
+    rig.runtime.block_on(rig.runtime.sleep_until(at_ms(61_000)));
+    assert!(matches!(rig.run(&[Reply::Ok(0)]), Err(GuardError::Rejected(_))), "the only probe is out");
+    hanging.abort();
+    assert_eq!(rig.runtime.block_on(hanging), TaskEnd::Aborted);
+    assert_eq!(counts(&rig).ignored, 1);
+    assert_eq!(rig.run(&[Reply::Ok(0)]).expect("the place is free"), 1);
+    assert_eq!(rig.guard.breaker().snapshot(rig.now()).state, State::Closed);
+}
+
+#[test]
+fn a_panicking_operation_counts_as_a_failure() {
+    let rig = Rig::new();
+    let call = rig.runtime.spawn("call", Box::pin(report(rig.call(Moment::MAX, &[Reply::Panics]))));
+    assert!(matches!(rig.runtime.block_on(call), TaskEnd::Panicked(_)));
+    assert_eq!(counts(&rig).failures, 1);
+}

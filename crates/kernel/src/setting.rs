@@ -1,0 +1,71 @@
+//! How a config says what is wrong with it. It does not know where settings come from.
+
+use std::fmt;
+
+/// A setting outside its bounds, in words that lead to the line to mend.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is {value}: it must be {bound}")]
+pub struct InvalidSetting {
+    /// The setting's name.
+    pub key: &'static str,
+    /// What it was set to.
+    pub value: String,
+    /// What it must be, such as `at least 1`.
+    pub bound: &'static str,
+}
+
+/// Collects everything that is wrong with a config, so that all of it is reported at once.
+#[derive(Debug, Default)]
+#[must_use = "a check that nobody finishes checks nothing"]
+pub struct SettingChecks(Vec<InvalidSetting>);
+
+impl SettingChecks {
+    /// Notes that `key` is `value`, which is wrong unless `valid`.
+    pub fn require(
+        mut self,
+        valid: bool,
+        key: &'static str,
+        value: impl fmt::Debug,
+        bound: &'static str,
+    ) -> Self {
+        if !valid {
+            self.0.push(InvalidSetting { key, value: format!("{value:?}"), bound });
+        }
+        self
+    }
+
+    /// The config, when nothing was wrong.
+    ///
+    /// # Errors
+    /// Everything that was wrong, in the order of the checks.
+    pub fn finish<T>(self, config: T) -> Result<T, Vec<InvalidSetting>> {
+        if self.0.is_empty() { Ok(config) } else { Err(self.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn every_violation_is_reported_with_its_key_value_and_bound() {
+        let errors = SettingChecks::default()
+            .require(false, "attempts", 0, "at least 1")
+            .require(true, "multiplier", 2.0, "at least 1")
+            .require(false, "base", Duration::ZERO, "longer than zero")
+            .finish(())
+            .expect_err("two of three are wrong");
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            ["attempts is 0: it must be at least 1", "base is 0ns: it must be longer than zero"]
+        );
+    }
+
+    #[test]
+    fn a_config_without_violations_is_handed_back() {
+        assert_eq!(SettingChecks::default().require(true, "attempts", 3, "at least 1").finish(7), Ok(7));
+    }
+}

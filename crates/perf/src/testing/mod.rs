@@ -1,0 +1,14 @@
+//! For the tests of other crates: a faithful fake of the history, its laws as a suite, and strategies. It knows no
+//! runtime: the suite is plain futures.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test helper that is wrong panics, and so does a law that is broken"
+)]
+
+pub mod conformance;
+mod fake;
+mod strategy;
+
+pub use crate::port::MockMetricStore;
+pub use fake::FakeMetricStore;
+pub use strategy::{sample, sample_of, series_key};

@@ -1,0 +1,79 @@
+//! The groups, and what is told about them. Nothing here decides anything.
+
+use std::fmt;
+use std::time::Duration;
+
+use ttm_kernel::Moment;
+
+/// A group of work with its own interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// What matters now.
+    Hot,
+    /// Everything else.
+    Cold,
+}
+
+impl Group {
+    /// All groups, the more urgent first.
+    pub const ALL: [Self; 2] = [Self::Hot, Self::Cold];
+
+    /// The word for logs, metrics and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Cold => "cold",
+        }
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What a run that came to its end achieved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunOutcome {
+    /// Pieces of work that were begun.
+    pub attempted: u64,
+    /// Those that were committed.
+    pub processed: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// What was due and left for a later run.
+    pub deferred: u64,
+}
+
+impl RunOutcome {
+    /// Whether the run is progress: it committed work, or found nothing to do.
+    pub const fn is_progress(&self) -> bool {
+        self.processed > 0 || (self.attempted == 0 && self.deferred == 0)
+    }
+}
+
+/// How a group is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupStatus {
+    /// Whether a run is under way; its number is `runs`.
+    pub running: bool,
+    /// Runs started.
+    pub runs: u64,
+    /// Ticks on which no run started, because the one before was under way or nobody polled.
+    pub missed_runs: u64,
+    /// Runs that were aborted or panicked.
+    pub aborted_runs: u64,
+    /// When the last run started.
+    pub last_started: Option<Moment>,
+    /// When a run last ended, whichever way.
+    pub last_finished: Option<Moment>,
+    /// How long that run took.
+    pub last_duration: Option<Duration>,
+    /// When the group last made progress.
+    pub last_progress: Option<Moment>,
+    /// What the last run that came to its end achieved.
+    pub last_outcome: Option<RunOutcome>,
+    /// The next tick; none after shutdown.
+    pub next_due: Option<Moment>,
+}

@@ -1,0 +1,195 @@
+//! The state machine: ticks in, runs out. What a run does is not its business.
+
+use std::time::Duration;
+
+use ttm_kernel::Moment;
+
+use crate::{Group, GroupStatus, RunOutcome, ScheduleConfig};
+
+/// Something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Start a run, and report its end with [`Scheduler::handle_finished`] or [`Scheduler::handle_aborted`].
+    StartRun {
+        /// Whose.
+        group: Group,
+        /// Its number, counted from 1; reports carry it.
+        run: u64,
+        /// Ticks missed since the run before started.
+        missed: u64,
+    },
+}
+
+/// The schedule of both groups.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    hot: Line,
+    cold: Line,
+    stopping: bool,
+}
+
+/// One group: a grid of ticks at `origin + n · interval`.
+#[derive(Clone, Debug)]
+struct Line {
+    origin: Moment,
+    interval: Duration,
+    /// The first tick that neither started a run nor was counted as missed.
+    next_tick: u64,
+    missed_before_last_run: u64,
+    status: GroupStatus,
+}
+
+impl Scheduler {
+    /// A schedule whose first ticks are `now`.
+    pub fn new(config: &ScheduleConfig, now: Moment) -> Self {
+        let line = |group| Line {
+            origin: now,
+            interval: config.interval(group),
+            next_tick: 0,
+            missed_before_last_run: 0,
+            status: GroupStatus::default(),
+        };
+        Self { hot: line(Group::Hot), cold: line(Group::Cold), stopping: false }
+    }
+
+    /// How a group is doing, as of the last poll or report.
+    pub fn status(&self, group: Group) -> GroupStatus {
+        let line = self.line(group);
+        let next_due = (!self.stopping).then(|| line.tick(line.next_tick));
+        GroupStatus { next_due, ..line.status }
+    }
+
+    /// Whether a run of any group is under way.
+    pub fn is_running(&self) -> bool {
+        Group::ALL.into_iter().any(|group| self.line(group).status.running)
+    }
+
+    /// A run committed `amount` pieces of work. False when that run is not under way: then nothing changed.
+    pub fn handle_progress(&mut self, group: Group, run: u64, amount: u64, now: Moment) -> bool {
+        let line = self.line_mut(group);
+        let current = line.is_under_way(run);
+        if current && amount > 0 {
+            line.status.last_progress = Some(now);
+        }
+        current
+    }
+
+    /// A run came to its end. False when that run is not under way: then nothing changed.
+    pub fn handle_finished(&mut self, group: Group, run: u64, outcome: RunOutcome, now: Moment) -> bool {
+        let ended = self.end(group, run, now);
+        if ended {
+            let status = &mut self.line_mut(group).status;
+            status.last_outcome = Some(outcome);
+            if outcome.is_progress() {
+                status.last_progress = Some(now);
+            }
+        }
+        ended
+    }
+
+    /// A run was aborted, or panicked. False when that run is not under way: then nothing changed.
+    pub fn handle_aborted(&mut self, group: Group, run: u64, now: Moment) -> bool {
+        let ended = self.end(group, run, now);
+        if ended {
+            self.line_mut(group).status.aborted_runs += 1;
+        }
+        ended
+    }
+
+    /// No further run starts, and no tick is missed any more; runs under way may still report.
+    pub fn handle_shutdown(&mut self) {
+        self.stopping = true;
+    }
+
+    /// The next run to start; call until it gives none.
+    pub fn poll(&mut self, now: Moment) -> Option<Effect> {
+        if self.stopping {
+            return None;
+        }
+        Group::ALL.into_iter().find_map(|group| {
+            let (run, missed) = self.line_mut(group).poll(now)?;
+            Some(Effect::StartRun { group, run, missed })
+        })
+    }
+
+    /// When to poll again, at the latest; none after shutdown.
+    pub fn poll_timeout(&self) -> Option<Moment> {
+        Group::ALL.into_iter().filter_map(|group| self.status(group).next_due).min()
+    }
+
+    fn end(&mut self, group: Group, run: u64, now: Moment) -> bool {
+        let stopping = self.stopping;
+        let line = self.line_mut(group);
+        let current = line.is_under_way(run);
+        if current {
+            if !stopping {
+                line.miss_ticks_before(now);
+            }
+            line.status.running = false;
+            line.status.last_finished = Some(now);
+            line.status.last_duration = line.status.last_started.map(|started| now - started);
+        }
+        current
+    }
+
+    const fn line(&self, group: Group) -> &Line {
+        match group {
+            Group::Hot => &self.hot,
+            Group::Cold => &self.cold,
+        }
+    }
+
+    const fn line_mut(&mut self, group: Group) -> &mut Line {
+        match group {
+            Group::Hot => &mut self.hot,
+            Group::Cold => &mut self.cold,
+        }
+    }
+}
+
+impl Line {
+    const fn is_under_way(&self, run: u64) -> bool {
+        self.status.running && self.status.runs == run
+    }
+
+    /// Number and misses of the run that starts now, if one does.
+    fn poll(&mut self, now: Moment) -> Option<(u64, u64)> {
+        let due = self.ticks_up_to(now).checked_sub(self.next_tick).filter(|due| *due > 0)?;
+        self.next_tick += due;
+        let status = &mut self.status;
+        if status.running {
+            status.missed_runs += due;
+            return None;
+        }
+        status.missed_runs += due - 1;
+        status.runs += 1;
+        status.running = true;
+        status.last_started = Some(now);
+        let missed = status.missed_runs - self.missed_before_last_run;
+        self.missed_before_last_run = status.missed_runs;
+        Some((status.runs, missed))
+    }
+
+    /// A tick on the very moment of a run's end is not missed: the next run can start on it.
+    fn miss_ticks_before(&mut self, now: Moment) {
+        let passed = self.ticks_up_to(now.saturating_sub(Duration::from_nanos(1)));
+        let missed = passed.saturating_sub(self.next_tick);
+        self.next_tick += missed;
+        self.status.missed_runs += missed;
+    }
+
+    /// How many ticks there were, the one at the origin and one at `now` included. A division, so that a jump of the
+    /// clock by years costs no more than one by an interval.
+    fn ticks_up_to(&self, now: Moment) -> u64 {
+        if now < self.origin {
+            return 0;
+        }
+        let whole = (now - self.origin).as_nanos() / self.interval.as_nanos();
+        u64::try_from(whole).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    fn tick(&self, number: u64) -> Moment {
+        let nanos = self.interval.as_nanos().saturating_mul(u128::from(number));
+        self.origin + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}

@@ -1,0 +1,120 @@
+//! Runs and ticks, by example.
+
+use std::time::Duration;
+
+use ttm_kernel::Moment;
+use ttm_schedule::{Effect, Group, RunOutcome, ScheduleConfig, Scheduler};
+
+const WORK: RunOutcome = RunOutcome { attempted: 10, processed: 9, failed: 1, deferred: 0 };
+
+fn at(seconds: u64) -> Moment {
+    Moment::from_origin(Duration::from_secs(seconds))
+}
+
+fn scheduler() -> Scheduler {
+    Scheduler::new(&ScheduleConfig::default(), at(0))
+}
+
+fn start(group: Group, run: u64, missed: u64) -> Effect {
+    Effect::StartRun { group, run, missed }
+}
+
+#[test]
+fn both_groups_run_at_once_at_the_start_the_hot_one_first() {
+    let mut scheduler = scheduler();
+    assert_eq!(scheduler.poll_timeout(), Some(at(0)));
+    assert_eq!(scheduler.poll(at(0)), Some(start(Group::Hot, 1, 0)));
+    assert_eq!(scheduler.poll(at(0)), Some(start(Group::Cold, 1, 0)));
+    assert_eq!(scheduler.poll(at(0)), None);
+    assert_eq!(scheduler.poll_timeout(), Some(at(10)));
+}
+
+#[test]
+fn a_run_that_takes_too_long_misses_ticks_and_the_next_one_starts_on_the_grid() {
+    let mut scheduler = scheduler();
+    scheduler.poll(at(0));
+    scheduler.poll(at(0));
+    assert_eq!(scheduler.poll(at(10)), None, "it never overlaps itself");
+    assert!(scheduler.handle_finished(Group::Hot, 1, WORK, at(25)));
+    assert_eq!(scheduler.poll(at(25)), None, "what was missed is not queued");
+    assert_eq!(scheduler.poll(at(30)), Some(start(Group::Hot, 2, 2)));
+    assert_eq!(scheduler.status(Group::Hot).missed_runs, 2);
+}
+
+#[test]
+fn a_run_that_ends_on_a_tick_is_followed_at_once() {
+    let mut scheduler = scheduler();
+    scheduler.poll(at(0));
+    scheduler.handle_finished(Group::Hot, 1, WORK, at(10));
+    scheduler.poll(at(10));
+    assert_eq!(scheduler.status(Group::Hot).runs, 2);
+    assert_eq!(scheduler.status(Group::Hot).missed_runs, 0);
+}
+
+#[test]
+fn a_poll_that_comes_late_does_not_move_the_ticks_after_it() {
+    let mut scheduler = scheduler();
+    scheduler.poll(at(3));
+    assert_eq!(scheduler.status(Group::Hot).next_due, Some(at(10)));
+}
+
+#[test]
+fn a_jump_over_centuries_is_counted_exactly() {
+    let mut scheduler = scheduler();
+    scheduler.poll(at(0));
+    scheduler.handle_finished(Group::Hot, 1, WORK, at(1));
+    let centuries = 5 * 100 * 365 * 24 * 3_600;
+    assert_eq!(scheduler.poll(at(centuries)), Some(start(Group::Hot, 2, centuries / 10 - 1)));
+    assert_eq!(
+        scheduler.poll(Moment::MAX),
+        Some(start(Group::Cold, 1, Moment::MAX.as_nanos() / 45_000_000_000))
+    );
+    scheduler.poll(Moment::MAX);
+    assert_eq!(scheduler.poll(Moment::MAX), None);
+}
+
+#[test]
+fn a_report_of_an_old_run_changes_nothing() {
+    let mut scheduler = scheduler();
+    scheduler.poll(at(0));
+    assert!(scheduler.handle_aborted(Group::Hot, 1, at(5)));
+    scheduler.poll(at(10));
+    assert!(scheduler.status(Group::Hot).running);
+    let before = scheduler.status(Group::Hot);
+    assert!(!scheduler.handle_finished(Group::Hot, 1, WORK, at(11)));
+    assert!(!scheduler.handle_progress(Group::Hot, 1, 5, at(11)));
+    assert!(!scheduler.handle_aborted(Group::Hot, 1, at(11)));
+    assert!(!scheduler.handle_finished(Group::Hot, 7, WORK, at(11)));
+    assert_eq!(scheduler.status(Group::Hot), before);
+}
+
+#[test]
+fn progress_is_committed_work_or_a_scan_that_found_nothing_due() {
+    let mut scheduler = scheduler();
+    scheduler.poll(at(0));
+    assert_eq!(scheduler.status(Group::Hot).last_progress, None, "a start is not progress");
+    scheduler.handle_progress(Group::Hot, 1, 0, at(1));
+    assert_eq!(scheduler.status(Group::Hot).last_progress, None, "nothing was committed");
+    scheduler.handle_progress(Group::Hot, 1, 3, at(2));
+    assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(2)));
+    let all_failed = RunOutcome { attempted: 3, failed: 3, ..RunOutcome::default() };
+    scheduler.handle_finished(Group::Hot, 1, all_failed, at(3));
+    assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(2)), "everything failed");
+    scheduler.poll(at(10));
+    scheduler.handle_finished(Group::Hot, 2, RunOutcome::default(), at(11));
+    assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(11)), "nothing was due");
+}
+
+#[test]
+fn after_shutdown_nothing_starts_and_what_is_under_way_may_finish() {
+    let mut scheduler = scheduler();
+    scheduler.poll(at(0));
+    scheduler.handle_shutdown();
+    assert_eq!(scheduler.poll(at(0)), None, "the cold group had not started");
+    assert_eq!(scheduler.poll_timeout(), None);
+    assert!(scheduler.is_running());
+    assert!(scheduler.handle_finished(Group::Hot, 1, WORK, at(100)));
+    assert!(!scheduler.is_running());
+    assert_eq!(scheduler.poll(at(100)), None);
+    assert_eq!(scheduler.status(Group::Hot).missed_runs, 0);
+}

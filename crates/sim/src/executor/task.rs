@@ -1,0 +1,124 @@
+//! One spawned task: its future, its waker, and its end for whoever waits. It does not know when it is polled.
+
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Wake, Waker};
+
+use ttm_kernel::{BoxFuture, Task, TaskEnd};
+
+use super::runtime::{Shared, lock};
+
+/// A task of the executor, which is its own waker. The locks are never contended: they satisfy the port's bounds.
+pub(super) struct SimTask {
+    seq: u64,
+    name: &'static str,
+    shared: Arc<Shared>,
+    future: Mutex<Option<BoxFuture<'static, ()>>>,
+    queued: AtomicBool,
+    aborted: AtomicBool,
+    end: Mutex<End>,
+}
+
+#[derive(Default)]
+struct End {
+    reached: Option<TaskEnd>,
+    awaiting: Option<Waker>,
+}
+
+impl SimTask {
+    pub(super) fn new(seq: u64, name: &'static str, shared: Arc<Shared>, future: BoxFuture<'static, ()>) -> Self {
+        Self {
+            seq,
+            name,
+            shared,
+            future: Mutex::new(Some(future)),
+            queued: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
+            end: Mutex::default(),
+        }
+    }
+
+    pub(super) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The future; none after the end.
+    pub(super) fn future(&self) -> MutexGuard<'_, Option<BoxFuture<'static, ()>>> {
+        lock(&self.future)
+    }
+
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Relaxed)
+    }
+
+    /// From now on a wake puts the task among the ready ones again.
+    pub(super) fn dequeued(&self) {
+        self.queued.store(false, Ordering::Relaxed);
+    }
+
+    /// Puts the task among the ready ones, once.
+    pub(super) fn enqueue(self: &Arc<Self>) {
+        if !self.queued.swap(true, Ordering::Relaxed) {
+            self.shared.ready().push(Arc::clone(self));
+        }
+    }
+
+    /// Tells who waits.
+    pub(super) fn finish(&self, end: TaskEnd) {
+        let awaiting = {
+            let mut state = lock(&self.end);
+            state.reached = Some(end);
+            state.awaiting.take()
+        };
+        awaiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// The handle for whoever spawned it.
+    pub(super) fn handle(self: &Arc<Self>) -> Task {
+        let task = Arc::clone(self);
+        let abort = move || {
+            task.aborted.store(true, Ordering::Relaxed);
+            task.enqueue();
+        };
+        Task::new(Box::new(abort), Box::pin(Joined(Arc::clone(self))))
+    }
+}
+
+impl Wake for SimTask {
+    fn wake(self: Arc<Self>) {
+        self.enqueue();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.enqueue();
+    }
+}
+
+/// Completes with the task's end.
+struct Joined(Arc<SimTask>);
+
+impl Future for Joined {
+    type Output = TaskEnd;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<TaskEnd> {
+        let mut end = lock(&self.0.end);
+        if let Some(reached) = &end.reached {
+            return Poll::Ready(reached.clone());
+        }
+        end.awaiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// What a panic said.
+pub(super) fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,148 @@
+//! A schedule as one line: `at 2h for 20m api-503; at 5h for 10s kill; at 6h for 0s wall-step=-1h`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::fmt::friendly::{Spacing, SpanParser, SpanPrinter};
+
+use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, StoreFault};
+
+const PRINTER: SpanPrinter = SpanPrinter::new().spacing(Spacing::None);
+const PARSER: SpanParser = SpanParser::new();
+
+/// A part of a line that is no fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{part:?} is no fault; expected one like `at 2h for 20m api-503`")]
+pub struct InvalidSchedule {
+    part: String,
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exchange(ExchangeFault::Unavailable) => "api-503",
+            Self::Exchange(ExchangeFault::Hang) => "api-hang",
+            Self::Exchange(ExchangeFault::SlowDrip) => "api-drip",
+            Self::Exchange(ExchangeFault::Truncated) => "api-truncated",
+            Self::Exchange(ExchangeFault::Limited(None)) => "api-429",
+            Self::Exchange(ExchangeFault::Limited(Some(seconds))) => return write!(f, "api-429={seconds}s"),
+            Self::Exchange(ExchangeFault::Nulls) => "api-nulls",
+            Self::Exchange(ExchangeFault::HalfBatch) => "api-half",
+            Self::Store(StoreFault::Gone) => "store-gone",
+            Self::Store(StoreFault::Hang) => "store-hang",
+            Self::Store(StoreFault::LostAcks) => "store-lost-acks",
+            Self::Store(StoreFault::Full) => "store-full",
+            Self::ResourcesUnknown => "resources-unknown",
+            Self::Kill => "kill",
+            Self::Terminate => "terminate",
+            Self::Freeze => "freeze",
+            Self::WallStep(by) => {
+                let sign = if by.is_negative() { "-" } else { "" };
+                return write!(f, "wall-step={sign}{}", PRINTER.duration_to_string(&by.abs()));
+            }
+        })
+    }
+}
+
+impl FromStr for FaultKind {
+    type Err = InvalidSchedule;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSchedule> {
+        let invalid = || InvalidSchedule { part: text.to_owned() };
+        Ok(match text.split_once('=').unwrap_or((text, "")) {
+            ("api-503", "") => Self::Exchange(ExchangeFault::Unavailable),
+            ("api-hang", "") => Self::Exchange(ExchangeFault::Hang),
+            ("api-drip", "") => Self::Exchange(ExchangeFault::SlowDrip),
+            ("api-truncated", "") => Self::Exchange(ExchangeFault::Truncated),
+            ("api-429", "") => Self::Exchange(ExchangeFault::Limited(None)),
+            ("api-429", after) => {
+                let seconds = duration(after).and_then(|after| u32::try_from(after.as_secs()).ok());
+                Self::Exchange(ExchangeFault::Limited(Some(seconds.ok_or_else(invalid)?)))
+            }
+            ("api-nulls", "") => Self::Exchange(ExchangeFault::Nulls),
+            ("api-half", "") => Self::Exchange(ExchangeFault::HalfBatch),
+            ("store-gone", "") => Self::Store(StoreFault::Gone),
+            ("store-hang", "") => Self::Store(StoreFault::Hang),
+            ("store-lost-acks", "") => Self::Store(StoreFault::LostAcks),
+            ("store-full", "") => Self::Store(StoreFault::Full),
+            ("resources-unknown", "") => Self::ResourcesUnknown,
+            ("kill", "") => Self::Kill,
+            ("terminate", "") => Self::Terminate,
+            ("freeze", "") => Self::Freeze,
+            ("wall-step", by) => Self::WallStep(PARSER.parse_duration(by).map_err(|_| invalid())?),
+            _ => return Err(invalid()),
+        })
+    }
+}
+
+impl fmt::Display for FaultSchedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, Fault { at, lasts, kind }) in self.faults().iter().enumerate() {
+            let separator = if i == 0 { "" } else { "; " };
+            let [at, lasts] = [at, lasts].map(|time| PRINTER.unsigned_duration_to_string(time));
+            write!(f, "{separator}at {at} for {lasts} {kind}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for FaultSchedule {
+    type Err = InvalidSchedule;
+
+    fn from_str(line: &str) -> Result<Self, InvalidSchedule> {
+        let parts = line.split(';').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(fault).collect::<Result<_, _>>().map(Self::new)
+    }
+}
+
+fn fault(part: &str) -> Result<Fault, InvalidSchedule> {
+    let invalid = || InvalidSchedule { part: part.to_owned() };
+    let words: Vec<&str> = part.split_whitespace().collect();
+    let ["at", at, "for", lasts, kind] = words[..] else { return Err(invalid()) };
+    let (at, lasts) = duration(at).zip(duration(lasts)).ok_or_else(invalid)?;
+    Ok(Fault { at, lasts, kind: kind.parse()? })
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    PARSER.parse_duration(text).ok().and_then(|time: SignedDuration| time.try_into().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use ttm_testkit::SeededEntropy;
+
+    use super::super::Swarm;
+    use super::*;
+
+    #[test]
+    fn a_schedule_reads_like_a_sentence() {
+        let line = "at 2h for 20m api-503; at 5h for 10s kill; at 5h30m for 0s wall-step=-1h; at 6h for 1500ms api-429=30s";
+        let schedule: FaultSchedule = line.parse().expect("valid");
+        assert_eq!(schedule.faults().len(), 4);
+        assert_eq!(schedule.faults()[2].kind, FaultKind::WallStep(SignedDuration::from_hours(-1)));
+        assert_eq!(schedule.to_string().parse(), Ok(schedule.clone()));
+        assert_eq!(schedule.to_string(), line.replace("1500ms", "1s500ms"));
+    }
+
+    #[test]
+    fn every_drawn_schedule_survives_its_own_line() {
+        for seed in 0..200 {
+            let schedule = Swarm::default().draw(&SeededEntropy::new(seed));
+            assert_eq!(schedule.to_string().parse(), Ok(schedule));
+        }
+    }
+
+    #[test]
+    fn what_is_no_fault_is_named() {
+        for (line, part) in [
+            ("at 2h for 20m", "at 2h for 20m"),
+            ("at 2h for 20m api-418", "api-418"),
+            ("at 2h for -5m kill", "at 2h for -5m kill"),
+            ("at 1h for 1s kill; at 2h for 1s wall-step=soon", "wall-step=soon"),
+        ] {
+            assert_eq!(line.parse::<FaultSchedule>(), Err(InvalidSchedule { part: part.to_owned() }));
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The oracles: what must hold at every moment of a simulation, whatever the faults. They see the service only from
+//! outside, through its ports and its published state.
+
+mod availability;
+mod breaker;
+mod pace;
+
+use std::fmt;
+use std::sync::Mutex;
+
+use ttm_kernel::Clock;
+
+use crate::SimRuntime;
+use crate::executor::lock;
+
+pub use availability::{Availability, Slot};
+pub use breaker::{BreakerRules, BreakerWatch, CallEnd, Era};
+pub use pace::Pace;
+
+/// How many broken promises are kept as text; the rest is counted.
+const KEPT: usize = 20;
+
+/// The promises that were broken so far.
+#[derive(Debug)]
+pub struct Verdicts {
+    runtime: SimRuntime,
+    broken: Mutex<(u64, Vec<String>)>,
+}
+
+impl Verdicts {
+    /// None broken yet.
+    pub fn new(runtime: SimRuntime) -> Self {
+        Self { runtime, broken: Mutex::default() }
+    }
+
+    /// Notes that a promise was broken.
+    pub fn broken(&self, promise: impl fmt::Display) {
+        self.runtime.trace(format_args!("BROKEN: {promise}"));
+        let mut broken = lock(&self.broken);
+        broken.0 += 1;
+        if broken.1.len() < KEPT {
+            broken.1.push(format!("{:?} {promise}", self.runtime.now()));
+        }
+    }
+
+    /// Notes what a check found.
+    pub fn check(&self, found: Result<(), String>) {
+        if let Err(promise) = found {
+            self.broken(promise);
+        }
+    }
+
+    /// How many there were, and the first of them as text.
+    pub fn all(&self) -> (u64, Vec<String>) {
+        lock(&self.broken).clone()
+    }
+}

@@ -1,0 +1,80 @@
+//! Availability as the promise states it: the share of ten-second slots in which readers got what they were promised.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_market::{Lane, Token};
+
+/// While the API is up no hot token may be older.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Counts slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Availability {
+    slots: u32,
+    good: u32,
+    down_in_a_row: u32,
+    longest_down: u32,
+}
+
+/// What a reader sees in one slot.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot<'a> {
+    /// Whether the API answers.
+    pub exchange_up: bool,
+    /// The tokens as published.
+    pub tokens: &'a [Token],
+    /// What the wall shows.
+    pub wall: Timestamp,
+    /// The smoothed score from which a token is hot.
+    pub hot_threshold: f64,
+}
+
+impl Slot<'_> {
+    /// Whether the promise was kept: fresh while the API is up, served while it is down. Ages are stamped by their
+    /// time, so what is served old is marked as such; the adapters' tests hold that mark.
+    fn is_good(&self) -> bool {
+        if self.tokens.is_empty() {
+            return false;
+        }
+        let mut hot = self.tokens.iter().filter(|token| token.lane(self.hot_threshold) == Some(Lane::Hot));
+        if !self.exchange_up {
+            return hot.all(|token| token.score.is_some());
+        }
+        hot.all(|token| token.score.is_some_and(|score| self.age(score.at) <= FRESH))
+    }
+
+    fn age(&self, at: Timestamp) -> Duration {
+        // A time in the future is young: the wall was set back since.
+        Duration::try_from(self.wall.duration_since(at)).unwrap_or(Duration::ZERO)
+    }
+}
+
+impl Availability {
+    /// Takes a slot in.
+    pub fn observe(&mut self, slot: Option<&Slot<'_>>) {
+        self.slots += 1;
+        if slot.is_some_and(Slot::is_good) {
+            self.good += 1;
+            self.down_in_a_row = 0;
+        } else {
+            self.down_in_a_row += 1;
+            self.longest_down = self.longest_down.max(self.down_in_a_row);
+        }
+    }
+
+    /// The share of good slots, 0 to 1; 1 when there was none.
+    pub fn share(&self) -> f64 {
+        if self.slots == 0 { 1.0 } else { f64::from(self.good) / f64::from(self.slots) }
+    }
+
+    /// The longest run of bad slots.
+    pub fn longest_down(&self, slot: Duration) -> Duration {
+        slot * self.longest_down
+    }
+
+    /// How many slots were looked at.
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+}

@@ -1,0 +1,174 @@
+//! What a far side may see of a caller behind a breaker: silence after failures in a row, then a few probes. It holds
+//! the promise as the specification states it and shares no code with the breaker.
+
+use std::time::Duration;
+
+use ttm_kernel::Moment;
+
+/// What was promised.
+#[derive(Clone, Copy, Debug)]
+pub struct BreakerRules {
+    /// Failures in a row after which calls stop.
+    pub failure_threshold: u32,
+    /// For at least how long.
+    pub recovery_timeout: Duration,
+    /// How many calls one recovery may make.
+    pub half_open_max_calls: u32,
+    /// How many of them must succeed before calls flow again.
+    pub success_threshold: u32,
+}
+
+/// How a call ended, as the caller takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallEnd {
+    /// An answer.
+    Success,
+    /// No answer in time, or none that is usable.
+    Failure,
+    /// 429.
+    RateLimited,
+    /// The caller went away for its own reasons.
+    Cancelled,
+}
+
+/// The era in which a call began; its end counts only in the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Era(u64);
+
+/// Follows the calls of one process to one far side.
+#[derive(Debug)]
+pub struct BreakerWatch {
+    rules: BreakerRules,
+    mode: Mode,
+    era: u64,
+}
+
+#[derive(Debug)]
+enum Mode {
+    Flowing { failures: u32 },
+    Silent { until: Moment },
+    Probing { out: u32, succeeded: u32 },
+}
+
+impl BreakerWatch {
+    /// A watch over a process that has just booted.
+    pub const fn new(rules: BreakerRules) -> Self {
+        Self { rules, mode: Mode::Flowing { failures: 0 }, era: 0 }
+    }
+
+    /// A call begins.
+    ///
+    /// # Errors
+    /// The promise that this breaks, beside the era, which counts on.
+    pub fn begin(&mut self, now: Moment) -> (Era, Result<(), String>) {
+        if let Mode::Silent { until } = self.mode
+            && now >= until
+        {
+            self.enter(Mode::Probing { out: 0, succeeded: 0 });
+        }
+        let kept = match &mut self.mode {
+            Mode::Flowing { .. } => Ok(()),
+            Mode::Silent { until } => Err(format!("a call while the breaker is open until {until:?}")),
+            Mode::Probing { out, succeeded } => {
+                *out += 1;
+                if *out + *succeeded <= self.rules.half_open_max_calls {
+                    Ok(())
+                } else {
+                    Err(format!("{out} probes out and {succeeded} back while the breaker is half-open"))
+                }
+            }
+        };
+        (Era(self.era), kept)
+    }
+
+    /// A call ends.
+    pub fn end(&mut self, era: Era, end: CallEnd, now: Moment) {
+        if era.0 != self.era {
+            return;
+        }
+        match (&mut self.mode, end) {
+            (Mode::Flowing { failures }, CallEnd::Success) => *failures = 0,
+            (Mode::Flowing { failures }, CallEnd::Failure) => {
+                *failures += 1;
+                if *failures >= self.rules.failure_threshold {
+                    self.enter(Mode::Silent { until: now + self.rules.recovery_timeout });
+                }
+            }
+            (Mode::Probing { .. }, CallEnd::Failure | CallEnd::RateLimited) => {
+                self.enter(Mode::Silent { until: now + self.rules.recovery_timeout });
+            }
+            (Mode::Probing { out, succeeded }, CallEnd::Success) => {
+                *out -= 1;
+                *succeeded += 1;
+                if *succeeded >= self.rules.success_threshold {
+                    self.enter(Mode::Flowing { failures: 0 });
+                }
+            }
+            (Mode::Probing { out, .. }, CallEnd::Cancelled) => *out -= 1,
+            (Mode::Flowing { .. }, CallEnd::RateLimited | CallEnd::Cancelled) | (Mode::Silent { .. }, _) => {}
+        }
+    }
+
+    fn enter(&mut self, mode: Mode) {
+        self.mode = mode;
+        self.era += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: BreakerRules = BreakerRules {
+        failure_threshold: 2,
+        recovery_timeout: Duration::from_secs(60),
+        half_open_max_calls: 2,
+        success_threshold: 2,
+    };
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_origin(Duration::from_secs(seconds))
+    }
+
+    fn call(watch: &mut BreakerWatch, second: u64, end: CallEnd) -> bool {
+        let (era, kept) = watch.begin(at(second));
+        watch.end(era, end, at(second));
+        kept.is_ok()
+    }
+
+    #[test]
+    fn a_call_into_the_silence_is_seen() {
+        let mut watch = BreakerWatch::new(RULES);
+        assert!(call(&mut watch, 0, CallEnd::Failure));
+        assert!(call(&mut watch, 1, CallEnd::Failure));
+        assert!(!call(&mut watch, 2, CallEnd::Success));
+        assert!(!call(&mut watch, 60, CallEnd::Success));
+        assert!(call(&mut watch, 61, CallEnd::Success));
+    }
+
+    #[test]
+    fn a_probe_too_many_is_seen_and_a_failed_one_brings_the_silence_back() {
+        let mut watch = BreakerWatch::new(RULES);
+        for second in 0..2 {
+            call(&mut watch, second, CallEnd::Failure);
+        }
+        let (first, kept) = watch.begin(at(61));
+        assert_eq!(kept, Ok(()));
+        assert_eq!(watch.begin(at(61)).1, Ok(()));
+        assert!(watch.begin(at(61)).1.is_err());
+        watch.end(first, CallEnd::Failure, at(62));
+        assert!(!call(&mut watch, 121, CallEnd::Success));
+        assert!(call(&mut watch, 122, CallEnd::Success));
+    }
+
+    #[test]
+    fn the_end_of_a_call_from_before_the_silence_changes_nothing() {
+        let mut watch = BreakerWatch::new(RULES);
+        let (late, _) = watch.begin(at(0));
+        for second in 0..2 {
+            call(&mut watch, second, CallEnd::Failure);
+        }
+        watch.end(late, CallEnd::Success, at(3));
+        assert!(!call(&mut watch, 4, CallEnd::Success));
+    }
+}

@@ -1,0 +1,329 @@
+//! One simulation: a world, a process in it, a schedule of faults, and the oracles looking on. It knows no scenario.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_app::service::ServiceSettings;
+use ttm_health::{HealthView, Status};
+use ttm_kernel::{Clock, Moment};
+
+use crate::oracle::{Availability, BreakerRules, Slot, Verdicts};
+use crate::outcome::Outcome;
+use crate::process::{Exit, Process};
+use crate::world::{World, WorldSettings};
+use crate::{Executor, FaultKind, FaultSchedule, Rest};
+
+/// Availability is counted in slots of this length.
+pub const SLOT: Duration = Duration::from_secs(10);
+/// A stop may take this long.
+pub const STOP_WITHIN: Duration = Duration::from_secs(30);
+/// The service manager starts a process that failed again after this.
+const RESTART_AFTER: Duration = Duration::from_secs(5);
+/// Once everything is healed the service is given this long to be well: the breaker's longest open period, and then
+/// some rounds of the groups.
+const WELL_WITHIN: Duration = Duration::from_secs(15 * 60);
+/// What the API allows in a minute, as its reference says; not what the service was told.
+const REQUESTS_PER_MINUTE: usize = 300;
+/// The wall at the beginning.
+const WALL_S: i64 = 1_800_000_000;
+
+/// Everything that decides what happens.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Decides every choice.
+    pub seed: u64,
+    /// How long it goes on.
+    pub lasts: Duration,
+    /// Tokens in the store at the beginning.
+    pub tokens: usize,
+    /// What breaks.
+    pub faults: FaultSchedule,
+    /// The service's settings.
+    pub settings: ServiceSettings,
+}
+
+/// A simulation under way.
+struct Simulation<'a> {
+    plan: &'a Plan,
+    faults: Arc<FaultSchedule>,
+    executor: Executor,
+    verdicts: Arc<Verdicts>,
+    world: World,
+    state: State,
+    boots: u32,
+    next_slot: Moment,
+    availability: Availability,
+    healed: Availability,
+    stops: u32,
+}
+
+/// The process, or when there will be one again.
+enum State {
+    Up(Process),
+    Stopping { process: Process, since: Moment, away: Duration },
+    Down { until: Moment },
+}
+
+impl Plan {
+    /// Runs it.
+    pub fn run(&self) -> Outcome {
+        let mut simulation = Simulation::new(self);
+        simulation.run();
+        simulation.finish()
+    }
+
+    /// Runs it twice; two runs that differ in anything are a broken promise.
+    pub fn run_twice(&self) -> Outcome {
+        let first = self.run();
+        let mut second = self.run();
+        if first.hash != second.hash {
+            second.broken.push(format!("two runs differ: {:016x} and {:016x}", first.hash, second.hash));
+        }
+        second
+    }
+}
+
+impl<'a> Simulation<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let wall = Timestamp::from_second(WALL_S).expect("a valid time");
+        let executor = Executor::new(plan.seed, wall);
+        let runtime = executor.runtime().clone();
+        let faults = Arc::new(plan.faults.clone());
+        let verdicts = Arc::new(Verdicts::new(runtime.clone()));
+        let breaker = plan.settings.breaker.settings();
+        let settings = WorldSettings {
+            tokens: plan.tokens,
+            requests_per_minute: REQUESTS_PER_MINUTE,
+            attempts: plan.settings.retry.settings().max_attempts as usize,
+            breaker: BreakerRules {
+                failure_threshold: breaker.failure_threshold,
+                recovery_timeout: breaker.recovery_timeout,
+                half_open_max_calls: breaker.half_open_max_calls,
+                success_threshold: breaker.success_threshold,
+            },
+        };
+        let world = World::new(plan.seed, settings, &runtime, &faults, &verdicts);
+        Self {
+            plan,
+            faults,
+            executor,
+            verdicts,
+            world,
+            state: State::Down { until: Moment::ZERO },
+            boots: 0,
+            next_slot: Moment::ZERO + SLOT,
+            availability: Availability::default(),
+            healed: Availability::default(),
+            stops: 0,
+        }
+    }
+
+    fn run(&mut self) {
+        let end = Moment::from_origin(self.plan.lasts);
+        let faults = Arc::clone(&self.faults);
+        let mut faults = faults.faults().iter().peekable();
+        while self.executor.now() < end {
+            let fault_at = faults.peek().map_or(Moment::MAX, |fault| fault.begins());
+            let boot_at = if let State::Down { until } = self.state { until } else { Moment::MAX };
+            if !self.advance(end.min(self.next_slot).min(fault_at).min(boot_at)) {
+                return;
+            }
+            self.manage();
+            while let Some(fault) = faults.next_if(|fault| fault.begins() <= self.executor.now()) {
+                self.executor.runtime().trace(format_args!("fault begins: {}", fault.kind));
+                self.inflict(fault.kind, fault.lasts);
+            }
+            while self.next_slot <= self.executor.now() {
+                self.look();
+                self.next_slot += SLOT;
+            }
+        }
+    }
+
+    /// Lets the process run until then; false when there is no sense in going on.
+    fn advance(&mut self, until: Moment) -> bool {
+        match self.executor.run_until(until) {
+            Rest::Reached | Rest::Idle => true,
+            Rest::Deadlock => {
+                self.verdicts.broken("a deadlock: tasks wait, and nothing will ever wake them");
+                false
+            }
+            Rest::Livelock => {
+                self.verdicts.broken("a livelock: tasks wake each other, and time stands still");
+                false
+            }
+        }
+    }
+
+    /// Does what the service manager does: notes exits, and boots what should run.
+    fn manage(&mut self) {
+        let now = self.executor.now();
+        match &self.state {
+            State::Up(process) => {
+                if let Some((at, exit)) = process.exit() {
+                    if matches!(exit, Exit::Failed(..)) {
+                        self.verdicts.broken(format_args!("the process went down by itself: {exit:?}"));
+                        self.executor.kill();
+                    }
+                    self.state = State::Down { until: at + RESTART_AFTER };
+                }
+            }
+            State::Stopping { process, since, away } => {
+                if let Some((at, exit)) = process.exit() {
+                    let until = at + *away;
+                    self.stops += 1;
+                    self.judge_stop(process, at - *since, &exit);
+                    self.state = State::Down { until };
+                }
+            }
+            State::Down { until } if now >= *until => {
+                self.boots += 1;
+                self.executor.runtime().trace(format_args!("process boots"));
+                self.world.exchange.process_restarted();
+                self.world.history.open_ledger();
+                let runtime = self.executor.runtime();
+                self.state = State::Up(Process::boot(runtime, self.world.ports(), self.plan.settings.clone()));
+            }
+            State::Down { .. } => {}
+        }
+    }
+
+    /// Does what a fault does at once; what lasts, the world looks up itself.
+    fn inflict(&mut self, kind: FaultKind, lasts: Duration) {
+        let now = self.executor.now();
+        match kind {
+            FaultKind::Exchange(_) | FaultKind::Store(_) | FaultKind::ResourcesUnknown => {}
+            FaultKind::Kill => {
+                self.executor.kill();
+                self.state = State::Down { until: now + lasts };
+            }
+            FaultKind::Terminate => self.terminate(lasts),
+            FaultKind::Freeze => self.executor.freeze(lasts),
+            FaultKind::WallStep(by) => self.executor.step_wall(by),
+        }
+    }
+
+    fn terminate(&mut self, away: Duration) {
+        let since = self.executor.now();
+        match std::mem::replace(&mut self.state, State::Down { until: since + away }) {
+            State::Up(process) => {
+                process.terminate(since + STOP_WITHIN);
+                self.state = State::Stopping { process, since, away };
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// What is looked at in every slot.
+    fn look(&mut self) {
+        let now = self.executor.now();
+        let board = match &self.state {
+            State::Up(process) | State::Stopping { process, .. } => Some(process.board()),
+            State::Down { .. } => None,
+        };
+        let tokens = board.map(ttm_app::service::Board::tokens);
+        let slot = tokens.as_ref().map(|tokens| Slot {
+            exchange_up: !self.faults.exchange(now).is_some_and(crate::ExchangeFault::is_down),
+            tokens,
+            wall: self.executor.wall(),
+            hot_threshold: self.plan.settings.market.hot_threshold(),
+        });
+        self.availability.observe(slot.as_ref());
+        if self.faults.healed(now.saturating_sub(WELL_WITHIN)) {
+            self.healed.observe(slot.as_ref());
+        }
+        if let State::Up(process) = &self.state
+            && let Some(counts) = process.samples()
+        {
+            let ledger = self.world.history.ledger();
+            let found = ledger.acknowledged + ledger.in_flight + counts.waiting + counts.dropped;
+            if found != counts.produced {
+                self.verdicts.broken(format_args!("{} samples produced, {found} found: {counts:?} {ledger:?}", counts.produced));
+            }
+            if counts.waiting > self.plan.settings.sample_capacity as u64 {
+                self.verdicts.broken(format_args!("{} samples wait, more than may", counts.waiting));
+            }
+        }
+    }
+
+    /// Holds a stop against its promise: in time, and with everything stored unless the store was away.
+    fn judge_stop(&self, process: &Process, took: Duration, exit: &Exit) {
+        if took > STOP_WITHIN {
+            self.verdicts.broken(format_args!("the stop took {took:?}"));
+        }
+        let Exit::Stopped(stopped) = exit else {
+            // Told to stop while it booted without its store: there was nothing to lose.
+            return;
+        };
+        let left = self.executor.runtime().live_tasks();
+        if left > 0 {
+            self.verdicts.broken(format_args!("{left} tasks outlive the stop"));
+        }
+        let begun = self.executor.now().saturating_sub(took);
+        let store_was_well = self.faults.faults().iter().all(|fault| {
+            !matches!(fault.kind, FaultKind::Store(_)) || fault.until() <= begun || fault.begins() >= self.executor.now()
+        });
+        if !store_was_well {
+            return;
+        }
+        if !stopped.in_time || stopped.tokens_left > 0 || stopped.samples_left > 0 {
+            self.verdicts.broken(format_args!("not everything was stored: {stopped:?}"));
+        }
+        if *process.board().tokens() != self.world.tokens.durable() {
+            self.verdicts.broken("what readers saw last is not what is stored");
+        }
+    }
+
+    /// Stops the process, and judges the whole.
+    fn finish(mut self) -> Outcome {
+        if self.faults.healed(self.executor.now().saturating_sub(WELL_WITHIN)) {
+            self.judge_health();
+        }
+        self.terminate(Duration::MAX);
+        let by = self.executor.now() + STOP_WITHIN + Duration::from_secs(1);
+        self.advance(by);
+        self.manage();
+        if matches!(self.state, State::Up(_) | State::Stopping { .. }) {
+            self.verdicts.broken("the process was told to stop and did not");
+        }
+        let ledger = self.world.history.ledger();
+        let stepped = self.faults.faults().iter().any(|fault| matches!(fault.kind, FaultKind::WallStep(_)));
+        if ledger.collided > 0 && !stepped {
+            self.verdicts.broken(format_args!("{} samples had the identity of another", ledger.collided));
+        }
+        let (count, mut broken) = self.verdicts.all();
+        if count > broken.len() as u64 {
+            broken.push(format!("and {} more", count - broken.len() as u64));
+        }
+        let runtime = self.executor.runtime();
+        Outcome {
+            hash: runtime.trace_hash(),
+            polls: self.executor.polls(),
+            availability: self.availability,
+            requests: self.world.exchange.counts(),
+            samples: ledger,
+            boots: self.boots,
+            stops: self.stops,
+            broken,
+            last_events: runtime.last_events(),
+        }
+    }
+
+    /// Everything healed long ago: nothing may be left of it.
+    fn judge_health(&self) {
+        if self.healed.share() < 1.0 {
+            let down = self.healed.longest_down(SLOT);
+            self.verdicts.broken(format_args!("not well {WELL_WITHIN:?} after the last fault, for {down:?} at a time"));
+        }
+        match &self.state {
+            State::Up(process) => {
+                let report = process.board().report();
+                if report.status != Status::Healthy {
+                    self.verdicts.broken(format_args!("{} at the end: {:?}", report.status, report.reasons));
+                }
+            }
+            State::Stopping { .. } | State::Down { .. } => self.verdicts.broken("no process at the end"),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The simulated world behind the ports: an API, a database, a process to measure. Everything in it outlives the
+//! process of the service; only what the stores made durable is found again after a kill.
+
+mod exchange;
+mod metric_store;
+mod resources;
+mod series_log;
+mod store;
+mod token_store;
+
+use std::sync::Arc;
+
+use ttm_app::Ports;
+use ttm_market::Mint;
+use ttm_market::synthetic::SyntheticMarket;
+
+use crate::oracle::{BreakerRules, Verdicts};
+use crate::{FaultSchedule, SimRuntime};
+
+pub use exchange::{ExchangeCounts, SimExchange};
+pub use metric_store::{SampleLedger, SimMetricStore};
+pub use resources::SimResources;
+pub use token_store::SimTokenStore;
+
+/// Everything outside the process.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The outside API.
+    pub exchange: Arc<SimExchange>,
+    /// The tokens' part of the database.
+    pub tokens: SimTokenStore,
+    /// The history's part of it.
+    pub history: SimMetricStore,
+    /// What the process uses.
+    pub resources: Arc<SimResources>,
+}
+
+/// How large the world is, and what was promised to it.
+#[derive(Clone, Copy, Debug)]
+pub struct WorldSettings {
+    /// Tokens that are in the store before the first boot.
+    pub tokens: usize,
+    /// What the API allows in a sliding minute.
+    pub requests_per_minute: usize,
+    /// Attempts of one call.
+    pub attempts: usize,
+    /// What the API is promised by the breaker.
+    pub breaker: BreakerRules,
+}
+
+impl World {
+    /// A world in which the faults of the schedule happen.
+    pub fn new(
+        seed: u64,
+        settings: WorldSettings,
+        runtime: &SimRuntime,
+        faults: &Arc<FaultSchedule>,
+        verdicts: &Arc<Verdicts>,
+    ) -> Self {
+        let market = SyntheticMarket::new(seed, settings.tokens);
+        let mints: Vec<Mint> = market.mints().collect();
+        Self {
+            exchange: Arc::new(SimExchange::new(market, settings, runtime, faults, verdicts)),
+            tokens: SimTokenStore::new(&mints, runtime, faults),
+            history: SimMetricStore::new(runtime, faults),
+            resources: Arc::new(SimResources::new(runtime, faults)),
+        }
+    }
+
+    /// The ports of a process in this world.
+    pub fn ports(&self) -> Ports {
+        Ports {
+            pairs: self.exchange.clone(),
+            tokens: Arc::new(self.tokens.clone()),
+            history: Arc::new(self.history.clone()),
+            resources: self.resources.clone(),
+        }
+    }
+}

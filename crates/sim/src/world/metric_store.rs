@@ -1,0 +1,127 @@
+//! The simulated history: keeps the port's laws under every fault, and counts for the oracles. Clones are connections
+//! to one database.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use ttm_perf::{Appended, Fold, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+
+use super::series_log::{Inserted, SeriesLog};
+use super::store::{Away, Server};
+use crate::executor::lock;
+use crate::{FaultSchedule, SimRuntime};
+
+/// The store.
+#[derive(Clone, Debug)]
+pub struct SimMetricStore {
+    server: Server,
+    database: Arc<Mutex<Database>>,
+}
+
+#[derive(Debug, Default)]
+struct Database {
+    log: SeriesLog,
+    ledger: SampleLedger,
+}
+
+/// What the store knows of the samples that it was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SampleLedger {
+    /// Samples of batches whose writer was told that they are stored, since the ledger was last opened.
+    pub acknowledged: u64,
+    /// Samples of batches that were sent and have no answer yet.
+    pub in_flight: u64,
+    /// Different samples that are durable.
+    pub stored: u64,
+    /// Samples that were there already, with the same value.
+    pub again: u64,
+    /// Samples whose series and time were there with another value: lost, because two measures had one identity.
+    pub collided: u64,
+}
+
+impl SimMetricStore {
+    /// An empty store.
+    pub fn new(runtime: &SimRuntime, faults: &Arc<FaultSchedule>) -> Self {
+        Self { server: Server::new(runtime, faults), database: Arc::default() }
+    }
+
+    /// The counts as they are now.
+    pub fn ledger(&self) -> SampleLedger {
+        lock(&self.database).ledger
+    }
+
+    /// Another process begins to write: what it is told is counted from zero.
+    pub fn open_ledger(&self) {
+        lock(&self.database).ledger.acknowledged = 0;
+    }
+}
+
+impl Database {
+    fn commit(&mut self, samples: &[Sample]) -> Appended {
+        let mut appended = Appended::default();
+        for sample in samples {
+            match self.log.insert(sample) {
+                Inserted::New => appended.stored += 1,
+                Inserted::Again => appended.duplicates += 1,
+                Inserted::Collided => {
+                    appended.duplicates += 1;
+                    self.ledger.collided += 1;
+                }
+            }
+        }
+        self.ledger.stored += appended.stored;
+        self.ledger.again += appended.duplicates;
+        appended
+    }
+}
+
+#[async_trait]
+impl MetricStore for SimMetricStore {
+    async fn append(&self, samples: &[Sample]) -> Result<Appended, MetricStoreError> {
+        let _flight = InFlight::of(self, samples.len() as u64);
+        let appended = self.server.write(|| lock(&self.database).commit(samples)).await?;
+        let runtime = self.server.runtime();
+        runtime.trace(format_args!("history stores {} of {} samples", appended.stored, samples.len()));
+        lock(&self.database).ledger.acknowledged += samples.len() as u64;
+        Ok(appended)
+    }
+
+    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
+        self.server.read().await?;
+        let mut fold = Fold::new(query);
+        for (at, value) in lock(&self.database).log.range(query.series(), query.from(), query.to()) {
+            fold.push(at, value);
+        }
+        Ok(fold.finish())
+    }
+
+    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
+        self.server.read().await?;
+        Ok(lock(&self.database).log.keys(prefix).take(limit).cloned().collect())
+    }
+}
+
+/// Counts a batch as sent until it is answered or given up.
+struct InFlight<'a> {
+    store: &'a SimMetricStore,
+    samples: u64,
+}
+
+impl<'a> InFlight<'a> {
+    fn of(store: &'a SimMetricStore, samples: u64) -> Self {
+        lock(&store.database).ledger.in_flight += samples;
+        Self { store, samples }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        lock(&self.store.database).ledger.in_flight -= self.samples;
+    }
+}
+
+impl From<Away> for MetricStoreError {
+    fn from(Away(message): Away) -> Self {
+        Self::Transient { message: message.to_owned() }
+    }
+}

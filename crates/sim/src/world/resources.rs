@@ -1,0 +1,45 @@
+//! What the simulated process uses: plausible figures that wander a little.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ttm_health::{ResourceError, ResourceSample, ResourceSource};
+use ttm_kernel::{Clock, Entropy};
+use ttm_testkit::SeededEntropy;
+
+use crate::{FaultSchedule, SimRuntime};
+
+const MIB: u64 = 1024 * 1024;
+
+/// The source.
+#[derive(Debug)]
+pub struct SimResources {
+    runtime: SimRuntime,
+    faults: Arc<FaultSchedule>,
+    chance: Arc<SeededEntropy>,
+}
+
+impl SimResources {
+    /// A process that is well.
+    pub fn new(runtime: &SimRuntime, faults: &Arc<FaultSchedule>) -> Self {
+        Self { runtime: runtime.clone(), faults: faults.clone(), chance: runtime.stream("resources") }
+    }
+}
+
+#[async_trait]
+impl ResourceSource for SimResources {
+    async fn sample(&self) -> Result<ResourceSample, ResourceError> {
+        self.runtime.yields().await;
+        if self.faults.resources_unknown(self.runtime.now()) {
+            return Err(ResourceError { message: "no such file or directory".to_owned() });
+        }
+        Ok(ResourceSample {
+            memory_bytes: Some(60 * MIB + self.chance.below(8 * MIB)),
+            memory_limit_bytes: Some(1024 * MIB),
+            cpu_percent: Some(5.0 + 10.0 * self.chance.unit()),
+            disk_usage_percent: Some(40.0),
+            open_file_descriptors: Some(40 + self.chance.below(20)),
+            file_descriptor_limit: Some(1024),
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! The durable samples, compactly: a day of them is in the millions. It knows nothing of stores.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use ttm_perf::{Sample, SeriesKey};
+
+/// Samples by series and time.
+#[derive(Debug, Default)]
+pub(super) struct SeriesLog {
+    places: BTreeMap<SeriesKey, usize>,
+    series: Vec<Series>,
+    /// The series that was written last.
+    last: usize,
+}
+
+#[derive(Debug)]
+struct Series {
+    key: SeriesKey,
+    /// Microseconds and values, ascending by time.
+    samples: Vec<(i64, f64)>,
+    /// The series that followed this one the last time: samples come in the same order run after run, and looking
+    /// there first spares the search by name.
+    next: usize,
+}
+
+/// What became of one sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inserted {
+    New,
+    /// The same sample was there.
+    Again,
+    /// Another value of the same series and time was there, and stays.
+    Collided,
+}
+
+impl SeriesLog {
+    pub(super) fn insert(&mut self, sample: &Sample) -> Inserted {
+        let series = self.place_of(sample.series());
+        let samples = &mut self.series[series].samples;
+        let (at, value) = (sample.at().as_microsecond(), sample.value());
+        if samples.last().is_none_or(|(last, _)| *last < at) {
+            samples.push((at, value));
+            return Inserted::New;
+        }
+        match samples.binary_search_by_key(&at, |(time, _)| *time) {
+            Ok(found) if samples[found].1.to_bits() == value.to_bits() => Inserted::Again,
+            Ok(_) => Inserted::Collided,
+            Err(place) => {
+                samples.insert(place, (at, value));
+                Inserted::New
+            }
+        }
+    }
+
+    /// The samples of a series from `from` (inside) to `to` (outside), ascending.
+    pub(super) fn range(
+        &self,
+        series: &SeriesKey,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> impl Iterator<Item = (Timestamp, f64)> {
+        let samples = self.places.get(series).map_or(&[][..], |place| &self.series[*place].samples);
+        let samples = samples.iter().map(|(micros, value)| {
+            let at = Timestamp::from_microsecond(*micros).expect("a sample's time was a timestamp");
+            (at, *value)
+        });
+        samples.skip_while(move |(at, _)| *at < from).take_while(move |(at, _)| *at < to)
+    }
+
+    /// The keys that start with `prefix`, ascending.
+    pub(super) fn keys<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a SeriesKey> {
+        self.places.keys().filter(move |key| key.as_str().starts_with(prefix))
+    }
+
+    fn place_of(&mut self, key: &SeriesKey) -> usize {
+        let guess = self.series.get(self.last).map_or(0, |last| last.next);
+        let place = match self.series.get(guess) {
+            Some(series) if series.key == *key => guess,
+            _ => self.find_or_add(key),
+        };
+        if let Some(last) = self.series.get_mut(self.last) {
+            last.next = place;
+        }
+        self.last = place;
+        place
+    }
+
+    fn find_or_add(&mut self, key: &SeriesKey) -> usize {
+        if let Some(place) = self.places.get(key) {
+            return *place;
+        }
+        let place = self.series.len();
+        self.places.insert(key.clone(), place);
+        self.series.push(Series { key: key.clone(), samples: Vec::new(), next: 0 });
+        place
+    }
+}

@@ -1,0 +1,222 @@
+//! The laws of the executor: those of the port `Runtime`, and those that make a failure repeatable.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use ttm_kernel::{Clock, Moment, Runtime, Task, TaskEnd, within};
+use ttm_sim::{Executor, Rest, SimRuntime};
+use ttm_testkit::Recorder;
+
+fn executor(seed: u64) -> Executor {
+    Executor::new(seed, Timestamp::UNIX_EPOCH)
+}
+
+fn at(millis: u64) -> Moment {
+    Moment::from_origin(Duration::from_millis(millis))
+}
+
+fn spawn(runtime: &SimRuntime, task: impl Future<Output = ()> + Send + 'static) -> Task {
+    runtime.spawn("test", Box::pin(task))
+}
+
+/// Notes how a task ends.
+fn watch(runtime: &SimRuntime, task: Task) -> Arc<Recorder<TaskEnd>> {
+    let ends = Arc::new(Recorder::default());
+    let noted = Arc::clone(&ends);
+    drop(spawn(runtime, async move { noted.record(task.await) }));
+    ends
+}
+
+/// Three tasks that take turns; the order of the turns, and the hash of the trace.
+fn turns(seed: u64) -> (Vec<u32>, u64) {
+    let mut executor = executor(seed);
+    let order = Arc::new(Recorder::default());
+    for number in 0..3 {
+        let (runtime, order) = (executor.runtime().clone(), Arc::clone(&order));
+        drop(spawn(executor.runtime(), async move {
+            for turn in 1..20 {
+                runtime.yields().await;
+                order.record(number);
+                runtime.sleep_until(at(turn)).await;
+            }
+        }));
+    }
+    assert_eq!(executor.run_until_idle(), Rest::Idle);
+    (order.take(), executor.runtime().trace_hash())
+}
+
+#[test]
+fn a_sleep_never_ends_early_and_a_past_one_ends_at_once() {
+    let mut executor = executor(1);
+    let woken = Arc::new(Recorder::default());
+    for millis in [30, 10, 20, 10] {
+        let (runtime, woken) = (executor.runtime().clone(), Arc::clone(&woken));
+        drop(spawn(executor.runtime(), async move {
+            runtime.sleep_until(at(millis)).await;
+            woken.record((millis, runtime.now()));
+            runtime.sleep_until(at(5)).await;
+            woken.record((millis, runtime.now()));
+        }));
+    }
+    assert_eq!(executor.run_until(at(9)), Rest::Reached);
+    assert_eq!((woken.take(), executor.now()), (Vec::new(), at(9)));
+    assert_eq!(executor.run_until_idle(), Rest::Idle);
+    let woken = woken.take();
+    assert_eq!(woken.len(), 8);
+    assert!(woken.iter().all(|(millis, now)| *now == at(*millis)), "{woken:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in 0..20 {
+        assert_eq!(turns(seed), turns(seed));
+    }
+}
+
+#[test]
+fn different_seeds_explore_different_orders() {
+    let mut orders: Vec<_> = (0..20).map(|seed| turns(seed).0).collect();
+    orders.sort();
+    orders.dedup();
+    assert!(orders.len() > 15, "20 seeds found {} orders", orders.len());
+}
+
+#[test]
+fn a_panic_takes_nothing_else_down_and_is_told_to_who_waits() {
+    let mut executor = executor(1);
+    let runtime = executor.runtime().clone();
+    let boom = watch(&runtime, spawn(&runtime, async { panic!("boom {}", 7) }));
+    let calm = watch(&runtime, spawn(&runtime, runtime.sleep_until(at(10))));
+    executor.run_until_idle();
+    assert_eq!(boom.take(), [TaskEnd::Panicked("boom 7".to_owned())]);
+    assert_eq!(calm.take(), [TaskEnd::Finished]);
+    assert!(runtime.last_events().iter().any(|line| line.contains("boom 7")));
+}
+
+#[test]
+fn an_aborted_task_is_dropped_at_its_next_turn_with_all_that_it_owns() {
+    let mut executor = executor(1);
+    let runtime = executor.runtime().clone();
+    let owned = Arc::new(());
+    let kept = Arc::clone(&owned);
+    let task = spawn(&runtime, async move {
+        std::future::pending::<()>().await;
+        drop(kept);
+    });
+    assert_eq!(executor.run_until(at(1)), Rest::Deadlock);
+    task.abort();
+    let end = watch(&runtime, task);
+    assert_eq!(executor.run_until(at(1)), Rest::Idle);
+    assert_eq!((end.take(), Arc::strong_count(&owned)), (vec![TaskEnd::Aborted], 1));
+}
+
+#[test]
+fn tasks_that_wait_for_each_other_are_a_deadlock_and_one_that_spins_a_livelock() {
+    let mut stuck = executor(1);
+    drop(spawn(stuck.runtime(), std::future::pending()));
+    assert_eq!(stuck.run_until(at(1)), Rest::Deadlock);
+
+    let mut spinning = executor(1);
+    let runtime = spinning.runtime().clone();
+    drop(spawn(spinning.runtime(), async move {
+        loop {
+            runtime.yields().await;
+            tokio::task::yield_now().await;
+        }
+    }));
+    assert_eq!(spinning.run_until(at(1)), Rest::Livelock);
+}
+
+#[test]
+fn a_kill_drops_every_task_and_those_that_their_end_starts() {
+    /// Starts another task when it is dropped.
+    struct Heir(SimRuntime);
+    impl Drop for Heir {
+        fn drop(&mut self) {
+            drop(spawn(&self.0, std::future::pending()));
+        }
+    }
+
+    let mut executor = executor(1);
+    let runtime = executor.runtime().clone();
+    for _ in 0..3 {
+        let (heir, sleep) = (Heir(runtime.clone()), runtime.sleep_until(at(1000)));
+        drop(spawn(&runtime, async move {
+            sleep.await;
+            drop(heir);
+        }));
+    }
+    executor.run_until(at(5));
+    assert_eq!(runtime.live_tasks(), 3);
+    executor.kill();
+    assert_eq!(runtime.live_tasks(), 0);
+    assert_eq!(executor.run_until(at(2000)), Rest::Idle);
+    assert_eq!(executor.now(), at(2000));
+}
+
+#[test]
+fn a_deadline_that_was_met_leaves_no_timer_behind() {
+    let mut executor = executor(1);
+    let runtime = executor.runtime().clone();
+    drop(spawn(&runtime.clone(), async move {
+        for step in 0..10_000 {
+            let work = runtime.sleep_until(at(step));
+            assert_eq!(within(&runtime, at(1_000_000), work).await, Ok(()));
+        }
+    }));
+    assert_eq!(executor.run_until_idle(), Rest::Idle);
+    assert_eq!(executor.now(), at(9_999));
+}
+
+#[test]
+fn the_wall_steps_alone() {
+    let mut executor = executor(1);
+    executor.run_until(at(5_000));
+    executor.step_wall(SignedDuration::from_hours(-1));
+    assert_eq!(executor.now(), at(5_000));
+    assert_eq!(executor.wall(), Timestamp::from_second(5 - 3600).expect("in range"));
+}
+
+#[test]
+fn streams_of_other_names_are_not_shifted_and_one_name_is_one_stream() {
+    let draw = |other: u32| {
+        let executor = executor(3);
+        let runtime = executor.runtime();
+        for _ in 0..other {
+            runtime.entropy("faults").next_u64();
+        }
+        [runtime.entropy("jitter").next_u64(), runtime.entropy("jitter").next_u64()]
+    };
+    assert_eq!(draw(0), draw(7));
+    let [first, second] = draw(0);
+    assert_ne!(first, second);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the point is that these are loud here")]
+fn real_time_panics_under_it() {
+    let mut executor = executor(1);
+    let runtime = executor.runtime().clone();
+    let sleeps = spawn(&runtime, async { tokio::time::sleep(Duration::from_secs(1)).await });
+    let spawns = spawn(&runtime, async { drop(tokio::spawn(std::future::ready(()))) });
+    let (sleeps, spawns) = (watch(&runtime, sleeps), watch(&runtime, spawns));
+    executor.run_until_idle();
+    assert!(matches!(sleeps.take()[..], [TaskEnd::Panicked(_)]));
+    assert!(matches!(spawns.take()[..], [TaskEnd::Panicked(_)]));
+}
+
+#[test]
+fn state_shared_by_tasks_needs_no_more_than_a_mutex() {
+    let mut executor = executor(9);
+    let count = Arc::new(Mutex::new(0_u32));
+    for _ in 0..100 {
+        let (runtime, count) = (executor.runtime().clone(), Arc::clone(&count));
+        drop(spawn(executor.runtime(), async move {
+            runtime.yields().await;
+            *count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        }));
+    }
+    assert_eq!(executor.run_until_idle(), Rest::Idle);
+    assert_eq!(*count.lock().unwrap_or_else(PoisonError::into_inner), 100);
+}

@@ -1,0 +1,174 @@
+//! The store itself: one transaction per call. It does not know when to try again.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use ttm_kernel::Epoch;
+use ttm_market::{Added, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+
+use crate::error::port_error;
+use crate::{OpenError, convert, schema};
+
+/// How long a statement waits for another process's lock, and a call for a free connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Enough for a page of tokens, the revision and a command line besides.
+const READERS: u32 = 2;
+
+/// The tokens in a file of SQLite.
+#[derive(Clone, Debug)]
+pub struct SqliteTokenStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteTokenStore {
+    /// Opens the file, makes it when there is none, and brings its schema up to date. The folder must be there.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        Self::connect(path).await.map_err(|error| OpenError::new(path, &error))
+    }
+
+    async fn connect(path: &Path) -> Result<Self, sqlx::Error> {
+        let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).foreign_keys(false);
+        let writer = options
+            .clone()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE);
+        let writer = pool().max_connections(1).connect_with(writer).await?;
+        schema::migrate(&writer).await?;
+        let readers = pool().max_connections(READERS).connect_lazy_with(options.read_only(true));
+        Ok(Self { writer, readers })
+    }
+
+    /// A transaction that is a writer from its start: one that became a writer later could be refused half way.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    async fn next_epoch(&self) -> Result<i64, sqlx::Error> {
+        let mut tx = self.begin().await?;
+        let epoch = sqlx::query_scalar("UPDATE writer SET epoch = epoch + 1 RETURNING epoch")
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(epoch)
+    }
+
+    async fn page(&self, after: &[u8], limit: i64) -> Result<Vec<Token>, sqlx::Error> {
+        let rows = sqlx::query(convert::SELECT).bind(after).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(convert::token).collect()
+    }
+
+    /// Whether the epoch was still the writer's; nothing is stored otherwise.
+    async fn write(&self, epoch: Epoch, tokens: &[Token]) -> Result<bool, sqlx::Error> {
+        let mut tx = self.begin().await?;
+        let newest: i64 = sqlx::query_scalar("SELECT epoch FROM writer").fetch_one(&mut *tx).await?;
+        if i64::try_from(epoch.number()).is_ok_and(|epoch| epoch < newest) {
+            return Ok(false);
+        }
+        for token in tokens {
+            convert::update(token)?.execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn insert(&self, mints: BTreeSet<&Mint>, at: Timestamp) -> Result<Added, sqlx::Error> {
+        let mut added = Added { new: 0, revived: 0, known: 0 };
+        let mut tx = self.begin().await?;
+        for mint in mints {
+            let mint = mint.as_bytes().as_slice();
+            let new = sqlx::query("INSERT INTO token (mint, status, first_seen) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")
+                .bind(mint)
+                .bind(TokenStatus::Monitored.as_str())
+                .bind(at.as_microsecond())
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            if new > 0 {
+                added.new += 1;
+                continue;
+            }
+            let revived = sqlx::query("UPDATE token SET status = ?2 WHERE mint = ?1 AND status = ?3")
+                .bind(mint)
+                .bind(TokenStatus::Monitored.as_str())
+                .bind(TokenStatus::Archived.as_str())
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            added.revived += revived;
+            added.known += 1 - revived;
+        }
+        self.edited(tx, added.new + added.revived).await?;
+        Ok(added)
+    }
+
+    async fn delete(&self, mints: BTreeSet<&Mint>) -> Result<u64, sqlx::Error> {
+        let mut removed = 0;
+        let mut tx = self.begin().await?;
+        for mint in mints {
+            let query = sqlx::query("DELETE FROM token WHERE mint = ?1").bind(mint.as_bytes().as_slice());
+            removed += query.execute(&mut *tx).await?.rows_affected();
+        }
+        self.edited(tx, removed).await?;
+        Ok(removed)
+    }
+
+    /// Commits an edit of the set, and counts it when it changed something.
+    async fn edited(&self, mut tx: Transaction<'static, Sqlite>, changes: u64) -> Result<(), sqlx::Error> {
+        if changes > 0 {
+            sqlx::query("UPDATE revision SET number = number + 1").execute(&mut *tx).await?;
+        }
+        tx.commit().await
+    }
+}
+
+#[async_trait]
+impl TokenStore for SqliteTokenStore {
+    async fn claim(&self) -> Result<Epoch, TokenStoreError> {
+        let epoch = self.next_epoch().await.map_err(port_error)?;
+        Ok(Epoch::new(epoch.unsigned_abs()))
+    }
+
+    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, TokenStoreError> {
+        // No mint is before the empty one.
+        let after = after.as_ref().map_or(&[][..], |mint| mint.as_bytes());
+        self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(port_error)
+    }
+
+    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError> {
+        match self.write(epoch, tokens).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(TokenStoreError::Fenced { epoch }),
+            Err(error) => Err(port_error(error)),
+        }
+    }
+
+    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, TokenStoreError> {
+        self.insert(mints.iter().collect(), at).await.map_err(port_error)
+    }
+
+    async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
+        self.delete(mints.iter().collect()).await.map_err(port_error)
+    }
+
+    async fn revision(&self) -> Result<u64, TokenStoreError> {
+        let number = sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(&self.readers).await;
+        number.map(i64::unsigned_abs).map_err(port_error)
+    }
+
+    fn connections(&self) -> Option<(u32, u32)> {
+        let pools = [&self.writer, &self.readers];
+        let idle = |pool: &SqlitePool| u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        let in_use = pools.iter().map(|pool| pool.size().saturating_sub(idle(pool))).sum();
+        Some((in_use, pools.iter().map(|pool| pool.options().get_max_connections()).sum()))
+    }
+}

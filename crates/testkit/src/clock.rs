@@ -1,0 +1,77 @@
+//! A clock that moves when a test says so.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use ttm_kernel::{Clock, Moment};
+
+/// Starts at [`Moment::ZERO`]; wall time is a start plus the monotonic time plus the steps a test made.
+#[derive(Debug)]
+pub struct ManualClock {
+    now: AtomicU64,
+    start: Timestamp,
+    wall_step_ns: AtomicI64,
+}
+
+impl ManualClock {
+    /// A clock whose wall time starts at `start`.
+    pub fn starting_at(start: Timestamp) -> Self {
+        Self { now: AtomicU64::new(0), start, wall_step_ns: AtomicI64::new(0) }
+    }
+
+    /// Moves both clocks on.
+    pub fn advance(&self, by: Duration) {
+        self.set(self.now() + by);
+    }
+
+    /// Moves both clocks to `to`; a `to` in the past changes nothing, because the monotonic clock never goes back.
+    pub fn set(&self, to: Moment) {
+        self.now.fetch_max(to.as_nanos(), Ordering::SeqCst);
+    }
+
+    /// Steps the wall clock alone, as a correction by NTP does; by 292 years at most.
+    pub fn step_wall(&self, by: SignedDuration) {
+        let most = if by.is_negative() { i64::MIN } else { i64::MAX };
+        self.wall_step_ns.fetch_add(i64::try_from(by.as_nanos()).unwrap_or(most), Ordering::SeqCst);
+    }
+}
+
+impl Default for ManualClock {
+    /// Wall time starts on the Unix epoch.
+    fn default() -> Self {
+        Self::starting_at(Timestamp::UNIX_EPOCH)
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Moment {
+        Moment::from_nanos(self.now.load(Ordering::SeqCst))
+    }
+
+    fn wall(&self) -> Timestamp {
+        let step = SignedDuration::from_nanos(self.wall_step_ns.load(Ordering::SeqCst));
+        let elapsed = SignedDuration::try_from(self.now().since_origin()).unwrap_or(SignedDuration::MAX);
+        // Saturates: a test may jump further than the calendar reaches.
+        self.start
+            .saturating_add(elapsed)
+            .and_then(|wall| wall.saturating_add(step))
+            .unwrap_or(Timestamp::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_clocks_move_together_and_only_the_wall_can_go_back() {
+        let clock = ManualClock::default();
+        clock.advance(Duration::from_secs(10));
+        clock.step_wall(SignedDuration::from_secs(-3));
+        assert_eq!(clock.now(), Moment::from_origin(Duration::from_secs(10)));
+        assert_eq!(clock.wall(), Timestamp::from_second(7).expect("in range"));
+        clock.set(Moment::ZERO);
+        assert_eq!(clock.now(), Moment::from_origin(Duration::from_secs(10)));
+    }
+}

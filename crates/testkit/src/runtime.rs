@@ -1,0 +1,288 @@
+//! A single-threaded runtime for tests: tasks run first in, first out, and when all of them wait the clock jumps to
+//! the next timer. It explores no interleavings.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use jiff::Timestamp;
+use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task, TaskEnd};
+
+use crate::{ManualClock, SeededEntropy};
+
+/// The future given to `block_on`; spawned tasks count from 1.
+const MAIN: u64 = 0;
+
+/// The runtime; clones share clock, timers and tasks.
+#[derive(Clone)]
+pub struct ManualRuntime {
+    clock: Arc<ManualClock>,
+    seed: u64,
+    world: Arc<Mutex<World>>,
+}
+
+#[derive(Default)]
+struct World {
+    ready: VecDeque<u64>,
+    timers: BTreeMap<(Moment, u64), Waker>,
+    next_timer: u64,
+    tasks: BTreeMap<u64, Slot>,
+    last_task: u64,
+}
+
+/// A spawned task: its future (absent while it is polled and after its end), its end, and who waits for that.
+struct Slot {
+    future: Option<BoxFuture<'static, ()>>,
+    aborted: bool,
+    end: Option<TaskEnd>,
+    waiting: Option<Waker>,
+}
+
+impl ManualRuntime {
+    /// A runtime at [`Moment::ZERO`] whose chance comes from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self { clock: Arc::default(), seed, world: Arc::default() }
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+
+    /// Runs `future`, and the spawned tasks beside it, until `future` completes.
+    ///
+    /// # Panics
+    /// When everything waits and no timer is left, which is a deadlock; and when `future` panics.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        self.lock().ready.push_back(MAIN);
+        loop {
+            let next = self.lock().ready.pop_front();
+            match next {
+                Some(MAIN) => {
+                    let waker = self.waker(MAIN);
+                    if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                        return output;
+                    }
+                }
+                Some(task) => self.run(task),
+                None => self.jump(),
+            }
+        }
+    }
+
+    /// Polls one task once.
+    fn run(&self, id: u64) {
+        let taken = {
+            let mut world = self.lock();
+            world.tasks.get_mut(&id).and_then(|slot| slot.future.take().map(|future| (future, slot.aborted)))
+        };
+        let Some((mut future, aborted)) = taken else { return };
+        let waker = self.waker(id);
+        let polled = if aborted {
+            Ok(Poll::Ready(TaskEnd::Aborted))
+        } else {
+            let poll = || future.as_mut().poll(&mut Context::from_waker(&waker));
+            catch_unwind(AssertUnwindSafe(poll)).map(|poll| poll.map(|()| TaskEnd::Finished))
+        };
+        let end = match polled {
+            Ok(Poll::Pending) => {
+                if let Some(slot) = self.lock().tasks.get_mut(&id) {
+                    slot.future = Some(future);
+                }
+                return;
+            }
+            Ok(Poll::Ready(end)) => end,
+            Err(payload) => TaskEnd::Panicked(message(payload.as_ref())),
+        };
+        // Dropped outside the lock: what a task owns may wake others.
+        drop(future);
+        let waiting = self.lock().tasks.get_mut(&id).and_then(|slot| {
+            slot.end = Some(end);
+            slot.waiting.take()
+        });
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Moves the clock to the next timer and wakes it.
+    fn jump(&self) {
+        let first = self.lock().timers.pop_first();
+        let ((at, _), waker) = first.expect("a deadlock: everything waits, and no timer is left");
+        self.clock.set(at);
+        waker.wake();
+    }
+
+    fn waker(&self, id: u64) -> Waker {
+        Waker::from(Arc::new(Wakeup { world: Arc::clone(&self.world), id }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+}
+
+impl Clock for ManualRuntime {
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+}
+
+impl Runtime for ManualRuntime {
+    fn sleep_until(&self, at: Moment) -> BoxFuture<'static, ()> {
+        let id = {
+            let mut world = self.lock();
+            world.next_timer += 1;
+            world.next_timer
+        };
+        Box::pin(Sleep { runtime: self.clone(), at, id })
+    }
+
+    fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) -> Task {
+        let id = {
+            let mut world = self.lock();
+            world.last_task += 1;
+            let id = world.last_task;
+            world.tasks.insert(id, Slot { future: Some(task), aborted: false, end: None, waiting: None });
+            world.ready.push_back(id);
+            id
+        };
+        let (aborting, ending) = (self.clone(), self.clone());
+        let abort = move || {
+            let mut world = aborting.lock();
+            if let Some(slot) = world.tasks.get_mut(&id) {
+                slot.aborted = true;
+                world.ready.push_back(id);
+            }
+        };
+        let end = poll_fn(move |cx| {
+            let mut world = ending.lock();
+            let slot = world.tasks.get_mut(&id).expect("slots live as long as the runtime");
+            slot.waiting = Some(cx.waker().clone());
+            slot.end.clone().map_or(Poll::Pending, Poll::Ready)
+        });
+        Task::new(Box::new(abort), Box::pin(end))
+    }
+
+    fn entropy(&self, stream: &'static str) -> Arc<dyn Entropy> {
+        Arc::new(SeededEntropy::stream(self.seed, stream))
+    }
+}
+
+/// A timer; dropping it takes it off the clock, so that an abandoned one never moves time.
+struct Sleep {
+    runtime: ManualRuntime,
+    at: Moment,
+    id: u64,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.runtime.now() >= self.at {
+            return Poll::Ready(());
+        }
+        self.runtime.lock().timers.insert((self.at, self.id), cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.runtime.lock().timers.remove(&(self.at, self.id));
+    }
+}
+
+/// Puts a task back into the queue.
+struct Wakeup {
+    world: Arc<Mutex<World>>,
+    id: u64,
+}
+
+impl Wake for Wakeup {
+    fn wake(self: Arc<Self>) {
+        let mut world = lock(&self.world);
+        if !world.ready.contains(&self.id) {
+            world.ready.push_back(self.id);
+        }
+    }
+}
+
+fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::Recorder;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_origin(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn the_clock_jumps_from_timer_to_timer_in_order() {
+        let runtime = ManualRuntime::new(0);
+        let seen = Arc::new(Recorder::default());
+        let tasks: Vec<Task> = [3, 1, 2]
+            .map(|second| {
+                let (inner, seen) = (runtime.clone(), Arc::clone(&seen));
+                let body = async move {
+                    inner.sleep_until(at(second)).await;
+                    seen.record(inner.now());
+                };
+                runtime.spawn("sleeper", Box::pin(body))
+            })
+            .into();
+        runtime.block_on(async {
+            for task in tasks {
+                assert_eq!(task.await, TaskEnd::Finished);
+            }
+        });
+        assert_eq!(seen.events(), [at(1), at(2), at(3)]);
+    }
+
+    #[test]
+    fn a_panic_and_an_abort_are_told_apart() {
+        let runtime = ManualRuntime::new(0);
+        let panics = runtime.spawn("panics", Box::pin(async { panic!("boom {}", 7) }));
+        let hangs = runtime.spawn("hangs", Box::pin(std::future::pending()));
+        hangs.abort();
+        runtime.block_on(async {
+            assert_eq!(panics.await, TaskEnd::Panicked("boom 7".to_owned()));
+            assert_eq!(hangs.await, TaskEnd::Aborted);
+        });
+    }
+
+    #[test]
+    fn an_abandoned_timer_does_not_move_the_clock() {
+        let runtime = ManualRuntime::new(0);
+        runtime.block_on(async {
+            let within = ttm_kernel::within(&runtime, at(60), runtime.sleep_until(at(1))).await;
+            assert_eq!(within, Ok(()));
+        });
+        assert_eq!(runtime.now(), at(1));
+        assert!(runtime.lock().timers.is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "a deadlock")]
+    fn waiting_for_nothing_is_a_deadlock() {
+        ManualRuntime::new(0).block_on(std::future::pending::<()>());
+    }
+}

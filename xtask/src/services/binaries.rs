@@ -1,0 +1,117 @@
+//! Finds PostgreSQL's programs, or has the system's package manager install them.
+//!
+//! Starts nothing and changes nothing but by that package manager.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use super::DATABASE_URL;
+use crate::process;
+
+/// The oldest major version the migrations are written for.
+const OLDEST: u32 = 15;
+/// Where Debian keeps its versions side by side: `15/bin`, `17/bin`, …
+const VERSIONS: &str = "/usr/lib/postgresql";
+
+/// The folder of `initdb` and `postgres`, from the first of: `PATH`, Debian's versioned folders, the package manager.
+pub(super) fn find_or_install() -> Result<PathBuf> {
+    if let Some(folder) = find() {
+        return Ok(folder);
+    }
+    let may_install = rustix::process::geteuid().is_root() && process::folder_on_path("apt-get").is_some();
+    if may_install {
+        install()?;
+        if let Some(folder) = find() {
+            return Ok(folder);
+        }
+    }
+    bail!(
+        "PostgreSQL {OLDEST} or newer was not found. Either set {DATABASE_URL} to a server's URL, put its `initdb` and \
+         `postgres` on PATH, install it under {VERSIONS}, or run this as root on a system with apt-get"
+    );
+}
+
+fn find() -> Option<PathBuf> {
+    let on_path =
+        process::folder_on_path("initdb").filter(|folder| version(folder).is_some_and(|v| v >= OLDEST));
+    on_path.or_else(|| newest(Path::new(VERSIONS)))
+}
+
+/// The newest version under a folder of versions that is new enough and has its programs.
+fn newest(versions: &Path) -> Option<PathBuf> {
+    let folders = versions.read_dir().ok()?.filter_map(Result::ok);
+    let usable = folders.filter_map(|folder| {
+        let version: u32 = folder.file_name().to_str()?.parse().ok()?;
+        let binaries = folder.path().join("bin");
+        let complete = ["initdb", "postgres"].iter().all(|program| binaries.join(program).is_file());
+        (version >= OLDEST && complete).then_some((version, binaries))
+    });
+    usable.max().map(|(_, binaries)| binaries)
+}
+
+/// The major version of the server in a folder.
+fn version(folder: &Path) -> Option<u32> {
+    let shown = process::output(Command::new(folder.join("postgres")).arg("--version")).ok()?;
+    major(&shown)
+}
+
+/// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` → 15.
+fn major(shown: &str) -> Option<u32> {
+    let number = shown.split_once("(PostgreSQL) ")?.1;
+    let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+fn install() -> Result<()> {
+    eprintln!("PostgreSQL is missing: installing it with apt-get");
+    let apt = |words: &[&str]| {
+        let mut command = Command::new("apt-get");
+        // In run level 1 the package starts no server of its own, where services are started by run level.
+        command.args(words).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+        process::run(&mut command)
+    };
+    apt(&["update", "--quiet"])?;
+    apt(&["install", "--quiet", "--yes", "--no-install-recommends", "postgresql"])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_complete_version_is_taken() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        for version in ["9", "14", "15", "17", "current"] {
+            let binaries = folder.path().join(version).join("bin");
+            fs::create_dir_all(&binaries)?;
+            fs::write(binaries.join("postgres"), "")?;
+            fs::write(binaries.join("initdb"), "")?;
+        }
+        fs::create_dir_all(folder.path().join("18/bin"))?; // only the client is installed
+        assert_eq!(newest(folder.path()), Some(folder.path().join("17/bin")));
+        Ok(())
+    }
+
+    #[test]
+    fn versions_that_are_too_old_are_no_find() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let binaries = folder.path().join("14/bin");
+        fs::create_dir_all(&binaries)?;
+        fs::write(binaries.join("postgres"), "")?;
+        fs::write(binaries.join("initdb"), "")?;
+        assert_eq!(newest(folder.path()), None);
+        assert_eq!(newest(&folder.path().join("absent")), None);
+        Ok(())
+    }
+
+    #[test]
+    fn the_major_version_is_read_from_what_the_server_says() {
+        assert_eq!(major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
+        assert_eq!(major("postgres (PostgreSQL) 19beta1"), Some(19));
+        assert_eq!(major("something else"), None);
+    }
+}

@@ -1,0 +1,210 @@
+//! `cargo xtask test`: the whole suite on a fresh machine, in the order build, debug tests, release tests.
+//!
+//! The simulator runs in release mode only: it is simulated hours per second that make it worth running.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::phase::Phases;
+use crate::process::{self, cargo};
+use crate::services::{DATABASE_URL, Postgres};
+use crate::tally::Tally;
+use crate::tidy::graph::{self, Crate, Layer};
+
+/// The one crate that is tested in release mode.
+const SIMULATOR: &str = "ttm-sim";
+/// The crate whose program the end-to-end tests drive.
+const PROGRAM: &str = "ttm-app";
+/// Tells the end-to-end tests where the built program `ttm` lies.
+const PROGRAM_PATH: &str = "TTM_BIN";
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask test\n  \
+    cargo xtask test -p ttm-market\n  \
+    cargo xtask test -p ttm-market -- golden --nocapture")]
+pub(crate) struct Options {
+    /// Tests this package alone (may be repeated)
+    #[arg(short, long = "package", value_name = "PACKAGE")]
+    packages: Vec<String>,
+    /// Arguments for the test programs: a name to filter by, --nocapture, --test-threads=1, …
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let plan = Plan::new(options, &graph::read()?)?;
+    let postgres = plan.postgres.then(Postgres::start).transpose()?;
+    let mut phases = Phases::default();
+    let mut tally = Tally::default();
+
+    if !plan.debug.is_empty() {
+        // `--all-targets` has cargo resolve features as it does for the tests, so nothing is compiled twice.
+        let build = [&["build", "--all-targets"][..], &as_strs(&plan.build)].concat();
+        if !phases.run("build", || process::run(&mut cargo(build))) {
+            return phases.verdict();
+        }
+        let words = [&["test", "--no-fail-fast"][..], &as_strs(&plan.debug)].concat();
+        phases.run("test", || run_tests(words, options, postgres.as_ref(), &mut tally));
+    }
+    if plan.simulator {
+        let words = vec!["test", "--no-fail-fast", "--release", "--package", SIMULATOR];
+        phases
+            .run("test the simulator (release)", || run_tests(words, options, postgres.as_ref(), &mut tally));
+    }
+    drop(postgres);
+
+    eprintln!("\n{}", phases.table());
+    println!("{tally}");
+    phases.verdict()?;
+    if tally.is_empty() {
+        bail!("no test matched");
+    }
+    if tally.ignored > 0 {
+        bail!("{} tests are ignored; every test runs or is deleted", tally.ignored);
+    }
+    Ok(())
+}
+
+/// What a selection of packages needs.
+#[derive(Debug, PartialEq, Eq)]
+struct Plan {
+    /// Cargo's words for what is built; more than what is tested when the end-to-end tests need the program.
+    build: Vec<String>,
+    /// Cargo's words for what is tested in debug mode; empty when nothing is.
+    debug: Vec<String>,
+    simulator: bool,
+    postgres: bool,
+}
+
+impl Plan {
+    fn new(options: &Options, crates: &[Crate]) -> Result<Self> {
+        if options.packages.is_empty() {
+            let all = vec!["--workspace".to_owned(), "--exclude".to_owned(), SIMULATOR.to_owned()];
+            return Ok(Self { build: all.clone(), debug: all, simulator: true, postgres: true });
+        }
+        let mut plan = Self { build: Vec::new(), debug: Vec::new(), simulator: false, postgres: false };
+        let mut program = false;
+        for package in &options.packages {
+            let Some(chosen) = crates.iter().find(|each| each.name == *package) else {
+                let names: Vec<&str> = crates.iter().map(|each| &*each.name).collect();
+                bail!("no package `{package}`; there are: {}", names.join(", "));
+            };
+            if package == SIMULATOR {
+                plan.simulator = true;
+            } else {
+                plan.debug.extend(["--package".to_owned(), package.clone()]);
+            }
+            plan.postgres |= chosen.layer.is_none_or(Layer::does_io);
+            program |= chosen.layer == Some(Layer::E2e);
+        }
+        plan.build.clone_from(&plan.debug);
+        if program {
+            plan.build.extend(["--package".to_owned(), PROGRAM.to_owned()]);
+        }
+        Ok(plan)
+    }
+}
+
+fn as_strs(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+/// Runs cargo with its standard output passed through, and adds up the closing lines in it.
+fn run_tests(
+    words: Vec<&str>,
+    options: &Options,
+    postgres: Option<&Postgres>,
+    tally: &mut Tally,
+) -> Result<()> {
+    let mut command = cargo(words);
+    if !options.arguments.is_empty() {
+        command.arg("--").args(&options.arguments);
+    }
+    if let Some(postgres) = postgres {
+        command.env(DATABASE_URL, postgres.url());
+    }
+    command.env(PROGRAM_PATH, program()?);
+    let line = process::shown(&command);
+    eprintln!("$ {line}");
+    sum_output(&mut command, tally).with_context(|| format!("`{line}`"))
+}
+
+fn sum_output(command: &mut Command, tally: &mut Tally) -> Result<()> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let mut output = BufReader::new(child.stdout.take().expect("standard output is piped"));
+    let mut line = Vec::new();
+    // Bytes, not text: what a test prints need not be UTF-8.
+    while output.read_until(b'\n', &mut line)? > 0 {
+        io::stdout().write_all(&line)?;
+        if let Some(result) = Tally::from_line(&String::from_utf8_lossy(&line)) {
+            *tally += result;
+        }
+        line.clear();
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("failed ({status})");
+    }
+    Ok(())
+}
+
+/// Where cargo puts the program `ttm`.
+fn program() -> Result<PathBuf> {
+    let folder = graph::target_folder()?;
+    Ok(folder.join("debug").join("ttm").with_extension(std::env::consts::EXE_EXTENSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(packages: &[&str]) -> Result<Plan> {
+        let crates = [
+            ("ttm-app", Layer::App),
+            ("ttm-e2e", Layer::E2e),
+            ("ttm-market", Layer::Domain),
+            (SIMULATOR, Layer::Sim),
+        ]
+        .map(|(name, layer)| Crate::new(name, layer));
+        let packages = packages.iter().map(|&name| name.to_owned()).collect();
+        Plan::new(&Options { packages, arguments: Vec::new() }, &crates)
+    }
+
+    #[test]
+    fn everything_is_the_default_and_the_simulator_runs_in_release_alone() {
+        let plan = plan(&[]).expect("no package is named");
+        assert_eq!(plan.debug, ["--workspace", "--exclude", SIMULATOR]);
+        assert!(plan.simulator && plan.postgres);
+    }
+
+    #[test]
+    fn a_pure_crate_needs_no_database() {
+        let plan = plan(&["ttm-market"]).expect("the package exists");
+        assert_eq!(plan.debug, ["--package", "ttm-market"]);
+        assert!(!plan.postgres && !plan.simulator);
+    }
+
+    #[test]
+    fn the_simulator_alone_builds_nothing_in_debug() {
+        let plan = plan(&[SIMULATOR]).expect("the package exists");
+        assert!(plan.debug.is_empty() && plan.simulator && !plan.postgres);
+    }
+
+    #[test]
+    fn the_end_to_end_tests_get_their_program_and_their_database() {
+        let plan = plan(&["ttm-e2e"]).expect("the package exists");
+        assert_eq!(plan.build, ["--package", "ttm-e2e", "--package", "ttm-app"]);
+        assert!(plan.postgres);
+    }
+
+    #[test]
+    fn an_unknown_package_is_refused_with_the_known_ones() {
+        let error = plan(&["ttm-moon"]).expect_err("there is no such package");
+        assert!(error.to_string().starts_with("no package `ttm-moon`; there are: ttm-app, "), "{error}");
+    }
+}

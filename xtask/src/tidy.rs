@@ -1,0 +1,101 @@
+//! `cargo xtask tidy`: the house rules that neither the compiler nor clippy checks, each with its place and its reason.
+//!
+//! Every check is a pure function from text or from the graph to a list of problems, so each is tested on bad input. The
+//! whole of it also runs as a test of this crate.
+
+pub(crate) mod graph;
+mod layers;
+mod manifest;
+mod source;
+mod words;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+
+pub(crate) fn run() -> Result<()> {
+    let problems = problems()?;
+    for problem in &problems {
+        println!("{problem}");
+    }
+    match problems.len() {
+        0 => Ok(()),
+        1 => bail!("tidy found 1 problem"),
+        count => bail!("tidy found {count} problems"),
+    }
+}
+
+/// Everything that is wrong with the workspace, one line each.
+fn problems() -> Result<Vec<String>> {
+    let crates = graph::read()?;
+    let mut problems = layers::check(&crates);
+    for each in &crates {
+        let path = Path::new(&each.folder).join("Cargo.toml");
+        problems.extend(placed(&path, manifest::check(&read(&path)?)));
+    }
+    for path in files()? {
+        // What is not text is nobody's to read.
+        let Ok(text) = fs::read_to_string(process::root().join(&path)) else { continue };
+        let path = Path::new(&path);
+        problems.extend(placed(path, words::check(path, &text)));
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            problems.extend(placed(path, source::check(path, &text)));
+        }
+    }
+    Ok(problems)
+}
+
+/// A problem and the line it is on, counted from 1.
+#[derive(Debug, PartialEq, Eq)]
+struct Problem {
+    line: usize,
+    what: String,
+}
+
+impl Problem {
+    fn new(line: usize, what: impl Into<String>) -> Self {
+        Self { line, what: what.into() }
+    }
+}
+
+fn placed(path: &Path, problems: Vec<Problem>) -> impl Iterator<Item = String> {
+    problems.into_iter().map(move |problem| format!("{}:{}: {}", path.display(), problem.line, problem.what))
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(process::root().join(path)).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The files of the repository, and those that are about to join it: what git tracks or does not ignore.
+fn files() -> Result<Vec<String>> {
+    let mut git = Command::new("git");
+    // The tree may belong to another user than the one who checks it, as it does in containers.
+    git.args(["-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    let list = process::output(git.current_dir(process::root()))?;
+    let mut files: Vec<String> =
+        list.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
+    files.retain(|path| process::root().join(path).is_file());
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_tidy() -> Result<()> {
+        let problems = problems()?;
+        assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_problem_is_shown_with_its_file_and_line() {
+        let shown: Vec<String> = placed(Path::new("a/b.rs"), vec![Problem::new(3, "broken")]).collect();
+        assert_eq!(shown, ["a/b.rs:3: broken"]);
+    }
+}

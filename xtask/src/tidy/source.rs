@@ -1,0 +1,154 @@
+//! Rules for Rust files: an opening that says what the file is, a length one reads in a sitting, nothing unfinished,
+//! nothing skipped, and no `select!` that rolls dice.
+//!
+//! Works on tokens, so what stands in comments and strings is nobody's business.
+
+use std::path::Path;
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+use super::Problem;
+
+/// The longest file, tests included.
+const MOST_LINES: usize = 400;
+/// Macros that stand for work not done.
+const UNFINISHED: [&str; 3] = ["todo", "unimplemented", "dbg"];
+/// Names that say nothing about what is inside.
+const EMPTY_NAMES: [&str; 6] = ["common", "helper", "helpers", "misc", "util", "utils"];
+
+pub(super) fn check(path: &Path, text: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if !text.lines().take(3).any(|line| line.starts_with("//!")) {
+        problems.push(Problem::new(1, "must open with `//!`, saying what it is and what it refuses to know"));
+    }
+    let lines = text.lines().count();
+    if lines > MOST_LINES {
+        problems.push(Problem::new(
+            lines,
+            format!("is longer than {MOST_LINES} lines: split it by what it knows"),
+        ));
+    }
+    let names = path.with_extension("");
+    let empty = names.iter().filter_map(|name| name.to_str()).find(|name| EMPTY_NAMES.contains(name));
+    problems
+        .extend(empty.map(|name| Problem::new(1, format!("`{name}` names nothing: call it what it holds"))));
+    match text.parse() {
+        Ok(tokens) => check_tokens(tokens, &mut problems),
+        Err(error) => problems.push(Problem::new(1, format!("is no Rust: {error}"))),
+    }
+    problems
+}
+
+fn check_tokens(tokens: TokenStream, problems: &mut Vec<Problem>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    for (index, token) in tokens.iter().enumerate() {
+        let line = token.span().start().line;
+        match (token, tokens.get(index + 1), tokens.get(index + 2)) {
+            (TokenTree::Ident(name), Some(bang), Some(TokenTree::Group(body))) if is_punct(bang, '!') => {
+                if name == "select" && !is_biased(body.stream()) {
+                    problems.push(Problem::new(line, "`select!` must begin with `biased;`, shutdown first"));
+                }
+                if UNFINISHED.iter().any(|word| name == word) {
+                    problems.push(Problem::new(line, format!("`{name}!` stands for work that is not done")));
+                }
+            }
+            (hash, Some(TokenTree::Group(attribute)), _) if is_punct(hash, '#') && ignores(attribute) => {
+                problems.push(Problem::new(line, "`#[ignore]`: a test runs or is deleted"));
+            }
+            _ => {}
+        }
+        if let TokenTree::Group(group) = token {
+            check_tokens(group.stream(), problems);
+        }
+    }
+}
+
+fn is_punct(token: &TokenTree, character: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == character)
+}
+
+fn is_biased(body: TokenStream) -> bool {
+    let mut tokens = body.into_iter();
+    let word = tokens.next().is_some_and(|token| matches!(token, TokenTree::Ident(name) if name == "biased"));
+    word && tokens.next().is_some_and(|token| is_punct(&token, ';'))
+}
+
+fn ignores(attribute: &proc_macro2::Group) -> bool {
+    let first = attribute.stream().into_iter().next();
+    attribute.delimiter() == Delimiter::Bracket
+        && matches!(first, Some(TokenTree::Ident(name)) if name == "ignore")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks a file that opens properly and goes on with `code` from line 2: exactly the expected problems are found.
+    #[track_caller]
+    fn check_code(code: &str, expected: &[(usize, &str)]) {
+        let problems = check(Path::new("crates/x/src/lib.rs"), &format!("//! A file.\n{code}\n"));
+        let found: Vec<(usize, &str)> =
+            problems.iter().map(|problem| (problem.line, &*problem.what)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_select_without_bias_is_found_wherever_it_hides() {
+        const WHY: &str = "`select!` must begin with `biased;`, shutdown first";
+        check_code("fn f() { loop { tokio::select! { _ = a => {} } } }", &[(2, WHY)]);
+        check_code("fn f() {\n futures::select!(\n x = y => ()) }", &[(3, WHY)]);
+        check_code("fn f() { select! { /* why */ biased; _ = a => {} } }", &[]);
+        check_code("// select! { _ = a => {} }\nconst S: &str = \"select! {}\";", &[]);
+    }
+
+    #[test]
+    fn unfinished_work_is_found() {
+        check_code("fn f() { todo!() }", &[(2, "`todo!` stands for work that is not done")]);
+        check_code(
+            "fn f() {\n unimplemented!(\"later\") }",
+            &[(3, "`unimplemented!` stands for work that is not done")],
+        );
+        check_code("fn f() -> u8 { dbg!(1) }", &[(2, "`dbg!` stands for work that is not done")]);
+        check_code("fn todo() { todo(); }", &[]);
+    }
+
+    #[test]
+    fn an_ignored_test_is_found_with_or_without_a_reason() {
+        const WHY: &str = "`#[ignore]`: a test runs or is deleted";
+        check_code("#[test]\n#[ignore]\nfn t() {}", &[(3, WHY)]);
+        check_code("mod tests {\n #[ignore = \"slow\"]\n fn t() {} }", &[(3, WHY)]);
+    }
+
+    #[test]
+    fn a_file_says_what_it_is() {
+        let problems = check(Path::new("src/lib.rs"), "// Just a comment.\nfn f() {}\n");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(check(Path::new("src/lib.rs"), "#![no_std]\n\n//! Late, but there.\n"), []);
+    }
+
+    #[test]
+    fn a_long_file_is_found_at_the_line_that_is_too_many() {
+        let text = |lines: usize| format!("//! Long.\n{}", "// line\n".repeat(lines - 1));
+        assert_eq!(check(Path::new("src/lib.rs"), &text(400)), []);
+        let problems = check(Path::new("src/lib.rs"), &text(401));
+        assert_eq!(problems, [Problem::new(401, "is longer than 400 lines: split it by what it knows")]);
+    }
+
+    #[test]
+    fn a_name_that_says_nothing_is_found_as_file_and_as_folder() {
+        for path in ["src/utils.rs", "tests/common/mod.rs", "crates/helpers/src/lib.rs"] {
+            let problems = check(Path::new(path), "//! A file.\n");
+            assert_eq!(problems.len(), 1, "{path}: {problems:?}");
+        }
+        assert_eq!(check(Path::new("src/commons.rs"), "//! A file.\n"), []);
+    }
+
+    #[test]
+    fn what_is_no_rust_is_said_to_be_none() {
+        let problems = check(Path::new("src/lib.rs"), "//! A file.\nfn f( {\n");
+        assert!(
+            problems.first().is_some_and(|problem| problem.what.starts_with("is no Rust: ")),
+            "{problems:?}"
+        );
+    }
+}
