@@ -1,1 +1,14 @@
-//! Drives the real program from outside.
+//! Drives the real program from outside: starts it, reads its log, asks it over HTTP, kills it. It waits for what the
+//! program says, never for a length of time.
+
+mod database;
+mod exchange;
+mod http;
+mod program;
+mod proxy;
+
+pub use database::Database;
+pub use exchange::{Market, market};
+pub use http::{Answer, get};
+pub use program::{Outcome, Program, ttm};
+pub use proxy::Proxy;

@@ -38,9 +38,14 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let plan = Plan::new(options, &graph::read()?)?;
-    let postgres = plan.postgres.then(Postgres::start).transpose()?;
     let mut phases = Phases::default();
     let mut tally = Tally::default();
+
+    let mut postgres = None;
+    let mut start = || Postgres::start().map(|started| postgres = Some(started));
+    if plan.postgres && !phases.run("start PostgreSQL", &mut start) {
+        return phases.verdict();
+    }
 
     if !plan.debug.is_empty() {
         // `--all-targets` has cargo resolve features as it does for the tests, so nothing is compiled twice.

@@ -63,7 +63,9 @@ pub async fn open_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeE
             make_folder(path)?;
             Arc::new(SqliteTokenStore::open(path).await.map_err(|error| told(&error))?)
         }
-        StoreUrl::Postgres(url) => Arc::new(PostgresTokenStore::open(url).await.map_err(|error| told(&error))?),
+        StoreUrl::Postgres(url) => {
+            Arc::new(PostgresTokenStore::open(url).await.map_err(|error| told(&error))?)
+        }
     })
 }
 
@@ -75,7 +77,9 @@ pub async fn open_history(url: &StoreUrl) -> Result<Arc<dyn MetricStore>, Compos
             make_folder(path)?;
             Arc::new(SqliteMetricStore::open(path).await.map_err(|error| told(&error))?)
         }
-        StoreUrl::Postgres(url) => Arc::new(PostgresMetricStore::open(url).await.map_err(|error| told(&error))?),
+        StoreUrl::Postgres(url) => {
+            Arc::new(PostgresMetricStore::open(url).await.map_err(|error| told(&error))?)
+        }
     })
 }
 
@@ -108,7 +112,9 @@ impl Process {
             .map_err(|error| ComposeError::Process(error.to_string()))?;
 
         // The listener first: a port that is taken is the commonest mistake, and nothing is touched before it is told.
-        let listener = Bound::bind(settings.api.listen).await.map_err(|error| ComposeError::Listen(error.to_string()))?;
+        let listener = Bound::bind(settings.api.listen)
+            .await
+            .map_err(|error| ComposeError::Listen(error.to_string()))?;
         let address = listener.address();
 
         let data = match &settings.store {
@@ -135,16 +141,27 @@ impl Process {
         let api = ApiConfig::new(address, settings.api.token.as_ref().map(|token| token.expose().to_owned()));
         let (close, closed) = tokio::sync::oneshot::channel::<()>();
         let serving = listener.serve(ttm_axum_api::router(state, api), async { drop(closed.await) });
-        let server = planes.supervision.spawn("api", Box::pin(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "the API stopped answering");
-            }
-        }));
+        let server = planes.supervision.spawn(
+            "api",
+            Box::pin(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "the API stopped answering");
+                }
+            }),
+        );
         let service = Service::start(ports, settings.service.clone(), planes.clone(), board.clone())
             .await
             .map_err(|error| ComposeError::Store(format!("{}: {error}", settings.store)))?;
         tracing::info!(%address, store = %settings.store, "started");
-        Ok(Self { service, planes, board, address, patience: settings.graceful_shutdown_timeout, close, server })
+        Ok(Self {
+            service,
+            planes,
+            board,
+            address,
+            patience: settings.graceful_shutdown_timeout,
+            close,
+            server,
+        })
     }
 
     /// Where it answers.

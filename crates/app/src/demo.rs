@@ -20,14 +20,19 @@ use crate::service::Board;
 const TOKENS: usize = 600;
 /// Any; the same market at every demo makes two of them comparable.
 const SEED: u64 = 2026;
-const OUTAGE: Fault = Fault { from: Duration::from_secs(60), lasts: Duration::from_secs(30), kind: FaultKind::Unavailable };
+const OUTAGE: Fault =
+    Fault { from: Duration::from_secs(60), lasts: Duration::from_secs(30), kind: FaultKind::Unavailable };
 /// Shorter than in production, so that one sees the breaker close again before one's coffee is cold.
 const RECOVERY: &str = "15s";
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 const SHOWN: usize = 10;
 const DATABASE: &str = "ttm-data/demo.db";
 
-pub(crate) async fn run(planes: Planes, listen: SocketAddr, lasts: Option<Duration>) -> Result<(), ComposeError> {
+pub(crate) async fn run(
+    planes: Planes,
+    listen: SocketAddr,
+    lasts: Option<Duration>,
+) -> Result<(), ComposeError> {
     let config = ExchangeConfig::new(SEED, TOKENS).faults(vec![OUTAGE]);
     let exchange = Exchange::start(config, planes.work.clone())
         .await
@@ -46,7 +51,8 @@ pub(crate) async fn run(planes: Planes, listen: SocketAddr, lasts: Option<Durati
          Kept in:                 {DATABASE}",
         process.address()
     );
-    let shown = planes.supervision.spawn("screen", Box::pin(show(process.board(), planes.supervision.clone())));
+    let shown =
+        planes.supervision.spawn("screen", Box::pin(show(process.board(), planes.supervision.clone())));
     let end = process.until_stopped(lasts).await;
     shown.abort();
     exchange.shutdown().await;
@@ -62,7 +68,8 @@ fn settings(base_url: &str, listen: SocketAddr) -> Result<Settings, ComposeError
         ("TTM_BREAKER__DEXSCREENER__RECOVERY_TIMEOUT", RECOVERY),
     ];
     let overrides = overrides.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    crate::config::load(None, overrides.into_iter()).map_err(|errors| ComposeError::Config(errors.to_string()))
+    crate::config::load(None, overrides.into_iter())
+        .map_err(|errors| ComposeError::Config(errors.to_string()))
 }
 
 /// Every demo starts from nothing; the database of the last one is not of interest to anybody.
@@ -93,7 +100,10 @@ fn print(board: &Board, elapsed: Duration) {
     }
     .on_default();
     let seconds = elapsed.as_secs();
-    let rate = report.scheduler.tokens_processed_per_minute.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
+    let rate = report
+        .scheduler
+        .tokens_processed_per_minute
+        .map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
     anstream::println!(
         "\n{BOLD}{:>2}:{:02}{BOLD:#}  breaker {colour}{}{colour:#}   scored/min {rate}   hot {} ({} stale)   cold {} ({} stale)   {}",
         seconds / 60,
@@ -106,7 +116,15 @@ fn print(board: &Board, elapsed: Duration) {
         report.status,
     );
     let best = board.page(&TokenQuery { limit: SHOWN, ..TokenQuery::default() });
-    anstream::println!("  {:8} {:>8} {:>8}  {:5} {:6} {:>5}  MINT", "SYMBOL", "SCORE", "SMOOTH", "LANE", "BASIS", "AGE");
+    anstream::println!(
+        "  {:8} {:>8} {:>8}  {:5} {:6} {:>5}  MINT",
+        "SYMBOL",
+        "SCORE",
+        "SMOOTH",
+        "LANE",
+        "BASIS",
+        "AGE"
+    );
     for token in best.tokens {
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
         let age = token.age.map_or_else(|| "-".to_owned(), |age| format!("{}s", age.as_secs()));

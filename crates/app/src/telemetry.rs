@@ -11,10 +11,16 @@ use tracing_subscriber::EnvFilter;
 /// # Errors
 /// A filter that is none, in one line.
 pub(crate) fn log(filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| format!("--log is {filter:?}: {error}; expected a level such as info, or ttm_app=debug"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let done = if std::io::stderr().is_terminal() { builder.try_init() } else { builder.json().flatten_event(true).with_ansi(false).try_init() };
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        format!("--log is {filter:?}: {error}; expected a level such as info, or ttm_app=debug")
+    })?;
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let done = if std::io::stderr().is_terminal() {
+        builder.try_init()
+    } else {
+        builder.json().flatten_event(true).with_ansi(false).try_init()
+    };
     done.map_err(|error| format!("the log cannot start: {error}"))
 }
 

@@ -1,18 +1,26 @@
 //! Where the API is and how to ask it, validated. It does not know which file or flag a value came from.
 
+use std::error::Error;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use ttm_kernel::{InvalidSetting, SettingChecks};
 use url::{Host, Url};
 
 /// The `User-Agent` when nothing else is configured; the API answers 403 to requests without a real one.
 pub const DEFAULT_USER_AGENT: &str =
     concat!("ttm/", env!("CARGO_PKG_VERSION"), " (To The Moon token scorer)");
 
-const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(60);
-const MAX_BODY_BYTES: RangeInclusive<usize> = 1_024..=64 * 1_024 * 1_024;
+const BASE_URL_BOUND: &str = "http:// or https:// with a host, at most a path, and no user name or password";
 const CHAIN_LENGTH: RangeInclusive<usize> = 1..=32;
+const CHAIN_BOUND: &str = "1 to 32 of a–z, 0–9 and -";
 const USER_AGENT_LENGTH: RangeInclusive<usize> = 3..=256;
+const USER_AGENT_BOUND: &str = "3 to 256 printable ASCII characters, no space at the ends";
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_mins(1);
+const TIMEOUT_BOUND: &str = "50ms to 60s";
+const MAX_BODY_BYTES: RangeInclusive<usize> = 1_024..=64 * 1_024 * 1_024;
+const MAX_BODY_BOUND: &str = "1 KiB to 64 MiB";
 
 /// How to ask the API. Every value is valid: [`DexscreenerConfig::try_new`] is the only way to one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,17 +32,28 @@ pub struct DexscreenerConfig {
     max_body_bytes: usize,
 }
 
-/// A value that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("dexscreener.{key} = {value}: {expected}")]
-pub struct ConfigError {
-    /// The key below `dexscreener`.
-    pub key: &'static str,
-    /// What was given; credentials in a URL are left out.
-    pub value: String,
-    /// What would be accepted.
-    pub expected: String,
+/// Settings that cannot be used: everything that is wrong with them, in one line of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(Vec<InvalidSetting>);
+
+impl ConfigError {
+    /// Each setting that is out of its bounds, with its key below `dexscreener`.
+    pub fn violations(&self) -> &[InvalidSetting] {
+        &self.0
+    }
 }
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, violation) in self.0.iter().enumerate() {
+            let separator = if position == 0 { "" } else { "; " };
+            write!(f, "{separator}dexscreener.{violation}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for ConfigError {}
 
 impl Default for DexscreenerConfig {
     /// The public API, Solana, 5 s per request, and 4 MiB per body: a hundred times the largest one recorded.
@@ -60,7 +79,8 @@ impl DexscreenerConfig {
     /// - `max_body_bytes`: 1 KiB to 64 MiB, after decompression
     ///
     /// # Errors
-    /// The first value that is out of its bounds.
+    /// Every value that is out of its bounds.
+    #[expect(clippy::missing_panics_doc, reason = "the URL that is expected was required a line before")]
     pub fn try_new(
         base_url: &str,
         chain: &str,
@@ -68,29 +88,22 @@ impl DexscreenerConfig {
         timeout: Duration,
         max_body_bytes: usize,
     ) -> Result<Self, ConfigError> {
-        let base_url = checked_url(base_url)?;
-        let is_chain_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if !CHAIN_LENGTH.contains(&chain.len()) || !chain.bytes().all(is_chain_letter) {
-            let (low, high) = CHAIN_LENGTH.into_inner();
-            return Err(refused("chain", format!("{chain:?}"), format!("{low} to {high} of a–z, 0–9 and -")));
-        }
-        let is_printable = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
-        if user_agent.trim() != user_agent
-            || !USER_AGENT_LENGTH.contains(&user_agent.len())
-            || !user_agent.bytes().all(is_printable)
-        {
-            let (low, high) = USER_AGENT_LENGTH.into_inner();
-            let expected = format!("{low} to {high} printable ASCII characters, no space at the ends");
-            return Err(refused("user_agent", format!("{user_agent:?}"), expected));
-        }
-        if !TIMEOUT.contains(&timeout) {
-            return Err(refused("timeout", format!("{timeout:?}"), between(&TIMEOUT)));
-        }
-        if !MAX_BODY_BYTES.contains(&max_body_bytes) {
-            return Err(refused("max_body_bytes", max_body_bytes.to_string(), between(&MAX_BODY_BYTES)));
-        }
+        let url = Url::parse(base_url).ok().filter(is_root_of_an_api);
+        SettingChecks::default()
+            .require(url.is_some(), "base_url", without_credentials(base_url), BASE_URL_BOUND)
+            .require(is_chain(chain), "chain", chain, CHAIN_BOUND)
+            .require(is_product_name(user_agent), "user_agent", user_agent, USER_AGENT_BOUND)
+            .require(TIMEOUT.contains(&timeout), "timeout", timeout, TIMEOUT_BOUND)
+            .require(
+                MAX_BODY_BYTES.contains(&max_body_bytes),
+                "max_body_bytes",
+                max_body_bytes,
+                MAX_BODY_BOUND,
+            )
+            .finish(())
+            .map_err(ConfigError)?;
         Ok(Self {
-            base_url,
+            base_url: url.expect("it was required above"),
             chain: chain.to_owned(),
             user_agent: user_agent.to_owned(),
             timeout,
@@ -139,33 +152,29 @@ impl DexscreenerConfig {
     }
 }
 
-fn checked_url(text: &str) -> Result<Url, ConfigError> {
-    const EXPECTED: &str = "http:// or https:// with a host, and at most a path";
-    let Ok(url) = Url::parse(text) else {
-        // What cannot be parsed may still hold a password, in a place where nobody can tell.
-        let shown = if text.contains('@') { "(hidden, has an @)".to_owned() } else { format!("{text:?}") };
-        return Err(refused("base_url", shown, EXPECTED.to_owned()));
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(refused(
-            "base_url",
-            "(hidden)".to_owned(),
-            "an address without user name and password".to_owned(),
-        ));
-    }
-    let usable = matches!(url.scheme(), "http" | "https") && url.has_host();
-    if !usable || url.query().is_some() || url.fragment().is_some() {
-        return Err(refused("base_url", format!("{text:?}"), EXPECTED.to_owned()));
-    }
-    Ok(url)
+/// Whether paths can be appended to it, and nothing in it is a secret that would end up in a log.
+fn is_root_of_an_api(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none()
 }
 
-fn refused(key: &'static str, value: String, expected: String) -> ConfigError {
-    ConfigError { key, value, expected }
+fn is_chain(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    CHAIN_LENGTH.contains(&text.len()) && text.bytes().all(is_letter)
 }
 
-fn between<T: std::fmt::Debug>(range: &RangeInclusive<T>) -> String {
-    format!("{:?} to {:?}", range.start(), range.end())
+fn is_product_name(text: &str) -> bool {
+    let is_printable = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    USER_AGENT_LENGTH.contains(&text.len()) && text.trim() == text && text.bytes().all(is_printable)
+}
+
+/// The text as it may be shown. What has an `@` may hold a password, in a place where nobody can tell.
+fn without_credentials(url: &str) -> &str {
+    if url.contains('@') { "(hidden, has an @)" } else { url }
 }
 
 #[cfg(test)]
@@ -211,8 +220,8 @@ mod tests {
             "https://h#x",
         ] {
             let error = with_url(url).expect_err(url);
-            assert_eq!(error.key, "base_url");
-            assert!(error.to_string().contains("https://"), "{error}");
+            assert_eq!(error.violations()[0].key, "base_url");
+            assert!(error.to_string().contains("it must be http:// or https://"), "{error}");
         }
     }
 
@@ -225,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn values_out_of_bounds_are_refused_with_key_and_bound() {
+    fn a_value_out_of_bounds_is_refused_with_key_value_and_bound() {
         let try_new = |chain, agent, millis, bytes| {
             DexscreenerConfig::try_new("https://host", chain, agent, Duration::from_millis(millis), bytes)
                 .expect_err("out of bounds")
@@ -233,13 +242,25 @@ mod tests {
         };
         assert_eq!(
             try_new("Solana", "ttm/1", 5_000, 1_024),
-            "dexscreener.chain = \"Solana\": 1 to 32 of a–z, 0–9 and -"
+            "dexscreener.chain is \"Solana\": it must be 1 to 32 of a–z, 0–9 and -"
         );
         assert!(try_new("", "ttm/1", 5_000, 1_024).starts_with("dexscreener.chain"));
         assert!(try_new("solana", "a\nb: c", 5_000, 1_024).starts_with("dexscreener.user_agent"));
         assert!(try_new("solana", "", 5_000, 1_024).starts_with("dexscreener.user_agent"));
-        assert_eq!(try_new("solana", "ttm/1", 10, 1_024), "dexscreener.timeout = 10ms: 50ms to 60s");
+        assert_eq!(
+            try_new("solana", "ttm/1", 10, 1_024),
+            "dexscreener.timeout is 10ms: it must be 50ms to 60s"
+        );
         assert!(try_new("solana", "ttm/1", 60_001, 1_024).ends_with("50ms to 60s"));
-        assert_eq!(try_new("solana", "ttm/1", 50, 7), "dexscreener.max_body_bytes = 7: 1024 to 67108864");
+        assert!(try_new("solana", "ttm/1", 50, 7).starts_with("dexscreener.max_body_bytes is 7"));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_reported_at_once() {
+        let error = DexscreenerConfig::try_new("", "", "", Duration::ZERO, 0).expect_err("all wrong");
+        let keys: Vec<_> = error.violations().iter().map(|violation| violation.key).collect();
+        assert_eq!(keys, ["base_url", "chain", "user_agent", "timeout", "max_body_bytes"]);
+        assert_eq!(error.to_string().matches("dexscreener.").count(), 5);
+        assert!(!error.to_string().contains('\n'));
     }
 }

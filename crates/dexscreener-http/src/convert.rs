@@ -1,7 +1,5 @@
 //! From the API's pair to the market's: the place where bad data is refused. It knows neither bodies nor requests.
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
 use ttm_market::{Mint, Pair, SkipReason, TokenRef, Trades};
 
@@ -48,11 +46,11 @@ fn mint(token: &TokenDto<'_>) -> Result<Mint, SkipReason> {
 }
 
 /// A name that is needed, and not absurdly long.
-fn name(text: &Cow<'_, str>) -> Result<Box<str>, SkipReason> {
+fn name(text: &str) -> Result<Box<str>, SkipReason> {
     if text.is_empty() || text.len() > LONGEST_NAME || text.chars().any(char::is_control) {
         return Err(SkipReason::Malformed);
     }
-    Ok(text.as_ref().into())
+    Ok(text.into())
 }
 
 /// A symbol is chosen by strangers and shown on terminals: control characters go, the rest is cut.

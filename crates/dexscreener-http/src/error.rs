@@ -1,5 +1,7 @@
 //! From what went wrong on the wire to what the caller does next. It knows no bodies beyond their first line.
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -25,14 +27,27 @@ pub(crate) fn of_transport(error: reqwest::Error) -> PairSourceError {
         "the request timed out"
     } else if error.is_connect() {
         "cannot connect"
-    } else if error.is_decode() {
+    } else if is_garbled(&error) {
         return PairSourceError::Malformed { message: "the compressed body is broken".to_owned() };
-    } else if error.is_body() {
+    } else if error.is_body() || error.is_decode() {
         "the connection was lost in the middle of the body"
     } else {
         "the connection was lost"
     };
     transient(message.to_owned(), None, Some(Box::new(error)))
+}
+
+/// Whether the body arrived but does not decompress. The client calls a connection that is lost meanwhile a failure to
+/// decode as well; only the cause below tells the two apart.
+fn is_garbled(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(below) = cause {
+        if below.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+            return true;
+        }
+        cause = below.source();
+    }
+    false
 }
 
 /// An answer whose status is not 200; `excerpt` is the start of its body.
@@ -100,7 +115,7 @@ fn of_cloudflare_code(body: &[u8], retry_after: Option<Duration>) -> Option<Pair
 fn transient(
     message: String,
     retry_after: Option<Duration>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Box<dyn Error + Send + Sync>>,
 ) -> PairSourceError {
     PairSourceError::Transient { message, retry_after, source }
 }

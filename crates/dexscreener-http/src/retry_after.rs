@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 /// Longer waits are cut to this: a day is more than any caller sleeps, and keeps later arithmetic small.
-const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// How long the far side asks to wait; none when it does not say, or not in a way that can be read.
 ///
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn seconds_are_seconds_and_huge_ones_a_day() {
         assert_eq!(parse("0"), Some(Duration::ZERO));
-        assert_eq!(parse(" 120 "), Some(Duration::from_secs(120)));
+        assert_eq!(parse(" 120 "), Some(Duration::from_mins(2)));
         assert_eq!(parse("86401"), Some(LONGEST));
         assert_eq!(parse("99999999999999999999999999"), Some(LONGEST));
     }

@@ -54,7 +54,6 @@ impl hyper::body::Body for Body {
         let this = &mut *self;
         let mut next = this.rest.len();
         match &mut this.manner {
-            Manner::Whole => {}
             Manner::Cut { flushed, .. } if this.rest.is_empty() => {
                 if *flushed {
                     return Poll::Ready(Some(Err(io::Error::other("cut off by the script"))));
@@ -64,7 +63,7 @@ impl hyper::body::Body for Body {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Manner::Cut { .. } => {}
+            Manner::Whole | Manner::Cut { .. } => {}
             Manner::Drip { runtime, pause } => {
                 if let Some(pause) = pause {
                     ready!(pause.as_mut().poll(cx));

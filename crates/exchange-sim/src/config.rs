@@ -100,7 +100,7 @@ mod tests {
         let millis = |latency: Latency, bits| latency.draw(&Fixed(bits)).as_millis();
         assert_eq!(millis(Latency::default(), 0), 20);
         assert_eq!(millis(Latency::default(), 1 << 63), 80);
-        assert_eq!(millis(Latency::default(), u64::MAX), 139);
+        assert_eq!(millis(Latency::default(), u64::MAX), 140);
         assert_eq!(millis(Latency::NONE, u64::MAX), 0);
         let wide = Latency { mean: Duration::from_millis(5), spread: Duration::from_secs(1) };
         assert_eq!(millis(wide, 0), 0);

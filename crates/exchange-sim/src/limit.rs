@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ttm_kernel::Moment;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Requests of the last minute, those that were let in and those that knocked.
 #[derive(Debug)]

@@ -157,7 +157,7 @@ async fn serve(stream: TcpStream, api: Arc<Api>) {
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     // Not `connection.await`: the socket is wanted back, to reset it when the service refused to answer.
     let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
-    if served.is_err_and(|error| error.source().is_some_and(|cause| cause.is::<ResetConnection>())) {
+    if served.is_err_and(|error| matches!(error.source(), Some(cause) if cause.is::<ResetConnection>())) {
         let stream: TcpStream = connection.into_parts().io.into_inner();
         // A socket without linger sends a reset when it is closed; where that fails it closes politely.
         let _polite_close = stream.set_zero_linger();

@@ -3,6 +3,7 @@
 //! What the market does not generate (longer windows, price changes, valuations) is made up from what it does; nobody
 //! scores by it, it is there so that a client meets bodies of the real shape and size.
 
+use jiff::Timestamp;
 use serde::Serialize;
 use ttm_market::synthetic::SyntheticPool;
 use ttm_market::{Mint, Trades};
@@ -127,7 +128,7 @@ pub(crate) fn pair<'a>(chain: &'a str, pool: &'a SyntheticPool) -> PairJson<'a> 
         }),
         fdv: supply_value.filter(|_| roll >= 0.01),
         market_cap: supply_value.filter(|_| roll >= 0.03),
-        pair_created_at: pair.created_at.map(|created| created.as_millisecond()),
+        pair_created_at: pair.created_at.map(Timestamp::as_millisecond),
     }
 }
 

@@ -18,7 +18,9 @@ mod thresholds;
 
 pub use assess::assess;
 pub use facts::{ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, Phase, StoreFacts};
-pub use model::{ApisModel, FreshnessModel, GroupModel, LaneModel, Report, ResourcesModel, SchedulerModel, StoreModel};
+pub use model::{
+    ApisModel, FreshnessModel, GroupModel, LaneModel, Report, ResourcesModel, SchedulerModel, StoreModel,
+};
 pub use port::{HealthView, ResourceError, ResourceSample, ResourceSource};
 pub use status::Status;
-pub use thresholds::{InvalidThreshold, Thresholds};
+pub use thresholds::{Levels, ThresholdSettings, Thresholds};

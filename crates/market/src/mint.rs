@@ -127,7 +127,7 @@ mod tests {
             parse("So111111111111111111é11111111111111111111112"),
             Err(InvalidMint::Character { character: 'é', position: 21 })
         );
-        assert_eq!(parse(&"2".repeat(32)), Err(InvalidMint::Bytes { got: 24 }));
+        assert_eq!(parse(&"2".repeat(32)), Err(InvalidMint::Bytes { got: 23 }));
         assert_eq!(parse(&"z".repeat(44)), Err(InvalidMint::Bytes { got: 33 }));
     }
 }

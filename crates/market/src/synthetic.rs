@@ -86,7 +86,10 @@ impl SyntheticMarket {
 mod tests {
     use std::collections::BTreeSet;
 
+    use jiff::SignedDuration;
+
     use super::*;
+    use crate::{MarketConfig, Pair, score, summarize};
 
     const MARKET: SyntheticMarket = SyntheticMarket::new(42, 2_000);
 
@@ -182,6 +185,26 @@ mod tests {
         assert!((0.2..0.8).contains(&share(first.len(), 2_000)), "{}", first.len());
         assert!(first.difference(&later).count() > 20);
         assert!(later.difference(&first).count() > 20);
+    }
+
+    #[test]
+    fn scores_spread_over_hot_and_cold() {
+        let config = MarketConfig::default();
+        let too_old_to_be_fresh = SignedDuration::from_hours(7);
+        let summaries = MARKET.mints().map(|mint| {
+            let pairs: Vec<Pair> = MARKET.pools_of(&mint, at(7)).into_iter().map(|pool| pool.pair).collect();
+            summarize(mint, &pairs, &config)
+        });
+        let (mut hot, mut activates, mut above_one) = (0, 0, 0);
+        for summary in summaries {
+            let value = score(&summary.inputs, too_old_to_be_fresh).score.value;
+            hot += usize::from(value >= config.hot_threshold());
+            activates += usize::from(summary.activates());
+            above_one += usize::from(value > 1.0);
+        }
+        assert!((0.15..0.6).contains(&share(hot, 2_000)), "{hot}");
+        assert!((0.2..0.6).contains(&share(activates, 2_000)), "{activates}");
+        assert!((0.005..0.1).contains(&share(above_one, 2_000)), "{above_one}");
     }
 
     #[test]

@@ -1,1 +1,17 @@
-//! The TokenStore port on PostgreSQL.
+//! The [`TokenStore`](ttm_market::TokenStore) port on PostgreSQL 15 and later.
+//!
+//! Every write is one transaction of whole-batch statements, which a dropped future rolls back. A save locks the row
+//! of the epoch first, so that a claim waits for it and everything later is refused. Nothing waits for ever: not for
+//! a connection, not for a lock, not for a statement. It knows nothing of scores or lanes, and nothing of the metrics
+//! that may share its database.
+
+mod adapter;
+mod columns;
+mod convert;
+mod error;
+mod schema;
+mod server;
+mod time;
+
+pub use adapter::PostgresTokenStore;
+pub use error::OpenError;

@@ -67,6 +67,10 @@ proptest! {
                     } else {
                         prop_assert!(at - now >= settings.max_delay / 2);
                     }
+                    if settings.jitter == Jitter::None {
+                        // Being told "at once" is no leave to hammer.
+                        prop_assert!(at - now >= policy.backoff(made - 1));
+                    }
                     now = at;
                 }
                 Decision::GiveUp(reason) => {

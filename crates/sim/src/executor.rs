@@ -17,8 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{Clock, Entropy, Moment, TaskEnd};
 use ttm_testkit::SeededEntropy;
 
-pub use runtime::{SimRuntime, Yields};
 use runtime::Shared;
+pub(crate) use runtime::lock;
+pub use runtime::{SimRuntime, Yields};
 use task::{SimTask, message};
 use trace::Kind;
 

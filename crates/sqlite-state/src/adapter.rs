@@ -86,13 +86,15 @@ impl SqliteTokenStore {
         let mut tx = self.begin().await?;
         for mint in mints {
             let mint = mint.as_bytes().as_slice();
-            let new = sqlx::query("INSERT INTO token (mint, status, first_seen) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")
-                .bind(mint)
-                .bind(TokenStatus::Monitored.as_str())
-                .bind(at.as_microsecond())
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
+            let new = sqlx::query(
+                "INSERT INTO token (mint, status, first_seen) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            )
+            .bind(mint)
+            .bind(TokenStatus::Monitored.as_str())
+            .bind(at.as_microsecond())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
             if new > 0 {
                 added.new += 1;
                 continue;
@@ -161,7 +163,8 @@ impl TokenStore for SqliteTokenStore {
     }
 
     async fn revision(&self) -> Result<u64, TokenStoreError> {
-        let number = sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(&self.readers).await;
+        let number =
+            sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(&self.readers).await;
         number.map(i64::unsigned_abs).map_err(port_error)
     }
 

@@ -23,6 +23,9 @@ pub(crate) fn known_version() -> i64 {
 /// SQLite: of several processes that start at once, one migrates and the others find nothing to do.
 pub(crate) async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    migrator().run_direct(None, &mut *tx, false).await.map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
+    migrator()
+        .run_direct(None, &mut *tx, false)
+        .await
+        .map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
     tx.commit().await
 }

@@ -68,9 +68,7 @@ fn install() -> Result<()> {
     eprintln!("PostgreSQL is missing: installing it with apt-get");
     let apt = |words: &[&str]| {
         let mut command = Command::new("apt-get");
-        // In run level 1 the package starts no server of its own, where services are started by run level.
-        command.args(words).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
-        process::run(&mut command)
+        process::run(command.args(words).env("DEBIAN_FRONTEND", "noninteractive"))
     };
     apt(&["update", "--quiet"])?;
     apt(&["install", "--quiet", "--yes", "--no-install-recommends", "postgresql"])

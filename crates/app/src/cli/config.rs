@@ -39,8 +39,9 @@ pub(super) fn execute(command: &ConfigCommand, file: Option<&Path>) -> Result<Ex
         }
         ConfigCommand::Default => anstream::print!("{}", default_file()),
         ConfigCommand::Explain { key } => {
-            let key = Key::find(key)
-                .ok_or_else(|| Failure::Told(format!("no key is called {key}; `ttm config schema` lists the keys")))?;
+            let key = Key::find(key).ok_or_else(|| {
+                Failure::Told(format!("no key is called {key}; `ttm config schema` lists the keys"))
+            })?;
             explain(key);
         }
         ConfigCommand::Schema => schema(),
@@ -60,7 +61,13 @@ fn schema() {
     let (names, defaults) = (width(|key| key.name.len()), width(|key| key.default.len()));
     anstream::println!("{:names$}  {:8}  {:defaults$}  VARIABLE", "KEY", "KIND", "DEFAULT");
     for key in KEYS {
-        anstream::println!("{:names$}  {:8}  {:defaults$}  {}", key.name, key.kind.name(), key.default, key.variable());
+        anstream::println!(
+            "{:names$}  {:8}  {:defaults$}  {}",
+            key.name,
+            key.kind.name(),
+            key.default,
+            key.variable()
+        );
     }
 }
 

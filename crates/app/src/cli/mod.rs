@@ -18,12 +18,18 @@ use crate::config::{ConfigErrors, Settings};
 
 /// Keeps the scores of Solana tokens fresh.
 #[derive(Debug, Parser)]
-#[command(name = "ttm", version, propagate_version = true, max_term_width = 110, after_help = "\
+#[command(
+    name = "ttm",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    after_help = "\
 Examples:
   ttm demo                                 see it work, without network, database or config
   ttm tokens add So11111111111111111111111111111111111111112
   ttm run --config ttm.toml                the service
-  ttm status                               one screen about a running service")]
+  ttm status                               one screen about a running service"
+)]
 struct Arguments {
     /// The config file; without one, every key has its default
     #[arg(long, global = true, value_name = "FILE")]

@@ -47,7 +47,8 @@ pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Resul
 }
 
 async fn fetch(url: &str, token: Option<&str>) -> Result<Value, String> {
-    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|error| error.to_string())?;
+    let client =
+        reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|error| error.to_string())?;
     let mut request = client.get(format!("{url}/health/detailed"));
     if let Some(token) = token {
         request = request.bearer_auth(token);
@@ -63,7 +64,11 @@ async fn fetch(url: &str, token: Option<&str>) -> Result<Value, String> {
 fn print(url: &str, health: &Value) {
     let status = word(&health["status"]);
     let style = style(&status).bold();
-    anstream::println!("{:LABEL$}{style}{status}{style:#}  {url}  up {}", "ttm", duration(&health["uptime_seconds"]));
+    anstream::println!(
+        "{:LABEL$}{style}{status}{style:#}  {url}  up {}",
+        "ttm",
+        duration(&health["uptime_seconds"])
+    );
     let scheduler = &health["scheduler"];
     for group in ["hot", "cold"] {
         line(

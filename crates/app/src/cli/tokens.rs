@@ -57,7 +57,8 @@ pub(super) fn execute(command: TokensCommand, settings: &Settings) -> Result<Exi
         TokensCommand::Remove { mints } => Edit::Remove(parse_arguments(&mints)?),
         TokensCommand::List { limit } => Edit::List(limit),
     };
-    let threads = Threads::start().map_err(|error| Failure::Told(format!("threads cannot start: {error}")))?;
+    let threads =
+        Threads::start().map_err(|error| Failure::Told(format!("threads cannot start: {error}")))?;
     let planes = threads.planes();
     threads.block_on(async {
         let store = compose::open_tokens(&settings.store).await?;
@@ -72,11 +73,20 @@ enum Edit {
     List(usize),
 }
 
-async fn apply(edit: Edit, store: &dyn TokenStore, clock: &dyn ttm_kernel::Runtime) -> Result<(), ttm_market::TokenStoreError> {
+async fn apply(
+    edit: Edit,
+    store: &dyn TokenStore,
+    clock: &dyn ttm_kernel::Runtime,
+) -> Result<(), ttm_market::TokenStoreError> {
     match edit {
         Edit::Add(mints) => {
             let added = store.add(&mints, clock.wall()).await?;
-            anstream::println!("{} added, {} taken out of the archive, {} known already", added.new, added.revived, added.known);
+            anstream::println!(
+                "{} added, {} taken out of the archive, {} known already",
+                added.new,
+                added.revived,
+                added.known
+            );
         }
         Edit::Remove(mints) => {
             let removed = store.remove(&mints).await?;
@@ -141,7 +151,12 @@ fn parse_file(path: &Path) -> Result<Vec<Mint>, Failure> {
         }
         match word.parse::<Mint>() {
             Ok(mint) => drop(mints.insert(mint)),
-            Err(error) => bad.push(format!("{}:{}: {:?} is no mint: {error}", path.display(), number + 1, printable(word, 60))),
+            Err(error) => bad.push(format!(
+                "{}:{}: {:?} is no mint: {error}",
+                path.display(),
+                number + 1,
+                printable(word, 60)
+            )),
         }
     }
     if bad.is_empty() {

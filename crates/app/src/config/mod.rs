@@ -162,7 +162,9 @@ mod tests {
         let errors = read("[api]\nlisten = \"0.0.0.0:8080\"\n", &[]).expect_err("invalid");
         assert_eq!(
             errors,
-            ["ttm.toml:2: api.listen is 0.0.0.0:8080, which is not loopback: expected api.token_file to be set too"]
+            [
+                "ttm.toml:2: api.listen is 0.0.0.0:8080, which is not loopback: expected api.token_file to be set too"
+            ]
         );
     }
 }

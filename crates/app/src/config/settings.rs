@@ -263,13 +263,20 @@ impl Reader<'_> {
             (!rest.is_empty() && !rest.contains('@')).then(|| text.trim_end_matches('/').to_owned())
         });
         let chain = self.read("dexscreener.chain", |text| {
-            (!text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')).then(|| text.to_owned())
+            (!text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
+                .then(|| text.to_owned())
         });
         let user_agent = self.read("dexscreener.user_agent", |text| {
-            (!text.trim().is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ')).then(|| text.to_owned())
+            (!text.trim().is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' '))
+                .then(|| text.to_owned())
         });
         let timeout = self.duration("dexscreener.timeout");
-        Some(ExchangeSettings { base_url: base_url?, chain: chain?, user_agent: user_agent?, timeout: timeout? })
+        Some(ExchangeSettings {
+            base_url: base_url?,
+            chain: chain?,
+            user_agent: user_agent?,
+            timeout: timeout?,
+        })
     }
 
     fn api(&mut self, folder: &Path) -> Option<ApiSettings> {
@@ -294,7 +301,10 @@ impl Reader<'_> {
             Ok(_) => format!("holds fewer than {} characters", Self::MIN_TOKEN),
             Err(error) => format!("cannot be read: {error}"),
         };
-        let message = format!("api.token_file is {}, which {problem}; expected a file with one long token", path.display());
+        let message = format!(
+            "api.token_file is {}, which {problem}; expected a file with one long token",
+            path.display()
+        );
         let origin = self.raw("api.token_file").2;
         self.errors.push(ConfigError { origin, message });
         None

@@ -53,7 +53,8 @@ impl Values {
     pub fn read_toml(&mut self, path: &Path, text: &str, errors: &mut Vec<ConfigError>) {
         let place = |offset: Option<usize>| Origin::File {
             path: path.to_path_buf(),
-            line: offset.map(|at| text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1),
+            line: offset
+                .map(|at| text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1),
         };
         match DeTable::parse(text) {
             Ok(table) => self.read_table("", table.get_ref(), &place, errors),
@@ -75,10 +76,16 @@ impl Values {
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
         for (name, value) in entries {
-            let full = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+            let full = if prefix.is_empty() {
+                name.get_ref().to_string()
+            } else {
+                format!("{prefix}.{}", name.get_ref())
+            };
             let origin = place(Some(name.span().start));
             match (Key::find(&full), value.get_ref()) {
-                (None, DeValue::Table(inner)) if is_section(&full) => self.read_table(&full, inner, place, errors),
+                (None, DeValue::Table(inner)) if is_section(&full) => {
+                    self.read_table(&full, inner, place, errors)
+                }
                 (None, _) => errors.push(unknown(origin, &full)),
                 (Some(key), value) => match as_text(key.kind, value) {
                     Some(text) => {

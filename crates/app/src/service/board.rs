@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use ttm_health::{HealthView, LaneFacts, Phase, Report, ResourceSample, StoreFacts};
 use ttm_kernel::{Clock, Moment, Runtime};
 use ttm_market::{Lane, MarketConfig, Mint, Token, TokenPage, TokenQuery, TokenRow, TokenView, row};
@@ -68,7 +67,7 @@ impl Board {
 
     /// The last posted status of a group.
     pub fn group(&self, group: Group) -> Option<GroupStatus> {
-        lock(&self.groups)[slot(group)].clone()
+        lock(&self.groups)[slot(group)]
     }
 
     /// Posts all tokens as they are now.
@@ -130,7 +129,7 @@ impl Board {
     }
 
     /// Posts that the store did not do what it was asked to.
-    pub fn post_store_failed(&self, error: &dyn std::error::Error) {
+    pub fn post_store_failed(&self, error: &(dyn std::error::Error + 'static)) {
         let now = self.clock.wall();
         let mut store = lock(&self.store);
         if store.down_since.is_none() {
@@ -171,7 +170,8 @@ impl Board {
         }
         ages.sort_unstable();
         facts.ages = ages.last().map(|oldest| {
-            let rank = |share: f64| ages[((ages.len() as f64 * share).ceil() as usize).clamp(1, ages.len()) - 1];
+            let rank =
+                |share: f64| ages[((ages.len() as f64 * share).ceil() as usize).clamp(1, ages.len()) - 1];
             [rank(0.5), rank(0.95), rank(0.99), *oldest]
         });
         facts

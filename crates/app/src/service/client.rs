@@ -33,7 +33,11 @@ impl Client {
     }
 
     /// The primary pools of up to a batch of mints.
-    pub(super) async fn primary_pairs(&self, run: CorrelationId, mints: &[Mint]) -> Result<PairBatch, CallError> {
+    pub(super) async fn primary_pairs(
+        &self,
+        run: CorrelationId,
+        mints: &[Mint],
+    ) -> Result<PairBatch, CallError> {
         self.call(run, "tokens", || self.source.primary_pairs(mints)).await
     }
 
@@ -57,7 +61,12 @@ impl Client {
             .call(Moment::MAX, disposition, |attempt| {
                 let request = request();
                 async move {
-                    let attempt = Attempt { client: self, started: self.runtime.now(), over: false, number: attempt.number };
+                    let attempt = Attempt {
+                        client: self,
+                        started: self.runtime.now(),
+                        over: false,
+                        number: attempt.number,
+                    };
                     attempt.observe(run, call, endpoint, request).await
                 }
             })
@@ -127,8 +136,12 @@ impl Drop for Attempt<'_> {
 /// What an error of the API means to its guard. Total: a new variant does not compile until it is classified.
 fn disposition(error: &PairSourceError) -> Disposition {
     match error {
-        PairSourceError::Transient { retry_after, .. } => Disposition::Transient { retry_after: *retry_after },
-        PairSourceError::RateLimited { retry_after } => Disposition::RateLimited { retry_after: *retry_after },
+        PairSourceError::Transient { retry_after, .. } => {
+            Disposition::Transient { retry_after: *retry_after }
+        }
+        PairSourceError::RateLimited { retry_after } => {
+            Disposition::RateLimited { retry_after: *retry_after }
+        }
         PairSourceError::Malformed { .. } => Disposition::Transient { retry_after: None },
         PairSourceError::Forbidden { .. } => Disposition::Refused,
         PairSourceError::Rejected { .. } => Disposition::Invalid,

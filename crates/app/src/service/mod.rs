@@ -95,8 +95,15 @@ impl Service {
         tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
 
         board.post_store_answered();
-        let breaker = Arc::new(Breaker::new("dexscreener", settings.breaker.clone(), runtime.entropy("breaker")));
-        let guard = Guard::new(settings.guard.clone(), breaker.clone(), settings.retry.clone(), runtime.clone(), "guard");
+        let breaker =
+            Arc::new(Breaker::new("dexscreener", settings.breaker.clone(), runtime.entropy("breaker")));
+        let guard = Guard::new(
+            settings.guard.clone(),
+            breaker.clone(),
+            settings.retry.clone(),
+            runtime.clone(),
+            "guard",
+        );
         let client = Client::new(ports.pairs.clone(), guard, runtime.clone(), board.clone());
         let tokens = Arc::new(TokenOutbox::default());
         let samples = Arc::new(SampleOutbox::new(settings.sample_capacity));
@@ -112,7 +119,7 @@ impl Service {
             ids: runtime.entropy("runs"),
             settings: WorkSettings::new(&settings),
             book,
-            scheduler: Scheduler::new(settings.schedule.clone(), runtime.now()),
+            scheduler: Scheduler::new(&settings.schedule, runtime.now()),
             client: Arc::new(client),
             board: board.clone(),
             tokens: tokens.clone(),
@@ -157,7 +164,10 @@ impl Service {
         Ok(Self {
             work: vec![spawn("work", Box::pin(work.run(roster))), spawn("roster", Box::pin(watch))],
             writers: vec![
-                spawn("token writer", Box::pin(drain(token_drain, backoff.clone(), runtime.clone(), flushing.clone()))),
+                spawn(
+                    "token writer",
+                    Box::pin(drain(token_drain, backoff.clone(), runtime.clone(), flushing.clone())),
+                ),
                 spawn("sample writer", Box::pin(drain(sample_drain, backoff, runtime.clone(), flushing))),
             ],
             monitor: ("monitor", planes.supervision.spawn("monitor", Box::pin(monitor.run()))),

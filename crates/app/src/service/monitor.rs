@@ -41,7 +41,12 @@ impl Monitor {
     pub(super) async fn run(mut self) {
         let (mut report, mut resources, mut health, mut performance) = {
             let now = self.runtime.now();
-            (now, now, now + self.settings.health_check_interval, now + self.settings.performance_check_interval)
+            (
+                now,
+                now,
+                now + self.settings.health_check_interval,
+                now + self.settings.performance_check_interval,
+            )
         };
         loop {
             let now = self.runtime.now();
@@ -79,7 +84,10 @@ impl Monitor {
             }
         }
         metrics::gauge!("ttm_health", "status" => report.status.as_str()).set(1.0);
-        for word in ["healthy", "degraded", "critical", "unknown"].into_iter().filter(|w| *w != report.status.as_str()) {
+        for word in ["healthy", "degraded", "critical", "unknown"]
+            .into_iter()
+            .filter(|w| *w != report.status.as_str())
+        {
             metrics::gauge!("ttm_health", "status" => word).set(0.0);
         }
         metrics::gauge!("ttm_samples_waiting").set(facts.store.samples_waiting as f64);
@@ -170,7 +178,10 @@ impl Monitor {
                 None
             }
             Err(_) => {
-                tracing::warn!("resources are unknown: measuring took longer than {} s", RESOURCE_DEADLINE.as_secs());
+                tracing::warn!(
+                    "resources are unknown: measuring took longer than {} s",
+                    RESOURCE_DEADLINE.as_secs()
+                );
                 None
             }
         };
@@ -191,7 +202,12 @@ impl Monitor {
         self.samples.put(known(&[("tokens.per_minute", self.board.tokens_per_minute())], at));
         for lane in Lane::ALL {
             if let Some([_, p95, ..]) = self.board.lane_facts(lane).ages {
-                self.samples.put(sample("tokens.age_p95_seconds", &[("lane", lane.as_str())], at, p95.as_secs_f64()));
+                self.samples.put(sample(
+                    "tokens.age_p95_seconds",
+                    &[("lane", lane.as_str())],
+                    at,
+                    p95.as_secs_f64(),
+                ));
             }
         }
     }

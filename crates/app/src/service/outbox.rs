@@ -10,20 +10,20 @@ use ttm_perf::Sample;
 
 /// States of tokens that are not stored yet, the newest of each; so there are never more than tokens.
 #[derive(Debug, Default)]
-pub struct TokenOutbox {
+pub(super) struct TokenOutbox {
     waiting: Mutex<BTreeMap<Mint, Token>>,
     filled: Notify,
 }
 
 impl TokenOutbox {
     /// Puts the newest state of a token in.
-    pub fn put(&self, token: Token) {
+    pub(super) fn put(&self, token: Token) {
         lock(&self.waiting).insert(token.mint, token);
         self.filled.notify_one();
     }
 
     /// Takes up to `limit` states out.
-    pub fn take(&self, limit: usize) -> Vec<Token> {
+    pub(super) fn take(&self, limit: usize) -> Vec<Token> {
         let mut waiting = lock(&self.waiting);
         let mut taken = Vec::with_capacity(limit.min(waiting.len()));
         while taken.len() < limit
@@ -35,7 +35,7 @@ impl TokenOutbox {
     }
 
     /// Puts states back that could not be stored; a newer state that came meanwhile stays.
-    pub fn give_back(&self, tokens: Vec<Token>) {
+    pub(super) fn give_back(&self, tokens: Vec<Token>) {
         let mut waiting = lock(&self.waiting);
         for token in tokens {
             waiting.entry(token.mint).or_insert(token);
@@ -43,24 +43,24 @@ impl TokenOutbox {
     }
 
     /// How many wait.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         lock(&self.waiting).len()
     }
 
     /// Whether none wait.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Completes when something was put in since the last call.
-    pub async fn filled(&self) {
+    pub(super) async fn filled(&self) {
         self.filled.notified().await;
     }
 }
 
 /// Samples that are not stored yet, oldest first. When it is full the oldest go, and are counted.
 #[derive(Debug)]
-pub struct SampleOutbox {
+pub(super) struct SampleOutbox {
     capacity: usize,
     state: Mutex<Samples>,
     filled: Notify,
@@ -75,12 +75,12 @@ struct Samples {
 
 impl SampleOutbox {
     /// An outbox for at most `capacity` samples.
-    pub fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize) -> Self {
         Self { capacity: capacity.max(1), state: Mutex::default(), filled: Notify::new() }
     }
 
     /// Puts samples in; never waits.
-    pub fn put(&self, samples: impl IntoIterator<Item = Sample>) {
+    pub(super) fn put(&self, samples: impl IntoIterator<Item = Sample>) {
         let mut state = lock(&self.state);
         for sample in samples {
             state.produced += 1;
@@ -92,14 +92,14 @@ impl SampleOutbox {
     }
 
     /// Takes up to `limit` samples out, oldest first.
-    pub fn take(&self, limit: usize) -> Vec<Sample> {
+    pub(super) fn take(&self, limit: usize) -> Vec<Sample> {
         let mut state = lock(&self.state);
         let limit = limit.min(state.waiting.len());
         state.waiting.drain(..limit).collect()
     }
 
     /// Puts a batch back that could not be stored, at the front.
-    pub fn give_back(&self, samples: Vec<Sample>) {
+    pub(super) fn give_back(&self, samples: Vec<Sample>) {
         let mut state = lock(&self.state);
         for sample in samples.into_iter().rev() {
             state.waiting.push_front(sample);
@@ -108,18 +108,18 @@ impl SampleOutbox {
     }
 
     /// Counts samples that the store refused for good.
-    pub fn count_refused(&self, samples: usize) {
+    pub(super) fn count_refused(&self, samples: usize) {
         lock(&self.state).dropped += samples as u64;
     }
 
     /// How many wait, were put in, and were given up, since the start.
-    pub fn counts(&self) -> SampleCounts {
+    pub(super) fn counts(&self) -> SampleCounts {
         let state = lock(&self.state);
         SampleCounts { waiting: state.waiting.len() as u64, produced: state.produced, dropped: state.dropped }
     }
 
     /// Completes when something was put in since the last call.
-    pub async fn filled(&self) {
+    pub(super) async fn filled(&self) {
         self.filled.notified().await;
     }
 }

@@ -53,7 +53,14 @@ impl Run {
     /// Does the run. The receiver hears of every batch as soon as it is there.
     pub(super) async fn execute(self, client: Arc<Client>, shutdown: Shutdown, results: mpsc::Sender<Found>) {
         let (id, group, number) = (self.id, self.group, self.number);
-        let part = || Found { group, number, observed: Vec::new(), skipped: Skipped::default(), failed: 0, deferred: 0 };
+        let part = || Found {
+            group,
+            number,
+            observed: Vec::new(),
+            skipped: Skipped::default(),
+            failed: 0,
+            deferred: 0,
+        };
         let batches = self.batches.into_iter().map(|batch| {
             let (client, shutdown) = (&client, &shutdown);
             async move {

@@ -96,7 +96,11 @@ impl WorkSettings {
 }
 
 /// Rounds down; a share of a budget is small and positive.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a budget is small and positive")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a budget is small and positive"
+)]
 const fn whole(share: f64) -> usize {
     share as usize
 }

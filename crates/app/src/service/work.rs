@@ -1,6 +1,7 @@
 //! The work plane: owns the tokens and the schedule, starts runs, takes what they found, and hands the results to the
 //! outboxes. One task owns all of it, so nothing is locked and nothing is shared.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use super::board::Board;
 use super::client::Client;
 use super::outbox::{SampleOutbox, TokenOutbox};
 use super::run::{Found, Run, Seen};
-use super::settings::WorkSettings;
 use super::series;
+use super::settings::WorkSettings;
 use super::shutdown::Shutdown;
 
 /// The one task of the work plane.
@@ -53,6 +54,8 @@ enum Wake {
     Due,
 }
 
+/// Mints of one request.
+const BATCH: NonZeroUsize = NonZeroUsize::new(MAX_BATCH).expect("the API answers more than none");
 /// Parts of runs that may wait for the loop; a run that is faster than the loop waits.
 const RESULTS: usize = 64;
 /// Readers see tokens at most this late while a run is under way.
@@ -128,19 +131,26 @@ impl Work {
         let now = self.runtime.now();
         let wall = self.runtime.wall();
         let id = CorrelationId::draw(&*self.ids);
-        let plan = plan(self.book.due(lane_of(group), wall), self.settings.capacity(group), MAX_BATCH);
+        let plan = plan(self.book.due(lane_of(group), wall), self.settings.capacity(group), BATCH);
         let lists = self.book.list_candidates(self.settings.lists(group), wall);
         let tokens: usize = plan.batches.iter().map(Vec::len).sum();
         if missed > 0 {
             tracing::warn!(run = %id, group = group.as_str(), missed, "runs were due while the one before was under way");
         }
-        tracing::debug!(run = %id, group = group.as_str(), tokens, deferred = plan.deferred, lists = lists.len(), "run starts");
-        let outcome = RunOutcome { attempted: tokens as u64, deferred: plan.deferred as u64, ..RunOutcome::default() };
-        if tokens == 0 {
-            // A finished scan that found nothing due is progress.
-            self.scheduler.handle_progress(group, number, 0, now);
-        }
-        let run = Run { id, group, number, batches: plan.batches, lists, concurrency: WorkSettings::concurrency(group) };
+        tracing::debug!(run = %id, group = group.as_str(), tokens, deferred = plan.deferred.len(), lists = lists.len(), "run starts");
+        let outcome = RunOutcome {
+            attempted: tokens as u64,
+            deferred: plan.deferred.len() as u64,
+            ..RunOutcome::default()
+        };
+        let run = Run {
+            id,
+            group,
+            number,
+            batches: plan.batches,
+            lists,
+            concurrency: WorkSettings::concurrency(group),
+        };
         let body = run.execute(self.client.clone(), self.shutdown.clone(), results);
         let task = self.runtime.spawn("run", Box::pin(body));
         self.board.post_group(group, self.scheduler.status(group));
@@ -148,13 +158,15 @@ impl Work {
     }
 
     fn take(&mut self, found: Found, underway: &mut [Underway]) {
-        let Some(run) = underway.iter_mut().find(|run| (run.group, run.number) == (found.group, found.number))
+        let Some(run) =
+            underway.iter_mut().find(|run| (run.group, run.number) == (found.group, found.number))
         else {
             return;
         };
         let outcome = &mut run.outcome;
         let wall = self.runtime.wall();
         let mut scored = 0;
+        let mut processed = 0;
         self.book.count_skipped(&found.skipped);
         for (mint, seen) in found.observed {
             let observation = match &seen {
@@ -170,40 +182,44 @@ impl Work {
                 scored += 1;
             }
             self.tokens.put(token.clone());
-            outcome.refreshed += 1;
+            processed += 1;
         }
+        outcome.processed += processed;
         outcome.failed += found.failed;
         outcome.deferred += found.deferred;
         self.board.post_scored(scored);
         metrics::counter!("ttm_tokens_scored_total").increment(scored);
-        if outcome.refreshed > 0 {
-            self.scheduler.handle_progress(found.group, found.number, scored, self.runtime.now());
-        }
+        self.scheduler.handle_progress(found.group, found.number, processed, self.runtime.now());
         self.board.post_group(found.group, self.scheduler.status(found.group));
         if self.runtime.now() - self.published >= PUBLISH_EVERY {
             self.publish();
         }
     }
 
-    fn end(&mut self, mut run: Underway, end: &TaskEnd) {
+    fn end(&mut self, run: Underway, end: &TaskEnd) {
         let now = self.runtime.now();
         let group = run.group.as_str();
+        let took = now - run.started;
         let word = match end {
-            TaskEnd::Finished => "finished",
-            TaskEnd::Aborted => "aborted",
+            TaskEnd::Finished => {
+                self.scheduler.handle_finished(run.group, run.number, run.outcome, now);
+                "finished"
+            }
+            TaskEnd::Aborted => {
+                self.scheduler.handle_aborted(run.group, run.number, now);
+                "aborted"
+            }
             TaskEnd::Panicked(message) => {
                 tracing::error!(run = %run.id, group, message, "a run panicked; the next one starts on time");
-                run.outcome.failed = run.outcome.attempted.saturating_sub(run.outcome.refreshed);
+                self.scheduler.handle_aborted(run.group, run.number, now);
                 "panicked"
             }
         };
-        let took = now - run.started;
-        self.scheduler.handle_finished(run.group, run.number, run.outcome, now);
         self.samples.put(series::of_run(run.group, took, &run.outcome, self.runtime.wall()));
         metrics::counter!("ttm_runs_total", "group" => group, "end" => word).increment(1);
         metrics::histogram!("ttm_run_seconds", "group" => group).record(took.as_secs_f64());
-        let RunOutcome { attempted, refreshed, failed, deferred, .. } = run.outcome;
-        tracing::info!(run = %run.id, group, took_ms = took.as_millis(), attempted, refreshed, failed, deferred, "run ended");
+        let RunOutcome { attempted, processed, failed, deferred } = run.outcome;
+        tracing::info!(run = %run.id, group, took_ms = took.as_millis(), attempted, processed, failed, deferred, "run ended");
         self.publish();
         if self.board.phase() == Phase::Starting {
             self.board.enter(Phase::Running);

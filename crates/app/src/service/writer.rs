@@ -205,7 +205,7 @@ impl Drain for SampleDrain {
     }
 }
 
-fn next(transient: bool, error: &dyn std::error::Error) -> Written {
+fn next(transient: bool, error: &(dyn std::error::Error + 'static)) -> Written {
     if transient {
         return Written::Later;
     }

@@ -136,7 +136,8 @@ impl Step<'_> {
             (Liquidity::Unknown, None) => return,
             (Liquidity::Below, None) => self.now,
             (Liquidity::Unknown | Liquidity::Below, Some(since)) => {
-                let gap = observed_before.map_or(SignedDuration::ZERO, |before| self.now.duration_since(before));
+                let gap =
+                    observed_before.map_or(SignedDuration::ZERO, |before| self.now.duration_since(before));
                 let is_evidence = verdict == Liquidity::Below && gap <= LONGEST_GAP;
                 if is_evidence || gap.is_negative() { since } else { later(since, gap).min(self.now) }
             }

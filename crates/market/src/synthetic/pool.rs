@@ -49,6 +49,7 @@ mod place {
     pub(super) const ADDRESS: u64 = 11;
     pub(super) const QUOTE_SIDE: u64 = 12;
     pub(super) const DITHER: u64 = 13;
+    pub(super) const PRICE_OFFSET: u64 = 14;
 }
 
 impl TokenDice {
@@ -111,6 +112,12 @@ pub(super) struct PoolDice {
     dice: Dice,
 }
 
+/// What was traded in a stretch of time.
+struct Window {
+    trades: Trades,
+    volume_usd: f64,
+}
+
 /// The other side of a pool.
 #[derive(Clone, Copy)]
 struct Quote {
@@ -161,7 +168,7 @@ impl PoolDice {
     }
 
     /// Trades in the window that ends now, rounded so that the mean over time is right.
-    fn trades(self, per_window: f64, at_ms: i64, window_ms: i64) -> u64 {
+    fn count(self, per_window: f64, at_ms: i64, window_ms: i64) -> u64 {
         let window = at_ms.div_euclid(window_ms).cast_unsigned();
         let dither = self.dice.branch(place::DITHER).branch(window_ms.cast_unsigned()).branch(window).unit();
         whole(per_window + dither)
@@ -170,35 +177,10 @@ impl PoolDice {
     /// The pool at a time.
     pub(super) fn at(self, market: Dice, at: Timestamp) -> SyntheticPool {
         let at_ms = at.as_millisecond();
-        let (base, quote) = if self.is_quote_side() {
-            let other = mint_at(self.dice.branch(place::QUOTE_SIDE).branch(1));
-            let base = TokenDice { mint: other, dice: self.dice.branch(place::QUOTE_SIDE).branch(2) };
-            let price_usd = self.token.price_usd(at_ms);
-            (base, Quote { mint: self.token.mint, symbol: "TOKEN", price_usd })
-        } else {
-            (self.token, self.quote(market, at_ms))
-        };
-
-        let rate = base.busiest_rate() * (0.1 + 0.9 * self.dice.branch(place::SHARE).unit());
-        let hour =
-            [0, 12, 24, 36, 48].iter().map(|ago| base.activity(at_ms - ago * MINUTE_MS)).sum::<f64>() / 5.0;
-        let total_5m = self.trades(rate * 5.0 * base.activity(at_ms), at_ms, 5 * MINUTE_MS);
-        let total_1h = self.trades(rate * 60.0 * hour, at_ms, HOUR_MS).max(total_5m);
-        let buys = self.dice.branch(place::BUYS);
-        let trades_5m = split(total_5m, 0.2 + 0.6 * buys.branch(0).wave(at_ms, 11 * MINUTE_MS));
-        let trades_1h = {
-            let split = split(total_1h, 0.3 + 0.4 * buys.branch(1).wave(at_ms, HOUR_MS));
-            // The last five minutes are part of the hour, on both sides.
-            let buys = split.buys.max(trades_5m.buys).min(total_1h - trades_5m.sells);
-            Trades { buys, sells: total_1h - buys }
-        };
-
-        let size = self.dice.branch(place::TRADE_SIZE);
-        let trade_usd = 15.0 + 400.0 * size.branch(0).unit() * size.branch(0).unit();
-        let volume_5m_usd = total_5m as f64 * trade_usd * (0.5 + size.branch(1).wave(at_ms, 3 * MINUTE_MS));
-        let volume_1h_usd = (total_1h as f64 * trade_usd).max(volume_5m_usd);
-
-        let price_usd = base.price_usd(at_ms) * (0.995 + 0.01 * self.dice.branch(place::SHARE).unit());
+        let (base, quote) = self.sides(market, at_ms);
+        let (recent, hourly) = self.trading(base, at_ms);
+        // Pools of one token agree to half a percent.
+        let price_usd = base.price_usd(at_ms) * (0.995 + 0.01 * self.dice.branch(place::PRICE_OFFSET).unit());
         SyntheticPool {
             price_native: price_usd / quote.price_usd,
             quote_symbol: quote.symbol,
@@ -208,14 +190,47 @@ impl PoolDice {
                 base: TokenRef { mint: base.mint, symbol: base.symbol() },
                 quote: quote.mint,
                 price_usd: (!self.dice.branch(place::PRICE_KNOWN).percent(10.0)).then_some(price_usd),
-                trades_5m,
-                trades_1h,
-                volume_5m_usd,
-                volume_1h_usd,
+                trades_5m: recent.trades,
+                trades_1h: hourly.trades,
+                volume_5m_usd: recent.volume_usd,
+                volume_1h_usd: hourly.volume_usd,
                 liquidity_usd: self.liquidity_usd(at_ms),
                 created_at: self.created_at(at),
             },
         }
+    }
+
+    /// Base and quote; the base of a quote-side pool is a token of its own.
+    fn sides(self, market: Dice, at_ms: i64) -> (TokenDice, Quote) {
+        if !self.is_quote_side() {
+            return (self.token, self.quote(market, at_ms));
+        }
+        let place = self.dice.branch(place::QUOTE_SIDE);
+        let base = TokenDice { mint: mint_at(place.branch(1)), dice: place.branch(2) };
+        let price_usd = self.token.price_usd(at_ms);
+        (base, Quote { mint: self.token.mint, symbol: "TOKEN", price_usd })
+    }
+
+    /// What was traded in the last five minutes and in the last hour, of which they are a part on both sides.
+    fn trading(self, base: TokenDice, at_ms: i64) -> (Window, Window) {
+        let rate = base.busiest_rate() * (0.1 + 0.9 * self.dice.branch(place::SHARE).unit());
+        let busy_now = base.activity(at_ms);
+        let earlier = [12, 24, 36, 48].iter().map(|ago| base.activity(at_ms - ago * MINUTE_MS));
+        let busy_on_average = (busy_now + earlier.sum::<f64>()) / 5.0;
+        let recent_count = self.count(rate * 5.0 * busy_now, at_ms, 5 * MINUTE_MS);
+        let hourly_count = self.count(rate * 60.0 * busy_on_average, at_ms, HOUR_MS).max(recent_count);
+
+        let buyers = self.dice.branch(place::BUYS);
+        let recent = split(recent_count, 0.2 + 0.6 * buyers.branch(0).wave(at_ms, 11 * MINUTE_MS));
+        let hourly = split(hourly_count, 0.3 + 0.4 * buyers.branch(1).wave(at_ms, HOUR_MS));
+        let buys = hourly.buys.clamp(recent.buys, hourly_count - recent.sells);
+        let hourly = Trades { buys, sells: hourly_count - buys };
+
+        let size = self.dice.branch(place::TRADE_SIZE);
+        let mean_usd = 15.0 + 400.0 * size.branch(0).unit() * size.branch(0).unit();
+        let recent_usd = recent_count as f64 * mean_usd * (0.5 + size.branch(1).wave(at_ms, 3 * MINUTE_MS));
+        let hourly_usd = (hourly_count as f64 * mean_usd).max(recent_usd);
+        (Window { trades: recent, volume_usd: recent_usd }, Window { trades: hourly, volume_usd: hourly_usd })
     }
 
     /// Some time in the two years from January 2024 on, but never after `at`; 2 % of the pools do not tell.
@@ -257,7 +272,8 @@ fn letters<const N: usize>(mut bits: u64, alphabet: &[u8]) -> Letters<N> {
     for letter in &mut text {
         let wide = u128::from(bits) * alphabet.len() as u128;
         *letter = alphabet[usize::try_from(wide >> 64).unwrap_or(0)];
-        bits = (wide & u128::from(u64::MAX)) as u64;
+        // The lower half of the product is what the upper half left over.
+        bits = bits.wrapping_mul(alphabet.len() as u64);
     }
     Letters(text)
 }

@@ -1,12 +1,10 @@
 //! What a client sees of the stand-in when nothing goes wrong: paths, shapes, silences and limits.
 
-mod manual_time;
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use manual_time::ManualTime;
+use crate::manual_time::ManualTime;
 use serde_json::Value;
 use ttm_exchange_sim::{Endpoint, Exchange, ExchangeConfig, ExchangeHandle, Latency, Outcome, StartError};
 use ttm_market::Mint;

@@ -1,18 +1,16 @@
 //! Every kind of fault as a client sees it.
 
-mod manual_time;
-
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use manual_time::ManualTime;
+use crate::manual_time::ManualTime;
 use reqwest::Response;
 use ttm_exchange_sim::{Exchange, ExchangeConfig, ExchangeHandle, Fault, FaultKind, Latency, Outcome};
 use ttm_market::Mint;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// An exchange that does `kind` for its first minute.
 async fn start(kind: FaultKind) -> (ExchangeHandle, Arc<ManualTime>) {

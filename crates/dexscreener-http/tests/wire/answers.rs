@@ -1,10 +1,8 @@
 //! The adapter against real sockets: what is sent, and what each kind of answer means to the caller.
 
-mod bodies;
-
 use std::time::Duration;
 
-use bodies::{ASKED, OTHER, full_pair};
+use crate::bodies::{ASKED, OTHER, full_pair};
 use serde_json::json;
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
 use ttm_market::{MAX_BATCH, Mint, PairBatch, PairSource, PairSourceError};

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use ttm_market::Mint;
 
 /// The token that most tests ask for.
-pub const ASKED: Mint = Mint::from_bytes([0x41; 32]);
+pub(crate) const ASKED: Mint = Mint::from_bytes([0x41; 32]);
 /// Another one.
-pub const OTHER: Mint = Mint::from_bytes([0x42; 32]);
+pub(crate) const OTHER: Mint = Mint::from_bytes([0x42; 32]);
 
 /// A pair with every field, of `base` against WSOL.
-pub fn full_pair(base: Mint) -> Value {
+pub(crate) fn full_pair(base: Mint) -> Value {
     json!({
         "chainId": "solana",
         "dexId": "raydium",
@@ -36,14 +36,14 @@ pub fn full_pair(base: Mint) -> Value {
 }
 
 /// The full pair with one key set to something else.
-pub fn pair_with(key: &str, value: Value) -> Value {
+pub(crate) fn pair_with(key: &str, value: Value) -> Value {
     let mut pair = full_pair(ASKED);
     pair[key] = value;
     pair
 }
 
 /// The full pair without one key.
-pub fn pair_without(key: &str) -> Value {
+pub(crate) fn pair_without(key: &str) -> Value {
     let mut pair = full_pair(ASKED);
     pair.as_object_mut().expect("a pair is an object").remove(key);
     pair

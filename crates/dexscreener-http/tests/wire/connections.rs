@@ -1,11 +1,9 @@
 //! Connections that fail below HTTP: refused, silent, cut, and streams without an end.
 
-mod bodies;
-
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use bodies::ASKED;
+use crate::bodies::ASKED;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};

@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task, TaskEnd};
 
-pub struct ManualTime(watch::Sender<Moment>);
+pub(crate) struct ManualTime(watch::Sender<Moment>);
 
 impl ManualTime {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(watch::Sender::new(Moment::ZERO)))
     }
 
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.0.send_modify(|now| *now += by);
     }
 }

@@ -1,0 +1,45 @@
+//! The judgement: facts and thresholds in, the report out. Total and pure: any facts give a report, and the same facts
+//! the same one. It remembers nothing between two reports.
+
+mod apis;
+mod data;
+mod finding;
+mod resources;
+mod scheduler;
+mod store;
+
+use crate::{Facts, Phase, Report, Thresholds};
+
+/// Judges the facts.
+///
+/// The worst of the parts is the whole. The scheduler and the store are what the service stands on: when one of them
+/// is unknown, so is the whole. Resources, the outside API and the age of the data are optional: unknown makes the
+/// whole degraded, and the latter two are never worse than that, because neither is mended by taking the service away.
+pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
+    let scheduler = scheduler::assess(facts, thresholds);
+    let (store, of_store) = store::assess(facts);
+    let (resources, of_resources) = resources::assess(facts, thresholds);
+    let (apis, of_apis) = apis::assess(facts, thresholds);
+    let (data, of_data) = data::assess(facts);
+
+    let mut findings = scheduler.findings;
+    findings.extend(of_store);
+    for optional in [of_resources, of_apis, of_data] {
+        findings.extend(optional.as_optional());
+    }
+    Report {
+        at: facts.at,
+        uptime: facts.uptime,
+        phase: facts.phase,
+        status: findings.worst(),
+        live: !scheduler.stalled,
+        ready: facts.phase == Phase::Running && facts.store.reachable == Some(true),
+        started: facts.phase != Phase::Starting,
+        scheduler: scheduler.model,
+        resources,
+        apis,
+        data,
+        store,
+        reasons: findings.sentences(),
+    }
+}

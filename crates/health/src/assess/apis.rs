@@ -1,0 +1,61 @@
+//! Judges the outside API: never worse than a warning, because it is not ours to mend. It does not know what is asked.
+
+use super::finding::{Findings, level, measured, share, spoken};
+use crate::{ApisModel, BreakerState, Facts, Status, Thresholds};
+
+pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ApisModel, Findings) {
+    let api = &facts.api;
+    let levels = thresholds.settings();
+    let error_rate = share(api.errors as f64, api.calls as f64).map(|rate| rate.min(1.0));
+    let mut findings = Findings::default();
+    match api.breaker {
+        None | Some(BreakerState::Closed | BreakerState::Disabled) => {}
+        Some(state) => {
+            findings.add(Status::Critical, format!("DexScreener: the circuit breaker is {}", spelled(state)));
+        }
+    }
+    if let Some(rate) = error_rate {
+        let (status, reached) = level(rate, levels.error_rate);
+        if status > Status::Healthy {
+            let (percent, reached) = (rate * 100.0, reached * 100.0);
+            findings.add(
+                status,
+                format!("DexScreener: {percent:.1} % of {} calls failed, at or above {reached} %", api.calls),
+            );
+        }
+    } else {
+        findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());
+    }
+    if let Some(p95) = api.p95_response_time {
+        let (status, reached) = level(p95, levels.api_p95);
+        if status > Status::Healthy {
+            let (p95, reached) = (spoken(p95), spoken(reached));
+            findings
+                .add(status, format!("DexScreener: 95 % of calls took up to {p95}, at or above {reached}"));
+        }
+    }
+    // Without a single call nothing is known, unless the breaker says why there was none.
+    if findings.worst() != Status::Unknown {
+        findings = findings.as_warnings();
+    }
+    let model = ApisModel {
+        status: findings.worst(),
+        average_response_time: api.average_response_time,
+        p95_response_time: api.p95_response_time,
+        error_rate,
+        circuit_breaker_state: api.breaker,
+        cache_hit_rate: measured(api.cache_hit_rate),
+        requests_per_minute: measured(api.requests_per_minute),
+    };
+    (model, findings)
+}
+
+fn spelled(state: BreakerState) -> &'static str {
+    match state {
+        BreakerState::Closed => "closed",
+        BreakerState::Open => "open",
+        BreakerState::HalfOpen => "half open",
+        BreakerState::ForcedOpen => "held open by an operator",
+        BreakerState::Disabled => "disabled",
+    }
+}

@@ -1,0 +1,35 @@
+//! Judges how old the data is. An old score is a warning: it is still served, with its age.
+
+use super::finding::{Findings, spoken};
+use crate::{Facts, FreshnessModel, LaneFacts, LaneModel, Phase, Status};
+
+pub(super) fn assess(facts: &Facts) -> (FreshnessModel, Findings) {
+    let starting = facts.phase == Phase::Starting;
+    let (hot, mut findings) = lane("hot", &facts.data.hot, starting);
+    let (cold, of_cold) = lane("cold", &facts.data.cold, starting);
+    findings.extend(of_cold);
+    let model = FreshnessModel {
+        status: findings.worst(),
+        hot,
+        cold,
+        unlisted: facts.data.unlisted,
+        archived: facts.data.archived,
+    };
+    (model, findings)
+}
+
+fn lane(name: &str, lane: &LaneFacts, starting: bool) -> (LaneModel, Findings) {
+    let LaneFacts { tokens, never_observed, stale, ages } = *lane;
+    let mut findings = Findings::default();
+    if stale > 0 {
+        let oldest = ages.map_or_else(String::new, |[.., oldest]| format!(", the oldest {}", spoken(oldest)));
+        let sentence = format!("{stale} of {tokens} {name} tokens are older than they may be{oldest}");
+        findings.add(Status::Degraded, sentence);
+    }
+    if starting && tokens == 0 {
+        findings.add(Status::Unknown, format!("the {name} tokens are not loaded yet"));
+    } else if tokens > 0 && ages.is_none() {
+        findings.add(Status::Unknown, format!("none of {tokens} {name} tokens was observed yet"));
+    }
+    (LaneModel { status: findings.worst(), tokens, never_observed, stale, ages }, findings)
+}

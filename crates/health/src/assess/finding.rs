@@ -1,0 +1,133 @@
+//! One thing that was judged, and how judgements become one. It does not know what was judged.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::{Levels, Status};
+
+/// How one thing is, and the sentence that says so to a person.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Finding {
+    pub(super) status: Status,
+    pub(super) sentence: String,
+}
+
+/// Everything that was found wrong, or not known, about a part. Nothing found is a healthy part.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// Notes what is wrong.
+    pub(super) fn add(&mut self, status: Status, sentence: String) {
+        self.0.push(Finding { status, sentence });
+    }
+
+    /// Takes over what was found elsewhere.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// The worst of them.
+    pub(super) fn worst(&self) -> Status {
+        self.0.iter().map(|finding| finding.status).max().unwrap_or(Status::Healthy)
+    }
+
+    /// The same, none of it worse than degraded.
+    pub(super) fn as_warnings(mut self) -> Self {
+        for finding in &mut self.0 {
+            finding.status = finding.status.min(Status::Degraded);
+        }
+        self
+    }
+
+    /// The same as seen by a whole that this part is optional for: what is not known makes it degraded.
+    pub(super) fn as_optional(mut self) -> Self {
+        for finding in &mut self.0 {
+            finding.status = optional(finding.status);
+        }
+        self
+    }
+
+    /// The sentences, the worst first; among equals, in the order in which they were found.
+    pub(super) fn sentences(mut self) -> Vec<String> {
+        self.0.sort_by_key(|finding| std::cmp::Reverse(finding.status));
+        self.0.into_iter().map(|finding| finding.sentence).collect()
+    }
+}
+
+/// What an optional part contributes to the whole.
+pub(super) fn optional(status: Status) -> Status {
+    if status == Status::Unknown { Status::Degraded } else { status }
+}
+
+/// Where a value stands, and the level that it reached. A value that compares with nothing is not known.
+pub(super) fn level<T: PartialOrd + Copy>(value: T, levels: Levels<T>) -> (Status, T) {
+    if value >= levels.critical {
+        (Status::Critical, levels.critical)
+    } else if value >= levels.warning {
+        (Status::Degraded, levels.warning)
+    } else if value < levels.warning {
+        (Status::Healthy, levels.warning)
+    } else {
+        (Status::Unknown, levels.warning)
+    }
+}
+
+/// `part` of `whole`; none when there is no whole.
+pub(super) fn share(part: f64, whole: f64) -> Option<f64> {
+    measured((whole > 0.0).then_some(part / whole))
+}
+
+/// A measure that can be one: finite and not negative.
+pub(super) fn measured(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| value.is_finite() && *value >= 0.0)
+}
+
+/// A duration as a person says it: `2m 5s`, below ten seconds with milliseconds.
+pub(super) fn spoken(duration: Duration) -> String {
+    let rounded = if duration < Duration::from_secs(10) {
+        Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    } else {
+        Duration::from_secs(duration.as_secs())
+    };
+    format!("{:#}", SignedDuration::try_from(rounded).unwrap_or(SignedDuration::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_spoken_without_false_precision() {
+        assert_eq!(spoken(Duration::from_millis(125_900)), "2m 5s");
+        assert_eq!(spoken(Duration::from_micros(2_345_678)), "2s 345ms");
+        assert_eq!(spoken(Duration::ZERO), "0s");
+        assert!(!spoken(Duration::MAX).is_empty());
+    }
+
+    #[test]
+    fn sentences_come_worst_first_and_otherwise_in_order() {
+        let mut findings = Findings::default();
+        for (status, sentence) in [
+            (Status::Degraded, "a"),
+            (Status::Critical, "b"),
+            (Status::Degraded, "c"),
+            (Status::Unknown, "d"),
+        ] {
+            findings.add(status, sentence.to_owned());
+        }
+        assert_eq!(findings.worst(), Status::Critical);
+        assert_eq!(findings.sentences(), ["b", "d", "a", "c"]);
+    }
+
+    #[test]
+    fn a_level_is_reached_at_its_own_value_and_nan_reaches_none() {
+        let levels = Levels { warning: 70.0, critical: 80.0 };
+        let status = |value| level(value, levels).0;
+        assert_eq!(status(69.9), Status::Healthy);
+        assert_eq!(status(70.0), Status::Degraded);
+        assert_eq!(status(80.0), Status::Critical);
+        assert_eq!(status(f64::NAN), Status::Unknown);
+    }
+}

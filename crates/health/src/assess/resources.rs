@@ -1,0 +1,60 @@
+//! Judges what the process uses. It does not know how it is measured.
+
+use super::finding::{Findings, level, measured, share};
+use crate::{Facts, Levels, ResourceSample, ResourcesModel, Status, Thresholds};
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// Connections are told, not judged: the pools of a store are small on purpose, and full for moments.
+pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ResourcesModel, Findings) {
+    let sample = facts.resources.unwrap_or_default();
+    let ResourceSample {
+        memory_bytes, memory_limit_bytes, open_file_descriptors, file_descriptor_limit, ..
+    } = sample;
+    let percent = |part: Option<u64>, whole: Option<u64>| share(part? as f64 * 100.0, whole? as f64);
+    let memory_usage_percent = percent(memory_bytes, memory_limit_bytes);
+    let cpu_usage_percent = measured(sample.cpu_percent);
+    let disk_usage_percent = measured(sample.disk_usage_percent);
+    let descriptors = percent(open_file_descriptors, file_descriptor_limit);
+
+    let levels = thresholds.settings();
+    let figures = [
+        ("memory in use", "of its limit", memory_usage_percent, levels.memory_percent),
+        ("CPU in use", "of one core", cpu_usage_percent, levels.cpu_percent),
+        ("disk in use", "of the data path's file system", disk_usage_percent, levels.disk_percent),
+        ("open file descriptors", "of their limit", descriptors, levels.file_descriptor_percent),
+    ];
+    let mut findings = Findings::default();
+    let mut known = 0;
+    for (what, whole, percent, levels) in figures {
+        match percent {
+            Some(percent) => {
+                known += 1;
+                judge(what, whole, percent, levels, &mut findings);
+            }
+            None => findings.add(Status::Unknown, format!("{what}: not measured")),
+        }
+    }
+    // Figures stand for themselves: one that is missing does not make the others unknown.
+    if known > 0 {
+        findings = findings.as_optional();
+    }
+    let model = ResourcesModel {
+        status: findings.worst(),
+        memory_usage_mb: memory_bytes.map(|bytes| bytes as f64 / MIB),
+        memory_usage_percent,
+        cpu_usage_percent,
+        disk_usage_percent,
+        database_connections: facts.database_connections,
+        open_file_descriptors,
+        file_descriptor_limit,
+    };
+    (model, findings)
+}
+
+fn judge(what: &str, whole: &str, percent: f64, levels: Levels<f64>, findings: &mut Findings) {
+    let (status, reached) = level(percent, levels);
+    if status > Status::Healthy {
+        findings.add(status, format!("{what}: {percent:.1} % {whole}, at or above {reached} %"));
+    }
+}

@@ -1,0 +1,108 @@
+//! Judges the two groups: by their progress first, then by what their last run failed to do. It does not know what
+//! a group works on.
+
+use std::time::Duration;
+
+use super::finding::{Findings, level, measured, share, spoken};
+use crate::{Facts, GroupFacts, GroupModel, Phase, SchedulerModel, Status, Thresholds};
+
+/// What was found of both groups together.
+pub(super) struct Assessed {
+    pub(super) model: SchedulerModel,
+    pub(super) findings: Findings,
+    /// Whether a group is given up.
+    pub(super) stalled: bool,
+}
+
+pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> Assessed {
+    let (hot, mut findings, hot_stalled) = group("hot", &facts.hot, facts, thresholds);
+    let (cold, of_cold, cold_stalled) = group("cold", &facts.cold, facts, thresholds);
+    findings.extend(of_cold);
+    let attempted = facts.hot.attempted as f64 + facts.cold.attempted as f64;
+    let failed = facts.hot.failed as f64 + facts.cold.failed as f64;
+    let ran = facts.hot.last_run.is_some() || facts.cold.last_run.is_some();
+    // Runs that attempted nothing failed at nothing.
+    let error_rate = ran.then(|| share(failed, attempted).unwrap_or(0.0).min(1.0));
+    Assessed {
+        model: SchedulerModel {
+            status: findings.worst(),
+            hot,
+            cold,
+            tokens_processed_per_minute: measured(facts.tokens_per_minute),
+            error_rate,
+            alerts: findings.clone().sentences(),
+        },
+        findings,
+        stalled: hot_stalled || cold_stalled,
+    }
+}
+
+fn group(
+    name: &str,
+    group: &GroupFacts,
+    facts: &Facts,
+    thresholds: &Thresholds,
+) -> (GroupModel, Findings, bool) {
+    let mut findings = Findings::default();
+    let stalled = progress(name, group, facts, thresholds, &mut findings);
+    if let Some(rate) = share(group.failed as f64, group.attempted as f64) {
+        let (status, _) = level(rate, thresholds.settings().error_rate);
+        if status > Status::Healthy {
+            let GroupFacts { failed, attempted, .. } = group;
+            // What an outside API does not give is a warning, however much it is.
+            let sentence =
+                format!("the last run of the {name} group could not refresh {failed} of {attempted} tokens");
+            findings.add(Status::Degraded, sentence);
+        }
+    }
+    let model = GroupModel {
+        status: findings.worst(),
+        last_run: group.last_run,
+        processing_time: group.processing_time,
+        missed_runs: group.missed_runs,
+        since_progress: group.since_progress,
+    };
+    (model, findings, stalled)
+}
+
+/// Judges progress; whether the group is given up.
+///
+/// Outside [`Phase::Running`] nothing is late: at the start progress has not begun, at the stop it ends.
+fn progress(
+    name: &str,
+    group: &GroupFacts,
+    facts: &Facts,
+    thresholds: &Thresholds,
+    findings: &mut Findings,
+) -> bool {
+    let limits = thresholds.progress_limits(group.interval);
+    let running = facts.phase == Phase::Running;
+    let (quiet, since) = match group.since_progress {
+        Some(quiet) => (quiet, "for"),
+        // A group that never began is late from the start of the process on.
+        None if running && facts.uptime >= limits.warning => (facts.uptime, "since the start, for"),
+        None => {
+            findings.add(Status::Unknown, format!("the {name} group has not made progress yet"));
+            return false;
+        }
+    };
+    if !running || quiet < limits.warning {
+        return false;
+    }
+    let sentence = format!("the {name} group has made no progress {since} {}", spoken(quiet));
+    if kept_from_outside(group, facts, limits.warning) {
+        findings.add(Status::Degraded, format!("{sentence}, though its runs end: the API gives it nothing"));
+        return false;
+    }
+    let status = if quiet >= limits.critical { Status::Critical } else { Status::Degraded };
+    findings.add(status, sentence);
+    quiet >= limits.stall
+}
+
+/// Whether runs still come to their end and fail at their tokens: then the group is not stuck, and restarting it, or
+/// the process, would not help.
+fn kept_from_outside(group: &GroupFacts, facts: &Facts, limit: Duration) -> bool {
+    let ended_lately =
+        group.last_run.is_some_and(|ended| facts.at.duration_since(ended).unsigned_abs() < limit);
+    ended_lately && group.failed > 0
+}

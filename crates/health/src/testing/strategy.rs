@@ -1,0 +1,243 @@
+//! Strategies: facts as they should be, facts of any kind, and changes for the worse.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::{
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, Phase, ResourceSample, StoreFacts,
+};
+
+/// Facts of a service that is an hour old and as it should be.
+pub fn healthy_facts() -> Facts {
+    let at = Timestamp::UNIX_EPOCH;
+    let seconds = Duration::from_secs;
+    let group = |interval| GroupFacts {
+        interval: seconds(interval),
+        last_run: Some(at),
+        processing_time: Some(Duration::from_millis(1500)),
+        since_progress: Some(seconds(2)),
+        attempted: 100,
+        ..GroupFacts::default()
+    };
+    let ages = Some([seconds(4), seconds(9), seconds(12), seconds(30)]);
+    let lane = |tokens| LaneFacts { tokens, never_observed: 0, stale: 0, ages };
+    Facts {
+        at,
+        uptime: seconds(3600),
+        phase: Phase::Running,
+        hot: group(10),
+        cold: group(45),
+        tokens_per_minute: Some(1200.0),
+        resources: Some(ResourceSample {
+            memory_bytes: Some(64 << 20),
+            memory_limit_bytes: Some(1 << 30),
+            cpu_percent: Some(5.0),
+            disk_usage_percent: Some(40.0),
+            open_file_descriptors: Some(30),
+            file_descriptor_limit: Some(1024),
+        }),
+        database_connections: Some((1, 5)),
+        api: ApiFacts {
+            calls: 500,
+            errors: 0,
+            average_response_time: Some(Duration::from_millis(120)),
+            p95_response_time: Some(Duration::from_millis(300)),
+            breaker: Some(BreakerState::Closed),
+            cache_hit_rate: None,
+            requests_per_minute: Some(100.0),
+        },
+        data: DataFacts { hot: lane(50), cold: lane(500), unlisted: 3, archived: 7 },
+        store: StoreFacts { reachable: Some(true), ..StoreFacts::default() },
+    }
+}
+
+/// Facts of any kind, the impossible ones included: what measures is not always right.
+pub fn any_facts() -> impl Strategy<Value = Facts> {
+    let life = (any_timestamp(), any_duration(), any_phase(), option::of(any::<(u32, u32)>()));
+    let float = || option::of(proptest::num::f64::ANY);
+    let work = (any_group(), any_group(), float(), option::of(any_resources()));
+    let rest = (any_api(), any_lane(), any_lane(), any::<(u64, u64)>(), any_store());
+    (life, work, rest).prop_map(|(life, work, rest)| {
+        let (at, uptime, phase, database_connections) = life;
+        let (hot, cold, tokens_per_minute, resources) = work;
+        let (api, hot_lane, cold_lane, (unlisted, archived), store) = rest;
+        Facts {
+            at,
+            uptime,
+            phase,
+            hot,
+            cold,
+            tokens_per_minute,
+            resources,
+            database_connections,
+            api,
+            data: DataFacts { hot: hot_lane, cold: cold_lane, unlisted, archived },
+            store,
+        }
+    })
+}
+
+/// One fact that gets worse.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Worsening {
+    /// The groups are longer without progress.
+    Quiet(Duration),
+    /// More memory is in use.
+    Memory(u64),
+    /// More of a core is in use, by this many points.
+    Cpu(f64),
+    /// More of the disk is in use, by this many points.
+    Disk(f64),
+    /// More descriptors are open.
+    FileDescriptors(u64),
+    /// More of the same number of calls failed.
+    ApiErrors(u64),
+    /// Calls take longer.
+    ApiLatency(Duration),
+    /// The breaker rejects.
+    BreakerOpen,
+    /// More tokens are stale.
+    Stale(u64),
+    /// The store does not answer.
+    StoreDown,
+}
+
+impl Worsening {
+    /// The facts, worse.
+    pub fn apply(self, facts: &mut Facts) {
+        let more = |fact: &mut Option<u64>, by: u64| *fact = fact.map(|fact| fact.saturating_add(by));
+        let longer =
+            |fact: &mut Option<Duration>, by: Duration| *fact = fact.map(|fact| fact.saturating_add(by));
+        // What was not measured cannot get worse: the change to it is lost.
+        let mut nothing = ResourceSample::default();
+        let resources = facts.resources.as_mut().unwrap_or(&mut nothing);
+        match self {
+            Self::Quiet(by) => {
+                longer(&mut facts.hot.since_progress, by);
+                longer(&mut facts.cold.since_progress, by);
+            }
+            Self::Memory(by) => more(&mut resources.memory_bytes, by),
+            Self::Cpu(by) => resources.cpu_percent = resources.cpu_percent.map(|percent| percent + by),
+            Self::Disk(by) => {
+                resources.disk_usage_percent = resources.disk_usage_percent.map(|percent| percent + by);
+            }
+            Self::FileDescriptors(by) => more(&mut resources.open_file_descriptors, by),
+            Self::ApiErrors(by) => facts.api.errors = facts.api.errors.saturating_add(by),
+            Self::ApiLatency(by) => longer(&mut facts.api.p95_response_time, by),
+            Self::BreakerOpen => facts.api.breaker = Some(BreakerState::Open),
+            Self::Stale(by) => facts.data.cold.stale = facts.data.cold.stale.saturating_add(by),
+            Self::StoreDown => facts.store.reachable = Some(false),
+        }
+    }
+}
+
+/// Any fact that gets worse, by any amount.
+pub fn any_worsening() -> impl Strategy<Value = Worsening> {
+    prop_oneof![
+        any_duration().prop_map(Worsening::Quiet),
+        any::<u64>().prop_map(Worsening::Memory),
+        (0.0..1e6).prop_map(Worsening::Cpu),
+        (0.0..1e6).prop_map(Worsening::Disk),
+        any::<u64>().prop_map(Worsening::FileDescriptors),
+        any::<u64>().prop_map(Worsening::ApiErrors),
+        any_duration().prop_map(Worsening::ApiLatency),
+        Just(Worsening::BreakerOpen),
+        any::<u64>().prop_map(Worsening::Stale),
+        Just(Worsening::StoreDown),
+    ]
+}
+
+/// Often within the range that limits are about, and sometimes far out of it.
+fn any_duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        8 => (0_u64..2000).prop_map(Duration::from_secs),
+        1 => any::<Duration>(),
+    ]
+}
+
+fn any_timestamp() -> impl Strategy<Value = Timestamp> {
+    let seconds = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
+    let near = (0_i64..2000).prop_map(|second| Timestamp::from_second(second).unwrap_or_default());
+    let any = seconds.prop_map(|second| Timestamp::from_second(second).unwrap_or_default());
+    prop_oneof![8 => near, 1 => any]
+}
+
+fn any_phase() -> impl Strategy<Value = Phase> {
+    prop_oneof![1 => Just(Phase::Starting), 3 => Just(Phase::Running), 1 => Just(Phase::Stopping)]
+}
+
+fn any_group() -> impl Strategy<Value = GroupFacts> {
+    let times =
+        (any_duration(), option::of(any_timestamp()), option::of(any_duration()), option::of(any_duration()));
+    (times, any::<bool>(), any::<u64>(), 0_u64..200, 0_u64..200).prop_map(
+        |((interval, last_run, processing_time, since_progress), running, missed_runs, attempted, failed)| {
+            GroupFacts {
+                interval,
+                last_run,
+                processing_time,
+                since_progress,
+                running,
+                missed_runs,
+                attempted,
+                failed,
+            }
+        },
+    )
+}
+
+fn any_resources() -> impl Strategy<Value = ResourceSample> {
+    let count = || option::of(prop_oneof![4 => 0_u64..2000, 1 => any::<u64>()]);
+    let percent = || option::of(prop_oneof![4 => 0.0..200.0, 1 => proptest::num::f64::ANY]);
+    (count(), count(), percent(), percent(), count(), count()).prop_map(
+        |(memory_bytes, memory_limit_bytes, cpu_percent, disk_usage_percent, open, limit)| ResourceSample {
+            memory_bytes,
+            memory_limit_bytes,
+            cpu_percent,
+            disk_usage_percent,
+            open_file_descriptors: open,
+            file_descriptor_limit: limit,
+        },
+    )
+}
+
+fn any_api() -> impl Strategy<Value = ApiFacts> {
+    let breaker = option::of(prop_oneof![
+        4 => Just(BreakerState::Closed),
+        1 => Just(BreakerState::Open),
+        1 => Just(BreakerState::HalfOpen),
+        1 => Just(BreakerState::ForcedOpen),
+        1 => Just(BreakerState::Disabled),
+    ]);
+    let float = || option::of(proptest::num::f64::ANY);
+    let time = || option::of(any_duration());
+    (0_u64..200, 0_u64..200, time(), time(), breaker, float(), float()).prop_map(
+        |(calls, errors, average, p95, breaker, cache_hit_rate, requests_per_minute)| ApiFacts {
+            calls,
+            errors,
+            average_response_time: average,
+            p95_response_time: p95,
+            breaker,
+            cache_hit_rate,
+            requests_per_minute,
+        },
+    )
+}
+
+fn any_lane() -> impl Strategy<Value = LaneFacts> {
+    let age = any_duration;
+    (any::<u64>(), any::<u64>(), 0_u64..3, option::of([age(), age(), age(), age()]))
+        .prop_map(|(tokens, never_observed, stale, ages)| LaneFacts { tokens, never_observed, stale, ages })
+}
+
+fn any_store() -> impl Strategy<Value = StoreFacts> {
+    let counts = any::<(u64, u64, u64)>();
+    let error = option::of(Just("connection refused".to_owned()));
+    (option::of(any::<bool>()), option::of(any_timestamp()), counts, error).prop_map(
+        |(reachable, down_since, (tokens_waiting, samples_waiting, samples_dropped), last_error)| {
+            StoreFacts { reachable, down_since, tokens_waiting, samples_waiting, samples_dropped, last_error }
+        },
+    )
+}

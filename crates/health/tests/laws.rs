@@ -1,0 +1,108 @@
+//! What holds for any facts.
+
+use proptest::prelude::*;
+use ttm_health::testing::{FakeResourceSource, any_facts, any_worsening, conformance, healthy_facts};
+use ttm_health::{Phase, Status, Thresholds, assess};
+
+proptest! {
+    #[test]
+    fn any_facts_give_a_report_and_the_same_facts_the_same_one(facts in any_facts()) {
+        let report = assess(&facts, &Thresholds::default());
+        prop_assert_eq!(&report, &assess(&facts, &Thresholds::default()));
+    }
+
+    #[test]
+    fn one_fact_that_gets_worse_never_improves_the_whole(facts in any_facts(), worsening in any_worsening()) {
+        let mut worse = facts.clone();
+        worsening.apply(&mut worse);
+        let [before, after] = [facts, worse].map(|facts| assess(&facts, &Thresholds::default()));
+        prop_assert!(after.status >= before.status, "{:?} became {:?}", before.reasons, after.reasons);
+        prop_assert!(after.live <= before.live);
+        prop_assert!(after.ready <= before.ready);
+    }
+
+    #[test]
+    fn a_part_of_healthy_facts_that_gets_worse_is_the_whole(worsening in any_worsening()) {
+        let mut facts = healthy_facts();
+        worsening.apply(&mut facts);
+        let report = assess(&facts, &Thresholds::default());
+        let parts = [
+            report.scheduler.status,
+            report.store.status,
+            report.resources.status,
+            report.apis.status,
+            report.data.status,
+        ];
+        prop_assert_eq!(Some(report.status), parts.into_iter().max());
+    }
+
+    #[test]
+    fn the_whole_is_healthy_exactly_when_every_part_is_known_and_healthy(facts in any_facts()) {
+        let report = assess(&facts, &Thresholds::default());
+        let parts = [
+            report.scheduler.status,
+            report.store.status,
+            report.resources.status,
+            report.apis.status,
+            report.data.status,
+        ];
+        prop_assert_eq!(report.status == Status::Healthy, parts.iter().all(|part| *part == Status::Healthy));
+        prop_assert_eq!(report.status == Status::Healthy, report.reasons.is_empty());
+        prop_assert_eq!(report.status == Status::Critical, parts.contains(&Status::Critical));
+    }
+
+    #[test]
+    fn what_is_unknown_is_never_healthy(facts in any_facts()) {
+        let report = assess(&facts, &Thresholds::default());
+        if facts.resources.is_none() {
+            prop_assert_eq!(report.resources.status, Status::Unknown);
+        }
+        if facts.api.calls == 0 {
+            prop_assert_ne!(report.apis.status, Status::Healthy);
+        }
+        if facts.hot.since_progress.is_none() {
+            prop_assert_ne!(report.scheduler.hot.status, Status::Healthy);
+        }
+        if facts.store.reachable.is_none() {
+            prop_assert_eq!(report.store.status, Status::Unknown);
+            prop_assert!(report.status >= Status::Unknown);
+        }
+    }
+
+    #[test]
+    fn figures_of_a_report_are_numbers(facts in any_facts()) {
+        let report = assess(&facts, &Thresholds::default());
+        let figures = [
+            report.scheduler.tokens_processed_per_minute,
+            report.scheduler.error_rate,
+            report.resources.memory_usage_mb,
+            report.resources.memory_usage_percent,
+            report.resources.cpu_usage_percent,
+            report.resources.disk_usage_percent,
+            report.apis.error_rate,
+            report.apis.cache_hit_rate,
+            report.apis.requests_per_minute,
+        ];
+        for figure in figures.into_iter().flatten() {
+            prop_assert!(figure.is_finite() && figure >= 0.0, "{figure}");
+        }
+    }
+
+    #[test]
+    fn only_a_running_process_is_ready_or_late(facts in any_facts()) {
+        let report = assess(&facts, &Thresholds::default());
+        if facts.phase != Phase::Running {
+            prop_assert!(!report.ready);
+            prop_assert!(report.live);
+        }
+        prop_assert_eq!(report.started, facts.phase != Phase::Starting);
+    }
+}
+
+#[test]
+fn the_fake_source_obeys_the_laws_of_the_port() {
+    let source = FakeResourceSource::new(healthy_facts().resources.expect("healthy facts have them"));
+    let mut check = std::pin::pin!(conformance::check(&source));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(check.as_mut().poll(&mut context).is_ready(), "the fake never waits");
+}

@@ -1,0 +1,199 @@
+//! Reports of the situations that the service gets into, starting from facts that are as they should be.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use ttm_health::testing::healthy_facts;
+use ttm_health::{BreakerState, Facts, LaneFacts, Phase, Report, ResourceSample, Status, Thresholds, assess};
+
+fn report(change: impl FnOnce(&mut Facts)) -> Report {
+    let mut facts = healthy_facts();
+    change(&mut facts);
+    assess(&facts, &Thresholds::default())
+}
+
+fn quiet(seconds: u64) -> Report {
+    report(|facts| facts.hot.since_progress = Some(Duration::from_secs(seconds)))
+}
+
+#[test]
+fn a_service_as_it_should_be_is_healthy_live_ready_and_started() {
+    let report = report(|_| {});
+    assert_eq!(report.status, Status::Healthy);
+    assert_eq!(report.reasons, Vec::<String>::new());
+    assert!(report.live && report.ready && report.started);
+}
+
+#[test]
+fn a_quiet_group_is_first_degraded_then_critical_and_at_last_takes_the_process_down() {
+    let states = [59, 60, 119, 120, 599, 600]
+        .map(|seconds| (quiet(seconds).scheduler.hot.status, quiet(seconds).live));
+    assert_eq!(
+        states,
+        [
+            (Status::Healthy, true),
+            (Status::Degraded, true),
+            (Status::Degraded, true),
+            (Status::Critical, true),
+            (Status::Critical, true),
+            (Status::Critical, false),
+        ]
+    );
+    assert_eq!(quiet(125).reasons, ["the hot group has made no progress for 2m 5s"]);
+    assert_eq!(quiet(125).scheduler.alerts, quiet(125).reasons);
+    assert!(quiet(600).ready, "a stall is for the one who restarts, not for the one who routes");
+}
+
+#[test]
+fn a_group_whose_runs_end_in_vain_is_degraded_and_never_takes_the_process_down() {
+    let report = report(|facts| {
+        facts.hot.since_progress = Some(Duration::from_hours(1));
+        facts.hot.failed = facts.hot.attempted;
+    });
+    assert_eq!((report.status, report.live), (Status::Degraded, true));
+    assert_eq!(
+        report.reasons,
+        [
+            "the hot group has made no progress for 1h, though its runs end: the API gives it nothing",
+            "the last run of the hot group could not refresh 100 of 100 tokens",
+        ]
+    );
+}
+
+#[test]
+fn a_run_that_hangs_after_failed_ones_is_still_a_stall() {
+    let report = report(|facts| {
+        facts.hot.since_progress = Some(Duration::from_hours(1));
+        facts.hot.failed = facts.hot.attempted;
+        facts.hot.last_run = facts.at.checked_sub(SignedDuration::from_mins(10)).ok();
+    });
+    assert_eq!((report.status, report.live), (Status::Critical, false));
+}
+
+#[test]
+fn a_group_that_never_began_is_late_from_the_start_of_the_process_on() {
+    let after = |seconds| {
+        report(|facts| {
+            facts.uptime = Duration::from_secs(seconds);
+            facts.hot.since_progress = None;
+            facts.hot.last_run = None;
+        })
+    };
+    assert_eq!(after(30).scheduler.hot.status, Status::Unknown);
+    assert_eq!(after(30).status, Status::Unknown);
+    assert_eq!(after(90).reasons, ["the hot group has made no progress since the start, for 1m 30s"]);
+    assert!(!after(600).live);
+}
+
+#[test]
+fn starting_and_stopping_are_not_ready_and_nothing_is_late() {
+    let starting = report(|facts| {
+        facts.phase = Phase::Starting;
+        facts.uptime = Duration::from_hours(1);
+        facts.hot.since_progress = None;
+        facts.data.hot = LaneFacts::default();
+    });
+    assert!(starting.live && !starting.ready && !starting.started);
+    assert_eq!(
+        starting.reasons,
+        ["the hot group has not made progress yet", "the hot tokens are not loaded yet"]
+    );
+    let stopping = report(|facts| {
+        facts.phase = Phase::Stopping;
+        facts.cold.since_progress = Some(Duration::from_hours(1));
+    });
+    assert!(stopping.live && !stopping.ready && stopping.started);
+}
+
+#[test]
+fn an_api_that_is_down_is_a_warning() {
+    let report = report(|facts| {
+        facts.api.breaker = Some(BreakerState::Open);
+        facts.api.errors = 125;
+        facts.api.p95_response_time = Some(Duration::from_millis(5250));
+    });
+    assert_eq!((report.status, report.apis.status), (Status::Degraded, Status::Degraded));
+    assert!(report.ready);
+    assert_eq!(
+        report.reasons,
+        [
+            "DexScreener: the circuit breaker is open",
+            "DexScreener: 25.0 % of 500 calls failed, at or above 20 %",
+            "DexScreener: 95 % of calls took up to 5s 250ms, at or above 5s",
+        ]
+    );
+}
+
+#[test]
+fn an_api_that_nobody_called_is_unknown_unless_the_breaker_is_open() {
+    let report = |breaker| {
+        report(|facts| {
+            facts.api.calls = 0;
+            facts.api.p95_response_time = None;
+            facts.api.breaker = breaker;
+        })
+    };
+    assert_eq!(report(None).apis.status, Status::Unknown);
+    assert_eq!(report(None).status, Status::Degraded, "an optional part that is unknown");
+    assert_eq!(report(Some(BreakerState::Open)).apis.status, Status::Degraded);
+}
+
+#[test]
+fn a_store_that_is_down_is_critical_and_not_ready_but_live() {
+    let report = report(|facts| {
+        facts.store.reachable = Some(false);
+        facts.store.down_since = Some(Timestamp::UNIX_EPOCH);
+        facts.store.last_error = Some("connection refused".to_owned());
+        facts.at += SignedDuration::from_secs(75);
+        facts.hot.last_run = Some(facts.at);
+    });
+    assert_eq!((report.status, report.store.status), (Status::Critical, Status::Critical));
+    assert!(report.live && !report.ready);
+    assert_eq!(report.reasons, ["the store has been down for 1m 15s (connection refused)"]);
+}
+
+#[test]
+fn resources_are_judged_against_their_limits() {
+    let with = |change: fn(&mut ResourceSample)| report(|facts| facts.resources.iter_mut().for_each(change));
+    let memory =
+        with(|sample| sample.memory_bytes = sample.memory_limit_bytes.map(|limit| limit * 9 / 10 + 1));
+    assert_eq!(memory.status, Status::Critical);
+    assert_eq!(memory.reasons, ["memory in use: 90.0 % of its limit, at or above 90 %"]);
+    assert_eq!(with(|sample| sample.cpu_percent = Some(75.0)).status, Status::Degraded);
+    assert_eq!(with(|sample| sample.disk_usage_percent = Some(95.0)).status, Status::Critical);
+    assert_eq!(with(|sample| sample.open_file_descriptors = Some(800)).status, Status::Degraded);
+    let unlimited = with(|sample| sample.memory_limit_bytes = Some(0));
+    assert_eq!(unlimited.resources.memory_usage_percent, None);
+    assert_eq!(unlimited.reasons, ["memory in use: not measured"]);
+    assert_eq!(unlimited.status, Status::Degraded);
+}
+
+#[test]
+fn one_figure_that_is_missing_leaves_the_resources_known_and_all_of_them_do_not() {
+    let one = report(|facts| facts.resources.iter_mut().for_each(|sample| sample.cpu_percent = None));
+    assert_eq!(one.resources.status, Status::Degraded);
+    let all = report(|facts| facts.resources = None);
+    assert_eq!((all.resources.status, all.status), (Status::Unknown, Status::Degraded));
+}
+
+#[test]
+fn stale_tokens_are_a_warning_with_their_number_and_the_age_of_the_oldest() {
+    let report = report(|facts| {
+        facts.data.cold.stale = 3;
+        facts.data.cold.ages = Some([10, 20, 30, 7230].map(Duration::from_secs));
+    });
+    assert_eq!((report.status, report.data.hot.status), (Status::Degraded, Status::Healthy));
+    assert_eq!(report.reasons, ["3 of 500 cold tokens are older than they may be, the oldest 2h 30s"]);
+}
+
+#[test]
+fn reasons_come_worst_first_whatever_part_they_are_of() {
+    let report = report(|facts| {
+        facts.cold.since_progress = Some(Duration::from_secs(140));
+        facts.data.hot.stale = 1;
+        facts.resources.iter_mut().for_each(|sample| sample.disk_usage_percent = Some(91.0));
+    });
+    let first: Vec<&str> =
+        report.reasons.iter().map(|reason| reason.split(' ').next().unwrap_or("")).collect();
+    assert_eq!(first, ["disk", "the", "1"]);
+}

@@ -1,0 +1,324 @@
+//! The laws of [`TokenStore`]. Each law uses mints of its own, so that all of them can share one store, whatever else is
+//! in it; they claim epochs, so they run one after the other.
+//!
+//! ```no_run
+//! # async fn open() -> Box<dyn ttm_market::TokenStore> { unimplemented!() }
+//! # async fn suite() {
+//! ttm_market::testing::conformance::token_store::check(open).await;
+//! # }
+//! ```
+
+use jiff::Timestamp;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+
+use crate::testing::token_of;
+use crate::{Added, Basis, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+
+/// Checks every law. Each call of `open` opens the same store again, as a restarted process would, without removing
+/// what is in it; the store before was dropped.
+pub async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>) {
+    what_was_acknowledged_survives_reopening(&open).await;
+    an_older_epoch_stays_fenced_after_reopening(&open).await;
+    let store = open().await;
+    let store = store.as_ref();
+    any_token_comes_back_exactly_as_saved(store).await;
+    times_are_kept_to_the_microsecond(store).await;
+    an_older_epoch_stores_nothing(store).await;
+    saving_twice_is_saving_once(store).await;
+    an_empty_save_works(store).await;
+    a_removed_token_never_comes_back(store).await;
+    a_known_token_stays_as_it_is_when_added_again(store).await;
+    an_archived_token_is_monitored_when_added_again(store).await;
+    duplicates_in_an_addition_count_once(store).await;
+    the_revision_tells_edits_and_not_saves(store).await;
+    pages_hold_every_token_once_in_the_order_of_the_mints(store).await;
+    ten_thousand_tokens_go_through_at_once(store).await;
+}
+
+/// The `number`-th mint of a law.
+fn mint(law: u8, number: u32) -> Mint {
+    let mut bytes = [0_u8; 32];
+    bytes[0] = law;
+    bytes[28..].copy_from_slice(&number.to_be_bytes());
+    // So that the law is not all that leads the order.
+    bytes[1] = number.to_le_bytes()[0];
+    Mint::from_bytes(bytes)
+}
+
+fn mints(law: u8, count: u32) -> Vec<Mint> {
+    (0..count).map(|number| mint(law, number)).collect()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("the suite's times are in range")
+}
+
+/// A state in which every field is set.
+fn generated(mint: Mint, runner: &mut TestRunner) -> Token {
+    let full = |token: &Token| {
+        token.symbol.is_some()
+            && token.score.is_some()
+            && token.below_since.is_some()
+            && token.unlisted.is_some()
+    };
+    let token = token_of(mint).prop_filter("every field is set", full);
+    token.new_tree(runner).expect("a few tries are enough").current()
+}
+
+/// Every stored token, page by page.
+async fn load_all(store: &dyn TokenStore) -> Vec<Token> {
+    let mut all: Vec<Token> = Vec::new();
+    loop {
+        let after = all.last().map(|token| token.mint);
+        let page = store.load(after, 1_000).await.expect("load answers");
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
+/// The stored tokens with these mints.
+async fn stored(store: &dyn TokenStore, mints: &[Mint]) -> Vec<Token> {
+    load_all(store).await.into_iter().filter(|token| mints.contains(&token.mint)).collect()
+}
+
+async fn add(store: &dyn TokenStore, mints: &[Mint]) -> Added {
+    store.add(mints, at(0)).await.expect("add works")
+}
+
+/// Law 1, after a restart. What a crash does to the store needs a process to kill, and is tested where there is one.
+pub async fn what_was_acknowledged_survives_reopening(open: impl AsyncFn() -> Box<dyn TokenStore>) {
+    let mints = mints(1, 3);
+    let saved = generated(mints[0], &mut TestRunner::deterministic());
+    let store = open().await;
+    let revision = {
+        let store = store.as_ref();
+        add(store, &mints).await;
+        let epoch = store.claim().await.expect("claim works");
+        store.save(epoch, std::slice::from_ref(&saved)).await.expect("save works");
+        store.remove(&mints[2..]).await.expect("remove works");
+        store.revision().await.expect("revision answers")
+    };
+    drop(store);
+    let store = open().await;
+    assert_eq!(stored(store.as_ref(), &mints).await, [saved, Token::new(mints[1], at(0))]);
+    assert_eq!(store.revision().await.expect("revision answers"), revision);
+}
+
+/// Law 3, after a restart.
+pub async fn an_older_epoch_stays_fenced_after_reopening(open: impl AsyncFn() -> Box<dyn TokenStore>) {
+    let mints = mints(2, 1);
+    let store = open().await;
+    add(store.as_ref(), &mints).await;
+    let older = store.claim().await.expect("claim works");
+    let newer = store.claim().await.expect("claim works");
+    drop(store);
+    let store = open().await;
+    let token = generated(mints[0], &mut TestRunner::deterministic());
+    let tokens = std::slice::from_ref(&token);
+    assert_fenced(store.save(older, tokens).await);
+    store.save(newer, tokens).await.expect("the newest claim holds until the next one");
+    let next = store.claim().await.expect("claim works");
+    assert!(next > newer, "{next:?} was claimed after {newer:?}");
+}
+
+fn assert_fenced(outcome: Result<(), TokenStoreError>) {
+    assert!(matches!(outcome, Err(TokenStoreError::Fenced { .. })), "expected Fenced, got {outcome:?}");
+}
+
+/// Law 1: every field, every state.
+pub async fn any_token_comes_back_exactly_as_saved(store: &dyn TokenStore) {
+    let mut runner = TestRunner::deterministic();
+    let mints = mints(3, 200);
+    add(store, &mints).await;
+    let epoch = store.claim().await.expect("claim works");
+    for _ in 0..3 {
+        let state =
+            |mint: &Mint| token_of(*mint).new_tree(&mut runner).expect("nothing is rejected").current();
+        let mut tokens: Vec<Token> = mints.iter().map(state).collect();
+        store.save(epoch, &tokens).await.expect("save works");
+        tokens.sort_by_key(|token| token.mint);
+        for (got, expected) in stored(store, &mints).await.iter().zip(&tokens) {
+            assert_eq!(got, expected);
+        }
+        assert_eq!(stored(store, &mints).await.len(), tokens.len());
+    }
+}
+
+/// Law 1.
+pub async fn times_are_kept_to_the_microsecond(store: &dyn TokenStore) {
+    let mint = mint(4, 0);
+    add(store, &[mint]).await;
+    let epoch = store.claim().await.expect("claim works");
+    let fine = Timestamp::from_nanosecond(1_700_000_000_123_456_789).expect("in range");
+    let mut token = generated(mint, &mut TestRunner::deterministic());
+    token.first_seen = fine;
+    token.below_since = Some(fine);
+    if let Some(score) = &mut token.score {
+        score.at = fine;
+        score.basis = Basis::All { listed_at: fine };
+    }
+    store.save(epoch, &[token]).await.expect("save works");
+    let got = stored(store, &[mint]).await.remove(0);
+    let scored = got.score.expect("the score was saved");
+    let Basis::All { listed_at } = scored.basis else {
+        panic!("the basis was a full list: {:?}", scored.basis)
+    };
+    for time in [got.first_seen, got.below_since.expect("it was saved"), scored.at, listed_at] {
+        let off = time.duration_since(fine).abs();
+        assert!(off < jiff::SignedDuration::from_micros(1), "{time} is {off} away from {fine}");
+    }
+}
+
+/// Laws 2 and 3.
+pub async fn an_older_epoch_stores_nothing(store: &dyn TokenStore) {
+    let mints = mints(5, 3);
+    add(store, &mints).await;
+    let before = stored(store, &mints).await;
+    let older = store.claim().await.expect("claim works");
+    let newer = store.claim().await.expect("claim works");
+    assert!(newer > older, "{newer:?} was claimed after {older:?}");
+    let mut runner = TestRunner::deterministic();
+    let tokens: Vec<Token> = mints.iter().map(|mint| generated(*mint, &mut runner)).collect();
+    assert_fenced(store.save(older, &tokens).await);
+    assert_eq!(stored(store, &mints).await, before);
+    store.save(newer, &tokens).await.expect("the newest epoch may write");
+    assert_ne!(stored(store, &mints).await, before);
+}
+
+/// Law 2: a save whose acknowledgement was lost is sent again.
+pub async fn saving_twice_is_saving_once(store: &dyn TokenStore) {
+    let mint = mint(6, 0);
+    add(store, &[mint]).await;
+    let epoch = store.claim().await.expect("claim works");
+    let token = generated(mint, &mut TestRunner::deterministic());
+    for _ in 0..2 {
+        store.save(epoch, std::slice::from_ref(&token)).await.expect("save works");
+        assert_eq!(stored(store, &[mint]).await, [token.clone()]);
+    }
+}
+
+/// Law 2, its smallest case.
+pub async fn an_empty_save_works(store: &dyn TokenStore) {
+    let epoch = store.claim().await.expect("claim works");
+    store.save(epoch, &[]).await.expect("an empty save works");
+}
+
+/// Law 4: neither a token that was removed nor one that never was appears, and those beside it are stored.
+pub async fn a_removed_token_never_comes_back(store: &dyn TokenStore) {
+    let mints = mints(7, 3);
+    add(store, &mints[..2]).await;
+    let epoch = store.claim().await.expect("claim works");
+    let removed = store.remove(&[mints[0], mints[0], mints[2]]).await.expect("remove works");
+    assert_eq!(removed, 1, "one of them was there, once");
+    let mut runner = TestRunner::deterministic();
+    let tokens: Vec<Token> = mints.iter().map(|mint| generated(*mint, &mut runner)).collect();
+    store.save(epoch, &tokens).await.expect("save works");
+    assert_eq!(stored(store, &mints).await, tokens[1..2]);
+    assert_eq!(store.remove(&mints).await.expect("remove works"), 1);
+    assert_eq!(store.remove(&mints).await.expect("remove works"), 0);
+}
+
+/// Law 5.
+pub async fn a_known_token_stays_as_it_is_when_added_again(store: &dyn TokenStore) {
+    let mints = mints(8, 2);
+    assert_eq!(add(store, &mints).await, Added { new: 2, revived: 0, known: 0 });
+    assert_eq!(
+        stored(store, &mints).await,
+        mints.iter().map(|mint| Token::new(*mint, at(0))).collect::<Vec<_>>()
+    );
+    let mut runner = TestRunner::deterministic();
+    let mut tokens: Vec<Token> = mints.iter().map(|mint| generated(*mint, &mut runner)).collect();
+    tokens[0].status = TokenStatus::Monitored;
+    tokens[1].status = TokenStatus::Active;
+    let epoch = store.claim().await.expect("claim works");
+    store.save(epoch, &tokens).await.expect("save works");
+    let added = store.add(&mints, at(99)).await.expect("add works");
+    assert_eq!(added, Added { new: 0, revived: 0, known: 2 });
+    assert_eq!(stored(store, &mints).await, tokens);
+}
+
+/// Law 5.
+pub async fn an_archived_token_is_monitored_when_added_again(store: &dyn TokenStore) {
+    let mints = mints(9, 2);
+    add(store, &mints[..1]).await;
+    let mut token = generated(mints[0], &mut TestRunner::deterministic());
+    token.status = TokenStatus::Archived;
+    let epoch = store.claim().await.expect("claim works");
+    store.save(epoch, std::slice::from_ref(&token)).await.expect("save works");
+    let before = store.revision().await.expect("revision answers");
+    let added = store.add(&mints, at(99)).await.expect("add works");
+    assert_eq!(added, Added { new: 1, revived: 1, known: 0 });
+    token.status = TokenStatus::Monitored;
+    assert_eq!(stored(store, &mints).await, [token, Token::new(mints[1], at(99))]);
+    assert_ne!(store.revision().await.expect("revision answers"), before);
+}
+
+/// Law 5.
+pub async fn duplicates_in_an_addition_count_once(store: &dyn TokenStore) {
+    let mint = mint(10, 0);
+    assert_eq!(add(store, &[mint; 3]).await, Added { new: 1, revived: 0, known: 0 });
+    assert_eq!(add(store, &[mint; 3]).await, Added { new: 0, revived: 0, known: 1 });
+    assert_eq!(add(store, &[]).await, Added { new: 0, revived: 0, known: 0 });
+    assert_eq!(stored(store, &[mint]).await.len(), 1);
+}
+
+/// Law 6.
+pub async fn the_revision_tells_edits_and_not_saves(store: &dyn TokenStore) {
+    let mint = mint(11, 0);
+    let revision = async || store.revision().await.expect("revision answers");
+    let empty = revision().await;
+    add(store, &[mint]).await;
+    let added = revision().await;
+    assert_ne!(added, empty, "a token was added");
+    let epoch = store.claim().await.expect("claim works");
+    let mut token = generated(mint, &mut TestRunner::deterministic());
+    token.status = TokenStatus::Archived;
+    store.save(epoch, &[token]).await.expect("save works");
+    assert_eq!(revision().await, added, "a save is no edit");
+    add(store, &[mint]).await;
+    let revived = revision().await;
+    assert_ne!(revived, added, "an archived token was added again");
+    store.remove(&[mint]).await.expect("remove works");
+    let removed = revision().await;
+    assert_ne!(removed, revived, "a token was removed");
+    assert_ne!(removed, added, "an edit and its reverse are two edits");
+}
+
+/// Law 7.
+pub async fn pages_hold_every_token_once_in_the_order_of_the_mints(store: &dyn TokenStore) {
+    let mut mints = mints(12, 25);
+    add(store, &mints).await;
+    let all = load_all(store).await;
+    assert!(all.is_sorted_by(|a, b| a.mint < b.mint), "ascending, none twice");
+    mints.sort_unstable();
+    let own: Vec<Mint> = all.iter().map(|token| token.mint).filter(|mint| mints.contains(mint)).collect();
+    assert_eq!(own, mints);
+    for limit in [1, 7, 25, 26] {
+        let page = store.load(Some(mints[3]), limit).await.expect("load answers");
+        let expected: Vec<&Token> = all.iter().filter(|token| token.mint > mints[3]).take(limit).collect();
+        assert_eq!(page.iter().collect::<Vec<_>>(), expected, "{limit} after the fourth");
+    }
+    store.remove(&mints[3..4]).await.expect("remove works");
+    let page = store.load(Some(mints[3]), 1).await.expect("load answers");
+    assert_eq!(page[0].mint, mints[4], "a mint that is gone is still a place in the order");
+    assert_eq!(store.load(None, 0).await.expect("load answers"), []);
+    assert_eq!(store.load(Some(Mint::from_bytes([255; 32])), 10).await.expect("load answers"), []);
+}
+
+/// Laws 1, 2 and 5, for calls that no adapter does in one statement.
+pub async fn ten_thousand_tokens_go_through_at_once(store: &dyn TokenStore) {
+    let mints = mints(13, 10_000);
+    assert_eq!(add(store, &mints).await, Added { new: 10_000, revived: 0, known: 0 });
+    let template = generated(mints[0], &mut TestRunner::deterministic());
+    let tokens: Vec<Token> = mints.iter().map(|mint| Token { mint: *mint, ..template.clone() }).collect();
+    let epoch = store.claim().await.expect("claim works");
+    store.save(epoch, &tokens).await.expect("save works");
+    let mut kept = load_all(store).await;
+    kept.retain(|token| token.mint.as_bytes()[0] == 13);
+    assert_eq!(kept.len(), tokens.len());
+    assert!(kept.iter().all(|token| *token == Token { mint: token.mint, ..template.clone() }));
+    assert_eq!(store.remove(&mints).await.expect("remove works"), 10_000);
+}

@@ -1,0 +1,84 @@
+//! The laws of [`TokenView`], checked on whatever the view holds while nobody changes it.
+
+use std::collections::BTreeSet;
+
+use crate::{Lane, Mint, TokenPage, TokenQuery, TokenRow, TokenSort, TokenStatus, TokenView};
+
+/// Checks every law. `all` are the mints that the view holds; it is worth most with tokens of every lane and status.
+pub fn check(view: &dyn TokenView, all: &BTreeSet<Mint>) {
+    let absent = (0..=u8::MAX).map(|byte| Mint::from_bytes([byte; 32])).find(|mint| !all.contains(mint));
+    for sort in [TokenSort::Score, TokenSort::Age, TokenSort::Mint] {
+        for lane in [None, Some(Lane::Hot), Some(Lane::Cold)] {
+            for status in
+                [None, Some(TokenStatus::Monitored), Some(TokenStatus::Active), Some(TokenStatus::Archived)]
+            {
+                let query = TokenQuery { limit: all.len() + 1, cursor: None, lane, status, sort };
+                let whole = view.page(&query);
+                one_page_holds_all_in_order(&whole, &query, view, all);
+                for limit in [1, 2, 7, all.len().max(1)] {
+                    pages_join_to_the_whole(view, &TokenQuery { limit, ..query.clone() }, &whole.tokens);
+                }
+                an_unknown_cursor_ends(view, &TokenQuery { cursor: absent, ..query.clone() });
+            }
+        }
+    }
+    for mint in all {
+        assert_eq!(view.get(mint).map(|row| row.mint), Some(*mint));
+    }
+    assert_eq!(absent.and_then(|mint| view.get(&mint)), None);
+}
+
+/// Law 1, on a page that is large enough for everything.
+fn one_page_holds_all_in_order(
+    page: &TokenPage,
+    query: &TokenQuery,
+    view: &dyn TokenView,
+    all: &BTreeSet<Mint>,
+) {
+    assert_eq!(page.next, None, "nothing follows a page that was not filled: {query:?}");
+    let matches = |row: &TokenRow| {
+        query.lane.is_none_or(|lane| row.lane == Some(lane))
+            && query.status.is_none_or(|status| row.status == status)
+    };
+    let expected: BTreeSet<Mint> =
+        all.iter().filter(|mint| view.get(mint).as_ref().is_some_and(matches)).copied().collect();
+    let got: BTreeSet<Mint> = page.tokens.iter().map(|row| row.mint).collect();
+    assert_eq!(got, expected, "the tokens that match {query:?}");
+    assert_eq!(page.tokens.len(), expected.len(), "none twice");
+    let in_order = |a: &TokenRow, b: &TokenRow| match query.sort {
+        TokenSort::Mint => a.mint < b.mint,
+        TokenSort::Age => (a.updated_at, a.mint) < (b.updated_at, b.mint),
+        TokenSort::Score => match (a.smoothed_score, b.smoothed_score) {
+            (Some(high), Some(low)) => high > low || (high.total_cmp(&low).is_eq() && a.mint < b.mint),
+            (None, Some(_)) => false,
+            (Some(_), None) => true,
+            (None, None) => a.mint < b.mint,
+        },
+    };
+    assert!(page.tokens.is_sorted_by(in_order), "the order of {query:?}");
+}
+
+/// Laws 1 and 2.
+fn pages_join_to_the_whole(view: &dyn TokenView, query: &TokenQuery, whole: &[TokenRow]) {
+    let mut query = query.clone();
+    let mut joined = Vec::new();
+    loop {
+        let page = view.page(&query);
+        assert!(page.tokens.len() <= query.limit, "{} rows on a page of {}", page.tokens.len(), query.limit);
+        joined.extend(page.tokens.into_iter().map(|row| row.mint));
+        assert!(joined.len() <= whole.len(), "pages of {query:?} do not end");
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(joined, whole.iter().map(|row| row.mint).collect::<Vec<_>>(), "{query:?}");
+}
+
+/// Law 3.
+fn an_unknown_cursor_ends(view: &dyn TokenView, query: &TokenQuery) {
+    if query.cursor.is_some() {
+        let page = view.page(query);
+        assert_eq!((page.tokens.len(), page.next), (0, None), "nothing follows an unknown cursor");
+    }
+}

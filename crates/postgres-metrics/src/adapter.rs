@@ -1,0 +1,75 @@
+//! The store itself: pools and transactions. It does not know when to try again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use sqlx::PgPool;
+use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+
+use crate::error::port_error;
+use crate::server::Server;
+use crate::{OpenError, schema, statement};
+
+/// One batch on its way and one that waits for the server.
+const WRITERS: u32 = 2;
+
+/// Questions to the history that are answered at the same time.
+const READERS: u32 = 4;
+
+/// The history of metrics in a database of PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct PostgresMetricStore {
+    writers: PgPool,
+    readers: PgPool,
+}
+
+impl PostgresMetricStore {
+    /// Connects to the server of this URL and brings the schema up to date.
+    ///
+    /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
+    /// come from the standard password file. A server across a network is verified unless the URL sets `sslmode`.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let server =
+            Server::parse(url).map_err(|error| OpenError::InvalidUrl { message: error.to_string() })?;
+        schema::migrate(&server).await.map_err(|error| OpenError::new(&server, &error))?;
+        Ok(Self { writers: server.pool(WRITERS), readers: server.pool(READERS) })
+    }
+
+    /// Stores a batch in one transaction.
+    async fn store(&self, samples: &[Sample]) -> Result<u64, sqlx::Error> {
+        let mut tx = self.writers.begin().await?;
+        let keys: BTreeSet<&str> = samples.iter().map(|sample| sample.series().as_str()).collect();
+        let ids = statement::series_ids(&mut tx, &keys).await?;
+        let mut rows: BTreeMap<statement::Identity, f64> = BTreeMap::new();
+        for sample in samples {
+            let id = ids.get(sample.series().as_str()).ok_or(sqlx::Error::RowNotFound)?;
+            rows.entry((*id, sample.at())).or_insert(sample.value());
+        }
+        let stored = statement::insert(&mut tx, rows).await?;
+        tx.commit().await?;
+        Ok(stored)
+    }
+}
+
+#[async_trait]
+impl MetricStore for PostgresMetricStore {
+    async fn append(&self, samples: &[Sample]) -> Result<Appended, MetricStoreError> {
+        let stored = self.store(samples).await.map_err(port_error)?;
+        Ok(Appended { stored, duplicates: samples.len() as u64 - stored })
+    }
+
+    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
+        statement::range(&self.readers, query).await.map_err(port_error)
+    }
+
+    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
+        statement::keys(&self.readers, prefix, limit).await.map_err(port_error)
+    }
+
+    fn connections(&self) -> Option<(u32, u32)> {
+        let pools = [&self.writers, &self.readers];
+        let idle = |pool: &PgPool| u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        let in_use = pools.iter().map(|pool| pool.size().saturating_sub(idle(pool))).sum();
+        Some((in_use, pools.iter().map(|pool| pool.options().get_max_connections()).sum()))
+    }
+}

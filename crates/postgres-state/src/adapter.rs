@@ -1,0 +1,149 @@
+//! The store itself: one transaction per call. It does not know when to try again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::{PgPool, Postgres, Transaction};
+use ttm_kernel::Epoch;
+use ttm_market::{Added, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+
+use crate::error::port_error;
+use crate::server::Server;
+use crate::time::Time;
+use crate::{OpenError, columns, convert, schema};
+
+/// A save, a look at the revision and a page of tokens at the same time.
+const CONNECTIONS: u32 = 3;
+
+/// The tokens in a database of PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct PostgresTokenStore {
+    pool: PgPool,
+}
+
+impl PostgresTokenStore {
+    /// Connects to the server of this URL and brings the schema up to date.
+    ///
+    /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
+    /// come from the standard password file. A server across a network is verified unless the URL sets `sslmode`.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let server =
+            Server::parse(url).map_err(|error| OpenError::InvalidUrl { message: error.to_string() })?;
+        schema::migrate(&server).await.map_err(|error| OpenError::new(&server, &error))?;
+        Ok(Self { pool: server.pool(CONNECTIONS) })
+    }
+
+    async fn next_epoch(&self) -> Result<i64, sqlx::Error> {
+        // The row is answered before its commit: only a transaction of its own tells when it is durable.
+        let mut tx = self.pool.begin().await?;
+        let epoch = sqlx::query_scalar("UPDATE writer SET epoch = epoch + 1 RETURNING epoch");
+        let epoch = epoch.fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(epoch)
+    }
+
+    /// Whether the epoch was still the writer's; nothing is stored otherwise.
+    async fn write(&self, epoch: Epoch, tokens: &[Token]) -> Result<bool, sqlx::Error> {
+        // One state a token, the last one; in order, so that two writers wait for each other and do not deadlock.
+        let latest: BTreeMap<&Mint, &Token> = tokens.iter().map(|token| (&token.mint, token)).collect();
+        let latest: Vec<&Token> = latest.into_values().collect();
+        let mut tx = self.pool.begin().await?;
+        let newest: i64 =
+            sqlx::query_scalar("SELECT epoch FROM writer FOR SHARE").fetch_one(&mut *tx).await?;
+        if i64::try_from(epoch.number()).is_ok_and(|epoch| epoch < newest) {
+            return Ok(false);
+        }
+        columns::update(&latest)?.execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn insert(&self, mints: BTreeSet<&Mint>, at: Timestamp) -> Result<Added, sqlx::Error> {
+        let mints: Vec<&[u8]> = mints.into_iter().map(|mint| mint.as_bytes().as_slice()).collect();
+        let mut tx = self.pool.begin().await?;
+        let new = sqlx::query(
+            "INSERT INTO token (mint, status, first_seen) \
+             SELECT mint, $2, $3 FROM unnest($1::bytea[]) AS mint ON CONFLICT DO NOTHING",
+        )
+        .bind(&mints)
+        .bind(TokenStatus::Monitored.as_str())
+        .bind(Time(at))
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        let revived = sqlx::query("UPDATE token SET status = $2 WHERE mint = ANY($1) AND status = $3")
+            .bind(&mints)
+            .bind(TokenStatus::Monitored.as_str())
+            .bind(TokenStatus::Archived.as_str())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        edited(tx, new + revived).await?;
+        Ok(Added { new, revived, known: mints.len() as u64 - new - revived })
+    }
+
+    async fn delete(&self, mints: &[Mint]) -> Result<u64, sqlx::Error> {
+        let mut tx = self.pool.begin().await?;
+        let removed = sqlx::query("DELETE FROM token WHERE mint = ANY($1)")
+            .bind(mints.iter().map(|mint| mint.as_bytes().as_slice()).collect::<Vec<_>>())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        edited(tx, removed).await?;
+        Ok(removed)
+    }
+
+    async fn page(&self, after: &[u8], limit: i64) -> Result<Vec<Token>, sqlx::Error> {
+        let rows = sqlx::query(convert::SELECT).bind(after).bind(limit).fetch_all(&self.pool).await?;
+        rows.iter().map(convert::token).collect()
+    }
+}
+
+/// Commits an edit of the set, and counts it when it changed something.
+async fn edited(mut tx: Transaction<'static, Postgres>, changes: u64) -> Result<(), sqlx::Error> {
+    if changes > 0 {
+        sqlx::query("UPDATE revision SET number = number + 1").execute(&mut *tx).await?;
+    }
+    tx.commit().await
+}
+
+#[async_trait]
+impl TokenStore for PostgresTokenStore {
+    async fn claim(&self) -> Result<Epoch, TokenStoreError> {
+        let epoch = self.next_epoch().await.map_err(port_error)?;
+        Ok(Epoch::new(epoch.unsigned_abs()))
+    }
+
+    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, TokenStoreError> {
+        // No mint is before the empty one.
+        let after = after.as_ref().map_or(&[][..], |mint| mint.as_bytes());
+        self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(port_error)
+    }
+
+    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError> {
+        match self.write(epoch, tokens).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(TokenStoreError::Fenced { epoch }),
+            Err(error) => Err(port_error(error)),
+        }
+    }
+
+    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, TokenStoreError> {
+        self.insert(mints.iter().collect(), at).await.map_err(port_error)
+    }
+
+    async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
+        self.delete(mints).await.map_err(port_error)
+    }
+
+    async fn revision(&self) -> Result<u64, TokenStoreError> {
+        let number = sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(&self.pool).await;
+        number.map(i64::unsigned_abs).map_err(port_error)
+    }
+
+    fn connections(&self) -> Option<(u32, u32)> {
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
+        Some((self.pool.size().saturating_sub(idle), self.pool.options().get_max_connections()))
+    }
+}

@@ -1,0 +1,38 @@
+//! The simulated stores keep the laws of their ports, like every other adapter: else the simulator would prove nothing.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_kernel::Clock;
+use ttm_market::TokenStore;
+use ttm_perf::MetricStore;
+use ttm_sim::world::{SimMetricStore, SimTokenStore};
+use ttm_sim::{Executor, FaultSchedule, SimRuntime};
+
+/// Polls a suite, which cannot move between threads as tasks can, every virtual millisecond until it is done.
+fn run<F: Future<Output = ()>>(suite: impl FnOnce(SimRuntime, Arc<FaultSchedule>) -> F) {
+    let mut executor = Executor::new(1, Timestamp::UNIX_EPOCH);
+    let mut suite = pin!(suite(executor.runtime().clone(), Arc::default()));
+    while suite.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        executor.run_until(executor.now() + Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn the_simulated_history_keeps_the_laws_of_its_port() {
+    run(async |runtime, faults| {
+        let store = SimMetricStore::new(&runtime, &faults);
+        ttm_perf::testing::conformance::check(async || Box::new(store.clone()) as Box<dyn MetricStore>).await;
+    });
+}
+
+#[test]
+fn the_simulated_table_of_tokens_keeps_the_laws_of_its_port() {
+    run(async |runtime, faults| {
+        let store = SimTokenStore::new(&[], &runtime, &faults);
+        ttm_market::testing::conformance::check(async || Box::new(store.clone()) as Box<dyn TokenStore>).await;
+    });
+}

@@ -1,0 +1,119 @@
+//! Outages that have happened to somebody, each under a few seeds; every run is done twice and must be the same twice.
+
+use std::time::Duration;
+
+use ttm_sim::{Outcome, Plan, SLOT, Swarm};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const SEEDS: std::ops::Range<u64> = 1..4;
+
+/// Runs a scenario under each seed, holds every promise against it, and hands the outcomes on.
+#[track_caller]
+fn check(lasts: Duration, faults: &str) -> Vec<Outcome> {
+    let faults = faults.parse().expect("a schedule");
+    let settings = ttm_app::config::load(None, std::iter::empty()).expect("the defaults are valid").service;
+    SEEDS
+        .map(|seed| {
+            let plan = Plan { seed, lasts, tokens: 40, faults: Clone::clone(&faults), settings: settings.clone() };
+            let outcome = plan.run_twice();
+            println!("seed {seed}: {outcome}");
+            if let Err(failure) = outcome.verdict(&plan) {
+                panic!("{failure}");
+            }
+            outcome
+        })
+        .collect()
+}
+
+#[test]
+fn a_calm_day_is_available_throughout() {
+    for outcome in check(24 * HOUR, "") {
+        assert!(outcome.availability.share() >= 0.999, "{outcome}");
+        assert!(outcome.requests.requests > 8_640, "the hot group alone asks every ten seconds");
+        assert_eq!((outcome.boots, outcome.samples.again, outcome.samples.collided), (1, 0, 0));
+    }
+}
+
+#[test]
+fn twenty_minutes_of_503_are_sat_out_and_forgotten() {
+    for outcome in check(2 * HOUR, "at 30m for 20m api-503") {
+        // What is missing is the breaker's last open period, until it looks again: ten minutes at most.
+        assert!(outcome.availability.longest_down(SLOT) <= Duration::from_secs(11 * 60), "{outcome}");
+    }
+}
+
+#[test]
+fn an_api_that_accepts_and_never_answers_stops_nothing_else() {
+    check(2 * HOUR, "at 30m for 20m api-hang");
+}
+
+#[test]
+fn an_api_that_drips_is_cut_off() {
+    check(2 * HOUR, "at 30m for 20m api-drip");
+}
+
+#[test]
+fn truncated_bodies_are_failures_and_missing_pairs_are_asked_for_again() {
+    check(2 * HOUR, "at 20m for 5m api-truncated; at 50m for 10m api-half");
+}
+
+#[test]
+fn a_429_pauses_every_caller_for_as_long_as_it_asks() {
+    check(2 * HOUR, "at 20m for 5m api-429=20s; at 50m for 5m api-429");
+}
+
+#[test]
+fn an_api_that_flaps_with_the_breakers_own_period_is_survived() {
+    let flaps: Vec<String> = (0..20).map(|i| format!("at {}s for 60s api-503", 1_200 + i * 121)).collect();
+    check(3 * HOUR, &flaps.join("; "));
+}
+
+#[test]
+fn a_store_that_is_gone_for_an_hour_costs_neither_a_sample_nor_a_slot() {
+    for outcome in check(3 * HOUR, "at 30m for 1h store-gone") {
+        assert!(outcome.availability.share() >= 0.999, "{outcome}");
+    }
+}
+
+#[test]
+fn a_store_that_hangs_or_loses_acknowledgements_still_holds_every_sample_once() {
+    for outcome in check(2 * HOUR, "at 20m for 5m store-hang; at 40m for 10m store-lost-acks; at 60m for 10m store-full") {
+        assert!(outcome.samples.again > 0, "lost acknowledgements make batches come twice: {outcome}");
+        assert!(outcome.availability.share() >= 0.99, "{outcome}");
+    }
+}
+
+#[test]
+fn a_kill_at_any_time_is_recovered_from_what_was_durable() {
+    let kills: Vec<String> = (1..30).map(|i| format!("at {}ms for 5s kill", 120_000 * i + 1_237 * i)).collect();
+    for outcome in check(2 * HOUR, &kills.join("; ")) {
+        assert_eq!(outcome.boots, 30);
+    }
+}
+
+#[test]
+fn a_stop_during_an_outage_ends_in_time() {
+    let faults = "at 20m for 10m api-hang; at 25m for 5s terminate; at 40m for 10m store-gone; at 45m for 5s terminate";
+    for outcome in check(90 * Duration::from_secs(60), faults) {
+        assert_eq!(outcome.stops, 3);
+    }
+}
+
+#[test]
+fn a_process_that_is_stopped_and_continued_picks_up_where_it_was() {
+    check(2 * HOUR, "at 20m for 90s freeze; at 40m for 1h freeze");
+}
+
+#[test]
+fn a_wall_clock_that_steps_by_a_day_moves_no_deadline() {
+    for outcome in check(2 * HOUR, "at 20m for 0s wall-step=24h123ms; at 50m for 0s wall-step=-24h456ms") {
+        assert!(outcome.availability.share() >= 0.99, "{outcome}");
+    }
+}
+
+#[test]
+fn a_line_replays_what_a_swarm_drew() {
+    use ttm_testkit::SeededEntropy;
+    let drawn = Swarm::default().draw(&SeededEntropy::stream(7, "schedule"));
+    check(HOUR, &drawn.to_string());
+}

@@ -1,0 +1,161 @@
+//! The laws of the port on a file, and what only a file can do wrong.
+
+use std::future::poll_fn;
+use std::path::Path;
+use std::pin::pin;
+use std::task::Poll;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+use tempfile::TempDir;
+use ttm_market::testing::conformance;
+use ttm_market::{Basis, Mint, ScoreState, Token, TokenStore, TokenStoreError};
+use ttm_sqlite_state::{OpenError, SqliteTokenStore};
+
+const AT: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+async fn open(folder: &TempDir) -> SqliteTokenStore {
+    SqliteTokenStore::open(folder.path().join("ttm.db")).await.expect("the store opens")
+}
+
+/// Runs a statement as somebody else would.
+async fn execute(file: &Path, statement: &'static str) {
+    let mut other = SqliteConnectOptions::new().filename(file).connect().await.expect("the file opens");
+    sqlx::query(statement).execute(&mut other).await.expect("the test's own statement is valid");
+    other.close().await.expect("the file closes");
+}
+
+fn mint(number: u8) -> Mint {
+    Mint::from_bytes([number; 32])
+}
+
+fn scored(number: u8, value: f64) -> Token {
+    let mut score =
+        ScoreState { raw: Default::default(), smoothed: Default::default(), basis: Basis::Primary, pools: 1, at: AT };
+    score.smoothed.value = value;
+    Token { score: Some(score), ..Token::new(mint(number), AT) }
+}
+
+/// Polls a future a few times and drops it.
+async fn cancelled_after<F: Future>(mut polls: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| match (future.as_mut().poll(context), polls) {
+        (Poll::Ready(output), _) => Poll::Ready(Some(output)),
+        (Poll::Pending, 0) => Poll::Ready(None),
+        (Poll::Pending, _) => {
+            polls -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_sqlite_obeys_every_law() {
+    let folder = folder();
+    conformance::token_store::check(async || Box::new(open(&folder).await) as Box<dyn TokenStore>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_that_open_a_new_file_at_once_all_work() {
+    for _ in 0..5 {
+        let folder = folder();
+        let stores = tokio::join!(open(&folder), open(&folder), open(&folder), open(&folder));
+        let all = [&stores.0, &stores.1, &stores.2, &stores.3];
+        for (number, store) in (1..).zip(all) {
+            store.add(&[mint(number)], AT).await.expect("add works");
+        }
+        assert_eq!(all[0].load(None, 10).await.expect("load answers").len(), 4);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_newer_program_is_refused_in_one_line() {
+    let folder = folder();
+    drop(open(&folder).await);
+    let file = folder.path().join("ttm.db");
+    execute(&file, "INSERT INTO _ttm_state_migrations SELECT 99, 'new', '', true, '', 0").await;
+    let error = SqliteTokenStore::open(&file).await.expect_err("it is refused");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 1, .. }), "{error:?}");
+    let line = format!("{} has schema version 99, this program knows versions up to 1: start a newer one", file.display());
+    assert_eq!(error.to_string(), line);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_cannot_be_a_store_is_told_in_one_line() {
+    let folder = folder();
+    let missing = folder.path().join("missing").join("ttm.db");
+    let error = SqliteTokenStore::open(&missing).await.expect_err("there is no folder");
+    assert!(matches!(error, OpenError::Unavailable { .. }), "{error:?}");
+    assert!(error.to_string().starts_with(&format!("cannot open {}", missing.display())), "{error}");
+
+    let text = folder.path().join("notes.txt");
+    std::fs::write(&text, "Dear diary, this is a text of more than a few bytes.\n".repeat(100)).expect("written");
+    let error = SqliteTokenStore::open(&text).await.expect_err("it is no database");
+    assert!(matches!(error, OpenError::Unusable { .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("{} is not a usable store: file is not a database", text.display()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_score_is_kept_to_the_bit() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let epoch = store.claim().await.expect("claim works");
+    store.add(&[mint(1)], AT).await.expect("add works");
+    for value in [-0.0, 0.0, 1.0, 0.1 + 0.2, f64::MAX, f64::MIN_POSITIVE, f64::from_bits(1)] {
+        store.save(epoch, &[scored(1, value)]).await.expect("save works");
+        let loaded = store.load(None, 1).await.expect("load answers").remove(0);
+        assert_eq!(loaded.smoothed_score().map(f64::to_bits), Some(value.to_bits()), "{value:e}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_is_not_finite_is_rejected_with_its_whole_batch() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let epoch = store.claim().await.expect("claim works");
+    store.add(&[mint(1), mint(2)], AT).await.expect("add works");
+    for value in [f64::NAN, f64::INFINITY] {
+        let refused = store.save(epoch, &[scored(1, 1.0), scored(2, value)]).await;
+        assert!(matches!(refused, Err(TokenStoreError::Rejected { .. })), "{refused:?}");
+    }
+    let loaded = store.load(None, 2).await.expect("load answers");
+    assert_eq!(loaded, [Token::new(mint(1), AT), Token::new(mint(2), AT)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_lost_its_tables_is_corrupt() {
+    let folder = folder();
+    let store = open(&folder).await;
+    execute(&folder.path().join("ttm.db"), "DROP TABLE token").await;
+    let refused = store.load(None, 1).await;
+    assert!(matches!(refused, Err(TokenStoreError::Corrupt { .. })), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_blocks_nobody() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let epoch = store.claim().await.expect("claim works");
+    store.add(&[mint(1), mint(2)], AT).await.expect("add works");
+    for polls in 0.. {
+        let value = polls as f64 + 1.0;
+        let saved = cancelled_after(polls, store.save(epoch, &[scored(1, value), scored(2, value)])).await;
+        // Another writer, which waits for whatever lock is left behind.
+        store.add(&[mint(3)], AT).await.expect("add works");
+        let loaded = store.load(None, 2).await.expect("load answers");
+        assert_eq!(loaded[0].smoothed_score(), loaded[1].smoothed_score(), "after {polls} polls");
+        if let Some(saved) = saved {
+            saved.expect("save works");
+            assert_eq!(loaded[0].smoothed_score(), Some(value));
+            break;
+        }
+    }
+    let (in_use, most) = store.connections().expect("it has pools");
+    assert!(in_use <= most && most == 3, "{in_use} of {most}");
+}

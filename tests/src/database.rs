@@ -1,0 +1,72 @@
+//! A database of its own on the test server, through the server's own client. Dropping it removes it.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A database that nobody else uses.
+pub struct Database {
+    server: String,
+    name: String,
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+impl Database {
+    /// Makes one on the server of `TTM_TEST_DATABASE_URL`.
+    #[expect(clippy::disallowed_methods, reason = "the test server is named by the environment")]
+    pub fn create() -> Self {
+        let server = std::env::var("TTM_TEST_DATABASE_URL")
+            .expect("TTM_TEST_DATABASE_URL is not set: run cargo xtask test, or cargo xtask services");
+        let name = format!("ttm_e2e_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let database = Self { server, name };
+        database.administer(&format!("CREATE DATABASE {}", database.name));
+        database
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        self.url_at(&self.host())
+    }
+
+    /// Its URL through another `host:port`.
+    pub fn url_at(&self, host: &str) -> String {
+        let (credentials, _, _) = self.parts();
+        format!("postgres://{credentials}{host}/{}", self.name)
+    }
+
+    /// The server's `host:port`.
+    pub fn host(&self) -> String {
+        self.parts().1.to_owned()
+    }
+
+    /// The first column of the first row, as the server prints it.
+    pub fn ask(&self, query: &str) -> String {
+        run(&self.url(), query)
+    }
+
+    fn parts(&self) -> (String, &str, &str) {
+        let rest = self.server.split_once("://").map_or(self.server.as_str(), |(_, rest)| rest);
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, "postgres"));
+        match authority.rsplit_once('@') {
+            Some((credentials, host)) => (format!("{credentials}@"), host, path),
+            None => (String::new(), authority, path),
+        }
+    }
+
+    fn administer(&self, statement: &str) {
+        run(&self.server, statement);
+    }
+}
+
+fn run(url: &str, statement: &str) -> String {
+    let output = Command::new("psql").args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement, url]).output();
+    let output = output.expect("psql comes with the server");
+    assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.administer(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+    }
+}

@@ -1,0 +1,35 @@
+//! The exchange stand-in on a runtime of its own, for programs that are told its address.
+
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use ttm_exchange_sim::{Exchange, ExchangeConfig, ExchangeHandle, Latency};
+use ttm_market::Mint;
+use ttm_tokio_runtime::TokioRuntime;
+
+/// A running exchange.
+pub struct Market {
+    exchange: ExchangeHandle,
+    _runtime: Runtime,
+}
+
+/// An exchange with this many tokens that answers at once.
+pub fn market(tokens: usize) -> Market {
+    let runtime = Runtime::new().expect("threads can be started");
+    let config = ExchangeConfig::new(7, tokens).latency(Latency::NONE);
+    let clock = Arc::new(TokioRuntime::new(runtime.handle().clone()));
+    let exchange = runtime.block_on(Exchange::start(config, clock)).expect("a loopback port is free");
+    Market { exchange, _runtime: runtime }
+}
+
+impl Market {
+    /// Where it answers.
+    pub fn base_url(&self) -> String {
+        self.exchange.base_url()
+    }
+
+    /// Its tokens.
+    pub fn mints(&self) -> Vec<Mint> {
+        self.exchange.mints().collect()
+    }
+}

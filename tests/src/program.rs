@@ -1,0 +1,108 @@
+//! A running `ttm`. Dropping it kills it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// A program under test whose log is read as it is written.
+pub struct Program {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    stdout: Option<ChildStdout>,
+    seen: Vec<String>,
+}
+
+/// What a program that ended left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it logged, or how it failed.
+    pub stderr: String,
+}
+
+/// The program, ready to be given arguments; it runs in `folder` with an environment without `TTM_` variables.
+pub fn ttm(folder: &Path) -> Command {
+    let mut command = Command::new(binary());
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env_clear();
+    command
+}
+
+/// `target/<profile>/ttm`, next to the folder of this test's own executable.
+fn binary() -> PathBuf {
+    let own = std::env::current_exe().expect("a test has an executable");
+    let profile = own.parent().and_then(Path::parent).expect("tests live in target/<profile>/deps");
+    let binary = profile.join("ttm");
+    assert!(binary.exists(), "{} is not built: run cargo xtask test, or cargo build -p ttm-app", binary.display());
+    binary
+}
+
+impl Program {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the program starts");
+        let log = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let stdout = child.stdout.take();
+        Self { child, log, stdout, seen: Vec::new() }
+    }
+
+    /// The next JSON log line for which `wanted` holds. Panics with the log when the program ends before.
+    pub fn wait_for(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let mut line = String::new();
+            let read = self.log.read_line(&mut line).expect("the log can be read");
+            assert!(read > 0, "the program ended before it said {what}:\n{}", self.seen.join(""));
+            let parsed = serde_json::from_str::<Value>(&line);
+            self.seen.push(line);
+            if let Ok(entry) = parsed
+                && wanted(&entry)
+            {
+                return entry;
+            }
+        }
+    }
+
+    /// Waits for the line with this message.
+    pub fn wait_for_message(&mut self, message: &str) -> Value {
+        self.wait_for(message, |entry| entry["message"] == message)
+    }
+
+    /// Where it answers, as its log says.
+    pub fn address(&mut self) -> SocketAddr {
+        let started = self.wait_for_message("started");
+        started["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
+        kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Reads on until it ends.
+    pub fn end(mut self) -> Outcome {
+        let mut stderr = self.seen.concat();
+        self.log.read_to_string(&mut stderr).expect("the log can be read");
+        let mut stdout = String::new();
+        if let Some(mut pipe) = self.stdout.take() {
+            pipe.read_to_string(&mut stdout).expect("stdout can be read");
+        }
+        let status = self.child.wait().expect("the process can be waited for");
+        Outcome { code: status.code(), stdout, stderr }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

@@ -1,0 +1,122 @@
+//! Bad input gets one clear line, the right exit code, and leaves nothing half done.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+
+use ttm_e2e::{Outcome, Program, ttm};
+
+const GOOD: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+    Program::start(ttm(folder).args(arguments).envs(environment.iter().copied())).end()
+}
+
+#[track_caller]
+fn check(outcome: &Outcome, code: i32, line: &str) {
+    assert_eq!(outcome.code, Some(code), "{outcome:?}");
+    assert_eq!(outcome.stderr, format!("error: {line}\n"), "{outcome:?}");
+}
+
+#[test]
+fn an_invalid_mint_is_named_with_its_reason_and_nothing_is_stored() {
+    let folder = folder();
+    let outcome = run(folder.path(), &["tokens", "add", GOOD, "So1"], &[]);
+    check(&outcome, 1, "\"So1\" is no mint: 3 characters, expected 32 to 44 of base58");
+    assert!(!folder.path().join("ttm-data").exists());
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_line_and_the_key_that_was_meant() {
+    let folder = folder();
+    fs::write(folder.path().join("ttm.toml"), "[scheduler]\nhot_intervall = \"5s\"\n").expect("written");
+    for arguments in [["run", "--config", "ttm.toml"], ["--config", "ttm.toml", "run"]] {
+        let outcome = run(folder.path(), &arguments, &[]);
+        check(
+            &outcome,
+            78,
+            "ttm.toml:2: unknown key scheduler.hot_intervall; did you mean scheduler.hot_interval?",
+        );
+    }
+}
+
+#[test]
+fn a_bad_duration_is_told_with_what_was_expected() {
+    let folder = folder();
+    let outcome = run(folder.path(), &["run"], &[("TTM_SCHEDULER__HOT_INTERVAL", "soon")]);
+    check(
+        &outcome,
+        78,
+        "TTM_SCHEDULER__HOT_INTERVAL: scheduler.hot_interval is \"soon\", expected a duration such as 30s or 5m",
+    );
+}
+
+#[test]
+fn a_config_that_is_not_there_is_a_config_error() {
+    let outcome = run(folder().path(), &["config", "check", "--config", "none.toml"], &[]);
+    assert_eq!(outcome.code, Some(78));
+    assert!(outcome.stderr.starts_with("error: none.toml: cannot be read: "), "{outcome:?}");
+}
+
+#[test]
+fn a_port_in_use_is_named_and_nothing_is_touched() {
+    let folder = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let outcome = run(folder.path(), &["run"], &[("TTM_API__LISTEN", &address)]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    assert!(outcome.stderr.contains(&address) && outcome.stderr.contains("in use"), "{outcome:?}");
+    assert!(!folder.path().join("ttm-data").exists());
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_written_is_named() {
+    // Not even root can write here.
+    let store = ("TTM_STORE__URL", "sqlite:///proc/ttm/ttm.db");
+    let outcome = run(folder().path(), &["run"], &[store, ("TTM_API__LISTEN", "127.0.0.1:0")]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    assert!(outcome.stderr.starts_with("error: sqlite:///proc/ttm/ttm.db: "), "{outcome:?}");
+}
+
+#[test]
+fn a_store_that_cannot_be_reached_at_the_start_is_named_without_its_password() {
+    // Port 1 answers nowhere.
+    let store = ("TTM_STORE__URL", "postgres://ttm:hunter2@127.0.0.1:1/ttm");
+    let outcome = run(folder().path(), &["run"], &[store, ("TTM_API__LISTEN", "127.0.0.1:0")]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    assert!(outcome.stderr.contains("127.0.0.1:1"), "{outcome:?}");
+    assert!(!outcome.stderr.contains("hunter2"), "{outcome:?}");
+}
+
+#[test]
+fn one_bad_line_in_ten_thousand_is_named_and_nothing_is_imported() {
+    let folder = folder();
+    let mut text = String::new();
+    for number in 0..10_000_u32 {
+        let mut bytes = [7; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        let mint = ttm_market::Mint::from_bytes(bytes);
+        let line = if number == 5_000 { "l1l1l1".repeat(7) } else { mint.to_string() };
+        writeln!(text, "{line}").expect("a string");
+    }
+    fs::write(folder.path().join("mints.txt"), text).expect("written");
+    let outcome = run(folder.path(), &["tokens", "import", "mints.txt"], &[]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    let lines: Vec<&str> = outcome.stderr.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "error: mints.txt:5001: \"l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1\" is no mint: 'l' at position 1 is not base58",
+            "error: mints.txt: 1 bad line; nothing was imported",
+        ]
+    );
+    assert!(!folder.path().join("ttm-data").exists());
+}

@@ -1,0 +1,156 @@
+//! The real program against the exchange stand-in: it scores, survives, and stops in order.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use ttm_e2e::{Database, Market, Program, Proxy, get, market, ttm};
+
+const TOKENS: usize = 40;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// A service that runs every second against `market`.
+fn service(folder: &Path, market: &Market, store: &str) -> Command {
+    let mut command = ttm(folder);
+    command.args(["run", "--log", "info"]).envs([
+        ("TTM_API__LISTEN", "127.0.0.1:0"),
+        ("TTM_DEXSCREENER__BASE_URL", &market.base_url()),
+        ("TTM_SCHEDULER__HOT_INTERVAL", "1s"),
+        ("TTM_SCHEDULER__COLD_INTERVAL", "1s"),
+        ("TTM_STORE__URL", store),
+    ]);
+    command
+}
+
+fn import(folder: &Path, market: &Market, store: &str) {
+    let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
+    std::fs::write(folder.join("mints.txt"), mints.join("\n")).expect("written");
+    let outcome =
+        Program::start(ttm(folder).args(["tokens", "import", "mints.txt"]).env("TTM_STORE__URL", store)).end();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!(outcome.stdout, format!("{TOKENS} added, 0 taken out of the archive, 0 known already\n"));
+}
+
+fn scored(entry: &Value) -> bool {
+    entry["message"] == "run ended" && entry["processed"].as_u64() > Some(0)
+}
+
+/// Tokens with a score, as the API gives them.
+fn scores(address: SocketAddr) -> Vec<Value> {
+    let page = get(address, "/api/v1/tokens?limit=1000").json();
+    let tokens = page["tokens"].as_array().expect("a list").clone();
+    tokens.into_iter().filter(|token| token["score"].is_number()).collect()
+}
+
+/// Scores, is killed, starts again with what it had, and stops in order.
+fn scores_survive_a_kill(store: &str, folder: &Path) {
+    let market = market(TOKENS);
+    import(folder, &market, store);
+    let mut first = Program::start(&mut service(folder, &market, store));
+    let address = first.address();
+    first.wait_for("a run that scored", scored);
+    assert_eq!(get(address, "/health/ready").status, 200);
+    assert_eq!(get(address, "/health/startup").status, 200);
+    assert!(get(address, "/metrics").body.contains("ttm_tokens_scored_total"));
+    // A run of a second later: what the first one found was written in between.
+    for _ in 0..4 {
+        first.wait_for("another run", scored);
+    }
+    let before = scores(address).len();
+    assert!(before > TOKENS / 2, "{before} of {TOKENS} have a score");
+    first.signal(Signal::KILL);
+    drop(first);
+
+    // Nothing answers behind this address: every score that is there was stored.
+    let mut second = service(folder, &market, store);
+    let mut second = Program::start(second.env("TTM_DEXSCREENER__BASE_URL", "http://127.0.0.1:1"));
+    let address = second.address();
+    let after = scores(address);
+    assert!(after.len() > TOKENS / 2, "{} of {before} scores survived", after.len());
+    assert!(after.iter().all(|token| token["components"]["tx_accel"].is_number()), "{after:?}");
+    second.signal(Signal::TERM);
+    let outcome = second.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("stopping: no more runs start"), "{}", outcome.stderr);
+}
+
+#[test]
+fn on_sqlite_scores_survive_a_kill_and_a_stop_is_in_order() {
+    let folder = folder();
+    scores_survive_a_kill("sqlite://ttm-data/ttm.db", folder.path());
+}
+
+#[test]
+fn on_postgres_scores_survive_a_kill_and_a_stop_is_in_order() {
+    let database = Database::create();
+    scores_survive_a_kill(&database.url(), folder().path());
+}
+
+#[test]
+fn a_store_that_is_lost_does_not_stop_scoring_and_loses_nothing_when_it_is_back() {
+    let database = Database::create();
+    let proxy = Proxy::to(database.host());
+    let store = database.url_at(&proxy.address().to_string());
+    let (folder, market) = (folder(), market(TOKENS));
+    import(folder.path(), &market, &store);
+    let mut program = Program::start(&mut service(folder.path(), &market, &store));
+    let address = program.address();
+    program.wait_for("a run that scored", scored);
+    proxy.cut();
+    program.wait_for_message("the store does not answer; scoring goes on and keeps what is to be stored");
+    for _ in 0..4 {
+        program.wait_for("a run that scored without a store", scored);
+    }
+    assert_eq!(get(address, "/health/ready").status, 503);
+    assert_eq!(get(address, "/health/live").status, 200);
+    proxy.mend();
+    program.wait_for_message("the store answers again");
+    program.signal(Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let gaps = database.ask(
+        "SELECT count(*) FROM sample JOIN series USING (series_id) WHERE key LIKE 'run.attempted%' \
+         AND ts > now() - interval '1 hour'",
+    );
+    assert!(gaps.parse::<u32>().expect("a count") >= 5, "{gaps} runs are in the history");
+}
+
+#[test]
+fn tokens_that_are_added_to_a_running_service_are_scored() {
+    let (folder, market) = (folder(), market(TOKENS));
+    let store = "sqlite://ttm-data/ttm.db";
+    let mut program = Program::start(&mut service(folder.path(), &market, store));
+    let address = program.address();
+    assert!(scores(address).is_empty());
+    import(folder.path(), &market, store);
+    program.wait_for_message("the set of tokens was edited");
+    program.wait_for("a run that scored", scored);
+    assert!(!scores(address).is_empty());
+}
+
+#[test]
+fn the_demo_scores_without_network_database_or_config_and_ends_when_asked() {
+    let folder = folder();
+    let mut demo = Program::start(ttm(folder.path()).args(["demo", "--listen", "127.0.0.1:0", "--log", "info"]));
+    let address = demo.address();
+    demo.wait_for("a run that scored", scored);
+    let status = Program::start(ttm(folder.path()).args(["status", "--url", &format!("http://{address}")])).end();
+    assert!(matches!(status.code, Some(0 | 1)), "{status:?}");
+    assert!(status.stdout.contains("breaker closed"), "{status:?}");
+    demo.signal(Signal::INT);
+    let outcome = demo.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("600 tokens of a made-up market"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_status_without_a_service_says_so_and_ends_with_two() {
+    let status = Program::start(ttm(folder().path()).args(["status", "--url", "http://127.0.0.1:1"])).end();
+    assert_eq!(status.code, Some(2), "{status:?}");
+    assert_eq!(status.stderr, "error: http://127.0.0.1:1: no answer; is the service running?\n");
+}
