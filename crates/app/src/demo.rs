@@ -21,7 +21,7 @@ const TOKENS: usize = 600;
 /// Any; the same market at every demo makes two of them comparable.
 const SEED: u64 = 2026;
 const OUTAGE: Fault =
-    Fault { from: Duration::from_secs(60), lasts: Duration::from_secs(30), kind: FaultKind::Unavailable };
+    Fault { from: Duration::from_mins(1), lasts: Duration::from_secs(30), kind: FaultKind::Unavailable };
 /// Shorter than in production, so that one sees the breaker close again before one's coffee is cold.
 const RECOVERY: &str = "15s";
 const SHOW_EVERY: Duration = Duration::from_secs(10);

@@ -47,6 +47,10 @@ fn describe() {
     counter!("ttm_runs_total", "Runs of the groups, by how they ended.");
     histogram!("ttm_run_seconds", "Time of a run, by group.");
     counter!("ttm_tokens_scored_total", "Scores computed.");
+    counter!("ttm_observations_missing_total", "Tokens found neither in a batch nor singly.");
+    counter!("ttm_numbers_unusable_total", "Numbers of pools that were negative or not finite.");
+    counter!("ttm_batches_suspicious_total", "Batches of many mints that came back without a pair.");
+    counter!("ttm_pairs_skipped_total", "Pairs that were left out, by reason.");
     gauge!("ttm_tokens", "Listed tokens, by lane.");
     gauge!("ttm_tokens_stale", "Tokens older than their lane allows, by lane.");
     gauge!("ttm_token_age_p95_seconds", "Age of the data, by lane.");

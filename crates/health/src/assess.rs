@@ -25,7 +25,7 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
     let mut findings = scheduler.findings;
     findings.extend(of_store);
     for optional in [of_resources, of_apis, of_data] {
-        findings.extend(optional.as_optional());
+        findings.extend(optional.into_optional());
     }
     Report {
         at: facts.at,

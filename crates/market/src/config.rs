@@ -165,7 +165,7 @@ mod tests {
             list_max_age: Duration::MAX,
             hot_stale_after: Duration::ZERO,
             cold_stale_after: Duration::ZERO,
-            unlisted_backoff: Duration::from_secs(60),
+            unlisted_backoff: Duration::from_mins(1),
             unlisted_max_backoff: Duration::from_secs(59),
         };
         let errors = MarketConfig::try_new(bad).expect_err("almost everything is wrong");

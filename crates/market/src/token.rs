@@ -136,7 +136,8 @@ pub struct Token {
     pub first_seen: Timestamp,
     /// The newest score.
     pub score: Option<ScoreState>,
-    /// Since when its pools hold less than the minimum liquidity.
+    /// Since when its pools were seen to hold less than the minimum liquidity; moved on by the time in which nobody
+    /// could tell, and cleared when it is archived.
     pub below_since: Option<Timestamp>,
     /// Set while the API does not know it.
     pub unlisted: Option<Unlisted>,

@@ -1,19 +1,153 @@
-//! The laws of the port, on a server.
+//! The laws of the port on a server, and what only a server can do wrong.
 
 mod database;
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
 use database::Database;
-use ttm_perf::MetricStore;
+use jiff::Timestamp;
 use ttm_perf::testing::conformance;
-use ttm_postgres_metrics::PostgresMetricStore;
+use ttm_perf::{Aggregate, MetricStore, MetricStoreError, RangeQuery, Sample, SeriesKey};
+use ttm_postgres_metrics::{OpenError, PostgresMetricStore};
+
+async fn open(database: &Database) -> PostgresMetricStore {
+    PostgresMetricStore::open(database.url()).await.expect("the store opens")
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("in range")
+}
+
+fn key(number: usize) -> SeriesKey {
+    format!("test.s{number}").parse().expect("valid")
+}
+
+/// One sample a second.
+fn batch(series: &SeriesKey, samples: i64) -> Vec<Sample> {
+    (0..samples).map(|second| Sample::try_new(series.clone(), at(second), 1.0).expect("finite")).collect()
+}
+
+async fn count(store: &dyn MetricStore, series: &SeriesKey) -> u64 {
+    let minute = Duration::from_mins(1);
+    let query =
+        RangeQuery::try_new(series.clone(), at(0), at(86_400), minute, Aggregate::Count).expect("valid");
+    store.range(&query).await.expect("range answers").iter().map(|point| point.count).sum()
+}
+
+/// Polls a future a few times and drops it.
+async fn cancelled_after<F: Future>(mut polls: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| match (future.as_mut().poll(context), polls) {
+        (Poll::Ready(output), _) => Poll::Ready(Some(output)),
+        (Poll::Pending, 0) => Poll::Ready(None),
+        (Poll::Pending, _) => {
+            polls -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_of_postgres_obeys_every_law() {
     let database = Database::new("metrics_conformance").await;
-    conformance::check(async || {
-        Box::new(PostgresMetricStore::open(database.url()).await.expect("the store opens"))
-            as Box<dyn MetricStore>
-    })
-    .await;
+    conformance::check(async || Box::new(open(&database).await) as Box<dyn MetricStore>).await;
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_that_migrate_and_write_at_once_all_work() {
+    let database = Database::new("metrics_four").await;
+    let stores = tokio::join!(open(&database), open(&database), open(&database), open(&database));
+    let (one, other) = (key(1), key(2));
+    // The same new series in opposite orders: no deadlock, and no sample twice.
+    let forth = [batch(&one, 500), batch(&other, 500)].concat();
+    let back: Vec<Sample> = forth.iter().rev().cloned().collect();
+    let appended = tokio::join!(
+        stores.0.append(&forth),
+        stores.1.append(&back),
+        stores.2.append(&forth),
+        stores.3.append(&back)
+    );
+    let appended = [appended.0, appended.1, appended.2, appended.3];
+    let new: u64 = appended.into_iter().map(|appended| appended.expect("append works").stored).sum();
+    assert_eq!(new, 1_000);
+    assert_eq!((count(&stores.0, &one).await, count(&stores.3, &other).await), (500, 500));
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_program_is_refused_in_one_line() {
+    let database = Database::new("metrics_newer").await;
+    drop(open(&database).await);
+    database
+        .execute("INSERT INTO $schema._ttm_metrics_migrations VALUES (99, 'new', now(), true, '', 0)")
+        .await;
+    let error = PostgresMetricStore::open(database.url()).await.expect_err("it is refused");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 1, .. }), "{error:?}");
+    let line = error.to_string();
+    let end = " has schema version 99, this program knows versions up to 1: start a newer one";
+    assert!(line.starts_with("PostgreSQL at ") && line.ends_with(end) && !line.contains('\n'), "{line}");
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_be_used_is_named_without_its_password() {
+    let url = "postgres://ann:s3cret@localhost/ttm?host=/nowhere&port=77";
+    let error = PostgresMetricStore::open(url).await.expect_err("there is no such server");
+    assert!(error.to_string().starts_with("cannot connect to PostgreSQL at /nowhere:77/ttm: "), "{error}");
+    assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_postgres_does_not_have_is_rejected_with_its_whole_batch() {
+    let database = Database::new("metrics_ancient").await;
+    let store = open(&database).await;
+    let mut samples = batch(&key(1), 2);
+    samples.push(Sample::try_new(key(1), Timestamp::MIN, 1.0).expect("finite"));
+    let refused = store.append(&samples).await;
+    assert!(matches!(refused, Err(MetricStoreError::Rejected { .. })), "{refused:?}");
+    assert_eq!(count(&store, &key(1)).await, 0);
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_locked_or_gone_is_told_apart() {
+    let database = Database::new("metrics_locked").await;
+    let store = open(&database).await;
+    let samples = batch(&key(1), 1);
+    let lock = database.begin_with("LOCK TABLE $schema.sample").await;
+    let locked = store.append(&samples).await;
+    lock.rollback().await.expect("the lock is given back");
+    assert!(matches!(locked, Err(MetricStoreError::Transient { .. })), "{locked:?}");
+    assert_eq!(store.append(&samples).await.expect("append works").stored, 1);
+    database.execute("DROP TABLE $schema.sample").await;
+    let gone = store.append(&samples).await;
+    assert!(matches!(gone, Err(MetricStoreError::Corrupt { .. })), "{gone:?}");
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_dropped_anywhere_is_stored_whole_or_not_at_all_and_leaves_no_transaction() {
+    let database = Database::new("metrics_dropped").await;
+    let store = open(&database).await;
+    for polls in 0.. {
+        let series = key(polls);
+        let appended = cancelled_after(polls, store.append(&batch(&series, 300))).await;
+        // Waits for whatever lock is left behind on the series that both name.
+        store.append(&batch(&series, 1)).await.expect("append works");
+        let stored = count(&store, &series).await;
+        assert!(stored == 1 || stored == 300, "{stored} after {polls} polls");
+        if let Some(appended) = appended {
+            assert_eq!(appended.expect("append works").stored, 300);
+            break;
+        }
+    }
+    assert!(database.has_no_open_transaction().await);
+    let (in_use, most) = store.connections().expect("it has pools");
+    assert!(in_use <= most && most == 6, "{in_use} of {most}");
     database.drop_schema().await;
 }

@@ -3,7 +3,7 @@
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use ttm_market::{Basis, Components, ScoreState, Token};
+use ttm_market::{Basis, ScoreState, Token};
 
 use crate::time::Time;
 
@@ -63,8 +63,17 @@ pub(crate) fn update<'a>(tokens: &[&'a Token]) -> Result<Statement<'a>, sqlx::Er
 
 /// The numbers of a score, in the order of the columns.
 fn numbers(score: &ScoreState) -> [f64; NUMBERS] {
-    let parts = |c: &Components, value: f64| [c.tx_accel, c.vol_momentum, c.freshness, c.orderflow, value];
-    let [a, b, c, d, e] = parts(&score.raw.components, score.raw.value);
-    let [f, g, h, i, j] = parts(&score.smoothed.components, score.smoothed.value);
-    [a, b, c, d, e, f, g, h, i, j]
+    let (raw, smoothed) = (&score.raw.components, &score.smoothed.components);
+    [
+        raw.tx_accel,
+        raw.vol_momentum,
+        raw.freshness,
+        raw.orderflow,
+        score.raw.value,
+        smoothed.tx_accel,
+        smoothed.vol_momentum,
+        smoothed.freshness,
+        smoothed.orderflow,
+        score.smoothed.value,
+    ]
 }

@@ -1,15 +1,144 @@
-//! The laws of the port, on a file.
+//! The laws of the port on a file, and what only a file can do wrong.
 
-use ttm_perf::MetricStore;
+use std::future::poll_fn;
+use std::path::Path;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+use tempfile::TempDir;
 use ttm_perf::testing::conformance;
-use ttm_sqlite_metrics::SqliteMetricStore;
+use ttm_perf::{Aggregate, MetricStore, MetricStoreError, RangeQuery, Sample, SeriesKey};
+use ttm_sqlite_metrics::{OpenError, SqliteMetricStore};
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+async fn open(folder: &TempDir) -> SqliteMetricStore {
+    SqliteMetricStore::open(folder.path().join("ttm.db")).await.expect("the store opens")
+}
+
+/// Runs a statement as somebody else would.
+async fn execute(file: &Path, statement: &'static str) {
+    let mut other = SqliteConnectOptions::new().filename(file).connect().await.expect("the file opens");
+    sqlx::query(statement).execute(&mut other).await.expect("the test's own statement is valid");
+    other.close().await.expect("the file closes");
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("in range")
+}
+
+fn key(number: usize) -> SeriesKey {
+    format!("test.s{number}").parse().expect("valid")
+}
+
+/// One sample a second.
+fn batch(series: &SeriesKey, samples: i64) -> Vec<Sample> {
+    (0..samples).map(|second| Sample::try_new(series.clone(), at(second), 1.0).expect("finite")).collect()
+}
+
+async fn count(store: &dyn MetricStore, series: &SeriesKey) -> u64 {
+    let minute = Duration::from_mins(1);
+    let query =
+        RangeQuery::try_new(series.clone(), at(0), at(86_400), minute, Aggregate::Count).expect("valid");
+    store.range(&query).await.expect("range answers").iter().map(|point| point.count).sum()
+}
+
+/// Polls a future a few times and drops it.
+async fn cancelled_after<F: Future>(mut polls: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| match (future.as_mut().poll(context), polls) {
+        (Poll::Ready(output), _) => Poll::Ready(Some(output)),
+        (Poll::Pending, 0) => Poll::Ready(None),
+        (Poll::Pending, _) => {
+            polls -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_sqlite_obeys_every_law() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder();
+    conformance::check(async || Box::new(open(&folder).await) as Box<dyn MetricStore>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_that_open_a_new_file_at_once_all_work() {
+    for _ in 0..5 {
+        let folder = folder();
+        let stores = tokio::join!(open(&folder), open(&folder), open(&folder), open(&folder));
+        let series = key(1);
+        for store in [&stores.0, &stores.1, &stores.2, &stores.3] {
+            store.append(&batch(&series, 3)).await.expect("append works");
+            assert_eq!(count(store, &series).await, 3);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_newer_program_is_refused_in_one_line() {
+    let folder = folder();
+    drop(open(&folder).await);
     let file = folder.path().join("ttm.db");
-    conformance::check(async || {
-        Box::new(SqliteMetricStore::open(&file).await.expect("the store opens")) as Box<dyn MetricStore>
-    })
-    .await;
+    execute(&file, "INSERT INTO _ttm_metrics_migrations SELECT 99, 'new', '', true, '', 0").await;
+    let error = SqliteMetricStore::open(&file).await.expect_err("it is refused");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 1, .. }), "{error:?}");
+    let line = format!(
+        "{} has schema version 99, this program knows versions up to 1: start a newer one",
+        file.display()
+    );
+    assert_eq!(error.to_string(), line);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_cannot_be_a_store_is_told_in_one_line() {
+    let folder = folder();
+    let missing = folder.path().join("missing").join("ttm.db");
+    let error = SqliteMetricStore::open(&missing).await.expect_err("there is no folder");
+    assert!(error.to_string().starts_with(&format!("cannot open {}", missing.display())), "{error}");
+
+    let text = folder.path().join("notes.txt");
+    std::fs::write(&text, "Dear diary, this is a text of more than a few bytes.\n".repeat(100))
+        .expect("written");
+    let error = SqliteMetricStore::open(&text).await.expect_err("it is no database");
+    assert_eq!(
+        error.to_string(),
+        format!("{} is not a usable store: file is not a database", text.display())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_lost_its_tables_is_corrupt() {
+    let folder = folder();
+    let store = open(&folder).await;
+    execute(&folder.path().join("ttm.db"), "DROP TABLE sample").await;
+    let refused = store.append(&batch(&key(1), 1)).await;
+    assert!(matches!(refused, Err(MetricStoreError::Corrupt { .. })), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_dropped_anywhere_is_stored_whole_or_not_at_all_and_blocks_nobody() {
+    let folder = folder();
+    let store = open(&folder).await;
+    for polls in 0.. {
+        let series = key(polls);
+        let appended = cancelled_after(polls, store.append(&batch(&series, 300))).await;
+        // Another batch, which waits for whatever lock is left behind.
+        store.append(&batch(&key(1_000_000), 1)).await.expect("append works");
+        let stored = count(&store, &series).await;
+        assert!(stored == 0 || stored == 300, "{stored} after {polls} polls");
+        if let Some(appended) = appended {
+            assert_eq!(appended.expect("append works").stored, 300);
+            break;
+        }
+    }
+    let (in_use, most) = store.connections().expect("it has pools");
+    assert!(in_use <= most && most == 5, "{in_use} of {most}");
 }

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use ttm_market::testing::conformance;
-use ttm_market::{Basis, Mint, ScoreState, Token, TokenStore, TokenStoreError};
+use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore, TokenStoreError};
 use ttm_sqlite_state::{OpenError, SqliteTokenStore};
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
@@ -35,9 +35,8 @@ fn mint(number: u8) -> Mint {
 }
 
 fn scored(number: u8, value: f64) -> Token {
-    let mut score =
-        ScoreState { raw: Default::default(), smoothed: Default::default(), basis: Basis::Primary, pools: 1, at: AT };
-    score.smoothed.value = value;
+    let smoothed = Smoothed { value, ..Smoothed::default() };
+    let score = ScoreState { raw: Score::default(), smoothed, basis: Basis::Primary, pools: 1, at: AT };
     Token { score: Some(score), ..Token::new(mint(number), AT) }
 }
 
@@ -82,7 +81,10 @@ async fn a_file_of_a_newer_program_is_refused_in_one_line() {
     execute(&file, "INSERT INTO _ttm_state_migrations SELECT 99, 'new', '', true, '', 0").await;
     let error = SqliteTokenStore::open(&file).await.expect_err("it is refused");
     assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 1, .. }), "{error:?}");
-    let line = format!("{} has schema version 99, this program knows versions up to 1: start a newer one", file.display());
+    let line = format!(
+        "{} has schema version 99, this program knows versions up to 1: start a newer one",
+        file.display()
+    );
     assert_eq!(error.to_string(), line);
 }
 
@@ -95,10 +97,14 @@ async fn a_path_that_cannot_be_a_store_is_told_in_one_line() {
     assert!(error.to_string().starts_with(&format!("cannot open {}", missing.display())), "{error}");
 
     let text = folder.path().join("notes.txt");
-    std::fs::write(&text, "Dear diary, this is a text of more than a few bytes.\n".repeat(100)).expect("written");
+    std::fs::write(&text, "Dear diary, this is a text of more than a few bytes.\n".repeat(100))
+        .expect("written");
     let error = SqliteTokenStore::open(&text).await.expect_err("it is no database");
     assert!(matches!(error, OpenError::Unusable { .. }), "{error:?}");
-    assert_eq!(error.to_string(), format!("{} is not a usable store: file is not a database", text.display()));
+    assert_eq!(
+        error.to_string(),
+        format!("{} is not a usable store: file is not a database", text.display())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,7 +143,7 @@ pub const KEYS: &[Key] = &[
     key("scheduler.cold_interval", Kind::Duration, "45s", "How often the cold group runs."),
     key(
         "dexscreener.base_url",
-        Kind::Text("an http or https URL without a path"),
+        Kind::Text("an http or https URL such as https://api.dexscreener.com"),
         "https://api.dexscreener.com",
         "The API.",
     ),

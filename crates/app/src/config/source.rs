@@ -53,8 +53,7 @@ impl Values {
     pub fn read_toml(&mut self, path: &Path, text: &str, errors: &mut Vec<ConfigError>) {
         let place = |offset: Option<usize>| Origin::File {
             path: path.to_path_buf(),
-            line: offset
-                .map(|at| text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1),
+            line: offset.map(|at| text.get(..at).unwrap_or(text).matches('\n').count() + 1),
         };
         match DeTable::parse(text) {
             Ok(table) => self.read_table("", table.get_ref(), &place, errors),
@@ -84,7 +83,7 @@ impl Values {
             let origin = place(Some(name.span().start));
             match (Key::find(&full), value.get_ref()) {
                 (None, DeValue::Table(inner)) if is_section(&full) => {
-                    self.read_table(&full, inner, place, errors)
+                    self.read_table(&full, inner, place, errors);
                 }
                 (None, _) => errors.push(unknown(origin, &full)),
                 (Some(key), value) => match as_text(key.kind, value) {

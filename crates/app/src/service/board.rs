@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ttm_health::{HealthView, LaneFacts, Phase, Report, ResourceSample, StoreFacts};
-use ttm_kernel::{Clock, Moment, Runtime};
+use ttm_kernel::{Moment, Runtime};
 use ttm_market::{Lane, MarketConfig, Mint, Token, TokenPage, TokenQuery, TokenRow, TokenView, row};
 use ttm_perf::{CallSummary, CallWindow};
 use ttm_schedule::{Group, GroupStatus};
@@ -170,9 +170,9 @@ impl Board {
         }
         ages.sort_unstable();
         facts.ages = ages.last().map(|oldest| {
-            let rank =
-                |share: f64| ages[((ages.len() as f64 * share).ceil() as usize).clamp(1, ages.len()) - 1];
-            [rank(0.5), rank(0.95), rank(0.99), *oldest]
+            // Nearest rank.
+            let rank = |percent: usize| ages[(ages.len() * percent).div_ceil(100).max(1) - 1];
+            [rank(50), rank(95), rank(99), *oldest]
         });
         facts
     }
@@ -198,7 +198,7 @@ impl TokenView for Board {
     }
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 const fn slot(group: Group) -> usize {
     match group {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_breaker::{Breaker, State};
-use ttm_health::{ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, Phase, Thresholds, assess};
+use ttm_health::{ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, Phase, Status, Thresholds, assess};
 use ttm_kernel::{Moment, Runtime, within};
 use ttm_market::{Lane, TokenStatus};
 use ttm_perf::Sample;
@@ -20,8 +20,8 @@ use super::shutdown::Shutdown;
 use crate::ports::Ports;
 
 /// Rates and percentiles of the API look back this far.
-const API_WINDOW: Duration = Duration::from_secs(300);
-const MINUTE: Duration = Duration::from_secs(60);
+const API_WINDOW: Duration = Duration::from_mins(5);
+const MINUTE: Duration = Duration::from_mins(1);
 /// Measuring a process reads a few files; longer than this and it does not answer.
 const RESOURCE_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -83,12 +83,15 @@ impl Monitor {
                 metrics::gauge!("ttm_token_age_p95_seconds", "lane" => lane).set(p95.as_secs_f64());
             }
         }
-        metrics::gauge!("ttm_health", "status" => report.status.as_str()).set(1.0);
-        for word in ["healthy", "degraded", "critical", "unknown"]
-            .into_iter()
-            .filter(|w| *w != report.status.as_str())
-        {
-            metrics::gauge!("ttm_health", "status" => word).set(0.0);
+        for status in [Status::Healthy, Status::Degraded, Status::Critical, Status::Unknown] {
+            let is = f64::from(u8::from(status == report.status));
+            metrics::gauge!("ttm_health", "status" => status.as_str()).set(is);
+        }
+        let breaker = self.breaker.snapshot(self.runtime.now()).state;
+        for state in State::ALL {
+            let is = f64::from(u8::from(state == breaker));
+            metrics::gauge!("ttm_breaker_state", "breaker" => "dexscreener", "state" => state.as_str())
+                .set(is);
         }
         metrics::gauge!("ttm_samples_waiting").set(facts.store.samples_waiting as f64);
         metrics::gauge!("ttm_samples_dropped").set(facts.store.samples_dropped as f64);

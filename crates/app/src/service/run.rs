@@ -33,6 +33,8 @@ pub(super) struct Found {
     pub(super) number: u64,
     pub(super) observed: Vec<(Mint, Seen)>,
     pub(super) skipped: Skipped,
+    /// Batches of many mints that came back without a single pair.
+    pub(super) suspicious: u64,
     /// Tokens that were asked for in vain.
     pub(super) failed: u64,
     /// Tokens that were not asked for, because the process stops.
@@ -58,6 +60,7 @@ impl Run {
             number,
             observed: Vec::new(),
             skipped: Skipped::default(),
+            suspicious: 0,
             failed: 0,
             deferred: 0,
         };
@@ -105,14 +108,12 @@ impl Found {
             // Once in a while a batch comes back empty although its tokens are listed: ask once more before asking
             // for each of them.
             tracing::debug!(%run, tokens = mints.len(), "an empty batch; asking once more");
+            self.suspicious += 1;
             answer = client.primary_pairs(run, mints).await;
         }
-        let batch = match answer {
-            Ok(batch) => batch,
-            Err(_) => {
-                self.failed += mints.len() as u64;
-                return;
-            }
+        let Ok(batch) = answer else {
+            self.failed += mints.len() as u64;
+            return;
         };
         self.skipped.merge(&batch.skipped);
         let mut by_mint = group_by_mint(batch);

@@ -21,7 +21,7 @@ impl ShutdownTrigger {
     /// Orders everything to be over by `deadline`. A second order may only bring the deadline nearer.
     pub(super) fn order(&self, deadline: Moment) {
         self.0.send_modify(|ordered| {
-            *ordered = Some(ordered.map_or(deadline, |earlier| earlier.min(deadline)))
+            *ordered = Some(ordered.map_or(deadline, |earlier| earlier.min(deadline)));
         });
     }
 }

@@ -97,7 +97,7 @@ impl Work {
                     while let Ok(found) = results.try_recv() {
                         self.take(found, &mut underway);
                     }
-                    self.end(underway.swap_remove(at), &end);
+                    self.end(&underway.swap_remove(at), &end);
                 }
                 Wake::Due => {}
             }
@@ -168,6 +168,9 @@ impl Work {
         let mut scored = 0;
         let mut processed = 0;
         self.book.count_skipped(&found.skipped);
+        for _ in 0..found.suspicious {
+            self.book.count_suspicious_batch();
+        }
         for (mint, seen) in found.observed {
             let observation = match &seen {
                 Seen::Primary(pairs) => Observation::Primary(pairs),
@@ -196,7 +199,7 @@ impl Work {
         }
     }
 
-    fn end(&mut self, run: Underway, end: &TaskEnd) {
+    fn end(&mut self, run: &Underway, end: &TaskEnd) {
         let now = self.runtime.now();
         let group = run.group.as_str();
         let took = now - run.started;
@@ -235,6 +238,13 @@ impl Work {
 
     fn publish(&mut self) {
         self.published = self.runtime.now();
+        let quality = self.book.quality();
+        metrics::counter!("ttm_observations_missing_total").absolute(quality.missing);
+        metrics::counter!("ttm_numbers_unusable_total").absolute(quality.unusable_numbers);
+        metrics::counter!("ttm_batches_suspicious_total").absolute(quality.suspicious_batches);
+        for (reason, count) in quality.skipped.iter() {
+            metrics::counter!("ttm_pairs_skipped_total", "reason" => reason.as_str()).absolute(count);
+        }
         self.board.post_tokens(self.book.iter().cloned().collect());
     }
 }

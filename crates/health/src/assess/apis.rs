@@ -36,7 +36,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ApisModel, Find
     }
     // Without a single call nothing is known, unless the breaker says why there was none.
     if findings.worst() != Status::Unknown {
-        findings = findings.as_warnings();
+        findings = findings.into_warnings();
     }
     let model = ApisModel {
         status: findings.worst(),

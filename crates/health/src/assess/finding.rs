@@ -34,7 +34,7 @@ impl Findings {
     }
 
     /// The same, none of it worse than degraded.
-    pub(super) fn as_warnings(mut self) -> Self {
+    pub(super) fn into_warnings(mut self) -> Self {
         for finding in &mut self.0 {
             finding.status = finding.status.min(Status::Degraded);
         }
@@ -42,7 +42,7 @@ impl Findings {
     }
 
     /// The same as seen by a whole that this part is optional for: what is not known makes it degraded.
-    pub(super) fn as_optional(mut self) -> Self {
+    pub(super) fn into_optional(mut self) -> Self {
         for finding in &mut self.0 {
             finding.status = optional(finding.status);
         }

@@ -37,7 +37,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ResourcesModel,
     }
     // Figures stand for themselves: one that is missing does not make the others unknown.
     if known > 0 {
-        findings = findings.as_optional();
+        findings = findings.into_optional();
     }
     let model = ResourcesModel {
         status: findings.worst(),

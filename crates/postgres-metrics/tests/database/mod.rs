@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
 /// An empty schema; dropped by [`Database::drop_schema`], and at the latest with the throw-away server.
 pub(crate) struct Database {
@@ -29,7 +29,8 @@ impl Database {
         let create = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&admin).await.expect("a schema for the test");
         let separator = if server.contains('?') { '&' } else { '?' };
-        let url = format!("{server}{separator}options[search_path]={schema}");
+        // The name tells the store's own sessions from all others.
+        let url = format!("{server}{separator}options[search_path]={schema}&application_name={schema}");
         Self { admin, schema, url }
     }
 
@@ -38,10 +39,33 @@ impl Database {
         &self.url
     }
 
-    /// Runs a statement as somebody else would; `$schema` stands for the schema's name.
+    /// Runs a statement as somebody else would, and commits it; `$schema` stands for the schema's name.
     pub(crate) async fn execute(&self, statement: &str) {
+        self.begin_with(statement).await.commit().await.expect("the test's own statement commits");
+    }
+
+    /// Runs a statement as somebody else would, in a transaction that holds its locks until it is dropped.
+    pub(crate) async fn begin_with(&self, statement: &str) -> Transaction<'static, Postgres> {
         let statement = AssertSqlSafe(statement.replace("$schema", &self.schema));
-        sqlx::raw_sql(statement).execute(&self.admin).await.expect("the test's own statement is valid");
+        let mut tx = self.admin.begin().await.expect("the test server answers");
+        sqlx::raw_sql(statement).execute(&mut *tx).await.expect("the test's own statement is valid");
+        tx
+    }
+
+    /// Whether the store's sessions are free of open transactions, at once or as soon as they are rolled back.
+    pub(crate) async fn has_no_open_transaction(&self) -> bool {
+        let question = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{}' AND xact_start IS NOT NULL",
+            self.schema
+        );
+        for _ in 0..1_000 {
+            let open =
+                sqlx::query_scalar::<_, i64>(AssertSqlSafe(question.clone())).fetch_one(&self.admin).await;
+            if open.expect("the test's own question is valid") == 0 {
+                return true;
+            }
+        }
+        false
     }
 
     /// Removes the schema.

@@ -118,13 +118,13 @@ pub async fn an_older_epoch_stays_fenced_after_reopening(open: impl AsyncFn() ->
     let store = open().await;
     let token = generated(mints[0], &mut TestRunner::deterministic());
     let tokens = std::slice::from_ref(&token);
-    assert_fenced(store.save(older, tokens).await);
+    assert_fenced(&store.save(older, tokens).await);
     store.save(newer, tokens).await.expect("the newest claim holds until the next one");
     let next = store.claim().await.expect("claim works");
     assert!(next > newer, "{next:?} was claimed after {newer:?}");
 }
 
-fn assert_fenced(outcome: Result<(), TokenStoreError>) {
+fn assert_fenced(outcome: &Result<(), TokenStoreError>) {
     assert!(matches!(outcome, Err(TokenStoreError::Fenced { .. })), "expected Fenced, got {outcome:?}");
 }
 
@@ -182,7 +182,7 @@ pub async fn an_older_epoch_stores_nothing(store: &dyn TokenStore) {
     assert!(newer > older, "{newer:?} was claimed after {older:?}");
     let mut runner = TestRunner::deterministic();
     let tokens: Vec<Token> = mints.iter().map(|mint| generated(*mint, &mut runner)).collect();
-    assert_fenced(store.save(older, &tokens).await);
+    assert_fenced(&store.save(older, &tokens).await);
     assert_eq!(stored(store, &mints).await, before);
     store.save(newer, &tokens).await.expect("the newest epoch may write");
     assert_ne!(stored(store, &mints).await, before);
@@ -193,10 +193,10 @@ pub async fn saving_twice_is_saving_once(store: &dyn TokenStore) {
     let mint = mint(6, 0);
     add(store, &[mint]).await;
     let epoch = store.claim().await.expect("claim works");
-    let token = generated(mint, &mut TestRunner::deterministic());
+    let tokens = [generated(mint, &mut TestRunner::deterministic())];
     for _ in 0..2 {
-        store.save(epoch, std::slice::from_ref(&token)).await.expect("save works");
-        assert_eq!(stored(store, &[mint]).await, [token.clone()]);
+        store.save(epoch, &tokens).await.expect("save works");
+        assert_eq!(stored(store, &[mint]).await, tokens);
     }
 }
 

@@ -1,0 +1,125 @@
+//! The suite of the store port finds stores that break its laws: each of these is the fake with one law broken.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use ttm_kernel::Epoch;
+use ttm_market::testing::{FakeTokenStore, conformance};
+use ttm_market::{Added, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bug {
+    None,
+    LosesTheSymbol,
+    ForgetsOnReopening,
+    IgnoresEpochs,
+    BringsRemovedTokensBack,
+    LeavesArchivedTokensArchived,
+    CountsDuplicates,
+    TellsSavesAsEdits,
+    RepeatsTheLastOfAPage,
+}
+
+struct Broken {
+    store: FakeTokenStore,
+    bug: Bug,
+}
+
+#[async_trait]
+impl TokenStore for Broken {
+    async fn claim(&self) -> Result<Epoch, TokenStoreError> {
+        self.store.claim().await
+    }
+
+    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, TokenStoreError> {
+        let mut page = self.store.load(after, limit).await?;
+        if self.bug == Bug::RepeatsTheLastOfAPage && !page.is_empty() {
+            page.extend(self.store.tokens().into_iter().filter(|token| Some(token.mint) == after));
+        }
+        Ok(page)
+    }
+
+    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError> {
+        let mut tokens = tokens.to_vec();
+        match self.bug {
+            Bug::LosesTheSymbol => tokens.iter_mut().for_each(|token| token.symbol = None),
+            Bug::BringsRemovedTokensBack => {
+                let mints: Vec<Mint> = tokens.iter().map(|token| token.mint).collect();
+                self.store.add(&mints, Timestamp::UNIX_EPOCH).await?;
+            }
+            Bug::TellsSavesAsEdits => {
+                self.store.add(&[Mint::WSOL], Timestamp::UNIX_EPOCH).await?;
+                self.store.remove(&[Mint::WSOL]).await?;
+            }
+            _ => {}
+        }
+        let newest = Epoch::new(u64::MAX);
+        self.store.save(if self.bug == Bug::IgnoresEpochs { newest } else { epoch }, &tokens).await
+    }
+
+    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, TokenStoreError> {
+        if self.bug == Bug::LeavesArchivedTokensArchived {
+            let archived = |mint: &Mint| {
+                let tokens = self.store.tokens();
+                tokens.iter().any(|token| token.mint == *mint && token.status == TokenStatus::Archived)
+            };
+            let others: Vec<Mint> = mints.iter().filter(|mint| !archived(mint)).copied().collect();
+            return self.store.add(&others, at).await;
+        }
+        let mut added = self.store.add(mints, at).await?;
+        if self.bug == Bug::CountsDuplicates && added.new > 0 {
+            added.new = mints.len() as u64;
+        }
+        Ok(added)
+    }
+
+    async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
+        self.store.remove(mints).await
+    }
+
+    async fn revision(&self) -> Result<u64, TokenStoreError> {
+        self.store.revision().await
+    }
+}
+
+/// Whether the suite passes a store with this bug.
+fn passes(bug: Bug) -> bool {
+    let memory = FakeTokenStore::new();
+    let open = async || {
+        let store = if bug == Bug::ForgetsOnReopening { FakeTokenStore::new() } else { memory.clone() };
+        Box::new(Broken { store, bug }) as Box<dyn TokenStore>
+    };
+    catch_unwind(AssertUnwindSafe(|| block_on(conformance::token_store::check(open)))).is_ok()
+}
+
+/// Runs a future that never waits for anything outside itself.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
+#[test]
+fn the_suite_refuses_every_broken_store() {
+    assert!(passes(Bug::None), "the wrapper itself breaks nothing");
+    for bug in [
+        Bug::LosesTheSymbol,
+        Bug::ForgetsOnReopening,
+        Bug::IgnoresEpochs,
+        Bug::BringsRemovedTokensBack,
+        Bug::LeavesArchivedTokensArchived,
+        Bug::CountsDuplicates,
+        Bug::TellsSavesAsEdits,
+        Bug::RepeatsTheLastOfAPage,
+    ] {
+        assert!(!passes(bug), "{bug:?} goes unnoticed");
+    }
+}

@@ -1,0 +1,45 @@
+//! The laws of the port, and one real sample of this very process.
+
+use ttm_health::testing::conformance;
+use ttm_health::{ResourceSample, ResourceSource};
+use ttm_sysinfo_resources::SysinfoResources;
+
+#[tokio::test]
+async fn the_laws_of_the_port_hold() {
+    conformance::check(&SysinfoResources::new(".".into())).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_real_process_has_every_figure_from_the_second_sample_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let resources = SysinfoResources::new(folder.path().into());
+    resources.sample().await.expect("the first sample");
+    let sample = resources.sample().await.expect("the second sample");
+    let ResourceSample {
+        memory_bytes: Some(memory),
+        memory_limit_bytes: Some(memory_limit),
+        cpu_percent: Some(_),
+        disk_usage_percent: Some(disk),
+        open_file_descriptors: Some(descriptors),
+        file_descriptor_limit: Some(descriptor_limit),
+    } = sample
+    else {
+        panic!("a figure is missing: {sample:?}");
+    };
+    assert!(memory > 1 << 20 && memory < memory_limit, "{sample:?}");
+    assert!(disk <= 100.0, "{sample:?}");
+    assert!(descriptors >= 3 && descriptors < descriptor_limit, "{sample:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_open_file_is_counted() {
+    let resources = SysinfoResources::new(".".into());
+    let open = async || resources.sample().await.expect("a sample").open_file_descriptors.expect("a count");
+    let before = open().await;
+    let files: Vec<_> = (0..20).map(|_| tempfile::tempfile().expect("a file can be made")).collect();
+    let after = open().await;
+    // Tests beside this one open and close files too.
+    assert!(after >= before + 10, "{before} became {after} with {} more files", files.len());
+}
