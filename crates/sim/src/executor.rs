@@ -209,7 +209,7 @@ impl Shared {
             1 => 0,
             many => usize::try_from(choice.below(many as u64)).unwrap_or(0),
         };
-        Some(ready.swap_remove(at))
+        Some(ready.remove(at))
     }
 }
 

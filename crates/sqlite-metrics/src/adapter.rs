@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
 
 use crate::error::port_error;
@@ -34,13 +34,10 @@ impl SqliteMetricStore {
 
     async fn connect(path: &Path) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).foreign_keys(false);
-        let writer = options
-            .clone()
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
+        let writer = options.clone().create_if_missing(true).synchronous(SqliteSynchronous::Full);
         let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE);
         let writer = pool().max_connections(1).connect_with(writer).await?;
+        schema::use_write_ahead_log(&writer).await?;
         schema::migrate(&writer).await?;
         let readers = pool().max_connections(READERS).connect_lazy_with(options.read_only(true));
         Ok(Self { writer, readers })

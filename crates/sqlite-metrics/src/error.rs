@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use ttm_perf::MetricStoreError;
 
@@ -73,6 +74,15 @@ pub(crate) fn port_error(error: sqlx::Error) -> MetricStoreError {
     }
 }
 
+/// Whether another connection holds the lock.
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(extended_code).is_some_and(|code| code & 0xff == 5)
+}
+
+fn extended_code(error: &dyn DatabaseError) -> Option<u32> {
+    error.code()?.parse().ok()
+}
+
 fn message(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
@@ -82,7 +92,7 @@ fn message(error: &sqlx::Error) -> String {
 
 fn verdict(error: &sqlx::Error) -> Verdict {
     match error {
-        sqlx::Error::Database(error) => verdict_of_code(error.code().and_then(|code| code.parse().ok())),
+        sqlx::Error::Database(error) => verdict_of_code(extended_code(&**error)),
         sqlx::Error::Migrate(error) => match &**error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => verdict(error),
             _ => Verdict::Corrupt,

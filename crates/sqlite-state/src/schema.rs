@@ -1,7 +1,9 @@
-//! The migrations of this store, and what it means when the file's history differs. It knows no table.
+//! How a file becomes this store: its journal and its migrations. It knows no table.
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr, SqlitePool};
+
+use crate::error::is_busy;
 
 /// The history of this store alone: the metrics may keep theirs in the same file.
 const HISTORY: &str = "_ttm_state_migrations";
@@ -17,6 +19,27 @@ fn migrator() -> Migrator {
 /// The newest version that this program knows.
 pub(crate) fn known_version() -> i64 {
     migrator().iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// Gives the file a write-ahead log, which it keeps for good.
+///
+/// Of several that switch a new file at the same moment, SQLite refuses all but one at once, whatever the busy timeout.
+/// They wait for the winner's lock, which does heed the timeout, and find the file switched.
+pub(crate) async fn use_write_ahead_log(writer: &SqlitePool) -> Result<(), sqlx::Error> {
+    /// One is enough after a winner; a few more for rounds without one.
+    const ATTEMPTS: u32 = 50;
+    let mut outcome = Ok(String::new());
+    for _ in 0..ATTEMPTS {
+        outcome = sqlx::query_scalar::<_, String>("PRAGMA journal_mode = WAL").fetch_one(writer).await;
+        if !outcome.as_ref().is_err_and(is_busy) {
+            break;
+        }
+        writer.begin_with("BEGIN EXCLUSIVE").await?.rollback().await?;
+    }
+    match outcome?.as_str() {
+        "wal" => Ok(()),
+        _ => Err(sqlx::Error::Configuration("its file system cannot share a write-ahead log".into())),
+    }
 }
 
 /// Brings the schema up to date, in one transaction. It starts as a writer, since sqlx takes no lock of its own on

@@ -63,10 +63,13 @@ impl SimTask {
         self.queued.store(false, Ordering::Relaxed);
     }
 
-    /// Puts the task among the ready ones, once.
+    /// Puts the task among the ready ones, once. They are kept in the order of their birth, so that the choice among
+    /// them does not depend on the order of the wakes: tokio's watch channel wakes its listeners in a random one.
     pub(super) fn enqueue(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::Relaxed) {
-            self.shared.ready().push(Arc::clone(self));
+            let mut ready = self.shared.ready();
+            let place = ready.partition_point(|other| other.seq < self.seq);
+            ready.insert(place, Arc::clone(self));
         }
     }
 
