@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ttm_axum_api::{ApiConfig, ApiState, Bound};
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
-use ttm_kernel::{Clock, Runtime};
+use ttm_kernel::Runtime;
 use ttm_market::TokenStore;
 use ttm_perf::MetricStore;
 use ttm_postgres_metrics::PostgresMetricStore;
@@ -57,30 +57,33 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// Opens the store of the tokens, with its schema up to date.
 pub async fn open_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeError> {
-    let told = |error: &dyn std::error::Error| ComposeError::Store(format!("{url}: {error}"));
     Ok(match url {
         StoreUrl::Sqlite(path) => {
             make_folder(path)?;
-            Arc::new(SqliteTokenStore::open(path).await.map_err(|error| told(&error))?)
+            Arc::new(SqliteTokenStore::open(path).await.map_err(told)?)
         }
         StoreUrl::Postgres(url) => {
-            Arc::new(PostgresTokenStore::open(url).await.map_err(|error| told(&error))?)
+            Arc::new(PostgresTokenStore::open(url).await.map_err(told)?)
         }
     })
 }
 
 /// Opens the store of the metrics, with its schema up to date.
 pub async fn open_history(url: &StoreUrl) -> Result<Arc<dyn MetricStore>, ComposeError> {
-    let told = |error: &dyn std::error::Error| ComposeError::Store(format!("{url}: {error}"));
     Ok(match url {
         StoreUrl::Sqlite(path) => {
             make_folder(path)?;
-            Arc::new(SqliteMetricStore::open(path).await.map_err(|error| told(&error))?)
+            Arc::new(SqliteMetricStore::open(path).await.map_err(told)?)
         }
         StoreUrl::Postgres(url) => {
-            Arc::new(PostgresMetricStore::open(url).await.map_err(|error| told(&error))?)
+            Arc::new(PostgresMetricStore::open(url).await.map_err(told)?)
         }
     })
+}
+
+/// The adapters' own line, which names the file or the server.
+fn told(error: impl std::error::Error) -> ComposeError {
+    ComposeError::Store(error.to_string())
 }
 
 fn make_folder(file: &Path) -> Result<(), ComposeError> {
@@ -190,7 +193,13 @@ impl Process {
             () = runtime.sleep_until(end) => None,
             failed = self.service.failed() => Some(failed),
         };
-        let stopped = self.service.stop(runtime.now() + self.patience).await;
+        let stopped = tokio::select! {
+            biased;
+            stopped = self.service.stop(runtime.now() + self.patience) => stopped,
+            _ = tokio::signal::ctrl_c() => {
+                return Err(ComposeError::Process("given up at the second Ctrl-C; what was not stored is lost".into()));
+            }
+        };
         // The endpoints answer until the end, so that one can see it stopping.
         drop(self.close);
         self.server.await;

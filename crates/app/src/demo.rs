@@ -8,7 +8,7 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use ttm_exchange_sim::{Exchange, ExchangeConfig, Fault, FaultKind};
 use ttm_health::{BreakerState, HealthView};
-use ttm_kernel::{Clock, Runtime};
+use ttm_kernel::Runtime;
 use ttm_market::{Mint, TokenQuery, TokenView};
 
 use crate::Planes;

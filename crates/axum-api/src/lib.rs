@@ -1,1 +1,35 @@
-//! The HTTP surface: health, metrics, tokens and history, from cached snapshots.
+//! The HTTP surface: health, metrics, tokens and history.
+//!
+//! [`router`] answers from what others publish: the last health report ([`HealthView`](ttm_health::HealthView)), the
+//! tokens as last posted ([`TokenView`](ttm_market::TokenView)) and the metrics in memory. Only history asks a store,
+//! bounded in time and in points; health never does. Nothing here blocks or computes for long, because it runs on the
+//! plane that watches the rest. [`Bound`] is the listener.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/health/live`, `/health/ready`, `/health/startup` | 200 or 503 with `{"status"}` |
+//! | `/health` | `application/health+json`; 200 for pass and warn, 503 for fail |
+//! | `/health/detailed`, `/scheduler`, `/resources`, `/apis`, `/data-freshness` | 200 with the models of [`dto`] |
+//! | `/metrics` | Prometheus text |
+//! | `/api/v1/tokens`, `/api/v1/tokens/{mint}` | tokens |
+//! | `/api/v1/metrics`, `/api/v1/metrics/{series}` | names of series; the history of one |
+//!
+//! Whoever asks a listener that is not loopback without the token sees `{"status"}` of health and nothing else. Every
+//! error is a problem document (RFC 9457). It judges nothing and keeps nothing.
+
+mod access;
+mod config;
+pub mod dto;
+mod fences;
+mod health;
+mod history;
+mod parameters;
+mod problem;
+mod router;
+mod server;
+mod time_text;
+mod tokens;
+
+pub use config::ApiConfig;
+pub use router::{ApiState, router};
+pub use server::{BindError, Bound, ServeError};

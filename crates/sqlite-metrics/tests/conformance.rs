@@ -71,7 +71,7 @@ async fn a_file_of_sqlite_obeys_every_law() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_that_open_a_new_file_at_once_all_work() {
-    for _ in 0..5 {
+    for _ in 0..10 {
         let folder = folder();
         let stores = tokio::join!(open(&folder), open(&folder), open(&folder), open(&folder));
         let series = key(1);

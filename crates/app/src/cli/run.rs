@@ -35,7 +35,6 @@ pub(super) fn run(settings: Settings) -> Result<ExitCode, Failure> {
     let planes = threads.planes();
     threads.block_on(async {
         let process = Process::start(&settings, planes).await?;
-        anstream::eprintln!("ttm answers on http://{}/health; Ctrl-C stops it", process.address());
         process.until_stopped(None).await
     })?;
     Ok(ExitCode::SUCCESS)

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use ttm_kernel::Clock;
 use ttm_market::{Mint, Token, TokenStore};
 
 use super::Failure;

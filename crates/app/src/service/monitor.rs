@@ -168,7 +168,7 @@ impl Monitor {
                 State::Disabled => BreakerState::Disabled,
             }),
             cache_hit_rate: None,
-            requests_per_minute: Some(self.board.calls(MINUTE).calls as f64),
+            requests_per_minute: self.board.calls(MINUTE).calls_per_minute(),
         }
     }
 
@@ -219,8 +219,8 @@ impl Monitor {
         let window = self.board.calls(API_WINDOW);
         let millis = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
         let figures = [
-            ("api.requests_per_minute", Some(self.board.calls(MINUTE).calls as f64)),
-            ("api.error_rate", (window.calls > 0).then(|| window.errors as f64 / window.calls as f64)),
+            ("api.requests_per_minute", self.board.calls(MINUTE).calls_per_minute()),
+            ("api.error_rate", window.error_rate()),
             ("api.p50_ms", millis(window.p50)),
             ("api.p95_ms", millis(window.p95)),
             ("api.p99_ms", millis(window.p99)),

@@ -97,10 +97,11 @@ impl SimExchange {
         state.pace.restart();
     }
 
-    /// One request: `answer` is what a healthy API says at a time.
+    /// One request, for several mints when it is `batched`: `answer` is what a healthy API says at a time.
     async fn request(
         &self,
         question: u64,
+        batched: bool,
         answer: impl FnOnce(Timestamp) -> PairBatch + Send,
     ) -> Result<PairBatch, PairSourceError> {
         let call = Call::begin(self, question);
@@ -112,7 +113,7 @@ impl SimExchange {
             _ => self.pause(self.draw_latency()).await,
         }
         self.runtime.yields().await;
-        let result = if call.over_limit { Err(limited(None)) } else { self.respond(fault, answer) };
+        let result = if call.over_limit { Err(limited(None)) } else { self.respond(fault, batched, answer) };
         call.end(&result);
         result
     }
@@ -120,6 +121,7 @@ impl SimExchange {
     fn respond(
         &self,
         fault: Option<ExchangeFault>,
+        batched: bool,
         answer: impl FnOnce(Timestamp) -> PairBatch,
     ) -> Result<PairBatch, PairSourceError> {
         match fault {
@@ -131,6 +133,8 @@ impl SimExchange {
             }
             Some(ExchangeFault::Limited(seconds)) => Err(limited(seconds)),
             Some(ExchangeFault::Nulls) => Ok(PairBatch::default()),
+            // Only what is asked for together gets lost together.
+            Some(ExchangeFault::HalfBatch) if !batched => Ok(answer(self.runtime.wall())),
             Some(ExchangeFault::HalfBatch) => {
                 let mut batch = answer(self.runtime.wall());
                 batch.pairs.retain(|_| self.chance.below(2) == 0);
@@ -173,7 +177,7 @@ impl PairSource for SimExchange {
             pairs: mints.iter().filter_map(|mint| self.primary(*mint, at)).collect(),
             ..PairBatch::default()
         };
-        self.request(question_of(mints), answer).await
+        self.request(question_of(mints), mints.len() > 1, answer).await
     }
 
     async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
@@ -189,7 +193,7 @@ impl PairSource for SimExchange {
             batch
         };
         // Another question than a batch of one.
-        self.request(!question_of(&[mint]), answer).await
+        self.request(!question_of(&[mint]), false, answer).await
     }
 }
 

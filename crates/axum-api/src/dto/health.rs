@@ -1,0 +1,386 @@
+//! The health models on the wire.
+
+use serde::Serialize;
+use ttm_health::{
+    ApisModel, BreakerState, FreshnessModel, LaneModel, Phase, Report, ResourcesModel, SchedulerModel,
+    Status, StoreModel,
+};
+
+/// `/health/live`, `/health/ready`, `/health/startup`, and what strangers see of every model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct StatusDto {
+    /// `healthy`, `degraded`, `critical` or `unknown`.
+    pub status: &'static str,
+}
+
+/// `/health`, as of the draft "Health Check Response Format for HTTP APIs" (draft-inadarei-api-health-check-06).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OverallDto {
+    /// The whole, in the draft's words.
+    pub status: OverallStatus,
+    /// One sentence for each thing that is not healthy, the worst first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Vec<String>>,
+    /// The parts by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checks: Option<ChecksDto>,
+}
+
+/// The parts of `/health`; the draft allows several measurements of each, we have one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChecksDto {
+    /// The groups.
+    pub scheduler: [CheckDto; 1],
+    /// The store.
+    pub store: [CheckDto; 1],
+    /// What the process uses.
+    pub resources: [CheckDto; 1],
+    /// The outside API.
+    pub dexscreener: [CheckDto; 1],
+    /// Age of the data.
+    #[serde(rename = "data-freshness")]
+    pub data_freshness: [CheckDto; 1],
+}
+
+/// One part of `/health`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckDto {
+    /// `component`, `datastore` or `system`.
+    #[serde(rename = "componentType")]
+    pub component_type: &'static str,
+    /// How it is.
+    pub status: OverallStatus,
+    /// When that was found.
+    pub time: String,
+}
+
+/// The words of `/health`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OverallStatus {
+    /// Healthy.
+    Pass,
+    /// Degraded, or unknown.
+    Warn,
+    /// Critical.
+    Fail,
+}
+
+/// `/health/detailed`: everything.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DetailedDto {
+    /// The whole.
+    pub status: &'static str,
+    /// When the report was made.
+    pub at: String,
+    /// Time since the process started.
+    pub uptime_seconds: f64,
+    /// `starting`, `running` or `stopping`.
+    pub phase: &'static str,
+    /// Whether `/health/live` answers 200.
+    pub live: bool,
+    /// Whether `/health/ready` answers 200.
+    pub ready: bool,
+    /// Whether `/health/startup` answers 200.
+    pub started: bool,
+    /// One sentence for each thing that is not healthy, the worst first.
+    pub reasons: Vec<String>,
+    /// As `/health/scheduler`.
+    pub scheduler: SchedulerDto,
+    /// As `/health/resources`.
+    pub resources: ResourcesDto,
+    /// As `/health/apis`.
+    pub apis: ApisDto,
+    /// As `/health/data-freshness`.
+    pub data_freshness: FreshnessDto,
+    /// The store.
+    pub store: StoreDto,
+}
+
+/// `/health/scheduler`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SchedulerDto {
+    /// The worse of the groups.
+    pub status: &'static str,
+    /// How the hot group is.
+    pub hot_group_status: &'static str,
+    /// How the cold group is.
+    pub cold_group_status: &'static str,
+    /// When the hot group's last run ended.
+    pub hot_group_last_run: Option<String>,
+    /// When the cold group's last run ended.
+    pub cold_group_last_run: Option<String>,
+    /// How long that run took, in seconds.
+    pub hot_group_processing_time: Option<f64>,
+    /// How long that run took, in seconds.
+    pub cold_group_processing_time: Option<f64>,
+    /// Runs that were due while another was under way, since the start.
+    pub hot_group_missed_runs: u64,
+    /// Runs that were due while another was under way, since the start.
+    pub cold_group_missed_runs: u64,
+    /// Time since the hot group made progress.
+    pub hot_group_since_progress_seconds: Option<f64>,
+    /// Time since the cold group made progress.
+    pub cold_group_since_progress_seconds: Option<f64>,
+    /// Tokens scored in the last minute.
+    pub tokens_processed_per_minute: Option<f64>,
+    /// Share of attempted tokens that the last runs could not refresh, 0 to 1.
+    pub error_rate: Option<f64>,
+    /// One sentence for each thing that is wrong with a group.
+    pub alerts: Vec<String>,
+}
+
+/// `/health/resources`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ResourcesDto {
+    /// The worst of the figures.
+    pub status: &'static str,
+    /// Resident memory, in MiB.
+    pub memory_usage_mb: Option<f64>,
+    /// Memory as a share of its limit, 0 to 100.
+    pub memory_usage_percent: Option<f64>,
+    /// Share of one core; above 100 with several cores busy.
+    pub cpu_usage_percent: Option<f64>,
+    /// Share of the data path's file system, 0 to 100.
+    pub disk_usage_percent: Option<f64>,
+    /// Connections to the store that are in use.
+    pub database_connections: Option<u32>,
+    /// How many there may be.
+    pub database_connections_max: Option<u32>,
+    /// Open descriptors.
+    pub open_file_descriptors: Option<u64>,
+    /// How many may be open.
+    pub file_descriptor_limit: Option<u64>,
+}
+
+/// `/health/apis`; figures are of the last five minutes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ApisDto {
+    /// How DexScreener is; never critical, because its outage is not ours.
+    pub dexscreener_status: &'static str,
+    /// Mean response time, in milliseconds.
+    pub average_response_time: Option<f64>,
+    /// 95th percentile of the response time, in milliseconds.
+    pub p95_response_time: Option<f64>,
+    /// Share of calls that failed, 0 to 1.
+    pub error_rate: Option<f64>,
+    /// `closed`, `open`, `half_open`, `forced_open` or `disabled`.
+    pub circuit_breaker_state: Option<&'static str>,
+    /// Share of look-ups answered by a cache, 0 to 1.
+    pub cache_hit_rate: Option<f64>,
+    /// Requests of the last minute.
+    pub requests_per_minute: Option<f64>,
+}
+
+/// `/health/data-freshness`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FreshnessDto {
+    /// The worse of the lanes.
+    pub status: &'static str,
+    /// The hot lane.
+    pub hot: LaneDto,
+    /// The cold lane.
+    pub cold: LaneDto,
+    /// Tokens that the API does not know.
+    pub unlisted: u64,
+    /// Archived tokens.
+    pub archived: u64,
+}
+
+/// The tokens of one lane.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LaneDto {
+    /// How fresh they are.
+    pub status: &'static str,
+    /// How many.
+    pub tokens: u64,
+    /// How many were never observed.
+    pub never_observed: u64,
+    /// How many are older than their lane allows.
+    pub stale: u64,
+    /// Median age.
+    pub age_p50_seconds: Option<f64>,
+    /// 95th percentile of the ages.
+    pub age_p95_seconds: Option<f64>,
+    /// 99th percentile of the ages.
+    pub age_p99_seconds: Option<f64>,
+    /// The oldest.
+    pub age_max_seconds: Option<f64>,
+}
+
+/// The store.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StoreDto {
+    /// Whether it answers.
+    pub status: &'static str,
+    /// Since when it does not.
+    pub down_since: Option<String>,
+    /// Tokens whose newest state is not stored yet.
+    pub tokens_waiting: u64,
+    /// Samples that are not stored yet.
+    pub samples_waiting: u64,
+    /// Samples that were given up since the start.
+    pub samples_dropped: u64,
+    /// The last error.
+    pub last_error: Option<String>,
+}
+
+impl From<Status> for StatusDto {
+    fn from(status: Status) -> Self {
+        Self { status: status.as_str() }
+    }
+}
+
+impl From<Status> for OverallStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Healthy => Self::Pass,
+            Status::Degraded | Status::Unknown => Self::Warn,
+            Status::Critical => Self::Fail,
+        }
+    }
+}
+
+impl OverallDto {
+    /// The word alone.
+    pub(crate) fn bare(status: OverallStatus) -> Self {
+        Self { status, notes: None, checks: None }
+    }
+}
+
+impl From<&Report> for OverallDto {
+    fn from(report: &Report) -> Self {
+        let check = |component_type, status: Status| {
+            [CheckDto { component_type, status: status.into(), time: report.at.to_string() }]
+        };
+        Self {
+            status: report.status.into(),
+            notes: Some(report.reasons.clone()),
+            checks: Some(ChecksDto {
+                scheduler: check("component", report.scheduler.status),
+                store: check("datastore", report.store.status),
+                resources: check("system", report.resources.status),
+                dexscreener: check("component", report.apis.status),
+                data_freshness: check("component", report.data.status),
+            }),
+        }
+    }
+}
+
+impl From<&Report> for DetailedDto {
+    fn from(report: &Report) -> Self {
+        Self {
+            status: report.status.as_str(),
+            at: report.at.to_string(),
+            uptime_seconds: report.uptime.as_secs_f64(),
+            phase: match report.phase {
+                Phase::Starting => "starting",
+                Phase::Running => "running",
+                Phase::Stopping => "stopping",
+            },
+            live: report.live,
+            ready: report.ready,
+            started: report.started,
+            reasons: report.reasons.clone(),
+            scheduler: SchedulerDto::from(&report.scheduler),
+            resources: ResourcesDto::from(&report.resources),
+            apis: ApisDto::from(&report.apis),
+            data_freshness: FreshnessDto::from(&report.data),
+            store: StoreDto::from(&report.store),
+        }
+    }
+}
+
+impl From<&SchedulerModel> for SchedulerDto {
+    fn from(model: &SchedulerModel) -> Self {
+        let (hot, cold) = (&model.hot, &model.cold);
+        Self {
+            status: model.status.as_str(),
+            hot_group_status: hot.status.as_str(),
+            cold_group_status: cold.status.as_str(),
+            hot_group_last_run: hot.last_run.map(|at| at.to_string()),
+            cold_group_last_run: cold.last_run.map(|at| at.to_string()),
+            hot_group_processing_time: hot.processing_time.map(|took| took.as_secs_f64()),
+            cold_group_processing_time: cold.processing_time.map(|took| took.as_secs_f64()),
+            hot_group_missed_runs: hot.missed_runs,
+            cold_group_missed_runs: cold.missed_runs,
+            hot_group_since_progress_seconds: hot.since_progress.map(|since| since.as_secs_f64()),
+            cold_group_since_progress_seconds: cold.since_progress.map(|since| since.as_secs_f64()),
+            tokens_processed_per_minute: model.tokens_processed_per_minute,
+            error_rate: model.error_rate,
+            alerts: model.alerts.clone(),
+        }
+    }
+}
+
+impl From<&ResourcesModel> for ResourcesDto {
+    fn from(model: &ResourcesModel) -> Self {
+        Self {
+            status: model.status.as_str(),
+            memory_usage_mb: model.memory_usage_mb,
+            memory_usage_percent: model.memory_usage_percent,
+            cpu_usage_percent: model.cpu_usage_percent,
+            disk_usage_percent: model.disk_usage_percent,
+            database_connections: model.database_connections.map(|(in_use, _)| in_use),
+            database_connections_max: model.database_connections.map(|(_, max)| max),
+            open_file_descriptors: model.open_file_descriptors,
+            file_descriptor_limit: model.file_descriptor_limit,
+        }
+    }
+}
+
+impl From<&ApisModel> for ApisDto {
+    fn from(model: &ApisModel) -> Self {
+        let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
+        Self {
+            dexscreener_status: model.status.as_str(),
+            average_response_time: model.average_response_time.map(millis),
+            p95_response_time: model.p95_response_time.map(millis),
+            error_rate: model.error_rate,
+            circuit_breaker_state: model.circuit_breaker_state.map(BreakerState::as_str),
+            cache_hit_rate: model.cache_hit_rate,
+            requests_per_minute: model.requests_per_minute,
+        }
+    }
+}
+
+impl From<&FreshnessModel> for FreshnessDto {
+    fn from(model: &FreshnessModel) -> Self {
+        Self {
+            status: model.status.as_str(),
+            hot: LaneDto::from(&model.hot),
+            cold: LaneDto::from(&model.cold),
+            unlisted: model.unlisted,
+            archived: model.archived,
+        }
+    }
+}
+
+impl From<&LaneModel> for LaneDto {
+    fn from(model: &LaneModel) -> Self {
+        let age = |at: usize| model.ages.map(|ages| ages[at].as_secs_f64());
+        Self {
+            status: model.status.as_str(),
+            tokens: model.tokens,
+            never_observed: model.never_observed,
+            stale: model.stale,
+            age_p50_seconds: age(0),
+            age_p95_seconds: age(1),
+            age_p99_seconds: age(2),
+            age_max_seconds: age(3),
+        }
+    }
+}
+
+impl From<&StoreModel> for StoreDto {
+    fn from(model: &StoreModel) -> Self {
+        Self {
+            status: model.status.as_str(),
+            down_since: model.down_since.map(|at| at.to_string()),
+            tokens_waiting: model.tokens_waiting,
+            samples_waiting: model.samples_waiting,
+            samples_dropped: model.samples_dropped,
+            last_error: model.last_error.clone(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The history on the wire.
+
+use serde::Serialize;
+use ttm_perf::{Point, RangeQuery, SeriesKey};
+
+/// `/api/v1/metrics`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SeriesDto {
+    /// Names, ascending.
+    pub series: Vec<String>,
+}
+
+impl From<&[SeriesKey]> for SeriesDto {
+    fn from(keys: &[SeriesKey]) -> Self {
+        Self { series: keys.iter().map(ToString::to_string).collect() }
+    }
+}
+
+/// `/api/v1/metrics/{series}`: the question as it was understood, and its points.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HistoryDto {
+    /// Which series.
+    pub series: String,
+    /// First time inside.
+    pub from: String,
+    /// First time outside.
+    pub to: String,
+    /// Width of a bucket.
+    pub step_seconds: u64,
+    /// How a bucket became a number: the word of the question.
+    pub agg: &'static str,
+    /// Buckets that hold samples, ascending.
+    pub points: Vec<PointDto>,
+}
+
+/// One bucket.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PointDto {
+    /// Its start, a multiple of the step since 1970.
+    pub at: String,
+    /// The aggregate of its samples.
+    pub value: f64,
+    /// How many samples it holds.
+    pub count: u64,
+}
+
+impl HistoryDto {
+    pub(crate) fn new(query: &RangeQuery, points: &[Point]) -> Self {
+        Self {
+            series: query.series().to_string(),
+            from: query.from().to_string(),
+            to: query.to().to_string(),
+            step_seconds: query.step().as_secs(),
+            agg: query.aggregate().as_str(),
+            points: points.iter().map(PointDto::from).collect(),
+        }
+    }
+}
+
+impl From<&Point> for PointDto {
+    fn from(point: &Point) -> Self {
+        Self { at: point.at.to_string(), value: point.value, count: point.count }
+    }
+}

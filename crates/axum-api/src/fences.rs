@@ -1,0 +1,64 @@
+//! What surrounds every request: a deadline, a limit on how many are answered at once, an answer to a panic, and the
+//! headers that make a browser careful. It does not know the endpoints, but for the names of health.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
+use ttm_kernel::{Runtime, within};
+
+use crate::ApiConfig;
+use crate::access::is_health;
+use crate::problem::Problem;
+
+/// Turns away what is too much. Health is never shed: it is asked most when there is too much of everything.
+pub(crate) async fn shed(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    if is_health(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let Ok(_slot) = slots.try_acquire() else {
+        return Problem::busy("too many requests at once; try again in a second").into_response();
+    };
+    next.run(request).await
+}
+
+/// Ends what takes too long.
+pub(crate) async fn bound(
+    State((runtime, config)): State<(Arc<dyn Runtime>, Arc<ApiConfig>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let limit = config.request_timeout;
+    match within(&*runtime, runtime.now() + limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::busy(format!("no answer within {} s", limit.as_secs())).into_response(),
+    }
+}
+
+/// The answer when a handler panicked. The message stays in the log: it may hold anything.
+pub(crate) fn panicked(_message: Box<dyn Any + Send>) -> Response {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the answer could not be made; the service's log has the reason",
+    )
+    .into_response()
+}
+
+/// Answers are of the moment, and nothing in them is to be run, framed or guessed at.
+pub(crate) async fn harden(request: Request, next: Next) -> Response {
+    const HEADERS: [(HeaderName, &str); 4] = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

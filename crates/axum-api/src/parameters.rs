@@ -1,0 +1,57 @@
+//! The query of a request, checked by name. It does not know what the parameters mean.
+
+use axum::extract::Query;
+use axum::http::Uri;
+
+use crate::problem::{Problem, quoted};
+
+/// Parameters whose names are all known, each given once at most.
+#[derive(Debug)]
+pub(crate) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads the query of `uri`, in which only `known` names may occur: a misspelt one is told, not ignored.
+    pub(crate) fn of(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map_err(|_| Problem::bad_request("the query is not of the form name=value&name=value"))?;
+        for (at, (name, _)) in pairs.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                let known = known.join(", ");
+                let name = quoted(name);
+                return Err(Problem::bad_request(format!(
+                    "unknown parameter {name}, expected one of: {known}"
+                )));
+            }
+            if pairs[..at].iter().any(|(earlier, _)| earlier == name) {
+                return Err(Problem::bad_request(format!("the parameter {name} is given twice")));
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The text of a parameter.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a parameter, where it is given.
+    pub(crate) fn read<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        parse(text).map(Some).ok_or_else(|| {
+            Problem::bad_request(format!("the parameter {name} is {}, expected {expected}", quoted(text)))
+        })
+    }
+
+    /// How many entries a page holds: `limit`, 100 when it is not given.
+    pub(crate) fn limit(&self) -> Result<usize, Problem> {
+        let limit = self.read("limit", "a whole number from 1 to 1000", |text| {
+            text.parse().ok().filter(|limit| (1..=1000).contains(limit))
+        })?;
+        Ok(limit.unwrap_or(100))
+    }
+}

@@ -1,0 +1,100 @@
+//! Which path is answered by whom, and what surrounds every answer. It holds no answer of its own, but for the paths
+//! and methods that do not exist.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use ttm_health::HealthView;
+use ttm_kernel::Runtime;
+use ttm_market::TokenView;
+use ttm_perf::MetricStore;
+
+use crate::access::authenticate;
+use crate::fences::{bound, harden, panicked, shed};
+use crate::problem::{Problem, quoted};
+use crate::{ApiConfig, health, history, tokens};
+
+/// No endpoint takes more than a small form.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// What the answers are made from.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The last health report.
+    pub health: Arc<dyn HealthView>,
+    /// The tokens as last published.
+    pub tokens: Arc<dyn TokenView>,
+    /// The history, which is the only thing that an answer waits for.
+    pub history: Arc<dyn MetricStore>,
+    /// Time, for deadlines and for what `24h` ago is.
+    pub runtime: Arc<dyn Runtime>,
+    /// Writes the metrics as Prometheus text; must not wait.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) state: ApiState,
+    pub(crate) config: Arc<ApiConfig>,
+}
+
+/// The surface.
+pub fn router(state: ApiState, config: ApiConfig) -> Router {
+    let config = Arc::new(config);
+    let slots = Arc::new(Semaphore::new(config.max_requests));
+    let app = App { state, config: config.clone() };
+    let deadline = (app.state.runtime.clone(), config.clone());
+    let health = Router::new()
+        .route("/", get(health::overall))
+        .route("/live", get(health::live))
+        .route("/ready", get(health::ready))
+        .route("/startup", get(health::startup))
+        .route("/detailed", get(health::detailed))
+        .route("/scheduler", get(health::scheduler))
+        .route("/resources", get(health::resources))
+        .route("/apis", get(health::apis))
+        .route("/data-freshness", get(health::data_freshness));
+    Router::new()
+        .nest("/health", health)
+        .route("/metrics", get(exposition))
+        .route("/api/v1/tokens", get(tokens::page))
+        .route("/api/v1/tokens/{mint}", get(tokens::one))
+        .route("/api/v1/metrics", get(history::series))
+        .route("/api/v1/metrics/{series}", get(history::range))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(app)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(deadline, bound))
+        .layer(from_fn_with_state(slots, shed))
+        .layer(from_fn_with_state(config, authenticate))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(harden))
+}
+
+async fn exposition(State(app): State<App>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (app.state.metrics)())
+}
+
+async fn no_such_path(request: Request) -> Problem {
+    Problem::not_found(format!(
+        "there is nothing at {}; there is /health, /metrics, /api/v1/tokens and /api/v1/metrics",
+        quoted(request.uri().path())
+    ))
+}
+
+async fn no_such_method(request: Request) -> Problem {
+    let (method, path) = (request.method(), request.uri().path());
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{} does not answer {method}; the header Allow names what it does", quoted(path)),
+    )
+}

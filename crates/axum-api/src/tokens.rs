@@ -1,0 +1,46 @@
+//! The token endpoints: pages of the tokens as last published. They never touch a store.
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use ttm_market::{Lane, Mint, TokenQuery, TokenSort, TokenStatus};
+
+use crate::dto::{TokenDto, TokensDto};
+use crate::parameters::Parameters;
+use crate::problem::{Problem, quoted};
+use crate::router::App;
+
+pub(crate) async fn page(State(app): State<App>, uri: Uri) -> Result<Json<TokensDto>, Problem> {
+    let given = Parameters::of(&uri, &["limit", "cursor", "lane", "status", "sort"])?;
+    let query = TokenQuery {
+        limit: given.limit()?,
+        cursor: given.read("cursor", "the next of the page before", |text| text.parse().ok())?,
+        lane: given.read("lane", "hot or cold", Lane::parse)?,
+        status: given.read("status", "monitored, active or archived", TokenStatus::parse)?,
+        sort: given.read("sort", "score, age or mint", sort)?.unwrap_or_default(),
+    };
+    Ok(Json(TokensDto::from(&app.state.tokens.page(&query))))
+}
+
+pub(crate) async fn one(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<TokenDto>, Problem> {
+    let Path(text) = path.map_err(|_| Problem::bad_request("the mint is not text in UTF-8"))?;
+    let mint: Mint = text
+        .parse()
+        .map_err(|error| Problem::bad_request(format!("{} is no mint: {error}", quoted(&text))))?;
+    let row = app.state.tokens.get(&mint);
+    row.map(|row| Json(TokenDto::from(&row)))
+        .ok_or_else(|| Problem::not_found(format!("the token {mint} is not watched")))
+}
+
+fn sort(word: &str) -> Option<TokenSort> {
+    match word {
+        "score" => Some(TokenSort::Score),
+        "age" => Some(TokenSort::Age),
+        "mint" => Some(TokenSort::Mint),
+        _ => None,
+    }
+}

@@ -1,0 +1,242 @@
+//! Tokens, history and metrics against the contract, and every way to ask wrongly.
+
+mod surface;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::json;
+use surface::{Surface, keys};
+use ttm_kernel::Clock;
+use ttm_market::{Basis, Components, Lane, Mint, TokenRow, TokenStatus};
+use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+
+fn row(number: u8) -> TokenRow {
+    let at = Timestamp::from_second(60).expect("in range");
+    TokenRow {
+        mint: Mint::from_bytes([number; 32]),
+        symbol: Some("TEST".into()),
+        score: Some(0.5),
+        smoothed_score: Some(f64::from(number) / 10.0),
+        components: Some(Components { tx_accel: 1.0, vol_momentum: 0.5, freshness: 0.25, orderflow: -0.5 }),
+        basis: Some(Basis::All { listed_at: at }),
+        pools: 3,
+        lane: Some(if number > 5 { Lane::Hot } else { Lane::Cold }),
+        status: TokenStatus::Monitored,
+        unlisted: false,
+        updated_at: Some(at),
+        age: Some(Duration::from_millis(2500)),
+        stale: false,
+    }
+}
+
+fn ten_tokens() -> Surface {
+    Surface::new((1..=10).map(row).collect())
+}
+
+/// One sample a minute for three hours, its value the number of the minute; the clock stands at the end.
+fn three_hours() -> Surface {
+    let surface = Surface::new(Vec::new());
+    let series: SeriesKey = "run.duration_ms{group=hot}".parse().expect("a series");
+    let samples: Vec<Sample> = (0..180_i16)
+        .map(|minute| {
+            let at = Timestamp::from_second(i64::from(minute) * 60).expect("in range");
+            Sample::try_new(series.clone(), at, f64::from(minute)).expect("finite")
+        })
+        .collect();
+    surface.runtime.block_on(surface.history.append(&samples)).expect("the fake works");
+    surface.runtime.clock().advance(Duration::from_hours(3));
+    surface
+}
+
+#[test]
+fn a_token_has_the_fields_of_the_contract() {
+    let surface = ten_tokens();
+    let mint = Mint::from_bytes([7; 32]);
+    let answer = surface.get(&format!("/api/v1/tokens/{mint}"));
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.json(),
+        json!({
+            "mint": mint.to_string(), "symbol": "TEST", "score": 0.5, "smoothed_score": 0.7,
+            "components": {"tx_accel": 1.0, "vol_momentum": 0.5, "freshness": 0.25, "orderflow": -0.5},
+            "basis": "all", "listed_at": "1970-01-01T00:01:00Z", "pools": 3, "lane": "hot",
+            "status": "monitored", "unlisted": false, "updated_at": "1970-01-01T00:01:00Z",
+            "age_seconds": 2.5, "stale": false
+        })
+    );
+}
+
+#[test]
+fn following_next_gives_every_token_once() {
+    let surface = ten_tokens();
+    let mut scores = Vec::new();
+    let mut path = "/api/v1/tokens?limit=3".to_owned();
+    loop {
+        let page = surface.get(&path).json();
+        assert_eq!(keys(&page), ["next", "tokens"]);
+        let tokens = page["tokens"].as_array().expect("a list").clone();
+        scores.extend(tokens.iter().map(|token| token["smoothed_score"].as_f64().expect("a score")));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/v1/tokens?limit=3&cursor={next}");
+    }
+    assert_eq!(scores, [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]);
+}
+
+#[test]
+fn tokens_are_chosen_by_lane_and_status_and_sorted_as_asked() {
+    let surface = ten_tokens();
+    let mints = |path: &str| -> Vec<String> {
+        let tokens = surface.get(path).json()["tokens"].as_array().expect("a list").clone();
+        tokens.iter().map(|token| token["mint"].as_str().expect("a mint").to_owned()).collect()
+    };
+    assert_eq!(mints("/api/v1/tokens?lane=hot").len(), 5);
+    assert_eq!(mints("/api/v1/tokens?status=active").len(), 0);
+    let by_mint: Vec<String> = (1..=10).map(|number| Mint::from_bytes([number; 32]).to_string()).collect();
+    assert_eq!(mints("/api/v1/tokens?sort=mint&status=monitored"), by_mint);
+}
+
+#[test]
+fn a_wrong_question_for_tokens_is_told_what_was_expected() {
+    let surface = ten_tokens();
+    for (query, sentence) in [
+        ("limit=0", r#"the parameter limit is "0", expected a whole number from 1 to 1000"#),
+        ("limit=1001", r#"the parameter limit is "1001", expected a whole number from 1 to 1000"#),
+        ("lane=warm", r#"the parameter lane is "warm", expected hot or cold"#),
+        ("status=dead", r#"the parameter status is "dead", expected monitored, active or archived"#),
+        ("sort=size", r#"the parameter sort is "size", expected score, age or mint"#),
+        ("cursor=x%0Ay", r#"the parameter cursor is "x\ny", expected the next of the page before"#),
+        ("lane=hot&lane=cold", "the parameter lane is given twice"),
+        ("limt=5", r#"unknown parameter "limt", expected one of: limit, cursor, lane, status, sort"#),
+    ] {
+        assert_eq!(surface.get(&format!("/api/v1/tokens?{query}")).problem(400), sentence);
+    }
+    assert_eq!(
+        surface.get("/api/v1/tokens/So1").problem(400),
+        r#""So1" is no mint: 3 characters, expected 32 to 44 of base58"#
+    );
+    assert_eq!(surface.get("/api/v1/tokens/%FF").problem(400), "the mint is not text in UTF-8");
+    assert_eq!(
+        surface.get(&format!("/api/v1/tokens/{}", Mint::WSOL)).problem(404),
+        "the token So11111111111111111111111111111111111111112 is not watched"
+    );
+}
+
+#[test]
+fn history_is_the_last_hour_by_the_minute_unless_asked_otherwise() {
+    let surface = three_hours();
+    let answer = surface.get("/api/v1/metrics/run.duration_ms%7Bgroup=hot%7D").json();
+    assert_eq!(keys(&answer), ["agg", "from", "points", "series", "step_seconds", "to"]);
+    assert_eq!(answer["from"], "1970-01-01T02:00:00Z");
+    assert_eq!(answer["to"], "1970-01-01T03:00:00Z");
+    assert_eq!((&answer["step_seconds"], &answer["agg"]), (&json!(60), &json!("avg")));
+    let points = answer["points"].as_array().expect("a list");
+    assert_eq!(points.len(), 60);
+    assert_eq!(points[0], json!({"at": "1970-01-01T02:00:00Z", "value": 120.0, "count": 1}));
+}
+
+#[test]
+fn history_takes_relative_and_absolute_times_a_step_and_an_aggregate() {
+    let surface = three_hours();
+    let series = "/api/v1/metrics/run.duration_ms%7Bgroup%3Dhot%7D";
+    for query in [
+        "from=2h&to=now-1h&step=30m&agg=max",
+        "from=now-2h&to=7200&step=1800s&agg=max",
+        "from=1970-01-01T01:00:00Z&to=1970-01-01T03:00:00%2B01:00&step=30m&agg=max",
+    ] {
+        let answer = surface.get(&format!("{series}?{query}")).json();
+        assert_eq!(
+            answer["points"],
+            json!([
+                {"at": "1970-01-01T01:00:00Z", "value": 89.0, "count": 30},
+                {"at": "1970-01-01T01:30:00Z", "value": 119.0, "count": 30}
+            ]),
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_question_for_history_is_told_what_was_expected() {
+    let surface = three_hours();
+    for (question, sentence) in [
+        ("a?step=1x", r#"the parameter step is "1x", expected a duration such as 30s, 1m, 24h or 1h30m"#),
+        ("a?agg=mean", r#"the parameter agg is "mean", expected avg, min, max, sum, count, p50, p95, p99"#),
+        ("a?from=1h&to=2h", "from (1970-01-01T02:00:00Z) must be before to (1970-01-01T01:00:00Z)"),
+        ("a?step=0s", "step is 0ns, expected whole seconds, at least 1s"),
+        ("a?from=0&step=1s", "10801 points, expected at most 10000; use a longer step or a shorter range"),
+        (
+            "a%20b",
+            r#""a b" is no series: ' ' at byte 1 is not allowed; expected a name like `run.duration_ms{group=hot}`"#,
+        ),
+    ] {
+        assert_eq!(surface.get(&format!("/api/v1/metrics/{question}")).problem(400), sentence);
+    }
+    let sentence = surface.get("/api/v1/metrics/a?from=yesterday").problem(400);
+    assert!(
+        sentence.starts_with(r#"the parameter from is "yesterday", expected a time such as"#),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn an_unknown_series_has_no_points() {
+    assert_eq!(three_hours().get("/api/v1/metrics/never.written").json()["points"], json!([]));
+}
+
+#[test]
+fn series_are_listed_by_prefix() {
+    let surface = three_hours();
+    let list = |query: &str| surface.get(&format!("/api/v1/metrics{query}")).json();
+    assert_eq!(list(""), json!({"series": ["run.duration_ms{group=hot}"]}));
+    assert_eq!(list("?prefix=api."), json!({"series": []}));
+    assert_eq!(list("?prefix=run&limit=1")["series"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_store_that_fails_is_a_problem_of_its_kind() {
+    let surface = three_hours();
+    surface.history.fail_with(|| MetricStoreError::Transient { message: "connection refused".to_owned() });
+    let answer = surface.get("/api/v1/metrics/a");
+    assert_eq!(answer.problem(503), "the metric store does not answer: connection refused");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    surface.history.fail_with(|| MetricStoreError::Corrupt { message: "no table".to_owned() });
+    assert_eq!(surface.get("/api/v1/metrics").problem(500), "the metric store is unusable: no table");
+    assert_eq!(surface.get("/health").status, 200, "health does not ask the store");
+}
+
+#[test]
+fn a_store_that_hangs_is_given_up_after_two_seconds() {
+    let surface = Surface::new(Vec::new()).over(Arc::new(Hanging));
+    let sentence = surface.get("/api/v1/metrics/a").problem(504);
+    assert_eq!(sentence, "the metric store gave no answer within 2 s");
+    assert_eq!(surface.runtime.now().since_origin(), Duration::from_secs(2));
+}
+
+#[test]
+fn metrics_are_prometheus_text() {
+    let answer = ten_tokens().get("/metrics");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(answer.body, "ttm_uptime_seconds 1\n");
+}
+
+/// A history that never answers.
+struct Hanging;
+
+#[async_trait]
+impl MetricStore for Hanging {
+    async fn append(&self, _samples: &[Sample]) -> Result<Appended, MetricStoreError> {
+        std::future::pending().await
+    }
+
+    async fn range(&self, _query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
+        std::future::pending().await
+    }
+
+    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,193 @@
+//! What surrounds every answer: who may see it, methods and paths that do not exist, floods, panics, headers.
+
+mod surface;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use surface::{PUBLIC, Surface, TOKEN, keys};
+use tower::ServiceExt;
+use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+
+const HEALTH: [&str; 6] = [
+    "/health",
+    "/health/detailed",
+    "/health/scheduler",
+    "/health/resources",
+    "/health/apis",
+    "/health/data-freshness",
+];
+
+fn public() -> Surface {
+    Surface::new(Vec::new()).on(PUBLIC, Some(TOKEN))
+}
+
+#[test]
+fn strangers_on_a_public_listener_see_the_status_alone() {
+    let surface = public();
+    for path in HEALTH.into_iter().chain(["/health/live", "/health/ready", "/health/startup"]) {
+        let answer = surface.get(path);
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(keys(&answer.json()), ["status"], "{path}");
+    }
+    surface.publish(|facts| facts.store.reachable = Some(false));
+    let answer = surface.get("/health");
+    assert_eq!((answer.status.as_u16(), &*answer.body), (503, r#"{"status":"fail"}"#));
+}
+
+#[test]
+fn strangers_on_a_public_listener_get_nothing_but_health() {
+    for surface in [public(), Surface::new(Vec::new()).on(PUBLIC, None)] {
+        for path in ["/metrics", "/api/v1/tokens", "/api/v1/metrics/a", "/nothing", "/healthy"] {
+            for headers in [&[][..], &[("authorization", "Bearer wrong")], &[("authorization", "Bearer ")]] {
+                let answer = surface.ask(Method::GET, path, headers);
+                answer.problem(401);
+                assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_token_opens_a_public_listener() {
+    let surface = public();
+    let bearer = format!("Bearer {TOKEN}");
+    let ask = |path: &str| surface.ask(Method::GET, path, &[("authorization", &bearer)]);
+    for path in ["/metrics", "/api/v1/tokens", "/api/v1/metrics"] {
+        assert_eq!(ask(path).status, 200, "{path}");
+    }
+    for path in HEALTH {
+        assert!(keys(&ask(path).json()).len() > 1, "{path}");
+    }
+}
+
+#[test]
+fn a_loopback_listener_is_open_to_read_whether_or_not_there_is_a_token() {
+    for token in [None, Some(TOKEN)] {
+        for listen in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            let surface = Surface::new(Vec::new()).on(listen, token);
+            assert_eq!(surface.get("/api/v1/tokens").status, 200, "{listen}");
+        }
+    }
+}
+
+#[test]
+fn a_path_that_does_not_exist_is_a_problem_that_says_what_does() {
+    let surface = Surface::new(Vec::new());
+    for path in ["/nothing", "/health/nothing", "/api/v1/tokens/a/b"] {
+        let sentence = surface.get(path).problem(404);
+        assert!(sentence.starts_with(&format!("there is nothing at \"{path}\"")), "{sentence}");
+    }
+}
+
+#[test]
+fn a_method_that_a_path_does_not_have_is_a_problem_with_the_ones_it_has() {
+    let surface = Surface::new(Vec::new());
+    for path in HEALTH.into_iter().chain(["/metrics", "/api/v1/tokens", "/api/v1/metrics/a"]) {
+        for method in [Method::POST, Method::DELETE] {
+            let answer = surface.ask(method, path, &[]);
+            answer.problem(405);
+            assert_eq!(answer.header("allow"), Some("GET,HEAD"), "{path}");
+        }
+    }
+}
+
+#[test]
+fn head_is_get_without_a_body() {
+    let surface = Surface::new(Vec::new());
+    surface.publish(|facts| facts.store.reachable = Some(false));
+    for (path, code) in [("/health/ready", 503), ("/health/live", 200), ("/metrics", 200)] {
+        let answer = surface.ask(Method::HEAD, path, &[]);
+        assert_eq!((answer.status.as_u16(), &*answer.body), (code, ""), "{path}");
+    }
+}
+
+#[test]
+fn every_answer_tells_browsers_to_be_careful_and_caches_to_keep_off() {
+    let surface = public();
+    for path in ["/health", "/nothing"] {
+        let answer = surface.get(path);
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(
+            answer.header("content-security-policy"),
+            Some("default-src 'none'; frame-ancestors 'none'")
+        );
+    }
+}
+
+#[test]
+fn a_flood_is_shed_and_health_is_not() {
+    let surface = Surface::new(Vec::new()).over(Arc::new(Hanging));
+    let router = surface.router();
+    surface.runtime.block_on(async {
+        let ask = |path: &str| {
+            let request = Request::get(path).body(Body::empty()).expect("a request");
+            Box::pin(router.clone().oneshot(request))
+        };
+        let mut flood: Vec<_> = (0..64).map(|_| ask("/api/v1/metrics/a")).collect();
+        for question in &mut flood {
+            assert!(is_pending(question).await, "the store hangs");
+        }
+        let shed = ask("/api/v1/tokens").await.expect("an answer");
+        assert_eq!((shed.status().as_u16(), shed.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
+        assert_eq!(ask("/health").await.expect("an answer").status(), 200);
+        drop(flood);
+        assert_eq!(
+            ask("/api/v1/tokens").await.expect("an answer").status(),
+            200,
+            "the places are free again"
+        );
+    });
+}
+
+#[test]
+fn a_panic_is_answered_without_its_message() {
+    let surface = Surface::new(Vec::new()).over(Arc::new(Panicking));
+    let sentence = surface.get("/api/v1/metrics/a").problem(500);
+    assert_eq!(sentence, "the answer could not be made; the service's log has the reason");
+}
+
+/// Whether a future still waits after it was polled once.
+async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
+    std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending()))
+        .await
+}
+
+/// A history that never answers.
+struct Hanging;
+
+#[async_trait]
+impl MetricStore for Hanging {
+    async fn append(&self, _samples: &[Sample]) -> Result<Appended, MetricStoreError> {
+        std::future::pending().await
+    }
+
+    async fn range(&self, _query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
+        std::future::pending().await
+    }
+
+    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
+        std::future::pending().await
+    }
+}
+
+/// A history with a defect.
+struct Panicking;
+
+#[async_trait]
+impl MetricStore for Panicking {
+    async fn append(&self, _samples: &[Sample]) -> Result<Appended, MetricStoreError> {
+        panic!("password=hunter2")
+    }
+
+    async fn range(&self, _query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
+        panic!("password=hunter2")
+    }
+
+    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
+        panic!("password=hunter2")
+    }
+}

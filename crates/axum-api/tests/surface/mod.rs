@@ -1,0 +1,151 @@
+//! The surface over fakes, asked in memory: no socket, no clock but the manual one.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+use ttm_axum_api::{ApiConfig, ApiState, router};
+use ttm_health::testing::{FakeHealthView, healthy_facts};
+use ttm_health::{Facts, Thresholds, assess};
+use ttm_market::{Mint, TokenPage, TokenQuery, TokenRow, TokenView};
+use ttm_perf::MetricStore;
+use ttm_perf::testing::FakeMetricStore;
+use ttm_testkit::ManualRuntime;
+
+pub const LOOPBACK: &str = "127.0.0.1:8080";
+pub const PUBLIC: &str = "0.0.0.0:8080";
+pub const TOKEN: &str = "correct horse battery staple";
+
+/// The surface and what it answers from.
+pub struct Surface {
+    pub runtime: ManualRuntime,
+    pub health: FakeHealthView,
+    pub history: FakeMetricStore,
+    listen: SocketAddr,
+    token: Option<String>,
+    state: ApiState,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Surface {
+    /// On loopback, with a healthy service and these tokens.
+    pub fn new(tokens: Vec<TokenRow>) -> Self {
+        let runtime = ManualRuntime::new(1);
+        let health = FakeHealthView::new(assess(&healthy_facts(), &Thresholds::default()));
+        let history = FakeMetricStore::new();
+        let state = ApiState {
+            health: Arc::new(health.clone()),
+            tokens: Arc::new(Rows(tokens)),
+            history: Arc::new(history.clone()),
+            runtime: Arc::new(runtime.clone()),
+            metrics: Arc::new(|| "ttm_uptime_seconds 1\n".to_owned()),
+        };
+        let listen = LOOPBACK.parse().expect("an address");
+        Self { runtime, health, history, listen, token: None, state }
+    }
+
+    /// The same on another listener.
+    pub fn on(mut self, listen: &str, token: Option<&str>) -> Self {
+        self.listen = listen.parse().expect("an address");
+        self.token = token.map(str::to_owned);
+        self
+    }
+
+    /// The same on another history.
+    pub fn over(mut self, history: Arc<dyn MetricStore>) -> Self {
+        self.state.history = history;
+        self
+    }
+
+    /// Publishes the report of healthy facts that were changed.
+    pub fn publish(&self, change: impl FnOnce(&mut Facts)) {
+        let mut facts = healthy_facts();
+        change(&mut facts);
+        self.health.publish(assess(&facts, &Thresholds::default()));
+    }
+
+    pub fn router(&self) -> axum::Router {
+        router(self.state.clone(), ApiConfig::new(self.listen, self.token.clone()))
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, &[])
+    }
+
+    pub fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).expect("a request");
+        let router = self.router();
+        self.runtime.block_on(async {
+            let response = router.oneshot(request).await.expect("the surface never fails");
+            let (parts, body) = response.into_parts();
+            let bytes = body.collect().await.expect("a body in memory").to_bytes();
+            let body = String::from_utf8(bytes.to_vec()).expect("text");
+            Answer { status: parts.status, headers: parts.headers, body }
+        })
+    }
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
+    }
+
+    /// The sentence of a problem document, once everything else about it was checked.
+    #[track_caller]
+    pub fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        let problem = self.json();
+        assert_eq!(keys(&problem), ["detail", "status", "title", "type"]);
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["title"].as_str(), self.status.canonical_reason());
+        problem["detail"].as_str().expect("a sentence").to_owned()
+    }
+}
+
+/// The names in an object, ascending.
+pub fn keys(object: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = object.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// Whether an object has all of these names.
+#[track_caller]
+pub fn assert_has(object: &Value, names: &str) {
+    for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
+        assert!(object.get(name).is_some(), "{name} is missing in {object}");
+    }
+}
+
+struct Rows(Vec<TokenRow>);
+
+impl TokenView for Rows {
+    fn page(&self, query: &TokenQuery) -> TokenPage {
+        ttm_market::page(self.0.clone(), query)
+    }
+
+    fn get(&self, mint: &Mint) -> Option<TokenRow> {
+        self.0.iter().find(|row| row.mint == *mint).cloned()
+    }
+}
