@@ -30,7 +30,14 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("it answers in UTF-8");
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no status: {text}"));
-    assert!(!head.to_lowercase().contains("transfer-encoding: chunked"), "chunked answers are not understood: {head}");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or_else(|| panic!("no status: {text}"));
+    assert!(
+        !head.to_lowercase().contains("transfer-encoding: chunked"),
+        "chunked answers are not understood: {head}"
+    );
     Answer { status, head: head.to_owned(), body: body.to_owned() }
 }

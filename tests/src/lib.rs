@@ -1,6 +1,8 @@
 //! Drives the real program from outside: starts it, reads its log, asks it over HTTP, kills it. It waits for what the
 //! program says, never for a length of time.
 
+#![expect(clippy::missing_panics_doc, reason = "a test fails by panicking, and says why there")]
+
 mod database;
 mod exchange;
 mod http;

@@ -40,7 +40,11 @@ fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("a test has an executable");
     let profile = own.parent().and_then(Path::parent).expect("tests live in target/<profile>/deps");
     let binary = profile.join("ttm");
-    assert!(binary.exists(), "{} is not built: run cargo xtask test, or cargo build -p ttm-app", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is not built: run cargo xtask test, or cargo build -p ttm-app",
+        binary.display()
+    );
     binary
 }
 

@@ -31,7 +31,8 @@ fn import(folder: &Path, market: &Market, store: &str) {
     let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
     std::fs::write(folder.join("mints.txt"), mints.join("\n")).expect("written");
     let outcome =
-        Program::start(ttm(folder).args(["tokens", "import", "mints.txt"]).env("TTM_STORE__URL", store)).end();
+        Program::start(ttm(folder).args(["tokens", "import", "mints.txt"]).env("TTM_STORE__URL", store))
+            .end();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert_eq!(outcome.stdout, format!("{TOKENS} added, 0 taken out of the archive, 0 known already\n"));
 }
@@ -136,10 +137,12 @@ fn tokens_that_are_added_to_a_running_service_are_scored() {
 #[test]
 fn the_demo_scores_without_network_database_or_config_and_ends_when_asked() {
     let folder = folder();
-    let mut demo = Program::start(ttm(folder.path()).args(["demo", "--listen", "127.0.0.1:0", "--log", "info"]));
+    let mut demo =
+        Program::start(ttm(folder.path()).args(["demo", "--listen", "127.0.0.1:0", "--log", "info"]));
     let address = demo.address();
     demo.wait_for("a run that scored", scored);
-    let status = Program::start(ttm(folder.path()).args(["status", "--url", &format!("http://{address}")])).end();
+    let status =
+        Program::start(ttm(folder.path()).args(["status", "--url", &format!("http://{address}")])).end();
     assert!(matches!(status.code, Some(0 | 1)), "{status:?}");
     assert!(status.stdout.contains("breaker closed"), "{status:?}");
     demo.signal(Signal::INT);

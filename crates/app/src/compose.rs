@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use ttm_axum_api::{ApiConfig, ApiState, Bound};
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
-use ttm_kernel::Runtime;
 use ttm_market::TokenStore;
 use ttm_perf::MetricStore;
 use ttm_postgres_metrics::PostgresMetricStore;
@@ -62,9 +61,7 @@ pub async fn open_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeE
             make_folder(path)?;
             Arc::new(SqliteTokenStore::open(path).await.map_err(told)?)
         }
-        StoreUrl::Postgres(url) => {
-            Arc::new(PostgresTokenStore::open(url).await.map_err(told)?)
-        }
+        StoreUrl::Postgres(url) => Arc::new(PostgresTokenStore::open(url).await.map_err(told)?),
     })
 }
 
@@ -75,9 +72,7 @@ pub async fn open_history(url: &StoreUrl) -> Result<Arc<dyn MetricStore>, Compos
             make_folder(path)?;
             Arc::new(SqliteMetricStore::open(path).await.map_err(told)?)
         }
-        StoreUrl::Postgres(url) => {
-            Arc::new(PostgresMetricStore::open(url).await.map_err(told)?)
-        }
+        StoreUrl::Postgres(url) => Arc::new(PostgresMetricStore::open(url).await.map_err(told)?),
     })
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
+use jiff::{SignedDuration, Timestamp};
 use ttm_exchange_sim::{Exchange, ExchangeConfig, Fault, FaultKind};
 use ttm_health::{BreakerState, HealthView};
 use ttm_kernel::Runtime;
@@ -18,6 +19,8 @@ use crate::config::Settings;
 use crate::service::Board;
 
 const TOKENS: usize = 600;
+/// Ages of the tokens, in hours.
+const AGES: usize = 12;
 /// Any; the same market at every demo makes two of them comparable.
 const SEED: u64 = 2026;
 const OUTAGE: Fault =
@@ -39,10 +42,7 @@ pub(crate) async fn run(
         .map_err(|error| ComposeError::Process(format!("the built-in exchange cannot start: {error}")))?;
     let settings = settings(&exchange.base_url(), listen)?;
     forget_last_demo();
-    let mints: Vec<Mint> = exchange.mints().collect();
-    let store = compose::open_tokens(&settings.store).await?;
-    store.add(&mints, planes.work.wall()).await.map_err(|error| ComposeError::Store(error.to_string()))?;
-    drop(store);
+    add_tokens(&settings, &exchange.mints().collect::<Vec<_>>(), planes.work.wall()).await?;
     let process = Process::start(&settings, planes.clone()).await?;
     anstream::println!(
         "{TOKENS} tokens of a made-up market; the exchange fails from 1:00 to 1:30.\n\
@@ -57,6 +57,17 @@ pub(crate) async fn run(
     shown.abort();
     exchange.shutdown().await;
     end
+}
+
+/// Adds the tokens as if they had been found over the last hours: a new token is hot by its freshness alone, and both
+/// lanes should have something to do.
+async fn add_tokens(settings: &Settings, mints: &[Mint], now: Timestamp) -> Result<(), ComposeError> {
+    let store = compose::open_tokens(&settings.store).await?;
+    for (hours, mints) in (0..).zip(mints.chunks(TOKENS.div_ceil(AGES))) {
+        let first_seen = now - SignedDuration::from_hours(hours);
+        store.add(mints, first_seen).await.map_err(|error| ComposeError::Store(error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// The production defaults, but for the exchange, the place of the data and the breaker's patience.

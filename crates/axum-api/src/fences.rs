@@ -62,3 +62,30 @@ pub(crate) async fn harden(request: Request, next: Next) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt;
+    use ttm_testkit::ManualRuntime;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_never_comes_is_given_up() {
+        let runtime = ManualRuntime::new(1);
+        let config = Arc::new(ApiConfig::new(([127, 0, 0, 1], 0).into(), None));
+        let limit = config.request_timeout;
+        let deadline: (Arc<dyn Runtime>, _) = (Arc::new(runtime.clone()), config);
+        let stuck = Router::new()
+            .route("/", get(std::future::pending::<()>))
+            .layer(from_fn_with_state(deadline, bound));
+        let request = Request::get("/").body(Body::empty()).expect("a request");
+        let response = runtime.block_on(stuck.oneshot(request)).expect("routers never fail");
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ttm_kernel::Clock::now(&runtime).since_origin(), limit);
+    }
+}

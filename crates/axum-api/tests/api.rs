@@ -5,13 +5,12 @@ mod surface;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
-use surface::{Surface, keys};
+use surface::{Hanging, Surface, keys};
 use ttm_kernel::Clock;
 use ttm_market::{Basis, Components, Lane, Mint, TokenRow, TokenStatus};
-use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+use ttm_perf::{MetricStore, MetricStoreError, Sample, SeriesKey};
 
 fn row(number: u8) -> TokenRow {
     let at = Timestamp::from_second(60).expect("in range");
@@ -221,22 +220,4 @@ fn metrics_are_prometheus_text() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert_eq!(answer.body, "ttm_uptime_seconds 1\n");
-}
-
-/// A history that never answers.
-struct Hanging;
-
-#[async_trait]
-impl MetricStore for Hanging {
-    async fn append(&self, _samples: &[Sample]) -> Result<Appended, MetricStoreError> {
-        std::future::pending().await
-    }
-
-    async fn range(&self, _query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
-        std::future::pending().await
-    }
-
-    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
-        std::future::pending().await
-    }
 }

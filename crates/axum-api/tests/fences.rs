@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Method, Request};
-use surface::{PUBLIC, Surface, TOKEN, keys};
+use surface::{Hanging, PUBLIC, Surface, TOKEN, keys};
 use tower::ServiceExt;
 use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
 
@@ -154,24 +154,6 @@ fn a_panic_is_answered_without_its_message() {
 async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
     std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending()))
         .await
-}
-
-/// A history that never answers.
-struct Hanging;
-
-#[async_trait]
-impl MetricStore for Hanging {
-    async fn append(&self, _samples: &[Sample]) -> Result<Appended, MetricStoreError> {
-        std::future::pending().await
-    }
-
-    async fn range(&self, _query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
-        std::future::pending().await
-    }
-
-    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
-        std::future::pending().await
-    }
 }
 
 /// A history with a defect.

@@ -78,11 +78,11 @@ fn default_file() -> String {
         let (of, name) = key.split();
         if of != section {
             section = of;
-            text += &format!("\n[{section}]\n");
+            text.extend(["\n[", section, "]\n"]);
         }
         let quote = if key.kind == Kind::Integer { "" } else { "\"" };
         let unset = if key.default.is_empty() { "# " } else { "" };
-        text += &format!("# {}\n{unset}{name} = {quote}{}{quote}\n", key.doc, key.default);
+        text.extend(["# ", key.doc, "\n", unset, name, " = ", quote, key.default, quote, "\n"]);
     }
     text
 }

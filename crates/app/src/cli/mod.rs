@@ -128,7 +128,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Run => {
             let settings = load(file.as_deref())?;
             log("info")?;
-            run::run(settings)
+            run::run(&settings)
         }
         Command::Config(command) => config::execute(&command, file.as_deref()),
         Command::Tokens(command) => {

@@ -30,11 +30,11 @@ fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|_| "expected a duration such as 30s or 2m".to_owned())
 }
 
-pub(super) fn run(settings: Settings) -> Result<ExitCode, Failure> {
+pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let threads = start_threads()?;
     let planes = threads.planes();
     threads.block_on(async {
-        let process = Process::start(&settings, planes).await?;
+        let process = Process::start(settings, planes).await?;
         process.until_stopped(None).await
     })?;
     Ok(ExitCode::SUCCESS)

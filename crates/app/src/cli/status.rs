@@ -22,12 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LABEL: usize = 12;
 
 pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
-    let (url, token) = match &arguments.url {
-        Some(url) => (url.trim_end_matches('/').to_owned(), None),
-        None => {
-            let settings = load(file)?;
-            (format!("http://{}", settings.api.listen), settings.api.token)
-        }
+    let (url, token) = if let Some(url) = &arguments.url {
+        (url.trim_end_matches('/').to_owned(), None)
+    } else {
+        let settings = load(file)?;
+        (format!("http://{}", settings.api.listen), settings.api.token)
     };
     let threads = crate::planes::Threads::start().map_err(|error| Failure::Told(error.to_string()))?;
     let answer = threads.block_on(fetch(&url, token.as_ref().map(crate::config::Secret::expose)));
@@ -47,15 +46,20 @@ pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Resul
 }
 
 async fn fetch(url: &str, token: Option<&str>) -> Result<Value, String> {
+    // One that is installed already is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let client =
         reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|error| error.to_string())?;
     let mut request = client.get(format!("{url}/health/detailed"));
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
-    let response = request.send().await.map_err(|error| match error.is_connect() {
-        true => "no answer; is the service running?".to_owned(),
-        false => error.without_url().to_string(),
+    let response = request.send().await.map_err(|error| {
+        if error.is_connect() {
+            "no answer; is the service running?".to_owned()
+        } else {
+            error.without_url().to_string()
+        }
     })?;
     let body = response.bytes().await.map_err(|error| error.without_url().to_string())?;
     serde_json::from_slice(&body).map_err(|_| "the answer is not that of a ttm service".to_owned())

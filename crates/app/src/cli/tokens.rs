@@ -108,15 +108,15 @@ async fn list(store: &dyn TokenStore, limit: usize) -> Result<(), ttm_market::To
     }
     let total = tokens.len();
     tokens.sort_by(|a, b| {
-        let score = |token: &Token| token.smoothed_score().unwrap_or(f64::NEG_INFINITY);
-        score(b).total_cmp(&score(a)).then(a.mint.cmp(&b.mint))
+        let height = |token: &Token| token.smoothed_score().unwrap_or(f64::NEG_INFINITY);
+        height(b).total_cmp(&height(a)).then(a.mint.cmp(&b.mint))
     });
     anstream::println!("{:44}  {:10}  {:9}  {:>8}  UPDATED", "MINT", "SYMBOL", "STATUS", "SCORE");
     for token in tokens.iter().take(limit) {
-        let score = token.smoothed_score().map_or_else(|| "-".to_owned(), |score| format!("{score:.4}"));
+        let smoothed = token.smoothed_score().map_or_else(|| "-".to_owned(), |score| format!("{score:.4}"));
         let updated = token.score.map_or_else(|| "never".to_owned(), |score| format!("{:.0}", score.at));
         let symbol: String = printable(token.symbol.as_deref().unwrap_or("-"), 10);
-        anstream::println!("{:44}  {symbol:10}  {:9}  {score:>8}  {updated}", token.mint, token.status);
+        anstream::println!("{:44}  {symbol:10}  {:9}  {smoothed:>8}  {updated}", token.mint, token.status);
     }
     if total > limit {
         anstream::println!("and {} more; --limit shows them", total - limit);

@@ -115,7 +115,7 @@ impl Service {
             book.insert(token);
         }
         let (sets, roster) = mpsc::channel(1);
-        let work = Work {
+        let mut work = Work {
             ids: runtime.entropy("runs"),
             settings: WorkSettings::new(&settings),
             book,
@@ -128,6 +128,8 @@ impl Service {
             published: runtime.now(),
             runtime: runtime.clone(),
         };
+        // Before anybody is told that the service started: what was stored is served from the first answer on.
+        work.publish();
         let watch = roster::watch(
             ports.tokens.clone(),
             runtime.clone(),

@@ -22,6 +22,8 @@ use crate::ports::Ports;
 /// Rates and percentiles of the API look back this far.
 const API_WINDOW: Duration = Duration::from_mins(5);
 const MINUTE: Duration = Duration::from_mins(1);
+/// The share of a CPU needs two samples; the second comes soon, so that it is not unknown for a whole interval.
+const SECOND_SAMPLE: Duration = Duration::from_secs(5);
 /// Measuring a process reads a few files; longer than this and it does not answer.
 const RESOURCE_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -39,15 +41,12 @@ pub(super) struct Monitor {
 impl Monitor {
     /// Watches until the stop is ordered.
     pub(super) async fn run(mut self) {
-        let (mut report, mut resources, mut health, mut performance) = {
-            let now = self.runtime.now();
-            (
-                now,
-                now,
-                now + self.settings.health_check_interval,
-                now + self.settings.performance_check_interval,
-            )
-        };
+        let started = self.runtime.now();
+        self.sample_resources().await;
+        let mut report = started;
+        let mut resources = started + SECOND_SAMPLE.min(self.settings.resource_check_interval);
+        let mut health = started + self.settings.health_check_interval;
+        let mut performance = started + self.settings.performance_check_interval;
         loop {
             let now = self.runtime.now();
             if due(&mut resources, now, self.settings.resource_check_interval) {

@@ -67,7 +67,6 @@ impl Work {
         let (sender, mut results) = mpsc::channel(RESULTS);
         let mut underway: Vec<Underway> = Vec::new();
         let mut stop: Option<Moment> = None;
-        self.publish();
         loop {
             while stop.is_none()
                 && let Some(Effect::StartRun { group, run, missed }) = self.scheduler.poll(self.runtime.now())
@@ -236,7 +235,8 @@ impl Work {
         self.publish();
     }
 
-    fn publish(&mut self) {
+    /// Shows readers the tokens as they are now.
+    pub(super) fn publish(&mut self) {
         self.published = self.runtime.now();
         let quality = self.book.quality();
         metrics::counter!("ttm_observations_missing_total").absolute(quality.missing);

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -13,19 +14,19 @@ use ttm_axum_api::{ApiConfig, ApiState, router};
 use ttm_health::testing::{FakeHealthView, healthy_facts};
 use ttm_health::{Facts, Thresholds, assess};
 use ttm_market::{Mint, TokenPage, TokenQuery, TokenRow, TokenView};
-use ttm_perf::MetricStore;
 use ttm_perf::testing::FakeMetricStore;
+use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
 use ttm_testkit::ManualRuntime;
 
-pub const LOOPBACK: &str = "127.0.0.1:8080";
-pub const PUBLIC: &str = "0.0.0.0:8080";
-pub const TOKEN: &str = "correct horse battery staple";
+pub(crate) const LOOPBACK: &str = "127.0.0.1:8080";
+pub(crate) const PUBLIC: &str = "0.0.0.0:8080";
+pub(crate) const TOKEN: &str = "correct horse battery staple";
 
 /// The surface and what it answers from.
-pub struct Surface {
-    pub runtime: ManualRuntime,
-    pub health: FakeHealthView,
-    pub history: FakeMetricStore,
+pub(crate) struct Surface {
+    pub(crate) runtime: ManualRuntime,
+    pub(crate) health: FakeHealthView,
+    pub(crate) history: FakeMetricStore,
     listen: SocketAddr,
     token: Option<String>,
     state: ApiState,
@@ -33,15 +34,15 @@ pub struct Surface {
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Surface {
     /// On loopback, with a healthy service and these tokens.
-    pub fn new(tokens: Vec<TokenRow>) -> Self {
+    pub(crate) fn new(tokens: Vec<TokenRow>) -> Self {
         let runtime = ManualRuntime::new(1);
         let health = FakeHealthView::new(assess(&healthy_facts(), &Thresholds::default()));
         let history = FakeMetricStore::new();
@@ -57,34 +58,34 @@ impl Surface {
     }
 
     /// The same on another listener.
-    pub fn on(mut self, listen: &str, token: Option<&str>) -> Self {
+    pub(crate) fn on(mut self, listen: &str, token: Option<&str>) -> Self {
         self.listen = listen.parse().expect("an address");
         self.token = token.map(str::to_owned);
         self
     }
 
     /// The same on another history.
-    pub fn over(mut self, history: Arc<dyn MetricStore>) -> Self {
+    pub(crate) fn over(mut self, history: Arc<dyn MetricStore>) -> Self {
         self.state.history = history;
         self
     }
 
     /// Publishes the report of healthy facts that were changed.
-    pub fn publish(&self, change: impl FnOnce(&mut Facts)) {
+    pub(crate) fn publish(&self, change: impl FnOnce(&mut Facts)) {
         let mut facts = healthy_facts();
         change(&mut facts);
         self.health.publish(assess(&facts, &Thresholds::default()));
     }
 
-    pub fn router(&self) -> axum::Router {
+    pub(crate) fn router(&self) -> axum::Router {
         router(self.state.clone(), ApiConfig::new(self.listen, self.token.clone()))
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path, &[])
     }
 
-    pub fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -102,17 +103,17 @@ impl Surface {
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
     }
 
     /// The sentence of a problem document, once everything else about it was checked.
     #[track_caller]
-    pub fn problem(&self, status: u16) -> String {
+    pub(crate) fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.body);
         assert_eq!(self.header("content-type"), Some("application/problem+json"));
         let problem = self.json();
@@ -124,7 +125,7 @@ impl Answer {
 }
 
 /// The names in an object, ascending.
-pub fn keys(object: &Value) -> Vec<&str> {
+pub(crate) fn keys(object: &Value) -> Vec<&str> {
     let mut keys: Vec<&str> = object.as_object().expect("an object").keys().map(String::as_str).collect();
     keys.sort_unstable();
     keys
@@ -132,7 +133,7 @@ pub fn keys(object: &Value) -> Vec<&str> {
 
 /// Whether an object has all of these names.
 #[track_caller]
-pub fn assert_has(object: &Value, names: &str) {
+pub(crate) fn assert_has(object: &Value, names: &str) {
     for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
         assert!(object.get(name).is_some(), "{name} is missing in {object}");
     }
@@ -147,5 +148,23 @@ impl TokenView for Rows {
 
     fn get(&self, mint: &Mint) -> Option<TokenRow> {
         self.0.iter().find(|row| row.mint == *mint).cloned()
+    }
+}
+
+/// A history that never answers.
+pub(crate) struct Hanging;
+
+#[async_trait]
+impl MetricStore for Hanging {
+    async fn append(&self, _samples: &[Sample]) -> Result<Appended, MetricStoreError> {
+        std::future::pending().await
+    }
+
+    async fn range(&self, _query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
+        std::future::pending().await
+    }
+
+    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
+        std::future::pending().await
     }
 }
