@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ttm_app::service::ServiceSettings;
-use ttm_sim::{Outcome, Plan, Swarm};
+use ttm_sim::{Outcome, Plan, SLOT, Swarm};
 use ttm_testkit::SeededEntropy;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -14,7 +14,9 @@ const SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 200 };
 const TOKENS: usize = 40;
 
 fn settings() -> ServiceSettings {
-    ttm_app::config::load(None, std::iter::empty()).expect("the defaults are valid").service
+    let defaults = ttm_app::config::load(None, std::iter::empty()).expect("the defaults are valid").service;
+    // The oracles look at the report once in a slot; making it every second would be half of the work of a day.
+    ServiceSettings { report_interval: SLOT, ..defaults }
 }
 
 fn plan(seed: u64) -> Plan {
