@@ -50,11 +50,7 @@ pub enum Rest {
 impl Executor {
     /// An executor at [`Moment::ZERO`], when the wall shows `wall`; all chance comes from `seed`.
     pub fn new(seed: u64, wall: Timestamp) -> Self {
-        Self {
-            runtime: SimRuntime::new(seed, wall),
-            choice: SeededEntropy::stream(seed, "sched"),
-            polls: 0,
-        }
+        Self { runtime: SimRuntime::new(seed, wall), choice: SeededEntropy::stream(seed, "sched"), polls: 0 }
     }
 
     /// The handle for tasks and ports.

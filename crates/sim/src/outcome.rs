@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use crate::Plan;
 use crate::oracle::Availability;
-use crate::simulation::{Plan, SLOT};
+use crate::simulation::SLOT;
 use crate::world::{ExchangeCounts, SampleLedger};
 
 /// What a simulation came to.
@@ -35,7 +36,15 @@ impl Outcome {
     /// # Errors
     /// When a promise was broken.
     pub fn verdict(&self, plan: &Plan) -> Result<(), Failure> {
-        if self.broken.is_empty() { Ok(()) } else { Err(Failure { plan: plan.clone(), outcome: self.clone() }) }
+        if self.broken.is_empty() {
+            return Ok(());
+        }
+        let events = self.last_events.join("\n  ");
+        let broken = self.broken.join("\nbroken: ");
+        Err(Failure(format!(
+            "the last events:\n  {events}\n{self}\nbroken: {broken}\nreplay with:\n  \
+             TTM_SIM='{plan}' cargo test --release -p ttm-sim --test seeds replay -- --nocapture"
+        )))
     }
 }
 
@@ -59,34 +68,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// A plan under which promises were broken.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    plan: Plan,
-    outcome: Outcome,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plan, outcome } = self;
-        writeln!(f, "the last events:")?;
-        for event in &outcome.last_events {
-            writeln!(f, "  {event}")?;
-        }
-        writeln!(f, "{outcome}")?;
-        for promise in &outcome.broken {
-            writeln!(f, "broken: {promise}")?;
-        }
-        writeln!(f, "replay with:")?;
-        write!(
-            f,
-            "  TTM_SIM='{} {} {} {}' cargo test --release -p ttm-sim --test seeds replay -- --nocapture",
-            plan.seed,
-            plan.lasts.as_secs(),
-            plan.tokens,
-            plan.faults,
-        )
-    }
-}
-
-impl std::error::Error for Failure {}
+/// Promises were broken: which, after what, and how to see it again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(String);

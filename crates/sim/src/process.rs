@@ -50,7 +50,8 @@ impl Process {
         let planes = Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
         let board = Service::board_of(&settings, &planes);
         let life = Arc::<Mutex<Life>>::default();
-        let body = live(life.clone(), runtime.clone(), Service::start(ports, settings, planes, board.clone()));
+        let body =
+            live(life.clone(), runtime.clone(), Service::start(ports, settings, planes, board.clone()));
         // Its end is told by `exit`; a panic in it is a part of the trace, and no exit.
         drop(runtime.spawn("process", Box::pin(body)));
         Self { life, board }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ttm_app::service::ServiceSettings;
+use ttm_app::service::Board;
 use ttm_health::{HealthView, Status};
 use ttm_kernel::{Clock, Moment};
 
@@ -12,7 +12,7 @@ use crate::oracle::{Availability, BreakerRules, Slot, Verdicts};
 use crate::outcome::Outcome;
 use crate::process::{Exit, Process};
 use crate::world::{World, WorldSettings};
-use crate::{Executor, FaultKind, FaultSchedule, Rest};
+use crate::{ExchangeFault, Executor, FaultKind, FaultSchedule, Plan, Rest};
 
 /// Availability is counted in slots of this length.
 pub const SLOT: Duration = Duration::from_secs(10);
@@ -22,26 +22,11 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(30);
 const RESTART_AFTER: Duration = Duration::from_secs(5);
 /// Once everything is healed the service is given this long to be well: the breaker's longest open period, and then
 /// some rounds of the groups.
-const WELL_WITHIN: Duration = Duration::from_secs(15 * 60);
+const WELL_WITHIN: Duration = Duration::from_mins(15);
 /// What the API allows in a minute, as its reference says; not what the service was told.
 const REQUESTS_PER_MINUTE: usize = 300;
 /// The wall at the beginning.
 const WALL_S: i64 = 1_800_000_000;
-
-/// Everything that decides what happens.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// Decides every choice.
-    pub seed: u64,
-    /// How long it goes on.
-    pub lasts: Duration,
-    /// Tokens in the store at the beginning.
-    pub tokens: usize,
-    /// What breaks.
-    pub faults: FaultSchedule,
-    /// The service's settings.
-    pub settings: ServiceSettings,
-}
 
 /// A simulation under way.
 struct Simulation<'a> {
@@ -183,7 +168,8 @@ impl<'a> Simulation<'a> {
                 self.world.exchange.process_restarted();
                 self.world.history.open_ledger();
                 let runtime = self.executor.runtime();
-                self.state = State::Up(Process::boot(runtime, self.world.ports(), self.plan.settings.clone()));
+                self.state =
+                    State::Up(Process::boot(runtime, self.world.ports(), self.plan.settings.clone()));
             }
             State::Down { .. } => {}
         }
@@ -222,9 +208,9 @@ impl<'a> Simulation<'a> {
             State::Up(process) | State::Stopping { process, .. } => Some(process.board()),
             State::Down { .. } => None,
         };
-        let tokens = board.map(ttm_app::service::Board::tokens);
+        let tokens = board.map(Board::tokens);
         let slot = tokens.as_ref().map(|tokens| Slot {
-            exchange_up: !self.faults.exchange(now).is_some_and(crate::ExchangeFault::is_down),
+            exchange_up: !self.faults.exchange(now).is_some_and(ExchangeFault::is_down),
             tokens,
             wall: self.executor.wall(),
             hot_threshold: self.plan.settings.market.hot_threshold(),
@@ -239,7 +225,10 @@ impl<'a> Simulation<'a> {
             let ledger = self.world.history.ledger();
             let found = ledger.acknowledged + ledger.in_flight + counts.waiting + counts.dropped;
             if found != counts.produced {
-                self.verdicts.broken(format_args!("{} samples produced, {found} found: {counts:?} {ledger:?}", counts.produced));
+                self.verdicts.broken(format_args!(
+                    "{} samples produced, {found} found: {counts:?} {ledger:?}",
+                    counts.produced
+                ));
             }
             if counts.waiting > self.plan.settings.sample_capacity as u64 {
                 self.verdicts.broken(format_args!("{} samples wait, more than may", counts.waiting));
@@ -262,7 +251,9 @@ impl<'a> Simulation<'a> {
         }
         let begun = self.executor.now().saturating_sub(took);
         let store_was_well = self.faults.faults().iter().all(|fault| {
-            !matches!(fault.kind, FaultKind::Store(_)) || fault.until() <= begun || fault.begins() >= self.executor.now()
+            !matches!(fault.kind, FaultKind::Store(_))
+                || fault.until() <= begun
+                || fault.begins() >= self.executor.now()
         });
         if !store_was_well {
             return;
@@ -314,7 +305,9 @@ impl<'a> Simulation<'a> {
     fn judge_health(&self) {
         if self.healed.share() < 1.0 {
             let down = self.healed.longest_down(SLOT);
-            self.verdicts.broken(format_args!("not well {WELL_WITHIN:?} after the last fault, for {down:?} at a time"));
+            self.verdicts.broken(format_args!(
+                "not well {WELL_WITHIN:?} after the last fault, for {down:?} at a time"
+            ));
         }
         match &self.state {
             State::Up(process) => {

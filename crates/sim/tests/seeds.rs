@@ -4,28 +4,22 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ttm_app::service::ServiceSettings;
-use ttm_sim::{Outcome, Plan, SLOT, Swarm};
+use ttm_sim::{Outcome, Plan, Swarm};
 use ttm_testkit::SeededEntropy;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 /// In debug a sample of the swarm has to do.
 const SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 200 };
-const TOKENS: usize = 40;
-
-fn settings() -> ServiceSettings {
-    let defaults = ttm_app::config::load(None, std::iter::empty()).expect("the defaults are valid").service;
-    // The oracles look at the report once in a slot; making it every second would be half of the work of a day.
-    ServiceSettings { report_interval: SLOT, ..defaults }
-}
 
 fn plan(seed: u64) -> Plan {
-    let faults = Swarm::default().draw(&SeededEntropy::stream(seed, "schedule"));
-    Plan { seed, lasts: DAY, tokens: TOKENS, faults, settings: settings() }
+    Plan::new(seed, DAY, Swarm::default().draw(&SeededEntropy::stream(seed, "schedule")))
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the swarm is the only one that wants to know how long it takes")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the swarm is the only one that wants to know how long it takes"
+)]
 fn no_promise_is_broken_in_two_hundred_days_of_faults() {
     let started = std::time::Instant::now();
     let next = AtomicU64::new(0);
@@ -49,14 +43,16 @@ fn no_promise_is_broken_in_two_hundred_days_of_faults() {
     let mut outcomes = outcomes.into_inner().expect("all threads are done");
     outcomes.sort_by_key(|(seed, ..)| *seed);
     let hours = outcomes.len() as f64 * 2.0 * 24.0;
-    let mean: f64 = outcomes.iter().map(|(_, outcome, _)| outcome.availability.share()).sum::<f64>() / outcomes.len() as f64;
+    let mean: f64 = outcomes.iter().map(|(_, outcome, _)| outcome.availability.share()).sum::<f64>()
+        / outcomes.len() as f64;
     println!(
         "{hours} simulated hours, {:.0} a second; available {:.2} % of the time on average",
         hours / started.elapsed().as_secs_f64(),
         100.0 * mean
     );
     println!("{}", worst(&outcomes));
-    let failures: Vec<_> = outcomes.iter().filter_map(|(seed, _, failure)| Some((seed, failure.as_ref()?))).collect();
+    let failures: Vec<_> =
+        outcomes.iter().filter_map(|(seed, _, failure)| Some((seed, failure.as_ref()?))).collect();
     if let Some((seed, failure)) = failures.first() {
         panic!("{} of {SEEDS} seeds broke a promise; the first, seed {seed}:\n{failure}", failures.len());
     }
@@ -70,20 +66,12 @@ fn worst<T>(outcomes: &[(u64, Outcome, T)]) -> String {
     worst.map_or_else(String::new, |(seed, outcome, _)| format!("the worst, seed {seed}: {outcome}"))
 }
 
-/// Runs what the variable `TTM_SIM` says, as a failure printed it: seed, seconds, tokens, schedule.
+/// Runs the plan in the variable `TTM_SIM`, as a failure printed it.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a replay is asked for from outside")]
 fn replay() {
     let Ok(line) = std::env::var("TTM_SIM") else { return };
-    let mut words = line.splitn(4, ' ');
-    let mut word = || words.next().expect("seed, seconds, tokens, schedule");
-    let plan = Plan {
-        seed: word().parse().expect("a seed"),
-        lasts: Duration::from_secs(word().parse().expect("seconds")),
-        tokens: word().parse().expect("a number of tokens"),
-        faults: word().parse().expect("a schedule"),
-        settings: settings(),
-    };
+    let plan: Plan = line.parse().unwrap_or_else(|error| panic!("TTM_SIM: {error}"));
     let outcome = plan.run_twice();
     println!("{outcome}");
     if let Err(failure) = outcome.verdict(&plan) {

@@ -20,7 +20,7 @@ const SETTINGS: WorldSettings = WorldSettings {
     attempts: 1_000,
     breaker: BreakerRules {
         failure_threshold: 10,
-        recovery_timeout: Duration::from_secs(60),
+        recovery_timeout: Duration::from_mins(1),
         half_open_max_calls: 3,
         success_threshold: 3,
     },
@@ -51,21 +51,24 @@ fn ask(line: &str, seconds: &[u64]) -> Vec<(u64, &'static str)> {
     for second in seconds {
         let (runtime, exchange, answers) = (executor.runtime().clone(), exchange.clone(), answers.clone());
         let start = runtime.sleep_until(at(*second));
-        drop(executor.runtime().spawn("asks", Box::pin(async move {
-            start.await;
-            let mints: Vec<Mint> = MARKET.mints().collect();
-            let word = match exchange.primary_pairs(&mints).await {
-                Ok(batch) if batch.pairs.is_empty() => "none",
-                Ok(batch) if batch.pairs.len() < 24 => "some",
-                Ok(_) => "all",
-                Err(PairSourceError::Transient { .. }) => "transient",
-                Err(PairSourceError::Malformed { .. }) => "malformed",
-                Err(PairSourceError::RateLimited { retry_after: None }) => "limited",
-                Err(PairSourceError::RateLimited { retry_after: Some(_) }) => "limited with a time",
-                Err(PairSourceError::Forbidden { .. } | PairSourceError::Rejected { .. }) => "refused",
-            };
-            answers.record((runtime.now().since_origin().as_secs(), word));
-        })));
+        drop(executor.runtime().spawn(
+            "asks",
+            Box::pin(async move {
+                start.await;
+                let mints: Vec<Mint> = MARKET.mints().collect();
+                let word = match exchange.primary_pairs(&mints).await {
+                    Ok(batch) if batch.pairs.is_empty() => "none",
+                    Ok(batch) if batch.pairs.len() < 24 => "some",
+                    Ok(_) => "all",
+                    Err(PairSourceError::Transient { .. }) => "transient",
+                    Err(PairSourceError::Malformed { .. }) => "malformed",
+                    Err(PairSourceError::RateLimited { retry_after: None }) => "limited",
+                    Err(PairSourceError::RateLimited { retry_after: Some(_) }) => "limited with a time",
+                    Err(PairSourceError::Forbidden { .. } | PairSourceError::Rejected { .. }) => "refused",
+                };
+                answers.record((runtime.now().since_origin().as_secs(), word));
+            }),
+        ));
     }
     executor.run_until(at(1_000));
     assert_eq!(verdicts.all(), (0, Vec::new()));
@@ -87,9 +90,12 @@ fn write(seed: u64, line: &str, end: Moment, kill: bool) -> (SampleLedger, Optio
     let store = SimMetricStore::new(executor.runtime(), &faults(line));
     let answer = Arc::new(Recorder::default());
     let (writer, told) = (store.clone(), answer.clone());
-    drop(executor.runtime().spawn("writes", Box::pin(async move {
-        told.record(writer.append(&batch(0, 5)).await.is_ok());
-    })));
+    drop(executor.runtime().spawn(
+        "writes",
+        Box::pin(async move {
+            told.record(writer.append(&batch(0, 5)).await.is_ok());
+        }),
+    ));
     executor.run_until(end);
     if kill {
         executor.kill();

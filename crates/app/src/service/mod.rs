@@ -36,6 +36,7 @@ use crate::ports::{Planes, Ports};
 use client::Client;
 use monitor::Monitor;
 use outbox::{SampleOutbox, TokenOutbox};
+use series::ScoreSeries;
 use settings::WorkSettings;
 use shutdown::ShutdownTrigger;
 use work::Work;
@@ -125,6 +126,7 @@ impl Service {
             tokens: tokens.clone(),
             samples: samples.clone(),
             shutdown: stopping.clone(),
+            score_series: ScoreSeries::default(),
             published: runtime.now(),
             runtime: runtime.clone(),
         };

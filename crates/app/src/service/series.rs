@@ -1,7 +1,9 @@
 //! The names of the series that the service produces, and the samples it makes of its results. It stores nothing.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use ttm_market::{Mint, ScoreState};
+use ttm_market::{Components, Lane, Mint, ScoreState};
 use ttm_perf::{Sample, SeriesKey};
 use ttm_schedule::{Group, RunOutcome};
 
@@ -32,35 +34,58 @@ pub const NAMES: &[(&str, &str)] = &[
 
 /// One sample; none when the value is not finite, which no series holds.
 pub(super) fn sample(name: &str, labels: &[(&str, &str)], at: Timestamp, value: f64) -> Option<Sample> {
-    let mut key = name.to_owned();
-    for (i, (label, word)) in labels.iter().enumerate() {
-        key.push(if i == 0 { '{' } else { ',' });
-        key.push_str(label);
-        key.push('=');
-        key.push_str(word);
-    }
-    if !labels.is_empty() {
-        key.push('}');
-    }
-    let key: SeriesKey = key.parse().expect("names and labels above are of the form that keys have");
-    Sample::try_new(key, at, value).ok()
+    Sample::try_new(key(name, labels), at, value).ok()
 }
 
-/// A token's score and its components.
-pub(super) fn of_score(mint: &Mint, score: &ScoreState) -> impl Iterator<Item = Sample> {
+fn key(name: &str, labels: &[(&str, &str)]) -> SeriesKey {
+    let mut text = name.to_owned();
+    for (i, (label, word)) in labels.iter().enumerate() {
+        text.extend([if i == 0 { "{" } else { "," }, label, "=", word]);
+    }
+    if !labels.is_empty() {
+        text.push('}');
+    }
+    text.parse().expect("names and labels are of the form that keys have")
+}
+
+/// The series of the tokens. Hot tokens are scored every few seconds, so the keys of theirs are kept; making six keys of
+/// a mint costs more than scoring it.
+#[derive(Debug, Default)]
+pub(super) struct ScoreSeries {
+    hot: BTreeMap<Mint, [SeriesKey; SCORE_NAMES.len()]>,
+}
+
+const SCORE_NAMES: [&str; 6] = [
+    "token.score",
+    "token.smoothed_score",
+    "token.tx_accel",
+    "token.vol_momentum",
+    "token.freshness",
+    "token.orderflow",
+];
+
+impl ScoreSeries {
+    /// Samples of a token's score and its components.
+    pub(super) fn samples(
+        &mut self,
+        mint: Mint,
+        lane: Option<Lane>,
+        score: &ScoreState,
+    ) -> [Option<Sample>; 6] {
+        let keys = match lane {
+            Some(Lane::Hot) => self.hot.entry(mint).or_insert_with(|| score_keys(&mint)).clone(),
+            Some(Lane::Cold) | None => self.hot.remove(&mint).unwrap_or_else(|| score_keys(&mint)),
+        };
+        let Components { tx_accel, vol_momentum, freshness, orderflow } = score.raw.components;
+        let values = [score.raw.value, score.smoothed.value, tx_accel, vol_momentum, freshness, orderflow];
+        let mut values = values.into_iter();
+        keys.map(|key| Sample::try_new(key, score.at, values.next()?).ok())
+    }
+}
+
+fn score_keys(mint: &Mint) -> [SeriesKey; SCORE_NAMES.len()] {
     let mint = mint.to_string();
-    let components = score.raw.components;
-    let at = score.at;
-    [
-        ("token.score", score.raw.value),
-        ("token.smoothed_score", score.smoothed.value),
-        ("token.tx_accel", components.tx_accel),
-        ("token.vol_momentum", components.vol_momentum),
-        ("token.freshness", components.freshness),
-        ("token.orderflow", components.orderflow),
-    ]
-    .into_iter()
-    .filter_map(move |(name, value)| sample(name, &[("mint", &mint)], at, value))
+    SCORE_NAMES.map(|name| key(name, &[("mint", &mint)]))
 }
 
 /// What a run came to.

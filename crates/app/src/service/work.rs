@@ -15,7 +15,7 @@ use super::board::Board;
 use super::client::Client;
 use super::outbox::{SampleOutbox, TokenOutbox};
 use super::run::{Found, Run, Seen};
-use super::series;
+use super::series::{self, ScoreSeries};
 use super::settings::WorkSettings;
 use super::shutdown::Shutdown;
 
@@ -31,6 +31,7 @@ pub(super) struct Work {
     pub(super) tokens: Arc<TokenOutbox>,
     pub(super) samples: Arc<SampleOutbox>,
     pub(super) shutdown: Shutdown,
+    pub(super) score_series: ScoreSeries,
     /// When readers were last shown the tokens.
     pub(super) published: Moment,
 }
@@ -180,7 +181,8 @@ impl Work {
             log(&events);
             let Some(token) = self.book.get(&mint) else { continue };
             if let Some(score) = token.score.filter(|score| score.at == wall) {
-                self.samples.put(series::of_score(&mint, &score));
+                let lane = token.lane(self.book.config().hot_threshold());
+                self.samples.put(self.score_series.samples(mint, lane, &score).into_iter().flatten());
                 scored += 1;
             }
             self.tokens.put(token.clone());
@@ -231,6 +233,8 @@ impl Work {
 
     fn take_roster(&mut self, tokens: Vec<Token>) {
         let (added, removed) = self.book.reconcile(tokens);
+        // The keys of removed tokens go; the others are made again when they are needed.
+        self.score_series = ScoreSeries::default();
         tracing::info!(added, removed, tokens = self.book.len(), "the set of tokens was edited");
         self.publish();
     }

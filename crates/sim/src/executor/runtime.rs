@@ -165,7 +165,10 @@ impl Runtime for SimRuntime {
 
 impl fmt::Debug for SimRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimRuntime").field("seed", &self.0.seed).field("now", &self.now()).finish_non_exhaustive()
+        f.debug_struct("SimRuntime")
+            .field("seed", &self.0.seed)
+            .field("now", &self.now())
+            .finish_non_exhaustive()
     }
 }
 
@@ -184,12 +187,11 @@ impl Future for Sleep {
         if self.runtime.now() >= self.at {
             return Poll::Ready(());
         }
-        match self.timer {
-            Some(timer) => self.runtime.0.timers().rewake(timer, cx.waker()),
-            None => {
-                let timer = self.runtime.0.timers().register(self.at, cx.waker().clone());
-                self.timer = Some(timer);
-            }
+        if let Some(timer) = self.timer {
+            self.runtime.0.timers().rewake(timer, cx.waker());
+        } else {
+            let timer = self.runtime.0.timers().register(self.at, cx.waker().clone());
+            self.timer = Some(timer);
         }
         Poll::Pending
     }

@@ -29,7 +29,12 @@ struct End {
 }
 
 impl SimTask {
-    pub(super) fn new(seq: u64, name: &'static str, shared: Arc<Shared>, future: BoxFuture<'static, ()>) -> Self {
+    pub(super) fn new(
+        seq: u64,
+        name: &'static str,
+        shared: Arc<Shared>,
+        future: BoxFuture<'static, ()>,
+    ) -> Self {
         Self {
             seq,
             name,

@@ -7,9 +7,6 @@ use ttm_kernel::Entropy;
 
 use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, StoreFault};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-
 /// How a swarm of schedules is drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Swarm {
@@ -24,31 +21,35 @@ pub struct Swarm {
 impl Default for Swarm {
     /// Twenty hours of faults for a day of 24.
     fn default() -> Self {
-        Self { from: 10 * MINUTE, until: 20 * HOUR, every: 90 * MINUTE }
+        Self {
+            from: Duration::from_mins(10),
+            until: Duration::from_hours(20),
+            every: Duration::from_mins(90),
+        }
     }
 }
 
-/// A kind and how long it lasts, from and to.
-type Kind = (FaultKind, Duration, Duration);
+/// A kind and how many seconds it lasts, at least and at most.
+type Kind = (FaultKind, u64, u64);
 
-/// Every kind that a swarm can draw.
+/// Every kind that a swarm can draw by its place; a step of the wall clock is drawn beside them.
 const KINDS: [Kind; 16] = [
-    (FaultKind::Exchange(ExchangeFault::Unavailable), MINUTE, HOUR),
-    (FaultKind::Exchange(ExchangeFault::Hang), MINUTE, Duration::from_secs(1200)),
-    (FaultKind::Exchange(ExchangeFault::SlowDrip), MINUTE, Duration::from_secs(1200)),
-    (FaultKind::Exchange(ExchangeFault::Truncated), Duration::from_secs(10), Duration::from_secs(600)),
-    (FaultKind::Exchange(ExchangeFault::Limited(None)), Duration::from_secs(10), Duration::from_secs(600)),
-    (FaultKind::Exchange(ExchangeFault::Limited(Some(20))), Duration::from_secs(10), Duration::from_secs(600)),
-    (FaultKind::Exchange(ExchangeFault::Nulls), Duration::from_secs(5), Duration::from_secs(300)),
-    (FaultKind::Exchange(ExchangeFault::HalfBatch), MINUTE, HOUR),
-    (FaultKind::Store(StoreFault::Gone), Duration::from_secs(1), Duration::from_secs(3600)),
-    (FaultKind::Store(StoreFault::Hang), Duration::from_secs(1), Duration::from_secs(600)),
-    (FaultKind::Store(StoreFault::LostAcks), Duration::from_secs(1), Duration::from_secs(600)),
-    (FaultKind::Store(StoreFault::Full), MINUTE, HOUR),
-    (FaultKind::ResourcesUnknown, MINUTE, HOUR),
-    (FaultKind::Kill, Duration::from_secs(5), Duration::from_secs(30)),
-    (FaultKind::Terminate, Duration::from_secs(5), Duration::from_secs(30)),
-    (FaultKind::Freeze, Duration::from_secs(1), Duration::from_secs(300)),
+    (FaultKind::Exchange(ExchangeFault::Unavailable), 60, 3_600),
+    (FaultKind::Exchange(ExchangeFault::Hang), 60, 1_200),
+    (FaultKind::Exchange(ExchangeFault::SlowDrip), 60, 1_200),
+    (FaultKind::Exchange(ExchangeFault::Truncated), 10, 600),
+    (FaultKind::Exchange(ExchangeFault::Limited(None)), 10, 600),
+    (FaultKind::Exchange(ExchangeFault::Limited(Some(20))), 10, 600),
+    (FaultKind::Exchange(ExchangeFault::Nulls), 5, 300),
+    (FaultKind::Exchange(ExchangeFault::HalfBatch), 60, 3_600),
+    (FaultKind::Store(StoreFault::Gone), 1, 3_600),
+    (FaultKind::Store(StoreFault::Hang), 1, 600),
+    (FaultKind::Store(StoreFault::LostAcks), 1, 600),
+    (FaultKind::Store(StoreFault::Full), 60, 3_600),
+    (FaultKind::ResourcesUnknown, 60, 3_600),
+    (FaultKind::Kill, 5, 30),
+    (FaultKind::Terminate, 5, 30),
+    (FaultKind::Freeze, 1, 300),
 ];
 
 impl Swarm {
@@ -94,16 +95,13 @@ fn wall_step(entropy: &dyn Entropy) -> FaultKind {
 }
 
 fn exponential(entropy: &dyn Entropy, mean: Duration) -> Duration {
-    whole_millis(mean.mul_f64(-(1.0 - entropy.unit()).ln()))
+    let drawn = mean.mul_f64(-(1.0 - entropy.unit()).ln());
+    // Whole milliseconds, so that the schedule's line is exact.
+    Duration::from_millis(u64::try_from(drawn.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn between(entropy: &dyn Entropy, least: Duration, most: Duration) -> Duration {
-    whole_millis(least + (most - least).mul_f64(entropy.unit()))
-}
-
-/// So that the schedule's line is exact.
-fn whole_millis(time: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+fn between(entropy: &dyn Entropy, least_s: u64, most_s: u64) -> Duration {
+    Duration::from_millis(1_000 * least_s + entropy.below(1_000 * (most_s - least_s)))
 }
 
 #[cfg(test)]
@@ -117,8 +115,11 @@ mod tests {
         let mut missing: Vec<FaultKind> = KINDS.iter().map(|(kind, ..)| *kind).collect();
         for seed in 0..200 {
             let schedule = Swarm::default().draw(&SeededEntropy::new(seed));
-            let mut kinds: Vec<String> =
-                schedule.faults().iter().map(|fault| format!("{:?}", std::mem::discriminant(&fault.kind))).collect();
+            let mut kinds: Vec<String> = schedule
+                .faults()
+                .iter()
+                .map(|fault| format!("{:?}", std::mem::discriminant(&fault.kind)))
+                .collect();
             kinds.sort();
             kinds.dedup();
             assert!(kinds.len() <= KINDS.len() / 2 + 1);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use ttm_market::{Lane, Token};
 
 /// While the API is up no hot token may be older.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 
 /// Counts slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -121,7 +121,7 @@ mod tests {
 
     const RULES: BreakerRules = BreakerRules {
         failure_threshold: 2,
-        recovery_timeout: Duration::from_secs(60),
+        recovery_timeout: Duration::from_mins(1),
         half_open_max_calls: 2,
         success_threshold: 2,
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ttm_kernel::Moment;
 
 /// The window of the limit.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// Shorter than the shortest interval between two runs, so that all attempts at one question in it are of one call.
 const ONE_CALL: Duration = Duration::from_secs(8);
 
@@ -51,7 +51,11 @@ impl Pace {
         self.busiest = self.busiest.max(self.begun.len());
         let tries = self.failed.iter().filter(|(_, asked)| *asked == question).count();
         if self.begun.len() > self.per_minute {
-            return Err(format!("{} requests in one minute, {} are allowed", self.begun.len(), self.per_minute));
+            return Err(format!(
+                "{} requests in one minute, {} are allowed",
+                self.begun.len(),
+                self.per_minute
+            ));
         }
         if now < self.patience {
             return Err(format!("a request before {:?}, until which a 429 asked to wait", self.patience));

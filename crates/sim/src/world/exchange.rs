@@ -109,7 +109,9 @@ impl SimExchange {
         let fault = self.faults.exchange(self.runtime.now());
         match fault {
             Some(ExchangeFault::Hang) => std::future::pending::<()>().await,
-            Some(ExchangeFault::SlowDrip) => self.pause(Duration::from_secs(30 + self.chance.below(90))).await,
+            Some(ExchangeFault::SlowDrip) => {
+                self.pause(Duration::from_secs(30 + self.chance.below(90))).await;
+            }
             _ => self.pause(self.draw_latency()).await,
         }
         self.runtime.yields().await;
@@ -127,7 +129,9 @@ impl SimExchange {
         match fault {
             None => Ok(answer(self.runtime.wall())),
             Some(ExchangeFault::Unavailable) => Err(transient("503 Service Unavailable")),
-            Some(ExchangeFault::Hang | ExchangeFault::SlowDrip) => Err(transient("the connection was closed")),
+            Some(ExchangeFault::Hang | ExchangeFault::SlowDrip) => {
+                Err(transient("the connection was closed"))
+            }
             Some(ExchangeFault::Truncated) => {
                 Err(PairSourceError::Malformed { message: "EOF while parsing a string".to_owned() })
             }
@@ -270,9 +274,10 @@ impl Drop for Call<'_> {
 
 /// A number for a question, so that the next attempt at it is known again.
 fn question_of(mints: &[Mint]) -> u64 {
-    mints.iter().flat_map(|mint| mint.as_bytes()).fold(0, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3).rotate_left(5)
-    })
+    mints
+        .iter()
+        .flat_map(Mint::as_bytes)
+        .fold(0, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3).rotate_left(5))
 }
 
 fn limited(seconds: Option<u32>) -> PairSourceError {

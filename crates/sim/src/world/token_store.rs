@@ -1,6 +1,6 @@
 //! The simulated table of tokens: keeps the port's laws under every fault. Clones are connections to one database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
@@ -61,7 +61,7 @@ impl Database {
 
     fn add(&mut self, mints: &[Mint], at: Timestamp) -> Added {
         let mut added = Added { new: 0, revived: 0, known: 0 };
-        for mint in mints {
+        for mint in mints.iter().collect::<BTreeSet<_>>() {
             match self.tokens.get_mut(mint) {
                 None => {
                     self.tokens.insert(*mint, Token::new(*mint, at));
@@ -97,7 +97,12 @@ impl TokenStore for SimTokenStore {
         self.server.read().await?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let database = lock(&self.database);
-        Ok(database.tokens.range((from, Bound::Unbounded)).take(limit).map(|(_, token)| token.clone()).collect())
+        Ok(database
+            .tokens
+            .range((from, Bound::Unbounded))
+            .take(limit)
+            .map(|(_, token)| token.clone())
+            .collect())
     }
 
     async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError> {

@@ -1,0 +1,88 @@
+//! What decides a simulation, and the line that replays one.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ttm_app::service::ServiceSettings;
+
+use crate::FaultSchedule;
+use crate::simulation::SLOT;
+
+/// Everything that decides what happens. As text it is one line, without the settings: `SEED SECONDS TOKENS SCHEDULE`.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Decides every choice.
+    pub seed: u64,
+    /// How long it goes on.
+    pub lasts: Duration,
+    /// Tokens in the store at the beginning.
+    pub tokens: usize,
+    /// What breaks.
+    pub faults: FaultSchedule,
+    /// The service's settings.
+    pub settings: ServiceSettings,
+}
+
+/// A line that is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{line:?} is no plan; expected `SEED SECONDS TOKENS SCHEDULE`, such as `7 86400 40 at 2h for 20m api-503`"
+)]
+pub struct InvalidPlan {
+    line: String,
+}
+
+impl Plan {
+    /// Two batches, so that they can overtake each other.
+    const TOKENS: usize = 40;
+
+    /// A plan for the service as it is configured by default.
+    ///
+    /// # Panics
+    /// Never, unless the defaults of the service are not valid.
+    pub fn new(seed: u64, lasts: Duration, faults: FaultSchedule) -> Self {
+        let defaults = ttm_app::config::load(None, std::iter::empty()).expect("the defaults are valid");
+        // The report is looked at once in a slot; to make it every second would be half of the work of a day.
+        let settings = ServiceSettings { report_interval: SLOT, ..defaults.service };
+        Self { seed, lasts, tokens: Self::TOKENS, faults, settings }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.seed, self.lasts.as_secs(), self.tokens, self.faults)
+    }
+}
+
+impl FromStr for Plan {
+    type Err = InvalidPlan;
+
+    /// The plan of a line, with the default settings.
+    fn from_str(line: &str) -> Result<Self, InvalidPlan> {
+        let parse = || {
+            let mut words = line.trim_start().splitn(4, ' ');
+            let seed = words.next()?.parse().ok()?;
+            let lasts = Duration::from_secs(words.next()?.parse().ok()?);
+            let tokens = words.next()?.parse().ok()?;
+            let faults = words.next().unwrap_or_default().parse().ok()?;
+            Some(Self { tokens, ..Self::new(seed, lasts, faults) })
+        };
+        parse().ok_or_else(|| InvalidPlan { line: line.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_a_line_and_a_line_a_plan() {
+        for line in ["7 86400 40 at 2h for 20m api-503; at 5h for 10s kill", "7 60 1 "] {
+            assert_eq!(line.parse::<Plan>().expect("a plan").to_string(), line);
+        }
+        for line in ["", "7 60", "7 60 1 at noon", "seven 60 1 "] {
+            assert_eq!(line.parse::<Plan>().expect_err("no plan").line, line);
+        }
+    }
+}
