@@ -19,5 +19,5 @@ pub mod world;
 pub use executor::{Executor, Rest, SimRuntime, Yields};
 pub use fault::{ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, StoreFault, Swarm};
 pub use outcome::{Failure, Outcome};
-pub use plan::{InvalidPlan, Plan};
-pub use simulation::{SLOT, STOP_WITHIN};
+pub use plan::{InvalidPlan, Plan, Promises};
+pub use simulation::SLOT;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ttm_app::service::ServiceSettings;
 
 use crate::FaultSchedule;
+use crate::oracle::BreakerRules;
 use crate::simulation::SLOT;
 
 /// Everything that decides what happens. As text it is one line, without the settings: `SEED SECONDS TOKENS SCHEDULE`.
@@ -22,6 +23,21 @@ pub struct Plan {
     pub faults: FaultSchedule,
     /// The service's settings.
     pub settings: ServiceSettings,
+    /// What the service's surroundings were promised.
+    pub promised: Promises,
+}
+
+/// What the outside API and the operators were promised, whatever the service was then told to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Promises {
+    /// Requests in any sliding minute, at most.
+    pub requests_per_minute: usize,
+    /// Attempts of one call, at most.
+    pub attempts: usize,
+    /// What the breaker keeps from the API.
+    pub breaker: BreakerRules,
+    /// How long a stop may take.
+    pub stop_within: Duration,
 }
 
 /// A line that is no plan.
@@ -37,7 +53,7 @@ impl Plan {
     /// Two batches, so that they can overtake each other.
     const TOKENS: usize = 40;
 
-    /// A plan for the service as it is configured by default.
+    /// A plan for the service as it is configured by default, which promises just that.
     ///
     /// # Panics
     /// Never, unless the defaults of the service are not valid.
@@ -45,7 +61,20 @@ impl Plan {
         let defaults = ttm_app::config::load(None, std::iter::empty()).expect("the defaults are valid");
         // The report is looked at once in a slot; to make it every second would be half of the work of a day.
         let settings = ServiceSettings { report_interval: SLOT, ..defaults.service };
-        Self { seed, lasts, tokens: Self::TOKENS, faults, settings }
+        let breaker = settings.breaker.settings();
+        let promised = Promises {
+            // What the API's reference allows; the service was told to stay below.
+            requests_per_minute: 300,
+            attempts: usize::try_from(settings.retry.settings().max_attempts).unwrap_or(usize::MAX),
+            breaker: BreakerRules {
+                failure_threshold: breaker.failure_threshold,
+                recovery_timeout: breaker.recovery_timeout,
+                half_open_max_calls: breaker.half_open_max_calls,
+                success_threshold: breaker.success_threshold,
+            },
+            stop_within: defaults.graceful_shutdown_timeout,
+        };
+        Self { seed, lasts, tokens: Self::TOKENS, faults, settings, promised }
     }
 }
 

@@ -8,23 +8,19 @@ use ttm_app::service::Board;
 use ttm_health::{HealthView, Status};
 use ttm_kernel::{Clock, Moment};
 
-use crate::oracle::{Availability, BreakerRules, Slot, Verdicts};
+use crate::oracle::{Availability, Slot, Verdicts};
 use crate::outcome::Outcome;
 use crate::process::{Exit, Process};
-use crate::world::{World, WorldSettings};
+use crate::world::World;
 use crate::{ExchangeFault, Executor, FaultKind, FaultSchedule, Plan, Rest};
 
 /// Availability is counted in slots of this length.
 pub const SLOT: Duration = Duration::from_secs(10);
-/// A stop may take this long.
-pub const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// The service manager starts a process that failed again after this.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
 /// Once everything is healed the service is given this long to be well: the breaker's longest open period, and then
 /// some rounds of the groups.
 const WELL_WITHIN: Duration = Duration::from_mins(15);
-/// What the API allows in a minute, as its reference says; not what the service was told.
-const REQUESTS_PER_MINUTE: usize = 300;
 /// The wall at the beginning.
 const WALL_S: i64 = 1_800_000_000;
 
@@ -76,19 +72,7 @@ impl<'a> Simulation<'a> {
         let runtime = executor.runtime().clone();
         let faults = Arc::new(plan.faults.clone());
         let verdicts = Arc::new(Verdicts::new(runtime.clone()));
-        let breaker = plan.settings.breaker.settings();
-        let settings = WorldSettings {
-            tokens: plan.tokens,
-            requests_per_minute: REQUESTS_PER_MINUTE,
-            attempts: plan.settings.retry.settings().max_attempts as usize,
-            breaker: BreakerRules {
-                failure_threshold: breaker.failure_threshold,
-                recovery_timeout: breaker.recovery_timeout,
-                half_open_max_calls: breaker.half_open_max_calls,
-                success_threshold: breaker.success_threshold,
-            },
-        };
-        let world = World::new(plan.seed, settings, &runtime, &faults, &verdicts);
+        let world = World::new(plan.seed, plan.tokens, plan.promised, &runtime, &faults, &verdicts);
         Self {
             plan,
             faults,
@@ -194,7 +178,7 @@ impl<'a> Simulation<'a> {
         let since = self.executor.now();
         match std::mem::replace(&mut self.state, State::Down { until: since + away }) {
             State::Up(process) => {
-                process.terminate(since + STOP_WITHIN);
+                process.terminate(since + self.plan.promised.stop_within);
                 self.state = State::Stopping { process, since, away };
             }
             other => self.state = other,
@@ -238,7 +222,7 @@ impl<'a> Simulation<'a> {
 
     /// Holds a stop against its promise: in time, and with everything stored unless the store was away.
     fn judge_stop(&self, process: &Process, took: Duration, exit: &Exit) {
-        if took > STOP_WITHIN {
+        if took > self.plan.promised.stop_within {
             self.verdicts.broken(format_args!("the stop took {took:?}"));
         }
         let Exit::Stopped(stopped) = exit else {
@@ -272,7 +256,7 @@ impl<'a> Simulation<'a> {
             self.judge_health();
         }
         self.terminate(Duration::MAX);
-        let by = self.executor.now() + STOP_WITHIN + Duration::from_secs(1);
+        let by = self.executor.now() + self.plan.promised.stop_within + Duration::from_secs(1);
         self.advance(by);
         self.manage();
         if matches!(self.state, State::Up(_) | State::Stopping { .. }) {

@@ -14,8 +14,8 @@ use ttm_app::Ports;
 use ttm_market::Mint;
 use ttm_market::synthetic::SyntheticMarket;
 
-use crate::oracle::{BreakerRules, Verdicts};
-use crate::{FaultSchedule, SimRuntime};
+use crate::oracle::Verdicts;
+use crate::{FaultSchedule, Promises, SimRuntime};
 
 pub use exchange::{ExchangeCounts, SimExchange};
 pub use metric_store::{SampleLedger, SimMetricStore};
@@ -35,32 +35,20 @@ pub struct World {
     pub resources: Arc<SimResources>,
 }
 
-/// How large the world is, and what was promised to it.
-#[derive(Clone, Copy, Debug)]
-pub struct WorldSettings {
-    /// Tokens that are in the store before the first boot.
-    pub tokens: usize,
-    /// What the API allows in a sliding minute.
-    pub requests_per_minute: usize,
-    /// Attempts of one call.
-    pub attempts: usize,
-    /// What the API is promised by the breaker.
-    pub breaker: BreakerRules,
-}
-
 impl World {
-    /// A world in which the faults of the schedule happen.
+    /// A world with this many tokens, in which the faults of the schedule happen.
     pub fn new(
         seed: u64,
-        settings: WorldSettings,
+        tokens: usize,
+        promised: Promises,
         runtime: &SimRuntime,
         faults: &Arc<FaultSchedule>,
         verdicts: &Arc<Verdicts>,
     ) -> Self {
-        let market = SyntheticMarket::new(seed, settings.tokens);
+        let market = SyntheticMarket::new(seed, tokens);
         let mints: Vec<Mint> = market.mints().collect();
         Self {
-            exchange: Arc::new(SimExchange::new(market, settings, runtime, faults, verdicts)),
+            exchange: Arc::new(SimExchange::new(market, promised, runtime, faults, verdicts)),
             tokens: SimTokenStore::new(&mints, runtime, faults),
             history: SimMetricStore::new(runtime, faults),
             resources: Arc::new(SimResources::new(runtime, faults)),

@@ -33,7 +33,9 @@ fn the_simulated_history_keeps_the_laws_of_its_port() {
 fn the_simulated_table_of_tokens_keeps_the_laws_of_its_port() {
     run(async |runtime, faults| {
         let store = SimTokenStore::new(&[], &runtime, &faults);
-        ttm_market::testing::conformance::token_store::check(async || Box::new(store.clone()) as Box<dyn TokenStore>)
-            .await;
+        ttm_market::testing::conformance::token_store::check(async || {
+            Box::new(store.clone()) as Box<dyn TokenStore>
+        })
+        .await;
     });
 }

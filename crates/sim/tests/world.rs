@@ -9,13 +9,12 @@ use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, PairSource, PairSourceError};
 use ttm_perf::{MetricStore, Sample};
 use ttm_sim::oracle::{BreakerRules, Verdicts};
-use ttm_sim::world::{SampleLedger, SimExchange, SimMetricStore, WorldSettings};
-use ttm_sim::{Executor, FaultSchedule, SimRuntime};
+use ttm_sim::world::{SampleLedger, SimExchange, SimMetricStore};
+use ttm_sim::{Executor, FaultSchedule, Promises, SimRuntime};
 use ttm_testkit::Recorder;
 
 const MARKET: SyntheticMarket = SyntheticMarket::new(7, 30);
-const SETTINGS: WorldSettings = WorldSettings {
-    tokens: 30,
+const PROMISED: Promises = Promises {
     requests_per_minute: 20,
     attempts: 1_000,
     breaker: BreakerRules {
@@ -24,6 +23,7 @@ const SETTINGS: WorldSettings = WorldSettings {
         half_open_max_calls: 3,
         success_threshold: 3,
     },
+    stop_within: Duration::from_secs(30),
 };
 
 fn at(seconds: u64) -> Moment {
@@ -40,7 +40,7 @@ fn faults(line: &str) -> Arc<FaultSchedule> {
 
 fn exchange(runtime: &SimRuntime, line: &str) -> (Arc<SimExchange>, Arc<Verdicts>) {
     let verdicts = Arc::new(Verdicts::new(runtime.clone()));
-    (Arc::new(SimExchange::new(MARKET, SETTINGS, runtime, &faults(line), &verdicts)), verdicts)
+    (Arc::new(SimExchange::new(MARKET, PROMISED, runtime, &faults(line), &verdicts)), verdicts)
 }
 
 /// Asks for all mints at these seconds; one word for each answer, with the second in which it came.

@@ -161,11 +161,13 @@ impl Board {
                 continue;
             }
             facts.tokens += 1;
-            let row = row(token, now, &self.market);
-            facts.stale += u64::from(row.stale);
-            match row.age {
-                Some(age) => ages.push(age),
-                None => facts.never_observed += 1,
+            let since = token.score.map_or(token.first_seen, |score| score.at);
+            let age = Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO);
+            facts.stale += u64::from(age > self.market.stale_after(Some(lane)));
+            if token.score.is_some() {
+                ages.push(age);
+            } else {
+                facts.never_observed += 1;
             }
         }
         ages.sort_unstable();

@@ -223,9 +223,10 @@ impl Service {
         for (name, task) in self.writers.into_iter().chain([self.monitor]) {
             in_time &= ended(&self.planes, name, task, deadline).await;
         }
+        let samples = self.samples.counts();
         let stopped = Stopped {
             tokens_left: self.tokens.len() as u64,
-            samples_left: self.samples.counts().waiting,
+            samples_left: samples.waiting + samples.in_flight,
             in_time: in_time && runtime.now() <= deadline,
         };
         tracing::info!(?stopped, "stopped");

@@ -102,7 +102,7 @@ impl Monitor {
         let counts = self.samples.counts();
         let mut store = self.board.store();
         store.tokens_waiting = self.tokens.len() as u64;
-        store.samples_waiting = counts.waiting;
+        store.samples_waiting = counts.waiting + counts.in_flight;
         store.samples_dropped = counts.dropped;
         let tokens = self.board.tokens();
         Facts {

@@ -11,45 +11,59 @@ use ttm_perf::Sample;
 /// States of tokens that are not stored yet, the newest of each; so there are never more than tokens.
 #[derive(Debug, Default)]
 pub(super) struct TokenOutbox {
-    waiting: Mutex<BTreeMap<Mint, Token>>,
+    state: Mutex<Tokens>,
     filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Tokens {
+    waiting: BTreeMap<Mint, Token>,
+    in_flight: usize,
 }
 
 impl TokenOutbox {
     /// Puts the newest state of a token in.
     pub(super) fn put(&self, token: Token) {
-        lock(&self.waiting).insert(token.mint, token);
+        lock(&self.state).waiting.insert(token.mint, token);
         self.filled.notify_one();
     }
 
-    /// Takes up to `limit` states out.
+    /// Takes up to `limit` states out. They count as in flight until they are settled or given back.
     pub(super) fn take(&self, limit: usize) -> Vec<Token> {
-        let mut waiting = lock(&self.waiting);
-        let mut taken = Vec::with_capacity(limit.min(waiting.len()));
+        let mut state = lock(&self.state);
+        let mut taken = Vec::with_capacity(limit.min(state.waiting.len()));
         while taken.len() < limit
-            && let Some((_, token)) = waiting.pop_first()
+            && let Some((_, token)) = state.waiting.pop_first()
         {
             taken.push(token);
         }
+        state.in_flight += taken.len();
         taken
+    }
+
+    /// So many states that were taken are stored, or refused for good.
+    pub(super) fn settle(&self, tokens: usize) {
+        lock(&self.state).in_flight -= tokens;
     }
 
     /// Puts states back that could not be stored; a newer state that came meanwhile stays.
     pub(super) fn give_back(&self, tokens: Vec<Token>) {
-        let mut waiting = lock(&self.waiting);
+        let mut state = lock(&self.state);
+        state.in_flight -= tokens.len();
         for token in tokens {
-            waiting.entry(token.mint).or_insert(token);
+            state.waiting.entry(token.mint).or_insert(token);
         }
     }
 
-    /// How many wait.
+    /// How many are not stored: they wait or are in flight.
     pub(super) fn len(&self) -> usize {
-        lock(&self.waiting).len()
+        let state = lock(&self.state);
+        state.waiting.len() + state.in_flight
     }
 
     /// Whether none wait.
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+        lock(&self.state).waiting.is_empty()
     }
 
     /// Completes when something was put in since the last call.
@@ -69,6 +83,7 @@ pub(super) struct SampleOutbox {
 #[derive(Debug, Default)]
 struct Samples {
     waiting: VecDeque<Sample>,
+    in_flight: usize,
     produced: u64,
     dropped: u64,
 }
@@ -91,31 +106,45 @@ impl SampleOutbox {
         self.filled.notify_one();
     }
 
-    /// Takes up to `limit` samples out, oldest first.
+    /// Takes up to `limit` samples out, oldest first. They count as in flight until they are settled or given back.
     pub(super) fn take(&self, limit: usize) -> Vec<Sample> {
         let mut state = lock(&self.state);
         let limit = limit.min(state.waiting.len());
+        state.in_flight += limit;
         state.waiting.drain(..limit).collect()
+    }
+
+    /// So many samples that were taken are stored.
+    pub(super) fn settle(&self, samples: usize) {
+        lock(&self.state).in_flight -= samples;
     }
 
     /// Puts a batch back that could not be stored, at the front.
     pub(super) fn give_back(&self, samples: Vec<Sample>) {
         let mut state = lock(&self.state);
+        state.in_flight -= samples.len();
         for sample in samples.into_iter().rev() {
             state.waiting.push_front(sample);
         }
         state.shed(self.capacity);
     }
 
-    /// Counts samples that the store refused for good.
-    pub(super) fn count_refused(&self, samples: usize) {
-        lock(&self.state).dropped += samples as u64;
+    /// So many samples that were taken are refused by the store for good.
+    pub(super) fn refuse(&self, samples: usize) {
+        let mut state = lock(&self.state);
+        state.in_flight -= samples;
+        state.dropped += samples as u64;
     }
 
-    /// How many wait, were put in, and were given up, since the start.
+    /// Where the samples are.
     pub(super) fn counts(&self) -> SampleCounts {
         let state = lock(&self.state);
-        SampleCounts { waiting: state.waiting.len() as u64, produced: state.produced, dropped: state.dropped }
+        SampleCounts {
+            waiting: state.waiting.len() as u64,
+            in_flight: state.in_flight as u64,
+            produced: state.produced,
+            dropped: state.dropped,
+        }
     }
 
     /// Completes when something was put in since the last call.
@@ -132,11 +161,13 @@ impl Samples {
     }
 }
 
-/// Where the samples are: `produced` = stored + in flight + `waiting` + `dropped`.
+/// Where the samples are: `produced` = stored + `in_flight` + `waiting` + `dropped`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SampleCounts {
-    /// Not stored yet.
+    /// Not handed to the store yet.
     pub waiting: u64,
+    /// Handed to the store, which has not answered yet.
+    pub in_flight: u64,
     /// Put in since the start.
     pub produced: u64,
     /// Given up since the start.
@@ -167,7 +198,7 @@ mod tests {
     fn a_full_outbox_gives_up_the_oldest_samples_and_counts_them() {
         let outbox = SampleOutbox::new(3);
         outbox.put((0..5).map(sample));
-        assert_eq!(outbox.counts(), SampleCounts { waiting: 3, produced: 5, dropped: 2 });
+        assert_eq!(outbox.counts(), SampleCounts { waiting: 3, in_flight: 0, produced: 5, dropped: 2 });
         assert_eq!(seconds(&outbox.take(10)), [2, 3, 4]);
     }
 
@@ -178,8 +209,19 @@ mod tests {
         let batch = outbox.take(2);
         outbox.put([sample(3)]);
         outbox.give_back(batch);
-        assert_eq!(outbox.counts(), SampleCounts { waiting: 3, produced: 4, dropped: 1 });
+        assert_eq!(outbox.counts(), SampleCounts { waiting: 3, in_flight: 0, produced: 4, dropped: 1 });
         assert_eq!(seconds(&outbox.take(10)), [1, 2, 3]);
+    }
+
+    #[test]
+    fn what_the_store_was_handed_is_not_stored_until_it_says_so() {
+        let outbox = SampleOutbox::new(10);
+        outbox.put((0..3).map(sample));
+        assert_eq!(outbox.take(2).len(), 2);
+        assert_eq!(outbox.counts(), SampleCounts { waiting: 1, in_flight: 2, produced: 3, dropped: 0 });
+        outbox.settle(1);
+        outbox.refuse(1);
+        assert_eq!(outbox.counts(), SampleCounts { waiting: 1, in_flight: 0, produced: 3, dropped: 1 });
     }
 
     #[test]

@@ -27,8 +27,10 @@ pub(super) enum Written {
     Done,
     /// The batch is back in its outbox: wait, then again.
     Later,
-    /// A newer writer took over, or the store is corrupt: stop touching it.
+    /// The store is corrupt: leave it alone until the stop.
     Never,
+    /// A newer writer took over: end, so that the service ends.
+    Fenced,
 }
 
 /// An outbox and the store behind it.
@@ -68,7 +70,12 @@ pub(super) async fn drain(
         }
         match outbox.write().await {
             Written::Done => failures = 0,
-            Written::Never => return,
+            Written::Fenced => return,
+            Written::Never => {
+                // What comes is kept as far as the outbox goes, and scoring goes on.
+                shutdown.ordered().await;
+                return;
+            }
             Written::Later if shutdown.deadline().is_some() => {
                 // A stop has no time for long pauses; the deadline above ends this.
                 runtime.sleep_until(runtime.now() + GATHER).await;
@@ -124,6 +131,7 @@ impl Drain for TokenDrain {
         let mut batches = vec![self.outbox.take(TOKENS_PER_WRITE)];
         while let Some(batch) = batches.pop() {
             let Err(error) = self.save(&batch).await else {
+                self.outbox.settle(batch.len());
                 self.board.post_store_answered();
                 continue;
             };
@@ -133,13 +141,20 @@ impl Drain for TokenDrain {
                     batches.extend([left.to_vec(), right.to_vec()]);
                 }
                 TokenStoreError::Rejected { message } => {
+                    self.outbox.settle(batch.len());
                     tracing::error!(mint = %batch[0].mint, message, "the store refuses this token; its newest state is lost");
                 }
                 error => {
                     self.board.post_store_failed(&error);
                     batches.push(batch);
                     self.outbox.give_back(batches.concat());
-                    return next(matches!(error, TokenStoreError::Transient { .. }), &error);
+                    return match error {
+                        TokenStoreError::Transient { .. } => Written::Later,
+                        TokenStoreError::Fenced { .. } => Written::Fenced,
+                        TokenStoreError::Corrupt { .. } | TokenStoreError::Rejected { .. } => {
+                            leave_alone(&error)
+                        }
+                    };
                 }
             }
         }
@@ -179,6 +194,7 @@ impl Drain for SampleDrain {
         let mut batches = vec![self.outbox.take(SAMPLES_PER_WRITE)];
         while let Some(batch) = batches.pop() {
             let Err(error) = self.append(&batch).await else {
+                self.outbox.settle(batch.len());
                 self.board.post_store_answered();
                 metrics::counter!("ttm_samples_stored_total").increment(batch.len() as u64);
                 continue;
@@ -190,14 +206,19 @@ impl Drain for SampleDrain {
                 }
                 MetricStoreError::Rejected { message } => {
                     tracing::error!(series = %batch[0].series(), message, "the store refuses this sample; it is counted as lost");
-                    self.outbox.count_refused(batch.len());
+                    self.outbox.refuse(batch.len());
                 }
                 error => {
                     self.board.post_store_failed(&error);
                     batches.push(batch);
                     batches.reverse();
                     self.outbox.give_back(batches.concat());
-                    return next(matches!(error, MetricStoreError::Transient { .. }), &error);
+                    return match error {
+                        MetricStoreError::Transient { .. } => Written::Later,
+                        MetricStoreError::Corrupt { .. } | MetricStoreError::Rejected { .. } => {
+                            leave_alone(&error)
+                        }
+                    };
                 }
             }
         }
@@ -205,11 +226,8 @@ impl Drain for SampleDrain {
     }
 }
 
-fn next(transient: bool, error: &(dyn std::error::Error + 'static)) -> Written {
-    if transient {
-        return Written::Later;
-    }
-    tracing::error!(error, "writing stops for good; restart the process once the store is whole");
+fn leave_alone(error: &(dyn std::error::Error + 'static)) -> Written {
+    tracing::error!(error, "nothing more is written; restart the process once the store is whole");
     Written::Never
 }
 

@@ -12,10 +12,9 @@ use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{MAX_BATCH, Mint, Pair, PairBatch, PairSource, PairSourceError, SkipReason};
 use ttm_testkit::SeededEntropy;
 
-use super::WorldSettings;
 use crate::executor::lock;
 use crate::oracle::{BreakerWatch, CallEnd, Era, Pace, Verdicts};
-use crate::{ExchangeFault, FaultSchedule, SimRuntime};
+use crate::{ExchangeFault, FaultSchedule, Promises, SimRuntime};
 
 /// The caller gives an attempt up after this; a call that it drops sooner is cancelled, not failed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,7 +30,7 @@ pub struct SimExchange {
     verdicts: Arc<Verdicts>,
     latency: Arc<SeededEntropy>,
     chance: Arc<SeededEntropy>,
-    settings: WorldSettings,
+    promised: Promises,
     state: Mutex<State>,
 }
 
@@ -59,10 +58,10 @@ pub struct ExchangeCounts {
 }
 
 impl SimExchange {
-    /// An API over `market`.
+    /// An API over `market` that was promised something.
     pub fn new(
         market: SyntheticMarket,
-        settings: WorldSettings,
+        promised: Promises,
         runtime: &SimRuntime,
         faults: &Arc<FaultSchedule>,
         verdicts: &Arc<Verdicts>,
@@ -74,10 +73,10 @@ impl SimExchange {
             verdicts: verdicts.clone(),
             latency: runtime.stream("latency"),
             chance: runtime.stream("faults"),
-            settings,
+            promised,
             state: Mutex::new(State {
-                watch: BreakerWatch::new(settings.breaker),
-                pace: Pace::new(settings.requests_per_minute, settings.attempts),
+                watch: BreakerWatch::new(promised.breaker),
+                pace: Pace::new(promised.requests_per_minute, promised.attempts),
                 counts: ExchangeCounts::default(),
                 primaries: BTreeMap::new(),
             }),
@@ -93,7 +92,7 @@ impl SimExchange {
     /// The process was restarted: its breaker and its pauses are forgotten, the limit of its address is not.
     pub fn process_restarted(&self) {
         let mut state = lock(&self.state);
-        state.watch = BreakerWatch::new(self.settings.breaker);
+        state.watch = BreakerWatch::new(self.promised.breaker);
         state.pace.restart();
     }
 
