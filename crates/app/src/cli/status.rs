@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Failure, load};
@@ -80,7 +81,7 @@ fn print(url: &str, health: &Value) {
             &scheduler[format!("{group}_group_status")],
             &format!(
                 "last run {}, took {}, missed {}",
-                word(&scheduler[format!("{group}_group_last_run")]),
+                ago(&scheduler[format!("{group}_group_last_run")], &health["at"]),
                 duration(&scheduler[format!("{group}_group_processing_time")]),
                 word(&scheduler[format!("{group}_group_missed_runs")]),
             ),
@@ -140,12 +141,13 @@ fn print(url: &str, health: &Value) {
         "resources",
         &resources["status"],
         &format!(
-            "memory {} MiB, CPU {} %, disk {} %, {} descriptors, connections {}",
+            "memory {} MiB, CPU {} %, disk {} %, {} descriptors, {} of {} connections",
             number(&resources["memory_usage_mb"], 0),
             number(&resources["cpu_usage_percent"], 1),
             number(&resources["disk_usage_percent"], 0),
             word(&resources["open_file_descriptors"]),
             word(&resources["database_connections"]),
+            word(&resources["database_connections_max"]),
         ),
     );
     for reason in health["reasons"].as_array().into_iter().flatten() {
@@ -184,17 +186,44 @@ fn percent(value: &Value) -> String {
     value.as_f64().map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
+/// How long before the report something was.
+fn ago(then: &Value, report: &Value) -> String {
+    let time = |value: &Value| value.as_str()?.parse::<Timestamp>().ok();
+    match (time(then), time(report)) {
+        (Some(then), Some(report)) => format!("{} ago", text(report.duration_since(then).as_secs_f64())),
+        _ => "-".to_owned(),
+    }
+}
+
 fn duration(seconds: &Value) -> String {
-    match seconds.as_f64() {
-        None => "-".to_owned(),
-        Some(seconds) if seconds < 60.0 => format!("{seconds:.1}s"),
-        Some(seconds) => {
-            let minutes = (seconds / 60.0).floor();
-            if minutes < 60.0 {
-                format!("{minutes}m{:02.0}s", seconds - minutes * 60.0)
-            } else {
-                format!("{:.0}h{:02.0}m", (minutes / 60.0).floor(), minutes % 60.0)
-            }
-        }
+    seconds.as_f64().map_or_else(|| "-".to_owned(), text)
+}
+
+fn text(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{seconds:.1}s");
+    }
+    let minutes = (seconds / 60.0).floor();
+    if minutes < 60.0 {
+        return format!("{minutes}m{:02.0}s", (seconds - minutes * 60.0).floor());
+    }
+    format!("{:.0}h{:02.0}m", (minutes / 60.0).floor(), minutes % 60.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_in_the_unit_that_a_person_would_use() {
+        let shown = [0.0, 59.94, 60.0, 119.9, 3_599.0, 3_600.0, 90_000.0].map(text);
+        assert_eq!(shown, ["0.0s", "59.9s", "1m00s", "1m59s", "59m59s", "1h00m", "25h00m"]);
+    }
+
+    #[test]
+    fn a_run_is_told_by_its_distance_from_the_report() {
+        let at = |text: &str| Value::String(text.to_owned());
+        assert_eq!(ago(&at("2026-11-23T20:00:00Z"), &at("2026-11-23T20:01:05.5Z")), "1m05s ago");
+        assert_eq!(ago(&Value::Null, &at("2026-11-23T20:01:05.5Z")), "-");
     }
 }
