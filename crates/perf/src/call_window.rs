@@ -44,11 +44,6 @@ pub struct CallSummary {
 }
 
 impl CallSummary {
-    /// Calls per minute; none until a whole minute is covered.
-    pub fn calls_per_minute(&self) -> Option<f64> {
-        (self.covers >= MINUTE).then(|| self.calls as f64 * MINUTE.as_secs_f64() / self.covers.as_secs_f64())
-    }
-
     /// Share of the calls that failed, 0 to 1; none without calls.
     pub fn error_rate(&self) -> Option<f64> {
         (self.calls > 0).then(|| self.errors as f64 / self.calls as f64)
@@ -83,15 +78,27 @@ impl CallWindow {
     /// The calls of the minute under way and of the whole minutes before it that make up `over`, which is rounded up
     /// to minutes and lies between one minute and [`CallWindow::MINUTES`].
     pub fn summary(&self, now: Moment, over: Duration) -> CallSummary {
-        let current = minute_of(now);
         let whole = over.as_secs().div_ceil(MINUTE.as_secs()).clamp(1, Self::MINUTES);
-        let first = current.saturating_sub(whole);
+        let (minutes, covers) = self.covering(now, whole);
         let mut total = Minute::new();
-        for minute in self.minutes.range(first..=current).map(|(_, minute)| minute) {
-            total.merge(minute);
-        }
-        let covers = now.since_origin().saturating_sub(Duration::from_secs(first * MINUTE.as_secs()));
+        minutes.for_each(|minute| total.merge(minute));
         total.summary(covers)
+    }
+
+    /// Calls per minute over the minute under way and the one before; none until a whole minute is covered. Merges no
+    /// histograms, so it may be asked for often.
+    pub fn calls_per_minute(&self, now: Moment) -> Option<f64> {
+        let (minutes, covers) = self.covering(now, 1);
+        let calls: u64 = minutes.map(|minute| minute.calls).sum();
+        (covers >= MINUTE).then(|| calls as f64 * MINUTE.as_secs_f64() / covers.as_secs_f64())
+    }
+
+    /// The minute under way and `whole` minutes before it, and the time that they cover up to `now`.
+    fn covering(&self, now: Moment, whole: u64) -> (impl Iterator<Item = &Minute>, Duration) {
+        let current = minute_of(now);
+        let first = current.saturating_sub(whole);
+        let covers = now.since_origin().saturating_sub(Duration::from_secs(first * MINUTE.as_secs()));
+        (self.minutes.range(first..=current).map(|(_, minute)| minute), covers)
     }
 }
 
@@ -176,7 +183,8 @@ mod tests {
         let summary = CallWindow::new().summary(at(300), minutes(5));
         assert_eq!(summary, CallSummary { covers: minutes(5), ..CallSummary::default() });
         assert_eq!(summary.error_rate(), None);
-        assert_eq!(CallWindow::new().summary(at(59), minutes(1)).calls_per_minute(), None);
+        assert_eq!(CallWindow::new().calls_per_minute(at(59)), None);
+        assert_eq!(CallWindow::new().calls_per_minute(at(60)), Some(0.0));
     }
 
     #[test]
@@ -222,7 +230,7 @@ mod tests {
         }
         let summary = window.summary(at(150), minutes(1));
         assert_eq!(summary.covers, Duration::from_secs(90));
-        assert_eq!(summary.calls_per_minute().map(f64::to_bits), Some(60.0_f64.to_bits()));
+        assert_eq!(window.calls_per_minute(at(150)).map(f64::to_bits), Some(60.0_f64.to_bits()));
         assert_eq!(summary.error_rate().map(f64::to_bits), Some(0.1_f64.to_bits()));
     }
 

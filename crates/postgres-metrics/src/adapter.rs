@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use sqlx::PgPool;
 use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+use ttm_sqlx_pool::postgres::Server;
 
 use crate::error::port_error;
-use crate::server::Server;
-use crate::{OpenError, schema, statement};
+use crate::schema::SCHEMA;
+use crate::{OpenError, statement};
 
 /// One batch on its way and one that waits for the server.
 const WRITERS: u32 = 2;
@@ -29,9 +30,7 @@ impl PostgresMetricStore {
     /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
     /// come from the standard password file. A server across a network is verified unless the URL sets `sslmode`.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let server =
-            Server::parse(url).map_err(|error| OpenError::InvalidUrl { message: error.to_string() })?;
-        schema::migrate(&server).await.map_err(|error| OpenError::new(&server, &error))?;
+        let server = Server::open(url, &SCHEMA).await?;
         Ok(Self { writers: server.pool(WRITERS), readers: server.pool(READERS) })
     }
 
@@ -67,9 +66,6 @@ impl MetricStore for PostgresMetricStore {
     }
 
     fn connections(&self) -> Option<(u32, u32)> {
-        let pools = [&self.writers, &self.readers];
-        let idle = |pool: &PgPool| u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-        let in_use = pools.iter().map(|pool| pool.size().saturating_sub(idle(pool))).sum();
-        Some((in_use, pools.iter().map(|pool| pool.options().get_max_connections()).sum()))
+        Some(ttm_sqlx_pool::connections(&[&self.writers, &self.readers]))
     }
 }

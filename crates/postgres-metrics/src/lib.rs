@@ -8,9 +8,7 @@
 mod adapter;
 mod error;
 mod schema;
-mod server;
 mod statement;
-mod time;
 
 pub use adapter::PostgresMetricStore;
-pub use error::OpenError;
+pub use ttm_sqlx_pool::postgres::OpenError;

@@ -6,8 +6,7 @@ use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::{PgConnection, PgPool};
 use ttm_perf::{Fold, Point, RangeQuery, SeriesKey};
-
-use crate::time::Time;
+use ttm_sqlx_pool::postgres::Time;
 
 /// Rows of one insert: measured to be about as fast as `COPY` into an indexed table.
 const ROWS: usize = 10_000;

@@ -1,17 +1,15 @@
 //! The laws of the port on a server, and what only a server can do wrong.
 
-mod database;
-
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use database::Database;
 use jiff::Timestamp;
 use ttm_perf::testing::conformance;
 use ttm_perf::{Aggregate, MetricStore, MetricStoreError, RangeQuery, Sample, SeriesKey};
 use ttm_postgres_metrics::{OpenError, PostgresMetricStore};
+use ttm_sqlx_pool::postgres::testing::Database;
 
 async fn open(database: &Database) -> PostgresMetricStore {
     PostgresMetricStore::open(database.url()).await.expect("the store opens")

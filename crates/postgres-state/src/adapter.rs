@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use sqlx::{PgPool, Postgres, Transaction};
 use ttm_kernel::Epoch;
 use ttm_market::{Added, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+use ttm_sqlx_pool::postgres::{Server, Time};
 
 use crate::error::port_error;
-use crate::server::Server;
-use crate::time::Time;
-use crate::{OpenError, columns, convert, schema};
+use crate::schema::SCHEMA;
+use crate::{OpenError, columns, convert};
 
 /// A save, a look at the revision and a page of tokens at the same time.
 const CONNECTIONS: u32 = 3;
@@ -28,9 +28,7 @@ impl PostgresTokenStore {
     /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
     /// come from the standard password file. A server across a network is verified unless the URL sets `sslmode`.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let server =
-            Server::parse(url).map_err(|error| OpenError::InvalidUrl { message: error.to_string() })?;
-        schema::migrate(&server).await.map_err(|error| OpenError::new(&server, &error))?;
+        let server = Server::open(url, &SCHEMA).await?;
         Ok(Self { pool: server.pool(CONNECTIONS) })
     }
 
@@ -143,7 +141,6 @@ impl TokenStore for PostgresTokenStore {
     }
 
     fn connections(&self) -> Option<(u32, u32)> {
-        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
-        Some((self.pool.size().saturating_sub(idle), self.pool.options().get_max_connections()))
+        Some(ttm_sqlx_pool::connections(&[&self.pool]))
     }
 }

@@ -4,8 +4,7 @@ use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use ttm_market::{Basis, ScoreState, Token};
-
-use crate::time::Time;
+use ttm_sqlx_pool::postgres::Time;
 
 /// How many columns are numbers of a score.
 const NUMBERS: usize = 10;

@@ -3,8 +3,7 @@
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use ttm_market::{Basis, Components, Mint, Score, ScoreState, Smoothed, Token, TokenStatus, Unlisted};
-
-use crate::time::Time;
+use ttm_sqlx_pool::postgres::Time;
 
 /// All columns, in the order of [`token`].
 pub(crate) const SELECT: &str = "SELECT mint, symbol, status, first_seen, \

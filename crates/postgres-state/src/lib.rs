@@ -10,8 +10,6 @@ mod columns;
 mod convert;
 mod error;
 mod schema;
-mod server;
-mod time;
 
 pub use adapter::PostgresTokenStore;
-pub use error::OpenError;
+pub use ttm_sqlx_pool::postgres::OpenError;

@@ -1,16 +1,14 @@
 //! The laws of the port on a server, and what only a server can do wrong.
 
-mod database;
-
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use database::Database;
 use jiff::Timestamp;
 use ttm_market::testing::conformance;
 use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore, TokenStoreError};
 use ttm_postgres_state::{OpenError, PostgresTokenStore};
+use ttm_sqlx_pool::postgres::testing::Database;
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 

@@ -9,7 +9,7 @@ use ttm_testkit::SeededEntropy;
 
 const DAY: Duration = Duration::from_hours(24);
 /// In debug a sample of the swarm has to do.
-const SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 200 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 200 };
 
 fn plan(seed: u64) -> Plan {
     Plan::new(seed, DAY, Swarm::default().draw(&SeededEntropy::stream(seed, "schedule")))

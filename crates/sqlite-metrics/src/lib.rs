@@ -10,4 +10,4 @@ mod schema;
 mod statement;
 
 pub use adapter::SqliteMetricStore;
-pub use error::OpenError;
+pub use ttm_sqlx_pool::sqlite::OpenError;

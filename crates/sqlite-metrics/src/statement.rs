@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use sqlx::{SqliteConnection, SqlitePool};
 use ttm_perf::{Fold, Point, RangeQuery, SeriesKey};
+use ttm_sqlx_pool::sqlite::time;
 
 /// Rows of the long insert. One row a statement costs several times as much; more rows gain little.
 const ROWS: usize = 256;
@@ -70,8 +70,7 @@ pub(crate) async fn range(pool: &SqlitePool, query: &RangeQuery) -> Result<Vec<P
     .fetch(pool);
     let mut fold = Fold::new(query);
     while let Some((micros, value)) = rows.try_next().await? {
-        let at = Timestamp::from_microsecond(micros).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        fold.push(at, value);
+        fold.push(time(micros)?, value);
     }
     Ok(fold.finish())
 }

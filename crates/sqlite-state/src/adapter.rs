@@ -2,20 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Sqlite, Transaction};
 use ttm_kernel::Epoch;
 use ttm_market::{Added, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+use ttm_sqlx_pool::sqlite::File;
 
 use crate::error::port_error;
-use crate::{OpenError, convert, schema};
-
-/// How long a statement waits for another process's lock, and a call for a free connection.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::schema::SCHEMA;
+use crate::{OpenError, convert};
 
 /// Enough for a page of tokens, the revision and a command line besides.
 const READERS: u32 = 2;
@@ -23,35 +20,17 @@ const READERS: u32 = 2;
 /// The tokens in a file of SQLite.
 #[derive(Clone, Debug)]
 pub struct SqliteTokenStore {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    file: File,
 }
 
 impl SqliteTokenStore {
     /// Opens the file, makes it when there is none, and brings its schema up to date. The folder must be there.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        Self::connect(path).await.map_err(|error| OpenError::new(path, &error))
-    }
-
-    async fn connect(path: &Path) -> Result<Self, sqlx::Error> {
-        let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).foreign_keys(false);
-        let writer = options.clone().create_if_missing(true).synchronous(SqliteSynchronous::Full);
-        let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE);
-        let writer = pool().max_connections(1).connect_with(writer).await?;
-        schema::use_write_ahead_log(&writer).await?;
-        schema::migrate(&writer).await?;
-        let readers = pool().max_connections(READERS).connect_lazy_with(options.read_only(true));
-        Ok(Self { writer, readers })
-    }
-
-    /// A transaction that is a writer from its start: one that became a writer later could be refused half way.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+        Ok(Self { file: File::open(path.as_ref(), &SCHEMA, READERS).await? })
     }
 
     async fn next_epoch(&self) -> Result<i64, sqlx::Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.file.begin().await?;
         let epoch = sqlx::query_scalar("UPDATE writer SET epoch = epoch + 1 RETURNING epoch")
             .fetch_one(&mut *tx)
             .await?;
@@ -60,13 +39,14 @@ impl SqliteTokenStore {
     }
 
     async fn page(&self, after: &[u8], limit: i64) -> Result<Vec<Token>, sqlx::Error> {
-        let rows = sqlx::query(convert::SELECT).bind(after).bind(limit).fetch_all(&self.readers).await?;
+        let rows =
+            sqlx::query(convert::SELECT).bind(after).bind(limit).fetch_all(self.file.readers()).await?;
         rows.iter().map(convert::token).collect()
     }
 
     /// Whether the epoch was still the writer's; nothing is stored otherwise.
     async fn write(&self, epoch: Epoch, tokens: &[Token]) -> Result<bool, sqlx::Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.file.begin().await?;
         let newest: i64 = sqlx::query_scalar("SELECT epoch FROM writer").fetch_one(&mut *tx).await?;
         if i64::try_from(epoch.number()).is_ok_and(|epoch| epoch < newest) {
             return Ok(false);
@@ -80,7 +60,7 @@ impl SqliteTokenStore {
 
     async fn insert(&self, mints: BTreeSet<&Mint>, at: Timestamp) -> Result<Added, sqlx::Error> {
         let mut added = Added { new: 0, revived: 0, known: 0 };
-        let mut tx = self.begin().await?;
+        let mut tx = self.file.begin().await?;
         for mint in mints {
             let mint = mint.as_bytes().as_slice();
             let new = sqlx::query(
@@ -112,7 +92,7 @@ impl SqliteTokenStore {
 
     async fn delete(&self, mints: BTreeSet<&Mint>) -> Result<u64, sqlx::Error> {
         let mut removed = 0;
-        let mut tx = self.begin().await?;
+        let mut tx = self.file.begin().await?;
         for mint in mints {
             let query = sqlx::query("DELETE FROM token WHERE mint = ?1").bind(mint.as_bytes().as_slice());
             removed += query.execute(&mut *tx).await?.rows_affected();
@@ -161,14 +141,11 @@ impl TokenStore for SqliteTokenStore {
 
     async fn revision(&self) -> Result<u64, TokenStoreError> {
         let number =
-            sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(&self.readers).await;
+            sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(self.file.readers()).await;
         number.map(i64::unsigned_abs).map_err(port_error)
     }
 
     fn connections(&self) -> Option<(u32, u32)> {
-        let pools = [&self.writer, &self.readers];
-        let idle = |pool: &SqlitePool| u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-        let in_use = pools.iter().map(|pool| pool.size().saturating_sub(idle(pool))).sum();
-        Some((in_use, pools.iter().map(|pool| pool.options().get_max_connections()).sum()))
+        Some(self.file.connections())
     }
 }

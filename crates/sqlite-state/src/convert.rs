@@ -5,6 +5,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite};
 use ttm_market::{Basis, Components, Mint, Score, ScoreState, Smoothed, Token, TokenStatus, Unlisted};
+use ttm_sqlx_pool::sqlite::time;
 
 type Update = Query<'static, Sqlite, SqliteArguments>;
 
@@ -109,10 +110,6 @@ fn score(row: &SqliteRow) -> Result<Option<ScoreState>, sqlx::Error> {
         pools: row.try_get(16)?,
         at: time(row.try_get(17)?)?,
     }))
-}
-
-fn time(micros: i64) -> Result<Timestamp, sqlx::Error> {
-    Timestamp::from_microsecond(micros).map_err(|_| broken("a time is out of range"))
 }
 
 fn broken(what: &'static str) -> sqlx::Error {

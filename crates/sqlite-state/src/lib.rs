@@ -10,4 +10,4 @@ mod error;
 mod schema;
 
 pub use adapter::SqliteTokenStore;
-pub use error::OpenError;
+pub use ttm_sqlx_pool::sqlite::OpenError;

@@ -15,6 +15,8 @@ pub(crate) enum Layer {
     Kernel,
     Domain,
     Policy,
+    /// What adapters of one technology share.
+    Technology,
     Adapter,
     App,
     Probe,
@@ -27,10 +29,11 @@ pub(crate) enum Layer {
 
 impl Layer {
     /// Every layer, with the word for it in a manifest.
-    pub(crate) const ALL: [(&'static str, Self); 10] = [
+    pub(crate) const ALL: [(&'static str, Self); 11] = [
         ("kernel", Self::Kernel),
         ("domain", Self::Domain),
         ("policy", Self::Policy),
+        ("technology", Self::Technology),
         ("adapter", Self::Adapter),
         ("app", Self::App),
         ("probe", Self::Probe),
@@ -51,7 +54,7 @@ impl Layer {
 
     /// Whether crates of this layer touch the world outside the process, databases among it.
     pub(crate) fn does_io(self) -> bool {
-        matches!(self, Self::Adapter | Self::App | Self::Probe | Self::E2e)
+        matches!(self, Self::Technology | Self::Adapter | Self::App | Self::Probe | Self::E2e)
     }
 }
 

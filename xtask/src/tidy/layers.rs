@@ -16,16 +16,16 @@ const TEST_TOOLS: [&str; 2] = ["mockall", "proptest"];
 impl Layer {
     /// The layers of ours that this one may use.
     fn may_use(self) -> &'static [Self] {
-        use Layer::{Adapter, App, Domain, E2e, Kernel, Policy, Probe, Sim, Test, Xtask};
+        use Layer::{Adapter, App, Domain, E2e, Kernel, Policy, Probe, Sim, Technology, Test, Xtask};
         match self {
             // The tool stands outside the house, so that it builds when the house does not.
             Kernel | Xtask => &[],
-            Domain | Test => &[Kernel],
+            Domain | Technology | Test => &[Kernel],
             Policy => &[Kernel, Domain],
-            Adapter => &[Kernel, Domain, Policy],
+            Adapter => &[Kernel, Domain, Policy, Technology],
             App | Probe => &[Kernel, Domain, Policy, Adapter, App, Probe],
             Sim => &[Kernel, Domain, Policy, App, Test],
-            E2e => &[Kernel, Domain, Policy, Adapter, App, Probe, Test, Sim],
+            E2e => &[Kernel, Domain, Policy, Technology, Adapter, App, Probe, Test, Sim],
         }
     }
 
@@ -119,6 +119,7 @@ fn noun(layer: Layer) -> &'static str {
         Layer::Kernel => "the kernel",
         Layer::Domain => "a domain",
         Layer::Policy => "a policy",
+        Layer::Technology => "a technology",
         Layer::Adapter => "an adapter",
         Layer::App => "the app",
         Layer::Probe => "the probe",
@@ -144,8 +145,10 @@ mod tests {
                 .using("ttm-kernel", Normal)
                 .using("ttm-testkit", Development),
             Crate::new("ttm-guard", Layer::Policy).using("ttm-breaker", Normal).using("governor", Normal),
+            Crate::new("ttm-sqlx-pool", Layer::Technology).using("ttm-kernel", Normal).using("sqlx", Normal),
             Crate::new("ttm-sqlite-state", Layer::Adapter)
                 .using("ttm-schedule", Normal)
+                .using("ttm-sqlx-pool", Normal)
                 .using("sqlx", Normal),
             Crate::new("ttm-exchange-sim", Layer::Adapter).using("tokio", Normal),
             Crate::new("ttm-app", Layer::App).using("ttm-sqlite-state", Normal).using("ttm-guard", Normal),
@@ -220,6 +223,33 @@ mod tests {
                 "ttm-dexscreener-http → ttm-sqlite-state: an adapter may not use another adapter",
                 "ttm-dexscreener-http → ttm-exchange-sim (tests): an adapter may not use another adapter",
             ],
+        );
+    }
+
+    #[test]
+    fn a_technology_knows_neither_a_domain_nor_who_stands_on_it() {
+        check_with(
+            Crate::new("ttm-sqlx-pool", Layer::Technology)
+                .using("ttm-schedule", Normal)
+                .using("ttm-guard", Normal)
+                .using("ttm-sqlite-state", Development),
+            &[
+                "ttm-sqlx-pool → ttm-schedule: a technology may not use a domain",
+                "ttm-sqlx-pool → ttm-guard: a technology may not use a policy",
+                "ttm-sqlx-pool → ttm-sqlite-state (tests): a technology may not use an adapter",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_technology_is_for_adapters_alone() {
+        check_with(
+            Crate::new("ttm-market", Layer::Domain).using("ttm-sqlx-pool", Normal),
+            &["ttm-market → ttm-sqlx-pool: a domain may not use a technology"],
+        );
+        check_with(
+            Crate::new("ttm-app", Layer::App).using("ttm-sqlx-pool", Normal),
+            &["ttm-app → ttm-sqlx-pool: the app may not use a technology"],
         );
     }
 
@@ -301,7 +331,7 @@ mod tests {
         check_with(
             stray,
             &["ttm-attic: [package.metadata.architecture] layer must be one of \
-                kernel, domain, policy, adapter, app, probe, test, sim, e2e, xtask"],
+                kernel, domain, policy, technology, adapter, app, probe, test, sim, e2e, xtask"],
         );
     }
 

@@ -26,7 +26,7 @@ use crate::config::{ConfigErrors, Settings};
     after_help = "\
 Examples:
   ttm demo                                 see it work, without network, database or config
-  ttm tokens import mints.txt             
+  ttm tokens import mints.txt
   ttm run --config ttm.toml                the service
   ttm status                               one screen about a running service"
 )]

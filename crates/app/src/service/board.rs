@@ -108,6 +108,11 @@ impl Board {
         lock(&self.calls).summary(self.clock.now(), over)
     }
 
+    /// Attempts of the last minute; none before the first minute is over.
+    pub(super) fn calls_per_minute(&self) -> Option<f64> {
+        lock(&self.calls).calls_per_minute(self.clock.now())
+    }
+
     /// Posts a sample of the resources.
     pub fn post_resources(&self, sample: Option<ResourceSample>) {
         *lock(&self.resources) = sample;

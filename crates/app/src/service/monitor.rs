@@ -21,7 +21,6 @@ use crate::ports::Ports;
 
 /// Rates and percentiles of the API look back this far.
 const API_WINDOW: Duration = Duration::from_mins(5);
-const MINUTE: Duration = Duration::from_mins(1);
 /// The share of a CPU needs two samples; the second comes soon, so that it is not unknown for a whole interval.
 const SECOND_SAMPLE: Duration = Duration::from_secs(5);
 /// Measuring a process reads a few files; longer than this and it does not answer.
@@ -167,7 +166,7 @@ impl Monitor {
                 State::Disabled => BreakerState::Disabled,
             }),
             cache_hit_rate: None,
-            requests_per_minute: self.board.calls(MINUTE).calls_per_minute(),
+            requests_per_minute: self.board.calls_per_minute(),
         }
     }
 
@@ -218,7 +217,7 @@ impl Monitor {
         let window = self.board.calls(API_WINDOW);
         let millis = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
         let figures = [
-            ("api.requests_per_minute", self.board.calls(MINUTE).calls_per_minute()),
+            ("api.requests_per_minute", self.board.calls_per_minute()),
             ("api.error_rate", window.error_rate()),
             ("api.p50_ms", millis(window.p50)),
             ("api.p95_ms", millis(window.p95)),

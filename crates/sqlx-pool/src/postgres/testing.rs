@@ -1,4 +1,6 @@
-//! A schema of its own for each test, on the server of the test run. It knows nothing of the store.
+//! A schema of its own for each test, on the server of the test run. It knows nothing of the stores.
+
+#![expect(clippy::missing_panics_doc, reason = "a test that cannot have its schema fails")]
 
 use std::time::Duration;
 
@@ -6,7 +8,7 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
 /// An empty schema; dropped by [`Database::drop_schema`], and at the latest with the throw-away server.
-pub(crate) struct Database {
+pub struct Database {
     admin: PgPool,
     schema: String,
     url: String,
@@ -14,7 +16,7 @@ pub(crate) struct Database {
 
 impl Database {
     /// A schema named after the test and this process, so that tests run in parallel and in any order.
-    pub(crate) async fn new(test: &str) -> Self {
+    pub async fn new(test: &str) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "the edge where a test run says which server it may use"
@@ -35,17 +37,17 @@ impl Database {
     }
 
     /// Connects straight into the schema.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Runs a statement as somebody else would, and commits it; `$schema` stands for the schema's name.
-    pub(crate) async fn execute(&self, statement: &str) {
+    pub async fn execute(&self, statement: &str) {
         self.begin_with(statement).await.commit().await.expect("the test's own statement commits");
     }
 
     /// Runs a statement as somebody else would, in a transaction that holds its locks until it is dropped.
-    pub(crate) async fn begin_with(&self, statement: &str) -> Transaction<'static, Postgres> {
+    pub async fn begin_with(&self, statement: &str) -> Transaction<'static, Postgres> {
         let statement = AssertSqlSafe(statement.replace("$schema", &self.schema));
         let mut tx = self.admin.begin().await.expect("the test server answers");
         sqlx::raw_sql(statement).execute(&mut *tx).await.expect("the test's own statement is valid");
@@ -53,7 +55,7 @@ impl Database {
     }
 
     /// Whether the store's sessions are free of open transactions, at once or as soon as they are rolled back.
-    pub(crate) async fn has_no_open_transaction(&self) -> bool {
+    pub async fn has_no_open_transaction(&self) -> bool {
         let question = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{}' AND xact_start IS NOT NULL",
             self.schema
@@ -69,7 +71,7 @@ impl Database {
     }
 
     /// Removes the schema.
-    pub(crate) async fn drop_schema(self) {
+    pub async fn drop_schema(self) {
         self.execute("DROP SCHEMA $schema CASCADE").await;
         self.admin.close().await;
     }

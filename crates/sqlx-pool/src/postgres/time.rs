@@ -14,13 +14,13 @@ const ORIGIN: i64 = 946_684_800_000_000;
 /// PostgreSQL's first representable time, 4714-11-24 BC, in microseconds since its origin.
 const FIRST: i64 = -211_813_488_000_000_000;
 
-/// A `timestamptz`.
+/// A `timestamptz`. A time before the first one of PostgreSQL is refused when it is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Time(pub(crate) Timestamp);
+pub struct Time(pub Timestamp);
 
 impl Time {
     /// For a bound of a question: PostgreSQL's first time stands for everything before it.
-    pub(crate) fn saturating(at: Timestamp) -> Self {
+    pub fn saturating(at: Timestamp) -> Self {
         Self(Timestamp::from_microsecond(FIRST + ORIGIN).map_or(at, |first| at.max(first)))
     }
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 
+use super::OpenError;
+use crate::Schema;
+
 /// How long a call waits for a connection. A server that is starting refuses them at first; within this time that is
 /// tried again.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -20,15 +23,31 @@ const APPLICATION_NAME: &str = "ttm";
 
 /// A server, its database and the way to log in.
 #[derive(Clone)]
-pub(crate) struct Server {
+pub struct Server {
     options: PgConnectOptions,
 }
 
 impl Server {
-    /// Reads a URL such as `postgres://user:password@host:5432/database?sslmode=require`.
+    /// Connects to the server of this URL and brings the schema up to date.
     ///
-    /// Across a network the server has to prove who it is (`verify-full`) unless the URL sets `sslmode` itself.
-    pub(crate) fn parse(url: &str) -> Result<Self, sqlx::Error> {
+    /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
+    /// come from the standard password file. A server across a network is verified unless the URL sets `sslmode`.
+    pub async fn open(url: &str, schema: &Schema) -> Result<Self, OpenError> {
+        let server =
+            Self::parse(url).map_err(|error| OpenError::InvalidUrl { message: error.to_string() })?;
+        server.migrate(schema).await.map_err(|error| OpenError::new(&server, schema, error))?;
+        Ok(server)
+    }
+
+    /// A pool for a store's calls; it connects when it is first used.
+    pub fn pool(&self, connections: u32) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(self.options.clone().options(SERVER_TIMEOUTS))
+    }
+
+    fn parse(url: &str) -> Result<Self, sqlx::Error> {
         let mut options = PgConnectOptions::from_str(url)?;
         let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
         let says = |key: &str| parameters.split('&').any(|pair| pair.split('=').next() == Some(key));
@@ -41,18 +60,18 @@ impl Server {
         Ok(Self { options })
     }
 
-    /// A pool for the store's calls; it connects when it is first used.
-    pub(crate) fn pool(&self, connections: u32) -> PgPool {
-        PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy_with(self.options.clone().options(SERVER_TIMEOUTS))
-    }
-
-    /// A pool of one connection, made at once, whose statements may take as long as they need: a migration does.
-    pub(crate) async fn connect_without_timeouts(&self) -> Result<PgPool, sqlx::Error> {
+    /// Brings the schema up to date, under a lock of the database: of several processes that start at once, one
+    /// migrates and the others find nothing to do. No migration may use `CREATE INDEX CONCURRENTLY`, which waits for
+    /// the processes that wait for this one.
+    ///
+    /// A connection of its own has no timeouts: a migration takes as long as it needs.
+    async fn migrate(&self, schema: &Schema) -> Result<(), sqlx::Error> {
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
-        pool.connect_with(self.options.clone()).await
+        let pool = pool.connect_with(self.options.clone()).await?;
+        let migrated = schema.migrator().run(&pool).await;
+        // The lock belongs to the connection: closing gives it back also when a migration failed.
+        pool.close().await;
+        migrated.map_err(|error| sqlx::Error::Migrate(Box::new(error)))
     }
 }
 

@@ -1,0 +1,83 @@
+//! What an error of the driver means to the caller of a port. It knows no port, and decides nothing about retries.
+
+use sqlx::migrate::MigrateError;
+
+/// What the caller does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The same again later: the surroundings can be mended while the data is kept.
+    Transient,
+    /// Never again with these very values.
+    Rejected,
+    /// Nothing more is written before a person has looked.
+    Corrupt,
+}
+
+/// An error of the driver, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What the caller does next.
+    pub verdict: Verdict,
+    /// What the database said, or the driver; for a person.
+    pub message: String,
+}
+
+impl Failure {
+    /// Reads an error; `of_code` knows the codes of the database itself and is given an empty one where there is none.
+    pub fn new(error: sqlx::Error, of_code: fn(&str) -> Verdict) -> Self {
+        let verdict = verdict(&error, of_code);
+        let message = match error {
+            sqlx::Error::Database(error) => error.message().to_owned(),
+            other => other.to_string(),
+        };
+        Self { verdict, message }
+    }
+}
+
+fn verdict(error: &sqlx::Error, of_code: fn(&str) -> Verdict) -> Verdict {
+    match error {
+        sqlx::Error::Database(error) => of_code(error.code().as_deref().unwrap_or_default()),
+        sqlx::Error::Migrate(error) => match &**error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                verdict(error, of_code)
+            }
+            _ => Verdict::Corrupt,
+        },
+        // A connection that is lost or out of step is replaced by a new one.
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => Verdict::Transient,
+        sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) => Verdict::Rejected,
+        // Decoding, missing columns or rows: the database is not what the migrations made. New kinds of error too: a
+        // person looks before anything is written on.
+        _ => Verdict::Corrupt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_driver_say_what_to_do_next() {
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let execute = MigrateError::Execute(sqlx::Error::PoolTimedOut);
+        for (error, expected) in [
+            (sqlx::Error::Io(reset), Verdict::Transient),
+            (sqlx::Error::PoolTimedOut, Verdict::Transient),
+            (sqlx::Error::WorkerCrashed, Verdict::Transient),
+            (sqlx::Error::Migrate(Box::new(execute)), Verdict::Transient),
+            (sqlx::Error::Encode("year -9999".into()), Verdict::Rejected),
+            (sqlx::Error::Decode("no status".into()), Verdict::Corrupt),
+            (sqlx::Error::RowNotFound, Verdict::Corrupt),
+            (sqlx::Error::Migrate(Box::new(MigrateError::VersionMismatch(1))), Verdict::Corrupt),
+        ] {
+            let failure = Failure::new(error, |code| panic!("`{code}` is no code of a database"));
+            assert_eq!(failure.verdict, expected, "{}", failure.message);
+        }
+    }
+}

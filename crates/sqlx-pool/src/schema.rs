@@ -1,0 +1,69 @@
+//! The migrations that a program carries, and what it means when the database's history differs. It knows no table.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+
+/// A store's migrations and the table that remembers which of them were applied.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    /// The table of the history. Stores that share a database have one each.
+    pub history: &'static str,
+    /// Name and text of each migration; the first is version 1. What was published is never edited, only added to.
+    pub migrations: &'static [(&'static str, &'static str)],
+}
+
+impl Schema {
+    /// The newest version that this program knows.
+    pub fn version(&self) -> i64 {
+        self.versions().last().map_or(0, |(version, _)| version)
+    }
+
+    /// What applies the migrations, each once and in order, and refuses a history that is not theirs.
+    pub fn migrator(&self) -> Migrator {
+        let migration = |(version, &(name, text)): (i64, &(&'static str, &'static str))| {
+            Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+        };
+        let mut migrator = Migrator::with_migrations(self.versions().map(migration).collect());
+        migrator.dangerous_set_table_name(self.history);
+        migrator
+    }
+
+    /// The database's version, where a newer program has been and that is why the migrator refused.
+    pub fn newer(&self, error: &sqlx::Error) -> Option<i64> {
+        match error {
+            sqlx::Error::Migrate(error) => match **error {
+                MigrateError::VersionMissing(found) => (found > self.version()).then_some(found),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn versions(&self) -> impl Iterator<Item = (i64, &'static (&'static str, &'static str))> {
+        (1..).zip(self.migrations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_count_from_one_in_the_order_of_the_migrations() {
+        let migrations = &[("first", "SELECT 1"), ("second", "SELECT 2")];
+        let schema = Schema { history: "_history", migrations };
+        let migrator = schema.migrator();
+        let applied: Vec<_> = migrator.iter().map(|each| (each.version, &*each.description)).collect();
+        assert_eq!(applied, [(1, "first"), (2, "second")]);
+        assert_eq!(schema.version(), 2);
+    }
+
+    #[test]
+    fn a_missing_version_is_newer_only_above_the_known_ones() {
+        let schema = Schema { history: "_history", migrations: &[("first", "SELECT 1")] };
+        let missing = |version| sqlx::Error::Migrate(Box::new(MigrateError::VersionMissing(version)));
+        assert_eq!(schema.newer(&missing(2)), Some(2));
+        assert_eq!(schema.newer(&missing(0)), None);
+        assert_eq!(schema.newer(&sqlx::Error::PoolTimedOut), None);
+    }
+}
