@@ -14,7 +14,7 @@ use crate::SimRuntime;
 use crate::executor::lock;
 
 pub use availability::{Availability, Slot};
-pub use breaker::{BreakerRules, BreakerWatch, CallEnd, Era};
+pub use breaker::{BreakerRules, BreakerWatch, CallEnd, WatchedCall};
 pub use pace::Pace;
 
 /// How many broken promises are kept as text; the rest is counted.

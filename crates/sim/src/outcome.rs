@@ -43,7 +43,7 @@ impl Outcome {
         let broken = self.broken.join("\nbroken: ");
         Err(Failure(format!(
             "the last events:\n  {events}\n{self}\nbroken: {broken}\nreplay with:\n  \
-             TTM_SIM='{plan}' cargo test --release -p ttm-sim --test seeds replay -- --nocapture"
+             cargo run --release -p ttm-sim --example replay -- '{plan}'"
         )))
     }
 }

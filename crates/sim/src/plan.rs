@@ -8,7 +8,6 @@ use ttm_app::service::ServiceSettings;
 
 use crate::FaultSchedule;
 use crate::oracle::BreakerRules;
-use crate::simulation::SLOT;
 
 /// Everything that decides what happens. As text it is one line, without the settings: `SEED SECONDS TOKENS SCHEDULE`.
 #[derive(Clone, Debug)]
@@ -49,9 +48,11 @@ pub struct InvalidPlan {
     line: String,
 }
 
+const REPORT_INTERVAL: Duration = Duration::from_secs(30);
+
 impl Plan {
-    /// Two batches, so that they can overtake each other.
-    const TOKENS: usize = 40;
+    /// The fewest that make two batches, so that they can overtake each other.
+    const TOKENS: usize = 31;
 
     /// A plan for the service as it is configured by default, which promises just that.
     ///
@@ -59,8 +60,8 @@ impl Plan {
     /// Never, unless the defaults of the service are not valid.
     pub fn new(seed: u64, lasts: Duration, faults: FaultSchedule) -> Self {
         let defaults = ttm_app::config::load(None, std::iter::empty()).expect("the defaults are valid");
-        // The report is looked at once in a slot; to make it every second would be half of the work of a day.
-        let settings = ServiceSettings { report_interval: SLOT, ..defaults.service };
+        // No oracle reads the report more often; to make it every second would be half of the work of a day.
+        let settings = ServiceSettings { report_interval: REPORT_INTERVAL, ..defaults.service };
         let breaker = settings.breaker.settings();
         let promised = Promises {
             // What the API's reference allows; the service was told to stay below.
@@ -71,6 +72,7 @@ impl Plan {
                 recovery_timeout: breaker.recovery_timeout,
                 half_open_max_calls: breaker.half_open_max_calls,
                 success_threshold: breaker.success_threshold,
+                probe_lease: breaker.probe_lease,
             },
             stop_within: defaults.graceful_shutdown_timeout,
         };

@@ -65,16 +65,3 @@ fn worst<T>(outcomes: &[(u64, Outcome, T)]) -> String {
     let worst = outcomes.iter().min_by(by_share);
     worst.map_or_else(String::new, |(seed, outcome, _)| format!("the worst, seed {seed}: {outcome}"))
 }
-
-/// Runs the plan in the variable `TTM_SIM`, as a failure printed it.
-#[test]
-#[expect(clippy::disallowed_methods, reason = "a replay is asked for from outside")]
-fn replay() {
-    let Ok(line) = std::env::var("TTM_SIM") else { return };
-    let plan: Plan = line.parse().unwrap_or_else(|error| panic!("TTM_SIM: {error}"));
-    let outcome = plan.run_twice();
-    println!("{outcome}");
-    if let Err(failure) = outcome.verdict(&plan) {
-        panic!("{failure}");
-    }
-}

@@ -22,6 +22,7 @@ const PROMISED: Promises = Promises {
         recovery_timeout: Duration::from_mins(1),
         half_open_max_calls: 3,
         success_threshold: 3,
+        probe_lease: Duration::from_mins(1),
     },
     stop_within: Duration::from_secs(30),
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use ttm_market::{Components, Lane, Mint, ScoreState};
+use ttm_market::{Components, Mint, ScoreState};
 use ttm_perf::{Sample, SeriesKey};
 use ttm_schedule::{Group, RunOutcome};
 
@@ -48,12 +48,15 @@ fn key(name: &str, labels: &[(&str, &str)]) -> SeriesKey {
     text.parse().expect("names and labels are of the form that keys have")
 }
 
-/// The series of the tokens. Hot tokens are scored every few seconds, so the keys of theirs are kept; making six keys of
-/// a mint costs more than scoring it.
+/// The series of the tokens. Making six keys of a mint costs more than scoring it, so those of as many tokens as are
+/// scored in a minute are kept; the keys of others are made each time.
 #[derive(Debug, Default)]
 pub(super) struct ScoreSeries {
-    hot: BTreeMap<Mint, [SeriesKey; SCORE_NAMES.len()]>,
+    kept: BTreeMap<Mint, [SeriesKey; SCORE_NAMES.len()]>,
 }
+
+/// What the API's budget of a minute holds, at about 700 bytes a token.
+const KEPT: usize = 9_000;
 
 const SCORE_NAMES: [&str; 6] = [
     "token.score",
@@ -66,15 +69,11 @@ const SCORE_NAMES: [&str; 6] = [
 
 impl ScoreSeries {
     /// Samples of a token's score and its components.
-    pub(super) fn samples(
-        &mut self,
-        mint: Mint,
-        lane: Option<Lane>,
-        score: &ScoreState,
-    ) -> [Option<Sample>; 6] {
-        let keys = match lane {
-            Some(Lane::Hot) => self.hot.entry(mint).or_insert_with(|| score_keys(&mint)).clone(),
-            Some(Lane::Cold) | None => self.hot.remove(&mint).unwrap_or_else(|| score_keys(&mint)),
+    pub(super) fn samples(&mut self, mint: Mint, score: &ScoreState) -> [Option<Sample>; 6] {
+        let keys = match self.kept.get(&mint) {
+            Some(keys) => keys.clone(),
+            None if self.kept.len() < KEPT => self.kept.entry(mint).or_insert(score_keys(&mint)).clone(),
+            None => score_keys(&mint),
         };
         let Components { tx_accel, vol_momentum, freshness, orderflow } = score.raw.components;
         let values = [score.raw.value, score.smoothed.value, tx_accel, vol_momentum, freshness, orderflow];

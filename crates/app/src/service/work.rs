@@ -181,8 +181,7 @@ impl Work {
             log(&events);
             let Some(token) = self.book.get(&mint) else { continue };
             if let Some(score) = token.score.filter(|score| score.at == wall) {
-                let lane = token.lane(self.book.config().hot_threshold());
-                self.samples.put(self.score_series.samples(mint, lane, &score).into_iter().flatten());
+                self.samples.put(self.score_series.samples(mint, &score).into_iter().flatten());
                 scored += 1;
             }
             self.tokens.put(token.clone());

@@ -16,6 +16,8 @@ pub struct BreakerRules {
     pub half_open_max_calls: u32,
     /// How many of them must succeed before calls flow again.
     pub success_threshold: u32,
+    /// A call of a recovery that has not ended after this long is written off, and another may be made in its place.
+    pub probe_lease: Duration,
 }
 
 /// How a call ended, as the caller takes it.
@@ -31,9 +33,12 @@ pub enum CallEnd {
     Cancelled,
 }
 
-/// The era in which a call began; its end counts only in the same one.
+/// A call that began: its end counts only in the same era, and in a recovery only within its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Era(u64);
+pub struct WatchedCall {
+    era: u64,
+    lease_until: Moment,
+}
 
 /// Follows the calls of one process to one far side.
 #[derive(Debug)]
@@ -47,7 +52,7 @@ pub struct BreakerWatch {
 enum Mode {
     Flowing { failures: u32 },
     Silent { until: Moment },
-    Probing { out: u32, succeeded: u32 },
+    Probing { out: Vec<Moment>, succeeded: u32 },
 }
 
 impl BreakerWatch {
@@ -59,32 +64,42 @@ impl BreakerWatch {
     /// A call begins.
     ///
     /// # Errors
-    /// The promise that this breaks, beside the era, which counts on.
-    pub fn begin(&mut self, now: Moment) -> (Era, Result<(), String>) {
+    /// The promise that this breaks, beside the call, which counts on.
+    pub fn begin(&mut self, now: Moment) -> (WatchedCall, Result<(), String>) {
+        let lease_until = now + self.rules.probe_lease;
         if let Mode::Silent { until } = self.mode
             && now >= until
         {
-            self.enter(Mode::Probing { out: 0, succeeded: 0 });
+            self.enter(Mode::Probing { out: Vec::new(), succeeded: 0 });
         }
         let kept = match &mut self.mode {
             Mode::Flowing { .. } => Ok(()),
             Mode::Silent { until } => Err(format!("a call while the breaker is open until {until:?}")),
             Mode::Probing { out, succeeded } => {
-                *out += 1;
-                if *out + *succeeded <= self.rules.half_open_max_calls {
+                out.retain(|until| *until > now);
+                out.push(lease_until);
+                let out = out.len();
+                if out + *succeeded as usize <= self.rules.half_open_max_calls as usize {
                     Ok(())
                 } else {
                     Err(format!("{out} probes out and {succeeded} back while the breaker is half-open"))
                 }
             }
         };
-        (Era(self.era), kept)
+        (WatchedCall { era: self.era, lease_until }, kept)
     }
 
     /// A call ends.
-    pub fn end(&mut self, era: Era, end: CallEnd, now: Moment) {
-        if era.0 != self.era {
+    pub fn end(&mut self, call: WatchedCall, end: CallEnd, now: Moment) {
+        if call.era != self.era {
             return;
+        }
+        if let Mode::Probing { out, .. } = &mut self.mode {
+            out.retain(|until| *until > now);
+            let Some(place) = out.iter().position(|until| *until == call.lease_until) else {
+                return;
+            };
+            out.swap_remove(place);
         }
         match (&mut self.mode, end) {
             (Mode::Flowing { failures }, CallEnd::Success) => *failures = 0,
@@ -97,15 +112,15 @@ impl BreakerWatch {
             (Mode::Probing { .. }, CallEnd::Failure | CallEnd::RateLimited) => {
                 self.enter(Mode::Silent { until: now + self.rules.recovery_timeout });
             }
-            (Mode::Probing { out, succeeded }, CallEnd::Success) => {
-                *out -= 1;
+            (Mode::Probing { succeeded, .. }, CallEnd::Success) => {
                 *succeeded += 1;
                 if *succeeded >= self.rules.success_threshold {
                     self.enter(Mode::Flowing { failures: 0 });
                 }
             }
-            (Mode::Probing { out, .. }, CallEnd::Cancelled) => *out -= 1,
-            (Mode::Flowing { .. }, CallEnd::RateLimited | CallEnd::Cancelled) | (Mode::Silent { .. }, _) => {}
+            (Mode::Flowing { .. }, CallEnd::RateLimited | CallEnd::Cancelled)
+            | (Mode::Probing { .. }, CallEnd::Cancelled)
+            | (Mode::Silent { .. }, _) => {}
         }
     }
 
@@ -124,6 +139,7 @@ mod tests {
         recovery_timeout: Duration::from_mins(1),
         half_open_max_calls: 2,
         success_threshold: 2,
+        probe_lease: Duration::from_mins(1),
     };
 
     fn at(seconds: u64) -> Moment {
@@ -159,6 +175,19 @@ mod tests {
         watch.end(first, CallEnd::Failure, at(62));
         assert!(!call(&mut watch, 121, CallEnd::Success));
         assert!(call(&mut watch, 122, CallEnd::Success));
+    }
+
+    #[test]
+    fn a_probe_that_outlives_its_lease_is_written_off_whatever_it_says_later() {
+        let mut watch = BreakerWatch::new(RULES);
+        for second in 0..2 {
+            call(&mut watch, second, CallEnd::Failure);
+        }
+        let (frozen, _) = watch.begin(at(61));
+        watch.end(frozen, CallEnd::Failure, at(121));
+        assert_eq!(watch.begin(at(121)).1, Ok(()), "its end came too late to bring the silence back");
+        assert_eq!(watch.begin(at(121)).1, Ok(()), "its place is free again");
+        assert!(watch.begin(at(121)).1.is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use ttm_market::{MAX_BATCH, Mint, Pair, PairBatch, PairSource, PairSourceError, 
 use ttm_testkit::SeededEntropy;
 
 use crate::executor::lock;
-use crate::oracle::{BreakerWatch, CallEnd, Era, Pace, Verdicts};
+use crate::oracle::{BreakerWatch, CallEnd, Pace, Verdicts, WatchedCall};
 use crate::{ExchangeFault, FaultSchedule, Promises, SimRuntime};
 
 /// The caller gives an attempt up after this; a call that it drops sooner is cancelled, not failed.
@@ -205,7 +205,7 @@ struct Call<'a> {
     exchange: &'a SimExchange,
     question: u64,
     begun: Moment,
-    era: Era,
+    watched: WatchedCall,
     over_limit: bool,
     ended: bool,
 }
@@ -216,13 +216,13 @@ impl<'a> Call<'a> {
         let mut state = lock(&exchange.state);
         state.counts.requests += 1;
         state.counts.in_flight += 1;
-        let (era, admitted) = state.watch.begin(now);
+        let (watched, admitted) = state.watch.begin(now);
         let paced = state.pace.begin(question, now);
         let over_limit = state.pace.is_exceeded();
         drop(state);
         exchange.verdicts.check(admitted);
         exchange.verdicts.check(paced);
-        Self { exchange, question, begun: now, era, over_limit, ended: false }
+        Self { exchange, question, begun: now, watched, over_limit, ended: false }
     }
 
     fn end(mut self, result: &Result<PairBatch, PairSourceError>) {
@@ -255,7 +255,7 @@ impl<'a> Call<'a> {
         if matches!(end, CallEnd::Failure | CallEnd::RateLimited) {
             state.pace.fail(self.question, self.begun);
         }
-        state.watch.end(self.era, end, self.exchange.runtime.now());
+        state.watch.end(self.watched, end, self.exchange.runtime.now());
     }
 }
 
