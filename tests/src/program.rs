@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -11,6 +13,8 @@ use serde_json::Value;
 /// A program under test whose log is read as it is written.
 pub struct Program {
     child: Child,
+    /// Dropped with the program; until then a thread waits to kill it when it takes too long.
+    _patience: Sender<()>,
     log: BufReader<ChildStderr>,
     stdout: Option<ChildStdout>,
     seen: Vec<String>,
@@ -26,6 +30,9 @@ pub struct Outcome {
     /// What it logged, or how it failed.
     pub stderr: String,
 }
+
+/// No test takes a tenth of this; a program that hangs is killed, so that its test fails with its log.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The program, ready to be given arguments; it runs in `folder` with an environment without `TTM_` variables.
 pub fn ttm(folder: &Path) -> Command {
@@ -54,7 +61,7 @@ impl Program {
         let mut child = command.spawn().expect("the program starts");
         let log = BufReader::new(child.stderr.take().expect("stderr is piped"));
         let stdout = child.stdout.take();
-        Self { child, log, stdout, seen: Vec::new() }
+        Self { _patience: kill_after_patience(pid_of(&child)), child, log, stdout, seen: Vec::new() }
     }
 
     /// The next JSON log line for which `wanted` holds. Panics with the log when the program ends before.
@@ -86,8 +93,7 @@ impl Program {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
-        kill_process(pid, signal).expect("the process is there");
+        kill_process(pid_of(&self.child), signal).expect("the process is there");
     }
 
     /// Reads on until it ends.
@@ -101,6 +107,22 @@ impl Program {
         let status = self.child.wait().expect("the process can be waited for");
         Outcome { code: status.code(), stdout, stderr }
     }
+}
+
+fn pid_of(child: &Child) -> Pid {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id")
+}
+
+#[expect(clippy::disallowed_methods, reason = "blocking reads of a log cannot be given up otherwise")]
+fn kill_after_patience(pid: Pid) -> Sender<()> {
+    let (sender, dropped) = channel();
+    drop(std::thread::spawn(move || {
+        if dropped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            // It may have ended in this very instant.
+            let _ended_meanwhile = kill_process(pid, Signal::KILL);
+        }
+    }));
+    sender
 }
 
 impl Drop for Program {

@@ -54,9 +54,11 @@ fn scores_survive_a_kill(store: &str, folder: &Path) {
     import(folder, &market, store);
     let mut first = Program::start(&mut service(folder, &market, store));
     let address = first.address();
-    first.wait_for("a run that scored", scored);
+    first
+        .wait_for("that it is ready", |entry| entry["message"] == "health changed" && entry["ready"] == true);
     assert_eq!(get(address, "/health/ready").status, 200);
     assert_eq!(get(address, "/health/startup").status, 200);
+    first.wait_for("a run that scored", scored);
     assert!(get(address, "/metrics").body.contains("ttm_tokens_scored_total"));
     // A run of a second later: what the first one found was written in between.
     for _ in 0..4 {

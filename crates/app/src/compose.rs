@@ -151,6 +151,9 @@ impl Process {
             .await
             .map_err(|error| ComposeError::Store(format!("{}: {error}", settings.store)))?;
         tracing::info!(%address, store = %settings.store, "started");
+        if board.tokens().is_empty() {
+            tracing::warn!("there are no tokens yet; `ttm tokens add` and `ttm tokens import` bring some");
+        }
         Ok(Self {
             service,
             planes,

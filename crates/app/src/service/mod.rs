@@ -23,7 +23,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use ttm_breaker::{Breaker, Snapshot};
 use ttm_guard::Guard;
-use ttm_health::Phase;
+use ttm_health::{Phase, Status};
 use ttm_kernel::{Moment, Task, TaskEnd, within};
 use ttm_market::{Book, TokenStoreError};
 use ttm_schedule::Scheduler;
@@ -163,6 +163,7 @@ impl Service {
             tokens: tokens.clone(),
             samples: samples.clone(),
             shutdown: flushing.clone(),
+            last: (Status::Unknown, false),
         };
         let spawn = |name, task| (name, runtime.spawn(name, task));
         Ok(Self {

@@ -35,6 +35,8 @@ pub(super) struct Monitor {
     pub(super) tokens: Arc<TokenOutbox>,
     pub(super) samples: Arc<SampleOutbox>,
     pub(super) shutdown: Shutdown,
+    /// The status and readiness of the report before, so that a change is worth a line.
+    pub(super) last: (Status, bool),
 }
 
 impl Monitor {
@@ -71,9 +73,14 @@ impl Monitor {
     }
 
     /// Makes the report and the gauges from what is known now.
-    fn report(&self) {
+    fn report(&mut self) {
         let facts = self.facts();
         let report = assess(&facts, &self.settings.thresholds);
+        if (report.status, report.ready) != self.last {
+            self.last = (report.status, report.ready);
+            let reason = report.reasons.first().map_or("", String::as_str);
+            tracing::info!(status = %report.status, ready = report.ready, reason, "health changed");
+        }
         for (lane, facts) in [("hot", facts.data.hot), ("cold", facts.data.cold)] {
             metrics::gauge!("ttm_tokens", "lane" => lane).set(facts.tokens as f64);
             metrics::gauge!("ttm_tokens_stale", "lane" => lane).set(facts.stale as f64);

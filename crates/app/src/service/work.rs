@@ -221,13 +221,14 @@ impl Work {
         self.samples.put(series::of_run(run.group, took, &run.outcome, self.runtime.wall()));
         metrics::counter!("ttm_runs_total", "group" => group, "end" => word).increment(1);
         metrics::histogram!("ttm_run_seconds", "group" => group).record(took.as_secs_f64());
-        let RunOutcome { attempted, processed, failed, deferred } = run.outcome;
-        tracing::info!(run = %run.id, group, took_ms = took.as_millis(), attempted, processed, failed, deferred, "run ended");
         self.publish();
         if self.board.phase() == Phase::Starting {
             self.board.enter(Phase::Running);
         }
         self.board.post_group(run.group, self.scheduler.status(run.group));
+        // Last, so that whoever reads the line finds the run's results.
+        let RunOutcome { attempted, processed, failed, deferred } = run.outcome;
+        tracing::info!(run = %run.id, group, took_ms = took.as_millis(), attempted, processed, failed, deferred, "run ended");
     }
 
     fn take_roster(&mut self, tokens: Vec<Token>) {
