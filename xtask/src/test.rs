@@ -17,6 +17,8 @@ use crate::tidy::graph::{self, Crate, Layer};
 
 /// The one crate that is tested in release mode.
 const SIMULATOR: &str = "ttm-sim";
+/// The one crate that is not tested: it measures, and building its peers would take every run's time.
+const BENCHMARKS: &str = "ttm-bench";
 /// The crate whose program the end-to-end tests drive.
 const PROGRAM: &str = "ttm-app";
 /// Tells the end-to-end tests where the built program `ttm` lies.
@@ -89,7 +91,8 @@ struct Plan {
 impl Plan {
     fn new(options: &Options, crates: &[Crate]) -> Result<Self> {
         if options.packages.is_empty() {
-            let all = vec!["--workspace".to_owned(), "--exclude".to_owned(), SIMULATOR.to_owned()];
+            let all = ["--workspace", "--exclude", SIMULATOR, "--exclude", BENCHMARKS].map(str::to_owned);
+            let all = Vec::from(all);
             return Ok(Self { build: all.clone(), debug: all, simulator: true, postgres: true });
         }
         let mut plan = Self { build: Vec::new(), debug: Vec::new(), simulator: false, postgres: false };
@@ -99,6 +102,9 @@ impl Plan {
                 let names: Vec<&str> = crates.iter().map(|each| &*each.name).collect();
                 bail!("no package `{package}`; there are: {}", names.join(", "));
             };
+            if package == BENCHMARKS {
+                bail!("`{BENCHMARKS}` has no tests; `cargo xtask bench` runs it");
+            }
             if package == SIMULATOR {
                 plan.simulator = true;
             } else {
@@ -174,6 +180,7 @@ mod tests {
             ("ttm-e2e", Layer::E2e),
             ("ttm-market", Layer::Domain),
             (SIMULATOR, Layer::Sim),
+            (BENCHMARKS, Layer::Bench),
         ]
         .map(|(name, layer)| Crate::new(name, layer));
         let packages = packages.iter().map(|&name| name.to_owned()).collect();
@@ -181,9 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_the_default_and_the_simulator_runs_in_release_alone() {
+    fn everything_but_the_benchmarks_is_the_default_and_the_simulator_runs_in_release_alone() {
         let plan = plan(&[]).expect("no package is named");
-        assert_eq!(plan.debug, ["--workspace", "--exclude", SIMULATOR]);
+        assert_eq!(plan.debug, ["--workspace", "--exclude", SIMULATOR, "--exclude", BENCHMARKS]);
+        assert_eq!(plan.build, plan.debug);
         assert!(plan.simulator && plan.postgres);
     }
 
@@ -198,6 +206,12 @@ mod tests {
     fn the_simulator_alone_builds_nothing_in_debug() {
         let plan = plan(&[SIMULATOR]).expect("the package exists");
         assert!(plan.debug.is_empty() && plan.simulator && !plan.postgres);
+    }
+
+    #[test]
+    fn the_benchmarks_are_no_tests() {
+        let error = plan(&[BENCHMARKS]).expect_err("they measure");
+        assert_eq!(error.to_string(), "`ttm-bench` has no tests; `cargo xtask bench` runs it");
     }
 
     #[test]

@@ -1,27 +1,56 @@
-//! The breaker that threads share, and the permits it hands out. What it decides is in `state`.
+//! The breaker that threads share. What it decides is in `state`, what it may answer without asking there in `gate`.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use ttm_kernel::{Entropy, Moment};
+use ttm_kernel::{Entropy, Moment, Now};
 
-use crate::state::{Command, Machine, Ticket};
-use crate::{BreakerConfig, CountAs, Outcome, Rejected, Snapshot, Transition, Verdict};
+use crate::gate::{Gate, Word};
+use crate::permit::Took;
+use crate::shards::Shards;
+use crate::share::OpenShare;
+use crate::state::{Command, Machine, Report, Ticket};
+use crate::sync::{Mutex, MutexGuard};
+use crate::{
+    BreakerConfig, Outcome, Permit, RejectReason, Rejected, Saved, Snapshot, State, Transition, Verdict,
+};
 
 /// A circuit breaker; share it by reference.
+///
+/// Three answers need no lock, because they follow from what the machine published: a call of a closed breaker is
+/// admitted; its success is counted, unless it is slow or the first after a step of a time window; a call of an open
+/// one is rejected. A success that races with the report that opens the breaker may be told [`Verdict::Counted`]
+/// without having been weighed; it never counts in a later era.
 pub struct Breaker {
-    name: Arc<str>,
-    config: BreakerConfig,
+    gate: Gate,
+    shards: Shards,
+    /// From which duration on a call is slow; none when nobody asks.
+    slow_after: Option<Duration>,
     machine: Mutex<Machine>,
     entropy: Arc<dyn Entropy>,
+    name: Arc<str>,
+    config: BreakerConfig,
 }
 
 impl Breaker {
     /// A closed breaker. `name` is what people read; `entropy` spreads the repeated open periods.
     pub fn new(name: impl Into<Arc<str>>, config: BreakerConfig, entropy: Arc<dyn Entropy>) -> Self {
-        let machine = Mutex::new(Machine::new(config.settings().clone()));
-        Self { name: name.into(), config, machine, entropy }
+        Self::with_share(name.into(), config, entropy, None)
+    }
+
+    pub(crate) fn with_share(
+        name: Arc<str>,
+        config: BreakerConfig,
+        entropy: Arc<dyn Entropy>,
+        share: Option<Arc<OpenShare>>,
+    ) -> Self {
+        let settings = config.settings();
+        let slow_after = settings.rates.and_then(|rates| rates.slow_calls).map(|slow| slow.duration);
+        let machine = Machine::new(settings.clone(), share);
+        let (word, until) = machine.gate();
+        let gate = Gate::new(word, until);
+        Self { gate, shards: Shards::new(), slow_after, machine: Mutex::new(machine), entropy, name, config }
     }
 
     /// Its name.
@@ -34,36 +63,90 @@ impl Breaker {
         &self.config
     }
 
-    /// Asks to make one call.
+    /// Asks to make one call. `now` is a moment, or a clock, which a closed breaker that does not time calls never reads.
     ///
     /// # Errors
     /// [`Rejected`] says why not, and when to come back.
-    pub fn admit(&self, now: Moment) -> Result<Permit<'_>, Rejected> {
-        let ticket = self.lock().admit(now)?;
-        Ok(Permit { breaker: self, ticket, admitted_at: now, reported: false })
+    #[inline]
+    pub fn admit<N: Now>(&self, now: N) -> Result<Permit<'_, N>, Rejected> {
+        let word = self.gate.word();
+        if word.admits_all_untimed() {
+            return Ok(Permit::new(self, Ticket { era: word, probe: None }, Moment::MAX, now));
+        }
+        let at = now.now();
+        if word.admits_all() {
+            return Ok(Permit::new(self, Ticket { era: word, probe: None }, at, now));
+        }
+        self.admit_probe(word, at).map(|ticket| Permit::new(self, ticket, at, now))
+    }
+
+    /// The rest of an admission when not every call is admitted. Apart, so that what is around it stays small enough to
+    /// be inlined.
+    #[inline(never)]
+    fn admit_probe(&self, word: Word, now: Moment) -> Result<Ticket, Rejected> {
+        match self.rejection(word, now) {
+            Some(rejected) => Err(rejected),
+            None => self.ask(|machine| machine.admit(now)),
+        }
     }
 
     /// Whether a call would be rejected now, without asking for leave: for callers that would wait for something else first.
     ///
     /// # Errors
     /// [`Rejected`] says why, and when to come back.
-    pub fn check(&self, now: Moment) -> Result<(), Rejected> {
-        self.lock().rejection(now).map_or(Ok(()), Err)
+    #[inline]
+    pub fn check(&self, now: impl Now) -> Result<(), Rejected> {
+        let word = self.gate.word();
+        if word.admits_all() {
+            return Ok(());
+        }
+        let now = now.now();
+        match self.rejection(word, now) {
+            Some(rejected) => Err(rejected),
+            None => self.lock().rejection(now).map_or(Ok(()), Err),
+        }
+    }
+
+    /// The rejection that follows from what is published, if one does. `word` does not admit all.
+    #[inline]
+    fn rejection(&self, word: Word, now: Moment) -> Option<Rejected> {
+        let state = word.state();
+        if state == State::ForcedOpen {
+            return Some(Rejected { retry_at: Moment::MAX, reason: RejectReason::ForcedOpen });
+        }
+        let until = self.gate.until();
+        // The word once more: only if it still stands, the moment was its own.
+        (now < until && self.gate.word() == word).then(|| {
+            let reason = if state == State::Open { RejectReason::Open } else { RejectReason::ProbesOut };
+            Rejected { retry_at: until, reason }
+        })
     }
 
     /// Holds the breaker open until [`Breaker::reset`] or [`Breaker::disable`].
     pub fn force_open(&self, now: Moment) {
-        self.lock().command(Command::ForceOpen, now);
+        self.ask(|machine| machine.command(Command::ForceOpen, now));
     }
 
     /// Admits everything and counts nothing until [`Breaker::reset`] or [`Breaker::force_open`].
     pub fn disable(&self, now: Moment) {
-        self.lock().command(Command::Disable, now);
+        self.ask(|machine| machine.command(Command::Disable, now));
     }
 
     /// Closes the breaker with empty counts, whatever its state.
     pub fn reset(&self, now: Moment) {
-        self.lock().command(Command::Reset, now);
+        self.ask(|machine| machine.command(Command::Reset, now));
+    }
+
+    /// What the next process should know.
+    pub fn save(&self, now: Moment) -> Saved {
+        self.lock().saved(now)
+    }
+
+    /// Continues where the process before stopped. `elapsed` is how long ago that was by the wall clock, which counts
+    /// towards the open period. A breaker that was saved closed is left as it is.
+    pub fn restore(&self, saved: Saved, elapsed: Duration, now: Moment) {
+        let saved = Saved { open_for: saved.open_for.saturating_sub(elapsed), ..saved };
+        self.ask(|machine| machine.command(Command::Restore(saved), now));
     }
 
     /// What the breaker looks like; changes nothing.
@@ -71,98 +154,75 @@ impl Breaker {
         self.lock().snapshot(now)
     }
 
-    /// The oldest transition that nobody has fetched. The newest 256 are kept; [`Snapshot::transitions_lost`] counts the rest.
+    /// The oldest transition that nobody has fetched. The newest 64 are kept; [`Snapshot::transitions_lost`] counts the rest.
     pub fn poll_transition(&self) -> Option<Transition> {
-        self.lock().poll_transition()
+        self.lock().journal.pop()
     }
 
-    fn report(&self, ticket: Ticket, outcome: Outcome, now: Moment) -> Verdict {
+    #[inline]
+    pub(crate) fn report(&self, ticket: Ticket, outcome: Outcome, took: Took, now: impl Now) -> Verdict {
+        let word = self.gate.word();
+        if word == ticket.era && word.is_plain() && outcome == Outcome::Success && self.shards.add(word.tag())
+        {
+            return Verdict::Counted;
+        }
+        self.report_otherwise(ticket, outcome, took, now.now())
+    }
+
+    /// A report that is more than the plain success of a plain breaker.
+    #[inline(never)]
+    fn report_otherwise(&self, ticket: Ticket, outcome: Outcome, took: Took, now: Moment) -> Verdict {
+        let word = self.gate.word();
+        if word.generation() != ticket.era.generation() {
+            return Verdict::Stale;
+        }
+        let slow = self.slow_after.is_some_and(|slow_after| took.until(now) >= slow_after);
+        if word.is_warm()
+            && outcome == Outcome::Success
+            && !slow
+            && now < self.gate.until()
+            && self.shards.add(word.tag())
+        {
+            return Verdict::Counted;
+        }
         // Drawn outside the lock, since the port is somebody else's code; and only for probes, which alone can need it.
-        let jitter = if ticket.is_probe() { self.entropy.unit() } else { 0.0 };
-        self.lock().report(ticket, outcome, now, jitter)
+        let jitter = if ticket.probe.is_some() { self.entropy.unit() } else { 0.0 };
+        self.ask(|machine| machine.report(Report { ticket, outcome, slow, jitter }, now))
     }
 
+    /// Asks the machine, and publishes what follows.
+    fn ask<T>(&self, question: impl FnOnce(&mut Machine) -> T) -> T {
+        let mut machine = self.lock();
+        let answer = question(&mut machine);
+        let (word, until) = machine.gate();
+        self.gate.publish(word, until);
+        answer
+    }
+
+    /// The machine, with all that was counted beside it.
     fn lock(&self) -> MutexGuard<'_, Machine> {
         // Nothing panics half-way through a change, so the state of a poisoned lock is whole.
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+        let beside = self.shards.sum(machine.tag());
+        machine.absorb(beside);
+        machine
     }
 }
 
 impl fmt::Debug for Breaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let machine = self.lock();
         f.debug_struct("Breaker")
             .field("name", &self.name)
-            .field("machine", &self.machine)
+            .field("machine", &*machine)
             .finish_non_exhaustive()
     }
 }
 
-/// Leave to make one call. Report how the call ended; dropping the permit instead counts as the config says.
-#[must_use = "a permit that is dropped at once counts as a cancelled call"]
-#[derive(Debug)]
-pub struct Permit<'a> {
-    breaker: &'a Breaker,
-    ticket: Ticket,
-    admitted_at: Moment,
-    reported: bool,
-}
-
-impl Permit<'_> {
-    /// The era of the breaker in which the call was admitted.
-    pub const fn generation(&self) -> u64 {
-        self.ticket.generation()
-    }
-
-    /// Whether the call is one of the few that decide about recovery.
-    pub const fn is_probe(&self) -> bool {
-        self.ticket.is_probe()
-    }
-
-    /// Says how the call ended.
-    pub fn report(mut self, outcome: Outcome, now: Moment) -> Verdict {
-        self.reported = true;
-        self.breaker.report(self.ticket, outcome, now)
-    }
-
-    /// The far side did its work.
-    pub fn success(self, now: Moment) -> Verdict {
-        self.report(Outcome::Success, now)
-    }
-
-    /// The far side did not do its work.
-    pub fn failure(self, now: Moment) -> Verdict {
-        self.report(Outcome::Failure, now)
-    }
-
-    /// The call says nothing about the far side.
-    pub fn ignored(self, now: Moment) -> Verdict {
-        self.report(Outcome::Ignored, now)
-    }
-
-    /// The far side asks for patience, until `retry_at` when it said so.
-    pub fn rate_limited(self, now: Moment, retry_at: Option<Moment>) -> Verdict {
-        self.report(Outcome::RateLimited { retry_at }, now)
-    }
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        if self.reported {
-            return;
-        }
-        let settings = self.breaker.config.settings();
-        let count_as = if thread::panicking() { settings.on_panic } else { settings.on_cancel };
-        let outcome = match count_as {
-            CountAs::Ignored => Outcome::Ignored,
-            CountAs::Failure => Outcome::Failure,
-        };
-        // A drop brings no time: the machine takes the newest it has seen, which is never before the admission.
-        self.breaker.report(self.ticket, outcome, self.admitted_at);
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
+    use std::thread;
+
     use ttm_testkit::SeededEntropy;
 
     use super::*;
@@ -179,6 +239,7 @@ mod tests {
         });
         assert!(end.is_err() && breaker.machine.is_poisoned());
         let permit = breaker.admit(Moment::ZERO).expect("closed");
-        assert_eq!(permit.success(Moment::ZERO), Verdict::Counted);
+        assert_eq!(permit.failure(Moment::ZERO), Verdict::Counted);
+        assert_eq!(breaker.snapshot(Moment::ZERO).counts.failures, 1);
     }
 }

@@ -1,6 +1,7 @@
 //! What a breaker says, as plain data. Nothing here decides anything.
 
 use std::fmt;
+use std::time::Duration;
 
 use ttm_kernel::Moment;
 
@@ -60,7 +61,7 @@ pub enum Outcome {
 /// What became of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was of the present generation, and went into its counts.
+    /// It was of the present generation, and went into its counts (of which a disabled breaker has none).
     Counted,
     /// It was of an earlier generation, or of a probe that was written off: it changed nothing.
     Stale,
@@ -97,19 +98,48 @@ impl fmt::Display for RejectReason {
     }
 }
 
-/// Outcomes counted in one generation; they saturate.
+/// Outcomes counted in one generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Calls that worked.
-    pub successes: u32,
+    pub successes: u64,
     /// Calls that failed.
-    pub failures: u32,
+    pub failures: u64,
     /// Failures since the last success.
-    pub consecutive_failures: u32,
+    pub consecutive_failures: u64,
+    /// Calls that took too long, failed or not.
+    pub slow: u64,
     /// Calls that said nothing.
-    pub ignored: u32,
+    pub ignored: u64,
     /// Calls answered with "not now".
-    pub rate_limited: u32,
+    pub rate_limited: u64,
+}
+
+/// What the rates are taken of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindowCounts {
+    /// Calls in the window, of which the others are shares.
+    pub calls: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Those that took too long.
+    pub slow: u64,
+}
+
+impl WindowCounts {
+    /// Failed calls per call; 0 when there was none.
+    pub fn failure_rate(&self) -> f64 {
+        share(self.failures, self.calls)
+    }
+
+    /// Slow calls per call; 0 when there was none.
+    pub fn slow_rate(&self) -> f64 {
+        share(self.slow, self.calls)
+    }
+}
+
+fn share(of_them: u64, all: u64) -> f64 {
+    if all == 0 { 0.0 } else { of_them as f64 / all as f64 }
 }
 
 /// A change of state.
@@ -129,6 +159,27 @@ pub struct Transition {
     pub generation: u64,
     /// When the breaker will probe, if the new state is [`State::Open`].
     pub retry_at: Option<Moment>,
+    /// What kept the breaker from making this transition, if something did: it is where it was.
+    pub suppressed: Option<SuppressedBy>,
+}
+
+/// What keeps a breaker from opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SuppressedBy {
+    /// It only counts ([`metrics_only`](crate::BreakerSettings::metrics_only)).
+    MetricsOnly,
+    /// Too many breakers of its registry are open already.
+    OpenShare,
+}
+
+impl SuppressedBy {
+    /// The word for logs, metrics and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MetricsOnly => "metrics_only",
+            Self::OpenShare => "open_share",
+        }
+    }
 }
 
 /// Why a breaker changed its state.
@@ -136,16 +187,24 @@ pub struct Transition {
 pub enum TransitionReason {
     /// Too many failures in a row.
     ConsecutiveFailures,
+    /// Too large a share of the last calls failed.
+    FailureRate,
+    /// Too large a share of the last calls was slow.
+    SlowCallRate,
     /// The open period is over, and a call came.
     RecoveryDue,
     /// Enough probes succeeded.
     ProbesSucceeded,
-    /// A probe failed.
-    ProbeFailed,
+    /// More probes failed than may.
+    ProbesFailed,
+    /// More probes were slow than may.
+    ProbesSlow,
     /// A probe was told to wait.
     ProbeRateLimited,
     /// An operator forced the breaker open, disabled or reset it.
     Operator,
+    /// The process before left it so.
+    Restored,
 }
 
 impl TransitionReason {
@@ -153,11 +212,15 @@ impl TransitionReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ConsecutiveFailures => "consecutive_failures",
+            Self::FailureRate => "failure_rate",
+            Self::SlowCallRate => "slow_call_rate",
             Self::RecoveryDue => "recovery_due",
             Self::ProbesSucceeded => "probes_succeeded",
-            Self::ProbeFailed => "probe_failed",
+            Self::ProbesFailed => "probes_failed",
+            Self::ProbesSlow => "probes_slow",
             Self::ProbeRateLimited => "probe_rate_limited",
             Self::Operator => "operator",
+            Self::Restored => "restored",
         }
     }
 }
@@ -179,8 +242,23 @@ pub struct Snapshot {
     pub retry_at: Option<Moment>,
     /// Outcomes counted in this generation.
     pub counts: Counts,
+    /// What the rates are taken of, while the breaker is closed and looks at rates.
+    pub window: Option<WindowCounts>,
     /// Probes that are out.
     pub probes_in_flight: u32,
     /// Transitions that nobody fetched in time, since the start.
     pub transitions_lost: u64,
+}
+
+/// What outlives the process, so that a restart does not hammer a far side that was down.
+///
+/// It holds no moment, since the next process counts from an origin of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The state. The probes of a half-open breaker die with the process, so it is saved as open and due.
+    pub state: State,
+    /// How much longer an open breaker stays open.
+    pub open_for: Duration,
+    /// Recoveries that failed since the breaker was last closed, which decide how long the next period is.
+    pub failed_recoveries: u32,
 }

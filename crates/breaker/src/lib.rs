@@ -16,12 +16,26 @@
 mod breaker;
 mod config;
 mod event;
+mod gate;
+mod journal;
+mod permit;
+mod probes;
+mod registry;
+mod rules;
+mod shards;
+mod share;
+mod slot;
 mod state;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod window;
 
-pub use breaker::{Breaker, Permit};
-pub use config::{BreakerConfig, BreakerSettings, CountAs};
+pub use breaker::Breaker;
+pub use config::{BreakerConfig, BreakerSettings, CountAs, RateSettings, SlowCallSettings, Window};
 pub use event::{
-    Counts, Outcome, RejectReason, Rejected, Snapshot, State, Transition, TransitionReason, Verdict,
+    Counts, Outcome, RejectReason, Rejected, Saved, Snapshot, State, SuppressedBy, Transition,
+    TransitionReason, Verdict, WindowCounts,
 };
+pub use permit::Permit;
+pub use registry::{Evicted, Registry, RegistryConfig, RegistryFull, RegistrySettings};

@@ -1,70 +1,69 @@
 //! The state machine of a breaker: total over its five states, without locks. It knows nothing of threads.
+//!
+//! Successes that were counted beside it, by threads that needed no lock, come in through [`Machine::absorb`].
 
-use std::collections::VecDeque;
+use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_kernel::Moment;
 
+use crate::gate::{Traits, Word};
+use crate::journal::Journal;
+use crate::probes::Probes;
+use crate::rules;
+use crate::share::{OpenPlace, OpenShare};
+use crate::window::CallWindow;
 use crate::{
-    BreakerSettings, Counts, Outcome, RejectReason, Rejected, Snapshot, State, Transition, TransitionReason,
-    Verdict,
+    BreakerSettings, Counts, Outcome, RejectReason, Rejected, Saved, Snapshot, State, SuppressedBy,
+    Transition, TransitionReason, Verdict, Window,
 };
 
 /// How many transitions wait for somebody to fetch them.
-const TRANSITIONS_KEPT: usize = 256;
+const TRANSITIONS_KEPT: usize = 64;
 
 /// Says which era a call was admitted in and, for a probe, which place it holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
-    generation: u64,
-    probe: Option<u64>,
+    /// The word it was admitted under.
+    pub(crate) era: Word,
+    pub(crate) probe: Option<NonZeroU64>,
 }
 
-impl Ticket {
-    pub(crate) const fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    pub(crate) const fn is_probe(&self) -> bool {
-        self.probe.is_some()
-    }
+/// How a call ended, with all that the rules look at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report {
+    pub(crate) ticket: Ticket,
+    pub(crate) outcome: Outcome,
+    pub(crate) slow: bool,
+    /// Uniform in `[0, 1)`; looked at for probes alone.
+    pub(crate) jitter: f64,
 }
 
-/// What an operator may order.
+/// What may be ordered from outside.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Command {
     ForceOpen,
     Disable,
     Reset,
+    Restore(Saved),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Mode {
     Closed,
     Open { until: Moment },
-    HalfOpen { probes: Vec<Probe>, issued: u64 },
+    HalfOpen,
     ForcedOpen,
     Disabled,
 }
 
-/// A probe that is out.
-#[derive(Debug)]
-struct Probe {
-    number: u64,
-    lease_until: Moment,
-}
-
-/// The probes whose lease has not run out.
-fn out(probes: &[Probe], now: Moment) -> impl Iterator<Item = &Probe> + Clone {
-    probes.iter().filter(move |probe| probe.lease_until > now)
-}
-
 impl Mode {
-    const fn state(&self) -> State {
+    const fn state(self) -> State {
         match self {
             Self::Closed => State::Closed,
             Self::Open { .. } => State::Open,
-            Self::HalfOpen { .. } => State::HalfOpen,
+            Self::HalfOpen => State::HalfOpen,
             Self::ForcedOpen => State::ForcedOpen,
             Self::Disabled => State::Disabled,
         }
@@ -77,180 +76,285 @@ pub(crate) struct Machine {
     mode: Mode,
     generation: u64,
     counts: Counts,
+    /// How many of the successes of this generation were counted beside the machine.
+    absorbed: u64,
+    window: Option<CallWindow>,
+    probes: Probes,
     /// Recoveries that failed since the breaker was last closed.
     failed_recoveries: u32,
     /// The far side asked for patience until here.
     not_before: Moment,
-    /// The newest `now` seen.
+    /// The newest `now` of everything but plain successes, by which nothing but a window is measured.
     newest: Moment,
-    transitions: VecDeque<Transition>,
-    transitions_lost: u64,
+    /// A trip that is suppressed is told once in each period for which it would have held.
+    suppressed_until: Moment,
+    share: Option<Arc<OpenShare>>,
+    place: Option<OpenPlace>,
+    pub(crate) journal: Journal<Transition>,
 }
 
 impl Machine {
-    pub(crate) fn new(settings: BreakerSettings) -> Self {
+    pub(crate) fn new(settings: BreakerSettings, share: Option<Arc<OpenShare>>) -> Self {
         Self {
-            settings,
             mode: Mode::Closed,
             generation: 0,
             counts: Counts::default(),
+            absorbed: 0,
+            window: settings.rates.as_ref().map(|rates| CallWindow::new(rates, Moment::ZERO)),
+            probes: Probes::new(settings.half_open_max_calls, settings.probe_lease),
             failed_recoveries: 0,
             not_before: Moment::ZERO,
             newest: Moment::ZERO,
-            transitions: VecDeque::new(),
-            transitions_lost: 0,
+            suppressed_until: Moment::ZERO,
+            share,
+            place: None,
+            journal: Journal::new(TRANSITIONS_KEPT),
+            settings,
+        }
+    }
+
+    /// What may be told without asking the machine: see [`Gate`](crate::gate::Gate).
+    pub(crate) fn gate(&self) -> (Word, Moment) {
+        let rates = self.settings.rates.as_ref();
+        let mut traits = Traits {
+            cold: false,
+            timed: rates.is_some_and(|rates| rates.slow_calls.is_some()),
+            slides: rates.is_some_and(|rates| matches!(rates.window, Window::Time(_))),
+        };
+        let until = match self.mode {
+            Mode::Closed => {
+                let (Some(window), Some(rates)) = (&self.window, rates) else {
+                    return (self.word(traits), Moment::MAX);
+                };
+                traits.cold = window.counts().calls < u64::from(rates.minimum_calls);
+                window.settled_until()
+            }
+            Mode::Open { .. } | Mode::HalfOpen => {
+                self.rejection(self.newest).map_or(Moment::ZERO, |rejected| rejected.retry_at)
+            }
+            Mode::ForcedOpen | Mode::Disabled => Moment::MAX,
+        };
+        (self.word(traits), until)
+    }
+
+    fn word(&self, traits: Traits) -> Word {
+        Word::new(self.generation, self.mode.state(), traits)
+    }
+
+    /// The tag of what is counted beside the machine.
+    pub(crate) fn tag(&self) -> u64 {
+        self.word(Traits::default()).tag()
+    }
+
+    /// `beside` successes of this generation, none of them slow, were counted beside the machine since it began.
+    pub(crate) fn absorb(&mut self, beside: u64) {
+        let new = beside.saturating_sub(self.absorbed);
+        if new == 0 {
+            return;
+        }
+        self.absorbed = beside;
+        self.counts.successes += new;
+        self.counts.consecutive_failures = 0;
+        if let Some(window) = &mut self.window {
+            window.add_successes(new);
         }
     }
 
     pub(crate) fn admit(&mut self, now: Moment) -> Result<Ticket, Rejected> {
-        let now = self.observe(now);
+        let latest = now.max(self.newest);
         if let Mode::Open { until } = self.mode
-            && now >= until
+            && latest >= until
         {
-            let half_open = Mode::HalfOpen { probes: Vec::new(), issued: 0 };
-            self.enter(half_open, TransitionReason::RecoveryDue, now);
+            self.enter(Mode::HalfOpen, TransitionReason::RecoveryDue, latest);
         }
-        if let Some(rejected) = self.rejection(now) {
+        if let Some(rejected) = self.rejection(latest) {
             return Err(rejected);
         }
-        let probe = if let Mode::HalfOpen { probes, issued } = &mut self.mode {
-            probes.retain(|probe| probe.lease_until > now);
-            *issued = issued.wrapping_add(1);
-            probes.push(Probe { number: *issued, lease_until: now + self.settings.probe_lease });
-            Some(*issued)
-        } else {
-            None
-        };
-        Ok(Ticket { generation: self.generation, probe })
+        let probe = matches!(self.mode, Mode::HalfOpen).then(|| {
+            self.newest = latest;
+            self.probes.send(latest)
+        });
+        Ok(Ticket { era: self.gate().0, probe })
     }
 
     /// Why a call would not be admitted; changes nothing.
     pub(crate) fn rejection(&self, now: Moment) -> Option<Rejected> {
         let now = now.max(self.newest);
-        match &self.mode {
+        match self.mode {
             Mode::Closed | Mode::Disabled => None,
             Mode::Open { until } => {
-                (now < *until).then_some(Rejected { retry_at: *until, reason: RejectReason::Open })
+                (now < until).then_some(Rejected { retry_at: until, reason: RejectReason::Open })
             }
             Mode::ForcedOpen => Some(Rejected { retry_at: Moment::MAX, reason: RejectReason::ForcedOpen }),
-            Mode::HalfOpen { probes, .. } => {
-                let out = out(probes, now);
-                // A success keeps its place, so that one recovery makes no more calls than it may.
-                let taken = out.clone().count() + self.counts.successes as usize;
-                if taken < self.settings.half_open_max_calls as usize {
+            Mode::HalfOpen => {
+                // A probe that ended keeps its place, so that one recovery makes no more calls than it may.
+                let ended = self.counts.successes + self.counts.failures;
+                if self.probes.out(now) + ended < u64::from(self.settings.half_open_max_calls) {
                     return None;
                 }
-                // Some probe is out: were all places taken by successes, the breaker would have closed.
-                let retry_at = out.map(|probe| probe.lease_until).min().unwrap_or(now);
+                // Some probe is out: were all places taken by ended ones, the recovery would be decided.
+                let retry_at = self.probes.first_lease(now).unwrap_or(now);
                 Some(Rejected { retry_at, reason: RejectReason::ProbesOut })
             }
         }
     }
 
-    /// `jitter` is uniform in `[0, 1)`.
-    pub(crate) fn report(&mut self, ticket: Ticket, outcome: Outcome, now: Moment, jitter: f64) -> Verdict {
-        let now = self.observe(now);
-        if ticket.generation != self.generation || !self.give_back(ticket, now) {
+    pub(crate) fn report(&mut self, report: Report, now: Moment) -> Verdict {
+        if report.ticket.era.generation() != self.generation {
             return Verdict::Stale;
         }
-        if matches!(self.mode, Mode::Disabled) {
-            return Verdict::Counted;
+        match self.mode {
+            Mode::Closed => self.report_call(&report, now),
+            Mode::HalfOpen => return self.report_probe(&report, now),
+            Mode::Disabled => {}
+            // They hand out no tickets.
+            Mode::Open { .. } | Mode::ForcedOpen => return Verdict::Stale,
         }
-        self.count(outcome);
-        if let Outcome::RateLimited { retry_at: Some(retry_at) } = outcome {
-            self.not_before = self.not_before.max(retry_at);
+        Verdict::Counted
+    }
+
+    fn report_call(&mut self, report: &Report, now: Moment) {
+        let plain = report.outcome == Outcome::Success && !report.slow;
+        let latest = now.max(self.newest);
+        if !plain {
+            self.newest = latest;
         }
-        match (self.mode.state(), outcome) {
-            (State::Closed, Outcome::Failure) => {
-                if self.counts.consecutive_failures >= self.settings.failure_threshold {
-                    self.open(self.settings.recovery_timeout, TransitionReason::ConsecutiveFailures, now);
-                }
+        self.count(report);
+        if !matches!(report.outcome, Outcome::Success | Outcome::Failure) {
+            return;
+        }
+        if let Some(window) = &mut self.window {
+            window.record(report.outcome == Outcome::Failure, report.slow, now);
+        }
+        let window = self.window.as_ref().map(CallWindow::counts);
+        let Some(reason) = rules::broken(&self.settings, &self.counts, window) else { return };
+        let until = self.open_until(self.settings.recovery_timeout, latest);
+        let suppressed = if self.settings.metrics_only {
+            Some(SuppressedBy::MetricsOnly)
+        } else {
+            self.place = self.share.as_ref().and_then(OpenShare::take);
+            (self.share.is_some() && self.place.is_none()).then_some(SuppressedBy::OpenShare)
+        };
+        if suppressed.is_none() {
+            self.enter(Mode::Open { until }, reason, latest);
+        } else if latest >= self.suppressed_until {
+            self.suppressed_until = until;
+            self.tell(Mode::Open { until }, reason, latest, suppressed);
+        }
+    }
+
+    fn report_probe(&mut self, report: &Report, now: Moment) -> Verdict {
+        self.newest = now.max(self.newest);
+        let now = self.newest;
+        if !report.ticket.probe.is_some_and(|probe| self.probes.give_back(probe, now)) {
+            return Verdict::Stale;
+        }
+        self.count(report);
+        match report.outcome {
+            Outcome::Ignored => {}
+            Outcome::RateLimited { .. } => {
+                // The far side works: no recovery failed, and the next period is no longer for it.
+                self.reopen(TransitionReason::ProbeRateLimited, report.jitter, now);
             }
-            (State::HalfOpen, Outcome::Success) => {
-                if self.counts.successes >= self.settings.success_threshold {
+            Outcome::Success | Outcome::Failure => {
+                if let Some(reason) = rules::failed_recovery(&self.settings, &self.counts) {
+                    self.failed_recoveries = self.failed_recoveries.saturating_add(1);
+                    self.reopen(reason, report.jitter, now);
+                } else if self.counts.successes >= u64::from(self.settings.success_threshold) {
                     self.close(TransitionReason::ProbesSucceeded, now);
                 }
             }
-            (State::HalfOpen, Outcome::Failure) => {
-                self.failed_recoveries = self.failed_recoveries.saturating_add(1);
-                self.open(self.recovery_timeout(jitter), TransitionReason::ProbeFailed, now);
-            }
-            (State::HalfOpen, Outcome::RateLimited { .. }) => {
-                // The far side works: no recovery failed, and the next period is no longer for it.
-                self.open(self.recovery_timeout(jitter), TransitionReason::ProbeRateLimited, now);
-            }
-            (State::Closed, Outcome::Success | Outcome::Ignored | Outcome::RateLimited { .. })
-            | (State::HalfOpen, Outcome::Ignored)
-            // These three never get here: two hand out no ticket, and Disabled counts nothing.
-            | (State::Open | State::ForcedOpen | State::Disabled, _) => {}
         }
         Verdict::Counted
     }
 
     pub(crate) fn command(&mut self, command: Command, now: Moment) {
-        let now = self.observe(now);
+        let now = now.max(self.newest);
+        self.newest = now;
         match (command, self.mode.state()) {
             (Command::ForceOpen, State::ForcedOpen) | (Command::Disable, State::Disabled) => {}
             (Command::ForceOpen, _) => self.enter(Mode::ForcedOpen, TransitionReason::Operator, now),
             (Command::Disable, _) => self.enter(Mode::Disabled, TransitionReason::Operator, now),
             (Command::Reset, _) => self.close(TransitionReason::Operator, now),
+            (Command::Restore(saved), _) => self.restore(saved, now),
         }
     }
 
-    pub(crate) fn snapshot(&self, now: Moment) -> Snapshot {
-        let probes_in_flight = match &self.mode {
-            Mode::HalfOpen { probes, .. } => out(probes, now.max(self.newest)).count(),
-            Mode::Closed | Mode::Open { .. } | Mode::ForcedOpen | Mode::Disabled => 0,
+    fn restore(&mut self, saved: Saved, now: Moment) {
+        let mode = match saved.state {
+            State::Closed => return,
+            State::Open | State::HalfOpen if self.settings.metrics_only => return,
+            State::Open | State::HalfOpen => {
+                self.failed_recoveries = saved.failed_recoveries;
+                // Not asked for its place: it was open before anybody here could be.
+                self.place = self.share.as_ref().map(OpenShare::insist);
+                Mode::Open { until: now + saved.open_for }
+            }
+            State::ForcedOpen => Mode::ForcedOpen,
+            State::Disabled => Mode::Disabled,
         };
+        self.enter(mode, TransitionReason::Restored, now);
+    }
+
+    pub(crate) fn saved(&self, now: Moment) -> Saved {
+        let (state, open_for) = match self.mode {
+            Mode::Open { until } => (State::Open, until.saturating_since(now.max(self.newest))),
+            Mode::HalfOpen => (State::Open, Duration::ZERO),
+            other => (other.state(), Duration::ZERO),
+        };
+        Saved { state, open_for, failed_recoveries: self.failed_recoveries }
+    }
+
+    pub(crate) fn snapshot(&self, now: Moment) -> Snapshot {
+        let probes_in_flight = self.probes.out(now.max(self.newest));
         Snapshot {
             state: self.mode.state(),
             generation: self.generation,
             retry_at: self.rejection(now).map(|rejected| rejected.retry_at),
             counts: self.counts,
+            window: self
+                .window
+                .as_ref()
+                .filter(|_| matches!(self.mode, Mode::Closed))
+                .map(CallWindow::counts),
             probes_in_flight: u32::try_from(probes_in_flight).unwrap_or(u32::MAX),
-            transitions_lost: self.transitions_lost,
+            transitions_lost: self.journal.lost(),
         }
     }
 
-    pub(crate) fn poll_transition(&mut self) -> Option<Transition> {
-        self.transitions.pop_front()
-    }
-
-    /// Racing callers bring their `now` in any order; inside, time never goes back.
-    fn observe(&mut self, now: Moment) -> Moment {
-        self.newest = self.newest.max(now);
-        self.newest
-    }
-
-    /// Takes a probe's place back; false when it was written off. Other tickets hold no place.
-    fn give_back(&mut self, ticket: Ticket, now: Moment) -> bool {
-        let Some(number) = ticket.probe else { return true };
-        let Mode::HalfOpen { probes, .. } = &mut self.mode else { return false };
-        probes.retain(|probe| probe.lease_until > now);
-        let before = probes.len();
-        probes.retain(|probe| probe.number != number);
-        probes.len() < before
-    }
-
-    fn count(&mut self, outcome: Outcome) {
+    fn count(&mut self, report: &Report) {
         let counts = &mut self.counts;
-        let counter = match outcome {
+        match report.outcome {
             Outcome::Success => {
                 counts.consecutive_failures = 0;
-                &mut counts.successes
+                counts.successes += 1;
             }
             Outcome::Failure => {
-                counts.consecutive_failures = counts.consecutive_failures.saturating_add(1);
-                &mut counts.failures
+                counts.consecutive_failures += 1;
+                counts.failures += 1;
             }
-            Outcome::Ignored => &mut counts.ignored,
-            Outcome::RateLimited { .. } => &mut counts.rate_limited,
-        };
-        *counter = counter.saturating_add(1);
+            Outcome::Ignored => counts.ignored += 1,
+            Outcome::RateLimited { retry_at } => {
+                counts.rate_limited += 1;
+                self.not_before = self.not_before.max(retry_at.unwrap_or(Moment::ZERO));
+            }
+        }
+        let weighed = matches!(report.outcome, Outcome::Success | Outcome::Failure);
+        counts.slow += u64::from(report.slow && weighed);
+    }
+
+    /// Never shorter than the far side asked for.
+    fn open_until(&self, period: Duration, now: Moment) -> Moment {
+        (now + period).max(self.not_before)
+    }
+
+    fn reopen(&mut self, reason: TransitionReason, jitter: f64, now: Moment) {
+        let until = self.open_until(self.grown_timeout(jitter), now);
+        self.enter(Mode::Open { until }, reason, now);
     }
 
     /// The configured period, doubled for each failed recovery, shortened by chance, never below the configured one.
-    fn recovery_timeout(&self, jitter: f64) -> Duration {
+    fn grown_timeout(&self, jitter: f64) -> Duration {
         let settings = &self.settings;
         let factor = 2_u32.saturating_pow(self.failed_recoveries);
         let grown = settings.recovery_timeout.saturating_mul(factor).min(settings.max_recovery_timeout);
@@ -260,11 +364,6 @@ impl Machine {
         grown.saturating_sub(cut).max(settings.recovery_timeout)
     }
 
-    fn open(&mut self, period: Duration, reason: TransitionReason, now: Moment) {
-        let until = (now + period).max(self.not_before);
-        self.enter(Mode::Open { until }, reason, now);
-    }
-
     fn close(&mut self, reason: TransitionReason, now: Moment) {
         self.failed_recoveries = 0;
         self.not_before = Moment::ZERO;
@@ -272,40 +371,56 @@ impl Machine {
     }
 
     fn enter(&mut self, mode: Mode, reason: TransitionReason, now: Moment) {
-        let from = self.mode.state();
-        let retry_at = if let Mode::Open { until } = mode { Some(until) } else { None };
+        self.newest = now;
+        self.tell(mode, reason, now, None);
         self.mode = mode;
-        self.generation = self.generation.wrapping_add(1);
-        let counts = std::mem::take(&mut self.counts);
-        if self.transitions.len() == TRANSITIONS_KEPT {
-            self.transitions.pop_front();
-            self.transitions_lost = self.transitions_lost.saturating_add(1);
+        self.generation = self.next_generation();
+        self.counts = Counts::default();
+        self.absorbed = 0;
+        self.probes.clear();
+        self.suppressed_until = Moment::ZERO;
+        if let Some(window) = &mut self.window {
+            window.clear(now);
         }
-        self.transitions.push_back(Transition {
-            at: now,
-            from,
-            to: self.mode.state(),
+        if !matches!(mode, Mode::Open { .. } | Mode::HalfOpen) {
+            self.place = None;
+        }
+    }
+
+    const fn next_generation(&self) -> u64 {
+        if self.generation == Word::MAX_GENERATION { 0 } else { self.generation + 1 }
+    }
+
+    fn tell(&mut self, mode: Mode, reason: TransitionReason, at: Moment, suppressed: Option<SuppressedBy>) {
+        self.journal.push(Transition {
+            at,
+            from: self.mode.state(),
+            to: mode.state(),
             reason,
-            counts,
-            generation: self.generation,
-            retry_at,
+            counts: self.counts,
+            generation: if suppressed.is_some() { self.generation } else { self.next_generation() },
+            retry_at: if let Mode::Open { until } = mode { Some(until) } else { None },
+            suppressed,
         });
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 
     #[test]
     fn a_generation_that_wraps_is_still_told_from_its_neighbours() {
-        let mut machine = Machine::new(BreakerSettings::default());
-        machine.generation = u64::MAX;
+        let mut machine = Machine::new(BreakerSettings::default(), None);
+        machine.generation = Word::MAX_GENERATION;
+        let failed = |ticket| Report { ticket, outcome: Outcome::Failure, slow: false, jitter: 0.0 };
         let last = machine.admit(Moment::ZERO).expect("closed");
+        assert_eq!(machine.gate().0.generation(), Word::MAX_GENERATION);
         machine.command(Command::Reset, Moment::ZERO);
         let first = machine.admit(Moment::ZERO).expect("closed");
-        assert_eq!(machine.report(last, Outcome::Failure, Moment::ZERO, 0.0), Verdict::Stale);
-        assert_eq!(machine.report(first, Outcome::Failure, Moment::ZERO, 0.0), Verdict::Counted);
+        assert_eq!(machine.report(failed(last), Moment::ZERO), Verdict::Stale);
+        assert_eq!(machine.report(failed(first), Moment::ZERO), Verdict::Counted);
         assert_eq!(machine.snapshot(Moment::ZERO).counts.failures, 1);
+        assert_eq!(machine.gate().0.generation(), 0);
     }
 }

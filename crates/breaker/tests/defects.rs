@@ -1,5 +1,6 @@
 //! Defects that other breakers are known for, each as a test that this one does not have it.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -10,7 +11,7 @@ use ttm_breaker::{
     Breaker, BreakerConfig, BreakerSettings, CountAs, Outcome, RejectReason, Rejected, State,
     TransitionReason, Verdict,
 };
-use ttm_kernel::Moment;
+use ttm_kernel::{Entropy, Moment, Now};
 use ttm_testkit::SeededEntropy;
 
 fn at(seconds: u64) -> Moment {
@@ -32,7 +33,7 @@ fn admit_and(breaker: &Breaker, outcome: Outcome, now: Moment) -> Verdict {
 
 /// Fails the breaker open at `now`; with the default settings it probes from 60 s later.
 fn trip(breaker: &Breaker, now: Moment) {
-    for _ in 0..breaker.config().settings().failure_threshold {
+    for _ in 0..breaker.config().settings().failure_threshold.expect("the rule is on") {
         admit_and(breaker, Outcome::Failure, now);
     }
     assert_eq!(breaker.snapshot(now).state, State::Open);
@@ -141,8 +142,11 @@ fn a_late_success_of_the_closed_era_does_not_close_a_half_open_breaker() {
 
 #[test]
 fn a_late_failure_of_the_closed_era_does_not_reopen_a_recovered_breaker() {
-    let breaker =
-        breaker(BreakerSettings { failure_threshold: 1, success_threshold: 1, ..BreakerSettings::default() });
+    let breaker = breaker(BreakerSettings {
+        failure_threshold: Some(1),
+        success_threshold: 1,
+        ..BreakerSettings::default()
+    });
     let slow = breaker.admit(at(0)).expect("closed");
     trip(&breaker, at(0));
     admit_and(&breaker, Outcome::Success, at(60));
@@ -152,7 +156,7 @@ fn a_late_failure_of_the_closed_era_does_not_reopen_a_recovered_breaker() {
 
 #[test]
 fn a_panic_counts_as_a_failure() {
-    let breaker = breaker(BreakerSettings { failure_threshold: 1, ..BreakerSettings::default() });
+    let breaker = breaker(BreakerSettings { failure_threshold: Some(1), ..BreakerSettings::default() });
     let end = thread::scope(|scope| {
         let call = scope.spawn(|| {
             let _permit = breaker.admit(at(5)).expect("closed");
@@ -166,11 +170,14 @@ fn a_panic_counts_as_a_failure() {
 
 #[test]
 fn a_dropped_permit_takes_the_newest_time_seen_not_that_of_its_admission() {
-    let settings =
-        BreakerSettings { failure_threshold: 1, on_cancel: CountAs::Failure, ..BreakerSettings::default() };
+    let settings = BreakerSettings {
+        failure_threshold: Some(1),
+        on_cancel: CountAs::Failure,
+        ..BreakerSettings::default()
+    };
     let breaker = breaker(settings);
     let cancelled = breaker.admit(at(0)).expect("closed");
-    admit_and(&breaker, Outcome::Success, at(50));
+    admit_and(&breaker, Outcome::Ignored, at(50));
     drop(cancelled);
     assert_eq!(breaker.snapshot(at(50)).retry_at, Some(at(110)));
 }
@@ -188,7 +195,7 @@ fn a_clock_that_goes_back_neither_shortens_nor_lengthens_an_open_period() {
 #[test]
 fn endless_durations_saturate() {
     let endless = BreakerSettings {
-        failure_threshold: 1,
+        failure_threshold: Some(1),
         max_recovery_timeout: Duration::MAX,
         recovery_jitter: 1.0,
         probe_lease: Duration::MAX,
@@ -207,7 +214,7 @@ fn endless_durations_saturate() {
 
 #[test]
 fn an_operator_wins_over_the_calls_that_were_in_flight() {
-    let breaker = breaker(BreakerSettings { failure_threshold: 1, ..BreakerSettings::default() });
+    let breaker = breaker(BreakerSettings { failure_threshold: Some(1), ..BreakerSettings::default() });
     let failing = breaker.admit(at(0)).expect("closed");
     breaker.disable(at(1));
     assert_eq!(failing.failure(at(2)), Verdict::Stale);
@@ -231,7 +238,7 @@ fn an_operator_wins_over_the_calls_that_were_in_flight() {
 #[test]
 fn an_operator_and_a_trip_that_race_leave_the_operator_s_state() {
     for _ in 0..200 {
-        let breaker = breaker(BreakerSettings { failure_threshold: 1, ..BreakerSettings::default() });
+        let breaker = breaker(BreakerSettings { failure_threshold: Some(1), ..BreakerSettings::default() });
         let permits: Vec<_> = (0..4).map(|_| breaker.admit(at(0)).expect("closed")).collect();
         let start = Barrier::new(5);
         thread::scope(|scope| {
@@ -262,13 +269,90 @@ fn an_open_period_is_never_shorter_than_the_far_side_asked_for() {
 }
 
 #[test]
+fn a_restart_does_not_hammer_a_far_side_that_was_down() {
+    let before = default_breaker();
+    trip(&before, at(1_000));
+    admit_and(&before, Outcome::Failure, at(1_060));
+    let saved = before.save(at(1_100));
+    assert_eq!((saved.state, saved.failed_recoveries), (State::Open, 1));
+
+    // Ten seconds later another process, on a clock of its own.
+    let after = default_breaker();
+    after.restore(saved, Duration::from_secs(10), at(5));
+    let left = before.snapshot(at(1_100)).retry_at.expect("open") - at(1_110);
+    assert_eq!(after.admit(at(5)).expect_err("still open").retry_at, at(5) + left);
+    // The next failed recovery counts as the second.
+    admit_and(&after, Outcome::Failure, at(200));
+    let grown = after.snapshot(at(200)).retry_at.expect("open") - at(200);
+    assert!(grown > Duration::from_secs(190), "{grown:?}");
+
+    // Its probes died with a half-open one: the next process probes at once.
+    let half_open = default_breaker();
+    trip(&half_open, at(0));
+    let probe = half_open.admit(at(60)).expect("a probe");
+    after.restore(half_open.save(at(60)), Duration::ZERO, at(300));
+    assert!(after.admit(at(300)).expect("due").is_probe());
+    drop(probe);
+    // What an operator ordered outlives the process too.
+    half_open.force_open(at(61));
+    after.restore(half_open.save(at(61)), Duration::from_hours(100), at(301));
+    assert_eq!(after.snapshot(at(301)).state, State::ForcedOpen);
+}
+
+/// Chance that looks at the breaker it serves, as a port of somebody else's might.
+struct Nosy(std::sync::OnceLock<std::sync::Weak<Breaker>>);
+
+impl Entropy for Nosy {
+    fn next_u64(&self) -> u64 {
+        let breaker = self.0.get().and_then(std::sync::Weak::upgrade).expect("set before the first draw");
+        breaker.snapshot(at(0)).generation
+    }
+}
+
+#[test]
+fn whoever_is_called_by_the_breaker_may_call_back() {
+    let nosy = Arc::new(Nosy(std::sync::OnceLock::new()));
+    let config = BreakerConfig::default();
+    let breaker = Arc::new(Breaker::new("subject", config, Arc::clone(&nosy) as Arc<dyn Entropy>));
+    nosy.0.set(Arc::downgrade(&breaker)).expect("set once");
+    trip(&breaker, at(0));
+    admit_and(&breaker, Outcome::Failure, at(60));
+    // Transitions wait to be fetched, so whoever listens is outside.
+    while let Some(transition) = breaker.poll_transition() {
+        assert!(breaker.snapshot(transition.at).generation >= transition.generation);
+    }
+}
+
+#[test]
+fn a_clock_is_read_only_when_the_answer_depends_on_it() {
+    #[derive(Clone, Copy)]
+    struct Reads<'a>(&'a Cell<u32>);
+    impl Now for Reads<'_> {
+        fn now(&self) -> Moment {
+            self.0.set(self.0.get() + 1);
+            at(0)
+        }
+    }
+    let (breaker, reads) = (default_breaker(), Cell::new(0));
+    let clock = || Reads(&reads);
+    breaker.admit(clock()).expect("closed").success(clock());
+    breaker.check(clock()).expect("closed");
+    assert_eq!(reads.get(), 0);
+    breaker.admit(clock()).expect("closed").failure(clock());
+    assert_eq!(reads.get(), 1);
+    // A permit that is dropped knows the time when it has a clock.
+    drop(breaker.admit(clock()).expect("closed"));
+    assert_eq!(reads.get(), 2);
+}
+
+#[test]
 fn transitions_that_nobody_fetches_are_bounded_and_counted() {
     let breaker = default_breaker();
     for _ in 0..500 {
         breaker.reset(at(0));
     }
-    assert_eq!(breaker.snapshot(at(0)).transitions_lost, 244);
-    assert_eq!(std::iter::from_fn(|| breaker.poll_transition()).count(), 256);
+    assert_eq!(breaker.snapshot(at(0)).transitions_lost, 436);
+    assert_eq!(std::iter::from_fn(|| breaker.poll_transition()).count(), 64);
 }
 
 proptest! {
@@ -278,7 +362,7 @@ proptest! {
     ) {
         let (base, most) = (Duration::from_secs(recovery), Duration::from_secs(recovery + more));
         let config = BreakerConfig::try_new(BreakerSettings {
-            failure_threshold: 1,
+            failure_threshold: Some(1),
             recovery_timeout: base,
             max_recovery_timeout: most,
             recovery_jitter: jitter,

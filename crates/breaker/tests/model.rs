@@ -7,6 +7,7 @@ use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use ttm_breaker::testing::{Model, Seen, Step, any_settings, any_step};
 use ttm_breaker::{Breaker, BreakerConfig, Permit, State};
+use ttm_kernel::Moment;
 use ttm_testkit::SeededEntropy;
 
 struct Reference;
@@ -37,7 +38,13 @@ impl ReferenceStateMachine for Reference {
 struct Subject {
     breaker: &'static Breaker,
     permits: Vec<Option<Permit<'static>>>,
-    state: State,
+    /// The last `now` before this step.
+    last_now: Moment,
+}
+
+fn new_breaker(model: &Model) -> &'static Breaker {
+    let config = BreakerConfig::try_new(model.settings().clone()).expect("the strategy makes valid settings");
+    Box::leak(Box::new(Breaker::new("subject", config, Arc::new(SeededEntropy::new(0)))))
 }
 
 struct Machine;
@@ -47,10 +54,7 @@ impl StateMachineTest for Machine {
     type Reference = Reference;
 
     fn init_test(model: &Model) -> Subject {
-        let config =
-            BreakerConfig::try_new(model.settings().clone()).expect("the strategy makes valid settings");
-        let breaker = Breaker::new("subject", config, Arc::new(SeededEntropy::new(0)));
-        Subject { breaker: Box::leak(Box::new(breaker)), permits: Vec::new(), state: State::Closed }
+        Subject { breaker: new_breaker(model), permits: Vec::new(), last_now: model.now() }
     }
 
     fn apply(mut subject: Subject, model: &Model, step: Step) -> Subject {
@@ -66,7 +70,10 @@ impl StateMachineTest for Machine {
                 }
                 Err(rejected) => Seen::Rejected(rejected),
             },
-            Step::Report { permit, outcome } => Seen::Reported(take(permit).report(outcome, now)),
+            Step::Report { permit, outcome, took: None } => Seen::Reported(take(permit).report(outcome, now)),
+            Step::Report { permit, outcome, took: Some(took) } => {
+                Seen::Reported(take(permit).report_timed(outcome, took, now))
+            }
             Step::Drop { permit } => {
                 drop(take(permit));
                 Seen::Nothing
@@ -88,8 +95,16 @@ impl StateMachineTest for Machine {
                 breaker.reset(now);
                 Seen::Nothing
             }
+            Step::Restart(after) => {
+                let saved = breaker.save(subject.last_now);
+                subject.permits.drain(..).for_each(std::mem::forget);
+                subject.breaker = new_breaker(model);
+                subject.breaker.restore(saved, after, now);
+                Seen::Nothing
+            }
         };
         assert_eq!(seen, model.seen());
+        subject.last_now = now;
         subject
     }
 
@@ -100,27 +115,32 @@ impl StateMachineTest for Machine {
         assert_eq!(rejected.map(|rejected| rejected.retry_at), snapshot.retry_at);
         let settings = model.settings();
         assert!(
-            snapshot.probes_in_flight + snapshot.counts.successes <= settings.half_open_max_calls
+            u64::from(snapshot.probes_in_flight) + snapshot.counts.successes
+                <= settings.half_open_max_calls.into()
                 || snapshot.state != State::HalfOpen
         );
     }
 
-    fn teardown(mut subject: Subject, model: Model) {
+    fn teardown(subject: Subject, model: Model) {
         // The transitions tell one unbroken story that ends where the breaker stands.
-        let mut generation = 0;
+        let (mut state, mut generation) = (State::Closed, 0);
         while let Some(transition) = subject.breaker.poll_transition() {
-            assert_eq!(transition.from, subject.state);
-            assert_eq!(transition.generation, generation + 1);
+            assert_eq!(transition.from, state);
             assert_eq!(transition.retry_at.is_some(), transition.to == State::Open);
-            (subject.state, generation) = (transition.to, transition.generation);
+            if transition.suppressed.is_some() {
+                assert!(model.settings().metrics_only && transition.generation == generation);
+                continue;
+            }
+            assert_eq!(transition.generation, generation + 1);
+            (state, generation) = (transition.to, transition.generation);
         }
         let end = subject.breaker.snapshot(model.now());
-        assert_eq!((subject.state, generation), (end.state, end.generation));
+        assert_eq!((state, generation), (end.state, end.generation));
     }
 }
 
 prop_state_machine! {
-    #![proptest_config(Config { cases: 512, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 2_048, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn a_breaker_does_what_its_model_does(sequential 1..80 => Machine);

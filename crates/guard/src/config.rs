@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ttm_kernel::{InvalidSetting, SettingChecks};
+use ttm_retry::BudgetConfig;
 
 /// What [`GuardConfig::try_new`] checks; [`Default`] gives the values of the specification.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,10 +12,17 @@ pub struct GuardSettings {
     pub attempt_timeout: Duration,
     /// How long a call may take, with all its attempts and waits.
     pub deadline: Duration,
-    /// What the far side allows in any sliding minute.
-    pub requests_per_minute: u32,
+    /// What the far side allows in any sliding minute; none when it sets no limit.
+    pub requests_per_minute: Option<u32>,
     /// Share of that which is never used, since what leaves evenly may arrive bunched: 0 to below 100.
     pub headroom_percent: f64,
+    /// How many attempts may be under way at once; none when any number may.
+    pub max_concurrent: Option<u32>,
+    /// After how long without an answer an attempt gets company by a second one; none for never. The first answer counts,
+    /// and the other attempt is cancelled. Only for calls that may be made twice.
+    pub hedge_after: Option<Duration>,
+    /// What retries and hedges are paid from; none when they are free.
+    pub budget: Option<BudgetConfig>,
 }
 
 impl Default for GuardSettings {
@@ -22,8 +30,11 @@ impl Default for GuardSettings {
         Self {
             attempt_timeout: Duration::from_secs(5),
             deadline: Duration::from_secs(30),
-            requests_per_minute: 300,
+            requests_per_minute: Some(300),
             headroom_percent: 2.0,
+            max_concurrent: None,
+            hedge_after: None,
+            budget: Some(BudgetConfig::default()),
         }
     }
 }
@@ -43,9 +54,9 @@ impl GuardConfig {
             .require(!s.attempt_timeout.is_zero(), "attempt_timeout", s.attempt_timeout, "longer than zero")
             .require(s.deadline >= s.attempt_timeout, "deadline", s.deadline, "at least attempt_timeout")
             .require(
-                (1..=1_000_000).contains(&s.requests_per_minute),
+                s.requests_per_minute.is_none_or(|requests| (1..=1_000_000).contains(&requests)),
                 "requests_per_minute",
-                s.requests_per_minute,
+                s.requests_per_minute.unwrap_or_default(),
                 "at least 1 and at most 1000000",
             )
             .require(
@@ -53,6 +64,18 @@ impl GuardConfig {
                 "headroom_percent",
                 s.headroom_percent,
                 "between 0 and 99",
+            )
+            .require(
+                s.max_concurrent != Some(0),
+                "max_concurrent",
+                0,
+                "at least 1, or no call could ever be made",
+            )
+            .require(
+                s.hedge_after.is_none_or(|after| !after.is_zero() && after < s.attempt_timeout),
+                "hedge_after",
+                s.hedge_after.unwrap_or_default(),
+                "longer than zero and shorter than attempt_timeout",
             )
             .finish(())?;
         Ok(Self(settings))
@@ -63,9 +86,10 @@ impl GuardConfig {
         &self.0
     }
 
-    /// The time between two attempts.
+    /// The time between two attempts; zero when nothing limits them.
     pub fn spacing(&self) -> Duration {
-        let usable = f64::from(self.0.requests_per_minute) * (1.0 - self.0.headroom_percent / 100.0);
+        let Some(requests) = self.0.requests_per_minute else { return Duration::ZERO };
+        let usable = f64::from(requests) * (1.0 - self.0.headroom_percent / 100.0);
         Duration::from_secs_f64(60.0 / usable)
     }
 }
@@ -85,12 +109,17 @@ mod tests {
     fn every_setting_out_of_bounds_is_named_at_once() {
         let errors = GuardConfig::try_new(GuardSettings {
             attempt_timeout: Duration::ZERO,
-            requests_per_minute: 0,
-            headroom_percent: 100.0,
+            requests_per_minute: Some(0),
+            headroom_percent: f64::NAN,
+            max_concurrent: Some(0),
+            hedge_after: Some(Duration::from_secs(5)),
             ..GuardSettings::default()
         })
         .expect_err("all of these are wrong");
         let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
-        assert_eq!(keys, ["attempt_timeout", "requests_per_minute", "headroom_percent"]);
+        assert_eq!(
+            keys,
+            ["attempt_timeout", "requests_per_minute", "headroom_percent", "max_concurrent", "hedge_after"]
+        );
     }
 }

@@ -3,48 +3,30 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ttm_breaker::{Breaker, Outcome, Rejected};
-use ttm_kernel::{DeadlineExceeded, Entropy, Moment, Runtime, within};
-use ttm_retry::{Class, Decision, Retry, RetryPolicy};
+use async_lock::{Semaphore, SemaphoreGuard};
+use ttm_breaker::Breaker;
+use ttm_kernel::{Entropy, Moment, Runtime, within};
+use ttm_retry::{Decision, GiveUpReason, Retry, RetryBudget, RetryPolicy, Withdrawal};
 
+use crate::attempt::{Failure, Outcome};
+use crate::call::Call;
+use crate::lapse::Lapse;
 use crate::limiter::Limiter;
-use crate::{Disposition, GuardConfig, GuardError};
+use crate::{Answer, Attempt, Disposition, GuardConfig, GuardError, Source};
 
 /// Protects one outside target, and protects us from it. Share it: one per target.
 pub struct Guard {
-    config: GuardConfig,
-    limiter: Limiter,
-    breaker: Arc<Breaker>,
-    retry: RetryPolicy,
-    runtime: Arc<dyn Runtime>,
-    entropy: Arc<dyn Entropy>,
-}
-
-/// One attempt of a call, as its operation sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// Counted from 1.
-    pub number: u32,
-    /// When it will be abandoned.
-    pub deadline: Moment,
-}
-
-/// What a call brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer<T> {
-    /// The operation's value.
-    pub value: T,
-    /// Attempts that were made.
-    pub attempts: u32,
-}
-
-/// How an attempt failed: with an error, or by taking too long.
-struct Failure<E> {
-    error: Option<E>,
-    class: Class,
-    retry_after: Option<Duration>,
+    /// All that there is to a first attempt is the breaker and a timeout.
+    pub(crate) is_plain: bool,
+    pub(crate) config: GuardConfig,
+    pub(crate) limiter: Option<Limiter>,
+    pub(crate) concurrency: Option<Semaphore>,
+    pub(crate) breaker: Arc<Breaker>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) budget: Option<RetryBudget>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) entropy: Arc<dyn Entropy>,
 }
 
 impl Guard {
@@ -56,9 +38,14 @@ impl Guard {
         runtime: Arc<dyn Runtime>,
         stream: &'static str,
     ) -> Self {
-        let limiter = Limiter::new(config.spacing(), Arc::clone(&runtime));
+        let settings = config.settings();
+        let spacing = config.spacing();
+        let limiter = (!spacing.is_zero()).then(|| Limiter::new(spacing, Arc::clone(&runtime)));
+        let concurrency = settings.max_concurrent.map(|most| Semaphore::new(most as usize));
+        let budget = settings.budget.clone().map(RetryBudget::new);
         let entropy = runtime.entropy(stream);
-        Self { config, limiter, breaker, retry, runtime, entropy }
+        let is_plain = limiter.is_none() && concurrency.is_none() && settings.hedge_after.is_none();
+        Self { is_plain, config, limiter, concurrency, breaker, retry, budget, runtime, entropy }
     }
 
     /// Its breaker.
@@ -66,17 +53,40 @@ impl Guard {
         &self.breaker
     }
 
+    /// What its retries and hedges are paid from.
+    pub const fn budget(&self) -> Option<&RetryBudget> {
+        self.budget.as_ref()
+    }
+
     /// Makes a call: `operation` is made once for each attempt, and `classify` says what its errors mean.
     ///
     /// `deadline` can only shorten the configured one; [`Moment::MAX`] leaves it. Dropping the future cancels the call,
-    /// which counts neither for nor against the target.
+    /// which counts neither for nor against the target, unless the breaker's config says otherwise.
+    ///
+    /// A call that works at the first poll allocates nothing and reads no clock, unless it has to queue first.
     ///
     /// # Errors
     /// [`GuardError`] says what the caller can do next. An open breaker and a turn that would come too late are told at
     /// once, not at the deadline.
-    pub async fn call<T, E, F, Fut>(
+    #[inline]
+    pub fn call<T, E, F, Fut>(
         &self,
         deadline: Moment,
+        classify: impl Fn(&E) -> Disposition,
+        operation: F,
+    ) -> impl Future<Output = Result<Answer<T>, GuardError<E>>>
+    where
+        F: FnMut(Attempt) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        Call::new(self, deadline, classify, operation, Self::go_on)
+    }
+
+    /// A call from its beginning, or after its first attempt has failed.
+    async fn go_on<T, E, F, Fut>(
+        &self,
+        mut lapse: Lapse<'_>,
+        failed: Option<Failure<E>>,
         classify: impl Fn(&E) -> Disposition,
         mut operation: F,
     ) -> Result<Answer<T>, GuardError<E>>
@@ -84,81 +94,104 @@ impl Guard {
         F: FnMut(Attempt) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let deadline = deadline.min(self.now() + self.config.settings().deadline);
-        let mut retry = Retry::new(&self.retry, deadline);
+        let mut made = u32::from(failed.is_some());
+        let mut retry = Retry::new(&self.retry, lapse.deadline());
+        let mut failed = failed;
         loop {
-            let attempts = retry.failures();
-            if self.now() >= deadline {
-                return Err(GuardError::TimedOut { attempts });
-            }
-            // Asked before the limiter too: a call that will be rejected should neither queue nor use up a turn.
-            self.breaker.check(self.now()).map_err(GuardError::Rejected)?;
-            self.limiter.turn(deadline).await.map_err(|retry_at| GuardError::Throttled { retry_at })?;
-
-            let attempts = attempts.saturating_add(1);
-            let answer = self.attempt(attempts, deadline, &classify, &mut operation).await;
-            let failure = match answer.map_err(GuardError::Rejected)? {
-                Ok(value) => return Ok(Answer { value, attempts }),
-                Err(failure) => failure,
+            let charge = match failed {
+                None => None,
+                Some(failure) => self.wait_to_retry(&mut retry, failure, made).await?,
             };
-            match retry.next(failure.class, failure.retry_after, self.now(), &*self.entropy) {
-                Decision::RetryAt(at) => self.runtime.sleep_until(at).await,
-                Decision::GiveUp(gave_up) => {
-                    return Err(match failure.error {
-                        Some(error) => GuardError::Failed { error, attempts, gave_up },
-                        None => GuardError::TimedOut { attempts },
-                    });
+            let _slot = self.queue(&mut lapse, made).await?;
+            match self.attempt(&mut lapse, &mut made, charge, &classify, &mut operation).await {
+                Outcome::Answered(value) => {
+                    return Ok(Answer { value, source: Source::Fresh { attempts: made } });
                 }
+                Outcome::Rejected(rejected) => return Err(GuardError::Rejected(rejected)),
+                Outcome::Failed(failure) => failed = Some(failure),
             }
         }
     }
 
-    /// Asks the breaker, makes one attempt, and tells the breaker and the limiter how it went.
-    async fn attempt<T, E, F, Fut>(
+    /// Waits until a failed attempt may be followed by another, and pays for that one.
+    ///
+    /// Before the sleep, so that many sleepers cannot spend what only one may. Whoever is cancelled or rejected before
+    /// the attempt is made gets it back.
+    async fn wait_to_retry<E>(
         &self,
-        number: u32,
-        deadline: Moment,
-        classify: &impl Fn(&E) -> Disposition,
-        operation: &mut F,
-    ) -> Result<Result<T, Failure<E>>, Rejected>
-    where
-        F: FnMut(Attempt) -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-    {
-        let permit = self.breaker.admit(self.now())?;
-        let timeout = self.now() + self.config.settings().attempt_timeout;
-        let attempt = Attempt { number, deadline: timeout.min(deadline) };
-        let result = within(&*self.runtime, attempt.deadline, operation(attempt)).await;
-        let now = self.now();
-        let error = match result {
-            Ok(Ok(value)) => {
-                permit.success(now);
-                return Ok(Ok(value));
-            }
-            Ok(Err(error)) => error,
-            Err(DeadlineExceeded) => {
-                // An attempt that our own deadline cut short had less time than it may take: no word against the target.
-                let outcome = if deadline < timeout { Outcome::Ignored } else { Outcome::Failure };
-                permit.report(outcome, now);
-                return Ok(Err(Failure { error: None, class: Class::Transient, retry_after: None }));
-            }
+        retry: &mut Retry<'_>,
+        failure: Failure<E>,
+        made: u32,
+    ) -> Result<Option<Withdrawal<'_>>, GuardError<E>> {
+        let now = self.runtime.now();
+        let at = match retry.next(failure.class, failure.retry_after, now, &*self.entropy) {
+            Decision::RetryAt(at) => at,
+            Decision::GiveUp(reason) => return Err(failure.into_error(made, reason)),
         };
-        let (outcome, class, retry_after) = match classify(&error) {
-            Disposition::Transient { retry_after } => (Outcome::Failure, Class::Transient, retry_after),
-            Disposition::Refused => (Outcome::Failure, Class::Permanent, None),
-            Disposition::Invalid => (Outcome::Ignored, Class::Permanent, None),
-            Disposition::RateLimited { retry_after } => {
-                let pause = self.retry.pause(retry_after, &*self.entropy);
-                self.limiter.pause_until(now + pause);
-                (Outcome::RateLimited { retry_at: Some(now + pause) }, Class::RateLimited, Some(pause))
-            }
+        let charge = match &self.budget {
+            None => None,
+            Some(budget) => match budget.withdraw(now) {
+                Some(charge) => Some(charge),
+                None => return Err(failure.into_error(made, GiveUpReason::BudgetExhausted)),
+            },
         };
-        permit.report(outcome, now);
-        Ok(Err(Failure { error: Some(error), class, retry_after }))
+        self.runtime.sleep_until(at).await;
+        Ok(charge)
     }
 
-    fn now(&self) -> Moment {
-        self.runtime.now()
+    /// A call that works without a retry pays for a part of one.
+    #[inline]
+    pub(crate) fn deposit(&self) {
+        if let Some(budget) = &self.budget {
+            budget.deposit();
+        }
+    }
+
+    /// The time of a call that its caller wants to be over by `deadline`.
+    pub(crate) fn lapse(&self, deadline: Moment) -> Lapse<'_> {
+        Lapse::new(&*self.runtime, self.config.settings().deadline, deadline)
+    }
+
+    /// Waits until an attempt may be made, as far as that is ours to say.
+    async fn queue<E>(
+        &self,
+        lapse: &mut Lapse<'_>,
+        made: u32,
+    ) -> Result<Option<SemaphoreGuard<'_>>, GuardError<E>> {
+        let over = GuardError::TimedOut { attempts: made };
+        if lapse.is_over() {
+            return Err(over);
+        }
+        // Asked before anything that waits: a call that will be rejected should neither queue nor use up a turn.
+        self.breaker.check(&*self.runtime).map_err(GuardError::Rejected)?;
+        let slot = match &self.concurrency {
+            None => None,
+            Some(semaphore) => Some(match semaphore.try_acquire() {
+                Some(slot) => slot,
+                None => {
+                    within(&*self.runtime, lapse.deadline(), semaphore.acquire()).await.map_err(|_| over)?
+                }
+            }),
+        };
+        // Last, because a turn that is not used at once is one that comes bunched with the next.
+        if let Some(limiter) = &self.limiter {
+            limiter.turn(lapse.deadline()).await.map_err(|retry_at| GuardError::Throttled { retry_at })?;
+        }
+        Ok(slot)
+    }
+
+    /// Leave to make a second attempt beside a first one, without waiting for any of it: its place, and what it is paid
+    /// from.
+    pub(crate) fn hedge(&self) -> Option<(Option<SemaphoreGuard<'_>>, Option<Withdrawal<'_>>)> {
+        let charge = match &self.budget {
+            None => None,
+            Some(budget) => Some(budget.withdraw(self.runtime.now())?),
+        };
+        let slot = match &self.concurrency {
+            None => None,
+            Some(semaphore) => Some(semaphore.try_acquire()?),
+        };
+        self.limiter.as_ref().is_none_or(Limiter::try_turn).then_some((slot, charge))
     }
 }
 

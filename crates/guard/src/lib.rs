@@ -11,11 +11,22 @@
 //! How many calls run at once is the caller's to bound: the guard queues whoever comes. It knows nothing of HTTP or of
 //! what the operation does; the caller translates its errors into a [`Disposition`].
 
+mod answer;
+mod attempt;
+mod cache;
+mod call;
 mod config;
 mod error;
 mod guard;
+mod lapse;
+#[cfg(feature = "tower")]
+mod layer;
 mod limiter;
 
+pub use answer::{Answer, Attempt, Source};
+pub use cache::{Cache, CacheConfig, CacheSettings, Freshness};
 pub use config::{GuardConfig, GuardSettings};
 pub use error::{Disposition, GuardError};
-pub use guard::{Answer, Attempt, Guard};
+pub use guard::Guard;
+#[cfg(feature = "tower")]
+pub use layer::{GuardLayer, Guarded};

@@ -52,6 +52,12 @@ impl Limiter {
         }
     }
 
+    /// Takes a turn if there is one now.
+    pub(crate) fn try_turn(&self) -> bool {
+        let paused_until = Moment::from_nanos(self.paused_until.load(Ordering::Relaxed));
+        self.runtime.now() >= paused_until && self.spacing.check().is_ok()
+    }
+
     /// No turns before `until`; a pause that is longer already stays.
     pub(crate) fn pause_until(&self, until: Moment) {
         self.paused_until.fetch_max(until.as_nanos(), Ordering::Relaxed);

@@ -13,7 +13,8 @@ pub struct DeadlineExceeded;
 
 /// Runs `future` until `deadline`.
 ///
-/// The future is polled first, so that one which is ready at its deadline still counts.
+/// The future is polled first, so that one which is ready at its deadline still counts, and one that never waits
+/// costs no timer.
 ///
 /// # Errors
 /// [`DeadlineExceeded`] when the deadline came first.
@@ -23,11 +24,12 @@ pub async fn within<F: Future>(
     future: F,
 ) -> Result<F::Output, DeadlineExceeded> {
     let mut future = pin!(future);
-    let mut sleep = runtime.sleep_until(deadline);
+    let mut sleep = None;
     poll_fn(move |cx| {
         if let Poll::Ready(value) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(value));
         }
+        let sleep = sleep.get_or_insert_with(|| runtime.sleep_until(deadline));
         sleep.as_mut().poll(cx).map(|()| Err(DeadlineExceeded))
     })
     .await

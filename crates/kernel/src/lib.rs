@@ -15,6 +15,6 @@ pub use deadline::{DeadlineExceeded, within};
 pub use entropy::Entropy;
 pub use id::{CorrelationId, Epoch};
 pub use moment::Moment;
-pub use runtime::{BoxFuture, Clock, Runtime, Task, TaskEnd};
+pub use runtime::{BoxFuture, Clock, Now, Runtime, Task, TaskEnd};
 pub use setting::{InvalidSetting, SettingChecks};
 pub use severity::Severity;

@@ -50,7 +50,8 @@ impl Moment {
 
 /// A duration as nanoseconds, saturating.
 fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    // In 64 bits all along: this stands on every path that asks for the time.
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into())
 }
 
 impl Add<Duration> for Moment {

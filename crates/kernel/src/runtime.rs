@@ -23,6 +23,25 @@ pub trait Clock: Send + Sync {
     fn wall(&self) -> Timestamp;
 }
 
+/// The time, for somebody who may not need it: a moment that was read already, or a clock that is read when, and only
+/// when, the answer depends on it. Reading a clock costs more than most of what is decided by it.
+pub trait Now: Copy {
+    /// The time.
+    fn now(&self) -> Moment;
+}
+
+impl Now for Moment {
+    fn now(&self) -> Moment {
+        *self
+    }
+}
+
+impl<C: Clock + ?Sized> Now for &C {
+    fn now(&self) -> Moment {
+        Clock::now(*self)
+    }
+}
+
 /// Runs tasks against a [`Clock`].
 ///
 /// Laws: (1) `sleep_until` never completes before its moment, and completes at once when it has passed;

@@ -5,18 +5,7 @@ use std::time::Duration;
 
 use ttm_kernel::{Entropy, Moment};
 
-use crate::RetryPolicy;
-
-/// What a failure says about trying again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// It may pass by itself: timeout, lost connection, 5xx.
-    Transient,
-    /// The far side asks for patience (429).
-    RateLimited,
-    /// Trying again cannot help: 400, 401, 404.
-    Permanent,
-}
+use crate::{Class, RetryPolicy};
 
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +25,9 @@ pub enum GiveUpReason {
     AttemptsUsedUp,
     /// The wait would reach the deadline.
     Deadline,
+    /// The target's [`RetryBudget`](crate::RetryBudget) is used up. A [`Retry`] knows no budget and never says so: it is for
+    /// the caller whose withdrawal was refused.
+    BudgetExhausted,
 }
 
 impl fmt::Display for GiveUpReason {
@@ -44,6 +36,7 @@ impl fmt::Display for GiveUpReason {
             Self::Permanent => "trying again cannot help",
             Self::AttemptsUsedUp => "that was the last attempt",
             Self::Deadline => "no time is left to try again",
+            Self::BudgetExhausted => "the retry budget is used up",
         })
     }
 }
@@ -66,6 +59,11 @@ impl<'a> Retry<'a> {
     /// Failed attempts so far.
     pub const fn failures(&self) -> u32 {
         self.failures
+    }
+
+    /// When an attempt that starts at `now` is to be abandoned: after `timeout`, or at the deadline if that is sooner.
+    pub fn attempt_deadline(&self, now: Moment, timeout: Duration) -> Moment {
+        (now + timeout).min(self.deadline)
     }
 
     /// An attempt failed at `now`. `retry_after` is what the far side asked for, if it did.

@@ -93,9 +93,10 @@ impl RetryPolicy {
     /// `min(max_delay, base_delay · multiplier^n)`: the wait before retry `n`, counted from 0, without jitter.
     pub fn backoff(&self, n: u32) -> Duration {
         let RetrySettings { base_delay, multiplier, max_delay, .. } = self.0;
-        // An overflow to infinity is above every cap, so the comparison also bounds the conversion.
+        // As the base is over zero and the multiplier at least 1, the product may be infinite but is a number. What does not
+        // fit a duration is above every cap.
         let seconds = base_delay.as_secs_f64() * multiplier.powf(f64::from(n));
-        if seconds < max_delay.as_secs_f64() { Duration::from_secs_f64(seconds) } else { max_delay }
+        Duration::try_from_secs_f64(seconds).map_or(max_delay, |delay| delay.min(max_delay))
     }
 
     /// How long everybody waits after the far side said "too many": what it asked for up to `max_retry_after`, or, when
@@ -136,8 +137,11 @@ impl RetryPolicy {
 
 /// Uniform in `least..most`.
 fn between(least: Duration, most: Duration, entropy: &dyn Entropy) -> Duration {
-    // `unit` is below 1 by 2^-53 at least, so the product stays below `most`, even when that is `Duration::MAX`.
-    least.saturating_add(most.saturating_sub(least).mul_f64(entropy.unit())).min(most.max(least))
+    let span = most.saturating_sub(least);
+    // `unit` is below 1 by 2^-53 at least, which keeps even the longest span inside a duration. The port is implemented by
+    // others, though, and a slip of theirs should cost some spread, not a panic.
+    let part = Duration::try_from_secs_f64(span.as_secs_f64() * entropy.unit()).unwrap_or(span);
+    least.saturating_add(part).min(most.max(least))
 }
 
 #[cfg(test)]

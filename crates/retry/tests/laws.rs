@@ -3,53 +3,32 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use ttm_kernel::Moment;
+use ttm_kernel::{Entropy, Moment};
+use ttm_retry::testing::{any_class, any_duration, any_policy};
 use ttm_retry::{Class, Decision, GiveUpReason, Jitter, Retry, RetryPolicy, RetrySettings};
 use ttm_testkit::SeededEntropy;
 
-fn any_duration() -> impl Strategy<Value = Duration> {
+/// Mostly a moment in the first hours; sometimes one near the end of time, or at it.
+fn any_moment() -> impl Strategy<Value = Moment> {
     prop_oneof![
-        4 => (1_u64..1_000_000).prop_map(Duration::from_millis),
-        1 => (1_u64..1_000).prop_map(Duration::from_nanos),
-        1 => Just(Duration::MAX),
+        4 => any_duration().prop_map(Moment::from_origin),
+        1 => (0_u64..1_000_000_000).prop_map(|before| Moment::from_nanos(u64::MAX - before)),
     ]
-}
-
-fn any_jitter() -> impl Strategy<Value = Jitter> {
-    prop_oneof![Just(Jitter::None), Just(Jitter::Full), Just(Jitter::Equal), Just(Jitter::Decorrelated)]
-}
-
-fn any_policy() -> impl Strategy<Value = RetryPolicy> {
-    let attempts = prop_oneof![4 => 1_u32..10, 1 => Just(u32::MAX)];
-    let multiplier = prop_oneof![4 => 1.0_f64..10.0, 1 => Just(f64::MAX)];
-    (attempts, any_duration(), multiplier, any_duration(), any_jitter(), any_duration()).prop_map(
-        |(max_attempts, base_delay, multiplier, max_delay, jitter, max_retry_after)| {
-            let max_delay = max_delay.max(base_delay);
-            let max_retry_after = max_retry_after.max(max_delay);
-            let settings =
-                RetrySettings { max_attempts, base_delay, multiplier, max_delay, jitter, max_retry_after };
-            RetryPolicy::try_new(settings).expect("ordered by the strategy")
-        },
-    )
-}
-
-fn any_class() -> impl Strategy<Value = Class> {
-    prop_oneof![4 => Just(Class::Transient), 2 => Just(Class::RateLimited), 1 => Just(Class::Permanent)]
 }
 
 proptest! {
     #[test]
     fn a_call_keeps_its_deadline_its_number_of_attempts_and_what_the_far_side_asked_for(
         policy in any_policy(),
-        deadline in any_duration(),
+        start in any_moment(),
+        deadline in any_moment(),
         failures in prop::collection::vec((any_class(), prop::option::of(any_duration()), 0_u64..10_000), 1..30),
         seed: u64,
     ) {
         let entropy = SeededEntropy::new(seed);
         let settings = policy.settings();
-        let deadline = Moment::from_origin(deadline);
         let mut retry = Retry::new(&policy, deadline);
-        let mut now = Moment::ZERO;
+        let mut now = start;
         for (made, (class, retry_after, took_ms)) in (1..).zip(failures) {
             now += Duration::from_millis(took_ms);
             let decision = retry.next(class, retry_after, now, &entropy);
@@ -61,7 +40,10 @@ proptest! {
                     prop_assert!(made < settings.max_attempts);
                     prop_assert_ne!(class, Class::Permanent);
                     if let Some(asked) = retry_after {
-                        prop_assert!(at - now >= asked.min(settings.max_retry_after));
+                        let asked = asked.min(settings.max_retry_after);
+                        prop_assert!(at - now >= asked);
+                        // Chance adds to what was asked for, a tenth at most; it never takes away.
+                        prop_assert!(at - now <= asked.saturating_add(asked / 10).max(settings.max_delay));
                     } else if class == Class::Transient {
                         prop_assert!(at - now <= settings.max_delay);
                     } else {
@@ -116,6 +98,19 @@ proptest! {
     }
 
     #[test]
+    fn an_attempt_is_abandoned_at_its_timeout_or_at_the_deadline_whichever_is_sooner(
+        policy in any_policy(),
+        deadline in any_moment(),
+        now in any_moment(),
+        timeout in any_duration(),
+    ) {
+        let until = Retry::new(&policy, deadline).attempt_deadline(now, timeout);
+        prop_assert!(until <= deadline);
+        prop_assert!(until - now <= timeout);
+        prop_assert!(until == deadline || until == now + timeout);
+    }
+
+    #[test]
     fn backoff_never_shrinks_from_one_retry_to_the_next(policy in any_policy(), n: u32) {
         prop_assert!(policy.backoff(n) <= policy.backoff(n.saturating_add(1)));
         prop_assert!(policy.backoff(n) <= policy.settings().max_delay);
@@ -143,4 +138,126 @@ fn by_default_a_call_is_tried_three_times() {
     }
     let decision = retry.next(Class::Transient, None, Moment::ZERO, &entropy);
     assert_eq!(decision, Decision::GiveUp(GiveUpReason::AttemptsUsedUp));
+}
+
+#[test]
+fn the_defaults_are_those_of_the_specification() {
+    let expected = RetrySettings {
+        max_attempts: 3,
+        base_delay: Duration::from_secs(1),
+        multiplier: 2.0,
+        max_delay: Duration::from_secs(30),
+        jitter: Jitter::Full,
+        max_retry_after: Duration::from_mins(10),
+    };
+    assert_eq!(RetrySettings::default(), expected);
+}
+
+#[test]
+fn statuses_400_401_and_404_end_a_call_at_its_first_attempt_whatever_the_far_side_asks_for() {
+    let policy = RetryPolicy::default();
+    for status in [400, 401, 404] {
+        let class = Class::of_http_status(status).expect("a failure");
+        let mut retry = Retry::new(&policy, Moment::MAX);
+        let decision = retry.next(class, Some(Duration::ZERO), Moment::ZERO, &SeededEntropy::new(0));
+        assert_eq!(decision, Decision::GiveUp(GiveUpReason::Permanent), "{status}");
+    }
+}
+
+#[test]
+fn a_wait_that_would_end_at_the_deadline_is_not_begun() {
+    let policy = policy(RetrySettings { jitter: Jitter::None, ..RetrySettings::default() });
+    let decide = |deadline_ms| {
+        let deadline = Moment::from_origin(Duration::from_millis(deadline_ms));
+        let mut retry = Retry::new(&policy, deadline);
+        retry.next(Class::Transient, None, Moment::ZERO, &SeededEntropy::new(0))
+    };
+    assert_eq!(decide(1000), Decision::GiveUp(GiveUpReason::Deadline));
+    assert_eq!(decide(1001), Decision::RetryAt(Moment::from_origin(Duration::from_secs(1))));
+}
+
+#[test]
+fn a_far_side_that_asks_for_too_much_is_heard_up_to_the_cap() {
+    let policy = policy(RetrySettings { jitter: Jitter::None, ..RetrySettings::default() });
+    for class in [Class::Transient, Class::RateLimited] {
+        let mut retry = Retry::new(&policy, Moment::MAX);
+        let decision = retry.next(class, Some(Duration::MAX), Moment::ZERO, &SeededEntropy::new(0));
+        assert_eq!(decision, Decision::RetryAt(Moment::from_origin(Duration::from_mins(10))));
+    }
+}
+
+#[test]
+fn nothing_overflows_at_the_edges_of_every_setting() {
+    let edges = [Duration::from_nanos(1), Duration::from_secs(1), Duration::MAX];
+    let jitters = [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated];
+    for (base_delay, multiplier) in edges.into_iter().flat_map(|base| [1.0, 2.0, f64::MAX].map(|m| (base, m)))
+    {
+        for (jitter, chance) in
+            jitters.into_iter().flat_map(|jitter| [0, u64::MAX].map(|bits| (jitter, Fixed(bits))))
+        {
+            let policy = policy(RetrySettings {
+                max_attempts: u32::MAX,
+                base_delay,
+                multiplier,
+                max_delay: Duration::MAX,
+                jitter,
+                max_retry_after: Duration::MAX,
+            });
+            assert_eq!(policy.backoff(0), base_delay);
+            let at_last = if multiplier > 1.0 { Duration::MAX } else { base_delay };
+            assert_eq!(policy.backoff(u32::MAX), at_last);
+            for now in [Moment::ZERO, Moment::from_nanos(u64::MAX - 1), Moment::MAX] {
+                let mut retry = Retry::new(&policy, Moment::MAX);
+                for asked in [None, Some(Duration::ZERO), Some(Duration::MAX)] {
+                    for class in [Class::Transient, Class::RateLimited, Class::Transient] {
+                        let decision = retry.next(class, asked, now, &chance);
+                        let fine = match decision {
+                            Decision::RetryAt(at) => now <= at && at < Moment::MAX,
+                            Decision::GiveUp(reason) => reason == GiveUpReason::Deadline,
+                        };
+                        assert!(fine, "{decision:?} at {now:?} with {policy:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_source_of_chance_that_breaks_its_law_costs_spread_and_no_panic() {
+    for unit in [1.0, -1.0, 1e300, f64::NAN, f64::INFINITY] {
+        let policy = policy(RetrySettings {
+            max_delay: Duration::MAX,
+            max_retry_after: Duration::MAX,
+            ..RetrySettings::default()
+        });
+        let pause = policy.pause(None, &Lawless(unit));
+        assert!((Duration::MAX / 2..=Duration::MAX).contains(&pause));
+    }
+}
+
+fn policy(settings: RetrySettings) -> RetryPolicy {
+    RetryPolicy::try_new(settings).expect("valid settings")
+}
+
+/// Chance that always throws the same bits.
+struct Fixed(u64);
+
+impl Entropy for Fixed {
+    fn next_u64(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Chance outside of its range.
+struct Lawless(f64);
+
+impl Entropy for Lawless {
+    fn next_u64(&self) -> u64 {
+        0
+    }
+
+    fn unit(&self) -> f64 {
+        self.0
+    }
 }

@@ -68,7 +68,7 @@ impl Plan {
             requests_per_minute: 300,
             attempts: usize::try_from(settings.retry.settings().max_attempts).unwrap_or(usize::MAX),
             breaker: BreakerRules {
-                failure_threshold: breaker.failure_threshold,
+                failure_threshold: breaker.failure_threshold.expect("the default has this rule"),
                 recovery_timeout: breaker.recovery_timeout,
                 half_open_max_calls: breaker.half_open_max_calls,
                 success_threshold: breaker.success_threshold,

@@ -29,7 +29,7 @@ fn retry(settings: RetrySettings) -> RetryPolicy {
 
 #[test]
 fn a_breaker_that_opens_too_late_is_seen() {
-    let late = breaker(BreakerSettings { failure_threshold: 20, ..BreakerSettings::default() });
+    let late = breaker(BreakerSettings { failure_threshold: Some(20), ..BreakerSettings::default() });
     check("at 30m for 20m api-503", |plan| plan.settings.breaker = late.clone(), "while the breaker is open");
 }
 

@@ -24,12 +24,14 @@ pub(crate) enum Layer {
     Test,
     Sim,
     E2e,
+    /// Measures beside others' crates what ours cost.
+    Bench,
     Xtask,
 }
 
 impl Layer {
     /// Every layer, with the word for it in a manifest.
-    pub(crate) const ALL: [(&'static str, Self); 11] = [
+    pub(crate) const ALL: [(&'static str, Self); 12] = [
         ("kernel", Self::Kernel),
         ("domain", Self::Domain),
         ("policy", Self::Policy),
@@ -40,6 +42,7 @@ impl Layer {
         ("test", Self::Test),
         ("sim", Self::Sim),
         ("e2e", Self::E2e),
+        ("bench", Self::Bench),
         ("xtask", Self::Xtask),
     ];
 

@@ -16,7 +16,7 @@ const TEST_TOOLS: [&str; 2] = ["mockall", "proptest"];
 impl Layer {
     /// The layers of ours that this one may use.
     fn may_use(self) -> &'static [Self] {
-        use Layer::{Adapter, App, Domain, E2e, Kernel, Policy, Probe, Sim, Technology, Test, Xtask};
+        use Layer::{Adapter, App, Bench, Domain, E2e, Kernel, Policy, Probe, Sim, Technology, Test, Xtask};
         match self {
             // The tool stands outside the house, so that it builds when the house does not.
             Kernel | Xtask => &[],
@@ -26,6 +26,7 @@ impl Layer {
             App | Probe => &[Kernel, Domain, Policy, Adapter, App, Probe],
             Sim => &[Kernel, Domain, Policy, App, Test],
             E2e => &[Kernel, Domain, Policy, Technology, Adapter, App, Probe, Test, Sim],
+            Bench => &[Kernel, Domain, Policy, Adapter, Test],
         }
     }
 
@@ -33,7 +34,7 @@ impl Layer {
     fn outside(self) -> Option<&'static [&'static str]> {
         match self {
             Self::Kernel => Some(&["jiff", "thiserror"]),
-            Self::Domain => Some(&["async-trait", "bs58", "hdrhistogram", "jiff", "thiserror"]),
+            Self::Domain => Some(&["async-trait", "bs58", "hdrhistogram", "httpdate", "jiff", "thiserror"]),
             Self::Policy => Some(&["governor", "thiserror"]),
             _ => None,
         }
@@ -126,6 +127,7 @@ fn noun(layer: Layer) -> &'static str {
         Layer::Test => "test tools",
         Layer::Sim => "the simulator",
         Layer::E2e => "the end-to-end tests",
+        Layer::Bench => "the benchmarks",
         Layer::Xtask => "the project's tool",
     }
 }
@@ -193,7 +195,8 @@ mod tests {
 
     #[test]
     fn a_domain_takes_no_runtime_and_no_wire_format() {
-        const WHY: &str = "of others, a domain uses async-trait, bs58, hdrhistogram, jiff, thiserror alone";
+        const WHY: &str =
+            "of others, a domain uses async-trait, bs58, hdrhistogram, httpdate, jiff, thiserror alone";
         check_with(
             Crate::new("ttm-market", Layer::Domain).using("tokio", Normal).using("serde", Normal),
             &[&format!("ttm-market → tokio: {WHY}"), &format!("ttm-market → serde: {WHY}")],
@@ -208,7 +211,7 @@ mod tests {
         check_with(
             Crate::new("ttm-market", Layer::Domain).using("proptest", Normal),
             &[
-                "ttm-market → proptest: of others, a domain uses async-trait, bs58, hdrhistogram, jiff, thiserror alone",
+                "ttm-market → proptest: of others, a domain uses async-trait, bs58, hdrhistogram, httpdate, jiff, thiserror alone",
             ],
         );
     }
@@ -325,13 +328,47 @@ mod tests {
     }
 
     #[test]
+    fn the_benchmarks_measure_what_is_ours_and_what_is_not_but_no_composition() {
+        check_with(
+            Crate::new("ttm-bench", Layer::Bench)
+                .using("ttm-breaker", Development)
+                .using("ttm-guard", Development)
+                .using("ttm-sqlite-state", Development)
+                .using("ttm-testkit", Development)
+                .using("recloser", Development),
+            &[],
+        );
+        check_with(
+            Crate::new("ttm-bench", Layer::Bench)
+                .using("ttm-app", Development)
+                .using("ttm-sqlx-pool", Development),
+            &[
+                "ttm-bench → ttm-app (tests): the benchmarks may not use the app",
+                "ttm-bench → ttm-sqlx-pool (tests): the benchmarks may not use a technology",
+            ],
+        );
+    }
+
+    #[test]
+    fn nobody_uses_the_benchmarks() {
+        for (word, layer) in Layer::ALL {
+            // The edge leads out of a house where the benchmarks are the one other crate.
+            let from = Crate::new("ttm-stray", layer).using("ttm-bench", Normal);
+            let problems = check(&[from, Crate::new("ttm-bench", Layer::Bench)]);
+            let other = if layer == Layer::Bench { "another bench" } else { "the benchmarks" };
+            let expected = format!("ttm-stray → ttm-bench: {} may not use {other}", noun(layer));
+            assert_eq!(problems, [expected], "{word}");
+        }
+    }
+
+    #[test]
     fn a_crate_without_a_layer_is_told_the_choices() {
         let mut stray = Crate::new("ttm-attic", Layer::Domain).using("tokio", Normal);
         stray.layer = None;
         check_with(
             stray,
             &["ttm-attic: [package.metadata.architecture] layer must be one of \
-                kernel, domain, policy, technology, adapter, app, probe, test, sim, e2e, xtask"],
+                kernel, domain, policy, technology, adapter, app, probe, test, sim, e2e, bench, xtask"],
         );
     }
 

@@ -232,7 +232,7 @@ impl Reader<'_> {
         let defaults = BreakerSettings::default();
         let recovery_timeout = recovery_timeout?;
         let settings = BreakerSettings {
-            failure_threshold: failure_threshold?,
+            failure_threshold: Some(failure_threshold?),
             recovery_timeout,
             max_recovery_timeout: defaults.max_recovery_timeout.max(recovery_timeout),
             half_open_max_calls: half_open_max_calls?,
@@ -251,7 +251,7 @@ impl Reader<'_> {
         let settings = GuardSettings {
             attempt_timeout,
             deadline: defaults.deadline.max(attempt_timeout),
-            requests_per_minute: requests_per_minute?,
+            requests_per_minute: Some(requests_per_minute?),
             ..defaults
         };
         self.checked("dexscreener", GuardConfig::try_new(settings))

@@ -2,7 +2,9 @@
 //! and steps. Nothing of it runs in production.
 
 mod model;
+mod step;
 mod strategy;
 
-pub use model::{Model, Seen, Step};
+pub use model::Model;
+pub use step::{Seen, Step};
 pub use strategy::{any_settings, any_step};

@@ -5,57 +5,11 @@ use std::time::Duration;
 
 use ttm_kernel::Moment;
 
-use crate::{BreakerSettings, CountAs, Counts, Outcome, RejectReason, Rejected, Snapshot, State, Verdict};
-
-/// What can happen to a breaker.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Step {
-    /// A call asks for leave.
-    Admit,
-    /// The call that was admitted as number `permit` reports.
-    Report {
-        /// Which call, counted from 0.
-        permit: usize,
-        /// How it ended.
-        outcome: Outcome,
-    },
-    /// A call is cancelled.
-    Drop {
-        /// Which call.
-        permit: usize,
-    },
-    /// A call is never heard of again.
-    Leak {
-        /// Which call.
-        permit: usize,
-    },
-    /// Time passes.
-    Wait(Duration),
-    /// The next callers bring a `now` that is this much older.
-    Rewind(Duration),
-    /// An operator forces the breaker open.
-    ForceOpen,
-    /// An operator disables it.
-    Disable,
-    /// An operator resets it.
-    Reset,
-}
-
-/// What the caller must have seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// Nothing: the step answers nobody.
-    Nothing,
-    /// Leave to call; it is a probe or not.
-    Admitted {
-        /// Whether it decides about recovery.
-        probe: bool,
-    },
-    /// No leave.
-    Rejected(Rejected),
-    /// What became of the report.
-    Reported(Verdict),
-}
+use super::{Seen, Step};
+use crate::{
+    BreakerSettings, CountAs, Counts, Outcome, RateSettings, RejectReason, Rejected, Snapshot, State,
+    Verdict, Window, WindowCounts,
+};
 
 /// The reference model.
 #[derive(Clone, Debug)]
@@ -66,16 +20,33 @@ pub struct Model {
     state: State,
     open_until: Moment,
     generation: u64,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<Ended>,
     failed_recoveries: i32,
     far_side_wants: Moment,
+    bucket: u64,
     calls: Vec<Call>,
     seen: Seen,
+}
+
+/// A call that ended and counts.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    outcome: Outcome,
+    slow: bool,
+    bucket: u64,
+}
+
+impl Ended {
+    /// Whether it speaks for or against the far side.
+    fn is_weighed(&self) -> bool {
+        matches!(self.outcome, Outcome::Success | Outcome::Failure)
+    }
 }
 
 /// A call that was admitted.
 #[derive(Clone, Debug)]
 struct Call {
+    admitted_at: Moment,
     generation: u64,
     lease_until: Option<Moment>,
     out: bool,
@@ -95,6 +66,7 @@ impl Model {
             outcomes: Vec::new(),
             failed_recoveries: 0,
             far_side_wants: Moment::ZERO,
+            bucket: 0,
             calls: Vec::new(),
             seen: Seen::Nothing,
         }
@@ -125,26 +97,29 @@ impl Model {
     pub fn snapshot(&self) -> Snapshot {
         let now = self.now.max(self.newest);
         let probes = self.probes_out(now);
-        let all_out = probes.len() + self.count(|o| *o == Outcome::Success) >= self.places();
         let retry_at = match self.state {
             State::Open if now < self.open_until => Some(self.open_until),
             State::ForcedOpen => Some(Moment::MAX),
-            State::HalfOpen if all_out => probes.iter().min().copied(),
+            State::HalfOpen if self.all_out(now) => probes.iter().min().copied(),
             State::Closed | State::Open | State::HalfOpen | State::Disabled => None,
-        };
-        let count = |wanted: fn(&Outcome) -> bool| u32::try_from(self.count(wanted)).unwrap_or(u32::MAX);
-        let counts = Counts {
-            successes: count(|o| *o == Outcome::Success),
-            failures: count(|o| *o == Outcome::Failure),
-            consecutive_failures: u32::try_from(self.failures_in_a_row()).unwrap_or(u32::MAX),
-            ignored: count(|o| *o == Outcome::Ignored),
-            rate_limited: count(|o| matches!(o, Outcome::RateLimited { .. })),
         };
         Snapshot {
             state: self.state,
             generation: self.generation,
             retry_at,
-            counts,
+            counts: Counts {
+                successes: self.count(|ended| ended.outcome == Outcome::Success),
+                failures: self.count(|ended| ended.outcome == Outcome::Failure),
+                consecutive_failures: self.failures_in_a_row(),
+                slow: self.count(|ended| ended.slow && ended.is_weighed()),
+                ignored: self.count(|ended| ended.outcome == Outcome::Ignored),
+                rate_limited: self.count(|ended| matches!(ended.outcome, Outcome::RateLimited { .. })),
+            },
+            window: self
+                .settings
+                .rates
+                .filter(|_| self.state == State::Closed)
+                .map(|rates| self.window(&rates)),
             probes_in_flight: u32::try_from(probes.len()).unwrap_or(u32::MAX),
             transitions_lost: 0,
         }
@@ -164,16 +139,17 @@ impl Model {
     pub fn apply(&mut self, step: &Step) {
         self.seen = match *step {
             Step::Admit => self.admit(),
-            Step::Report { permit, outcome } => Seen::Reported(self.report(permit, outcome)),
+            Step::Report { permit, outcome, took } => {
+                let took = took.unwrap_or_else(|| self.now - self.calls[permit].admitted_at);
+                Seen::Reported(self.report(permit, outcome, took, self.now))
+            }
             Step::Drop { permit } => {
                 let outcome = match self.settings.on_cancel {
                     CountAs::Ignored => Outcome::Ignored,
                     CountAs::Failure => Outcome::Failure,
                 };
-                // A drop brings no time: the newest that anybody brought is the best there is.
-                let now = std::mem::replace(&mut self.now, Moment::ZERO);
-                self.report(permit, outcome);
-                self.now = now;
+                // A drop brings no time of its own: that of the admission is the best there is.
+                self.report(permit, outcome, Duration::ZERO, self.calls[permit].admitted_at);
                 Seen::Nothing
             }
             Step::Leak { permit } => {
@@ -191,13 +167,14 @@ impl Model {
             Step::ForceOpen => self.order(State::ForcedOpen),
             Step::Disable => self.order(State::Disabled),
             Step::Reset => self.order(State::Closed),
+            Step::Restart(after) => self.restart(after),
         };
     }
 
     fn admit(&mut self) -> Seen {
-        let now = self.time();
+        let now = self.now.max(self.newest);
         if self.state == State::Open && now >= self.open_until {
-            self.enter(State::HalfOpen);
+            self.enter(State::HalfOpen, now);
         }
         let rejected = |retry_at, reason| Seen::Rejected(Rejected { retry_at, reason });
         let lease_until = match self.state {
@@ -205,77 +182,152 @@ impl Model {
             State::Open => return rejected(self.open_until, RejectReason::Open),
             State::ForcedOpen => return rejected(Moment::MAX, RejectReason::ForcedOpen),
             State::HalfOpen => {
-                let probes = self.probes_out(now);
-                if probes.len() + self.count(|o| *o == Outcome::Success) >= self.places() {
-                    let first = probes.iter().min().copied().unwrap_or(Moment::MAX);
+                if self.all_out(now) {
+                    let first = self.probes_out(now).into_iter().min().unwrap_or(Moment::MAX);
                     return rejected(first, RejectReason::ProbesOut);
                 }
+                self.newest = now;
                 Some(now + self.settings.probe_lease)
             }
         };
-        self.calls.push(Call { generation: self.generation, lease_until, out: true, leaked: false });
+        self.calls.push(Call {
+            admitted_at: self.now,
+            generation: self.generation,
+            lease_until,
+            out: true,
+            leaked: false,
+        });
         Seen::Admitted { probe: lease_until.is_some() }
     }
 
-    fn report(&mut self, permit: usize, outcome: Outcome) -> Verdict {
-        let now = self.time();
+    fn report(&mut self, permit: usize, outcome: Outcome, took: Duration, at: Moment) -> Verdict {
         self.calls[permit].out = false;
         let call = &self.calls[permit];
-        if call.generation != self.generation || call.lease_until.is_some_and(|until| until <= now) {
+        if call.generation != self.generation {
             return Verdict::Stale;
         }
         if self.state == State::Disabled {
             return Verdict::Counted;
         }
-        self.outcomes.push(outcome);
+        let lease_until = call.lease_until;
+        let slow_calls = self.settings.rates.and_then(|rates| rates.slow_calls);
+        let slow = slow_calls.is_some_and(|slow| took >= slow.duration);
+        let now = at.max(self.newest);
+        if self.state == State::HalfOpen || outcome != Outcome::Success || slow {
+            self.newest = now;
+        }
+        if lease_until.is_some_and(|until| until <= now) {
+            return Verdict::Stale;
+        }
         if let Outcome::RateLimited { retry_at: Some(at) } = outcome {
             self.far_side_wants = self.far_side_wants.max(at);
         }
-        let settings = &self.settings;
-        if self.state == State::Closed && self.failures_in_a_row() >= settings.failure_threshold as usize {
-            self.open(now, settings.recovery_timeout);
-        } else if self.state == State::HalfOpen {
-            match outcome {
-                Outcome::Failure => {
-                    self.failed_recoveries += 1;
-                    self.open(now, self.grown_timeout());
-                }
-                Outcome::RateLimited { .. } => self.open(now, self.grown_timeout()),
-                Outcome::Success | Outcome::Ignored => {
-                    if self.count(|o| *o == Outcome::Success) >= settings.success_threshold as usize {
-                        self.close();
-                    }
-                }
+        let mut ended = Ended { outcome, slow, bucket: 0 };
+        if ended.is_weighed() {
+            self.bucket = self.bucket.max(self.bucket_of(at));
+        }
+        ended.bucket = self.bucket;
+        self.outcomes.push(ended);
+        match self.state {
+            State::Closed if ended.is_weighed() && !self.settings.metrics_only && self.rule_is_broken() => {
+                self.open(now, self.settings.recovery_timeout);
             }
+            State::HalfOpen => self.judge_recovery(outcome, now),
+            _ => {}
         }
         Verdict::Counted
     }
 
+    fn rule_is_broken(&self) -> bool {
+        let settings = &self.settings;
+        if settings.failure_threshold.is_some_and(|most| self.failures_in_a_row() >= u64::from(most)) {
+            return true;
+        }
+        let Some(rates) = settings.rates else { return false };
+        let window = self.window(&rates);
+        let reached = |part: u64, rate: f64| part as f64 / window.calls as f64 >= rate;
+        window.calls >= u64::from(rates.minimum_calls)
+            && (reached(window.failures, rates.failure_rate)
+                || rates.slow_calls.is_some_and(|slow| reached(window.slow, slow.rate)))
+    }
+
+    fn judge_recovery(&mut self, outcome: Outcome, now: Moment) {
+        let settings = self.settings.clone();
+        let counts = self.snapshot().counts;
+        let all = f64::from(settings.half_open_max_calls);
+        let failed = match settings.rates {
+            None => counts.failures > 0,
+            Some(rates) => {
+                let unreachable = counts.failures + u64::from(settings.success_threshold)
+                    > settings.half_open_max_calls.into();
+                let in_a_row = settings
+                    .failure_threshold
+                    .is_some_and(|most| counts.consecutive_failures >= u64::from(most));
+                unreachable
+                    || in_a_row
+                    || counts.failures as f64 / all >= rates.failure_rate
+                    || rates.slow_calls.is_some_and(|slow| counts.slow as f64 / all >= slow.rate)
+            }
+        };
+        match outcome {
+            Outcome::Ignored => {}
+            Outcome::RateLimited { .. } => self.open(now, self.grown_timeout()),
+            Outcome::Success | Outcome::Failure if failed => {
+                self.failed_recoveries += 1;
+                self.open(now, self.grown_timeout());
+            }
+            Outcome::Success | Outcome::Failure => {
+                if counts.successes >= u64::from(settings.success_threshold) {
+                    self.close(now);
+                }
+            }
+        }
+    }
+
     fn order(&mut self, state: State) -> Seen {
-        self.time();
+        let now = self.now.max(self.newest);
+        self.newest = now;
         if state == State::Closed {
-            self.close();
+            self.close(now);
         } else if self.state != state {
-            self.enter(state);
+            self.enter(state, now);
+        }
+        Seen::Nothing
+    }
+
+    fn restart(&mut self, after: Duration) -> Seen {
+        let (now, before) = (self.now.max(self.newest), self.clone());
+        *self = Self::new(before.settings);
+        match before.state {
+            State::Closed => {}
+            State::Open | State::HalfOpen => {
+                let left = if before.state == State::Open { before.open_until - now } else { Duration::ZERO };
+                self.failed_recoveries = before.failed_recoveries;
+                self.open_until = Moment::ZERO + left.saturating_sub(after);
+                self.enter(State::Open, Moment::ZERO);
+            }
+            state @ (State::ForcedOpen | State::Disabled) => self.enter(state, Moment::ZERO),
         }
         Seen::Nothing
     }
 
     fn open(&mut self, now: Moment, period: Duration) {
         self.open_until = (now + period).max(self.far_side_wants);
-        self.enter(State::Open);
+        self.enter(State::Open, now);
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, now: Moment) {
         self.failed_recoveries = 0;
         self.far_side_wants = Moment::ZERO;
-        self.enter(State::Closed);
+        self.enter(State::Closed, now);
     }
 
-    fn enter(&mut self, state: State) {
+    fn enter(&mut self, state: State, now: Moment) {
+        self.newest = now;
         self.state = state;
         self.generation += 1;
         self.outcomes.clear();
+        self.bucket = self.bucket_of(now);
     }
 
     fn grown_timeout(&self) -> Duration {
@@ -285,9 +337,29 @@ impl Model {
             .min(self.settings.max_recovery_timeout)
     }
 
-    fn time(&mut self) -> Moment {
-        self.newest = self.newest.max(self.now);
-        self.newest
+    /// The last calls that speak for or against the far side.
+    fn window(&self, rates: &RateSettings) -> WindowCounts {
+        let weighed = self.outcomes.iter().rev().filter(|ended| ended.is_weighed());
+        let last: Vec<&Ended> = match rates.window {
+            Window::Calls(size) => weighed.take(size as usize).collect(),
+            Window::Time(_) => weighed.filter(|ended| ended.bucket + 32 > self.bucket).collect(),
+        };
+        let count = |wanted: fn(&Ended) -> bool| last.iter().filter(|ended| wanted(ended)).count() as u64;
+        WindowCounts {
+            calls: last.len() as u64,
+            failures: count(|ended| ended.outcome == Outcome::Failure),
+            slow: count(|ended| ended.slow),
+        }
+    }
+
+    /// Which 32nd of a time window a moment is in.
+    fn bucket_of(&self, moment: Moment) -> u64 {
+        match self.settings.rates.map(|rates| rates.window) {
+            Some(Window::Time(length)) => {
+                u64::try_from(moment.since_origin().as_nanos() / length.as_nanos().div_ceil(32)).unwrap_or(0)
+            }
+            Some(Window::Calls(_)) | None => 0,
+        }
     }
 
     /// The leases of the probes that are out.
@@ -296,17 +368,19 @@ impl Model {
         calls.filter_map(|call| call.lease_until).filter(|until| *until > now).collect()
     }
 
-    fn places(&self) -> usize {
-        self.settings.half_open_max_calls as usize
+    /// Whether every place of a recovery is taken: by a probe that is out, or by one that ended.
+    fn all_out(&self, now: Moment) -> bool {
+        let ended = self.count(Ended::is_weighed);
+        self.probes_out(now).len() as u64 + ended >= u64::from(self.settings.half_open_max_calls)
     }
 
-    fn count(&self, wanted: fn(&Outcome) -> bool) -> usize {
-        self.outcomes.iter().filter(|outcome| wanted(outcome)).count()
+    fn count(&self, wanted: fn(&Ended) -> bool) -> u64 {
+        self.outcomes.iter().filter(|ended| wanted(ended)).count() as u64
     }
 
     /// Failures since the last success; what says nothing does not interrupt the row.
-    fn failures_in_a_row(&self) -> usize {
-        let since_success = self.outcomes.iter().rev().take_while(|o| **o != Outcome::Success);
-        since_success.filter(|o| **o == Outcome::Failure).count()
+    fn failures_in_a_row(&self) -> u64 {
+        let since_success = self.outcomes.iter().rev().take_while(|ended| ended.outcome != Outcome::Success);
+        since_success.filter(|ended| ended.outcome == Outcome::Failure).count() as u64
     }
 }

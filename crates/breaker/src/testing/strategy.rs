@@ -6,16 +6,23 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{Model, Step};
-use crate::{BreakerSettings, CountAs, Outcome};
+use crate::{BreakerSettings, CountAs, Outcome, RateSettings, SlowCallSettings, Window};
 
 /// Valid settings without jitter.
 pub fn any_settings() -> impl Strategy<Value = BreakerSettings> {
     let count_as = || prop_oneof![Just(CountAs::Ignored), Just(CountAs::Failure)];
     let probes = (1_u32..5).prop_flat_map(|most| (Just(most), 1..=most));
-    (1_u32..4, 1_u64..30, 0_u64..100, probes, 1_u64..30, count_as(), count_as()).prop_map(
-        |(failure_threshold, recovery, more, (most, successes), lease, on_cancel, on_panic)| {
+    let rules = prop_oneof![
+        2 => (1_u32..4).prop_map(|threshold| (Some(threshold), None)),
+        2 => any_rates().prop_map(|rates| (None, Some(rates))),
+        1 => (1_u32..5, any_rates()).prop_map(|(threshold, rates)| (Some(threshold), Some(rates))),
+    ];
+    let metrics_only = prop_oneof![9 => Just(false), 1 => Just(true)];
+    (rules, 1_u64..30, 0_u64..100, probes, 1_u64..30, count_as(), count_as(), metrics_only).prop_map(
+        |(rules, recovery, more, (most, successes), lease, on_cancel, on_panic, metrics_only)| {
             BreakerSettings {
-                failure_threshold,
+                failure_threshold: rules.0,
+                rates: rules.1,
                 recovery_timeout: Duration::from_secs(recovery),
                 max_recovery_timeout: Duration::from_secs(recovery + more),
                 recovery_jitter: 0.0,
@@ -24,7 +31,28 @@ pub fn any_settings() -> impl Strategy<Value = BreakerSettings> {
                 probe_lease: Duration::from_secs(lease),
                 on_cancel,
                 on_panic,
+                metrics_only,
             }
+        },
+    )
+}
+
+fn any_rates() -> impl Strategy<Value = RateSettings> {
+    // Windows small enough to fill and to slide within one test.
+    let window = prop_oneof![
+        (1_u32..12).prop_flat_map(|size| (Just(Window::Calls(size)), 1..=size)),
+        (1_u64..100, 1_u32..8)
+            .prop_map(|(seconds, calls)| (Window::Time(Duration::from_secs(seconds)), calls)),
+    ];
+    let rate = || prop_oneof![4 => 0.05_f64..=1.0, 1 => select(vec![0.2, 0.25, 0.5, 1.0])];
+    let slow = (1_u64..20, rate())
+        .prop_map(|(seconds, rate)| SlowCallSettings { duration: Duration::from_secs(seconds), rate });
+    (window, rate(), proptest::option::of(slow)).prop_map(
+        |((window, minimum_calls), failure_rate, slow_calls)| RateSettings {
+            window,
+            minimum_calls,
+            failure_rate,
+            slow_calls,
         },
     )
 }
@@ -40,6 +68,7 @@ pub fn any_step(model: &Model) -> BoxedStrategy<Step> {
             1 => Just(Step::Disable),
             3 => Just(Step::Reset),
             1 => Just(Step::Wait(Duration::MAX)),
+            2 => (0_u64..40).prop_map(|seconds| Step::Restart(Duration::from_secs(seconds))),
         ],
     ];
     let out = model.calls_out();
@@ -47,8 +76,9 @@ pub fn any_step(model: &Model) -> BoxedStrategy<Step> {
         return elsewhere.boxed();
     }
     let permit = select(out);
-    let report =
-        (permit.clone(), any_outcome(model)).prop_map(|(permit, outcome)| Step::Report { permit, outcome });
+    let took = proptest::option::of((0_u64..25).prop_map(Duration::from_secs));
+    let report = (permit.clone(), any_outcome(model), took)
+        .prop_map(|(permit, outcome, took)| Step::Report { permit, outcome, took });
     let drop = permit.clone().prop_map(|permit| Step::Drop { permit });
     let leak = permit.prop_map(|permit| Step::Leak { permit });
     prop_oneof![6 => elsewhere, 8 => report, 1 => drop, 1 => leak].boxed()

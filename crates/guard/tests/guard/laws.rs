@@ -69,7 +69,7 @@ fn run(rig: &Rig, callers: &[Caller]) -> Vec<End> {
 
 /// A breaker that hardly ever interferes, so that the other laws are put to the test.
 fn patient_breaker() -> BreakerSettings {
-    BreakerSettings { failure_threshold: 1_000_000, ..BreakerSettings::default() }
+    BreakerSettings { failure_threshold: Some(1_000_000), ..BreakerSettings::default() }
 }
 
 proptest! {
@@ -79,7 +79,7 @@ proptest! {
     fn no_sliding_minute_sees_more_attempts_than_allowed_and_they_are_evenly_spaced(
         callers in prop::collection::vec(any_caller(), 1..60), rpm in 1_u32..400, seed: u64,
     ) {
-        let settings = GuardSettings { requests_per_minute: rpm, ..GuardSettings::default() };
+        let settings = GuardSettings { requests_per_minute: Some(rpm), ..GuardSettings::default() };
         let rig = Rig::with(seed, settings, patient_breaker(), RetrySettings::default());
         run(&rig, &callers);
         let made: Vec<Moment> = rig.attempts.take().into_iter().map(|(at, _)| at).collect();
@@ -110,8 +110,8 @@ proptest! {
                 Err(GuardError::Throttled { retry_at }) => prop_assert!(retry_at > ended),
             }
         }
-        for (made, attempt) in rig.attempts.take() {
-            prop_assert!(made < attempt.deadline);
+        for (_, attempt) in rig.attempts.take() {
+            prop_assert!(!attempt.timeout.is_zero());
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_breaker::{Breaker, BreakerConfig, BreakerSettings};
-use ttm_guard::{Attempt, Disposition, Guard, GuardConfig, GuardError, GuardSettings};
+use ttm_guard::{Attempt, Disposition, Guard, GuardConfig, GuardError, GuardSettings, Source};
 use ttm_kernel::{Clock, Moment, Runtime};
 use ttm_retry::{RetryPolicy, RetrySettings};
 use ttm_testkit::{ManualRuntime, Recorder, SeededEntropy};
@@ -77,7 +77,8 @@ impl Rig {
                 answer(runtime.clone(), replies[index])
             };
             let answer = guard.call(deadline, |Failed(disposition)| *disposition, operation).await?;
-            Ok(answer.attempts)
+            let Source::Fresh { attempts } = answer.source else { panic!("nothing is kept here") };
+            Ok(attempts)
         }
     }
 

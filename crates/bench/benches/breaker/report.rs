@@ -1,0 +1,173 @@
+//! Tells what was measured: the table and the targets to a reader, the same as JSON to a program. It measures nothing.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use crate::harness::Measured;
+use crate::rows::Target;
+
+const BOLD: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+
+/// A row of the table with its numbers.
+pub(crate) struct Line {
+    pub(crate) name: &'static str,
+    pub(crate) threads: usize,
+    pub(crate) ours: Option<Measured>,
+    pub(crate) floor: Option<(&'static str, Measured)>,
+    pub(crate) peers: Vec<(&'static str, Measured)>,
+    pub(crate) targets: Vec<Target>,
+    /// Allocations a call by subject, ours first, where they were counted.
+    pub(crate) allocations: Vec<(&'static str, f64)>,
+}
+
+impl Line {
+    /// The quickest of the peers.
+    fn fastest(&self) -> Option<&'static str> {
+        let fastest = self.peers.iter().min_by(|(_, a), (_, b)| a.median().total_cmp(&b.median()));
+        fastest.map(|(name, _)| *name)
+    }
+
+    /// The peer that ours has to beat: the one its target names, or else the quickest.
+    fn rival(&self) -> Option<&'static str> {
+        let named = self.targets.iter().map(|target| target.of);
+        named.into_iter().find(|of| self.peers.iter().any(|(name, _)| name == of)).or_else(|| self.fastest())
+    }
+
+    /// What else was measured on this row, under its name.
+    fn other(&self, name: &str) -> Option<&Measured> {
+        self.floor.iter().chain(&self.peers).find(|(other, _)| *other == name).map(|(_, measured)| measured)
+    }
+
+    /// The names over the columns after ours, the floor's first.
+    fn columns(&self) -> Vec<&'static str> {
+        let floor = self.floor.as_ref().map_or("–", |(name, _)| *name);
+        [floor].into_iter().chain(self.peers.iter().map(|(name, _)| *name)).collect()
+    }
+
+    fn threads(&self) -> String {
+        format!("{} thread{}", self.threads, if self.threads == 1 { "" } else { "s" })
+    }
+}
+
+/// Prints the table; lines that are compared with the same subjects share a heading.
+pub(crate) fn table(lines: &[Line]) {
+    anstream::println!(
+        "Nanoseconds a call and thread; × is the share of it that ours takes. Medians over the rounds."
+    );
+    let mut heading = Vec::new();
+    for line in lines {
+        let columns = line.columns();
+        if columns != heading {
+            anstream::print!("\n{BOLD}{:24}  {:>7}  {:>8}", "row", "threads", "ours");
+            for name in &columns {
+                anstream::print!("  {name:>16}");
+            }
+            anstream::println!("{BOLD:#}");
+            heading = columns;
+        }
+        let ours = line.ours.as_ref().map_or_else(|| "–".to_owned(), |ours| format!("{:.1}", ours.median()));
+        anstream::print!("{:24}  {:>7}  {ours:>8}", line.name, line.threads);
+        let ours = line.ours.as_ref();
+        let floor = line.floor.as_ref().map_or_else(|| "–".to_owned(), |(_, floor)| cell(ours, floor));
+        anstream::print!("  {floor:>16}");
+        for (name, measured) in &line.peers {
+            let style = if line.fastest() == Some(*name) { BOLD } else { Style::new() };
+            anstream::print!("  {style}{:>16}{style:#}", cell(ours, measured));
+        }
+        anstream::println!();
+    }
+    anstream::println!("\nThe column after ours is the floor. The quickest peer of a row is bold.");
+}
+
+fn cell(ours: Option<&Measured>, other: &Measured) -> String {
+    let share = ours.map(|ours| format!(" ×{:.2}", ours.share_of(other)));
+    format!("{:.1}{}", other.median(), share.unwrap_or_default())
+}
+
+/// Prints each target with what was measured.
+pub(crate) fn targets(lines: &[Line]) {
+    anstream::println!("\n{BOLD}{:24}  {:9}  {:26}  measured{BOLD:#}", "target", "", "at most");
+    for line in lines {
+        for target in &line.targets {
+            let Some(ours) = &line.ours else { continue };
+            let other = line.other(target.of).expect("a target names a subject of its own row");
+            let share = ours.share_of(other);
+            let least = ours.least() / other.least();
+            let most = format!("{:.2} × {}", target.most, target.of);
+            let verdict = verdict(share <= target.most);
+            let threads = line.threads();
+            anstream::println!(
+                "{:24}  {threads:9}  {most:26}  {share:>8.3}  {verdict}  ({least:.3} by the quickest samples)",
+                line.name,
+            );
+        }
+        if let Some((_, ours)) = line.allocations.first() {
+            let verdict = verdict(*ours <= 0.0);
+            let others: Vec<String> =
+                line.allocations[1..].iter().map(|(name, count)| format!("{name} {count:.2}")).collect();
+            let (threads, others) = (line.threads(), others.join(", "));
+            anstream::println!(
+                "{:24}  {threads:9}  {:26}  {ours:>8.2}  {verdict}  ({others})",
+                line.name,
+                "no allocations a call",
+            );
+        }
+    }
+}
+
+fn verdict(met: bool) -> String {
+    if met { format!("{GOOD}met   {GOOD:#}") } else { format!("{BAD}missed{BAD:#}") }
+}
+
+/// Writes everything to `bench/breaker.json` in the folder of cargo's artefacts, and says where that is.
+pub(crate) fn write(lines: &[Line]) -> io::Result<PathBuf> {
+    // Cargo gives benchmarks a folder inside of the one for its artefacts, wherever the caller's settings put that.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it lies in the target folder");
+    let folder = target.join("bench");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join("breaker.json");
+    let objects: Value = lines.iter().flat_map(objects).collect();
+    fs::write(&path, format!("{objects:#}\n"))?;
+    Ok(path)
+}
+
+/// A line as objects: ours first, then the floor and the peers under the row's name and their own.
+fn objects(line: &Line) -> Vec<Value> {
+    let mut objects = Vec::new();
+    if let Some(ours) = &line.ours {
+        let share = |other: &Measured| rounded(ours.share_of(other));
+        let rival = line.rival();
+        objects.push(json!({
+            "name": line.name,
+            "threads": line.threads,
+            "ns": rounded(ours.median()),
+            "ns_least": rounded(ours.least()),
+            "vs_peer": rival.and_then(|name| line.other(name)).map(share),
+            "peer": rival,
+            "vs_floor": line.floor.as_ref().map(|(_, floor)| share(floor)),
+        }));
+    }
+    for (name, measured) in line.floor.iter().chain(&line.peers) {
+        objects.push(json!({
+            "name": format!("{}/{name}", line.name),
+            "threads": line.threads,
+            "ns": rounded(measured.median()),
+            "ns_least": rounded(measured.least()),
+            "vs_peer": null,
+            "peer": null,
+            "vs_floor": line.floor.as_ref().map(|(_, floor)| rounded(measured.share_of(floor))),
+        }));
+    }
+    objects
+}
+
+/// To three decimals: the rest is noise.
+fn rounded(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
+}

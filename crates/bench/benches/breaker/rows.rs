@@ -1,0 +1,143 @@
+//! What stands beside what, and how much faster ours is meant to be. It measures nothing.
+
+use crate::harness::Subject;
+use crate::subjects::peers::SlowCalls;
+use crate::subjects::{Operation, Phase, fails_each_tenth, floor, ours, peers, policies, works};
+
+/// One line of the table.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) threads: usize,
+    /// None where ours cannot be asked yet.
+    pub(crate) ours: Option<Subject>,
+    pub(crate) floor: Option<Subject>,
+    pub(crate) peers: Vec<Subject>,
+    pub(crate) targets: Vec<Target>,
+    /// Whether allocations are counted; ours are meant to be none.
+    pub(crate) allocations: bool,
+}
+
+/// The most that ours may take, as a share of another subject.
+pub(crate) struct Target {
+    pub(crate) most: f64,
+    pub(crate) of: &'static str,
+}
+
+impl Row {
+    fn new(name: &'static str, threads: usize, ours: impl Into<Option<Subject>>) -> Self {
+        Self {
+            name,
+            threads,
+            ours: ours.into(),
+            floor: None,
+            peers: Vec::new(),
+            targets: Vec::new(),
+            allocations: false,
+        }
+    }
+
+    fn floor(self, floor: Subject) -> Self {
+        Self { floor: Some(floor), ..self }
+    }
+
+    fn peers(self, peers: impl IntoIterator<Item = Subject>) -> Self {
+        Self { peers: peers.into_iter().collect(), ..self }
+    }
+
+    fn target(mut self, most: f64, of: &'static str) -> Self {
+        self.targets.push(Target { most, of });
+        self
+    }
+
+    fn without_allocations(self) -> Self {
+        Self { allocations: true, ..self }
+    }
+}
+
+/// Every row, in the order of the table. A row is built when it is asked for, so that one takes no part in another's noise.
+pub(crate) fn all() -> Vec<fn() -> Row> {
+    vec![
+        || closed(1).target(0.25, "recloser").target(0.5, "shared word"),
+        || closed(2).target(0.15, "failsafe").target(0.3, "shared word"),
+        || asynchronous().target(0.5, "recloser"),
+        || tenth_fails(1).target(0.5, "recloser"),
+        || tenth_fails(2).target(0.5, "recloser"),
+        || open().target(0.2, "failsafe"),
+        || time_window().target(1.1, "100 records"),
+        || slow_calls().target(0.2, "tower-resilience").target(1.3, "two clock reads"),
+        || retry().target(1.2, "tokio-retry"),
+        || budget("budget/deposit", 1, ours::depositing()).target(0.4, "tower"),
+        || budget("budget/deposit", 2, ours::depositing()).target(0.2, "tower"),
+        || budget("budget/deposit below cap", 1, ours::depositing_below_the_cap()),
+        || budget("budget/deposit below cap", 2, ours::depositing_below_the_cap()),
+        limiter,
+        || Row::new("bare call", 1, None).floor(floor::bare(works)),
+    ]
+}
+
+/// The breakers of others around the same call, in the same phase.
+fn breakers(phase: Phase, operation: impl Operation) -> [Subject; 5] {
+    [
+        peers::recloser(phase, operation),
+        peers::failsafe(phase, operation),
+        peers::tower_resilience(phase, SlowCalls::Ignored, operation),
+        peers::circuitbreaker_rs(phase, operation),
+        peers::seatbelt(phase, operation),
+    ]
+}
+
+fn closed(threads: usize) -> Row {
+    Row::new("closed/success", threads, ours::consecutive(works))
+        .floor(floor::shared_word(works))
+        .peers(breakers(Phase::Closed, works))
+}
+
+fn tenth_fails(threads: usize) -> Row {
+    Row::new("closed/10 % failures", threads, ours::windowed(fails_each_tenth))
+        .floor(floor::shared_word(fails_each_tenth))
+        .peers(breakers(Phase::Closed, fails_each_tenth))
+}
+
+fn open() -> Row {
+    Row::new("open/rejected", 1, ours::rejecting())
+        .floor(floor::shared_word(works))
+        .peers(breakers(Phase::Open, works))
+}
+
+/// circuitbreaker-rs is missing: its asynchronous call wants all of tokio.
+fn asynchronous() -> Row {
+    let peers = [
+        peers::recloser_async(works),
+        peers::failsafe_async(works),
+        peers::tower_resilience(Phase::Closed, SlowCalls::Ignored, works),
+        peers::seatbelt(Phase::Closed, works),
+    ];
+    Row::new("closed/success/async", 1, ours::guarded(works))
+        .floor(floor::shared_word(works))
+        .peers(peers)
+        .without_allocations()
+}
+
+fn time_window() -> Row {
+    Row::new("time window/10k records", 1, ours::timed_window("ours", 10_000))
+        .peers([ours::timed_window("100 records", 100)])
+}
+
+fn slow_calls() -> Row {
+    Row::new("closed/slow-call timing", 1, ours::timing(works))
+        .floor(floor::two_clock_reads(works))
+        .peers([peers::tower_resilience(Phase::Closed, SlowCalls::Noticed, works)])
+}
+
+fn retry() -> Row {
+    Row::new("retry/success at once", 1, ours::retrying(works))
+        .peers([policies::tokio_retry(works), policies::backon(works)])
+}
+
+fn budget(name: &'static str, threads: usize, ours: Subject) -> Row {
+    Row::new(name, threads, ours).peers([policies::tps_budget()])
+}
+
+fn limiter() -> Row {
+    Row::new("limiter/turn", 1, ours::turn()).peers([policies::governor()])
+}

@@ -1,0 +1,134 @@
+//! What the machine publishes so that most calls need no lock: its state and generation in one word, and until when the
+//! answer that follows from them stands. It decides nothing: where the answer does not follow, the machine is asked.
+//!
+//! A rejection needs both parts to belong together. Its reader takes the word, the moment, and the word again. The
+//! writer is alone, under the machine's lock. It writes the moment of an open state before its word, so that no word
+//! says "open" until an older moment; otherwise the word first, so that a moment which is not one to wait for is never
+//! seen under a word that makes callers wait.
+
+use ttm_kernel::Moment;
+
+use crate::State;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Generation, what a success depends on, and state. 58 bits of generation do not wrap in the life of a process: a
+/// transition a nanosecond would need nine years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Word(u64);
+
+const STATE: u64 = 0b111;
+/// The minimum of calls was not seen yet: a success may be the one that makes a rate count.
+const COLD: u64 = 1 << 3;
+/// Calls are timed, since slow ones count.
+const TIMED: u64 = 1 << 4;
+/// The window is one of time: a success may be the first of a new step of it.
+const SLIDES: u64 = 1 << 5;
+const GENERATION_SHIFT: u32 = 6;
+const LOW: u64 = (1 << GENERATION_SHIFT) - 1;
+
+/// Admitting states come first, so that a mask tells them; closed has no bit set.
+const STATES: [State; 5] = [State::Closed, State::Disabled, State::Open, State::HalfOpen, State::ForcedOpen];
+const NOT_ADMITTING: u64 = 0b110;
+
+/// What a success of a breaker depends on, beside its state.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traits {
+    pub(crate) cold: bool,
+    pub(crate) timed: bool,
+    pub(crate) slides: bool,
+}
+
+impl Word {
+    /// The largest generation that fits.
+    pub(crate) const MAX_GENERATION: u64 = u64::MAX >> GENERATION_SHIFT;
+
+    pub(crate) fn new(generation: u64, state: State, traits: Traits) -> Self {
+        let code = match state {
+            State::Closed => 0,
+            State::Disabled => 1,
+            State::Open => 2,
+            State::HalfOpen => 3,
+            State::ForcedOpen => 4,
+        };
+        let bit = |set: bool, bit: u64| if set { bit } else { 0 };
+        let traits = bit(traits.cold, COLD) | bit(traits.timed, TIMED) | bit(traits.slides, SLIDES);
+        Self(generation << GENERATION_SHIFT | traits | code)
+    }
+
+    #[inline]
+    pub(crate) const fn generation(self) -> u64 {
+        self.0 >> GENERATION_SHIFT
+    }
+
+    /// The generation as a tag, which costs nothing to make of a plain word.
+    #[inline]
+    pub(crate) const fn tag(self) -> u64 {
+        self.0 & !LOW
+    }
+
+    /// Closed, and a success changes nothing but a count, whenever it comes and however long it took.
+    #[inline]
+    pub(crate) const fn is_plain(self) -> bool {
+        self.0 & LOW == 0
+    }
+
+    /// Closed, and a success that is not slow changes nothing but a count until the published moment.
+    pub(crate) const fn is_warm(self) -> bool {
+        self.0 & (STATE | COLD) == 0
+    }
+
+    /// Whether every call is admitted, without being a probe.
+    #[inline]
+    pub(crate) const fn admits_all(self) -> bool {
+        self.0 & NOT_ADMITTING == 0
+    }
+
+    /// The same, and nobody will ask how long the call took.
+    #[inline]
+    pub(crate) const fn admits_all_untimed(self) -> bool {
+        self.0 & (NOT_ADMITTING | TIMED) == 0
+    }
+
+    pub(crate) const fn state(self) -> State {
+        STATES[(self.0 & STATE) as usize]
+    }
+}
+
+pub(crate) struct Gate {
+    word: AtomicU64,
+    until: AtomicU64,
+}
+
+impl Gate {
+    pub(crate) fn new(word: Word, until: Moment) -> Self {
+        Self { word: AtomicU64::new(word.0), until: AtomicU64::new(until.as_nanos()) }
+    }
+
+    #[inline]
+    pub(crate) fn word(&self) -> Word {
+        Word(self.word.load(Ordering::Acquire))
+    }
+
+    /// Closed: until when a warm success needs no machine. Open and half-open: before when every call is rejected.
+    #[inline]
+    pub(crate) fn until(&self) -> Moment {
+        Moment::from_nanos(self.until.load(Ordering::Acquire))
+    }
+
+    /// Publishes; only under the machine's lock.
+    pub(crate) fn publish(&self, word: Word, until: Moment) {
+        // Only the lock's holder writes, so it may read without order.
+        let old = Word(self.word.load(Ordering::Relaxed));
+        let set_word = || self.word.store(word.0, Ordering::Release);
+        let set_until = || self.until.store(until.as_nanos(), Ordering::Release);
+        if old == word {
+            set_until();
+        } else if word.state() == State::Open {
+            set_until();
+            set_word();
+        } else {
+            set_word();
+            set_until();
+        }
+    }
+}

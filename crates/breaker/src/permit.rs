@@ -1,0 +1,118 @@
+//! Leave to make one call. It decides nothing.
+
+use std::fmt;
+use std::mem;
+use std::thread;
+use std::time::Duration;
+
+use ttm_kernel::{Moment, Now};
+
+use crate::state::Ticket;
+use crate::{Breaker, CountAs, Outcome, Verdict};
+
+/// How long a call took.
+#[derive(Clone, Copy)]
+pub(crate) enum Took {
+    /// The time since then.
+    Since(Moment),
+    /// As its caller measured.
+    Measured(Duration),
+}
+
+impl Took {
+    pub(crate) fn until(self, now: Moment) -> Duration {
+        match self {
+            Self::Since(started) => now - started,
+            Self::Measured(took) => took,
+        }
+    }
+}
+
+/// Leave to make one call. Report how the call ended; dropping the permit instead counts as the config says.
+///
+/// `N` is what the breaker was asked with: a moment, which is then also the time of a permit that is dropped, or a
+/// clock.
+#[must_use = "a permit that is dropped at once counts as a cancelled call"]
+pub struct Permit<'a, N: Now = Moment> {
+    breaker: &'a Breaker,
+    ticket: Ticket,
+    started: Moment,
+    now: N,
+}
+
+impl<'a, N: Now> Permit<'a, N> {
+    #[inline]
+    pub(crate) const fn new(breaker: &'a Breaker, ticket: Ticket, started: Moment, now: N) -> Self {
+        Self { breaker, ticket, started, now }
+    }
+
+    /// The era of the breaker in which the call was admitted.
+    pub const fn generation(&self) -> u64 {
+        self.ticket.era.generation()
+    }
+
+    /// Whether the call is one of the few that decide about recovery.
+    pub const fn is_probe(&self) -> bool {
+        self.ticket.probe.is_some()
+    }
+
+    /// Says how the call ended. It took the time from its admission to `now`.
+    #[inline]
+    pub fn report(self, outcome: Outcome, now: impl Now) -> Verdict {
+        let took = Took::Since(self.started);
+        self.settle(outcome, took, now)
+    }
+
+    /// Says how the call ended, and how long it took: for callers that measured it anyway.
+    #[inline]
+    pub fn report_timed(self, outcome: Outcome, took: Duration, now: impl Now) -> Verdict {
+        self.settle(outcome, Took::Measured(took), now)
+    }
+
+    #[inline]
+    fn settle(self, outcome: Outcome, took: Took, now: impl Now) -> Verdict {
+        let (breaker, ticket) = (self.breaker, self.ticket);
+        mem::forget(self);
+        breaker.report(ticket, outcome, took, now)
+    }
+
+    /// The far side did its work.
+    #[inline]
+    pub fn success(self, now: impl Now) -> Verdict {
+        self.report(Outcome::Success, now)
+    }
+
+    /// The far side did not do its work.
+    #[inline]
+    pub fn failure(self, now: impl Now) -> Verdict {
+        self.report(Outcome::Failure, now)
+    }
+
+    /// The call says nothing about the far side.
+    pub fn ignored(self, now: impl Now) -> Verdict {
+        self.report(Outcome::Ignored, now)
+    }
+
+    /// The far side asks for patience, until `retry_at` when it said so.
+    pub fn rate_limited(self, now: impl Now, retry_at: Option<Moment>) -> Verdict {
+        self.report(Outcome::RateLimited { retry_at }, now)
+    }
+}
+
+impl<N: Now> Drop for Permit<'_, N> {
+    fn drop(&mut self) {
+        let settings = self.breaker.config().settings();
+        let count_as = if thread::panicking() { settings.on_panic } else { settings.on_cancel };
+        let outcome = match count_as {
+            CountAs::Ignored => Outcome::Ignored,
+            CountAs::Failure => Outcome::Failure,
+        };
+        self.breaker.report(self.ticket, outcome, Took::Since(self.started), self.now);
+    }
+}
+
+impl<N: Now> fmt::Debug for Permit<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").field("breaker", &self.breaker.name()).field("ticket", &self.ticket).finish()
+    }
+}

@@ -1,0 +1,66 @@
+//! The probes that are out, and their leases: one that never reports is written off, so that no breaker is half-open for
+//! ever. It does not know how probes end.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use ttm_kernel::Moment;
+
+#[derive(Debug)]
+pub(crate) struct Probes {
+    lease: Duration,
+    /// In the order in which their leases end.
+    sent: Vec<Probe>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Probe {
+    number: NonZeroU64,
+    lease_until: Moment,
+}
+
+impl Probes {
+    /// Room for `most` at once.
+    pub(crate) fn new(most: u32, lease: Duration) -> Self {
+        Self { lease, sent: Vec::with_capacity(most as usize), last: 0 }
+    }
+
+    /// Sends one more; `now` never goes back from one call to the next.
+    pub(crate) fn send(&mut self, now: Moment) -> NonZeroU64 {
+        self.write_off(now);
+        self.last = self.last.wrapping_add(1);
+        let number = NonZeroU64::new(self.last).unwrap_or(NonZeroU64::MIN);
+        self.sent.push(Probe { number, lease_until: now + self.lease });
+        number
+    }
+
+    /// Takes a probe's place back; false when it was written off.
+    pub(crate) fn give_back(&mut self, number: NonZeroU64, now: Moment) -> bool {
+        self.write_off(now);
+        let place = self.sent.iter().position(|probe| probe.number == number);
+        place.map(|place| self.sent.remove(place)).is_some()
+    }
+
+    /// How many are out.
+    pub(crate) fn out(&self, now: Moment) -> u64 {
+        self.leases(now).count() as u64
+    }
+
+    /// When the first of those that are out will be written off.
+    pub(crate) fn first_lease(&self, now: Moment) -> Option<Moment> {
+        self.leases(now).next()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.sent.clear();
+    }
+
+    fn leases(&self, now: Moment) -> impl Iterator<Item = Moment> {
+        self.sent.iter().map(|probe| probe.lease_until).filter(move |until| *until > now)
+    }
+
+    fn write_off(&mut self, now: Moment) {
+        self.sent.retain(|probe| probe.lease_until > now);
+    }
+}

@@ -1,0 +1,269 @@
+//! Breakers by service and endpoint: made when they are first asked for, bounded in number, and forgotten when idle. It
+//! makes no calls.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use ttm_kernel::{Entropy, InvalidSetting, Moment, SettingChecks};
+
+use crate::journal::Journal;
+use crate::share::OpenShare;
+use crate::{Breaker, BreakerConfig, State};
+
+/// How many forgotten breakers wait for somebody to fetch their names.
+const EVICTED_KEPT: usize = 1_000;
+
+/// What [`RegistryConfig::try_new`] checks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RegistrySettings {
+    /// The most breakers it holds; each takes about 8 KiB.
+    pub max_breakers: usize,
+    /// A closed breaker that nobody holds, and nobody asked for in this time, is forgotten.
+    pub idle_after: Duration,
+    /// The share of breakers that may be open at once, above 0 to 1: when more want to open, the fault is more likely on
+    /// our side. What an operator forces open does not count.
+    pub max_open_share: f64,
+    /// The share is not looked at while there are fewer breakers than this, since one of three says nothing.
+    pub share_applies_from: usize,
+}
+
+impl Default for RegistrySettings {
+    fn default() -> Self {
+        Self {
+            max_breakers: 1_024,
+            idle_after: Duration::from_hours(1),
+            max_open_share: 0.5,
+            share_applies_from: 10,
+        }
+    }
+}
+
+/// Settings that passed their checks, as the defaults do.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RegistryConfig(RegistrySettings);
+
+impl RegistryConfig {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Every setting that is out of its bounds.
+    pub fn try_new(settings: RegistrySettings) -> Result<Self, Vec<InvalidSetting>> {
+        let s = &settings;
+        SettingChecks::default()
+            .require(
+                (1..=1_000_000).contains(&s.max_breakers),
+                "max_breakers",
+                s.max_breakers,
+                "at least 1 and at most 1000000",
+            )
+            .require(
+                !s.idle_after.is_zero(),
+                "idle_after",
+                s.idle_after,
+                "longer than zero, or no breaker would ever count two calls",
+            )
+            .require(
+                s.max_open_share > 0.0 && s.max_open_share <= 1.0,
+                "max_open_share",
+                s.max_open_share,
+                "above 0 and at most 1",
+            )
+            .finish(())?;
+        Ok(Self(settings))
+    }
+
+    /// The settings, to read.
+    pub const fn settings(&self) -> &RegistrySettings {
+        &self.0
+    }
+}
+
+/// No breaker can be made: as many as may be are in use or open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("all {max_breakers} breakers are in use or open")]
+pub struct RegistryFull {
+    /// How many there may be.
+    pub max_breakers: usize,
+}
+
+/// A breaker that was forgotten: drop what is kept under its name elsewhere, such as its metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evicted {
+    /// The service.
+    pub service: Arc<str>,
+    /// The endpoint.
+    pub endpoint: Arc<str>,
+}
+
+/// The breakers of a process; share it by reference.
+pub struct Registry {
+    config: RegistryConfig,
+    breakers: BreakerConfig,
+    entropy: Arc<dyn Entropy>,
+    share: Arc<OpenShare>,
+    entries: RwLock<Entries>,
+}
+
+struct Entries {
+    services: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Entry>>,
+    len: usize,
+    made: u64,
+    evicted: Journal<Evicted>,
+}
+
+struct Entry {
+    breaker: Arc<Breaker>,
+    /// In the order in which they were made.
+    number: u64,
+    asked_at: AtomicU64,
+}
+
+impl Registry {
+    /// An empty registry whose breakers all have the config `breakers`.
+    pub fn new(config: RegistryConfig, breakers: BreakerConfig, entropy: Arc<dyn Entropy>) -> Self {
+        let RegistrySettings { max_open_share, share_applies_from, .. } = *config.settings();
+        let share = Arc::new(OpenShare::new(max_open_share, share_applies_from));
+        Self { config, breakers, entropy, share, entries: RwLock::new(Entries::new()) }
+    }
+
+    /// The breaker of an endpoint; it is made, closed, when there is none, and the closed ones that were unused the longest
+    /// make room for it. One that is held is never forgotten: hold on to it for as long as calls are made.
+    ///
+    /// # Errors
+    /// [`RegistryFull`] when it is not there, and there is no room.
+    pub fn breaker(&self, service: &str, endpoint: &str, now: Moment) -> Result<Arc<Breaker>, RegistryFull> {
+        if let Some(breaker) = self.get(service, endpoint, now) {
+            return Ok(breaker);
+        }
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have made it since.
+        if let Some(breaker) = entries.get(service, endpoint, now) {
+            return Ok(breaker);
+        }
+        let max_breakers = self.config.settings().max_breakers;
+        if entries.len >= max_breakers && self.make_room(&mut entries, now) == 0 {
+            return Err(RegistryFull { max_breakers });
+        }
+        let breaker = Arc::new(Breaker::with_share(
+            format!("{service}/{endpoint}").into(),
+            self.breakers.clone(),
+            Arc::clone(&self.entropy),
+            Some(Arc::clone(&self.share)),
+        ));
+        let entry = Entry {
+            breaker: Arc::clone(&breaker),
+            number: entries.made,
+            asked_at: AtomicU64::new(now.as_nanos()),
+        };
+        entries.services.entry(service.into()).or_default().insert(endpoint.into(), entry);
+        entries.len += 1;
+        entries.made += 1;
+        self.share.set_breakers(entries.len);
+        Ok(breaker)
+    }
+
+    /// The breaker of an endpoint, if there is one.
+    pub fn get(&self, service: &str, endpoint: &str, now: Moment) -> Option<Arc<Breaker>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(service, endpoint, now)
+    }
+
+    /// Forgets the breakers that are closed, that nobody holds, and that nobody asked for since
+    /// [`idle_after`](RegistrySettings::idle_after). Says how many.
+    pub fn evict_idle(&self, now: Moment) -> usize {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let idle_after = self.config.settings().idle_after;
+        self.evict(&mut entries, |entry| now - entry.asked_at() >= idle_after && entry.is_unused(now))
+    }
+
+    /// The breaker that was forgotten the longest ago and that nobody has fetched. The newest thousand are kept.
+    pub fn poll_evicted(&self) -> Option<Evicted> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner).evicted.pop()
+    }
+
+    /// How many breakers there are.
+    pub fn len(&self) -> usize {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many of them opened by themselves, and are open or half-open.
+    pub fn open(&self) -> usize {
+        self.share.open()
+    }
+
+    /// All breakers, by service and endpoint.
+    pub fn breakers(&self) -> Vec<Arc<Breaker>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.services.values().flat_map(BTreeMap::values).map(|entry| Arc::clone(&entry.breaker)).collect()
+    }
+
+    /// Forgets an eighth of the breakers, so that a stream of ever new endpoints does not sort them all for each.
+    fn make_room(&self, entries: &mut Entries, now: Moment) -> usize {
+        let all = entries.services.values().flat_map(BTreeMap::values);
+        let mut unused: Vec<_> =
+            all.filter(|entry| entry.is_unused(now)).map(|entry| (entry.asked_at(), entry.number)).collect();
+        unused.sort_unstable();
+        unused.truncate(entries.len.div_ceil(8));
+        let mut going: Vec<_> = unused.into_iter().map(|(_, number)| number).collect();
+        going.sort_unstable();
+        self.evict(entries, |entry| going.binary_search(&entry.number).is_ok())
+    }
+
+    fn evict(&self, entries: &mut Entries, goes: impl Fn(&Entry) -> bool) -> usize {
+        let (before, evicted) = (entries.len, &mut entries.evicted);
+        entries.services.retain(|service, endpoints| {
+            endpoints.retain(|endpoint, entry| {
+                let stays = !goes(entry);
+                if !stays {
+                    evicted.push(Evicted { service: Arc::clone(service), endpoint: Arc::clone(endpoint) });
+                    entries.len -= 1;
+                }
+                stays
+            });
+            !endpoints.is_empty()
+        });
+        self.share.set_breakers(entries.len);
+        before - entries.len
+    }
+}
+
+impl Entries {
+    fn new() -> Self {
+        Self { services: BTreeMap::new(), len: 0, made: 0, evicted: Journal::new(EVICTED_KEPT) }
+    }
+
+    fn get(&self, service: &str, endpoint: &str, now: Moment) -> Option<Arc<Breaker>> {
+        let entry = self.services.get(service)?.get(endpoint)?;
+        entry.asked_at.fetch_max(now.as_nanos(), Ordering::Relaxed);
+        Some(Arc::clone(&entry.breaker))
+    }
+}
+
+impl Entry {
+    fn asked_at(&self) -> Moment {
+        Moment::from_nanos(self.asked_at.load(Ordering::Relaxed))
+    }
+
+    /// Under the write lock nobody else can come to hold it. One that is not plainly closed has something to remember.
+    fn is_unused(&self, now: Moment) -> bool {
+        Arc::strong_count(&self.breaker) == 1 && self.breaker.snapshot(now).state == State::Closed
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (len, open) = (self.len(), self.open());
+        f.debug_struct("Registry")
+            .field("config", &self.config)
+            .field("len", &len)
+            .field("open", &open)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,59 @@
+//! What can happen to a breaker, and what its caller sees of it, as plain data.
+
+use std::time::Duration;
+
+use crate::{Outcome, Rejected, Verdict};
+
+/// What can happen to a breaker.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    /// A call asks for leave.
+    Admit,
+    /// The call that was admitted as number `permit` reports.
+    Report {
+        /// Which call, counted from 0.
+        permit: usize,
+        /// How it ended.
+        outcome: Outcome,
+        /// How long it took, when the caller says so; else it is the time since its admission.
+        took: Option<Duration>,
+    },
+    /// A call is cancelled.
+    Drop {
+        /// Which call.
+        permit: usize,
+    },
+    /// A call is never heard of again.
+    Leak {
+        /// Which call.
+        permit: usize,
+    },
+    /// Time passes.
+    Wait(Duration),
+    /// The next callers bring a `now` that is this much older.
+    Rewind(Duration),
+    /// An operator forces the breaker open.
+    ForceOpen,
+    /// An operator disables it.
+    Disable,
+    /// An operator resets it.
+    Reset,
+    /// The process ends, with all calls, and another begins so long after it, on a clock of its own.
+    Restart(Duration),
+}
+
+/// What the caller must have seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing: the step answers nobody.
+    Nothing,
+    /// Leave to call; it is a probe or not.
+    Admitted {
+        /// Whether it decides about recovery.
+        probe: bool,
+    },
+    /// No leave.
+    Rejected(Rejected),
+    /// What became of the report.
+    Reported(Verdict),
+}

@@ -1,0 +1,203 @@
+//! One attempt: asks the breaker, runs the operation until its timeout, alone or with a hedge beside it, and tells the
+//! breaker and the limiter how it went. It never tries again.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use ttm_breaker::{Outcome as Verdict, Permit, Rejected};
+use ttm_kernel::{Moment, Runtime, within};
+use ttm_retry::{Class, GiveUpReason, Withdrawal};
+
+use crate::lapse::Lapse;
+use crate::{Attempt, Disposition, Guard, GuardError};
+
+/// How an attempt ended.
+pub(crate) enum Outcome<T, E> {
+    Answered(T),
+    Rejected(Rejected),
+    Failed(Failure<E>),
+}
+
+/// How an attempt failed: with an error, or by taking too long.
+pub(crate) struct Failure<E> {
+    error: Option<E>,
+    pub(crate) class: Class,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl<E> Failure<E> {
+    pub(crate) const TIMED_OUT: Self = Self { error: None, class: Class::Transient, retry_after: None };
+
+    /// What the caller is told when there is no further attempt.
+    pub(crate) fn into_error(self, attempts: u32, gave_up: GiveUpReason) -> GuardError<E> {
+        match self.error {
+            Some(error) => GuardError::Failed { error, attempts, gave_up },
+            None => GuardError::TimedOut { attempts },
+        }
+    }
+}
+
+pub(crate) type RuntimePermit<'a> = Permit<'a, &'a dyn Runtime>;
+
+/// When an attempt is abandoned.
+pub(crate) struct Limit {
+    pub(crate) until: Moment,
+    /// What that says about the far side. An attempt that the call's own deadline cuts short had less time than it may
+    /// take: no word against the target.
+    pub(crate) too_slow: Verdict,
+}
+
+impl Guard {
+    /// Makes one attempt; `made` counts it, and its hedge.
+    pub(crate) async fn attempt<T, E, F, Fut>(
+        &self,
+        lapse: &mut Lapse<'_>,
+        made: &mut u32,
+        charge: Option<Withdrawal<'_>>,
+        classify: &impl Fn(&E) -> Disposition,
+        operation: &mut F,
+    ) -> Outcome<T, E>
+    where
+        F: FnMut(Attempt) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let permit = match self.breaker.admit(&*self.runtime) {
+            Ok(permit) => permit,
+            Err(rejected) => return Outcome::Rejected(rejected),
+        };
+        if let Some(charge) = charge {
+            charge.spend();
+        }
+        let Limit { until, too_slow } = self.limit(lapse);
+        let mut running = pin!(self.begin(lapse, made, operation));
+
+        // A probe goes alone: what its hedge brought would be no word about the one that was admitted.
+        if let Some(after) = self.config.settings().hedge_after.filter(|_| !permit.is_probe()) {
+            let alone_until = (self.runtime.now() + after).min(until);
+            if let Ok(result) = within(&*self.runtime, alone_until, running.as_mut()).await {
+                return self.settle(permit, result, classify);
+            }
+            if let Some((_slot, charge)) = self.hedge()
+                && let Ok(beside) = self.breaker.admit(&*self.runtime)
+            {
+                if let Some(charge) = charge {
+                    charge.spend();
+                }
+                let hedge = pin!(self.begin(lapse, made, operation));
+                let mut racers = [Some((running, permit)), Some((hedge, beside))];
+                let race = self.race(&mut racers, classify);
+                if let Ok(outcome) = within(&*self.runtime, until, race).await {
+                    return outcome;
+                }
+                // The hedge began later, and had less than its time.
+                for (racer, verdict) in racers.into_iter().zip([too_slow, Verdict::Ignored]) {
+                    if let Some((_, permit)) = racer {
+                        permit.report(verdict, &*self.runtime);
+                    }
+                }
+                return Outcome::Failed(Failure::TIMED_OUT);
+            }
+        }
+        if let Ok(result) = within(&*self.runtime, until, running).await {
+            return self.settle(permit, result, classify);
+        }
+        permit.report(too_slow, &*self.runtime);
+        Outcome::Failed(Failure::TIMED_OUT)
+    }
+
+    /// How long an attempt that begins now may take.
+    pub(crate) fn limit(&self, lapse: &mut Lapse<'_>) -> Limit {
+        let deadline = lapse.deadline();
+        let timeout = self.runtime.now() + self.config.settings().attempt_timeout;
+        let too_slow = if deadline < timeout { Verdict::Ignored } else { Verdict::Failure };
+        Limit { until: timeout.min(deadline), too_slow }
+    }
+
+    #[inline]
+    pub(crate) fn begin<F, Fut>(&self, lapse: &Lapse<'_>, made: &mut u32, operation: &mut F) -> Fut
+    where
+        F: FnMut(Attempt) -> Fut,
+    {
+        *made = made.saturating_add(1);
+        operation(Attempt { number: *made, timeout: lapse.left(self.config.settings().attempt_timeout) })
+    }
+
+    /// The first answer of two attempts; when both fail, the later failure.
+    async fn race<T, E, Fut>(
+        &self,
+        racers: &mut [Option<(Pin<&mut Fut>, RuntimePermit<'_>)>; 2],
+        classify: &impl Fn(&E) -> Disposition,
+    ) -> Outcome<T, E>
+    where
+        Fut: Future<Output = Result<T, E>>,
+    {
+        poll_fn(|cx| {
+            let mut end = None;
+            for racer in &mut *racers {
+                let Some((running, _)) = racer else { continue };
+                let Poll::Ready(result) = running.as_mut().poll(cx) else { continue };
+                let Some((_, permit)) = racer.take() else { continue };
+                let outcome = self.settle(permit, result, classify);
+                let answered = matches!(outcome, Outcome::Answered(_));
+                end = Some(outcome);
+                if answered {
+                    break;
+                }
+            }
+            match end {
+                Some(Outcome::Answered(value)) => {
+                    // The loser did nothing wrong.
+                    for (_, permit) in racers.iter_mut().filter_map(Option::take) {
+                        permit.ignored(&*self.runtime);
+                    }
+                    Poll::Ready(Outcome::Answered(value))
+                }
+                Some(failed) if racers.iter().all(Option::is_none) => Poll::Ready(failed),
+                _ => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn settle<T, E>(
+        &self,
+        permit: RuntimePermit<'_>,
+        result: Result<T, E>,
+        classify: &impl Fn(&E) -> Disposition,
+    ) -> Outcome<T, E> {
+        match result {
+            Ok(value) => {
+                permit.success(&*self.runtime);
+                Outcome::Answered(value)
+            }
+            Err(error) => Outcome::Failed(self.report_failure(permit, error, classify)),
+        }
+    }
+
+    /// Tells the breaker, and after a 429 the limiter too, how an attempt failed.
+    #[cold]
+    pub(crate) fn report_failure<E>(
+        &self,
+        permit: RuntimePermit<'_>,
+        error: E,
+        classify: &impl Fn(&E) -> Disposition,
+    ) -> Failure<E> {
+        let now = self.runtime.now();
+        let (verdict, class, retry_after) = match classify(&error) {
+            Disposition::Transient { retry_after } => (Verdict::Failure, Class::Transient, retry_after),
+            Disposition::Refused => (Verdict::Failure, Class::Permanent, None),
+            Disposition::Invalid => (Verdict::Ignored, Class::Permanent, None),
+            Disposition::RateLimited { retry_after } => {
+                let pause = self.retry.pause(retry_after, &*self.entropy);
+                if let Some(limiter) = &self.limiter {
+                    limiter.pause_until(now + pause);
+                }
+                (Verdict::RateLimited { retry_at: Some(now + pause) }, Class::RateLimited, Some(pause))
+            }
+        };
+        permit.report(verdict, now);
+        Failure { error: Some(error), class, retry_after }
+    }
+}

@@ -1,0 +1,185 @@
+//! The future of one call. Its first attempt, when that needs no more than the breaker and a timeout, is polled right
+//! here: what works at once then costs little more than the breaker does. All else is boxed, and runs elsewhere.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use ttm_kernel::{BoxFuture, Moment};
+
+use crate::attempt::{Failure, Limit, RuntimePermit};
+use crate::lapse::Lapse;
+use crate::{Answer, Attempt, Disposition, Guard, GuardError, Source};
+
+pin_project! {
+    /// `C` classifies, `F` is the operation and `Fut` its future; `G` makes `R`, the rest of the call.
+    pub(crate) struct Call<'a, C, F, Fut, G, R> {
+        guard: &'a Guard,
+        deadline: Moment,
+        // Taken by the rest of the call.
+        parts: Option<(C, F, G)>,
+        // The first attempt, once it began.
+        #[pin]
+        running: Option<Fut>,
+        stage: Stage<'a, R>,
+    }
+}
+
+enum Stage<'a, R> {
+    /// Nothing was polled, or the first attempt answered at its first poll.
+    First,
+    /// The first attempt has to wait.
+    Waiting(Waiting<'a>),
+    /// The first attempt failed, or needs more than this future knows.
+    Rest(Pin<Box<R>>),
+}
+
+struct Waiting<'a> {
+    permit: RuntimePermit<'a>,
+    lapse: Lapse<'a>,
+    limit: Limit,
+    timer: BoxFuture<'static, ()>,
+}
+
+impl<'a, C, F, Fut, G, R> Call<'a, C, F, Fut, G, R> {
+    #[inline]
+    pub(crate) const fn new(guard: &'a Guard, deadline: Moment, classify: C, operation: F, go_on: G) -> Self {
+        let parts = Some((classify, operation, go_on));
+        Self { guard, deadline, parts, running: None, stage: Stage::First }
+    }
+}
+
+impl<'a, T, E, C, F, Fut, G, R> Future for Call<'a, C, F, Fut, G, R>
+where
+    C: Fn(&E) -> Disposition,
+    F: FnMut(Attempt) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+    G: FnOnce(&'a Guard, Lapse<'a>, Option<Failure<E>>, C, F) -> R,
+    R: Future<Output = Result<Answer<T>, GuardError<E>>>,
+{
+    type Output = R::Output;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
+        let mut this = self.as_mut().project();
+        let guard = *this.guard;
+        let is_new = matches!(this.stage, Stage::First) && this.running.is_none();
+        if is_new && guard.is_plain && *this.deadline == Moment::MAX {
+            guard.deposit();
+            let permit = match guard.breaker.admit(&*guard.runtime) {
+                Ok(permit) => permit,
+                Err(rejected) => return Poll::Ready(Err(GuardError::Rejected(rejected))),
+            };
+            let (_, operation, _) = this.parts.as_mut().expect("a new call has its parts");
+            let timeout = guard.config.settings().attempt_timeout;
+            this.running.set(Some(operation(Attempt { number: 1, timeout })));
+            let running = this.running.as_mut().as_pin_mut().expect("it was set just now");
+            match running.poll(cx) {
+                Poll::Ready(Ok(value)) => {
+                    permit.success(&*guard.runtime);
+                    return Poll::Ready(Ok(Answer { value, source: Source::Fresh { attempts: 1 } }));
+                }
+                Poll::Ready(Err(error)) => {
+                    let lapse = guard.lapse(Moment::MAX);
+                    self.as_mut().fail(permit, lapse, error);
+                }
+                Poll::Pending => ready!(self.as_mut().wait(permit, cx)),
+            }
+        }
+        self.poll_rest(cx)
+    }
+}
+
+impl<'a, T, E, C, F, Fut, G, R> Call<'a, C, F, Fut, G, R>
+where
+    C: Fn(&E) -> Disposition,
+    F: FnMut(Attempt) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+    G: FnOnce(&'a Guard, Lapse<'a>, Option<Failure<E>>, C, F) -> R,
+    R: Future<Output = Result<Answer<T>, GuardError<E>>>,
+{
+    /// Everything but the first poll of a plain call.
+    #[inline(never)]
+    fn poll_rest(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
+        loop {
+            let this = self.as_mut().project();
+            match this.stage {
+                Stage::First => {
+                    assert!(this.running.is_none(), "a call is not polled again after its answer");
+                    this.guard.deposit();
+                    let lapse = this.guard.lapse(*this.deadline);
+                    self.as_mut().go_on(lapse, None);
+                }
+                Stage::Waiting(waiting) => {
+                    let running = this.running.as_pin_mut().expect("what waits was begun");
+                    let Poll::Ready(result) = running.poll(cx) else {
+                        ready!(waiting.timer.as_mut().poll(cx));
+                        self.as_mut().time_out();
+                        continue;
+                    };
+                    let Stage::Waiting(Waiting { permit, lapse, .. }) =
+                        mem::replace(this.stage, Stage::First)
+                    else {
+                        unreachable!("it waited just now")
+                    };
+                    match result {
+                        Ok(value) => {
+                            permit.success(&*this.guard.runtime);
+                            let source = Source::Fresh { attempts: 1 };
+                            return Poll::Ready(Ok(Answer { value, source }));
+                        }
+                        Err(error) => self.as_mut().fail(permit, lapse, error),
+                    }
+                }
+                Stage::Rest(rest) => return rest.as_mut().poll(cx),
+            }
+        }
+    }
+
+    /// The first attempt has to wait: from now on time counts.
+    #[cold]
+    fn wait(mut self: Pin<&mut Self>, permit: RuntimePermit<'a>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.as_mut().project();
+        let mut lapse = this.guard.lapse(*this.deadline);
+        let limit = this.guard.limit(&mut lapse);
+        let mut timer = this.guard.runtime.sleep_until(limit.until);
+        let polled = timer.as_mut().poll(cx);
+        *this.stage = Stage::Waiting(Waiting { permit, lapse, limit, timer });
+        if polled.is_ready() {
+            self.time_out();
+        }
+        polled
+    }
+
+    /// The first attempt took too long.
+    #[cold]
+    fn time_out(mut self: Pin<&mut Self>) {
+        let this = self.as_mut().project();
+        let Stage::Waiting(Waiting { permit, lapse, limit, .. }) = mem::replace(this.stage, Stage::First)
+        else {
+            unreachable!("only what waits can take too long")
+        };
+        permit.report(limit.too_slow, &*this.guard.runtime);
+        self.go_on(lapse, Some(Failure::TIMED_OUT));
+    }
+
+    /// The first attempt failed.
+    #[cold]
+    fn fail(mut self: Pin<&mut Self>, permit: RuntimePermit<'a>, lapse: Lapse<'a>, error: E) {
+        let this = self.as_mut().project();
+        let (classify, _, _) = this.parts.as_ref().expect("the first attempt takes no part");
+        let failure = this.guard.report_failure(permit, error, classify);
+        self.go_on(lapse, Some(failure));
+    }
+
+    /// Leaves the rest to the future that knows it all.
+    fn go_on(self: Pin<&mut Self>, lapse: Lapse<'a>, failed: Option<Failure<E>>) {
+        let mut this = self.project();
+        // An attempt that is over lets go of what it holds before the next one begins.
+        this.running.set(None);
+        let (classify, operation, go_on) = this.parts.take().expect("the rest begins once");
+        *this.stage = Stage::Rest(Box::pin(go_on(*this.guard, lapse, failed, classify, operation)));
+    }
+}
