@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the whole suite on a fresh machine, in the order build, debug tests, release tests.
+//! `cargo xtask test`: the whole suite on a fresh machine, in the order build, debug tests, model checkers, release tests.
 //!
 //! The simulator runs in release mode only: it is simulated hours per second that make it worth running.
 
@@ -13,7 +13,7 @@ use crate::phase::Phases;
 use crate::process::{self, cargo};
 use crate::services::{DATABASE_URL, Postgres};
 use crate::tally::Tally;
-use crate::tidy::graph::{self, Crate, Layer};
+use crate::tidy::graph::{self, CHECKERS, Crate, Layer};
 
 /// The one crate that is tested in release mode.
 const SIMULATOR: &str = "ttm-sim";
@@ -56,12 +56,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             return phases.verdict();
         }
         let words = [&["test", "--no-fail-fast"][..], &as_strs(&plan.debug)].concat();
-        phases.run("test", || run_tests(words, options, postgres.as_ref(), &mut tally));
+        phases.run("test", || run_tests(words, options, postgres.as_ref(), None, &mut tally));
+    }
+    for (checker, package) in &plan.checked {
+        let words = vec!["test", "--release", "--package", package, "--test", checker];
+        phases.run(&format!("check {package} with {checker}"), || {
+            let flags = CheckerBuild::new(checker)?;
+            run_tests(words, options, None, Some(&flags), &mut tally)
+        });
     }
     if plan.simulator {
         let words = vec!["test", "--no-fail-fast", "--release", "--package", SIMULATOR];
-        phases
-            .run("test the simulator (release)", || run_tests(words, options, postgres.as_ref(), &mut tally));
+        phases.run("test the simulator (release)", || {
+            run_tests(words, options, postgres.as_ref(), None, &mut tally)
+        });
     }
     drop(postgres);
 
@@ -86,6 +94,28 @@ struct Plan {
     debug: Vec<String>,
     simulator: bool,
     postgres: bool,
+    /// Model checkers, each with the package that it checks.
+    checked: Vec<(&'static str, String)>,
+}
+
+/// A build of its own, in which a model checker takes the place of the standard library's atomics.
+struct CheckerBuild {
+    flags: String,
+    folder: PathBuf,
+}
+
+impl CheckerBuild {
+    fn new(checker: &str) -> Result<Self> {
+        Ok(Self { flags: format!("--cfg {checker}"), folder: graph::target_folder()?.join(checker) })
+    }
+}
+
+/// The model checkers of a crate.
+fn checkers(each: &Crate) -> impl Iterator<Item = (&'static str, String)> {
+    CHECKERS
+        .into_iter()
+        .filter(|checker| each.dependencies.iter().any(|edge| edge.to == *checker && edge.is_checker()))
+        .map(|checker| (checker, each.name.clone()))
 }
 
 impl Plan {
@@ -93,9 +123,11 @@ impl Plan {
         if options.packages.is_empty() {
             let all = ["--workspace", "--exclude", SIMULATOR, "--exclude", BENCHMARKS].map(str::to_owned);
             let all = Vec::from(all);
-            return Ok(Self { build: all.clone(), debug: all, simulator: true, postgres: true });
+            let checked = crates.iter().flat_map(checkers).collect();
+            return Ok(Self { build: all.clone(), debug: all, simulator: true, postgres: true, checked });
         }
-        let mut plan = Self { build: Vec::new(), debug: Vec::new(), simulator: false, postgres: false };
+        let (build, debug, checked) = (Vec::new(), Vec::new(), Vec::new());
+        let mut plan = Self { build, debug, simulator: false, postgres: false, checked };
         let mut program = false;
         for package in &options.packages {
             let Some(chosen) = crates.iter().find(|each| each.name == *package) else {
@@ -110,6 +142,7 @@ impl Plan {
             } else {
                 plan.debug.extend(["--package".to_owned(), package.clone()]);
             }
+            plan.checked.extend(checkers(chosen));
             plan.postgres |= chosen.layer.is_none_or(Layer::does_io);
             program |= chosen.layer == Some(Layer::E2e);
         }
@@ -130,6 +163,7 @@ fn run_tests(
     words: Vec<&str>,
     options: &Options,
     postgres: Option<&Postgres>,
+    checker: Option<&CheckerBuild>,
     tally: &mut Tally,
 ) -> Result<()> {
     let mut command = cargo(words);
@@ -138,6 +172,9 @@ fn run_tests(
     }
     if let Some(postgres) = postgres {
         command.env(DATABASE_URL, postgres.url());
+    }
+    if let Some(CheckerBuild { flags, folder }) = checker {
+        command.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", folder);
     }
     command.env(PROGRAM_PATH, program()?);
     let line = process::shown(&command);
@@ -219,6 +256,16 @@ mod tests {
         let plan = plan(&["ttm-e2e"]).expect("the package exists");
         assert_eq!(plan.build, ["--package", "ttm-e2e", "--package", "ttm-app"]);
         assert!(plan.postgres);
+    }
+
+    #[test]
+    fn a_crate_that_a_model_checker_checks_is_checked_too() {
+        let mut checked =
+            Crate::new("ttm-market", Layer::Domain).using("shuttle", cargo_metadata::DependencyKind::Normal);
+        checked.last().target = Some("cfg(shuttle)".to_owned());
+        let options = Options { packages: vec!["ttm-market".to_owned()], arguments: Vec::new() };
+        let plan = Plan::new(&options, &[checked]).expect("the package exists");
+        assert_eq!(plan.checked, [("shuttle", "ttm-market".to_owned())]);
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use ttm_kernel::{Entropy, Moment, Now};
 
+use crate::fact::{Command, Report, Ticket};
 use crate::gate::{Gate, Word};
 use crate::permit::Took;
 use crate::shards::Shards;
 use crate::share::OpenShare;
-use crate::state::{Command, Machine, Report, Ticket};
+use crate::state::Machine;
 use crate::sync::{Mutex, MutexGuard};
 use crate::{
     BreakerConfig, Outcome, Permit, RejectReason, Rejected, Saved, Snapshot, State, Transition, Verdict,

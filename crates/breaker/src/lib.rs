@@ -16,6 +16,7 @@
 mod breaker;
 mod config;
 mod event;
+mod fact;
 mod gate;
 mod journal;
 mod permit;

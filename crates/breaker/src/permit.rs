@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ttm_kernel::{Moment, Now};
 
-use crate::state::Ticket;
+use crate::fact::Ticket;
 use crate::{Breaker, CountAs, Outcome, Verdict};
 
 /// How long a call took.

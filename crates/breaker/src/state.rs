@@ -2,12 +2,12 @@
 //!
 //! Successes that were counted beside it, by threads that needed no lock, come in through [`Machine::absorb`].
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_kernel::Moment;
 
+use crate::fact::{Command, Report, Ticket};
 use crate::gate::{Traits, Word};
 use crate::journal::Journal;
 use crate::probes::Probes;
@@ -21,33 +21,6 @@ use crate::{
 
 /// How many transitions wait for somebody to fetch them.
 const TRANSITIONS_KEPT: usize = 64;
-
-/// Says which era a call was admitted in and, for a probe, which place it holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket {
-    /// The word it was admitted under.
-    pub(crate) era: Word,
-    pub(crate) probe: Option<NonZeroU64>,
-}
-
-/// How a call ended, with all that the rules look at.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Report {
-    pub(crate) ticket: Ticket,
-    pub(crate) outcome: Outcome,
-    pub(crate) slow: bool,
-    /// Uniform in `[0, 1)`; looked at for probes alone.
-    pub(crate) jitter: f64,
-}
-
-/// What may be ordered from outside.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Command {
-    ForceOpen,
-    Disable,
-    Reset,
-    Restore(Saved),
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Mode {

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ttm_breaker::{Outcome as Verdict, Permit, Rejected};
-use ttm_kernel::{Moment, Runtime, within};
+use ttm_kernel::{Moment, within};
 use ttm_retry::{Class, GiveUpReason, Withdrawal};
 
 use crate::lapse::Lapse;
@@ -39,7 +39,8 @@ impl<E> Failure<E> {
     }
 }
 
-pub(crate) type RuntimePermit<'a> = Permit<'a, &'a dyn Runtime>;
+/// A permit that knows the guard's time.
+pub(crate) type GuardPermit<'a> = Permit<'a, &'a Guard>;
 
 /// When an attempt is abandoned.
 pub(crate) struct Limit {
@@ -63,7 +64,7 @@ impl Guard {
         F: FnMut(Attempt) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let permit = match self.breaker.admit(&*self.runtime) {
+        let permit = match self.breaker.admit(self) {
             Ok(permit) => permit,
             Err(rejected) => return Outcome::Rejected(rejected),
         };
@@ -74,13 +75,13 @@ impl Guard {
         let mut running = pin!(self.begin(lapse, made, operation));
 
         // A probe goes alone: what its hedge brought would be no word about the one that was admitted.
-        if let Some(after) = self.config.settings().hedge_after.filter(|_| !permit.is_probe()) {
-            let alone_until = (self.runtime.now() + after).min(until);
+        let hedge_at = self.config.settings().hedge_after.map(|after| self.runtime.now() + after);
+        if let Some(alone_until) = hedge_at.filter(|at| *at < until && !permit.is_probe()) {
             if let Ok(result) = within(&*self.runtime, alone_until, running.as_mut()).await {
                 return self.settle(permit, result, classify);
             }
             if let Some((_slot, charge)) = self.hedge()
-                && let Ok(beside) = self.breaker.admit(&*self.runtime)
+                && let Ok(beside) = self.breaker.admit(self)
             {
                 if let Some(charge) = charge {
                     charge.spend();
@@ -94,7 +95,7 @@ impl Guard {
                 // The hedge began later, and had less than its time.
                 for (racer, verdict) in racers.into_iter().zip([too_slow, Verdict::Ignored]) {
                     if let Some((_, permit)) = racer {
-                        permit.report(verdict, &*self.runtime);
+                        permit.report(verdict, self);
                     }
                 }
                 return Outcome::Failed(Failure::TIMED_OUT);
@@ -103,7 +104,7 @@ impl Guard {
         if let Ok(result) = within(&*self.runtime, until, running).await {
             return self.settle(permit, result, classify);
         }
-        permit.report(too_slow, &*self.runtime);
+        permit.report(too_slow, self);
         Outcome::Failed(Failure::TIMED_OUT)
     }
 
@@ -127,7 +128,7 @@ impl Guard {
     /// The first answer of two attempts; when both fail, the later failure.
     async fn race<T, E, Fut>(
         &self,
-        racers: &mut [Option<(Pin<&mut Fut>, RuntimePermit<'_>)>; 2],
+        racers: &mut [Option<(Pin<&mut Fut>, GuardPermit<'_>)>; 2],
         classify: &impl Fn(&E) -> Disposition,
     ) -> Outcome<T, E>
     where
@@ -150,7 +151,7 @@ impl Guard {
                 Some(Outcome::Answered(value)) => {
                     // The loser did nothing wrong.
                     for (_, permit) in racers.iter_mut().filter_map(Option::take) {
-                        permit.ignored(&*self.runtime);
+                        permit.ignored(self);
                     }
                     Poll::Ready(Outcome::Answered(value))
                 }
@@ -163,13 +164,13 @@ impl Guard {
 
     fn settle<T, E>(
         &self,
-        permit: RuntimePermit<'_>,
+        permit: GuardPermit<'_>,
         result: Result<T, E>,
         classify: &impl Fn(&E) -> Disposition,
     ) -> Outcome<T, E> {
         match result {
             Ok(value) => {
-                permit.success(&*self.runtime);
+                permit.success(self);
                 Outcome::Answered(value)
             }
             Err(error) => Outcome::Failed(self.report_failure(permit, error, classify)),
@@ -180,7 +181,7 @@ impl Guard {
     #[cold]
     pub(crate) fn report_failure<E>(
         &self,
-        permit: RuntimePermit<'_>,
+        permit: GuardPermit<'_>,
         error: E,
         classify: &impl Fn(&E) -> Disposition,
     ) -> Failure<E> {

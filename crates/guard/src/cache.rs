@@ -221,6 +221,7 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone, E> std::fmt::Debug for Cache<K, V, E>
         f.debug_struct("Cache")
             .field("len", &self.len())
             .field("weight", &self.weight())
+            .field("flights", &self.flights().len())
             .finish_non_exhaustive()
     }
 }

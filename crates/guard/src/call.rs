@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use ttm_kernel::{BoxFuture, Moment};
 
-use crate::attempt::{Failure, Limit, RuntimePermit};
+use crate::attempt::{Failure, GuardPermit, Limit};
 use crate::lapse::Lapse;
 use crate::{Answer, Attempt, Disposition, Guard, GuardError, Source};
 
@@ -28,16 +28,20 @@ pin_project! {
 }
 
 enum Stage<'a, R> {
-    /// Nothing was polled, or the first attempt answered at its first poll.
-    First,
+    /// Nothing was polled, and the first attempt is polled here.
+    Plain,
+    /// Nothing was polled, and the first attempt needs more than this future knows.
+    Whole,
     /// The first attempt has to wait.
     Waiting(Waiting<'a>),
-    /// The first attempt failed, or needs more than this future knows.
+    /// Another future goes on.
     Rest(Pin<Box<R>>),
+    /// The call is over.
+    Over,
 }
 
 struct Waiting<'a> {
-    permit: RuntimePermit<'a>,
+    permit: GuardPermit<'a>,
     lapse: Lapse<'a>,
     limit: Limit,
     timer: BoxFuture<'static, ()>,
@@ -45,9 +49,11 @@ struct Waiting<'a> {
 
 impl<'a, C, F, Fut, G, R> Call<'a, C, F, Fut, G, R> {
     #[inline]
-    pub(crate) const fn new(guard: &'a Guard, deadline: Moment, classify: C, operation: F, go_on: G) -> Self {
+    pub(crate) fn new(guard: &'a Guard, deadline: Moment, classify: C, operation: F, go_on: G) -> Self {
         let parts = Some((classify, operation, go_on));
-        Self { guard, deadline, parts, running: None, stage: Stage::First }
+        let plain = guard.is_plain && deadline == Moment::MAX;
+        let stage = if plain { Stage::Plain } else { Stage::Whole };
+        Self { guard, deadline, parts, running: None, stage }
     }
 }
 
@@ -64,11 +70,11 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
         let mut this = self.as_mut().project();
-        let guard = *this.guard;
-        let is_new = matches!(this.stage, Stage::First) && this.running.is_none();
-        if is_new && guard.is_plain && *this.deadline == Moment::MAX {
+        if matches!(this.stage, Stage::Plain) {
+            let guard = *this.guard;
+            *this.stage = Stage::Over;
             guard.deposit();
-            let permit = match guard.breaker.admit(&*guard.runtime) {
+            let permit = match guard.breaker.admit(guard) {
                 Ok(permit) => permit,
                 Err(rejected) => return Poll::Ready(Err(GuardError::Rejected(rejected))),
             };
@@ -78,7 +84,7 @@ where
             let running = this.running.as_mut().as_pin_mut().expect("it was set just now");
             match running.poll(cx) {
                 Poll::Ready(Ok(value)) => {
-                    permit.success(&*guard.runtime);
+                    permit.success(guard);
                     return Poll::Ready(Ok(Answer { value, source: Source::Fresh { attempts: 1 } }));
                 }
                 Poll::Ready(Err(error)) => {
@@ -106,8 +112,7 @@ where
         loop {
             let this = self.as_mut().project();
             match this.stage {
-                Stage::First => {
-                    assert!(this.running.is_none(), "a call is not polled again after its answer");
+                Stage::Whole => {
                     this.guard.deposit();
                     let lapse = this.guard.lapse(*this.deadline);
                     self.as_mut().go_on(lapse, None);
@@ -119,14 +124,13 @@ where
                         self.as_mut().time_out();
                         continue;
                     };
-                    let Stage::Waiting(Waiting { permit, lapse, .. }) =
-                        mem::replace(this.stage, Stage::First)
+                    let Stage::Waiting(Waiting { permit, lapse, .. }) = mem::replace(this.stage, Stage::Over)
                     else {
                         unreachable!("it waited just now")
                     };
                     match result {
                         Ok(value) => {
-                            permit.success(&*this.guard.runtime);
+                            permit.success(*this.guard);
                             let source = Source::Fresh { attempts: 1 };
                             return Poll::Ready(Ok(Answer { value, source }));
                         }
@@ -134,13 +138,14 @@ where
                     }
                 }
                 Stage::Rest(rest) => return rest.as_mut().poll(cx),
+                Stage::Plain | Stage::Over => panic!("a call was polled after its answer"),
             }
         }
     }
 
     /// The first attempt has to wait: from now on time counts.
     #[cold]
-    fn wait(mut self: Pin<&mut Self>, permit: RuntimePermit<'a>, cx: &mut Context<'_>) -> Poll<()> {
+    fn wait(mut self: Pin<&mut Self>, permit: GuardPermit<'a>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.as_mut().project();
         let mut lapse = this.guard.lapse(*this.deadline);
         let limit = this.guard.limit(&mut lapse);
@@ -157,17 +162,17 @@ where
     #[cold]
     fn time_out(mut self: Pin<&mut Self>) {
         let this = self.as_mut().project();
-        let Stage::Waiting(Waiting { permit, lapse, limit, .. }) = mem::replace(this.stage, Stage::First)
+        let Stage::Waiting(Waiting { permit, lapse, limit, .. }) = mem::replace(this.stage, Stage::Over)
         else {
             unreachable!("only what waits can take too long")
         };
-        permit.report(limit.too_slow, &*this.guard.runtime);
+        permit.report(limit.too_slow, *this.guard);
         self.go_on(lapse, Some(Failure::TIMED_OUT));
     }
 
     /// The first attempt failed.
     #[cold]
-    fn fail(mut self: Pin<&mut Self>, permit: RuntimePermit<'a>, lapse: Lapse<'a>, error: E) {
+    fn fail(mut self: Pin<&mut Self>, permit: GuardPermit<'a>, lapse: Lapse<'a>, error: E) {
         let this = self.as_mut().project();
         let (classify, _, _) = this.parts.as_ref().expect("the first attempt takes no part");
         let failure = this.guard.report_failure(permit, error, classify);
@@ -180,6 +185,6 @@ where
         // An attempt that is over lets go of what it holds before the next one begins.
         this.running.set(None);
         let (classify, operation, go_on) = this.parts.take().expect("the rest begins once");
-        *this.stage = Stage::Rest(Box::pin(go_on(*this.guard, lapse, failed, classify, operation)));
+        *this.stage = Stage::Rest(Box::pin(go_on(this.guard, lapse, failed, classify, operation)));
     }
 }

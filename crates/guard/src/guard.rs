@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_lock::{Semaphore, SemaphoreGuard};
 use ttm_breaker::Breaker;
-use ttm_kernel::{Entropy, Moment, Runtime, within};
+use ttm_kernel::{Entropy, Moment, Now, Runtime, within};
 use ttm_retry::{Decision, GiveUpReason, Retry, RetryBudget, RetryPolicy, Withdrawal};
 
 use crate::attempt::{Failure, Outcome};
@@ -163,7 +163,7 @@ impl Guard {
             return Err(over);
         }
         // Asked before anything that waits: a call that will be rejected should neither queue nor use up a turn.
-        self.breaker.check(&*self.runtime).map_err(GuardError::Rejected)?;
+        self.breaker.check(self).map_err(GuardError::Rejected)?;
         let slot = match &self.concurrency {
             None => None,
             Some(semaphore) => Some(match semaphore.try_acquire() {
@@ -192,6 +192,13 @@ impl Guard {
             Some(semaphore) => Some(semaphore.try_acquire()?),
         };
         self.limiter.as_ref().is_none_or(Limiter::try_turn).then_some((slot, charge))
+    }
+}
+
+/// The guard's own clock, read when a breaker asks for it.
+impl Now for &Guard {
+    fn now(&self) -> Moment {
+        self.runtime.now()
     }
 }
 

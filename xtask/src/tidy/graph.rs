@@ -82,6 +82,8 @@ pub(crate) struct Dependency {
     pub(crate) optional: bool,
     pub(crate) default_features: bool,
     pub(crate) features: Vec<String>,
+    /// The `cfg(…)` or platform that it is for alone.
+    pub(crate) target: Option<String>,
 }
 
 impl Crate {
@@ -95,6 +97,7 @@ impl Crate {
             optional: dependency.optional,
             default_features: dependency.uses_default_features,
             features: dependency.features.clone(),
+            target: dependency.target.as_ref().map(ToString::to_string),
         });
         let benches =
             package.targets.iter().filter(|target| target.is_bench()).map(|target| target.name.clone());
@@ -124,6 +127,17 @@ pub(crate) fn target_folder() -> Result<PathBuf> {
     Ok(metadata()?.target_directory.into_std_path_buf())
 }
 
+/// Model checkers: each takes the place of the standard library's atomics when built with the cfg of its name, and has a
+/// test program of its name.
+pub(crate) const CHECKERS: [&str; 2] = ["loom", "shuttle"];
+
+impl Dependency {
+    /// Whether this brings in a model checker, and in its builds alone.
+    pub(crate) fn is_checker(&self) -> bool {
+        CHECKERS.contains(&&*self.to) && self.target == Some(format!("cfg({})", self.to))
+    }
+}
+
 #[cfg(test)]
 impl Crate {
     /// A crate in its proper folder that depends on nothing.
@@ -146,6 +160,7 @@ impl Crate {
             optional: false,
             default_features: true,
             features: Vec::new(),
+            target: None,
         };
         self.dependencies.push(dependency);
         self

@@ -35,7 +35,15 @@ impl Layer {
         match self {
             Self::Kernel => Some(&["jiff", "thiserror"]),
             Self::Domain => Some(&["async-trait", "bs58", "hdrhistogram", "httpdate", "jiff", "thiserror"]),
-            Self::Policy => Some(&["governor", "thiserror"]),
+            Self::Policy => Some(&[
+                "async-lock",
+                "governor",
+                "pin-project-lite",
+                "quick_cache",
+                "thiserror",
+                "tower-layer",
+                "tower-service",
+            ]),
             _ => None,
         }
     }
@@ -107,7 +115,8 @@ fn inside(from: &Crate, layer: Layer, to: &Crate, to_layer: Layer, edge: &Depend
 /// Why a crate of `layer` may not use a crate of others.
 fn outside(layer: Layer, edge: &Dependency) -> Option<String> {
     let allowed = layer.outside()?;
-    let of_tests = layer == Layer::Domain && edge.optional && TEST_TOOLS.contains(&&*edge.to);
+    let of_tests =
+        layer == Layer::Domain && (edge.is_checker() || edge.optional && TEST_TOOLS.contains(&&*edge.to));
     if edge.kind == DependencyKind::Development || of_tests || allowed.contains(&&*edge.to) {
         return None;
     }
@@ -217,6 +226,15 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_is_built_with_a_model_checker_for_that_checker_s_tests_only() {
+        let mut checked = Crate::new("ttm-market", Layer::Domain).using("loom", Normal);
+        checked.last().target = Some("cfg(loom)".to_owned());
+        check_with(checked, &[]);
+        let always = Crate::new("ttm-market", Layer::Domain).using("loom", Normal);
+        assert!(check(&[always])[0].starts_with("ttm-market → loom: "));
+    }
+
+    #[test]
     fn an_adapter_uses_no_other_adapter_not_even_in_tests() {
         check_with(
             Crate::new("ttm-dexscreener-http", Layer::Adapter)
@@ -273,7 +291,8 @@ mod tests {
             Crate::new("ttm-guard", Layer::Policy).using("ttm-schedule", Normal).using("tokio", Normal),
             &[
                 "ttm-guard → ttm-schedule: of the domains, a policy uses ttm-breaker and ttm-retry alone",
-                "ttm-guard → tokio: of others, a policy uses governor, thiserror alone",
+                "ttm-guard → tokio: of others, a policy uses async-lock, governor, pin-project-lite, \
+                quick_cache, thiserror, tower-layer, tower-service alone",
             ],
         );
     }

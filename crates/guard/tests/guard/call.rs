@@ -2,30 +2,26 @@
 
 use std::time::Duration;
 
-use ttm_breaker::{BreakerSettings, Counts, RejectReason, State};
+use ttm_breaker::{BreakerSettings, RejectReason, State};
 use ttm_guard::{Disposition, GuardError, GuardSettings};
 use ttm_kernel::{Moment, Runtime, TaskEnd};
 use ttm_retry::{GiveUpReason, RetrySettings};
 
 use crate::rig::{DOWN, Failed, Reply, Rig, at_ms};
 
-fn counts(rig: &Rig) -> Counts {
-    rig.guard.breaker().snapshot(rig.now()).counts
-}
-
 #[test]
 fn a_call_that_works_is_made_once() {
     let rig = Rig::new();
     assert_eq!(rig.run(&[Reply::Ok(100)]).expect("it works"), 1);
     assert_eq!(rig.now(), at_ms(100));
-    assert_eq!(counts(&rig).successes, 1);
+    assert_eq!(rig.counts().successes, 1);
 }
 
 #[test]
 fn a_failure_that_may_pass_is_tried_again_and_each_attempt_counts_in_the_breaker() {
     let rig = Rig::new();
     assert_eq!(rig.run(&[DOWN, DOWN, Reply::Ok(0)]).expect("the third works"), 3);
-    let counts = counts(&rig);
+    let counts = rig.counts();
     assert_eq!((counts.failures, counts.successes), (2, 1));
 }
 
@@ -43,7 +39,7 @@ fn a_refusal_counts_against_the_target_and_is_not_tried_again() {
     let rig = Rig::new();
     let end = rig.run(&[Reply::Fails(0, Disposition::Refused)]).expect_err("refused");
     assert!(matches!(end, GuardError::Failed { attempts: 1, gave_up: GiveUpReason::Permanent, .. }));
-    assert_eq!(counts(&rig).failures, 1);
+    assert_eq!(rig.counts().failures, 1);
 }
 
 #[test]
@@ -51,7 +47,7 @@ fn a_request_that_is_wrong_says_nothing_about_the_target() {
     let rig = Rig::new();
     let end = rig.run(&[Reply::Fails(0, Disposition::Invalid)]).expect_err("invalid");
     assert!(matches!(end, GuardError::Failed { attempts: 1, gave_up: GiveUpReason::Permanent, .. }));
-    assert_eq!((counts(&rig).failures, counts(&rig).ignored), (0, 1));
+    assert_eq!((rig.counts().failures, rig.counts().ignored), (0, 1));
 }
 
 #[test]
@@ -59,7 +55,7 @@ fn an_attempt_that_takes_too_long_counts_as_a_failure() {
     let rig = Rig::new();
     let end = rig.run(&[Reply::Hangs]).expect_err("it hangs");
     assert!(matches!(end, GuardError::TimedOut { attempts: 3 }), "{end}");
-    assert_eq!(counts(&rig).failures, 3);
+    assert_eq!(rig.counts().failures, 3);
     let (_, attempt) = rig.attempts.events()[0];
     assert_eq!(attempt.timeout, Duration::from_secs(5));
 }
@@ -70,7 +66,7 @@ fn an_attempt_that_the_caller_s_deadline_cuts_short_is_no_word_against_the_targe
     let end = rig.runtime.block_on(rig.call(at_ms(300), &[Reply::Hangs])).expect_err("no time");
     assert!(matches!(end, GuardError::TimedOut { attempts: 1 }), "{end}");
     assert_eq!(rig.now(), at_ms(300));
-    assert_eq!((counts(&rig).failures, counts(&rig).ignored), (0, 1));
+    assert_eq!((rig.counts().failures, rig.counts().ignored), (0, 1));
 }
 
 #[test]
@@ -115,7 +111,7 @@ fn nobody_holds_the_place_of_a_probe_while_waiting_for_a_turn() {
             assert_eq!(call.await, TaskEnd::Finished);
         }
     });
-    assert_eq!(counts(&rig).successes, 2);
+    assert_eq!(rig.counts().successes, 2);
 }
 
 async fn report(call: impl Future<Output = Result<u32, GuardError<Failed>>>) {
@@ -138,7 +134,7 @@ fn a_cancelled_call_gives_its_place_back_and_counts_for_nothing() {
     assert!(matches!(rig.run(&[Reply::Ok(0)]), Err(GuardError::Rejected(_))), "the only probe is out");
     hanging.abort();
     assert_eq!(rig.runtime.block_on(hanging), TaskEnd::Aborted);
-    assert_eq!(counts(&rig).ignored, 1);
+    assert_eq!(rig.counts().ignored, 1);
     assert_eq!(rig.run(&[Reply::Ok(0)]).expect("the place is free"), 1);
     assert_eq!(rig.guard.breaker().snapshot(rig.now()).state, State::Closed);
 }
@@ -148,5 +144,5 @@ fn a_panicking_operation_counts_as_a_failure() {
     let rig = Rig::new();
     let call = rig.runtime.spawn("call", Box::pin(report(rig.call(Moment::MAX, &[Reply::Panics]))));
     assert!(matches!(rig.runtime.block_on(call), TaskEnd::Panicked(_)));
-    assert_eq!(counts(&rig).failures, 1);
+    assert_eq!(rig.counts().failures, 1);
 }

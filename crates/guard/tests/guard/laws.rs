@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use ttm_breaker::BreakerSettings;
 use ttm_guard::{Disposition, GuardError, GuardSettings};
 use ttm_kernel::{Clock, Moment, Runtime, Task, TaskEnd};
-use ttm_retry::RetrySettings;
+use ttm_retry::{BudgetConfig, RetrySettings};
 use ttm_testkit::Recorder;
 
 use crate::rig::{Failed, Reply, Rig, at_ms};
@@ -40,6 +40,22 @@ fn any_reply() -> impl Strategy<Value = Reply> {
 fn any_caller() -> impl Strategy<Value = Caller> {
     (0_u64..120_000, 0_u64..40_000, prop::collection::vec(any_reply(), 1..4))
         .prop_map(|(comes_ms, patience_ms, replies)| Caller { comes_ms, patience_ms, replies })
+}
+
+/// Settings with any of the stations there or not.
+fn any_settings() -> impl Strategy<Value = GuardSettings> {
+    let rpm = prop::option::of(100_u32..400);
+    let hedge_after = prop::option::of((10_u64..4_000).prop_map(Duration::from_millis));
+    let budget = prop::option::of(Just(BudgetConfig::default()));
+    (rpm, prop::option::of(1_u32..4), hedge_after, budget).prop_map(
+        |(requests_per_minute, max_concurrent, hedge_after, budget)| GuardSettings {
+            requests_per_minute,
+            max_concurrent,
+            hedge_after,
+            budget,
+            ..GuardSettings::default()
+        },
+    )
 }
 
 /// Lets all callers come, and gives back how each of them ended, in their order.
@@ -94,9 +110,10 @@ proptest! {
 
     #[test]
     fn no_call_outlives_its_deadline_and_no_attempt_begins_after_it(
-        callers in prop::collection::vec(any_caller(), 1..30), seed: u64,
+        callers in prop::collection::vec(any_caller(), 1..30), settings in any_settings(), seed: u64,
     ) {
-        let rig = Rig::with(seed, GuardSettings::default(), BreakerSettings::default(), RetrySettings::default());
+        let hedges = if settings.hedge_after.is_some() { 2 } else { 1 };
+        let rig = Rig::with(seed, settings, BreakerSettings::default(), RetrySettings::default());
         let ends = run(&rig, &callers);
         prop_assert_eq!(ends.len(), callers.len());
         for (caller, (ended, end)) in callers.iter().zip(ends) {
@@ -104,7 +121,7 @@ proptest! {
             prop_assert!(ended <= at_ms(caller.comes_ms) + patience);
             match end {
                 Ok(attempts) | Err(GuardError::Failed { attempts, .. } | GuardError::TimedOut { attempts }) => {
-                    prop_assert!(attempts <= 3);
+                    prop_assert!(attempts <= 3 * hedges);
                 }
                 Err(GuardError::Rejected(rejected)) => prop_assert!(rejected.retry_at > ended),
                 Err(GuardError::Throttled { retry_at }) => prop_assert!(retry_at > ended),
@@ -113,6 +130,8 @@ proptest! {
         for (_, attempt) in rig.attempts.take() {
             prop_assert!(!attempt.timeout.is_zero());
         }
+        // Whatever happened, nothing is held for ever: every attempt was counted, and none is out.
+        prop_assert_eq!(rig.guard.breaker().snapshot(rig.now()).probes_in_flight, 0);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_breaker::{Breaker, BreakerConfig, BreakerSettings};
+use ttm_breaker::{Breaker, BreakerConfig, BreakerSettings, Counts};
 use ttm_guard::{Attempt, Disposition, Guard, GuardConfig, GuardError, GuardSettings, Source};
-use ttm_kernel::{Clock, Moment, Runtime};
+use ttm_kernel::{BoxFuture, Clock, Moment, Runtime};
 use ttm_retry::{RetryPolicy, RetrySettings};
 use ttm_testkit::{ManualRuntime, Recorder, SeededEntropy};
 
@@ -67,24 +67,36 @@ impl Rig {
         deadline: Moment,
         replies: &[Reply],
     ) -> impl Future<Output = Result<u32, GuardError<Failed>>> + Send + use<> {
-        let (runtime, guard, attempts) =
-            (self.runtime.clone(), Arc::clone(&self.guard), Arc::clone(&self.attempts));
-        let replies = replies.to_vec();
+        let (guard, operation) = (Arc::clone(&self.guard), self.operation(replies));
         async move {
-            let operation = |attempt: Attempt| {
-                attempts.record((runtime.now(), attempt));
-                let index = usize::try_from(attempt.number - 1).expect("few attempts").min(replies.len() - 1);
-                answer(runtime.clone(), replies[index])
-            };
             let answer = guard.call(deadline, |Failed(disposition)| *disposition, operation).await?;
             let Source::Fresh { attempts } = answer.source else { panic!("nothing is kept here") };
             Ok(attempts)
         }
     }
 
+    /// An operation whose attempts get these replies one after the other, the last of them for ever.
+    pub(crate) fn operation(
+        &self,
+        replies: &[Reply],
+    ) -> impl FnMut(Attempt) -> BoxFuture<'static, Result<(), Failed>> + Send + use<> {
+        let (runtime, attempts, replies) =
+            (self.runtime.clone(), Arc::clone(&self.attempts), replies.to_vec());
+        move |attempt| {
+            attempts.record((runtime.now(), attempt));
+            let index = usize::try_from(attempt.number - 1).expect("few attempts").min(replies.len() - 1);
+            Box::pin(answer(runtime.clone(), replies[index]))
+        }
+    }
+
     /// Runs one call to its end.
     pub(crate) fn run(&self, replies: &[Reply]) -> Result<u32, GuardError<Failed>> {
         self.runtime.block_on(self.call(Moment::MAX, replies))
+    }
+
+    /// What its breaker counted.
+    pub(crate) fn counts(&self) -> Counts {
+        self.guard.breaker().snapshot(self.now()).counts
     }
 
     pub(crate) fn now(&self) -> Moment {
