@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::phase::Phases;
 use crate::process::{self, cargo};
 use crate::tidy::graph::{self, Layer};
-use crate::{deny, test, tidy};
+use crate::{deny, mutants, test, tidy};
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask ci\n  cargo xtask ci --without test --without deny")]
@@ -33,6 +33,8 @@ enum Phase {
     Doc,
     /// bans, licences, sources and advisories of the dependencies
     Deny,
+    /// every mutant is noticed by a test
+    Mutants,
     /// the whole suite
     Test,
 }
@@ -59,6 +61,7 @@ impl Phase {
                 process::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
             }
             Self::Deny => deny::run(),
+            Self::Mutants => mutants::run(&mutants::Options::default()),
             Self::Test => test::run(&test::Options::default()),
         }
     }

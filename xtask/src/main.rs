@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod deny;
+mod mutants;
 mod phase;
 mod process;
 mod services;
@@ -38,7 +39,9 @@ enum Command {
     Tidy,
     /// Measures speed with the crates' benches
     Bench(bench::Options),
-    /// Runs what CI runs: fmt, tidy, clippy, each crate alone, doc, deny, test
+    /// Breaks the code on purpose, and wants a test to notice
+    Mutants(mutants::Options),
+    /// Runs what CI runs: fmt, tidy, clippy, each crate alone, doc, deny, mutants, test
     Ci(ci::Options),
     /// Keeps a PostgreSQL running until standard input closes (the other half of `services` and `test`)
     #[command(hide = true)]
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Services => services::run(),
         Command::Tidy => tidy::run(),
         Command::Bench(options) => bench::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::KeepPostgres(options) => services::keep(&options),
     };

@@ -117,13 +117,9 @@ impl Gate {
 
     /// Publishes; only under the machine's lock.
     pub(crate) fn publish(&self, word: Word, until: Moment) {
-        // Only the lock's holder writes, so it may read without order.
-        let old = Word(self.word.load(Ordering::Relaxed));
         let set_word = || self.word.store(word.0, Ordering::Release);
         let set_until = || self.until.store(until.as_nanos(), Ordering::Release);
-        if old == word {
-            set_until();
-        } else if word.state() == State::Open {
+        if word.state() == State::Open {
             set_until();
             set_word();
         } else {
