@@ -1,15 +1,58 @@
 //! Guard: limiter, breaker, retry and deadline around one outside call.
 //!
-//! [`Guard::call`] takes an operation through, for each attempt and in this order:
-//! 1. the **limiter**, which spaces the attempts of all callers evenly, since a burst breaks a limit that slides;
-//! 2. the **breaker**, asked last of all that can wait, so that nobody holds a probe's place while queueing;
-//! 3. the **attempt timeout**, which counts as a failure;
-//! 4. the **retry policy**, which says when the next attempt is due, and never sleeps past the **deadline**.
+//! [`Guard::call`] takes an operation through, for each attempt and in this order, each station only if it is configured:
+//! 1. a look at the **breaker**, so that a call which will be rejected neither queues nor uses up a turn;
+//! 2. a **place** among the attempts that may be under way at once;
+//! 3. a turn of the **limiter**, which spaces the attempts of all callers evenly, since a burst breaks a limit that slides;
+//! 4. the **breaker** itself, asked last of all, so that nobody holds a probe's place while queueing;
+//! 5. the **attempt timeout**, which counts as a failure, and a **hedge** beside an attempt that takes long: the first answer
+//!    counts, and the loser is cancelled without a word against the target;
+//! 6. the **retry policy**, which says when the next attempt is due, pays for it from the **budget** before the sleep, and
+//!    never sleeps past the **deadline**.
 //!
 //! When the far side says "too many", the limiter holds back every caller until the time it asked for.
 //!
-//! How many calls run at once is the caller's to bound: the guard queues whoever comes. It knows nothing of HTTP or of
-//! what the operation does; the caller translates its errors into a [`Disposition`].
+//! [`Guard::call_cached`] puts a [`Cache`] before it: a young answer is served as it is; calls for one key at one time are
+//! made once; and when there is no answer, one that is not too old is served, marked with its age. An [`Answer`] always
+//! says how it was obtained.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use ttm_breaker::{Breaker, BreakerConfig};
+//! use ttm_guard::{Disposition, Guard, GuardConfig, GuardError, Source};
+//! use ttm_kernel::{Moment, Runtime};
+//! use ttm_retry::RetryPolicy;
+//! use ttm_testkit::ManualRuntime; // in production `ttm_tokio_runtime::TokioRuntime`
+//!
+//! // One guard for one target; share it.
+//! let runtime = ManualRuntime::new(7);
+//! let breaker = Breaker::new("pools API", BreakerConfig::default(), runtime.entropy("breaker"));
+//! let guard = Guard::new(
+//!     GuardConfig::default(),
+//!     Arc::new(breaker),
+//!     RetryPolicy::default(),
+//!     Arc::new(runtime.clone()),
+//!     "guard",
+//! );
+//!
+//! // What the operation's errors mean is the caller's to say.
+//! let classify = |status: &u16| match status {
+//!     429 => Disposition::RateLimited { retry_after: None },
+//!     401 | 403 => Disposition::Refused,
+//!     500.. => Disposition::Transient { retry_after: None },
+//!     _ => Disposition::Invalid,
+//! };
+//! let answer = runtime.block_on(guard.call(Moment::MAX, classify, |attempt| async move {
+//!     if attempt.number < 3 { Err(503) } else { Ok("pools") }
+//! }))?;
+//! assert_eq!((answer.value, answer.source), ("pools", Source::Fresh { attempts: 3 }));
+//! # Ok::<(), GuardError<u16>>(())
+//! ```
+//!
+//! It is generic over the [`Runtime`](ttm_kernel::Runtime) port, so it runs in the simulator; with the feature `tower` it
+//! is a `tower::Layer` too. It knows nothing of HTTP or of what the operation does.
 
 mod answer;
 mod attempt;

@@ -80,7 +80,7 @@ fn default_file() -> String {
             section = of;
             text.extend(["\n[", section, "]\n"]);
         }
-        let quote = if key.kind == Kind::Integer { "" } else { "\"" };
+        let quote = if matches!(key.kind, Kind::Duration | Kind::Text(_)) { "\"" } else { "" };
         let unset = if key.default.is_empty() { "# " } else { "" };
         text.extend(["# ", key.doc, "\n", unset, name, " = ", quote, key.default, quote, "\n"]);
     }

@@ -7,6 +7,10 @@ pub enum Kind {
     Duration,
     /// A whole number.
     Integer,
+    /// A whole number from 1 to 100.
+    Percent,
+    /// Yes or no.
+    Boolean,
     /// Text, with what is expected of it.
     Text(&'static str),
 }
@@ -17,6 +21,8 @@ impl Kind {
         match self {
             Self::Duration => "a duration such as 30s or 5m",
             Self::Integer => "a whole number",
+            Self::Percent => "a whole number from 1 to 100",
+            Self::Boolean => "true or false",
             Self::Text(expected) => expected,
         }
     }
@@ -25,7 +31,8 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Duration => "duration",
-            Self::Integer => "integer",
+            Self::Integer | Self::Percent => "integer",
+            Self::Boolean => "boolean",
             Self::Text(_) => "text",
         }
     }
@@ -138,6 +145,42 @@ pub const KEYS: &[Key] = &[
         Kind::Integer,
         "3",
         "Probes admitted at once while it is half-open, all of which must succeed.",
+    ),
+    key(
+        "breaker.dexscreener.window",
+        Kind::Text("calls such as \"100 calls\", a duration such as \"60s\", or nothing"),
+        "",
+        "Which calls are the last ones, of which a share may open the breaker too. Nothing leaves it to failures in a row.",
+    ),
+    key(
+        "breaker.dexscreener.minimum_calls",
+        Kind::Integer,
+        "20",
+        "Calls that the window must hold before a share of them says anything.",
+    ),
+    key(
+        "breaker.dexscreener.failure_rate_percent",
+        Kind::Percent,
+        "50",
+        "Share of failed calls in the window that opens the breaker.",
+    ),
+    key(
+        "breaker.dexscreener.slow_call_duration",
+        Kind::Text("a duration such as 2s, or nothing"),
+        "",
+        "A call in the window that took at least so long is slow. Nothing leaves slowness out.",
+    ),
+    key(
+        "breaker.dexscreener.slow_call_rate_percent",
+        Kind::Percent,
+        "100",
+        "Share of slow calls in the window that opens the breaker.",
+    ),
+    key(
+        "breaker.dexscreener.metrics_only",
+        Kind::Boolean,
+        "false",
+        "Whether the breaker only counts and says when it would have opened: to try settings out.",
     ),
     key("scheduler.hot_interval", Kind::Duration, "10s", "How often the hot group runs."),
     key("scheduler.cold_interval", Kind::Duration, "45s", "How often the cold group runs."),

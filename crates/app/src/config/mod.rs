@@ -149,6 +149,25 @@ mod tests {
     }
 
     #[test]
+    fn the_breaker_s_rates_are_read_and_what_cannot_be_is_refused_with_its_line() {
+        let file = "[breaker.dexscreener]\nwindow = \"60s\"\nminimum_calls = 30\nslow_call_duration = \"2s\"\nmetrics_only = true\n";
+        let settings = read(file, &[]).expect("valid");
+        let rates = settings.service.breaker.settings().rates.expect("a window was set");
+        assert_eq!((rates.minimum_calls, rates.slow_calls.is_some()), (30, true));
+        assert!(settings.service.breaker.settings().metrics_only);
+
+        let file = "[breaker.dexscreener]\nwindow = \"10 calls\"\nfailure_rate_percent = 0\n";
+        let errors = read(file, &[]).expect_err("no share");
+        assert!(
+            errors[0].starts_with("ttm.toml:3: breaker.dexscreener.failure_rate_percent is \"0\", expected a whole number from 1 to 100"),
+            "{errors:?}"
+        );
+        let file = "[breaker.dexscreener]\nwindow = \"10 calls\"\nminimum_calls = 11\n";
+        let errors = read(file, &[]).expect_err("more than the window holds");
+        assert!(errors[0].starts_with("ttm.toml:3: breaker.dexscreener.minimum_calls is 11"), "{errors:?}");
+    }
+
+    #[test]
     fn a_relative_path_is_relative_to_the_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ttm.toml");

@@ -7,13 +7,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
-use ttm_breaker::{BreakerConfig, BreakerSettings};
 use ttm_guard::{GuardConfig, GuardSettings};
 use ttm_health::Thresholds;
 use ttm_kernel::InvalidSetting;
 use ttm_market::MarketConfig;
 use ttm_retry::RetryPolicy;
 use ttm_schedule::{ScheduleConfig, ScheduleSettings};
+
+mod breaker;
 
 use super::{ConfigError, Key, Origin, Values};
 use crate::service::ServiceSettings;
@@ -223,24 +224,6 @@ impl Reader<'_> {
         let cold_interval = self.duration("scheduler.cold_interval");
         let settings = ScheduleSettings { hot_interval: hot_interval?, cold_interval: cold_interval? };
         self.checked("scheduler", ScheduleConfig::try_new(settings))
-    }
-
-    fn breaker(&mut self) -> Option<BreakerConfig> {
-        let failure_threshold = self.integer("breaker.dexscreener.failure_threshold");
-        let recovery_timeout = self.duration("breaker.dexscreener.recovery_timeout");
-        let half_open_max_calls = self.integer::<u32>("breaker.dexscreener.half_open_max_calls");
-        let defaults = BreakerSettings::default();
-        let recovery_timeout = recovery_timeout?;
-        let settings = BreakerSettings {
-            failure_threshold: Some(failure_threshold?),
-            recovery_timeout,
-            max_recovery_timeout: defaults.max_recovery_timeout.max(recovery_timeout),
-            half_open_max_calls: half_open_max_calls?,
-            // Every probe that is admitted must succeed.
-            success_threshold: half_open_max_calls?.max(1),
-            ..defaults
-        };
-        self.checked("breaker.dexscreener", BreakerConfig::try_new(settings))
     }
 
     fn guard(&mut self) -> Option<GuardConfig> {

@@ -133,7 +133,8 @@ fn is_section(name: &str) -> bool {
 
 fn as_text(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     match (kind, value) {
-        (Kind::Integer, DeValue::Integer(number)) => Some(number.to_string()),
+        (Kind::Integer | Kind::Percent, DeValue::Integer(number)) => Some(number.to_string()),
+        (Kind::Boolean, DeValue::Boolean(yes)) => Some(yes.to_string()),
         (Kind::Duration | Kind::Text(_), DeValue::String(text)) => Some(text.to_string()),
         _ => None,
     }

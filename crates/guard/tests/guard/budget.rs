@@ -14,14 +14,15 @@ fn rig(settings: GuardSettings) -> Rig {
     Rig::with(1, GuardSettings { requests_per_minute: None, ..settings }, patient, RetrySettings::default())
 }
 
-fn budget(settings: BudgetSettings) -> Option<BudgetConfig> {
-    Some(BudgetConfig::try_new(settings).expect("valid settings"))
+fn paid_from(budget: BudgetSettings) -> GuardSettings {
+    let budget = Some(BudgetConfig::try_new(budget).expect("valid settings"));
+    GuardSettings { budget, ..GuardSettings::default() }
 }
 
 #[test]
 fn without_a_token_a_failure_is_the_last_one() {
     let none = BudgetSettings { deposit: 0.0, reserve_per_second: 0.0, ..BudgetSettings::default() };
-    let rig = rig(GuardSettings { budget: budget(none), ..GuardSettings::default() });
+    let rig = rig(paid_from(none));
     let end = rig.run(&[DOWN]).expect_err("it fails");
     assert!(
         matches!(end, GuardError::Failed { attempts: 1, gave_up: GiveUpReason::BudgetExhausted, .. }),
@@ -60,13 +61,13 @@ fn under_an_outage_retries_are_no_more_than_a_tenth_of_the_first_tries_and_the_r
 #[test]
 fn a_retry_that_is_never_made_costs_nothing() {
     let one = BudgetSettings { deposit: 0.0, reserve_per_second: 1.0, ..BudgetSettings::default() };
-    let rig = rig(GuardSettings { budget: budget(one), ..GuardSettings::default() });
+    let rig = rig(paid_from(one));
     let call = rig.call(Moment::MAX, &[DOWN]);
     let call = rig.runtime.spawn("call", Box::pin(async move { drop(call.await) }));
     // Cancelled in its sleep.
     rig.runtime.block_on(rig.runtime.sleep_until(at_ms(1)));
     call.abort();
-    rig.runtime.block_on(async { call.await });
+    rig.runtime.block_on(call);
     assert!(rig.guard.budget().expect("it has one").withdraw(rig.now()).is_some());
 }
 
@@ -97,7 +98,7 @@ fn whoever_gets_no_place_before_the_deadline_made_no_attempt() {
     let end = rig.runtime.block_on(rig.call(at_ms(300), &[Reply::Ok(0)])).expect_err("no place");
     assert!(matches!(end, GuardError::TimedOut { attempts: 0 }), "{end}");
     assert_eq!(rig.now(), at_ms(300));
-    rig.runtime.block_on(async { long.await });
+    rig.runtime.block_on(long);
     assert_eq!(rig.runtime.block_on(rig.call(Moment::MAX, &[Reply::Ok(0)])).expect("there is one now"), 1);
 }
 
@@ -109,6 +110,6 @@ fn nobody_holds_a_place_while_waiting_to_try_again() {
     rig.runtime.block_on(rig.runtime.sleep_until(at_ms(1)));
     let other = rig.runtime.block_on(rig.call(at_ms(2), &[Reply::Ok(0)]));
     assert_eq!(other.expect("the place is free"), 1);
-    rig.runtime.block_on(async { failing.await });
+    rig.runtime.block_on(failing);
     assert!(rig.now().since_origin() < Duration::from_secs(5));
 }

@@ -88,7 +88,7 @@ fn hedges_are_paid_from_the_budget_of_the_retries() {
     assert_eq!(rig.run(&[Reply::Ok(150)]).expect("it works"), 2);
     // The reserve is empty: no second hedge within the second.
     assert_eq!(rig.run(&[Reply::Ok(150)]).expect("it works"), 1);
-    assert_eq!(rig.guard.budget().map(|budget| budget.exhausted_total()), Some(1));
+    assert_eq!(rig.guard.budget().map(ttm_retry::RetryBudget::exhausted_total), Some(1));
 }
 
 #[test]
@@ -102,6 +102,13 @@ fn a_hedge_waits_for_no_turn_and_for_no_place() {
         let budget = rig.guard.budget().expect("it has one");
         assert!(budget.withdraw(rig.now()).is_some(), "what was not used was given back");
     }
+}
+
+#[test]
+fn no_hedge_begins_when_there_is_no_time_left_for_it() {
+    let rig = rig(hedging());
+    let end = rig.runtime.block_on(rig.call(at_ms(100), &[Reply::Hangs])).expect_err("no time");
+    assert!(matches!(end, GuardError::TimedOut { attempts: 1 }), "{end}");
 }
 
 #[test]
@@ -126,7 +133,7 @@ fn a_cancelled_call_cancels_both() {
     );
     rig.runtime.block_on(rig.runtime.sleep_until(at_ms(200)));
     call.abort();
-    rig.runtime.block_on(async { call.await });
+    rig.runtime.block_on(call);
     assert_eq!(Arc::strong_count(&rig.guard), 1, "nothing is left of the call");
     let counts = rig.counts();
     assert_eq!((counts.failures, counts.ignored), (0, 2));

@@ -5,4 +5,5 @@ mod cache;
 mod call;
 mod hedge;
 mod laws;
+mod layer;
 mod rig;
