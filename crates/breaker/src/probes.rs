@@ -20,6 +20,13 @@ struct Probe {
     lease_until: Moment,
 }
 
+impl Probe {
+    /// A lease that reaches the end of time never ends, not even for a clock that stands there.
+    fn is_out(&self, now: Moment) -> bool {
+        self.lease_until > now || self.lease_until == Moment::MAX
+    }
+}
+
 impl Probes {
     /// Room for `most` at once.
     pub(crate) fn new(most: u32, lease: Duration) -> Self {
@@ -57,10 +64,10 @@ impl Probes {
     }
 
     fn leases(&self, now: Moment) -> impl Iterator<Item = Moment> {
-        self.sent.iter().map(|probe| probe.lease_until).filter(move |until| *until > now)
+        self.sent.iter().filter(move |probe| probe.is_out(now)).map(|probe| probe.lease_until)
     }
 
     fn write_off(&mut self, now: Moment) {
-        self.sent.retain(|probe| probe.lease_until > now);
+        self.sent.retain(|probe| probe.is_out(now));
     }
 }

@@ -129,6 +129,20 @@ fn a_probe_that_never_reports_is_written_off_after_its_lease_and_its_late_report
 }
 
 #[test]
+fn a_place_that_is_given_back_late_raises_no_limit() {
+    let breaker = default_breaker();
+    let of_the_closed_era: Vec<_> = (0..10).map(|_| breaker.admit(at(0)).expect("closed")).collect();
+    trip(&breaker, at(0));
+    let late: Vec<_> = (0..3).map(|_| breaker.admit(at(60)).expect("a probe")).collect();
+    let in_their_place: Vec<_> = (0..3).map(|_| breaker.admit(at(120)).expect("a probe")).collect();
+    drop((of_the_closed_era, late));
+    assert_eq!(breaker.snapshot(at(120)).probes_in_flight, 3);
+    assert_eq!(breaker.admit(at(121)).expect_err("three are out").reason, RejectReason::ProbesOut);
+    drop(in_their_place);
+    assert_eq!(breaker.snapshot(at(121)).probes_in_flight, 0);
+}
+
+#[test]
 fn a_late_success_of_the_closed_era_does_not_close_a_half_open_breaker() {
     let breaker = breaker(BreakerSettings { success_threshold: 1, ..BreakerSettings::default() });
     let slow = breaker.admit(at(0)).expect("closed");

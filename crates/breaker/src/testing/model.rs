@@ -216,7 +216,7 @@ impl Model {
         if self.state == State::HalfOpen || outcome != Outcome::Success || slow {
             self.newest = now;
         }
-        if lease_until.is_some_and(|until| until <= now) {
+        if lease_until.is_some_and(|until| until <= now && until < Moment::MAX) {
             return Verdict::Stale;
         }
         if let Outcome::RateLimited { retry_at: Some(at) } = outcome {
@@ -365,7 +365,10 @@ impl Model {
     /// The leases of the probes that are out.
     fn probes_out(&self, now: Moment) -> Vec<Moment> {
         let calls = self.calls.iter().filter(|call| call.out && call.generation == self.generation);
-        calls.filter_map(|call| call.lease_until).filter(|until| *until > now).collect()
+        calls
+            .filter_map(|call| call.lease_until)
+            .filter(|until| *until > now || *until == Moment::MAX)
+            .collect()
     }
 
     /// Whether every place of a recovery is taken: by a probe that is out, or by one that ended.

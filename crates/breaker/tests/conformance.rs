@@ -1,0 +1,170 @@
+//! The fake of the store port obeys its laws, and the suite finds stores that break one: each of those is the fake with
+//! one law broken.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use ttm_breaker::testing::{FakeBreakerStore, conformance};
+use ttm_breaker::{BreakerStore, BreakerStoreError, Saved, State, StoredBreaker};
+use ttm_kernel::Epoch;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bug {
+    None,
+    ForgetsOnReopening,
+    IgnoresEpochs,
+    StoresBeforeItFences,
+    KeepsTheNewestTime,
+    CutsPeriodsToMilliseconds,
+    RoundsPeriodsDown,
+    ForgetsFailedRecoveries,
+    TakesHalfOpenForOpen,
+    ForgetsTheOthers,
+    IgnoresTheOrder,
+}
+
+struct Broken {
+    store: FakeBreakerStore,
+    bug: Bug,
+    order: Mutex<Vec<String>>,
+}
+
+impl Broken {
+    fn changed(&self, breaker: &StoredBreaker) -> StoredBreaker {
+        let mut breaker = breaker.clone();
+        let saved = &mut breaker.saved;
+        match self.bug {
+            Bug::CutsPeriodsToMilliseconds => saved.open_for = millis(saved.open_for),
+            Bug::RoundsPeriodsDown => saved.open_for = micros(saved.open_for),
+            Bug::ForgetsFailedRecoveries => saved.failed_recoveries = 0,
+            Bug::TakesHalfOpenForOpen if saved.state == State::HalfOpen => saved.state = State::Open,
+            _ => {}
+        }
+        breaker
+    }
+}
+
+fn millis(period: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(period.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn micros(period: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(period.as_micros()).unwrap_or(u64::MAX))
+}
+
+#[async_trait]
+impl BreakerStore for Broken {
+    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError> {
+        let mut all = self.store.load().await?;
+        match self.bug {
+            Bug::IgnoresTheOrder => {
+                let order = self.order.lock().expect("nothing panics with it");
+                all.sort_by_key(|breaker| order.iter().position(|name| *name == breaker.name));
+            }
+            Bug::ForgetsTheOthers => {
+                let order = self.order.lock().expect("nothing panics with it");
+                all.retain(|breaker| order.contains(&breaker.name));
+            }
+            _ => {}
+        }
+        Ok(all)
+    }
+
+    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+        let mut breakers: Vec<StoredBreaker> =
+            breakers.iter().map(|breaker| self.changed(breaker)).collect();
+        if self.bug == Bug::KeepsTheNewestTime {
+            let kept = self.store.breakers();
+            breakers.retain(|new| !kept.iter().any(|old| old.name == new.name && old.at > new.at));
+        }
+        {
+            let mut order = self.order.lock().expect("nothing panics with it");
+            if self.bug == Bug::ForgetsTheOthers {
+                order.clear();
+            }
+            order.extend(breakers.iter().map(|breaker| breaker.name.clone()));
+        }
+        let newest = Epoch::new(u64::MAX);
+        if self.bug == Bug::StoresBeforeItFences {
+            self.store.save(newest, &breakers).await?;
+        }
+        self.store.save(if self.bug == Bug::IgnoresEpochs { newest } else { epoch }, &breakers).await
+    }
+}
+
+/// Whether the suite passes a store with this bug.
+fn passes(bug: Bug) -> bool {
+    let memory = FakeBreakerStore::new();
+    let open = async || {
+        let store = if bug == Bug::ForgetsOnReopening { FakeBreakerStore::new() } else { memory.clone() };
+        Box::new(Broken { store, bug, order: Mutex::default() }) as Box<dyn BreakerStore>
+    };
+    let suite = conformance::check(open, async || memory.claim());
+    catch_unwind(AssertUnwindSafe(|| block_on(suite))).is_ok()
+}
+
+/// Runs a future that never waits for anything outside itself.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
+#[test]
+fn the_fake_store_obeys_every_law() {
+    let memory = FakeBreakerStore::new();
+    let open = async || Box::new(memory.clone()) as Box<dyn BreakerStore>;
+    block_on(conformance::check(open, async || memory.claim()));
+}
+
+#[test]
+fn the_suite_refuses_every_broken_store() {
+    assert!(passes(Bug::None), "the wrapper itself breaks nothing");
+    for bug in [
+        Bug::ForgetsOnReopening,
+        Bug::IgnoresEpochs,
+        Bug::StoresBeforeItFences,
+        Bug::KeepsTheNewestTime,
+        Bug::CutsPeriodsToMilliseconds,
+        Bug::RoundsPeriodsDown,
+        Bug::ForgetsFailedRecoveries,
+        Bug::TakesHalfOpenForOpen,
+        Bug::ForgetsTheOthers,
+        Bug::IgnoresTheOrder,
+    ] {
+        assert!(!passes(bug), "{bug:?} goes unnoticed");
+    }
+}
+
+#[test]
+fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
+    let store = FakeBreakerStore::new();
+    let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 2 };
+    let breaker = StoredBreaker { name: "api".to_owned(), saved, at: Timestamp::UNIX_EPOCH };
+    block_on(store.save(store.claim(), std::slice::from_ref(&breaker))).expect("works");
+    store.fail_with(|| BreakerStoreError::Transient { message: "gone".to_owned() });
+    let error = block_on(store.load()).expect_err("fails");
+    assert_eq!(error.to_string(), "the breaker store does not answer: gone");
+    assert!(block_on(store.save(store.claim(), &[])).is_err());
+    store.heal();
+    assert_eq!(block_on(store.load()).expect("works"), [breaker]);
+    assert_eq!((store.breakers().len(), store.saves()), (1, 1));
+}
+
+#[test]
+fn a_state_and_its_word_name_each_other() {
+    for state in State::ALL {
+        assert_eq!(State::parse(state.as_str()), Some(state));
+    }
+    assert_eq!((State::parse("ajar"), State::parse("Open"), State::parse("")), (None, None, None));
+}
