@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use ttm_kernel::{Entropy, Moment, Now};
@@ -14,7 +15,8 @@ use crate::share::OpenShare;
 use crate::state::Machine;
 use crate::sync::{Mutex, MutexGuard};
 use crate::{
-    BreakerConfig, Outcome, Permit, RejectReason, Rejected, Saved, Snapshot, State, Transition, Verdict,
+    BreakerConfig, CountAs, Outcome, Permit, RejectReason, Rejected, Saved, Snapshot, State, Transition,
+    Verdict,
 };
 
 /// A circuit breaker; share it by reference.
@@ -191,6 +193,19 @@ impl Breaker {
         self.ask(|machine| machine.report(Report { ticket, outcome, slow, jitter }, now))
     }
 
+    /// A permit was dropped: its call was cancelled, or panicked.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn take_back(&self, ticket: Ticket, started: Moment, now: Moment) {
+        let settings = self.config.settings();
+        let count_as = if thread::panicking() { settings.on_panic } else { settings.on_cancel };
+        let outcome = match count_as {
+            CountAs::Ignored => Outcome::Ignored,
+            CountAs::Failure => Outcome::Failure,
+        };
+        self.report_otherwise(ticket, outcome, Took::Since(started), now);
+    }
+
     /// Asks the machine, and publishes what follows.
     fn ask<T>(&self, question: impl FnOnce(&mut Machine) -> T) -> T {
         let mut machine = self.lock();
@@ -222,8 +237,6 @@ impl fmt::Debug for Breaker {
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
-    use std::thread;
-
     use ttm_testkit::SeededEntropy;
 
     use super::*;

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::mem;
-use std::thread;
 use std::time::Duration;
 
 use ttm_kernel::{Moment, Now};
 
 use crate::fact::Ticket;
-use crate::{Breaker, CountAs, Outcome, Verdict};
+use crate::{Breaker, Outcome, Verdict};
 
 /// How long a call took.
 #[derive(Clone, Copy)]
@@ -100,14 +99,9 @@ impl<'a, N: Now> Permit<'a, N> {
 }
 
 impl<N: Now> Drop for Permit<'_, N> {
+    #[inline]
     fn drop(&mut self) {
-        let settings = self.breaker.config().settings();
-        let count_as = if thread::panicking() { settings.on_panic } else { settings.on_cancel };
-        let outcome = match count_as {
-            CountAs::Ignored => Outcome::Ignored,
-            CountAs::Failure => Outcome::Failure,
-        };
-        self.breaker.report(self.ticket, outcome, Took::Since(self.started), self.now);
+        self.breaker.take_back(self.ticket, self.started, self.now.now());
     }
 }
 

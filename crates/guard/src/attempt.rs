@@ -173,32 +173,30 @@ impl Guard {
                 permit.success(self);
                 Outcome::Answered(value)
             }
-            Err(error) => Outcome::Failed(self.report_failure(permit, error, classify)),
+            Err(error) => {
+                let (verdict, failure) = self.judge(error, classify);
+                permit.report(verdict, self);
+                Outcome::Failed(failure)
+            }
         }
     }
 
-    /// Tells the breaker, and after a 429 the limiter too, how an attempt failed.
+    /// What a failure means to the breaker and to the retries. After a 429 the limiter is told too.
     #[cold]
-    pub(crate) fn report_failure<E>(
-        &self,
-        permit: GuardPermit<'_>,
-        error: E,
-        classify: &impl Fn(&E) -> Disposition,
-    ) -> Failure<E> {
-        let now = self.runtime.now();
+    pub(crate) fn judge<E>(&self, error: E, classify: &impl Fn(&E) -> Disposition) -> (Verdict, Failure<E>) {
         let (verdict, class, retry_after) = match classify(&error) {
             Disposition::Transient { retry_after } => (Verdict::Failure, Class::Transient, retry_after),
             Disposition::Refused => (Verdict::Failure, Class::Permanent, None),
             Disposition::Invalid => (Verdict::Ignored, Class::Permanent, None),
             Disposition::RateLimited { retry_after } => {
                 let pause = self.retry.pause(retry_after, &*self.entropy);
+                let until = self.runtime.now() + pause;
                 if let Some(limiter) = &self.limiter {
-                    limiter.pause_until(now + pause);
+                    limiter.pause_until(until);
                 }
-                (Verdict::RateLimited { retry_at: Some(now + pause) }, Class::RateLimited, Some(pause))
+                (Verdict::RateLimited { retry_at: Some(until) }, Class::RateLimited, Some(pause))
             }
         };
-        permit.report(verdict, now);
-        Failure { error: Some(error), class, retry_after }
+        (verdict, Failure { error: Some(error), class, retry_after })
     }
 }

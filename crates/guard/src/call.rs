@@ -144,7 +144,7 @@ where
     }
 
     /// The first attempt has to wait: from now on time counts.
-    #[cold]
+    #[inline]
     fn wait(mut self: Pin<&mut Self>, permit: GuardPermit<'a>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.as_mut().project();
         let mut lapse = this.guard.lapse(*this.deadline);
@@ -171,11 +171,12 @@ where
     }
 
     /// The first attempt failed.
-    #[cold]
+    #[inline]
     fn fail(mut self: Pin<&mut Self>, permit: GuardPermit<'a>, lapse: Lapse<'a>, error: E) {
         let this = self.as_mut().project();
         let (classify, _, _) = this.parts.as_ref().expect("the first attempt takes no part");
-        let failure = this.guard.report_failure(permit, error, classify);
+        let (verdict, failure) = this.guard.judge(error, classify);
+        permit.report(verdict, *this.guard);
         self.go_on(lapse, Some(failure));
     }
 
