@@ -1,1 +1,70 @@
-//! Nothing: this crate exists for its benchmarks alone.
+//! What the benchmarks share: subjects that are measured side by side, rows of them with their targets, a table for a
+//! reader and a file for a program. It does not know what is measured; that, and every peer, is in `benches/`.
+
+mod harness;
+mod report;
+mod row;
+
+use std::error::Error;
+use std::io::{self, IsTerminal};
+
+pub use harness::{Measured, Subject, now};
+use report::Line;
+pub use row::{Row, Target};
+
+/// Measures the rows whose name contains the first argument of the program, or all; then prints the table and the targets,
+/// and after a whole run writes `bench/NAME.json` into the folder of cargo's artefacts.
+///
+/// `temporary` is `env!("CARGO_TARGET_TMPDIR")`: cargo gives benchmarks a folder inside of the one for its artefacts,
+/// wherever the caller's settings put that. A row is built when its turn comes, so that one takes no part in another's
+/// noise.
+///
+/// # Errors
+/// When no row matches, or the file cannot be written.
+pub fn run(name: &str, temporary: &str, rows: &[fn() -> Row]) -> Result<(), Box<dyn Error>> {
+    // Cargo itself passes `--bench`.
+    let part = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let mut lines = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        let row = row();
+        if part.as_ref().is_none_or(|part| row.name.contains(part)) {
+            progress(&format!("{:>2}/{} {} ({})", index + 1, rows.len(), row.name, row.threads));
+            lines.push(measured(row));
+        }
+    }
+    progress("");
+    if let Some(part) = part.as_ref().filter(|_| lines.is_empty()) {
+        return Err(format!("no row matches `{part}`").into());
+    }
+    report::table(&lines);
+    report::targets(&lines);
+    if part.is_none() {
+        anstream::eprintln!("\nwritten to {}", report::write(&lines, temporary, name)?.display());
+    }
+    Ok(())
+}
+
+/// Shows what is under way in the place of what was shown before; a file has no use for that.
+fn progress(line: &str) {
+    if io::stderr().is_terminal() {
+        eprint!("\r{line:60}\r");
+    }
+}
+
+fn measured(row: Row) -> Line {
+    let subjects: Vec<&Subject> = row.ours.iter().chain(&row.floor).chain(&row.peers).collect();
+    let mut numbers = harness::measure(&subjects, row.threads).into_iter();
+    let mut next = |subject: &Subject| -> (&'static str, Measured) {
+        (subject.name, numbers.next().expect("each subject was measured"))
+    };
+    let ours = row.ours.as_ref().map(|ours| next(ours).1);
+    let floor = row.floor.as_ref().map(&mut next);
+    let peers = row.peers.iter().map(&mut next).collect();
+    let allocations = if row.allocations {
+        let counted = row.ours.iter().chain(&row.peers);
+        counted.map(|subject| (subject.name, subject.allocations())).collect()
+    } else {
+        Vec::new()
+    };
+    Line { name: row.name, threads: row.threads, ours, floor, peers, targets: row.targets, allocations }
+}

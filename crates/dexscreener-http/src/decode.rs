@@ -1,7 +1,8 @@
 //! From a body to pairs, in any of the API's envelopes. Pure: it knows no status, no headers and no network.
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
-use ttm_market::{Mint, PairBatch, SkipReason};
+use ttm_market::{Mint, Pair, PairBatch, SkipReason};
 
 use crate::convert;
 use crate::dto::{Envelope, Field, PairDto};
@@ -39,32 +40,43 @@ pub enum Undecodable {
 /// [`Undecodable`] when the envelope is not one of these; a bad pair inside is no error.
 pub fn decode(body: &[u8], chain: &str, asked: &[Mint]) -> Result<Decoded, Undecodable> {
     let text = str::from_utf8(body)?.trim_ascii();
-    let raw_pairs = match text.bytes().next() {
-        Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(text)?,
-        Some(b'{') => match serde_json::from_str::<Envelope<'_>>(text)? {
-            Envelope { pairs: Field::Given(pairs), .. } => pairs,
-            Envelope { pair: Field::Given(pair), .. } => vec![pair],
-            Envelope { pairs: Field::Absent, pair: Field::Absent } => return Err(no_pairs(text)),
-            Envelope { .. } => return Ok(Decoded::Null),
-        },
-        _ => match serde_json::from_str::<Option<&RawValue>>(text)? {
-            Some(_scalar) => return Err(no_pairs(text)),
-            None => return Ok(Decoded::Null),
-        },
-    };
     let mut batch = PairBatch::default();
-    for raw in raw_pairs {
-        match one_pair(raw, chain, asked) {
-            Ok(pair) => batch.pairs.push(pair),
-            Err(reason) => batch.skipped.add(reason),
+    let mut keep = |pair: Result<Pair, SkipReason>| match pair {
+        Ok(pair) => batch.pairs.push(pair),
+        Err(reason) => batch.skipped.add(reason),
+    };
+    // In one go, which is all that a sound body needs. A pair that is not one of ours ends it, and then each is read by
+    // itself, so that a bad pair costs one pair.
+    if let Ok(listed) = listed::<PairDto<'_>>(text) {
+        let Some(pairs) = listed else { return Ok(Decoded::Null) };
+        for dto in &pairs {
+            keep(convert::pair(dto, chain, asked));
+        }
+    } else {
+        let Some(pairs) = listed::<&RawValue>(text)? else { return Ok(Decoded::Null) };
+        for raw in pairs {
+            let dto = serde_json::from_str::<PairDto<'_>>(raw.get()).map_err(|_| SkipReason::Malformed);
+            keep(dto.and_then(|dto| convert::pair(&dto, chain, asked)));
         }
     }
     Ok(Decoded::Pairs(batch))
 }
 
-fn one_pair(raw: &RawValue, chain: &str, asked: &[Mint]) -> Result<ttm_market::Pair, SkipReason> {
-    let dto: PairDto<'_> = serde_json::from_str(raw.get()).map_err(|_| SkipReason::Malformed)?;
-    convert::pair(&dto, chain, asked)
+/// What is in an envelope; none where it says `null`.
+fn listed<'a, P: Deserialize<'a>>(text: &'a str) -> Result<Option<Vec<P>>, Undecodable> {
+    match text.bytes().next() {
+        Some(b'[') => Ok(Some(serde_json::from_str(text)?)),
+        Some(b'{') => match serde_json::from_str(text)? {
+            Envelope { pairs: Field::Given(pairs), .. } => Ok(Some(pairs)),
+            Envelope { pair: Field::Given(pair), .. } => Ok(Some(vec![pair])),
+            Envelope { pairs: Field::Absent, pair: Field::Absent } => Err(no_pairs(text)),
+            Envelope { .. } => Ok(None),
+        },
+        _ => match serde_json::from_str::<Option<&RawValue>>(text)? {
+            Some(_scalar) => Err(no_pairs(text)),
+            None => Ok(None),
+        },
+    }
 }
 
 fn no_pairs(text: &str) -> Undecodable {

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
 /// A key of an object: the API means different things by leaving it out and by `null`.
 #[derive(Debug, Default)]
@@ -22,13 +21,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
     }
 }
 
-/// `{pairs}`, `{pair}` or both; the pairs themselves are not looked at yet.
+/// `{pairs}`, `{pair}` or both, with pairs of whatever type they are read as.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Envelope<'a> {
-    #[serde(borrow, default)]
-    pub(crate) pairs: Field<Vec<&'a RawValue>>,
-    #[serde(borrow, default)]
-    pub(crate) pair: Field<&'a RawValue>,
+#[serde(bound = "P: Deserialize<'de>")]
+pub(crate) struct Envelope<P> {
+    #[serde(default)]
+    pub(crate) pairs: Field<Vec<P>>,
+    #[serde(default)]
+    pub(crate) pair: Field<P>,
 }
 
 /// One pair. What the market has no use for (`url`, `priceChange`, `fdv`, `info`, …) is left out.

@@ -64,11 +64,15 @@ impl FromStr for Mint {
         if !(32..=44).contains(&characters) {
             return Err(InvalidMint::Length { got: characters });
         }
+        // This decoder is many times quicker, and the other says what is wrong with what it refuses.
+        let mut exact = [0_u8; 32];
+        if five8::decode_32(text, &mut exact).is_ok() {
+            return Ok(Self(exact));
+        }
         // 44 base58 characters hold at most 33 bytes.
         let mut bytes = [0_u8; 33];
         match bs58::decode(text).onto(&mut bytes) {
             Ok(32) => {
-                let mut exact = [0_u8; 32];
                 exact.copy_from_slice(&bytes[..32]);
                 Ok(Self(exact))
             }
@@ -101,6 +105,8 @@ impl fmt::Debug for Mint {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const WSOL: &str = "So11111111111111111111111111111111111111112";
@@ -129,5 +135,14 @@ mod tests {
         );
         assert_eq!(parse(&"2".repeat(32)), Err(InvalidMint::Bytes { got: 23 }));
         assert_eq!(parse(&"z".repeat(44)), Err(InvalidMint::Bytes { got: 33 }));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_a_mint_is_what_the_plain_decoder_says(bytes: [u8; 32], text in "[1-9A-HJ-NP-Za-km-z]{30,46}") {
+            prop_assert_eq!(bs58::encode(bytes).into_string().parse(), Ok(Mint(bytes)));
+            let plain = bs58::decode(&text).into_vec().ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            prop_assert_eq!(text.parse::<Mint>().ok(), plain.map(Mint));
+        }
     }
 }

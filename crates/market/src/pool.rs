@@ -1,7 +1,6 @@
 //! Which pools of a token count, and what they add up to. It knows neither the token's past nor where pools come from.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
 use crate::score::{round6, usable_number};
 use crate::{MarketConfig, Mint, Pair, ScoreInputs};
@@ -46,9 +45,16 @@ impl PoolSummary {
 /// A pool counts when its base is the mint, its quote is WSOL or USDC by address, it is no bonding curve, and its
 /// liquidity is known and at least the minimum. A pool that is listed twice counts once, as first listed.
 pub fn summarize(mint: Mint, pairs: &[Pair], config: &MarketConfig) -> PoolSummary {
-    let mut seen = BTreeSet::new();
-    let own: Vec<&Pair> =
-        pairs.iter().filter(|pair| pair.base.mint == mint && seen.insert(&*pair.address)).collect();
+    let (mut own, mut ends) = (Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len()));
+    for pair in pairs.iter().filter(|pair| pair.base.mint == mint) {
+        // The API caps its lists near thirty: few enough to look through, by the ends of their addresses first.
+        let end = end(&pair.address);
+        let mut same = own.iter().zip(&ends).filter(|(_, other)| **other == end);
+        if same.all(|(other, _): (&&Pair, _)| other.address != pair.address) {
+            own.push(pair);
+            ends.push(end);
+        }
+    }
     let mut summary = PoolSummary { symbol: symbol(&own), ..PoolSummary::default() };
     for pair in own {
         if pair.quote != Mint::WSOL && pair.quote != Mint::USDC {
@@ -66,6 +72,13 @@ pub fn summarize(mint: Mint, pairs: &[Pair], config: &MarketConfig) -> PoolSumma
     }
     summary.split_volume();
     summary
+}
+
+/// The last bytes of an address as a number; all of it, when it has no more.
+fn end(address: &str) -> u64 {
+    let bytes = address.as_bytes();
+    let last = &bytes[bytes.len().saturating_sub(8)..];
+    last.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 impl PoolSummary {
@@ -98,24 +111,30 @@ impl PoolSummary {
 /// price may claim any liquidity.
 fn symbol(own: &[&Pair]) -> Option<Box<str>> {
     let median = median_price(own);
-    let rank = |pair: &Pair| (agrees(pair, median), pair.liquidity_usd.unwrap_or(0.0));
-    let better = |a: &(bool, f64), b: &(bool, f64)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1));
-    let mut main: Option<&Pair> = None;
+    let mut main: Option<(&Pair, (bool, f64))> = None;
     for pair in own.iter().filter(|pair| !pair.base.symbol.is_empty()) {
-        if main.is_none_or(|main| better(&rank(pair), &rank(main)) == Ordering::Greater) {
-            main = Some(pair);
+        let rank = (agrees(pair, median), pair.liquidity_usd.unwrap_or(0.0));
+        let better =
+            |than: &(bool, f64)| rank.0.cmp(&than.0).then(rank.1.total_cmp(&than.1)) == Ordering::Greater;
+        if main.as_ref().is_none_or(|(_, best)| better(best)) {
+            main = Some((pair, rank));
         }
     }
-    main.map(|main| main.base.symbol.clone())
+    main.map(|(main, _)| main.base.symbol.clone())
 }
 
 /// The median of the known prices; between the two middle ones their geometric mean, so that two pools that disagree
 /// are equally far from it.
 fn median_price(own: &[&Pair]) -> Option<f64> {
     let mut prices: Vec<f64> = own.iter().filter_map(|pair| pair.price_usd).collect();
-    prices.sort_unstable_by(f64::total_cmp);
-    let upper = *prices.get(prices.len() / 2)?;
-    let lower = prices[(prices.len() - 1) / 2];
+    if prices.is_empty() {
+        return None;
+    }
+    let middle = prices.len() / 2;
+    let (below, upper, _) = prices.select_nth_unstable_by(middle, f64::total_cmp);
+    let upper = *upper;
+    let even = below.iter().copied().max_by(f64::total_cmp).filter(|_| prices.len().is_multiple_of(2));
+    let lower = even.unwrap_or(upper);
     Some((lower.ln().midpoint(upper.ln())).exp())
 }
 

@@ -1,58 +1,9 @@
 //! What stands beside what, and how much faster ours is meant to be. It measures nothing.
 
-use crate::harness::Subject;
+use ttm_bench::{Row, Subject};
+
 use crate::subjects::peers::SlowCalls;
 use crate::subjects::{Operation, Phase, fails_each_tenth, floor, ours, peers, policies, works};
-
-/// One line of the table.
-pub(crate) struct Row {
-    pub(crate) name: &'static str,
-    pub(crate) threads: usize,
-    /// None where ours cannot be asked yet.
-    pub(crate) ours: Option<Subject>,
-    pub(crate) floor: Option<Subject>,
-    pub(crate) peers: Vec<Subject>,
-    pub(crate) targets: Vec<Target>,
-    /// Whether allocations are counted; ours are meant to be none.
-    pub(crate) allocations: bool,
-}
-
-/// The most that ours may take, as a share of another subject.
-pub(crate) struct Target {
-    pub(crate) most: f64,
-    pub(crate) of: &'static str,
-}
-
-impl Row {
-    fn new(name: &'static str, threads: usize, ours: impl Into<Option<Subject>>) -> Self {
-        Self {
-            name,
-            threads,
-            ours: ours.into(),
-            floor: None,
-            peers: Vec::new(),
-            targets: Vec::new(),
-            allocations: false,
-        }
-    }
-
-    fn floor(self, floor: Subject) -> Self {
-        Self { floor: Some(floor), ..self }
-    }
-
-    fn peers(self, peers: impl IntoIterator<Item = Subject>) -> Self {
-        Self { peers: peers.into_iter().collect(), ..self }
-    }
-
-    fn target(mut self, most: f64, of: &'static str) -> Self {
-        self.targets.push(Target { most, of });
-        self
-    }
-
-    fn without_allocations(self) -> Self {
-        Self { allocations: true, ..self }
-    }
-}
 
 /// Every row, in the order of the table. A row is built when it is asked for, so that one takes no part in another's noise.
 pub(crate) fn all() -> Vec<fn() -> Row> {

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Operation;
-use crate::harness::{Subject, now};
+use ttm_bench::{Subject, now};
 
 /// The call and nothing else: what the measuring itself costs, which is in every other number too.
 pub(crate) fn bare(operation: impl Operation) -> Subject {

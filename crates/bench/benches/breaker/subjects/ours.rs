@@ -12,7 +12,7 @@ use ttm_retry::{BudgetConfig, BudgetSettings, RetryBudget, RetryPolicy, RetrySet
 use ttm_testkit::{ManualRuntime, SeededEntropy};
 
 use super::{Answer, Operation, Phase, finish, works};
-use crate::harness::{Subject, now};
+use ttm_bench::{Subject, now};
 
 const NAME: &str = "ours";
 /// The time that callers bring along where the clock is not what is measured.

@@ -17,7 +17,7 @@ use tower::{Service as _, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerError, CircuitBreakerLayer};
 
 use super::{Answer, Fault, LONG, Operation, Phase, finish};
-use crate::harness::Subject;
+use ttm_bench::Subject;
 
 /// Failures in a row or calls in a window, for every peer that wants to know.
 const WINDOW: u32 = 100;

@@ -9,7 +9,7 @@ use tokio_retry::strategy::{ExponentialBackoff, jitter};
 use tower::retry::budget::{Budget, TpsBudget};
 
 use super::{Operation, finish};
-use crate::harness::Subject;
+use ttm_bench::Subject;
 
 /// Attempts after the first; the default of ours is three attempts in all.
 const RETRIES: usize = 2;

@@ -20,26 +20,27 @@ const ROUNDS: usize = 15;
 const CALIBRATION: Duration = Duration::from_millis(2);
 
 /// Something to call, many times over.
-pub(crate) struct Subject {
-    pub(crate) name: &'static str,
+pub struct Subject {
+    /// Its name.
+    pub name: &'static str,
     run: Box<dyn Fn(u64) -> u64 + Send + Sync>,
 }
 
 impl Subject {
     /// A subject that loops by itself: it makes as many calls as it is told, and says how many ended as they should.
-    pub(crate) fn looped(name: &'static str, run: impl Fn(u64) -> u64 + Send + Sync + 'static) -> Self {
+    pub fn looped(name: &'static str, run: impl Fn(u64) -> u64 + Send + Sync + 'static) -> Self {
         Self { name, run: Box::new(run) }
     }
 
     /// A subject of single calls, which get their number and say whether they ended as they should.
     ///
     /// The check costs each subject the same addition, and notices a breaker that opens when it should not.
-    pub(crate) fn each(name: &'static str, call: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
+    pub fn each(name: &'static str, call: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         Self::looped(name, move |calls| (0..calls).map(|number| u64::from(call(number))).sum())
     }
 
     /// The same, for what each thread needs one of its own of.
-    pub(crate) fn with_own<S>(
+    pub fn with_own<S>(
         name: &'static str,
         own: impl Fn() -> S + Send + Sync + 'static,
         call: impl Fn(&mut S, u64) -> bool + Send + Sync + 'static,
@@ -51,7 +52,7 @@ impl Subject {
     }
 
     /// Allocations a call, in the long run: what is set up once is not counted.
-    pub(crate) fn allocations(&self) -> f64 {
+    pub fn allocations(&self) -> f64 {
         const CALLS: u64 = 10_000;
         let count = |calls| allocation_counter::measure(|| self.run(calls)).count_total;
         self.run(CALLS);
@@ -66,23 +67,25 @@ impl Subject {
 
 /// What the samples of one subject say, in nanoseconds a call and thread.
 #[derive(Debug)]
-pub(crate) struct Measured {
+pub struct Measured {
     /// One of each round, in their order.
     samples: Vec<f64>,
 }
 
 impl Measured {
-    pub(crate) fn median(&self) -> f64 {
+    /// The middle one.
+    pub fn median(&self) -> f64 {
         median(self.samples.clone())
     }
 
-    pub(crate) fn least(&self) -> f64 {
+    /// The quickest one.
+    pub fn least(&self) -> f64 {
         self.samples.iter().copied().fold(f64::INFINITY, f64::min)
     }
 
     /// What share of the other's time this one took: the median over the rounds, in each of which both had the same
     /// neighbours on the machine.
-    pub(crate) fn share_of(&self, other: &Self) -> f64 {
+    pub fn share_of(&self, other: &Self) -> f64 {
         median(self.samples.iter().zip(&other.samples).map(|(own, other)| own / other).collect())
     }
 }
@@ -107,7 +110,7 @@ pub(crate) fn measure(subjects: &[&Subject], threads: usize) -> Vec<Measured> {
 
 /// How many calls make a sample; warms the subject up on the way.
 fn calibrate(subject: &Subject, threads: usize, cores: &[usize]) -> u64 {
-    let mut calls = 1_000;
+    let mut calls = 1;
     loop {
         let took = time(subject, calls, threads, cores);
         if took >= CALIBRATION {
@@ -155,6 +158,6 @@ fn pin(core: usize) {
 
 /// The machine's clock.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures the machine's own time")]
-pub(crate) fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-use crate::harness::Measured;
-use crate::rows::Target;
+use crate::{Measured, Target};
 
 const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -125,13 +124,12 @@ fn verdict(met: bool) -> String {
     if met { format!("{GOOD}met   {GOOD:#}") } else { format!("{BAD}missed{BAD:#}") }
 }
 
-/// Writes everything to `bench/breaker.json` in the folder of cargo's artefacts, and says where that is.
-pub(crate) fn write(lines: &[Line]) -> io::Result<PathBuf> {
-    // Cargo gives benchmarks a folder inside of the one for its artefacts, wherever the caller's settings put that.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it lies in the target folder");
+/// Writes everything to a file of this name in the folder `bench` beside `temporary`, and says where that is.
+pub(crate) fn write(lines: &[Line], temporary: &str, name: &str) -> io::Result<PathBuf> {
+    let target = Path::new(temporary).parent().expect("it lies in the target folder");
     let folder = target.join("bench");
     fs::create_dir_all(&folder)?;
-    let path = folder.join("breaker.json");
+    let path = folder.join(format!("{name}.json"));
     let objects: Value = lines.iter().flat_map(objects).collect();
     fs::write(&path, format!("{objects:#}\n"))?;
     Ok(path)

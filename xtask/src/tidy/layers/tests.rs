@@ -1,0 +1,255 @@
+//! A small house, and one crate more that breaks a rule of the table: each rule is named with its edge.
+
+use DependencyKind::{Development, Normal};
+
+use super::*;
+
+/// A small house with one crate per kind of room and no fault.
+fn house() -> Vec<Crate> {
+    vec![
+        Crate::new("ttm-kernel", Layer::Kernel).using("jiff", Normal),
+        Crate::new("ttm-breaker", Layer::Domain).using("ttm-kernel", Normal),
+        Crate::new("ttm-schedule", Layer::Domain)
+            .using("ttm-kernel", Normal)
+            .using("ttm-testkit", Development),
+        Crate::new("ttm-guard", Layer::Policy).using("ttm-breaker", Normal).using("governor", Normal),
+        Crate::new("ttm-sqlx-pool", Layer::Technology).using("ttm-kernel", Normal).using("sqlx", Normal),
+        Crate::new("ttm-sqlite-state", Layer::Adapter)
+            .using("ttm-schedule", Normal)
+            .using("ttm-sqlx-pool", Normal)
+            .using("sqlx", Normal),
+        Crate::new("ttm-exchange-sim", Layer::Adapter).using("tokio", Normal),
+        Crate::new("ttm-app", Layer::App).using("ttm-sqlite-state", Normal).using("ttm-guard", Normal),
+        Crate::new("ttm-testkit", Layer::Test).using("ttm-kernel", Normal),
+        Crate::new("ttm-sim", Layer::Sim).using("ttm-testkit", Normal),
+    ]
+}
+
+/// Checks the house with one more crate in it: exactly the expected problems are found.
+#[track_caller]
+fn check_with(more: Crate, expected: &[&str]) {
+    let mut crates = house();
+    crates.retain(|each| each.name != more.name);
+    crates.push(more);
+    assert_eq!(check(&crates), expected);
+}
+
+#[test]
+fn a_sound_house_has_no_problem() {
+    assert_eq!(check(&house()), [""; 0]);
+}
+
+#[test]
+fn a_domain_that_uses_another_domain_is_named_with_the_edge() {
+    check_with(
+        Crate::new("ttm-market", Layer::Domain).using("ttm-schedule", Normal),
+        &["ttm-market → ttm-schedule: a domain may not use another domain"],
+    );
+}
+
+#[test]
+fn a_domain_stays_alone_in_its_tests_too_but_for_itself_and_the_test_tools() {
+    check_with(
+        Crate::new("ttm-market", Layer::Domain)
+            .using("ttm-market", Development)
+            .using("ttm-testkit", Development)
+            .using("tokio", Development)
+            .using("ttm-schedule", Development),
+        &["ttm-market → ttm-schedule (tests): a domain may not use another domain"],
+    );
+}
+
+#[test]
+fn a_domain_takes_no_runtime_and_no_wire_format() {
+    const WHY: &str =
+        "of others, a domain uses async-trait, bs58, five8, hdrhistogram, httpdate, jiff, thiserror alone";
+    check_with(
+        Crate::new("ttm-market", Layer::Domain).using("tokio", Normal).using("serde", Normal),
+        &[&format!("ttm-market → tokio: {WHY}"), &format!("ttm-market → serde: {WHY}")],
+    );
+}
+
+#[test]
+fn a_domain_has_its_test_tools_behind_a_feature_only() {
+    let mut behind_a_feature = Crate::new("ttm-market", Layer::Domain).using("proptest", Normal);
+    behind_a_feature.last().optional = true;
+    check_with(behind_a_feature, &[]);
+    check_with(
+        Crate::new("ttm-market", Layer::Domain).using("proptest", Normal),
+        &[
+            "ttm-market → proptest: of others, a domain uses async-trait, bs58, five8, hdrhistogram, httpdate, jiff, thiserror alone",
+        ],
+    );
+}
+
+#[test]
+fn a_domain_is_built_with_a_model_checker_for_that_checker_s_tests_only() {
+    let mut checked = Crate::new("ttm-market", Layer::Domain).using("loom", Normal);
+    checked.last().target = Some("cfg(loom)".to_owned());
+    check_with(checked, &[]);
+    let always = Crate::new("ttm-market", Layer::Domain).using("loom", Normal);
+    assert!(check(&[always])[0].starts_with("ttm-market → loom: "));
+}
+
+#[test]
+fn an_adapter_uses_no_other_adapter_not_even_in_tests() {
+    check_with(
+        Crate::new("ttm-dexscreener-http", Layer::Adapter)
+            .using("ttm-sqlite-state", Normal)
+            .using("ttm-exchange-sim", Development),
+        &[
+            "ttm-dexscreener-http → ttm-sqlite-state: an adapter may not use another adapter",
+            "ttm-dexscreener-http → ttm-exchange-sim (tests): an adapter may not use another adapter",
+        ],
+    );
+}
+
+#[test]
+fn a_technology_knows_neither_a_domain_nor_who_stands_on_it() {
+    check_with(
+        Crate::new("ttm-sqlx-pool", Layer::Technology)
+            .using("ttm-schedule", Normal)
+            .using("ttm-guard", Normal)
+            .using("ttm-sqlite-state", Development),
+        &[
+            "ttm-sqlx-pool → ttm-schedule: a technology may not use a domain",
+            "ttm-sqlx-pool → ttm-guard: a technology may not use a policy",
+            "ttm-sqlx-pool → ttm-sqlite-state (tests): a technology may not use an adapter",
+        ],
+    );
+}
+
+#[test]
+fn a_technology_is_for_adapters_alone() {
+    check_with(
+        Crate::new("ttm-market", Layer::Domain).using("ttm-sqlx-pool", Normal),
+        &["ttm-market → ttm-sqlx-pool: a domain may not use a technology"],
+    );
+    check_with(
+        Crate::new("ttm-app", Layer::App).using("ttm-sqlx-pool", Normal),
+        &["ttm-app → ttm-sqlx-pool: the app may not use a technology"],
+    );
+}
+
+#[test]
+fn the_kernel_is_a_leaf() {
+    check_with(
+        Crate::new("ttm-kernel", Layer::Kernel).using("ttm-schedule", Normal).using("rand", Normal),
+        &[
+            "ttm-kernel → ttm-schedule: the kernel may not use a domain",
+            "ttm-kernel → rand: of others, the kernel uses jiff, thiserror alone",
+        ],
+    );
+}
+
+#[test]
+fn the_guard_composes_the_breaker_and_the_retry_alone() {
+    check_with(
+        Crate::new("ttm-guard", Layer::Policy).using("ttm-schedule", Normal).using("tokio", Normal),
+        &[
+            "ttm-guard → ttm-schedule: of the domains, a policy uses ttm-breaker and ttm-retry alone",
+            "ttm-guard → tokio: of others, a policy uses async-lock, governor, pin-project-lite, \
+            quick_cache, thiserror, tower-layer, tower-service alone",
+        ],
+    );
+}
+
+#[test]
+fn the_app_uses_neither_test_tools_nor_the_simulator() {
+    check_with(
+        Crate::new("ttm-app", Layer::App)
+            .using("ttm-testkit", Normal)
+            .using("ttm-testkit", Development)
+            .using("ttm-sim", Normal),
+        &[
+            "ttm-app → ttm-testkit: the app may not use test tools",
+            "ttm-app → ttm-sim: the app may not use the simulator",
+        ],
+    );
+}
+
+#[test]
+fn the_simulator_touches_no_concrete_adapter() {
+    const WHY: &str = "the simulator takes the app without its concrete adapters (default-features = false)";
+    let mut lean = Crate::new("ttm-sim", Layer::Sim).using("ttm-app", Normal);
+    lean.last().default_features = false;
+    check_with(lean.clone(), &[]);
+
+    let through_a_feature = {
+        let mut each = lean;
+        each.last().features = vec!["adapters".to_owned()];
+        each
+    };
+    check_with(through_a_feature, &[&format!("ttm-sim → ttm-app: {WHY}")]);
+    check_with(
+        Crate::new("ttm-sim", Layer::Sim).using("ttm-app", Normal).using("ttm-sqlite-state", Normal),
+        &[
+            &format!("ttm-sim → ttm-app: {WHY}"),
+            "ttm-sim → ttm-sqlite-state: the simulator may not use an adapter",
+        ],
+    );
+}
+
+#[test]
+fn the_testkit_knows_the_kernel_alone_and_the_tool_knows_nobody() {
+    check_with(
+        Crate::new("ttm-testkit", Layer::Test).using("ttm-schedule", Normal),
+        &["ttm-testkit → ttm-schedule: test tools may not use a domain"],
+    );
+    check_with(
+        Crate::new("ttm-tool", Layer::Xtask).using("ttm-kernel", Normal),
+        &["ttm-tool → ttm-kernel: the project's tool may not use the kernel"],
+    );
+}
+
+#[test]
+fn the_benchmarks_measure_what_is_ours_and_what_is_not_but_no_composition() {
+    check_with(
+        Crate::new("ttm-bench", Layer::Bench)
+            .using("ttm-breaker", Development)
+            .using("ttm-guard", Development)
+            .using("ttm-sqlite-state", Development)
+            .using("ttm-testkit", Development)
+            .using("recloser", Development),
+        &[],
+    );
+    check_with(
+        Crate::new("ttm-bench", Layer::Bench)
+            .using("ttm-app", Development)
+            .using("ttm-sqlx-pool", Development),
+        &[
+            "ttm-bench → ttm-app (tests): the benchmarks may not use the app",
+            "ttm-bench → ttm-sqlx-pool (tests): the benchmarks may not use a technology",
+        ],
+    );
+}
+
+#[test]
+fn nobody_uses_the_benchmarks() {
+    for (word, layer) in Layer::ALL {
+        // The edge leads out of a house where the benchmarks are the one other crate.
+        let from = Crate::new("ttm-stray", layer).using("ttm-bench", Normal);
+        let problems = check(&[from, Crate::new("ttm-bench", Layer::Bench)]);
+        let other = if layer == Layer::Bench { "another bench" } else { "the benchmarks" };
+        let expected = format!("ttm-stray → ttm-bench: {} may not use {other}", noun(layer));
+        assert_eq!(problems, [expected], "{word}");
+    }
+}
+
+#[test]
+fn a_crate_without_a_layer_is_told_the_choices() {
+    let mut stray = Crate::new("ttm-attic", Layer::Domain).using("tokio", Normal);
+    stray.layer = None;
+    check_with(
+        stray,
+        &["ttm-attic: [package.metadata.architecture] layer must be one of \
+            kernel, domain, policy, technology, adapter, app, probe, test, sim, e2e, bench, xtask"],
+    );
+}
+
+#[test]
+fn a_package_is_named_after_its_folder() {
+    let mut misnamed = Crate::new("ttm-market", Layer::Domain);
+    misnamed.folder = "crates/score".to_owned();
+    check_with(misnamed, &["ttm-market: the package in crates/score is called ttm-score"]);
+}
