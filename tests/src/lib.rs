@@ -10,7 +10,7 @@ mod program;
 mod proxy;
 
 pub use database::Database;
-pub use exchange::{Market, market};
+pub use exchange::{Market, market, market_that_is_down};
 pub use http::{Answer, get};
 pub use program::{Outcome, Program, ttm};
 pub use proxy::Proxy;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use ttm_e2e::{Database, Market, Program, Proxy, get, market, ttm};
+use ttm_e2e::{Database, Market, Program, Proxy, get, market, market_that_is_down, ttm};
 
 const TOKENS: usize = 40;
 
@@ -16,8 +16,12 @@ fn folder() -> tempfile::TempDir {
 
 /// A service that runs every second against `market`.
 fn service(folder: &Path, market: &Market, store: &str) -> Command {
+    service_that_logs("info", folder, market, store)
+}
+
+fn service_that_logs(filter: &str, folder: &Path, market: &Market, store: &str) -> Command {
     let mut command = ttm(folder);
-    command.args(["run", "--log", "info"]).envs([
+    command.args(["run", "--log", filter]).envs([
         ("TTM_API__LISTEN", "127.0.0.1:0"),
         ("TTM_DEXSCREENER__BASE_URL", &market.base_url()),
         ("TTM_SCHEDULER__HOT_INTERVAL", "1s"),
@@ -92,6 +96,47 @@ fn on_sqlite_scores_survive_a_kill_and_a_stop_is_in_order() {
 fn on_postgres_scores_survive_a_kill_and_a_stop_is_in_order() {
     let database = Database::create();
     scores_survive_a_kill(&database.url(), folder().path());
+}
+
+/// Opens its breaker, is killed, starts again, and knows that the API was down without asking it.
+fn an_open_breaker_survives_a_kill(store: &str, folder: &Path) {
+    let market = market_that_is_down(TOKENS);
+    import(folder, &market, store);
+    let mut first = Program::start(&mut service_that_logs("info,ttm_app=debug", folder, &market, store));
+    first.wait_for("that its breaker is open", |entry| {
+        entry["message"] == "the breaker changed its state" && entry["to"] == "open"
+    });
+    first.wait_for_message("the breaker's state is stored");
+    first.signal(Signal::KILL);
+    drop(first);
+
+    let mut second = Program::start(&mut service(folder, &market, store));
+    let restored = second.wait_for_message("the breaker is as the process before left it");
+    let asked = market.requests();
+    assert_eq!(restored["to"], "open", "{restored}");
+    let retry_in = restored["retry_in_s"].as_f64().expect("a time");
+    assert!(retry_in > 0.0 && retry_in <= 60.0, "{restored}");
+    let address = second.address();
+    second.wait_for("a run", |entry| entry["message"] == "run ended");
+    let state = || get(address, "/health/apis").json()["circuit_breaker_state"].clone();
+    let mut seen = state();
+    while seen.is_null() {
+        // The first report of the new process is not made yet.
+        seen = state();
+    }
+    assert_eq!(seen, "open");
+    assert_eq!(market.requests(), asked, "an API that was down is not asked before its time");
+}
+
+#[test]
+fn on_sqlite_an_open_breaker_survives_a_kill() {
+    an_open_breaker_survives_a_kill("sqlite://ttm-data/ttm.db", folder().path());
+}
+
+#[test]
+fn on_postgres_an_open_breaker_survives_a_kill() {
+    let database = Database::create();
+    an_open_breaker_survives_a_kill(&database.url(), folder().path());
 }
 
 #[test]

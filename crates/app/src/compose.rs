@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_axum_api::{ApiConfig, ApiState, Bound};
+use ttm_breaker::BreakerStore;
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
 use ttm_market::TokenStore;
 use ttm_perf::MetricStore;
@@ -56,12 +57,23 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// Opens the store of the tokens, with its schema up to date.
 pub async fn open_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeError> {
+    Ok(open_state(url).await?.0)
+}
+
+/// Opens the store of the state, with its schema up to date: the tokens, and the breakers beside them.
+async fn open_state(url: &StoreUrl) -> Result<(Arc<dyn TokenStore>, Arc<dyn BreakerStore>), ComposeError> {
     Ok(match url {
         StoreUrl::Sqlite(path) => {
             make_folder(path)?;
-            Arc::new(SqliteTokenStore::open(path).await.map_err(told)?)
+            let store = SqliteTokenStore::open(path).await.map_err(told)?;
+            let breakers = store.breakers();
+            (Arc::new(store), Arc::new(breakers))
         }
-        StoreUrl::Postgres(url) => Arc::new(PostgresTokenStore::open(url).await.map_err(told)?),
+        StoreUrl::Postgres(url) => {
+            let store = PostgresTokenStore::open(url).await.map_err(told)?;
+            let breakers = store.breakers();
+            (Arc::new(store), Arc::new(breakers))
+        }
     })
 }
 
@@ -119,9 +131,11 @@ impl Process {
             StoreUrl::Sqlite(path) => path.parent().unwrap_or(Path::new(".")).to_path_buf(),
             StoreUrl::Postgres(_) => ".".into(),
         };
+        let (tokens, breakers) = open_state(&settings.store).await?;
         let ports = Ports {
             pairs: Arc::new(pairs),
-            tokens: open_tokens(&settings.store).await?,
+            tokens,
+            breakers,
             history: open_history(&settings.store).await?,
             resources: Arc::new(SysinfoResources::new(data)),
         };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ttm_breaker::BreakerStore;
 use ttm_health::ResourceSource;
 use ttm_kernel::Runtime;
 use ttm_market::{PairSource, TokenStore};
@@ -14,6 +15,8 @@ pub struct Ports {
     pub pairs: Arc<dyn PairSource>,
     /// Tokens and their newest scores.
     pub tokens: Arc<dyn TokenStore>,
+    /// The state of the breakers, fenced by the epochs of the tokens.
+    pub breakers: Arc<dyn BreakerStore>,
     /// The history of every metric.
     pub history: Arc<dyn MetricStore>,
     /// What this process uses.

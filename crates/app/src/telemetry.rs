@@ -42,7 +42,10 @@ fn describe() {
     use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
     counter!("ttm_api_requests_total", "Attempts of calls to the price API, by outcome.");
     histogram!("ttm_api_request_seconds", "Time of an attempt, by outcome.");
-    counter!("ttm_breaker_transitions_total", "Changes of a breaker's state, by the state entered.");
+    counter!(
+        "ttm_breaker_transitions_total",
+        "Changes of a breaker's state, by the state entered; what is suppressed changes nothing."
+    );
     gauge!("ttm_breaker_state", "1 for the state that the breaker is in.");
     counter!("ttm_runs_total", "Runs of the groups, by how they ended.");
     histogram!("ttm_run_seconds", "Time of a run, by group.");

@@ -34,6 +34,11 @@ impl State {
             Self::Disabled => "disabled",
         }
     }
+
+    /// The state with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
 }
 
 impl fmt::Display for State {

@@ -25,6 +25,7 @@ mod fact;
 mod gate;
 mod journal;
 mod permit;
+mod port;
 mod probes;
 mod registry;
 mod rules;
@@ -44,4 +45,5 @@ pub use event::{
     TransitionReason, Verdict, WindowCounts,
 };
 pub use permit::Permit;
+pub use port::{BreakerStore, BreakerStoreError, StoredBreaker};
 pub use registry::{Evicted, Registry, RegistryConfig, RegistryFull, RegistrySettings};

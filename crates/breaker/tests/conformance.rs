@@ -77,8 +77,7 @@ impl BreakerStore for Broken {
     }
 
     async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
-        let mut breakers: Vec<StoredBreaker> =
-            breakers.iter().map(|breaker| self.changed(breaker)).collect();
+        let mut breakers: Vec<StoredBreaker> = breakers.iter().map(|breaker| self.changed(breaker)).collect();
         if self.bug == Bug::KeepsTheNewestTime {
             let kept = self.store.breakers();
             breakers.retain(|new| !kept.iter().any(|old| old.name == new.name && old.at > new.at));

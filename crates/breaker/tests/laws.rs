@@ -140,9 +140,7 @@ fn live<'a>(breaker: &'a Breaker, permits: &mut Vec<Permit<'a>>, deed: &Deed, no
             permits.pop().map(|permit| permit.report_timed(*outcome, *took, now));
         }
         Deed::Drop => drop(permits.pop()),
-        Deed::Leak => {
-            permits.pop().map(std::mem::forget);
-        }
+        Deed::Leak => permits.pop().into_iter().for_each(std::mem::forget),
     }
 }
 

@@ -9,11 +9,12 @@ use ttm_kernel::Epoch;
 use ttm_market::{Added, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
 use ttm_sqlx_pool::postgres::{Server, Time};
 
-use crate::error::port_error;
+use crate::error::token_error;
+use crate::fence::may_write;
 use crate::schema::SCHEMA;
-use crate::{OpenError, columns, convert};
+use crate::{OpenError, PostgresBreakerStore, columns, convert};
 
-/// A save, a look at the revision and a page of tokens at the same time.
+/// A save of tokens, one of breakers, and a look at the revision or a page of tokens at the same time.
 const CONNECTIONS: u32 = 3;
 
 /// The tokens in a database of PostgreSQL.
@@ -32,6 +33,11 @@ impl PostgresTokenStore {
         Ok(Self { pool: server.pool(CONNECTIONS) })
     }
 
+    /// The breakers in the same database, fenced by the same epochs.
+    pub fn breakers(&self) -> PostgresBreakerStore {
+        PostgresBreakerStore { pool: self.pool.clone() }
+    }
+
     async fn next_epoch(&self) -> Result<i64, sqlx::Error> {
         // The row is answered before its commit: only a transaction of its own tells when it is durable.
         let mut tx = self.pool.begin().await?;
@@ -47,9 +53,7 @@ impl PostgresTokenStore {
         let latest: BTreeMap<&Mint, &Token> = tokens.iter().map(|token| (&token.mint, token)).collect();
         let latest: Vec<&Token> = latest.into_values().collect();
         let mut tx = self.pool.begin().await?;
-        let newest: i64 =
-            sqlx::query_scalar("SELECT epoch FROM writer FOR SHARE").fetch_one(&mut *tx).await?;
-        if i64::try_from(epoch.number()).is_ok_and(|epoch| epoch < newest) {
+        if !may_write(&mut tx, epoch).await? {
             return Ok(false);
         }
         columns::update(&latest)?.execute(&mut *tx).await?;
@@ -109,35 +113,35 @@ async fn edited(mut tx: Transaction<'static, Postgres>, changes: u64) -> Result<
 #[async_trait]
 impl TokenStore for PostgresTokenStore {
     async fn claim(&self) -> Result<Epoch, TokenStoreError> {
-        let epoch = self.next_epoch().await.map_err(port_error)?;
+        let epoch = self.next_epoch().await.map_err(token_error)?;
         Ok(Epoch::new(epoch.unsigned_abs()))
     }
 
     async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, TokenStoreError> {
         // No mint is before the empty one.
         let after = after.as_ref().map_or(&[][..], |mint| mint.as_bytes());
-        self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(port_error)
+        self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(token_error)
     }
 
     async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError> {
         match self.write(epoch, tokens).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(TokenStoreError::Fenced { epoch }),
-            Err(error) => Err(port_error(error)),
+            Err(error) => Err(token_error(error)),
         }
     }
 
     async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, TokenStoreError> {
-        self.insert(mints.iter().collect(), at).await.map_err(port_error)
+        self.insert(mints.iter().collect(), at).await.map_err(token_error)
     }
 
     async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
-        self.delete(mints).await.map_err(port_error)
+        self.delete(mints).await.map_err(token_error)
     }
 
     async fn revision(&self) -> Result<u64, TokenStoreError> {
         let number = sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(&self.pool).await;
-        number.map(i64::unsigned_abs).map_err(port_error)
+        number.map(i64::unsigned_abs).map_err(token_error)
     }
 
     fn connections(&self) -> Option<(u32, u32)> {

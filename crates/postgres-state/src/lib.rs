@@ -1,4 +1,5 @@
-//! The [`TokenStore`](ttm_market::TokenStore) port on PostgreSQL 15 and later.
+//! The ports [`TokenStore`](ttm_market::TokenStore) and [`BreakerStore`](ttm_breaker::BreakerStore) on PostgreSQL 15 and
+//! later.
 //!
 //! Every write is one transaction of whole-batch statements, which a dropped future rolls back. A save locks the row
 //! of the epoch first, so that a claim waits for it and everything later is refused. Nothing waits for ever: not for
@@ -6,10 +7,13 @@
 //! that may share its database.
 
 mod adapter;
+mod breakers;
 mod columns;
 mod convert;
 mod error;
+mod fence;
 mod schema;
 
 pub use adapter::PostgresTokenStore;
+pub use breakers::PostgresBreakerStore;
 pub use ttm_sqlx_pool::postgres::OpenError;

@@ -1,6 +1,7 @@
 //! The simulated world behind the ports: an API, a database, a process to measure. Everything in it outlives the
 //! process of the service; only what the stores made durable is found again after a kill.
 
+mod breaker_store;
 mod exchange;
 mod metric_store;
 mod resources;
@@ -17,6 +18,7 @@ use ttm_market::synthetic::SyntheticMarket;
 use crate::oracle::Verdicts;
 use crate::{FaultSchedule, Promises, SimRuntime};
 
+pub use breaker_store::SimBreakerStore;
 pub use exchange::{ExchangeCounts, SimExchange};
 pub use metric_store::{SampleLedger, SimMetricStore};
 pub use resources::SimResources;
@@ -29,6 +31,8 @@ pub struct World {
     pub exchange: Arc<SimExchange>,
     /// The tokens' part of the database.
     pub tokens: SimTokenStore,
+    /// The breakers' part of it.
+    pub breakers: SimBreakerStore,
     /// The history's part of it.
     pub history: SimMetricStore,
     /// What the process uses.
@@ -47,9 +51,12 @@ impl World {
     ) -> Self {
         let market = SyntheticMarket::new(seed, tokens);
         let mints: Vec<Mint> = market.mints().collect();
+        let exchange = Arc::new(SimExchange::new(market, promised, runtime, faults, verdicts));
+        let tokens = SimTokenStore::new(&mints, runtime, faults);
         Self {
-            exchange: Arc::new(SimExchange::new(market, promised, runtime, faults, verdicts)),
-            tokens: SimTokenStore::new(&mints, runtime, faults),
+            breakers: SimBreakerStore::new(&tokens, &exchange, runtime, faults),
+            exchange,
+            tokens,
             history: SimMetricStore::new(runtime, faults),
             resources: Arc::new(SimResources::new(runtime, faults)),
         }
@@ -60,6 +67,7 @@ impl World {
         Ports {
             pairs: self.exchange.clone(),
             tokens: Arc::new(self.tokens.clone()),
+            breakers: Arc::new(self.breakers.clone()),
             history: Arc::new(self.history.clone()),
             resources: self.resources.clone(),
         }

@@ -6,11 +6,13 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ttm_breaker::BreakerStore;
 use ttm_kernel::Clock;
 use ttm_market::TokenStore;
 use ttm_perf::MetricStore;
-use ttm_sim::world::{SimMetricStore, SimTokenStore};
-use ttm_sim::{Executor, FaultSchedule, SimRuntime};
+use ttm_sim::oracle::Verdicts;
+use ttm_sim::world::{SimMetricStore, SimTokenStore, World};
+use ttm_sim::{Executor, FaultSchedule, Plan, SimRuntime};
 
 /// Polls a suite, which cannot move between threads as tasks can, every virtual millisecond until it is done.
 fn run<F: Future<Output = ()>>(suite: impl FnOnce(SimRuntime, Arc<FaultSchedule>) -> F) {
@@ -37,5 +39,17 @@ fn the_simulated_table_of_tokens_keeps_the_laws_of_its_port() {
             Box::new(store.clone()) as Box<dyn TokenStore>
         })
         .await;
+    });
+}
+
+#[test]
+fn the_simulated_table_of_breakers_keeps_the_laws_of_its_port() {
+    run(async |runtime, faults| {
+        let promised = Plan::new(1, Duration::ZERO, FaultSchedule::default()).promised;
+        let verdicts = Arc::new(Verdicts::new(runtime.clone()));
+        let world = World::new(1, 0, promised, &runtime, &faults, &verdicts);
+        let claim = async || world.tokens.claim().await.expect("claim works");
+        let open = async || Box::new(world.breakers.clone()) as Box<dyn BreakerStore>;
+        ttm_breaker::testing::conformance::check(open, claim).await;
     });
 }

@@ -94,6 +94,17 @@ fn a_kill_at_any_time_is_recovered_from_what_was_durable() {
 }
 
 #[test]
+fn a_process_that_is_killed_while_the_api_is_down_does_not_ask_it_again_too_soon() {
+    // One process a minute: each would need its five failures to find out, if it did not know.
+    let kills: Vec<String> = (0..50).map(|i| format!("at {}ms for 5s kill", 720_000 + 61_237 * i)).collect();
+    for outcome in check(2 * HOUR, &format!("at 10m for 1h api-503; {}", kills.join("; "))) {
+        assert_eq!(outcome.boots, 51);
+        let failed = outcome.requests.requests - outcome.requests.succeeded;
+        assert!(failed < 50, "{failed} calls of an API that was down: {outcome}");
+    }
+}
+
+#[test]
 fn a_stop_during_an_outage_ends_in_time() {
     let faults = "at 20m for 10m api-hang; at 25m for 5s terminate; at 40m for 10m store-gone; at 45m for 5s terminate";
     for outcome in check(Duration::from_mins(90), faults) {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
 use ttm_kernel::{Clock, Moment, Runtime};
 use ttm_market::synthetic::SyntheticMarket;
-use ttm_market::{Mint, PairSource, PairSourceError};
+use ttm_market::{Mint, PairSource, PairSourceError, TokenStore};
 use ttm_perf::{MetricStore, Sample};
 use ttm_sim::oracle::{BreakerRules, Verdicts};
-use ttm_sim::world::{SampleLedger, SimExchange, SimMetricStore};
+use ttm_sim::world::{SampleLedger, SimExchange, SimMetricStore, World};
 use ttm_sim::{Executor, FaultSchedule, Promises, SimRuntime};
 use ttm_testkit::Recorder;
 
@@ -129,6 +130,35 @@ fn a_request_over_the_limit_is_refused_and_is_a_broken_promise() {
     assert_eq!((exchange.counts().succeeded, exchange.counts().busiest_minute), (20, 21));
     let (count, promises) = verdicts.all();
     assert!(count == 1 && promises[0].contains("21 requests in one minute, 20 are allowed"), "{promises:?}");
+}
+
+/// What is told of a call by a process that may have loaded an open breaker, `age` after it was saved.
+fn call_after_a_restart(loads: bool, age: Duration) -> Vec<String> {
+    let mut executor = executor(1);
+    let runtime = executor.runtime().clone();
+    let verdicts = Arc::new(Verdicts::new(runtime.clone()));
+    let world = World::new(7, 30, PROMISED, &runtime, &faults(""), &verdicts);
+    let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 0 };
+    let breaker = StoredBreaker { name: "api".to_owned(), saved, at: runtime.wall() - age };
+    let asks = async move {
+        let epoch = world.tokens.claim().await.expect("claim works");
+        world.breakers.save(epoch, &[breaker]).await.expect("save works");
+        if loads {
+            assert_eq!(world.breakers.load().await.expect("load answers").len(), 1);
+        }
+        drop(world.exchange.all_pairs(Mint::USDC).await);
+    };
+    drop(executor.runtime().spawn("asks", Box::pin(asks)));
+    executor.run_until(at(1));
+    verdicts.all().1
+}
+
+#[test]
+fn a_call_in_spite_of_an_open_breaker_that_was_loaded_is_a_broken_promise() {
+    let broken = call_after_a_restart(true, Duration::from_secs(50));
+    assert!(broken.len() == 1 && broken[0].contains("a call while the breaker is open until"), "{broken:?}");
+    assert_eq!(call_after_a_restart(true, Duration::from_mins(1)), [""; 0], "its period is over");
+    assert_eq!(call_after_a_restart(false, Duration::ZERO), [""; 0], "it could not know");
 }
 
 #[test]

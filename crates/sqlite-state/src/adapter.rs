@@ -10,9 +10,10 @@ use ttm_kernel::Epoch;
 use ttm_market::{Added, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
 use ttm_sqlx_pool::sqlite::File;
 
-use crate::error::port_error;
+use crate::error::token_error;
+use crate::fence::may_write;
 use crate::schema::SCHEMA;
-use crate::{OpenError, convert};
+use crate::{OpenError, SqliteBreakerStore, convert};
 
 /// Enough for a page of tokens, the revision and a command line besides.
 const READERS: u32 = 2;
@@ -27,6 +28,11 @@ impl SqliteTokenStore {
     /// Opens the file, makes it when there is none, and brings its schema up to date. The folder must be there.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Ok(Self { file: File::open(path.as_ref(), &SCHEMA, READERS).await? })
+    }
+
+    /// The breakers in the same file, fenced by the same epochs.
+    pub fn breakers(&self) -> SqliteBreakerStore {
+        SqliteBreakerStore { file: self.file.clone() }
     }
 
     async fn next_epoch(&self) -> Result<i64, sqlx::Error> {
@@ -47,8 +53,7 @@ impl SqliteTokenStore {
     /// Whether the epoch was still the writer's; nothing is stored otherwise.
     async fn write(&self, epoch: Epoch, tokens: &[Token]) -> Result<bool, sqlx::Error> {
         let mut tx = self.file.begin().await?;
-        let newest: i64 = sqlx::query_scalar("SELECT epoch FROM writer").fetch_one(&mut *tx).await?;
-        if i64::try_from(epoch.number()).is_ok_and(|epoch| epoch < newest) {
+        if !may_write(&mut tx, epoch).await? {
             return Ok(false);
         }
         for token in tokens {
@@ -113,36 +118,36 @@ impl SqliteTokenStore {
 #[async_trait]
 impl TokenStore for SqliteTokenStore {
     async fn claim(&self) -> Result<Epoch, TokenStoreError> {
-        let epoch = self.next_epoch().await.map_err(port_error)?;
+        let epoch = self.next_epoch().await.map_err(token_error)?;
         Ok(Epoch::new(epoch.unsigned_abs()))
     }
 
     async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, TokenStoreError> {
         // No mint is before the empty one.
         let after = after.as_ref().map_or(&[][..], |mint| mint.as_bytes());
-        self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(port_error)
+        self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(token_error)
     }
 
     async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError> {
         match self.write(epoch, tokens).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(TokenStoreError::Fenced { epoch }),
-            Err(error) => Err(port_error(error)),
+            Err(error) => Err(token_error(error)),
         }
     }
 
     async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, TokenStoreError> {
-        self.insert(mints.iter().collect(), at).await.map_err(port_error)
+        self.insert(mints.iter().collect(), at).await.map_err(token_error)
     }
 
     async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
-        self.delete(mints.iter().collect()).await.map_err(port_error)
+        self.delete(mints.iter().collect()).await.map_err(token_error)
     }
 
     async fn revision(&self) -> Result<u64, TokenStoreError> {
         let number =
             sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(self.file.readers()).await;
-        number.map(i64::unsigned_abs).map_err(port_error)
+        number.map(i64::unsigned_abs).map_err(token_error)
     }
 
     fn connections(&self) -> Option<(u32, u32)> {

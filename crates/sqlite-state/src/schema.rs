@@ -5,5 +5,8 @@ use ttm_sqlx_pool::Schema;
 /// The history is this store's alone: the metrics may keep theirs in the same file.
 pub(crate) const SCHEMA: Schema = Schema {
     history: "_ttm_state_migrations",
-    migrations: &[("tokens", include_str!("../../../migrations/sqlite/state/0001_tokens.sql"))],
+    migrations: &[
+        ("tokens", include_str!("../../../migrations/sqlite/state/0001_tokens.sql")),
+        ("breakers", include_str!("../../../migrations/sqlite/state/0002_breakers.sql")),
+    ],
 };

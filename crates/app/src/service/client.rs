@@ -1,6 +1,8 @@
 //! The API behind its guard: what the runs call. Translates the port's errors into what breaker and retry understand,
 //! counts every attempt and logs what matters, once.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use ttm_guard::{Disposition, Guard, GuardError};
@@ -8,6 +10,7 @@ use ttm_kernel::{CorrelationId, Entropy, Moment, Runtime};
 use ttm_market::{Mint, PairBatch, PairSource, PairSourceError};
 
 use super::board::Board;
+use super::breakers::{BreakerOutbox, tell_transitions};
 
 /// The API as the runs see it.
 pub(super) struct Client {
@@ -15,6 +18,7 @@ pub(super) struct Client {
     guard: Guard,
     runtime: Arc<dyn Runtime>,
     board: Arc<Board>,
+    breakers: Arc<BreakerOutbox>,
     ids: Arc<dyn Entropy>,
 }
 
@@ -27,9 +31,10 @@ impl Client {
         guard: Guard,
         runtime: Arc<dyn Runtime>,
         board: Arc<Board>,
+        breakers: Arc<BreakerOutbox>,
     ) -> Self {
         let ids = runtime.entropy("calls");
-        Self { source, guard, runtime, board, ids }
+        Self { source, guard, runtime, board, breakers, ids }
     }
 
     /// The primary pools of up to a batch of mints.
@@ -56,37 +61,31 @@ impl Client {
         F: Future<Output = Result<PairBatch, PairSourceError>>,
     {
         let call = CorrelationId::draw(&*self.ids);
-        let answer = self
-            .guard
-            .call(Moment::MAX, disposition, |attempt| {
-                let request = request();
-                async move {
-                    let attempt = Attempt {
-                        client: self,
-                        started: self.runtime.now(),
-                        over: false,
-                        number: attempt.number,
-                    };
-                    attempt.observe(run, call, endpoint, request).await
-                }
-            })
-            .await;
-        self.log_transitions();
+        let mut guarded = pin!(self.guard.call(Moment::MAX, disposition, |attempt| {
+            let request = request();
+            async move {
+                let attempt = Attempt {
+                    client: self,
+                    started: self.runtime.now(),
+                    over: false,
+                    number: attempt.number,
+                };
+                attempt.observe(run, call, endpoint, request).await
+            }
+        }));
+        // After every step and not at the end: a call that opened the breaker may wait for seconds to try again.
+        let answer = poll_fn(|cx| {
+            let polled = guarded.as_mut().poll(cx);
+            tell_transitions(self.guard.breaker(), &*self.runtime, &self.breakers);
+            polled
+        })
+        .await;
         match answer {
             Ok(answer) => Ok(answer.value),
             Err(error) => {
                 tracing::debug!(%run, %call, endpoint, %error, "the call brought nothing");
                 Err(error)
             }
-        }
-    }
-
-    fn log_transitions(&self) {
-        let breaker = self.guard.breaker();
-        while let Some(change) = breaker.poll_transition() {
-            let (name, to) = (breaker.name().to_owned(), change.to.as_str());
-            tracing::warn!(breaker = name, from = %change.from, to, reason = %change.reason, "the breaker changed its state");
-            metrics::counter!("ttm_breaker_transitions_total", "breaker" => name, "to" => to).increment(1);
         }
     }
 }

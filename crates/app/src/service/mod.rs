@@ -7,6 +7,7 @@
 //! supervision plane reads the board and makes the report.
 
 mod board;
+mod breakers;
 mod client;
 mod monitor;
 mod outbox;
@@ -33,6 +34,7 @@ pub use outbox::SampleCounts;
 pub use settings::ServiceSettings;
 
 use crate::ports::{Planes, Ports};
+use breakers::{BreakerDrain, BreakerOutbox};
 use client::Client;
 use monitor::Monitor;
 use outbox::{SampleOutbox, TokenOutbox};
@@ -40,7 +42,7 @@ use series::ScoreSeries;
 use settings::WorkSettings;
 use shutdown::ShutdownTrigger;
 use work::Work;
-use writer::{SampleDrain, TokenDrain, drain};
+use writer::{SampleDrain, TokenDrain};
 
 /// The service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,7 @@ pub struct Service {
     planes: Planes,
     board: Arc<Board>,
     breaker: Arc<Breaker>,
+    breakers: Arc<BreakerOutbox>,
     tokens: Arc<TokenOutbox>,
     samples: Arc<SampleOutbox>,
     stop: ShutdownTrigger,
@@ -79,7 +82,7 @@ impl Service {
         Arc::new(Board::new(planes.work.clone(), settings.market.clone(), report))
     }
 
-    /// Claims the store, loads the tokens, and starts both planes.
+    /// Claims the store, loads the tokens, restores the breaker, and starts both planes.
     ///
     /// # Errors
     /// When the store does not answer: at the start that is told, not waited for.
@@ -96,8 +99,9 @@ impl Service {
         tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
 
         board.post_store_answered();
-        let breaker =
-            Arc::new(Breaker::new("dexscreener", settings.breaker.clone(), runtime.entropy("breaker")));
+        let breaker_drain =
+            BreakerDrain::restore("dexscreener", &settings.breaker, &ports, epoch, &runtime, &board).await;
+        let (breaker, breakers) = (breaker_drain.breaker.clone(), breaker_drain.outbox.clone());
         let guard = Guard::new(
             settings.guard.clone(),
             breaker.clone(),
@@ -105,7 +109,8 @@ impl Service {
             runtime.clone(),
             "guard",
         );
-        let client = Client::new(ports.pairs.clone(), guard, runtime.clone(), board.clone());
+        let client =
+            Client::new(ports.pairs.clone(), guard, runtime.clone(), board.clone(), breakers.clone());
         let tokens = Arc::new(TokenOutbox::default());
         let samples = Arc::new(SampleOutbox::new(settings.sample_capacity));
         let (stop, stopping) = shutdown::channel();
@@ -169,16 +174,15 @@ impl Service {
         Ok(Self {
             work: vec![spawn("work", Box::pin(work.run(roster))), spawn("roster", Box::pin(watch))],
             writers: vec![
-                spawn(
-                    "token writer",
-                    Box::pin(drain(token_drain, backoff.clone(), runtime.clone(), flushing.clone())),
-                ),
-                spawn("sample writer", Box::pin(drain(sample_drain, backoff, runtime.clone(), flushing))),
+                writer::start("token writer", token_drain, &backoff, &runtime, &flushing),
+                writer::start("breaker writer", breaker_drain, &backoff, &runtime, &flushing),
+                writer::start("sample writer", sample_drain, &backoff, &runtime, &flushing),
             ],
             monitor: ("monitor", planes.supervision.spawn("monitor", Box::pin(monitor.run()))),
             planes,
             board,
             breaker,
+            breakers,
             tokens,
             samples,
             stop,
@@ -220,6 +224,8 @@ impl Service {
         for (name, task) in self.work {
             in_time &= ended(&self.planes, name, task, deadline).await;
         }
+        // No call is under way any more: this is what the next process should know.
+        self.breakers.put();
         self.flush.order(deadline);
         for (name, task) in self.writers.into_iter().chain([self.monitor]) {
             in_time &= ended(&self.planes, name, task, deadline).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ttm_kernel::{Epoch, Moment, Runtime, within};
+use ttm_kernel::{Epoch, Moment, Runtime, Task, within};
 use ttm_market::{Token, TokenStore, TokenStoreError};
 use ttm_perf::{MetricStore, MetricStoreError, Sample};
 use ttm_retry::RetryPolicy;
@@ -16,7 +16,7 @@ use super::shutdown::Shutdown;
 /// Rows of one write: large enough to amortise a commit, small enough for its deadline.
 const TOKENS_PER_WRITE: usize = 1_000;
 const SAMPLES_PER_WRITE: usize = 10_000;
-/// What comes within a second shares a commit.
+/// What comes within a second shares a commit; and how long a stop waits before it tries again.
 const GATHER: Duration = Duration::from_secs(1);
 /// What the caller of a store waits at most: a frozen server cannot enforce its own limit.
 pub(super) const STORE_DEADLINE: Duration = Duration::from_secs(5);
@@ -36,6 +36,9 @@ pub(super) enum Written {
 /// An outbox and the store behind it.
 #[async_trait]
 pub(super) trait Drain: Send + Sync {
+    /// How long what comes is gathered before it is written.
+    const GATHER: Duration = GATHER;
+
     /// Completes when there may be something to write.
     async fn filled(&self);
     /// Whether nothing waits.
@@ -44,13 +47,20 @@ pub(super) trait Drain: Send + Sync {
     async fn write(&self) -> Written;
 }
 
+/// Starts the task that empties an outbox.
+pub(super) fn start(
+    name: &'static str,
+    outbox: impl Drain + 'static,
+    backoff: &RetryPolicy,
+    runtime: &Arc<dyn Runtime>,
+    shutdown: &Shutdown,
+) -> (&'static str, Task) {
+    let body = drain(outbox, backoff.clone(), runtime.clone(), shutdown.clone());
+    (name, runtime.spawn(name, Box::pin(body)))
+}
+
 /// Writes until it is told to stop, then until the outbox is empty or the deadline has come.
-pub(super) async fn drain(
-    outbox: impl Drain,
-    backoff: RetryPolicy,
-    runtime: Arc<dyn Runtime>,
-    mut shutdown: Shutdown,
-) {
+async fn drain<D: Drain>(outbox: D, backoff: RetryPolicy, runtime: Arc<dyn Runtime>, mut shutdown: Shutdown) {
     let entropy = runtime.entropy("writer");
     let mut failures = 0;
     loop {
@@ -61,7 +71,7 @@ pub(super) async fn drain(
             tokio::select! {
                 biased;
                 _ = shutdown.ordered() => {}
-                () = outbox.filled() => pause(&*runtime, &mut shutdown, runtime.now() + GATHER).await,
+                () = outbox.filled() => pause(&*runtime, &mut shutdown, runtime.now() + D::GATHER).await,
             }
             continue;
         }
@@ -226,11 +236,11 @@ impl Drain for SampleDrain {
     }
 }
 
-fn leave_alone(error: &(dyn std::error::Error + 'static)) -> Written {
+pub(super) fn leave_alone(error: &(dyn std::error::Error + 'static)) -> Written {
     tracing::error!(error, "nothing more is written; restart the process once the store is whole");
     Written::Never
 }
 
-fn timed_out() -> String {
+pub(super) fn timed_out() -> String {
     format!("no answer within {} s", STORE_DEADLINE.as_secs())
 }

@@ -1,10 +1,18 @@
-//! For property-based tests here and elsewhere: a plain reference [`Model`] of the breaker, and strategies for settings
-//! and steps. Nothing of it runs in production.
+//! For tests here and elsewhere: a plain reference [`Model`] of the breaker, strategies for settings and steps, a
+//! faithful fake of the store port and its laws as a suite, which is plain futures. Nothing of it runs in production.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test helper that is wrong panics, and so does a law that is broken"
+)]
 
+mod breaker_store;
+pub mod conformance;
 mod model;
 mod step;
 mod strategy;
 
+pub use crate::port::MockBreakerStore;
+pub use breaker_store::FakeBreakerStore;
 pub use model::Model;
 pub use step::{Seen, Step};
 pub use strategy::{any_settings, any_step};

@@ -61,6 +61,11 @@ impl BreakerWatch {
         Self { rules, mode: Mode::Flowing { failures: 0 }, era: 0 }
     }
 
+    /// The process before left its breaker open, and this one knows until when.
+    pub fn promise_silence(&mut self, until: Moment) {
+        self.enter(Mode::Silent { until });
+    }
+
     /// A call begins.
     ///
     /// # Errors
@@ -160,6 +165,15 @@ mod tests {
         assert!(!call(&mut watch, 2, CallEnd::Success));
         assert!(!call(&mut watch, 60, CallEnd::Success));
         assert!(call(&mut watch, 61, CallEnd::Success));
+    }
+
+    #[test]
+    fn a_call_into_the_silence_that_another_process_left_is_seen() {
+        let mut watch = BreakerWatch::new(RULES);
+        watch.promise_silence(at(30));
+        assert!(!call(&mut watch, 29, CallEnd::Success));
+        assert!(call(&mut watch, 30, CallEnd::Failure), "the first probe");
+        assert!(!call(&mut watch, 89, CallEnd::Success), "it failed");
     }
 
     #[test]

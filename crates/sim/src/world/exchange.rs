@@ -89,11 +89,17 @@ impl SimExchange {
         ExchangeCounts { busiest_minute: state.pace.busiest(), ..state.counts }
     }
 
-    /// The process was restarted: its breaker and its pauses are forgotten, the limit of its address is not.
+    /// The process was restarted: its breaker is forgotten until it is loaded, and its pauses for good; the limit of its
+    /// address is not.
     pub fn process_restarted(&self) {
         let mut state = lock(&self.state);
         state.watch = BreakerWatch::new(self.promised.breaker);
         state.pace.restart();
+    }
+
+    /// The process was told that its breaker is to be open until then.
+    pub fn promise_silence(&self, until: Moment) {
+        lock(&self.state).watch.promise_silence(until);
     }
 
     /// One request, for several mints when it is `batched`: `answer` is what a healthy API says at a time.

@@ -35,6 +35,11 @@ impl SimTokenStore {
         Self { server: Server::new(runtime, faults), database: Arc::new(Mutex::new(database)) }
     }
 
+    /// Whether a newer writer took over, without asking the server.
+    pub(super) fn is_fenced(&self, epoch: Epoch) -> bool {
+        epoch.number() < lock(&self.database).epoch
+    }
+
     /// What is durable now, without asking the server.
     pub fn durable(&self) -> Vec<Token> {
         lock(&self.database).tokens.values().cloned().collect()

@@ -1,0 +1,72 @@
+//! The port of the breakers: where their state outlives the process. It does not know when that is worth saving, nor
+//! what the next process makes of it.
+//!
+//! The laws are numbered; `testing::conformance` checks each of them against every implementation.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use ttm_kernel::Epoch;
+
+use crate::Saved;
+
+/// What a breaker was saved as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBreaker {
+    /// Its name.
+    pub name: String,
+    /// What the next process should know.
+    pub saved: Saved,
+    /// The wall time of the save, from which its period counts: the only clock that two processes share.
+    pub at: Timestamp,
+}
+
+/// Keeps the state of breakers, so that a restart does not hammer a far side that was down.
+///
+/// Laws:
+/// 1. What `save` acknowledged is returned by `load`, also after a crash. Times and periods are kept to the microsecond,
+///    and no period is made shorter.
+/// 2. `save` stores all or nothing, and is idempotent. Of several states of one breaker the one that was saved last
+///    counts, whatever its time.
+/// 3. `save` under an epoch older than the newest claimed one stores nothing and returns [`BreakerStoreError::Fenced`].
+///    Epochs are claimed where the store's other writers claim theirs.
+/// 4. `save` leaves breakers that it is not given as they are.
+/// 5. `load` returns every breaker once, in the order of the names.
+/// 6. A row that no breaker can have made is [`BreakerStoreError::Corrupt`], which says what is wrong with it.
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait BreakerStore: Send + Sync {
+    /// All breakers.
+    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError>;
+
+    /// Stores the new state of breakers.
+    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError>;
+}
+
+/// Why the store did not do it, as what the caller does next.
+#[derive(Debug, thiserror::Error)]
+pub enum BreakerStoreError {
+    /// Unreachable, busy, timed out: try again, with the state that is the newest then.
+    #[error("the breaker store does not answer: {message}")]
+    Transient {
+        /// What happened, without addresses or secrets.
+        message: String,
+    },
+    /// Another writer took over: stop writing.
+    #[error("epoch {epoch} is fenced off by a newer writer")]
+    Fenced {
+        /// The epoch of the refused write.
+        epoch: Epoch,
+    },
+    /// The store refuses this state, and will again: drop it and say so.
+    #[error("the breaker store refuses the data: {message}")]
+    Rejected {
+        /// What it said.
+        message: String,
+    },
+    /// The store's content or schema is not what it must be: stop touching it, call a person.
+    #[error("the breaker store is unusable: {message}")]
+    Corrupt {
+        /// What is wrong.
+        message: String,
+    },
+}

@@ -1,0 +1,190 @@
+//! The laws of [`BreakerStore`] as a suite. A broken law panics with what was expected. It does not know what stands
+//! behind the port; what is wrong with a row is for each adapter's own tests, since no port writes such a row.
+//!
+//! Each law uses names of its own, so that all of them can share one store, whatever else is in it; they claim epochs,
+//! so they run one after the other.
+//!
+//! ```no_run
+//! # async fn open() -> Box<dyn ttm_breaker::BreakerStore> { unimplemented!() }
+//! # async fn claim() -> ttm_kernel::Epoch { unimplemented!() }
+//! # async fn suite() {
+//! ttm_breaker::testing::conformance::check(open, claim).await;
+//! # }
+//! ```
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use ttm_kernel::Epoch;
+
+use crate::{BreakerStore, BreakerStoreError, Saved, State, StoredBreaker};
+
+/// Checks every law that the port alone can show. Each call of `open` opens the same store again, as a restarted
+/// process would, without removing what is in it; the store before was dropped. `claim` claims the next epoch there.
+pub async fn check(open: impl AsyncFn() -> Box<dyn BreakerStore>, claim: impl AsyncFn() -> Epoch) {
+    what_was_acknowledged_survives_reopening(&open, &claim).await;
+    an_older_epoch_stays_fenced_after_reopening(&open, &claim).await;
+    let store = open().await;
+    let store = store.as_ref();
+    every_state_comes_back_exactly_as_saved(store, &claim).await;
+    periods_and_times_are_kept_to_the_microsecond(store, &claim).await;
+    an_older_epoch_stores_nothing(store, &claim).await;
+    saving_twice_is_saving_once(store, &claim).await;
+    an_empty_save_works(store, &claim).await;
+    the_state_that_was_saved_last_counts_whatever_its_time(store, &claim).await;
+    breakers_that_are_not_saved_stay_as_they_are(store, &claim).await;
+    every_breaker_comes_once_in_the_order_of_the_names(store, &claim).await;
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("the suite's times are in range")
+}
+
+/// The breaker of a law, open for so many seconds.
+fn open_for(law: u8, name: &str, seconds: u64) -> StoredBreaker {
+    let saved =
+        Saved { state: State::Open, open_for: Duration::from_secs(seconds), failed_recoveries: law.into() };
+    StoredBreaker { name: format!("law {law} {name}"), saved, at: at(0) }
+}
+
+/// The stored breakers of a law.
+async fn stored(store: &dyn BreakerStore, law: u8) -> Vec<StoredBreaker> {
+    let mut all = store.load().await.expect("load answers");
+    all.retain(|breaker| breaker.name.starts_with(&format!("law {law} ")));
+    all
+}
+
+fn assert_fenced(outcome: &Result<(), BreakerStoreError>) {
+    assert!(matches!(outcome, Err(BreakerStoreError::Fenced { .. })), "expected Fenced, got {outcome:?}");
+}
+
+/// Law 1, after a restart. What a crash does to the store needs a process to kill, and is tested where there is one.
+pub async fn what_was_acknowledged_survives_reopening(
+    open: impl AsyncFn() -> Box<dyn BreakerStore>,
+    claim: impl AsyncFn() -> Epoch,
+) {
+    let saved = [open_for(1, "a", 60), open_for(1, "b", 600)];
+    let store = open().await;
+    store.save(claim().await, &saved).await.expect("save works");
+    drop(store);
+    let store = open().await;
+    assert_eq!(stored(store.as_ref(), 1).await, saved);
+}
+
+/// Law 3, after a restart.
+pub async fn an_older_epoch_stays_fenced_after_reopening(
+    open: impl AsyncFn() -> Box<dyn BreakerStore>,
+    claim: impl AsyncFn() -> Epoch,
+) {
+    let saved = [open_for(2, "a", 60)];
+    let store = open().await;
+    let (older, newer) = (claim().await, claim().await);
+    drop(store);
+    let store = open().await;
+    assert_fenced(&store.save(older, &saved).await);
+    store.save(newer, &saved).await.expect("the newest claim holds until the next one");
+}
+
+/// Law 1: every state, and the ends of every number. The longest period is the longest that a breaker can say.
+pub async fn every_state_comes_back_exactly_as_saved(
+    store: &dyn BreakerStore,
+    claim: impl AsyncFn() -> Epoch,
+) {
+    let epoch = claim().await;
+    for state in State::ALL {
+        for (micros, failed_recoveries) in [(0, 0), (1, 1), (u64::MAX / 1_000, u32::MAX)] {
+            let saved = Saved { state, open_for: Duration::from_micros(micros), failed_recoveries };
+            let breaker = StoredBreaker { saved, ..open_for(3, "any", 0) };
+            store.save(epoch, std::slice::from_ref(&breaker)).await.expect("save works");
+            assert_eq!(stored(store, 3).await, [breaker]);
+        }
+    }
+}
+
+/// Law 1: a far side that was promised a nanosecond more of silence gets it.
+pub async fn periods_and_times_are_kept_to_the_microsecond(
+    store: &dyn BreakerStore,
+    claim: impl AsyncFn() -> Epoch,
+) {
+    let period = Duration::new(59, 999_998_001);
+    let time = Timestamp::from_nanosecond(1_700_000_000_123_456_789).expect("in range");
+    let mut breaker = open_for(4, "fine", 0);
+    breaker.saved.open_for = period;
+    breaker.at = time;
+    store.save(claim().await, &[breaker]).await.expect("save works");
+    let got = stored(store, 4).await.remove(0);
+    let longer = got.saved.open_for.checked_sub(period).expect("no period is made shorter");
+    assert!(longer < Duration::from_micros(1), "{:?} is not {period:?}", got.saved.open_for);
+    let off = got.at.duration_since(time).abs();
+    assert!(off < SignedDuration::from_micros(1), "{} is {off} away from {time}", got.at);
+}
+
+/// Laws 2 and 3.
+pub async fn an_older_epoch_stores_nothing(store: &dyn BreakerStore, claim: impl AsyncFn() -> Epoch) {
+    let before = [open_for(5, "a", 60)];
+    store.save(claim().await, &before).await.expect("save works");
+    let (older, newer) = (claim().await, claim().await);
+    assert!(newer > older, "{newer:?} was claimed after {older:?}");
+    let after = [open_for(5, "a", 120), open_for(5, "b", 60)];
+    assert_fenced(&store.save(older, &after).await);
+    assert_eq!(stored(store, 5).await, before);
+    store.save(newer, &after).await.expect("the newest epoch may write");
+    assert_eq!(stored(store, 5).await, after);
+}
+
+/// Law 2: a save whose acknowledgement was lost is sent again.
+pub async fn saving_twice_is_saving_once(store: &dyn BreakerStore, claim: impl AsyncFn() -> Epoch) {
+    let epoch = claim().await;
+    let saved = [open_for(6, "a", 60), open_for(6, "b", 0)];
+    for _ in 0..2 {
+        store.save(epoch, &saved).await.expect("save works");
+        assert_eq!(stored(store, 6).await, saved);
+    }
+}
+
+/// Law 2, its smallest case.
+pub async fn an_empty_save_works(store: &dyn BreakerStore, claim: impl AsyncFn() -> Epoch) {
+    store.save(claim().await, &[]).await.expect("an empty save works");
+}
+
+/// Law 2: in one save and over several, also when the wall clock was set back in between.
+pub async fn the_state_that_was_saved_last_counts_whatever_its_time(
+    store: &dyn BreakerStore,
+    claim: impl AsyncFn() -> Epoch,
+) {
+    let epoch = claim().await;
+    let first = open_for(7, "a", 60);
+    let second = StoredBreaker { at: at(-3_600), ..open_for(7, "a", 120) };
+    store.save(epoch, &[second.clone(), first.clone()]).await.expect("save works");
+    assert_eq!(stored(store, 7).await, [first]);
+    store.save(epoch, std::slice::from_ref(&second)).await.expect("save works");
+    assert_eq!(stored(store, 7).await, [second]);
+}
+
+/// Law 4.
+pub async fn breakers_that_are_not_saved_stay_as_they_are(
+    store: &dyn BreakerStore,
+    claim: impl AsyncFn() -> Epoch,
+) {
+    let epoch = claim().await;
+    let (one, other) = (open_for(8, "a", 60), open_for(8, "b", 60));
+    store.save(epoch, &[one.clone(), other]).await.expect("save works");
+    let later = open_for(8, "b", 0);
+    store.save(epoch, std::slice::from_ref(&later)).await.expect("save works");
+    assert_eq!(stored(store, 8).await, [one, later]);
+}
+
+/// Law 5: the order is that of the bytes, whatever language the store speaks.
+pub async fn every_breaker_comes_once_in_the_order_of_the_names(
+    store: &dyn BreakerStore,
+    claim: impl AsyncFn() -> Epoch,
+) {
+    let breakers = ["b", "a", "Z", "é", "a-b", "a b"].map(|name| open_for(9, name, 60));
+    store.save(claim().await, &breakers).await.expect("save works");
+    let mut names = breakers.map(|breaker| breaker.name);
+    names.sort_unstable();
+    let own: Vec<String> = stored(store, 9).await.into_iter().map(|breaker| breaker.name).collect();
+    assert_eq!(own, names);
+    let all = store.load().await.expect("load answers");
+    assert!(all.is_sorted_by(|one, next| one.name < next.name), "ascending, none twice");
+}

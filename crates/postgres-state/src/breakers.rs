@@ -1,0 +1,98 @@
+//! The breakers beside the tokens: the same database, the same epoch. It does not know what a state means.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Row};
+use ttm_breaker::{BreakerStore, BreakerStoreError, Saved, State, StoredBreaker};
+use ttm_kernel::Epoch;
+use ttm_sqlx_pool::postgres::Time;
+
+use crate::error::breaker_error;
+use crate::fence::may_write;
+
+const SELECT: &str =
+    "SELECT name, state, open_for_us, failed_recoveries, saved_at FROM breaker ORDER BY name";
+
+const UPSERT: &str = "INSERT INTO breaker (name, state, open_for_us, failed_recoveries, saved_at) \
+     SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::timestamptz[]) \
+     ON CONFLICT (name) DO UPDATE SET state = excluded.state, open_for_us = excluded.open_for_us, \
+     failed_recoveries = excluded.failed_recoveries, saved_at = excluded.saved_at";
+
+/// The breakers in the database of a [`PostgresTokenStore`](crate::PostgresTokenStore).
+#[derive(Clone, Debug)]
+pub struct PostgresBreakerStore {
+    pub(crate) pool: PgPool,
+}
+
+impl PostgresBreakerStore {
+    async fn all(&self) -> Result<Vec<StoredBreaker>, sqlx::Error> {
+        let rows = sqlx::query(SELECT).fetch_all(&self.pool).await?;
+        rows.iter().map(breaker).collect()
+    }
+
+    /// Whether the epoch was still the writer's; nothing is stored otherwise.
+    async fn write(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<bool, sqlx::Error> {
+        // One state a breaker, the last one: a statement may not change a row twice.
+        let latest: BTreeMap<&str, &StoredBreaker> =
+            breakers.iter().map(|breaker| (&*breaker.name, breaker)).collect();
+        let latest: Vec<&StoredBreaker> = latest.into_values().collect();
+        let mut tx = self.pool.begin().await?;
+        if !may_write(&mut tx, epoch).await? {
+            return Ok(false);
+        }
+        sqlx::query(UPSERT)
+            .bind(column(&latest, |breaker| &*breaker.name))
+            .bind(column(&latest, |breaker| breaker.saved.state.as_str()))
+            .bind(column(&latest, |breaker| whole_micros(breaker.saved.open_for)))
+            .bind(column(&latest, |breaker| i64::from(breaker.saved.failed_recoveries)))
+            .bind(column(&latest, |breaker| Time(breaker.at)))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+fn column<'a, T>(breakers: &[&'a StoredBreaker], field: impl Fn(&'a StoredBreaker) -> T) -> Vec<T> {
+    breakers.iter().map(|breaker| field(breaker)).collect()
+}
+
+/// The period rounded up, so that it ends no sooner; one that no column holds ends in 292 000 years.
+fn whole_micros(period: Duration) -> i64 {
+    i64::try_from(period.as_nanos().div_ceil(1_000)).unwrap_or(i64::MAX)
+}
+
+/// The breaker of a row of [`SELECT`].
+fn breaker(row: &PgRow) -> Result<StoredBreaker, sqlx::Error> {
+    let name: String = row.try_get(0)?;
+    let broken = |what: &str| sqlx::Error::Decode(format!("the breaker {name:?} has {what}").into());
+    let state: &str = row.try_get(1)?;
+    let saved = Saved {
+        state: State::parse(state).ok_or_else(|| broken(&format!("the state {state:?}, which is none")))?,
+        open_for: u64::try_from(row.try_get::<i64, _>(2)?)
+            .map(Duration::from_micros)
+            .map_err(|_| broken("a period that is negative"))?,
+        failed_recoveries: u32::try_from(row.try_get::<i64, _>(3)?)
+            .map_err(|_| broken("a count of failed recoveries that is out of range"))?,
+    };
+    let Time(at) = row.try_get(4)?;
+    Ok(StoredBreaker { saved, at, name })
+}
+
+#[async_trait]
+impl BreakerStore for PostgresBreakerStore {
+    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError> {
+        self.all().await.map_err(breaker_error)
+    }
+
+    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+        match self.write(epoch, breakers).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(BreakerStoreError::Fenced { epoch }),
+            Err(error) => Err(breaker_error(error)),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The laws of the breakers' port on a server, and rows that no breaker can have made.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_breaker::testing::conformance;
+use ttm_breaker::{BreakerStore, BreakerStoreError, Saved, State, StoredBreaker};
+use ttm_market::TokenStore;
+use ttm_postgres_state::PostgresTokenStore;
+use ttm_sqlx_pool::postgres::testing::Database;
+
+async fn open(database: &Database) -> PostgresTokenStore {
+    PostgresTokenStore::open(database.url()).await.expect("the store opens")
+}
+
+fn named(name: &str) -> StoredBreaker {
+    let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 0 };
+    StoredBreaker { name: name.to_owned(), saved, at: Timestamp::UNIX_EPOCH }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_postgres_obeys_every_law() {
+    let database = Database::new("breakers_conformance").await;
+    let tokens = open(&database).await;
+    let claim = async || tokens.claim().await.expect("claim works");
+    conformance::check(async || Box::new(open(&database).await.breakers()) as Box<dyn BreakerStore>, claim)
+        .await;
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
+    let database = Database::new("breakers_corrupt").await;
+    let store = open(&database).await;
+    database
+        .execute(
+            "ALTER TABLE $schema.breaker DROP CONSTRAINT breaker_state_check, \
+             DROP CONSTRAINT breaker_open_for_us_check, DROP CONSTRAINT breaker_failed_recoveries_check",
+        )
+        .await;
+    for (row, why) in [
+        (
+            "INSERT INTO $schema.breaker VALUES ('api', 'ajar', 0, 0, now())",
+            "the breaker \"api\" has the state \"ajar\", which is none",
+        ),
+        (
+            "UPDATE $schema.breaker SET state = 'open', open_for_us = -1",
+            "the breaker \"api\" has a period that is negative",
+        ),
+        (
+            "UPDATE $schema.breaker SET open_for_us = 0, failed_recoveries = -1",
+            "the breaker \"api\" has a count of failed recoveries that is out of range",
+        ),
+        (
+            "UPDATE $schema.breaker SET failed_recoveries = 4294967296",
+            "the breaker \"api\" has a count of failed recoveries that is out of range",
+        ),
+    ] {
+        database.execute(row).await;
+        let refused = store.breakers().load().await;
+        let Err(BreakerStoreError::Corrupt { message }) = &refused else { panic!("{row}: {refused:?}") };
+        assert!(message.ends_with(why), "{message}");
+    }
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_no_table_takes_is_rejected_with_its_whole_batch() {
+    let database = Database::new("breakers_rejected").await;
+    let store = open(&database).await;
+    let epoch = store.claim().await.expect("claim works");
+    let refused = store.breakers().save(epoch, &[named("api"), named("a\0pi")]).await;
+    assert!(matches!(refused, Err(BreakerStoreError::Rejected { .. })), "{refused:?}");
+    assert_eq!(store.breakers().load().await.expect("load answers"), []);
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_locked_or_gone_is_told_apart() {
+    let database = Database::new("breakers_locked").await;
+    let store = open(&database).await.breakers();
+    let lock = database.begin_with("LOCK TABLE $schema.breaker").await;
+    let locked = store.load().await;
+    lock.rollback().await.expect("the lock is given back");
+    assert!(matches!(locked, Err(BreakerStoreError::Transient { .. })), "{locked:?}");
+    database.execute("DROP TABLE $schema.breaker").await;
+    let gone = store.load().await;
+    assert!(matches!(gone, Err(BreakerStoreError::Corrupt { .. })), "{gone:?}");
+    database.drop_schema().await;
+}

@@ -1,0 +1,84 @@
+//! The simulated table of breakers: keeps the port's laws under every fault, and tells the API what a process that loaded
+//! it knows. Clones are connections to one database.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ttm_breaker::{BreakerStore, BreakerStoreError, Saved, State, StoredBreaker};
+use ttm_kernel::{Clock, Epoch};
+
+use super::store::{Away, Server};
+use super::{SimExchange, SimTokenStore};
+use crate::executor::lock;
+use crate::{FaultSchedule, SimRuntime};
+
+/// The store.
+#[derive(Clone, Debug)]
+pub struct SimBreakerStore {
+    server: Server,
+    /// Where epochs are claimed.
+    tokens: SimTokenStore,
+    exchange: Arc<SimExchange>,
+    database: Arc<Mutex<BTreeMap<String, StoredBreaker>>>,
+}
+
+impl SimBreakerStore {
+    /// An empty store beside `tokens`, of processes that call `exchange` behind their breaker.
+    pub fn new(
+        tokens: &SimTokenStore,
+        exchange: &Arc<SimExchange>,
+        runtime: &SimRuntime,
+        faults: &Arc<FaultSchedule>,
+    ) -> Self {
+        Self {
+            server: Server::new(runtime, faults),
+            tokens: tokens.clone(),
+            exchange: exchange.clone(),
+            database: Arc::default(),
+        }
+    }
+
+    fn commit(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+        if self.tokens.is_fenced(epoch) {
+            return Err(BreakerStoreError::Fenced { epoch });
+        }
+        let named = breakers.iter().map(|breaker| (breaker.name.clone(), breaker.clone()));
+        lock(&self.database).extend(named);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl BreakerStore for SimBreakerStore {
+    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError> {
+        self.server.read().await?;
+        let all: Vec<StoredBreaker> = lock(&self.database).values().cloned().collect();
+        // The service has one breaker, for the one API.
+        for StoredBreaker { saved, at, .. } in &all {
+            if let Saved { state: State::Open, open_for, .. } = saved {
+                let runtime = self.server.runtime();
+                let elapsed = Duration::try_from(runtime.wall().duration_since(*at)).unwrap_or_default();
+                self.exchange.promise_silence(runtime.now() + open_for.saturating_sub(elapsed));
+            }
+        }
+        Ok(all)
+    }
+
+    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+        self.server.write(|| self.commit(epoch, breakers)).await??;
+        for StoredBreaker { name, saved, .. } in breakers {
+            self.server
+                .runtime()
+                .trace(format_args!("store saves {name} {} for {:?}", saved.state, saved.open_for));
+        }
+        Ok(())
+    }
+}
+
+impl From<Away> for BreakerStoreError {
+    fn from(Away(message): Away) -> Self {
+        Self::Transient { message: message.to_owned() }
+    }
+}

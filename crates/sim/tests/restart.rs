@@ -1,0 +1,145 @@
+//! A service that starts with what another left of its breaker, and what it leaves itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use ttm_app::service::Service;
+use ttm_app::{Planes, Ports};
+use ttm_breaker::testing::FakeBreakerStore;
+use ttm_breaker::{BreakerStore, BreakerStoreError, Saved, Snapshot, State, StoredBreaker};
+use ttm_kernel::{Clock, Epoch, Moment, Runtime};
+use ttm_sim::oracle::Verdicts;
+use ttm_sim::world::World;
+use ttm_sim::{Executor, Plan};
+use ttm_testkit::Recorder;
+
+const WALL: i64 = 1_800_000_000;
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// A breaker that was open for another minute at this second of the wall clock.
+fn open(name: &str, second: i64) -> StoredBreaker {
+    let saved = Saved { state: State::Open, open_for: MINUTE, failed_recoveries: 0 };
+    let at = Timestamp::from_second(WALL + second).expect("in range");
+    StoredBreaker { name: name.to_owned(), saved, at }
+}
+
+/// Starts a service in a world of these faults, lets it live until `stop` and stops it: its breaker, right after the start.
+fn live(faults: &str, stop: Moment, breakers: impl BreakerStore + 'static) -> Vec<(Moment, Snapshot)> {
+    let mut executor = Executor::new(1, Timestamp::from_second(WALL).expect("in range"));
+    let runtime = executor.runtime().clone();
+    let plan = Plan::new(1, Duration::ZERO, faults.parse().expect("a schedule"));
+    let verdicts = Arc::new(Verdicts::new(runtime.clone()));
+    let world = World::new(1, 20, plan.promised, &runtime, &Arc::new(plan.faults), &verdicts);
+    let ports = Ports { breakers: Arc::new(breakers), ..world.ports() };
+    let planes = Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
+    let (seen, starts) = (Arc::new(Recorder::default()), executor.runtime().clone());
+    let told = seen.clone();
+    let life = async move {
+        let board = Service::board_of(&plan.settings, &planes);
+        let service = Service::start(ports, plan.settings, planes, board).await.expect("it starts");
+        told.record((starts.now(), service.breaker()));
+        starts.sleep_until(stop).await;
+        service.stop(stop + MINUTE).await;
+    };
+    drop(runtime.spawn("service", Box::pin(life)));
+    executor.run_until(stop + MINUTE);
+    assert_eq!(runtime.live_tasks(), 0, "it stopped");
+    seen.take()
+}
+
+/// A store with these breakers.
+fn store(breakers: &[StoredBreaker]) -> FakeBreakerStore {
+    let store = FakeBreakerStore::new();
+    let mut executor = Executor::new(1, Timestamp::UNIX_EPOCH);
+    let (writer, breakers) = (store.clone(), breakers.to_vec());
+    let saves = async move { writer.save(writer.claim(), &breakers).await.expect("save works") };
+    drop(executor.runtime().spawn("saves", Box::pin(saves)));
+    executor.run_until(Moment::ZERO);
+    store
+}
+
+/// What is left of a minute that was saved at this second, in seconds; none when a call may be made at once.
+fn left_of_a_minute_at(second: i64) -> Option<f64> {
+    let seen = live("", Moment::ZERO, store(&[open("dexscreener", second)]));
+    let [(now, breaker)] = seen[..] else { panic!("it started once: {seen:?}") };
+    breaker.retry_at.map(|at| (at - now).as_secs_f64())
+}
+
+/// Never answers.
+struct Hangs;
+
+#[async_trait]
+impl BreakerStore for Hangs {
+    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError> {
+        std::future::pending().await
+    }
+
+    async fn save(&self, _: Epoch, _: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn the_time_between_two_processes_counts_unless_the_wall_was_set_back() {
+    let left = left_of_a_minute_at(-20).expect("open");
+    assert!((39.0..=40.0).contains(&left), "{left} s are left");
+    assert_eq!(left_of_a_minute_at(3_600), Some(60.0), "the wall was set back by an hour");
+    assert_eq!(left_of_a_minute_at(-60), None, "its period is over, and a probe may go");
+}
+
+#[test]
+fn a_breaker_of_another_name_is_left_alone() {
+    let foreign = open("another", 0);
+    let store = store(std::slice::from_ref(&foreign));
+    let seen = live("", Moment::ZERO, store.clone());
+    assert_eq!(seen[0].1.state, State::Closed);
+    let stored = store.breakers();
+    assert_eq!((stored.len(), &stored[0]), (2, &foreign));
+    assert_eq!((&*stored[1].name, stored[1].saved.state), ("dexscreener", State::Closed));
+}
+
+#[test]
+fn a_breaker_that_cannot_be_loaded_begins_closed_and_the_service_starts() {
+    let store = store(&[open("dexscreener", 0)]);
+    store.fail_with(|| BreakerStoreError::Corrupt { message: "a row is no row".to_owned() });
+    assert_eq!(live("", Moment::ZERO, store)[0].1.state, State::Closed);
+    let seen = live("", Moment::ZERO, Hangs);
+    assert_eq!(seen[0].1.state, State::Closed);
+    assert!(seen[0].0 < Moment::ZERO + Duration::from_secs(6), "{:?} is too long for a start", seen[0].0);
+}
+
+#[test]
+fn a_change_that_the_store_does_not_take_is_stored_as_it_is_when_the_store_is_back() {
+    let store = store(&[]);
+    let failing = Refuses { store: store.clone(), times: AtomicU32::new(3) };
+    // It opens within seconds, and before its minute is over the process is told to stop.
+    live("at 0s for 1h api-503", Moment::ZERO + MINUTE, failing);
+    let stored = store.breakers();
+    assert_eq!((stored.len(), stored[0].saved.state), (1, State::Open));
+    assert!(stored[0].saved.open_for < MINUTE, "{stored:?}");
+    assert!(store.saves() >= 3, "the first, the change, and the stop: {}", store.saves());
+}
+
+/// Refuses some saves first.
+struct Refuses {
+    store: FakeBreakerStore,
+    times: AtomicU32,
+}
+
+#[async_trait]
+impl BreakerStore for Refuses {
+    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError> {
+        self.store.load().await
+    }
+
+    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        if self.times.fetch_update(set, fetch, |times| times.checked_sub(1)).is_ok() {
+            return Err(BreakerStoreError::Transient { message: "busy".to_owned() });
+        }
+        self.store.save(epoch, breakers).await
+    }
+}

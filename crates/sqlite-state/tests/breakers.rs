@@ -1,0 +1,80 @@
+//! The laws of the breakers' port on a file, and rows that no breaker can have made.
+
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+use ttm_breaker::testing::conformance;
+use ttm_breaker::{BreakerStore, BreakerStoreError};
+use ttm_market::{Mint, TokenStore};
+use ttm_sqlite_state::SqliteTokenStore;
+
+async fn open(file: &Path) -> SqliteTokenStore {
+    SqliteTokenStore::open(file).await.expect("the store opens")
+}
+
+/// Runs statements as somebody else would.
+async fn execute(file: &Path, statements: &'static str) {
+    let mut other = SqliteConnectOptions::new().filename(file).connect().await.expect("the file opens");
+    sqlx::raw_sql(statements).execute(&mut other).await.expect("the test's own statements are valid");
+    other.close().await.expect("the file closes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_sqlite_obeys_every_law() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("ttm.db");
+    let tokens = open(&file).await;
+    let claim = async || tokens.claim().await.expect("claim works");
+    conformance::check(async || Box::new(open(&file).await.breakers()) as Box<dyn BreakerStore>, claim).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_from_before_there_were_breakers_keeps_its_tokens_and_gets_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("ttm.db");
+    let store = open(&file).await;
+    store.add(&[Mint::USDC], jiff::Timestamp::UNIX_EPOCH).await.expect("add works");
+    drop(store);
+    execute(&file, "DROP TABLE breaker; DELETE FROM _ttm_state_migrations WHERE version = 2").await;
+    let store = open(&file).await;
+    assert_eq!(store.breakers().load().await.expect("load answers"), []);
+    assert_eq!(store.load(None, 9).await.expect("load answers").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("ttm.db");
+    let store = open(&file).await;
+    for (row, why) in [
+        (
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'ajar', 0, 0, 0)",
+            "the breaker \"api\" has the state \"ajar\", which is none",
+        ),
+        (
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', -1, 0, 0)",
+            "the breaker \"api\" has a period that is negative",
+        ),
+        (
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, -1, 0)",
+            "the breaker \"api\" has a count of failed recoveries that is out of range",
+        ),
+        ("REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 9223372036854775807)", "a time is out of range"),
+    ] {
+        execute(&file, row).await;
+        let refused = store.breakers().load().await;
+        let Err(BreakerStoreError::Corrupt { message }) = &refused else { panic!("{row}: {refused:?}") };
+        assert!(message.ends_with(why), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_lost_its_table_is_corrupt() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("ttm.db");
+    let store = open(&file).await;
+    execute(&file, "DROP TABLE breaker").await;
+    let refused = store.breakers().load().await;
+    assert!(matches!(refused, Err(BreakerStoreError::Corrupt { .. })), "{refused:?}");
+}
