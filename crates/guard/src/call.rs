@@ -111,33 +111,36 @@ where
     fn poll_rest(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
         loop {
             let this = self.as_mut().project();
-            match this.stage {
+            // Taken out while it is polled: what a panic drops on its way counts as one, what is dropped later does not.
+            match mem::replace(this.stage, Stage::Over) {
                 Stage::Whole => {
                     this.guard.deposit();
                     let lapse = this.guard.lapse(*this.deadline);
                     self.as_mut().go_on(lapse, None);
                 }
-                Stage::Waiting(waiting) => {
+                Stage::Waiting(mut waiting) => {
                     let running = this.running.as_pin_mut().expect("what waits was begun");
-                    let Poll::Ready(result) = running.poll(cx) else {
-                        ready!(waiting.timer.as_mut().poll(cx));
-                        self.as_mut().time_out();
-                        continue;
-                    };
-                    let Stage::Waiting(Waiting { permit, lapse, .. }) = mem::replace(this.stage, Stage::Over)
-                    else {
-                        unreachable!("it waited just now")
-                    };
-                    match result {
-                        Ok(value) => {
-                            permit.success(*this.guard);
+                    match running.poll(cx) {
+                        Poll::Ready(Ok(value)) => {
+                            waiting.permit.success(*this.guard);
                             let source = Source::Fresh { attempts: 1 };
                             return Poll::Ready(Ok(Answer { value, source }));
                         }
-                        Err(error) => self.as_mut().fail(permit, lapse, error),
+                        Poll::Ready(Err(error)) => self.as_mut().fail(waiting.permit, waiting.lapse, error),
+                        Poll::Pending if waiting.timer.as_mut().poll(cx).is_pending() => {
+                            *this.stage = Stage::Waiting(waiting);
+                            return Poll::Pending;
+                        }
+                        Poll::Pending => self.as_mut().time_out(waiting),
                     }
                 }
-                Stage::Rest(rest) => return rest.as_mut().poll(cx),
+                Stage::Rest(mut rest) => {
+                    let polled = rest.as_mut().poll(cx);
+                    if polled.is_pending() {
+                        *this.stage = Stage::Rest(rest);
+                    }
+                    return polled;
+                }
                 Stage::Plain | Stage::Over => panic!("a call was polled after its answer"),
             }
         }
@@ -151,22 +154,20 @@ where
         let limit = this.guard.limit(&mut lapse);
         let mut timer = this.guard.runtime.sleep_until(limit.until);
         let polled = timer.as_mut().poll(cx);
-        *this.stage = Stage::Waiting(Waiting { permit, lapse, limit, timer });
-        if polled.is_ready() {
-            self.time_out();
+        let waiting = Waiting { permit, lapse, limit, timer };
+        if polled.is_pending() {
+            *this.stage = Stage::Waiting(waiting);
+        } else {
+            self.time_out(waiting);
         }
         polled
     }
 
     /// The first attempt took too long.
     #[cold]
-    fn time_out(mut self: Pin<&mut Self>) {
-        let this = self.as_mut().project();
-        let Stage::Waiting(Waiting { permit, lapse, limit, .. }) = mem::replace(this.stage, Stage::Over)
-        else {
-            unreachable!("only what waits can take too long")
-        };
-        permit.report(limit.too_slow, *this.guard);
+    fn time_out(self: Pin<&mut Self>, waiting: Waiting<'a>) {
+        let Waiting { permit, lapse, limit, .. } = waiting;
+        permit.report(limit.too_slow, self.guard);
         self.go_on(lapse, Some(Failure::TIMED_OUT));
     }
 

@@ -140,9 +140,36 @@ fn a_cancelled_call_gives_its_place_back_and_counts_for_nothing() {
 }
 
 #[test]
-fn a_panicking_operation_counts_as_a_failure() {
-    let rig = Rig::new();
-    let call = rig.runtime.spawn("call", Box::pin(report(rig.call(Moment::MAX, &[Reply::Panics]))));
-    assert!(matches!(rig.runtime.block_on(call), TaskEnd::Panicked(_)));
-    assert_eq!(rig.counts().failures, 1);
+fn a_call_that_is_dropped_long_after_its_panic_counts_as_a_failure_too() {
+    let plain = GuardSettings { requests_per_minute: None, ..GuardSettings::default() };
+    let rig = Rig::with(1, plain, BreakerSettings::default(), RetrySettings::default());
+    let operation = |_| {
+        let mut polls = 0;
+        std::future::poll_fn(move |_| {
+            polls += 1;
+            assert!(polls < 2, "on the second poll");
+            std::task::Poll::<Result<(), Failed>>::Pending
+        })
+    };
+    let mut call = Box::pin(rig.guard.call(Moment::MAX, |Failed(disposition)| *disposition, operation));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(call.as_mut().poll(&mut context).is_pending());
+    let poll = std::panic::AssertUnwindSafe(|| call.as_mut().poll(&mut context).is_ready());
+    std::panic::catch_unwind(poll).expect_err("it panics");
+    drop(call);
+    assert_eq!((rig.counts().failures, rig.counts().ignored), (1, 0));
+}
+
+#[test]
+fn a_panicking_operation_counts_as_a_failure_whenever_it_panics_and_whatever_the_guard_has_to_do() {
+    let plain = GuardSettings { requests_per_minute: None, ..GuardSettings::default() };
+    let hedging = GuardSettings { hedge_after: Some(Duration::from_millis(10)), ..plain.clone() };
+    for settings in [GuardSettings::default(), plain, hedging] {
+        for reply in [Reply::Panics(0), Reply::Panics(5)] {
+            let rig = Rig::with(1, settings.clone(), BreakerSettings::default(), RetrySettings::default());
+            let call = rig.runtime.spawn("call", Box::pin(report(rig.call(Moment::MAX, &[reply]))));
+            assert!(matches!(rig.runtime.block_on(call), TaskEnd::Panicked(_)));
+            assert_eq!((rig.counts().failures, rig.counts().ignored), (1, 0), "{reply:?} with {settings:?}");
+        }
+    }
 }

@@ -18,8 +18,8 @@ pub(crate) enum Reply {
     Fails(u64, Disposition),
     /// Never answers.
     Hangs,
-    /// Panics.
-    Panics,
+    /// Panics after this many milliseconds.
+    Panics(u64),
 }
 
 /// Fails at once, and may be tried again.
@@ -116,6 +116,12 @@ async fn answer(runtime: ManualRuntime, reply: Reply) -> Result<(), Failed> {
             Err(Failed(disposition))
         }
         Reply::Hangs => std::future::pending().await,
-        Reply::Panics => panic!("the operation panicked"),
+        Reply::Panics(ms) => {
+            // Only a wait that is one yields.
+            if ms > 0 {
+                runtime.sleep_until(started + Duration::from_millis(ms)).await;
+            }
+            panic!("the operation panicked")
+        }
     }
 }
