@@ -145,7 +145,8 @@ impl BreakerConfig {
                 "at least 1 and at most 1000",
             )
             .require(
-                (1..=s.half_open_max_calls).contains(&s.success_threshold),
+                // Without any probe it is those that are wrong.
+                (1..=s.half_open_max_calls.max(1)).contains(&s.success_threshold),
                 "success_threshold",
                 s.success_threshold,
                 "at least 1 and at most half_open_max_calls, or the breaker could never close",
@@ -179,7 +180,7 @@ impl RateSettings {
                 .require(
                     (1..=BreakerConfig::MAX_WINDOW_CALLS).contains(&calls),
                     "rates.window",
-                    self.window,
+                    format_args!("{calls} calls"),
                     "at least 1 and at most 1000000 calls",
                 )
                 .require(
@@ -189,7 +190,7 @@ impl RateSettings {
                     "at least 1 and at most the calls of the window, or the rates would never be looked at",
                 ),
             Window::Time(length) => checks
-                .require(!length.is_zero(), "rates.window", self.window, "longer than zero")
+                .require(!length.is_zero(), "rates.window", length, "longer than zero")
                 .require(self.minimum_calls >= 1, "rates.minimum_calls", self.minimum_calls, "at least 1"),
         };
         let checks = checks.require(rate(self.failure_rate), "rates.failure_rate", self.failure_rate, RATE);
@@ -235,7 +236,7 @@ mod tests {
                 recovery_timeout: Duration::ZERO,
                 recovery_jitter: f64::NAN,
                 half_open_max_calls: 0,
-                success_threshold: 1,
+                success_threshold: 2,
                 probe_lease: Duration::ZERO,
                 ..BreakerSettings::default()
             },

@@ -162,6 +162,9 @@ mod tests {
             errors[0].starts_with("ttm.toml:3: breaker.dexscreener.failure_rate_percent is \"0\", expected a whole number from 1 to 100"),
             "{errors:?}"
         );
+        let file = "[breaker.dexscreener]\nfailure_threshold = 0\nmetrics_only = \"maybe\"\nslow_call_duration = \"-2s\"\n";
+        let errors = read(file, &[]).expect_err("three of three");
+        assert_eq!(errors.len(), 3, "all at once: {errors:?}");
         let file = "[breaker.dexscreener]\nwindow = \"10 calls\"\nminimum_calls = 11\n";
         let errors = read(file, &[]).expect_err("more than the window holds");
         assert!(errors[0].starts_with("ttm.toml:3: breaker.dexscreener.minimum_calls is 11"), "{errors:?}");

@@ -39,7 +39,8 @@ impl FromStr for WrittenDuration {
         if text.is_empty() {
             return Ok(Self(None));
         }
-        SpanParser::new().parse_unsigned_duration(text).map(|duration| Self(Some(duration))).map_err(|_| ())
+        let duration = SpanParser::new().parse_unsigned_duration(text).map_err(|_| ())?;
+        if duration.is_zero() { Err(()) } else { Ok(Self(Some(duration))) }
     }
 }
 
@@ -56,23 +57,24 @@ impl FromStr for Percent {
 }
 
 impl Reader<'_> {
+    /// What cannot be read is told, and its default stands in, so that the rest is checked all the same.
     pub(super) fn breaker(&mut self) -> Option<BreakerConfig> {
-        let failure_threshold = self.integer("breaker.dexscreener.failure_threshold");
-        let recovery_timeout = self.duration("breaker.dexscreener.recovery_timeout");
-        let half_open_max_calls = self.integer::<u32>("breaker.dexscreener.half_open_max_calls");
-        let metrics_only = self.parsed("breaker.dexscreener.metrics_only");
-        let rates = self.rates();
         let defaults = BreakerSettings::default();
-        let recovery_timeout = recovery_timeout?;
+        let recovery_timeout =
+            self.duration("breaker.dexscreener.recovery_timeout").unwrap_or(defaults.recovery_timeout);
+        let half_open_max_calls =
+            self.integer("breaker.dexscreener.half_open_max_calls").unwrap_or(defaults.half_open_max_calls);
         let settings = BreakerSettings {
-            failure_threshold: Some(failure_threshold?),
-            rates: rates?,
+            failure_threshold: self
+                .integer("breaker.dexscreener.failure_threshold")
+                .map_or(defaults.failure_threshold, Some),
+            rates: self.rates(),
             recovery_timeout,
             max_recovery_timeout: defaults.max_recovery_timeout.max(recovery_timeout),
-            half_open_max_calls: half_open_max_calls?,
+            half_open_max_calls,
             // Every probe that is admitted must succeed.
-            success_threshold: half_open_max_calls?.max(1),
-            metrics_only: metrics_only?,
+            success_threshold: half_open_max_calls.max(1),
+            metrics_only: self.parsed("breaker.dexscreener.metrics_only").unwrap_or(defaults.metrics_only),
             ..defaults
         };
         // The domain names its rates as a part of their own; in the file they stand beside the rest.
@@ -87,18 +89,23 @@ impl Reader<'_> {
     }
 
     /// The rules that look at shares of the last calls; none without a window.
-    #[expect(clippy::option_option, reason = "the outer one is whether it could be read, as everywhere here")]
-    fn rates(&mut self) -> Option<Option<RateSettings>> {
+    fn rates(&mut self) -> Option<RateSettings> {
+        let defaults = RateSettings::default();
         let window = self.parsed("breaker.dexscreener.window");
-        let minimum_calls = self.integer("breaker.dexscreener.minimum_calls");
-        let failure_rate = self.parsed("breaker.dexscreener.failure_rate_percent");
+        let minimum_calls =
+            self.integer("breaker.dexscreener.minimum_calls").unwrap_or(defaults.minimum_calls);
+        let Percent(failure_rate) =
+            self.parsed("breaker.dexscreener.failure_rate_percent").unwrap_or(Percent(defaults.failure_rate));
         let slow_after = self.parsed("breaker.dexscreener.slow_call_duration");
         let slow_rate = self.parsed("breaker.dexscreener.slow_call_rate_percent");
-        let (Percent(failure_rate), Percent(slow_rate)) = (failure_rate?, slow_rate?);
-        let (WrittenWindow(window), WrittenDuration(slow_after)) = (window?, slow_after?);
-        let minimum_calls = minimum_calls?;
-        let slow_calls = slow_after.map(|duration| SlowCallSettings { duration, rate: slow_rate });
-        Some(window.map(|window| RateSettings { window, minimum_calls, failure_rate, slow_calls }))
+        let slow_calls = match (slow_after, slow_rate) {
+            (Some(WrittenDuration(Some(duration))), Some(Percent(rate))) => {
+                Some(SlowCallSettings { duration, rate })
+            }
+            _ => None,
+        };
+        let WrittenWindow(window) = window?;
+        window.map(|window| RateSettings { window, minimum_calls, failure_rate, slow_calls })
     }
 }
 
@@ -112,7 +119,7 @@ mod tests {
         assert_eq!(read(""), Ok(None));
         assert_eq!(read("100 calls"), Ok(Some(Window::Calls(100))));
         assert_eq!(read("60s"), Ok(Some(Window::Time(Duration::from_mins(1)))));
-        for wrong in ["100", "-5 calls", "many calls", "1.5 calls", "-60s", "99999999999 calls"] {
+        for wrong in ["100", "-5 calls", "many calls", "1.5 calls", "-60s", "0s", "99999999999 calls"] {
             assert_eq!(read(wrong), Err(()), "{wrong:?}");
         }
     }
