@@ -105,6 +105,16 @@ fn a_time_window_forgets_what_is_older_than_it() {
 }
 
 #[test]
+fn a_success_at_the_very_end_of_a_step_belongs_to_the_next() {
+    // Steps of one second.
+    let breaker = breaker(last_seconds(32));
+    calls(&breaker, 10, Outcome::Success, at(0));
+    call(&breaker, Outcome::Success, at(1));
+    call(&breaker, Outcome::Success, at(32));
+    assert_eq!(breaker.snapshot(at(32)).window, Some(WindowCounts { calls: 2, failures: 0, slow: 0 }));
+}
+
+#[test]
 fn successes_that_expire_can_open_it_with_the_next_call_whatever_its_outcome() {
     let breaker = breaker(RateSettings { minimum_calls: 5, ..last_seconds(32) });
     calls(&breaker, 20, Outcome::Success, at(0));
