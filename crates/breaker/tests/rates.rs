@@ -257,6 +257,15 @@ fn a_breaker_that_only_counts_tells_once_in_a_period_that_it_would_have_opened()
 }
 
 #[test]
+fn a_breaker_that_only_counts_does_not_open_because_another_process_did() {
+    let enforcing = with(BreakerSettings::default());
+    calls(&enforcing, 5, Outcome::Failure, at(0));
+    let counting = with(BreakerSettings { metrics_only: true, ..BreakerSettings::default() });
+    counting.restore(enforcing.save(at(1)), Duration::ZERO, at(0));
+    assert_eq!(state(&counting, at(0)), State::Closed);
+}
+
+#[test]
 fn successes_of_threads_that_ended_are_not_lost_and_their_lines_go_to_others() {
     // More threads than there are lines, at once and one after the other.
     let breaker = breaker(last_calls(100));
