@@ -3,9 +3,7 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Mutex;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +11,7 @@ use jiff::Timestamp;
 use ttm_breaker::testing::{FakeBreakerStore, conformance};
 use ttm_breaker::{BreakerStore, BreakerStoreError, Saved, State, StoredBreaker};
 use ttm_kernel::Epoch;
+use ttm_testkit::ManualRuntime;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Bug {
@@ -108,15 +107,8 @@ fn passes(bug: Bug) -> bool {
     catch_unwind(AssertUnwindSafe(|| block_on(suite))).is_ok()
 }
 
-/// Runs a future that never waits for anything outside itself.
 fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-    }
+    ManualRuntime::new(0).block_on(future)
 }
 
 #[test]
