@@ -1,6 +1,9 @@
-//! What a call brings, and how it was obtained, as plain data.
+//! What a call needs and what it brings, as plain data.
 
 use std::time::Duration;
+
+use async_lock::SemaphoreGuardArc;
+use ttm_kernel::Moment;
 
 /// What a call brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,4 +41,20 @@ pub struct Attempt {
     pub number: u32,
     /// After how long it will be abandoned.
     pub timeout: Duration,
+}
+
+/// Leave to make one attempt now: its place among those under way, and its turn.
+#[derive(Debug)]
+#[must_use = "a turn that is not used is lost"]
+pub struct Turn {
+    pub(crate) _place: Option<SemaphoreGuardArc>,
+}
+
+/// How fast attempts get their turns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// The share of the configured rate that may be used, above 0 and up to 1: less after the far side said "too many".
+    pub share: f64,
+    /// The end of the pause that the far side asked for, while it is on.
+    pub paused_until: Option<Moment>,
 }

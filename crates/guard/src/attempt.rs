@@ -111,7 +111,7 @@ impl Guard {
     /// How long an attempt that begins now may take.
     pub(crate) fn limit(&self, lapse: &mut Lapse<'_>) -> Limit {
         let deadline = lapse.deadline();
-        let timeout = self.runtime.now() + self.config.settings().attempt_timeout;
+        let timeout = self.runtime.now() + self.attempt_timeout();
         let too_slow = if deadline < timeout { Verdict::Ignored } else { Verdict::Failure };
         Limit { until: timeout.min(deadline), too_slow }
     }
@@ -122,7 +122,7 @@ impl Guard {
         F: FnMut(Attempt) -> Fut,
     {
         *made = made.saturating_add(1);
-        operation(Attempt { number: *made, timeout: lapse.left(self.config.settings().attempt_timeout) })
+        operation(Attempt { number: *made, timeout: lapse.left(self.attempt_timeout()) })
     }
 
     /// The first answer of two attempts; when both fail, the later failure.
@@ -192,7 +192,7 @@ impl Guard {
                 let pause = self.retry.pause(retry_after, &*self.entropy);
                 let until = self.runtime.now() + pause;
                 if let Some(limiter) = &self.limiter {
-                    limiter.pause_until(until);
+                    limiter.slow_down(until);
                 }
                 (Verdict::RateLimited { retry_at: Some(until) }, Class::RateLimited, Some(pause))
             }

@@ -79,7 +79,7 @@ where
                 Err(rejected) => return Poll::Ready(Err(GuardError::Rejected(rejected))),
             };
             let (_, operation, _) = this.parts.as_mut().expect("a new call has its parts");
-            let timeout = guard.config.settings().attempt_timeout;
+            let timeout = guard.attempt_timeout();
             this.running.set(Some(operation(Attempt { number: 1, timeout })));
             let running = this.running.as_mut().as_pin_mut().expect("it was set just now");
             match running.poll(cx) {

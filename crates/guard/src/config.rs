@@ -16,6 +16,8 @@ pub struct GuardSettings {
     pub requests_per_minute: Option<u32>,
     /// Share of that which is never used, since what leaves evenly may arrive bunched: 0 to below 100.
     pub headroom_percent: f64,
+    /// How long a rate that was cut to nothing would take to be whole again. A "too many" halves it: half of this.
+    pub rate_recovery: Duration,
     /// How many attempts may be under way at once; none when any number may.
     pub max_concurrent: Option<u32>,
     /// After how long without an answer an attempt gets company by a second one; none for never. The first answer counts,
@@ -32,6 +34,7 @@ impl Default for GuardSettings {
             deadline: Duration::from_secs(30),
             requests_per_minute: Some(300),
             headroom_percent: 2.0,
+            rate_recovery: Duration::from_mins(1),
             max_concurrent: None,
             hedge_after: None,
             budget: Some(BudgetConfig::default()),
@@ -65,6 +68,7 @@ impl GuardConfig {
                 s.headroom_percent,
                 "between 0 and 99",
             )
+            .require(!s.rate_recovery.is_zero(), "rate_recovery", s.rate_recovery, "longer than zero")
             .require(
                 s.max_concurrent != Some(0),
                 "max_concurrent",
@@ -111,6 +115,7 @@ mod tests {
             attempt_timeout: Duration::ZERO,
             requests_per_minute: Some(0),
             headroom_percent: f64::NAN,
+            rate_recovery: Duration::ZERO,
             max_concurrent: Some(0),
             hedge_after: Some(Duration::from_secs(5)),
             ..GuardSettings::default()
@@ -119,7 +124,14 @@ mod tests {
         let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
         assert_eq!(
             keys,
-            ["attempt_timeout", "requests_per_minute", "headroom_percent", "max_concurrent", "hedge_after"]
+            [
+                "attempt_timeout",
+                "requests_per_minute",
+                "headroom_percent",
+                "rate_recovery",
+                "max_concurrent",
+                "hedge_after"
+            ]
         );
     }
 }

@@ -1,10 +1,13 @@
 //! The composition itself: one call through limiter, breaker, timeout and retry. It decides nothing that they decide.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use async_lock::{Semaphore, SemaphoreGuard};
+use async_lock::{Semaphore, SemaphoreGuardArc};
 use ttm_breaker::Breaker;
 use ttm_kernel::{Entropy, Moment, Now, Runtime, within};
 use ttm_retry::{Decision, GiveUpReason, Retry, RetryBudget, RetryPolicy, Withdrawal};
@@ -13,15 +16,17 @@ use crate::attempt::{Failure, Outcome};
 use crate::call::Call;
 use crate::lapse::Lapse;
 use crate::limiter::Limiter;
-use crate::{Answer, Attempt, Disposition, GuardConfig, GuardError, Source};
+use crate::{Answer, Attempt, Disposition, GuardConfig, GuardError, Rate, Source, Turn};
 
 /// Protects one outside target, and protects us from it. Share it: one per target.
 pub struct Guard {
     /// All that there is to a first attempt is the breaker and a timeout.
     pub(crate) is_plain: bool,
     pub(crate) config: GuardConfig,
+    /// Nanoseconds that an attempt may take: the config's, until somebody knows better.
+    attempt_timeout: AtomicU64,
     pub(crate) limiter: Option<Limiter>,
-    pub(crate) concurrency: Option<Semaphore>,
+    pub(crate) concurrency: Option<Arc<Semaphore>>,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Option<RetryBudget>,
@@ -40,12 +45,25 @@ impl Guard {
     ) -> Self {
         let settings = config.settings();
         let spacing = config.spacing();
-        let limiter = (!spacing.is_zero()).then(|| Limiter::new(spacing, Arc::clone(&runtime)));
-        let concurrency = settings.max_concurrent.map(|most| Semaphore::new(most as usize));
+        let recovery = settings.rate_recovery;
+        let limiter = (!spacing.is_zero()).then(|| Limiter::new(spacing, recovery, Arc::clone(&runtime)));
+        let concurrency = settings.max_concurrent.map(|most| Arc::new(Semaphore::new(most as usize)));
+        let attempt_timeout = AtomicU64::new(nanos(settings.attempt_timeout));
         let budget = settings.budget.clone().map(RetryBudget::new);
         let entropy = runtime.entropy(stream);
         let is_plain = limiter.is_none() && concurrency.is_none() && settings.hedge_after.is_none();
-        Self { is_plain, config, limiter, concurrency, breaker, retry, budget, runtime, entropy }
+        Self {
+            is_plain,
+            config,
+            attempt_timeout,
+            limiter,
+            concurrency,
+            breaker,
+            retry,
+            budget,
+            runtime,
+            entropy,
+        }
     }
 
     /// Its breaker.
@@ -56,6 +74,52 @@ impl Guard {
     /// What its retries and hedges are paid from.
     pub const fn budget(&self) -> Option<&RetryBudget> {
         self.budget.as_ref()
+    }
+
+    /// How fast attempts get their turns; none when nothing limits them.
+    pub fn rate(&self) -> Option<Rate> {
+        self.limiter.as_ref().map(Limiter::rate)
+    }
+
+    /// How long an attempt may take.
+    #[inline]
+    pub fn attempt_timeout(&self) -> Duration {
+        Duration::from_nanos(self.attempt_timeout.load(Ordering::Relaxed))
+    }
+
+    /// Attempts that begin from now on may take this long, but not longer than the whole call.
+    pub fn set_attempt_timeout(&self, timeout: Duration) {
+        let timeout = timeout.clamp(Duration::from_nanos(1), self.config.settings().deadline);
+        self.attempt_timeout.store(nanos(timeout), Ordering::Relaxed);
+    }
+
+    /// Waits until an attempt may be made, for a caller that decides only then what it asks: [`Guard::call_on`] makes it.
+    /// A turn that is not used soon is lost, and no other caller gets it.
+    ///
+    /// # Errors
+    /// As [`Guard::call`] before its first attempt.
+    pub async fn turn(&self, deadline: Moment) -> Result<Turn, GuardError<Infallible>> {
+        let mut lapse = Lapse::new(&*self.runtime, Duration::MAX, deadline);
+        self.queue(&mut lapse, 0).await
+    }
+
+    /// Makes a call whose first attempt has its turn already.
+    ///
+    /// # Errors
+    /// As [`Guard::call`].
+    pub async fn call_on<T, E, F, Fut>(
+        &self,
+        turn: Turn,
+        deadline: Moment,
+        classify: impl Fn(&E) -> Disposition,
+        operation: F,
+    ) -> Result<Answer<T>, GuardError<E>>
+    where
+        F: FnMut(Attempt) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.deposit();
+        self.rest(Some(turn), self.lapse(deadline), None, classify, operation).await
     }
 
     /// Makes a call: `operation` is made once for each attempt, and `classify` says what its errors mean.
@@ -83,8 +147,24 @@ impl Guard {
     }
 
     /// A call from its beginning, or after its first attempt has failed.
-    async fn go_on<T, E, F, Fut>(
+    fn go_on<T, E, F, Fut>(
         &self,
+        lapse: Lapse<'_>,
+        failed: Option<Failure<E>>,
+        classify: impl Fn(&E) -> Disposition,
+        operation: F,
+    ) -> impl Future<Output = Result<Answer<T>, GuardError<E>>>
+    where
+        F: FnMut(Attempt) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.rest(None, lapse, failed, classify, operation)
+    }
+
+    /// The attempts of a call; the first of them may have its turn already.
+    async fn rest<T, E, F, Fut>(
+        &self,
+        mut turn: Option<Turn>,
         mut lapse: Lapse<'_>,
         failed: Option<Failure<E>>,
         classify: impl Fn(&E) -> Disposition,
@@ -102,7 +182,10 @@ impl Guard {
                 None => None,
                 Some(failure) => self.wait_to_retry(&mut retry, failure, made).await?,
             };
-            let _slot = self.queue(&mut lapse, made).await?;
+            let _turn = match turn.take() {
+                Some(turn) => turn,
+                None => self.queue(&mut lapse, made).await?,
+            };
             match self.attempt(&mut lapse, &mut made, charge, &classify, &mut operation).await {
                 Outcome::Answered(value) => {
                     return Ok(Answer { value, source: Source::Fresh { attempts: made } });
@@ -153,46 +236,47 @@ impl Guard {
     }
 
     /// Waits until an attempt may be made, as far as that is ours to say.
-    async fn queue<E>(
-        &self,
-        lapse: &mut Lapse<'_>,
-        made: u32,
-    ) -> Result<Option<SemaphoreGuard<'_>>, GuardError<E>> {
+    async fn queue<E>(&self, lapse: &mut Lapse<'_>, made: u32) -> Result<Turn, GuardError<E>> {
         let over = GuardError::TimedOut { attempts: made };
         if lapse.is_over() {
             return Err(over);
         }
         // Asked before anything that waits: a call that will be rejected should neither queue nor use up a turn.
         self.breaker.check(self).map_err(GuardError::Rejected)?;
-        let slot = match &self.concurrency {
+        let place = match &self.concurrency {
             None => None,
-            Some(semaphore) => Some(match semaphore.try_acquire() {
-                Some(slot) => slot,
-                None => {
-                    within(&*self.runtime, lapse.deadline(), semaphore.acquire()).await.map_err(|_| over)?
-                }
+            Some(semaphore) => Some(match semaphore.try_acquire_arc() {
+                Some(place) => place,
+                None => within(&*self.runtime, lapse.deadline(), semaphore.acquire_arc())
+                    .await
+                    .map_err(|_| over)?,
             }),
         };
         // Last, because a turn that is not used at once is one that comes bunched with the next.
         if let Some(limiter) = &self.limiter {
             limiter.turn(lapse.deadline()).await.map_err(|retry_at| GuardError::Throttled { retry_at })?;
         }
-        Ok(slot)
+        Ok(Turn { _place: place })
     }
 
     /// Leave to make a second attempt beside a first one, without waiting for any of it: its place, and what it is paid
     /// from.
-    pub(crate) fn hedge(&self) -> Option<(Option<SemaphoreGuard<'_>>, Option<Withdrawal<'_>>)> {
+    pub(crate) fn hedge(&self) -> Option<(Option<SemaphoreGuardArc>, Option<Withdrawal<'_>>)> {
         let charge = match &self.budget {
             None => None,
             Some(budget) => Some(budget.withdraw(self.runtime.now())?),
         };
-        let slot = match &self.concurrency {
+        let place = match &self.concurrency {
             None => None,
-            Some(semaphore) => Some(semaphore.try_acquire()?),
+            Some(semaphore) => Some(semaphore.try_acquire_arc()?),
         };
-        self.limiter.as_ref().is_none_or(Limiter::try_turn).then_some((slot, charge))
+        self.limiter.as_ref().is_none_or(Limiter::try_turn).then_some((place, charge))
     }
+}
+
+/// Whole nanoseconds; 584 years are as good as for ever.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The guard's own clock, read when a breaker asks for it.

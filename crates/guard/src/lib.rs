@@ -10,7 +10,9 @@
 //! 6. the **retry policy**, which says when the next attempt is due, pays for it from the **budget** before the sleep, and
 //!    never sleeps past the **deadline**.
 //!
-//! When the far side says "too many", the limiter holds back every caller until the time it asked for.
+//! When the far side says "too many", the limiter holds back every caller until the time it asked for; then it gives turns
+//! at half of its rate, which grows back evenly. A caller that wants to decide at the last moment what it asks takes its
+//! turn first ([`Guard::turn`]) and makes its call on it ([`Guard::call_on`]).
 //!
 //! [`Guard::call_cached`] puts a [`Cache`] before it: a young answer is served as it is; calls for one key at one time are
 //! made once; and when there is no answer, one that is not too old is served, marked with its age. An [`Answer`] always
@@ -65,8 +67,9 @@ mod lapse;
 #[cfg(feature = "tower")]
 mod layer;
 mod limiter;
+mod pace;
 
-pub use answer::{Answer, Attempt, Source};
+pub use answer::{Answer, Attempt, Rate, Source, Turn};
 pub use cache::{Cache, CacheConfig, CacheSettings, Freshness};
 pub use config::{GuardConfig, GuardSettings};
 pub use error::{Disposition, GuardError};

@@ -1,97 +1,65 @@
-//! Gives every attempt its turn: evenly spaced, and none during a pause. It does not know what the turns are used for.
+//! Gives every attempt its turn, whoever asks: the pace, shared, and with a clock. It does not know what the turns are used
+//! for.
 
-use std::ops::Add;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock, Reference};
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use ttm_kernel::{Moment, Runtime};
+
+use crate::Rate;
+use crate::pace::Pace;
 
 /// A limiter that all callers of one target share.
 pub(crate) struct Limiter {
     runtime: Arc<dyn Runtime>,
-    spacing: RateLimiter<NotKeyed, InMemoryState, PortClock, NoOpMiddleware<Instant>>,
-    paused_until: AtomicU64,
+    pace: Mutex<Pace>,
 }
 
 impl Limiter {
-    /// Turns that are `spacing` apart; `spacing` is longer than zero.
-    pub(crate) fn new(spacing: Duration, runtime: Arc<dyn Runtime>) -> Self {
-        // A quota without more says one at a time: no turn is saved up for a burst.
-        let quota = Quota::with_period(spacing).expect("the config's spacing is longer than zero");
-        let clock = PortClock(Arc::clone(&runtime));
-        let spacing = RateLimiter::direct_with_clock(quota, clock);
-        Self { runtime, spacing, paused_until: AtomicU64::new(0) }
+    /// Turns that are `spacing` apart, which is longer than zero; see [`Pace`] for `recovery`.
+    pub(crate) fn new(spacing: Duration, recovery: Duration, runtime: Arc<dyn Runtime>) -> Self {
+        Self { runtime, pace: Mutex::new(Pace::new(spacing, recovery)) }
     }
 
-    /// Waits for a turn and takes it.
+    /// Waits for a turn and takes it. Those who wait get theirs in the order in which they asked.
     ///
     /// # Errors
     /// The moment of the next turn, at once, when that is not before `deadline`.
     pub(crate) async fn turn(&self, deadline: Moment) -> Result<(), Moment> {
         loop {
-            let paused_until = Moment::from_nanos(self.paused_until.load(Ordering::Relaxed));
-            let next = if self.runtime.now() < paused_until {
-                paused_until
-            } else {
-                match self.spacing.check() {
-                    Ok(()) => return Ok(()),
-                    Err(not_until) => not_until.earliest_possible().0,
-                }
-            };
-            if next >= deadline {
-                return Err(next);
+            let now = self.runtime.now();
+            let turn = self.pace().take(now, deadline)?;
+            if turn <= now {
+                return Ok(());
             }
-            // Others may be quicker when the turn comes; then this caller asks again.
-            self.runtime.sleep_until(next).await;
+            self.runtime.sleep_until(turn).await;
+            if self.pace().holds(turn, self.runtime.now()) {
+                return Ok(());
+            }
         }
     }
 
     /// Takes a turn if there is one now.
     pub(crate) fn try_turn(&self) -> bool {
-        let paused_until = Moment::from_nanos(self.paused_until.load(Ordering::Relaxed));
-        self.runtime.now() >= paused_until && self.spacing.check().is_ok()
+        let now = self.runtime.now();
+        self.pace().take(now, now + Duration::from_nanos(1)).is_ok()
     }
 
-    /// No turns before `until`; a pause that is longer already stays.
-    pub(crate) fn pause_until(&self, until: Moment) {
-        self.paused_until.fetch_max(until.as_nanos(), Ordering::Relaxed);
-    }
-}
-
-/// Our clock, as governor wants to see it.
-struct PortClock(Arc<dyn Runtime>);
-
-impl Clock for PortClock {
-    type Instant = Instant;
-
-    fn now(&self) -> Instant {
-        Instant(self.0.now())
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Instant(Moment);
-
-impl Add<Nanos> for Instant {
-    type Output = Self;
-
-    fn add(self, after: Nanos) -> Self {
-        Self(self.0 + Duration::from(after))
-    }
-}
-
-impl Reference for Instant {
-    fn duration_since(&self, earlier: Self) -> Nanos {
-        self.0.saturating_since(earlier.0).into()
+    /// The far side said "too many": no turns before `until`, and fewer after it.
+    pub(crate) fn slow_down(&self, until: Moment) {
+        let now = self.runtime.now();
+        self.pace().slow_down(now, until);
     }
 
-    fn saturating_sub(&self, duration: Nanos) -> Self {
-        Self(self.0.saturating_sub(duration.into()))
+    /// How fast turns come now.
+    pub(crate) fn rate(&self) -> Rate {
+        let now = self.runtime.now();
+        let pace = self.pace();
+        Rate { share: pace.share(now), paused_until: pace.pause(now) }
+    }
+
+    /// Every change is one call of a total function, so a panic elsewhere leaves the pace whole.
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,3 +7,4 @@ mod hedge;
 mod laws;
 mod layer;
 mod rig;
+mod turns;

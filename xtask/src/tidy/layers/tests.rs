@@ -12,7 +12,7 @@ fn house() -> Vec<Crate> {
         Crate::new("ttm-schedule", Layer::Domain)
             .using("ttm-kernel", Normal)
             .using("ttm-testkit", Development),
-        Crate::new("ttm-guard", Layer::Policy).using("ttm-breaker", Normal).using("governor", Normal),
+        Crate::new("ttm-guard", Layer::Policy).using("ttm-breaker", Normal).using("async-lock", Normal),
         Crate::new("ttm-sqlx-pool", Layer::Technology).using("ttm-kernel", Normal).using("sqlx", Normal),
         Crate::new("ttm-sqlite-state", Layer::Adapter)
             .using("ttm-schedule", Normal)
@@ -148,8 +148,8 @@ fn the_guard_composes_the_breaker_and_the_retry_alone() {
         Crate::new("ttm-guard", Layer::Policy).using("ttm-schedule", Normal).using("tokio", Normal),
         &[
             "ttm-guard → ttm-schedule: of the domains, a policy uses ttm-breaker and ttm-retry alone",
-            "ttm-guard → tokio: of others, a policy uses async-lock, governor, pin-project-lite, \
-            quick_cache, thiserror, tower-layer, tower-service alone",
+            "ttm-guard → tokio: of others, a policy uses async-lock, pin-project-lite, quick_cache, \
+            thiserror, tower-layer, tower-service alone",
         ],
     );
 }
