@@ -1,0 +1,37 @@
+//! Where the keys are, and what was asked so far, as plain data.
+
+use crate::Priority;
+
+/// What a dispatcher did and holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Keys in the lines, hot first.
+    pub in_line: [usize; 2],
+    /// Those of them that may be asked and were not yet: what is deferred when the next tick comes.
+    pub waiting: [usize; 2],
+    /// Keys that a batch did not answer, and that wait for their single question.
+    pub unanswered: usize,
+    /// Keys that rest, or have rested and wait.
+    pub resting: usize,
+    /// Full lists that wait: for activation, and the others.
+    pub lists: [usize; 2],
+    /// Requests under way.
+    pub in_flight: usize,
+    /// Requests made, by priority.
+    pub requests: [u64; 4],
+    /// Requests for several keys.
+    pub batches: u64,
+    /// Keys in those.
+    pub batched: u64,
+    /// Keys that were asked for, alone or with others; full lists are not among them.
+    pub asked: u64,
+    /// Keys that were not asked, because they had been seen just before.
+    pub fresh: u64,
+}
+
+impl Counts {
+    /// Requests that were made for a priority.
+    pub const fn requests_of(&self, priority: Priority) -> u64 {
+        self.requests[priority.index()]
+    }
+}

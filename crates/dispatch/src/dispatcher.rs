@@ -1,0 +1,380 @@
+//! The machine itself: keys and facts go in, requests come out. It sends nothing.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use ttm_kernel::Moment;
+
+use crate::line::{Entry, Keys};
+use crate::rest::Resting;
+use crate::shares::Shares;
+use crate::{Counts, DispatchConfig, Line, Place, Priority};
+
+/// What a turn is used for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "its keys are under way until they are answered"]
+pub struct Request<K> {
+    /// Who got the turn.
+    pub priority: Priority,
+    /// What is asked.
+    pub ask: Ask<K>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask<K> {
+    /// Several keys at once, the most urgent first; at least one.
+    Batch(Vec<Asked<K>>),
+    /// One key alone.
+    One(Asked<K>, Single),
+}
+
+/// Why one key is asked alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Single {
+    /// A batch did not answer it.
+    Unanswered,
+    /// Its full list is wanted.
+    List,
+}
+
+/// A key that is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<K> {
+    /// The key.
+    pub key: K,
+    /// Where it comes from; a batch is filled up with keys of other priorities.
+    pub from: Priority,
+    /// When it was last seen, if ever.
+    pub seen: Option<Moment>,
+}
+
+/// Decides what is asked next.
+///
+/// Laws: (1) a key is under way at most once, full lists apart; (2) every key that was put in and not removed is asked once
+/// after each tick of its line, or after its rest, if there are turns enough; (3) a batch has room left only when nobody
+/// else may be asked, and when one of those in it has waited for company as long as it may; (4) of many turns each
+/// priority gets its floor, when it can use it.
+#[derive(Clone, Debug)]
+pub struct Dispatcher<K> {
+    config: DispatchConfig,
+    lines: [Keys<K>; 2],
+    resting: Resting<K>,
+    /// Keys that a batch did not answer, by the line that they came from.
+    unanswered: [VecDeque<Asked<K>>; 2],
+    /// Whose turn the next of a line is: a single question's, or a batch's. A far side that answers half of each batch
+    /// would leave no turns for batches.
+    single_next: [bool; 2],
+    /// Full lists that are wanted: for activation, and the others.
+    lists: [VecDeque<K>; 2],
+    listed: BTreeSet<K>,
+    under_way: BTreeSet<K>,
+    /// Keys of which entries were left behind in a line.
+    moved: BTreeMap<K, Moved>,
+    max_in_flight: usize,
+    shares: Shares,
+    counts: Counts,
+}
+
+/// What is known of a key with entries that do not count any more.
+#[derive(Clone, Copy, Debug)]
+struct Moved {
+    /// The mark of the entry that counts, if there is one in a line.
+    valid: Option<u32>,
+    next_mark: u32,
+    left_behind: u32,
+}
+
+impl<K: Copy + Ord> Dispatcher<K> {
+    /// A dispatcher for no keys.
+    pub fn new(config: DispatchConfig) -> Self {
+        let settings = config.settings();
+        Self {
+            lines: Line::ALL.map(|line| Keys::new(config.fresh_for(line))),
+            resting: Resting::new(),
+            unanswered: Default::default(),
+            single_next: [false; 2],
+            lists: Default::default(),
+            listed: BTreeSet::new(),
+            under_way: BTreeSet::new(),
+            moved: BTreeMap::new(),
+            max_in_flight: settings.max_in_flight,
+            shares: Shares::new(settings.floor_percent, settings.activation_percent),
+            counts: Counts::default(),
+            config,
+        }
+    }
+
+    /// Its settings.
+    pub const fn config(&self) -> &DispatchConfig {
+        &self.config
+    }
+
+    /// Requests that may be under way at once, from now on.
+    pub const fn set_max_in_flight(&mut self, most: usize) {
+        self.max_in_flight = most;
+    }
+
+    /// Puts a key at the end of a line, to be asked after the next tick: one that is not in here, or was under way and is
+    /// answered.
+    pub fn put(&mut self, key: K, place: Place, seen: Option<Moment>) {
+        let mark = self.mark(key);
+        self.lines[place.line.index()].push(place.value, Entry { key, seen, mark });
+    }
+
+    /// Puts a key that is not in here in front of a line, to be asked with the next turn.
+    pub fn put_first(&mut self, key: K, place: Place, now: Moment) {
+        let mark = self.mark(key);
+        self.lines[place.line.index()].push_ready(place.value, Entry { key, seen: None, mark }, now);
+    }
+
+    /// Leaves a key alone until then: one that is not in here, or was under way and is answered.
+    pub fn put_to_rest(&mut self, key: K, until: Moment) {
+        self.resting.put(key, until);
+    }
+
+    /// A batch did not answer this key, which was under way: it is asked alone.
+    pub fn put_alone(&mut self, asked: Asked<K>) {
+        let line = if asked.from == Priority::Hot { Line::Hot } else { Line::Cold };
+        self.unanswered[line.index()].push_back(asked);
+    }
+
+    /// Moves a key that waits in a line to the end of another; nothing when it does not wait in one.
+    pub fn relocate(&mut self, key: K, place: Place, seen: Option<Moment>) {
+        if !self.is_elsewhere(&key) {
+            self.leave_behind(key);
+            self.put(key, place, seen);
+        }
+    }
+
+    /// Forgets a key that is in here. One that is under way is forgotten by not being put back.
+    pub fn remove(&mut self, key: K) {
+        for lists in &mut self.lists {
+            lists.retain(|wanted| *wanted != key);
+        }
+        self.listed.remove(&key);
+        if self.resting.remove(&key) || self.under_way.contains(&key) {
+            return;
+        }
+        for unanswered in &mut self.unanswered {
+            let before = unanswered.len();
+            unanswered.retain(|asked| asked.key != key);
+            if unanswered.len() < before {
+                return;
+            }
+        }
+        self.leave_behind(key);
+    }
+
+    /// Wants the full list of a key, to see whether it is active or just to have it. Whether that is remembered: it is
+    /// not when the same is wanted already, or too many are.
+    pub fn want_list(&mut self, key: K, for_activation: bool) -> bool {
+        let most = self.config.settings().lists;
+        let lists = &mut self.lists[usize::from(!for_activation)];
+        let remembered = lists.len() < most && self.listed.insert(key);
+        if remembered {
+            lists.push_back(key);
+        }
+        remembered
+    }
+
+    /// A tick of a line: everybody in it may be asked once.
+    pub fn tick(&mut self, line: Line, now: Moment) {
+        self.lines[line.index()].tick(now);
+    }
+
+    /// Whether [`Dispatcher::poll`] would give a request.
+    pub fn is_ready(&mut self, now: Moment) -> bool {
+        self.resting.advance(now);
+        let lists = !self.lists[1].is_empty();
+        self.counts.in_flight < self.max_in_flight && (self.able(now).contains(&true) || lists)
+    }
+
+    /// What to ask now that there is a turn; none when there is nothing to ask, or too much is under way.
+    pub fn poll(&mut self, now: Moment) -> Option<Request<K>> {
+        if self.counts.in_flight >= self.max_in_flight {
+            return None;
+        }
+        self.resting.advance(now);
+        loop {
+            let Some(priority) = self.shares.choose(self.able(now)) else {
+                let key = self.lists[1].pop_front()?;
+                return Some(self.list(key, Priority::Background));
+            };
+            let request = match priority {
+                Priority::Activation => self.lists[0].pop_front().map(|key| self.list(key, priority)),
+                Priority::Hot => self.of_line(Line::Hot, now),
+                Priority::Cold => self.of_line(Line::Cold, now),
+                Priority::Background => self.batch(priority, now),
+            };
+            // None when all that seemed to wait was left behind, or was seen just before.
+            if request.is_some() {
+                return request;
+            }
+        }
+    }
+
+    /// A request came to its end, whichever way: its keys are not under way any more, and are now the caller's to put back.
+    pub fn handle_done(&mut self, request: &Request<K>) {
+        self.counts.in_flight -= 1;
+        match &request.ask {
+            Ask::Batch(asked) => {
+                for asked in asked {
+                    self.under_way.remove(&asked.key);
+                }
+            }
+            Ask::One(asked, Single::Unanswered) => {
+                self.under_way.remove(&asked.key);
+            }
+            Ask::One(asked, Single::List) => {
+                self.listed.remove(&asked.key);
+            }
+        }
+    }
+
+    /// When [`Dispatcher::is_ready`] may change by itself; none when it waits for a fact.
+    pub fn poll_timeout(&self, now: Moment) -> Option<Moment> {
+        let full = self.may_be_asked() >= self.config.settings().batch;
+        let ripe = |since: Moment| if full { now } else { since + self.coalesce() };
+        let of_lines = self.lines.iter().filter_map(Keys::since).map(ripe);
+        let rested = self.resting.rested().1.map(ripe);
+        of_lines.chain(rested).chain(self.resting.next()).min()
+    }
+
+    /// Where the keys are, and what was asked so far.
+    pub fn counts(&self) -> Counts {
+        let of_lines = |count: fn(&Keys<K>) -> usize| [count(&self.lines[0]), count(&self.lines[1])];
+        Counts {
+            in_line: of_lines(Keys::len),
+            waiting: of_lines(Keys::ready),
+            unanswered: self.unanswered.iter().map(VecDeque::len).sum(),
+            resting: self.resting.len(),
+            lists: [self.lists[0].len(), self.lists[1].len()],
+            fresh: self.lines.iter().map(Keys::fresh).sum(),
+            ..self.counts
+        }
+    }
+
+    /// Who can use a turn now.
+    fn able(&self, now: Moment) -> [bool; 4] {
+        let full = self.may_be_asked() >= self.config.settings().batch;
+        let ripe = |since: Option<Moment>| since.is_some_and(|since| full || now >= since + self.coalesce());
+        let line =
+            |line: Line| !self.unanswered[line.index()].is_empty() || ripe(self.lines[line.index()].since());
+        [!self.lists[0].is_empty(), line(Line::Hot), line(Line::Cold), ripe(self.resting.rested().1)]
+    }
+
+    fn may_be_asked(&self) -> usize {
+        self.lines.iter().map(Keys::ready).sum::<usize>() + self.resting.rested().0
+    }
+
+    const fn coalesce(&self) -> Duration {
+        self.config.settings().coalesce
+    }
+
+    fn of_line(&mut self, line: Line, now: Moment) -> Option<Request<K>> {
+        let single_next = std::mem::replace(&mut self.single_next[line.index()], false);
+        let waits = self.lines[line.index()].since().is_some();
+        let alone = if single_next || !waits { self.unanswered[line.index()].pop_front() } else { None };
+        let Some(asked) = alone else {
+            self.single_next[line.index()] = true;
+            return self.batch(line.into(), now).or_else(|| {
+                let asked = self.unanswered[line.index()].pop_front()?;
+                Some(self.alone(asked, line.into()))
+            });
+        };
+        Some(self.alone(asked, line.into()))
+    }
+
+    fn alone(&mut self, asked: Asked<K>, priority: Priority) -> Request<K> {
+        self.under_way.insert(asked.key);
+        self.counts.asked += 1;
+        self.request(priority, Ask::One(asked, Single::Unanswered))
+    }
+
+    fn list(&mut self, key: K, priority: Priority) -> Request<K> {
+        self.request(priority, Ask::One(Asked { key, from: priority, seen: None }, Single::List))
+    }
+
+    /// As many keys as one request can ask for, those of `first` before all others.
+    fn batch(&mut self, first: Priority, now: Moment) -> Option<Request<K>> {
+        let most = self.config.settings().batch;
+        let mut asked = Vec::with_capacity(most);
+        for from in [first, Priority::Hot, Priority::Cold, Priority::Background] {
+            while asked.len() < most
+                && let Some(next) = self.take(from, now)
+            {
+                self.under_way.insert(next.key);
+                asked.push(next);
+            }
+        }
+        if asked.is_empty() {
+            return None;
+        }
+        self.counts.batches += 1;
+        self.counts.batched += asked.len() as u64;
+        self.counts.asked += asked.len() as u64;
+        Some(self.request(first, Ask::Batch(asked)))
+    }
+
+    fn request(&mut self, priority: Priority, ask: Ask<K>) -> Request<K> {
+        self.counts.in_flight += 1;
+        self.counts.requests[priority.index()] += 1;
+        Request { priority, ask }
+    }
+
+    /// The next key of a priority that can be asked along with others.
+    fn take(&mut self, from: Priority, now: Moment) -> Option<Asked<K>> {
+        let line = match from {
+            Priority::Hot => Line::Hot,
+            Priority::Cold => Line::Cold,
+            Priority::Background => {
+                return self.resting.pop().map(|key| Asked { key, from, seen: None });
+            }
+            Priority::Activation => return None,
+        };
+        loop {
+            let Entry { key, seen, mark } = self.lines[line.index()].pop(now)?;
+            if self.counts_still(key, mark) {
+                return Some(Asked { key, from, seen });
+            }
+        }
+    }
+
+    /// Whether a key is in here, but in no line.
+    fn is_elsewhere(&self, key: &K) -> bool {
+        let alone = || self.unanswered.iter().flatten().any(|asked| asked.key == *key);
+        self.under_way.contains(key) || self.resting.contains(key) || alone()
+    }
+
+    /// The mark of a new entry.
+    fn mark(&mut self, key: K) -> u32 {
+        let Some(moved) = self.moved.get_mut(&key) else { return 0 };
+        let mark = moved.next_mark;
+        moved.valid = Some(mark);
+        moved.next_mark += 1;
+        mark
+    }
+
+    /// The entry of a key stays where it is and does not count any more: to look for it would cost more.
+    fn leave_behind(&mut self, key: K) {
+        let moved = self.moved.entry(key).or_insert(Moved { valid: Some(0), next_mark: 1, left_behind: 0 });
+        moved.left_behind += u32::from(moved.valid.take().is_some());
+    }
+
+    /// Whether an entry counts that was just taken out of its line.
+    fn counts_still(&mut self, key: K, mark: u32) -> bool {
+        // Nearly always nobody has moved.
+        let Some(moved) = self.moved.get_mut(&key) else { return true };
+        let counts = moved.valid == Some(mark);
+        if counts {
+            moved.valid = None;
+        } else {
+            moved.left_behind -= 1;
+        }
+        if moved.left_behind == 0 && moved.valid.is_none() {
+            self.moved.remove(&key);
+        }
+        counts
+    }
+}

@@ -1,0 +1,121 @@
+//! One line of keys: who is next by the time since it was seen and by its value. Taking and putting are O(1), since each
+//! value has a queue of its own, in the order in which keys were seen.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ttm_kernel::Moment;
+
+use crate::Value;
+
+/// A key in its queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<K> {
+    pub(crate) key: K,
+    /// When it was last seen; none sorts before every time.
+    pub(crate) seen: Option<Moment>,
+    /// Tells an entry from an earlier one of the same key that was left behind.
+    pub(crate) mark: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Queue<K> {
+    entries: VecDeque<Entry<K>>,
+    /// How many, from the front, may be asked before the next tick.
+    ready: usize,
+}
+
+/// The keys of one line.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys<K> {
+    queues: [Queue<K>; 4],
+    fresh_for: Duration,
+    /// Since when somebody may be asked.
+    since: Option<Moment>,
+    /// Keys that were not asked because they had been seen just before.
+    fresh: u64,
+}
+
+impl<K: Copy> Keys<K> {
+    pub(crate) fn new(fresh_for: Duration) -> Self {
+        let queues = [(); 4].map(|()| Queue { entries: VecDeque::new(), ready: 0 });
+        Self { queues, fresh_for, since: None, fresh: 0 }
+    }
+
+    /// How many wait, those that have to wait for a tick among them.
+    pub(crate) fn len(&self) -> usize {
+        self.queues.iter().map(|queue| queue.entries.len()).sum()
+    }
+
+    /// How many may be asked.
+    pub(crate) fn ready(&self) -> usize {
+        self.queues.iter().map(|queue| queue.ready).sum()
+    }
+
+    /// Since when somebody may be asked.
+    pub(crate) const fn since(&self) -> Option<Moment> {
+        self.since
+    }
+
+    pub(crate) const fn fresh(&self) -> u64 {
+        self.fresh
+    }
+
+    /// Everybody in the line may be asked once.
+    pub(crate) fn tick(&mut self, now: Moment) {
+        for queue in &mut self.queues {
+            queue.ready = queue.entries.len();
+        }
+        if self.ready() > 0 {
+            self.since.get_or_insert(now);
+        }
+    }
+
+    /// To the end: not before the next tick.
+    pub(crate) fn push(&mut self, value: Value, entry: Entry<K>) {
+        self.queues[value.index()].entries.push_back(entry);
+    }
+
+    /// To the front: as soon as there is a turn.
+    pub(crate) fn push_ready(&mut self, value: Value, entry: Entry<K>, now: Moment) {
+        let queue = &mut self.queues[value.index()];
+        queue.entries.push_front(entry);
+        queue.ready += 1;
+        self.since.get_or_insert(now);
+    }
+
+    /// The most valuable one that may be asked. Those that were seen just now go to the end instead.
+    pub(crate) fn pop(&mut self, now: Moment) -> Option<Entry<K>> {
+        let fresh_for = self.fresh_for;
+        loop {
+            let queue = self.next(now)?;
+            let entry = queue.entries.pop_front().expect("what may be asked is there");
+            queue.ready -= 1;
+            let fresh = entry.seen.is_some_and(|seen| now - seen < fresh_for);
+            if fresh {
+                queue.entries.push_back(entry);
+                self.fresh += 1;
+            }
+            if self.ready() == 0 {
+                self.since = None;
+            }
+            if !fresh {
+                return Some(entry);
+            }
+        }
+    }
+
+    /// The queue whose first key is worth the most by now.
+    fn next(&mut self, now: Moment) -> Option<&mut Queue<K>> {
+        let worth = |(queue, value): &(&mut Queue<K>, Value)| {
+            let first = queue.entries.front().expect("what may be asked is there");
+            first.seen.map_or(f64::INFINITY, |seen| (now - seen).as_secs_f64() * value.weight())
+        };
+        // Of equals the first wins, and the highest value comes first.
+        let ready = self.queues.iter_mut().zip(Value::ALL).filter(|(queue, _)| queue.ready > 0);
+        let best = ready
+            .map(|queue| (worth(&queue), queue))
+            .reduce(|best, other| if other.0 > best.0 { other } else { best });
+        best.map(|(_, (queue, _))| queue)
+    }
+}

@@ -1,0 +1,103 @@
+//! The words for what matters more. They rank; they decide nothing.
+
+/// What a turn may be used for, the more urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Full lists of keys that may be about to become active.
+    Activation,
+    /// The hot line.
+    Hot,
+    /// The cold line.
+    Cold,
+    /// Keys that have rested, and full lists that are only good to have.
+    Background,
+}
+
+impl Priority {
+    /// All of them, the most urgent first.
+    pub const ALL: [Self; 4] = [Self::Activation, Self::Hot, Self::Cold, Self::Background];
+
+    /// The word for logs, metrics and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Activation => "activation",
+            Self::Hot => "hot",
+            Self::Cold => "cold",
+            Self::Background => "background",
+        }
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// One of the two lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Line {
+    /// What matters now.
+    Hot,
+    /// Everything else.
+    Cold,
+}
+
+impl Line {
+    /// Both, hot first.
+    pub const ALL: [Self; 2] = [Self::Hot, Self::Cold];
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl From<Line> for Priority {
+    fn from(line: Line) -> Self {
+        match line {
+            Line::Hot => Self::Hot,
+            Line::Cold => Self::Cold,
+        }
+    }
+}
+
+/// How much a key is worth among those of its line, in four steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// The most.
+    Highest,
+    /// More than usual.
+    High,
+    /// Less than that.
+    Low,
+    /// The least.
+    #[default]
+    Lowest,
+}
+
+impl Value {
+    /// All of them, the highest first.
+    pub const ALL: [Self; 4] = [Self::Highest, Self::High, Self::Low, Self::Lowest];
+
+    /// How much more a second of waiting counts. Where there are more keys than turns, ages settle at the inverse of this:
+    /// the least valuable key is at most a quarter older than the most valuable one.
+    pub const fn weight(self) -> f64 {
+        match self {
+            Self::Highest => 1.25,
+            Self::High => 1.16,
+            Self::Low => 1.08,
+            Self::Lowest => 1.0,
+        }
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Where a key waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// In which line.
+    pub line: Line,
+    /// What it is worth there.
+    pub value: Value,
+}

@@ -1,0 +1,194 @@
+//! What readers of the lines see over many rounds: how old keys get, who waits for whom, and how full batches are.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ttm_dispatch::{
+    Ask, Asked, Demand, DispatchConfig, Dispatcher, Line, Place, Priority, Single, Value, outlook,
+};
+use ttm_kernel::Moment;
+
+/// A turn every 204 ms: 300 a minute with two percent of headroom.
+const SPACING: Duration = Duration::from_nanos(204_081_633);
+const PER_MINUTE: f64 = 294.0;
+const LATENCY_TURNS: usize = 1;
+
+/// A service in miniature: ticks, turns, and answers that come a turn later.
+struct Loop {
+    dispatcher: Dispatcher<u32>,
+    now: Moment,
+    seen: BTreeMap<u32, Moment>,
+    place: fn(u32) -> Place,
+    /// The oldest that each key got before it was seen again, from the second time on.
+    oldest: BTreeMap<u32, Duration>,
+    next_tick: [Moment; 2],
+    coming: Vec<ttm_dispatch::Request<u32>>,
+    missing: fn(u32) -> bool,
+    /// Wants the full list of every key that it sees; whether for activation is for this to say.
+    wants_lists: Option<fn(u32) -> bool>,
+}
+
+const INTERVALS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(45)];
+
+impl Loop {
+    fn new(keys: u32, place: fn(u32) -> Place) -> Self {
+        let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+        for key in 0..keys {
+            dispatcher.put(key, place(key), None);
+        }
+        Self {
+            dispatcher,
+            now: Moment::ZERO,
+            seen: BTreeMap::new(),
+            place,
+            oldest: BTreeMap::new(),
+            next_tick: [Moment::ZERO; 2],
+            coming: Vec::new(),
+            missing: |_| false,
+            wants_lists: None,
+        }
+    }
+
+    fn run(&mut self, lasts: Duration) {
+        let end = self.now + lasts;
+        while self.now < end {
+            for line in Line::ALL {
+                let next = &mut self.next_tick[line as usize];
+                if self.now >= *next {
+                    *next += INTERVALS[line as usize];
+                    self.dispatcher.tick(line, self.now);
+                }
+            }
+            if self.coming.len() > LATENCY_TURNS {
+                let request = self.coming.remove(0);
+                self.answer(request);
+            }
+            self.coming.extend(self.dispatcher.poll(self.now));
+            self.now += SPACING;
+        }
+    }
+
+    fn answer(&mut self, request: ttm_dispatch::Request<u32>) {
+        self.dispatcher.handle_done(&request);
+        match request.ask {
+            Ask::Batch(asked) => asked.into_iter().for_each(|asked| {
+                if (self.missing)(asked.key) { self.dispatcher.put_alone(asked) } else { self.see(asked) }
+            }),
+            Ask::One(asked, Single::Unanswered) => {
+                self.dispatcher.put_to_rest(asked.key, self.now + Duration::from_mins(30));
+            }
+            Ask::One(_, Single::List) => {}
+        }
+    }
+
+    fn see(&mut self, asked: Asked<u32>) {
+        if let Some(before) = self.seen.insert(asked.key, self.now) {
+            let oldest = self.oldest.entry(asked.key).or_default();
+            *oldest = (*oldest).max(self.now - before);
+        }
+        self.dispatcher.put(asked.key, (self.place)(asked.key), Some(self.now));
+        if let Some(for_activation) = self.wants_lists {
+            self.dispatcher.want_list(asked.key, for_activation(asked.key));
+        }
+    }
+
+    fn oldest(&self, keys: impl Fn(&u32) -> bool) -> Duration {
+        self.oldest.iter().filter(|(key, _)| keys(key)).map(|(_, age)| *age).max().unwrap_or_default()
+    }
+}
+
+const fn hot(value: Value) -> Place {
+    Place { line: Line::Hot, value }
+}
+
+const fn cold(value: Value) -> Place {
+    Place { line: Line::Cold, value }
+}
+
+#[test]
+fn nine_thousand_keys_fill_every_batch_of_a_minute() {
+    let mut service = Loop::new(9_000, |_| hot(Value::Low));
+    service.missing = |key| key.is_multiple_of(20);
+    service.run(Duration::from_mins(3));
+    let before = service.dispatcher.counts();
+    service.run(Duration::from_mins(7));
+    let after = service.dispatcher.counts();
+    let batches = after.batches - before.batches;
+    let full = (after.batched - before.batched) as f64 / batches as f64;
+    assert!(full >= 29.99, "{full} keys in a batch");
+    assert!(batches as f64 >= 0.99 * 7.0 * PER_MINUTE, "{batches} batches in seven minutes");
+}
+
+#[test]
+fn more_hot_keys_than_turns_grow_equally_old_and_the_most_valuable_a_little_less() {
+    let place = |key: u32| match key {
+        0..2_000 => hot(Value::ALL[key as usize % 4]),
+        _ => cold(Value::ALL[key as usize % 4]),
+    };
+    let mut service = Loop::new(12_000, place);
+    service.wants_lists = Some(|key| key.is_multiple_of(2));
+    service.run(Duration::from_mins(5));
+    service.oldest.clear();
+    service.run(Duration::from_mins(90));
+    let of = |value: usize| service.oldest(|key| *key < 2_000 && *key as usize % 4 == value);
+    let [highest, high, low, lowest] = [0, 1, 2, 3].map(of);
+    assert!(highest <= high && high <= low && low <= lowest, "{highest:?} {high:?} {low:?} {lowest:?}");
+    assert!(lowest <= Duration::from_secs(20), "{lowest:?}");
+
+    let demand = |keys, line: Line| Demand { keys, interval: INTERVALS[line as usize] };
+    let config = DispatchConfig::default();
+    let [_, cold] = outlook(demand(2_000, Line::Hot), demand(10_000, Line::Cold), PER_MINUTE, &config, true);
+    let oldest = service.oldest(|key| *key >= 2_000);
+    assert!(oldest > cold.cycle.mul_f64(0.8) && oldest < cold.cycle.mul_f64(1.4), "{oldest:?} {cold:?}");
+}
+
+#[test]
+fn candidates_for_activation_take_no_more_than_their_share_from_the_hot_line() {
+    let mut service = Loop::new(5_000, |_| hot(Value::Low));
+    service.wants_lists = Some(|key| key.is_multiple_of(2));
+    service.run(Duration::from_mins(10));
+    let counts = service.dispatcher.counts();
+    let all: u64 = counts.requests.iter().sum();
+    let share = |priority| counts.requests_of(priority) as f64 / all as f64;
+    assert!((share(Priority::Activation) - 0.10).abs() < 0.01, "{}", share(Priority::Activation));
+    assert!(share(Priority::Hot) > 0.89, "{}", share(Priority::Hot));
+}
+
+#[test]
+fn turns_that_no_line_needs_refresh_full_lists() {
+    let mut service = Loop::new(300, |_| hot(Value::Low));
+    service.wants_lists = Some(|_| false);
+    service.run(Duration::from_mins(10));
+    let counts = service.dispatcher.counts();
+    assert!(counts.requests_of(Priority::Background) > 600, "{counts:?}");
+    assert!(service.oldest(|_| true) <= Duration::from_secs(11), "{:?}", service.oldest(|_| true));
+}
+
+#[test]
+fn a_key_waits_for_company_no_longer_than_it_may() {
+    let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+    let start = Moment::from_origin(Duration::from_hours(1));
+    for key in 0..31 {
+        dispatcher.put(key, hot(Value::Low), None);
+    }
+    dispatcher.tick(Line::Hot, start);
+    let first = dispatcher.poll(start).expect("a full batch waits for nobody");
+    assert!(matches!(&first.ask, Ask::Batch(asked) if asked.len() == 30), "{first:?}");
+    assert_eq!(dispatcher.poll(start), None);
+    let ripe = start + Duration::from_millis(200);
+    assert_eq!(dispatcher.poll_timeout(start), Some(ripe));
+    let rest = dispatcher.poll(ripe).expect("it has waited long enough");
+    assert!(matches!(&rest.ask, Ask::Batch(asked) if asked.len() == 1), "{rest:?}");
+    assert_eq!(dispatcher.poll_timeout(ripe), None);
+}
+
+#[test]
+fn half_answers_leave_every_other_turn_to_batches() {
+    let mut service = Loop::new(30_000, |_| cold(Value::Low));
+    service.missing = |key| key.is_multiple_of(2);
+    service.run(Duration::from_mins(2));
+    let counts = service.dispatcher.counts();
+    let all: u64 = counts.requests.iter().sum();
+    assert!(counts.unanswered > 0, "{counts:?}");
+    assert!(counts.batches * 2 >= all - 1, "{counts:?}");
+}
