@@ -1,24 +1,25 @@
-//! The tokens in memory: which to ask for, and what an observation makes of one. It knows nothing of requests, of
-//! stores or of how often anything runs; `now` is an argument, and may go back.
+//! The tokens in memory, and what an observation makes of one. It knows nothing of requests, of stores or of how often
+//! anything runs; `now` is an argument, and may go back.
 
 mod observe;
 mod pool_list;
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::view::highest_first;
 use crate::{DataQuality, Lane, MarketConfig, Mint, Pair, Skipped, Token, TokenStatus};
-use pool_list::PoolList;
+use pool_list::PoolLists;
 
 /// All tokens, and the full lists of pools that are young enough to score from.
 #[derive(Clone, Debug)]
 pub struct Book {
     config: MarketConfig,
-    tokens: BTreeMap<Mint, Token>,
-    lists: BTreeMap<Mint, PoolList>,
+    /// Shared with readers, and copied when it changes while one looks.
+    tokens: BTreeMap<Mint, Arc<Token>>,
+    lists: PoolLists,
     quality: DataQuality,
 }
 
@@ -36,7 +37,8 @@ pub enum Observation<'a> {
 impl Book {
     /// An empty book.
     pub fn new(config: MarketConfig) -> Self {
-        Self { config, tokens: BTreeMap::new(), lists: BTreeMap::new(), quality: DataQuality::default() }
+        let lists = PoolLists::new(config.list_capacity_bytes());
+        Self { config, tokens: BTreeMap::new(), lists, quality: DataQuality::default() }
     }
 
     /// The rules of this book.
@@ -60,49 +62,55 @@ impl Book {
     }
 
     /// One token.
-    pub fn get(&self, mint: &Mint) -> Option<&Token> {
+    pub fn get(&self, mint: &Mint) -> Option<&Arc<Token>> {
         self.tokens.get(mint)
     }
 
     /// All tokens in the order of their mints.
-    pub fn iter(&self) -> impl Iterator<Item = &Token> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Token>> {
         self.tokens.values()
+    }
+
+    /// How many bytes the full lists take that are kept to score from, about.
+    pub const fn list_bytes(&self) -> usize {
+        self.lists.bytes()
     }
 
     /// Puts a token in, in place of what was known of it.
     pub fn insert(&mut self, token: Token) {
         self.lists.remove(&token.mint);
-        self.tokens.insert(token.mint, token);
+        self.tokens.insert(token.mint, Arc::new(token));
     }
 
     /// Takes a token out.
-    pub fn remove(&mut self, mint: &Mint) -> Option<Token> {
+    pub fn remove(&mut self, mint: &Mint) -> Option<Arc<Token>> {
         self.lists.remove(mint);
         self.tokens.remove(mint)
     }
 
     /// Follows an edit of the stored set, given all stored tokens: new ones come in, those that are gone go, archived
-    /// ones that were added again are monitored. Returns how many came in or back, and how many went.
+    /// ones that were added again are monitored. Returns those that came in or back, and those that went.
     ///
     /// What the book knows of the others stays: it is newer than the store. For the same reason an archived token comes
     /// back only when the stored one has no [`Token::below_since`], which archiving clears: one that has it was stored
     /// before it was archived here.
-    pub fn reconcile(&mut self, stored: Vec<Token>) -> (usize, usize) {
+    pub fn reconcile(&mut self, stored: Vec<Token>) -> (Vec<Mint>, Vec<Mint>) {
         let stored: BTreeMap<Mint, Token> = stored.into_iter().map(|token| (token.mint, token)).collect();
-        let before = self.tokens.len();
-        self.tokens.retain(|mint, _| stored.contains_key(mint));
-        self.lists.retain(|mint, _| stored.contains_key(mint));
-        let removed = before - self.tokens.len();
-        let mut added = 0;
+        let gone = |mint: &&Mint| !stored.contains_key(mint);
+        let removed: Vec<Mint> = self.tokens.keys().filter(gone).copied().collect();
+        for mint in &removed {
+            self.remove(mint);
+        }
+        let mut added = Vec::new();
         for (mint, token) in stored {
             match self.tokens.get_mut(&mint) {
                 None => {
-                    self.tokens.insert(mint, token);
-                    added += 1;
+                    self.insert(token);
+                    added.push(mint);
                 }
                 Some(known) if known.status == TokenStatus::Archived && was_added_again(&token) => {
-                    known.status = TokenStatus::Monitored;
-                    added += 1;
+                    Arc::make_mut(known).status = TokenStatus::Monitored;
+                    added.push(mint);
                 }
                 Some(_) => {}
             }
@@ -120,75 +128,40 @@ impl Book {
         self.quality.suspicious_batches += 1;
     }
 
-    /// The tokens of a lane to ask for, the most urgent first: by smoothed score from high to low, tokens without one
-    /// last; then the longest unobserved; then by mint. Unlisted tokens are left out until they may be asked for again.
-    pub fn due(&self, lane: Lane, now: Timestamp) -> Vec<Mint> {
-        let mut due: Vec<&Token> = self
-            .tokens
-            .values()
-            .filter(|token| {
-                token.lane(self.config.hot_threshold()) == Some(lane) && self.may_be_asked(token, now)
-            })
-            .collect();
-        due.sort_unstable_by(|a, b| urgency(a, b));
-        due.into_iter().map(|token| token.mint).collect()
+    /// How long a token is still to be left alone, because the API did not know it; none when it may be asked for now. A
+    /// time further ahead than any back-off was written before the clock was set back, and binds nobody.
+    pub fn rests_for(&self, token: &Token, now: Timestamp) -> Option<Duration> {
+        let wait = token.unlisted?.ask_again_at.duration_since(now);
+        Duration::try_from(wait)
+            .ok()
+            .filter(|wait| !wait.is_zero() && *wait <= self.config.unlisted_max_backoff())
     }
 
-    /// The tokens, at most `limit`, whose full list of pools is most worth a request: first those that may activate,
-    /// then hot ones, then the rest; in each group the one with the oldest list first, and in a tie as in
-    /// [`Book::due`]. Lists that are younger than half the age at which they stop counting are good enough.
-    pub fn list_candidates(&self, limit: usize, now: Timestamp) -> Vec<Mint> {
-        let half_life = self.config.list_max_age() / 2;
-        let mut candidates: Vec<(ListPurpose, Option<Timestamp>, &Token)> = self
-            .tokens
-            .values()
-            .filter(|token| self.may_be_asked(token, now))
-            .filter_map(|token| {
-                let list = self.lists.get(&token.mint);
-                let young = list.is_some_and(|list| list.counts(now, half_life));
-                let purpose = self.list_purpose(token)?;
-                (!young).then(|| (purpose, list.map(PoolList::listed_at), token))
-            })
-            .collect();
-        candidates.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then_with(|| urgency(a.2, b.2)));
-        candidates.into_iter().take(limit).map(|(_, _, token)| token.mint).collect()
-    }
-
-    /// Whether the API may know it by now. A time further ahead than any back-off was written before the clock was set
-    /// back, and binds nobody.
-    fn may_be_asked(&self, token: &Token, now: Timestamp) -> bool {
-        token.unlisted.is_none_or(|unlisted| {
-            let wait = unlisted.ask_again_at.duration_since(now);
-            !wait.is_positive() || wait > signed(self.config.unlisted_max_backoff())
-        })
-    }
-
-    /// What a full list of its pools would be good for; nothing when it is archived.
-    fn list_purpose(&self, token: &Token) -> Option<ListPurpose> {
-        let has_liquidity = token.score.is_some_and(|score| score.pools > 0);
-        match token.lane(self.config.hot_threshold())? {
-            _ if token.status == TokenStatus::Monitored && has_liquidity => Some(ListPurpose::Activation),
-            Lane::Hot => Some(ListPurpose::Score),
-            Lane::Cold => Some(ListPurpose::Completeness),
+    /// What a full list of a token's pools would be good for now; nothing when it is archived, when it is to be left alone,
+    /// or when its list is younger than half of the age at which it stops counting.
+    pub fn wants_list(&self, mint: &Mint, now: Timestamp) -> Option<ListPurpose> {
+        let token = self.tokens.get(mint).filter(|token| self.rests_for(token, now).is_none())?;
+        if self.lists.get(mint).is_some_and(|list| list.counts(now, self.config.list_max_age() / 2)) {
+            return None;
         }
+        let has_liquidity = token.score.is_some_and(|score| score.pools > 0);
+        Some(match token.lane(self.config.hot_threshold())? {
+            _ if token.status == TokenStatus::Monitored && has_liquidity => ListPurpose::Activation,
+            Lane::Hot => ListPurpose::Score,
+            Lane::Cold => ListPurpose::Completeness,
+        })
     }
 }
 
 /// What a full list of pools is asked for, the most useful first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum ListPurpose {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ListPurpose {
     /// The token has liquidity; with another pool it activates.
     Activation,
     /// The token is hot; the list makes its score better.
     Score,
     /// The primary pool may not be all there is.
     Completeness,
-}
-
-fn urgency(a: &Token, b: &Token) -> Ordering {
-    highest_first(a.smoothed_score(), b.smoothed_score())
-        .then_with(|| a.score.map(|score| score.at).cmp(&b.score.map(|score| score.at)))
-        .then_with(|| a.mint.cmp(&b.mint))
 }
 
 /// Whether this is how a store leaves an archived token that was added again.

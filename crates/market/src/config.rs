@@ -19,6 +19,8 @@ pub struct MarketSettings {
     pub archive_after: Duration,
     /// A full list of pools that is older no longer counts as a basis.
     pub list_max_age: Duration,
+    /// So many bytes of full lists are kept, about; beyond, the oldest go first.
+    pub list_capacity_bytes: usize,
     /// A hot token that was not observed for longer is stale.
     pub hot_stale_after: Duration,
     /// A cold or archived token that was not observed for longer is stale.
@@ -39,6 +41,7 @@ impl Default for MarketSettings {
             ewma_alpha: 0.3,
             archive_after: Duration::from_hours(12),
             list_max_age: Duration::from_mins(15),
+            list_capacity_bytes: 32 << 20,
             hot_stale_after: Duration::from_mins(1),
             cold_stale_after: Duration::from_mins(3),
             unlisted_backoff: Duration::from_mins(1),
@@ -126,6 +129,11 @@ impl MarketConfig {
         self.0.list_max_age
     }
 
+    /// So many bytes of full lists are kept, about.
+    pub const fn list_capacity_bytes(&self) -> usize {
+        self.0.list_capacity_bytes
+    }
+
     /// A token of this lane that was not observed for longer is stale; archived tokens are measured as cold ones.
     pub const fn stale_after(&self, lane: Option<Lane>) -> Duration {
         match lane {
@@ -163,6 +171,7 @@ mod tests {
             ewma_alpha: 1.5,
             archive_after: Duration::ZERO,
             list_max_age: Duration::MAX,
+            list_capacity_bytes: 1 << 20,
             hot_stale_after: Duration::ZERO,
             cold_stale_after: Duration::ZERO,
             unlisted_backoff: Duration::from_mins(1),

@@ -22,7 +22,7 @@ pub mod testing;
 mod token;
 mod view;
 
-pub use book::{Book, Observation};
+pub use book::{Book, ListPurpose, Observation};
 pub use config::{MarketConfig, MarketSettings};
 pub use data_quality::DataQuality;
 pub use event::MarketEvent;

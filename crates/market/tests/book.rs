@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ttm_market::{
-    Basis, Book, Lane, MarketConfig, MarketEvent, Mint, Observation, Pair, SkipReason, Skipped, Token,
-    TokenRef, TokenStatus, Trades, row,
+    Basis, Book, Lane, ListPurpose, MarketConfig, MarketEvent, MarketSettings, Mint, Observation, Pair,
+    SkipReason, Skipped, Token, TokenRef, TokenStatus, Trades, row,
 };
 
 const A: Mint = Mint::from_bytes([1; 32]);
@@ -140,9 +140,8 @@ fn a_token_that_was_seen_below_for_twelve_hours_is_archived() {
     let events = below_every_minute(&mut book, A, hours(12), hours(12));
     assert_eq!(events, [MarketEvent::Archived { mint: A, below_since: at(0) }]);
     assert_eq!(token(&book, A).status, TokenStatus::Archived);
-    assert_eq!(book.due(Lane::Hot, at(hours(13))), []);
-    assert_eq!(book.due(Lane::Cold, at(hours(13))), []);
-    assert_eq!(book.list_candidates(9, at(hours(13))), []);
+    assert_eq!(token(&book, A).lane(0.10), None, "nobody asks for it");
+    assert_eq!(book.wants_list(&A, at(hours(13))), None);
 }
 
 #[test]
@@ -196,9 +195,10 @@ fn a_missing_token_keeps_its_score_and_is_asked_for_after_a_wait_that_doubles() 
     let events = book.observe(A, Observation::Missing, at(10));
     assert_eq!(events, [MarketEvent::Unlisted { mint: A, misses: 1, ask_again_at: at(70) }]);
     assert_eq!(token(&book, A).score, before.score);
-    assert_eq!(book.due(Lane::Hot, at(69)), []);
-    assert_eq!(book.list_candidates(9, at(69)), []);
-    assert_eq!(book.due(Lane::Hot, at(70)), [A]);
+    assert_eq!(book.rests_for(token(&book, A), at(69)), Some(Duration::from_secs(1)));
+    assert_eq!(book.wants_list(&A, at(69)), None);
+    assert_eq!(book.rests_for(token(&book, A), at(70)), None);
+    assert_eq!(book.wants_list(&A, at(70)), Some(ListPurpose::Activation));
     // An empty full list says the same as no answer at all, an empty batch says nothing.
     let events = book.observe(A, Observation::All(&[]), at(70));
     assert_eq!(events, [MarketEvent::Unlisted { mint: A, misses: 2, ask_again_at: at(190) }]);
@@ -210,27 +210,7 @@ fn a_missing_token_keeps_its_score_and_is_asked_for_after_a_wait_that_doubles() 
 }
 
 #[test]
-fn the_most_urgent_token_is_asked_for_first() {
-    let mut book = book(&[A, B, C]);
-    assert_eq!(book.due(Lane::Cold, at(0)), [A, B, C], "by mint, without a score");
-    let pools = |mint| [quiet(mint, "p", 9_000.0)];
-    book.observe(A, Observation::Primary(&pools(A)), at(hours(8)));
-    book.observe(C, Observation::Primary(&pools(C)), at(hours(7)));
-    assert_eq!(
-        book.due(Lane::Cold, at(hours(8))),
-        [C, A, B],
-        "equal scores: the longest unobserved; then none"
-    );
-    book.observe(B, Observation::Primary(&[pool(B, "p", 9_000.0)]), at(hours(9)));
-    assert_eq!(book.due(Lane::Hot, at(hours(9))), [B]);
-    book.observe(A, Observation::Primary(&[pool(A, "p", 9_999.0)]), at(hours(9)));
-    assert!(smoothed(&book, B) > smoothed(&book, A));
-    assert_eq!(book.due(Lane::Hot, at(hours(9))), [B, A]);
-    assert_eq!(book.due(Lane::Cold, at(hours(9))), [C]);
-}
-
-#[test]
-fn full_lists_are_asked_for_where_they_are_worth_most() {
+fn full_lists_are_wanted_where_they_are_worth_something_and_none_is_young() {
     let mut book = book(&[A, B, C]);
     let then = |seconds| at(hours(9) + seconds);
     // A is active, B has liquidity and may activate, C has none.
@@ -238,12 +218,40 @@ fn full_lists_are_asked_for_where_they_are_worth_most() {
     book.observe(A, Observation::All(&two), then(0));
     book.observe(B, Observation::Primary(&[quiet(B, "p", 9_000.0)]), then(0));
     book.observe(C, Observation::Primary(&[quiet(C, "p", 9.0)]), then(0));
-    assert_eq!(book.list_candidates(9, then(450)), [B, C], "A's list is young");
-    assert_eq!(book.list_candidates(9, then(451)), [B, A, C]);
-    assert_eq!(book.list_candidates(2, then(451)), [B, A]);
+    let wants = |book: &Book, seconds| [A, B, C].map(|mint| book.wants_list(&mint, then(seconds)));
+    let (activation, score, rest) =
+        (Some(ListPurpose::Activation), Some(ListPurpose::Score), Some(ListPurpose::Completeness));
+    assert_eq!(wants(&book, 450), [None, activation, rest], "A's list is young");
+    assert_eq!(wants(&book, 451), [score, activation, rest]);
     book.observe(B, Observation::All(&[quiet(B, "p", 9_000.0)]), then(451));
-    assert_eq!(book.list_candidates(9, then(451)), [A, C], "asked, though it did not activate");
-    assert_eq!(book.list_candidates(0, then(451)), []);
+    assert_eq!(wants(&book, 451), [score, None, rest], "asked, though it did not activate");
+}
+
+#[test]
+fn lists_that_take_too_much_memory_go_the_oldest_first() {
+    let lists = |mint| [pool(mint, "p", 9_000.0), pool(mint, "q", 9_000.0)];
+    let mut one = book(&[A]);
+    one.observe(A, Observation::All(&lists(A)), at(0));
+    let settings = MarketSettings { list_capacity_bytes: 2 * one.list_bytes(), ..MarketSettings::default() };
+    let mut book = Book::new(MarketConfig::try_new(settings).expect("valid settings"));
+    for (mint, second) in [(A, 0), (B, 1), (C, 2)] {
+        book.insert(Token::new(mint, at(0)));
+        book.observe(mint, Observation::All(&lists(mint)), at(second));
+    }
+    assert_eq!(book.list_bytes(), 2 * one.list_bytes());
+    let basis_of = |book: &mut Book, mint, second| {
+        book.observe(mint, Observation::Primary(&[pool(mint, "p", 9_000.0)]), at(second));
+        token(book, mint).score.expect("scored").basis.as_str()
+    };
+    assert_eq!([A, B, C].map(|mint| basis_of(&mut book, mint, 3)), ["primary", "all", "all"]);
+    // A list that is put in again is the youngest, and what is too old goes when the next comes.
+    book.observe(B, Observation::All(&lists(B)), at(4));
+    book.observe(A, Observation::All(&lists(A)), at(5));
+    assert_eq!([A, B, C].map(|mint| basis_of(&mut book, mint, 6)), ["all", "all", "primary"]);
+    book.observe(C, Observation::All(&lists(C)), at(hours(1)));
+    assert_eq!(book.list_bytes(), one.list_bytes());
+    book.remove(&C);
+    assert_eq!(book.list_bytes(), 0);
 }
 
 #[test]
@@ -252,7 +260,7 @@ fn an_edited_set_brings_tokens_in_and_takes_them_out_and_changes_no_other() {
     book.observe(A, Observation::Primary(&[pool(A, "p", 9_000.0)]), at(0));
     let known = token(&book, A).clone();
     let (added, removed) = book.reconcile(vec![Token::new(C, at(5)), Token::new(A, at(0))]);
-    assert_eq!((added, removed), (1, 1));
+    assert_eq!((added, removed), (vec![C], vec![B]));
     assert_eq!(book.iter().map(|token| token.mint).collect::<Vec<_>>(), [A, C]);
     assert_eq!(*token(&book, A), known, "the book knows better than the store");
     assert_eq!(
@@ -269,9 +277,13 @@ fn an_archived_token_that_was_added_again_is_monitored_and_gets_the_whole_time_a
     below_every_minute(&mut book, A, 0, hours(12));
     assert_eq!(token(&book, A).status, TokenStatus::Archived);
     let stale = Token { below_since: Some(at(0)), ..Token::new(A, at(0)) };
-    assert_eq!(book.reconcile(vec![stale]), (0, 0), "the store does not know yet that it was archived");
+    assert_eq!(
+        book.reconcile(vec![stale]),
+        (vec![], vec![]),
+        "the store does not know yet that it was archived"
+    );
     let revived = Token { status: TokenStatus::Monitored, ..token(&book, A).clone() };
-    assert_eq!(book.reconcile(vec![revived]), (1, 0));
+    assert_eq!(book.reconcile(vec![revived]), (vec![A], vec![]));
     below_every_minute(&mut book, A, hours(12) + 60, hours(24));
     assert_eq!(token(&book, A).status, TokenStatus::Monitored);
     below_every_minute(&mut book, A, hours(24) + 60, hours(24) + 60);
@@ -286,7 +298,7 @@ fn a_wall_clock_that_goes_back_a_day_does_no_harm() {
     book.observe(B, Observation::All(&[pool(B, "p", 9_000.0)]), at(day));
     book.observe(B, Observation::Missing, at(day));
     // Back: the unlisted token is not left alone for a day, and the list from tomorrow does not count.
-    assert_eq!(book.due(Lane::Hot, at(0)), [B]);
+    assert_eq!(book.rests_for(token(&book, B), at(0)), None);
     book.observe(B, Observation::Primary(&[pool(B, "p", 9_000.0)]), at(0));
     assert_eq!(token(&book, B).score.expect("scored").basis, Basis::Primary);
     let seen = row(token(&book, B), at(-10), book.config());
@@ -337,8 +349,8 @@ fn times_at_the_ends_of_the_calendar_do_not_panic() {
         book.observe(A, Observation::All(&[quiet(A, "p", 9.0)]), now);
         book.observe(A, Observation::Primary(&[quiet(A, "p", 9.0)]), now);
         book.observe(A, Observation::Missing, now);
-        book.due(Lane::Cold, now);
-        book.list_candidates(1, now);
+        book.rests_for(token(&book, A), now);
+        book.wants_list(&A, now);
         row(token(&book, A), now, book.config());
     }
     assert!(Timestamp::MAX.duration_since(Timestamp::MIN) < SignedDuration::MAX);

@@ -8,8 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use ttm_market::testing::pairs;
 use ttm_market::{
-    Basis, Book, Lane, MarketConfig, MarketEvent, MarketSettings, Mint, Observation, Pair, PoolSummary,
-    Smoothed, Token, TokenStatus, score, summarize,
+    Basis, Book, MarketConfig, MarketEvent, MarketSettings, Mint, Observation, Pair, PoolSummary, Smoothed,
+    Token, TokenStatus, score, summarize,
 };
 
 const TOKENS: u8 = 4;
@@ -165,32 +165,15 @@ impl Model {
 }
 
 /// The laws that hold between any two steps.
-fn check_lanes(book: &Book, now: Timestamp) {
-    let mut asked = BTreeSet::new();
-    for lane in Lane::ALL {
-        let due = book.due(lane, now);
-        let scores: Vec<f64> = due
-            .iter()
-            .map(|mint| book.get(mint).and_then(Token::smoothed_score).unwrap_or(f64::NEG_INFINITY))
-            .collect();
-        assert!(scores.is_sorted_by(|a, b| a >= b), "high scores first: {scores:?}");
-        for mint in due {
-            assert_eq!(book.get(&mint).and_then(|token| token.lane(0.10)), Some(lane));
-            assert!(asked.insert(mint), "no token is due twice");
-        }
-    }
-    for token in book.iter().filter(|token| !asked.contains(&token.mint)) {
+fn check_waits(book: &Book, now: Timestamp) {
+    for token in book.iter() {
         let waits = token.unlisted.is_some_and(|unlisted| unlisted.ask_again_at > now);
-        assert!(waits || token.status == TokenStatus::Archived, "{token:?} is lost");
+        let rests = book.rests_for(token, now).is_some();
+        assert!(waits || !rests, "{token:?} rests for no reason");
+        let wants = book.wants_list(&token.mint, now);
+        assert!(wants.is_none() || !(rests || token.status == TokenStatus::Archived), "{token:?} {wants:?}");
     }
-    let candidates = book.list_candidates(3, now);
-    assert!(candidates.len() <= 3);
-    let unique: BTreeSet<&Mint> = candidates.iter().collect();
-    assert_eq!(unique.len(), candidates.len());
-    assert!(
-        candidates.iter().all(|mint| asked.contains(mint)),
-        "a list is asked for only of tokens that are due"
-    );
+    assert!(book.list_bytes() <= book.config().list_capacity_bytes());
 }
 
 fn check_events(before: &Token, after: &Token, events: &[MarketEvent]) {
@@ -222,7 +205,7 @@ fn run(steps: Vec<Step>) {
         let (number, observation) = match &step {
             Step::Wait(time) => {
                 now += *time;
-                check_lanes(&book, now);
+                check_waits(&book, now);
                 continue;
             }
             Step::Edit(kept) => {
@@ -260,7 +243,7 @@ fn run(steps: Vec<Step>) {
         let after = book.get(&mint).expect("an observation removes nothing");
         model.check(after, now);
         check_events(&before, after, &events);
-        check_lanes(&book, now);
+        check_waits(&book, now);
     }
 }
 

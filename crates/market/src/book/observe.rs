@@ -1,9 +1,10 @@
 //! The transitions of a token: what an observation makes of its score, status and place in line. It knows nothing of
 //! the other tokens.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::pool_list::PoolList;
 use super::{Book, Observation, signed};
 use crate::{
     Basis, DataQuality, MarketConfig, MarketEvent, Mint, PoolSummary, ScoreState, Smoothed, Token,
@@ -26,8 +27,8 @@ impl Book {
     ///   missing data; missing data archives nothing and ends no such time either.
     /// - A missing token keeps its score and status, and is asked for again after a wait that doubles.
     pub fn observe(&mut self, mint: Mint, observation: Observation<'_>, now: Timestamp) -> Vec<MarketEvent> {
-        let wanted = |token: &&mut Token| token.status != TokenStatus::Archived;
-        let Some(token) = self.tokens.get_mut(&mint).filter(wanted) else {
+        let wanted = |token: &&mut Arc<Token>| token.status != TokenStatus::Archived;
+        let Some(token) = self.tokens.get_mut(&mint).filter(wanted).map(Arc::make_mut) else {
             self.quality.unwanted += 1;
             return Vec::new();
         };
@@ -41,22 +42,18 @@ impl Book {
                 return vec![miss(token, &self.config, now)];
             }
             Observation::All(pools) => {
-                self.lists.insert(mint, PoolList::new(now, pools));
+                self.lists.insert(mint, pools, now, self.config.list_max_age());
                 (summarize(mint, pools, &self.config), Basis::All { listed_at: now })
             }
-            Observation::Primary(pools) => match self.lists.get_mut(&mint) {
-                Some(list) if list.counts(now, self.config.list_max_age()) => {
-                    list.refresh(pools);
-                    let basis = Basis::All { listed_at: list.listed_at() };
-                    (summarize(mint, list.pools(), &self.config), basis)
-                }
-                outdated => {
-                    if let Some(list) = outdated {
-                        list.expire();
+            Observation::Primary(pools) => {
+                match self.lists.refresh(&mint, pools, now, self.config.list_max_age()) {
+                    Some(list) => {
+                        let basis = Basis::All { listed_at: list.listed_at() };
+                        (summarize(mint, list.pools(), &self.config), basis)
                     }
-                    (summarize(mint, pools, &self.config), Basis::Primary)
+                    None => (summarize(mint, pools, &self.config), Basis::Primary),
                 }
-            },
+            }
         };
         let mut step =
             Step { token, config: &self.config, quality: &mut self.quality, now, events: Vec::new() };

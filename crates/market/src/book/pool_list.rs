@@ -1,25 +1,92 @@
-//! The full list of a token's pools, as long as it may be scored from. It knows nothing of scores.
+//! The full lists of tokens' pools, as long as they may be scored from, in bounded memory. It knows nothing of scores.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::signed;
-use crate::Pair;
+use crate::{Mint, Pair};
+
+/// Lists by token; the oldest go first when they take too much.
+#[derive(Clone, Debug)]
+pub(super) struct PoolLists {
+    capacity: usize,
+    bytes: usize,
+    lists: BTreeMap<Mint, PoolList>,
+    /// Every list that was put in, by its time; one that was replaced since is skipped.
+    order: VecDeque<(Mint, Timestamp)>,
+}
 
 /// A list as asked for at one time, with pools that were refreshed since.
 #[derive(Clone, Debug)]
 pub(super) struct PoolList {
     listed_at: Timestamp,
     pools: Vec<Pair>,
+    bytes: usize,
+}
+
+impl PoolLists {
+    pub(super) const fn new(capacity: usize) -> Self {
+        Self { capacity, bytes: 0, lists: BTreeMap::new(), order: VecDeque::new() }
+    }
+
+    /// What all pools take together, about.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn get(&self, mint: &Mint) -> Option<&PoolList> {
+        self.lists.get(mint)
+    }
+
+    pub(super) fn remove(&mut self, mint: &Mint) {
+        if let Some(list) = self.lists.remove(mint) {
+            self.bytes -= list.bytes;
+        }
+    }
+
+    /// Puts a list in that was just fetched, and lets go of those that are too old or too much.
+    pub(super) fn insert(&mut self, mint: Mint, pools: &[Pair], now: Timestamp, max_age: Duration) {
+        self.remove(&mint);
+        let list = PoolList { listed_at: now, bytes: bytes_of(pools), pools: pools.to_vec() };
+        self.bytes += list.bytes;
+        self.lists.insert(mint, list);
+        self.order.push_back((mint, now));
+        while let Some((oldest, listed_at)) = self.order.front() {
+            let list = self.lists.get_mut(oldest).filter(|list| list.listed_at == *listed_at);
+            if let Some(list) = list {
+                if list.counts(now, max_age) && (self.bytes <= self.capacity || *oldest == mint) {
+                    break;
+                }
+                self.bytes -= list.expire();
+            }
+            self.order.pop_front();
+        }
+    }
+
+    /// The list of a token with these pools in place of what was known of them, if it has one that counts.
+    pub(super) fn refresh(
+        &mut self,
+        mint: &Mint,
+        newer: &[Pair],
+        now: Timestamp,
+        max_age: Duration,
+    ) -> Option<&PoolList> {
+        let list = self.lists.get_mut(mint)?;
+        let before = list.bytes;
+        let counts = list.counts(now, max_age);
+        if counts {
+            list.refresh(newer);
+        } else {
+            list.expire();
+        }
+        self.bytes = self.bytes + list.bytes - before;
+        counts.then_some(list)
+    }
 }
 
 impl PoolList {
-    /// A list as just fetched.
-    pub(super) fn new(listed_at: Timestamp, pools: &[Pair]) -> Self {
-        Self { listed_at, pools: pools.to_vec() }
-    }
-
     /// When it was fetched.
     pub(super) const fn listed_at(&self) -> Timestamp {
         self.listed_at
@@ -36,18 +103,25 @@ impl PoolList {
         !self.pools.is_empty() && now.duration_since(self.listed_at).abs() <= signed(max_age)
     }
 
-    /// Puts these pools in place of what was known of them.
-    pub(super) fn refresh(&mut self, newer: &[Pair]) {
+    fn refresh(&mut self, newer: &[Pair]) {
         for pair in newer {
             match self.pools.iter_mut().find(|pool| pool.address == pair.address) {
                 Some(pool) => pool.clone_from(pair),
                 None => self.pools.push(pair.clone()),
             }
         }
+        self.bytes = bytes_of(&self.pools);
     }
 
-    /// Gives the memory back and stops counting; when it was fetched is still known.
-    pub(super) fn expire(&mut self) {
+    /// Gives the memory back and stops counting; when it was fetched is still known. How many bytes that were.
+    fn expire(&mut self) -> usize {
         self.pools = Vec::new();
+        std::mem::take(&mut self.bytes)
     }
+}
+
+/// What pools take, without what the allocator adds.
+fn bytes_of(pools: &[Pair]) -> usize {
+    let texts = |pair: &Pair| pair.address.len() + pair.dex.len() + pair.base.symbol.len();
+    pools.iter().map(|pair| size_of::<Pair>() + texts(pair)).sum()
 }
