@@ -9,30 +9,24 @@ use jiff::Timestamp;
 use serde_json::json;
 use surface::{Hanging, Surface, keys};
 use ttm_kernel::Clock;
-use ttm_market::{Basis, Components, Lane, Mint, TokenRow, TokenStatus};
+use ttm_market::{Basis, Components, Mint, Score, ScoreState, Smoothed, Token};
 use ttm_perf::{MetricStore, MetricStoreError, Sample, SeriesKey};
 
-fn row(number: u8) -> TokenRow {
+fn token(number: u8) -> Token {
     let at = Timestamp::from_second(60).expect("in range");
-    TokenRow {
-        mint: Mint::from_bytes([number; 32]),
+    let components = Components { tx_accel: 1.0, vol_momentum: 0.5, freshness: 0.25, orderflow: -0.5 };
+    let smoothed = Smoothed { value: f64::from(number) / 10.0, components };
+    let raw = Score { value: 0.5, components };
+    Token {
         symbol: Some("TEST".into()),
-        score: Some(0.5),
-        smoothed_score: Some(f64::from(number) / 10.0),
-        components: Some(Components { tx_accel: 1.0, vol_momentum: 0.5, freshness: 0.25, orderflow: -0.5 }),
-        basis: Some(Basis::All { listed_at: at }),
-        pools: 3,
-        lane: Some(if number > 5 { Lane::Hot } else { Lane::Cold }),
-        status: TokenStatus::Monitored,
-        unlisted: false,
-        updated_at: Some(at),
-        age: Some(Duration::from_millis(2500)),
-        stale: false,
+        score: Some(ScoreState { raw, smoothed, basis: Basis::All { listed_at: at }, pools: 3, at }),
+        ..Token::new(Mint::from_bytes([number; 32]), at)
     }
 }
 
+/// Half of them hot, as the surface's market has it.
 fn ten_tokens() -> Surface {
-    Surface::new((1..=10).map(row).collect())
+    Surface::new((1..=10).map(token).collect())
 }
 
 /// One sample a minute for three hours, its value the number of the minute; the clock stands at the end.

@@ -9,8 +9,8 @@ pub struct Counts {
     pub in_line: [usize; 2],
     /// Those of them that may be asked and were not yet: what is deferred when the next tick comes.
     pub waiting: [usize; 2],
-    /// Keys that a batch did not answer, and that wait for their single question.
-    pub unanswered: usize,
+    /// Keys that a batch did not answer, and that wait for their single question, by the line that they came from.
+    pub unanswered: [usize; 2],
     /// Keys that rest, or have rested and wait.
     pub resting: usize,
     /// Full lists that wait: for activation, and the others.
@@ -25,13 +25,18 @@ pub struct Counts {
     pub batched: u64,
     /// Keys that were asked for, alone or with others; full lists are not among them.
     pub asked: u64,
-    /// Keys that were not asked, because they had been seen just before.
-    pub fresh: u64,
+    /// Keys that were not asked, because they had been seen just before, by line.
+    pub fresh: [u64; 2],
 }
 
 impl Counts {
     /// Requests that were made for a priority.
     pub const fn requests_of(&self, priority: Priority) -> u64 {
         self.requests[priority.index()]
+    }
+
+    /// How many keys a batch held on average; none before the first.
+    pub fn keys_per_batch(&self) -> Option<f64> {
+        (self.batches > 0).then(|| self.batched as f64 / self.batches as f64)
     }
 }

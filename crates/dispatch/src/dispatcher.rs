@@ -122,8 +122,12 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.lines[place.line.index()].push(place.value, Entry { key, seen, mark });
     }
 
-    /// Puts a key that is not in here in front of a line, to be asked with the next turn.
+    /// Puts a key that is not in here in front of a line, to be asked with the next turn. One that is under way is put back
+    /// when it is answered, and needs no second place.
     pub fn put_first(&mut self, key: K, place: Place, now: Moment) {
+        if self.is_elsewhere(&key) {
+            return;
+        }
         let mark = self.mark(key);
         self.lines[place.line.index()].push_ready(place.value, Entry { key, seen: None, mark }, now);
     }
@@ -247,10 +251,10 @@ impl<K: Copy + Ord> Dispatcher<K> {
         Counts {
             in_line: of_lines(Keys::len),
             waiting: of_lines(Keys::ready),
-            unanswered: self.unanswered.iter().map(VecDeque::len).sum(),
+            unanswered: [self.unanswered[0].len(), self.unanswered[1].len()],
             resting: self.resting.len(),
             lists: [self.lists[0].len(), self.lists[1].len()],
-            fresh: self.lines.iter().map(Keys::fresh).sum(),
+            fresh: [self.lines[0].fresh(), self.lines[1].fresh()],
             ..self.counts
         }
     }

@@ -39,6 +39,7 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
         resources,
         apis,
         data,
+        plan: facts.plan,
         store,
         reasons: findings.sentences(),
     }

@@ -29,6 +29,8 @@ pub struct Facts {
     pub api: ApiFacts,
     /// The data's age.
     pub data: DataFacts,
+    /// What the next requests are for; none before the first plan.
+    pub plan: Option<PlanFacts>,
     /// The store.
     pub store: StoreFacts,
 }
@@ -134,8 +136,46 @@ pub struct LaneFacts {
     pub never_observed: u64,
     /// How many are older than their lane allows.
     pub stale: u64,
+    /// How many of those are too old to be of any use.
+    pub expired: u64,
     /// Ages of the observed ones: median, 95th and 99th percentile, oldest.
     pub ages: Option<[Duration; 4]>,
+}
+
+/// What the budget of requests is used for, and what has to wait.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlanFacts {
+    /// Requests that may be made in a minute: the configured budget, or less after the API said "too many".
+    pub requests_per_minute: f64,
+    /// How long the API asked everybody to wait, while it is on.
+    pub paused_for: Option<Duration>,
+    /// The hot lane.
+    pub hot: LanePlan,
+    /// The cold lane.
+    pub cold: LanePlan,
+    /// Tokens that the API does not know, and that are left alone for a while.
+    pub resting: u64,
+    /// Full lists of pools that wait for their turn.
+    pub lists_waiting: u64,
+    /// Requests under way, and how many may be.
+    pub in_flight: (u64, u64),
+    /// How many tokens a batch held on average; none before the first.
+    pub tokens_per_batch: Option<f64>,
+    /// How long an attempt may take.
+    pub attempt_timeout: Duration,
+}
+
+/// What a lane may expect.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LanePlan {
+    /// Requests a minute that its tokens get.
+    pub requests_per_minute: f64,
+    /// Time in which each of its tokens is asked for once.
+    pub cycle: Duration,
+    /// Tokens that are due and have to wait for their turn.
+    pub deferred: u64,
+    /// When the last of those has it.
+    pub comes_within: Duration,
 }
 
 /// The store, as its writers saw it last.

@@ -17,7 +17,9 @@ pub mod testing;
 mod thresholds;
 
 pub use assess::assess;
-pub use facts::{ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, Phase, StoreFacts};
+pub use facts::{
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, Phase, PlanFacts, StoreFacts,
+};
 pub use model::{
     ApisModel, FreshnessModel, GroupModel, LaneModel, Report, ResourcesModel, SchedulerModel, StoreModel,
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{BreakerState, Phase, Status};
+use crate::{BreakerState, Phase, PlanFacts, Status};
 
 /// Everything that the health endpoints answer from.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,8 @@ pub struct Report {
     pub apis: ApisModel,
     /// `/health/data-freshness`.
     pub data: FreshnessModel,
+    /// The plan's part of `/health/detailed`; it is told as it is, and judges nothing.
+    pub plan: Option<PlanFacts>,
     /// The store's part of `/health/detailed`.
     pub store: StoreModel,
     /// One sentence for each thing that is not healthy, the worst first.
@@ -135,6 +137,8 @@ pub struct LaneModel {
     pub never_observed: u64,
     /// How many are older than their lane allows.
     pub stale: u64,
+    /// How many of those are too old to be of any use.
+    pub expired: u64,
     /// Ages: median, 95th and 99th percentile, oldest.
     pub ages: Option<[Duration; 4]>,
 }

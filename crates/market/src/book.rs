@@ -94,13 +94,11 @@ impl Book {
     /// What the book knows of the others stays: it is newer than the store. For the same reason an archived token comes
     /// back only when the stored one has no [`Token::below_since`], which archiving clears: one that has it was stored
     /// before it was archived here.
-    pub fn reconcile(&mut self, stored: Vec<Token>) -> (Vec<Mint>, Vec<Mint>) {
+    pub fn reconcile(&mut self, stored: Vec<Token>) -> (Vec<Mint>, Vec<Arc<Token>>) {
         let stored: BTreeMap<Mint, Token> = stored.into_iter().map(|token| (token.mint, token)).collect();
         let gone = |mint: &&Mint| !stored.contains_key(mint);
         let removed: Vec<Mint> = self.tokens.keys().filter(gone).copied().collect();
-        for mint in &removed {
-            self.remove(mint);
-        }
+        let removed = removed.iter().filter_map(|mint| self.remove(mint)).collect();
         let mut added = Vec::new();
         for (mint, token) in stored {
             match self.tokens.get_mut(&mint) {

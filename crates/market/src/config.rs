@@ -25,6 +25,8 @@ pub struct MarketSettings {
     pub hot_stale_after: Duration,
     /// A cold or archived token that was not observed for longer is stale.
     pub cold_stale_after: Duration,
+    /// A score that is older is of no use any more, even marked as stale.
+    pub serve_stale_for: Duration,
     /// A token that the API does not know is asked for again after this, then twice this, and so on.
     pub unlisted_backoff: Duration,
     /// The longest wait before a token that the API does not know is asked for again.
@@ -44,6 +46,7 @@ impl Default for MarketSettings {
             list_capacity_bytes: 32 << 20,
             hot_stale_after: Duration::from_mins(1),
             cold_stale_after: Duration::from_mins(3),
+            serve_stale_for: Duration::from_mins(15),
             unlisted_backoff: Duration::from_mins(1),
             unlisted_max_backoff: Duration::from_hours(1),
         }
@@ -142,6 +145,11 @@ impl MarketConfig {
         }
     }
 
+    /// A score that is older is of no use any more, even marked as stale.
+    pub const fn serve_stale_for(&self) -> Duration {
+        self.0.serve_stale_for
+    }
+
     /// How long a token that was not found `misses` times in a row is left alone: 1, 2, 4, … 60 minutes by default.
     pub fn unlisted_backoff(&self, misses: u32) -> Duration {
         let factor = 2_u32.saturating_pow(misses.saturating_sub(1));
@@ -174,6 +182,7 @@ mod tests {
             list_capacity_bytes: 1 << 20,
             hot_stale_after: Duration::ZERO,
             cold_stale_after: Duration::ZERO,
+            serve_stale_for: Duration::from_mins(15),
             unlisted_backoff: Duration::from_mins(1),
             unlisted_max_backoff: Duration::from_secs(59),
         };

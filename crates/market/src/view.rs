@@ -33,38 +33,46 @@ pub fn row(token: &Token, now: Timestamp, config: &MarketConfig) -> TokenRow {
     }
 }
 
-/// The page of `rows` that answers the query. The cursor is the mint of the last row of the page before; one that is
-/// not among the matching rows gives an empty last page, as a limit of 0 does.
-pub fn page(rows: Vec<TokenRow>, query: &TokenQuery) -> TokenPage {
-    let mut tokens = rows;
-    tokens.retain(|row| {
-        query.lane.is_none_or(|lane| row.lane == Some(lane))
-            && query.status.is_none_or(|status| row.status == status)
-    });
+/// The page that answers the query, as its tokens are at `now`. The cursor is the mint of the last row of the page before;
+/// one that is not among the matching tokens gives an empty last page, as a limit of 0 does.
+pub fn page<'a>(
+    tokens: impl Iterator<Item = &'a Token>,
+    query: &TokenQuery,
+    now: Timestamp,
+    config: &MarketConfig,
+) -> TokenPage {
+    let mut tokens: Vec<&Token> = tokens
+        .filter(|token| {
+            query.lane.is_none_or(|lane| token.lane(config.hot_threshold()) == Some(lane))
+                && query.status.is_none_or(|status| token.status == status)
+        })
+        .collect();
     tokens.sort_unstable_by(|a, b| order(query.sort, a, b));
-    if let Some(cursor) = query.cursor {
-        let after = tokens.iter().position(|row| row.mint == cursor).map_or(tokens.len(), |at| at + 1);
-        tokens.drain(..after);
-    }
-    let more = tokens.len() > query.limit;
-    tokens.truncate(query.limit);
-    let next = tokens.last().filter(|_| more).map(|row| row.mint);
-    TokenPage { tokens, next }
+    let after = match query.cursor {
+        Some(cursor) => {
+            tokens.iter().position(|token| token.mint == cursor).map_or(tokens.len(), |at| at + 1)
+        }
+        None => 0,
+    };
+    let rest = &tokens[after..];
+    let shown = &rest[..query.limit.min(rest.len())];
+    let next = shown.last().filter(|_| rest.len() > query.limit).map(|token| token.mint);
+    TokenPage { tokens: shown.iter().map(|token| row(token, now, config)).collect(), next }
 }
 
-fn order(sort: TokenSort, a: &TokenRow, b: &TokenRow) -> Ordering {
+fn order(sort: TokenSort, a: &Token, b: &Token) -> Ordering {
     let first = match sort {
         // No score sorts below every score, so it comes last.
-        TokenSort::Score => highest_first(a.smoothed_score, b.smoothed_score),
+        TokenSort::Score => highest_first(a.smoothed_score(), b.smoothed_score()),
         // Never observed sorts before every time.
-        TokenSort::Age => a.updated_at.cmp(&b.updated_at),
+        TokenSort::Age => a.score.map(|score| score.at).cmp(&b.score.map(|score| score.at)),
         TokenSort::Mint => Ordering::Equal,
     };
     first.then_with(|| a.mint.cmp(&b.mint))
 }
 
 /// Orders scores from high to low, and none after all of them.
-pub(crate) fn highest_first(a: Option<f64>, b: Option<f64>) -> Ordering {
+fn highest_first(a: Option<f64>, b: Option<f64>) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => b.total_cmp(&a),
         (a, b) => Reverse(a.is_some()).cmp(&Reverse(b.is_some())),

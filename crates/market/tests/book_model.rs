@@ -170,8 +170,8 @@ fn check_waits(book: &Book, now: Timestamp) {
         let waits = token.unlisted.is_some_and(|unlisted| unlisted.ask_again_at > now);
         let rests = book.rests_for(token, now).is_some();
         assert!(waits || !rests, "{token:?} rests for no reason");
-        let wants = book.wants_list(&token.mint, now);
-        assert!(wants.is_none() || !(rests || token.status == TokenStatus::Archived), "{token:?} {wants:?}");
+        let list = book.wants_list(&token.mint, now);
+        assert!(list.is_none() || !(rests || token.status == TokenStatus::Archived), "{token:?} {list:?}");
     }
     assert!(book.list_bytes() <= book.config().list_capacity_bytes());
 }

@@ -49,19 +49,14 @@ fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
 /// A view as an application has one: rows are made when they are asked for.
 struct Snapshot(Vec<Token>, Timestamp);
 
-impl Snapshot {
-    fn rows(&self) -> Vec<TokenRow> {
-        self.0.iter().map(|token| row(token, self.1, &MarketConfig::default())).collect()
-    }
-}
-
 impl TokenView for Snapshot {
     fn page(&self, query: &TokenQuery) -> TokenPage {
-        page(self.rows(), query)
+        page(self.0.iter(), query, self.1, &MarketConfig::default())
     }
 
     fn get(&self, mint: &Mint) -> Option<TokenRow> {
-        self.rows().into_iter().find(|row| row.mint == *mint)
+        let token = self.0.iter().find(|token| token.mint == *mint)?;
+        Some(row(token, self.1, &MarketConfig::default()))
     }
 }
 

@@ -40,8 +40,14 @@ pub struct RunOutcome {
     pub attempted: u64,
     /// Those that were committed.
     pub processed: u64,
-    /// Those that failed.
+    /// Those that failed: what is known of them is served on, `stale` or not at all.
     pub failed: u64,
+    /// Those of the failed that are still known well enough to be served, marked with their age.
+    pub stale: u64,
+    /// Those of the failed of which too little is known, or nothing.
+    pub skipped: u64,
+    /// What was due and not begun, because it had been done just before.
+    pub cached: u64,
     /// What was due and left for a later run.
     pub deferred: u64,
 }

@@ -1,9 +1,9 @@
-//! Schedule: when each group runs, without overlap, and what it runs first.
+//! Schedule: when each group runs, without overlap.
 //!
 //! Each [`Group`] has a grid of ticks, one interval apart, that starts when the service does. [`Scheduler::poll`] starts
 //! a run on a tick; a tick that comes while the group's last run is still under way is *missed*: counted, never queued.
-//! The grid does not drift: a late run does not move the ticks after it. [`plan`] cuts what is due into batches, in the
-//! order of its priority, and sets aside what the budget leaves no room for.
+//! The grid does not drift: a late run does not move the ticks after it. What a run does first is not its
+//! business.
 //!
 //! A group makes **progress** when work is committed, or when a scan finds nothing due. A tick is not progress, and
 //! neither is a run in which everything failed.
@@ -13,10 +13,8 @@
 
 mod config;
 mod group;
-mod plan;
 mod scheduler;
 
 pub use config::{ScheduleConfig, ScheduleSettings};
 pub use group::{Group, GroupStatus, RunOutcome};
-pub use plan::{Plan, plan};
 pub use scheduler::{Effect, Scheduler};

@@ -26,7 +26,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     let behind = || prop_oneof![9 => Just(0_u64), 1 => 1_u64..3];
     let outcome =
         (0_u64..3, 0_u64..3, 0_u64..3, 0_u64..3).prop_map(|(attempted, processed, failed, deferred)| {
-            RunOutcome { attempted, processed, failed, deferred }
+            RunOutcome { attempted, processed, failed, deferred, ..RunOutcome::default() }
         });
     prop_oneof![
         30 => Just(Step::Poll),

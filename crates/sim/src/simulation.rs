@@ -245,7 +245,7 @@ impl<'a> Simulation<'a> {
         if !stopped.in_time || stopped.tokens_left > 0 || stopped.samples_left > 0 {
             self.verdicts.broken(format_args!("not everything was stored: {stopped:?}"));
         }
-        if *process.board().tokens() != self.world.tokens.durable() {
+        if !process.board().tokens().iter().map(|token| &**token).eq(&self.world.tokens.durable()) {
             self.verdicts.broken("what readers saw last is not what is stored");
         }
     }

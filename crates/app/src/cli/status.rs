@@ -96,6 +96,7 @@ fn print(url: &str, health: &Value) {
             percent(&scheduler["error_rate"])
         ),
     );
+    print_plan(health);
     let data = &health["data_freshness"];
     for lane in ["hot", "cold"] {
         let of = &data[lane];
@@ -103,9 +104,10 @@ fn print(url: &str, health: &Value) {
             &format!("{lane} data"),
             &of["status"],
             &format!(
-                "{} tokens, {} stale, {} never seen, age p50 {} p95 {} p99 {}",
+                "{} tokens, {} stale ({} of no use), {} never seen, age p50 {} p95 {} p99 {}",
                 word(&of["tokens"]),
                 word(&of["stale"]),
+                word(&of["expired"]),
                 word(&of["never_observed"]),
                 duration(&of["age_p50_seconds"]),
                 duration(&of["age_p95_seconds"]),
@@ -153,6 +155,51 @@ fn print(url: &str, health: &Value) {
     for reason in health["reasons"].as_array().into_iter().flatten() {
         anstream::println!("{:LABEL$}{}", "!", super::printable(reason.as_str().unwrap_or_default(), 200));
     }
+}
+
+/// What the budget of requests is used for, what has to wait, and when that comes.
+fn print_plan(health: &Value) {
+    let plan = &health["plan"];
+    if plan.is_null() {
+        return;
+    }
+    let (used, budget) = (&health["apis"]["requests_per_minute"], &plan["requests_per_minute"]);
+    let share = match (used.as_f64(), budget.as_f64()) {
+        (Some(used), Some(budget)) if budget > 0.0 => format!(" ({:.0} %)", used / budget * 100.0),
+        _ => String::new(),
+    };
+    let paused = match plan["paused_for_seconds"].as_f64() {
+        Some(seconds) => format!(", paused for {} as the API asked", text(seconds)),
+        None => String::new(),
+    };
+    anstream::println!(
+        "{:LABEL$}{} of {} requests/min used{share}, {} tokens a batch, {} of {} in flight, timeout {}{paused}",
+        "budget",
+        number(used, 0),
+        number(budget, 0),
+        number(&plan["tokens_per_batch"], 1),
+        word(&plan["in_flight"]),
+        word(&plan["max_in_flight"]),
+        duration(&plan["attempt_timeout_seconds"]),
+    );
+    let lane = |lane: &str| {
+        let of = &plan[lane];
+        let deferred = match of["deferred"].as_u64() {
+            None | Some(0) => "none deferred".to_owned(),
+            Some(deferred) => {
+                format!("{deferred} deferred, all within {}", duration(&of["comes_within_seconds"]))
+            }
+        };
+        format!("{lane} every {}, {deferred}", duration(&of["cycle_seconds"]))
+    };
+    anstream::println!(
+        "{:LABEL$}{}; {}; {} unlisted rest, {} pool lists wait",
+        "plan",
+        lane("hot"),
+        lane("cold"),
+        word(&plan["resting"]),
+        word(&plan["lists_waiting"]),
+    );
 }
 
 fn line(label: &str, status: &Value, text: &str) {

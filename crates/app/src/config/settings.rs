@@ -7,10 +7,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
+use ttm_dispatch::DispatchConfig;
 use ttm_guard::{GuardConfig, GuardSettings};
 use ttm_health::Thresholds;
 use ttm_kernel::InvalidSetting;
 use ttm_market::MarketConfig;
+use ttm_perf::{ControlConfig, ControlSettings};
 use ttm_retry::RetryPolicy;
 use ttm_schedule::{ScheduleConfig, ScheduleSettings};
 
@@ -207,6 +209,8 @@ impl Reader<'_> {
         Some(ServiceSettings {
             market: MarketConfig::default(),
             schedule: schedule?,
+            dispatch: DispatchConfig::default(),
+            control: self.control()?,
             guard: guard?,
             breaker: breaker?,
             retry: RetryPolicy::default(),
@@ -238,6 +242,15 @@ impl Reader<'_> {
             ..defaults
         };
         self.checked("dexscreener", GuardConfig::try_new(settings))
+    }
+
+    /// The configured timeout is the most that an attempt may take.
+    fn control(&mut self) -> Option<ControlConfig> {
+        let timeout_ceiling = self.duration("dexscreener.timeout")?;
+        let defaults = ControlSettings::default();
+        let timeout_floor = defaults.timeout_floor.min(timeout_ceiling);
+        let settings = ControlSettings { timeout_floor, timeout_ceiling, ..defaults };
+        self.checked("dexscreener", ControlConfig::try_new(settings))
     }
 
     fn exchange(&mut self) -> Option<ExchangeSettings> {

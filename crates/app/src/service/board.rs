@@ -1,25 +1,32 @@
 //! What the two planes know of each other: the work plane posts, the supervision plane reads, and nobody waits. It
 //! judges nothing.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ttm_health::{HealthView, LaneFacts, Phase, Report, ResourceSample, StoreFacts};
+use ttm_health::{DataFacts, HealthView, LaneFacts, Phase, PlanFacts, Report, ResourceSample, StoreFacts};
 use ttm_kernel::{Moment, Runtime};
-use ttm_market::{Lane, MarketConfig, Mint, Token, TokenPage, TokenQuery, TokenRow, TokenView, row};
+use ttm_market::{
+    Lane, MarketConfig, Mint, Token, TokenPage, TokenQuery, TokenRow, TokenStatus, TokenView, row,
+};
 use ttm_perf::{CallSummary, CallWindow};
 use ttm_schedule::{Group, GroupStatus};
 
-/// The board. Locks are held for a few instructions, never across an await.
+/// The board. Locks are held for a few instructions, never across an await; only a look at all tokens takes as long as
+/// that takes.
 pub struct Board {
     clock: Arc<dyn Runtime>,
     market: MarketConfig,
     started: Moment,
     phase: Mutex<Phase>,
     groups: Mutex<[Option<GroupStatus>; 2]>,
-    tokens: ArcSwap<Vec<Token>>,
+    /// Shared with the book, which makes a copy when it changes one.
+    tokens: RwLock<BTreeMap<Mint, Arc<Token>>>,
+    plan: Mutex<Option<PlanFacts>>,
+    /// Tokens that were asked for and that were not, because they had been seen just before: so many at each time.
+    look_ups: Mutex<VecDeque<(Moment, u64, u64)>>,
     scored: Mutex<VecDeque<(Moment, u64)>>,
     calls: Mutex<CallWindow>,
     resources: Mutex<Option<ResourceSample>>,
@@ -36,7 +43,9 @@ impl Board {
             market,
             phase: Mutex::new(Phase::Starting),
             groups: Mutex::default(),
-            tokens: ArcSwap::default(),
+            tokens: RwLock::default(),
+            plan: Mutex::default(),
+            look_ups: Mutex::default(),
             scored: Mutex::default(),
             calls: Mutex::new(CallWindow::default()),
             resources: Mutex::default(),
@@ -70,14 +79,55 @@ impl Board {
         lock(&self.groups)[slot(group)]
     }
 
-    /// Posts all tokens as they are now.
-    pub fn post_tokens(&self, tokens: Vec<Token>) {
-        self.tokens.store(Arc::new(tokens));
+    /// Posts tokens as they are now; the others stay.
+    pub fn post_tokens(&self, changed: Vec<Arc<Token>>) {
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        tokens.extend(changed.into_iter().map(|token| (token.mint, token)));
+    }
+
+    /// Posts that these tokens are gone.
+    pub fn forget_tokens(&self, mints: impl IntoIterator<Item = Mint>) {
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        for mint in mints {
+            tokens.remove(&mint);
+        }
     }
 
     /// The tokens as last posted, in the order of their mints.
-    pub fn tokens(&self) -> Arc<Vec<Token>> {
-        self.tokens.load_full()
+    pub fn tokens(&self) -> Vec<Arc<Token>> {
+        self.read_tokens().values().cloned().collect()
+    }
+
+    fn read_tokens(&self) -> RwLockReadGuard<'_, BTreeMap<Mint, Arc<Token>>> {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Posts what the next requests are for.
+    pub fn post_plan(&self, plan: PlanFacts) {
+        *lock(&self.plan) = Some(plan);
+    }
+
+    /// What the next requests are for, as last posted.
+    pub fn plan(&self) -> Option<PlanFacts> {
+        *lock(&self.plan)
+    }
+
+    /// Posts how many tokens were asked for since the start, and how many were not, because they had been seen just before.
+    pub fn post_look_ups(&self, asked: u64, cached: u64) {
+        let now = self.clock.now();
+        let mut look_ups = lock(&self.look_ups);
+        look_ups.push_back((now, asked, cached));
+        while look_ups.front().is_some_and(|(at, ..)| now - *at > 5 * MINUTE) {
+            look_ups.pop_front();
+        }
+    }
+
+    /// The share of the look-ups of the last five minutes that needed no request; none without any.
+    pub fn cache_hit_rate(&self) -> Option<f64> {
+        let look_ups = lock(&self.look_ups);
+        let ((_, asked_before, cached_before), (_, asked, cached)) = (look_ups.front()?, look_ups.back()?);
+        let (asked, cached) = (asked - asked_before, cached - cached_before);
+        (asked + cached > 0).then(|| cached as f64 / (asked + cached) as f64)
     }
 
     /// Posts that `count` tokens were scored.
@@ -155,34 +205,55 @@ impl Board {
         self.report.store(Arc::new(report));
     }
 
-    /// Age and staleness of the tokens of a lane.
-    pub fn lane_facts(&self, lane: Lane) -> LaneFacts {
+    /// Age and staleness of the tokens, in one look at all of them.
+    pub fn data_facts(&self) -> DataFacts {
         let now = self.clock.wall();
-        let tokens = self.tokens();
-        let mut facts = LaneFacts::default();
-        let mut ages = Vec::new();
-        for token in tokens.iter().filter(|token| token.lane(self.market.hot_threshold()) == Some(lane)) {
+        let mut facts = DataFacts::default();
+        let mut ages = [Vec::new(), Vec::new()];
+        for token in self.read_tokens().values() {
+            facts.archived += u64::from(token.status == TokenStatus::Archived);
+            facts.unlisted += u64::from(token.unlisted.is_some());
+            let Some(lane) = token.lane(self.market.hot_threshold()) else { continue };
             if token.unlisted.is_some() {
                 continue;
             }
-            facts.tokens += 1;
+            let (of_lane, ages) = match lane {
+                Lane::Hot => (&mut facts.hot, &mut ages[0]),
+                Lane::Cold => (&mut facts.cold, &mut ages[1]),
+            };
             let since = token.score.map_or(token.first_seen, |score| score.at);
             let age = Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO);
-            facts.stale += u64::from(age > self.market.stale_after(Some(lane)));
+            of_lane.tokens += 1;
+            of_lane.stale += u64::from(age > self.market.stale_after(Some(lane)));
+            of_lane.expired += u64::from(age > self.market.serve_stale_for());
             if token.score.is_some() {
                 ages.push(age);
             } else {
-                facts.never_observed += 1;
+                of_lane.never_observed += 1;
             }
         }
-        ages.sort_unstable();
-        facts.ages = ages.last().map(|oldest| {
-            // Nearest rank.
-            let rank = |percent: usize| ages[(ages.len() * percent).div_ceil(100).max(1) - 1];
-            [rank(50), rank(95), rank(99), *oldest]
-        });
+        let [of_hot, of_cold] = ages;
+        facts.hot.ages = percentiles(of_hot);
+        facts.cold.ages = percentiles(of_cold);
         facts
     }
+
+    /// Age and staleness of the tokens of a lane.
+    pub fn lane_facts(&self, lane: Lane) -> LaneFacts {
+        let facts = self.data_facts();
+        match lane {
+            Lane::Hot => facts.hot,
+            Lane::Cold => facts.cold,
+        }
+    }
+}
+
+/// Median, 95th and 99th percentile by nearest rank, and the greatest.
+fn percentiles(mut ages: Vec<Duration>) -> Option<[Duration; 4]> {
+    let all = ages.len();
+    (all > 0).then(|| {
+        [50, 95, 99, 100].map(|percent| *ages.select_nth_unstable((all * percent).div_ceil(100).max(1) - 1).1)
+    })
 }
 
 impl HealthView for Board {
@@ -194,14 +265,13 @@ impl HealthView for Board {
 impl TokenView for Board {
     fn page(&self, query: &TokenQuery) -> TokenPage {
         let now = self.clock.wall();
-        let rows: Vec<TokenRow> = self.tokens().iter().map(|token| row(token, now, &self.market)).collect();
-        ttm_market::page(rows, query)
+        let tokens = self.read_tokens();
+        ttm_market::page(tokens.values().map(|token| &**token), query, now, &self.market)
     }
 
     fn get(&self, mint: &Mint) -> Option<TokenRow> {
-        let tokens = self.tokens();
-        let at = tokens.binary_search_by_key(mint, |token| token.mint).ok()?;
-        Some(row(&tokens[at], self.clock.wall(), &self.market))
+        let token = self.read_tokens().get(mint)?.clone();
+        Some(row(&token, self.clock.wall(), &self.market))
     }
 }
 

@@ -1,18 +1,20 @@
-//! The API behind its guard: what the runs call. Translates the port's errors into what breaker and retry understand,
+//! The API behind its guard: what requests go through. Translates the port's errors into what breaker and retry understand,
 //! counts every attempt and logs what matters, once.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ttm_guard::{Disposition, Guard, GuardError};
+use ttm_guard::{Disposition, Guard, GuardError, Rate, Turn};
 use ttm_kernel::{CorrelationId, Entropy, Moment, Runtime};
 use ttm_market::{Mint, PairBatch, PairSource, PairSourceError};
 
 use super::board::Board;
 use super::breakers::{BreakerOutbox, tell_transitions};
 
-/// The API as the runs see it.
+/// The API as requests see it.
 pub(super) struct Client {
     source: Arc<dyn PairSource>,
     guard: Guard,
@@ -37,23 +39,38 @@ impl Client {
         Self { source, guard, runtime, board, breakers, ids }
     }
 
-    /// The primary pools of up to a batch of mints.
-    pub(super) async fn primary_pairs(
-        &self,
-        run: CorrelationId,
-        mints: &[Mint],
-    ) -> Result<PairBatch, CallError> {
-        self.call(run, "tokens", || self.source.primary_pairs(mints)).await
+    /// Waits for a turn; what is asked on it is decided when it is there.
+    pub(super) async fn turn(&self) -> Result<Turn, GuardError<Infallible>> {
+        self.guard.turn(Moment::MAX).await
     }
 
-    /// All pools of one mint.
-    pub(super) async fn all_pairs(&self, run: CorrelationId, mint: Mint) -> Result<PairBatch, CallError> {
-        self.call(run, "token-pairs", || self.source.all_pairs(mint)).await
+    /// How fast turns come now.
+    pub(super) fn rate(&self) -> Rate {
+        self.guard.rate().unwrap_or(Rate { share: 1.0, paused_until: None })
+    }
+
+    /// Attempts may take this long from now on.
+    pub(super) fn set_attempt_timeout(&self, timeout: Duration) {
+        self.guard.set_attempt_timeout(timeout);
+    }
+
+    /// The primary pools of up to a batch of mints; without a turn it waits for one.
+    pub(super) async fn primary_pairs(
+        &self,
+        turn: Option<Turn>,
+        mints: &[Mint],
+    ) -> Result<PairBatch, CallError> {
+        self.call(turn, "tokens", || self.source.primary_pairs(mints)).await
+    }
+
+    /// All pools of one mint; without a turn it waits for one.
+    pub(super) async fn all_pairs(&self, turn: Option<Turn>, mint: Mint) -> Result<PairBatch, CallError> {
+        self.call(turn, "token-pairs", || self.source.all_pairs(mint)).await
     }
 
     async fn call<F>(
         &self,
-        run: CorrelationId,
+        turn: Option<Turn>,
         endpoint: &'static str,
         mut request: impl FnMut() -> F,
     ) -> Result<PairBatch, CallError>
@@ -61,7 +78,7 @@ impl Client {
         F: Future<Output = Result<PairBatch, PairSourceError>>,
     {
         let call = CorrelationId::draw(&*self.ids);
-        let mut guarded = pin!(self.guard.call(Moment::MAX, disposition, |attempt| {
+        let operation = |attempt: ttm_guard::Attempt| {
             let request = request();
             async move {
                 let attempt = Attempt {
@@ -70,9 +87,15 @@ impl Client {
                     over: false,
                     number: attempt.number,
                 };
-                attempt.observe(run, call, endpoint, request).await
+                attempt.observe(call, endpoint, request).await
             }
-        }));
+        };
+        let mut guarded = pin!(async {
+            match turn {
+                Some(turn) => self.guard.call_on(turn, Moment::MAX, disposition, operation).await,
+                None => self.guard.call(Moment::MAX, disposition, operation).await,
+            }
+        });
         // After every step and not at the end: a call that opened the breaker may wait for seconds to try again.
         let answer = poll_fn(|cx| {
             let polled = guarded.as_mut().poll(cx);
@@ -83,7 +106,7 @@ impl Client {
         match answer {
             Ok(answer) => Ok(answer.value),
             Err(error) => {
-                tracing::debug!(%run, %call, endpoint, %error, "the call brought nothing");
+                tracing::debug!(%call, endpoint, %error, "the call brought nothing");
                 Err(error)
             }
         }
@@ -101,7 +124,6 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn observe(
         mut self,
-        run: CorrelationId,
         call: CorrelationId,
         endpoint: &'static str,
         request: impl Future<Output = Result<PairBatch, PairSourceError>>,
@@ -109,7 +131,7 @@ impl Attempt<'_> {
         let result = request.await;
         self.finish(result.is_ok());
         if let Err(error) = &result {
-            tracing::debug!(%run, %call, endpoint, attempt = self.number, %error, "an attempt failed");
+            tracing::debug!(%call, endpoint, attempt = self.number, %error, "an attempt failed");
         }
         result
     }

@@ -1,18 +1,20 @@
 //! The service over its ports: the production composition, whoever fills the ports. Nothing below here knows whether
 //! time is real, or what is behind a port.
 //!
-//! One tick, end to end: the [`schedule`](ttm_schedule) says that a group is due → the work plane asks the book which
-//! tokens, and starts a run → the run asks the API through the guard, batch by batch → what was found goes back to the
-//! work plane, which scores it → the new states and samples go to the outboxes → the writers store them. Beside it the
-//! supervision plane reads the board and makes the report.
+//! One tick, end to end: the [`schedule`](ttm_schedule) says that a group is due, and every token of its line may be asked
+//! for → the guard gives a turn → the [`dispatcher`](ttm_dispatch) says what is asked on it → the answer goes back to the
+//! work plane, which scores it and puts its tokens back in line → the new states and samples go to the outboxes → the
+//! writers store them. Beside it the supervision plane reads the board and makes the report.
 
 mod board;
 mod breakers;
 mod client;
 mod monitor;
 mod outbox;
+mod outcome;
+mod place;
+mod request;
 mod roster;
-mod run;
 pub mod series;
 mod settings;
 mod shutdown;
@@ -23,11 +25,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use ttm_breaker::{Breaker, Snapshot};
+use ttm_dispatch::Dispatcher;
 use ttm_guard::Guard;
 use ttm_health::{Phase, Status};
 use ttm_kernel::{Moment, Task, TaskEnd, within};
 use ttm_market::{Book, TokenStoreError};
-use ttm_schedule::Scheduler;
+use ttm_perf::Control;
+use ttm_schedule::{Group, Scheduler};
 
 pub use board::Board;
 pub use outbox::SampleCounts;
@@ -39,9 +43,8 @@ use client::Client;
 use monitor::Monitor;
 use outbox::{SampleOutbox, TokenOutbox};
 use series::ScoreSeries;
-use settings::WorkSettings;
 use shutdown::ShutdownTrigger;
-use work::Work;
+use work::{State, Work};
 use writer::{SampleDrain, TokenDrain};
 
 /// The service could not start.
@@ -123,20 +126,23 @@ impl Service {
         let (sets, roster) = mpsc::channel(1);
         let mut work = Work {
             ids: runtime.entropy("runs"),
-            settings: WorkSettings::new(&settings),
+            budget_per_minute: 60.0 / settings.guard.spacing().as_secs_f64(),
+            intervals: Group::ALL.map(|group| settings.schedule.interval(group)),
             book,
             scheduler: Scheduler::new(&settings.schedule, runtime.now()),
+            dispatcher: Dispatcher::new(settings.dispatch.clone()),
+            control: Control::new(settings.control.clone()),
             client: Arc::new(client),
             board: board.clone(),
             tokens: tokens.clone(),
             samples: samples.clone(),
             shutdown: stopping.clone(),
             score_series: ScoreSeries::default(),
-            published: runtime.now(),
+            state: State::default(),
             runtime: runtime.clone(),
         };
         // Before anybody is told that the service started: what was stored is served from the first answer on.
-        work.publish();
+        work.put_all();
         let watch = roster::watch(
             ports.tokens.clone(),
             runtime.clone(),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use ttm_breaker::{Breaker, State};
 use ttm_health::{ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, Phase, Status, Thresholds, assess};
 use ttm_kernel::{Moment, Runtime, within};
-use ttm_market::{Lane, TokenStatus};
+use ttm_market::Lane;
 use ttm_perf::Sample;
 use ttm_schedule::Group;
 
@@ -84,8 +84,16 @@ impl Monitor {
         for (lane, facts) in [("hot", facts.data.hot), ("cold", facts.data.cold)] {
             metrics::gauge!("ttm_tokens", "lane" => lane).set(facts.tokens as f64);
             metrics::gauge!("ttm_tokens_stale", "lane" => lane).set(facts.stale as f64);
+            metrics::gauge!("ttm_tokens_expired", "lane" => lane).set(facts.expired as f64);
             if let Some([_, p95, ..]) = facts.ages {
                 metrics::gauge!("ttm_token_age_p95_seconds", "lane" => lane).set(p95.as_secs_f64());
+            }
+        }
+        if let Some(plan) = &facts.plan {
+            metrics::gauge!("ttm_requests_per_minute_allowed").set(plan.requests_per_minute);
+            for (lane, plan) in [("hot", plan.hot), ("cold", plan.cold)] {
+                metrics::gauge!("ttm_tokens_deferred", "lane" => lane).set(plan.deferred as f64);
+                metrics::gauge!("ttm_cycle_seconds", "lane" => lane).set(plan.cycle.as_secs_f64());
             }
         }
         for status in [Status::Healthy, Status::Degraded, Status::Critical, Status::Unknown] {
@@ -110,7 +118,6 @@ impl Monitor {
         store.tokens_waiting = self.tokens.len() as u64;
         store.samples_waiting = counts.waiting + counts.in_flight;
         store.samples_dropped = counts.dropped;
-        let tokens = self.board.tokens();
         Facts {
             at: self.runtime.wall(),
             uptime: self.board.uptime(),
@@ -121,12 +128,8 @@ impl Monitor {
             resources: self.board.resources(),
             database_connections: self.connections(),
             api: self.api(),
-            data: DataFacts {
-                hot: self.board.lane_facts(Lane::Hot),
-                cold: self.board.lane_facts(Lane::Cold),
-                unlisted: tokens.iter().filter(|token| token.unlisted.is_some()).count() as u64,
-                archived: tokens.iter().filter(|token| token.status == TokenStatus::Archived).count() as u64,
-            },
+            data: self.board.data_facts(),
+            plan: self.board.plan(),
             store,
         }
     }
@@ -172,7 +175,7 @@ impl Monitor {
                 State::ForcedOpen => BreakerState::ForcedOpen,
                 State::Disabled => BreakerState::Disabled,
             }),
-            cache_hit_rate: None,
+            cache_hit_rate: self.board.cache_hit_rate(),
             requests_per_minute: self.board.calls_per_minute(),
         }
     }
@@ -208,8 +211,9 @@ impl Monitor {
     fn record_health(&self) {
         let at = self.runtime.wall();
         self.samples.put(known(&[("tokens.per_minute", self.board.tokens_per_minute())], at));
-        for lane in Lane::ALL {
-            if let Some([_, p95, ..]) = self.board.lane_facts(lane).ages {
+        let data = self.board.data_facts();
+        for (lane, facts) in [(Lane::Hot, data.hot), (Lane::Cold, data.cold)] {
+            if let Some([_, p95, ..]) = facts.ages {
                 self.samples.put(sample(
                     "tokens.age_p95_seconds",
                     &[("lane", lane.as_str())],
@@ -268,6 +272,7 @@ pub(super) fn first_report(runtime: &dyn Runtime, settings: &ServiceSettings) ->
         database_connections: None,
         api: ApiFacts::default(),
         data: DataFacts::default(),
+        plan: None,
         store: ttm_health::StoreFacts::default(),
     };
     assess(&facts, thresholds)

@@ -2,7 +2,7 @@
 //! store; the writers empty it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use ttm_market::{Mint, Token};
@@ -17,13 +17,13 @@ pub(super) struct TokenOutbox {
 
 #[derive(Debug, Default)]
 struct Tokens {
-    waiting: BTreeMap<Mint, Token>,
+    waiting: BTreeMap<Mint, Arc<Token>>,
     in_flight: usize,
 }
 
 impl TokenOutbox {
     /// Puts the newest state of a token in.
-    pub(super) fn put(&self, token: Token) {
+    pub(super) fn put(&self, token: Arc<Token>) {
         lock(&self.state).waiting.insert(token.mint, token);
         self.filled.notify_one();
     }
@@ -35,7 +35,7 @@ impl TokenOutbox {
         while taken.len() < limit
             && let Some((_, token)) = state.waiting.pop_first()
         {
-            taken.push(token);
+            taken.push(Arc::unwrap_or_clone(token));
         }
         state.in_flight += taken.len();
         taken
@@ -51,7 +51,7 @@ impl TokenOutbox {
         let mut state = lock(&self.state);
         state.in_flight -= tokens.len();
         for token in tokens {
-            state.waiting.entry(token.mint).or_insert(token);
+            state.waiting.entry(token.mint).or_insert_with(|| Arc::new(token));
         }
     }
 
@@ -228,10 +228,10 @@ mod tests {
     fn a_token_that_comes_back_does_not_hide_its_newer_state() {
         let outbox = TokenOutbox::default();
         let mint = Mint::USDC;
-        outbox.put(Token::new(mint, Timestamp::UNIX_EPOCH));
+        outbox.put(Token::new(mint, Timestamp::UNIX_EPOCH).into());
         let old = outbox.take(10);
         let newer = Token { symbol: Some("USDC".into()), ..old[0].clone() };
-        outbox.put(newer.clone());
+        outbox.put(newer.clone().into());
         outbox.give_back(old);
         assert_eq!(outbox.take(10), [newer]);
     }

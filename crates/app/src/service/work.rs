@@ -1,263 +1,347 @@
-//! The work plane: owns the tokens and the schedule, starts runs, takes what they found, and hands the results to the
-//! outboxes. One task owns all of it, so nothing is locked and nothing is shared.
+//! The work plane: owns the tokens, the schedule and the dispatcher, makes a request with each turn, and hands what came
+//! of it to the outboxes. One task owns all of it, so nothing is locked and nothing is shared.
 
-use std::num::NonZeroUsize;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use ttm_dispatch::{Ask, Asked, Dispatcher, Line, Request};
+use ttm_guard::{GuardError, Turn};
 use ttm_health::Phase;
 use ttm_kernel::{BoxFuture, CorrelationId, Entropy, Moment, Runtime, Task, TaskEnd};
-use ttm_market::{Book, Lane, MAX_BATCH, MarketEvent, Observation, Token};
-use ttm_schedule::{Effect, Group, RunOutcome, Scheduler, plan};
+use ttm_market::{Book, Mint, Token};
+use ttm_perf::{Control, Controlled};
+use ttm_schedule::{Effect, Group, RunOutcome, Scheduler};
 
 use super::board::Board;
 use super::client::Client;
 use super::outbox::{SampleOutbox, TokenOutbox};
-use super::run::{Found, Run, Seen};
+use super::place::line_of;
+use super::request::{self, Found};
 use super::series::{self, ScoreSeries};
-use super::settings::WorkSettings;
 use super::shutdown::Shutdown;
 
 /// The one task of the work plane.
 pub(super) struct Work {
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) ids: Arc<dyn Entropy>,
-    pub(super) settings: WorkSettings,
+    /// Requests that the budget allows in a minute.
+    pub(super) budget_per_minute: f64,
+    /// The groups' intervals.
+    pub(super) intervals: [Duration; 2],
     pub(super) book: Book,
     pub(super) scheduler: Scheduler,
+    pub(super) dispatcher: Dispatcher<Mint>,
+    pub(super) control: Control,
     pub(super) client: Arc<Client>,
     pub(super) board: Arc<Board>,
     pub(super) tokens: Arc<TokenOutbox>,
     pub(super) samples: Arc<SampleOutbox>,
     pub(super) shutdown: Shutdown,
     pub(super) score_series: ScoreSeries,
-    /// When readers were last shown the tokens.
-    pub(super) published: Moment,
+    pub(super) state: State,
+}
+
+/// What is under way.
+#[derive(Default)]
+pub(super) struct State {
+    runs: [Option<Underway>; 2],
+    /// What was done for each group since its last run ended.
+    pub(super) done: [RunOutcome; 2],
+    /// Tokens of each group that are asked for.
+    pub(super) asked: [u64; 2],
+    /// Tokens that were not asked, as counted when each group's last run ended.
+    fresh: [u64; 2],
+    requests: Vec<Requested>,
+    turn: Option<BoxFuture<'static, Result<Turn, GuardError<Infallible>>>>,
+    /// No turn is asked for before: the breaker is open.
+    blocked_until: Moment,
+    next_control: Moment,
+    stop: Option<Moment>,
 }
 
 /// A run under way.
 struct Underway {
-    group: Group,
     number: u64,
     id: CorrelationId,
     started: Moment,
-    outcome: RunOutcome,
+}
+
+/// A request under way.
+struct Requested {
+    request: Request<Mint>,
+    answer: oneshot::Receiver<Option<Found>>,
     task: Task,
 }
 
 /// What woke the loop.
 enum Wake {
     Stop,
-    Found(Found),
-    Roster(Vec<Token>),
     Ended(usize, TaskEnd),
+    Turn(Result<Turn, GuardError<Infallible>>),
+    Roster(Vec<Token>),
     Due,
 }
 
-/// Mints of one request.
-const BATCH: NonZeroUsize = NonZeroUsize::new(MAX_BATCH).expect("the API answers more than none");
-/// Parts of runs that may wait for the loop; a run that is faster than the loop waits.
-const RESULTS: usize = 64;
-/// Readers see tokens at most this late while a run is under way.
-const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+/// How often the timeout and the concurrency follow what the API does, by the calls of how long.
+const CONTROL_EVERY: Duration = Duration::from_secs(10);
+const CONTROL_OVER: Duration = Duration::from_mins(2);
+/// An open breaker is asked again after this, at the latest: an operator may have closed it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Work {
     /// Works until the stop is ordered, then finishes what is in flight, at most until the deadline.
     pub(super) async fn run(mut self, mut roster: mpsc::Receiver<Vec<Token>>) {
-        let (sender, mut results) = mpsc::channel(RESULTS);
-        let mut underway: Vec<Underway> = Vec::new();
-        let mut stop: Option<Moment> = None;
         loop {
-            while stop.is_none()
-                && let Some(Effect::StartRun { group, run, missed }) = self.scheduler.poll(self.runtime.now())
-            {
-                underway.push(self.start(group, run, missed, sender.clone()));
+            let now = self.runtime.now();
+            if let Some(deadline) = self.state.stop {
+                if self.state.requests.is_empty() || now >= deadline {
+                    break;
+                }
+            } else {
+                self.start_runs(now);
+                self.follow_the_api(now);
+                self.want_turn(now);
             }
-            if stop.is_some_and(|deadline| underway.is_empty() || self.runtime.now() >= deadline) {
-                break;
-            }
-            let due = match stop {
-                Some(deadline) => deadline,
-                None => self.scheduler.poll_timeout().unwrap_or(Moment::MAX),
-            };
-            let timer = self.runtime.sleep_until(due);
-            match self.next(&mut results, &mut roster, &mut underway, timer, stop.is_none()).await {
+            let timer = self.runtime.sleep_until(self.next_timer(now));
+            match self.next(&mut roster, timer).await {
                 Wake::Stop => {
-                    stop = self.shutdown.deadline();
+                    self.state.stop = self.shutdown.deadline();
+                    self.state.turn = None;
                     self.scheduler.handle_shutdown();
-                    tracing::info!(in_flight = underway.len(), "stopping: no more runs start");
+                    tracing::info!(in_flight = self.state.requests.len(), "stopping: nothing more is asked");
                 }
-                Wake::Found(found) => {
-                    self.take(found, &mut underway);
-                }
+                Wake::Ended(at, end) => self.end_request(at, &end),
+                Wake::Turn(turn) => self.use_turn(turn),
                 Wake::Roster(tokens) => self.take_roster(tokens),
-                Wake::Ended(at, end) => {
-                    // Everything that the run sent before it ended is still in the channel.
-                    while let Ok(found) = results.try_recv() {
-                        self.take(found, &mut underway);
-                    }
-                    self.end(&underway.swap_remove(at), &end);
-                }
                 Wake::Due => {}
             }
         }
-        for run in &underway {
-            tracing::warn!(run = %run.id, group = run.group.as_str(), "given up at the deadline of the stop");
-            run.task.abort();
+        for requested in &self.state.requests {
+            tracing::warn!(
+                priority = requested.request.priority.as_str(),
+                "given up at the deadline of the stop"
+            );
+            requested.task.abort();
         }
-        self.publish();
+        for group in Group::ALL {
+            self.end_run(group);
+        }
     }
 
-    async fn next(
-        &mut self,
-        results: &mut mpsc::Receiver<Found>,
-        roster: &mut mpsc::Receiver<Vec<Token>>,
-        underway: &mut [Underway],
-        timer: BoxFuture<'static, ()>,
-        working: bool,
-    ) -> Wake {
+    async fn next(&mut self, roster: &mut mpsc::Receiver<Vec<Token>>, timer: BoxFuture<'static, ()>) -> Wake {
+        let Self { shutdown, state, .. } = self;
+        let working = state.stop.is_none();
         tokio::select! {
             biased;
-            _ = self.shutdown.ordered(), if working => Wake::Stop,
-            Some(found) = results.recv() => Wake::Found(found),
-            (at, end) = first_ended(underway) => Wake::Ended(at, end),
+            _ = shutdown.ordered(), if working => Wake::Stop,
+            (at, end) = first_ended(&mut state.requests) => Wake::Ended(at, end),
             Some(tokens) = roster.recv() => Wake::Roster(tokens),
+            turn = async { state.turn.as_mut().expect("only polled when there is one").await }, if state.turn.is_some() => {
+                Wake::Turn(turn)
+            }
             () = timer => Wake::Due,
         }
     }
 
-    fn start(&mut self, group: Group, number: u64, missed: u64, results: mpsc::Sender<Found>) -> Underway {
-        let now = self.runtime.now();
-        let wall = self.runtime.wall();
-        let id = CorrelationId::draw(&*self.ids);
-        let plan = plan(self.book.due(lane_of(group), wall), self.settings.capacity(group), BATCH);
-        let lists = self.book.list_candidates(self.settings.lists(group), wall);
-        let tokens: usize = plan.batches.iter().map(Vec::len).sum();
-        if missed > 0 {
-            tracing::warn!(run = %id, group = group.as_str(), missed, "runs were due while the one before was under way");
+    /// When something is to be done that nobody wakes the loop for.
+    fn next_timer(&self, now: Moment) -> Moment {
+        if let Some(deadline) = self.state.stop {
+            return deadline;
         }
-        tracing::debug!(run = %id, group = group.as_str(), tokens, deferred = plan.deferred.len(), lists = lists.len(), "run starts");
-        let outcome = RunOutcome {
-            attempted: tokens as u64,
-            deferred: plan.deferred.len() as u64,
-            ..RunOutcome::default()
+        let schedule = self.scheduler.poll_timeout().unwrap_or(Moment::MAX);
+        let dispatch = if self.state.turn.is_some() {
+            Moment::MAX
+        } else if now < self.state.blocked_until {
+            self.state.blocked_until
+        } else {
+            // What is ready already waits for an answer that makes room.
+            self.dispatcher.poll_timeout(now).filter(|at| *at > now).unwrap_or(Moment::MAX)
         };
-        let run = Run {
-            id,
-            group,
-            number,
-            batches: plan.batches,
-            lists,
-            concurrency: WorkSettings::concurrency(group),
-        };
-        let body = run.execute(self.client.clone(), self.shutdown.clone(), results);
-        let task = self.runtime.spawn("run", Box::pin(body));
-        self.board.post_group(group, self.scheduler.status(group));
-        Underway { group, number, id, started: now, outcome, task }
+        schedule.min(dispatch).min(self.state.next_control)
     }
 
-    fn take(&mut self, found: Found, underway: &mut [Underway]) {
-        let Some(run) =
-            underway.iter_mut().find(|run| (run.group, run.number) == (found.group, found.number))
-        else {
-            return;
-        };
-        let outcome = &mut run.outcome;
-        let wall = self.runtime.wall();
-        let mut scored = 0;
-        let mut processed = 0;
-        self.book.count_skipped(&found.skipped);
-        for _ in 0..found.suspicious {
-            self.book.count_suspicious_batch();
-        }
-        for (mint, seen) in found.observed {
-            let observation = match &seen {
-                Seen::Primary(pairs) => Observation::Primary(pairs),
-                Seen::All(pairs) => Observation::All(pairs),
-                Seen::Missing => Observation::Missing,
-            };
-            let events = self.book.observe(mint, observation, wall);
-            log(&events);
-            let Some(token) = self.book.get(&mint) else { continue };
-            if let Some(score) = token.score.filter(|score| score.at == wall) {
-                self.samples.put(self.score_series.samples(mint, &score).into_iter().flatten());
-                scored += 1;
+    /// A tick ends the run before it: what that one did not get to stays in its place, for this one.
+    fn start_runs(&mut self, now: Moment) {
+        for group in Group::ALL {
+            if self.scheduler.status(group).next_due.is_some_and(|due| due <= now) {
+                self.end_run(group);
             }
-            self.tokens.put(token.clone());
-            processed += 1;
         }
-        outcome.processed += processed;
-        outcome.failed += found.failed;
-        outcome.deferred += found.deferred;
-        self.board.post_scored(scored);
-        metrics::counter!("ttm_tokens_scored_total").increment(scored);
-        self.scheduler.handle_progress(found.group, found.number, processed, self.runtime.now());
-        self.board.post_group(found.group, self.scheduler.status(found.group));
-        if self.runtime.now() - self.published >= PUBLISH_EVERY {
-            self.publish();
+        while let Some(Effect::StartRun { group, run, missed }) = self.scheduler.poll(now) {
+            let id = CorrelationId::draw(&*self.ids);
+            if missed > 0 {
+                tracing::warn!(run = %id, group = group.as_str(), missed, "runs were due while nobody looked");
+            }
+            self.dispatcher.tick(line_of(group), now);
+            self.state.runs[slot(group)] = Some(Underway { number: run, id, started: now });
+            self.board.post_group(group, self.scheduler.status(group));
+            self.end_idle_run(group);
         }
     }
 
-    fn end(&mut self, run: &Underway, end: &TaskEnd) {
+    /// Ends a run that has nothing left to do.
+    fn end_idle_run(&mut self, group: Group) {
+        let counts = self.dispatcher.counts();
+        let line = line_of(group) as usize;
+        if counts.waiting[line] == 0 && counts.unanswered[line] == 0 && self.state.asked[slot(group)] == 0 {
+            self.end_run(group);
+        }
+    }
+
+    fn end_run(&mut self, group: Group) {
+        let Some(run) = self.state.runs[slot(group)].take() else { return };
         let now = self.runtime.now();
-        let group = run.group.as_str();
+        let counts = self.dispatcher.counts();
+        let line = line_of(group) as usize;
+        let mut outcome = std::mem::take(&mut self.state.done[slot(group)]);
+        let left = counts.waiting[line] + counts.unanswered[line];
+        outcome.deferred = left as u64 + self.state.asked[slot(group)];
+        outcome.cached = counts.fresh[line] - self.state.fresh[slot(group)];
+        self.state.fresh[slot(group)] = counts.fresh[line];
+        self.scheduler.handle_finished(group, run.number, outcome, now);
+
         let took = now - run.started;
-        let word = match end {
-            TaskEnd::Finished => {
-                self.scheduler.handle_finished(run.group, run.number, run.outcome, now);
-                "finished"
-            }
-            TaskEnd::Aborted => {
-                self.scheduler.handle_aborted(run.group, run.number, now);
-                "aborted"
-            }
-            TaskEnd::Panicked(message) => {
-                tracing::error!(run = %run.id, group, message, "a run panicked; the next one starts on time");
-                self.scheduler.handle_aborted(run.group, run.number, now);
-                "panicked"
-            }
-        };
-        self.samples.put(series::of_run(run.group, took, &run.outcome, self.runtime.wall()));
-        metrics::counter!("ttm_runs_total", "group" => group, "end" => word).increment(1);
-        metrics::histogram!("ttm_run_seconds", "group" => group).record(took.as_secs_f64());
-        self.publish();
+        self.samples.put(series::of_run(group, took, &outcome, self.runtime.wall()));
+        let name = group.as_str();
+        metrics::counter!("ttm_runs_total", "group" => name).increment(1);
+        metrics::histogram!("ttm_run_seconds", "group" => name).record(took.as_secs_f64());
+        let RunOutcome { attempted, processed, failed, stale, skipped, cached, deferred } = outcome;
+        for (how, tokens) in
+            [("fresh", processed), ("cached", cached), ("stale", stale), ("skipped", skipped)]
+        {
+            metrics::counter!("ttm_tokens_served_total", "group" => name, "how" => how).increment(tokens);
+        }
+        self.post_quality();
+        self.post_plan(now);
         if self.board.phase() == Phase::Starting {
             self.board.enter(Phase::Running);
         }
-        self.board.post_group(run.group, self.scheduler.status(run.group));
+        self.board.post_group(group, self.scheduler.status(group));
         // Last, so that whoever reads the line finds the run's results.
-        let RunOutcome { attempted, processed, failed, deferred } = run.outcome;
-        tracing::info!(run = %run.id, group, took_ms = took.as_millis(), attempted, processed, failed, deferred, "run ended");
+        tracing::info!(
+            run = %run.id, group = name, took_ms = took.as_millis(), attempted, processed, failed, cached, deferred,
+            "run ended"
+        );
     }
 
-    fn take_roster(&mut self, tokens: Vec<Token>) {
-        let (added, removed) = self.book.reconcile(tokens);
-        // The keys of removed tokens go; the others are made again when they are needed.
-        self.score_series = ScoreSeries::default();
-        tracing::info!(added, removed, tokens = self.book.len(), "the set of tokens was edited");
-        self.publish();
-    }
-
-    /// Shows readers the tokens as they are now.
-    pub(super) fn publish(&mut self) {
-        self.published = self.runtime.now();
-        let quality = self.book.quality();
-        metrics::counter!("ttm_observations_missing_total").absolute(quality.missing);
-        metrics::counter!("ttm_numbers_unusable_total").absolute(quality.unusable_numbers);
-        metrics::counter!("ttm_batches_suspicious_total").absolute(quality.suspicious_batches);
-        for (reason, count) in quality.skipped.iter() {
-            metrics::counter!("ttm_pairs_skipped_total", "reason" => reason.as_str()).absolute(count);
+    fn follow_the_api(&mut self, now: Moment) {
+        if now < self.state.next_control {
+            return;
         }
-        self.board.post_tokens(self.book.iter().cloned().collect());
+        self.state.next_control = now + CONTROL_EVERY;
+        for change in self.control.update(&self.board.calls(CONTROL_OVER)) {
+            let (from, to, reason) = (change.from, change.to, change.reason);
+            match change.what {
+                Controlled::AttemptTimeout => {
+                    self.client.set_attempt_timeout(self.control.attempt_timeout());
+                    tracing::info!(from_ms = from, to_ms = to, %reason, "attempts may take another time");
+                }
+                Controlled::InFlight => {
+                    self.dispatcher.set_max_in_flight(self.control.in_flight());
+                    tracing::info!(from, to, %reason, "another number of requests may be under way");
+                }
+            }
+        }
+        self.post_plan(now);
+    }
+
+    /// Asks for a turn when there is something to use it for.
+    fn want_turn(&mut self, now: Moment) {
+        if self.state.turn.is_none() && now >= self.state.blocked_until && self.dispatcher.is_ready(now) {
+            let client = self.client.clone();
+            self.state.turn = Some(Box::pin(async move { client.turn().await }));
+        }
+    }
+
+    fn use_turn(&mut self, turn: Result<Turn, GuardError<Infallible>>) {
+        self.state.turn = None;
+        let now = self.runtime.now();
+        let turn = match turn {
+            Ok(turn) => turn,
+            Err(GuardError::Rejected(rejected)) => {
+                self.state.blocked_until = rejected.retry_at.min(now + LOOK_AGAIN);
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%error, "there was no turn; another is asked for");
+                self.state.blocked_until = now + LOOK_AGAIN;
+                return;
+            }
+        };
+        let Some(request) = self.dispatcher.poll(now) else { return };
+        if let Some(asked) = asked_of(&request) {
+            for asked in asked {
+                self.state.asked[slot(group_of(asked))] += 1;
+            }
+        }
+        metrics::counter!("ttm_requests_total", "priority" => request.priority.as_str()).increment(1);
+        let (client, ask) = (self.client.clone(), request.ask.clone());
+        let (sender, answer) = oneshot::channel();
+        let body = async move {
+            // Nobody waits for it any more only after the deadline of a stop.
+            drop(sender.send(request::make(&client, turn, &ask).await));
+        };
+        let task = self.runtime.spawn("request", Box::pin(body));
+        self.state.requests.push(Requested { request, answer, task });
+    }
+
+    fn end_request(&mut self, at: usize, end: &TaskEnd) {
+        let Requested { request, mut answer, .. } = self.state.requests.swap_remove(at);
+        if let TaskEnd::Panicked(message) = end {
+            tracing::error!(message, "a request panicked; its tokens are asked for again");
+        }
+        self.dispatcher.handle_done(&request);
+        // An answer is news of the breaker, too.
+        self.state.blocked_until = Moment::ZERO;
+        if let Some(asked) = asked_of(&request) {
+            for asked in asked {
+                self.state.asked[slot(group_of(asked))] -= 1;
+            }
+        }
+        match answer.try_recv().ok().flatten() {
+            Some(found) => self.take(&request.ask, found),
+            None => self.fail(&request.ask),
+        }
+        for group in Group::ALL {
+            if self.state.stop.is_none() && self.state.runs[slot(group)].is_some() {
+                self.end_idle_run(group);
+            }
+        }
+    }
+
+    /// Posts what became of some tokens of a group.
+    pub(super) fn progress(&mut self, group: Group, processed: u64) {
+        if let Some(run) = &self.state.runs[slot(group)] {
+            self.scheduler.handle_progress(group, run.number, processed, self.runtime.now());
+            self.board.post_group(group, self.scheduler.status(group));
+        }
     }
 }
 
-/// The first run whose task ended.
-async fn first_ended(underway: &mut [Underway]) -> (usize, TaskEnd) {
+/// The tokens of a request that count for their groups' runs; a full list is extra.
+fn asked_of(request: &Request<Mint>) -> Option<&[Asked<Mint>]> {
+    match &request.ask {
+        Ask::Batch(asked) => Some(asked),
+        Ask::One(asked, ttm_dispatch::Single::Unanswered) => Some(std::slice::from_ref(asked)),
+        Ask::One(_, ttm_dispatch::Single::List) => None,
+    }
+}
+
+/// The group for whose run a token was asked.
+pub(super) fn group_of(asked: &Asked<Mint>) -> Group {
+    match asked.from {
+        ttm_dispatch::Priority::Hot => Group::Hot,
+        _ => Group::Cold,
+    }
+}
+
+/// The first request whose task ended.
+async fn first_ended(requests: &mut [Requested]) -> (usize, TaskEnd) {
     std::future::poll_fn(|cx| {
-        for (at, run) in underway.iter_mut().enumerate() {
-            if let std::task::Poll::Ready(end) = std::pin::Pin::new(&mut run.task).poll(cx) {
+        for (at, requested) in requests.iter_mut().enumerate() {
+            if let std::task::Poll::Ready(end) = std::pin::Pin::new(&mut requested.task).poll(cx) {
                 return std::task::Poll::Ready((at, end));
             }
         }
@@ -266,15 +350,8 @@ async fn first_ended(underway: &mut [Underway]) -> (usize, TaskEnd) {
     .await
 }
 
-fn log(events: &[MarketEvent]) {
-    for event in events {
-        tracing::info!(%event, "token");
-    }
+pub(super) const fn slot(group: Group) -> usize {
+    line_of(group) as usize
 }
 
-const fn lane_of(group: Group) -> Lane {
-    match group {
-        Group::Hot => Lane::Hot,
-        Group::Cold => Lane::Cold,
-    }
-}
+const _: () = assert!(Line::Hot as usize == 0 && Line::Cold as usize == 1);

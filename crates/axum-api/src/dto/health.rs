@@ -6,6 +6,8 @@ use ttm_health::{
     Status, StoreModel,
 };
 
+use super::plan::PlanDto;
+
 /// `/health/live`, `/health/ready`, `/health/startup`, and what strangers see of every model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StatusDto {
@@ -93,6 +95,8 @@ pub struct DetailedDto {
     pub apis: ApisDto,
     /// As `/health/data-freshness`.
     pub data_freshness: FreshnessDto,
+    /// What the budget of requests is used for; absent before the first plan.
+    pub plan: Option<PlanDto>,
     /// The store.
     pub store: StoreDto,
 }
@@ -198,6 +202,8 @@ pub struct LaneDto {
     pub never_observed: u64,
     /// How many are older than their lane allows.
     pub stale: u64,
+    /// How many of those are too old to be of any use.
+    pub expired: u64,
     /// Median age.
     pub age_p50_seconds: Option<f64>,
     /// 95th percentile of the ages.
@@ -286,6 +292,7 @@ impl From<&Report> for DetailedDto {
             resources: ResourcesDto::from(&report.resources),
             apis: ApisDto::from(&report.apis),
             data_freshness: FreshnessDto::from(&report.data),
+            plan: report.plan.as_ref().map(PlanDto::from),
             store: StoreDto::from(&report.store),
         }
     }
@@ -364,6 +371,7 @@ impl From<&LaneModel> for LaneDto {
             tokens: model.tokens,
             never_observed: model.never_observed,
             stale: model.stale,
+            expired: model.expired,
             age_p50_seconds: age(0),
             age_p95_seconds: age(1),
             age_p99_seconds: age(2),

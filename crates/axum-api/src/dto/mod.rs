@@ -6,6 +6,7 @@
 
 mod health;
 mod history;
+mod plan;
 mod problem;
 mod tokens;
 
@@ -14,5 +15,6 @@ pub use health::{
     ResourcesDto, SchedulerDto, StatusDto, StoreDto,
 };
 pub use history::{HistoryDto, PointDto, SeriesDto};
+pub use plan::{LanePlanDto, PlanDto};
 pub use problem::ProblemDto;
 pub use tokens::{ComponentsDto, TokenDto, TokensDto};

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use jiff::Timestamp;
 use serde_json::Value;
 use tower::ServiceExt;
 use ttm_axum_api::{ApiConfig, ApiState, router};
 use ttm_health::testing::{FakeHealthView, healthy_facts};
 use ttm_health::{Facts, Thresholds, assess};
-use ttm_market::{Mint, TokenPage, TokenQuery, TokenRow, TokenView};
+use ttm_market::{MarketConfig, MarketSettings, Mint, Token, TokenPage, TokenQuery, TokenRow, TokenView};
 use ttm_perf::testing::FakeMetricStore;
 use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
 use ttm_testkit::ManualRuntime;
@@ -42,13 +43,13 @@ pub(crate) struct Answer {
 
 impl Surface {
     /// On loopback, with a healthy service and these tokens.
-    pub(crate) fn new(tokens: Vec<TokenRow>) -> Self {
+    pub(crate) fn new(tokens: Vec<Token>) -> Self {
         let runtime = ManualRuntime::new(1);
         let health = FakeHealthView::new(assess(&healthy_facts(), &Thresholds::default()));
         let history = FakeMetricStore::new();
         let state = ApiState {
             health: Arc::new(health.clone()),
-            tokens: Arc::new(Rows(tokens)),
+            tokens: Arc::new(Tokens(tokens)),
             history: Arc::new(history.clone()),
             runtime: Arc::new(runtime.clone()),
             metrics: Arc::new(|| "ttm_uptime_seconds 1\n".to_owned()),
@@ -139,15 +140,29 @@ pub(crate) fn assert_has(object: &Value, names: &str) {
     }
 }
 
-struct Rows(Vec<TokenRow>);
+struct Tokens(Vec<Token>);
 
-impl TokenView for Rows {
+impl Tokens {
+    /// From a smoothed score of 0.55 on, tokens are hot.
+    fn config() -> MarketConfig {
+        let settings = MarketSettings { hot_threshold: 0.55, ..MarketSettings::default() };
+        MarketConfig::try_new(settings).expect("valid settings")
+    }
+
+    /// Two and a half seconds after the first minute.
+    fn now() -> Timestamp {
+        Timestamp::from_millisecond(62_500).expect("in range")
+    }
+}
+
+impl TokenView for Tokens {
     fn page(&self, query: &TokenQuery) -> TokenPage {
-        ttm_market::page(self.0.clone(), query)
+        ttm_market::page(self.0.iter(), query, Self::now(), &Self::config())
     }
 
     fn get(&self, mint: &Mint) -> Option<TokenRow> {
-        self.0.iter().find(|row| row.mint == *mint).cloned()
+        let token = self.0.iter().find(|token| token.mint == *mint)?;
+        Some(ttm_market::row(token, Self::now(), &Self::config()))
     }
 }
 

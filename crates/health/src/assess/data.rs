@@ -19,7 +19,7 @@ pub(super) fn assess(facts: &Facts) -> (FreshnessModel, Findings) {
 }
 
 fn lane(name: &str, lane: &LaneFacts, starting: bool) -> (LaneModel, Findings) {
-    let LaneFacts { tokens, never_observed, stale, ages } = *lane;
+    let LaneFacts { tokens, never_observed, stale, expired, ages } = *lane;
     let mut findings = Findings::default();
     if stale > 0 {
         let oldest = ages.map_or_else(String::new, |[.., oldest]| format!(", the oldest {}", spoken(oldest)));
@@ -31,5 +31,5 @@ fn lane(name: &str, lane: &LaneFacts, starting: bool) -> (LaneModel, Findings) {
     } else if tokens > 0 && ages.is_none() {
         findings.add(Status::Unknown, format!("none of {tokens} {name} tokens was observed yet"));
     }
-    (LaneModel { status: findings.worst(), tokens, never_observed, stale, ages }, findings)
+    (LaneModel { status: findings.worst(), tokens, never_observed, stale, expired, ages }, findings)
 }

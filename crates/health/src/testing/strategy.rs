@@ -23,7 +23,7 @@ pub fn healthy_facts() -> Facts {
         ..GroupFacts::default()
     };
     let ages = Some([seconds(4), seconds(9), seconds(12), seconds(30)]);
-    let lane = |tokens| LaneFacts { tokens, never_observed: 0, stale: 0, ages };
+    let lane = |tokens| LaneFacts { tokens, never_observed: 0, stale: 0, expired: 0, ages };
     Facts {
         at,
         uptime: seconds(3600),
@@ -50,6 +50,7 @@ pub fn healthy_facts() -> Facts {
             requests_per_minute: Some(100.0),
         },
         data: DataFacts { hot: lane(50), cold: lane(500), unlisted: 3, archived: 7 },
+        plan: None,
         store: StoreFacts { reachable: Some(true), ..StoreFacts::default() },
     }
 }
@@ -75,6 +76,7 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
             database_connections,
             api,
             data: DataFacts { hot: hot_lane, cold: cold_lane, unlisted, archived },
+            plan: None,
             store,
         }
     })
@@ -228,8 +230,15 @@ fn any_api() -> impl Strategy<Value = ApiFacts> {
 
 fn any_lane() -> impl Strategy<Value = LaneFacts> {
     let age = any_duration;
-    (any::<u64>(), any::<u64>(), 0_u64..3, option::of([age(), age(), age(), age()]))
-        .prop_map(|(tokens, never_observed, stale, ages)| LaneFacts { tokens, never_observed, stale, ages })
+    (any::<u64>(), any::<u64>(), 0_u64..3, option::of([age(), age(), age(), age()])).prop_map(
+        |(tokens, never_observed, stale, ages)| LaneFacts {
+            tokens,
+            never_observed,
+            stale,
+            expired: stale / 2,
+            ages,
+        },
+    )
 }
 
 fn any_store() -> impl Strategy<Value = StoreFacts> {

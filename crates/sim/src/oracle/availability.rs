@@ -1,5 +1,6 @@
 //! Availability as the promise states it: the share of ten-second slots in which readers got what they were promised.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,7 +24,7 @@ pub struct Slot<'a> {
     /// Whether the API answers.
     pub exchange_up: bool,
     /// The tokens as published.
-    pub tokens: &'a [Token],
+    pub tokens: &'a [Arc<Token>],
     /// What the wall shows.
     pub wall: Timestamp,
     /// The smoothed score from which a token is hot.

@@ -1,0 +1,260 @@
+//! What the work plane makes of an answer, of a failure and of an edit: tokens are scored, put back in their place, and
+//! handed on. It starts no request.
+
+use std::time::Duration;
+
+use ttm_dispatch::{Ask, Asked, Demand, Single, outlook};
+use ttm_health::{LanePlan, PlanFacts};
+use ttm_kernel::Moment;
+use ttm_market::{ListPurpose, MarketEvent, Mint, Observation, Token, TokenStatus};
+use ttm_schedule::Group;
+
+use super::place::{line_of, place_of};
+use super::request::{Found, Seen};
+use super::series::ScoreSeries;
+use super::work::{Work, group_of, slot};
+
+/// Lists that are only good to have are wanted while fewer than this many wait: those of hot tokens come first.
+const FEW: usize = 16;
+
+impl Work {
+    /// An answer came.
+    pub(super) fn take(&mut self, ask: &Ask<Mint>, found: Found) {
+        self.book.count_skipped(&found.skipped);
+        if found.suspicious {
+            self.book.count_suspicious_batch();
+        }
+        let mut processed = [0; 2];
+        let mut scored = 0;
+        let mut changed = Vec::with_capacity(found.seen.len());
+        match ask {
+            Ask::Batch(asked) => {
+                for (asked, (mint, seen)) in asked.iter().zip(found.seen) {
+                    let rested = asked.from == ttm_dispatch::Priority::Background;
+                    if matches!(seen, Seen::Missing) && !rested && self.is_watched(&mint) {
+                        self.dispatcher.put_alone(*asked);
+                        continue;
+                    }
+                    processed[slot(group_of(asked))] += 1;
+                    scored += self.observe(mint, &seen, &mut changed);
+                    self.put_back(mint);
+                }
+            }
+            Ask::One(asked, why) => {
+                for (mint, seen) in found.seen {
+                    match why {
+                        Single::Unanswered => {
+                            processed[slot(group_of(asked))] += 1;
+                            scored += self.observe(mint, &seen, &mut changed);
+                            self.put_back(mint);
+                        }
+                        // A list that came back empty says nothing: the primary pool was just refreshed.
+                        Single::List if matches!(&seen, Seen::All(pools) if pools.is_empty()) => {}
+                        Single::List => {
+                            let before =
+                                self.book.get(&mint).and_then(|token| place_of(token, self.book.config()));
+                            scored += self.observe(mint, &seen, &mut changed);
+                            self.move_over(mint, before.map(|place| place.line));
+                        }
+                    }
+                }
+            }
+        }
+        self.board.post_tokens(changed);
+        self.board.post_scored(scored);
+        metrics::counter!("ttm_tokens_scored_total").increment(scored);
+        for group in Group::ALL {
+            let processed = processed[slot(group)];
+            if processed > 0 {
+                self.state.done[slot(group)].attempted += processed;
+                self.state.done[slot(group)].processed += processed;
+                self.progress(group, processed);
+            }
+        }
+    }
+
+    fn is_watched(&self, mint: &Mint) -> bool {
+        self.book.get(mint).is_some_and(|token| token.status != TokenStatus::Archived)
+    }
+
+    /// One token; 1 when it was scored.
+    fn observe(&mut self, mint: Mint, seen: &Seen, changed: &mut Vec<std::sync::Arc<Token>>) -> u64 {
+        let wall = self.runtime.wall();
+        let observation = match seen {
+            Seen::Primary(pairs) => Observation::Primary(pairs),
+            Seen::All(pairs) => Observation::All(pairs),
+            Seen::Missing => Observation::Missing,
+        };
+        let events = self.book.observe(mint, observation, wall);
+        log(&events);
+        let Some(token) = self.book.get(&mint) else { return 0 };
+        changed.push(token.clone());
+        self.tokens.put(token.clone());
+        let Some(score) = token.score.filter(|score| score.at == wall) else { return 0 };
+        self.samples.put(self.score_series.samples(mint, &score).into_iter().flatten());
+        1
+    }
+
+    /// Puts a token that was asked for where it waits for the next time.
+    fn put_back(&mut self, mint: Mint) {
+        let (now, wall) = (self.runtime.now(), self.runtime.wall());
+        let Some(token) = self.book.get(&mint) else { return };
+        if let Some(rest) = self.book.rests_for(token, wall) {
+            self.dispatcher.put_to_rest(mint, now + rest);
+            return;
+        }
+        let Some(place) = place_of(token, self.book.config()) else { return };
+        self.dispatcher.put(mint, place, Some(now));
+        let lists = self.dispatcher.counts().lists;
+        match self.book.wants_list(&mint, wall) {
+            Some(ListPurpose::Activation) => drop(self.dispatcher.want_list(mint, true)),
+            Some(ListPurpose::Score) => drop(self.dispatcher.want_list(mint, false)),
+            Some(ListPurpose::Completeness) if lists[1] < FEW => drop(self.dispatcher.want_list(mint, false)),
+            Some(ListPurpose::Completeness) | None => {}
+        }
+    }
+
+    /// A token that waits in a line was seen by way of its full list, and may belong elsewhere now.
+    fn move_over(&mut self, mint: Mint, before: Option<ttm_dispatch::Line>) {
+        let Some(before) = before else { return };
+        let place = self.book.get(&mint).and_then(|token| place_of(token, self.book.config()));
+        match place {
+            None => self.dispatcher.remove(mint),
+            Some(place) if place.line != before => {
+                self.dispatcher.relocate(mint, place, Some(self.runtime.now()));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// No answer came: what was known of the tokens is served on, marked with its age, as long as it is of any use.
+    pub(super) fn fail(&mut self, ask: &Ask<Mint>) {
+        let now = self.runtime.now();
+        let asked: &[Asked<Mint>] = match ask {
+            Ask::Batch(asked) => asked,
+            Ask::One(asked, Single::Unanswered) => std::slice::from_ref(asked),
+            Ask::One(_, Single::List) => return,
+        };
+        for asked in asked {
+            let Some(token) = self.book.get(&asked.key) else { continue };
+            let config = self.book.config();
+            let known = token.score.map(|score| self.runtime.wall().duration_since(score.at));
+            let of_use = known.is_some_and(|age| {
+                Duration::try_from(age).unwrap_or(Duration::ZERO) <= config.serve_stale_for()
+            });
+            let done = &mut self.state.done[slot(group_of(asked))];
+            done.attempted += 1;
+            done.failed += 1;
+            *(if of_use { &mut done.stale } else { &mut done.skipped }) += 1;
+            match self.book.rests_for(token, self.runtime.wall()) {
+                Some(rest) => self.dispatcher.put_to_rest(asked.key, now + rest),
+                None => {
+                    if let Some(place) = place_of(token, config) {
+                        self.dispatcher.put(asked.key, place, asked.seen);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts every token of the book where it waits; what was seen longest ago comes first.
+    pub(super) fn put_all(&mut self) {
+        let (now, wall) = (self.runtime.now(), self.runtime.wall());
+        let mut all: Vec<_> = self.book.iter().cloned().collect();
+        all.sort_by_key(|token| token.score.map(|score| score.at));
+        for token in &all {
+            let Some(place) = place_of(token, self.book.config()) else { continue };
+            let since = token.score.map(|score| {
+                let age = Duration::try_from(wall.duration_since(score.at)).unwrap_or(Duration::ZERO);
+                now.saturating_sub(age)
+            });
+            match self.book.rests_for(token, wall) {
+                Some(rest) => self.dispatcher.put_to_rest(token.mint, now + rest),
+                None => self.dispatcher.put(token.mint, place, since),
+            }
+        }
+        self.board.post_tokens(all);
+    }
+
+    /// The set of tokens was edited.
+    pub(super) fn take_roster(&mut self, tokens: Vec<Token>) {
+        let now = self.runtime.now();
+        let (added, removed) = self.book.reconcile(tokens);
+        for token in removed.iter().filter(|token| token.status != TokenStatus::Archived) {
+            self.dispatcher.remove(token.mint);
+        }
+        let mut changed = Vec::with_capacity(added.len());
+        for mint in &added {
+            let Some(token) = self.book.get(mint) else { continue };
+            if let Some(place) = place_of(token, self.book.config()) {
+                self.dispatcher.put_first(*mint, place, now);
+            }
+            changed.push(token.clone());
+        }
+        // The keys of removed tokens go; the others are made again when they are needed.
+        self.score_series = ScoreSeries::default();
+        self.board.forget_tokens(removed.iter().map(|token| token.mint));
+        self.board.post_tokens(changed);
+        tracing::info!(
+            added = added.len(),
+            removed = removed.len(),
+            tokens = self.book.len(),
+            "the set of tokens was edited"
+        );
+    }
+
+    /// Shows operators what the next requests are for.
+    pub(super) fn post_plan(&self, now: Moment) {
+        let config = self.dispatcher.config();
+        let counts = self.dispatcher.counts();
+        let rate = self.client.rate();
+        let budget = self.budget_per_minute * rate.share;
+        let lanes = Group::ALL.map(|group| {
+            let line = line_of(group);
+            Demand { keys: counts.in_line[line as usize], interval: self.intervals[slot(group)] }
+        });
+        let others = counts.lists[0] > 0;
+        let outlooks = outlook(lanes[0], lanes[1], budget, config, others);
+        let lane = |at: usize| {
+            let outlook = outlooks[at];
+            let deferred = counts.waiting[at] as u64;
+            let share = deferred as f64 / (counts.in_line[at].max(1)) as f64;
+            LanePlan {
+                requests_per_minute: outlook.requests_per_minute,
+                cycle: outlook.cycle,
+                deferred,
+                comes_within: outlook.cycle.mul_f64(share.min(1.0)),
+            }
+        };
+        self.board.post_plan(PlanFacts {
+            requests_per_minute: budget,
+            paused_for: rate.paused_until.map(|until| until - now),
+            hot: lane(0),
+            cold: lane(1),
+            resting: counts.resting as u64,
+            lists_waiting: (counts.lists[0] + counts.lists[1]) as u64,
+            in_flight: (counts.in_flight as u64, self.control.in_flight() as u64),
+            tokens_per_batch: counts.keys_per_batch(),
+            attempt_timeout: self.control.attempt_timeout(),
+        });
+        self.board.post_look_ups(counts.asked, counts.fresh.iter().sum());
+    }
+
+    /// Shows operators what was wrong with the data.
+    pub(super) fn post_quality(&self) {
+        let quality = self.book.quality();
+        metrics::counter!("ttm_observations_missing_total").absolute(quality.missing);
+        metrics::counter!("ttm_numbers_unusable_total").absolute(quality.unusable_numbers);
+        metrics::counter!("ttm_batches_suspicious_total").absolute(quality.suspicious_batches);
+        for (reason, count) in quality.skipped.iter() {
+            metrics::counter!("ttm_pairs_skipped_total", "reason" => reason.as_str()).absolute(count);
+        }
+        metrics::gauge!("ttm_pool_lists_bytes").set(self.book.list_bytes() as f64);
+    }
+}
+
+fn log(events: &[MarketEvent]) {
+    for event in events {
+        tracing::info!(%event, "token");
+    }
+}

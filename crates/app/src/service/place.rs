@@ -1,0 +1,58 @@
+//! Where a token waits for its next request: translates what the market knows into the dispatcher's words. It decides
+//! nothing about requests.
+
+use ttm_dispatch::{Line, Place, Value};
+use ttm_market::{Lane, MarketConfig, Token};
+use ttm_schedule::Group;
+
+/// The line of a group.
+pub(super) const fn line_of(group: Group) -> Line {
+    match group {
+        Group::Hot => Line::Hot,
+        Group::Cold => Line::Cold,
+    }
+}
+
+/// Where a token waits; none when it is archived.
+///
+/// The steps are shares of the hot threshold: a cold token is worth more the nearer it is to being hot, and a hot one the
+/// further it is above.
+pub(super) fn place_of(token: &Token, config: &MarketConfig) -> Option<Place> {
+    let score = token.smoothed_score().unwrap_or(f64::NEG_INFINITY) / config.hot_threshold();
+    let (line, steps) = match token.lane(config.hot_threshold())? {
+        Lane::Hot => (Line::Hot, [5.0, 2.5, 1.5]),
+        Lane::Cold => (Line::Cold, [0.8, 0.5, 0.25]),
+    };
+    let value = steps.into_iter().position(|step| score >= step).map_or(Value::Lowest, |at| Value::ALL[at]);
+    Some(Place { line, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, TokenStatus};
+
+    use super::*;
+
+    fn place(status: TokenStatus, score: Option<f64>) -> Option<(Line, Value)> {
+        let at = Timestamp::UNIX_EPOCH;
+        let score = score.map(|value| {
+            let raw = Score { value, ..Score::default() };
+            ScoreState { raw, smoothed: Smoothed::first(raw), basis: Basis::Primary, pools: 1, at }
+        });
+        let token = Token { status, score, ..Token::new(Mint::WSOL, at) };
+        place_of(&token, &MarketConfig::default()).map(|place| (place.line, place.value))
+    }
+
+    #[test]
+    fn a_token_is_worth_more_the_higher_its_score_is_for_its_lane() {
+        use TokenStatus::{Active, Archived, Monitored};
+        assert_eq!(place(Monitored, None), Some((Line::Cold, Value::Lowest)));
+        assert_eq!(place(Monitored, Some(0.06)), Some((Line::Cold, Value::High)));
+        assert_eq!(place(Monitored, Some(0.09)), Some((Line::Cold, Value::Highest)));
+        assert_eq!(place(Monitored, Some(0.11)), Some((Line::Hot, Value::Lowest)));
+        assert_eq!(place(Monitored, Some(0.6)), Some((Line::Hot, Value::Highest)));
+        assert_eq!(place(Active, None), Some((Line::Hot, Value::Lowest)));
+        assert_eq!(place(Archived, Some(3.0)), None);
+    }
+}
