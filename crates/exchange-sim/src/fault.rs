@@ -18,13 +18,28 @@ pub struct Fault {
     pub kind: FaultKind,
 }
 
+/// Out of a hundred requests, or tokens, this many.
+pub type Percent = u8;
+
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// 503 with an HTML body.
     Unavailable,
+    /// Another 5xx with an HTML body: 500, 502, or one of Cloudflare's own from 520 on.
+    ServerError {
+        /// The status, 500 to 599; 503 is [`FaultKind::Unavailable`].
+        status: u16,
+    },
+    /// 403 with the page that challenges a browser.
+    Challenge,
     /// 429 with an HTML body, with or without a `Retry-After` in seconds.
     RateLimited {
+        /// The header's value, rounded down to seconds.
+        retry_after: Option<Duration>,
+    },
+    /// The same with sixteen bytes of text instead: `error code: 1015`.
+    RateLimitedText {
         /// The header's value, rounded down to seconds.
         retry_after: Option<Duration>,
     },
@@ -34,12 +49,33 @@ pub enum FaultKind {
     SlowDrip,
     /// Half of the announced body, then the connection ends.
     Truncate,
+    /// A whole answer whose JSON ends in the middle.
+    Malformed,
     /// 200 with `{"pairs":null}`.
     Nulls,
+    /// The same to a share of the requests; the others are answered.
+    FlakyNulls(Percent),
+    /// 200 with `[]` to a share of the batches, though the tokens are listed; single tokens are answered.
+    EmptyBatch(Percent),
     /// 200 with an HTML page.
     Html,
+    /// The true answer, called `text/html`.
+    WrongType,
+    /// The true answer, and eight mebibytes of blanks behind it.
+    TooLarge,
     /// The second half of a batch is left out; single tokens are answered.
     HalfBatch,
+    /// A share of the tokens is unknown, in batches and singly, always the same ones.
+    Delisted(Percent),
+    /// What was true so long ago.
+    Stale(Duration),
+    /// A batch brings all pools of its tokens instead of one each, the main one anywhere, those where the token is the
+    /// quote among them, and a pool of another chain in front.
+    ExtraPairs,
+    /// A share of the pairs has a price or an address that is none.
+    BadPairs(Percent),
+    /// Keys that nobody knows, and `null` for every optional key that a pair has not got.
+    OddKeys,
     /// The connection is reset before an answer.
     Reset,
 }
@@ -55,8 +91,9 @@ impl Fault {
 /// A script line that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{line:?} is no fault; expected \"at 60s for 45s: KIND\" with one of 503, 429, 429 retry-after 30s, hang, \
-     slow-drip, truncate, nulls, html, half-batch, reset"
+    "{line:?} is no fault; expected \"at 60s for 45s: KIND\" with one of 500 to 599, 403, 429, 429 retry-after 30s, \
+     429-text, 429-text retry-after 30s, hang, slow-drip, truncate, malformed, nulls, flaky-nulls 30%, empty-batch 30%, \
+     html, wrong-type, too-large, half-batch, delisted 30%, stale 30s, extra-pairs, bad-pairs 30%, odd-keys, reset"
 )]
 pub struct InvalidFault {
     line: String,
@@ -78,21 +115,43 @@ fn parse(line: &str) -> Option<Fault> {
 }
 
 fn parse_kind(words: &str) -> Option<FaultKind> {
-    Some(match words {
-        "503" => FaultKind::Unavailable,
-        "429" => FaultKind::RateLimited { retry_after: None },
-        "hang" => FaultKind::Hang,
-        "slow-drip" => FaultKind::SlowDrip,
-        "truncate" => FaultKind::Truncate,
-        "nulls" => FaultKind::Nulls,
-        "html" => FaultKind::Html,
-        "half-batch" => FaultKind::HalfBatch,
-        "reset" => FaultKind::Reset,
-        other => {
-            let retry_after = Some(duration(other.strip_prefix("429 retry-after ")?)?);
-            FaultKind::RateLimited { retry_after }
+    let (name, rest) = words.split_once(' ').unwrap_or((words, ""));
+    let retry_after = || match rest {
+        "" => Some(None),
+        rest => duration(rest.strip_prefix("retry-after ")?).map(Some),
+    };
+    Some(match (name, rest) {
+        ("403", "") => FaultKind::Challenge,
+        ("429", _) => FaultKind::RateLimited { retry_after: retry_after()? },
+        ("429-text", _) => FaultKind::RateLimitedText { retry_after: retry_after()? },
+        ("503", "") => FaultKind::Unavailable,
+        ("hang", "") => FaultKind::Hang,
+        ("slow-drip", "") => FaultKind::SlowDrip,
+        ("truncate", "") => FaultKind::Truncate,
+        ("malformed", "") => FaultKind::Malformed,
+        ("nulls", "") => FaultKind::Nulls,
+        ("flaky-nulls", share) => FaultKind::FlakyNulls(percent(share)?),
+        ("empty-batch", share) => FaultKind::EmptyBatch(percent(share)?),
+        ("html", "") => FaultKind::Html,
+        ("wrong-type", "") => FaultKind::WrongType,
+        ("too-large", "") => FaultKind::TooLarge,
+        ("half-batch", "") => FaultKind::HalfBatch,
+        ("delisted", share) => FaultKind::Delisted(percent(share)?),
+        ("stale", age) => FaultKind::Stale(duration(age)?),
+        ("extra-pairs", "") => FaultKind::ExtraPairs,
+        ("bad-pairs", share) => FaultKind::BadPairs(percent(share)?),
+        ("odd-keys", "") => FaultKind::OddKeys,
+        ("reset", "") => FaultKind::Reset,
+        (status, "") => {
+            let status = status.parse().ok().filter(|status| (500..600).contains(status))?;
+            FaultKind::ServerError { status }
         }
+        _ => return None,
     })
+}
+
+fn percent(text: &str) -> Option<Percent> {
+    text.trim().strip_suffix('%')?.parse().ok().filter(|share| *share <= 100)
 }
 
 fn duration(text: &str) -> Option<Duration> {
@@ -110,14 +169,30 @@ impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unavailable => "503",
+            Self::ServerError { status } => return write!(f, "{status}"),
+            Self::Challenge => "403",
             Self::RateLimited { retry_after: None } => "429",
             Self::RateLimited { retry_after: Some(wait) } => return write!(f, "429 retry-after {wait:?}"),
+            Self::RateLimitedText { retry_after: None } => "429-text",
+            Self::RateLimitedText { retry_after: Some(wait) } => {
+                return write!(f, "429-text retry-after {wait:?}");
+            }
             Self::Hang => "hang",
             Self::SlowDrip => "slow-drip",
             Self::Truncate => "truncate",
+            Self::Malformed => "malformed",
             Self::Nulls => "nulls",
+            Self::FlakyNulls(share) => return write!(f, "flaky-nulls {share}%"),
+            Self::EmptyBatch(share) => return write!(f, "empty-batch {share}%"),
             Self::Html => "html",
+            Self::WrongType => "wrong-type",
+            Self::TooLarge => "too-large",
             Self::HalfBatch => "half-batch",
+            Self::Delisted(share) => return write!(f, "delisted {share}%"),
+            Self::Stale(age) => return write!(f, "stale {age:?}"),
+            Self::ExtraPairs => "extra-pairs",
+            Self::BadPairs(share) => return write!(f, "bad-pairs {share}%"),
+            Self::OddKeys => "odd-keys",
             Self::Reset => "reset",
         })
     }
@@ -143,14 +218,29 @@ mod tests {
     fn every_kind_is_written_as_it_is_read() {
         for kind in [
             FaultKind::Unavailable,
+            FaultKind::ServerError { status: 500 },
+            FaultKind::ServerError { status: 520 },
+            FaultKind::Challenge,
             FaultKind::RateLimited { retry_after: None },
             FaultKind::RateLimited { retry_after: Some(30 * SECOND) },
+            FaultKind::RateLimitedText { retry_after: None },
+            FaultKind::RateLimitedText { retry_after: Some(30 * SECOND) },
             FaultKind::Hang,
             FaultKind::SlowDrip,
             FaultKind::Truncate,
+            FaultKind::Malformed,
             FaultKind::Nulls,
+            FaultKind::FlakyNulls(30),
+            FaultKind::EmptyBatch(100),
             FaultKind::Html,
+            FaultKind::WrongType,
+            FaultKind::TooLarge,
             FaultKind::HalfBatch,
+            FaultKind::Delisted(0),
+            FaultKind::Stale(30 * SECOND),
+            FaultKind::ExtraPairs,
+            FaultKind::BadPairs(10),
+            FaultKind::OddKeys,
             FaultKind::Reset,
         ] {
             let fault = Fault { from: 60 * SECOND, lasts: 45 * SECOND, kind };
@@ -166,7 +256,12 @@ mod tests {
             "",
             "at 60s: 503",
             "60s for 45s: 503",
-            "at 1s for 1s: 504",
+            "at 1s for 1s: 418",
+            "at 1s for 1s: 600",
+            "at 1s for 1s: hang 30%",
+            "at 1s for 1s: flaky-nulls",
+            "at 1s for 1s: delisted 101%",
+            "at 1s for 1s: 429 later",
             "at -1s for 1s: 503",
             "at 1 for 1s: 503",
         ] {

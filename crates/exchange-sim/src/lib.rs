@@ -11,11 +11,14 @@ mod body;
 mod config;
 mod fault;
 mod limit;
+mod misbehaviour;
+mod profile;
+mod question;
 mod server;
 mod stats;
 mod wire;
 
 pub use config::{ExchangeConfig, Latency};
-pub use fault::{Fault, FaultKind, InvalidFault};
+pub use fault::{Fault, FaultKind, InvalidFault, Percent};
 pub use server::{Exchange, ExchangeHandle, StartError};
 pub use stats::{Endpoint, ExchangeStats, Outcome};

@@ -11,7 +11,8 @@ pub enum Endpoint {
     TokenPairs,
     /// `/latest/dex/tokens/{addresses}`: the old one, 30 pairs in all.
     LatestTokens,
-    /// `/token-profiles/latest/v1`, `/token-boosts/…` and `/orders/v1/…`: the slow budget; always empty here.
+    /// `/token-profiles/latest/v1`, `/token-boosts/…` and `/orders/v1/…`: the slow budget; the last two are always
+    /// empty here.
     Promotion,
     /// Anything else.
     Unknown,

@@ -3,10 +3,16 @@
 //! What the market does not generate (longer windows, price changes, valuations) is made up from what it does; nobody
 //! scores by it, it is there so that a client meets bodies of the real shape and size.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use ttm_market::synthetic::SyntheticPool;
 use ttm_market::{Mint, Trades};
+
+/// Anything of ours as a body.
+pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Bytes {
+    serde_json::to_vec(value).expect("finite numbers and text are always JSON").into()
+}
 
 /// `{pairs}` of the older endpoints.
 #[derive(Serialize)]
@@ -144,8 +150,8 @@ fn cents(usd: f64) -> f64 {
     (usd * 100.0).round() / 100.0
 }
 
-/// A number in `[0, 1)` that belongs to a pool (FNV-1a of its address), so that the same keys are always missing.
-fn roll(address: &str) -> f64 {
+/// A number in `[0, 1)` that belongs to an address (FNV-1a), so that the same keys and tokens are always missing.
+pub(crate) fn roll(address: &str) -> f64 {
     let hash = address.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -3,3 +3,4 @@
 mod endpoints;
 mod faults;
 mod manual_time;
+mod misbehaviour;
