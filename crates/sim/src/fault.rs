@@ -47,24 +47,63 @@ pub enum FaultKind {
 pub enum ExchangeFault {
     /// 503 to everything.
     Unavailable,
+    /// Another 5xx to everything; what differs is only the message.
+    ServerError(u16),
+    /// 403 to everything: the page that challenges a browser.
+    Forbidden,
     /// Accepts and never answers.
     Hang,
     /// Answers, byte by byte, in half a minute to two.
     SlowDrip,
     /// Bodies end in the middle.
     Truncated,
+    /// Bodies are larger than the client reads.
+    TooLarge,
+    /// Bodies claim to be HTML.
+    WrongType,
     /// 429 to everything, with a Retry-After in seconds or without one.
     Limited(Option<u32>),
-    /// 200 without pairs.
+    /// 200 with an empty list for everything.
     Nulls,
+    /// 200 with `null` where a list belongs, to a share of the requests.
+    FlakyNulls(Percent),
+    /// 200 with an empty list, to a share of the batches; single tokens are answered.
+    EmptyBatch(Percent),
     /// Half of each batch is missing.
     HalfBatch,
+    /// A share of the tokens is unknown, in batches and singly, always the same ones.
+    Delisted(Percent),
+    /// What was true so many seconds ago.
+    Stale(u32),
+    /// All pools of each token of a batch, the main one anywhere, and counts of those where it is the quote.
+    ExtraPairs,
+    /// A share of the pairs cannot be used.
+    BadPairs(Percent),
+    /// Pairs have nothing that a pair may leave out.
+    Sparse,
 }
 
+/// Out of a hundred, this many.
+pub type Percent = u8;
+
 impl ExchangeFault {
-    /// Whether nothing usable comes out of the API.
+    /// Whether nothing usable comes out of the API. What spares some requests or some tokens is no outage: readers are
+    /// owed what can be had.
     pub const fn is_down(self) -> bool {
-        !matches!(self, Self::HalfBatch)
+        match self {
+            Self::Unavailable
+            | Self::ServerError(_)
+            | Self::Forbidden
+            | Self::Hang
+            | Self::SlowDrip
+            | Self::Truncated
+            | Self::TooLarge
+            | Self::WrongType
+            | Self::Limited(_)
+            | Self::Nulls => true,
+            Self::FlakyNulls(share) | Self::Delisted(share) | Self::BadPairs(share) => share >= 100,
+            Self::EmptyBatch(_) | Self::HalfBatch | Self::Stale(_) | Self::ExtraPairs | Self::Sparse => false,
+        }
     }
 }
 
@@ -138,5 +177,39 @@ impl Fault {
     /// When it heals.
     pub fn until(&self) -> Moment {
         self.begins() + self.lasts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_spares_some_requests_or_tokens_is_no_outage() {
+        use ExchangeFault as Api;
+        for partial in [
+            Api::FlakyNulls(99),
+            Api::EmptyBatch(100),
+            Api::HalfBatch,
+            Api::Delisted(99),
+            Api::Stale(30),
+            Api::ExtraPairs,
+            Api::BadPairs(30),
+            Api::Sparse,
+        ] {
+            assert!(!partial.is_down(), "{partial:?}");
+        }
+        for total in [
+            Api::Unavailable,
+            Api::ServerError(520),
+            Api::Forbidden,
+            Api::TooLarge,
+            Api::WrongType,
+            Api::FlakyNulls(100),
+            Api::Delisted(100),
+            Api::BadPairs(100),
+        ] {
+            assert!(total.is_down(), "{total:?}");
+        }
     }
 }

@@ -17,7 +17,9 @@ mod simulation;
 pub mod world;
 
 pub use executor::{Executor, Rest, SimRuntime, Yields};
-pub use fault::{ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, StoreFault, Swarm};
+pub use fault::{
+    ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, Percent, StoreFault, Swarm,
+};
 pub use outcome::{Failure, Outcome};
 pub use plan::{InvalidPlan, Plan, Promises};
 pub use simulation::SLOT;

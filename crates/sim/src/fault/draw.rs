@@ -33,7 +33,7 @@ impl Default for Swarm {
 type Kind = (FaultKind, u64, u64);
 
 /// Every kind that a swarm can draw by its place; a step of the wall clock is drawn beside them.
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 28] = [
     (FaultKind::Exchange(ExchangeFault::Unavailable), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::Hang), 60, 1_200),
     (FaultKind::Exchange(ExchangeFault::SlowDrip), 60, 1_200),
@@ -42,6 +42,18 @@ const KINDS: [Kind; 16] = [
     (FaultKind::Exchange(ExchangeFault::Limited(Some(20))), 10, 600),
     (FaultKind::Exchange(ExchangeFault::Nulls), 5, 300),
     (FaultKind::Exchange(ExchangeFault::HalfBatch), 60, 3_600),
+    (FaultKind::Exchange(ExchangeFault::ServerError(500)), 10, 1_200),
+    (FaultKind::Exchange(ExchangeFault::ServerError(520)), 10, 1_200),
+    (FaultKind::Exchange(ExchangeFault::Forbidden), 10, 600),
+    (FaultKind::Exchange(ExchangeFault::TooLarge), 10, 600),
+    (FaultKind::Exchange(ExchangeFault::WrongType), 10, 600),
+    (FaultKind::Exchange(ExchangeFault::FlakyNulls(30)), 60, 3_600),
+    (FaultKind::Exchange(ExchangeFault::EmptyBatch(20)), 60, 3_600),
+    (FaultKind::Exchange(ExchangeFault::Delisted(20)), 60, 3_600),
+    (FaultKind::Exchange(ExchangeFault::Stale(30)), 60, 3_600),
+    (FaultKind::Exchange(ExchangeFault::ExtraPairs), 60, 3_600),
+    (FaultKind::Exchange(ExchangeFault::BadPairs(20)), 60, 3_600),
+    (FaultKind::Exchange(ExchangeFault::Sparse), 60, 3_600),
     (FaultKind::Store(StoreFault::Gone), 1, 3_600),
     (FaultKind::Store(StoreFault::Hang), 1, 600),
     (FaultKind::Store(StoreFault::LostAcks), 1, 600),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::fmt::friendly::{Spacing, SpanParser, SpanPrinter};
 
-use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, StoreFault};
+use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, Percent, StoreFault};
 
 const PRINTER: SpanPrinter = SpanPrinter::new().spacing(Spacing::None);
 const PARSER: SpanParser = SpanParser::new();
@@ -22,14 +22,7 @@ pub struct InvalidSchedule {
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Exchange(ExchangeFault::Unavailable) => "api-503",
-            Self::Exchange(ExchangeFault::Hang) => "api-hang",
-            Self::Exchange(ExchangeFault::SlowDrip) => "api-drip",
-            Self::Exchange(ExchangeFault::Truncated) => "api-truncated",
-            Self::Exchange(ExchangeFault::Limited(None)) => "api-429",
-            Self::Exchange(ExchangeFault::Limited(Some(seconds))) => return write!(f, "api-429={seconds}s"),
-            Self::Exchange(ExchangeFault::Nulls) => "api-nulls",
-            Self::Exchange(ExchangeFault::HalfBatch) => "api-half",
+            Self::Exchange(fault) => return fault.fmt(f),
             Self::Store(StoreFault::Gone) => "store-gone",
             Self::Store(StoreFault::Hang) => "store-hang",
             Self::Store(StoreFault::LostAcks) => "store-lost-acks",
@@ -46,23 +39,41 @@ impl fmt::Display for FaultKind {
     }
 }
 
+impl fmt::Display for ExchangeFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unavailable => "api-503",
+            Self::ServerError(status) => return write!(f, "api-{status}"),
+            Self::Forbidden => "api-403",
+            Self::Hang => "api-hang",
+            Self::SlowDrip => "api-drip",
+            Self::Truncated => "api-truncated",
+            Self::TooLarge => "api-too-large",
+            Self::WrongType => "api-wrong-type",
+            Self::Limited(None) => "api-429",
+            Self::Limited(Some(seconds)) => return write!(f, "api-429={seconds}s"),
+            Self::Nulls => "api-nulls",
+            Self::FlakyNulls(share) => return write!(f, "api-flaky-nulls={share}%"),
+            Self::EmptyBatch(share) => return write!(f, "api-empty-batch={share}%"),
+            Self::HalfBatch => "api-half",
+            Self::Delisted(share) => return write!(f, "api-delisted={share}%"),
+            Self::Stale(seconds) => return write!(f, "api-stale={seconds}s"),
+            Self::ExtraPairs => "api-extra-pairs",
+            Self::BadPairs(share) => return write!(f, "api-bad-pairs={share}%"),
+            Self::Sparse => "api-sparse",
+        })
+    }
+}
+
 impl FromStr for FaultKind {
     type Err = InvalidSchedule;
 
     fn from_str(text: &str) -> Result<Self, InvalidSchedule> {
         let invalid = || InvalidSchedule { part: text.to_owned() };
+        if let Some(api) = text.strip_prefix("api-") {
+            return exchange(api).map(Self::Exchange).ok_or_else(invalid);
+        }
         Ok(match text.split_once('=').unwrap_or((text, "")) {
-            ("api-503", "") => Self::Exchange(ExchangeFault::Unavailable),
-            ("api-hang", "") => Self::Exchange(ExchangeFault::Hang),
-            ("api-drip", "") => Self::Exchange(ExchangeFault::SlowDrip),
-            ("api-truncated", "") => Self::Exchange(ExchangeFault::Truncated),
-            ("api-429", "") => Self::Exchange(ExchangeFault::Limited(None)),
-            ("api-429", after) => {
-                let seconds = duration(after).and_then(|after| u32::try_from(after.as_secs()).ok());
-                Self::Exchange(ExchangeFault::Limited(Some(seconds.ok_or_else(invalid)?)))
-            }
-            ("api-nulls", "") => Self::Exchange(ExchangeFault::Nulls),
-            ("api-half", "") => Self::Exchange(ExchangeFault::HalfBatch),
             ("store-gone", "") => Self::Store(StoreFault::Gone),
             ("store-hang", "") => Self::Store(StoreFault::Hang),
             ("store-lost-acks", "") => Self::Store(StoreFault::LostAcks),
@@ -75,6 +86,35 @@ impl FromStr for FaultKind {
             _ => return Err(invalid()),
         })
     }
+}
+
+/// What stands behind `api-`.
+fn exchange(text: &str) -> Option<ExchangeFault> {
+    Some(match text.split_once('=').unwrap_or((text, "")) {
+        ("503", "") => ExchangeFault::Unavailable,
+        ("403", "") => ExchangeFault::Forbidden,
+        ("hang", "") => ExchangeFault::Hang,
+        ("drip", "") => ExchangeFault::SlowDrip,
+        ("truncated", "") => ExchangeFault::Truncated,
+        ("too-large", "") => ExchangeFault::TooLarge,
+        ("wrong-type", "") => ExchangeFault::WrongType,
+        ("429", "") => ExchangeFault::Limited(None),
+        ("429", after) => ExchangeFault::Limited(Some(seconds(after)?)),
+        ("nulls", "") => ExchangeFault::Nulls,
+        ("flaky-nulls", share) => ExchangeFault::FlakyNulls(percent(share)?),
+        ("empty-batch", share) => ExchangeFault::EmptyBatch(percent(share)?),
+        ("half", "") => ExchangeFault::HalfBatch,
+        ("delisted", share) => ExchangeFault::Delisted(percent(share)?),
+        ("stale", age) => ExchangeFault::Stale(seconds(age)?),
+        ("extra-pairs", "") => ExchangeFault::ExtraPairs,
+        ("bad-pairs", share) => ExchangeFault::BadPairs(percent(share)?),
+        ("sparse", "") => ExchangeFault::Sparse,
+        (status, "") => {
+            let status = status.parse().ok().filter(|status| (500..600).contains(status))?;
+            ExchangeFault::ServerError(status)
+        }
+        _ => return None,
+    })
 }
 
 impl fmt::Display for FaultSchedule {
@@ -109,6 +149,14 @@ fn duration(text: &str) -> Option<Duration> {
     PARSER.parse_duration(text).ok().and_then(|time: SignedDuration| time.try_into().ok())
 }
 
+fn seconds(text: &str) -> Option<u32> {
+    duration(text).and_then(|time| u32::try_from(time.as_secs()).ok())
+}
+
+fn percent(text: &str) -> Option<Percent> {
+    text.strip_suffix('%')?.parse().ok().filter(|share| *share <= 100)
+}
+
 #[cfg(test)]
 mod tests {
     use ttm_testkit::SeededEntropy;
@@ -135,10 +183,28 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_is_written_as_it_is_read() {
+        for word in [
+            "api-503 api-500 api-502 api-520 api-403 api-hang api-drip api-truncated api-too-large api-wrong-type",
+            "api-429 api-429=20s api-nulls api-flaky-nulls=30% api-empty-batch=0% api-half api-delisted=100%",
+            "api-stale=30s api-extra-pairs api-bad-pairs=5% api-sparse store-gone store-hang store-lost-acks",
+            "store-full resources-unknown kill terminate freeze wall-step=-1h",
+        ]
+        .iter()
+        .flat_map(|words| words.split(' '))
+        {
+            assert_eq!(word.parse::<FaultKind>().expect(word).to_string(), word);
+        }
+    }
+
+    #[test]
     fn what_is_no_fault_is_named() {
         for (line, part) in [
             ("at 2h for 20m", "at 2h for 20m"),
             ("at 2h for 20m api-418", "api-418"),
+            ("at 2h for 20m api-flaky-nulls", "api-flaky-nulls"),
+            ("at 2h for 20m api-delisted=101%", "api-delisted=101%"),
+            ("at 2h for 20m api-half=30%", "api-half=30%"),
             ("at 2h for -5m kill", "at 2h for -5m kill"),
             ("at 1h for 1s kill; at 2h for 1s wall-step=soon", "wall-step=soon"),
         ] {

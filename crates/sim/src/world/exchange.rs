@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{Clock, Entropy, Moment, Runtime};
 use ttm_market::synthetic::SyntheticMarket;
-use ttm_market::{MAX_BATCH, Mint, Pair, PairBatch, PairSource, PairSourceError, SkipReason};
+use ttm_market::{MAX_BATCH, Mint, Pair, PairBatch, PairSource, PairSourceError, SkipReason, Trades};
 use ttm_testkit::SeededEntropy;
 
 use crate::executor::lock;
 use crate::oracle::{BreakerWatch, CallEnd, Pace, Verdicts, WatchedCall};
-use crate::{ExchangeFault, FaultSchedule, Promises, SimRuntime};
+use crate::{ExchangeFault, FaultSchedule, Percent, Promises, SimRuntime};
 
 /// The caller gives an attempt up after this; a call that it drops sooner is cancelled, not failed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -102,11 +102,11 @@ impl SimExchange {
         lock(&self.state).watch.promise_silence(until);
     }
 
-    /// One request, for several mints when it is `batched`: `answer` is what a healthy API says at a time.
+    /// One request for some mints: `answer` is what a healthy API says at a time.
     async fn request(
         &self,
         question: u64,
-        batched: bool,
+        mints: &[Mint],
         answer: impl FnOnce(Timestamp) -> PairBatch + Send,
     ) -> Result<PairBatch, PairSourceError> {
         let call = Call::begin(self, question);
@@ -120,36 +120,80 @@ impl SimExchange {
             _ => self.pause(self.draw_latency()).await,
         }
         self.runtime.yields().await;
-        let result = if call.over_limit { Err(limited(None)) } else { self.respond(fault, batched, answer) };
+        let result = if call.over_limit { Err(limited(None)) } else { self.respond(fault, mints, answer) };
         call.end(&result);
         result
     }
 
+    /// What a client of ours makes of the answer.
     fn respond(
         &self,
         fault: Option<ExchangeFault>,
-        batched: bool,
+        mints: &[Mint],
         answer: impl FnOnce(Timestamp) -> PairBatch,
     ) -> Result<PairBatch, PairSourceError> {
-        match fault {
-            None => Ok(answer(self.runtime.wall())),
-            Some(ExchangeFault::Unavailable) => Err(transient("503 Service Unavailable")),
-            Some(ExchangeFault::Hang | ExchangeFault::SlowDrip) => {
-                Err(transient("the connection was closed"))
+        let now = self.runtime.wall();
+        let Some(fault) = fault else { return Ok(answer(now)) };
+        // Only what is asked for together gets lost together.
+        let batched = mints.len() > 1;
+        Ok(match fault {
+            ExchangeFault::Unavailable => return Err(transient("503 Service Unavailable")),
+            ExchangeFault::ServerError(status) => return Err(transient(&format!("status {status}"))),
+            ExchangeFault::WrongType => return Err(transient("status 200, an HTML page")),
+            ExchangeFault::Hang | ExchangeFault::SlowDrip => {
+                return Err(transient("the connection was closed"));
             }
-            Some(ExchangeFault::Truncated) => {
-                Err(PairSourceError::Malformed { message: "EOF while parsing a string".to_owned() })
+            ExchangeFault::Forbidden => {
+                let message = "status 403, an HTML page".to_owned();
+                return Err(PairSourceError::Forbidden { message });
             }
-            Some(ExchangeFault::Limited(seconds)) => Err(limited(seconds)),
-            Some(ExchangeFault::Nulls) => Ok(PairBatch::default()),
-            // Only what is asked for together gets lost together.
-            Some(ExchangeFault::HalfBatch) if !batched => Ok(answer(self.runtime.wall())),
-            Some(ExchangeFault::HalfBatch) => {
-                let mut batch = answer(self.runtime.wall());
-                batch.pairs.retain(|_| self.chance.below(2) == 0);
-                Ok(batch)
+            ExchangeFault::Truncated => return Err(malformed("EOF while parsing a string")),
+            ExchangeFault::TooLarge => return Err(malformed("the body is larger than 4194304 bytes")),
+            ExchangeFault::Limited(seconds) => return Err(limited(seconds)),
+            ExchangeFault::FlakyNulls(share) if self.happens(share) => {
+                return Err(transient("null instead of a list of pairs"));
+            }
+            ExchangeFault::Nulls => PairBatch::default(),
+            ExchangeFault::EmptyBatch(share) if batched && self.happens(share) => PairBatch::default(),
+            ExchangeFault::HalfBatch if batched => filtered(answer(now), |_| self.happens(50), None),
+            ExchangeFault::FlakyNulls(_) | ExchangeFault::EmptyBatch(_) | ExchangeFault::HalfBatch => {
+                answer(now)
+            }
+            ExchangeFault::Delisted(share) => {
+                let is_gone = |pair: &Pair| question_of(&[pair.base.mint]) % 100 < u64::from(share);
+                filtered(answer(now), |pair| !is_gone(pair), None)
+            }
+            ExchangeFault::Stale(seconds) => {
+                answer(now.checked_sub(Duration::from_secs(seconds.into())).unwrap_or(now))
+            }
+            ExchangeFault::ExtraPairs => self.all_pools(mints, now),
+            ExchangeFault::BadPairs(share) => {
+                filtered(answer(now), |_| !self.happens(share), Some(SkipReason::Malformed))
+            }
+            ExchangeFault::Sparse => {
+                let mut batch = answer(now);
+                batch.pairs.iter_mut().for_each(make_sparse);
+                batch
+            }
+        })
+    }
+
+    /// Whether something happens that happens to so many in a hundred.
+    fn happens(&self, share: Percent) -> bool {
+        self.chance.below(100) < u64::from(share)
+    }
+
+    /// All pools of some mints that have one of them as their base; the others are counted.
+    fn all_pools(&self, mints: &[Mint], at: Timestamp) -> PairBatch {
+        let mut batch = PairBatch::default();
+        for pool in mints.iter().flat_map(|mint| self.market.pools_of(mint, at)) {
+            if mints.contains(&pool.pair.base.mint) {
+                batch.pairs.push(pool.pair);
+            } else {
+                batch.skipped.add(SkipReason::QuoteSide);
             }
         }
+        batch
     }
 
     async fn pause(&self, time: Duration) {
@@ -186,23 +230,12 @@ impl PairSource for SimExchange {
             pairs: mints.iter().filter_map(|mint| self.primary(*mint, at)).collect(),
             ..PairBatch::default()
         };
-        self.request(question_of(mints), mints.len() > 1, answer).await
+        self.request(question_of(mints), mints, answer).await
     }
 
     async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
-        let answer = |at| {
-            let mut batch = PairBatch::default();
-            for pool in self.market.pools_of(&mint, at) {
-                if pool.pair.base.mint == mint {
-                    batch.pairs.push(pool.pair);
-                } else {
-                    batch.skipped.add(SkipReason::QuoteSide);
-                }
-            }
-            batch
-        };
         // Another question than a batch of one.
-        self.request(!question_of(&[mint]), false, answer).await
+        self.request(!question_of(&[mint]), &[mint], |at| self.all_pools(&[mint], at)).await
     }
 }
 
@@ -292,3 +325,28 @@ fn limited(seconds: Option<u32>) -> PairSourceError {
 fn transient(message: &str) -> PairSourceError {
     PairSourceError::Transient { message: message.to_owned(), retry_after: None, source: None }
 }
+
+fn malformed(message: &str) -> PairSourceError {
+    PairSourceError::Malformed { message: message.to_owned() }
+}
+
+/// The pairs to `keep`; the others count as skipped for the reason, if there is one.
+fn filtered(mut batch: PairBatch, keep: impl Fn(&Pair) -> bool, reason: Option<SkipReason>) -> PairBatch {
+    let before = batch.pairs.len();
+    batch.pairs.retain(keep);
+    if let Some(reason) = reason {
+        (batch.pairs.len()..before).for_each(|_| batch.skipped.add(reason));
+    }
+    batch
+}
+
+/// Leaves out what a pair may leave out.
+fn make_sparse(pair: &mut Pair) {
+    pair.base.symbol = Box::default();
+    (pair.price_usd, pair.liquidity_usd, pair.created_at) = (None, None, None);
+    (pair.trades_5m, pair.trades_1h) = (Trades::default(), Trades::default());
+    (pair.volume_5m_usd, pair.volume_1h_usd) = (0.0, 0.0);
+}
+
+#[cfg(test)]
+mod tests;
