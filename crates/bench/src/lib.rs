@@ -4,6 +4,7 @@
 mod harness;
 mod report;
 mod row;
+mod scenario;
 
 use std::error::Error;
 use std::io::{self, IsTerminal};
@@ -11,9 +12,10 @@ use std::io::{self, IsTerminal};
 pub use harness::{Measured, Subject, now};
 use report::Line;
 pub use row::{Row, Target};
+pub use scenario::{Bound, Figure, Figures, Scenario, Shown};
 
-/// Measures the rows whose name contains the first argument of the program, or all; then prints the table and the targets,
-/// and after a whole run writes `bench/NAME.json` into the folder of cargo's artefacts.
+/// Measures the rows and plays the scenarios whose name contains the first argument of the program, or all; then prints the
+/// table, the figures and the targets, and after a whole run writes `bench/NAME.json` into the folder of cargo's artefacts.
 ///
 /// `temporary` is `env!("CARGO_TARGET_TMPDIR")`: cargo gives benchmarks a folder inside of the one for its artefacts,
 /// wherever the caller's settings put that. A row is built when its turn comes, so that one takes no part in another's
@@ -21,7 +23,12 @@ pub use row::{Row, Target};
 ///
 /// # Errors
 /// When no row matches, or the file cannot be written.
-pub fn run(name: &str, temporary: &str, rows: &[fn() -> Row]) -> Result<(), Box<dyn Error>> {
+pub fn run(
+    name: &str,
+    temporary: &str,
+    rows: &[fn() -> Row],
+    scenarios: &[Scenario],
+) -> Result<(), Box<dyn Error>> {
     // Cargo itself passes `--bench`.
     let part = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let mut lines = Vec::new();
@@ -33,13 +40,26 @@ pub fn run(name: &str, temporary: &str, rows: &[fn() -> Row]) -> Result<(), Box<
         }
     }
     progress("");
-    if let Some(part) = part.as_ref().filter(|_| lines.is_empty()) {
-        return Err(format!("no row matches `{part}`").into());
+    let chosen = |scenario: &&Scenario| part.as_ref().is_none_or(|part| scenario.name.contains(part));
+    let chosen: Vec<&Scenario> = scenarios.iter().filter(chosen).collect();
+    if let Some(part) = part.as_ref().filter(|_| lines.is_empty() && chosen.is_empty()) {
+        return Err(format!("no row and no scenario matches `{part}`").into());
     }
-    report::table(&lines);
-    report::targets(&lines);
+    if !lines.is_empty() {
+        report::table(&lines);
+        report::targets(&lines);
+    }
+    let mut told = report::objects(&lines);
+    for (index, scenario) in chosen.iter().enumerate() {
+        let shown =
+            |what: &str| progress(&format!("{}/{} {}: {what}", index + 1, chosen.len(), scenario.name));
+        let figures = (scenario.play)(&shown)?;
+        progress("");
+        scenario::print(scenario, &figures);
+        told.extend(scenario::objects(scenario, &figures));
+    }
     if part.is_none() {
-        anstream::eprintln!("\nwritten to {}", report::write(&lines, temporary, name)?.display());
+        anstream::eprintln!("\nwritten to {}", report::write(&told, temporary, name)?.display());
     }
     Ok(())
 }
@@ -47,7 +67,7 @@ pub fn run(name: &str, temporary: &str, rows: &[fn() -> Row]) -> Result<(), Box<
 /// Shows what is under way in the place of what was shown before; a file has no use for that.
 fn progress(line: &str) {
     if io::stderr().is_terminal() {
-        eprint!("\r{line:60}\r");
+        eprint!("\r{line:110}\r");
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{Measured, Target};
 
-const BOLD: Style = Style::new().bold();
+pub(crate) const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 
@@ -120,23 +120,27 @@ pub(crate) fn targets(lines: &[Line]) {
     }
 }
 
-fn verdict(met: bool) -> String {
+pub(crate) fn verdict(met: bool) -> String {
     if met { format!("{GOOD}met   {GOOD:#}") } else { format!("{BAD}missed{BAD:#}") }
 }
 
 /// Writes everything to a file of this name in the folder `bench` beside `temporary`, and says where that is.
-pub(crate) fn write(lines: &[Line], temporary: &str, name: &str) -> io::Result<PathBuf> {
+pub(crate) fn write(objects: &[Value], temporary: &str, name: &str) -> io::Result<PathBuf> {
     let target = Path::new(temporary).parent().expect("it lies in the target folder");
     let folder = target.join("bench");
     fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{name}.json"));
-    let objects: Value = lines.iter().flat_map(objects).collect();
-    fs::write(&path, format!("{objects:#}\n"))?;
+    fs::write(&path, format!("{:#}\n", Value::from(objects)))?;
     Ok(path)
 }
 
+/// All lines as objects.
+pub(crate) fn objects(lines: &[Line]) -> Vec<Value> {
+    lines.iter().flat_map(of_line).collect()
+}
+
 /// A line as objects: ours first, then the floor and the peers under the row's name and their own.
-fn objects(line: &Line) -> Vec<Value> {
+fn of_line(line: &Line) -> Vec<Value> {
     let mut objects = Vec::new();
     if let Some(ours) = &line.ours {
         let share = |other: &Measured| rounded(ours.share_of(other));
@@ -166,6 +170,6 @@ fn objects(line: &Line) -> Vec<Value> {
 }
 
 /// To three decimals: the rest is noise.
-fn rounded(number: f64) -> f64 {
+pub(crate) fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }

@@ -127,6 +127,9 @@ impl Api {
             Outcome::Answered
         };
         *books.stats.requests.entry((endpoint, outcome)).or_default() += 1;
+        if let (Question::Tokens(asked), Outcome::Answered) = (question, outcome) {
+            books.stats.batched += asked.len() as u64;
+        }
         outcome
     }
 

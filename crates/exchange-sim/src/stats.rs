@@ -38,6 +38,8 @@ pub enum Outcome {
 pub struct ExchangeStats {
     /// Requests by path and end; a pair that never occurred is missing.
     pub requests: BTreeMap<(Endpoint, Outcome), u64>,
+    /// Addresses in the requests on [`Endpoint::Tokens`] that were answered.
+    pub batched: u64,
     /// The most requests that arrived in any sliding minute for the budget of 300.
     pub busiest_minute: usize,
     /// The same for the budget of 60.

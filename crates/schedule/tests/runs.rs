@@ -5,7 +5,8 @@ use std::time::Duration;
 use ttm_kernel::Moment;
 use ttm_schedule::{Effect, Group, RunOutcome, ScheduleConfig, Scheduler};
 
-const WORK: RunOutcome = RunOutcome { attempted: 10, processed: 9, failed: 1, stale: 1, skipped: 0, cached: 0, deferred: 0 };
+const WORK: RunOutcome =
+    RunOutcome { attempted: 10, processed: 9, failed: 1, stale: 1, skipped: 0, cached: 0, deferred: 0 };
 
 fn at(seconds: u64) -> Moment {
     Moment::from_origin(Duration::from_secs(seconds))

@@ -129,6 +129,7 @@ impl Executor {
             let Some(future) = slot.as_mut() else { return };
             self.polls += 1;
             self.runtime.fold(Kind::Polled, task.seq());
+            self.runtime.shared().run(task.seq());
             if task.is_aborted() {
                 Some(TaskEnd::Aborted)
             } else {

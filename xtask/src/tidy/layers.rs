@@ -26,7 +26,7 @@ impl Layer {
             App | Probe => &[Kernel, Domain, Policy, Adapter, App, Probe],
             Sim => &[Kernel, Domain, Policy, App, Test],
             E2e => &[Kernel, Domain, Policy, Technology, Adapter, App, Probe, Test, Sim],
-            Bench => &[Kernel, Domain, Policy, Adapter, Test],
+            Bench => &[Kernel, Domain, Policy, Adapter, Test, E2e],
         }
     }
 

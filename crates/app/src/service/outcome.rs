@@ -43,6 +43,7 @@ impl Work {
             Ask::One(asked, why) => {
                 for (mint, seen) in found.seen {
                     match why {
+                        Single::Unanswered if matches!(seen, Seen::Unusable) => self.fail(ask),
                         Single::Unanswered => {
                             processed[slot(group_of(asked))] += 1;
                             scored += self.observe(mint, &seen, &mut changed);
@@ -83,7 +84,7 @@ impl Work {
         let observation = match seen {
             Seen::Primary(pairs) => Observation::Primary(pairs),
             Seen::All(pairs) => Observation::All(pairs),
-            Seen::Missing => Observation::Missing,
+            Seen::Missing | Seen::Unusable => Observation::Missing,
         };
         let events = self.book.observe(mint, observation, wall);
         log(&events);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ttm_dispatch::{Ask, Single};
 use ttm_guard::{GuardError, Turn};
-use ttm_market::{Mint, Pair, PairBatch, Skipped};
+use ttm_market::{Mint, Pair, PairBatch, SkipReason, Skipped};
 
 use super::client::{CallError, Client};
 
@@ -28,6 +28,8 @@ pub(super) enum Seen {
     All(Vec<Pair>),
     /// The answer does not hold it.
     Missing,
+    /// The answer holds it, in a way that nobody can read: it is listed, and not known.
+    Unusable,
 }
 
 /// Makes the request; nothing when it brought no answer.
@@ -54,12 +56,22 @@ pub(super) async fn make(client: &Client, turn: Turn, ask: &Ask<Mint>) -> Option
         Ask::One(asked, why) => {
             let batch = client.all_pairs(Some(turn), asked.key).await.inspect_err(tell).ok()?;
             found.skipped.merge(&batch.skipped);
-            let missing = batch.pairs.is_empty() && *why == Single::Unanswered;
-            let seen = if missing { Seen::Missing } else { Seen::All(batch.pairs) };
+            let seen = match *why {
+                Single::Unanswered if batch.pairs.is_empty() && is_damaged(&batch.skipped) => Seen::Unusable,
+                Single::Unanswered if batch.pairs.is_empty() => Seen::Missing,
+                Single::Unanswered | Single::List => Seen::All(batch.pairs),
+            };
             found.seen.push((asked.key, seen));
         }
     }
     Some(found)
+}
+
+/// Whether pairs were left out that would have been kept if they were whole.
+fn is_damaged(skipped: &Skipped) -> bool {
+    [SkipReason::BadPrice, SkipReason::BadAddress, SkipReason::Malformed]
+        .into_iter()
+        .any(|reason| skipped.count(reason) > 0)
 }
 
 /// What the guard itself decided was told where it was decided.

@@ -10,5 +10,5 @@ mod subjects;
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    ttm_bench::run("breaker", env!("CARGO_TARGET_TMPDIR"), &rows::all())
+    ttm_bench::run("breaker", env!("CARGO_TARGET_TMPDIR"), &rows::all(), &[])
 }

@@ -1,7 +1,13 @@
 //! The market's own work, by itself and beside what it replaces: `cargo xtask bench market`.
 //!
+//! Decoding, scoring and planning by themselves, then the whole program against the stand-in for minutes: with as many
+//! tokens as the budget allows, with many more, and through an outage. A word of a name runs a part.
+//!
 //! Bodies are the recordings of the real API, which lie outside the repository; without them the rows that need them are
 //! left out, and the first line says so.
+
+mod planner;
+mod service;
 
 use std::error::Error;
 use std::fs;
@@ -13,19 +19,19 @@ use serde_json::Value;
 use ttm_bench::{Row, Subject};
 use ttm_dexscreener_http::{Decoded, decode};
 use ttm_market::synthetic::SyntheticMarket;
-use ttm_market::{Book, Lane, MarketConfig, Mint, Pair, Token, score, summarize};
+use ttm_market::{MarketConfig, Mint, Pair, score, summarize};
 
 const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/dexscreener");
 const OURS: &str = "ours";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut rows: Vec<fn() -> Row> = vec![scoring, due];
+    let mut rows: Vec<fn() -> Row> = vec![scoring, planner::row];
     if Path::new(RECORDINGS).is_dir() {
         rows.insert(0, decoding);
     } else {
         anstream::eprintln!("the recordings are not there: decoding is not measured");
     }
-    ttm_bench::run("market", env!("CARGO_TARGET_TMPDIR"), &rows)
+    ttm_bench::run("market", env!("CARGO_TARGET_TMPDIR"), &rows, &service::SCENARIOS)
 }
 
 /// Real bodies with pairs in them, each with the mints that were asked for.
@@ -101,24 +107,6 @@ fn thirty_pools() -> (Mint, Vec<Pair>) {
         })
         .collect();
     (mint, pools)
-}
-
-/// Finding out which tokens are due, in a book of a million; beside it, a thousand books of a thousand.
-fn due() -> Row {
-    let (large, small) = (book(1_000_000), book(1_000));
-    let of_all = move |book: &Book| black_box(book.due(Lane::Cold, at())).len();
-    Row::new("due, of a million", 1, Subject::each(OURS, move |_| of_all(&large) > 0))
-        .peers([Subject::each("1000 of 1000", move |_| (0..1_000).all(|_| of_all(&small) > 0))])
-        .target(1.2, "1000 of 1000")
-}
-
-/// New tokens, which are cold until they have a score.
-fn book(tokens: usize) -> Book {
-    let mut book = Book::new(MarketConfig::default());
-    for mint in SyntheticMarket::new(1, tokens).mints() {
-        book.insert(Token::new(mint, at()));
-    }
-    book
 }
 
 fn at() -> Timestamp {

@@ -30,6 +30,8 @@ pub(super) struct Shared {
     timers: Mutex<Timers>,
     tasks: Mutex<BTreeMap<u64, Arc<SimTask>>>,
     last_task: AtomicU64,
+    /// The task that is polled, or was last.
+    running: AtomicU64,
     streams: Mutex<BTreeMap<&'static str, Arc<SeededEntropy>>>,
     yielding: SeededEntropy,
     trace: Trace,
@@ -46,6 +48,7 @@ impl SimRuntime {
             timers: Mutex::default(),
             tasks: Mutex::default(),
             last_task: AtomicU64::new(0),
+            running: AtomicU64::new(0),
             streams: Mutex::default(),
             yielding: SeededEntropy::stream(seed, "yields"),
             trace: Trace::new(),
@@ -54,6 +57,11 @@ impl SimRuntime {
 
     pub(super) fn shared(&self) -> &Shared {
         &self.0
+    }
+
+    /// The number of the task that is polled: what two of them do is never one and the same.
+    pub(crate) fn task(&self) -> u64 {
+        self.0.running.load(Ordering::Relaxed)
     }
 
     /// Notes an event in the trace: it counts in the hash, and the last 200 are kept as text.
@@ -94,6 +102,10 @@ impl SimRuntime {
 }
 
 impl Shared {
+    pub(super) fn run(&self, task: u64) {
+        self.running.store(task, Ordering::Relaxed);
+    }
+
     pub(super) fn ready(&self) -> MutexGuard<'_, Vec<Arc<SimTask>>> {
         lock(&self.ready)
     }

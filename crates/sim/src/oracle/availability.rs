@@ -38,7 +38,11 @@ impl Slot<'_> {
         if self.tokens.is_empty() {
             return false;
         }
-        let mut hot = self.tokens.iter().filter(|token| token.lane(self.hot_threshold) == Some(Lane::Hot));
+        // A token that the API does not list has no fresh score to be had, and is served marked as unlisted.
+        let is_hot = |token: &&Arc<Token>| {
+            token.lane(self.hot_threshold) == Some(Lane::Hot) && token.unlisted.is_none()
+        };
+        let mut hot = self.tokens.iter().filter(is_hot);
         if !self.exchange_up {
             return hot.all(|token| token.score.is_some());
         }

@@ -1,5 +1,5 @@
-//! How fast a caller asks: the limit of the far side, the pauses that it asked for, and how often one question is
-//! tried again. It knows no limiter.
+//! How fast a caller asks: the limit of the far side, the pauses that it asked for, and how often one call tries its
+//! question again. It knows no limiter.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use ttm_kernel::Moment;
 
 /// The window of the limit.
 const MINUTE: Duration = Duration::from_mins(1);
-/// Shorter than the shortest interval between two runs, so that all attempts at one question in it are of one call.
-const ONE_CALL: Duration = Duration::from_secs(8);
+/// No call takes longer, so no attempt is remembered for longer.
+const ONE_CALL: Duration = Duration::from_mins(1);
 
 /// Follows when requests begin.
 #[derive(Debug)]
@@ -76,6 +76,11 @@ impl Pace {
         self.failed.push_back((begun, question));
     }
 
+    /// A question was answered: who asks it again makes another call.
+    pub fn answer(&mut self, question: u64) {
+        self.failed.retain(|(_, asked)| *asked != question);
+    }
+
     /// An answer asked to wait until `until`.
     pub fn ask_patience(&mut self, until: Moment) {
         self.patience = self.patience.max(until);
@@ -122,5 +127,7 @@ mod tests {
         }
         assert_eq!(pace.begin(8, at(1_300)), Ok(()));
         assert!(pace.begin(7, at(1_300)).is_err());
+        pace.answer(7);
+        assert_eq!(pace.begin(7, at(1_400)), Ok(()), "another call");
     }
 }

@@ -252,6 +252,8 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn begin(exchange: &'a SimExchange, question: u64) -> Self {
         let now = exchange.runtime.now();
+        // A call is one task's; another one may ask the same as soon as the first has given up.
+        let question = question ^ exchange.runtime.task().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut state = lock(&exchange.state);
         state.counts.requests += 1;
         state.counts.in_flight += 1;
@@ -290,7 +292,10 @@ impl<'a> Call<'a> {
     fn settle(&self, end: CallEnd) {
         let mut state = lock(&self.exchange.state);
         state.counts.in_flight -= 1;
-        state.counts.succeeded += u64::from(end == CallEnd::Success);
+        if end == CallEnd::Success {
+            state.counts.succeeded += 1;
+            state.pace.answer(self.question);
+        }
         if matches!(end, CallEnd::Failure | CallEnd::RateLimited) {
             state.pace.fail(self.question, self.begun);
         }

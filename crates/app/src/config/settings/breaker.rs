@@ -70,7 +70,8 @@ impl Reader<'_> {
                 .map_or(defaults.failure_threshold, Some),
             rates: self.rates(),
             recovery_timeout,
-            max_recovery_timeout: defaults.max_recovery_timeout.max(recovery_timeout),
+            // One look a minute harms nobody, and tokens grow old until the API's return is noticed: no longer than that.
+            max_recovery_timeout: recovery_timeout.max(Duration::from_mins(1)),
             half_open_max_calls,
             // Every probe that is admitted must succeed.
             success_threshold: half_open_max_calls.max(1),

@@ -74,6 +74,7 @@ const UNLIMITED: GuardSettings = GuardSettings {
     attempt_timeout: Duration::from_secs(5),
     deadline: Duration::from_secs(30),
     requests_per_minute: None,
+    rate_recovery: Duration::from_mins(1),
     headroom_percent: 0.0,
     max_concurrent: None,
     hedge_after: None,

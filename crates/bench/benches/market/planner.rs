@@ -1,0 +1,51 @@
+//! Deciding what is asked, token by token: with a million of them beside a thousand.
+
+use std::hint::black_box;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use ttm_bench::{Row, Subject};
+use ttm_dispatch::{Ask, DispatchConfig, Dispatcher, Line, Place, Value};
+use ttm_kernel::Moment;
+use ttm_market::Mint;
+use ttm_market::synthetic::SyntheticMarket;
+
+/// A call asks for one batch of thirty and puts it back in line.
+pub(crate) fn row() -> Row {
+    let thousand = Subject::each("of a thousand", planner(1_000));
+    Row::new("ask 30 of a million", 1, Subject::each("ours", planner(1_000_000)))
+        .peers([thousand])
+        .target(1.2, "of a thousand")
+}
+
+fn planner(tokens: usize) -> impl Fn(u64) -> bool + Send + Sync + 'static {
+    let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+    let place = |number: usize| Place { line: Line::ALL[number % 2], value: Value::ALL[number / 2 % 4] };
+    for (number, mint) in SyntheticMarket::new(1, tokens).mints().enumerate() {
+        dispatcher.put(mint, place(number), None);
+    }
+    let state = Mutex::new((dispatcher, Moment::from_origin(Duration::from_hours(1))));
+    move |_| {
+        let (dispatcher, now) = &mut *state.lock().expect("nothing panics with it");
+        // A line that is through begins anew, long enough after for its keys to be asked again.
+        if !dispatcher.is_ready(*now) {
+            *now += Duration::from_mins(1);
+            for line in Line::ALL {
+                dispatcher.tick(line, *now);
+            }
+            *now += Duration::from_millis(200);
+        }
+        ask(dispatcher, *now)
+    }
+}
+
+fn ask(dispatcher: &mut Dispatcher<Mint>, now: Moment) -> bool {
+    let Some(request) = dispatcher.poll(now) else { return false };
+    dispatcher.handle_done(&request);
+    let Ask::Batch(asked) = black_box(request).ask else { return false };
+    for asked in asked {
+        let line = if asked.from == Line::Hot.into() { Line::Hot } else { Line::Cold };
+        dispatcher.put(asked.key, Place { line, value: Value::Low }, Some(now));
+    }
+    true
+}
