@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use ttm_e2e::{Outcome, Program, ttm};
+use ttm_e2e::{Database, Outcome, Program, ttm};
 
 const GOOD: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 
@@ -119,4 +119,76 @@ fn one_bad_line_in_ten_thousand_is_named_and_nothing_is_imported() {
         ]
     );
     assert!(!folder.path().join("ttm-data").exists());
+}
+
+#[test]
+fn a_base_url_without_its_scheme_is_told_with_what_was_expected() {
+    let environment = [("TTM_DEXSCREENER__BASE_URL", "api.dexscreener.com")];
+    let outcome = run(folder().path(), &["run"], &environment);
+    check(
+        &outcome,
+        78,
+        "TTM_DEXSCREENER__BASE_URL: dexscreener.base_url is \"api.dexscreener.com\", expected an http or https URL such as https://api.dexscreener.com",
+    );
+}
+
+#[test]
+fn a_chain_that_cannot_work_is_told_with_the_one_that_can() {
+    let outcome = run(folder().path(), &["run"], &[("TTM_DEXSCREENER__CHAIN", "solanaa")]);
+    check(&outcome, 78, "TTM_DEXSCREENER__CHAIN: dexscreener.chain is \"solanaa\", expected solana");
+}
+
+/// Starts the service with a source of tokens that is not usable.
+fn run_with_source(folder: &Path, key: &str, value: &str) -> Outcome {
+    run(folder, &["run", "--log", "off"], &[(key, value), ("TTM_API__LISTEN", "127.0.0.1:0")])
+}
+
+#[test]
+fn junk_in_the_file_of_mints_is_named_line_by_line() {
+    let folder = folder();
+    fs::write(folder.path().join("mints.txt"), format!("{GOOD}\nSo1\n\nSo2\n")).expect("written");
+    let outcome = run_with_source(folder.path(), "TTM_SOURCES__FILE", "mints.txt");
+    assert_eq!(outcome.code, Some(78), "{outcome:?}");
+    let lines: Vec<&str> = outcome.stderr.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "error: mints.txt:2: \"So1\" is no mint: 3 characters, expected 32 to 44 of base58",
+            "error: mints.txt:4: \"So2\" is no mint: 3 characters, expected 32 to 44 of base58",
+            "error: mints.txt: 2 bad lines; none of it is used",
+        ]
+    );
+}
+
+#[test]
+fn a_file_of_mints_that_is_empty_or_missing_is_named() {
+    let folder = folder();
+    let outcome = run_with_source(folder.path(), "TTM_SOURCES__FILE", "mints.txt");
+    check(&outcome, 78, "mints.txt: cannot be read: No such file or directory (os error 2)");
+    fs::write(folder.path().join("mints.txt"), "# none yet\n").expect("written");
+    let outcome = run_with_source(folder.path(), "TTM_SOURCES__FILE", "mints.txt");
+    check(&outcome, 78, "mints.txt: lists no mint, expected at least one, one a line");
+}
+
+#[test]
+fn a_foreign_database_without_the_table_is_named_with_what_was_expected() {
+    let database = Database::create();
+    let outcome = run_with_source(folder().path(), "TTM_SOURCES__POSTGRES_URL", &database.url());
+    let url = database.url();
+    let server = url.trim_start_matches("postgres://");
+    let server = server.rsplit_once('@').map_or(server, |(_, server)| server);
+    let line = format!(
+        "PostgreSQL at {server}: relation \"tokens\" does not exist; expected a table tokens with the columns mint_address and status"
+    );
+    check(&outcome, 78, &line);
+}
+
+#[test]
+fn a_foreign_database_that_cannot_be_asked_is_named_without_its_password() {
+    let key = "TTM_SOURCES__POSTGRES_URL";
+    let outcome = run_with_source(folder().path(), key, "postgres://moon:hunter2@127.0.0.1:1/moon");
+    check(&outcome, 1, "PostgreSQL at 127.0.0.1:1/moon: the connection is refused or not answered");
+    let outcome = run_with_source(folder().path(), key, "mysql://moon:hunter2@db/moon");
+    let line = "sources.postgres_url is no such URL, expected postgres://user@host/database, or nothing";
+    check(&outcome, 78, &format!("{key}: {line}"));
 }

@@ -9,16 +9,19 @@ use std::time::Duration;
 use ttm_axum_api::{ApiConfig, ApiState, Bound};
 use ttm_breaker::BreakerStore;
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
-use ttm_market::TokenStore;
+use ttm_file_tokens::FileTokenSource;
+use ttm_kernel::Runtime;
+use ttm_market::{TokenSource, TokenStore};
 use ttm_perf::MetricStore;
 use ttm_postgres_metrics::PostgresMetricStore;
 use ttm_postgres_state::PostgresTokenStore;
+use ttm_postgres_tokens::PostgresTokenSource;
 use ttm_sqlite_metrics::SqliteMetricStore;
 use ttm_sqlite_state::SqliteTokenStore;
 use ttm_sysinfo_resources::SysinfoResources;
 
-use crate::config::{ExchangeSettings, Settings, StoreUrl};
-use crate::service::{Board, Service};
+use crate::config::{ExchangeSettings, Settings, SourceSettings, StoreUrl};
+use crate::service::{Board, Service, StartError};
 use crate::{Planes, Ports};
 
 /// A part that could not be put in its place; one line for a person.
@@ -30,6 +33,9 @@ pub enum ComposeError {
     /// The store.
     #[error("{0}")]
     Store(String),
+    /// A list of tokens that is kept elsewhere, and does not answer now.
+    #[error("{0}")]
+    Source(String),
     /// The listener.
     #[error("{0}")]
     Listen(String),
@@ -88,6 +94,33 @@ pub async fn open_history(url: &StoreUrl) -> Result<Arc<dyn MetricStore>, Compos
     })
 }
 
+/// The lists of tokens that are kept elsewhere; they are not asked yet.
+pub fn token_sources(
+    sources: &SourceSettings,
+    runtime: &Arc<dyn Runtime>,
+) -> Result<Vec<Arc<dyn TokenSource>>, ComposeError> {
+    let mut all: Vec<Arc<dyn TokenSource>> = Vec::new();
+    if let Some(path) = &sources.file {
+        all.push(Arc::new(FileTokenSource::new(path.clone(), runtime.clone())));
+    }
+    if let Some(url) = &sources.postgres_url {
+        let source = PostgresTokenSource::new(url.expose());
+        all.push(Arc::new(
+            source.map_err(|error| ComposeError::Config(format!("sources.postgres_url: {error}")))?,
+        ));
+    }
+    Ok(all)
+}
+
+/// The service's own line; a store is named in front of it.
+fn not_started(store: &StoreUrl, error: StartError) -> ComposeError {
+    match error {
+        StartError::Sources { messages, is_config: true } => ComposeError::Config(messages),
+        StartError::Sources { messages, is_config: false } => ComposeError::Source(messages),
+        error @ StartError::Tokens(_) => ComposeError::Store(format!("{store}: {error}")),
+    }
+}
+
 /// The adapters' own line, which names the file or the server.
 fn told(error: impl std::error::Error) -> ComposeError {
     ComposeError::Store(error.to_string())
@@ -121,6 +154,8 @@ impl Process {
         let pairs = DexscreenerSource::new(exchange_config(&settings.exchange)?)
             .map_err(|error| ComposeError::Process(error.to_string()))?;
 
+        let sources = token_sources(&settings.sources, &planes.work)?;
+
         // The listener first: a port that is taken is the commonest mistake, and nothing is touched before it is told.
         let listener = Bound::bind(settings.api.listen)
             .await
@@ -135,6 +170,7 @@ impl Process {
         let ports = Ports {
             pairs: Arc::new(pairs),
             tokens,
+            sources,
             breakers,
             history: open_history(&settings.store).await?,
             resources: Arc::new(SysinfoResources::new(data)),
@@ -163,7 +199,7 @@ impl Process {
         );
         let service = Service::start(ports, settings.service.clone(), planes.clone(), board.clone())
             .await
-            .map_err(|error| ComposeError::Store(format!("{}: {error}", settings.store)))?;
+            .map_err(|error| not_started(&settings.store, error))?;
         tracing::info!(%address, store = %settings.store, "started");
         if board.tokens().is_empty() {
             tracing::warn!("there are no tokens yet; `ttm tokens add` and `ttm tokens import` bring some");

@@ -59,6 +59,13 @@ fn describe() {
     gauge!("ttm_token_age_p95_seconds", "Age of the data, by lane.");
     gauge!("ttm_health", "1 for the status of the whole.");
     counter!("ttm_samples_stored_total", "Samples that the store acknowledged.");
+    counter!("ttm_source_failures_total", "Looks at a list of tokens that failed, by origin.");
+    gauge!("ttm_source_up", "1 while a list of tokens is usable, by origin.");
+    gauge!("ttm_source_tokens", "Mints that a list of tokens held when it was usable last, by origin.");
+    gauge!(
+        "ttm_source_unusable_entries",
+        "Entries of a list of tokens that are no mints and left out, by origin."
+    );
     gauge!("ttm_samples_waiting", "Samples that are not stored yet.");
     gauge!("ttm_samples_dropped", "Samples given up since the start.");
     gauge!("ttm_uptime_seconds", "Time since the start.");

@@ -6,6 +6,7 @@ mod data;
 mod finding;
 mod resources;
 mod scheduler;
+mod sources;
 mod store;
 
 use crate::{Facts, Phase, Report, Thresholds};
@@ -21,9 +22,11 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
     let (resources, of_resources) = resources::assess(facts, thresholds);
     let (apis, of_apis) = apis::assess(facts, thresholds);
     let (data, of_data) = data::assess(facts);
+    let (sources, of_sources) = sources::assess(facts);
 
     let mut findings = scheduler.findings;
     findings.extend(of_store);
+    findings.extend(of_sources);
     for optional in [of_resources, of_apis, of_data] {
         findings.extend(optional.into_optional());
     }
@@ -41,6 +44,7 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
         data,
         plan: facts.plan,
         store,
+        sources,
         reasons: findings.sentences(),
     }
 }

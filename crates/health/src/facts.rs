@@ -33,6 +33,8 @@ pub struct Facts {
     pub plan: Option<PlanFacts>,
     /// The store.
     pub store: StoreFacts,
+    /// The lists of tokens that are kept elsewhere.
+    pub sources: Vec<SourceFacts>,
 }
 
 /// Where the process is in its life.
@@ -193,4 +195,13 @@ pub struct StoreFacts {
     pub samples_dropped: u64,
     /// The last error, without secrets.
     pub last_error: Option<String>,
+}
+
+/// One list of tokens that is kept elsewhere, as it was seen last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// Which kind of source it is.
+    pub origin: String,
+    /// What is wrong with it, without secrets; none when it is well.
+    pub problem: Option<String>,
 }

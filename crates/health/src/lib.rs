@@ -18,7 +18,8 @@ mod thresholds;
 
 pub use assess::assess;
 pub use facts::{
-    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, Phase, PlanFacts, StoreFacts,
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, Phase, PlanFacts, SourceFacts,
+    StoreFacts,
 };
 pub use model::{
     ApisModel, FreshnessModel, GroupModel, LaneModel, Report, ResourcesModel, SchedulerModel, StoreModel,

@@ -35,6 +35,8 @@ pub struct Report {
     pub plan: Option<PlanFacts>,
     /// The store's part of `/health/detailed`.
     pub store: StoreModel,
+    /// How the lists of tokens that are kept elsewhere are; a warning at worst, because the last good ones stay.
+    pub sources: Status,
     /// One sentence for each thing that is not healthy, the worst first.
     pub reasons: Vec<String>,
 }

@@ -1,8 +1,8 @@
 //! The market: mints, pools, the hybrid momentum score, and the life of a token from its first sight to the archive.
 //!
 //! Pools come in as [`Pair`]s through the [`PairSource`] port. The [`Book`] turns what was observed of a token into
-//! its score, its lane (hot or cold) and its status, and the [`TokenStore`] port keeps the result. Everything between
-//! the ports is pure: time is an argument, and nothing is read, slept or spawned.
+//! its score, its lane (hot or cold) and its status, and the [`TokenStore`] port keeps the result. Which tokens there are
+//! may be kept elsewhere: the [`TokenSource`] port lists them, and the store follows. Everything between the ports is pure: time is an argument, and nothing is read, slept or spawned.
 //!
 //! It knows nothing of HTTP, SQL, rate limits or schedules.
 
@@ -15,6 +15,7 @@ mod pair;
 mod pool;
 mod port;
 mod score;
+mod source;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
 #[cfg(feature = "testing")]
@@ -30,9 +31,12 @@ pub use mint::{InvalidMint, Mint};
 pub use pair::{Pair, SkipReason, Skipped, TokenRef, Trades};
 pub use pool::{PoolSummary, summarize};
 pub use port::{
-    Added, MAX_BATCH, PairBatch, PairSource, PairSourceError, TokenPage, TokenQuery, TokenRow, TokenSort,
-    TokenStore, TokenStoreError, TokenView,
+    Added, Followed, MAX_BATCH, PairBatch, PairSource, PairSourceError, TokenPage, TokenQuery, TokenRow,
+    TokenSort, TokenStore, TokenStoreError, TokenView,
 };
 pub use score::{Components, Score, ScoreInputs, Scored, Smoothed, score};
+pub use source::{
+    Listing, Origin, TokenSource, TokenSourceError, UnusableEntries, UnusableEntry, parse_mints,
+};
 pub use token::{Basis, Lane, ScoreState, Token, TokenStatus, Unlisted};
 pub use view::{page, row};

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::Epoch;
 
-use crate::{Basis, Components, Lane, Mint, Pair, Skipped, Token, TokenStatus};
+use crate::{Basis, Components, Lane, Mint, Origin, Pair, Skipped, Token, TokenStatus};
 
 /// The API answers at most this many mints at once, and silently drops the rest.
 pub const MAX_BATCH: usize = 30;
@@ -89,7 +89,22 @@ pub struct Added {
     pub known: u64,
 }
 
+/// What following a listing changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// Listed and not there before: stored as monitored, and owned by the origin from now on.
+    pub added: u64,
+    /// Owned by the origin and no longer listed: gone.
+    pub removed: u64,
+    /// Owned by the origin and still listed: as they were.
+    pub kept: u64,
+    /// Listed, but added by hand or owned by another origin: left to their owner.
+    pub others: u64,
+}
+
 /// Keeps the tokens.
+///
+/// A token was added by hand, or it is owned by the origin whose listing brought it.
 ///
 /// Laws:
 /// 1. What `save` or `add` acknowledged is returned by `load`, exactly (times to the microsecond), also after a crash.
@@ -97,8 +112,14 @@ pub struct Added {
 /// 3. `save` under an epoch older than the newest claimed one stores nothing and returns [`TokenStoreError::Fenced`].
 /// 4. `save` never brings back a token that was removed.
 /// 5. `add` leaves a known token as it is, except that an archived one becomes monitored; duplicates count once.
-/// 6. `revision` changes whenever `add` or `remove` changed something, and never because of `save`.
+/// 6. `revision` changes whenever `add`, `remove` or `follow` changed the set or revived a token, and never otherwise.
 /// 7. `load` pages in the order of the mints; pages up to the end hold every token once.
+/// 8. `follow` makes the tokens that an origin owns those that are listed and have no other owner, all or nothing: new
+///    ones are monitored, those that are no longer listed are removed. It is idempotent.
+/// 9. `follow` changes no token that it keeps: an archived one stays archived. It never touches what another origin owns
+///    or what was added by hand, and takes nothing over.
+/// 10. `add` makes a token that an origin owns one that was added by hand, so that it outlives the listing. `save` leaves
+///     every token with its owner. `remove` takes any token out; a listing that goes on brings it back as a new one.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait TokenStore: Send + Sync {
@@ -116,6 +137,17 @@ pub trait TokenStore: Send + Sync {
 
     /// Removes mints; how many there were.
     async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError>;
+
+    /// Makes the tokens that `origin` owns those of its listing, new ones first seen at `at`.
+    async fn follow(
+        &self,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, TokenStoreError>;
+
+    /// How many tokens `origin` owns.
+    async fn owned(&self, origin: Origin) -> Result<u64, TokenStoreError>;
 
     /// A number that tells whether the set of tokens was edited from outside.
     async fn revision(&self) -> Result<u64, TokenStoreError>;

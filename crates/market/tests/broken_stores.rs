@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::Epoch;
 use ttm_market::testing::{FakeTokenStore, conformance};
-use ttm_market::{Added, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore, TokenStoreError};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Bug {
@@ -22,6 +22,11 @@ enum Bug {
     CountsDuplicates,
     TellsSavesAsEdits,
     RepeatsTheLastOfAPage,
+    TakesOverWhatWasAddedByHand,
+    RevivesWhatIsListed,
+    KeepsWhatIsNoLongerListed,
+    LeavesAdditionsToTheirOrigin,
+    TellsListingsAsEdits,
 }
 
 struct Broken {
@@ -70,6 +75,13 @@ impl TokenStore for Broken {
             let others: Vec<Mint> = mints.iter().filter(|mint| !archived(mint)).copied().collect();
             return self.store.add(&others, at).await;
         }
+        if self.bug == Bug::LeavesAdditionsToTheirOrigin {
+            let known = self.store.tokens();
+            if mints.iter().all(|mint| known.iter().any(|token| token.mint == *mint && !is_archived(token))) {
+                let known = mints.iter().collect::<std::collections::BTreeSet<_>>().len() as u64;
+                return Ok(Added { new: 0, revived: 0, known });
+            }
+        }
         let mut added = self.store.add(mints, at).await?;
         if self.bug == Bug::CountsDuplicates && added.new > 0 {
             added.new = mints.len() as u64;
@@ -81,9 +93,47 @@ impl TokenStore for Broken {
         self.store.remove(mints).await
     }
 
+    async fn follow(
+        &self,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, TokenStoreError> {
+        match self.bug {
+            Bug::TakesOverWhatWasAddedByHand => {
+                self.store.remove(mints).await?;
+            }
+            Bug::RevivesWhatIsListed => {
+                let archived: Vec<Token> = self.store.tokens().into_iter().filter(is_archived).collect();
+                let revived =
+                    archived.into_iter().map(|token| Token { status: TokenStatus::Monitored, ..token });
+                self.store.save(Epoch::new(u64::MAX), &revived.collect::<Vec<_>>()).await?;
+            }
+            Bug::KeepsWhatIsNoLongerListed => {
+                let known = self.store.tokens().into_iter().map(|token| token.mint);
+                let all: Vec<Mint> = mints.iter().copied().chain(known).collect();
+                return self.store.follow(origin, &all, at).await;
+            }
+            Bug::TellsListingsAsEdits => {
+                self.store.add(&[Mint::WSOL], at).await?;
+                self.store.remove(&[Mint::WSOL]).await?;
+            }
+            _ => {}
+        }
+        self.store.follow(origin, mints, at).await
+    }
+
+    async fn owned(&self, origin: Origin) -> Result<u64, TokenStoreError> {
+        self.store.owned(origin).await
+    }
+
     async fn revision(&self) -> Result<u64, TokenStoreError> {
         self.store.revision().await
     }
+}
+
+fn is_archived(token: &Token) -> bool {
+    token.status == TokenStatus::Archived
 }
 
 /// Whether the suite passes a store with this bug.
@@ -119,6 +169,11 @@ fn the_suite_refuses_every_broken_store() {
         Bug::CountsDuplicates,
         Bug::TellsSavesAsEdits,
         Bug::RepeatsTheLastOfAPage,
+        Bug::TakesOverWhatWasAddedByHand,
+        Bug::RevivesWhatIsListed,
+        Bug::KeepsWhatIsNoLongerListed,
+        Bug::LeavesAdditionsToTheirOrigin,
+        Bug::TellsListingsAsEdits,
     ] {
         assert!(!passes(bug), "{bug:?} goes unnoticed");
     }

@@ -8,11 +8,12 @@ use std::task::{Context, Poll, Waker};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use ttm_market::testing::{
-    FakePairSource, FakeTokenStore, PairCall, conformance, mint, pair, pairs, timestamp, token,
+    FakePairSource, FakeTokenSource, FakeTokenStore, PairCall, conformance, mint, pair, pairs, timestamp,
+    token,
 };
 use ttm_market::{
-    MarketConfig, Mint, PairSource, PairSourceError, SkipReason, Token, TokenPage, TokenQuery, TokenRow,
-    TokenStore, TokenStoreError, TokenView, page, row,
+    MarketConfig, Mint, Origin, PairSource, PairSourceError, SkipReason, Token, TokenPage, TokenQuery,
+    TokenRow, TokenSourceError, TokenStore, TokenStoreError, TokenView, page, row,
 };
 
 /// Runs a future that never waits for anything outside itself.
@@ -30,6 +31,18 @@ fn block_on<F: Future>(future: F) -> F::Output {
 fn the_fake_store_obeys_every_law() {
     let memory = FakeTokenStore::new();
     block_on(conformance::token_store::check(async || Box::new(memory.clone()) as Box<dyn TokenStore>));
+}
+
+#[test]
+fn the_fake_list_obeys_every_law() {
+    let source = FakeTokenSource::new(Origin::new("fake"));
+    let put = async |entries: Vec<String>| {
+        source.heal();
+        source.put(entries);
+    };
+    let spoil = async || source.fail_with(|| TokenSourceError::Transient { message: "gone".to_owned() });
+    block_on(conformance::token_source::check(&source, put, spoil));
+    assert_eq!(source.calls(), 8);
 }
 
 #[test]

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{PgPool, Postgres, Transaction};
 use ttm_kernel::Epoch;
-use ttm_market::{Added, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore, TokenStoreError};
 use ttm_sqlx_pool::postgres::{Server, Time};
 
 use crate::error::token_error;
 use crate::fence::may_write;
 use crate::schema::SCHEMA;
-use crate::{OpenError, PostgresBreakerStore, columns, convert};
+use crate::{OpenError, PostgresBreakerStore, columns, convert, follow};
 
 /// A save of tokens, one of breakers, and a look at the revision or a page of tokens at the same time.
 const CONNECTIONS: u32 = 3;
@@ -74,6 +74,11 @@ impl PostgresTokenStore {
         .execute(&mut *tx)
         .await?
         .rows_affected();
+        // What is added by hand outlives the listing that it came from.
+        sqlx::query("UPDATE token SET origin = NULL WHERE mint = ANY($1) AND origin IS NOT NULL")
+            .bind(&mints)
+            .execute(&mut *tx)
+            .await?;
         let revived = sqlx::query("UPDATE token SET status = $2 WHERE mint = ANY($1) AND status = $3")
             .bind(&mints)
             .bind(TokenStatus::Monitored.as_str())
@@ -94,6 +99,18 @@ impl PostgresTokenStore {
             .rows_affected();
         edited(tx, removed).await?;
         Ok(removed)
+    }
+
+    async fn follow_listing(
+        &self,
+        origin: Origin,
+        listed: BTreeSet<&Mint>,
+        at: Timestamp,
+    ) -> Result<Followed, sqlx::Error> {
+        let mut tx = self.pool.begin().await?;
+        let followed = follow::follow(&mut tx, origin, listed, at).await?;
+        edited(tx, followed.added + followed.removed).await?;
+        Ok(followed)
     }
 
     async fn page(&self, after: &[u8], limit: i64) -> Result<Vec<Token>, sqlx::Error> {
@@ -137,6 +154,19 @@ impl TokenStore for PostgresTokenStore {
 
     async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
         self.delete(mints).await.map_err(token_error)
+    }
+
+    async fn follow(
+        &self,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, TokenStoreError> {
+        self.follow_listing(origin, mints.iter().collect(), at).await.map_err(token_error)
+    }
+
+    async fn owned(&self, origin: Origin) -> Result<u64, TokenStoreError> {
+        follow::owned(&self.pool, origin).await.map_err(token_error)
     }
 
     async fn revision(&self) -> Result<u64, TokenStoreError> {

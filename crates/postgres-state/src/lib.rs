@@ -12,6 +12,7 @@ mod columns;
 mod convert;
 mod error;
 mod fence;
+mod follow;
 mod schema;
 
 pub use adapter::PostgresTokenStore;

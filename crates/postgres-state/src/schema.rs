@@ -8,5 +8,6 @@ pub(crate) const SCHEMA: Schema = Schema {
     migrations: &[
         ("tokens", include_str!("../../../migrations/postgres/state/0001_tokens.sql")),
         ("breakers", include_str!("../../../migrations/postgres/state/0002_breakers.sql")),
+        ("origins", include_str!("../../../migrations/postgres/state/0003_origins.sql")),
     ],
 };

@@ -67,9 +67,9 @@ async fn a_database_of_a_newer_program_is_refused_in_one_line() {
         .execute("INSERT INTO $schema._ttm_state_migrations VALUES (99, 'new', now(), true, '', 0)")
         .await;
     let error = PostgresTokenStore::open(database.url()).await.expect_err("it is refused");
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 3, .. }), "{error:?}");
     let line = error.to_string();
-    let end = " has schema version 99, this program knows versions up to 2: start a newer one";
+    let end = " has schema version 99, this program knows versions up to 3: start a newer one";
     assert!(line.starts_with("PostgreSQL at ") && line.ends_with(end) && !line.contains('\n'), "{line}");
     database.drop_schema().await;
 }
@@ -89,7 +89,7 @@ async fn a_server_that_cannot_be_used_is_named_without_its_password() {
     let line = refused("postgres://ann:s3cret@localhost/ttm?host=/nowhere&port=77").await;
     assert!(line.starts_with("cannot connect to PostgreSQL at /nowhere:77/ttm: "), "{line}");
     let line = refused("postgres://ann:s3cret@localhost:port/ttm").await;
-    assert!(line.starts_with("the store's URL is not usable: "), "{line}");
+    assert!(line.starts_with("the database's URL is not usable: "), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,6 +67,7 @@ impl World {
         Ports {
             pairs: self.exchange.clone(),
             tokens: Arc::new(self.tokens.clone()),
+            sources: Vec::new(),
             breakers: Arc::new(self.breakers.clone()),
             history: Arc::new(self.history.clone()),
             resources: self.resources.clone(),

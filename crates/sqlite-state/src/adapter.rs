@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{Sqlite, Transaction};
 use ttm_kernel::Epoch;
-use ttm_market::{Added, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore, TokenStoreError};
 use ttm_sqlx_pool::sqlite::File;
 
 use crate::error::token_error;
 use crate::fence::may_write;
 use crate::schema::SCHEMA;
-use crate::{OpenError, SqliteBreakerStore, convert};
+use crate::{OpenError, SqliteBreakerStore, convert, follow};
 
 /// Enough for a page of tokens, the revision and a command line besides.
 const READERS: u32 = 2;
@@ -81,6 +81,11 @@ impl SqliteTokenStore {
                 added.new += 1;
                 continue;
             }
+            // What is added by hand outlives the listing that it came from.
+            sqlx::query("UPDATE token SET origin = NULL WHERE mint = ?1 AND origin IS NOT NULL")
+                .bind(mint)
+                .execute(&mut *tx)
+                .await?;
             let revived = sqlx::query("UPDATE token SET status = ?2 WHERE mint = ?1 AND status = ?3")
                 .bind(mint)
                 .bind(TokenStatus::Monitored.as_str())
@@ -104,6 +109,18 @@ impl SqliteTokenStore {
         }
         self.edited(tx, removed).await?;
         Ok(removed)
+    }
+
+    async fn follow_listing(
+        &self,
+        origin: Origin,
+        listed: BTreeSet<&Mint>,
+        at: Timestamp,
+    ) -> Result<Followed, sqlx::Error> {
+        let mut tx = self.file.begin().await?;
+        let followed = follow::follow(&mut tx, origin, listed, at).await?;
+        self.edited(tx, followed.added + followed.removed).await?;
+        Ok(followed)
     }
 
     /// Commits an edit of the set, and counts it when it changed something.
@@ -142,6 +159,19 @@ impl TokenStore for SqliteTokenStore {
 
     async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
         self.delete(mints.iter().collect()).await.map_err(token_error)
+    }
+
+    async fn follow(
+        &self,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, TokenStoreError> {
+        self.follow_listing(origin, mints.iter().collect(), at).await.map_err(token_error)
+    }
+
+    async fn owned(&self, origin: Origin) -> Result<u64, TokenStoreError> {
+        follow::owned(self.file.readers(), origin).await.map_err(token_error)
     }
 
     async fn revision(&self) -> Result<u64, TokenStoreError> {

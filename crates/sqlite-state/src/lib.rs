@@ -10,6 +10,7 @@ mod breakers;
 mod convert;
 mod error;
 mod fence;
+mod follow;
 mod schema;
 
 pub use adapter::SqliteTokenStore;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use ttm_market::{Mint, Token, TokenStore};
+use ttm_market::{Mint, Token, TokenStore, parse_mints};
 
 use super::Failure;
 use crate::compose::{self, ComposeError};
@@ -14,14 +14,14 @@ use crate::planes::Threads;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokensCommand {
-    /// Adds tokens by their mints
+    /// Adds tokens by their mints; one that a source lists stays from then on when it is no longer listed
     #[command(after_help = "Example:\n  ttm tokens add EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")]
     Add {
         /// Their mints
         #[arg(required = true)]
         mints: Vec<String>,
     },
-    /// Removes tokens by their mints
+    /// Removes tokens by their mints; one that a source still lists comes back at its next look
     #[command(after_help = "Example:\n  ttm tokens remove EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")]
     Remove {
         /// Their mints
@@ -43,8 +43,6 @@ pub(super) enum TokensCommand {
     },
 }
 
-/// Bad lines that are shown; the rest is counted.
-const SHOWN: usize = 20;
 /// Mints of one call to the store.
 const BATCH: usize = 5_000;
 
@@ -141,32 +139,9 @@ fn parse_arguments(words: &[String]) -> Result<Vec<Mint>, Failure> {
 fn parse_file(path: &Path) -> Result<Vec<Mint>, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Told(format!("{}: cannot be read: {error}", path.display())))?;
-    let mut mints = BTreeSet::new();
-    let mut bad = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let word = line.split('#').next().unwrap_or_default().trim();
-        if word.is_empty() {
-            continue;
-        }
-        match word.parse::<Mint>() {
-            Ok(mint) => drop(mints.insert(mint)),
-            Err(error) => bad.push(format!(
-                "{}:{}: {:?} is no mint: {error}",
-                path.display(),
-                number + 1,
-                printable(word, 60)
-            )),
-        }
+    let listing = parse_mints(&text);
+    match listing.unusable.complaint(&path.display().to_string(), "nothing was imported") {
+        Some(complaint) => Err(Failure::Told(complaint)),
+        None => Ok(listing.mints.into_iter().collect()),
     }
-    if bad.is_empty() {
-        return Ok(mints.into_iter().collect());
-    }
-    let count = bad.len();
-    bad.truncate(SHOWN);
-    if count > SHOWN {
-        bad.push(format!("and {} more", count - SHOWN));
-    }
-    let lines = if count == 1 { "1 bad line" } else { &format!("{count} bad lines") };
-    bad.push(format!("{}: {lines}; nothing was imported", path.display()));
-    Err(Failure::Told(bad.join("\n")))
 }

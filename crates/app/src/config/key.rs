@@ -182,6 +182,24 @@ pub const KEYS: &[Key] = &[
         "false",
         "Whether the breaker only counts and says when it would have opened: to try settings out.",
     ),
+    key(
+        "sources.file",
+        Kind::Text("the path of a file with one mint a line, or nothing"),
+        "",
+        "A file that lists tokens; the service follows it. A relative path is relative to the config file.",
+    ),
+    key(
+        "sources.postgres_url",
+        Kind::Text("postgres://user@host/database, or nothing"),
+        "",
+        "The database of an existing To The Moon system, whose table tokens the service follows. It is only read.",
+    ),
+    key(
+        "sources.poll_interval",
+        Kind::Duration,
+        "10s",
+        "How often the sources of tokens are asked what they list.",
+    ),
     key("scheduler.hot_interval", Kind::Duration, "10s", "How often the hot group runs."),
     key("scheduler.cold_interval", Kind::Duration, "45s", "How often the cold group runs."),
     key(
@@ -192,9 +210,9 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "dexscreener.chain",
-        Kind::Text("a chain's name such as solana"),
+        Kind::Text("solana"),
         "solana",
-        "The chain whose pools count.",
+        "The chain whose pools count. Mints are addresses of Solana, so no other can work.",
     ),
     key(
         "dexscreener.user_agent",

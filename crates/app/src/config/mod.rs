@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use key::{KEYS, Key, Kind};
-pub use settings::{ApiSettings, ExchangeSettings, Secret, Settings, StoreUrl};
+pub use settings::{ApiSettings, ExchangeSettings, Secret, Settings, SourceSettings, StoreUrl};
 pub use source::{Origin, Values};
 
 /// The prefix of the environment variables that set keys: `TTM_SCHEDULER__HOT_INTERVAL` is `scheduler.hot_interval`.
@@ -188,5 +188,36 @@ mod tests {
                 "ttm.toml:2: api.listen is 0.0.0.0:8080, which is not loopback: expected api.token_file to be set too"
             ]
         );
+    }
+
+    #[test]
+    fn sources_of_tokens_are_read_and_their_password_is_never_shown() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ttm.toml");
+        let text = "[sources]\nfile = \"mints.txt\"\npostgres_url = \"postgres://ann:hunter2@db/moon\"\npoll_interval = \"3s\"\n";
+        std::fs::write(&path, text).expect("written");
+        let settings = load(Some(&path), std::iter::empty()).expect("valid");
+        assert_eq!(settings.sources.file, Some(folder.path().join("mints.txt")));
+        assert!(settings.sources.postgres_url.is_some() && !format!("{settings:?}").contains("hunter2"));
+        assert_eq!(settings.service.source_poll_interval, Duration::from_secs(3));
+        let none = load(None, std::iter::empty()).expect("valid");
+        assert_eq!(none.sources, SourceSettings::default());
+
+        let text = "[sources]\npostgres_url = \"mysql://ann:hunter2@db/moon\"\npoll_interval = \"0s\"\nfil = \"x\"\n";
+        let errors = read(text, &[]).expect_err("three of three");
+        assert_eq!(
+            errors,
+            [
+                "ttm.toml:4: unknown key sources.fil; did you mean sources.file?",
+                "ttm.toml:2: sources.postgres_url is no such URL, expected postgres://user@host/database, or nothing",
+                "ttm.toml:3: sources.poll_interval is \"0s\", expected a duration such as 30s or 5m",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_chain_whose_addresses_are_no_mints_is_refused() {
+        let errors = read("[dexscreener]\nchain = \"solanaa\"\n", &[]).expect_err("no such chain");
+        assert_eq!(errors, ["ttm.toml:2: dexscreener.chain is \"solanaa\", expected solana"]);
     }
 }

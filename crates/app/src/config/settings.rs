@@ -17,6 +17,9 @@ use ttm_retry::RetryPolicy;
 use ttm_schedule::{ScheduleConfig, ScheduleSettings};
 
 mod breaker;
+mod sources;
+
+pub use sources::SourceSettings;
 
 use super::{ConfigError, Key, Origin, Values};
 use crate::service::ServiceSettings;
@@ -26,6 +29,8 @@ use crate::service::ServiceSettings;
 pub struct Settings {
     /// Where tokens, scores and metrics are kept.
     pub store: StoreUrl,
+    /// Lists of tokens that are kept elsewhere.
+    pub sources: SourceSettings,
     /// What the service needs to know.
     pub service: ServiceSettings,
     /// The price API.
@@ -124,6 +129,7 @@ impl Settings {
             StoreUrl::Sqlite(path) => StoreUrl::Sqlite(folder.join(path)),
             other @ StoreUrl::Postgres(_) => other,
         });
+        let sources = reader.sources(folder);
         let service = reader.service();
         let exchange = reader.exchange();
         let api = reader.api(folder);
@@ -135,6 +141,7 @@ impl Settings {
         let graceful_shutdown_timeout = reader.duration("recovery.graceful_shutdown_timeout");
         Some(Self {
             store: store?,
+            sources: sources?,
             service: service?,
             exchange: exchange?,
             api: api?,
@@ -142,6 +149,9 @@ impl Settings {
         })
     }
 }
+
+/// The one chain that can work: mints are its addresses, and so are the quotes that pools are compared by.
+const SOLANA: &str = "solana";
 
 /// Reads typed values and collects what is wrong with them.
 struct Reader<'a> {
@@ -176,8 +186,12 @@ impl Reader<'_> {
         let (key, text, origin) = self.raw(name);
         let value = parse(text);
         if value.is_none() {
-            // A store's URL may hold a password.
-            let shown = if name == "store.url" { "not a store".to_owned() } else { format!("{text:?}") };
+            // These URLs may hold a password.
+            let shown = match name {
+                "store.url" => "not a store".to_owned(),
+                "sources.postgres_url" => "no such URL".to_owned(),
+                _ => format!("{text:?}"),
+            };
             let message = format!("{name} is {shown}, expected {}", key.kind.expected());
             self.errors.push(ConfigError { origin, message });
         }
@@ -205,6 +219,7 @@ impl Reader<'_> {
         let health_check_interval = self.duration("monitoring.health_check_interval");
         let resource_check_interval = self.duration("monitoring.resource_check_interval");
         let performance_check_interval = self.duration("monitoring.performance_check_interval");
+        let source_poll_interval = self.duration("sources.poll_interval");
         let stalled = self.duration("recovery.emergency_restart_threshold");
         Some(ServiceSettings {
             market: MarketConfig::default(),
@@ -219,6 +234,7 @@ impl Reader<'_> {
             health_check_interval: health_check_interval?,
             resource_check_interval: resource_check_interval?,
             performance_check_interval: performance_check_interval?,
+            source_poll_interval: source_poll_interval?,
             sample_capacity: ServiceSettings::SAMPLE_CAPACITY,
         })
     }
@@ -258,10 +274,7 @@ impl Reader<'_> {
             let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
             (!rest.is_empty() && !rest.contains('@')).then(|| text.trim_end_matches('/').to_owned())
         });
-        let chain = self.read("dexscreener.chain", |text| {
-            (!text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
-                .then(|| text.to_owned())
-        });
+        let chain = self.read("dexscreener.chain", |text| (text == SOLANA).then(|| text.to_owned()));
         let user_agent = self.read("dexscreener.user_agent", |text| {
             (!text.trim().is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' '))
                 .then(|| text.to_owned())

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ttm_health::{DataFacts, HealthView, LaneFacts, Phase, PlanFacts, Report, ResourceSample, StoreFacts};
+use ttm_health::{
+    DataFacts, HealthView, LaneFacts, Phase, PlanFacts, Report, ResourceSample, SourceFacts, StoreFacts,
+};
 use ttm_kernel::{Moment, Runtime};
 use ttm_market::{
-    Lane, MarketConfig, Mint, Token, TokenPage, TokenQuery, TokenRow, TokenStatus, TokenView, row,
+    Lane, MarketConfig, Mint, Origin, Token, TokenPage, TokenQuery, TokenRow, TokenStatus, TokenView, row,
 };
 use ttm_perf::{CallSummary, CallWindow};
 use ttm_schedule::{Group, GroupStatus};
@@ -31,6 +33,7 @@ pub struct Board {
     calls: Mutex<CallWindow>,
     resources: Mutex<Option<ResourceSample>>,
     store: Mutex<StoreFacts>,
+    sources: Mutex<BTreeMap<Origin, Option<String>>>,
     report: ArcSwap<Report>,
 }
 
@@ -50,6 +53,7 @@ impl Board {
             calls: Mutex::new(CallWindow::default()),
             resources: Mutex::default(),
             store: Mutex::default(),
+            sources: Mutex::default(),
             report: ArcSwap::from_pointee(report),
         }
     }
@@ -198,6 +202,21 @@ impl Board {
     /// The store as last seen, without the outboxes' counts.
     pub fn store(&self) -> StoreFacts {
         lock(&self.store).clone()
+    }
+
+    /// Posts what is wrong with a source of tokens; none when it is well.
+    pub fn post_source(&self, origin: Origin, problem: Option<String>) {
+        lock(&self.sources).insert(origin, problem);
+    }
+
+    /// The sources of tokens as last seen.
+    pub fn sources(&self) -> Vec<SourceFacts> {
+        let sources = lock(&self.sources);
+        let facts = |(origin, problem): (&Origin, &Option<String>)| SourceFacts {
+            origin: origin.as_str().to_owned(),
+            problem: problem.clone(),
+        };
+        sources.iter().map(facts).collect()
     }
 
     /// Posts the report that readers get from now on.

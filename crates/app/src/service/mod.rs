@@ -18,6 +18,7 @@ mod roster;
 pub mod series;
 mod settings;
 mod shutdown;
+mod sources;
 mod work;
 mod writer;
 
@@ -25,13 +26,10 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use ttm_breaker::{Breaker, Snapshot};
-use ttm_dispatch::Dispatcher;
 use ttm_guard::Guard;
 use ttm_health::{Phase, Status};
 use ttm_kernel::{Moment, Task, TaskEnd, within};
-use ttm_market::{Book, TokenStoreError};
-use ttm_perf::Control;
-use ttm_schedule::{Group, Scheduler};
+use ttm_market::TokenStoreError;
 
 pub use board::Board;
 pub use outbox::SampleCounts;
@@ -42,15 +40,26 @@ use breakers::{BreakerDrain, BreakerOutbox};
 use client::Client;
 use monitor::Monitor;
 use outbox::{SampleOutbox, TokenOutbox};
-use series::ScoreSeries;
 use shutdown::ShutdownTrigger;
-use work::{State, Work};
+use sources::Sources;
+use work::Work;
 use writer::{SampleDrain, TokenDrain};
 
 /// The service could not start.
 #[derive(Debug, thiserror::Error)]
-#[error("the tokens cannot be loaded: {0}")]
-pub struct StartError(#[from] TokenStoreError);
+pub enum StartError {
+    /// The store does not answer.
+    #[error("the tokens cannot be loaded: {0}")]
+    Tokens(#[from] TokenStoreError),
+    /// Lists of tokens that are kept elsewhere cannot be read, and nothing of them is stored from before.
+    #[error("{messages}")]
+    Sources {
+        /// A line for each thing that is wrong.
+        messages: String,
+        /// Whether a person must mend one of them.
+        is_config: bool,
+    },
+}
 
 /// A running service.
 pub struct Service {
@@ -88,7 +97,7 @@ impl Service {
     /// Claims the store, loads the tokens, restores the breaker, and starts both planes.
     ///
     /// # Errors
-    /// When the store does not answer: at the start that is told, not waited for.
+    /// When the store does not answer, or a source of tokens: at the start that is told, not waited for.
     pub async fn start(
         ports: Ports,
         settings: ServiceSettings,
@@ -96,7 +105,10 @@ impl Service {
         board: Arc<Board>,
     ) -> Result<Self, StartError> {
         let runtime = planes.work.clone();
+        let mut sources = Sources::new(&ports, &runtime, &board);
+        let listings = sources.first_look().await?;
         let epoch = roster::bounded(&*runtime, ports.tokens.claim()).await?;
+        sources.begin(listings).await?;
         let revision = roster::revision(&*ports.tokens, &*runtime).await?;
         let stored = roster::load(&*ports.tokens, &*runtime).await?;
         tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
@@ -119,30 +131,10 @@ impl Service {
         let (stop, stopping) = shutdown::channel();
         let (flush, flushing) = shutdown::channel();
 
-        let mut book = Book::new(settings.market.clone());
-        for token in stored {
-            book.insert(token);
-        }
         let (sets, roster) = mpsc::channel(1);
-        let mut work = Work {
-            ids: runtime.entropy("runs"),
-            budget_per_minute: 60.0 / settings.guard.spacing().as_secs_f64(),
-            intervals: Group::ALL.map(|group| settings.schedule.interval(group)),
-            book,
-            scheduler: Scheduler::new(&settings.schedule, runtime.now()),
-            dispatcher: Dispatcher::new(settings.dispatch.clone()),
-            control: Control::new(settings.control.clone()),
-            client: Arc::new(client),
-            board: board.clone(),
-            tokens: tokens.clone(),
-            samples: samples.clone(),
-            shutdown: stopping.clone(),
-            score_series: ScoreSeries::default(),
-            state: State::default(),
-            runtime: runtime.clone(),
-        };
         // Before anybody is told that the service started: what was stored is served from the first answer on.
-        work.put_all();
+        let outboxes = (tokens.clone(), samples.clone());
+        let work = Work::new(&settings, stored, client, &board, outboxes, stopping.clone(), &runtime);
         let watch = roster::watch(
             ports.tokens.clone(),
             runtime.clone(),
@@ -164,7 +156,7 @@ impl Service {
             runtime: runtime.clone(),
             board: board.clone(),
         };
-        let backoff = settings.retry.clone();
+        let (backoff, poll_interval) = (settings.retry.clone(), settings.source_poll_interval);
         let monitor = Monitor {
             runtime: planes.supervision.clone(),
             settings,
@@ -177,8 +169,10 @@ impl Service {
             last: (Status::Unknown, false),
         };
         let spawn = |name, task| (name, runtime.spawn(name, task));
+        let mut tasks = vec![spawn("work", Box::pin(work.run(roster))), spawn("roster", Box::pin(watch))];
+        tasks.extend(sources.start(poll_interval, &stopping));
         Ok(Self {
-            work: vec![spawn("work", Box::pin(work.run(roster))), spawn("roster", Box::pin(watch))],
+            work: tasks,
             writers: vec![
                 writer::start("token writer", token_drain, &backoff, &runtime, &flushing),
                 writer::start("breaker writer", breaker_drain, &backoff, &runtime, &flushing),

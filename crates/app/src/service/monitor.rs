@@ -131,6 +131,7 @@ impl Monitor {
             data: self.board.data_facts(),
             plan: self.board.plan(),
             store,
+            sources: self.board.sources(),
         }
     }
 
@@ -274,6 +275,7 @@ pub(super) fn first_report(runtime: &dyn Runtime, settings: &ServiceSettings) ->
         data: DataFacts::default(),
         plan: None,
         store: ttm_health::StoreFacts::default(),
+        sources: Vec::new(),
     };
     assess(&facts, thresholds)
 }

@@ -38,6 +38,8 @@ pub struct ServiceSettings {
     pub resource_check_interval: Duration,
     /// How often API figures become history.
     pub performance_check_interval: Duration,
+    /// How often the sources of tokens are asked what they list.
+    pub source_poll_interval: Duration,
     /// Samples that may wait for the store before the oldest are given up.
     pub sample_capacity: usize,
 }

@@ -20,25 +20,26 @@ use super::outbox::{SampleOutbox, TokenOutbox};
 use super::place::line_of;
 use super::request::{self, Found};
 use super::series::{self, ScoreSeries};
+use super::settings::ServiceSettings;
 use super::shutdown::Shutdown;
 
 /// The one task of the work plane.
 pub(super) struct Work {
     pub(super) runtime: Arc<dyn Runtime>,
-    pub(super) ids: Arc<dyn Entropy>,
+    ids: Arc<dyn Entropy>,
     /// Requests that the budget allows in a minute.
     pub(super) budget_per_minute: f64,
     /// The groups' intervals.
     pub(super) intervals: [Duration; 2],
     pub(super) book: Book,
-    pub(super) scheduler: Scheduler,
+    scheduler: Scheduler,
     pub(super) dispatcher: Dispatcher<Mint>,
     pub(super) control: Control,
     pub(super) client: Arc<Client>,
     pub(super) board: Arc<Board>,
     pub(super) tokens: Arc<TokenOutbox>,
     pub(super) samples: Arc<SampleOutbox>,
-    pub(super) shutdown: Shutdown,
+    shutdown: Shutdown,
     pub(super) score_series: ScoreSeries,
     pub(super) state: State,
 }
@@ -91,6 +92,41 @@ const CONTROL_OVER: Duration = Duration::from_mins(2);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Work {
+    /// The work on these tokens, which readers see from now on.
+    pub(super) fn new(
+        settings: &ServiceSettings,
+        stored: Vec<Token>,
+        client: Client,
+        board: &Arc<Board>,
+        (tokens, samples): (Arc<TokenOutbox>, Arc<SampleOutbox>),
+        shutdown: Shutdown,
+        runtime: &Arc<dyn Runtime>,
+    ) -> Self {
+        let mut book = Book::new(settings.market.clone());
+        for token in stored {
+            book.insert(token);
+        }
+        let mut work = Self {
+            ids: runtime.entropy("runs"),
+            budget_per_minute: 60.0 / settings.guard.spacing().as_secs_f64(),
+            intervals: Group::ALL.map(|group| settings.schedule.interval(group)),
+            book,
+            scheduler: Scheduler::new(&settings.schedule, runtime.now()),
+            dispatcher: Dispatcher::new(settings.dispatch.clone()),
+            control: Control::new(settings.control.clone()),
+            client: Arc::new(client),
+            board: board.clone(),
+            tokens,
+            samples,
+            shutdown,
+            score_series: ScoreSeries::default(),
+            state: State::default(),
+            runtime: runtime.clone(),
+        };
+        work.put_all();
+        work
+    }
+
     /// Works until the stop is ordered, then finishes what is in flight, at most until the deadline.
     pub(super) async fn run(mut self, mut roster: mpsc::Receiver<Vec<Token>>) {
         loop {

@@ -7,7 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::{
-    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, Phase, ResourceSample, StoreFacts,
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, Phase, ResourceSample, SourceFacts,
+    StoreFacts,
 };
 
 /// Facts of a service that is an hour old and as it should be.
@@ -52,6 +53,7 @@ pub fn healthy_facts() -> Facts {
         data: DataFacts { hot: lane(50), cold: lane(500), unlisted: 3, archived: 7 },
         plan: None,
         store: StoreFacts { reachable: Some(true), ..StoreFacts::default() },
+        sources: vec![SourceFacts { origin: "file".to_owned(), problem: None }],
     }
 }
 
@@ -60,11 +62,11 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
     let life = (any_timestamp(), any_duration(), any_phase(), option::of(any::<(u32, u32)>()));
     let float = || option::of(proptest::num::f64::ANY);
     let work = (any_group(), any_group(), float(), option::of(any_resources()));
-    let rest = (any_api(), any_lane(), any_lane(), any::<(u64, u64)>(), any_store());
+    let rest = (any_api(), any_lane(), any_lane(), any::<(u64, u64)>(), any_store(), any_sources());
     (life, work, rest).prop_map(|(life, work, rest)| {
         let (at, uptime, phase, database_connections) = life;
         let (hot, cold, tokens_per_minute, resources) = work;
-        let (api, hot_lane, cold_lane, (unlisted, archived), store) = rest;
+        let (api, hot_lane, cold_lane, (unlisted, archived), store, sources) = rest;
         Facts {
             at,
             uptime,
@@ -78,6 +80,7 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
             data: DataFacts { hot: hot_lane, cold: cold_lane, unlisted, archived },
             plan: None,
             store,
+            sources,
         }
     })
 }
@@ -105,6 +108,8 @@ pub enum Worsening {
     Stale(u64),
     /// The store does not answer.
     StoreDown,
+    /// The first list of tokens cannot be read.
+    SourceDown,
 }
 
 impl Worsening {
@@ -132,6 +137,11 @@ impl Worsening {
             Self::BreakerOpen => facts.api.breaker = Some(BreakerState::Open),
             Self::Stale(by) => facts.data.cold.stale = facts.data.cold.stale.saturating_add(by),
             Self::StoreDown => facts.store.reachable = Some(false),
+            Self::SourceDown => {
+                if let Some(source) = facts.sources.first_mut() {
+                    source.problem = Some("it is gone".to_owned());
+                }
+            }
         }
     }
 }
@@ -149,6 +159,7 @@ pub fn any_worsening() -> impl Strategy<Value = Worsening> {
         Just(Worsening::BreakerOpen),
         any::<u64>().prop_map(Worsening::Stale),
         Just(Worsening::StoreDown),
+        Just(Worsening::SourceDown),
     ]
 }
 
@@ -249,4 +260,10 @@ fn any_store() -> impl Strategy<Value = StoreFacts> {
             StoreFacts { reachable, down_since, tokens_waiting, samples_waiting, samples_dropped, last_error }
         },
     )
+}
+
+fn any_sources() -> impl Strategy<Value = Vec<SourceFacts>> {
+    let source = option::of(Just("it is gone".to_owned()))
+        .prop_map(|problem| SourceFacts { origin: "file".to_owned(), problem });
+    proptest::collection::vec(source, 0..3)
 }

@@ -8,11 +8,14 @@
 pub mod conformance;
 mod pair_source;
 mod strategy;
+mod token_source;
 mod token_store;
 
 pub use crate::port::{MockPairSource, MockTokenStore, MockTokenView};
+pub use crate::source::MockTokenSource;
 pub use pair_source::{FakePairSource, PairCall};
 pub use strategy::{
     any_f64, mint, pair, pair_address, pairs, score_inputs, score_state, timestamp, token, token_of, trades,
 };
+pub use token_source::FakeTokenSource;
 pub use token_store::FakeTokenStore;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::{Timestamp, Unit};
 use ttm_kernel::Epoch;
 
-use crate::{Added, Basis, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+use crate::{Added, Basis, Followed, Mint, Origin, Token, TokenStatus, TokenStore, TokenStoreError};
 
 /// Remembers tokens. Clones share their memory, so that a clone is what a reopened store would be.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub struct FakeTokenStore {
 #[derive(Default)]
 struct Inner {
     tokens: BTreeMap<Mint, Token>,
+    /// Who owns what was not added by hand.
+    owners: BTreeMap<Mint, Origin>,
     epoch: u64,
     revision: u64,
     saves: u64,
@@ -62,6 +64,12 @@ impl FakeTokenStore {
             Some(error) => Err(error()),
             None => Ok(inner),
         }
+    }
+}
+
+impl Inner {
+    fn owned_by(&self, origin: Origin) -> impl Iterator<Item = Mint> {
+        self.owners.iter().filter(move |(_, owner)| **owner == origin).map(|(mint, _)| *mint)
     }
 }
 
@@ -108,6 +116,7 @@ impl TokenStore for FakeTokenStore {
         let mut inner = self.working()?;
         let mut added = Added { new: 0, revived: 0, known: 0 };
         for mint in mints.iter().copied().collect::<BTreeSet<Mint>>() {
+            inner.owners.remove(&mint);
             match inner.tokens.get_mut(&mint) {
                 None => {
                     inner.tokens.insert(mint, Token::new(mint, microseconds(at)));
@@ -129,10 +138,44 @@ impl TokenStore for FakeTokenStore {
         let before = inner.tokens.len();
         for mint in mints {
             inner.tokens.remove(mint);
+            inner.owners.remove(mint);
         }
         let removed = (before - inner.tokens.len()) as u64;
         inner.revision += u64::from(removed > 0);
         Ok(removed)
+    }
+
+    async fn follow(
+        &self,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, TokenStoreError> {
+        let mut inner = self.working()?;
+        let listed: BTreeSet<Mint> = mints.iter().copied().collect();
+        let owned: BTreeSet<Mint> = inner.owned_by(origin).collect();
+        let mut followed =
+            Followed { kept: owned.intersection(&listed).count() as u64, ..Followed::default() };
+        for mint in owned.difference(&listed) {
+            inner.tokens.remove(mint);
+            inner.owners.remove(mint);
+            followed.removed += 1;
+        }
+        for mint in listed.difference(&owned) {
+            if inner.tokens.contains_key(mint) {
+                followed.others += 1;
+                continue;
+            }
+            inner.tokens.insert(*mint, Token::new(*mint, microseconds(at)));
+            inner.owners.insert(*mint, origin);
+            followed.added += 1;
+        }
+        inner.revision += u64::from(followed.added + followed.removed > 0);
+        Ok(followed)
+    }
+
+    async fn owned(&self, origin: Origin) -> Result<u64, TokenStoreError> {
+        Ok(self.working()?.owned_by(origin).count() as u64)
     }
 
     async fn revision(&self) -> Result<u64, TokenStoreError> {

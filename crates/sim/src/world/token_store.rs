@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{Clock, Epoch};
-use ttm_market::{Added, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore, TokenStoreError};
 
 use super::store::{Away, Server};
 use crate::executor::lock;
@@ -23,6 +23,8 @@ pub struct SimTokenStore {
 #[derive(Debug, Default)]
 struct Database {
     tokens: BTreeMap<Mint, Token>,
+    /// Who owns what was not added by hand.
+    owners: BTreeMap<Mint, Origin>,
     epoch: u64,
     revision: u64,
 }
@@ -67,6 +69,7 @@ impl Database {
     fn add(&mut self, mints: &[Mint], at: Timestamp) -> Added {
         let mut added = Added { new: 0, revived: 0, known: 0 };
         for mint in mints.iter().collect::<BTreeSet<_>>() {
+            self.owners.remove(mint);
             match self.tokens.get_mut(mint) {
                 None => {
                     self.tokens.insert(*mint, Token::new(*mint, at));
@@ -84,9 +87,40 @@ impl Database {
     }
 
     fn remove(&mut self, mints: &[Mint]) -> u64 {
-        let removed = mints.iter().filter(|mint| self.tokens.remove(mint).is_some()).count() as u64;
+        let mut removed = 0;
+        for mint in mints {
+            self.owners.remove(mint);
+            removed += u64::from(self.tokens.remove(mint).is_some());
+        }
         self.revision += u64::from(removed > 0);
         removed
+    }
+
+    fn follow(&mut self, origin: Origin, mints: &[Mint], at: Timestamp) -> Followed {
+        let listed: BTreeSet<Mint> = mints.iter().copied().collect();
+        let owned: BTreeSet<Mint> = self.owned(origin).collect();
+        let kept = owned.intersection(&listed).count() as u64;
+        let mut followed = Followed { kept, ..Followed::default() };
+        for mint in owned.difference(&listed) {
+            self.tokens.remove(mint);
+            self.owners.remove(mint);
+            followed.removed += 1;
+        }
+        for mint in listed.difference(&owned) {
+            if self.tokens.contains_key(mint) {
+                followed.others += 1;
+            } else {
+                self.tokens.insert(*mint, Token::new(*mint, at));
+                self.owners.insert(*mint, origin);
+                followed.added += 1;
+            }
+        }
+        self.revision += u64::from(followed.added + followed.removed > 0);
+        followed
+    }
+
+    fn owned(&self, origin: Origin) -> impl Iterator<Item = Mint> {
+        self.owners.iter().filter(move |(_, owner)| **owner == origin).map(|(mint, _)| *mint)
     }
 }
 
@@ -122,6 +156,20 @@ impl TokenStore for SimTokenStore {
 
     async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
         Ok(self.server.write(|| lock(&self.database).remove(mints)).await?)
+    }
+
+    async fn follow(
+        &self,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, TokenStoreError> {
+        Ok(self.server.write(|| lock(&self.database).follow(origin, mints, at)).await?)
+    }
+
+    async fn owned(&self, origin: Origin) -> Result<u64, TokenStoreError> {
+        self.server.read().await?;
+        Ok(lock(&self.database).owned(origin).count() as u64)
     }
 
     async fn revision(&self) -> Result<u64, TokenStoreError> {

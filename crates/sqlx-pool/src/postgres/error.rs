@@ -7,7 +7,9 @@ use crate::{Failure, Schema, Verdict};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The URL cannot be read.
-    #[error("the store's URL is not usable: {message}; expected postgres://user:password@host:port/database")]
+    #[error(
+        "the database's URL is not usable: {message}; expected postgres://user:password@host:port/database"
+    )]
     InvalidUrl {
         /// What is wrong with it.
         message: String,

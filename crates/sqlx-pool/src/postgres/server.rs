@@ -39,6 +39,16 @@ impl Server {
         Ok(server)
     }
 
+    /// The server of this URL, of which every session only reads: it belongs to somebody else. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn read_only(url: &str) -> Result<Self, OpenError> {
+        let server =
+            Self::parse(url).map_err(|error| OpenError::InvalidUrl { message: error.to_string() })?;
+        Ok(Self { options: server.options.options([("default_transaction_read_only", "on")]) })
+    }
+
     /// A pool for a store's calls; it connects when it is first used.
     pub fn pool(&self, connections: u32) -> PgPool {
         PgPoolOptions::new()

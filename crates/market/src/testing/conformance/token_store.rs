@@ -34,10 +34,11 @@ pub async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>) {
     the_revision_tells_edits_and_not_saves(store).await;
     pages_hold_every_token_once_in_the_order_of_the_mints(store).await;
     ten_thousand_tokens_go_through_at_once(store).await;
+    super::follow::check(&open, store).await;
 }
 
 /// The `number`-th mint of a law.
-fn mint(law: u8, number: u32) -> Mint {
+pub(super) fn mint(law: u8, number: u32) -> Mint {
     let mut bytes = [0_u8; 32];
     bytes[0] = law;
     bytes[28..].copy_from_slice(&number.to_be_bytes());
@@ -46,16 +47,16 @@ fn mint(law: u8, number: u32) -> Mint {
     Mint::from_bytes(bytes)
 }
 
-fn mints(law: u8, count: u32) -> Vec<Mint> {
+pub(super) fn mints(law: u8, count: u32) -> Vec<Mint> {
     (0..count).map(|number| mint(law, number)).collect()
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).expect("the suite's times are in range")
 }
 
 /// A state in which every field is set.
-fn generated(mint: Mint, runner: &mut TestRunner) -> Token {
+pub(super) fn generated(mint: Mint, runner: &mut TestRunner) -> Token {
     let full = |token: &Token| {
         token.symbol.is_some()
             && token.score.is_some()
@@ -80,11 +81,11 @@ async fn load_all(store: &dyn TokenStore) -> Vec<Token> {
 }
 
 /// The stored tokens with these mints.
-async fn stored(store: &dyn TokenStore, mints: &[Mint]) -> Vec<Token> {
+pub(super) async fn stored(store: &dyn TokenStore, mints: &[Mint]) -> Vec<Token> {
     load_all(store).await.into_iter().filter(|token| mints.contains(&token.mint)).collect()
 }
 
-async fn add(store: &dyn TokenStore, mints: &[Mint]) -> Added {
+pub(super) async fn add(store: &dyn TokenStore, mints: &[Mint]) -> Added {
     store.add(mints, at(0)).await.expect("add works")
 }
 

@@ -1,0 +1,27 @@
+//! The section `[sources]`: lists of tokens that are kept elsewhere.
+
+use std::path::{Path, PathBuf};
+
+use super::{Reader, Secret, StoreUrl};
+
+/// Where lists of tokens are kept; none of them is needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceSettings {
+    /// A file with one mint a line.
+    pub file: Option<PathBuf>,
+    /// The database of an existing system; the URL may hold a password.
+    pub postgres_url: Option<Secret>,
+}
+
+impl Reader<'_> {
+    pub(super) fn sources(&mut self, folder: &Path) -> Option<SourceSettings> {
+        let file = self.text("sources.file");
+        let postgres_url = self.read("sources.postgres_url", |text| match text.parse() {
+            _ if text.is_empty() => Some(None),
+            Ok(StoreUrl::Postgres(url)) => Some(Some(Secret(url))),
+            _ => None,
+        });
+        let file = (!file.is_empty()).then(|| folder.join(file));
+        Some(SourceSettings { file, postgres_url: postgres_url? })
+    }
+}

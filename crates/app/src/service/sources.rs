@@ -1,0 +1,189 @@
+//! Follows the lists of mints that others keep: asks each source, has the store follow what it lists, and tells what is
+//! wrong with one, once. The tokens of a source that fails stay as they were. It does not know who reads the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ttm_kernel::{Runtime, Task, within};
+use ttm_market::{Followed, Listing, Mint, TokenSource, TokenSourceError, TokenStore, TokenStoreError};
+
+use super::StartError;
+use super::board::Board;
+use super::roster::bounded;
+use super::shutdown::Shutdown;
+use crate::ports::Ports;
+
+/// How long a source may take to answer.
+const SOURCE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A source, and what was told of it last.
+struct Watched {
+    source: Arc<dyn TokenSource>,
+    /// What is wrong with it, as it was told.
+    problem: Option<String>,
+    /// How many entries were no mint, as it was told.
+    unusable: u64,
+}
+
+/// The sources of a service.
+pub(super) struct Sources {
+    watched: Vec<Watched>,
+    store: Arc<dyn TokenStore>,
+    runtime: Arc<dyn Runtime>,
+    board: Arc<Board>,
+}
+
+impl Sources {
+    pub(super) fn new(ports: &Ports, runtime: &Arc<dyn Runtime>, board: &Arc<Board>) -> Self {
+        Self::over(&ports.sources, ports.tokens.clone(), runtime.clone(), board.clone())
+    }
+
+    fn over(
+        sources: &[Arc<dyn TokenSource>],
+        store: Arc<dyn TokenStore>,
+        runtime: Arc<dyn Runtime>,
+        board: Arc<Board>,
+    ) -> Self {
+        let watched =
+            |source: &Arc<dyn TokenSource>| Watched { source: source.clone(), problem: None, unusable: 0 };
+        Self { watched: sources.iter().map(watched).collect(), store, runtime, board }
+    }
+
+    /// The first look: every source is asked before anything is stored. One that is away may be away when the tokens that
+    /// it listed before are stored; one that a person must mend is told now, while that person is looking.
+    ///
+    /// # Errors
+    /// All that is wrong with the sources, at once.
+    pub(super) async fn first_look(&mut self) -> Result<Vec<(usize, Listing)>, StartError> {
+        let mut listings = Vec::new();
+        let mut messages = Vec::new();
+        let mut is_config = false;
+        for at in 0..self.watched.len() {
+            match self.ask(at).await {
+                Ok(listing) => listings.push((at, listing)),
+                Err(TokenSourceError::Unusable { message }) => {
+                    is_config = true;
+                    messages.push(message);
+                }
+                Err(error @ TokenSourceError::Transient { .. }) => {
+                    let origin = self.watched[at].source.origin();
+                    if bounded(&*self.runtime, self.store.owned(origin)).await? > 0 {
+                        self.fails(at, &error);
+                    } else {
+                        messages.push(error.to_string());
+                    }
+                }
+            }
+        }
+        if messages.is_empty() {
+            return Ok(listings);
+        }
+        Err(StartError::Sources { messages: messages.join("\n"), is_config })
+    }
+
+    /// Follows what the first look found.
+    ///
+    /// # Errors
+    /// When the store does not do it.
+    pub(super) async fn begin(&mut self, listings: Vec<(usize, Listing)>) -> Result<(), TokenStoreError> {
+        for (at, listing) in listings {
+            self.follow(at, listing).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks again and again in a task of its own; none where nothing is kept elsewhere.
+    pub(super) fn start(self, every: Duration, stopping: &Shutdown) -> Option<(&'static str, Task)> {
+        let (runtime, stopping) = (self.runtime.clone(), stopping.clone());
+        let is_empty = self.watched.is_empty();
+        (!is_empty).then(|| ("sources", runtime.spawn("sources", Box::pin(self.watch(every, stopping)))))
+    }
+
+    /// Looks again and again until the stop is ordered.
+    async fn watch(mut self, every: Duration, mut shutdown: Shutdown) {
+        loop {
+            let runtime = self.runtime.clone();
+            tokio::select! {
+                biased;
+                _ = shutdown.ordered() => return,
+                () = runtime.sleep_until(runtime.now() + every) => {}
+            }
+            // A look that is dropped leaves a set as it was before or after it, never in between.
+            tokio::select! {
+                biased;
+                _ = shutdown.ordered() => return,
+                () = self.look() => {}
+            }
+        }
+    }
+
+    async fn look(&mut self) {
+        for at in 0..self.watched.len() {
+            match self.ask(at).await {
+                Ok(listing) => match self.follow(at, listing).await {
+                    Ok(()) => self.board.post_store_answered(),
+                    Err(error) => self.board.post_store_failed(&error),
+                },
+                Err(error) => self.fails(at, &error),
+            }
+        }
+    }
+
+    async fn ask(&self, at: usize) -> Result<Listing, TokenSourceError> {
+        let source = &self.watched[at].source;
+        let deadline = self.runtime.now() + SOURCE_DEADLINE;
+        within(&*self.runtime, deadline, source.list()).await.unwrap_or_else(|_| {
+            let message =
+                format!("{} tokens: no answer within {} s", source.origin(), SOURCE_DEADLINE.as_secs());
+            Err(TokenSourceError::Transient { message })
+        })
+    }
+
+    async fn follow(&mut self, at: usize, listing: Listing) -> Result<(), TokenStoreError> {
+        self.is_well(at, &listing);
+        let origin = self.watched[at].source.origin();
+        let mints: Vec<Mint> = listing.mints.into_iter().collect();
+        let following = self.store.follow(origin, &mints, self.runtime.wall());
+        let Followed { added, removed, kept, others } = bounded(&*self.runtime, following).await?;
+        if added + removed > 0 {
+            tracing::info!(%origin, added, removed, kept, others, "followed a list of tokens that changed");
+        }
+        Ok(())
+    }
+
+    fn is_well(&mut self, at: usize, listing: &Listing) {
+        let watched = &mut self.watched[at];
+        let origin = watched.source.origin();
+        if watched.problem.take().is_some() {
+            tracing::info!(%origin, tokens = listing.mints.len(), "the list of tokens is usable again");
+        }
+        let unusable = listing.unusable.count();
+        if unusable != watched.unusable {
+            watched.unusable = unusable;
+            let first: Vec<String> = listing.unusable.shown().iter().map(ToString::to_string).collect();
+            tracing::warn!(%origin, unusable, first = first.join("; "), "entries of the list are no mints and left out");
+        }
+        metrics::gauge!("ttm_source_up", "origin" => origin.as_str()).set(1.0);
+        metrics::gauge!("ttm_source_tokens", "origin" => origin.as_str()).set(listing.mints.len() as f64);
+        metrics::gauge!("ttm_source_unusable_entries", "origin" => origin.as_str()).set(unusable as f64);
+        self.board.post_source(origin, None);
+    }
+
+    /// Counts every failure, and tells each distinct one once.
+    fn fails(&mut self, at: usize, error: &TokenSourceError) {
+        let watched = &mut self.watched[at];
+        let origin = watched.source.origin();
+        let problem = error.to_string();
+        metrics::counter!("ttm_source_failures_total", "origin" => origin.as_str()).increment(1);
+        metrics::gauge!("ttm_source_up", "origin" => origin.as_str()).set(0.0);
+        if watched.problem.as_ref() == Some(&problem) {
+            return;
+        }
+        tracing::error!(%origin, problem, "the list of tokens is not usable; the last one stays");
+        self.board.post_source(origin, Some(problem.clone()));
+        watched.problem = Some(problem);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! What the first look refuses, and what later looks change, tell and keep.
+
+use ttm_kernel::Clock as _;
+use ttm_market::Origin;
+use ttm_market::testing::{FakeTokenSource, FakeTokenStore};
+use ttm_testkit::ManualRuntime;
+
+use super::*;
+use crate::service::shutdown;
+
+const FILE: Origin = Origin::new("file");
+
+struct Scene {
+    runtime: ManualRuntime,
+    source: FakeTokenSource,
+    store: FakeTokenStore,
+    board: Arc<Board>,
+}
+
+fn scene() -> Scene {
+    let runtime = ManualRuntime::new(1);
+    let settings = crate::config::load(None, std::iter::empty()).expect("the defaults are valid").service;
+    let planes = crate::Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
+    let board = crate::service::Service::board_of(&settings, &planes);
+    Scene { runtime, source: FakeTokenSource::new(FILE), store: FakeTokenStore::new(), board }
+}
+
+impl Scene {
+    fn sources(&self) -> Sources {
+        let sources: [Arc<dyn TokenSource>; 1] = [Arc::new(self.source.clone())];
+        let store = Arc::new(self.store.clone());
+        Sources::over(&sources, store, Arc::new(self.runtime.clone()), self.board.clone())
+    }
+
+    fn start(&self) -> Result<Sources, StartError> {
+        let mut sources = self.sources();
+        self.runtime.block_on(async {
+            let listings = sources.first_look().await?;
+            sources.begin(listings).await?;
+            Ok(sources)
+        })
+    }
+
+    fn fail(&self, error: fn(String) -> TokenSourceError, message: &'static str) {
+        self.source.fail_with(move || error(message.to_owned()));
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.board.sources().into_iter().next().and_then(|source| source.problem)
+    }
+
+    fn stored(&self) -> Vec<Mint> {
+        self.store.tokens().into_iter().map(|token| token.mint).collect()
+    }
+}
+
+fn transient(message: String) -> TokenSourceError {
+    TokenSourceError::Transient { message }
+}
+
+fn unusable(message: String) -> TokenSourceError {
+    TokenSourceError::Unusable { message }
+}
+
+#[test]
+fn the_first_look_brings_what_is_listed() {
+    let scene = scene();
+    scene.source.put([Mint::WSOL]);
+    scene.start().expect("it is well");
+    assert_eq!(scene.stored(), [Mint::WSOL]);
+    assert_eq!(scene.problem(), None);
+}
+
+#[test]
+fn a_list_that_a_person_must_mend_ends_the_start_as_a_config_does() {
+    let scene = scene();
+    scene.source.put([Mint::WSOL]);
+    scene.start().expect("it is well");
+    scene.fail(unusable, "mints.txt: lists no mint");
+    let Err(StartError::Sources { messages, is_config: true }) = scene.start() else {
+        panic!("it is refused, whatever is stored")
+    };
+    assert_eq!(messages, "mints.txt: lists no mint");
+}
+
+#[test]
+fn a_source_that_is_away_at_the_start_is_waited_for_only_with_its_tokens_stored() {
+    let scene = scene();
+    scene.fail(transient, "nobody listens");
+    assert!(matches!(scene.start(), Err(StartError::Sources { is_config: false, .. })));
+    scene.source.heal();
+    scene.source.put([Mint::WSOL]);
+    scene.start().expect("it is well");
+    scene.fail(transient, "nobody listens");
+    scene.start().expect("its tokens are stored");
+    assert_eq!(scene.stored(), [Mint::WSOL]);
+    assert_eq!(scene.problem().as_deref(), Some("nobody listens"));
+}
+
+#[test]
+fn a_source_that_fails_later_keeps_its_tokens_and_is_followed_again_once_it_is_well() {
+    let scene = scene();
+    scene.source.put([Mint::WSOL]);
+    let mut sources = scene.start().expect("it is well");
+    scene.fail(unusable, "mints.txt: lists no mint");
+    scene.runtime.block_on(sources.look());
+    scene.runtime.block_on(sources.look());
+    assert_eq!(scene.stored(), [Mint::WSOL]);
+    assert_eq!(scene.problem().as_deref(), Some("mints.txt: lists no mint"));
+    scene.source.heal();
+    scene.source.put([Mint::USDC.to_string(), "junk".to_owned()]);
+    scene.runtime.block_on(sources.look());
+    assert_eq!(scene.stored(), [Mint::USDC]);
+    assert_eq!(scene.problem(), None);
+}
+
+#[test]
+fn a_store_that_fails_is_no_problem_of_the_source_and_is_followed_later() {
+    let scene = scene();
+    scene.source.put([Mint::WSOL]);
+    let mut sources = scene.start().expect("it is well");
+    scene.source.put([Mint::USDC]);
+    scene.store.fail_with(|| TokenStoreError::Transient { message: "gone".to_owned() });
+    scene.runtime.block_on(sources.look());
+    assert_eq!(scene.problem(), None);
+    assert_eq!(scene.board.store().reachable, Some(false));
+    scene.store.heal();
+    scene.runtime.block_on(sources.look());
+    assert_eq!(scene.stored(), [Mint::USDC]);
+    assert_eq!(scene.board.store().reachable, Some(true));
+}
+
+#[test]
+fn sources_are_asked_at_every_interval_until_the_stop() {
+    let scene = scene();
+    let (stop, stopping) = shutdown::channel();
+    let every = Duration::from_secs(10);
+    let watch = scene.sources().watch(every, stopping);
+    let runtime = &scene.runtime;
+    let watching = runtime.spawn("sources", Box::pin(watch));
+    runtime.block_on(async {
+        runtime.sleep_until(runtime.now() + every * 3 + every / 2).await;
+        stop.order(runtime.now());
+        watching.await;
+    });
+    assert_eq!(scene.source.calls(), 3);
+}

@@ -1,0 +1,17 @@
+//! Judges the lists of tokens that are kept elsewhere. One that cannot be read is a warning: its last tokens are scored on.
+
+use super::finding::Findings;
+use crate::{Facts, Status};
+
+pub(super) fn assess(facts: &Facts) -> (Status, Findings) {
+    let mut findings = Findings::default();
+    for source in &facts.sources {
+        let Some(problem) = &source.problem else { continue };
+        // A list can be wrong in many lines; the log has all of them.
+        let first = problem.lines().next().unwrap_or_default();
+        let sentence =
+            format!("the tokens of source {} are those of its last good list: {first}", source.origin);
+        findings.add(Status::Degraded, sentence);
+    }
+    (findings.worst(), findings)
+}

@@ -1,0 +1,149 @@
+//! The laws of [`TokenStore`] about listings: 6 and 8 to 10. A part of the store's suite, with mints of its own.
+
+use proptest::test_runner::TestRunner;
+
+use super::token_store::{add, at, generated, mints, stored};
+use crate::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
+
+const FILE: Origin = Origin::new("suite-file");
+const OTHER: Origin = Origin::new("suite-other");
+
+pub(super) async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>, store: &dyn TokenStore) {
+    what_is_followed_survives_reopening(open).await;
+    a_listing_adds_and_removes_what_its_origin_owns(store).await;
+    what_another_owns_is_neither_touched_nor_taken_over(store).await;
+    a_token_that_is_kept_stays_as_it_is(store).await;
+    what_is_added_by_hand_outlives_the_listing(store).await;
+    what_is_removed_comes_back_with_the_listing(store).await;
+    following_changes_the_revision_only_with_the_set(store).await;
+    ten_thousand_are_followed_at_once(store).await;
+}
+
+async fn follow(store: &dyn TokenStore, origin: Origin, mints: &[Mint]) -> Followed {
+    store.follow(origin, mints, at(7)).await.expect("follow works")
+}
+
+async fn forget(store: &dyn TokenStore) {
+    for origin in [FILE, OTHER] {
+        follow(store, origin, &[]).await;
+    }
+}
+
+/// Laws 1 and 8.
+async fn what_is_followed_survives_reopening(open: impl AsyncFn() -> Box<dyn TokenStore>) {
+    let mints = mints(20, 2);
+    let store = open().await;
+    follow(store.as_ref(), FILE, &mints).await;
+    drop(store);
+    let store = open().await;
+    let store = store.as_ref();
+    assert_eq!(store.owned(FILE).await.expect("owned answers"), 2);
+    let again = follow(store, FILE, &mints[..1]).await;
+    assert_eq!(again, Followed { removed: 1, kept: 1, ..Followed::default() });
+    forget(store).await;
+}
+
+/// Law 8.
+async fn a_listing_adds_and_removes_what_its_origin_owns(store: &dyn TokenStore) {
+    let mints = mints(21, 4);
+    let twice = [mints[0], mints[1], mints[2], mints[1]];
+    assert_eq!(follow(store, FILE, &twice).await, Followed { added: 3, ..Followed::default() });
+    assert_eq!(follow(store, FILE, &twice).await, Followed { kept: 3, ..Followed::default() });
+    let expected: Vec<Token> = mints[..3].iter().map(|mint| Token::new(*mint, at(7))).collect();
+    assert_eq!(stored(store, &mints).await, expected);
+    let next = Followed { added: 1, removed: 2, kept: 1, others: 0 };
+    assert_eq!(follow(store, FILE, &mints[2..]).await, next);
+    assert_eq!(stored(store, &mints).await.len(), 2);
+    assert_eq!(store.owned(FILE).await.expect("owned answers"), 2);
+    assert_eq!(follow(store, FILE, &[]).await, Followed { removed: 2, ..Followed::default() });
+    assert_eq!(stored(store, &mints).await, []);
+}
+
+/// Law 9.
+async fn what_another_owns_is_neither_touched_nor_taken_over(store: &dyn TokenStore) {
+    let mints = mints(22, 3);
+    add(store, &mints[..1]).await;
+    follow(store, OTHER, &mints[1..2]).await;
+    let before = stored(store, &mints[..2]).await;
+    assert_eq!(follow(store, FILE, &mints).await, Followed { added: 1, others: 2, ..Followed::default() });
+    assert_eq!(follow(store, FILE, &mints).await, Followed { kept: 1, others: 2, ..Followed::default() });
+    assert_eq!(follow(store, FILE, &[]).await, Followed { removed: 1, ..Followed::default() });
+    assert_eq!(stored(store, &mints).await, before, "they are where they were");
+    assert_eq!(follow(store, OTHER, &[]).await, Followed { removed: 1, ..Followed::default() });
+    assert_eq!(store.remove(&mints).await.expect("remove works"), 1);
+}
+
+/// Laws 9 and 10: whatever was saved stays, archived or not, and with its owner.
+async fn a_token_that_is_kept_stays_as_it_is(store: &dyn TokenStore) {
+    let mints = mints(23, 3);
+    follow(store, FILE, &mints).await;
+    let mut runner = TestRunner::deterministic();
+    let mut tokens: Vec<Token> = mints.iter().map(|mint| generated(*mint, &mut runner)).collect();
+    for (token, status) in
+        tokens.iter_mut().zip([TokenStatus::Monitored, TokenStatus::Active, TokenStatus::Archived])
+    {
+        token.status = status;
+    }
+    let epoch = store.claim().await.expect("claim works");
+    store.save(epoch, &tokens).await.expect("save works");
+    assert_eq!(follow(store, FILE, &mints).await, Followed { kept: 3, ..Followed::default() });
+    assert_eq!(stored(store, &mints).await, tokens);
+    assert_eq!(follow(store, FILE, &[]).await, Followed { removed: 3, ..Followed::default() });
+}
+
+/// Law 10.
+async fn what_is_added_by_hand_outlives_the_listing(store: &dyn TokenStore) {
+    let mints = mints(24, 2);
+    follow(store, FILE, &mints).await;
+    assert_eq!(add(store, &mints[..1]).await, Added { new: 0, revived: 0, known: 1 });
+    assert_eq!(follow(store, FILE, &mints).await, Followed { kept: 1, others: 1, ..Followed::default() });
+    assert_eq!(follow(store, FILE, &[]).await, Followed { removed: 1, ..Followed::default() });
+    assert_eq!(stored(store, &mints).await, [Token::new(mints[0], at(7))]);
+    assert_eq!(store.remove(&mints).await.expect("remove works"), 1);
+}
+
+/// Law 10.
+async fn what_is_removed_comes_back_with_the_listing(store: &dyn TokenStore) {
+    let mints = mints(25, 1);
+    follow(store, FILE, &mints).await;
+    assert_eq!(store.remove(&mints).await.expect("remove works"), 1);
+    assert_eq!(store.owned(FILE).await.expect("owned answers"), 0);
+    assert_eq!(follow(store, FILE, &mints).await, Followed { added: 1, ..Followed::default() });
+    // Added by hand after a removal it is nobody else's.
+    store.remove(&mints).await.expect("remove works");
+    add(store, &mints).await;
+    assert_eq!(follow(store, FILE, &[]).await, Followed::default());
+    assert_eq!(store.remove(&mints).await.expect("remove works"), 1);
+}
+
+/// Law 6.
+async fn following_changes_the_revision_only_with_the_set(store: &dyn TokenStore) {
+    let mints = mints(26, 2);
+    let revision = async || store.revision().await.expect("revision answers");
+    add(store, &mints[..1]).await;
+    let before = revision().await;
+    follow(store, FILE, &mints[..1]).await;
+    assert_eq!(revision().await, before, "what is listed was there already");
+    follow(store, FILE, &mints).await;
+    let added = revision().await;
+    assert_ne!(added, before, "one was added");
+    follow(store, FILE, &mints).await;
+    add(store, &mints).await;
+    assert_eq!(revision().await, added, "another owner is no other set");
+    follow(store, FILE, &[]).await;
+    assert_eq!(revision().await, added, "it owned nothing any more");
+    store.remove(&mints).await.expect("remove works");
+    follow(store, FILE, &mints).await;
+    let again = revision().await;
+    follow(store, FILE, &[]).await;
+    assert_ne!(revision().await, again, "two were removed");
+}
+
+/// Law 8, for a listing that no adapter follows in one packet.
+async fn ten_thousand_are_followed_at_once(store: &dyn TokenStore) {
+    let mints = mints(27, 10_000);
+    assert_eq!(follow(store, FILE, &mints[..9_999]).await.added, 9_999);
+    let next = Followed { added: 1, removed: 1, kept: 9_998, others: 0 };
+    assert_eq!(follow(store, FILE, &mints[1..]).await, next);
+    assert_eq!(follow(store, FILE, &[]).await.removed, 9_999);
+}
