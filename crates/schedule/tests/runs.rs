@@ -53,6 +53,15 @@ fn a_run_that_ends_on_a_tick_is_followed_at_once() {
 }
 
 #[test]
+fn a_run_that_its_own_tick_ends_is_followed_at_once_though_the_tick_is_noticed_late() {
+    let mut scheduler = scheduler();
+    while scheduler.poll(at(0)).is_some() {}
+    let due = scheduler.status(Group::Hot).next_due.expect("the next tick");
+    assert!(scheduler.handle_finished(Group::Hot, 1, WORK, due));
+    assert_eq!(scheduler.poll(due + Duration::from_millis(3)), Some(start(Group::Hot, 2, 0)));
+}
+
+#[test]
 fn a_poll_that_comes_late_does_not_move_the_ticks_after_it() {
     let mut scheduler = scheduler();
     scheduler.poll(at(3));

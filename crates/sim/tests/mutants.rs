@@ -78,12 +78,3 @@ fn a_stop_that_gives_up_with_work_in_hand_is_seen() {
     let hasty = |plan: &mut Plan| plan.promised.stop_within = Duration::from_millis(1);
     check("at 1h300ms for 5s terminate", hasty, "not everything was stored");
 }
-
-#[test]
-fn two_measures_of_one_identity_are_seen() {
-    // Sixty seconds are the interval of the resources: a step of that length makes them measure the same time twice.
-    let mut plan =
-        Plan::new(1, Duration::from_hours(1), "at 30m for 0s wall-step=-1m".parse().expect("a schedule"));
-    plan.settings.resource_check_interval = Duration::from_mins(1);
-    assert!(plan.run().samples.collided > 0);
-}

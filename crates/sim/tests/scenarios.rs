@@ -36,8 +36,8 @@ fn a_calm_day_is_available_throughout() {
 #[test]
 fn twenty_minutes_of_503_are_sat_out_and_forgotten() {
     for outcome in check(2 * HOUR, "at 30m for 20m api-503") {
-        // What is missing is the breaker's last open period, until it looks again: ten minutes at most.
-        assert!(outcome.availability.longest_down(SLOT) <= Duration::from_mins(11), "{outcome}");
+        // What is missing is the breaker's last open period, until it looks again: a minute and its jitter.
+        assert!(outcome.availability.longest_down(SLOT) <= Duration::from_secs(90), "{outcome}");
     }
 }
 
@@ -100,7 +100,8 @@ fn a_process_that_is_killed_while_the_api_is_down_does_not_ask_it_again_too_soon
     for outcome in check(2 * HOUR, &format!("at 10m for 1h api-503; {}", kills.join("; "))) {
         assert_eq!(outcome.boots, 51);
         let failed = outcome.requests.requests - outcome.requests.succeeded;
-        assert!(failed < 50, "{failed} calls of an API that was down: {outcome}");
+        // One look a minute, and the five failures of the first process. Forgetful ones would make five each.
+        assert!(failed < 80, "{failed} calls of an API that was down: {outcome}");
     }
 }
 

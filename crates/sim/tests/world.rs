@@ -86,6 +86,23 @@ fn batch(from: i64, count: i64) -> Vec<Sample> {
     (from..from + count).map(sample).collect()
 }
 
+#[test]
+fn two_values_of_one_identity_are_counted_and_the_first_stays() {
+    let mut executor = executor(1);
+    let store = SimMetricStore::new(executor.runtime(), &faults(""));
+    let (writer, key) = (store.clone(), batch(0, 1)[0].series().clone());
+    let other = Sample::try_new(key, batch(0, 1)[0].at(), 2.0).expect("finite");
+    drop(executor.runtime().spawn(
+        "writes",
+        Box::pin(async move {
+            writer.append(&batch(0, 1)).await.expect("it works");
+            writer.append(&[other]).await.expect("it works");
+        }),
+    ));
+    executor.run_until(at(10));
+    assert_eq!((store.ledger().stored, store.ledger().collided), (1, 1));
+}
+
 /// Writes a batch of five and runs until the end, with what the store knows then.
 fn write(seed: u64, line: &str, end: Moment, kill: bool) -> (SampleLedger, Option<bool>) {
     let mut executor = executor(seed);

@@ -162,7 +162,7 @@ impl Work {
             requested.task.abort();
         }
         for group in Group::ALL {
-            self.end_run(group);
+            self.end_run(group, self.runtime.now());
         }
     }
 
@@ -201,8 +201,9 @@ impl Work {
     /// A tick ends the run before it: what that one did not get to stays in its place, for this one.
     fn start_runs(&mut self, now: Moment) {
         for group in Group::ALL {
-            if self.scheduler.status(group).next_due.is_some_and(|due| due <= now) {
-                self.end_run(group);
+            // At the moment of the tick, however late it is noticed, or the tick itself would have been missed.
+            if let Some(due) = self.scheduler.status(group).next_due.filter(|due| *due <= now) {
+                self.end_run(group, due);
             }
         }
         while let Some(Effect::StartRun { group, run, missed }) = self.scheduler.poll(now) {
@@ -222,13 +223,12 @@ impl Work {
         let counts = self.dispatcher.counts();
         let line = line_of(group) as usize;
         if counts.waiting[line] == 0 && counts.unanswered[line] == 0 && self.state.asked[slot(group)] == 0 {
-            self.end_run(group);
+            self.end_run(group, self.runtime.now());
         }
     }
 
-    fn end_run(&mut self, group: Group) {
+    fn end_run(&mut self, group: Group, now: Moment) {
         let Some(run) = self.state.runs[slot(group)].take() else { return };
-        let now = self.runtime.now();
         let counts = self.dispatcher.counts();
         let line = line_of(group) as usize;
         let mut outcome = std::mem::take(&mut self.state.done[slot(group)]);

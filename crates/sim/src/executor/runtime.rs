@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task};
@@ -34,8 +35,12 @@ pub(super) struct Shared {
     running: AtomicU64,
     streams: Mutex<BTreeMap<&'static str, Arc<SeededEntropy>>>,
     yielding: SeededEntropy,
+    late: SeededEntropy,
     trace: Trace,
 }
+
+/// A timer fires this much after its moment at most: tokio's have a granularity of a millisecond.
+const LATEST_NS: u64 = 2_000_000;
 
 impl SimRuntime {
     pub(super) fn new(seed: u64, wall_start: Timestamp) -> Self {
@@ -51,6 +56,7 @@ impl SimRuntime {
             running: AtomicU64::new(0),
             streams: Mutex::default(),
             yielding: SeededEntropy::stream(seed, "yields"),
+            late: SeededEntropy::stream(seed, "timers"),
             trace: Trace::new(),
         }))
     }
@@ -157,7 +163,9 @@ impl Clock for SimRuntime {
 
 impl Runtime for SimRuntime {
     fn sleep_until(&self, at: Moment) -> BoxFuture<'static, ()> {
-        Box::pin(Sleep { runtime: self.clone(), at, timer: None })
+        // As on a real machine: never early, and hardly ever on the moment.
+        let late = if at > self.now() { self.0.late.below(LATEST_NS) } else { 0 };
+        Box::pin(Sleep { runtime: self.clone(), at: at + Duration::from_nanos(late), timer: None })
     }
 
     fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) -> Task {
