@@ -12,7 +12,7 @@ use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
 use ttm_file_tokens::FileTokenSource;
 use ttm_kernel::Runtime;
 use ttm_market::{TokenSource, TokenStore};
-use ttm_perf::MetricStore;
+use ttm_perf::{EventStore, MetricStore};
 use ttm_postgres_metrics::PostgresMetricStore;
 use ttm_postgres_state::PostgresTokenStore;
 use ttm_postgres_tokens::PostgresTokenSource;
@@ -83,14 +83,22 @@ async fn open_state(url: &StoreUrl) -> Result<(Arc<dyn TokenStore>, Arc<dyn Brea
     })
 }
 
-/// Opens the store of the metrics, with its schema up to date.
-pub async fn open_history(url: &StoreUrl) -> Result<Arc<dyn MetricStore>, ComposeError> {
+/// Opens the store of the metrics, with its schema up to date, and the record of events beside them.
+pub async fn open_history(
+    url: &StoreUrl,
+) -> Result<(Arc<dyn MetricStore>, Arc<dyn EventStore>), ComposeError> {
     Ok(match url {
         StoreUrl::Sqlite(path) => {
             make_folder(path)?;
-            Arc::new(SqliteMetricStore::open(path).await.map_err(told)?)
+            let store = SqliteMetricStore::open(path).await.map_err(told)?;
+            let events = store.events();
+            (Arc::new(store), Arc::new(events))
         }
-        StoreUrl::Postgres(url) => Arc::new(PostgresMetricStore::open(url).await.map_err(told)?),
+        StoreUrl::Postgres(url) => {
+            let store = PostgresMetricStore::open(url).await.map_err(told)?;
+            let events = store.events();
+            (Arc::new(store), Arc::new(events))
+        }
     })
 }
 
@@ -167,12 +175,14 @@ impl Process {
             StoreUrl::Postgres(_) => ".".into(),
         };
         let (tokens, breakers) = open_state(&settings.store).await?;
+        let (history, events) = open_history(&settings.store).await?;
         let ports = Ports {
             pairs: Arc::new(pairs),
             tokens,
             sources,
             breakers,
-            history: open_history(&settings.store).await?,
+            history,
+            events,
             resources: Arc::new(SysinfoResources::new(data)),
         };
         let board = Service::board_of(&settings.service, &planes);
@@ -180,6 +190,7 @@ impl Process {
             health: board.clone(),
             tokens: board.clone(),
             history: ports.history.clone(),
+            events: ports.events.clone(),
             runtime: planes.supervision.clone(),
             metrics: Arc::new(move || {
                 prometheus.run_upkeep();
@@ -253,10 +264,12 @@ impl Process {
         self.server.await;
         match failed {
             Some((part, end)) => Err(ComposeError::Process(format!("{part} ended by itself: {end:?}"))),
-            None if stopped.tokens_left + stopped.samples_left > 0 => Err(ComposeError::Store(format!(
-                "stopped with {} tokens and {} samples that the store did not take",
-                stopped.tokens_left, stopped.samples_left
-            ))),
+            None if stopped.tokens_left + stopped.samples_left + stopped.events_left > 0 => {
+                Err(ComposeError::Store(format!(
+                    "stopped with {} tokens, {} samples and {} events that the store did not take",
+                    stopped.tokens_left, stopped.samples_left, stopped.events_left
+                )))
+            }
             None => Ok(()),
         }
     }

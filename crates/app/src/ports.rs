@@ -6,7 +6,7 @@ use ttm_breaker::BreakerStore;
 use ttm_health::ResourceSource;
 use ttm_kernel::Runtime;
 use ttm_market::{PairSource, TokenSource, TokenStore};
-use ttm_perf::MetricStore;
+use ttm_perf::{EventStore, MetricStore};
 
 /// The outside, as the service sees it.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Ports {
     pub breakers: Arc<dyn BreakerStore>,
     /// The history of every metric.
     pub history: Arc<dyn MetricStore>,
+    /// The record of what happened.
+    pub events: Arc<dyn EventStore>,
     /// What this process uses.
     pub resources: Arc<dyn ResourceSource>,
 }

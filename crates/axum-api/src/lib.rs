@@ -1,8 +1,8 @@
-//! The HTTP surface: health, metrics, tokens and history.
+//! The HTTP surface: health, metrics, tokens, history and events.
 //!
 //! [`router`] answers from what others publish: the last health report ([`HealthView`](ttm_health::HealthView)), the
-//! tokens as last posted ([`TokenView`](ttm_market::TokenView)) and the metrics in memory. Only history asks a store,
-//! bounded in time and in points; health never does. Nothing here blocks or computes for long, because it runs on the
+//! tokens as last posted ([`TokenView`](ttm_market::TokenView)) and the metrics in memory. Only history and events
+//! ask a store, bounded in time and in length; health never does. Nothing here blocks or computes for long, because it runs on the
 //! plane that watches the rest. [`Bound`] is the listener.
 //!
 //! | path | answer |
@@ -13,6 +13,7 @@
 //! | `/metrics` | Prometheus text |
 //! | `/api/v1/tokens`, `/api/v1/tokens/{mint}` | tokens |
 //! | `/api/v1/metrics`, `/api/v1/metrics/{series}` | names of series; the history of one |
+//! | `/api/v1/events` | what happened, the newest first |
 //!
 //! Whoever asks a listener that is not loopback without the token sees `{"status"}` of health and nothing else. Every
 //! error is a problem document (RFC 9457). It judges nothing and keeps nothing.
@@ -20,6 +21,7 @@
 mod access;
 mod config;
 pub mod dto;
+mod events;
 mod fences;
 mod health;
 mod history;

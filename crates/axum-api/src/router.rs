@@ -14,12 +14,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use ttm_health::HealthView;
 use ttm_kernel::Runtime;
 use ttm_market::TokenView;
-use ttm_perf::MetricStore;
+use ttm_perf::{EventStore, MetricStore};
 
 use crate::access::authenticate;
 use crate::fences::{bound, harden, panicked, shed};
 use crate::problem::{Problem, quoted};
-use crate::{ApiConfig, health, history, tokens};
+use crate::{ApiConfig, events, health, history, tokens};
 
 /// No endpoint takes more than a small form.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -31,8 +31,10 @@ pub struct ApiState {
     pub health: Arc<dyn HealthView>,
     /// The tokens as last published.
     pub tokens: Arc<dyn TokenView>,
-    /// The history, which is the only thing that an answer waits for.
+    /// The history, which with the events is the only thing that an answer waits for.
     pub history: Arc<dyn MetricStore>,
+    /// The record of events.
+    pub events: Arc<dyn EventStore>,
     /// Time, for deadlines and for what `24h` ago is.
     pub runtime: Arc<dyn Runtime>,
     /// Writes the metrics as Prometheus text; must not wait.
@@ -69,6 +71,7 @@ pub fn router(state: ApiState, config: ApiConfig) -> Router {
         .route("/api/v1/tokens/{mint}", get(tokens::one))
         .route("/api/v1/metrics", get(history::series))
         .route("/api/v1/metrics/{series}", get(history::range))
+        .route("/api/v1/events", get(events::page))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

@@ -7,14 +7,16 @@ use jiff::Timestamp;
 use crate::{Lane, Mint};
 
 /// A change in the life of one token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum MarketEvent {
     /// A full list of its pools held what activates a token.
     Activated {
         /// The token.
         mint: Mint,
-        /// How many pools counted.
-        pools: u32,
+        /// Which rule the pools satisfied.
+        rule: ActivationRule,
+        /// The pools that satisfied it.
+        pools: PoolsSeen,
     },
     /// It was below the minimum liquidity for too long, and is no longer asked for.
     Archived {
@@ -22,6 +24,10 @@ pub enum MarketEvent {
         mint: Mint,
         /// Since when it was below, without the time in which nobody looked.
         below_since: Timestamp,
+        /// What a pool must hold to count.
+        min_liquidity_usd: f64,
+        /// The pools that it had, none of which counted.
+        pools: PoolsSeen,
     },
     /// The API does not know it, neither in a batch nor singly.
     Unlisted {
@@ -48,12 +54,65 @@ pub enum MarketEvent {
     },
 }
 
+/// What a full list of pools must hold to activate a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActivationRule {
+    /// A pump.fun pool and one that counts: the token has moved on from its bonding curve.
+    PumpFunAndOne,
+    /// Two pools that count.
+    Two,
+}
+
+impl ActivationRule {
+    /// The word for logs and events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PumpFunAndOne => "pump_fun_and_one",
+            Self::Two => "two",
+        }
+    }
+}
+
+/// Pools behind an event: how many, and what is to be known of the first of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PoolsSeen {
+    /// How many there were.
+    pub count: u32,
+    /// At most [`PoolsSeen::LISTED`] of them, those of the highest liquidity.
+    pub listed: Vec<PoolSeen>,
+}
+
+impl PoolsSeen {
+    /// An event names so many pools and counts the rest: it is read by people, and kept for ever.
+    pub const LISTED: usize = 5;
+}
+
+/// One pool behind an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolSeen {
+    /// Its address.
+    pub address: Box<str>,
+    /// The exchange that runs it.
+    pub dex: Box<str>,
+    /// What it held, finite and ≥ 0; `None` is unknown.
+    pub liquidity_usd: Option<f64>,
+}
+
 impl fmt::Display for MarketEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Activated { mint, pools } => write!(f, "{mint} is active with {pools} pools that count"),
-            Self::Archived { mint, below_since } => {
-                write!(f, "{mint} is archived: too little liquidity since {below_since}")
+            Self::Activated { mint, rule: ActivationRule::Two, pools } => {
+                write!(f, "{mint} is active with {} pools that count", pools.count)
+            }
+            Self::Activated { mint, rule: ActivationRule::PumpFunAndOne, .. } => {
+                write!(f, "{mint} is active with a pump.fun pool and one that counts")
+            }
+            Self::Archived { mint, below_since, min_liquidity_usd, pools } => {
+                let count = pools.count;
+                write!(
+                    f,
+                    "{mint} is archived: none of its {count} pools held {min_liquidity_usd} USD since {below_since}"
+                )
             }
             Self::Unlisted { mint, misses, ask_again_at } => {
                 write!(f, "{mint} was not found {misses} times in a row: not asked for before {ask_again_at}")

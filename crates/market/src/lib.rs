@@ -26,7 +26,7 @@ mod view;
 pub use book::{Book, ListPurpose, Observation};
 pub use config::{MarketConfig, MarketSettings};
 pub use data_quality::DataQuality;
-pub use event::MarketEvent;
+pub use event::{ActivationRule, MarketEvent, PoolSeen, PoolsSeen};
 pub use mint::{InvalidMint, Mint};
 pub use pair::{Pair, SkipReason, Skipped, TokenRef, Trades};
 pub use pool::{PoolSummary, summarize};

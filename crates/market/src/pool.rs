@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use crate::score::{round6, usable_number};
-use crate::{MarketConfig, Mint, Pair, ScoreInputs};
+use crate::view::highest_first;
+use crate::{ActivationRule, MarketConfig, Mint, Pair, PoolSeen, PoolsSeen, ScoreInputs};
 
 /// Exchanges on which a token is sold by a formula before it has a market; their pools never count for a score.
 const BONDING_CURVES: [&str; 2] = [PUMP_FUN, "launchlab"];
@@ -36,7 +37,16 @@ pub struct PoolSummary {
 impl PoolSummary {
     /// Whether these pools activate a token: a pump.fun pool and one that counts, or two that count.
     pub const fn activates(&self) -> bool {
-        self.pools >= 2 || (self.pump_fun && self.pools == 1)
+        self.activation().is_some()
+    }
+
+    /// The rule by which these pools activate a token; the stronger one, where both hold.
+    pub const fn activation(&self) -> Option<ActivationRule> {
+        match self.pools {
+            1 if self.pump_fun => Some(ActivationRule::PumpFunAndOne),
+            0 | 1 => None,
+            _ => Some(ActivationRule::Two),
+        }
     }
 }
 
@@ -45,19 +55,10 @@ impl PoolSummary {
 /// A pool counts when its base is the mint, its quote is WSOL or USDC by address, it is no bonding curve, and its
 /// liquidity is known and at least the minimum. A pool that is listed twice counts once, as first listed.
 pub fn summarize(mint: Mint, pairs: &[Pair], config: &MarketConfig) -> PoolSummary {
-    let (mut own, mut ends) = (Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len()));
-    for pair in pairs.iter().filter(|pair| pair.base.mint == mint) {
-        // The API caps its lists near thirty: few enough to look through, by the ends of their addresses first.
-        let end = end(&pair.address);
-        let mut same = own.iter().zip(&ends).filter(|(_, other)| **other == end);
-        if same.all(|(other, _): (&&Pair, _)| other.address != pair.address) {
-            own.push(pair);
-            ends.push(end);
-        }
-    }
+    let own = own_pools(mint, pairs);
     let mut summary = PoolSummary { symbol: symbol(&own), ..PoolSummary::default() };
     for pair in own {
-        if pair.quote != Mint::WSOL && pair.quote != Mint::USDC {
+        if !is_quoted_well(pair) {
             continue;
         }
         summary.pump_fun |= &*pair.dex == PUMP_FUN;
@@ -72,6 +73,63 @@ pub fn summarize(mint: Mint, pairs: &[Pair], config: &MarketConfig) -> PoolSumma
     }
     summary.split_volume();
     summary
+}
+
+/// The pools of `mint`, each once.
+fn own_pools(mint: Mint, pairs: &[Pair]) -> Vec<&Pair> {
+    let (mut own, mut ends) = (Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len()));
+    for pair in pairs.iter().filter(|pair| pair.base.mint == mint) {
+        // The API caps its lists near thirty: few enough to look through, by the ends of their addresses first.
+        let end = end(&pair.address);
+        let mut same = own.iter().zip(&ends).filter(|(_, other)| **other == end);
+        if same.all(|(other, _): (&&Pair, _)| other.address != pair.address) {
+            own.push(pair);
+            ends.push(end);
+        }
+    }
+    own
+}
+
+fn is_quoted_well(pair: &Pair) -> bool {
+    pair.quote == Mint::WSOL || pair.quote == Mint::USDC
+}
+
+/// The pools that satisfy an activation's rule, for its event. They are gathered anew, and not while summing up: a token
+/// is scored every few seconds and activated once.
+pub(crate) fn pools_of_activation(
+    mint: Mint,
+    pairs: &[Pair],
+    rule: ActivationRule,
+    config: &MarketConfig,
+) -> PoolsSeen {
+    let counts = |pair: &Pair| {
+        !BONDING_CURVES.contains(&&*pair.dex)
+            && liquidity(pair).is_some_and(|liquidity| liquidity >= config.min_liquidity_usd())
+    };
+    let is_curve = |pair: &Pair| rule == ActivationRule::PumpFunAndOne && &*pair.dex == PUMP_FUN;
+    let own = own_pools(mint, pairs).into_iter();
+    seen(own.filter(|pair| is_quoted_well(pair) && (counts(pair) || is_curve(pair))))
+}
+
+/// All pools of a token, for the event of its archiving.
+pub(crate) fn pools_of(mint: Mint, pairs: &[Pair]) -> PoolsSeen {
+    seen(own_pools(mint, pairs).into_iter())
+}
+
+fn seen<'a>(pools: impl Iterator<Item = &'a Pair>) -> PoolsSeen {
+    let mut pools: Vec<(Option<f64>, &Pair)> = pools.map(|pair| (liquidity(pair), pair)).collect();
+    pools.sort_by(|a, b| highest_first(a.0, b.0));
+    let listed = pools.iter().take(PoolsSeen::LISTED).map(|(liquidity_usd, pair)| PoolSeen {
+        address: pair.address.clone(),
+        dex: pair.dex.clone(),
+        liquidity_usd: *liquidity_usd,
+    });
+    PoolsSeen { count: u32::try_from(pools.len()).unwrap_or(u32::MAX), listed: listed.collect() }
+}
+
+/// A pool's liquidity as it counts.
+fn liquidity(pair: &Pair) -> Option<f64> {
+    pair.liquidity_usd.map(|liquidity| usable_number(liquidity, &mut 0))
 }
 
 /// The last bytes of an address as a number; all of it, when it has no more.

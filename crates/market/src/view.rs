@@ -72,7 +72,7 @@ fn order(sort: TokenSort, a: &Token, b: &Token) -> Ordering {
 }
 
 /// Orders scores from high to low, and none after all of them.
-fn highest_first(a: Option<f64>, b: Option<f64>) -> Ordering {
+pub(crate) fn highest_first(a: Option<f64>, b: Option<f64>) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => b.total_cmp(&a),
         (a, b) => Reverse(a.is_some()).cmp(&Reverse(b.is_some())),

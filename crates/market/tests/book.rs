@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ttm_market::{
-    Basis, Book, Lane, ListPurpose, MarketConfig, MarketEvent, MarketSettings, Mint, Observation, Pair,
-    SkipReason, Skipped, Token, TokenRef, TokenStatus, Trades, row,
+    ActivationRule, Basis, Book, Lane, ListPurpose, MarketConfig, MarketEvent, MarketSettings, Mint,
+    Observation, Pair, PoolSeen, PoolsSeen, SkipReason, Skipped, Token, TokenRef, TokenStatus, Trades, row,
 };
 
 const A: Mint = Mint::from_bytes([1; 32]);
@@ -119,12 +119,41 @@ fn only_a_full_list_activates() {
     );
     assert_eq!(token(&book, A).status, TokenStatus::Monitored);
     let events = book.observe(A, Observation::All(&two), at(hours(9)));
-    assert_eq!(events, [MarketEvent::Activated { mint: A, pools: 2 }], "it was hot before");
+    let two_seen = seen(2, &[("p", "raydium", Some(9_000.0)), ("q", "raydium", Some(9_000.0))]);
+    let activated = MarketEvent::Activated { mint: A, rule: ActivationRule::Two, pools: two_seen };
+    assert_eq!(events, [activated], "it was hot before");
     assert_eq!(token(&book, A).status, TokenStatus::Active);
     let migrated = [curve(B), quiet(B, "swap", 500.0)];
     let events = book.observe(B, Observation::All(&migrated), at(hours(9)));
-    let expected = [MarketEvent::Activated { mint: B, pools: 1 }, lane_changed(B, Lane::Cold, Lane::Hot)];
-    assert_eq!(events, expected);
+    let migrated_seen = seen(2, &[("swap", "raydium", Some(500.0)), ("curve", "pumpfun", None)]);
+    let activated =
+        MarketEvent::Activated { mint: B, rule: ActivationRule::PumpFunAndOne, pools: migrated_seen };
+    assert_eq!(events, [activated, lane_changed(B, Lane::Cold, Lane::Hot)]);
+}
+
+fn seen(count: u32, listed: &[(&str, &str, Option<f64>)]) -> PoolsSeen {
+    let listed = listed.iter().map(|(address, dex, liquidity_usd)| PoolSeen {
+        address: (*address).into(),
+        dex: (*dex).into(),
+        liquidity_usd: *liquidity_usd,
+    });
+    PoolsSeen { count, listed: listed.collect() }
+}
+
+#[test]
+fn an_activation_names_the_pools_that_count_and_of_many_the_largest() {
+    let mut book = book(&[A]);
+    let mut pools: Vec<Pair> =
+        (1..=30_u8).map(|n| pool(A, &format!("p{n}"), 1_000.0 * f64::from(n))).collect();
+    pools.extend([pool(A, "thin", 499.0), curve(A), Pair { quote: B, ..pool(A, "other", 90_000.0) }]);
+    pools.push(pool(B, "of another token", 90_000.0));
+    let events = book.observe(A, Observation::All(&pools), at(0));
+    let Some(MarketEvent::Activated { rule, pools, .. }) = events.first() else {
+        panic!("not activated: {events:?}");
+    };
+    assert_eq!((*rule, pools.count), (ActivationRule::Two, 30));
+    let names: Vec<&str> = pools.listed.iter().map(|pool| &*pool.address).collect();
+    assert_eq!(names, ["p30", "p29", "p28", "p27", "p26"]);
 }
 
 fn lane_changed(mint: Mint, from: Lane, to: Lane) -> MarketEvent {
@@ -138,7 +167,9 @@ fn a_token_that_was_seen_below_for_twelve_hours_is_archived() {
     assert!(!events.iter().any(|event| matches!(event, MarketEvent::Archived { .. })));
     assert_eq!(token(&book, A).below_since, Some(at(0)));
     let events = below_every_minute(&mut book, A, hours(12), hours(12));
-    assert_eq!(events, [MarketEvent::Archived { mint: A, below_since: at(0) }]);
+    let pools = seen(1, &[("thin", "raydium", Some(10.0))]);
+    let archived = MarketEvent::Archived { mint: A, below_since: at(0), min_liquidity_usd: 500.0, pools };
+    assert_eq!(events, [archived]);
     assert_eq!(token(&book, A).status, TokenStatus::Archived);
     assert_eq!(token(&book, A).lane(0.10), None, "nobody asks for it");
     assert_eq!(book.wants_list(&A, at(hours(13))), None);

@@ -1,15 +1,20 @@
 //! Performance: the metric series that the service produces, the windows that are kept of its calls and runs, and the
-//! port to the history.
+//! ports to the history.
 //!
 //! A [`Sample`] is one value of a [`SeriesKey`] at a time. The [`MetricStore`] port keeps samples and answers
 //! [`RangeQuery`]s; [`Fold`] is the one arithmetic by which every store turns samples into [`Point`]s. [`CallWindow`]
 //! counts calls, errors and latencies over sliding minutes, with percentiles from merged histograms, and
 //! [`Control`] makes of them how long an attempt may take and how many may be under way.
 //!
+//! An [`Event`] is something that happened, with its reason; the [`EventStore`] port keeps events and lists them by page.
+//!
 //! It knows nothing of databases, of what the series mean, or of the clock: time is an argument.
 
 mod call_window;
 mod control;
+mod event;
+mod event_port;
+mod event_query;
 mod fold;
 mod port;
 mod query;
@@ -19,6 +24,9 @@ pub mod testing;
 
 pub use call_window::{CallSummary, CallWindow};
 pub use control::{Control, ControlChange, ControlConfig, ControlReason, ControlSettings, Controlled};
+pub use event::{Event, EventId, EventKind, InvalidName, InvalidPayload, Payload, Subject};
+pub use event_port::{EventStore, EventStoreError};
+pub use event_query::{EventCursor, EventPage, EventQuery, InvalidCursor, InvalidEventQuery};
 pub use fold::Fold;
 pub use port::{Appended, MetricStore, MetricStoreError};
 pub use query::{Aggregate, InvalidQuery, Point, RangeQuery};

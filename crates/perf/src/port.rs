@@ -7,9 +7,9 @@ use crate::{Point, RangeQuery, Sample, SeriesKey};
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
-    /// Samples that are new.
+    /// Entries that are new.
     pub stored: u64,
-    /// Samples whose series and time were there already; the first value stays.
+    /// Entries whose identity was there already; the first one stays.
     pub duplicates: u64,
 }
 

@@ -5,8 +5,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
-use ttm_perf::testing::{FakeMetricStore, conformance, sample, series_key};
-use ttm_perf::{MetricStore, MetricStoreError, SeriesKey};
+use ttm_perf::testing::{
+    FakeEventStore, FakeMetricStore, conformance, event_conformance, sample, series_key,
+};
+use ttm_perf::{EventStore, MetricStore, MetricStoreError, SeriesKey};
 
 /// Runs a future that never waits for anything outside itself.
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -23,6 +25,12 @@ fn block_on<F: Future>(future: F) -> F::Output {
 fn the_fake_obeys_every_law() {
     let memory = FakeMetricStore::new();
     block_on(conformance::check(async || Box::new(memory.clone()) as Box<dyn MetricStore>));
+}
+
+#[test]
+fn the_fake_record_of_events_obeys_every_law() {
+    let memory = FakeEventStore::new();
+    block_on(event_conformance::check(async || Box::new(memory.clone()) as Box<dyn EventStore>));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ttm_sqlx_pool::postgres::Server;
 
 use crate::error::port_error;
 use crate::schema::SCHEMA;
-use crate::{OpenError, statement};
+use crate::{OpenError, PostgresEventStore, statement};
 
 /// One batch on its way and one that waits for the server.
 const WRITERS: u32 = 2;
@@ -32,6 +32,11 @@ impl PostgresMetricStore {
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let server = Server::open(url, &SCHEMA).await?;
         Ok(Self { writers: server.pool(WRITERS), readers: server.pool(READERS) })
+    }
+
+    /// The record of events in the same database, over the same connections.
+    pub fn events(&self) -> PostgresEventStore {
+        PostgresEventStore { writers: self.writers.clone(), readers: self.readers.clone() }
     }
 
     /// Stores a batch in one transaction.

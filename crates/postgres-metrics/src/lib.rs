@@ -1,4 +1,4 @@
-//! The [`MetricStore`](ttm_perf::MetricStore) port on PostgreSQL 15 and later.
+//! The [`MetricStore`](ttm_perf::MetricStore) and [`EventStore`](ttm_perf::EventStore) ports on PostgreSQL 15 and later.
 //!
 //! Writers and readers have pools of their own, so that a long question never starves a batch. A batch is one
 //! transaction of `UNNEST` inserts that skip what is there, which makes sending it twice harmless; a dropped future
@@ -7,8 +7,10 @@
 
 mod adapter;
 mod error;
+mod events;
 mod schema;
 mod statement;
 
 pub use adapter::PostgresMetricStore;
+pub use events::PostgresEventStore;
 pub use ttm_sqlx_pool::postgres::OpenError;

@@ -5,5 +5,8 @@ use ttm_sqlx_pool::Schema;
 /// The history is this store's alone: the tokens may keep theirs in the same database.
 pub(crate) const SCHEMA: Schema = Schema {
     history: "_ttm_metrics_migrations",
-    migrations: &[("samples", include_str!("../../../migrations/postgres/metrics/0001_samples.sql"))],
+    migrations: &[
+        ("samples", include_str!("../../../migrations/postgres/metrics/0001_samples.sql")),
+        ("events", include_str!("../../../migrations/postgres/metrics/0002_events.sql")),
+    ],
 };

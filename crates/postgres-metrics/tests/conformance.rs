@@ -6,8 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ttm_perf::testing::conformance;
-use ttm_perf::{Aggregate, MetricStore, MetricStoreError, RangeQuery, Sample, SeriesKey};
+use ttm_perf::testing::{conformance, event_conformance};
+use ttm_perf::{Aggregate, EventStore, MetricStore, MetricStoreError, RangeQuery, Sample, SeriesKey};
 use ttm_postgres_metrics::{OpenError, PostgresMetricStore};
 use ttm_sqlx_pool::postgres::testing::Database;
 
@@ -57,6 +57,13 @@ async fn a_database_of_postgres_obeys_every_law() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_in_a_database_of_postgres_obey_every_law() {
+    let database = Database::new("metrics_events").await;
+    event_conformance::check(async || Box::new(open(&database).await.events()) as Box<dyn EventStore>).await;
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn four_that_migrate_and_write_at_once_all_work() {
     let database = Database::new("metrics_four").await;
     let stores = tokio::join!(open(&database), open(&database), open(&database), open(&database));
@@ -85,9 +92,9 @@ async fn a_database_of_a_newer_program_is_refused_in_one_line() {
         .execute("INSERT INTO $schema._ttm_metrics_migrations VALUES (99, 'new', now(), true, '', 0)")
         .await;
     let error = PostgresMetricStore::open(database.url()).await.expect_err("it is refused");
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 2, .. }), "{error:?}");
     let line = error.to_string();
-    let end = " has schema version 99, this program knows versions up to 1: start a newer one";
+    let end = " has schema version 99, this program knows versions up to 2: start a newer one";
     assert!(line.starts_with("PostgreSQL at ") && line.ends_with(end) && !line.contains('\n'), "{line}");
     database.drop_schema().await;
 }

@@ -3,6 +3,7 @@
 
 mod availability;
 mod breaker;
+mod events;
 mod pace;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::executor::lock;
 
 pub use availability::{Availability, Slot};
 pub use breaker::{BreakerRules, BreakerWatch, CallEnd, WatchedCall};
+pub use events::{every_change_has_its_event, none_lost};
 pub use pace::Pace;
 
 /// How many broken promises are kept as text; the rest is counted.

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
-use ttm_app::service::{Board, SampleCounts, Service, ServiceSettings, Stopped};
+use ttm_app::service::{Board, OutboxCounts, Service, ServiceSettings, Stopped};
 use ttm_app::{Planes, Ports};
 use ttm_kernel::{Clock, Moment, Runtime, TaskEnd};
 
@@ -78,8 +78,13 @@ impl Process {
     }
 
     /// Where its samples are; none while it boots or stops.
-    pub(crate) fn samples(&self) -> Option<SampleCounts> {
+    pub(crate) fn samples(&self) -> Option<OutboxCounts> {
         lock(&self.life).service.as_ref().map(Service::samples)
+    }
+
+    /// Where its events are; none while it boots or stops.
+    pub(crate) fn events(&self) -> Option<OutboxCounts> {
+        lock(&self.life).service.as_ref().map(Service::events)
     }
 }
 

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use ttm_app::service::Board;
 use ttm_health::{HealthView, Status};
 use ttm_kernel::{Clock, Moment};
+use ttm_market::Token;
 
-use crate::oracle::{Availability, Slot, Verdicts};
+use crate::oracle::{Availability, Slot, Verdicts, every_change_has_its_event, none_lost};
 use crate::outcome::Outcome;
 use crate::process::{Exit, Process};
 use crate::world::World;
@@ -39,6 +40,8 @@ struct Simulation<'a> {
     availability: Availability,
     healed: Availability,
     stops: u32,
+    /// The tokens as the present process found them.
+    found: Vec<Token>,
 }
 
 /// The process, or when there will be one again.
@@ -87,6 +90,7 @@ impl<'a> Simulation<'a> {
             availability: Availability::default(),
             healed: Availability::default(),
             stops: 0,
+            found: Vec::new(),
         }
     }
 
@@ -153,6 +157,8 @@ impl<'a> Simulation<'a> {
                 self.executor.runtime().trace(format_args!("process boots"));
                 self.world.exchange.process_restarted();
                 self.world.history.open_ledger();
+                self.world.events.open_ledger();
+                self.found = self.world.tokens.durable();
                 let runtime = self.executor.runtime();
                 self.state =
                     State::Up(Process::boot(runtime, self.world.ports(), self.plan.settings.clone()));
@@ -206,6 +212,11 @@ impl<'a> Simulation<'a> {
             self.healed.observe(slot.as_ref());
         }
         if let State::Up(process) = &self.state
+            && let Some(counts) = process.events()
+        {
+            self.verdicts.check(none_lost(&counts, &self.world.events.ledger()));
+        }
+        if let State::Up(process) = &self.state
             && let Some(counts) = process.samples()
         {
             let ledger = self.world.history.ledger();
@@ -244,12 +255,14 @@ impl<'a> Simulation<'a> {
         if !store_was_well {
             return;
         }
-        if !stopped.in_time || stopped.tokens_left > 0 || stopped.samples_left > 0 {
+        if !stopped.in_time || stopped.tokens_left + stopped.samples_left + stopped.events_left > 0 {
             self.verdicts.broken(format_args!("not everything was stored: {stopped:?}"));
         }
         if !process.board().tokens().iter().map(|token| &**token).eq(&self.world.tokens.durable()) {
             self.verdicts.broken("what readers saw last is not what is stored");
         }
+        let (durable, events) = (self.world.tokens.durable(), self.world.events.durable());
+        self.verdicts.check(every_change_has_its_event(&self.found, &durable, &events));
     }
 
     /// Stops the process, and judges the whole.

@@ -2,6 +2,7 @@
 //! process of the service; only what the stores made durable is found again after a kill.
 
 mod breaker_store;
+mod event_store;
 mod exchange;
 mod metric_store;
 mod resources;
@@ -19,6 +20,7 @@ use crate::oracle::Verdicts;
 use crate::{FaultSchedule, Promises, SimRuntime};
 
 pub use breaker_store::SimBreakerStore;
+pub use event_store::{EventLedger, SimEventStore};
 pub use exchange::{ExchangeCounts, SimExchange};
 pub use metric_store::{SampleLedger, SimMetricStore};
 pub use resources::SimResources;
@@ -35,6 +37,8 @@ pub struct World {
     pub breakers: SimBreakerStore,
     /// The history's part of it.
     pub history: SimMetricStore,
+    /// The events' part of it.
+    pub events: SimEventStore,
     /// What the process uses.
     pub resources: Arc<SimResources>,
 }
@@ -58,6 +62,7 @@ impl World {
             exchange,
             tokens,
             history: SimMetricStore::new(runtime, faults),
+            events: SimEventStore::new(runtime, faults),
             resources: Arc::new(SimResources::new(runtime, faults)),
         }
     }
@@ -70,6 +75,7 @@ impl World {
             sources: Vec::new(),
             breakers: Arc::new(self.breakers.clone()),
             history: Arc::new(self.history.clone()),
+            events: Arc::new(self.events.clone()),
             resources: self.resources.clone(),
         }
     }

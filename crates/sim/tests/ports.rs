@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use ttm_breaker::BreakerStore;
 use ttm_kernel::Clock;
 use ttm_market::TokenStore;
-use ttm_perf::MetricStore;
+use ttm_perf::{EventStore, MetricStore};
 use ttm_sim::oracle::Verdicts;
-use ttm_sim::world::{SimMetricStore, SimTokenStore, World};
+use ttm_sim::world::{SimEventStore, SimMetricStore, SimTokenStore, World};
 use ttm_sim::{Executor, FaultSchedule, Plan, SimRuntime};
 
 /// Polls a suite, which cannot move between threads as tasks can, every virtual millisecond until it is done.
@@ -28,6 +28,15 @@ fn the_simulated_history_keeps_the_laws_of_its_port() {
     run(async |runtime, faults| {
         let store = SimMetricStore::new(&runtime, &faults);
         ttm_perf::testing::conformance::check(async || Box::new(store.clone()) as Box<dyn MetricStore>).await;
+    });
+}
+
+#[test]
+fn the_simulated_record_of_events_keeps_the_laws_of_its_port() {
+    run(async |runtime, faults| {
+        let store = SimEventStore::new(&runtime, &faults);
+        let open = async || Box::new(store.clone()) as Box<dyn EventStore>;
+        ttm_perf::testing::event_conformance::check(open).await;
     });
 }
 

@@ -9,7 +9,7 @@ use ttm_sqlx_pool::sqlite::File;
 
 use crate::error::port_error;
 use crate::schema::SCHEMA;
-use crate::{OpenError, statement};
+use crate::{OpenError, SqliteEventStore, statement};
 
 /// Questions to the history that are answered at the same time.
 const READERS: u32 = 4;
@@ -24,6 +24,11 @@ impl SqliteMetricStore {
     /// Opens the file, makes it when there is none, and brings its schema up to date. The folder must be there.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Ok(Self { file: File::open(path.as_ref(), &SCHEMA, READERS).await? })
+    }
+
+    /// The record of events in the same file, over the same connections.
+    pub fn events(&self) -> SqliteEventStore {
+        SqliteEventStore { file: self.file.clone() }
     }
 
     /// Stores a batch in one transaction.

@@ -1,4 +1,4 @@
-//! The [`MetricStore`](ttm_perf::MetricStore) port on SQLite: one file, a real fsync at every commit, no server.
+//! The [`MetricStore`](ttm_perf::MetricStore) and [`EventStore`](ttm_perf::EventStore) ports on SQLite: one file, a real fsync at every commit, no server.
 //!
 //! One connection writes and a few read, so that readers never hold up the writer (WAL). A batch is one
 //! `BEGIN IMMEDIATE` transaction, which a dropped future rolls back. It knows nothing of what the series mean, and
@@ -6,8 +6,10 @@
 
 mod adapter;
 mod error;
+mod events;
 mod schema;
 mod statement;
 
 pub use adapter::SqliteMetricStore;
+pub use events::SqliteEventStore;
 pub use ttm_sqlx_pool::sqlite::OpenError;

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
-use ttm_perf::testing::conformance;
-use ttm_perf::{Aggregate, MetricStore, MetricStoreError, RangeQuery, Sample, SeriesKey};
+use ttm_perf::testing::{conformance, event_conformance};
+use ttm_perf::{Aggregate, EventStore, MetricStore, MetricStoreError, RangeQuery, Sample, SeriesKey};
 use ttm_sqlite_metrics::{OpenError, SqliteMetricStore};
 
 fn folder() -> TempDir {
@@ -70,6 +70,12 @@ async fn a_file_of_sqlite_obeys_every_law() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_in_a_file_of_sqlite_obey_every_law() {
+    let folder = folder();
+    event_conformance::check(async || Box::new(open(&folder).await.events()) as Box<dyn EventStore>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn four_that_open_a_new_file_at_once_all_work() {
     for _ in 0..10 {
         let folder = folder();
@@ -89,9 +95,9 @@ async fn a_file_of_a_newer_program_is_refused_in_one_line() {
     let file = folder.path().join("ttm.db");
     execute(&file, "INSERT INTO _ttm_metrics_migrations SELECT 99, 'new', '', true, '', 0").await;
     let error = SqliteMetricStore::open(&file).await.expect_err("it is refused");
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 2, .. }), "{error:?}");
     let line = format!(
-        "{} has schema version 99, this program knows versions up to 1: start a newer one",
+        "{} has schema version 99, this program knows versions up to 2: start a newer one",
         file.display()
     );
     assert_eq!(error.to_string(), line);

@@ -14,6 +14,7 @@ use ttm_breaker::{
 use ttm_kernel::{Epoch, Runtime, within};
 
 use super::board::Board;
+use super::events::EventLog;
 use super::writer::{Drain, STORE_DEADLINE, Written, leave_alone, timed_out};
 use crate::ports::Ports;
 
@@ -36,11 +37,12 @@ fn begin_closed(breaker: &Breaker, error: &str) {
     tracing::warn!(breaker = breaker.name(), error, "the breaker begins closed: its last state is not known");
 }
 
-/// Logs and counts every transition that nobody has told yet, and has the new state saved.
+/// Logs, counts and records every transition that nobody has told yet, and has the new state saved.
 pub(super) fn tell_transitions(breaker: &Breaker, runtime: &dyn Runtime, outbox: &BreakerOutbox) {
     while let Some(change) = breaker.poll_transition() {
         tell(breaker.name(), &change, runtime);
         if change.suppressed.is_none() {
+            outbox.events.breaker(breaker.name(), &change);
             outbox.put();
         }
     }
@@ -63,13 +65,19 @@ fn tell(breaker: &str, change: &Transition, runtime: &dyn Runtime) {
 }
 
 /// Whether the breaker's state is to be saved. What is saved is its state at the time of the write, which is the newest.
-#[derive(Debug, Default)]
 pub(super) struct BreakerOutbox {
     waiting: AtomicBool,
     filled: Notify,
+    /// Where the changes themselves are taken down.
+    events: Arc<EventLog>,
 }
 
 impl BreakerOutbox {
+    /// Nothing to save yet.
+    pub(super) fn new(events: Arc<EventLog>) -> Self {
+        Self { waiting: AtomicBool::new(false), filled: Notify::new(), events }
+    }
+
     /// Has the state saved; never waits.
     pub(super) fn put(&self) {
         self.waiting.store(true, Ordering::Release);
@@ -101,9 +109,10 @@ impl BreakerDrain {
         epoch: Epoch,
         runtime: &Arc<dyn Runtime>,
         board: &Arc<Board>,
+        events: &Arc<EventLog>,
     ) -> Self {
         let breaker = Breaker::new(name, config.clone(), runtime.entropy("breaker"));
-        let (store, outbox) = (ports.breakers.clone(), BreakerOutbox::default());
+        let (store, outbox) = (ports.breakers.clone(), BreakerOutbox::new(events.clone()));
         restore(&breaker, &*store, &**runtime).await;
         tell_transitions(&breaker, &**runtime, &outbox);
         Self {

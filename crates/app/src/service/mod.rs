@@ -9,6 +9,7 @@
 mod board;
 mod breakers;
 mod client;
+mod events;
 mod monitor;
 mod outbox;
 mod outcome;
@@ -32,12 +33,13 @@ use ttm_kernel::{Moment, Task, TaskEnd, within};
 use ttm_market::TokenStoreError;
 
 pub use board::Board;
-pub use outbox::SampleCounts;
+pub use outbox::OutboxCounts;
 pub use settings::ServiceSettings;
 
 use crate::ports::{Planes, Ports};
 use breakers::{BreakerDrain, BreakerOutbox};
 use client::Client;
+use events::{EventDrain, EventLog};
 use monitor::Monitor;
 use outbox::{SampleOutbox, TokenOutbox};
 use shutdown::ShutdownTrigger;
@@ -69,6 +71,7 @@ pub struct Service {
     breakers: Arc<BreakerOutbox>,
     tokens: Arc<TokenOutbox>,
     samples: Arc<SampleOutbox>,
+    events: Arc<EventLog>,
     stop: ShutdownTrigger,
     flush: ShutdownTrigger,
     work: Vec<(&'static str, Task)>,
@@ -83,6 +86,8 @@ pub struct Stopped {
     pub tokens_left: u64,
     /// Samples that were not stored.
     pub samples_left: u64,
+    /// Events that were not stored.
+    pub events_left: u64,
     /// Whether everything ended by itself before the deadline.
     pub in_time: bool,
 }
@@ -114,8 +119,10 @@ impl Service {
         tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
 
         board.post_store_answered();
+        let events = EventLog::started(&runtime, epoch, stored.len());
         let breaker_drain =
-            BreakerDrain::restore("dexscreener", &settings.breaker, &ports, epoch, &runtime, &board).await;
+            BreakerDrain::restore("dexscreener", &settings.breaker, &ports, epoch, &runtime, &board, &events)
+                .await;
         let (breaker, breakers) = (breaker_drain.breaker.clone(), breaker_drain.outbox.clone());
         let guard = Guard::new(
             settings.guard.clone(),
@@ -128,12 +135,11 @@ impl Service {
             Client::new(ports.pairs.clone(), guard, runtime.clone(), board.clone(), breakers.clone());
         let tokens = Arc::new(TokenOutbox::default());
         let samples = Arc::new(SampleOutbox::new(settings.sample_capacity));
-        let (stop, stopping) = shutdown::channel();
-        let (flush, flushing) = shutdown::channel();
+        let ((stop, stopping), (flush, flushing)) = (shutdown::channel(), shutdown::channel());
 
         let (sets, roster) = mpsc::channel(1);
         // Before anybody is told that the service started: what was stored is served from the first answer on.
-        let outboxes = (tokens.clone(), samples.clone());
+        let outboxes = (tokens.clone(), samples.clone(), events.clone());
         let work = Work::new(&settings, stored, client, &board, outboxes, stopping.clone(), &runtime);
         let watch = roster::watch(
             ports.tokens.clone(),
@@ -156,6 +162,7 @@ impl Service {
             runtime: runtime.clone(),
             board: board.clone(),
         };
+        let event_drain = EventDrain::new(&events, &ports, &runtime, &board);
         let (backoff, poll_interval) = (settings.retry.clone(), settings.source_poll_interval);
         let monitor = Monitor {
             runtime: planes.supervision.clone(),
@@ -170,13 +177,14 @@ impl Service {
         };
         let spawn = |name, task| (name, runtime.spawn(name, task));
         let mut tasks = vec![spawn("work", Box::pin(work.run(roster))), spawn("roster", Box::pin(watch))];
-        tasks.extend(sources.start(poll_interval, &stopping));
+        tasks.extend(sources.start(poll_interval, &stopping, &events));
         Ok(Self {
             work: tasks,
             writers: vec![
                 writer::start("token writer", token_drain, &backoff, &runtime, &flushing),
                 writer::start("breaker writer", breaker_drain, &backoff, &runtime, &flushing),
                 writer::start("sample writer", sample_drain, &backoff, &runtime, &flushing),
+                writer::start("event writer", event_drain, &backoff, &runtime, &flushing),
             ],
             monitor: ("monitor", planes.supervision.spawn("monitor", Box::pin(monitor.run()))),
             planes,
@@ -185,6 +193,7 @@ impl Service {
             breakers,
             tokens,
             samples,
+            events,
             stop,
             flush,
         })
@@ -196,8 +205,13 @@ impl Service {
     }
 
     /// Where the samples are.
-    pub fn samples(&self) -> SampleCounts {
+    pub fn samples(&self) -> OutboxCounts {
         self.samples.counts()
+    }
+
+    /// Where the events are.
+    pub fn events(&self) -> OutboxCounts {
+        self.events.counts()
     }
 
     /// Completes when a part ended that never should, with its name and end. Cancelling it loses nothing.
@@ -226,14 +240,16 @@ impl Service {
         }
         // No call is under way any more: this is what the next process should know.
         self.breakers.put();
+        self.events.stopped(self.board.uptime(), in_time);
         self.flush.order(deadline);
         for (name, task) in self.writers.into_iter().chain([self.monitor]) {
             in_time &= ended(&self.planes, name, task, deadline).await;
         }
-        let samples = self.samples.counts();
+        let (samples, events) = (self.samples.counts(), self.events.counts());
         let stopped = Stopped {
             tokens_left: self.tokens.len() as u64,
             samples_left: samples.waiting + samples.in_flight,
+            events_left: events.waiting + events.in_flight,
             in_time: in_time && runtime.now() <= deadline,
         };
         tracing::info!(?stopped, "stopped");

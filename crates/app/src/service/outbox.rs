@@ -1,4 +1,4 @@
-//! What waits to be stored, in memory and bounded: the newest state of each token, and samples in order. It knows no
+//! What waits to be stored, in memory and bounded: the newest state of each token, samples and events in order. It knows no
 //! store; the writers empty it.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use ttm_market::{Mint, Token};
-use ttm_perf::Sample;
+use ttm_perf::{Event, Sample};
 
 /// States of tokens that are not stored yet, the newest of each; so there are never more than tokens.
 #[derive(Debug, Default)]
@@ -72,74 +72,81 @@ impl TokenOutbox {
     }
 }
 
-/// Samples that are not stored yet, oldest first. When it is full the oldest go, and are counted.
+/// Samples that are not stored yet.
+pub(super) type SampleOutbox = Outbox<Sample>;
+
+/// Events that are not stored yet.
+pub(super) type EventOutbox = Outbox<Event>;
+
+/// What is not stored yet, oldest first. When it is full the oldest go, and are counted.
 #[derive(Debug)]
-pub(super) struct SampleOutbox {
+pub(super) struct Outbox<T> {
     capacity: usize,
-    state: Mutex<Samples>,
+    state: Mutex<Queue<T>>,
     filled: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Samples {
-    waiting: VecDeque<Sample>,
+#[derive(Debug)]
+struct Queue<T> {
+    waiting: VecDeque<T>,
     in_flight: usize,
     produced: u64,
     dropped: u64,
 }
 
-impl SampleOutbox {
-    /// An outbox for at most `capacity` samples.
+impl<T> Outbox<T> {
+    /// An outbox for at most `capacity` entries.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), state: Mutex::default(), filled: Notify::new() }
+        let state = Queue { waiting: VecDeque::new(), in_flight: 0, produced: 0, dropped: 0 };
+        Self { capacity: capacity.max(1), state: Mutex::new(state), filled: Notify::new() }
     }
 
-    /// Puts samples in; never waits.
-    pub(super) fn put(&self, samples: impl IntoIterator<Item = Sample>) {
+    /// Puts entries in; never waits.
+    pub(super) fn put(&self, entries: impl IntoIterator<Item = T>) {
         let mut state = lock(&self.state);
-        for sample in samples {
+        for entry in entries {
             state.produced += 1;
-            state.waiting.push_back(sample);
+            state.waiting.push_back(entry);
         }
         state.shed(self.capacity);
         drop(state);
         self.filled.notify_one();
     }
 
-    /// Takes up to `limit` samples out, oldest first. They count as in flight until they are settled or given back.
-    pub(super) fn take(&self, limit: usize) -> Vec<Sample> {
+    /// Takes up to `limit` entries out, oldest first. They count as in flight until they are settled or given back.
+    pub(super) fn take(&self, limit: usize) -> Vec<T> {
         let mut state = lock(&self.state);
         let limit = limit.min(state.waiting.len());
         state.in_flight += limit;
         state.waiting.drain(..limit).collect()
     }
 
-    /// So many samples that were taken are stored.
-    pub(super) fn settle(&self, samples: usize) {
-        lock(&self.state).in_flight -= samples;
+    /// So many entries that were taken are stored.
+    pub(super) fn settle(&self, entries: usize) {
+        lock(&self.state).in_flight -= entries;
     }
 
     /// Puts a batch back that could not be stored, at the front.
-    pub(super) fn give_back(&self, samples: Vec<Sample>) {
+    pub(super) fn give_back(&self, entries: Vec<T>) {
         let mut state = lock(&self.state);
-        state.in_flight -= samples.len();
-        for sample in samples.into_iter().rev() {
-            state.waiting.push_front(sample);
+        state.in_flight -= entries.len();
+        for entry in entries.into_iter().rev() {
+            state.waiting.push_front(entry);
         }
         state.shed(self.capacity);
     }
 
-    /// So many samples that were taken are refused by the store for good.
-    pub(super) fn refuse(&self, samples: usize) {
+    /// So many entries that were taken are refused by the store for good.
+    pub(super) fn refuse(&self, entries: usize) {
         let mut state = lock(&self.state);
-        state.in_flight -= samples;
-        state.dropped += samples as u64;
+        state.in_flight -= entries;
+        state.dropped += entries as u64;
     }
 
-    /// Where the samples are.
-    pub(super) fn counts(&self) -> SampleCounts {
+    /// Where the entries are.
+    pub(super) fn counts(&self) -> OutboxCounts {
         let state = lock(&self.state);
-        SampleCounts {
+        OutboxCounts {
             waiting: state.waiting.len() as u64,
             in_flight: state.in_flight as u64,
             produced: state.produced,
@@ -153,7 +160,7 @@ impl SampleOutbox {
     }
 }
 
-impl Samples {
+impl<T> Queue<T> {
     fn shed(&mut self, capacity: usize) {
         let excess = self.waiting.len().saturating_sub(capacity);
         self.waiting.drain(..excess);
@@ -161,9 +168,9 @@ impl Samples {
     }
 }
 
-/// Where the samples are: `produced` = stored + `in_flight` + `waiting` + `dropped`.
+/// Where the entries are: `produced` = stored + `in_flight` + `waiting` + `dropped`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SampleCounts {
+pub struct OutboxCounts {
     /// Not handed to the store yet.
     pub waiting: u64,
     /// Handed to the store, which has not answered yet.
@@ -198,7 +205,7 @@ mod tests {
     fn a_full_outbox_gives_up_the_oldest_samples_and_counts_them() {
         let outbox = SampleOutbox::new(3);
         outbox.put((0..5).map(sample));
-        assert_eq!(outbox.counts(), SampleCounts { waiting: 3, in_flight: 0, produced: 5, dropped: 2 });
+        assert_eq!(outbox.counts(), OutboxCounts { waiting: 3, in_flight: 0, produced: 5, dropped: 2 });
         assert_eq!(seconds(&outbox.take(10)), [2, 3, 4]);
     }
 
@@ -209,7 +216,7 @@ mod tests {
         let batch = outbox.take(2);
         outbox.put([sample(3)]);
         outbox.give_back(batch);
-        assert_eq!(outbox.counts(), SampleCounts { waiting: 3, in_flight: 0, produced: 4, dropped: 1 });
+        assert_eq!(outbox.counts(), OutboxCounts { waiting: 3, in_flight: 0, produced: 4, dropped: 1 });
         assert_eq!(seconds(&outbox.take(10)), [1, 2, 3]);
     }
 
@@ -218,10 +225,10 @@ mod tests {
         let outbox = SampleOutbox::new(10);
         outbox.put((0..3).map(sample));
         assert_eq!(outbox.take(2).len(), 2);
-        assert_eq!(outbox.counts(), SampleCounts { waiting: 1, in_flight: 2, produced: 3, dropped: 0 });
+        assert_eq!(outbox.counts(), OutboxCounts { waiting: 1, in_flight: 2, produced: 3, dropped: 0 });
         outbox.settle(1);
         outbox.refuse(1);
-        assert_eq!(outbox.counts(), SampleCounts { waiting: 1, in_flight: 0, produced: 3, dropped: 1 });
+        assert_eq!(outbox.counts(), OutboxCounts { waiting: 1, in_flight: 0, produced: 3, dropped: 1 });
     }
 
     #[test]

@@ -88,6 +88,7 @@ impl Work {
         };
         let events = self.book.observe(mint, observation, wall);
         log(&events);
+        self.events.market(&events);
         let Some(token) = self.book.get(&mint) else { return 0 };
         changed.push(token.clone());
         self.tokens.put(token.clone());

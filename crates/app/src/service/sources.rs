@@ -9,6 +9,7 @@ use ttm_market::{Followed, Listing, Mint, TokenSource, TokenSourceError, TokenSt
 
 use super::StartError;
 use super::board::Board;
+use super::events::EventLog;
 use super::roster::bounded;
 use super::shutdown::Shutdown;
 use crate::ports::Ports;
@@ -31,6 +32,8 @@ pub(super) struct Sources {
     store: Arc<dyn TokenStore>,
     runtime: Arc<dyn Runtime>,
     board: Arc<Board>,
+    /// Takes down what goes wrong, once the service has started.
+    events: Option<Arc<EventLog>>,
 }
 
 impl Sources {
@@ -46,7 +49,7 @@ impl Sources {
     ) -> Self {
         let watched =
             |source: &Arc<dyn TokenSource>| Watched { source: source.clone(), problem: None, unusable: 0 };
-        Self { watched: sources.iter().map(watched).collect(), store, runtime, board }
+        Self { watched: sources.iter().map(watched).collect(), store, runtime, board, events: None }
     }
 
     /// The first look: every source is asked before anything is stored. One that is away may be away when the tokens that
@@ -93,7 +96,16 @@ impl Sources {
     }
 
     /// Looks again and again in a task of its own; none where nothing is kept elsewhere.
-    pub(super) fn start(self, every: Duration, stopping: &Shutdown) -> Option<(&'static str, Task)> {
+    pub(super) fn start(
+        mut self,
+        every: Duration,
+        stopping: &Shutdown,
+        events: &Arc<EventLog>,
+    ) -> Option<(&'static str, Task)> {
+        for watched in self.watched.iter().filter(|watched| watched.problem.is_some()) {
+            events.source(watched.source.origin(), watched.problem.as_deref());
+        }
+        self.events = Some(events.clone());
         let (runtime, stopping) = (self.runtime.clone(), stopping.clone());
         let is_empty = self.watched.is_empty();
         (!is_empty).then(|| ("sources", runtime.spawn("sources", Box::pin(self.watch(every, stopping)))))
@@ -156,6 +168,9 @@ impl Sources {
         let origin = watched.source.origin();
         if watched.problem.take().is_some() {
             tracing::info!(%origin, tokens = listing.mints.len(), "the list of tokens is usable again");
+            if let Some(events) = &self.events {
+                events.source(origin, None);
+            }
         }
         let unusable = listing.unusable.count();
         if unusable != watched.unusable {
@@ -180,6 +195,9 @@ impl Sources {
             return;
         }
         tracing::error!(%origin, problem, "the list of tokens is not usable; the last one stays");
+        if let Some(events) = &self.events {
+            events.source(origin, Some(&problem));
+        }
         self.board.post_source(origin, Some(problem.clone()));
         watched.problem = Some(problem);
     }

@@ -16,6 +16,7 @@ use ttm_schedule::{Effect, Group, RunOutcome, Scheduler};
 
 use super::board::Board;
 use super::client::Client;
+use super::events::EventLog;
 use super::outbox::{SampleOutbox, TokenOutbox};
 use super::place::line_of;
 use super::request::{self, Found};
@@ -39,6 +40,7 @@ pub(super) struct Work {
     pub(super) board: Arc<Board>,
     pub(super) tokens: Arc<TokenOutbox>,
     pub(super) samples: Arc<SampleOutbox>,
+    pub(super) events: Arc<EventLog>,
     shutdown: Shutdown,
     pub(super) score_series: ScoreSeries,
     pub(super) state: State,
@@ -98,7 +100,7 @@ impl Work {
         stored: Vec<Token>,
         client: Client,
         board: &Arc<Board>,
-        (tokens, samples): (Arc<TokenOutbox>, Arc<SampleOutbox>),
+        (tokens, samples, events): (Arc<TokenOutbox>, Arc<SampleOutbox>, Arc<EventLog>),
         shutdown: Shutdown,
         runtime: &Arc<dyn Runtime>,
     ) -> Self {
@@ -118,6 +120,7 @@ impl Work {
             board: board.clone(),
             tokens,
             samples,
+            events,
             shutdown,
             score_series: ScoreSeries::default(),
             state: State::default(),

@@ -4,12 +4,14 @@
 //! `*_response_time` are milliseconds; `error_rate` and `cache_hit_rate` are shares from 0 to 1. `null` is "not known",
 //! which is never zero.
 
+mod events;
 mod health;
 mod history;
 mod plan;
 mod problem;
 mod tokens;
 
+pub use events::{EventDto, EventsDto};
 pub use health::{
     ApisDto, CheckDto, ChecksDto, DetailedDto, FreshnessDto, LaneDto, OverallDto, OverallStatus,
     ResourcesDto, SchedulerDto, StatusDto, StoreDto,

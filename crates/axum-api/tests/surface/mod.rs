@@ -15,7 +15,7 @@ use ttm_axum_api::{ApiConfig, ApiState, router};
 use ttm_health::testing::{FakeHealthView, healthy_facts};
 use ttm_health::{Facts, Thresholds, assess};
 use ttm_market::{MarketConfig, MarketSettings, Mint, Token, TokenPage, TokenQuery, TokenRow, TokenView};
-use ttm_perf::testing::FakeMetricStore;
+use ttm_perf::testing::{FakeEventStore, FakeMetricStore};
 use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
 use ttm_testkit::ManualRuntime;
 
@@ -28,6 +28,7 @@ pub(crate) struct Surface {
     pub(crate) runtime: ManualRuntime,
     pub(crate) health: FakeHealthView,
     pub(crate) history: FakeMetricStore,
+    pub(crate) events: FakeEventStore,
     listen: SocketAddr,
     token: Option<String>,
     state: ApiState,
@@ -46,16 +47,17 @@ impl Surface {
     pub(crate) fn new(tokens: Vec<Token>) -> Self {
         let runtime = ManualRuntime::new(1);
         let health = FakeHealthView::new(assess(&healthy_facts(), &Thresholds::default()));
-        let history = FakeMetricStore::new();
+        let (history, events) = (FakeMetricStore::new(), FakeEventStore::new());
         let state = ApiState {
             health: Arc::new(health.clone()),
             tokens: Arc::new(Tokens(tokens)),
             history: Arc::new(history.clone()),
+            events: Arc::new(events.clone()),
             runtime: Arc::new(runtime.clone()),
             metrics: Arc::new(|| "ttm_uptime_seconds 1\n".to_owned()),
         };
         let listen = LOOPBACK.parse().expect("an address");
-        Self { runtime, health, history, listen, token: None, state }
+        Self { runtime, health, history, events, listen, token: None, state }
     }
 
     /// The same on another listener.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Book, Observation, signed};
+use crate::pool::{pools_of, pools_of_activation};
 use crate::{
-    Basis, DataQuality, MarketConfig, MarketEvent, Mint, PoolSummary, ScoreState, Smoothed, Token,
+    Basis, DataQuality, MarketConfig, MarketEvent, Mint, Pair, PoolSummary, ScoreState, Smoothed, Token,
     TokenStatus, Unlisted, score, summarize,
 };
 
@@ -32,7 +33,7 @@ impl Book {
             self.quality.unwanted += 1;
             return Vec::new();
         };
-        let (summary, basis) = match observation {
+        let (pools, basis) = match observation {
             Observation::Primary([]) => {
                 self.quality.empty_primaries += 1;
                 return Vec::new();
@@ -43,20 +44,18 @@ impl Book {
             }
             Observation::All(pools) => {
                 self.lists.insert(mint, pools, now, self.config.list_max_age());
-                (summarize(mint, pools, &self.config), Basis::All { listed_at: now })
+                (pools, Basis::All { listed_at: now })
             }
             Observation::Primary(pools) => {
                 match self.lists.refresh(&mint, pools, now, self.config.list_max_age()) {
-                    Some(list) => {
-                        let basis = Basis::All { listed_at: list.listed_at() };
-                        (summarize(mint, list.pools(), &self.config), basis)
-                    }
-                    None => (summarize(mint, pools, &self.config), Basis::Primary),
+                    Some(list) => (list.pools(), Basis::All { listed_at: list.listed_at() }),
+                    None => (pools, Basis::Primary),
                 }
             }
         };
+        let summary = summarize(mint, pools, &self.config);
         let mut step =
-            Step { token, config: &self.config, quality: &mut self.quality, now, events: Vec::new() };
+            Step { token, pools, config: &self.config, quality: &mut self.quality, now, events: Vec::new() };
         step.take(&summary, basis, matches!(observation, Observation::All(_)));
         let (events, archived) = (step.events, token.status == TokenStatus::Archived);
         if archived {
@@ -77,6 +76,8 @@ fn miss(token: &mut Token, config: &MarketConfig, now: Timestamp) -> MarketEvent
 /// One observation of one token that found pools.
 struct Step<'a> {
     token: &'a mut Token,
+    /// What was summed up.
+    pools: &'a [Pair],
     config: &'a MarketConfig,
     quality: &'a mut DataQuality,
     now: Timestamp,
@@ -95,9 +96,13 @@ impl Step<'_> {
             self.token.symbol.clone_from(&summary.symbol);
         }
         self.rescore(summary, basis);
-        if is_full_list && self.token.status == TokenStatus::Monitored && summary.activates() {
+        if is_full_list
+            && self.token.status == TokenStatus::Monitored
+            && let Some(rule) = summary.activation()
+        {
             self.token.status = TokenStatus::Active;
-            self.events.push(MarketEvent::Activated { mint, pools: summary.pools });
+            let pools = pools_of_activation(mint, self.pools, rule, self.config);
+            self.events.push(MarketEvent::Activated { mint, rule, pools });
         }
         self.track_liquidity(summary, basis, observed_before);
         let lane = self.token.lane(self.config.hot_threshold());
@@ -145,7 +150,12 @@ impl Step<'_> {
             self.token.status = TokenStatus::Archived;
             // Cleared, so that a token that is added again gets the whole time again.
             self.token.below_since = None;
-            self.events.push(MarketEvent::Archived { mint: self.token.mint, below_since: since });
+            self.events.push(MarketEvent::Archived {
+                mint: self.token.mint,
+                below_since: since,
+                min_liquidity_usd: self.config.min_liquidity_usd(),
+                pools: pools_of(self.token.mint, self.pools),
+            });
         }
     }
 }

@@ -6,9 +6,13 @@
 )]
 
 pub mod conformance;
+pub mod event_conformance;
 mod fake;
+mod fake_events;
 mod strategy;
 
+pub use crate::event_port::MockEventStore;
 pub use crate::port::MockMetricStore;
 pub use fake::FakeMetricStore;
+pub use fake_events::FakeEventStore;
 pub use strategy::{sample, sample_of, series_key};

@@ -145,3 +145,28 @@ fn sources_are_asked_at_every_interval_until_the_stop() {
     });
     assert_eq!(scene.source.calls(), 3);
 }
+
+#[test]
+fn what_goes_wrong_later_is_an_event_once_and_so_is_its_end() {
+    let scene = scene();
+    scene.source.put([Mint::WSOL]);
+    let mut sources = scene.start().expect("it is well");
+    let clock: Arc<dyn Runtime> = Arc::new(scene.runtime.clone());
+    let events = EventLog::started(&clock, ttm_kernel::Epoch::new(1), 1);
+    sources.events = Some(events.clone());
+    scene.fail(unusable, "mints.txt:3: \"junk\" is no mint");
+    for _ in 0..3 {
+        scene.runtime.block_on(sources.look());
+    }
+    scene.source.heal();
+    for _ in 0..2 {
+        scene.runtime.block_on(sources.look());
+    }
+    let taken = events.outbox.take(10);
+    let told: Vec<_> = taken.iter().map(|event| (event.kind().as_str(), event.subject().as_str())).collect();
+    assert_eq!(
+        told,
+        [("service.started", "service"), ("source.failed", "file"), ("source.recovered", "file")]
+    );
+    assert!(taken[1].payload().as_str().contains("mints.txt:3"), "{:?}", taken[1]);
+}

@@ -1,0 +1,222 @@
+//! What happened, on its way to the record: makes the events, keeps them until they are stored, and stores them. It
+//! decides nothing that they tell of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use ttm_breaker::{State, Transition};
+use ttm_kernel::{Entropy, Epoch, Runtime, Severity, within};
+use ttm_market::{MarketEvent, Mint, Origin, PoolsSeen};
+use ttm_perf::{Event, EventId, EventStore, EventStoreError};
+
+use super::board::Board;
+use super::outbox::{EventOutbox, OutboxCounts};
+use super::writer::{Drain, STORE_DEADLINE, Written, leave_alone, timed_out};
+use crate::ports::Ports;
+
+/// Events that may wait for the store before the oldest are given up: most are below a kilobyte. The bound is their own,
+/// so that samples, of which there are a thousand times as many, push none of them out.
+const CAPACITY: usize = 10_000;
+/// Events of one write.
+const EVENTS_PER_WRITE: usize = 500;
+/// What is wrong with a list is cut to this many characters.
+const LONGEST_PROBLEM: usize = 2_000;
+/// Names that others chose are cut to this many characters.
+const LONGEST_NAME: usize = 100;
+
+/// Takes down what happens. An event's id is drawn once, so that the same event is sent again and again.
+pub(super) struct EventLog {
+    pub(super) outbox: EventOutbox,
+    ids: Arc<dyn Entropy>,
+    clock: Arc<dyn Runtime>,
+}
+
+impl EventLog {
+    /// A log whose first entry is that the service started.
+    pub(super) fn started(clock: &Arc<dyn Runtime>, epoch: Epoch, tokens: usize) -> Arc<Self> {
+        let (outbox, ids) = (EventOutbox::new(CAPACITY), clock.entropy("events"));
+        let log = Self { outbox, ids, clock: clock.clone() };
+        let payload =
+            json!({"epoch": epoch.number(), "tokens": tokens, "version": env!("CARGO_PKG_VERSION")});
+        log.put("service.started", "service", Severity::Info, &payload);
+        Arc::new(log)
+    }
+
+    fn put(&self, kind: &'static str, subject: &str, severity: Severity, payload: &Value) {
+        let (kind, payload) = (kind.parse().expect("kinds are dotted words"), payload.to_string().parse());
+        let (Ok(subject), Ok(payload)) = (subject.parse(), payload) else {
+            tracing::error!(%kind, subject, "an event cannot be recorded: its subject or payload is not one");
+            return;
+        };
+        let id = EventId::draw(&*self.ids);
+        self.outbox.put([Event::new(id, self.clock.wall(), kind, subject, severity, payload)]);
+    }
+
+    /// The service's work has ended; what waits is still to be stored.
+    pub(super) fn stopped(&self, uptime: Duration, in_time: bool) {
+        let severity = if in_time { Severity::Info } else { Severity::Warning };
+        let payload = json!({"uptime_s": uptime.as_secs(), "in_time": in_time});
+        self.put("service.stopped", "service", severity, &payload);
+    }
+
+    /// What an observation changed of tokens. That a token is missing is told the first time alone, and moves between
+    /// lanes not at all: they would bury the rest.
+    pub(super) fn market(&self, events: &[MarketEvent]) {
+        let put = |kind, mint: &Mint, payload| self.put(kind, &mint.to_string(), Severity::Info, &payload);
+        for event in events {
+            match event {
+                MarketEvent::Activated { mint, rule, pools } => {
+                    put("token.activated", mint, json!({"rule": rule.as_str(), "pools": seen(pools)}));
+                }
+                MarketEvent::Archived { mint, below_since, min_liquidity_usd, pools } => {
+                    let payload = json!({
+                        "below_since": below_since.to_string(),
+                        "min_liquidity_usd": min_liquidity_usd,
+                        "pools": seen(pools),
+                    });
+                    put("token.archived", mint, payload);
+                }
+                MarketEvent::Unlisted { mint, misses: 1, ask_again_at } => {
+                    put("token.unlisted", mint, json!({"ask_again_at": ask_again_at.to_string()}));
+                }
+                MarketEvent::Relisted { mint } => put("token.relisted", mint, json!({})),
+                MarketEvent::Unlisted { .. } | MarketEvent::LaneChanged { .. } => {}
+            }
+        }
+    }
+
+    /// A breaker changed its state.
+    pub(super) fn breaker(&self, name: &str, change: &Transition) {
+        let Transition { from, to, reason, counts, .. } = change;
+        let wall = self.clock.wall();
+        let retry_at = change.retry_at.map(|at| {
+            // An operator's breaker has no such time; one at the end of the calendar says the same.
+            wall.checked_add(at - self.clock.now()).unwrap_or(Timestamp::MAX).to_string()
+        });
+        let severity = match to {
+            State::Closed | State::HalfOpen => Severity::Info,
+            State::Open | State::ForcedOpen | State::Disabled => Severity::Warning,
+        };
+        let payload = json!({
+            "from": from.as_str(),
+            "to": to.as_str(),
+            "reason": reason.as_str(),
+            "retry_at": retry_at,
+            "counts": {
+                "successes": counts.successes,
+                "failures": counts.failures,
+                "consecutive_failures": counts.consecutive_failures,
+                "slow": counts.slow,
+                "ignored": counts.ignored,
+                "rate_limited": counts.rate_limited,
+            },
+        });
+        self.put("breaker.changed", name, severity, &payload);
+    }
+
+    /// A list of tokens that others keep cannot be used, or can be again.
+    pub(super) fn source(&self, origin: Origin, problem: Option<&str>) {
+        match problem {
+            Some(problem) => {
+                let problem: String = problem.chars().take(LONGEST_PROBLEM).collect();
+                self.put("source.failed", origin.as_str(), Severity::Error, &json!({ "problem": problem }));
+            }
+            None => self.put("source.recovered", origin.as_str(), Severity::Info, &json!({})),
+        }
+    }
+
+    /// Where the events are.
+    pub(super) fn counts(&self) -> OutboxCounts {
+        self.outbox.counts()
+    }
+}
+
+fn seen(pools: &PoolsSeen) -> Value {
+    let cut = |name: &str| name.chars().take(LONGEST_NAME).collect::<String>();
+    let listed = pools.listed.iter().map(|pool| {
+        json!({"address": cut(&pool.address), "dex": cut(&pool.dex), "liquidity_usd": pool.liquidity_usd})
+    });
+    json!({"count": pools.count, "listed": listed.collect::<Vec<_>>()})
+}
+
+/// Drains events.
+pub(super) struct EventDrain {
+    log: Arc<EventLog>,
+    store: Arc<dyn EventStore>,
+    runtime: Arc<dyn Runtime>,
+    board: Arc<Board>,
+}
+
+impl EventDrain {
+    /// What empties `log` into the record.
+    pub(super) fn new(
+        log: &Arc<EventLog>,
+        ports: &Ports,
+        runtime: &Arc<dyn Runtime>,
+        board: &Arc<Board>,
+    ) -> Self {
+        let (log, store) = (log.clone(), ports.events.clone());
+        Self { log, store, runtime: runtime.clone(), board: board.clone() }
+    }
+
+    async fn append(&self, events: &[Event]) -> Result<(), EventStoreError> {
+        let deadline = self.runtime.now() + STORE_DEADLINE;
+        within(&*self.runtime, deadline, self.store.append(events))
+            .await
+            .unwrap_or_else(|_| Err(EventStoreError::Transient { message: timed_out() }))
+            .map(|_| ())
+    }
+}
+
+#[async_trait]
+impl Drain for EventDrain {
+    /// A burst shares a commit, and the reason of a token's new state is still stored before the state itself.
+    const GATHER: Duration = Duration::from_millis(100);
+
+    async fn filled(&self) {
+        self.log.outbox.filled().await;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.log.counts().waiting == 0
+    }
+
+    async fn write(&self) -> Written {
+        let outbox = &self.log.outbox;
+        let mut batches = vec![outbox.take(EVENTS_PER_WRITE)];
+        while let Some(batch) = batches.pop() {
+            let Err(error) = self.append(&batch).await else {
+                outbox.settle(batch.len());
+                self.board.post_store_answered();
+                metrics::counter!("ttm_events_stored_total").increment(batch.len() as u64);
+                continue;
+            };
+            match error {
+                EventStoreError::Rejected { .. } if batch.len() > 1 => {
+                    let (left, right) = batch.split_at(batch.len() / 2);
+                    batches.extend([right.to_vec(), left.to_vec()]);
+                }
+                EventStoreError::Rejected { message } => {
+                    tracing::error!(kind = %batch[0].kind(), message, "the store refuses this event; it is counted as lost");
+                    outbox.refuse(batch.len());
+                }
+                error => {
+                    self.board.post_store_failed(&error);
+                    batches.push(batch);
+                    batches.reverse();
+                    outbox.give_back(batches.concat());
+                    return match error {
+                        EventStoreError::Transient { .. } => Written::Later,
+                        EventStoreError::Corrupt { .. } | EventStoreError::Rejected { .. } => {
+                            leave_alone(&error)
+                        }
+                    };
+                }
+            }
+        }
+        Written::Done
+    }
+}
