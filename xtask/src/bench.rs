@@ -8,6 +8,10 @@ use clap::Args;
 use crate::process::{self, cargo};
 use crate::tidy::graph::{self, Crate};
 
+/// The bench that runs the program, and the crate of that.
+const WITH_THE_PROGRAM: &str = "market";
+const PROGRAM: &str = "ttm-app";
+
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench breaker")]
 pub(crate) struct Options {
@@ -17,6 +21,9 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     for (package, bench) in chosen(&graph::read()?, options.name.as_deref().unwrap_or_default())? {
+        if bench == WITH_THE_PROGRAM {
+            process::run(&mut cargo(["build", "--release", "--package", PROGRAM]))?;
+        }
         process::run(&mut cargo(["bench", "--package", &package, "--bench", &bench]))?;
     }
     Ok(())

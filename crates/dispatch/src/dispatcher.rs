@@ -62,9 +62,9 @@ pub struct Dispatcher<K> {
     resting: Resting<K>,
     /// Keys that a batch did not answer, by the line that they came from.
     unanswered: [VecDeque<Asked<K>>; 2],
-    /// Whose turn the next of a line is: a single question's, or a batch's. A far side that answers half of each batch
-    /// would leave no turns for batches.
-    single_next: [bool; 2],
+    /// Batches of each line since its last single question. A far side that answers half of each batch would leave no
+    /// turns for batches.
+    since_single: [u32; 2],
     /// Full lists that are wanted: for activation, and the others.
     lists: [VecDeque<K>; 2],
     listed: BTreeSet<K>,
@@ -93,7 +93,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             lines: Line::ALL.map(|line| Keys::new(config.fresh_for(line))),
             resting: Resting::new(),
             unanswered: Default::default(),
-            single_next: [false; 2],
+            since_single: [0; 2],
             lists: Default::default(),
             listed: BTreeSet::new(),
             under_way: BTreeSet::new(),
@@ -277,17 +277,18 @@ impl<K: Copy + Ord> Dispatcher<K> {
     }
 
     fn of_line(&mut self, line: Line, now: Moment) -> Option<Request<K>> {
-        let single_next = std::mem::replace(&mut self.single_next[line.index()], false);
-        let waits = self.lines[line.index()].since().is_some();
-        let alone = if single_next || !waits { self.unanswered[line.index()].pop_front() } else { None };
-        let Some(asked) = alone else {
-            self.single_next[line.index()] = true;
-            return self.batch(line.into(), now).or_else(|| {
-                let asked = self.unanswered[line.index()].pop_front()?;
-                Some(self.alone(asked, line.into()))
-            });
-        };
-        Some(self.alone(asked, line.into()))
+        let at = line.index();
+        if self.since_single[at] + 1 < line.single_every()
+            && let Some(batch) = self.batch(line.into(), now)
+        {
+            self.since_single[at] += 1;
+            return Some(batch);
+        }
+        self.since_single[at] = 0;
+        match self.unanswered[at].pop_front() {
+            Some(asked) => Some(self.alone(asked, line.into())),
+            None => self.batch(line.into(), now),
+        }
     }
 
     fn alone(&mut self, asked: Asked<K>, priority: Priority) -> Request<K> {

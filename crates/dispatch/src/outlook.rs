@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::DispatchConfig;
+use crate::{DispatchConfig, Line};
 
 /// What a line wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Demand {
     pub keys: usize,
     /// How often each of them is to be asked.
     pub interval: Duration,
+    /// Keys that wait for a single question.
+    pub unanswered: usize,
 }
 
 /// What a line gets.
@@ -42,9 +44,11 @@ pub fn outlook(
     };
     let of_hot = wants(hot).min(left - wants(cold).min(floor));
     let of_cold = wants(cold).min(left - of_hot);
-    [(hot, of_hot), (cold, of_cold)].map(|(demand, requests_per_minute)| {
+    [(Line::Hot, hot, of_hot), (Line::Cold, cold, of_cold)].map(|(line, demand, requests_per_minute)| {
         let requests = demand.keys.div_ceil(settings.batch) as f64;
-        let round = if requests > 0.0 { requests * 60.0 / requests_per_minute } else { 0.0 };
+        let singles = if demand.unanswered > 0 { 1.0 / f64::from(line.single_every()) } else { 0.0 };
+        let batches_per_minute = requests_per_minute * (1.0 - singles);
+        let round = if requests > 0.0 { requests * 60.0 / batches_per_minute } else { 0.0 };
         let cycle = Duration::try_from_secs_f64(round).unwrap_or(Duration::MAX).max(demand.interval);
         Outlook { requests_per_minute, cycle }
     })
@@ -55,7 +59,7 @@ mod tests {
     use super::*;
 
     fn of(hot: usize, cold: usize, others: bool) -> [Outlook; 2] {
-        let demand = |keys, seconds| Demand { keys, interval: Duration::from_secs(seconds) };
+        let demand = |keys, seconds| Demand { keys, interval: Duration::from_secs(seconds), unanswered: 0 };
         outlook(demand(hot, 10), demand(cold, 45), 294.0, &DispatchConfig::default(), others)
     }
 
@@ -73,6 +77,14 @@ mod tests {
         assert_eq!(cold.cycle.as_secs() / 60, 226);
         let [hot, cold] = of(2_000, 100_000, false);
         assert_eq!((hot.cycle.as_secs(), cold.cycle.as_secs() / 60), (14, 226));
+    }
+
+    #[test]
+    fn single_questions_make_a_round_longer() {
+        let cold = Demand { keys: 9_000, interval: Duration::from_secs(45), unanswered: 10 };
+        let hot = Demand { keys: 0, interval: Duration::from_secs(10), unanswered: 0 };
+        let [_, cold] = outlook(hot, cold, 300.0, &DispatchConfig::default(), false);
+        assert_eq!(cold.cycle.as_secs(), 80);
     }
 
     #[test]

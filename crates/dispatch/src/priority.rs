@@ -45,6 +45,15 @@ impl Line {
     /// Both, hot first.
     pub const ALL: [Self; 2] = [Self::Hot, Self::Cold];
 
+    /// Of so many turns of a line one goes to a single question, while any waits. A hot key that was not answered matters;
+    /// a cold one is most likely dead, and would take its line's few turns from all others.
+    pub const fn single_every(self) -> u32 {
+        match self {
+            Self::Hot => 2,
+            Self::Cold => 4,
+        }
+    }
+
     pub(crate) const fn index(self) -> usize {
         self as usize
     }

@@ -22,6 +22,8 @@ const RESTART_AFTER: Duration = Duration::from_secs(5);
 /// Once everything is healed the service is given this long to be well: the breaker's longest open period, and then
 /// some rounds of the groups.
 const WELL_WITHIN: Duration = Duration::from_mins(15);
+/// What one call may take, with all its attempts and their turns.
+const A_CALL: Duration = Duration::from_secs(30);
 /// What is to end by a timer ends a little after its moment.
 const TIMERS_LATE: Duration = Duration::from_millis(10);
 /// The wall at the beginning.
@@ -211,10 +213,16 @@ impl<'a> Simulation<'a> {
         if self.faults.healed(now.saturating_sub(WELL_WITHIN)) {
             self.healed.observe(slot.as_ref());
         }
+        if let State::Up(process) = &self.state {
+            self.judge_ages(process.board());
+        }
         if let State::Up(process) = &self.state
             && let Some(counts) = process.events()
         {
             self.verdicts.check(none_lost(&counts, &self.world.events.ledger()));
+        }
+        if let State::Up(process) = &self.state {
+            self.judge_ages(process.board());
         }
         if let State::Up(process) = &self.state
             && let Some(counts) = process.samples()
@@ -229,6 +237,22 @@ impl<'a> Simulation<'a> {
             }
             if counts.waiting > self.plan.settings.sample_capacity as u64 {
                 self.verdicts.broken(format_args!("{} samples wait, more than may", counts.waiting));
+            }
+        }
+    }
+
+    /// However many tokens there are, each is seen within twice the time that the service computes for a round, once
+    /// nothing has been wrong for as long.
+    fn judge_ages(&self, board: &Board) {
+        let Some(plan) = board.plan() else { return };
+        let facts = board.data_facts();
+        for (lane, plan, ages) in [("hot", plan.hot, facts.hot.ages), ("cold", plan.cold, facts.cold.ages)] {
+            let bound = 2 * plan.cycle + WELL_WITHIN;
+            let calm_since = self.executor.now().saturating_sub(bound);
+            let Some([.., oldest]) = ages.filter(|_| board.uptime() > bound) else { continue };
+            if self.faults.healed(calm_since) && oldest > 2 * plan.cycle + A_CALL {
+                self.verdicts
+                    .broken(format_args!("a {lane} token is {oldest:?} old, a round is {:?}", plan.cycle));
             }
         }
     }

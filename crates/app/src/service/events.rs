@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use ttm_breaker::{State, Transition};
 use ttm_kernel::{Entropy, Epoch, Runtime, Severity, within};
 use ttm_market::{MarketEvent, Mint, Origin, PoolsSeen};
-use ttm_perf::{Event, EventId, EventStore, EventStoreError};
+use ttm_perf::{ControlChange, Controlled, Event, EventId, EventStore, EventStoreError};
 
 use super::board::Board;
 use super::outbox::{EventOutbox, OutboxCounts};
@@ -126,6 +126,16 @@ impl EventLog {
             }
             None => self.put("source.recovered", origin.as_str(), Severity::Info, &json!({})),
         }
+    }
+
+    /// Attempts may take another time, or another number of requests may be under way.
+    pub(super) fn control(&self, change: &ControlChange) {
+        let kind = match change.what {
+            Controlled::AttemptTimeout => "control.attempt_timeout",
+            Controlled::InFlight => "control.in_flight",
+        };
+        let payload = json!({"from": change.from, "to": change.to, "reason": change.reason.to_string()});
+        self.put(kind, "dexscreener", Severity::Info, &payload);
     }
 
     /// Where the events are.

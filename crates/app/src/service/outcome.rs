@@ -213,7 +213,9 @@ impl Work {
         let budget = self.budget_per_minute * rate.share;
         let lanes = Group::ALL.map(|group| {
             let line = line_of(group);
-            Demand { keys: counts.in_line[line as usize], interval: self.intervals[slot(group)] }
+            let at = line as usize;
+            let unanswered = counts.unanswered[at];
+            Demand { keys: counts.in_line[at], interval: self.intervals[slot(group)], unanswered }
         });
         let others = counts.lists[0] > 0;
         let outlooks = outlook(lanes[0], lanes[1], budget, config, others);

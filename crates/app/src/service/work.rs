@@ -271,6 +271,7 @@ impl Work {
         }
         self.state.next_control = now + CONTROL_EVERY;
         for change in self.control.update(&self.board.calls(CONTROL_OVER)) {
+            self.events.control(&change);
             let (from, to, reason) = (change.from, change.to, change.reason);
             match change.what {
                 Controlled::AttemptTimeout => {

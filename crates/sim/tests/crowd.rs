@@ -1,0 +1,36 @@
+//! Many more tokens than the budget has room for, for hours: a tenth of a hundred thousand with a tenth of the budget, so
+//! that every round is as long as with all of them.
+
+use std::time::Duration;
+
+use ttm_guard::{GuardConfig, GuardSettings};
+use ttm_market::{MarketConfig, MarketSettings};
+use ttm_sim::{FaultSchedule, Plan};
+
+const HOUR: Duration = Duration::from_hours(1);
+const TOKENS: usize = 10_200;
+const REQUESTS_PER_MINUTE: u32 = 30;
+/// Two in a hundred tokens of the generated market have such a score.
+const HOT_THRESHOLD: f64 = 2.5;
+
+/// The oracle on ages judges from two rounds of the cold lane on, which take hours.
+#[test]
+fn every_cold_token_is_seen_within_twice_the_computed_round_and_the_hot_ones_stay_fresh() {
+    let lasts = if cfg!(debug_assertions) { HOUR / 2 } else { 9 * HOUR };
+    let mut plan = Plan::new(1, lasts, FaultSchedule::default());
+    plan.tokens = TOKENS;
+    let market = MarketSettings { hot_threshold: HOT_THRESHOLD, ..MarketSettings::default() };
+    plan.settings.market = MarketConfig::try_new(market).expect("valid settings");
+    let guard = GuardSettings { requests_per_minute: Some(REQUESTS_PER_MINUTE), ..GuardSettings::default() };
+    plan.settings.guard = GuardConfig::try_new(guard).expect("valid settings");
+    plan.promised.requests_per_minute = REQUESTS_PER_MINUTE as usize;
+    let outcome = plan.run();
+    println!("{outcome}");
+    // That there are more tokens than it can keep fresh the service says itself.
+    let is_expected =
+        |broken: &&String| broken.contains("not well") || broken.contains("degraded at the end");
+    let broken: Vec<&String> = outcome.broken.iter().filter(|broken| !is_expected(broken)).collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+    let minutes = lasts.as_secs() / 60;
+    assert!(outcome.requests.requests >= minutes * 29, "turns were left unused: {outcome}");
+}
