@@ -47,7 +47,7 @@ fn mint(token: &TokenDto<'_>) -> Result<Mint, SkipReason> {
 
 /// A name that is needed, and not absurdly long.
 fn name(text: &str) -> Result<Box<str>, SkipReason> {
-    if text.is_empty() || text.len() > LONGEST_NAME || text.chars().any(char::is_control) {
+    if text.is_empty() || text.len() > LONGEST_NAME || !is_printable(text) {
         return Err(SkipReason::Malformed);
     }
     Ok(text.into())
@@ -55,11 +55,16 @@ fn name(text: &str) -> Result<Box<str>, SkipReason> {
 
 /// A symbol is chosen by strangers and shown on terminals: control characters go, the rest is cut.
 fn symbol(text: Option<&str>) -> Box<str> {
-    text.unwrap_or_default()
-        .chars()
-        .filter(|character| !character.is_control())
-        .take(LONGEST_SYMBOL)
-        .collect()
+    let text = text.unwrap_or_default();
+    if text.len() <= LONGEST_SYMBOL && is_printable(text) {
+        return text.into();
+    }
+    text.chars().filter(|character| !character.is_control()).take(LONGEST_SYMBOL).collect()
+}
+
+/// Whether a text has no control characters. Nearly every one is ASCII, where a look at the bytes tells.
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || !text.chars().any(char::is_control)
 }
 
 /// A price that is known is finite and > 0.

@@ -3,6 +3,7 @@
 //! Keys that are not named here are ignored. Text is borrowed from the body where it has no escapes.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer};
 
@@ -18,6 +19,18 @@ pub(crate) enum Field<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Option::deserialize(from).map(|value| value.map_or(Self::Null, Self::Given))
+    }
+}
+
+/// Text, borrowed from the body where it has no escapes: inside of an `Option` serde would copy a plain `Cow`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
     }
 }
 
@@ -47,7 +60,7 @@ pub(crate) struct PairDto<'a> {
     pub(crate) quote_token: TokenDto<'a>,
     /// A decimal text, with up to 35 decimals.
     #[serde(borrow, default)]
-    pub(crate) price_usd: Option<Cow<'a, str>>,
+    pub(crate) price_usd: Option<Text<'a>>,
     #[serde(default)]
     pub(crate) txns: Option<Windows<SidesDto>>,
     #[serde(default)]
@@ -63,9 +76,9 @@ pub(crate) struct PairDto<'a> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct TokenDto<'a> {
     #[serde(borrow, default)]
-    pub(crate) address: Option<Cow<'a, str>>,
+    pub(crate) address: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub(crate) symbol: Option<Cow<'a, str>>,
+    pub(crate) symbol: Option<Text<'a>>,
 }
 
 /// The windows that a score needs; `h6` and `h24` are not read.

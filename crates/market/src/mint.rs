@@ -60,14 +60,14 @@ impl FromStr for Mint {
     type Err = InvalidMint;
 
     fn from_str(text: &str) -> Result<Self, InvalidMint> {
+        // This decoder is many times quicker, and the other says what is wrong with what it refuses.
+        let mut exact = [0_u8; 32];
+        if (32..=44).contains(&text.len()) && five8::decode_32(text, &mut exact).is_ok() {
+            return Ok(Self(exact));
+        }
         let characters = text.chars().count();
         if !(32..=44).contains(&characters) {
             return Err(InvalidMint::Length { got: characters });
-        }
-        // This decoder is many times quicker, and the other says what is wrong with what it refuses.
-        let mut exact = [0_u8; 32];
-        if five8::decode_32(text, &mut exact).is_ok() {
-            return Ok(Self(exact));
         }
         // 44 base58 characters hold at most 33 bytes.
         let mut bytes = [0_u8; 33];

@@ -43,7 +43,7 @@ impl Book {
                 return vec![miss(token, &self.config, now)];
             }
             Observation::All(pools) => {
-                self.lists.insert(mint, pools, now, self.config.list_max_age());
+                self.lists.insert(mint, pools, now);
                 (pools, Basis::All { listed_at: now })
             }
             Observation::Primary(pools) => {

@@ -1,6 +1,6 @@
 //! The full lists of tokens' pools, as long as they may be scored from, in bounded memory. It knows nothing of scores.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,8 +14,8 @@ pub(super) struct PoolLists {
     capacity: usize,
     bytes: usize,
     lists: BTreeMap<Mint, PoolList>,
-    /// Every list that was put in, by its time; one that was replaced since is skipped.
-    order: VecDeque<(Mint, Timestamp)>,
+    /// The lists with pools in them, by their time.
+    order: BTreeSet<(Timestamp, Mint)>,
 }
 
 /// A list as asked for at one time, with pools that were refreshed since.
@@ -28,7 +28,7 @@ pub(super) struct PoolList {
 
 impl PoolLists {
     pub(super) const fn new(capacity: usize) -> Self {
-        Self { capacity, bytes: 0, lists: BTreeMap::new(), order: VecDeque::new() }
+        Self { capacity, bytes: 0, lists: BTreeMap::new(), order: BTreeSet::new() }
     }
 
     /// What all pools take together, about.
@@ -43,25 +43,22 @@ impl PoolLists {
     pub(super) fn remove(&mut self, mint: &Mint) {
         if let Some(list) = self.lists.remove(mint) {
             self.bytes -= list.bytes;
+            self.order.remove(&(list.listed_at, *mint));
         }
     }
 
-    /// Puts a list in that was just fetched, and lets go of those that are too old or too much.
-    pub(super) fn insert(&mut self, mint: Mint, pools: &[Pair], now: Timestamp, max_age: Duration) {
+    /// Puts a list in that was just fetched, and lets go of the oldest ones when they are too much.
+    pub(super) fn insert(&mut self, mint: Mint, pools: &[Pair], now: Timestamp) {
         self.remove(&mint);
         let list = PoolList { listed_at: now, bytes: bytes_of(pools), pools: pools.to_vec() };
         self.bytes += list.bytes;
         self.lists.insert(mint, list);
-        self.order.push_back((mint, now));
-        while let Some((oldest, listed_at)) = self.order.front() {
-            let list = self.lists.get_mut(oldest).filter(|list| list.listed_at == *listed_at);
-            if let Some(list) = list {
-                if list.counts(now, max_age) && (self.bytes <= self.capacity || *oldest == mint) {
-                    break;
-                }
-                self.bytes -= list.expire();
-            }
-            self.order.pop_front();
+        self.order.insert((now, mint));
+        while self.bytes > self.capacity
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            let list = self.lists.get_mut(&oldest).expect("what is in order is there");
+            self.bytes -= list.expire();
         }
     }
 
@@ -79,6 +76,7 @@ impl PoolLists {
         if counts {
             list.refresh(newer);
         } else {
+            self.order.remove(&(list.listed_at, *mint));
             list.expire();
         }
         self.bytes = self.bytes + list.bytes - before;
