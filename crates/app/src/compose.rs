@@ -150,6 +150,7 @@ pub struct Process {
     patience: Duration,
     close: tokio::sync::oneshot::Sender<()>,
     server: ttm_kernel::Task,
+    terminate: tokio::signal::unix::Signal,
 }
 
 impl Process {
@@ -158,6 +159,9 @@ impl Process {
     /// # Errors
     /// The first part that does not come up; what came up before it is closed again.
     pub async fn start(settings: &Settings, planes: Planes) -> Result<Self, ComposeError> {
+        // Before anybody can know that it started: whoever then tells it to stop is heard.
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .map_err(|error| ComposeError::Process(format!("SIGTERM cannot be heard: {error}")))?;
         let prometheus = crate::telemetry::prometheus().map_err(ComposeError::Process)?;
         let pairs = DexscreenerSource::new(exchange_config(&settings.exchange)?)
             .map_err(|error| ComposeError::Process(error.to_string()))?;
@@ -223,6 +227,7 @@ impl Process {
             patience: settings.graceful_shutdown_timeout,
             close,
             server,
+            terminate,
         })
     }
 
@@ -241,13 +246,11 @@ impl Process {
     /// # Errors
     /// When a part ended that never should; the rest is stopped in order first.
     pub async fn until_stopped(mut self, lasts: Option<Duration>) -> Result<(), ComposeError> {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-            .map_err(|error| ComposeError::Process(format!("SIGTERM cannot be heard: {error}")))?;
         let runtime = self.planes.supervision.clone();
         let end = lasts.map_or(ttm_kernel::Moment::MAX, |lasts| runtime.now() + lasts);
         let failed = tokio::select! {
             biased;
-            _ = terminate.recv() => None,
+            _ = self.terminate.recv() => None,
             _ = tokio::signal::ctrl_c() => None,
             () = runtime.sleep_until(end) => None,
             failed = self.service.failed() => Some(failed),

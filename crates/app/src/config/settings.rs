@@ -7,14 +7,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
-use ttm_dispatch::DispatchConfig;
+use ttm_dispatch::{DispatchConfig, DispatchSettings};
 use ttm_guard::{GuardConfig, GuardSettings};
 use ttm_health::Thresholds;
 use ttm_kernel::InvalidSetting;
 use ttm_market::MarketConfig;
 use ttm_perf::{ControlConfig, ControlSettings};
 use ttm_retry::RetryPolicy;
-use ttm_schedule::{ScheduleConfig, ScheduleSettings};
+use ttm_schedule::{Group, ScheduleConfig, ScheduleSettings};
 
 mod breaker;
 mod sources;
@@ -214,6 +214,8 @@ impl Reader<'_> {
 
     fn service(&mut self) -> Option<ServiceSettings> {
         let schedule = self.schedule();
+        let dispatch = schedule.as_ref().and_then(|schedule| self.dispatch(schedule));
+        let control = self.control();
         let breaker = self.breaker();
         let guard = self.guard();
         let health_check_interval = self.duration("monitoring.health_check_interval");
@@ -224,8 +226,8 @@ impl Reader<'_> {
         Some(ServiceSettings {
             market: MarketConfig::default(),
             schedule: schedule?,
-            dispatch: DispatchConfig::default(),
-            control: self.control()?,
+            dispatch: dispatch?,
+            control: control?,
             guard: guard?,
             breaker: breaker?,
             retry: RetryPolicy::default(),
@@ -258,6 +260,17 @@ impl Reader<'_> {
             ..defaults
         };
         self.checked("dexscreener", GuardConfig::try_new(settings))
+    }
+
+    /// What was seen just before is as good as an answer, but not for a whole interval: every run sees something new.
+    fn dispatch(&mut self, schedule: &ScheduleConfig) -> Option<DispatchConfig> {
+        let defaults = DispatchSettings::default();
+        let settings = DispatchSettings {
+            hot_fresh_for: defaults.hot_fresh_for.min(schedule.interval(Group::Hot) / 2),
+            cold_fresh_for: defaults.cold_fresh_for.min(schedule.interval(Group::Cold) * 2 / 3),
+            ..defaults
+        };
+        self.checked("scheduler", DispatchConfig::try_new(settings))
     }
 
     /// The configured timeout is the most that an attempt may take.
