@@ -13,6 +13,8 @@ mod decode;
 mod dto;
 mod error;
 mod retry_after;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use adapter::DexscreenerSource;
 pub use config::{ConfigError, DEFAULT_USER_AGENT, DexscreenerConfig};

@@ -216,7 +216,6 @@ fn crowd(shown: Shown<'_>) -> Figures {
             number(&last["plan"]["cold"]["cycle_seconds"]) / 60.0,
             "min",
         ),
-        Figure::new("processor that the health look-ups took", 0.0, "% (one a second, included above)"),
     ])
 }
 

@@ -3,5 +3,6 @@
 mod answers;
 mod bodies;
 mod connections;
+mod damaged;
 mod decoding;
 mod recordings;

@@ -1,0 +1,37 @@
+//! What holds for a body of any bytes: shared by the property tests, which damage recorded bodies, and the fuzzer, which
+//! makes up its own. It knows no body.
+
+use ttm_market::Mint;
+
+use crate::{Decoded, decode};
+
+/// Mints that are taken from a body for it to be asked about.
+const ASKED: usize = 30;
+
+/// Decodes the body as the answer to a question about `asked`, and holds what is kept against the promises of a pair.
+///
+/// # Panics
+/// When the decoder does, or when it keeps what it must not.
+pub fn check(body: &[u8], asked: &[Mint]) {
+    let Ok(Decoded::Pairs(batch)) = decode(body, "solana", asked) else { return };
+    // The shortest pair has a dozen characters for each of its keys; this is far below.
+    let most = body.len() as u64 / 2 + 1;
+    assert!(batch.pairs.len() as u64 + batch.skipped.total() <= most, "more pairs than the body can hold");
+    for pair in &batch.pairs {
+        assert!(asked.contains(&pair.base.mint), "the base was not asked for: {pair:?}");
+        assert!(pair.price_usd.is_none_or(|price| price.is_finite() && price > 0.0), "{pair:?}");
+        let amounts = [Some(pair.volume_5m_usd), Some(pair.volume_1h_usd), pair.liquidity_usd];
+        assert!(amounts.into_iter().flatten().all(|usd| usd.is_finite() && usd >= 0.0), "{pair:?}");
+        let names = [&pair.address, &pair.dex, &pair.base.symbol];
+        assert!(names.iter().all(|name| !name.chars().any(char::is_control)), "{pair:?}");
+        assert!(!pair.address.is_empty() && !pair.dex.is_empty(), "{pair:?}");
+    }
+}
+
+/// The first mints that stand in a body, as whoever asked for it would have named them.
+pub fn mints_in(body: &[u8]) -> Vec<Mint> {
+    let words =
+        body.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| (32..=44).contains(&word.len()));
+    let mints = words.filter_map(|word| str::from_utf8(word).ok()?.parse().ok());
+    mints.take(ASKED).collect()
+}
