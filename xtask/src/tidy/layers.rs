@@ -39,7 +39,6 @@ impl Layer {
             }
             Self::Policy => Some(&[
                 "async-lock",
-                "governor",
                 "pin-project-lite",
                 "quick_cache",
                 "thiserror",
