@@ -68,7 +68,8 @@ pub struct Dispatcher<K> {
     /// Full lists that are wanted: for activation, and the others.
     lists: [VecDeque<K>; 2],
     listed: BTreeSet<K>,
-    under_way: BTreeSet<K>,
+    /// The keys of each request under way, full lists apart. They are looked for only when one is moved or removed.
+    under_way: Vec<Vec<K>>,
     /// Keys of which entries were left behind in a line.
     moved: BTreeMap<K, Moved>,
     max_in_flight: usize,
@@ -96,7 +97,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             since_single: [0; 2],
             lists: Default::default(),
             listed: BTreeSet::new(),
-            under_way: BTreeSet::new(),
+            under_way: Vec::new(),
             moved: BTreeMap::new(),
             max_in_flight: settings.max_in_flight,
             shares: Shares::new(settings.floor_percent, settings.activation_percent),
@@ -157,7 +158,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             lists.retain(|wanted| *wanted != key);
         }
         self.listed.remove(&key);
-        if self.resting.remove(&key) || self.under_way.contains(&key) {
+        if self.resting.remove(&key) || self.is_under_way(&key) {
             return;
         }
         for unanswered in &mut self.unanswered {
@@ -221,18 +222,17 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// A request came to its end, whichever way: its keys are not under way any more, and are now the caller's to put back.
     pub fn handle_done(&mut self, request: &Request<K>) {
         self.counts.in_flight -= 1;
-        match &request.ask {
-            Ask::Batch(asked) => {
-                for asked in asked {
-                    self.under_way.remove(&asked.key);
-                }
-            }
-            Ask::One(asked, Single::Unanswered) => {
-                self.under_way.remove(&asked.key);
-            }
+        let first = match &request.ask {
+            Ask::Batch(asked) => asked.first().map(|asked| asked.key),
+            Ask::One(asked, Single::Unanswered) => Some(asked.key),
             Ask::One(asked, Single::List) => {
                 self.listed.remove(&asked.key);
+                None
             }
+        };
+        // No key is under way twice, so any of them tells its request.
+        if let Some(at) = self.under_way.iter().position(|keys| keys.first() == first.as_ref()) {
+            self.under_way.swap_remove(at);
         }
     }
 
@@ -292,7 +292,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
     }
 
     fn alone(&mut self, asked: Asked<K>, priority: Priority) -> Request<K> {
-        self.under_way.insert(asked.key);
+        self.under_way.push(vec![asked.key]);
         self.counts.asked += 1;
         self.request(priority, Ask::One(asked, Single::Unanswered))
     }
@@ -309,13 +309,13 @@ impl<K: Copy + Ord> Dispatcher<K> {
             while asked.len() < most
                 && let Some(next) = self.take(from, now)
             {
-                self.under_way.insert(next.key);
                 asked.push(next);
             }
         }
         if asked.is_empty() {
             return None;
         }
+        self.under_way.push(asked.iter().map(|asked| asked.key).collect());
         self.counts.batches += 1;
         self.counts.batched += asked.len() as u64;
         self.counts.asked += asked.len() as u64;
@@ -349,7 +349,11 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// Whether a key is in here, but in no line.
     fn is_elsewhere(&self, key: &K) -> bool {
         let alone = || self.unanswered.iter().flatten().any(|asked| asked.key == *key);
-        self.under_way.contains(key) || self.resting.contains(key) || alone()
+        self.is_under_way(key) || self.resting.contains(key) || alone()
+    }
+
+    fn is_under_way(&self, key: &K) -> bool {
+        self.under_way.iter().flatten().any(|under_way| under_way == key)
     }
 
     /// The mark of a new entry.

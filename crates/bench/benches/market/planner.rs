@@ -20,9 +20,8 @@ pub(crate) fn row() -> Row {
 
 fn planner(tokens: usize) -> impl Fn(u64) -> bool + Send + Sync + 'static {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
-    let place = |number: usize| Place { line: Line::ALL[number % 2], value: Value::ALL[number / 2 % 4] };
-    for (number, mint) in SyntheticMarket::new(1, tokens).mints().enumerate() {
-        dispatcher.put(mint, place(number), None);
+    for mint in SyntheticMarket::new(1, tokens).mints() {
+        dispatcher.put(mint, place(&mint), None);
     }
     let state = Mutex::new((dispatcher, Moment::from_origin(Duration::from_hours(1))));
     move |_| {
@@ -39,13 +38,18 @@ fn planner(tokens: usize) -> impl Fn(u64) -> bool + Send + Sync + 'static {
     }
 }
 
+/// A place for each token that stays the same, so that every round finds the queues as the one before did.
+fn place(mint: &Mint) -> Place {
+    let chance = usize::from(mint.as_bytes()[0]);
+    Place { line: Line::ALL[chance % 2], value: Value::ALL[chance / 2 % 4] }
+}
+
 fn ask(dispatcher: &mut Dispatcher<Mint>, now: Moment) -> bool {
     let Some(request) = dispatcher.poll(now) else { return false };
     dispatcher.handle_done(&request);
     let Ask::Batch(asked) = black_box(request).ask else { return false };
     for asked in asked {
-        let line = if asked.from == Line::Hot.into() { Line::Hot } else { Line::Cold };
-        dispatcher.put(asked.key, Place { line, value: Value::Low }, Some(now));
+        dispatcher.put(asked.key, place(&asked.key), Some(now));
     }
     true
 }
