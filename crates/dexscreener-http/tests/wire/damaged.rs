@@ -1,22 +1,26 @@
 //! Recorded bodies, damaged in every way that a wire and a proxy can think of: none makes the decoder panic, and what it
 //! keeps it may keep. The recordings stay outside the repository; without them only a made-up body is damaged.
+//!
+//! Damaged bytes mostly end a body, or miss what a pair promises. So another property leaves the JSON whole and puts
+//! odd values into it.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 use ttm_dexscreener_http::testing::{check, mints_in};
+use ttm_dexscreener_http::{Decoded, decode};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/dexscreener");
 /// A body is cut to this, so that a damaged one is decoded in no time.
 const LONGEST: usize = 50_000;
 
 static BODIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let made_up = br#"[{"chainId":"solana","dexId":"raydium","pairAddress":"p","baseToken":{"address":
-        "So11111111111111111111111111111111111111112","symbol":"SOL"},"quoteToken":{"address":
-        "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"},"priceUsd":"1.5","volume":{"m5":1e3},"liquidity":{"usd":9}}]"#;
+    let made_up = include_bytes!("../../fuzz/seeds/list.json");
     let files = fs::read_dir(Path::new(FOLDER)).into_iter().flatten().filter_map(Result::ok);
     let mut paths: Vec<_> = files.map(|file| file.path()).collect();
     paths.sort();
@@ -27,6 +31,79 @@ static BODIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     });
     [made_up.to_vec()].into_iter().chain(recorded).collect()
 });
+
+/// A body with pairs that are kept, and the places of its texts and numbers.
+struct Sound {
+    body: &'static [u8],
+    values: Vec<Range<usize>>,
+}
+
+static SOUND: LazyLock<Vec<Sound>> = LazyLock::new(|| {
+    let sound = BODIES.iter().filter(|body| {
+        matches!(decode(body, "solana", &mints_in(body)), Ok(Decoded::Pairs(batch)) if !batch.pairs.is_empty())
+    });
+    sound.map(|body| Sound { body, values: values(body) }).collect()
+});
+
+/// What a value is replaced by: JSON each, so that it costs one pair at most.
+const ODD_VALUES: [&str; 20] = [
+    "null",
+    "true",
+    "{}",
+    "[]",
+    "0",
+    "-0.5",
+    "-1",
+    "1e308",
+    "18446744073709551616",
+    r#""""#,
+    r#""0""#,
+    r#""-1""#,
+    r#""1e999""#,
+    r#""NaN""#,
+    r#""-inf""#,
+    r#""\u0000""#,
+    r#""a\u0007b""#,
+    r#""\u0085""#,
+    r#""\ud83d\ude80""#,
+    r#""So11111111111111111111111111111111111111112""#,
+];
+
+/// Where the texts and numbers behind the keys of a sound body are.
+fn values(body: &[u8]) -> Vec<Range<usize>> {
+    let mut values = Vec::new();
+    let mut at = 0;
+    let mut is_behind_key = false;
+    while at < body.len() {
+        let end = match body[at] {
+            b'"' => text_end(body, at),
+            byte if byte.is_ascii_alphanumeric() || byte == b'-' => {
+                let number = body[at..].iter().take_while(|byte| !b",}] \n\r\t".contains(byte));
+                at + number.count()
+            }
+            byte => {
+                is_behind_key = byte == b':' || (is_behind_key && byte.is_ascii_whitespace());
+                at += 1;
+                continue;
+            }
+        };
+        if is_behind_key {
+            values.push(at..end);
+        }
+        is_behind_key = false;
+        at = end;
+    }
+    values
+}
+
+/// Where the text ends that starts with the quote at `start`.
+fn text_end(body: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while body[at] != b'"' {
+        at += if body[at] == b'\\' { 2 } else { 1 };
+    }
+    at + 1
+}
 
 /// One way to damage a body.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +139,7 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-fn part(body: &[u8], from: Index, to: Index) -> std::ops::Range<usize> {
+fn part(body: &[u8], from: Index, to: Index) -> Range<usize> {
     let (a, b) = (from.index(body.len() + 1), to.index(body.len() + 1));
     // Short parts leave something to decode.
     a.min(b)..a.max(b).min(a.min(b) + 500)
@@ -107,5 +184,20 @@ proptest! {
             apply(&mut body, damage);
         }
         check(&body, &asked);
+    }
+    #[test]
+    fn odd_values_in_a_recording_cost_pairs_at_most_and_what_is_kept_may_be_kept(
+        body in any::<Index>(),
+        odd in prop::collection::vec((any::<Index>(), prop::sample::select(ODD_VALUES.to_vec())), 1..40),
+    ) {
+        let Sound { body, values } = &SOUND[body.index(SOUND.len())];
+        let odd: BTreeMap<_, _> = odd.into_iter().map(|(at, odd)| (at.index(values.len()), odd)).collect();
+        let mut damaged = body.to_vec();
+        // From the last to the first, so that the places before stay where they are.
+        for (at, odd) in odd.into_iter().rev() {
+            damaged.splice(values[at].clone(), odd.bytes());
+        }
+        check(&damaged, &mints_in(body));
+        prop_assert!(matches!(decode(&damaged, "solana", &mints_in(body)), Ok(Decoded::Pairs(_))));
     }
 }

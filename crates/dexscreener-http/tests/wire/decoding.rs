@@ -110,6 +110,17 @@ fn a_required_field_that_is_missing_or_null_costs_the_pair() {
 }
 
 #[test]
+fn a_name_with_control_characters_or_without_end_costs_the_pair() {
+    for key in ["pairAddress", "dexId"] {
+        for name in ["a\u{7}b".into(), "\u{85}".into(), "x".repeat(129)] {
+            assert_eq!(skipped(&pair_with(key, json!(name))), SkipReason::Malformed, "{key}: {name:?}");
+        }
+        kept(&pair_with(key, json!("x".repeat(128))));
+        kept(&pair_with(key, json!("prägnant 🚀")));
+    }
+}
+
+#[test]
 fn a_price_is_a_decimal_text_greater_than_zero() {
     let price = |text: &str| pair_with("priceUsd", json!(text));
     assert_eq!(kept(&price("0.00000000000000000000000000000000042")).price_usd, Some(4.2e-34));
