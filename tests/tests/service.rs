@@ -125,6 +125,13 @@ fn an_open_breaker_survives_a_kill(store: &str, folder: &Path) {
         seen = state();
     }
     assert_eq!(seen, "open");
+    // What is deferred comes once the breaker lets it, and not within the second of a round.
+    let plan = || get(address, "/health/detailed").json()["plan"]["cold"].clone();
+    let mut told = plan();
+    while told["deferred"].as_u64().is_none_or(|deferred| deferred == 0) {
+        told = plan();
+    }
+    assert!(told["comes_within_seconds"].as_f64() > Some(5.0), "{told}");
     assert_eq!(market.requests(), asked, "an API that was down is not asked before its time");
 }
 

@@ -47,15 +47,28 @@ fn describe() {
         "Changes of a breaker's state, by the state entered; what is suppressed changes nothing."
     );
     gauge!("ttm_breaker_state", "1 for the state that the breaker is in.");
-    counter!("ttm_runs_total", "Runs of the groups, by how they ended.");
+    counter!(
+        "ttm_requests_total",
+        "Requests that the dispatcher made, by priority; retries are attempts alone."
+    );
+    gauge!("ttm_requests_per_minute_allowed", "The budget: less than configured after a 429.");
+    gauge!("ttm_cycle_seconds", "Time in which each token is asked for once, as computed, by lane.");
+    gauge!("ttm_tokens_deferred", "Tokens that are due and wait for their turn, by lane.");
+    counter!("ttm_runs_total", "Runs of the groups, by group.");
     histogram!("ttm_run_seconds", "Time of a run, by group.");
     counter!("ttm_tokens_scored_total", "Scores computed.");
+    counter!(
+        "ttm_tokens_served_total",
+        "Tokens that were due, by group and by how they are served: fresh, cached (seen just before), stale (marked), skipped."
+    );
     counter!("ttm_observations_missing_total", "Tokens found neither in a batch nor singly.");
     counter!("ttm_numbers_unusable_total", "Numbers of pools that were negative or not finite.");
     counter!("ttm_batches_suspicious_total", "Batches of many mints that came back without a pair.");
     counter!("ttm_pairs_skipped_total", "Pairs that were left out, by reason.");
     gauge!("ttm_tokens", "Listed tokens, by lane.");
     gauge!("ttm_tokens_stale", "Tokens older than their lane allows, by lane.");
+    gauge!("ttm_tokens_expired", "Tokens too old to be of any use, by lane.");
+    gauge!("ttm_pool_lists_bytes", "Full lists of pools that are kept to score from, about.");
     gauge!("ttm_token_age_p95_seconds", "Age of the data, by lane.");
     gauge!("ttm_health", "1 for the status of the whole.");
     counter!("ttm_samples_stored_total", "Samples that the store acknowledged.");
@@ -68,5 +81,8 @@ fn describe() {
     );
     gauge!("ttm_samples_waiting", "Samples that are not stored yet.");
     gauge!("ttm_samples_dropped", "Samples given up since the start.");
+    counter!("ttm_events_stored_total", "Events that the store acknowledged.");
+    gauge!("ttm_events_waiting", "Events that are not stored yet.");
+    gauge!("ttm_events_dropped", "Events given up since the start.");
     gauge!("ttm_uptime_seconds", "Time since the start.");
 }

@@ -89,7 +89,7 @@ async fn exposition(State(app): State<App>) -> impl IntoResponse {
 
 async fn no_such_path(request: Request) -> Problem {
     Problem::not_found(format!(
-        "there is nothing at {}; there is /health, /metrics, /api/v1/tokens and /api/v1/metrics",
+        "there is nothing at {}; there is /health, /metrics, /api/v1/tokens, /api/v1/metrics and /api/v1/events",
         quoted(request.uri().path())
     ))
 }

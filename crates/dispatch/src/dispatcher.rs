@@ -62,6 +62,8 @@ pub struct Dispatcher<K> {
     resting: Resting<K>,
     /// Keys that a batch did not answer, by the line that they came from.
     unanswered: [VecDeque<Asked<K>>; 2],
+    /// The same keys, to be found.
+    alone: BTreeSet<K>,
     /// Batches of each line since its last single question. A far side that answers half of each batch would leave no
     /// turns for batches.
     since_single: [u32; 2],
@@ -94,6 +96,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             lines: Line::ALL.map(|line| Keys::new(config.fresh_for(line))),
             resting: Resting::new(),
             unanswered: Default::default(),
+            alone: BTreeSet::new(),
             since_single: [0; 2],
             lists: Default::default(),
             listed: BTreeSet::new(),
@@ -141,12 +144,15 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// A batch did not answer this key, which was under way: it is asked alone.
     pub fn put_alone(&mut self, asked: Asked<K>) {
         let line = if asked.from == Priority::Hot { Line::Hot } else { Line::Cold };
+        self.alone.insert(asked.key);
         self.unanswered[line.index()].push_back(asked);
     }
 
-    /// Moves a key that waits in a line to the end of another; nothing when it does not wait in one.
+    /// Moves a key that waits in a line, or rests, to the end of another; nothing when it is asked already.
     pub fn relocate(&mut self, key: K, place: Place, seen: Option<Moment>) {
-        if !self.is_elsewhere(&key) {
+        if self.resting.remove(&key) {
+            self.put(key, place, seen);
+        } else if !self.is_elsewhere(&key) {
             self.leave_behind(key);
             self.put(key, place, seen);
         }
@@ -161,14 +167,13 @@ impl<K: Copy + Ord> Dispatcher<K> {
         if self.resting.remove(&key) || self.is_under_way(&key) {
             return;
         }
-        for unanswered in &mut self.unanswered {
-            let before = unanswered.len();
-            unanswered.retain(|asked| asked.key != key);
-            if unanswered.len() < before {
-                return;
+        if self.alone.remove(&key) {
+            for unanswered in &mut self.unanswered {
+                unanswered.retain(|asked| asked.key != key);
             }
+        } else {
+            self.leave_behind(key);
         }
-        self.leave_behind(key);
     }
 
     /// Wants the full list of a key, to see whether it is active or just to have it. Whether that is remembered: it is
@@ -292,6 +297,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
     }
 
     fn alone(&mut self, asked: Asked<K>, priority: Priority) -> Request<K> {
+        self.alone.remove(&asked.key);
         self.under_way.push(vec![asked.key]);
         self.counts.asked += 1;
         self.request(priority, Ask::One(asked, Single::Unanswered))
@@ -348,8 +354,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// Whether a key is in here, but in no line.
     fn is_elsewhere(&self, key: &K) -> bool {
-        let alone = || self.unanswered.iter().flatten().any(|asked| asked.key == *key);
-        self.is_under_way(key) || self.resting.contains(key) || alone()
+        self.resting.contains(key) || self.alone.contains(key) || self.is_under_way(key)
     }
 
     fn is_under_way(&self, key: &K) -> bool {

@@ -144,7 +144,7 @@ impl Model {
             }
             Step::Relocate(key, place) if self.at.contains_key(&key) => {
                 self.dispatcher.relocate(key, place, self.seen.get(&key).copied());
-                if let Some(At::Waits(_) | At::Ready(_) | At::Passed(_)) = self.at.get(&key) {
+                if let Some(At::Waits(_) | At::Ready(_) | At::Passed(_) | At::Rests(_)) = self.at.get(&key) {
                     self.at.insert(key, At::Waits(place));
                 }
             }

@@ -90,11 +90,15 @@ impl GuardConfig {
         &self.0
     }
 
+    /// Attempts that may be made in a minute, without the headroom; none when nothing limits them.
+    pub fn usable_per_minute(&self) -> Option<f64> {
+        let requests = f64::from(self.0.requests_per_minute?);
+        Some(requests * (100.0 - self.0.headroom_percent) / 100.0)
+    }
+
     /// The time between two attempts; zero when nothing limits them.
     pub fn spacing(&self) -> Duration {
-        let Some(requests) = self.0.requests_per_minute else { return Duration::ZERO };
-        let usable = f64::from(requests) * (1.0 - self.0.headroom_percent / 100.0);
-        Duration::from_secs_f64(60.0 / usable)
+        self.usable_per_minute().map_or(Duration::ZERO, |usable| Duration::from_secs_f64(60.0 / usable))
     }
 }
 

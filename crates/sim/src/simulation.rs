@@ -61,6 +61,19 @@ impl Plan {
         simulation.finish()
     }
 
+    /// Runs it twice, and wants every promise kept.
+    ///
+    /// # Panics
+    /// When one is broken, with the line that replays it.
+    pub fn run_and_hold(&self) -> Outcome {
+        let outcome = self.run_twice();
+        println!("seed {}: {outcome}", self.seed);
+        if let Err(failure) = outcome.verdict(self) {
+            panic!("{failure}");
+        }
+        outcome
+    }
+
     /// Runs it twice; two runs that differ in anything are a broken promise.
     pub fn run_twice(&self) -> Outcome {
         let first = self.run();

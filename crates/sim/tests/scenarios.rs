@@ -11,17 +11,7 @@ const SEEDS: std::ops::Range<u64> = if cfg!(debug_assertions) { 1..2 } else { 1.
 /// Runs a scenario under each seed, holds every promise against it, and hands the outcomes on.
 fn check(lasts: Duration, faults: &str) -> Vec<Outcome> {
     let faults: FaultSchedule = faults.parse().expect("a schedule");
-    SEEDS
-        .map(|seed| {
-            let plan = Plan::new(seed, lasts, faults.clone());
-            let outcome = plan.run_twice();
-            println!("seed {seed}: {outcome}");
-            if let Err(failure) = outcome.verdict(&plan) {
-                panic!("{failure}");
-            }
-            outcome
-        })
-        .collect()
+    SEEDS.map(|seed| Plan::new(seed, lasts, faults.clone()).run_and_hold()).collect()
 }
 
 #[test]

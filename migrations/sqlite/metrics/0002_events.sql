@@ -7,7 +7,7 @@ CREATE TABLE event (
     kind     TEXT    NOT NULL CHECK (length(kind) BETWEEN 1 AND 64),
     subject  TEXT    NOT NULL CHECK (length(subject) BETWEEN 1 AND 128),
     severity TEXT    NOT NULL,
-    payload  TEXT    NOT NULL CHECK (length(CAST(payload AS BLOB)) <= 16384),
+    payload  TEXT    NOT NULL CHECK (length(CAST(payload AS BLOB)) <= 16384 AND json_valid(payload)),
     PRIMARY KEY (ts, event_id)
 ) STRICT;
 

@@ -172,6 +172,7 @@ impl Service {
             board: board.clone(),
             tokens: tokens.clone(),
             samples: samples.clone(),
+            events: events.clone(),
             shutdown: flushing.clone(),
             last: (Status::Unknown, false),
         };

@@ -13,6 +13,7 @@ use ttm_perf::Sample;
 use ttm_schedule::Group;
 
 use super::board::Board;
+use super::events::EventLog;
 use super::outbox::{SampleOutbox, TokenOutbox};
 use super::series::sample;
 use super::settings::ServiceSettings;
@@ -34,6 +35,7 @@ pub(super) struct Monitor {
     pub(super) board: Arc<Board>,
     pub(super) tokens: Arc<TokenOutbox>,
     pub(super) samples: Arc<SampleOutbox>,
+    pub(super) events: Arc<EventLog>,
     pub(super) shutdown: Shutdown,
     /// The status and readiness of the report before, so that a change is worth a line.
     pub(super) last: (Status, bool),
@@ -108,6 +110,9 @@ impl Monitor {
         }
         metrics::gauge!("ttm_samples_waiting").set(facts.store.samples_waiting as f64);
         metrics::gauge!("ttm_samples_dropped").set(facts.store.samples_dropped as f64);
+        let events = self.events.counts();
+        metrics::gauge!("ttm_events_waiting").set((events.waiting + events.in_flight) as f64);
+        metrics::gauge!("ttm_events_dropped").set(events.dropped as f64);
         metrics::gauge!("ttm_uptime_seconds").set(facts.uptime.as_secs_f64());
         self.board.post_report(report);
     }

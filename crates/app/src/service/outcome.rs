@@ -52,10 +52,9 @@ impl Work {
                         // A list that came back empty says nothing: the primary pool was just refreshed.
                         Single::List if matches!(&seen, Seen::All(pools) if pools.is_empty()) => {}
                         Single::List => {
-                            let before =
-                                self.book.get(&mint).and_then(|token| place_of(token, self.book.config()));
+                            let before = self.whereabouts(&mint);
                             scored += self.observe(mint, &seen, &mut changed);
-                            self.move_over(mint, before.map(|place| place.line));
+                            self.move_over(mint, before);
                         }
                     }
                 }
@@ -107,25 +106,26 @@ impl Work {
         }
         let Some(place) = place_of(token, self.book.config()) else { return };
         self.dispatcher.put(mint, place, Some(now));
-        let lists = self.dispatcher.counts().lists;
-        match self.book.wants_list(&mint, wall) {
-            Some(ListPurpose::Activation) => drop(self.dispatcher.want_list(mint, true)),
-            Some(ListPurpose::Score) => drop(self.dispatcher.want_list(mint, false)),
-            Some(ListPurpose::Completeness) if lists[1] < FEW => drop(self.dispatcher.want_list(mint, false)),
-            Some(ListPurpose::Completeness) | None => {}
+        let Some(purpose) = self.book.wants_list(&mint, wall) else { return };
+        if purpose != ListPurpose::Completeness || self.dispatcher.counts().lists[1] < FEW {
+            self.dispatcher.want_list(mint, purpose == ListPurpose::Activation);
         }
     }
 
-    /// A token that waits in a line was seen by way of its full list, and may belong elsewhere now.
-    fn move_over(&mut self, mint: Mint, before: Option<ttm_dispatch::Line>) {
-        let Some(before) = before else { return };
-        let place = self.book.get(&mint).and_then(|token| place_of(token, self.book.config()));
-        match place {
+    /// In which line a token waits, and whether it rests.
+    fn whereabouts(&self, mint: &Mint) -> Option<(ttm_dispatch::Line, bool)> {
+        let token = self.book.get(mint)?;
+        Some((place_of(token, self.book.config())?.line, token.unlisted.is_some()))
+    }
+
+    /// A token that waits was seen by way of its full list, and may belong elsewhere now.
+    fn move_over(&mut self, mint: Mint, before: Option<(ttm_dispatch::Line, bool)>) {
+        if before.is_none() || before == self.whereabouts(&mint) {
+            return;
+        }
+        match self.book.get(&mint).and_then(|token| place_of(token, self.book.config())) {
             None => self.dispatcher.remove(mint),
-            Some(place) if place.line != before => {
-                self.dispatcher.relocate(mint, place, Some(self.runtime.now()));
-            }
-            Some(_) => {}
+            Some(place) => self.dispatcher.relocate(mint, place, Some(self.runtime.now())),
         }
     }
 
@@ -219,6 +219,8 @@ impl Work {
         });
         let others = counts.lists[0] > 0;
         let outlooks = outlook(lanes[0], lanes[1], budget, config, others);
+        let paused_until = rate.paused_until.unwrap_or(Moment::ZERO);
+        let wait = self.state.open_until.max(paused_until) - now;
         let lane = |at: usize| {
             let outlook = outlooks[at];
             let deferred = counts.waiting[at] as u64;
@@ -227,7 +229,7 @@ impl Work {
                 requests_per_minute: outlook.requests_per_minute,
                 cycle: outlook.cycle,
                 deferred,
-                comes_within: outlook.cycle.mul_f64(share.min(1.0)),
+                comes_within: wait.saturating_add(outlook.cycle.mul_f64(share.min(1.0))),
             }
         };
         self.board.post_plan(PlanFacts {

@@ -18,6 +18,9 @@ pub const NAMES: &[(&str, &str)] = &[
     ("run.duration_ms{group=…}", "time from a run's start to its end"),
     ("run.attempted{group=…}", "tokens that a run asked for"),
     ("run.failed{group=…}", "tokens that a run could not refresh"),
+    ("run.stale{group=…}", "of the failed, those that are served on, marked"),
+    ("run.skipped{group=…}", "of the failed, those of which too little is known"),
+    ("run.cached{group=…}", "tokens that were due and had been seen just before"),
     ("run.deferred{group=…}", "tokens that were due and did not fit"),
     ("api.requests_per_minute", "attempts of the last minute"),
     ("api.error_rate", "share of failed attempts over five minutes"),
@@ -99,6 +102,9 @@ pub(super) fn of_run(
         ("run.duration_ms", took.as_secs_f64() * 1e3),
         ("run.attempted", outcome.attempted as f64),
         ("run.failed", outcome.failed as f64),
+        ("run.stale", outcome.stale as f64),
+        ("run.skipped", outcome.skipped as f64),
+        ("run.cached", outcome.cached as f64),
         ("run.deferred", outcome.deferred as f64),
     ]
     .into_iter()

@@ -60,6 +60,8 @@ pub(super) struct State {
     turn: Option<BoxFuture<'static, Result<Turn, GuardError<Infallible>>>>,
     /// No turn is asked for before: the breaker is open.
     blocked_until: Moment,
+    /// The breaker gives none before, as far as it knows.
+    pub(super) open_until: Moment,
     next_control: Moment,
     stop: Option<Moment>,
 }
@@ -110,7 +112,7 @@ impl Work {
         }
         let mut work = Self {
             ids: runtime.entropy("runs"),
-            budget_per_minute: 60.0 / settings.guard.spacing().as_secs_f64(),
+            budget_per_minute: settings.guard.usable_per_minute().unwrap_or(f64::INFINITY),
             intervals: Group::ALL.map(|group| settings.schedule.interval(group)),
             book,
             scheduler: Scheduler::new(&settings.schedule, runtime.now()),
@@ -301,6 +303,7 @@ impl Work {
         let turn = match turn {
             Ok(turn) => turn,
             Err(GuardError::Rejected(rejected)) => {
+                self.state.open_until = rejected.retry_at;
                 self.state.blocked_until = rejected.retry_at.min(now + LOOK_AGAIN);
                 return;
             }
@@ -334,7 +337,7 @@ impl Work {
         }
         self.dispatcher.handle_done(&request);
         // An answer is news of the breaker, too.
-        self.state.blocked_until = Moment::ZERO;
+        (self.state.blocked_until, self.state.open_until) = (Moment::ZERO, Moment::ZERO);
         if let Some(asked) = asked_of(&request) {
             for asked in asked {
                 self.state.asked[slot(group_of(asked))] -= 1;

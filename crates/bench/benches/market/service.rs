@@ -20,8 +20,9 @@ use ttm_market::{MarketConfig, Mint, Token, TokenStatus, TokenStore, score, summ
 use ttm_sqlite_state::SqliteTokenStore;
 use ttm_tokio_runtime::TokioRuntime;
 
-pub(crate) const SCENARIOS: [Scenario; 3] = [
+pub(crate) const SCENARIOS: [Scenario; 4] = [
     Scenario { name: "nine thousand tokens", play: nine_thousand },
+    Scenario { name: "nine thousand new tokens", play: nine_thousand_new },
     Scenario { name: "2,000 hot and 100,000 cold", play: crowd },
     Scenario { name: "five minutes of 503", play: outage },
 ];
@@ -151,11 +152,19 @@ fn batches(stats: &ExchangeStats) -> f64 {
     stats.requests.get(&(Endpoint::Tokens, Outcome::Answered)).copied().unwrap_or_default() as f64
 }
 
-/// From the third minute to the tenth.
+/// As in a system that has run for long: every token is active.
 fn nine_thousand(shown: Shown<'_>) -> Figures {
-    let active =
-        |exchange: &ExchangeHandle| exchange.mints().map(|mint| token(mint, TokenStatus::Active)).collect();
-    let run = Run::start(9_000, None, active)?;
+    saturated(|mint| token(mint, TokenStatus::Active), shown)
+}
+
+/// As after an import: every token that has liquidity may be about to activate, which takes a request of its own to see.
+fn nine_thousand_new(shown: Shown<'_>) -> Figures {
+    saturated(|mint| Token::new(mint, wall()), shown)
+}
+
+/// From the third minute to the tenth.
+fn saturated(token: impl Fn(Mint) -> Token, shown: Shown<'_>) -> Figures {
+    let run = Run::start(9_000, None, |exchange| exchange.mints().map(&token).collect())?;
     run.until(3 * MINUTE, shown, |_| {});
     let (before, (cpu_before, _)) = (run.exchange.stats(), run.usage()?);
     run.until(10 * MINUTE, shown, |_| {});

@@ -10,6 +10,7 @@ mod pair_source;
 mod strategy;
 mod token_source;
 mod token_store;
+mod token_table;
 
 pub use crate::port::{MockPairSource, MockTokenStore, MockTokenView};
 pub use crate::source::MockTokenSource;
@@ -19,3 +20,4 @@ pub use strategy::{
 };
 pub use token_source::FakeTokenSource;
 pub use token_store::FakeTokenStore;
+pub use token_table::TokenTable;
