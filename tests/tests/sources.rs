@@ -111,3 +111,22 @@ fn a_file_is_followed_and_emptying_it_empties_nothing() {
     let metrics = get(address, "/metrics").body;
     assert!(metrics.contains("ttm_source_failures_total{origin=\"file\"}"), "{metrics}");
 }
+
+#[test]
+fn tokens_with_a_new_profile_are_followed_and_never_asked_for_faster_than_allowed() {
+    let (folder, market) = (folder(), market(3));
+    add_by_hand(folder.path(), market.mints()[0]);
+    let mut program = start(folder.path(), &market, "TTM_SOURCES__PROFILES", "true");
+    let address = program.address();
+    // It starts with what it has: the API is asked when there is something to score already.
+    assert_eq!(shown(address), sorted(vec![market.mints()[0]]));
+    becomes(&mut program, address, &sorted(market.mints()));
+    let metrics = get(address, "/metrics").body;
+    for line in [
+        "ttm_source_up{origin=\"profiles\"} 1",
+        "ttm_api_requests_total{endpoint=\"token-profiles\",outcome=\"ok\"}",
+        "ttm_api_requests_total{endpoint=\"tokens\",outcome=\"ok\"}",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+}

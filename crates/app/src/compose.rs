@@ -11,7 +11,7 @@ use ttm_breaker::BreakerStore;
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
 use ttm_file_tokens::FileTokenSource;
 use ttm_kernel::Runtime;
-use ttm_market::{TokenSource, TokenStore};
+use ttm_market::{ProfileSource, TokenSource, TokenStore};
 use ttm_perf::{EventStore, MetricStore};
 use ttm_postgres_metrics::PostgresMetricStore;
 use ttm_postgres_state::PostgresTokenStore;
@@ -163,8 +163,10 @@ impl Process {
         let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
             .map_err(|error| ComposeError::Process(format!("SIGTERM cannot be heard: {error}")))?;
         let prometheus = crate::telemetry::prometheus().map_err(ComposeError::Process)?;
-        let pairs = DexscreenerSource::new(exchange_config(&settings.exchange)?)
+        let exchange = DexscreenerSource::new(exchange_config(&settings.exchange)?)
             .map_err(|error| ComposeError::Process(error.to_string()))?;
+        let profiles =
+            settings.sources.profiles.then(|| Arc::new(exchange.clone()) as Arc<dyn ProfileSource>);
 
         let sources = token_sources(&settings.sources, &planes.work)?;
 
@@ -181,9 +183,10 @@ impl Process {
         let (tokens, breakers) = open_state(&settings.store).await?;
         let (history, events) = open_history(&settings.store).await?;
         let ports = Ports {
-            pairs: Arc::new(pairs),
+            pairs: Arc::new(exchange),
             tokens,
             sources,
+            profiles,
             breakers,
             history,
             events,

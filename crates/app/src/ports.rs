@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ttm_breaker::BreakerStore;
 use ttm_health::ResourceSource;
 use ttm_kernel::Runtime;
-use ttm_market::{PairSource, TokenSource, TokenStore};
+use ttm_market::{PairSource, ProfileSource, TokenSource, TokenStore};
 use ttm_perf::{EventStore, MetricStore};
 
 /// The outside, as the service sees it.
@@ -17,6 +17,8 @@ pub struct Ports {
     pub tokens: Arc<dyn TokenStore>,
     /// Lists of tokens that are kept elsewhere, each of another origin; the store follows them.
     pub sources: Vec<Arc<dyn TokenSource>>,
+    /// The newest profiles of tokens; none where new tokens are not to be followed.
+    pub profiles: Option<Arc<dyn ProfileSource>>,
     /// The state of the breakers, fenced by the epochs of the tokens.
     pub breakers: Arc<dyn BreakerStore>,
     /// The history of every metric.

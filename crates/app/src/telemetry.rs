@@ -40,8 +40,8 @@ pub(crate) fn prometheus() -> Result<PrometheusHandle, String> {
 
 fn describe() {
     use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
-    counter!("ttm_api_requests_total", "Attempts of calls to the price API, by outcome.");
-    histogram!("ttm_api_request_seconds", "Time of an attempt, by outcome.");
+    counter!("ttm_api_requests_total", "Attempts of calls to the API, by endpoint and outcome.");
+    histogram!("ttm_api_request_seconds", "Time of an attempt, by endpoint and outcome.");
     counter!(
         "ttm_breaker_transitions_total",
         "Changes of a breaker's state, by the state entered; what is suppressed changes nothing."

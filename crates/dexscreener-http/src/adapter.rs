@@ -6,17 +6,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, redirect};
-use ttm_market::{MAX_BATCH, Mint, PairBatch, PairSource, PairSourceError};
+use ttm_market::{Listing, MAX_BATCH, Mint, PairBatch, PairSource, PairSourceError, ProfileSource};
 
 use crate::retry_after::retry_after;
-use crate::{BuildError, Decoded, DexscreenerConfig, decode, error};
+use crate::{BuildError, Decoded, DexscreenerConfig, decode, decode_profiles, error};
 
 /// A connection that takes longer than this will not be a good one; the rest of the timeout is for the answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Of an answer that is an error, this much is read for its message.
 const EXCERPT_BYTES: usize = 512;
 
-/// The [`PairSource`] that asks the DexScreener API.
+/// The [`PairSource`] and [`ProfileSource`] that asks the DexScreener API.
 #[derive(Clone, Debug)]
 pub struct DexscreenerSource {
     client: Client,
@@ -51,8 +51,17 @@ impl DexscreenerSource {
         Ok(Self { client, config })
     }
 
-    /// Asks one endpoint, whose path holds nothing that needs escaping, for pools of `asked`.
+    /// Asks one endpoint for pools of `asked`.
     async fn ask(&self, path: &str, asked: &[Mint]) -> Result<PairBatch, PairSourceError> {
+        match decode(&self.get(path).await?, self.config.chain(), asked) {
+            Ok(Decoded::Pairs(batch)) => Ok(batch),
+            Ok(Decoded::Null) => Err(error::of_null()),
+            Err(undecodable) => Err(error::of_undecodable(&undecodable)),
+        }
+    }
+
+    /// Asks one endpoint, whose path holds nothing that needs escaping, for JSON.
+    async fn get(&self, path: &str) -> Result<Vec<u8>, PairSourceError> {
         let url = format!("{}/{path}", self.config.base_url());
         let mut response = self.client.get(url).send().await.map_err(error::of_transport)?;
         let status = response.status();
@@ -63,14 +72,7 @@ impl DexscreenerSource {
         }
         let body = self.body(&mut response).await?;
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        if let Some(error) = error::of_non_json(content_type, wait, &body) {
-            return Err(error);
-        }
-        match decode(&body, self.config.chain(), asked) {
-            Ok(Decoded::Pairs(batch)) => Ok(batch),
-            Ok(Decoded::Null) => Err(error::of_null()),
-            Err(undecodable) => Err(error::of_undecodable(&undecodable)),
-        }
+        error::of_non_json(content_type, wait, &body).map_or(Ok(body), Err)
     }
 
     /// The whole body, up to the limit: what arrives is counted after decompression, what is announced before.
@@ -116,5 +118,16 @@ impl PairSource for DexscreenerSource {
 
     async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
         self.ask(&format!("token-pairs/v1/{}/{mint}", self.config.chain()), &[mint]).await
+    }
+}
+
+#[async_trait]
+impl ProfileSource for DexscreenerSource {
+    async fn latest_profiles(&self) -> Result<Listing, PairSourceError> {
+        match decode_profiles(&self.get("token-profiles/latest/v1").await?, self.config.chain()) {
+            Ok(Some(listing)) => Ok(listing),
+            Ok(None) => Err(error::of_null()),
+            Err(undecodable) => Err(error::of_undecodable(&undecodable)),
+        }
     }
 }

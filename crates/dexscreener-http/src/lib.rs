@@ -1,4 +1,5 @@
-//! The [`PairSource`](ttm_market::PairSource) port over the DexScreener HTTP API.
+//! The ports [`PairSource`](ttm_market::PairSource) and [`ProfileSource`](ttm_market::ProfileSource) over the DexScreener
+//! HTTP API.
 //!
 //! One call is one request. What comes back is judged in this order: status, then whether it is JSON at all, then the
 //! envelope, then every pair by itself, so that one bad pair costs one pair. The adapter neither retries nor caches
@@ -12,6 +13,7 @@ mod convert;
 mod decode;
 mod dto;
 mod error;
+mod profiles;
 mod retry_after;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -20,3 +22,4 @@ pub use adapter::DexscreenerSource;
 pub use config::{ConfigError, DEFAULT_USER_AGENT, DexscreenerConfig};
 pub use decode::{Decoded, Undecodable, decode};
 pub use error::BuildError;
+pub use profiles::decode_profiles;

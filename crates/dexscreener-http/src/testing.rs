@@ -3,16 +3,20 @@
 
 use ttm_market::Mint;
 
-use crate::{Decoded, decode};
+use crate::{Decoded, decode, decode_profiles};
 
 /// Mints that are taken from a body for it to be asked about.
 const ASKED: usize = 30;
 
-/// Decodes the body as the answer to a question about `asked`, and holds what is kept against the promises of a pair.
+/// Decodes the body as profiles, and as the answer to a question about `asked`, and holds what is kept against the promises of a pair.
 ///
 /// # Panics
 /// When the decoder does, or when it keeps what it must not.
 pub fn check(body: &[u8], asked: &[Mint]) {
+    if let Ok(Some(listing)) = decode_profiles(body, "solana") {
+        let entries = listing.mints.len() as u64 + listing.unusable.count();
+        assert!(entries <= body.len() as u64 / 2, "more profiles than the body can hold");
+    }
     let Ok(Decoded::Pairs(batch)) = decode(body, "solana", asked) else { return };
     // The shortest pair has a dozen characters for each of its keys; this is far below.
     let most = body.len() as u64 / 2 + 1;

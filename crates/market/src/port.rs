@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::Epoch;
 
-use crate::{Basis, Components, Lane, Mint, Origin, Pair, Skipped, Token, TokenStatus};
+use crate::{Basis, Components, Lane, Listing, Mint, Origin, Pair, Skipped, Token, TokenStatus};
 
 /// The API answers at most this many mints at once, and silently drops the rest.
 pub const MAX_BATCH: usize = 30;
@@ -36,6 +36,17 @@ pub trait PairSource: Send + Sync {
 
     /// All pools of one mint (the API caps the list near 30).
     async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError>;
+}
+
+/// The tokens whose projects have just described themselves to the outside API: most of them are new.
+///
+/// Laws: (1) every mint is one of the service's chain; (2) an entry that cannot be read is counted in the listing, and
+/// costs no other; (3) and (4) as those of [`PairSource`].
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait ProfileSource: Send + Sync {
+    /// The newest profiles, as many as the API lists at a time.
+    async fn latest_profiles(&self) -> Result<Listing, PairSourceError>;
 }
 
 /// Why a source gave no answer, as what the caller does next.
@@ -146,8 +157,8 @@ pub trait TokenStore: Send + Sync {
         at: Timestamp,
     ) -> Result<Followed, TokenStoreError>;
 
-    /// How many tokens `origin` owns.
-    async fn owned(&self, origin: Origin) -> Result<u64, TokenStoreError>;
+    /// The tokens that `origin` owns, in any order.
+    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, TokenStoreError>;
 
     /// A number that tells whether the set of tokens was edited from outside.
     async fn revision(&self) -> Result<u64, TokenStoreError>;

@@ -28,6 +28,12 @@ impl SyntheticMarket {
         Self { dice: Dice::new(seed), tokens }
     }
 
+    /// The same market with so many tokens more, which come after the others.
+    #[must_use]
+    pub const fn grown_by(self, tokens: usize) -> Self {
+        Self { tokens: self.tokens + tokens, ..self }
+    }
+
     /// Its tokens, listed or not, always in the same order.
     pub fn mints(&self) -> impl Iterator<Item = Mint> + use<> {
         let dice = self.dice;

@@ -123,7 +123,7 @@ impl TokenStore for Broken {
         self.store.follow(origin, mints, at).await
     }
 
-    async fn owned(&self, origin: Origin) -> Result<u64, TokenStoreError> {
+    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, TokenStoreError> {
         self.store.owned(origin).await
     }
 

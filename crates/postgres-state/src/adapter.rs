@@ -165,7 +165,7 @@ impl TokenStore for PostgresTokenStore {
         self.follow_listing(origin, mints.iter().collect(), at).await.map_err(token_error)
     }
 
-    async fn owned(&self, origin: Origin) -> Result<u64, TokenStoreError> {
+    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, TokenStoreError> {
         follow::owned(&self.pool, origin).await.map_err(token_error)
     }
 

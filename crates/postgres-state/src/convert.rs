@@ -12,12 +12,16 @@ pub(crate) const SELECT: &str = "SELECT mint, symbol, status, first_seen, \
      basis, listed_at, pools, scored_at, below_since, misses, ask_again_at \
      FROM token WHERE mint > $1 ORDER BY mint LIMIT $2";
 
+/// The mint of a row that begins with one.
+pub(crate) fn mint(row: &PgRow) -> Result<Mint, sqlx::Error> {
+    let mint: &[u8] = row.try_get(0)?;
+    mint.try_into().map(Mint::from_bytes).map_err(|_| broken("a mint has not 32 bytes"))
+}
+
 /// The token of a row of [`SELECT`].
 pub(crate) fn token(row: &PgRow) -> Result<Token, sqlx::Error> {
-    let mint: &[u8] = row.try_get(0)?;
-    let mint: [u8; 32] = mint.try_into().map_err(|_| broken("a mint has not 32 bytes"))?;
     Ok(Token {
-        mint: Mint::from_bytes(mint),
+        mint: mint(row)?,
         symbol: row.try_get::<Option<&str>, _>(1)?.map(Box::from),
         status: TokenStatus::parse(row.try_get(2)?).ok_or_else(|| broken("a status is no word of ours"))?,
         first_seen: row.try_get::<Time, _>(3)?.0,

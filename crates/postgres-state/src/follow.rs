@@ -8,6 +8,8 @@ use sqlx::{PgPool, Postgres, Transaction};
 use ttm_market::{Followed, Mint, Origin, TokenStatus};
 use ttm_sqlx_pool::postgres::Time;
 
+use crate::convert;
+
 /// Not `<> ALL`, which compares every token with every mint.
 const REMOVE: &str = "DELETE FROM token WHERE origin = $1 AND NOT EXISTS \
      (SELECT FROM unnest($2::bytea[]) AS listed (mint) WHERE listed.mint = token.mint)";
@@ -17,7 +19,7 @@ const ADD: &str = "INSERT INTO token (mint, status, first_seen, origin) \
      SELECT listed.mint, $3, $4, $1 FROM unnest($2::bytea[]) AS listed (mint) \
      WHERE NOT EXISTS (SELECT FROM token WHERE token.mint = listed.mint) ON CONFLICT DO NOTHING";
 
-const OWNED: &str = "SELECT count(*) FROM token WHERE origin = $1";
+const COUNT: &str = "SELECT count(*) FROM token WHERE origin = $1";
 
 pub(crate) async fn follow(
     tx: &mut Transaction<'static, Postgres>,
@@ -28,7 +30,7 @@ pub(crate) async fn follow(
     let listed: Vec<&[u8]> = listed.into_iter().map(|mint| mint.as_bytes().as_slice()).collect();
     let remove = sqlx::query(REMOVE).bind(origin.as_str()).bind(&listed);
     let removed = remove.execute(&mut **tx).await?.rows_affected();
-    let kept = sqlx::query_scalar::<_, i64>(OWNED).bind(origin.as_str()).fetch_one(&mut **tx).await?;
+    let kept = sqlx::query_scalar::<_, i64>(COUNT).bind(origin.as_str()).fetch_one(&mut **tx).await?;
     let kept = kept.unsigned_abs();
     let add = sqlx::query(ADD).bind(origin.as_str()).bind(&listed).bind(TokenStatus::Monitored.as_str());
     let added = add.bind(Time(at)).execute(&mut **tx).await?.rows_affected();
@@ -36,7 +38,7 @@ pub(crate) async fn follow(
     Ok(Followed { added, removed, kept, others })
 }
 
-pub(crate) async fn owned(pool: &PgPool, origin: Origin) -> Result<u64, sqlx::Error> {
-    let count = sqlx::query_scalar::<_, i64>(OWNED).bind(origin.as_str());
-    count.fetch_one(pool).await.map(i64::unsigned_abs)
+pub(crate) async fn owned(pool: &PgPool, origin: Origin) -> Result<Vec<Mint>, sqlx::Error> {
+    let rows = sqlx::query("SELECT mint FROM token WHERE origin = $1").bind(origin.as_str());
+    rows.fetch_all(pool).await?.iter().map(convert::mint).collect()
 }

@@ -5,6 +5,7 @@ mod availability;
 mod breaker;
 mod events;
 mod pace;
+mod tokens;
 
 use std::fmt;
 use std::sync::Mutex;
@@ -18,6 +19,7 @@ pub use availability::{Availability, Slot};
 pub use breaker::{BreakerRules, BreakerWatch, CallEnd, WatchedCall};
 pub use events::{every_change_has_its_event, none_lost};
 pub use pace::Pace;
+pub use tokens::is_stored_as_seen;
 
 /// How many broken promises are kept as text; the rest is counted.
 const KEPT: usize = 20;

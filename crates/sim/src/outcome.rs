@@ -20,6 +20,8 @@ pub struct Outcome {
     pub requests: ExchangeCounts,
     /// What the history knows.
     pub samples: SampleLedger,
+    /// How many tokens are stored at the end.
+    pub tokens: usize,
     /// How often the process booted.
     pub boots: u32,
     /// How often it was stopped in an orderly way.

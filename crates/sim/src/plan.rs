@@ -18,6 +18,8 @@ pub struct Plan {
     pub lasts: Duration,
     /// Tokens in the store at the beginning.
     pub tokens: usize,
+    /// Whether tokens with a new profile are followed: in this world one a minute.
+    pub profiles: bool,
     /// What breaks.
     pub faults: FaultSchedule,
     /// The service's settings.
@@ -76,7 +78,7 @@ impl Plan {
             },
             stop_within: defaults.graceful_shutdown_timeout,
         };
-        Self { seed, lasts, tokens: Self::TOKENS, faults, settings, promised }
+        Self { seed, lasts, tokens: Self::TOKENS, profiles: false, faults, settings, promised }
     }
 }
 

@@ -9,7 +9,7 @@ use ttm_health::{HealthView, Status};
 use ttm_kernel::{Clock, Moment};
 use ttm_market::Token;
 
-use crate::oracle::{Availability, Slot, Verdicts, every_change_has_its_event, none_lost};
+use crate::oracle::{Availability, Slot, Verdicts, every_change_has_its_event, is_stored_as_seen, none_lost};
 use crate::outcome::Outcome;
 use crate::process::{Exit, Process};
 use crate::world::World;
@@ -174,9 +174,9 @@ impl<'a> Simulation<'a> {
                 self.world.history.open_ledger();
                 self.world.events.open_ledger();
                 self.found = self.world.tokens.durable();
-                let runtime = self.executor.runtime();
-                self.state =
-                    State::Up(Process::boot(runtime, self.world.ports(), self.plan.settings.clone()));
+                let ports = self.world.ports(self.plan.profiles);
+                let process = Process::boot(self.executor.runtime(), ports, self.plan.settings.clone());
+                self.state = State::Up(process);
             }
             State::Down { .. } => {}
         }
@@ -225,9 +225,6 @@ impl<'a> Simulation<'a> {
         self.availability.observe(slot.as_ref());
         if self.faults.healed(now.saturating_sub(WELL_WITHIN)) {
             self.healed.observe(slot.as_ref());
-        }
-        if let State::Up(process) = &self.state {
-            self.judge_ages(process.board());
         }
         if let State::Up(process) = &self.state
             && let Some(counts) = process.events()
@@ -295,10 +292,8 @@ impl<'a> Simulation<'a> {
         if !stopped.in_time || stopped.tokens_left + stopped.samples_left + stopped.events_left > 0 {
             self.verdicts.broken(format_args!("not everything was stored: {stopped:?}"));
         }
-        if !process.board().tokens().iter().map(|token| &**token).eq(&self.world.tokens.durable()) {
-            self.verdicts.broken("what readers saw last is not what is stored");
-        }
         let (durable, events) = (self.world.tokens.durable(), self.world.events.durable());
+        self.verdicts.check(is_stored_as_seen(&process.board().tokens(), &durable, self.plan.profiles));
         self.verdicts.check(every_change_has_its_event(&self.found, &durable, &events));
     }
 
@@ -330,6 +325,7 @@ impl<'a> Simulation<'a> {
             availability: self.availability,
             requests: self.world.exchange.counts(),
             samples: ledger,
+            tokens: self.world.tokens.durable().len(),
             boots: self.boots,
             stops: self.stops,
             broken,

@@ -13,8 +13,8 @@ mod token_store;
 use std::sync::Arc;
 
 use ttm_app::Ports;
-use ttm_market::Mint;
 use ttm_market::synthetic::SyntheticMarket;
+use ttm_market::{Mint, ProfileSource};
 
 use crate::oracle::Verdicts;
 use crate::{FaultSchedule, Promises, SimRuntime};
@@ -67,12 +67,13 @@ impl World {
         }
     }
 
-    /// The ports of a process in this world.
-    pub fn ports(&self) -> Ports {
+    /// The ports of a process in this world, which may follow the API's profiles.
+    pub fn ports(&self, profiles: bool) -> Ports {
         Ports {
             pairs: self.exchange.clone(),
             tokens: Arc::new(self.tokens.clone()),
             sources: Vec::new(),
+            profiles: profiles.then(|| self.exchange.clone() as Arc<dyn ProfileSource>),
             breakers: Arc::new(self.breakers.clone()),
             history: Arc::new(self.history.clone()),
             events: Arc::new(self.events.clone()),

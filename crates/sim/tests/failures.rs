@@ -63,7 +63,12 @@ fn one_null_in_ten_answers_is_not_noticed() {
 
 #[test]
 fn three_nulls_in_ten_answers_are_survived() {
-    check_outage("at 20m for 1h api-flaky-nulls=30%");
+    // Its probes fail as often as its calls, so an open breaker may stay open for some periods in a row.
+    for outcome in check("at 20m for 1h api-flaky-nulls=30%") {
+        let down = outcome.availability.longest_down(SLOT);
+        assert!(down <= 2 * SAT_OUT, "{down:?}: {outcome}");
+        assert!(outcome.availability.share() >= 0.9, "{outcome}");
+    }
 }
 
 #[test]

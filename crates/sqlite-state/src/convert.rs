@@ -68,14 +68,18 @@ fn numbers(score: &ScoreState) -> [f64; 10] {
     ]
 }
 
+/// The mint of a row that begins with one.
+pub(crate) fn mint(row: &SqliteRow) -> Result<Mint, sqlx::Error> {
+    let mint: Vec<u8> = row.try_get(0)?;
+    mint.try_into().map(Mint::from_bytes).map_err(|_| broken("a mint has not 32 bytes"))
+}
+
 /// The token of a row of [`SELECT`].
 pub(crate) fn token(row: &SqliteRow) -> Result<Token, sqlx::Error> {
-    let mint: Vec<u8> = row.try_get(0)?;
-    let mint: [u8; 32] = mint.try_into().map_err(|_| broken("a mint has not 32 bytes"))?;
     let status: &str = row.try_get(2)?;
     let misses: Option<u32> = row.try_get(19)?;
     Ok(Token {
-        mint: Mint::from_bytes(mint),
+        mint: mint(row)?,
         symbol: row.try_get::<Option<String>, _>(1)?.map(String::into_boxed_str),
         status: TokenStatus::parse(status).ok_or_else(|| broken("a status is no word of ours"))?,
         first_seen: time(row.try_get(3)?)?,

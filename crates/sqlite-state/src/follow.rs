@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use ttm_market::{Followed, Mint, Origin, TokenStatus};
 
+use crate::convert;
+
 pub(crate) async fn follow(
     tx: &mut Transaction<'static, Sqlite>,
     origin: Origin,
@@ -41,7 +43,7 @@ pub(crate) async fn follow(
     Ok(followed)
 }
 
-pub(crate) async fn owned(pool: &SqlitePool, origin: Origin) -> Result<u64, sqlx::Error> {
-    let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM token WHERE origin = ?1");
-    count.bind(origin.as_str()).fetch_one(pool).await.map(i64::unsigned_abs)
+pub(crate) async fn owned(pool: &SqlitePool, origin: Origin) -> Result<Vec<Mint>, sqlx::Error> {
+    let rows = sqlx::query("SELECT mint FROM token WHERE origin = ?1").bind(origin.as_str());
+    rows.fetch_all(pool).await?.iter().map(convert::mint).collect()
 }

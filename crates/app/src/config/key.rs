@@ -195,6 +195,18 @@ pub const KEYS: &[Key] = &[
         "The database of an existing To The Moon system, whose table tokens the service follows. It is only read.",
     ),
     key(
+        "sources.profiles",
+        Kind::Boolean,
+        "false",
+        "Whether tokens that get a profile on DexScreener are followed: about one new token a minute.",
+    ),
+    key(
+        "sources.profiles_limit",
+        Kind::Integer,
+        "1000",
+        "So many of them at most. Those that are archived make room for new ones.",
+    ),
+    key(
         "sources.poll_interval",
         Kind::Duration,
         "10s",
@@ -226,6 +238,12 @@ pub const KEYS: &[Key] = &[
         Kind::Integer,
         "300",
         "What the API allows per address; 2 % of it are left as headroom.",
+    ),
+    key(
+        "dexscreener.profile_requests_per_minute",
+        Kind::Integer,
+        "60",
+        "What the API allows per address for profiles, which it counts apart; 2 % of it are left as headroom.",
     ),
     key(
         "api.listen",

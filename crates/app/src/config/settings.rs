@@ -153,6 +153,13 @@ impl Settings {
 /// The one chain that can work: mints are its addresses, and so are the quotes that pools are compared by.
 const SOLANA: &str = "solana";
 
+/// The size of the budget that scoring lives on.
+const BUDGET: &str = "requests_per_minute";
+/// How long a look at the profiles may take: less than a source may, so that it is told what was wrong.
+const PROFILES_DEADLINE: Duration = Duration::from_secs(8);
+/// More tokens than the API could be asked for in an hour.
+const MOST_PROFILES: usize = 1_000_000;
+
 /// Reads typed values and collects what is wrong with them.
 struct Reader<'a> {
     values: &'a Values,
@@ -217,7 +224,11 @@ impl Reader<'_> {
         let dispatch = schedule.as_ref().and_then(|schedule| self.dispatch(schedule));
         let control = self.control();
         let breaker = self.breaker();
-        let guard = self.guard();
+        let guard = self.guard(BUDGET, GuardSettings::default().deadline);
+        let profiles = self.guard("profile_requests_per_minute", PROFILES_DEADLINE);
+        let profiles_limit = self.read("sources.profiles_limit", |text| {
+            text.parse().ok().filter(|limit| (1..=MOST_PROFILES).contains(limit))
+        });
         let health_check_interval = self.duration("monitoring.health_check_interval");
         let resource_check_interval = self.duration("monitoring.resource_check_interval");
         let performance_check_interval = self.duration("monitoring.performance_check_interval");
@@ -229,6 +240,8 @@ impl Reader<'_> {
             dispatch: dispatch?,
             control: control?,
             guard: guard?,
+            profiles: profiles?,
+            profiles_limit: profiles_limit?,
             breaker: breaker?,
             retry: RetryPolicy::default(),
             thresholds: Thresholds::default().with_stall_after(stalled?),
@@ -248,18 +261,23 @@ impl Reader<'_> {
         self.checked("scheduler", ScheduleConfig::try_new(settings))
     }
 
-    fn guard(&mut self) -> Option<GuardConfig> {
+    /// The guard of one of the API's budgets, which is named by the key of its size.
+    fn guard(&mut self, budget: &'static str, deadline: Duration) -> Option<GuardConfig> {
         let timeout = self.duration("dexscreener.timeout");
-        let requests_per_minute = self.integer("dexscreener.requests_per_minute");
-        let defaults = GuardSettings::default();
+        let requests_per_minute = self.integer(&format!("dexscreener.{budget}"));
         let attempt_timeout = timeout?;
         let settings = GuardSettings {
             attempt_timeout,
-            deadline: defaults.deadline.max(attempt_timeout),
+            deadline: deadline.max(attempt_timeout),
             requests_per_minute: Some(requests_per_minute?),
-            ..defaults
+            ..GuardSettings::default()
         };
-        self.checked("dexscreener", GuardConfig::try_new(settings))
+        let config = GuardConfig::try_new(settings).map_err(|mut wrong| {
+            // The domain knows of one budget.
+            wrong.iter_mut().filter(|setting| setting.key == BUDGET).for_each(|setting| setting.key = budget);
+            wrong
+        });
+        self.checked("dexscreener", config)
     }
 
     /// What was seen just before is as good as an answer, but not for a whole interval: every run sees something new.

@@ -102,6 +102,11 @@ impl Board {
         self.read_tokens().values().cloned().collect()
     }
 
+    /// A token as last posted.
+    pub(super) fn token(&self, mint: &Mint) -> Option<Arc<Token>> {
+        self.read_tokens().get(mint).cloned()
+    }
+
     fn read_tokens(&self) -> RwLockReadGuard<'_, BTreeMap<Mint, Arc<Token>>> {
         self.tokens.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -289,8 +294,7 @@ impl TokenView for Board {
     }
 
     fn get(&self, mint: &Mint) -> Option<TokenRow> {
-        let token = self.read_tokens().get(mint)?.clone();
-        Some(row(&token, self.clock.wall(), &self.market))
+        Some(row(&*self.token(mint)?, self.clock.wall(), &self.market))
     }
 }
 

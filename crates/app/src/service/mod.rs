@@ -8,12 +8,14 @@
 
 mod board;
 mod breakers;
+mod caller;
 mod client;
 mod events;
 mod monitor;
 mod outbox;
 mod outcome;
 mod place;
+mod profiles;
 mod request;
 mod roster;
 pub mod series;
@@ -30,7 +32,7 @@ use ttm_breaker::{Breaker, Snapshot};
 use ttm_guard::Guard;
 use ttm_health::{Phase, Status};
 use ttm_kernel::{Moment, Task, TaskEnd, within};
-use ttm_market::TokenStoreError;
+use ttm_market::{TokenSource, TokenStoreError};
 
 pub use board::Board;
 pub use outbox::OutboxCounts;
@@ -38,10 +40,12 @@ pub use settings::ServiceSettings;
 
 use crate::ports::{Planes, Ports};
 use breakers::{BreakerDrain, BreakerOutbox};
+use caller::Caller;
 use client::Client;
 use events::{EventDrain, EventLog};
 use monitor::Monitor;
 use outbox::{SampleOutbox, TokenOutbox};
+use profiles::Profiles;
 use shutdown::ShutdownTrigger;
 use sources::Sources;
 use work::Work;
@@ -131,8 +135,10 @@ impl Service {
             runtime.clone(),
             "guard",
         );
-        let client =
-            Client::new(ports.pairs.clone(), guard, runtime.clone(), board.clone(), breakers.clone());
+        let caller = Caller::new(guard, &runtime, "calls", Some(&board), &breakers);
+        let client = Client::new(ports.pairs.clone(), caller);
+        let profiles = Profiles::new(&ports, &settings, &runtime, &board, &breakers);
+        sources.extend(profiles.map(|profiles| Arc::new(profiles) as Arc<dyn TokenSource>));
         let tokens = Arc::new(TokenOutbox::default());
         let samples = Arc::new(SampleOutbox::new(settings.sample_capacity));
         let ((stop, stopping), (flush, flushing)) = (shutdown::channel(), shutdown::channel());

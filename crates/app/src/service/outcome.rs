@@ -219,8 +219,8 @@ impl Work {
         });
         let others = counts.lists[0] > 0;
         let outlooks = outlook(lanes[0], lanes[1], budget, config, others);
-        let paused_until = rate.paused_until.unwrap_or(Moment::ZERO);
-        let wait = self.state.open_until.max(paused_until) - now;
+        let wait =
+            self.client.open_until().max(rate.paused_until).map_or(Duration::ZERO, |until| until - now);
         let lane = |at: usize| {
             let outlook = outlooks[at];
             let deferred = counts.waiting[at] as u64;

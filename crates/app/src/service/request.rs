@@ -6,7 +6,8 @@ use ttm_dispatch::{Ask, Single};
 use ttm_guard::{GuardError, Turn};
 use ttm_market::{Mint, Pair, PairBatch, SkipReason, Skipped};
 
-use super::client::{CallError, Client};
+use super::caller::CallError;
+use super::client::Client;
 
 /// What a request found.
 #[derive(Debug, Default)]

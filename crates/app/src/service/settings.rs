@@ -40,6 +40,10 @@ pub struct ServiceSettings {
     pub performance_check_interval: Duration,
     /// How often the sources of tokens are asked what they list.
     pub source_poll_interval: Duration,
+    /// Limiter, attempt timeout and deadline of the API's profiles, which have a budget of their own.
+    pub profiles: GuardConfig,
+    /// Tokens that are followed because of their profiles, at most.
+    pub profiles_limit: usize,
     /// Samples that may wait for the store before the oldest are given up.
     pub sample_capacity: usize,
 }

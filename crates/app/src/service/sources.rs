@@ -47,9 +47,16 @@ impl Sources {
         runtime: Arc<dyn Runtime>,
         board: Arc<Board>,
     ) -> Self {
-        let watched =
-            |source: &Arc<dyn TokenSource>| Watched { source: source.clone(), problem: None, unusable: 0 };
-        Self { watched: sources.iter().map(watched).collect(), store, runtime, board, events: None }
+        let mut all = Self { watched: Vec::new(), store, runtime, board, events: None };
+        all.extend(sources.iter().cloned());
+        all
+    }
+
+    /// Follows these as well. What is added after the first look is first asked when the service has started, so that it
+    /// keeps nobody from starting.
+    pub(super) fn extend(&mut self, sources: impl IntoIterator<Item = Arc<dyn TokenSource>>) {
+        let watched = |source| Watched { source, problem: None, unusable: 0 };
+        self.watched.extend(sources.into_iter().map(watched));
     }
 
     /// The first look: every source is asked before anything is stored. One that is away may be away when the tokens that
@@ -70,10 +77,10 @@ impl Sources {
                 }
                 Err(error @ TokenSourceError::Transient { .. }) => {
                     let origin = self.watched[at].source.origin();
-                    if bounded(&*self.runtime, self.store.owned(origin)).await? > 0 {
-                        self.fails(at, &error);
-                    } else {
+                    if bounded(&*self.runtime, self.store.owned(origin)).await?.is_empty() {
                         messages.push(error.to_string());
+                    } else {
+                        self.fails(at, &error);
                     }
                 }
             }

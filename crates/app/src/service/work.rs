@@ -60,8 +60,6 @@ pub(super) struct State {
     turn: Option<BoxFuture<'static, Result<Turn, GuardError<Infallible>>>>,
     /// No turn is asked for before: the breaker is open.
     blocked_until: Moment,
-    /// The breaker gives none before, as far as it knows.
-    pub(super) open_until: Moment,
     next_control: Moment,
     stop: Option<Moment>,
 }
@@ -303,7 +301,6 @@ impl Work {
         let turn = match turn {
             Ok(turn) => turn,
             Err(GuardError::Rejected(rejected)) => {
-                self.state.open_until = rejected.retry_at;
                 self.state.blocked_until = rejected.retry_at.min(now + LOOK_AGAIN);
                 return;
             }
@@ -337,7 +334,7 @@ impl Work {
         }
         self.dispatcher.handle_done(&request);
         // An answer is news of the breaker, too.
-        (self.state.blocked_until, self.state.open_until) = (Moment::ZERO, Moment::ZERO);
+        self.state.blocked_until = Moment::ZERO;
         if let Some(asked) = asked_of(&request) {
             for asked in asked {
                 self.state.asked[slot(group_of(asked))] -= 1;

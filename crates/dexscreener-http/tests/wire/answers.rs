@@ -1,11 +1,12 @@
 //! The adapter against real sockets: what is sent, and what each kind of answer means to the caller.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::bodies::{ASKED, OTHER, full_pair};
 use serde_json::json;
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
-use ttm_market::{MAX_BATCH, Mint, PairBatch, PairSource, PairSourceError};
+use ttm_market::{MAX_BATCH, Mint, PairBatch, PairSource, PairSourceError, ProfileSource};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -53,6 +54,47 @@ async fn all_pools_of_a_token_come_from_their_own_path_below_the_base_url() {
         .await;
     let batch = source(&format!("{}/mirror/", server.uri())).all_pairs(ASKED).await.expect("an answer");
     assert_eq!(batch.pairs.len(), 2);
+}
+
+#[tokio::test]
+async fn profiles_are_a_list_of_mints_and_a_bad_one_costs_no_other() {
+    let server = MockServer::start().await;
+    let of =
+        |chain, address: &str| json!({"url": "x", "chainId": chain, "tokenAddress": address, "links": []});
+    let body = json!([
+        of("solana", &ASKED.to_string()),
+        of("base", "0x532f27101965dd16442e59d40670faf5ebb142e4"),
+        of("solana", &OTHER.to_string()),
+        of("solana", &ASKED.to_string()),
+        of("solana", "0x532f27101965dd16442e59d40670faf5ebb142e4"),
+        {"chainId": "solana"},
+        7,
+    ]);
+    Mock::given(path("/token-profiles/latest/v1"))
+        .respond_with(json_text(&body.to_string()))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let listing = source(&server.uri()).latest_profiles().await.expect("an answer");
+    assert_eq!(listing.mints, BTreeSet::from([ASKED, OTHER]));
+    assert_eq!(listing.unusable.count(), 3);
+    assert_eq!(listing.unusable.shown().iter().map(|entry| entry.number).collect::<Vec<_>>(), [5, 6, 7]);
+}
+
+#[tokio::test]
+async fn what_is_no_list_of_profiles_is_told_as_for_pairs() {
+    let ask = async |answer: ResponseTemplate| {
+        let server = MockServer::start().await;
+        Mock::given(method("GET")).respond_with(answer).mount(&server).await;
+        source(&server.uri()).latest_profiles().await
+    };
+    assert!(ask(json_text("[]")).await.expect("an answer").mints.is_empty());
+    assert!(matches!(ask(json_text("null")).await, Err(PairSourceError::Transient { .. })));
+    for body in [r#"{"pairs":[]}"#, "", "[1", "7"] {
+        assert!(matches!(ask(json_text(body)).await, Err(PairSourceError::Malformed { .. })), "{body}");
+    }
+    let limited = ResponseTemplate::new(429).set_body_string("error code: 1015");
+    assert!(matches!(ask(limited).await, Err(PairSourceError::RateLimited { .. })));
 }
 
 #[tokio::test]

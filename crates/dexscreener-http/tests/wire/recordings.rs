@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 use serde_json::Value;
-use ttm_dexscreener_http::{Decoded, Undecodable, decode};
+use ttm_dexscreener_http::{Decoded, Undecodable, decode, decode_profiles};
 use ttm_market::{MarketConfig, Mint, Pair, SkipReason, score, summarize};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/dexscreener");
@@ -22,8 +22,8 @@ enum Verdict {
     Pools { all: usize, quote_side: usize },
     /// `null` where a list belongs.
     Null,
-    /// A list of so many things that are no pairs.
-    NoPairsInIt(usize),
+    /// A list of so many profiles, and so many of them of tokens on Solana; none of them is a pair.
+    Profiles { all: usize, solana: usize },
     /// JSON without pairs.
     OtherObject,
     /// No JSON: a page or a line of something in between.
@@ -52,7 +52,7 @@ fn verdict(name: &str) -> Option<Verdict> {
         ("search_trending_22pairs", Verdict::Pairs(22)),
         ("search_trending_25pairs", Verdict::Pairs(25)),
         ("search_", Verdict::Pairs(30)),
-        ("token-profiles", Verdict::NoPairsInIt(38)),
+        ("token-profiles", Verdict::Profiles { all: 38, solana: 26 }),
         ("tokens_v1_solana_2tokens", Verdict::Pairs(2)),
         ("tokens_v1_unknown", Verdict::Pairs(0)),
         ("FACTS.md", Verdict::NotJson),
@@ -127,9 +127,12 @@ fn check(name: &str, verdict: &Verdict, body: &[u8], bases: &[Mint]) {
             assert_eq!(batch.skipped.count(SkipReason::QuoteSide), *quote_side as u64, "{name}");
             assert_eq!(batch.pairs.len() + quote_side, *all, "{name}");
         }
-        (Verdict::NoPairsInIt(things), Ok(Decoded::Pairs(batch))) => {
+        (Verdict::Profiles { all, solana }, Ok(Decoded::Pairs(batch))) => {
             assert!(batch.pairs.is_empty(), "{name}");
-            assert_eq!(batch.skipped.count(SkipReason::Malformed), *things as u64, "{name}");
+            assert_eq!(batch.skipped.count(SkipReason::Malformed), *all as u64, "{name}");
+            let listing = decode_profiles(body, "solana").expect("a list").expect("no null");
+            assert_eq!(listing.mints.len(), *solana, "{name}");
+            assert_eq!(listing.unusable.count(), 0, "{name}");
         }
         (Verdict::Null, Ok(Decoded::Null))
         | (Verdict::OtherObject, Err(Undecodable::NoPairs { .. }))

@@ -12,7 +12,7 @@ mod token_source;
 mod token_store;
 mod token_table;
 
-pub use crate::port::{MockPairSource, MockTokenStore, MockTokenView};
+pub use crate::port::{MockPairSource, MockProfileSource, MockTokenStore, MockTokenView};
 pub use crate::source::MockTokenSource;
 pub use pair_source::{FakePairSource, PairCall};
 pub use strategy::{

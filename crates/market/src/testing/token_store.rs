@@ -106,8 +106,8 @@ impl TokenStore for FakeTokenStore {
         Ok(self.working()?.table.follow(origin, mints, microseconds(at)))
     }
 
-    async fn owned(&self, origin: Origin) -> Result<u64, TokenStoreError> {
-        Ok(self.working()?.table.owned(origin).count() as u64)
+    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, TokenStoreError> {
+        Ok(self.working()?.table.owned(origin).collect())
     }
 
     async fn revision(&self) -> Result<u64, TokenStoreError> {

@@ -9,15 +9,23 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{Clock, Entropy, Moment, Runtime};
 use ttm_market::synthetic::SyntheticMarket;
-use ttm_market::{MAX_BATCH, Mint, Pair, PairBatch, PairSource, PairSourceError, SkipReason, Trades};
+use ttm_market::{
+    Listing, MAX_BATCH, Mint, Pair, PairBatch, PairSource, PairSourceError, ProfileSource, SkipReason, Trades,
+};
 use ttm_testkit::SeededEntropy;
 
 use crate::executor::lock;
-use crate::oracle::{BreakerWatch, CallEnd, Pace, Verdicts, WatchedCall};
+use crate::oracle::{BreakerWatch, Pace, Verdicts};
 use crate::{ExchangeFault, FaultSchedule, Percent, Promises, SimRuntime};
 
-/// The caller gives an attempt up after this; a call that it drops sooner is cancelled, not failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+mod call;
+
+use call::Call;
+
+/// What the API's reference allows for profiles.
+const PROFILES_PER_MINUTE: usize = 60;
+/// Profiles in one answer.
+const MOST_PROFILES: usize = 30;
 /// The API's own data is about this old, so one answer may be given again for as long.
 const ANSWERS_LAST_S: i64 = 30;
 
@@ -36,10 +44,23 @@ pub struct SimExchange {
 
 #[derive(Debug)]
 struct State {
-    watch: BreakerWatch,
-    pace: Pace,
+    budgets: [Watched; 2],
     counts: ExchangeCounts,
     primaries: BTreeMap<Mint, (i64, Option<Pair>)>,
+}
+
+/// What the API counts apart.
+#[derive(Clone, Copy, Debug)]
+enum Budget {
+    Pools,
+    Profiles,
+}
+
+/// What is held against the requests of one budget.
+#[derive(Debug)]
+struct Watched {
+    breaker: BreakerWatch,
+    pace: Pace,
 }
 
 /// What the API saw.
@@ -53,8 +74,10 @@ pub struct ExchangeCounts {
     pub succeeded: u64,
     /// Requests under way.
     pub in_flight: u32,
-    /// The most requests in one minute.
+    /// The most requests for pools in one minute.
     pub busiest_minute: usize,
+    /// The most requests for profiles in one minute.
+    pub busiest_profile_minute: usize,
 }
 
 impl SimExchange {
@@ -75,8 +98,15 @@ impl SimExchange {
             chance: runtime.stream("faults"),
             promised,
             state: Mutex::new(State {
-                watch: BreakerWatch::new(promised.breaker),
-                pace: Pace::new(promised.requests_per_minute, promised.attempts),
+                budgets: [
+                    (promised.requests_per_minute, promised.attempts),
+                    // Every look at the profiles asks the same, so that nobody can tell two looks from two attempts.
+                    (PROFILES_PER_MINUTE, usize::MAX),
+                ]
+                .map(|(per_minute, attempts)| Watched {
+                    breaker: BreakerWatch::new(promised.breaker),
+                    pace: Pace::new(per_minute, attempts),
+                }),
                 counts: ExchangeCounts::default(),
                 primaries: BTreeMap::new(),
             }),
@@ -86,30 +116,34 @@ impl SimExchange {
     /// The counts as they are now.
     pub fn counts(&self) -> ExchangeCounts {
         let state = lock(&self.state);
-        ExchangeCounts { busiest_minute: state.pace.busiest(), ..state.counts }
+        let [busiest_minute, busiest_profile_minute] =
+            [Budget::Pools, Budget::Profiles].map(|budget| state.budgets[budget as usize].pace.busiest());
+        ExchangeCounts { busiest_minute, busiest_profile_minute, ..state.counts }
     }
 
     /// The process was restarted: its breaker is forgotten until it is loaded, and its pauses for good; the limit of its
     /// address is not.
     pub fn process_restarted(&self) {
-        let mut state = lock(&self.state);
-        state.watch = BreakerWatch::new(self.promised.breaker);
-        state.pace.restart();
+        for watched in &mut lock(&self.state).budgets {
+            watched.breaker = BreakerWatch::new(self.promised.breaker);
+            watched.pace.restart();
+        }
     }
 
     /// The process was told that its breaker is to be open until then.
     pub fn promise_silence(&self, until: Moment) {
-        lock(&self.state).watch.promise_silence(until);
+        lock(&self.state).budgets[Budget::Pools as usize].breaker.promise_silence(until);
     }
 
     /// One request for some mints: `answer` is what a healthy API says at a time.
     async fn request(
         &self,
+        budget: Budget,
         question: u64,
         mints: &[Mint],
         answer: impl FnOnce(Timestamp) -> PairBatch + Send,
     ) -> Result<PairBatch, PairSourceError> {
-        let call = Call::begin(self, question);
+        let call = Call::begin(self, budget, question);
         self.runtime.yields().await;
         let fault = self.faults.exchange(self.runtime.now());
         match fault {
@@ -230,88 +264,26 @@ impl PairSource for SimExchange {
             pairs: mints.iter().filter_map(|mint| self.primary(*mint, at)).collect(),
             ..PairBatch::default()
         };
-        self.request(question_of(mints), mints, answer).await
+        self.request(Budget::Pools, question_of(mints), mints, answer).await
     }
 
     async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
         // Another question than a batch of one.
-        self.request(!question_of(&[mint]), &[mint], |at| self.all_pools(&[mint], at)).await
+        let answer = |at| self.all_pools(&[mint], at);
+        self.request(Budget::Pools, !question_of(&[mint]), &[mint], answer).await
     }
 }
 
-/// A request under way, as the oracles follow it.
-struct Call<'a> {
-    exchange: &'a SimExchange,
-    question: u64,
-    begun: Moment,
-    watched: WatchedCall,
-    over_limit: bool,
-    ended: bool,
-}
-
-impl<'a> Call<'a> {
-    fn begin(exchange: &'a SimExchange, question: u64) -> Self {
-        let now = exchange.runtime.now();
-        // A call is one task's; another one may ask the same as soon as the first has given up.
-        let question = question ^ exchange.runtime.task().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut state = lock(&exchange.state);
-        state.counts.requests += 1;
-        state.counts.in_flight += 1;
-        let (watched, admitted) = state.watch.begin(now);
-        let paced = state.pace.begin(question, now);
-        let over_limit = state.pace.is_exceeded();
-        drop(state);
-        exchange.verdicts.check(admitted);
-        exchange.verdicts.check(paced);
-        Self { exchange, question, begun: now, watched, over_limit, ended: false }
-    }
-
-    fn end(mut self, result: &Result<PairBatch, PairSourceError>) {
-        self.ended = true;
-        let runtime = &self.exchange.runtime;
-        lock(&self.exchange.state).counts.answered += 1;
-        let end = match result {
-            Ok(batch) => {
-                runtime.trace(format_args!("api answers {} pairs", batch.pairs.len()));
-                CallEnd::Success
-            }
-            Err(error) => {
-                runtime.trace(format_args!("api answers: {error}"));
-                if let PairSourceError::RateLimited { retry_after } = error {
-                    let until = runtime.now() + retry_after.unwrap_or(Duration::ZERO);
-                    lock(&self.exchange.state).pace.ask_patience(until);
-                    CallEnd::RateLimited
-                } else {
-                    CallEnd::Failure
-                }
-            }
-        };
-        self.settle(end);
-    }
-
-    fn settle(&self, end: CallEnd) {
-        let mut state = lock(&self.exchange.state);
-        state.counts.in_flight -= 1;
-        if end == CallEnd::Success {
-            state.counts.succeeded += 1;
-            state.pace.answer(self.question);
-        }
-        if matches!(end, CallEnd::Failure | CallEnd::RateLimited) {
-            state.pace.fail(self.question, self.begun);
-        }
-        state.watch.end(self.watched, end, self.exchange.runtime.now());
-    }
-}
-
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
-        let waited = self.exchange.runtime.now() - self.begun;
-        let end = if waited >= PATIENCE { CallEnd::Failure } else { CallEnd::Cancelled };
-        self.exchange.runtime.trace(format_args!("api is left without an answer after {waited:?}"));
-        self.settle(end);
+#[async_trait]
+impl ProfileSource for SimExchange {
+    /// Every minute since the beginning one more token has a profile that the market did not have before.
+    async fn latest_profiles(&self) -> Result<Listing, PairSourceError> {
+        self.request(Budget::Profiles, 0, &[], |_| PairBatch::default()).await?;
+        let minutes = self.runtime.now().since_origin().as_secs() / 60;
+        let profiles = usize::try_from(minutes).unwrap_or(usize::MAX);
+        let new = self.market.grown_by(profiles).mints().skip(self.market.mints().count());
+        let mints = new.skip(profiles.saturating_sub(MOST_PROFILES)).collect();
+        Ok(Listing { mints, ..Listing::default() })
     }
 }
 

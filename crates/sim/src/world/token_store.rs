@@ -74,9 +74,9 @@ impl TokenStore for SimTokenStore {
         Ok(self.server.write(|| lock(&self.database).follow(origin, mints, at)).await?)
     }
 
-    async fn owned(&self, origin: Origin) -> Result<u64, TokenStoreError> {
+    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, TokenStoreError> {
         self.server.read().await?;
-        Ok(lock(&self.database).owned(origin).count() as u64)
+        Ok(lock(&self.database).owned(origin).collect())
     }
 
     async fn revision(&self) -> Result<u64, TokenStoreError> {

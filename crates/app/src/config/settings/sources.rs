@@ -9,6 +9,8 @@ use super::{Reader, Secret, StoreUrl};
 pub struct SourceSettings {
     /// A file with one mint a line.
     pub file: Option<PathBuf>,
+    /// Whether tokens with a new profile are followed.
+    pub profiles: bool,
     /// The database of an existing system; the URL may hold a password.
     pub postgres_url: Option<Secret>,
 }
@@ -21,7 +23,8 @@ impl Reader<'_> {
             Ok(StoreUrl::Postgres(url)) => Some(Some(Secret(url))),
             _ => None,
         });
+        let profiles = self.parsed("sources.profiles");
         let file = (!file.is_empty()).then(|| folder.join(file));
-        Some(SourceSettings { file, postgres_url: postgres_url? })
+        Some(SourceSettings { file, profiles: profiles?, postgres_url: postgres_url? })
     }
 }

@@ -1,0 +1,154 @@
+//! The way out to the API: one budget of requests behind its guard. Translates the port's errors into what breaker and
+//! retry understand, counts every attempt and logs what matters, once. What is asked it does not know.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+
+use ttm_guard::{Disposition, Guard, GuardError, Turn};
+use ttm_kernel::{CorrelationId, Entropy, Moment, Runtime};
+use ttm_market::PairSourceError;
+
+use super::board::Board;
+use super::breakers::{BreakerOutbox, tell_transitions};
+
+/// What calls of one budget go through.
+pub(super) struct Caller {
+    guard: Guard,
+    runtime: Arc<dyn Runtime>,
+    /// Where its calls make the API's figures; none for calls that scoring does not wait for.
+    figures: Option<Arc<Board>>,
+    breakers: Arc<BreakerOutbox>,
+    ids: Arc<dyn Entropy>,
+}
+
+/// A call that brought nothing.
+pub(super) type CallError = GuardError<PairSourceError>;
+
+impl Caller {
+    /// The stream of entropy `ids` names the calls.
+    pub(super) fn new(
+        guard: Guard,
+        runtime: &Arc<dyn Runtime>,
+        ids: &'static str,
+        figures: Option<&Arc<Board>>,
+        breakers: &Arc<BreakerOutbox>,
+    ) -> Self {
+        let (ids, runtime) = (runtime.entropy(ids), runtime.clone());
+        Self { guard, runtime, figures: figures.cloned(), breakers: breakers.clone(), ids }
+    }
+
+    pub(super) const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// When the breaker gives a turn again; none while it gives one.
+    pub(super) fn open_until(&self) -> Option<Moment> {
+        self.guard.breaker().snapshot(self.runtime.now()).retry_at
+    }
+
+    /// Makes a call; without a turn it waits for one.
+    pub(super) async fn call<T, F>(
+        &self,
+        turn: Option<Turn>,
+        endpoint: &'static str,
+        mut request: impl FnMut() -> F,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, PairSourceError>>,
+    {
+        let call = CorrelationId::draw(&*self.ids);
+        let operation = |attempt: ttm_guard::Attempt| {
+            let request = request();
+            async move {
+                let attempt = Attempt {
+                    caller: self,
+                    endpoint,
+                    started: self.runtime.now(),
+                    over: false,
+                    number: attempt.number,
+                };
+                attempt.observe(call, request).await
+            }
+        };
+        let mut guarded = pin!(async {
+            match turn {
+                Some(turn) => self.guard.call_on(turn, Moment::MAX, disposition, operation).await,
+                None => self.guard.call(Moment::MAX, disposition, operation).await,
+            }
+        });
+        // After every step and not at the end: a call that opened the breaker may wait for seconds to try again.
+        let answer = poll_fn(|cx| {
+            let polled = guarded.as_mut().poll(cx);
+            tell_transitions(self.guard.breaker(), &*self.runtime, &self.breakers);
+            polled
+        })
+        .await;
+        match answer {
+            Ok(answer) => Ok(answer.value),
+            Err(error) => {
+                tracing::debug!(%call, endpoint, %error, "the call brought nothing");
+                Err(error)
+            }
+        }
+    }
+}
+
+/// One attempt; counted also when it is dropped at its deadline.
+struct Attempt<'a> {
+    caller: &'a Caller,
+    endpoint: &'static str,
+    started: Moment,
+    over: bool,
+    number: u32,
+}
+
+impl Attempt<'_> {
+    async fn observe<T>(
+        mut self,
+        call: CorrelationId,
+        request: impl Future<Output = Result<T, PairSourceError>>,
+    ) -> Result<T, PairSourceError> {
+        let endpoint = self.endpoint;
+        let result = request.await;
+        self.finish(result.is_ok());
+        if let Err(error) = &result {
+            tracing::debug!(%call, endpoint, attempt = self.number, %error, "an attempt failed");
+        }
+        result
+    }
+
+    fn finish(&mut self, ok: bool) {
+        self.over = true;
+        let latency = self.caller.runtime.now() - self.started;
+        if let Some(figures) = &self.caller.figures {
+            figures.post_call(latency, ok);
+        }
+        let labels = [("endpoint", self.endpoint), ("outcome", if ok { "ok" } else { "error" })];
+        metrics::counter!("ttm_api_requests_total", &labels).increment(1);
+        metrics::histogram!("ttm_api_request_seconds", &labels).record(latency.as_secs_f64());
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.finish(false);
+        }
+    }
+}
+
+/// What an error of the API means to its guard. Total: a new variant does not compile until it is classified.
+fn disposition(error: &PairSourceError) -> Disposition {
+    match error {
+        PairSourceError::Transient { retry_after, .. } => {
+            Disposition::Transient { retry_after: *retry_after }
+        }
+        PairSourceError::RateLimited { retry_after } => {
+            Disposition::RateLimited { retry_after: *retry_after }
+        }
+        PairSourceError::Malformed { .. } => Disposition::Transient { retry_after: None },
+        PairSourceError::Forbidden { .. } => Disposition::Refused,
+        PairSourceError::Rejected { .. } => Disposition::Invalid,
+    }
+}

@@ -1,0 +1,104 @@
+//! Follows the tokens whose projects have just described themselves to the API. The API shows only the newest of them, so
+//! the set is kept here: a token stays in it until the market has archived it, or the API has not known it for an hour.
+//! It has a budget and a breaker of its own, and decides nothing of what happens to a token.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use ttm_breaker::Breaker;
+use ttm_guard::{Guard, GuardError};
+use ttm_kernel::Runtime;
+use ttm_market::{
+    Listing, Mint, Origin, ProfileSource, TokenSource, TokenSourceError, TokenStatus, TokenStore,
+};
+
+use super::board::Board;
+use super::breakers::BreakerOutbox;
+use super::caller::{CallError, Caller};
+use super::settings::ServiceSettings;
+use crate::ports::Ports;
+
+/// What this source, its breaker and its calls are called.
+const NAME: &str = "profiles";
+/// So many times in a row not known to the API is an hour without it.
+const GIVEN_UP_AFTER: u32 = 6;
+
+/// The tokens that had a new profile.
+pub(super) struct Profiles {
+    source: Arc<dyn ProfileSource>,
+    caller: Caller,
+    store: Arc<dyn TokenStore>,
+    board: Arc<Board>,
+    limit: usize,
+    /// Why there was no answer. While the breaker keeps calls away that is still the reason.
+    problem: Mutex<String>,
+}
+
+impl Profiles {
+    /// The source, where the service has one of profiles.
+    pub(super) fn new(
+        ports: &Ports,
+        settings: &ServiceSettings,
+        runtime: &Arc<dyn Runtime>,
+        board: &Arc<Board>,
+        breakers: &Arc<BreakerOutbox>,
+    ) -> Option<Self> {
+        let source = ports.profiles.clone()?;
+        let breaker = Breaker::new(NAME, settings.breaker.clone(), runtime.entropy("profiles breaker"));
+        let (config, retry) = (settings.profiles.clone(), settings.retry.clone());
+        let guard = Guard::new(config, Arc::new(breaker), retry, runtime.clone(), "profiles guard");
+        Some(Self {
+            source,
+            caller: Caller::new(guard, runtime, "profiles calls", None, breakers),
+            store: ports.tokens.clone(),
+            board: board.clone(),
+            limit: settings.profiles_limit,
+            problem: Mutex::new("no answer yet".to_owned()),
+        })
+    }
+
+    /// Whether nothing is to be expected of a token any more.
+    fn is_over(&self, mint: &Mint) -> bool {
+        self.board.token(mint).is_some_and(|token| {
+            token.status == TokenStatus::Archived
+                || token.unlisted.is_some_and(|unlisted| unlisted.misses >= GIVEN_UP_AFTER)
+        })
+    }
+
+    fn failed(&self, error: &CallError) -> TokenSourceError {
+        let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            GuardError::Failed { error, .. } => *problem = error.to_string(),
+            GuardError::TimedOut { .. } => "no answer in time".clone_into(&mut problem),
+            GuardError::Rejected(_) | GuardError::Throttled { .. } => {}
+        }
+        TokenSourceError::Transient { message: format!("token profiles: {problem}") }
+    }
+}
+
+#[async_trait]
+impl TokenSource for Profiles {
+    fn origin(&self) -> Origin {
+        const { Origin::new(NAME) }
+    }
+
+    async fn list(&self) -> Result<Listing, TokenSourceError> {
+        let latest = self.caller.call(None, "token-profiles", || self.source.latest_profiles()).await;
+        let Listing { mints: latest, unusable } = latest.map_err(|error| self.failed(&error))?;
+        let followed = self.store.owned(self.origin()).await;
+        let followed: BTreeSet<Mint> = followed
+            .map_err(|error| TokenSourceError::Transient { message: format!("token profiles: {error}") })?
+            .into_iter()
+            .collect();
+        let new: Vec<Mint> = latest.difference(&followed).copied().collect();
+        // What is shown right now stays whatever it is: let go, it would be new again at once, and asked for in vain.
+        let mut mints = followed;
+        mints.retain(|mint| latest.contains(mint) || !self.is_over(mint));
+        mints.extend(new.into_iter().take(self.limit.saturating_sub(mints.len())));
+        Ok(Listing { mints, unusable })
+    }
+}
+
+#[cfg(test)]
+mod tests;

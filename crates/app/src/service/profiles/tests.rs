@@ -1,0 +1,166 @@
+//! What a look at the profiles makes of the set: what is taken, what stays, what goes, and what is told.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ttm_kernel::{Clock as _, Epoch};
+use ttm_market::testing::{FakeTokenStore, MockProfileSource};
+use ttm_market::{Followed, PairSourceError, Token, Unlisted};
+use ttm_testkit::ManualRuntime;
+
+use super::*;
+use crate::service::Service;
+use crate::service::events::EventLog;
+
+type Answer = Result<Vec<Mint>, PairSourceError>;
+
+const LIMIT: usize = 3;
+
+/// A source over an API that gives the scripted answers, one a call, and then none.
+struct Scene {
+    runtime: ManualRuntime,
+    store: FakeTokenStore,
+    board: Arc<Board>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    profiles: Profiles,
+}
+
+fn scene() -> Scene {
+    let runtime = ManualRuntime::new(1);
+    let settings = crate::config::load(None, std::iter::empty()).expect("the defaults are valid").service;
+    let clock: Arc<dyn Runtime> = Arc::new(runtime.clone());
+    let planes = crate::Planes { work: clock.clone(), supervision: clock.clone() };
+    let (board, store) = (Service::board_of(&settings, &planes), FakeTokenStore::new());
+    let breaker = Arc::new(Breaker::new(NAME, settings.breaker.clone(), clock.entropy("breaker")));
+    let guard =
+        Guard::new(settings.profiles.clone(), breaker, settings.retry.clone(), clock.clone(), "guard");
+    let events = EventLog::started(&clock, Epoch::new(1), 0);
+    let caller = Caller::new(guard, &clock, "calls", None, &Arc::new(BreakerOutbox::new(events)));
+    let answers = Arc::<Mutex<VecDeque<Answer>>>::default();
+    let script = answers.clone();
+    let mut source = MockProfileSource::new();
+    source.expect_latest_profiles().returning(move || {
+        let mints = script.lock().expect("no test panics in it").pop_front();
+        mints
+            .unwrap_or_else(|| Err(unavailable()))
+            .map(|mints| Listing { mints: mints.into_iter().collect(), ..Listing::default() })
+    });
+    let profiles = Profiles {
+        source: Arc::new(source),
+        caller,
+        store: Arc::new(store.clone()),
+        board: board.clone(),
+        limit: LIMIT,
+        problem: Mutex::default(),
+    };
+    Scene { runtime, store, board, answers, profiles }
+}
+
+impl Scene {
+    /// Looks, and has the store follow what is listed.
+    fn look(&self, answer: impl IntoIterator<Item = u8>) -> Followed {
+        let answer = answer.into_iter().map(mint).collect();
+        self.answers.lock().expect("no test panics in it").push_back(Ok(answer));
+        self.runtime.block_on(async {
+            let listing = self.profiles.list().await.expect("it answers");
+            let mints: Vec<Mint> = listing.mints.into_iter().collect();
+            self.store.follow(self.profiles.origin(), &mints, self.runtime.wall()).await.expect("it works")
+        })
+    }
+
+    fn stored(&self) -> Vec<Mint> {
+        self.store.tokens().into_iter().map(|token| token.mint).collect()
+    }
+
+    /// Shows readers a token like this.
+    fn post(&self, number: u8, change: impl FnOnce(&mut Token)) {
+        let mut token = Token::new(mint(number), self.runtime.wall());
+        change(&mut token);
+        self.board.post_tokens(vec![Arc::new(token)]);
+    }
+
+    fn problem(&self) -> String {
+        self.runtime.block_on(self.profiles.list()).expect_err("it does not answer").to_string()
+    }
+}
+
+fn mint(number: u8) -> Mint {
+    Mint::from_bytes([number; 32])
+}
+
+fn mints(numbers: impl IntoIterator<Item = u8>) -> Vec<Mint> {
+    numbers.into_iter().map(mint).collect()
+}
+
+fn unavailable() -> PairSourceError {
+    PairSourceError::Transient { message: "status 503".to_owned(), retry_after: None, source: None }
+}
+
+#[test]
+fn what_was_shown_once_stays_and_what_another_brought_is_left_to_it() {
+    let scene = scene();
+    scene.runtime.block_on(scene.store.add(&mints([1]), scene.runtime.wall())).expect("it works");
+    assert_eq!(scene.look([1, 2]), Followed { added: 1, others: 1, ..Followed::default() });
+    assert_eq!(scene.look([3]), Followed { added: 1, kept: 1, ..Followed::default() });
+    assert_eq!(scene.look([]), Followed { kept: 2, ..Followed::default() });
+    assert_eq!(scene.stored(), mints([1, 2, 3]));
+}
+
+#[test]
+fn what_is_over_goes_once_it_is_not_shown_any_more() {
+    let scene = scene();
+    scene.look([1, 2, 3]);
+    let misses = |misses| Some(Unlisted { misses, ask_again_at: scene.runtime.wall() });
+    scene.post(1, |token| token.status = TokenStatus::Archived);
+    scene.post(2, |token| token.unlisted = misses(GIVEN_UP_AFTER));
+    scene.post(3, |token| token.unlisted = misses(GIVEN_UP_AFTER - 1));
+    assert_eq!(scene.look([1, 2]).removed, 0, "it would be new again at once");
+    assert_eq!(scene.look([]), Followed { removed: 2, kept: 1, ..Followed::default() });
+    assert_eq!(scene.stored(), mints([3]));
+}
+
+#[test]
+fn a_full_set_takes_new_ones_when_old_ones_are_over() {
+    let scene = scene();
+    scene.look([1, 2, 3, 4, 5]);
+    assert_eq!(scene.stored().len(), LIMIT);
+    assert_eq!(scene.look([6, 7]), Followed { kept: 3, ..Followed::default() });
+    scene.post(1, |token| token.status = TokenStatus::Archived);
+    scene.look([6, 7]);
+    assert_eq!(scene.stored(), mints([2, 3, 6]));
+}
+
+#[test]
+fn what_is_removed_by_hand_comes_back_only_while_it_is_shown() {
+    let scene = scene();
+    scene.look([1, 2]);
+    scene.runtime.block_on(scene.store.remove(&mints([1, 2]))).expect("it works");
+    scene.look([2]);
+    assert_eq!(scene.stored(), mints([2]));
+}
+
+#[test]
+fn an_api_that_is_down_is_told_with_its_error_also_while_it_is_left_alone() {
+    let scene = scene();
+    scene.look([1]);
+    for _ in 0..5 {
+        assert_eq!(scene.problem(), "token profiles: status 503");
+    }
+    let breaker = scene.profiles.caller.open_until();
+    assert!(breaker > Some(scene.runtime.now()), "it is open by now: {breaker:?}");
+    scene.runtime.block_on(scene.runtime.sleep_until(scene.runtime.now() + Duration::from_mins(2)));
+    scene.look([1, 2]);
+    assert_eq!(scene.stored(), mints([1, 2]));
+}
+
+#[test]
+fn a_store_that_is_away_is_told_and_empties_nothing() {
+    let scene = scene();
+    scene.look([1]);
+    scene.store.fail_with(|| ttm_market::TokenStoreError::Transient { message: "gone".to_owned() });
+    scene.answers.lock().expect("no test panics in it").push_back(Ok(mints([2])));
+    assert_eq!(scene.problem(), "token profiles: the token store does not answer: gone");
+    scene.store.heal();
+    scene.look([2]);
+    assert_eq!(scene.stored(), mints([1, 2]));
+}

@@ -1,0 +1,91 @@
+//! A request under way: tells the oracles of its budget when it begins and how it ends. It knows no answer's content.
+
+use std::time::Duration;
+
+use ttm_kernel::{Clock, Moment};
+use ttm_market::{PairBatch, PairSourceError};
+
+use super::{Budget, SimExchange, Watched};
+use crate::executor::lock;
+use crate::oracle::{CallEnd, WatchedCall};
+
+/// The caller gives an attempt up after this; a call that it drops sooner is cancelled, not failed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A request under way, as the oracles follow it.
+pub(super) struct Call<'a> {
+    exchange: &'a SimExchange,
+    budget: Budget,
+    question: u64,
+    begun: Moment,
+    watched: WatchedCall,
+    pub(super) over_limit: bool,
+    ended: bool,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn begin(exchange: &'a SimExchange, budget: Budget, question: u64) -> Self {
+        let now = exchange.runtime.now();
+        // A call is one task's; another one may ask the same as soon as the first has given up.
+        let question = question ^ exchange.runtime.task().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut state = lock(&exchange.state);
+        state.counts.requests += 1;
+        state.counts.in_flight += 1;
+        let Watched { breaker, pace } = &mut state.budgets[budget as usize];
+        let (watched, admitted) = breaker.begin(now);
+        let paced = pace.begin(question, now);
+        let over_limit = pace.is_exceeded();
+        drop(state);
+        exchange.verdicts.check(admitted);
+        exchange.verdicts.check(paced);
+        Self { exchange, budget, question, begun: now, watched, over_limit, ended: false }
+    }
+
+    pub(super) fn end(mut self, result: &Result<PairBatch, PairSourceError>) {
+        self.ended = true;
+        let runtime = &self.exchange.runtime;
+        lock(&self.exchange.state).counts.answered += 1;
+        let end = match result {
+            Ok(batch) => {
+                runtime.trace(format_args!("api answers {} pairs", batch.pairs.len()));
+                CallEnd::Success
+            }
+            Err(error) => {
+                runtime.trace(format_args!("api answers: {error}"));
+                if let PairSourceError::RateLimited { retry_after } = error {
+                    let until = runtime.now() + retry_after.unwrap_or(Duration::ZERO);
+                    lock(&self.exchange.state).budgets[self.budget as usize].pace.ask_patience(until);
+                    CallEnd::RateLimited
+                } else {
+                    CallEnd::Failure
+                }
+            }
+        };
+        self.settle(end);
+    }
+
+    fn settle(&self, end: CallEnd) {
+        let mut state = lock(&self.exchange.state);
+        state.counts.in_flight -= 1;
+        state.counts.succeeded += u64::from(end == CallEnd::Success);
+        let Watched { breaker, pace } = &mut state.budgets[self.budget as usize];
+        match end {
+            CallEnd::Success => pace.answer(self.question),
+            CallEnd::Failure | CallEnd::RateLimited => pace.fail(self.question, self.begun),
+            CallEnd::Cancelled => {}
+        }
+        breaker.end(self.watched, end, self.exchange.runtime.now());
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let waited = self.exchange.runtime.now() - self.begun;
+        let end = if waited >= PATIENCE { CallEnd::Failure } else { CallEnd::Cancelled };
+        self.exchange.runtime.trace(format_args!("api is left without an answer after {waited:?}"));
+        self.settle(end);
+    }
+}
