@@ -4,6 +4,7 @@ mod surface;
 
 use std::time::Duration;
 
+use serde_json::json;
 use surface::{Surface, assert_has, keys};
 use ttm_health::{BreakerState, Phase};
 
@@ -121,6 +122,17 @@ fn the_detailed_model_holds_all_the_others() {
     assert_has(&model, "status, at, uptime_seconds, phase, live, ready, started, reasons, store");
     assert_eq!(model["phase"], "running");
     assert_eq!(model["uptime_seconds"], 3600.0);
+}
+
+#[test]
+fn sources_are_told_each_with_its_tokens_and_what_is_wrong() {
+    let surface = service();
+    let sources = || surface.get("/health/detailed").json()["sources"].clone();
+    let list = json!({"origin": "file", "tokens": 3, "problem": null});
+    assert_eq!(sources(), json!({"status": "healthy", "lists": [list]}));
+    surface.publish(|facts| facts.sources[0].problem = Some("mints.txt:3: bad".to_owned()));
+    let list = json!({"origin": "file", "tokens": 3, "problem": "mints.txt:3: bad"});
+    assert_eq!(sources(), json!({"status": "degraded", "lists": [list]}));
 }
 
 #[test]

@@ -202,6 +202,8 @@ pub struct StoreFacts {
 pub struct SourceFacts {
     /// Which kind of source it is.
     pub origin: String,
+    /// Mints that it listed when it last could be read; none when this process has not seen that yet.
+    pub tokens: Option<u64>,
     /// What is wrong with it, without secrets; none when it is well.
     pub problem: Option<String>,
 }

@@ -22,7 +22,8 @@ pub use facts::{
     StoreFacts,
 };
 pub use model::{
-    ApisModel, FreshnessModel, GroupModel, LaneModel, Report, ResourcesModel, SchedulerModel, StoreModel,
+    ApisModel, FreshnessModel, GroupModel, LaneModel, Report, ResourcesModel, SchedulerModel, SourcesModel,
+    StoreModel,
 };
 pub use port::{HealthView, ResourceError, ResourceSample, ResourceSource};
 pub use status::Status;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{BreakerState, Phase, PlanFacts, Status};
+use crate::{BreakerState, Phase, PlanFacts, SourceFacts, Status};
 
 /// Everything that the health endpoints answer from.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +35,8 @@ pub struct Report {
     pub plan: Option<PlanFacts>,
     /// The store's part of `/health/detailed`.
     pub store: StoreModel,
-    /// How the lists of tokens that are kept elsewhere are; a warning at worst, because the last good ones stay.
-    pub sources: Status,
+    /// The part of `/health/detailed` on the lists of tokens that are kept elsewhere.
+    pub sources: SourcesModel,
     /// One sentence for each thing that is not healthy, the worst first.
     pub reasons: Vec<String>,
 }
@@ -160,4 +160,13 @@ pub struct StoreModel {
     pub samples_dropped: u64,
     /// The last error, without secrets.
     pub last_error: Option<String>,
+}
+
+/// The lists of tokens that are kept elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourcesModel {
+    /// Degraded when one of them cannot be read; never worse, because the last good ones stay.
+    pub status: Status,
+    /// Each of them as it was seen last.
+    pub lists: Vec<SourceFacts>,
 }

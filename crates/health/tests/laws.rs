@@ -32,7 +32,7 @@ proptest! {
             report.resources.status,
             report.apis.status,
             report.data.status,
-            report.sources,
+            report.sources.status,
         ];
         prop_assert_eq!(Some(report.status), parts.into_iter().max());
     }
@@ -46,7 +46,7 @@ proptest! {
             report.resources.status,
             report.apis.status,
             report.data.status,
-            report.sources,
+            report.sources.status,
         ];
         prop_assert_eq!(report.status == Status::Healthy, parts.iter().all(|part| *part == Status::Healthy));
         prop_assert_eq!(report.status == Status::Healthy, report.reasons.is_empty());

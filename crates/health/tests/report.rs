@@ -202,7 +202,7 @@ fn reasons_come_worst_first_whatever_part_they_are_of() {
 fn a_list_of_tokens_that_cannot_be_read_is_a_warning_with_its_first_line() {
     let report =
         report(|facts| facts.sources[0].problem = Some("mints.txt:3: bad\nmints.txt: 1 bad line".to_owned()));
-    assert_eq!((report.status, report.sources), (Status::Degraded, Status::Degraded));
+    assert_eq!((report.status, report.sources.status), (Status::Degraded, Status::Degraded));
     assert_eq!(
         report.reasons,
         ["the tokens of source file are those of its last good list: mints.txt:3: bad"]

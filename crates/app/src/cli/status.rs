@@ -138,6 +138,7 @@ fn print(url: &str, health: &Value) {
             word(&store["samples_dropped"])
         ),
     );
+    print_sources(&health["sources"]);
     let resources = &health["resources"];
     line(
         "resources",
@@ -200,6 +201,18 @@ fn print_plan(health: &Value) {
         word(&plan["resting"]),
         word(&plan["lists_waiting"]),
     );
+}
+
+/// The lists of tokens that are kept elsewhere, where there are any.
+fn print_sources(sources: &Value) {
+    let lists = sources["lists"].as_array().map_or(&[][..], Vec::as_slice);
+    let list = |list: &Value| {
+        let mark = if list["problem"].is_null() { "" } else { " (not readable now)" };
+        format!("{} {} tokens{mark}", word(&list["origin"]), word(&list["tokens"]))
+    };
+    if !lists.is_empty() {
+        line("sources", &sources["status"], &lists.iter().map(list).collect::<Vec<_>>().join(", "));
+    }
 }
 
 fn line(label: &str, status: &Value, text: &str) {

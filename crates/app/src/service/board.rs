@@ -33,7 +33,7 @@ pub struct Board {
     calls: Mutex<CallWindow>,
     resources: Mutex<Option<ResourceSample>>,
     store: Mutex<StoreFacts>,
-    sources: Mutex<BTreeMap<Origin, Option<String>>>,
+    sources: Mutex<BTreeMap<Origin, SourceFacts>>,
     report: ArcSwap<Report>,
 }
 
@@ -209,19 +209,20 @@ impl Board {
         lock(&self.store).clone()
     }
 
-    /// Posts what is wrong with a source of tokens; none when it is well.
-    pub fn post_source(&self, origin: Origin, problem: Option<String>) {
-        lock(&self.sources).insert(origin, problem);
+    /// Posts how many tokens a source lists, or what is wrong with it.
+    pub fn post_source(&self, origin: Origin, listed: Result<u64, String>) {
+        let mut sources = lock(&self.sources);
+        let facts = sources.entry(origin).or_default();
+        origin.as_str().clone_into(&mut facts.origin);
+        match listed {
+            Ok(tokens) => (facts.tokens, facts.problem) = (Some(tokens), None),
+            Err(problem) => facts.problem = Some(problem),
+        }
     }
 
     /// The sources of tokens as last seen.
     pub fn sources(&self) -> Vec<SourceFacts> {
-        let sources = lock(&self.sources);
-        let facts = |(origin, problem): (&Origin, &Option<String>)| SourceFacts {
-            origin: origin.as_str().to_owned(),
-            problem: problem.clone(),
-        };
-        sources.iter().map(facts).collect()
+        lock(&self.sources).values().cloned().collect()
     }
 
     /// Posts the report that readers get from now on.

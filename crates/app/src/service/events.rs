@@ -93,7 +93,7 @@ impl EventLog {
         let Transition { from, to, reason, counts, .. } = change;
         let wall = self.clock.wall();
         let retry_at = change.retry_at.map(|at| {
-            // An operator's breaker has no such time; one at the end of the calendar says the same.
+            // A wait that leaves the calendar ends with it.
             wall.checked_add(at - self.clock.now()).unwrap_or(Timestamp::MAX).to_string()
         });
         let severity = match to {
@@ -230,3 +230,6 @@ impl Drain for EventDrain {
         Written::Done
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,7 +188,7 @@ impl Sources {
         metrics::gauge!("ttm_source_up", "origin" => origin.as_str()).set(1.0);
         metrics::gauge!("ttm_source_tokens", "origin" => origin.as_str()).set(listing.mints.len() as f64);
         metrics::gauge!("ttm_source_unusable_entries", "origin" => origin.as_str()).set(unusable as f64);
-        self.board.post_source(origin, None);
+        self.board.post_source(origin, Ok(listing.mints.len() as u64));
     }
 
     /// Counts every failure, and tells each distinct one once.
@@ -205,7 +205,7 @@ impl Sources {
         if let Some(events) = &self.events {
             events.source(origin, Some(&problem));
         }
-        self.board.post_source(origin, Some(problem.clone()));
+        self.board.post_source(origin, Err(problem.clone()));
         watched.problem = Some(problem);
     }
 }

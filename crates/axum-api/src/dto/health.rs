@@ -6,7 +6,7 @@ use ttm_health::{
     Status, StoreModel,
 };
 
-use super::plan::PlanDto;
+use super::{PlanDto, SourcesDto};
 
 /// `/health/live`, `/health/ready`, `/health/startup`, and what strangers see of every model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -99,6 +99,8 @@ pub struct DetailedDto {
     pub plan: Option<PlanDto>,
     /// The store.
     pub store: StoreDto,
+    /// The lists of tokens that are kept elsewhere.
+    pub sources: SourcesDto,
 }
 
 /// `/health/scheduler`.
@@ -294,6 +296,7 @@ impl From<&Report> for DetailedDto {
             data_freshness: FreshnessDto::from(&report.data),
             plan: report.plan.as_ref().map(PlanDto::from),
             store: StoreDto::from(&report.store),
+            sources: SourcesDto::from(&report.sources),
         }
     }
 }

@@ -9,6 +9,7 @@ mod health;
 mod history;
 mod plan;
 mod problem;
+mod sources;
 mod tokens;
 
 pub use events::{EventDto, EventsDto};
@@ -19,4 +20,5 @@ pub use health::{
 pub use history::{HistoryDto, PointDto, SeriesDto};
 pub use plan::{LanePlanDto, PlanDto};
 pub use problem::ProblemDto;
+pub use sources::{SourceDto, SourcesDto};
 pub use tokens::{ComponentsDto, TokenDto, TokensDto};

@@ -1,9 +1,9 @@
 //! Judges the lists of tokens that are kept elsewhere. One that cannot be read is a warning: its last tokens are scored on.
 
 use super::finding::Findings;
-use crate::{Facts, Status};
+use crate::{Facts, SourcesModel, Status};
 
-pub(super) fn assess(facts: &Facts) -> (Status, Findings) {
+pub(super) fn assess(facts: &Facts) -> (SourcesModel, Findings) {
     let mut findings = Findings::default();
     for source in &facts.sources {
         let Some(problem) = &source.problem else { continue };
@@ -13,5 +13,5 @@ pub(super) fn assess(facts: &Facts) -> (Status, Findings) {
             format!("the tokens of source {} are those of its last good list: {first}", source.origin);
         findings.add(Status::Degraded, sentence);
     }
-    (findings.worst(), findings)
+    (SourcesModel { status: findings.worst(), lists: facts.sources.clone() }, findings)
 }

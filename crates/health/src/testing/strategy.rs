@@ -53,7 +53,7 @@ pub fn healthy_facts() -> Facts {
         data: DataFacts { hot: lane(50), cold: lane(500), unlisted: 3, archived: 7 },
         plan: None,
         store: StoreFacts { reachable: Some(true), ..StoreFacts::default() },
-        sources: vec![SourceFacts { origin: "file".to_owned(), problem: None }],
+        sources: vec![SourceFacts { origin: "file".to_owned(), tokens: Some(3), problem: None }],
     }
 }
 
@@ -263,7 +263,7 @@ fn any_store() -> impl Strategy<Value = StoreFacts> {
 }
 
 fn any_sources() -> impl Strategy<Value = Vec<SourceFacts>> {
-    let source = option::of(Just("it is gone".to_owned()))
-        .prop_map(|problem| SourceFacts { origin: "file".to_owned(), problem });
+    let source = (option::of(any::<u64>()), option::of(Just("it is gone".to_owned())))
+        .prop_map(|(tokens, problem)| SourceFacts { origin: "file".to_owned(), tokens, problem });
     proptest::collection::vec(source, 0..3)
 }

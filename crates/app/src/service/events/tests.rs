@@ -1,0 +1,154 @@
+//! What each event says: its kind, its subject, its severity and every field of its payload. Readers and alerts are written
+//! against these.
+
+use ttm_breaker::{Counts, TransitionReason};
+use ttm_kernel::Clock as _;
+use ttm_market::{ActivationRule, PoolSeen};
+use ttm_perf::ControlReason;
+use ttm_testkit::ManualRuntime;
+
+use super::*;
+
+/// A log, and the wall's time at its beginning.
+fn log() -> (Arc<EventLog>, Timestamp) {
+    let runtime = ManualRuntime::new(1);
+    let clock: Arc<dyn Runtime> = Arc::new(runtime.clone());
+    (EventLog::started(&clock, Epoch::new(7), 3), runtime.wall())
+}
+
+/// The events since the start, each as kind, subject, severity and payload.
+fn told(log: &EventLog) -> Vec<(String, String, Severity, Value)> {
+    let events = log.outbox.take(100);
+    let parts = |event: &Event| {
+        let payload = serde_json::from_str(event.payload().as_str()).expect("JSON");
+        (event.kind().as_str().to_owned(), event.subject().as_str().to_owned(), event.severity(), payload)
+    };
+    events.iter().skip(1).map(parts).collect()
+}
+
+fn event(kind: &str, subject: &str, severity: Severity, payload: Value) -> (String, String, Severity, Value) {
+    (kind.to_owned(), subject.to_owned(), severity, payload)
+}
+
+#[test]
+fn a_breaker_that_changes_is_told_with_its_counts_and_when_it_asks_again() {
+    let (log, wall) = log();
+    let counts = Counts { failures: 5, consecutive_failures: 5, ..Counts::default() };
+    let opened = Transition {
+        at: ttm_kernel::Moment::ZERO,
+        from: State::Closed,
+        to: State::Open,
+        reason: TransitionReason::ConsecutiveFailures,
+        counts,
+        generation: 1,
+        retry_at: Some(ttm_kernel::Moment::from_origin(Duration::from_mins(1))),
+        suppressed: None,
+    };
+    log.breaker("dexscreener", &opened);
+    log.breaker(
+        "dexscreener",
+        &Transition { from: State::Open, to: State::HalfOpen, retry_at: None, ..opened },
+    );
+    let [opened, probing] = told(&log).try_into().expect("two events");
+    let expected = json!({
+        "from": "closed",
+        "to": "open",
+        "reason": "consecutive_failures",
+        "retry_at": (wall + Duration::from_mins(1)).to_string(),
+        "counts": {
+            "successes": 0, "failures": 5, "consecutive_failures": 5, "slow": 0, "ignored": 0, "rate_limited": 0,
+        },
+    });
+    assert_eq!(opened, event("breaker.changed", "dexscreener", Severity::Warning, expected));
+    assert_eq!(
+        (probing.2, &probing.3["to"], &probing.3["retry_at"]),
+        (Severity::Info, &json!("half_open"), &Value::Null)
+    );
+}
+
+#[test]
+fn what_the_control_changes_is_told_with_its_reason() {
+    let (log, _) = log();
+    let change = ControlChange {
+        what: Controlled::AttemptTimeout,
+        from: 5_000,
+        to: 1_200,
+        reason: ControlReason::Percentile,
+    };
+    log.control(&change);
+    log.control(&ControlChange {
+        what: Controlled::InFlight,
+        from: 32,
+        to: 16,
+        reason: ControlReason::Errors,
+    });
+    assert_eq!(
+        told(&log),
+        [
+            event(
+                "control.attempt_timeout",
+                "dexscreener",
+                Severity::Info,
+                json!({"from": 5_000, "to": 1_200, "reason": "the 99th percentile moved"})
+            ),
+            event(
+                "control.in_flight",
+                "dexscreener",
+                Severity::Info,
+                json!({"from": 32, "to": 16, "reason": "too many attempts failed"})
+            ),
+        ]
+    );
+}
+
+#[test]
+fn a_source_is_told_when_it_fails_and_when_it_is_well_and_a_long_problem_is_cut() {
+    let (log, _) = log();
+    log.source(Origin::new("file"), Some(&"é".repeat(3_000)));
+    log.source(Origin::new("file"), None);
+    assert_eq!(
+        told(&log),
+        [
+            event("source.failed", "file", Severity::Error, json!({"problem": "é".repeat(LONGEST_PROBLEM)})),
+            event("source.recovered", "file", Severity::Info, json!({})),
+        ]
+    );
+}
+
+#[test]
+fn tokens_are_told_with_the_rule_and_the_pools_and_repeated_misses_are_not() {
+    let (log, wall) = log();
+    let pools = PoolsSeen {
+        count: 9,
+        listed: vec![PoolSeen {
+            address: "a".repeat(200).into(),
+            dex: "raydium".into(),
+            liquidity_usd: Some(1.5),
+        }],
+    };
+    let mint = Mint::WSOL;
+    log.market(&[
+        MarketEvent::Activated { mint, rule: ActivationRule::Two, pools: pools.clone() },
+        MarketEvent::Unlisted { mint, misses: 1, ask_again_at: wall },
+        MarketEvent::Unlisted { mint, misses: 2, ask_again_at: wall },
+        MarketEvent::Relisted { mint },
+        MarketEvent::Archived { mint, below_since: wall, min_liquidity_usd: 500.0, pools },
+    ]);
+    let pools = json!({
+        "count": 9,
+        "listed": [{"address": "a".repeat(LONGEST_NAME), "dex": "raydium", "liquidity_usd": 1.5}],
+    });
+    let of = |kind, payload| event(kind, &mint.to_string(), Severity::Info, payload);
+    assert_eq!(
+        told(&log),
+        [
+            of("token.activated", json!({"rule": "two", "pools": pools})),
+            of("token.unlisted", json!({"ask_again_at": wall.to_string()})),
+            of("token.relisted", json!({})),
+            of(
+                "token.archived",
+                json!({"below_since": wall.to_string(), "min_liquidity_usd": 500.0, "pools": pools})
+            ),
+        ]
+    );
+}

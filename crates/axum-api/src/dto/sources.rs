@@ -1,0 +1,35 @@
+//! The lists of tokens that are kept elsewhere, as a part of `/health/detailed`.
+
+use serde::Serialize;
+use ttm_health::{SourceFacts, SourcesModel};
+
+/// All of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourcesDto {
+    /// `degraded` when one of them cannot be read; the last good ones stay.
+    pub status: &'static str,
+    /// Each of them.
+    pub lists: Vec<SourceDto>,
+}
+
+/// One list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceDto {
+    /// `file`, `postgres` or `profiles`.
+    pub origin: String,
+    /// Tokens in it when it could last be read.
+    pub tokens: Option<u64>,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+impl From<&SourcesModel> for SourcesDto {
+    fn from(model: &SourcesModel) -> Self {
+        let list = |SourceFacts { origin, tokens, problem }: &SourceFacts| SourceDto {
+            origin: origin.clone(),
+            tokens: *tokens,
+            problem: problem.clone(),
+        };
+        Self { status: model.status.as_str(), lists: model.lists.iter().map(list).collect() }
+    }
+}
