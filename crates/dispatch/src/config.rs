@@ -24,7 +24,11 @@ pub struct DispatchSettings {
     pub cold_fresh_for: Duration,
     /// Requests that may be under way at once.
     pub max_in_flight: usize,
-    /// Full lists that may wait, of each of the two kinds; more are not remembered, since who wants one asks again.
+    /// Keys of each line that may wait to be asked alone, which takes a turn each. A far side that leaves out more at once is
+    /// better asked again in batches.
+    pub alone: usize,
+    /// Full lists that may wait, of each of the two kinds, more than which are not remembered. With fewer than there are
+    /// keys, those that are seen late in each round may never get theirs.
     pub lists: usize,
 }
 
@@ -38,7 +42,8 @@ impl Default for DispatchSettings {
             hot_fresh_for: Duration::from_secs(5),
             cold_fresh_for: Duration::from_secs(30),
             max_in_flight: 32,
-            lists: 64,
+            alone: 512,
+            lists: 16_384,
         }
     }
 }
@@ -80,6 +85,7 @@ impl DispatchConfig {
                 s.max_in_flight,
                 "at least 1 and at most 100000",
             )
+            .require((1..=1_000_000).contains(&s.alone), "alone", s.alone, "at least 1 and at most 1000000")
             .require((1..=1_000_000).contains(&s.lists), "lists", s.lists, "at least 1 and at most 1000000")
             .finish(())?;
         Ok(Self(settings))
@@ -116,6 +122,7 @@ mod tests {
             floor_percent: 50.0,
             activation_percent: f64::NAN,
             max_in_flight: 0,
+            alone: 0,
             lists: 0,
             ..DispatchSettings::default()
         })
@@ -123,7 +130,7 @@ mod tests {
         let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
         assert_eq!(
             keys,
-            ["batch", "coalesce", "floor_percent", "activation_percent", "max_in_flight", "lists"]
+            ["batch", "coalesce", "floor_percent", "activation_percent", "max_in_flight", "alone", "lists"]
         );
     }
 }

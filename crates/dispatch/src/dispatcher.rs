@@ -126,6 +126,12 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.lines[place.line.index()].push(place.value, Entry { key, seen, mark });
     }
 
+    /// Puts a key back that was asked in vain: it is asked after the next tick, before those that were seen since.
+    pub fn put_failed(&mut self, key: K, place: Place, seen: Option<Moment>) {
+        let mark = self.mark(key);
+        self.lines[place.line.index()].push_failed(place.value, Entry { key, seen, mark });
+    }
+
     /// Puts a key that is not in here in front of a line, to be asked with the next turn. One that is under way is put back
     /// when it is answered, and needs no second place.
     pub fn put_first(&mut self, key: K, place: Place, now: Moment) {
@@ -136,16 +142,23 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.lines[place.line.index()].push_ready(place.value, Entry { key, seen: None, mark }, now);
     }
 
-    /// Leaves a key alone until then: one that is not in here, or was under way and is answered.
-    pub fn put_to_rest(&mut self, key: K, until: Moment) {
-        self.resting.put(key, until);
+    /// Leaves a key alone for so long: one that is not in here, or was under way and is answered. Of those that have rested
+    /// the ones with the shortest rest are asked first.
+    pub fn put_to_rest(&mut self, key: K, now: Moment, rest: Duration) {
+        self.resting.put(key, now, rest);
     }
 
-    /// A batch did not answer this key, which was under way: it is asked alone.
-    pub fn put_alone(&mut self, asked: Asked<K>) {
+    /// A batch did not answer this key, which was under way: it is asked alone. Whether there was room for it; where there
+    /// was none it is the caller's to put back.
+    pub fn put_alone(&mut self, asked: Asked<K>) -> bool {
         let line = if asked.from == Priority::Hot { Line::Hot } else { Line::Cold };
-        self.alone.insert(asked.key);
-        self.unanswered[line.index()].push_back(asked);
+        let unanswered = &mut self.unanswered[line.index()];
+        let has_room = unanswered.len() < self.config.settings().alone;
+        if has_room {
+            self.alone.insert(asked.key);
+            unanswered.push_back(asked);
+        }
+        has_room
     }
 
     /// Moves a key that waits in a line, or rests, to the end of another; nothing when it is asked already.
@@ -160,10 +173,11 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// Forgets a key that is in here. One that is under way is forgotten by not being put back.
     pub fn remove(&mut self, key: K) {
-        for lists in &mut self.lists {
-            lists.retain(|wanted| *wanted != key);
+        if self.listed.remove(&key) {
+            for lists in &mut self.lists {
+                lists.retain(|wanted| *wanted != key);
+            }
         }
-        self.listed.remove(&key);
         if self.resting.remove(&key) || self.is_under_way(&key) {
             return;
         }

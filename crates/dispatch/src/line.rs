@@ -29,6 +29,8 @@ struct Queue<K> {
 #[derive(Clone, Debug)]
 pub(crate) struct Keys<K> {
     queues: [Queue<K>; 4],
+    /// Keys that were asked in vain: from the next tick on they are where they were, in front.
+    failed: Vec<(Value, Entry<K>)>,
     fresh_for: Duration,
     /// Since when somebody may be asked.
     since: Option<Moment>,
@@ -39,12 +41,12 @@ pub(crate) struct Keys<K> {
 impl<K: Copy> Keys<K> {
     pub(crate) fn new(fresh_for: Duration) -> Self {
         let queues = [(); 4].map(|()| Queue { entries: VecDeque::new(), ready: 0 });
-        Self { queues, fresh_for, since: None, fresh: 0 }
+        Self { queues, failed: Vec::new(), fresh_for, since: None, fresh: 0 }
     }
 
     /// How many wait, those that have to wait for a tick among them.
     pub(crate) fn len(&self) -> usize {
-        self.queues.iter().map(|queue| queue.entries.len()).sum()
+        self.queues.iter().map(|queue| queue.entries.len()).sum::<usize>() + self.failed.len()
     }
 
     /// How many may be asked.
@@ -63,6 +65,9 @@ impl<K: Copy> Keys<K> {
 
     /// Everybody in the line may be asked once.
     pub(crate) fn tick(&mut self, now: Moment) {
+        while let Some((value, entry)) = self.failed.pop() {
+            self.queues[value.index()].entries.push_front(entry);
+        }
         for queue in &mut self.queues {
             queue.ready = queue.entries.len();
         }
@@ -74,6 +79,11 @@ impl<K: Copy> Keys<K> {
     /// To the end: not before the next tick.
     pub(crate) fn push(&mut self, value: Value, entry: Entry<K>) {
         self.queues[value.index()].entries.push_back(entry);
+    }
+
+    /// To the front, from the next tick on.
+    pub(crate) fn push_failed(&mut self, value: Value, entry: Entry<K>) {
+        self.failed.push((value, entry));
     }
 
     /// To the front: as soon as there is a turn.

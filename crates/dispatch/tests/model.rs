@@ -18,6 +18,7 @@ fn config() -> DispatchConfig {
         batch: BATCH,
         coalesce: COALESCE,
         max_in_flight: 3,
+        alone: 2,
         lists: 3,
         ..DispatchSettings::default()
     };
@@ -253,19 +254,16 @@ impl Model {
                     self.dispatcher.put(key, place, Some(self.now));
                     At::Waits(place)
                 }
-                Fate::Unanswered if is_batch => {
-                    self.dispatcher.put_alone(asked);
-                    At::Alone(asked.from)
-                }
+                Fate::Unanswered if is_batch && self.dispatcher.put_alone(asked) => At::Alone(asked.from),
                 Fate::Failed | Fate::Unanswered => {
                     let place = Place { line, value: Value::Lowest };
-                    self.dispatcher.put(key, place, self.seen.get(&key).copied());
+                    self.dispatcher.put_failed(key, place, self.seen.get(&key).copied());
                     At::Waits(place)
                 }
                 Fate::Rests(millis) => {
-                    let until = self.now + Duration::from_millis(millis);
-                    self.dispatcher.put_to_rest(key, until);
-                    At::Rests(until)
+                    let rest = Duration::from_millis(millis);
+                    self.dispatcher.put_to_rest(key, self.now, rest);
+                    At::Rests(self.now + rest)
                 }
                 Fate::Gone => {
                     self.at.remove(&key);

@@ -72,10 +72,14 @@ impl Loop {
         self.dispatcher.handle_done(&request);
         match request.ask {
             Ask::Batch(asked) => asked.into_iter().for_each(|asked| {
-                if (self.missing)(asked.key) { self.dispatcher.put_alone(asked) } else { self.see(asked) }
+                if !(self.missing)(asked.key) {
+                    self.see(asked);
+                } else if !self.dispatcher.put_alone(asked) {
+                    self.dispatcher.put(asked.key, (self.place)(asked.key), Some(self.now));
+                }
             }),
             Ask::One(asked, Single::Unanswered) => {
-                self.dispatcher.put_to_rest(asked.key, self.now + Duration::from_mins(30));
+                self.dispatcher.put_to_rest(asked.key, self.now, Duration::from_mins(30));
             }
             Ask::One(_, Single::List) => {}
         }

@@ -46,7 +46,8 @@ impl Guard {
         let settings = config.settings();
         let spacing = config.spacing();
         let recovery = settings.rate_recovery;
-        let limiter = (!spacing.is_zero()).then(|| Limiter::new(spacing, recovery, Arc::clone(&runtime)));
+        let limiter = (!spacing.is_zero())
+            .then(|| Limiter::new(spacing, recovery, settings.attempt_timeout, Arc::clone(&runtime)));
         let concurrency = settings.max_concurrent.map(|most| Arc::new(Semaphore::new(most as usize)));
         let attempt_timeout = AtomicU64::new(nanos(settings.attempt_timeout));
         let budget = settings.budget.clone().map(RetryBudget::new);

@@ -16,9 +16,14 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    /// Turns that are `spacing` apart, which is longer than zero; see [`Pace`] for `recovery`.
-    pub(crate) fn new(spacing: Duration, recovery: Duration, runtime: Arc<dyn Runtime>) -> Self {
-        Self { runtime, pace: Mutex::new(Pace::new(spacing, recovery)) }
+    /// Turns that are `spacing` apart, which is longer than zero; see [`Pace`] for the others.
+    pub(crate) fn new(
+        spacing: Duration,
+        recovery: Duration,
+        attempt: Duration,
+        runtime: Arc<dyn Runtime>,
+    ) -> Self {
+        Self { runtime, pace: Mutex::new(Pace::new(spacing, recovery, attempt)) }
     }
 
     /// Waits for a turn and takes it. Those who wait get theirs in the order in which they asked.

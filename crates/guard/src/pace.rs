@@ -9,26 +9,34 @@ use ttm_kernel::Moment;
 const CUT: f64 = 0.5;
 /// However often that happens, this share of the rate is left.
 const LEAST: f64 = 0.05;
+/// Whoever says "too many, come back now" has said "too many" all the same.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Turns of one target.
 ///
 /// Laws: (1) turns never come closer together than the spacing, whoever is late; (2) none comes in a pause; (3) a "too
-/// many" halves the rate, once for all the attempts that were under way; (4) from the end of its pause on, the rate grows
+/// many" halves the rate, once for all the attempts that were under way then; (4) from the end of its pause on, the rate grows
 /// by the same amount in the same time, until it is whole.
 #[derive(Clone, Debug)]
 pub(crate) struct Pace {
     spacing: Duration,
     recovery: Duration,
+    /// The longest that an attempt takes.
+    attempt: Duration,
     next: Moment,
     paused_until: Moment,
     /// The share of the rate that was left at the last cut.
     left: f64,
+    /// Until then an answer may be that of an attempt that was under way at the last cut.
+    settled: Moment,
 }
 
 impl Pace {
-    /// Turns that are `spacing` apart; a rate that was cut to nothing would be whole again after `recovery`.
-    pub(crate) const fn new(spacing: Duration, recovery: Duration) -> Self {
-        Self { spacing, recovery, next: Moment::ZERO, paused_until: Moment::ZERO, left: 1.0 }
+    /// Turns that are `spacing` apart; a rate that was cut to nothing would be whole again after `recovery`, and an attempt
+    /// takes at most `attempt`.
+    pub(crate) const fn new(spacing: Duration, recovery: Duration, attempt: Duration) -> Self {
+        let [next, paused_until, settled] = [Moment::ZERO; 3];
+        Self { spacing, recovery, attempt, next, paused_until, left: 1.0, settled }
     }
 
     /// The share of the rate that may be used at `now`.
@@ -63,10 +71,11 @@ impl Pace {
 
     /// The far side said "too many" at `now`: no turns before `until`. A pause that is longer already stays.
     pub(crate) fn slow_down(&mut self, now: Moment, until: Moment) {
-        if self.pause(now).is_none() {
+        if now >= self.settled && self.pause(now).is_none() {
             self.left = (self.share(now) * CUT).max(LEAST);
+            self.settled = now + self.attempt;
         }
-        self.paused_until = self.paused_until.max(until);
+        self.paused_until = self.paused_until.max(until).max(now + SHORTEST_PAUSE);
     }
 
     fn spacing_at(&self, turn: Moment) -> Duration {
@@ -87,7 +96,7 @@ mod tests {
     }
 
     fn pace() -> Pace {
-        Pace::new(SPACING, Duration::from_mins(1))
+        Pace::new(SPACING, Duration::from_mins(1), Duration::from_secs(5))
     }
 
     fn take(pace: &mut Pace, now: Moment) -> Moment {
@@ -108,8 +117,8 @@ mod tests {
         let mut pace = pace();
         let turn = take(&mut pace, at(1_000));
         assert!(pace.holds(turn, at(1_199)) && !pace.holds(turn, at(1_200)));
-        pace.slow_down(at(1_050), at(1_100));
-        assert!(!pace.holds(turn, at(1_099)) && pace.holds(turn, at(1_100)));
+        pace.slow_down(at(1_050), at(1_050));
+        assert!(!pace.holds(turn, at(1_199)));
     }
 
     #[test]
@@ -124,11 +133,24 @@ mod tests {
             assert!((pace.share(at(seconds * 1_000)) - share).abs() < 1e-9, "{share} after {seconds} s");
         }
         pace.slow_down(at(20_000), at(20_000));
-        assert!((pace.share(at(20_000)) - 0.375).abs() < 1e-9);
-        for again in 0..50 {
-            pace.slow_down(at(20_000 + again), at(20_000 + again));
+        assert_eq!(take(&mut pace, at(20_000)), at(21_000), "whatever the far side asks for");
+        assert!((pace.share(at(21_000)) - 0.375).abs() < 1e-9);
+        for again in 1..50 {
+            pace.slow_down(at(20_000 + 5_000 * again), at(20_000 + 5_000 * again));
         }
-        assert!(pace.share(at(20_050)) >= LEAST, "never to nothing");
+        assert!(pace.share(at(265_000)) >= LEAST, "never to nothing");
+    }
+
+    #[test]
+    fn answers_of_attempts_that_outlast_the_pause_are_no_news() {
+        let mut pace = pace();
+        for late in [0, 1_100, 2_500, 4_999] {
+            pace.slow_down(at(10_000 + late), at(11_000 + late));
+        }
+        assert_eq!(pace.left, CUT);
+        assert_eq!(pace.pause(at(15_500)), Some(at(15_999)), "each of them pauses");
+        pace.slow_down(at(16_000), at(17_000));
+        assert!(pace.left < CUT, "this one was asked since");
     }
 
     proptest! {

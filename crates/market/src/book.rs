@@ -135,11 +135,19 @@ impl Book {
             .filter(|wait| !wait.is_zero() && *wait <= self.config.unlisted_max_backoff())
     }
 
+    /// Notes that a full list of a token's pools came back with none that can be used, which says nothing about the token:
+    /// its primary pool is known. Another list is not wanted sooner than after a good one.
+    pub fn note_empty_list(&mut self, mint: Mint, now: Timestamp) {
+        if self.tokens.contains_key(&mint) {
+            self.lists.insert(mint, &[], now);
+        }
+    }
+
     /// What a full list of a token's pools would be good for now; nothing when it is archived, when it is to be left alone,
-    /// or when its list is younger than half of the age at which it stops counting.
+    /// or when the last list is younger than half of the age at which one stops counting.
     pub fn wants_list(&self, mint: &Mint, now: Timestamp) -> Option<ListPurpose> {
         let token = self.tokens.get(mint).filter(|token| self.rests_for(token, now).is_none())?;
-        if self.lists.get(mint).is_some_and(|list| list.counts(now, self.config.list_max_age() / 2)) {
+        if self.lists.is_young(mint, now, self.config.list_max_age() / 2) {
             return None;
         }
         let has_liquidity = token.score.is_some_and(|score| score.pools > 0);

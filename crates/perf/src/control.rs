@@ -90,7 +90,7 @@ impl ControlConfig {
 pub enum Controlled {
     /// How long an attempt may take, in milliseconds.
     AttemptTimeout,
-    /// How many attempts may be under way.
+    /// How many requests may be under way, those that wait for another attempt among them.
     InFlight,
 }
 
@@ -134,7 +134,8 @@ impl fmt::Display for ControlReason {
 /// Follows one far side.
 ///
 /// Laws: (1) both values stay within their bounds, whatever the calls; (2) a timeout moves by a fifth at least, so that
-/// noise is no news; (3) what may be under way halves at once and comes back one by one.
+/// noise is no news; (3) what may be under way halves at once and comes back one by one; (4) it halves again only when
+/// there is more of what it was halved for: the calls that tell of it are still among the last minutes' for a while.
 #[derive(Clone, Debug)]
 pub struct Control {
     config: ControlConfig,
@@ -142,13 +143,15 @@ pub struct Control {
     in_flight: usize,
     /// The 95th percentile, as it usually is.
     usual: Option<Duration>,
+    /// Errors and the 95th percentile at the last cut, until all is well again.
+    cut_at: Option<(u64, Duration)>,
 }
 
 impl Control {
     /// Begins with the most of both: nothing is known yet.
     pub const fn new(config: ControlConfig) -> Self {
         let (timeout, in_flight) = (config.0.timeout_ceiling, config.0.most_in_flight);
-        Self { config, timeout, in_flight, usual: None }
+        Self { config, timeout, in_flight, usual: None, cut_at: None }
     }
 
     /// How long an attempt may take.
@@ -156,7 +159,7 @@ impl Control {
         self.timeout
     }
 
-    /// How many attempts may be under way.
+    /// How many requests may be under way.
     pub const fn in_flight(&self) -> usize {
         self.in_flight
     }
@@ -202,7 +205,21 @@ impl Control {
             ControlReason::Calm
         };
         let from = self.in_flight;
-        let to = if reason == ControlReason::Calm { from + 1 } else { from / 2 };
+        let is_old = |(errors, slow): (u64, Duration)| match reason {
+            ControlReason::Errors => calls.errors <= errors,
+            _ => p95 <= slow,
+        };
+        let to = match reason {
+            ControlReason::Calm => {
+                self.cut_at = None;
+                from + 1
+            }
+            _ if self.cut_at.is_some_and(is_old) => from,
+            _ => {
+                self.cut_at = Some((calls.errors, p95));
+                from / 2
+            }
+        };
         self.in_flight = to.clamp(settings.least_in_flight, settings.most_in_flight);
         (self.in_flight != from).then_some(ControlChange {
             what: Controlled::InFlight,
@@ -260,8 +277,10 @@ mod tests {
         assert!(update(&mut control, &calls(5, 100, 1_700)).iter().all(|c| c.what != Controlled::InFlight));
         let change = *update(&mut control, &calls(11, 100, 1_700)).last().expect("it halves");
         assert_eq!((change.from, change.to, change.reason), (32, 16, ControlReason::Errors));
+        assert_eq!(update(&mut control, &calls(11, 100, 1_700)), [], "the same errors are no news");
         let change = *update(&mut control, &calls(0, 300, 1_700)).last().expect("it halves");
         assert_eq!((change.from, change.to, change.reason), (16, 8, ControlReason::Latency));
+        assert_eq!(update(&mut control, &calls(0, 300, 1_700)), [], "nor is the same slowness");
         let change = *update(&mut control, &calls(0, 100, 1_700)).last().expect("it grows");
         assert_eq!((change.from, change.to, change.reason), (8, 9, ControlReason::Calm));
     }

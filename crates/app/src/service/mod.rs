@@ -236,11 +236,14 @@ impl Service {
         .await
     }
 
-    /// Stops: no run starts, what is in flight ends, then everything is written, all by `deadline`.
+    /// Stops: no run starts, what is in flight ends, then everything is written, all by `deadline`. Requests that wait for
+    /// another attempt are given up in time for the writing.
     pub async fn stop(self, deadline: Moment) -> Stopped {
         let runtime = self.planes.work.clone();
+        let begun = runtime.now();
         self.board.enter(Phase::Stopping);
-        self.stop.order(deadline);
+        let asked_until = begun + (deadline - begun) / 2;
+        self.stop.order(asked_until);
         let mut in_time = true;
         for (name, task) in self.work {
             in_time &= ended(&self.planes, name, task, deadline).await;

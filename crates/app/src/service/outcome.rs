@@ -9,7 +9,7 @@ use ttm_kernel::Moment;
 use ttm_market::{ListPurpose, MarketEvent, Mint, Observation, Token, TokenStatus};
 use ttm_schedule::Group;
 
-use super::place::{line_of, place_of};
+use super::place::{Wait, line_of, place_of, wait_of};
 use super::request::{Found, Seen};
 use super::series::ScoreSeries;
 use super::work::{Work, group_of, slot};
@@ -32,7 +32,9 @@ impl Work {
                 for (asked, (mint, seen)) in asked.iter().zip(found.seen) {
                     let rested = asked.from == ttm_dispatch::Priority::Background;
                     if matches!(seen, Seen::Missing) && !rested && self.is_watched(&mint) {
-                        self.dispatcher.put_alone(*asked);
+                        if !self.dispatcher.put_alone(*asked) {
+                            self.put_unanswered(mint);
+                        }
                         continue;
                     }
                     processed[slot(group_of(asked))] += 1;
@@ -49,8 +51,9 @@ impl Work {
                             scored += self.observe(mint, &seen, &mut changed);
                             self.put_back(mint);
                         }
-                        // A list that came back empty says nothing: the primary pool was just refreshed.
-                        Single::List if matches!(&seen, Seen::All(pools) if pools.is_empty()) => {}
+                        Single::List if matches!(&seen, Seen::All(pools) if pools.is_empty()) => {
+                            self.book.note_empty_list(mint, self.runtime.wall());
+                        }
                         Single::List => {
                             let before = self.whereabouts(&mint);
                             scored += self.observe(mint, &seen, &mut changed);
@@ -96,16 +99,28 @@ impl Work {
         1
     }
 
+    /// Too many were missing for each to be asked alone. What was seen before is most likely there, and asked again in its
+    /// next round; what never was may be unlisted, and is asked along with those that are.
+    fn put_unanswered(&mut self, mint: Mint) {
+        let now = self.runtime.now();
+        let config = self.book.config();
+        let Some(token) = self.book.get(&mint) else { return };
+        if token.score.is_none() {
+            self.dispatcher.put_to_rest(mint, now, config.unlisted_backoff(1));
+        } else if let Some(place) = place_of(token, config) {
+            self.dispatcher.put(mint, place, Some(now));
+        }
+    }
+
     /// Puts a token that was asked for where it waits for the next time.
     fn put_back(&mut self, mint: Mint) {
         let (now, wall) = (self.runtime.now(), self.runtime.wall());
         let Some(token) = self.book.get(&mint) else { return };
-        if let Some(rest) = self.book.rests_for(token, wall) {
-            self.dispatcher.put_to_rest(mint, now + rest);
-            return;
+        match wait_of(token, &self.book, wall) {
+            None => return,
+            Some(Wait::AtRest(rest)) => return self.dispatcher.put_to_rest(mint, now, rest),
+            Some(Wait::InLine(place)) => self.dispatcher.put(mint, place, Some(now)),
         }
-        let Some(place) = place_of(token, self.book.config()) else { return };
-        self.dispatcher.put(mint, place, Some(now));
         let Some(purpose) = self.book.wants_list(&mint, wall) else { return };
         if purpose != ListPurpose::Completeness || self.dispatcher.counts().lists[1] < FEW {
             self.dispatcher.want_list(mint, purpose == ListPurpose::Activation);
@@ -148,13 +163,14 @@ impl Work {
             done.attempted += 1;
             done.failed += 1;
             *(if of_use { &mut done.stale } else { &mut done.skipped }) += 1;
-            match self.book.rests_for(token, self.runtime.wall()) {
-                Some(rest) => self.dispatcher.put_to_rest(asked.key, now + rest),
-                None => {
-                    if let Some(place) = place_of(token, config) {
-                        self.dispatcher.put(asked.key, place, asked.seen);
-                    }
+            match wait_of(token, &self.book, self.runtime.wall()) {
+                None => {}
+                Some(Wait::AtRest(rest)) => {
+                    // It has rested already; let alone for a moment, it does not come again with the next turn.
+                    let rest = rest.max(self.intervals[slot(Group::Cold)]);
+                    self.dispatcher.put_to_rest(asked.key, now, rest);
                 }
+                Some(Wait::InLine(place)) => self.dispatcher.put_failed(asked.key, place, asked.seen),
             }
         }
     }
@@ -165,14 +181,14 @@ impl Work {
         let mut all: Vec<_> = self.book.iter().cloned().collect();
         all.sort_by_key(|token| token.score.map(|score| score.at));
         for token in &all {
-            let Some(place) = place_of(token, self.book.config()) else { continue };
             let since = token.score.map(|score| {
                 let age = Duration::try_from(wall.duration_since(score.at)).unwrap_or(Duration::ZERO);
                 now.saturating_sub(age)
             });
-            match self.book.rests_for(token, wall) {
-                Some(rest) => self.dispatcher.put_to_rest(token.mint, now + rest),
-                None => self.dispatcher.put(token.mint, place, since),
+            match wait_of(token, &self.book, wall) {
+                None => {}
+                Some(Wait::AtRest(rest)) => self.dispatcher.put_to_rest(token.mint, now, rest),
+                Some(Wait::InLine(place)) => self.dispatcher.put(token.mint, place, since),
             }
         }
         self.board.post_tokens(all);

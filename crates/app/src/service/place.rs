@@ -1,8 +1,11 @@
 //! Where a token waits for its next request: translates what the market knows into the dispatcher's words. It decides
 //! nothing about requests.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use ttm_dispatch::{Line, Place, Value};
-use ttm_market::{Lane, MarketConfig, Token};
+use ttm_market::{Book, Lane, MarketConfig, Token};
 use ttm_schedule::Group;
 
 /// The line of a group.
@@ -13,7 +16,24 @@ pub(super) const fn line_of(group: Group) -> Line {
     }
 }
 
-/// Where a token waits; none when it is archived.
+/// Where a token waits for the next time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// In a line.
+    InLine(Place),
+    /// At rest, for so long.
+    AtRest(Duration),
+}
+
+/// Where a token of the book waits; none when it is archived. One that the API does not know is at rest also when its time
+/// has come already: it is then asked along with others, and not at the cost of a turn of its own.
+pub(super) fn wait_of(token: &Token, book: &Book, now: Timestamp) -> Option<Wait> {
+    let place = place_of(token, book.config())?;
+    let rest = || book.rests_for(token, now).unwrap_or(Duration::ZERO);
+    Some(token.unlisted.map_or(Wait::InLine(place), |_| Wait::AtRest(rest())))
+}
+
+/// In which line a token waits, and how much it is worth there; none when it is archived.
 ///
 /// The steps are shares of the hot threshold: a cold token is worth more the nearer it is to being hot, and a hot one the
 /// further it is above.
@@ -29,8 +49,7 @@ pub(super) fn place_of(token: &Token, config: &MarketConfig) -> Option<Place> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-    use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, TokenStatus};
+    use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, TokenStatus, Unlisted};
 
     use super::*;
 
@@ -54,5 +73,20 @@ mod tests {
         assert_eq!(place(Monitored, Some(0.6)), Some((Line::Hot, Value::Highest)));
         assert_eq!(place(Active, None), Some((Line::Hot, Value::Lowest)));
         assert_eq!(place(Archived, Some(3.0)), None);
+    }
+    #[test]
+    fn a_token_that_the_api_does_not_know_is_at_rest_also_when_its_time_has_come() {
+        let at = |seconds| Timestamp::from_second(seconds).expect("in range");
+        let book = Book::new(MarketConfig::default());
+        let listed = Token::new(Mint::WSOL, at(0));
+        let unlisted = Some(Unlisted { misses: 3, ask_again_at: at(240) });
+        let unlisted = Token { unlisted, ..listed.clone() };
+        let in_line = Wait::InLine(Place { line: Line::Cold, value: Value::Lowest });
+        assert_eq!(wait_of(&listed, &book, at(60)), Some(in_line));
+        assert_eq!(wait_of(&unlisted, &book, at(60)), Some(Wait::AtRest(Duration::from_mins(3))));
+        for late in [240, 100_000] {
+            assert_eq!(wait_of(&unlisted, &book, at(late)), Some(Wait::AtRest(Duration::ZERO)));
+        }
+        assert_eq!(wait_of(&Token { status: TokenStatus::Archived, ..unlisted }, &book, at(60)), None);
     }
 }

@@ -21,8 +21,8 @@ use crate::ports::Ports;
 
 /// What this source, its breaker and its calls are called.
 const NAME: &str = "profiles";
-/// So many times in a row not known to the API is an hour without it.
-const GIVEN_UP_AFTER: u32 = 6;
+/// So many times in a row not known to the API is an hour without it: 1, 2, 4, 8, 16 and 32 minutes lie between them.
+const GIVEN_UP_AFTER: u32 = 7;
 
 /// The tokens that had a new profile.
 pub(super) struct Profiles {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ttm_dispatch::{Ask, Single};
+use ttm_dispatch::{Ask, Priority, Single};
 use ttm_guard::{GuardError, Turn};
 use ttm_market::{Mint, Pair, PairBatch, SkipReason, Skipped};
 
@@ -40,9 +40,13 @@ pub(super) async fn make(client: &Client, turn: Turn, ask: &Ask<Mint>) -> Option
         Ask::Batch(asked) => {
             let mints: Vec<Mint> = asked.iter().map(|asked| asked.key).collect();
             let mut answer = client.primary_pairs(Some(turn), &mints).await;
-            if matches!(&answer, Ok(batch) if batch.pairs.is_empty()) && mints.len() > 1 {
+            let is_expected = |asked: &ttm_dispatch::Asked<Mint>| asked.from != Priority::Background;
+            if matches!(&answer, Ok(batch) if batch.pairs.is_empty())
+                && mints.len() > 1
+                && asked.iter().any(is_expected)
+            {
                 // Once in a while a batch comes back empty although its tokens are listed: ask once more before asking
-                // for each of them.
+                // for each of them. Of those that have rested nobody expects to be listed.
                 found.suspicious = true;
                 answer = client.primary_pairs(None, &mints).await;
             }

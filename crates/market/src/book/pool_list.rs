@@ -36,15 +36,17 @@ impl PoolLists {
         self.bytes
     }
 
-    pub(super) fn get(&self, mint: &Mint) -> Option<&PoolList> {
-        self.lists.get(mint)
-    }
-
     pub(super) fn remove(&mut self, mint: &Mint) {
         if let Some(list) = self.lists.remove(mint) {
             self.bytes -= list.bytes;
             self.order.remove(&(list.listed_at, *mint));
         }
+    }
+
+    /// Whether a list was fetched less than so long ago, however much of it is still kept.
+    pub(super) fn is_young(&self, mint: &Mint, now: Timestamp, than: Duration) -> bool {
+        let age = self.lists.get(mint).map(|list| now.duration_since(list.listed_at).abs());
+        age.is_some_and(|age| age <= signed(than))
     }
 
     /// Puts a list in that was just fetched, and lets go of the oldest ones when they are too much.

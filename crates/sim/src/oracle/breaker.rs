@@ -31,12 +31,15 @@ pub enum CallEnd {
     RateLimited,
     /// The caller went away for its own reasons.
     Cancelled,
+    /// The caller went away after a time that may have been all that it gives an attempt: a failure, or cancelled.
+    GivenUp,
 }
 
 /// A call that began: its end counts only in the same era, and in a recovery only within its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchedCall {
     era: u64,
+    begun: Moment,
     lease_until: Moment,
 }
 
@@ -50,15 +53,32 @@ pub struct BreakerWatch {
 
 #[derive(Debug)]
 enum Mode {
-    Flowing { failures: u32 },
-    Silent { until: Moment },
-    Probing { out: Vec<Moment>, succeeded: u32 },
+    Flowing {
+        failures: u32,
+        given_up: u32,
+    },
+    Silent {
+        until: Moment,
+    },
+    Probing {
+        out: Vec<Moment>,
+        succeeded: u32,
+    },
+    /// Nobody outside can tell whether the breaker has opened. So many calls in a row, begun since, say that it has, or that
+    /// it is closed.
+    Unknown {
+        failures: u32,
+        succeeded: u32,
+    },
 }
+
+const FLOWING: Mode = Mode::Flowing { failures: 0, given_up: 0 };
+const UNKNOWN: Mode = Mode::Unknown { failures: 0, succeeded: 0 };
 
 impl BreakerWatch {
     /// A watch over a process that has just booted.
     pub const fn new(rules: BreakerRules) -> Self {
-        Self { rules, mode: Mode::Flowing { failures: 0 }, era: 0 }
+        Self { rules, mode: FLOWING, era: 0 }
     }
 
     /// The process before left its breaker open, and this one knows until when.
@@ -78,7 +98,7 @@ impl BreakerWatch {
             self.enter(Mode::Probing { out: Vec::new(), succeeded: 0 });
         }
         let kept = match &mut self.mode {
-            Mode::Flowing { .. } => Ok(()),
+            Mode::Flowing { .. } | Mode::Unknown { .. } => Ok(()),
             Mode::Silent { until } => Err(format!("a call while the breaker is open until {until:?}")),
             Mode::Probing { out, succeeded } => {
                 out.retain(|until| *until > now);
@@ -91,7 +111,7 @@ impl BreakerWatch {
                 }
             }
         };
-        (WatchedCall { era: self.era, lease_until }, kept)
+        (WatchedCall { era: self.era, begun: now, lease_until }, kept)
     }
 
     /// A call ends.
@@ -107,24 +127,44 @@ impl BreakerWatch {
             out.swap_remove(place);
         }
         match (&mut self.mode, end) {
-            (Mode::Flowing { failures }, CallEnd::Success) => *failures = 0,
-            (Mode::Flowing { failures }, CallEnd::Failure) => {
-                *failures += 1;
+            (Mode::Flowing { failures, given_up }, CallEnd::Success) => (*failures, *given_up) = (0, 0),
+            (Mode::Flowing { failures, given_up }, CallEnd::Failure | CallEnd::GivenUp) => {
+                *(if end == CallEnd::Failure { &mut *failures } else { &mut *given_up }) += 1;
                 if *failures >= self.rules.failure_threshold {
                     self.enter(Mode::Silent { until: now + self.rules.recovery_timeout });
+                } else if *failures + *given_up >= self.rules.failure_threshold {
+                    self.enter(UNKNOWN);
                 }
             }
+            (Mode::Unknown { failures, succeeded }, CallEnd::Failure) => {
+                *succeeded = 0;
+                *failures += 1;
+                if *failures >= self.rules.failure_threshold {
+                    // It opened when this call ended or, as a probe beside this one failed, before, but not before it began.
+                    self.enter(Mode::Silent { until: call.begun + self.rules.recovery_timeout });
+                }
+            }
+            (Mode::Unknown { failures, succeeded }, CallEnd::Success) => {
+                *failures = 0;
+                *succeeded += 1;
+                if *succeeded >= self.rules.success_threshold {
+                    self.enter(FLOWING);
+                }
+            }
+            (Mode::Unknown { succeeded, .. }, CallEnd::RateLimited) => *succeeded = 0,
+            (Mode::Unknown { failures, succeeded }, CallEnd::GivenUp) => (*failures, *succeeded) = (0, 0),
+            (Mode::Probing { .. }, CallEnd::GivenUp) => self.enter(UNKNOWN),
             (Mode::Probing { .. }, CallEnd::Failure | CallEnd::RateLimited) => {
                 self.enter(Mode::Silent { until: now + self.rules.recovery_timeout });
             }
             (Mode::Probing { succeeded, .. }, CallEnd::Success) => {
                 *succeeded += 1;
                 if *succeeded >= self.rules.success_threshold {
-                    self.enter(Mode::Flowing { failures: 0 });
+                    self.enter(FLOWING);
                 }
             }
             (Mode::Flowing { .. }, CallEnd::RateLimited | CallEnd::Cancelled)
-            | (Mode::Probing { .. }, CallEnd::Cancelled)
+            | (Mode::Probing { .. } | Mode::Unknown { .. }, CallEnd::Cancelled)
             | (Mode::Silent { .. }, _) => {}
         }
     }
@@ -165,6 +205,25 @@ mod tests {
         assert!(!call(&mut watch, 2, CallEnd::Success));
         assert!(!call(&mut watch, 60, CallEnd::Success));
         assert!(call(&mut watch, 61, CallEnd::Success));
+    }
+
+    #[test]
+    fn attempts_that_may_have_failed_are_held_against_nobody_until_it_is_clear_again() {
+        let mut watch = BreakerWatch::new(RULES);
+        assert!(call(&mut watch, 0, CallEnd::Failure));
+        assert!(call(&mut watch, 1, CallEnd::GivenUp), "it may be open now");
+        for second in 2..4 {
+            assert!(call(&mut watch, second, CallEnd::Failure), "or not");
+        }
+        assert!(!call(&mut watch, 62, CallEnd::Success), "now it is");
+        assert!(call(&mut watch, 63, CallEnd::GivenUp), "its probe may have failed");
+        for second in 64..66 {
+            assert!(call(&mut watch, second, CallEnd::Success));
+        }
+        for second in 66..68 {
+            assert!(call(&mut watch, second, CallEnd::Failure), "it was closed by then");
+        }
+        assert!(!call(&mut watch, 68, CallEnd::Success));
     }
 
     #[test]

@@ -9,8 +9,10 @@ use super::{Budget, SimExchange, Watched};
 use crate::executor::lock;
 use crate::oracle::{CallEnd, WatchedCall};
 
-/// The caller gives an attempt up after this; a call that it drops sooner is cancelled, not failed.
+/// The most that the caller gives an attempt: one that it drops by then has failed.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The least that it gives one, when the answers were quick; what it drops sooner it has cancelled.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request under way, as the oracles follow it.
 pub(super) struct Call<'a> {
@@ -71,7 +73,10 @@ impl<'a> Call<'a> {
         let Watched { breaker, pace } = &mut state.budgets[self.budget as usize];
         match end {
             CallEnd::Success => pace.answer(self.question),
-            CallEnd::Failure | CallEnd::RateLimited => pace.fail(self.question, self.begun),
+            // Whatever it was, it was an attempt.
+            CallEnd::Failure | CallEnd::RateLimited | CallEnd::GivenUp => {
+                pace.fail(self.question, self.begun);
+            }
             CallEnd::Cancelled => {}
         }
         breaker.end(self.watched, end, self.exchange.runtime.now());
@@ -84,7 +89,11 @@ impl Drop for Call<'_> {
             return;
         }
         let waited = self.exchange.runtime.now() - self.begun;
-        let end = if waited >= PATIENCE { CallEnd::Failure } else { CallEnd::Cancelled };
+        let end = match waited {
+            _ if waited >= PATIENCE => CallEnd::Failure,
+            _ if waited >= LEAST_PATIENCE => CallEnd::GivenUp,
+            _ => CallEnd::Cancelled,
+        };
         self.exchange.runtime.trace(format_args!("api is left without an answer after {waited:?}"));
         self.settle(end);
     }
