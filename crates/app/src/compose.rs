@@ -58,6 +58,19 @@ pub fn exchange_config(exchange: &ExchangeSettings) -> Result<DexscreenerConfig,
         .map_err(|error| ComposeError::Config(error.to_string()))
 }
 
+/// What only the adapters can judge, all of it at once; nothing is started or asked.
+pub fn check(settings: &Settings) -> Result<(), ComposeError> {
+    let wrong = [exchange_config(&settings.exchange).err(), postgres_tokens(&settings.sources).err()];
+    let wrong: Vec<String> = wrong.into_iter().flatten().map(|error| error.to_string()).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(ComposeError::Config(wrong.join("\n"))) }
+}
+
+/// The database of an existing system, if there is one; it is not asked yet.
+fn postgres_tokens(sources: &SourceSettings) -> Result<Option<PostgresTokenSource>, ComposeError> {
+    let source = sources.postgres_url.as_ref().map(|url| PostgresTokenSource::new(url.expose())).transpose();
+    source.map_err(|error| ComposeError::Config(format!("sources.postgres_url: {error}")))
+}
+
 /// A hundred times the largest body that was recorded.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
@@ -111,11 +124,8 @@ pub fn token_sources(
     if let Some(path) = &sources.file {
         all.push(Arc::new(FileTokenSource::new(path.clone(), runtime.clone())));
     }
-    if let Some(url) = &sources.postgres_url {
-        let source = PostgresTokenSource::new(url.expose());
-        all.push(Arc::new(
-            source.map_err(|error| ComposeError::Config(format!("sources.postgres_url: {error}")))?,
-        ));
+    if let Some(source) = postgres_tokens(sources)? {
+        all.push(Arc::new(source));
     }
     Ok(all)
 }

@@ -89,9 +89,9 @@ pub(crate) fn of_undecodable(error: &Undecodable) -> PairSourceError {
     PairSourceError::Malformed { message: error.to_string() }
 }
 
-/// `null` for tokens: the API says so under load, about tokens that it knows.
+/// `null` where a list belongs: the API says so under load, about tokens that it knows.
 pub(crate) fn of_null() -> PairSourceError {
-    transient("null instead of a list of pairs".to_owned(), None, None)
+    transient("null instead of a list".to_owned(), None, None)
 }
 
 /// A body that would not end.

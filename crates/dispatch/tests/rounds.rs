@@ -201,3 +201,39 @@ fn half_answers_leave_turns_to_batches_in_each_line() {
         assert!((all - singles - 2..=all - singles + 2).contains(&counts.batches), "{counts:?}");
     }
 }
+
+#[test]
+fn what_was_asked_in_vain_is_in_front_after_the_next_tick_and_not_before() {
+    let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+    let start = Moment::from_origin(Duration::from_hours(1));
+    for key in 0..90 {
+        dispatcher.put(key, hot(Value::Low), None);
+    }
+    dispatcher.tick(Line::Hot, start);
+    let keys = |request: &ttm_dispatch::Request<u32>| match &request.ask {
+        Ask::Batch(asked) => asked.iter().map(|asked| asked.key).collect::<Vec<_>>(),
+        Ask::One(..) => Vec::new(),
+    };
+    let poll = |dispatcher: &mut Dispatcher<u32>| dispatcher.poll(start).expect("a batch");
+    let failed = poll(&mut dispatcher);
+    dispatcher.handle_done(&failed);
+    for key in keys(&failed) {
+        dispatcher.put_failed(key, hot(Value::Low), None);
+    }
+    assert_eq!(dispatcher.counts().in_line[0], 90, "it is in its line");
+    assert_eq!(keys(&poll(&mut dispatcher)), (30..60).collect::<Vec<_>>(), "others have their turn first");
+    dispatcher.tick(Line::Hot, start);
+    assert_eq!(keys(&poll(&mut dispatcher)), (0..30).collect::<Vec<_>>());
+    assert_eq!(keys(&poll(&mut dispatcher)), (60..90).collect::<Vec<_>>());
+}
+
+#[test]
+fn so_many_keys_and_no_more_wait_to_be_asked_alone() {
+    let mut service = Loop::new(2_000, |_| hot(Value::Low));
+    service.missing = |_| true;
+    service.run(Duration::from_mins(2));
+    let counts = service.dispatcher.counts();
+    // One of them is under way.
+    assert_eq!(counts.unanswered[0] + 1, DispatchConfig::default().settings().alone);
+    assert!(counts.batches > 200, "the others are asked again in batches: {counts:?}");
+}

@@ -2,7 +2,8 @@
 //!
 //! Pools come in as [`Pair`]s through the [`PairSource`] port. The [`Book`] turns what was observed of a token into
 //! its score, its lane (hot or cold) and its status, and the [`TokenStore`] port keeps the result. Which tokens there are
-//! may be kept elsewhere: the [`TokenSource`] port lists them, and the store follows. Everything between the ports is pure: time is an argument, and nothing is read, slept or spawned.
+//! may be kept elsewhere: the [`TokenSource`] port lists them, and the store follows; the [`ProfileSource`] port names new
+//! ones. Everything between the ports is pure: time is an argument, and nothing is read, slept or spawned.
 //!
 //! It knows nothing of HTTP, SQL, rate limits or schedules.
 

@@ -1,6 +1,7 @@
-//! The ports of the market: where pools come from, where tokens are kept, and who may look at them.
+//! The ports of the market: where pools and new tokens come from, where tokens are kept, and who may look at them.
 //!
-//! The laws are numbered; `testing::conformance` checks each of them against every implementation.
+//! The laws are numbered; `testing::conformance` checks those of stores, lists and views against every implementation, and
+//! the adapter's wire tests those of the API.
 
 use std::error::Error;
 use std::time::Duration;

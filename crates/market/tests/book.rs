@@ -256,6 +256,11 @@ fn full_lists_are_wanted_where_they_are_worth_something_and_none_is_young() {
     assert_eq!(wants(&book, 451), [score, activation, rest]);
     book.observe(B, Observation::All(&[quiet(B, "p", 9_000.0)]), then(451));
     assert_eq!(wants(&book, 451), [score, None, rest], "asked, though it did not activate");
+    let before = token(&book, C).clone();
+    book.note_empty_list(C, then(452));
+    assert_eq!(token(&book, C), &before, "a list without a usable pool says nothing");
+    assert_eq!(wants(&book, 902), [score, activation, None], "and is not wanted again at once");
+    assert_eq!(wants(&book, 903), [score, activation, rest]);
 }
 
 #[test]

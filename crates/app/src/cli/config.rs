@@ -31,7 +31,7 @@ pub(super) fn execute(command: &ConfigCommand, file: Option<&Path>) -> Result<Ex
     match command {
         ConfigCommand::Check => {
             let settings = load(file)?;
-            crate::compose::exchange_config(&settings.exchange)?;
+            crate::compose::check(&settings)?;
             match file {
                 Some(path) => anstream::println!("{}: good", path.display()),
                 None => anstream::println!("the defaults and the environment: good"),

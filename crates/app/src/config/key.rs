@@ -120,7 +120,7 @@ pub const KEYS: &[Key] = &[
         "recovery.graceful_shutdown_timeout",
         Kind::Duration,
         "30s",
-        "How long a stop waits for runs in flight and for the store, in all.",
+        "How long a stop may take: half of it for requests under way, the rest for the store.",
     ),
     key(
         "recovery.emergency_restart_threshold",

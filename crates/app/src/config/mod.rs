@@ -203,6 +203,18 @@ mod tests {
         let none = load(None, std::iter::empty()).expect("valid");
         assert_eq!(none.sources, SourceSettings::default());
 
+        let text = "[dexscreener]\ntimeout = \"soon\"\nprofile_requests_per_minute = 0\n[sources]\nprofiles_limit = 0\n";
+        let errors = read(text, &[]).expect_err("all of it is wrong");
+        assert_eq!(
+            errors,
+            [
+                "ttm.toml:2: dexscreener.timeout is \"soon\", expected a duration such as 30s or 5m",
+                "ttm.toml:3: dexscreener.profile_requests_per_minute is 0, expected at least 1 and at most 1000000",
+                "ttm.toml:5: sources.profiles_limit is 0, expected at least 1 and at most 1000000",
+            ],
+            "each once",
+        );
+
         let text = "[sources]\npostgres_url = \"mysql://ann:hunter2@db/moon\"\npoll_interval = \"0s\"\nfil = \"x\"\n";
         let errors = read(text, &[]).expect_err("three of three");
         assert_eq!(

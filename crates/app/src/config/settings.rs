@@ -10,7 +10,7 @@ use jiff::fmt::friendly::SpanParser;
 use ttm_dispatch::{DispatchConfig, DispatchSettings};
 use ttm_guard::{GuardConfig, GuardSettings};
 use ttm_health::Thresholds;
-use ttm_kernel::InvalidSetting;
+use ttm_kernel::{InvalidSetting, SettingChecks};
 use ttm_market::MarketConfig;
 use ttm_perf::{ControlConfig, ControlSettings};
 use ttm_retry::RetryPolicy;
@@ -130,8 +130,9 @@ impl Settings {
             other @ StoreUrl::Postgres(_) => other,
         });
         let sources = reader.sources(folder);
-        let service = reader.service();
-        let exchange = reader.exchange();
+        let timeout = reader.duration("dexscreener.timeout");
+        let service = reader.service(timeout);
+        let exchange = reader.exchange(timeout);
         let api = reader.api(folder);
         // Kept by the contract before their parts exist: checked like all others.
         for key in ["monitoring.alert_cooldown", "recovery.restart_cooldown"] {
@@ -157,8 +158,6 @@ const SOLANA: &str = "solana";
 const BUDGET: &str = "requests_per_minute";
 /// How long a look at the profiles may take: less than a source may, so that it is told what was wrong.
 const PROFILES_DEADLINE: Duration = Duration::from_secs(8);
-/// More tokens than the API could be asked for in an hour.
-const MOST_PROFILES: usize = 1_000_000;
 
 /// Reads typed values and collects what is wrong with them.
 struct Reader<'a> {
@@ -219,16 +218,14 @@ impl Reader<'_> {
             .ok()
     }
 
-    fn service(&mut self) -> Option<ServiceSettings> {
+    fn service(&mut self, timeout: Option<Duration>) -> Option<ServiceSettings> {
         let schedule = self.schedule();
         let dispatch = schedule.as_ref().and_then(|schedule| self.dispatch(schedule));
-        let control = self.control();
+        let control = self.control(timeout);
         let breaker = self.breaker();
-        let guard = self.guard(BUDGET, GuardSettings::default().deadline);
-        let profiles = self.guard("profile_requests_per_minute", PROFILES_DEADLINE);
-        let profiles_limit = self.read("sources.profiles_limit", |text| {
-            text.parse().ok().filter(|limit| (1..=MOST_PROFILES).contains(limit))
-        });
+        let guard = self.guard(BUDGET, timeout, GuardSettings::default().deadline);
+        let profiles = self.guard("profile_requests_per_minute", timeout, PROFILES_DEADLINE);
+        let profiles_limit = self.profiles_limit();
         let health_check_interval = self.duration("monitoring.health_check_interval");
         let resource_check_interval = self.duration("monitoring.resource_check_interval");
         let performance_check_interval = self.duration("monitoring.performance_check_interval");
@@ -254,6 +251,17 @@ impl Reader<'_> {
         })
     }
 
+    fn profiles_limit(&mut self) -> Option<usize> {
+        let limit = self.integer::<usize>("sources.profiles_limit")?;
+        let checks = SettingChecks::default().require(
+            (1..=1_000_000).contains(&limit),
+            "profiles_limit",
+            limit,
+            "at least 1 and at most 1000000",
+        );
+        self.checked("sources", checks.finish(limit))
+    }
+
     fn schedule(&mut self) -> Option<ScheduleConfig> {
         let hot_interval = self.duration("scheduler.hot_interval");
         let cold_interval = self.duration("scheduler.cold_interval");
@@ -262,10 +270,15 @@ impl Reader<'_> {
     }
 
     /// The guard of one of the API's budgets, which is named by the key of its size.
-    fn guard(&mut self, budget: &'static str, deadline: Duration) -> Option<GuardConfig> {
-        let timeout = self.duration("dexscreener.timeout");
+    fn guard(
+        &mut self,
+        budget: &'static str,
+        timeout: Option<Duration>,
+        deadline: Duration,
+    ) -> Option<GuardConfig> {
         let requests_per_minute = self.integer(&format!("dexscreener.{budget}"));
-        let attempt_timeout = timeout?;
+        // A timeout that is wrong is told already; the rest is checked all the same.
+        let attempt_timeout = timeout.unwrap_or(GuardSettings::default().attempt_timeout);
         let settings = GuardSettings {
             attempt_timeout,
             deadline: deadline.max(attempt_timeout),
@@ -292,15 +305,15 @@ impl Reader<'_> {
     }
 
     /// The configured timeout is the most that an attempt may take.
-    fn control(&mut self) -> Option<ControlConfig> {
-        let timeout_ceiling = self.duration("dexscreener.timeout")?;
+    fn control(&mut self, timeout: Option<Duration>) -> Option<ControlConfig> {
+        let timeout_ceiling = timeout?;
         let defaults = ControlSettings::default();
         let timeout_floor = defaults.timeout_floor.min(timeout_ceiling);
         let settings = ControlSettings { timeout_floor, timeout_ceiling, ..defaults };
         self.checked("dexscreener", ControlConfig::try_new(settings))
     }
 
-    fn exchange(&mut self) -> Option<ExchangeSettings> {
+    fn exchange(&mut self, timeout: Option<Duration>) -> Option<ExchangeSettings> {
         let base_url = self.read("dexscreener.base_url", |text| {
             let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
             (!rest.is_empty() && !rest.contains('@')).then(|| text.trim_end_matches('/').to_owned())
@@ -310,7 +323,6 @@ impl Reader<'_> {
             (!text.trim().is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' '))
                 .then(|| text.to_owned())
         });
-        let timeout = self.duration("dexscreener.timeout");
         Some(ExchangeSettings {
             base_url: base_url?,
             chain: chain?,

@@ -1,5 +1,5 @@
-//! The API's breaker across restarts: what the process before left is restored at the start, and every change is told and
-//! saved. Nobody waits for that: a store that is away makes it late, and nothing else. It does not decide when a breaker
+//! The breaker that scoring lives by, across restarts: what the process before left is restored at the start, and every
+//! change is told and saved. Changes of other breakers are told, and those begin closed. Nobody waits for that: a store that is away makes it late, and nothing else. It does not decide when a breaker
 //! changes.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! The work plane: owns the tokens, the schedule and the dispatcher, makes a request with each turn, and hands what came
-//! of it to the outboxes. One task owns all of it, so nothing is locked and nothing is shared.
+//! of it to the outboxes. One task owns all of it and alone changes it; readers see the tokens through the board.
 
 use std::convert::Infallible;
 use std::sync::Arc;
