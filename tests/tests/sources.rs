@@ -121,6 +121,9 @@ fn tokens_with_a_new_profile_are_followed_and_never_asked_for_faster_than_allowe
     // It starts with what it has: the API is asked when there is something to score already.
     assert_eq!(shown(address), sorted(vec![market.mints()[0]]));
     becomes(&mut program, address, &sorted(market.mints()));
+    let url = format!("http://{address}");
+    let status = Program::start(ttm(folder.path()).args(["status", "--url", &url])).end();
+    assert!(status.stdout.contains("profiles 3 tokens"), "{status:?}");
     let metrics = get(address, "/metrics").body;
     for line in [
         "ttm_source_up{origin=\"profiles\"} 1",
