@@ -224,7 +224,9 @@ impl Reader<'_> {
         let control = self.control(timeout);
         let breaker = self.breaker();
         let guard = self.guard(BUDGET, timeout, GuardSettings::default().deadline);
-        let profiles = self.guard("profile_requests_per_minute", timeout, PROFILES_DEADLINE);
+        // Longer than its deadline no look at the profiles waits, whatever scoring does.
+        let look = timeout.map(|timeout| timeout.min(PROFILES_DEADLINE));
+        let profiles = self.guard("profile_requests_per_minute", look, PROFILES_DEADLINE);
         let profiles_limit = self.profiles_limit();
         let health_check_interval = self.duration("monitoring.health_check_interval");
         let resource_check_interval = self.duration("monitoring.resource_check_interval");

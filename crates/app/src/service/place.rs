@@ -74,6 +74,7 @@ mod tests {
         assert_eq!(place(Active, None), Some((Line::Hot, Value::Lowest)));
         assert_eq!(place(Archived, Some(3.0)), None);
     }
+
     #[test]
     fn a_token_that_the_api_does_not_know_is_at_rest_also_when_its_time_has_come() {
         let at = |seconds| Timestamp::from_second(seconds).expect("in range");

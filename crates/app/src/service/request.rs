@@ -40,11 +40,8 @@ pub(super) async fn make(client: &Client, turn: Turn, ask: &Ask<Mint>) -> Option
         Ask::Batch(asked) => {
             let mints: Vec<Mint> = asked.iter().map(|asked| asked.key).collect();
             let mut answer = client.primary_pairs(Some(turn), &mints).await;
-            let is_expected = |asked: &ttm_dispatch::Asked<Mint>| asked.from != Priority::Background;
-            if matches!(&answer, Ok(batch) if batch.pairs.is_empty())
-                && mints.len() > 1
-                && asked.iter().any(is_expected)
-            {
+            let is_expected = mints.len() > 1 && asked.iter().any(|asked| asked.from != Priority::Background);
+            if is_expected && matches!(&answer, Ok(batch) if batch.pairs.is_empty()) {
                 // Once in a while a batch comes back empty although its tokens are listed: ask once more before asking
                 // for each of them. Of those that have rested nobody expects to be listed.
                 found.suspicious = true;

@@ -4,11 +4,14 @@
 //! Each law uses names of its own, so that all of them can share one store, whatever else is in it; they claim epochs,
 //! so they run one after the other.
 //!
-//! ```no_run
-//! # async fn open() -> Box<dyn ttm_breaker::BreakerStore> { unimplemented!() }
-//! # async fn claim() -> ttm_kernel::Epoch { unimplemented!() }
+//! ```
+//! use ttm_breaker::BreakerStore;
+//! use ttm_breaker::testing::{FakeBreakerStore, conformance};
+//!
 //! # async fn suite() {
-//! ttm_breaker::testing::conformance::check(open, claim).await;
+//! let memory = FakeBreakerStore::new();
+//! let open = async || Box::new(memory.clone()) as Box<dyn BreakerStore>;
+//! conformance::check(open, async || memory.claim()).await;
 //! # }
 //! ```
 

@@ -1,10 +1,13 @@
 //! The laws of [`MetricStore`] as a suite. Each law uses series of its own, so that all of them can share one store; a
 //! broken law panics with what was expected. It does not know what the store is made of.
 //!
-//! ```no_run
-//! # async fn open() -> Box<dyn ttm_perf::MetricStore> { unimplemented!() }
+//! ```
+//! use ttm_perf::MetricStore;
+//! use ttm_perf::testing::{FakeMetricStore, conformance};
+//!
 //! # async fn suite() {
-//! ttm_perf::testing::conformance::check(open).await;
+//! let memory = FakeMetricStore::new();
+//! conformance::check(async || Box::new(memory.clone()) as Box<dyn MetricStore>).await;
 //! # }
 //! ```
 #![expect(

@@ -1,10 +1,13 @@
 //! The laws of [`TokenStore`]. Each law uses mints of its own, so that all of them can share one store, whatever else is
 //! in it; they claim epochs, so they run one after the other.
 //!
-//! ```no_run
-//! # async fn open() -> Box<dyn ttm_market::TokenStore> { unimplemented!() }
+//! ```
+//! use ttm_market::TokenStore;
+//! use ttm_market::testing::{FakeTokenStore, conformance};
+//!
 //! # async fn suite() {
-//! ttm_market::testing::conformance::token_store::check(open).await;
+//! let memory = FakeTokenStore::new();
+//! conformance::token_store::check(async || Box::new(memory.clone()) as Box<dyn TokenStore>).await;
 //! # }
 //! ```
 
