@@ -203,6 +203,12 @@ mod tests {
         let none = load(None, std::iter::empty()).expect("valid");
         assert_eq!(none.sources, SourceSettings::default());
 
+        // Scoring may wait as long as it is told; a look at a source has to end before the next.
+        std::fs::write(&path, "[dexscreener]\ntimeout = \"60s\"\n").expect("written");
+        let service = load(Some(&path), std::iter::empty()).expect("valid").service;
+        let timeouts = [&service.guard, &service.profiles].map(|guard| guard.settings().attempt_timeout);
+        assert_eq!(timeouts, [Duration::from_mins(1), Duration::from_secs(8)]);
+
         let text = "[dexscreener]\ntimeout = \"soon\"\nprofile_requests_per_minute = 0\n[sources]\nprofiles_limit = 0\n";
         let errors = read(text, &[]).expect_err("all of it is wrong");
         assert_eq!(
