@@ -3,10 +3,10 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ttm_axum_api::{ApiConfig, ApiState, Bound};
+use ttm_axum_api::{ApiConfig, ApiState, Bound, Stores};
 use ttm_breaker::BreakerStore;
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
 use ttm_file_tokens::FileTokenSource;
@@ -206,8 +206,10 @@ impl Process {
         let state = ApiState {
             health: board.clone(),
             tokens: board.clone(),
-            history: ports.history.clone(),
-            events: ports.events.clone(),
+            stores: Arc::new(OnceLock::from(Stores {
+                history: ports.history.clone(),
+                events: ports.events.clone(),
+            })),
             runtime: planes.supervision.clone(),
             metrics: Arc::new(move || {
                 prometheus.run_upkeep();

@@ -46,7 +46,7 @@ pub(crate) async fn page(
     }
     let limit = app.config.history_timeout;
     let runtime = &*app.state.runtime;
-    match within(runtime, runtime.now() + limit, app.state.events.list(&query)).await {
+    match within(runtime, runtime.now() + limit, app.stores()?.events.list(&query)).await {
         Ok(Ok(page)) => EventsDto::try_from(page)
             .map(Json)
             .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),

@@ -43,7 +43,7 @@ pub(crate) async fn range(
     };
     let query = RangeQuery::try_new(series, from, to, step, aggregate)
         .map_err(|error| Problem::bad_request(error.to_string()))?;
-    let points = asked(&app, app.state.history.range(&query)).await?;
+    let points = asked(&app, app.stores()?.history.range(&query)).await?;
     Ok(Json(HistoryDto::new(&query, &points)))
 }
 
@@ -53,7 +53,7 @@ pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Json<Seri
     let prefix = given.read("prefix", "the beginning of a series' name", |text| {
         (text.len() <= SeriesKey::MAX_BYTES).then(|| text.to_owned())
     })?;
-    let keys = asked(&app, app.state.history.series(prefix.as_deref().unwrap_or(""), limit)).await?;
+    let keys = asked(&app, app.stores()?.history.series(prefix.as_deref().unwrap_or(""), limit)).await?;
     Ok(Json(SeriesDto::from(&*keys)))
 }
 

@@ -33,5 +33,5 @@ mod time_text;
 mod tokens;
 
 pub use config::ApiConfig;
-pub use router::{ApiState, router};
+pub use router::{ApiState, Stores, router};
 pub use server::{BindError, Bound, ServeError};

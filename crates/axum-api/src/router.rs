@@ -1,7 +1,7 @@
 //! Which path is answered by whom, and what surrounds every answer. It holds no answer of its own, but for the paths
 //! and methods that do not exist.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -31,14 +31,22 @@ pub struct ApiState {
     pub health: Arc<dyn HealthView>,
     /// The tokens as last published.
     pub tokens: Arc<dyn TokenView>,
-    /// The history, which with the events is the only thing that an answer waits for.
-    pub history: Arc<dyn MetricStore>,
-    /// The record of events.
-    pub events: Arc<dyn EventStore>,
+    /// What is asked of a store; set once the stores are open. Until then those paths answer 503, and everything else
+    /// answers already.
+    pub stores: Arc<OnceLock<Stores>>,
     /// Time, for deadlines and for what `24h` ago is.
     pub runtime: Arc<dyn Runtime>,
     /// Writes the metrics as Prometheus text; must not wait.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// The stores that answers wait for, and nothing else does.
+#[derive(Clone)]
+pub struct Stores {
+    /// The history of every metric.
+    pub history: Arc<dyn MetricStore>,
+    /// The record of events.
+    pub events: Arc<dyn EventStore>,
 }
 
 /// What handlers share.
@@ -46,6 +54,15 @@ pub struct ApiState {
 pub(crate) struct App {
     pub(crate) state: ApiState,
     pub(crate) config: Arc<ApiConfig>,
+}
+
+impl App {
+    /// The stores, or what to tell whoever asks before they are open.
+    pub(crate) fn stores(&self) -> Result<&Stores, Problem> {
+        self.state.stores.get().ok_or_else(|| {
+            Problem::busy("the service is starting: its store is not open yet; /health/ready says when it is")
+        })
+    }
 }
 
 /// The surface.

@@ -31,6 +31,22 @@ fn probes_answer_with_a_status_and_its_code() {
 }
 
 #[test]
+fn everything_but_the_stores_answers_before_they_are_open() {
+    let surface = service().starting();
+    surface.publish(|facts| facts.phase = Phase::Starting);
+    for path in ["/api/v1/metrics", "/api/v1/metrics/a", "/api/v1/events"] {
+        let answer = surface.get(path);
+        let sentence = answer.problem(503);
+        assert!(sentence.starts_with("the service is starting"), "{path}: {sentence}");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    let codes = ["/health/ready", "/health/startup", "/metrics", "/api/v1/tokens"]
+        .map(|path| surface.get(path).status.as_u16());
+    assert_eq!(codes, [503, 503, 200, 200]);
+    assert_eq!(surface.get("/api/v1/metrics?limit=0").status, 400, "what is wrong stays wrong");
+}
+
+#[test]
 fn health_passes_warns_and_fails_with_the_code_of_the_draft() {
     let surface = service();
     let answer = surface.get("/health");

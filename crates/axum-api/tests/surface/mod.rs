@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use axum::body::Body;
@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use serde_json::Value;
 use tower::ServiceExt;
-use ttm_axum_api::{ApiConfig, ApiState, router};
+use ttm_axum_api::{ApiConfig, ApiState, Stores, router};
 use ttm_health::testing::{FakeHealthView, healthy_facts};
 use ttm_health::{Facts, Thresholds, assess};
 use ttm_market::{MarketConfig, MarketSettings, Mint, Token, TokenPage, TokenQuery, TokenRow, TokenView};
@@ -51,8 +51,7 @@ impl Surface {
         let state = ApiState {
             health: Arc::new(health.clone()),
             tokens: Arc::new(Tokens(tokens)),
-            history: Arc::new(history.clone()),
-            events: Arc::new(events.clone()),
+            stores: opened(Arc::new(history.clone()), Arc::new(events.clone())),
             runtime: Arc::new(runtime.clone()),
             metrics: Arc::new(|| "ttm_uptime_seconds 1\n".to_owned()),
         };
@@ -69,7 +68,13 @@ impl Surface {
 
     /// The same on another history.
     pub(crate) fn over(mut self, history: Arc<dyn MetricStore>) -> Self {
-        self.state.history = history;
+        self.state.stores = opened(history, Arc::new(self.events.clone()));
+        self
+    }
+
+    /// The same before the stores are open.
+    pub(crate) fn starting(mut self) -> Self {
+        self.state.stores = Arc::default();
         self
     }
 
@@ -140,6 +145,10 @@ pub(crate) fn assert_has(object: &Value, names: &str) {
     for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
         assert!(object.get(name).is_some(), "{name} is missing in {object}");
     }
+}
+
+fn opened(history: Arc<dyn MetricStore>, events: Arc<FakeEventStore>) -> Arc<OnceLock<Stores>> {
+    Arc::new(OnceLock::from(Stores { history, events }))
 }
 
 struct Tokens(Vec<Token>);
