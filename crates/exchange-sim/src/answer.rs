@@ -16,7 +16,7 @@ use crate::body::Body;
 use crate::fault::Percent;
 use crate::limit::SlidingMinute;
 use crate::question::Question;
-use crate::{Endpoint, ExchangeConfig, ExchangeStats, FaultKind, Outcome, profile, wire};
+use crate::{Endpoint, ExchangeConfig, ExchangeStats, Outcome, poison, profile, wire};
 
 /// The server is to drop the connection without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -93,14 +93,19 @@ impl Api {
         let question = Question::read(request.uri().path(), &self.config.chain);
         let fault =
             self.config.faults.iter().find(|fault| fault.is_on(self.started, now)).map(|fault| fault.kind);
-        let outcome = self.register(now, &question, &request, fault);
+        let poison = poison::of(&self.config.poisoned, question.mints());
+        let goes_wrong = fault.is_some() || poison.is_some();
+        let outcome = self.register(now, &question, &request, goes_wrong);
 
         self.runtime.sleep_until(now + self.config.latency.draw(&*self.latency)).await;
-        match (outcome, fault) {
-            (Outcome::Forbidden, _) => Ok(text(StatusCode::FORBIDDEN, "text/html", BUSY_PAGE)),
-            (Outcome::OverLimit, _) => Ok(text(StatusCode::TOO_MANY_REQUESTS, "text/plain", RATE_LIMIT_TEXT)),
-            (Outcome::Faulted, Some(kind)) => self.go_wrong(kind, question).await,
-            (Outcome::Rejected | Outcome::Answered | Outcome::Faulted, _) => Ok(self.tell(&question)),
+        match (outcome, fault, poison) {
+            (Outcome::Forbidden, ..) => Ok(text(StatusCode::FORBIDDEN, "text/html", BUSY_PAGE)),
+            (Outcome::OverLimit, ..) => {
+                Ok(text(StatusCode::TOO_MANY_REQUESTS, "text/plain", RATE_LIMIT_TEXT))
+            }
+            (Outcome::Faulted, Some(kind), _) => self.go_wrong(kind, question).await,
+            (Outcome::Faulted, None, Some(poison)) => Ok(poison.answer()),
+            (Outcome::Rejected | Outcome::Answered | Outcome::Faulted, ..) => Ok(self.tell(&question)),
         }
     }
 
@@ -110,7 +115,7 @@ impl Api {
         now: Moment,
         question: &Question,
         request: &Request<B>,
-        fault: Option<FaultKind>,
+        goes_wrong: bool,
     ) -> Outcome {
         let endpoint = question.endpoint();
         let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,7 +124,7 @@ impl Api {
             Outcome::OverLimit
         } else if !names_itself(request.headers()) {
             Outcome::Forbidden
-        } else if fault.is_some() {
+        } else if goes_wrong {
             Outcome::Faulted
         } else if endpoint == Endpoint::Unknown || request.method() != Method::GET {
             Outcome::Rejected

@@ -1,11 +1,13 @@
 //! What the stand-in serves and how badly. Every combination of values is usable; a bad address is found at the start.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ttm_kernel::Entropy;
+use ttm_market::Mint;
 
-use crate::Fault;
+use crate::{Fault, Poison};
 
 /// How long an answer takes before its first byte: uniform in `mean ± spread`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub struct ExchangeConfig {
     pub(crate) tokens: usize,
     pub(crate) latency: Latency,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) poisoned: BTreeMap<Mint, Poison>,
 }
 
 impl ExchangeConfig {
@@ -55,6 +58,7 @@ impl ExchangeConfig {
             tokens,
             latency: Latency::default(),
             faults: Vec::new(),
+            poisoned: BTreeMap::new(),
         }
     }
 
@@ -80,6 +84,14 @@ impl ExchangeConfig {
     #[must_use]
     pub fn faults(self, faults: Vec<Fault>) -> Self {
         Self { faults, ..self }
+    }
+
+    /// Spoils every request that names one of these mints too, in batches and singly, for as long as it runs. Where the
+    /// script has a fault that is on, that one wins.
+    #[must_use]
+    pub fn poison(mut self, mints: impl IntoIterator<Item = Mint>, poison: Poison) -> Self {
+        self.poisoned.extend(mints.into_iter().map(|mint| (mint, poison)));
+        self
     }
 }
 

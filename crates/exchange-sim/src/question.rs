@@ -42,6 +42,14 @@ impl Question {
         }
     }
 
+    /// The mints that it names.
+    pub(crate) fn mints(&self) -> &[Mint] {
+        match self {
+            Self::Tokens(asked) | Self::TokenPairs(asked) | Self::LatestTokens(asked) => asked,
+            Self::Profiles | Self::Boosts | Self::Orders | Self::Unknown => &[],
+        }
+    }
+
     /// Whether it asks for several tokens at once.
     pub(crate) fn is_batch(&self) -> bool {
         matches!(self, Self::Tokens(asked) | Self::LatestTokens(asked) if asked.len() > 1)

@@ -29,7 +29,7 @@ pub enum Outcome {
     Forbidden,
     /// 404 or 405.
     Rejected,
-    /// What the script says.
+    /// What the script says, or a poisoned mint.
     Faulted,
 }
 

@@ -4,3 +4,4 @@ mod endpoints;
 mod faults;
 mod manual_time;
 mod misbehaviour;
+mod poison;
