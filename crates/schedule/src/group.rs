@@ -50,12 +50,25 @@ pub struct RunOutcome {
     pub cached: u64,
     /// What was due and left for a later run.
     pub deferred: u64,
+    /// What of the deferred had to wait because the far side is away: not even an attempt was possible.
+    pub withheld: u64,
 }
 
 impl RunOutcome {
-    /// Whether the run is progress: it committed work, or found nothing to do.
+    /// Whether the run is progress: it committed work, or found nothing to do. To leave everything alone because it had been
+    /// done just before is no progress: whether anything can be done at all was not tried.
     pub const fn is_progress(&self) -> bool {
-        self.processed > 0 || (self.attempted == 0 && self.deferred == 0)
+        self.processed > 0 || (self.attempted == 0 && self.deferred == 0 && self.cached == 0)
+    }
+
+    /// Whether the run committed nothing because the far side is away.
+    pub const fn is_withheld(&self) -> bool {
+        self.processed == 0 && self.withheld > 0
+    }
+
+    /// Whether the run tells how the group is doing: anything but leaving everything alone.
+    pub const fn is_telling(&self) -> bool {
+        self.is_progress() || self.attempted > 0 || self.deferred > 0
     }
 }
 
@@ -78,6 +91,9 @@ pub struct GroupStatus {
     pub last_duration: Option<Duration>,
     /// When the group last made progress.
     pub last_progress: Option<Moment>,
+    /// Since when work is withheld because the far side is away; none again with the next progress, and when a run ends
+    /// that was not held up. A group like this is neither well nor stuck.
+    pub withheld_since: Option<Moment>,
     /// What the last run that came to its end achieved.
     pub last_outcome: Option<RunOutcome>,
     /// The next tick; none after shutdown.

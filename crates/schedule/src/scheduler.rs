@@ -70,6 +70,17 @@ impl Scheduler {
         let current = line.is_under_way(run);
         if current && amount > 0 {
             line.status.last_progress = Some(now);
+            line.status.withheld_since = None;
+        }
+        current
+    }
+
+    /// A run cannot go on because the far side is away. False when that run is not under way: then nothing changed.
+    pub fn handle_withheld(&mut self, group: Group, run: u64, now: Moment) -> bool {
+        let line = self.line_mut(group);
+        let current = line.is_under_way(run);
+        if current {
+            line.status.withheld_since.get_or_insert(now);
         }
         current
     }
@@ -82,6 +93,11 @@ impl Scheduler {
             status.last_outcome = Some(outcome);
             if outcome.is_progress() {
                 status.last_progress = Some(now);
+            }
+            if outcome.is_withheld() {
+                status.withheld_since.get_or_insert(now);
+            } else {
+                status.withheld_since = None;
             }
         }
         ended

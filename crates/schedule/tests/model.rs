@@ -15,6 +15,7 @@ enum Step {
     Wait { ms: u64 },
     Poll,
     Progress { group: Group, behind: u64, amount: u64 },
+    Withhold { group: Group, behind: u64 },
     Finish { group: Group, behind: u64, outcome: RunOutcome },
     Abort { group: Group, behind: u64 },
     Shutdown,
@@ -24,14 +25,21 @@ fn any_step() -> impl Strategy<Value = Step> {
     let group = || prop_oneof![Just(Group::Hot), Just(Group::Cold)];
     // How many runs ago the reporting run was; 0 is the last one.
     let behind = || prop_oneof![9 => Just(0_u64), 1 => 1_u64..3];
-    let outcome =
-        (0_u64..3, 0_u64..3, 0_u64..3, 0_u64..3).prop_map(|(attempted, processed, failed, deferred)| {
-            RunOutcome { attempted, processed, failed, deferred, ..RunOutcome::default() }
-        });
+    let counts = prop::array::uniform6(0_u64..3);
+    let outcome = counts.prop_map(|[attempted, processed, failed, deferred, withheld, cached]| RunOutcome {
+        attempted,
+        processed,
+        failed,
+        deferred: deferred + withheld,
+        withheld,
+        cached,
+        ..RunOutcome::default()
+    });
     prop_oneof![
         30 => Just(Step::Poll),
         20 => prop_oneof![Just(0), Just(100), Just(1_000), 0_u64..5_000].prop_map(|ms| Step::Wait { ms }),
         5 => (group(), behind(), 0_u64..3).prop_map(|(group, behind, amount)| Step::Progress { group, behind, amount }),
+        5 => (group(), behind()).prop_map(|(group, behind)| Step::Withhold { group, behind }),
         15 => (group(), behind(), outcome).prop_map(|(group, behind, outcome)| Step::Finish { group, behind, outcome }),
         3 => (group(), behind()).prop_map(|(group, behind)| Step::Abort { group, behind }),
         1 => Just(Step::Shutdown),
@@ -51,6 +59,7 @@ struct Plain {
     started_ms: Option<u64>,
     finished: Option<(u64, u64)>,
     progress_ms: Option<u64>,
+    withheld_ms: Option<u64>,
     outcome: Option<RunOutcome>,
 }
 
@@ -103,6 +112,7 @@ fn check(scheduler: &Scheduler, group: Group, plain: &Plain, stopping: bool) {
     assert_eq!(status.last_finished, plain.finished.map(|(at, _)| at_ms(at)));
     assert_eq!(status.last_duration, plain.finished.map(|(_, took)| Duration::from_millis(took)));
     assert_eq!(status.last_progress, plain.progress_ms.map(at_ms));
+    assert_eq!(status.withheld_since, plain.withheld_ms.map(at_ms));
     assert_eq!(status.last_outcome, plain.outcome);
     assert_eq!(status.next_due, (!stopping).then_some(at_ms(plain.next_tick_ms)));
 }
@@ -150,9 +160,18 @@ proptest! {
                     let run = plain.runs.saturating_sub(behind);
                     let current = plain.under_way == Some(run);
                     if current && amount > 0 {
-                        plain.progress_ms = Some(now);
+                        (plain.progress_ms, plain.withheld_ms) = (Some(now), None);
                     }
                     prop_assert_eq!(scheduler.handle_progress(group, run, amount, at_ms(now)), current);
+                }
+                Step::Withhold { group, behind } => {
+                    let plain = &mut model[group as usize];
+                    let run = plain.runs.saturating_sub(behind);
+                    let current = plain.under_way == Some(run);
+                    if current && plain.withheld_ms.is_none() {
+                        plain.withheld_ms = Some(now);
+                    }
+                    prop_assert_eq!(scheduler.handle_withheld(group, run, at_ms(now)), current);
                 }
                 Step::Finish { group, behind, outcome } => {
                     let plain = &mut model[group as usize];
@@ -160,10 +179,12 @@ proptest! {
                     let ended = plain.end(run, now, stopping);
                     if ended {
                         plain.outcome = Some(outcome);
-                        let found_nothing = outcome.attempted == 0 && outcome.deferred == 0;
+                        let found_nothing = outcome.attempted + outcome.deferred + outcome.cached == 0;
                         if outcome.processed > 0 || found_nothing {
                             plain.progress_ms = Some(now);
                         }
+                        let away = outcome.processed == 0 && outcome.withheld > 0;
+                        plain.withheld_ms = away.then(|| plain.withheld_ms.unwrap_or(now));
                     }
                     prop_assert_eq!(scheduler.handle_finished(group, run, outcome, at_ms(now)), ended);
                 }

@@ -5,8 +5,16 @@ use std::time::Duration;
 use ttm_kernel::Moment;
 use ttm_schedule::{Effect, Group, RunOutcome, ScheduleConfig, Scheduler};
 
-const WORK: RunOutcome =
-    RunOutcome { attempted: 10, processed: 9, failed: 1, stale: 1, skipped: 0, cached: 0, deferred: 0 };
+const WORK: RunOutcome = RunOutcome {
+    attempted: 10,
+    processed: 9,
+    failed: 1,
+    stale: 1,
+    skipped: 0,
+    cached: 0,
+    deferred: 0,
+    withheld: 0,
+};
 
 fn at(seconds: u64) -> Moment {
     Moment::from_origin(Duration::from_secs(seconds))
@@ -127,4 +135,51 @@ fn after_shutdown_nothing_starts_and_what_is_under_way_may_finish() {
     assert!(!scheduler.is_running());
     assert_eq!(scheduler.poll(at(100)), None);
     assert_eq!(scheduler.status(Group::Hot).missed_runs, 0);
+}
+
+#[test]
+fn a_run_that_left_everything_alone_is_no_progress_and_tells_nothing() {
+    let mut scheduler = scheduler();
+    scheduler.poll(at(0));
+    let left_alone = RunOutcome { cached: 40, ..RunOutcome::default() };
+    scheduler.handle_finished(Group::Hot, 1, left_alone, at(1));
+    assert_eq!(scheduler.status(Group::Hot).last_progress, None);
+    assert!(!left_alone.is_telling() && WORK.is_telling() && RunOutcome::default().is_telling());
+    let failed = RunOutcome { attempted: 1, failed: 1, ..RunOutcome::default() };
+    let deferred = RunOutcome { deferred: 1, ..RunOutcome::default() };
+    assert!(failed.is_telling() && deferred.is_telling());
+}
+
+#[test]
+fn a_group_whose_far_side_is_away_says_since_when_until_it_makes_progress() {
+    let mut scheduler = scheduler();
+    let withheld = || RunOutcome { deferred: 40, withheld: 40, ..RunOutcome::default() };
+    scheduler.poll(at(0));
+    assert!(scheduler.handle_withheld(Group::Hot, 1, at(3)));
+    assert_eq!(
+        scheduler.status(Group::Hot).withheld_since,
+        Some(at(3)),
+        "at once, not at the end of the run"
+    );
+    scheduler.handle_finished(Group::Hot, 1, withheld(), at(10));
+    scheduler.poll(at(10));
+    // A probe that fails is no progress either.
+    let probed = RunOutcome { attempted: 30, failed: 30, ..withheld() };
+    scheduler.handle_finished(Group::Hot, 2, probed, at(20));
+    assert_eq!(scheduler.status(Group::Hot).withheld_since, Some(at(3)));
+    assert_eq!(scheduler.status(Group::Hot).last_progress, None);
+    scheduler.poll(at(20));
+    assert!(scheduler.handle_progress(Group::Hot, 3, 30, at(21)));
+    assert_eq!(scheduler.status(Group::Hot).withheld_since, None);
+    assert!(!scheduler.handle_withheld(Group::Hot, 2, at(22)), "a run that is over cannot be held up");
+}
+
+#[test]
+fn runs_that_fail_although_they_are_not_held_up_do_not_pass_for_withheld() {
+    let mut scheduler = scheduler();
+    scheduler.poll(at(0));
+    scheduler.handle_withheld(Group::Hot, 1, at(3));
+    let failed = RunOutcome { attempted: 30, failed: 30, ..RunOutcome::default() };
+    scheduler.handle_finished(Group::Hot, 1, failed, at(10));
+    assert_eq!(scheduler.status(Group::Hot).withheld_since, None);
 }

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 
+use ttm_breaker::State;
 use ttm_guard::{Disposition, Guard, GuardError, Turn};
 use ttm_kernel::{CorrelationId, Entropy, Moment, Runtime};
 use ttm_market::PairSourceError;
@@ -45,6 +46,14 @@ impl Caller {
     /// When the breaker gives a turn again; none while it gives one.
     pub(super) fn open_until(&self) -> Option<Moment> {
         self.guard.breaker().snapshot(self.runtime.now()).retry_at
+    }
+
+    /// Whether the breaker keeps calls back, but for its probes.
+    pub(super) fn is_away(&self) -> bool {
+        match self.guard.breaker().snapshot(self.runtime.now()).state {
+            State::Open | State::HalfOpen | State::ForcedOpen => true,
+            State::Closed | State::Disabled => false,
+        }
     }
 
     /// Makes a call; without a turn it waits for one.

@@ -36,6 +36,11 @@ impl Client {
         self.caller.open_until()
     }
 
+    /// Whether the breaker keeps calls back, but for its probes.
+    pub(super) fn is_away(&self) -> bool {
+        self.caller.is_away()
+    }
+
     /// Attempts may take this long from now on.
     pub(super) fn set_attempt_timeout(&self, timeout: Duration) {
         self.caller.guard().set_attempt_timeout(timeout);

@@ -140,6 +140,7 @@ impl Work {
                 }
             } else {
                 self.start_runs(now);
+                self.note_outage(now);
                 self.follow_the_api(now);
                 self.want_turn(now);
             }
@@ -217,16 +218,35 @@ impl Work {
             self.dispatcher.tick(line_of(group), now);
             self.state.runs[slot(group)] = Some(Underway { number: run, id, started: now });
             self.board.post_group(group, self.scheduler.status(group));
-            self.end_idle_run(group);
+        }
+        self.end_idle_runs();
+    }
+
+    /// Ends the runs that have nothing left to do.
+    fn end_idle_runs(&mut self) {
+        if self.state.stop.is_some() {
+            return;
+        }
+        let counts = self.dispatcher.counts();
+        for group in Group::ALL {
+            let line = line_of(group) as usize;
+            if counts.waiting[line] == 0 && counts.unanswered[line] == 0 && self.state.asked[line] == 0 {
+                self.end_run(group, self.runtime.now());
+            }
         }
     }
 
-    /// Ends a run that has nothing left to do.
-    fn end_idle_run(&mut self, group: Group) {
-        let counts = self.dispatcher.counts();
-        let line = line_of(group) as usize;
-        if counts.waiting[line] == 0 && counts.unanswered[line] == 0 && self.state.asked[slot(group)] == 0 {
-            self.end_run(group, self.runtime.now());
+    /// While the API is away the runs under way are held up, which is neither progress nor their fault.
+    fn note_outage(&mut self, now: Moment) {
+        if !self.client.is_away() {
+            return;
+        }
+        for group in Group::ALL {
+            let Some(run) = &self.state.runs[slot(group)] else { continue };
+            let known = self.scheduler.status(group).withheld_since.is_some();
+            if !known && self.scheduler.handle_withheld(group, run.number, now) {
+                self.board.post_group(group, self.scheduler.status(group));
+            }
         }
     }
 
@@ -237,6 +257,9 @@ impl Work {
         let mut outcome = std::mem::take(&mut self.state.done[slot(group)]);
         let left = counts.waiting[line] + counts.unanswered[line];
         outcome.deferred = left as u64 + self.state.asked[slot(group)];
+        if self.client.is_away() || self.client.rate().paused_until.is_some() {
+            outcome.withheld = outcome.deferred;
+        }
         outcome.cached = counts.fresh[line] - self.state.fresh[slot(group)];
         self.state.fresh[slot(group)] = counts.fresh[line];
         self.scheduler.handle_finished(group, run.number, outcome, now);
@@ -246,7 +269,7 @@ impl Work {
         let name = group.as_str();
         metrics::counter!("ttm_runs_total", "group" => name).increment(1);
         metrics::histogram!("ttm_run_seconds", "group" => name).record(took.as_secs_f64());
-        let RunOutcome { attempted, processed, failed, stale, skipped, cached, deferred } = outcome;
+        let RunOutcome { attempted, processed, failed, stale, skipped, cached, deferred, withheld } = outcome;
         for (how, tokens) in
             [("fresh", processed), ("cached", cached), ("stale", stale), ("skipped", skipped)]
         {
@@ -254,14 +277,14 @@ impl Work {
         }
         self.post_quality();
         self.post_plan(now);
-        if self.board.phase() == Phase::Starting {
+        if self.board.phase() == Phase::Starting && outcome.is_telling() {
             self.board.enter(Phase::Running);
         }
         self.board.post_group(group, self.scheduler.status(group));
         // Last, so that whoever reads the line finds the run's results.
         tracing::info!(
             run = %run.id, group = name, took_ms = took.as_millis(), attempted, processed, failed, cached, deferred,
-            "run ended"
+            withheld, "run ended"
         );
     }
 
@@ -310,7 +333,10 @@ impl Work {
                 return;
             }
         };
-        let Some(request) = self.dispatcher.poll(now) else { return };
+        let Some(request) = self.dispatcher.poll(now) else {
+            // All that seemed to wait had been seen just before.
+            return self.end_idle_runs();
+        };
         if let Some(asked) = asked_of(&request) {
             for asked in asked {
                 self.state.asked[slot(group_of(asked))] += 1;
@@ -344,11 +370,7 @@ impl Work {
             Some(found) => self.take(&request.ask, found),
             None => self.fail(&request.ask),
         }
-        for group in Group::ALL {
-            if self.state.stop.is_none() && self.state.runs[slot(group)].is_some() {
-                self.end_idle_run(group);
-            }
-        }
+        self.end_idle_runs();
     }
 
     /// Posts what became of some tokens of a group.
