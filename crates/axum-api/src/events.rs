@@ -7,8 +7,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use jiff::Timestamp;
-use ttm_kernel::within;
-use ttm_perf::{EventCursor, EventQuery, EventStoreError};
+use ttm_kernel::{StoreError, within};
+use ttm_perf::{EventCursor, EventQuery};
 
 use crate::dto::EventsDto;
 use crate::parameters::Parameters;
@@ -50,10 +50,8 @@ pub(crate) async fn page(
         Ok(Ok(page)) => EventsDto::try_from(page)
             .map(Json)
             .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
-        Ok(Err(error @ EventStoreError::Transient { .. })) => Err(Problem::busy(error.to_string())),
-        Ok(Err(error @ (EventStoreError::Rejected { .. } | EventStoreError::Corrupt { .. }))) => {
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
-        }
+        Ok(Err(error @ StoreError::Transient { .. })) => Err(Problem::busy(error.to_string())),
+        Ok(Err(error)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
         Err(_) => Err(Problem::new(
             StatusCode::GATEWAY_TIMEOUT,
             format!("the event store gave no answer within {} s", limit.as_secs()),

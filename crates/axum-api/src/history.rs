@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
-use ttm_kernel::within;
-use ttm_perf::{Aggregate, MetricStoreError, RangeQuery, SeriesKey};
+use ttm_kernel::{StoreError, within};
+use ttm_perf::{Aggregate, RangeQuery, SeriesKey};
 
 use crate::dto::{HistoryDto, SeriesDto};
 use crate::parameters::Parameters;
@@ -58,18 +58,13 @@ pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Json<Seri
 }
 
 /// Waits for the store, but not for long.
-async fn asked<T>(
-    app: &App,
-    question: impl Future<Output = Result<T, MetricStoreError>>,
-) -> Result<T, Problem> {
+async fn asked<T>(app: &App, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
     let limit = app.config.history_timeout;
     let runtime = &*app.state.runtime;
     match within(runtime, runtime.now() + limit, question).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error @ MetricStoreError::Transient { .. })) => Err(Problem::busy(error.to_string())),
-        Ok(Err(error @ (MetricStoreError::Rejected { .. } | MetricStoreError::Corrupt { .. }))) => {
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
-        }
+        Ok(Err(error @ StoreError::Transient { .. })) => Err(Problem::busy(error.to_string())),
+        Ok(Err(error)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
         Err(_) => Err(Problem::new(
             StatusCode::GATEWAY_TIMEOUT,
             format!("the metric store gave no answer within {} s", limit.as_secs()),

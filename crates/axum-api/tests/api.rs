@@ -8,9 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use surface::{Hanging, Surface, keys};
-use ttm_kernel::Clock;
+use ttm_kernel::{Clock, StoreError};
 use ttm_market::{Basis, Components, Mint, Score, ScoreState, Smoothed, Token};
-use ttm_perf::{MetricStore, MetricStoreError, Sample, SeriesKey};
+use ttm_perf::{MetricStore, Sample, SeriesKey};
 
 fn token(number: u8) -> Token {
     let at = Timestamp::from_second(60).expect("in range");
@@ -191,11 +191,11 @@ fn series_are_listed_by_prefix() {
 #[test]
 fn a_store_that_fails_is_a_problem_of_its_kind() {
     let surface = three_hours();
-    surface.history.fail_with(|| MetricStoreError::Transient { message: "connection refused".to_owned() });
+    surface.history.fail_with(|| StoreError::transient("connection refused".to_owned()));
     let answer = surface.get("/api/v1/metrics/a");
     assert_eq!(answer.problem(503), "the metric store does not answer: connection refused");
     assert_eq!(answer.header("retry-after"), Some("1"));
-    surface.history.fail_with(|| MetricStoreError::Corrupt { message: "no table".to_owned() });
+    surface.history.fail_with(|| StoreError::corrupt("no table".to_owned()));
     assert_eq!(surface.get("/api/v1/metrics").problem(500), "the metric store is unusable: no table");
     assert_eq!(surface.get("/health").status, 200, "health does not ask the store");
 }

@@ -5,8 +5,8 @@ mod surface;
 use jiff::Timestamp;
 use serde_json::json;
 use surface::{Surface, keys};
-use ttm_kernel::Severity;
-use ttm_perf::{Event, EventId, EventStore, EventStoreError};
+use ttm_kernel::{Severity, StoreError};
+use ttm_perf::{Event, EventId, EventStore};
 
 /// One event a minute, of two kinds and two subjects in turn.
 fn ten_events() -> Surface {
@@ -99,10 +99,10 @@ fn a_stream_is_not_to_be_had_yet() {
 #[test]
 fn a_record_that_fails_is_a_problem_of_its_kind() {
     let surface = ten_events();
-    surface.events.fail_with(|| EventStoreError::Transient { message: "connection refused".to_owned() });
+    surface.events.fail_with(|| StoreError::transient("connection refused".to_owned()));
     let answer = surface.get("/api/v1/events");
     assert_eq!(answer.problem(503), "the event store does not answer: connection refused");
     assert_eq!(answer.header("retry-after"), Some("1"));
-    surface.events.fail_with(|| EventStoreError::Corrupt { message: "no table".to_owned() });
+    surface.events.fail_with(|| StoreError::corrupt("no table".to_owned()));
     assert_eq!(surface.get("/api/v1/events").problem(500), "the event store is unusable: no table");
 }

@@ -3,13 +3,14 @@
 mod surface;
 
 use std::sync::Arc;
+use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use surface::{Hanging, PUBLIC, Surface, TOKEN, keys};
 use tower::ServiceExt;
-use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+use ttm_perf::{Appended, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 
 const HEALTH: [&str; 6] = [
     "/health",
@@ -161,15 +162,15 @@ struct Panicking;
 
 #[async_trait]
 impl MetricStore for Panicking {
-    async fn append(&self, _samples: &[Sample]) -> Result<Appended, MetricStoreError> {
+    async fn append(&self, _samples: &[Sample]) -> Result<Appended, StoreError> {
         panic!("password=hunter2")
     }
 
-    async fn range(&self, _query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
+    async fn range(&self, _query: &RangeQuery) -> Result<Vec<Point>, StoreError> {
         panic!("password=hunter2")
     }
 
-    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
+    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
         panic!("password=hunter2")
     }
 }

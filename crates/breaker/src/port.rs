@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::Epoch;
+use ttm_kernel::{Epoch, StoreError};
 
 use crate::Saved;
 
@@ -27,46 +27,17 @@ pub struct StoredBreaker {
 ///    and no period is made shorter.
 /// 2. `save` stores all or nothing, and is idempotent. Of several states of one breaker the one that was saved last
 ///    counts, whatever its time.
-/// 3. `save` under an epoch older than the newest claimed one stores nothing and returns [`BreakerStoreError::Fenced`].
+/// 3. `save` under an epoch older than the newest claimed one stores nothing and returns [`StoreError::Fenced`].
 ///    Epochs are claimed where the store's other writers claim theirs.
 /// 4. `save` leaves breakers that it is not given as they are.
 /// 5. `load` returns every breaker once, in the order of the names.
-/// 6. A row that no breaker can have made is [`BreakerStoreError::Corrupt`], which says what is wrong with it.
+/// 6. A row that no breaker can have made is [`StoreError::Corrupt`], which says what is wrong with it.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait BreakerStore: Send + Sync {
     /// All breakers.
-    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError>;
+    async fn load(&self) -> Result<Vec<StoredBreaker>, StoreError>;
 
     /// Stores the new state of breakers.
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError>;
-}
-
-/// Why the store did not do it, as what the caller does next.
-#[derive(Debug, thiserror::Error)]
-pub enum BreakerStoreError {
-    /// Unreachable, busy, timed out: try again, with the state that is the newest then.
-    #[error("the breaker store does not answer: {message}")]
-    Transient {
-        /// What happened, without addresses or secrets.
-        message: String,
-    },
-    /// Another writer took over: stop writing.
-    #[error("epoch {epoch} is fenced off by a newer writer")]
-    Fenced {
-        /// The epoch of the refused write.
-        epoch: Epoch,
-    },
-    /// The store refuses this state, and will again: drop it and say so.
-    #[error("the breaker store refuses the data: {message}")]
-    Rejected {
-        /// What it said.
-        message: String,
-    },
-    /// The store's content or schema is not what it must be: stop touching it, call a person.
-    #[error("the breaker store is unusable: {message}")]
-    Corrupt {
-        /// What is wrong.
-        message: String,
-    },
+    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError>;
 }

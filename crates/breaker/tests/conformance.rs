@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_breaker::testing::{FakeBreakerStore, conformance};
-use ttm_breaker::{BreakerStore, BreakerStoreError, Saved, State, StoredBreaker};
-use ttm_kernel::Epoch;
+use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
+use ttm_kernel::{Epoch, StoreError};
 use ttm_testkit::ManualRuntime;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,7 +59,7 @@ fn micros(period: Duration) -> Duration {
 
 #[async_trait]
 impl BreakerStore for Broken {
-    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError> {
+    async fn load(&self) -> Result<Vec<StoredBreaker>, StoreError> {
         let mut all = self.store.load().await?;
         match self.bug {
             Bug::IgnoresTheOrder => {
@@ -75,7 +75,7 @@ impl BreakerStore for Broken {
         Ok(all)
     }
 
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         let mut breakers: Vec<StoredBreaker> = breakers.iter().map(|breaker| self.changed(breaker)).collect();
         if self.bug == Bug::KeepsTheNewestTime {
             let kept = self.store.breakers();
@@ -143,7 +143,7 @@ fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
     let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 2 };
     let breaker = StoredBreaker { name: "api".to_owned(), saved, at: Timestamp::UNIX_EPOCH };
     block_on(store.save(store.claim(), std::slice::from_ref(&breaker))).expect("works");
-    store.fail_with(|| BreakerStoreError::Transient { message: "gone".to_owned() });
+    store.fail_with(|| StoreError::transient("gone".to_owned()));
     let error = block_on(store.load()).expect_err("fails");
     assert_eq!(error.to_string(), "the breaker store does not answer: gone");
     assert!(block_on(store.save(store.claim(), &[])).is_err());

@@ -1,4 +1,5 @@
-//! What every crate of the house shares: moments, the ports to time, chance and tasks, severities and ids.
+//! What every crate of the house shares: moments, the ports to time, randomness, tasks and the store's
+//! lease, what a store's error means, severities and ids.
 //!
 //! It knows nothing of tokens, breakers or stores, and holds no implementation of a port: those live in
 //! `tokio-runtime` for the real machine, in `testkit` for tests and in `sim` for the simulator.
@@ -6,15 +7,19 @@
 mod deadline;
 mod entropy;
 mod id;
+mod lease;
 mod moment;
 mod runtime;
 mod setting;
 mod severity;
+mod store_error;
 
 pub use deadline::{DeadlineExceeded, within};
 pub use entropy::Entropy;
 pub use id::{CorrelationId, Epoch};
+pub use lease::{LeaseError, StoreLease};
 pub use moment::Moment;
 pub use runtime::{BoxFuture, Clock, Now, Runtime, Task, TaskEnd};
 pub use setting::{InvalidSetting, SettingChecks};
 pub use severity::Severity;
+pub use store_error::StoreError;

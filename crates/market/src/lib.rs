@@ -33,7 +33,7 @@ pub use pair::{Pair, SkipReason, Skipped, TokenRef, Trades};
 pub use pool::{PoolSummary, summarize};
 pub use port::{
     Added, Followed, MAX_BATCH, PairBatch, PairSource, PairSourceError, ProfileSource, TokenPage, TokenQuery,
-    TokenRow, TokenSort, TokenStore, TokenStoreError, TokenView,
+    TokenRow, TokenSort, TokenStore, TokenView,
 };
 pub use score::{Components, Score, ScoreInputs, Scored, Smoothed, score};
 pub use source::{

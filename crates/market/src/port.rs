@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::Epoch;
+use ttm_kernel::{Epoch, StoreError};
 
 use crate::{Basis, Components, Lane, Listing, Mint, Origin, Pair, Skipped, Token, TokenStatus};
 
@@ -121,7 +121,7 @@ pub struct Followed {
 /// Laws:
 /// 1. What `save` or `add` acknowledged is returned by `load`, exactly (times to the microsecond), also after a crash.
 /// 2. `save` stores all or nothing, and is idempotent.
-/// 3. `save` under an epoch older than the newest claimed one stores nothing and returns [`TokenStoreError::Fenced`].
+/// 3. `save` under an epoch older than the newest claimed one stores nothing and returns [`StoreError::Fenced`].
 /// 4. `save` never brings back a token that was removed.
 /// 5. `add` leaves a known token as it is, except that an archived one becomes monitored; duplicates count once.
 /// 6. `revision` changes whenever `add`, `remove` or `follow` changed the set or revived a token, and never otherwise.
@@ -136,67 +136,33 @@ pub struct Followed {
 #[async_trait]
 pub trait TokenStore: Send + Sync {
     /// Claims the next epoch; every older one is fenced off.
-    async fn claim(&self) -> Result<Epoch, TokenStoreError>;
+    async fn claim(&self) -> Result<Epoch, StoreError>;
 
     /// Up to `limit` tokens with mints greater than `after`.
-    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, TokenStoreError>;
+    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError>;
 
     /// Stores the new state of tokens.
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError>;
+    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError>;
 
     /// Adds mints as monitored tokens, first seen at `at`.
-    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, TokenStoreError>;
+    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError>;
 
     /// Removes mints; how many there were.
-    async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError>;
+    async fn remove(&self, mints: &[Mint]) -> Result<u64, StoreError>;
 
     /// Makes the tokens that `origin` owns those of its listing, new ones first seen at `at`.
-    async fn follow(
-        &self,
-        origin: Origin,
-        mints: &[Mint],
-        at: Timestamp,
-    ) -> Result<Followed, TokenStoreError>;
+    async fn follow(&self, origin: Origin, mints: &[Mint], at: Timestamp) -> Result<Followed, StoreError>;
 
     /// The tokens that `origin` owns, in any order.
-    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, TokenStoreError>;
+    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError>;
 
     /// A number that tells whether the set of tokens was edited from outside.
-    async fn revision(&self) -> Result<u64, TokenStoreError>;
+    async fn revision(&self) -> Result<u64, StoreError>;
 
     /// Connections in use and at most, where the store has a pool of them. Never waits.
     fn connections(&self) -> Option<(u32, u32)> {
         None
     }
-}
-
-/// Why the store did not do it, as what the caller does next.
-#[derive(Debug, thiserror::Error)]
-pub enum TokenStoreError {
-    /// Unreachable, busy, timed out: keep the data and try again.
-    #[error("the token store does not answer: {message}")]
-    Transient {
-        /// What happened, without addresses or secrets.
-        message: String,
-    },
-    /// Another writer took over: stop writing.
-    #[error("epoch {epoch} is fenced off by a newer writer")]
-    Fenced {
-        /// The epoch of the refused write.
-        epoch: Epoch,
-    },
-    /// The store refuses this data, and will again: drop it and say so.
-    #[error("the token store refuses the data: {message}")]
-    Rejected {
-        /// What it said.
-        message: String,
-    },
-    /// The store's content or schema is not what it must be: stop touching it, call a person.
-    #[error("the token store is unusable: {message}")]
-    Corrupt {
-        /// What is wrong.
-        message: String,
-    },
 }
 
 /// One token as a reader sees it: `/api/v1/tokens` and `ttm tokens list`.

@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::Epoch;
+use ttm_kernel::{Epoch, StoreError};
 use ttm_market::testing::{FakeTokenStore, conformance};
-use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore, TokenStoreError};
+use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Bug {
@@ -36,11 +36,11 @@ struct Broken {
 
 #[async_trait]
 impl TokenStore for Broken {
-    async fn claim(&self) -> Result<Epoch, TokenStoreError> {
+    async fn claim(&self) -> Result<Epoch, StoreError> {
         self.store.claim().await
     }
 
-    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, TokenStoreError> {
+    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError> {
         let mut page = self.store.load(after, limit).await?;
         if self.bug == Bug::RepeatsTheLastOfAPage && !page.is_empty() {
             page.extend(self.store.tokens().into_iter().filter(|token| Some(token.mint) == after));
@@ -48,7 +48,7 @@ impl TokenStore for Broken {
         Ok(page)
     }
 
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError> {
+    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
         let mut tokens = tokens.to_vec();
         match self.bug {
             Bug::LosesTheSymbol => tokens.iter_mut().for_each(|token| token.symbol = None),
@@ -66,7 +66,7 @@ impl TokenStore for Broken {
         self.store.save(if self.bug == Bug::IgnoresEpochs { newest } else { epoch }, &tokens).await
     }
 
-    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, TokenStoreError> {
+    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {
         if self.bug == Bug::LeavesArchivedTokensArchived {
             let archived = |mint: &Mint| {
                 let tokens = self.store.tokens();
@@ -89,16 +89,11 @@ impl TokenStore for Broken {
         Ok(added)
     }
 
-    async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
+    async fn remove(&self, mints: &[Mint]) -> Result<u64, StoreError> {
         self.store.remove(mints).await
     }
 
-    async fn follow(
-        &self,
-        origin: Origin,
-        mints: &[Mint],
-        at: Timestamp,
-    ) -> Result<Followed, TokenStoreError> {
+    async fn follow(&self, origin: Origin, mints: &[Mint], at: Timestamp) -> Result<Followed, StoreError> {
         match self.bug {
             Bug::TakesOverWhatWasAddedByHand => {
                 self.store.remove(mints).await?;
@@ -123,11 +118,11 @@ impl TokenStore for Broken {
         self.store.follow(origin, mints, at).await
     }
 
-    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, TokenStoreError> {
+    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
         self.store.owned(origin).await
     }
 
-    async fn revision(&self) -> Result<u64, TokenStoreError> {
+    async fn revision(&self) -> Result<u64, StoreError> {
         self.store.revision().await
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use ttm_kernel::StoreError;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -13,7 +14,7 @@ use ttm_market::testing::{
 };
 use ttm_market::{
     MarketConfig, Mint, Origin, PairSource, PairSourceError, SkipReason, Token, TokenPage, TokenQuery,
-    TokenRow, TokenSourceError, TokenStore, TokenStoreError, TokenView, page, row,
+    TokenRow, TokenSourceError, TokenStore, TokenView, page, row,
 };
 
 /// Runs a future that never waits for anything outside itself.
@@ -49,7 +50,7 @@ fn the_fake_list_obeys_every_law() {
 fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
     let store = FakeTokenStore::new();
     block_on(store.add(&[Mint::WSOL], Timestamp::UNIX_EPOCH)).expect("works");
-    store.fail_with(|| TokenStoreError::Transient { message: "gone".to_owned() });
+    store.fail_with(|| StoreError::transient("gone".to_owned()));
     let error = block_on(store.claim()).expect_err("fails");
     assert_eq!(error.to_string(), "the token store does not answer: gone");
     assert!(block_on(store.remove(&[Mint::WSOL])).is_err());

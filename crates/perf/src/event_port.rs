@@ -1,6 +1,7 @@
 //! The port to the record of events. Its laws are checked by `testing::event_conformance` on every implementation.
 
 use async_trait::async_trait;
+use ttm_kernel::StoreError;
 
 use crate::{Appended, Event, EventPage, EventQuery};
 
@@ -19,31 +20,8 @@ use crate::{Appended, Event, EventPage, EventQuery};
 #[async_trait]
 pub trait EventStore: Send + Sync {
     /// Stores a batch.
-    async fn append(&self, events: &[Event]) -> Result<Appended, EventStoreError>;
+    async fn append(&self, events: &[Event]) -> Result<Appended, StoreError>;
 
     /// Answers a query.
-    async fn list(&self, query: &EventQuery) -> Result<EventPage, EventStoreError>;
-}
-
-/// Why the store did not do it, as what the caller does next.
-#[derive(Debug, thiserror::Error)]
-pub enum EventStoreError {
-    /// Unreachable, busy, timed out: keep the batch and send it again.
-    #[error("the event store does not answer: {message}")]
-    Transient {
-        /// What happened, without addresses or secrets.
-        message: String,
-    },
-    /// The store refuses this batch, and will again: split it, or drop and count it.
-    #[error("the event store refuses the data: {message}")]
-    Rejected {
-        /// What it said.
-        message: String,
-    },
-    /// The store's content or schema is not what it must be: stop touching it, call a person.
-    #[error("the event store is unusable: {message}")]
-    Corrupt {
-        /// What is wrong.
-        message: String,
-    },
+    async fn list(&self, query: &EventQuery) -> Result<EventPage, StoreError>;
 }

@@ -1,6 +1,7 @@
 //! The port to the history of metrics. Its laws are checked by `testing::conformance` on every implementation.
 
 use async_trait::async_trait;
+use ttm_kernel::StoreError;
 
 use crate::{Point, RangeQuery, Sample, SeriesKey};
 
@@ -28,39 +29,16 @@ pub struct Appended {
 #[async_trait]
 pub trait MetricStore: Send + Sync {
     /// Stores a batch.
-    async fn append(&self, samples: &[Sample]) -> Result<Appended, MetricStoreError>;
+    async fn append(&self, samples: &[Sample]) -> Result<Appended, StoreError>;
 
     /// Answers a query.
-    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError>;
+    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, StoreError>;
 
     /// Which series there are.
-    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError>;
+    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;
 
     /// Connections in use and at most, where the store has a pool of them. Never waits.
     fn connections(&self) -> Option<(u32, u32)> {
         None
     }
-}
-
-/// Why the store did not do it, as what the caller does next.
-#[derive(Debug, thiserror::Error)]
-pub enum MetricStoreError {
-    /// Unreachable, busy, timed out: keep the batch and send it again.
-    #[error("the metric store does not answer: {message}")]
-    Transient {
-        /// What happened, without addresses or secrets.
-        message: String,
-    },
-    /// The store refuses this batch, and will again: split it, or drop and count it.
-    #[error("the metric store refuses the data: {message}")]
-    Rejected {
-        /// What it said.
-        message: String,
-    },
-    /// The store's content or schema is not what it must be: stop touching it, call a person.
-    #[error("the metric store is unusable: {message}")]
-    Corrupt {
-        /// What is wrong.
-        message: String,
-    },
 }

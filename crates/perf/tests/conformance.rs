@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use ttm_kernel::StoreError;
 
 use proptest::prelude::*;
 use ttm_perf::testing::{
     FakeEventStore, FakeMetricStore, conformance, event_conformance, sample, series_key,
 };
-use ttm_perf::{EventStore, MetricStore, MetricStoreError, SeriesKey};
+use ttm_perf::{EventStore, MetricStore, SeriesKey};
 
 /// Runs a future that never waits for anything outside itself.
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -39,7 +40,7 @@ fn the_fake_fails_when_told_to_and_remembers_what_was_before() {
     let key: SeriesKey = "a".parse().expect("valid");
     let sample = ttm_perf::Sample::try_new(key.clone(), jiff::Timestamp::UNIX_EPOCH, 1.0).expect("finite");
     block_on(store.append(std::slice::from_ref(&sample))).expect("works");
-    store.fail_with(|| MetricStoreError::Transient { message: "gone".to_owned() });
+    store.fail_with(|| StoreError::transient("gone".to_owned()));
     let error = block_on(store.append(&[])).expect_err("fails");
     assert_eq!(error.to_string(), "the metric store does not answer: gone");
     assert!(block_on(store.series("", 1)).is_err());

@@ -1,13 +1,14 @@
 //! The store itself: pools and transactions. It does not know when to try again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
-use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+use ttm_perf::{Appended, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 use ttm_sqlx_pool::postgres::Server;
+use ttm_sqlx_pool::postgres::store_error;
 
-use crate::error::port_error;
 use crate::schema::SCHEMA;
 use crate::{OpenError, PostgresEventStore, statement};
 
@@ -57,17 +58,17 @@ impl PostgresMetricStore {
 
 #[async_trait]
 impl MetricStore for PostgresMetricStore {
-    async fn append(&self, samples: &[Sample]) -> Result<Appended, MetricStoreError> {
-        let stored = self.store(samples).await.map_err(port_error)?;
+    async fn append(&self, samples: &[Sample]) -> Result<Appended, StoreError> {
+        let stored = self.store(samples).await.map_err(store_error)?;
         Ok(Appended { stored, duplicates: samples.len() as u64 - stored })
     }
 
-    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
-        statement::range(&self.readers, query).await.map_err(port_error)
+    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, StoreError> {
+        statement::range(&self.readers, query).await.map_err(store_error)
     }
 
-    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
-        statement::keys(&self.readers, prefix, limit).await.map_err(port_error)
+    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        statement::keys(&self.readers, prefix, limit).await.map_err(store_error)
     }
 
     fn connections(&self) -> Option<(u32, u32)> {

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
-use ttm_kernel::Severity;
-use ttm_perf::{Appended, Event, EventCursor, EventId, EventPage, EventQuery, EventStore, EventStoreError};
+use ttm_kernel::{Severity, StoreError};
+use ttm_perf::{Appended, Event, EventCursor, EventId, EventPage, EventQuery, EventStore};
 use ttm_sqlx_pool::postgres::Time;
-
-use crate::error::event_error;
+use ttm_sqlx_pool::postgres::store_error;
 
 /// Events in a database of PostgreSQL.
 #[derive(Clone, Debug)]
@@ -113,13 +112,13 @@ fn decode(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error 
 
 #[async_trait]
 impl EventStore for PostgresEventStore {
-    async fn append(&self, events: &[Event]) -> Result<Appended, EventStoreError> {
-        let stored = self.store(events).await.map_err(event_error)?;
+    async fn append(&self, events: &[Event]) -> Result<Appended, StoreError> {
+        let stored = self.store(events).await.map_err(store_error)?;
         Ok(Appended { stored, duplicates: events.len() as u64 - stored })
     }
 
-    async fn list(&self, query: &EventQuery) -> Result<EventPage, EventStoreError> {
-        let events = self.page(query).await.map_err(event_error)?;
+    async fn list(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
+        let events = self.page(query).await.map_err(store_error)?;
         Ok(EventPage::cut(events, query.limit()))
     }
 }

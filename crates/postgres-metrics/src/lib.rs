@@ -6,7 +6,6 @@
 //! of what the series mean, and nothing of the tokens that may share its database.
 
 mod adapter;
-mod error;
 mod events;
 mod schema;
 mod statement;

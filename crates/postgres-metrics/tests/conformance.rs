@@ -4,10 +4,11 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
+use ttm_kernel::StoreError;
 
 use jiff::Timestamp;
 use ttm_perf::testing::{conformance, event_conformance};
-use ttm_perf::{Aggregate, EventStore, MetricStore, MetricStoreError, RangeQuery, Sample, SeriesKey};
+use ttm_perf::{Aggregate, EventStore, MetricStore, RangeQuery, Sample, SeriesKey};
 use ttm_postgres_metrics::{OpenError, PostgresMetricStore};
 use ttm_sqlx_pool::postgres::testing::Database;
 
@@ -114,7 +115,7 @@ async fn a_time_that_postgres_does_not_have_is_rejected_with_its_whole_batch() {
     let mut samples = batch(&key(1), 2);
     samples.push(Sample::try_new(key(1), Timestamp::MIN, 1.0).expect("finite"));
     let refused = store.append(&samples).await;
-    assert!(matches!(refused, Err(MetricStoreError::Rejected { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Rejected { .. })), "{refused:?}");
     assert_eq!(count(&store, &key(1)).await, 0);
     database.drop_schema().await;
 }
@@ -127,11 +128,11 @@ async fn a_table_that_is_locked_or_gone_is_told_apart() {
     let lock = database.begin_with("LOCK TABLE $schema.sample").await;
     let locked = store.append(&samples).await;
     lock.rollback().await.expect("the lock is given back");
-    assert!(matches!(locked, Err(MetricStoreError::Transient { .. })), "{locked:?}");
+    assert!(matches!(locked, Err(StoreError::Transient { .. })), "{locked:?}");
     assert_eq!(store.append(&samples).await.expect("append works").stored, 1);
     database.execute("DROP TABLE $schema.sample").await;
     let gone = store.append(&samples).await;
-    assert!(matches!(gone, Err(MetricStoreError::Corrupt { .. })), "{gone:?}");
+    assert!(matches!(gone, Err(StoreError::Corrupt { .. })), "{gone:?}");
     database.drop_schema().await;
 }
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{PgPool, Postgres, Transaction};
-use ttm_kernel::Epoch;
-use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore, TokenStoreError};
+use ttm_kernel::{Epoch, StoreError};
+use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
+use ttm_sqlx_pool::postgres::store_error;
 use ttm_sqlx_pool::postgres::{Server, Time};
 
-use crate::error::token_error;
 use crate::fence::may_write;
 use crate::schema::SCHEMA;
 use crate::{OpenError, PostgresBreakerStore, columns, convert, follow};
@@ -129,49 +129,44 @@ async fn edited(mut tx: Transaction<'static, Postgres>, changes: u64) -> Result<
 
 #[async_trait]
 impl TokenStore for PostgresTokenStore {
-    async fn claim(&self) -> Result<Epoch, TokenStoreError> {
-        let epoch = self.next_epoch().await.map_err(token_error)?;
+    async fn claim(&self) -> Result<Epoch, StoreError> {
+        let epoch = self.next_epoch().await.map_err(store_error)?;
         Ok(Epoch::new(epoch.unsigned_abs()))
     }
 
-    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, TokenStoreError> {
+    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError> {
         // No mint is before the empty one.
         let after = after.as_ref().map_or(&[][..], |mint| mint.as_bytes());
-        self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(token_error)
+        self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(store_error)
     }
 
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError> {
+    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
         match self.write(epoch, tokens).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(TokenStoreError::Fenced { epoch }),
-            Err(error) => Err(token_error(error)),
+            Ok(false) => Err(StoreError::Fenced { epoch }),
+            Err(error) => Err(store_error(error)),
         }
     }
 
-    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, TokenStoreError> {
-        self.insert(mints.iter().collect(), at).await.map_err(token_error)
+    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {
+        self.insert(mints.iter().collect(), at).await.map_err(store_error)
     }
 
-    async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
-        self.delete(mints).await.map_err(token_error)
+    async fn remove(&self, mints: &[Mint]) -> Result<u64, StoreError> {
+        self.delete(mints).await.map_err(store_error)
     }
 
-    async fn follow(
-        &self,
-        origin: Origin,
-        mints: &[Mint],
-        at: Timestamp,
-    ) -> Result<Followed, TokenStoreError> {
-        self.follow_listing(origin, mints.iter().collect(), at).await.map_err(token_error)
+    async fn follow(&self, origin: Origin, mints: &[Mint], at: Timestamp) -> Result<Followed, StoreError> {
+        self.follow_listing(origin, mints.iter().collect(), at).await.map_err(store_error)
     }
 
-    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, TokenStoreError> {
-        follow::owned(&self.pool, origin).await.map_err(token_error)
+    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
+        follow::owned(&self.pool, origin).await.map_err(store_error)
     }
 
-    async fn revision(&self) -> Result<u64, TokenStoreError> {
+    async fn revision(&self) -> Result<u64, StoreError> {
         let number = sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(&self.pool).await;
-        number.map(i64::unsigned_abs).map_err(token_error)
+        number.map(i64::unsigned_abs).map_err(store_error)
     }
 
     fn connections(&self) -> Option<(u32, u32)> {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
-use ttm_breaker::{BreakerStore, BreakerStoreError, Saved, State, StoredBreaker};
-use ttm_kernel::Epoch;
+use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
+use ttm_kernel::{Epoch, StoreError};
 use ttm_sqlx_pool::postgres::Time;
+use ttm_sqlx_pool::postgres::store_error;
 
-use crate::error::breaker_error;
 use crate::fence::may_write;
 
 const SELECT: &str =
@@ -84,15 +84,15 @@ fn breaker(row: &PgRow) -> Result<StoredBreaker, sqlx::Error> {
 
 #[async_trait]
 impl BreakerStore for PostgresBreakerStore {
-    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError> {
-        self.all().await.map_err(breaker_error)
+    async fn load(&self) -> Result<Vec<StoredBreaker>, StoreError> {
+        self.all().await.map_err(store_error)
     }
 
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         match self.write(epoch, breakers).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(BreakerStoreError::Fenced { epoch }),
-            Err(error) => Err(breaker_error(error)),
+            Ok(false) => Err(StoreError::Fenced { epoch }),
+            Err(error) => Err(store_error(error)),
         }
     }
 }

@@ -10,7 +10,6 @@ mod adapter;
 mod breakers;
 mod columns;
 mod convert;
-mod error;
 mod fence;
 mod follow;
 mod schema;

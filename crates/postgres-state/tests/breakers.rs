@@ -1,10 +1,11 @@
 //! The laws of the breakers' port on a server, and rows that no breaker can have made.
 
 use std::time::Duration;
+use ttm_kernel::StoreError;
 
 use jiff::Timestamp;
 use ttm_breaker::testing::conformance;
-use ttm_breaker::{BreakerStore, BreakerStoreError, Saved, State, StoredBreaker};
+use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
 use ttm_market::TokenStore;
 use ttm_postgres_state::PostgresTokenStore;
 use ttm_sqlx_pool::postgres::testing::Database;
@@ -58,7 +59,7 @@ async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
     ] {
         database.execute(row).await;
         let refused = store.breakers().load().await;
-        let Err(BreakerStoreError::Corrupt { message }) = &refused else { panic!("{row}: {refused:?}") };
+        let Err(StoreError::Corrupt { message }) = &refused else { panic!("{row}: {refused:?}") };
         assert!(message.ends_with(why), "{message}");
     }
     database.drop_schema().await;
@@ -70,7 +71,7 @@ async fn a_name_that_no_table_takes_is_rejected_with_its_whole_batch() {
     let store = open(&database).await;
     let epoch = store.claim().await.expect("claim works");
     let refused = store.breakers().save(epoch, &[named("api"), named("a\0pi")]).await;
-    assert!(matches!(refused, Err(BreakerStoreError::Rejected { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Rejected { .. })), "{refused:?}");
     assert_eq!(store.breakers().load().await.expect("load answers"), []);
     database.drop_schema().await;
 }
@@ -82,9 +83,9 @@ async fn a_table_that_is_locked_or_gone_is_told_apart() {
     let lock = database.begin_with("LOCK TABLE $schema.breaker").await;
     let locked = store.load().await;
     lock.rollback().await.expect("the lock is given back");
-    assert!(matches!(locked, Err(BreakerStoreError::Transient { .. })), "{locked:?}");
+    assert!(matches!(locked, Err(StoreError::Transient { .. })), "{locked:?}");
     database.execute("DROP TABLE $schema.breaker").await;
     let gone = store.load().await;
-    assert!(matches!(gone, Err(BreakerStoreError::Corrupt { .. })), "{gone:?}");
+    assert!(matches!(gone, Err(StoreError::Corrupt { .. })), "{gone:?}");
     database.drop_schema().await;
 }

@@ -3,10 +3,11 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use ttm_kernel::StoreError;
 
 use jiff::Timestamp;
 use ttm_market::testing::conformance;
-use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore, TokenStoreError};
+use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore};
 use ttm_postgres_state::{OpenError, PostgresTokenStore};
 use ttm_sqlx_pool::postgres::testing::Database;
 
@@ -116,7 +117,7 @@ async fn a_value_that_no_table_takes_is_rejected_with_its_whole_batch() {
     for bad in [scored(2, f64::NAN), scored(2, f64::INFINITY), with_nul, Token::new(mint(2), Timestamp::MIN)]
     {
         let refused = store.save(epoch, &[scored(1, 1.0), bad]).await;
-        assert!(matches!(refused, Err(TokenStoreError::Rejected { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(StoreError::Rejected { .. })), "{refused:?}");
     }
     let loaded = store.load(None, 2).await.expect("load answers");
     assert_eq!(loaded, [Token::new(mint(1), AT), Token::new(mint(2), AT)]);
@@ -130,11 +131,11 @@ async fn a_table_that_is_locked_or_gone_is_told_apart() {
     let lock = database.begin_with("LOCK TABLE $schema.token").await;
     let locked = store.load(None, 1).await;
     lock.rollback().await.expect("the lock is given back");
-    assert!(matches!(locked, Err(TokenStoreError::Transient { .. })), "{locked:?}");
+    assert!(matches!(locked, Err(StoreError::Transient { .. })), "{locked:?}");
     assert_eq!(store.load(None, 1).await.expect("load answers"), []);
     database.execute("DROP TABLE $schema.token").await;
     let gone = store.load(None, 1).await;
-    assert!(matches!(gone, Err(TokenStoreError::Corrupt { .. })), "{gone:?}");
+    assert!(matches!(gone, Err(StoreError::Corrupt { .. })), "{gone:?}");
     database.drop_schema().await;
 }
 

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use ttm_app::service::Service;
 use ttm_app::{Planes, Ports};
 use ttm_breaker::testing::FakeBreakerStore;
-use ttm_breaker::{BreakerStore, BreakerStoreError, Saved, Snapshot, State, StoredBreaker};
-use ttm_kernel::{Clock, Epoch, Moment, Runtime};
+use ttm_breaker::{BreakerStore, Saved, Snapshot, State, StoredBreaker};
+use ttm_kernel::{Clock, Epoch, Moment, Runtime, StoreError};
 use ttm_sim::oracle::Verdicts;
 use ttm_sim::world::World;
 use ttm_sim::{Executor, Plan};
@@ -74,11 +74,11 @@ struct Hangs;
 
 #[async_trait]
 impl BreakerStore for Hangs {
-    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError> {
+    async fn load(&self) -> Result<Vec<StoredBreaker>, StoreError> {
         std::future::pending().await
     }
 
-    async fn save(&self, _: Epoch, _: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+    async fn save(&self, _: Epoch, _: &[StoredBreaker]) -> Result<(), StoreError> {
         std::future::pending().await
     }
 }
@@ -105,7 +105,7 @@ fn a_breaker_of_another_name_is_left_alone() {
 #[test]
 fn a_breaker_that_cannot_be_loaded_begins_closed_and_the_service_starts() {
     let store = store(&[open("dexscreener", 0)]);
-    store.fail_with(|| BreakerStoreError::Corrupt { message: "a row is no row".to_owned() });
+    store.fail_with(|| StoreError::corrupt("a row is no row".to_owned()));
     assert_eq!(live("", Moment::ZERO, store)[0].1.state, State::Closed);
     let seen = live("", Moment::ZERO, Hangs);
     assert_eq!(seen[0].1.state, State::Closed);
@@ -132,14 +132,14 @@ struct Refuses {
 
 #[async_trait]
 impl BreakerStore for Refuses {
-    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError> {
+    async fn load(&self) -> Result<Vec<StoredBreaker>, StoreError> {
         self.store.load().await
     }
 
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
         if self.times.fetch_update(set, fetch, |times| times.checked_sub(1)).is_ok() {
-            return Err(BreakerStoreError::Transient { message: "busy".to_owned() });
+            return Err(StoreError::transient("busy".to_owned()));
         }
         self.store.save(epoch, breakers).await
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
-use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+use ttm_perf::{Appended, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 use ttm_sqlx_pool::sqlite::File;
+use ttm_sqlx_pool::sqlite::store_error;
 
-use crate::error::port_error;
 use crate::schema::SCHEMA;
 use crate::{OpenError, SqliteEventStore, statement};
 
@@ -52,17 +53,17 @@ impl SqliteMetricStore {
 
 #[async_trait]
 impl MetricStore for SqliteMetricStore {
-    async fn append(&self, samples: &[Sample]) -> Result<Appended, MetricStoreError> {
-        let stored = self.store(samples).await.map_err(port_error)?;
+    async fn append(&self, samples: &[Sample]) -> Result<Appended, StoreError> {
+        let stored = self.store(samples).await.map_err(store_error)?;
         Ok(Appended { stored, duplicates: samples.len() as u64 - stored })
     }
 
-    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
-        statement::range(self.file.readers(), query).await.map_err(port_error)
+    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, StoreError> {
+        statement::range(self.file.readers(), query).await.map_err(store_error)
     }
 
-    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
-        statement::keys(self.file.readers(), prefix, limit).await.map_err(port_error)
+    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        statement::keys(self.file.readers(), prefix, limit).await.map_err(store_error)
     }
 
     fn connections(&self) -> Option<(u32, u32)> {

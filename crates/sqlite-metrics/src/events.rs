@@ -2,11 +2,10 @@
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use ttm_kernel::Severity;
-use ttm_perf::{Appended, Event, EventId, EventPage, EventQuery, EventStore, EventStoreError};
+use ttm_kernel::{Severity, StoreError};
+use ttm_perf::{Appended, Event, EventId, EventPage, EventQuery, EventStore};
+use ttm_sqlx_pool::sqlite::store_error;
 use ttm_sqlx_pool::sqlite::{File, time};
-
-use crate::error::event_error;
 
 /// Events in a file of SQLite.
 #[derive(Clone, Debug)]
@@ -102,13 +101,13 @@ fn decode(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error 
 
 #[async_trait]
 impl EventStore for SqliteEventStore {
-    async fn append(&self, events: &[Event]) -> Result<Appended, EventStoreError> {
-        let stored = self.store(events).await.map_err(event_error)?;
+    async fn append(&self, events: &[Event]) -> Result<Appended, StoreError> {
+        let stored = self.store(events).await.map_err(store_error)?;
         Ok(Appended { stored, duplicates: events.len() as u64 - stored })
     }
 
-    async fn list(&self, query: &EventQuery) -> Result<EventPage, EventStoreError> {
-        let events = self.page(query).await.map_err(event_error)?;
+    async fn list(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
+        let events = self.page(query).await.map_err(store_error)?;
         Ok(EventPage::cut(events, query.limit()))
     }
 }

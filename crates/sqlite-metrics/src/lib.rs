@@ -5,7 +5,6 @@
 //! nothing of the tokens that may share its file.
 
 mod adapter;
-mod error;
 mod events;
 mod schema;
 mod statement;

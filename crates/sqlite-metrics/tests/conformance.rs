@@ -5,13 +5,14 @@ use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
+use ttm_kernel::StoreError;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use ttm_perf::testing::{conformance, event_conformance};
-use ttm_perf::{Aggregate, EventStore, MetricStore, MetricStoreError, RangeQuery, Sample, SeriesKey};
+use ttm_perf::{Aggregate, EventStore, MetricStore, RangeQuery, Sample, SeriesKey};
 use ttm_sqlite_metrics::{OpenError, SqliteMetricStore};
 
 fn folder() -> TempDir {
@@ -126,7 +127,7 @@ async fn a_file_that_lost_its_tables_is_corrupt() {
     let store = open(&folder).await;
     execute(&folder.path().join("ttm.db"), "DROP TABLE sample").await;
     let refused = store.append(&batch(&key(1), 1)).await;
-    assert!(matches!(refused, Err(MetricStoreError::Corrupt { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,6 @@
 mod adapter;
 mod breakers;
 mod convert;
-mod error;
 mod fence;
 mod follow;
 mod schema;

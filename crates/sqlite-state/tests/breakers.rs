@@ -1,11 +1,12 @@
 //! The laws of the breakers' port on a file, and rows that no breaker can have made.
 
 use std::path::Path;
+use ttm_kernel::StoreError;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
+use ttm_breaker::BreakerStore;
 use ttm_breaker::testing::conformance;
-use ttm_breaker::{BreakerStore, BreakerStoreError};
 use ttm_market::{Mint, TokenStore};
 use ttm_sqlite_state::SqliteTokenStore;
 
@@ -64,7 +65,7 @@ async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
     ] {
         execute(&file, row).await;
         let refused = store.breakers().load().await;
-        let Err(BreakerStoreError::Corrupt { message }) = &refused else { panic!("{row}: {refused:?}") };
+        let Err(StoreError::Corrupt { message }) = &refused else { panic!("{row}: {refused:?}") };
         assert!(message.ends_with(why), "{message}");
     }
 }
@@ -76,5 +77,5 @@ async fn a_file_that_lost_its_table_is_corrupt() {
     let store = open(&file).await;
     execute(&file, "DROP TABLE breaker").await;
     let refused = store.breakers().load().await;
-    assert!(matches!(refused, Err(BreakerStoreError::Corrupt { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
 }

@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
+use ttm_kernel::StoreError;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use ttm_market::testing::conformance;
-use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore, TokenStoreError};
+use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore};
 use ttm_sqlite_state::{OpenError, SqliteTokenStore};
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
@@ -128,7 +129,7 @@ async fn a_number_that_is_not_finite_is_rejected_with_its_whole_batch() {
     store.add(&[mint(1), mint(2)], AT).await.expect("add works");
     for value in [f64::NAN, f64::INFINITY] {
         let refused = store.save(epoch, &[scored(1, 1.0), scored(2, value)]).await;
-        assert!(matches!(refused, Err(TokenStoreError::Rejected { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(StoreError::Rejected { .. })), "{refused:?}");
     }
     let loaded = store.load(None, 2).await.expect("load answers");
     assert_eq!(loaded, [Token::new(mint(1), AT), Token::new(mint(2), AT)]);
@@ -140,7 +141,7 @@ async fn a_file_that_lost_its_tables_is_corrupt() {
     let store = open(&folder).await;
     execute(&folder.path().join("ttm.db"), "DROP TABLE token").await;
     let refused = store.load(None, 1).await;
-    assert!(matches!(refused, Err(TokenStoreError::Corrupt { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! What an error of the driver means to the caller of a port. It knows no port, and decides nothing about retries.
 
 use sqlx::migrate::MigrateError;
+use ttm_kernel::StoreError;
 
 /// What the caller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,16 @@ impl Failure {
             other => other.to_string(),
         };
         Self { verdict, message }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(Failure { verdict, message }: Failure) -> Self {
+        match verdict {
+            Verdict::Transient => Self::transient(message),
+            Verdict::Rejected => Self::rejected(message),
+            Verdict::Corrupt => Self::corrupt(message),
+        }
     }
 }
 

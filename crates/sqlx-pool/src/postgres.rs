@@ -6,6 +6,6 @@ mod server;
 pub mod testing;
 mod time;
 
-pub use error::{OpenError, failure};
+pub use error::{OpenError, failure, store_error};
 pub use server::Server;
 pub use time::Time;

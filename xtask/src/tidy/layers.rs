@@ -33,7 +33,7 @@ impl Layer {
     /// The crates of others that this layer may use; None where the choice is its own.
     fn outside(self) -> Option<&'static [&'static str]> {
         match self {
-            Self::Kernel => Some(&["jiff", "thiserror"]),
+            Self::Kernel => Some(&["async-trait", "jiff", "thiserror"]),
             Self::Domain => {
                 Some(&["async-trait", "bs58", "five8", "hdrhistogram", "httpdate", "jiff", "thiserror"])
             }

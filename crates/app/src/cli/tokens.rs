@@ -74,7 +74,7 @@ async fn apply(
     edit: Edit,
     store: &dyn TokenStore,
     clock: &dyn ttm_kernel::Runtime,
-) -> Result<(), ttm_market::TokenStoreError> {
+) -> Result<(), ttm_kernel::StoreError> {
     match edit {
         Edit::Add(mints) => {
             let added = store.add(&mints, clock.wall()).await?;
@@ -94,7 +94,7 @@ async fn apply(
     Ok(())
 }
 
-async fn list(store: &dyn TokenStore, limit: usize) -> Result<(), ttm_market::TokenStoreError> {
+async fn list(store: &dyn TokenStore, limit: usize) -> Result<(), ttm_kernel::StoreError> {
     let mut tokens: Vec<Token> = Vec::new();
     loop {
         let page = store.load(tokens.last().map(|token| token.mint), BATCH).await?;

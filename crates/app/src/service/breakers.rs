@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
-use ttm_breaker::{
-    Breaker, BreakerConfig, BreakerStore, BreakerStoreError, StoredBreaker, Transition, TransitionReason,
-};
-use ttm_kernel::{Epoch, Runtime, within};
+use ttm_breaker::{Breaker, BreakerConfig, BreakerStore, StoredBreaker, Transition, TransitionReason};
+use ttm_kernel::{Epoch, Runtime, StoreError, within};
 
 use super::board::Board;
 use super::events::EventLog;
@@ -125,7 +123,7 @@ impl BreakerDrain {
         }
     }
 
-    async fn save(&self) -> Result<(), BreakerStoreError> {
+    async fn save(&self) -> Result<(), StoreError> {
         let now = self.runtime.now();
         let stored = StoredBreaker {
             name: self.breaker.name().to_owned(),
@@ -134,7 +132,7 @@ impl BreakerDrain {
         };
         within(&*self.runtime, now + STORE_DEADLINE, self.store.save(self.epoch, &[stored]))
             .await
-            .unwrap_or_else(|_| Err(BreakerStoreError::Transient { message: timed_out() }))
+            .unwrap_or_else(|_| Err(StoreError::transient(timed_out())))
     }
 }
 
@@ -161,7 +159,7 @@ impl Drain for BreakerDrain {
             return Written::Done;
         };
         match error {
-            BreakerStoreError::Rejected { message } => {
+            StoreError::Rejected { message } => {
                 tracing::error!(
                     breaker = self.breaker.name(),
                     message,
@@ -173,11 +171,9 @@ impl Drain for BreakerDrain {
                 self.board.post_store_failed(&error);
                 self.outbox.put();
                 match error {
-                    BreakerStoreError::Transient { .. } => Written::Later,
-                    BreakerStoreError::Fenced { .. } => Written::Fenced,
-                    BreakerStoreError::Corrupt { .. } | BreakerStoreError::Rejected { .. } => {
-                        leave_alone(&error)
-                    }
+                    StoreError::Transient { .. } => Written::Later,
+                    StoreError::Fenced { .. } => Written::Fenced,
+                    StoreError::Corrupt { .. } | StoreError::Rejected { .. } => leave_alone(&error),
                 }
             }
         }

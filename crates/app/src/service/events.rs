@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use ttm_breaker::{State, Transition};
-use ttm_kernel::{Entropy, Epoch, Runtime, Severity, within};
+use ttm_kernel::{Entropy, Epoch, Runtime, Severity, StoreError, within};
 use ttm_market::{MarketEvent, Mint, Origin, PoolsSeen};
-use ttm_perf::{ControlChange, Controlled, Event, EventId, EventStore, EventStoreError};
+use ttm_perf::{ControlChange, Controlled, Event, EventId, EventStore};
 
 use super::board::Board;
 use super::outbox::{EventOutbox, OutboxCounts};
@@ -172,11 +172,11 @@ impl EventDrain {
         Self { log, store, runtime: runtime.clone(), board: board.clone() }
     }
 
-    async fn append(&self, events: &[Event]) -> Result<(), EventStoreError> {
+    async fn append(&self, events: &[Event]) -> Result<(), StoreError> {
         let deadline = self.runtime.now() + STORE_DEADLINE;
         within(&*self.runtime, deadline, self.store.append(events))
             .await
-            .unwrap_or_else(|_| Err(EventStoreError::Transient { message: timed_out() }))
+            .unwrap_or_else(|_| Err(StoreError::transient(timed_out())))
             .map(|_| ())
     }
 }
@@ -205,11 +205,11 @@ impl Drain for EventDrain {
                 continue;
             };
             match error {
-                EventStoreError::Rejected { .. } if batch.len() > 1 => {
+                StoreError::Rejected { .. } if batch.len() > 1 => {
                     let (left, right) = batch.split_at(batch.len() / 2);
                     batches.extend([right.to_vec(), left.to_vec()]);
                 }
-                EventStoreError::Rejected { message } => {
+                StoreError::Rejected { message } => {
                     tracing::error!(kind = %batch[0].kind(), message, "the store refuses this event; it is counted as lost");
                     outbox.refuse(batch.len());
                 }
@@ -219,10 +219,9 @@ impl Drain for EventDrain {
                     batches.reverse();
                     outbox.give_back(batches.concat());
                     return match error {
-                        EventStoreError::Transient { .. } => Written::Later,
-                        EventStoreError::Corrupt { .. } | EventStoreError::Rejected { .. } => {
-                            leave_alone(&error)
-                        }
+                        StoreError::Transient { .. } => Written::Later,
+                        StoreError::Fenced { .. } => Written::Fenced,
+                        StoreError::Corrupt { .. } | StoreError::Rejected { .. } => leave_alone(&error),
                     };
                 }
             }

@@ -31,8 +31,8 @@ use tokio::sync::mpsc;
 use ttm_breaker::{Breaker, Snapshot};
 use ttm_guard::Guard;
 use ttm_health::{Phase, Status};
-use ttm_kernel::{Moment, Task, TaskEnd, within};
-use ttm_market::{TokenSource, TokenStoreError};
+use ttm_kernel::{Moment, StoreError, Task, TaskEnd, within};
+use ttm_market::TokenSource;
 
 pub use board::Board;
 pub use outbox::OutboxCounts;
@@ -56,7 +56,7 @@ use writer::{SampleDrain, TokenDrain};
 pub enum StartError {
     /// The store does not answer.
     #[error("the tokens cannot be loaded: {0}")]
-    Tokens(#[from] TokenStoreError),
+    Tokens(#[from] StoreError),
     /// Lists of tokens that are kept elsewhere cannot be read, and nothing of them is stored from before.
     #[error("{messages}")]
     Sources {

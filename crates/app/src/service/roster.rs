@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use ttm_kernel::{Runtime, within};
-use ttm_market::{Token, TokenStore, TokenStoreError};
+use ttm_kernel::{Runtime, StoreError, within};
+use ttm_market::{Token, TokenStore};
 
 use super::board::Board;
 use super::shutdown::Shutdown;
@@ -17,10 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const PAGE: usize = 5_000;
 
 /// Every token of the store.
-pub(super) async fn load(
-    store: &dyn TokenStore,
-    runtime: &dyn Runtime,
-) -> Result<Vec<Token>, TokenStoreError> {
+pub(super) async fn load(store: &dyn TokenStore, runtime: &dyn Runtime) -> Result<Vec<Token>, StoreError> {
     let mut tokens = Vec::new();
     loop {
         let after = tokens.last().map(|token: &Token| token.mint);
@@ -34,18 +31,18 @@ pub(super) async fn load(
 }
 
 /// The number that tells whether the set was edited.
-pub(super) async fn revision(store: &dyn TokenStore, runtime: &dyn Runtime) -> Result<u64, TokenStoreError> {
+pub(super) async fn revision(store: &dyn TokenStore, runtime: &dyn Runtime) -> Result<u64, StoreError> {
     bounded(runtime, store.revision()).await
 }
 
 /// A call to the store that ends at its deadline.
 pub(super) async fn bounded<T>(
     runtime: &dyn Runtime,
-    call: impl Future<Output = Result<T, TokenStoreError>>,
-) -> Result<T, TokenStoreError> {
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
     within(runtime, runtime.now() + STORE_DEADLINE, call).await.unwrap_or_else(|_| {
         let message = format!("no answer within {} s", STORE_DEADLINE.as_secs());
-        Err(TokenStoreError::Transient { message })
+        Err(StoreError::transient(message))
     })
 }
 
@@ -82,7 +79,7 @@ async fn look(
     store: &dyn TokenStore,
     runtime: &dyn Runtime,
     known: u64,
-) -> Result<Option<(u64, Vec<Token>)>, TokenStoreError> {
+) -> Result<Option<(u64, Vec<Token>)>, StoreError> {
     let revision = revision(store, runtime).await?;
     if revision == known {
         return Ok(None);

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_kernel::{Runtime, Task, within};
-use ttm_market::{Followed, Listing, Mint, TokenSource, TokenSourceError, TokenStore, TokenStoreError};
+use ttm_kernel::{Runtime, StoreError, Task, within};
+use ttm_market::{Followed, Listing, Mint, TokenSource, TokenSourceError, TokenStore};
 
 use super::StartError;
 use super::board::Board;
@@ -95,7 +95,7 @@ impl Sources {
     ///
     /// # Errors
     /// When the store does not do it.
-    pub(super) async fn begin(&mut self, listings: Vec<(usize, Listing)>) -> Result<(), TokenStoreError> {
+    pub(super) async fn begin(&mut self, listings: Vec<(usize, Listing)>) -> Result<(), StoreError> {
         for (at, listing) in listings {
             self.follow(at, listing).await?;
         }
@@ -158,7 +158,7 @@ impl Sources {
         })
     }
 
-    async fn follow(&mut self, at: usize, listing: Listing) -> Result<(), TokenStoreError> {
+    async fn follow(&mut self, at: usize, listing: Listing) -> Result<(), StoreError> {
         self.is_well(at, &listing);
         let origin = self.watched[at].source.origin();
         let mints: Vec<Mint> = listing.mints.into_iter().collect();

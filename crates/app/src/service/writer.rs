@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ttm_kernel::{Epoch, Moment, Runtime, Task, within};
-use ttm_market::{Token, TokenStore, TokenStoreError};
-use ttm_perf::{MetricStore, MetricStoreError, Sample};
+use ttm_kernel::{Epoch, Moment, Runtime, StoreError, Task, within};
+use ttm_market::{Token, TokenStore};
+use ttm_perf::{MetricStore, Sample};
 use ttm_retry::RetryPolicy;
 
 use super::board::Board;
@@ -119,11 +119,11 @@ pub(super) struct TokenDrain {
 }
 
 impl TokenDrain {
-    async fn save(&self, tokens: &[Token]) -> Result<(), TokenStoreError> {
+    async fn save(&self, tokens: &[Token]) -> Result<(), StoreError> {
         let deadline = self.runtime.now() + STORE_DEADLINE;
         within(&*self.runtime, deadline, self.store.save(self.epoch, tokens))
             .await
-            .unwrap_or_else(|_| Err(TokenStoreError::Transient { message: timed_out() }))
+            .unwrap_or_else(|_| Err(StoreError::transient(timed_out())))
     }
 }
 
@@ -146,11 +146,11 @@ impl Drain for TokenDrain {
                 continue;
             };
             match error {
-                TokenStoreError::Rejected { .. } if batch.len() > 1 => {
+                StoreError::Rejected { .. } if batch.len() > 1 => {
                     let (left, right) = batch.split_at(batch.len() / 2);
                     batches.extend([left.to_vec(), right.to_vec()]);
                 }
-                TokenStoreError::Rejected { message } => {
+                StoreError::Rejected { message } => {
                     self.outbox.settle(batch.len());
                     tracing::error!(mint = %batch[0].mint, message, "the store refuses this token; its newest state is lost");
                 }
@@ -159,11 +159,9 @@ impl Drain for TokenDrain {
                     batches.push(batch);
                     self.outbox.give_back(batches.concat());
                     return match error {
-                        TokenStoreError::Transient { .. } => Written::Later,
-                        TokenStoreError::Fenced { .. } => Written::Fenced,
-                        TokenStoreError::Corrupt { .. } | TokenStoreError::Rejected { .. } => {
-                            leave_alone(&error)
-                        }
+                        StoreError::Transient { .. } => Written::Later,
+                        StoreError::Fenced { .. } => Written::Fenced,
+                        StoreError::Corrupt { .. } | StoreError::Rejected { .. } => leave_alone(&error),
                     };
                 }
             }
@@ -181,11 +179,11 @@ pub(super) struct SampleDrain {
 }
 
 impl SampleDrain {
-    async fn append(&self, samples: &[Sample]) -> Result<(), MetricStoreError> {
+    async fn append(&self, samples: &[Sample]) -> Result<(), StoreError> {
         let deadline = self.runtime.now() + STORE_DEADLINE;
         within(&*self.runtime, deadline, self.store.append(samples))
             .await
-            .unwrap_or_else(|_| Err(MetricStoreError::Transient { message: timed_out() }))
+            .unwrap_or_else(|_| Err(StoreError::transient(timed_out())))
             .map(|_| ())
     }
 }
@@ -210,11 +208,11 @@ impl Drain for SampleDrain {
                 continue;
             };
             match error {
-                MetricStoreError::Rejected { .. } if batch.len() > 1 => {
+                StoreError::Rejected { .. } if batch.len() > 1 => {
                     let (left, right) = batch.split_at(batch.len() / 2);
                     batches.extend([right.to_vec(), left.to_vec()]);
                 }
-                MetricStoreError::Rejected { message } => {
+                StoreError::Rejected { message } => {
                     tracing::error!(series = %batch[0].series(), message, "the store refuses this sample; it is counted as lost");
                     self.outbox.refuse(batch.len());
                 }
@@ -224,10 +222,9 @@ impl Drain for SampleDrain {
                     batches.reverse();
                     self.outbox.give_back(batches.concat());
                     return match error {
-                        MetricStoreError::Transient { .. } => Written::Later,
-                        MetricStoreError::Corrupt { .. } | MetricStoreError::Rejected { .. } => {
-                            leave_alone(&error)
-                        }
+                        StoreError::Transient { .. } => Written::Later,
+                        StoreError::Fenced { .. } => Written::Fenced,
+                        StoreError::Corrupt { .. } | StoreError::Rejected { .. } => leave_alone(&error),
                     };
                 }
             }

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
 use axum::body::Body;
@@ -16,7 +17,7 @@ use ttm_health::testing::{FakeHealthView, healthy_facts};
 use ttm_health::{Facts, Thresholds, assess};
 use ttm_market::{MarketConfig, MarketSettings, Mint, Token, TokenPage, TokenQuery, TokenRow, TokenView};
 use ttm_perf::testing::{FakeEventStore, FakeMetricStore};
-use ttm_perf::{Appended, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+use ttm_perf::{Appended, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 use ttm_testkit::ManualRuntime;
 
 pub(crate) const LOOPBACK: &str = "127.0.0.1:8080";
@@ -182,15 +183,15 @@ pub(crate) struct Hanging;
 
 #[async_trait]
 impl MetricStore for Hanging {
-    async fn append(&self, _samples: &[Sample]) -> Result<Appended, MetricStoreError> {
+    async fn append(&self, _samples: &[Sample]) -> Result<Appended, StoreError> {
         std::future::pending().await
     }
 
-    async fn range(&self, _query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
+    async fn range(&self, _query: &RangeQuery) -> Result<Vec<Point>, StoreError> {
         std::future::pending().await
     }
 
-    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
+    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
         std::future::pending().await
     }
 }

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use ttm_kernel::Epoch;
+use ttm_kernel::{Epoch, StoreError};
 
-use crate::{BreakerStore, BreakerStoreError, StoredBreaker};
+use crate::{BreakerStore, StoredBreaker};
 
 /// Remembers breakers. Clones share their memory, so that a clone is what a reopened store would be.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +20,7 @@ struct Inner {
     breakers: BTreeMap<String, StoredBreaker>,
     epoch: u64,
     saves: u64,
-    failure: Option<Box<dyn Fn() -> BreakerStoreError + Send>>,
+    failure: Option<Box<dyn Fn() -> StoreError + Send>>,
 }
 
 impl FakeBreakerStore {
@@ -37,7 +37,7 @@ impl FakeBreakerStore {
     }
 
     /// Makes every call fail with what `error` gives, until [`heal`](Self::heal).
-    pub fn fail_with(&self, error: impl Fn() -> BreakerStoreError + Send + 'static) {
+    pub fn fail_with(&self, error: impl Fn() -> StoreError + Send + 'static) {
         self.lock().failure = Some(Box::new(error));
     }
 
@@ -60,7 +60,7 @@ impl FakeBreakerStore {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn working(&self) -> Result<MutexGuard<'_, Inner>, BreakerStoreError> {
+    fn working(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         let inner = self.lock();
         match &inner.failure {
             Some(error) => Err(error()),
@@ -81,14 +81,14 @@ impl fmt::Debug for Inner {
 
 #[async_trait]
 impl BreakerStore for FakeBreakerStore {
-    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError> {
+    async fn load(&self) -> Result<Vec<StoredBreaker>, StoreError> {
         Ok(self.working()?.breakers.values().cloned().collect())
     }
 
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         let mut inner = self.working()?;
         if epoch.number() < inner.epoch {
-            return Err(BreakerStoreError::Fenced { epoch });
+            return Err(StoreError::Fenced { epoch });
         }
         for breaker in breakers {
             inner.breakers.insert(breaker.name.clone(), breaker.clone());

@@ -18,9 +18,9 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ttm_kernel::Epoch;
+use ttm_kernel::{Epoch, StoreError};
 
-use crate::{BreakerStore, BreakerStoreError, Saved, State, StoredBreaker};
+use crate::{BreakerStore, Saved, State, StoredBreaker};
 
 /// Checks every law that the port alone can show. Each call of `open` opens the same store again, as a restarted
 /// process would, without removing what is in it; the store before was dropped. `claim` claims the next epoch there.
@@ -57,8 +57,8 @@ async fn stored(store: &dyn BreakerStore, law: u8) -> Vec<StoredBreaker> {
     all
 }
 
-fn assert_fenced(outcome: &Result<(), BreakerStoreError>) {
-    assert!(matches!(outcome, Err(BreakerStoreError::Fenced { .. })), "expected Fenced, got {outcome:?}");
+fn assert_fenced(outcome: &Result<(), StoreError>) {
+    assert!(matches!(outcome, Err(StoreError::Fenced { .. })), "expected Fenced, got {outcome:?}");
 }
 
 /// Law 1, after a restart. What a crash does to the store needs a process to kill, and is tested where there is one.

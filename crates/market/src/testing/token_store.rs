@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, Unit};
-use ttm_kernel::Epoch;
+use ttm_kernel::{Epoch, StoreError};
 
 use super::TokenTable;
-use crate::{Added, Basis, Followed, Mint, Origin, Token, TokenStore, TokenStoreError};
+use crate::{Added, Basis, Followed, Mint, Origin, Token, TokenStore};
 
 /// Remembers tokens. Clones share their memory, so that a clone is what a reopened store would be.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +20,7 @@ pub struct FakeTokenStore {
 struct Inner {
     table: TokenTable,
     saves: u64,
-    failure: Option<Box<dyn Fn() -> TokenStoreError + Send>>,
+    failure: Option<Box<dyn Fn() -> StoreError + Send>>,
 }
 
 impl FakeTokenStore {
@@ -30,7 +30,7 @@ impl FakeTokenStore {
     }
 
     /// Makes every call fail with what `error` gives, until [`heal`](Self::heal).
-    pub fn fail_with(&self, error: impl Fn() -> TokenStoreError + Send + 'static) {
+    pub fn fail_with(&self, error: impl Fn() -> StoreError + Send + 'static) {
         self.lock().failure = Some(Box::new(error));
     }
 
@@ -53,7 +53,7 @@ impl FakeTokenStore {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn working(&self) -> Result<MutexGuard<'_, Inner>, TokenStoreError> {
+    fn working(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         let inner = self.lock();
         match &inner.failure {
             Some(error) => Err(error()),
@@ -73,15 +73,15 @@ impl fmt::Debug for Inner {
 
 #[async_trait]
 impl TokenStore for FakeTokenStore {
-    async fn claim(&self) -> Result<Epoch, TokenStoreError> {
+    async fn claim(&self) -> Result<Epoch, StoreError> {
         Ok(self.working()?.table.claim())
     }
 
-    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, TokenStoreError> {
+    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError> {
         Ok(self.working()?.table.load(after, limit))
     }
 
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError> {
+    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
         let mut inner = self.working()?;
         let tokens: Vec<Token> = tokens.iter().cloned().map(to_microseconds).collect();
         inner.table.save(epoch, &tokens)?;
@@ -89,28 +89,23 @@ impl TokenStore for FakeTokenStore {
         Ok(())
     }
 
-    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, TokenStoreError> {
+    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {
         Ok(self.working()?.table.add(mints, microseconds(at)))
     }
 
-    async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
+    async fn remove(&self, mints: &[Mint]) -> Result<u64, StoreError> {
         Ok(self.working()?.table.remove(mints))
     }
 
-    async fn follow(
-        &self,
-        origin: Origin,
-        mints: &[Mint],
-        at: Timestamp,
-    ) -> Result<Followed, TokenStoreError> {
+    async fn follow(&self, origin: Origin, mints: &[Mint], at: Timestamp) -> Result<Followed, StoreError> {
         Ok(self.working()?.table.follow(origin, mints, microseconds(at)))
     }
 
-    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, TokenStoreError> {
+    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
         Ok(self.working()?.table.owned(origin).collect())
     }
 
-    async fn revision(&self) -> Result<u64, TokenStoreError> {
+    async fn revision(&self) -> Result<u64, StoreError> {
         Ok(self.working()?.table.revision())
     }
 }

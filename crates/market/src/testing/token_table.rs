@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use jiff::Timestamp;
-use ttm_kernel::Epoch;
+use ttm_kernel::{Epoch, StoreError};
 
-use crate::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStoreError};
+use crate::{Added, Followed, Mint, Origin, Token, TokenStatus};
 
 /// Tokens, who owns them, and who may write. Times are kept as they are given.
 #[derive(Clone, Debug, Default)]
@@ -51,9 +51,9 @@ impl TokenTable {
     ///
     /// # Errors
     /// When a newer writer took over.
-    pub fn save(&mut self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError> {
+    pub fn save(&mut self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
         if self.is_fenced(epoch) {
-            return Err(TokenStoreError::Fenced { epoch });
+            return Err(StoreError::Fenced { epoch });
         }
         for token in tokens {
             if let Some(kept) = self.tokens.get_mut(&token.mint) {

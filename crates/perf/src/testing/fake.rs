@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{Appended, Fold, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+use crate::{Appended, Fold, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 
 /// Remembers samples. Clones share their memory, so that a clone is what a reopened store would be.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +20,7 @@ pub struct FakeMetricStore {
 #[derive(Default)]
 struct Inner {
     series: BTreeMap<SeriesKey, BTreeMap<Timestamp, f64>>,
-    failure: Option<Box<dyn Fn() -> MetricStoreError + Send>>,
+    failure: Option<Box<dyn Fn() -> StoreError + Send>>,
 }
 
 impl FakeMetricStore {
@@ -29,7 +30,7 @@ impl FakeMetricStore {
     }
 
     /// Makes every call fail with what `error` gives, until [`heal`](Self::heal).
-    pub fn fail_with(&self, error: impl Fn() -> MetricStoreError + Send + 'static) {
+    pub fn fail_with(&self, error: impl Fn() -> StoreError + Send + 'static) {
         self.lock().failure = Some(Box::new(error));
     }
 
@@ -51,7 +52,7 @@ impl FakeMetricStore {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn working(&self) -> Result<MutexGuard<'_, Inner>, MetricStoreError> {
+    fn working(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         let inner = self.lock();
         match &inner.failure {
             Some(error) => Err(error()),
@@ -68,7 +69,7 @@ impl fmt::Debug for Inner {
 
 #[async_trait]
 impl MetricStore for FakeMetricStore {
-    async fn append(&self, samples: &[Sample]) -> Result<Appended, MetricStoreError> {
+    async fn append(&self, samples: &[Sample]) -> Result<Appended, StoreError> {
         let mut inner = self.working()?;
         let mut appended = Appended::default();
         for sample in samples {
@@ -84,7 +85,7 @@ impl MetricStore for FakeMetricStore {
         Ok(appended)
     }
 
-    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
+    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, StoreError> {
         let inner = self.working()?;
         let mut fold = Fold::new(query);
         for (at, value) in inner.series.get(query.series()).into_iter().flatten() {
@@ -93,7 +94,7 @@ impl MetricStore for FakeMetricStore {
         Ok(fold.finish())
     }
 
-    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
+    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
         let inner = self.working()?;
         Ok(inner.series.keys().filter(|key| key.as_str().starts_with(prefix)).take(limit).cloned().collect())
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
 
-use crate::{Appended, Event, EventCursor, EventPage, EventQuery, EventStore, EventStoreError};
+use crate::{Appended, Event, EventCursor, EventPage, EventQuery, EventStore};
 
 /// Remembers events. Clones share their memory, so that a clone is what a reopened store would be.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +19,7 @@ pub struct FakeEventStore {
 #[derive(Default)]
 struct Inner {
     events: BTreeMap<EventCursor, Event>,
-    failure: Option<Box<dyn Fn() -> EventStoreError + Send>>,
+    failure: Option<Box<dyn Fn() -> StoreError + Send>>,
 }
 
 impl FakeEventStore {
@@ -28,7 +29,7 @@ impl FakeEventStore {
     }
 
     /// Makes every call fail with what `error` gives, until [`heal`](Self::heal).
-    pub fn fail_with(&self, error: impl Fn() -> EventStoreError + Send + 'static) {
+    pub fn fail_with(&self, error: impl Fn() -> StoreError + Send + 'static) {
         self.lock().failure = Some(Box::new(error));
     }
 
@@ -46,7 +47,7 @@ impl FakeEventStore {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn working(&self) -> Result<MutexGuard<'_, Inner>, EventStoreError> {
+    fn working(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         let inner = self.lock();
         match &inner.failure {
             Some(error) => Err(error()),
@@ -63,7 +64,7 @@ impl fmt::Debug for Inner {
 
 #[async_trait]
 impl EventStore for FakeEventStore {
-    async fn append(&self, events: &[Event]) -> Result<Appended, EventStoreError> {
+    async fn append(&self, events: &[Event]) -> Result<Appended, StoreError> {
         let mut inner = self.working()?;
         let mut appended = Appended::default();
         for event in events {
@@ -78,7 +79,7 @@ impl EventStore for FakeEventStore {
         Ok(appended)
     }
 
-    async fn list(&self, query: &EventQuery) -> Result<EventPage, EventStoreError> {
+    async fn list(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
         let inner = self.working()?;
         let matching = inner.events.values().rev().filter(|event| query.matches(event));
         Ok(EventPage::cut(matching.take(query.limit() + 1).cloned().collect(), query.limit()))

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ttm_breaker::{BreakerStore, BreakerStoreError, Saved, State, StoredBreaker};
-use ttm_kernel::{Clock, Epoch};
+use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
+use ttm_kernel::{Clock, Epoch, StoreError};
 
-use super::store::{Away, Server};
+use super::store::Server;
 use super::{SimExchange, SimTokenStore};
 use crate::executor::lock;
 use crate::{FaultSchedule, SimRuntime};
@@ -40,9 +40,9 @@ impl SimBreakerStore {
         }
     }
 
-    fn commit(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+    fn commit(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         if self.tokens.is_fenced(epoch) {
-            return Err(BreakerStoreError::Fenced { epoch });
+            return Err(StoreError::Fenced { epoch });
         }
         let named = breakers.iter().map(|breaker| (breaker.name.clone(), breaker.clone()));
         lock(&self.database).extend(named);
@@ -52,7 +52,7 @@ impl SimBreakerStore {
 
 #[async_trait]
 impl BreakerStore for SimBreakerStore {
-    async fn load(&self) -> Result<Vec<StoredBreaker>, BreakerStoreError> {
+    async fn load(&self) -> Result<Vec<StoredBreaker>, StoreError> {
         self.server.read().await?;
         let all: Vec<StoredBreaker> = lock(&self.database).values().cloned().collect();
         // The service has one breaker, for the one API.
@@ -66,7 +66,7 @@ impl BreakerStore for SimBreakerStore {
         Ok(all)
     }
 
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), BreakerStoreError> {
+    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         self.server.write(|| self.commit(epoch, breakers)).await??;
         for StoredBreaker { name, saved, .. } in breakers {
             self.server
@@ -74,11 +74,5 @@ impl BreakerStore for SimBreakerStore {
                 .trace(format_args!("store saves {name} {} for {:?}", saved.state, saved.open_for));
         }
         Ok(())
-    }
-}
-
-impl From<Away> for BreakerStoreError {
-    fn from(Away(message): Away) -> Self {
-        Self::Transient { message: message.to_owned() }
     }
 }

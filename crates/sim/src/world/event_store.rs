@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex};
+use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
-use ttm_perf::{Appended, Event, EventCursor, EventPage, EventQuery, EventStore, EventStoreError};
+use ttm_perf::{Appended, Event, EventCursor, EventPage, EventQuery, EventStore};
 
-use super::store::{Away, Server};
+use super::store::Server;
 use crate::executor::lock;
 use crate::{FaultSchedule, SimRuntime};
 
@@ -79,7 +80,7 @@ impl Database {
 
 #[async_trait]
 impl EventStore for SimEventStore {
-    async fn append(&self, events: &[Event]) -> Result<Appended, EventStoreError> {
+    async fn append(&self, events: &[Event]) -> Result<Appended, StoreError> {
         let _flight = InFlight::of(self, events.len() as u64);
         let appended = self.server.write(|| lock(&self.database).commit(events)).await?;
         for event in events {
@@ -90,7 +91,7 @@ impl EventStore for SimEventStore {
         Ok(appended)
     }
 
-    async fn list(&self, query: &EventQuery) -> Result<EventPage, EventStoreError> {
+    async fn list(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
         self.server.read().await?;
         let database = lock(&self.database);
         let matching = database.events.values().rev().filter(|event| query.matches(event));
@@ -114,11 +115,5 @@ impl<'a> InFlight<'a> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         lock(&self.store.database).ledger.in_flight -= self.events;
-    }
-}
-
-impl From<Away> for EventStoreError {
-    fn from(Away(message): Away) -> Self {
-        Self::Transient { message: message.to_owned() }
     }
 }

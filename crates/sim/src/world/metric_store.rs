@@ -2,12 +2,13 @@
 //! to one database.
 
 use std::sync::{Arc, Mutex};
+use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
-use ttm_perf::{Appended, Fold, MetricStore, MetricStoreError, Point, RangeQuery, Sample, SeriesKey};
+use ttm_perf::{Appended, Fold, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 
 use super::series_log::{Inserted, SeriesLog};
-use super::store::{Away, Server};
+use super::store::Server;
 use crate::executor::lock;
 use crate::{FaultSchedule, SimRuntime};
 
@@ -77,7 +78,7 @@ impl Database {
 
 #[async_trait]
 impl MetricStore for SimMetricStore {
-    async fn append(&self, samples: &[Sample]) -> Result<Appended, MetricStoreError> {
+    async fn append(&self, samples: &[Sample]) -> Result<Appended, StoreError> {
         let _flight = InFlight::of(self, samples.len() as u64);
         let appended = self.server.write(|| lock(&self.database).commit(samples)).await?;
         let runtime = self.server.runtime();
@@ -86,7 +87,7 @@ impl MetricStore for SimMetricStore {
         Ok(appended)
     }
 
-    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, MetricStoreError> {
+    async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, StoreError> {
         self.server.read().await?;
         let mut fold = Fold::new(query);
         for (at, value) in lock(&self.database).log.range(query.series(), query.from(), query.to()) {
@@ -95,7 +96,7 @@ impl MetricStore for SimMetricStore {
         Ok(fold.finish())
     }
 
-    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, MetricStoreError> {
+    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
         self.server.read().await?;
         Ok(lock(&self.database).log.keys(prefix).take(limit).cloned().collect())
     }
@@ -117,11 +118,5 @@ impl<'a> InFlight<'a> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         lock(&self.store.database).ledger.in_flight -= self.samples;
-    }
-}
-
-impl From<Away> for MetricStoreError {
-    fn from(Away(message): Away) -> Self {
-        Self::Transient { message: message.to_owned() }
     }
 }

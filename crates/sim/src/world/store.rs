@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_kernel::{Clock, Entropy, Runtime};
+use ttm_kernel::{Clock, Entropy, Runtime, StoreError};
 use ttm_testkit::SeededEntropy;
 
 use crate::{FaultSchedule, SimRuntime, StoreFault};
@@ -23,10 +23,6 @@ pub(super) struct Server {
     chance: Arc<SeededEntropy>,
 }
 
-/// Why the server did not do it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Away(pub(super) &'static str);
-
 impl Server {
     pub(super) fn new(runtime: &SimRuntime, faults: &Arc<FaultSchedule>) -> Self {
         Self {
@@ -42,7 +38,7 @@ impl Server {
     }
 
     /// A read: by the time that this comes back the server looks at its data.
-    pub(super) async fn read(&self) -> Result<(), Away> {
+    pub(super) async fn read(&self) -> Result<(), StoreError> {
         self.arrive().await?;
         Ok(())
     }
@@ -50,31 +46,31 @@ impl Server {
     /// A write. `commit` makes it durable, and is called at most once; its caller may wait in vain to hear of it:
     /// when the connection breaks, or when the caller is killed or gives up between arrival and commit, in which case
     /// chance decides whether the server still commits.
-    pub(super) async fn write<T>(&self, commit: impl FnOnce() -> T) -> Result<T, Away> {
+    pub(super) async fn write<T>(&self, commit: impl FnOnce() -> T) -> Result<T, StoreError> {
         let mut arrived = Arrived { server: self, commit: Some(commit) };
         let fault = self.arrive().await.inspect_err(|_| arrived.commit = None)?;
         if fault == Some(StoreFault::Full) {
             arrived.commit = None;
-            return Err(Away("no space left on the device"));
+            return Err(StoreError::transient("no space left on the device"));
         }
         self.pause().await;
         let commit = arrived.commit.take().expect("the write is committed here alone");
         let answer = commit();
         if fault == Some(StoreFault::LostAcks) {
             self.pause().await;
-            return Err(Away("the connection was lost"));
+            return Err(StoreError::transient("the connection was lost"));
         }
         self.runtime.yields().await;
         Ok(answer)
     }
 
     /// Brings a request to the server; what is wrong with that, other than that it cannot be reached.
-    async fn arrive(&self) -> Result<Option<StoreFault>, Away> {
+    async fn arrive(&self) -> Result<Option<StoreFault>, StoreError> {
         self.runtime.yields().await;
         self.pause().await;
         let Some((fault, until)) = self.faults.store(self.runtime.now()) else { return Ok(None) };
         match fault {
-            StoreFault::Gone => return Err(Away("connection refused")),
+            StoreFault::Gone => return Err(StoreError::transient("connection refused")),
             StoreFault::Hang => self.runtime.sleep_until(until).await,
             StoreFault::LostAcks | StoreFault::Full => {}
         }

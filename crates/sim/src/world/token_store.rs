@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Clock, Epoch};
+use ttm_kernel::{Clock, Epoch, StoreError};
 use ttm_market::testing::TokenTable;
-use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStore, TokenStoreError};
+use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStore};
 
-use super::store::{Away, Server};
+use super::store::Server;
 use crate::executor::lock;
 use crate::{FaultSchedule, SimRuntime};
 
@@ -40,53 +40,42 @@ impl SimTokenStore {
 
 #[async_trait]
 impl TokenStore for SimTokenStore {
-    async fn claim(&self) -> Result<Epoch, TokenStoreError> {
+    async fn claim(&self) -> Result<Epoch, StoreError> {
         let epoch = self.server.write(|| lock(&self.database).claim()).await?;
         self.server.runtime().trace(format_args!("tokens are claimed under epoch {epoch}"));
         Ok(epoch)
     }
 
-    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, TokenStoreError> {
+    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError> {
         self.server.read().await?;
         Ok(lock(&self.database).load(after, limit))
     }
 
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), TokenStoreError> {
+    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
         self.server.write(|| lock(&self.database).save(epoch, tokens)).await??;
         self.server.runtime().trace(format_args!("store saves {} tokens", tokens.len()));
         Ok(())
     }
 
-    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, TokenStoreError> {
+    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {
         Ok(self.server.write(|| lock(&self.database).add(mints, at)).await?)
     }
 
-    async fn remove(&self, mints: &[Mint]) -> Result<u64, TokenStoreError> {
+    async fn remove(&self, mints: &[Mint]) -> Result<u64, StoreError> {
         Ok(self.server.write(|| lock(&self.database).remove(mints)).await?)
     }
 
-    async fn follow(
-        &self,
-        origin: Origin,
-        mints: &[Mint],
-        at: Timestamp,
-    ) -> Result<Followed, TokenStoreError> {
+    async fn follow(&self, origin: Origin, mints: &[Mint], at: Timestamp) -> Result<Followed, StoreError> {
         Ok(self.server.write(|| lock(&self.database).follow(origin, mints, at)).await?)
     }
 
-    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, TokenStoreError> {
+    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
         self.server.read().await?;
         Ok(lock(&self.database).owned(origin).collect())
     }
 
-    async fn revision(&self) -> Result<u64, TokenStoreError> {
+    async fn revision(&self) -> Result<u64, StoreError> {
         self.server.read().await?;
         Ok(lock(&self.database).revision())
-    }
-}
-
-impl From<Away> for TokenStoreError {
-    fn from(Away(message): Away) -> Self {
-        Self::Transient { message: message.to_owned() }
     }
 }

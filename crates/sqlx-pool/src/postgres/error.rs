@@ -2,6 +2,7 @@
 
 use super::Server;
 use crate::{Failure, Schema, Verdict};
+use ttm_kernel::StoreError;
 
 /// Why the store is not open; one line for a person, without the password.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,11 @@ impl OpenError {
 /// What an error of PostgreSQL means to whoever called.
 pub fn failure(error: sqlx::Error) -> Failure {
     Failure::new(error, verdict_of_state)
+}
+
+/// The same as every port of a store tells it.
+pub fn store_error(error: sqlx::Error) -> StoreError {
+    failure(error).into()
 }
 
 /// By <https://www.postgresql.org/docs/current/errcodes-appendix.html>.

@@ -1,6 +1,7 @@
 //! SQLite's result codes read, and why a file is not open. It decides nothing about retries.
 
 use std::path::{Path, PathBuf};
+use ttm_kernel::StoreError;
 
 use crate::{Failure, Schema, Verdict};
 
@@ -52,6 +53,11 @@ impl OpenError {
 /// What an error of SQLite means to whoever called.
 pub fn failure(error: sqlx::Error) -> Failure {
     Failure::new(error, verdict_of_code)
+}
+
+/// The same as every port of a store tells it.
+pub fn store_error(error: sqlx::Error) -> StoreError {
+    failure(error).into()
 }
 
 /// Whether another connection holds the lock.

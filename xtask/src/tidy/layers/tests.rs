@@ -137,7 +137,7 @@ fn the_kernel_is_a_leaf() {
         Crate::new("ttm-kernel", Layer::Kernel).using("ttm-schedule", Normal).using("rand", Normal),
         &[
             "ttm-kernel → ttm-schedule: the kernel may not use a domain",
-            "ttm-kernel → rand: of others, the kernel uses jiff, thiserror alone",
+            "ttm-kernel → rand: of others, the kernel uses async-trait, jiff, thiserror alone",
         ],
     );
 }

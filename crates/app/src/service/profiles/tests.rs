@@ -157,7 +157,7 @@ fn an_api_that_is_down_is_told_with_its_error_also_while_it_is_left_alone() {
 fn a_store_that_is_away_is_told_and_empties_nothing() {
     let scene = scene();
     scene.look([1]);
-    scene.store.fail_with(|| ttm_market::TokenStoreError::Transient { message: "gone".to_owned() });
+    scene.store.fail_with(|| ttm_kernel::StoreError::transient("gone".to_owned()));
     scene.answers.lock().expect("no test panics in it").push_back(Ok(mints([2])));
     assert_eq!(scene.problem(), "token profiles: the token store does not answer: gone");
     scene.store.heal();

@@ -1,6 +1,7 @@
 //! What the first look refuses, and what later looks change, tell and keep.
 
 use ttm_kernel::Clock as _;
+use ttm_kernel::StoreError;
 use ttm_market::Origin;
 use ttm_market::testing::{FakeTokenSource, FakeTokenStore};
 use ttm_testkit::ManualRuntime;
@@ -120,7 +121,7 @@ fn a_store_that_fails_is_no_problem_of_the_source_and_is_followed_later() {
     scene.source.put([Mint::WSOL]);
     let mut sources = scene.start().expect("it is well");
     scene.source.put([Mint::USDC]);
-    scene.store.fail_with(|| TokenStoreError::Transient { message: "gone".to_owned() });
+    scene.store.fail_with(|| StoreError::transient("gone".to_owned()));
     scene.runtime.block_on(sources.look());
     assert_eq!(scene.problem(), None);
     assert_eq!(scene.board.store().reachable, Some(false));

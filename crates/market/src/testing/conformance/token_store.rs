@@ -14,9 +14,10 @@
 use jiff::Timestamp;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use ttm_kernel::StoreError;
 
 use crate::testing::token_of;
-use crate::{Added, Basis, Mint, Token, TokenStatus, TokenStore, TokenStoreError};
+use crate::{Added, Basis, Mint, Token, TokenStatus, TokenStore};
 
 /// Checks every law. Each call of `open` opens the same store again, as a restarted process would, without removing
 /// what is in it; the store before was dropped.
@@ -128,8 +129,8 @@ pub async fn an_older_epoch_stays_fenced_after_reopening(open: impl AsyncFn() ->
     assert!(next > newer, "{next:?} was claimed after {newer:?}");
 }
 
-fn assert_fenced(outcome: &Result<(), TokenStoreError>) {
-    assert!(matches!(outcome, Err(TokenStoreError::Fenced { .. })), "expected Fenced, got {outcome:?}");
+fn assert_fenced(outcome: &Result<(), StoreError>) {
+    assert!(matches!(outcome, Err(StoreError::Fenced { .. })), "expected Fenced, got {outcome:?}");
 }
 
 /// Law 1: every field, every state.

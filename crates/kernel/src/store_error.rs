@@ -1,0 +1,55 @@
+//! Why a store did not do what it was asked, as what the caller does next. Every port to a store answers with it.
+
+use std::time::Duration;
+
+use crate::Epoch;
+
+/// Why the store did not do it. A message names the database's own code where there is one, and never an address or a
+/// secret.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Unreachable, busy, full, read-only for now, timed out: keep the data and try again.
+    #[error("the store does not answer: {message}")]
+    Transient {
+        /// What happened.
+        message: String,
+        /// Not before, where trying at the usual pace would only add to the trouble: a missing table or right needs a
+        /// person, and is there again once it has been mended.
+        retry_after: Option<Duration>,
+    },
+    /// Another writer took over: stop writing.
+    #[error("epoch {epoch} is fenced off by a newer writer")]
+    Fenced {
+        /// The epoch of the refused write.
+        epoch: Epoch,
+    },
+    /// The store refuses this data, and will again: split it, or drop and count it.
+    #[error("the store refuses the data: {message}")]
+    Rejected {
+        /// What it said.
+        message: String,
+    },
+    /// The store's content is not what it must be: stop touching it, call a person.
+    #[error("the store is unusable: {message}")]
+    Corrupt {
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl StoreError {
+    /// A failure that passes while the data is kept, tried again at the caller's own pace.
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self::Transient { message: message.into(), retry_after: None }
+    }
+
+    /// Data that the store refuses, and will again.
+    pub fn rejected(message: impl Into<String>) -> Self {
+        Self::Rejected { message: message.into() }
+    }
+
+    /// Content that is not what it must be.
+    pub fn corrupt(message: impl Into<String>) -> Self {
+        Self::Corrupt { message: message.into() }
+    }
+}
