@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
 use reqwest::{Client, Response, StatusCode, redirect};
 use ttm_market::{Listing, MAX_BATCH, Mint, PairBatch, PairSource, PairSourceError, ProfileSource};
 
+use crate::error::Answer;
 use crate::retry_after::retry_after;
-use crate::{BuildError, Decoded, DexscreenerConfig, decode, decode_profiles, error};
+use crate::{BuildError, Decoded, DexscreenerConfig, decode, decode_profiles, error, gzip};
 
 /// A connection that takes longer than this will not be a good one; the rest of the timeout is for the answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,6 +36,7 @@ impl DexscreenerSource {
         let _already_chosen = rustls::crypto::ring::default_provider().install_default();
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         let mut builder = Client::builder()
             .user_agent(config.user_agent())
             .default_headers(headers)
@@ -63,34 +67,62 @@ impl DexscreenerSource {
     /// Asks one endpoint, whose path holds nothing that needs escaping, for JSON.
     async fn get(&self, path: &str) -> Result<Vec<u8>, PairSourceError> {
         let url = format!("{}/{path}", self.config.base_url());
-        let mut response = self.client.get(url).send().await.map_err(error::of_transport)?;
+        let timeout = self.config.timeout();
+        let lost = |lost| error::of_transport(lost, timeout);
+        let mut response = self.client.get(url).send().await.map_err(lost)?;
         let status = response.status();
         let wait = retry_after(response.headers());
         if status != StatusCode::OK {
+            let location = redirected_to(&response);
             let excerpt = excerpt(&mut response).await;
-            return Err(error::of_status(status, wait, &excerpt));
+            let answer = Answer { status, content_type: header(&response, &CONTENT_TYPE), body: &excerpt };
+            return Err(error::of_status(&answer, wait, location.as_deref()));
         }
-        let body = self.body(&mut response).await?;
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        error::of_non_json(content_type, wait, &body).map_or(Ok(body), Err)
+        let packed = self.body(&mut response).await?;
+        let encoding = header(&response, &CONTENT_ENCODING);
+        let body =
+            gzip::unpack(packed, encoding, self.config.max_body_bytes()).map_err(|e| error::of_body(&e))?;
+        let answer = Answer { status, content_type: header(&response, &CONTENT_TYPE), body: &body };
+        error::of_non_json(&answer, wait).map_or(Ok(()), Err)?;
+        Ok(body)
     }
 
-    /// The whole body, up to the limit: what arrives is counted after decompression, what is announced before.
+    /// The whole body as it was sent, up to the limit, which holds for what is announced as well.
     async fn body(&self, response: &mut Response) -> Result<Vec<u8>, PairSourceError> {
         let limit = self.config.max_body_bytes();
+        let too_large = || error::of_body(&gzip::UnpackError::TooLarge(limit));
         let announced = response.content_length().unwrap_or(0);
         if usize::try_from(announced).map_or(true, |length| length > limit) {
-            return Err(error::of_too_large(limit));
+            return Err(too_large());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(error::of_transport)? {
+        let timeout = self.config.timeout();
+        while let Some(chunk) = response.chunk().await.map_err(|lost| error::of_transport(lost, timeout))? {
             if body.len() + chunk.len() > limit {
-                return Err(error::of_too_large(limit));
+                return Err(too_large());
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     }
+}
+
+/// A header that is text.
+fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+/// Where a redirect points to, without anything that could be a secret: no user, no query.
+fn redirected_to(response: &Response) -> Option<String> {
+    if !response.status().is_redirection() {
+        return None;
+    }
+    let mut to = response.url().join(header(response, &LOCATION)?).ok()?;
+    to.set_query(None);
+    to.set_fragment(None);
+    // An address that can have no user has none that could be shown.
+    let _has_none = (to.set_username(""), to.set_password(None));
+    Some(to.into())
 }
 
 /// The first bytes of an error's body; the status already says what to do, so a failure here costs only the message.
@@ -100,7 +132,7 @@ async fn excerpt(response: &mut Response) -> Vec<u8> {
         let Ok(Some(chunk)) = response.chunk().await else { break };
         excerpt.extend_from_slice(&chunk[..chunk.len().min(EXCERPT_BYTES - excerpt.len())]);
     }
-    excerpt
+    gzip::unpack_start(excerpt, header(response, &CONTENT_ENCODING), EXCERPT_BYTES)
 }
 
 #[async_trait]

@@ -1,9 +1,13 @@
 //! From the API's pair to the market's: the place where bad data is refused. It knows neither bodies nor requests.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 use ttm_market::{Mint, Pair, SkipReason, TokenRef, Trades};
 
-use crate::dto::{LiquidityDto, PairDto, SidesDto, TokenDto};
+use crate::dto::{Count, PairDto, SidesDto, Text, TokenDto};
+use crate::mend;
 
 /// The longest recorded address of a pool has 128 characters (on another chain), the longest dex name 20.
 const LONGEST_NAME: usize = 128;
@@ -25,14 +29,14 @@ pub(crate) fn pair(dto: &PairDto<'_>, chain: &str, asked: &[Mint]) -> Result<Pai
     Ok(Pair {
         address: name(&dto.pair_address)?,
         dex: name(&dto.dex_id)?,
-        base: TokenRef { mint: base, symbol: symbol(dto.base_token.symbol.as_deref()) },
+        base: TokenRef { mint: base, symbol: symbol(dto.base_token.symbol) },
         quote,
-        price_usd: price(dto.price_usd.as_deref())?,
-        trades_5m: trades(txns.and_then(|windows| windows.m5.as_ref())),
-        trades_1h: trades(txns.and_then(|windows| windows.h1.as_ref())),
+        price_usd: price(dto.price_usd)?,
+        trades_5m: trades(txns.and_then(|windows| windows.m5.as_deref())),
+        trades_1h: trades(txns.and_then(|windows| windows.h1.as_deref())),
         volume_5m_usd: amount(volume.and_then(|windows| windows.m5))?.unwrap_or(0.0),
         volume_1h_usd: amount(volume.and_then(|windows| windows.h1))?.unwrap_or(0.0),
-        liquidity_usd: amount(dto.liquidity.as_ref().and_then(|LiquidityDto { usd }| *usd))?,
+        liquidity_usd: amount(dto.liquidity.as_ref().and_then(|liquidity| liquidity.usd))?,
         created_at: dto.pair_created_at.and_then(created_at),
     })
 }
@@ -45,19 +49,21 @@ fn mint(token: &TokenDto<'_>) -> Result<Mint, SkipReason> {
     }
 }
 
-/// A name that is needed, and not absurdly long.
+/// A name that is needed, whole, and not absurdly long: by it pools are told apart, and bonding curves from exchanges.
 fn name(text: &str) -> Result<Box<str>, SkipReason> {
-    if text.is_empty() || text.len() > LONGEST_NAME || !is_printable(text) {
+    let is_whole = !text.contains(char::REPLACEMENT_CHARACTER);
+    if text.is_empty() || text.len() > LONGEST_NAME || !is_printable(text) || !is_whole {
         return Err(SkipReason::Malformed);
     }
     Ok(text.into())
 }
 
-/// A symbol is chosen by strangers and shown on terminals: control characters go, the rest is cut.
-fn symbol(text: Option<&str>) -> Box<str> {
-    let text = text.unwrap_or_default();
-    if text.len() <= LONGEST_SYMBOL && is_printable(text) {
-        return text.into();
+/// A symbol is chosen by strangers and shown on terminals: control characters go, the rest is cut. What is no text is
+/// no symbol.
+fn symbol(json: Option<&RawValue>) -> Box<str> {
+    let text = json.and_then(text).unwrap_or_default();
+    if text.len() <= LONGEST_SYMBOL && is_printable(&text) {
+        return (*text).into();
     }
     text.chars().filter(|character| !character.is_control()).take(LONGEST_SYMBOL).collect()
 }
@@ -67,22 +73,34 @@ fn is_printable(text: &str) -> bool {
     text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || !text.chars().any(char::is_control)
 }
 
-/// A price that is known is finite and > 0.
-fn price(text: Option<&str>) -> Result<Option<f64>, SkipReason> {
-    match text {
-        None | Some("") => Ok(None),
-        Some(decimal) => match decimal.parse::<f64>() {
-            Ok(price) if price.is_finite() && price > 0.0 => Ok(Some(price)),
-            _ => Err(SkipReason::BadPrice),
-        },
+/// What a JSON string says; none where the value is no string.
+fn text(json: &RawValue) -> Option<Cow<'_, str>> {
+    if !json.get().starts_with('"') {
+        return None;
+    }
+    if let Ok(Text(text)) = serde_json::from_str(json.get()) {
+        return Some(text);
+    }
+    serde_json::from_str::<String>(&mend::strings(json.get())).map(Cow::Owned).ok()
+}
+
+/// A price that is known is finite and > 0; a decimal text as a rule, and as good as a number.
+fn price(json: Option<&RawValue>) -> Result<Option<f64>, SkipReason> {
+    let Some(json) = json else { return Ok(None) };
+    // A number's own text is what is left of anything that is no string; no other JSON reads as a float.
+    let decimal = text(json).unwrap_or(Cow::Borrowed(json.get()));
+    match decimal.parse::<f64>() {
+        Ok(price) if price.is_finite() && price > 0.0 => Ok(Some(price)),
+        _ if decimal.is_empty() => Ok(None),
+        _ => Err(SkipReason::BadPrice),
     }
 }
 
 /// Trades of a window; a missing count is none.
 fn trades(sides: Option<&SidesDto>) -> Trades {
     sides.map_or_else(Trades::default, |sides| Trades {
-        buys: sides.buys.unwrap_or(0),
-        sells: sides.sells.unwrap_or(0),
+        buys: sides.buys.map_or(0, |Count(buys)| buys),
+        sells: sides.sells.map_or(0, |Count(sells)| sells),
     })
 }
 
@@ -94,7 +112,8 @@ fn amount(usd: Option<f64>) -> Result<Option<f64>, SkipReason> {
     }
 }
 
-/// Nothing rests on this time, so a nonsensical one is only left out.
-fn created_at(milliseconds: i64) -> Option<Timestamp> {
+/// Nothing rests on this time, so what is none, or a nonsensical one, is only left out.
+fn created_at(json: &RawValue) -> Option<Timestamp> {
+    let milliseconds = json.get().parse().ok()?;
     Timestamp::from_millisecond(milliseconds).ok().filter(|time| *time > Timestamp::UNIX_EPOCH)
 }

@@ -1,13 +1,19 @@
-//! From what went wrong on the wire to what the caller does next. It knows no bodies beyond their first line.
+//! From what went wrong on the wire to what the caller does next, in a sentence that a person can act on. It knows no
+//! bodies beyond their first line.
 
 use std::error::Error;
-use std::io;
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use ttm_market::PairSourceError;
 
-use crate::Undecodable;
+use crate::gzip::UnpackError;
+use crate::{Undecodable, mend};
+
+/// Characters of a strange text that a message shows.
+const SHOWN: usize = 80;
+/// Characters of an address that a message shows.
+const SHOWN_ADDRESS: usize = 200;
 
 /// The HTTP client could not be made: no usable TLS on this machine, in practice no root certificates.
 #[derive(Debug, thiserror::Error)]
@@ -20,95 +26,132 @@ impl BuildError {
     }
 }
 
-/// No usable answer arrived.
-pub(crate) fn of_transport(error: reqwest::Error) -> PairSourceError {
-    let error = error.without_url();
-    let message = if error.is_timeout() {
-        "the request timed out"
-    } else if error.is_connect() {
-        "cannot connect"
-    } else if is_garbled(&error) {
-        return PairSourceError::Malformed { message: "the compressed body is broken".to_owned() };
-    } else if error.is_body() || error.is_decode() {
-        "the connection was lost in the middle of the body"
-    } else {
-        "the connection was lost"
-    };
-    transient(message.to_owned(), None, Some(Box::new(error)))
+/// An answer as far as messages are about it; of an error's body only the start.
+pub(crate) struct Answer<'a> {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: Option<&'a str>,
+    pub(crate) body: &'a [u8],
 }
 
-/// Whether the body arrived but does not decompress. The client calls a connection that is lost meanwhile a failure to
-/// decode as well; only the cause below tells the two apart.
-fn is_garbled(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(below) = cause {
-        if below.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) {
-            return true;
-        }
-        cause = below.source();
+impl Answer<'_> {
+    fn is_html(&self) -> bool {
+        let is_called_so = |text: &str| {
+            let start = text.trim_ascii_start().get(..9);
+            start.is_some_and(|start| start.eq_ignore_ascii_case("text/html"))
+        };
+        self.content_type.is_some_and(is_called_so) || self.text().starts_with(b"<")
     }
-    false
+
+    fn text(&self) -> &[u8] {
+        mend::without_mark(self.body).trim_ascii_start()
+    }
+
+    /// The code of Cloudflare's plain text `error code: N`.
+    fn cloudflare_code(&self) -> Option<u32> {
+        let text = self.text().strip_prefix(b"error code:")?.trim_ascii_start();
+        let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).take(6);
+        Some(digits.fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+    }
+
+    /// The start of a sentence: `403, an HTML page`.
+    fn said(&self) -> String {
+        let status = self.status.as_u16();
+        if self.text().is_empty() {
+            format!("{status}, no body")
+        } else if self.is_html() {
+            format!("{status}, an HTML page")
+        } else {
+            let content_type = self.content_type.and_then(|text| text.split(';').next()).unwrap_or("no type");
+            let text = String::from_utf8_lossy(self.body);
+            format!("{status}, {}: {:?}", shown(content_type, SHOWN), shown(&text, SHOWN))
+        }
+    }
 }
 
-/// An answer whose status is not 200; `excerpt` is the start of its body.
+/// No usable answer arrived.
+pub(crate) fn of_transport(error: reqwest::Error, timeout: Duration) -> PairSourceError {
+    let error = error.without_url();
+    let message = if error.is_timeout() && !error.is_connect() {
+        format!("no whole answer within {timeout:?}")
+    } else {
+        let what = if error.is_connect() {
+            "cannot connect"
+        } else if error.is_body() || error.is_decode() {
+            "the connection was lost in the middle of the body"
+        } else {
+            "the connection was lost"
+        };
+        format!("{what}: {}", root_cause(&error))
+    };
+    transient(message, None, Some(Box::new(error)))
+}
+
+/// What the system or the TLS library said; the layers between only say that there is something below.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    shown(&cause.to_string(), 2 * SHOWN)
+}
+
+/// An answer whose status is not 200, and where it points to when it is a redirect.
 pub(crate) fn of_status(
-    status: StatusCode,
+    answer: &Answer<'_>,
     retry_after: Option<Duration>,
-    excerpt: &[u8],
+    location: Option<&str>,
 ) -> PairSourceError {
     // Cloudflare's verdict is more precise than the status that it comes with.
-    if let Some(error) = of_cloudflare_code(excerpt, retry_after) {
+    if let Some(error) = of_cloudflare_code(answer, retry_after) {
         return error;
     }
-    let message = format!("status {}, {}", status.as_u16(), shown(excerpt));
-    match status.as_u16() {
-        429 => PairSourceError::RateLimited { retry_after },
+    let message = answer.said();
+    match answer.status.as_u16() {
+        429 => PairSourceError::RateLimited { message, retry_after },
         401 | 403 | 451 => PairSourceError::Forbidden { message },
         408 | 425 | 500..=599 => transient(message, retry_after, None),
         400..=499 => PairSourceError::Rejected { message },
+        status @ 300..=399 => {
+            let to = location.map_or_else(
+                || "an address that it does not say".to_owned(),
+                |address| shown(address, SHOWN_ADDRESS),
+            );
+            PairSourceError::Malformed { message: format!("{status}, a redirect to {to}") }
+        }
         _ => PairSourceError::Malformed { message },
     }
 }
 
 /// A body with status 200 that is not JSON but a message of something in between.
-pub(crate) fn of_non_json(
-    content_type: Option<&str>,
-    retry_after: Option<Duration>,
-    body: &[u8],
-) -> Option<PairSourceError> {
-    if let Some(error) = of_cloudflare_code(body, retry_after) {
-        return Some(error);
-    }
-    let html = content_type.is_some_and(|value| value.trim_ascii_start().starts_with("text/html"));
-    (html || body.trim_ascii_start().starts_with(b"<"))
-        .then(|| transient("status 200, an HTML page".to_owned(), retry_after, None))
+pub(crate) fn of_non_json(answer: &Answer<'_>, retry_after: Option<Duration>) -> Option<PairSourceError> {
+    of_cloudflare_code(answer, retry_after)
+        .or_else(|| answer.is_html().then(|| transient(answer.said(), retry_after, None)))
 }
 
 /// A body with status 200 that should have been JSON.
 pub(crate) fn of_undecodable(error: &Undecodable) -> PairSourceError {
-    PairSourceError::Malformed { message: error.to_string() }
+    PairSourceError::Malformed { message: format!("200, {}", shown(&error.to_string(), 2 * SHOWN)) }
 }
 
 /// `null` where a list belongs: the API says so under load, about tokens that it knows.
 pub(crate) fn of_null() -> PairSourceError {
-    transient("null instead of a list".to_owned(), None, None)
+    transient("200, null instead of a list".to_owned(), None, None)
 }
 
-/// A body that would not end.
-pub(crate) fn of_too_large(limit: usize) -> PairSourceError {
-    PairSourceError::Malformed { message: format!("the body is larger than {limit} bytes") }
+/// A body that would not end, or cannot be unpacked.
+pub(crate) fn of_body(error: &UnpackError) -> PairSourceError {
+    PairSourceError::Malformed { message: format!("200, {error}") }
 }
 
 /// The plain text `error code: N` of Cloudflare: 1015 is its rate limit; 1006 to 1010 and 1020 refuse the client;
 /// the others are troubles between it and the API.
-fn of_cloudflare_code(body: &[u8], retry_after: Option<Duration>) -> Option<PairSourceError> {
-    let text = body.trim_ascii_start().strip_prefix(b"error code:")?.trim_ascii_start();
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).take(6);
-    let code = digits.fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'));
+fn of_cloudflare_code(answer: &Answer<'_>, retry_after: Option<Duration>) -> Option<PairSourceError> {
+    let code = answer.cloudflare_code()?;
+    let message = format!("{}, Cloudflare's error code {code}", answer.status.as_u16());
     Some(match code {
-        1015 => PairSourceError::RateLimited { retry_after },
-        1006..=1010 | 1020 => PairSourceError::Forbidden { message: format!("error code: {code}") },
-        _ => transient(format!("error code: {code}"), retry_after, None),
+        1015 => PairSourceError::RateLimited { message, retry_after },
+        1006..=1010 | 1020 => PairSourceError::Forbidden { message },
+        _ => transient(message, retry_after, None),
     })
 }
 
@@ -120,23 +163,19 @@ fn transient(
     PairSourceError::Transient { message, retry_after, source }
 }
 
-/// The start of a body as it may stand in a log line.
-fn shown(excerpt: &[u8]) -> String {
-    let text = String::from_utf8_lossy(excerpt);
-    let text = text.trim();
-    if text.is_empty() {
-        "no body".to_owned()
-    } else if text.starts_with('<') {
-        "an HTML page".to_owned()
-    } else {
-        let start: String = text.chars().filter(|character| !character.is_control()).take(80).collect();
-        format!("{start:?}")
-    }
+/// A text of strangers as it may stand in a log line: short, and without anything that could steer a terminal.
+fn shown(text: &str, most: usize) -> String {
+    text.trim().chars().filter(|character| !character.is_control()).take(most).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn status(code: u16, body: &[u8]) -> PairSourceError {
+        let status = StatusCode::from_u16(code).expect("a status");
+        of_status(&Answer { status, content_type: Some("text/plain; charset=utf-8"), body }, None, None)
+    }
 
     fn class(error: &PairSourceError) -> &'static str {
         match error {
@@ -164,26 +203,42 @@ mod tests {
             (204, "malformed"),
             (302, "malformed"),
         ] {
-            let status = StatusCode::from_u16(code).expect("a status");
-            assert_eq!(class(&of_status(status, None, b"")), expected, "{code}");
+            let error = status(code, b"");
+            assert_eq!(class(&error), expected, "{code}");
+            assert!(error.to_string().starts_with(&format!("{code}, ")), "{error}");
         }
     }
 
     #[test]
     fn the_code_of_cloudflare_wins_over_the_status() {
-        let forbidden = StatusCode::FORBIDDEN;
-        assert_eq!(class(&of_status(forbidden, None, b"error code: 1015")), "rate limited");
-        assert_eq!(class(&of_status(forbidden, None, b"error code: 1020")), "forbidden");
-        assert_eq!(class(&of_status(forbidden, None, b"error code: 521")), "transient");
-        assert_eq!(class(&of_status(forbidden, None, b"error code: 99999999999999999999")), "transient");
+        assert_eq!(class(&status(403, b"error code: 1015")), "rate limited");
+        assert_eq!(class(&status(403, b"\xef\xbb\xbferror code: 1020")), "forbidden");
+        assert_eq!(class(&status(403, b"error code: 521")), "transient");
+        assert_eq!(class(&status(403, b"error code: 99999999999999999999")), "transient");
+        let said = "403, Cloudflare's error code 1015: the API limits this client's rate";
+        assert_eq!(status(403, b"error code: 1015").to_string(), said);
+    }
+
+    #[test]
+    fn a_message_says_the_status_and_what_the_body_is() {
+        let page = "403, an HTML page: the API refuses this client";
+        assert_eq!(status(403, b" <!DOCTYPE html>").to_string(), page);
+        let called_so = Answer { status: StatusCode::FORBIDDEN, content_type: Some("Text/HTML"), body: b"x" };
+        assert_eq!(of_status(&called_so, None, None).to_string(), page);
+        assert_eq!(status(503, b"").to_string(), "503, no body");
+        let busy = status(429, b"slow down");
+        assert_eq!(busy.to_string(), "429, text/plain: \"slow down\": the API limits this client's rate");
+        let nameless = Answer { status: StatusCode::NOT_FOUND, content_type: None, body: b"no" };
+        let error = of_status(&nameless, None, None);
+        assert_eq!(error.to_string(), "404, no type: \"no\": the API rejects the request");
     }
 
     #[test]
     fn a_message_shows_one_short_line_of_the_body() {
-        let status = StatusCode::BAD_REQUEST;
         let long = "x".repeat(5_000);
-        assert!(of_status(status, None, long.as_bytes()).to_string().len() < 200);
-        assert!(!of_status(status, None, b"a\nb\x1b[31m").to_string().contains(['\n', '\x1b']));
-        assert!(of_status(status, None, b"<!DOCTYPE html>").to_string().ends_with("an HTML page"));
+        assert!(status(400, long.as_bytes()).to_string().len() < 200);
+        assert!(!status(400, b"a\nb\x1b[31m").to_string().contains(['\n', '\x1b']));
+        let long_type = Answer { status: StatusCode::OK, content_type: Some(&long), body: b"x" };
+        assert!(long_type.said().len() < 200);
     }
 }

@@ -13,6 +13,8 @@ mod convert;
 mod decode;
 mod dto;
 mod error;
+mod gzip;
+mod mend;
 mod profiles;
 mod retry_after;
 #[cfg(feature = "testing")]

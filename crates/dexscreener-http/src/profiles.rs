@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use ttm_market::Listing;
 
-use crate::Undecodable;
+use crate::decode::none_readable;
+use crate::dto::{Bounded, Object};
+use crate::{Undecodable, mend};
 
 /// One profile: a project's page about its token.
 #[derive(Debug, Deserialize)]
@@ -22,19 +24,25 @@ struct ProfileDto<'a> {
 /// of no mint, are counted by their place in the list.
 ///
 /// # Errors
-/// [`Undecodable`] when the body is no list; a bad entry inside is no error.
+/// [`Undecodable`] when the body is no list, one that is longer than any answer, or one without a single profile in it;
+/// a bad entry among others is no error.
 pub fn decode_profiles(body: &[u8], chain: &str) -> Result<Option<Listing>, Undecodable> {
-    let Some(profiles) = serde_json::from_str::<Option<Vec<&RawValue>>>(str::from_utf8(body)?)? else {
+    let text = mend::text(body);
+    let text = mend::strings(&text);
+    let Some(Bounded(profiles)) = serde_json::from_str::<Option<Bounded<&RawValue>>>(&text)? else {
         return Ok(None);
     };
     let mut listing = Listing::default();
-    for (number, raw) in (1..).zip(profiles) {
-        match serde_json::from_str::<ProfileDto<'_>>(raw.get()) {
+    let mut is_any_readable = profiles.is_empty();
+    for (number, raw) in (1..).zip(&profiles) {
+        let profile = serde_json::from_str::<Object<ProfileDto<'_>>>(raw.get());
+        is_any_readable |= profile.is_ok();
+        match profile {
             Ok(profile) if profile.chain_id == chain => listing.take(number, &profile.token_address),
             Ok(_elsewhere) => {}
             // What is no profile is no mint either.
             Err(_) => listing.take(number, raw.get()),
         }
     }
-    Ok(Some(listing))
+    if is_any_readable { Ok(Some(listing)) } else { Err(none_readable(&profiles)) }
 }

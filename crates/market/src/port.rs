@@ -51,6 +51,8 @@ pub trait ProfileSource: Send + Sync {
 }
 
 /// Why a source gave no answer, as what the caller does next.
+///
+/// Each is one sentence that a person can act on: "403, an HTML page: the API refuses this client".
 #[derive(Debug, thiserror::Error)]
 pub enum PairSourceError {
     /// Timeout, connection lost, 5xx: try again with backoff.
@@ -65,27 +67,29 @@ pub enum PairSourceError {
         source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// 429: every caller pauses.
-    #[error("rate limited by the API")]
+    #[error("{message}: the API limits this client's rate")]
     RateLimited {
+        /// What the answer said, without addresses or secrets.
+        message: String,
         /// Not before, when the far side said so.
         retry_after: Option<Duration>,
     },
     /// 401 or 403: the API refuses this client; retrying makes it worse.
-    #[error("the API refuses this client: {message}")]
+    #[error("{message}: the API refuses this client")]
     Forbidden {
-        /// What the answer said.
+        /// What the answer said, without addresses or secrets.
         message: String,
     },
     /// 400 or 404: this request is wrong, and stays wrong.
-    #[error("the API rejects the request: {message}")]
+    #[error("{message}: the API rejects the request")]
     Rejected {
-        /// What the answer said.
+        /// What the answer said, without addresses or secrets.
         message: String,
     },
     /// A body that is not what the API promises: counts as a failure, worth one more try.
-    #[error("unusable answer: {message}")]
+    #[error("{message}: the answer cannot be used")]
     Malformed {
-        /// What was wrong with it.
+        /// What was wrong with it, without addresses or secrets.
         message: String,
     },
 }

@@ -108,7 +108,7 @@ proptest! {
 #[test]
 fn the_fake_source_fails_once_or_until_it_is_healed_and_records_every_request() {
     let source = FakePairSource::new();
-    source.fail_once(PairSourceError::RateLimited { retry_after: None });
+    source.fail_once(PairSourceError::RateLimited { message: "429".to_owned(), retry_after: None });
     assert!(matches!(block_on(source.all_pairs(Mint::USDC)), Err(PairSourceError::RateLimited { .. })));
     assert!(block_on(source.all_pairs(Mint::USDC)).is_ok());
     source.fail_with(|| PairSourceError::Malformed { message: "cut".to_owned() });

@@ -64,8 +64,8 @@ fn ask(line: &str, seconds: &[u64]) -> Vec<(u64, &'static str)> {
                     Ok(_) => "all",
                     Err(PairSourceError::Transient { .. }) => "transient",
                     Err(PairSourceError::Malformed { .. }) => "malformed",
-                    Err(PairSourceError::RateLimited { retry_after: None }) => "limited",
-                    Err(PairSourceError::RateLimited { retry_after: Some(_) }) => "limited with a time",
+                    Err(PairSourceError::RateLimited { retry_after: None, .. }) => "limited",
+                    Err(PairSourceError::RateLimited { retry_after: Some(_), .. }) => "limited with a time",
                     Err(PairSourceError::Forbidden { .. } | PairSourceError::Rejected { .. }) => "refused",
                 };
                 answers.record((runtime.now().since_origin().as_secs(), word));

@@ -153,7 +153,7 @@ fn disposition(error: &PairSourceError) -> Disposition {
         PairSourceError::Transient { retry_after, .. } => {
             Disposition::Transient { retry_after: *retry_after }
         }
-        PairSourceError::RateLimited { retry_after } => {
+        PairSourceError::RateLimited { retry_after, .. } => {
             Disposition::RateLimited { retry_after: *retry_after }
         }
         PairSourceError::Malformed { .. } => Disposition::Transient { retry_after: None },

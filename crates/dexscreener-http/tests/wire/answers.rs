@@ -1,9 +1,12 @@
 //! The adapter against real sockets: what is sent, and what each kind of answer means to the caller.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::time::Duration;
 
 use crate::bodies::{ASKED, OTHER, full_pair};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::json;
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
 use ttm_market::{MAX_BATCH, Mint, PairBatch, PairSource, PairSourceError, ProfileSource};
@@ -120,10 +123,10 @@ async fn an_empty_list_is_an_answer_and_null_is_a_suspicion() {
 #[tokio::test]
 async fn a_429_is_a_rate_limit_with_the_wait_that_it_names() {
     let plain = ResponseTemplate::new(429).set_body_string("error code: 1015");
-    assert!(matches!(ask(plain).await, Err(PairSourceError::RateLimited { retry_after: None })));
+    assert!(matches!(ask(plain).await, Err(PairSourceError::RateLimited { retry_after: None, .. })));
 
     let seconds = ResponseTemplate::new(429).insert_header("retry-after", "30");
-    let Err(PairSourceError::RateLimited { retry_after }) = ask(seconds).await else {
+    let Err(PairSourceError::RateLimited { retry_after, .. }) = ask(seconds).await else {
         panic!("a rate limit")
     };
     assert_eq!(retry_after, Some(Duration::from_secs(30)));
@@ -131,7 +134,9 @@ async fn a_429_is_a_rate_limit_with_the_wait_that_it_names() {
     let date = ResponseTemplate::new(429)
         .insert_header("date", "Fri, 06 Nov 2026 12:00:00 GMT")
         .insert_header("retry-after", "Fri, 06 Nov 2026 12:00:10 GMT");
-    let Err(PairSourceError::RateLimited { retry_after }) = ask(date).await else { panic!("a rate limit") };
+    let Err(PairSourceError::RateLimited { retry_after, .. }) = ask(date).await else {
+        panic!("a rate limit")
+    };
     assert_eq!(retry_after, Some(Duration::from_secs(10)));
 
     let disguised = ResponseTemplate::new(200).set_body_string("error code: 1015");
@@ -146,7 +151,7 @@ async fn a_status_says_what_the_caller_does_next() {
     assert!(matches!(status(400).await, Err(PairSourceError::Rejected { .. })));
     assert!(matches!(status(404).await, Err(PairSourceError::Rejected { .. })));
     let Err(PairSourceError::Transient { message, .. }) = status(503).await else { panic!("transient") };
-    assert_eq!(message, "status 503, \"why\"");
+    assert_eq!(message, "503, text/plain: \"why\"");
 
     let with_wait = ResponseTemplate::new(503).insert_header("retry-after", "7");
     let Err(PairSourceError::Transient { retry_after, .. }) = ask(with_wait).await else {
@@ -156,13 +161,60 @@ async fn a_status_says_what_the_caller_does_next() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
-    let server = MockServer::start().await;
-    let elsewhere =
-        ResponseTemplate::new(302).insert_header("location", format!("{}/elsewhere", server.uri()));
-    Mock::given(method("GET")).respond_with(elsewhere).expect(1).mount(&server).await;
-    let answer = source(&server.uri()).primary_pairs(&[ASKED]).await;
-    assert!(matches!(answer, Err(PairSourceError::Malformed { .. })));
+async fn a_redirect_is_not_followed_and_told_without_its_secrets() {
+    let to = async |location: &str| {
+        let server = MockServer::start().await;
+        let elsewhere = ResponseTemplate::new(302).insert_header("location", location);
+        Mock::given(method("GET")).respond_with(elsewhere).expect(1).mount(&server).await;
+        match source(&server.uri()).primary_pairs(&[ASKED]).await {
+            Err(PairSourceError::Malformed { message }) => message.replace(&server.uri(), "HERE"),
+            other => panic!("{other:?}"),
+        }
+    };
+    let told = to("https://user:secret@example.com:8443/blocked?token=secret#secret").await;
+    assert_eq!(told, "302, a redirect to https://example.com:8443/blocked");
+    assert_eq!(to("/login?back=secret").await, "302, a redirect to HERE/login");
+    assert_eq!(to("https://[").await, "302, a redirect to an address that it does not say");
+    assert!(to(&format!("https://example.com/{}", "x".repeat(5_000))).await.len() < 250);
+}
+
+#[tokio::test]
+async fn every_error_is_a_sentence_with_the_status_and_what_came_instead() {
+    let page = "<!DOCTYPE html><html><title>Just a moment...</title></html>";
+    for (status, content_type, body, told) in [
+        (403, "text/html", page, "403, an HTML page: the API refuses this client"),
+        (429, "text/html", page, "429, an HTML page: the API limits this client's rate"),
+        (
+            429,
+            "text/plain",
+            "error code: 1015",
+            "429, Cloudflare's error code 1015: the API limits this client's rate",
+        ),
+        (
+            400,
+            "application/json",
+            r#"{"message":"bad"}"#,
+            r#"400, application/json: "{\"message\":\"bad\"}": the API rejects the request"#,
+        ),
+        (502, "text/html", page, "502, an HTML page"),
+        (200, "text/html", page, "200, an HTML page"),
+        (200, "application/json", "null", "200, null instead of a list"),
+        (
+            200,
+            "application/json",
+            "7",
+            r#"200, no list in it, it starts with "7": the answer cannot be used"#,
+        ),
+        (
+            200,
+            "application/json",
+            "[1,2]",
+            r#"200, none of its 2 entries can be read, the first one starts with "1": the answer cannot be used"#,
+        ),
+    ] {
+        let answer = ResponseTemplate::new(status).set_body_raw(body.as_bytes().to_vec(), content_type);
+        assert_eq!(ask(answer).await.expect_err(told).to_string(), told);
+    }
 }
 
 #[tokio::test]
@@ -189,4 +241,54 @@ async fn a_body_over_the_limit_is_refused() {
     assert!(matches!(ask(json_text(&huge)).await, Err(PairSourceError::Malformed { .. })));
     let just_fits = " ".repeat(MAX_BODY_BYTES - 2) + "[]";
     assert_eq!(ask(json_text(&just_fits)).await.expect("an answer"), PairBatch::default());
+}
+
+/// A body as one or more members of gzip.
+fn gzipped(members: &[&[u8]]) -> Vec<u8> {
+    let pack = |text: &&[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).expect("memory takes it");
+        encoder.finish().expect("memory takes it")
+    };
+    members.iter().flat_map(pack).collect()
+}
+
+#[tokio::test]
+async fn a_body_is_unpacked_under_either_name_of_gzip_and_all_of_its_members() {
+    let body = json!([full_pair(ASKED)]).to_string().into_bytes();
+    let (front, back) = body.split_at(body.len() / 2);
+    for encoding in ["gzip", "x-gzip"] {
+        let answer = ResponseTemplate::new(200)
+            .set_body_raw(gzipped(&[front, back]), "application/json")
+            .insert_header("content-encoding", encoding);
+        assert_eq!(ask(answer).await.expect("an answer").pairs.len(), 1, "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn only_gzip_is_asked_for_and_anything_else_is_malformed() {
+    let server = MockServer::start().await;
+    let answer = json_text("[]").insert_header("content-encoding", "br");
+    Mock::given(header("accept-encoding", "gzip")).respond_with(answer).expect(1).mount(&server).await;
+    let error = source(&server.uri()).primary_pairs(&[ASKED]).await.expect_err("nobody asked for that");
+    let told = r#"200, the body is packed as "br", expected gzip or nothing: the answer cannot be used"#;
+    assert_eq!(error.to_string(), told);
+}
+
+#[tokio::test]
+async fn the_limit_of_a_body_holds_for_what_comes_out_of_it() {
+    let bomb = gzipped(&[&vec![b' '; 2_000_000]]);
+    assert!(bomb.len() < MAX_BODY_BYTES);
+    let answer = ResponseTemplate::new(200)
+        .set_body_raw(bomb, "application/json")
+        .insert_header("content-encoding", "gzip");
+    assert!(matches!(ask(answer).await, Err(PairSourceError::Malformed { .. })));
+}
+
+#[tokio::test]
+async fn a_limit_of_cloudflare_is_found_in_a_compressed_error_too() {
+    let answer = ResponseTemplate::new(403)
+        .set_body_raw(gzipped(&[b"error code: 1015"]), "text/plain")
+        .insert_header("content-encoding", "gzip");
+    assert!(matches!(ask(answer).await, Err(PairSourceError::RateLimited { .. })));
 }

@@ -48,7 +48,7 @@ async fn a_server_that_never_answers_times_out() {
         let mut nothing = [0_u8; 1];
         let _closed = stream.read(&mut nothing).await;
     };
-    assert_eq!(transient(ask(Duration::from_millis(50), silent).await), "the request timed out");
+    assert_eq!(transient(ask(Duration::from_millis(50), silent).await), "no whole answer within 50ms");
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_body_that_stops_in_the_middle_times_out() {
         let mut nothing = [0_u8; 1];
         let _closed = stream.read(&mut nothing).await;
     };
-    assert_eq!(transient(ask(Duration::from_millis(50), stalls).await), "the request timed out");
+    assert_eq!(transient(ask(Duration::from_millis(50), stalls).await), "no whole answer within 50ms");
 }
 
 #[tokio::test]
@@ -85,7 +85,8 @@ async fn nobody_listening_is_transient_and_names_no_address() {
         DexscreenerConfig::try_new(&url, "solana", "ttm/test", PATIENCE, MAX_BODY_BYTES).expect("valid");
     let answer = DexscreenerSource::new(config).expect("a client").all_pairs(ASKED).await;
     let error = answer.expect_err("nobody listens");
-    assert_eq!(error.to_string(), "cannot connect");
+    assert!(error.to_string().starts_with("cannot connect: Connection refused"), "{error}");
+    assert!(!error.to_string().contains("127.0.0.1"), "{error}");
     let cause = std::error::Error::source(&error).expect("the client's own error").to_string();
     assert!(!cause.contains(&ASKED.to_string()), "{cause}");
 }

@@ -68,15 +68,16 @@ fn every_envelope_is_opened() {
 #[test]
 fn what_is_no_envelope_is_refused_with_a_reason() {
     let refuse = |body: &[u8]| decode(body, "solana", &[ASKED]).expect_err("no envelope");
-    assert!(matches!(refuse(br#"{"orders":[],"boosts":[]}"#), Undecodable::NoPairs { .. }));
-    assert!(matches!(refuse(b"{}"), Undecodable::NoPairs { .. }));
-    assert!(matches!(refuse(b"7"), Undecodable::NoPairs { .. }));
+    assert!(matches!(refuse(br#"{"orders":[],"boosts":[]}"#), Undecodable::NoList { .. }));
+    assert!(matches!(refuse(b"{}"), Undecodable::NoList { .. }));
+    assert!(matches!(refuse(b"7"), Undecodable::NoList { .. }));
     assert!(matches!(refuse(b""), Undecodable::NotJson(_)));
     assert!(matches!(refuse(b"[{}"), Undecodable::NotJson(_)));
     assert!(matches!(refuse(b"[] []"), Undecodable::NotJson(_)));
     assert!(matches!(refuse(br#"{"pairs":7}"#), Undecodable::NotJson(_)));
     assert!(matches!(refuse(b"<!DOCTYPE html>"), Undecodable::NotJson(_)));
-    assert!(matches!(refuse(b"[\"\xff\"]"), Undecodable::NotText(_)));
+    assert!(matches!(refuse(b"[\"\xff\"]"), Undecodable::NoneReadable { entries: 1, .. }));
+    assert!(matches!(refuse(b"[\xff]"), Undecodable::NotJson(_)));
 }
 
 #[test]
@@ -127,7 +128,11 @@ fn a_price_is_a_decimal_text_greater_than_zero() {
     for text in ["0", "0.0", "-1", "NaN", "inf", "1e400", "1,5", "$1", " "] {
         assert_eq!(skipped(&price(text)), SkipReason::BadPrice, "{text}");
     }
-    assert_eq!(skipped(&pair_with("priceUsd", json!(0.5))), SkipReason::Malformed);
+    assert_eq!(kept(&pair_with("priceUsd", json!(0.5))).price_usd, Some(0.5));
+    assert_eq!(kept(&pair_with("priceUsd", json!(3))).price_usd, Some(3.0));
+    for value in [json!(0), json!(-1), json!(true), json!([1]), json!({"usd": 1}), json!({})] {
+        assert_eq!(skipped(&pair_with("priceUsd", value.clone())), SkipReason::BadPrice, "{value}");
+    }
 }
 
 #[test]
@@ -138,12 +143,11 @@ fn a_number_that_cannot_be_one_costs_the_pair() {
         ("liquidity", json!({"usd": -0.5})),
         ("txns", json!({"m5": {"buys": -1}})),
         ("txns", json!({"m5": {"buys": 1.5}})),
-        ("pairCreatedAt", json!("yesterday")),
     ] {
         assert_eq!(skipped(&pair_with(key, value.clone())), SkipReason::Malformed, "{key} {value}");
     }
-    assert_eq!(kept(&pair_with("pairCreatedAt", json!(-5))).created_at, None);
-    assert_eq!(kept(&pair_with("pairCreatedAt", json!(i64::MAX))).created_at, None);
+    let whole = json!({"m5": {"buys": 3.0, "sells": 2e2}});
+    assert_eq!(kept(&pair_with("txns", whole)).trades_5m, Trades { buys: 3, sells: 200 });
 }
 
 #[test]

@@ -5,4 +5,5 @@ mod bodies;
 mod connections;
 mod damaged;
 mod decoding;
+mod lenience;
 mod recordings;

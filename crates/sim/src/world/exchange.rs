@@ -178,7 +178,7 @@ impl SimExchange {
                 return Err(transient("the connection was closed"));
             }
             ExchangeFault::Forbidden => {
-                let message = "status 403, an HTML page".to_owned();
+                let message = "403, an HTML page".to_owned();
                 return Err(PairSourceError::Forbidden { message });
             }
             ExchangeFault::Truncated => return Err(malformed("EOF while parsing a string")),
@@ -296,7 +296,11 @@ fn question_of(mints: &[Mint]) -> u64 {
 }
 
 fn limited(seconds: Option<u32>) -> PairSourceError {
-    PairSourceError::RateLimited { retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())) }
+    let message = "429, an HTML page".to_owned();
+    PairSourceError::RateLimited {
+        message,
+        retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
+    }
 }
 
 fn transient(message: &str) -> PairSourceError {

@@ -54,7 +54,7 @@ impl<'a> Call<'a> {
             }
             Err(error) => {
                 runtime.trace(format_args!("api answers: {error}"));
-                if let PairSourceError::RateLimited { retry_after } = error {
+                if let PairSourceError::RateLimited { retry_after, .. } = error {
                     let until = runtime.now() + retry_after.unwrap_or(Duration::ZERO);
                     lock(&self.exchange.state).budgets[self.budget as usize].pace.ask_patience(until);
                     CallEnd::RateLimited

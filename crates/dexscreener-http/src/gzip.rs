@@ -1,0 +1,113 @@
+//! From the bytes of a body to what they were before they were compressed. It knows gzip alone, which is all that is asked
+//! for; the HTTP client would do it, but stops after the first member of a body that has several.
+
+use std::io::{self, Read};
+
+use flate2::read::MultiGzDecoder;
+
+/// Why a body cannot be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnpackError {
+    /// A way to pack a body that was not asked for.
+    #[error("the body is packed as {0:?}, expected gzip or nothing")]
+    Unknown(String),
+    /// It ends early, or is none.
+    #[error("the compressed body is broken: {0}")]
+    Broken(#[from] io::Error),
+    /// More comes out than is wanted.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// Whether a `Content-Encoding` says that there is something to unpack.
+fn is_packed(encoding: Option<&str>) -> Result<bool, UnpackError> {
+    let Some(encoding) = encoding.map(str::trim_ascii) else { return Ok(false) };
+    let is = |name: &str| encoding.eq_ignore_ascii_case(name);
+    if encoding.is_empty() || is("identity") {
+        Ok(false)
+    } else if is("gzip") || is("x-gzip") {
+        Ok(true)
+    } else {
+        Err(UnpackError::Unknown(encoding.chars().filter(|c| !c.is_control()).take(40).collect()))
+    }
+}
+
+/// The whole body, of at most `limit` bytes.
+pub(crate) fn unpack(body: Vec<u8>, encoding: Option<&str>, limit: usize) -> Result<Vec<u8>, UnpackError> {
+    if !is_packed(encoding)? || body.is_empty() {
+        return Ok(body);
+    }
+    let mut unpacked = Vec::new();
+    // One byte more than is wanted tells that there is more.
+    MultiGzDecoder::new(&*body).take(limit as u64 + 1).read_to_end(&mut unpacked)?;
+    if unpacked.len() > limit { Err(UnpackError::TooLarge(limit)) } else { Ok(unpacked) }
+}
+
+/// The first `limit` bytes of a body of which perhaps only the start is there; as it is where it cannot be unpacked.
+pub(crate) fn unpack_start(body: Vec<u8>, encoding: Option<&str>, limit: usize) -> Vec<u8> {
+    let mut start = body;
+    if is_packed(encoding).unwrap_or(false) {
+        let mut unpacked = Vec::new();
+        // What came out before the end is kept, whatever the end was.
+        let _cut_off = MultiGzDecoder::new(&*start).take(limit as u64).read_to_end(&mut unpacked);
+        start = unpacked;
+    }
+    start.truncate(limit);
+    start
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn packed(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).expect("memory takes it");
+        encoder.finish().expect("memory takes it")
+    }
+
+    #[test]
+    fn every_member_is_unpacked_under_either_name() {
+        let body = [packed(b"[1,"), packed(b""), packed(b"2]")].concat();
+        for encoding in ["gzip", "x-gzip", " GZIP "] {
+            assert_eq!(unpack(body.clone(), Some(encoding), 100).expect("it is sound"), b"[1,2]");
+        }
+        for encoding in [None, Some(""), Some("identity")] {
+            assert_eq!(unpack(body.clone(), encoding, 100).expect("nothing to do"), body);
+        }
+        assert_eq!(unpack(Vec::new(), Some("gzip"), 100).expect("nothing in it"), b"");
+    }
+
+    #[test]
+    fn a_body_that_grows_without_end_is_cut_at_the_limit() {
+        let bomb = packed(&vec![b' '; 10_000_000]);
+        assert!(bomb.len() < 20_000);
+        assert!(matches!(unpack(bomb, Some("gzip"), 1_000), Err(UnpackError::TooLarge(1_000))));
+        let fits = packed(&[b' '; 1_000]);
+        assert_eq!(unpack(fits, Some("gzip"), 1_000).expect("it fits").len(), 1_000);
+    }
+
+    #[test]
+    fn what_is_broken_or_was_not_asked_for_is_told() {
+        let whole = packed(b"hello, hello, hello");
+        for broken in [&whole[..whole.len() - 1], &whole[..12], b"hello", &[&whole[..], b"x"].concat()] {
+            assert!(matches!(unpack(broken.to_vec(), Some("gzip"), 100), Err(UnpackError::Broken(_))));
+        }
+        let error = unpack(whole, Some("br\u{7}"), 100).expect_err("brotli was not asked for");
+        assert_eq!(error.to_string(), "the body is packed as \"br\", expected gzip or nothing");
+    }
+
+    #[test]
+    fn the_start_of_a_body_is_unpacked_as_far_as_it_goes() {
+        let whole = packed(b"error code: 1015");
+        assert_eq!(unpack_start(whole.clone(), Some("gzip"), 512), b"error code: 1015");
+        assert_eq!(unpack_start(whole.clone(), Some("gzip"), 5), b"error");
+        assert_eq!(unpack_start(whole[..whole.len() - 4].to_vec(), Some("gzip"), 512), b"error code: 1015");
+        assert_eq!(unpack_start(b"plain".to_vec(), Some("br"), 3), b"pla");
+    }
+}
