@@ -49,7 +49,7 @@ impl ApiConfig {
             (Some(token), Some(given)) => token.is(given),
             _ => false,
         };
-        if known || !self.public { Access::Full } else { Access::StatusOnly }
+        if known || !self.is_guarded() { Access::Full } else { Access::StatusOnly }
     }
 }
 

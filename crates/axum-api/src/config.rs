@@ -1,6 +1,6 @@
 //! What the surface is told about itself. It reads no file and no environment.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::access::Token;
@@ -8,7 +8,7 @@ use crate::access::Token;
 /// Settings of the surface.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
-    pub(crate) public: bool,
+    pub(crate) listen: IpAddr,
     pub(crate) token: Option<Token>,
     pub(crate) request_timeout: Duration,
     pub(crate) history_timeout: Duration,
@@ -18,11 +18,11 @@ pub struct ApiConfig {
 impl ApiConfig {
     /// Settings for a listener on `listen`, with the bearer token that opens it.
     ///
-    /// A loopback listener is open to read. Any other shows strangers the words of health alone, and without a token
-    /// everyone is a stranger.
+    /// A configured token is always required. Without one, a loopback listener is open to read, to whoever asks it under
+    /// a name of this machine alone; any other shows everyone the words of health and nothing else.
     pub fn new(listen: SocketAddr, token: Option<String>) -> Self {
         Self {
-            public: !listen.ip().to_canonical().is_loopback(),
+            listen: listen.ip().to_canonical(),
             token: token.map(Token::new),
             // Longer than any answer may take; what is slower is stuck.
             request_timeout: Duration::from_secs(10),
@@ -31,5 +31,10 @@ impl ApiConfig {
             // Answers take milliseconds: so many at once are a flood, or a store that hangs.
             max_requests: 64,
         }
+    }
+
+    /// Whether anybody is a stranger here; the others may see everything.
+    pub(crate) const fn is_guarded(&self) -> bool {
+        self.token.is_some() || !self.listen.is_loopback()
     }
 }

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -14,6 +15,26 @@ use ttm_kernel::{Runtime, within};
 use crate::ApiConfig;
 use crate::access::is_health;
 use crate::problem::Problem;
+
+/// Longer than any question that this surface understands.
+const MAX_TARGET_BYTES: usize = 8 * 1024;
+/// No endpoint takes more than a small form.
+const MAX_BODY_BYTES: u64 = 64 * 1024;
+
+/// Turns away what is larger than anything that is answered.
+pub(crate) async fn small(request: Request, next: Next) -> Response {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > MAX_TARGET_BYTES {
+        let detail = format!("the target has {target} bytes, expected at most {MAX_TARGET_BYTES}");
+        return Problem::new(StatusCode::URI_TOO_LONG, detail).into_response();
+    }
+    let body = request.body().size_hint().lower();
+    if body > MAX_BODY_BYTES {
+        let detail = format!("the body has {body} bytes, expected at most {MAX_BODY_BYTES}");
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response();
+    }
+    next.run(request).await
+}
 
 /// Turns away what is too much. Health is never shed: it is asked most when there is too much of everything.
 pub(crate) async fn shed(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
@@ -48,16 +69,18 @@ pub(crate) fn panicked(_message: Box<dyn Any + Send>) -> Response {
     .into_response()
 }
 
+/// The headers of every answer, those on broken requests included.
+pub(crate) const CAREFUL: [(HeaderName, &str); 4] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+
 /// Answers are of the moment, and nothing in them is to be run, framed or guessed at.
 pub(crate) async fn harden(request: Request, next: Next) -> Response {
-    const HEADERS: [(HeaderName, &str); 4] = [
-        (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
     let mut response = next.run(request).await;
-    for (name, value) in HEADERS {
+    for (name, value) in CAREFUL {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response

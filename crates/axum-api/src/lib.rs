@@ -15,7 +15,7 @@
 //! | `/api/v1/metrics`, `/api/v1/metrics/{series}` | names of series; the history of one |
 //! | `/api/v1/events` | what happened, the newest first |
 //!
-//! Whoever asks a listener that is not loopback without the token sees `{"status"}` of health and nothing else. Every
+//! Whoever asks without the token, where one is configured or the listener is not loopback, sees `{"status"}` of health and nothing else. Every
 //! error is a problem document (RFC 9457). It judges nothing and keeps nothing.
 
 mod access;
@@ -25,6 +25,7 @@ mod events;
 mod fences;
 mod health;
 mod history;
+mod host;
 mod parameters;
 mod problem;
 mod router;

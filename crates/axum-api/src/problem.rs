@@ -5,6 +5,13 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::dto::ProblemDto;
+use crate::fences::CAREFUL;
+
+const PROBLEM_JSON: &str = "application/problem+json";
+
+fn title(status: StatusCode) -> &'static str {
+    status.canonical_reason().unwrap_or("Error")
+}
 
 /// A status and one sentence: what is wrong, where, and what was expected.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,11 +37,36 @@ impl Problem {
     pub(crate) fn unauthorized() -> Self {
         let mut problem = Self::new(
             StatusCode::UNAUTHORIZED,
-            "this listener answers strangers with the words of /health alone; send the header Authorization: \
-             Bearer <token>",
+            "this listener needs the token in api.token_file, except for the words of /health; send the header \
+             Authorization: Bearer <token>",
         );
         problem.header = Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         problem
+    }
+
+    /// The whole answer as it goes over the wire, for a request that no handler can be given; the connection ends with it.
+    /// `date` is a line of the head, if there is one.
+    pub(crate) fn on_the_wire(self, date: &str) -> Vec<u8> {
+        let status = self.status;
+        let body = serde_json::to_string(&self.document()).unwrap_or_default();
+        let careful = CAREFUL
+            .iter()
+            .fold(String::new(), |lines, (name, value)| lines + &format!("{name}: {value}\r\n"));
+        let (code, title, length) = (status.as_str(), title(status), body.len());
+        format!(
+            "HTTP/1.1 {code} {title}\r\nconnection: close\r\ncontent-type: {PROBLEM_JSON}\r\n\
+             content-length: {length}\r\n{careful}{date}\r\n{body}"
+        )
+        .into_bytes()
+    }
+
+    fn document(self) -> ProblemDto {
+        ProblemDto {
+            kind: "about:blank",
+            title: title(self.status),
+            status: self.status.as_u16(),
+            detail: self.detail,
+        }
     }
 
     /// 503 with a time after which to try again.
@@ -47,16 +79,10 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = ProblemDto {
-            kind: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            detail: self.detail,
-        };
-        let mut response = (self.status, Json(body)).into_response();
-        let json = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
-        response.headers_mut().extend(self.header);
+        let (status, header) = (self.status, self.header.clone());
+        let mut response = (status, Json(self.document())).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        response.headers_mut().extend(header);
         response
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
@@ -17,12 +17,10 @@ use ttm_market::TokenView;
 use ttm_perf::{EventStore, MetricStore};
 
 use crate::access::authenticate;
-use crate::fences::{bound, harden, panicked, shed};
+use crate::fences::{bound, harden, panicked, shed, small};
+use crate::host::named;
 use crate::problem::{Problem, quoted};
 use crate::{ApiConfig, events, health, history, tokens};
-
-/// No endpoint takes more than a small form.
-const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// What the answers are made from.
 #[derive(Clone)]
@@ -92,10 +90,11 @@ pub fn router(state: ApiState, config: ApiConfig) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(deadline, bound))
         .layer(from_fn_with_state(slots, shed))
-        .layer(from_fn_with_state(config, authenticate))
+        .layer(from_fn_with_state(config.clone(), authenticate))
+        .layer(from_fn_with_state(config, named))
+        .layer(from_fn(small))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(harden))
 }

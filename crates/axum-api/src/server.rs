@@ -1,27 +1,35 @@
-//! The listener: takes connections, bounds each of them, and lets them end at the stop. It does not know what is
-//! answered.
+//! The listener: takes connections, and when there are too many gives up the one that has kept it waiting the longest,
+//! so that probes are answered whatever others do. It does not know what is answered.
 
+mod activity;
+mod connection;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, Id, JoinSet};
 
-/// Probes, a scraper, some browsers: far below this. Each connection costs a descriptor, which the stores need too.
-const MAX_CONNECTIONS: usize = 256;
-/// A caller that sends no whole request head for this long is gone, or means harm; this frees idle connections too.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+use activity::Activity;
+
+/// Probes, a scraper, some browsers: far below this, and what one connection can take is bounded.
+const MAX_CONNECTIONS: usize = 512;
+/// The longest head of a request, and what is read ahead of the answers.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// At the stop, answers under way get this long to reach their callers.
 const DRAIN: Duration = Duration::from_secs(5);
 /// When the machine has no descriptor left for a connection, asking again at once would only spin.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// An address that is taken, before anything is answered on it.
 #[derive(Debug)]
@@ -85,50 +93,95 @@ impl Bound {
     /// # Errors
     /// When the listening socket itself broke. A connection that cannot be taken is no error.
     pub async fn serve(self, router: Router, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        self.serve_up_to(cap(getrlimit(Resource::Nofile).current), router, shutdown).await
+    }
+
+    async fn serve_up_to(
+        self,
+        cap: usize,
+        router: Router,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ServeError> {
         let Self { listener, address } = self;
-        let mut connections = JoinSet::new();
-        let graceful = GracefulShutdown::new();
+        let (stop, stopped) = watch::channel(false);
+        let mut connections = Connections { tasks: JoinSet::new(), open: BTreeMap::new(), cap };
         let mut shutdown = pin!(shutdown);
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-                accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
+                () = connections.ended(), if !connections.tasks.is_empty() => continue,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let connection = connection(stream, router.clone(), &graceful);
-                    connections.spawn(connection);
-                }
+                Ok((stream, _)) => connections.take(stream, router.clone(), stopped.clone()),
                 // The socket is no listener any more: it was shut down under us.
                 Err(source) if source.kind() == io::ErrorKind::InvalidInput => {
                     return Err(ServeError { address, source });
                 }
                 Err(error) if of_the_connection(&error) => {}
-                Err(_) => pause().await,
+                // Most likely there is no descriptor left: one of ours makes room.
+                Err(_) => {
+                    connections.evict();
+                    pause().await;
+                }
             }
         }
         drop(listener);
-        drain(graceful).await;
+        // Nobody is left to be told when all connections have ended already.
+        let _ = stop.send(true);
+        drain(&mut connections.tasks).await;
         Ok(())
     }
 }
 
-/// Serves one connection until it ends. How it ends concerns the caller alone.
-fn connection(
-    stream: TcpStream,
-    router: Router,
-    graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + use<> {
-    // Without it small answers wait for acknowledgements; failing to set it only makes them slower.
-    let _ = stream.set_nodelay(true);
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let watched = graceful.watch(served);
-    async move { drop(watched.await) }
+/// The connections that are open.
+struct Connections {
+    tasks: JoinSet<()>,
+    open: BTreeMap<Id, (Arc<Activity>, AbortHandle)>,
+    cap: usize,
+}
+
+impl Connections {
+    /// Forgets one that has ended.
+    async fn ended(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => error.id(),
+            None => return,
+        };
+        self.open.remove(&id);
+    }
+
+    /// Serves one more; at the cap another one makes room for it.
+    fn take(&mut self, stream: TcpStream, router: Router, stopped: watch::Receiver<bool>) {
+        if self.open.len() >= self.cap {
+            self.evict();
+        }
+        // Without it small answers wait for acknowledgements; failing to set it only makes them slower.
+        let _ = stream.set_nodelay(true);
+        let activity = Arc::new(Activity::new(socket::now()));
+        let served = connection::serve(stream, router, activity.clone(), stopped);
+        let task = self.tasks.spawn(served);
+        self.open.insert(task.id(), (activity, task));
+    }
+
+    /// Gives up the connection that has kept us waiting the longest, or where each is being answered, the oldest.
+    fn evict(&mut self) {
+        let waiting =
+            self.open.iter().filter_map(|(id, (activity, _))| Some((activity.kept_waiting_since()?, *id)));
+        let longest = waiting.min().map(|(_, id)| id).or_else(|| self.open.keys().next().copied());
+        if let Some((_, task)) = longest.and_then(|id| self.open.remove(&id)) {
+            task.abort();
+        }
+    }
+}
+
+/// How many connections may be open: half of the descriptors that this process may have; the stores and the outgoing
+/// calls need the others.
+fn cap(descriptors: Option<u64>) -> usize {
+    let descriptors = descriptors.and_then(|limit| usize::try_from(limit).ok());
+    descriptors.map_or(MAX_CONNECTIONS, |limit| (limit / 2).clamp(1, MAX_CONNECTIONS))
 }
 
 /// Errors of a caller that went away before it was taken.
@@ -149,7 +202,8 @@ async fn pause() {
     clippy::disallowed_methods,
     reason = "the sockets are tokio's own, and so is the time in which they drain"
 )]
-async fn drain(graceful: GracefulShutdown) {
+async fn drain(connections: &mut JoinSet<()>) {
+    let all = async { while connections.join_next().await.is_some() {} };
     // A caller that reads slower than this is cut off: a stop must end.
-    let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+    let _ = tokio::time::timeout(DRAIN, all).await;
 }

@@ -7,7 +7,7 @@ use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
 use axum::body::Body;
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, Version};
 use surface::{Hanging, PUBLIC, Surface, TOKEN, keys};
 use tower::ServiceExt;
 use ttm_perf::{Appended, MetricStore, Point, RangeQuery, Sample, SeriesKey};
@@ -65,13 +65,65 @@ fn the_token_opens_a_public_listener() {
 }
 
 #[test]
-fn a_loopback_listener_is_open_to_read_whether_or_not_there_is_a_token() {
-    for token in [None, Some(TOKEN)] {
-        for listen in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
-            let surface = Surface::new(Vec::new()).on(listen, token);
-            assert_eq!(surface.get("/api/v1/tokens").status, 200, "{listen}");
+fn a_loopback_listener_is_open_to_read_until_there_is_a_token() {
+    for listen in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        let open = Surface::new(Vec::new()).on(listen, None);
+        assert_eq!(open.get("/api/v1/tokens").status, 200, "{listen}");
+        let guarded = Surface::new(Vec::new()).on(listen, Some(TOKEN));
+        guarded.get("/api/v1/tokens").problem(401);
+        assert_eq!(keys(&guarded.get("/health/detailed").json()), ["status"], "{listen}");
+        let bearer = format!("Bearer {TOKEN}");
+        let answer = guarded.ask(Method::GET, "/api/v1/tokens", &[("authorization", &bearer)]);
+        assert_eq!(answer.status, 200, "{listen}");
+    }
+}
+
+#[test]
+fn an_open_listener_answers_to_its_own_names_alone() {
+    let surface = Surface::new(Vec::new());
+    let under = |host: &str, path: &str| surface.ask(Method::GET, path, &[("host", host)]);
+    for host in ["localhost:8080", "127.0.0.1:8080", "[::1]", "LOCALHOST", "ttm.localhost:99"] {
+        assert_eq!(under(host, "/api/v1/tokens").status, 200, "{host}");
+    }
+    for host in
+        ["evil.example", "evil.example:8080", "localhost.evil.example", "192.0.2.1:8080", "127.0.0.1.nip.io"]
+    {
+        for path in ["/api/v1/tokens", "/health", "/health/live", "/nothing"] {
+            let sentence = under(host, path).problem(421);
+            assert!(sentence.contains("api.token_file"), "{sentence}");
         }
     }
+    // The name in the target goes before the one in the header.
+    under("localhost", "http://evil.example/health").problem(421);
+    assert_eq!(under("evil.example", "http://localhost/health").status, 200);
+    assert_eq!(public().ask(Method::GET, "/health", &[("host", "ttm.example")]).status, 200);
+}
+
+#[test]
+fn a_request_names_one_host_that_is_one() {
+    let surface = Surface::new(Vec::new());
+    let without = |version| {
+        let request = Request::get("/health/live").version(version).body(Body::empty()).expect("a request");
+        surface.send(request)
+    };
+    let sentence = without(Version::HTTP_11).problem(400);
+    assert_eq!(sentence, "the header Host is missing; HTTP/1.1 requires it");
+    assert_eq!(without(Version::HTTP_10).status, 200);
+    for hosts in [&[("host", "localhost"), ("host", "localhost")][..], &[("host", "")], &[("host", "a b")]] {
+        surface.ask(Method::GET, "/health/live", hosts).problem(400);
+    }
+    let sentence = surface.ask(Method::GET, "/health", &[("host", "me@localhost")]).problem(400);
+    assert_eq!(sentence, "the header Host is \"me@localhost\", expected a host or host:port");
+}
+
+#[test]
+fn what_is_larger_than_any_question_is_a_problem_of_its_kind() {
+    let surface = Surface::new(Vec::new());
+    let sentence = surface.get(&format!("/api/v1/tokens?cursor={}", "x".repeat(9000))).problem(414);
+    assert_eq!(sentence, "the target has 9022 bytes, expected at most 8192");
+    let large = Request::post("/api/v1/tokens").header("host", "localhost").body(Body::from(vec![0; 70_000]));
+    let sentence = surface.send(large.expect("a request")).problem(413);
+    assert_eq!(sentence, "the body has 70000 bytes, expected at most 65536");
 }
 
 #[test]
@@ -125,7 +177,8 @@ fn a_flood_is_shed_and_health_is_not() {
     let router = surface.router();
     surface.runtime.block_on(async {
         let ask = |path: &str| {
-            let request = Request::get(path).body(Body::empty()).expect("a request");
+            let request =
+                Request::get(path).header("host", "localhost").body(Body::empty()).expect("a request");
             Box::pin(router.clone().oneshot(request))
         };
         let mut flood: Vec<_> = (0..64).map(|_| ask("/api/v1/metrics/a")).collect();

@@ -51,7 +51,8 @@ async fn requests_are_answered_until_the_stop_and_then_nobody_listens() {
     let served = bound.serve(Surface::new(Vec::new()).router(), async { drop(stopped.await) });
     let asked = async {
         let answer =
-            exchange(address, "GET /health/live HTTP/1.1\r\nhost: ttm\r\nconnection: close\r\n\r\n").await;
+            exchange(address, "GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+                .await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.ends_with(r#"{"status":"healthy"}"#), "{answer}");
         stop.send(()).expect("the server runs");
@@ -69,7 +70,7 @@ async fn the_stop_does_not_wait_for_connections_that_ask_nothing() {
     let served = bound.serve(Surface::new(Vec::new()).router(), async { drop(stopped.await) });
     let idle = async {
         let mut stream = TcpStream::connect(address).await.expect("somebody listens");
-        let head = b"GET /health/live HTTP/1.1\r\nhost: ttm\r\n\r\n";
+        let head = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n";
         stream.write_all(head).await.expect("the request is sent");
         let mut start = [0; 12];
         stream.read_exact(&mut start).await.expect("the answer begins");
@@ -92,7 +93,7 @@ async fn what_is_not_http_is_refused_and_harms_nobody() {
         let answer = exchange(address, "\u{1}\u{2}\u{3} nonsense\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
         let answer =
-            exchange(address, "GET /health HTTP/1.1\r\nhost: ttm\r\nconnection: close\r\n\r\n").await;
+            exchange(address, "GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         stop.send(()).expect("the server runs");
     };

@@ -96,10 +96,16 @@ impl Surface {
 
     pub(crate) fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
+        if headers.iter().all(|(name, _)| *name != "host") {
+            request = request.header("host", "localhost");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Body::empty()).expect("a request");
+        self.send(request.body(Body::empty()).expect("a request"))
+    }
+
+    pub(crate) fn send(&self, request: Request<Body>) -> Answer {
         let router = self.router();
         self.runtime.block_on(async {
             let response = router.oneshot(request).await.expect("the surface never fails");

@@ -1,0 +1,193 @@
+//! The stream under hyper: it notes what the caller does, and where hyper would answer a broken request with an empty
+//! body, it puts a problem document. It gives up nothing by itself.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use super::MAX_HEAD_BYTES;
+use super::activity::Activity;
+use crate::problem::Problem;
+
+/// A stream that tells its [`Activity`].
+#[derive(Debug)]
+pub(super) struct Socket<T> {
+    stream: T,
+    activity: Arc<Activity>,
+    /// Whether the caller will send nothing more.
+    ended: bool,
+    /// What is written in place of hyper's own answer, and how far that is.
+    instead: Option<(Vec<u8>, usize)>,
+    /// Whether a broken request was answered.
+    refused: bool,
+}
+
+impl<T> Socket<T> {
+    pub(super) const fn new(stream: T, activity: Arc<Activity>) -> Self {
+        Self { stream, activity, ended: false, instead: None, refused: false }
+    }
+
+    /// Whether the caller will send nothing more.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether a broken request was answered.
+    pub(super) const fn has_refused(&self) -> bool {
+        self.refused
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let room = buf.remaining() > 0;
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        let received = &buf.filled()[before..];
+        this.ended |= room && received.is_empty();
+        if !received.is_empty() {
+            this.activity.received(received, now());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Socket<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.instead.is_none()
+            && let Some(bare) = BareAnswer::at_the_end_of(buf)
+        {
+            if bare.at > 0 {
+                return this.write(cx, &buf[..bare.at]);
+            }
+            let answer = problem(bare.status, this.activity.is_in_first_line()).on_the_wire(bare.date);
+            (this.instead, this.refused) = (Some((answer, 0)), true);
+        }
+        while let Some((answer, written)) = this.instead.take() {
+            if written == answer.len() {
+                return Poll::Ready(Ok(buf.len()));
+            }
+            let polled = this.write(cx, &answer[written..]);
+            this.instead = Some((answer, written));
+            if let (Some((_, written)), count) = (&mut this.instead, ready!(polled)?) {
+                *written += count;
+            }
+        }
+        this.write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
+        this.activity.flushed(now());
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Socket<T> {
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        match &polled {
+            Poll::Ready(Ok(_)) => self.activity.taken(now()),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.activity.blocked(now()),
+        }
+        polled
+    }
+}
+
+/// An answer that hyper made by itself: a head that says why, and no body. It is always the last on a connection.
+struct BareAnswer<'a> {
+    /// Where it begins.
+    at: usize,
+    status: StatusCode,
+    /// Its line `date: …`, or nothing.
+    date: &'a str,
+}
+
+impl<'a> BareAnswer<'a> {
+    /// No answer of the router looks like this: all have a body, and none has such a head inside it, since neither JSON
+    /// nor Prometheus' text holds a carriage return.
+    fn at_the_end_of(bytes: &'a [u8]) -> Option<Self> {
+        const LONGEST: usize = 256;
+        if !bytes.ends_with(b"\r\n\r\n") {
+            return None;
+        }
+        let from = bytes.len().saturating_sub(LONGEST);
+        let start = b"HTTP/1.";
+        let at = from + bytes[from..].windows(start.len()).rposition(|window| window == start)?;
+        let head = std::str::from_utf8(&bytes[at..]).ok()?;
+        if head.find("\r\n\r\n") != Some(head.len() - 4) || !head.contains("\r\ncontent-length: 0\r\n") {
+            return None;
+        }
+        let status = StatusCode::from_bytes(head.get(9..12)?.as_bytes()).ok()?;
+        let line = head.split_inclusive("\r\n").find(|line| line.starts_with("date: "));
+        status.is_client_error().then_some(Self { at, status, date: line.unwrap_or_default() })
+    }
+}
+
+/// What is wrong with a request that hyper refuses with this status.
+fn problem(status: StatusCode, in_first_line: bool) -> Problem {
+    match status {
+        StatusCode::URI_TOO_LONG => too_long(),
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE if in_first_line => too_long(),
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Problem::new(
+            status,
+            format!(
+                "the head of the request is too large, expected at most {MAX_HEAD_BYTES} bytes and 100 headers"
+            ),
+        ),
+        _ => Problem::new(
+            status,
+            "this is no HTTP/1.1 request: its first line or one of its headers is malformed",
+        ),
+    }
+}
+
+fn too_long() -> Problem {
+    Problem::new(
+        StatusCode::URI_TOO_LONG,
+        "the target of the request is too long, expected at most 8192 bytes",
+    )
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sockets are tokio's own, and so is the time that they wait"
+)]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_without_a_body_at_the_very_end_is_hypers_own() {
+        let bare = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: now\r\n\r\n";
+        let found = BareAnswer::at_the_end_of(bare).expect("one");
+        assert_eq!((found.at, found.status.as_u16(), found.date), (0, 400, "date: now\r\n"));
+        let before = [&b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"[..], bare].concat();
+        assert_eq!(BareAnswer::at_the_end_of(&before).map(|found| found.at), Some(before.len() - bare.len()));
+        for other in [
+            &b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"[..],
+            b"HTTP/1.1 400 Bad Request\r\ncontent-length: 9\r\n\r\n",
+            b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n{}",
+            b"\r\n\r\n",
+        ] {
+            assert!(BareAnswer::at_the_end_of(other).is_none(), "{}", String::from_utf8_lossy(other));
+        }
+    }
+}

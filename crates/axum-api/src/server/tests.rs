@@ -1,0 +1,231 @@
+//! Connections that mean harm, on streams in memory and a clock that jumps; and the cap, on real sockets.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::activity::{Activity, HEAD, IDLE, STALL, TRANSFER};
+use super::{Bound, MAX_CONNECTIONS, cap, connection, socket};
+use crate::problem::Problem;
+
+const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+fn router() -> Router {
+    Router::new().route("/", get(async || "x".repeat(1000))).fallback(async || Problem::not_found("nothing"))
+}
+
+/// A connection with room for so many bytes each way, and what serves it.
+#[expect(clippy::disallowed_methods, reason = "a test has no runtime port")]
+fn connect(room: usize, router: Router) -> (DuplexStream, JoinHandle<()>) {
+    let (caller, served) = duplex(room);
+    let activity = Arc::new(Activity::new(socket::now()));
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(async move {
+        connection::serve(served, router, activity, stopped).await;
+        drop(stop);
+    });
+    (caller, task)
+}
+
+async fn ends_after(task: JoinHandle<()>, since: Instant) -> Duration {
+    task.await.expect("no panic");
+    socket::now() - since
+}
+
+/// Everything that is answered to these bytes.
+async fn answer_to(bytes: &[u8]) -> String {
+    let (mut caller, _task) = connect(1 << 20, router());
+    caller.write_all(bytes).await.expect("there is room");
+    let mut answer = String::new();
+    caller.read_to_string(&mut answer).await.expect("the answer is text");
+    answer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_never_reads_is_given_up() {
+    let start = socket::now();
+    let (mut caller, task) = connect(512, router());
+    caller.write_all(ASK).await.expect("there is room");
+    assert_eq!(ends_after(task, start).await, STALL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_pipelines_and_never_reads_is_given_up() {
+    let start = socket::now();
+    let (mut caller, task) = connect(100_000, router());
+    caller.write_all(&ASK.repeat(400)).await.expect("there is room");
+    assert_eq!(ends_after(task, start).await, STALL);
+}
+
+#[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "the clock is the test's")]
+async fn a_caller_that_takes_a_byte_now_and_then_is_given_up_in_the_end() {
+    let start = socket::now();
+    let (mut caller, task) = connect(64, router());
+    caller.write_all(ASK).await.expect("there is room");
+    while !task.is_finished() {
+        let mut byte = [0];
+        drop(caller.read(&mut byte).await);
+        tokio::time::sleep(STALL / 2).await;
+    }
+    assert!(socket::now() - start < TRANSFER + STALL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_sends_nothing_is_given_up_without_a_word() {
+    let start = socket::now();
+    let (mut caller, task) = connect(512, router());
+    assert_eq!(ends_after(task, start).await, IDLE);
+    let mut answer = Vec::new();
+    caller.read_to_end(&mut answer).await.expect("it is closed");
+    assert!(answer.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_answered_may_ask_again_until_it_has_been_idle_for_long() {
+    let (mut caller, task) = connect(4096, router());
+    let mut answer = [0; 1000];
+    for _ in 0..2 {
+        caller.write_all(ASK).await.expect("there is room");
+        caller.read_exact(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        let head = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
+        caller.read_exact(&mut answer[..head]).await.expect("the rest of it");
+    }
+    let start = socket::now();
+    assert_eq!(ends_after(task, start).await, IDLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_head_is_a_problem_after_a_while() {
+    for half in [&b"GET /hea"[..], b"GET / HTTP/1.1\r\nhost: local", &[ASK, b"G"].concat()] {
+        let start = socket::now();
+        let answer = answer_to(half).await;
+        assert_eq!(socket::now() - start, HEAD);
+        let (head, body) = last_answer(&answer);
+        assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+        assert_eq!(problem(head, body), 408);
+    }
+}
+
+#[tokio::test]
+async fn what_no_handler_can_be_given_is_a_problem_too() {
+    let line = |target: &str| format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes();
+    let many = (0..200).fold(String::new(), |lines, number| lines + &format!("x-{number}: a\r\n"));
+    for (status, bytes) in [
+        (400, b"\x01\x02 nonsense\r\n\r\n".to_vec()),
+        (400, b"GET / HTTP/1.1\r\nhost localhost\r\n\r\n".to_vec()),
+        (400, b"GET / HTTP/3.7\r\n\r\n".to_vec()),
+        (400, b"GET / HTTP/1.1\r\nhost: localhost\r\ncontent-length: x\r\n\r\n".to_vec()),
+        (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec()),
+        (400, [ASK, b"nonsense\r\n\r\n"].concat()),
+        (414, line(&format!("/{}", "x".repeat(65_536)))),
+        (414, line(&format!("/{}", "x".repeat(500_000)))),
+        (
+            431,
+            format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(500_000)).into_bytes(),
+        ),
+        (431, format!("GET / HTTP/1.1\r\nhost: localhost\r\n{many}\r\n").into_bytes()),
+        (505, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec()),
+    ] {
+        let answer = answer_to(&bytes).await;
+        let (head, body) = last_answer(&answer);
+        assert_eq!(
+            problem(head, body),
+            status,
+            "{:?}",
+            String::from_utf8_lossy(&bytes[..bytes.len().min(60)])
+        );
+        assert!(
+            head.contains("\r\nconnection: close\r\n") && head.contains("\r\ncache-control: no-store\r\n"),
+            "{head}"
+        );
+    }
+}
+
+/// The head and the body of the last answer on a connection.
+fn last_answer(answers: &str) -> (&str, &str) {
+    let (heads, body) = answers.rsplit_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answers}"));
+    (&heads[heads.rfind("HTTP/1.1 ").expect("a first line")..], body)
+}
+
+/// The status of a problem document that is whole and says the same as its head.
+fn problem(head: &str, body: &str) -> u16 {
+    let length = format!("\r\ncontent-length: {}\r\n", body.len());
+    assert!(
+        head.contains(&length) && head.contains("\r\ncontent-type: application/problem+json\r\n"),
+        "{head}"
+    );
+    let problem: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    let status = problem["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
+    assert_eq!(head[9..12].parse(), Ok(status), "{head}");
+    assert!(
+        problem["detail"].is_string() && problem["title"].is_string() && problem["type"] == "about:blank"
+    );
+    status
+}
+
+#[tokio::test]
+async fn a_caller_that_sends_many_requests_at_once_lets_others_in_between() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = |who: &'static str| {
+        let asked = asked.clone();
+        router().layer(axum::middleware::from_fn(move |request, next: axum::middleware::Next| {
+            asked.lock().expect("no panic").push(who);
+            next.run(request)
+        }))
+    };
+    let (mut greedy, _task) = connect(1 << 20, noted("greedy"));
+    let (mut probe, _other) = connect(1 << 20, noted("probe"));
+    greedy.write_all(&ASK.repeat(400)).await.expect("there is room");
+    probe.write_all(ASK).await.expect("there is room");
+    probe.read_exact(&mut [0; 12]).await.expect("an answer");
+    let before = asked.lock().expect("no panic").iter().position(|who| *who == "probe");
+    assert!(before <= Some(2), "{before:?} requests of the other went before");
+}
+
+#[tokio::test]
+async fn at_the_cap_the_connection_that_kept_waiting_the_longest_makes_room() {
+    let bound = Bound::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
+    let address = bound.address();
+    let served = bound.serve_up_to(3, router(), std::future::pending());
+    let asked = async {
+        let mut open = Vec::new();
+        // One that keeps asking, and five that ask nothing: the first of those go.
+        for _ in 0..6 {
+            let mut stream = TcpStream::connect(address).await.expect("somebody listens");
+            stream.write_all(ASK).await.expect("it is read");
+            stream.read_exact(&mut [0; 12]).await.expect("an answer");
+            open.push(stream);
+        }
+        let last = open.split_off(3);
+        for mut gone in open {
+            gone.read_to_end(&mut Vec::new()).await.ok();
+        }
+        for mut stream in last {
+            let mut rest = vec![0; 2000];
+            assert!(stream.read(&mut rest).await.expect("the rest of the answer") > 1000);
+            stream.write_all(ASK).await.expect("it is read");
+            assert!(stream.read(&mut rest).await.expect("another answer") > 0);
+        }
+    };
+    tokio::select! {
+        biased;
+        () = asked => {}
+        served = served => panic!("{served:?}"),
+    }
+}
+
+#[test]
+fn the_cap_follows_the_limit_of_descriptors() {
+    assert_eq!(cap(Some(128)), 64);
+    assert_eq!(cap(Some(1)), 1);
+    assert_eq!([cap(Some(1024)), cap(Some(u64::MAX)), cap(None)], [512, MAX_CONNECTIONS, MAX_CONNECTIONS]);
+}
