@@ -13,6 +13,12 @@ pub struct DispatchSettings {
     pub batch: usize,
     /// How long a key may wait for others to fill its batch.
     pub coalesce: Duration,
+    /// How long a key that has rested waits for a batch that goes anyway, before it gets one of its own.
+    pub gather: Duration,
+    /// How long a key that makes every request fail is left alone at first; doubled each time, up to the next.
+    pub bad_rest: Duration,
+    /// The longest of these rests.
+    pub longest_bad_rest: Duration,
     /// The share of the turns that each line, and the keys that have rested, get at least when they can use it.
     pub floor_percent: f64,
     /// The share of the turns that candidates for activation go first with; beyond it they come last, or a crowd of them
@@ -37,6 +43,9 @@ impl Default for DispatchSettings {
         Self {
             batch: 30,
             coalesce: Duration::from_millis(200),
+            gather: Duration::from_mins(1),
+            bad_rest: Duration::from_mins(1),
+            longest_bad_rest: Duration::from_hours(1),
             floor_percent: 5.0,
             activation_percent: 10.0,
             hot_fresh_for: Duration::from_secs(5),
@@ -66,6 +75,14 @@ impl DispatchConfig {
                 "coalesce",
                 s.coalesce,
                 "at most a minute, or nothing would be asked",
+            )
+            .require(s.gather <= Duration::from_hours(1), "gather", s.gather, "at most an hour")
+            .require(!s.bad_rest.is_zero(), "bad_rest", s.bad_rest, "longer than zero")
+            .require(
+                s.longest_bad_rest >= s.bad_rest,
+                "longest_bad_rest",
+                s.longest_bad_rest,
+                "at least bad_rest",
             )
             .require(
                 (0.1..=25.0).contains(&s.floor_percent),
@@ -119,6 +136,9 @@ mod tests {
         let errors = DispatchConfig::try_new(DispatchSettings {
             batch: 0,
             coalesce: Duration::MAX,
+            gather: Duration::MAX,
+            bad_rest: Duration::ZERO,
+            longest_bad_rest: Duration::ZERO,
             floor_percent: 50.0,
             activation_percent: f64::NAN,
             max_in_flight: 0,
@@ -130,7 +150,17 @@ mod tests {
         let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
         assert_eq!(
             keys,
-            ["batch", "coalesce", "floor_percent", "activation_percent", "max_in_flight", "alone", "lists"]
+            [
+                "batch",
+                "coalesce",
+                "gather",
+                "bad_rest",
+                "floor_percent",
+                "activation_percent",
+                "max_in_flight",
+                "alone",
+                "lists"
+            ]
         );
     }
 }

@@ -9,10 +9,14 @@ pub struct Counts {
     pub in_line: [usize; 2],
     /// Those of them that may be asked and were not yet: what is deferred when the next tick comes.
     pub waiting: [usize; 2],
-    /// Keys that a batch did not answer, and that wait for their single question, by the line that they came from.
+    /// Keys that wait to be asked apart, by the line that they came from: a batch did not answer them, or failed.
     pub unanswered: [usize; 2],
     /// Keys that rest, or have rested and wait.
     pub resting: usize,
+    /// Those of them that rest because they make every request fail.
+    pub bad: usize,
+    /// Requests that failed and of which the keys were asked again by halves.
+    pub split: u64,
     /// Full lists that wait: for activation, and the others.
     pub lists: [usize; 2],
     /// Requests under way.

@@ -8,14 +8,18 @@ use ttm_kernel::Moment;
 use crate::line::{Entry, Keys};
 use crate::rest::Resting;
 use crate::shares::Shares;
-use crate::{Ask, Asked, Counts, DispatchConfig, Line, Place, Priority, Request, Single};
+use crate::suspects::{Answers, Fate, Group, Root, Suspects};
+use crate::{
+    Ask, Asked, Counts, DispatchConfig, End, Line, Place, Priority, Request, Seen, Single, Suspicion,
+};
 
 /// Decides what is asked next.
 ///
 /// Laws: (1) a key is under way at most once, full lists apart; (2) every key that was put in and not removed is asked once
 /// after each tick of its line, or after its rest, if there are turns enough; (3) a batch has room left only when nobody
-/// else may be asked, and when one of those in it has waited for company as long as it may; (4) of many turns each
-/// priority gets its floor, when it can use it.
+/// else may be asked, and when one of those in it has waited for company as long as it may, or when it is a part of one that
+/// failed; (4) of many turns each priority gets its floor, when it can use it; (5) a key that makes every request fail keeps
+/// no other from being asked.
 #[derive(Clone, Debug)]
 pub struct Dispatcher<K> {
     config: DispatchConfig,
@@ -31,13 +35,25 @@ pub struct Dispatcher<K> {
     /// Full lists that are wanted: for activation, and the others.
     lists: [VecDeque<K>; 2],
     listed: BTreeSet<K>,
-    /// The keys of each request under way, full lists apart. They are looked for only when one is moved or removed.
-    under_way: Vec<Vec<K>>,
+    suspects: Suspects<K>,
+    /// Each request under way, full lists apart. Its keys are looked for only when one is moved or removed.
+    under_way: Vec<UnderWay<K>>,
+    /// The number of the next batch.
+    next_root: Root,
     /// Keys of which entries were left behind in a line.
     moved: BTreeMap<K, Moved>,
     max_in_flight: usize,
     shares: Shares,
     counts: Counts,
+}
+
+/// A request under way.
+#[derive(Clone, Debug)]
+struct UnderWay<K> {
+    keys: Vec<K>,
+    /// The answers before it, or before the batch that it is a part of.
+    since: Answers,
+    root: Root,
 }
 
 /// What is known of a key with entries that do not count any more.
@@ -61,7 +77,9 @@ impl<K: Copy + Ord> Dispatcher<K> {
             since_single: [0; 2],
             lists: Default::default(),
             listed: BTreeSet::new(),
+            suspects: Suspects::new(settings.bad_rest, settings.longest_bad_rest),
             under_way: Vec::new(),
+            next_root: 0,
             moved: BTreeMap::new(),
             max_in_flight: settings.max_in_flight,
             shares: Shares::new(settings.floor_percent, settings.activation_percent),
@@ -82,13 +100,13 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// Puts a key at the end of a line, to be asked after the next tick: one that is not in here, or was under way and is
     /// answered.
-    pub fn put(&mut self, key: K, place: Place, seen: Option<Moment>) {
+    pub fn put(&mut self, key: K, place: Place, seen: Option<Seen>) {
         let mark = self.mark(key);
         self.lines[place.line.index()].push(place.value, Entry { key, seen, mark });
     }
 
     /// Puts a key back that was asked in vain: it is asked after the next tick, before those that were seen since.
-    pub fn put_failed(&mut self, key: K, place: Place, seen: Option<Moment>) {
+    pub fn put_failed(&mut self, key: K, place: Place, seen: Option<Seen>) {
         let mark = self.mark(key);
         self.lines[place.line.index()].push_failed(place.value, Entry { key, seen, mark });
     }
@@ -123,7 +141,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
     }
 
     /// Moves a key that waits in a line, or rests, to the end of another; nothing when it is asked already.
-    pub fn relocate(&mut self, key: K, place: Place, seen: Option<Moment>) {
+    pub fn relocate(&mut self, key: K, place: Place, seen: Option<Seen>) {
         if self.resting.remove(&key) {
             self.put(key, place, seen);
         } else if !self.is_elsewhere(&key) {
@@ -139,7 +157,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
                 lists.retain(|wanted| *wanted != key);
             }
         }
-        if self.resting.remove(&key) || self.is_under_way(&key) {
+        if self.resting.remove(&key) || self.is_under_way(&key) || self.suspects.remove(&key) {
             return;
         }
         if self.alone.remove(&key) {
@@ -170,7 +188,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// Whether [`Dispatcher::poll`] would give a request.
     pub fn is_ready(&mut self, now: Moment) -> bool {
-        self.resting.advance(now);
+        self.advance(now);
         let lists = !self.lists[1].is_empty();
         self.counts.in_flight < self.max_in_flight && (self.able(now).contains(&true) || lists)
     }
@@ -180,7 +198,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         if self.counts.in_flight >= self.max_in_flight {
             return None;
         }
-        self.resting.advance(now);
+        self.advance(now);
         loop {
             let Some(priority) = self.shares.choose(self.able(now)) else {
                 let key = self.lists[1].pop_front()?;
@@ -199,21 +217,36 @@ impl<K: Copy + Ord> Dispatcher<K> {
         }
     }
 
-    /// A request came to its end, whichever way: its keys are not under way any more, and are now the caller's to put back.
-    pub fn handle_done(&mut self, request: &Request<K>) {
+    /// A request came to its end: its keys are not under way any more. Whether they stay in here, to be asked by halves or,
+    /// alone already, after a rest; otherwise they are now the caller's to put back.
+    pub fn handle_done(&mut self, request: &Request<K>, end: End, now: Moment) -> bool {
         self.counts.in_flight -= 1;
-        let first = match &request.ask {
-            Ask::Batch(asked) => asked.first().map(|asked| asked.key),
-            Ask::One(asked, Single::Unanswered) => Some(asked.key),
+        let asked = match &request.ask {
+            Ask::Batch(asked) => asked.clone(),
+            Ask::One(asked, Single::Unanswered) => vec![*asked],
             Ask::One(asked, Single::List) => {
                 self.listed.remove(&asked.key);
-                None
+                Vec::new()
             }
         };
         // No key is under way twice, so any of them tells its request.
-        if let Some(at) = self.under_way.iter().position(|keys| keys.first() == first.as_ref()) {
-            self.under_way.swap_remove(at);
-        }
+        let first = asked.first().map(|asked| asked.key);
+        let at = self.under_way.iter().position(|under_way| under_way.keys.first().copied() == first);
+        let under_way = at.map(|at| self.under_way.swap_remove(at));
+        let fate = match (end, under_way) {
+            (End::Answered, under_way) => {
+                let keys = under_way.map_or_else(Vec::new, |under_way| under_way.keys);
+                self.suspects.handle_answered(&keys, now);
+                Fate::Free
+            }
+            (End::Blamed, Some(UnderWay { since, root, .. })) => {
+                let line = if request.priority == Priority::Hot { Line::Hot } else { Line::Cold };
+                self.suspects.handle_blamed(Group { keys: asked, since, root }, line, now)
+            }
+            (End::Failed | End::Blamed, _) => Fate::Free,
+        };
+        self.suspects.settle(self.under_way.iter().map(|under_way| under_way.root), now);
+        fate == Fate::Stay
     }
 
     /// When [`Dispatcher::is_ready`] may change by itself; none when it waits for a fact.
@@ -221,8 +254,8 @@ impl<K: Copy + Ord> Dispatcher<K> {
         let full = self.may_be_asked() >= self.config.settings().batch;
         let ripe = |since: Moment| if full { now } else { since + self.coalesce() };
         let of_lines = self.lines.iter().filter_map(Keys::since).map(ripe);
-        let rested = self.resting.rested().1.map(ripe);
-        of_lines.chain(rested).chain(self.resting.next()).min()
+        let rested = self.resting.rested().1.map(|since| if full { now } else { since + self.gather() });
+        of_lines.chain(rested).chain(self.resting.next()).chain(self.suspects.next()).min()
     }
 
     /// Where the keys are, and what was asked so far.
@@ -231,21 +264,38 @@ impl<K: Copy + Ord> Dispatcher<K> {
         Counts {
             in_line: of_lines(Keys::len),
             waiting: of_lines(Keys::ready),
-            unanswered: [self.unanswered[0].len(), self.unanswered[1].len()],
-            resting: self.resting.len(),
+            unanswered: [0, 1].map(|line| self.unanswered[line].len() + self.suspects.waiting()[line]),
+            resting: self.resting.len() + self.suspects.resting(),
+            bad: self.suspects.resting(),
+            split: self.suspects.split(),
             lists: [self.lists[0].len(), self.lists[1].len()],
             fresh: [self.lines[0].fresh(), self.lines[1].fresh()],
             ..self.counts
         }
     }
 
+    /// When each key of a line was last seen that is deferred if the next tick comes now. Those under way are not in here.
+    pub fn deferred(&self, line: Line) -> impl Iterator<Item = Option<Seen>> {
+        let unanswered = self.unanswered[line.index()].iter().chain(self.suspects.keys(line));
+        self.lines[line.index()].ready_seen().chain(unanswered.map(|asked| asked.seen))
+    }
+
+    fn advance(&mut self, now: Moment) {
+        self.resting.advance(now);
+        self.suspects.advance(now);
+    }
+
     /// Who can use a turn now.
     fn able(&self, now: Moment) -> [bool; 4] {
         let full = self.may_be_asked() >= self.config.settings().batch;
-        let ripe = |since: Option<Moment>| since.is_some_and(|since| full || now >= since + self.coalesce());
-        let line =
-            |line: Line| !self.unanswered[line.index()].is_empty() || ripe(self.lines[line.index()].since());
-        [!self.lists[0].is_empty(), line(Line::Hot), line(Line::Cold), ripe(self.resting.rested().1)]
+        let ripe = |since: Option<Moment>, after| since.is_some_and(|since| full || now >= since + after);
+        let line = |line: Line| {
+            !self.unanswered[line.index()].is_empty()
+                || self.suspects.has(line)
+                || ripe(self.lines[line.index()].since(), self.coalesce())
+        };
+        let rested = ripe(self.resting.rested().1, self.gather());
+        [!self.lists[0].is_empty(), line(Line::Hot), line(Line::Cold), rested]
     }
 
     fn may_be_asked(&self) -> usize {
@@ -254,6 +304,10 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     const fn coalesce(&self) -> Duration {
         self.config.settings().coalesce
+    }
+
+    const fn gather(&self) -> Duration {
+        self.config.settings().gather
     }
 
     fn of_line(&mut self, line: Line, now: Moment) -> Option<Request<K>> {
@@ -265,6 +319,9 @@ impl<K: Copy + Ord> Dispatcher<K> {
             return Some(batch);
         }
         self.since_single[at] = 0;
+        if let Some(group) = self.suspects.pop(line) {
+            return Some(self.apart(group, line.into()));
+        }
         match self.unanswered[at].pop_front() {
             Some(asked) => Some(self.alone(asked, line.into())),
             None => self.batch(line.into(), now),
@@ -273,13 +330,32 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     fn alone(&mut self, asked: Asked<K>, priority: Priority) -> Request<K> {
         self.alone.remove(&asked.key);
-        self.under_way.push(vec![asked.key]);
-        self.counts.asked += 1;
-        self.request(priority, Ask::One(asked, Single::Unanswered))
+        self.send(&[asked]);
+        self.request(priority, Ask::One(asked, Single::Unanswered), Suspicion::None)
+    }
+
+    /// Asks for a part of a batch that failed.
+    fn apart(&mut self, group: Group<K>, priority: Priority) -> Request<K> {
+        let suspicion = self.suspects.suspicion(&group);
+        let Group { keys, since, root } = group;
+        self.send(&keys);
+        if let Some(under_way) = self.under_way.last_mut() {
+            (under_way.since, under_way.root) = (since, root);
+        }
+        self.request(priority, Ask::Batch(keys), suspicion)
+    }
+
+    /// These are under way from now on.
+    fn send(&mut self, asked: &[Asked<K>]) {
+        let keys = asked.iter().map(|asked| asked.key).collect();
+        self.under_way.push(UnderWay { keys, since: self.suspects.answers(), root: self.next_root });
+        self.next_root += 1;
+        self.counts.asked += asked.len() as u64;
     }
 
     fn list(&mut self, key: K, priority: Priority) -> Request<K> {
-        self.request(priority, Ask::One(Asked { key, from: priority, seen: None }, Single::List))
+        let asked = Asked { key, from: priority, seen: None };
+        self.request(priority, Ask::One(asked, Single::List), Suspicion::None)
     }
 
     /// As many keys as one request can ask for, those of `first` before all others.
@@ -296,17 +372,16 @@ impl<K: Copy + Ord> Dispatcher<K> {
         if asked.is_empty() {
             return None;
         }
-        self.under_way.push(asked.iter().map(|asked| asked.key).collect());
+        self.send(&asked);
         self.counts.batches += 1;
         self.counts.batched += asked.len() as u64;
-        self.counts.asked += asked.len() as u64;
-        Some(self.request(first, Ask::Batch(asked)))
+        Some(self.request(first, Ask::Batch(asked), Suspicion::None))
     }
 
-    fn request(&mut self, priority: Priority, ask: Ask<K>) -> Request<K> {
+    fn request(&mut self, priority: Priority, ask: Ask<K>, suspicion: Suspicion) -> Request<K> {
         self.counts.in_flight += 1;
         self.counts.requests[priority.index()] += 1;
-        Request { priority, ask }
+        Request { priority, ask, suspicion }
     }
 
     /// The next key of a priority that can be asked along with others.
@@ -329,11 +404,14 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// Whether a key is in here, but in no line.
     fn is_elsewhere(&self, key: &K) -> bool {
-        self.resting.contains(key) || self.alone.contains(key) || self.is_under_way(key)
+        self.resting.contains(key)
+            || self.alone.contains(key)
+            || self.suspects.contains(key)
+            || self.is_under_way(key)
     }
 
     fn is_under_way(&self, key: &K) -> bool {
-        self.under_way.iter().flatten().any(|under_way| under_way == key)
+        self.under_way.iter().flat_map(|under_way| &under_way.keys).any(|under_way| under_way == key)
     }
 
     /// The mark of a new entry.

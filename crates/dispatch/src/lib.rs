@@ -9,12 +9,15 @@
 //!   the next tick. The weights are close enough that the least valuable key is
 //!   seen at least once while the most valuable is seen twice.
 //! - A key that its far side did not know **rests** until a time, then it is asked along with others.
+//!   Nobody spends a turn on it while there are batches that it can ride along in.
+//! - A batch that failed maybe for one of its keys is asked again **by halves**, apart from all others, so that one bad key
+//!   does not keep its neighbours from being seen; alone in the end, it rests for longer each time.
 //! - **Single** questions about one key: one that a batch did not answer, and the full lists that somebody wants.
 //! - Four [`Priority`]s share the turns. Candidates for activation go first with a tenth of them and last beyond that; then
 //!   hot, cold, and keys that have rested, each with a floor. Full lists that nobody waits for get what is left.
 //! - A batch is full, or has waited so that it might be: a key waits at most [`DispatchSettings::coalesce`] for company.
 //!
-//! Every key is in one place at a time: in a line, resting, waiting for a single question, or under way. So, full lists apart,
+//! Every key is in one place at a time: in a line, resting, waiting for a question apart, or under way. So, full lists apart,
 //! the same key is never asked twice at once, and none is ever lost. To take a key and to put it back is O(1), however many
 //! there are; to rest, to be moved or to be removed costs the way through a tree and a look at what is under way.
 //!
@@ -28,11 +31,14 @@ mod outlook;
 mod priority;
 mod request;
 mod rest;
+mod seen;
 mod shares;
+mod suspects;
 
 pub use config::{DispatchConfig, DispatchSettings};
 pub use counts::Counts;
 pub use dispatcher::Dispatcher;
 pub use outlook::{Demand, Outlook, outlook};
 pub use priority::{Line, Place, Priority, Value};
-pub use request::{Ask, Asked, Request, Single};
+pub use request::{Ask, Asked, End, Request, Single, Suspicion};
+pub use seen::Seen;

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use ttm_kernel::Moment;
 
-use crate::Value;
+use crate::{Seen, Value};
 
 /// A key in its queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<K> {
     pub(crate) key: K,
     /// When it was last seen; none sorts before every time.
-    pub(crate) seen: Option<Moment>,
+    pub(crate) seen: Option<Seen>,
     /// Tells an entry from an earlier one of the same key that was left behind.
     pub(crate) mark: u32,
 }
@@ -52,6 +52,11 @@ impl<K: Copy> Keys<K> {
     /// How many may be asked.
     pub(crate) fn ready(&self) -> usize {
         self.queues.iter().map(|queue| queue.ready).sum()
+    }
+
+    /// When each of those was last seen that may be asked.
+    pub(crate) fn ready_seen(&self) -> impl Iterator<Item = Option<Seen>> {
+        self.queues.iter().flat_map(|queue| queue.entries.iter().take(queue.ready).map(|entry| entry.seen))
     }
 
     /// Since when somebody may be asked.
@@ -101,7 +106,7 @@ impl<K: Copy> Keys<K> {
             let queue = self.next(now)?;
             let entry = queue.entries.pop_front().expect("what may be asked is there");
             queue.ready -= 1;
-            let fresh = entry.seen.is_some_and(|seen| now - seen < fresh_for);
+            let fresh = entry.seen.is_some_and(|seen| seen.age(now) < fresh_for);
             if fresh {
                 queue.entries.push_back(entry);
                 self.fresh += 1;
@@ -119,7 +124,7 @@ impl<K: Copy> Keys<K> {
     fn next(&mut self, now: Moment) -> Option<&mut Queue<K>> {
         let worth = |(queue, value): &(&mut Queue<K>, Value)| {
             let first = queue.entries.front().expect("what may be asked is there");
-            first.seen.map_or(f64::INFINITY, |seen| (now - seen).as_secs_f64() * value.weight())
+            first.seen.map_or(f64::INFINITY, |seen| seen.age(now).as_secs_f64() * value.weight())
         };
         // Of equals the first wins, and the highest value comes first.
         let ready = self.queues.iter_mut().zip(Value::ALL).filter(|(queue, _)| queue.ready > 0);

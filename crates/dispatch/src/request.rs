@@ -1,8 +1,6 @@
 //! What a turn is used for, as plain data.
 
-use ttm_kernel::Moment;
-
-use crate::Priority;
+use crate::{Priority, Seen};
 
 /// What a turn is used for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +10,32 @@ pub struct Request<K> {
     pub priority: Priority,
     /// What is asked.
     pub ask: Ask<K>,
+    /// Whether it is asked apart because a batch failed, maybe for one of its keys.
+    pub suspicion: Suspicion,
+}
+
+/// What is held against the keys of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Nothing.
+    None,
+    /// A batch with them failed, and nothing was answered since: it may as well be the far side.
+    OnTrial,
+    /// A batch with them failed while the far side answered others: a failure says nothing about the far side, and to try
+    /// again is no use.
+    Likely,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With an answer, whatever it holds.
+    Answered,
+    /// Without one, for a reason that has nothing to do with what was asked.
+    Failed,
+    /// Without one, and it may be for what was asked: it was refused as wrong, or again and again brought nothing usable
+    /// although the far side is there.
+    Blamed,
 }
 
 /// What is asked.
@@ -40,5 +64,5 @@ pub struct Asked<K> {
     /// Where it comes from; a batch is filled up with keys of other priorities.
     pub from: Priority,
     /// When it was last seen, if ever.
-    pub seen: Option<Moment>,
+    pub seen: Option<Seen>,
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ttm_dispatch::{
-    Ask, Asked, DispatchConfig, DispatchSettings, Dispatcher, Line, Place, Priority, Request, Single, Value,
+    Ask, Asked, DispatchConfig, DispatchSettings, Dispatcher, End, Line, Place, Priority, Request, Seen,
+    Single, Value,
 };
 use ttm_kernel::Moment;
 
@@ -128,7 +129,7 @@ impl Model {
                 }
             }
             Step::Put(key, place) if !self.at.contains_key(&key) => {
-                self.dispatcher.put(key, place, self.seen.get(&key).copied());
+                self.dispatcher.put(key, place, self.seen.get(&key).copied().map(Seen::at));
                 self.at.insert(key, At::Waits(place));
             }
             Step::PutFirst(key, place) if !self.at.contains_key(&key) => {
@@ -144,7 +145,7 @@ impl Model {
                 }
             }
             Step::Relocate(key, place) if self.at.contains_key(&key) => {
-                self.dispatcher.relocate(key, place, self.seen.get(&key).copied());
+                self.dispatcher.relocate(key, place, self.seen.get(&key).copied().map(Seen::at));
                 if let Some(At::Waits(_) | At::Ready(_) | At::Passed(_) | At::Rests(_)) = self.at.get(&key) {
                     self.at.insert(key, At::Waits(place));
                 }
@@ -216,7 +217,7 @@ impl Model {
         match self.at.insert(asked.key, At::UnderWay) {
             Some(At::Ready(place) | At::Passed(place)) => {
                 prop_assert_eq!(asked.from, Priority::from(place.line));
-                prop_assert_eq!(asked.seen, self.seen.get(&asked.key).copied());
+                prop_assert_eq!(asked.seen, self.seen.get(&asked.key).copied().map(Seen::at));
             }
             Some(At::Rests(until)) => prop_assert!(until <= self.now, "woken up"),
             other => prop_assert!(false, "{} is asked, and is {other:?}", asked.key),
@@ -238,7 +239,7 @@ impl Model {
 
     fn done(&mut self, fates: &[Fate]) {
         let request = self.under_way.remove(0);
-        self.dispatcher.handle_done(&request);
+        self.dispatcher.handle_done(&request, End::Answered, self.now);
         let asked = match &request.ask {
             Ask::Batch(asked) => asked.clone(),
             Ask::One(asked, Single::Unanswered) => vec![*asked],
@@ -251,13 +252,13 @@ impl Model {
             let at = match *fate {
                 Fate::Seen(place) => {
                     self.seen.insert(key, self.now);
-                    self.dispatcher.put(key, place, Some(self.now));
+                    self.dispatcher.put(key, place, Some(Seen::at(self.now)));
                     At::Waits(place)
                 }
                 Fate::Unanswered if is_batch && self.dispatcher.put_alone(asked) => At::Alone(asked.from),
                 Fate::Failed | Fate::Unanswered => {
                     let place = Place { line, value: Value::Lowest };
-                    self.dispatcher.put_failed(key, place, self.seen.get(&key).copied());
+                    self.dispatcher.put_failed(key, place, self.seen.get(&key).copied().map(Seen::at));
                     At::Waits(place)
                 }
                 Fate::Rests(millis) => {
@@ -287,7 +288,7 @@ impl Model {
         let mut left: BTreeSet<u8> = self.at.keys().copied().collect();
         self.now += COALESCE;
         while let Some(request) = self.dispatcher.poll(self.now) {
-            self.dispatcher.handle_done(&request);
+            self.dispatcher.handle_done(&request, End::Answered, self.now);
             let asked = match request.ask {
                 Ask::Batch(asked) => asked,
                 Ask::One(asked, Single::Unanswered) => vec![asked],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ttm_dispatch::{
-    Ask, Asked, Demand, DispatchConfig, Dispatcher, Line, Place, Priority, Single, Value, outlook,
+    Ask, Asked, Demand, DispatchConfig, Dispatcher, End, Line, Place, Priority, Seen, Single, Value, outlook,
 };
 use ttm_kernel::Moment;
 
@@ -69,13 +69,13 @@ impl Loop {
     }
 
     fn answer(&mut self, request: ttm_dispatch::Request<u32>) {
-        self.dispatcher.handle_done(&request);
+        self.dispatcher.handle_done(&request, End::Answered, self.now);
         match request.ask {
             Ask::Batch(asked) => asked.into_iter().for_each(|asked| {
                 if !(self.missing)(asked.key) {
                     self.see(asked);
                 } else if !self.dispatcher.put_alone(asked) {
-                    self.dispatcher.put(asked.key, (self.place)(asked.key), Some(self.now));
+                    self.dispatcher.put(asked.key, (self.place)(asked.key), Some(Seen::at(self.now)));
                 }
             }),
             Ask::One(asked, Single::Unanswered) => {
@@ -90,7 +90,7 @@ impl Loop {
             let oldest = self.oldest.entry(asked.key).or_default();
             *oldest = (*oldest).max(self.now - before);
         }
-        self.dispatcher.put(asked.key, (self.place)(asked.key), Some(self.now));
+        self.dispatcher.put(asked.key, (self.place)(asked.key), Some(Seen::at(self.now)));
         if let Some(for_activation) = self.wants_lists {
             self.dispatcher.want_list(asked.key, for_activation(asked.key));
         }
@@ -216,7 +216,7 @@ fn what_was_asked_in_vain_is_in_front_after_the_next_tick_and_not_before() {
     };
     let poll = |dispatcher: &mut Dispatcher<u32>| dispatcher.poll(start).expect("a batch");
     let failed = poll(&mut dispatcher);
-    dispatcher.handle_done(&failed);
+    dispatcher.handle_done(&failed, End::Failed, start);
     for key in keys(&failed) {
         dispatcher.put_failed(key, hot(Value::Low), None);
     }

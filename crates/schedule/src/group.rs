@@ -42,9 +42,9 @@ pub struct RunOutcome {
     pub processed: u64,
     /// Those that failed: what is known of them is served on, `stale` or not at all.
     pub failed: u64,
-    /// Those of the failed that are still known well enough to be served, marked with their age.
+    /// Those of the failed and the deferred that are still known well enough to be served, marked with their age.
     pub stale: u64,
-    /// Those of the failed of which too little is known, or nothing.
+    /// Those of the failed and the deferred of which too little is known, or nothing.
     pub skipped: u64,
     /// What was due and not begun, because it had been done just before.
     pub cached: u64,

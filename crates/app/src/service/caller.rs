@@ -4,7 +4,10 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Poll;
 
+use tokio::sync::watch;
 use ttm_breaker::State;
 use ttm_guard::{Disposition, Guard, GuardError, Turn};
 use ttm_kernel::{CorrelationId, Entropy, Moment, Runtime};
@@ -21,6 +24,8 @@ pub(super) struct Caller {
     figures: Option<Arc<Board>>,
     breakers: Arc<BreakerOutbox>,
     ids: Arc<dyn Entropy>,
+    /// Whether no attempt may begin any more.
+    closed: watch::Sender<bool>,
 }
 
 /// A call that brought nothing.
@@ -36,7 +41,14 @@ impl Caller {
         breakers: &Arc<BreakerOutbox>,
     ) -> Self {
         let (ids, runtime) = (runtime.entropy(ids), runtime.clone());
-        Self { guard, runtime, figures: figures.cloned(), breakers: breakers.clone(), ids }
+        Self {
+            guard,
+            runtime,
+            figures: figures.cloned(),
+            breakers: breakers.clone(),
+            ids,
+            closed: watch::Sender::new(false),
+        }
     }
 
     pub(super) const fn guard(&self) -> &Guard {
@@ -56,25 +68,35 @@ impl Caller {
         }
     }
 
-    /// Makes a call; without a turn it waits for one.
+    /// No attempt begins from now on: calls that wait for one end at once, others with their attempt.
+    pub(super) fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// Makes a call; without a turn it waits for one. `judge` says what its errors mean.
     pub(super) async fn call<T, F>(
         &self,
         turn: Option<Turn>,
         endpoint: &'static str,
+        judge: fn(&PairSourceError) -> Disposition,
         mut request: impl FnMut() -> F,
     ) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, PairSourceError>>,
     {
         let call = CorrelationId::draw(&*self.ids);
+        let (under_way, attempts) = (AtomicBool::new(false), AtomicU32::new(0));
         let operation = |attempt: ttm_guard::Attempt| {
             let request = request();
+            let under_way = &under_way;
+            under_way.store(true, Ordering::Relaxed);
+            attempts.store(attempt.number, Ordering::Relaxed);
             async move {
                 let attempt = Attempt {
                     caller: self,
                     endpoint,
                     started: self.runtime.now(),
-                    over: false,
+                    under_way,
                     number: attempt.number,
                 };
                 attempt.observe(call, request).await
@@ -82,15 +104,25 @@ impl Caller {
         };
         let mut guarded = pin!(async {
             match turn {
-                Some(turn) => self.guard.call_on(turn, Moment::MAX, disposition, operation).await,
-                None => self.guard.call(Moment::MAX, disposition, operation).await,
+                Some(turn) => self.guard.call_on(turn, Moment::MAX, judge, operation).await,
+                None => self.guard.call(Moment::MAX, judge, operation).await,
             }
         });
-        // After every step and not at the end: a call that opened the breaker may wait for seconds to try again.
+        let mut closing = self.closed.subscribe();
+        let mut closing = pin!(async move { drop(closing.wait_for(|closed| *closed).await) });
+        let mut is_closed = false;
         let answer = poll_fn(|cx| {
+            is_closed = is_closed || closing.as_mut().poll(cx).is_ready();
+            let gives_up = || is_closed && !under_way.load(Ordering::Relaxed);
+            let over =
+                || Poll::Ready(Err(GuardError::TimedOut { attempts: attempts.load(Ordering::Relaxed) }));
+            if gives_up() {
+                return over();
+            }
             let polled = guarded.as_mut().poll(cx);
+            // After every step and not at the end: a call that opened the breaker may wait for seconds to try again.
             tell_transitions(self.guard.breaker(), &*self.runtime, &self.breakers);
-            polled
+            if polled.is_pending() && gives_up() { over() } else { polled }
         })
         .await;
         match answer {
@@ -108,13 +140,14 @@ struct Attempt<'a> {
     caller: &'a Caller,
     endpoint: &'static str,
     started: Moment,
-    over: bool,
+    /// Until it is counted.
+    under_way: &'a AtomicBool,
     number: u32,
 }
 
 impl Attempt<'_> {
     async fn observe<T>(
-        mut self,
+        self,
         call: CorrelationId,
         request: impl Future<Output = Result<T, PairSourceError>>,
     ) -> Result<T, PairSourceError> {
@@ -127,8 +160,8 @@ impl Attempt<'_> {
         result
     }
 
-    fn finish(&mut self, ok: bool) {
-        self.over = true;
+    fn finish(&self, ok: bool) {
+        self.under_way.store(false, Ordering::Relaxed);
         let latency = self.caller.runtime.now() - self.started;
         if let Some(figures) = &self.caller.figures {
             figures.post_call(latency, ok);
@@ -141,14 +174,30 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        if !self.over {
+        if self.under_way.load(Ordering::Relaxed) {
             self.finish(false);
         }
     }
 }
 
+/// What an error means whose cause may be what was asked: it is not tried again.
+pub(super) fn on_trial(error: &PairSourceError) -> Disposition {
+    match disposition(error) {
+        Disposition::Transient { .. } => Disposition::Refused,
+        other => other,
+    }
+}
+
+/// What an error means whose cause is most likely what was asked: it says nothing about the API, either.
+pub(super) fn of_suspects(error: &PairSourceError) -> Disposition {
+    match disposition(error) {
+        Disposition::Transient { .. } => Disposition::Invalid,
+        other => other,
+    }
+}
+
 /// What an error of the API means to its guard. Total: a new variant does not compile until it is classified.
-fn disposition(error: &PairSourceError) -> Disposition {
+pub(super) fn disposition(error: &PairSourceError) -> Disposition {
     match error {
         PairSourceError::Transient { retry_after, .. } => {
             Disposition::Transient { retry_after: *retry_after }

@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ttm_dispatch::Suspicion;
 use ttm_guard::{GuardError, Rate, Turn};
 use ttm_kernel::Moment;
 use ttm_market::{Mint, PairBatch, PairSource};
 
-use super::caller::{CallError, Caller};
+use super::caller::{CallError, Caller, disposition, of_suspects, on_trial};
 
 /// The pools' source behind its budget.
 pub(super) struct Client {
@@ -46,17 +47,28 @@ impl Client {
         self.caller.guard().set_attempt_timeout(timeout);
     }
 
+    /// No request begins from now on, and those that wait to be tried again end.
+    pub(super) fn close(&self) {
+        self.caller.close();
+    }
+
     /// The primary pools of up to a batch of mints; without a turn it waits for one.
     pub(super) async fn primary_pairs(
         &self,
         turn: Option<Turn>,
         mints: &[Mint],
+        suspicion: Suspicion,
     ) -> Result<PairBatch, CallError> {
-        self.caller.call(turn, "tokens", || self.source.primary_pairs(mints)).await
+        let judge = match suspicion {
+            Suspicion::None => disposition,
+            Suspicion::OnTrial => on_trial,
+            Suspicion::Likely => of_suspects,
+        };
+        self.caller.call(turn, "tokens", judge, || self.source.primary_pairs(mints)).await
     }
 
     /// All pools of one mint; without a turn it waits for one.
     pub(super) async fn all_pairs(&self, turn: Option<Turn>, mint: Mint) -> Result<PairBatch, CallError> {
-        self.caller.call(turn, "token-pairs", || self.source.all_pairs(mint)).await
+        self.caller.call(turn, "token-pairs", disposition, || self.source.all_pairs(mint)).await
     }
 }

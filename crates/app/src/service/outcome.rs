@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ttm_dispatch::{Ask, Asked, Demand, Single, outlook};
+use ttm_dispatch::{Ask, Asked, Demand, Seen as LastSeen, Single, outlook};
 use ttm_health::{LanePlan, PlanFacts};
 use ttm_kernel::Moment;
 use ttm_market::{ListPurpose, MarketEvent, Mint, Observation, Token, TokenStatus};
@@ -108,7 +108,7 @@ impl Work {
         if token.score.is_none() {
             self.dispatcher.put_to_rest(mint, now, config.unlisted_backoff(1));
         } else if let Some(place) = place_of(token, config) {
-            self.dispatcher.put(mint, place, Some(now));
+            self.dispatcher.put(mint, place, Some(LastSeen::at(now)));
         }
     }
 
@@ -119,7 +119,7 @@ impl Work {
         match wait_of(token, &self.book, wall) {
             None => return,
             Some(Wait::AtRest(rest)) => return self.dispatcher.put_to_rest(mint, now, rest),
-            Some(Wait::InLine(place)) => self.dispatcher.put(mint, place, Some(now)),
+            Some(Wait::InLine(place)) => self.dispatcher.put(mint, place, Some(LastSeen::at(now))),
         }
         let Some(purpose) = self.book.wants_list(&mint, wall) else { return };
         if purpose != ListPurpose::Completeness || self.dispatcher.counts().lists[1] < FEW {
@@ -140,29 +140,16 @@ impl Work {
         }
         match self.book.get(&mint).and_then(|token| place_of(token, self.book.config())) {
             None => self.dispatcher.remove(mint),
-            Some(place) => self.dispatcher.relocate(mint, place, Some(self.runtime.now())),
+            Some(place) => self.dispatcher.relocate(mint, place, Some(LastSeen::at(self.runtime.now()))),
         }
     }
 
     /// No answer came: what was known of the tokens is served on, marked with its age, as long as it is of any use.
     pub(super) fn fail(&mut self, ask: &Ask<Mint>) {
         let now = self.runtime.now();
-        let asked: &[Asked<Mint>] = match ask {
-            Ask::Batch(asked) => asked,
-            Ask::One(asked, Single::Unanswered) => std::slice::from_ref(asked),
-            Ask::One(_, Single::List) => return,
-        };
-        for asked in asked {
+        for asked in keys_of(ask) {
+            self.count_failed(asked);
             let Some(token) = self.book.get(&asked.key) else { continue };
-            let config = self.book.config();
-            let known = token.score.map(|score| self.runtime.wall().duration_since(score.at));
-            let of_use = known.is_some_and(|age| {
-                Duration::try_from(age).unwrap_or(Duration::ZERO) <= config.serve_stale_for()
-            });
-            let done = &mut self.state.done[slot(group_of(asked))];
-            done.attempted += 1;
-            done.failed += 1;
-            *(if of_use { &mut done.stale } else { &mut done.skipped }) += 1;
             match wait_of(token, &self.book, self.runtime.wall()) {
                 None => {}
                 Some(Wait::AtRest(rest)) => {
@@ -175,20 +162,51 @@ impl Work {
         }
     }
 
+    /// No answer came, maybe for one of the tokens: the dispatcher keeps them, to ask for them by halves until that one is
+    /// alone. Only then has it failed, and the others were seen.
+    pub(super) fn keep(&mut self, ask: &Ask<Mint>, message: &str) {
+        let asked = keys_of(ask);
+        if let [asked] = asked {
+            self.count_failed(asked);
+            metrics::counter!("ttm_tokens_failed_alone_total").increment(1);
+            tracing::warn!(mint = %asked.key, message, "a token makes its requests fail; it is asked alone, and less often each time");
+        }
+        for asked in asked {
+            if !self.is_watched(&asked.key) {
+                self.dispatcher.remove(asked.key);
+            }
+        }
+    }
+
+    fn count_failed(&mut self, asked: &Asked<Mint>) {
+        let Some(token) = self.book.get(&asked.key) else { return };
+        let known = token.score.map(|score| self.runtime.wall().duration_since(score.at));
+        let longest = self.book.config().serve_stale_for();
+        let of_use = known.is_some_and(|age| Duration::try_from(age).unwrap_or(Duration::ZERO) <= longest);
+        let done = &mut self.state.done[slot(group_of(asked))];
+        done.attempted += 1;
+        done.failed += 1;
+        *(if of_use { &mut done.stale } else { &mut done.skipped }) += 1;
+    }
+
     /// Puts every token of the book where it waits; what was seen longest ago comes first.
     pub(super) fn put_all(&mut self) {
         let (now, wall) = (self.runtime.now(), self.runtime.wall());
         let mut all: Vec<_> = self.book.iter().cloned().collect();
         all.sort_by_key(|token| token.score.map(|score| score.at));
         for token in &all {
-            let since = token.score.map(|score| {
-                let age = Duration::try_from(wall.duration_since(score.at)).unwrap_or(Duration::ZERO);
-                now.saturating_sub(age)
-            });
             match wait_of(token, &self.book, wall) {
                 None => {}
                 Some(Wait::AtRest(rest)) => self.dispatcher.put_to_rest(token.mint, now, rest),
-                Some(Wait::InLine(place)) => self.dispatcher.put(token.mint, place, since),
+                Some(Wait::InLine(place)) => {
+                    // Another process saw it: however lately that was, whether this one can is only known by asking.
+                    let fresh_for = self.dispatcher.config().fresh_for(place.line);
+                    let seen = token.score.map(|score| {
+                        let age = Duration::try_from(wall.duration_since(score.at)).unwrap_or(Duration::ZERO);
+                        LastSeen::before(now, age.max(fresh_for))
+                    });
+                    self.dispatcher.put(token.mint, place, seen);
+                }
             }
         }
         self.board.post_tokens(all);
@@ -272,6 +290,15 @@ impl Work {
             metrics::counter!("ttm_pairs_skipped_total", "reason" => reason.as_str()).absolute(count);
         }
         metrics::gauge!("ttm_pool_lists_bytes").set(self.book.list_bytes() as f64);
+    }
+}
+
+/// The tokens of a request, but for one that asks for a full list, which is extra.
+pub(super) fn keys_of(ask: &Ask<Mint>) -> &[Asked<Mint>] {
+    match ask {
+        Ask::Batch(asked) => asked,
+        Ask::One(asked, Single::Unanswered) => std::slice::from_ref(asked),
+        Ask::One(_, Single::List) => &[],
     }
 }
 

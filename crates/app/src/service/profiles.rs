@@ -15,7 +15,7 @@ use ttm_market::{
 
 use super::board::Board;
 use super::breakers::BreakerOutbox;
-use super::caller::{CallError, Caller};
+use super::caller::{CallError, Caller, disposition};
 use super::settings::ServiceSettings;
 use crate::ports::Ports;
 
@@ -84,7 +84,8 @@ impl TokenSource for Profiles {
     }
 
     async fn list(&self) -> Result<Listing, TokenSourceError> {
-        let latest = self.caller.call(None, "token-profiles", || self.source.latest_profiles()).await;
+        let latest =
+            self.caller.call(None, "token-profiles", disposition, || self.source.latest_profiles()).await;
         let Listing { mints: latest, unusable } = latest.map_err(|error| self.failed(&error))?;
         let followed = self.store.owned(self.origin()).await;
         let followed: BTreeSet<Mint> = followed

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ttm_dispatch::{Ask, Priority, Single};
+use ttm_dispatch::{Ask, Priority, Request, Single};
 use ttm_guard::{GuardError, Turn};
-use ttm_market::{Mint, Pair, PairBatch, SkipReason, Skipped};
+use ttm_market::{Mint, Pair, PairBatch, PairSourceError, SkipReason, Skipped};
 
 use super::caller::CallError;
 use super::client::Client;
@@ -33,21 +33,31 @@ pub(super) enum Seen {
     Unusable,
 }
 
-/// Makes the request; nothing when it brought no answer.
-pub(super) async fn make(client: &Client, turn: Turn, ask: &Ask<Mint>) -> Option<Found> {
+/// Why a request brought no answer.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// Whether it may be for what was asked: it was refused as wrong, or brought nothing usable from an API that is there.
+    pub(super) may_be_the_tokens: bool,
+    /// What happened.
+    pub(super) message: String,
+}
+
+/// Makes the request.
+pub(super) async fn make(client: &Client, turn: Turn, request: &Request<Mint>) -> Result<Found, Failed> {
     let mut found = Found::default();
-    match ask {
+    match &request.ask {
         Ask::Batch(asked) => {
             let mints: Vec<Mint> = asked.iter().map(|asked| asked.key).collect();
-            let mut answer = client.primary_pairs(Some(turn), &mints).await;
+            let suspicion = request.suspicion;
+            let mut answer = client.primary_pairs(Some(turn), &mints, suspicion).await;
             let is_expected = mints.len() > 1 && asked.iter().any(|asked| asked.from != Priority::Background);
             if is_expected && matches!(&answer, Ok(batch) if batch.pairs.is_empty()) {
                 // Once in a while a batch comes back empty although its tokens are listed: ask once more before asking
                 // for each of them. Of those that have rested nobody expects to be listed.
                 found.suspicious = true;
-                answer = client.primary_pairs(None, &mints).await;
+                answer = client.primary_pairs(None, &mints, suspicion).await;
             }
-            let batch = answer.inspect_err(tell).ok()?;
+            let batch = answer.map_err(|error| failed(client, &error))?;
             found.skipped.merge(&batch.skipped);
             let mut by_mint = group_by_mint(batch);
             found.seen = mints
@@ -56,7 +66,8 @@ pub(super) async fn make(client: &Client, turn: Turn, ask: &Ask<Mint>) -> Option
                 .collect();
         }
         Ask::One(asked, why) => {
-            let batch = client.all_pairs(Some(turn), asked.key).await.inspect_err(tell).ok()?;
+            let answer = client.all_pairs(Some(turn), asked.key).await;
+            let batch = answer.map_err(|error| failed(client, &error))?;
             found.skipped.merge(&batch.skipped);
             let seen = match *why {
                 Single::Unanswered if batch.pairs.is_empty() && is_damaged(&batch.skipped) => Seen::Unusable,
@@ -66,7 +77,7 @@ pub(super) async fn make(client: &Client, turn: Turn, ask: &Ask<Mint>) -> Option
             found.seen.push((asked.key, seen));
         }
     }
-    Some(found)
+    Ok(found)
 }
 
 /// Whether pairs were left out that would have been kept if they were whole.
@@ -76,11 +87,17 @@ fn is_damaged(skipped: &Skipped) -> bool {
         .any(|reason| skipped.count(reason) > 0)
 }
 
-/// What the guard itself decided was told where it was decided.
-fn tell(error: &CallError) {
-    if let GuardError::Failed { error, .. } = error {
-        tracing::debug!(%error, "a request brought nothing");
-    }
+/// What the guard itself decided has nothing to do with what was asked.
+fn failed(client: &Client, error: &CallError) -> Failed {
+    let GuardError::Failed { error, .. } = error else {
+        return Failed { may_be_the_tokens: false, message: error.to_string() };
+    };
+    let may_be_the_tokens = match error {
+        PairSourceError::Rejected { .. } => true,
+        PairSourceError::Malformed { .. } | PairSourceError::Transient { .. } => !client.is_away(),
+        PairSourceError::Forbidden { .. } | PairSourceError::RateLimited { .. } => false,
+    };
+    Failed { may_be_the_tokens, message: error.to_string() }
 }
 
 fn group_by_mint(batch: PairBatch) -> BTreeMap<Mint, Vec<Pair>> {

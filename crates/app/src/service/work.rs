@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use ttm_dispatch::{Ask, Asked, Dispatcher, Line, Request};
+use ttm_dispatch::{Asked, Dispatcher, End, Line, Request};
 use ttm_guard::{GuardError, Turn};
 use ttm_health::Phase;
 use ttm_kernel::{BoxFuture, CorrelationId, Entropy, Moment, Runtime, Task, TaskEnd};
@@ -18,8 +18,9 @@ use super::board::Board;
 use super::client::Client;
 use super::events::EventLog;
 use super::outbox::{SampleOutbox, TokenOutbox};
+use super::outcome::keys_of;
 use super::place::line_of;
-use super::request::{self, Found};
+use super::request::{self, Failed, Found};
 use super::series::{self, ScoreSeries};
 use super::settings::ServiceSettings;
 use super::shutdown::Shutdown;
@@ -74,7 +75,7 @@ struct Underway {
 /// A request under way.
 struct Requested {
     request: Request<Mint>,
-    answer: oneshot::Receiver<Option<Found>>,
+    answer: oneshot::Receiver<Result<Found, Failed>>,
     task: Task,
 }
 
@@ -149,6 +150,7 @@ impl Work {
                 Wake::Stop => {
                     self.state.stop = self.shutdown.deadline();
                     self.state.turn = None;
+                    self.client.close();
                     self.scheduler.handle_shutdown();
                     tracing::info!(in_flight = self.state.requests.len(), "stopping: nothing more is asked");
                 }
@@ -260,6 +262,9 @@ impl Work {
         if self.client.is_away() || self.client.rate().paused_until.is_some() {
             outcome.withheld = outcome.deferred;
         }
+        let (stale, skipped) = self.served_on(group, now);
+        outcome.stale += stale;
+        outcome.skipped += skipped;
         outcome.cached = counts.fresh[line] - self.state.fresh[slot(group)];
         self.state.fresh[slot(group)] = counts.fresh[line];
         self.scheduler.handle_finished(group, run.number, outcome, now);
@@ -286,6 +291,17 @@ impl Work {
             run = %run.id, group = name, took_ms = took.as_millis(), attempted, processed, failed, cached, deferred,
             withheld, "run ended"
         );
+    }
+
+    /// How many of the tokens that a run did not get to are served on, marked with their age, and how many are not.
+    fn served_on(&self, group: Group, now: Moment) -> (u64, u64) {
+        let longest = self.book.config().serve_stale_for();
+        let asked = self.state.requests.iter().flat_map(|requested| keys_of(&requested.request.ask));
+        let asked = asked.filter(|asked| group_of(asked) == group).map(|asked| asked.seen);
+        self.dispatcher.deferred(line_of(group)).chain(asked).fold((0, 0), |(stale, skipped), seen| {
+            let of_use = seen.is_some_and(|seen| seen.age(now) <= longest);
+            if of_use { (stale + 1, skipped) } else { (stale, skipped + 1) }
+        })
     }
 
     fn follow_the_api(&mut self, now: Moment) {
@@ -337,17 +353,15 @@ impl Work {
             // All that seemed to wait had been seen just before.
             return self.end_idle_runs();
         };
-        if let Some(asked) = asked_of(&request) {
-            for asked in asked {
-                self.state.asked[slot(group_of(asked))] += 1;
-            }
+        for asked in keys_of(&request.ask) {
+            self.state.asked[slot(group_of(asked))] += 1;
         }
         metrics::counter!("ttm_requests_total", "priority" => request.priority.as_str()).increment(1);
-        let (client, ask) = (self.client.clone(), request.ask.clone());
+        let (client, asked) = (self.client.clone(), request.clone());
         let (sender, answer) = oneshot::channel();
         let body = async move {
             // Nobody waits for it any more only after the deadline of a stop.
-            drop(sender.send(request::make(&client, turn, &ask).await));
+            drop(sender.send(request::make(&client, turn, &asked).await));
         };
         let task = self.runtime.spawn("request", Box::pin(body));
         self.state.requests.push(Requested { request, answer, task });
@@ -358,17 +372,25 @@ impl Work {
         if let TaskEnd::Panicked(message) = end {
             tracing::error!(message, "a request panicked; its tokens are asked for again");
         }
-        self.dispatcher.handle_done(&request);
+        let answer = answer.try_recv();
+        let ended = match &answer {
+            Ok(Ok(_)) => End::Answered,
+            Ok(Err(failed)) if failed.may_be_the_tokens => End::Blamed,
+            Ok(Err(_)) => End::Failed,
+            // It panicked, and may again on the same answer.
+            Err(_) => End::Blamed,
+        };
+        let kept = self.dispatcher.handle_done(&request, ended, self.runtime.now());
         // An answer is news of the breaker, too.
         self.state.blocked_until = Moment::ZERO;
-        if let Some(asked) = asked_of(&request) {
-            for asked in asked {
-                self.state.asked[slot(group_of(asked))] -= 1;
-            }
+        for asked in keys_of(&request.ask) {
+            self.state.asked[slot(group_of(asked))] -= 1;
         }
-        match answer.try_recv().ok().flatten() {
-            Some(found) => self.take(&request.ask, found),
-            None => self.fail(&request.ask),
+        match answer {
+            Ok(Ok(found)) => self.take(&request.ask, found),
+            Ok(Err(failed)) if kept => self.keep(&request.ask, &failed.message),
+            Err(_) if kept => self.keep(&request.ask, "the request panicked"),
+            Ok(Err(_)) | Err(_) => self.fail(&request.ask),
         }
         self.end_idle_runs();
     }
@@ -379,15 +401,6 @@ impl Work {
             self.scheduler.handle_progress(group, run.number, processed, self.runtime.now());
             self.board.post_group(group, self.scheduler.status(group));
         }
-    }
-}
-
-/// The tokens of a request that count for their groups' runs; a full list is extra.
-fn asked_of(request: &Request<Mint>) -> Option<&[Asked<Mint>]> {
-    match &request.ask {
-        Ask::Batch(asked) => Some(asked),
-        Ask::One(asked, ttm_dispatch::Single::Unanswered) => Some(std::slice::from_ref(asked)),
-        Ask::One(_, ttm_dispatch::Single::List) => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use ttm_bench::{Row, Subject};
-use ttm_dispatch::{Ask, DispatchConfig, Dispatcher, Line, Place, Value};
+use ttm_dispatch::{Ask, DispatchConfig, Dispatcher, End, Line, Place, Seen, Value};
 use ttm_kernel::Moment;
 use ttm_market::Mint;
 use ttm_market::synthetic::SyntheticMarket;
@@ -46,10 +46,10 @@ fn place(mint: &Mint) -> Place {
 
 fn ask(dispatcher: &mut Dispatcher<Mint>, now: Moment) -> bool {
     let Some(request) = dispatcher.poll(now) else { return false };
-    dispatcher.handle_done(&request);
+    dispatcher.handle_done(&request, End::Answered, now);
     let Ask::Batch(asked) = black_box(request).ask else { return false };
     for asked in asked {
-        dispatcher.put(asked.key, place(&asked.key), Some(now));
+        dispatcher.put(asked.key, place(&asked.key), Some(Seen::at(now)));
     }
     true
 }

@@ -1,0 +1,225 @@
+//! Keys that make every request fail, among others: whoever they are and wherever they wait, the others are seen, it costs
+//! little, and a far side that is away is not mistaken for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use ttm_dispatch::{
+    Ask, Asked, DispatchConfig, Dispatcher, End, Line, Place, Request, Seen, Single, Suspicion, Value,
+};
+use ttm_kernel::Moment;
+
+const SPACING: Duration = Duration::from_nanos(204_081_633);
+const INTERVALS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(45)];
+const BATCH: u32 = 30;
+/// How often a batch is halved before a key is alone, and once more.
+const DEPTH: usize = 6;
+
+/// A service in miniature, in front of a far side that fails for some keys.
+struct Loop {
+    dispatcher: Dispatcher<u32>,
+    now: Moment,
+    next_tick: [Moment; 2],
+    coming: Vec<Request<u32>>,
+    poison: BTreeSet<u32>,
+    /// Nothing is answered at all.
+    is_away: bool,
+    seen: BTreeMap<u32, Moment>,
+    requests: usize,
+    /// When each poisonous key was asked alone.
+    alone: BTreeMap<u32, Vec<Moment>>,
+}
+
+const fn place(key: u32) -> Place {
+    Place { line: if key.is_multiple_of(3) { Line::Cold } else { Line::Hot }, value: Value::Low }
+}
+
+impl Loop {
+    fn new(keys: u32, poison: BTreeSet<u32>) -> Self {
+        let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+        (0..keys).for_each(|key| dispatcher.put(key, place(key), None));
+        Self {
+            dispatcher,
+            now: Moment::ZERO,
+            next_tick: [Moment::ZERO; 2],
+            coming: Vec::new(),
+            poison,
+            is_away: false,
+            seen: BTreeMap::new(),
+            requests: 0,
+            alone: BTreeMap::new(),
+        }
+    }
+
+    fn run(&mut self, lasts: Duration) {
+        let end = self.now + lasts;
+        while self.now < end {
+            for line in Line::ALL {
+                let next = &mut self.next_tick[line as usize];
+                if self.now >= *next {
+                    *next += INTERVALS[line as usize];
+                    self.dispatcher.tick(line, self.now);
+                }
+            }
+            if self.coming.len() > 1 {
+                let request = self.coming.remove(0);
+                self.end(&request);
+            }
+            let request = self.dispatcher.poll(self.now);
+            self.requests += usize::from(request.is_some());
+            self.coming.extend(request);
+            if self.coming.len() == 1 && self.dispatcher.counts().in_flight == 1 {
+                let request = self.coming.remove(0);
+                self.end(&request);
+            }
+            self.now += SPACING;
+        }
+    }
+
+    fn end(&mut self, request: &Request<u32>) {
+        let asked: Vec<Asked<u32>> = match &request.ask {
+            Ask::Batch(asked) => asked.clone(),
+            Ask::One(asked, Single::Unanswered) => vec![*asked],
+            Ask::One(_, Single::List) => Vec::new(),
+        };
+        if let [asked] = asked[..]
+            && self.poison.contains(&asked.key)
+        {
+            self.alone.entry(asked.key).or_default().push(self.now);
+        }
+        let fails = self.is_away || asked.iter().any(|asked| self.poison.contains(&asked.key));
+        let end = if fails { End::Blamed } else { End::Answered };
+        if self.dispatcher.handle_done(request, end, self.now) {
+            assert!(fails, "what was answered is the caller's");
+            return;
+        }
+        for asked in asked {
+            if fails {
+                self.dispatcher.put_failed(asked.key, place(asked.key), asked.seen);
+            } else {
+                self.seen.insert(asked.key, self.now);
+                self.dispatcher.put(asked.key, place(asked.key), Some(Seen::at(self.now)));
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whoever_is_poisonous_every_other_key_is_seen_within_two_rounds_and_it_costs_little(
+        keys in 1_u32..300, poison in prop::collection::btree_set(0_u32..300, 0..24),
+    ) {
+        let poison: BTreeSet<u32> = poison.into_iter().filter(|key| *key < keys).collect();
+        let count = poison.len();
+        let good: BTreeSet<u32> = (0..keys).filter(|key| !poison.contains(key)).collect();
+        let mut service = Loop::new(keys, poison);
+        // Two cold rounds; the parts of failed batches take a turn in two, and in four in the cold line.
+        let rounds = 2 * INTERVALS[1];
+        service.run(rounds);
+        let missed: Vec<_> = good.iter().filter(|key| !service.seen.contains_key(key)).collect();
+        prop_assert!(missed.is_empty(), "{missed:?} were never seen");
+        // What was seen late in the first round counts as fresh when the second begins.
+        let oldest = INTERVALS[1] + DispatchConfig::default().fresh_for(Line::Cold);
+        let old: Vec<_> = service.seen.iter().filter(|(_, at)| service.now - **at > oldest).collect();
+        prop_assert!(old.is_empty(), "{old:?} were not seen in the second round");
+
+        let per_round = keys.div_ceil(BATCH) as usize + 1;
+        let ticks = 9 + 2;
+        prop_assert!(
+            service.requests <= ticks * per_round + 4 * count * DEPTH,
+            "{} requests for {} keys, {count} of them poisonous", service.requests, keys
+        );
+    }
+}
+
+#[test]
+fn one_bad_key_in_the_only_batch_that_there_is_is_found_at_once() {
+    for bad in [0, 7, 29] {
+        let mut service = Loop::new(BATCH, BTreeSet::from([bad]));
+        service.run(INTERVALS[0] - SPACING);
+        assert_eq!(service.seen.len(), 29, "all others are seen in the first round");
+        assert_eq!(service.dispatcher.counts().bad, 1);
+        assert!(service.requests <= 2 * DEPTH, "{}", service.requests);
+    }
+}
+
+#[test]
+fn a_bad_key_is_asked_alone_less_and_less_and_belongs_to_the_others_again_once_it_is_answered() {
+    let mut service = Loop::new(90, BTreeSet::from([31]));
+    service.run(Duration::from_hours(5));
+    let asked = &service.alone[&31];
+    let minutes: Vec<_> = asked.windows(2).map(|two| (two[1] - two[0]).as_secs() / 60).collect();
+    assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60], "since it was found");
+    service.poison.clear();
+    service.run(Duration::from_mins(61));
+    assert!(service.now - service.seen[&31] <= Duration::from_secs(11), "it is asked in every round again");
+    assert_eq!(service.dispatcher.counts().bad, 0);
+    service.poison.insert(31);
+    service.alone.clear();
+    service.run(Duration::from_mins(2));
+    let asked = &service.alone[&31];
+    assert_eq!((asked[1] - asked[0]).as_secs() / 60, 1, "it begins anew");
+}
+
+#[test]
+fn a_far_side_that_is_away_is_not_mistaken_for_bad_keys() {
+    let mut service = Loop::new(600, BTreeSet::new());
+    service.run(Duration::from_mins(1));
+    let mut well = Loop::new(600, BTreeSet::new());
+    well.run(Duration::from_mins(11));
+    service.is_away = true;
+    service.run(Duration::from_mins(10));
+    // One batch is split down to each of its keys after 0, 1, 3 and 7 minutes, and others in the ten seconds in which the far
+    // side may still be there.
+    let (most, usual) = (well.requests + 4 * 2 * BATCH as usize + 49, well.requests);
+    assert!(service.requests <= most, "{} requests instead of {usual}", service.requests);
+    assert_eq!(service.dispatcher.counts().bad, 0, "nobody is found guilty");
+    service.is_away = false;
+    service.run(INTERVALS[1] + Duration::from_secs(5));
+    let back = service.now.saturating_sub(INTERVALS[1] + Duration::from_secs(5));
+    let late = service.seen.values().filter(|at| **at < back).count();
+    assert_eq!(late, 0, "everybody is seen as soon as it is back");
+}
+
+#[test]
+fn a_part_is_likely_to_be_guilty_only_once_others_are_answered() {
+    let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+    (0..60).for_each(|key| dispatcher.put(key, Place { line: Line::Hot, value: Value::Low }, None));
+    let now = Moment::ZERO;
+    dispatcher.tick(Line::Hot, now);
+    let poll = |dispatcher: &mut Dispatcher<u32>| dispatcher.poll(now).expect("a request");
+    let (first, second) = (poll(&mut dispatcher), poll(&mut dispatcher));
+    assert_eq!(first.suspicion, Suspicion::None);
+    assert!(dispatcher.handle_done(&first, End::Blamed, now));
+    let half = poll(&mut dispatcher);
+    assert_eq!(half.suspicion, Suspicion::OnTrial);
+    assert!(!dispatcher.handle_done(&second, End::Answered, now));
+    assert_eq!(poll(&mut dispatcher).suspicion, Suspicion::Likely);
+    // A reason that has nothing to do with the keys frees those of a part, too.
+    assert!(!dispatcher.handle_done(&half, End::Failed, now));
+    assert_eq!(dispatcher.counts().bad, 0);
+}
+
+#[test]
+fn a_suspect_that_is_removed_is_asked_no_more_and_counts_nowhere() {
+    let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+    (0..4).for_each(|key| dispatcher.put(key, Place { line: Line::Hot, value: Value::Low }, None));
+    let now = Moment::ZERO + Duration::from_secs(1);
+    dispatcher.tick(Line::Hot, Moment::ZERO);
+    let all = dispatcher.poll(now).expect("a request");
+    assert!(dispatcher.handle_done(&all, End::Blamed, now));
+    assert_eq!(dispatcher.counts().unanswered, [4, 0]);
+    assert_eq!(dispatcher.deferred(Line::Hot).count(), 4);
+    dispatcher.put_first(0, Place { line: Line::Cold, value: Value::Low }, now);
+    dispatcher.relocate(1, Place { line: Line::Cold, value: Value::Low }, None);
+    assert_eq!(dispatcher.counts().in_line, [0, 0], "it is in here already");
+    dispatcher.remove(0);
+    dispatcher.remove(1);
+    assert_eq!(dispatcher.counts().unanswered, [2, 0]);
+    let half = dispatcher.poll(now).expect("the other half");
+    assert!(matches!(&half.ask, Ask::Batch(asked) if asked.iter().map(|asked| asked.key).eq([2, 3])));
+    assert_eq!(dispatcher.poll(now), None);
+}
