@@ -178,7 +178,7 @@ fn a_foreign_database_without_the_table_is_named_with_what_was_expected() {
     let server = url.trim_start_matches("postgres://");
     let server = server.rsplit_once('@').map_or(server, |(_, server)| server);
     let line = format!(
-        "PostgreSQL at {server}: relation \"tokens\" does not exist; expected a table tokens with the columns mint_address and status"
+        "PostgreSQL at {server}: relation \"tokens\" does not exist (SQLSTATE 42P01); expected a table tokens with the columns mint_address and status"
     );
     check(&outcome, 78, &line);
 }
@@ -187,7 +187,7 @@ fn a_foreign_database_without_the_table_is_named_with_what_was_expected() {
 fn a_foreign_database_that_cannot_be_asked_is_named_without_its_password() {
     let key = "TTM_SOURCES__POSTGRES_URL";
     let outcome = run_with_source(folder().path(), key, "postgres://moon:hunter2@127.0.0.1:1/moon");
-    check(&outcome, 1, "PostgreSQL at 127.0.0.1:1/moon: the connection is refused or not answered");
+    check(&outcome, 1, "PostgreSQL at 127.0.0.1:1/moon: connection refused (os error 111)");
     let outcome = run_with_source(folder().path(), key, "mysql://moon:hunter2@db/moon");
     let line = "sources.postgres_url is no such URL, expected postgres://user@host/database, or nothing";
     check(&outcome, 78, &format!("{key}: {line}"));

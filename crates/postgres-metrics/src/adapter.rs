@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
-use sqlx::PgPool;
 use ttm_perf::{Appended, MetricStore, Point, RangeQuery, Sample, SeriesKey};
-use ttm_sqlx_pool::postgres::Server;
-use ttm_sqlx_pool::postgres::store_error;
+use ttm_sqlx_pool::postgres::{Pool, Server, store_error};
 
 use crate::schema::SCHEMA;
 use crate::{OpenError, PostgresEventStore, statement};
@@ -21,8 +19,8 @@ const READERS: u32 = 4;
 /// The history of metrics in a database of PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct PostgresMetricStore {
-    writers: PgPool,
-    readers: PgPool,
+    writers: Pool,
+    readers: Pool,
 }
 
 impl PostgresMetricStore {
@@ -31,7 +29,8 @@ impl PostgresMetricStore {
     /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
     /// come from the standard password file. A server across a network is verified unless the URL sets `sslmode`.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let server = Server::open(url, &SCHEMA).await?;
+        let server = Server::parse(url)?;
+        server.migrate(&SCHEMA).await?;
         Ok(Self { writers: server.pool(WRITERS), readers: server.pool(READERS) })
     }
 
@@ -72,6 +71,6 @@ impl MetricStore for PostgresMetricStore {
     }
 
     fn connections(&self) -> Option<(u32, u32)> {
-        Some(ttm_sqlx_pool::connections(&[&self.writers, &self.readers]))
+        Some(Pool::connections(&[&self.writers, &self.readers]))
     }
 }

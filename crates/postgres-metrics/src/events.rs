@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use sqlx::PgPool;
 use ttm_kernel::{Severity, StoreError};
 use ttm_perf::{Appended, Event, EventCursor, EventId, EventPage, EventQuery, EventStore};
-use ttm_sqlx_pool::postgres::Time;
-use ttm_sqlx_pool::postgres::store_error;
+use ttm_sqlx_pool::postgres::{Pool, Time, query, query_as, store_error};
 
 /// Events in a database of PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct PostgresEventStore {
-    pub(crate) writers: PgPool,
-    pub(crate) readers: PgPool,
+    pub(crate) writers: Pool,
+    pub(crate) readers: Pool,
 }
 
 /// Events of one insert: a few megabytes at the very most.
@@ -49,7 +47,7 @@ impl PostgresEventStore {
         let mut stored = 0;
         for rows in rows.chunks(ROWS) {
             let text = |of: fn(&Event) -> String| rows.iter().map(|event| of(event)).collect::<Vec<_>>();
-            let inserted = sqlx::query(
+            let inserted = query(
                 "INSERT INTO event (event_id, ts, kind, subject, severity, payload) \
                  SELECT id::uuid, ts, kind, subject, severity, payload::json FROM \
                  unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[]) \
@@ -69,26 +67,29 @@ impl PostgresEventStore {
         Ok(stored)
     }
 
-    async fn page(&self, query: &EventQuery) -> Result<Vec<Event>, sqlx::Error> {
-        let statement = match query.subject() {
+    async fn page(&self, asked: &EventQuery) -> Result<Vec<Event>, sqlx::Error> {
+        let statement = match asked.subject() {
             None => list!(""),
             Some(_) => list!("AND subject = $8"),
         };
-        let cursor = query.cursor();
-        let last = cursor.map_or(query.last(), |cursor| cursor.at.min(query.last()));
-        let mut rows = sqlx::query_as::<_, Row>(statement)
-            .bind(Time::saturating(query.first()))
+        let cursor = asked.cursor();
+        let last = cursor.map_or(asked.last(), |cursor| cursor.at.min(asked.last()));
+        let mut rows = query_as::<Row>(statement)
+            .bind(Time::saturating(asked.first()))
             .bind(Time::saturating(last))
-            .bind(query.kind())
+            .bind(asked.kind())
             // DEL is greater than every character of a kind, so that this is exactly the range of the prefix.
-            .bind(format!("{}\u{7f}", query.kind()))
+            .bind(format!("{}\u{7f}", asked.kind()))
             .bind(cursor.map(|cursor| Time::saturating(cursor.at)))
             .bind(cursor.map(|cursor| cursor.id.to_string()))
-            .bind(i64::try_from(query.limit() + 1).unwrap_or(i64::MAX));
-        if let Some(subject) = query.subject() {
+            .bind(i64::try_from(asked.limit() + 1).unwrap_or(i64::MAX));
+        if let Some(subject) = asked.subject() {
             rows = rows.bind(subject.as_str());
         }
-        rows.fetch_all(&self.readers).await?.into_iter().map(event).collect()
+        let mut tx = self.readers.begin_read().await?;
+        let rows = rows.fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        rows.into_iter().map(event).collect()
     }
 }
 

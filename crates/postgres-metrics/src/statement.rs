@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use ttm_perf::{Fold, Point, RangeQuery, SeriesKey};
-use ttm_sqlx_pool::postgres::Time;
+use ttm_sqlx_pool::postgres::{Pool, Time, query, query_as, query_scalar};
 
 /// Rows of one insert: measured to be about as fast as `COPY` into an indexed table.
 const ROWS: usize = 10_000;
@@ -24,7 +24,7 @@ pub(crate) async fn series_ids(
     if !missing.is_empty() {
         // In order, so that two writers of the same new series wait for each other and do not deadlock. One that
         // lost the race finds the other's number afterwards.
-        sqlx::query("INSERT INTO series (key) SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING")
+        query("INSERT INTO series (key) SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING")
             .bind(missing.iter().copied().collect::<Vec<_>>())
             .execute(&mut *tx)
             .await?;
@@ -37,7 +37,7 @@ async fn known_ids(
     tx: &mut PgConnection,
     keys: &BTreeSet<&str>,
 ) -> Result<BTreeMap<String, i32>, sqlx::Error> {
-    let known: Vec<(String, i32)> = sqlx::query_as("SELECT key, series_id FROM series WHERE key = ANY($1)")
+    let known: Vec<(String, i32)> = query_as("SELECT key, series_id FROM series WHERE key = ANY($1)")
         .bind(keys.iter().copied().collect::<Vec<_>>())
         .fetch_all(tx)
         .await?;
@@ -52,7 +52,7 @@ pub(crate) async fn insert(
     let samples: Vec<(Identity, f64)> = samples.into_iter().collect();
     let mut stored = 0;
     for rows in samples.chunks(ROWS) {
-        let inserted = sqlx::query(
+        let inserted = query(
             "INSERT INTO sample (series_id, ts, value) \
              SELECT * FROM unnest($1::int4[], $2::timestamptz[], $3::float8[]) ON CONFLICT DO NOTHING",
         )
@@ -67,37 +67,42 @@ pub(crate) async fn insert(
 }
 
 /// Folds the samples of a query as they come: only points are kept in memory.
-pub(crate) async fn range(pool: &PgPool, query: &RangeQuery) -> Result<Vec<Point>, sqlx::Error> {
+pub(crate) async fn range(pool: &Pool, asked: &RangeQuery) -> Result<Vec<Point>, sqlx::Error> {
+    let mut tx = pool.begin_read().await?;
     // Microseconds cut the ends towards zero: a little more is read, and the fold knows the exact ends.
-    let mut rows = sqlx::query_as::<_, (Time, f64)>(
+    let mut rows = query_as::<(Time, f64)>(
         "SELECT ts, value FROM sample WHERE series_id = (SELECT series_id FROM series WHERE key = $1) \
          AND ts >= $2 AND ts <= $3 ORDER BY ts",
     )
-    .bind(query.series().as_str())
-    .bind(Time::saturating(query.from()))
-    .bind(Time::saturating(query.to()))
-    .fetch(pool);
-    let mut fold = Fold::new(query);
+    .bind(asked.series().as_str())
+    .bind(Time::saturating(asked.from()))
+    .bind(Time::saturating(asked.to()))
+    .fetch(&mut *tx);
+    let mut fold = Fold::new(asked);
     while let Some((Time(at), value)) = rows.try_next().await? {
         fold.push(at, value);
     }
+    drop(rows);
+    tx.commit().await?;
     Ok(fold.finish())
 }
 
 /// Keys that start with a prefix, ascending.
-pub(crate) async fn keys(pool: &PgPool, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, sqlx::Error> {
+pub(crate) async fn keys(pool: &Pool, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, sqlx::Error> {
     // PostgreSQL has no NUL in its texts, and no key has one either.
     if prefix.contains('\0') {
         return Ok(Vec::new());
     }
     // DEL is greater than every character of a key, so that this is exactly the range of the prefix.
     let end = format!("{prefix}\u{7f}");
+    let mut tx = pool.begin_read().await?;
     let keys: Vec<String> =
-        sqlx::query_scalar("SELECT key FROM series WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3")
+        query_scalar("SELECT key FROM series WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3")
             .bind(prefix)
             .bind(end)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(pool)
+            .fetch_all(&mut *tx)
             .await?;
+    tx.commit().await?;
     keys.iter().map(|key| key.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
 }

@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::{PgPool, Postgres, Transaction};
 use ttm_kernel::{Epoch, StoreError};
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
-use ttm_sqlx_pool::postgres::store_error;
-use ttm_sqlx_pool::postgres::{Server, Time};
+use ttm_sqlx_pool::postgres::{Pool, Server, Time, Transaction, query, query_scalar, store_error};
 
 use crate::fence::may_write;
 use crate::schema::SCHEMA;
@@ -20,7 +18,7 @@ const CONNECTIONS: u32 = 3;
 /// The tokens in a database of PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct PostgresTokenStore {
-    pool: PgPool,
+    pool: Pool,
 }
 
 impl PostgresTokenStore {
@@ -29,8 +27,17 @@ impl PostgresTokenStore {
     /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
     /// come from the standard password file. A server across a network is verified unless the URL sets `sslmode`.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let server = Server::open(url, &SCHEMA).await?;
+        let server = Server::parse(url)?;
+        server.migrate(&SCHEMA).await?;
         Ok(Self { pool: server.pool(CONNECTIONS) })
+    }
+
+    /// Whether a URL can be read; connects to nothing and needs no runtime.
+    ///
+    /// # Errors
+    /// What is wrong with it, without any part of it.
+    pub fn check(url: &str) -> Result<(), OpenError> {
+        Server::parse(url).map(drop)
     }
 
     /// The breakers in the same database, fenced by the same epochs.
@@ -41,7 +48,7 @@ impl PostgresTokenStore {
     async fn next_epoch(&self) -> Result<i64, sqlx::Error> {
         // The row is answered before its commit: only a transaction of its own tells when it is durable.
         let mut tx = self.pool.begin().await?;
-        let epoch = sqlx::query_scalar("UPDATE writer SET epoch = epoch + 1 RETURNING epoch");
+        let epoch = query_scalar("UPDATE writer SET epoch = epoch + 1 RETURNING epoch");
         let epoch = epoch.fetch_one(&mut *tx).await?;
         tx.commit().await?;
         Ok(epoch)
@@ -64,7 +71,7 @@ impl PostgresTokenStore {
     async fn insert(&self, mints: BTreeSet<&Mint>, at: Timestamp) -> Result<Added, sqlx::Error> {
         let mints: Vec<&[u8]> = mints.into_iter().map(|mint| mint.as_bytes().as_slice()).collect();
         let mut tx = self.pool.begin().await?;
-        let new = sqlx::query(
+        let new = query(
             "INSERT INTO token (mint, status, first_seen) \
              SELECT mint, $2, $3 FROM unnest($1::bytea[]) AS mint ON CONFLICT DO NOTHING",
         )
@@ -75,11 +82,11 @@ impl PostgresTokenStore {
         .await?
         .rows_affected();
         // What is added by hand outlives the listing that it came from.
-        sqlx::query("UPDATE token SET origin = NULL WHERE mint = ANY($1) AND origin IS NOT NULL")
+        query("UPDATE token SET origin = NULL WHERE mint = ANY($1) AND origin IS NOT NULL")
             .bind(&mints)
             .execute(&mut *tx)
             .await?;
-        let revived = sqlx::query("UPDATE token SET status = $2 WHERE mint = ANY($1) AND status = $3")
+        let revived = query("UPDATE token SET status = $2 WHERE mint = ANY($1) AND status = $3")
             .bind(&mints)
             .bind(TokenStatus::Monitored.as_str())
             .bind(TokenStatus::Archived.as_str())
@@ -92,7 +99,7 @@ impl PostgresTokenStore {
 
     async fn delete(&self, mints: &[Mint]) -> Result<u64, sqlx::Error> {
         let mut tx = self.pool.begin().await?;
-        let removed = sqlx::query("DELETE FROM token WHERE mint = ANY($1)")
+        let removed = query("DELETE FROM token WHERE mint = ANY($1)")
             .bind(mints.iter().map(|mint| mint.as_bytes().as_slice()).collect::<Vec<_>>())
             .execute(&mut *tx)
             .await?
@@ -113,16 +120,25 @@ impl PostgresTokenStore {
         Ok(followed)
     }
 
+    async fn edits(&self) -> Result<i64, sqlx::Error> {
+        let mut tx = self.pool.begin_read().await?;
+        let number = query_scalar("SELECT number FROM revision").fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(number)
+    }
+
     async fn page(&self, after: &[u8], limit: i64) -> Result<Vec<Token>, sqlx::Error> {
-        let rows = sqlx::query(convert::SELECT).bind(after).bind(limit).fetch_all(&self.pool).await?;
+        let mut tx = self.pool.begin_read().await?;
+        let rows = query(convert::SELECT).bind(after).bind(limit).fetch_all(&mut *tx).await?;
+        tx.commit().await?;
         rows.iter().map(convert::token).collect()
     }
 }
 
 /// Commits an edit of the set, and counts it when it changed something.
-async fn edited(mut tx: Transaction<'static, Postgres>, changes: u64) -> Result<(), sqlx::Error> {
+async fn edited(mut tx: Transaction, changes: u64) -> Result<(), sqlx::Error> {
     if changes > 0 {
-        sqlx::query("UPDATE revision SET number = number + 1").execute(&mut *tx).await?;
+        query("UPDATE revision SET number = number + 1").execute(&mut *tx).await?;
     }
     tx.commit().await
 }
@@ -165,11 +181,10 @@ impl TokenStore for PostgresTokenStore {
     }
 
     async fn revision(&self) -> Result<u64, StoreError> {
-        let number = sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(&self.pool).await;
-        number.map(i64::unsigned_abs).map_err(store_error)
+        self.edits().await.map(i64::unsigned_abs).map_err(store_error)
     }
 
     fn connections(&self) -> Option<(u32, u32)> {
-        Some(ttm_sqlx_pool::connections(&[&self.pool]))
+        Some(Pool::connections(&[&self.pool]))
     }
 }

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row};
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
 use ttm_kernel::{Epoch, StoreError};
-use ttm_sqlx_pool::postgres::Time;
-use ttm_sqlx_pool::postgres::store_error;
+use ttm_sqlx_pool::postgres::{Pool, Time, query, store_error};
 
 use crate::fence::may_write;
 
@@ -24,12 +23,14 @@ const UPSERT: &str = "INSERT INTO breaker (name, state, open_for_us, failed_reco
 /// The breakers in the database of a [`PostgresTokenStore`](crate::PostgresTokenStore).
 #[derive(Clone, Debug)]
 pub struct PostgresBreakerStore {
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Pool,
 }
 
 impl PostgresBreakerStore {
     async fn all(&self) -> Result<Vec<StoredBreaker>, sqlx::Error> {
-        let rows = sqlx::query(SELECT).fetch_all(&self.pool).await?;
+        let mut tx = self.pool.begin_read().await?;
+        let rows = query(SELECT).fetch_all(&mut *tx).await?;
+        tx.commit().await?;
         rows.iter().map(breaker).collect()
     }
 
@@ -43,7 +44,7 @@ impl PostgresBreakerStore {
         if !may_write(&mut tx, epoch).await? {
             return Ok(false);
         }
-        sqlx::query(UPSERT)
+        query(UPSERT)
             .bind(column(&latest, |breaker| &*breaker.name))
             .bind(column(&latest, |breaker| breaker.saved.state.as_str()))
             .bind(column(&latest, |breaker| whole_micros(breaker.saved.open_for)))

@@ -38,7 +38,7 @@ pub(crate) fn update<'a>(tokens: &[&'a Token]) -> Result<Statement<'a>, sqlx::Er
     if let Some(token) = tokens.iter().find(|token| !token.score.as_ref().is_none_or(finite)) {
         return Err(sqlx::Error::Encode(format!("the score of {} is not finite", token.mint).into()));
     }
-    let mut query = sqlx::query(UPDATE)
+    let mut query = ttm_sqlx_pool::postgres::query(UPDATE)
         .bind(column(tokens, |token| token.mint.as_bytes().as_slice()))
         .bind(column(tokens, |token| token.symbol.as_deref()))
         .bind(column(tokens, |token| token.status.as_str()))

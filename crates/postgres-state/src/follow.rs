@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::PgConnection;
 use ttm_market::{Followed, Mint, Origin, TokenStatus};
-use ttm_sqlx_pool::postgres::Time;
+use ttm_sqlx_pool::postgres::{Pool, Time, query, query_scalar};
 
 use crate::convert;
 
@@ -22,23 +22,26 @@ const ADD: &str = "INSERT INTO token (mint, status, first_seen, origin) \
 const COUNT: &str = "SELECT count(*) FROM token WHERE origin = $1";
 
 pub(crate) async fn follow(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut PgConnection,
     origin: Origin,
     listed: BTreeSet<&Mint>,
     at: Timestamp,
 ) -> Result<Followed, sqlx::Error> {
     let listed: Vec<&[u8]> = listed.into_iter().map(|mint| mint.as_bytes().as_slice()).collect();
-    let remove = sqlx::query(REMOVE).bind(origin.as_str()).bind(&listed);
-    let removed = remove.execute(&mut **tx).await?.rows_affected();
-    let kept = sqlx::query_scalar::<_, i64>(COUNT).bind(origin.as_str()).fetch_one(&mut **tx).await?;
+    let remove = query(REMOVE).bind(origin.as_str()).bind(&listed);
+    let removed = remove.execute(&mut *tx).await?.rows_affected();
+    let kept = query_scalar::<i64>(COUNT).bind(origin.as_str()).fetch_one(&mut *tx).await?;
     let kept = kept.unsigned_abs();
-    let add = sqlx::query(ADD).bind(origin.as_str()).bind(&listed).bind(TokenStatus::Monitored.as_str());
-    let added = add.bind(Time(at)).execute(&mut **tx).await?.rows_affected();
+    let add = query(ADD).bind(origin.as_str()).bind(&listed).bind(TokenStatus::Monitored.as_str());
+    let added = add.bind(Time(at)).execute(&mut *tx).await?.rows_affected();
     let others = (listed.len() as u64).saturating_sub(added + kept);
     Ok(Followed { added, removed, kept, others })
 }
 
-pub(crate) async fn owned(pool: &PgPool, origin: Origin) -> Result<Vec<Mint>, sqlx::Error> {
-    let rows = sqlx::query("SELECT mint FROM token WHERE origin = $1").bind(origin.as_str());
-    rows.fetch_all(pool).await?.iter().map(convert::mint).collect()
+pub(crate) async fn owned(pool: &Pool, origin: Origin) -> Result<Vec<Mint>, sqlx::Error> {
+    let mut tx = pool.begin_read().await?;
+    let rows = query("SELECT mint FROM token WHERE origin = $1").bind(origin.as_str());
+    let rows = rows.fetch_all(&mut *tx).await?;
+    tx.commit().await?;
+    rows.iter().map(convert::mint).collect()
 }

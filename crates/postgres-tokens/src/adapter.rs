@@ -1,9 +1,8 @@
 //! The source itself: one question a listing. It does not know when to ask again.
 
 use async_trait::async_trait;
-use sqlx::PgPool;
 use ttm_market::{Listing, Origin, TokenSource, TokenSourceError};
-use ttm_sqlx_pool::postgres::{OpenError, Server, failure};
+use ttm_sqlx_pool::postgres::{OpenError, Pool, Server, failure, query_scalar};
 use ttm_sqlx_pool::{Failure, Verdict};
 
 /// One asks; another is there when the first was given up and the server has not noticed yet.
@@ -20,7 +19,7 @@ const QUESTION: &str = "SELECT mint_address::text FROM tokens \
 #[derive(Clone, Debug)]
 pub struct PostgresTokenSource {
     server: Server,
-    pool: PgPool,
+    pool: Pool,
 }
 
 impl PostgresTokenSource {
@@ -32,27 +31,26 @@ impl PostgresTokenSource {
     /// # Errors
     /// When the URL cannot be read.
     pub fn new(url: &str) -> Result<Self, OpenError> {
-        let server = Server::read_only(url)?;
+        let server = Server::parse(url)?;
         Ok(Self { pool: server.pool(CONNECTIONS), server })
     }
 
     async fn rows(&self) -> Result<Vec<Option<String>>, sqlx::Error> {
         let limit = i64::try_from(MOST + 1).unwrap_or(i64::MAX);
-        sqlx::query_scalar(QUESTION).bind(limit).fetch_all(&self.pool).await
+        let mut tx = self.pool.begin_read().await?;
+        let rows = query_scalar(QUESTION).bind(limit).fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(rows)
     }
 
     fn error(&self, error: sqlx::Error) -> TokenSourceError {
         let server = &self.server;
-        if let sqlx::Error::PoolTimedOut = error {
-            let message = format!("PostgreSQL at {server}: the connection is refused or not answered");
-            return TokenSourceError::Transient { message };
-        }
         let Failure { verdict, message } = failure(error);
         match verdict {
             Verdict::Transient => {
                 TokenSourceError::Transient { message: format!("PostgreSQL at {server}: {message}") }
             }
-            Verdict::Rejected | Verdict::Corrupt => self.unusable(&message),
+            Verdict::Missing | Verdict::Rejected | Verdict::Corrupt => self.unusable(&message),
         }
     }
 

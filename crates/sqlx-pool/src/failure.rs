@@ -1,13 +1,20 @@
 //! What an error of the driver means to the caller of a port. It knows no port, and decides nothing about retries.
 
+use std::time::Duration;
+
 use sqlx::migrate::MigrateError;
 use ttm_kernel::StoreError;
+
+/// How often it is tried whether a person has mended what is missing.
+const MENDED_AFTER: Duration = Duration::from_mins(1);
 
 /// What the caller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The same again later: the surroundings can be mended while the data is kept.
     Transient,
+    /// The same again, but seldom: a table or a right is missing, and is there again once a person has mended it.
+    Missing,
     /// Never again with these very values.
     Rejected,
     /// Nothing more is written before a person has looked.
@@ -39,6 +46,7 @@ impl From<Failure> for StoreError {
     fn from(Failure { verdict, message }: Failure) -> Self {
         match verdict {
             Verdict::Transient => Self::transient(message),
+            Verdict::Missing => Self::Transient { message, retry_after: Some(MENDED_AFTER) },
             Verdict::Rejected => Self::rejected(message),
             Verdict::Corrupt => Self::corrupt(message),
         }

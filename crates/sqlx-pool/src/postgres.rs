@@ -1,11 +1,15 @@
-//! PostgreSQL 15 and later: a server that may be away, slow or read-only. Nothing waits for it for ever.
+//! PostgreSQL 15 and later, behind a pooler or not: a server that may be away, slow or read-only. Nothing waits for it
+//! for ever.
 
 mod error;
+mod migrate;
+mod pool;
 mod server;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
 
 pub use error::{OpenError, failure, store_error};
+pub use pool::{Pool, Transaction, query, query_as, query_scalar};
 pub use server::Server;
 pub use time::Time;

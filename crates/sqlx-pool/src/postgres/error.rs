@@ -1,8 +1,12 @@
 //! PostgreSQL's states read, and why a server is not open. It decides nothing about retries.
 
+use std::borrow::Cow;
+
+use sqlx::migrate::MigrateError;
+use ttm_kernel::StoreError;
+
 use super::Server;
 use crate::{Failure, Schema, Verdict};
-use ttm_kernel::StoreError;
 
 /// Why the store is not open; one line for a person, without the password.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +26,33 @@ pub enum OpenError {
         server: String,
         /// What happened.
         message: String,
+    },
+    /// Somebody else holds a lock for longer than this program waits; it can be tried again.
+    #[error("PostgreSQL at {server}: the schema cannot be brought up to date yet; it waits for {holder}")]
+    Locked {
+        /// `host:port/database`.
+        server: String,
+        /// Who holds it, as far as it can be told.
+        holder: String,
+    },
+    /// The schema or a right is missing that a person can give.
+    #[error("PostgreSQL at {server}: {message}; expected a user that may create tables in its schema")]
+    Forbidden {
+        /// `host:port/database`.
+        server: String,
+        /// What is missing.
+        message: String,
+    },
+    /// Its text lacks characters that tokens have in their names.
+    #[error(
+        "PostgreSQL at {server}: the database's encoding is {found}; expected UTF8, as in CREATE DATABASE ttm \
+        ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding {
+        /// `host:port/database`.
+        server: String,
+        /// The encoding.
+        found: String,
     },
     /// A newer program was here.
     #[error(
@@ -51,21 +82,58 @@ impl OpenError {
         if let Some(found) = schema.newer(&error) {
             return Self::NewerSchema { server, found, known: schema.version() };
         }
-        if let sqlx::Error::PoolTimedOut = error {
-            let message = "the connection is refused or not answered".to_owned();
-            return Self::Unavailable { server, message };
-        }
         let Failure { verdict, message } = failure(error);
         match verdict {
             Verdict::Transient => Self::Unavailable { server, message },
+            Verdict::Missing => Self::Forbidden { server, message },
             Verdict::Rejected | Verdict::Corrupt => Self::Unusable { server, message },
         }
+    }
+
+    /// Whether the same may succeed later, without a change to the config or the program.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Locked { .. } | Self::Forbidden { .. })
     }
 }
 
 /// What an error of PostgreSQL means to whoever called.
 pub fn failure(error: sqlx::Error) -> Failure {
-    Failure::new(error, verdict_of_state)
+    let message = message(&error);
+    Failure { message, ..Failure::new(error, verdict_of_state) }
+}
+
+/// PostgreSQL's own code of an error, where it has one.
+pub(super) fn state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    match error {
+        sqlx::Error::Database(error) => error.code(),
+        sqlx::Error::Migrate(error) => match &**error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => state(error),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// One line with the code of whoever reports it: the server's SQLSTATE, or the system's number.
+fn message(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => match error.code() {
+            Some(state) => format!("{} (SQLSTATE {state})", error.message()),
+            None => error.message().to_owned(),
+        },
+        sqlx::Error::Migrate(error) => match &**error {
+            MigrateError::Execute(error) => message(error),
+            MigrateError::ExecuteMigration(error, version) => {
+                format!("migration {version}: {}", message(error))
+            }
+            other => other.to_string(),
+        },
+        sqlx::Error::Io(error) => match error.raw_os_error() {
+            Some(number) => format!("{} (os error {number})", error.kind()),
+            None => error.to_string(),
+        },
+        other => other.to_string(),
+    }
 }
 
 /// The same as every port of a store tells it.
@@ -75,13 +143,17 @@ pub fn store_error(error: sqlx::Error) -> StoreError {
 
 /// By <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn verdict_of_state(state: &str) -> Verdict {
+    // Undefined table or schema, insufficient privilege.
+    if matches!(state, "42P01" | "3F000" | "42501") {
+        return Verdict::Missing;
+    }
     match state.get(..2) {
         // Connection, login, no such database (yet), invalid transaction state (a standby is read-only), rollback,
         // resources, locks, operator's stop, the system around: all of them can pass while the data is kept.
         Some("08" | "28" | "3D" | "25" | "40" | "53" | "55" | "57" | "58") => Verdict::Transient,
         // Cardinality, data, constraint, limit: these very values.
         Some("21" | "22" | "23" | "54") => Verdict::Rejected,
-        // No such table or right, damaged pages and what is not known.
+        // Another schema than the migrations made, damaged pages and what is not known.
         _ => Verdict::Corrupt,
     }
 }
@@ -107,9 +179,12 @@ mod tests {
             ("22021", Verdict::Rejected),  // NUL in a text
             ("23514", Verdict::Rejected),  // check violation
             ("54000", Verdict::Rejected),  // program limit
-            ("42P01", Verdict::Corrupt),   // undefined table
-            ("42501", Verdict::Corrupt),   // insufficient privilege
+            ("42P01", Verdict::Missing),   // undefined table
+            ("42501", Verdict::Missing),   // insufficient privilege
+            ("42703", Verdict::Corrupt),   // undefined column
             ("XX001", Verdict::Corrupt),   // data corrupted
+            ("XX002", Verdict::Corrupt),   // index corrupted
+            ("58030", Verdict::Transient), // I/O error
             ("", Verdict::Corrupt),
         ] {
             assert_eq!(verdict_of_state(state), expected, "{state}");

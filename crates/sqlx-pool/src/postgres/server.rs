@@ -1,22 +1,14 @@
-//! Where the server is and how long anything may take there. It holds the password and never shows it.
+//! Where the server is and how to log in there. It holds the password and never shows it.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
-use std::time::Duration;
 
-use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use super::OpenError;
+use super::migrate::{self, Stopped};
+use super::{OpenError, Pool, error};
 use crate::Schema;
-
-/// How long a call waits for a connection. A server that is starting refuses them at first; within this time that is
-/// tried again.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What the server itself gives up on. A frozen server cannot, which is why callers have deadlines of their own.
-const SERVER_TIMEOUTS: [(&str, &str); 2] = [("statement_timeout", "5s"), ("lock_timeout", "2s")];
 
 /// What `pg_stat_activity` shows, unless the URL says otherwise.
 const APPLICATION_NAME: &str = "ttm";
@@ -28,37 +20,32 @@ pub struct Server {
 }
 
 impl Server {
-    /// Connects to the server of this URL and brings the schema up to date.
+    /// The server of this URL; nothing is connected to yet, and no runtime is needed.
     ///
     /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
     /// come from the standard password file. A server across a network is verified unless the URL sets `sslmode`.
-    pub async fn open(url: &str, schema: &Schema) -> Result<Self, OpenError> {
-        let server =
-            Self::parse(url).map_err(|error| OpenError::InvalidUrl { message: error.to_string() })?;
-        server.migrate(schema).await.map_err(|error| OpenError::new(&server, schema, error))?;
-        Ok(server)
-    }
-
-    /// The server of this URL, of which every session only reads: it belongs to somebody else. Connects to nothing yet.
     ///
     /// # Errors
     /// When the URL cannot be read.
-    pub fn read_only(url: &str) -> Result<Self, OpenError> {
-        let server =
-            Self::parse(url).map_err(|error| OpenError::InvalidUrl { message: error.to_string() })?;
-        Ok(Self { options: server.options.options([("default_transaction_read_only", "on")]) })
-    }
-
-    /// A pool for a store's calls; it connects when it is first used.
-    pub fn pool(&self, connections: u32) -> PgPool {
-        PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy_with(self.options.clone().options(SERVER_TIMEOUTS))
-    }
-
-    fn parse(url: &str) -> Result<Self, sqlx::Error> {
-        let mut options = PgConnectOptions::from_str(url)?;
+    pub fn parse(url: &str) -> Result<Self, OpenError> {
+        let refused = |message: String| OpenError::InvalidUrl { message };
+        let after_scheme =
+            ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+        let Some(rest) = after_scheme else {
+            return Err(refused("it does not begin with postgres:// or postgresql://".to_owned()));
+        };
+        // Else a part of the password would be taken for the name of a database, and be shown.
+        if rest.find(['/', '?', '#']).is_some_and(|end| rest[end..].contains('@')) {
+            let message =
+                "there is an @ after its host; in a password, write / ? # and @ as %2F %3F %23 and %40";
+            return Err(refused(message.to_owned()));
+        }
+        let options = PgConnectOptions::from_str(url).map_err(|error| match error {
+            sqlx::Error::Configuration(error) => refused(error.to_string()),
+            other => refused(other.to_string()),
+        })?;
+        // A pooler refuses what it cannot keep for each client, and floats come in binary: no digits are needed.
+        let mut options = options.extra_float_digits(None).statement_cache_capacity(0);
         let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
         let says = |key: &str| parameters.split('&').any(|pair| pair.split('=').next() == Some(key));
         if is_remote(&options) && !says("sslmode") && !says("ssl-mode") {
@@ -70,18 +57,30 @@ impl Server {
         Ok(Self { options })
     }
 
-    /// Brings the schema up to date, under a lock of the database: of several processes that start at once, one
-    /// migrates and the others find nothing to do. No migration may use `CREATE INDEX CONCURRENTLY`, which waits for
-    /// the processes that wait for this one.
-    ///
-    /// A connection of its own has no timeouts: a migration takes as long as it needs.
-    async fn migrate(&self, schema: &Schema) -> Result<(), sqlx::Error> {
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
-        let pool = pool.connect_with(self.options.clone()).await?;
-        let migrated = schema.migrator().run(&pool).await;
-        // The lock belongs to the connection: closing gives it back also when a migration failed.
+    /// Connects, and brings the schema up to date.
+    pub async fn migrate(&self, schema: &Schema) -> Result<(), OpenError> {
+        let pool = self.pool(1);
+        let migrated = migrate::migrate(&pool, schema).await;
+        let migrated = match migrated {
+            Ok(()) => Ok(()),
+            Err(Stopped::Encoding(found)) => Err(OpenError::Encoding { server: self.to_string(), found }),
+            Err(Stopped::Error(error)) if error::state(&error).as_deref() == Some("55P03") => {
+                let holder = migrate::holder(&pool).await.into_owned();
+                Err(OpenError::Locked { server: self.to_string(), holder })
+            }
+            Err(Stopped::Error(error)) => Err(OpenError::new(self, schema, error)),
+        };
         pool.close().await;
-        migrated.map_err(|error| sqlx::Error::Migrate(Box::new(error)))
+        migrated
+    }
+
+    /// For a store's calls: so many sessions at the most, each opened when it is first needed.
+    pub fn pool(&self, sessions: u32) -> Pool {
+        Pool::new(self.clone(), sessions)
+    }
+
+    pub(super) const fn options(&self) -> &PgConnectOptions {
+        &self.options
     }
 }
 
@@ -117,6 +116,30 @@ impl fmt::Debug for Server {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_that_would_show_its_password_is_refused_with_the_way_to_write_it() {
+        for url in [
+            "postgres://bob:/hunter2@127.0.0.1:5432/ttm",
+            "postgres://bob:99/hunter2@127.0.0.1:5432/ttm",
+            "postgres://bob:hun?ter2@127.0.0.1/ttm",
+            "postgres://bob:hun#ter2@127.0.0.1/ttm",
+            "postgres:///bob:hunter2@127.0.0.1/ttm",
+            "postgres:bob:hunter2@127.0.0.1/ttm",
+            "postgres:/bob:hunter2@127.0.0.1/ttm",
+            "postgres://bob:hunter2@127.0.0.1:notaport/ttm",
+            "postgres://bob:hunter2@127.0.0.1:99999/ttm",
+            "postgres://bob:hunter2@[::1/ttm",
+            "mysql://bob:hunter2@127.0.0.1/ttm",
+            "bob:hunter2@127.0.0.1/ttm",
+        ] {
+            let line = Server::parse(url).expect_err(url).to_string();
+            assert!(line.starts_with("the database's URL is not usable: "), "{line}");
+            assert!(!line.contains("hun") && !line.contains("ter2") && !line.contains('\n'), "{line}");
+        }
+        let percent = Server::parse("postgres://bob:h%2F%3F%23%40@127.0.0.1/ttm").expect("that is the way");
+        assert_eq!(percent.to_string(), "127.0.0.1:5432/ttm");
+    }
 
     fn mode(url: &str) -> PgSslMode {
         Server::parse(url).expect("a valid URL").options.get_ssl_mode()

@@ -44,7 +44,7 @@ impl OpenError {
         }
         let Failure { verdict, message } = failure(error);
         match verdict {
-            Verdict::Transient => Self::Unavailable { path, message },
+            Verdict::Transient | Verdict::Missing => Self::Unavailable { path, message },
             Verdict::Rejected | Verdict::Corrupt => Self::Unusable { path, message },
         }
     }

@@ -1,0 +1,170 @@
+//! Brings a schema up to date: in one transaction, under the lock of one row, which ends with the session whatever
+//! happens to its process. It knows no table but its own.
+//!
+//! Every wait is bounded, and a wait that was in vain names who it waited for. No migration may use `CREATE INDEX
+//! CONCURRENTLY`, which needs to be outside of any transaction.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{MigrateError, Migration};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::pool::{query, query_as, query_scalar};
+use super::{Pool, error};
+use crate::Schema;
+
+/// A migration takes as long as it needs; it waits for others no longer than this.
+const MIGRATE: &str = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '5s'";
+
+/// One row, and whoever has it migrates. Stores that share a database take turns.
+const MAKE_LOCK: &str =
+    "CREATE TABLE IF NOT EXISTS _ttm_migration_lock (one boolean NOT NULL PRIMARY KEY CHECK (one))";
+const LOCK_TABLE: &str = "_ttm_migration_lock";
+const LOCK: &str =
+    "INSERT INTO _ttm_migration_lock (one) VALUES (true) ON CONFLICT (one) DO UPDATE SET one = true";
+
+/// Who holds a lock on a table of this schema, the strongest and oldest one first.
+const HOLDER: &str = "SELECT l.pid, a.application_name, a.usename::text, host(a.client_addr), c.relname::text, \
+     date_trunc('second', a.xact_start)::text \
+     FROM pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
+     WHERE l.granted AND l.pid <> pg_backend_pid() AND c.relkind IN ('r', 'p') \
+     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+     AND c.relnamespace = current_schema()::regnamespace \
+     ORDER BY (l.mode = 'AccessExclusiveLock') DESC, (l.mode = 'AccessShareLock'), a.xact_start LIMIT 1";
+
+type Holder = (i32, Option<String>, Option<String>, Option<String>, String, Option<String>);
+
+/// Why the schema is not up to date.
+pub(super) enum Stopped {
+    /// By the database, or because its history is not this program's.
+    Error(sqlx::Error),
+    /// The text of the database is in this encoding, which lacks characters.
+    Encoding(String),
+}
+
+impl From<sqlx::Error> for Stopped {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Applies what is missing. Somebody's lock is waited for for some seconds.
+pub(super) async fn migrate(pool: &Pool, schema: &Schema) -> Result<(), Stopped> {
+    let mut tx = pool.begin_with(MIGRATE).await?;
+    let encoding: String =
+        query_scalar("SELECT current_setting('server_encoding')").fetch_one(&mut *tx).await?;
+    if encoding != "UTF8" {
+        return Err(Stopped::Encoding(encoding));
+    }
+    // Most starts find nothing to do, and need no lock.
+    let missing = missing(&mut tx, schema).await?;
+    let has_lock = exists(&mut tx, LOCK_TABLE).await?;
+    tx.commit().await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !has_lock {
+        make_lock(pool).await?;
+    }
+    let mut tx = pool.begin_with(MIGRATE).await?;
+    query(LOCK).execute(&mut *tx).await?;
+    apply(&mut tx, schema).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Of several that make the same table at once, PostgreSQL lets all but one fail: the table is there then.
+async fn make_lock(pool: &Pool) -> Result<(), sqlx::Error> {
+    let mut tx = pool.begin_with(MIGRATE).await?;
+    match sqlx::raw_sql(MAKE_LOCK).execute(&mut *tx).await {
+        Ok(_) => tx.commit().await,
+        Err(error) if matches!(error::state(&error).as_deref(), Some("23505" | "42P07")) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn apply(tx: &mut PgConnection, schema: &Schema) -> Result<(), sqlx::Error> {
+    // Another one may have been here while this one waited.
+    let missing = missing(tx, schema).await?;
+    let history = schema.history;
+    let make = format!(
+        "CREATE TABLE IF NOT EXISTS {history} (version bigint PRIMARY KEY, description text NOT NULL, \
+         installed_on timestamptz NOT NULL DEFAULT now(), success boolean NOT NULL, checksum bytea NOT NULL, \
+         execution_time bigint NOT NULL)"
+    );
+    if !exists(tx, history).await? {
+        sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *tx).await?;
+    }
+    let note = format!(
+        "INSERT INTO {history} (version, description, success, checksum, execution_time) \
+         VALUES ($1, $2, true, $3, -1)"
+    );
+    for migration in missing {
+        let applied = sqlx::raw_sql(migration.sql.clone()).execute(&mut *tx).await;
+        applied
+            .map_err(|error| sqlx::Error::from(MigrateError::ExecuteMigration(error, migration.version)))?;
+        query(AssertSqlSafe(note.clone()))
+            .bind(migration.version)
+            .bind(&*migration.description)
+            .bind(&*migration.checksum)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The migrations that the history lacks. An error when it has others than these.
+async fn missing(tx: &mut PgConnection, schema: &Schema) -> Result<Vec<Migration>, sqlx::Error> {
+    let history = schema.history;
+    let mut applied: Vec<(i64, Vec<u8>, bool)> = Vec::new();
+    if exists(tx, history).await? {
+        let list = format!("SELECT version, checksum, success FROM {history} ORDER BY version");
+        applied = query_as(AssertSqlSafe(list)).fetch_all(&mut *tx).await?;
+    }
+    let known: Vec<Migration> = schema.migrator().iter().cloned().collect();
+    for (version, checksum, success) in &applied {
+        let version = *version;
+        let Some(migration) = known.iter().find(|migration| migration.version == version) else {
+            return Err(MigrateError::VersionMissing(version).into());
+        };
+        if !success {
+            return Err(MigrateError::Dirty(version).into());
+        }
+        if *migration.checksum != checksum[..] {
+            return Err(MigrateError::VersionMismatch(version).into());
+        }
+    }
+    let lacks = |migration: &Migration| !applied.iter().any(|(version, ..)| *version == migration.version);
+    Ok(known.into_iter().filter(lacks).collect())
+}
+
+/// Whether the name leads to a table; this waits for nobody's lock.
+async fn exists(tx: &mut PgConnection, table: &'static str) -> Result<bool, sqlx::Error> {
+    query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(tx).await
+}
+
+/// Who is in the way, for a person; what is known of it.
+pub(super) async fn holder(pool: &Pool) -> Cow<'static, str> {
+    let asked = async {
+        let mut tx = pool.begin_read().await?;
+        let holder: Option<Holder> = query_as(HOLDER).fetch_optional(&mut *tx).await?;
+        tx.commit().await.map(|()| holder)
+    };
+    match asked.await {
+        Ok(Some((pid, application, user, address, table, since))) => {
+            let or = |text: Option<String>, none: &str| {
+                text.filter(|text| !text.is_empty()).unwrap_or_else(|| none.to_owned())
+            };
+            let application = or(application, "without a name");
+            let (user, address) = (or(user, "unknown"), or(address, "a local socket"));
+            let since = or(since, "an unknown time");
+            let name = format!(
+                "{table}, locked by the server's process {pid} (application {application}, user {user}, from {address}) \
+                 since {since}"
+            );
+            name.into()
+        }
+        Ok(None) => "a lock that is free again".into(),
+        Err(_) => "a lock whose holder could not be told".into(),
+    }
+}

@@ -1,0 +1,197 @@
+//! Sessions with a server, and the transactions that every statement belongs to. It knows no statement but those that
+//! begin and end one.
+//!
+//! A pooler in transaction mode gives each transaction another session of the server: what was set or prepared before
+//! it is not there. So the limits are set anew in each transaction, by the same message that begins it, and nothing is
+//! prepared under a name.
+//!
+//! Only a transaction that was committed gives its session back. Any other end closes it, and the idle ones too: after a
+//! failover all of them lead to the server that was left.
+
+use std::fmt;
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{self, Manager, Metrics, Object, PoolError, RecycleResult, TimeoutType, Timeouts};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::{Query, QueryAs, QueryScalar};
+use sqlx::{ConnectOptions, Connection, FromRow, PgConnection, Postgres, SqlSafeStr};
+
+use super::Server;
+
+/// How long a call waits for a free session, for a new one, and for the answer to its first words.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+const WRITE: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'";
+const READ: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'";
+
+/// A statement; never a named one.
+pub fn query<'q>(sql: impl SqlSafeStr) -> Query<'q, Postgres, PgArguments> {
+    sqlx::query(sql).persistent(false)
+}
+
+/// A statement whose rows are tuples; never a named one.
+pub fn query_as<'q, O>(sql: impl SqlSafeStr) -> QueryAs<'q, Postgres, O, PgArguments>
+where
+    O: for<'r> FromRow<'r, PgRow>,
+{
+    sqlx::query_as(sql).persistent(false)
+}
+
+/// A statement of one column; never a named one.
+pub fn query_scalar<'q, O>(sql: impl SqlSafeStr) -> QueryScalar<'q, Postgres, O, PgArguments>
+where
+    (O,): for<'r> FromRow<'r, PgRow>,
+{
+    sqlx::query_scalar(sql).persistent(false)
+}
+
+/// So many sessions at the most, opened when they are first needed.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    sessions: managed::Pool<Connector>,
+}
+
+struct Connector {
+    server: Server,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.server.fmt(f)
+    }
+}
+
+impl Manager for Connector {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+        self.server.options().connect().await
+    }
+
+    /// A session that the server closed shows itself when a transaction begins.
+    async fn recycle(&self, _: &mut PgConnection, _: &Metrics) -> RecycleResult<sqlx::Error> {
+        Ok(())
+    }
+}
+
+impl Pool {
+    pub(super) fn new(server: Server, sessions: u32) -> Self {
+        let limit = usize::try_from(sessions).unwrap_or(usize::MAX);
+        let timeouts = Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: None };
+        let pool = managed::Pool::builder(Connector { server }).max_size(limit).timeouts(timeouts);
+        let sessions = pool.runtime(Runtime::Tokio1).build().expect("a runtime for the timeouts is named");
+        Self { sessions }
+    }
+
+    /// A transaction that may write.
+    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        self.begin_with(WRITE).await
+    }
+
+    /// A transaction in which nothing can write, functions of the database included.
+    pub async fn begin_read(&self) -> Result<Transaction, sqlx::Error> {
+        self.begin_with(READ).await
+    }
+
+    /// The first words must begin a transaction.
+    pub(super) async fn begin_with(&self, begin: &'static str) -> Result<Transaction, sqlx::Error> {
+        loop {
+            let session = self.session().await?;
+            let was_idle = Object::metrics(&session).recycle_count > 0;
+            let mut transaction = Transaction { session: Some(session) };
+            let first = sqlx::raw_sql(begin).execute(&mut *transaction);
+            match Runtime::Tokio1.timeout(PATIENCE, first).await {
+                Some(Ok(_)) => return Ok(transaction),
+                // The server closed it since. All idle ones go with it, so that the next one is new.
+                Some(Err(_)) if was_idle => {}
+                Some(Err(error)) => return Err(error),
+                None => return Err(no_answer()),
+            }
+        }
+    }
+
+    async fn session(&self) -> Result<Object<Connector>, sqlx::Error> {
+        self.sessions.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            PoolError::Closed => sqlx::Error::PoolClosed,
+            PoolError::Timeout(TimeoutType::Wait) => {
+                let most = self.sessions.status().max_size;
+                let busy = format!("each of the {most} connections was in use for {PATIENCE:?}");
+                sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, busy))
+            }
+            PoolError::Timeout(_) | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                no_answer()
+            }
+        })
+    }
+
+    /// Sessions in use, and the most that there may be, over all of these pools.
+    pub fn connections(pools: &[&Self]) -> (u32, u32) {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        pools.iter().map(|pool| pool.sessions.status()).fold((0, 0), |(in_use, most), status| {
+            (in_use + number(status.size.saturating_sub(status.available)), most + number(status.max_size))
+        })
+    }
+
+    /// Opens no session from now on, and says goodbye in those that are idle.
+    pub async fn close(&self) {
+        let idle = self.sessions.retain(|_, _| false).removed;
+        self.sessions.close();
+        for session in idle {
+            // Whoever is gone already needs no goodbye.
+            let _ = Runtime::Tokio1.timeout(PATIENCE, session.close()).await;
+        }
+    }
+}
+
+fn no_answer() -> sqlx::Error {
+    let message = format!("no answer within {PATIENCE:?}");
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))
+}
+
+/// A transaction. Dropped, it is rolled back by the end of its session.
+#[must_use = "a transaction that is not committed is rolled back"]
+pub struct Transaction {
+    session: Option<Object<Connector>>,
+}
+
+impl Transaction {
+    /// Makes it last, and gives the session back.
+    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql("COMMIT").execute(&mut *self).await?;
+        self.session = None;
+        Ok(())
+    }
+}
+
+const OPEN: &str = "a transaction has its session until it ends";
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.session.as_ref().expect(OPEN)
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.session.as_mut().expect(OPEN)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            let pool = Object::pool(&session);
+            drop(Object::take(session));
+            if let Some(pool) = pool {
+                pool.retain(|_, _| false);
+            }
+        }
+    }
+}
