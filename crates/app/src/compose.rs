@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use ttm_axum_api::{ApiConfig, ApiState, Bound, Stores};
 use ttm_breaker::BreakerStore;
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
 use ttm_file_tokens::FileTokenSource;
-use ttm_kernel::Runtime;
+use ttm_health::HealthView;
+use ttm_kernel::{Runtime, StoreLease};
 use ttm_market::{ProfileSource, TokenSource, TokenStore};
 use ttm_perf::{EventStore, MetricStore};
 use ttm_postgres_metrics::PostgresMetricStore;
@@ -21,7 +23,7 @@ use ttm_sqlite_state::SqliteTokenStore;
 use ttm_sysinfo_resources::SysinfoResources;
 
 use crate::config::{ExchangeSettings, Settings, SourceSettings, StoreUrl};
-use crate::service::{Board, Service, StartError};
+use crate::service::{Board, Failure, Service, StartError, Starting};
 use crate::{Planes, Ports};
 
 /// A part that could not be put in its place; one line for a person.
@@ -33,12 +35,18 @@ pub enum ComposeError {
     /// The store.
     #[error("{0}")]
     Store(String),
+    /// The store, which is away: to try again may help.
+    #[error("{0}")]
+    Away(String),
     /// A list of tokens that is kept elsewhere, and does not answer now.
     #[error("{0}")]
     Source(String),
     /// The listener.
     #[error("{0}")]
     Listen(String),
+    /// Another process has the store, or took it over.
+    #[error("{0}")]
+    Held(String),
     /// Something of the process itself.
     #[error("{0}")]
     Process(String),
@@ -89,7 +97,7 @@ async fn open_state(url: &StoreUrl) -> Result<(Arc<dyn TokenStore>, Arc<dyn Brea
             (Arc::new(store), Arc::new(breakers))
         }
         StoreUrl::Postgres(url) => {
-            let store = PostgresTokenStore::open(url).await.map_err(told)?;
+            let store = PostgresTokenStore::open(url).await.map_err(told_of_postgres)?;
             let breakers = store.breakers();
             (Arc::new(store), Arc::new(breakers))
         }
@@ -108,7 +116,7 @@ pub async fn open_history(
             (Arc::new(store), Arc::new(events))
         }
         StoreUrl::Postgres(url) => {
-            let store = PostgresMetricStore::open(url).await.map_err(told)?;
+            let store = PostgresMetricStore::open(url).await.map_err(told_of_postgres)?;
             let events = store.events();
             (Arc::new(store), Arc::new(events))
         }
@@ -135,13 +143,22 @@ fn not_started(store: &StoreUrl, error: StartError) -> ComposeError {
     match error {
         StartError::Sources { messages, is_config: true } => ComposeError::Config(messages),
         StartError::Sources { messages, is_config: false } => ComposeError::Source(messages),
-        error @ StartError::Tokens(_) => ComposeError::Store(format!("{store}: {error}")),
+        error @ StartError::Held(_) => ComposeError::Held(format!("{store}: {error}")),
+        error @ StartError::Store { .. } => ComposeError::Store(format!("{store}: {error}")),
     }
 }
 
 /// The adapters' own line, which names the file or the server.
 fn told(error: impl std::error::Error) -> ComposeError {
     ComposeError::Store(error.to_string())
+}
+
+/// The same; a server that is away may come back.
+fn told_of_postgres(error: ttm_postgres_state::OpenError) -> ComposeError {
+    match error {
+        ttm_postgres_state::OpenError::Unavailable { .. } => ComposeError::Away(error.to_string()),
+        error => told(error),
+    }
 }
 
 fn make_folder(file: &Path) -> Result<(), ComposeError> {
@@ -154,30 +171,78 @@ fn make_folder(file: &Path) -> Result<(), ComposeError> {
 /// The whole process: the service and its HTTP surface.
 pub struct Process {
     service: Service,
+    store: String,
     planes: Planes,
     board: Arc<Board>,
     address: SocketAddr,
     patience: Duration,
+    server: Server,
+    orders: Orders,
+}
+
+/// What became of a start.
+pub enum Start {
+    /// It runs.
+    Running(Box<Process>),
+    /// It was told to stop before it ran.
+    Abandoned,
+}
+
+/// The HTTP surface while it answers.
+struct Server {
     close: tokio::sync::oneshot::Sender<()>,
-    server: ttm_kernel::Task,
-    terminate: tokio::signal::unix::Signal,
+    task: ttm_kernel::Task,
+}
+
+impl Server {
+    async fn close(self) {
+        drop(self.close);
+        self.task.await;
+    }
+}
+
+/// The signals that end the process in order. They are heard from the moment on that this exists.
+struct Orders {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Orders {
+    fn listen() -> Result<Self, ComposeError> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| ComposeError::Process(format!("signals cannot be heard: {error}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Completes with the next order, and its name.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            // Until it reloads the config, a hang-up is what it was for every program before: the end.
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
 }
 
 impl Process {
-    /// Puts everything together and starts it. Runs on the supervision plane.
+    /// Puts everything together and starts it. Runs on the supervision plane. The probes answer from the first moment on,
+    /// whatever the start waits for, and an order to stop is heard all the time.
     ///
     /// # Errors
     /// The first part that does not come up; what came up before it is closed again.
-    pub async fn start(settings: &Settings, planes: Planes) -> Result<Self, ComposeError> {
-        // Before anybody can know that it started: whoever then tells it to stop is heard.
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-            .map_err(|error| ComposeError::Process(format!("SIGTERM cannot be heard: {error}")))?;
+    pub async fn start(settings: &Settings, planes: Planes) -> Result<Start, ComposeError> {
+        let mut orders = Orders::listen()?;
         let prometheus = crate::telemetry::prometheus().map_err(ComposeError::Process)?;
         let exchange = DexscreenerSource::new(exchange_config(&settings.exchange)?)
             .map_err(|error| ComposeError::Process(error.to_string()))?;
-        let profiles =
-            settings.sources.profiles.then(|| Arc::new(exchange.clone()) as Arc<dyn ProfileSource>);
-
         let sources = token_sources(&settings.sources, &planes.work)?;
 
         // The listener first: a port that is taken is the commonest mistake, and nothing is touched before it is told.
@@ -185,31 +250,12 @@ impl Process {
             .await
             .map_err(|error| ComposeError::Listen(error.to_string()))?;
         let address = listener.address();
-
-        let data = match &settings.store {
-            StoreUrl::Sqlite(path) => path.parent().unwrap_or(Path::new(".")).to_path_buf(),
-            StoreUrl::Postgres(_) => ".".into(),
-        };
-        let (tokens, breakers) = open_state(&settings.store).await?;
-        let (history, events) = open_history(&settings.store).await?;
-        let ports = Ports {
-            pairs: Arc::new(exchange),
-            tokens,
-            sources,
-            profiles,
-            breakers,
-            history,
-            events,
-            resources: Arc::new(SysinfoResources::new(data)),
-        };
         let board = Service::board_of(&settings.service, &planes);
+        let stores = Arc::new(OnceLock::new());
         let state = ApiState {
             health: board.clone(),
             tokens: board.clone(),
-            stores: Arc::new(OnceLock::from(Stores {
-                history: ports.history.clone(),
-                events: ports.events.clone(),
-            })),
+            stores: stores.clone(),
             runtime: planes.supervision.clone(),
             metrics: Arc::new(move || {
                 prometheus.run_upkeep();
@@ -219,7 +265,7 @@ impl Process {
         let api = ApiConfig::new(address, settings.api.token.as_ref().map(|token| token.expose().to_owned()));
         let (close, closed) = tokio::sync::oneshot::channel::<()>();
         let serving = listener.serve(ttm_axum_api::router(state, api), async { drop(closed.await) });
-        let server = planes.supervision.spawn(
+        let task = planes.supervision.spawn(
             "api",
             Box::pin(async move {
                 if let Err(error) = serving.await {
@@ -227,23 +273,55 @@ impl Process {
                 }
             }),
         );
-        let service = Service::start(ports, settings.service.clone(), planes.clone(), board.clone())
-            .await
-            .map_err(|error| not_started(&settings.store, error))?;
+        let server = Server { close, task };
+
+        let starting = Starting::new(&board, &settings.service, &planes.supervision);
+        let opening = async {
+            let ports = open(settings, exchange, sources, &starting).await?;
+            // Nothing else sets it.
+            drop(stores.set(Stores { history: ports.history.clone(), events: ports.events.clone() }));
+            let lease = ports.lease.clone();
+            let service = Service::start(ports, settings.service.clone(), planes.clone(), board.clone());
+            match service.await {
+                Ok(service) => Ok(service),
+                Err(error) => {
+                    // The next process need not wait for it; one that another holds is left as it is.
+                    drop(lease.release().await);
+                    Err(not_started(&settings.store, error))
+                }
+            }
+        };
+        let started = tokio::select! {
+            biased;
+            order = orders.next() => {
+                let waited_for = board.report().reasons.first().cloned().unwrap_or_default();
+                tracing::info!(order, waited_for, "stopped before the start was over");
+                // What was being opened is given up: a connection that hangs is nothing to wait for.
+                return Ok(Start::Abandoned);
+            }
+            started = opening => started,
+        };
+        let service = match started {
+            Ok(service) => service,
+            Err(error) => {
+                server.close().await;
+                return Err(error);
+            }
+        };
         tracing::info!(%address, store = %settings.store, "started");
         if board.tokens().is_empty() {
             tracing::warn!("there are no tokens yet; `ttm tokens add` and `ttm tokens import` bring some");
         }
-        Ok(Self {
+        Ok(Start::Running(Box::new(Self {
             service,
+            store: settings.store.to_string(),
             planes,
             board,
             address,
             patience: settings.graceful_shutdown_timeout,
-            close,
             server,
-            terminate,
-        })
+            orders,
+        })))
     }
 
     /// Where it answers.
@@ -256,32 +334,42 @@ impl Process {
         self.board.clone()
     }
 
-    /// Works until SIGTERM, Ctrl-C or the end of `lasts`, then stops: finishes what is in flight, writes everything.
+    /// Works until SIGTERM, SIGINT, SIGHUP or the end of `lasts`, then stops: finishes what is in flight, writes everything.
     ///
     /// # Errors
-    /// When a part ended that never should; the rest is stopped in order first.
-    pub async fn until_stopped(mut self, lasts: Option<Duration>) -> Result<(), ComposeError> {
-        let runtime = self.planes.supervision.clone();
+    /// When a part ended that never should, or another process took over the store; the rest is stopped in order first.
+    /// When not everything was stored.
+    pub async fn until_stopped(self, lasts: Option<Duration>) -> Result<(), ComposeError> {
+        let Self { service, store, planes, patience, server, mut orders, .. } = self;
+        let runtime = planes.supervision;
         let end = lasts.map_or(ttm_kernel::Moment::MAX, |lasts| runtime.now() + lasts);
-        let failed = tokio::select! {
-            biased;
-            _ = self.terminate.recv() => None,
-            _ = tokio::signal::ctrl_c() => None,
-            () = runtime.sleep_until(end) => None,
-            failed = self.service.failed() => Some(failed),
+        let (ordered, mut first) = tokio::sync::oneshot::channel::<()>();
+        let told = async {
+            tokio::select! {
+                biased;
+                order = orders.next() => tracing::info!(order, "stopping"),
+                () = runtime.sleep_until(end) => tracing::info!("stopping: the time is over"),
+            }
+            drop(ordered);
+            runtime.now() + patience
         };
-        let stopped = tokio::select! {
-            biased;
-            stopped = self.service.stop(runtime.now() + self.patience) => stopped,
-            _ = tokio::signal::ctrl_c() => {
-                return Err(ComposeError::Process("given up at the second Ctrl-C; what was not stored is lost".into()));
+        let ended = {
+            let mut run = std::pin::pin!(service.run(told, patience));
+            tokio::select! {
+                biased;
+                ended = &mut run => ended,
+                () = second_interrupt(&mut first) => {
+                    let message = "given up at the second Ctrl-C; what was not stored is lost";
+                    return Err(ComposeError::Process(message.to_owned()));
+                }
             }
         };
         // The endpoints answer until the end, so that one can see it stopping.
-        drop(self.close);
-        self.server.await;
-        match failed {
-            Some((part, end)) => Err(ComposeError::Process(format!("{part} ended by itself: {end:?}"))),
+        server.close().await;
+        let stopped = ended.stopped;
+        match ended.failure {
+            Some(failure @ Failure::Superseded(_)) => Err(ComposeError::Held(format!("{store}: {failure}"))),
+            Some(failure @ Failure::Part { .. }) => Err(ComposeError::Process(failure.to_string())),
             None if stopped.tokens_left + stopped.samples_left + stopped.events_left > 0 => {
                 Err(ComposeError::Store(format!(
                     "stopped with {} tokens, {} samples and {} events that the store did not take",
@@ -290,5 +378,62 @@ impl Process {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// Completes with a Ctrl-C that comes once the stop was ordered.
+async fn second_interrupt(first: &mut tokio::sync::oneshot::Receiver<()>) {
+    drop(first.await);
+    drop(tokio::signal::ctrl_c().await);
+}
+
+/// Opens the stores under their lease, and fills the ports. A database that is away is waited for.
+async fn open(
+    settings: &Settings,
+    exchange: DexscreenerSource,
+    sources: Vec<Arc<dyn TokenSource>>,
+    starting: &Starting,
+) -> Result<Ports, ComposeError> {
+    let data = match &settings.store {
+        StoreUrl::Sqlite(path) => path.parent().unwrap_or(Path::new(".")).to_path_buf(),
+        StoreUrl::Postgres(_) => ".".into(),
+    };
+    let lease: Arc<dyn StoreLease> = Arc::new(Unleased);
+    let may_help = |error: &ComposeError| matches!(error, ComposeError::Away(_));
+    let state = || open_state(&settings.store);
+    let (tokens, breakers) = starting.patiently("the store of the tokens", state, may_help).await?;
+    let history = || open_history(&settings.store);
+    let (history, events) = starting.patiently("the store of the metrics", history, may_help).await?;
+    Ok(Ports {
+        lease,
+        profiles: settings.sources.profiles.then(|| Arc::new(exchange.clone()) as Arc<dyn ProfileSource>),
+        pairs: Arc::new(exchange),
+        tokens,
+        sources,
+        breakers,
+        history,
+        events,
+        resources: Arc::new(SysinfoResources::new(data)),
+    })
+}
+
+struct Unleased;
+
+#[async_trait::async_trait]
+impl StoreLease for Unleased {
+    async fn acquire(&self) -> Result<(), ttm_kernel::LeaseError> {
+        Ok(())
+    }
+    async fn renew(&self) -> Result<(), ttm_kernel::LeaseError> {
+        Ok(())
+    }
+    async fn release(&self) -> Result<(), ttm_kernel::StoreError> {
+        Ok(())
+    }
+    fn stands(&self) -> bool {
+        true
+    }
+    fn renew_every(&self) -> Duration {
+        Duration::from_secs(5)
     }
 }

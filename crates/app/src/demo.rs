@@ -14,7 +14,7 @@ use ttm_market::{Mint, TokenQuery, TokenView};
 
 use crate::Planes;
 use crate::cli::printable;
-use crate::compose::{self, ComposeError, Process};
+use crate::compose::{self, ComposeError, Process, Start};
 use crate::config::Settings;
 use crate::service::Board;
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(
     let settings = settings(&exchange.base_url(), listen)?;
     forget_last_demo();
     add_tokens(&settings, &exchange.mints().collect::<Vec<_>>(), planes.work.wall()).await?;
-    let process = Process::start(&settings, planes.clone()).await?;
+    let Start::Running(process) = Process::start(&settings, planes.clone()).await? else { return Ok(()) };
     anstream::println!(
         "{TOKENS} tokens of a made-up market; the exchange fails from 1:00 to 1:30.\n\
          Scores, every 10 s:      http://{0}/api/v1/tokens?limit=10\n\

@@ -54,6 +54,16 @@ impl Threads {
         }
     }
 
+    /// Leaves both behind, with whatever still runs on them: the process is about to end.
+    pub(crate) fn leave(mut self) {
+        if let Some(work) = self.work.take() {
+            work.shutdown_background();
+        }
+        // The supervision thread goes with the process.
+        std::mem::forget(self.ended.take());
+        drop(self.thread.take());
+    }
+
     /// Runs `future` on the calling thread, with the supervision plane's timers and sockets.
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.supervision.block_on(future)

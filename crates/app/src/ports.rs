@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use ttm_breaker::BreakerStore;
 use ttm_health::ResourceSource;
-use ttm_kernel::Runtime;
+use ttm_kernel::{Runtime, StoreLease};
 use ttm_market::{PairSource, ProfileSource, TokenSource, TokenStore};
 use ttm_perf::{EventStore, MetricStore};
 
 /// The outside, as the service sees it.
 #[derive(Clone)]
 pub struct Ports {
+    /// The lease on the store of the tokens.
+    pub lease: Arc<dyn StoreLease>,
     /// The price API.
     pub pairs: Arc<dyn PairSource>,
     /// Tokens and their newest scores.

@@ -33,7 +33,7 @@ fn strangers_on_a_public_listener_see_the_status_alone() {
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(keys(&answer.json()), ["status"], "{path}");
     }
-    surface.publish(|facts| facts.store.reachable = Some(false));
+    surface.publish(|facts| facts.store.uses[0].losing = true);
     let answer = surface.get("/health");
     assert_eq!((answer.status.as_u16(), &*answer.body), (503, r#"{"status":"fail"}"#));
 }
@@ -150,7 +150,7 @@ fn a_method_that_a_path_does_not_have_is_a_problem_with_the_ones_it_has() {
 #[test]
 fn head_is_get_without_a_body() {
     let surface = Surface::new(Vec::new());
-    surface.publish(|facts| facts.store.reachable = Some(false));
+    surface.publish(|facts| facts.store.uses[0].losing = true);
     for (path, code) in [("/health/ready", 503), ("/health/live", 200), ("/metrics", 200)] {
         let answer = surface.ask(Method::HEAD, path, &[]);
         assert_eq!((answer.status.as_u16(), &*answer.body), (code, ""), "{path}");

@@ -23,7 +23,7 @@ fn probes_answer_with_a_status_and_its_code() {
     let codes =
         ["/health/live", "/health/ready", "/health/startup"].map(|path| surface.get(path).status.as_u16());
     assert_eq!(codes, [200, 503, 503]);
-    surface.publish(|facts| facts.store.reachable = Some(false));
+    surface.publish(|facts| facts.store.uses[0].losing = true);
     assert_eq!(surface.get("/health/ready").body, r#"{"status":"critical"}"#);
     assert_eq!(surface.get("/health/live").status, 200);
     surface.publish(|facts| facts.hot.since_progress = Some(Duration::from_mins(10)));
@@ -64,7 +64,7 @@ fn health_passes_warns_and_fails_with_the_code_of_the_draft() {
     assert_eq!(answer.json()["notes"][0], "DexScreener: the circuit breaker is open");
     assert_eq!(answer.json()["checks"]["dexscreener"][0]["status"], "warn");
 
-    surface.publish(|facts| facts.store.reachable = Some(false));
+    surface.publish(|facts| facts.store.uses[0].losing = true);
     let answer = surface.get("/health");
     assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (503, &"fail".into()));
 }
@@ -154,7 +154,7 @@ fn sources_are_told_each_with_its_tokens_and_what_is_wrong() {
 #[test]
 fn a_model_is_told_with_200_whatever_it_says() {
     let surface = service();
-    surface.publish(|facts| facts.store.reachable = Some(false));
+    surface.publish(|facts| facts.store.uses[0].losing = true);
     let answer = surface.get("/health/detailed");
     assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (200, &"critical".into()));
 }

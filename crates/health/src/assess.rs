@@ -9,7 +9,12 @@ mod scheduler;
 mod sources;
 mod store;
 
-use crate::{Facts, Phase, Report, Thresholds};
+use std::time::Duration;
+
+use crate::{Facts, Phase, Report, Status, Thresholds};
+
+/// What takes a moment to be measured for the first time is not missing before this: a normal start is no change of health.
+const BEGUN: Duration = Duration::from_secs(30);
 
 /// Judges the facts.
 ///
@@ -18,14 +23,18 @@ use crate::{Facts, Phase, Report, Thresholds};
 /// whole degraded, and the latter two are never worse than that, because neither is mended by taking the service away.
 pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
     let scheduler = scheduler::assess(facts, thresholds);
-    let (store, of_store) = store::assess(facts);
+    let store = store::assess(facts);
     let (resources, of_resources) = resources::assess(facts, thresholds);
     let (apis, of_apis) = apis::assess(facts, thresholds);
     let (data, of_data) = data::assess(facts);
     let (sources, of_sources) = sources::assess(facts);
 
-    let mut findings = scheduler.findings;
-    findings.extend(of_store);
+    let mut findings = finding::Findings::default();
+    if let Some(waiting) = &facts.waiting_for {
+        findings.add(Status::Unknown, format!("the start waits for {waiting}"));
+    }
+    findings.extend(scheduler.findings);
+    findings.extend(store.findings);
     findings.extend(of_sources);
     for optional in [of_resources, of_apis, of_data] {
         findings.extend(optional.into_optional());
@@ -36,14 +45,14 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
         phase: facts.phase,
         status: findings.worst(),
         live: !scheduler.stalled,
-        ready: facts.phase == Phase::Running && facts.store.reachable == Some(true),
+        ready: facts.phase == Phase::Running && store.keeps,
         started: facts.phase != Phase::Starting,
         scheduler: scheduler.model,
         resources,
         apis,
         data,
         plan: facts.plan,
-        store,
+        store: store.model,
         sources,
         reasons: findings.sentences(),
     }

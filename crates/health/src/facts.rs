@@ -15,6 +15,8 @@ pub struct Facts {
     pub uptime: Duration,
     /// Where the process is in its life.
     pub phase: Phase,
+    /// What the start waits for; none when it waits for nothing.
+    pub waiting_for: Option<String>,
     /// The hot group.
     pub hot: GroupFacts,
     /// The cold group.
@@ -59,10 +61,14 @@ pub struct GroupFacts {
     pub processing_time: Option<Duration>,
     /// Time since the group last made progress: work committed, or a scan that found nothing due.
     pub since_progress: Option<Duration>,
+    /// Time since the last scheduled run began; none before the first.
+    pub since_tick: Option<Duration>,
     /// Whether a run is under way.
     pub running: bool,
     /// Runs that were due while another was under way.
     pub missed_runs: u64,
+    /// For how long the group's work is withheld because the API is away; none while it is not.
+    pub withheld_for: Option<Duration>,
     /// Tokens attempted by the last run.
     pub attempted: u64,
     /// Tokens that the last run could not refresh.
@@ -70,7 +76,7 @@ pub struct GroupFacts {
 }
 
 /// The outside API over the last five minutes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ApiFacts {
     /// Calls of the last five minutes.
     pub calls: u64,
@@ -86,6 +92,8 @@ pub struct ApiFacts {
     pub cache_hit_rate: Option<f64>,
     /// Requests of the last minute.
     pub requests_per_minute: Option<f64>,
+    /// The last error, in a sentence a person can act on, while calls fail or are kept back.
+    pub last_error: Option<String>,
 }
 
 /// The state of a breaker, as health cares about it.
@@ -136,7 +144,9 @@ pub struct LaneFacts {
     pub tokens: u64,
     /// How many were never observed.
     pub never_observed: u64,
-    /// How many are older than their lane allows.
+    /// How many of those have been there for longer than their lane allows.
+    pub overdue: u64,
+    /// How many of the observed ones are older than their lane allows.
     pub stale: u64,
     /// How many of those are too old to be of any use.
     pub expired: u64,
@@ -180,21 +190,37 @@ pub struct LanePlan {
     pub comes_within: Duration,
 }
 
-/// The store, as its writers saw it last.
+/// The stores, as their callers saw them last.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoreFacts {
-    /// Whether the last write or read worked; none before the first.
-    pub reachable: Option<bool>,
-    /// Since when it does not.
-    pub down_since: Option<Timestamp>,
+    /// Each use of a store that the service makes, with a state of its own: reads that work say nothing about writes, nor
+    /// one table about another.
+    pub uses: Vec<StoreUseFacts>,
     /// Tokens whose newest state is not stored yet.
     pub tokens_waiting: u64,
     /// Samples that are not stored yet.
     pub samples_waiting: u64,
     /// Samples that were given up, counted since the start.
     pub samples_dropped: u64,
-    /// The last error, without secrets.
+}
+
+/// One use of a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreUseFacts {
+    /// What for, in words: `token writes`.
+    pub name: String,
+    /// Whether the last call worked; none before the first.
+    pub answers: Option<bool>,
+    /// Since when it does not.
+    pub down_since: Option<Timestamp>,
+    /// For how long it does not, by the monotonic clock.
+    pub down_for: Option<Duration>,
+    /// The last error, without secrets; none while it answers.
     pub last_error: Option<String>,
+    /// Whether nothing more is tried before a person has looked.
+    pub gave_up: bool,
+    /// Whether what it should store was dropped within the last minute, because it waited for too long.
+    pub losing: bool,
 }
 
 /// One list of tokens that is kept elsewhere, as it was seen last.

@@ -19,11 +19,11 @@ mod thresholds;
 pub use assess::assess;
 pub use facts::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, Phase, PlanFacts, SourceFacts,
-    StoreFacts,
+    StoreFacts, StoreUseFacts,
 };
 pub use model::{
     ApisModel, FreshnessModel, GroupModel, LaneModel, Report, ResourcesModel, SchedulerModel, SourcesModel,
-    StoreModel,
+    StoreModel, StoreUseModel,
 };
 pub use port::{HealthView, ResourceError, ResourceSample, ResourceSource};
 pub use status::Status;

@@ -19,7 +19,7 @@ pub struct Report {
     pub status: Status,
     /// `/health/live`: false only on a critical stall.
     pub live: bool,
-    /// `/health/ready`: false while starting, stopping, or with no store.
+    /// `/health/ready`: false while starting, stopping, while something is being lost, or when a writer gave up.
     pub ready: bool,
     /// `/health/startup`: true once config, migrations and the first tick are done.
     pub started: bool,
@@ -52,7 +52,7 @@ pub struct SchedulerModel {
     pub cold: GroupModel,
     /// Tokens scored in the last minute.
     pub tokens_processed_per_minute: Option<f64>,
-    /// Share of attempted tokens that the last runs could not refresh, 0 to 1; none before the first run.
+    /// Share of attempted tokens that the last runs could not refresh, 0 to 1; none when they attempted nothing.
     pub error_rate: Option<f64>,
     /// One sentence for each thing that is wrong with a group.
     pub alerts: Vec<String>,
@@ -71,6 +71,8 @@ pub struct GroupModel {
     pub missed_runs: u64,
     /// Time since it last made progress.
     pub since_progress: Option<Duration>,
+    /// For how long its work is withheld because the API is away.
+    pub withheld_for: Option<Duration>,
 }
 
 /// `/health/resources`.
@@ -95,7 +97,7 @@ pub struct ResourcesModel {
 }
 
 /// `/health/apis`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ApisModel {
     /// How the API is doing; an API that is down is a warning, never critical for us.
     pub status: Status,
@@ -111,6 +113,8 @@ pub struct ApisModel {
     pub cache_hit_rate: Option<f64>,
     /// Requests of the last minute.
     pub requests_per_minute: Option<f64>,
+    /// The last error, while calls fail or are kept back.
+    pub last_error: Option<String>,
 }
 
 /// `/health/data-freshness`.
@@ -145,12 +149,12 @@ pub struct LaneModel {
     pub ages: Option<[Duration; 4]>,
 }
 
-/// The store.
+/// The stores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoreModel {
-    /// Healthy when it answers, critical when it does not, unknown before the first call.
+    /// The worst of its uses; unknown before the first call.
     pub status: Status,
-    /// Since when it does not answer.
+    /// Since when the first of those that are down does not answer.
     pub down_since: Option<Timestamp>,
     /// Tokens whose newest state is not stored yet.
     pub tokens_waiting: u64,
@@ -158,7 +162,22 @@ pub struct StoreModel {
     pub samples_waiting: u64,
     /// Samples that were given up since the start.
     pub samples_dropped: u64,
-    /// The last error, without secrets.
+    /// The last error of the worst of them, without secrets.
+    pub last_error: Option<String>,
+    /// Each use by itself.
+    pub uses: Vec<StoreUseModel>,
+}
+
+/// One use of a store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoreUseModel {
+    /// What for.
+    pub name: String,
+    /// How it is.
+    pub status: Status,
+    /// Since when it does not answer.
+    pub down_since: Option<Timestamp>,
+    /// The last error; none while it answers.
     pub last_error: Option<String>,
 }
 

@@ -1,5 +1,7 @@
 //! What holds for any facts.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use ttm_health::testing::{FakeResourceSource, any_facts, any_worsening, conformance, healthy_facts};
 use ttm_health::{Phase, Status, Thresholds, assess};
@@ -59,16 +61,47 @@ proptest! {
         if facts.resources.is_none() {
             prop_assert_eq!(report.resources.status, Status::Unknown);
         }
-        if facts.api.calls == 0 {
+        let begun = facts.uptime < Duration::from_secs(30) && facts.phase != Phase::Starting;
+        if facts.api.calls == 0 && !begun {
             prop_assert_ne!(report.apis.status, Status::Healthy);
         }
-        if facts.hot.since_progress.is_none() {
-            prop_assert_ne!(report.scheduler.hot.status, Status::Healthy);
+        let late = facts.uptime > Duration::from_secs(3600) && facts.hot.interval < Duration::from_secs(600);
+        if facts.hot.since_progress.is_none() && (facts.phase == Phase::Starting || late) {
+            prop_assume!(facts.phase != Phase::Stopping);
+            let held_up = facts.phase == Phase::Starting && facts.hot.withheld_for.is_some();
+            prop_assert!(held_up || report.scheduler.hot.status != Status::Healthy);
         }
-        if facts.store.reachable.is_none() {
+        if facts.store.uses.iter().all(|each| each.answers.is_none() && !each.gave_up && !each.losing) {
             prop_assert_eq!(report.store.status, Status::Unknown);
             prop_assert!(report.status >= Status::Unknown);
         }
+    }
+
+    /// A restart helps nobody when the API is away, so nothing that an API can do may ask for one: not for as long as it
+    /// lasts, and whatever the runs made of it.
+    #[test]
+    fn whatever_the_api_does_and_for_however_long_the_service_stays_live_and_is_not_critical(
+        api in any_facts().prop_map(|facts| facts.api),
+        outage in (60_u64..400_000).prop_map(Duration::from_secs),
+        tick in (0_u64..45).prop_map(Duration::from_secs),
+        probed in proptest::bool::ANY,
+    ) {
+        let mut facts = healthy_facts();
+        facts.api = api;
+        for group in [&mut facts.hot, &mut facts.cold] {
+            group.since_progress = Some(outage);
+            group.withheld_for = Some(outage);
+            group.since_tick = Some(tick);
+            // Most runs end with nothing attempted; one with a probe ends with what failed.
+            (group.attempted, group.failed) = if probed { (30, 30) } else { (0, 0) };
+        }
+        facts.data.hot.stale = facts.data.hot.tokens;
+        facts.data.hot.expired = facts.data.hot.tokens;
+        let report = assess(&facts, &Thresholds::default());
+        prop_assert!(report.live && report.ready);
+        prop_assert_eq!(report.status, Status::Degraded, "{:?}", report.reasons);
+        prop_assert_eq!(report.scheduler.hot.status, Status::Degraded);
+        prop_assert_eq!(report.scheduler.error_rate, probed.then_some(1.0), "nothing attempted is no success");
     }
 
     #[test]

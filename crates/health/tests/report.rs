@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ttm_health::testing::healthy_facts;
-use ttm_health::{BreakerState, Facts, LaneFacts, Phase, Report, ResourceSample, Status, Thresholds, assess};
+use ttm_health::{
+    BreakerState, DataFacts, Facts, LaneFacts, Phase, Report, ResourceSample, Status, StoreUseFacts,
+    Thresholds, assess,
+};
 
 fn report(change: impl FnOnce(&mut Facts)) -> Report {
     let mut facts = healthy_facts();
@@ -54,7 +57,7 @@ fn a_group_whose_runs_end_in_vain_is_degraded_and_never_takes_the_process_down()
     assert_eq!(
         report.reasons,
         [
-            "the hot group has made no progress for 1h, though its runs end: the API gives it nothing",
+            "the hot group has made no progress for 1h: its runs end, and every request of theirs failed",
             "the last run of the hot group could not refresh 100 of 100 tokens",
         ]
     );
@@ -79,8 +82,7 @@ fn a_group_that_never_began_is_late_from_the_start_of_the_process_on() {
             facts.hot.last_run = None;
         })
     };
-    assert_eq!(after(30).scheduler.hot.status, Status::Unknown);
-    assert_eq!(after(30).status, Status::Unknown);
+    assert_eq!(after(59).status, Status::Healthy, "what has just begun has the time that any group has");
     assert_eq!(after(90).reasons, ["the hot group has made no progress since the start, for 1m 30s"]);
     assert!(!after(600).live);
 }
@@ -89,6 +91,7 @@ fn a_group_that_never_began_is_late_from_the_start_of_the_process_on() {
 fn starting_and_stopping_are_not_ready_and_nothing_is_late() {
     let starting = report(|facts| {
         facts.phase = Phase::Starting;
+        facts.waiting_for = Some("the store: connection refused".to_owned());
         facts.uptime = Duration::from_hours(1);
         facts.hot.since_progress = None;
         facts.data.hot = LaneFacts::default();
@@ -96,7 +99,11 @@ fn starting_and_stopping_are_not_ready_and_nothing_is_late() {
     assert!(starting.live && !starting.ready && !starting.started);
     assert_eq!(
         starting.reasons,
-        ["the hot group has not made progress yet", "the hot tokens are not loaded yet"]
+        [
+            "the start waits for the store: connection refused",
+            "the hot group has not made progress yet",
+            "the hot tokens are not loaded yet",
+        ]
     );
     let stopping = report(|facts| {
         facts.phase = Phase::Stopping;
@@ -110,6 +117,7 @@ fn an_api_that_is_down_is_a_warning() {
     let report = report(|facts| {
         facts.api.breaker = Some(BreakerState::Open);
         facts.api.errors = 125;
+        facts.api.last_error = Some("403, an HTML page: the API refuses this client".to_owned());
         facts.api.p95_response_time = Some(Duration::from_millis(5250));
     });
     assert_eq!((report.status, report.apis.status), (Status::Degraded, Status::Degraded));
@@ -117,8 +125,8 @@ fn an_api_that_is_down_is_a_warning() {
     assert_eq!(
         report.reasons,
         [
-            "DexScreener: the circuit breaker is open",
-            "DexScreener: 25.0 % of 500 calls failed, at or above 20 %",
+            "DexScreener: the circuit breaker is open (403, an HTML page: the API refuses this client)",
+            "DexScreener: 25.0 % of 500 calls failed, at or above 20 % (403, an HTML page: the API refuses this client)",
             "DexScreener: 95 % of calls took up to 5s 250ms, at or above 5s",
         ]
     );
@@ -138,18 +146,118 @@ fn an_api_that_nobody_called_is_unknown_unless_the_breaker_is_open() {
     assert_eq!(report(Some(BreakerState::Open)).apis.status, Status::Degraded);
 }
 
+fn down(seconds: u64) -> StoreUseFacts {
+    StoreUseFacts {
+        name: "token writes".to_owned(),
+        answers: Some(false),
+        down_since: Some(Timestamp::UNIX_EPOCH),
+        down_for: Some(Duration::from_secs(seconds)),
+        last_error: Some("connection refused".to_owned()),
+        ..StoreUseFacts::default()
+    }
+}
+
 #[test]
-fn a_store_that_is_down_is_critical_and_not_ready_but_live() {
+fn a_store_that_is_away_is_degraded_and_ready_for_as_long_as_what_waits_fits() {
+    let after = |seconds| report(|facts| facts.store.uses[0] = down(seconds));
+    assert_eq!((after(4).status, after(4).ready), (Status::Healthy, true), "one attempt that failed");
+    for seconds in [5, 75, 400_000] {
+        assert_eq!(
+            (after(seconds).status, after(seconds).store.status),
+            (Status::Degraded, Status::Degraded)
+        );
+        assert!(after(seconds).live && after(seconds).ready);
+    }
+    assert_eq!(after(75).reasons, ["token writes: the store has failed for 1m 15s: connection refused"]);
+    assert_eq!(after(75).store.last_error.as_deref(), Some("connection refused"));
+}
+
+#[test]
+fn a_store_that_answers_does_not_hide_one_that_does_not() {
+    let report = report(|facts| facts.store.uses.push(down(60)));
+    let statuses: Vec<Status> = report.store.uses.iter().map(|each| each.status).collect();
+    assert_eq!(statuses, [Status::Healthy, Status::Healthy, Status::Degraded]);
+    assert_eq!(report.status, Status::Degraded);
+}
+
+#[test]
+fn a_writer_that_gave_up_and_one_that_loses_data_are_critical_and_not_ready_but_live() {
+    for (change, reason) in [
+        (
+            StoreUseFacts { gave_up: true, ..down(60) },
+            "token writes: nothing more is written before someone has looked at the store: connection refused",
+        ),
+        (
+            StoreUseFacts { losing: true, ..down(60) },
+            "token writes: what waits is more than fits, data is being lost: connection refused",
+        ),
+    ] {
+        let report = report(|facts| facts.store.uses[0] = change);
+        assert_eq!((report.status, report.store.status), (Status::Critical, Status::Critical));
+        assert!(report.live && !report.ready);
+        assert_eq!(report.reasons, [reason]);
+    }
+}
+
+#[test]
+fn a_group_that_the_api_holds_up_is_degraded_with_that_reason_unless_the_scheduler_hangs_too() {
+    let held_up = |outage, tick| {
+        report(|facts| {
+            facts.api.breaker = Some(BreakerState::Open);
+            facts.hot.since_progress = Some(Duration::from_secs(outage));
+            facts.hot.withheld_for = Some(Duration::from_secs(outage));
+            facts.hot.since_tick = Some(Duration::from_secs(tick));
+            (facts.hot.attempted, facts.hot.failed) = (0, 0);
+        })
+    };
+    let first_seconds = held_up(3, 3);
+    assert_eq!((first_seconds.scheduler.status, first_seconds.live), (Status::Degraded, true));
+    assert_eq!(first_seconds.scheduler.alerts, ["the hot group is held up for 3s: the API is away"]);
+    assert_eq!((held_up(86_400, 9).scheduler.status, held_up(86_400, 9).live), (Status::Degraded, true));
+    let states =
+        [59, 119, 120, 600].map(|tick| (held_up(86_400, tick).scheduler.status, held_up(86_400, tick).live));
+    assert_eq!(
+        states,
+        [
+            (Status::Degraded, true),
+            (Status::Degraded, true),
+            (Status::Critical, true),
+            (Status::Critical, false),
+        ],
+        "a scheduler that hangs during an outage is seen as soon as any other"
+    );
+}
+
+#[test]
+fn the_first_seconds_of_a_service_do_not_flap() {
     let report = report(|facts| {
-        facts.store.reachable = Some(false);
-        facts.store.down_since = Some(Timestamp::UNIX_EPOCH);
-        facts.store.last_error = Some("connection refused".to_owned());
-        facts.at += SignedDuration::from_secs(75);
-        facts.hot.last_run = Some(facts.at);
+        facts.uptime = Duration::from_secs(3);
+        facts.resources.iter_mut().for_each(|sample| sample.cpu_percent = None);
+        (facts.api.calls, facts.api.errors) = (3, 1);
+        facts.cold.since_progress = None;
+        facts.cold.last_run = None;
+        facts.data.cold.never_observed = 400;
     });
-    assert_eq!((report.status, report.store.status), (Status::Critical, Status::Critical));
-    assert!(report.live && !report.ready);
-    assert_eq!(report.reasons, ["the store has been down for 1m 15s (connection refused)"]);
+    assert_eq!((report.status, report.reasons), (Status::Healthy, vec![]));
+}
+
+#[test]
+fn a_service_without_tokens_says_so() {
+    let report = report(|facts| facts.data = DataFacts::default());
+    assert_eq!(report.status, Status::Degraded);
+    assert_eq!(report.reasons, ["there are no tokens to score; `ttm tokens import` brings some"]);
+}
+
+#[test]
+fn tokens_that_were_never_observed_are_no_stale_ones_and_a_warning_once_they_are_overdue() {
+    let report = |overdue| {
+        report(|facts| {
+            facts.data.cold.never_observed = 4;
+            facts.data.cold.overdue = overdue;
+        })
+    };
+    assert_eq!(report(0).status, Status::Healthy);
+    assert_eq!(report(4).reasons, ["4 of 500 cold tokens were never observed, and should have been by now"]);
 }
 
 #[test]

@@ -70,17 +70,24 @@ pub enum TaskEnd {
     Panicked(String),
 }
 
-/// A running task; awaiting it gives its end. Dropping the handle leaves the task running.
+/// A running task; awaiting it gives its end, as often as it is asked. Dropping the handle leaves the task running.
 #[must_use = "a task whose end nobody awaits can panic unseen"]
 pub struct Task {
     abort: Box<dyn Fn() + Send + Sync>,
-    end: BoxFuture<'static, TaskEnd>,
+    state: TaskState,
+}
+
+/// The end is kept: a future must not be polled again once it is over, and what waits for a part may ask once more on the
+/// way out.
+enum TaskState {
+    Running(BoxFuture<'static, TaskEnd>),
+    Ended(TaskEnd),
 }
 
 impl Task {
     /// A handle for runtimes: `abort` asks the task to stop, `end` completes when it has.
     pub fn new(abort: Box<dyn Fn() + Send + Sync>, end: BoxFuture<'static, TaskEnd>) -> Self {
-        Self { abort, end }
+        Self { abort, state: TaskState::Running(end) }
     }
 
     /// Asks the task to stop at its next yield; await the task to know that it has.
@@ -93,12 +100,35 @@ impl Future for Task {
     type Output = TaskEnd;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<TaskEnd> {
-        self.end.as_mut().poll(cx)
+        let end = match &mut self.state {
+            TaskState::Ended(end) => end.clone(),
+            TaskState::Running(running) => std::task::ready!(running.as_mut().poll(cx)),
+        };
+        self.state = TaskState::Ended(end.clone());
+        Poll::Ready(end)
     }
 }
 
 impl std::fmt::Debug for Task {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Task")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_task_gives_its_end_as_often_as_it_is_asked() {
+        // Like the state machine of an async block, this panics when it is polled after its end.
+        let mut task = Task::new(Box::new(|| ()), Box::pin(async { TaskEnd::Panicked("boom".to_owned()) }));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            let end = Pin::new(&mut task).poll(&mut context);
+            assert_eq!(end, Poll::Ready(TaskEnd::Panicked("boom".to_owned())));
+        }
     }
 }

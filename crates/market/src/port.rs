@@ -163,6 +163,9 @@ pub trait TokenStore: Send + Sync {
     /// A number that tells whether the set of tokens was edited from outside.
     async fn revision(&self) -> Result<u64, StoreError>;
 
+    /// Ends the store's connections in order, those of the breakers beside it too.
+    async fn close(&self) {}
+
     /// Connections in use and at most, where the store has a pool of them. Never waits.
     fn connections(&self) -> Option<(u32, u32)> {
         None

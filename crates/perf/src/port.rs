@@ -37,6 +37,9 @@ pub trait MetricStore: Send + Sync {
     /// Which series there are.
     async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;
 
+    /// Ends the store's connections in order, those of the events beside it too.
+    async fn close(&self) {}
+
     /// Connections in use and at most, where the store has a pool of them. Never waits.
     fn connections(&self) -> Option<(u32, u32)> {
         None

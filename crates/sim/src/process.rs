@@ -5,10 +5,11 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
-use ttm_app::service::{Board, OutboxCounts, Service, ServiceSettings, Stopped};
+use ttm_app::service::{Board, Counters, Ended, OutboxCounts, Service, ServiceSettings, Stopped};
 use ttm_app::{Planes, Ports};
-use ttm_kernel::{Clock, Moment, Runtime, TaskEnd};
+use ttm_kernel::{Clock, Moment, Runtime};
 
 use crate::SimRuntime;
 use crate::executor::lock;
@@ -21,7 +22,7 @@ pub(crate) struct Process {
 
 #[derive(Default)]
 struct Life {
-    service: Option<Service>,
+    counters: Option<Counters>,
     stop_by: Option<Moment>,
     waiting: Option<Waker>,
     exit: Option<(Moment, Exit)>,
@@ -32,26 +33,27 @@ struct Life {
 pub(crate) enum Exit {
     /// It could not start.
     NotStarted(String),
-    /// A part ended that never should.
-    Failed(&'static str, TaskEnd),
+    /// It was told to stop before its start was over.
+    Abandoned,
+    /// It ended without being told to, and stopped in order.
+    Failed(String, Stopped),
     /// It was told to stop.
     Stopped(Stopped),
 }
 
-/// What woke the process.
-enum Woken {
-    Stop(Service, Moment),
-    Failed(&'static str, TaskEnd),
-}
-
 impl Process {
-    /// Boots.
-    pub(crate) fn boot(runtime: &SimRuntime, ports: Ports, settings: ServiceSettings) -> Self {
+    /// Boots. A stop that the service orders itself may take `patience`.
+    pub(crate) fn boot(
+        runtime: &SimRuntime,
+        ports: Ports,
+        settings: ServiceSettings,
+        patience: Duration,
+    ) -> Self {
         let planes = Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
         let board = Service::board_of(&settings, &planes);
         let life = Arc::<Mutex<Life>>::default();
-        let body =
-            live(life.clone(), runtime.clone(), Service::start(ports, settings, planes, board.clone()));
+        let start = Service::start(ports, settings, planes, board.clone());
+        let body = live(life.clone(), runtime.clone(), start, patience);
         // Its end is told by `exit`; a panic in it is a part of the trace, and no exit.
         drop(runtime.spawn("process", Box::pin(body)));
         Self { life, board }
@@ -77,14 +79,14 @@ impl Process {
         &self.board
     }
 
-    /// Where its samples are; none while it boots or stops.
+    /// Where its samples are; none while it boots.
     pub(crate) fn samples(&self) -> Option<OutboxCounts> {
-        lock(&self.life).service.as_ref().map(Service::samples)
+        lock(&self.life).counters.as_ref().map(Counters::samples)
     }
 
-    /// Where its events are; none while it boots or stops.
+    /// Where its events are; none while it boots.
     pub(crate) fn events(&self) -> Option<OutboxCounts> {
-        lock(&self.life).service.as_ref().map(Service::events)
+        lock(&self.life).counters.as_ref().map(Counters::events)
     }
 }
 
@@ -93,14 +95,28 @@ async fn live<E: std::fmt::Display>(
     life: Arc<Mutex<Life>>,
     runtime: SimRuntime,
     start: impl Future<Output = Result<Service, E>>,
+    patience: Duration,
 ) {
-    let exit = match start.await {
-        Err(error) => Exit::NotStarted(error.to_string()),
-        Ok(service) => {
-            lock(&life).service = Some(service);
-            match woken(&life).await {
-                Woken::Failed(part, end) => Exit::Failed(part, end),
-                Woken::Stop(service, deadline) => Exit::Stopped(service.stop(deadline).await),
+    let mut start = Box::pin(start);
+    let mut told_early = pin!(told(&life));
+    let started = poll_fn(|cx| {
+        if told_early.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        start.as_mut().poll(cx).map(Some)
+    })
+    .await;
+    // What the start holds goes with it.
+    drop(start);
+    let exit = match started {
+        None => Exit::Abandoned,
+        Some(Err(error)) => Exit::NotStarted(error.to_string()),
+        Some(Ok(service)) => {
+            lock(&life).counters = Some(service.counters());
+            let Ended { failure, stopped } = service.run(told(&life), patience).await;
+            match failure {
+                Some(failure) => Exit::Failed(failure.to_string(), stopped),
+                None => Exit::Stopped(stopped),
             }
         }
     };
@@ -108,19 +124,17 @@ async fn live<E: std::fmt::Display>(
     lock(&life).exit = Some((runtime.now(), exit));
 }
 
-/// Waits for the order to stop, or for a part that ends.
-async fn woken(life: &Mutex<Life>) -> Woken {
+/// Waits for the order to stop.
+async fn told(life: &Mutex<Life>) -> Moment {
     poll_fn(|cx| {
         let mut life = lock(life);
-        if let Some(deadline) = life.stop_by
-            && let Some(service) = life.service.take()
-        {
-            return Poll::Ready(Woken::Stop(service, deadline));
+        match life.stop_by {
+            Some(deadline) => Poll::Ready(deadline),
+            None => {
+                life.waiting = Some(cx.waker().clone());
+                Poll::Pending
+            }
         }
-        life.waiting = Some(cx.waker().clone());
-        let Some(service) = &mut life.service else { return Poll::Pending };
-        // Cancelling it loses nothing, so it may be made anew at each poll.
-        pin!(service.failed()).poll(cx).map(|(part, end)| Woken::Failed(part, end))
     })
     .await
 }

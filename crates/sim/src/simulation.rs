@@ -174,8 +174,14 @@ impl<'a> Simulation<'a> {
                 self.world.history.open_ledger();
                 self.world.events.open_ledger();
                 self.found = self.world.tokens.durable();
-                let ports = self.world.ports(self.plan.profiles);
-                let process = Process::boot(self.executor.runtime(), ports, self.plan.settings.clone());
+                let ports =
+                    self.world.ports(u64::from(self.boots), self.executor.runtime(), self.plan.profiles);
+                let process = Process::boot(
+                    self.executor.runtime(),
+                    ports,
+                    self.plan.settings.clone(),
+                    self.plan.promised.stop_within,
+                );
                 self.state = State::Up(process);
             }
             State::Down { .. } => {}

@@ -4,6 +4,7 @@
 mod breaker_store;
 mod event_store;
 mod exchange;
+mod lease;
 mod metric_store;
 mod resources;
 mod series_log;
@@ -22,6 +23,7 @@ use crate::{FaultSchedule, Promises, SimRuntime};
 pub use breaker_store::SimBreakerStore;
 pub use event_store::{EventLedger, SimEventStore};
 pub use exchange::{ExchangeCounts, SimExchange};
+pub use lease::{SimLease, SimLeases};
 pub use metric_store::{SampleLedger, SimMetricStore};
 pub use resources::SimResources;
 pub use token_store::SimTokenStore;
@@ -39,6 +41,8 @@ pub struct World {
     pub history: SimMetricStore,
     /// The events' part of it.
     pub events: SimEventStore,
+    /// Who may work on it.
+    pub leases: SimLeases,
     /// What the process uses.
     pub resources: Arc<SimResources>,
 }
@@ -63,13 +67,15 @@ impl World {
             tokens,
             history: SimMetricStore::new(runtime, faults),
             events: SimEventStore::new(runtime, faults),
+            leases: SimLeases::default(),
             resources: Arc::new(SimResources::new(runtime, faults)),
         }
     }
 
-    /// The ports of a process in this world, which may follow the API's profiles.
-    pub fn ports(&self, profiles: bool) -> Ports {
+    /// The ports of the process of this number in this world, which may follow the API's profiles.
+    pub fn ports(&self, process: u64, runtime: &SimRuntime, profiles: bool) -> Ports {
         Ports {
+            lease: Arc::new(self.leases.of(process, runtime)),
             pairs: self.exchange.clone(),
             tokens: Arc::new(self.tokens.clone()),
             sources: Vec::new(),

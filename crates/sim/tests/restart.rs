@@ -33,16 +33,19 @@ fn live(faults: &str, stop: Moment, breakers: impl BreakerStore + 'static) -> Ve
     let plan = Plan::new(1, Duration::ZERO, faults.parse().expect("a schedule"));
     let verdicts = Arc::new(Verdicts::new(runtime.clone()));
     let world = World::new(1, 20, plan.promised, &runtime, &Arc::new(plan.faults), &verdicts);
-    let ports = Ports { breakers: Arc::new(breakers), ..world.ports(false) };
+    let ports = Ports { breakers: Arc::new(breakers), ..world.ports(1, &runtime, false) };
     let planes = Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
     let (seen, starts) = (Arc::new(Recorder::default()), executor.runtime().clone());
     let told = seen.clone();
     let life = async move {
         let board = Service::board_of(&plan.settings, &planes);
         let service = Service::start(ports, plan.settings, planes, board).await.expect("it starts");
-        told.record((starts.now(), service.breaker()));
-        starts.sleep_until(stop).await;
-        service.stop(stop + MINUTE).await;
+        told.record((starts.now(), service.counters().breaker()));
+        let told = async {
+            starts.sleep_until(stop).await;
+            stop + MINUTE
+        };
+        service.run(told, MINUTE).await;
     };
     drop(runtime.spawn("service", Box::pin(life)));
     // A timer may be a little late.

@@ -82,11 +82,14 @@ pub(crate) enum Failure {
 impl Failure {
     /// 78 is `EX_CONFIG`: systemd must not restart a service that cannot start.
     const CONFIG: u8 = 78;
+    /// `EX_TEMPFAIL`: another process has the store.
+    const HELD: u8 = 75;
 
     fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => Self::CONFIG,
             Self::Compose(error) if error.is_config() => Self::CONFIG,
+            Self::Compose(ComposeError::Held(_)) => Self::HELD,
             Self::Compose(_) | Self::Told(_) => 1,
         }
     }

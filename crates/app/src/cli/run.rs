@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::fmt::friendly::SpanParser;
 
 use super::Failure;
-use crate::compose::{self, Process};
+use crate::compose::{self, Process, Start};
 use crate::config::Settings;
 use crate::demo;
 use crate::planes::Threads;
@@ -33,10 +33,15 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let threads = start_threads()?;
     let planes = threads.planes();
-    threads.block_on(async {
-        let process = Process::start(settings, planes).await?;
-        process.until_stopped(None).await
-    })?;
+    let ended = threads.block_on(async {
+        match Process::start(settings, planes).await? {
+            Start::Running(process) => process.until_stopped(None).await,
+            Start::Abandoned => Ok(()),
+        }
+    });
+    // Everything was stopped in order, or given up: what still hangs in a call is no reason to stay.
+    threads.leave();
+    ended?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ttm_health::{
-    DataFacts, HealthView, LaneFacts, Phase, PlanFacts, Report, ResourceSample, SourceFacts, StoreFacts,
-};
+use ttm_health::{DataFacts, HealthView, LaneFacts, Phase, PlanFacts, Report, ResourceSample, SourceFacts};
 use ttm_kernel::{Moment, Runtime};
 use ttm_market::{
     Lane, MarketConfig, Mint, Origin, Token, TokenPage, TokenQuery, TokenRow, TokenStatus, TokenView, row,
 };
 use ttm_perf::{CallSummary, CallWindow};
 use ttm_schedule::{Group, GroupStatus};
+
+use super::stores::Stores;
 
 /// The board. Locks are held for a few instructions, never across an await; only a look at all tokens takes as long as
 /// that takes.
@@ -31,8 +31,10 @@ pub struct Board {
     look_ups: Mutex<VecDeque<(Moment, u64, u64)>>,
     scored: Mutex<VecDeque<(Moment, u64)>>,
     calls: Mutex<CallWindow>,
+    api_error: Mutex<Option<String>>,
     resources: Mutex<Option<ResourceSample>>,
-    store: Mutex<StoreFacts>,
+    /// How each use of a store went last.
+    pub(super) stores: Stores,
     sources: Mutex<BTreeMap<Origin, SourceFacts>>,
     report: ArcSwap<Report>,
 }
@@ -51,8 +53,9 @@ impl Board {
             look_ups: Mutex::default(),
             scored: Mutex::default(),
             calls: Mutex::new(CallWindow::default()),
+            api_error: Mutex::default(),
             resources: Mutex::default(),
-            store: Mutex::default(),
+            stores: Stores::default(),
             sources: Mutex::default(),
             report: ArcSwap::from_pointee(report),
         }
@@ -172,6 +175,21 @@ impl Board {
         lock(&self.calls).calls_per_minute(self.clock.now())
     }
 
+    /// Posts why a call to the API failed, in a sentence for a person.
+    pub fn post_api_error(&self, error: String) {
+        *lock(&self.api_error) = Some(error);
+    }
+
+    /// Posts that the API answered.
+    pub fn post_api_answered(&self) {
+        *lock(&self.api_error) = None;
+    }
+
+    /// Why the last call to the API failed; none when it was answered.
+    pub fn api_error(&self) -> Option<String> {
+        lock(&self.api_error).clone()
+    }
+
     /// Posts a sample of the resources.
     pub fn post_resources(&self, sample: Option<ResourceSample>) {
         *lock(&self.resources) = sample;
@@ -180,33 +198,6 @@ impl Board {
     /// The last sample of the resources.
     pub fn resources(&self) -> Option<ResourceSample> {
         *lock(&self.resources)
-    }
-
-    /// Posts that the store answered.
-    pub fn post_store_answered(&self) {
-        let mut store = lock(&self.store);
-        if let Some(since) = store.down_since.take() {
-            tracing::info!(down_since = %since, "the store answers again");
-        }
-        store.reachable = Some(true);
-        store.last_error = None;
-    }
-
-    /// Posts that the store did not do what it was asked to.
-    pub fn post_store_failed(&self, error: &(dyn std::error::Error + 'static)) {
-        let now = self.clock.wall();
-        let mut store = lock(&self.store);
-        if store.down_since.is_none() {
-            store.down_since = Some(now);
-            tracing::warn!(%error, "the store does not answer; scoring goes on and keeps what is to be stored");
-        }
-        store.reachable = Some(false);
-        store.last_error = Some(error.to_string());
-    }
-
-    /// The store as last seen, without the outboxes' counts.
-    pub fn store(&self) -> StoreFacts {
-        lock(&self.store).clone()
     }
 
     /// Posts how many tokens a source lists, or what is wrong with it.

@@ -11,9 +11,10 @@ use tokio::sync::Notify;
 use ttm_breaker::{Breaker, BreakerConfig, BreakerStore, StoredBreaker, Transition, TransitionReason};
 use ttm_kernel::{Epoch, Runtime, StoreError, within};
 
-use super::board::Board;
 use super::events::EventLog;
-use super::writer::{Drain, STORE_DEADLINE, Written, leave_alone, timed_out};
+use super::outbox::Waiting;
+use super::stores::StoreUse;
+use super::writer::{STORE_DEADLINE, Sink, timed_out};
 use crate::ports::Ports;
 
 /// Brings a breaker to where the process before left it. One that cannot be loaded begins closed: better to ask an API
@@ -81,24 +82,46 @@ impl BreakerOutbox {
         self.waiting.store(true, Ordering::Release);
         self.filled.notify_one();
     }
+}
 
-    /// Whether the state was to be saved; what changes from now on is to be saved again.
-    fn take(&self) -> bool {
-        self.waiting.swap(false, Ordering::AcqRel)
+/// At most one state waits: whether there is one is all there is to know.
+#[async_trait]
+impl Waiting<()> for BreakerOutbox {
+    fn take(&self, _: usize) -> Vec<()> {
+        // What changes from now on is to be saved again.
+        if self.waiting.swap(false, Ordering::AcqRel) { vec![()] } else { Vec::new() }
+    }
+
+    fn settle(&self, _: usize) {}
+
+    fn refuse(&self, _: usize) {}
+
+    fn give_back(&self, _: Vec<()>) {
+        self.put();
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.waiting.load(Ordering::Acquire)
+    }
+
+    fn shed(&self) -> u64 {
+        0
+    }
+
+    async fn filled(&self) {
+        self.filled.notified().await;
     }
 }
 
-/// Drains the breaker's state.
-pub(super) struct BreakerDrain {
-    pub(super) outbox: Arc<BreakerOutbox>,
+/// Stores the breaker's state.
+pub(super) struct BreakerSink {
     pub(super) breaker: Arc<Breaker>,
     store: Arc<dyn BreakerStore>,
     epoch: Epoch,
     runtime: Arc<dyn Runtime>,
-    board: Arc<Board>,
 }
 
-impl BreakerDrain {
+impl BreakerSink {
     /// A breaker as the process before left it, with what saves it.
     pub(super) async fn restore(
         name: &'static str,
@@ -106,76 +129,36 @@ impl BreakerDrain {
         ports: &Ports,
         epoch: Epoch,
         runtime: &Arc<dyn Runtime>,
-        board: &Arc<Board>,
         events: &Arc<EventLog>,
-    ) -> Self {
+    ) -> (Self, Arc<BreakerOutbox>) {
         let breaker = Breaker::new(name, config.clone(), runtime.entropy("breaker"));
         let (store, outbox) = (ports.breakers.clone(), BreakerOutbox::new(events.clone()));
         restore(&breaker, &*store, &**runtime).await;
         tell_transitions(&breaker, &**runtime, &outbox);
-        Self {
-            outbox: Arc::new(outbox),
-            breaker: Arc::new(breaker),
-            store,
-            epoch,
-            runtime: runtime.clone(),
-            board: board.clone(),
-        }
-    }
-
-    async fn save(&self) -> Result<(), StoreError> {
-        let now = self.runtime.now();
-        let stored = StoredBreaker {
-            name: self.breaker.name().to_owned(),
-            saved: self.breaker.save(now),
-            at: self.runtime.wall(),
-        };
-        within(&*self.runtime, now + STORE_DEADLINE, self.store.save(self.epoch, &[stored]))
-            .await
-            .unwrap_or_else(|_| Err(StoreError::transient(timed_out())))
+        let sink = Self { breaker: Arc::new(breaker), store, epoch, runtime: runtime.clone() };
+        (sink, Arc::new(outbox))
     }
 }
 
 #[async_trait]
-impl Drain for BreakerDrain {
+impl Sink<()> for BreakerSink {
+    const USE: StoreUse = StoreUse::Breakers;
+    const STORED: &'static str = "ttm_breaker_states_stored_total";
+    const BATCH: usize = 1;
     /// Changes are rare, and a process that is killed right after one should not have forgotten it.
     const GATHER: Duration = Duration::ZERO;
 
-    async fn filled(&self) {
-        self.outbox.filled.notified().await;
-    }
-
-    fn is_empty(&self) -> bool {
-        !self.outbox.waiting.load(Ordering::Acquire)
-    }
-
-    async fn write(&self) -> Written {
-        if !self.outbox.take() {
-            return Written::Done;
-        }
-        let Err(error) = self.save().await else {
-            self.board.post_store_answered();
-            tracing::debug!(breaker = self.breaker.name(), "the breaker's state is stored");
-            return Written::Done;
+    /// What is stored is the state at the time of the write, which is the newest.
+    async fn store(&self, _: &[()]) -> Result<(), StoreError> {
+        let stored = StoredBreaker {
+            name: self.breaker.name().to_owned(),
+            saved: self.breaker.save(self.runtime.now()),
+            at: self.runtime.wall(),
         };
-        match error {
-            StoreError::Rejected { message } => {
-                tracing::error!(
-                    breaker = self.breaker.name(),
-                    message,
-                    "the store refuses this breaker; a restart will not know its state"
-                );
-                Written::Done
-            }
-            error => {
-                self.board.post_store_failed(&error);
-                self.outbox.put();
-                match error {
-                    StoreError::Transient { .. } => Written::Later,
-                    StoreError::Fenced { .. } => Written::Fenced,
-                    StoreError::Corrupt { .. } | StoreError::Rejected { .. } => leave_alone(&error),
-                }
-            }
-        }
+        self.store.save(self.epoch, &[stored]).await
+    }
+
+    fn name((): &()) -> String {
+        "the breaker".to_owned()
     }
 }

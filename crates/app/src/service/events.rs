@@ -1,27 +1,21 @@
-//! What happened, on its way to the record: makes the events, keeps them until they are stored, and stores them. It
+//! What happened, on its way to the record: makes the events, and keeps them until they are stored. It
 //! decides nothing that they tell of.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use ttm_breaker::{State, Transition};
-use ttm_kernel::{Entropy, Epoch, Runtime, Severity, StoreError, within};
+use ttm_kernel::{Entropy, Epoch, Runtime, Severity};
 use ttm_market::{MarketEvent, Mint, Origin, PoolsSeen};
-use ttm_perf::{ControlChange, Controlled, Event, EventId, EventStore};
+use ttm_perf::{ControlChange, Controlled, Event, EventId};
 
-use super::board::Board;
 use super::outbox::{EventOutbox, OutboxCounts};
-use super::writer::{Drain, STORE_DEADLINE, Written, leave_alone, timed_out};
-use crate::ports::Ports;
 
 /// Events that may wait for the store before the oldest are given up: most are below a kilobyte. The bound is their own,
 /// so that samples, of which there are a thousand times as many, push none of them out.
 const CAPACITY: usize = 10_000;
-/// Events of one write.
-const EVENTS_PER_WRITE: usize = 500;
 /// What is wrong with a list is cut to this many characters.
 const LONGEST_PROBLEM: usize = 2_000;
 /// Names that others chose are cut to this many characters.
@@ -29,7 +23,7 @@ const LONGEST_NAME: usize = 100;
 
 /// Takes down what happens. An event's id is drawn once, so that the same event is sent again and again.
 pub(super) struct EventLog {
-    pub(super) outbox: EventOutbox,
+    pub(super) outbox: Arc<EventOutbox>,
     ids: Arc<dyn Entropy>,
     clock: Arc<dyn Runtime>,
 }
@@ -37,7 +31,7 @@ pub(super) struct EventLog {
 impl EventLog {
     /// A log whose first entry is that the service started.
     pub(super) fn started(clock: &Arc<dyn Runtime>, epoch: Epoch, tokens: usize) -> Arc<Self> {
-        let (outbox, ids) = (EventOutbox::new(CAPACITY), clock.entropy("events"));
+        let (outbox, ids) = (Arc::new(EventOutbox::new(CAPACITY)), clock.entropy("events"));
         let log = Self { outbox, ids, clock: clock.clone() };
         let payload =
             json!({"epoch": epoch.number(), "tokens": tokens, "version": env!("CARGO_PKG_VERSION")});
@@ -150,84 +144,6 @@ fn seen(pools: &PoolsSeen) -> Value {
         json!({"address": cut(&pool.address), "dex": cut(&pool.dex), "liquidity_usd": pool.liquidity_usd})
     });
     json!({"count": pools.count, "listed": listed.collect::<Vec<_>>()})
-}
-
-/// Drains events.
-pub(super) struct EventDrain {
-    log: Arc<EventLog>,
-    store: Arc<dyn EventStore>,
-    runtime: Arc<dyn Runtime>,
-    board: Arc<Board>,
-}
-
-impl EventDrain {
-    /// What empties `log` into the record.
-    pub(super) fn new(
-        log: &Arc<EventLog>,
-        ports: &Ports,
-        runtime: &Arc<dyn Runtime>,
-        board: &Arc<Board>,
-    ) -> Self {
-        let (log, store) = (log.clone(), ports.events.clone());
-        Self { log, store, runtime: runtime.clone(), board: board.clone() }
-    }
-
-    async fn append(&self, events: &[Event]) -> Result<(), StoreError> {
-        let deadline = self.runtime.now() + STORE_DEADLINE;
-        within(&*self.runtime, deadline, self.store.append(events))
-            .await
-            .unwrap_or_else(|_| Err(StoreError::transient(timed_out())))
-            .map(|_| ())
-    }
-}
-
-#[async_trait]
-impl Drain for EventDrain {
-    /// A burst shares a commit, and the reason of a token's new state is still stored before the state itself.
-    const GATHER: Duration = Duration::from_millis(100);
-
-    async fn filled(&self) {
-        self.log.outbox.filled().await;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.log.counts().waiting == 0
-    }
-
-    async fn write(&self) -> Written {
-        let outbox = &self.log.outbox;
-        let mut batches = vec![outbox.take(EVENTS_PER_WRITE)];
-        while let Some(batch) = batches.pop() {
-            let Err(error) = self.append(&batch).await else {
-                outbox.settle(batch.len());
-                self.board.post_store_answered();
-                metrics::counter!("ttm_events_stored_total").increment(batch.len() as u64);
-                continue;
-            };
-            match error {
-                StoreError::Rejected { .. } if batch.len() > 1 => {
-                    let (left, right) = batch.split_at(batch.len() / 2);
-                    batches.extend([right.to_vec(), left.to_vec()]);
-                }
-                StoreError::Rejected { message } => {
-                    tracing::error!(kind = %batch[0].kind(), message, "the store refuses this event; it is counted as lost");
-                    outbox.refuse(batch.len());
-                }
-                error => {
-                    self.board.post_store_failed(&error);
-                    batches.push(batch);
-                    batches.reverse();
-                    outbox.give_back(batches.concat());
-                    return match error {
-                        StoreError::Transient { .. } => Written::Later,
-                        StoreError::Fenced { .. } => Written::Fenced,
-                        StoreError::Corrupt { .. } | StoreError::Rejected { .. } => leave_alone(&error),
-                    };
-                }
-            }
-        }
-        Written::Done
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod breakers;
 mod caller;
 mod client;
 mod events;
+mod lease;
 mod monitor;
 mod outbox;
 mod outcome;
@@ -22,65 +23,88 @@ pub mod series;
 mod settings;
 mod shutdown;
 mod sources;
+mod start;
+mod stores;
 mod work;
 mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use ttm_breaker::{Breaker, Snapshot};
 use ttm_guard::Guard;
 use ttm_health::{Phase, Status};
-use ttm_kernel::{Moment, StoreError, Task, TaskEnd, within};
-use ttm_market::TokenSource;
+use ttm_kernel::{Moment, Runtime, StoreLease, Task, TaskEnd, within};
+use ttm_market::{PairSource, ProfileSource, TokenSource, TokenStore};
+use ttm_perf::MetricStore;
 
 pub use board::Board;
 pub use outbox::OutboxCounts;
 pub use settings::ServiceSettings;
+pub use start::{StartError, Starting};
+pub use stores::StoreUse;
 
 use crate::ports::{Planes, Ports};
-use breakers::{BreakerDrain, BreakerOutbox};
+use breakers::{BreakerOutbox, BreakerSink};
 use caller::Caller;
 use client::Client;
-use events::{EventDrain, EventLog};
+use events::EventLog;
+use lease::Lease;
 use monitor::Monitor;
 use outbox::{SampleOutbox, TokenOutbox};
 use profiles::Profiles;
 use shutdown::ShutdownTrigger;
 use sources::Sources;
 use work::Work;
-use writer::{SampleDrain, TokenDrain};
-
-/// The service could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The store does not answer.
-    #[error("the tokens cannot be loaded: {0}")]
-    Tokens(#[from] StoreError),
-    /// Lists of tokens that are kept elsewhere cannot be read, and nothing of them is stored from before.
-    #[error("{messages}")]
-    Sources {
-        /// A line for each thing that is wrong.
-        messages: String,
-        /// Whether a person must mend one of them.
-        is_config: bool,
-    },
-}
+use writer::{EventSink, SampleSink, TokenSink, Writing};
 
 /// A running service.
 pub struct Service {
     planes: Planes,
     board: Arc<Board>,
-    breaker: Arc<Breaker>,
     breakers: Arc<BreakerOutbox>,
     tokens: Arc<TokenOutbox>,
-    samples: Arc<SampleOutbox>,
-    events: Arc<EventLog>,
+    counters: Counters,
+    lease: Arc<Lease>,
+    closing: Closing,
     stop: ShutdownTrigger,
     flush: ShutdownTrigger,
     work: Vec<(&'static str, Task)>,
     writers: Vec<(&'static str, Task)>,
-    monitor: (&'static str, Task),
+}
+
+/// What is closed once nothing works with it any more.
+struct Closing {
+    tokens: Arc<dyn TokenStore>,
+    history: Arc<dyn MetricStore>,
+    lease: Arc<dyn StoreLease>,
+}
+
+/// The figures of a running service that outlive it.
+#[derive(Clone)]
+pub struct Counters {
+    clock: Arc<dyn Runtime>,
+    breaker: Arc<Breaker>,
+    samples: Arc<SampleOutbox>,
+    events: Arc<EventLog>,
+}
+
+impl Counters {
+    /// The API's breaker as it is now.
+    pub fn breaker(&self) -> Snapshot {
+        self.breaker.snapshot(self.clock.now())
+    }
+
+    /// Where the samples are.
+    pub fn samples(&self) -> OutboxCounts {
+        self.samples.counts()
+    }
+
+    /// Where the events are.
+    pub fn events(&self) -> OutboxCounts {
+        self.events.counts()
+    }
 }
 
 /// How a stop went.
@@ -96,17 +120,51 @@ pub struct Stopped {
     pub in_time: bool,
 }
 
+/// How a service came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Why it ended without being told to, in a line for a person.
+    pub failure: Option<Failure>,
+    /// How the stop went that followed.
+    pub stopped: Stopped,
+}
+
+/// Why a service ended without being told to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Another process works on the store now.
+    #[error("stopped because another process took over the store: {0}")]
+    Superseded(String),
+    /// A part ended that never should.
+    #[error("stopped because {part} ended by itself: {}", ending(.end))]
+    Part {
+        /// Its name.
+        part: &'static str,
+        /// How it ended.
+        end: TaskEnd,
+    },
+}
+
+fn ending(end: &TaskEnd) -> String {
+    match end {
+        TaskEnd::Finished => "it returned".to_owned(),
+        TaskEnd::Aborted => "it was aborted".to_owned(),
+        TaskEnd::Panicked(message) => format!("it panicked: {message}"),
+    }
+}
+
 impl Service {
     /// The board of a service that is not started yet: readers see it starting.
     pub fn board_of(settings: &ServiceSettings, planes: &Planes) -> Arc<Board> {
-        let report = monitor::first_report(&*planes.supervision, settings);
+        let report = monitor::first_report(&*planes.supervision, settings, None);
         Arc::new(Board::new(planes.work.clone(), settings.market.clone(), report))
     }
 
-    /// Claims the store, loads the tokens, restores the breaker, and starts both planes.
+    /// Takes the store's lease, claims an epoch, loads the tokens, restores the breaker, and starts both planes. A store that
+    /// is away is waited for; until the last step nothing runs, so dropping this future abandons the start.
     ///
     /// # Errors
-    /// When the store does not answer, or a source of tokens: at the start that is told, not waited for.
+    /// When another process has the store, when a person must mend it, or a source of tokens.
     pub async fn start(
         ports: Ports,
         settings: ServiceSettings,
@@ -114,28 +172,34 @@ impl Service {
         board: Arc<Board>,
     ) -> Result<Self, StartError> {
         let runtime = planes.work.clone();
+        let starting = Starting::new(&board, &settings, &planes.supervision);
+        let lease = Arc::new(Lease::new(ports.lease.clone(), &planes.supervision));
+        starting.lease(|| lease.acquire()).await?;
         let mut sources = Sources::new(&ports, &runtime, &board);
-        let listings = sources.first_look().await?;
-        let epoch = roster::bounded(&*runtime, ports.tokens.claim()).await?;
-        sources.begin(listings).await?;
-        let revision = roster::revision(&*ports.tokens, &*runtime).await?;
-        let stored = roster::load(&*ports.tokens, &*runtime).await?;
+        let listings = starting.at("the sources of tokens", sources.first_look(&starting)).await?;
+        let tokens = &*ports.tokens;
+        let epoch = starting.store("the tokens", || tokens.claim()).await?;
+        sources.begin(listings, &starting).await?;
+        let revision = starting.store("the tokens", || tokens.revision()).await?;
+        let stored = starting.store("the tokens", || roster::load(tokens, &*runtime)).await?;
         tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
-
-        board.post_store_answered();
+        board.stores.answered(StoreUse::TokenReads, runtime.now());
         let events = EventLog::started(&runtime, epoch, stored.len());
-        let breaker_drain =
-            BreakerDrain::restore("dexscreener", &settings.breaker, &ports, epoch, &runtime, &board, &events)
-                .await;
-        let (breaker, breakers) = (breaker_drain.breaker.clone(), breaker_drain.outbox.clone());
+        let (breaker, breakers) =
+            BreakerSink::restore("dexscreener", &settings.breaker, &ports, epoch, &runtime, &events).await;
+        starting.done();
+
         let guard = Guard::new(
             settings.guard.clone(),
-            breaker.clone(),
+            breaker.breaker.clone(),
             settings.retry.clone(),
             runtime.clone(),
             "guard",
         );
         let caller = Caller::new(guard, &runtime, "calls", Some(&board), &breakers);
+        let mut ports = ports;
+        ports.pairs = lease.guards(ports.pairs) as Arc<dyn PairSource>;
+        ports.profiles = ports.profiles.map(|profiles| lease.guards(profiles) as Arc<dyn ProfileSource>);
         let client = Client::new(ports.pairs.clone(), caller);
         let profiles = Profiles::new(&ports, &settings, &runtime, &board, &breakers);
         sources.extend(profiles.map(|profiles| Arc::new(profiles) as Arc<dyn TokenSource>));
@@ -144,7 +208,7 @@ impl Service {
         let ((stop, stopping), (flush, flushing)) = (shutdown::channel(), shutdown::channel());
 
         let (sets, roster) = mpsc::channel(1);
-        // Before anybody is told that the service started: what was stored is served from the first answer on.
+        // Before anything says that the service started: what was stored is served from the first answer on.
         let outboxes = (tokens.clone(), samples.clone(), events.clone());
         let work = Work::new(&settings, stored, client, &board, outboxes, stopping.clone(), &runtime);
         let watch = roster::watch(
@@ -155,77 +219,91 @@ impl Service {
             sets,
             stopping.clone(),
         );
-        let token_drain = TokenDrain {
-            outbox: tokens.clone(),
-            store: ports.tokens.clone(),
-            epoch,
+        let writing = Writing {
             runtime: runtime.clone(),
             board: board.clone(),
+            lease: lease.clone(),
+            backoff: settings.retry.clone(),
+            shutdown: flushing.clone(),
         };
-        let sample_drain = SampleDrain {
-            outbox: samples.clone(),
-            store: ports.history.clone(),
-            runtime: runtime.clone(),
-            board: board.clone(),
+        let token_sink = TokenSink { store: ports.tokens.clone(), epoch };
+        let (sample_sink, event_sink) = (SampleSink(ports.history.clone()), EventSink(ports.events.clone()));
+        let poll_interval = settings.source_poll_interval;
+        let counters = Counters {
+            clock: runtime.clone(),
+            breaker: breaker.breaker.clone(),
+            samples: samples.clone(),
+            events: events.clone(),
         };
-        let event_drain = EventDrain::new(&events, &ports, &runtime, &board);
-        let (backoff, poll_interval) = (settings.retry.clone(), settings.source_poll_interval);
+        let closing = Closing {
+            tokens: ports.tokens.clone(),
+            history: ports.history.clone(),
+            lease: ports.lease.clone(),
+        };
         let monitor = Monitor {
             runtime: planes.supervision.clone(),
             settings,
             ports,
-            breaker: breaker.clone(),
+            breaker: breaker.breaker.clone(),
             board: board.clone(),
             tokens: tokens.clone(),
             samples: samples.clone(),
             events: events.clone(),
             shutdown: flushing.clone(),
-            last: (Status::Unknown, false),
+            last: (Status::Unknown, false, String::new()),
+            resumed: None,
         };
         let spawn = |name, task| (name, runtime.spawn(name, task));
         let mut tasks = vec![spawn("work", Box::pin(work.run(roster))), spawn("roster", Box::pin(watch))];
         tasks.extend(sources.start(poll_interval, &stopping, &events));
+        let keep = lease.clone().keep(board.clone(), flushing);
         Ok(Self {
             work: tasks,
             writers: vec![
-                writer::start("token writer", token_drain, &backoff, &runtime, &flushing),
-                writer::start("breaker writer", breaker_drain, &backoff, &runtime, &flushing),
-                writer::start("sample writer", sample_drain, &backoff, &runtime, &flushing),
-                writer::start("event writer", event_drain, &backoff, &runtime, &flushing),
+                writing.start("token writer", tokens.clone(), token_sink),
+                writing.start("breaker writer", breakers.clone(), breaker),
+                writing.start("sample writer", samples, sample_sink),
+                // The record of events has its outbox inside.
+                writing.start("event writer", events.outbox.clone(), event_sink),
+                ("lease keeper", planes.supervision.spawn("lease keeper", Box::pin(keep))),
+                ("monitor", planes.supervision.spawn("monitor", Box::pin(monitor.run()))),
             ],
-            monitor: ("monitor", planes.supervision.spawn("monitor", Box::pin(monitor.run()))),
             planes,
             board,
-            breaker,
             breakers,
             tokens,
-            samples,
-            events,
+            counters,
+            lease,
+            closing,
             stop,
             flush,
         })
     }
 
-    /// The API's breaker as it is now.
-    pub fn breaker(&self) -> Snapshot {
-        self.breaker.snapshot(self.planes.work.now())
+    /// Figures that may be looked at whatever becomes of the service.
+    pub fn counters(&self) -> Counters {
+        self.counters.clone()
     }
 
-    /// Where the samples are.
-    pub fn samples(&self) -> OutboxCounts {
-        self.samples.counts()
+    /// Works until it is told to stop, or until a part ends that never should; either way it then stops in order. `told`
+    /// completes with the deadline of the stop; one that the service orders itself may take `patience`.
+    pub async fn run(mut self, told: impl Future<Output = Moment>, patience: Duration) -> Ended {
+        let (failure, deadline) = tokio::select! {
+            biased;
+            deadline = told => (None, deadline),
+            failure = self.failed() => {
+                tracing::error!(%failure, "stopping in order");
+                (Some(failure), self.planes.supervision.now() + patience)
+            }
+        };
+        Ended { failure, stopped: self.stop(deadline).await }
     }
 
-    /// Where the events are.
-    pub fn events(&self) -> OutboxCounts {
-        self.events.counts()
-    }
-
-    /// Completes when a part ended that never should, with its name and end. Cancelling it loses nothing.
-    pub async fn failed(&mut self) -> (&'static str, TaskEnd) {
-        let parts = self.work.iter_mut().chain(&mut self.writers).chain([&mut self.monitor]);
-        let mut parts: Vec<_> = parts.collect();
-        std::future::poll_fn(|cx| {
+    /// Completes when a part ended that never should. Cancelling it loses nothing: a task gives its end as often as it is
+    /// asked.
+    async fn failed(&mut self) -> Failure {
+        let mut parts: Vec<_> = self.work.iter_mut().chain(&mut self.writers).collect();
+        let (part, end) = std::future::poll_fn(|cx| {
             for (name, task) in &mut parts {
                 if let std::task::Poll::Ready(end) = std::pin::Pin::new(task).poll(cx) {
                     return std::task::Poll::Ready((*name, end));
@@ -233,43 +311,63 @@ impl Service {
             }
             std::task::Poll::Pending
         })
-        .await
+        .await;
+        match self.lease.lost() {
+            Some(reason) => Failure::Superseded(reason.to_owned()),
+            None => Failure::Part { part, end },
+        }
     }
 
     /// Stops: no run starts, what is in flight ends, then everything is written, all by `deadline`. Requests that wait for
     /// another attempt are given up in time for the writing.
-    pub async fn stop(self, deadline: Moment) -> Stopped {
-        let runtime = self.planes.work.clone();
+    async fn stop(self, deadline: Moment) -> Stopped {
+        let runtime = self.planes.supervision.clone();
         let begun = runtime.now();
         self.board.enter(Phase::Stopping);
         let asked_until = begun + (deadline - begun) / 2;
         self.stop.order(asked_until);
         let mut in_time = true;
         for (name, task) in self.work {
-            in_time &= ended(&self.planes, name, task, deadline).await;
+            in_time &= ended(&*runtime, name, task, deadline).await;
         }
         // No call is under way any more: this is what the next process should know.
         self.breakers.put();
-        self.events.stopped(self.board.uptime(), in_time);
+        self.counters.events.stopped(self.board.uptime(), in_time);
         self.flush.order(deadline);
-        for (name, task) in self.writers.into_iter().chain([self.monitor]) {
-            in_time &= ended(&self.planes, name, task, deadline).await;
+        for (name, task) in self.writers {
+            in_time &= ended(&*runtime, name, task, deadline).await;
         }
-        let (samples, events) = (self.samples.counts(), self.events.counts());
+        // Closing merges what a database keeps beside its file, and the next process need not wait for the lease.
+        let Closing { tokens, history, lease } = self.closing;
+        let close = async {
+            tokens.close().await;
+            history.close().await;
+            if let Err(error) = lease.release().await {
+                tracing::warn!(%error, "the lease was not released; it runs out by itself");
+            }
+        };
+        let by = deadline.max(runtime.now() + CLOSE_WITHIN);
+        if within(&*runtime, by, close).await.is_err() {
+            tracing::warn!("the store was not closed in time");
+        }
+        let (samples, events) = (self.counters.samples(), self.counters.events());
         let stopped = Stopped {
             tokens_left: self.tokens.len() as u64,
             samples_left: samples.waiting + samples.in_flight,
             events_left: events.waiting + events.in_flight,
-            in_time: in_time && runtime.now() <= deadline,
+            in_time: in_time && runtime.now() <= by,
         };
         tracing::info!(?stopped, "stopped");
         stopped
     }
 }
 
+/// Closing is given this long even when the deadline has passed: it writes nothing new.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
 /// Waits for a part until the deadline, then gives it up. Whether it ended by itself.
-async fn ended(planes: &Planes, name: &'static str, mut task: Task, deadline: Moment) -> bool {
-    match within(&*planes.work, deadline, &mut task).await {
+async fn ended(runtime: &dyn Runtime, name: &'static str, mut task: Task, deadline: Moment) -> bool {
+    match within(runtime, deadline, &mut task).await {
         Ok(TaskEnd::Finished) => true,
         Ok(end) => {
             tracing::error!(part = name, ?end, "a part ended badly");

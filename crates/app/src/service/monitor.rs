@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_breaker::{Breaker, State};
-use ttm_health::{ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, Phase, Status, Thresholds, assess};
+use ttm_health::{
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, Phase, Status, StoreFacts, Thresholds, assess,
+};
 use ttm_kernel::{Moment, Runtime, within};
 use ttm_market::Lane;
 use ttm_perf::Sample;
@@ -14,10 +16,11 @@ use ttm_schedule::Group;
 
 use super::board::Board;
 use super::events::EventLog;
-use super::outbox::{SampleOutbox, TokenOutbox};
+use super::outbox::{SampleOutbox, TokenOutbox, Waiting};
 use super::series::sample;
 use super::settings::ServiceSettings;
 use super::shutdown::Shutdown;
+use super::stores::StoreUse;
 use crate::ports::Ports;
 
 /// Rates and percentiles of the API look back this far.
@@ -26,6 +29,9 @@ const API_WINDOW: Duration = Duration::from_mins(5);
 const SECOND_SAMPLE: Duration = Duration::from_secs(5);
 /// Measuring a process reads a few files; longer than this and it does not answer.
 const RESOURCE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Timers are late by milliseconds; a supervision plane that is later than this did not run.
+const LATE: Duration = Duration::from_secs(5);
 
 pub(super) struct Monitor {
     pub(super) runtime: Arc<dyn Runtime>,
@@ -37,8 +43,10 @@ pub(super) struct Monitor {
     pub(super) samples: Arc<SampleOutbox>,
     pub(super) events: Arc<EventLog>,
     pub(super) shutdown: Shutdown,
-    /// The status and readiness of the report before, so that a change is worth a line.
-    pub(super) last: (Status, bool),
+    /// Status, readiness and reason of the report before, so that a change is worth a line.
+    pub(super) last: (Status, bool, String),
+    /// When the process was last continued after a pause: what was late because of it is given its time anew.
+    pub(super) resumed: Option<Moment>,
 }
 
 impl Monitor {
@@ -70,6 +78,12 @@ impl Monitor {
                 _ = self.shutdown.ordered() => break,
                 () = self.runtime.sleep_until(next) => {}
             }
+            // Nothing but a pause of the process makes this plane so late: it waits for nothing else.
+            let now = self.runtime.now();
+            if now - next > LATE {
+                tracing::warn!(late_s = (now - next).as_secs_f64(), "the process was paused");
+                self.resumed = Some(now);
+            }
         }
         self.report();
     }
@@ -78,9 +92,10 @@ impl Monitor {
     fn report(&mut self) {
         let facts = self.facts();
         let report = assess(&facts, &self.settings.thresholds);
-        if (report.status, report.ready) != self.last {
-            self.last = (report.status, report.ready);
-            let reason = report.reasons.first().map_or("", String::as_str);
+        let reason = report.reasons.first().map_or("", String::as_str);
+        let now = (report.status, report.ready, without_figures(reason));
+        if now != self.last {
+            self.last = now;
             tracing::info!(status = %report.status, ready = report.ready, reason, "health changed");
         }
         for (lane, facts) in [("hot", facts.data.hot), ("cold", facts.data.cold)] {
@@ -119,14 +134,21 @@ impl Monitor {
 
     fn facts(&self) -> Facts {
         let counts = self.samples.counts();
-        let mut store = self.board.store();
-        store.tokens_waiting = self.tokens.len() as u64;
-        store.samples_waiting = counts.waiting + counts.in_flight;
-        store.samples_dropped = counts.dropped;
+        let now = self.runtime.now();
+        let stores = &self.board.stores;
+        stores.dropped(StoreUse::Samples, self.samples.shed(), now);
+        stores.dropped(StoreUse::Events, self.events.outbox.shed(), now);
+        let store = StoreFacts {
+            uses: stores.facts(now),
+            tokens_waiting: self.tokens.len() as u64,
+            samples_waiting: counts.waiting + counts.in_flight,
+            samples_dropped: counts.dropped,
+        };
         Facts {
             at: self.runtime.wall(),
             uptime: self.board.uptime(),
             phase: self.board.phase(),
+            waiting_for: None,
             hot: self.group(Group::Hot),
             cold: self.group(Group::Cold),
             tokens_per_minute: self.board.tokens_per_minute(),
@@ -159,12 +181,19 @@ impl Monitor {
             interval,
             last_run: status.last_finished.map(|at| wall_of(at, now, self.runtime.wall())),
             processing_time: status.last_duration,
-            since_progress: status.last_progress.map(|at| now - at),
+            since_progress: status.last_progress.map(|at| now - self.granted(at)),
+            since_tick: status.last_started.map(|at| now - self.granted(at)),
+            withheld_for: status.withheld_since.map(|at| now - at),
             running: status.running,
             missed_runs: status.missed_runs,
             attempted: outcome.attempted,
             failed: outcome.failed,
         }
+    }
+
+    /// A moment from which something is late; a pause of the whole process makes nothing late.
+    fn granted(&self, at: Moment) -> Moment {
+        self.resumed.map_or(at, |resumed| at.max(resumed))
     }
 
     fn api(&self) -> ApiFacts {
@@ -183,6 +212,7 @@ impl Monitor {
             }),
             cache_hit_rate: self.board.cache_hit_rate(),
             requests_per_minute: self.board.calls_per_minute(),
+            last_error: self.board.api_error(),
         }
     }
 
@@ -244,6 +274,11 @@ impl Monitor {
     }
 }
 
+/// A sentence without its figures: one that counts on is no news.
+fn without_figures(sentence: &str) -> String {
+    sentence.chars().filter(|each| !each.is_ascii_digit()).collect()
+}
+
 /// Samples of the figures that are known.
 fn known(figures: &[(&str, Option<f64>)], at: Timestamp) -> Vec<Sample> {
     figures.iter().filter_map(|(name, value)| sample(name, &[], at, (*value)?)).collect()
@@ -264,13 +299,18 @@ fn wall_of(at: Moment, now: Moment, wall: Timestamp) -> Timestamp {
 }
 
 /// The report before the first facts: everything unknown.
-pub(super) fn first_report(runtime: &dyn Runtime, settings: &ServiceSettings) -> ttm_health::Report {
+pub(super) fn first_report(
+    runtime: &dyn Runtime,
+    settings: &ServiceSettings,
+    waiting_for: Option<String>,
+) -> ttm_health::Report {
     let thresholds: &Thresholds = &settings.thresholds;
     let group = |group| GroupFacts { interval: settings.schedule.interval(group), ..GroupFacts::default() };
     let facts = Facts {
         at: runtime.wall(),
         uptime: Duration::ZERO,
         phase: Phase::Starting,
+        waiting_for,
         hot: group(Group::Hot),
         cold: group(Group::Cold),
         tokens_per_minute: None,
@@ -279,7 +319,7 @@ pub(super) fn first_report(runtime: &dyn Runtime, settings: &ServiceSettings) ->
         api: ApiFacts::default(),
         data: DataFacts::default(),
         plan: None,
-        store: ttm_health::StoreFacts::default(),
+        store: StoreFacts::default(),
         sources: Vec::new(),
     };
     assess(&facts, thresholds)

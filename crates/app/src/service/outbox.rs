@@ -1,12 +1,35 @@
 //! What waits to be stored, in memory and bounded: the newest state of each token, samples and events in order. It knows no
 //! store; the writers empty it.
+//!
+//! A batch that is taken counts as in flight until it is settled, refused or given back, so what is produced is always
+//! stored, waiting, in flight or counted as dropped.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use tokio::sync::Notify;
 use ttm_market::{Mint, Token};
 use ttm_perf::{Event, Sample};
+
+/// Where entries wait for their writer.
+#[async_trait]
+pub(super) trait Waiting<T>: Send + Sync {
+    /// Takes up to `limit` entries out, oldest first. They count as in flight until one of the next three is told of them.
+    fn take(&self, limit: usize) -> Vec<T>;
+    /// So many entries that were taken are stored.
+    fn settle(&self, entries: usize);
+    /// So many entries that were taken are refused by the store for good.
+    fn refuse(&self, entries: usize);
+    /// Entries that were taken could not be stored: they wait again, in their place.
+    fn give_back(&self, entries: Vec<T>);
+    /// Whether none wait.
+    fn is_empty(&self) -> bool;
+    /// How many were dropped to make room since the start.
+    fn shed(&self) -> u64;
+    /// Completes when something was put in since the last call.
+    async fn filled(&self);
+}
 
 /// States of tokens that are not stored yet, the newest of each; so there are never more than tokens.
 #[derive(Debug, Default)]
@@ -28,8 +51,16 @@ impl TokenOutbox {
         self.filled.notify_one();
     }
 
-    /// Takes up to `limit` states out. They count as in flight until they are settled or given back.
-    pub(super) fn take(&self, limit: usize) -> Vec<Token> {
+    /// How many are not stored: they wait or are in flight.
+    pub(super) fn len(&self) -> usize {
+        let state = lock(&self.state);
+        state.waiting.len() + state.in_flight
+    }
+}
+
+#[async_trait]
+impl Waiting<Token> for TokenOutbox {
+    fn take(&self, limit: usize) -> Vec<Token> {
         let mut state = lock(&self.state);
         let mut taken = Vec::with_capacity(limit.min(state.waiting.len()));
         while taken.len() < limit
@@ -41,13 +72,16 @@ impl TokenOutbox {
         taken
     }
 
-    /// So many states that were taken are stored, or refused for good.
-    pub(super) fn settle(&self, tokens: usize) {
+    fn settle(&self, tokens: usize) {
         lock(&self.state).in_flight -= tokens;
     }
 
-    /// Puts states back that could not be stored; a newer state that came meanwhile stays.
-    pub(super) fn give_back(&self, tokens: Vec<Token>) {
+    fn refuse(&self, tokens: usize) {
+        self.settle(tokens);
+    }
+
+    /// A newer state that came meanwhile stays.
+    fn give_back(&self, tokens: Vec<Token>) {
         let mut state = lock(&self.state);
         state.in_flight -= tokens.len();
         for token in tokens {
@@ -55,19 +89,16 @@ impl TokenOutbox {
         }
     }
 
-    /// How many are not stored: they wait or are in flight.
-    pub(super) fn len(&self) -> usize {
-        let state = lock(&self.state);
-        state.waiting.len() + state.in_flight
-    }
-
-    /// Whether none wait.
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         lock(&self.state).waiting.is_empty()
     }
 
-    /// Completes when something was put in since the last call.
-    pub(super) async fn filled(&self) {
+    /// There are never more states than tokens, so none is ever dropped.
+    fn shed(&self) -> u64 {
+        0
+    }
+
+    async fn filled(&self) {
         self.filled.notified().await;
     }
 }
@@ -91,13 +122,16 @@ struct Queue<T> {
     waiting: VecDeque<T>,
     in_flight: usize,
     produced: u64,
-    dropped: u64,
+    /// Dropped to make room.
+    shed: u64,
+    /// Refused by the store.
+    refused: u64,
 }
 
 impl<T> Outbox<T> {
     /// An outbox for at most `capacity` entries.
     pub(super) fn new(capacity: usize) -> Self {
-        let state = Queue { waiting: VecDeque::new(), in_flight: 0, produced: 0, dropped: 0 };
+        let state = Queue { waiting: VecDeque::new(), in_flight: 0, produced: 0, shed: 0, refused: 0 };
         Self { capacity: capacity.max(1), state: Mutex::new(state), filled: Notify::new() }
     }
 
@@ -113,21 +147,38 @@ impl<T> Outbox<T> {
         self.filled.notify_one();
     }
 
-    /// Takes up to `limit` entries out, oldest first. They count as in flight until they are settled or given back.
-    pub(super) fn take(&self, limit: usize) -> Vec<T> {
+    /// Where the entries are.
+    pub(super) fn counts(&self) -> OutboxCounts {
+        let state = lock(&self.state);
+        OutboxCounts {
+            waiting: state.waiting.len() as u64,
+            in_flight: state.in_flight as u64,
+            produced: state.produced,
+            dropped: state.shed + state.refused,
+        }
+    }
+}
+
+#[async_trait]
+impl<T: Send> Waiting<T> for Outbox<T> {
+    fn take(&self, limit: usize) -> Vec<T> {
         let mut state = lock(&self.state);
         let limit = limit.min(state.waiting.len());
         state.in_flight += limit;
         state.waiting.drain(..limit).collect()
     }
 
-    /// So many entries that were taken are stored.
-    pub(super) fn settle(&self, entries: usize) {
+    fn settle(&self, entries: usize) {
         lock(&self.state).in_flight -= entries;
     }
 
-    /// Puts a batch back that could not be stored, at the front.
-    pub(super) fn give_back(&self, entries: Vec<T>) {
+    fn refuse(&self, entries: usize) {
+        let mut state = lock(&self.state);
+        state.in_flight -= entries;
+        state.refused += entries as u64;
+    }
+
+    fn give_back(&self, entries: Vec<T>) {
         let mut state = lock(&self.state);
         state.in_flight -= entries.len();
         for entry in entries.into_iter().rev() {
@@ -136,26 +187,15 @@ impl<T> Outbox<T> {
         state.shed(self.capacity);
     }
 
-    /// So many entries that were taken are refused by the store for good.
-    pub(super) fn refuse(&self, entries: usize) {
-        let mut state = lock(&self.state);
-        state.in_flight -= entries;
-        state.dropped += entries as u64;
+    fn is_empty(&self) -> bool {
+        lock(&self.state).waiting.is_empty()
     }
 
-    /// Where the entries are.
-    pub(super) fn counts(&self) -> OutboxCounts {
-        let state = lock(&self.state);
-        OutboxCounts {
-            waiting: state.waiting.len() as u64,
-            in_flight: state.in_flight as u64,
-            produced: state.produced,
-            dropped: state.dropped,
-        }
+    fn shed(&self) -> u64 {
+        lock(&self.state).shed
     }
 
-    /// Completes when something was put in since the last call.
-    pub(super) async fn filled(&self) {
+    async fn filled(&self) {
         self.filled.notified().await;
     }
 }
@@ -164,7 +204,7 @@ impl<T> Queue<T> {
     fn shed(&mut self, capacity: usize) {
         let excess = self.waiting.len().saturating_sub(capacity);
         self.waiting.drain(..excess);
-        self.dropped += excess as u64;
+        self.shed += excess as u64;
     }
 }
 

@@ -9,7 +9,8 @@ use ttm_market::{Token, TokenStore};
 
 use super::board::Board;
 use super::shutdown::Shutdown;
-use super::writer::STORE_DEADLINE;
+use super::stores::StoreUse;
+use super::writer::{STORE_DEADLINE, timed_out};
 
 /// How soon an edit is noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -40,10 +41,9 @@ pub(super) async fn bounded<T>(
     runtime: &dyn Runtime,
     call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    within(runtime, runtime.now() + STORE_DEADLINE, call).await.unwrap_or_else(|_| {
-        let message = format!("no answer within {} s", STORE_DEADLINE.as_secs());
-        Err(StoreError::transient(message))
-    })
+    within(runtime, runtime.now() + STORE_DEADLINE, call)
+        .await
+        .unwrap_or_else(|_| Err(StoreError::transient(timed_out())))
 }
 
 /// Sends the whole set whenever it was edited, until the stop is ordered.
@@ -62,15 +62,17 @@ pub(super) async fn watch(
             () = runtime.sleep_until(runtime.now() + LOOK_EVERY) => {}
         }
         match look(&*store, &*runtime, known).await {
-            Ok(None) => board.post_store_answered(),
+            Ok(None) => board.stores.answered(StoreUse::TokenReads, runtime.now()),
             Ok(Some((revision, tokens))) => {
-                board.post_store_answered();
+                board.stores.answered(StoreUse::TokenReads, runtime.now());
                 known = revision;
                 if sets.send(tokens).await.is_err() {
                     return;
                 }
             }
-            Err(error) => board.post_store_failed(&error),
+            Err(error) => {
+                board.stores.failed(StoreUse::TokenReads, &error, runtime.now(), runtime.wall());
+            }
         }
     }
 }

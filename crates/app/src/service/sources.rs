@@ -7,11 +7,12 @@ use std::time::Duration;
 use ttm_kernel::{Runtime, StoreError, Task, within};
 use ttm_market::{Followed, Listing, Mint, TokenSource, TokenSourceError, TokenStore};
 
-use super::StartError;
 use super::board::Board;
 use super::events::EventLog;
 use super::roster::bounded;
 use super::shutdown::Shutdown;
+use super::stores::StoreUse;
+use super::{StartError, Starting};
 use crate::ports::Ports;
 
 /// How long a source may take to answer.
@@ -64,7 +65,10 @@ impl Sources {
     ///
     /// # Errors
     /// All that is wrong with the sources, at once.
-    pub(super) async fn first_look(&mut self) -> Result<Vec<(usize, Listing)>, StartError> {
+    pub(super) async fn first_look(
+        &mut self,
+        starting: &Starting,
+    ) -> Result<Vec<(usize, Listing)>, StartError> {
         let mut listings = Vec::new();
         let mut messages = Vec::new();
         let mut is_config = false;
@@ -77,7 +81,7 @@ impl Sources {
                 }
                 Err(error @ TokenSourceError::Transient { .. }) => {
                     let origin = self.watched[at].source.origin();
-                    if bounded(&*self.runtime, self.store.owned(origin)).await?.is_empty() {
+                    if starting.store("the tokens", || self.store.owned(origin)).await?.is_empty() {
                         messages.push(error.to_string());
                     } else {
                         self.fails(at, &error);
@@ -91,13 +95,23 @@ impl Sources {
         Err(StartError::Sources { messages: messages.join("\n"), is_config })
     }
 
-    /// Follows what the first look found.
+    /// Follows what the first look found. A store that is away is waited for: following is idempotent.
     ///
     /// # Errors
-    /// When the store does not do it.
-    pub(super) async fn begin(&mut self, listings: Vec<(usize, Listing)>) -> Result<(), StoreError> {
+    /// When a person must mend the store.
+    pub(super) async fn begin(
+        &mut self,
+        listings: Vec<(usize, Listing)>,
+        starting: &Starting,
+    ) -> Result<(), StartError> {
+        const STEP: &str = "the tokens";
         for (at, listing) in listings {
-            self.follow(at, listing).await?;
+            while let Err(error) = self.follow(at, listing.clone()).await {
+                if !matches!(error, StoreError::Transient { .. }) {
+                    return Err(StartError::Store { step: STEP, error });
+                }
+                starting.wait_for_store(STEP, &error).await;
+            }
         }
         Ok(())
     }
@@ -140,8 +154,11 @@ impl Sources {
         for at in 0..self.watched.len() {
             match self.ask(at).await {
                 Ok(listing) => match self.follow(at, listing).await {
-                    Ok(()) => self.board.post_store_answered(),
-                    Err(error) => self.board.post_store_failed(&error),
+                    Ok(()) => self.board.stores.answered(StoreUse::Listings, self.runtime.now()),
+                    Err(error) => {
+                        let (now, wall) = (self.runtime.now(), self.runtime.wall());
+                        self.board.stores.failed(StoreUse::Listings, &error, now, wall);
+                    }
                 },
                 Err(error) => self.fails(at, &error),
             }

@@ -1,4 +1,8 @@
 //! Empties the outboxes into the stores. A store that is away only makes the outboxes grow; it never stops scoring.
+//!
+//! What makes a writer safe to leave alone: every failure but two brings the batch back into its outbox and is tried again
+//! for ever, at a pace that the failure sets. The two are a store that is damaged, which waits for a person, and a newer
+//! writer, which ends the service in order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,236 +10,247 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ttm_kernel::{Epoch, Moment, Runtime, StoreError, Task, within};
 use ttm_market::{Token, TokenStore};
-use ttm_perf::{MetricStore, Sample};
+use ttm_perf::{Event, EventStore, MetricStore, Sample};
 use ttm_retry::RetryPolicy;
 
 use super::board::Board;
-use super::outbox::{SampleOutbox, TokenOutbox};
+use super::lease::Lease;
+use super::outbox::Waiting;
 use super::shutdown::Shutdown;
+use super::stores::StoreUse;
 
-/// Rows of one write: large enough to amortise a commit, small enough for its deadline.
-const TOKENS_PER_WRITE: usize = 1_000;
-const SAMPLES_PER_WRITE: usize = 10_000;
-/// What comes within a second shares a commit; and how long a stop waits before it tries again.
-const GATHER: Duration = Duration::from_secs(1);
 /// What the caller of a store waits at most: a frozen server cannot enforce its own limit.
 pub(super) const STORE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a stop waits before it tries again.
+const RETRY_AT_STOP: Duration = Duration::from_secs(1);
+
+/// What a writer does with what waits.
+#[async_trait]
+pub(super) trait Sink<T>: Send + Sync {
+    /// What the store is used for.
+    const USE: StoreUse;
+    /// The counter of what the store acknowledged.
+    const STORED: &'static str;
+    /// Entries of one write: enough to amortise a commit, few enough for its deadline.
+    const BATCH: usize;
+    /// How long what comes is gathered before it is written.
+    const GATHER: Duration = Duration::from_secs(1);
+
+    /// Stores a batch, all of it or nothing.
+    async fn store(&self, batch: &[T]) -> Result<(), StoreError>;
+    /// Says which entry is meant, for the log.
+    fn name(entry: &T) -> String;
+}
+
+/// What all writers share.
+#[derive(Clone)]
+pub(super) struct Writing {
+    pub(super) runtime: Arc<dyn Runtime>,
+    pub(super) board: Arc<Board>,
+    pub(super) lease: Arc<Lease>,
+    pub(super) backoff: RetryPolicy,
+    pub(super) shutdown: Shutdown,
+}
 
 /// What became of a write, as what the writer does next.
-pub(super) enum Written {
+enum Written {
     /// Done with this batch: the next.
     Done,
     /// The batch is back in its outbox: wait, then again.
-    Later,
-    /// The store is corrupt: leave it alone until the stop.
+    Later(Option<Duration>),
+    /// The store is damaged: leave it alone until the stop.
     Never,
     /// A newer writer took over: end, so that the service ends.
     Fenced,
 }
 
-/// An outbox and the store behind it.
-#[async_trait]
-pub(super) trait Drain: Send + Sync {
-    /// How long what comes is gathered before it is written.
-    const GATHER: Duration = GATHER;
+impl Writing {
+    /// Starts the task that empties an outbox.
+    pub(super) fn start<T, W, S>(&self, name: &'static str, outbox: Arc<W>, sink: S) -> (&'static str, Task)
+    where
+        T: Clone + Send + Sync + 'static,
+        W: Waiting<T> + 'static,
+        S: Sink<T> + 'static,
+    {
+        let writing = self.clone();
+        let body = async move { writing.empty(&*outbox, &sink).await };
+        (name, self.runtime.spawn(name, Box::pin(body)))
+    }
 
-    /// Completes when there may be something to write.
-    async fn filled(&self);
-    /// Whether nothing waits.
-    fn is_empty(&self) -> bool;
-    /// Writes one batch.
-    async fn write(&self) -> Written;
-}
-
-/// Starts the task that empties an outbox.
-pub(super) fn start(
-    name: &'static str,
-    outbox: impl Drain + 'static,
-    backoff: &RetryPolicy,
-    runtime: &Arc<dyn Runtime>,
-    shutdown: &Shutdown,
-) -> (&'static str, Task) {
-    let body = drain(outbox, backoff.clone(), runtime.clone(), shutdown.clone());
-    (name, runtime.spawn(name, Box::pin(body)))
-}
-
-/// Writes until it is told to stop, then until the outbox is empty or the deadline has come.
-async fn drain<D: Drain>(outbox: D, backoff: RetryPolicy, runtime: Arc<dyn Runtime>, mut shutdown: Shutdown) {
-    let entropy = runtime.entropy("writer");
-    let mut failures = 0;
-    loop {
-        if outbox.is_empty() {
-            if shutdown.deadline().is_some() {
+    /// Until the stop is ordered; then until the outbox is empty or the deadline has come.
+    async fn empty<T, W, S>(mut self, outbox: &W, sink: &S)
+    where
+        T: Clone + Send + Sync,
+        W: Waiting<T>,
+        S: Sink<T>,
+    {
+        let runtime = self.runtime.clone();
+        let entropy = runtime.entropy("writer");
+        let mut failures = 0;
+        loop {
+            if outbox.is_empty() {
+                if self.shutdown.deadline().is_some() {
+                    return;
+                }
+                tokio::select! {
+                    biased;
+                    _ = self.shutdown.ordered() => {}
+                    () = outbox.filled() => self.pause(runtime.now() + S::GATHER).await,
+                }
+                continue;
+            }
+            if self.shutdown.deadline().is_some_and(|deadline| runtime.now() >= deadline) {
                 return;
             }
-            tokio::select! {
-                biased;
-                _ = shutdown.ordered() => {}
-                () = outbox.filled() => pause(&*runtime, &mut shutdown, runtime.now() + D::GATHER).await,
+            if !self.lease.holds() {
+                // After a pause of the process renewing comes before any write.
+                runtime.sleep_until(runtime.now() + Lease::LOOK_AGAIN).await;
+                continue;
             }
-            continue;
-        }
-        if shutdown.deadline().is_some_and(|deadline| runtime.now() >= deadline) {
-            return;
-        }
-        match outbox.write().await {
-            Written::Done => failures = 0,
-            Written::Fenced => return,
-            Written::Never => {
-                // What comes is kept as far as the outbox goes, and scoring goes on.
-                shutdown.ordered().await;
-                return;
-            }
-            Written::Later if shutdown.deadline().is_some() => {
-                // A stop has no time for long pauses; the deadline above ends this.
-                runtime.sleep_until(runtime.now() + GATHER).await;
-            }
-            Written::Later => {
-                // Full jitter, as everywhere: writers that failed together do not come back together.
-                let until = runtime.now() + backoff.backoff(failures).mul_f64(entropy.unit());
-                failures += 1;
-                pause(&*runtime, &mut shutdown, until).await;
+            match self.write(outbox, sink).await {
+                Written::Done => failures = 0,
+                Written::Fenced => return,
+                Written::Never => {
+                    // What comes is kept as far as the outbox goes, and scoring goes on.
+                    self.shutdown.ordered().await;
+                    return;
+                }
+                Written::Later(_) if self.shutdown.deadline().is_some() => {
+                    // A stop has no time for long pauses; the deadline above ends this.
+                    runtime.sleep_until(runtime.now() + RETRY_AT_STOP).await;
+                }
+                Written::Later(retry_after) => {
+                    // Full jitter, as everywhere: writers that failed together do not come back together.
+                    let backoff = self.backoff.backoff(failures).mul_f64(entropy.unit());
+                    failures += 1;
+                    self.pause(runtime.now() + backoff.max(retry_after.unwrap_or_default())).await;
+                }
             }
         }
     }
-}
 
-/// Waits until then, or until the stop is ordered.
-async fn pause(runtime: &dyn Runtime, shutdown: &mut Shutdown, until: Moment) {
-    tokio::select! {
-        biased;
-        _ = shutdown.ordered() => {}
-        () = runtime.sleep_until(until) => {}
-    }
-}
-
-/// Drains states of tokens.
-pub(super) struct TokenDrain {
-    pub(super) outbox: Arc<TokenOutbox>,
-    pub(super) store: Arc<dyn TokenStore>,
-    pub(super) epoch: Epoch,
-    pub(super) runtime: Arc<dyn Runtime>,
-    pub(super) board: Arc<Board>,
-}
-
-impl TokenDrain {
-    async fn save(&self, tokens: &[Token]) -> Result<(), StoreError> {
-        let deadline = self.runtime.now() + STORE_DEADLINE;
-        within(&*self.runtime, deadline, self.store.save(self.epoch, tokens))
-            .await
-            .unwrap_or_else(|_| Err(StoreError::transient(timed_out())))
-    }
-}
-
-#[async_trait]
-impl Drain for TokenDrain {
-    async fn filled(&self) {
-        self.outbox.filled().await;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.outbox.is_empty()
-    }
-
-    async fn write(&self) -> Written {
-        let mut batches = vec![self.outbox.take(TOKENS_PER_WRITE)];
+    /// Writes one batch. What the store refuses is halved until the entries that it refuses are alone.
+    async fn write<T: Clone, W: Waiting<T>, S: Sink<T>>(&self, outbox: &W, sink: &S) -> Written {
+        let mut batches = vec![outbox.take(S::BATCH)];
         while let Some(batch) = batches.pop() {
-            let Err(error) = self.save(&batch).await else {
-                self.outbox.settle(batch.len());
-                self.board.post_store_answered();
+            let deadline = self.runtime.now() + STORE_DEADLINE;
+            let stored = within(&*self.runtime, deadline, sink.store(&batch)).await;
+            let now = self.runtime.now();
+            let Err(error) = stored.unwrap_or_else(|_| Err(StoreError::transient(timed_out()))) else {
+                outbox.settle(batch.len());
+                self.board.stores.answered(S::USE, now);
+                metrics::counter!(S::STORED).increment(batch.len() as u64);
                 continue;
             };
-            match error {
-                StoreError::Rejected { .. } if batch.len() > 1 => {
-                    let (left, right) = batch.split_at(batch.len() / 2);
-                    batches.extend([left.to_vec(), right.to_vec()]);
-                }
-                StoreError::Rejected { message } => {
-                    self.outbox.settle(batch.len());
-                    tracing::error!(mint = %batch[0].mint, message, "the store refuses this token; its newest state is lost");
-                }
-                error => {
-                    self.board.post_store_failed(&error);
-                    batches.push(batch);
-                    self.outbox.give_back(batches.concat());
-                    return match error {
-                        StoreError::Transient { .. } => Written::Later,
-                        StoreError::Fenced { .. } => Written::Fenced,
-                        StoreError::Corrupt { .. } | StoreError::Rejected { .. } => leave_alone(&error),
-                    };
-                }
-            }
-        }
-        Written::Done
-    }
-}
-
-/// Drains samples.
-pub(super) struct SampleDrain {
-    pub(super) outbox: Arc<SampleOutbox>,
-    pub(super) store: Arc<dyn MetricStore>,
-    pub(super) runtime: Arc<dyn Runtime>,
-    pub(super) board: Arc<Board>,
-}
-
-impl SampleDrain {
-    async fn append(&self, samples: &[Sample]) -> Result<(), StoreError> {
-        let deadline = self.runtime.now() + STORE_DEADLINE;
-        within(&*self.runtime, deadline, self.store.append(samples))
-            .await
-            .unwrap_or_else(|_| Err(StoreError::transient(timed_out())))
-            .map(|_| ())
-    }
-}
-
-#[async_trait]
-impl Drain for SampleDrain {
-    async fn filled(&self) {
-        self.outbox.filled().await;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.outbox.counts().waiting == 0
-    }
-
-    async fn write(&self) -> Written {
-        let mut batches = vec![self.outbox.take(SAMPLES_PER_WRITE)];
-        while let Some(batch) = batches.pop() {
-            let Err(error) = self.append(&batch).await else {
-                self.outbox.settle(batch.len());
-                self.board.post_store_answered();
-                metrics::counter!("ttm_samples_stored_total").increment(batch.len() as u64);
-                continue;
-            };
-            match error {
+            match &error {
                 StoreError::Rejected { .. } if batch.len() > 1 => {
                     let (left, right) = batch.split_at(batch.len() / 2);
                     batches.extend([right.to_vec(), left.to_vec()]);
+                    continue;
                 }
                 StoreError::Rejected { message } => {
-                    tracing::error!(series = %batch[0].series(), message, "the store refuses this sample; it is counted as lost");
-                    self.outbox.refuse(batch.len());
+                    let entry = batch.first().map(S::name).unwrap_or_default();
+                    tracing::error!(
+                        store = S::USE.as_str(),
+                        entry,
+                        message,
+                        "the store refuses this entry; it is dropped"
+                    );
+                    metrics::counter!("ttm_refused_total", "store" => S::USE.as_str()).increment(1);
+                    outbox.refuse(batch.len());
+                    continue;
                 }
-                error => {
-                    self.board.post_store_failed(&error);
-                    batches.push(batch);
-                    batches.reverse();
-                    self.outbox.give_back(batches.concat());
-                    return match error {
-                        StoreError::Transient { .. } => Written::Later,
-                        StoreError::Fenced { .. } => Written::Fenced,
-                        StoreError::Corrupt { .. } | StoreError::Rejected { .. } => leave_alone(&error),
-                    };
-                }
+                StoreError::Transient { .. } | StoreError::Fenced { .. } | StoreError::Corrupt { .. } => {}
             }
+            batches.push(batch);
+            batches.reverse();
+            outbox.give_back(batches.concat());
+            let wall = self.runtime.wall();
+            return match &error {
+                StoreError::Fenced { .. } => {
+                    self.lease.superseded(&error.to_string());
+                    Written::Fenced
+                }
+                StoreError::Corrupt { .. } => {
+                    self.board.stores.gave_up(S::USE, &error, now, wall);
+                    Written::Never
+                }
+                StoreError::Transient { retry_after, .. } => {
+                    self.board.stores.failed(S::USE, &error, now, wall);
+                    Written::Later(*retry_after)
+                }
+                StoreError::Rejected { .. } => Written::Later(None),
+            };
         }
         Written::Done
     }
+
+    /// Waits until then, or until the stop is ordered.
+    async fn pause(&mut self, until: Moment) {
+        tokio::select! {
+            biased;
+            _ = self.shutdown.ordered() => {}
+            () = self.runtime.sleep_until(until) => {}
+        }
+    }
 }
 
-pub(super) fn leave_alone(error: &(dyn std::error::Error + 'static)) -> Written {
-    tracing::error!(error, "nothing more is written; restart the process once the store is whole");
-    Written::Never
+/// The newest states of tokens.
+pub(super) struct TokenSink {
+    pub(super) store: Arc<dyn TokenStore>,
+    pub(super) epoch: Epoch,
+}
+
+#[async_trait]
+impl Sink<Token> for TokenSink {
+    const USE: StoreUse = StoreUse::TokenWrites;
+    const STORED: &'static str = "ttm_token_states_stored_total";
+    const BATCH: usize = 1_000;
+
+    async fn store(&self, batch: &[Token]) -> Result<(), StoreError> {
+        self.store.save(self.epoch, batch).await
+    }
+
+    fn name(token: &Token) -> String {
+        token.mint.to_string()
+    }
+}
+
+/// Samples.
+pub(super) struct SampleSink(pub(super) Arc<dyn MetricStore>);
+
+#[async_trait]
+impl Sink<Sample> for SampleSink {
+    const USE: StoreUse = StoreUse::Samples;
+    const STORED: &'static str = "ttm_samples_stored_total";
+    const BATCH: usize = 10_000;
+
+    async fn store(&self, batch: &[Sample]) -> Result<(), StoreError> {
+        self.0.append(batch).await.map(|_| ())
+    }
+
+    fn name(sample: &Sample) -> String {
+        sample.series().to_string()
+    }
+}
+
+/// Events. A burst shares a commit, and the reason of a token's new state is still stored before the state itself.
+pub(super) struct EventSink(pub(super) Arc<dyn EventStore>);
+
+#[async_trait]
+impl Sink<Event> for EventSink {
+    const USE: StoreUse = StoreUse::Events;
+    const STORED: &'static str = "ttm_events_stored_total";
+    const BATCH: usize = 500;
+    const GATHER: Duration = Duration::from_millis(100);
+
+    async fn store(&self, batch: &[Event]) -> Result<(), StoreError> {
+        self.0.append(batch).await.map(|_| ())
+    }
+
+    fn name(event: &Event) -> String {
+        format!("{} of {}", event.kind(), event.subject())
+    }
 }
 
 pub(super) fn timed_out() -> String {

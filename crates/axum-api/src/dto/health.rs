@@ -3,7 +3,7 @@
 use serde::Serialize;
 use ttm_health::{
     ApisModel, BreakerState, FreshnessModel, LaneModel, Phase, Report, ResourcesModel, SchedulerModel,
-    Status, StoreModel,
+    Status, StoreModel, StoreUseModel,
 };
 
 use super::{PlanDto, SourcesDto};
@@ -128,6 +128,10 @@ pub struct SchedulerDto {
     pub hot_group_since_progress_seconds: Option<f64>,
     /// Time since the cold group made progress.
     pub cold_group_since_progress_seconds: Option<f64>,
+    /// For how long the hot group is held up because the API is away.
+    pub hot_group_withheld_seconds: Option<f64>,
+    /// For how long the cold group is held up because the API is away.
+    pub cold_group_withheld_seconds: Option<f64>,
     /// Tokens scored in the last minute.
     pub tokens_processed_per_minute: Option<f64>,
     /// Share of attempted tokens that the last runs could not refresh, 0 to 1.
@@ -176,6 +180,8 @@ pub struct ApisDto {
     pub cache_hit_rate: Option<f64>,
     /// Requests of the last minute.
     pub requests_per_minute: Option<f64>,
+    /// Why the last call failed; none when it was answered.
+    pub last_error: Option<String>,
 }
 
 /// `/health/data-freshness`.
@@ -216,12 +222,12 @@ pub struct LaneDto {
     pub age_max_seconds: Option<f64>,
 }
 
-/// The store.
+/// The stores.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StoreDto {
-    /// Whether it answers.
+    /// The worst of its uses.
     pub status: &'static str,
-    /// Since when it does not.
+    /// Since when the first of those that are down does not answer.
     pub down_since: Option<String>,
     /// Tokens whose newest state is not stored yet.
     pub tokens_waiting: u64,
@@ -229,6 +235,21 @@ pub struct StoreDto {
     pub samples_waiting: u64,
     /// Samples that were given up since the start.
     pub samples_dropped: u64,
+    /// The last error of the worst of its uses.
+    pub last_error: Option<String>,
+    /// Each use by itself.
+    pub uses: Vec<StoreUseDto>,
+}
+
+/// One use of a store.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StoreUseDto {
+    /// What for.
+    pub name: String,
+    /// How it is.
+    pub status: &'static str,
+    /// Since when it does not answer.
+    pub down_since: Option<String>,
     /// The last error.
     pub last_error: Option<String>,
 }
@@ -316,6 +337,8 @@ impl From<&SchedulerModel> for SchedulerDto {
             cold_group_missed_runs: cold.missed_runs,
             hot_group_since_progress_seconds: hot.since_progress.map(|since| since.as_secs_f64()),
             cold_group_since_progress_seconds: cold.since_progress.map(|since| since.as_secs_f64()),
+            hot_group_withheld_seconds: hot.withheld_for.map(|held| held.as_secs_f64()),
+            cold_group_withheld_seconds: cold.withheld_for.map(|held| held.as_secs_f64()),
             tokens_processed_per_minute: model.tokens_processed_per_minute,
             error_rate: model.error_rate,
             alerts: model.alerts.clone(),
@@ -350,6 +373,7 @@ impl From<&ApisModel> for ApisDto {
             circuit_breaker_state: model.circuit_breaker_state.map(BreakerState::as_str),
             cache_hit_rate: model.cache_hit_rate,
             requests_per_minute: model.requests_per_minute,
+            last_error: model.last_error.clone(),
         }
     }
 }
@@ -391,6 +415,18 @@ impl From<&StoreModel> for StoreDto {
             tokens_waiting: model.tokens_waiting,
             samples_waiting: model.samples_waiting,
             samples_dropped: model.samples_dropped,
+            last_error: model.last_error.clone(),
+            uses: model.uses.iter().map(StoreUseDto::from).collect(),
+        }
+    }
+}
+
+impl From<&StoreUseModel> for StoreUseDto {
+    fn from(model: &StoreUseModel) -> Self {
+        Self {
+            name: model.name.clone(),
+            status: model.status.as_str(),
+            down_since: model.down_since.map(|at| at.to_string()),
             last_error: model.last_error.clone(),
         }
     }

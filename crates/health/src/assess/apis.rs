@@ -1,29 +1,42 @@
 //! Judges the outside API: never worse than a warning, because it is not ours to mend. It does not know what is asked.
 
+use super::BEGUN;
 use super::finding::{Findings, level, measured, share, spoken};
-use crate::{ApisModel, BreakerState, Facts, Status, Thresholds};
+use crate::{ApisModel, BreakerState, Facts, Phase, Status, Thresholds};
+
+/// A share of fewer calls than this says little.
+const FEWEST_CALLS: u64 = 10;
 
 pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ApisModel, Findings) {
     let api = &facts.api;
     let levels = thresholds.settings();
     let error_rate = share(api.errors as f64, api.calls as f64).map(|rate| rate.min(1.0));
     let mut findings = Findings::default();
+    let why = api.last_error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
     match api.breaker {
         None | Some(BreakerState::Closed | BreakerState::Disabled) => {}
         Some(state) => {
-            findings.add(Status::Critical, format!("DexScreener: the circuit breaker is {}", spelled(state)));
+            findings.add(
+                Status::Critical,
+                format!("DexScreener: the circuit breaker is {}{why}", spelled(state)),
+            );
         }
     }
     if let Some(rate) = error_rate {
+        // Of a handful of calls one failure is no rate yet.
+        let rate = if api.calls < FEWEST_CALLS { 0.0 } else { rate };
         let (status, reached) = level(rate, levels.error_rate);
         if status > Status::Healthy {
             let (percent, reached) = (rate * 100.0, reached * 100.0);
             findings.add(
                 status,
-                format!("DexScreener: {percent:.1} % of {} calls failed, at or above {reached} %", api.calls),
+                format!(
+                    "DexScreener: {percent:.1} % of {} calls failed, at or above {reached} %{why}",
+                    api.calls
+                ),
             );
         }
-    } else {
+    } else if facts.uptime >= BEGUN || facts.phase == Phase::Starting {
         findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());
     }
     if let Some(p95) = api.p95_response_time {
@@ -46,6 +59,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ApisModel, Find
         circuit_breaker_state: api.breaker,
         cache_hit_rate: measured(api.cache_hit_rate),
         requests_per_minute: measured(api.requests_per_minute),
+        last_error: api.last_error.clone(),
     };
     (model, findings)
 }

@@ -8,18 +8,26 @@ pub(super) fn assess(facts: &Facts) -> (FreshnessModel, Findings) {
     let (hot, mut findings) = lane("hot", &facts.data.hot, starting);
     let (cold, of_cold) = lane("cold", &facts.data.cold, starting);
     findings.extend(of_cold);
+    let data = &facts.data;
+    let all = [data.hot.tokens, data.cold.tokens, data.unlisted, data.archived];
+    if !starting && all == [0; 4] {
+        findings.add(
+            Status::Degraded,
+            "there are no tokens to score; `ttm tokens import` brings some".to_owned(),
+        );
+    }
     let model = FreshnessModel {
         status: findings.worst(),
         hot,
         cold,
-        unlisted: facts.data.unlisted,
-        archived: facts.data.archived,
+        unlisted: data.unlisted,
+        archived: data.archived,
     };
     (model, findings)
 }
 
 fn lane(name: &str, lane: &LaneFacts, starting: bool) -> (LaneModel, Findings) {
-    let LaneFacts { tokens, never_observed, stale, expired, ages } = *lane;
+    let LaneFacts { tokens, never_observed, overdue, stale, expired, ages } = *lane;
     let mut findings = Findings::default();
     if stale > 0 {
         let oldest = ages.map_or_else(String::new, |[.., oldest]| format!(", the oldest {}", spoken(oldest)));
@@ -28,8 +36,10 @@ fn lane(name: &str, lane: &LaneFacts, starting: bool) -> (LaneModel, Findings) {
     }
     if starting && tokens == 0 {
         findings.add(Status::Unknown, format!("the {name} tokens are not loaded yet"));
-    } else if tokens > 0 && ages.is_none() {
-        findings.add(Status::Unknown, format!("none of {tokens} {name} tokens was observed yet"));
+    } else if overdue > 0 {
+        let sentence =
+            format!("{overdue} of {tokens} {name} tokens were never observed, and should have been by now");
+        findings.add(Status::Degraded, sentence);
     }
     (LaneModel { status: findings.worst(), tokens, never_observed, stale, expired, ages }, findings)
 }

@@ -1,8 +1,10 @@
 //! Judges what the process uses. It does not know how it is measured.
 
+use super::BEGUN;
 use super::finding::{Findings, level, measured, share};
 use crate::{Facts, Levels, ResourceSample, ResourcesModel, Status, Thresholds};
 
+const CPU: &str = "CPU in use";
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Connections are told, not judged: the pools of a store are small on purpose, and full for moments.
@@ -20,7 +22,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ResourcesModel,
     let levels = thresholds.settings();
     let figures = [
         ("memory in use", "of its limit", memory_usage_percent, levels.memory_percent),
-        ("CPU in use", "of one core", cpu_usage_percent, levels.cpu_percent),
+        (CPU, "of one core", cpu_usage_percent, levels.cpu_percent),
         ("disk in use", "of the data path's file system", disk_usage_percent, levels.disk_percent),
         ("open file descriptors", "of their limit", descriptors, levels.file_descriptor_percent),
     ];
@@ -32,6 +34,8 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ResourcesModel,
                 known += 1;
                 judge(what, whole, percent, levels, &mut findings);
             }
+            // The share of a CPU is the difference of two samples.
+            None if what == CPU && facts.uptime < BEGUN => {}
             None => findings.add(Status::Unknown, format!("{what}: not measured")),
         }
     }

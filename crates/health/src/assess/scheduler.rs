@@ -20,9 +20,8 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> Assessed {
     findings.extend(of_cold);
     let attempted = facts.hot.attempted as f64 + facts.cold.attempted as f64;
     let failed = facts.hot.failed as f64 + facts.cold.failed as f64;
-    let ran = facts.hot.last_run.is_some() || facts.cold.last_run.is_some();
-    // Runs that attempted nothing failed at nothing.
-    let error_rate = ran.then(|| share(failed, attempted).unwrap_or(0.0).min(1.0));
+    // Nothing attempted is no success: then there is no rate.
+    let error_rate = share(failed, attempted).map(|rate| rate.min(1.0));
     Assessed {
         model: SchedulerModel {
             status: findings.worst(),
@@ -45,7 +44,8 @@ fn group(
 ) -> (GroupModel, Findings, bool) {
     let mut findings = Findings::default();
     let stalled = progress(name, group, facts, thresholds, &mut findings);
-    if let Some(rate) = share(group.failed as f64, group.attempted as f64) {
+    let rate = share(group.failed as f64, group.attempted as f64);
+    if let Some(rate) = rate.filter(|_| group.withheld_for.is_none()) {
         let (status, _) = level(rate, thresholds.settings().error_rate);
         if status > Status::Healthy {
             let GroupFacts { failed, attempted, .. } = group;
@@ -61,6 +61,7 @@ fn group(
         processing_time: group.processing_time,
         missed_runs: group.missed_runs,
         since_progress: group.since_progress,
+        withheld_for: group.withheld_for,
     };
     (model, findings, stalled)
 }
@@ -77,21 +78,35 @@ fn progress(
 ) -> bool {
     let limits = thresholds.progress_limits(group.interval);
     let running = facts.phase == Phase::Running;
+    // Each run says anew that the API is away: what is said by a scheduler that hangs is old.
+    let since_tick = group.since_tick.unwrap_or(facts.uptime);
+    if let Some(withheld) = group.withheld_for.filter(|_| since_tick < limits.warning) {
+        if running {
+            let sentence = format!("the {name} group is held up for {}: the API is away", spoken(withheld));
+            findings.add(Status::Degraded, sentence);
+        }
+        return false;
+    }
     let (quiet, since) = match group.since_progress {
+        // What the API held up was well until the last run began.
+        Some(quiet) if group.withheld_for.is_some() => (quiet.min(since_tick), "for"),
         Some(quiet) => (quiet, "for"),
         // A group that never began is late from the start of the process on.
         None if running && facts.uptime >= limits.warning => (facts.uptime, "since the start, for"),
-        None => {
+        None if facts.phase == Phase::Starting => {
             findings.add(Status::Unknown, format!("the {name} group has not made progress yet"));
             return false;
         }
+        // What has just begun is given the time that any group may be quiet for.
+        None => return false,
     };
     if !running || quiet < limits.warning {
         return false;
     }
     let sentence = format!("the {name} group has made no progress {since} {}", spoken(quiet));
-    if kept_from_outside(group, facts, limits.warning) {
-        findings.add(Status::Degraded, format!("{sentence}, though its runs end: the API gives it nothing"));
+    if fails_from_outside(group, facts, limits.warning) {
+        findings
+            .add(Status::Degraded, format!("{sentence}: its runs end, and every request of theirs failed"));
         return false;
     }
     let status = if quiet >= limits.critical { Status::Critical } else { Status::Degraded };
@@ -101,7 +116,7 @@ fn progress(
 
 /// Whether runs still come to their end and fail at their tokens: then the group is not stuck, and restarting it, or
 /// the process, would not help.
-fn kept_from_outside(group: &GroupFacts, facts: &Facts, limit: Duration) -> bool {
+fn fails_from_outside(group: &GroupFacts, facts: &Facts, limit: Duration) -> bool {
     let ended_lately =
         group.last_run.is_some_and(|ended| facts.at.duration_since(ended).unsigned_abs() < limit);
     ended_lately && group.failed > 0

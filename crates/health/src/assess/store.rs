@@ -1,29 +1,77 @@
-//! Judges the store by whether it answers. What waits for it is told, not judged.
+//! Judges the stores, each use by itself. One that is away is a warning while what waits for it fits; it is critical once
+//! something is being lost, or once nothing more is tried before a person has looked.
+
+use std::time::Duration;
 
 use super::finding::{Findings, spoken};
-use crate::{Facts, Status, StoreModel};
+use crate::{Facts, Status, StoreModel, StoreUseFacts, StoreUseModel};
 
-pub(super) fn assess(facts: &Facts) -> (StoreModel, Findings) {
+/// A failure that is over after the next attempt is worth a log line, not a status.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What was found of all uses together.
+pub(super) struct Assessed {
+    pub(super) model: StoreModel,
+    pub(super) findings: Findings,
+    /// Whether nothing is being lost and every writer still tries.
+    pub(super) keeps: bool,
+}
+
+pub(super) fn assess(facts: &Facts) -> Assessed {
     let store = &facts.store;
     let mut findings = Findings::default();
-    match store.reachable {
-        Some(true) => {}
-        Some(false) => {
-            let since = store.down_since.map_or_else(String::new, |since| {
-                format!(" for {}", spoken(facts.at.duration_since(since).unsigned_abs()))
-            });
-            let error = store.last_error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
-            findings.add(Status::Critical, format!("the store has been down{since}{error}"));
+    let mut uses = Vec::with_capacity(store.uses.len());
+    for each in &store.uses {
+        let (status, sentence) = judge(each);
+        if let Some(sentence) = sentence {
+            findings.add(status, sentence);
         }
-        None => findings.add(Status::Unknown, "the store was not asked yet".to_owned()),
+        uses.push(StoreUseModel {
+            name: each.name.clone(),
+            status,
+            down_since: each.down_since,
+            last_error: each.last_error.clone(),
+        });
     }
+    // What was not asked yet says nothing while another use answered.
+    if store.uses.iter().all(|each| each.answers.is_none()) {
+        findings.add(Status::Unknown, "the store was not asked yet".to_owned());
+    }
+    let worst = store.uses.iter().zip(&uses).filter(|(each, _)| each.last_error.is_some());
+    let worst = worst.max_by_key(|(_, model)| model.status).and_then(|(each, _)| each.last_error.clone());
     let model = StoreModel {
         status: findings.worst(),
-        down_since: store.down_since,
+        down_since: store.uses.iter().filter_map(|each| each.down_since).min(),
         tokens_waiting: store.tokens_waiting,
         samples_waiting: store.samples_waiting,
         samples_dropped: store.samples_dropped,
-        last_error: store.last_error.clone(),
+        last_error: worst,
+        uses,
     };
-    (model, findings)
+    let keeps = store.uses.iter().all(|each| !each.gave_up && !each.losing);
+    Assessed { model, findings, keeps }
+}
+
+fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
+    let StoreUseFacts { name, answers, down_for, last_error, gave_up, losing, .. } = each;
+    let error = last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
+    let since = down_for.map_or_else(String::new, |down| format!(" for {}", spoken(down)));
+    if *gave_up {
+        let sentence =
+            format!("{name}: nothing more is written before someone has looked at the store{error}");
+        return (Status::Critical, Some(sentence));
+    }
+    if *losing {
+        return (
+            Status::Critical,
+            Some(format!("{name}: what waits is more than fits, data is being lost{error}")),
+        );
+    }
+    match answers {
+        Some(false) if down_for.unwrap_or_default() >= GRACE => {
+            (Status::Degraded, Some(format!("{name}: the store has failed{since}{error}")))
+        }
+        Some(_) => (Status::Healthy, None),
+        None => (Status::Unknown, None),
+    }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, Phase, ResourceSample, SourceFacts,
-    StoreFacts,
+    StoreFacts, StoreUseFacts,
 };
 
 /// Facts of a service that is an hour old and as it should be.
@@ -24,11 +24,12 @@ pub fn healthy_facts() -> Facts {
         ..GroupFacts::default()
     };
     let ages = Some([seconds(4), seconds(9), seconds(12), seconds(30)]);
-    let lane = |tokens| LaneFacts { tokens, never_observed: 0, stale: 0, expired: 0, ages };
+    let lane = |tokens| LaneFacts { tokens, ages, ..LaneFacts::default() };
     Facts {
         at,
         uptime: seconds(3600),
         phase: Phase::Running,
+        waiting_for: None,
         hot: group(10),
         cold: group(45),
         tokens_per_minute: Some(1200.0),
@@ -49,28 +50,39 @@ pub fn healthy_facts() -> Facts {
             breaker: Some(BreakerState::Closed),
             cache_hit_rate: None,
             requests_per_minute: Some(100.0),
+            last_error: None,
         },
         data: DataFacts { hot: lane(50), cold: lane(500), unlisted: 3, archived: 7 },
         plan: None,
-        store: StoreFacts { reachable: Some(true), ..StoreFacts::default() },
+        store: StoreFacts {
+            uses: vec![answering("token writes"), answering("samples")],
+            ..StoreFacts::default()
+        },
         sources: vec![SourceFacts { origin: "file".to_owned(), tokens: Some(3), problem: None }],
     }
 }
 
+/// A use of a store that works.
+fn answering(name: &str) -> StoreUseFacts {
+    StoreUseFacts { name: name.to_owned(), answers: Some(true), ..StoreUseFacts::default() }
+}
+
 /// Facts of any kind, the impossible ones included: what measures is not always right.
 pub fn any_facts() -> impl Strategy<Value = Facts> {
-    let life = (any_timestamp(), any_duration(), any_phase(), option::of(any::<(u32, u32)>()));
+    let waiting = option::weighted(0.2, Just("the store".to_owned()));
+    let life = (any_timestamp(), any_duration(), any_phase(), option::of(any::<(u32, u32)>()), waiting);
     let float = || option::of(proptest::num::f64::ANY);
     let work = (any_group(), any_group(), float(), option::of(any_resources()));
     let rest = (any_api(), any_lane(), any_lane(), any::<(u64, u64)>(), any_store(), any_sources());
     (life, work, rest).prop_map(|(life, work, rest)| {
-        let (at, uptime, phase, database_connections) = life;
+        let (at, uptime, phase, database_connections, waiting_for) = life;
         let (hot, cold, tokens_per_minute, resources) = work;
         let (api, hot_lane, cold_lane, (unlisted, archived), store, sources) = rest;
         Facts {
             at,
             uptime,
             phase,
+            waiting_for,
             hot,
             cold,
             tokens_per_minute,
@@ -108,6 +120,10 @@ pub enum Worsening {
     Stale(u64),
     /// The store does not answer.
     StoreDown,
+    /// A writer waits for a person.
+    WriterGaveUp,
+    /// What waits for the store is more than fits.
+    Losing,
     /// The first list of tokens cannot be read.
     SourceDown,
 }
@@ -136,7 +152,18 @@ impl Worsening {
             Self::ApiLatency(by) => longer(&mut facts.api.p95_response_time, by),
             Self::BreakerOpen => facts.api.breaker = Some(BreakerState::Open),
             Self::Stale(by) => facts.data.cold.stale = facts.data.cold.stale.saturating_add(by),
-            Self::StoreDown => facts.store.reachable = Some(false),
+            Self::StoreDown => {
+                // What was not asked before is known now, which is no worsening.
+                for each in facts.store.uses.iter_mut().filter(|each| each.answers.is_some()) {
+                    each.answers = Some(false);
+                    each.down_for = Some(each.down_for.unwrap_or_default().max(Duration::from_mins(1)));
+                }
+            }
+            Self::WriterGaveUp => {
+                let each = StoreUseFacts { gave_up: true, ..answering("samples") };
+                facts.store.uses.push(each);
+            }
+            Self::Losing => facts.store.uses.push(StoreUseFacts { losing: true, ..answering("samples") }),
             Self::SourceDown => {
                 if let Some(source) = facts.sources.first_mut() {
                     source.problem = Some("it is gone".to_owned());
@@ -159,6 +186,8 @@ pub fn any_worsening() -> impl Strategy<Value = Worsening> {
         Just(Worsening::BreakerOpen),
         any::<u64>().prop_map(Worsening::Stale),
         Just(Worsening::StoreDown),
+        Just(Worsening::WriterGaveUp),
+        Just(Worsening::Losing),
         Just(Worsening::SourceDown),
     ]
 }
@@ -183,17 +212,20 @@ fn any_phase() -> impl Strategy<Value = Phase> {
 }
 
 fn any_group() -> impl Strategy<Value = GroupFacts> {
-    let times =
-        (any_duration(), option::of(any_timestamp()), option::of(any_duration()), option::of(any_duration()));
+    let time = || option::of(any_duration());
+    let times = (any_duration(), option::of(any_timestamp()), time(), time(), time(), time());
     (times, any::<bool>(), any::<u64>(), 0_u64..200, 0_u64..200).prop_map(
-        |((interval, last_run, processing_time, since_progress), running, missed_runs, attempted, failed)| {
+        |(times, running, missed_runs, attempted, failed)| {
+            let (interval, last_run, processing_time, since_progress, since_tick, withheld_for) = times;
             GroupFacts {
                 interval,
                 last_run,
                 processing_time,
                 since_progress,
+                since_tick,
                 running,
                 missed_runs,
+                withheld_for,
                 attempted,
                 failed,
             }
@@ -235,6 +267,7 @@ fn any_api() -> impl Strategy<Value = ApiFacts> {
             breaker,
             cache_hit_rate,
             requests_per_minute,
+            last_error: (errors > 0).then(|| "503: upstream".to_owned()),
         },
     )
 }
@@ -245,6 +278,7 @@ fn any_lane() -> impl Strategy<Value = LaneFacts> {
         |(tokens, never_observed, stale, ages)| LaneFacts {
             tokens,
             never_observed,
+            overdue: never_observed / 2,
             stale,
             expired: stale / 2,
             ages,
@@ -254,10 +288,26 @@ fn any_lane() -> impl Strategy<Value = LaneFacts> {
 
 fn any_store() -> impl Strategy<Value = StoreFacts> {
     let counts = any::<(u64, u64, u64)>();
+    let rarely = || proptest::bool::weighted(0.1);
     let error = option::of(Just("connection refused".to_owned()));
-    (option::of(any::<bool>()), option::of(any_timestamp()), counts, error).prop_map(
-        |(reachable, down_since, (tokens_waiting, samples_waiting, samples_dropped), last_error)| {
-            StoreFacts { reachable, down_since, tokens_waiting, samples_waiting, samples_dropped, last_error }
+    let down = (option::of(any_timestamp()), option::of(any_duration()), error);
+    let each = (option::of(any::<bool>()), down, rarely(), rarely()).prop_map(
+        |(answers, (down_since, down_for, last_error), gave_up, losing)| StoreUseFacts {
+            name: "samples".to_owned(),
+            answers,
+            down_since,
+            down_for,
+            last_error,
+            gave_up,
+            losing,
+        },
+    );
+    (proptest::collection::vec(each, 0..4), counts).prop_map(
+        |(uses, (tokens_waiting, samples_waiting, samples_dropped))| StoreFacts {
+            uses,
+            tokens_waiting,
+            samples_waiting,
+            samples_dropped,
         },
     )
 }

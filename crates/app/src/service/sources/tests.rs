@@ -7,6 +7,7 @@ use ttm_market::testing::{FakeTokenSource, FakeTokenStore};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
+use crate::service::outbox::Waiting as _;
 use crate::service::shutdown;
 
 const FILE: Origin = Origin::new("file");
@@ -18,9 +19,13 @@ struct Scene {
     board: Arc<Board>,
 }
 
+fn settings() -> crate::service::ServiceSettings {
+    crate::config::load(None, std::iter::empty()).expect("the defaults are valid").service
+}
+
 fn scene() -> Scene {
     let runtime = ManualRuntime::new(1);
-    let settings = crate::config::load(None, std::iter::empty()).expect("the defaults are valid").service;
+    let settings = settings();
     let planes = crate::Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
     let board = crate::service::Service::board_of(&settings, &planes);
     Scene { runtime, source: FakeTokenSource::new(FILE), store: FakeTokenStore::new(), board }
@@ -36,8 +41,10 @@ impl Scene {
     fn start(&self) -> Result<Sources, StartError> {
         let mut sources = self.sources();
         self.runtime.block_on(async {
-            let listings = sources.first_look().await?;
-            sources.begin(listings).await?;
+            let runtime: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
+            let starting = Starting::new(&self.board, &settings(), &runtime);
+            let listings = sources.first_look(&starting).await?;
+            sources.begin(listings, &starting).await?;
             Ok(sources)
         })
     }
@@ -48,6 +55,11 @@ impl Scene {
 
     fn problem(&self) -> Option<String> {
         self.board.sources().into_iter().next().and_then(|source| source.problem)
+    }
+
+    fn store_answers(&self) -> Option<bool> {
+        let uses = self.board.stores.facts(self.runtime.now());
+        uses.into_iter().find(|each| each.name == "token lists").and_then(|each| each.answers)
     }
 
     fn stored(&self) -> Vec<Mint> {
@@ -124,11 +136,11 @@ fn a_store_that_fails_is_no_problem_of_the_source_and_is_followed_later() {
     scene.store.fail_with(|| StoreError::transient("gone".to_owned()));
     scene.runtime.block_on(sources.look());
     assert_eq!(scene.problem(), None);
-    assert_eq!(scene.board.store().reachable, Some(false));
+    assert_eq!(scene.store_answers(), Some(false));
     scene.store.heal();
     scene.runtime.block_on(sources.look());
     assert_eq!(scene.stored(), [Mint::USDC]);
-    assert_eq!(scene.board.store().reachable, Some(true));
+    assert_eq!(scene.store_answers(), Some(true));
 }
 
 #[test]

@@ -1,0 +1,137 @@
+//! Keeps the lease on the store: one process at a time works on it.
+//!
+//! Renewing does not depend on whether there is anything to write, so a writer that is down disables no fence. While the
+//! store cannot be reached the holder goes on: scores stay fresh, and what waits is fenced by the epoch later. A process
+//! that was paused for longer than its lease lasts sends no request and writes nothing before it has renewed, or has at
+//! least heard that the store is away.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ttm_kernel::{LeaseError, Moment, Runtime, StoreError, StoreLease, within};
+use ttm_market::{Listing, Mint, PairBatch, PairSource, PairSourceError, ProfileSource};
+
+use super::board::Board;
+use super::shutdown::Shutdown;
+use super::stores::StoreUse;
+use super::writer::{STORE_DEADLINE, timed_out};
+
+/// The lease as the service's parts see it.
+pub(super) struct Lease {
+    port: Arc<dyn StoreLease>,
+    runtime: Arc<dyn Runtime>,
+    /// An attempt to renew failed because of the store: until then the holder may go on without.
+    excused_until: Mutex<Moment>,
+    /// Why this process may not go on, once another took over.
+    lost: OnceLock<String>,
+}
+
+impl Lease {
+    /// What finds the lease not renewed looks again after this.
+    pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+    pub(super) fn new(port: Arc<dyn StoreLease>, runtime: &Arc<dyn Runtime>) -> Self {
+        let excused_until = Mutex::new(Moment::ZERO);
+        Self { port, runtime: runtime.clone(), excused_until, lost: OnceLock::new() }
+    }
+
+    /// Whether requests and writes may be made now. Never waits.
+    pub(super) fn holds(&self) -> bool {
+        if self.lost.get().is_some() {
+            return false;
+        }
+        let excused_until = *self.excused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        self.port.stands() || self.runtime.now() < excused_until
+    }
+
+    /// Another process took over: nothing is written any more.
+    pub(super) fn superseded(&self, reason: &str) {
+        // The first reason is the one that counts.
+        drop(self.lost.set(reason.to_owned()));
+    }
+
+    /// Why this process may not go on, once another took over.
+    pub(super) fn lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
+    }
+
+    /// Completes once requests and writes may be made.
+    async fn held(&self) {
+        while !self.holds() {
+            self.runtime.sleep_until(self.runtime.now() + Self::LOOK_AGAIN).await;
+        }
+    }
+
+    /// A source that asks nothing while the lease is not renewed.
+    pub(super) fn guards<S: ?Sized>(self: &Arc<Self>, source: Arc<S>) -> Arc<Leased<S>> {
+        Arc::new(Leased { lease: self.clone(), source })
+    }
+
+    /// Takes the lease, or takes it again.
+    pub(super) async fn acquire(&self) -> Result<(), LeaseError> {
+        let deadline = self.runtime.now() + STORE_DEADLINE;
+        within(&*self.runtime, deadline, self.port.acquire())
+            .await
+            .unwrap_or_else(|_| Err(StoreError::transient(timed_out()).into()))
+    }
+
+    /// Renews until the stop is ordered, or until the lease is lost: then it ends, so that the service does.
+    pub(super) async fn keep(self: Arc<Self>, board: Arc<Board>, mut shutdown: Shutdown) {
+        let every = self.port.renew_every();
+        let mut next = self.runtime.now() + every;
+        loop {
+            tokio::select! {
+                biased;
+                _ = shutdown.ordered() => return,
+                () = self.runtime.sleep_until(next) => {}
+            }
+            if self.lost().is_some() {
+                return;
+            }
+            let begun = self.runtime.now();
+            next = begun + every;
+            let renewed = within(&*self.runtime, begun + STORE_DEADLINE, self.port.renew()).await;
+            let now = self.runtime.now();
+            match renewed.unwrap_or_else(|_| Err(StoreError::transient(timed_out()).into())) {
+                Ok(()) => board.stores.answered(StoreUse::Lease, now),
+                Err(LeaseError::Store(error)) => {
+                    board.stores.failed(StoreUse::Lease, &error, now, self.runtime.wall());
+                    // Until the attempt after the next has been made: a pause of the process ends the excuse.
+                    let until = next + every + 2 * STORE_DEADLINE;
+                    *self.excused_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+                }
+                Err(lost @ (LeaseError::Lost { .. } | LeaseError::Held { .. })) => {
+                    return self.superseded(&lost.to_string());
+                }
+            }
+        }
+    }
+}
+
+/// An outside API that is asked under the lease alone.
+pub(super) struct Leased<S: ?Sized> {
+    lease: Arc<Lease>,
+    source: Arc<S>,
+}
+
+#[async_trait]
+impl PairSource for Leased<dyn PairSource> {
+    async fn primary_pairs(&self, mints: &[Mint]) -> Result<PairBatch, PairSourceError> {
+        self.lease.held().await;
+        self.source.primary_pairs(mints).await
+    }
+
+    async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
+        self.lease.held().await;
+        self.source.all_pairs(mint).await
+    }
+}
+
+#[async_trait]
+impl ProfileSource for Leased<dyn ProfileSource> {
+    async fn latest_profiles(&self) -> Result<Listing, PairSourceError> {
+        self.lease.held().await;
+        self.source.latest_profiles().await
+    }
+}

@@ -1,0 +1,139 @@
+//! The steps of a start that depend on others: each waits for a store that is away for as long as that lasts, and says
+//! meanwhile what for. What a person must mend ends the start at once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ttm_kernel::{LeaseError, Runtime, StoreError};
+
+use super::board::Board;
+use super::monitor;
+use super::roster::bounded;
+use super::settings::ServiceSettings;
+
+/// How soon a store that is away is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process works on the store.
+    #[error("{0}")]
+    Held(LeaseError),
+    /// A person must mend the store.
+    #[error("{step}: {error}")]
+    Store {
+        /// What was being done.
+        step: &'static str,
+        /// What the store said.
+        error: StoreError,
+    },
+    /// Lists of tokens that are kept elsewhere cannot be read, and nothing of them is stored from before.
+    #[error("{messages}")]
+    Sources {
+        /// A line for each thing that is wrong.
+        messages: String,
+        /// Whether a person must mend one of them.
+        is_config: bool,
+    },
+}
+
+/// A start under way.
+pub struct Starting {
+    board: Arc<Board>,
+    settings: ServiceSettings,
+    runtime: Arc<dyn Runtime>,
+    /// What it waits for, as it was told last.
+    waits_for: Mutex<Option<String>>,
+}
+
+impl Starting {
+    /// A start that readers of the board can follow.
+    pub fn new(board: &Arc<Board>, settings: &ServiceSettings, runtime: &Arc<dyn Runtime>) -> Self {
+        let (board, settings, runtime) = (board.clone(), settings.clone(), runtime.clone());
+        Self { board, settings, runtime, waits_for: Mutex::default() }
+    }
+
+    /// What it waits for now; none while nothing keeps it.
+    pub fn waits_for(&self) -> Option<String> {
+        self.waits_for.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A step that takes as long as it takes.
+    pub async fn at<T>(&self, what: &'static str, step: impl Future<Output = T>) -> T {
+        self.post(Some(what.to_owned()));
+        step.await
+    }
+
+    /// A step that is tried again for as long as its error says that this may help.
+    ///
+    /// # Errors
+    /// Any other error.
+    pub async fn patiently<T, E, F>(
+        &self,
+        what: &'static str,
+        mut step: impl FnMut() -> F,
+        may_help: impl Fn(&E) -> bool,
+    ) -> Result<T, E>
+    where
+        E: std::fmt::Display,
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut told = None;
+        self.post(Some(what.to_owned()));
+        loop {
+            let error = match step().await {
+                Err(error) if may_help(&error) => error.to_string(),
+                settled => return settled,
+            };
+            if told.as_ref() != Some(&error) {
+                tracing::warn!(waiting_for = what, error, "the start waits");
+                self.post(Some(format!("{what}: {error}")));
+                told = Some(error);
+            }
+            self.runtime.sleep_until(self.runtime.now() + RETRY).await;
+        }
+    }
+
+    /// A call to the store.
+    pub(super) async fn store<T, F>(
+        &self,
+        step: &'static str,
+        mut call: impl FnMut() -> F,
+    ) -> Result<T, StartError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let call = || bounded(&*self.runtime, call());
+        let answer = self.patiently(step, call, |error| matches!(error, StoreError::Transient { .. })).await;
+        answer.map_err(|error| StartError::Store { step, error })
+    }
+
+    /// Takes the lease. One that another process holds is not waited for: that process is alive.
+    pub(super) async fn lease<F>(&self, acquire: impl FnMut() -> F) -> Result<(), StartError>
+    where
+        F: Future<Output = Result<(), LeaseError>>,
+    {
+        let may_help = |error: &LeaseError| matches!(error, LeaseError::Store(StoreError::Transient { .. }));
+        self.patiently("the lease on the store", acquire, may_help).await.map_err(|error| match error {
+            LeaseError::Store(error) => StartError::Store { step: "the lease on the store", error },
+            held => StartError::Held(held),
+        })
+    }
+
+    /// Says that the store keeps it waiting, and waits a little.
+    pub(super) async fn wait_for_store(&self, step: &'static str, error: &StoreError) {
+        self.post(Some(format!("{step}: {error}")));
+        self.runtime.sleep_until(self.runtime.now() + RETRY).await;
+    }
+
+    /// Nothing is waited for any more.
+    pub(super) fn done(&self) {
+        self.post(None);
+    }
+
+    fn post(&self, what: Option<String>) {
+        self.board.post_report(monitor::first_report(&*self.runtime, &self.settings, what.clone()));
+        *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+}

@@ -1,0 +1,185 @@
+//! How each use of a store went last. Each has a state of its own: reads that work say nothing about writes, nor one table
+//! about another, so none can hide what is wrong with the next.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_health::StoreUseFacts;
+use ttm_kernel::{Moment, StoreError};
+
+/// What a store is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StoreUse {
+    /// Looking for edits of the set of tokens.
+    TokenReads,
+    /// The newest states of tokens.
+    TokenWrites,
+    /// Following the lists of tokens that others keep.
+    Listings,
+    /// The breaker's state.
+    Breakers,
+    /// Samples.
+    Samples,
+    /// Events.
+    Events,
+    /// Keeping the lease.
+    Lease,
+}
+
+impl StoreUse {
+    /// In words, for people; also a label of metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TokenReads => "token reads",
+            Self::TokenWrites => "token writes",
+            Self::Listings => "token lists",
+            Self::Breakers => "breaker state",
+            Self::Samples => "samples",
+            Self::Events => "events",
+            Self::Lease => "lease",
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Since when it fails; none while it answers.
+    down: Option<(Moment, Timestamp)>,
+    last_error: Option<String>,
+    gave_up: bool,
+    /// What was dropped since the start, and when that last became more.
+    dropped: u64,
+    dropped_at: Option<Moment>,
+}
+
+/// How long a loss is worth a critical status after it happened.
+const LOSS: Duration = Duration::from_mins(1);
+
+/// The states of all uses. What changes is logged once, here.
+#[derive(Debug, Default)]
+pub(super) struct Stores(Mutex<BTreeMap<StoreUse, State>>);
+
+impl Stores {
+    /// It did what it was asked to.
+    pub(super) fn answered(&self, what: StoreUse, now: Moment) {
+        let mut states = self.lock();
+        let state = states.entry(what).or_default();
+        state.last_error = None;
+        if let Some((since, wall)) = state.down.take() {
+            let down_s = (now - since).as_secs_f64();
+            tracing::info!(store = what.as_str(), down_since = %wall, down_s, "the store answers again");
+        }
+    }
+
+    /// It did not.
+    pub(super) fn failed(&self, what: StoreUse, error: &StoreError, now: Moment, wall: Timestamp) {
+        let mut states = self.lock();
+        let state = states.entry(what).or_default();
+        let message = error.to_string();
+        if state.down.is_none() {
+            state.down = Some((now, wall));
+            tracing::warn!(
+                store = what.as_str(),
+                error = message,
+                "the store failed; what is to be stored is kept"
+            );
+        } else if state.last_error.as_ref() != Some(&message) {
+            tracing::warn!(
+                store = what.as_str(),
+                error = message,
+                "the store still fails, for another reason"
+            );
+        }
+        state.last_error = Some(message);
+    }
+
+    /// Nothing more is tried before a person has looked.
+    pub(super) fn gave_up(&self, what: StoreUse, error: &StoreError, now: Moment, wall: Timestamp) {
+        self.failed(what, error, now, wall);
+        self.lock().entry(what).or_default().gave_up = true;
+        tracing::error!(
+            store = what.as_str(),
+            %error,
+            "nothing more is written here; look at the store, then restart the process"
+        );
+    }
+
+    /// So much of what it should store was dropped since the start.
+    pub(super) fn dropped(&self, what: StoreUse, dropped: u64, now: Moment) {
+        let mut states = self.lock();
+        let state = states.entry(what).or_default();
+        if dropped > state.dropped {
+            (state.dropped, state.dropped_at) = (dropped, Some(now));
+        }
+    }
+
+    /// Each use as it was last.
+    pub(super) fn facts(&self, now: Moment) -> Vec<StoreUseFacts> {
+        let facts = |(what, state): (&StoreUse, &State)| StoreUseFacts {
+            name: what.as_str().to_owned(),
+            answers: Some(state.down.is_none()),
+            down_since: state.down.map(|(_, wall)| wall),
+            down_for: state.down.map(|(since, _)| now - since),
+            last_error: state.last_error.clone(),
+            gave_up: state.gave_up,
+            losing: state.dropped_at.is_some_and(|at| now - at < LOSS),
+        };
+        self.lock().iter().map(facts).collect()
+    }
+
+    /// Every change is an assignment, so a panic elsewhere leaves the states whole.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<StoreUse, State>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_origin(Duration::from_secs(seconds))
+    }
+
+    fn of(stores: &Stores, what: StoreUse, now: u64) -> StoreUseFacts {
+        let facts = stores.facts(at(now));
+        facts.into_iter().find(|each| each.name == what.as_str()).expect("it was used")
+    }
+
+    #[test]
+    fn reads_that_work_do_not_end_an_outage_of_writes() {
+        let stores = Stores::default();
+        let error = StoreError::transient("read-only (SQLSTATE 25006)");
+        stores.failed(StoreUse::TokenWrites, &error, at(10), Timestamp::UNIX_EPOCH);
+        for second in 11..20 {
+            stores.answered(StoreUse::TokenReads, at(second));
+            stores.failed(StoreUse::TokenWrites, &error, at(second), Timestamp::UNIX_EPOCH);
+        }
+        let writes = of(&stores, StoreUse::TokenWrites, 20);
+        assert_eq!((writes.answers, writes.down_for), (Some(false), Some(Duration::from_secs(10))));
+        assert_eq!(of(&stores, StoreUse::TokenReads, 20).answers, Some(true));
+        stores.answered(StoreUse::TokenWrites, at(21));
+        assert_eq!(of(&stores, StoreUse::TokenWrites, 22).last_error, None);
+    }
+
+    #[test]
+    fn a_writer_that_gave_up_stays_so_whatever_comes_after() {
+        let stores = Stores::default();
+        stores.gave_up(StoreUse::Samples, &StoreError::corrupt("malformed"), at(1), Timestamp::UNIX_EPOCH);
+        stores.answered(StoreUse::Samples, at(2));
+        assert!(of(&stores, StoreUse::Samples, 3).gave_up);
+    }
+
+    #[test]
+    fn a_loss_counts_for_a_minute_after_it_became_more() {
+        let stores = Stores::default();
+        let losing = |stores: &Stores, now| of(stores, StoreUse::Samples, now).losing;
+        stores.dropped(StoreUse::Samples, 0, at(1));
+        assert!(!losing(&stores, 1));
+        stores.dropped(StoreUse::Samples, 5, at(2));
+        stores.dropped(StoreUse::Samples, 5, at(50));
+        assert!(losing(&stores, 61) && !losing(&stores, 62));
+    }
+}
