@@ -1,6 +1,7 @@
 //! The store itself: one transaction per call. It does not know when to try again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use ttm_sqlx_pool::postgres::{Pool, Server, Time, Transaction, query, query_scal
 
 use crate::fence::may_write;
 use crate::schema::SCHEMA;
-use crate::{OpenError, PostgresBreakerStore, columns, convert, follow};
+use crate::{OpenError, PostgresBreakerStore, PostgresLease, columns, convert, follow};
 
 /// A save of tokens, one of breakers, and a look at the revision or a page of tokens at the same time.
 const CONNECTIONS: u32 = 3;
@@ -19,6 +20,7 @@ const CONNECTIONS: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct PostgresTokenStore {
     pool: Pool,
+    lease: Option<Arc<PostgresLease>>,
 }
 
 impl PostgresTokenStore {
@@ -29,7 +31,14 @@ impl PostgresTokenStore {
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let server = Server::parse(url)?;
         server.migrate(&SCHEMA).await?;
-        Ok(Self { pool: server.pool(CONNECTIONS) })
+        Ok(Self { pool: server.pool(CONNECTIONS), lease: None })
+    }
+
+    /// Grants epochs only to the holder of this lease, which is to be in the same database. A store without one leaves it
+    /// to its caller that nobody else claims.
+    #[must_use]
+    pub fn with_lease(self, lease: Arc<PostgresLease>) -> Self {
+        Self { lease: Some(lease), ..self }
     }
 
     /// Whether a URL can be read; connects to nothing and needs no runtime.
@@ -45,13 +54,19 @@ impl PostgresTokenStore {
         PostgresBreakerStore { pool: self.pool.clone() }
     }
 
-    async fn next_epoch(&self) -> Result<i64, sqlx::Error> {
+    /// None when another process has the lease.
+    async fn next_epoch(&self) -> Result<Option<i64>, sqlx::Error> {
         // The row is answered before its commit: only a transaction of its own tells when it is durable.
         let mut tx = self.pool.begin().await?;
+        if let Some(lease) = &self.lease
+            && !lease.is_mine(&mut tx).await?
+        {
+            return Ok(None);
+        }
         let epoch = query_scalar("UPDATE writer SET epoch = epoch + 1 RETURNING epoch");
-        let epoch = epoch.fetch_one(&mut *tx).await?;
+        let epoch: i64 = epoch.fetch_one(&mut *tx).await?;
         tx.commit().await?;
-        Ok(epoch)
+        Ok(Some(epoch))
     }
 
     /// Whether the epoch was still the writer's; nothing is stored otherwise.
@@ -147,7 +162,9 @@ async fn edited(mut tx: Transaction, changes: u64) -> Result<(), sqlx::Error> {
 impl TokenStore for PostgresTokenStore {
     async fn claim(&self) -> Result<Epoch, StoreError> {
         let epoch = self.next_epoch().await.map_err(store_error)?;
-        Ok(Epoch::new(epoch.unsigned_abs()))
+        epoch
+            .map(|epoch| Epoch::new(epoch.unsigned_abs()))
+            .ok_or_else(|| StoreError::transient("this process does not hold the lease on the store"))
     }
 
     async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError> {

@@ -2,7 +2,8 @@
 //! later.
 //!
 //! Every write is one transaction of whole-batch statements, which a dropped future rolls back. A save locks the row
-//! of the epoch first, so that a claim waits for it and everything later is refused. Nothing waits for ever: not for
+//! of the epoch first, so that a claim waits for it and everything later is refused. [`PostgresLease`] is the
+//! [`StoreLease`](ttm_kernel::StoreLease): one process at a time works on the database. Nothing waits for ever: not for
 //! a connection, not for a lock, not for a statement. It knows nothing of scores or lanes, and nothing of the metrics
 //! that may share its database.
 
@@ -12,8 +13,11 @@ mod columns;
 mod convert;
 mod fence;
 mod follow;
+mod lease;
+mod process;
 mod schema;
 
 pub use adapter::PostgresTokenStore;
 pub use breakers::PostgresBreakerStore;
+pub use lease::PostgresLease;
 pub use ttm_sqlx_pool::postgres::OpenError;

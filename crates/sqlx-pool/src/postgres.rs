@@ -10,6 +10,7 @@ pub mod testing;
 mod time;
 
 pub use error::{OpenError, failure, store_error};
-pub use pool::{Pool, Transaction, query, query_as, query_scalar};
+pub use migrate::ensure_table;
+pub use pool::{Pool, Transaction, answered, query, query_as, query_scalar};
 pub use server::Server;
 pub use time::Time;

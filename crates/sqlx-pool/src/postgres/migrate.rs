@@ -58,14 +58,11 @@ pub(super) async fn migrate(pool: &Pool, schema: &Schema) -> Result<(), Stopped>
     }
     // Most starts find nothing to do, and need no lock.
     let missing = missing(&mut tx, schema).await?;
-    let has_lock = exists(&mut tx, LOCK_TABLE).await?;
     tx.commit().await?;
     if missing.is_empty() {
         return Ok(());
     }
-    if !has_lock {
-        make_lock(pool).await?;
-    }
+    ensure_table(pool, LOCK_TABLE, MAKE_LOCK).await?;
     let mut tx = pool.begin_with(MIGRATE).await?;
     query(LOCK).execute(&mut *tx).await?;
     apply(&mut tx, schema).await?;
@@ -73,10 +70,18 @@ pub(super) async fn migrate(pool: &Pool, schema: &Schema) -> Result<(), Stopped>
     Ok(())
 }
 
-/// Of several that make the same table at once, PostgreSQL lets all but one fail: the table is there then.
-async fn make_lock(pool: &Pool) -> Result<(), sqlx::Error> {
-    let mut tx = pool.begin_with(MIGRATE).await?;
-    match sqlx::raw_sql(MAKE_LOCK).execute(&mut *tx).await {
+/// Makes a table outside of any migration, unless it is there. Of several that make the same one at once, PostgreSQL lets
+/// all but one fail: it is there then.
+///
+/// # Errors
+/// Those of the database.
+pub async fn ensure_table(pool: &Pool, table: &'static str, make: &'static str) -> Result<(), sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    // First, since making needs a right that a user of finished tables may lack.
+    if exists(&mut tx, table).await? {
+        return tx.commit().await;
+    }
+    match sqlx::raw_sql(make).execute(&mut *tx).await {
         Ok(_) => tx.commit().await,
         Err(error) if matches!(error::state(&error).as_deref(), Some("23505" | "42P07")) => Ok(()),
         Err(error) => Err(error),

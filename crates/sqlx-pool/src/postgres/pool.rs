@@ -120,7 +120,7 @@ impl Pool {
             PoolError::Closed => sqlx::Error::PoolClosed,
             PoolError::Timeout(TimeoutType::Wait) => {
                 let most = self.sessions.status().max_size;
-                let busy = format!("each of the {most} connections was in use for {PATIENCE:?}");
+                let busy = format!("each of the {most} connections was in use for {} s", PATIENCE.as_secs());
                 sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, busy))
             }
             PoolError::Timeout(_) | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
@@ -141,15 +141,40 @@ impl Pool {
     pub async fn close(&self) {
         let idle = self.sessions.retain(|_, _| false).removed;
         self.sessions.close();
-        for session in idle {
-            // Whoever is gone already needs no goodbye.
-            let _ = Runtime::Tokio1.timeout(PATIENCE, session.close()).await;
-        }
+        goodbye(idle).await;
+    }
+
+    /// Says goodbye in the idle sessions; the next transaction opens a new one.
+    pub async fn forget(&self) {
+        goodbye(self.sessions.retain(|_, _| false).removed).await;
     }
 }
 
+async fn goodbye(idle: Vec<PgConnection>) {
+    for session in idle {
+        // Whoever is gone already needs no goodbye.
+        let _ = Runtime::Tokio1.timeout(PATIENCE, session.close()).await;
+    }
+}
+
+/// Bounds a whole call, which a frozen server would hold up for ever.
+///
+/// # Errors
+/// The future's own, or that there was no answer in time.
+pub async fn answered<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    Runtime::Tokio1.timeout(limit, call).await.unwrap_or_else(|| Err(no_answer_within(limit)))
+}
+
 fn no_answer() -> sqlx::Error {
-    let message = format!("no answer within {PATIENCE:?}");
+    no_answer_within(PATIENCE)
+}
+
+fn no_answer_within(limit: Duration) -> sqlx::Error {
+    let seconds = limit.as_secs();
+    let message = format!("no answer within {seconds} s");
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))
 }
 

@@ -5,26 +5,21 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction};
 
 /// An empty schema; dropped by [`Database::drop_schema`], and at the latest with the throw-away server.
 pub struct Database {
     admin: PgPool,
     schema: String,
     url: String,
+    /// The server's own database, when the schema is the default one of a database that was made for the test.
+    whole: Option<String>,
 }
 
 impl Database {
     /// A schema named after the test and this process, so that tests run in parallel and in any order.
     pub async fn new(test: &str) -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the edge where a test run says which server it may use"
-        )]
-        let server = std::env::var("TTM_TEST_DATABASE_URL");
-        let Ok(server) = server else {
-            panic!("TTM_TEST_DATABASE_URL is not set: run cargo xtask test, or cargo xtask services");
-        };
+        let server = server();
         let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(30));
         let admin = pool.connect(&server).await.expect("the test server answers");
         let schema = format!("{test}_{}", std::process::id());
@@ -33,7 +28,27 @@ impl Database {
         let separator = if server.contains('?') { '&' } else { '?' };
         // The name tells the store's own sessions from all others.
         let url = format!("{server}{separator}options[search_path]={schema}&application_name={schema}");
-        Self { admin, schema, url }
+        Self { admin, schema, url, whole: None }
+    }
+
+    /// A database of its own, made with these options, for tests of what is no matter of one schema.
+    pub async fn whole(test: &str, options: &str) -> Self {
+        let server = server();
+        let name = format!("{test}_{}", std::process::id());
+        let mut maker = PgConnection::connect(&server).await.expect("the test server answers");
+        for statement in
+            [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name} {options}")]
+        {
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut maker).await.expect("a database");
+        }
+        let (address, parameters) = server.split_once('?').unwrap_or((&server, ""));
+        let authority = address.rfind('/').filter(|at| *at > "postgres://".len());
+        let url = format!("{}/{name}?{parameters}", authority.map_or(address, |at| &address[..at]));
+        let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(30));
+        let admin = pool.connect(&url).await.expect("the test server answers");
+        let separator = if parameters.is_empty() { "" } else { "&" };
+        let url = format!("{url}{separator}application_name={name}");
+        Self { admin, schema: "public".to_owned(), url, whole: Some(server) }
     }
 
     /// Connects straight into the schema.
@@ -70,9 +85,26 @@ impl Database {
         false
     }
 
-    /// Removes the schema.
+    /// Removes the schema, or the database that was made for the test.
     pub async fn drop_schema(self) {
-        self.execute("DROP SCHEMA $schema CASCADE").await;
+        let Some(server) = &self.whole else {
+            self.execute("DROP SCHEMA $schema CASCADE").await;
+            return self.admin.close().await;
+        };
+        let options = self.admin.connect_options();
+        let name = options.get_database().expect("a database was made");
+        let drop = format!("DROP DATABASE {name} WITH (FORCE)");
         self.admin.close().await;
+        let mut admin = PgConnection::connect(server).await.expect("the test server answers");
+        sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut admin).await.expect("nobody needs it any more");
     }
+}
+
+fn server() -> String {
+    #[expect(clippy::disallowed_methods, reason = "the edge where a test run says which server it may use")]
+    let server = std::env::var("TTM_TEST_DATABASE_URL");
+    let Ok(server) = server else {
+        panic!("TTM_TEST_DATABASE_URL is not set: run cargo xtask test, or cargo xtask services");
+    };
+    server
 }

@@ -1,0 +1,221 @@
+//! The lease on a database: one row that names the process that works on it. It does not know who renews it, or what is
+//! written.
+//!
+//! The time in the row is the database's, so that clocks of machines do not matter. What this process believes counts
+//! from before it asked, on a clock that goes on while the machine sleeps: it is never longer than what the row says.
+
+use std::fmt;
+use std::fs;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustix::time::{ClockId, clock_gettime};
+use sqlx::PgConnection;
+use ttm_kernel::{LeaseError, StoreError, StoreLease};
+use ttm_sqlx_pool::postgres::{
+    Pool, Server, answered, ensure_table, query, query_as, query_scalar, store_error,
+};
+
+use crate::OpenError;
+use crate::process::Process;
+
+/// What the row says, as in [`TAKE`] and [`KEEP`].
+const TTL: Duration = Duration::from_secs(15);
+/// So much less than the row says is believed.
+const MARGIN: Duration = Duration::from_secs(1);
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// The most that one call may take: less than the time between two renewals.
+const LIMIT: Duration = Duration::from_secs(4);
+
+const MAKE: &str = "CREATE TABLE IF NOT EXISTS lease (name text NOT NULL PRIMARY KEY, holder text NOT NULL, \
+     host text NOT NULL, boot text NOT NULL, pid_namespace text NOT NULL, pid integer NOT NULL, \
+     pid_started bigint NOT NULL, epoch bigint NOT NULL, since timestamptz NOT NULL, \
+     expires_at timestamptz NOT NULL)";
+
+/// The row, locked. `stands` by the clock, not by the transaction's start: the lock may have been waited for.
+const LOOK: &str = "SELECT holder, host, boot, pid_namespace, pid, pid_started, \
+     to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), expires_at > clock_timestamp() \
+     FROM lease WHERE name = 'store' FOR UPDATE";
+
+/// Of two that find no row one waits for the other here, and then looks again.
+const TAKE: &str = "INSERT INTO lease (name, holder, host, boot, pid_namespace, pid, pid_started, epoch, since, expires_at) \
+     VALUES ('store', $1, $2, $3, $4, $5, $6, 1, clock_timestamp(), clock_timestamp() + interval '15 s') \
+     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, host = excluded.host, boot = excluded.boot, \
+     pid_namespace = excluded.pid_namespace, pid = excluded.pid, pid_started = excluded.pid_started, \
+     epoch = lease.epoch + 1, since = excluded.since, expires_at = excluded.expires_at WHERE lease.holder = $7";
+
+const KEEP: &str = "UPDATE lease SET expires_at = clock_timestamp() + interval '15 s' \
+     WHERE name = 'store' AND holder = $1";
+
+/// A row of nobody: whoever releases holds nothing any more, and is told so.
+const GIVE_UP: &str =
+    "UPDATE lease SET holder = '', expires_at = '-infinity' WHERE name = 'store' AND holder = $1";
+
+/// A takeover waits for the transaction that asks this.
+const MINE: &str = "SELECT holder = $1 FROM lease WHERE name = 'store' FOR SHARE";
+
+type Row = (String, String, String, String, i32, i64, String, bool);
+
+/// The lease on the store of a database. Each value is a holder of its own.
+pub struct PostgresLease {
+    pool: Pool,
+    holder: String,
+    process: Process,
+    /// Until when it is believed, in milliseconds of the clock that goes on while the machine sleeps.
+    until: AtomicI64,
+}
+
+impl PostgresLease {
+    /// The lease in the database of this URL; nothing is connected to yet.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn new(url: &str) -> Result<Self, OpenError> {
+        // Random, from the system: two that share it would both hold the lease. Where there is none, the process with its
+        // start is what is left.
+        let process = Process::this();
+        let random = fs::read_to_string("/proc/sys/kernel/random/uuid");
+        let holder = random.map_or_else(
+            |_| format!("{} {} {} {}", process.host, process.boot, process.pid, process.started),
+            |random| random.trim().to_owned(),
+        );
+        Ok(Self { pool: Server::parse(url)?.pool(1), holder, process, until: AtomicI64::new(i64::MIN) })
+    }
+
+    /// Whether this holder has the row, which stays so until the transaction ends.
+    pub(crate) async fn is_mine(&self, tx: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let mine: Option<bool> = query_scalar(MINE).bind(&self.holder).fetch_optional(tx).await?;
+        Ok(mine == Some(true))
+    }
+
+    /// The holder that was in the way, if any.
+    async fn take(&self) -> Result<Option<String>, sqlx::Error> {
+        ensure_table(&self.pool, "lease", MAKE).await?;
+        loop {
+            let mut tx = self.pool.begin().await?;
+            let row: Option<Row> = query_as(LOOK).fetch_optional(&mut *tx).await?;
+            if let Some(row) = &row
+                && row.0 == self.holder
+            {
+                query(KEEP).bind(&self.holder).execute(&mut *tx).await?;
+                tx.commit().await?;
+                return Ok(None);
+            }
+            if let Some(row) = &row
+                && row.7
+                && !self.process.knows_dead(&process(row))
+            {
+                tx.commit().await?;
+                return Ok(Some(named(row)));
+            }
+            let before = row.map(|row| row.0).unwrap_or_default();
+            let Process { host, boot, namespace, pid, started } = &self.process;
+            let take = query(TAKE).bind(&self.holder).bind(host).bind(boot).bind(namespace);
+            let taken = take.bind(pid).bind(started).bind(before).execute(&mut *tx).await?;
+            tx.commit().await?;
+            if taken.rows_affected() == 1 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether it was still this holder's; else who has it, if anyone.
+    async fn keep(&self) -> Result<Result<(), Option<String>>, sqlx::Error> {
+        let mut tx = self.pool.begin().await?;
+        let kept = query(KEEP).bind(&self.holder).execute(&mut *tx).await?.rows_affected();
+        let other: Option<Row> = match kept {
+            0 => query_as(LOOK).fetch_optional(&mut *tx).await?,
+            _ => None,
+        };
+        tx.commit().await?;
+        let other = other.filter(|row| !row.0.is_empty()).map(|row| named(&row));
+        Ok(if kept == 0 { Err(other) } else { Ok(()) })
+    }
+
+    async fn give_up(&self) -> Result<(), sqlx::Error> {
+        let mut tx = self.pool.begin().await?;
+        query(GIVE_UP).bind(&self.holder).execute(&mut *tx).await?;
+        tx.commit().await
+    }
+
+    fn granted(&self, asked: Duration) {
+        self.until.store(millis(asked + TTL.saturating_sub(MARGIN)), Ordering::Release);
+    }
+
+    fn lost(&self) {
+        self.until.store(i64::MIN, Ordering::Release);
+    }
+}
+
+/// The clock that goes on while the machine sleeps.
+fn boot_time() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn process((_, host, boot, namespace, pid, started, ..): &Row) -> Process {
+    let (host, boot, namespace) = (host.clone(), boot.clone(), namespace.clone());
+    Process { host, boot, namespace, pid: *pid, started: *started }
+}
+
+fn named((_, host, .., pid, _, since, _): &Row) -> String {
+    format!("process {pid} on {host}, since {since}")
+}
+
+#[async_trait]
+impl StoreLease for PostgresLease {
+    async fn acquire(&self) -> Result<(), LeaseError> {
+        let asked = boot_time();
+        match answered(LIMIT, Box::pin(self.take())).await.map_err(store_error)? {
+            None => {
+                self.granted(asked);
+                Ok(())
+            }
+            Some(holder) => {
+                self.lost();
+                Err(LeaseError::Held { holder })
+            }
+        }
+    }
+
+    async fn renew(&self) -> Result<(), LeaseError> {
+        let asked = boot_time();
+        match answered(LIMIT, Box::pin(self.keep())).await.map_err(store_error)? {
+            Ok(()) => {
+                self.granted(asked);
+                Ok(())
+            }
+            Err(holder) => {
+                self.lost();
+                Err(LeaseError::Lost { holder })
+            }
+        }
+    }
+
+    async fn release(&self) -> Result<(), StoreError> {
+        // Whether or not the row can be reached: from here on nothing is done under it.
+        self.lost();
+        let released = answered(LIMIT, Box::pin(self.give_up())).await.map_err(store_error);
+        self.pool.forget().await;
+        released
+    }
+
+    fn stands(&self) -> bool {
+        millis(boot_time()) < self.until.load(Ordering::Acquire)
+    }
+
+    fn renew_every(&self) -> Duration {
+        RENEW_EVERY
+    }
+}
+
+impl fmt::Debug for PostgresLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresLease").field("pool", &self.pool).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,93 @@
+//! Which process this is, and whether another one still lives. It knows nothing of leases.
+//!
+//! A process id alone is not enough: ids are used again, each boot begins anew, and a container has ids of its own. So a
+//! process is told by its boot, its namespace, its id and the time of its start.
+
+use std::fs;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
+/// A process of some machine; empty where the system does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) host: String,
+    pub(crate) boot: String,
+    pub(crate) namespace: String,
+    pub(crate) pid: i32,
+    /// In ticks since the boot.
+    pub(crate) started: i64,
+}
+
+impl Process {
+    pub(crate) fn this() -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        let pid = i32::try_from(std::process::id()).unwrap_or_default();
+        Self {
+            host: read("/proc/sys/kernel/hostname"),
+            boot: read("/proc/sys/kernel/random/boot_id"),
+            namespace: namespace.to_string_lossy().into_owned(),
+            pid,
+            started: stat(pid).map_or(0, |(_, started)| started),
+        }
+    }
+
+    /// Whether `other` is known to have ended. Of another machine, boot or namespace nothing is known, and nothing of a
+    /// process that may not be looked at.
+    pub(crate) fn knows_dead(&self, other: &Self) -> bool {
+        let comparable = !self.boot.is_empty() && !self.namespace.is_empty() && other.started > 0;
+        if !comparable || (&self.boot, &self.namespace) != (&other.boot, &other.namespace) {
+            return false;
+        }
+        let Some(pid) = Pid::from_raw(other.pid) else { return false };
+        if test_kill_process(pid) == Err(Errno::SRCH) {
+            return true;
+        }
+        // Another one has the id now, or it waits for its parent to notice its end.
+        stat(other.pid).is_some_and(|(state, started)| started != other.started || matches!(state, 'Z' | 'X'))
+    }
+}
+
+/// State and start of a process. Its name, which may hold anything, ends with the last bracket.
+fn stat(pid: i32) -> Option<(char, i64)> {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = line.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    // The start is the twenty-second field, the state the third.
+    let started = fields.nth(18)?.parse().ok()?;
+    Some((state, started))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_lives_and_one_with_another_start_is_dead() {
+        let this = Process::this();
+        assert!(this.started > 0 && !this.boot.is_empty(), "{this:?}");
+        assert!(!this.knows_dead(&this));
+        assert!(this.knows_dead(&Process { started: this.started + 1, ..this.clone() }));
+    }
+
+    #[test]
+    fn nothing_is_known_of_another_boot_or_namespace() {
+        let this = Process::this();
+        let gone = Process { started: this.started + 1, ..this.clone() };
+        assert!(!this.knows_dead(&Process { boot: "another".to_owned(), ..gone.clone() }));
+        assert!(!this.knows_dead(&Process { namespace: "another".to_owned(), ..gone.clone() }));
+        assert!(!this.knows_dead(&Process { started: 0, ..gone }));
+    }
+
+    #[test]
+    fn a_process_that_ended_is_dead_before_and_after_its_parent_noticed() {
+        let mut child = std::process::Command::new("true").spawn().expect("a program that ends");
+        let pid = i32::try_from(child.id()).expect("a process id");
+        let (_, started) = stat(pid).expect("it is there until it is waited for");
+        let this = Process::this();
+        let other = Process { pid, started, ..this.clone() };
+        child.wait().expect("it ends");
+        assert!(this.knows_dead(&other));
+    }
+}

@@ -1,0 +1,140 @@
+//! The lease on a server: who gets it, who keeps it, and what both are told.
+
+use std::sync::Arc;
+
+use ttm_kernel::{LeaseError, StoreError, StoreLease};
+use ttm_market::TokenStore;
+use ttm_postgres_state::{PostgresLease, PostgresTokenStore};
+use ttm_sqlx_pool::postgres::testing::Database;
+
+fn lease(database: &Database) -> PostgresLease {
+    PostgresLease::new(database.url()).expect("the URL is good")
+}
+
+async fn held(lease: &PostgresLease) -> String {
+    match lease.acquire().await {
+        Err(LeaseError::Held { holder }) => holder,
+        other => panic!("expected Held, got {other:?}"),
+    }
+}
+
+async fn lost(lease: &PostgresLease) -> Option<String> {
+    match lease.renew().await {
+        Err(LeaseError::Lost { holder }) => holder,
+        other => panic!("expected Lost, got {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_holds_it_and_the_others_are_told_who() {
+    let database = Database::new("lease_held").await;
+    let (one, other) = (lease(&database), lease(&database));
+    assert!(!one.stands());
+    one.acquire().await.expect("it is free");
+    one.acquire().await.expect("it has it already");
+    one.renew().await.expect("it has it");
+    assert!(one.stands());
+    let holder = held(&other).await;
+    assert!(holder.starts_with(&format!("process {} on ", std::process::id())), "{holder}");
+    assert!(holder.contains(", since 20") && !holder.contains('\n'), "{holder}");
+    assert!(!other.stands());
+    one.renew().await.expect("nothing was changed");
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_released_is_free_at_once_and_no_longer_kept() {
+    let database = Database::new("lease_released").await;
+    let (one, other) = (lease(&database), lease(&database));
+    one.acquire().await.expect("it is free");
+    one.release().await.expect("the server answers");
+    assert!(!one.stands());
+    assert_eq!(lost(&one).await, None);
+    other.acquire().await.expect("it is free");
+    one.release().await.expect("the server answers");
+    other.renew().await.expect("it was not another's to release");
+    let _ = held(&one).await;
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ran_out_goes_to_whoever_comes_and_the_one_before_is_told() {
+    let database = Database::new("lease_ran_out").await;
+    let (one, other) = (lease(&database), lease(&database));
+    one.acquire().await.expect("it is free");
+    let run_out = "UPDATE $schema.lease SET expires_at = now() - interval '1 ms'";
+    database.execute(run_out).await;
+    one.renew().await.expect("nobody came meanwhile");
+    database.execute(run_out).await;
+    other.acquire().await.expect("it has run out");
+    let holder = lost(&one).await.expect("another has it");
+    assert!(holder.starts_with("process "), "{holder}");
+    assert!(!one.stands() && other.stands());
+    let _ = held(&one).await;
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_process_holds_nothing_unless_its_machine_is_another() {
+    let database = Database::new("lease_dead").await;
+    let (one, other) = (lease(&database), lease(&database));
+    one.acquire().await.expect("it is free");
+    // The same id with another start: the process that held it has ended.
+    database.execute("UPDATE $schema.lease SET pid_started = pid_started + 1, boot = 'another'").await;
+    let _ = held(&other).await;
+    database.execute(&format!("UPDATE $schema.lease SET boot = '{}'", boot_id())).await;
+    other.acquire().await.expect("its holder is dead");
+    database.drop_schema().await;
+}
+
+fn boot_id() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("the system tells its boot");
+    id.trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_is_granted_to_the_holder_alone() {
+    let database = Database::new("lease_claim").await;
+    let store = PostgresTokenStore::open(database.url()).await.expect("the store opens");
+    let (one, other) = (Arc::new(lease(&database)), lease(&database));
+    let store = store.with_lease(one.clone());
+    one.acquire().await.expect("it is free");
+    store.claim().await.expect("it has the lease");
+    // Whoever was stopped for longer than its lease, and has not noticed yet.
+    database.execute("UPDATE $schema.lease SET expires_at = now() - interval '1 ms'").await;
+    other.acquire().await.expect("it has run out");
+    assert!(one.stands(), "it believes so");
+    let refused = store.claim().await;
+    assert!(matches!(refused, Err(StoreError::Transient { .. })), "{refused:?}");
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_that_come_at_once_one_gets_it() {
+    let database = Database::new("lease_race").await;
+    let leases: [_; 4] = std::array::from_fn(|_| lease(&database));
+    let [a, b, c, d] = &leases;
+    let (a, b, c, d) = tokio::join!(a.acquire(), b.acquire(), c.acquire(), d.acquire());
+    let outcomes = [a, b, c, d];
+    let held = |outcome: &Result<(), LeaseError>| matches!(outcome, Err(LeaseError::Held { .. }));
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    assert_eq!(outcomes.iter().filter(|outcome| held(outcome)).count(), 3, "{outcomes:?}");
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer_says_nothing_about_the_holder() {
+    let database = Database::new("lease_away").await;
+    let one = lease(&database);
+    one.acquire().await.expect("it is free");
+    let lock = database.begin_with("LOCK TABLE $schema.lease").await;
+    let renewed = one.renew().await;
+    lock.rollback().await.expect("the lock is given back");
+    assert!(matches!(renewed, Err(LeaseError::Store(_))), "{renewed:?}");
+    assert!(one.stands(), "what was granted has not run out");
+    one.renew().await.expect("the server answers again");
+    let away = PostgresLease::new("postgres://ann:s3cret@127.0.0.1:1/ttm").expect("the URL is good");
+    let error = away.acquire().await.expect_err("nobody listens there").to_string();
+    assert_eq!(error, "the store does not answer: connection refused (os error 111)");
+    database.drop_schema().await;
+}

@@ -1,0 +1,153 @@
+//! What a server does to its clients on a bad day: it turns read-only, is full, frozen or locked, or keeps its text in an
+//! encoding that lacks characters.
+
+use std::net::TcpListener;
+
+use jiff::Timestamp;
+use ttm_kernel::StoreError;
+use ttm_market::{Mint, TokenStore};
+use ttm_postgres_state::{OpenError, PostgresTokenStore};
+use ttm_sqlx_pool::postgres::testing::Database;
+
+const AT: Timestamp = Timestamp::UNIX_EPOCH;
+
+async fn open(database: &Database) -> PostgresTokenStore {
+    PostgresTokenStore::open(database.url()).await.expect("the store opens")
+}
+
+fn mint(number: u8) -> Mint {
+    Mint::from_bytes([number; 32])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_failover_and_back_the_first_write_that_is_tried_again_succeeds() {
+    let database = Database::whole("server_failover", "").await;
+    let store = open(&database).await;
+    // As many sessions as there may be, so that old ones would be met again and again.
+    let all = tokio::join!(store.revision(), store.revision(), store.revision());
+    assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok());
+    let name = format!("server_failover_{}", std::process::id());
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+         AND pid <> pg_backend_pid() AND application_name LIKE 'server_failover%'";
+    database.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on; {cut}")).await;
+    let all = tokio::join!(store.revision(), store.revision(), store.revision());
+    assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok(), "reading goes on: {all:?}");
+    let refused = store.add(&[mint(1)], AT).await;
+    let Err(StoreError::Transient { message, retry_after: None }) = refused else { panic!("{refused:?}") };
+    assert!(message.ends_with("(SQLSTATE 25006)"), "{message}");
+    // The sessions that are there now go on being read-only for as long as they live.
+    let all = tokio::join!(store.revision(), store.revision(), store.revision());
+    assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok());
+    database
+        .execute(&format!(
+            "SET TRANSACTION READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only"
+        ))
+        .await;
+    let _ = store.add(&[mint(1)], AT).await;
+    store.add(&[mint(1)], AT).await.expect("the next session leads to the primary");
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_a_frozen_and_an_absent_server_are_told_apart() {
+    let database = Database::whole("server_full", "CONNECTION LIMIT 0").await;
+    // A limit does not bind superusers: a user of its own it does.
+    let user = format!("server_full_{}", std::process::id());
+    database.execute(&format!("DROP ROLE IF EXISTS {user}; CREATE ROLE {user} LOGIN")).await;
+    let (_, rest) = database.url().split_once("//").expect("a URL");
+    let (_, place) = rest.split_once('@').unwrap_or(("", rest));
+    let full = PostgresTokenStore::open(&format!("postgres://{user}@{place}")).await;
+    let Err(OpenError::Unavailable { message, .. }) = &full else { panic!("{full:?}") };
+    assert!(
+        message.starts_with("too many connections") && message.ends_with("(SQLSTATE 53300)"),
+        "{message}"
+    );
+    database.execute(&format!("DROP ROLE {user}")).await;
+    database.drop_schema().await;
+
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let frozen = PostgresTokenStore::open(&format!("postgres://ann:s3cret@{address}/ttm")).await;
+    let Err(OpenError::Unavailable { message, .. }) = &frozen else { panic!("{frozen:?}") };
+    assert_eq!(message, "no answer within 2 s");
+    drop(listener);
+    let absent = PostgresTokenStore::open(&format!("postgres://ann:s3cret@{address}/ttm")).await;
+    let Err(OpenError::Unavailable { message, .. }) = &absent else { panic!("{absent:?}") };
+    assert_eq!(message, "connection refused (os error 111)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_whose_encoding_lacks_characters_is_refused_in_one_line() {
+    let options = "ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0";
+    let database = Database::whole("server_latin1", options).await;
+    let refused = PostgresTokenStore::open(database.url()).await.expect_err("it lacks characters");
+    let line = refused.to_string();
+    assert!(line.contains("the database's encoding is LATIN1; expected UTF8"), "{line}");
+    assert!(!refused.is_transient() && !line.contains('\n'), "{line}");
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_on_the_history_of_migrations_is_waited_for_a_while_and_its_holder_is_named() {
+    let database = Database::new("server_locked").await;
+    drop(open(&database).await);
+    let lock = database.begin_with("LOCK TABLE $schema._ttm_state_migrations IN ACCESS EXCLUSIVE MODE").await;
+    let refused = PostgresTokenStore::open(database.url()).await.expect_err("somebody has a lock");
+    assert!(refused.is_transient(), "{refused:?}");
+    let line = refused.to_string();
+    assert!(line.contains("it waits for _ttm_state_migrations, locked by the server's process "), "{line}");
+    assert!(line.contains("user postgres") && !line.contains('\n'), "{line}");
+    lock.rollback().await.expect("the lock is given back");
+    drop(open(&database).await);
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_that_migrates_is_waited_for_a_while_and_named() {
+    let database = Database::new("server_migrating").await;
+    drop(open(&database).await);
+    database
+        .execute(
+            "DROP TABLE $schema.breaker; ALTER TABLE $schema.token DROP COLUMN origin; \
+             DELETE FROM $schema._ttm_state_migrations WHERE version > 1",
+        )
+        .await;
+    let lock = database.begin_with("SELECT * FROM $schema._ttm_migration_lock FOR UPDATE").await;
+    let refused = PostgresTokenStore::open(database.url()).await.expect_err("another one migrates");
+    let line = refused.to_string();
+    assert!(line.contains("it waits for _ttm_migration_lock, locked by the server's process "), "{line}");
+    lock.rollback().await.expect("the lock is given back");
+    let store = open(&database).await;
+    store.add(&[mint(1)], AT).await.expect("the schema is whole");
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_advisory_lock_of_somebody_holds_up_nobody() {
+    let database = Database::whole("server_advisory", "").await;
+    // The one that the driver's own way to migrate waits for: it comes from the name of the database.
+    let name = format!("server_advisory_{}", std::process::id());
+    let crc = name.bytes().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
+    });
+    let key = 0x3d32_ad9e * i64::from(!crc);
+    let lock = database.begin_with(&format!("SELECT pg_advisory_xact_lock({key})")).await;
+    drop(open(&database).await);
+    lock.rollback().await.expect("it ends");
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_without_rights_is_told_so_and_tried_again_seldom() {
+    let database = Database::whole("server_rights", "").await;
+    let store = open(&database).await;
+    database.execute("ALTER TABLE token RENAME TO hidden").await;
+    let missing = store.load(None, 1).await;
+    let Err(StoreError::Transient { message, retry_after: Some(wait) }) = &missing else {
+        panic!("{missing:?}")
+    };
+    assert!(message.ends_with("(SQLSTATE 42P01)") && wait.as_secs() == 60, "{message}");
+    database.execute("ALTER TABLE hidden RENAME TO token").await;
+    assert_eq!(store.load(None, 1).await.expect("it is there again"), []);
+    database.drop_schema().await;
+}
