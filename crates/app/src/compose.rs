@@ -153,12 +153,9 @@ fn told(error: impl std::error::Error) -> ComposeError {
     ComposeError::Store(error.to_string())
 }
 
-/// The same; a server that is away may come back.
+/// The same; a server that is away, or has a lock in the way, may be there the next time.
 fn told_of_postgres(error: ttm_postgres_state::OpenError) -> ComposeError {
-    match error {
-        ttm_postgres_state::OpenError::Unavailable { .. } => ComposeError::Away(error.to_string()),
-        error => told(error),
-    }
+    if error.is_transient() { ComposeError::Away(error.to_string()) } else { told(error) }
 }
 
 fn make_folder(file: &Path) -> Result<(), ComposeError> {
