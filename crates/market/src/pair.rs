@@ -128,3 +128,24 @@ impl Skipped {
         self.0.iter().map(|(reason, count)| (*reason, *count))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_skipped_is_listed_by_reason_with_its_count() {
+        let mut skipped = Skipped::default();
+        assert_eq!(skipped.iter().count(), 0);
+        for reason in [SkipReason::Malformed, SkipReason::QuoteSide, SkipReason::Malformed] {
+            skipped.add(reason);
+        }
+        let mut other = Skipped::default();
+        other.add(SkipReason::QuoteSide);
+        other.add(SkipReason::BadPrice);
+        skipped.merge(&other);
+        let listed: Vec<_> = skipped.iter().map(|(reason, count)| (reason.as_str(), count)).collect();
+        assert_eq!(listed, [("quote_side", 2), ("bad_price", 1), ("malformed", 2)]);
+        assert_eq!((skipped.total(), skipped.count(SkipReason::NotAsked)), (5, 0));
+    }
+}

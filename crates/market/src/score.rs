@@ -104,9 +104,17 @@ impl Smoothed {
     }
 }
 
-/// `value` rounded to six decimals.
+/// `value` rounded to six decimals, as its decimal text would be: what decides is the number that the float is, which is
+/// above or below a half where the shortest text of it shows exactly one.
 pub(crate) fn round6(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6
+    /// Below, the product is off by less than a thousandth.
+    const LARGE: f64 = (1_u64 << 40) as f64;
+    let scaled = value * 1e6;
+    let is_near_a_half = (scaled.fract().abs() - 0.5).abs() < 1e-3;
+    if scaled.abs() < LARGE && !is_near_a_half {
+        return scaled.round() / 1e6;
+    }
+    format!("{value:.6}").parse().unwrap_or(value)
 }
 
 /// `value` where it can be used, else 0 and one more `unusable`.
@@ -180,4 +188,49 @@ fn orderflow(inputs: &ScoreInputs) -> f64 {
 /// `part / whole` for numbers ≥ 0, finite also where `whole` is so small that it vanished.
 fn ratio(part: f64, whole: f64) -> f64 {
     (part / whole.max(f64::MIN_POSITIVE)).min(f64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_half_is_rounded_by_what_the_float_is_and_not_by_its_shortest_text() {
+        for (value, rounded) in [
+            (0.000_312_5, 0.000_313),
+            (0.009_687_5, 0.009_687),
+            (-0.009_687_5, -0.009_687),
+            // These are halves exactly, and go to the even side.
+            (0.007_812_5, 0.007_812),
+            (0.023_437_5, 0.023_438),
+            (-0.007_812_5, -0.007_812),
+            (1e300, 1e300),
+            (f64::MAX, f64::MAX),
+        ] {
+            assert_eq!(round6(value).to_bits(), f64::to_bits(rounded), "{value}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        #[test]
+        fn rounding_is_writing_six_decimals_and_reading_them(
+            value in prop_oneof![
+                any::<f64>(),
+                -1e7..1e7_f64,
+                -1e-3..1e-3_f64,
+                // Halves of a millionth, and their neighbours.
+                (-2_000_000_000_i64..2_000_000_000, -2_i64..=2).prop_map(|(half, off)| {
+                    let half = (half as f64 + 0.5) / 1e6;
+                    f64::from_bits(half.to_bits().wrapping_add_signed(off))
+                }),
+            ],
+        ) {
+            let read: f64 = format!("{value:.6}").parse().expect("a number");
+            prop_assert!(round6(value).to_bits() == read.to_bits() || value.is_nan(), "{value:?}");
+        }
+    }
 }

@@ -174,3 +174,27 @@ impl Token {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_read_as_what_it_was_written_for_and_no_other_is() {
+        for (status, word) in [
+            (TokenStatus::Monitored, "monitored"),
+            (TokenStatus::Active, "active"),
+            (TokenStatus::Archived, "archived"),
+        ] {
+            assert_eq!((status.as_str(), TokenStatus::parse(word)), (word, Some(status)));
+            assert_eq!(format!("{status:>10}"), format!("{word:>10}"));
+        }
+        for (lane, word) in [(Lane::Hot, "hot"), (Lane::Cold, "cold")] {
+            assert_eq!((lane.as_str(), Lane::parse(word)), (word, Some(lane)));
+            assert_eq!(lane.to_string(), word);
+        }
+        for word in ["", "Active", "warm", "hot "] {
+            assert_eq!((TokenStatus::parse(word), Lane::parse(word)), (None, None), "{word}");
+        }
+    }
+}

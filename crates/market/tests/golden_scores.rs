@@ -95,6 +95,6 @@ fn scores_agree_with_the_system_that_this_one_replaces() {
         for (got, expected) in got.iter().zip(components) {
             assert!((got - expected).abs() <= 1e-9, "{got} is not {expected} in {row:?}");
         }
-        assert!((score.value - value).abs() <= 1e-6, "{} is not {value} in {row:?}", score.value);
+        assert!((score.value - value).abs() <= 1e-9, "{} is not {value} in {row:?}", score.value);
     }
 }

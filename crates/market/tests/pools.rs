@@ -1,8 +1,9 @@
 //! Which pools of a token count, and what they add up to.
 
+use jiff::SignedDuration;
 use proptest::prelude::*;
 use ttm_market::testing::{any_f64, mint, pairs};
-use ttm_market::{MarketConfig, Mint, Pair, PoolSummary, TokenRef, Trades, summarize};
+use ttm_market::{MarketConfig, Mint, Pair, PoolSummary, TokenRef, Trades, score, summarize};
 
 const TOKEN: Mint = Mint::from_bytes([7; 32]);
 
@@ -50,6 +51,16 @@ fn the_volume_is_split_by_the_count_of_trades_to_a_millionth_of_a_dollar() {
     let quiet = Pair { trades_5m: Trades::default(), ..pool("a") };
     let inputs = sum(&[quiet]).inputs;
     assert_eq!((inputs.buy_volume_5m_usd, inputs.sell_volume_5m_usd), (0.0, 0.0));
+}
+
+#[test]
+fn a_volume_of_a_half_is_split_as_the_system_before_split_it() {
+    // 0.01 USD in one purchase and 31 sales: both parts are halves of a millionth, and neither float is one.
+    let pool = Pair { trades_5m: Trades { buys: 1, sells: 31 }, volume_5m_usd: 0.01, ..pool("a") };
+    let inputs = sum(&[pool]).inputs;
+    assert_eq!((inputs.buy_volume_5m_usd, inputs.sell_volume_5m_usd), (0.000_313, 0.009_687));
+    let orderflow = score(&inputs, SignedDuration::ZERO).score.components.orderflow;
+    assert!((orderflow - -1.874_8e-5).abs() < 1e-12, "{orderflow}");
 }
 
 #[test]
