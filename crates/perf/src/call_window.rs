@@ -1,4 +1,4 @@
-//! Calls, errors and latencies over sliding minutes. It does not know what is called, and reads no clock.
+//! Calls, errors and latencies over sliding windows. It does not know what is called, and reads no clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,6 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use ttm_kernel::Moment;
 
-/// Width of a minute on the monotonic clock, counted from the clock's origin.
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Latencies above are counted as this much.
@@ -14,14 +13,18 @@ const LONGEST: Duration = Duration::from_mins(10);
 
 /// Two significant digits give a bucket width of at most 1/128 of its values: a relative error below 1 %.
 const SIGNIFICANT_DIGITS: u8 = 2;
+/// As many leading bits tell those buckets apart.
+const SIGNIFICANT_BITS: u32 = 8;
 
-/// The calls of the last hour, minute by minute.
+/// The calls of the last hour, by the second of the monotonic clock in which they ended.
 ///
-/// A minute costs about 17 KiB, and only when it had calls: one hour of them is about 1 MiB. Recording is O(1).
-/// Percentiles over several minutes come from merged histograms and are never averages of percentiles.
+/// A second keeps its counts and the latencies that 1 % tells apart, so that memory follows the calls and not the time:
+/// an hour of five calls a second is about 1 MiB, and a second of any number of calls has its bound. A window ends now
+/// and is never longer than its name says, and by less than a second shorter. Percentiles come from one histogram of the
+/// whole window and are never averages of percentiles.
 #[derive(Clone, Debug, Default)]
 pub struct CallWindow {
-    minutes: BTreeMap<u64, Minute>,
+    seconds: BTreeMap<u64, Second>,
 }
 
 /// What happened over some minutes.
@@ -51,8 +54,8 @@ impl CallSummary {
 }
 
 impl CallWindow {
-    /// Whole minutes that are kept besides the one under way.
-    pub const MINUTES: u64 = 60;
+    /// The longest window.
+    pub const LONGEST: Duration = Duration::from_hours(1);
 
     /// An empty window.
     pub fn new() -> Self {
@@ -61,81 +64,112 @@ impl CallWindow {
 
     /// Counts a call that ended at `now` after `latency`.
     ///
-    /// Minutes older than the window are forgotten here. A call that is itself older than the window of the newest
-    /// one is not counted.
+    /// What is older than the longest window is forgotten here. A call that is itself older than that of the newest one
+    /// is not counted.
     pub fn record(&mut self, now: Moment, latency: Duration, ok: bool) {
-        let minute = minute_of(now);
-        let newest = self.minutes.last_key_value().map_or(minute, |(newest, _)| minute.max(*newest));
-        let oldest = newest.saturating_sub(Self::MINUTES);
-        while let Some(entry) = self.minutes.first_entry().filter(|entry| *entry.key() < oldest) {
+        let second = second_of(now);
+        let newest = self.seconds.last_key_value().map_or(second, |(newest, _)| second.max(*newest));
+        let oldest = first_of(newest, Self::LONGEST.as_secs());
+        while let Some(entry) = self.seconds.first_entry().filter(|entry| *entry.key() < oldest) {
             entry.remove();
         }
-        if minute >= oldest {
-            self.minutes.entry(minute).or_insert_with(Minute::new).record(latency, ok);
+        if second >= oldest {
+            self.seconds.entry(second).or_default().record(latency, ok);
         }
     }
 
-    /// The calls of the minute under way and of the whole minutes before it that make up `over`, which is rounded up
-    /// to minutes and lies between one minute and [`CallWindow::MINUTES`].
+    /// The calls of the last `over`, which is rounded up to seconds and lies between one second and
+    /// [`CallWindow::LONGEST`].
     pub fn summary(&self, now: Moment, over: Duration) -> CallSummary {
-        let whole = over.as_secs().div_ceil(MINUTE.as_secs()).clamp(1, Self::MINUTES);
-        let (minutes, covers) = self.covering(now, whole);
-        let mut total = Minute::new();
-        minutes.for_each(|minute| total.merge(minute));
+        let whole = whole_seconds(over);
+        let current = second_of(now);
+        let first = first_of(current, whole);
+        let covers = now.since_origin().saturating_sub(Duration::from_secs(first));
+        let mut total = Total::new();
+        self.seconds.range(first..=current).for_each(|(_, second)| total.add(second));
         total.summary(covers)
     }
 
-    /// Calls per minute over the minute under way and the one before; none until a whole minute is covered. Merges no
-    /// histograms, so it may be asked for often.
-    pub fn calls_per_minute(&self, now: Moment) -> Option<f64> {
-        let (minutes, covers) = self.covering(now, 1);
-        let calls: u64 = minutes.map(|minute| minute.calls).sum();
-        (covers >= MINUTE).then(|| calls as f64 * MINUTE.as_secs_f64() / covers.as_secs_f64())
-    }
-
-    /// The minute under way and `whole` minutes before it, and the time that they cover up to `now`.
-    fn covering(&self, now: Moment, whole: u64) -> (impl Iterator<Item = &Minute>, Duration) {
-        let current = minute_of(now);
-        let first = current.saturating_sub(whole);
-        let covers = now.since_origin().saturating_sub(Duration::from_secs(first * MINUTE.as_secs()));
-        (self.minutes.range(first..=current).map(|(_, minute)| minute), covers)
+    /// Calls of the last minute. Builds no histogram, so it may be asked for often.
+    ///
+    /// In the first minute these are the calls so far: before, there were none.
+    pub fn calls_per_minute(&self, now: Moment) -> f64 {
+        let current = second_of(now);
+        let first = first_of(current, MINUTE.as_secs());
+        let calls: u64 = self.seconds.range(first..=current).map(|(_, second)| second.calls).sum();
+        // The second that the minute begins in is not counted; what is missing of it is made up for.
+        let under_way = f64::from(now.since_origin().subsec_nanos()) / 1e9;
+        calls as f64 * 60.0 / (59.0 + under_way)
     }
 }
 
-/// The minute of the clock that `at` lies in.
-fn minute_of(at: Moment) -> u64 {
-    at.since_origin().as_secs() / MINUTE.as_secs()
+/// A window's length in whole seconds.
+fn whole_seconds(over: Duration) -> u64 {
+    let over = over.min(CallWindow::LONGEST);
+    (over.as_secs() + u64::from(over.subsec_nanos() > 0)).max(1)
 }
 
-/// Calls of one minute, or of several merged.
-#[derive(Clone, Debug)]
-struct Minute {
+/// The first second of a window of `whole` seconds that ends in `current`, which is under way and one of them.
+const fn first_of(current: u64, whole: u64) -> u64 {
+    (current + 1).saturating_sub(whole)
+}
+
+/// The second of the clock that `at` lies in.
+fn second_of(at: Moment) -> u64 {
+    at.since_origin().as_secs()
+}
+
+/// Calls of one second.
+#[derive(Clone, Debug, Default)]
+struct Second {
     calls: u64,
     errors: u64,
     total: Duration,
-    /// Nanoseconds, so that one microsecond is still within the promised error.
-    latencies: Histogram<u32>,
+    /// Latencies in nanoseconds, so that one microsecond is still within the promised error, each with how often it came.
+    latencies: Vec<(u64, u32)>,
 }
 
-impl Minute {
-    fn new() -> Self {
-        let latencies = Histogram::new_with_bounds(1, nanos(LONGEST), SIGNIFICANT_DIGITS)
-            .expect("the bounds are constants: 1 to 6·10¹¹ with two digits");
-        Self { calls: 0, errors: 0, total: Duration::ZERO, latencies }
-    }
-
+impl Second {
     fn record(&mut self, latency: Duration, ok: bool) {
         self.calls += 1;
         self.errors += u64::from(!ok);
         self.total = self.total.saturating_add(latency);
-        self.latencies.saturating_record(nanos(latency.min(LONGEST)));
+        let bucket = bucket_of(nanos(latency.min(LONGEST)));
+        match self.latencies.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
+            Ok(at) => self.latencies[at].1 = self.latencies[at].1.saturating_add(1),
+            Err(at) => self.latencies.insert(at, (bucket, 1)),
+        }
+    }
+}
+
+/// The smallest number in the histogram's bucket that holds `nanos`.
+const fn bucket_of(nanos: u64) -> u64 {
+    let below = (u64::BITS - nanos.leading_zeros()).saturating_sub(SIGNIFICANT_BITS);
+    nanos >> below << below
+}
+
+/// Calls of several seconds.
+struct Total {
+    calls: u64,
+    errors: u64,
+    spent: Duration,
+    latencies: Histogram<u32>,
+}
+
+impl Total {
+    fn new() -> Self {
+        let latencies = Histogram::new_with_bounds(1, nanos(LONGEST), SIGNIFICANT_DIGITS)
+            .expect("the bounds are constants: 1 to 6·10¹¹ with two digits");
+        Self { calls: 0, errors: 0, spent: Duration::ZERO, latencies }
     }
 
-    fn merge(&mut self, other: &Self) {
-        self.calls += other.calls;
-        self.errors += other.errors;
-        self.total = self.total.saturating_add(other.total);
-        self.latencies.add(&other.latencies).expect("all minutes have the same bounds");
+    fn add(&mut self, second: &Second) {
+        self.calls += second.calls;
+        self.errors += second.errors;
+        self.spent = self.spent.saturating_add(second.total);
+        for (bucket, count) in &second.latencies {
+            self.latencies.saturating_record_n(*bucket, *count);
+        }
     }
 
     fn summary(&self, covers: Duration) -> CallSummary {
@@ -145,7 +179,7 @@ impl Minute {
         CallSummary {
             calls: self.calls,
             errors: self.errors,
-            mean: (self.calls > 0).then(|| mean(self.total, self.calls)),
+            mean: (self.calls > 0).then(|| mean(self.spent, self.calls)),
             p50: percentile(0.50),
             p95: percentile(0.95),
             p99: percentile(0.99),
@@ -178,26 +212,69 @@ mod tests {
         Duration::from_secs(n * 60)
     }
 
-    #[test]
-    fn an_empty_window_says_none_and_not_zero() {
-        let summary = CallWindow::new().summary(at(300), minutes(5));
-        assert_eq!(summary, CallSummary { covers: minutes(5), ..CallSummary::default() });
-        assert_eq!(summary.error_rate(), None);
-        assert_eq!(CallWindow::new().calls_per_minute(at(59)), None);
-        assert_eq!(CallWindow::new().calls_per_minute(at(60)), Some(0.0));
+    fn millis(n: u64) -> Moment {
+        Moment::from_origin(Duration::from_millis(n))
     }
 
     #[test]
-    fn old_minutes_slide_out_of_a_summary_and_then_out_of_memory() {
+    fn an_empty_window_says_none_and_not_zero() {
+        let summary = CallWindow::new().summary(at(300), minutes(5));
+        assert_eq!(summary, CallSummary { covers: Duration::from_secs(299), ..CallSummary::default() });
+        assert_eq!(summary.error_rate(), None);
+        assert!(CallWindow::new().calls_per_minute(at(60)) < f64::EPSILON, "none were made, which is known");
+    }
+
+    #[test]
+    fn old_calls_slide_out_of_a_summary_and_then_out_of_memory() {
         let mut window = CallWindow::new();
         window.record(at(10), Duration::from_millis(5), true);
-        assert_eq!(window.summary(at(119), minutes(1)).calls, 1);
-        assert_eq!(window.summary(at(120), minutes(1)).calls, 0);
-        assert_eq!(window.summary(at(120), minutes(2)).calls, 1);
-        for minute in 0..1000 {
-            window.record(at(minute * 60), Duration::from_millis(5), true);
+        assert_eq!(window.summary(at(69), minutes(1)).calls, 1);
+        assert_eq!(window.summary(at(70), minutes(1)).calls, 0);
+        assert_eq!(window.summary(at(70), Duration::from_millis(60_001)).calls, 1);
+        for second in 0..10_000 {
+            window.record(at(second), Duration::from_millis(second % 100), true);
         }
-        assert_eq!(window.minutes.len(), 61);
+        assert_eq!(window.seconds.len(), 3_600);
+        assert_eq!(window.summary(at(9_999), Duration::MAX).calls, 3_600);
+        assert_eq!(window.summary(at(9_999), Duration::ZERO).calls, 1);
+    }
+
+    #[test]
+    fn a_second_of_very_many_calls_has_a_bound() {
+        let mut window = CallWindow::new();
+        for call in 0..100_000_u64 {
+            window.record(at(0), Duration::from_nanos(call * call * 60), true);
+        }
+        let kept = window.seconds[&0].latencies.len();
+        assert!(kept < 4_400, "{kept}");
+        assert_eq!(window.summary(at(0), minutes(1)).calls, 100_000);
+    }
+
+    #[test]
+    fn an_even_pace_is_told_as_it_is_at_any_moment_and_not_smeared_over_the_minutes_before() {
+        // Ten a second for five minutes, then fifty a minute.
+        let mut window = CallWindow::new();
+        let mut record = |from: u64, to: u64, every: u64| {
+            for now in (from..to).step_by(usize::try_from(every).expect("small")) {
+                window.record(millis(now), Duration::from_millis(1), true);
+            }
+        };
+        record(0, 300_000, 100);
+        record(300_000, 420_000, 1_200);
+        for now in (361_000..420_000).step_by(10) {
+            let rate = window.calls_per_minute(millis(now));
+            assert!((49.0..=51.7).contains(&rate), "{rate} at {now}");
+        }
+    }
+
+    #[test]
+    fn in_the_first_minute_the_calls_so_far_are_those_of_the_last_minute() {
+        let mut window = CallWindow::new();
+        for second in 0..10 {
+            window.record(at(second), Duration::from_millis(1), true);
+        }
+        let rate = window.calls_per_minute(millis(9_999));
+        assert!((10.0..10.2).contains(&rate), "{rate}");
     }
 
     #[test]
@@ -222,24 +299,12 @@ mod tests {
         assert_eq!(window.summary(at(0), minutes(1)).p99, Some(Duration::ZERO));
     }
 
-    #[test]
-    fn a_rate_divides_by_the_time_that_is_covered() {
-        let mut window = CallWindow::new();
-        for second in 0..150 {
-            window.record(at(second), Duration::from_millis(1), second % 10 != 0);
-        }
-        let summary = window.summary(at(150), minutes(1));
-        assert_eq!(summary.covers, Duration::from_secs(90));
-        assert_eq!(window.calls_per_minute(at(150)).map(f64::to_bits), Some(60.0_f64.to_bits()));
-        assert_eq!(summary.error_rate().map(f64::to_bits), Some(0.1_f64.to_bits()));
-    }
-
     proptest! {
         #[test]
         fn a_summary_agrees_with_the_list_of_all_calls(
             mut calls in prop::collection::vec((0_u64..9_000, 1_000_u64..600_000_000_000, any::<bool>()), 1..120),
             later in 0_u64..300,
-            over in 1_u64..61,
+            over in 1_u64..3_601,
         ) {
             calls.sort_by_key(|(second, ..)| *second);
             let mut window = CallWindow::new();
@@ -247,9 +312,9 @@ mod tests {
                 window.record(at(*second), Duration::from_nanos(*latency), *ok);
             }
             let now = calls[calls.len() - 1].0 + later;
-            let summary = window.summary(at(now), minutes(over));
+            let summary = window.summary(at(now), Duration::from_secs(over));
 
-            let first = (now / 60).saturating_sub(over) * 60;
+            let first = (now + 1).saturating_sub(over);
             let seen: Vec<_> = calls.iter().filter(|(second, ..)| *second >= first).collect();
             prop_assert_eq!(summary.calls, seen.len() as u64);
             prop_assert_eq!(summary.errors, seen.iter().filter(|(.., ok)| !ok).count() as u64);
@@ -270,6 +335,31 @@ mod tests {
                 let close = |exact: u64| (got.as_nanos() as f64 / exact as f64 - 1.0).abs() <= 0.01;
                 prop_assert!(near.into_iter().any(close), "p{}: {:?}, exact {:?}", percent, got, near);
             }
+        }
+
+        #[test]
+        fn a_window_holds_what_its_name_says_to_a_second(
+            mut calls in prop::collection::vec((0_u64..400_000, any::<bool>()), 1..200),
+            later in 0_u64..100_000,
+            over in 1_000_u64..400_000,
+        ) {
+            calls.sort_unstable();
+            let mut window = CallWindow::new();
+            for (at, ok) in &calls {
+                window.record(millis(*at), Duration::from_millis(1), *ok);
+            }
+            let now = calls[calls.len() - 1].0 + later;
+            let whole = over.div_ceil(1_000) * 1_000;
+            let summary = window.summary(millis(now), Duration::from_millis(over));
+            let within = |age: u64| calls.iter().filter(|(at, _)| now - at < age).count() as u64;
+            // Nothing that is older, and all but the second in which the window begins.
+            prop_assert!(summary.calls <= within(whole));
+            prop_assert!(summary.calls >= within(whole - 999));
+            prop_assert!(summary.covers <= Duration::from_millis(whole));
+            prop_assert!(summary.covers >= Duration::from_millis((whole - 1_000).min(now)));
+            let rate = window.calls_per_minute(millis(now));
+            let (least, most) = (within(59_001) as f64, within(60_000) as f64 * 60.0 / 59.0);
+            prop_assert!((least..=most).contains(&rate), "{rate}, not {least} to {most}");
         }
     }
 }

@@ -170,8 +170,8 @@ impl Board {
         lock(&self.calls).summary(self.clock.now(), over)
     }
 
-    /// Attempts of the last minute; none before the first minute is over.
-    pub(super) fn calls_per_minute(&self) -> Option<f64> {
+    /// Attempts of the last minute.
+    pub(super) fn calls_per_minute(&self) -> f64 {
         lock(&self.calls).calls_per_minute(self.clock.now())
     }
 

@@ -211,7 +211,7 @@ impl Monitor {
                 State::Disabled => BreakerState::Disabled,
             }),
             cache_hit_rate: self.board.cache_hit_rate(),
-            requests_per_minute: self.board.calls_per_minute(),
+            requests_per_minute: Some(self.board.calls_per_minute()),
             last_error: self.board.api_error(),
         }
     }
@@ -264,7 +264,7 @@ impl Monitor {
         let window = self.board.calls(API_WINDOW);
         let millis = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
         let figures = [
-            ("api.requests_per_minute", self.board.calls_per_minute()),
+            ("api.requests_per_minute", Some(self.board.calls_per_minute())),
             ("api.error_rate", window.error_rate()),
             ("api.p50_ms", millis(window.p50)),
             ("api.p95_ms", millis(window.p95)),
