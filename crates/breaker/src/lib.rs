@@ -45,5 +45,5 @@ pub use event::{
     TransitionReason, Verdict, WindowCounts,
 };
 pub use permit::Permit;
-pub use port::{BreakerStore, StoredBreaker};
+pub use port::{BreakerStore, StoredBreaker, StoredRate};
 pub use registry::{Evicted, Registry, RegistryConfig, RegistryFull, RegistrySettings};

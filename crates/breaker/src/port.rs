@@ -3,6 +3,8 @@
 //!
 //! The laws are numbered; `testing::conformance` checks each of them against every implementation.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{Epoch, StoreError};
@@ -10,7 +12,7 @@ use ttm_kernel::{Epoch, StoreError};
 use crate::Saved;
 
 /// What a breaker was saved as.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoredBreaker {
     /// Its name.
     pub name: String,
@@ -18,6 +20,17 @@ pub struct StoredBreaker {
     pub saved: Saved,
     /// The wall time of the save, from which its period counts: the only clock that two processes share.
     pub at: Timestamp,
+    /// How fast its far side was called; none where nobody said.
+    pub rate: Option<StoredRate>,
+}
+
+/// How fast the far side of a breaker was called when the breaker was saved. It knows no rate, only what is left of one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StoredRate {
+    /// The share of the whole rate that might be used, above 0 and up to 1.
+    pub share: f64,
+    /// How much longer a pause lasted that the far side had asked for.
+    pub paused_for: Duration,
 }
 
 /// Keeps the state of breakers, so that a restart does not hammer a far side that was down.

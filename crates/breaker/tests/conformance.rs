@@ -23,6 +23,8 @@ enum Bug {
     CutsPeriodsToMilliseconds,
     RoundsPeriodsDown,
     ForgetsFailedRecoveries,
+    ForgetsTheRate,
+    RoundsPausesDown,
     TakesHalfOpenForOpen,
     ForgetsTheOthers,
     IgnoresTheOrder,
@@ -42,6 +44,10 @@ impl Broken {
             Bug::CutsPeriodsToMilliseconds => saved.open_for = millis(saved.open_for),
             Bug::RoundsPeriodsDown => saved.open_for = micros(saved.open_for),
             Bug::ForgetsFailedRecoveries => saved.failed_recoveries = 0,
+            Bug::ForgetsTheRate => breaker.rate = None,
+            Bug::RoundsPausesDown => {
+                breaker.rate.iter_mut().for_each(|rate| rate.paused_for = micros(rate.paused_for));
+            }
             Bug::TakesHalfOpenForOpen if saved.state == State::HalfOpen => saved.state = State::Open,
             _ => {}
         }
@@ -129,6 +135,8 @@ fn the_suite_refuses_every_broken_store() {
         Bug::CutsPeriodsToMilliseconds,
         Bug::RoundsPeriodsDown,
         Bug::ForgetsFailedRecoveries,
+        Bug::ForgetsTheRate,
+        Bug::RoundsPausesDown,
         Bug::TakesHalfOpenForOpen,
         Bug::ForgetsTheOthers,
         Bug::IgnoresTheOrder,
@@ -141,7 +149,7 @@ fn the_suite_refuses_every_broken_store() {
 fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
     let store = FakeBreakerStore::new();
     let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 2 };
-    let breaker = StoredBreaker { name: "api".to_owned(), saved, at: Timestamp::UNIX_EPOCH };
+    let breaker = StoredBreaker { name: "api".to_owned(), saved, at: Timestamp::UNIX_EPOCH, rate: None };
     block_on(store.save(store.claim(), std::slice::from_ref(&breaker))).expect("works");
     store.fail_with(|| StoreError::transient("gone".to_owned()));
     let error = block_on(store.load()).expect_err("fails");

@@ -237,3 +237,81 @@ fn so_many_keys_and_no_more_wait_to_be_asked_alone() {
     assert_eq!(counts.unanswered[0] + 1, DispatchConfig::default().settings().alone);
     assert!(counts.batches > 200, "the others are asked again in batches: {counts:?}");
 }
+
+#[test]
+fn keys_that_have_rested_ride_along_and_gather_for_a_minute_before_they_get_a_turn() {
+    let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+    let start = Moment::from_origin(Duration::from_hours(1));
+    let second = Duration::from_secs(1);
+    dispatcher.put_to_rest(1, start, second);
+    dispatcher.put_to_rest(2, start, 30 * second);
+    let due = start + 61 * second;
+    for at in [2, 31, 60].map(|seconds| start + seconds * second) {
+        assert!(!dispatcher.is_ready(at) && dispatcher.poll(at).is_none(), "at {at:?}");
+    }
+    assert_eq!(dispatcher.poll_timeout(start + 31 * second), Some(due));
+    let gathered = dispatcher.poll(due).expect("the first has waited for a minute");
+    assert!(matches!(&gathered.ask, Ask::Batch(asked) if asked.len() == 2), "{gathered:?}");
+    dispatcher.put_to_rest(3, due, second);
+    dispatcher.put(4, hot(Value::Low), None);
+    dispatcher.tick(Line::Hot, due + second);
+    let along = dispatcher.poll(due + 2 * second).expect("a hot key waits");
+    assert!(
+        matches!(&along.ask, Ask::Batch(asked) if asked.iter().map(|asked| asked.key).eq([4, 3])),
+        "{along:?}"
+    );
+}
+
+#[test]
+fn what_was_seen_less_long_ago_than_counts_as_fresh_is_passed_over_and_exactly_then_it_is_asked() {
+    for line in Line::ALL {
+        let fresh_for = DispatchConfig::default().fresh_for(line);
+        let start = Moment::from_origin(Duration::from_hours(1));
+        let asked = |age| {
+            let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+            dispatcher.put(1, Place { line, value: Value::Low }, Some(Seen::before(start, age)));
+            dispatcher.tick(line, start.saturating_sub(Duration::from_secs(1)));
+            let asked = dispatcher.poll(start).is_some();
+            (asked, dispatcher.counts().fresh[line as usize], dispatcher.counts().waiting[line as usize])
+        };
+        assert_eq!(asked(fresh_for - Duration::from_nanos(1)), (false, 1, 0));
+        assert_eq!(asked(fresh_for), (true, 0, 0));
+    }
+}
+
+#[test]
+fn a_line_of_which_all_was_passed_over_is_not_ready_again_before_its_next_tick() {
+    let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+    let start = Moment::from_origin(Duration::from_hours(1));
+    for key in 0..3 {
+        dispatcher.put(key, hot(Value::ALL[key as usize]), Some(Seen::at(start)));
+    }
+    dispatcher.tick(Line::Hot, start);
+    let later = start + Duration::from_secs(1);
+    assert!(dispatcher.is_ready(later), "nobody has looked yet");
+    assert_eq!(dispatcher.poll(later), None);
+    assert_eq!((dispatcher.counts().fresh[0], dispatcher.counts().waiting[0]), (3, 0));
+    assert!(!dispatcher.is_ready(later + Duration::from_mins(1)));
+    assert_eq!(dispatcher.poll_timeout(later), None);
+}
+
+#[test]
+fn the_weighted_age_decides_who_is_first_and_of_equals_the_more_valuable() {
+    let start = Moment::from_origin(Duration::from_hours(1));
+    let first = |keys: &[(u32, Value, u64)]| {
+        let settings = ttm_dispatch::DispatchSettings { batch: 1, ..Default::default() };
+        let mut dispatcher = Dispatcher::new(DispatchConfig::try_new(settings).expect("valid settings"));
+        for (key, value, age) in keys {
+            dispatcher.put(*key, hot(*value), Some(Seen::before(start, Duration::from_secs(*age))));
+        }
+        dispatcher.tick(Line::Hot, start);
+        match dispatcher.poll(start).expect("somebody waits").ask {
+            Ask::Batch(asked) => asked[0].key,
+            Ask::One(..) => panic!("nobody is asked alone"),
+        }
+    };
+    // 100 s weigh as much as 125 s: 1.25 to 1.
+    assert_eq!(first(&[(1, Value::Lowest, 126), (2, Value::Highest, 100)]), 1);
+    assert_eq!(first(&[(1, Value::Lowest, 124), (2, Value::Highest, 100)]), 2);
+    assert_eq!(first(&[(1, Value::Lowest, 125), (2, Value::Highest, 100)]), 2, "of equals the more valuable");
+}

@@ -58,3 +58,21 @@ pub struct Rate {
     /// The end of the pause that the far side asked for, while it is on.
     pub paused_until: Option<Moment>,
 }
+
+/// What outlives the process of a limited rate, so that a restart does not ask more than one life may.
+///
+/// It holds no moment, since the next process counts from an origin of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SavedRate {
+    /// The share of the configured rate that may be used, above 0 and up to 1.
+    pub share: f64,
+    /// How much longer a pause lasts that the far side asked for.
+    pub paused_for: Duration,
+}
+
+impl Default for SavedRate {
+    /// The whole rate, and no pause.
+    fn default() -> Self {
+        Self { share: 1.0, paused_for: Duration::ZERO }
+    }
+}

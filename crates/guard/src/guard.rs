@@ -16,7 +16,7 @@ use crate::attempt::{Failure, Outcome};
 use crate::call::Call;
 use crate::lapse::Lapse;
 use crate::limiter::Limiter;
-use crate::{Answer, Attempt, Disposition, GuardConfig, GuardError, Rate, Source, Turn};
+use crate::{Answer, Attempt, Disposition, GuardConfig, GuardError, Rate, SavedRate, Source, Turn};
 
 /// Protects one outside target, and protects us from it. Share it: one per target.
 pub struct Guard {
@@ -80,6 +80,19 @@ impl Guard {
     /// How fast attempts get their turns; none when nothing limits them.
     pub fn rate(&self) -> Option<Rate> {
         self.limiter.as_ref().map(Limiter::rate)
+    }
+
+    /// Goes on where another process was so long ago; the first attempt has its turn after a whole spacing, since that
+    /// process may have made one just before. Without a limit there is nothing to go on with.
+    pub fn resume(&self, saved: SavedRate, elapsed: Duration) {
+        if let Some(limiter) = &self.limiter {
+            limiter.resume(saved, elapsed);
+        }
+    }
+
+    /// What the next process should know of the rate; none when nothing limits it.
+    pub fn save(&self) -> Option<SavedRate> {
+        self.limiter.as_ref().map(Limiter::save)
     }
 
     /// How long an attempt may take.

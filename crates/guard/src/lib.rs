@@ -69,7 +69,7 @@ mod layer;
 mod limiter;
 mod pace;
 
-pub use answer::{Answer, Attempt, Rate, Source, Turn};
+pub use answer::{Answer, Attempt, Rate, SavedRate, Source, Turn};
 pub use cache::{Cache, CacheConfig, CacheSettings, Freshness};
 pub use config::{GuardConfig, GuardSettings};
 pub use error::{Disposition, GuardError};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ttm_kernel::{Moment, Runtime};
 
-use crate::Rate;
-use crate::pace::Pace;
+use crate::pace::{Pace, Slot};
+use crate::{Rate, SavedRate};
 
 /// A limiter that all callers of one target share.
 pub(crate) struct Limiter {
@@ -33,15 +33,29 @@ impl Limiter {
     pub(crate) async fn turn(&self, deadline: Moment) -> Result<(), Moment> {
         loop {
             let now = self.runtime.now();
-            let turn = self.pace().take(now, deadline)?;
-            if turn <= now {
+            let slot = self.pace().take(now, deadline)?;
+            if slot.at <= now {
                 return Ok(());
             }
-            self.runtime.sleep_until(turn).await;
-            if self.pace().holds(turn, self.runtime.now()) {
+            let mut waiting = Waiting { limiter: self, slot: Some(slot) };
+            self.runtime.sleep_until(slot.at).await;
+            waiting.slot = None;
+            if self.pace().holds(slot, self.runtime.now()) {
                 return Ok(());
             }
         }
+    }
+
+    /// Goes on where another process was so long ago.
+    pub(crate) fn resume(&self, saved: SavedRate, elapsed: Duration) {
+        let now = self.runtime.now();
+        self.pace().resume(saved, elapsed, now);
+    }
+
+    /// What the next process should know.
+    pub(crate) fn save(&self) -> SavedRate {
+        let now = self.runtime.now();
+        self.pace().save(now)
     }
 
     /// Takes a turn if there is one now.
@@ -66,5 +80,19 @@ impl Limiter {
     /// Every change is one call of a total function, so a panic elsewhere leaves the pace whole.
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody who waits for a turn; dropped before it comes, it gives the turn back.
+struct Waiting<'a> {
+    limiter: &'a Limiter,
+    slot: Option<Slot>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            self.limiter.pace().give_back(slot);
+        }
     }
 }

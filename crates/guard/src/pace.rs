@@ -1,9 +1,12 @@
 //! When the next attempt has its turn: evenly spaced, slower after a "too many", and not at all during a pause. It reads
 //! no clock and wakes nobody.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ttm_kernel::Moment;
+
+use crate::SavedRate;
 
 /// What is left of the rate after a "too many".
 const CUT: f64 = 0.5;
@@ -16,7 +19,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 ///
 /// Laws: (1) turns never come closer together than the spacing, whoever is late; (2) none comes in a pause; (3) a "too
 /// many" halves the rate, once for all the attempts that were under way then; (4) from the end of its pause on, the rate grows
-/// by the same amount in the same time, until it is whole.
+/// by the same amount in the same time, until it is whole; (5) a turn that is given back is somebody else's: whoever gave up
+/// makes nobody wait.
 #[derive(Clone, Debug)]
 pub(crate) struct Pace {
     spacing: Duration,
@@ -24,6 +28,8 @@ pub(crate) struct Pace {
     /// The longest that an attempt takes.
     attempt: Duration,
     next: Moment,
+    /// Turns that were given back and are still to come, each with its end.
+    free: BTreeMap<Moment, Moment>,
     paused_until: Moment,
     /// The share of the rate that was left at the last cut.
     left: f64,
@@ -31,12 +37,40 @@ pub(crate) struct Pace {
     settled: Moment,
 }
 
+/// A turn, and when the next one may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub(crate) at: Moment,
+    end: Moment,
+}
+
 impl Pace {
     /// Turns that are `spacing` apart; a rate that was cut to nothing would be whole again after `recovery`, and an attempt
     /// takes at most `attempt`.
     pub(crate) const fn new(spacing: Duration, recovery: Duration, attempt: Duration) -> Self {
         let [next, paused_until, settled] = [Moment::ZERO; 3];
-        Self { spacing, recovery, attempt, next, paused_until, left: 1.0, settled }
+        let free = BTreeMap::new();
+        Self { spacing, recovery, attempt, next, free, paused_until, left: 1.0, settled }
+    }
+
+    /// Goes on at `now` where another process was so long ago. Its last turn may have been just before: the first one comes
+    /// after a spacing, so that lives that follow each other keep the pace together.
+    pub(crate) fn resume(&mut self, saved: SavedRate, elapsed: Duration, now: Moment) {
+        let SavedRate { share, paused_for } = saved;
+        self.left = if share.is_finite() { share.clamp(LEAST, 1.0) } else { 1.0 };
+        self.paused_until = now;
+        if let Some(recovers_for) = elapsed.checked_sub(paused_for) {
+            self.left = (self.left + recovers_for.as_secs_f64() / self.recovery.as_secs_f64()).min(1.0);
+        } else {
+            self.paused_until = now + (paused_for - elapsed);
+        }
+        self.next = now + self.spacing_at(now);
+        self.free.clear();
+    }
+
+    /// What the next process should know at `now`.
+    pub(crate) fn save(&self, now: Moment) -> SavedRate {
+        SavedRate { share: self.share(now), paused_for: self.paused_until - now }
     }
 
     /// The share of the rate that may be used at `now`.
@@ -54,19 +88,45 @@ impl Pace {
     ///
     /// # Errors
     /// When it would come, if that is not before `deadline`; then nothing is taken.
-    pub(crate) fn take(&mut self, now: Moment, deadline: Moment) -> Result<Moment, Moment> {
-        let turn = self.next.max(self.paused_until).max(now);
-        if turn >= deadline {
-            return Err(turn);
+    pub(crate) fn take(&mut self, now: Moment, deadline: Moment) -> Result<Slot, Moment> {
+        let earliest = now.max(self.paused_until);
+        // Those that have passed meanwhile are nobody's.
+        self.free = self.free.split_off(&earliest);
+        if let Some((at, end)) = self.free.first_key_value().map(|(at, end)| (*at, *end)) {
+            if at >= deadline {
+                return Err(at);
+            }
+            self.free.pop_first();
+            return Ok(Slot { at, end });
         }
-        self.next = turn + self.spacing_at(turn);
-        Ok(turn)
+        let at = self.next.max(earliest);
+        if at >= deadline {
+            return Err(at);
+        }
+        self.next = at + self.spacing_at(at);
+        Ok(Slot { at, end: self.next })
+    }
+
+    /// Whoever took a turn gave up before it came.
+    pub(crate) fn give_back(&mut self, slot: Slot) {
+        // One from before a "too many" would come too close to those since.
+        if slot.end - slot.at < self.spacing_at(slot.at) {
+            return;
+        }
+        self.free.insert(slot.at, slot.end);
+        // Those at the end are as if they had never been taken.
+        while let Some((at, end)) = self.free.last_key_value()
+            && *end == self.next
+        {
+            self.next = *at;
+            self.free.pop_last();
+        }
     }
 
     /// Whether a turn that was taken may still be used. One that comes late would come together with the next, and one in
     /// a pause not at all.
-    pub(crate) fn holds(&self, turn: Moment, now: Moment) -> bool {
-        now < turn + self.spacing_at(turn) && self.pause(now).is_none()
+    pub(crate) fn holds(&self, slot: Slot, now: Moment) -> bool {
+        now < slot.end && self.pause(now).is_none()
     }
 
     /// The far side said "too many" at `now`: no turns before `until`. A pause that is longer already stays.
@@ -74,6 +134,8 @@ impl Pace {
         if now >= self.settled && self.pause(now).is_none() {
             self.left = (self.share(now) * CUT).max(LEAST);
             self.settled = now + self.attempt;
+            // They are too close together now.
+            self.free.clear();
         }
         self.paused_until = self.paused_until.max(until).max(now + SHORTEST_PAUSE);
     }
@@ -100,7 +162,7 @@ mod tests {
     }
 
     fn take(pace: &mut Pace, now: Moment) -> Moment {
-        pace.take(now, Moment::MAX).expect("there is no deadline")
+        pace.take(now, Moment::MAX).expect("there is no deadline").at
     }
 
     #[test]
@@ -115,7 +177,7 @@ mod tests {
     #[test]
     fn a_turn_that_comes_as_late_as_the_next_one_is_over() {
         let mut pace = pace();
-        let turn = take(&mut pace, at(1_000));
+        let turn = pace.take(at(1_000), Moment::MAX).expect("there is no deadline");
         assert!(pace.holds(turn, at(1_199)) && !pace.holds(turn, at(1_200)));
         pace.slow_down(at(1_050), at(1_050));
         assert!(!pace.holds(turn, at(1_199)));
@@ -153,7 +215,85 @@ mod tests {
         assert!(pace.left < CUT, "this one was asked since");
     }
 
+    #[test]
+    fn fifty_that_gave_up_make_nobody_wait() {
+        let mut pace = pace();
+        take(&mut pace, at(0));
+        let given_up: Vec<Slot> =
+            (0..50).map(|_| pace.take(at(0), Moment::MAX).expect("there is no deadline")).collect();
+        // Those in the middle first: one that is left keeps its turn, and the others go between.
+        let kept = given_up[30];
+        given_up.iter().filter(|slot| **slot != kept).for_each(|slot| pace.give_back(*slot));
+        let next: Vec<Moment> = (0..32).map(|_| take(&mut pace, at(50))).collect();
+        assert_eq!(next[..30], (1..=30).map(|turn| at(200 * turn)).collect::<Vec<_>>());
+        assert_eq!((kept.at, &next[30..]), (at(6_200), &[at(6_400), at(6_600)][..]));
+    }
+
+    #[test]
+    fn a_process_goes_on_where_the_one_before_was_and_its_first_turn_comes_after_a_spacing() {
+        let mut before = pace();
+        before.slow_down(at(1_000), at(21_000));
+        let saved = before.save(at(2_000));
+        assert_eq!(saved, SavedRate { share: 0.5, paused_for: Duration::from_secs(19) });
+        let resumed = |elapsed| {
+            let mut pace = pace();
+            pace.resume(saved, Duration::from_secs(elapsed), at(3));
+            pace
+        };
+        assert_eq!(take(&mut resumed(4), at(3)), at(15_003), "the pause goes on");
+        let mut after = resumed(34);
+        assert!((after.share(at(3)) - 0.75).abs() < 1e-9, "it grew back since the pause ended");
+        assert_eq!(take(&mut after, at(3)), at(3) + SPACING.div_f64(0.75));
+        let mut whole = pace();
+        whole.resume(SavedRate::default(), Duration::ZERO, at(3));
+        assert_eq!([3, 3].map(|now| take(&mut whole, at(now))), [at(203), at(403)]);
+        let mut nonsense = pace();
+        nonsense.resume(SavedRate { share: f64::NAN, ..SavedRate::default() }, Duration::MAX, at(3));
+        assert_eq!(take(&mut nonsense, at(3)), at(203));
+    }
+
     proptest! {
+        #[test]
+        fn lives_that_follow_each_other_keep_the_pace_together(lives in prop::collection::vec(1_u64..3_000, 1..60)) {
+            let (mut born, mut turns) = (0, Vec::new());
+            for lasts in lives {
+                let mut pace = pace();
+                pace.resume(SavedRate::default(), Duration::ZERO, at(born));
+                let dies = at(born + lasts);
+                turns.extend(std::iter::from_fn(|| pace.take(at(born), dies).ok().map(|slot| slot.at)));
+                born += lasts;
+            }
+            prop_assert!(turns.windows(2).all(|two| two[1] - two[0] >= SPACING), "{turns:?}");
+        }
+
+        #[test]
+        fn whoever_gives_up_and_whenever_turns_keep_their_distance_and_none_is_lost(
+            steps in prop::collection::vec((0_u64..400, any::<Option<prop::sample::Index>>()), 1..400),
+        ) {
+            let (mut pace, mut now) = (pace(), 0);
+            let mut waiting: Vec<Slot> = Vec::new();
+            let mut used: Vec<Moment> = Vec::new();
+            for (wait, gives_up) in steps {
+                now += wait;
+                used.extend(waiting.extract_if(.., |slot| slot.at <= at(now)).map(|slot| slot.at));
+                match gives_up {
+                    Some(index) if !waiting.is_empty() => {
+                        pace.give_back(waiting.swap_remove(index.index(waiting.len())));
+                    }
+                    _ => {
+                        let slot = pace.take(at(now), Moment::MAX).expect("there is no deadline");
+                        let ahead = waiting.iter().filter(|other| other.at < slot.at).count() as u32;
+                        // All that wait are ahead of it, and nobody who is gone.
+                        prop_assert!(slot.at <= at(now) + SPACING * (ahead + 1), "{slot:?} behind {ahead}");
+                        waiting.push(slot);
+                    }
+                }
+            }
+            used.extend(waiting.into_iter().map(|slot| slot.at));
+            used.sort();
+            prop_assert!(used.windows(2).all(|two| two[1] - two[0] >= SPACING), "{used:?}");
+        }
+
         #[test]
         fn no_minute_holds_more_turns_than_the_rate(
             steps in prop::collection::vec((0_u64..2_000, prop::option::weighted(0.05, 0_u64..30_000)), 1..600),

@@ -6,19 +6,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
-use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
+use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker, StoredRate};
 use ttm_kernel::{Epoch, StoreError};
 use ttm_sqlx_pool::postgres::{Pool, Time, query, store_error};
 
 use crate::fence::may_write;
 
-const SELECT: &str =
-    "SELECT name, state, open_for_us, failed_recoveries, saved_at FROM breaker ORDER BY name";
+const SELECT: &str = "SELECT name, state, open_for_us, failed_recoveries, saved_at, rate_share, paused_for_us FROM breaker ORDER BY name";
 
-const UPSERT: &str = "INSERT INTO breaker (name, state, open_for_us, failed_recoveries, saved_at) \
-     SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::timestamptz[]) \
+const UPSERT: &str = "INSERT INTO breaker (name, state, open_for_us, failed_recoveries, saved_at, \
+     rate_share, paused_for_us) SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[], \
+     $5::timestamptz[], $6::float8[], $7::int8[]) \
      ON CONFLICT (name) DO UPDATE SET state = excluded.state, open_for_us = excluded.open_for_us, \
-     failed_recoveries = excluded.failed_recoveries, saved_at = excluded.saved_at";
+     failed_recoveries = excluded.failed_recoveries, saved_at = excluded.saved_at, \
+     rate_share = excluded.rate_share, paused_for_us = excluded.paused_for_us";
 
 /// The breakers in the database of a [`PostgresTokenStore`](crate::PostgresTokenStore).
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ impl PostgresBreakerStore {
             .bind(column(&latest, |breaker| whole_micros(breaker.saved.open_for)))
             .bind(column(&latest, |breaker| i64::from(breaker.saved.failed_recoveries)))
             .bind(column(&latest, |breaker| Time(breaker.at)))
+            .bind(column(&latest, |breaker| breaker.rate.map(|rate| rate.share)))
+            .bind(column(&latest, |breaker| breaker.rate.map(|rate| whole_micros(rate.paused_for))))
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
@@ -80,7 +83,17 @@ fn breaker(row: &PgRow) -> Result<StoredBreaker, sqlx::Error> {
             .map_err(|_| broken("a count of failed recoveries that is out of range"))?,
     };
     let Time(at) = row.try_get(4)?;
-    Ok(StoredBreaker { saved, at, name })
+    let rate = match (row.try_get::<Option<f64>, _>(5)?, row.try_get::<Option<i64>, _>(6)?) {
+        (None, None) => None,
+        (Some(share), Some(micros)) if share > 0.0 && share <= 1.0 => Some(StoredRate {
+            share,
+            paused_for: u64::try_from(micros)
+                .map(Duration::from_micros)
+                .map_err(|_| broken("a pause that is negative"))?,
+        }),
+        _ => return Err(broken("half a rate, or a share that is not above 0 and up to 1")),
+    };
+    Ok(StoredBreaker { saved, at, rate, name })
 }
 
 #[async_trait]

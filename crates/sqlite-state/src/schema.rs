@@ -9,5 +9,6 @@ pub(crate) const SCHEMA: Schema = Schema {
         ("tokens", include_str!("../../../migrations/sqlite/state/0001_tokens.sql")),
         ("breakers", include_str!("../../../migrations/sqlite/state/0002_breakers.sql")),
         ("origins", include_str!("../../../migrations/sqlite/state/0003_origins.sql")),
+        ("rates", include_str!("../../../migrations/sqlite/state/0004_rates.sql")),
     ],
 };

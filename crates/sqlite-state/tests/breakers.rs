@@ -37,7 +37,7 @@ async fn a_file_from_before_there_were_breakers_keeps_its_tokens_and_gets_them()
     let store = open(&file).await;
     store.add(&[Mint::USDC], jiff::Timestamp::UNIX_EPOCH).await.expect("add works");
     drop(store);
-    execute(&file, "DROP TABLE breaker; DELETE FROM _ttm_state_migrations WHERE version = 2").await;
+    execute(&file, "DROP TABLE breaker; DELETE FROM _ttm_state_migrations WHERE version IN (2, 4)").await;
     let store = open(&file).await;
     assert_eq!(store.breakers().load().await.expect("load answers"), []);
     assert_eq!(store.load(None, 9).await.expect("load answers").len(), 1);
@@ -50,18 +50,33 @@ async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
     let store = open(&file).await;
     for (row, why) in [
         (
-            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'ajar', 0, 0, 0)",
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'ajar', 0, 0, 0, NULL, NULL)",
             "the breaker \"api\" has the state \"ajar\", which is none",
         ),
         (
-            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', -1, 0, 0)",
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', -1, 0, 0, NULL, NULL)",
             "the breaker \"api\" has a period that is negative",
         ),
         (
-            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, -1, 0)",
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, -1, 0, NULL, NULL)",
             "the breaker \"api\" has a count of failed recoveries that is out of range",
         ),
-        ("REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 9223372036854775807)", "a time is out of range"),
+        (
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 1.5, 0)",
+            "the breaker \"api\" has half a rate, or a share that is not above 0 and up to 1",
+        ),
+        (
+            "REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 0.5, NULL)",
+            "the breaker \"api\" has half a rate, or a share that is not above 0 and up to 1",
+        ),
+        (
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 0.5, -1)",
+            "the breaker \"api\" has a pause that is negative",
+        ),
+        (
+            "REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 9223372036854775807, NULL, NULL)",
+            "a time is out of range",
+        ),
     ] {
         execute(&file, row).await;
         let refused = store.breakers().load().await;

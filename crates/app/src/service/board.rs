@@ -15,6 +15,7 @@ use ttm_perf::{CallSummary, CallWindow};
 use ttm_schedule::{Group, GroupStatus};
 
 use super::stores::Stores;
+use super::trouble::{ApiTrouble, News, Trouble};
 
 /// The board. Locks are held for a few instructions, never across an await; only a look at all tokens takes as long as
 /// that takes.
@@ -31,7 +32,8 @@ pub struct Board {
     look_ups: Mutex<VecDeque<(Moment, u64, u64)>>,
     scored: Mutex<VecDeque<(Moment, u64)>>,
     calls: Mutex<CallWindow>,
-    api_error: Mutex<Option<String>>,
+    /// By the name of its breaker.
+    troubles: Mutex<BTreeMap<String, Option<Trouble>>>,
     resources: Mutex<Option<ResourceSample>>,
     /// How each use of a store went last.
     pub(super) stores: Stores,
@@ -53,7 +55,7 @@ impl Board {
             look_ups: Mutex::default(),
             scored: Mutex::default(),
             calls: Mutex::new(CallWindow::default()),
-            api_error: Mutex::default(),
+            troubles: Mutex::default(),
             resources: Mutex::default(),
             stores: Stores::default(),
             sources: Mutex::default(),
@@ -175,19 +177,32 @@ impl Board {
         lock(&self.calls).calls_per_minute(self.clock.now())
     }
 
-    /// Posts why a call to the API failed, in a sentence for a person.
-    pub fn post_api_error(&self, error: String) {
-        *lock(&self.api_error) = Some(error);
+    /// Posts that an API did not do what it was asked to.
+    pub fn post_api_error(&self, api: &str, error: &str) {
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        let news = {
+            let mut troubles = lock(&self.troubles);
+            Trouble::note(troubles.entry(api.to_owned()).or_default(), error, now, wall)
+        };
+        match news {
+            News::Begins => tracing::warn!(api, error, "the API fails"),
+            News::Changes => tracing::warn!(api, error, "the API fails in another way"),
+            News::Nothing => {}
+        }
     }
 
-    /// Posts that the API answered.
-    pub fn post_api_answered(&self) {
-        *lock(&self.api_error) = None;
+    /// Posts that an API answered.
+    pub fn post_api_answered(&self, api: &str) {
+        let now = self.clock.now();
+        let over = lock(&self.troubles).get_mut(api).and_then(|trouble| Trouble::end(trouble, now));
+        if let Some(ApiTrouble { message, since, .. }) = over {
+            tracing::warn!(api, failed_since = %since, last_error = message, "the API answers again");
+        }
     }
 
-    /// Why the last call to the API failed; none when it was answered.
-    pub fn api_error(&self) -> Option<String> {
-        lock(&self.api_error).clone()
+    /// What goes wrong with an API, while it does; APIs have the names of their breakers.
+    pub fn api_trouble(&self, api: &str) -> Option<ApiTrouble> {
+        lock(&self.troubles).get(api)?.as_ref().map(Trouble::shown)
     }
 
     /// Posts a sample of the resources.

@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::Poll;
 
 use tokio::sync::watch;
@@ -18,14 +18,17 @@ use super::breakers::{BreakerOutbox, tell_transitions};
 
 /// What calls of one budget go through.
 pub(super) struct Caller {
-    guard: Guard,
+    guard: Arc<Guard>,
     runtime: Arc<dyn Runtime>,
-    /// Where its calls make the API's figures; none for calls that scoring does not wait for.
-    figures: Option<Arc<Board>>,
+    board: Arc<Board>,
+    /// Whether its calls make the API's figures: not those that scoring does not wait for.
+    makes_figures: bool,
     breakers: Arc<BreakerOutbox>,
     ids: Arc<dyn Entropy>,
     /// Whether no attempt may begin any more.
     closed: watch::Sender<bool>,
+    /// The end of the last pause that was told.
+    told_pause: AtomicU64,
 }
 
 /// A call that brought nothing.
@@ -34,24 +37,30 @@ pub(super) type CallError = GuardError<PairSourceError>;
 impl Caller {
     /// The stream of entropy `ids` names the calls.
     pub(super) fn new(
-        guard: Guard,
+        guard: Arc<Guard>,
         runtime: &Arc<dyn Runtime>,
         ids: &'static str,
-        figures: Option<&Arc<Board>>,
+        board: &Arc<Board>,
         breakers: &Arc<BreakerOutbox>,
     ) -> Self {
-        let (ids, runtime) = (runtime.entropy(ids), runtime.clone());
         Self {
             guard,
-            runtime,
-            figures: figures.cloned(),
+            ids: runtime.entropy(ids),
+            runtime: runtime.clone(),
+            board: board.clone(),
+            makes_figures: true,
             breakers: breakers.clone(),
-            ids,
             closed: watch::Sender::new(false),
+            told_pause: AtomicU64::new(0),
         }
     }
 
-    pub(super) const fn guard(&self) -> &Guard {
+    /// Its calls do not count among those that scoring waits for.
+    pub(super) fn without_figures(self) -> Self {
+        Self { makes_figures: false, ..self }
+    }
+
+    pub(super) fn guard(&self) -> &Guard {
         &self.guard
     }
 
@@ -65,6 +74,23 @@ impl Caller {
         match self.guard.breaker().snapshot(self.runtime.now()).state {
             State::Open | State::HalfOpen | State::ForcedOpen => true,
             State::Closed | State::Disabled => false,
+        }
+    }
+
+    /// Tells what the last step of a call changed, and has it saved.
+    fn tell(&self) {
+        let breaker = self.guard.breaker();
+        let cause = || self.board.api_trouble(breaker.name()).map(|trouble| trouble.message);
+        tell_transitions(breaker, &*self.runtime, &self.breakers, cause);
+        let Some(until) = self.guard.rate().and_then(|rate| rate.paused_until) else { return };
+        if self.told_pause.swap(until.as_nanos(), Ordering::Relaxed) != until.as_nanos() {
+            let (api, pause) = (breaker.name(), until - self.runtime.now());
+            tracing::warn!(
+                api,
+                pause_ms = pause.as_millis(),
+                "the API asks for patience; fewer requests follow"
+            );
+            self.breakers.put();
         }
     }
 
@@ -121,7 +147,7 @@ impl Caller {
             }
             let polled = guarded.as_mut().poll(cx);
             // After every step and not at the end: a call that opened the breaker may wait for seconds to try again.
-            tell_transitions(self.guard.breaker(), &*self.runtime, &self.breakers);
+            self.tell();
             if polled.is_pending() && gives_up() { over() } else { polled }
         })
         .await;
@@ -154,6 +180,11 @@ impl Attempt<'_> {
         let endpoint = self.endpoint;
         let result = request.await;
         self.finish(result.is_ok());
+        let api = self.caller.guard.breaker().name();
+        match &result {
+            Ok(_) => self.caller.board.post_api_answered(api),
+            Err(error) => self.caller.board.post_api_error(api, &error.to_string()),
+        }
         if let Err(error) = &result {
             tracing::debug!(%call, endpoint, attempt = self.number, %error, "an attempt failed");
         }
@@ -163,8 +194,8 @@ impl Attempt<'_> {
     fn finish(&self, ok: bool) {
         self.under_way.store(false, Ordering::Relaxed);
         let latency = self.caller.runtime.now() - self.started;
-        if let Some(figures) = &self.caller.figures {
-            figures.post_call(latency, ok);
+        if self.caller.makes_figures {
+            self.caller.board.post_call(latency, ok);
         }
         let labels = [("endpoint", self.endpoint), ("outcome", if ok { "ok" } else { "error" })];
         metrics::counter!("ttm_api_requests_total", &labels).increment(1);
@@ -176,6 +207,13 @@ impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if self.under_way.load(Ordering::Relaxed) {
             self.finish(false);
+            if !*self.caller.closed.borrow() {
+                let api = self.caller.guard.breaker().name();
+                let waited = self.caller.runtime.now() - self.started;
+                // Whole seconds, or each time would be another error.
+                let error = format!("no answer within {} s", waited.as_secs().max(1));
+                self.caller.board.post_api_error(api, &error);
+            }
         }
     }
 }

@@ -82,8 +82,8 @@ impl EventLog {
         }
     }
 
-    /// A breaker changed its state.
-    pub(super) fn breaker(&self, name: &str, change: &Transition) {
+    /// A breaker changed its state; `cause` is the last error of what is called, if there is one.
+    pub(super) fn breaker(&self, name: &str, change: &Transition, cause: Option<&str>) {
         let Transition { from, to, reason, counts, .. } = change;
         let wall = self.clock.wall();
         let retry_at = change.retry_at.map(|at| {
@@ -99,6 +99,7 @@ impl EventLog {
             "to": to.as_str(),
             "reason": reason.as_str(),
             "retry_at": retry_at,
+            "cause": cause.map(|cause| cause.chars().take(LONGEST_PROBLEM).collect::<String>()),
             "counts": {
                 "successes": counts.successes,
                 "failures": counts.failures,

@@ -25,6 +25,7 @@ mod shutdown;
 mod sources;
 mod start;
 mod stores;
+mod trouble;
 mod work;
 mod writer;
 
@@ -33,7 +34,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use ttm_breaker::{Breaker, Snapshot};
-use ttm_guard::Guard;
 use ttm_health::{Phase, Status};
 use ttm_kernel::{Moment, Runtime, StoreLease, Task, TaskEnd, within};
 use ttm_market::{PairSource, ProfileSource, TokenSource, TokenStore};
@@ -44,6 +44,7 @@ pub use outbox::OutboxCounts;
 pub use settings::ServiceSettings;
 pub use start::{StartError, Starting};
 pub use stores::StoreUse;
+pub use trouble::ApiTrouble;
 
 use crate::ports::{Planes, Ports};
 use breakers::{BreakerOutbox, BreakerSink};
@@ -186,17 +187,11 @@ impl Service {
         board.stores.answered(StoreUse::TokenReads, runtime.now());
         let events = EventLog::started(&runtime, epoch, stored.len());
         let (breaker, breakers) =
-            BreakerSink::restore("dexscreener", &settings.breaker, &ports, epoch, &runtime, &events).await;
+            BreakerSink::restore("dexscreener", &settings, &ports, epoch, &runtime, &events).await;
         starting.done();
 
-        let guard = Guard::new(
-            settings.guard.clone(),
-            breaker.breaker.clone(),
-            settings.retry.clone(),
-            runtime.clone(),
-            "guard",
-        );
-        let caller = Caller::new(guard, &runtime, "calls", Some(&board), &breakers);
+        let guard = breaker.guard.clone();
+        let caller = Caller::new(guard.clone(), &runtime, "calls", &board, &breakers);
         let mut ports = ports;
         ports.pairs = lease.guards(ports.pairs) as Arc<dyn PairSource>;
         ports.profiles = ports.profiles.map(|profiles| lease.guards(profiles) as Arc<dyn ProfileSource>);
@@ -231,7 +226,7 @@ impl Service {
         let poll_interval = settings.source_poll_interval;
         let counters = Counters {
             clock: runtime.clone(),
-            breaker: breaker.breaker.clone(),
+            breaker: guard.breaker().clone(),
             samples: samples.clone(),
             events: events.clone(),
         };
@@ -244,7 +239,7 @@ impl Service {
             runtime: planes.supervision.clone(),
             settings,
             ports,
-            breaker: breaker.breaker.clone(),
+            breaker: guard.breaker().clone(),
             board: board.clone(),
             tokens: tokens.clone(),
             samples: samples.clone(),

@@ -212,7 +212,7 @@ impl Monitor {
             }),
             cache_hit_rate: self.board.cache_hit_rate(),
             requests_per_minute: Some(self.board.calls_per_minute()),
-            last_error: self.board.api_error(),
+            last_error: self.board.api_trouble(self.breaker.name()).map(|trouble| trouble.message),
         }
     }
 

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ttm_breaker::Breaker;
-use ttm_guard::{Guard, GuardError};
+use ttm_guard::{Guard, GuardError, SavedRate};
 use ttm_kernel::Runtime;
 use ttm_market::{
     Listing, Mint, Origin, ProfileSource, TokenSource, TokenSourceError, TokenStatus, TokenStore,
@@ -48,9 +49,12 @@ impl Profiles {
         let breaker = Breaker::new(NAME, settings.breaker.clone(), runtime.entropy("profiles breaker"));
         let (config, retry) = (settings.profiles.clone(), settings.retry.clone());
         let guard = Guard::new(config, Arc::new(breaker), retry, runtime.clone(), "profiles guard");
+        // The process before may have asked just now.
+        guard.resume(SavedRate::default(), Duration::ZERO);
         Some(Self {
             source,
-            caller: Caller::new(guard, runtime, "profiles calls", None, breakers),
+            caller: Caller::new(Arc::new(guard), runtime, "profiles calls", board, breakers)
+                .without_figures(),
             store: ports.tokens.clone(),
             board: board.clone(),
             limit: settings.profiles_limit,

@@ -20,7 +20,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{Epoch, StoreError};
 
-use crate::{BreakerStore, Saved, State, StoredBreaker};
+use crate::{BreakerStore, Saved, State, StoredBreaker, StoredRate};
 
 /// Checks every law that the port alone can show. Each call of `open` opens the same store again, as a restarted
 /// process would, without removing what is in it; the store before was dropped. `claim` claims the next epoch there.
@@ -31,6 +31,7 @@ pub async fn check(open: impl AsyncFn() -> Box<dyn BreakerStore>, claim: impl As
     let store = store.as_ref();
     every_state_comes_back_exactly_as_saved(store, &claim).await;
     periods_and_times_are_kept_to_the_microsecond(store, &claim).await;
+    the_rate_comes_back_exactly_as_saved(store, &claim).await;
     an_older_epoch_stores_nothing(store, &claim).await;
     saving_twice_is_saving_once(store, &claim).await;
     an_empty_save_works(store, &claim).await;
@@ -47,7 +48,7 @@ fn at(seconds: i64) -> Timestamp {
 fn open_for(law: u8, name: &str, seconds: u64) -> StoredBreaker {
     let saved =
         Saved { state: State::Open, open_for: Duration::from_secs(seconds), failed_recoveries: law.into() };
-    StoredBreaker { name: format!("law {law} {name}"), saved, at: at(0) }
+    StoredBreaker { name: format!("law {law} {name}"), saved, at: at(0), rate: None }
 }
 
 /// The stored breakers of a law.
@@ -102,6 +103,24 @@ pub async fn every_state_comes_back_exactly_as_saved(
             assert_eq!(stored(store, 3).await, [breaker]);
         }
     }
+}
+
+/// Law 1: the rate, and that there is none, also after there was one.
+pub async fn the_rate_comes_back_exactly_as_saved(store: &dyn BreakerStore, claim: impl AsyncFn() -> Epoch) {
+    let epoch = claim().await;
+    let rate = |share, micros| Some(StoredRate { share, paused_for: Duration::from_micros(micros) });
+    for rate in [rate(1.0, 0), rate(0.05, 59_999_999), None, rate(1.0 / 3.0, u64::MAX / 1_000)] {
+        let breaker = StoredBreaker { rate, ..open_for(10, "any", 60) };
+        store.save(epoch, std::slice::from_ref(&breaker)).await.expect("save works");
+        assert_eq!(stored(store, 10).await, [breaker]);
+    }
+    let paused_for = Duration::new(59, 999_998_001);
+    let breaker =
+        StoredBreaker { rate: Some(StoredRate { share: 0.5, paused_for }), ..open_for(10, "fine", 60) };
+    store.save(epoch, std::slice::from_ref(&breaker)).await.expect("save works");
+    let got = stored(store, 10).await.into_iter().find(|got| got.name == breaker.name).expect("it is there");
+    let longer = got.rate.expect("a rate").paused_for.checked_sub(paused_for);
+    assert!(longer.expect("no pause is made shorter") < Duration::from_micros(1), "{got:?}");
 }
 
 /// Law 1: a far side that was promised a nanosecond more of silence gets it.

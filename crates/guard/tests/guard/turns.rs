@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ttm_breaker::BreakerSettings;
-use ttm_guard::{Disposition, GuardError, GuardSettings};
+use ttm_guard::{Disposition, GuardError, GuardSettings, SavedRate};
 use ttm_kernel::{Moment, Runtime};
 use ttm_retry::RetrySettings;
 
@@ -87,4 +87,34 @@ fn attempts_take_no_longer_than_was_set_last() {
     assert_eq!(rig.now(), at_ms(300));
     rig.guard.set_attempt_timeout(Duration::MAX);
     assert_eq!(rig.guard.attempt_timeout(), GuardSettings::default().deadline);
+}
+
+#[test]
+fn fifty_that_gave_up_waiting_cost_the_next_one_nothing() {
+    let rig = rig(RetrySettings::default());
+    rig.run(&[Reply::Ok(0)]).expect("it works");
+    let waiting: Vec<_> = (0..50)
+        .map(|_| {
+            let mut turn = Box::pin(rig.guard.turn(Moment::MAX));
+            let polled = turn.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+            assert!(polled.is_pending(), "it waits");
+            turn
+        })
+        .collect();
+    drop(waiting);
+    drop(rig.runtime.block_on(rig.guard.turn(Moment::MAX)).expect("the breaker is closed"));
+    assert_eq!(rig.now(), at_ms(SPACING_MS));
+}
+
+#[test]
+fn a_guard_that_goes_on_waits_for_a_spacing_and_for_the_rest_of_a_pause() {
+    let rig = rig(RetrySettings::default());
+    rig.guard.resume(SavedRate::default(), Duration::ZERO);
+    rig.run(&[Reply::Ok(0)]).expect("it works");
+    assert_eq!(rig.now(), at_ms(SPACING_MS));
+    let saved = SavedRate { share: 0.5, paused_for: Duration::from_secs(10) };
+    rig.guard.resume(saved, Duration::from_secs(4));
+    assert_eq!(rig.guard.save(), Some(SavedRate { share: 0.5, paused_for: Duration::from_secs(6) }));
+    rig.run(&[Reply::Ok(0)]).expect("it works");
+    assert_eq!(rig.now(), at_ms(SPACING_MS + 6_000));
 }

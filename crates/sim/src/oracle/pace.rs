@@ -86,7 +86,7 @@ impl Pace {
         self.patience = self.patience.max(until);
     }
 
-    /// The caller was restarted: it knows of no pause any more. The limit is the address's and stays.
+    /// The caller was restarted: it knows of no pause until it is told. The limit is the address's and stays.
     pub fn restart(&mut self) {
         self.patience = Moment::ZERO;
         self.failed.clear();

@@ -56,11 +56,14 @@ impl BreakerStore for SimBreakerStore {
         self.server.read().await?;
         let all: Vec<StoredBreaker> = lock(&self.database).values().cloned().collect();
         // The service has one breaker, for the one API.
-        for StoredBreaker { saved, at, .. } in &all {
+        for StoredBreaker { saved, at, rate, .. } in &all {
+            let runtime = self.server.runtime();
+            let elapsed = Duration::try_from(runtime.wall().duration_since(*at)).unwrap_or_default();
             if let Saved { state: State::Open, open_for, .. } = saved {
-                let runtime = self.server.runtime();
-                let elapsed = Duration::try_from(runtime.wall().duration_since(*at)).unwrap_or_default();
                 self.exchange.promise_silence(runtime.now() + open_for.saturating_sub(elapsed));
+            }
+            if let Some(rate) = rate {
+                self.exchange.promise_patience(runtime.now() + rate.paused_for.saturating_sub(elapsed));
             }
         }
         Ok(all)

@@ -121,8 +121,8 @@ impl SimExchange {
         ExchangeCounts { busiest_minute, busiest_profile_minute, ..state.counts }
     }
 
-    /// The process was restarted: its breaker is forgotten until it is loaded, and its pauses for good; the limit of its
-    /// address is not.
+    /// The process was restarted: its breaker and its pauses are forgotten until they are loaded; the limit of its address is
+    /// not.
     pub fn process_restarted(&self) {
         for watched in &mut lock(&self.state).budgets {
             watched.breaker = BreakerWatch::new(self.promised.breaker);
@@ -133,6 +133,11 @@ impl SimExchange {
     /// The process was told that its breaker is to be open until then.
     pub fn promise_silence(&self, until: Moment) {
         lock(&self.state).budgets[Budget::Pools as usize].breaker.promise_silence(until);
+    }
+
+    /// The process was told that a pause for which the one before was asked lasts until then.
+    pub fn promise_patience(&self, until: Moment) {
+        lock(&self.state).budgets[Budget::Pools as usize].pace.ask_patience(until);
     }
 
     /// One request for some mints: `answer` is what a healthy API says at a time.

@@ -45,10 +45,11 @@ fn a_breaker_that_changes_is_told_with_its_counts_and_when_it_asks_again() {
         retry_at: Some(ttm_kernel::Moment::from_origin(Duration::from_mins(1))),
         suppressed: None,
     };
-    log.breaker("dexscreener", &opened);
+    log.breaker("dexscreener", &opened, Some("status 403, an HTML page"));
     log.breaker(
         "dexscreener",
         &Transition { from: State::Open, to: State::HalfOpen, retry_at: None, ..opened },
+        None,
     );
     let [opened, probing] = told(&log).try_into().expect("two events");
     let expected = json!({
@@ -56,6 +57,7 @@ fn a_breaker_that_changes_is_told_with_its_counts_and_when_it_asks_again() {
         "to": "open",
         "reason": "consecutive_failures",
         "retry_at": (wall + Duration::from_mins(1)).to_string(),
+        "cause": "status 403, an HTML page",
         "counts": {
             "successes": 0, "failures": 5, "consecutive_failures": 5, "slow": 0, "ignored": 0, "rate_limited": 0,
         },

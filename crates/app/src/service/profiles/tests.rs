@@ -35,7 +35,8 @@ fn scene() -> Scene {
     let guard =
         Guard::new(settings.profiles.clone(), breaker, settings.retry.clone(), clock.clone(), "guard");
     let events = EventLog::started(&clock, Epoch::new(1), 0);
-    let caller = Caller::new(guard, &clock, "calls", None, &Arc::new(BreakerOutbox::new(events)));
+    let outbox = Arc::new(BreakerOutbox::new(events));
+    let caller = Caller::new(Arc::new(guard), &clock, "calls", &board, &outbox).without_figures();
     let answers = Arc::<Mutex<VecDeque<Answer>>>::default();
     let script = answers.clone();
     let mut source = MockProfileSource::new();

@@ -1,0 +1,109 @@
+//! What keeps going wrong with an API, as a sentence a person can act on: told when it begins, when it changes and when it
+//! ends, however many calls it spoils. It judges nothing.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_kernel::Moment;
+
+/// So long without an error, and the trouble is over with the next answer: what fails now and then is not told each time.
+const QUIET: Duration = Duration::from_secs(10);
+/// So many different errors of one trouble are told; one that says something else each time does not fill the log.
+const MOST_TOLD: usize = 8;
+
+/// What goes wrong with an API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiTrouble {
+    /// The last error.
+    pub message: String,
+    /// When the trouble began.
+    pub since: Timestamp,
+    /// When the last error came.
+    pub at: Timestamp,
+}
+
+/// The trouble of one API, from its first error on.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    shown: ApiTrouble,
+    last: Moment,
+    told: Vec<String>,
+}
+
+/// What is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    Begins,
+    Changes,
+    Nothing,
+}
+
+impl Trouble {
+    /// Notes an error of an API.
+    pub(super) fn note(trouble: &mut Option<Self>, message: &str, now: Moment, wall: Timestamp) -> News {
+        let Some(known) = trouble else {
+            let shown = ApiTrouble { message: message.to_owned(), since: wall, at: wall };
+            *trouble = Some(Self { shown, last: now, told: vec![message.to_owned()] });
+            return News::Begins;
+        };
+        (known.last, known.shown.at) = (now, wall);
+        message.clone_into(&mut known.shown.message);
+        if known.told.len() >= MOST_TOLD || known.told.iter().any(|told| told == message) {
+            return News::Nothing;
+        }
+        known.told.push(message.to_owned());
+        News::Changes
+    }
+
+    /// Notes an answer: the trouble that is over with it, if one is.
+    pub(super) fn end(trouble: &mut Option<Self>, now: Moment) -> Option<ApiTrouble> {
+        trouble.take_if(|trouble| now - trouble.last >= QUIET).map(|trouble| trouble.shown)
+    }
+
+    /// What readers see of it.
+    pub(super) fn shown(&self) -> ApiTrouble {
+        self.shown.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> (Moment, Timestamp) {
+        let moment = Moment::from_origin(Duration::from_secs(seconds.unsigned_abs()));
+        (moment, Timestamp::from_second(1_800_000_000 + seconds).expect("in range"))
+    }
+
+    fn note(trouble: &mut Option<Trouble>, message: &str, seconds: i64) -> News {
+        let (now, wall) = at(seconds);
+        Trouble::note(trouble, message, now, wall)
+    }
+
+    #[test]
+    fn a_trouble_is_told_when_it_begins_when_it_changes_and_when_it_ends() {
+        let mut trouble = None;
+        assert_eq!(note(&mut trouble, "403", 0), News::Begins);
+        assert_eq!(note(&mut trouble, "403", 1), News::Nothing);
+        assert_eq!(note(&mut trouble, "503", 2), News::Changes);
+        assert_eq!(note(&mut trouble, "403", 3), News::Nothing, "it was told before");
+        let shown = trouble.as_ref().expect("it goes on").shown();
+        assert_eq!(shown, ApiTrouble { message: "403".to_owned(), since: at(0).1, at: at(3).1 });
+        assert_eq!(Trouble::end(&mut trouble, at(12).0), None, "an answer between errors ends nothing");
+        assert_eq!(Trouble::end(&mut trouble, at(13).0), Some(shown));
+        assert_eq!(Trouble::end(&mut trouble, at(14).0), None);
+        assert_eq!(note(&mut trouble, "403", 15), News::Begins);
+    }
+
+    #[test]
+    fn an_error_that_says_something_else_each_time_does_not_fill_the_log() {
+        let mut trouble = None;
+        let told = (0..100).filter(|n| note(&mut trouble, &n.to_string(), *n) != News::Nothing).count();
+        assert_eq!(told, MOST_TOLD);
+        assert_eq!(
+            trouble.expect("it goes on").shown().message,
+            "99",
+            "and the last one is shown all the same"
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! What the work plane asks the API for, in front of an API that fails for one mint, in a process that starts, starts again
+//! and again, or is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use ttm_app::service::Service;
+use ttm_app::{Planes, Ports};
+use ttm_breaker::State;
+use ttm_kernel::{Clock, Moment, Runtime};
+use ttm_market::{Mint, PairBatch, PairSource, PairSourceError, Token, TokenStore};
+use ttm_schedule::{Group, GroupStatus};
+use ttm_sim::oracle::Verdicts;
+use ttm_sim::world::World;
+use ttm_sim::{Executor, Plan, SimRuntime};
+use ttm_testkit::Recorder;
+
+const WALL_S: i64 = 1_800_000_000;
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn wall() -> Timestamp {
+    Timestamp::from_second(WALL_S).expect("in range")
+}
+
+fn at(millis: u64) -> Moment {
+    Moment::from_origin(Duration::from_millis(millis))
+}
+
+/// A world with one process in it at a time.
+struct Stage {
+    executor: Executor,
+    boots: u64,
+    plan: Plan,
+    world: World,
+    verdicts: Arc<Verdicts>,
+    api: Arc<Watched>,
+    seen: Arc<Recorder<(State, Vec<GroupStatus>)>>,
+}
+
+/// The API, with a note of when it was asked, and an error for requests that hold one mint.
+struct Watched {
+    api: Arc<dyn PairSource>,
+    runtime: SimRuntime,
+    asked: Recorder<Moment>,
+    poison: Option<(Mint, fn() -> PairSourceError)>,
+}
+
+#[async_trait]
+impl PairSource for Watched {
+    async fn primary_pairs(&self, mints: &[Mint]) -> Result<PairBatch, PairSourceError> {
+        self.asked.record(self.runtime.now());
+        let answer = self.api.primary_pairs(mints).await;
+        match self.poison {
+            Some((mint, error)) if mints.contains(&mint) => Err(error()),
+            _ => answer,
+        }
+    }
+
+    async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
+        self.asked.record(self.runtime.now());
+        let answer = self.api.all_pairs(mint).await;
+        match self.poison {
+            Some((bad, error)) if mint == bad => Err(error()),
+            _ => answer,
+        }
+    }
+}
+
+impl Stage {
+    fn new(tokens: usize, faults: &str, wall: Timestamp, poison: Option<fn() -> PairSourceError>) -> Self {
+        let executor = Executor::new(1, wall);
+        let runtime = executor.runtime().clone();
+        let plan = Plan::new(1, Duration::ZERO, faults.parse().expect("a schedule"));
+        let verdicts = Arc::new(Verdicts::new(runtime.clone()));
+        let world = World::new(1, tokens, plan.promised, &runtime, &Arc::new(plan.faults.clone()), &verdicts);
+        let bad = world.tokens.durable()[tokens / 3].mint;
+        let api = Watched {
+            api: world.exchange.clone(),
+            runtime,
+            asked: Recorder::default(),
+            poison: poison.map(|error| (bad, error)),
+        };
+        Self { executor, boots: 0, plan, world, verdicts, api: Arc::new(api), seen: Arc::default() }
+    }
+
+    /// Starts a process, which is told to stop after so long.
+    fn boot(&mut self, lives: Duration) {
+        self.boots += 1;
+        let runtime = self.executor.runtime().clone();
+        let ports = Ports { pairs: self.api.clone(), ..self.world.ports(self.boots, &runtime, false) };
+        let planes = Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
+        let (settings, clock, seen) = (self.plan.settings.clone(), runtime.clone(), self.seen.clone());
+        let life = async move {
+            let board = Service::board_of(&settings, &planes);
+            let service = Service::start(ports, settings, planes, board.clone()).await.expect("it starts");
+            let (stop, counters) = (clock.now() + lives, service.counters());
+            let told = async {
+                while clock.now() < stop {
+                    let groups = Group::ALL.into_iter().filter_map(|group| board.group(group));
+                    seen.record((counters.breaker().state, groups.collect()));
+                    clock.sleep_until(stop.min(clock.now() + SECOND)).await;
+                }
+                stop + MINUTE
+            };
+            service.run(told, MINUTE).await;
+        };
+        drop(runtime.spawn("service", Box::pin(life)));
+    }
+
+    fn run_for(&mut self, lasts: Duration) {
+        self.executor.run_until(self.executor.now() + lasts);
+    }
+
+    fn now(&self) -> Moment {
+        self.executor.now()
+    }
+
+    fn tokens(&self) -> Vec<Token> {
+        self.world.tokens.durable()
+    }
+
+    fn assert_kept(&self) {
+        assert_eq!(self.verdicts.all().1, Vec::<String>::new(), "promises that were broken");
+    }
+}
+
+fn rejected() -> PairSourceError {
+    PairSourceError::Rejected { message: "status 400".to_owned() }
+}
+
+fn internal() -> PairSourceError {
+    PairSourceError::Transient { message: "status 500".to_owned(), retry_after: None, source: None }
+}
+
+fn malformed() -> PairSourceError {
+    PairSourceError::Malformed { message: "no JSON".to_owned() }
+}
+
+#[test]
+fn a_mint_that_makes_its_batch_fail_in_any_way_keeps_no_other_from_being_scored() {
+    for (tokens, error) in [20, 100].into_iter().flat_map(|tokens| {
+        [rejected, internal, malformed].map(|error: fn() -> PairSourceError| (tokens, error))
+    }) {
+        let mut stage = Stage::new(tokens, "", wall(), Some(error));
+        let (bad, _) = stage.api.poison.expect("one is poisonous");
+        stage.boot(5 * MINUTE);
+        stage.run_for(6 * MINUTE);
+        let end = wall() + 5 * MINUTE;
+        let stored = stage.tokens();
+        let old: Vec<_> = stored
+            .iter()
+            .filter(|token| token.mint != bad && token.unlisted.is_none())
+            .filter(|token| token.score.is_none_or(|score| end.duration_since(score.at).as_secs() > 60))
+            .collect();
+        assert!(old.is_empty(), "{} of {tokens} tokens are old behind {}: {old:?}", old.len(), error());
+        let states = stage.seen.take();
+        let opened = states.iter().filter(|(state, _)| *state != State::Closed).count();
+        assert_eq!(opened, 0, "the breaker opened for everybody behind {}", error());
+    }
+}
+
+#[test]
+fn what_was_scored_hours_before_the_process_began_is_asked_for_at_once() {
+    let mut first = Stage::new(40, "", wall(), None);
+    first.boot(MINUTE);
+    first.run_for(2 * MINUTE);
+    let stored = first.tokens();
+    assert!(stored.iter().any(|token| token.score.is_some()));
+    for away in [SECOND, Duration::from_hours(3)] {
+        let mut second = Stage::new(40, "", wall() + MINUTE + away, None);
+        let (tokens, found) = (second.world.tokens.clone(), stored.clone());
+        let save = async move {
+            let epoch = tokens.claim().await.expect("claims");
+            tokens.save(epoch, &found).await.expect("saves");
+        };
+        drop(second.executor.runtime().spawn("save", Box::pin(save)));
+        second.run_for(SECOND);
+        let born = second.now();
+        second.boot(9 * SECOND);
+        second.run_for(8 * SECOND);
+        let asked = second.api.asked.take();
+        assert!(asked[0] < born + SECOND, "the first request comes {:?} late", asked[0] - born);
+        let (_, groups) = second.seen.take().pop().expect("it lives");
+        assert!(groups.iter().any(|group| group.last_progress.is_some()), "{groups:?}");
+        second.run_for(3 * SECOND);
+        let scored = wall() + MINUTE + away;
+        let fresh =
+            second.tokens().iter().filter(|token| token.score.is_some_and(|score| score.at > scored)).count();
+        assert!(
+            fresh >= 30,
+            "{fresh} tokens were scored by a process that lived for less than a hot interval"
+        );
+    }
+}
+
+#[test]
+fn lives_that_follow_each_other_stay_within_the_budget_of_one() {
+    let mut stage = Stage::new(3_000, "", wall(), None);
+    for _ in 0..300 {
+        stage.boot(MINUTE);
+        stage.run_for(Duration::from_millis(450));
+        stage.executor.kill();
+    }
+    let busiest = stage.world.exchange.counts().busiest_minute;
+    assert!((200..=294).contains(&busiest), "{busiest} requests in the busiest minute");
+    stage.assert_kept();
+}
+
+#[test]
+fn a_pause_that_a_429_asked_for_outlives_the_process() {
+    let mut stage = Stage::new(300, "at 5s for 1s api-429=40s", wall(), None);
+    stage.boot(MINUTE);
+    stage.run_for(10 * SECOND);
+    stage.executor.kill();
+    stage.api.asked.take();
+    for _ in 0..20 {
+        stage.boot(MINUTE);
+        stage.run_for(3 * SECOND);
+        stage.executor.kill();
+    }
+    let asked = stage.api.asked.take();
+    let first = asked.first().expect("the pause is over");
+    assert!(*first >= at(45_000), "asked at {first:?}, within the pause");
+    stage.assert_kept();
+}
+
+#[test]
+fn no_request_begins_once_the_stop_is_ordered_and_nobody_waits_for_one_that_sleeps() {
+    for faults in ["at 0s for 1h api-429=20s", "at 0s for 1h api-503", "at 0s for 1h api-429", ""] {
+        for lives in [150, 700, 1_300, 2_100, 3_300, 10_050] {
+            let mut stage = Stage::new(600, faults, wall(), None);
+            stage.boot(Duration::from_millis(lives));
+            stage.run_for(MINUTE);
+            // The start takes no time but for the seeded yields of its port calls.
+            let ordered = at(lives);
+            let late: Vec<_> =
+                stage.api.asked.take().into_iter().filter(|at| *at > ordered + SECOND / 10).collect();
+            assert_eq!(late, [], "requests after {ordered:?} in front of {faults:?}");
+            assert_eq!(stage.executor.runtime().live_tasks(), 0, "it stopped");
+        }
+    }
+}
+
+#[test]
+fn every_token_that_is_due_is_in_one_class_also_while_the_api_is_away() {
+    let mut stage = Stage::new(193, "at 1m for 3m api-503; at 5m for 2m api-hang", wall(), None);
+    stage.boot(8 * MINUTE);
+    stage.run_for(9 * MINUTE);
+    let (mut held_up, mut stale) = (0, 0);
+    for outcome in
+        stage.seen.take().into_iter().flat_map(|(_, groups)| groups).filter_map(|group| group.last_outcome)
+    {
+        assert_eq!(outcome.stale + outcome.skipped, outcome.failed + outcome.deferred, "{outcome:?}");
+        held_up += u64::from(outcome.is_withheld());
+        stale += outcome.stale;
+    }
+    assert!(held_up > 0 && stale > 0, "{held_up} runs were held up");
+}
