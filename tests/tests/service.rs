@@ -106,7 +106,9 @@ fn an_open_breaker_survives_a_kill(store: &str, folder: &Path) {
     first.wait_for("that its breaker is open", |entry| {
         entry["message"] == "the breaker changed its state" && entry["to"] == "open"
     });
-    first.wait_for_message("the breaker's state is stored");
+    first.wait_for("that the breaker's state is stored", |entry| {
+        entry["message"] == "stored" && entry["store"] == "breaker state"
+    });
     first.signal(Signal::KILL);
     drop(first);
 

@@ -271,6 +271,7 @@ impl Process {
             }),
         );
         let server = Server { close, task };
+        tracing::info!(%address, "listening; starting");
 
         let starting = Starting::new(&board, &settings.service, &planes.supervision);
         let opening = async {

@@ -81,6 +81,12 @@ fn describe() {
     );
     gauge!("ttm_samples_waiting", "Samples that are not stored yet.");
     gauge!("ttm_samples_dropped", "Samples given up since the start.");
+    counter!("ttm_token_states_stored_total", "Newest states of tokens that the store acknowledged.");
+    counter!("ttm_breaker_states_stored_total", "States of breakers that the store acknowledged.");
+    counter!(
+        "ttm_refused_total",
+        "Entries that the store refused for good, and that are lost, by what it was used for."
+    );
     counter!("ttm_events_stored_total", "Events that the store acknowledged.");
     gauge!("ttm_events_waiting", "Events that are not stored yet.");
     gauge!("ttm_events_dropped", "Events given up since the start.");

@@ -140,6 +140,7 @@ impl Writing {
                 outbox.settle(batch.len());
                 self.board.stores.answered(S::USE, now);
                 metrics::counter!(S::STORED).increment(batch.len() as u64);
+                tracing::debug!(store = S::USE.as_str(), entries = batch.len(), "stored");
                 continue;
             };
             match &error {
@@ -256,3 +257,6 @@ impl Sink<Event> for EventSink {
 pub(super) fn timed_out() -> String {
     format!("no answer within {} s", STORE_DEADLINE.as_secs())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! What a writer makes of every answer that a store can give.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use ttm_kernel::{Clock as _, LeaseError, StoreLease};
+use ttm_testkit::ManualRuntime;
+
+use super::*;
+use crate::service::outbox::Outbox;
+use crate::service::shutdown::{self, ShutdownTrigger};
+
+/// A store of numbers that answers by a script, then with success; it refuses 13.
+#[derive(Clone, Default)]
+struct Store(Arc<Mutex<Content>>);
+
+#[derive(Default)]
+struct Content {
+    answers: VecDeque<StoreError>,
+    calls: Vec<Moment>,
+    stored: Vec<u32>,
+}
+
+struct NumberSink(Store, Arc<dyn Runtime>);
+
+#[async_trait]
+impl Sink<u32> for NumberSink {
+    const USE: StoreUse = StoreUse::Samples;
+    const STORED: &'static str = "test_stored_total";
+    const BATCH: usize = 100;
+
+    async fn store(&self, batch: &[u32]) -> Result<(), StoreError> {
+        let mut content = self.0.0.lock().expect("no panic");
+        content.calls.push(self.1.now());
+        if let Some(error) = content.answers.pop_front() {
+            return Err(error);
+        }
+        if batch.contains(&13) {
+            return Err(StoreError::rejected("13"));
+        }
+        content.stored.extend(batch);
+        Ok(())
+    }
+
+    fn name(entry: &u32) -> String {
+        entry.to_string()
+    }
+}
+
+/// A lease that stands while it is told so.
+struct Standing(Mutex<bool>);
+
+#[async_trait]
+impl StoreLease for Standing {
+    async fn acquire(&self) -> Result<(), LeaseError> {
+        Ok(())
+    }
+
+    async fn renew(&self) -> Result<(), LeaseError> {
+        Ok(())
+    }
+
+    async fn release(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn stands(&self) -> bool {
+        *self.0.lock().expect("no panic")
+    }
+
+    fn renew_every(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+}
+
+struct Scene {
+    runtime: Arc<ManualRuntime>,
+    store: Store,
+    outbox: Arc<Outbox<u32>>,
+    port: Arc<Standing>,
+    writing: Writing,
+    stop: ShutdownTrigger,
+}
+
+fn scene(answers: impl IntoIterator<Item = StoreError>) -> Scene {
+    let runtime = Arc::new(ManualRuntime::new(1));
+    let as_runtime: Arc<dyn Runtime> = runtime.clone();
+    let settings = crate::config::load(None, std::iter::empty()).expect("the defaults are valid").service;
+    let planes = crate::Planes { work: runtime.clone(), supervision: runtime.clone() };
+    let store = Store::default();
+    store.0.lock().expect("no panic").answers.extend(answers);
+    let port = Arc::new(Standing(Mutex::new(true)));
+    let (stop, shutdown) = shutdown::channel();
+    let writing = Writing {
+        board: crate::service::Service::board_of(&settings, &planes),
+        lease: Arc::new(Lease::new(port.clone(), &as_runtime)),
+        backoff: settings.retry,
+        shutdown,
+        runtime: as_runtime,
+    };
+    Scene { runtime, store, outbox: Arc::new(Outbox::new(1_000)), port, writing, stop }
+}
+
+impl Scene {
+    /// Lets the writer run for so long with these entries to store.
+    fn run(&self, seconds: u64, entries: impl IntoIterator<Item = u32>) {
+        self.outbox.put(entries);
+        let sink = NumberSink(self.store.clone(), self.writing.runtime.clone());
+        let (_, task) = self.writing.start("writer", self.outbox.clone(), sink);
+        self.wait(seconds);
+        drop(task);
+    }
+
+    fn wait(&self, seconds: u64) {
+        let until = self.runtime.now() + Duration::from_secs(seconds);
+        self.runtime.block_on(self.runtime.sleep_until(until));
+    }
+
+    fn stored(&self) -> Vec<u32> {
+        self.store.0.lock().expect("no panic").stored.clone()
+    }
+
+    fn calls(&self) -> Vec<u64> {
+        let content = self.store.0.lock().expect("no panic");
+        content.calls.iter().map(|at| (*at - Moment::ZERO).as_secs()).collect()
+    }
+
+    fn state(&self) -> ttm_health::StoreUseFacts {
+        let facts = self.writing.board.stores.facts(self.runtime.now());
+        facts.into_iter().find(|each| each.name == "samples").expect("it was used")
+    }
+}
+
+#[test]
+fn a_store_that_fails_for_a_while_gets_everything_in_order_when_it_is_back() {
+    let full = || StoreError::transient("database or disk is full (SQLITE_FULL, 13)");
+    let scene = scene((0..20).map(|_| full()));
+    scene.run(5, 0..10);
+    assert_eq!((scene.stored(), scene.state().answers), (vec![], Some(false)));
+    scene.wait(600);
+    assert_eq!(scene.stored(), (0..10).filter(|n| *n != 13).collect::<Vec<_>>());
+    assert_eq!((scene.state().answers, scene.state().last_error), (Some(true), None));
+    let counts = scene.outbox.counts();
+    assert_eq!((counts.waiting, counts.in_flight, counts.dropped), (0, 0, 0));
+}
+
+#[test]
+fn a_table_that_is_missing_is_tried_about_once_a_minute_and_not_given_up() {
+    let missing = || StoreError::Transient {
+        message: "relation \"sample\" does not exist (SQLSTATE 42P01)".to_owned(),
+        retry_after: Some(Duration::from_mins(1)),
+    };
+    let scene = scene((0..4).map(|_| missing()));
+    scene.run(300, 0..10);
+    let calls = scene.calls();
+    assert_eq!(calls.len(), 5, "{calls:?}");
+    assert!(calls.windows(2).all(|pair| pair[1] - pair[0] >= 60), "{calls:?}");
+    assert_eq!((scene.stored().len(), scene.state().gave_up), (10, false));
+}
+
+#[test]
+fn a_damaged_store_is_left_alone_and_says_that_it_waits_for_a_person() {
+    let scene = scene([StoreError::corrupt("database disk image is malformed (SQLITE_CORRUPT, 11)")]);
+    scene.run(3_600, 0..10);
+    assert_eq!((scene.calls().len(), scene.stored().len()), (1, 0));
+    assert!(scene.state().gave_up);
+    assert_eq!(scene.outbox.counts().waiting, 10, "what waits is kept");
+    scene.stop.order(scene.runtime.now() + Duration::from_secs(30));
+    scene.wait(1);
+    assert_eq!(scene.calls().len(), 1, "nor is it touched at the stop");
+}
+
+#[test]
+fn an_entry_that_the_store_refuses_costs_no_other_and_is_counted() {
+    let scene = scene([]);
+    scene.run(5, 0..40);
+    assert_eq!(scene.stored(), (0..40).filter(|n| *n != 13).collect::<Vec<_>>());
+    let counts = scene.outbox.counts();
+    assert_eq!((counts.waiting, counts.in_flight, counts.dropped, scene.outbox.shed()), (0, 0, 1, 0));
+}
+
+#[test]
+fn a_newer_writer_ends_this_one_and_with_it_the_right_to_act() {
+    let scene = scene([StoreError::Fenced { epoch: Epoch::new(3) }]);
+    scene.run(60, 0..10);
+    assert_eq!((scene.calls().len(), scene.outbox.counts().waiting), (1, 10));
+    assert_eq!(scene.writing.lease.lost(), Some("epoch 3 is fenced off by a newer writer"));
+    assert!(!scene.writing.lease.holds());
+}
+
+#[test]
+fn nothing_is_written_while_the_lease_is_not_renewed() {
+    let scene = scene([]);
+    *scene.port.0.lock().expect("no panic") = false;
+    scene.run(60, 0..10);
+    assert_eq!(scene.calls(), Vec::<u64>::new());
+    *scene.port.0.lock().expect("no panic") = true;
+    scene.wait(1);
+    assert_eq!(scene.stored().len(), 10);
+}

@@ -1,0 +1,152 @@
+//! The real program where it begins and ends: two on one store, orders to stop at any time, and an API that is away.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use ttm_e2e::{Database, Program, get, market, market_that_is_down, ttm};
+
+const TOKENS: usize = 40;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn service(folder: &Path, base_url: &str, store: &str) -> Command {
+    let mut command = ttm(folder);
+    command.args(["run", "--log", "info"]).envs([
+        ("TTM_API__LISTEN", "127.0.0.1:0"),
+        ("TTM_DEXSCREENER__BASE_URL", base_url),
+        ("TTM_SCHEDULER__HOT_INTERVAL", "1s"),
+        ("TTM_SCHEDULER__COLD_INTERVAL", "1s"),
+        ("TTM_STORE__URL", store),
+    ]);
+    command
+}
+
+fn import(folder: &Path, mints: &[ttm_market::Mint], store: &str) {
+    let mints: Vec<String> = mints.iter().map(ToString::to_string).collect();
+    std::fs::write(folder.join("mints.txt"), mints.join("\n")).expect("written");
+    let mut import = ttm(folder);
+    let outcome =
+        Program::start(import.args(["tokens", "import", "mints.txt"]).env("TTM_STORE__URL", store)).end();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+}
+
+fn listening(program: &mut Program) -> SocketAddr {
+    let line = program.wait_for_message("listening; starting");
+    line["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
+}
+
+fn ran(entry: &Value) -> bool {
+    entry["message"] == "run ended"
+}
+
+fn a_second_process_is_refused(store: &str, folder: &Path) {
+    let market = market(TOKENS);
+    import(folder, &market.mints(), store);
+    let mut first = Program::start(&mut service(folder, &market.base_url(), store));
+    first.wait_for("a run", ran);
+    for _ in 0..3 {
+        let second = Program::start(&mut service(folder, &market.base_url(), store)).end();
+        assert_eq!(second.code, Some(75), "{}", second.stderr);
+        let last = second.stderr.lines().last().unwrap_or_default();
+        assert!(last.contains("another process holds the store: "), "{}", second.stderr);
+        first.wait_for("that it goes on", ran);
+    }
+    // Editing the set needs no lease.
+    let mut list = ttm(folder);
+    let list = Program::start(list.args(["tokens", "list"]).env("TTM_STORE__URL", store)).end();
+    assert_eq!(list.code, Some(0), "{}", list.stderr);
+
+    // A killed process holds nothing.
+    first.signal(Signal::KILL);
+    drop(first);
+    let mut third = Program::start(&mut service(folder, &market.base_url(), store));
+    third.wait_for("that it took over", ran);
+    third.signal(Signal::TERM);
+    let outcome = third.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    // Nor does one that has ended.
+    let mut fourth = Program::start(&mut service(folder, &market.base_url(), store));
+    fourth.wait_for("that it took over at once", ran);
+}
+
+#[test]
+fn on_sqlite_a_second_process_is_refused_while_the_first_one_lives() {
+    a_second_process_is_refused("sqlite://ttm-data/ttm.db", folder().path());
+}
+
+#[test]
+fn on_postgres_a_second_process_is_refused_while_the_first_one_lives() {
+    let database = Database::create();
+    a_second_process_is_refused(&database.url(), folder().path());
+}
+
+#[test]
+fn every_order_to_stop_ends_in_order() {
+    let folder = folder();
+    let market = market(TOKENS);
+    import(folder.path(), &market.mints(), "sqlite://ttm-data/ttm.db");
+    for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT"), (Signal::HUP, "SIGHUP")] {
+        let mut program =
+            Program::start(&mut service(folder.path(), &market.base_url(), "sqlite://ttm-data/ttm.db"));
+        program.wait_for("a run", ran);
+        program.signal(signal);
+        let stopping = program.wait_for_message("stopping");
+        assert_eq!(stopping["order"], name);
+        program.wait_for_message("stopped");
+        let outcome = program.end();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_start_that_waits_for_its_database_answers_probes_and_hears_the_order_to_stop() {
+    let folder = folder();
+    // Nothing listens there.
+    let store = "postgres://ttm@127.0.0.1:1/ttm";
+    let mut program = Program::start(&mut service(folder.path(), "http://127.0.0.1:1", store));
+    let address = listening(&mut program);
+    for (path, code) in
+        [("/health/live", 200), ("/health/ready", 503), ("/health/startup", 503), ("/health", 503)]
+    {
+        assert_eq!(get(address, path).status, code, "{path}");
+    }
+    let waits = program.wait_for_message("the start waits");
+    assert!(waits["error"].as_str().is_some_and(|text| text.contains("127.0.0.1:1")), "{waits}");
+    let reason = get(address, "/health/detailed").json()["reasons"][0].clone();
+    assert!(reason.as_str().is_some_and(|text| text.starts_with("the start waits for ")), "{reason}");
+    program.signal(Signal::TERM);
+    let line = program.wait_for_message("stopped before the start was over");
+    assert!(line["waited_for"].as_str().is_some_and(|text| text.contains("127.0.0.1:1")), "{line}");
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+#[test]
+fn an_api_that_is_away_is_a_warning_with_its_reason_and_never_makes_the_service_dead() {
+    let folder = folder();
+    let market = market_that_is_down(TOKENS);
+    import(folder.path(), &market.mints(), "sqlite://ttm-data/ttm.db");
+    let mut program =
+        Program::start(&mut service(folder.path(), &market.base_url(), "sqlite://ttm-data/ttm.db"));
+    let address = listening(&mut program);
+    // With an open breaker runs end with nothing attempted.
+    program.wait_for("a run that was held up", |entry| {
+        ran(entry) && entry["attempted"] == 0 && entry["withheld"].as_u64() > Some(0)
+    });
+    program.wait_for("another one", |entry| ran(entry) && entry["attempted"] == 0);
+    for path in ["/health/live", "/health/ready", "/health/startup", "/health"] {
+        assert_eq!(get(address, path).status, 200, "{path}");
+    }
+    assert_eq!(get(address, "/health").json()["status"], "warn");
+    let scheduler = get(address, "/health/scheduler").json();
+    assert_eq!(scheduler["status"], "degraded", "{scheduler}");
+    let apis = get(address, "/health/apis").json();
+    assert!(apis["last_error"].as_str().is_some_and(|text| text.contains("503")), "{apis}");
+    program.signal(Signal::TERM);
+    assert_eq!(program.end().code, Some(0));
+}
