@@ -110,9 +110,7 @@ fn a_start_that_waits_for_its_database_answers_probes_and_hears_the_order_to_sto
     let store = "postgres://ttm@127.0.0.1:1/ttm";
     let mut program = Program::start(&mut service(folder.path(), "http://127.0.0.1:1", store));
     let address = listening(&mut program);
-    for (path, code) in
-        [("/health/live", 200), ("/health/ready", 503), ("/health/startup", 503), ("/health", 503)]
-    {
+    for (path, code) in [("/health/live", 200), ("/health/ready", 503), ("/health/startup", 503)] {
         assert_eq!(get(address, path).status, code, "{path}");
     }
     let waits = program.wait_for_message("the start waits");

@@ -16,10 +16,10 @@ use ttm_kernel::{Runtime, StoreLease};
 use ttm_market::{ProfileSource, TokenSource, TokenStore};
 use ttm_perf::{EventStore, MetricStore};
 use ttm_postgres_metrics::PostgresMetricStore;
-use ttm_postgres_state::PostgresTokenStore;
+use ttm_postgres_state::{PostgresLease, PostgresTokenStore};
 use ttm_postgres_tokens::PostgresTokenSource;
 use ttm_sqlite_metrics::SqliteMetricStore;
-use ttm_sqlite_state::SqliteTokenStore;
+use ttm_sqlite_state::{SqliteLease, SqliteTokenStore};
 use ttm_sysinfo_resources::SysinfoResources;
 
 use crate::config::{ExchangeSettings, Settings, SourceSettings, StoreUrl};
@@ -82,13 +82,48 @@ fn postgres_tokens(sources: &SourceSettings) -> Result<Option<PostgresTokenSourc
 /// A hundred times the largest body that was recorded.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// Opens the store of the tokens, with its schema up to date.
+/// Opens the store of the tokens, with its schema up to date, to edit the set of tokens beside a running service.
 pub async fn open_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeError> {
-    Ok(open_state(url).await?.0)
+    Ok(open_state(url, None).await?.0)
+}
+
+/// The lease on the store of the state.
+enum StateLease {
+    Sqlite(SqliteLease),
+    Postgres(Arc<PostgresLease>),
+}
+
+impl StateLease {
+    /// Nothing is taken yet.
+    fn new(url: &StoreUrl) -> Result<Self, ComposeError> {
+        Ok(match url {
+            StoreUrl::Sqlite(path) => {
+                make_folder(path)?;
+                let lease = SqliteLease::new(path);
+                Self::Sqlite(lease.map_err(|error| {
+                    ComposeError::Store(format!(
+                        "sqlite://{}: the folder cannot be used: {error}",
+                        path.display()
+                    ))
+                })?)
+            }
+            StoreUrl::Postgres(url) => Self::Postgres(Arc::new(PostgresLease::new(url).map_err(told)?)),
+        })
+    }
+
+    fn port(&self) -> Arc<dyn StoreLease> {
+        match self {
+            Self::Sqlite(lease) => Arc::new(lease.clone()),
+            Self::Postgres(lease) => lease.clone(),
+        }
+    }
 }
 
 /// Opens the store of the state, with its schema up to date: the tokens, and the breakers beside them.
-async fn open_state(url: &StoreUrl) -> Result<(Arc<dyn TokenStore>, Arc<dyn BreakerStore>), ComposeError> {
+async fn open_state(
+    url: &StoreUrl,
+    lease: Option<&StateLease>,
+) -> Result<(Arc<dyn TokenStore>, Arc<dyn BreakerStore>), ComposeError> {
     Ok(match url {
         StoreUrl::Sqlite(path) => {
             make_folder(path)?;
@@ -97,7 +132,10 @@ async fn open_state(url: &StoreUrl) -> Result<(Arc<dyn TokenStore>, Arc<dyn Brea
             (Arc::new(store), Arc::new(breakers))
         }
         StoreUrl::Postgres(url) => {
-            let store = PostgresTokenStore::open(url).await.map_err(told_of_postgres)?;
+            let mut store = PostgresTokenStore::open(url).await.map_err(told_of_postgres)?;
+            if let Some(StateLease::Postgres(lease)) = lease {
+                store = store.with_lease(lease.clone());
+            }
             let breakers = store.breakers();
             (Arc::new(store), Arc::new(breakers))
         }
@@ -396,14 +434,17 @@ async fn open(
         StoreUrl::Sqlite(path) => path.parent().unwrap_or(Path::new(".")).to_path_buf(),
         StoreUrl::Postgres(_) => ".".into(),
     };
-    let lease: Arc<dyn StoreLease> = Arc::new(Unleased);
+    let lease = StateLease::new(&settings.store)?;
+    // Before the migrations: two processes that migrate at once are two processes on one store.
+    let port = lease.port();
+    starting.lease(|| port.acquire()).await.map_err(|error| not_started(&settings.store, error))?;
     let may_help = |error: &ComposeError| matches!(error, ComposeError::Away(_));
-    let state = || open_state(&settings.store);
+    let state = || open_state(&settings.store, Some(&lease));
     let (tokens, breakers) = starting.patiently("the store of the tokens", state, may_help).await?;
     let history = || open_history(&settings.store);
     let (history, events) = starting.patiently("the store of the metrics", history, may_help).await?;
     Ok(Ports {
-        lease,
+        lease: port,
         profiles: settings.sources.profiles.then(|| Arc::new(exchange.clone()) as Arc<dyn ProfileSource>),
         pairs: Arc::new(exchange),
         tokens,
@@ -413,25 +454,4 @@ async fn open(
         events,
         resources: Arc::new(SysinfoResources::new(data)),
     })
-}
-
-struct Unleased;
-
-#[async_trait::async_trait]
-impl StoreLease for Unleased {
-    async fn acquire(&self) -> Result<(), ttm_kernel::LeaseError> {
-        Ok(())
-    }
-    async fn renew(&self) -> Result<(), ttm_kernel::LeaseError> {
-        Ok(())
-    }
-    async fn release(&self) -> Result<(), ttm_kernel::StoreError> {
-        Ok(())
-    }
-    fn stands(&self) -> bool {
-        true
-    }
-    fn renew_every(&self) -> Duration {
-        Duration::from_secs(5)
-    }
 }

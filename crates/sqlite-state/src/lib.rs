@@ -2,7 +2,8 @@
 //! file, a real fsync at every commit, no server.
 //!
 //! One connection writes and a few read, so that readers never hold up the writer (WAL). Every write is one
-//! `BEGIN IMMEDIATE` transaction, which a dropped future rolls back. It knows nothing of scores or lanes, and
+//! `BEGIN IMMEDIATE` transaction, which a dropped future rolls back. [`SqliteLease`] lets one process at a time work on
+//! the file. It knows nothing of scores or lanes, and
 //! nothing of the metrics that may share its file.
 
 mod adapter;
@@ -10,8 +11,10 @@ mod breakers;
 mod convert;
 mod fence;
 mod follow;
+mod lease;
 mod schema;
 
 pub use adapter::SqliteTokenStore;
 pub use breakers::SqliteBreakerStore;
+pub use lease::SqliteLease;
 pub use ttm_sqlx_pool::sqlite::OpenError;

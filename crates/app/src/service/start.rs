@@ -110,7 +110,10 @@ impl Starting {
     }
 
     /// Takes the lease. One that another process holds is not waited for: that process is alive.
-    pub(super) async fn lease<F>(&self, acquire: impl FnMut() -> F) -> Result<(), StartError>
+    ///
+    /// # Errors
+    /// When another process holds it, or a person must mend the store.
+    pub async fn lease<F>(&self, acquire: impl FnMut() -> F) -> Result<(), StartError>
     where
         F: Future<Output = Result<(), LeaseError>>,
     {
