@@ -39,6 +39,15 @@ impl Database {
         self.parts().1.to_owned()
     }
 
+    /// User and password, the latter empty when there is none.
+    pub fn login(&self) -> (String, String) {
+        let (credentials, ..) = self.parts();
+        let credentials = credentials.trim_end_matches('@');
+        let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+        let user = if user.is_empty() { "postgres" } else { user };
+        (user.to_owned(), password.to_owned())
+    }
+
     /// The first column of the first row, as the server prints it.
     pub fn ask(&self, query: &str) -> String {
         run(&self.url(), query)

@@ -6,11 +6,13 @@
 mod database;
 mod exchange;
 mod http;
+mod pgbouncer;
 mod program;
 mod proxy;
 
 pub use database::Database;
 pub use exchange::{Market, market, market_that_is_down};
 pub use http::{Answer, get};
+pub use pgbouncer::PgBouncer;
 pub use program::{Outcome, Program, ttm};
 pub use proxy::Proxy;

@@ -52,8 +52,10 @@ struct Keeper {
 }
 
 impl Postgres {
-    /// Takes the caller's server, or starts one, installing it first where that is possible.
+    /// Takes the caller's server, or starts one, installing it first where that is possible. Poolers are started by the
+    /// tests, each with settings of its own.
     pub(crate) fn start() -> Result<Self> {
+        binaries::have_pooler()?;
         match process::variable(DATABASE_URL) {
             Some(url) => Ok(Self { url, keeper: None }),
             None => Self::start_throw_away(&binaries::find_or_install()?),

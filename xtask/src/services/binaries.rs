@@ -1,4 +1,4 @@
-//! Finds PostgreSQL's programs, or has the system's package manager install them.
+//! Finds PostgreSQL's programs and its pooler's, or has the system's package manager install them.
 //!
 //! Starts nothing and changes nothing but by that package manager.
 
@@ -20,9 +20,8 @@ pub(super) fn find_or_install() -> Result<PathBuf> {
     if let Some(folder) = find() {
         return Ok(folder);
     }
-    let may_install = rustix::process::geteuid().is_root() && process::folder_on_path("apt-get").is_some();
-    if may_install {
-        install()?;
+    if may_install() {
+        install("postgresql")?;
         if let Some(folder) = find() {
             return Ok(folder);
         }
@@ -31,6 +30,25 @@ pub(super) fn find_or_install() -> Result<PathBuf> {
         "PostgreSQL {OLDEST} or newer was not found. Either set {DATABASE_URL} to a server's URL, put its `initdb` and \
          `postgres` on PATH, install it under {VERSIONS}, or run this as root on a system with apt-get"
     );
+}
+
+/// Sees to it that tests find PgBouncer: on `PATH`, in `/usr/sbin`, or from the package manager.
+pub(super) fn have_pooler() -> Result<()> {
+    let there =
+        || process::folder_on_path("pgbouncer").is_some() || Path::new("/usr/sbin/pgbouncer").is_file();
+    if !there() && may_install() {
+        install("pgbouncer")?;
+    }
+    if !there() {
+        bail!(
+            "PgBouncer was not found. Either put `pgbouncer` on PATH, or run this as root on a system with apt-get"
+        );
+    }
+    Ok(())
+}
+
+fn may_install() -> bool {
+    rustix::process::geteuid().is_root() && process::folder_on_path("apt-get").is_some()
 }
 
 fn find() -> Option<PathBuf> {
@@ -64,14 +82,14 @@ fn major(shown: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
-fn install() -> Result<()> {
-    eprintln!("PostgreSQL is missing: installing it with apt-get");
+fn install(package: &str) -> Result<()> {
+    eprintln!("{package} is missing: installing it with apt-get");
     let apt = |words: &[&str]| {
         let mut command = Command::new("apt-get");
         process::run(command.args(words).env("DEBIAN_FRONTEND", "noninteractive"))
     };
     apt(&["update", "--quiet"])?;
-    apt(&["install", "--quiet", "--yes", "--no-install-recommends", "postgresql"])
+    apt(&["install", "--quiet", "--yes", "--no-install-recommends", package])
 }
 
 #[cfg(test)]
