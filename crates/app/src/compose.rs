@@ -345,7 +345,7 @@ impl Process {
             }
         };
         tracing::info!(%address, store = %settings.store, "started");
-        if board.tokens().is_empty() {
+        if !board.has_tokens() {
             tracing::warn!("there are no tokens yet; `ttm tokens add` and `ttm tokens import` bring some");
         }
         Ok(Start::Running(Box::new(Self {

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use ttm_market::{Lane, Mint, TokenQuery, TokenSort, TokenStatus};
+use ttm_market::{Lane, Mint, TokenCursor, TokenQuery, TokenSort, TokenStatus};
 
 use crate::dto::{TokenDto, TokensDto};
 use crate::parameters::Parameters;
@@ -13,12 +13,15 @@ use crate::router::App;
 
 pub(crate) async fn page(State(app): State<App>, uri: Uri) -> Result<Json<TokensDto>, Problem> {
     let given = Parameters::of(&uri, &["limit", "cursor", "lane", "status", "sort"])?;
+    let sort = given.read("sort", "score, age or mint", sort)?.unwrap_or_default();
     let query = TokenQuery {
         limit: given.limit()?,
-        cursor: given.read("cursor", "the next of the page before", |text| text.parse().ok())?,
+        cursor: given.read("cursor", "the next of the page before", |text| {
+            text.parse().ok().filter(|cursor: &TokenCursor| cursor.sort() == sort)
+        })?,
         lane: given.read("lane", "hot or cold", Lane::parse)?,
         status: given.read("status", "monitored, active or archived", TokenStatus::parse)?,
-        sort: given.read("sort", "score, age or mint", sort)?.unwrap_or_default(),
+        sort,
     };
     Ok(Json(TokensDto::from(&app.state.tokens.page(&query))))
 }

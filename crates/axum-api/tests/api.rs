@@ -101,6 +101,10 @@ fn a_wrong_question_for_tokens_is_told_what_was_expected() {
         ("status=dead", r#"the parameter status is "dead", expected monitored, active or archived"#),
         ("sort=size", r#"the parameter sort is "size", expected score, age or mint"#),
         ("cursor=x%0Ay", r#"the parameter cursor is "x\ny", expected the next of the page before"#),
+        (
+            "sort=age&cursor=mint~~So11111111111111111111111111111111111111112",
+            "the parameter cursor is \"mint~~So11111111111111111111111111111111111111112\", expected the next of the page before",
+        ),
         ("lane=hot&lane=cold", "the parameter lane is given twice"),
         ("limt=5", r#"unknown parameter "limt", expected one of: limit, cursor, lane, status, sort"#),
     ] {

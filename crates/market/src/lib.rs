@@ -40,4 +40,4 @@ pub use source::{
     Listing, Origin, TokenSource, TokenSourceError, UnusableEntries, UnusableEntry, parse_mints,
 };
 pub use token::{Basis, Lane, ScoreState, Token, TokenStatus, Unlisted};
-pub use view::{page, row};
+pub use view::{InvalidTokenCursor, LaneAges, TokenCursor, TokenIndex, row};

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{Epoch, StoreError};
 
-use crate::{Basis, Components, Lane, Listing, Mint, Origin, Pair, Skipped, Token, TokenStatus};
+use crate::{Basis, Components, Lane, Listing, Mint, Origin, Pair, Skipped, Token, TokenCursor, TokenStatus};
 
 /// The API answers at most this many mints at once, and silently drops the rest.
 pub const MAX_BATCH: usize = 30;
@@ -220,8 +220,8 @@ pub enum TokenSort {
 pub struct TokenQuery {
     /// At most this many rows.
     pub limit: usize,
-    /// Rows after this one, as the page before named it in `next`.
-    pub cursor: Option<Mint>,
+    /// Rows after this place, the `next` of the page before.
+    pub cursor: Option<TokenCursor>,
     /// Only this lane.
     pub lane: Option<Lane>,
     /// Only this status.
@@ -236,13 +236,15 @@ pub struct TokenPage {
     /// The rows.
     pub tokens: Vec<TokenRow>,
     /// The cursor of the next page; none at the end.
-    pub next: Option<Mint>,
+    pub next: Option<TokenCursor>,
 }
 
 /// Looks at the tokens as last published by the work plane; never waits and never touches a store.
 ///
 /// Laws: (1) pages follow the query's order and hold at most `limit` rows; (2) following `next` over an unchanged set
-/// gives every matching token once; (3) a cursor that no longer exists gives an empty last page.
+/// gives every matching token once; (3) a cursor is a place in the order: a page begins after it whether or not the token
+/// that was there has moved or gone, so what does not move is given exactly once; (4) a cursor of another order gives an
+/// empty last page.
 #[cfg_attr(feature = "testing", mockall::automock)]
 pub trait TokenView: Send + Sync {
     /// One page.

@@ -1,11 +1,18 @@
 //! Tokens as readers see them. It changes nothing and knows no reader.
 
+mod ages;
+mod cursor;
+mod index;
+
 use std::cmp::{Ordering, Reverse};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{MarketConfig, Token, TokenPage, TokenQuery, TokenRow, TokenSort};
+use crate::{MarketConfig, Token, TokenRow, TokenSort};
+
+pub use cursor::{InvalidTokenCursor, TokenCursor};
+pub use index::{LaneAges, TokenIndex};
 
 /// The token as a reader sees it at `now`.
 ///
@@ -33,34 +40,8 @@ pub fn row(token: &Token, now: Timestamp, config: &MarketConfig) -> TokenRow {
     }
 }
 
-/// The page that answers the query, as its tokens are at `now`. The cursor is the mint of the last row of the page before;
-/// one that is not among the matching tokens gives an empty last page, as a limit of 0 does.
-pub fn page<'a>(
-    tokens: impl Iterator<Item = &'a Token>,
-    query: &TokenQuery,
-    now: Timestamp,
-    config: &MarketConfig,
-) -> TokenPage {
-    let mut tokens: Vec<&Token> = tokens
-        .filter(|token| {
-            query.lane.is_none_or(|lane| token.lane(config.hot_threshold()) == Some(lane))
-                && query.status.is_none_or(|status| token.status == status)
-        })
-        .collect();
-    tokens.sort_unstable_by(|a, b| order(query.sort, a, b));
-    let after = match query.cursor {
-        Some(cursor) => {
-            tokens.iter().position(|token| token.mint == cursor).map_or(tokens.len(), |at| at + 1)
-        }
-        None => 0,
-    };
-    let rest = &tokens[after..];
-    let shown = &rest[..query.limit.min(rest.len())];
-    let next = shown.last().filter(|_| rest.len() > query.limit).map(|token| token.mint);
-    TokenPage { tokens: shown.iter().map(|token| row(token, now, config)).collect(), next }
-}
-
-fn order(sort: TokenSort, a: &Token, b: &Token) -> Ordering {
+/// The order of a page.
+pub(crate) fn order(sort: TokenSort, a: &Token, b: &Token) -> Ordering {
     let first = match sort {
         // No score sorts below every score, so it comes last.
         TokenSort::Score => highest_first(a.smoothed_score(), b.smoothed_score()),

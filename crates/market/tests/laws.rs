@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use ttm_kernel::StoreError;
 
@@ -13,8 +14,8 @@ use ttm_market::testing::{
     token,
 };
 use ttm_market::{
-    MarketConfig, Mint, Origin, PairSource, PairSourceError, SkipReason, Token, TokenPage, TokenQuery,
-    TokenRow, TokenSourceError, TokenStore, TokenView, page, row,
+    MarketConfig, Mint, Origin, PairSource, PairSourceError, SkipReason, Token, TokenIndex, TokenPage,
+    TokenQuery, TokenRow, TokenSourceError, TokenStore, TokenView, row,
 };
 
 /// Runs a future that never waits for anything outside itself.
@@ -61,16 +62,16 @@ fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
 }
 
 /// A view as an application has one: rows are made when they are asked for.
-struct Snapshot(Vec<Token>, Timestamp);
+struct Snapshot(TokenIndex, Timestamp);
 
 impl TokenView for Snapshot {
     fn page(&self, query: &TokenQuery) -> TokenPage {
-        page(self.0.iter(), query, self.1, &MarketConfig::default())
+        let (tokens, next) = self.0.page(query);
+        TokenPage { tokens: tokens.iter().map(|token| row(token, self.1, self.0.config())).collect(), next }
     }
 
     fn get(&self, mint: &Mint) -> Option<TokenRow> {
-        let token = self.0.iter().find(|token| token.mint == *mint)?;
-        Some(row(token, self.1, &MarketConfig::default()))
+        Some(row(self.0.get(mint)?, self.1, self.0.config()))
     }
 }
 
@@ -83,7 +84,11 @@ proptest! {
         now in timestamp(),
     ) {
         let all: BTreeSet<Mint> = tokens.iter().map(|token| token.mint).collect();
-        conformance::token_view::check(&Snapshot(tokens, now), &all);
+        let mut index = TokenIndex::new(MarketConfig::default());
+        for token in tokens {
+            index.insert(Arc::new(token));
+        }
+        conformance::token_view::check(&Snapshot(index, now), &all);
     }
 
     #[test]

@@ -2,14 +2,16 @@
 //! judges nothing.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::{RwLock, RwLockWriteGuard};
 use ttm_health::{DataFacts, HealthView, LaneFacts, Phase, PlanFacts, Report, ResourceSample, SourceFacts};
 use ttm_kernel::{Moment, Runtime};
 use ttm_market::{
-    Lane, MarketConfig, Mint, Origin, Token, TokenPage, TokenQuery, TokenRow, TokenStatus, TokenView, row,
+    Lane, LaneAges, MarketConfig, Mint, Origin, Token, TokenIndex, TokenPage, TokenQuery, TokenRow,
+    TokenView, row,
 };
 use ttm_perf::{CallSummary, CallWindow};
 use ttm_schedule::{Group, GroupStatus};
@@ -17,8 +19,8 @@ use ttm_schedule::{Group, GroupStatus};
 use super::stores::Stores;
 use super::trouble::{ApiTrouble, News, Trouble};
 
-/// The board. Locks are held for a few instructions, never across an await; only a look at all tokens takes as long as
-/// that takes.
+/// The board. Locks are held for a few instructions, never across an await; that of the tokens for a page or a few dozen
+/// changes.
 pub struct Board {
     clock: Arc<dyn Runtime>,
     market: MarketConfig,
@@ -26,7 +28,7 @@ pub struct Board {
     phase: Mutex<Phase>,
     groups: Mutex<[Option<GroupStatus>; 2]>,
     /// Shared with the book, which makes a copy when it changes one.
-    tokens: RwLock<BTreeMap<Mint, Arc<Token>>>,
+    tokens: RwLock<TokenIndex>,
     plan: Mutex<Option<PlanFacts>>,
     /// Tokens that were asked for and that were not, because they had been seen just before: so many at each time.
     look_ups: Mutex<VecDeque<(Moment, u64, u64)>>,
@@ -47,10 +49,10 @@ impl Board {
         Self {
             started: clock.now(),
             clock,
+            tokens: RwLock::new(TokenIndex::new(market.clone())),
             market,
             phase: Mutex::new(Phase::Starting),
             groups: Mutex::default(),
-            tokens: RwLock::default(),
             plan: Mutex::default(),
             look_ups: Mutex::default(),
             scored: Mutex::default(),
@@ -90,30 +92,44 @@ impl Board {
 
     /// Posts tokens as they are now; the others stay.
     pub fn post_tokens(&self, changed: Vec<Arc<Token>>) {
-        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        tokens.extend(changed.into_iter().map(|token| (token.mint, token)));
+        if self.tokens.read().is_empty() {
+            // The first ones may be a million: nobody waits while they are put in order.
+            let mut all = TokenIndex::new(self.market.clone());
+            for token in changed {
+                all.insert(token);
+            }
+            *self.tokens.write() = all;
+            return;
+        }
+        let mut tokens = self.tokens.write();
+        for (at, token) in changed.into_iter().enumerate() {
+            let_others_look(&mut tokens, at);
+            tokens.insert(token);
+        }
     }
 
     /// Posts that these tokens are gone.
     pub fn forget_tokens(&self, mints: impl IntoIterator<Item = Mint>) {
-        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        for mint in mints {
+        let mut tokens = self.tokens.write();
+        for (at, mint) in mints.into_iter().enumerate() {
+            let_others_look(&mut tokens, at);
             tokens.remove(&mint);
         }
     }
 
-    /// The tokens as last posted, in the order of their mints.
+    /// The tokens as last posted, in the order of their mints: a look at all of them, for tests.
     pub fn tokens(&self) -> Vec<Arc<Token>> {
-        self.read_tokens().values().cloned().collect()
+        self.tokens.read().iter().cloned().collect()
+    }
+
+    /// Whether there are any tokens.
+    pub fn has_tokens(&self) -> bool {
+        !self.tokens.read().is_empty()
     }
 
     /// A token as last posted.
     pub(super) fn token(&self, mint: &Mint) -> Option<Arc<Token>> {
-        self.read_tokens().get(mint).cloned()
-    }
-
-    fn read_tokens(&self) -> RwLockReadGuard<'_, BTreeMap<Mint, Arc<Token>>> {
-        self.tokens.read().unwrap_or_else(PoisonError::into_inner)
+        self.tokens.read().get(mint).cloned()
     }
 
     /// Posts what the next requests are for.
@@ -236,55 +252,21 @@ impl Board {
         self.report.store(Arc::new(report));
     }
 
-    /// Age and staleness of the tokens, in one look at all of them.
+    /// Age and staleness of the tokens, without a look at each.
     pub fn data_facts(&self) -> DataFacts {
         let now = self.clock.wall();
-        let mut facts = DataFacts::default();
-        let mut ages = [Vec::new(), Vec::new()];
-        for token in self.read_tokens().values() {
-            facts.archived += u64::from(token.status == TokenStatus::Archived);
-            facts.unlisted += u64::from(token.unlisted.is_some());
-            let Some(lane) = token.lane(self.market.hot_threshold()) else { continue };
-            if token.unlisted.is_some() {
-                continue;
-            }
-            let (of_lane, ages) = match lane {
-                Lane::Hot => (&mut facts.hot, &mut ages[0]),
-                Lane::Cold => (&mut facts.cold, &mut ages[1]),
-            };
-            let since = token.score.map_or(token.first_seen, |score| score.at);
-            let age = Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO);
-            of_lane.tokens += 1;
-            of_lane.stale += u64::from(age > self.market.stale_after(Some(lane)));
-            of_lane.expired += u64::from(age > self.market.serve_stale_for());
-            if token.score.is_some() {
-                ages.push(age);
-            } else {
-                of_lane.never_observed += 1;
-            }
-        }
-        let [of_hot, of_cold] = ages;
-        facts.hot.ages = percentiles(of_hot);
-        facts.cold.ages = percentiles(of_cold);
-        facts
-    }
-
-    /// Age and staleness of the tokens of a lane.
-    pub fn lane_facts(&self, lane: Lane) -> LaneFacts {
-        let facts = self.data_facts();
-        match lane {
-            Lane::Hot => facts.hot,
-            Lane::Cold => facts.cold,
+        let tokens = self.tokens.read();
+        let of = |lane| {
+            let LaneAges { tokens, never_observed, stale, expired, ages } = tokens.ages(lane, now);
+            LaneFacts { tokens, never_observed, stale, expired, ages }
+        };
+        DataFacts {
+            hot: of(Lane::Hot),
+            cold: of(Lane::Cold),
+            unlisted: tokens.unlisted(),
+            archived: tokens.archived(),
         }
     }
-}
-
-/// Median, 95th and 99th percentile by nearest rank, and the greatest.
-fn percentiles(mut ages: Vec<Duration>) -> Option<[Duration; 4]> {
-    let all = ages.len();
-    (all > 0).then(|| {
-        [50, 95, 99, 100].map(|percent| *ages.select_nth_unstable((all * percent).div_ceil(100).max(1) - 1).1)
-    })
 }
 
 impl HealthView for Board {
@@ -295,9 +277,10 @@ impl HealthView for Board {
 
 impl TokenView for Board {
     fn page(&self, query: &TokenQuery) -> TokenPage {
+        let (tokens, next) = self.tokens.read().page(query);
+        // The lock is free again: rows are made of what was found.
         let now = self.clock.wall();
-        let tokens = self.read_tokens();
-        ttm_market::page(tokens.values().map(|token| &**token), query, now, &self.market)
+        TokenPage { tokens: tokens.iter().map(|token| row(token, now, &self.market)).collect(), next }
     }
 
     fn get(&self, mint: &Mint) -> Option<TokenRow> {
@@ -306,6 +289,14 @@ impl TokenView for Board {
 }
 
 const MINUTE: Duration = Duration::from_mins(1);
+
+/// Now and then, in a long row of changes, whoever waits to look has its turn.
+fn let_others_look(tokens: &mut RwLockWriteGuard<'_, TokenIndex>, changes: usize) {
+    const CHANGES: usize = 64;
+    if changes % CHANGES == CHANGES - 1 {
+        RwLockWriteGuard::bump(tokens);
+    }
+}
 
 const fn slot(group: Group) -> usize {
     match group {

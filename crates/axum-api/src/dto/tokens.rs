@@ -8,7 +8,7 @@ use ttm_market::{Basis, Components, Lane, TokenPage, TokenRow};
 pub struct TokensDto {
     /// The tokens, in the order that was asked for.
     pub tokens: Vec<TokenDto>,
-    /// The `cursor` of the next page; null at the end.
+    /// The `cursor` of the next page, to be handed back as it is, with the same `sort`; null at the end.
     pub next: Option<String>,
 }
 
@@ -62,7 +62,7 @@ impl From<&TokenPage> for TokensDto {
     fn from(page: &TokenPage) -> Self {
         Self {
             tokens: page.tokens.iter().map(TokenDto::from).collect(),
-            next: page.next.map(|mint| mint.to_string()),
+            next: page.next.map(|cursor| cursor.to_string()),
         }
     }
 }

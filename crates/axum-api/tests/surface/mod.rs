@@ -15,7 +15,9 @@ use tower::ServiceExt;
 use ttm_axum_api::{ApiConfig, ApiState, Stores, router};
 use ttm_health::testing::{FakeHealthView, healthy_facts};
 use ttm_health::{Facts, Thresholds, assess};
-use ttm_market::{MarketConfig, MarketSettings, Mint, Token, TokenPage, TokenQuery, TokenRow, TokenView};
+use ttm_market::{
+    MarketConfig, MarketSettings, Mint, Token, TokenIndex, TokenPage, TokenQuery, TokenRow, TokenView,
+};
 use ttm_perf::testing::{FakeEventStore, FakeMetricStore};
 use ttm_perf::{Appended, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 use ttm_testkit::ManualRuntime;
@@ -51,7 +53,7 @@ impl Surface {
         let (history, events) = (FakeMetricStore::new(), FakeEventStore::new());
         let state = ApiState {
             health: Arc::new(health.clone()),
-            tokens: Arc::new(Tokens(tokens)),
+            tokens: Arc::new(Tokens::new(tokens)),
             stores: opened(Arc::new(history.clone()), Arc::new(events.clone())),
             runtime: Arc::new(runtime.clone()),
             metrics: Arc::new(|| "ttm_uptime_seconds 1\n".to_owned()),
@@ -158,9 +160,17 @@ fn opened(history: Arc<dyn MetricStore>, events: Arc<FakeEventStore>) -> Arc<Onc
     Arc::new(OnceLock::from(Stores { history, events }))
 }
 
-struct Tokens(Vec<Token>);
+struct Tokens(TokenIndex);
 
 impl Tokens {
+    fn new(tokens: Vec<Token>) -> Self {
+        let mut index = TokenIndex::new(Self::config());
+        for token in tokens {
+            index.insert(Arc::new(token));
+        }
+        Self(index)
+    }
+
     /// From a smoothed score of 0.55 on, tokens are hot.
     fn config() -> MarketConfig {
         let settings = MarketSettings { hot_threshold: 0.55, ..MarketSettings::default() };
@@ -175,12 +185,13 @@ impl Tokens {
 
 impl TokenView for Tokens {
     fn page(&self, query: &TokenQuery) -> TokenPage {
-        ttm_market::page(self.0.iter(), query, Self::now(), &Self::config())
+        let (tokens, next) = self.0.page(query);
+        let row = |token| ttm_market::row(token, Self::now(), self.0.config());
+        TokenPage { tokens: tokens.iter().map(|token| row(token)).collect(), next }
     }
 
     fn get(&self, mint: &Mint) -> Option<TokenRow> {
-        let token = self.0.iter().find(|token| token.mint == *mint)?;
-        Some(ttm_market::row(token, Self::now(), &Self::config()))
+        Some(ttm_market::row(self.0.get(mint)?, Self::now(), self.0.config()))
     }
 }
 

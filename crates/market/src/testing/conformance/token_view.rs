@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Lane, Mint, TokenPage, TokenQuery, TokenRow, TokenSort, TokenStatus, TokenView};
+use crate::{Lane, Mint, TokenCursor, TokenPage, TokenQuery, TokenRow, TokenSort, TokenStatus, TokenView};
 
 /// Checks every law. `all` are the mints that the view holds; it is worth most with tokens of every lane and status.
 pub fn check(view: &dyn TokenView, all: &BTreeSet<Mint>) {
@@ -18,7 +18,13 @@ pub fn check(view: &dyn TokenView, all: &BTreeSet<Mint>) {
                 for limit in [1, 2, 7, all.len().max(1)] {
                     pages_join_to_the_whole(view, &TokenQuery { limit, ..query.clone() }, &whole.tokens);
                 }
-                an_unknown_cursor_ends(view, &TokenQuery { cursor: absent, ..query.clone() });
+                a_cursor_is_a_place(
+                    view,
+                    &TokenQuery { limit: all.len() + 1, ..query.clone() },
+                    &whole.tokens,
+                    absent,
+                );
+                a_cursor_of_another_order_ends(view, &query, &whole.tokens);
             }
         }
     }
@@ -45,17 +51,23 @@ fn one_page_holds_all_in_order(
     let got: BTreeSet<Mint> = page.tokens.iter().map(|row| row.mint).collect();
     assert_eq!(got, expected, "the tokens that match {query:?}");
     assert_eq!(page.tokens.len(), expected.len(), "none twice");
-    let in_order = |a: &TokenRow, b: &TokenRow| match query.sort {
+    let in_order = |a: &TokenRow, b: &TokenRow| is_before(query.sort, a, b);
+    assert!(page.tokens.is_sorted_by(in_order), "the order of {query:?}");
+}
+
+fn is_before(sort: TokenSort, a: &TokenRow, b: &TokenRow) -> bool {
+    match sort {
         TokenSort::Mint => a.mint < b.mint,
         TokenSort::Age => (a.updated_at, a.mint) < (b.updated_at, b.mint),
         TokenSort::Score => match (a.smoothed_score, b.smoothed_score) {
-            (Some(high), Some(low)) => high > low || (high.total_cmp(&low).is_eq() && a.mint < b.mint),
+            (Some(high), Some(low)) => {
+                low.total_cmp(&high).is_lt() || (high.total_cmp(&low).is_eq() && a.mint < b.mint)
+            }
             (None, Some(_)) => false,
             (Some(_), None) => true,
             (None, None) => a.mint < b.mint,
         },
-    };
-    assert!(page.tokens.is_sorted_by(in_order), "the order of {query:?}");
+    }
 }
 
 /// Laws 1 and 2.
@@ -75,10 +87,24 @@ fn pages_join_to_the_whole(view: &dyn TokenView, query: &TokenQuery, whole: &[To
     assert_eq!(joined, whole.iter().map(|row| row.mint).collect::<Vec<_>>(), "{query:?}");
 }
 
-/// Law 3.
-fn an_unknown_cursor_ends(view: &dyn TokenView, query: &TokenQuery) {
-    if query.cursor.is_some() {
-        let page = view.page(query);
-        assert_eq!((page.tokens.len(), page.next), (0, None), "nothing follows an unknown cursor");
+/// Law 3: with a token that is not there at the place of each that is.
+fn a_cursor_is_a_place(view: &dyn TokenView, query: &TokenQuery, whole: &[TokenRow], absent: Option<Mint>) {
+    let Some(absent) = absent else { return };
+    for row in whole {
+        let gone = TokenRow { mint: absent, ..row.clone() };
+        let cursor = TokenCursor::of(query.sort, row).beside(absent);
+        assert_eq!(cursor.to_string().parse(), Ok(cursor), "a cursor survives being text");
+        let page = view.page(&TokenQuery { cursor: Some(cursor), ..query.clone() });
+        let rest = whole.iter().filter(|row| is_before(query.sort, &gone, row)).map(|row| row.mint);
+        let got: Vec<Mint> = page.tokens.iter().map(|row| row.mint).collect();
+        assert_eq!(got, rest.collect::<Vec<_>>(), "what follows {cursor} in {query:?}");
     }
+}
+
+/// Law 4.
+fn a_cursor_of_another_order_ends(view: &dyn TokenView, query: &TokenQuery, whole: &[TokenRow]) {
+    let Some(row) = whole.first() else { return };
+    let other = if query.sort == TokenSort::Mint { TokenSort::Score } else { TokenSort::Mint };
+    let page = view.page(&TokenQuery { cursor: Some(TokenCursor::of(other, row)), ..query.clone() });
+    assert_eq!((page.tokens.len(), page.next), (0, None), "nothing follows a place in another order");
 }
