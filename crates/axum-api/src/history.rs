@@ -44,17 +44,47 @@ pub(crate) async fn range(
     let query = RangeQuery::try_new(series, from, to, step, aggregate)
         .map_err(|error| Problem::bad_request(error.to_string()))?;
     let points = asked(&app, app.stores()?.history.range(&query)).await?;
+    if points.is_empty() {
+        known(&app, query.series()).await?;
+    }
     Ok(Json(HistoryDto::new(&query, &points)))
 }
 
 pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Json<SeriesDto>, Problem> {
-    let given = Parameters::of(&uri, &["prefix", "limit"])?;
+    let given = Parameters::of(&uri, &["prefix", "limit", "cursor"])?;
     let limit = given.limit()?;
     let prefix = given.read("prefix", "the beginning of a series' name", |text| {
         (text.len() <= SeriesKey::MAX_BYTES).then(|| text.to_owned())
     })?;
-    let keys = asked(&app, app.stores()?.history.series(prefix.as_deref().unwrap_or(""), limit)).await?;
-    Ok(Json(SeriesDto::from(&*keys)))
+    let cursor: Option<SeriesKey> =
+        given.read("cursor", "the next of the page before", |text| text.parse().ok())?;
+    let prefix = prefix.as_deref().unwrap_or("");
+    let keys = asked(&app, app.stores()?.history.series(prefix, cursor.as_ref(), limit + 1)).await?;
+    Ok(Json(SeriesDto::page(&keys, limit)))
+}
+
+/// Tells a series that has no points in a range from one that is not there at all, with the name that may be meant.
+async fn known(app: &App, series: &SeriesKey) -> Result<(), Problem> {
+    /// Enough for every series of a group; those of the tokens' scores are more than anybody misspells.
+    const LOOKED_AT: usize = 500;
+    let history = &app.stores()?.history;
+    let name = series.as_str();
+    if asked(app, history.series(name, None, 1)).await?.first() == Some(series) {
+        return Ok(());
+    }
+    let group = name.split_inclusive('.').next().unwrap_or_default();
+    let mut keys = asked(app, history.series(group, None, LOOKED_AT)).await?;
+    if keys.is_empty() {
+        keys = asked(app, history.series("", None, LOOKED_AT)).await?;
+    }
+    let near = keys.iter().map(|key| (strsim::jaro_winkler(name, key.as_str()), key));
+    let nearest = near.filter(|(near, _)| *near > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint =
+        nearest.map(|(_, key)| format!("; did you mean {}?", quoted(key.as_str()))).unwrap_or_default();
+    Err(Problem::not_found(format!(
+        "there is no series {}{hint}; /api/v1/metrics lists those that there are",
+        quoted(name)
+    )))
 }
 
 /// Waits for the store, but not for long.

@@ -179,17 +179,55 @@ fn a_wrong_question_for_history_is_told_what_was_expected() {
 }
 
 #[test]
-fn an_unknown_series_has_no_points() {
-    assert_eq!(three_hours().get("/api/v1/metrics/never.written").json()["points"], json!([]));
+fn an_unknown_series_is_told_with_the_one_that_may_be_meant() {
+    let surface = three_hours();
+    assert_eq!(
+        surface.get("/api/v1/metrics/run.duration_ms%7Bgroup=hott%7D").problem(404),
+        "there is no series \"run.duration_ms{group=hott}\"; did you mean \"run.duration_ms{group=hot}\"?; \
+         /api/v1/metrics lists those that there are"
+    );
+    assert_eq!(
+        surface.get("/api/v1/metrics/zzz").problem(404),
+        "there is no series \"zzz\"; /api/v1/metrics lists those that there are"
+    );
+    let known = surface.get("/api/v1/metrics/run.duration_ms%7Bgroup=hot%7D?from=0&to=1&step=1s");
+    assert_eq!(known.status, 200);
+    surface.runtime.clock().advance(Duration::from_hours(3));
+    let quiet = surface.get("/api/v1/metrics/run.duration_ms%7Bgroup=hot%7D");
+    assert_eq!(quiet.json()["points"], json!([]), "a known series may be quiet");
 }
 
 #[test]
 fn series_are_listed_by_prefix() {
     let surface = three_hours();
     let list = |query: &str| surface.get(&format!("/api/v1/metrics{query}")).json();
-    assert_eq!(list(""), json!({"series": ["run.duration_ms{group=hot}"]}));
-    assert_eq!(list("?prefix=api."), json!({"series": []}));
+    assert_eq!(list(""), json!({"series": ["run.duration_ms{group=hot}"], "next": null}));
+    assert_eq!(list("?prefix=api."), json!({"series": [], "next": null}));
     assert_eq!(list("?prefix=run&limit=1")["series"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn following_next_gives_every_series_once() {
+    let surface = three_hours();
+    let samples: Vec<Sample> = (0..7)
+        .map(|number| {
+            let series = format!("api.calls{{endpoint=e{number}}}").parse().expect("a series");
+            Sample::try_new(series, Timestamp::UNIX_EPOCH, 1.0).expect("finite")
+        })
+        .collect();
+    surface.runtime.block_on(surface.history.append(&samples)).expect("the fake works");
+    let (mut seen, mut query) = (Vec::new(), "limit=3".to_owned());
+    loop {
+        let page = surface.get(&format!("/api/v1/metrics?{query}")).json();
+        let series = page["series"].as_array().expect("a list").clone();
+        assert!(series.len() <= 3);
+        seen.extend(series);
+        let Some(next) = page["next"].as_str() else { break };
+        query = format!("limit=3&cursor={}", next.replace('{', "%7B").replace('}', "%7D"));
+    }
+    assert_eq!(seen.len(), 8);
+    assert!(seen.is_sorted_by(|a, b| a.as_str() < b.as_str()));
+    surface.get("/api/v1/metrics?cursor=a%20b").problem(400);
 }
 
 #[test]

@@ -223,7 +223,12 @@ impl MetricStore for Panicking {
         panic!("password=hunter2")
     }
 
-    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+    async fn series<'a>(
+        &self,
+        _prefix: &str,
+        _after: Option<&'a SeriesKey>,
+        _limit: usize,
+    ) -> Result<Vec<SeriesKey>, StoreError> {
         panic!("password=hunter2")
     }
 }

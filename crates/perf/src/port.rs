@@ -24,7 +24,8 @@ pub struct Appended {
 ///    starts at a multiple of the step since the Unix epoch, and a sample at `to` is outside.
 /// 5. An unknown series has no points, which is not an error.
 /// 6. Times are kept to the microsecond, values to the bit.
-/// 7. `series` gives the known keys that start with a prefix, ascending, at most `limit`.
+/// 7. `series` gives the known keys that start with a prefix and come after another, known or not, ascending, at most
+///    `limit`.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait MetricStore: Send + Sync {
@@ -35,7 +36,12 @@ pub trait MetricStore: Send + Sync {
     async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, StoreError>;
 
     /// Which series there are.
-    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;
+    async fn series<'a>(
+        &self,
+        prefix: &str,
+        after: Option<&'a SeriesKey>,
+        limit: usize,
+    ) -> Result<Vec<SeriesKey>, StoreError>;
 
     /// Ends the store's connections in order, those of the events beside it too.
     async fn close(&self) {}

@@ -43,9 +43,9 @@ fn the_fake_fails_when_told_to_and_remembers_what_was_before() {
     store.fail_with(|| StoreError::transient("gone".to_owned()));
     let error = block_on(store.append(&[])).expect_err("fails");
     assert_eq!(error.to_string(), "the store does not answer: gone");
-    assert!(block_on(store.series("", 1)).is_err());
+    assert!(block_on(store.series("", None, 1)).is_err());
     store.heal();
-    assert_eq!(block_on(store.series("", 1)).expect("works"), [key]);
+    assert_eq!(block_on(store.series("", None, 1)).expect("works"), [key]);
     assert_eq!(store.samples(), [sample]);
 }
 

@@ -87,8 +87,13 @@ pub(crate) async fn range(pool: &Pool, asked: &RangeQuery) -> Result<Vec<Point>,
     Ok(fold.finish())
 }
 
-/// Keys that start with a prefix, ascending.
-pub(crate) async fn keys(pool: &Pool, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, sqlx::Error> {
+/// Keys that start with a prefix and come after another, ascending.
+pub(crate) async fn keys(
+    pool: &Pool,
+    prefix: &str,
+    after: Option<&SeriesKey>,
+    limit: usize,
+) -> Result<Vec<SeriesKey>, sqlx::Error> {
     // PostgreSQL has no NUL in its texts, and no key has one either.
     if prefix.contains('\0') {
         return Ok(Vec::new());
@@ -96,13 +101,15 @@ pub(crate) async fn keys(pool: &Pool, prefix: &str, limit: usize) -> Result<Vec<
     // DEL is greater than every character of a key, so that this is exactly the range of the prefix.
     let end = format!("{prefix}\u{7f}");
     let mut tx = pool.begin_read().await?;
-    let keys: Vec<String> =
-        query_scalar("SELECT key FROM series WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3")
-            .bind(prefix)
-            .bind(end)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&mut *tx)
-            .await?;
+    let keys: Vec<String> = query_scalar(
+        "SELECT key FROM series WHERE key >= $1 AND key < $2 AND key > $3 ORDER BY key LIMIT $4",
+    )
+    .bind(prefix)
+    .bind(end)
+    .bind(after.map_or("", SeriesKey::as_str))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(&mut *tx)
+    .await?;
     tx.commit().await?;
     keys.iter().map(|key| key.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
 }

@@ -62,8 +62,13 @@ impl MetricStore for SqliteMetricStore {
         statement::range(self.file.readers(), query).await.map_err(store_error)
     }
 
-    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
-        statement::keys(self.file.readers(), prefix, limit).await.map_err(store_error)
+    async fn series<'a>(
+        &self,
+        prefix: &str,
+        after: Option<&'a SeriesKey>,
+        limit: usize,
+    ) -> Result<Vec<SeriesKey>, StoreError> {
+        statement::keys(self.file.readers(), prefix, after, limit).await.map_err(store_error)
     }
 
     fn connections(&self) -> Option<(u32, u32)> {

@@ -75,20 +75,23 @@ pub(crate) async fn range(pool: &SqlitePool, query: &RangeQuery) -> Result<Vec<P
     Ok(fold.finish())
 }
 
-/// Keys that start with a prefix, ascending.
+/// Keys that start with a prefix and come after another, ascending.
 pub(crate) async fn keys(
     pool: &SqlitePool,
     prefix: &str,
+    after: Option<&SeriesKey>,
     limit: usize,
 ) -> Result<Vec<SeriesKey>, sqlx::Error> {
     // DEL is greater than every character of a key, so that this is exactly the range of the prefix.
     let end = format!("{prefix}\u{7f}");
-    let keys: Vec<String> =
-        sqlx::query_scalar("SELECT key FROM series WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3")
-            .bind(prefix)
-            .bind(end)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(pool)
-            .await?;
+    let keys: Vec<String> = sqlx::query_scalar(
+        "SELECT key FROM series WHERE key >= ?1 AND key < ?2 AND key > ?3 ORDER BY key LIMIT ?4",
+    )
+    .bind(prefix)
+    .bind(end)
+    .bind(after.map_or("", SeriesKey::as_str))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(pool)
+    .await?;
     keys.iter().map(|key| key.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
 }

@@ -8,11 +8,16 @@ use ttm_perf::{Point, RangeQuery, SeriesKey};
 pub struct SeriesDto {
     /// Names, ascending.
     pub series: Vec<String>,
+    /// The `cursor` of the next page; null at the end.
+    pub next: Option<String>,
 }
 
-impl From<&[SeriesKey]> for SeriesDto {
-    fn from(keys: &[SeriesKey]) -> Self {
-        Self { series: keys.iter().map(ToString::to_string).collect() }
+impl SeriesDto {
+    /// A page of `limit` names, given one more if there is one.
+    pub(crate) fn page(keys: &[SeriesKey], limit: usize) -> Self {
+        let shown = &keys[..limit.min(keys.len())];
+        let next = shown.last().filter(|_| keys.len() > limit);
+        Self { series: shown.iter().map(ToString::to_string).collect(), next: next.map(ToString::to_string) }
     }
 }
 

@@ -208,7 +208,12 @@ impl MetricStore for Hanging {
         std::future::pending().await
     }
 
-    async fn series(&self, _prefix: &str, _limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+    async fn series<'a>(
+        &self,
+        _prefix: &str,
+        _after: Option<&'a SeriesKey>,
+        _limit: usize,
+    ) -> Result<Vec<SeriesKey>, StoreError> {
         std::future::pending().await
     }
 }

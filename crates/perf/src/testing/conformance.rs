@@ -199,7 +199,7 @@ pub async fn series_are_listed_by_prefix_in_order(store: &dyn MetricStore) {
     let batch: Vec<Sample> = names.iter().map(|name| sample(&key(name), 0, 1.0)).collect();
     store.append(&batch).await.expect("append works");
     let list = async |prefix: &str, limit: usize| {
-        let keys = store.series(prefix, limit).await.expect("series answers");
+        let keys = store.series(prefix, None, limit).await.expect("series answers");
         keys.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     let sorted = ["law7._", "law7.a", "law7.a.b", "law7.a{mint=SO1}", "law7.a{mint=So1}", "law7.b"];
@@ -211,6 +211,15 @@ pub async fn series_are_listed_by_prefix_in_order(store: &dyn MetricStore) {
         assert_eq!(list(nothing, 100).await, [""; 0], "{nothing:?}");
     }
     assert_eq!(list("law7.", 0).await, [""; 0]);
+    // Pages, by the last key of the one before; it need not be there, nor have the prefix.
+    for (after, left) in
+        [("law7._", 1), ("law7.a", 2), ("law7.a0", 3), ("law7.b", 6), ("law6", 0), ("law70", 6)]
+    {
+        let after = key(after);
+        let keys = store.series("law7.", Some(&after), 2).await.expect("series answers");
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        assert_eq!(keys, sorted[left..sorted.len().min(left + 2)], "after {after}");
+    }
     assert!(list("", usize::MAX).await.len() >= names.len());
 }
 

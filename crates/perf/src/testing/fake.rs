@@ -94,8 +94,14 @@ impl MetricStore for FakeMetricStore {
         Ok(fold.finish())
     }
 
-    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+    async fn series<'a>(
+        &self,
+        prefix: &str,
+        after: Option<&'a SeriesKey>,
+        limit: usize,
+    ) -> Result<Vec<SeriesKey>, StoreError> {
         let inner = self.working()?;
-        Ok(inner.series.keys().filter(|key| key.as_str().starts_with(prefix)).take(limit).cloned().collect())
+        let wanted = |key: &&SeriesKey| key.as_str().starts_with(prefix) && Some(*key) > after;
+        Ok(inner.series.keys().filter(wanted).take(limit).cloned().collect())
     }
 }

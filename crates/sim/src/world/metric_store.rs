@@ -96,9 +96,20 @@ impl MetricStore for SimMetricStore {
         Ok(fold.finish())
     }
 
-    async fn series(&self, prefix: &str, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+    async fn series<'a>(
+        &self,
+        prefix: &str,
+        after: Option<&'a SeriesKey>,
+        limit: usize,
+    ) -> Result<Vec<SeriesKey>, StoreError> {
         self.server.read().await?;
-        Ok(lock(&self.database).log.keys(prefix).take(limit).cloned().collect())
+        Ok(lock(&self.database)
+            .log
+            .keys(prefix)
+            .filter(|key| Some(*key) > after)
+            .take(limit)
+            .cloned()
+            .collect())
     }
 }
 
