@@ -257,8 +257,8 @@ impl Board {
         let now = self.clock.wall();
         let tokens = self.tokens.read();
         let of = |lane| {
-            let LaneAges { tokens, never_observed, stale, expired, ages } = tokens.ages(lane, now);
-            LaneFacts { tokens, never_observed, stale, expired, ages }
+            let LaneAges { tokens, never_observed, overdue, stale, expired, ages } = tokens.ages(lane, now);
+            LaneFacts { tokens, never_observed, overdue, stale, expired, ages }
         };
         DataFacts {
             hot: of(Lane::Hot),

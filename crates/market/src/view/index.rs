@@ -118,9 +118,11 @@ pub struct LaneAges {
     pub tokens: u64,
     /// Those of them that have no score yet.
     pub never_observed: u64,
-    /// Those that are older than their lane allows; without a score, those that have waited longer than that.
+    /// Those of them without one that have been there for longer than their lane allows.
+    pub overdue: u64,
+    /// Those with a score that are older than their lane allows.
     pub stale: u64,
-    /// Those that are too old to be of any use.
+    /// Those of them that are too old to be of any use.
     pub expired: u64,
     /// Median, 95th and 99th percentile by nearest rank, and the greatest age, of those that have a score.
     pub ages: Option<[Duration; 4]>,
@@ -242,9 +244,9 @@ impl TokenIndex {
     /// How old the listed tokens of a lane are at `now`. After a step of the clock into the past, ages are zero.
     pub fn ages(&self, lane: Lane, now: Timestamp) -> LaneAges {
         let LaneIndex { observed, never_observed } = &self.lanes[lane as usize];
-        let older_than = |limit: Duration| {
-            now.checked_sub(limit).map_or(0, |at| observed.before(at) + never_observed.before(at))
-        };
+        let older_than =
+            |ages: &Ages, limit: Duration| now.checked_sub(limit).map_or(0, |at| ages.before(at));
+        let allowed = self.config.stale_after(Some(lane));
         let all = observed.len();
         let age = |percent: u64| {
             let rank = (all * percent).div_ceil(100).max(1);
@@ -255,8 +257,9 @@ impl TokenIndex {
         LaneAges {
             tokens: all + never_observed.len(),
             never_observed: never_observed.len(),
-            stale: older_than(self.config.stale_after(Some(lane))),
-            expired: older_than(self.config.serve_stale_for()),
+            overdue: older_than(never_observed, allowed),
+            stale: older_than(observed, allowed),
+            expired: older_than(observed, self.config.serve_stale_for()),
             ages: if let [Some(a), Some(b), Some(c), Some(d)] = ages { Some([a, b, c, d]) } else { None },
         }
     }

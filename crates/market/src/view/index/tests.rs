@@ -160,10 +160,15 @@ fn ages_of_each(
         let since = token.score.map_or(token.first_seen, |score| score.at);
         let age = Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO);
         facts.tokens += 1;
-        facts.stale += u64::from(age > config.stale_after(Some(lane)));
-        facts.expired += u64::from(age > config.serve_stale_for());
-        facts.never_observed += u64::from(token.score.is_none());
-        ages.extend(token.score.map(|_| age));
+        let old = u64::from(age > config.stale_after(Some(lane)));
+        if token.score.is_some() {
+            facts.stale += old;
+            facts.expired += u64::from(age > config.serve_stale_for());
+            ages.push(age);
+        } else {
+            facts.never_observed += 1;
+            facts.overdue += old;
+        }
     }
     ages.sort_unstable();
     let rank = |percent: usize| ages.get((ages.len() * percent).div_ceil(100).max(1) - 1).copied();
