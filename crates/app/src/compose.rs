@@ -127,7 +127,10 @@ async fn open_state(
     Ok(match url {
         StoreUrl::Sqlite(path) => {
             make_folder(path)?;
-            let store = SqliteTokenStore::open(path).await.map_err(told)?;
+            let mut store = SqliteTokenStore::open(path).await.map_err(told)?;
+            if let Some(lease) = lease {
+                store = store.with_lease(lease.port());
+            }
             let breakers = store.breakers();
             (Arc::new(store), Arc::new(breakers))
         }

@@ -32,8 +32,8 @@ pub use mint::{InvalidMint, Mint};
 pub use pair::{Pair, SkipReason, Skipped, TokenRef, Trades};
 pub use pool::{PoolSummary, summarize};
 pub use port::{
-    Added, Followed, MAX_BATCH, PairBatch, PairSource, PairSourceError, ProfileSource, TokenPage, TokenQuery,
-    TokenRow, TokenSort, TokenStore, TokenView,
+    Added, FOLLOW_STEP, Followed, MAX_BATCH, PairBatch, PairSource, PairSourceError, ProfileSource,
+    TokenPage, TokenQuery, TokenRow, TokenSort, TokenStore, TokenView,
 };
 pub use score::{Components, Score, ScoreInputs, Scored, Smoothed, score};
 pub use source::{

@@ -15,6 +15,9 @@ use crate::{Basis, Components, Lane, Listing, Mint, Origin, Pair, Skipped, Token
 /// The API answers at most this many mints at once, and silently drops the rest.
 pub const MAX_BATCH: usize = 30;
 
+/// How many tokens one step of [`TokenStore::follow`] adds or removes at most.
+pub const FOLLOW_STEP: usize = 5_000;
+
 /// What one request brought: the usable pairs, in the order of the body, and the count of the others.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PairBatch {
@@ -125,21 +128,31 @@ pub struct Followed {
 /// Laws:
 /// 1. What `save` or `add` acknowledged is returned by `load`, exactly (times to the microsecond), also after a crash.
 /// 2. `save` stores all or nothing, and is idempotent.
-/// 3. `save` under an epoch older than the newest claimed one stores nothing and returns [`StoreError::Fenced`].
+/// 3. `save` and `follow` under an epoch older than the newest claimed one store nothing and return
+///    [`StoreError::Fenced`].
 /// 4. `save` never brings back a token that was removed.
 /// 5. `add` leaves a known token as it is, except that an archived one becomes monitored; duplicates count once.
-/// 6. `revision` changes whenever `add`, `remove` or `follow` changed the set or revived a token, and never otherwise.
+/// 6. `revision` changes whenever `add`, `remove` or `follow` changed the set or revived a token, and never otherwise;
+///    with each step of a `follow` that changed something, so that one that ends half way is seen too.
 /// 7. `load` pages in the order of the mints; pages up to the end hold every token once.
-/// 8. `follow` makes the tokens that an origin owns those that are listed and have no other owner, all or nothing: new
-///    ones are monitored, those that are no longer listed are removed. It is idempotent.
+/// 8. `follow` makes the tokens that an origin owns those that are listed and have no other owner: new ones are
+///    monitored, those that are no longer listed are removed. It is idempotent. It works in steps of at most
+///    [`FOLLOW_STEP`] tokens, each of them all or nothing and fenced, so that no listing keeps other writers waiting; all
+///    additions come before the first removal. When it fails half way, the steps before stay: whatever is listed is
+///    stored or not yet, whatever is not listed is removed or not yet, and following again does the rest.
 /// 9. `follow` changes no token that it keeps: an archived one stays archived. It never touches what another origin owns
 ///    or what was added by hand, and takes nothing over.
 /// 10. `add` makes a token that an origin owns one that was added by hand, so that it outlives the listing. `save` leaves
 ///     every token with its owner. `remove` takes any token out; a listing that goes on brings it back as a new one.
+/// 11. `claim` is for the process that holds the store's lease: the adapter is given it, and grants an epoch only while
+///     it stands. Without that it fails as [`StoreError::Transient`], and fences nobody off. `add` and `remove` need
+///     neither lease nor epoch: they are the command line's, and work beside a running service.
+/// 12. `close` ends the connections in order, so that whatever was acknowledged is in the store's own file, if it has
+///     one. Calls after it fail, or open the store again.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait TokenStore: Send + Sync {
-    /// Claims the next epoch; every older one is fenced off.
+    /// Claims the next epoch; every older one is fenced off. Only for the holder of the store's lease.
     async fn claim(&self) -> Result<Epoch, StoreError>;
 
     /// Up to `limit` tokens with mints greater than `after`.
@@ -155,7 +168,13 @@ pub trait TokenStore: Send + Sync {
     async fn remove(&self, mints: &[Mint]) -> Result<u64, StoreError>;
 
     /// Makes the tokens that `origin` owns those of its listing, new ones first seen at `at`.
-    async fn follow(&self, origin: Origin, mints: &[Mint], at: Timestamp) -> Result<Followed, StoreError>;
+    async fn follow(
+        &self,
+        epoch: Epoch,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, StoreError>;
 
     /// The tokens that `origin` owns, in any order.
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError>;

@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{Epoch, LeaseError, StoreError, StoreLease};
 use ttm_market::testing::{FakeTokenStore, conformance};
-use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
+use ttm_market::{Added, FOLLOW_STEP, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Bug {
@@ -27,6 +29,8 @@ enum Bug {
     KeepsWhatIsNoLongerListed,
     LeavesAdditionsToTheirOrigin,
     TellsListingsAsEdits,
+    FollowsUnderAnyEpoch,
+    FollowsOneStepAlone,
 }
 
 struct Broken {
@@ -93,7 +97,14 @@ impl TokenStore for Broken {
         self.store.remove(mints).await
     }
 
-    async fn follow(&self, origin: Origin, mints: &[Mint], at: Timestamp) -> Result<Followed, StoreError> {
+    async fn follow(
+        &self,
+        epoch: Epoch,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, StoreError> {
+        let epoch = if self.bug == Bug::FollowsUnderAnyEpoch { Epoch::new(u64::MAX) } else { epoch };
         match self.bug {
             Bug::TakesOverWhatWasAddedByHand => {
                 self.store.remove(mints).await?;
@@ -107,7 +118,10 @@ impl TokenStore for Broken {
             Bug::KeepsWhatIsNoLongerListed => {
                 let known = self.store.tokens().into_iter().map(|token| token.mint);
                 let all: Vec<Mint> = mints.iter().copied().chain(known).collect();
-                return self.store.follow(origin, &all, at).await;
+                return self.store.follow(epoch, origin, &all, at).await;
+            }
+            Bug::FollowsOneStepAlone if mints.len() > FOLLOW_STEP => {
+                return self.store.follow(epoch, origin, &mints[..FOLLOW_STEP], at).await;
             }
             Bug::TellsListingsAsEdits => {
                 self.store.add(&[Mint::WSOL], at).await?;
@@ -115,7 +129,7 @@ impl TokenStore for Broken {
             }
             _ => {}
         }
-        self.store.follow(origin, mints, at).await
+        self.store.follow(epoch, origin, mints, at).await
     }
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
@@ -169,7 +183,49 @@ fn the_suite_refuses_every_broken_store() {
         Bug::KeepsWhatIsNoLongerListed,
         Bug::LeavesAdditionsToTheirOrigin,
         Bug::TellsListingsAsEdits,
+        Bug::FollowsUnderAnyEpoch,
+        Bug::FollowsOneStepAlone,
     ] {
         assert!(!passes(bug), "{bug:?} goes unnoticed");
     }
+}
+
+/// A lease that this process holds or does not.
+struct Lease {
+    stands: bool,
+}
+
+#[async_trait]
+impl StoreLease for Lease {
+    async fn acquire(&self) -> Result<(), LeaseError> {
+        self.renew().await
+    }
+
+    async fn renew(&self) -> Result<(), LeaseError> {
+        if self.stands { Ok(()) } else { Err(LeaseError::Lost { holder: None }) }
+    }
+
+    async fn release(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn stands(&self) -> bool {
+        self.stands
+    }
+
+    fn renew_every(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+}
+
+#[test]
+fn the_fake_grants_an_epoch_to_the_holder_of_its_lease_alone_and_the_suite_refuses_one_that_asks_nobody() {
+    let memory = FakeTokenStore::new();
+    let holder = memory.with_lease(Arc::new(Lease { stands: true }));
+    let other = memory.with_lease(Arc::new(Lease { stands: false }));
+    let suite = conformance::token_store::only_the_holder_of_the_lease_claims;
+    block_on(suite(&holder, &other));
+    let asks_nobody = &memory;
+    let outcome = catch_unwind(AssertUnwindSafe(|| block_on(suite(&holder, asks_nobody))));
+    assert!(outcome.is_err(), "a claim without the lease goes unnoticed");
 }

@@ -26,6 +26,8 @@ pub struct Appended {
 /// 6. Times are kept to the microsecond, values to the bit.
 /// 7. `series` gives the known keys that start with a prefix and come after another, known or not, ascending, at most
 ///    `limit`.
+/// 8. `close` ends the connections in order, so that whatever was acknowledged is in the store's own file, if it has
+///    one. Calls after it fail, or open the store again.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait MetricStore: Send + Sync {

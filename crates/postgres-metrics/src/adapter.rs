@@ -75,6 +75,11 @@ impl MetricStore for PostgresMetricStore {
         statement::keys(&self.readers, prefix, after, limit).await.map_err(store_error)
     }
 
+    async fn close(&self) {
+        self.writers.close().await;
+        self.readers.close().await;
+    }
+
     fn connections(&self) -> Option<(u32, u32)> {
         Some(Pool::connections(&[&self.writers, &self.readers]))
     }

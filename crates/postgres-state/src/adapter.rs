@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{Epoch, StoreError};
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
-use ttm_sqlx_pool::postgres::{Pool, Server, Time, Transaction, query, query_scalar, store_error};
+use ttm_sqlx_pool::postgres::{Pool, Server, Time, query, query_scalar, store_error};
 
 use crate::fence::may_write;
+use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, PostgresBreakerStore, PostgresLease, columns, convert, follow};
 
@@ -108,7 +109,7 @@ impl PostgresTokenStore {
             .execute(&mut *tx)
             .await?
             .rows_affected();
-        edited(tx, new + revived).await?;
+        commit_edit(tx, new + revived).await?;
         Ok(Added { new, revived, known: mints.len() as u64 - new - revived })
     }
 
@@ -119,20 +120,8 @@ impl PostgresTokenStore {
             .execute(&mut *tx)
             .await?
             .rows_affected();
-        edited(tx, removed).await?;
+        commit_edit(tx, removed).await?;
         Ok(removed)
-    }
-
-    async fn follow_listing(
-        &self,
-        origin: Origin,
-        listed: BTreeSet<&Mint>,
-        at: Timestamp,
-    ) -> Result<Followed, sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
-        let followed = follow::follow(&mut tx, origin, listed, at).await?;
-        edited(tx, followed.added + followed.removed).await?;
-        Ok(followed)
     }
 
     async fn edits(&self) -> Result<i64, sqlx::Error> {
@@ -148,14 +137,6 @@ impl PostgresTokenStore {
         tx.commit().await?;
         rows.iter().map(convert::token).collect()
     }
-}
-
-/// Commits an edit of the set, and counts it when it changed something.
-async fn edited(mut tx: Transaction, changes: u64) -> Result<(), sqlx::Error> {
-    if changes > 0 {
-        query("UPDATE revision SET number = number + 1").execute(&mut *tx).await?;
-    }
-    tx.commit().await
 }
 
 #[async_trait]
@@ -189,8 +170,15 @@ impl TokenStore for PostgresTokenStore {
         self.delete(mints).await.map_err(store_error)
     }
 
-    async fn follow(&self, origin: Origin, mints: &[Mint], at: Timestamp) -> Result<Followed, StoreError> {
-        self.follow_listing(origin, mints.iter().collect(), at).await.map_err(store_error)
+    async fn follow(
+        &self,
+        epoch: Epoch,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, StoreError> {
+        let followed = follow::follow(&self.pool, epoch, origin, mints.iter().copied().collect(), at).await;
+        followed.map_err(store_error)?.ok_or(StoreError::Fenced { epoch })
     }
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
@@ -199,6 +187,10 @@ impl TokenStore for PostgresTokenStore {
 
     async fn revision(&self) -> Result<u64, StoreError> {
         self.edits().await.map(i64::unsigned_abs).map_err(store_error)
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
     }
 
     fn connections(&self) -> Option<(u32, u32)> {

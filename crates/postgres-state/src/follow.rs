@@ -1,41 +1,72 @@
-//! Makes the tokens that an origin owns those of its listing, inside the transaction of its caller. It does not know who
+//! Makes the tokens that an origin owns those of its listing, in steps of one transaction each. It does not know who
 //! listed them.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use sqlx::PgConnection;
-use ttm_market::{Followed, Mint, Origin, TokenStatus};
-use ttm_sqlx_pool::postgres::{Pool, Time, query, query_scalar};
+use ttm_kernel::Epoch;
+use ttm_market::{FOLLOW_STEP, Followed, Mint, Origin, TokenStatus};
+use ttm_sqlx_pool::postgres::{Pool, Time, Transaction, query};
 
 use crate::convert;
-
-/// Not `<> ALL`, which compares every token with every mint.
-const REMOVE: &str = "DELETE FROM token WHERE origin = $1 AND NOT EXISTS \
-     (SELECT FROM unnest($2::bytea[]) AS listed (mint) WHERE listed.mint = token.mint)";
+use crate::fence::may_write;
 
 /// What another process adds meanwhile is left to its owner.
 const ADD: &str = "INSERT INTO token (mint, status, first_seen, origin) \
-     SELECT listed.mint, $3, $4, $1 FROM unnest($2::bytea[]) AS listed (mint) \
-     WHERE NOT EXISTS (SELECT FROM token WHERE token.mint = listed.mint) ON CONFLICT DO NOTHING";
+     SELECT mint, $3, $4, $1 FROM unnest($2::bytea[]) AS mint ON CONFLICT DO NOTHING";
 
-const COUNT: &str = "SELECT count(*) FROM token WHERE origin = $1";
+/// What was added by hand meanwhile has no origin any more, and stays.
+const REMOVE: &str = "DELETE FROM token WHERE origin = $1 AND mint = ANY($2)";
 
+/// What changed, or nothing when a newer writer took over. The steps before an error stay: each is right by itself, since
+/// it only adds what is listed or removes what is not, and whatever is owned is looked up anew the next time.
 pub(crate) async fn follow(
-    tx: &mut PgConnection,
+    pool: &Pool,
+    epoch: Epoch,
     origin: Origin,
-    listed: BTreeSet<&Mint>,
+    listed: BTreeSet<Mint>,
     at: Timestamp,
-) -> Result<Followed, sqlx::Error> {
-    let listed: Vec<&[u8]> = listed.into_iter().map(|mint| mint.as_bytes().as_slice()).collect();
-    let remove = query(REMOVE).bind(origin.as_str()).bind(&listed);
-    let removed = remove.execute(&mut *tx).await?.rows_affected();
-    let kept = query_scalar::<i64>(COUNT).bind(origin.as_str()).fetch_one(&mut *tx).await?;
-    let kept = kept.unsigned_abs();
-    let add = query(ADD).bind(origin.as_str()).bind(&listed).bind(TokenStatus::Monitored.as_str());
-    let added = add.bind(Time(at)).execute(&mut *tx).await?.rows_affected();
-    let others = (listed.len() as u64).saturating_sub(added + kept);
-    Ok(Followed { added, removed, kept, others })
+) -> Result<Option<Followed>, sqlx::Error> {
+    let owned: BTreeSet<Mint> = owned(pool, origin).await?.into_iter().collect();
+    let additions: Vec<&[u8]> = listed.difference(&owned).map(|mint| &mint.as_bytes()[..]).collect();
+    let removals: Vec<&[u8]> = owned.difference(&listed).map(|mint| &mint.as_bytes()[..]).collect();
+    let mut followed = Followed { kept: owned.intersection(&listed).count() as u64, ..Followed::default() };
+    if additions.is_empty() && removals.is_empty() {
+        let mut tx = pool.begin().await?;
+        let may = may_write(&mut tx, epoch).await?;
+        tx.commit().await?;
+        return Ok(may.then_some(followed));
+    }
+    for some in additions.chunks(FOLLOW_STEP) {
+        let mut tx = pool.begin().await?;
+        if !may_write(&mut tx, epoch).await? {
+            return Ok(None);
+        }
+        let add = query(ADD).bind(origin.as_str()).bind(some).bind(TokenStatus::Monitored.as_str());
+        let added = add.bind(Time(at)).execute(&mut *tx).await?.rows_affected();
+        commit_edit(tx, added).await?;
+        followed.added += added;
+        followed.others += some.len() as u64 - added;
+    }
+    for some in removals.chunks(FOLLOW_STEP) {
+        let mut tx = pool.begin().await?;
+        if !may_write(&mut tx, epoch).await? {
+            return Ok(None);
+        }
+        let remove = query(REMOVE).bind(origin.as_str()).bind(some);
+        let removed = remove.execute(&mut *tx).await?.rows_affected();
+        commit_edit(tx, removed).await?;
+        followed.removed += removed;
+    }
+    Ok(Some(followed))
+}
+
+/// Commits an edit of the set, and counts it when it changed something.
+pub(crate) async fn commit_edit(mut tx: Transaction, changes: u64) -> Result<(), sqlx::Error> {
+    if changes > 0 {
+        query("UPDATE revision SET number = number + 1").execute(&mut *tx).await?;
+    }
+    tx.commit().await
 }
 
 pub(crate) async fn owned(pool: &Pool, origin: Origin) -> Result<Vec<Mint>, sqlx::Error> {

@@ -71,6 +71,10 @@ impl MetricStore for SqliteMetricStore {
         statement::keys(self.file.readers(), prefix, after, limit).await.map_err(store_error)
     }
 
+    async fn close(&self) {
+        self.file.close().await;
+    }
+
     fn connections(&self) -> Option<(u32, u32)> {
         Some(self.file.connections())
     }

@@ -1,17 +1,19 @@
 //! The store itself: one transaction per call. It does not know when to try again.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::{Sqlite, Transaction};
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{Epoch, StoreError, StoreLease};
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 use ttm_sqlx_pool::sqlite::File;
 use ttm_sqlx_pool::sqlite::store_error;
 
 use crate::fence::may_write;
+use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, SqliteBreakerStore, convert, follow};
 
@@ -19,15 +21,22 @@ use crate::{OpenError, SqliteBreakerStore, convert, follow};
 const READERS: u32 = 2;
 
 /// The tokens in a file of SQLite.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SqliteTokenStore {
     file: File,
+    lease: Option<Arc<dyn StoreLease>>,
 }
 
 impl SqliteTokenStore {
     /// Opens the file, makes it when there is none, and brings its schema up to date. The folder must be there.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Ok(Self { file: File::open(path.as_ref(), &SCHEMA, READERS).await? })
+        Ok(Self { file: File::open(path.as_ref(), &SCHEMA, READERS).await?, lease: None })
+    }
+
+    /// Grants epochs only while this lease stands. A store without one leaves it to its caller that nobody else claims.
+    #[must_use]
+    pub fn with_lease(self, lease: Arc<dyn StoreLease>) -> Self {
+        Self { lease: Some(lease), ..self }
     }
 
     /// The breakers in the same file, fenced by the same epochs.
@@ -96,7 +105,7 @@ impl SqliteTokenStore {
             added.revived += revived;
             added.known += 1 - revived;
         }
-        self.edited(tx, added.new + added.revived).await?;
+        commit_edit(tx, added.new + added.revived).await?;
         Ok(added)
     }
 
@@ -107,34 +116,23 @@ impl SqliteTokenStore {
             let query = sqlx::query("DELETE FROM token WHERE mint = ?1").bind(mint.as_bytes().as_slice());
             removed += query.execute(&mut *tx).await?.rows_affected();
         }
-        self.edited(tx, removed).await?;
+        commit_edit(tx, removed).await?;
         Ok(removed)
     }
+}
 
-    async fn follow_listing(
-        &self,
-        origin: Origin,
-        listed: BTreeSet<&Mint>,
-        at: Timestamp,
-    ) -> Result<Followed, sqlx::Error> {
-        let mut tx = self.file.begin().await?;
-        let followed = follow::follow(&mut tx, origin, listed, at).await?;
-        self.edited(tx, followed.added + followed.removed).await?;
-        Ok(followed)
-    }
-
-    /// Commits an edit of the set, and counts it when it changed something.
-    async fn edited(&self, mut tx: Transaction<'static, Sqlite>, changes: u64) -> Result<(), sqlx::Error> {
-        if changes > 0 {
-            sqlx::query("UPDATE revision SET number = number + 1").execute(&mut *tx).await?;
-        }
-        tx.commit().await
+impl fmt::Debug for SqliteTokenStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteTokenStore").field("file", &self.file).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl TokenStore for SqliteTokenStore {
     async fn claim(&self) -> Result<Epoch, StoreError> {
+        if self.lease.as_ref().is_some_and(|lease| !lease.stands()) {
+            return Err(StoreError::transient("this process does not hold the lease on the store"));
+        }
         let epoch = self.next_epoch().await.map_err(store_error)?;
         Ok(Epoch::new(epoch.unsigned_abs()))
     }
@@ -161,8 +159,15 @@ impl TokenStore for SqliteTokenStore {
         self.delete(mints.iter().collect()).await.map_err(store_error)
     }
 
-    async fn follow(&self, origin: Origin, mints: &[Mint], at: Timestamp) -> Result<Followed, StoreError> {
-        self.follow_listing(origin, mints.iter().collect(), at).await.map_err(store_error)
+    async fn follow(
+        &self,
+        epoch: Epoch,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, StoreError> {
+        let followed = follow::follow(&self.file, epoch, origin, mints.iter().copied().collect(), at).await;
+        followed.map_err(store_error)?.ok_or(StoreError::Fenced { epoch })
     }
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
@@ -173,6 +178,10 @@ impl TokenStore for SqliteTokenStore {
         let number =
             sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(self.file.readers()).await;
         number.map(i64::unsigned_abs).map_err(store_error)
+    }
+
+    async fn close(&self) {
+        self.file.close().await;
     }
 
     fn connections(&self) -> Option<(u32, u32)> {

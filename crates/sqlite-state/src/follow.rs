@@ -1,46 +1,100 @@
-//! Makes the tokens that an origin owns those of its listing, inside the transaction of its caller. It does not know who
+//! Makes the tokens that an origin owns those of its listing, in steps of one transaction each. It does not know who
 //! listed them.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
-use ttm_market::{Followed, Mint, Origin, TokenStatus};
+use ttm_kernel::Epoch;
+use ttm_market::{FOLLOW_STEP, Followed, Mint, Origin, TokenStatus};
+use ttm_sqlx_pool::sqlite::File;
 
 use crate::convert;
+use crate::fence::may_write;
 
+/// What changed, or nothing when a newer writer took over. The steps before an error stay: each is right by itself, since
+/// it only adds what is listed or removes what is not, and whatever is owned is looked up anew the next time.
 pub(crate) async fn follow(
+    file: &File,
+    epoch: Epoch,
+    origin: Origin,
+    listed: BTreeSet<Mint>,
+    at: Timestamp,
+) -> Result<Option<Followed>, sqlx::Error> {
+    let owned: BTreeSet<Mint> = owned(file.readers(), origin).await?.into_iter().collect();
+    let additions: Vec<&Mint> = listed.difference(&owned).collect();
+    let removals: Vec<&Mint> = owned.difference(&listed).collect();
+    let mut followed = Followed { kept: owned.intersection(&listed).count() as u64, ..Followed::default() };
+    if additions.is_empty() && removals.is_empty() {
+        return Ok(may_write(&mut file.begin().await?, epoch).await?.then_some(followed));
+    }
+    for some in additions.chunks(FOLLOW_STEP) {
+        let mut tx = file.begin().await?;
+        if !may_write(&mut tx, epoch).await? {
+            return Ok(None);
+        }
+        let added = add(&mut tx, origin, some, at).await?;
+        commit_edit(tx, added).await?;
+        followed.added += added;
+        followed.others += some.len() as u64 - added;
+    }
+    for some in removals.chunks(FOLLOW_STEP) {
+        let mut tx = file.begin().await?;
+        if !may_write(&mut tx, epoch).await? {
+            return Ok(None);
+        }
+        let removed = remove(&mut tx, origin, some).await?;
+        commit_edit(tx, removed).await?;
+        followed.removed += removed;
+    }
+    Ok(Some(followed))
+}
+
+async fn add(
     tx: &mut Transaction<'static, Sqlite>,
     origin: Origin,
-    listed: BTreeSet<&Mint>,
+    mints: &[&Mint],
     at: Timestamp,
-) -> Result<Followed, sqlx::Error> {
-    let owned = sqlx::query_scalar::<_, Vec<u8>>("SELECT mint FROM token WHERE origin = ?1")
-        .bind(origin.as_str())
-        .fetch_all(&mut **tx)
-        .await?;
-    let owned: BTreeSet<&[u8]> = owned.iter().map(Vec::as_slice).collect();
-    let listed: BTreeSet<&[u8]> = listed.into_iter().map(|mint| mint.as_bytes().as_slice()).collect();
-    let mut followed = Followed { kept: owned.intersection(&listed).count() as u64, ..Followed::default() };
-    for mint in owned.difference(&listed) {
-        let query = sqlx::query("DELETE FROM token WHERE mint = ?1").bind(*mint);
-        followed.removed += query.execute(&mut **tx).await?.rows_affected();
-    }
-    for mint in listed.difference(&owned) {
-        let new = sqlx::query(
+) -> Result<u64, sqlx::Error> {
+    let mut added = 0;
+    for mint in mints {
+        let insert = sqlx::query(
             "INSERT INTO token (mint, status, first_seen, origin) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
         )
-        .bind(*mint)
+        .bind(mint.as_bytes().as_slice())
         .bind(TokenStatus::Monitored.as_str())
         .bind(at.as_microsecond())
-        .bind(origin.as_str())
-        .execute(&mut **tx)
-        .await?
-        .rows_affected();
-        followed.added += new;
-        followed.others += 1 - new;
+        .bind(origin.as_str());
+        added += insert.execute(&mut **tx).await?.rows_affected();
     }
-    Ok(followed)
+    Ok(added)
+}
+
+/// What was added by hand meanwhile has no origin any more, and stays.
+async fn remove(
+    tx: &mut Transaction<'static, Sqlite>,
+    origin: Origin,
+    mints: &[&Mint],
+) -> Result<u64, sqlx::Error> {
+    let mut removed = 0;
+    for mint in mints {
+        let delete = sqlx::query("DELETE FROM token WHERE mint = ?1 AND origin = ?2")
+            .bind(mint.as_bytes().as_slice())
+            .bind(origin.as_str());
+        removed += delete.execute(&mut **tx).await?.rows_affected();
+    }
+    Ok(removed)
+}
+
+/// Commits an edit of the set, and counts it when it changed something.
+pub(crate) async fn commit_edit(
+    mut tx: Transaction<'static, Sqlite>,
+    changes: u64,
+) -> Result<(), sqlx::Error> {
+    if changes > 0 {
+        sqlx::query("UPDATE revision SET number = number + 1").execute(&mut *tx).await?;
+    }
+    tx.commit().await
 }
 
 pub(crate) async fn owned(pool: &SqlitePool, origin: Origin) -> Result<Vec<Mint>, sqlx::Error> {

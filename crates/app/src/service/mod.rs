@@ -180,7 +180,7 @@ impl Service {
         let listings = starting.at("the sources of tokens", sources.first_look(&starting)).await?;
         let tokens = &*ports.tokens;
         let epoch = starting.store("the tokens", || tokens.claim()).await?;
-        sources.begin(listings, &starting).await?;
+        sources.begin(epoch, listings, &starting).await?;
         let revision = starting.store("the tokens", || tokens.revision()).await?;
         let stored = starting.store("the tokens", || roster::load(tokens, &*runtime)).await?;
         tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");

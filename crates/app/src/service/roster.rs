@@ -10,7 +10,7 @@ use ttm_market::{Token, TokenStore};
 use super::board::Board;
 use super::shutdown::Shutdown;
 use super::stores::StoreUse;
-use super::writer::{STORE_DEADLINE, timed_out};
+use super::writer::STORE_DEADLINE;
 
 /// How soon an edit is noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -41,9 +41,19 @@ pub(super) async fn bounded<T>(
     runtime: &dyn Runtime,
     call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    within(runtime, runtime.now() + STORE_DEADLINE, call)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::transient(timed_out())))
+    bounded_by(STORE_DEADLINE, runtime, call).await
+}
+
+/// A call to the store that may take this long.
+pub(super) async fn bounded_by<T>(
+    patience: Duration,
+    runtime: &dyn Runtime,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    within(runtime, runtime.now() + patience, call).await.unwrap_or_else(|_| {
+        let message = format!("no answer within {} s", patience.as_secs());
+        Err(StoreError::transient(message))
+    })
 }
 
 /// Sends the whole set whenever it was edited, until the stop is ordered.

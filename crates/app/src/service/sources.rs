@@ -4,14 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_kernel::{Runtime, StoreError, Task, within};
-use ttm_market::{Followed, Listing, Mint, TokenSource, TokenSourceError, TokenStore};
+use ttm_kernel::{Epoch, Runtime, StoreError, Task, within};
+use ttm_market::{FOLLOW_STEP, Followed, Listing, Mint, TokenSource, TokenSourceError, TokenStore};
 
 use super::board::Board;
 use super::events::EventLog;
-use super::roster::bounded;
+use super::roster::bounded_by;
 use super::shutdown::Shutdown;
 use super::stores::StoreUse;
+use super::writer::STORE_DEADLINE;
 use super::{StartError, Starting};
 use crate::ports::Ports;
 
@@ -31,6 +32,8 @@ struct Watched {
 pub(super) struct Sources {
     watched: Vec<Watched>,
     store: Arc<dyn TokenStore>,
+    /// What the store is written under; none is claimed before the first look.
+    epoch: Epoch,
     runtime: Arc<dyn Runtime>,
     board: Arc<Board>,
     /// Takes down what goes wrong, once the service has started.
@@ -48,7 +51,8 @@ impl Sources {
         runtime: Arc<dyn Runtime>,
         board: Arc<Board>,
     ) -> Self {
-        let mut all = Self { watched: Vec::new(), store, runtime, board, events: None };
+        let epoch = Epoch::new(0);
+        let mut all = Self { watched: Vec::new(), store, epoch, runtime, board, events: None };
         all.extend(sources.iter().cloned());
         all
     }
@@ -95,16 +99,19 @@ impl Sources {
         Err(StartError::Sources { messages: messages.join("\n"), is_config })
     }
 
-    /// Follows what the first look found. A store that is away is waited for: following is idempotent.
+    /// Follows what the first look found, and everything later, under this epoch. A store that is away is waited for:
+    /// following is idempotent.
     ///
     /// # Errors
     /// When a person must mend the store.
     pub(super) async fn begin(
         &mut self,
+        epoch: Epoch,
         listings: Vec<(usize, Listing)>,
         starting: &Starting,
     ) -> Result<(), StartError> {
         const STEP: &str = "the tokens";
+        self.epoch = epoch;
         for (at, listing) in listings {
             while let Err(error) = self.follow(at, listing.clone()).await {
                 if !matches!(error, StoreError::Transient { .. }) {
@@ -141,7 +148,7 @@ impl Sources {
                 _ = shutdown.ordered() => return,
                 () = runtime.sleep_until(runtime.now() + every) => {}
             }
-            // A look that is dropped leaves a set as it was before or after it, never in between.
+            // A look that is dropped leaves what it did so far; the first one after the next start does the rest.
             tokio::select! {
                 biased;
                 _ = shutdown.ordered() => return,
@@ -179,8 +186,12 @@ impl Sources {
         self.is_well(at, &listing);
         let origin = self.watched[at].source.origin();
         let mints: Vec<Mint> = listing.mints.into_iter().collect();
-        let following = self.store.follow(origin, &mints, self.runtime.wall());
-        let Followed { added, removed, kept, others } = bounded(&*self.runtime, following).await?;
+        // The store works in steps, and as many as the whole listing may be due.
+        let steps = mints.len().div_ceil(FOLLOW_STEP).max(1);
+        let patience = STORE_DEADLINE * u32::try_from(steps).unwrap_or(u32::MAX);
+        let following = self.store.follow(self.epoch, origin, &mints, self.runtime.wall());
+        let followed = bounded_by(patience, &*self.runtime, following).await?;
+        let Followed { added, removed, kept, others } = followed;
         if added + removed > 0 {
             tracing::info!(%origin, added, removed, kept, others, "followed a list of tokens that changed");
         }

@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, Unit};
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{Epoch, StoreError, StoreLease};
 
 use super::TokenTable;
 use crate::{Added, Basis, Followed, Mint, Origin, Token, TokenStore};
 
 /// Remembers tokens. Clones share their memory, so that a clone is what a reopened store would be.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct FakeTokenStore {
     inner: Arc<Mutex<Inner>>,
+    lease: Option<Arc<dyn StoreLease>>,
 }
 
 #[derive(Default)]
@@ -27,6 +28,12 @@ impl FakeTokenStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same memory for a process with this lease. Without one, the fake takes whoever asks for its only user.
+    #[must_use]
+    pub fn with_lease(&self, lease: Arc<dyn StoreLease>) -> Self {
+        Self { inner: self.inner.clone(), lease: Some(lease) }
     }
 
     /// Makes every call fail with what `error` gives, until [`heal`](Self::heal).
@@ -62,6 +69,12 @@ impl FakeTokenStore {
     }
 }
 
+impl fmt::Debug for FakeTokenStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeTokenStore").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inner")
@@ -74,7 +87,11 @@ impl fmt::Debug for Inner {
 #[async_trait]
 impl TokenStore for FakeTokenStore {
     async fn claim(&self) -> Result<Epoch, StoreError> {
-        Ok(self.working()?.table.claim())
+        let mut inner = self.working()?;
+        if self.lease.as_ref().is_some_and(|lease| !lease.stands()) {
+            return Err(StoreError::transient("this process does not hold the lease on the store"));
+        }
+        Ok(inner.table.claim())
     }
 
     async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError> {
@@ -97,8 +114,14 @@ impl TokenStore for FakeTokenStore {
         Ok(self.working()?.table.remove(mints))
     }
 
-    async fn follow(&self, origin: Origin, mints: &[Mint], at: Timestamp) -> Result<Followed, StoreError> {
-        Ok(self.working()?.table.follow(origin, mints, microseconds(at)))
+    async fn follow(
+        &self,
+        epoch: Epoch,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, StoreError> {
+        self.working()?.table.follow(epoch, origin, mints, microseconds(at))
     }
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {

@@ -96,7 +96,19 @@ impl TokenTable {
     }
 
     /// Makes the tokens of an origin equal to what it lists.
-    pub fn follow(&mut self, origin: Origin, mints: &[Mint], at: Timestamp) -> Followed {
+    ///
+    /// # Errors
+    /// When a newer writer took over.
+    pub fn follow(
+        &mut self,
+        epoch: Epoch,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, StoreError> {
+        if self.is_fenced(epoch) {
+            return Err(StoreError::Fenced { epoch });
+        }
         let listed: BTreeSet<Mint> = mints.iter().copied().collect();
         let owned: BTreeSet<Mint> = self.owned(origin).collect();
         let kept = owned.intersection(&listed).count() as u64;
@@ -116,7 +128,7 @@ impl TokenTable {
             }
         }
         self.revision += u64::from(followed.added + followed.removed > 0);
-        followed
+        Ok(followed)
     }
 
     /// The tokens of an origin.

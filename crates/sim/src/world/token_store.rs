@@ -65,8 +65,14 @@ impl TokenStore for SimTokenStore {
         Ok(self.server.write(|| lock(&self.database).remove(mints)).await?)
     }
 
-    async fn follow(&self, origin: Origin, mints: &[Mint], at: Timestamp) -> Result<Followed, StoreError> {
-        Ok(self.server.write(|| lock(&self.database).follow(origin, mints, at)).await?)
+    async fn follow(
+        &self,
+        epoch: Epoch,
+        origin: Origin,
+        mints: &[Mint],
+        at: Timestamp,
+    ) -> Result<Followed, StoreError> {
+        self.server.write(|| lock(&self.database).follow(epoch, origin, mints, at)).await?
     }
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {

@@ -59,6 +59,13 @@ impl File {
         &self.readers
     }
 
+    /// Ends the connections in order: the readers first, since the last one to go merges the write-ahead log into the file
+    /// and must be one that may write.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
     /// Connections in use, and the most that there may be.
     pub fn connections(&self) -> (u32, u32) {
         crate::connections(&[&self.writer, &self.readers])

@@ -44,7 +44,7 @@ impl Scene {
             let runtime: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
             let starting = Starting::new(&self.board, &settings(), &runtime);
             let listings = sources.first_look(&starting).await?;
-            sources.begin(listings, &starting).await?;
+            sources.begin(ttm_kernel::Epoch::new(1), listings, &starting).await?;
             Ok(sources)
         })
     }

@@ -1,11 +1,12 @@
-//! The laws of [`TokenStore`] about listings: 6 and 8 to 10. A part of the store's suite, with mints of its own.
+//! The laws of [`TokenStore`] about listings: 3, 6 and 8 to 10. A part of the store's suite, with mints of its own.
 
 use std::collections::BTreeSet;
 
 use proptest::test_runner::TestRunner;
+use ttm_kernel::{Epoch, StoreError};
 
 use super::token_store::{add, at, generated, mints, stored};
-use crate::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
+use crate::{Added, FOLLOW_STEP, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 
 const FILE: Origin = Origin::new("suite-file");
 const OTHER: Origin = Origin::new("suite-other");
@@ -18,11 +19,14 @@ pub(super) async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>, store: &d
     what_is_added_by_hand_outlives_the_listing(store).await;
     what_is_removed_comes_back_with_the_listing(store).await;
     following_changes_the_revision_only_with_the_set(store).await;
-    ten_thousand_are_followed_at_once(store).await;
+    an_older_epoch_follows_nothing(store).await;
+    more_than_a_step_is_followed_to_the_end(store).await;
 }
 
+/// Follows as the newest writer.
 async fn follow(store: &dyn TokenStore, origin: Origin, mints: &[Mint]) -> Followed {
-    store.follow(origin, mints, at(7)).await.expect("follow works")
+    let newest = Epoch::new(u64::MAX);
+    store.follow(newest, origin, mints, at(7)).await.expect("follow works")
 }
 
 async fn forget(store: &dyn TokenStore) {
@@ -145,11 +149,32 @@ async fn following_changes_the_revision_only_with_the_set(store: &dyn TokenStore
     assert_ne!(revision().await, again, "two were removed");
 }
 
-/// Law 8, for a listing that no adapter follows in one packet.
-async fn ten_thousand_are_followed_at_once(store: &dyn TokenStore) {
-    let mints = mints(27, 10_000);
-    assert_eq!(follow(store, FILE, &mints[..9_999]).await.added, 9_999);
-    let next = Followed { added: 1, removed: 1, kept: 9_998, others: 0 };
-    assert_eq!(follow(store, FILE, &mints[1..]).await, next);
-    assert_eq!(follow(store, FILE, &[]).await.removed, 9_999);
+/// Law 3: neither a token is added nor one removed, and one that has nothing to do learns of it too.
+async fn an_older_epoch_follows_nothing(store: &dyn TokenStore) {
+    let mints = mints(28, 2);
+    let older = store.claim().await.expect("claim works");
+    let newer = store.claim().await.expect("claim works");
+    let first = store.follow(newer, FILE, &mints[..1], at(7)).await.expect("the newest epoch may write");
+    assert_eq!(first, Followed { added: 1, ..Followed::default() });
+    let revision = store.revision().await.expect("revision answers");
+    for listed in [&mints[..], &mints[1..], &mints[..1], &[]] {
+        let refused = store.follow(older, FILE, listed, at(7)).await;
+        assert!(matches!(refused, Err(StoreError::Fenced { epoch }) if epoch == older), "{refused:?}");
+    }
+    assert_eq!(owned(store, FILE).await, mints[..1].iter().copied().collect());
+    assert_eq!(store.revision().await.expect("revision answers"), revision);
+    // What is edited by hand carries no epoch, and works beside a running service.
+    add(store, &mints[1..]).await;
+    assert_eq!(store.remove(&mints).await.expect("remove works"), 2);
+    store.follow(newer, FILE, &[], at(7)).await.expect("the newest claim holds until the next one");
+}
+
+/// Law 8, for a listing that takes several steps, and one that goes away in several.
+async fn more_than_a_step_is_followed_to_the_end(store: &dyn TokenStore) {
+    let mints = mints(27, 2 * FOLLOW_STEP as u32);
+    let most = mints.len() as u64 - 1;
+    assert_eq!(follow(store, FILE, &mints[1..]).await.added, most);
+    let next = Followed { added: 1, removed: 1, kept: most - 1, others: 0 };
+    assert_eq!(follow(store, FILE, &mints[..mints.len() - 1]).await, next);
+    assert_eq!(follow(store, FILE, &[]).await.removed, most);
 }

@@ -39,6 +39,33 @@ pub async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>) {
     pages_hold_every_token_once_in_the_order_of_the_mints(store).await;
     ten_thousand_tokens_go_through_at_once(store).await;
     super::follow::check(&open, store).await;
+    what_was_closed_opens_again_with_all_that_was_in_it(&open).await;
+}
+
+/// Law 12.
+async fn what_was_closed_opens_again_with_all_that_was_in_it(open: impl AsyncFn() -> Box<dyn TokenStore>) {
+    let mint = mint(15, 0);
+    let store = open().await;
+    add(store.as_ref(), &[mint]).await;
+    store.close().await;
+    drop(store);
+    let store = open().await;
+    assert_eq!(stored(store.as_ref(), &[mint]).await, [Token::new(mint, at(0))]);
+}
+
+/// Law 11, on one store as two processes see it: `holder` holds its lease and `other` does not.
+pub async fn only_the_holder_of_the_lease_claims(holder: &dyn TokenStore, other: &dyn TokenStore) {
+    let mint = mint(14, 0);
+    add(other, &[mint]).await;
+    let epoch = holder.claim().await.expect("the holder claims");
+    let refused = other.claim().await;
+    assert!(matches!(refused, Err(StoreError::Transient { .. })), "expected Transient, got {refused:?}");
+    let token = generated(mint, &mut TestRunner::deterministic());
+    holder.save(epoch, std::slice::from_ref(&token)).await.expect("the holder is not fenced off");
+    assert_eq!(stored(other, &[mint]).await, [token]);
+    let next = holder.claim().await.expect("the holder claims again");
+    assert!(next > epoch, "{next:?} was claimed after {epoch:?}");
+    assert_eq!(other.remove(&[mint]).await.expect("remove works"), 1);
 }
 
 /// The `number`-th mint of a law.
