@@ -27,7 +27,7 @@ fn check(outcome: &Outcome, code: i32, line: &str) {
 fn an_invalid_mint_is_named_with_its_reason_and_nothing_is_stored() {
     let folder = folder();
     let outcome = run(folder.path(), &["tokens", "add", GOOD, "So1"], &[]);
-    check(&outcome, 1, "\"So1\" is no mint: 3 characters, expected 32 to 44 of base58");
+    check(&outcome, 2, "\"So1\" is no mint: 3 characters, expected 32 to 44 of base58");
     assert!(!folder.path().join("ttm-data").exists());
 }
 

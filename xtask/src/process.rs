@@ -4,12 +4,28 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail};
 
-/// The workspace's root folder.
+/// The root folder of the workspace that the caller works in. Where this program was built does not matter: two checkouts
+/// may share a target folder.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in a folder of the workspace")
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        located().unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            std::process::exit(1)
+        })
+    });
+    &ROOT
+}
+
+fn located() -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["locate-project", "--workspace", "--message-format", "plain"]);
+    let manifest = output(&mut cargo).context("run this inside a checkout")?;
+    let folder = Path::new(&manifest).parent().context("cargo names no manifest")?;
+    Ok(folder.to_path_buf())
 }
 
 /// `cargo ARGUMENTS`, in the root folder.

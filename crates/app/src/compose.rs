@@ -66,10 +66,33 @@ pub fn exchange_config(exchange: &ExchangeSettings) -> Result<DexscreenerConfig,
         .map_err(|error| ComposeError::Config(error.to_string()))
 }
 
-/// What only the adapters can judge, all of it at once; nothing is started or asked.
+/// What only the adapters can judge of the config, all of it at once; nothing is started, asked or made. A list of
+/// mints in a file is part of the config.
 pub fn check(settings: &Settings) -> Result<(), ComposeError> {
-    let wrong = [exchange_config(&settings.exchange).err(), postgres_tokens(&settings.sources).err()];
-    let wrong: Vec<String> = wrong.into_iter().flatten().map(|error| error.to_string()).collect();
+    let file = settings.sources.file.as_deref().and_then(|path| FileTokenSource::check(path).err());
+    complain(wrong_urls(settings).chain(file))
+}
+
+/// The part of [`check`] that every command that needs a store looks at first.
+pub fn check_urls(settings: &Settings) -> Result<(), ComposeError> {
+    complain(wrong_urls(settings))
+}
+
+fn wrong_urls(settings: &Settings) -> impl Iterator<Item = String> {
+    let exchange = exchange_config(&settings.exchange).err().map(|error| error.to_string());
+    let said =
+        |key: &str, url: &str| PostgresTokenSource::check(url).err().map(|error| format!("{key}: {error}"));
+    let store = match &settings.store {
+        StoreUrl::Sqlite(_) => None,
+        StoreUrl::Postgres(url) => said("store.url", url),
+    };
+    let tokens =
+        settings.sources.postgres_url.as_ref().and_then(|url| said("sources.postgres_url", url.expose()));
+    [exchange, store, tokens].into_iter().flatten()
+}
+
+fn complain(wrong: impl Iterator<Item = String>) -> Result<(), ComposeError> {
+    let wrong: Vec<String> = wrong.collect();
     if wrong.is_empty() { Ok(()) } else { Err(ComposeError::Config(wrong.join("\n"))) }
 }
 

@@ -13,6 +13,7 @@ use ttm_kernel::Runtime;
 use ttm_market::{Mint, TokenQuery, TokenView};
 
 use crate::Planes;
+use crate::cli::output::say;
 use crate::cli::printable;
 use crate::compose::{self, ComposeError, Process, Start};
 use crate::config::Settings;
@@ -44,13 +45,13 @@ pub(crate) async fn run(
     forget_last_demo();
     add_tokens(&settings, &exchange.mints().collect::<Vec<_>>(), planes.work.wall()).await?;
     let Start::Running(process) = Process::start(&settings, planes.clone()).await? else { return Ok(()) };
-    anstream::println!(
+    screen(format_args!(
         "{TOKENS} tokens of a made-up market; the exchange fails from 1:00 to 1:30.\n\
          Scores, every 10 s:      http://{0}/api/v1/tokens?limit=10\n\
          Health and breaker:      http://{0}/health/detailed   or: ttm status --url http://{0}\n\
          Kept in:                 {DATABASE}",
         process.address()
-    );
+    ));
     let shown =
         planes.supervision.spawn("screen", Box::pin(show(process.board(), planes.supervision.clone())));
     let end = process.until_stopped(lasts).await;
@@ -74,13 +75,14 @@ async fn add_tokens(settings: &Settings, mints: &[Mint], now: Timestamp) -> Resu
 fn settings(base_url: &str, listen: SocketAddr) -> Result<Settings, ComposeError> {
     let overrides = [
         ("TTM_DEXSCREENER__BASE_URL", base_url),
-        ("TTM_API__LISTEN", &listen.to_string()),
         ("TTM_STORE__URL", &format!("sqlite://{DATABASE}")),
         ("TTM_BREAKER__DEXSCREENER__RECOVERY_TIMEOUT", RECOVERY),
     ];
-    let overrides = overrides.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    crate::config::load(None, overrides.into_iter())
-        .map_err(|errors| ComposeError::Config(errors.to_string()))
+    let overrides = overrides.map(|(name, value)| (name.into(), value.into()));
+    let mut settings = crate::config::load(None, overrides.into_iter())
+        .map_err(|errors| ComposeError::Config(errors.to_string()))?;
+    settings.api.listen = listen;
+    Ok(settings)
 }
 
 /// Every demo starts from nothing; the database of the last one is not of interest to anybody.
@@ -89,6 +91,11 @@ fn forget_last_demo() {
         // Usually there is none; one that cannot be removed is told by the store that opens it.
         drop(std::fs::remove_file(format!("{DATABASE}{suffix}")));
     }
+}
+
+/// Who has closed the screen has seen enough; the demo goes on.
+fn screen(text: std::fmt::Arguments<'_>) {
+    drop(say!("{text}"));
 }
 
 /// Prints the state and the best tokens, again and again.
@@ -115,7 +122,7 @@ fn print(board: &Board, elapsed: Duration) {
         .scheduler
         .tokens_processed_per_minute
         .map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
-    anstream::println!(
+    screen(format_args!(
         "\n{BOLD}{:>2}:{:02}{BOLD:#}  breaker {colour}{}{colour:#}   scored/min {rate}   hot {} ({} stale)   cold {} ({} stale)   {}",
         seconds / 60,
         seconds % 60,
@@ -125,21 +132,16 @@ fn print(board: &Board, elapsed: Duration) {
         report.data.cold.tokens,
         report.data.cold.stale,
         report.status,
-    );
+    ));
     let best = board.page(&TokenQuery { limit: SHOWN, ..TokenQuery::default() });
-    anstream::println!(
+    screen(format_args!(
         "  {:8} {:>8} {:>8}  {:5} {:6} {:>5}  MINT",
-        "SYMBOL",
-        "SCORE",
-        "SMOOTH",
-        "LANE",
-        "BASIS",
-        "AGE"
-    );
+        "SYMBOL", "SCORE", "SMOOTH", "LANE", "BASIS", "AGE"
+    ));
     for token in best.tokens {
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
         let age = token.age.map_or_else(|| "-".to_owned(), |age| format!("{}s", age.as_secs()));
-        anstream::println!(
+        screen(format_args!(
             "  {:8} {:>8} {:>8}  {:5} {:6} {age:>5}{} {}",
             printable(token.symbol.as_deref().unwrap_or("-"), 8),
             number(token.score),
@@ -148,6 +150,6 @@ fn print(board: &Board, elapsed: Duration) {
             token.basis.map_or("-", |basis| basis.as_str()),
             if token.stale { "!" } else { " " },
             token.mint,
-        );
+        ));
     }
 }

@@ -11,6 +11,8 @@ pub mod config;
 #[cfg(feature = "adapters")]
 mod demo;
 #[cfg(feature = "adapters")]
+mod log;
+#[cfg(feature = "adapters")]
 mod planes;
 mod ports;
 pub mod service;

@@ -1,28 +1,6 @@
-//! Logs and Prometheus metrics of the process. Text on a terminal, JSON otherwise; both go to stderr, so that answers
-//! on stdout stay clean. It decides nothing about what is worth a line.
-
-use std::io::IsTerminal;
+//! The process's metrics, for Prometheus. It decides nothing about what is counted.
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use tracing_subscriber::EnvFilter;
-
-/// Starts the log. `filter` is a level, or directives such as `info,ttm_app=debug`.
-///
-/// # Errors
-/// A filter that is none, in one line.
-pub(crate) fn log(filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
-        format!("--log is {filter:?}: {error}; expected a level such as info, or ttm_app=debug")
-    })?;
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let done = if std::io::stderr().is_terminal() {
-        builder.try_init()
-    } else {
-        builder.json().flatten_event(true).with_ansi(false).try_init()
-    };
-    done.map_err(|error| format!("the log cannot start: {error}"))
-}
 
 /// Starts the recorder of the metrics; the handle renders them.
 pub(crate) fn prometheus() -> Result<PrometheusHandle, String> {

@@ -33,6 +33,18 @@ impl FileTokenSource {
         Self { path: path.into(), runtime, reading: Arc::new(Semaphore::new(1)) }
     }
 
+    /// Whether the file can be used as it is now; blocks, and needs no runtime. What is no plain file, such as a pipe,
+    /// is not read: that could wait for ever.
+    ///
+    /// # Errors
+    /// What is wrong with it, in lines for a person.
+    pub fn check(path: &Path) -> Result<(), String> {
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(format!("{}: is no file, expected one with a mint a line", path.display()));
+        }
+        look(path).and_then(|text| read(path, &text)).map(drop).map_err(|error| error.to_string())
+    }
+
     async fn look(&self) -> Look {
         let permit = match self.reading.clone().try_acquire_owned() {
             Ok(permit) => permit,
@@ -76,15 +88,20 @@ impl TokenSource for FileTokenSource {
     }
 
     async fn list(&self) -> Result<Listing, TokenSourceError> {
-        let listing = parse_mints(&self.steady().await?);
-        let name = self.path.display().to_string();
-        if let Some(message) = listing.unusable.complaint(&name, "none of it is used") {
-            return Err(TokenSourceError::Unusable { message });
-        }
-        if listing.mints.is_empty() {
-            let message = format!("{name}: lists no mint, expected at least one, one a line");
-            return Err(TokenSourceError::Unusable { message });
-        }
-        Ok(listing)
+        read(&self.path, &self.steady().await?)
     }
+}
+
+/// What the text of the file lists.
+fn read(path: &Path, text: &str) -> Result<Listing, TokenSourceError> {
+    let listing = parse_mints(text);
+    let name = path.display().to_string();
+    if let Some(message) = listing.unusable.complaint(&name, "none of it is used") {
+        return Err(TokenSourceError::Unusable { message });
+    }
+    if listing.mints.is_empty() {
+        let message = format!("{name}: lists no mint, expected at least one, one a line");
+        return Err(TokenSourceError::Unusable { message });
+    }
+    Ok(listing)
 }

@@ -98,7 +98,7 @@ pub enum PairSourceError {
 }
 
 /// How many mints of an addition were new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Added {
     /// Newly stored.
     pub new: u64,

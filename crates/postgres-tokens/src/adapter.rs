@@ -35,6 +35,14 @@ impl PostgresTokenSource {
         Ok(Self { pool: server.pool(CONNECTIONS), server })
     }
 
+    /// Whether the URL of a database can be read; connects to nothing, and needs no runtime.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(url: &str) -> Result<(), OpenError> {
+        Server::parse(url).map(drop)
+    }
+
     async fn rows(&self) -> Result<Vec<Option<String>>, sqlx::Error> {
         let limit = i64::try_from(MOST + 1).unwrap_or(i64::MAX);
         let mut tx = self.pool.begin_read().await?;

@@ -1,18 +1,22 @@
 //! `ttm config`: checks, prints and explains the configuration. It starts nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::output::{self, say};
 use super::{Failure, load};
-use crate::config::{KEYS, Key, Kind};
+use crate::config::{KEYS, Key, Kind, unknown_key};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
     /// Checks the config file and the environment; tells every error at once
-    #[command(after_help = "Example:\n  ttm config check --config ttm.toml")]
-    Check,
+    #[command(after_help = "Example:\n  ttm config check ttm.toml")]
+    Check {
+        /// The config file, as with --config
+        file: Option<PathBuf>,
+    },
     /// Prints a config file with every key at its default
     #[command(after_help = "Example:\n  ttm config default > ttm.toml")]
     Default,
@@ -29,46 +33,44 @@ pub(super) enum ConfigCommand {
 
 pub(super) fn execute(command: &ConfigCommand, file: Option<&Path>) -> Result<ExitCode, Failure> {
     match command {
-        ConfigCommand::Check => {
+        ConfigCommand::Check { file: Some(other) } if file.is_some_and(|file| file != other.as_path()) => {
+            return Err(Failure::Arguments("one config file at a time: as FILE or with --config".to_owned()));
+        }
+        ConfigCommand::Check { file: named } => {
+            let file = named.as_deref().or(file);
             let settings = load(file)?;
             crate::compose::check(&settings)?;
             match file {
-                Some(path) => anstream::println!("{}: good", path.display()),
-                None => anstream::println!("the defaults and the environment: good"),
+                Some(path) => say!("{}: good", path.display())?,
+                None => say!("the defaults and the environment: good")?,
             }
         }
-        ConfigCommand::Default => anstream::print!("{}", default_file()),
-        ConfigCommand::Explain { key } => {
-            let key = Key::find(key).ok_or_else(|| {
-                Failure::Told(format!("no key is called {key}; `ttm config schema` lists the keys"))
-            })?;
-            explain(key);
-        }
-        ConfigCommand::Schema => schema(),
+        ConfigCommand::Default => output::print(format_args!("{}", default_file()))?,
+        ConfigCommand::Explain { key } => match Key::find(key) {
+            Some(key) => explain(key)?,
+            None => return Err(Failure::Arguments(unknown_key(key))),
+        },
+        ConfigCommand::Schema => schema()?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain(key: &Key) {
-    anstream::println!("{}\n  {}\n", key.name, key.doc);
-    anstream::println!("  expects   {}", key.kind.expected());
-    anstream::println!("  default   {}", if key.default.is_empty() { "not set" } else { key.default });
-    anstream::println!("  variable  {}", key.variable());
+fn explain(key: &Key) -> Result<(), Failure> {
+    say!("{}\n  {}\n", key.name, key.doc)?;
+    say!("  expects   {}", key.kind.expected())?;
+    say!("  default   {}", if key.default.is_empty() { "not set" } else { key.default })?;
+    say!("  variable  {}", key.variable())?;
+    Ok(())
 }
 
-fn schema() {
+fn schema() -> Result<(), Failure> {
     let width = |length: fn(&Key) -> usize| KEYS.iter().map(length).max().unwrap_or(0);
     let (names, defaults) = (width(|key| key.name.len()), width(|key| key.default.len()));
-    anstream::println!("{:names$}  {:8}  {:defaults$}  VARIABLE", "KEY", "KIND", "DEFAULT");
+    say!("{:names$}  {:8}  {:defaults$}  VARIABLE", "KEY", "KIND", "DEFAULT")?;
     for key in KEYS {
-        anstream::println!(
-            "{:names$}  {:8}  {:defaults$}  {}",
-            key.name,
-            key.kind.name(),
-            key.default,
-            key.variable()
-        );
+        say!("{:names$}  {:8}  {:defaults$}  {}", key.name, key.kind.name(), key.default, key.variable())?;
     }
+    Ok(())
 }
 
 fn default_file() -> String {
@@ -80,7 +82,7 @@ fn default_file() -> String {
             section = of;
             text.extend(["\n[", section, "]\n"]);
         }
-        let quote = if matches!(key.kind, Kind::Duration | Kind::Text(_)) { "\"" } else { "" };
+        let quote = if matches!(key.kind, Kind::Duration(..) | Kind::Text(_)) { "\"" } else { "" };
         let unset = if key.default.is_empty() { "# " } else { "" };
         text.extend(["# ", key.doc, "\n", unset, name, " = ", quote, key.default, quote, "\n"]);
     }

@@ -2,8 +2,10 @@
 //! commands themselves are in the modules beside it.
 
 mod config;
+pub(crate) mod output;
 mod run;
 mod status;
+mod status_request;
 mod tokens;
 
 pub(crate) use tokens::printable;
@@ -15,6 +17,9 @@ use clap::{Parser, Subcommand};
 
 use crate::compose::ComposeError;
 use crate::config::{ConfigErrors, Settings};
+use crate::log::{Log, LogFilter};
+use output::OutputError;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Keeps the scores of Solana tokens fresh.
 #[derive(Debug, Parser)]
@@ -37,7 +42,7 @@ struct Arguments {
 
     /// What to log: a level, or directives such as info,ttm_app=debug
     #[arg(long, global = true, value_name = "FILTER")]
-    log: Option<String>,
+    log: Option<LogFilter>,
 
     #[command(subcommand)]
     command: Command,
@@ -57,10 +62,10 @@ enum Command {
     /// Edits the set of tokens; a running service notices within 10 s
     #[command(subcommand, after_help = "Example:\n  ttm tokens import mints.txt")]
     Tokens(tokens::TokensCommand),
-    /// One screen about a running service; exit code 0 healthy, 1 degraded, 2 critical or no answer
+    /// One screen about a running service; exit code 0 healthy, 1 degraded, 2 critical, 3 no answer or unknown
     #[command(after_help = "Example:\n  ttm status --url http://127.0.0.1:8080")]
     Status(status::StatusArguments),
-    /// Applies the migrations of the store
+    /// Applies the migrations of the store; makes no SQLite database, which `run` and `tokens import` do
     #[command(after_help = "Example:\n  TTM_STORE__URL=postgres://ttm@localhost/ttm ttm migrate")]
     Migrate,
 }
@@ -74,6 +79,12 @@ pub(crate) enum Failure {
     /// The parts could not be put together.
     #[error(transparent)]
     Compose(#[from] ComposeError),
+    /// The arguments cannot be used.
+    #[error("{0}")]
+    Arguments(String),
+    /// The answer cannot be printed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// Anything else, as the one line that a person reads.
     #[error("{0}")]
     Told(String),
@@ -84,34 +95,40 @@ impl Failure {
     const CONFIG: u8 = 78;
     /// `EX_TEMPFAIL`: another process has the store.
     const HELD: u8 = 75;
+    const ARGUMENTS: u8 = 2;
 
     fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => Self::CONFIG,
             Self::Compose(error) if error.is_config() => Self::CONFIG,
             Self::Compose(ComposeError::Held(_)) => Self::HELD,
-            Self::Compose(_) | Self::Told(_) => 1,
+            Self::Arguments(_) => Self::ARGUMENTS,
+            Self::Compose(_) | Self::Output(_) | Self::Told(_) => 1,
         }
     }
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are answers, everything else is a mistake in the call.
-            let code = if error.use_stderr() { 2 } else { 0 };
-            drop(error.print());
-            return ExitCode::from(code);
+    let done = match Arguments::try_parse() {
+        Ok(arguments) => dispatch(arguments),
+        // A mistake in the call.
+        Err(error) if error.use_stderr() => {
+            output::tell(format_args!("{}", error.render().ansi()));
+            return ExitCode::from(Failure::ARGUMENTS);
         }
+        // Help and version are answers.
+        Err(answer) => output::print(format_args!("{}", answer.render().ansi()))
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Failure::from),
     };
-    match dispatch(arguments) {
+    match done {
         Ok(code) => code,
+        Err(Failure::Output(error)) if error.is_closed() => ExitCode::SUCCESS,
         Err(failure) => {
             let code = failure.exit_code();
             for line in failure.to_string().lines() {
-                anstream::eprintln!("{ERROR}error:{ERROR:#} {line}");
+                output::tell(format_args!("{ERROR}error:{ERROR:#} {line}\n"));
             }
             ExitCode::from(code)
         }
@@ -122,31 +139,37 @@ const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
 
 fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { config: file, log, command } = arguments;
-    let log = |default: &str| crate::telemetry::log(log.as_deref().unwrap_or(default)).map_err(Failure::Told);
+    // Kept until the command has ended, so that a failure comes after the log.
+    let log = |level: LevelFilter| -> Result<Log, Failure> {
+        crate::log::start(log.unwrap_or_else(|| LogFilter::level(level))).map_err(Failure::Told)
+    };
     match command {
         Command::Demo(arguments) => {
-            log("warn")?;
+            let _log = log(LevelFilter::WARN)?;
             run::demo(&arguments)
         }
         Command::Run => {
             let settings = load(file.as_deref())?;
-            log("info")?;
+            crate::compose::check_urls(&settings)?;
+            let _log = log(LevelFilter::INFO)?;
             run::run(&settings)
         }
         Command::Config(command) => config::execute(&command, file.as_deref()),
         Command::Tokens(command) => {
-            log("warn")?;
-            tokens::execute(command, &load(file.as_deref())?)
+            let _log = log(LevelFilter::WARN)?;
+            tokens::execute(command, || load(file.as_deref()))
         }
         Command::Status(arguments) => status::execute(&arguments, file.as_deref()),
         Command::Migrate => {
-            log("info")?;
-            run::migrate(&load(file.as_deref())?)
+            let settings = load(file.as_deref())?;
+            crate::compose::check_urls(&settings)?;
+            let _log = log(LevelFilter::INFO)?;
+            run::migrate(&settings)
         }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment is read here, once, and handed on")]
 fn load(file: Option<&Path>) -> Result<Settings, ConfigErrors> {
-    crate::config::load(file, std::env::vars())
+    crate::config::load(file, std::env::vars_os())
 }

@@ -8,15 +8,16 @@ use clap::Args;
 use jiff::fmt::friendly::SpanParser;
 
 use super::Failure;
+use super::output::say;
 use crate::compose::{self, Process, Start};
-use crate::config::Settings;
+use crate::config::{Settings, StoreUrl};
 use crate::demo;
 use crate::planes::Threads;
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArguments {
     /// Where health, metrics and the API answer
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = loopback)]
     listen: SocketAddr,
 
     /// Ends by itself after this long; without it, at Ctrl-C
@@ -28,6 +29,15 @@ fn duration(text: &str) -> Result<Duration, String> {
     SpanParser::new()
         .parse_unsigned_duration(text)
         .map_err(|_| "expected a duration such as 30s or 2m".to_owned())
+}
+
+/// The demo has no token, so nobody else may ask it.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        Ok(_) => Err("the demo answers on loopback alone, such as 127.0.0.1:8090".to_owned()),
+        Err(_) => Err("expected an address and port such as 127.0.0.1:8090".to_owned()),
+    }
 }
 
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
@@ -53,15 +63,30 @@ pub(super) fn demo(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn migrate(settings: &Settings) -> Result<ExitCode, Failure> {
+    if let Some(complaint) = missing(&settings.store) {
+        // Nothing is out of date then, and a folder that was misspelt must not come to be.
+        say!("{complaint}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let threads = start_threads()?;
     threads.block_on(async {
         compose::open_tokens(&settings.store).await?;
         compose::open_history(&settings.store).await
     })?;
-    anstream::println!("{}: the schema is up to date", settings.store);
+    say!("{}: the schema is up to date", settings.store)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn start_threads() -> Result<Threads, Failure> {
+/// That there is no database, where it would be a file.
+pub(super) fn missing(store: &StoreUrl) -> Option<String> {
+    match store {
+        StoreUrl::Sqlite(path) if !path.exists() => {
+            Some(format!("{store}: there is no database yet; `ttm tokens import` and `ttm run` make one"))
+        }
+        StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) => None,
+    }
+}
+
+pub(super) fn start_threads() -> Result<Threads, Failure> {
     Threads::start().map_err(|error| Failure::Told(format!("threads cannot start: {error}")))
 }

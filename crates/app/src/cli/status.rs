@@ -1,6 +1,7 @@
 //! `ttm status`: one screen about a running service, from its health endpoint. It asks nobody else.
 
-use std::path::Path;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::output::{OutputError, say, tell};
+use super::status_request::{self, Answer, Target};
 use super::{Failure, load};
 
 #[derive(Debug, Args)]
@@ -16,64 +19,91 @@ pub(super) struct StatusArguments {
     /// Where the service answers; by default, where the config says
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+
+    /// The file of its bearer token; by default, the one of the config
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
-/// A service on this machine answers in milliseconds.
-const PATIENCE: Duration = Duration::from_secs(5);
 const LABEL: usize = 12;
+/// No answer, none of ours, or one that says unknown.
+const UNKNOWN: u8 = 3;
+/// A report is made every second; one that is older than this is no news.
+const FRESH: Duration = Duration::from_secs(5);
 
 pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
-    let (url, token) = if let Some(url) = &arguments.url {
-        (url.trim_end_matches('/').to_owned(), None)
-    } else {
-        let settings = load(file)?;
-        (format!("http://{}", settings.api.listen), settings.api.token)
+    let mut token = None;
+    let url = match &arguments.url {
+        // A token is sent to nobody but its own service, or whoever is named with it.
+        Some(url) if file.is_none() => url.clone(),
+        url => {
+            let settings = load(file)?;
+            token = settings.api.token.map(|token| token.expose().to_owned());
+            url.clone().unwrap_or_else(|| format!("http://{}", reachable(settings.api.listen)))
+        }
     };
-    let threads = crate::planes::Threads::start().map_err(|error| Failure::Told(error.to_string()))?;
-    let answer = threads.block_on(fetch(&url, token.as_ref().map(crate::config::Secret::expose)));
-    let detailed = match answer {
-        Ok(detailed) => detailed,
+    match ask(&url, token, arguments.token_file.as_deref()) {
+        Ok((target, answer)) => {
+            let health = &answer.health;
+            match print(target.shown(), &answer) {
+                Ok(()) => {}
+                Err(error) if error.is_closed() => {}
+                Err(error) => {
+                    tell(format_args!("error: {error}\n"));
+                    return Ok(ExitCode::from(UNKNOWN));
+                }
+            }
+            Ok(ExitCode::from(match health["status"].as_str() {
+                Some("healthy") => 0,
+                Some("degraded") => 1,
+                Some("critical") => 2,
+                _ => UNKNOWN,
+            }))
+        }
         Err(message) => {
-            anstream::eprintln!("error: {url}: {message}");
-            return Ok(ExitCode::from(2));
+            tell(format_args!("error: {message}\n"));
+            Ok(ExitCode::from(UNKNOWN))
         }
-    };
-    print(&url, &detailed);
-    Ok(ExitCode::from(match detailed["status"].as_str() {
-        Some("healthy") => 0,
-        Some("degraded") => 1,
-        _ => 2,
-    }))
-}
-
-async fn fetch(url: &str, token: Option<&str>) -> Result<Value, String> {
-    // One that is installed already is as good.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let client =
-        reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|error| error.to_string())?;
-    let mut request = client.get(format!("{url}/health/detailed"));
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
     }
-    let response = request.send().await.map_err(|error| {
-        if error.is_connect() {
-            "no answer; is the service running?".to_owned()
-        } else {
-            error.without_url().to_string()
-        }
-    })?;
-    let body = response.bytes().await.map_err(|error| error.without_url().to_string())?;
-    serde_json::from_slice(&body).map_err(|_| "the answer is not that of a ttm service".to_owned())
 }
 
-fn print(url: &str, health: &Value) {
+/// Who listens everywhere is asked here.
+fn reachable(mut listen: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() {
+        listen.set_ip(if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    listen
+}
+
+fn ask(url: &str, token: Option<String>, file: Option<&Path>) -> Result<(Target, Answer), String> {
+    let target = Target::parse(url)?;
+    let token = file.map(status_request::token).transpose()?.or(token);
+    let threads =
+        crate::planes::Threads::start().map_err(|error| format!("threads cannot start: {error}"))?;
+    let answer = threads.block_on(status_request::fetch(&target, token.as_deref()));
+    match answer {
+        Ok(answer) => Ok((target, answer)),
+        Err(message) => Err(format!("{}: {message}", target.shown())),
+    }
+}
+
+fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
+    let health = &answer.health;
+    if health["scheduler"].is_null() {
+        let status = word(&health["status"]);
+        say!("{:LABEL$}{status}  {url}", "ttm")?;
+        return say!("{:LABEL$}it shows no more without its token: --token-file FILE", "!");
+    }
     let status = word(&health["status"]);
     let style = style(&status).bold();
-    anstream::println!(
-        "{:LABEL$}{style}{status}{style:#}  {url}  up {}",
-        "ttm",
-        duration(&health["uptime_seconds"])
-    );
+    say!("{:LABEL$}{style}{status}{style:#}  {url}  up {}", "ttm", duration(&health["uptime_seconds"]))?;
+    if let Some(age) = answer.age.filter(|age| *age > FRESH) {
+        let age = text(age.as_secs_f64());
+        say!(
+            "{:LABEL$}this report is {age} old, and so is all that it says: the service makes no new one",
+            "!"
+        )?;
+    }
     let scheduler = &health["scheduler"];
     for group in ["hot", "cold"] {
         line(
@@ -85,7 +115,7 @@ fn print(url: &str, health: &Value) {
                 duration(&scheduler[format!("{group}_group_processing_time")]),
                 word(&scheduler[format!("{group}_group_missed_runs")]),
             ),
-        );
+        )?;
     }
     line(
         "scoring",
@@ -95,8 +125,8 @@ fn print(url: &str, health: &Value) {
             number(&scheduler["tokens_processed_per_minute"], 0),
             percent(&scheduler["error_rate"])
         ),
-    );
-    print_plan(health);
+    )?;
+    print_plan(health)?;
     let data = &health["data_freshness"];
     for lane in ["hot", "cold"] {
         let of = &data[lane];
@@ -113,7 +143,7 @@ fn print(url: &str, health: &Value) {
                 duration(&of["age_p95_seconds"]),
                 duration(&of["age_p99_seconds"]),
             ),
-        );
+        )?;
     }
     let apis = &health["apis"];
     line(
@@ -126,7 +156,7 @@ fn print(url: &str, health: &Value) {
             percent(&apis["error_rate"]),
             number(&apis["average_response_time"], 0),
         ),
-    );
+    )?;
     let store = &health["store"];
     line(
         "store",
@@ -137,8 +167,8 @@ fn print(url: &str, health: &Value) {
             word(&store["samples_waiting"]),
             word(&store["samples_dropped"])
         ),
-    );
-    print_sources(&health["sources"]);
+    )?;
+    print_sources(&health["sources"])?;
     let resources = &health["resources"];
     line(
         "resources",
@@ -152,17 +182,18 @@ fn print(url: &str, health: &Value) {
             word(&resources["database_connections"]),
             word(&resources["database_connections_max"]),
         ),
-    );
+    )?;
     for reason in health["reasons"].as_array().into_iter().flatten() {
-        anstream::println!("{:LABEL$}{}", "!", super::printable(reason.as_str().unwrap_or_default(), 200));
+        say!("{:LABEL$}{}", "!", super::printable(reason.as_str().unwrap_or_default(), 200))?;
     }
+    Ok(())
 }
 
 /// What the budget of requests is used for, what has to wait, and when that comes.
-fn print_plan(health: &Value) {
+fn print_plan(health: &Value) -> Result<(), OutputError> {
     let plan = &health["plan"];
     if plan.is_null() {
-        return;
+        return Ok(());
     }
     let (used, budget) = (&health["apis"]["requests_per_minute"], &plan["requests_per_minute"]);
     let share = match (used.as_f64(), budget.as_f64()) {
@@ -173,7 +204,7 @@ fn print_plan(health: &Value) {
         Some(seconds) => format!(", paused for {} as the API asked", text(seconds)),
         None => String::new(),
     };
-    anstream::println!(
+    say!(
         "{:LABEL$}{} of {} requests/min used{share}, {} tokens a batch, {} of {} in flight, timeout {}{paused}",
         "budget",
         number(used, 0),
@@ -182,7 +213,7 @@ fn print_plan(health: &Value) {
         word(&plan["in_flight"]),
         word(&plan["max_in_flight"]),
         duration(&plan["attempt_timeout_seconds"]),
-    );
+    )?;
     let lane = |lane: &str| {
         let of = &plan[lane];
         let deferred = match of["deferred"].as_u64() {
@@ -193,32 +224,33 @@ fn print_plan(health: &Value) {
         };
         format!("{lane} every {}, {deferred}", duration(&of["cycle_seconds"]))
     };
-    anstream::println!(
+    say!(
         "{:LABEL$}{}; {}; {} unlisted rest, {} pool lists wait",
         "plan",
         lane("hot"),
         lane("cold"),
         word(&plan["resting"]),
         word(&plan["lists_waiting"]),
-    );
+    )
 }
 
 /// The lists of tokens that are kept elsewhere, where there are any.
-fn print_sources(sources: &Value) {
+fn print_sources(sources: &Value) -> Result<(), OutputError> {
     let lists = sources["lists"].as_array().map_or(&[][..], Vec::as_slice);
     let list = |list: &Value| {
         let mark = if list["problem"].is_null() { "" } else { " (not readable now)" };
         format!("{} {} tokens{mark}", word(&list["origin"]), word(&list["tokens"]))
     };
-    if !lists.is_empty() {
-        line("sources", &sources["status"], &lists.iter().map(list).collect::<Vec<_>>().join(", "));
+    if lists.is_empty() {
+        return Ok(());
     }
+    line("sources", &sources["status"], &lists.iter().map(list).collect::<Vec<_>>().join(", "))
 }
 
-fn line(label: &str, status: &Value, text: &str) {
+fn line(label: &str, status: &Value, text: &str) -> Result<(), OutputError> {
     let status = word(status);
     let style = style(&status);
-    anstream::println!("{label:LABEL$}{style}{status:9}{style:#} {text}");
+    say!("{label:LABEL$}{style}{status:9}{style:#} {text}")
 }
 
 fn style(status: &str) -> Style {

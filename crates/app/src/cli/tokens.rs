@@ -1,16 +1,20 @@
-//! `ttm tokens`: edits the set of tokens in the store. All of a change or nothing.
+//! `ttm tokens`: edits the set of tokens in the store. All that is asked for is judged before anything is changed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use ttm_market::{Mint, Token, TokenStore, parse_mints};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
+use ttm_kernel::Runtime;
+use ttm_market::{Added, Mint, Token, TokenStore, parse_mints};
 
 use super::Failure;
+use super::output::say;
+use super::run::{missing, start_threads};
 use crate::compose::{self, ComposeError};
-use crate::config::Settings;
-use crate::planes::Threads;
+use crate::config::{ConfigErrors, Settings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokensCommand {
@@ -36,17 +40,26 @@ pub(super) enum TokensCommand {
         limit: usize,
     },
     /// Adds the mints of a file, one a line; `#` begins a comment
-    #[command(after_help = "Example:\n  ttm tokens import mints.txt")]
+    #[command(
+        after_help = "Examples:\n  ttm tokens import mints.txt\n  sort -u a.txt b.txt | ttm tokens import -"
+    )]
     Import {
-        /// The file
+        /// The file; - reads standard input
         file: PathBuf,
     },
 }
 
-/// Mints of one call to the store.
-const BATCH: usize = 5_000;
+/// Mints of one call to the store: a moment for any of them, so that a running service is never held up for long.
+const CHUNK: usize = 2_500;
+/// Tokens of one read.
+const PAGE: usize = 5_000;
+/// The name of standard input where a file is asked for.
+const STDIN: &str = "-";
 
-pub(super) fn execute(command: TokensCommand, settings: &Settings) -> Result<ExitCode, Failure> {
+pub(super) fn execute(
+    command: TokensCommand,
+    load: impl FnOnce() -> Result<Settings, ConfigErrors>,
+) -> Result<ExitCode, Failure> {
     // Arguments are judged before the store is touched.
     let edit = match command {
         TokensCommand::Add { mints } => Edit::Add(parse_arguments(&mints)?),
@@ -54,12 +67,27 @@ pub(super) fn execute(command: TokensCommand, settings: &Settings) -> Result<Exi
         TokensCommand::Remove { mints } => Edit::Remove(parse_arguments(&mints)?),
         TokensCommand::List { limit } => Edit::List(limit),
     };
-    let threads =
-        Threads::start().map_err(|error| Failure::Told(format!("threads cannot start: {error}")))?;
+    let settings = load()?;
+    compose::check_urls(&settings)?;
+    // What only reads or takes away makes nothing.
+    if let Edit::Remove(_) | Edit::List(_) = edit
+        && let Some(complaint) = missing(&settings.store)
+    {
+        return Err(Failure::Told(complaint));
+    }
+    let threads = start_threads()?;
     let planes = threads.planes();
     threads.block_on(async {
         let store = compose::open_tokens(&settings.store).await?;
-        apply(edit, &*store, &*planes.work).await.map_err(|error| ComposeError::Store(error.to_string()))
+        match edit {
+            Edit::Add(mints) => add(&mints, &*store, &*planes.work).await,
+            Edit::Remove(mints) => {
+                let removed = store.remove(&mints).await.map_err(told)?;
+                let left = mints.len() as u64 - removed;
+                done(format!("{removed} removed, {left} not there"))
+            }
+            Edit::List(limit) => list(&*store, limit).await,
+        }
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -70,35 +98,67 @@ enum Edit {
     List(usize),
 }
 
-async fn apply(
-    edit: Edit,
-    store: &dyn TokenStore,
-    clock: &dyn ttm_kernel::Runtime,
-) -> Result<(), ttm_kernel::StoreError> {
-    match edit {
-        Edit::Add(mints) => {
-            let added = store.add(&mints, clock.wall()).await?;
-            anstream::println!(
-                "{} added, {} taken out of the archive, {} known already",
-                added.new,
-                added.revived,
-                added.known
-            );
-        }
-        Edit::Remove(mints) => {
-            let removed = store.remove(&mints).await?;
-            anstream::println!("{removed} removed, {} not there", mints.len() as u64 - removed);
-        }
-        Edit::List(limit) => list(store, limit).await?,
-    }
-    Ok(())
+fn told(error: impl std::fmt::Display) -> Failure {
+    Failure::Compose(ComposeError::Store(error.to_string()))
 }
 
-async fn list(store: &dyn TokenStore, limit: usize) -> Result<(), ttm_kernel::StoreError> {
+/// Says what was done. Who cannot be told on standard output learns it with the error.
+fn done(what: String) -> Result<(), Failure> {
+    match say!("{what}") {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_closed() => Ok(()),
+        Err(error) => Err(Failure::Told(format!("{what}; but {error}"))),
+    }
+}
+
+/// Adds the mints in chunks. An import that was broken off is simply run again: what is there already is known.
+async fn add(mints: &[Mint], store: &dyn TokenStore, clock: &dyn Runtime) -> Result<(), Failure> {
+    let mut interrupts = signal(SignalKind::interrupt()).map_err(told)?;
+    let bar = if mints.len() > CHUNK { ProgressBar::new(mints.len() as u64) } else { ProgressBar::hidden() };
+    bar.set_style(style());
+    let mut sum = Added::default();
+    for chunk in mints.chunks(CHUNK) {
+        let added = tokio::select! {
+            biased;
+            _ = interrupts.recv() => Err("interrupted".to_owned()),
+            added = store.add(chunk, clock.wall()) => added.map_err(|error| error.to_string()),
+        };
+        match added {
+            Ok(added) => {
+                sum.new += added.new;
+                sum.revived += added.revived;
+                sum.known += added.known;
+                bar.inc(chunk.len() as u64);
+            }
+            Err(error) => {
+                bar.abandon();
+                let (so_far, all) = (sum.new + sum.revived + sum.known, mints.len());
+                return Err(told(if so_far == 0 {
+                    error
+                } else {
+                    format!(
+                        "{error}; {so_far} of {all} mints are stored, the same command again does the rest"
+                    )
+                }));
+            }
+        }
+    }
+    bar.finish_and_clear();
+    let Added { new, revived, known } = sum;
+    done(format!("{new} added, {revived} taken out of the archive, {known} known already"))
+}
+
+/// On a terminal alone: indicatif draws on standard error, and nothing where that is none.
+fn style() -> ProgressStyle {
+    let template = "{bar:30} {human_pos} of {human_len} mints, {per_sec}, {eta} left";
+    ProgressStyle::with_template(template).expect("the template is well-formed")
+}
+
+async fn list(store: &dyn TokenStore, limit: usize) -> Result<(), Failure> {
     let mut tokens: Vec<Token> = Vec::new();
     loop {
-        let page = store.load(tokens.last().map(|token| token.mint), BATCH).await?;
-        let last = page.len() < BATCH;
+        let page = store.load(tokens.last().map(|token| token.mint), PAGE).await.map_err(told)?;
+        let last = page.len() < PAGE;
         tokens.extend(page);
         if last {
             break;
@@ -109,15 +169,15 @@ async fn list(store: &dyn TokenStore, limit: usize) -> Result<(), ttm_kernel::St
         let height = |token: &Token| token.smoothed_score().unwrap_or(f64::NEG_INFINITY);
         height(b).total_cmp(&height(a)).then(a.mint.cmp(&b.mint))
     });
-    anstream::println!("{:44}  {:10}  {:9}  {:>8}  UPDATED", "MINT", "SYMBOL", "STATUS", "SCORE");
+    say!("{:44}  {:10}  {:9}  {:>8}  UPDATED", "MINT", "SYMBOL", "STATUS", "SCORE")?;
     for token in tokens.iter().take(limit) {
         let smoothed = token.smoothed_score().map_or_else(|| "-".to_owned(), |score| format!("{score:.4}"));
         let updated = token.score.map_or_else(|| "never".to_owned(), |score| format!("{:.0}", score.at));
         let symbol: String = printable(token.symbol.as_deref().unwrap_or("-"), 10);
-        anstream::println!("{:44}  {symbol:10}  {:9}  {smoothed:>8}  {updated}", token.mint, token.status);
+        say!("{:44}  {symbol:10}  {:9}  {smoothed:>8}  {updated}", token.mint, token.status)?;
     }
     if total > limit {
-        anstream::println!("and {} more; --limit shows them", total - limit);
+        say!("and {} more; --limit shows them", total - limit)?;
     }
     Ok(())
 }
@@ -130,17 +190,22 @@ pub(crate) fn printable(name: &str, width: usize) -> String {
 fn parse_arguments(words: &[String]) -> Result<Vec<Mint>, Failure> {
     let mut mints = BTreeSet::new();
     for word in words {
-        let mint = word.parse().map_err(|error| Failure::Told(format!("{word:?} is no mint: {error}")))?;
+        let mint =
+            word.parse().map_err(|error| Failure::Arguments(format!("{word:?} is no mint: {error}")))?;
         mints.insert(mint);
     }
     Ok(mints.into_iter().collect())
 }
 
 fn parse_file(path: &Path) -> Result<Vec<Mint>, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Told(format!("{}: cannot be read: {error}", path.display())))?;
+    let (name, text) = if path == Path::new(STDIN) {
+        ("standard input".to_owned(), std::io::read_to_string(std::io::stdin()))
+    } else {
+        (path.display().to_string(), std::fs::read_to_string(path))
+    };
+    let text = text.map_err(|error| Failure::Told(format!("{name}: cannot be read: {error}")))?;
     let listing = parse_mints(&text);
-    match listing.unusable.complaint(&path.display().to_string(), "nothing was imported") {
+    match listing.unusable.complaint(&name, "nothing was imported") {
         Some(complaint) => Err(Failure::Told(complaint)),
         None => Ok(listing.mints.into_iter().collect()),
     }

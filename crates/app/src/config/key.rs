@@ -3,10 +3,10 @@
 /// What a value must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A duration as text with units.
-    Duration,
-    /// A whole number.
-    Integer,
+    /// A duration as text with units, from one to the other.
+    Duration(&'static str, &'static str),
+    /// A whole number, from one to the other.
+    Integer(u64, u64),
     /// A whole number from 1 to 100.
     Percent,
     /// Yes or no.
@@ -19,19 +19,28 @@ impl Kind {
     /// What is expected, for messages.
     pub const fn expected(self) -> &'static str {
         match self {
-            Self::Duration => "a duration such as 30s or 5m",
-            Self::Integer => "a whole number",
+            Self::Duration(..) => "a duration such as 30s or 5m",
+            Self::Integer(..) => "a whole number",
             Self::Percent => "a whole number from 1 to 100",
             Self::Boolean => "true or false",
             Self::Text(expected) => expected,
         }
     }
 
+    /// The bounds of a value that is of the kind, for messages.
+    pub fn bounds(self) -> Option<String> {
+        match self {
+            Self::Duration(least, most) => Some(format!("at least {least} and at most {most}")),
+            Self::Integer(least, most) => Some(format!("at least {least} and at most {most}")),
+            Self::Percent | Self::Boolean | Self::Text(_) => None,
+        }
+    }
+
     /// The name of the kind, for the schema.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Duration => "duration",
-            Self::Integer | Self::Percent => "integer",
+            Self::Duration(..) => "duration",
+            Self::Integer(..) | Self::Percent => "integer",
             Self::Boolean => "boolean",
             Self::Text(_) => "text",
         }
@@ -82,67 +91,67 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "monitoring.health_check_interval",
-        Kind::Duration,
+        Kind::Duration("100ms", "24h"),
         "30s",
         "How often health figures are recorded as history. The report itself is made every second.",
     ),
     key(
         "monitoring.resource_check_interval",
-        Kind::Duration,
+        Kind::Duration("100ms", "24h"),
         "60s",
         "How often memory, CPU, disk and descriptors are sampled.",
     ),
     key(
         "monitoring.performance_check_interval",
-        Kind::Duration,
+        Kind::Duration("100ms", "24h"),
         "120s",
         "How often API latencies and error rates are recorded as history.",
     ),
     key(
         "monitoring.alert_cooldown",
-        Kind::Duration,
+        Kind::Duration("1s", "720h"),
         "300s",
         "Accepted and checked; takes effect when alerts are configured.",
     ),
     key(
         "recovery.max_restart_attempts",
-        Kind::Integer,
+        Kind::Integer(0, 1_000),
         "3",
         "Accepted and checked; takes effect with self-healing.",
     ),
     key(
         "recovery.restart_cooldown",
-        Kind::Duration,
+        Kind::Duration("1s", "24h"),
         "300s",
         "Accepted and checked; takes effect with self-healing.",
     ),
     key(
         "recovery.graceful_shutdown_timeout",
-        Kind::Duration,
+        Kind::Duration("10ms", "1h"),
         "30s",
         "How long a stop may take: half of it for requests under way, the rest for the store.",
     ),
     key(
         "recovery.emergency_restart_threshold",
-        Kind::Duration,
+        Kind::Duration("1s", "24h"),
         "600s",
         "A group without progress for this long makes /health/live answer 503.",
     ),
     key(
         "breaker.dexscreener.failure_threshold",
-        Kind::Integer,
+        Kind::Integer(1, 1_000_000),
         "5",
         "Failures in a row that open the breaker of the API.",
     ),
     key(
         "breaker.dexscreener.recovery_timeout",
-        Kind::Duration,
+        Kind::Duration("1ms", "24h"),
         "60s",
         "How long the breaker stays open before it probes.",
     ),
     key(
         "breaker.dexscreener.half_open_max_calls",
-        Kind::Integer,
+        Kind::Integer(1, 1_000),
         "3",
         "Probes admitted at once while it is half-open, all of which must succeed.",
     ),
@@ -154,7 +163,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "breaker.dexscreener.minimum_calls",
-        Kind::Integer,
+        Kind::Integer(1, 1_000_000),
         "20",
         "Calls that the window must hold before a share of them says anything.",
     ),
@@ -202,18 +211,18 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "sources.profiles_limit",
-        Kind::Integer,
+        Kind::Integer(1, 1_000_000),
         "1000",
         "So many of them at most. Those that are archived make room for new ones.",
     ),
     key(
         "sources.poll_interval",
-        Kind::Duration,
+        Kind::Duration("100ms", "24h"),
         "10s",
         "How often the sources of tokens are asked what they list.",
     ),
-    key("scheduler.hot_interval", Kind::Duration, "10s", "How often the hot group runs."),
-    key("scheduler.cold_interval", Kind::Duration, "45s", "How often the cold group runs."),
+    key("scheduler.hot_interval", Kind::Duration("10ms", "24h"), "10s", "How often the hot group runs."),
+    key("scheduler.cold_interval", Kind::Duration("10ms", "24h"), "45s", "How often the cold group runs."),
     key(
         "dexscreener.base_url",
         Kind::Text("an http or https URL such as https://api.dexscreener.com"),
@@ -232,16 +241,16 @@ pub const KEYS: &[Key] = &[
         concat!("ttm/", env!("CARGO_PKG_VERSION")),
         "How the client names itself; the API refuses nameless ones.",
     ),
-    key("dexscreener.timeout", Kind::Duration, "5s", "How long one attempt may take."),
+    key("dexscreener.timeout", Kind::Duration("1ms", "1h"), "5s", "How long one attempt may take."),
     key(
         "dexscreener.requests_per_minute",
-        Kind::Integer,
+        Kind::Integer(1, 1_000_000),
         "300",
         "What the API allows per address; 2 % of it are left as headroom.",
     ),
     key(
         "dexscreener.profile_requests_per_minute",
-        Kind::Integer,
+        Kind::Integer(1, 1_000_000),
         "60",
         "What the API allows per address for profiles, which it counts apart; 2 % of it are left as headroom.",
     ),
@@ -255,7 +264,7 @@ pub const KEYS: &[Key] = &[
         "api.token_file",
         Kind::Text("the path of a file that holds the bearer token"),
         "",
-        "The bearer token of the API, in a file of its own.",
+        "The bearer token of the API, in a file of its own that nobody else may read (chmod 600). Once it is set, every request needs it.",
     ),
 ];
 

@@ -5,12 +5,14 @@ mod key;
 mod settings;
 mod source;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use key::{KEYS, Key, Kind};
+pub(crate) use settings::read_token;
 pub use settings::{ApiSettings, ExchangeSettings, Secret, Settings, SourceSettings, StoreUrl};
-pub use source::{Origin, Values};
+pub use source::{Origin, Values, unknown_key};
 
 /// The prefix of the environment variables that set keys: `TTM_SCHEDULER__HOT_INTERVAL` is `scheduler.hot_interval`.
 pub const ENV_PREFIX: &str = "TTM_";
@@ -62,7 +64,7 @@ impl std::error::Error for ConfigErrors {}
 /// Everything that is wrong with it, at once.
 pub fn load(
     file: Option<&Path>,
-    environment: impl Iterator<Item = (String, String)>,
+    environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Settings, ConfigErrors> {
     let mut errors = Vec::new();
     let mut values = Values::default();
@@ -95,7 +97,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ttm.toml");
         std::fs::write(&path, text).expect("written");
-        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let environment = environment.iter().map(|(k, v)| (OsString::from(k), OsString::from(v)));
         load(Some(&path), environment).map_err(|errors| {
             let prefix = format!("{}/", folder.path().display());
             errors.iter().map(|e| e.to_string().replace(&prefix, "")).collect()
@@ -171,6 +173,145 @@ mod tests {
     }
 
     #[test]
+    fn a_value_out_of_its_bounds_is_told_with_them() {
+        let text = "[scheduler]\nhot_interval = \"-5s\"\ncold_interval = \"25h\"\n[dexscreener]\nrequests_per_minute = -5\n[recovery]\nmax_restart_attempts = 99999999999\n";
+        let errors = read(text, &[]).expect_err("all of them");
+        let bounds = "expected at least 10ms and at most 24h";
+        assert_eq!(
+            errors,
+            [
+                format!("ttm.toml:2: scheduler.hot_interval is -5s, {bounds}"),
+                format!("ttm.toml:3: scheduler.cold_interval is 25h, {bounds}"),
+                "ttm.toml:5: dexscreener.requests_per_minute is -5, expected at least 1 and at most 1000000".to_owned(),
+                "ttm.toml:7: recovery.max_restart_attempts is 99999999999, expected at least 0 and at most 1000".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_variable_that_is_nearly_ours_is_told_with_the_one_that_was_meant() {
+        let wrong = [
+            ("TTM_STORE_URL", "unknown variable; did you mean TTM_STORE__URL?"),
+            ("TTM_SCHEDULER_HOT_INTERVAL", "unknown variable; did you mean TTM_SCHEDULER__HOT_INTERVAL?"),
+            ("ttm_store__url", "unknown variable; did you mean TTM_STORE__URL?"),
+            ("Ttm_Api__Listen", "unknown variable; did you mean TTM_API__LISTEN?"),
+            ("TTM_STORE_URI", "unknown variable; did you mean TTM_STORE__URL?"),
+            ("TTM_DEBUG", "unknown variable; `ttm config schema` lists those that there are"),
+            ("TTM_SCHEDULER__HOT", "unknown key scheduler.hot; `ttm config schema` lists the keys"),
+        ];
+        for (name, message) in wrong {
+            let errors = read("", &[(name, "postgres://bob:hunter2@db/x")]).expect_err("not ours");
+            assert_eq!(errors, [format!("{name}: {message}")]);
+        }
+        let others = [
+            "TTM_TEST_DATABASE_URL",
+            "TTM_SERVICE_HOST",
+            "TTM_SERVICE_PORT_HTTP",
+            "TTM_PORT",
+            "TTM_PORT_80_TCP_ADDR",
+            "XTTM_A",
+        ];
+        for name in others {
+            assert!(read("", &[(name, "x")]).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_unicode_is_told_where_it_is_ours_and_is_nobody_s_business_elsewhere() {
+        use std::os::unix::ffi::OsStringExt;
+        let junk = || OsString::from_vec(b"caf\xe9".to_vec());
+        let load = |name: OsString| load(None, std::iter::once((name, junk()))).map_err(|e| e.to_string());
+        assert!(load("LS_JUNK".into()).is_ok());
+        assert!(load(junk()).is_ok());
+        let errors = load("TTM_STORE__URL".into()).expect_err("no text");
+        assert_eq!(
+            errors,
+            "TTM_STORE__URL: store.url is not Unicode, expected sqlite://path or postgres://user@host/database"
+        );
+        let ours = OsString::from_vec(b"TTM_caf\xe9".to_vec());
+        assert!(load(ours).expect_err("unknown").contains("unknown variable"));
+    }
+
+    #[test]
+    fn a_section_or_key_that_is_misspelt_is_told_with_the_one_that_was_meant() {
+        let cases = [
+            ("[schedulr]\nhot_interval = \"5s\"\n", "unknown key schedulr; did you mean scheduler?"),
+            (
+                "[breaker.dexscrener]\nwindow = \"\"\n",
+                "unknown key breaker.dexscrener; did you mean breaker.dexscreener?",
+            ),
+            ("hot_interval = \"5s\"\n", "unknown key hot_interval; did you mean scheduler.hot_interval?"),
+            ("api = 5\n", "api is a section and no key; its keys are api.listen, api.token_file"),
+            ("x = 1\n", "unknown key x; `ttm config schema` lists the keys"),
+        ];
+        for (text, message) in cases {
+            let errors = read(text, &[]).expect_err("no such thing");
+            assert_eq!(errors, [format!("ttm.toml:1: {message}")]);
+        }
+    }
+
+    #[test]
+    fn a_url_whose_password_is_not_encoded_is_refused_and_never_shown() {
+        for url in
+            ["bob:/hunter2@127.0.0.1:5432/ttm", "bob:99/hunter2@h/ttm", "bob:?hunter2@h", "bob:#hunter2@h"]
+        {
+            for (key, scheme) in [
+                ("TTM_STORE__URL", "postgres"),
+                ("TTM_SOURCES__POSTGRES_URL", "postgresql"),
+                ("TTM_DEXSCREENER__BASE_URL", "https"),
+                ("TTM_STORE__URL", "postgress"),
+            ] {
+                let errors = read("", &[(key, &format!("{scheme}://{url}"))]).expect_err("refused");
+                assert_eq!(errors.len(), 1, "{errors:?}");
+                assert!(!errors[0].contains("hunter2") && !errors[0].contains("bob"), "{errors:?}");
+                assert!(errors[0].contains("percent-encode") == (scheme != "postgress"), "{errors:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_file_is_read_whatever_the_listener_and_refused_where_it_could_not_be_used() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        let load = |bytes: &[u8], mode: u32| {
+            std::fs::write(&path, bytes).expect("written");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("ours");
+            let variable = ("TTM_API__TOKEN_FILE".into(), path.clone().into());
+            load(None, std::iter::once(variable)).map(|s| s.api.token.map(|token| token.expose().to_owned()))
+        };
+        let token = "abcdefghijklmnopqrstuvwxyz012345";
+        for written in ["", "\n", "\r\n", " \n\n"].map(|end| format!("{token}{end}")) {
+            assert_eq!(load(written.as_bytes(), 0o600).expect("good"), Some(token.to_owned()));
+            assert_eq!(
+                load(format!("\u{feff}{written}").as_bytes(), 0o400).expect("good"),
+                Some(token.to_owned())
+            );
+        }
+        let bad: [(&[u8], u32, &str); 6] = [
+            (b"", 0o600, "which is empty"),
+            (b"\n", 0o600, "which is empty"),
+            (b"short", 0o600, "holds fewer than 16 characters"),
+            (
+                b"first-token-of-two\nsecond-token-of-two\n",
+                0o600,
+                "holds white space or what is no printable ASCII",
+            ),
+            (
+                b"caf\xe9caf\xe9caf\xe9caf\xe9caf\xe9",
+                0o600,
+                "holds white space or what is no printable ASCII",
+            ),
+            (token.as_bytes(), 0o644, "others may read: chmod 600"),
+        ];
+        for (bytes, mode, problem) in bad {
+            let error = load(bytes, mode).expect_err(problem).to_string();
+            assert!(error.contains(problem) && error.lines().count() == 1, "{error}");
+            assert!(!error.contains("second") && !error.contains("abcdef"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_relative_path_is_relative_to_the_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ttm.toml");
@@ -228,7 +369,7 @@ mod tests {
             [
                 "ttm.toml:4: unknown key sources.fil; did you mean sources.file?",
                 "ttm.toml:2: sources.postgres_url is no such URL, expected postgres://user@host/database, or nothing",
-                "ttm.toml:3: sources.poll_interval is \"0s\", expected a duration such as 30s or 5m",
+                "ttm.toml:3: sources.poll_interval is 0s, expected at least 100ms and at most 24h",
             ]
         );
     }

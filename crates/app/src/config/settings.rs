@@ -18,10 +18,12 @@ use ttm_schedule::{Group, ScheduleConfig, ScheduleSettings};
 
 mod breaker;
 mod sources;
+mod token_file;
 
 pub use sources::SourceSettings;
+pub(crate) use token_file::read as read_token;
 
-use super::{ConfigError, Key, Origin, Values};
+use super::{ConfigError, Key, Kind, Origin, Values};
 use crate::service::ServiceSettings;
 
 /// Everything that was configured.
@@ -97,7 +99,10 @@ impl FromStr for StoreUrl {
             return Ok(Self::Sqlite(path.into()));
         }
         let server = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
-        server.filter(|rest| !rest.is_empty()).map(|_| Self::Postgres(url.to_owned())).ok_or(())
+        server
+            .filter(|rest| !rest.is_empty() && !hides_password(url))
+            .map(|_| Self::Postgres(url.to_owned()))
+            .ok_or(())
     }
 }
 
@@ -109,7 +114,7 @@ impl fmt::Display for StoreUrl {
                 // user:password@host: everything before the last @ may be secret, parameters too.
                 let rest = url.split_once("://").map_or("", |(_, rest)| rest);
                 let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-                write!(f, "postgres://{}", rest.split('?').next().unwrap_or_default())
+                write!(f, "postgres://{}", rest.split(['?', '#']).next().unwrap_or_default())
             }
         }
     }
@@ -119,6 +124,16 @@ impl fmt::Debug for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Whether an @ stands behind the host of a URL of ours: most likely a password holds one of `/ ? #`, and what a parser
+/// takes for host, port or path is a part of it.
+fn hides_password(text: &str) -> bool {
+    let rest = ["postgres://", "postgresql://", "http://", "https://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    let behind = rest.and_then(|rest| rest.split_once(['/', '?', '#', '\\']));
+    behind.is_some_and(|(_, behind)| behind.contains('@'))
 }
 
 impl Settings {
@@ -176,12 +191,41 @@ impl Reader<'_> {
         self.read(name, |text| text.parse().ok())
     }
 
+    /// A whole number within the bounds of the key.
     fn integer<T: FromStr>(&mut self, name: &str) -> Option<T> {
-        self.parsed(name)
+        let number = self.read(name, |text| text.parse::<i128>().ok())?;
+        let (key, text, _) = self.raw(name);
+        let fits = match key.kind {
+            Kind::Integer(least, most) => (i128::from(least)..=i128::from(most)).contains(&number),
+            _ => true,
+        };
+        let value = text.parse().ok().filter(|_| fits);
+        self.bounded(name, value)
     }
 
+    /// A duration within the bounds of the key.
     fn duration(&mut self, name: &str) -> Option<Duration> {
-        self.read(name, |text| SpanParser::new().parse_unsigned_duration(text).ok().filter(|d| !d.is_zero()))
+        let signed = self.read(name, |text| SpanParser::new().parse_duration(text).ok())?;
+        let bound = |text: &str| SpanParser::new().parse_unsigned_duration(text).ok();
+        let duration = Duration::try_from(signed).ok().filter(|duration| match self.raw(name).0.kind {
+            Kind::Duration(least, most) => {
+                bound(least).is_none_or(|least| least <= *duration)
+                    && bound(most).is_none_or(|most| *duration <= most)
+            }
+            _ => true,
+        });
+        self.bounded(name, duration)
+    }
+
+    /// Takes a value that is of its kind; none is out of the key's bounds.
+    fn bounded<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            let (key, text, origin) = self.raw(name);
+            let bounds = key.kind.bounds().unwrap_or_default();
+            let message = format!("{name} is {text}, expected {bounds}");
+            self.errors.push(ConfigError { origin, message });
+        }
+        value
     }
 
     fn text(&self, name: &str) -> String {
@@ -192,13 +236,20 @@ impl Reader<'_> {
         let (key, text, origin) = self.raw(name);
         let value = parse(text);
         if value.is_none() {
-            // These URLs may hold a password.
-            let shown = match name {
-                "store.url" => "not a store".to_owned(),
-                "sources.postgres_url" => "no such URL".to_owned(),
-                _ => format!("{text:?}"),
+            let message = if hides_password(text) {
+                format!(
+                    "{name} has an @ behind the host: a / ? or # in a user name or password is to be percent-encoded, as in %2F %3F %23"
+                )
+            } else {
+                // These may hold a password.
+                let shown = match name {
+                    "store.url" => "not a store".to_owned(),
+                    "sources.postgres_url" => "no such URL".to_owned(),
+                    _ if text.contains('@') => "no such URL".to_owned(),
+                    _ => format!("{text:?}"),
+                };
+                format!("{name} is {shown}, expected {}", key.kind.expected())
             };
-            let message = format!("{name} is {shown}, expected {}", key.kind.expected());
             self.errors.push(ConfigError { origin, message });
         }
         value
@@ -347,25 +398,16 @@ impl Reader<'_> {
             }
             return Some(ApiSettings { listen, token: None });
         }
-        let path = folder.join(file);
-        let problem = match std::fs::read_to_string(&path) {
-            Ok(token) if token.trim().len() >= Self::MIN_TOKEN => {
-                return Some(ApiSettings { listen, token: Some(Secret(token.trim().to_owned())) });
+        match token_file::read(&folder.join(file)) {
+            Ok(token) => Some(ApiSettings { listen, token: Some(Secret(token)) }),
+            Err(problem) => {
+                let message = format!("api.token_file is {problem}");
+                let origin = self.raw("api.token_file").2;
+                self.errors.push(ConfigError { origin, message });
+                None
             }
-            Ok(_) => format!("holds fewer than {} characters", Self::MIN_TOKEN),
-            Err(error) => format!("cannot be read: {error}"),
-        };
-        let message = format!(
-            "api.token_file is {}, which {problem}; expected a file with one long token",
-            path.display()
-        );
-        let origin = self.raw("api.token_file").2;
-        self.errors.push(ConfigError { origin, message });
-        None
+        }
     }
-
-    /// Shorter ones are guessed.
-    const MIN_TOKEN: usize = 16;
 }
 
 #[cfg(test)]

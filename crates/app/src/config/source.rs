@@ -2,6 +2,7 @@
 //! its kind.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -105,23 +106,63 @@ impl Values {
         }
     }
 
-    /// Takes every variable of the form `TTM_SECTION__KEY`; others are not ours.
+    /// Takes every variable of the form `TTM_SECTION__KEY`. What begins like ours and is none is told; whatever else is
+    /// in the environment, Unicode or not, is not ours.
     pub fn read_environment(
         &mut self,
-        environment: impl Iterator<Item = (String, String)>,
+        environment: impl Iterator<Item = (OsString, OsString)>,
         errors: &mut Vec<ConfigError>,
     ) {
         let mut ours: Vec<_> = environment
-            .filter(|(name, _)| name.strip_prefix(ENV_PREFIX).is_some_and(|rest| rest.contains("__")))
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
+            .filter(|(name, _)| is_ours(name))
             .collect();
         ours.sort();
         for (name, value) in ours {
-            let full = name[ENV_PREFIX.len()..].to_lowercase().replace("__", ".");
-            match Key::find(&full) {
-                Some(key) => {
+            let key = KEYS.iter().find(|key| key.variable() == name);
+            let message = match (key, value.into_string()) {
+                (Some(key), Ok(value)) => {
                     self.0.insert(key.name, (value, Origin::Environment(name)));
+                    continue;
                 }
-                None => errors.push(unknown(Origin::Environment(name), &full)),
+                (Some(key), Err(_)) => {
+                    format!("{} is not Unicode, expected {}", key.name, key.kind.expected())
+                }
+                (None, _) => unknown_variable(&name),
+            };
+            errors.push(ConfigError { origin: Origin::Environment(name), message });
+        }
+    }
+}
+
+/// Whether a variable begins like ours, in whatever case, and is not set by somebody who does not mean us.
+fn is_ours(name: &str) -> bool {
+    let upper = name.to_uppercase();
+    let Some(rest) = upper.strip_prefix(ENV_PREFIX) else { return false };
+    // The tests' own, and those that Kubernetes sets for a service that is called ttm.
+    let others = rest.starts_with("TEST_")
+        || rest == "SERVICE_HOST"
+        || rest.starts_with("SERVICE_PORT")
+        || rest == "PORT"
+        || rest.strip_prefix("PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    !others
+}
+
+fn unknown_variable(name: &str) -> String {
+    let squeezed = |name: &str| name.to_uppercase().replace("__", "_");
+    let meant = KEYS.iter().map(Key::variable).find(|variable| squeezed(variable) == squeezed(name));
+    if let Some(meant) = meant {
+        return format!("unknown variable; did you mean {meant}?");
+    }
+    let of_ours = name.strip_prefix(ENV_PREFIX).filter(|rest| rest.contains("__"));
+    match of_ours {
+        Some(rest) => unknown_key(&rest.to_lowercase().replace("__", ".")),
+        None => {
+            let distance = |variable: &String| strsim::levenshtein(&squeezed(variable), &squeezed(name));
+            let near = KEYS.iter().map(Key::variable).min_by_key(distance);
+            match near.filter(|near| distance(near) <= NEAR) {
+                Some(near) => format!("unknown variable; did you mean {near}?"),
+                None => "unknown variable; `ttm config schema` lists those that there are".to_owned(),
             }
         }
     }
@@ -133,18 +174,39 @@ fn is_section(name: &str) -> bool {
 
 fn as_text(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     match (kind, value) {
-        (Kind::Integer | Kind::Percent, DeValue::Integer(number)) => Some(number.to_string()),
+        (Kind::Integer(..) | Kind::Percent, DeValue::Integer(number)) => Some(number.to_string()),
         (Kind::Boolean, DeValue::Boolean(yes)) => Some(yes.to_string()),
-        (Kind::Duration | Kind::Text(_), DeValue::String(text)) => Some(text.to_string()),
+        (Kind::Duration(..) | Kind::Text(_), DeValue::String(text)) => Some(text.to_string()),
         _ => None,
     }
 }
 
+/// Names that differ in this many letters may be mistaken for each other.
+const NEAR: usize = 3;
+
+/// What to say about a name that is no key: the key or section that was probably meant.
+pub fn unknown_key(name: &str) -> String {
+    let lower = name.to_lowercase();
+    if is_section(&lower) {
+        let keys: Vec<&str> =
+            KEYS.iter().map(|key| key.name).filter(|key| key.starts_with(&format!("{lower}."))).collect();
+        return format!("{name} is a section and no key; its keys are {}", keys.join(", "));
+    }
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    let sections = KEYS.iter().map(|key| key.split().0);
+    let names = KEYS.iter().map(|key| key.name).chain(sections);
+    let near = names.map(|known| (strsim::levenshtein(known, &lower), known)).min();
+    let same_end = KEYS.iter().map(|key| key.name).find(|key| last(key) == last(&lower));
+    match (near, same_end) {
+        // A name of three letters is near to everything.
+        (Some((distance, near)), _) if distance <= NEAR && distance * 2 < lower.len() => {
+            format!("unknown key {name}; did you mean {near}?")
+        }
+        (_, Some(near)) => format!("unknown key {name}; did you mean {near}?"),
+        _ => format!("unknown key {name}; `ttm config schema` lists the keys"),
+    }
+}
+
 fn unknown(origin: Origin, name: &str) -> ConfigError {
-    let near = KEYS.iter().map(|key| (strsim::levenshtein(key.name, name), key.name)).min();
-    let hint = match near {
-        Some((distance, near)) if distance <= 3 => format!("did you mean {near}?"),
-        _ => "`ttm config schema` lists the keys".to_owned(),
-    };
-    ConfigError { origin, message: format!("unknown key {name}; {hint}") }
+    ConfigError { origin, message: unknown_key(name) }
 }

@@ -304,6 +304,7 @@ pub(super) fn keys_of(ask: &Ask<Mint>) -> &[Asked<Mint>] {
 
 fn log(events: &[MarketEvent]) {
     for event in events {
-        tracing::info!(%event, "token");
+        // One a token: at the first start there would be one for each. The record of events keeps them.
+        tracing::debug!(%event, "token");
     }
 }

@@ -1,0 +1,168 @@
+//! The one request of `ttm status`, and what is wrong when no answer of ours comes, in one line. It shows nothing.
+
+use std::error::Error as _;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::header::DATE;
+use reqwest::redirect::Policy;
+use reqwest::{Response, StatusCode, Url};
+use serde_json::Value;
+
+/// A service on this machine answers in milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+const STATUSES: [&str; 4] = ["healthy", "degraded", "critical", "unknown"];
+
+/// Where a service answers, as it may be shown.
+#[derive(Debug)]
+pub(super) struct Target(Url);
+
+impl Target {
+    /// A URL as a person wrote it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        const EXPECTED: &str = "expected a URL such as http://127.0.0.1:8080";
+        let Some((scheme @ ("http" | "https"), rest)) = text.split_once("://") else {
+            return Err(format!("--url has no http:// or https:// in front; {EXPECTED}"));
+        };
+        if rest.contains('@') {
+            return Err(format!("--url has an @ in it; {EXPECTED}, and the token in a file: --token-file"));
+        }
+        let mut url = Url::parse(text).map_err(|error| format!("--url is {text:?}: {error}; {EXPECTED}"))?;
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(format!("--url has more than {scheme}, host and port; {EXPECTED}"));
+        }
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
+        Ok(Self(url))
+    }
+
+    /// What to show: without the slash at the end.
+    pub(super) fn shown(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+}
+
+/// The answer, and how old it was when it was sent.
+pub(super) struct Answer {
+    pub(super) health: Value,
+    pub(super) age: Option<Duration>,
+}
+
+/// Asks.
+///
+/// # Errors
+/// Why there is no answer of a service of ours.
+pub(super) async fn fetch(target: &Target, token: Option<&str>) -> Result<Answer, String> {
+    // One that is installed already is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().redirect(Policy::none()).build();
+    let client = client.map_err(|error| format!("cannot ask: {error}"))?;
+    let mut request = client.get(format!("{}/health/detailed", target.shown()));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let response = request.send().await.map_err(|error| no_answer(target, &error))?;
+    let status = response.status();
+    let sent = sent_at(&response);
+    let body = response.bytes().await.map_err(|error| no_answer(target, &error))?;
+    let ours = serde_json::from_slice::<Value>(&body).ok().filter(is_ours);
+    match (ours, status) {
+        (Some(health), StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE) => {
+            let age = age(&health, sent);
+            Ok(Answer { health, age })
+        }
+        (_, StatusCode::UNAUTHORIZED) if token.is_some() => {
+            Err(format!("answers {status}: the token is not the one of this service"))
+        }
+        (_, StatusCode::UNAUTHORIZED) => {
+            Err(format!("answers {status}: it wants its token, in a file: --token-file, or --config"))
+        }
+        (_, StatusCode::OK) => Err("what answers is no ttm service".to_owned()),
+        _ if target.0.path() != "/" => {
+            let path = target.0.path();
+            Err(format!("answers {status}: is this a ttm service, and does the URL need its path {path}?"))
+        }
+        _ => Err(format!("answers {status}: is this a ttm service?")),
+    }
+}
+
+/// Reads a token from a file that is named on the command line.
+pub(super) fn token(path: &Path) -> Result<String, String> {
+    crate::config::read_token(path).map_err(|problem| format!("--token-file is {problem}"))
+}
+
+/// Without the right token a service that has one shows its status alone, if that.
+fn is_ours(body: &Value) -> bool {
+    body["status"].as_str().is_some_and(|status| STATUSES.contains(&status))
+}
+
+/// When the answer was sent, by the clock of the machine that made the report.
+fn sent_at(response: &Response) -> Option<Timestamp> {
+    let date = response.headers().get(DATE)?.to_str().ok()?;
+    rfc2822::parse(date).ok().map(|date| date.timestamp())
+}
+
+fn age(health: &Value, sent: Option<Timestamp>) -> Option<Duration> {
+    let made = health["at"].as_str()?.parse::<Timestamp>().ok()?;
+    sent?.duration_since(made).try_into().ok()
+}
+
+fn no_answer(target: &Target, error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {} s", PATIENCE.as_secs());
+    }
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        causes.push(next);
+        cause = next.source();
+    }
+    let refused = |cause: &&(dyn std::error::Error + 'static)| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+    };
+    if causes.iter().any(refused) {
+        return "the connection is refused; is the service running?".to_owned();
+    }
+    let deepest = causes.last().map_or_else(|| "no answer".to_owned(), ToString::to_string);
+    let deepest: String = deepest.lines().next().unwrap_or_default().chars().take(200).collect();
+    match target.0.scheme() {
+        "https" if error.is_connect() => format!("no TLS answer: {deepest}; does it speak http://?"),
+        _ => format!("no answer: {deepest}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_cannot_be_meant_is_refused_without_its_password() {
+        for (url, expected) in [
+            ("127.0.0.1:8080", "--url has no http:// or https:// in front"),
+            ("localhost", "--url has no http:// or https:// in front"),
+            ("ftp://h", "--url has no http:// or https:// in front"),
+            ("http://", "--url is \"http://\": empty host"),
+            ("http://bob:hunter2@h", "--url has an @ in it"),
+            ("http://h:notaport", "invalid port number"),
+            ("http://h/?x=1", "--url has more than http, host and port"),
+        ] {
+            let error = Target::parse(url).expect_err(url);
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        }
+        assert_eq!(Target::parse("http://h:1//").expect("good").shown(), "http://h:1");
+        assert_eq!(Target::parse("https://h/ttm/").expect("good").shown(), "https://h/ttm");
+    }
+
+    #[test]
+    fn a_report_is_as_old_as_its_own_machine_says() {
+        let health = serde_json::json!({"at": "2026-11-23T20:00:00.5Z"});
+        let sent = "2026-11-23T20:00:43Z".parse().ok();
+        assert_eq!(age(&health, sent), Some(Duration::from_millis(42_500)));
+        let early = "2026-11-23T20:00:00Z".parse().ok();
+        assert_eq!(age(&health, early), None, "the header has no fractions");
+    }
+}

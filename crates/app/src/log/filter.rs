@@ -1,0 +1,111 @@
+//! What is logged, as it is written on the command line. A word that is no level is refused: taken for the name of a
+//! part of the program it would silence all others.
+
+use std::str::FromStr;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+/// A level, or levels by target: `info`, `info,ttm_app=debug`.
+#[derive(Clone, Debug)]
+pub(crate) struct LogFilter(Targets);
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+impl LogFilter {
+    /// What is logged unless somebody says otherwise.
+    pub(crate) fn level(level: LevelFilter) -> Self {
+        Self::new(level, Vec::new())
+    }
+
+    pub(super) fn into_targets(self) -> Targets {
+        self.0
+    }
+
+    /// The database's driver tells what it does in its own words, such as what a migration found to be there already:
+    /// of no use to anybody who did not ask for it.
+    fn new(level: LevelFilter, targets: Vec<(String, LevelFilter)>) -> Self {
+        let driver = ("sqlx".to_owned(), level.min(LevelFilter::WARN));
+        // What comes later wins.
+        Self(Targets::new().with_default(level).with_targets([driver]).with_targets(targets))
+    }
+}
+
+impl FromStr for LogFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut level = LevelFilter::OFF;
+        let mut targets = Vec::new();
+        for directive in text.split(',').map(str::trim) {
+            match directive.split_once('=') {
+                Some((target, of_target)) if is_target(target) => {
+                    targets.push((target.to_owned(), parse_level(of_target)?));
+                }
+                Some((target, _)) => {
+                    return Err(format!("{target:?} is the name of no part; {}", expected()));
+                }
+                None => level = parse_level(directive)?,
+            }
+        }
+        Ok(Self::new(level, targets))
+    }
+}
+
+fn is_target(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '-' | '.'))
+}
+
+fn parse_level(word: &str) -> Result<LevelFilter, String> {
+    let lower = word.to_lowercase();
+    if LEVELS.contains(&lower.as_str()) {
+        return lower.parse().map_err(|_| expected());
+    }
+    let near = LEVELS.iter().min_by_key(|level| strsim::levenshtein(level, &lower));
+    match near.filter(|near| strsim::levenshtein(near, &lower) <= 2 && !lower.is_empty()) {
+        Some(near) => Err(format!("{word:?} is no level; did you mean {near}?")),
+        None => Err(format!("{word:?} is no level; {}", expected())),
+    }
+}
+
+fn expected() -> String {
+    format!("expected one of {}, or a part and its level such as ttm_app=debug", LEVELS.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::LevelFilter;
+
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, expected: &str) {
+        let error = text.parse::<LogFilter>().expect_err("refused");
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_with_what_was_meant() {
+        refused("infoo", "\"infoo\" is no level; did you mean info?");
+        refused("nonsense=", "\"\" is no level; expected one of off, error, warn, info, debug, trace");
+        refused("nonsense", "\"nonsense\" is no level");
+        refused("", "\"\" is no level");
+        refused("info,", "\"\" is no level");
+        refused("=debug", "\"\" is the name of no part");
+        refused("ttm app=debug", "\"ttm app\" is the name of no part");
+        refused("ttm_app=5", "\"5\" is no level");
+    }
+
+    #[test]
+    fn the_driver_is_heard_from_warnings_on_unless_it_is_asked_for() {
+        let would = |filter: &str, target: &str, level: tracing::Level| {
+            filter.parse::<LogFilter>().expect("a filter").into_targets().would_enable(target, &level)
+        };
+        assert!(!would("info", "sqlx::postgres::notice", tracing::Level::INFO));
+        assert!(would("info", "sqlx::query", tracing::Level::WARN));
+        assert!(would("INFO,sqlx=info", "sqlx::postgres::notice", tracing::Level::INFO));
+        assert!(!would("off", "sqlx::query", tracing::Level::WARN));
+        assert!(would("ttm_app=debug", "ttm_app::service", tracing::Level::DEBUG));
+        assert!(!would("ttm_app=debug", "ttm_guard", tracing::Level::ERROR));
+        assert!(!LogFilter::level(LevelFilter::WARN).into_targets().would_enable("x", &tracing::Level::INFO));
+    }
+}
