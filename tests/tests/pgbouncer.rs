@@ -15,9 +15,9 @@ use ttm_postgres_tokens::PostgresTokenSource;
 /// What a pooler has to be told to let libpq's usual clients in; ours need none of it.
 const IGNORES: &str = "ignore_startup_parameters = extra_float_digits,options";
 
-async fn every_store_obeys_every_law(mode: &str, more: &str) {
+async fn every_store_obeys_every_law(mode: &str, settings: &str) {
     let database = Database::create();
-    let pooler = PgBouncer::start(&database, mode, more);
+    let pooler = PgBouncer::start(&database, mode, settings);
     let url = database.url_at(&pooler.host());
     let tokens = async || PostgresTokenStore::open(&url).await.expect("the store opens");
     let metrics = async || PostgresMetricStore::open(&url).await.expect("the store opens");

@@ -59,7 +59,7 @@ pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Json<Seri
     let cursor: Option<SeriesKey> =
         given.read("cursor", "the next of the page before", |text| text.parse().ok())?;
     let prefix = prefix.as_deref().unwrap_or("");
-    let keys = asked(&app, app.stores()?.history.series(prefix, cursor.as_ref(), limit + 1)).await?;
+    let keys = asked(&app, app.stores()?.history.series(prefix, cursor.clone(), limit + 1)).await?;
     Ok(Json(SeriesDto::page(&keys, limit)))
 }
 

@@ -223,10 +223,10 @@ impl MetricStore for Panicking {
         panic!("password=hunter2")
     }
 
-    async fn series<'a>(
+    async fn series(
         &self,
         _prefix: &str,
-        _after: Option<&'a SeriesKey>,
+        _after: Option<SeriesKey>,
         _limit: usize,
     ) -> Result<Vec<SeriesKey>, StoreError> {
         panic!("password=hunter2")

@@ -274,7 +274,7 @@ fn what_was_seen_less_long_ago_than_counts_as_fresh_is_passed_over_and_exactly_t
             let asked = dispatcher.poll(start).is_some();
             (asked, dispatcher.counts().fresh[line as usize], dispatcher.counts().waiting[line as usize])
         };
-        assert_eq!(asked(fresh_for - Duration::from_nanos(1)), (false, 1, 0));
+        assert_eq!(asked(fresh_for.saturating_sub(Duration::from_nanos(1))), (false, 1, 0));
         assert_eq!(asked(fresh_for), (true, 0, 0));
     }
 }
@@ -283,8 +283,8 @@ fn what_was_seen_less_long_ago_than_counts_as_fresh_is_passed_over_and_exactly_t
 fn a_line_of_which_all_was_passed_over_is_not_ready_again_before_its_next_tick() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     let start = Moment::from_origin(Duration::from_hours(1));
-    for key in 0..3 {
-        dispatcher.put(key, hot(Value::ALL[key as usize]), Some(Seen::at(start)));
+    for (key, value) in (0..3).zip(Value::ALL) {
+        dispatcher.put(key, hot(value), Some(Seen::at(start)));
     }
     dispatcher.tick(Line::Hot, start);
     let later = start + Duration::from_secs(1);

@@ -139,7 +139,7 @@ proptest! {
 fn one_bad_key_in_the_only_batch_that_there_is_is_found_at_once() {
     for bad in [0, 7, 29] {
         let mut service = Loop::new(BATCH, BTreeSet::from([bad]));
-        service.run(INTERVALS[0] - SPACING);
+        service.run(INTERVALS[0].saturating_sub(SPACING));
         assert_eq!(service.seen.len(), 29, "all others are seen in the first round");
         assert_eq!(service.dispatcher.counts().bad, 1);
         assert!(service.requests <= 2 * DEPTH, "{}", service.requests);

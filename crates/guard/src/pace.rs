@@ -62,7 +62,7 @@ impl Pace {
         if let Some(recovers_for) = elapsed.checked_sub(paused_for) {
             self.left = (self.left + recovers_for.as_secs_f64() / self.recovery.as_secs_f64()).min(1.0);
         } else {
-            self.paused_until = now + (paused_for - elapsed);
+            self.paused_until = now + paused_for.saturating_sub(elapsed);
         }
         self.next = now + self.spacing_at(now);
         self.free.clear();
@@ -282,7 +282,8 @@ mod tests {
                     }
                     _ => {
                         let slot = pace.take(at(now), Moment::MAX).expect("there is no deadline");
-                        let ahead = waiting.iter().filter(|other| other.at < slot.at).count() as u32;
+                        let ahead = waiting.iter().filter(|other| other.at < slot.at).count();
+                        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
                         // All that wait are ahead of it, and nobody who is gone.
                         prop_assert!(slot.at <= at(now) + SPACING * (ahead + 1), "{slot:?} behind {ahead}");
                         waiting.push(slot);

@@ -65,7 +65,7 @@ proptest! {
         if facts.api.calls == 0 && !begun {
             prop_assert_ne!(report.apis.status, Status::Healthy);
         }
-        let late = facts.uptime > Duration::from_secs(3600) && facts.hot.interval < Duration::from_secs(600);
+        let late = facts.uptime > Duration::from_hours(1) && facts.hot.interval < Duration::from_mins(10);
         if facts.hot.since_progress.is_none() && (facts.phase == Phase::Starting || late) {
             prop_assume!(facts.phase != Phase::Stopping);
             let held_up = facts.phase == Phase::Starting && facts.hot.withheld_for.is_some();

@@ -38,10 +38,10 @@ pub trait MetricStore: Send + Sync {
     async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, StoreError>;
 
     /// Which series there are.
-    async fn series<'a>(
+    async fn series(
         &self,
         prefix: &str,
-        after: Option<&'a SeriesKey>,
+        after: Option<SeriesKey>,
         limit: usize,
     ) -> Result<Vec<SeriesKey>, StoreError>;
 

@@ -66,13 +66,13 @@ impl MetricStore for PostgresMetricStore {
         statement::range(&self.readers, query).await.map_err(store_error)
     }
 
-    async fn series<'a>(
+    async fn series(
         &self,
         prefix: &str,
-        after: Option<&'a SeriesKey>,
+        after: Option<SeriesKey>,
         limit: usize,
     ) -> Result<Vec<SeriesKey>, StoreError> {
-        statement::keys(&self.readers, prefix, after, limit).await.map_err(store_error)
+        statement::keys(&self.readers, prefix, after.as_ref(), limit).await.map_err(store_error)
     }
 
     async fn close(&self) {

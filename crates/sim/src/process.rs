@@ -128,13 +128,11 @@ async fn live<E: std::fmt::Display>(
 async fn told(life: &Mutex<Life>) -> Moment {
     poll_fn(|cx| {
         let mut life = lock(life);
-        match life.stop_by {
-            Some(deadline) => Poll::Ready(deadline),
-            None => {
-                life.waiting = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
+        let Some(deadline) = life.stop_by else {
+            life.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        Poll::Ready(deadline)
     })
     .await
 }

@@ -49,6 +49,7 @@ impl SqliteLease {
     }
 
     /// A call that may wait for the disk, off the threads that must not.
+    #[expect(clippy::disallowed_methods, reason = "an adapter: a disk that hangs must hang nothing else")]
     async fn off_thread<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Lock) -> Result<T, LeaseError> + Send + 'static,

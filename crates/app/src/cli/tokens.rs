@@ -84,7 +84,7 @@ pub(super) fn execute(
             Edit::Remove(mints) => {
                 let removed = store.remove(&mints).await.map_err(told)?;
                 let left = mints.len() as u64 - removed;
-                done(format!("{removed} removed, {left} not there"))
+                done(&format!("{removed} removed, {left} not there"))
             }
             Edit::List(limit) => list(&*store, limit).await,
         }
@@ -103,7 +103,7 @@ fn told(error: impl std::fmt::Display) -> Failure {
 }
 
 /// Says what was done. Who cannot be told on standard output learns it with the error.
-fn done(what: String) -> Result<(), Failure> {
+fn done(what: &str) -> Result<(), Failure> {
     match say!("{what}") {
         Ok(()) => Ok(()),
         Err(error) if error.is_closed() => Ok(()),
@@ -145,7 +145,7 @@ async fn add(mints: &[Mint], store: &dyn TokenStore, clock: &dyn Runtime) -> Res
     }
     bar.finish_and_clear();
     let Added { new, revived, known } = sum;
-    done(format!("{new} added, {revived} taken out of the archive, {known} known already"))
+    done(&format!("{new} added, {revived} taken out of the archive, {known} known already"))
 }
 
 /// On a terminal alone: indicatif draws on standard error, and nothing where that is none.

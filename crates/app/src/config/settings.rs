@@ -1,8 +1,7 @@
 //! From values as text to settings that hold only valid ones. It names every key that is wrong, and where it stands.
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -17,9 +16,12 @@ use ttm_retry::RetryPolicy;
 use ttm_schedule::{Group, ScheduleConfig, ScheduleSettings};
 
 mod breaker;
+mod secret;
 mod sources;
 mod token_file;
 
+use secret::hides_password;
+pub use secret::{Secret, StoreUrl};
 pub use sources::SourceSettings;
 pub(crate) use token_file::read as read_token;
 
@@ -63,77 +65,6 @@ pub struct ApiSettings {
     pub listen: SocketAddr,
     /// The bearer token; there is one whenever the listener is not loopback.
     pub token: Option<Secret>,
-}
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text, for the one who compares it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
-/// Which store, and where.
-#[derive(Clone, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// A file.
-    Sqlite(PathBuf),
-    /// A server; the URL may hold a password.
-    Postgres(String),
-}
-
-impl FromStr for StoreUrl {
-    type Err = ();
-
-    fn from_str(url: &str) -> Result<Self, ()> {
-        if let Some(path) = url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
-            return Ok(Self::Sqlite(path.into()));
-        }
-        let server = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
-        server
-            .filter(|rest| !rest.is_empty() && !hides_password(url))
-            .map(|_| Self::Postgres(url.to_owned()))
-            .ok_or(())
-    }
-}
-
-impl fmt::Display for StoreUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-            Self::Postgres(url) => {
-                // user:password@host: everything before the last @ may be secret, parameters too.
-                let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-                let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-                write!(f, "postgres://{}", rest.split(['?', '#']).next().unwrap_or_default())
-            }
-        }
-    }
-}
-
-impl fmt::Debug for StoreUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// Whether an @ stands behind the host of a URL of ours: most likely a password holds one of `/ ? #`, and what a parser
-/// takes for host, port or path is a part of it.
-fn hides_password(text: &str) -> bool {
-    let rest = ["postgres://", "postgresql://", "http://", "https://"]
-        .iter()
-        .find_map(|scheme| text.strip_prefix(scheme));
-    let behind = rest.and_then(|rest| rest.split_once(['/', '?', '#', '\\']));
-    behind.is_some_and(|(_, behind)| behind.contains('@'))
 }
 
 impl Settings {

@@ -155,16 +155,14 @@ fn unknown_variable(name: &str) -> String {
         return format!("unknown variable; did you mean {meant}?");
     }
     let of_ours = name.strip_prefix(ENV_PREFIX).filter(|rest| rest.contains("__"));
-    match of_ours {
-        Some(rest) => unknown_key(&rest.to_lowercase().replace("__", ".")),
-        None => {
-            let distance = |variable: &String| strsim::levenshtein(&squeezed(variable), &squeezed(name));
-            let near = KEYS.iter().map(Key::variable).min_by_key(distance);
-            match near.filter(|near| distance(near) <= NEAR) {
-                Some(near) => format!("unknown variable; did you mean {near}?"),
-                None => "unknown variable; `ttm config schema` lists those that there are".to_owned(),
-            }
-        }
+    if let Some(rest) = of_ours {
+        return unknown_key(&rest.to_lowercase().replace("__", "."));
+    }
+    let distance = |variable: &String| strsim::levenshtein(&squeezed(variable), &squeezed(name));
+    let near = KEYS.iter().map(Key::variable).min_by_key(distance);
+    match near.filter(|near| distance(near) <= NEAR) {
+        Some(near) => format!("unknown variable; did you mean {near}?"),
+        None => "unknown variable; `ttm config schema` lists those that there are".to_owned(),
     }
 }
 

@@ -208,10 +208,10 @@ impl MetricStore for Hanging {
         std::future::pending().await
     }
 
-    async fn series<'a>(
+    async fn series(
         &self,
         _prefix: &str,
-        _after: Option<&'a SeriesKey>,
+        _after: Option<SeriesKey>,
         _limit: usize,
     ) -> Result<Vec<SeriesKey>, StoreError> {
         std::future::pending().await

@@ -269,7 +269,7 @@ impl TokenIndex {
 fn stand_in(cursor: &TokenCursor) -> Token {
     let state = |value: f64, at: Timestamp| {
         let components = Components { tx_accel: 0.0, vol_momentum: 0.0, freshness: 0.0, orderflow: 0.0 };
-        let (raw, smoothed) = (Score { value, components }, Smoothed { value, components });
+        let (raw, smoothed) = (Score { components, value }, Smoothed { components, value });
         ScoreState { raw, smoothed, basis: Basis::Primary, pools: 0, at }
     };
     let score = match cursor.key {

@@ -216,7 +216,7 @@ pub async fn series_are_listed_by_prefix_in_order(store: &dyn MetricStore) {
         [("law7._", 1), ("law7.a", 2), ("law7.a0", 3), ("law7.b", 6), ("law6", 0), ("law70", 6)]
     {
         let after = key(after);
-        let keys = store.series("law7.", Some(&after), 2).await.expect("series answers");
+        let keys = store.series("law7.", Some(after.clone()), 2).await.expect("series answers");
         let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
         assert_eq!(keys, sorted[left..sorted.len().min(left + 2)], "after {after}");
     }

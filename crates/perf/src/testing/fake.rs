@@ -94,14 +94,14 @@ impl MetricStore for FakeMetricStore {
         Ok(fold.finish())
     }
 
-    async fn series<'a>(
+    async fn series(
         &self,
         prefix: &str,
-        after: Option<&'a SeriesKey>,
+        after: Option<SeriesKey>,
         limit: usize,
     ) -> Result<Vec<SeriesKey>, StoreError> {
         let inner = self.working()?;
-        let wanted = |key: &&SeriesKey| key.as_str().starts_with(prefix) && Some(*key) > after;
+        let wanted = |key: &&SeriesKey| key.as_str().starts_with(prefix) && Some(*key) > after.as_ref();
         Ok(inner.series.keys().filter(wanted).take(limit).cloned().collect())
     }
 }

@@ -96,17 +96,17 @@ impl MetricStore for SimMetricStore {
         Ok(fold.finish())
     }
 
-    async fn series<'a>(
+    async fn series(
         &self,
         prefix: &str,
-        after: Option<&'a SeriesKey>,
+        after: Option<SeriesKey>,
         limit: usize,
     ) -> Result<Vec<SeriesKey>, StoreError> {
         self.server.read().await?;
         Ok(lock(&self.database)
             .log
             .keys(prefix)
-            .filter(|key| Some(*key) > after)
+            .filter(|key| Some(*key) > after.as_ref())
             .take(limit)
             .cloned()
             .collect())

@@ -171,7 +171,7 @@ async fn an_older_epoch_follows_nothing(store: &dyn TokenStore) {
 
 /// Law 8, for a listing that takes several steps, and one that goes away in several.
 async fn more_than_a_step_is_followed_to_the_end(store: &dyn TokenStore) {
-    let mints = mints(27, 2 * FOLLOW_STEP as u32);
+    let mints = mints(27, u32::try_from(2 * FOLLOW_STEP).expect("a few thousand"));
     let most = mints.len() as u64 - 1;
     assert_eq!(follow(store, FILE, &mints[1..]).await.added, most);
     let next = Followed { added: 1, removed: 1, kept: most - 1, others: 0 };

@@ -1,0 +1,115 @@
+//! The stores and the lease on them, by their URL: which adapter it is, and what its errors mean to a start.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ttm_breaker::BreakerStore;
+use ttm_kernel::StoreLease;
+use ttm_market::TokenStore;
+use ttm_perf::{EventStore, MetricStore};
+use ttm_postgres_metrics::PostgresMetricStore;
+use ttm_postgres_state::{PostgresLease, PostgresTokenStore};
+use ttm_sqlite_metrics::SqliteMetricStore;
+use ttm_sqlite_state::{SqliteLease, SqliteTokenStore};
+
+use super::ComposeError;
+use crate::config::StoreUrl;
+
+/// Opens the store of the tokens, with its schema up to date, to edit the set of tokens beside a running service.
+pub async fn open_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeError> {
+    Ok(open_state(url, None).await?.0)
+}
+
+/// The lease on the store of the state.
+pub(super) enum StateLease {
+    Sqlite(SqliteLease),
+    Postgres(Arc<PostgresLease>),
+}
+
+impl StateLease {
+    /// Nothing is taken yet.
+    pub(super) fn new(url: &StoreUrl) -> Result<Self, ComposeError> {
+        Ok(match url {
+            StoreUrl::Sqlite(path) => {
+                make_folder(path)?;
+                let lease = SqliteLease::new(path);
+                Self::Sqlite(lease.map_err(|error| {
+                    ComposeError::Store(format!(
+                        "sqlite://{}: the folder cannot be used: {error}",
+                        path.display()
+                    ))
+                })?)
+            }
+            StoreUrl::Postgres(url) => Self::Postgres(Arc::new(PostgresLease::new(url).map_err(told)?)),
+        })
+    }
+
+    pub(super) fn port(&self) -> Arc<dyn StoreLease> {
+        match self {
+            Self::Sqlite(lease) => Arc::new(lease.clone()),
+            Self::Postgres(lease) => lease.clone(),
+        }
+    }
+}
+
+/// Opens the store of the state, with its schema up to date: the tokens, and the breakers beside them.
+pub(super) async fn open_state(
+    url: &StoreUrl,
+    lease: Option<&StateLease>,
+) -> Result<(Arc<dyn TokenStore>, Arc<dyn BreakerStore>), ComposeError> {
+    Ok(match url {
+        StoreUrl::Sqlite(path) => {
+            make_folder(path)?;
+            let mut store = SqliteTokenStore::open(path).await.map_err(told)?;
+            if let Some(lease) = lease {
+                store = store.with_lease(lease.port());
+            }
+            let breakers = store.breakers();
+            (Arc::new(store), Arc::new(breakers))
+        }
+        StoreUrl::Postgres(url) => {
+            let mut store = PostgresTokenStore::open(url).await.map_err(told_of_postgres)?;
+            if let Some(StateLease::Postgres(lease)) = lease {
+                store = store.with_lease(lease.clone());
+            }
+            let breakers = store.breakers();
+            (Arc::new(store), Arc::new(breakers))
+        }
+    })
+}
+
+/// Opens the store of the metrics, with its schema up to date, and the record of events beside them.
+pub async fn open_history(
+    url: &StoreUrl,
+) -> Result<(Arc<dyn MetricStore>, Arc<dyn EventStore>), ComposeError> {
+    Ok(match url {
+        StoreUrl::Sqlite(path) => {
+            make_folder(path)?;
+            let store = SqliteMetricStore::open(path).await.map_err(told)?;
+            let events = store.events();
+            (Arc::new(store), Arc::new(events))
+        }
+        StoreUrl::Postgres(url) => {
+            let store = PostgresMetricStore::open(url).await.map_err(told_of_postgres)?;
+            let events = store.events();
+            (Arc::new(store), Arc::new(events))
+        }
+    })
+}
+
+/// The adapters' own line, which names the file or the server.
+fn told(error: impl std::error::Error) -> ComposeError {
+    ComposeError::Store(error.to_string())
+}
+
+/// The same; a server that is away, or has a lock in the way, may be there the next time.
+fn told_of_postgres(error: ttm_postgres_state::OpenError) -> ComposeError {
+    if error.is_transient() { ComposeError::Away(error.to_string()) } else { told(error) }
+}
+
+fn make_folder(file: &Path) -> Result<(), ComposeError> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.map_or(Ok(()), std::fs::create_dir_all).map_err(|error| {
+        ComposeError::Store(format!("sqlite://{}: the folder cannot be made: {error}", file.display()))
+    })
+}

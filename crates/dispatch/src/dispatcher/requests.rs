@@ -1,0 +1,103 @@
+//! What one request asks: keys taken from where they wait, and noted as under way. Which priority has its turn was decided
+//! before.
+
+use ttm_kernel::Moment;
+
+use super::{Dispatcher, UnderWay};
+use crate::line::Entry;
+use crate::suspects::Group;
+use crate::{Ask, Asked, Line, Priority, Request, Single, Suspicion};
+
+impl<K: Copy + Ord> Dispatcher<K> {
+    pub(super) fn of_line(&mut self, line: Line, now: Moment) -> Option<Request<K>> {
+        let at = line.index();
+        if self.since_single[at] + 1 < line.single_every()
+            && let Some(batch) = self.batch(line.into(), now)
+        {
+            self.since_single[at] += 1;
+            return Some(batch);
+        }
+        self.since_single[at] = 0;
+        if let Some(group) = self.suspects.pop(line) {
+            return Some(self.apart(group, line.into()));
+        }
+        match self.unanswered[at].pop_front() {
+            Some(asked) => Some(self.alone(asked, line.into())),
+            None => self.batch(line.into(), now),
+        }
+    }
+
+    pub(super) fn alone(&mut self, asked: Asked<K>, priority: Priority) -> Request<K> {
+        self.alone.remove(&asked.key);
+        self.send(&[asked]);
+        self.request(priority, Ask::One(asked, Single::Unanswered), Suspicion::None)
+    }
+
+    /// Asks for a part of a batch that failed.
+    pub(super) fn apart(&mut self, group: Group<K>, priority: Priority) -> Request<K> {
+        let suspicion = self.suspects.suspicion(&group);
+        let Group { keys, since, root } = group;
+        self.send(&keys);
+        if let Some(under_way) = self.under_way.last_mut() {
+            (under_way.since, under_way.root) = (since, root);
+        }
+        self.request(priority, Ask::Batch(keys), suspicion)
+    }
+
+    /// These are under way from now on.
+    pub(super) fn send(&mut self, asked: &[Asked<K>]) {
+        let keys = asked.iter().map(|asked| asked.key).collect();
+        self.under_way.push(UnderWay { keys, since: self.suspects.answers(), root: self.next_root });
+        self.next_root += 1;
+        self.counts.asked += asked.len() as u64;
+    }
+
+    pub(super) fn list(&mut self, key: K, priority: Priority) -> Request<K> {
+        let asked = Asked { key, from: priority, seen: None };
+        self.request(priority, Ask::One(asked, Single::List), Suspicion::None)
+    }
+
+    /// As many keys as one request can ask for, those of `first` before all others.
+    pub(super) fn batch(&mut self, first: Priority, now: Moment) -> Option<Request<K>> {
+        let most = self.config.settings().batch;
+        let mut asked = Vec::with_capacity(most);
+        for from in [first, Priority::Hot, Priority::Cold, Priority::Background] {
+            while asked.len() < most
+                && let Some(next) = self.take(from, now)
+            {
+                asked.push(next);
+            }
+        }
+        if asked.is_empty() {
+            return None;
+        }
+        self.send(&asked);
+        self.counts.batches += 1;
+        self.counts.batched += asked.len() as u64;
+        Some(self.request(first, Ask::Batch(asked), Suspicion::None))
+    }
+
+    pub(super) fn request(&mut self, priority: Priority, ask: Ask<K>, suspicion: Suspicion) -> Request<K> {
+        self.counts.in_flight += 1;
+        self.counts.requests[priority.index()] += 1;
+        Request { priority, ask, suspicion }
+    }
+
+    /// The next key of a priority that can be asked along with others.
+    pub(super) fn take(&mut self, from: Priority, now: Moment) -> Option<Asked<K>> {
+        let line = match from {
+            Priority::Hot => Line::Hot,
+            Priority::Cold => Line::Cold,
+            Priority::Background => {
+                return self.resting.pop().map(|key| Asked { key, from, seen: None });
+            }
+            Priority::Activation => return None,
+        };
+        loop {
+            let Entry { key, seen, mark } = self.lines[line.index()].pop(now)?;
+            if self.counts_still(key, mark) {
+                return Some(Asked { key, from, seen });
+            }
+        }
+    }
+}
