@@ -4,6 +4,7 @@
 //! same order; other seeds give other interleavings, which a queue served in order cannot. It knows nothing of what
 //! the tasks do.
 
+mod place;
 mod runtime;
 mod task;
 mod timers;
@@ -12,11 +13,13 @@ mod trace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{Clock, Entropy, Moment, TaskEnd};
 use ttm_testkit::SeededEntropy;
 
+pub use place::{Place, Plane};
 use runtime::Shared;
 pub(crate) use runtime::lock;
 pub use runtime::{SimRuntime, Yields};
@@ -95,17 +98,43 @@ impl Executor {
         self.runtime.trace(format_args!("wall clock steps by {by}"));
     }
 
-    /// Lets time pass while nobody runs, as SIGSTOP and SIGCONT do: all timers of that time are then due at once.
-    pub fn freeze(&mut self, lasts: std::time::Duration) {
-        self.runtime.shared().advance(self.runtime.now() + lasts);
-        self.runtime.trace(format_args!("thawed after {lasts:?}"));
+    /// Nothing of a process runs for as long, as after SIGSTOP; all timers of that time are then due at once.
+    pub fn freeze(&self, process: u32, lasts: Duration) {
+        for plane in Plane::ALL {
+            self.hold(Place { process, plane }, lasts);
+        }
     }
 
-    /// Drops every task where it stands, as `kill -9` does; what the ports made durable stays.
+    /// Nothing runs at one place for as long, as when a task spins or blocks there.
+    pub fn hold(&self, place: Place, lasts: Duration) {
+        self.runtime.shared().suspend(place, self.runtime.now() + lasts);
+        self.runtime.trace(format_args!("{place:?} is held for {lasts:?}"));
+    }
+
+    /// Ends a task by its name at its next turn; false when that process has none.
+    pub fn end_part(&self, process: u32, name: &str, end: TaskEnd) -> bool {
+        let part = |task: &SimTask| task.place().process == process && task.name() == name;
+        let task = self.runtime.shared().find_task(part);
+        let found = task.is_some();
+        task.into_iter().for_each(|task| task.doom(end.clone()));
+        found
+    }
+
+    /// Drops every task where it stands.
     pub fn kill(&mut self) {
+        self.kill_all(|_| true);
+    }
+
+    /// Drops every task of a process where it stands, as `kill -9` does; what the ports made durable stays.
+    pub fn kill_process(&mut self, process: u32) {
+        self.kill_all(|task| task.place().process == process);
+        self.runtime.shared().forget_suspended(process);
+    }
+
+    fn kill_all(&mut self, matches: impl Fn(&SimTask) -> bool) {
         let shared = self.runtime.shared();
         // Dropping a task may wake or start others: until none is left.
-        while let Some(task) = shared.any_task() {
+        while let Some(task) = shared.find_task(&matches) {
             self.end(&task, TaskEnd::Aborted);
         }
         shared.forget_ready();
@@ -129,9 +158,9 @@ impl Executor {
             let Some(future) = slot.as_mut() else { return };
             self.polls += 1;
             self.runtime.fold(Kind::Polled, task.seq());
-            self.runtime.shared().run(task.seq());
-            if task.is_aborted() {
-                Some(TaskEnd::Aborted)
+            self.runtime.shared().run(task);
+            if let Some(end) = task.verdict() {
+                Some(end)
             } else {
                 let waker = Waker::from(Arc::clone(task));
                 let poll = || future.as_mut().poll(&mut Context::from_waker(&waker));
@@ -183,11 +212,13 @@ enum Fired {
 impl Shared {
     /// Moves the clock to the next timer's moment, if that is not after `until`, and wakes all that wait for it.
     fn fire_next(&self, until: Moment) -> Fired {
-        let Some(at) = self.timers().next() else { return Fired::NoTimer };
+        let (timer, resume) = (self.timers().next(), self.next_resume());
+        let Some(at) = timer.into_iter().chain(resume).min() else { return Fired::NoTimer };
         if at > until {
             return Fired::Later;
         }
         self.advance(at);
+        self.resume_due();
         // One lock for each: a waker takes others.
         loop {
             let due = self.timers().pop_due(at);
@@ -201,6 +232,16 @@ impl Shared {
     /// Takes out one of the tasks that can run.
     fn choose(&self, choice: &SeededEntropy) -> Option<Arc<SimTask>> {
         let mut ready = self.ready();
+        let suspended = self.suspended();
+        if !suspended.is_empty() {
+            let free = |task: &Arc<SimTask>| !suspended.contains_key(&task.place());
+            let free: Vec<usize> = (0..ready.len()).filter(|at| free(&ready[*at])).collect();
+            let at = match free.len() {
+                0 => return None,
+                many => free[usize::try_from(choice.below(many as u64)).unwrap_or(0)],
+            };
+            return Some(ready.remove(at));
+        }
         let at = match ready.len() {
             0 => return None,
             1 => 0,

@@ -9,6 +9,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use ttm_kernel::Moment;
 
+use crate::Plane;
+
 pub use draw::Swarm;
 pub use text::InvalidSchedule;
 
@@ -28,8 +30,8 @@ pub struct Fault {
 pub enum FaultKind {
     /// The outside API.
     Exchange(ExchangeFault),
-    /// Both stores: they are one database.
-    Store(StoreFault),
+    /// A table of the store, or all of them.
+    Store(StoreTable, StoreFault),
     /// The resources of the process cannot be measured.
     ResourcesUnknown,
     /// `kill -9`: the process is gone for as long as the fault lasts, then boots.
@@ -38,6 +40,12 @@ pub enum FaultKind {
     Terminate,
     /// SIGSTOP, then SIGCONT: time passes and nobody notices.
     Freeze,
+    /// One plane of the process runs nothing, as when a task spins or blocks there.
+    PlaneStalls(Plane),
+    /// A part of the process panics.
+    PartPanics(Part),
+    /// A part of the process returns.
+    PartEnds(Part),
     /// The wall clock alone jumps.
     WallStep(SignedDuration),
 }
@@ -107,7 +115,38 @@ impl ExchangeFault {
     }
 }
 
-/// How the store misbehaves.
+/// What of the store misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StoreTable {
+    /// Every table: they are one database.
+    All,
+    /// That of the tokens.
+    Tokens,
+    /// That of the breakers.
+    Breakers,
+    /// That of the samples.
+    Samples,
+    /// That of the events.
+    Events,
+}
+
+impl StoreTable {
+    /// All of them together, then each.
+    pub const EACH: [Self; 5] = [Self::All, Self::Tokens, Self::Breakers, Self::Samples, Self::Events];
+
+    /// The word of the schedule.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "store",
+            Self::Tokens => "tokens",
+            Self::Breakers => "breakers",
+            Self::Samples => "samples",
+            Self::Events => "events",
+        }
+    }
+}
+
+/// How the store misbehaves: every class of error of its ports, and what no error tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreFault {
     /// Refuses connections.
@@ -118,6 +157,66 @@ pub enum StoreFault {
     LostAcks,
     /// Reads work, writes find no space.
     Full,
+    /// Reads work, writes find the store locked by another.
+    Busy,
+    /// Reads work, writes are refused for now, as during a failover.
+    ReadOnly,
+    /// The right to the table is missing, or the table: a person must mend that, and it is not tried more often than once
+    /// a minute.
+    NoRight,
+    /// The content is not what it must be, or looks so. When it heals only a new process finds out.
+    Corrupt,
+    /// A share of the rows is refused, always the same ones.
+    Rejects(Percent),
+}
+
+/// A part of the process that runs for as long as the process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The groups.
+    Work,
+    /// The watch over edits of the tokens.
+    Roster,
+    /// The writer of the tokens.
+    TokenWriter,
+    /// The writer of the breakers.
+    BreakerWriter,
+    /// The writer of the samples.
+    SampleWriter,
+    /// The writer of the events.
+    EventWriter,
+    /// What renews the lease on the store.
+    LeaseKeeper,
+    /// The monitor.
+    Monitor,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Work,
+        Self::Roster,
+        Self::TokenWriter,
+        Self::BreakerWriter,
+        Self::SampleWriter,
+        Self::EventWriter,
+        Self::LeaseKeeper,
+        Self::Monitor,
+    ];
+
+    /// The name of its task.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Roster => "roster",
+            Self::TokenWriter => "token writer",
+            Self::BreakerWriter => "breaker writer",
+            Self::SampleWriter => "sample writer",
+            Self::EventWriter => "event writer",
+            Self::LeaseKeeper => "lease keeper",
+            Self::Monitor => "monitor",
+        }
+    }
 }
 
 /// Faults in the order of their beginning.
@@ -144,12 +243,25 @@ impl FaultSchedule {
         })
     }
 
-    /// What is wrong with the store at `now`, and until when.
-    pub fn store(&self, now: Moment) -> Option<(StoreFault, Moment)> {
+    /// What is wrong with a table of the store at `now`, and until when.
+    pub fn store(&self, table: StoreTable, now: Moment) -> Option<(StoreFault, Moment)> {
         self.active(now).find_map(|fault| match fault.kind {
-            FaultKind::Store(kind) => Some((kind, fault.until())),
+            FaultKind::Store(broken, kind) if [StoreTable::All, table].contains(&broken) => {
+                Some((kind, fault.until()))
+            }
             _ => None,
         })
+    }
+
+    /// Since when nothing usable has come out of the API, if nothing does at `now`.
+    pub fn exchange_down_since(&self, now: Moment) -> Option<Moment> {
+        let active = self.active(now).find(|fault| matches!(fault.kind, FaultKind::Exchange(_)))?;
+        matches!(active.kind, FaultKind::Exchange(kind) if kind.is_down()).then_some(active.begins())
+    }
+
+    /// Whether any of these was going on at some time between the two.
+    pub fn any_between(&self, from: Moment, to: Moment, matches: impl Fn(FaultKind) -> bool) -> bool {
+        self.0.iter().any(|fault| matches(fault.kind) && fault.begins() <= to && from <= fault.until())
     }
 
     /// Whether the resources cannot be measured at `now`.

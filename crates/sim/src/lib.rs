@@ -16,9 +16,10 @@ mod process;
 mod simulation;
 pub mod world;
 
-pub use executor::{Executor, Rest, SimRuntime, Yields};
+pub use executor::{Executor, Place, Plane, Rest, SimRuntime, Yields};
 pub use fault::{
-    ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, Percent, StoreFault, Swarm,
+    ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, Part, Percent, StoreFault, StoreTable,
+    Swarm,
 };
 pub use outcome::{Failure, Outcome};
 pub use plan::{InvalidPlan, Plan, Promises};

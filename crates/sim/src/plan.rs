@@ -50,6 +50,7 @@ pub struct InvalidPlan {
     line: String,
 }
 
+/// No oracle reads the report more often; to make it every second would be half of the work of a day.
 const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Plan {
@@ -62,7 +63,6 @@ impl Plan {
     /// Never, unless the defaults of the service are not valid.
     pub fn new(seed: u64, lasts: Duration, faults: FaultSchedule) -> Self {
         let defaults = ttm_app::config::load(None, std::iter::empty()).expect("the defaults are valid");
-        // No oracle reads the report more often; to make it every second would be half of the work of a day.
         let settings = ServiceSettings { report_interval: REPORT_INTERVAL, ..defaults.service };
         let breaker = settings.breaker.settings();
         let promised = Promises {

@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use ttm_app::service::{Board, Counters, Ended, OutboxCounts, Service, ServiceSettings, Stopped};
 use ttm_app::{Planes, Ports};
-use ttm_kernel::{Clock, Moment, Runtime};
+use ttm_kernel::{Clock, Moment, Runtime, TaskEnd};
 
-use crate::SimRuntime;
 use crate::executor::lock;
+use crate::{Plane, SimRuntime};
 
 /// One incarnation of the service.
 pub(crate) struct Process {
+    number: u32,
     life: Arc<Mutex<Life>>,
     board: Arc<Board>,
+    /// Its own clock and tasks.
+    runtime: SimRuntime,
 }
 
 #[derive(Default)]
@@ -39,37 +42,58 @@ pub(crate) enum Exit {
     Failed(String, Stopped),
     /// It was told to stop.
     Stopped(Stopped),
+    /// It ended otherwise, as a panic on the main thread does.
+    Crashed(TaskEnd),
 }
 
 impl Process {
-    /// Boots. A stop that the service orders itself may take `patience`.
+    /// Boots, as the process with this number. A stop that the service orders itself may take `patience`.
     pub(crate) fn boot(
-        runtime: &SimRuntime,
+        world: &SimRuntime,
+        number: u32,
         ports: Ports,
         settings: ServiceSettings,
         patience: Duration,
     ) -> Self {
-        let planes = Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
+        let runtime = world.boot(number);
+        let planes = Planes {
+            work: Arc::new(runtime.on(Plane::Work)),
+            supervision: Arc::new(runtime.on(Plane::Supervision)),
+        };
         let board = Service::board_of(&settings, &planes);
         let life = Arc::<Mutex<Life>>::default();
         let start = Service::start(ports, settings, planes, board.clone());
-        let body = live(life.clone(), runtime.clone(), start, patience);
-        // Its end is told by `exit`; a panic in it is a part of the trace, and no exit.
-        drop(runtime.spawn("process", Box::pin(body)));
-        Self { life, board }
+        let body = live(life.clone(), world.clone(), start, patience);
+        let main = runtime.spawn("process", Box::pin(body));
+        let (ends, world) = (life.clone(), world.clone());
+        let watch = async move {
+            let end = main.await;
+            let mut life = lock(&ends);
+            if life.exit.is_none() {
+                world.trace(format_args!("the process ends without an exit: {end:?}"));
+                life.exit = Some((world.now(), Exit::Crashed(end)));
+            }
+        };
+        drop(runtime.spawn("process watch", Box::pin(watch)));
+        Self { number, life, board, runtime }
     }
 
-    /// SIGTERM: stop by `deadline`.
-    pub(crate) fn terminate(&self, deadline: Moment) {
+    /// Which of all processes it is.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// SIGTERM: stop within the time.
+    pub(crate) fn terminate(&self, within: Duration) {
         let waiting = {
             let mut life = lock(&self.life);
-            life.stop_by = Some(deadline);
+            life.stop_by = Some(self.runtime.now() + within);
             life.waiting.take()
         };
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// When and why it exited, once it has.
+    /// When, by the world's clock, and why it exited, once it has.
     pub(crate) fn exit(&self) -> Option<(Moment, Exit)> {
         lock(&self.life).exit.clone()
     }
@@ -93,7 +117,7 @@ impl Process {
 /// From the boot to the exit.
 async fn live<E: std::fmt::Display>(
     life: Arc<Mutex<Life>>,
-    runtime: SimRuntime,
+    world: SimRuntime,
     start: impl Future<Output = Result<Service, E>>,
     patience: Duration,
 ) {
@@ -120,8 +144,8 @@ async fn live<E: std::fmt::Display>(
             }
         }
     };
-    runtime.trace(format_args!("process exits: {exit:?}"));
-    lock(&life).exit = Some((runtime.now(), exit));
+    world.trace(format_args!("process exits: {exit:?}"));
+    lock(&life).exit = Some((world.now(), exit));
 }
 
 /// Waits for the order to stop.

@@ -1,19 +1,20 @@
 //! One simulation: a world, a process in it, a schedule of faults, and the oracles looking on. It knows no scenario.
 
+mod judge;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ttm_app::service::Board;
-use ttm_health::{HealthView, Status};
-use ttm_kernel::{Clock, Moment};
+use ttm_kernel::{Clock, Moment, TaskEnd};
 use ttm_market::Token;
 
-use crate::oracle::{Availability, Slot, Verdicts, every_change_has_its_event, is_stored_as_seen, none_lost};
+use crate::oracle::{Availability, Verdicts};
 use crate::outcome::Outcome;
-use crate::process::{Exit, Process};
+use crate::process::Process;
 use crate::world::World;
-use crate::{ExchangeFault, Executor, FaultKind, FaultSchedule, Plan, Rest};
+use crate::{Executor, FaultKind, FaultSchedule, Part, Place, Plan, Plane, Rest};
 
 /// Availability is counted in slots of this length.
 pub const SLOT: Duration = Duration::from_secs(10);
@@ -22,10 +23,6 @@ const RESTART_AFTER: Duration = Duration::from_secs(5);
 /// Once everything is healed the service is given this long to be well: the breaker's longest open period, and then
 /// some rounds of the groups.
 const WELL_WITHIN: Duration = Duration::from_mins(15);
-/// What one call may take, with all its attempts and their turns.
-const A_CALL: Duration = Duration::from_secs(30);
-/// What is to end by a timer ends a little after its moment.
-const TIMERS_LATE: Duration = Duration::from_millis(10);
 /// The wall at the beginning.
 const WALL_S: i64 = 1_800_000_000;
 
@@ -44,6 +41,14 @@ struct Simulation<'a> {
     stops: u32,
     /// The tokens as the present process found them.
     found: Vec<Token>,
+    /// When it booted.
+    booted: Moment,
+    /// Planes of the present process that are held, since when and until when.
+    held: BTreeMap<Plane, (Moment, Moment)>,
+    /// Parts of the present process that a fault ended.
+    ended: Vec<&'static str>,
+    /// When the first of them was.
+    part_ended: Option<Moment>,
 }
 
 /// The process, or when there will be one again.
@@ -106,6 +111,10 @@ impl<'a> Simulation<'a> {
             healed: Availability::default(),
             stops: 0,
             found: Vec::new(),
+            booted: Moment::ZERO,
+            held: BTreeMap::new(),
+            ended: Vec::new(),
+            part_ended: None,
         }
     }
 
@@ -152,54 +161,75 @@ impl<'a> Simulation<'a> {
         match &self.state {
             State::Up(process) => {
                 if let Some((at, exit)) = process.exit() {
-                    if matches!(exit, Exit::Failed(..)) {
-                        self.verdicts.broken(format_args!("the process went down by itself: {exit:?}"));
-                        self.executor.kill();
-                    }
-                    self.state = State::Down { until: at + RESTART_AFTER };
+                    self.judge_exit(process, at, &exit);
+                    self.gone(at + RESTART_AFTER);
                 }
             }
             State::Stopping { process, since, away } => {
                 if let Some((at, exit)) = process.exit() {
                     let until = at + *away;
+                    self.judge_stop(process, *since, at, &exit);
                     self.stops += 1;
-                    self.judge_stop(process, at - *since, &exit);
-                    self.state = State::Down { until };
+                    self.gone(until);
                 }
             }
-            State::Down { until } if now >= *until => {
-                self.boots += 1;
-                self.executor.runtime().trace(format_args!("process boots"));
-                self.world.exchange.process_restarted();
-                self.world.history.open_ledger();
-                self.world.events.open_ledger();
-                self.found = self.world.tokens.durable();
-                let ports =
-                    self.world.ports(u64::from(self.boots), self.executor.runtime(), self.plan.profiles);
-                let process = Process::boot(
-                    self.executor.runtime(),
-                    ports,
-                    self.plan.settings.clone(),
-                    self.plan.promised.stop_within,
-                );
-                self.state = State::Up(process);
-            }
+            State::Down { until } if now >= *until => self.boot(),
             State::Down { .. } => {}
         }
+    }
+
+    fn boot(&mut self) {
+        self.boots += 1;
+        self.booted = self.executor.now();
+        self.executor.runtime().trace(format_args!("process boots"));
+        self.world.exchange.process_restarted();
+        self.found = self.world.tokens.durable();
+        let ports = self.world.ports(u64::from(self.boots), self.executor.runtime(), self.plan.profiles);
+        let (settings, stop_within) = (self.plan.settings.clone(), self.plan.promised.stop_within);
+        let process = Process::boot(self.executor.runtime(), self.boots, ports, settings, stop_within);
+        self.state = State::Up(process);
+    }
+
+    /// The process is gone, with all that it held, and comes back then.
+    fn gone(&mut self, until: Moment) {
+        self.executor.kill_process(self.boots);
+        self.state = State::Down { until };
+        self.held.clear();
+        self.ended.clear();
+        self.part_ended = None;
     }
 
     /// Does what a fault does at once; what lasts, the world looks up itself.
     fn inflict(&mut self, kind: FaultKind, lasts: Duration) {
         let now = self.executor.now();
         match kind {
-            FaultKind::Exchange(_) | FaultKind::Store(_) | FaultKind::ResourcesUnknown => {}
-            FaultKind::Kill => {
-                self.executor.kill();
-                self.state = State::Down { until: now + lasts };
-            }
+            FaultKind::Exchange(_) | FaultKind::Store(..) | FaultKind::ResourcesUnknown => {}
+            FaultKind::Kill => self.gone(now + lasts),
             FaultKind::Terminate => self.terminate(lasts),
-            FaultKind::Freeze => self.executor.freeze(lasts),
+            FaultKind::Freeze => self.hold(&Plane::ALL, lasts),
+            FaultKind::PlaneStalls(plane) => self.hold(&[plane], lasts),
+            FaultKind::PartPanics(part) => self.end_part(part, TaskEnd::Panicked("a fault".to_owned())),
+            FaultKind::PartEnds(part) => self.end_part(part, TaskEnd::Finished),
             FaultKind::WallStep(by) => self.executor.step_wall(by),
+        }
+    }
+
+    fn hold(&mut self, planes: &[Plane], lasts: Duration) {
+        if matches!(self.state, State::Down { .. }) {
+            return;
+        }
+        let now = self.executor.now();
+        for plane in planes {
+            self.executor.hold(Place { process: self.boots, plane: *plane }, lasts);
+            let (_, until) = self.held.entry(*plane).or_insert((now, now));
+            *until = (now + lasts).max(*until);
+        }
+    }
+
+    fn end_part(&mut self, part: Part, end: TaskEnd) {
+        if self.executor.end_part(self.boots, part.name(), end) {
+            self.ended.push(part.name());
+            self.part_ended.get_or_insert(self.executor.now());
         }
     }
 
@@ -207,115 +237,26 @@ impl<'a> Simulation<'a> {
         let since = self.executor.now();
         match std::mem::replace(&mut self.state, State::Down { until: since + away }) {
             State::Up(process) => {
-                process.terminate(since + self.plan.promised.stop_within);
+                process.terminate(self.plan.promised.stop_within);
                 self.state = State::Stopping { process, since, away };
             }
             other => self.state = other,
         }
     }
 
-    /// What is looked at in every slot.
-    fn look(&mut self) {
-        let now = self.executor.now();
-        let board = match &self.state {
-            State::Up(process) | State::Stopping { process, .. } => Some(process.board()),
-            State::Down { .. } => None,
-        };
-        let tokens = board.map(Board::tokens);
-        let slot = tokens.as_ref().map(|tokens| Slot {
-            exchange_up: !self.faults.exchange(now).is_some_and(ExchangeFault::is_down),
-            tokens,
-            wall: self.executor.wall(),
-            hot_threshold: self.plan.settings.market.hot_threshold(),
-        });
-        self.availability.observe(slot.as_ref());
-        if self.faults.healed(now.saturating_sub(WELL_WITHIN)) {
-            self.healed.observe(slot.as_ref());
-        }
-        if let State::Up(process) = &self.state
-            && let Some(counts) = process.events()
-        {
-            self.verdicts.check(none_lost(&counts, &self.world.events.ledger()));
-        }
-        if let State::Up(process) = &self.state {
-            self.judge_ages(process.board());
-        }
-        if let State::Up(process) = &self.state
-            && let Some(counts) = process.samples()
-        {
-            let ledger = self.world.history.ledger();
-            let found = ledger.acknowledged + ledger.in_flight + counts.waiting + counts.dropped;
-            if found != counts.produced {
-                self.verdicts.broken(format_args!(
-                    "{} samples produced, {found} found: {counts:?} {ledger:?}",
-                    counts.produced
-                ));
-            }
-            if counts.waiting > self.plan.settings.sample_capacity as u64 {
-                self.verdicts.broken(format_args!("{} samples wait, more than may", counts.waiting));
-            }
-        }
-    }
-
-    /// However many tokens there are, each is seen within twice the time that the service computes for a round, once
-    /// nothing has been wrong for as long.
-    fn judge_ages(&self, board: &Board) {
-        let Some(plan) = board.plan() else { return };
-        let facts = board.data_facts();
-        for (lane, plan, ages) in [("hot", plan.hot, facts.hot.ages), ("cold", plan.cold, facts.cold.ages)] {
-            let bound = 2 * plan.cycle + WELL_WITHIN;
-            let calm_since = self.executor.now().saturating_sub(bound);
-            let Some([.., oldest]) = ages.filter(|_| board.uptime() > bound) else { continue };
-            if self.faults.healed(calm_since) && oldest > 2 * plan.cycle + A_CALL {
-                self.verdicts
-                    .broken(format_args!("a {lane} token is {oldest:?} old, a round is {:?}", plan.cycle));
-            }
-        }
-    }
-
-    /// Holds a stop against its promise: in time, and with everything stored unless the store was away.
-    fn judge_stop(&self, process: &Process, took: Duration, exit: &Exit) {
-        if took > self.plan.promised.stop_within + TIMERS_LATE {
-            self.verdicts.broken(format_args!("the stop took {took:?}"));
-        }
-        let Exit::Stopped(stopped) = exit else {
-            // Told to stop while it booted without its store: there was nothing to lose.
-            return;
-        };
-        let left = self.executor.runtime().live_tasks();
-        if left > 0 {
-            self.verdicts.broken(format_args!("{left} tasks outlive the stop"));
-        }
-        let begun = self.executor.now().saturating_sub(took);
-        let store_was_well = self.faults.faults().iter().all(|fault| {
-            !matches!(fault.kind, FaultKind::Store(_))
-                || fault.until() <= begun
-                || fault.begins() >= self.executor.now()
-        });
-        if !store_was_well {
-            return;
-        }
-        if !stopped.in_time || stopped.tokens_left + stopped.samples_left + stopped.events_left > 0 {
-            self.verdicts.broken(format_args!("not everything was stored: {stopped:?}"));
-        }
-        let (durable, events) = (self.world.tokens.durable(), self.world.events.durable());
-        self.verdicts.check(is_stored_as_seen(&process.board().tokens(), &durable, self.plan.profiles));
-        self.verdicts.check(every_change_has_its_event(&self.found, &durable, &events));
-    }
-
     /// Stops the process, and judges the whole.
     fn finish(mut self) -> Outcome {
         if self.faults.healed(self.executor.now().saturating_sub(WELL_WITHIN)) {
-            self.judge_health();
+            self.judge_end();
         }
         self.terminate(Duration::MAX);
         let by = self.executor.now() + self.plan.promised.stop_within + Duration::from_secs(1);
         self.advance(by);
         self.manage();
-        if matches!(self.state, State::Up(_) | State::Stopping { .. }) {
+        if matches!(self.state, State::Up(_) | State::Stopping { .. }) && self.held.is_empty() {
             self.verdicts.broken("the process was told to stop and did not");
         }
-        let ledger = self.world.history.ledger();
+        let ledger = self.world.history.ledger(0);
         let stepped = self.faults.faults().iter().any(|fault| matches!(fault.kind, FaultKind::WallStep(_)));
         if ledger.collided > 0 && !stepped {
             self.verdicts.broken(format_args!("{} samples had the identity of another", ledger.collided));
@@ -336,25 +277,6 @@ impl<'a> Simulation<'a> {
             stops: self.stops,
             broken,
             last_events: runtime.last_events(),
-        }
-    }
-
-    /// Everything healed long ago: nothing may be left of it.
-    fn judge_health(&self) {
-        if self.healed.share() < 1.0 {
-            let down = self.healed.longest_down(SLOT);
-            self.verdicts.broken(format_args!(
-                "not well {WELL_WITHIN:?} after the last fault, for {down:?} at a time"
-            ));
-        }
-        match &self.state {
-            State::Up(process) => {
-                let report = process.board().report();
-                if report.status != Status::Healthy {
-                    self.verdicts.broken(format_args!("{} at the end: {:?}", report.status, report.reasons));
-                }
-            }
-            State::Stopping { .. } | State::Down { .. } => self.verdicts.broken("no process at the end"),
         }
     }
 }

@@ -18,7 +18,9 @@ use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, ProfileSource};
 
 use crate::oracle::Verdicts;
-use crate::{FaultSchedule, Promises, SimRuntime};
+use store::Ledger;
+
+use crate::{FaultSchedule, Promises, SimRuntime, StoreTable};
 
 pub use breaker_store::SimBreakerStore;
 pub use event_store::{EventLedger, SimEventStore};
@@ -26,6 +28,7 @@ pub use exchange::{ExchangeCounts, SimExchange};
 pub use lease::{SimLease, SimLeases};
 pub use metric_store::{SampleLedger, SimMetricStore};
 pub use resources::SimResources;
+pub use store::Told;
 pub use token_store::SimTokenStore;
 
 /// Everything outside the process.
@@ -45,6 +48,7 @@ pub struct World {
     pub leases: SimLeases,
     /// What the process uses.
     pub resources: Arc<SimResources>,
+    ledger: Ledger,
 }
 
 impl World {
@@ -60,16 +64,23 @@ impl World {
         let market = SyntheticMarket::new(seed, tokens);
         let mints: Vec<Mint> = market.mints().collect();
         let exchange = Arc::new(SimExchange::new(market, promised, runtime, faults, verdicts));
-        let tokens = SimTokenStore::new(&mints, runtime, faults);
+        let ledger = Ledger::default();
+        let tokens = SimTokenStore::beside(&mints, runtime, faults, &ledger);
         Self {
-            breakers: SimBreakerStore::new(&tokens, &exchange, runtime, faults),
+            breakers: SimBreakerStore::beside(&tokens, &exchange, runtime, faults, &ledger),
             exchange,
             tokens,
-            history: SimMetricStore::new(runtime, faults),
-            events: SimEventStore::new(runtime, faults),
+            history: SimMetricStore::beside(runtime, faults, &ledger),
+            events: SimEventStore::beside(runtime, faults, &ledger),
             leases: SimLeases::default(),
             resources: Arc::new(SimResources::new(runtime, faults)),
+            ledger,
         }
+    }
+
+    /// What a process was told of each table by its reads and by its writes: the table, whether it wrote, and what.
+    pub fn told(&self, process: u32) -> Vec<(StoreTable, bool, Told)> {
+        self.ledger.told(process)
     }
 
     /// The ports of the process of this number in this world, which may follow the API's profiles.

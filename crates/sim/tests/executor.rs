@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{Clock, Moment, Runtime, Task, TaskEnd, within};
-use ttm_sim::{Executor, Rest, SimRuntime};
+use ttm_sim::{Executor, Place, Plane, Rest, SimRuntime};
 use ttm_testkit::Recorder;
 
 fn executor(seed: u64) -> Executor {
@@ -221,4 +221,58 @@ fn state_shared_by_tasks_needs_no_more_than_a_mutex() {
     }
     assert_eq!(executor.run_until_idle(), Rest::Idle);
     assert_eq!(*count.lock().unwrap_or_else(PoisonError::into_inner), 100);
+}
+
+#[test]
+fn a_process_that_boots_has_a_clock_of_its_own() {
+    let mut executor = executor(1);
+    executor.run_until(at(5_000));
+    let process = executor.runtime().boot(1);
+    let woken = Arc::new(Recorder::default());
+    let (inner, noted) = (process.clone(), Arc::clone(&woken));
+    drop(spawn(&process, async move {
+        inner.sleep_until(at(100)).await;
+        noted.record(inner.now());
+    }));
+    assert_eq!(process.now(), Moment::ZERO);
+    executor.run_until(at(6_000));
+    assert_eq!(process.now(), at(1_000));
+    let woken = woken.take();
+    assert!(woken.len() == 1 && (at(100)..=at(102)).contains(&woken[0]), "{woken:?}");
+    assert_eq!(process.wall(), executor.wall(), "the wall is everybody's");
+}
+
+#[test]
+fn a_plane_that_is_held_runs_nothing_and_then_goes_on_while_the_others_run() {
+    let mut executor = executor(1);
+    let process = executor.runtime().boot(1);
+    let ticks = Arc::new(Recorder::default());
+    for plane in [Plane::Work, Plane::Supervision] {
+        let (runtime, ticks) = (process.on(plane), Arc::clone(&ticks));
+        drop(spawn(&runtime.clone(), async move {
+            for tick in 1..4 {
+                runtime.sleep_until(at(1_000 * tick)).await;
+                ticks.record((plane, runtime.now()));
+            }
+        }));
+    }
+    executor.run_until(at(500));
+    executor.hold(Place { process: 1, plane: Plane::Work }, Duration::from_secs(4));
+    executor.run_until(at(4_400));
+    assert_eq!(ticks.take().iter().filter(|(plane, _)| *plane == Plane::Supervision).count(), 3);
+    executor.run_until(at(4_600));
+    let late: Vec<_> = ticks.take();
+    assert_eq!(late, [(Plane::Work, at(4_500)); 3]);
+}
+
+#[test]
+fn the_end_of_a_part_by_a_fault_is_told_like_any_other() {
+    let mut executor = executor(1);
+    let process = executor.runtime().boot(1);
+    let end = watch(&process, spawn(&process, std::future::pending()));
+    executor.run_until(at(1));
+    assert!(executor.end_part(1, "test", TaskEnd::Panicked("a fault".to_owned())));
+    assert!(!executor.end_part(2, "test", TaskEnd::Finished), "it has no such part");
+    executor.run_until(at(2));
+    assert_eq!(end.take(), [TaskEnd::Panicked("a fault".to_owned())]);
 }

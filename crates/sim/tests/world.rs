@@ -100,7 +100,7 @@ fn two_values_of_one_identity_are_counted_and_the_first_stays() {
         }),
     ));
     executor.run_until(at(10));
-    assert_eq!((store.ledger().stored, store.ledger().collided), (1, 1));
+    assert_eq!((store.ledger(0).stored, store.ledger(0).collided), (1, 1));
 }
 
 /// Writes a batch of five and runs until the end, with what the store knows then.
@@ -119,7 +119,7 @@ fn write(seed: u64, line: &str, end: Moment, kill: bool) -> (SampleLedger, Optio
     if kill {
         executor.kill();
     }
-    (store.ledger(), answer.take().first().copied())
+    (store.ledger(0), answer.take().first().copied())
 }
 
 #[test]

@@ -161,11 +161,16 @@ impl Runtime for ManualRuntime {
                 world.ready.push_back(id);
             }
         };
+        // Like the state machine of an async block it may not be polled after its end.
+        let mut told = false;
         let end = poll_fn(move |cx| {
+            assert!(!told, "the end of a task is awaited again after it was told");
             let mut world = ending.lock();
             let slot = world.tasks.get_mut(&id).expect("slots live as long as the runtime");
             slot.waiting = Some(cx.waker().clone());
-            slot.end.clone().map_or(Poll::Pending, Poll::Ready)
+            let end = slot.end.clone().map_or(Poll::Pending, Poll::Ready);
+            told = end.is_ready();
+            end
         });
         Task::new(Box::new(abort), Box::pin(end))
     }

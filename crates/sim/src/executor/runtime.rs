@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,13 +13,21 @@ use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task};
 use ttm_testkit::SeededEntropy;
 
+use super::place::{Place, Plane};
 use super::task::SimTask;
 use super::timers::{TimerId, Timers};
 use super::trace::{Kind, Trace};
 
-/// A clonable handle to one executor's clock, timers and tasks.
+/// A clonable handle to one executor's timers and tasks, at one [`Place`].
+///
+/// The clock of a process begins when it boots, as a real one's does, whatever the world's clock shows: what is computed
+/// from a moment of this process is wrong for another one, and must show.
 #[derive(Clone)]
-pub struct SimRuntime(Arc<Shared>);
+pub struct SimRuntime {
+    shared: Arc<Shared>,
+    place: Place,
+    origin: Moment,
+}
 
 /// What the executor and its handles share. One thread uses it at a time, so no lock is ever waited for.
 pub(super) struct Shared {
@@ -31,8 +39,11 @@ pub(super) struct Shared {
     timers: Mutex<Timers>,
     tasks: Mutex<BTreeMap<u64, Arc<SimTask>>>,
     last_task: AtomicU64,
-    /// The task that is polled, or was last.
+    /// The task that is polled, or was last, and its process.
     running: AtomicU64,
+    running_process: AtomicU32,
+    /// Where nothing runs for now, and until when.
+    suspended: Mutex<BTreeMap<Place, Moment>>,
     streams: Mutex<BTreeMap<&'static str, Arc<SeededEntropy>>>,
     yielding: SeededEntropy,
     late: SeededEntropy,
@@ -44,7 +55,7 @@ const LATEST_NS: u64 = 2_000_000;
 
 impl SimRuntime {
     pub(super) fn new(seed: u64, wall_start: Timestamp) -> Self {
-        Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             seed,
             now: AtomicU64::new(0),
             wall_start,
@@ -54,62 +65,121 @@ impl SimRuntime {
             tasks: Mutex::default(),
             last_task: AtomicU64::new(0),
             running: AtomicU64::new(0),
+            running_process: AtomicU32::new(0),
+            suspended: Mutex::default(),
             streams: Mutex::default(),
             yielding: SeededEntropy::stream(seed, "yields"),
             late: SeededEntropy::stream(seed, "timers"),
             trace: Trace::new(),
-        }))
+        });
+        Self { shared, place: Place::WORLD, origin: Moment::ZERO }
+    }
+
+    /// The handle of a process that boots now: its clock begins.
+    pub fn boot(&self, process: u32) -> Self {
+        let place = Place { process, plane: Plane::Main };
+        Self { shared: self.shared.clone(), place, origin: self.shared.now() }
+    }
+
+    /// The handle of one of its planes.
+    pub fn on(&self, plane: Plane) -> Self {
+        Self { place: Place { plane, ..self.place }, ..self.clone() }
+    }
+
+    /// The process whose task is polled, or was last.
+    pub(crate) fn process(&self) -> u32 {
+        self.shared.running_process.load(Ordering::Relaxed)
     }
 
     pub(super) fn shared(&self) -> &Shared {
-        &self.0
+        &self.shared
     }
 
     /// The number of the task that is polled: what two of them do is never one and the same.
     pub(crate) fn task(&self) -> u64 {
-        self.0.running.load(Ordering::Relaxed)
+        self.shared.running.load(Ordering::Relaxed)
     }
 
     /// Notes an event in the trace: it counts in the hash, and the last 200 are kept as text.
     pub fn trace(&self, event: impl fmt::Display) {
-        self.0.trace.note(self.now(), format_args!("{event}"));
+        self.shared.trace.note(self.shared.now(), format_args!("{event}"));
     }
 
     /// One number for everything that happened so far: equal for equal runs.
     pub fn trace_hash(&self) -> u64 {
-        self.0.trace.hash()
+        self.shared.trace.hash()
     }
 
     /// The last 200 events, oldest first, each after its moment.
     pub fn last_events(&self) -> Vec<String> {
-        self.0.trace.lines()
+        self.shared.trace.lines()
     }
 
     /// How many tasks have not ended.
     pub fn live_tasks(&self) -> usize {
-        lock(&self.0.tasks).len()
+        lock(&self.shared.tasks).len()
+    }
+
+    /// How many tasks of a process have not ended.
+    pub fn live_tasks_of(&self, process: u32) -> usize {
+        lock(&self.shared.tasks).values().filter(|task| task.place().process == process).count()
     }
 
     /// Gives way to the other tasks up to three times, as chance decides; every simulated port call does, so that all
     /// interleavings around it can happen.
     pub fn yields(&self) -> Yields {
-        Yields(self.0.yielding.next_u64() & 3)
+        Yields(self.shared.yielding.next_u64() & 3)
     }
 
     /// The stream with this name, which all who ask for it share.
     pub(crate) fn stream(&self, name: &'static str) -> Arc<SeededEntropy> {
-        let seeded = || Arc::new(SeededEntropy::stream(self.0.seed, name));
-        Arc::clone(lock(&self.0.streams).entry(name).or_insert_with(seeded))
+        let seeded = || Arc::new(SeededEntropy::stream(self.shared.seed, name));
+        Arc::clone(lock(&self.shared.streams).entry(name).or_insert_with(seeded))
     }
 
     pub(super) fn fold(&self, kind: Kind, number: u64) {
-        self.0.trace.fold(self.now(), kind, number);
+        self.shared.trace.fold(self.shared.now(), kind, number);
     }
 }
 
 impl Shared {
-    pub(super) fn run(&self, task: u64) {
-        self.running.store(task, Ordering::Relaxed);
+    pub(super) fn now(&self) -> Moment {
+        Moment::from_nanos(self.now.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn run(&self, task: &SimTask) {
+        self.running.store(task.seq(), Ordering::Relaxed);
+        self.running_process.store(task.place().process, Ordering::Relaxed);
+    }
+
+    /// Nothing runs at `place` until then.
+    pub(super) fn suspend(&self, place: Place, until: Moment) {
+        let mut suspended = lock(&self.suspended);
+        let held = suspended.entry(place).or_insert(until);
+        *held = until.max(*held);
+    }
+
+    /// The next moment at which something may run again.
+    pub(super) fn next_resume(&self) -> Option<Moment> {
+        lock(&self.suspended).values().min().copied()
+    }
+
+    /// Forgets the suspensions that are over; whether there were any.
+    pub(super) fn resume_due(&self) -> bool {
+        let now = self.now();
+        let mut suspended = lock(&self.suspended);
+        let before = suspended.len();
+        suspended.retain(|_, until| *until > now);
+        suspended.len() < before
+    }
+
+    /// A process that is gone is not held any more.
+    pub(super) fn forget_suspended(&self, process: u32) {
+        lock(&self.suspended).retain(|place, _| place.process != process);
+    }
+
+    pub(super) fn suspended(&self) -> MutexGuard<'_, BTreeMap<Place, Moment>> {
+        lock(&self.suspended)
     }
 
     pub(super) fn ready(&self) -> MutexGuard<'_, Vec<Arc<SimTask>>> {
@@ -132,8 +202,9 @@ impl Shared {
         self.wall_step_ns.fetch_add(by, Ordering::Relaxed);
     }
 
-    pub(super) fn any_task(&self) -> Option<Arc<SimTask>> {
-        lock(&self.tasks).values().next().cloned()
+    /// A task that `matches`.
+    pub(super) fn find_task(&self, matches: impl Fn(&SimTask) -> bool) -> Option<Arc<SimTask>> {
+        lock(&self.tasks).values().find(|task| matches(task)).cloned()
     }
 
     pub(super) fn forget(&self, seq: u64) {
@@ -142,20 +213,23 @@ impl Shared {
         drop(task);
     }
 
+    /// Tasks that ended are not ready any more.
     pub(super) fn forget_ready(&self) {
-        let ready = std::mem::take(&mut *self.ready());
-        drop(ready);
+        let (ended, ready) =
+            std::mem::take(&mut *self.ready()).into_iter().partition(|task| task.has_ended());
+        *self.ready() = ready;
+        drop::<Vec<_>>(ended);
     }
 }
 
 impl Clock for SimRuntime {
     fn now(&self) -> Moment {
-        Moment::from_nanos(self.0.now.load(Ordering::Relaxed))
+        Moment::ZERO + (self.shared.now() - self.origin)
     }
 
     fn wall(&self) -> Timestamp {
-        let step = i128::from(self.0.wall_step_ns.load(Ordering::Relaxed));
-        let nanos = self.0.wall_start.as_nanosecond() + i128::from(self.now().as_nanos()) + step;
+        let step = i128::from(self.shared.wall_step_ns.load(Ordering::Relaxed));
+        let nanos = self.shared.wall_start.as_nanosecond() + i128::from(self.shared.now().as_nanos()) + step;
         // Beyond the calendar only when a schedule steps the wall by millennia.
         Timestamp::from_nanosecond(nanos).unwrap_or(Timestamp::MAX)
     }
@@ -164,14 +238,15 @@ impl Clock for SimRuntime {
 impl Runtime for SimRuntime {
     fn sleep_until(&self, at: Moment) -> BoxFuture<'static, ()> {
         // As on a real machine: never early, and hardly ever on the moment.
-        let late = if at > self.now() { self.0.late.below(LATEST_NS) } else { 0 };
-        Box::pin(Sleep { runtime: self.clone(), at: at + Duration::from_nanos(late), timer: None })
+        let late = if at > self.now() { self.shared.late.below(LATEST_NS) } else { 0 };
+        let at = self.origin + at.since_origin() + Duration::from_nanos(late);
+        Box::pin(Sleep { shared: self.shared.clone(), at, timer: None })
     }
 
     fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) -> Task {
-        let seq = self.0.last_task.fetch_add(1, Ordering::Relaxed) + 1;
-        let task = Arc::new(SimTask::new(seq, name, Arc::clone(&self.0), future));
-        lock(&self.0.tasks).insert(seq, Arc::clone(&task));
+        let seq = self.shared.last_task.fetch_add(1, Ordering::Relaxed) + 1;
+        let task = Arc::new(SimTask::new(seq, name, self.place, Arc::clone(&self.shared), future));
+        lock(&self.shared.tasks).insert(seq, Arc::clone(&task));
         task.enqueue();
         self.fold(Kind::Spawned, seq);
         task.handle()
@@ -186,7 +261,7 @@ impl Runtime for SimRuntime {
 impl fmt::Debug for SimRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SimRuntime")
-            .field("seed", &self.0.seed)
+            .field("seed", &self.shared.seed)
             .field("now", &self.now())
             .finish_non_exhaustive()
     }
@@ -195,7 +270,8 @@ impl fmt::Debug for SimRuntime {
 /// A timer that registers itself when it is first polled and leaves when it is dropped, so that an abandoned one
 /// never moves time.
 struct Sleep {
-    runtime: SimRuntime,
+    shared: Arc<Shared>,
+    /// By the world's clock.
     at: Moment,
     timer: Option<TimerId>,
 }
@@ -204,13 +280,13 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.runtime.now() >= self.at {
+        if self.shared.now() >= self.at {
             return Poll::Ready(());
         }
         if let Some(timer) = self.timer {
-            self.runtime.0.timers().rewake(timer, cx.waker());
+            self.shared.timers().rewake(timer, cx.waker());
         } else {
-            let timer = self.runtime.0.timers().register(self.at, cx.waker().clone());
+            let timer = self.shared.timers().register(self.at, cx.waker().clone());
             self.timer = Some(timer);
         }
         Poll::Pending
@@ -220,7 +296,7 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         // The waker is dropped after the lock: it may be the last handle to its task.
-        let waker = self.timer.and_then(|timer| self.runtime.0.timers().cancel(timer));
+        let waker = self.timer.and_then(|timer| self.shared.timers().cancel(timer));
         drop(waker);
     }
 }

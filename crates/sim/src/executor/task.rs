@@ -9,16 +9,20 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use ttm_kernel::{BoxFuture, Task, TaskEnd};
 
+use super::place::Place;
 use super::runtime::{Shared, lock};
 
 /// A task of the executor, which is its own waker. The locks are never contended: they satisfy the port's bounds.
 pub(super) struct SimTask {
     seq: u64,
     name: &'static str,
+    place: Place,
     shared: Arc<Shared>,
     future: Mutex<Option<BoxFuture<'static, ()>>>,
     queued: AtomicBool,
     aborted: AtomicBool,
+    /// How it ends at its next turn, by a fault.
+    doomed: Mutex<Option<TaskEnd>>,
     end: Mutex<End>,
 }
 
@@ -32,16 +36,19 @@ impl SimTask {
     pub(super) fn new(
         seq: u64,
         name: &'static str,
+        place: Place,
         shared: Arc<Shared>,
         future: BoxFuture<'static, ()>,
     ) -> Self {
         Self {
             seq,
             name,
+            place,
             shared,
             future: Mutex::new(Some(future)),
             queued: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
+            doomed: Mutex::default(),
             end: Mutex::default(),
         }
     }
@@ -54,13 +61,29 @@ impl SimTask {
         self.name
     }
 
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.future().is_none()
+    }
+
+    /// It ends like that at its next turn, which comes at once.
+    pub(super) fn doom(self: &Arc<Self>, end: TaskEnd) {
+        *lock(&self.doomed) = Some(end);
+        self.enqueue();
+    }
+
+    /// How it ends now, whatever it would do next.
+    pub(super) fn verdict(&self) -> Option<TaskEnd> {
+        let aborted = self.aborted.load(Ordering::Relaxed).then_some(TaskEnd::Aborted);
+        aborted.or_else(|| lock(&self.doomed).take())
+    }
+
     /// The future; none after the end.
     pub(super) fn future(&self) -> MutexGuard<'_, Option<BoxFuture<'static, ()>>> {
         lock(&self.future)
-    }
-
-    pub(super) fn is_aborted(&self) -> bool {
-        self.aborted.load(Ordering::Relaxed)
     }
 
     /// From now on a wake puts the task among the ready ones again.
@@ -95,7 +118,7 @@ impl SimTask {
             task.aborted.store(true, Ordering::Relaxed);
             task.enqueue();
         };
-        Task::new(Box::new(abort), Box::pin(Joined(Arc::clone(self))))
+        Task::new(Box::new(abort), Box::pin(Joined { task: Arc::clone(self), told: false }))
     }
 }
 
@@ -109,15 +132,21 @@ impl Wake for SimTask {
     }
 }
 
-/// Completes with the task's end.
-struct Joined(Arc<SimTask>);
+/// Completes with the task's end, once: like the state machine of an async block it may not be polled after that.
+struct Joined {
+    task: Arc<SimTask>,
+    told: bool,
+}
 
 impl Future for Joined {
     type Output = TaskEnd;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<TaskEnd> {
-        let mut end = lock(&self.0.end);
+        let Self { task, told } = self.get_mut();
+        assert!(!*told, "the end of task {:?} is awaited again after it was told", task.name);
+        let mut end = lock(&task.end);
         if let Some(reached) = &end.reached {
+            *told = true;
             return Poll::Ready(reached.clone());
         }
         end.awaiting = Some(cx.waker().clone());

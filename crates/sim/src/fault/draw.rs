@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use ttm_kernel::Entropy;
 
-use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, StoreFault};
+use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, StoreFault, StoreTable};
 
 /// How a swarm of schedules is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +54,10 @@ const KINDS: [Kind; 28] = [
     (FaultKind::Exchange(ExchangeFault::ExtraPairs), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::BadPairs(20)), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::Sparse), 60, 3_600),
-    (FaultKind::Store(StoreFault::Gone), 1, 3_600),
-    (FaultKind::Store(StoreFault::Hang), 1, 600),
-    (FaultKind::Store(StoreFault::LostAcks), 1, 600),
-    (FaultKind::Store(StoreFault::Full), 60, 3_600),
+    (FaultKind::Store(StoreTable::All, StoreFault::Gone), 1, 3_600),
+    (FaultKind::Store(StoreTable::All, StoreFault::Hang), 1, 600),
+    (FaultKind::Store(StoreTable::All, StoreFault::LostAcks), 1, 600),
+    (FaultKind::Store(StoreTable::All, StoreFault::Full), 60, 3_600),
     (FaultKind::ResourcesUnknown, 60, 3_600),
     (FaultKind::Kill, 5, 30),
     (FaultKind::Terminate, 5, 30),

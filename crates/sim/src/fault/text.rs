@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::fmt::friendly::{Spacing, SpanParser, SpanPrinter};
 
-use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, Percent, StoreFault};
+use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, Part, Percent, StoreFault, StoreTable};
+use crate::Plane;
 
 const PRINTER: SpanPrinter = SpanPrinter::new().spacing(Spacing::None);
 const PARSER: SpanParser = SpanParser::new();
@@ -23,10 +24,10 @@ impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Exchange(fault) => return fault.fmt(f),
-            Self::Store(StoreFault::Gone) => "store-gone",
-            Self::Store(StoreFault::Hang) => "store-hang",
-            Self::Store(StoreFault::LostAcks) => "store-lost-acks",
-            Self::Store(StoreFault::Full) => "store-full",
+            Self::Store(table, fault) => return write!(f, "{}-{fault}", table.as_str()),
+            Self::PlaneStalls(plane) => return write!(f, "plane-stalls={}", plane_word(*plane)),
+            Self::PartPanics(part) => return write!(f, "part-panics={}", part_word(*part)),
+            Self::PartEnds(part) => return write!(f, "part-ends={}", part_word(*part)),
             Self::ResourcesUnknown => "resources-unknown",
             Self::Kill => "kill",
             Self::Terminate => "terminate",
@@ -35,6 +36,22 @@ impl fmt::Display for FaultKind {
                 let sign = if by.is_negative() { "-" } else { "" };
                 return write!(f, "wall-step={sign}{}", PRINTER.duration_to_string(&by.abs()));
             }
+        })
+    }
+}
+
+impl fmt::Display for StoreFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone => "gone",
+            Self::Hang => "hang",
+            Self::LostAcks => "lost-acks",
+            Self::Full => "full",
+            Self::Busy => "busy",
+            Self::ReadOnly => "read-only",
+            Self::NoRight => "no-right",
+            Self::Corrupt => "corrupt",
+            Self::Rejects(share) => return write!(f, "rejects={share}%"),
         })
     }
 }
@@ -73,11 +90,17 @@ impl FromStr for FaultKind {
         if let Some(api) = text.strip_prefix("api-") {
             return exchange(api).map(Self::Exchange).ok_or_else(invalid);
         }
+        let of_store = StoreTable::EACH.iter().find_map(|table| {
+            let fault = text.strip_prefix(table.as_str())?.strip_prefix('-')?;
+            Some(Self::Store(*table, store(fault)?))
+        });
+        if let Some(fault) = of_store {
+            return Ok(fault);
+        }
         Ok(match text.split_once('=').unwrap_or((text, "")) {
-            ("store-gone", "") => Self::Store(StoreFault::Gone),
-            ("store-hang", "") => Self::Store(StoreFault::Hang),
-            ("store-lost-acks", "") => Self::Store(StoreFault::LostAcks),
-            ("store-full", "") => Self::Store(StoreFault::Full),
+            ("plane-stalls", word) => Self::PlaneStalls(plane(word).ok_or_else(invalid)?),
+            ("part-panics", word) => Self::PartPanics(part(word).ok_or_else(invalid)?),
+            ("part-ends", word) => Self::PartEnds(part(word).ok_or_else(invalid)?),
             ("resources-unknown", "") => Self::ResourcesUnknown,
             ("kill", "") => Self::Kill,
             ("terminate", "") => Self::Terminate,
@@ -86,6 +109,43 @@ impl FromStr for FaultKind {
             _ => return Err(invalid()),
         })
     }
+}
+
+fn plane_word(plane: Plane) -> &'static str {
+    match plane {
+        Plane::Main => "main",
+        Plane::Work => "work",
+        Plane::Supervision => "supervision",
+    }
+}
+
+fn plane(word: &str) -> Option<Plane> {
+    Plane::ALL.into_iter().find(|plane| plane_word(*plane) == word)
+}
+
+/// A part's name as one word.
+fn part_word(part: Part) -> String {
+    part.name().replace(' ', "-")
+}
+
+fn part(word: &str) -> Option<Part> {
+    Part::ALL.into_iter().find(|part| part_word(*part) == word)
+}
+
+/// What stands behind the name of a table.
+fn store(text: &str) -> Option<StoreFault> {
+    Some(match text.split_once('=').unwrap_or((text, "")) {
+        ("gone", "") => StoreFault::Gone,
+        ("hang", "") => StoreFault::Hang,
+        ("lost-acks", "") => StoreFault::LostAcks,
+        ("full", "") => StoreFault::Full,
+        ("busy", "") => StoreFault::Busy,
+        ("read-only", "") => StoreFault::ReadOnly,
+        ("no-right", "") => StoreFault::NoRight,
+        ("corrupt", "") => StoreFault::Corrupt,
+        ("rejects", share) => StoreFault::Rejects(percent(share)?),
+        _ => return None,
+    })
 }
 
 /// What stands behind `api-`.
@@ -188,7 +248,9 @@ mod tests {
             "api-503 api-500 api-502 api-520 api-403 api-hang api-drip api-truncated api-too-large api-wrong-type",
             "api-429 api-429=20s api-nulls api-flaky-nulls=30% api-empty-batch=0% api-half api-delisted=100%",
             "api-stale=30s api-extra-pairs api-bad-pairs=5% api-sparse store-gone store-hang store-lost-acks",
-            "store-full resources-unknown kill terminate freeze wall-step=-1h",
+            "store-full store-busy store-read-only tokens-no-right events-corrupt samples-rejects=5% breakers-gone",
+            "resources-unknown kill terminate freeze plane-stalls=work plane-stalls=supervision",
+            "part-panics=token-writer part-ends=work wall-step=-1h",
         ]
         .iter()
         .flat_map(|words| words.split(' '))
@@ -205,6 +267,9 @@ mod tests {
             ("at 2h for 20m api-flaky-nulls", "api-flaky-nulls"),
             ("at 2h for 20m api-delisted=101%", "api-delisted=101%"),
             ("at 2h for 20m api-half=30%", "api-half=30%"),
+            ("at 2h for 20m tokens-sick", "tokens-sick"),
+            ("at 2h for 20m part-ends=all", "part-ends=all"),
+            ("at 2h for 20m plane-stalls=sky", "plane-stalls=sky"),
             ("at 2h for -5m kill", "at 2h for -5m kill"),
             ("at 1h for 1s kill; at 2h for 1s wall-step=soon", "wall-step=soon"),
         ] {

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
 use ttm_kernel::{Clock, Epoch, StoreError};
 
-use super::store::Server;
+use super::store::{Ledger, Server};
 use super::{SimExchange, SimTokenStore};
 use crate::executor::lock;
-use crate::{FaultSchedule, SimRuntime};
+use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
 #[derive(Clone, Debug)]
@@ -26,14 +26,15 @@ pub struct SimBreakerStore {
 
 impl SimBreakerStore {
     /// An empty store beside `tokens`, of processes that call `exchange` behind their breaker.
-    pub fn new(
+    pub(super) fn beside(
         tokens: &SimTokenStore,
         exchange: &Arc<SimExchange>,
         runtime: &SimRuntime,
         faults: &Arc<FaultSchedule>,
+        ledger: &Ledger,
     ) -> Self {
         Self {
-            server: Server::new(runtime, faults),
+            server: Server::new(StoreTable::Breakers, runtime, faults, ledger),
             tokens: tokens.clone(),
             exchange: exchange.clone(),
             database: Arc::default(),

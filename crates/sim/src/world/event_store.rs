@@ -9,9 +9,9 @@ use ttm_kernel::StoreError;
 use async_trait::async_trait;
 use ttm_perf::{Appended, Event, EventCursor, EventPage, EventQuery, EventStore};
 
-use super::store::Server;
+use super::store::{Ledger, Server};
 use crate::executor::lock;
-use crate::{FaultSchedule, SimRuntime};
+use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
 #[derive(Clone, Debug)]
@@ -23,9 +23,10 @@ pub struct SimEventStore {
 #[derive(Debug, Default)]
 struct Database {
     events: BTreeMap<EventCursor, Event>,
-    /// Those that became durable since the ledger was last opened.
-    since: Vec<Event>,
-    ledger: EventLedger,
+    /// Those that a process made durable. Nobody asks for those of one that is gone.
+    by_process: BTreeMap<u32, Vec<Event>>,
+    /// Of each process: events of batches that were acknowledged, and of those that have no answer yet.
+    sent: BTreeMap<u32, (u64, u64)>,
 }
 
 /// What the store knows of the events that it was sent by the present process.
@@ -40,36 +41,35 @@ pub struct EventLedger {
 impl SimEventStore {
     /// An empty store.
     pub fn new(runtime: &SimRuntime, faults: &Arc<FaultSchedule>) -> Self {
-        Self { server: Server::new(runtime, faults), database: Arc::default() }
+        Self::beside(runtime, faults, &Ledger::default())
     }
 
-    /// The counts as they are now.
-    pub fn ledger(&self) -> EventLedger {
-        lock(&self.database).ledger
+    pub(super) fn beside(runtime: &SimRuntime, faults: &Arc<FaultSchedule>, ledger: &Ledger) -> Self {
+        let server = Server::new(StoreTable::Events, runtime, faults, ledger);
+        Self { server, database: Arc::default() }
     }
 
-    /// Another process begins to write: what it sends is counted from zero.
-    pub fn open_ledger(&self) {
-        let mut database = lock(&self.database);
-        database.ledger.acknowledged = 0;
-        database.since.clear();
+    /// The counts of a process as they are now.
+    pub fn ledger(&self, process: u32) -> EventLedger {
+        let (acknowledged, in_flight) = lock(&self.database).sent.get(&process).copied().unwrap_or_default();
+        EventLedger { acknowledged, in_flight }
     }
 
-    /// What became durable since the ledger was opened, in that order, without asking the server.
-    pub fn durable(&self) -> Vec<Event> {
-        lock(&self.database).since.clone()
+    /// What a process made durable, in that order, without asking the server.
+    pub fn durable(&self, process: u32) -> Vec<Event> {
+        lock(&self.database).by_process.get(&process).cloned().unwrap_or_default()
     }
 }
 
 impl Database {
-    fn commit(&mut self, events: &[Event]) -> Appended {
+    fn commit(&mut self, process: u32, events: &[Event]) -> Appended {
         let mut appended = Appended::default();
         for event in events {
             match self.events.entry(EventCursor::of(event)) {
                 Entry::Occupied(_) => appended.duplicates += 1,
                 Entry::Vacant(free) => {
                     free.insert(event.clone());
-                    self.since.push(event.clone());
+                    self.by_process.entry(process).or_default().push(event.clone());
                     appended.stored += 1;
                 }
             }
@@ -81,13 +81,15 @@ impl Database {
 #[async_trait]
 impl EventStore for SimEventStore {
     async fn append(&self, events: &[Event]) -> Result<Appended, StoreError> {
-        let _flight = InFlight::of(self, events.len() as u64);
-        let appended = self.server.write(|| lock(&self.database).commit(events)).await?;
+        let flight = InFlight::of(self, events.len() as u64);
+        events.iter().try_for_each(|event| self.server.takes(event.subject()))?;
+        let process = flight.process;
+        let appended = self.server.write(|| lock(&self.database).commit(process, events)).await?;
         for event in events {
             let runtime = self.server.runtime();
             runtime.trace(format_args!("event {} {} {}", event.id(), event.kind(), event.subject()));
         }
-        lock(&self.database).ledger.acknowledged += events.len() as u64;
+        flight.acknowledge();
         Ok(appended)
     }
 
@@ -102,18 +104,24 @@ impl EventStore for SimEventStore {
 /// Counts a batch as sent until it is answered or given up.
 struct InFlight<'a> {
     store: &'a SimEventStore,
+    process: u32,
     events: u64,
 }
 
 impl<'a> InFlight<'a> {
     fn of(store: &'a SimEventStore, events: u64) -> Self {
-        lock(&store.database).ledger.in_flight += events;
-        Self { store, events }
+        let process = store.server.runtime().process();
+        lock(&store.database).sent.entry(process).or_default().1 += events;
+        Self { store, process, events }
+    }
+
+    fn acknowledge(&self) {
+        lock(&self.store.database).sent.entry(self.process).or_default().0 += self.events;
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        lock(&self.store.database).ledger.in_flight -= self.events;
+        lock(&self.store.database).sent.entry(self.process).or_default().1 -= self.events;
     }
 }

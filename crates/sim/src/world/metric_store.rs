@@ -1,6 +1,7 @@
 //! The simulated history: keeps the port's laws under every fault, and counts for the oracles. Clones are connections
 //! to one database.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use ttm_kernel::StoreError;
 
@@ -8,9 +9,9 @@ use async_trait::async_trait;
 use ttm_perf::{Appended, Fold, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 
 use super::series_log::{Inserted, SeriesLog};
-use super::store::Server;
+use super::store::{Ledger, Server};
 use crate::executor::lock;
-use crate::{FaultSchedule, SimRuntime};
+use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
 #[derive(Clone, Debug)]
@@ -23,12 +24,14 @@ pub struct SimMetricStore {
 struct Database {
     log: SeriesLog,
     ledger: SampleLedger,
+    /// Of each process: samples of batches that were acknowledged, and of those that have no answer yet.
+    sent: BTreeMap<u32, (u64, u64)>,
 }
 
 /// What the store knows of the samples that it was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SampleLedger {
-    /// Samples of batches whose writer was told that they are stored, since the ledger was last opened.
+    /// Samples of batches whose writer was told that they are stored.
     pub acknowledged: u64,
     /// Samples of batches that were sent and have no answer yet.
     pub in_flight: u64,
@@ -43,17 +46,19 @@ pub struct SampleLedger {
 impl SimMetricStore {
     /// An empty store.
     pub fn new(runtime: &SimRuntime, faults: &Arc<FaultSchedule>) -> Self {
-        Self { server: Server::new(runtime, faults), database: Arc::default() }
+        Self::beside(runtime, faults, &Ledger::default())
     }
 
-    /// The counts as they are now.
-    pub fn ledger(&self) -> SampleLedger {
-        lock(&self.database).ledger
+    pub(super) fn beside(runtime: &SimRuntime, faults: &Arc<FaultSchedule>, ledger: &Ledger) -> Self {
+        let server = Server::new(StoreTable::Samples, runtime, faults, ledger);
+        Self { server, database: Arc::default() }
     }
 
-    /// Another process begins to write: what it is told is counted from zero.
-    pub fn open_ledger(&self) {
-        lock(&self.database).ledger.acknowledged = 0;
+    /// The counts as they are now; those of batches are this process's.
+    pub fn ledger(&self, process: u32) -> SampleLedger {
+        let database = lock(&self.database);
+        let (acknowledged, in_flight) = database.sent.get(&process).copied().unwrap_or_default();
+        SampleLedger { acknowledged, in_flight, ..database.ledger }
     }
 }
 
@@ -79,11 +84,12 @@ impl Database {
 #[async_trait]
 impl MetricStore for SimMetricStore {
     async fn append(&self, samples: &[Sample]) -> Result<Appended, StoreError> {
-        let _flight = InFlight::of(self, samples.len() as u64);
+        let flight = InFlight::of(self, samples.len() as u64);
+        samples.iter().try_for_each(|sample| self.server.takes(sample.series()))?;
         let appended = self.server.write(|| lock(&self.database).commit(samples)).await?;
         let runtime = self.server.runtime();
         runtime.trace(format_args!("history stores {} of {} samples", appended.stored, samples.len()));
-        lock(&self.database).ledger.acknowledged += samples.len() as u64;
+        flight.acknowledge();
         Ok(appended)
     }
 
@@ -116,18 +122,24 @@ impl MetricStore for SimMetricStore {
 /// Counts a batch as sent until it is answered or given up.
 struct InFlight<'a> {
     store: &'a SimMetricStore,
+    process: u32,
     samples: u64,
 }
 
 impl<'a> InFlight<'a> {
     fn of(store: &'a SimMetricStore, samples: u64) -> Self {
-        lock(&store.database).ledger.in_flight += samples;
-        Self { store, samples }
+        let process = store.server.runtime().process();
+        lock(&store.database).sent.entry(process).or_default().1 += samples;
+        Self { store, process, samples }
+    }
+
+    fn acknowledge(&self) {
+        lock(&self.store.database).sent.entry(self.process).or_default().0 += self.samples;
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        lock(&self.store.database).ledger.in_flight -= self.samples;
+        lock(&self.store.database).sent.entry(self.process).or_default().1 -= self.samples;
     }
 }

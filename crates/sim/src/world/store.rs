@@ -1,32 +1,81 @@
 //! How the simulated database takes a call, whichever table it is for: latency, faults, and the moment at which a write
 //! is durable. It does not know what is written.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ttm_kernel::{Clock, Entropy, Runtime, StoreError};
+use ttm_kernel::{Clock, Entropy, Moment, Runtime, StoreError};
 use ttm_testkit::SeededEntropy;
 
-use crate::{FaultSchedule, SimRuntime, StoreFault};
+use crate::executor::lock;
+use crate::{FaultSchedule, SimRuntime, StoreFault, StoreTable};
 
 /// A call takes at least this; a write that long again to commit.
 const LEAST_MS: u64 = 1;
 /// And this much more at most, before it commits.
 const SPREAD_MS: u64 = 8;
+/// What needs a person is not asked for more often.
+const NO_RIGHT_AGAIN: Duration = Duration::from_mins(1);
 
-/// The server behind both stores.
+/// What a caller of a table was told last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Since when nothing else than failures.
+    pub failing_since: Option<Moment>,
+    /// That its content is not what it must be, whatever it was told later: a writer leaves such a store alone.
+    pub corrupt: bool,
+}
+
+/// What each process was told of reading and of writing a table, for the oracles.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger(Arc<Mutex<BTreeMap<(u32, StoreTable, bool), Told>>>);
+
+impl Ledger {
+    /// What a process was told of each table, reads before writes.
+    pub(super) fn told(&self, process: u32) -> Vec<(StoreTable, bool, Told)> {
+        let told = lock(&self.0);
+        told.iter().filter(|(key, _)| key.0 == process).map(|(key, told)| (key.1, key.2, *told)).collect()
+    }
+
+    fn note<T>(&self, call: &Heard<'_>, answer: &Result<T, StoreError>) {
+        let server = call.server;
+        let key = (call.process, server.table, call.writes);
+        let mut ledger = lock(&self.0);
+        let told = ledger.entry(key).or_default();
+        match answer {
+            // It was answered: the data was wrong, or the caller.
+            Ok(_) | Err(StoreError::Rejected { .. } | StoreError::Fenced { .. }) => told.failing_since = None,
+            Err(error) => {
+                told.failing_since.get_or_insert(server.runtime.now());
+                told.corrupt |= matches!(error, StoreError::Corrupt { .. });
+            }
+        }
+    }
+}
+
+/// The server behind one table.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
     runtime: SimRuntime,
+    table: StoreTable,
+    ledger: Ledger,
     faults: Arc<FaultSchedule>,
     latency: Arc<SeededEntropy>,
     chance: Arc<SeededEntropy>,
 }
 
 impl Server {
-    pub(super) fn new(runtime: &SimRuntime, faults: &Arc<FaultSchedule>) -> Self {
+    pub(super) fn new(
+        table: StoreTable,
+        runtime: &SimRuntime,
+        faults: &Arc<FaultSchedule>,
+        ledger: &Ledger,
+    ) -> Self {
         Self {
             runtime: runtime.clone(),
+            table,
+            ledger: ledger.clone(),
             faults: faults.clone(),
             latency: runtime.stream("store latency"),
             chance: runtime.stream("store chance"),
@@ -39,19 +88,34 @@ impl Server {
 
     /// A read: by the time that this comes back the server looks at its data.
     pub(super) async fn read(&self) -> Result<(), StoreError> {
-        self.arrive().await?;
-        Ok(())
+        let mut call = Heard::new(self, false);
+        let answer = self.arrive().await.map(drop);
+        call.hears(&answer);
+        answer
     }
 
     /// A write. `commit` makes it durable, and is called at most once; its caller may wait in vain to hear of it:
     /// when the connection breaks, or when the caller is killed or gives up between arrival and commit, in which case
     /// chance decides whether the server still commits.
     pub(super) async fn write<T>(&self, commit: impl FnOnce() -> T) -> Result<T, StoreError> {
+        let mut call = Heard::new(self, true);
+        let answer = self.try_write(commit).await;
+        call.hears(&answer);
+        answer
+    }
+
+    async fn try_write<T>(&self, commit: impl FnOnce() -> T) -> Result<T, StoreError> {
         let mut arrived = Arrived { server: self, commit: Some(commit) };
         let fault = self.arrive().await.inspect_err(|_| arrived.commit = None)?;
-        if fault == Some(StoreFault::Full) {
+        let refusal = match fault {
+            Some(StoreFault::Full) => Some("no space left on the device"),
+            Some(StoreFault::Busy) => Some("database is locked"),
+            Some(StoreFault::ReadOnly) => Some("25006 cannot execute INSERT in a read-only transaction"),
+            _ => None,
+        };
+        if let Some(message) = refusal {
             arrived.commit = None;
-            return Err(StoreError::transient("no space left on the device"));
+            return Err(StoreError::transient(message));
         }
         self.pause().await;
         let commit = arrived.commit.take().expect("the write is committed here alone");
@@ -64,15 +128,34 @@ impl Server {
         Ok(answer)
     }
 
+    /// Whether the table takes a row with this identity now.
+    pub(super) fn takes(&self, row: &impl std::fmt::Debug) -> Result<(), StoreError> {
+        match self.faults.store(self.table, self.runtime.now()) {
+            Some((StoreFault::Rejects(share), _)) if hash(row) % 100 < u64::from(share) => {
+                Err(StoreError::rejected(format!("22P05 {row:?} has no equivalent in encoding LATIN1")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Brings a request to the server; what is wrong with that, other than that it cannot be reached.
     async fn arrive(&self) -> Result<Option<StoreFault>, StoreError> {
         self.runtime.yields().await;
         self.pause().await;
-        let Some((fault, until)) = self.faults.store(self.runtime.now()) else { return Ok(None) };
+        let Some((fault, until)) = self.faults.store(self.table, self.runtime.now()) else { return Ok(None) };
         match fault {
             StoreFault::Gone => return Err(StoreError::transient("connection refused")),
+            StoreFault::NoRight => {
+                let message = format!("42501 permission denied for table {}", self.table.as_str());
+                return Err(StoreError::Transient { message, retry_after: Some(NO_RIGHT_AGAIN) });
+            }
+            StoreFault::Corrupt => return Err(StoreError::corrupt("database disk image is malformed")),
             StoreFault::Hang => self.runtime.sleep_until(until).await,
-            StoreFault::LostAcks | StoreFault::Full => {}
+            StoreFault::LostAcks
+            | StoreFault::Full
+            | StoreFault::Busy
+            | StoreFault::ReadOnly
+            | StoreFault::Rejects(_) => {}
         }
         Ok(Some(fault))
     }
@@ -97,4 +180,39 @@ impl<T, C: FnOnce() -> T> Drop for Arrived<'_, T, C> {
             drop(commit());
         }
     }
+}
+
+/// A call of which its caller hears; one that it gives up has failed for it.
+struct Heard<'a> {
+    server: &'a Server,
+    process: u32,
+    writes: bool,
+    heard: bool,
+}
+
+impl<'a> Heard<'a> {
+    fn new(server: &'a Server, writes: bool) -> Self {
+        Self { server, process: server.runtime.process(), writes, heard: false }
+    }
+
+    fn hears<T>(&mut self, answer: &Result<T, StoreError>) {
+        self.heard = true;
+        self.server.ledger.note(self, answer);
+    }
+}
+
+impl Drop for Heard<'_> {
+    fn drop(&mut self) {
+        if !self.heard {
+            let given_up: Result<(), _> = Err(StoreError::transient("no answer"));
+            self.server.ledger.note(self, &given_up);
+        }
+    }
+}
+
+/// The same for equal rows in every run; FNV-1a over what a row shows of itself.
+fn hash(row: &impl std::fmt::Debug) -> u64 {
+    let fold = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = format!("{row:?}").bytes().fold(0xcbf2_9ce4_8422_2325, fold);
+    hash ^ (hash >> 32)
 }

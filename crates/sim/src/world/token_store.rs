@@ -8,9 +8,9 @@ use ttm_kernel::{Clock, Epoch, StoreError};
 use ttm_market::testing::TokenTable;
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStore};
 
-use super::store::Server;
+use super::store::{Ledger, Server};
 use crate::executor::lock;
-use crate::{FaultSchedule, SimRuntime};
+use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
 #[derive(Clone, Debug)]
@@ -22,9 +22,19 @@ pub struct SimTokenStore {
 impl SimTokenStore {
     /// A store that holds these mints.
     pub fn new(mints: &[Mint], runtime: &SimRuntime, faults: &Arc<FaultSchedule>) -> Self {
+        Self::beside(mints, runtime, faults, &Ledger::default())
+    }
+
+    pub(super) fn beside(
+        mints: &[Mint],
+        runtime: &SimRuntime,
+        faults: &Arc<FaultSchedule>,
+        ledger: &Ledger,
+    ) -> Self {
         let mut database = TokenTable::default();
         database.add(mints, runtime.wall());
-        Self { server: Server::new(runtime, faults), database: Arc::new(Mutex::new(database)) }
+        let server = Server::new(StoreTable::Tokens, runtime, faults, ledger);
+        Self { server, database: Arc::new(Mutex::new(database)) }
     }
 
     /// Whether a newer writer took over, without asking the server.

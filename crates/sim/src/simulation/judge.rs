@@ -1,0 +1,162 @@
+//! What is held against the process: in every slot, at its exit, and at the end. It inflicts nothing.
+
+use std::time::Duration;
+
+use ttm_app::service::Board;
+use ttm_health::{HealthView, Status};
+use ttm_kernel::{Clock, Moment};
+
+use super::{SLOT, Simulation, State, WELL_WITHIN};
+use crate::oracle::{Slot, every_change_has_its_event, is_stored_as_seen, none_lost};
+use crate::process::{Exit, Process};
+use crate::{ExchangeFault, FaultKind};
+
+/// What one call may take, with all its attempts and their turns.
+const A_CALL: Duration = Duration::from_secs(30);
+/// What is to end by a timer ends a little after its moment.
+const TIMERS_LATE: Duration = Duration::from_millis(10);
+/// A start asks the store a handful of questions, each with its deadline.
+const A_START: Duration = Duration::from_mins(1);
+
+impl Simulation<'_> {
+    /// What is looked at in every slot.
+    pub(super) fn look(&mut self) {
+        let now = self.executor.now();
+        let board = match &self.state {
+            State::Up(process) | State::Stopping { process, .. } => Some(process.board()),
+            State::Down { .. } => None,
+        };
+        let tokens = board.map(Board::tokens);
+        let slot = tokens.as_ref().map(|tokens| Slot {
+            exchange_up: !self.faults.exchange(now).is_some_and(ExchangeFault::is_down),
+            tokens,
+            wall: self.executor.wall(),
+            hot_threshold: self.plan.settings.market.hot_threshold(),
+        });
+        self.availability.observe(slot.as_ref());
+        if self.faults.healed(now.saturating_sub(WELL_WITHIN)) {
+            self.healed.observe(slot.as_ref());
+        }
+        let State::Up(process) = &self.state else { return };
+        if let Some(counts) = process.events() {
+            self.verdicts.check(none_lost(&counts, &self.world.events.ledger(process.number())));
+        }
+        self.judge_ages(process.board());
+        self.judge_samples(process);
+    }
+
+    fn judge_samples(&self, process: &Process) {
+        let Some(counts) = process.samples() else { return };
+        let ledger = self.world.history.ledger(process.number());
+        let found = ledger.acknowledged + ledger.in_flight + counts.waiting + counts.dropped;
+        if found != counts.produced {
+            self.verdicts.broken(format_args!(
+                "{} samples produced, {found} found: {counts:?} {ledger:?}",
+                counts.produced
+            ));
+        }
+        if counts.waiting > self.plan.settings.sample_capacity as u64 {
+            self.verdicts.broken(format_args!("{} samples wait, more than may", counts.waiting));
+        }
+    }
+
+    /// However many tokens there are, each is seen within twice the time that the service computes for a round, once
+    /// nothing has been wrong for as long.
+    fn judge_ages(&self, board: &Board) {
+        let Some(plan) = board.plan() else { return };
+        let facts = board.data_facts();
+        for (lane, plan, ages) in [("hot", plan.hot, facts.hot.ages), ("cold", plan.cold, facts.cold.ages)] {
+            let bound = 2 * plan.cycle + WELL_WITHIN;
+            let calm_since = self.executor.now().saturating_sub(bound);
+            let Some([.., oldest]) = ages.filter(|_| board.uptime() > bound) else { continue };
+            if self.faults.healed(calm_since) && oldest > 2 * plan.cycle + A_CALL {
+                self.verdicts
+                    .broken(format_args!("a {lane} token is {oldest:?} old, a round is {:?}", plan.cycle));
+            }
+        }
+    }
+
+    /// The process exited, and nobody had told it to.
+    pub(super) fn judge_exit(&self, process: &Process, at: Moment, exit: &Exit) {
+        match exit {
+            Exit::Crashed(end) => {
+                self.verdicts.broken(format_args!("the process ended without a word: {end:?}"))
+            }
+            Exit::NotStarted(error) => {
+                let store_was_away = self.store_was_away(self.booted, at);
+                if !store_was_away {
+                    self.verdicts.broken(format_args!("the process did not start: {error}"));
+                }
+            }
+            Exit::Abandoned | Exit::Stopped(_) => {
+                self.verdicts.broken("the process stopped, and nobody told it to");
+            }
+            Exit::Failed(reason, _) => {
+                if !self.ended.iter().any(|part| reason.contains(part)) {
+                    self.verdicts.broken(format_args!("the process went down by itself: {reason}"));
+                }
+                let since = self.part_ended.unwrap_or(at);
+                self.judge_stop(process, since, at, exit);
+            }
+        }
+    }
+
+    /// Holds a stop against its promise: in time, and with everything stored unless the store was away.
+    pub(super) fn judge_stop(&self, process: &Process, since: Moment, at: Moment, exit: &Exit) {
+        let took = at - since;
+        if !self.held.is_empty() {
+            // Nothing that is held can stop.
+            return;
+        }
+        if took > self.plan.promised.stop_within + TIMERS_LATE {
+            self.verdicts.broken(format_args!("the stop took {took:?}"));
+        }
+        let (Exit::Stopped(stopped) | Exit::Failed(_, stopped)) = exit else {
+            if let Exit::Crashed(end) = exit {
+                self.verdicts.broken(format_args!("the process ended without a word: {end:?}"));
+            }
+            // Told to stop while it booted without its store: there was nothing to lose.
+            return;
+        };
+        let left = self.executor.runtime().live_tasks_of(process.number());
+        if left > 0 {
+            self.verdicts.broken(format_args!("{left} tasks outlive the stop"));
+        }
+        let gave_up =
+            self.world.told(process.number()).iter().any(|(_, writes, told)| *writes && told.corrupt);
+        if gave_up || self.store_was_away(since, at) || !self.ended.is_empty() {
+            return;
+        }
+        if !stopped.in_time || stopped.tokens_left + stopped.samples_left + stopped.events_left > 0 {
+            self.verdicts.broken(format_args!("not everything was stored: {stopped:?}"));
+        }
+        let (durable, events) = (self.world.tokens.durable(), self.world.events.durable(process.number()));
+        self.verdicts.check(is_stored_as_seen(&process.board().tokens(), &durable, self.plan.profiles));
+        self.verdicts.check(every_change_has_its_event(&self.found, &durable, &events));
+    }
+
+    /// Whether anything was wrong with the store between the two, or so shortly before that it still mattered.
+    fn store_was_away(&self, from: Moment, to: Moment) -> bool {
+        let is_store = |kind| matches!(kind, FaultKind::Store(..));
+        self.faults.any_between(from.saturating_sub(A_START), to, is_store)
+    }
+
+    /// Everything healed long ago: nothing may be left of it.
+    pub(super) fn judge_end(&self) {
+        if self.healed.share() < 1.0 {
+            let down = self.healed.longest_down(SLOT);
+            self.verdicts.broken(format_args!(
+                "not well {WELL_WITHIN:?} after the last fault, for {down:?} at a time"
+            ));
+        }
+        match &self.state {
+            State::Up(process) => {
+                let report = process.board().report();
+                if report.status != Status::Healthy {
+                    self.verdicts.broken(format_args!("{} at the end: {:?}", report.status, report.reasons));
+                }
+            }
+            State::Stopping { .. } | State::Down { .. } => self.verdicts.broken("no process at the end"),
+        }
+    }
+}
