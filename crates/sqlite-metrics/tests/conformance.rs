@@ -5,14 +5,14 @@ use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
-use ttm_kernel::StoreError;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
+use ttm_kernel::{Severity, StoreError};
 use ttm_perf::testing::{conformance, event_conformance};
-use ttm_perf::{Aggregate, EventStore, MetricStore, RangeQuery, Sample, SeriesKey};
+use ttm_perf::{Aggregate, Event, EventId, EventStore, MetricStore, RangeQuery, Sample, SeriesKey};
 use ttm_sqlite_metrics::{OpenError, SqliteMetricStore};
 
 fn folder() -> TempDir {
@@ -117,17 +117,73 @@ async fn a_path_that_cannot_be_a_store_is_told_in_one_line() {
     let error = SqliteMetricStore::open(&text).await.expect_err("it is no database");
     assert_eq!(
         error.to_string(),
-        format!("{} is not a usable store: file is not a database", text.display())
+        format!("{} is not a usable store: file is not a database (SQLITE_NOTADB, 26)", text.display())
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_lost_its_tables_is_corrupt() {
+async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() {
     let folder = folder();
     let store = open(&folder).await;
-    execute(&folder.path().join("ttm.db"), "DROP TABLE sample").await;
+    execute(&folder.path().join("ttm.db"), "ALTER TABLE sample RENAME TO away").await;
     let refused = store.append(&batch(&key(1), 1)).await;
-    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+    let Err(StoreError::Transient { message, retry_after }) = refused else { panic!("{refused:?}") };
+    assert_eq!(message, "no such table: sample (SQLITE_ERROR, 1)");
+    assert_eq!(retry_after, Some(Duration::from_mins(1)));
+    execute(&folder.path().join("ttm.db"), "ALTER TABLE away RENAME TO sample").await;
+    assert_eq!(store.append(&batch(&key(1), 1)).await.expect("it is back").stored, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_sqlite_rolled_back_by_itself_costs_no_later_one() {
+    let folder = folder();
+    let file = folder.path().join("ttm.db");
+    let store = open(&folder).await;
+    let events = store.events();
+    let started = Event::new(
+        EventId::from_bits(1),
+        at(1),
+        "service.started".parse().expect("valid"),
+        "ttm".parse().expect("valid"),
+        Severity::Info,
+        "{}".parse().expect("valid"),
+    );
+    // What a full disk does to a transaction, without one: SQLite rolls it back by itself, in the middle of a statement.
+    execute(
+        &file,
+        "CREATE TRIGGER full_sample BEFORE INSERT ON sample BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
+    )
+    .await;
+    execute(
+        &file,
+        "CREATE TRIGGER full_event BEFORE INSERT ON event BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
+    )
+    .await;
+    for _ in 0..3 {
+        store.append(&batch(&key(1), 300)).await.expect_err("the trigger refuses it");
+        events.append(std::slice::from_ref(&started)).await.expect_err("the trigger refuses it");
+    }
+    execute(&file, "DROP TRIGGER full_sample").await;
+    execute(&file, "DROP TRIGGER full_event").await;
+    assert_eq!(events.append(&[started]).await.expect("there is room again").stored, 1);
+    assert_eq!(store.append(&batch(&key(1), 300)).await.expect("there is room again").stored, 300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_deleted_or_replaced_under_the_store_is_told_before_anything_is_lost_with_it() {
+    let folder = folder();
+    let file = folder.path().join("ttm.db");
+    let store = open(&folder).await;
+    store.append(&batch(&key(1), 1)).await.expect("append works");
+    std::fs::remove_file(&file).expect("deleted");
+    let refused = store.append(&batch(&key(1), 2)).await;
+    let Err(StoreError::Corrupt { message }) = refused else { panic!("{refused:?}") };
+    assert!(message.starts_with(&format!("{} was deleted or moved away", file.display())), "{message}");
+    assert!(!file.exists(), "no empty file takes its place");
+    std::fs::write(&file, "").expect("written");
+    let refused = store.append(&batch(&key(1), 2)).await;
+    let Err(StoreError::Corrupt { message }) = refused else { panic!("{refused:?}") };
+    assert!(message.starts_with(&format!("{} was replaced by another file", file.display())), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,11 +86,11 @@ async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_lost_its_table_is_corrupt() {
+async fn a_table_that_is_missing_is_waited_for() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("ttm.db");
     let store = open(&file).await;
     execute(&file, "DROP TABLE breaker").await;
     let refused = store.breakers().load().await;
-    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Transient { retry_after: Some(_), .. })), "{refused:?}");
 }

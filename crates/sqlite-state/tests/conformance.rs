@@ -4,12 +4,14 @@ use std::future::poll_fn;
 use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
-use ttm_kernel::StoreError;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
+use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
+use ttm_kernel::StoreError;
 use ttm_market::testing::conformance;
 use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore};
 use ttm_sqlite_state::{OpenError, SqliteTokenStore};
@@ -104,7 +106,7 @@ async fn a_path_that_cannot_be_a_store_is_told_in_one_line() {
     assert!(matches!(error, OpenError::Unusable { .. }), "{error:?}");
     assert_eq!(
         error.to_string(),
-        format!("{} is not a usable store: file is not a database", text.display())
+        format!("{} is not a usable store: file is not a database (SQLITE_NOTADB, 26)", text.display())
     );
 }
 
@@ -136,12 +138,102 @@ async fn a_number_that_is_not_finite_is_rejected_with_its_whole_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_lost_its_tables_is_corrupt() {
+async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() {
     let folder = folder();
     let store = open(&folder).await;
-    execute(&folder.path().join("ttm.db"), "DROP TABLE token").await;
-    let refused = store.load(None, 1).await;
-    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+    let epoch = store.claim().await.expect("claim works");
+    execute(&folder.path().join("ttm.db"), "ALTER TABLE token RENAME TO away").await;
+    for refused in [store.load(None, 1).await.map(drop), store.save(epoch, &[Token::new(mint(1), AT)]).await]
+    {
+        let Err(StoreError::Transient { message, retry_after }) = refused else { panic!("{refused:?}") };
+        assert_eq!(message, "no such table: token (SQLITE_ERROR, 1)");
+        assert_eq!(retry_after, Some(Duration::from_mins(1)));
+    }
+    execute(&folder.path().join("ttm.db"), "ALTER TABLE away RENAME TO token").await;
+    store.save(epoch, &[Token::new(mint(1), AT)]).await.expect("it is back");
+}
+
+/// What a full disk does to a transaction, without one: SQLite rolls it back by itself, in the middle of a statement.
+const ROLLED_BACK_BY_SQLITE: [&str; 3] = [
+    "CREATE TRIGGER full_token BEFORE UPDATE ON token BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
+    "CREATE TRIGGER full_new BEFORE INSERT ON token BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
+    "CREATE TRIGGER full_breaker BEFORE INSERT ON breaker BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_sqlite_rolled_back_by_itself_costs_no_later_one() {
+    let folder = folder();
+    let file = folder.path().join("ttm.db");
+    let store = open(&folder).await;
+    let breakers = store.breakers();
+    let epoch = store.claim().await.expect("claim works");
+    store.add(&[mint(1)], AT).await.expect("add works");
+    let tripped = StoredBreaker {
+        name: "api".to_owned(),
+        saved: Saved { state: State::Open, open_for: Duration::from_secs(3), failed_recoveries: 1 },
+        at: AT,
+        rate: None,
+    };
+    for trigger in ROLLED_BACK_BY_SQLITE {
+        execute(&file, trigger).await;
+    }
+    for _ in 0..3 {
+        store.save(epoch, &[scored(1, 1.0)]).await.expect_err("the trigger refuses it");
+        store.add(&[mint(2)], AT).await.expect_err("the trigger refuses it");
+        breakers.save(epoch, std::slice::from_ref(&tripped)).await.expect_err("the trigger refuses it");
+    }
+    for drop in ["DROP TRIGGER full_token", "DROP TRIGGER full_new", "DROP TRIGGER full_breaker"] {
+        execute(&file, drop).await;
+    }
+    breakers.save(epoch, std::slice::from_ref(&tripped)).await.expect("there is room again");
+    store.save(epoch, &[scored(1, 2.0)]).await.expect("there is room again");
+    store.add(&[mint(2)], AT).await.expect("there is room again");
+    assert_eq!(store.load(None, 9).await.expect("load answers").len(), 2);
+    assert_eq!(breakers.load().await.expect("load answers"), [tripped]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_deleted_or_replaced_under_the_store_is_told_before_anything_is_lost_with_it() {
+    let folder = folder();
+    let (file, kept) = (folder.path().join("ttm.db"), folder.path().join("kept.db"));
+    let store = open(&folder).await;
+    let epoch = store.claim().await.expect("claim works");
+    store.add(&[mint(1)], AT).await.expect("add works");
+    let told = async |what: &str| {
+        let saved = store.save(epoch, &[scored(1, 1.0)]).await;
+        let Err(StoreError::Corrupt { message }) = saved else { panic!("{saved:?}") };
+        assert_eq!(
+            message,
+            format!(
+                "{} was {what} while it was in use: put it back, or stop, and start with what is there",
+                file.display()
+            )
+        );
+        let added = store.add(&[mint(2)], AT).await;
+        assert!(matches!(added, Err(StoreError::Corrupt { .. })), "{added:?}");
+    };
+    std::fs::rename(&file, &kept).expect("moved");
+    told("deleted or moved away").await;
+    std::fs::copy(&kept, &file).expect("copied");
+    told("replaced by another file").await;
+    std::fs::rename(&kept, &file).expect("moved");
+    store.save(epoch, &[scored(1, 1.0)]).await.expect("it is back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_store_is_whole_in_the_one_file_though_another_has_it_open() {
+    let folder = folder();
+    let file = folder.path().join("ttm.db");
+    let (store, other) = (open(&folder).await, open(&folder).await);
+    store.add(&[mint(1), mint(2)], AT).await.expect("add works");
+    assert_eq!(other.load(None, 9).await.expect("load answers").len(), 2);
+    store.close().await;
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(&file, &copy).expect("copied");
+    let copied = SqliteTokenStore::open(&copy).await.expect("the copy opens");
+    assert_eq!(copied.load(None, 9).await.expect("load answers").len(), 2);
+    other.close().await;
+    assert!(!folder.path().join("ttm.db-wal").exists(), "the last one to go leaves one file");
 }
 
 #[tokio::test(flavor = "multi_thread")]

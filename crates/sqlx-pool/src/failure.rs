@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use ttm_kernel::StoreError;
 
@@ -31,11 +32,13 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Reads an error; `of_code` knows the codes of the database itself and is given an empty one where there is none.
-    pub fn new(error: sqlx::Error, of_code: fn(&str) -> Verdict) -> Self {
-        let verdict = verdict(&error, of_code);
+    /// Reads an error; `of_database` reads those of the database itself.
+    pub fn new(error: sqlx::Error, of_database: fn(&dyn DatabaseError) -> Self) -> Self {
+        let verdict = verdict(&error, of_database);
         let message = match error {
-            sqlx::Error::Database(error) => error.message().to_owned(),
+            sqlx::Error::Database(error) => of_database(&*error).message,
+            // One that we made: its text is the whole sentence.
+            sqlx::Error::Configuration(text) => text.to_string(),
             other => other.to_string(),
         };
         Self { verdict, message }
@@ -53,12 +56,12 @@ impl From<Failure> for StoreError {
     }
 }
 
-fn verdict(error: &sqlx::Error, of_code: fn(&str) -> Verdict) -> Verdict {
+fn verdict(error: &sqlx::Error, of_database: fn(&dyn DatabaseError) -> Failure) -> Verdict {
     match error {
-        sqlx::Error::Database(error) => of_code(error.code().as_deref().unwrap_or_default()),
+        sqlx::Error::Database(error) => of_database(&**error).verdict,
         sqlx::Error::Migrate(error) => match &**error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-                verdict(error, of_code)
+                verdict(error, of_database)
             }
             _ => Verdict::Corrupt,
         },
@@ -69,6 +72,7 @@ fn verdict(error: &sqlx::Error, of_code: fn(&str) -> Verdict) -> Verdict {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
+        | sqlx::Error::InvalidSavePointStatement
         | sqlx::Error::BeginFailed => Verdict::Transient,
         sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) => Verdict::Rejected,
         // Decoding, missing columns or rows: the database is not what the migrations made. New kinds of error too: a
@@ -89,13 +93,15 @@ mod tests {
             (sqlx::Error::Io(reset), Verdict::Transient),
             (sqlx::Error::PoolTimedOut, Verdict::Transient),
             (sqlx::Error::WorkerCrashed, Verdict::Transient),
+            (sqlx::Error::InvalidSavePointStatement, Verdict::Transient),
+            (sqlx::Error::BeginFailed, Verdict::Transient),
             (sqlx::Error::Migrate(Box::new(execute)), Verdict::Transient),
             (sqlx::Error::Encode("year -9999".into()), Verdict::Rejected),
             (sqlx::Error::Decode("no status".into()), Verdict::Corrupt),
             (sqlx::Error::RowNotFound, Verdict::Corrupt),
             (sqlx::Error::Migrate(Box::new(MigrateError::VersionMismatch(1))), Verdict::Corrupt),
         ] {
-            let failure = Failure::new(error, |code| panic!("`{code}` is no code of a database"));
+            let failure = Failure::new(error, |error| panic!("{error} is none of a database"));
             assert_eq!(failure.verdict, expected, "{}", failure.message);
         }
     }

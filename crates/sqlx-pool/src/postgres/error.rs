@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use ttm_kernel::StoreError;
 
@@ -99,7 +100,11 @@ impl OpenError {
 /// What an error of PostgreSQL means to whoever called.
 pub fn failure(error: sqlx::Error) -> Failure {
     let message = message(&error);
-    Failure { message, ..Failure::new(error, verdict_of_state) }
+    let of_server = |error: &dyn DatabaseError| Failure {
+        verdict: verdict_of_state(error.code().as_deref().unwrap_or_default()),
+        message: error.message().to_owned(),
+    };
+    Failure { message, ..Failure::new(error, of_server) }
 }
 
 /// PostgreSQL's own code of an error, where it has one.

@@ -52,7 +52,10 @@ impl OpenError {
 
 /// What an error of SQLite means to whoever called.
 pub fn failure(error: sqlx::Error) -> Failure {
-    Failure::new(error, verdict_of_code)
+    Failure::new(error, |error| {
+        let code = error.code().and_then(|code| code.parse().ok()).unwrap_or_default();
+        of_sqlite(code, error.message())
+    })
 }
 
 /// The same as every port of a store tells it.
@@ -66,20 +69,50 @@ pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code & 0xff == 5)
 }
 
-/// By the extended result codes of <https://www.sqlite.org/rescode.html>.
-fn verdict_of_code(code: &str) -> Verdict {
+/// By the extended result codes of <https://www.sqlite.org/rescode.html>; the lower eight bits name the kind.
+fn of_sqlite(code: u32, message: &str) -> Failure {
+    const READONLY_DBMOVED: u32 = 1032;
     const IOERR_DATA: u32 = 8202;
     const IOERR_CORRUPTFS: u32 = 8458;
-    let Ok(code) = code.parse::<u32>() else { return Verdict::Corrupt };
-    match (code, code & 0xff) {
-        (IOERR_DATA | IOERR_CORRUPTFS, _) => Verdict::Corrupt,
+    let verdict = match (code, code & 0xff) {
+        (READONLY_DBMOVED | IOERR_DATA | IOERR_CORRUPTFS, _) => Verdict::Corrupt,
         // PERM, BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL, SCHEMA, AUTH: the file's
         // surroundings can be mended while the data is kept.
         (_, 3 | 5..=10 | 13..=15 | 17 | 23) => Verdict::Transient,
         // TOOBIG, CONSTRAINT, MISMATCH, RANGE: these very values.
         (_, 18..=20 | 25) => Verdict::Rejected,
-        // ERROR (no such table), INTERNAL, CORRUPT, NOTADB and what is not known.
+        // ERROR says what only in its text.
+        (_, 1) if message.contains("no such table") => Verdict::Missing,
+        // A connection that is out of step, which is closed: "cannot start a transaction within a transaction", "cannot
+        // commit - no transaction is active".
+        (_, 1) if message.starts_with("cannot ") && message.contains(" transaction") => Verdict::Transient,
+        // ERROR otherwise, INTERNAL, CORRUPT, NOTADB and what is not known.
         _ => Verdict::Corrupt,
+    };
+    Failure { verdict, message: format!("{message} ({}, {code})", name(code)) }
+}
+
+/// The name of the kind, as the manual and the web know it.
+fn name(code: u32) -> &'static str {
+    match code & 0xff {
+        1 => "SQLITE_ERROR",
+        3 => "SQLITE_PERM",
+        5 => "SQLITE_BUSY",
+        6 => "SQLITE_LOCKED",
+        7 => "SQLITE_NOMEM",
+        8 => "SQLITE_READONLY",
+        9 => "SQLITE_INTERRUPT",
+        10 => "SQLITE_IOERR",
+        11 => "SQLITE_CORRUPT",
+        13 => "SQLITE_FULL",
+        14 => "SQLITE_CANTOPEN",
+        15 => "SQLITE_PROTOCOL",
+        17 => "SQLITE_SCHEMA",
+        18 => "SQLITE_TOOBIG",
+        19 => "SQLITE_CONSTRAINT",
+        20 => "SQLITE_MISMATCH",
+        26 => "SQLITE_NOTADB",
+        _ => "SQLite's code",
     }
 }
 
@@ -90,25 +123,54 @@ mod tests {
     #[test]
     fn every_code_says_what_to_do_next() {
         for (code, expected) in [
-            ("5", Verdict::Transient),    // BUSY
-            ("261", Verdict::Transient),  // BUSY_RECOVERY
-            ("517", Verdict::Transient),  // BUSY_SNAPSHOT
-            ("13", Verdict::Transient),   // FULL
-            ("778", Verdict::Transient),  // IOERR_WRITE
-            ("14", Verdict::Transient),   // CANTOPEN
-            ("1544", Verdict::Transient), // READONLY_DIRECTORY
-            ("275", Verdict::Rejected),   // CONSTRAINT_CHECK
-            ("1299", Verdict::Rejected),  // CONSTRAINT_NOTNULL
-            ("18", Verdict::Rejected),    // TOOBIG
-            ("1", Verdict::Corrupt),      // ERROR
-            ("11", Verdict::Corrupt),     // CORRUPT
-            ("26", Verdict::Corrupt),     // NOTADB
-            ("8458", Verdict::Corrupt),   // IOERR_CORRUPTFS
-            ("8202", Verdict::Corrupt),   // IOERR_DATA
-            ("250", Verdict::Corrupt),    // not a code
-            ("", Verdict::Corrupt),
+            (5, Verdict::Transient),    // BUSY
+            (261, Verdict::Transient),  // BUSY_RECOVERY
+            (517, Verdict::Transient),  // BUSY_SNAPSHOT
+            (6, Verdict::Transient),    // LOCKED
+            (7, Verdict::Transient),    // NOMEM
+            (8, Verdict::Transient),    // READONLY
+            (9, Verdict::Transient),    // INTERRUPT
+            (10, Verdict::Transient),   // IOERR
+            (13, Verdict::Transient),   // FULL
+            (778, Verdict::Transient),  // IOERR_WRITE
+            (4874, Verdict::Transient), // IOERR_SHMSIZE
+            (14, Verdict::Transient),   // CANTOPEN
+            (15, Verdict::Transient),   // PROTOCOL
+            (1544, Verdict::Transient), // READONLY_DIRECTORY
+            (275, Verdict::Rejected),   // CONSTRAINT_CHECK
+            (1299, Verdict::Rejected),  // CONSTRAINT_NOTNULL
+            (18, Verdict::Rejected),    // TOOBIG
+            (1, Verdict::Corrupt),      // ERROR
+            (11, Verdict::Corrupt),     // CORRUPT
+            (267, Verdict::Corrupt),    // CORRUPT_VTAB
+            (26, Verdict::Corrupt),     // NOTADB
+            (1032, Verdict::Corrupt),   // READONLY_DBMOVED
+            (8458, Verdict::Corrupt),   // IOERR_CORRUPTFS
+            (8202, Verdict::Corrupt),   // IOERR_DATA
+            (250, Verdict::Corrupt),    // not a code
+            (0, Verdict::Corrupt),
         ] {
-            assert_eq!(verdict_of_code(code), expected, "{code}");
+            assert_eq!(of_sqlite(code, "a text").verdict, expected, "{code}");
         }
+    }
+
+    #[test]
+    fn a_general_error_is_read_by_its_text() {
+        for (message, expected) in [
+            ("no such table: main.token", Verdict::Missing),
+            ("no such column: origin", Verdict::Corrupt),
+            ("cannot start a transaction within a transaction", Verdict::Transient),
+            ("cannot rollback - no transaction is active", Verdict::Transient),
+        ] {
+            assert_eq!(of_sqlite(1, message).verdict, expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn the_message_names_the_code() {
+        let Failure { message, .. } = of_sqlite(13, "database or disk is full");
+        assert_eq!(message, "database or disk is full (SQLITE_FULL, 13)");
+        let Failure { message, .. } = of_sqlite(778, "disk I/O error");
+        assert_eq!(message, "disk I/O error (SQLITE_IOERR, 778)");
     }
 }

@@ -1,11 +1,13 @@
 //! A file and the connections to it: one writes and a few read, so that readers never hold up the writer. It knows no
 //! statement but those that make a file ready.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, Sqlite, SqlitePool, Transaction};
 
 use super::OpenError;
 use super::error::is_busy;
@@ -17,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// An open file with a write-ahead log.
 #[derive(Clone, Debug)]
 pub struct File {
+    path: PathBuf,
+    /// Device and inode of the file that was opened.
+    id: (u64, u64),
     writer: SqlitePool,
     readers: SqlitePool,
 }
@@ -30,12 +35,21 @@ impl File {
 
     async fn connect(path: &Path, schema: &Schema, readers: u32) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).foreign_keys(false);
-        let writer = options.clone().create_if_missing(true).synchronous(SqliteSynchronous::Full);
-        let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE);
-        let writer = pool().max_connections(1).connect_with(writer).await?;
+        let write = options.clone().synchronous(SqliteSynchronous::Full);
+        // Connections stay: one that is opened later may find another file under the name.
+        let pool =
+            || SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
+        let writer = pool()
+            .max_connections(1)
+            .after_release(|connection, _| Box::pin(has_ended(connection)))
+            .connect_with(write.clone().create_if_missing(true))
+            .await?;
+        // A file that went away later is missed, never made anew.
+        writer.set_connect_options(write);
+        let id = id(path)?;
         use_write_ahead_log(&writer).await?;
         let readers = pool().max_connections(readers).connect_lazy_with(options.read_only(true));
-        let file = Self { writer, readers };
+        let file = Self { path: path.to_path_buf(), id, writer, readers };
         file.migrate(schema).await?;
         Ok(file)
     }
@@ -51,7 +65,27 @@ impl File {
 
     /// A transaction that is a writer from its start: one that became a writer later could be refused half way.
     pub async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.is_there()?;
         self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Whether the name still leads to the file that was opened. SQLite would write on into one that is deleted, and all
+    /// of it would be gone with the last connection.
+    fn is_there(&self) -> Result<(), sqlx::Error> {
+        let what = match id(&self.path) {
+            Ok(id) if id == self.id => return Ok(()),
+            Ok(_) => "replaced by another file",
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "deleted or moved away",
+            // A disk that does not answer says nothing of the file.
+            Err(_) => return Ok(()),
+        };
+        Err(sqlx::Error::Configuration(
+            format!(
+                "{} was {what} while it was in use: put it back, or stop, and start with what is there",
+                self.path.display()
+            )
+            .into(),
+        ))
     }
 
     /// The connections that only read.
@@ -63,6 +97,11 @@ impl File {
     /// and must be one that may write.
     pub async fn close(&self) {
         self.readers.close().await;
+        // Where another process has the file open too, this is not the last one. What it can, it merges without waiting
+        // for anybody; what is not merged is safe in the log.
+        if !self.writer.is_closed() {
+            drop(sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.writer).await);
+        }
         self.writer.close().await;
     }
 
@@ -70,6 +109,20 @@ impl File {
     pub fn connections(&self) -> (u32, u32) {
         crate::connections(&[&self.writer, &self.readers])
     }
+}
+
+/// Whether a connection's transaction is over, so that the next one may begin on it.
+///
+/// Of some errors, such as a full disk, SQLite rolls back by itself. The rollback that sqlx sends then fails, and sqlx
+/// would count a transaction as open for good: such a connection is closed, and the pool opens a new one.
+async fn has_ended(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // A rollback waits in the connection's queue, before the ping.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
+fn id(path: &Path) -> io::Result<(u64, u64)> {
+    fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 /// Gives the file a write-ahead log, which it keeps for good.
