@@ -23,6 +23,7 @@ mod token_file;
 use secret::hides_password;
 pub use secret::{Secret, StoreUrl};
 pub use sources::SourceSettings;
+#[cfg(feature = "adapters")]
 pub(crate) use token_file::read as read_token;
 
 use super::{ConfigError, Key, Kind, Origin, Values};
