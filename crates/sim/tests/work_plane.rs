@@ -186,9 +186,9 @@ fn what_was_scored_hours_before_the_process_began_is_asked_for_at_once() {
         let (_, groups) = second.seen.take().pop().expect("it lives");
         assert!(groups.iter().any(|group| group.last_progress.is_some()), "{groups:?}");
         second.run_for(3 * SECOND);
-        let scored = wall() + MINUTE + away;
+        let began = wall() + MINUTE + away;
         let fresh =
-            second.tokens().iter().filter(|token| token.score.is_some_and(|score| score.at > scored)).count();
+            second.tokens().iter().filter(|token| token.score.is_some_and(|score| score.at > began)).count();
         assert!(
             fresh >= 30,
             "{fresh} tokens were scored by a process that lived for less than a hot interval"
@@ -249,13 +249,13 @@ fn every_token_that_is_due_is_in_one_class_also_while_the_api_is_away() {
     let mut stage = Stage::new(193, "at 1m for 3m api-503; at 5m for 2m api-hang", wall(), None);
     stage.boot(8 * MINUTE);
     stage.run_for(9 * MINUTE);
-    let (mut held_up, mut stale) = (0, 0);
+    let (mut held_up, mut served_old) = (0, 0);
     for outcome in
         stage.seen.take().into_iter().flat_map(|(_, groups)| groups).filter_map(|group| group.last_outcome)
     {
         assert_eq!(outcome.stale + outcome.skipped, outcome.failed + outcome.deferred, "{outcome:?}");
         held_up += u64::from(outcome.is_withheld());
-        stale += outcome.stale;
+        served_old += outcome.stale;
     }
-    assert!(held_up > 0 && stale > 0, "{held_up} runs were held up");
+    assert!(held_up > 0 && served_old > 0, "{held_up} runs were held up");
 }
