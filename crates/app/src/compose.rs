@@ -235,7 +235,7 @@ impl Process {
             }),
         );
         let server = Server { close, task };
-        tracing::info!(%address, "listening; starting");
+        tracing::info!(%address, store = %settings.store, "listening; starting");
 
         let starting = Starting::new(&board, &settings.service, &planes.supervision);
         let opening = async {
