@@ -212,5 +212,8 @@ fn the_demo_scores_without_network_database_or_config_and_ends_when_asked() {
 fn a_status_without_a_service_says_so_and_ends_with_three() {
     let status = Program::start(ttm(folder().path()).args(["status", "--url", "http://127.0.0.1:1"])).end();
     assert_eq!(status.code, Some(3), "{status:?}");
-    assert_eq!(status.stderr, "error: http://127.0.0.1:1: the connection is refused; is the service running?\n");
+    assert_eq!(
+        status.stderr,
+        "error: http://127.0.0.1:1: the connection is refused; is the service running?\n"
+    );
 }
