@@ -91,6 +91,11 @@ impl Program {
         started["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
     }
 
+    /// The folder that it works in, with the mounts that it alone sees.
+    pub fn folder(&self) -> PathBuf {
+        format!("/proc/{}/cwd", self.child.id()).into()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(pid_of(&self.child), signal).expect("the process is there");

@@ -103,6 +103,41 @@ fn every_order_to_stop_ends_in_order() {
     }
 }
 
+/// The mints of a copy of the database file, without what SQLite keeps beside it.
+fn listed_from_a_copy(folder: &Path) -> usize {
+    std::fs::copy(folder.join("ttm-data/ttm.db"), folder.join("copy.db")).expect("copied");
+    let mut list = ttm(folder);
+    list.args(["tokens", "list", "--limit", "1000"]).env("TTM_STORE__URL", "sqlite://copy.db");
+    let outcome = Program::start(&mut list).end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let heading = 1;
+    outcome.stdout.lines().count() - heading
+}
+
+#[test]
+fn every_command_leaves_the_whole_database_in_the_one_file() {
+    let folder = folder();
+    let (market, store) = (market(TOKENS), "sqlite://ttm-data/ttm.db");
+    let mints = market.mints();
+    import(folder.path(), &mints, store);
+    assert_eq!(listed_from_a_copy(folder.path()), TOKENS);
+    let first = mints[0].to_string();
+    for arguments in [&["tokens", "remove", &first][..], &["migrate"], &["tokens", "list"]] {
+        let outcome = Program::start(ttm(folder.path()).args(arguments).env("TTM_STORE__URL", store)).end();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert!(!folder.path().join("ttm-data/ttm.db-wal").exists(), "{arguments:?}");
+        assert_eq!(listed_from_a_copy(folder.path()), TOKENS - 1, "{arguments:?}");
+    }
+
+    let mut program = Program::start(&mut service(folder.path(), &market.base_url(), store));
+    program.wait_for("a run", ran);
+    import(folder.path(), &mints, store);
+    program.signal(Signal::TERM);
+    assert_eq!(program.end().code, Some(0));
+    assert!(!folder.path().join("ttm-data/ttm.db-wal").exists());
+    assert_eq!(listed_from_a_copy(folder.path()), TOKENS);
+}
+
 #[test]
 fn a_start_that_waits_for_its_database_answers_probes_and_hears_the_order_to_stop() {
     let folder = folder();

@@ -68,6 +68,7 @@ async fn add_tokens(settings: &Settings, mints: &[Mint], now: Timestamp) -> Resu
         let first_seen = now - SignedDuration::from_hours(hours);
         store.add(mints, first_seen).await.map_err(|error| ComposeError::Store(error.to_string()))?;
     }
+    store.close().await;
     Ok(())
 }
 

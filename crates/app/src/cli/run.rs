@@ -9,7 +9,7 @@ use jiff::fmt::friendly::SpanParser;
 
 use super::Failure;
 use super::output::say;
-use crate::compose::{self, Process, Start};
+use crate::compose::{self, ComposeError, Process, Start};
 use crate::config::{Settings, StoreUrl};
 use crate::demo;
 use crate::planes::Threads;
@@ -70,8 +70,9 @@ pub(super) fn migrate(settings: &Settings) -> Result<ExitCode, Failure> {
     }
     let threads = start_threads()?;
     threads.block_on(async {
-        compose::open_tokens(&settings.store).await?;
-        compose::open_history(&settings.store).await
+        compose::open_tokens(&settings.store).await?.close().await;
+        compose::open_history(&settings.store).await?.0.close().await;
+        Ok::<_, ComposeError>(())
     })?;
     say!("{}: the schema is up to date", settings.store)?;
     Ok(ExitCode::SUCCESS)

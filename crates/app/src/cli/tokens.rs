@@ -79,15 +79,13 @@ pub(super) fn execute(
     let planes = threads.planes();
     threads.block_on(async {
         let store = compose::open_tokens(&settings.store).await?;
-        match edit {
+        let outcome = match edit {
             Edit::Add(mints) => add(&mints, &*store, &*planes.work).await,
-            Edit::Remove(mints) => {
-                let removed = store.remove(&mints).await.map_err(told)?;
-                let left = mints.len() as u64 - removed;
-                done(&format!("{removed} removed, {left} not there"))
-            }
+            Edit::Remove(mints) => remove(&mints, &*store).await,
             Edit::List(limit) => list(&*store, limit).await,
-        }
+        };
+        store.close().await;
+        outcome
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -146,6 +144,12 @@ async fn add(mints: &[Mint], store: &dyn TokenStore, clock: &dyn Runtime) -> Res
     bar.finish_and_clear();
     let Added { new, revived, known } = sum;
     done(&format!("{new} added, {revived} taken out of the archive, {known} known already"))
+}
+
+async fn remove(mints: &[Mint], store: &dyn TokenStore) -> Result<(), Failure> {
+    let removed = store.remove(mints).await.map_err(told)?;
+    let left = mints.len() as u64 - removed;
+    done(&format!("{removed} removed, {left} not there"))
 }
 
 /// On a terminal alone: indicatif draws on standard error, and nothing where that is none.
