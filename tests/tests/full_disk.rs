@@ -1,0 +1,108 @@
+//! The real program on a disk that fills up: it says so, goes on, and stores everything once there is room again.
+//!
+//! The disk is a small file system in memory that the program alone sees, in a mount namespace of its own.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use ttm_e2e::{Program, get, market, ttm};
+
+const TOKENS: usize = 40;
+const STORE: &str = "sqlite://disk/ttm.db";
+
+/// Mounts the disk, imports the tokens, and becomes the service: one process from the first to the last.
+const ON_A_SMALL_DISK: &str = "mkdir disk && mount -t tmpfs -o size=24m tmpfs disk \
+    && \"$0\" tokens import mints.txt >&2 && exec \"$0\" run --log info";
+
+/// The service on a disk of its own. Who is not root is root in a user namespace of its own.
+fn service_on_a_small_disk(folder: &Path, base_url: &str) -> Program {
+    let program = ttm(folder);
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command.args(["--mount", "sh", "-c", ON_A_SMALL_DISK]).arg(program.get_program());
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env_clear().envs([
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("TTM_API__LISTEN", "127.0.0.1:0"),
+        ("TTM_DEXSCREENER__BASE_URL", base_url),
+        ("TTM_SCHEDULER__HOT_INTERVAL", "1s"),
+        ("TTM_SCHEDULER__COLD_INTERVAL", "1s"),
+        ("TTM_STORE__URL", STORE),
+    ]);
+    Program::start(&mut command)
+}
+
+/// Writes until there is no room for another byte.
+fn fill(ballast: &Path) {
+    let mut file = File::create(ballast).expect("the disk can be seen through the process");
+    while file.write_all(&[0; 4096]).is_ok() {}
+    while file.write_all(&[0]).is_ok() {}
+}
+
+fn scored(entry: &Value) -> bool {
+    entry["message"] == "run ended" && entry["processed"].as_u64() > Some(0)
+}
+
+/// Reads on until samples and tokens both said this; the lines.
+fn both_said(program: &mut Program, message: &str) -> Vec<Value> {
+    ["samples", "token writes"].into_iter().fold(Vec::new(), |mut said: Vec<Value>, _| {
+        said.push(program.wait_for(message, |entry| {
+            entry["message"] == message
+                && matches!(entry["store"].as_str(), Some("samples" | "token writes"))
+                && said.iter().all(|other| other["store"] != entry["store"])
+        }));
+        said
+    })
+}
+
+/// The health in full, once it is as wanted; looked at after each of so many runs.
+fn health_within(
+    runs: u32,
+    program: &mut Program,
+    address: SocketAddr,
+    wanted: impl Fn(&Value) -> bool,
+) -> Value {
+    let mut health = Value::Null;
+    for _ in 0..runs {
+        program.wait_for("a run that scored", scored);
+        health = get(address, "/health/detailed").json();
+        if wanted(&health) {
+            return health;
+        }
+    }
+    panic!("after {runs} runs: {health}");
+}
+
+#[test]
+fn a_full_disk_is_told_and_everything_is_stored_once_there_is_room_again() {
+    let (folder, market) = (tempfile::tempdir().expect("a folder"), market(TOKENS));
+    let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
+    std::fs::write(folder.path().join("mints.txt"), mints.join("\n")).expect("written");
+    let mut program = service_on_a_small_disk(folder.path(), &market.base_url());
+    let address = program.address();
+    let ballast = program.folder().join("disk/ballast");
+    health_within(30, &mut program, address, |health| health["status"] == "healthy");
+
+    fill(&ballast);
+    for failed in both_said(&mut program, "the store failed; what is to be stored is kept") {
+        assert!(failed["error"].to_string().contains("(SQLITE_FULL, 13)"), "{failed}");
+    }
+    let named = |health: &Value| health["reasons"].to_string().contains("(SQLITE_FULL, 13)");
+    let health = health_within(90, &mut program, address, named);
+    assert_ne!(health["status"], "healthy", "{health}");
+    assert_eq!(get(address, "/health/live").status, 200);
+
+    std::fs::remove_file(&ballast).expect("removed");
+    both_said(&mut program, "the store answers again");
+    health_within(90, &mut program, address, |health| health["status"] == "healthy");
+    program.signal(Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
