@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ttm_sim::{FaultSchedule, Outcome, Part, Plan};
+use ttm_sim::{FaultSchedule, Outcome, Part, Plan, SLOT};
 
 const HOUR: Duration = Duration::from_hours(1);
 /// In debug one seed has to do.
@@ -47,5 +47,20 @@ fn each_table_that_fails_alone_is_told_and_comes_back_by_itself() {
 fn what_looks_corrupt_waits_for_a_person_whose_restart_mends_it() {
     for table in ["tokens", "samples", "events"] {
         check(&format!("at 10m for 2m {table}-corrupt; at 20m for 5s kill"));
+    }
+}
+
+#[test]
+fn a_crash_loop_of_any_length_asks_no_more_than_the_limit_and_refreshes_what_it_can() {
+    // What the service keeps to, below the API's limit.
+    let budget = 294;
+    for every_ms in [450_u64, 1_000, 3_000, 9_000] {
+        // Not at the moments at which the tokens are looked at.
+        let kills = (1..300_000 / every_ms).map(|i| format!("at {}ms for 0s kill", 600_137 + i * every_ms));
+        for outcome in check(&kills.collect::<Vec<_>>().join("; ")) {
+            assert!(outcome.requests.busiest_minute <= budget, "lives of {every_ms} ms: {outcome}");
+            let longest_gap = outcome.availability.longest_down(SLOT);
+            assert!(every_ms < 1_000 || longest_gap <= 2 * SLOT, "lives of {every_ms} ms: {outcome}");
+        }
     }
 }
