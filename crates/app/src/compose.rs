@@ -11,7 +11,7 @@ use ttm_axum_api::{ApiConfig, ApiState, Bound, Stores};
 use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
 use ttm_file_tokens::FileTokenSource;
 use ttm_health::HealthView;
-use ttm_kernel::Runtime;
+use ttm_kernel::{Runtime, within};
 use ttm_market::{ProfileSource, TokenSource};
 use ttm_postgres_tokens::PostgresTokenSource;
 use ttm_sysinfo_resources::SysinfoResources;
@@ -193,6 +193,9 @@ impl Orders {
     }
 }
 
+/// A start that is given up waits for its lease to be released for this long.
+const RELEASE_WITHIN: Duration = Duration::from_millis(500);
+
 impl Process {
     /// Puts everything together and starts it. Runs on the supervision plane. The probes answer from the first moment on,
     /// whatever the start waits for, and an order to stop is heard all the time.
@@ -238,20 +241,18 @@ impl Process {
         tracing::info!(%address, store = %settings.store, "listening; starting");
 
         let starting = Starting::new(&board, &settings.service, &planes.supervision);
+        let lease = StateLease::new(&settings.store)?;
+        // The next process need not wait for it; one that another holds is left as it is.
+        let (runtime, port) = (planes.supervision.clone(), lease.port());
+        let let_go = async move {
+            drop(within(&*runtime, runtime.now() + RELEASE_WITHIN, port.release()).await);
+        };
         let opening = async {
-            let ports = open(settings, exchange, sources, &starting).await?;
+            let ports = open(settings, &lease, exchange, sources, &starting).await?;
             // Nothing else sets it.
             drop(stores.set(Stores { history: ports.history.clone(), events: ports.events.clone() }));
-            let lease = ports.lease.clone();
             let service = Service::start(ports, settings.service.clone(), planes.clone(), board.clone());
-            match service.await {
-                Ok(service) => Ok(service),
-                Err(error) => {
-                    // The next process need not wait for it; one that another holds is left as it is.
-                    drop(lease.release().await);
-                    Err(not_started(&settings.store, error))
-                }
-            }
+            service.await.map_err(|error| not_started(&settings.store, error))
         };
         let started = tokio::select! {
             biased;
@@ -259,6 +260,7 @@ impl Process {
                 let waited_for = board.report().reasons.first().cloned().unwrap_or_default();
                 tracing::info!(order, waited_for, "stopped before the start was over");
                 // What was being opened is given up: a connection that hangs is nothing to wait for.
+                let_go.await;
                 return Ok(Start::Abandoned);
             }
             started = opening => started,
@@ -266,6 +268,7 @@ impl Process {
         let service = match started {
             Ok(service) => service,
             Err(error) => {
+                let_go.await;
                 server.close().await;
                 return Err(error);
             }
@@ -352,6 +355,7 @@ async fn second_interrupt(first: &mut tokio::sync::oneshot::Receiver<()>) {
 /// Opens the stores under their lease, and fills the ports. A database that is away is waited for.
 async fn open(
     settings: &Settings,
+    lease: &StateLease,
     exchange: DexscreenerSource,
     sources: Vec<Arc<dyn TokenSource>>,
     starting: &Starting,
@@ -360,12 +364,11 @@ async fn open(
         StoreUrl::Sqlite(path) => path.parent().unwrap_or(Path::new(".")).to_path_buf(),
         StoreUrl::Postgres(_) => ".".into(),
     };
-    let lease = StateLease::new(&settings.store)?;
     // Before the migrations: two processes that migrate at once are two processes on one store.
     let port = lease.port();
     starting.lease(|| port.acquire()).await.map_err(|error| not_started(&settings.store, error))?;
     let may_help = |error: &ComposeError| matches!(error, ComposeError::Away(_));
-    let state = || open_state(&settings.store, Some(&lease));
+    let state = || open_state(&settings.store, Some(lease));
     let (tokens, breakers) = starting.patiently("the store of the tokens", state, may_help).await?;
     let history = || open_history(&settings.store);
     let (history, events) = starting.patiently("the store of the metrics", history, may_help).await?;

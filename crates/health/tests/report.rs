@@ -189,7 +189,7 @@ fn a_writer_that_gave_up_and_one_that_loses_data_are_critical_and_not_ready_but_
         ),
         (
             StoreUseFacts { losing: true, ..down(60) },
-            "token writes: what waits is more than fits, data is being lost: connection refused",
+            "token writes: data is being lost: more waits than fits, or the store refuses it: connection refused",
         ),
     ] {
         let report = report(|facts| facts.store.uses[0] = change);

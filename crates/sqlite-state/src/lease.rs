@@ -9,6 +9,7 @@ use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +29,9 @@ pub struct SqliteLease(Arc<Lock>);
 #[derive(Debug)]
 struct Lock {
     path: PathBuf,
-    held: Mutex<Option<File>>,
+    /// Shared, so that a look at the file, which may hang with its disk, holds no lock.
+    held: Mutex<Option<Arc<File>>>,
+    stands: AtomicBool,
 }
 
 impl SqliteLease {
@@ -45,7 +48,7 @@ impl SqliteLease {
         })?;
         let mut path = database.into_os_string();
         path.push(".lock");
-        Ok(Self(Arc::new(Lock { path: path.into(), held: Mutex::default() })))
+        Ok(Self(Arc::new(Lock { path: path.into(), held: Mutex::default(), stands: AtomicBool::new(false) })))
     }
 
     /// A call that may wait for the disk, off the threads that must not.
@@ -62,11 +65,11 @@ impl SqliteLease {
 
 impl Lock {
     fn acquire(&self) -> Result<(), LeaseError> {
-        let mut held = self.held();
-        if held.as_ref().is_some_and(|file| self.is_there(file)) {
+        let held = self.held().clone();
+        if held.is_some_and(|file| self.is_there(&file)) {
             return Ok(());
         }
-        *held = None;
+        self.let_go();
         loop {
             let mut file = self.open()?;
             match file.try_lock() {
@@ -80,15 +83,16 @@ impl Lock {
             }
             // The lock is what counts: what cannot be written, on a full disk say, is missing in a message alone.
             drop(write_holder(&mut file));
-            *held = Some(file);
+            *self.held() = Some(Arc::new(file));
+            self.stands.store(true, Ordering::Release);
             return Ok(());
         }
     }
 
     fn renew(&self) -> Result<(), LeaseError> {
-        let held = self.held();
-        match &*held {
-            Some(file) if self.is_there(file) => Ok(()),
+        let held = self.held().clone();
+        match held {
+            Some(file) if self.is_there(&file) => Ok(()),
             Some(_) => Err(LeaseError::Lost {
                 holder: Some(format!(
                     "{} was deleted or replaced; whoever made the new one",
@@ -97,6 +101,12 @@ impl Lock {
             }),
             None => Err(LeaseError::Lost { holder: None }),
         }
+    }
+
+    /// Closing the file gives up the lock.
+    fn let_go(&self) {
+        self.stands.store(false, Ordering::Release);
+        *self.held() = None;
     }
 
     fn open(&self) -> Result<File, LeaseError> {
@@ -128,7 +138,7 @@ impl Lock {
     }
 
     /// Every change is one assignment, so a panic elsewhere leaves it whole.
-    fn held(&self) -> MutexGuard<'_, Option<File>> {
+    fn held(&self) -> MutexGuard<'_, Option<Arc<File>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -161,13 +171,12 @@ impl StoreLease for SqliteLease {
     }
 
     async fn release(&self) -> Result<(), StoreError> {
-        // Closing the file gives up the lock.
-        *self.0.held() = None;
+        self.0.let_go();
         Ok(())
     }
 
     fn stands(&self) -> bool {
-        self.0.held().is_some()
+        self.0.stands.load(Ordering::Acquire)
     }
 
     fn renew_every(&self) -> Duration {

@@ -25,8 +25,16 @@ impl LogFilter {
     /// of no use to anybody who did not ask for it.
     fn new(level: LevelFilter, targets: Vec<(String, LevelFilter)>) -> Self {
         let driver = ("sqlx".to_owned(), level.min(LevelFilter::WARN));
+        // It shows each parameter of a URL that it does not know, passwords under another name among them.
+        let parser = ("sqlx_postgres::options".to_owned(), LevelFilter::OFF);
         // What comes later wins.
-        Self(Targets::new().with_default(level).with_targets([driver]).with_targets(targets))
+        Self(
+            Targets::new()
+                .with_default(level)
+                .with_targets([driver])
+                .with_targets(targets)
+                .with_targets([parser]),
+        )
     }
 }
 

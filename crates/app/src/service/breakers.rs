@@ -118,7 +118,7 @@ impl Waiting<()> for BreakerOutbox {
         !self.waiting.load(Ordering::Acquire)
     }
 
-    fn shed(&self) -> u64 {
+    fn lost(&self) -> u64 {
         0
     }
 

@@ -10,21 +10,31 @@ use ttm_kernel::Moment;
 use ttm_market::{Mint, PairBatch, PairSource};
 
 use super::caller::{CallError, Caller, disposition, of_suspects, on_trial};
+use super::lease::Lease;
 
 /// The pools' source behind its budget.
 pub(super) struct Client {
     source: Arc<dyn PairSource>,
     caller: Caller,
+    lease: Arc<Lease>,
 }
 
 impl Client {
-    pub(super) fn new(source: Arc<dyn PairSource>, caller: Caller) -> Self {
-        Self { source, caller }
+    pub(super) fn new(source: Arc<dyn PairSource>, caller: Caller, lease: Arc<Lease>) -> Self {
+        Self { source, caller, lease }
     }
 
     /// Waits for a turn; what is asked on it is decided when it is there.
     pub(super) async fn turn(&self) -> Result<Turn, GuardError<Infallible>> {
-        self.caller.guard().turn(Moment::MAX).await
+        loop {
+            let turn = self.caller.guard().turn(Moment::MAX).await;
+            // After a pause of the process renewing comes before any request, and the turn goes to the next.
+            if turn.is_err() || self.lease.holds() {
+                return turn;
+            }
+            drop(turn);
+            self.lease.held().await;
+        }
     }
 
     /// How fast turns come now.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ttm_kernel::{LeaseError, Moment, Runtime, StoreError, StoreLease, within};
-use ttm_market::{Listing, Mint, PairBatch, PairSource, PairSourceError, ProfileSource};
+use ttm_market::{Listing, Origin, TokenSource, TokenSourceError};
 
 use super::board::Board;
 use super::shutdown::Shutdown;
@@ -57,14 +57,14 @@ impl Lease {
     }
 
     /// Completes once requests and writes may be made.
-    async fn held(&self) {
+    pub(super) async fn held(&self) {
         while !self.holds() {
             self.runtime.sleep_until(self.runtime.now() + Self::LOOK_AGAIN).await;
         }
     }
 
     /// A source that asks nothing while the lease is not renewed.
-    pub(super) fn guards<S: ?Sized>(self: &Arc<Self>, source: Arc<S>) -> Arc<Leased<S>> {
+    pub(super) fn guards(self: &Arc<Self>, source: Arc<dyn TokenSource>) -> Arc<dyn TokenSource> {
         Arc::new(Leased { lease: self.clone(), source })
     }
 
@@ -79,7 +79,8 @@ impl Lease {
     /// Renews until the stop is ordered, or until the lease is lost: then it ends, so that the service does.
     pub(super) async fn keep(self: Arc<Self>, board: Arc<Board>, mut shutdown: Shutdown) {
         let every = self.port.renew_every();
-        let mut next = self.runtime.now() + every;
+        // At once: the start may have taken longer than the lease lasts.
+        let mut next = self.runtime.now();
         loop {
             tokio::select! {
                 biased;
@@ -109,29 +110,21 @@ impl Lease {
     }
 }
 
-/// An outside API that is asked under the lease alone.
-pub(super) struct Leased<S: ?Sized> {
+/// A source that is asked under the lease alone. The wait is outside whatever guards the call: a lapse of ours is no
+/// failure of the API.
+pub(super) struct Leased {
     lease: Arc<Lease>,
-    source: Arc<S>,
+    source: Arc<dyn TokenSource>,
 }
 
 #[async_trait]
-impl PairSource for Leased<dyn PairSource> {
-    async fn primary_pairs(&self, mints: &[Mint]) -> Result<PairBatch, PairSourceError> {
-        self.lease.held().await;
-        self.source.primary_pairs(mints).await
+impl TokenSource for Leased {
+    fn origin(&self) -> Origin {
+        self.source.origin()
     }
 
-    async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
+    async fn list(&self) -> Result<Listing, TokenSourceError> {
         self.lease.held().await;
-        self.source.all_pairs(mint).await
-    }
-}
-
-#[async_trait]
-impl ProfileSource for Leased<dyn ProfileSource> {
-    async fn latest_profiles(&self) -> Result<Listing, PairSourceError> {
-        self.lease.held().await;
-        self.source.latest_profiles().await
+        self.source.list().await
     }
 }

@@ -36,7 +36,7 @@ use tokio::sync::mpsc;
 use ttm_breaker::{Breaker, Snapshot};
 use ttm_health::{Phase, Status};
 use ttm_kernel::{Moment, Runtime, StoreLease, Task, TaskEnd, within};
-use ttm_market::{PairSource, ProfileSource, TokenSource, TokenStore};
+use ttm_market::TokenStore;
 use ttm_perf::MetricStore;
 
 pub use board::Board;
@@ -55,6 +55,7 @@ use lease::Lease;
 use monitor::Monitor;
 use outbox::{SampleOutbox, TokenOutbox};
 use profiles::Profiles;
+use roster::bounded;
 use shutdown::ShutdownTrigger;
 use sources::Sources;
 use work::Work;
@@ -71,8 +72,11 @@ pub struct Service {
     closing: Closing,
     stop: ShutdownTrigger,
     flush: ShutdownTrigger,
+    /// Ends the keeping of the lease, once nothing is written any more.
+    let_go: ShutdownTrigger,
     work: Vec<(&'static str, Task)>,
     writers: Vec<(&'static str, Task)>,
+    keeper: (&'static str, Task),
 }
 
 /// What is closed once nothing works with it any more.
@@ -179,7 +183,14 @@ impl Service {
         let mut sources = Sources::new(&ports, &runtime, &board);
         let listings = starting.at("the sources of tokens", sources.first_look(&starting)).await?;
         let tokens = &*ports.tokens;
-        let epoch = starting.store("the tokens", || tokens.claim()).await?;
+        // What came before may have taken longer than the lease lasts: taken again is renewed.
+        let claim = || async {
+            match lease.acquire().await {
+                Ok(()) => Ok(bounded(&*runtime, tokens.claim()).await?),
+                Err(error) => Err(error),
+            }
+        };
+        let epoch = starting.lease(claim).await?;
         sources.begin(epoch, listings, &starting).await?;
         let revision = starting.store("the tokens", || tokens.revision()).await?;
         let stored = starting.store("the tokens", || roster::load(tokens, &*runtime)).await?;
@@ -192,15 +203,13 @@ impl Service {
 
         let guard = breaker.guard.clone();
         let caller = Caller::new(guard.clone(), &runtime, "calls", &board, &breakers);
-        let mut ports = ports;
-        ports.pairs = lease.guards(ports.pairs) as Arc<dyn PairSource>;
-        ports.profiles = ports.profiles.map(|profiles| lease.guards(profiles) as Arc<dyn ProfileSource>);
-        let client = Client::new(ports.pairs.clone(), caller);
+        let client = Client::new(ports.pairs.clone(), caller, lease.clone());
         let profiles = Profiles::new(&ports, &settings, &runtime, &board, &breakers);
-        sources.extend(profiles.map(|profiles| Arc::new(profiles) as Arc<dyn TokenSource>));
+        sources.extend(profiles.map(|profiles| lease.guards(Arc::new(profiles))));
         let tokens = Arc::new(TokenOutbox::default());
         let samples = Arc::new(SampleOutbox::new(settings.sample_capacity));
         let ((stop, stopping), (flush, flushing)) = (shutdown::channel(), shutdown::channel());
+        let (let_go, letting_go) = shutdown::channel();
 
         let (sets, roster) = mpsc::channel(1);
         // Before anything says that the service started: what was stored is served from the first answer on.
@@ -251,7 +260,7 @@ impl Service {
         let spawn = |name, task| (name, runtime.spawn(name, task));
         let mut tasks = vec![spawn("work", Box::pin(work.run(roster))), spawn("roster", Box::pin(watch))];
         tasks.extend(sources.start(poll_interval, &stopping, &events));
-        let keep = lease.clone().keep(board.clone(), flushing);
+        let keep = lease.clone().keep(board.clone(), letting_go);
         Ok(Self {
             work: tasks,
             writers: vec![
@@ -260,9 +269,9 @@ impl Service {
                 writing.start("sample writer", samples, sample_sink),
                 // The record of events has its outbox inside.
                 writing.start("event writer", events.outbox.clone(), event_sink),
-                ("lease keeper", planes.supervision.spawn("lease keeper", Box::pin(keep))),
                 ("monitor", planes.supervision.spawn("monitor", Box::pin(monitor.run()))),
             ],
+            keeper: ("lease keeper", planes.supervision.spawn("lease keeper", Box::pin(keep))),
             planes,
             board,
             breakers,
@@ -272,6 +281,7 @@ impl Service {
             closing,
             stop,
             flush,
+            let_go,
         })
     }
 
@@ -297,7 +307,8 @@ impl Service {
     /// Completes when a part ended that never should. Cancelling it loses nothing: a task gives its end as often as it is
     /// asked.
     async fn failed(&mut self) -> Failure {
-        let mut parts: Vec<_> = self.work.iter_mut().chain(&mut self.writers).collect();
+        let mut parts: Vec<_> =
+            self.work.iter_mut().chain(&mut self.writers).chain([&mut self.keeper]).collect();
         let (part, end) = std::future::poll_fn(|cx| {
             for (name, task) in &mut parts {
                 if let std::task::Poll::Ready(end) = std::pin::Pin::new(task).poll(cx) {
@@ -332,6 +343,10 @@ impl Service {
         for (name, task) in self.writers {
             in_time &= ended(&*runtime, name, task, deadline).await;
         }
+        // Kept up to here: a writer that tries again until the deadline needs it.
+        self.let_go.order(deadline);
+        let (name, keeper) = self.keeper;
+        in_time &= ended(&*runtime, name, keeper, deadline.max(runtime.now() + CLOSE_WITHIN)).await;
         // Closing merges what a database keeps beside its file, and the next process need not wait for the lease.
         let Closing { tokens, history, lease } = self.closing;
         let close = async {

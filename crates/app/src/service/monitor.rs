@@ -136,8 +136,13 @@ impl Monitor {
         let counts = self.samples.counts();
         let now = self.runtime.now();
         let stores = &self.board.stores;
-        stores.dropped(StoreUse::Samples, self.samples.shed(), now);
-        stores.dropped(StoreUse::Events, self.events.outbox.shed(), now);
+        for (what, lost) in [
+            (StoreUse::TokenWrites, self.tokens.lost()),
+            (StoreUse::Samples, self.samples.lost()),
+            (StoreUse::Events, self.events.outbox.lost()),
+        ] {
+            stores.dropped(what, lost, now);
+        }
         let store = StoreFacts {
             uses: stores.facts(now),
             tokens_waiting: self.tokens.len() as u64,

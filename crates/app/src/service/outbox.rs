@@ -25,8 +25,8 @@ pub(super) trait Waiting<T>: Send + Sync {
     fn give_back(&self, entries: Vec<T>);
     /// Whether none wait.
     fn is_empty(&self) -> bool;
-    /// How many were dropped to make room since the start.
-    fn shed(&self) -> u64;
+    /// How many are lost since the start: dropped to make room, or refused by the store.
+    fn lost(&self) -> u64;
     /// Completes when something was put in since the last call.
     async fn filled(&self);
 }
@@ -42,6 +42,7 @@ pub(super) struct TokenOutbox {
 struct Tokens {
     waiting: BTreeMap<Mint, Arc<Token>>,
     in_flight: usize,
+    refused: u64,
 }
 
 impl TokenOutbox {
@@ -77,7 +78,9 @@ impl Waiting<Token> for TokenOutbox {
     }
 
     fn refuse(&self, tokens: usize) {
-        self.settle(tokens);
+        let mut state = lock(&self.state);
+        state.in_flight -= tokens;
+        state.refused += tokens as u64;
     }
 
     /// A newer state that came meanwhile stays.
@@ -93,9 +96,9 @@ impl Waiting<Token> for TokenOutbox {
         lock(&self.state).waiting.is_empty()
     }
 
-    /// There are never more states than tokens, so none is ever dropped.
-    fn shed(&self) -> u64 {
-        0
+    /// There are never more states than tokens, so none is ever dropped to make room.
+    fn lost(&self) -> u64 {
+        lock(&self.state).refused
     }
 
     async fn filled(&self) {
@@ -191,8 +194,9 @@ impl<T: Send> Waiting<T> for Outbox<T> {
         lock(&self.state).waiting.is_empty()
     }
 
-    fn shed(&self) -> u64 {
-        lock(&self.state).shed
+    fn lost(&self) -> u64 {
+        let state = lock(&self.state);
+        state.shed + state.refused
     }
 
     async fn filled(&self) {

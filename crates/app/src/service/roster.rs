@@ -71,7 +71,12 @@ pub(super) async fn watch(
             _ = shutdown.ordered() => return,
             () = runtime.sleep_until(runtime.now() + LOOK_EVERY) => {}
         }
-        match look(&*store, &*runtime, known).await {
+        let looked = tokio::select! {
+            biased;
+            _ = shutdown.ordered() => return,
+            looked = look(&*store, &*runtime, known) => looked,
+        };
+        match looked {
             Ok(None) => board.stores.answered(StoreUse::TokenReads, runtime.now()),
             Ok(Some((revision, tokens))) => {
                 board.stores.answered(StoreUse::TokenReads, runtime.now());

@@ -113,9 +113,9 @@ impl Starting {
     ///
     /// # Errors
     /// When another process holds it, or a person must mend the store.
-    pub async fn lease<F>(&self, acquire: impl FnMut() -> F) -> Result<(), StartError>
+    pub async fn lease<T, F>(&self, acquire: impl FnMut() -> F) -> Result<T, StartError>
     where
-        F: Future<Output = Result<(), LeaseError>>,
+        F: Future<Output = Result<T, LeaseError>>,
     {
         let may_help = |error: &LeaseError| matches!(error, LeaseError::Store(StoreError::Transient { .. }));
         self.patiently("the lease on the store", acquire, may_help).await.map_err(|error| match error {

@@ -64,7 +64,7 @@ fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
     if *losing {
         return (
             Status::Critical,
-            Some(format!("{name}: what waits is more than fits, data is being lost{error}")),
+            Some(format!("{name}: data is being lost: more waits than fits, or the store refuses it{error}")),
         );
     }
     match answers {

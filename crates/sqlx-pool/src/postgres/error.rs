@@ -148,8 +148,9 @@ pub fn store_error(error: sqlx::Error) -> StoreError {
 
 /// By <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn verdict_of_state(state: &str) -> Verdict {
-    // Undefined table or schema, insufficient privilege.
-    if matches!(state, "42P01" | "3F000" | "42501") {
+    // Undefined table or schema, insufficient privilege; and what servers and proxies answer for trouble of their own that
+    // passes, such as a table that is being altered.
+    if matches!(state, "42P01" | "3F000" | "42501" | "XX000" | "0A000") {
         return Verdict::Missing;
     }
     match state.get(..2) {
@@ -170,6 +171,8 @@ mod tests {
     #[test]
     fn every_state_says_what_to_do_next() {
         for (state, expected) in [
+            ("XX000", Verdict::Missing),   // internal error
+            ("0A000", Verdict::Missing),   // feature not supported: a cached plan must not change its result
             ("08006", Verdict::Transient), // connection failure
             ("28P01", Verdict::Transient), // invalid password
             ("25006", Verdict::Transient), // read-only transaction
