@@ -55,7 +55,6 @@ use lease::Lease;
 use monitor::Monitor;
 use outbox::{SampleOutbox, TokenOutbox};
 use profiles::Profiles;
-use roster::bounded;
 use shutdown::ShutdownTrigger;
 use sources::Sources;
 use work::Work;
@@ -183,14 +182,7 @@ impl Service {
         let mut sources = Sources::new(&ports, &runtime, &board);
         let listings = starting.at("the sources of tokens", sources.first_look(&starting)).await?;
         let tokens = &*ports.tokens;
-        // What came before may have taken longer than the lease lasts: taken again is renewed.
-        let claim = || async {
-            match lease.acquire().await {
-                Ok(()) => Ok(bounded(&*runtime, tokens.claim()).await?),
-                Err(error) => Err(error),
-            }
-        };
-        let epoch = starting.lease(claim).await?;
+        let epoch = starting.claim(&lease, tokens).await?;
         sources.begin(epoch, listings, &starting).await?;
         let revision = starting.store("the tokens", || tokens.revision()).await?;
         let stored = starting.store("the tokens", || roster::load(tokens, &*runtime)).await?;

@@ -4,9 +4,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ttm_kernel::{LeaseError, Runtime, StoreError};
+use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError};
+use ttm_market::TokenStore;
 
 use super::board::Board;
+use super::lease::Lease;
 use super::monitor;
 use super::roster::bounded;
 use super::settings::ServiceSettings;
@@ -122,6 +124,15 @@ impl Starting {
             LeaseError::Store(error) => StartError::Store { step: "the lease on the store", error },
             held => StartError::Held(held),
         })
+    }
+
+    /// Claims an epoch. What came before may have taken longer than the lease lasts: taken again is renewed.
+    pub(super) async fn claim(&self, lease: &Lease, tokens: &dyn TokenStore) -> Result<Epoch, StartError> {
+        let claim = || async {
+            lease.acquire().await?;
+            Ok(bounded(&*self.runtime, tokens.claim()).await?)
+        };
+        self.lease(claim).await
     }
 
     /// Says that the store keeps it waiting, and waits a little.
