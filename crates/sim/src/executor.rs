@@ -112,12 +112,13 @@ impl Executor {
     }
 
     /// Ends a task by its name at its next turn; false when that process has none.
-    pub fn end_part(&self, process: u32, name: &str, end: TaskEnd) -> bool {
+    pub fn end_part(&self, process: u32, name: &str, end: &TaskEnd) -> bool {
         let part = |task: &SimTask| task.place().process == process && task.name() == name;
         let task = self.runtime.shared().find_task(part);
-        let found = task.is_some();
-        task.into_iter().for_each(|task| task.doom(end.clone()));
-        found
+        if let Some(task) = &task {
+            task.doom(end.clone());
+        }
+        task.is_some()
     }
 
     /// Drops every task where it stands.

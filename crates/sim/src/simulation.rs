@@ -208,8 +208,8 @@ impl<'a> Simulation<'a> {
             FaultKind::Terminate => self.terminate(lasts),
             FaultKind::Freeze => self.hold(&Plane::ALL, lasts),
             FaultKind::PlaneStalls(plane) => self.hold(&[plane], lasts),
-            FaultKind::PartPanics(part) => self.end_part(part, TaskEnd::Panicked("a fault".to_owned())),
-            FaultKind::PartEnds(part) => self.end_part(part, TaskEnd::Finished),
+            FaultKind::PartPanics(part) => self.end_part(part, &TaskEnd::Panicked("a fault".to_owned())),
+            FaultKind::PartEnds(part) => self.end_part(part, &TaskEnd::Finished),
             FaultKind::WallStep(by) => self.executor.step_wall(by),
         }
     }
@@ -226,7 +226,7 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    fn end_part(&mut self, part: Part, end: TaskEnd) {
+    fn end_part(&mut self, part: Part, end: &TaskEnd) {
         if self.executor.end_part(self.boots, part.name(), end) {
             self.ended.push(part.name());
             self.part_ended.get_or_insert(self.executor.now());

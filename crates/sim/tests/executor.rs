@@ -271,8 +271,8 @@ fn the_end_of_a_part_by_a_fault_is_told_like_any_other() {
     let process = executor.runtime().boot(1);
     let end = watch(&process, spawn(&process, std::future::pending()));
     executor.run_until(at(1));
-    assert!(executor.end_part(1, "test", TaskEnd::Panicked("a fault".to_owned())));
-    assert!(!executor.end_part(2, "test", TaskEnd::Finished), "it has no such part");
+    assert!(executor.end_part(1, "test", &TaskEnd::Panicked("a fault".to_owned())));
+    assert!(!executor.end_part(2, "test", &TaskEnd::Finished), "it has no such part");
     executor.run_until(at(2));
     assert_eq!(end.take(), [TaskEnd::Panicked("a fault".to_owned())]);
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub use key::{KEYS, Key, Kind};
 #[cfg(feature = "adapters")]
+#[cfg(feature = "adapters")]
 pub(crate) use settings::read_token;
 pub use settings::{ApiSettings, ExchangeSettings, Secret, Settings, SourceSettings, StoreUrl};
 pub use source::{Origin, Values, unknown_key};

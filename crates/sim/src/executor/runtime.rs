@@ -76,12 +76,14 @@ impl SimRuntime {
     }
 
     /// The handle of a process that boots now: its clock begins.
+    #[must_use]
     pub fn boot(&self, process: u32) -> Self {
         let place = Place { process, plane: Plane::Main };
         Self { shared: self.shared.clone(), place, origin: self.shared.now() }
     }
 
     /// The handle of one of its planes.
+    #[must_use]
     pub fn on(&self, plane: Plane) -> Self {
         Self { place: Place { plane, ..self.place }, ..self.clone() }
     }

@@ -80,7 +80,7 @@ impl Simulation<'_> {
     pub(super) fn judge_exit(&self, process: &Process, at: Moment, exit: &Exit) {
         match exit {
             Exit::Crashed(end) => {
-                self.verdicts.broken(format_args!("the process ended without a word: {end:?}"))
+                self.verdicts.broken(format_args!("the process ended without a word: {end:?}"));
             }
             Exit::NotStarted(error) => {
                 let store_was_away = self.store_was_away(self.booted, at);

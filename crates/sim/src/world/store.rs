@@ -29,7 +29,10 @@ pub struct Told {
 
 /// What each process was told of reading and of writing a table, for the oracles.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ledger(Arc<Mutex<BTreeMap<(u32, StoreTable, bool), Told>>>);
+pub(super) struct Ledger(Arc<Mutex<BTreeMap<Asked, Told>>>);
+
+/// Which process asked which table, and whether it wrote.
+type Asked = (u32, StoreTable, bool);
 
 impl Ledger {
     /// What a process was told of each table, reads before writes.
@@ -187,23 +190,23 @@ struct Heard<'a> {
     server: &'a Server,
     process: u32,
     writes: bool,
-    heard: bool,
+    is_over: bool,
 }
 
 impl<'a> Heard<'a> {
     fn new(server: &'a Server, writes: bool) -> Self {
-        Self { server, process: server.runtime.process(), writes, heard: false }
+        Self { server, process: server.runtime.process(), writes, is_over: false }
     }
 
     fn hears<T>(&mut self, answer: &Result<T, StoreError>) {
-        self.heard = true;
+        self.is_over = true;
         self.server.ledger.note(self, answer);
     }
 }
 
 impl Drop for Heard<'_> {
     fn drop(&mut self) {
-        if !self.heard {
+        if !self.is_over {
             let given_up: Result<(), _> = Err(StoreError::transient("no answer"));
             self.server.ledger.note(self, &given_up);
         }
