@@ -152,9 +152,12 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// Forgets a key that is in here. One that is under way is forgotten by not being put back.
     pub fn remove(&mut self, key: K) {
-        if self.listed.remove(&key) {
-            for lists in &mut self.lists {
-                lists.retain(|wanted| *wanted != key);
+        // A list that is under way stays wanted until it is done, or it could be wanted a second time.
+        for lists in &mut self.lists {
+            let wanted = lists.len();
+            lists.retain(|wanted| *wanted != key);
+            if lists.len() < wanted {
+                self.listed.remove(&key);
             }
         }
         if self.resting.remove(&key) || self.is_under_way(&key) || self.suspects.remove(&key) {

@@ -71,8 +71,9 @@ impl Client {
     ) -> Result<PairBatch, CallError> {
         let judge = match suspicion {
             Suspicion::None => disposition,
-            Suspicion::OnTrial => on_trial,
-            Suspicion::Likely => of_suspects,
+            // While the breaker is not closed whatever is asked is a probe, and a probe that does not count decides nothing.
+            Suspicion::Likely if !self.caller.is_away() => of_suspects,
+            Suspicion::Likely | Suspicion::OnTrial => on_trial,
         };
         self.caller.call(turn, "tokens", judge, || self.source.primary_pairs(mints)).await
     }
