@@ -148,9 +148,7 @@ impl SimExchange {
         mints: &[Mint],
         answer: impl FnOnce(Timestamp) -> PairBatch + Send,
     ) -> Result<PairBatch, PairSourceError> {
-        // Those are batches that are not full; a full list has a question of its own.
-        let may_be_blamed = (1..MAX_BATCH).contains(&mints.len()) && question == question_of(mints);
-        let call = Call::begin(self, budget, question, may_be_blamed);
+        let call = Call::begin(self, budget, question);
         self.runtime.yields().await;
         let fault = self.faults.exchange(self.runtime.now());
         match fault {

@@ -21,20 +21,12 @@ pub(super) struct Call<'a> {
     question: u64,
     begun: Moment,
     watched: WatchedCall,
-    /// Whether it may be a part of a batch that failed: the service asks those to find the mint that makes a batch fail, and
-    /// then takes a failure for the mint's, which is not to be told from outside.
-    may_be_blamed: bool,
     pub(super) over_limit: bool,
     ended: bool,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn begin(
-        exchange: &'a SimExchange,
-        budget: Budget,
-        question: u64,
-        may_be_blamed: bool,
-    ) -> Self {
+    pub(super) fn begin(exchange: &'a SimExchange, budget: Budget, question: u64) -> Self {
         let now = exchange.runtime.now();
         // A call is one task's; another one may ask the same as soon as the first has given up.
         let question = question ^ exchange.runtime.task().wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -48,7 +40,7 @@ impl<'a> Call<'a> {
         drop(state);
         exchange.verdicts.check(admitted);
         exchange.verdicts.check(paced);
-        Self { exchange, budget, question, begun: now, watched, may_be_blamed, over_limit, ended: false }
+        Self { exchange, budget, question, begun: now, watched, over_limit, ended: false }
     }
 
     pub(super) fn end(mut self, result: &Result<PairBatch, PairSourceError>) {
@@ -66,8 +58,6 @@ impl<'a> Call<'a> {
                     let until = runtime.now() + retry_after.unwrap_or(Duration::ZERO);
                     lock(&self.exchange.state).budgets[self.budget as usize].pace.ask_patience(until);
                     CallEnd::RateLimited
-                } else if self.may_be_blamed {
-                    CallEnd::GivenUp
                 } else {
                     CallEnd::Failure
                 }
