@@ -47,6 +47,8 @@ struct State {
     budgets: [Watched; 2],
     counts: ExchangeCounts,
     primaries: BTreeMap<Mint, (i64, Option<Pair>)>,
+    /// The halves of the batches that failed, which the service may ask next, and how many calls had been answered before.
+    parts: BTreeMap<u64, u64>,
 }
 
 /// What the API counts apart.
@@ -109,6 +111,7 @@ impl SimExchange {
                 }),
                 counts: ExchangeCounts::default(),
                 primaries: BTreeMap::new(),
+                parts: BTreeMap::new(),
             }),
         }
     }
@@ -124,7 +127,9 @@ impl SimExchange {
     /// The process was restarted: its breaker and its pauses are forgotten until they are loaded; the limit of its address is
     /// not.
     pub fn process_restarted(&self) {
-        for watched in &mut lock(&self.state).budgets {
+        let mut state = lock(&self.state);
+        state.parts.clear();
+        for watched in &mut state.budgets {
             watched.breaker = BreakerWatch::new(self.promised.breaker);
             watched.pace.restart();
         }
@@ -148,7 +153,9 @@ impl SimExchange {
         mints: &[Mint],
         answer: impl FnOnce(Timestamp) -> PairBatch + Send,
     ) -> Result<PairBatch, PairSourceError> {
-        let call = Call::begin(self, budget, question);
+        // A full list has a question of its own.
+        let batch = if !mints.is_empty() && question == question_of(mints) { mints } else { &[] };
+        let call = Call::begin(self, budget, question, batch);
         self.runtime.yields().await;
         let fault = self.faults.exchange(self.runtime.now());
         match fault {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use ttm_kernel::{Clock, Moment};
-use ttm_market::{PairBatch, PairSourceError};
+use ttm_market::{Mint, PairBatch, PairSourceError};
 
-use super::{Budget, SimExchange, Watched};
+use super::{Budget, SimExchange, Watched, question_of};
 use crate::executor::lock;
 use crate::oracle::{CallEnd, WatchedCall};
 
@@ -21,18 +21,28 @@ pub(super) struct Call<'a> {
     question: u64,
     begun: Moment,
     watched: WatchedCall,
+    /// What a batch asks; nothing for other requests.
+    batch: Vec<Mint>,
+    /// How many calls had been answered before it, or before the batch that it is a part of.
+    since: u64,
+    /// Whether it is a half of a batch that failed while others were answered. The service asks those to find the mint that
+    /// makes a batch fail, and may take their failures for the mint's; which it did cannot be told from outside.
+    is_part: bool,
     pub(super) over_limit: bool,
     ended: bool,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn begin(exchange: &'a SimExchange, budget: Budget, question: u64) -> Self {
+    pub(super) fn begin(exchange: &'a SimExchange, budget: Budget, question: u64, batch: &[Mint]) -> Self {
         let now = exchange.runtime.now();
         // A call is one task's; another one may ask the same as soon as the first has given up.
         let question = question ^ exchange.runtime.task().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut state = lock(&exchange.state);
         state.counts.requests += 1;
         state.counts.in_flight += 1;
+        let answered = state.counts.succeeded;
+        let since = state.parts.get(&question_of(batch)).copied();
+        let (since, is_part) = (since.unwrap_or(answered), since.is_some_and(|since| answered > since));
         let Watched { breaker, pace } = &mut state.budgets[budget as usize];
         let (watched, admitted) = breaker.begin(now);
         let paced = pace.begin(question, now);
@@ -40,7 +50,19 @@ impl<'a> Call<'a> {
         drop(state);
         exchange.verdicts.check(admitted);
         exchange.verdicts.check(paced);
-        Self { exchange, budget, question, begun: now, watched, over_limit, ended: false }
+        let batch = batch.to_vec();
+        Self {
+            exchange,
+            budget,
+            question,
+            begun: now,
+            watched,
+            batch,
+            since,
+            is_part,
+            over_limit,
+            ended: false,
+        }
     }
 
     pub(super) fn end(mut self, result: &Result<PairBatch, PairSourceError>) {
@@ -63,6 +85,7 @@ impl<'a> Call<'a> {
                 }
             }
         };
+        let end = if self.is_part && end == CallEnd::Failure { CallEnd::GivenUp } else { end };
         self.settle(end);
     }
 
@@ -70,6 +93,11 @@ impl<'a> Call<'a> {
         let mut state = lock(&self.exchange.state);
         state.counts.in_flight -= 1;
         state.counts.succeeded += u64::from(end == CallEnd::Success);
+        if matches!(end, CallEnd::Failure | CallEnd::GivenUp) && self.batch.len() > 1 {
+            let (first, second) = self.batch.split_at(self.batch.len().div_ceil(2));
+            let since = self.since;
+            state.parts.extend([first, second].map(|half| (question_of(half), since)));
+        }
         let Watched { breaker, pace } = &mut state.budgets[self.budget as usize];
         match end {
             CallEnd::Success => pace.answer(self.question),
