@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use sqlx::migrate::{MigrateError, Migration};
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::Pool;
 use super::pool::{query, query_as, query_scalar};
-use super::{Pool, error};
 use crate::Schema;
 
 /// A migration takes as long as it needs; it waits for others no longer than this.
@@ -71,7 +71,8 @@ pub(super) async fn migrate(pool: &Pool, schema: &Schema) -> Result<(), Stopped>
 }
 
 /// Makes a table outside of any migration, unless it is there. Of several that make the same one at once, PostgreSQL lets
-/// all but one fail: it is there then.
+/// all but one fail, each at the catalogue that it got to (a duplicate table, type or key): what counts is whether the
+/// table is there then.
 ///
 /// # Errors
 /// Those of the database.
@@ -81,11 +82,12 @@ pub async fn ensure_table(pool: &Pool, table: &'static str, make: &'static str) 
     if exists(&mut tx, table).await? {
         return tx.commit().await;
     }
-    match sqlx::raw_sql(make).execute(&mut *tx).await {
-        Ok(_) => tx.commit().await,
-        Err(error) if matches!(error::state(&error).as_deref(), Some("23505" | "42P07")) => Ok(()),
-        Err(error) => Err(error),
-    }
+    let Err(error) = sqlx::raw_sql(make).execute(&mut *tx).await else { return tx.commit().await };
+    drop(tx);
+    let mut tx = pool.begin().await?;
+    let is_there = exists(&mut tx, table).await?;
+    tx.commit().await?;
+    if is_there { Ok(()) } else { Err(error) }
 }
 
 async fn apply(tx: &mut PgConnection, schema: &Schema) -> Result<(), sqlx::Error> {
