@@ -123,6 +123,19 @@ mod tests {
         assert_ne!(MARKET.pools_of(&mint, at(3)), SyntheticMarket::new(43, 2_000).pools_of(&mint, at(3)));
     }
 
+    /// A line that replays a simulation means the market of its day: a number that changes here changes what each seed
+    /// stands for, and must be meant.
+    #[test]
+    fn a_seed_stands_for_the_same_market_in_every_version() {
+        let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let pools = MARKET.mints().take(500).flat_map(|mint| {
+            [-1_000_000, 0, 1, 777].into_iter().flat_map(move |minutes| MARKET.pools_of(&mint, at(minutes)))
+        });
+        let digest =
+            pools.fold(0xcbf2_9ce4_8422_2325, |hash, pool| format!("{pool:?}").bytes().fold(hash, fnv));
+        assert_eq!(format!("{digest:016x}"), "60e62cccd30ac7da");
+    }
+
     #[test]
     fn every_pool_keeps_the_promises_of_a_pair() {
         for mint in MARKET.mints() {
