@@ -170,12 +170,12 @@ impl Board {
         }
     }
 
-    /// Tokens scored in the last minute; none before the first minute is over.
-    pub fn tokens_per_minute(&self) -> Option<f64> {
+    /// Tokens scored in the last minute; in the first minute, those scored so far.
+    pub fn tokens_per_minute(&self) -> f64 {
         let now = self.clock.now();
         let scored = lock(&self.scored);
         let sum: u64 = scored.iter().filter(|(at, _)| now - *at <= MINUTE).map(|(_, count)| count).sum();
-        (now - self.started >= MINUTE).then_some(sum as f64)
+        sum as f64
     }
 
     /// Posts one attempt of a call to the API.
@@ -308,4 +308,31 @@ const fn slot(group: Group) -> usize {
 /// Every change under a lock is one assignment or one call, so a panic elsewhere leaves the content whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use ttm_testkit::ManualRuntime;
+
+    use super::*;
+    use crate::service::Service;
+    use crate::{Planes, config};
+
+    #[test]
+    fn tokens_a_minute_are_those_of_the_last_minute_from_the_first_second_on() {
+        let runtime = ManualRuntime::new(1);
+        let clock = Arc::new(runtime.clone());
+        let planes = Planes { work: clock.clone(), supervision: clock };
+        let settings = config::load(None, std::iter::empty()).expect("the defaults are valid").service;
+        let board = Service::board_of(&settings, &planes);
+        let is = |tokens: u32| board.tokens_per_minute().to_bits() == f64::from(tokens).to_bits();
+        assert!(is(0));
+        board.post_scored(30);
+        assert!(is(30), "the minute before the start had none");
+        runtime.clock().advance(Duration::from_secs(45));
+        board.post_scored(12);
+        assert!(is(42));
+        runtime.clock().advance(Duration::from_secs(30));
+        assert!(is(12));
+    }
 }

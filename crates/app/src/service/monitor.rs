@@ -156,7 +156,7 @@ impl Monitor {
             waiting_for: None,
             hot: self.group(Group::Hot),
             cold: self.group(Group::Cold),
-            tokens_per_minute: self.board.tokens_per_minute(),
+            tokens_per_minute: Some(self.board.tokens_per_minute()),
             resources: self.board.resources(),
             database_connections: self.connections(),
             api: self.api(),
@@ -251,7 +251,7 @@ impl Monitor {
 
     fn record_health(&self) {
         let at = self.runtime.wall();
-        self.samples.put(known(&[("tokens.per_minute", self.board.tokens_per_minute())], at));
+        self.samples.put(known(&[("tokens.per_minute", Some(self.board.tokens_per_minute()))], at));
         let data = self.board.data_facts();
         for (lane, facts) in [(Lane::Hot, data.hot), (Lane::Cold, data.cold)] {
             if let Some([_, p95, ..]) = facts.ages {
