@@ -356,3 +356,26 @@ impl<K: Copy + Ord> Dispatcher<K> {
         counts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DispatchSettings, Value};
+
+    #[test]
+    fn nothing_is_remembered_of_a_key_once_its_old_entries_have_come_by() {
+        let settings = DispatchSettings { batch: 1, coalesce: Duration::ZERO, ..DispatchSettings::default() };
+        let mut dispatcher = Dispatcher::new(DispatchConfig::try_new(settings).expect("valid settings"));
+        let [hot, cold] = Line::ALL.map(|line| Place { line, value: Value::Low });
+        dispatcher.put(1, hot, None);
+        for place in [cold, hot, cold] {
+            dispatcher.relocate(1, place, None);
+        }
+        assert_eq!(dispatcher.moved.len(), 1);
+        for line in Line::ALL {
+            dispatcher.tick(line, Moment::ZERO);
+        }
+        while dispatcher.poll(Moment::ZERO).is_some() {}
+        assert!(dispatcher.moved.is_empty(), "{:?}", dispatcher.moved);
+    }
+}

@@ -1,0 +1,133 @@
+//! What is capped and counted, to the last one, and keys that left an entry behind in a line.
+
+use std::time::Duration;
+
+use ttm_dispatch::{
+    Ask, Counts, Demand, DispatchConfig, DispatchSettings, Dispatcher, End, Line, Place, Request, Seen,
+    Value, outlook,
+};
+use ttm_kernel::Moment;
+
+const HOT: Place = Place { line: Line::Hot, value: Value::Low };
+const COLD: Place = Place { line: Line::Cold, value: Value::Low };
+
+fn start() -> Moment {
+    Moment::from_origin(Duration::from_hours(1))
+}
+
+fn dispatcher(settings: DispatchSettings) -> Dispatcher<u32> {
+    Dispatcher::new(DispatchConfig::try_new(settings).expect("valid settings"))
+}
+
+/// Asks for one key at a time, at once.
+fn one_by_one() -> Dispatcher<u32> {
+    dispatcher(DispatchSettings { batch: 1, coalesce: Duration::ZERO, ..DispatchSettings::default() })
+}
+
+fn keys(request: &Request<u32>) -> Vec<u32> {
+    match &request.ask {
+        Ask::Batch(asked) => asked.iter().map(|asked| asked.key).collect(),
+        Ask::One(asked, _) => vec![asked.key],
+    }
+}
+
+#[test]
+fn keys_a_batch_are_the_mean_and_unknown_before_the_first() {
+    assert_eq!(Counts::default().keys_per_batch(), None);
+    assert_eq!(Counts { batches: 4, batched: 110, ..Counts::default() }.keys_per_batch(), Some(27.5));
+    assert_eq!(Counts { batches: 1, batched: 0, ..Counts::default() }.keys_per_batch(), Some(0.0));
+}
+
+#[test]
+fn no_more_requests_are_under_way_than_may_be_from_now_on() {
+    let mut dispatcher = one_by_one();
+    for key in 0..10 {
+        dispatcher.put(key, HOT, None);
+    }
+    dispatcher.tick(Line::Hot, start());
+    dispatcher.set_max_in_flight(2);
+    let first = dispatcher.poll(start()).expect("one of two");
+    assert!(dispatcher.is_ready(start()));
+    let _second = dispatcher.poll(start()).expect("two of two");
+    assert!(!dispatcher.is_ready(start()));
+    assert_eq!(dispatcher.poll(start()), None);
+    dispatcher.handle_done(&first, End::Answered, start());
+    assert!(dispatcher.poll(start()).is_some());
+    dispatcher.set_max_in_flight(3);
+    assert!(dispatcher.poll(start()).is_some());
+    assert_eq!(dispatcher.poll(start()), None);
+}
+
+#[test]
+fn so_many_full_lists_of_each_kind_and_no_more_are_remembered() {
+    let mut dispatcher = dispatcher(DispatchSettings { lists: 3, ..DispatchSettings::default() });
+    for for_activation in [true, false] {
+        let first = if for_activation { 0 } else { 10 };
+        for key in first..first + 3 {
+            assert!(dispatcher.want_list(key, for_activation));
+            assert!(!dispatcher.want_list(key, for_activation), "it is wanted already");
+        }
+        assert!(!dispatcher.want_list(first + 3, for_activation), "three are enough");
+    }
+    assert_eq!(dispatcher.counts().lists, [3, 3]);
+    let asked = dispatcher.poll(start()).expect("a turn");
+    assert!(dispatcher.want_list(3, true), "one of them is under way, and has left its place");
+    assert!(!dispatcher.want_list(keys(&asked)[0], true), "it is wanted until it is done");
+}
+
+#[test]
+fn a_key_that_moved_twice_is_asked_once_whichever_of_its_entries_comes_first() {
+    for (lines, moves) in [
+        ([Line::Cold, Line::Hot], vec![COLD]),
+        ([Line::Hot, Line::Cold], vec![COLD]),
+        ([Line::Hot, Line::Cold], vec![COLD, HOT]),
+        ([Line::Cold, Line::Hot], vec![COLD, HOT]),
+        ([Line::Cold, Line::Hot], vec![COLD, HOT, COLD]),
+    ] {
+        let mut dispatcher = one_by_one();
+        dispatcher.put(1, HOT, None);
+        for place in &moves {
+            dispatcher.relocate(1, *place, None);
+        }
+        let mut asked = 0;
+        for line in lines {
+            dispatcher.tick(line, start());
+            while let Some(request) = dispatcher.poll(start()) {
+                assert_eq!(keys(&request), [1]);
+                asked += 1;
+            }
+        }
+        assert_eq!(asked, 1, "moves {moves:?}, then ticks of {lines:?}");
+        assert_eq!(dispatcher.counts().in_line, [0, 0], "nothing is left behind");
+    }
+}
+
+#[test]
+fn a_key_that_is_removed_and_put_again_is_asked_once() {
+    let mut dispatcher = one_by_one();
+    dispatcher.put(1, HOT, None);
+    dispatcher.remove(1);
+    dispatcher.put(1, COLD, Some(Seen::before(start(), Duration::from_mins(5))));
+    for line in [Line::Cold, Line::Hot] {
+        dispatcher.tick(line, start());
+    }
+    let request = dispatcher.poll(start()).expect("it is in the cold line");
+    assert_eq!(keys(&request), [1]);
+    assert_eq!(dispatcher.poll(start()), None, "what was left in the hot line does not count");
+}
+
+#[test]
+fn the_outlook_reserves_the_floor_and_the_activations_for_those_who_want_them() {
+    let settings =
+        DispatchSettings { floor_percent: 5.0, activation_percent: 10.0, ..DispatchSettings::default() };
+    let config = DispatchConfig::try_new(settings).expect("valid settings");
+    let demand = |keys| Demand { keys, interval: Duration::from_secs(10), unanswered: 0 };
+    let [hot, cold] = outlook(demand(1_000_000), demand(0), 300.0, &config, true);
+    assert!((hot.requests_per_minute - 255.0).abs() < 1e-9, "{hot:?}");
+    assert!(cold.requests_per_minute.abs() < 1e-9, "{cold:?}");
+    let [hot, cold] = outlook(demand(1_000_000), demand(1_000_000), 300.0, &config, true);
+    assert!((hot.requests_per_minute - 240.0).abs() < 1e-9, "{hot:?}");
+    assert!((cold.requests_per_minute - 15.0).abs() < 1e-9, "{cold:?}");
+    let [hot, _] = outlook(demand(1_000_000), demand(0), 300.0, &config, false);
+    assert!((hot.requests_per_minute - 300.0).abs() < 1e-9, "{hot:?}");
+}
