@@ -378,4 +378,21 @@ mod tests {
         while dispatcher.poll(Moment::ZERO).is_some() {}
         assert!(dispatcher.moved.is_empty(), "{:?}", dispatcher.moved);
     }
+
+    #[test]
+    fn a_key_that_is_removed_while_it_is_in_no_line_leaves_nothing_behind() {
+        let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+        let hot = Place { line: Line::Hot, value: Value::Low };
+        dispatcher.put_to_rest(1, Moment::ZERO, Duration::from_mins(1));
+        for key in 2..6 {
+            dispatcher.put_first(key, hot, Moment::ZERO);
+        }
+        let late = Moment::from_origin(Duration::from_secs(1));
+        let batch = dispatcher.poll(late).expect("they have waited for company");
+        dispatcher.remove(1);
+        dispatcher.remove(2);
+        assert!(dispatcher.handle_done(&batch, End::Blamed, late), "it is asked by halves");
+        dispatcher.remove(3);
+        assert!(dispatcher.moved.is_empty(), "{:?}", dispatcher.moved);
+    }
 }

@@ -39,6 +39,56 @@ fn keys_a_batch_are_the_mean_and_unknown_before_the_first() {
 }
 
 #[test]
+fn the_counts_say_where_each_key_is() {
+    let mut dispatcher = dispatcher(DispatchSettings { batch: 4, ..DispatchSettings::default() });
+    for key in 0..8 {
+        dispatcher.put(key, HOT, None);
+    }
+    dispatcher.put(8, COLD, None);
+    for key in 20..23 {
+        dispatcher.put_to_rest(key, start(), Duration::from_mins(5));
+    }
+    let counts = dispatcher.counts();
+    assert_eq!((counts.in_line, counts.waiting, counts.resting), ([8, 1], [0, 0], 3));
+    dispatcher.tick(Line::Hot, start());
+    assert_eq!(dispatcher.counts().waiting, [8, 0]);
+
+    let batch = dispatcher.poll(start()).expect("a full batch");
+    assert!(dispatcher.handle_done(&batch, End::Blamed, start()), "it is asked again by halves");
+    let counts = dispatcher.counts();
+    assert_eq!((counts.in_line, counts.waiting, counts.unanswered), ([4, 1], [4, 0], [4, 0]));
+    assert_eq!((counts.split, counts.bad, counts.resting), (1, 0, 3));
+
+    // One of the four fails whoever is asked with it, and rests with the others.
+    let mut now = start();
+    for _ in 0..20 {
+        now += Duration::from_secs(1);
+        let Some(request) = dispatcher.poll(now) else { continue };
+        let end = if keys(&request).contains(&0) { End::Blamed } else { End::Answered };
+        dispatcher.handle_done(&request, end, now);
+    }
+    let counts = dispatcher.counts();
+    assert_eq!((counts.bad, counts.resting, counts.unanswered), (1, 4, [0, 0]));
+}
+
+#[test]
+fn a_list_of_a_key_that_is_removed_is_wanted_no_more_unless_it_is_under_way() {
+    let mut dispatcher = one_by_one();
+    dispatcher.put(1, HOT, None);
+    dispatcher.put(2, HOT, None);
+    assert!(dispatcher.want_list(1, true) && dispatcher.want_list(2, true));
+    let under_way = dispatcher.poll(start()).expect("a list");
+    assert_eq!(keys(&under_way), [1]);
+    dispatcher.remove(1);
+    dispatcher.remove(2);
+    assert_eq!(dispatcher.counts().lists, [0, 0]);
+    assert!(!dispatcher.want_list(1, true), "it comes yet");
+    assert!(dispatcher.want_list(2, true), "it does not");
+    dispatcher.handle_done(&under_way, End::Answered, start());
+    assert!(dispatcher.want_list(1, true));
+}
+
+#[test]
 fn no_more_requests_are_under_way_than_may_be_from_now_on() {
     let mut dispatcher = one_by_one();
     for key in 0..10 {
