@@ -72,6 +72,28 @@ fn the_counts_say_where_each_key_is() {
 }
 
 #[test]
+fn deferred_are_those_whose_turn_did_not_come_and_those_that_are_to_be_asked_apart() {
+    let mut dispatcher = dispatcher(DispatchSettings { batch: 2, ..DispatchSettings::default() });
+    let seen = |age| Some(Seen::before(start(), Duration::from_secs(age)));
+    for key in 1..=5 {
+        dispatcher.put(key, HOT, seen(u64::from(100 - key)));
+    }
+    let deferred = |dispatcher: &Dispatcher<u32>, line| dispatcher.deferred(line).collect::<Vec<_>>();
+    assert_eq!(deferred(&dispatcher, Line::Hot), [], "no tick has come");
+    dispatcher.tick(Line::Hot, start());
+    assert_eq!(deferred(&dispatcher, Line::Hot), [99, 98, 97, 96, 95].map(seen));
+    let blamed = dispatcher.poll(start()).expect("a batch");
+    let missed = dispatcher.poll(start()).expect("another");
+    assert_eq!(deferred(&dispatcher, Line::Hot), [seen(95)], "those under way are not among them");
+    dispatcher.handle_done(&blamed, End::Blamed, start());
+    dispatcher.handle_done(&missed, End::Answered, start());
+    let Ask::Batch(missed) = missed.ask else { panic!("two keys were asked") };
+    assert!(dispatcher.put_alone(missed[0]));
+    assert_eq!(deferred(&dispatcher, Line::Hot), [95, 97, 99, 98].map(seen));
+    assert_eq!(deferred(&dispatcher, Line::Cold), []);
+}
+
+#[test]
 fn a_list_of_a_key_that_is_removed_is_wanted_no_more_unless_it_is_under_way() {
     let mut dispatcher = one_by_one();
     dispatcher.put(1, HOT, None);
