@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ttm_dispatch::{
-    Ask, Counts, Demand, DispatchConfig, DispatchSettings, Dispatcher, End, Line, Place, Request, Seen,
-    Value, outlook,
+    Ask, Counts, Demand, DispatchConfig, DispatchSettings, Dispatcher, End, Line, Place, Priority, Request,
+    Seen, Value, outlook,
 };
 use ttm_kernel::Moment;
 
@@ -29,6 +29,12 @@ fn keys(request: &Request<u32>) -> Vec<u32> {
         Ask::Batch(asked) => asked.iter().map(|asked| asked.key).collect(),
         Ask::One(asked, _) => vec![asked.key],
     }
+}
+
+#[test]
+fn priorities_have_the_words_of_the_metrics() {
+    let words = Priority::ALL.map(Priority::as_str);
+    assert_eq!(words, ["activation", "hot", "cold", "background"]);
 }
 
 #[test]
@@ -108,6 +114,17 @@ fn a_list_of_a_key_that_is_removed_is_wanted_no_more_unless_it_is_under_way() {
     assert!(dispatcher.want_list(2, true), "it does not");
     dispatcher.handle_done(&under_way, End::Answered, start());
     assert!(dispatcher.want_list(1, true));
+}
+
+#[test]
+fn a_key_that_is_to_be_asked_first_and_rests_has_its_rest() {
+    let mut dispatcher = one_by_one();
+    dispatcher.put_to_rest(1, start(), Duration::from_mins(5));
+    dispatcher.put_first(1, HOT, start());
+    assert_eq!((dispatcher.counts().in_line, dispatcher.counts().resting), ([0, 0], 1));
+    assert_eq!(dispatcher.poll(start()), None);
+    dispatcher.put_first(2, HOT, start());
+    assert_eq!(dispatcher.poll(start()).map(|request| keys(&request)), Some(vec![2]));
 }
 
 #[test]
