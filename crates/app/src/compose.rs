@@ -220,6 +220,7 @@ impl Process {
             health: board.clone(),
             tokens: board.clone(),
             stores: stores.clone(),
+            event_kinds: &crate::service::EVENT_KINDS,
             runtime: planes.supervision.clone(),
             metrics: Arc::new(move || {
                 prometheus.run_upkeep();

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use jiff::Timestamp;
-use ttm_kernel::{StoreError, within};
 use ttm_perf::{EventCursor, EventQuery};
 
 use crate::dto::EventsDto;
@@ -15,6 +14,8 @@ use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::router::App;
 use crate::time_text::{TIME, time};
+
+const EVENTS: &str = "event store";
 
 pub(crate) async fn page(
     State(app): State<App>,
@@ -44,19 +45,29 @@ pub(crate) async fn page(
     if let Some(cursor) = given.read("cursor", "the next of the page before", cursor)? {
         query = query.after(cursor);
     }
-    let limit = app.config.history_timeout;
-    let runtime = &*app.state.runtime;
-    match within(runtime, runtime.now() + limit, app.stores()?.events.list(&query)).await {
-        Ok(Ok(page)) => EventsDto::try_from(page)
-            .map(Json)
-            .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
-        Ok(Err(error @ StoreError::Transient { .. })) => Err(Problem::busy(error.to_string())),
-        Ok(Err(error)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
-        Err(_) => Err(Problem::new(
-            StatusCode::GATEWAY_TIMEOUT,
-            format!("the event store gave no answer within {} s", limit.as_secs()),
-        )),
+    let page = app.asked(EVENTS, app.stores()?.events.list(&query)).await?;
+    if page.events.is_empty() {
+        known(&app, query.kind()).await?;
     }
+    EventsDto::try_from(page)
+        .map(Json)
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+/// Tells kinds of which nothing happened from those that there are not, with the one that may be meant.
+async fn known(app: &App, kind: &str) -> Result<(), Problem> {
+    let kinds = app.state.event_kinds;
+    if kinds.iter().any(|known| known.starts_with(kind)) {
+        return Ok(());
+    }
+    // Another version's, perhaps: then it is stored.
+    let any = EventQuery::try_new(Timestamp::MIN, Timestamp::MAX, 1).and_then(|any| any.of_kind(kind));
+    let any = any.map_err(|error| Problem::bad_request(error.to_string()))?;
+    if !app.asked(EVENTS, app.stores()?.events.list(&any)).await?.events.is_empty() {
+        return Ok(());
+    }
+    let those_there_are = format!("the kinds are {}", kinds.join(", "));
+    Err(Problem::unknown("kind of event", kind, kinds.iter().copied(), &those_there_are))
 }
 
 fn wants_a_stream(headers: &HeaderMap) -> bool {

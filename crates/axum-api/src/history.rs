@@ -5,8 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri};
-use ttm_kernel::{StoreError, within};
+use axum::http::Uri;
 use ttm_perf::{Aggregate, RangeQuery, SeriesKey};
 
 use crate::dto::{HistoryDto, SeriesDto};
@@ -18,6 +17,7 @@ use crate::time_text::{DURATION, TIME, duration, time};
 /// What is shown when no `from` is given.
 const DEFAULT_RANGE: Duration = Duration::from_hours(1);
 const DEFAULT_STEP: Duration = Duration::from_mins(1);
+const METRICS: &str = "metric store";
 
 pub(crate) async fn range(
     State(app): State<App>,
@@ -43,7 +43,7 @@ pub(crate) async fn range(
     };
     let query = RangeQuery::try_new(series, from, to, step, aggregate)
         .map_err(|error| Problem::bad_request(error.to_string()))?;
-    let points = asked(&app, app.stores()?.history.range(&query)).await?;
+    let points = app.asked(METRICS, app.stores()?.history.range(&query)).await?;
     if points.is_empty() {
         known(&app, query.series()).await?;
     }
@@ -59,7 +59,7 @@ pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Json<Seri
     let cursor: Option<SeriesKey> =
         given.read("cursor", "the next of the page before", |text| text.parse().ok())?;
     let prefix = prefix.as_deref().unwrap_or("");
-    let keys = asked(&app, app.stores()?.history.series(prefix, cursor.clone(), limit + 1)).await?;
+    let keys = app.asked(METRICS, app.stores()?.history.series(prefix, cursor.clone(), limit + 1)).await?;
     Ok(Json(SeriesDto::page(&keys, limit)))
 }
 
@@ -69,35 +69,18 @@ async fn known(app: &App, series: &SeriesKey) -> Result<(), Problem> {
     const LOOKED_AT: usize = 500;
     let history = &app.stores()?.history;
     let name = series.as_str();
-    if asked(app, history.series(name, None, 1)).await?.first() == Some(series) {
+    if app.asked(METRICS, history.series(name, None, 1)).await?.first() == Some(series) {
         return Ok(());
     }
     let group = name.split_inclusive('.').next().unwrap_or_default();
-    let mut keys = asked(app, history.series(group, None, LOOKED_AT)).await?;
+    let mut keys = app.asked(METRICS, history.series(group, None, LOOKED_AT)).await?;
     if keys.is_empty() {
-        keys = asked(app, history.series("", None, LOOKED_AT)).await?;
+        keys = app.asked(METRICS, history.series("", None, LOOKED_AT)).await?;
     }
-    let near = keys.iter().map(|key| (strsim::jaro_winkler(name, key.as_str()), key));
-    let nearest = near.filter(|(near, _)| *near > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint =
-        nearest.map(|(_, key)| format!("; did you mean {}?", quoted(key.as_str()))).unwrap_or_default();
-    Err(Problem::not_found(format!(
-        "there is no series {}{hint}; /api/v1/metrics lists those that there are",
-        quoted(name)
-    )))
-}
-
-/// Waits for the store, but not for long.
-async fn asked<T>(app: &App, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
-    let limit = app.config.history_timeout;
-    let runtime = &*app.state.runtime;
-    match within(runtime, runtime.now() + limit, question).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error @ StoreError::Transient { .. })) => Err(Problem::busy(error.to_string())),
-        Ok(Err(error)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
-        Err(_) => Err(Problem::new(
-            StatusCode::GATEWAY_TIMEOUT,
-            format!("the metric store gave no answer within {} s", limit.as_secs()),
-        )),
-    }
+    Err(Problem::unknown(
+        "series",
+        name,
+        keys.iter().map(SeriesKey::as_str),
+        "/api/v1/metrics lists those that there are",
+    ))
 }

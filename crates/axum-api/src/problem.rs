@@ -34,6 +34,20 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
+    /// 404 for a name that is not among those `known`: with the one that may be meant, and where those that there are can
+    /// be seen.
+    pub(crate) fn unknown<'a>(
+        what: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+        those_there_are: &str,
+    ) -> Self {
+        let near = known.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
+        let nearest = near.filter(|(near, _)| *near > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+        let hint = nearest.map(|(_, known)| format!("; did you mean {}?", quoted(known))).unwrap_or_default();
+        Self::not_found(format!("there is no {what} {}{hint}; {those_there_are}", quoted(name)))
+    }
+
     pub(crate) fn unauthorized() -> Self {
         let mut problem = Self::new(
             StatusCode::UNAUTHORIZED,

@@ -12,7 +12,7 @@ use axum::routing::get;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use ttm_health::HealthView;
-use ttm_kernel::Runtime;
+use ttm_kernel::{Runtime, StoreError, within};
 use ttm_market::TokenView;
 use ttm_perf::{EventStore, MetricStore};
 
@@ -32,6 +32,8 @@ pub struct ApiState {
     /// What is asked of a store; set once the stores are open. Until then those paths answer 503, and everything else
     /// answers already.
     pub stores: Arc<OnceLock<Stores>>,
+    /// The kinds of events that the service makes. Others may be stored, of another version.
+    pub event_kinds: &'static [&'static str],
     /// Time, for deadlines and for what `24h` ago is.
     pub runtime: Arc<dyn Runtime>,
     /// Writes the metrics as Prometheus text; must not wait.
@@ -60,6 +62,25 @@ impl App {
         self.state.stores.get().ok_or_else(|| {
             Problem::busy("the service is starting: its store is not open yet; /health/ready says when it is")
         })
+    }
+
+    /// Waits for a store, but not for long.
+    pub(crate) async fn asked<T>(
+        &self,
+        store: &str,
+        question: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Problem> {
+        let limit = self.config.history_timeout;
+        let runtime = &*self.state.runtime;
+        match within(runtime, runtime.now() + limit, question).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error @ StoreError::Transient { .. })) => Err(Problem::busy(error.to_string())),
+            Ok(Err(error)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+            Err(_) => Err(Problem::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                format!("the {store} gave no answer within {} s", limit.as_secs()),
+            )),
+        }
     }
 }
 

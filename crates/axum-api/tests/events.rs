@@ -54,7 +54,35 @@ fn events_are_chosen_by_time_kind_and_subject() {
     assert_eq!(minutes(&surface, "from=120&to=300"), [4, 3, 2]);
     assert_eq!(minutes(&surface, "kind=token&from=240"), [8, 6, 4]);
     assert_eq!(minutes(&surface, "subject=B&to=240"), [3, 1]);
-    assert_eq!(minutes(&surface, "kind=tokens"), [0; 0]);
+    assert_eq!(minutes(&surface, "kind=&from=600"), [0; 0]);
+}
+
+#[test]
+fn a_kind_that_there_is_not_is_told_with_the_one_that_may_be_meant() {
+    let surface = ten_events();
+    let all = "the kinds are breaker.changed, service.started, token.archived";
+    for (kind, hint) in [
+        ("tokens", r#"; did you mean "token.archived"?"#),
+        ("service.stated", r#"; did you mean "service.started"?"#),
+        ("breaker.changed.x", r#"; did you mean "breaker.changed"?"#),
+        ("xyz", ""),
+    ] {
+        let asked = format!("/api/v1/events?kind={kind}&from=60");
+        let expected = format!("there is no kind of event {kind:?}{hint}; {all}");
+        assert_eq!(surface.get(&asked).problem(404), expected);
+    }
+}
+
+#[test]
+fn of_a_kind_that_there_is_a_page_may_be_empty() {
+    let surface = ten_events();
+    // Made by this program, though nothing of it happened.
+    for kind in ["service.started", "service", "token.ar"] {
+        assert_eq!(minutes(&surface, &format!("kind={kind}")), [0; 0]);
+    }
+    // Stored by another.
+    assert_eq!(minutes(&surface, "kind=token.activated&from=600"), [0; 0]);
+    assert_eq!(minutes(&surface, "kind=token.activated&subject=B"), [0; 0]);
 }
 
 #[test]

@@ -13,6 +13,11 @@ use ttm_perf::{ControlChange, Controlled, Event, EventId};
 
 use super::outbox::{EventOutbox, OutboxCounts};
 
+mod kind;
+
+pub use kind::KINDS;
+use kind::Kind;
+
 /// Events that may wait for the store before the oldest are given up: most are below a kilobyte. The bound is their own,
 /// so that samples, of which there are a thousand times as many, push none of them out.
 const CAPACITY: usize = 10_000;
@@ -35,12 +40,13 @@ impl EventLog {
         let log = Self { outbox, ids, clock: clock.clone() };
         let payload =
             json!({"epoch": epoch.number(), "tokens": tokens, "version": env!("CARGO_PKG_VERSION")});
-        log.put("service.started", "service", Severity::Info, &payload);
+        log.put(Kind::ServiceStarted, "service", Severity::Info, &payload);
         Arc::new(log)
     }
 
-    fn put(&self, kind: &'static str, subject: &str, severity: Severity, payload: &Value) {
-        let (kind, payload) = (kind.parse().expect("kinds are dotted words"), payload.to_string().parse());
+    fn put(&self, kind: Kind, subject: &str, severity: Severity, payload: &Value) {
+        let kind = kind.as_str().parse().expect("kinds are dotted words");
+        let payload = payload.to_string().parse();
         let (Ok(subject), Ok(payload)) = (subject.parse(), payload) else {
             tracing::error!(%kind, subject, "an event cannot be recorded: its subject or payload is not one");
             return;
@@ -53,7 +59,7 @@ impl EventLog {
     pub(super) fn stopped(&self, uptime: Duration, in_time: bool) {
         let severity = if in_time { Severity::Info } else { Severity::Warning };
         let payload = json!({"uptime_s": uptime.as_secs(), "in_time": in_time});
-        self.put("service.stopped", "service", severity, &payload);
+        self.put(Kind::ServiceStopped, "service", severity, &payload);
     }
 
     /// What an observation changed of tokens. That a token is missing is told the first time alone, and moves between
@@ -63,7 +69,7 @@ impl EventLog {
         for event in events {
             match event {
                 MarketEvent::Activated { mint, rule, pools } => {
-                    put("token.activated", mint, json!({"rule": rule.as_str(), "pools": seen(pools)}));
+                    put(Kind::TokenActivated, mint, json!({"rule": rule.as_str(), "pools": seen(pools)}));
                 }
                 MarketEvent::Archived { mint, below_since, min_liquidity_usd, pools } => {
                     let payload = json!({
@@ -71,12 +77,12 @@ impl EventLog {
                         "min_liquidity_usd": min_liquidity_usd,
                         "pools": seen(pools),
                     });
-                    put("token.archived", mint, payload);
+                    put(Kind::TokenArchived, mint, payload);
                 }
                 MarketEvent::Unlisted { mint, misses: 1, ask_again_at } => {
-                    put("token.unlisted", mint, json!({"ask_again_at": ask_again_at.to_string()}));
+                    put(Kind::TokenUnlisted, mint, json!({"ask_again_at": ask_again_at.to_string()}));
                 }
-                MarketEvent::Relisted { mint } => put("token.relisted", mint, json!({})),
+                MarketEvent::Relisted { mint } => put(Kind::TokenRelisted, mint, json!({})),
                 MarketEvent::Unlisted { .. } | MarketEvent::LaneChanged { .. } => {}
             }
         }
@@ -109,7 +115,7 @@ impl EventLog {
                 "rate_limited": counts.rate_limited,
             },
         });
-        self.put("breaker.changed", name, severity, &payload);
+        self.put(Kind::BreakerChanged, name, severity, &payload);
     }
 
     /// A list of tokens that others keep cannot be used, or can be again.
@@ -117,17 +123,22 @@ impl EventLog {
         match problem {
             Some(problem) => {
                 let problem: String = problem.chars().take(LONGEST_PROBLEM).collect();
-                self.put("source.failed", origin.as_str(), Severity::Error, &json!({ "problem": problem }));
+                self.put(
+                    Kind::SourceFailed,
+                    origin.as_str(),
+                    Severity::Error,
+                    &json!({ "problem": problem }),
+                );
             }
-            None => self.put("source.recovered", origin.as_str(), Severity::Info, &json!({})),
+            None => self.put(Kind::SourceRecovered, origin.as_str(), Severity::Info, &json!({})),
         }
     }
 
     /// Attempts may take another time, or another number of requests may be under way.
     pub(super) fn control(&self, change: &ControlChange) {
         let kind = match change.what {
-            Controlled::AttemptTimeout => "control.attempt_timeout",
-            Controlled::InFlight => "control.in_flight",
+            Controlled::AttemptTimeout => Kind::ControlAttemptTimeout,
+            Controlled::InFlight => Kind::ControlInFlight,
         };
         let payload = json!({"from": change.from, "to": change.to, "reason": change.reason.to_string()});
         self.put(kind, "dexscreener", Severity::Info, &payload);

@@ -40,6 +40,7 @@ use ttm_market::TokenStore;
 use ttm_perf::MetricStore;
 
 pub use board::Board;
+pub use events::KINDS as EVENT_KINDS;
 pub use outbox::OutboxCounts;
 pub use settings::ServiceSettings;
 pub use start::{StartError, Starting};

@@ -55,6 +55,7 @@ impl Surface {
             health: Arc::new(health.clone()),
             tokens: Arc::new(Tokens::new(tokens)),
             stores: opened(Arc::new(history.clone()), Arc::new(events.clone())),
+            event_kinds: &["breaker.changed", "service.started", "token.archived"],
             runtime: Arc::new(runtime.clone()),
             metrics: Arc::new(|| "ttm_uptime_seconds 1\n".to_owned()),
         };

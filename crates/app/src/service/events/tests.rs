@@ -21,6 +21,7 @@ fn log() -> (Arc<EventLog>, Timestamp) {
 fn told(log: &EventLog) -> Vec<(String, String, Severity, Value)> {
     let events = log.outbox.take(100);
     let parts = |event: &Event| {
+        assert!(KINDS.contains(&event.kind().as_str()), "{} is in the table", event.kind());
         let payload = serde_json::from_str(event.payload().as_str()).expect("JSON");
         (event.kind().as_str().to_owned(), event.subject().as_str().to_owned(), event.severity(), payload)
     };
