@@ -25,13 +25,15 @@ impl LogFilter {
     /// of no use to anybody who did not ask for it.
     fn new(level: LevelFilter, targets: Vec<(String, LevelFilter)>) -> Self {
         let driver = ("sqlx".to_owned(), level.min(LevelFilter::WARN));
+        // Where nothing but errors is logged, one of them may be what was lost.
+        let lost = ("ttm_app::log".to_owned(), LevelFilter::WARN);
         // It shows each parameter of a URL that it does not know, passwords under another name among them.
         let parser = ("sqlx_postgres::options".to_owned(), LevelFilter::OFF);
         // What comes later wins.
         Self(
             Targets::new()
                 .with_default(level)
-                .with_targets([driver])
+                .with_targets([driver, lost])
                 .with_targets(targets)
                 .with_targets([parser]),
         )
@@ -101,6 +103,14 @@ mod tests {
         refused("=debug", "\"\" is the name of no part");
         refused("ttm app=debug", "\"ttm app\" is the name of no part");
         refused("ttm_app=5", "\"5\" is no level");
+    }
+
+    #[test]
+    fn that_lines_were_lost_is_heard_at_every_level() {
+        for filter in ["error", "warn", "ttm_guard=debug", "sqlx=trace"] {
+            let targets = filter.parse::<LogFilter>().expect("a filter").into_targets();
+            assert!(targets.would_enable("ttm_app::log::queue", &tracing::Level::WARN), "{filter}");
+        }
     }
 
     #[test]
