@@ -11,10 +11,13 @@ mod breakers;
 mod caller;
 mod client;
 mod events;
+#[cfg(test)]
+mod fakes;
 mod lease;
 mod monitor;
 mod outbox;
 mod outcome;
+mod pause;
 mod place;
 mod profiles;
 mod request;
@@ -55,6 +58,7 @@ use events::EventLog;
 use lease::Lease;
 use monitor::Monitor;
 use outbox::{SampleOutbox, TokenOutbox};
+use pause::{Excuses, Pulse};
 use profiles::Profiles;
 use shutdown::ShutdownTrigger;
 use sources::Sources;
@@ -232,6 +236,7 @@ impl Service {
             samples: samples.clone(),
             events: events.clone(),
         };
+        let pulse = Arc::new(Pulse::new(runtime.now()));
         let closing = Closing {
             tokens: ports.tokens.clone(),
             history: ports.history.clone(),
@@ -248,10 +253,12 @@ impl Service {
             events: events.clone(),
             shutdown: flushing.clone(),
             last: (Status::Unknown, false, String::new()),
-            resumed: None,
+            pulse: pulse.clone(),
+            excuses: Excuses::default(),
         };
         let spawn = |name, task| (name, runtime.spawn(name, task));
         let mut tasks = vec![spawn("work", Box::pin(work.run(roster))), spawn("roster", Box::pin(watch))];
+        tasks.push(pulse.start(&runtime, stopping.clone()));
         tasks.extend(sources.start(poll_interval, &stopping, &events));
         let keep = lease.clone().keep(board.clone(), letting_go);
         Ok(Self {

@@ -17,6 +17,7 @@ use ttm_schedule::Group;
 use super::board::Board;
 use super::events::EventLog;
 use super::outbox::{SampleOutbox, TokenOutbox, Waiting};
+use super::pause::{Excuses, LATE, Pulse, Watched, pause};
 use super::series::sample;
 use super::settings::ServiceSettings;
 use super::shutdown::Shutdown;
@@ -30,9 +31,6 @@ const SECOND_SAMPLE: Duration = Duration::from_secs(5);
 /// Measuring a process reads a few files; longer than this and it does not answer.
 const RESOURCE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Timers are late by milliseconds; a supervision plane that is later than this did not run.
-const LATE: Duration = Duration::from_secs(5);
-
 pub(super) struct Monitor {
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) settings: ServiceSettings,
@@ -45,8 +43,9 @@ pub(super) struct Monitor {
     pub(super) shutdown: Shutdown,
     /// Status, readiness and reason of the report before, so that a change is worth a line.
     pub(super) last: (Status, bool, String),
-    /// When the process was last continued after a pause: what was late because of it is given its time anew.
-    pub(super) resumed: Option<Moment>,
+    /// Beats in the work plane.
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) excuses: Excuses,
 }
 
 impl Monitor {
@@ -72,20 +71,40 @@ impl Monitor {
             if due(&mut report, now, self.settings.report_interval) {
                 self.report();
             }
-            let next = report.min(resources).min(health).min(performance);
+            // What measuring took is no lateness of the timer.
+            let next = report.min(resources).min(health).min(performance).max(self.runtime.now());
             tokio::select! {
                 biased;
                 _ = self.shutdown.ordered() => break,
                 () = self.runtime.sleep_until(next) => {}
             }
-            // Nothing but a pause of the process makes this plane so late: it waits for nothing else.
-            let now = self.runtime.now();
-            if now - next > LATE {
-                tracing::warn!(late_s = (now - next).as_secs_f64(), "the process was paused");
-                self.resumed = Some(now);
-            }
+            self.note_lateness(next);
         }
         self.report();
+    }
+
+    /// Tells a pause of the process, which excuses what it made late, from a lateness of this plane, which does not.
+    fn note_lateness(&mut self, due: Moment) {
+        let now = self.runtime.now();
+        let late = now - due;
+        if late <= LATE {
+            return;
+        }
+        let late_s = late.as_secs_f64();
+        let Some(lasted) = pause(due, now, &self.pulse) else {
+            return tracing::warn!(late_s, "the supervision plane was late: the process was not paused");
+        };
+        tracing::warn!(late_s, "the process was paused");
+        for group in Group::ALL {
+            let Some(status) = self.board.group(group) else { continue };
+            for (what, at) in
+                [(Watched::Progress, status.last_progress), (Watched::Tick, status.last_started)]
+            {
+                if let Some(at) = at {
+                    self.excuses.paused((group, what), at, lasted, now);
+                }
+            }
+        }
     }
 
     /// Makes the report and the gauges from what is known now.
@@ -182,23 +201,19 @@ impl Monitor {
             return GroupFacts { interval, ..GroupFacts::default() };
         };
         let outcome = status.last_outcome.unwrap_or_default();
+        let since = |what, at: Option<Moment>| at.map(|at| self.excuses.since((group, what), at, now));
         GroupFacts {
             interval,
             last_run: status.last_finished.map(|at| wall_of(at, now, self.runtime.wall())),
             processing_time: status.last_duration,
-            since_progress: status.last_progress.map(|at| now - self.granted(at)),
-            since_tick: status.last_started.map(|at| now - self.granted(at)),
+            since_progress: since(Watched::Progress, status.last_progress),
+            since_tick: since(Watched::Tick, status.last_started),
             withheld_for: status.withheld_since.map(|at| now - at),
             running: status.running,
             missed_runs: status.missed_runs,
             attempted: outcome.attempted,
             failed: outcome.failed,
         }
-    }
-
-    /// A moment from which something is late; a pause of the whole process makes nothing late.
-    fn granted(&self, at: Moment) -> Moment {
-        self.resumed.map_or(at, |resumed| at.max(resumed))
     }
 
     fn api(&self) -> ApiFacts {
@@ -329,3 +344,6 @@ pub(super) fn first_report(
     };
     assess(&facts, thresholds)
 }
+
+#[cfg(test)]
+mod tests;

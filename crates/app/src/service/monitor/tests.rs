@@ -1,0 +1,85 @@
+//! What the monitor takes for a stall of the work plane, whatever the supervision plane went through itself.
+
+use ttm_health::HealthView as _;
+use ttm_kernel::{Clock as _, Epoch};
+use ttm_market::testing::FakeTokenStore;
+use ttm_schedule::GroupStatus;
+use ttm_testkit::ManualRuntime;
+
+use super::*;
+use crate::service::{fakes, shutdown};
+
+struct Scene {
+    runtime: ManualRuntime,
+    board: Arc<Board>,
+    pulse: Arc<Pulse>,
+    monitor: Monitor,
+}
+
+/// A running service whose groups made progress just now, and never will again.
+fn stalled() -> (Scene, shutdown::ShutdownTrigger) {
+    let runtime = ManualRuntime::new(1);
+    let (board, clock) = (fakes::board(&runtime), Arc::new(runtime.clone()) as Arc<dyn Runtime>);
+    board.enter(Phase::Running);
+    let now = Some(runtime.now());
+    for group in Group::ALL {
+        let status = GroupStatus { last_progress: now, last_started: now, ..GroupStatus::default() };
+        board.post_group(group, GroupStatus { running: true, runs: 1, ..status });
+    }
+    let settings = fakes::settings();
+    let (stop, shutdown) = shutdown::channel();
+    let pulse = Arc::new(Pulse::new(runtime.now()));
+    let monitor = Monitor {
+        runtime: clock.clone(),
+        ports: fakes::ports(&FakeTokenStore::new()),
+        breaker: Arc::new(Breaker::new("dexscreener", settings.breaker.clone(), clock.entropy("breaker"))),
+        board: board.clone(),
+        tokens: Arc::default(),
+        samples: Arc::new(SampleOutbox::new(10_000)),
+        events: EventLog::started(&clock, Epoch::new(1), 0),
+        shutdown,
+        last: (Status::Unknown, false, String::new()),
+        pulse: pulse.clone(),
+        excuses: Excuses::default(),
+        settings,
+    };
+    (Scene { runtime, board, pulse, monitor }, stop)
+}
+
+/// When the report says that the hot group makes no progress, while the supervision plane runs for one second of every
+/// nine; `beats` says whether the work plane's thread runs in the others.
+fn seen_after(beats: bool) -> Duration {
+    let (Scene { runtime, board, pulse, monitor }, _stop) = stalled();
+    let watching = runtime.spawn("monitor", Box::pin(monitor.run()));
+    let second = Duration::from_secs(1);
+    let seen = runtime.block_on(async {
+        while !matches!(board.report().scheduler.hot.status, Status::Degraded | Status::Critical) {
+            runtime.sleep_until(runtime.now() + second).await;
+            pulse.beat(runtime.now());
+            for _ in 0..8 {
+                runtime.clock().advance(second);
+                if beats {
+                    pulse.beat(runtime.now());
+                }
+            }
+            pulse.beat(runtime.now());
+            assert!(runtime.now().since_origin() < Duration::from_hours(1), "never seen");
+        }
+        runtime.now().since_origin()
+    });
+    watching.abort();
+    seen
+}
+
+#[test]
+fn a_stall_is_seen_in_time_however_often_the_supervision_plane_alone_is_late() {
+    let seen = seen_after(true);
+    assert!(seen <= Duration::from_mins(2), "{seen:?}");
+}
+
+#[test]
+fn a_stall_is_seen_once_the_process_has_run_long_enough_between_its_pauses() {
+    let seen = seen_after(false);
+    // It runs two seconds of every nine, and the first pause gives it all its time anew.
+    assert!(seen > Duration::from_mins(4) && seen < Duration::from_mins(15), "{seen:?}");
+}

@@ -1,0 +1,118 @@
+//! Pauses of the whole process, as SIGSTOP, a frozen cgroup or a debugger makes them: what was late because of one is given
+//! its time anew. (While the machine sleeps the monotonic clock stands still, so nothing is late.) It decides nothing about
+//! what is late.
+//!
+//! A plane that is late by itself has paused nobody: the other one worked on, or stalled, meanwhile. So a pause is what both
+//! planes missed: the one that finds itself late, and the pulse, which beats in the other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ttm_kernel::{Moment, Runtime, Task};
+use ttm_schedule::Group;
+
+use super::shutdown::Shutdown;
+
+/// Timers are late by milliseconds; a plane that is later than this did not run.
+pub(super) const LATE: Duration = Duration::from_secs(5);
+/// Time between two beats.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// When the work plane ran last.
+#[derive(Debug)]
+pub(super) struct Pulse(Mutex<Beats>);
+
+#[derive(Debug)]
+struct Beats {
+    last: Moment,
+    /// The last time in which it was late: from the beat before to the one after.
+    gap: (Moment, Moment),
+}
+
+impl Pulse {
+    pub(super) fn new(now: Moment) -> Self {
+        Self(Mutex::new(Beats { last: now, gap: (now, now) }))
+    }
+
+    pub(super) fn beat(&self, now: Moment) {
+        let mut beats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if now - beats.last > LATE {
+            beats.gap = (beats.last, now);
+        }
+        beats.last = now;
+    }
+
+    /// Beats in a task of its own until the stop is ordered.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        runtime: &Arc<dyn Runtime>,
+        mut shutdown: Shutdown,
+    ) -> (&'static str, Task) {
+        let (pulse, clock) = (self.clone(), runtime.clone());
+        let body = async move {
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = shutdown.ordered() => return,
+                    () = clock.sleep_until(clock.now() + BEAT) => pulse.beat(clock.now()),
+                }
+            }
+        };
+        ("pulse", runtime.spawn("pulse", Box::pin(body)))
+    }
+
+    /// How long of this time it was silent in one piece. Whichever plane looks at the clock first after a pause.
+    fn silent(&self, from: Moment, to: Moment) -> Duration {
+        let beats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let within = |begin: Moment, end: Moment| end.min(to) - begin.max(from);
+        within(beats.last, to).max(within(beats.gap.0, beats.gap.1))
+    }
+}
+
+/// What the pauses so far excuse.
+#[derive(Debug, Default)]
+pub(super) struct Excuses(BTreeMap<(Group, Watched), Excuse>);
+
+/// What of a group may be late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Watched {
+    Progress,
+    Tick,
+}
+
+#[derive(Debug)]
+struct Excuse {
+    /// What may be late counts from this moment on.
+    of: Moment,
+    /// Since then it was late because of pauses, and is taken to have happened now.
+    counts_from: Moment,
+}
+
+impl Excuses {
+    /// Something may be late that last happened `at`, and the process was paused for so long until now. The first pause
+    /// gives it all its time anew; any other, before it happens again, only the time of the pause.
+    pub(super) fn paused(&mut self, what: (Group, Watched), at: Moment, lasted: Duration, now: Moment) {
+        let counts_from = match self.0.get(&what) {
+            Some(excuse) if excuse.of == at => (excuse.counts_from + lasted).min(now),
+            _ => now,
+        };
+        self.0.insert(what, Excuse { of: at, counts_from });
+    }
+
+    /// For how long something has been late that last happened `at`, but for pauses.
+    pub(super) fn since(&self, what: (Group, Watched), at: Moment, now: Moment) -> Duration {
+        let excuse = self.0.get(&what).filter(|excuse| excuse.of == at);
+        now - excuse.map_or(at, |excuse| excuse.counts_from.max(at))
+    }
+}
+
+/// How long the process was paused, if that is why what was due `at` is looked at only now.
+pub(super) fn pause(due: Moment, now: Moment, pulse: &Pulse) -> Option<Duration> {
+    let silent = pulse.silent(due, now);
+    // A beat may have been due at the begin of the pause, and another came before this plane looked.
+    (now - due > LATE && silent + 2 * BEAT >= now - due).then_some(silent)
+}
+
+#[cfg(test)]
+mod tests;
