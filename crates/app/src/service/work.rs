@@ -77,7 +77,16 @@ struct Underway {
 struct Requested {
     request: Request<Mint>,
     answer: oneshot::Receiver<Result<Found, Failed>>,
-    task: Task,
+    task: Owned,
+}
+
+/// A task that ends with its owner: whichever way the work ends, no request outlives it.
+struct Owned(Task);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What woke the loop.
@@ -166,7 +175,6 @@ impl Work {
                 priority = requested.request.priority.as_str(),
                 "given up at the deadline of the stop"
             );
-            requested.task.abort();
         }
         for group in Group::ALL {
             self.end_run(group, self.runtime.now());
@@ -264,7 +272,7 @@ impl Work {
             // Nobody waits for it any more only after the deadline of a stop.
             drop(sender.send(request::make(&client, turn, &asked).await));
         };
-        let task = self.runtime.spawn("request", Box::pin(body));
+        let task = Owned(self.runtime.spawn("request", Box::pin(body)));
         self.state.requests.push(Requested { request, answer, task });
     }
 
@@ -317,7 +325,7 @@ pub(super) fn group_of(asked: &Asked<Mint>) -> Group {
 async fn first_ended(requests: &mut [Requested]) -> (usize, TaskEnd) {
     std::future::poll_fn(|cx| {
         for (at, requested) in requests.iter_mut().enumerate() {
-            if let std::task::Poll::Ready(end) = std::pin::Pin::new(&mut requested.task).poll(cx) {
+            if let std::task::Poll::Ready(end) = std::pin::Pin::new(&mut requested.task.0).poll(cx) {
                 return std::task::Poll::Ready((at, end));
             }
         }
@@ -331,3 +339,6 @@ pub(super) const fn slot(group: Group) -> usize {
 }
 
 const _: () = assert!(Line::Hot as usize == 0 && Line::Cold as usize == 1);
+
+#[cfg(test)]
+mod tests;
