@@ -9,7 +9,7 @@ use ttm_market::{FOLLOW_STEP, Followed, Listing, Mint, TokenSource, TokenSourceE
 
 use super::board::Board;
 use super::events::EventLog;
-use super::roster::bounded_by;
+use super::roster::{bounded, bounded_by};
 use super::shutdown::Shutdown;
 use super::stores::StoreUse;
 use super::writer::STORE_DEADLINE;
@@ -26,6 +26,8 @@ struct Watched {
     problem: Option<String>,
     /// How many entries were no mint, as it was told.
     unusable: u64,
+    /// How many tokens it owns, once that is known.
+    owned: Option<usize>,
 }
 
 /// The sources of a service.
@@ -60,7 +62,7 @@ impl Sources {
     /// Follows these as well. What is added after the first look is first asked when the service has started, so that it
     /// keeps nobody from starting.
     pub(super) fn extend(&mut self, sources: impl IntoIterator<Item = Arc<dyn TokenSource>>) {
-        let watched = |source| Watched { source, problem: None, unusable: 0 };
+        let watched = |source| Watched { source, problem: None, unusable: 0, owned: None };
         self.watched.extend(sources.into_iter().map(watched));
     }
 
@@ -186,12 +188,18 @@ impl Sources {
         self.is_well(at, &listing);
         let origin = self.watched[at].source.origin();
         let mints: Vec<Mint> = listing.mints.into_iter().collect();
-        // The store works in steps, and as many as the whole listing may be due.
-        let steps = mints.len().div_ceil(FOLLOW_STEP).max(1);
-        let patience = STORE_DEADLINE * u32::try_from(steps).unwrap_or(u32::MAX);
+        let owned = match self.watched[at].owned.take() {
+            Some(owned) => owned,
+            None => bounded(&*self.runtime, self.store.owned(origin)).await?.len(),
+        };
+        // The store works in steps: all that is listed may be due to come, and all that is owned to go.
+        let steps = mints.len().div_ceil(FOLLOW_STEP) + owned.div_ceil(FOLLOW_STEP);
+        let patience = STORE_DEADLINE.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX).max(1));
         let following = self.store.follow(self.epoch, origin, &mints, self.runtime.wall());
         let followed = bounded_by(patience, &*self.runtime, following).await?;
         let Followed { added, removed, kept, others } = followed;
+        // After an error it is looked up anew: some of the steps are done.
+        self.watched[at].owned = usize::try_from(added + kept).ok();
         if added + removed > 0 {
             tracing::info!(%origin, added, removed, kept, others, "followed a list of tokens that changed");
         }
