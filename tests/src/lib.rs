@@ -14,5 +14,5 @@ pub use database::Database;
 pub use exchange::{Market, market, market_that_is_down};
 pub use http::{Answer, get};
 pub use pgbouncer::PgBouncer;
-pub use program::{Outcome, Program, ttm};
+pub use program::{Outcome, Program, ttm, waited_to_run};
 pub use proxy::Proxy;

@@ -96,6 +96,16 @@ impl Program {
         format!("/proc/{}/cwd", self.child.id()).into()
     }
 
+    /// How long its thread of this name was ready to run while others had the processors.
+    pub fn waited_to_run(&self, thread: &str) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let tasks = tasks.map(|task| task.expect("a thread").path());
+        let of_thread = tasks.filter(|task| {
+            std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == thread)
+        });
+        of_thread.map(|task| run_queue_wait(&task.join("schedstat"))).sum()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(pid_of(&self.child), signal).expect("the process is there");
@@ -112,6 +122,18 @@ impl Program {
         let status = self.child.wait().expect("the process can be waited for");
         Outcome { code: status.code(), stdout, stderr }
     }
+}
+
+/// How long the calling thread was ready to run while others had the processors.
+pub fn waited_to_run() -> Duration {
+    run_queue_wait(Path::new("/proc/thread-self/schedstat"))
+}
+
+/// The second number is that time in nanoseconds; a kernel that does not count it excuses nothing.
+fn run_queue_wait(schedstat: &Path) -> Duration {
+    let text = std::fs::read_to_string(schedstat).unwrap_or_default();
+    let waited = text.split(' ').nth(1).and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(waited.unwrap_or_default())
 }
 
 fn pid_of(child: &Child) -> Pid {

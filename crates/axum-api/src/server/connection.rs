@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -40,12 +41,17 @@ pub(super) async fn serve<T>(
 {
     let router = TowerToHyperService::new(router);
     let of_service = activity.clone();
+    let asked_before = AtomicBool::new(false);
     let service = service_fn(move |request: Request<Incoming>| {
         let (activity, router) = (of_service.clone(), router.clone());
         activity.begins_to_answer();
+        let is_first = !asked_before.swap(true, Ordering::Relaxed);
         async move {
-            // However many requests a caller sends at once, the other connections have their turns in between.
-            tokio::task::yield_now().await;
+            // However many requests a caller sends at once, the other connections have their turns in between. One that has
+            // just come, as probes do, has waited for its turn.
+            if !is_first {
+                tokio::task::yield_now().await;
+            }
             let answer = router.call(request.map(Body::new)).await;
             activity.answered(now());
             answer
