@@ -189,7 +189,7 @@ impl Service {
         let tokens = &*ports.tokens;
         let epoch = starting.claim(&lease, tokens).await?;
         sources.begin(epoch, listings, &starting).await?;
-        let revision = starting.store("the tokens", || tokens.revision()).await?;
+        let revision = starting.store("the tokens", || roster::revision(tokens, &*runtime)).await?;
         let stored = starting.store("the tokens", || roster::load(tokens, &*runtime)).await?;
         tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
         board.stores.answered(StoreUse::TokenReads, runtime.now());
@@ -236,7 +236,7 @@ impl Service {
             samples: samples.clone(),
             events: events.clone(),
         };
-        let pulse = Arc::new(Pulse::new(runtime.now()));
+        let (pulse, beating) = Pulse::start(&runtime, stopping.clone());
         let closing = Closing {
             tokens: ports.tokens.clone(),
             history: ports.history.clone(),
@@ -253,13 +253,12 @@ impl Service {
             events: events.clone(),
             shutdown: flushing.clone(),
             last: (Status::Unknown, false, String::new()),
-            pulse: pulse.clone(),
+            pulse,
             excuses: Excuses::default(),
         };
         let spawn = |name, task| (name, runtime.spawn(name, task));
         let mut tasks = vec![spawn("work", Box::pin(work.run(roster))), spawn("roster", Box::pin(watch))];
-        tasks.push(pulse.start(&runtime, stopping.clone()));
-        tasks.extend(sources.start(poll_interval, &stopping, &events));
+        tasks.extend(sources.start(poll_interval, &stopping, &events).into_iter().chain([beating]));
         let keep = lease.clone().keep(board.clone(), letting_go);
         Ok(Self {
             work: tasks,

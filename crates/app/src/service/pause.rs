@@ -43,13 +43,14 @@ impl Pulse {
         beats.last = now;
     }
 
-    /// Beats in a task of its own until the stop is ordered.
+    /// One that beats in a task of its own until the stop is ordered.
     pub(super) fn start(
-        self: &Arc<Self>,
         runtime: &Arc<dyn Runtime>,
         mut shutdown: Shutdown,
-    ) -> (&'static str, Task) {
-        let (pulse, clock) = (self.clone(), runtime.clone());
+    ) -> (Arc<Self>, (&'static str, Task)) {
+        let clock = runtime.clone();
+        let shared = Arc::new(Self::new(clock.now()));
+        let pulse = shared.clone();
         let body = async move {
             loop {
                 tokio::select! {
@@ -59,7 +60,7 @@ impl Pulse {
                 }
             }
         };
-        ("pulse", runtime.spawn("pulse", Box::pin(body)))
+        (shared, ("pulse", runtime.spawn("pulse", Box::pin(body))))
     }
 
     /// How long of this time it was silent in one piece. Whichever plane looks at the clock first after a pause.

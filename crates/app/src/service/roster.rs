@@ -104,3 +104,6 @@ async fn look(
     // The revision is read first: an edit between the two calls is seen again at the next look.
     Ok(Some((revision, load(store, runtime).await?)))
 }
+
+#[cfg(test)]
+mod tests;

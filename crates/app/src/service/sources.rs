@@ -87,7 +87,11 @@ impl Sources {
                 }
                 Err(error @ TokenSourceError::Transient { .. }) => {
                     let origin = self.watched[at].source.origin();
-                    if starting.store("the tokens", || self.store.owned(origin)).await?.is_empty() {
+                    if starting
+                        .store("the tokens", || bounded(&*self.runtime, self.store.owned(origin)))
+                        .await?
+                        .is_empty()
+                    {
                         messages.push(error.to_string());
                     } else {
                         self.fails(at, &error);

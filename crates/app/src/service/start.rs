@@ -97,17 +97,16 @@ impl Starting {
         }
     }
 
-    /// A call to the store.
+    /// Calls to the store, each with a deadline of its own: all of them together take as long as they take.
     pub(super) async fn store<T, F>(
         &self,
         step: &'static str,
-        mut call: impl FnMut() -> F,
+        calls: impl FnMut() -> F,
     ) -> Result<T, StartError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let call = || bounded(&*self.runtime, call());
-        let answer = self.patiently(step, call, |error| matches!(error, StoreError::Transient { .. })).await;
+        let answer = self.patiently(step, calls, |error| matches!(error, StoreError::Transient { .. })).await;
         answer.map_err(|error| StartError::Store { step, error })
     }
 

@@ -1,18 +1,14 @@
 //! What the first look refuses, and what later looks change, tell and keep.
 
-use std::collections::BTreeSet;
-
-use async_trait::async_trait;
-use jiff::Timestamp;
 use ttm_kernel::Clock as _;
 use ttm_kernel::StoreError;
+use ttm_market::Origin;
 use ttm_market::testing::{FakeTokenSource, FakeTokenStore};
-use ttm_market::{Added, Origin, Token};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
 use crate::service::outbox::Waiting as _;
-use crate::service::shutdown;
+use crate::service::{fakes, shutdown};
 
 const FILE: Origin = Origin::new("file");
 
@@ -188,64 +184,14 @@ fn what_goes_wrong_later_is_an_event_once_and_so_is_its_end() {
     assert!(taken[1].payload().as_str().contains("mints.txt:3"), "{:?}", taken[1]);
 }
 
-/// A store that takes four seconds for each step of a follow.
-struct Slow(FakeTokenStore, ManualRuntime);
-
-#[async_trait]
-impl TokenStore for Slow {
-    async fn follow(
-        &self,
-        epoch: Epoch,
-        origin: Origin,
-        mints: &[Mint],
-        at: Timestamp,
-    ) -> Result<Followed, StoreError> {
-        let before: BTreeSet<Mint> = self.0.owned(origin).await?.into_iter().collect();
-        let listed: BTreeSet<Mint> = mints.iter().copied().collect();
-        let (additions, removals) = (listed.difference(&before).count(), before.difference(&listed).count());
-        let steps = additions.div_ceil(FOLLOW_STEP) + removals.div_ceil(FOLLOW_STEP);
-        let took = Duration::from_secs(4) * u32::try_from(steps).expect("a few");
-        self.1.sleep_until(self.1.now() + took).await;
-        self.0.follow(epoch, origin, mints, at).await
-    }
-
-    async fn claim(&self) -> Result<Epoch, StoreError> {
-        self.0.claim().await
-    }
-
-    async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError> {
-        self.0.load(after, limit).await
-    }
-
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
-        self.0.save(epoch, tokens).await
-    }
-
-    async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {
-        self.0.add(mints, at).await
-    }
-
-    async fn remove(&self, mints: &[Mint]) -> Result<u64, StoreError> {
-        self.0.remove(mints).await
-    }
-
-    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
-        self.0.owned(origin).await
-    }
-
-    async fn revision(&self) -> Result<u64, StoreError> {
-        self.0.revision().await
-    }
-}
-
 #[test]
 fn a_long_list_that_becomes_short_is_given_the_time_that_its_removals_take() {
     let scene = scene();
-    let many: Vec<Mint> = (0..u32::try_from(2 * FOLLOW_STEP + 1).expect("a few")).map(numbered).collect();
+    let many: Vec<Mint> = (0..u32::try_from(2 * FOLLOW_STEP + 1).expect("a few")).map(fakes::mint).collect();
     scene.source.put(many.clone());
     // Another process stored them; this one has not followed anything yet.
     drop(scene.start().expect("it is well"));
-    let store = Arc::new(Slow(scene.store.clone(), scene.runtime.clone()));
+    let store = Arc::new(fakes::Slow(scene.store.clone(), scene.runtime.clone()));
     let sources: [Arc<dyn TokenSource>; 1] = [Arc::new(scene.source.clone())];
     let clock: Arc<dyn Runtime> = Arc::new(scene.runtime.clone());
     let mut sources = Sources::over(&sources, store, clock, scene.board.clone());
@@ -258,10 +204,4 @@ fn a_long_list_that_becomes_short_is_given_the_time_that_its_removals_take() {
     scene.source.put([Mint::USDC]);
     scene.runtime.block_on(sources.look());
     assert_eq!((scene.stored().len(), scene.store_answers()), (1, Some(true)));
-}
-
-fn numbered(number: u32) -> Mint {
-    let mut bytes = [7; 32];
-    bytes[..4].copy_from_slice(&number.to_be_bytes());
-    Mint::from_bytes(bytes)
 }
