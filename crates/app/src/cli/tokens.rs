@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanFloatCount, ProgressBar, ProgressState, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 use ttm_kernel::Runtime;
 use ttm_market::{Added, Mint, Token, TokenStore, parse_mints};
@@ -154,8 +154,13 @@ async fn remove(mints: &[Mint], store: &dyn TokenStore) -> Result<(), Failure> {
 
 /// On a terminal alone: indicatif draws on standard error, and nothing where that is none.
 fn style() -> ProgressStyle {
-    let template = "{bar:30} {human_pos} of {human_len} mints, {per_sec}, {eta} left";
-    ProgressStyle::with_template(template).expect("the template is well-formed")
+    let template = "{bar:30} {human_pos} of {human_len} mints, {rate}/s, {eta} left";
+    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+    // What comes behind the point changes too fast to be read.
+    style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        // Nobody is there to be told that a string takes no more.
+        let _ = write!(out, "{}", HumanFloatCount(state.per_sec().round()));
+    })
 }
 
 async fn list(store: &dyn TokenStore, limit: usize) -> Result<(), Failure> {
