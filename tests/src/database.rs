@@ -1,12 +1,24 @@
 //! A database of its own on the test server, through the server's own client. Dropping it removes it.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A database that nobody else uses.
 pub struct Database {
     server: String,
     name: String,
+}
+
+/// A transaction of somebody else. Dropping it ends it.
+pub struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // At the end of its input it says goodbye, and the server has let go when it has ended.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
 }
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -51,6 +63,23 @@ impl Database {
     /// The first column of the first row, as the server prints it.
     pub fn ask(&self, query: &str) -> String {
         run(&self.url(), query)
+    }
+
+    /// Runs statements as somebody else would, in a transaction that stays open, with its locks, until this is dropped.
+    pub fn hold(&self, statements: &str) -> Held {
+        let mut session = Command::new("psql")
+            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", &self.url()])
+            .env("PGAPPNAME", "somebody")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("psql comes with the server");
+        let stdin = session.stdin.as_mut().expect("stdin is piped");
+        writeln!(stdin, "BEGIN; {statements};\n\\echo held").expect("psql reads");
+        let stdout = session.stdout.as_mut().expect("stdout is piped");
+        let held = BufReader::new(stdout).lines().map_while(Result::ok).any(|line| line == "held");
+        assert!(held, "{statements}: refused");
+        Held(session)
     }
 
     fn parts(&self) -> (String, &str, &str) {

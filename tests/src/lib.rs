@@ -10,7 +10,7 @@ mod pgbouncer;
 mod program;
 mod proxy;
 
-pub use database::Database;
+pub use database::{Database, Held};
 pub use exchange::{Market, market, market_that_is_down};
 pub use http::{Answer, get};
 pub use pgbouncer::PgBouncer;

@@ -1,18 +1,27 @@
-//! A TCP proxy that can be cut: how a server is lost without touching the server.
+//! A TCP proxy that can be cut, or that freezes: how a server is lost without touching the server.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A listening proxy; its threads end with the test's process.
 pub struct Proxy {
     address: SocketAddr,
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    thawed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     cut: bool,
+    frozen: bool,
+    /// What a client says that freezes it.
+    freezes_at: Option<String>,
     open: Vec<TcpStream>,
 }
 
@@ -21,23 +30,24 @@ impl Proxy {
     pub fn to(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let address = listener.local_addr().expect("a listener has an address");
-        let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
+        let shared = Arc::new(Shared::default());
+        let accepting = Arc::clone(&shared);
         start(move || {
             for client in listener.incoming().flatten() {
-                let mut state = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut state = accepting.lock();
                 if state.cut {
                     continue;
                 }
                 let server = TcpStream::connect(&target).expect("the target listens");
-                for (from, to) in [(&client, &server), (&server, &client)] {
+                for (from, to, says) in [(&client, &server, true), (&server, &client, false)] {
                     let (from, to) = (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
-                    start(move || pump(from, to));
+                    let shared = Arc::clone(&accepting);
+                    start(move || shared.pump(from, to, says));
                 }
                 state.open.extend([client, server]);
             }
         });
-        Self { address, state }
+        Self { address, shared }
     }
 
     /// Where it listens.
@@ -47,7 +57,7 @@ impl Proxy {
 
     /// Closes every connection and lets no new one through.
     pub fn cut(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.shared.lock();
         state.cut = true;
         for stream in state.open.drain(..) {
             // Either side may be gone already.
@@ -57,7 +67,44 @@ impl Proxy {
 
     /// Lets connections through again.
     pub fn mend(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).cut = false;
+        self.shared.lock().cut = false;
+    }
+
+    /// Passes nothing on any more, in either direction, from the moment on that a client says this; new connections are
+    /// accepted and hear nothing.
+    pub fn freeze_at(&self, words: &str) {
+        self.shared.lock().freezes_at = Some(words.to_owned());
+    }
+
+    /// Passes on what was held up, and everything after it.
+    pub fn thaw(&self) {
+        let mut state = self.shared.lock();
+        (state.frozen, state.freezes_at) = (false, None);
+        self.shared.thawed.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pump(&self, mut from: TcpStream, mut to: TcpStream, is_client: bool) {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            let mut state = self.lock();
+            let said = |words: &String| String::from_utf8_lossy(&buffer[..read]).contains(words.as_str());
+            state.frozen |= is_client && state.freezes_at.as_ref().is_some_and(said);
+            while state.frozen {
+                state = self.thawed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            drop(state);
+            if to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+        drop(to.shutdown(Shutdown::Both));
+        drop(from.shutdown(Shutdown::Both));
     }
 }
 
@@ -65,15 +112,4 @@ impl Proxy {
 fn start(body: impl FnOnce() + Send + 'static) {
     // They end when their sockets do, or with the process.
     drop(std::thread::spawn(body));
-}
-
-fn pump(mut from: TcpStream, mut to: TcpStream) {
-    let mut buffer = [0; 16 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut buffer) {
-        if to.write_all(&buffer[..read]).is_err() {
-            break;
-        }
-    }
-    drop(to.shutdown(Shutdown::Both));
-    drop(from.shutdown(Shutdown::Both));
 }

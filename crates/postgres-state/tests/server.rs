@@ -2,11 +2,14 @@
 //! encoding that lacks characters.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_kernel::StoreError;
 use ttm_market::{Mint, TokenStore};
 use ttm_postgres_state::{OpenError, PostgresTokenStore};
+use ttm_sqlx_pool::Schema;
+use ttm_sqlx_pool::postgres::Server;
 use ttm_sqlx_pool::postgres::testing::Database;
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
@@ -119,6 +122,18 @@ async fn another_that_migrates_is_waited_for_a_while_and_named() {
     lock.rollback().await.expect("the lock is given back");
     let store = open(&database).await;
     store.add(&[mint(1)], AT).await.expect("the schema is whole");
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_the_server_never_answers_is_given_up() {
+    let database = Database::new("server_endless").await;
+    let schema = Schema { history: "_endless_migrations", migrations: &[("endless", "SELECT pg_sleep(600)")] };
+    let server = Server::parse(database.url()).expect("the URL is good");
+    // The server's own limit is another one: it is as if it kept none.
+    let given_up = server.migrate_within(Duration::ZERO, &schema).await;
+    let Err(OpenError::Unavailable { message, .. }) = &given_up else { panic!("{given_up:?}") };
+    assert_eq!(message, "migration 1: no answer within 2 s");
     database.drop_schema().await;
 }
 

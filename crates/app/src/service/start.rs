@@ -1,10 +1,11 @@
 //! The steps of a start that depend on others: each waits for a store that is away for as long as that lasts, and says
 //! meanwhile what for. What a person must mend ends the start at once.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError};
+use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError, within};
 use ttm_market::TokenStore;
 
 use super::board::Board;
@@ -15,6 +16,8 @@ use super::settings::ServiceSettings;
 
 /// How soon a store that is away is asked again.
 const RETRY: Duration = Duration::from_secs(1);
+/// A step that takes longer is told: what a start waits for is never a secret.
+const LONG: Duration = Duration::from_secs(1);
 
 /// The service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +67,7 @@ impl Starting {
     /// A step that takes as long as it takes.
     pub async fn at<T>(&self, what: &'static str, step: impl Future<Output = T>) -> T {
         self.post(Some(what.to_owned()));
-        step.await
+        self.told_when_long(what, step).await
     }
 
     /// A step that is tried again for as long as its error says that this may help.
@@ -84,13 +87,15 @@ impl Starting {
         let mut told = None;
         self.post(Some(what.to_owned()));
         loop {
-            let error = match step().await {
+            // Once it was told why it fails, that is the news.
+            let outcome = if told.is_none() { self.told_when_long(what, step()).await } else { step().await };
+            let error = match outcome {
                 Err(error) if may_help(&error) => error.to_string(),
                 settled => return settled,
             };
             if told.as_ref() != Some(&error) {
-                tracing::warn!(waiting_for = what, error, "the start waits");
                 self.post(Some(format!("{what}: {error}")));
+                tracing::warn!(waiting_for = what, error, "the start waits");
                 told = Some(error);
             }
             self.runtime.sleep_until(self.runtime.now() + RETRY).await;
@@ -138,6 +143,16 @@ impl Starting {
     pub(super) async fn wait_for_store(&self, step: &'static str, error: &StoreError) {
         self.post(Some(format!("{step}: {error}")));
         self.runtime.sleep_until(self.runtime.now() + RETRY).await;
+    }
+
+    /// A step, which is told when there is no outcome for long.
+    async fn told_when_long<T>(&self, what: &'static str, step: impl Future<Output = T>) -> T {
+        let mut step = pin!(step);
+        if let Ok(outcome) = within(&*self.runtime, self.runtime.now() + LONG, &mut step).await {
+            return outcome;
+        }
+        tracing::info!(waiting_for = what, "the start takes long: there is no answer yet");
+        step.await
     }
 
     /// Nothing is waited for any more.

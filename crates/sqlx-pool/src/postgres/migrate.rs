@@ -1,20 +1,26 @@
 //! Brings a schema up to date: in one transaction, under the lock of one row, which ends with the session whatever
 //! happens to its process. It knows no table but its own.
 //!
-//! Every wait is bounded, and a wait that was in vain names who it waited for. No migration may use `CREATE INDEX
-//! CONCURRENTLY`, which needs to be outside of any transaction.
+//! Every wait is bounded, here too, since a server that freezes keeps no limit of its own; and a wait that was in vain names
+//! who it waited for. No migration may use `CREATE INDEX CONCURRENTLY`, which needs to be outside of any transaction.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::Pool;
-use super::pool::{query, query_as, query_scalar};
+use super::pool::{PATIENCE, answered, query, query_as, query_scalar};
 use crate::Schema;
 
-/// A migration takes as long as it needs; it waits for others no longer than this.
-const MIGRATE: &str = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '5s'";
+/// The longest that one migration may take, as in [`MIGRATE`]. What takes longer is no migration: the running service does
+/// it, in steps.
+pub(super) const LONGEST: Duration = Duration::from_mins(5);
+/// The longest that anything else takes that is done here, with a lock that is waited for.
+const LIMIT: Duration = Duration::from_secs(5);
+
+const MIGRATE: &str = "BEGIN; SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '2s'";
 
 /// One row, and whoever has it migrates. Stores that share a database take turns.
 const MAKE_LOCK: &str =
@@ -48,25 +54,29 @@ impl From<sqlx::Error> for Stopped {
     }
 }
 
-/// Applies what is missing. Somebody's lock is waited for for some seconds.
-pub(super) async fn migrate(pool: &Pool, schema: &Schema) -> Result<(), Stopped> {
+/// Applies what is missing, no migration for longer than `longest`. Somebody's lock is waited for for a moment.
+pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> Result<(), Stopped> {
     let mut tx = pool.begin_with(MIGRATE).await?;
-    let encoding: String =
-        query_scalar("SELECT current_setting('server_encoding')").fetch_one(&mut *tx).await?;
+    let look = async {
+        let encoding: String =
+            query_scalar("SELECT current_setting('server_encoding')").fetch_one(&mut *tx).await?;
+        let missing = missing(&mut tx, schema).await?;
+        tx.commit().await?;
+        Ok((encoding, missing))
+    };
+    let (encoding, missing) = answered(LIMIT, look).await?;
     if encoding != "UTF8" {
         return Err(Stopped::Encoding(encoding));
     }
     // Most starts find nothing to do, and need no lock.
-    let missing = missing(&mut tx, schema).await?;
-    tx.commit().await?;
     if missing.is_empty() {
         return Ok(());
     }
-    ensure_table(pool, LOCK_TABLE, MAKE_LOCK).await?;
+    answered(LIMIT, ensure_table(pool, LOCK_TABLE, MAKE_LOCK)).await?;
     let mut tx = pool.begin_with(MIGRATE).await?;
-    query(LOCK).execute(&mut *tx).await?;
-    apply(&mut tx, schema).await?;
-    tx.commit().await?;
+    answered(LIMIT, query(LOCK).execute(&mut *tx)).await?;
+    apply(&mut tx, schema, longest).await?;
+    answered(LIMIT, tx.commit()).await?;
     Ok(())
 }
 
@@ -90,32 +100,37 @@ pub async fn ensure_table(pool: &Pool, table: &'static str, make: &'static str) 
     if is_there { Ok(()) } else { Err(error) }
 }
 
-async fn apply(tx: &mut PgConnection, schema: &Schema) -> Result<(), sqlx::Error> {
-    // Another one may have been here while this one waited.
-    let missing = missing(tx, schema).await?;
+async fn apply(tx: &mut PgConnection, schema: &Schema, longest: Duration) -> Result<(), sqlx::Error> {
     let history = schema.history;
     let make = format!(
         "CREATE TABLE IF NOT EXISTS {history} (version bigint PRIMARY KEY, description text NOT NULL, \
          installed_on timestamptz NOT NULL DEFAULT now(), success boolean NOT NULL, checksum bytea NOT NULL, \
          execution_time bigint NOT NULL)"
     );
-    if !exists(tx, history).await? {
-        sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *tx).await?;
-    }
+    let begin = async {
+        // Another one may have been here while this one waited.
+        let missing = missing(tx, schema).await?;
+        if !exists(tx, history).await? {
+            sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *tx).await?;
+        }
+        Ok(missing)
+    };
+    let missing = answered(LIMIT, begin).await?;
     let note = format!(
         "INSERT INTO {history} (version, description, success, checksum, execution_time) \
          VALUES ($1, $2, true, $3, -1)"
     );
     for migration in missing {
-        let applied = sqlx::raw_sql(migration.sql.clone()).execute(&mut *tx).await;
-        applied
+        let applied = sqlx::raw_sql(migration.sql.clone()).execute(&mut *tx);
+        answered(longest + PATIENCE, applied)
+            .await
             .map_err(|error| sqlx::Error::from(MigrateError::ExecuteMigration(error, migration.version)))?;
-        query(AssertSqlSafe(note.clone()))
+        let noted = query(AssertSqlSafe(note.clone()))
             .bind(migration.version)
             .bind(&*migration.description)
             .bind(&*migration.checksum)
-            .execute(&mut *tx)
-            .await?;
+            .execute(&mut *tx);
+        answered(LIMIT, noted).await?;
     }
     Ok(())
 }
@@ -157,7 +172,7 @@ pub(super) async fn holder(pool: &Pool) -> Cow<'static, str> {
         let holder: Option<Holder> = query_as(HOLDER).fetch_optional(&mut *tx).await?;
         tx.commit().await.map(|()| holder)
     };
-    match asked.await {
+    match answered(PATIENCE, asked).await {
         Ok(Some((pid, application, user, address, table, since))) => {
             let or = |text: Option<String>, none: &str| {
                 text.filter(|text| !text.is_empty()).unwrap_or_else(|| none.to_owned())

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
@@ -59,8 +60,13 @@ impl Server {
 
     /// Connects, and brings the schema up to date.
     pub async fn migrate(&self, schema: &Schema) -> Result<(), OpenError> {
+        self.migrate_within(migrate::LONGEST, schema).await
+    }
+
+    /// The same, with no migration for longer than this, whatever the server does.
+    pub async fn migrate_within(&self, longest: Duration, schema: &Schema) -> Result<(), OpenError> {
         let pool = self.pool(1);
-        let migrated = migrate::migrate(&pool, schema).await;
+        let migrated = migrate::migrate(&pool, schema, longest).await;
         let migrated = match migrated {
             Ok(()) => Ok(()),
             Err(Stopped::Encoding(found)) => Err(OpenError::Encoding { server: self.to_string(), found }),

@@ -1,0 +1,160 @@
+//! The real program at a start that something holds up: it answers probes, says what it waits for, and ends when told to.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::process::Signal;
+use ttm_e2e::{Database, Program, Proxy, get, ttm};
+
+/// A start that is given up is over within this.
+const PROMPTLY: Duration = Duration::from_secs(2);
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn service(folder: &Path, environment: &[(&str, &str)]) -> Command {
+    let mut command = ttm(folder);
+    command.args(["run", "--log", "info"]).envs([
+        ("TTM_API__LISTEN", "127.0.0.1:0"),
+        // Nothing listens there.
+        ("TTM_DEXSCREENER__BASE_URL", "http://127.0.0.1:1"),
+    ]);
+    command.envs(environment.iter().copied());
+    command
+}
+
+fn migrate(store: &str) {
+    let outcome = Program::start(ttm(folder().path()).arg("migrate").env("TTM_STORE__URL", store)).end();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+}
+
+fn listening(program: &mut Program) -> SocketAddr {
+    let line = program.wait_for_message("listening; starting");
+    line["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a person waits is what is measured")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// The probes say that the start is not over and what it waits for, within a second and whatever it waits for.
+fn says_that_it_waits_for(what: &str, address: SocketAddr) {
+    let begun = now();
+    let waits = format!("the start waits for {what}");
+    loop {
+        assert_eq!(get(address, "/health/live").status, 200);
+        for path in ["/health/ready", "/health/startup"] {
+            assert_eq!(get(address, path).status, 503, "{path}");
+        }
+        let reasons = get(address, "/health/detailed").json()["reasons"].to_string();
+        if reasons.contains(&waits) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(1), "after a second: {reasons}");
+    }
+}
+
+/// Told to stop, it is gone at once, and says what it waited for.
+fn ends_promptly(mut program: Program, waited_for: &str) {
+    let begun = now();
+    program.signal(Signal::TERM);
+    let line = program.wait_for_message("stopped before the start was over");
+    assert!(line["waited_for"].as_str().is_some_and(|text| text.contains(waited_for)), "{line}");
+    let outcome = program.end();
+    let took = begun.elapsed();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(took < PROMPTLY, "it took {took:?}");
+}
+
+/// Starts while somebody has this lock, which is on `table`: first to be told to stop, then to see the lock go.
+fn waits_for_a_lock(database: &Database, lock: &str, table: &str) {
+    let (folder, store) = (folder(), database.url());
+    let held = database.hold(lock);
+    for is_told_to_stop in [true, false] {
+        let mut program = Program::start(&mut service(folder.path(), &[("TTM_STORE__URL", &store)]));
+        let address = listening(&mut program);
+        says_that_it_waits_for("the store of the tokens", address);
+        if is_told_to_stop {
+            ends_promptly(program, "the store of the tokens");
+            continue;
+        }
+        let begun = now();
+        let waits = program.wait_for_message("the start waits");
+        let took = begun.elapsed();
+        let error = waits["error"].as_str().expect("a reason");
+        assert!(error.contains(&format!("it waits for {table}, locked by")), "{waits}");
+        assert!(error.contains("application somebody, user postgres"), "{waits}");
+        assert!(took < Duration::from_secs(3), "the holder was told after {took:?}");
+        let detailed = get(address, "/health/detailed").json()["reasons"].to_string();
+        assert!(detailed.contains("application somebody"), "{detailed}");
+        drop(held);
+        program.wait_for_message("started");
+        return;
+    }
+}
+
+#[test]
+fn a_lock_on_the_right_to_migrate_is_told_with_its_holder_and_an_order_to_stop_is_heard() {
+    let database = Database::create();
+    migrate(&database.url());
+    database.ask("ALTER TABLE breaker DROP COLUMN rate_share, DROP COLUMN paused_for_us; DELETE FROM _ttm_state_migrations WHERE version = 4");
+    waits_for_a_lock(&database, "SELECT * FROM _ttm_migration_lock FOR UPDATE", "_ttm_migration_lock");
+}
+
+#[test]
+fn a_lock_on_the_history_of_migrations_is_told_with_its_holder_and_an_order_to_stop_is_heard() {
+    let database = Database::create();
+    migrate(&database.url());
+    let lock = "LOCK TABLE _ttm_state_migrations IN ACCESS EXCLUSIVE MODE";
+    waits_for_a_lock(&database, lock, "_ttm_state_migrations");
+}
+
+/// Starts on an empty database behind a server that freezes when it is told this.
+fn waits_for_a_server_that_freezes_at(words: &str) {
+    let (folder, database) = (folder(), Database::create());
+    let proxy = Proxy::to(database.host());
+    let store = database.url_at(&proxy.address().to_string());
+    proxy.freeze_at(words);
+    let mut program = Program::start(&mut service(folder.path(), &[("TTM_STORE__URL", &store)]));
+    let address = listening(&mut program);
+    says_that_it_waits_for("the store of the tokens", address);
+    let waits = program.wait_for_message("the start waits");
+    assert_eq!(waits["waiting_for"], "the store of the tokens", "{waits}");
+    assert!(waits["error"].to_string().contains("no answer within "), "{waits}");
+    ends_promptly(program, "no answer within ");
+
+    let mut program = Program::start(&mut service(folder.path(), &[("TTM_STORE__URL", &store)]));
+    program.wait_for_message("the start waits");
+    proxy.thaw();
+    program.wait_for_message("started");
+}
+
+#[test]
+fn a_server_that_freezes_while_it_is_asked_for_its_schema_is_given_up_and_tried_again() {
+    waits_for_a_server_that_freezes_at("_ttm_state_migrations");
+}
+
+#[test]
+fn a_server_that_freezes_at_the_right_to_migrate_is_given_up_and_tried_again() {
+    waits_for_a_server_that_freezes_at("INSERT INTO _ttm_migration_lock");
+}
+
+#[test]
+fn an_order_to_stop_is_heard_while_a_list_of_tokens_does_not_answer() {
+    let folder = folder();
+    mkfifoat(CWD, folder.path().join("mints.txt"), Mode::RWXU).expect("a pipe that nobody writes to");
+    // Takes connections and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("postgres://ann@{}/moon", silent.local_addr().expect("an address"));
+    for source in [("TTM_SOURCES__FILE", "mints.txt"), ("TTM_SOURCES__POSTGRES_URL", url.as_str())] {
+        let mut program = Program::start(&mut service(folder.path(), &[source]));
+        let address = listening(&mut program);
+        says_that_it_waits_for("the sources of tokens", address);
+        ends_promptly(program, "the sources of tokens");
+    }
+}
