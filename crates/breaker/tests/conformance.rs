@@ -153,7 +153,7 @@ fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
     block_on(store.save(store.claim(), std::slice::from_ref(&breaker))).expect("works");
     store.fail_with(|| StoreError::transient("gone".to_owned()));
     let error = block_on(store.load()).expect_err("fails");
-    assert_eq!(error.to_string(), "the store does not answer: gone");
+    assert_eq!(error.to_string(), "the store cannot be used now: gone");
     assert!(block_on(store.save(store.claim(), &[])).is_err());
     store.heal();
     assert_eq!(block_on(store.load()).expect("works"), [breaker]);

@@ -168,7 +168,7 @@ fn a_store_that_is_away_is_degraded_and_ready_for_as_long_as_what_waits_fits() {
         );
         assert!(after(seconds).live && after(seconds).ready);
     }
-    assert_eq!(after(75).reasons, ["token writes: the store has failed for 1m 15s: connection refused"]);
+    assert_eq!(after(75).reasons, ["token writes: failing for 1m 15s: connection refused"]);
     assert_eq!(after(75).store.last_error.as_deref(), Some("connection refused"));
 }
 
@@ -185,7 +185,7 @@ fn a_writer_that_gave_up_and_one_that_loses_data_are_critical_and_not_ready_but_
     for (change, reason) in [
         (
             StoreUseFacts { gave_up: true, ..down(60) },
-            "token writes: nothing more is written before someone has looked at the store: connection refused",
+            "token writes: given up until a person has mended the store and restarted this process: connection refused",
         ),
         (
             StoreUseFacts { losing: true, ..down(60) },

@@ -9,7 +9,7 @@ use crate::Epoch;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Unreachable, busy, full, read-only for now, timed out: keep the data and try again.
-    #[error("the store does not answer: {message}")]
+    #[error("the store cannot be used now: {message}")]
     Transient {
         /// What happened.
         message: String,
@@ -38,6 +38,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What the store said, for a sentence that says by itself what does not work.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Transient { message, .. } | Self::Rejected { message } | Self::Corrupt { message } => {
+                message.clone()
+            }
+            Self::Fenced { .. } => self.to_string(),
+        }
+    }
+
     /// A failure that passes while the data is kept, tried again at the caller's own pace.
     pub fn transient(message: impl Into<String>) -> Self {
         Self::Transient { message: message.into(), retry_after: None }

@@ -53,7 +53,7 @@ fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
     block_on(store.add(&[Mint::WSOL], Timestamp::UNIX_EPOCH)).expect("works");
     store.fail_with(|| StoreError::transient("gone".to_owned()));
     let error = block_on(store.claim()).expect_err("fails");
-    assert_eq!(error.to_string(), "the store does not answer: gone");
+    assert_eq!(error.to_string(), "the store cannot be used now: gone");
     assert!(block_on(store.remove(&[Mint::WSOL])).is_err());
     store.heal();
     assert_eq!(block_on(store.load(None, 9)).expect("works"), store.tokens());

@@ -42,7 +42,7 @@ fn the_fake_fails_when_told_to_and_remembers_what_was_before() {
     block_on(store.append(std::slice::from_ref(&sample))).expect("works");
     store.fail_with(|| StoreError::transient("gone".to_owned()));
     let error = block_on(store.append(&[])).expect_err("fails");
-    assert_eq!(error.to_string(), "the store does not answer: gone");
+    assert_eq!(error.to_string(), "the store cannot be used now: gone");
     assert!(block_on(store.series("", None, 1)).is_err());
     store.heal();
     assert_eq!(block_on(store.series("", None, 1)).expect("works"), [key]);

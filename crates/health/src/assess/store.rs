@@ -57,9 +57,8 @@ fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
     let error = last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
     let since = down_for.map_or_else(String::new, |down| format!(" for {}", spoken(down)));
     if *gave_up {
-        let sentence =
-            format!("{name}: nothing more is written before someone has looked at the store{error}");
-        return (Status::Critical, Some(sentence));
+        let until = "until a person has mended the store and restarted this process";
+        return (Status::Critical, Some(format!("{name}: given up {until}{error}")));
     }
     if *losing {
         return (
@@ -69,7 +68,7 @@ fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
     }
     match answers {
         Some(false) if down_for.unwrap_or_default() >= GRACE => {
-            (Status::Degraded, Some(format!("{name}: the store has failed{since}{error}")))
+            (Status::Degraded, Some(format!("{name}: failing{since}{error}")))
         }
         Some(_) => (Status::Healthy, None),
         None => (Status::Unknown, None),

@@ -161,7 +161,7 @@ fn a_store_that_is_away_is_told_and_empties_nothing() {
     scene.look([1]);
     scene.store.fail_with(|| ttm_kernel::StoreError::transient("gone".to_owned()));
     scene.answers.lock().expect("no test panics in it").push_back(Ok(mints([2])));
-    assert_eq!(scene.problem(), "token profiles: the store does not answer: gone");
+    assert_eq!(scene.problem(), "token profiles: the store cannot be used now: gone");
     scene.store.heal();
     scene.look([2]);
     assert_eq!(scene.stored(), mints([1, 2]));
