@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::StoreError;
 
@@ -45,10 +46,13 @@ pub trait StoreLease: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Another process has it.
-    #[error("another process holds the store: {holder}")]
+    #[error("another process holds the store: {holder}{}", running_out(.until.as_ref()))]
     Held {
         /// Which, as far as it can be told: process id, host, since when.
         holder: String,
+        /// When it runs out unless it is renewed, by the store's clock; none when the holder is known to live, or when
+        /// nothing runs out. One that stays the same is not renewed.
+        until: Option<Timestamp>,
     },
     /// This process had it, and lost it.
     #[error("the lease on the store is lost{}", taken_over(.holder.as_ref()))]
@@ -59,6 +63,10 @@ pub enum LeaseError {
     /// The store did not answer, or not usefully.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn running_out(until: Option<&Timestamp>) -> String {
+    until.map_or_else(String::new, |until| format!("; its lease runs out at {until:.0} unless it is renewed"))
 }
 
 fn taken_over(holder: Option<&String>) -> String {

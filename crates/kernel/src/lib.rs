@@ -13,6 +13,8 @@ mod runtime;
 mod setting;
 mod severity;
 mod store_error;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use deadline::{DeadlineExceeded, within};
 pub use entropy::Entropy;

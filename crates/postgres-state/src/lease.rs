@@ -14,7 +14,7 @@ use rustix::time::{ClockId, clock_gettime};
 use sqlx::PgConnection;
 use ttm_kernel::{LeaseError, StoreError, StoreLease};
 use ttm_sqlx_pool::postgres::{
-    Pool, Server, answered, ensure_table, query, query_as, query_scalar, store_error,
+    Pool, Server, Time, answered, ensure_table, query, query_as, query_scalar, store_error,
 };
 
 use crate::OpenError;
@@ -35,8 +35,8 @@ const MAKE: &str = "CREATE TABLE IF NOT EXISTS lease (name text NOT NULL PRIMARY
 
 /// The row, locked. `stands` by the clock, not by the transaction's start: the lock may have been waited for.
 const LOOK: &str = "SELECT holder, host, boot, pid_namespace, pid, pid_started, \
-     to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), expires_at > clock_timestamp() \
-     FROM lease WHERE name = 'store' FOR UPDATE";
+     to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), expires_at > clock_timestamp(), \
+     nullif(expires_at, '-infinity') FROM lease WHERE name = 'store' FOR UPDATE";
 
 /// Of two that find no row one waits for the other here, and then looks again.
 const TAKE: &str = "INSERT INTO lease (name, holder, host, boot, pid_namespace, pid, pid_started, epoch, since, expires_at) \
@@ -55,7 +55,7 @@ const GIVE_UP: &str =
 /// A takeover waits for the transaction that asks this.
 const MINE: &str = "SELECT holder = $1 FROM lease WHERE name = 'store' FOR SHARE";
 
-type Row = (String, String, String, String, i32, i64, String, bool);
+type Row = (String, String, String, String, i32, i64, String, bool, Option<Time>);
 
 /// The lease on the store of a database. Each value is a holder of its own.
 pub struct PostgresLease {
@@ -89,8 +89,8 @@ impl PostgresLease {
         Ok(mine == Some(true))
     }
 
-    /// The holder that was in the way, if any.
-    async fn take(&self) -> Result<Option<String>, sqlx::Error> {
+    /// The holder that is in the way, if any.
+    async fn take(&self) -> Result<Option<LeaseError>, sqlx::Error> {
         ensure_table(&self.pool, "lease", MAKE).await?;
         loop {
             let mut tx = self.pool.begin().await?;
@@ -102,12 +102,14 @@ impl PostgresLease {
                 tx.commit().await?;
                 return Ok(None);
             }
+            let lives = row.as_ref().and_then(|row| self.process.lives(&process(row)));
             if let Some(row) = &row
                 && row.7
-                && !self.process.knows_dead(&process(row))
+                && lives != Some(false)
             {
                 tx.commit().await?;
-                return Ok(Some(named(row)));
+                let until = row.8.as_ref().map(|until| until.0).filter(|_| lives.is_none());
+                return Ok(Some(LeaseError::Held { holder: named(row), until }));
             }
             let before = row.map(|row| row.0).unwrap_or_default();
             let Process { host, boot, namespace, pid, started } = &self.process;
@@ -163,7 +165,7 @@ fn process((_, host, boot, namespace, pid, started, ..): &Row) -> Process {
     Process { host, boot, namespace, pid: *pid, started: *started }
 }
 
-fn named((_, host, .., pid, _, since, _): &Row) -> String {
+fn named((_, host, _, _, pid, _, since, ..): &Row) -> String {
     format!("process {pid} on {host}, since {since}")
 }
 
@@ -176,9 +178,9 @@ impl StoreLease for PostgresLease {
                 self.granted(asked);
                 Ok(())
             }
-            Some(holder) => {
+            Some(held) => {
                 self.lost();
-                Err(LeaseError::Held { holder })
+                Err(held)
             }
         }
     }
@@ -217,5 +219,20 @@ impl StoreLease for PostgresLease {
 impl fmt::Debug for PostgresLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresLease").field("pool", &self.pool).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_is_believed_for_a_second_less_than_it_lasts_counted_from_the_question() {
+        let lease = PostgresLease::new("postgres://ann@127.0.0.1:1/ttm").expect("the URL is good");
+        assert!(!lease.stands(), "nothing was granted yet");
+        for (asked, stands) in [(0, true), (13, true), (14, false), (3_600, false)] {
+            lease.granted(boot_time().saturating_sub(Duration::from_secs(asked)));
+            assert_eq!(lease.stands(), stands, "{asked} s after it was asked for");
+        }
     }
 }

@@ -33,19 +33,18 @@ impl Process {
         }
     }
 
-    /// Whether `other` is known to have ended. Of another machine, boot or namespace nothing is known, and nothing of a
-    /// process that may not be looked at.
-    pub(crate) fn knows_dead(&self, other: &Self) -> bool {
+    /// Whether `other` still lives. Of another machine, boot or namespace nothing is known, and nothing of a process that
+    /// may not be looked at.
+    pub(crate) fn lives(&self, other: &Self) -> Option<bool> {
         let comparable = !self.boot.is_empty() && !self.namespace.is_empty() && other.started > 0;
         if !comparable || (&self.boot, &self.namespace) != (&other.boot, &other.namespace) {
-            return false;
+            return None;
         }
-        let Some(pid) = Pid::from_raw(other.pid) else { return false };
-        if test_kill_process(pid) == Err(Errno::SRCH) {
-            return true;
+        if test_kill_process(Pid::from_raw(other.pid)?) == Err(Errno::SRCH) {
+            return Some(false);
         }
         // Another one has the id now, or it waits for its parent to notice its end.
-        stat(other.pid).is_some_and(|(state, started)| started != other.started || matches!(state, 'Z' | 'X'))
+        stat(other.pid).map(|(state, started)| started == other.started && !matches!(state, 'Z' | 'X'))
     }
 }
 
@@ -67,17 +66,17 @@ mod tests {
     fn this_process_lives_and_one_with_another_start_is_dead() {
         let this = Process::this();
         assert!(this.started > 0 && !this.boot.is_empty(), "{this:?}");
-        assert!(!this.knows_dead(&this));
-        assert!(this.knows_dead(&Process { started: this.started + 1, ..this.clone() }));
+        assert_eq!(this.lives(&this), Some(true));
+        assert_eq!(this.lives(&Process { started: this.started + 1, ..this.clone() }), Some(false));
     }
 
     #[test]
     fn nothing_is_known_of_another_boot_or_namespace() {
         let this = Process::this();
         let gone = Process { started: this.started + 1, ..this.clone() };
-        assert!(!this.knows_dead(&Process { boot: "another".to_owned(), ..gone.clone() }));
-        assert!(!this.knows_dead(&Process { namespace: "another".to_owned(), ..gone.clone() }));
-        assert!(!this.knows_dead(&Process { started: 0, ..gone }));
+        assert_eq!(this.lives(&Process { boot: "another".to_owned(), ..gone.clone() }), None);
+        assert_eq!(this.lives(&Process { namespace: "another".to_owned(), ..gone.clone() }), None);
+        assert_eq!(this.lives(&Process { started: 0, ..gone }), None);
     }
 
     #[test]
@@ -88,6 +87,6 @@ mod tests {
         let this = Process::this();
         let other = Process { pid, started, ..this.clone() };
         child.wait().expect("it ends");
-        assert!(this.knows_dead(&other));
+        assert_eq!(this.lives(&other), Some(false));
     }
 }

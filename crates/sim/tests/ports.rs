@@ -1,5 +1,6 @@
 //! The simulated stores keep the laws of their ports, like every other adapter: else the simulator would prove nothing.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -7,11 +8,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_breaker::BreakerStore;
-use ttm_kernel::Clock;
+use ttm_kernel::{Clock, Runtime, StoreLease};
 use ttm_market::TokenStore;
 use ttm_perf::{EventStore, MetricStore};
 use ttm_sim::oracle::Verdicts;
-use ttm_sim::world::{SimEventStore, SimMetricStore, SimTokenStore, World};
+use ttm_sim::world::{SimEventStore, SimLeases, SimMetricStore, SimTokenStore, World};
 use ttm_sim::{Executor, FaultSchedule, Plan, SimRuntime};
 
 /// Polls a suite, which cannot move between threads as tasks can, every virtual millisecond until it is done.
@@ -48,6 +49,20 @@ fn the_simulated_table_of_tokens_keeps_the_laws_of_its_port() {
             Box::new(store.clone()) as Box<dyn TokenStore>
         })
         .await;
+    });
+}
+
+#[test]
+fn the_simulated_lease_keeps_the_laws_of_its_port() {
+    run(async |runtime, _| {
+        let (leases, processes) = (SimLeases::default(), Cell::new(0));
+        let open = async || {
+            processes.set(processes.get() + 1);
+            Box::new(leases.of(processes.get(), &runtime)) as Box<dyn StoreLease>
+        };
+        ttm_kernel::testing::check_lease(open).await;
+        let pass = async |time| runtime.sleep_until(runtime.now() + time).await;
+        ttm_kernel::testing::check_lease_that_runs_out(open, pass).await;
     });
 }
 

@@ -184,7 +184,7 @@ impl Service {
         let starting = Starting::new(&board, &settings, &planes.supervision);
         let lease = Arc::new(Lease::new(ports.lease.clone(), &planes.supervision));
         starting.lease(|| lease.acquire()).await?;
-        let mut sources = Sources::new(&ports, &runtime, &board);
+        let mut sources = Sources::new(&ports, &runtime, &board, &lease);
         let listings = starting.at("the sources of tokens", sources.first_look(&starting)).await?;
         let tokens = &*ports.tokens;
         let epoch = starting.claim(&lease, tokens).await?;

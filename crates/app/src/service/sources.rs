@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_kernel::{Epoch, Runtime, StoreError, Task, within};
+use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError, Task, within};
 use ttm_market::{FOLLOW_STEP, Followed, Listing, Mint, TokenSource, TokenSourceError, TokenStore};
 
 use super::board::Board;
 use super::events::EventLog;
+use super::lease::Lease;
 use super::roster::{bounded, bounded_by};
 use super::shutdown::Shutdown;
 use super::stores::StoreUse;
@@ -38,13 +39,19 @@ pub(super) struct Sources {
     epoch: Epoch,
     runtime: Arc<dyn Runtime>,
     board: Arc<Board>,
+    lease: Arc<Lease>,
     /// Takes down what goes wrong, once the service has started.
     events: Option<Arc<EventLog>>,
 }
 
 impl Sources {
-    pub(super) fn new(ports: &Ports, runtime: &Arc<dyn Runtime>, board: &Arc<Board>) -> Self {
-        Self::over(&ports.sources, ports.tokens.clone(), runtime.clone(), board.clone())
+    pub(super) fn new(
+        ports: &Ports,
+        runtime: &Arc<dyn Runtime>,
+        board: &Arc<Board>,
+        lease: &Arc<Lease>,
+    ) -> Self {
+        Self::over(&ports.sources, ports.tokens.clone(), runtime.clone(), board.clone(), lease.clone())
     }
 
     fn over(
@@ -52,9 +59,10 @@ impl Sources {
         store: Arc<dyn TokenStore>,
         runtime: Arc<dyn Runtime>,
         board: Arc<Board>,
+        lease: Arc<Lease>,
     ) -> Self {
         let epoch = Epoch::new(0);
-        let mut all = Self { watched: Vec::new(), store, epoch, runtime, board, events: None };
+        let mut all = Self { watched: Vec::new(), store, epoch, runtime, board, lease, events: None };
         all.extend(sources.iter().cloned());
         all
     }
@@ -120,8 +128,15 @@ impl Sources {
         self.epoch = epoch;
         for (at, listing) in listings {
             while let Err(error) = self.follow(at, listing.clone()).await {
-                if !matches!(error, StoreError::Transient { .. }) {
-                    return Err(StartError::Store { step: STEP, error });
+                match error {
+                    StoreError::Transient { .. } => {}
+                    // Another one took over since the epoch was claimed.
+                    StoreError::Fenced { .. } => {
+                        return Err(StartError::Held(LeaseError::Lost { holder: None }));
+                    }
+                    StoreError::Rejected { .. } | StoreError::Corrupt { .. } => {
+                        return Err(StartError::Store { step: STEP, error });
+                    }
                 }
                 starting.wait_for_store(STEP, &error).await;
             }
@@ -155,15 +170,27 @@ impl Sources {
                 () = runtime.sleep_until(runtime.now() + every) => {}
             }
             // A look that is dropped leaves what it did so far; the first one after the next start does the rest.
-            tokio::select! {
+            let looked = tokio::select! {
                 biased;
                 _ = shutdown.ordered() => return,
-                () = self.look() => {}
+                looked = self.look() => looked,
+            };
+            match looked {
+                Ok(()) | Err(StoreError::Transient { .. } | StoreError::Rejected { .. }) => {}
+                Err(error @ StoreError::Fenced { .. }) => return self.lease.superseded(&error.to_string()),
+                Err(StoreError::Corrupt { .. }) => {
+                    // Nobody touches it before a person has looked.
+                    shutdown.ordered().await;
+                    return;
+                }
             }
         }
     }
 
-    async fn look(&mut self) {
+    /// Asks each source and has the store follow it; the first answer of the store that ends the looking, or else its last
+    /// failure.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let mut looked = Ok(());
         for at in 0..self.watched.len() {
             match self.ask(at).await {
                 Ok(listing) => match self.follow(at, listing).await {
@@ -171,11 +198,17 @@ impl Sources {
                     Err(error) => {
                         let (now, wall) = (self.runtime.now(), self.runtime.wall());
                         self.board.stores.failed(StoreUse::Listings, &error, now, wall);
+                        let ends = matches!(error, StoreError::Fenced { .. } | StoreError::Corrupt { .. });
+                        looked = Err(error);
+                        if ends {
+                            break;
+                        }
                     }
                 },
                 Err(error) => self.fails(at, &error),
             }
         }
+        looked
     }
 
     async fn ask(&self, at: usize) -> Result<Listing, TokenSourceError> {

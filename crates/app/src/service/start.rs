@@ -78,7 +78,7 @@ impl Starting {
         &self,
         what: &'static str,
         mut step: impl FnMut() -> F,
-        may_help: impl Fn(&E) -> bool,
+        mut may_help: impl FnMut(&E) -> bool,
     ) -> Result<T, E>
     where
         E: std::fmt::Display,
@@ -115,7 +115,9 @@ impl Starting {
         answer.map_err(|error| StartError::Store { step, error })
     }
 
-    /// Takes the lease. One that another process holds is not waited for: that process is alive.
+    /// Takes the lease. One that another process holds is not waited for: that process is alive. Where that is not known, it
+    /// is waited whether the lease runs out or is renewed: a process that died on another machine keeps nobody from
+    /// starting.
     ///
     /// # Errors
     /// When another process holds it, or a person must mend the store.
@@ -123,7 +125,12 @@ impl Starting {
     where
         F: Future<Output = Result<T, LeaseError>>,
     {
-        let may_help = |error: &LeaseError| matches!(error, LeaseError::Store(StoreError::Transient { .. }));
+        let mut runs_out = None;
+        let may_help = |error: &LeaseError| match error {
+            LeaseError::Store(StoreError::Transient { .. }) => true,
+            LeaseError::Held { until: Some(until), .. } => runs_out.get_or_insert(*until) == until,
+            LeaseError::Held { until: None, .. } | LeaseError::Lost { .. } | LeaseError::Store(_) => false,
+        };
         self.patiently("the lease on the store", acquire, may_help).await.map_err(|error| match error {
             LeaseError::Store(error) => StartError::Store { step: "the lease on the store", error },
             held => StartError::Held(held),

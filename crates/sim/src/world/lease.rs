@@ -57,7 +57,7 @@ impl SimLease {
             return Err(if lost {
                 LeaseError::Lost { holder: Some(holder) }
             } else {
-                LeaseError::Held { holder }
+                LeaseError::Held { holder, until: None }
             });
         }
         let is_own = row.as_ref().is_some_and(|row| row.process == self.process);

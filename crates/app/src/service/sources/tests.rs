@@ -2,6 +2,7 @@
 
 use ttm_kernel::Clock as _;
 use ttm_kernel::StoreError;
+use ttm_kernel::testing::FakeLeases;
 use ttm_market::Origin;
 use ttm_market::testing::{FakeTokenSource, FakeTokenStore};
 use ttm_testkit::ManualRuntime;
@@ -17,6 +18,7 @@ struct Scene {
     source: FakeTokenSource,
     store: FakeTokenStore,
     board: Arc<Board>,
+    lease: Arc<Lease>,
 }
 
 fn settings() -> crate::service::ServiceSettings {
@@ -28,14 +30,17 @@ fn scene() -> Scene {
     let settings = settings();
     let planes = crate::Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
     let board = crate::service::Service::board_of(&settings, &planes);
-    Scene { runtime, source: FakeTokenSource::new(FILE), store: FakeTokenStore::new(), board }
+    let lease = Lease::new(Arc::new(FakeLeases::default().holder()), &planes.supervision);
+    let (source, store) = (FakeTokenSource::new(FILE), FakeTokenStore::new());
+    Scene { runtime, source, store, board, lease: Arc::new(lease) }
 }
 
 impl Scene {
     fn sources(&self) -> Sources {
         let sources: [Arc<dyn TokenSource>; 1] = [Arc::new(self.source.clone())];
         let store = Arc::new(self.store.clone());
-        Sources::over(&sources, store, Arc::new(self.runtime.clone()), self.board.clone())
+        let runtime: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
+        Sources::over(&sources, store, runtime, self.board.clone(), self.lease.clone())
     }
 
     fn start(&self) -> Result<Sources, StartError> {
@@ -116,13 +121,13 @@ fn a_source_that_fails_later_keeps_its_tokens_and_is_followed_again_once_it_is_w
     scene.source.put([Mint::WSOL]);
     let mut sources = scene.start().expect("it is well");
     scene.fail(unusable, "mints.txt: lists no mint");
-    scene.runtime.block_on(sources.look());
-    scene.runtime.block_on(sources.look());
+    let _ = scene.runtime.block_on(sources.look());
+    let _ = scene.runtime.block_on(sources.look());
     assert_eq!(scene.stored(), [Mint::WSOL]);
     assert_eq!(scene.problem().as_deref(), Some("mints.txt: lists no mint"));
     scene.source.heal();
     scene.source.put([Mint::USDC.to_string(), "junk".to_owned()]);
-    scene.runtime.block_on(sources.look());
+    let _ = scene.runtime.block_on(sources.look());
     assert_eq!(scene.stored(), [Mint::USDC]);
     assert_eq!(scene.problem(), None);
 }
@@ -134,13 +139,49 @@ fn a_store_that_fails_is_no_problem_of_the_source_and_is_followed_later() {
     let mut sources = scene.start().expect("it is well");
     scene.source.put([Mint::USDC]);
     scene.store.fail_with(|| StoreError::transient("gone".to_owned()));
-    scene.runtime.block_on(sources.look());
+    let _ = scene.runtime.block_on(sources.look());
     assert_eq!(scene.problem(), None);
     assert_eq!(scene.store_answers(), Some(false));
     scene.store.heal();
-    scene.runtime.block_on(sources.look());
+    let _ = scene.runtime.block_on(sources.look());
     assert_eq!(scene.stored(), [Mint::USDC]);
     assert_eq!(scene.store_answers(), Some(true));
+}
+
+#[test]
+fn a_list_that_a_newer_process_follows_ends_this_one_as_a_lost_lease_does() {
+    let scene = scene();
+    scene.source.put([Mint::WSOL]);
+    let sources = scene.start().expect("it is well");
+    for _ in 0..2 {
+        scene.runtime.block_on(scene.store.claim()).expect("another process");
+    }
+    scene.source.put([Mint::USDC]);
+    let (_stop, stopping) = shutdown::channel();
+    scene.runtime.block_on(sources.watch(Duration::from_secs(10), stopping));
+    assert_eq!(scene.lease.lost(), Some("epoch 1 is fenced off by a newer writer"));
+    assert_eq!(scene.stored(), [Mint::WSOL]);
+    let Err(StartError::Held(_)) = scene.start() else { panic!("a start ends as one that is refused") };
+}
+
+#[test]
+fn a_store_that_is_damaged_is_left_alone_until_a_person_acts() {
+    let scene = scene();
+    scene.source.put([Mint::WSOL]);
+    let sources = scene.start().expect("it is well");
+    scene.source.put([Mint::USDC]);
+    scene.store.fail_with(|| StoreError::corrupt("malformed".to_owned()));
+    let (stop, stopping) = shutdown::channel();
+    let runtime = &scene.runtime;
+    let watching = runtime.spawn("sources", Box::pin(sources.watch(Duration::from_secs(10), stopping)));
+    runtime.block_on(runtime.sleep_until(runtime.now() + Duration::from_secs(11)));
+    scene.store.heal();
+    runtime.block_on(runtime.sleep_until(runtime.now() + Duration::from_secs(60)));
+    assert_eq!(scene.stored(), [Mint::WSOL], "it is not touched again");
+    let uses = scene.board.stores.facts(scene.runtime.now());
+    assert!(uses.iter().any(|each| each.name == "token lists" && each.gave_up), "{uses:?}");
+    stop.order(runtime.now());
+    runtime.block_on(watching);
 }
 
 #[test]
@@ -169,11 +210,11 @@ fn what_goes_wrong_later_is_an_event_once_and_so_is_its_end() {
     sources.events = Some(events.clone());
     scene.fail(unusable, "mints.txt:3: \"junk\" is no mint");
     for _ in 0..3 {
-        scene.runtime.block_on(sources.look());
+        let _ = scene.runtime.block_on(sources.look());
     }
     scene.source.heal();
     for _ in 0..2 {
-        scene.runtime.block_on(sources.look());
+        let _ = scene.runtime.block_on(sources.look());
     }
     let taken = events.outbox.take(10);
     let told: Vec<_> = taken.iter().map(|event| (event.kind().as_str(), event.subject().as_str())).collect();

@@ -1,0 +1,79 @@
+//! The real program and the lease on a database whose holder is on another machine, where nobody can see whether it lives.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use ttm_e2e::{Database, Program, get, ttm};
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn service(folder: &Path, store: &str) -> Command {
+    let mut command = ttm(folder);
+    command.args(["run", "--log", "info"]).envs([
+        ("TTM_API__LISTEN", "127.0.0.1:0"),
+        // Nothing listens there.
+        ("TTM_DEXSCREENER__BASE_URL", "http://127.0.0.1:1"),
+        ("TTM_STORE__URL", store),
+    ]);
+    command
+}
+
+fn listening(program: &mut Program) -> SocketAddr {
+    let line = program.wait_for_message("listening; starting");
+    line["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
+}
+
+/// Makes the holder one of another machine, as far as anybody can tell.
+const ELSEWHERE: &str = "UPDATE lease SET boot = 'another', host = 'elsewhere'";
+
+/// Waits until the start says that it waits for the holder elsewhere, and until when.
+fn waits_visibly(program: &mut Program) {
+    let address = listening(program);
+    let waits = program.wait_for_message("the start waits");
+    assert_eq!(waits["waiting_for"], "the lease on the store", "{waits}");
+    let error = waits["error"].as_str().expect("a reason");
+    assert!(
+        error.contains(" on elsewhere, since 20") && error.contains("; its lease runs out at 20"),
+        "{error}"
+    );
+    assert_eq!(get(address, "/health/ready").status, 503);
+    assert_eq!(get(address, "/health/live").status, 200);
+    let reasons = get(address, "/health/detailed").json()["reasons"].to_string();
+    assert!(reasons.contains("its lease runs out at 20"), "{reasons}");
+}
+
+#[test]
+fn the_lease_of_a_process_that_died_on_another_machine_is_waited_for_until_it_runs_out() {
+    let (folder, database) = (folder(), Database::create());
+    let mut first = Program::start(&mut service(folder.path(), &database.url()));
+    first.wait_for_message("started");
+    first.signal(Signal::KILL);
+    drop(first);
+    database.ask(&format!("{ELSEWHERE}, expires_at = now() + interval '6 s'"));
+    let mut second = Program::start(&mut service(folder.path(), &database.url()));
+    waits_visibly(&mut second);
+    second.wait_for_message("started");
+    second.signal(Signal::TERM);
+    assert_eq!(second.end().code, Some(0));
+}
+
+#[test]
+fn a_process_that_renews_its_lease_on_another_machine_is_not_waited_for() {
+    let (folder, database) = (folder(), Database::create());
+    let mut first = Program::start(&mut service(folder.path(), &database.url()));
+    first.wait_for_message("started");
+    database.ask(ELSEWHERE);
+    let mut second = Program::start(&mut service(folder.path(), &database.url()));
+    waits_visibly(&mut second);
+    let refused = second.end();
+    assert_eq!(refused.code, Some(75), "{}", refused.stderr);
+    let last = refused.stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("another process holds the store: process "), "{last}");
+    assert!(last.contains("; its lease runs out at 20") && last.ends_with(" unless it is renewed"), "{last}");
+    first.signal(Signal::TERM);
+    assert_eq!(first.end().code, Some(0), "the first one goes on");
+}
