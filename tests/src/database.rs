@@ -46,6 +46,11 @@ impl Database {
         format!("postgres://{credentials}{host}/{}", self.name)
     }
 
+    /// Its name on the server.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The server's `host:port`.
     pub fn host(&self) -> String {
         self.parts().1.to_owned()

@@ -130,6 +130,45 @@ fn one_bad_line_in_ten_thousand_is_named_and_nothing_is_imported() {
     assert!(!folder.path().join("ttm-data").exists());
 }
 
+/// Commands that read or take away find a database without tables, or with too old ones, and leave it as it is.
+fn what_only_reads_makes_nothing(store: &str, name: &str, folder: &Path) {
+    let store = ("TTM_STORE__URL", store);
+    for arguments in [&["tokens", "list"][..], &["tokens", "remove", GOOD]] {
+        let outcome = run(folder, arguments, &[store]);
+        check(&outcome, 1, &format!("{name}: there are no tables yet; `ttm migrate` makes them"));
+    }
+}
+
+#[test]
+fn what_only_reads_makes_nothing_in_an_empty_file() {
+    let folder = folder();
+    fs::write(folder.path().join("empty.db"), "").expect("written");
+    what_only_reads_makes_nothing("sqlite://empty.db", "empty.db", folder.path());
+    let left: Vec<_> =
+        fs::read_dir(folder.path()).expect("a folder").flatten().map(|file| file.path()).collect();
+    assert_eq!(left, [folder.path().join("empty.db")]);
+    assert_eq!(fs::metadata(&left[0]).expect("it is there").len(), 0);
+}
+
+#[test]
+fn what_only_reads_makes_nothing_on_a_server_and_says_when_its_schema_is_too_old() {
+    let (folder, database) = (folder(), Database::create());
+    let server = format!("PostgreSQL at {}/{}", database.host(), database.name());
+    what_only_reads_makes_nothing(&database.url(), &server, folder.path());
+    assert_eq!(
+        database.ask("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
+        "0"
+    );
+    let store = ("TTM_STORE__URL", database.url());
+    let store = (store.0, store.1.as_str());
+    assert_eq!(run(folder.path(), &["migrate"], &[store]).code, Some(0));
+    assert_eq!(run(folder.path(), &["tokens", "list"], &[store]).code, Some(0));
+    database.ask("DELETE FROM _ttm_state_migrations WHERE version > 2");
+    let outcome = run(folder.path(), &["tokens", "list"], &[store]);
+    let line = "schema version 2, this program needs 4: `ttm migrate` brings it there";
+    check(&outcome, 1, &format!("{server}: {line}"));
+}
+
 #[test]
 fn a_base_url_without_its_scheme_is_told_with_what_was_expected() {
     let environment = [("TTM_DEXSCREENER__BASE_URL", "api.dexscreener.com")];

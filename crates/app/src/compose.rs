@@ -23,7 +23,7 @@ use crate::{Planes, Ports};
 mod stores;
 
 use stores::{StateLease, open_state};
-pub use stores::{open_history, open_tokens};
+pub use stores::{open_existing_tokens, open_history, open_tokens};
 
 /// A part that could not be put in its place; one line for a person.
 #[derive(Debug, thiserror::Error)]
@@ -304,9 +304,9 @@ impl Process {
     ///
     /// # Errors
     /// When a part ended that never should, or another process took over the store; the rest is stopped in order first.
-    /// When not everything was stored.
+    /// When not everything was stored, or the store is damaged.
     pub async fn until_stopped(self, lasts: Option<Duration>) -> Result<(), ComposeError> {
-        let Self { service, store, planes, patience, server, mut orders, .. } = self;
+        let Self { service, store, planes, board, patience, server, mut orders, .. } = self;
         let runtime = planes.supervision;
         let end = lasts.map_or(ttm_kernel::Moment::MAX, |lasts| runtime.now() + lasts);
         let (ordered, mut first) = tokio::sync::oneshot::channel::<()>();
@@ -342,7 +342,12 @@ impl Process {
                     stopped.tokens_left, stopped.samples_left, stopped.events_left
                 )))
             }
-            None => Ok(()),
+            None => match board.given_up() {
+                Some(why) => Err(ComposeError::Store(format!(
+                    "{store}: stopped with a store that a person must mend: {why}"
+                ))),
+                None => Ok(()),
+            },
         }
     }
 }

@@ -35,6 +35,13 @@ impl PostgresTokenStore {
         Ok(Self { pool: server.pool(CONNECTIONS), lease: None })
     }
 
+    /// Connects to a server whose schema is up to date, and makes and changes nothing there.
+    pub async fn open_existing(url: &str) -> Result<Self, OpenError> {
+        let server = Server::parse(url)?;
+        server.check_schema(&SCHEMA).await?;
+        Ok(Self { pool: server.pool(CONNECTIONS), lease: None })
+    }
+
     /// Grants epochs only to the holder of this lease, which is to be in the same database. A store without one leaves it
     /// to its caller that nobody else claims.
     #[must_use]

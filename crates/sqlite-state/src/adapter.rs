@@ -33,6 +33,11 @@ impl SqliteTokenStore {
         Ok(Self { file: File::open(path.as_ref(), &SCHEMA, READERS).await?, lease: None })
     }
 
+    /// Opens a file whose schema is up to date, and makes and changes nothing of it.
+    pub async fn open_existing(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Ok(Self { file: File::open_existing(path.as_ref(), &SCHEMA, READERS).await?, lease: None })
+    }
+
     /// Grants epochs only while this lease stands. A store without one leaves it to its caller that nobody else claims.
     #[must_use]
     pub fn with_lease(self, lease: Arc<dyn StoreLease>) -> Self {

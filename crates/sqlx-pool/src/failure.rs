@@ -34,14 +34,7 @@ pub struct Failure {
 impl Failure {
     /// Reads an error; `of_database` reads those of the database itself.
     pub fn new(error: sqlx::Error, of_database: fn(&dyn DatabaseError) -> Self) -> Self {
-        let verdict = verdict(&error, of_database);
-        let message = match error {
-            sqlx::Error::Database(error) => of_database(&*error).message,
-            // One that we made: its text is the whole sentence.
-            sqlx::Error::Configuration(text) => text.to_string(),
-            other => other.to_string(),
-        };
-        Self { verdict, message }
+        Self { verdict: verdict(&error, of_database), message: message(&error, of_database) }
     }
 }
 
@@ -53,6 +46,22 @@ impl From<Failure> for StoreError {
             Verdict::Rejected => Self::rejected(message),
             Verdict::Corrupt => Self::corrupt(message),
         }
+    }
+}
+
+fn message(error: &sqlx::Error, of_database: fn(&dyn DatabaseError) -> Failure) -> String {
+    match error {
+        sqlx::Error::Database(error) => of_database(&**error).message,
+        // One that we made: its text is the whole sentence.
+        sqlx::Error::Configuration(text) => text.to_string(),
+        sqlx::Error::Migrate(error) => match &**error {
+            MigrateError::Execute(error) => message(error, of_database),
+            MigrateError::ExecuteMigration(error, version) => {
+                format!("migration {version}: {}", message(error, of_database))
+            }
+            other => other.to_string(),
+        },
+        other => other.to_string(),
     }
 }
 

@@ -18,6 +18,17 @@ impl Schema {
         self.versions().last().map_or(0, |(version, _)| version)
     }
 
+    /// What is wrong with a database of this version for whoever may not bring it up to date.
+    pub fn behind(&self, version: i64) -> Option<String> {
+        let known = self.version();
+        (version < known).then(|| match version {
+            0 => "there are no tables yet; `ttm migrate` makes them".to_owned(),
+            _ => {
+                format!("schema version {version}, this program needs {known}: `ttm migrate` brings it there")
+            }
+        })
+    }
+
     /// What applies the migrations, each once and in order, and refuses a history that is not theirs.
     pub fn migrator(&self) -> Migrator {
         let migration = |(version, &(name, text)): (i64, &(&'static str, &'static str))| {

@@ -78,7 +78,10 @@ pub(super) fn execute(
     let threads = start_threads()?;
     let planes = threads.planes();
     threads.block_on(async {
-        let store = compose::open_tokens(&settings.store).await?;
+        let store = match edit {
+            Edit::Add(_) => compose::open_tokens(&settings.store).await?,
+            Edit::Remove(_) | Edit::List(_) => compose::open_existing_tokens(&settings.store).await?,
+        };
         let outcome = match edit {
             Edit::Add(mints) => add(&mints, &*store, &*planes.work).await,
             Edit::Remove(mints) => remove(&mints, &*store).await,

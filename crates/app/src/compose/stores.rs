@@ -20,6 +20,14 @@ pub async fn open_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeE
     Ok(open_state(url, None).await?.0)
 }
 
+/// Opens the store of the tokens as it is: what is not up to date is refused, and nothing is made or changed.
+pub async fn open_existing_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeError> {
+    Ok(match url {
+        StoreUrl::Sqlite(path) => Arc::new(SqliteTokenStore::open_existing(path).await.map_err(told)?),
+        StoreUrl::Postgres(url) => Arc::new(PostgresTokenStore::open_existing(url).await.map_err(told)?),
+    })
+}
+
 /// The lease on the store of the state.
 pub(super) enum StateLease {
     Sqlite(SqliteLease),

@@ -122,6 +122,11 @@ impl Board {
         self.tokens.read().iter().cloned().collect()
     }
 
+    /// What a person must mend in the store, as a use of it and what the store said; none while nothing was given up.
+    pub fn given_up(&self) -> Option<String> {
+        self.stores.given_up()
+    }
+
     /// Whether there are any tokens.
     pub fn has_tokens(&self) -> bool {
         !self.tokens.read().is_empty()

@@ -87,6 +87,11 @@ pub(super) async fn watch(
             }
             Err(error) => {
                 board.stores.failed(StoreUse::TokenReads, &error, runtime.now(), runtime.wall());
+                if matches!(error, StoreError::Corrupt { .. }) {
+                    // Nobody touches it before a person has looked; scoring goes on.
+                    shutdown.ordered().await;
+                    return;
+                }
             }
         }
     }

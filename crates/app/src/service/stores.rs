@@ -66,18 +66,20 @@ impl Stores {
     pub(super) fn answered(&self, what: StoreUse, now: Moment) {
         let mut states = self.lock();
         let state = states.entry(what).or_default();
-        state.last_error = None;
+        if !state.gave_up {
+            state.last_error = None;
+        }
         if let Some((since, wall)) = state.down.take() {
             let down_s = (now - since).as_secs_f64();
             tracing::info!(store = what.as_str(), down_since = %wall, down_s, "the store answers again");
         }
     }
 
-    /// It did not.
+    /// It did not. One that is damaged is not tried again before a person has looked.
     pub(super) fn failed(&self, what: StoreUse, error: &StoreError, now: Moment, wall: Timestamp) {
         let mut states = self.lock();
         let state = states.entry(what).or_default();
-        let message = error.to_string();
+        let message = error.said();
         if state.down.is_none() {
             state.down = Some((now, wall));
             tracing::warn!(
@@ -92,18 +94,17 @@ impl Stores {
                 "the store still fails, for another reason"
             );
         }
+        // What is damaged stays so for whoever asks later, even where another part of it can still be read.
+        if matches!(error, StoreError::Corrupt { .. }) && !state.gave_up {
+            state.gave_up = true;
+            let what = what.as_str();
+            tracing::error!(
+                store = what,
+                error = message,
+                "given up: mend the store, then restart this process"
+            );
+        }
         state.last_error = Some(message);
-    }
-
-    /// Nothing more is tried before a person has looked.
-    pub(super) fn gave_up(&self, what: StoreUse, error: &StoreError, now: Moment, wall: Timestamp) {
-        self.failed(what, error, now, wall);
-        self.lock().entry(what).or_default().gave_up = true;
-        tracing::error!(
-            store = what.as_str(),
-            %error,
-            "nothing more is written here; look at the store, then restart the process"
-        );
     }
 
     /// So much of what it should store was dropped since the start.
@@ -114,6 +115,13 @@ impl Stores {
             let state = states.entry(what).or_default();
             (state.dropped, state.dropped_at) = (dropped, Some(now));
         }
+    }
+
+    /// The first use that was given up, with what the store said.
+    pub(super) fn given_up(&self) -> Option<String> {
+        self.lock().iter().find(|(_, state)| state.gave_up).map(|(what, state)| {
+            format!("{}: {}", what.as_str(), state.last_error.as_deref().unwrap_or("damaged"))
+        })
     }
 
     /// Each use as it was last.
@@ -168,7 +176,7 @@ mod tests {
     #[test]
     fn a_writer_that_gave_up_stays_so_whatever_comes_after() {
         let stores = Stores::default();
-        stores.gave_up(StoreUse::Samples, &StoreError::corrupt("malformed"), at(1), Timestamp::UNIX_EPOCH);
+        stores.failed(StoreUse::Samples, &StoreError::corrupt("malformed"), at(1), Timestamp::UNIX_EPOCH);
         stores.answered(StoreUse::Samples, at(2));
         assert!(of(&stores, StoreUse::Samples, 3).gave_up);
     }

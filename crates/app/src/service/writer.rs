@@ -173,7 +173,7 @@ impl Writing {
                     Written::Fenced
                 }
                 StoreError::Corrupt { .. } => {
-                    self.board.stores.gave_up(S::USE, &error, now, wall);
+                    self.board.stores.failed(S::USE, &error, now, wall);
                     Written::Never
                 }
                 StoreError::Transient { retry_after, .. } => {

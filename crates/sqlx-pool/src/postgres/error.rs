@@ -67,6 +67,14 @@ pub enum OpenError {
         /// The newest known one.
         known: i64,
     },
+    /// Its schema is older than this program, or not there, and whoever opened it may not change that.
+    #[error("PostgreSQL at {server}: {message}")]
+    Behind {
+        /// `host:port/database`.
+        server: String,
+        /// What is missing, and what makes it.
+        message: String,
+    },
     /// The schema is damaged or foreign, or this user may not use it.
     #[error("PostgreSQL at {server} is not a usable store: {message}")]
     Unusable {

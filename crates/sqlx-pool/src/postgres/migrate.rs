@@ -80,6 +80,20 @@ pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> 
     Ok(())
 }
 
+/// The newest migration that was applied; 0 where none was. This changes nothing.
+pub(super) async fn version(pool: &Pool, schema: &Schema) -> Result<i64, sqlx::Error> {
+    let look = async {
+        let mut tx = pool.begin_read().await?;
+        let mut version = 0;
+        if exists(&mut tx, schema.history).await? {
+            let newest = format!("SELECT coalesce(max(version), 0) FROM {}", schema.history);
+            version = query_scalar(AssertSqlSafe(newest)).fetch_one(&mut *tx).await?;
+        }
+        tx.commit().await.map(|()| version)
+    };
+    answered(LIMIT, look).await
+}
+
 /// Makes a table outside of any migration, unless it is there. Of several that make the same one at once, PostgreSQL lets
 /// all but one fail, each at the catalogue that it got to (a duplicate table, type or key): what counts is whether the
 /// table is there then.

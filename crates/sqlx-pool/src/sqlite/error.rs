@@ -26,6 +26,14 @@ pub enum OpenError {
         /// The newest known one.
         known: i64,
     },
+    /// Its schema is older than this program, or not there, and whoever opened it may not change that.
+    #[error("{}: {message}", path.display())]
+    Behind {
+        /// The file.
+        path: PathBuf,
+        /// What is missing, and what makes it.
+        message: String,
+    },
     /// It is no database, or a damaged or foreign one.
     #[error("{} is not a usable store: {message}", path.display())]
     Unusable {

@@ -3,11 +3,12 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool, Transaction};
 
 use super::OpenError;
 use super::error::is_busy;
@@ -16,12 +17,16 @@ use crate::Schema;
 /// How long a statement waits for another process's lock, and a call for a free connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Device and inode of a file.
+type Id = (u64, u64);
+
 /// An open file with a write-ahead log.
 #[derive(Clone, Debug)]
 pub struct File {
     path: PathBuf,
-    /// Device and inode of the file that was opened.
-    id: (u64, u64),
+    /// The file that was opened.
+    id: Id,
+    beside: Beside,
     writer: SqlitePool,
     readers: SqlitePool,
 }
@@ -33,25 +38,67 @@ impl File {
         Self::connect(path, schema, readers).await.map_err(|error| OpenError::new(path, schema, error))
     }
 
+    /// Opens a file that is up to date, and makes and changes nothing.
+    pub async fn open_existing(path: &Path, schema: &Schema, readers: u32) -> Result<Self, OpenError> {
+        let refused = |error| OpenError::new(path, schema, error);
+        let file = Self::over(path, readers, false).await.map_err(refused)?;
+        let version = file.version(schema).await.map_err(refused)?;
+        let known = schema.version();
+        let refusal = match schema.behind(version) {
+            Some(message) => OpenError::Behind { path: path.to_path_buf(), message },
+            None if version > known => {
+                OpenError::NewerSchema { path: path.to_path_buf(), found: version, known }
+            }
+            None => return Ok(file),
+        };
+        file.close().await;
+        Err(refusal)
+    }
+
     async fn connect(path: &Path, schema: &Schema, readers: u32) -> Result<Self, sqlx::Error> {
+        let file = Self::over(path, readers, true).await?;
+        file.migrate(schema).await?;
+        Ok(file)
+    }
+
+    /// The connections to a file, which is made a database with a write-ahead log where it may be.
+    async fn over(path: &Path, readers: u32, may_make: bool) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).foreign_keys(false);
         let write = options.clone().synchronous(SqliteSynchronous::Full);
         // Connections stay: one that is opened later may find another file under the name.
         let pool =
             || SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
+        let beside = Beside::new(path);
+        let of_writer = beside.clone();
         let writer = pool()
             .max_connections(1)
             .after_release(|connection, _| Box::pin(has_ended(connection)))
-            .connect_with(write.clone().create_if_missing(true))
+            .after_connect(move |connection, _| {
+                let beside = of_writer.clone();
+                Box::pin(async move { beside.note(connection).await })
+            })
+            .connect_with(write.clone().create_if_missing(may_make))
             .await?;
         // A file that went away later is missed, never made anew.
         writer.set_connect_options(write);
         let id = id(path)?;
-        use_write_ahead_log(&writer).await?;
+        if may_make {
+            use_write_ahead_log(&writer).await?;
+            beside.note(&mut *writer.acquire().await?).await?;
+        }
         let readers = pool().max_connections(readers).connect_lazy_with(options.read_only(true));
-        let file = Self { path: path.to_path_buf(), id, writer, readers };
-        file.migrate(schema).await?;
-        Ok(file)
+        Ok(Self { path: path.to_path_buf(), id, beside, writer, readers })
+    }
+
+    /// The newest migration that was applied; 0 where none was.
+    async fn version(&self, schema: &Schema) -> Result<i64, sqlx::Error> {
+        const IS_THERE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+        let there: i64 = sqlx::query_scalar(IS_THERE).bind(schema.history).fetch_one(&self.writer).await?;
+        if there == 0 {
+            return Ok(0);
+        }
+        let newest = format!("SELECT coalesce(max(version), 0) FROM {}", schema.history);
+        sqlx::query_scalar(AssertSqlSafe(newest)).fetch_one(&self.writer).await
     }
 
     /// Brings the schema up to date, in one transaction. sqlx takes no lock of its own on SQLite, the transaction does:
@@ -66,25 +113,19 @@ impl File {
     /// A transaction that is a writer from its start: one that became a writer later could be refused half way.
     pub async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.is_there()?;
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        // Now, since a connection that was opened for it may have made them.
+        self.beside.are_there()?;
+        Ok(transaction)
     }
 
     /// Whether the name still leads to the file that was opened. SQLite would write on into one that is deleted, and all
     /// of it would be gone with the last connection.
     fn is_there(&self) -> Result<(), sqlx::Error> {
-        let what = match id(&self.path) {
-            Ok(id) if id == self.id => return Ok(()),
-            Ok(_) => "replaced by another file",
-            Err(error) if error.kind() == io::ErrorKind::NotFound => "deleted or moved away",
-            // A disk that does not answer says nothing of the file.
-            Err(_) => return Ok(()),
-        };
+        let Some(what) = changed(&self.path, self.id) else { return Ok(()) };
+        let advice = "put it back, or stop, and start with what is there";
         Err(sqlx::Error::Configuration(
-            format!(
-                "{} was {what} while it was in use: put it back, or stop, and start with what is there",
-                self.path.display()
-            )
-            .into(),
+            format!("{} was {what} while it was in use: {advice}", self.path.display()).into(),
         ))
     }
 
@@ -121,8 +162,64 @@ async fn has_ended(connection: &mut SqliteConnection) -> Result<bool, sqlx::Erro
     Ok(!connection.is_in_transaction())
 }
 
-fn id(path: &Path) -> io::Result<(u64, u64)> {
+fn id(path: &Path) -> io::Result<Id> {
     fs::metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+/// What became of the file with this name, if it is not the one that it was.
+fn changed(path: &Path, was: Id) -> Option<&'static str> {
+    match id(path) {
+        Ok(id) if id == was => None,
+        Ok(_) => Some("replaced by another file"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some("deleted or moved away"),
+        // A disk that does not answer says nothing of the file.
+        Err(_) => None,
+    }
+}
+
+/// The write-ahead log and its index, as the writer's connection has them open.
+///
+/// Without their names nothing seems wrong: the connection goes on with them, and merges them at an end in order. But all
+/// that was committed and is not merged goes with a process that is killed, and whoever opens the file meanwhile makes new
+/// ones, and of what the two then write one part is lost without a word.
+#[derive(Clone, Debug)]
+struct Beside {
+    paths: [PathBuf; 2],
+    ids: Arc<Mutex<[Option<Id>; 2]>>,
+}
+
+impl Beside {
+    fn new(path: &Path) -> Self {
+        let with = |end: &str| {
+            let mut path = path.as_os_str().to_owned();
+            path.push(end);
+            PathBuf::from(path)
+        };
+        Self { paths: ["-wal", "-shm"].map(with), ids: Arc::default() }
+    }
+
+    /// Takes down which files this connection, the only one that writes, has open.
+    async fn note(&self, writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        // They are opened with the first reading.
+        sqlx::query("PRAGMA schema_version").execute(writer).await?;
+        let ids = [0, 1].map(|at| id(&self.paths[at]).ok());
+        *self.ids.lock().unwrap_or_else(PoisonError::into_inner) = ids;
+        Ok(())
+    }
+
+    fn are_there(&self) -> Result<(), sqlx::Error> {
+        let ids = *self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        for (path, id) in self.paths.iter().zip(ids) {
+            if let Some(what) = id.and_then(|id| changed(path, id)) {
+                let advice = "let nothing else open the database, and stop this process in order: it merges what it has \
+                    committed into the database, which is lost if it is killed";
+                return Err(sqlx::Error::Configuration(
+                    format!("{} was {what} while it was in use: {advice}", path.display()).into(),
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Gives the file a write-ahead log, which it keeps for good.
