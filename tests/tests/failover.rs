@@ -1,0 +1,156 @@
+//! The real program while its database turns read-only, or takes a right away, and is well again after a while.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use ttm_e2e::{Database, Market, Program, get, market, ttm};
+
+const TOKENS: usize = 40;
+
+fn service(folder: &Path, market: &Market, store: &str) -> Command {
+    let mut command = ttm(folder);
+    command.args(["run", "--log", "info"]).envs([
+        ("TTM_API__LISTEN", "127.0.0.1:0"),
+        ("TTM_DEXSCREENER__BASE_URL", &market.base_url()),
+        ("TTM_SCHEDULER__HOT_INTERVAL", "1s"),
+        ("TTM_SCHEDULER__COLD_INTERVAL", "1s"),
+        ("TTM_STORE__URL", store),
+    ]);
+    command
+}
+
+fn scored(entry: &Value) -> bool {
+    entry["message"] == "run ended" && entry["processed"].as_u64() > Some(0)
+}
+
+/// The health in full, once it is as wanted; looked at after each of so many runs.
+fn health_within(
+    runs: u32,
+    program: &mut Program,
+    address: SocketAddr,
+    wanted: impl Fn(&Value) -> bool,
+) -> Value {
+    let mut health = Value::Null;
+    for _ in 0..runs {
+        program.wait_for("a run that scored", scored);
+        health = get(address, "/health/detailed").json();
+        if wanted(&health) {
+            return health;
+        }
+    }
+    panic!("after {runs} runs: {health}");
+}
+
+/// Reads on until each of these uses of the store said this; the lines.
+fn all_said(program: &mut Program, uses: &[&str], message: &str) -> Vec<Value> {
+    uses.iter().fold(Vec::new(), |mut said: Vec<Value>, _| {
+        said.push(program.wait_for(message, |entry| {
+            entry["message"] == message
+                && uses.iter().any(|each| entry["store"] == *each)
+                && said.iter().all(|other| other["store"] != entry["store"])
+        }));
+        said
+    })
+}
+
+/// Runs until `breaks` has been told by these uses of the store, then `mends` it: nothing is lost, one line each says that it
+/// is over, and the health is as before.
+fn nothing_is_lost(
+    role: Option<&str>,
+    uses: &[&str],
+    said: &str,
+    breaks: impl Fn(&Database),
+    mends: impl Fn(&Database),
+) {
+    let (folder, market, database) =
+        (tempfile::tempdir().expect("a folder"), market(TOKENS), Database::create());
+    let store = match role {
+        None => database.url(),
+        Some(role) => {
+            database.ask(&format!("DROP ROLE IF EXISTS {role}"));
+            database.ask(&format!("CREATE ROLE {role} LOGIN; ALTER SCHEMA public OWNER TO {role}"));
+            format!("postgres://{role}@{}/{}", database.host(), database.name())
+        }
+    };
+    let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
+    std::fs::write(folder.path().join("mints.txt"), mints.join("\n")).expect("written");
+    let mut import = ttm(folder.path());
+    let imported =
+        Program::start(import.args(["tokens", "import", "mints.txt"]).env("TTM_STORE__URL", &store));
+    assert_eq!(imported.end().code, Some(0));
+    let mut program = Program::start(&mut service(folder.path(), &market, &store));
+    let address = program.address();
+    health_within(30, &mut program, address, |health| health["store"]["status"] == "healthy");
+
+    breaks(&database);
+    for failed in all_said(&mut program, uses, "the store failed; what is to be stored is kept") {
+        assert!(failed["error"].as_str().is_some_and(|text| text.contains(said)), "{failed}");
+    }
+    // Eight runs of a second each, and the health in between.
+    for _ in 0..8 {
+        program.wait_for("a run that goes on", scored);
+        assert_eq!(get(address, "/health/ready").status, 200, "scores are served and what waits fits");
+    }
+    let is_degraded = |health: &Value| {
+        health["store"]["status"] == "degraded" && health["reasons"].to_string().contains(said)
+    };
+    health_within(8, &mut program, address, is_degraded);
+
+    mends(&database);
+    all_said(&mut program, uses, "the store answers again");
+    health_within(90, &mut program, address, |health| health["store"]["status"] == "healthy");
+    program.signal(Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let told = |message: &str, of: &str| {
+        let of = format!("\"store\":\"{of}\"");
+        outcome.stderr.lines().filter(|line| line.contains(message) && line.contains(&of)).count()
+    };
+    for of in ["token reads", "token writes", "breaker state", "samples", "events", "lease"] {
+        let (failed, again) = (told("the store failed", of), told("the store answers again", of));
+        assert_eq!(failed, again, "{of}: {}", outcome.stderr);
+        assert!(failed == 1 || (failed == 0 && !uses.contains(&of)), "{of}, {failed}: {}", outcome.stderr);
+    }
+    // Every run is in the history, also those of the time without a store.
+    let runs = outcome.stderr.lines().filter(|line| line.contains("\"run ended\"")).count();
+    let stored = database.ask(
+        "SELECT count(*) FROM sample JOIN series USING (series_id) WHERE key LIKE 'run.attempted%' \
+         AND ts > now() - interval '1 hour'",
+    );
+    assert_eq!(stored.parse::<usize>().expect("a count"), runs, "runs in the history");
+}
+
+#[test]
+fn a_failover_to_a_server_that_only_reads_for_a_while_loses_nothing() {
+    let turn = |database: &Database, how: &str| {
+        let name = database.name();
+        database.ask(&format!("BEGIN; SET TRANSACTION READ WRITE; ALTER DATABASE {name} {how}; COMMIT"));
+        database.ask(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+    };
+    nothing_is_lost(
+        None,
+        &["token writes", "samples"],
+        "(SQLSTATE 25006)",
+        |database| turn(database, "SET default_transaction_read_only = on"),
+        |database| turn(database, "RESET default_transaction_read_only"),
+    );
+}
+
+#[test]
+fn a_right_that_is_taken_away_for_a_while_costs_nothing() {
+    // Nobody takes a right away from the administrator.
+    let role = format!("failover_{}", std::process::id());
+    nothing_is_lost(
+        Some(&role),
+        &["samples"],
+        "(SQLSTATE 42501)",
+        |database| drop(database.ask(&format!("REVOKE INSERT ON sample FROM {role}"))),
+        |database| drop(database.ask(&format!("GRANT INSERT ON sample TO {role}"))),
+    );
+}
