@@ -34,7 +34,7 @@ pub struct Failure {
 impl Failure {
     /// Reads an error; `of_database` reads those of the database itself.
     pub fn new(error: sqlx::Error, of_database: fn(&dyn DatabaseError) -> Self) -> Self {
-        Self { verdict: verdict(&error, of_database), message: message(&error, of_database) }
+        Self { verdict: verdict(&error, of_database), message: message(error, of_database) }
     }
 }
 
@@ -49,12 +49,12 @@ impl From<Failure> for StoreError {
     }
 }
 
-fn message(error: &sqlx::Error, of_database: fn(&dyn DatabaseError) -> Failure) -> String {
+fn message(error: sqlx::Error, of_database: fn(&dyn DatabaseError) -> Failure) -> String {
     match error {
-        sqlx::Error::Database(error) => of_database(&**error).message,
+        sqlx::Error::Database(error) => of_database(&*error).message,
         // One that we made: its text is the whole sentence.
         sqlx::Error::Configuration(text) => text.to_string(),
-        sqlx::Error::Migrate(error) => match &**error {
+        sqlx::Error::Migrate(error) => match *error {
             MigrateError::Execute(error) => message(error, of_database),
             MigrateError::ExecuteMigration(error, version) => {
                 format!("migration {version}: {}", message(error, of_database))

@@ -1,7 +1,6 @@
 //! The steps of a start that depend on others: each waits for a store that is away for as long as that lasts, and says
 //! meanwhile what for. What a person must mend ends the start at once.
 
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -88,7 +87,10 @@ impl Starting {
         self.post(Some(what.to_owned()));
         loop {
             // Once it was told why it fails, that is the news.
-            let outcome = if told.is_none() { self.told_when_long(what, step()).await } else { step().await };
+            let outcome = match told {
+                None => self.told_when_long(what, step()).await,
+                Some(_) => Box::pin(step()).await,
+            };
             let error = match outcome {
                 Err(error) if may_help(&error) => error.to_string(),
                 settled => return settled,
@@ -152,14 +154,20 @@ impl Starting {
         self.runtime.sleep_until(self.runtime.now() + RETRY).await;
     }
 
-    /// A step, which is told when there is no outcome for long.
-    async fn told_when_long<T>(&self, what: &'static str, step: impl Future<Output = T>) -> T {
-        let mut step = pin!(step);
-        if let Ok(outcome) = within(&*self.runtime, self.runtime.now() + LONG, &mut step).await {
-            return outcome;
+    /// A step, which is told when there is no outcome for long. Boxed: a start is long enough as it is.
+    fn told_when_long<T>(
+        &self,
+        what: &'static str,
+        step: impl Future<Output = T>,
+    ) -> impl Future<Output = T> {
+        let mut step = Box::pin(step);
+        async move {
+            if let Ok(outcome) = within(&*self.runtime, self.runtime.now() + LONG, &mut step).await {
+                return outcome;
+            }
+            tracing::info!(waiting_for = what, "the start takes long: there is no answer yet");
+            step.await
         }
-        tracing::info!(waiting_for = what, "the start takes long: there is no answer yet");
-        step.await
     }
 
     /// Nothing is waited for any more.

@@ -64,7 +64,7 @@ pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> 
         tx.commit().await?;
         Ok((encoding, missing))
     };
-    let (encoding, missing) = answered(LIMIT, look).await?;
+    let (encoding, missing) = answered(LIMIT, Box::pin(look)).await?;
     if encoding != "UTF8" {
         return Err(Stopped::Encoding(encoding));
     }
@@ -72,7 +72,7 @@ pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> 
     if missing.is_empty() {
         return Ok(());
     }
-    answered(LIMIT, ensure_table(pool, LOCK_TABLE, MAKE_LOCK)).await?;
+    answered(LIMIT, Box::pin(ensure_table(pool, LOCK_TABLE, MAKE_LOCK))).await?;
     let mut tx = pool.begin_with(MIGRATE).await?;
     answered(LIMIT, query(LOCK).execute(&mut *tx)).await?;
     apply(&mut tx, schema, longest).await?;
@@ -91,7 +91,7 @@ pub(super) async fn version(pool: &Pool, schema: &Schema) -> Result<i64, sqlx::E
         }
         tx.commit().await.map(|()| version)
     };
-    answered(LIMIT, look).await
+    answered(LIMIT, Box::pin(look)).await
 }
 
 /// Makes a table outside of any migration, unless it is there. Of several that make the same one at once, PostgreSQL lets
@@ -186,7 +186,7 @@ pub(super) async fn holder(pool: &Pool) -> Cow<'static, str> {
         let holder: Option<Holder> = query_as(HOLDER).fetch_optional(&mut *tx).await?;
         tx.commit().await.map(|()| holder)
     };
-    match answered(PATIENCE, asked).await {
+    match answered(PATIENCE, Box::pin(asked)).await {
         Ok(Some((pid, application, user, address, table, since))) => {
             let or = |text: Option<String>, none: &str| {
                 text.filter(|text| !text.is_empty()).unwrap_or_else(|| none.to_owned())

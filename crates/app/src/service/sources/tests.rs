@@ -176,7 +176,7 @@ fn a_store_that_is_damaged_is_left_alone_until_a_person_acts() {
     let watching = runtime.spawn("sources", Box::pin(sources.watch(Duration::from_secs(10), stopping)));
     runtime.block_on(runtime.sleep_until(runtime.now() + Duration::from_secs(11)));
     scene.store.heal();
-    runtime.block_on(runtime.sleep_until(runtime.now() + Duration::from_secs(60)));
+    runtime.block_on(runtime.sleep_until(runtime.now() + Duration::from_mins(1)));
     assert_eq!(scene.stored(), [Mint::WSOL], "it is not touched again");
     let uses = scene.board.stores.facts(scene.runtime.now());
     assert!(uses.iter().any(|each| each.name == "token lists" && each.gave_up), "{uses:?}");
