@@ -235,14 +235,14 @@ fn a_long_list_that_becomes_short_is_given_the_time_that_its_removals_take() {
     let store = Arc::new(fakes::Slow(scene.store.clone(), scene.runtime.clone()));
     let sources: [Arc<dyn TokenSource>; 1] = [Arc::new(scene.source.clone())];
     let clock: Arc<dyn Runtime> = Arc::new(scene.runtime.clone());
-    let mut sources = Sources::over(&sources, store, clock, scene.board.clone());
+    let mut sources = Sources::over(&sources, store, clock, scene.board.clone(), scene.lease.clone());
     sources.epoch = Epoch::new(1);
     scene.source.put([Mint::WSOL]);
-    scene.runtime.block_on(sources.look());
+    let _ = scene.runtime.block_on(sources.look());
     assert_eq!((scene.stored().len(), scene.store_answers()), (1, Some(true)));
     scene.source.put(many.clone());
-    scene.runtime.block_on(sources.look());
+    let _ = scene.runtime.block_on(sources.look());
     scene.source.put([Mint::USDC]);
-    scene.runtime.block_on(sources.look());
+    let _ = scene.runtime.block_on(sources.look());
     assert_eq!((scene.stored().len(), scene.store_answers()), (1, Some(true)));
 }
