@@ -19,7 +19,7 @@ pub use availability::{Availability, Slot};
 pub use breaker::{BreakerRules, BreakerWatch, CallEnd, WatchedCall};
 pub use events::{every_change_has_its_event, none_lost};
 pub use pace::Pace;
-pub use tokens::is_stored_as_seen;
+pub use tokens::{is_stored_as_seen, silence_unlists_nobody, unlisted};
 
 /// How many broken promises are kept as text; the rest is counted.
 const KEPT: usize = 20;

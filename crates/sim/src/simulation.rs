@@ -49,6 +49,8 @@ struct Simulation<'a> {
     ended: Vec<&'static str>,
     /// When the first of them was.
     part_ended: Option<Moment>,
+    /// Tokens that were taken for unlisted in the slot before, of those that were scored once.
+    unlisted: Option<usize>,
 }
 
 /// The process, or when there will be one again.
@@ -115,6 +117,7 @@ impl<'a> Simulation<'a> {
             held: BTreeMap::new(),
             ended: Vec::new(),
             part_ended: None,
+            unlisted: None,
         }
     }
 

@@ -57,6 +57,17 @@ fn nulls_for_everyone_are_an_outage_and_nobody_is_taken_for_unlisted() {
 }
 
 #[test]
+fn empty_answers_for_everyone_are_an_outage_and_nobody_is_taken_for_unlisted() {
+    for outcome in check("at 30m for 20m api-nulls") {
+        // The next tick finds all of them again.
+        let down = outcome.availability.longest_down(SLOT);
+        assert!(down <= 2 * SLOT, "{down:?}: {outcome}");
+        let empty = outcome.requests.requests - outcome.requests.succeeded;
+        assert!(empty < 600, "{empty} requests of an API that knows nothing: {outcome}");
+    }
+}
+
+#[test]
 fn one_null_in_ten_answers_is_not_noticed() {
     check_unnoticed("at 20m for 1h api-flaky-nulls=10%");
 }

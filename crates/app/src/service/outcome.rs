@@ -27,12 +27,18 @@ impl Work {
         let mut processed = [0; 2];
         let mut scored = 0;
         let mut changed = Vec::with_capacity(found.seen.len());
+        let was_silent = self.note_silence(ask, &found.seen);
         match ask {
             Ask::Batch(asked) => {
+                let mut one_is_asked = false;
                 for (asked, (mint, seen)) in asked.iter().zip(found.seen) {
                     let rested = asked.from == ttm_dispatch::Priority::Background;
                     if matches!(seen, Seen::Missing) && !rested && self.is_watched(&mint) {
-                        if !self.dispatcher.put_alone(*asked) {
+                        if was_silent && one_is_asked && self.is_known(&mint) {
+                            self.fail_one(asked);
+                        } else if self.dispatcher.put_alone(*asked) {
+                            one_is_asked = true;
+                        } else {
                             self.put_unanswered(mint);
                         }
                         continue;
@@ -46,6 +52,14 @@ impl Work {
                 for (mint, seen) in found.seen {
                     match why {
                         Single::Unanswered if matches!(seen, Seen::Unusable) => self.fail(ask),
+                        // An API that says nothing of any token says nothing of this one.
+                        Single::Unanswered
+                            if matches!(seen, Seen::Missing)
+                                && self.state.silent_since.is_some()
+                                && self.is_known(&mint) =>
+                        {
+                            self.fail(ask);
+                        }
                         Single::Unanswered => {
                             processed[slot(group_of(asked))] += 1;
                             scored += self.observe(mint, &seen, &mut changed);
@@ -74,6 +88,31 @@ impl Work {
                 self.progress(group, processed);
             }
         }
+    }
+
+    /// Notes whether the API has something to say of any token. A batch without a single pair, of which some tokens were
+    /// scored before, is more likely an API that says nothing than that many tokens unlisted at once: until a pair of
+    /// some token comes, those are asked for again as after a failure, one of each batch alone as well, since it may be
+    /// batches that come back empty. Whether that was so before.
+    fn note_silence(&mut self, ask: &Ask<Mint>, seen: &[(Mint, Seen)]) -> bool {
+        let was_silent = self.state.silent_since.is_some();
+        let says_something = seen.iter().any(|(_, seen)| match seen {
+            Seen::Primary(pairs) | Seen::All(pairs) => !pairs.is_empty(),
+            Seen::Missing | Seen::Unusable => false,
+        });
+        if says_something {
+            self.state.silent_since = None;
+        } else if let Ask::Batch(asked) = ask
+            && asked.iter().any(|asked| self.is_known(&asked.key))
+        {
+            self.state.silent_since.get_or_insert(self.runtime.now());
+        }
+        was_silent
+    }
+
+    /// Whether a token was scored, and is not taken for unlisted since.
+    fn is_known(&self, mint: &Mint) -> bool {
+        self.book.get(mint).is_some_and(|token| token.score.is_some() && token.unlisted.is_none())
     }
 
     fn is_watched(&self, mint: &Mint) -> bool {
@@ -146,19 +185,22 @@ impl Work {
 
     /// No answer came: what was known of the tokens is served on, marked with its age, as long as it is of any use.
     pub(super) fn fail(&mut self, ask: &Ask<Mint>) {
-        let now = self.runtime.now();
         for asked in keys_of(ask) {
-            self.count_failed(asked);
-            let Some(token) = self.book.get(&asked.key) else { continue };
-            match wait_of(token, &self.book, self.runtime.wall()) {
-                None => {}
-                Some(Wait::AtRest(rest)) => {
-                    // It has rested already; let alone for a moment, it does not come again with the next turn.
-                    let rest = rest.max(self.intervals[slot(Group::Cold)]);
-                    self.dispatcher.put_to_rest(asked.key, now, rest);
-                }
-                Some(Wait::InLine(place)) => self.dispatcher.put_failed(asked.key, place, asked.seen),
+            self.fail_one(asked);
+        }
+    }
+
+    fn fail_one(&mut self, asked: &Asked<Mint>) {
+        self.count_failed(asked);
+        let Some(token) = self.book.get(&asked.key) else { return };
+        match wait_of(token, &self.book, self.runtime.wall()) {
+            None => {}
+            Some(Wait::AtRest(rest)) => {
+                // It has rested already; let alone for a moment, it does not come again with the next turn.
+                let rest = rest.max(self.intervals[slot(Group::Cold)]);
+                self.dispatcher.put_to_rest(asked.key, self.runtime.now(), rest);
             }
+            Some(Wait::InLine(place)) => self.dispatcher.put_failed(asked.key, place, asked.seen),
         }
     }
 

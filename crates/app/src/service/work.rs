@@ -63,6 +63,8 @@ pub(super) struct State {
     /// No turn is asked for before: the breaker is open.
     blocked_until: Moment,
     next_control: Moment,
+    /// Since when the API has answered without a pair of any token, tokens among them that were scored before.
+    pub(super) silent_since: Option<Moment>,
     stop: Option<Moment>,
 }
 

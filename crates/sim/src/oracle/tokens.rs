@@ -27,12 +27,38 @@ pub fn is_stored_as_seen(seen: &[Arc<Token>], stored: &[Token], is_edited: bool)
     }
 }
 
+/// How many tokens that were scored once are taken for unlisted.
+pub fn unlisted(seen: &[Arc<Token>]) -> usize {
+    seen.iter().filter(|token| token.score.is_some() && token.unlisted.is_some()).count()
+}
+
+/// While an API has nothing to say of any token, none that was scored before becomes unlisted for that.
+///
+/// # Errors
+/// How many did.
+pub fn silence_unlists_nobody(before: usize, now: usize) -> Result<(), String> {
+    if now <= before {
+        return Ok(());
+    }
+    Err(format!("{} tokens were taken for unlisted while the API said nothing of any token", now - before))
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
     use ttm_market::Unlisted;
 
     use super::*;
+
+    #[test]
+    fn a_token_that_is_taken_for_unlisted_in_a_silence_is_seen() {
+        let new = Token::new(Mint::WSOL, Timestamp::UNIX_EPOCH);
+        let unlisted_at = Unlisted { misses: 1, ask_again_at: Timestamp::UNIX_EPOCH };
+        let never_scored = Token { unlisted: Some(unlisted_at), ..new };
+        assert_eq!(unlisted(&[Arc::new(never_scored)]), 0, "nobody knows whether it ever was listed");
+        assert_eq!(silence_unlists_nobody(1, 1), Ok(()));
+        assert!(silence_unlists_nobody(0, 1).is_err());
+    }
 
     #[test]
     fn a_difference_is_seen_unless_an_edit_explains_it() {

@@ -7,7 +7,9 @@ use ttm_health::{HealthView, Status};
 use ttm_kernel::{Clock, Moment};
 
 use super::{SLOT, Simulation, State, WELL_WITHIN};
-use crate::oracle::{Slot, every_change_has_its_event, is_stored_as_seen, none_lost};
+use crate::oracle::{
+    Slot, every_change_has_its_event, is_stored_as_seen, none_lost, silence_unlists_nobody, unlisted,
+};
 use crate::process::{Exit, Process};
 use crate::{ExchangeFault, FaultKind};
 
@@ -27,6 +29,16 @@ impl Simulation<'_> {
             State::Down { .. } => None,
         };
         let tokens = board.map(Board::tokens);
+        let unlisted_now = tokens.as_ref().map(|tokens| unlisted(tokens));
+        let silent = |at| self.faults.exchange(at) == Some(ExchangeFault::Nulls);
+        // Not at once: what was missing just before may be asked alone in the silence.
+        if silent(now.saturating_sub(A_CALL))
+            && silent(now)
+            && let (Some(before), Some(now)) = (self.unlisted, unlisted_now)
+        {
+            self.verdicts.check(silence_unlists_nobody(before, now));
+        }
+        self.unlisted = unlisted_now;
         let slot = tokens.as_ref().map(|tokens| Slot {
             exchange_up: !self.faults.exchange(now).is_some_and(ExchangeFault::is_down),
             tokens,
