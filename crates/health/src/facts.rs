@@ -94,6 +94,8 @@ pub struct ApiFacts {
     pub requests_per_minute: Option<f64>,
     /// The last error, in a sentence a person can act on, while calls fail or are kept back.
     pub last_error: Option<String>,
+    /// For how long it has given nothing but errors, however few were asked for; none while it answers.
+    pub failing_for: Option<Duration>,
 }
 
 /// The state of a breaker, as health cares about it.

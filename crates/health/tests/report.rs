@@ -56,11 +56,15 @@ fn a_group_whose_runs_end_in_vain_is_degraded_and_never_takes_the_process_down()
     assert_eq!((report.status, report.live), (Status::Degraded, true));
     assert_eq!(
         report.reasons,
-        [
-            "the hot group has made no progress for 1h: its runs end, and every request of theirs failed",
-            "the last run of the hot group could not refresh 100 of 100 tokens",
-        ]
+        ["the hot group has made no progress for 1h: its runs end, and every request of theirs failed"]
     );
+}
+
+#[test]
+fn tokens_that_one_run_could_not_refresh_are_a_figure_and_no_change_of_health() {
+    let report = report(|facts| (facts.cold.attempted, facts.cold.failed) = (15, 15));
+    assert_eq!((report.status, report.reasons), (Status::Healthy, Vec::new()));
+    assert_eq!(report.scheduler.error_rate, Some(15.0 / 115.0));
 }
 
 #[test]
@@ -130,6 +134,30 @@ fn an_api_that_is_down_is_a_warning() {
             "DexScreener: 95 % of calls took up to 5s 250ms, at or above 5s",
         ]
     );
+}
+
+#[test]
+fn an_api_that_gives_nothing_but_errors_is_a_warning_however_few_they_are() {
+    let after = |seconds| {
+        report(|facts| {
+            facts.api.errors = 3;
+            facts.api.last_error = Some("429: the API limits this client's rate".to_owned());
+            facts.api.failing_for = Some(Duration::from_secs(seconds));
+        })
+    };
+    assert_eq!(after(29).status, Status::Healthy, "one call that failed, or two");
+    assert_eq!((after(400_000).status, after(400_000).ready), (Status::Degraded, true));
+    let told = "DexScreener: nothing but errors for 30s (429: the API limits this client's rate)";
+    assert_eq!(after(30).reasons, [told]);
+}
+
+#[test]
+fn tokens_of_which_the_api_knows_none_are_told() {
+    let report = report(|facts| {
+        facts.data = DataFacts { unlisted: 31, archived: 2, ..DataFacts::default() };
+    });
+    assert_eq!((report.status, report.data.status), (Status::Degraded, Status::Degraded));
+    assert_eq!(report.reasons, ["the API knows none of the 31 tokens"]);
 }
 
 #[test]

@@ -226,6 +226,12 @@ impl Board {
         lock(&self.troubles).get(api)?.as_ref().map(Trouble::shown)
     }
 
+    /// For how long an API has given nothing but errors; none while it answers.
+    pub(super) fn api_failing_for(&self, api: &str) -> Option<Duration> {
+        let since = lock(&self.troubles).get(api)?.as_ref()?.unanswered_since()?;
+        Some(self.clock.now() - since)
+    }
+
     /// Posts a sample of the resources.
     pub fn post_resources(&self, sample: Option<ResourceSample>) {
         *lock(&self.resources) = sample;

@@ -233,6 +233,7 @@ impl Monitor {
             cache_hit_rate: self.board.cache_hit_rate(),
             requests_per_minute: Some(self.board.calls_per_minute()),
             last_error: self.board.api_trouble(self.breaker.name()).map(|trouble| trouble.message),
+            failing_for: self.board.api_failing_for(self.breaker.name()),
         }
     }
 

@@ -27,6 +27,8 @@ pub struct ApiTrouble {
 pub(super) struct Trouble {
     shown: ApiTrouble,
     last: Moment,
+    /// The first error since the last answer; none when an answer came after it.
+    unanswered: Option<Moment>,
     told: Vec<String>,
 }
 
@@ -43,10 +45,12 @@ impl Trouble {
     pub(super) fn note(trouble: &mut Option<Self>, message: &str, now: Moment, wall: Timestamp) -> News {
         let Some(known) = trouble else {
             let shown = ApiTrouble { message: message.to_owned(), since: wall, at: wall };
-            *trouble = Some(Self { shown, last: now, told: vec![message.to_owned()] });
+            let told = vec![message.to_owned()];
+            *trouble = Some(Self { shown, last: now, unanswered: Some(now), told });
             return News::Begins;
         };
         (known.last, known.shown.at) = (now, wall);
+        known.unanswered.get_or_insert(now);
         message.clone_into(&mut known.shown.message);
         if known.told.len() >= MOST_TOLD || known.told.iter().any(|told| told == message) {
             return News::Nothing;
@@ -57,7 +61,15 @@ impl Trouble {
 
     /// Notes an answer: the trouble that is over with it, if one is.
     pub(super) fn end(trouble: &mut Option<Self>, now: Moment) -> Option<ApiTrouble> {
+        if let Some(trouble) = trouble {
+            trouble.unanswered = None;
+        }
         trouble.take_if(|trouble| now - trouble.last >= QUIET).map(|trouble| trouble.shown)
+    }
+
+    /// Since when there were errors and no answer.
+    pub(super) fn unanswered_since(&self) -> Option<Moment> {
+        self.unanswered
     }
 
     /// What readers see of it.
@@ -93,6 +105,19 @@ mod tests {
         assert_eq!(Trouble::end(&mut trouble, at(13).0), Some(shown));
         assert_eq!(Trouble::end(&mut trouble, at(14).0), None);
         assert_eq!(note(&mut trouble, "403", 15), News::Begins);
+    }
+
+    #[test]
+    fn errors_are_counted_from_the_first_one_after_an_answer() {
+        let mut trouble = None;
+        note(&mut trouble, "429", 0);
+        note(&mut trouble, "429", 5);
+        let since = |trouble: &Option<Trouble>| trouble.as_ref().expect("it goes on").unanswered_since();
+        assert_eq!(since(&trouble), Some(at(0).0));
+        assert_eq!(Trouble::end(&mut trouble, at(6).0), None);
+        assert_eq!(since(&trouble), None, "it answers, and the trouble is not over");
+        note(&mut trouble, "429", 7);
+        assert_eq!(since(&trouble), Some(at(7).0));
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Judges the outside API: never worse than a warning, because it is not ours to mend. It does not know what is asked.
 
+use std::time::Duration;
+
 use super::BEGUN;
 use super::finding::{Findings, level, measured, share, spoken};
 use crate::{ApisModel, BreakerState, Facts, Phase, Status, Thresholds};
 
+/// Errors alone for this long are an outage, however few they are: who is asked to wait makes no calls that could fail.
+const OUTAGE: Duration = Duration::from_secs(30);
 /// A share of fewer calls than this says little.
 const FEWEST_CALLS: u64 = 10;
 
@@ -21,6 +25,10 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ApisModel, Find
                 format!("DexScreener: the circuit breaker is {}{why}", spelled(state)),
             );
         }
+    }
+    if let Some(failing) = api.failing_for.filter(|failing| *failing >= OUTAGE) {
+        let failing = spoken(failing);
+        findings.add(Status::Critical, format!("DexScreener: nothing but errors for {failing}{why}"));
     }
     if let Some(rate) = error_rate {
         // Of a handful of calls one failure is no rate yet.

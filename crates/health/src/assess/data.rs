@@ -16,6 +16,11 @@ pub(super) fn assess(facts: &Facts) -> (FreshnessModel, Findings) {
             "there are no tokens to score; `ttm tokens import` brings some".to_owned(),
         );
     }
+    // One that the API does not list is nobody's fault; all of them are more likely an API that says nothing.
+    if !starting && data.hot.tokens == 0 && data.cold.tokens == 0 && data.unlisted > 0 {
+        let unlisted = data.unlisted;
+        findings.add(Status::Degraded, format!("the API knows none of the {unlisted} tokens"));
+    }
     let model = FreshnessModel {
         status: findings.worst(),
         hot,

@@ -1,9 +1,9 @@
-//! Judges the two groups: by their progress first, then by what their last run failed to do. It does not know what
-//! a group works on.
+//! Judges the two groups by their progress. What one run could not refresh is a figure and no finding: the next run may,
+//! and what is not refreshed for long shows in the age of the data. It does not know what a group works on.
 
 use std::time::Duration;
 
-use super::finding::{Findings, level, measured, share, spoken};
+use super::finding::{Findings, measured, share, spoken};
 use crate::{Facts, GroupFacts, GroupModel, Phase, SchedulerModel, Status, Thresholds};
 
 /// What was found of both groups together.
@@ -44,17 +44,6 @@ fn group(
 ) -> (GroupModel, Findings, bool) {
     let mut findings = Findings::default();
     let stalled = progress(name, group, facts, thresholds, &mut findings);
-    let rate = share(group.failed as f64, group.attempted as f64);
-    if let Some(rate) = rate.filter(|_| group.withheld_for.is_none()) {
-        let (status, _) = level(rate, thresholds.settings().error_rate);
-        if status > Status::Healthy {
-            let GroupFacts { failed, attempted, .. } = group;
-            // What an outside API does not give is a warning, however much it is.
-            let sentence =
-                format!("the last run of the {name} group could not refresh {failed} of {attempted} tokens");
-            findings.add(Status::Degraded, sentence);
-        }
-    }
     let model = GroupModel {
         status: findings.worst(),
         last_run: group.last_run,

@@ -51,6 +51,7 @@ pub fn healthy_facts() -> Facts {
             cache_hit_rate: None,
             requests_per_minute: Some(100.0),
             last_error: None,
+            failing_for: None,
         },
         data: DataFacts { hot: lane(50), cold: lane(500), unlisted: 3, archived: 7 },
         plan: None,
@@ -112,6 +113,8 @@ pub enum Worsening {
     FileDescriptors(u64),
     /// More of the same number of calls failed.
     ApiErrors(u64),
+    /// No call is answered but with an error, for longer.
+    ApiFails(Duration),
     /// Calls take longer.
     ApiLatency(Duration),
     /// The breaker rejects.
@@ -149,6 +152,9 @@ impl Worsening {
             }
             Self::FileDescriptors(by) => more(&mut resources.open_file_descriptors, by),
             Self::ApiErrors(by) => facts.api.errors = facts.api.errors.saturating_add(by),
+            Self::ApiFails(by) => {
+                facts.api.failing_for = Some(facts.api.failing_for.unwrap_or_default().saturating_add(by));
+            }
             Self::ApiLatency(by) => longer(&mut facts.api.p95_response_time, by),
             Self::BreakerOpen => facts.api.breaker = Some(BreakerState::Open),
             Self::Stale(by) => facts.data.cold.stale = facts.data.cold.stale.saturating_add(by),
@@ -182,6 +188,7 @@ pub fn any_worsening() -> impl Strategy<Value = Worsening> {
         (0.0..1e6).prop_map(Worsening::Disk),
         any::<u64>().prop_map(Worsening::FileDescriptors),
         any::<u64>().prop_map(Worsening::ApiErrors),
+        any_duration().prop_map(Worsening::ApiFails),
         any_duration().prop_map(Worsening::ApiLatency),
         Just(Worsening::BreakerOpen),
         any::<u64>().prop_map(Worsening::Stale),
@@ -258,8 +265,8 @@ fn any_api() -> impl Strategy<Value = ApiFacts> {
     ]);
     let float = || option::of(proptest::num::f64::ANY);
     let time = || option::of(any_duration());
-    (0_u64..200, 0_u64..200, time(), time(), breaker, float(), float()).prop_map(
-        |(calls, errors, average, p95, breaker, cache_hit_rate, requests_per_minute)| ApiFacts {
+    (0_u64..200, 0_u64..200, time(), time(), breaker, float(), float(), time()).prop_map(
+        |(calls, errors, average, p95, breaker, cache_hit_rate, requests_per_minute, failing)| ApiFacts {
             calls,
             errors,
             average_response_time: average,
@@ -268,6 +275,7 @@ fn any_api() -> impl Strategy<Value = ApiFacts> {
             cache_hit_rate,
             requests_per_minute,
             last_error: (errors > 0).then(|| "503: upstream".to_owned()),
+            failing_for: failing,
         },
     )
 }
