@@ -69,6 +69,8 @@ pub struct GroupFacts {
     pub missed_runs: u64,
     /// For how long the group's work is withheld because the API is away; none while it is not.
     pub withheld_for: Option<Duration>,
+    /// Time since a run last ended that the API had held up, or that it gave nothing but failures.
+    pub since_held_up: Option<Duration>,
     /// Tokens attempted by the last run.
     pub attempted: u64,
     /// Tokens that the last run could not refresh.

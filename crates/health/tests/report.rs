@@ -68,6 +68,20 @@ fn tokens_that_one_run_could_not_refresh_are_a_figure_and_no_change_of_health() 
 }
 
 #[test]
+fn a_group_that_the_api_held_up_has_its_time_anew_when_that_is_over() {
+    let after = |seconds| {
+        let facts = |facts: &mut Facts| {
+            facts.hot.since_progress = Some(Duration::from_hours(1));
+            facts.hot.since_held_up = Some(Duration::from_secs(seconds));
+        };
+        (report(facts).scheduler.hot.status, report(facts).live)
+    };
+    assert_eq!(after(119), (Status::Degraded, true), "its run was held up, and the next one is under way");
+    assert_eq!(after(120), (Status::Critical, true));
+    assert_eq!(after(600), (Status::Critical, false));
+}
+
+#[test]
 fn a_run_that_hangs_after_failed_ones_is_still_a_stall() {
     let report = report(|facts| {
         facts.hot.since_progress = Some(Duration::from_hours(1));

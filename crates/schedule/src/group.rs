@@ -94,6 +94,8 @@ pub struct GroupStatus {
     /// Since when work is withheld because the far side is away; none again with the next progress, and when a run ends
     /// that was not held up. A group like this is neither well nor stuck.
     pub withheld_since: Option<Moment>,
+    /// When a run last came to its end that the far side had held up, or that it gave nothing but failures.
+    pub last_held_up: Option<Moment>,
     /// What the last run that came to its end achieved.
     pub last_outcome: Option<RunOutcome>,
     /// The next tick; none after shutdown.

@@ -94,6 +94,10 @@ impl Scheduler {
             if outcome.is_progress() {
                 status.last_progress = Some(now);
             }
+            let was_in_vain = outcome.failed > 0 && outcome.processed == 0;
+            if status.withheld_since.is_some() || outcome.is_withheld() || was_in_vain {
+                status.last_held_up = Some(now);
+            }
             if outcome.is_withheld() {
                 status.withheld_since.get_or_insert(now);
             } else {

@@ -182,4 +182,8 @@ fn runs_that_fail_although_they_are_not_held_up_do_not_pass_for_withheld() {
     let failed = RunOutcome { attempted: 30, failed: 30, ..RunOutcome::default() };
     scheduler.handle_finished(Group::Hot, 1, failed, at(10));
     assert_eq!(scheduler.status(Group::Hot).withheld_since, None);
+    assert_eq!(scheduler.status(Group::Hot).last_held_up, Some(at(10)), "and yet they were in vain");
+    scheduler.poll(at(10));
+    scheduler.handle_finished(Group::Hot, 2, RunOutcome { deferred: 30, ..RunOutcome::default() }, at(20));
+    assert_eq!(scheduler.status(Group::Hot).last_held_up, Some(at(10)), "nothing held this one up");
 }

@@ -208,6 +208,7 @@ impl Monitor {
             processing_time: status.last_duration,
             since_progress: since(Watched::Progress, status.last_progress),
             since_tick: since(Watched::Tick, status.last_started),
+            since_held_up: status.last_held_up.map(|at| now - at),
             withheld_for: status.withheld_since.map(|at| now - at),
             running: status.running,
             missed_runs: status.missed_runs,

@@ -98,9 +98,11 @@ fn progress(
             .add(Status::Degraded, format!("{sentence}: its runs end, and every request of theirs failed"));
         return false;
     }
-    let status = if quiet >= limits.critical { Status::Critical } else { Status::Degraded };
+    // What the API held up has the time of any other from the end of that on.
+    let of_itself = group.since_held_up.map_or(quiet, |since| quiet.min(since));
+    let status = if of_itself >= limits.critical { Status::Critical } else { Status::Degraded };
     findings.add(status, sentence);
-    quiet >= limits.stall
+    of_itself >= limits.stall
 }
 
 /// Whether runs still come to their end and fail at their tokens: then the group is not stuck, and restarting it, or

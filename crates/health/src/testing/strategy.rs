@@ -233,6 +233,7 @@ fn any_group() -> impl Strategy<Value = GroupFacts> {
                 running,
                 missed_runs,
                 withheld_for,
+                since_held_up: withheld_for,
                 attempted,
                 failed,
             }
