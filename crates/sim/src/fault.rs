@@ -113,6 +113,11 @@ impl ExchangeFault {
             Self::EmptyBatch(_) | Self::HalfBatch | Self::Stale(_) | Self::ExtraPairs | Self::Sparse => false,
         }
     }
+
+    /// Whether every call of it fails; an outage may also answer each of them, with nothing.
+    pub const fn fails_calls(self) -> bool {
+        self.is_down() && !matches!(self, Self::Nulls | Self::Delisted(_) | Self::BadPairs(_))
+    }
 }
 
 /// What of the store misbehaves.
@@ -253,10 +258,15 @@ impl FaultSchedule {
         })
     }
 
-    /// Since when nothing usable has come out of the API, if nothing does at `now`.
-    pub fn exchange_down_since(&self, now: Moment) -> Option<Moment> {
-        let active = self.active(now).find(|fault| matches!(fault.kind, FaultKind::Exchange(_)))?;
-        matches!(active.kind, FaultKind::Exchange(kind) if kind.is_down()).then_some(active.begins())
+    /// Since when the API has misbehaved in one of these ways, if it does at `now`.
+    pub fn exchange_since(&self, now: Moment, is_one: impl Fn(ExchangeFault) -> bool) -> Option<Moment> {
+        let is_one = |fault: &Fault| matches!(fault.kind, FaultKind::Exchange(kind) if is_one(kind));
+        let is_exchange = |fault: &&Fault| matches!(fault.kind, FaultKind::Exchange(_));
+        let active = self.active(now).find(is_exchange)?;
+        // Of two that overlap the earlier one wins, until it is over.
+        let before = self.0.iter().take_while(|fault| *fault != active).filter(is_exchange);
+        let others = before.filter(|fault| !is_one(fault)).map(Fault::until).max();
+        is_one(active).then_some(others.map_or(active.begins(), |until| active.begins().max(until)))
     }
 
     /// Whether any of these was going on at some time between the two.
@@ -267,6 +277,12 @@ impl FaultSchedule {
     /// Whether the resources cannot be measured at `now`.
     pub fn resources_unknown(&self, now: Moment) -> bool {
         self.active(now).any(|fault| fault.kind == FaultKind::ResourcesUnknown)
+    }
+
+    /// Since when the resources cannot be measured, if they cannot at `now`.
+    pub fn resources_unknown_since(&self, now: Moment) -> Option<Moment> {
+        let active = self.active(now).filter(|fault| fault.kind == FaultKind::ResourcesUnknown);
+        active.map(Fault::begins).min()
     }
 
     /// Whether every fault is over at `now`.
@@ -295,6 +311,21 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_outage_begins_when_what_hid_it_is_over() {
+        let faults: FaultSchedule =
+            "at 10m for 20m api-stale=30s; at 15m for 30m api-503; at 40m for 20m api-nulls"
+                .parse()
+                .expect("one");
+        let since = |minute: u64, is_one: fn(ExchangeFault) -> bool| {
+            let now = Moment::from_origin(Duration::from_mins(minute));
+            faults.exchange_since(now, is_one).map(|since| since.since_origin().as_secs() / 60)
+        };
+        let down: Vec<_> = [5, 20, 31, 44, 46, 59].map(|minute| since(minute, ExchangeFault::is_down)).into();
+        assert_eq!(down, [None, None, Some(30), Some(30), Some(40), Some(40)]);
+        assert_eq!(since(46, ExchangeFault::fails_calls), None, "each call is answered, with nothing");
+    }
 
     #[test]
     fn what_spares_some_requests_or_tokens_is_no_outage() {

@@ -7,6 +7,7 @@
 //!
 //! It shows that the service conforms to this model of the world, not how long it will be up in the field.
 
+mod batch;
 mod executor;
 mod fault;
 pub mod oracle;
@@ -16,6 +17,7 @@ mod process;
 mod simulation;
 pub mod world;
 
+pub use batch::{Batch, Day};
 pub use executor::{Executor, Place, Plane, Rest, SimRuntime, Yields};
 pub use fault::{
     ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, Part, Percent, StoreFault, StoreTable,

@@ -4,6 +4,7 @@
 mod availability;
 mod breaker;
 mod events;
+pub mod health;
 mod pace;
 mod tokens;
 

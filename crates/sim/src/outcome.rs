@@ -1,5 +1,6 @@
 //! What a simulation came to, and the text that a failure prints: enough to see it and one line to replay it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::Plan;
@@ -26,6 +27,8 @@ pub struct Outcome {
     pub boots: u32,
     /// How often it was stopped in an orderly way.
     pub stops: u32,
+    /// Every word of a health status, of a use of the store and of the breaker that was shown.
+    pub reached: BTreeSet<String>,
     /// Every promise that was broken.
     pub broken: Vec<String>,
     /// The last 200 events.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ttm_app::service::ServiceSettings;
+use ttm_health::Report;
 
 use crate::FaultSchedule;
 use crate::oracle::BreakerRules;
@@ -26,6 +27,8 @@ pub struct Plan {
     pub settings: ServiceSettings,
     /// What the service's surroundings were promised.
     pub promised: Promises,
+    /// Changes every report on its way to the oracle of health: a lie that it must see. None but for the mutants.
+    pub misreport: Option<fn(&mut Report)>,
 }
 
 /// What the outside API and the operators were promised, whatever the service was then told to do.
@@ -78,7 +81,16 @@ impl Plan {
             },
             stop_within: defaults.graceful_shutdown_timeout,
         };
-        Self { seed, lasts, tokens: Self::TOKENS, profiles: false, faults, settings, promised }
+        Self {
+            seed,
+            lasts,
+            tokens: Self::TOKENS,
+            profiles: false,
+            faults,
+            settings,
+            promised,
+            misreport: None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One simulation: a world, a process in it, a schedule of faults, and the oracles looking on. It knows no scenario.
 
+mod health;
 mod judge;
 
 use std::collections::BTreeMap;
@@ -51,6 +52,7 @@ struct Simulation<'a> {
     part_ended: Option<Moment>,
     /// Tokens that were taken for unlisted in the slot before, of those that were scored once.
     unlisted: Option<usize>,
+    health: health::HealthWatch,
 }
 
 /// The process, or when there will be one again.
@@ -118,6 +120,7 @@ impl<'a> Simulation<'a> {
             ended: Vec::new(),
             part_ended: None,
             unlisted: None,
+            health: health::HealthWatch::default(),
         }
     }
 
@@ -278,6 +281,7 @@ impl<'a> Simulation<'a> {
             tokens: self.world.tokens.durable().len(),
             boots: self.boots,
             stops: self.stops,
+            reached: self.health.reached,
             broken,
             last_events: runtime.last_events(),
         }

@@ -14,6 +14,7 @@ mod token_store;
 use std::sync::Arc;
 
 use ttm_app::Ports;
+use ttm_kernel::Moment;
 use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, ProfileSource};
 
@@ -24,7 +25,7 @@ use crate::{FaultSchedule, Promises, SimRuntime, StoreTable};
 
 pub use breaker_store::SimBreakerStore;
 pub use event_store::{EventLedger, SimEventStore};
-pub use exchange::{ExchangeCounts, SimExchange};
+pub use exchange::{ExchangeCounts, Heard, SimExchange};
 pub use lease::{SimLease, SimLeases};
 pub use metric_store::{SampleLedger, SimMetricStore};
 pub use resources::SimResources;
@@ -78,9 +79,10 @@ impl World {
         }
     }
 
-    /// What a process was told of each table by its reads and by its writes: the table, whether it wrote, and what.
-    pub fn told(&self, process: u32) -> Vec<(StoreTable, bool, Told)> {
-        self.ledger.told(process)
+    /// What a process had been told of each table by its reads and by its writes at a moment of the last minutes: the
+    /// table, whether it wrote, since when it has been told just that, and what.
+    pub fn told(&self, process: u32, at: Moment) -> Vec<(StoreTable, bool, Moment, Told)> {
+        self.ledger.told(process, at)
     }
 
     /// The ports of the process of this number in this world, which may follow the API's profiles.

@@ -12,7 +12,7 @@ use ttm_health::{
 use ttm_kernel::{Moment, Runtime, within};
 use ttm_market::Lane;
 use ttm_perf::Sample;
-use ttm_schedule::Group;
+use ttm_schedule::{Group, GroupStatus};
 
 use super::board::Board;
 use super::events::EventLog;
@@ -46,6 +46,8 @@ pub(super) struct Monitor {
     /// Beats in the work plane.
     pub(super) pulse: Arc<Pulse>,
     pub(super) excuses: Excuses,
+    /// When this began: what the start waited for is no time of the groups'.
+    pub(super) began: Moment,
 }
 
 impl Monitor {
@@ -98,7 +100,7 @@ impl Monitor {
         for group in Group::ALL {
             let Some(status) = self.board.group(group) else { continue };
             for (what, at) in
-                [(Watched::Progress, status.last_progress), (Watched::Tick, status.last_started)]
+                [(Watched::Progress, self.progress(&status)), (Watched::Tick, status.last_started)]
             {
                 if let Some(at) = at {
                     self.excuses.paused((group, what), at, lasted, now);
@@ -206,7 +208,7 @@ impl Monitor {
             interval,
             last_run: status.last_finished.map(|at| wall_of(at, now, self.runtime.wall())),
             processing_time: status.last_duration,
-            since_progress: since(Watched::Progress, status.last_progress),
+            since_progress: since(Watched::Progress, self.progress(&status)),
             since_tick: since(Watched::Tick, status.last_started),
             since_held_up: status.last_held_up.map(|at| now - at),
             withheld_for: status.withheld_since.map(|at| now - at),
@@ -215,6 +217,11 @@ impl Monitor {
             attempted: outcome.attempted,
             failed: outcome.failed,
         }
+    }
+
+    /// From when on a group is late: its last progress, or the moment at which it could begin to make some.
+    fn progress(&self, status: &GroupStatus) -> Option<Moment> {
+        status.last_progress.or_else(|| (self.board.phase() == Phase::Running).then_some(self.began))
     }
 
     fn api(&self) -> ApiFacts {

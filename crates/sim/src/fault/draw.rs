@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use ttm_kernel::Entropy;
 
-use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, StoreFault, StoreTable};
+use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, Part, StoreFault, StoreTable};
+use crate::Plane;
 
 /// How a swarm of schedules is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +33,8 @@ impl Default for Swarm {
 /// A kind and how many seconds it lasts, at least and at most.
 type Kind = (FaultKind, u64, u64);
 
-/// Every kind that a swarm can draw by its place; a step of the wall clock is drawn beside them.
-const KINDS: [Kind; 28] = [
+/// Of the outside API.
+const EXCHANGE: [Kind; 20] = [
     (FaultKind::Exchange(ExchangeFault::Unavailable), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::Hang), 60, 1_200),
     (FaultKind::Exchange(ExchangeFault::SlowDrip), 60, 1_200),
@@ -54,20 +55,61 @@ const KINDS: [Kind; 28] = [
     (FaultKind::Exchange(ExchangeFault::ExtraPairs), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::BadPairs(20)), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::Sparse), 60, 3_600),
-    (FaultKind::Store(StoreTable::All, StoreFault::Gone), 1, 3_600),
-    (FaultKind::Store(StoreTable::All, StoreFault::Hang), 1, 600),
-    (FaultKind::Store(StoreTable::All, StoreFault::LostAcks), 1, 600),
-    (FaultKind::Store(StoreTable::All, StoreFault::Full), 60, 3_600),
+];
+
+/// Of a table, or of all of them.
+const STORE: [(StoreFault, u64, u64); 8] = [
+    (StoreFault::Gone, 1, 3_600),
+    (StoreFault::Hang, 1, 600),
+    (StoreFault::LostAcks, 1, 600),
+    (StoreFault::Full, 60, 3_600),
+    (StoreFault::Busy, 1, 600),
+    (StoreFault::ReadOnly, 10, 1_200),
+    (StoreFault::NoRight, 60, 3_600),
+    (StoreFault::Corrupt, 1, 600),
+];
+
+/// What of a table refuses rows: those that are not worth a place are given up there.
+const REJECTS: [Kind; 2] = [
+    (FaultKind::Store(StoreTable::Samples, StoreFault::Rejects(30)), 60, 1_200),
+    (FaultKind::Store(StoreTable::Events, StoreFault::Rejects(30)), 60, 1_200),
+];
+
+/// Of the process and its machine.
+const PROCESS: [Kind; 7] = [
     (FaultKind::ResourcesUnknown, 60, 3_600),
     (FaultKind::Kill, 5, 30),
     (FaultKind::Terminate, 5, 30),
     (FaultKind::Freeze, 1, 300),
+    (FaultKind::PlaneStalls(Plane::Main), 1, 300),
+    (FaultKind::PlaneStalls(Plane::Work), 1, 900),
+    (FaultKind::PlaneStalls(Plane::Supervision), 1, 300),
 ];
 
+/// Every kind of the API, of the store and of the process. A step of the wall clock is drawn beside them.
+fn kinds() -> [Vec<Kind>; 3] {
+    let of = |table| {
+        STORE.iter().map(move |(fault, least, most)| (FaultKind::Store(table, *fault), *least, *most))
+    };
+    let parts = [FaultKind::PartPanics as fn(Part) -> FaultKind, FaultKind::PartEnds];
+    let parts = Part::ALL.into_iter().flat_map(|part| parts.map(|kind| (kind(part), 0, 0)));
+    [
+        EXCHANGE.to_vec(),
+        StoreTable::EACH.into_iter().flat_map(of).chain(REJECTS).collect(),
+        PROCESS.into_iter().chain(parts).collect(),
+    ]
+}
+
 impl Swarm {
-    /// A schedule; equal chance gives equal schedules.
+    /// The words of every kind that a swarm draws, but for a step of the wall clock, each of which is another.
+    pub fn words() -> Vec<String> {
+        kinds().iter().flatten().map(|(kind, ..)| kind.to_string()).collect()
+    }
+
+    /// A schedule; equal chance gives equal schedules. A swarm finds more when each run leaves out some kinds: those that
+    /// hide others.
     pub fn draw(&self, entropy: &dyn Entropy) -> FaultSchedule {
-        let kinds = half(entropy);
+        let kinds = kinds().map(|kinds| half(kinds, entropy));
         let mut faults = Vec::new();
         let mut at = self.from;
         loop {
@@ -75,25 +117,52 @@ impl Swarm {
             if at >= self.until {
                 return FaultSchedule::new(faults);
             }
+            // The API is most of what fails.
+            let kinds = match entropy.below(8) {
+                0..4 => &kinds[0],
+                4..6 => &kinds[1],
+                _ => &kinds[2],
+            };
             // One place more than there are kinds: the last one is a step of the wall clock, which has a length of
             // its own.
             let drawn = usize::try_from(entropy.below(kinds.len() as u64 + 1)).unwrap_or(0);
-            let fault = match kinds.get(drawn) {
+            match kinds.get(drawn) {
                 Some((kind, least, most)) => {
                     let lasts = between(entropy, *least, *most).min(self.until.saturating_sub(at));
-                    Fault { at, lasts, kind: *kind }
+                    faults.push(Fault { at, lasts, kind: *kind });
+                    faults.extend(self.follow(*kind, at + lasts, entropy));
                 }
-                None => Fault { at, lasts: Duration::ZERO, kind: wall_step(entropy) },
-            };
-            faults.push(fault);
+                None => faults.push(Fault { at, lasts: Duration::ZERO, kind: wall_step(entropy) }),
+            }
+        }
+    }
+
+    /// What follows from a fault that is over.
+    fn follow(&self, kind: FaultKind, over: Duration, entropy: &dyn Entropy) -> Vec<Fault> {
+        let fault =
+            |at: Duration, lasts, kind| Fault { at: at.min(self.until.saturating_sub(lasts)), lasts, kind };
+        match kind {
+            // A person has looked at the store, and restarts the process.
+            FaultKind::Store(_, StoreFault::Corrupt) => {
+                let looked = over + between(entropy, 1, 1_200);
+                vec![fault(looked, Duration::from_secs(2), FaultKind::Terminate)]
+            }
+            // Some of those that are killed are killed again, and again.
+            FaultKind::Kill if entropy.below(4) == 0 => {
+                let every = between(entropy, 1, 40);
+                let times = 1 + u32::try_from(entropy.below(12)).unwrap_or(0);
+                (1..=times)
+                    .map(|n| fault(over + every * n, Duration::from_secs(1), FaultKind::Kill))
+                    .collect()
+            }
+            _ => Vec::new(),
         }
     }
 }
 
-/// A swarm finds more when each run leaves out some kinds: those that hide others.
-fn half(entropy: &dyn Entropy) -> Vec<Kind> {
-    let mut kinds = KINDS.to_vec();
-    while kinds.len() > KINDS.len() / 2 {
+fn half(mut kinds: Vec<Kind>, entropy: &dyn Entropy) -> Vec<Kind> {
+    let all = kinds.len();
+    while kinds.len() > all / 2 {
         let out = usize::try_from(entropy.below(kinds.len() as u64)).unwrap_or(0);
         kinds.swap_remove(out);
     }
@@ -113,7 +182,7 @@ fn exponential(entropy: &dyn Entropy, mean: Duration) -> Duration {
 }
 
 fn between(entropy: &dyn Entropy, least_s: u64, most_s: u64) -> Duration {
-    Duration::from_millis(1_000 * least_s + entropy.below(1_000 * (most_s - least_s)))
+    Duration::from_millis(1_000 * least_s + entropy.below((1_000 * (most_s - least_s)).max(1)))
 }
 
 #[cfg(test)]
@@ -124,17 +193,17 @@ mod tests {
 
     #[test]
     fn a_swarm_reaches_every_kind_and_leaves_half_of_them_out_of_each_run() {
-        let mut missing: Vec<FaultKind> = KINDS.iter().map(|(kind, ..)| *kind).collect();
+        let mut missing: Vec<FaultKind> = kinds().iter().flatten().map(|(kind, ..)| *kind).collect();
+        let all = missing.len();
         for seed in 0..200 {
             let schedule = Swarm::default().draw(&SeededEntropy::new(seed));
-            let mut kinds: Vec<String> = schedule
-                .faults()
-                .iter()
-                .map(|fault| format!("{:?}", std::mem::discriminant(&fault.kind)))
-                .collect();
+            let steps = |fault: &&Fault| !matches!(fault.kind, FaultKind::WallStep(_));
+            let mut kinds: Vec<String> =
+                schedule.faults().iter().filter(steps).map(|fault| fault.kind.to_string()).collect();
             kinds.sort();
             kinds.dedup();
-            assert!(kinds.len() <= KINDS.len() / 2 + 1);
+            // A restart may follow from another fault.
+            assert!(kinds.len() <= all / 2 + 1);
             missing.retain(|kind| schedule.faults().iter().all(|fault| fault.kind != *kind));
         }
         assert_eq!(missing, []);

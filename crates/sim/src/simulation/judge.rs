@@ -11,7 +11,7 @@ use crate::oracle::{
     Slot, every_change_has_its_event, is_stored_as_seen, none_lost, silence_unlists_nobody, unlisted,
 };
 use crate::process::{Exit, Process};
-use crate::{ExchangeFault, FaultKind};
+use crate::{ExchangeFault, FaultKind, StoreFault, StoreTable};
 
 /// What one call may take, with all its attempts and their turns.
 const A_CALL: Duration = Duration::from_secs(30);
@@ -49,17 +49,33 @@ impl Simulation<'_> {
         if self.faults.healed(now.saturating_sub(WELL_WITHIN)) {
             self.healed.observe(slot.as_ref());
         }
+        self.judge_health();
         let State::Up(process) = &self.state else { return };
         if let Some(counts) = process.events() {
-            self.verdicts.check(none_lost(&counts, &self.world.events.ledger(process.number())));
+            let mut ledger = self.world.events.ledger(process.number());
+            if self.is_halved(StoreTable::Events) {
+                ledger.in_flight = ledger.in_flight.max(counts.in_flight);
+            }
+            self.verdicts.check(none_lost(&counts, &ledger));
         }
         self.judge_ages(process.board());
         self.judge_samples(process);
     }
 
+    /// Whether a batch of this table may have been refused just now: it is sent by halves, and what was not sent again yet is
+    /// in flight for the process and not for the store.
+    fn is_halved(&self, table: StoreTable) -> bool {
+        let rejects = |kind| matches!(kind, FaultKind::Store(of, StoreFault::Rejects(_)) if of == table);
+        let now = self.executor.now();
+        self.faults.any_between(now.saturating_sub(A_START), now, rejects)
+    }
+
     fn judge_samples(&self, process: &Process) {
         let Some(counts) = process.samples() else { return };
-        let ledger = self.world.history.ledger(process.number());
+        let mut ledger = self.world.history.ledger(process.number());
+        if self.is_halved(StoreTable::Samples) {
+            ledger.in_flight = ledger.in_flight.max(counts.in_flight);
+        }
         let found = ledger.acknowledged + ledger.in_flight + counts.waiting + counts.dropped;
         if found != counts.produced {
             self.verdicts.broken(format_args!(
@@ -134,8 +150,8 @@ impl Simulation<'_> {
         if left > 0 {
             self.verdicts.broken(format_args!("{left} tasks outlive the stop"));
         }
-        let gave_up =
-            self.world.told(process.number()).iter().any(|(_, writes, told)| *writes && told.corrupt);
+        let told = self.world.told(process.number(), at);
+        let gave_up = told.iter().any(|(_, writes, _, told)| *writes && told.corrupt);
         if gave_up || self.store_was_away(since, at) || !self.ended.is_empty() {
             return;
         }
@@ -144,7 +160,9 @@ impl Simulation<'_> {
         }
         let (durable, events) = (self.world.tokens.durable(), self.world.events.durable(process.number()));
         self.verdicts.check(is_stored_as_seen(&process.board().tokens(), &durable, self.plan.profiles));
-        self.verdicts.check(every_change_has_its_event(&self.found, &durable, &events));
+        if process.events().is_some_and(|events| events.dropped == 0) {
+            self.verdicts.check(every_change_has_its_event(&self.found, &durable, &events));
+        }
     }
 
     /// Whether anything was wrong with the store between the two, or so shortly before that it still mattered.

@@ -19,8 +19,11 @@ use crate::oracle::{BreakerWatch, Pace, Verdicts};
 use crate::{ExchangeFault, FaultSchedule, Percent, Promises, SimRuntime};
 
 mod call;
+mod heard;
 
 use call::Call;
+pub use heard::Heard;
+use heard::Hearing;
 
 /// What the API's reference allows for profiles.
 const PROFILES_PER_MINUTE: usize = 60;
@@ -63,6 +66,7 @@ enum Budget {
 struct Watched {
     breaker: BreakerWatch,
     pace: Pace,
+    hearing: Hearing,
 }
 
 /// What the API saw.
@@ -108,6 +112,7 @@ impl SimExchange {
                 .map(|(per_minute, attempts)| Watched {
                     breaker: BreakerWatch::new(promised.breaker),
                     pace: Pace::new(per_minute, attempts),
+                    hearing: Hearing::default(),
                 }),
                 counts: ExchangeCounts::default(),
                 primaries: BTreeMap::new(),
@@ -124,6 +129,12 @@ impl SimExchange {
         ExchangeCounts { busiest_minute, busiest_profile_minute, ..state.counts }
     }
 
+    /// What the present process had heard from the pools' and the profiles' side of the API at a moment of the last minutes.
+    pub fn heard(&self, at: Moment) -> [Heard; 2] {
+        let state = lock(&self.state);
+        [Budget::Pools, Budget::Profiles].map(|budget| state.budgets[budget as usize].hearing.at(at))
+    }
+
     /// The process was restarted: its breaker and its pauses are forgotten until they are loaded; the limit of its address is
     /// not.
     pub fn process_restarted(&self) {
@@ -132,6 +143,7 @@ impl SimExchange {
         for watched in &mut state.budgets {
             watched.breaker = BreakerWatch::new(self.promised.breaker);
             watched.pace.restart();
+            watched.hearing = Hearing::default();
         }
     }
 

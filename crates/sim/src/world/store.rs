@@ -1,7 +1,7 @@
 //! How the simulated database takes a call, whichever table it is for: latency, faults, and the moment at which a write
 //! is durable. It does not know what is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,41 +18,63 @@ const SPREAD_MS: u64 = 8;
 /// What needs a person is not asked for more often.
 const NO_RIGHT_AGAIN: Duration = Duration::from_mins(1);
 
+/// How long what was told before is remembered: longer than any look at it comes late.
+const REMEMBERED: Duration = Duration::from_mins(2);
+
 /// What a caller of a table was told last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// Since when nothing else than failures.
     pub failing_since: Option<Moment>,
+    /// What the last of these said, as its caller shows it; none when nobody waited to hear it.
+    pub error: Option<String>,
     /// That its content is not what it must be, whatever it was told later: a writer leaves such a store alone.
     pub corrupt: bool,
 }
 
 /// What each process was told of reading and of writing a table, for the oracles.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ledger(Arc<Mutex<BTreeMap<Asked, Told>>>);
+pub(super) struct Ledger(Arc<Mutex<BTreeMap<Asked, VecDeque<(Moment, Told)>>>>);
 
 /// Which process asked which table, and whether it wrote.
 type Asked = (u32, StoreTable, bool);
 
 impl Ledger {
-    /// What a process was told of each table, reads before writes.
-    pub(super) fn told(&self, process: u32) -> Vec<(StoreTable, bool, Told)> {
+    /// What a process had been told of each table at a moment, reads before writes, and since when just that.
+    pub(super) fn told(&self, process: u32, at: Moment) -> Vec<(StoreTable, bool, Moment, Told)> {
         let told = lock(&self.0);
-        told.iter().filter(|(key, _)| key.0 == process).map(|(key, told)| (key.1, key.2, *told)).collect()
+        let of_process = told.iter().filter(|(key, _)| key.0 == process);
+        of_process
+            .filter_map(|(key, changes)| {
+                let (since, told) = changes.iter().rev().find(|(since, _)| *since <= at)?;
+                Some((key.1, key.2, *since, told.clone()))
+            })
+            .collect()
     }
 
     fn note<T>(&self, call: &Heard<'_>, answer: &Result<T, StoreError>) {
-        let server = call.server;
-        let key = (call.process, server.table, call.writes);
+        let now = call.server.runtime.now();
+        let key = (call.process, call.server.table, call.writes);
         let mut ledger = lock(&self.0);
-        let told = ledger.entry(key).or_default();
-        match answer {
+        let changes = ledger.entry(key).or_default();
+        let before = changes.back().map(|(_, told)| told.clone());
+        let corrupt = before.as_ref().is_some_and(|told| told.corrupt);
+        let told = match answer {
             // It was answered: the data was wrong, or the caller.
-            Ok(_) | Err(StoreError::Rejected { .. } | StoreError::Fenced { .. }) => told.failing_since = None,
-            Err(error) => {
-                told.failing_since.get_or_insert(server.runtime.now());
-                told.corrupt |= matches!(error, StoreError::Corrupt { .. });
+            Ok(_) | Err(StoreError::Rejected { .. } | StoreError::Fenced { .. }) => {
+                Told { failing_since: None, error: None, corrupt }
             }
+            Err(error) => Told {
+                failing_since: before.as_ref().and_then(|told| told.failing_since).or(Some(now)),
+                error: call.is_over.then(|| error.to_string()),
+                corrupt: corrupt || matches!(error, StoreError::Corrupt { .. }),
+            },
+        };
+        if before.as_ref() != Some(&told) {
+            changes.push_back((now, told));
+        }
+        while changes.get(1).is_some_and(|(since, _)| *since + REMEMBERED < now) {
+            changes.pop_front();
         }
     }
 }

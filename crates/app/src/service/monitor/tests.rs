@@ -41,6 +41,7 @@ fn stalled() -> (Scene, shutdown::ShutdownTrigger) {
         last: (Status::Unknown, false, String::new()),
         pulse: pulse.clone(),
         excuses: Excuses::default(),
+        began: runtime.now(),
         settings,
     };
     (Scene { runtime, board, pulse, monitor }, stop)

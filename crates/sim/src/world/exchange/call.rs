@@ -43,7 +43,7 @@ impl<'a> Call<'a> {
         let answered = state.counts.succeeded;
         let since = state.parts.get(&question_of(batch)).copied();
         let (since, is_part) = (since.unwrap_or(answered), since.is_some_and(|since| answered > since));
-        let Watched { breaker, pace } = &mut state.budgets[budget as usize];
+        let Watched { breaker, pace, .. } = &mut state.budgets[budget as usize];
         let (watched, admitted) = breaker.begin(now);
         let paced = pace.begin(question, now);
         let over_limit = pace.is_exceeded();
@@ -68,7 +68,15 @@ impl<'a> Call<'a> {
     pub(super) fn end(mut self, result: &Result<PairBatch, PairSourceError>) {
         self.ended = true;
         let runtime = &self.exchange.runtime;
-        lock(&self.exchange.state).counts.answered += 1;
+        let now = runtime.now();
+        let mut state = lock(&self.exchange.state);
+        state.counts.answered += 1;
+        let hearing = &mut state.budgets[self.budget as usize].hearing;
+        match result {
+            Ok(_) => hearing.answer(now),
+            Err(error) => hearing.error(Some(error.to_string()), now),
+        }
+        drop(state);
         let end = match result {
             Ok(batch) => {
                 runtime.trace(format_args!("api answers {} pairs", batch.pairs.len()));
@@ -98,7 +106,7 @@ impl<'a> Call<'a> {
             let since = self.since;
             state.parts.extend([first, second].map(|half| (question_of(half), since)));
         }
-        let Watched { breaker, pace } = &mut state.budgets[self.budget as usize];
+        let Watched { breaker, pace, .. } = &mut state.budgets[self.budget as usize];
         match end {
             CallEnd::Success => pace.answer(self.question),
             // Whatever it was, it was an attempt.
@@ -123,6 +131,8 @@ impl Drop for Call<'_> {
             _ => CallEnd::Cancelled,
         };
         self.exchange.runtime.trace(format_args!("api is left without an answer after {waited:?}"));
+        let now = self.exchange.runtime.now();
+        lock(&self.exchange.state).budgets[self.budget as usize].hearing.error(None, now);
         self.settle(end);
     }
 }

@@ -1,0 +1,135 @@
+//! Many days of the swarm at once, and what must have been reached in them: a batch that never met a fault, or never showed
+//! a status, proves nothing about it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ttm_app::service::StoreUse;
+use ttm_health::{BreakerState, Status};
+use ttm_testkit::SeededEntropy;
+
+use crate::executor::lock;
+use crate::{Failure, Outcome, Plan, Swarm};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// What came of a range of seeds.
+#[derive(Debug)]
+pub struct Batch {
+    /// Of each seed, in their order.
+    pub days: Vec<Day>,
+}
+
+/// What came of one seed.
+#[derive(Debug)]
+pub struct Day {
+    /// The seed.
+    pub seed: u64,
+    /// The outcome, without its last events unless it broke a promise.
+    pub outcome: Outcome,
+    /// The kinds of fault that began.
+    pub faults: BTreeSet<String>,
+    /// The text of the failure, if a promise was broken.
+    pub failure: Option<Failure>,
+}
+
+impl Plan {
+    /// The day of the swarm that a seed stands for.
+    pub fn of_swarm(seed: u64) -> Self {
+        Self::new(seed, DAY, Swarm::default().draw(&SeededEntropy::stream(seed, "schedule")))
+    }
+}
+
+impl Batch {
+    /// Runs the days of these seeds, each twice, on so many threads.
+    ///
+    /// # Panics
+    /// When a simulation panics.
+    pub fn run(seeds: Range<u64>, threads: usize) -> Self {
+        let next = AtomicU64::new(seeds.start);
+        let days = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= seeds.end {
+                            return;
+                        }
+                        let day = Day::live(seed);
+                        lock(&days).push(day);
+                    }
+                });
+            }
+        });
+        let mut days = days.into_inner().expect("no thread panics with it");
+        days.sort_by_key(|day| day.seed);
+        Self { days }
+    }
+
+    /// Those that broke a promise.
+    pub fn broken(&self) -> impl Iterator<Item = (u64, &Failure)> {
+        self.days.iter().filter_map(|day| Some((day.seed, day.failure.as_ref()?)))
+    }
+
+    /// What some day of a batch should reach, and none of this one did.
+    pub fn never_reached(&self) -> Vec<String> {
+        let reached: BTreeSet<&String> =
+            self.days.iter().flat_map(|day| day.outcome.reached.iter().chain(&day.faults)).collect();
+        wanted().into_iter().filter(|wanted| !reached.contains(wanted)).collect()
+    }
+}
+
+impl Day {
+    fn live(seed: u64) -> Self {
+        let plan = Plan::of_swarm(seed);
+        let mut outcome = plan.run_twice();
+        let failure = outcome.verdict(&plan).err();
+        if failure.is_none() {
+            outcome.last_events.clear();
+        }
+        let faults = plan.faults.faults().iter().map(|fault| fault.kind.to_string()).collect();
+        Self { seed, outcome, faults, failure }
+    }
+}
+
+impl fmt::Display for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shares = || self.days.iter().map(|day| day.outcome.availability.share());
+        let mean = shares().sum::<f64>() / self.days.len().max(1) as f64;
+        write!(f, "{} days, available {:.2} % of the time on average", self.days.len(), 100.0 * mean)?;
+        let by_share = |day: &&Day| (day.outcome.availability.share() * 1e6) as u64;
+        if let Some(Day { seed, outcome, .. }) = self.days.iter().min_by_key(by_share) {
+            write!(f, "; the worst, seed {seed}: {outcome}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Every kind of fault that a swarm draws, every status, and every state of a use of the store and of the breaker that
+/// this world can bring about.
+fn wanted() -> Vec<String> {
+    let statuses = [Status::Healthy, Status::Degraded, Status::Unknown, Status::Critical];
+    let statuses = statuses.map(|status| format!("health {status}"));
+    let uses = [
+        StoreUse::TokenReads,
+        StoreUse::TokenWrites,
+        StoreUse::Breakers,
+        StoreUse::Samples,
+        StoreUse::Events,
+    ];
+    let uses = uses.into_iter().flat_map(|what| {
+        // Who only reads gives nothing up.
+        let reads = what == StoreUse::TokenReads;
+        let statuses =
+            [Status::Healthy, Status::Degraded, Status::Critical].into_iter().take(3 - usize::from(reads));
+        statuses.map(move |status| format!("{} {status}", what.as_str()))
+    });
+    let breaker = [BreakerState::Closed, BreakerState::Open, BreakerState::HalfOpen];
+    let breaker = breaker.map(|state| format!("breaker {}", state.as_str()));
+    Swarm::words().into_iter().chain(statuses).chain(uses).chain(breaker).collect()
+}
