@@ -102,8 +102,9 @@ impl fmt::Display for Batch {
         let shares = || self.days.iter().map(|day| day.outcome.availability.share());
         let mean = shares().sum::<f64>() / self.days.len().max(1) as f64;
         write!(f, "{} days, available {:.2} % of the time on average", self.days.len(), 100.0 * mean)?;
-        let by_share = |day: &&Day| (day.outcome.availability.share() * 1e6) as u64;
-        if let Some(Day { seed, outcome, .. }) = self.days.iter().min_by_key(by_share) {
+        let by_share =
+            |a: &&Day, b: &&Day| a.outcome.availability.share().total_cmp(&b.outcome.availability.share());
+        if let Some(Day { seed, outcome, .. }) = self.days.iter().min_by(by_share) {
             write!(f, "; the worst, seed {seed}: {outcome}")?;
         }
         Ok(())
