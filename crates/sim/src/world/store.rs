@@ -34,7 +34,10 @@ pub struct Told {
 
 /// What each process was told of reading and of writing a table, for the oracles.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ledger(Arc<Mutex<BTreeMap<Asked, VecDeque<(Moment, Told)>>>>);
+pub(super) struct Ledger(Arc<Mutex<BTreeMap<Asked, Changes>>>);
+
+/// What it was told since when, the newest last.
+type Changes = VecDeque<(Moment, Told)>;
 
 /// Which process asked which table, and whether it wrote.
 type Asked = (u32, StoreTable, bool);
