@@ -1,5 +1,5 @@
 //! The judgement: facts and thresholds in, the report out. Total and pure: any facts give a report, and the same facts
-//! the same one. It remembers nothing between two reports.
+//! the same one. It remembers nothing between two reports: the levels that were reached come back in with the facts.
 
 mod apis;
 mod data;
@@ -24,8 +24,9 @@ const BEGUN: Duration = Duration::from_secs(30);
 pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
     let scheduler = scheduler::assess(facts, thresholds);
     let store = store::assess(facts);
-    let (resources, of_resources) = resources::assess(facts, thresholds);
-    let (apis, of_apis) = apis::assess(facts, thresholds);
+    let mut reached = facts.reached;
+    let (resources, of_resources) = resources::assess(facts, thresholds, &mut reached);
+    let (apis, of_apis) = apis::assess(facts, thresholds, &mut reached);
     let (data, of_data) = data::assess(facts);
     let (sources, of_sources) = sources::assess(facts);
 
@@ -54,6 +55,7 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
         plan: facts.plan,
         store: store.model,
         sources,
+        reached,
         reasons: findings.sentences(),
     }
 }

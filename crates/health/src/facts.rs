@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::ResourceSample;
+use crate::{Reached, ResourceSample};
 
 /// Everything that a report is made from.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,8 @@ pub struct Facts {
     pub store: StoreFacts,
     /// The lists of tokens that are kept elsewhere.
     pub sources: Vec<SourceFacts>,
+    /// The levels that the report before told as reached.
+    pub reached: Reached,
 }
 
 /// Where the process is in its life.

@@ -37,8 +37,39 @@ pub struct Report {
     pub store: StoreModel,
     /// The part of `/health/detailed` on the lists of tokens that are kept elsewhere.
     pub sources: SourcesModel,
+    /// The levels that figures have reached, for the facts of the next report.
+    pub reached: Reached,
     /// One sentence for each thing that is not healthy, the worst first.
     pub reasons: Vec<String>,
+}
+
+/// The level that each figure has reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Memory in use.
+    pub memory: Level,
+    /// CPU in use.
+    pub cpu: Level,
+    /// Disk in use.
+    pub disk: Level,
+    /// Open file descriptors.
+    pub file_descriptors: Level,
+    /// The share of the API's calls that fail.
+    pub api_errors: Level,
+    /// The 95th percentile of the API's response time.
+    pub api_p95: Level,
+}
+
+/// A level of [`Levels`](crate::Levels).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// None of them.
+    #[default]
+    None,
+    /// The first value that is worth a look.
+    Warning,
+    /// The first value that is worth an action.
+    Critical,
 }
 
 /// `/health/scheduler`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use ttm_health::testing::healthy_facts;
 use ttm_health::{
-    BreakerState, DataFacts, Facts, LaneFacts, Phase, Report, ResourceSample, Status, StoreUseFacts,
+    BreakerState, DataFacts, Facts, LaneFacts, Phase, Reached, Report, ResourceSample, Status, StoreUseFacts,
     Thresholds, assess,
 };
 
@@ -25,6 +25,29 @@ fn a_service_as_it_should_be_is_healthy_live_ready_and_started() {
     assert_eq!(report.status, Status::Healthy);
     assert_eq!(report.reasons, Vec::<String>::new());
     assert!(report.live && report.ready && report.started);
+}
+
+#[test]
+fn a_share_that_hovers_at_its_level_changes_the_status_once() {
+    let mut reached = Reached::default();
+    let mut status = |errors: u64, disk: f64| {
+        let report = report(|facts| {
+            (facts.api.calls, facts.api.errors) = (100, errors);
+            facts.resources =
+                facts.resources.map(|sample| ResourceSample { disk_usage_percent: Some(disk), ..sample });
+            facts.reached = reached;
+        });
+        reached = report.reached;
+        (report.apis.status, report.resources.status)
+    };
+    let (well, worse) = ((Status::Healthy, Status::Healthy), (Status::Degraded, Status::Degraded));
+    assert_eq!(status(9, 79.9), well);
+    assert_eq!(status(10, 80.0), worse);
+    for (errors, disk) in [(9, 79.0), (11, 81.0), (5, 75.0)] {
+        assert_eq!(status(errors, disk), worse, "{errors} and {disk}");
+    }
+    assert_eq!(status(4, 74.9), well);
+    assert_eq!(status(9, 79.9), well);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_breaker::{Breaker, State};
 use ttm_health::{
-    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, Phase, Status, StoreFacts, Thresholds, assess,
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, HealthView, Phase, Reached, Status, StoreFacts,
+    Thresholds, assess,
 };
 use ttm_kernel::{Moment, Runtime, within};
 use ttm_market::Lane;
@@ -185,6 +186,7 @@ impl Monitor {
             plan: self.board.plan(),
             store,
             sources: self.board.sources(),
+            reached: self.board.report().reached,
         }
     }
 
@@ -350,6 +352,7 @@ pub(super) fn first_report(
         plan: None,
         store: StoreFacts::default(),
         sources: Vec::new(),
+        reached: Reached::default(),
     };
     assess(&facts, thresholds)
 }

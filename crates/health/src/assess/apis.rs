@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::BEGUN;
-use super::finding::{Findings, level, measured, share, spoken};
-use crate::{ApisModel, BreakerState, Facts, Phase, Status, Thresholds};
+use super::finding::{Findings, five_points_of, level, measured, share, spoken};
+use crate::{ApisModel, BreakerState, Facts, Phase, Reached, Status, Thresholds};
 
 /// Errors alone for this long are an outage, however few they are: who is asked to wait makes no calls that could fail.
 const OUTAGE: Duration = Duration::from_secs(30);
 /// A share of fewer calls than this says little.
 const FEWEST_CALLS: u64 = 10;
 
-pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ApisModel, Findings) {
+pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reached) -> (ApisModel, Findings) {
     let api = &facts.api;
     let levels = thresholds.settings();
     let error_rate = share(api.errors as f64, api.calls as f64).map(|rate| rate.min(1.0));
@@ -33,13 +33,14 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ApisModel, Find
     if let Some(rate) = error_rate {
         // Of a handful of calls one failure is no rate yet.
         let rate = if api.calls < FEWEST_CALLS { 0.0 } else { rate };
-        let (status, reached) = level(rate, levels.error_rate);
+        let (status, bound, now) = level(rate, levels.error_rate, five_points_of(1.0), reached.api_errors);
+        reached.api_errors = now;
         if status > Status::Healthy {
-            let (percent, reached) = (rate * 100.0, reached * 100.0);
+            let (percent, bound) = (rate * 100.0, bound * 100.0);
             findings.add(
                 status,
                 format!(
-                    "DexScreener: {percent:.1} % of {} calls failed, at or above {reached} %{why}",
+                    "DexScreener: {percent:.1} % of {} calls failed, at or above {bound:.0} %{why}",
                     api.calls
                 ),
             );
@@ -48,11 +49,11 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ApisModel, Find
         findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());
     }
     if let Some(p95) = api.p95_response_time {
-        let (status, reached) = level(p95, levels.api_p95);
+        let (status, bound, now) = level(p95, levels.api_p95, |level| level - level / 10, reached.api_p95);
+        reached.api_p95 = now;
         if status > Status::Healthy {
-            let (p95, reached) = (spoken(p95), spoken(reached));
-            findings
-                .add(status, format!("DexScreener: 95 % of calls took up to {p95}, at or above {reached}"));
+            let (p95, bound) = (spoken(p95), spoken(bound));
+            findings.add(status, format!("DexScreener: 95 % of calls took up to {p95}, at or above {bound}"));
         }
     }
     // Without a single call nothing is known, unless the breaker says why there was none.

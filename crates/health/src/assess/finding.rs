@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::{Levels, Status};
+use crate::{Level, Levels, Status};
 
 /// How one thing is, and the sentence that says so to a person.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,17 +61,32 @@ pub(super) fn optional(status: Status) -> Status {
     if status == Status::Unknown { Status::Degraded } else { status }
 }
 
-/// Where a value stands, and the level that it reached. A value that compares with nothing is not known.
-pub(super) fn level<T: PartialOrd + Copy>(value: T, levels: Levels<T>) -> (Status, T) {
-    if value >= levels.critical {
-        (Status::Critical, levels.critical)
-    } else if value >= levels.warning {
-        (Status::Degraded, levels.warning)
-    } else if value < levels.warning {
-        (Status::Healthy, levels.warning)
+/// Where a value stands, the bound that it is at or above, and the level that it has reached. A level is entered at its
+/// bound and left below `exit` of that, so that a value that hovers there changes nothing; `before` was reached until now.
+/// A value that compares with nothing is not known, and resolves nothing.
+pub(super) fn level<T: PartialOrd + Copy>(
+    value: T,
+    levels: Levels<T>,
+    exit: impl Fn(T) -> T,
+    before: Level,
+) -> (Status, T, Level) {
+    let bound = |level, enter| if before >= level { exit(enter) } else { enter };
+    let (warning, critical) =
+        (bound(Level::Warning, levels.warning), bound(Level::Critical, levels.critical));
+    if value >= critical {
+        (Status::Critical, critical, Level::Critical)
+    } else if value >= warning {
+        (Status::Degraded, warning, Level::Warning)
+    } else if value < warning {
+        (Status::Healthy, warning, Level::None)
     } else {
-        (Status::Unknown, levels.warning)
+        (Status::Unknown, warning, before)
     }
+}
+
+/// A share between 0 and `whole` leaves a level five hundredths of the whole below, and a small level at its half.
+pub(super) fn five_points_of(whole: f64) -> impl Fn(f64) -> f64 {
+    move |level| (level - 0.05 * whole).max(level / 2.0)
 }
 
 /// `part` of `whole`; none when there is no whole.
@@ -124,10 +139,32 @@ mod tests {
     #[test]
     fn a_level_is_reached_at_its_own_value_and_nan_reaches_none() {
         let levels = Levels { warning: 70.0, critical: 80.0 };
-        let status = |value| level(value, levels).0;
+        let status = |value| level(value, levels, five_points_of(100.0), Level::None).0;
         assert_eq!(status(69.9), Status::Healthy);
         assert_eq!(status(70.0), Status::Degraded);
         assert_eq!(status(80.0), Status::Critical);
         assert_eq!(status(f64::NAN), Status::Unknown);
+    }
+
+    #[test]
+    fn a_level_is_left_five_points_below_and_each_by_itself() {
+        let levels = Levels { warning: 70.0, critical: 80.0 };
+        let mut before = Level::None;
+        let mut status = |value| {
+            let (status, bound, reached) = level(value, levels, five_points_of(100.0), before);
+            before = reached;
+            (status, bound)
+        };
+        assert_eq!(status(80.0), (Status::Critical, 80.0));
+        assert_eq!(status(75.0), (Status::Critical, 75.0));
+        assert_eq!(status(74.9), (Status::Degraded, 65.0));
+        assert_eq!(status(79.9).0, Status::Degraded, "it has been left");
+        assert_eq!(status(f64::NAN).0, Status::Unknown);
+        assert_eq!(status(65.0).0, Status::Degraded, "what is not known resolves nothing");
+        assert_eq!(status(64.9).0, Status::Healthy);
+        assert_eq!(status(69.9).0, Status::Healthy);
+        let small = Levels { warning: 4.0, critical: 8.0 };
+        assert_eq!(level(2.0, small, five_points_of(100.0), Level::Warning).0, Status::Degraded);
+        assert_eq!(level(1.9, small, five_points_of(100.0), Level::Warning).0, Status::Healthy);
     }
 }

@@ -1,14 +1,18 @@
 //! Judges what the process uses. It does not know how it is measured.
 
 use super::BEGUN;
-use super::finding::{Findings, level, measured, share};
-use crate::{Facts, Levels, ResourceSample, ResourcesModel, Status, Thresholds};
+use super::finding::{Findings, five_points_of, level, measured, share};
+use crate::{Facts, Level, Levels, Reached, ResourceSample, ResourcesModel, Status, Thresholds};
 
 const CPU: &str = "CPU in use";
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Connections are told, not judged: the pools of a store are small on purpose, and full for moments.
-pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ResourcesModel, Findings) {
+pub(super) fn assess(
+    facts: &Facts,
+    thresholds: &Thresholds,
+    reached: &mut Reached,
+) -> (ResourcesModel, Findings) {
     let sample = facts.resources.unwrap_or_default();
     let ResourceSample {
         memory_bytes, memory_limit_bytes, open_file_descriptors, file_descriptor_limit, ..
@@ -21,18 +25,30 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ResourcesModel,
 
     let levels = thresholds.settings();
     let figures = [
-        ("memory in use", "of its limit", memory_usage_percent, levels.memory_percent),
-        (CPU, "of one core", cpu_usage_percent, levels.cpu_percent),
-        ("disk in use", "of the data path's file system", disk_usage_percent, levels.disk_percent),
-        ("open file descriptors", "of their limit", descriptors, levels.file_descriptor_percent),
+        ("memory in use", "of its limit", memory_usage_percent, levels.memory_percent, &mut reached.memory),
+        (CPU, "of one core", cpu_usage_percent, levels.cpu_percent, &mut reached.cpu),
+        (
+            "disk in use",
+            "of the data path's file system",
+            disk_usage_percent,
+            levels.disk_percent,
+            &mut reached.disk,
+        ),
+        (
+            "open file descriptors",
+            "of their limit",
+            descriptors,
+            levels.file_descriptor_percent,
+            &mut reached.file_descriptors,
+        ),
     ];
     let mut findings = Findings::default();
     let mut known = 0;
-    for (what, whole, percent, levels) in figures {
+    for (what, whole, percent, levels, reached) in figures {
         match percent {
             Some(percent) => {
                 known += 1;
-                judge(what, whole, percent, levels, &mut findings);
+                judge((what, whole), percent, levels, reached, &mut findings);
             }
             // The share of a CPU is the difference of two samples.
             None if what == CPU && facts.uptime < BEGUN => {}
@@ -56,9 +72,16 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> (ResourcesModel,
     (model, findings)
 }
 
-fn judge(what: &str, whole: &str, percent: f64, levels: Levels<f64>, findings: &mut Findings) {
-    let (status, reached) = level(percent, levels);
+fn judge(
+    (what, whole): (&str, &str),
+    percent: f64,
+    levels: Levels<f64>,
+    reached: &mut Level,
+    findings: &mut Findings,
+) {
+    let (status, bound, now) = level(percent, levels, five_points_of(100.0), *reached);
+    *reached = now;
     if status > Status::Healthy {
-        findings.add(status, format!("{what}: {percent:.1} % {whole}, at or above {reached} %"));
+        findings.add(status, format!("{what}: {percent:.1} % {whole}, at or above {bound} %"));
     }
 }

@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::{
-    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, Phase, ResourceSample, SourceFacts,
-    StoreFacts, StoreUseFacts,
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, Level, Phase, Reached, ResourceSample,
+    SourceFacts, StoreFacts, StoreUseFacts,
 };
 
 /// Facts of a service that is an hour old and as it should be.
@@ -60,6 +60,7 @@ pub fn healthy_facts() -> Facts {
             ..StoreFacts::default()
         },
         sources: vec![SourceFacts { origin: "file".to_owned(), tokens: Some(3), problem: None }],
+        reached: Reached::default(),
     }
 }
 
@@ -74,11 +75,12 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
     let life = (any_timestamp(), any_duration(), any_phase(), option::of(any::<(u32, u32)>()), waiting);
     let float = || option::of(proptest::num::f64::ANY);
     let work = (any_group(), any_group(), float(), option::of(any_resources()));
-    let rest = (any_api(), any_lane(), any_lane(), any::<(u64, u64)>(), any_store(), any_sources());
+    let rest =
+        (any_api(), any_lane(), any_lane(), any::<(u64, u64)>(), any_store(), any_sources(), any_reached());
     (life, work, rest).prop_map(|(life, work, rest)| {
         let (at, uptime, phase, database_connections, waiting_for) = life;
         let (hot, cold, tokens_per_minute, resources) = work;
-        let (api, hot_lane, cold_lane, (unlisted, archived), store, sources) = rest;
+        let (api, hot_lane, cold_lane, (unlisted, archived), store, sources, reached) = rest;
         Facts {
             at,
             uptime,
@@ -94,7 +96,15 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
             plan: None,
             store,
             sources,
+            reached,
         }
+    })
+}
+
+fn any_reached() -> impl Strategy<Value = Reached> {
+    let level = prop::sample::select(vec![Level::None, Level::Warning, Level::Critical]);
+    prop::array::uniform6(level).prop_map(|[memory, cpu, disk, file_descriptors, api_errors, api_p95]| {
+        Reached { memory, cpu, disk, file_descriptors, api_errors, api_p95 }
     })
 }
 

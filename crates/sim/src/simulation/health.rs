@@ -20,8 +20,8 @@ const REPORT_LATE: Duration = Duration::from_secs(6);
 const LOSS: Duration = Duration::from_mins(1);
 /// A process that is away for no longer leaves nothing too old.
 const SHORT: Duration = Duration::from_secs(30);
-/// Errors count for this long, and a little.
-const HOVERS: Duration = Duration::from_mins(6);
+/// A share of errors that hovers about its thresholds may cross both of them once in so long.
+const HOVERS: Duration = Duration::from_mins(20);
 /// Timers are this late at most.
 const TIMERS_LATE: Duration = Duration::from_millis(10);
 
@@ -112,15 +112,17 @@ impl Simulation<'_> {
         }
         self.reach(&report);
         let (boots, faults) = (&self.health.boots, self.faults.faults());
-        let causes = |from, to| {
+        let causes = |from: Moment, to: Moment| {
             let edges = faults.iter().flat_map(|fault| [fault.begins(), fault.until()]);
-            edges.chain(boots.iter().copied()).filter(|edge| from <= *edge && *edge <= to).count()
+            let edges =
+                edges.chain(boots.iter().copied()).filter(|edge| from <= *edge && *edge <= to).count();
+            let partial = faults
+                .iter()
+                .filter(|fault| matches!(fault.kind, FaultKind::Exchange(fault) if !fault.is_down()));
+            let hovering =
+                partial.map(|fault| fault.until().min(to) - fault.begins().max(from)).sum::<Duration>();
+            edges + usize::try_from(hovering.as_secs() / HOVERS.as_secs()).unwrap_or(usize::MAX)
         };
-        // A share of errors that hovers at its threshold crosses it again and again, which this does not hold against it.
-        let hovers = |kind| matches!(kind, FaultKind::Exchange(fault) if !fault.is_down());
-        if self.faults.any_between(made.saturating_sub(HOVERS), made, hovers) {
-            return;
-        }
         self.verdicts.check(self.health.flapping.observe(now, &report, causes));
     }
 
