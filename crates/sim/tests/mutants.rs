@@ -223,11 +223,7 @@ fn a_start_that_upsets_anything_is_seen() {
     let silent = |report: &mut Report| {
         report.reasons.retain(|reason| report.phase != Phase::Starting || !reason.contains("waits for"));
     };
-    check_lie(
-        "at 30m for 10m store-gone; at 31m for 5s kill",
-        silent,
-        "no word of \"the store does not answer",
-    );
+    check_lie("at 30m for 10m store-gone; at 31m for 5s kill", silent, "no word of \"connection refused");
     let hasty = |report: &mut Report| {
         if report.phase == Phase::Starting {
             report.status = Status::Healthy;

@@ -69,7 +69,7 @@ impl Ledger {
             }
             Err(error) => Told {
                 failing_since: before.as_ref().and_then(|told| told.failing_since).or(Some(now)),
-                error: call.is_over.then(|| error.to_string()),
+                error: call.is_over.then(|| error.said()),
                 corrupt: corrupt || matches!(error, StoreError::Corrupt { .. }),
             },
         };

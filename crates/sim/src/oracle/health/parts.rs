@@ -104,10 +104,9 @@ impl Lies<'_> {
         };
         let (status, error) = (shown.status, shown.last_error.as_deref());
         if truth.failing_for.is_some() {
-            let no_answer = format!("the store does not answer: {NO_ANSWER}");
             let is_told = error.is_some_and(|shown| match &truth.error {
                 Some(told) => shown == told,
-                None => shown.starts_with(&no_answer),
+                None => shown.starts_with(NO_ANSWER),
             });
             self.want(is_told, || format!("{name} was told {:?}, shown is {error:?}", truth.error));
         } else {

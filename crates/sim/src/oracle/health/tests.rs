@@ -9,7 +9,7 @@ use ttm_market::{Basis, Components, Mint, Score, ScoreState, Smoothed, TokenStat
 use super::*;
 
 const WRITES: &str = "token writes";
-const GONE: &str = "the store does not answer: connection refused";
+const GONE: &str = "connection refused";
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -215,7 +215,7 @@ fn a_start_and_a_stop_are_said() {
     let mut waits = store_gone(60);
     waits.could_start_for = Duration::ZERO;
     let nothing_asked = |facts: &mut Facts| (facts.phase, facts.store.uses) = (Phase::Starting, Vec::new());
-    check(&waits, nothing_asked, nothing, "no word of \"the store does not answer");
+    check(&waits, nothing_asked, nothing, "no word of \"connection refused");
 }
 
 #[test]
