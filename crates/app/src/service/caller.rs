@@ -15,6 +15,7 @@ use ttm_market::PairSourceError;
 
 use super::board::Board;
 use super::breakers::{BreakerOutbox, tell_transitions};
+use super::lease::Lease;
 
 /// What calls of one budget go through.
 pub(super) struct Caller {
@@ -25,6 +26,8 @@ pub(super) struct Caller {
     makes_figures: bool,
     breakers: Arc<BreakerOutbox>,
     ids: Arc<dyn Entropy>,
+    /// Without it no attempt may begin.
+    lease: Option<Arc<Lease>>,
     /// Whether no attempt may begin any more.
     closed: watch::Sender<bool>,
     /// The end of the last pause that was told.
@@ -50,6 +53,7 @@ impl Caller {
             board: board.clone(),
             makes_figures: true,
             breakers: breakers.clone(),
+            lease: None,
             closed: watch::Sender::new(false),
             told_pause: AtomicU64::new(0),
         }
@@ -58,6 +62,11 @@ impl Caller {
     /// Its calls do not count among those that scoring waits for.
     pub(super) fn without_figures(self) -> Self {
         Self { makes_figures: false, ..self }
+    }
+
+    /// After a pause of the process its calls end, until the lease is renewed: those that wait for another attempt, too.
+    pub(super) fn under(self, lease: &Arc<Lease>) -> Self {
+        Self { lease: Some(lease.clone()), ..self }
     }
 
     pub(super) fn guard(&self) -> &Guard {
@@ -112,12 +121,17 @@ impl Caller {
     {
         let call = CorrelationId::draw(&*self.ids);
         let (under_way, attempts) = (AtomicBool::new(false), AtomicU32::new(0));
+        let lapsed = AtomicBool::new(false);
         let operation = |attempt: ttm_guard::Attempt| {
-            let request = request();
+            let holds = self.lease.as_ref().is_none_or(|lease| lease.holds());
+            let request = holds.then(&mut request);
             let under_way = &under_way;
-            under_way.store(true, Ordering::Relaxed);
+            under_way.store(holds, Ordering::Relaxed);
+            lapsed.store(!holds, Ordering::Relaxed);
             attempts.store(attempt.number, Ordering::Relaxed);
             async move {
+                // The call is over: nobody waits for this attempt.
+                let Some(request) = request else { return std::future::pending().await };
                 let attempt = Attempt {
                     caller: self,
                     endpoint,
@@ -139,7 +153,8 @@ impl Caller {
         let mut is_closed = false;
         let answer = poll_fn(|cx| {
             is_closed = is_closed || closing.as_mut().poll(cx).is_ready();
-            let gives_up = || is_closed && !under_way.load(Ordering::Relaxed);
+            let gives_up =
+                || (is_closed || lapsed.load(Ordering::Relaxed)) && !under_way.load(Ordering::Relaxed);
             let over =
                 || Poll::Ready(Err(GuardError::TimedOut { attempts: attempts.load(Ordering::Relaxed) }));
             if gives_up() {

@@ -21,7 +21,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(source: Arc<dyn PairSource>, caller: Caller, lease: Arc<Lease>) -> Self {
-        Self { source, caller, lease }
+        Self { source, caller: caller.under(&lease), lease }
     }
 
     /// Waits for a turn; what is asked on it is decided when it is there.

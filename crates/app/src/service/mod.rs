@@ -201,7 +201,7 @@ impl Service {
         let guard = breaker.guard.clone();
         let caller = Caller::new(guard.clone(), &runtime, "calls", &board, &breakers);
         let client = Client::new(ports.pairs.clone(), caller, lease.clone());
-        let profiles = Profiles::new(&ports, &settings, &runtime, &board, &breakers);
+        let profiles = Profiles::new(&ports, &settings, &runtime, &board, &breakers, &lease);
         sources.extend(profiles.map(|profiles| lease.guards(Arc::new(profiles))));
         let tokens = Arc::new(TokenOutbox::default());
         let samples = Arc::new(SampleOutbox::new(settings.sample_capacity));

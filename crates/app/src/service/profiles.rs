@@ -17,6 +17,7 @@ use ttm_market::{
 use super::board::Board;
 use super::breakers::BreakerOutbox;
 use super::caller::{CallError, Caller, disposition};
+use super::lease::Lease;
 use super::settings::ServiceSettings;
 use crate::ports::Ports;
 
@@ -44,6 +45,7 @@ impl Profiles {
         runtime: &Arc<dyn Runtime>,
         board: &Arc<Board>,
         breakers: &Arc<BreakerOutbox>,
+        lease: &Arc<Lease>,
     ) -> Option<Self> {
         let source = ports.profiles.clone()?;
         let breaker = Breaker::new(NAME, settings.breaker.clone(), runtime.entropy("profiles breaker"));
@@ -54,7 +56,8 @@ impl Profiles {
         Some(Self {
             source,
             caller: Caller::new(Arc::new(guard), runtime, "profiles calls", board, breakers)
-                .without_figures(),
+                .without_figures()
+                .under(lease),
             store: ports.tokens.clone(),
             board: board.clone(),
             limit: settings.profiles_limit,
