@@ -40,6 +40,9 @@ pub enum FaultKind {
     Terminate,
     /// SIGSTOP, then SIGCONT: time passes and nobody notices.
     Freeze,
+    /// Another service manager starts the service on the same store, again and again until the fault is over; then the one
+    /// of the two processes that has not got the store is stopped.
+    SecondProcess,
     /// One plane of the process runs nothing, as when a task spins or blocks there.
     PlaneStalls(Plane),
     /// A part of the process panics.
@@ -133,11 +136,14 @@ pub enum StoreTable {
     Samples,
     /// That of the events.
     Events,
+    /// The row of the lease, where it is one.
+    Lease,
 }
 
 impl StoreTable {
     /// All of them together, then each.
-    pub const EACH: [Self; 5] = [Self::All, Self::Tokens, Self::Breakers, Self::Samples, Self::Events];
+    pub const EACH: [Self; 6] =
+        [Self::All, Self::Tokens, Self::Breakers, Self::Samples, Self::Events, Self::Lease];
 
     /// The word of the schedule.
     pub const fn as_str(self) -> &'static str {
@@ -147,6 +153,7 @@ impl StoreTable {
             Self::Breakers => "breakers",
             Self::Samples => "samples",
             Self::Events => "events",
+            Self::Lease => "lease",
         }
     }
 }
@@ -267,6 +274,18 @@ impl FaultSchedule {
         let before = self.0.iter().take_while(|fault| *fault != active).filter(is_exchange);
         let others = before.filter(|fault| !is_one(fault)).map(Fault::until).max();
         is_one(active).then_some(others.map_or(active.begins(), |until| active.begins().max(until)))
+    }
+
+    /// Until when nobody could keep a lease in the store, at `now` at the latest.
+    pub fn lease_was_away(&self, now: Moment) -> Moment {
+        let of_lease = |fault: &&Fault| {
+            let table = match fault.kind {
+                FaultKind::Store(table, _) => table,
+                _ => return false,
+            };
+            [StoreTable::All, StoreTable::Lease].contains(&table) && fault.begins() <= now
+        };
+        self.0.iter().filter(of_lease).map(|fault| fault.until().min(now)).max().unwrap_or(Moment::ZERO)
     }
 
     /// Whether any of these was going on at some time between the two.

@@ -6,6 +6,7 @@ mod breaker;
 mod events;
 pub mod health;
 mod pace;
+mod succession;
 mod tokens;
 
 use std::fmt;
@@ -19,7 +20,8 @@ use crate::executor::lock;
 pub use availability::{Availability, Slot};
 pub use breaker::{BreakerRules, BreakerWatch, CallEnd, WatchedCall};
 pub use events::{every_change_has_its_event, none_lost};
-pub use pace::Pace;
+pub use pace::{Limit, Pace};
+pub use succession::Succession;
 pub use tokens::{is_stored_as_seen, silence_unlists_nobody, unlisted};
 
 /// How many broken promises are kept as text; the rest is counted.

@@ -25,6 +25,10 @@ pub struct Outcome {
     pub tokens: usize,
     /// How often the process booted.
     pub boots: u32,
+    /// How often a second process on the store took over.
+    pub takeovers: u32,
+    /// How often one was refused.
+    pub refusals: u32,
     /// How often it was stopped in an orderly way.
     pub stops: u32,
     /// Every word of a health status, of a use of the store and of the breaker that was shown.
@@ -59,13 +63,14 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "available {:.3} % (longest gap {:?}), {} requests ({} in the busiest minute), {} samples, {} boots, \
-             {} stops, {} polls, trace {:016x}",
+             {} takeovers, {} stops, {} polls, trace {:016x}",
             100.0 * self.availability.share(),
             self.availability.longest_down(SLOT),
             requests.requests,
             requests.busiest_minute,
             samples.stored,
             self.boots,
+            self.takeovers,
             self.stops,
             self.polls,
             self.hash,

@@ -9,6 +9,7 @@ use ttm_health::Report;
 
 use crate::FaultSchedule;
 use crate::oracle::BreakerRules;
+use crate::world::Defect;
 
 /// Everything that decides what happens. As text it is one line, without the settings: `SEED SECONDS TOKENS SCHEDULE`.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Plan {
     pub promised: Promises,
     /// Changes every report on its way to the oracle of health: a lie that it must see. None but for the mutants.
     pub misreport: Option<fn(&mut Report)>,
+    /// Rules of the store that are broken on purpose.
+    pub defects: Vec<Defect>,
 }
 
 /// What the outside API and the operators were promised, whatever the service was then told to do.
@@ -90,6 +93,7 @@ impl Plan {
             settings,
             promised,
             misreport: None,
+            defects: Vec::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod health;
 mod judge;
+mod second;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,13 +10,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_kernel::{Clock, Moment, TaskEnd};
-use ttm_market::Token;
 
 use crate::oracle::{Availability, Verdicts};
 use crate::outcome::Outcome;
 use crate::process::Process;
 use crate::world::World;
 use crate::{Executor, FaultKind, FaultSchedule, Part, Place, Plan, Plane, Rest};
+use second::Second;
 
 /// Availability is counted in slots of this length.
 pub const SLOT: Duration = Duration::from_secs(10);
@@ -35,17 +36,24 @@ struct Simulation<'a> {
     verdicts: Arc<Verdicts>,
     world: World,
     state: State,
+    /// The number of the present process, and the machine that it runs on.
+    number: u32,
+    host: u32,
+    /// Processes so far.
+    processes: u32,
+    /// How often the present process booted.
     boots: u32,
+    /// The process that has not got the store, if there is one.
+    second: Option<Second>,
+    takeovers: u32,
     next_slot: Moment,
     availability: Availability,
     healed: Availability,
     stops: u32,
-    /// The tokens as the present process found them.
-    found: Vec<Token>,
-    /// When it booted.
+    /// When the present process booted.
     booted: Moment,
     /// Planes of the present process that are held, since when and until when.
-    held: BTreeMap<Plane, (Moment, Moment)>,
+    held: Held,
     /// Parts of the present process that a fault ended.
     ended: Vec<&'static str>,
     /// When the first of them was.
@@ -54,6 +62,9 @@ struct Simulation<'a> {
     unlisted: Option<usize>,
     health: health::HealthWatch,
 }
+
+/// Planes that are held, since when and until when.
+type Held = BTreeMap<Plane, (Moment, Moment)>;
 
 /// The process, or when there will be one again.
 enum State {
@@ -102,6 +113,7 @@ impl<'a> Simulation<'a> {
         let faults = Arc::new(plan.faults.clone());
         let verdicts = Arc::new(Verdicts::new(runtime.clone()));
         let world = World::new(plan.seed, plan.tokens, plan.promised, &runtime, &faults, &verdicts);
+        world.break_rules(&plan.defects);
         Self {
             plan,
             faults,
@@ -109,12 +121,16 @@ impl<'a> Simulation<'a> {
             verdicts,
             world,
             state: State::Down { until: Moment::ZERO },
+            number: 0,
+            host: 0,
+            processes: 0,
             boots: 0,
+            second: None,
+            takeovers: 0,
             next_slot: Moment::ZERO + SLOT,
             availability: Availability::default(),
             healed: Availability::default(),
             stops: 0,
-            found: Vec::new(),
             booted: Moment::ZERO,
             held: BTreeMap::new(),
             ended: Vec::new(),
@@ -131,7 +147,8 @@ impl<'a> Simulation<'a> {
         while self.executor.now() < end {
             let fault_at = faults.peek().map_or(Moment::MAX, |fault| fault.begins());
             let boot_at = if let State::Down { until } = self.state { until } else { Moment::MAX };
-            if !self.advance(end.min(self.next_slot).min(fault_at).min(boot_at)) {
+            let due = self.next_slot.min(fault_at).min(boot_at).min(self.second_due());
+            if !self.advance(end.min(due)) {
                 return;
             }
             self.manage();
@@ -164,6 +181,7 @@ impl<'a> Simulation<'a> {
     /// Does what the service manager does: notes exits, and boots what should run.
     fn manage(&mut self) {
         let now = self.executor.now();
+        self.follow_lease();
         match &self.state {
             State::Up(process) => {
                 if let Some((at, exit)) = process.exit() {
@@ -179,26 +197,31 @@ impl<'a> Simulation<'a> {
                     self.gone(until);
                 }
             }
-            State::Down { until } if now >= *until => self.boot(),
+            State::Down { until } if now >= *until => {
+                self.boots += 1;
+                self.boot();
+            }
             State::Down { .. } => {}
         }
+        self.manage_second();
     }
 
     fn boot(&mut self) {
-        self.boots += 1;
+        self.processes += 1;
+        self.number = self.processes;
         self.booted = self.executor.now();
         self.executor.runtime().trace(format_args!("process boots"));
-        self.world.exchange.process_restarted();
-        self.found = self.world.tokens.durable();
-        let ports = self.world.ports(u64::from(self.boots), self.executor.runtime(), self.plan.profiles);
+        let (number, runtime) = (u64::from(self.number), self.executor.runtime());
+        let ports = self.world.ports_from(self.host, number, runtime, self.plan.profiles);
         let (settings, stop_within) = (self.plan.settings.clone(), self.plan.promised.stop_within);
-        let process = Process::boot(self.executor.runtime(), self.boots, ports, settings, stop_within);
+        let process = Process::boot(self.executor.runtime(), self.number, ports, settings, stop_within);
         self.state = State::Up(process);
     }
 
     /// The process is gone, with all that it held, and comes back then.
     fn gone(&mut self, until: Moment) {
-        self.executor.kill_process(self.boots);
+        self.executor.kill_process(self.number);
+        self.world.process_gone(self.number);
         self.state = State::Down { until };
         self.held.clear();
         self.ended.clear();
@@ -213,6 +236,7 @@ impl<'a> Simulation<'a> {
             FaultKind::Kill => self.gone(now + lasts),
             FaultKind::Terminate => self.terminate(lasts),
             FaultKind::Freeze => self.hold(&Plane::ALL, lasts),
+            FaultKind::SecondProcess => self.begin_second(now + lasts),
             FaultKind::PlaneStalls(plane) => self.hold(&[plane], lasts),
             FaultKind::PartPanics(part) => self.end_part(part, &TaskEnd::Panicked("a fault".to_owned())),
             FaultKind::PartEnds(part) => self.end_part(part, &TaskEnd::Finished),
@@ -226,14 +250,14 @@ impl<'a> Simulation<'a> {
         }
         let now = self.executor.now();
         for plane in planes {
-            self.executor.hold(Place { process: self.boots, plane: *plane }, lasts);
+            self.executor.hold(Place { process: self.number, plane: *plane }, lasts);
             let (_, until) = self.held.entry(*plane).or_insert((now, now));
             *until = (now + lasts).max(*until);
         }
     }
 
     fn end_part(&mut self, part: Part, end: &TaskEnd) {
-        if self.executor.end_part(self.boots, part.name(), end) {
+        if self.executor.end_part(self.number, part.name(), end) {
             self.ended.push(part.name());
             self.part_ended.get_or_insert(self.executor.now());
         }
@@ -262,6 +286,9 @@ impl<'a> Simulation<'a> {
         if matches!(self.state, State::Up(_) | State::Stopping { .. }) && self.held.is_empty() {
             self.verdicts.broken("the process was told to stop and did not");
         }
+        if self.second.as_ref().is_some_and(Second::can_stop) {
+            self.verdicts.broken("a second process was told to stop and did not");
+        }
         let ledger = self.world.history.ledger(0);
         let stepped = self.faults.faults().iter().any(|fault| matches!(fault.kind, FaultKind::WallStep(_)));
         if ledger.collided > 0 && !stepped {
@@ -280,6 +307,8 @@ impl<'a> Simulation<'a> {
             samples: ledger,
             tokens: self.world.tokens.durable().len(),
             boots: self.boots,
+            takeovers: self.takeovers,
+            refusals: self.world.succession.refusals(),
             stops: self.stops,
             reached: self.health.reached,
             broken,

@@ -2,6 +2,7 @@
 //! process of the service; only what the stores made durable is found again after a kill.
 
 mod breaker_store;
+mod defect;
 mod event_store;
 mod exchange;
 mod lease;
@@ -18,15 +19,17 @@ use ttm_kernel::Moment;
 use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, ProfileSource};
 
-use crate::oracle::Verdicts;
-use store::Ledger;
+use crate::oracle::{Succession, Verdicts};
+use defect::Defects;
+use store::{Ledger, Server};
 
 use crate::{FaultSchedule, Promises, SimRuntime, StoreTable};
 
 pub use breaker_store::SimBreakerStore;
+pub use defect::Defect;
 pub use event_store::{EventLedger, SimEventStore};
 pub use exchange::{ExchangeCounts, Heard, SimExchange};
-pub use lease::{SimLease, SimLeases};
+pub use lease::{LeaseKind, SimLease, SimLeases};
 pub use metric_store::{SampleLedger, SimMetricStore};
 pub use resources::SimResources;
 pub use store::Told;
@@ -49,7 +52,10 @@ pub struct World {
     pub leases: SimLeases,
     /// What the process uses.
     pub resources: Arc<SimResources>,
+    /// Which of several processes may do what.
+    pub succession: Arc<Succession>,
     ledger: Ledger,
+    defects: Defects,
 }
 
 impl World {
@@ -64,18 +70,24 @@ impl World {
     ) -> Self {
         let market = SyntheticMarket::new(seed, tokens);
         let mints: Vec<Mint> = market.mints().collect();
-        let exchange = Arc::new(SimExchange::new(market, promised, runtime, faults, verdicts));
-        let ledger = Ledger::default();
-        let tokens = SimTokenStore::beside(&mints, runtime, faults, &ledger);
+        let (ledger, succession, defects) =
+            (Ledger::default(), Arc::new(Succession::default()), Defects::default());
+        let exchange = SimExchange::new(market, promised, runtime, faults, verdicts);
+        let exchange = Arc::new(exchange.watched_by(&succession));
+        let row = Server::new(StoreTable::Lease, runtime, faults, &ledger);
+        let leases = SimLeases::new(LeaseKind::of(seed), row, &succession, verdicts, &defects);
+        let tokens = SimTokenStore::beside(&mints, runtime, faults, &ledger, Some(&leases));
         Self {
             breakers: SimBreakerStore::beside(&tokens, &exchange, runtime, faults, &ledger),
             exchange,
             tokens,
             history: SimMetricStore::beside(runtime, faults, &ledger),
             events: SimEventStore::beside(runtime, faults, &ledger),
-            leases: SimLeases::default(),
+            leases,
             resources: Arc::new(SimResources::new(runtime, faults)),
+            succession,
             ledger,
+            defects,
         }
     }
 
@@ -85,10 +97,31 @@ impl World {
         self.ledger.told(process, at)
     }
 
+    /// Breaks rules of the store on purpose.
+    pub fn break_rules(&self, defects: &[Defect]) {
+        self.defects.add(defects);
+    }
+
+    /// Whether a process read or wrote anything but its lease.
+    pub fn touched(&self, process: u32) -> bool {
+        self.ledger.touched(process)
+    }
+
+    /// A process is gone, with all that it held and all that it knew.
+    pub fn process_gone(&self, process: u32) {
+        self.exchange.process_gone(process);
+        self.succession.released(process.into());
+    }
+
     /// The ports of the process of this number in this world, which may follow the API's profiles.
     pub fn ports(&self, process: u64, runtime: &SimRuntime, profiles: bool) -> Ports {
+        self.ports_from(0, process, runtime, profiles)
+    }
+
+    /// The same from another machine.
+    pub fn ports_from(&self, host: u32, process: u64, runtime: &SimRuntime, profiles: bool) -> Ports {
         Ports {
-            lease: Arc::new(self.leases.of(process, runtime)),
+            lease: Arc::new(self.leases.of(process, host, runtime)),
             pairs: self.exchange.clone(),
             tokens: Arc::new(self.tokens.clone()),
             sources: Vec::new(),

@@ -7,6 +7,7 @@ use ttm_breaker::{BreakerConfig, BreakerSettings};
 use ttm_health::{Phase, Report, Status, ThresholdSettings, Thresholds};
 use ttm_retry::{RetryPolicy, RetrySettings};
 use ttm_sim::Plan;
+use ttm_sim::world::Defect;
 
 /// Runs two hours under three seeds, and wants one of them to find `promise` broken.
 fn check(faults: &str, mutate: impl Fn(&mut Plan), promise: &str) {
@@ -72,6 +73,48 @@ fn a_pause_that_is_cut_short_is_seen() {
 #[test]
 fn more_requests_than_the_limit_are_seen() {
     check("", |plan| plan.promised.requests_per_minute = 20, "requests in one minute, 20 are allowed");
+}
+
+/// Runs with a second process and a store that breaks some rules.
+fn check_store(defects: &[Defect], promise: &str) {
+    let faults = "at 10m for 1h second-process; at 20m for 1m freeze; at 40m7s for 1m freeze";
+    check(faults, |plan| plan.defects = defects.to_vec(), promise);
+}
+
+#[test]
+fn a_lease_for_anybody_is_seen() {
+    check_store(&[Defect::LeaseForAnybody], "has the lease that process");
+}
+
+#[test]
+fn two_processes_that_score_side_by_side_are_seen() {
+    // Nothing tells the first one: neither its lease, nor the store.
+    check_store(&[Defect::LeaseForAnybody, Defect::NoFence], "took over");
+}
+
+#[test]
+fn a_write_of_an_older_epoch_is_seen() {
+    check_store(&[Defect::LeaseForAnybody, Defect::NoFence], "was accepted after");
+}
+
+#[test]
+fn an_epoch_that_is_granted_twice_is_seen() {
+    check_store(&[Defect::EpochTwice], "is granted to processes");
+}
+
+#[test]
+fn a_state_that_was_acknowledged_and_is_lost_at_a_takeover_is_seen() {
+    check_store(&[Defect::LaggingReplica], "is stored older than it was acknowledged");
+}
+
+#[test]
+fn a_refusal_that_names_nobody_is_seen() {
+    check_store(&[Defect::NamelessRefusal], "a refusal does not say");
+}
+
+#[test]
+fn a_process_that_writes_before_it_has_the_lease_is_seen() {
+    check_store(&[Defect::WriteBeforeLease], "touched a store that it was refused");
 }
 
 #[test]

@@ -76,7 +76,7 @@ const REJECTS: [Kind; 2] = [
 ];
 
 /// Of the process and its machine.
-const PROCESS: [Kind; 7] = [
+const PROCESS: [Kind; 8] = [
     (FaultKind::ResourcesUnknown, 60, 3_600),
     (FaultKind::Kill, 5, 30),
     (FaultKind::Terminate, 5, 30),
@@ -84,6 +84,7 @@ const PROCESS: [Kind; 7] = [
     (FaultKind::PlaneStalls(Plane::Main), 1, 300),
     (FaultKind::PlaneStalls(Plane::Work), 1, 900),
     (FaultKind::PlaneStalls(Plane::Supervision), 1, 300),
+    (FaultKind::SecondProcess, 60, 1_200),
 ];
 
 /// Every kind of the API, of the store and of the process. A step of the wall clock is drawn beside them.

@@ -32,6 +32,7 @@ impl fmt::Display for FaultKind {
             Self::Kill => "kill",
             Self::Terminate => "terminate",
             Self::Freeze => "freeze",
+            Self::SecondProcess => "second-process",
             Self::WallStep(by) => {
                 let sign = if by.is_negative() { "-" } else { "" };
                 return write!(f, "wall-step={sign}{}", PRINTER.duration_to_string(&by.abs()));
@@ -105,6 +106,7 @@ impl FromStr for FaultKind {
             ("kill", "") => Self::Kill,
             ("terminate", "") => Self::Terminate,
             ("freeze", "") => Self::Freeze,
+            ("second-process", "") => Self::SecondProcess,
             ("wall-step", by) => Self::WallStep(PARSER.parse_duration(by).map_err(|_| invalid())?),
             _ => return Err(invalid()),
         })
@@ -249,7 +251,7 @@ mod tests {
             "api-429 api-429=20s api-nulls api-flaky-nulls=30% api-empty-batch=0% api-half api-delisted=100%",
             "api-stale=30s api-extra-pairs api-bad-pairs=5% api-sparse store-gone store-hang store-lost-acks",
             "store-full store-busy store-read-only tokens-no-right events-corrupt samples-rejects=5% breakers-gone",
-            "resources-unknown kill terminate freeze plane-stalls=work plane-stalls=supervision",
+            "lease-gone second-process resources-unknown kill terminate freeze plane-stalls=work plane-stalls=supervision",
             "part-panics=token-writer part-ends=work wall-step=-1h",
         ]
         .iter()

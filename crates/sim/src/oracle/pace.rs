@@ -11,52 +11,76 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// No call takes longer, so no attempt is remembered for longer.
 const ONE_CALL: Duration = Duration::from_mins(1);
 
-/// Follows when requests begin.
+/// Follows when the requests of an address begin, whoever makes them there.
 #[derive(Debug)]
-pub struct Pace {
+pub struct Limit {
     per_minute: usize,
-    attempts: usize,
-    begun: VecDeque<Moment>,
-    failed: VecDeque<(Moment, u64)>,
-    patience: Moment,
+    /// When each began, and whether whoever makes the others cannot know of it.
+    begun: VecDeque<(Moment, bool)>,
     busiest: usize,
 }
 
-impl Pace {
-    /// A pace of at most `per_minute` requests in any sliding minute, and `attempts` failed tries of one call.
-    pub const fn new(per_minute: usize, attempts: usize) -> Self {
-        Self {
-            per_minute,
-            attempts,
-            begun: VecDeque::new(),
-            failed: VecDeque::new(),
-            patience: Moment::ZERO,
-            busiest: 0,
-        }
+/// Follows when the requests of one caller begin.
+#[derive(Debug)]
+pub struct Pace {
+    attempts: usize,
+    failed: VecDeque<(Moment, u64)>,
+    patience: Moment,
+}
+
+impl Limit {
+    /// At most `per_minute` requests in any sliding minute.
+    pub const fn new(per_minute: usize) -> Self {
+        Self { per_minute, begun: VecDeque::new(), busiest: 0 }
     }
 
-    /// A request begins. Whether it is within the limit, or the promise that it breaks.
+    /// A request begins, of which others may be unable to know.
+    ///
+    /// # Errors
+    /// When those that they can know of are more than the limit.
+    pub fn begin(&mut self, is_unknown: bool, now: Moment) -> Result<(), String> {
+        // A request is out of the window once a whole minute has passed.
+        while self.begun.front().is_some_and(|(at, _)| now - *at >= MINUTE) {
+            self.begun.pop_front();
+        }
+        self.begun.push_back((now, is_unknown));
+        self.busiest = self.busiest.max(self.begun.len());
+        if !self.is_exceeded() {
+            return Ok(());
+        }
+        let known = self.begun.iter().filter(|(_, is_unknown)| !is_unknown).count();
+        if known <= self.per_minute {
+            return Ok(());
+        }
+        Err(format!("{known} requests in one minute, {} are allowed", self.per_minute))
+    }
+
+    /// Whether the last minute holds more requests than allowed.
+    pub fn is_exceeded(&self) -> bool {
+        self.begun.len() > self.per_minute
+    }
+
+    /// The most requests in one minute.
+    pub fn busiest(&self) -> usize {
+        self.busiest
+    }
+}
+
+impl Pace {
+    /// A pace of at most `attempts` failed tries of one call.
+    pub const fn new(attempts: usize) -> Self {
+        Self { attempts, failed: VecDeque::new(), patience: Moment::ZERO }
+    }
+
+    /// A request begins.
     ///
     /// # Errors
     /// The promise that this breaks.
     pub fn begin(&mut self, question: u64, now: Moment) -> Result<(), String> {
-        // A request is out of the window once a whole minute has passed.
-        while self.begun.front().is_some_and(|at| now - *at >= MINUTE) {
-            self.begun.pop_front();
-        }
         while self.failed.front().is_some_and(|(at, _)| now - *at >= ONE_CALL) {
             self.failed.pop_front();
         }
-        self.begun.push_back(now);
-        self.busiest = self.busiest.max(self.begun.len());
         let tries = self.failed.iter().filter(|(_, asked)| *asked == question).count();
-        if self.begun.len() > self.per_minute {
-            return Err(format!(
-                "{} requests in one minute, {} are allowed",
-                self.begun.len(),
-                self.per_minute
-            ));
-        }
         if now < self.patience {
             return Err(format!("a request before {:?}, until which a 429 asked to wait", self.patience));
         }
@@ -64,11 +88,6 @@ impl Pace {
             return Err(format!("attempt {} at one call, {} are allowed", tries + 1, self.attempts));
         }
         Ok(())
-    }
-
-    /// Whether the last minute holds more requests than allowed.
-    pub fn is_exceeded(&self) -> bool {
-        self.begun.len() > self.per_minute
     }
 
     /// A request that began at `begun` failed.
@@ -85,17 +104,6 @@ impl Pace {
     pub fn ask_patience(&mut self, until: Moment) {
         self.patience = self.patience.max(until);
     }
-
-    /// The caller was restarted: it knows of no pause until it is told. The limit is the address's and stays.
-    pub fn restart(&mut self) {
-        self.patience = Moment::ZERO;
-        self.failed.clear();
-    }
-
-    /// The most requests in one minute.
-    pub fn busiest(&self) -> usize {
-        self.busiest
-    }
 }
 
 #[cfg(test)]
@@ -108,17 +116,25 @@ mod tests {
 
     #[test]
     fn one_request_too_many_in_a_sliding_minute_is_seen() {
-        let mut pace = Pace::new(2, 3);
-        assert_eq!(pace.begin(1, at(0)), Ok(()));
-        assert_eq!(pace.begin(2, at(59_000)), Ok(()));
-        assert_eq!(pace.begin(3, at(60_000)), Ok(()));
-        assert!(pace.begin(4, at(60_001)).is_err());
-        assert_eq!(pace.busiest(), 3);
+        let mut limit = Limit::new(2);
+        assert_eq!(limit.begin(false, at(0)), Ok(()));
+        assert_eq!(limit.begin(false, at(59_000)), Ok(()));
+        assert_eq!(limit.begin(false, at(60_000)), Ok(()));
+        assert!(limit.begin(false, at(60_001)).is_err());
+        assert_eq!(limit.busiest(), 3);
+    }
+
+    #[test]
+    fn a_request_that_nobody_can_know_of_is_held_against_nobody() {
+        let mut limit = Limit::new(1);
+        assert_eq!(limit.begin(true, at(0)), Ok(()));
+        assert_eq!(limit.begin(false, at(1)), Ok(()));
+        assert!(limit.is_exceeded() && limit.begin(false, at(2)).is_err());
     }
 
     #[test]
     fn a_request_into_a_pause_and_a_fourth_attempt_are_seen() {
-        let mut pace = Pace::new(100, 3);
+        let mut pace = Pace::new(3);
         pace.ask_patience(at(1_000));
         assert!(pace.begin(1, at(999)).is_err());
         for millis in [1_000, 1_100, 1_200] {

@@ -174,7 +174,8 @@ impl Simulation<'_> {
         let down = |is_down: fn(ExchangeFault) -> bool| {
             self.faults.exchange_since(at, is_down).map(|since| at - since.max(runs))
         };
-        let [pools, profiles] = self.world.exchange.heard(at).map(|heard| heard_before(heard, at));
+        let [pools, profiles] =
+            self.world.exchange.heard(process.number(), at).map(|heard| heard_before(heard, at));
         Truth {
             wall: (!is_stepped).then(|| self.executor.wall() - (now - at)),
             stopping_for,

@@ -110,6 +110,7 @@ impl Simulation<'_> {
             Exit::Crashed(end) => {
                 self.verdicts.broken(format_args!("the process ended without a word: {end:?}"));
             }
+            Exit::NotStarted(error) if self.is_refused(process, error) => {}
             Exit::NotStarted(error) => {
                 let store_was_away = self.store_was_away(self.booted, at);
                 if !store_was_away {
@@ -118,6 +119,10 @@ impl Simulation<'_> {
             }
             Exit::Abandoned | Exit::Stopped(_) => {
                 self.verdicts.broken("the process stopped, and nobody told it to");
+            }
+            Exit::Failed(..) if self.is_superseded(process) => {
+                self.judge_superseded(process, at, exit);
+                self.judge_stop(process, at, at, exit);
             }
             Exit::Failed(reason, _) => {
                 if !self.ended.iter().any(|part| reason.contains(part)) {
@@ -132,7 +137,7 @@ impl Simulation<'_> {
     /// Holds a stop against its promise: in time, and with everything stored unless the store was away.
     pub(super) fn judge_stop(&self, process: &Process, since: Moment, at: Moment, exit: &Exit) {
         let took = at - since;
-        if !self.held.is_empty() {
+        if self.held.values().any(|(_, until)| *until > since) {
             // Nothing that is held can stop.
             return;
         }
@@ -152,7 +157,8 @@ impl Simulation<'_> {
         }
         let told = self.world.told(process.number(), at);
         let gave_up = told.iter().any(|(_, writes, _, told)| *writes && told.corrupt);
-        if gave_up || self.store_was_away(since, at) || !self.ended.is_empty() {
+        let superseded = self.is_superseded(process);
+        if gave_up || superseded || self.store_was_away(since, at) || !self.ended.is_empty() {
             return;
         }
         if !stopped.in_time || stopped.tokens_left + stopped.samples_left + stopped.events_left > 0 {
@@ -161,7 +167,8 @@ impl Simulation<'_> {
         let (durable, events) = (self.world.tokens.durable(), self.world.events.durable(process.number()));
         self.verdicts.check(is_stored_as_seen(&process.board().tokens(), &durable, self.plan.profiles));
         if process.events().is_some_and(|events| events.dropped == 0) {
-            self.verdicts.check(every_change_has_its_event(&self.found, &durable, &events));
+            let found = self.world.tokens.found_by(process.number());
+            self.verdicts.check(every_change_has_its_event(&found, &durable, &events));
         }
     }
 

@@ -41,10 +41,11 @@ impl SimBreakerStore {
         }
     }
 
-    fn commit(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
+    fn commit(&self, process: u32, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         if self.tokens.is_fenced(epoch) {
             return Err(StoreError::Fenced { epoch });
         }
+        self.tokens.note_write(process, epoch);
         let named = breakers.iter().map(|breaker| (breaker.name.clone(), breaker.clone()));
         lock(&self.database).extend(named);
         Ok(())
@@ -71,7 +72,8 @@ impl BreakerStore for SimBreakerStore {
     }
 
     async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
-        self.server.write(|| self.commit(epoch, breakers)).await??;
+        let process = self.server.runtime().process();
+        self.server.write(|| self.commit(process, epoch, breakers)).await??;
         for StoredBreaker { name, saved, .. } in breakers {
             self.server
                 .runtime()

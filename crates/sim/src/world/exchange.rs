@@ -15,7 +15,7 @@ use ttm_market::{
 use ttm_testkit::SeededEntropy;
 
 use crate::executor::lock;
-use crate::oracle::{BreakerWatch, Pace, Verdicts};
+use crate::oracle::{BreakerWatch, Limit, Pace, Succession, Verdicts};
 use crate::{ExchangeFault, FaultSchedule, Percent, Promises, SimRuntime};
 
 mod call;
@@ -42,15 +42,27 @@ pub struct SimExchange {
     latency: Arc<SeededEntropy>,
     chance: Arc<SeededEntropy>,
     promised: Promises,
+    succession: Arc<Succession>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    budgets: [Watched; 2],
+    /// What is held against this address, whoever asks there.
+    limits: [Limit; 2],
+    /// What is held against each process.
+    callers: BTreeMap<u32, Watching>,
     counts: ExchangeCounts,
     primaries: BTreeMap<Mint, (i64, Option<Pair>)>,
-    /// The halves of the batches that failed, which the service may ask next, and how many calls had been answered before.
+}
+
+/// What is held against the requests of one process, and what it knows.
+#[derive(Debug)]
+struct Watching {
+    budgets: [Watched; 2],
+    /// Calls that brought something.
+    succeeded: u64,
+    /// The halves of the batches that failed, which the process may ask next, and how many calls had been answered before.
     parts: BTreeMap<u64, u64>,
 }
 
@@ -103,58 +115,55 @@ impl SimExchange {
             latency: runtime.stream("latency"),
             chance: runtime.stream("faults"),
             promised,
+            succession: Arc::default(),
             state: Mutex::new(State {
-                budgets: [
-                    (promised.requests_per_minute, promised.attempts),
-                    // Every look at the profiles asks the same, so that nobody can tell two looks from two attempts.
-                    (PROFILES_PER_MINUTE, usize::MAX),
-                ]
-                .map(|(per_minute, attempts)| Watched {
-                    breaker: BreakerWatch::new(promised.breaker),
-                    pace: Pace::new(per_minute, attempts),
-                    hearing: Hearing::default(),
-                }),
+                limits: [promised.requests_per_minute, PROFILES_PER_MINUTE].map(Limit::new),
+                callers: BTreeMap::new(),
                 counts: ExchangeCounts::default(),
                 primaries: BTreeMap::new(),
-                parts: BTreeMap::new(),
             }),
         }
+    }
+
+    /// The same, where one process at a time may ask.
+    #[must_use]
+    pub(super) fn watched_by(self, succession: &Arc<Succession>) -> Self {
+        Self { succession: succession.clone(), ..self }
     }
 
     /// The counts as they are now.
     pub fn counts(&self) -> ExchangeCounts {
         let state = lock(&self.state);
         let [busiest_minute, busiest_profile_minute] =
-            [Budget::Pools, Budget::Profiles].map(|budget| state.budgets[budget as usize].pace.busiest());
+            [Budget::Pools, Budget::Profiles].map(|budget| state.limits[budget as usize].busiest());
         ExchangeCounts { busiest_minute, busiest_profile_minute, ..state.counts }
     }
 
-    /// What the present process had heard from the pools' and the profiles' side of the API at a moment of the last minutes.
-    pub fn heard(&self, at: Moment) -> [Heard; 2] {
-        let state = lock(&self.state);
-        [Budget::Pools, Budget::Profiles].map(|budget| state.budgets[budget as usize].hearing.at(at))
+    /// What a process had heard from the pools' and the profiles' side of the API at a moment of the last minutes.
+    pub fn heard(&self, process: u32, at: Moment) -> [Heard; 2] {
+        let mut state = lock(&self.state);
+        let caller = state.caller(process, self.promised);
+        [Budget::Pools, Budget::Profiles].map(|budget| caller.budgets[budget as usize].hearing.at(at))
     }
 
-    /// The process was restarted: its breaker and its pauses are forgotten until they are loaded; the limit of its address is
-    /// not.
-    pub fn process_restarted(&self) {
-        let mut state = lock(&self.state);
-        state.parts.clear();
-        for watched in &mut state.budgets {
-            watched.breaker = BreakerWatch::new(self.promised.breaker);
-            watched.pace.restart();
-            watched.hearing = Hearing::default();
-        }
+    /// A process is gone, and what it knew with it: the next one knows of no breaker and no pause until it is told. The
+    /// limit is the address's and stays.
+    pub(super) fn process_gone(&self, process: u32) {
+        lock(&self.state).callers.remove(&process);
     }
 
     /// The process was told that its breaker is to be open until then.
     pub fn promise_silence(&self, until: Moment) {
-        lock(&self.state).budgets[Budget::Pools as usize].breaker.promise_silence(until);
+        let mut state = lock(&self.state);
+        let caller = state.caller(self.runtime.process(), self.promised);
+        caller.budgets[Budget::Pools as usize].breaker.promise_silence(until);
     }
 
     /// The process was told that a pause for which the one before was asked lasts until then.
     pub fn promise_patience(&self, until: Moment) {
-        lock(&self.state).budgets[Budget::Pools as usize].pace.ask_patience(until);
+        let mut state = lock(&self.state);
+        let caller = state.caller(self.runtime.process(), self.promised);
+        caller.budgets[Budget::Pools as usize].pace.ask_patience(until);
     }
 
     /// One request for some mints: `answer` is what a healthy API says at a time.
@@ -275,6 +284,22 @@ impl SimExchange {
                 pair
             }
         }
+    }
+}
+
+impl State {
+    /// What is held against a process.
+    fn caller(&mut self, process: u32, promised: Promises) -> &mut Watching {
+        self.callers.entry(process).or_insert_with(|| Watching {
+            // Every look at the profiles asks the same, so that nobody can tell two looks from two attempts.
+            budgets: [promised.attempts, usize::MAX].map(|attempts| Watched {
+                breaker: BreakerWatch::new(promised.breaker),
+                pace: Pace::new(attempts),
+                hearing: Hearing::default(),
+            }),
+            succeeded: 0,
+            parts: BTreeMap::new(),
+        })
     }
 }
 

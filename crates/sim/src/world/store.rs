@@ -55,6 +55,11 @@ impl Ledger {
             .collect()
     }
 
+    /// Whether a process read or wrote anything but its lease.
+    pub(super) fn touched(&self, process: u32) -> bool {
+        lock(&self.0).keys().any(|(asked, table, _)| *asked == process && *table != StoreTable::Lease)
+    }
+
     fn note<T>(&self, call: &Heard<'_>, answer: &Result<T, StoreError>) {
         let now = call.server.runtime.now();
         let key = (call.process, call.server.table, call.writes);
@@ -154,6 +159,11 @@ impl Server {
         }
         self.runtime.yields().await;
         Ok(answer)
+    }
+
+    /// A process has written something by the way.
+    pub(super) fn touch(&self) {
+        lock(&self.ledger.0).entry((self.runtime.process(), StoreTable::Tokens, true)).or_default();
     }
 
     /// Whether the table takes a row with this identity now.

@@ -1,5 +1,6 @@
 //! The simulated table of tokens: keeps the port's laws under every fault. Clones are connections to one database.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -8,21 +9,36 @@ use ttm_kernel::{Clock, Epoch, StoreError};
 use ttm_market::testing::TokenTable;
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStore};
 
+use super::Defect;
+use super::lease::SimLeases;
 use super::store::{Ledger, Server};
 use crate::executor::lock;
-use crate::{FaultSchedule, SimRuntime, StoreTable};
+use crate::{FaultKind, FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
 #[derive(Clone, Debug)]
 pub struct SimTokenStore {
     server: Server,
     database: Arc<Mutex<TokenTable>>,
+    claims: Arc<Mutex<Claims>>,
+    /// Who may claim an epoch, and what is made of it; none where nobody may look.
+    leases: Option<SimLeases>,
+    /// Whether what is acknowledged is held against what is stored: only with a clock that goes on, and only where two
+    /// processes meet.
+    is_watched: bool,
+}
+
+/// What the processes found when they claimed their epochs.
+#[derive(Debug, Default)]
+struct Claims {
+    found: BTreeMap<u32, Vec<Token>>,
+    last: Option<(Epoch, Vec<Token>)>,
 }
 
 impl SimTokenStore {
     /// A store that holds these mints.
     pub fn new(mints: &[Mint], runtime: &SimRuntime, faults: &Arc<FaultSchedule>) -> Self {
-        Self::beside(mints, runtime, faults, &Ledger::default())
+        Self::beside(mints, runtime, faults, &Ledger::default(), None)
     }
 
     pub(super) fn beside(
@@ -30,16 +46,60 @@ impl SimTokenStore {
         runtime: &SimRuntime,
         faults: &Arc<FaultSchedule>,
         ledger: &Ledger,
+        leases: Option<&SimLeases>,
     ) -> Self {
         let mut database = TokenTable::default();
         database.add(mints, runtime.wall());
         let server = Server::new(StoreTable::Tokens, runtime, faults, ledger);
-        Self { server, database: Arc::new(Mutex::new(database)) }
+        let has = |matches: fn(FaultKind) -> bool| faults.faults().iter().any(|fault| matches(fault.kind));
+        let is_watched = has(|kind| kind == FaultKind::SecondProcess)
+            && !has(|kind| matches!(kind, FaultKind::WallStep(_)));
+        let (database, claims) = (Arc::new(Mutex::new(database)), Arc::default());
+        Self { server, database, claims, leases: leases.cloned(), is_watched }
+    }
+
+    /// What a process found when it claimed its epoch.
+    pub fn found_by(&self, process: u32) -> Vec<Token> {
+        lock(&self.claims).found.get(&process).cloned().unwrap_or_default()
+    }
+
+    fn grant(&self, process: u32) -> Result<Epoch, StoreError> {
+        let (mut database, mut claims) = (lock(&self.database), lock(&self.claims));
+        let Some(leases) = &self.leases else { return Ok(database.claim()) };
+        if !leases.admits(process) {
+            return Err(StoreError::transient("this process does not hold the lease on the store"));
+        }
+        let epoch = match &claims.last {
+            Some((last, _)) if leases.has(Defect::EpochTwice) => *last,
+            _ => database.claim(),
+        };
+        if let Some((_, tokens)) = claims.last.take().filter(|_| leases.has(Defect::LaggingReplica)) {
+            database.save(epoch, &tokens)?;
+        }
+        let tokens = database.tokens();
+        leases.claimed(process, epoch, self.is_watched.then_some(&tokens));
+        claims.last = Some((epoch, tokens.clone()));
+        claims.found.insert(process, tokens);
+        Ok(epoch)
+    }
+
+    fn accept(&self, process: u32, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
+        let Some(leases) = &self.leases else { return lock(&self.database).save(epoch, tokens) };
+        lock(&self.database).save(leases.fenced_as(epoch), tokens)?;
+        leases.wrote(process, epoch, self.is_watched.then_some(tokens));
+        Ok(())
     }
 
     /// Whether a newer writer took over, without asking the server.
     pub(super) fn is_fenced(&self, epoch: Epoch) -> bool {
-        lock(&self.database).is_fenced(epoch)
+        lock(&self.database).is_fenced(self.leases.as_ref().map_or(epoch, |leases| leases.fenced_as(epoch)))
+    }
+
+    /// A write beside the tokens was accepted under this epoch.
+    pub(super) fn note_write(&self, process: u32, epoch: Epoch) {
+        if let Some(leases) = &self.leases {
+            leases.wrote(process, epoch, None);
+        }
     }
 
     /// What is durable now, without asking the server.
@@ -51,7 +111,8 @@ impl SimTokenStore {
 #[async_trait]
 impl TokenStore for SimTokenStore {
     async fn claim(&self) -> Result<Epoch, StoreError> {
-        let epoch = self.server.write(|| lock(&self.database).claim()).await?;
+        let process = self.server.runtime().process();
+        let epoch = self.server.write(|| self.grant(process)).await??;
         self.server.runtime().trace(format_args!("tokens are claimed under epoch {epoch}"));
         Ok(epoch)
     }
@@ -62,7 +123,11 @@ impl TokenStore for SimTokenStore {
     }
 
     async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
-        self.server.write(|| lock(&self.database).save(epoch, tokens)).await??;
+        let process = self.server.runtime().process();
+        self.server.write(|| self.accept(process, epoch, tokens)).await??;
+        if let Some(leases) = self.leases.as_ref().filter(|_| self.is_watched) {
+            leases.acknowledged(tokens);
+        }
         self.server.runtime().trace(format_args!("store saves {} tokens", tokens.len()));
         Ok(())
     }
@@ -82,7 +147,16 @@ impl TokenStore for SimTokenStore {
         mints: &[Mint],
         at: Timestamp,
     ) -> Result<Followed, StoreError> {
-        self.server.write(|| lock(&self.database).follow(epoch, origin, mints, at)).await?
+        let process = self.server.runtime().process();
+        let commit = || {
+            let Some(leases) = &self.leases else {
+                return lock(&self.database).follow(epoch, origin, mints, at);
+            };
+            let followed = lock(&self.database).follow(leases.fenced_as(epoch), origin, mints, at)?;
+            leases.wrote(process, epoch, None);
+            Ok(followed)
+        };
+        self.server.write(commit).await?
     }
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {

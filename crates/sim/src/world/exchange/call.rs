@@ -5,7 +5,7 @@ use std::time::Duration;
 use ttm_kernel::{Clock, Moment};
 use ttm_market::{Mint, PairBatch, PairSourceError};
 
-use super::{Budget, SimExchange, Watched, question_of};
+use super::{Budget, SimExchange, Watched, Watching, question_of};
 use crate::executor::lock;
 use crate::oracle::{CallEnd, WatchedCall};
 
@@ -17,6 +17,8 @@ const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 /// A request under way, as the oracles follow it.
 pub(super) struct Call<'a> {
     exchange: &'a SimExchange,
+    /// Whose it is.
+    process: u32,
     budget: Budget,
     question: u64,
     begun: Moment,
@@ -37,22 +39,30 @@ impl<'a> Call<'a> {
         let now = exchange.runtime.now();
         // A call is one task's; another one may ask the same as soon as the first has given up.
         let question = question ^ exchange.runtime.task().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let process = exchange.runtime.process();
+        let (is_unknown, may_ask) =
+            exchange.succession.asks(process, exchange.faults.lease_was_away(now), now);
         let mut state = lock(&exchange.state);
         state.counts.requests += 1;
         state.counts.in_flight += 1;
-        let answered = state.counts.succeeded;
-        let since = state.parts.get(&question_of(batch)).copied();
-        let (since, is_part) = (since.unwrap_or(answered), since.is_some_and(|since| answered > since));
-        let Watched { breaker, pace, .. } = &mut state.budgets[budget as usize];
+        let limit = &mut state.limits[budget as usize];
+        let limited = limit.begin(is_unknown, now);
+        let over_limit = limit.is_exceeded();
+        let Watching { budgets, succeeded, parts } = state.caller(process, exchange.promised);
+        let since = parts.get(&question_of(batch)).copied();
+        let (since, is_part) = (since.unwrap_or(*succeeded), since.is_some_and(|since| *succeeded > since));
+        let Watched { breaker, pace, .. } = &mut budgets[budget as usize];
         let (watched, admitted) = breaker.begin(now);
         let paced = pace.begin(question, now);
-        let over_limit = pace.is_exceeded();
         drop(state);
+        exchange.verdicts.check(may_ask);
+        exchange.verdicts.check(limited);
         exchange.verdicts.check(admitted);
         exchange.verdicts.check(paced);
         let batch = batch.to_vec();
         Self {
             exchange,
+            process,
             budget,
             question,
             begun: now,
@@ -71,7 +81,8 @@ impl<'a> Call<'a> {
         let now = runtime.now();
         let mut state = lock(&self.exchange.state);
         state.counts.answered += 1;
-        let hearing = &mut state.budgets[self.budget as usize].hearing;
+        let caller = state.caller(self.process, self.exchange.promised);
+        let hearing = &mut caller.budgets[self.budget as usize].hearing;
         match result {
             Ok(_) => hearing.answer(now),
             Err(error) => hearing.error(Some(error.to_string()), now),
@@ -86,7 +97,9 @@ impl<'a> Call<'a> {
                 runtime.trace(format_args!("api answers: {error}"));
                 if let PairSourceError::RateLimited { retry_after, .. } = error {
                     let until = runtime.now() + retry_after.unwrap_or(Duration::ZERO);
-                    lock(&self.exchange.state).budgets[self.budget as usize].pace.ask_patience(until);
+                    let mut state = lock(&self.exchange.state);
+                    let caller = state.caller(self.process, self.exchange.promised);
+                    caller.budgets[self.budget as usize].pace.ask_patience(until);
                     CallEnd::RateLimited
                 } else {
                     CallEnd::Failure
@@ -101,12 +114,14 @@ impl<'a> Call<'a> {
         let mut state = lock(&self.exchange.state);
         state.counts.in_flight -= 1;
         state.counts.succeeded += u64::from(end == CallEnd::Success);
+        let Watching { budgets, succeeded, parts } = state.caller(self.process, self.exchange.promised);
+        *succeeded += u64::from(end == CallEnd::Success);
         if matches!(end, CallEnd::Failure | CallEnd::GivenUp) && self.batch.len() > 1 {
             let (first, second) = self.batch.split_at(self.batch.len().div_ceil(2));
             let since = self.since;
-            state.parts.extend([first, second].map(|half| (question_of(half), since)));
+            parts.extend([first, second].map(|half| (question_of(half), since)));
         }
-        let Watched { breaker, pace, .. } = &mut state.budgets[self.budget as usize];
+        let Watched { breaker, pace, .. } = &mut budgets[self.budget as usize];
         match end {
             CallEnd::Success => pace.answer(self.question),
             // Whatever it was, it was an attempt.
@@ -132,7 +147,10 @@ impl Drop for Call<'_> {
         };
         self.exchange.runtime.trace(format_args!("api is left without an answer after {waited:?}"));
         let now = self.exchange.runtime.now();
-        lock(&self.exchange.state).budgets[self.budget as usize].hearing.error(None, now);
+        let mut state = lock(&self.exchange.state);
+        let caller = state.caller(self.process, self.exchange.promised);
+        caller.budgets[self.budget as usize].hearing.error(None, now);
+        drop(state);
         self.settle(end);
     }
 }
