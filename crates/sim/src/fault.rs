@@ -2,6 +2,7 @@
 //! hand and replayed. It breaks nothing itself: the simulated world looks into it.
 
 mod draw;
+mod poison;
 mod text;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use ttm_kernel::Moment;
 use crate::Plane;
 
 pub use draw::Swarm;
+pub use poison::Poison;
 pub use text::InvalidSchedule;
 
 /// Something that breaks.
@@ -84,6 +86,8 @@ pub enum ExchangeFault {
     HalfBatch,
     /// A share of the tokens is unknown, in batches and singly, always the same ones.
     Delisted(Percent),
+    /// Every request fails that asks for one of a share of the tokens, always the same ones.
+    Poison(Percent),
     /// What was true so many seconds ago.
     Stale(u32),
     /// All pools of each token of a batch, the main one anywhere, and counts of those where it is the quote.
@@ -112,7 +116,9 @@ impl ExchangeFault {
             | Self::WrongType
             | Self::Limited(_)
             | Self::Nulls => true,
-            Self::FlakyNulls(share) | Self::Delisted(share) | Self::BadPairs(share) => share >= 100,
+            Self::FlakyNulls(share) | Self::Delisted(share) | Self::BadPairs(share) | Self::Poison(share) => {
+                share >= 100
+            }
             Self::EmptyBatch(_) | Self::HalfBatch | Self::Stale(_) | Self::ExtraPairs | Self::Sparse => false,
         }
     }
@@ -354,6 +360,7 @@ mod tests {
             Api::EmptyBatch(100),
             Api::HalfBatch,
             Api::Delisted(99),
+            Api::Poison(99),
             Api::Stale(30),
             Api::ExtraPairs,
             Api::BadPairs(30),

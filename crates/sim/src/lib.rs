@@ -20,8 +20,8 @@ pub mod world;
 pub use batch::{Batch, Day};
 pub use executor::{Executor, Place, Plane, Rest, SimRuntime, Yields};
 pub use fault::{
-    ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, Part, Percent, StoreFault, StoreTable,
-    Swarm,
+    ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, Part, Percent, Poison, StoreFault,
+    StoreTable, Swarm,
 };
 pub use outcome::{Failure, Outcome};
 pub use plan::{InvalidPlan, Plan, Promises};

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ttm_app::service::{Board, Counters, Ended, OutboxCounts, Service, ServiceSettings, Stopped};
 use ttm_app::{Planes, Ports};
+use ttm_breaker::State;
 use ttm_kernel::{Clock, Moment, Runtime, TaskEnd};
 
 use crate::executor::lock;
@@ -101,6 +102,11 @@ impl Process {
     /// What its readers see.
     pub(crate) fn board(&self) -> &Board {
         &self.board
+    }
+
+    /// The state of the breaker that scoring lives by; none while it boots.
+    pub(crate) fn breaker(&self) -> Option<State> {
+        lock(&self.life).counters.as_ref().map(|counters| counters.breaker().state)
     }
 
     /// Where its samples are; none while it boots.

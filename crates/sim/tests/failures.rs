@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use ttm_sim::{FaultSchedule, Outcome, Plan, SLOT};
+use ttm_market::synthetic::SyntheticMarket;
+use ttm_sim::{FaultSchedule, Outcome, Plan, Poison, SLOT};
 
 const HOUR: Duration = Duration::from_hours(1);
 /// In debug one seed has to do.
@@ -100,6 +101,45 @@ fn stale_data_is_served_as_it_comes() {
 #[test]
 fn delisted_tokens_vanish_and_come_back() {
     check("at 20m for 20m api-delisted=30%");
+}
+
+/// How many of a plan's tokens are poisoned where so many in a hundred are.
+fn poisoned(outcome_of: u64, share: u8) -> u64 {
+    let plan = Plan::new(outcome_of, HOUR, FaultSchedule::default());
+    let mints = SyntheticMarket::new(plan.seed, plan.tokens).mints();
+    mints.filter(|mint| Poison::of(mint, share).is_some()).count() as u64
+}
+
+#[test]
+fn poisoned_tokens_rest_their_neighbours_notice_nothing_and_they_are_back_after_their_rest() {
+    let mut most = 0;
+    for (seed, outcome) in SEEDS.zip(check("at 20m for 30m api-poison=8%")) {
+        // Healthy hot tokens lose no slot of a minute's freshness: a batch is tried three times, then halved five times.
+        assert!(outcome.availability.share() >= 0.999, "{outcome}");
+        let poisoned = poisoned(seed, 8);
+        most = most.max(poisoned);
+        // Each costs a batch with its retries and its halves, and its rests of 1, 2, 4 … minutes end five times in half an
+        // hour. Full lists of it, which somebody wanted before, come on top.
+        let each = 3 + 5 + 1 + 5 + 3;
+        assert!(outcome.requests.poisoned <= poisoned * each, "{poisoned}: {:?} {outcome}", outcome.requests);
+        assert!(outcome.requests.poisoned >= poisoned, "each failed once: {:?}", outcome.requests);
+    }
+    assert!(most > 0, "no seed had a poisoned token");
+}
+
+#[test]
+fn many_poisoned_tokens_open_no_breaker_either() {
+    for share in [3, 15, 30] {
+        for outcome in check(&format!("at 20m for 20m api-poison={share}%")) {
+            assert!(outcome.availability.share() >= 0.999, "{share} in a hundred: {outcome}");
+        }
+    }
+}
+
+#[test]
+fn poison_beside_an_outage_and_a_kill_is_survived() {
+    check("at 20m for 10m api-poison=10%; at 32m for 5m api-503; at 40m for 5s kill");
+    check("at 0s for 30m api-poison=10%; at 10m for 5s kill; at 20m for 90s freeze");
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Default for Swarm {
 type Kind = (FaultKind, u64, u64);
 
 /// Of the outside API.
-const EXCHANGE: [Kind; 20] = [
+const EXCHANGE: [Kind; 21] = [
     (FaultKind::Exchange(ExchangeFault::Unavailable), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::Hang), 60, 1_200),
     (FaultKind::Exchange(ExchangeFault::SlowDrip), 60, 1_200),
@@ -51,6 +51,7 @@ const EXCHANGE: [Kind; 20] = [
     (FaultKind::Exchange(ExchangeFault::FlakyNulls(30)), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::EmptyBatch(20)), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::Delisted(20)), 60, 3_600),
+    (FaultKind::Exchange(ExchangeFault::Poison(5)), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::Stale(30)), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::ExtraPairs), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::BadPairs(20)), 60, 3_600),

@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_market::{Lane, Token};
 
+use crate::{Percent, Poison};
+
 /// While the API is up no hot token may be older.
 const FRESH: Duration = Duration::from_mins(1);
 
@@ -27,6 +29,8 @@ pub struct Slot<'a> {
     pub tokens: &'a [Arc<Token>],
     /// What the wall shows.
     pub wall: Timestamp,
+    /// How many in a hundred tokens are poisoned, or may still rest because they were.
+    pub excused: Percent,
     /// The smoothed score from which a token is hot.
     pub hot_threshold: f64,
 }
@@ -40,7 +44,9 @@ impl Slot<'_> {
         }
         // A token that the API does not list has no fresh score to be had, and is served marked as unlisted.
         let is_hot = |token: &&Arc<Token>| {
-            token.lane(self.hot_threshold) == Some(Lane::Hot) && token.unlisted.is_none()
+            token.lane(self.hot_threshold) == Some(Lane::Hot)
+                && token.unlisted.is_none()
+                && Poison::of(&token.mint, self.excused).is_none()
         };
         let mut hot = self.tokens.iter().filter(is_hot);
         if !self.exchange_up {

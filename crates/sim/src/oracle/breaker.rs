@@ -27,6 +27,8 @@ pub enum CallEnd {
     Success,
     /// No answer in time, or none that is usable.
     Failure,
+    /// The question was refused as wrong, which says nothing about the far side.
+    Refused,
     /// 429.
     RateLimited,
     /// The caller went away for its own reasons.
@@ -163,8 +165,8 @@ impl BreakerWatch {
                     self.enter(FLOWING);
                 }
             }
-            (Mode::Flowing { .. }, CallEnd::RateLimited | CallEnd::Cancelled)
-            | (Mode::Probing { .. } | Mode::Unknown { .. }, CallEnd::Cancelled)
+            (Mode::Flowing { .. }, CallEnd::RateLimited)
+            | (_, CallEnd::Cancelled | CallEnd::Refused)
             | (Mode::Silent { .. }, _) => {}
         }
     }

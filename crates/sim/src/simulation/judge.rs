@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ttm_app::service::Board;
+use ttm_breaker::State as BreakerState;
 use ttm_health::{HealthView, Status};
 use ttm_kernel::{Clock, Moment};
 
@@ -43,6 +44,7 @@ impl Simulation<'_> {
             exchange_up: !self.faults.exchange(now).is_some_and(ExchangeFault::is_down),
             tokens,
             wall: self.executor.wall(),
+            excused: self.faults.excused(now),
             hot_threshold: self.plan.settings.market.hot_threshold(),
         });
         self.availability.observe(slot.as_ref());
@@ -58,6 +60,7 @@ impl Simulation<'_> {
             }
             self.verdicts.check(none_lost(&counts, &ledger));
         }
+        self.judge_poison(process);
         self.judge_ages(process.board());
         self.judge_samples(process);
     }
@@ -68,6 +71,15 @@ impl Simulation<'_> {
         let rejects = |kind| matches!(kind, FaultKind::Store(of, StoreFault::Rejects(_)) if of == table);
         let now = self.executor.now();
         self.faults.any_between(now.saturating_sub(A_START), now, rejects)
+    }
+
+    /// What makes a request fail is no reason to leave the API alone.
+    fn judge_poison(&self, process: &Process) {
+        let now = self.executor.now();
+        let is_alone = self.faults.is_poison_alone(now.saturating_sub(WELL_WITHIN), now);
+        if is_alone && process.breaker().is_some_and(|state| state != BreakerState::Closed) {
+            self.verdicts.broken("the breaker is not closed, and nothing but poison is wrong with the API");
+        }
     }
 
     fn judge_samples(&self, process: &Process) {
@@ -97,7 +109,10 @@ impl Simulation<'_> {
             let bound = 2 * plan.cycle + WELL_WITHIN;
             let calm_since = self.executor.now().saturating_sub(bound);
             let Some([.., oldest]) = ages.filter(|_| board.uptime() > bound) else { continue };
-            if self.faults.healed(calm_since) && oldest > 2 * plan.cycle + A_CALL {
+            if self.faults.healed(calm_since)
+                && self.faults.excused(self.executor.now()) == 0
+                && oldest > 2 * plan.cycle + A_CALL
+            {
                 self.verdicts
                     .broken(format_args!("a {lane} token is {oldest:?} old, a round is {:?}", plan.cycle));
             }

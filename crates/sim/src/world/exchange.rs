@@ -16,7 +16,7 @@ use ttm_testkit::SeededEntropy;
 
 use crate::executor::lock;
 use crate::oracle::{BreakerWatch, Limit, Pace, Succession, Verdicts};
-use crate::{ExchangeFault, FaultSchedule, Percent, Promises, SimRuntime};
+use crate::{ExchangeFault, FaultSchedule, Percent, Poison, Promises, SimRuntime};
 
 mod call;
 mod heard;
@@ -90,6 +90,8 @@ pub struct ExchangeCounts {
     pub answered: u64,
     /// Requests that got pairs, or would have if there were any.
     pub succeeded: u64,
+    /// Requests that failed because of a poisoned mint.
+    pub poisoned: u64,
     /// Requests under way.
     pub in_flight: u32,
     /// The most requests for pools in one minute.
@@ -230,6 +232,13 @@ impl SimExchange {
                 let is_gone = |pair: &Pair| question_of(&[pair.base.mint]) % 100 < u64::from(share);
                 filtered(answer(now), |pair| !is_gone(pair), None)
             }
+            ExchangeFault::Poison(share) => {
+                let Some(poison) = mints.iter().find_map(|mint| Poison::of(mint, share)) else {
+                    return Ok(answer(now));
+                };
+                lock(&self.state).counts.poisoned += 1;
+                return Err(poisoned(poison));
+            }
             ExchangeFault::Stale(seconds) => {
                 answer(now.checked_sub(Duration::from_secs(seconds.into())).unwrap_or(now))
             }
@@ -354,6 +363,15 @@ fn limited(seconds: Option<u32>) -> PairSourceError {
 
 fn transient(message: &str) -> PairSourceError {
     PairSourceError::Transient { message: message.to_owned(), retry_after: None, source: None }
+}
+
+/// What a client of ours makes of the answer to a request that holds a poisoned mint.
+fn poisoned(poison: Poison) -> PairSourceError {
+    match poison {
+        Poison::Refused => PairSourceError::Rejected { message: "400 Bad Request".to_owned() },
+        Poison::ServerError => transient("500 Internal Server Error"),
+        Poison::Undecodable => malformed("200, expected value at line 1 column 1"),
+    }
 }
 
 fn malformed(message: &str) -> PairSourceError {

@@ -101,6 +101,8 @@ impl<'a> Call<'a> {
                     let caller = state.caller(self.process, self.exchange.promised);
                     caller.budgets[self.budget as usize].pace.ask_patience(until);
                     CallEnd::RateLimited
+                } else if matches!(error, PairSourceError::Rejected { .. }) {
+                    CallEnd::Refused
                 } else {
                     CallEnd::Failure
                 }
@@ -116,7 +118,7 @@ impl<'a> Call<'a> {
         state.counts.succeeded += u64::from(end == CallEnd::Success);
         let Watching { budgets, succeeded, parts } = state.caller(self.process, self.exchange.promised);
         *succeeded += u64::from(end == CallEnd::Success);
-        if matches!(end, CallEnd::Failure | CallEnd::GivenUp) && self.batch.len() > 1 {
+        if matches!(end, CallEnd::Failure | CallEnd::GivenUp | CallEnd::Refused) && self.batch.len() > 1 {
             let (first, second) = self.batch.split_at(self.batch.len().div_ceil(2));
             let since = self.since;
             parts.extend([first, second].map(|half| (question_of(half), since)));
@@ -125,7 +127,7 @@ impl<'a> Call<'a> {
         match end {
             CallEnd::Success => pace.answer(self.question),
             // Whatever it was, it was an attempt.
-            CallEnd::Failure | CallEnd::RateLimited | CallEnd::GivenUp => {
+            CallEnd::Failure | CallEnd::Refused | CallEnd::RateLimited | CallEnd::GivenUp => {
                 pace.fail(self.question, self.begun);
             }
             CallEnd::Cancelled => {}
