@@ -59,8 +59,11 @@ fn a_crash_loop_of_any_length_asks_no_more_than_the_limit_and_refreshes_what_it_
         let kills = (1..300_000 / every_ms).map(|i| format!("at {}ms for 0s kill", 600_137 + i * every_ms));
         for outcome in check(&kills.collect::<Vec<_>>().join("; ")) {
             assert!(outcome.requests.busiest_minute <= budget, "lives of {every_ms} ms: {outcome}");
+            // A life of 450 ms is long enough: some 50 ms for the start, a spacing of 204 ms before the first request, since
+            // the process before may have made one just then, 80 ms for its answer, 20 ms to store it. The tokens that it
+            // refreshes are the first 30 of those that were seen longest ago, so each gets its turn.
             let longest_gap = outcome.availability.longest_down(SLOT);
-            assert!(every_ms < 1_000 || longest_gap <= 2 * SLOT, "lives of {every_ms} ms: {outcome}");
+            assert!(longest_gap <= 2 * SLOT, "lives of {every_ms} ms: {outcome}");
         }
     }
 }

@@ -21,6 +21,9 @@ use super::stores::StoreUse;
 
 /// What the caller of a store waits at most: a frozen server cannot enforce its own limit.
 pub(super) const STORE_DEADLINE: Duration = Duration::from_secs(5);
+/// The first write gathers for a tenth of the time of others: a process that does not live for a second has not worked in
+/// vain, and what is stored before something else still is.
+const FIRST_GATHERS: u32 = 10;
 /// How long a stop waits before it tries again.
 const RETRY_AT_STOP: Duration = Duration::from_secs(1);
 
@@ -87,6 +90,7 @@ impl Writing {
         let runtime = self.runtime.clone();
         let entropy = runtime.entropy("writer");
         let mut failures = 0;
+        let mut gather = S::GATHER / FIRST_GATHERS;
         loop {
             if outbox.is_empty() {
                 if self.shutdown.deadline().is_some() {
@@ -95,7 +99,7 @@ impl Writing {
                 tokio::select! {
                     biased;
                     _ = self.shutdown.ordered() => {}
-                    () = outbox.filled() => self.pause(runtime.now() + S::GATHER).await,
+                    () = outbox.filled() => self.pause(runtime.now() + gather).await,
                 }
                 continue;
             }
@@ -108,7 +112,7 @@ impl Writing {
                 continue;
             }
             match self.write(outbox, sink).await {
-                Written::Done => failures = 0,
+                Written::Done => (failures, gather) = (0, S::GATHER),
                 Written::Fenced => return,
                 Written::Never => {
                     // What comes is kept as far as the outbox goes, and scoring goes on.
