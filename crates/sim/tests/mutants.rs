@@ -55,10 +55,10 @@ fn probes_too_many_are_seen() {
 #[test]
 fn an_attempt_too_many_is_seen() {
     let stubborn = retry(RetrySettings { max_attempts: 8, ..RetrySettings::default() });
-    // One batch: with two of them the breaker opens before the fourth attempt.
+    // One token: many of them are asked by halves when they fail, and not again.
     let mutate = |plan: &mut Plan| {
         plan.settings.retry = stubborn.clone();
-        plan.tokens = 20;
+        plan.tokens = 1;
     };
     check("at 30m for 20m api-truncated", mutate, "attempt 4 at one call");
 }

@@ -51,7 +51,7 @@ const EXCHANGE: [Kind; 21] = [
     (FaultKind::Exchange(ExchangeFault::FlakyNulls(30)), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::EmptyBatch(20)), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::Delisted(20)), 60, 3_600),
-    (FaultKind::Exchange(ExchangeFault::Poison(5)), 60, 3_600),
+    (FaultKind::Exchange(ExchangeFault::Poison(2)), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::Stale(30)), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::ExtraPairs), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::BadPairs(20)), 60, 3_600),
