@@ -66,6 +66,15 @@ struct Watching {
     parts: BTreeMap<u64, u64>,
 }
 
+/// What a request asks.
+#[derive(Clone, Copy, Debug)]
+struct Question<'a> {
+    /// The same for the same question.
+    number: u64,
+    /// The mints of a batch; nothing for other requests.
+    batch: &'a [Mint],
+}
+
 /// What the API counts apart.
 #[derive(Clone, Copy, Debug)]
 enum Budget {
@@ -172,13 +181,11 @@ impl SimExchange {
     async fn request(
         &self,
         budget: Budget,
-        question: u64,
+        question: Question<'_>,
         mints: &[Mint],
         answer: impl FnOnce(Timestamp) -> PairBatch + Send,
     ) -> Result<PairBatch, PairSourceError> {
-        // A full list has a question of its own.
-        let batch = if !mints.is_empty() && question == question_of(mints) { mints } else { &[] };
-        let call = Call::begin(self, budget, question, batch);
+        let call = Call::begin(self, budget, question);
         self.runtime.yields().await;
         let fault = self.faults.exchange(self.runtime.now());
         match fault {
@@ -322,13 +329,15 @@ impl PairSource for SimExchange {
             pairs: mints.iter().filter_map(|mint| self.primary(*mint, at)).collect(),
             ..PairBatch::default()
         };
-        self.request(Budget::Pools, question_of(mints), mints, answer).await
+        let question = Question { number: question_of(mints), batch: mints };
+        self.request(Budget::Pools, question, mints, answer).await
     }
 
     async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
         // Another question than a batch of one.
         let answer = |at| self.all_pools(&[mint], at);
-        self.request(Budget::Pools, !question_of(&[mint]), &[mint], answer).await
+        let question = Question { number: !question_of(&[mint]), batch: &[] };
+        self.request(Budget::Pools, question, &[mint], answer).await
     }
 }
 
@@ -336,7 +345,8 @@ impl PairSource for SimExchange {
 impl ProfileSource for SimExchange {
     /// Every minute since the beginning one more token has a profile that the market did not have before.
     async fn latest_profiles(&self) -> Result<Listing, PairSourceError> {
-        self.request(Budget::Profiles, 0, &[], |_| PairBatch::default()).await?;
+        let question = Question { number: 0, batch: &[] };
+        self.request(Budget::Profiles, question, &[], |_| PairBatch::default()).await?;
         let minutes = self.runtime.now().since_origin().as_secs() / 60;
         let profiles = usize::try_from(minutes).unwrap_or(usize::MAX);
         let new = self.market.grown_by(profiles).mints().skip(self.market.mints().count());
@@ -347,10 +357,12 @@ impl ProfileSource for SimExchange {
 
 /// A number for a question, so that the next attempt at it is known again.
 fn question_of(mints: &[Mint]) -> u64 {
-    mints
-        .iter()
-        .flat_map(Mint::as_bytes)
-        .fold(0, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3).rotate_left(5))
+    // Word by word: each request has its question hashed, and those of its halves.
+    let words = mints.iter().flat_map(|mint| mint.as_bytes().as_chunks::<8>().0);
+    words.fold(0, |hash: u64, word| {
+        let mixed = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ (mixed >> 29)
+    })
 }
 
 fn limited(seconds: Option<u32>) -> PairSourceError {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ttm_kernel::{Clock, Moment};
 use ttm_market::{Mint, PairBatch, PairSourceError};
 
-use super::{Budget, SimExchange, Watched, Watching, question_of};
+use super::{Budget, Question, SimExchange, Watched, Watching, question_of};
 use crate::executor::lock;
 use crate::oracle::{CallEnd, WatchedCall};
 
@@ -35,10 +35,10 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn begin(exchange: &'a SimExchange, budget: Budget, question: u64, batch: &[Mint]) -> Self {
+    pub(super) fn begin(exchange: &'a SimExchange, budget: Budget, asked: Question<'_>) -> Self {
         let now = exchange.runtime.now();
         // A call is one task's; another one may ask the same as soon as the first has given up.
-        let question = question ^ exchange.runtime.task().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let question = asked.number ^ exchange.runtime.task().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let process = exchange.runtime.process();
         let (is_unknown, may_ask) =
             exchange.succession.asks(process, exchange.faults.lease_was_away(now), now);
@@ -49,7 +49,7 @@ impl<'a> Call<'a> {
         let limited = limit.begin(is_unknown, now);
         let over_limit = limit.is_exceeded();
         let Watching { budgets, succeeded, parts } = state.caller(process, exchange.promised);
-        let since = parts.get(&question_of(batch)).copied();
+        let since = parts.get(&asked.number).copied();
         let (since, is_part) = (since.unwrap_or(*succeeded), since.is_some_and(|since| *succeeded > since));
         let Watched { breaker, pace, .. } = &mut budgets[budget as usize];
         let (watched, admitted) = breaker.begin(now);
@@ -59,7 +59,7 @@ impl<'a> Call<'a> {
         exchange.verdicts.check(limited);
         exchange.verdicts.check(admitted);
         exchange.verdicts.check(paced);
-        let batch = batch.to_vec();
+        let batch = asked.batch.to_vec();
         Self {
             exchange,
             process,
