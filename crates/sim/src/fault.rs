@@ -285,10 +285,7 @@ impl FaultSchedule {
     /// Until when nobody could keep a lease in the store, at `now` at the latest.
     pub fn lease_was_away(&self, now: Moment) -> Moment {
         let of_lease = |fault: &&Fault| {
-            let table = match fault.kind {
-                FaultKind::Store(table, _) => table,
-                _ => return false,
-            };
+            let FaultKind::Store(table, _) = fault.kind else { return false };
             [StoreTable::All, StoreTable::Lease].contains(&table) && fault.begins() <= now
         };
         self.0.iter().filter(of_lease).map(|fault| fault.until().min(now)).max().unwrap_or(Moment::ZERO)

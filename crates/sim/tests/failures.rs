@@ -118,7 +118,7 @@ fn poisoned(plan: &Plan, share: u8) -> u64 {
 fn poisoned_tokens_rest_and_their_neighbours_and_the_breaker_notice_nothing() {
     let mut most = 0;
     for seed in SEEDS.start..SEEDS.end.min(4) {
-        let plan = of_many_tokens(seed, Duration::from_mins(60), "at 10m for 20m api-poison=1%");
+        let plan = of_many_tokens(seed, Duration::from_mins(35), "at 10m for 20m api-poison=1%");
         let outcome = plan.run_and_hold();
         // A batch and five times its halves take some seconds, a round ten: no slot of a minute's freshness is lost.
         assert!(outcome.availability.share() >= 0.999, "{outcome}");

@@ -32,7 +32,8 @@ fn live(faults: &str, stop: Moment, breakers: impl BreakerStore + 'static) -> Ve
     let runtime = executor.runtime().clone();
     let plan = Plan::new(1, Duration::ZERO, faults.parse().expect("a schedule"));
     let verdicts = Arc::new(Verdicts::new(runtime.clone()));
-    let world = World::new(1, 20, plan.promised, &runtime, &Arc::new(plan.faults), &verdicts);
+    // An even seed has a lock file, which is given up without the store.
+    let world = World::new(2, 20, plan.promised, &runtime, &Arc::new(plan.faults), &verdicts);
     let ports = Ports { breakers: Arc::new(breakers), ..world.ports(1, &runtime, false) };
     let planes = Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
     let (seen, starts) = (Arc::new(Recorder::default()), executor.runtime().clone());

@@ -140,7 +140,7 @@ impl SimLease {
                 self.runtime.yields().await;
                 (self.look(lost), Moment::MAX)
             }
-            LeaseKind::Row => (server.write(|| self.look(lost)).await?, begun + (TTL - MARGIN)),
+            LeaseKind::Row => (server.write(|| self.look(lost)).await?, begun + TTL.saturating_sub(MARGIN)),
         };
         *lock(&self.stands_until) = taken.is_ok().then_some(until);
         if taken.is_ok() {
