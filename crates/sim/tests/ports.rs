@@ -12,7 +12,7 @@ use ttm_kernel::{Clock, Runtime, StoreLease};
 use ttm_market::TokenStore;
 use ttm_perf::{EventStore, MetricStore};
 use ttm_sim::oracle::Verdicts;
-use ttm_sim::world::{SimEventStore, SimLeases, SimMetricStore, SimTokenStore, World};
+use ttm_sim::world::{SimEventStore, SimMetricStore, SimTokenStore, World};
 use ttm_sim::{Executor, FaultSchedule, Plan, SimRuntime};
 
 /// Polls a suite, which cannot move between threads as tasks can, every virtual millisecond until it is done.
@@ -54,11 +54,14 @@ fn the_simulated_table_of_tokens_keeps_the_laws_of_its_port() {
 
 #[test]
 fn the_simulated_lease_keeps_the_laws_of_its_port() {
-    run(async |runtime, _| {
-        let (leases, processes) = (SimLeases::default(), Cell::new(0));
+    run(async |runtime, faults| {
+        let promised = Plan::new(1, Duration::ZERO, FaultSchedule::default()).promised;
+        let verdicts = Arc::new(Verdicts::new(runtime.clone()));
+        let (world, processes) = (World::new(1, 0, promised, &runtime, &faults, &verdicts), Cell::new(0));
+        // An odd seed has a row, which runs out.
         let open = async || {
             processes.set(processes.get() + 1);
-            Box::new(leases.of(processes.get(), &runtime)) as Box<dyn StoreLease>
+            Box::new(world.leases.of(processes.get(), 0, &runtime)) as Box<dyn StoreLease>
         };
         ttm_kernel::testing::check_lease(open).await;
         let pass = async |time| runtime.sleep_until(runtime.now() + time).await;
