@@ -89,7 +89,7 @@ impl Stage {
     /// Starts a process, which is told to stop after so long.
     fn boot(&mut self, lives: Duration) {
         // Whichever was there before is gone.
-        self.world.process_gone(u32::try_from(self.boots).unwrap_or(u32::MAX));
+        self.world.succession.released(self.boots);
         self.boots += 1;
         let runtime = self.executor.runtime().clone();
         let ports = Ports { pairs: self.api.clone(), ..self.world.ports(self.boots, &runtime, false) };

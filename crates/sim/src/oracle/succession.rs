@@ -92,7 +92,9 @@ impl Succession {
 
     /// A process gives the lease up, or is gone.
     pub fn released(&self, process: u64) {
-        lock(&self.0).processes.entry(process).or_default().until = Moment::ZERO;
+        if let Some(claimant) = lock(&self.0).processes.get_mut(&process) {
+            claimant.until = Moment::ZERO;
+        }
     }
 
     /// How often a process was refused.
