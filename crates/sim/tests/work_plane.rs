@@ -75,7 +75,8 @@ impl Stage {
         let runtime = executor.runtime().clone();
         let plan = Plan::new(1, Duration::ZERO, faults.parse().expect("a schedule"));
         let verdicts = Arc::new(Verdicts::new(runtime.clone()));
-        let world = World::new(1, tokens, plan.promised, &runtime, &Arc::new(plan.faults.clone()), &verdicts);
+        // An even seed has a lock file: starts are as quick as those whose pace is counted here.
+        let world = World::new(2, tokens, plan.promised, &runtime, &Arc::new(plan.faults.clone()), &verdicts);
         let bad = world.tokens.durable()[tokens / 3].mint;
         let api = Watched {
             api: world.exchange.clone(),
