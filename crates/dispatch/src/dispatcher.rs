@@ -43,6 +43,8 @@ pub struct Dispatcher<K> {
     /// Keys of which entries were left behind in a line.
     moved: BTreeMap<K, Moved>,
     max_in_flight: usize,
+    /// One key is asked at a time.
+    probing: bool,
     shares: Shares,
     counts: Counts,
 }
@@ -82,6 +84,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             next_root: 0,
             moved: BTreeMap::new(),
             max_in_flight: settings.max_in_flight,
+            probing: false,
             shares: Shares::new(settings.floor_percent, settings.activation_percent),
             counts: Counts::default(),
             config,
@@ -96,6 +99,12 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// Requests that may be under way at once, from now on.
     pub const fn set_max_in_flight(&mut self, most: usize) {
         self.max_in_flight = most;
+    }
+
+    /// Whether the far side is tried out: from now on requests of the lines ask for one key. One for many would fail for one
+    /// that makes every request fail, each time anew, and nobody would learn that the far side is there.
+    pub const fn set_probing(&mut self, probing: bool) {
+        self.probing = probing;
     }
 
     /// Puts a key at the end of a line, to be asked after the next tick: one that is not in here, or was under way and is
@@ -358,41 +367,4 @@ impl<K: Copy + Ord> Dispatcher<K> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{DispatchSettings, Value};
-
-    #[test]
-    fn nothing_is_remembered_of_a_key_once_its_old_entries_have_come_by() {
-        let settings = DispatchSettings { batch: 1, coalesce: Duration::ZERO, ..DispatchSettings::default() };
-        let mut dispatcher = Dispatcher::new(DispatchConfig::try_new(settings).expect("valid settings"));
-        let [hot, cold] = Line::ALL.map(|line| Place { line, value: Value::Low });
-        dispatcher.put(1, hot, None);
-        for place in [cold, hot, cold] {
-            dispatcher.relocate(1, place, None);
-        }
-        assert_eq!(dispatcher.moved.len(), 1);
-        for line in Line::ALL {
-            dispatcher.tick(line, Moment::ZERO);
-        }
-        while dispatcher.poll(Moment::ZERO).is_some() {}
-        assert!(dispatcher.moved.is_empty(), "{:?}", dispatcher.moved);
-    }
-
-    #[test]
-    fn a_key_that_is_removed_while_it_is_in_no_line_leaves_nothing_behind() {
-        let mut dispatcher = Dispatcher::new(DispatchConfig::default());
-        let hot = Place { line: Line::Hot, value: Value::Low };
-        dispatcher.put_to_rest(1, Moment::ZERO, Duration::from_mins(1));
-        for key in 2..6 {
-            dispatcher.put_first(key, hot, Moment::ZERO);
-        }
-        let late = Moment::from_origin(Duration::from_secs(1));
-        let batch = dispatcher.poll(late).expect("they have waited for company");
-        dispatcher.remove(1);
-        dispatcher.remove(2);
-        assert!(dispatcher.handle_done(&batch, End::Blamed, late), "it is asked by halves");
-        dispatcher.remove(3);
-        assert!(dispatcher.moved.is_empty(), "{:?}", dispatcher.moved);
-    }
-}
+mod tests;

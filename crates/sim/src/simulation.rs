@@ -60,6 +60,8 @@ struct Simulation<'a> {
     part_ended: Option<Moment>,
     /// Tokens that were taken for unlisted in the slot before, of those that were scored once.
     unlisted: Option<usize>,
+    /// Since when the breaker has not been closed, while nothing but poison was wrong with the API.
+    open_for_poison: Option<Moment>,
     health: health::HealthWatch,
 }
 
@@ -136,6 +138,7 @@ impl<'a> Simulation<'a> {
             ended: Vec::new(),
             part_ended: None,
             unlisted: None,
+            open_for_poison: None,
             health: health::HealthWatch::default(),
         }
     }

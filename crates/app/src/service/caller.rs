@@ -233,15 +233,6 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// What an error means that may be for one of many that were asked together: half of them is asked next, and not the same
-/// once more. To try it three times would be three failures in a row, and two such batches would open the breaker.
-pub(super) fn of_many(error: &PairSourceError) -> Disposition {
-    match disposition(error) {
-        Disposition::Transient { retry_after: None } => Disposition::Refused,
-        other => other,
-    }
-}
-
 /// What an error means whose cause may be what was asked: it is not tried again.
 pub(super) fn on_trial(error: &PairSourceError) -> Disposition {
     match disposition(error) {

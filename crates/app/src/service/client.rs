@@ -9,7 +9,7 @@ use ttm_guard::{GuardError, Rate, Turn};
 use ttm_kernel::Moment;
 use ttm_market::{Mint, PairBatch, PairSource};
 
-use super::caller::{CallError, Caller, disposition, of_many, of_suspects, on_trial};
+use super::caller::{CallError, Caller, disposition, of_suspects, on_trial};
 use super::lease::Lease;
 
 /// The pools' source behind its budget.
@@ -70,7 +70,6 @@ impl Client {
         suspicion: Suspicion,
     ) -> Result<PairBatch, CallError> {
         let judge = match suspicion {
-            Suspicion::None if mints.len() > 1 => of_many,
             Suspicion::None => disposition,
             // While the breaker is not closed whatever is asked is a probe, and a probe that does not count decides nothing.
             Suspicion::Likely if !self.caller.is_away() => of_suspects,

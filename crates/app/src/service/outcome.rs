@@ -200,6 +200,10 @@ impl Work {
                 let rest = rest.max(self.intervals[slot(Group::Cold)]);
                 self.dispatcher.put_to_rest(asked.key, self.runtime.now(), rest);
             }
+            // The next probe is another: this one may fail for its own sake.
+            Some(Wait::InLine(place)) if self.client.is_away() => {
+                self.dispatcher.put(asked.key, place, asked.seen);
+            }
             Some(Wait::InLine(place)) => self.dispatcher.put_failed(asked.key, place, asked.seen),
         }
     }

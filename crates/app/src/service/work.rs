@@ -260,6 +260,7 @@ impl Work {
                 return;
             }
         };
+        self.dispatcher.set_probing(self.client.is_away());
         let Some(request) = self.dispatcher.poll(now) else {
             // All that seemed to wait had been seen just before.
             return self.end_idle_runs();

@@ -11,6 +11,11 @@ use crate::{Ask, Asked, Line, Priority, Request, Single, Suspicion};
 impl<K: Copy + Ord> Dispatcher<K> {
     pub(super) fn of_line(&mut self, line: Line, now: Moment) -> Option<Request<K>> {
         let at = line.index();
+        if self.probing
+            && let Some(probe) = self.batch(line.into(), now)
+        {
+            return Some(probe);
+        }
         if self.since_single[at] + 1 < line.single_every()
             && let Some(batch) = self.batch(line.into(), now)
         {
@@ -59,7 +64,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// As many keys as one request can ask for, those of `first` before all others.
     pub(super) fn batch(&mut self, first: Priority, now: Moment) -> Option<Request<K>> {
-        let most = self.config.settings().batch;
+        let most = if self.probing { 1 } else { self.config.settings().batch };
         let mut asked = Vec::with_capacity(most);
         for from in [first, Priority::Hot, Priority::Cold, Priority::Background] {
             while asked.len() < most

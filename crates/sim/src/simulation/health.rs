@@ -22,6 +22,8 @@ const LOSS: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_secs(30);
 /// A share of errors that hovers about its thresholds may cross both of them once in so long.
 const HOVERS: Duration = Duration::from_mins(20);
+/// A round of a lane that takes no longer keeps its tokens fresh.
+const FITS: Duration = Duration::from_mins(1);
 /// Timers are this late at most.
 const TIMERS_LATE: Duration = Duration::from_millis(10);
 
@@ -174,6 +176,8 @@ impl Simulation<'_> {
         let down = |is_down: fn(ExchangeFault) -> bool| {
             self.faults.exchange_since(at, is_down).map(|since| at - since.max(runs))
         };
+        // With more tokens than turns not all can be fresh, and that is said.
+        let fits = process.board().plan().is_none_or(|plan| plan.hot.cycle.max(plan.cold.cycle) <= FITS);
         let [pools, profiles] =
             self.world.exchange.heard(process.number(), at).map(|heard| heard_before(heard, at));
         Truth {
@@ -191,7 +195,7 @@ impl Simulation<'_> {
             resources,
             uses: self.uses(process.number(), at, at - supervision_runs),
             tokens: (Board::tokens(process.board()), self.plan.settings.market.hot_threshold()),
-            is_calm: disturbed.is_none_or(|disturbed| disturbed + WELL_WITHIN <= at),
+            is_calm: fits && disturbed.is_none_or(|disturbed| disturbed + WELL_WITHIN <= at),
         }
     }
 
@@ -216,7 +220,7 @@ impl Simulation<'_> {
                 failing_for: told.failing_since.map(|since| at - since),
                 error: told.error,
                 told_for: at - since,
-                gave_up: writes && told.corrupt,
+                gave_up: told.corrupt,
                 // Who did not watch may have noticed late.
                 is_losing: is_losing
                     .filter(|losing| *losing || watched_for > LOSS + late || given_up.is_none()),

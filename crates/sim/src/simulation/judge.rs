@@ -14,6 +14,8 @@ use crate::oracle::{
 use crate::process::{Exit, Process};
 use crate::{ExchangeFault, FaultKind, StoreFault, StoreTable};
 
+/// When all batches fail for something in them the breaker opens; after this long the API has been seen to be there.
+const FOUND_WITHIN: Duration = Duration::from_mins(5);
 /// What one call may take, with all its attempts and their turns.
 const A_CALL: Duration = Duration::from_secs(30);
 /// What is to end by a timer ends a little after its moment.
@@ -60,9 +62,10 @@ impl Simulation<'_> {
             }
             self.verdicts.check(none_lost(&counts, &ledger));
         }
-        self.judge_poison(process);
         self.judge_ages(process.board());
         self.judge_samples(process);
+        let breaker = process.breaker();
+        self.judge_poison(breaker);
     }
 
     /// Whether a batch of this table may have been refused just now: it is sent by halves, and what was not sent again yet is
@@ -73,12 +76,18 @@ impl Simulation<'_> {
         self.faults.any_between(now.saturating_sub(A_START), now, rejects)
     }
 
-    /// What makes a request fail is no reason to leave the API alone.
-    fn judge_poison(&self, process: &Process) {
+    /// What makes a request fail is no reason to leave the API alone for longer than it takes to find out.
+    fn judge_poison(&mut self, breaker: Option<BreakerState>) {
         let now = self.executor.now();
         let is_alone = self.faults.is_poison_alone(now.saturating_sub(WELL_WITHIN), now);
-        if is_alone && process.breaker().is_some_and(|state| state != BreakerState::Closed) {
-            self.verdicts.broken("the breaker is not closed, and nothing but poison is wrong with the API");
+        let is_open = breaker.is_some_and(|state| state != BreakerState::Closed);
+        let since = (is_alone && is_open).then(|| *self.open_for_poison.get_or_insert(now));
+        self.open_for_poison = since;
+        if let Some(since) = since.filter(|since| now - *since > FOUND_WITHIN) {
+            let open = now - since;
+            self.verdicts.broken(format_args!(
+                "the breaker has not been closed for {open:?}, and nothing but poison is wrong with the API"
+            ));
         }
     }
 
@@ -171,7 +180,7 @@ impl Simulation<'_> {
             self.verdicts.broken(format_args!("{left} tasks outlive the stop"));
         }
         let told = self.world.told(process.number(), at);
-        let gave_up = told.iter().any(|(_, writes, _, told)| *writes && told.corrupt);
+        let gave_up = told.iter().any(|(.., told)| told.corrupt);
         let superseded = self.is_superseded(process);
         if gave_up || superseded || self.store_was_away(since, at) || !self.ended.is_empty() {
             return;

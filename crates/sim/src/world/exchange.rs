@@ -15,15 +15,17 @@ use ttm_market::{
 use ttm_testkit::SeededEntropy;
 
 use crate::executor::lock;
-use crate::oracle::{BreakerWatch, Limit, Pace, Succession, Verdicts};
+use crate::oracle::{Limit, Succession, Verdicts};
 use crate::{ExchangeFault, FaultSchedule, Percent, Poison, Promises, SimRuntime};
 
 mod call;
 mod heard;
+mod watching;
 
 use call::Call;
 pub use heard::Heard;
-use heard::Hearing;
+pub use watching::ExchangeCounts;
+use watching::{Budget, Watched, Watching};
 
 /// What the API's reference allows for profiles.
 const PROFILES_PER_MINUTE: usize = 60;
@@ -56,16 +58,6 @@ struct State {
     primaries: BTreeMap<Mint, (i64, Option<Pair>)>,
 }
 
-/// What is held against the requests of one process, and what it knows.
-#[derive(Debug)]
-struct Watching {
-    budgets: [Watched; 2],
-    /// Calls that brought something.
-    succeeded: u64,
-    /// The halves of the batches that failed, which the process may ask next, and how many calls had been answered before.
-    parts: BTreeMap<u64, u64>,
-}
-
 /// What a request asks.
 #[derive(Clone, Copy, Debug)]
 struct Question<'a> {
@@ -73,40 +65,6 @@ struct Question<'a> {
     number: u64,
     /// The mints of a batch; nothing for other requests.
     batch: &'a [Mint],
-}
-
-/// What the API counts apart.
-#[derive(Clone, Copy, Debug)]
-enum Budget {
-    Pools,
-    Profiles,
-}
-
-/// What is held against the requests of one budget.
-#[derive(Debug)]
-struct Watched {
-    breaker: BreakerWatch,
-    pace: Pace,
-    hearing: Hearing,
-}
-
-/// What the API saw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ExchangeCounts {
-    /// Requests that began.
-    pub requests: u64,
-    /// Requests that got an answer of any kind.
-    pub answered: u64,
-    /// Requests that got pairs, or would have if there were any.
-    pub succeeded: u64,
-    /// Requests that failed because of a poisoned mint.
-    pub poisoned: u64,
-    /// Requests under way.
-    pub in_flight: u32,
-    /// The most requests for pools in one minute.
-    pub busiest_minute: usize,
-    /// The most requests for profiles in one minute.
-    pub busiest_profile_minute: usize,
 }
 
 impl SimExchange {
@@ -306,16 +264,7 @@ impl SimExchange {
 impl State {
     /// What is held against a process.
     fn caller(&mut self, process: u32, promised: Promises) -> &mut Watching {
-        self.callers.entry(process).or_insert_with(|| Watching {
-            // Every look at the profiles asks the same, so that nobody can tell two looks from two attempts.
-            budgets: [promised.attempts, usize::MAX].map(|attempts| Watched {
-                breaker: BreakerWatch::new(promised.breaker),
-                pace: Pace::new(attempts),
-                hearing: Hearing::default(),
-            }),
-            succeeded: 0,
-            parts: BTreeMap::new(),
-        })
+        self.callers.entry(process).or_insert_with(|| Watching::new(promised))
     }
 }
 
