@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 /// Why a body cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +38,22 @@ pub(crate) fn unpack(body: Vec<u8>, encoding: Option<&str>, limit: usize) -> Res
         return Ok(body);
     }
     let mut unpacked = Vec::new();
-    // One byte more than is wanted tells that there is more.
-    MultiGzDecoder::new(&*body).take(limit as u64 + 1).read_to_end(&mut unpacked)?;
+    unpack_members(&body, limit, &mut unpacked)?;
     if unpacked.len() > limit { Err(UnpackError::TooLarge(limit)) } else { Ok(unpacked) }
+}
+
+/// One member after the other, until `limit` is passed. Zeros behind the last one are padding, as gzip(1) has it.
+fn unpack_members(mut packed: &[u8], limit: usize, unpacked: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        let mut member = GzDecoder::new(packed);
+        // One byte more than is wanted tells that there is more.
+        let room = (limit + 1).saturating_sub(unpacked.len()) as u64;
+        member.by_ref().take(room).read_to_end(unpacked)?;
+        packed = member.into_inner();
+        if unpacked.len() > limit || packed.iter().all(|byte| *byte == 0) {
+            return Ok(());
+        }
+    }
 }
 
 /// The first `limit` bytes of a body of which perhaps only the start is there; as it is where it cannot be unpacked.
@@ -49,7 +62,7 @@ pub(crate) fn unpack_start(body: Vec<u8>, encoding: Option<&str>, limit: usize) 
     if is_packed(encoding).unwrap_or(false) {
         let mut unpacked = Vec::new();
         // What came out before the end is kept, whatever the end was.
-        let _cut_off = MultiGzDecoder::new(&*start).take(limit as u64).read_to_end(&mut unpacked);
+        let _cut_off = unpack_members(&start, limit, &mut unpacked);
         start = unpacked;
     }
     start.truncate(limit);
@@ -81,6 +94,23 @@ mod tests {
             assert_eq!(unpack(body.clone(), encoding, 100).expect("nothing to do"), body);
         }
         assert_eq!(unpack(Vec::new(), Some("gzip"), 100).expect("nothing in it"), b"");
+    }
+
+    #[test]
+    fn zeros_behind_the_last_member_are_padding() {
+        let (first, second) = (packed(b"[1,"), packed(b"2]"));
+        for zeros in [1, 9, 18, 512] {
+            let padded = [&first[..], &second, &vec![0; zeros]].concat();
+            assert_eq!(unpack(padded.clone(), Some("gzip"), 100).expect("it is sound"), b"[1,2]", "{zeros}");
+            assert_eq!(unpack_start(padded, Some("gzip"), 100), b"[1,2]");
+        }
+        let none = packed(b"");
+        assert_eq!(unpack([&none[..], &[0; 9]].concat(), Some("gzip"), 100).expect("it is sound"), b"");
+        for broken in
+            [[&first[..], &[0; 9], b"x"].concat(), [&first[..], &[0; 9], &second].concat(), vec![0; 40]]
+        {
+            assert!(matches!(unpack(broken, Some("gzip"), 100), Err(UnpackError::Broken(_))));
+        }
     }
 
     #[test]
