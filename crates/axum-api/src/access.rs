@@ -70,6 +70,10 @@ pub(crate) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
+    // One of two could be anybody's: which one counts, a proxy before this and this would tell differently.
+    if request.headers().get_all(header::AUTHORIZATION).into_iter().nth(1).is_some() {
+        return Problem::bad_request("the header Authorization is given twice").into_response();
+    }
     let access = config.access(request.headers());
     if access == Access::StatusOnly && !is_health(request.uri().path()) {
         return Problem::unauthorized().into_response();

@@ -117,6 +117,16 @@ fn a_request_names_one_host_that_is_one() {
 }
 
 #[test]
+fn a_request_names_one_authorization_whatever_it_asks_for() {
+    let surface = public();
+    for path in ["/api/v1/tokens", "/health/live"] {
+        let twice = [("authorization", "Bearer one"), ("authorization", "Bearer other")];
+        let sentence = surface.ask(Method::GET, path, &twice).problem(400);
+        assert_eq!(sentence, "the header Authorization is given twice");
+    }
+}
+
+#[test]
 fn what_is_larger_than_any_question_is_a_problem_of_its_kind() {
     let surface = Surface::new(Vec::new());
     let sentence = surface.get(&format!("/api/v1/tokens?cursor={}", "x".repeat(9000))).problem(414);
