@@ -17,7 +17,7 @@ use crate::access::is_health;
 use crate::problem::Problem;
 
 /// Longer than any question that this surface understands.
-const MAX_TARGET_BYTES: usize = 8 * 1024;
+pub(crate) const MAX_TARGET_BYTES: usize = 8 * 1024;
 /// No endpoint takes more than a small form.
 const MAX_BODY_BYTES: u64 = 64 * 1024;
 

@@ -109,10 +109,9 @@ impl Activity {
         }
     }
 
-    /// Whether not even the first line of the head that is being read is complete.
-    pub(super) fn is_in_first_line(&self) -> bool {
-        let state = self.lock();
-        state.head.lines == 0 && state.head.in_line
+    /// How long the first line is of the head that is read or was read last, as far as it is there.
+    pub(super) fn first_line_bytes(&self) -> usize {
+        self.lock().head.first_line
     }
 
     /// When to look whether it has expired, at the latest.
@@ -161,6 +160,8 @@ struct HeadReader {
     lines: usize,
     /// Whether the line that is not whole yet has anything in it.
     in_line: bool,
+    /// The bytes of the first line of this head, or between two heads of the last one.
+    first_line: usize,
 }
 
 impl HeadReader {
@@ -171,7 +172,14 @@ impl HeadReader {
                 // An empty line ends a head; before one it is nothing.
                 b'\n' => self.lines = 0,
                 b'\r' => {}
-                _ => self.in_line = true,
+                _ => {
+                    self.first_line = match (self.lines, self.in_line) {
+                        (0, false) => 1,
+                        (0, true) => self.first_line + 1,
+                        _ => self.first_line,
+                    };
+                    self.in_line = true;
+                }
             }
         }
     }
@@ -209,9 +217,9 @@ mod tests {
         let (activity, now) = start();
         let first = now + Duration::from_secs(70);
         activity.received(b"GET / HT", first);
-        assert!(activity.is_in_first_line());
+        assert_eq!(activity.first_line_bytes(), 8);
         activity.received(b"TP/1.1\r\nhost: a\r\n", first + HEAD / 2);
-        assert!(!activity.is_in_first_line());
+        assert_eq!(activity.first_line_bytes(), 14);
         assert_eq!(activity.expired(first + HEAD - Duration::from_millis(1)), None);
         assert_eq!(activity.expired(first + HEAD), Some(Expired::Head));
     }
@@ -238,6 +246,7 @@ mod tests {
     fn after_an_answer_the_next_request_is_waited_for_or_its_rest() {
         let (activity, now) = start();
         activity.received(b"GET / HTTP/1.1\r\n\r\n", now);
+        assert_eq!(activity.first_line_bytes(), 14, "it is remembered when the head is over");
         activity.begins_to_answer();
         activity.answered(now);
         activity.flushed(now);

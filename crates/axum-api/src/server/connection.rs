@@ -58,7 +58,11 @@ pub(super) async fn serve<T>(
         }
     });
     let mut served = http1::Builder::new()
+        // What is asked whole is answered, though its caller has closed its half already, as `nc -N` does.
+        .half_close(true)
         .max_buf_size(MAX_HEAD_BYTES)
+        // One read may bring more than the buffer's bound.
+        .max_header_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(Socket::new(stream, activity.clone())), service);
     let mut deadline = pin!(tokio::time::sleep_until(activity.deadline(now())));
     let mut stopped = pin!(stop.wait_for(|stop| *stop));

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::MAX_HEAD_BYTES;
 use super::activity::Activity;
+use crate::fences::MAX_TARGET_BYTES;
 use crate::problem::Problem;
 
 /// A stream that tells its [`Activity`].
@@ -67,7 +68,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Socket<T> {
             if bare.at > 0 {
                 return this.write(cx, &buf[..bare.at]);
             }
-            let answer = problem(bare.status, this.activity.is_in_first_line()).on_the_wire(bare.date);
+            let answer = problem(bare.status, this.activity.first_line_bytes()).on_the_wire(bare.date);
             (this.instead, this.refused) = (Some((answer, 0)), true);
         }
         while let Some((answer, written)) = this.instead.take() {
@@ -137,11 +138,14 @@ impl<'a> BareAnswer<'a> {
     }
 }
 
+/// A first line that is longer has a target that is too long: beside it there are a method and a version.
+const LONGEST_FIRST_LINE: usize = MAX_TARGET_BYTES + 64;
+
 /// What is wrong with a request that hyper refuses with this status.
-fn problem(status: StatusCode, in_first_line: bool) -> Problem {
+fn problem(status: StatusCode, first_line: usize) -> Problem {
     match status {
         StatusCode::URI_TOO_LONG => too_long(),
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE if in_first_line => too_long(),
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE if first_line > LONGEST_FIRST_LINE => too_long(),
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Problem::new(
             status,
             format!(
@@ -158,7 +162,7 @@ fn problem(status: StatusCode, in_first_line: bool) -> Problem {
 fn too_long() -> Problem {
     Problem::new(
         StatusCode::URI_TOO_LONG,
-        "the target of the request is too long, expected at most 8192 bytes",
+        format!("the target of the request is too long, expected at most {MAX_TARGET_BYTES} bytes"),
     )
 }
 

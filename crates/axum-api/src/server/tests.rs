@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::activity::{Activity, HEAD, IDLE, STALL, TRANSFER};
-use super::{Bound, MAX_CONNECTIONS, cap, connection, socket};
+use super::{Bound, MAX_CONNECTIONS, MAX_HEAD_BYTES, cap, connection, socket};
 use crate::problem::Problem;
 
 const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -112,6 +112,58 @@ async fn half_a_head_is_a_problem_after_a_while() {
         let (head, body) = last_answer(&answer);
         assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
         assert_eq!(problem(head, body), 408);
+    }
+}
+
+#[tokio::test]
+async fn a_whole_request_is_answered_though_its_caller_sends_nothing_more() {
+    let slow = async || {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        "done"
+    };
+    let old = b"GET /slow HTTP/1.0\r\n\r\n";
+    let new = b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for (asked, answers) in [(&old[..], 1), (new, 1), (&new.repeat(3), 3)] {
+        let (mut caller, task) = connect(1 << 20, router().route("/slow", get(slow)));
+        caller.write_all(asked).await.expect("there is room");
+        caller.shutdown().await.expect("the other half stays open");
+        let mut answer = String::new();
+        caller.read_to_string(&mut answer).await.expect("the answer is text");
+        assert_eq!(answer.matches(" 200 OK\r\n").count(), answers, "{answer}");
+        assert!(answer.ends_with("\r\n\r\ndone"), "{answer}");
+        task.await.expect("it ends");
+    }
+}
+
+#[tokio::test]
+async fn what_ends_before_its_head_does_is_a_problem_at_once() {
+    for half in [&b"GET /hea"[..], b"GET / HTTP/1.1\r\nhost: local", &[ASK, b"G"].concat()] {
+        let (mut caller, _task) = connect(1 << 20, router());
+        caller.write_all(half).await.expect("there is room");
+        caller.shutdown().await.expect("the other half stays open");
+        let mut answer = String::new();
+        caller.read_to_string(&mut answer).await.expect("the answer is text");
+        let (head, body) = last_answer(&answer);
+        assert_eq!(problem(head, body), 400, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_may_be_as_large_as_the_bound_says_and_no_larger() {
+    let of = |bytes: usize| {
+        let frame = "GET / HTTP/1.1\r\nhost: localhost\r\nx: \r\n\r\n".len();
+        format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(bytes - frame)).into_bytes()
+    };
+    for (bytes, status) in
+        [(MAX_HEAD_BYTES, "200"), (MAX_HEAD_BYTES + 1, "431"), (70_000, "431"), (120_000, "431")]
+    {
+        let (mut caller, _task) = connect(1 << 20, router());
+        caller.write_all(&of(bytes)).await.expect("there is room");
+        let mut answer = [0; 12];
+        caller.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(&answer[9..], status.as_bytes(), "{bytes} bytes");
     }
 }
 
