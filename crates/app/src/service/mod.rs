@@ -13,6 +13,7 @@ mod client;
 mod events;
 #[cfg(test)]
 mod fakes;
+mod gist;
 mod lease;
 mod monitor;
 mod outbox;

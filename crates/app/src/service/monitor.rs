@@ -17,6 +17,7 @@ use ttm_schedule::{Group, GroupStatus};
 
 use super::board::Board;
 use super::events::EventLog;
+use super::gist::gist;
 use super::outbox::{SampleOutbox, TokenOutbox, Waiting};
 use super::pause::{Excuses, LATE, Pulse, Watched, pause};
 use super::series::sample;
@@ -115,7 +116,7 @@ impl Monitor {
         let facts = self.facts();
         let report = assess(&facts, &self.settings.thresholds);
         let reason = report.reasons.first().map_or("", String::as_str);
-        let now = (report.status, report.ready, without_figures(reason));
+        let now = (report.status, report.ready, gist(reason));
         if now != self.last {
             self.last = now;
             tracing::info!(status = %report.status, ready = report.ready, reason, "health changed");
@@ -303,11 +304,6 @@ impl Monitor {
         ];
         self.samples.put(known(&figures, self.runtime.wall()));
     }
-}
-
-/// A sentence without its figures: one that counts on is no news.
-fn without_figures(sentence: &str) -> String {
-    sentence.chars().filter(|each| !each.is_ascii_digit()).collect()
 }
 
 /// Samples of the figures that are known.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_kernel::Moment;
 
+use super::gist::gist;
+
 /// So long without an error, and the trouble is over with the next answer: what fails now and then is not told each time.
 const QUIET: Duration = Duration::from_secs(10);
 /// So many different errors of one trouble are told; one that says something else each time does not fill the log.
@@ -29,6 +31,7 @@ pub(super) struct Trouble {
     last: Moment,
     /// The first error since the last answer; none when an answer came after it.
     unanswered: Option<Moment>,
+    /// What the errors were about that were told.
     told: Vec<String>,
 }
 
@@ -45,17 +48,18 @@ impl Trouble {
     pub(super) fn note(trouble: &mut Option<Self>, message: &str, now: Moment, wall: Timestamp) -> News {
         let Some(known) = trouble else {
             let shown = ApiTrouble { message: message.to_owned(), since: wall, at: wall };
-            let told = vec![message.to_owned()];
+            let told = vec![gist(message)];
             *trouble = Some(Self { shown, last: now, unanswered: Some(now), told });
             return News::Begins;
         };
         (known.last, known.shown.at) = (now, wall);
         known.unanswered.get_or_insert(now);
         message.clone_into(&mut known.shown.message);
-        if known.told.len() >= MOST_TOLD || known.told.iter().any(|told| told == message) {
+        let about = gist(message);
+        if known.told.len() >= MOST_TOLD || known.told.contains(&about) {
             return News::Nothing;
         }
-        known.told.push(message.to_owned());
+        known.told.push(about);
         News::Changes
     }
 
@@ -121,13 +125,23 @@ mod tests {
     }
 
     #[test]
+    fn an_error_that_differs_in_its_figures_alone_is_told_once() {
+        let mut trouble = None;
+        let broken = |column| format!("200, no JSON of this API: EOF at line 1 column {column}");
+        let told = (0..9).filter(|n| note(&mut trouble, &broken(n * 7), *n) != News::Nothing).count();
+        assert_eq!(told, 1);
+        assert_eq!(trouble.expect("it goes on").shown().message, broken(56), "the last one is shown");
+    }
+
+    #[test]
     fn an_error_that_says_something_else_each_time_does_not_fill_the_log() {
         let mut trouble = None;
-        let told = (0..100).filter(|n| note(&mut trouble, &n.to_string(), *n) != News::Nothing).count();
+        let said = |n: i64| (100 + n).to_string();
+        let told = (0..100).filter(|n| note(&mut trouble, &said(*n), *n) != News::Nothing).count();
         assert_eq!(told, MOST_TOLD);
         assert_eq!(
             trouble.expect("it goes on").shown().message,
-            "99",
+            "199",
             "and the last one is shown all the same"
         );
     }
