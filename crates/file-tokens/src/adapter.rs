@@ -33,15 +33,11 @@ impl FileTokenSource {
         Self { path: path.into(), runtime, reading: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Whether the file can be used as it is now; blocks, and needs no runtime. What is no plain file, such as a pipe,
-    /// is not read: that could wait for ever.
+    /// Whether the file can be used as it is now; blocks, and needs no runtime.
     ///
     /// # Errors
     /// What is wrong with it, in lines for a person.
     pub fn check(path: &Path) -> Result<(), String> {
-        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(format!("{}: is no file, expected one with a mint a line", path.display()));
-        }
         look(path).and_then(|text| read(path, &text)).map(drop).map_err(|error| error.to_string())
     }
 

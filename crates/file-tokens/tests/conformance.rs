@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 use ttm_file_tokens::FileTokenSource;
 use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task};
@@ -131,4 +132,34 @@ async fn what_is_no_readable_file_is_named_with_its_reason() {
     assert!(unusable(&is_folder).await.contains("cannot be read"));
     fs::write(&path, [0xff, 0xfe, 0x00]).expect("written");
     assert!(unusable(&gone).await.contains("UTF-8"));
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_place_of_the_file_keeps_nobody_waiting_and_a_file_after_it_is_read() {
+    let (folder, path) = file();
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("made");
+    let (source, _) = source(&path, Vec::new());
+    let name = path.display().to_string();
+    let expected = format!("{name}: cannot be read: it is a pipe, expected a file");
+    assert_eq!(unusable(&source).await, expected);
+    assert_eq!(FileTokenSource::check(&path), Err(expected));
+    let good = folder.path().join("good.txt");
+    write(&good, &Mint::USDC.to_string())();
+    fs::rename(good, &path).expect("moved");
+    assert_eq!(source.list().await.expect("it is back").mints.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_told_alike_by_the_check_and_by_the_source() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("socket");
+    let _bound = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
+    for (path, kind) in
+        [(folder.path(), "a directory"), (Path::new("/dev/zero"), "a device"), (&socket, "a socket")]
+    {
+        let (source, _) = source(path, Vec::new());
+        let expected = format!("{}: cannot be read: it is {kind}, expected a file", path.display());
+        assert_eq!(unusable(&source).await, expected);
+        assert_eq!(FileTokenSource::check(path), Err(expected));
+    }
 }
