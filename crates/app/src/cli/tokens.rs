@@ -211,9 +211,9 @@ fn parse_arguments(words: &[String]) -> Result<Vec<Mint>, Failure> {
 
 fn parse_file(path: &Path) -> Result<Vec<Mint>, Failure> {
     let (name, text) = if path == Path::new(STDIN) {
-        ("standard input".to_owned(), std::io::read_to_string(std::io::stdin()))
+        ("standard input".to_owned(), crate::config::text(std::io::stdin()))
     } else {
-        (path.display().to_string(), std::fs::read_to_string(path))
+        (path.display().to_string(), crate::config::read_text(path))
     };
     let text = text.map_err(|error| Failure::Told(format!("{name}: cannot be read: {error}")))?;
     let listing = parse_mints(&text);

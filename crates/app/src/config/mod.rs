@@ -1,6 +1,7 @@
 //! The configuration: one table of keys, read from a TOML file and the environment into [`Settings`] that hold only
 //! valid values. Every problem is reported, each on one line with its place. It starts nothing.
 
+mod file;
 mod key;
 mod settings;
 mod source;
@@ -9,8 +10,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use key::{KEYS, Key, Kind};
 #[cfg(feature = "adapters")]
+pub(crate) use file::{read_text, text};
+pub use key::{KEYS, Key, Kind};
 #[cfg(feature = "adapters")]
 pub(crate) use settings::read_token;
 pub use settings::{ApiSettings, ExchangeSettings, Secret, Settings, SourceSettings, StoreUrl};
@@ -65,15 +67,15 @@ impl std::error::Error for ConfigErrors {}
 /// # Errors
 /// Everything that is wrong with it, at once.
 pub fn load(
-    file: Option<&Path>,
+    path: Option<&Path>,
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Settings, ConfigErrors> {
     let mut errors = Vec::new();
     let mut values = Values::default();
     let mut folder = PathBuf::new();
-    if let Some(path) = file {
+    if let Some(path) = path {
         folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        match std::fs::read_to_string(path) {
+        match file::read_text(path) {
             Ok(text) => values.read_toml(path, &text, &mut errors),
             Err(error) => errors.push(ConfigError {
                 origin: Origin::File { path: path.to_path_buf(), line: None },

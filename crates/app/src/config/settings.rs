@@ -24,7 +24,6 @@ use secret::hides_password;
 pub use secret::{Secret, StoreUrl};
 pub use sources::SourceSettings;
 #[cfg(feature = "adapters")]
-#[cfg(feature = "adapters")]
 pub(crate) use token_file::read as read_token;
 
 use super::{ConfigError, Key, Kind, Origin, Values};

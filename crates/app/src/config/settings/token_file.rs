@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use crate::config::file;
+
 /// Shorter ones are guessed.
 const MIN_TOKEN: usize = 16;
 /// Nobody's token is longer; a larger file is another one than was meant.
@@ -28,7 +30,8 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
         let mode = metadata.permissions().mode() & 0o777;
         return Err(format!("{name}, which has mode {mode:o}, so that others may read: chmod 600 {name}"));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
+    let file = fs::File::open(path).map_err(unreadable)?;
+    let bytes = file::bytes(file, MAX_BYTES).map_err(unreadable)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let token = bytes.trim_ascii();
     let problem = if token.is_empty() {
