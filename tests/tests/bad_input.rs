@@ -5,6 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 use ttm_e2e::{Database, Outcome, Program, ttm};
 
@@ -203,7 +204,7 @@ fn junk_in_the_file_of_mints_is_named_line_by_line() {
         [
             "error: mints.txt:2: \"So1\" is no mint: 3 characters, expected 32 to 44 of base58",
             "error: mints.txt:4: \"So2\" is no mint: 3 characters, expected 32 to 44 of base58",
-            "error: mints.txt: 2 bad lines; none of it is used",
+            "error: TTM_SOURCES__FILE: sources.file: mints.txt: 2 bad lines; none of it is used",
         ]
     );
 }
@@ -212,10 +213,11 @@ fn junk_in_the_file_of_mints_is_named_line_by_line() {
 fn a_file_of_mints_that_is_empty_or_missing_is_named() {
     let folder = folder();
     let outcome = run_with_source(folder.path(), "TTM_SOURCES__FILE", "mints.txt");
-    check(&outcome, 78, "mints.txt: cannot be read: No such file or directory (os error 2)");
+    let key = "TTM_SOURCES__FILE: sources.file:";
+    check(&outcome, 78, &format!("{key} mints.txt: cannot be read: No such file or directory (os error 2)"));
     fs::write(folder.path().join("mints.txt"), "# none yet\n").expect("written");
     let outcome = run_with_source(folder.path(), "TTM_SOURCES__FILE", "mints.txt");
-    check(&outcome, 78, "mints.txt: lists no mint, expected at least one, one a line");
+    check(&outcome, 78, &format!("{key} mints.txt: lists no mint, expected at least one, one a line"));
 }
 
 #[test]
@@ -239,4 +241,65 @@ fn a_foreign_database_that_cannot_be_asked_is_named_without_its_password() {
     let outcome = run_with_source(folder().path(), key, "mysql://moon:hunter2@db/moon");
     let line = "sources.postgres_url is no such URL, expected postgres://user@host/database, or nothing";
     check(&outcome, 78, &format!("{key}: {line}"));
+}
+
+#[test]
+fn the_check_and_the_start_say_the_same_of_a_source_that_is_no_file_with_its_line() {
+    let folder = folder();
+    fs::write(
+        folder.path().join("ttm.toml"),
+        "[api]\nlisten = \"127.0.0.1:0\"\n[sources]\nfile = \"mints\"\n",
+    )
+    .expect("written");
+    mkfifoat(CWD, folder.path().join("mints"), Mode::RUSR | Mode::WUSR).expect("made");
+    for arguments in [&["config", "check"][..], &["run", "--log", "off"]] {
+        let outcome = run(folder.path(), &[arguments, &["--config", "ttm.toml"]].concat(), &[]);
+        let line = "ttm.toml:4: sources.file: mints: cannot be read: it is a pipe, expected a file";
+        check(&outcome, 78, line);
+    }
+}
+
+#[test]
+fn a_file_without_an_end_is_refused_at_the_bound() {
+    for (arguments, code, line) in [
+        (
+            &["tokens", "import", "/dev/zero"][..],
+            1,
+            "/dev/zero: cannot be read: it is larger than 67108864 bytes",
+        ),
+        (
+            &["tokens", "import", "/dev/full"],
+            1,
+            "/dev/full: cannot be read: it is larger than 67108864 bytes",
+        ),
+        (
+            &["config", "check", "/dev/zero"],
+            78,
+            "/dev/zero: cannot be read: it is larger than 67108864 bytes; expected a TOML file",
+        ),
+    ] {
+        check(&run(folder().path(), arguments, &[]), code, line);
+    }
+    let folder = folder();
+    let zero = fs::File::open("/dev/zero").expect("opened");
+    let outcome = Program::start(ttm(folder.path()).args(["tokens", "import", "-"]).stdin(zero)).end();
+    check(&outcome, 1, "standard input: cannot be read: it is larger than 67108864 bytes");
+}
+
+#[test]
+fn a_store_that_is_no_file_is_refused_before_anything_is_made() {
+    for (url, what) in [
+        ("sqlite:///etc", "is /etc, which is no file"),
+        ("sqlite://.", "is ., which is no file"),
+        ("sqlite:///dev/zero", "is /dev/zero, which is no file"),
+        ("sqlite://d/ttm.db?mode=rwc", "has a ? or # in its path"),
+    ] {
+        let folder = folder();
+        for arguments in [&["config", "check"][..], &["run", "--log", "off"], &["tokens", "add", GOOD]] {
+            let outcome = run(folder.path(), arguments, &[("TTM_STORE__URL", url)]);
+            let expected = "expected sqlite://path or postgres://user@host/database";
+            check(&outcome, 78, &format!("TTM_STORE__URL: store.url {what}, {expected}"));
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+    }
 }

@@ -145,11 +145,14 @@ fn a_config_with_the_database_of_another_system_is_checked_without_a_panic() {
     for (key, wrong) in [
         ("store.url", "[store]\nurl = \"postgres://ann:hunter2@db:notaport/moon\"\n"),
         ("sources.postgres_url", "[sources]\npostgres_url = \"postgres://ann:hunter2@db:notaport/moon\"\n"),
-        ("mints.txt", "[sources]\nfile = \"mints.txt\"\n"),
+        ("sources.file: mints.txt", "[sources]\nfile = \"mints.txt\"\n"),
     ] {
         let (code, told) = check(wrong);
         assert_eq!(code, Some(78), "{told}");
-        assert!(told.starts_with(&format!("error: {key}")) && !told.contains("hunter2"), "{told}");
+        assert!(
+            told.starts_with(&format!("error: ttm.toml:2: {key}")) && !told.contains("hunter2"),
+            "{told}"
+        );
         assert_eq!(told.lines().count(), 1, "{told}");
         let run = output(ttm(folder.path()).args(["run", "--config", "ttm.toml", "--log", "off"]));
         assert_eq!((run.status.code(), text(&run.stderr)), (Some(78), told));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use ttm_axum_api::{ApiConfig, ApiState, Bound, Stores};
-use ttm_dexscreener_http::{DexscreenerConfig, DexscreenerSource};
+use ttm_dexscreener_http::DexscreenerSource;
 use ttm_file_tokens::FileTokenSource;
 use ttm_health::HealthView;
 use ttm_kernel::{Runtime, within};
@@ -16,12 +16,15 @@ use ttm_market::{ProfileSource, TokenSource};
 use ttm_postgres_tokens::PostgresTokenSource;
 use ttm_sysinfo_resources::SysinfoResources;
 
-use crate::config::{ExchangeSettings, Settings, SourceSettings, StoreUrl};
+use crate::config::{Settings, SourceSettings, StoreUrl};
 use crate::service::{Board, Failure, Service, StartError, Starting};
 use crate::{Planes, Ports};
 
+mod judged;
 mod stores;
 
+use judged::with_place_of_file;
+pub use judged::{check, check_urls, exchange_config};
 use stores::{StateLease, open_state};
 pub use stores::{open_existing_tokens, open_history, open_tokens};
 
@@ -58,51 +61,11 @@ impl ComposeError {
     }
 }
 
-/// The API's address and manners, as the adapter judges them.
-pub fn exchange_config(exchange: &ExchangeSettings) -> Result<DexscreenerConfig, ComposeError> {
-    let ExchangeSettings { base_url, chain, user_agent, timeout } = exchange;
-    DexscreenerConfig::try_new(base_url, chain, user_agent, *timeout, MAX_BODY_BYTES)
-        .map_err(|error| ComposeError::Config(error.to_string()))
-}
-
-/// What only the adapters can judge of the config, all of it at once; nothing is started, asked or made. A list of
-/// mints in a file is part of the config.
-pub fn check(settings: &Settings) -> Result<(), ComposeError> {
-    let file = settings.sources.file.as_deref().and_then(|path| FileTokenSource::check(path).err());
-    complain(wrong_urls(settings).chain(file))
-}
-
-/// The part of [`check`] that every command that needs a store looks at first.
-pub fn check_urls(settings: &Settings) -> Result<(), ComposeError> {
-    complain(wrong_urls(settings))
-}
-
-fn wrong_urls(settings: &Settings) -> impl Iterator<Item = String> {
-    let exchange = exchange_config(&settings.exchange).err().map(|error| error.to_string());
-    let said =
-        |key: &str, url: &str| PostgresTokenSource::check(url).err().map(|error| format!("{key}: {error}"));
-    let store = match &settings.store {
-        StoreUrl::Sqlite(_) => None,
-        StoreUrl::Postgres(url) => said("store.url", url),
-    };
-    let tokens =
-        settings.sources.postgres_url.as_ref().and_then(|url| said("sources.postgres_url", url.expose()));
-    [exchange, store, tokens].into_iter().flatten()
-}
-
-fn complain(wrong: impl Iterator<Item = String>) -> Result<(), ComposeError> {
-    let wrong: Vec<String> = wrong.collect();
-    if wrong.is_empty() { Ok(()) } else { Err(ComposeError::Config(wrong.join("\n"))) }
-}
-
 /// The database of an existing system, if there is one; it is not asked yet.
 fn postgres_tokens(sources: &SourceSettings) -> Result<Option<PostgresTokenSource>, ComposeError> {
     let source = sources.postgres_url.as_ref().map(|url| PostgresTokenSource::new(url.expose())).transpose();
     source.map_err(|error| ComposeError::Config(format!("sources.postgres_url: {error}")))
 }
-
-/// A hundred times the largest body that was recorded.
-const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// The lists of tokens that are kept elsewhere; they are not asked yet.
 pub fn token_sources(
@@ -119,10 +82,13 @@ pub fn token_sources(
     Ok(all)
 }
 
-/// The service's own line; a store is named in front of it.
-fn not_started(store: &StoreUrl, error: StartError) -> ComposeError {
+/// The service's own line; a store is named in front of it, and the place in the config where that is wrong.
+fn not_started(settings: &Settings, error: StartError) -> ComposeError {
+    let store = &settings.store;
     match error {
-        StartError::Sources { messages, is_config: true } => ComposeError::Config(messages),
+        StartError::Sources { messages, is_config: true } => {
+            ComposeError::Config(with_place_of_file(settings, &messages))
+        }
         StartError::Sources { messages, is_config: false } => ComposeError::Source(messages),
         error @ StartError::Held(_) => ComposeError::Held(format!("{store}: {error}")),
         error @ StartError::Store { .. } => ComposeError::Store(format!("{store}: {error}")),
@@ -253,7 +219,7 @@ impl Process {
             // Nothing else sets it.
             drop(stores.set(Stores { history: ports.history.clone(), events: ports.events.clone() }));
             let service = Service::start(ports, settings.service.clone(), planes.clone(), board.clone());
-            service.await.map_err(|error| not_started(&settings.store, error))
+            service.await.map_err(|error| not_started(settings, error))
         };
         let started = tokio::select! {
             biased;
@@ -372,7 +338,7 @@ async fn open(
     };
     // Before the migrations: two processes that migrate at once are two processes on one store.
     let port = lease.port();
-    starting.lease(|| port.acquire()).await.map_err(|error| not_started(&settings.store, error))?;
+    starting.lease(|| port.acquire()).await.map_err(|error| not_started(settings, error))?;
     let may_help = |error: &ComposeError| matches!(error, ComposeError::Away(_));
     let state = || open_state(&settings.store, Some(lease));
     let (tokens, breakers) = starting.patiently("the store of the tokens", state, may_help).await?;

@@ -90,7 +90,7 @@ impl DexscreenerConfig {
     ) -> Result<Self, ConfigError> {
         let url = Url::parse(base_url).ok().filter(is_root_of_an_api);
         SettingChecks::default()
-            .require(url.is_some(), "base_url", without_credentials(base_url), BASE_URL_BOUND)
+            .require(url.is_some(), "base_url", without_secrets(base_url), BASE_URL_BOUND)
             .require(is_chain(chain), "chain", chain, CHAIN_BOUND)
             .require(is_product_name(user_agent), "user_agent", user_agent, USER_AGENT_BOUND)
             .require(TIMEOUT.contains(&timeout), "timeout", timeout, TIMEOUT_BOUND)
@@ -172,9 +172,9 @@ fn is_product_name(text: &str) -> bool {
     USER_AGENT_LENGTH.contains(&text.len()) && text.trim() == text && text.bytes().all(is_printable)
 }
 
-/// The text as it may be shown. What has an `@` may hold a password, in a place where nobody can tell.
-fn without_credentials(url: &str) -> &str {
-    if url.contains('@') { "(hidden, has an @)" } else { url }
+/// The text as it may be shown. What has one of these may hold a secret, in a place where nobody can tell.
+fn without_secrets(url: &str) -> &str {
+    if url.contains(['@', '?', '#']) { "(hidden, has one of @ ? #)" } else { url }
 }
 
 #[cfg(test)]
@@ -226,8 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_a_base_url_is_refused_and_not_repeated() {
-        for url in ["https://me:hunter2@host", "https://hunter2@host", "https//me:hunter2@host"] {
+    fn a_secret_in_a_base_url_is_refused_and_not_repeated() {
+        for url in [
+            "https://me:hunter2@host",
+            "https://hunter2@host",
+            "https//me:hunter2@host",
+            "https://h?key=hunter2",
+            "https://h/#hunter2",
+        ] {
             let error = with_url(url).expect_err(url).to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }

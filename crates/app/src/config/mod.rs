@@ -274,6 +274,15 @@ mod tests {
     }
 
     #[test]
+    fn the_api_s_url_is_refused_with_what_may_be_a_secret_and_that_is_not_shown() {
+        for url in ["https://h/?key=hunter2", "https://h#hunter2", "https://hunter2@h", "h?hunter2"] {
+            let errors = read(&format!("[dexscreener]\nbase_url = \"{url}\"\n"), &[]).expect_err("refused");
+            let line = "ttm.toml:2: dexscreener.base_url is a URL with a user name, a query or a fragment, expected an http or https URL such as https://api.dexscreener.com";
+            assert_eq!(errors, [line]);
+        }
+    }
+
+    #[test]
     fn a_token_file_is_read_whatever_the_listener_and_refused_where_it_could_not_be_used() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,5 +1,6 @@
 //! From values as text to settings that hold only valid ones. It names every key that is wrong, and where it stands.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::str::FromStr;
@@ -18,6 +19,7 @@ use ttm_schedule::{Group, ScheduleConfig, ScheduleSettings};
 mod breaker;
 mod secret;
 mod sources;
+mod store;
 mod token_file;
 
 use secret::hides_password;
@@ -44,6 +46,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// How long a stop may take.
     pub graceful_shutdown_timeout: Duration,
+    /// Where each key stands that was set.
+    places: BTreeMap<&'static str, Origin>,
 }
 
 /// The price API, as its adapter wants it.
@@ -72,10 +76,7 @@ impl Settings {
     /// Builds the settings; none when a value is wrong, which is then among the errors.
     pub(super) fn build(values: &Values, folder: &Path, errors: &mut Vec<ConfigError>) -> Option<Self> {
         let mut reader = Reader { values, errors };
-        let store = reader.parsed::<StoreUrl>("store.url").map(|store| match store {
-            StoreUrl::Sqlite(path) => StoreUrl::Sqlite(folder.join(path)),
-            other @ StoreUrl::Postgres(_) => other,
-        });
+        let store = reader.store(folder);
         let sources = reader.sources(folder);
         let timeout = reader.duration("dexscreener.timeout");
         let service = reader.service(timeout);
@@ -94,12 +95,21 @@ impl Settings {
             exchange: exchange?,
             api: api?,
             graceful_shutdown_timeout: graceful_shutdown_timeout?,
+            places: values.places(),
         })
+    }
+
+    /// Where a key was set, for what is found wrong with it later.
+    pub fn place(&self, key: &str) -> Origin {
+        self.places.get(key).cloned().unwrap_or(Origin::Default)
     }
 }
 
 /// The one chain that can work: mints are its addresses, and so are the quotes that pools are compared by.
 const SOLANA: &str = "solana";
+
+/// What begins or ends a part of a URL that may be a secret, and that the API's has no use for.
+const SECRETIVE: [char; 3] = ['@', '?', '#'];
 
 /// The size of the budget that scoring lives on.
 const BUDGET: &str = "requests_per_minute";
@@ -177,6 +187,9 @@ impl Reader<'_> {
                 let shown = match name {
                     "store.url" => "not a store".to_owned(),
                     "sources.postgres_url" => "no such URL".to_owned(),
+                    "dexscreener.base_url" if text.contains(SECRETIVE) => {
+                        "a URL with a user name, a query or a fragment".to_owned()
+                    }
                     _ if text.contains('@') => "no such URL".to_owned(),
                     _ => format!("{text:?}"),
                 };
@@ -301,7 +314,7 @@ impl Reader<'_> {
     fn exchange(&mut self, timeout: Option<Duration>) -> Option<ExchangeSettings> {
         let base_url = self.read("dexscreener.base_url", |text| {
             let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
-            (!rest.is_empty() && !rest.contains('@')).then(|| text.trim_end_matches('/').to_owned())
+            (!rest.is_empty() && !rest.contains(SECRETIVE)).then(|| text.trim_end_matches('/').to_owned())
         });
         let chain = self.read("dexscreener.chain", |text| (text == SOLANA).then(|| text.to_owned()));
         let user_agent = self.read("dexscreener.user_agent", |text| {

@@ -50,6 +50,11 @@ impl Values {
         }
     }
 
+    /// Where each value stands that was set.
+    pub(super) fn places(&self) -> BTreeMap<&'static str, Origin> {
+        self.0.iter().map(|(name, (_, origin))| (*name, origin.clone())).collect()
+    }
+
     /// Takes every key of a TOML document.
     pub fn read_toml(&mut self, path: &Path, text: &str, errors: &mut Vec<ConfigError>) {
         let place = |offset: Option<usize>| Origin::File {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::store::not_a_path;
+
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub(super) String);
@@ -34,7 +36,10 @@ impl FromStr for StoreUrl {
     type Err = ();
 
     fn from_str(url: &str) -> Result<Self, ()> {
-        if let Some(path) = url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            if path.is_empty() || not_a_path(path).is_some() {
+                return Err(());
+            }
             return Ok(Self::Sqlite(path.into()));
         }
         let server = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));

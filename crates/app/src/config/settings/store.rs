@@ -1,0 +1,117 @@
+//! The key `store.url`: what looks like a database in a file and is none is refused, before one is made under a name that
+//! nobody meant.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::{ConfigError, Reader, StoreUrl};
+
+const KEY: &str = "store.url";
+
+impl Reader<'_> {
+    /// The store; a relative path is relative to `folder`.
+    pub(super) fn store(&mut self, folder: &Path) -> Option<StoreUrl> {
+        if let Some(wrong) = self.raw(KEY).1.strip_prefix("sqlite://").and_then(not_a_path) {
+            return self.refuse(wrong);
+        }
+        let StoreUrl::Sqlite(path) = self.parsed(KEY)? else { return self.parsed(KEY) };
+        let path = folder.join(path);
+        match not_a_file(&path) {
+            Some(wrong) => self.refuse(&wrong),
+            None => Some(StoreUrl::Sqlite(path)),
+        }
+    }
+
+    fn refuse(&mut self, wrong: &str) -> Option<StoreUrl> {
+        let (key, _, origin) = self.raw(KEY);
+        let message = format!("{KEY} {wrong}, expected {}", key.kind.expected());
+        self.errors.push(ConfigError { origin, message });
+        None
+    }
+}
+
+/// What other programs understand in such a place and this one would take for the name of a file. The text is not shown:
+/// behind a question mark may stand a secret.
+pub(super) fn not_a_path(text: &str) -> Option<&'static str> {
+    let is_escape = |at: usize| {
+        text.as_bytes()[at + 1..].get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+    };
+    if text.contains(['?', '#']) {
+        Some("has a ? or # in its path")
+    } else if text.starts_with(':') || text.starts_with("file:") {
+        Some("names a database of SQLite that is no plain file")
+    } else if text.starts_with(['~', '$']) {
+        Some("begins with what only a shell understands")
+    } else if text.chars().any(char::is_control) {
+        Some("has a control character in its path")
+    } else if text.match_indices('%').any(|(at, _)| is_escape(at)) {
+        Some("is percent-encoded, which a path is not")
+    } else {
+        None
+    }
+}
+
+/// That something else is there already, or could never be a file.
+fn not_a_file(path: &Path) -> Option<String> {
+    let shown = path.display();
+    match path.metadata() {
+        Ok(there) if !there.is_file() => Some(format!("is {shown}, which is no file")),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            Some(format!("is {shown}, which is below a file"))
+        }
+        _ if path.to_string_lossy().ends_with('/') => Some(format!("is {shown}, which is no file")),
+        // It can be made, or why not is told when that is tried.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(url: &str) -> Result<StoreUrl, String> {
+        let environment = [("TTM_STORE__URL".into(), url.into())];
+        crate::config::load(None, environment.into_iter())
+            .map(|settings| settings.store)
+            .map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn what_would_silently_be_a_file_of_another_name_is_refused_with_what_was_expected() {
+        for path in [
+            "d/ttm.db?mode=rwc&key=hunter2",
+            "ttm.db#hunter2",
+            ":memory:",
+            "file:ttm.db",
+            "~/x.db",
+            "~ann/x.db",
+            "$HOME/x.db",
+            "a\0b",
+            "a\nb",
+            "my%20store.db",
+            ".",
+            "..",
+            "/etc",
+            "/etc/",
+            "no-such-folder/",
+            "/dev/zero",
+            "/dev/null",
+            "/etc/passwd/x.db",
+        ] {
+            let told = store(&format!("sqlite://{path}")).expect_err(path);
+            assert_eq!(told.lines().count(), 1, "{told}");
+            assert!(told.starts_with("TTM_STORE__URL: store.url "), "{told}");
+            assert!(told.ends_with(", expected sqlite://path or postgres://user@host/database"), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_a_path_is_one_whatever_else_stands_in_it() {
+        for path in
+            ["ttm-data/ttm.db", "/no/such/ttm.db", "my store.db", "100%.db", "a~b.db", "a:b.db", "é.db"]
+        {
+            assert_eq!(store(&format!("sqlite://{path}")), Ok(StoreUrl::Sqlite(path.into())));
+        }
+    }
+}
