@@ -1,14 +1,17 @@
 //! What a sentence is about, so that one which only counts on is no news. It knows no sentence.
 
+/// What stands before the number of an error.
+const NAMES: [&str; 3] = ["code", "error", "SQLSTATE"];
+
 /// The sentence without its figures, and without the durations that are made of them. A figure that is a name stays: the
-/// status that a sentence begins with, before a comma, and what follows the word `code`.
+/// status that a sentence begins with, before a comma, and what follows one of [`NAMES`].
 pub(super) fn gist(sentence: &str) -> String {
     let mut about = String::new();
-    let mut before = None;
+    let mut before: Option<&str> = None;
     for word in sentence.split_whitespace() {
         let is_name = match before {
             None => word == sentence || word.ends_with(','),
-            Some(before) => before == "code",
+            Some(before) => NAMES.contains(&before.trim_start_matches('(')),
         };
         if is_name || !is_figure(word) {
             about.extend([word, " "]);
@@ -52,6 +55,8 @@ mod tests {
         for [one, other] in [
             ["503, no body", "403, no body"],
             ["403, Cloudflare's error code 1015", "403, Cloudflare's error code 1020"],
+            ["refused (SQLSTATE 57P01)", "refused (SQLSTATE 25006)"],
+            ["cannot connect: no (os error 111)", "cannot connect: no (os error 113)"],
             ["the hot group is late for 5s", "the cold group is late for 5s"],
         ] {
             assert_ne!(gist(one), gist(other));

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use ttm_health::StoreUseFacts;
 use ttm_kernel::{Moment, StoreError};
 
+use super::gist::gist;
+
 /// What a store is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StoreUse {
@@ -87,7 +89,7 @@ impl Stores {
                 error = message,
                 "the store failed; what is to be stored is kept"
             );
-        } else if state.last_error.as_ref() != Some(&message) {
+        } else if state.last_error.as_deref().map(gist) != Some(gist(&message)) {
             tracing::warn!(
                 store = what.as_str(),
                 error = message,
