@@ -96,6 +96,11 @@ impl Program {
         format!("/proc/{}/cwd", self.child.id()).into()
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How long its thread of this name was ready to run while others had the processors.
     pub fn waited_to_run(&self, thread: &str) -> Duration {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");

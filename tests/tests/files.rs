@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -19,13 +20,19 @@ fn tokens(folder: &Path, arguments: &[&str]) -> Outcome {
     Program::start(ttm(folder).arg("tokens").args(arguments)).end()
 }
 
-fn start(folder: &Path, market: &Market) -> Program {
-    Program::start(ttm(folder).args(["run", "--log", "info"]).envs([
+fn service(folder: &Path, market: &Market) -> Command {
+    let mut command = ttm(folder);
+    command.args(["run", "--log", "info"]).envs([
         ("TTM_API__LISTEN", "127.0.0.1:0"),
         ("TTM_DEXSCREENER__BASE_URL", market.base_url().as_str()),
         ("TTM_SCHEDULER__HOT_INTERVAL", "1s"),
         ("TTM_SCHEDULER__COLD_INTERVAL", "1s"),
-    ]))
+    ]);
+    command
+}
+
+fn start(folder: &Path, market: &Market) -> Program {
+    Program::start(&mut service(folder, market))
 }
 
 /// A service with tokens that has stored some scores.
@@ -66,6 +73,13 @@ fn is_critical_until_a_person_acts(program: &mut Program, address: SocketAddr, r
     }
 }
 
+/// Most tokens were stored with a score, and can be read.
+fn is_whole(folder: &Path) {
+    let listed = tokens(folder, &["list", "--limit", "1000"]);
+    let with_a_score = listed.stdout.lines().skip(1).filter(|line| !line.ends_with("never")).count();
+    assert!(with_a_score > TOKENS / 2, "{listed:?}");
+}
+
 /// Deletes a file beside the database of a running service.
 fn is_missed(end: &str) {
     let (folder, market) = (folder(), market(TOKENS));
@@ -82,9 +96,7 @@ fn is_missed(end: &str) {
     let outcome = program.end();
     assert_eq!(outcome.code, Some(1), "what was not stored is not hidden: {}", outcome.stderr);
     // What had been committed was merged at the end.
-    let listed = tokens(folder.path(), &["list", "--limit", "1000"]);
-    let with_a_score = listed.stdout.lines().skip(1).filter(|line| !line.ends_with("never")).count();
-    assert!(with_a_score > TOKENS / 2, "{listed:?}");
+    is_whole(folder.path());
 }
 
 #[test]
@@ -126,4 +138,76 @@ fn pages_that_are_damaged_under_the_service_are_critical_until_a_person_acts() {
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     let last = refused.stderr.lines().last().unwrap_or_default();
     assert!(last.contains("(SQLITE_CORRUPT, 11)"), "{}", refused.stderr);
+}
+
+/// What a second process says that opens the database of the running one under another name.
+fn is_refused(program: &mut Program, second: &mut Command) {
+    let refused = Program::start(second).end();
+    assert_eq!(refused.code, Some(75), "{}", refused.stderr);
+    let last = refused.stderr.lines().last().unwrap_or_default();
+    let pid = program.pid();
+    assert!(last.contains(&format!("another process holds the store: process {pid}, ")), "{last}");
+    program.wait_for("that the first one goes on", scored);
+}
+
+#[test]
+fn a_second_process_is_refused_over_a_hard_link_too() {
+    let (folder, market) = (folder(), market(TOKENS));
+    let (mut program, _) = running(folder.path(), &market);
+    for link in ["hard.db", "ttm-data/beside.db"] {
+        let path = folder.path().join(link);
+        fs::hard_link(folder.path().join("ttm-data/ttm.db"), &path).expect("linked");
+        let url = format!("sqlite://{link}");
+        is_refused(&mut program, service(folder.path(), &market).env("TTM_STORE__URL", &url));
+        // Nor is it touched by what needs no lease: each name has a log of its own, and of two logs one is lost.
+        let mut list = ttm(folder.path());
+        let list = Program::start(list.args(["tokens", "list"]).env("TTM_STORE__URL", &url)).end();
+        assert_eq!(list.code, Some(1), "{list:?}");
+        assert!(list.stderr.contains("it has 2 names (hard links)"), "{}", list.stderr);
+        fs::remove_file(path).expect("removed");
+    }
+    program.signal(Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    is_whole(folder.path());
+}
+
+#[test]
+fn a_second_process_is_refused_over_a_file_that_is_mounted_elsewhere_too() {
+    const ON_A_BIND_MOUNT: &str =
+        "touch other.db && mount --bind ttm-data/ttm.db other.db && exec \"$0\" run --log info";
+    let (folder, market) = (folder(), market(TOKENS));
+    let (mut program, _) = running(folder.path(), &market);
+    let mut second = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        second.arg("--map-root-user");
+    }
+    let second = second.args(["--mount", "sh", "-c", ON_A_BIND_MOUNT]).arg(ttm(folder.path()).get_program());
+    second.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    second.env_clear().envs([
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("TTM_API__LISTEN", "127.0.0.1:0"),
+        ("TTM_STORE__URL", "sqlite://other.db"),
+    ]);
+    is_refused(&mut program, second);
+    program.signal(Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    is_whole(folder.path());
+}
+
+#[test]
+fn a_lock_file_that_is_deleted_lets_nobody_in() {
+    let (folder, market) = (folder(), market(TOKENS));
+    let (mut program, _) = running(folder.path(), &market);
+    let lock = folder.path().join("ttm-data/ttm.db.lock");
+    fs::remove_file(&lock).expect("it is there while the lease is held");
+    is_refused(&mut program, &mut service(folder.path(), &market));
+    for _ in 0..7 {
+        program.wait_for("that the first one goes on", scored);
+    }
+    assert!(lock.exists(), "it is made again, for the next refusal");
+    program.signal(Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }

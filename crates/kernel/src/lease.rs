@@ -60,6 +60,12 @@ pub enum LeaseError {
         /// Who has it now, if anyone.
         holder: Option<String>,
     },
+    /// This process had it, and what it was the lease of is not there any more.
+    #[error("the lease on the store is lost: {what}")]
+    Gone {
+        /// What became of it.
+        what: String,
+    },
     /// The store did not answer, or not usefully.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -102,7 +102,7 @@ impl Lease {
                     let until = next + every + 2 * STORE_DEADLINE;
                     *self.excused_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
                 }
-                Err(lost @ (LeaseError::Lost { .. } | LeaseError::Held { .. })) => {
+                Err(lost @ (LeaseError::Lost { .. } | LeaseError::Gone { .. } | LeaseError::Held { .. })) => {
                     return self.superseded(&lost.to_string());
                 }
             }

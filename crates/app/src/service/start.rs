@@ -131,7 +131,10 @@ impl Starting {
         let may_help = |error: &LeaseError| match error {
             LeaseError::Store(StoreError::Transient { .. }) => true,
             LeaseError::Held { until: Some(until), .. } => runs_out.get_or_insert(*until) == until,
-            LeaseError::Held { until: None, .. } | LeaseError::Lost { .. } | LeaseError::Store(_) => false,
+            LeaseError::Held { until: None, .. }
+            | LeaseError::Lost { .. }
+            | LeaseError::Gone { .. }
+            | LeaseError::Store(_) => false,
         };
         self.patiently("the lease on the store", acquire, may_help).await.map_err(|error| match error {
             LeaseError::Store(error) => StartError::Store { step: "the lease on the store", error },

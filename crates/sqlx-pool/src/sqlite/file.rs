@@ -63,6 +63,7 @@ impl File {
 
     /// The connections to a file, which is made a database with a write-ahead log where it may be.
     async fn over(path: &Path, readers: u32, may_make: bool) -> Result<Self, sqlx::Error> {
+        has_one_name(path)?;
         let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).foreign_keys(false);
         let write = options.clone().synchronous(SqliteSynchronous::Full);
         // Connections stay: one that is opened later may find another file under the name.
@@ -160,6 +161,19 @@ async fn has_ended(connection: &mut SqliteConnection) -> Result<bool, sqlx::Erro
     // A rollback waits in the connection's queue, before the ping.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
+}
+
+/// Each name of a database has a write-ahead log of its own for SQLite: what is written over two is damage.
+fn has_one_name(path: &Path) -> Result<(), sqlx::Error> {
+    match fs::metadata(path) {
+        Ok(file) if file.is_file() && file.nlink() > 1 => {
+            let names = file.nlink();
+            let advice = "SQLite damages a database that is used under two of them: leave it one";
+            Err(sqlx::Error::Configuration(format!("it has {names} names (hard links); {advice}").into()))
+        }
+        // What cannot be looked at, SQLite says better.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn id(path: &Path) -> io::Result<Id> {
