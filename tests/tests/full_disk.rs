@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
-use ttm_e2e::{Program, get, market, ttm};
+use tempfile::TempDir;
+use ttm_e2e::{Market, Program, get, market, ttm};
 
 const TOKENS: usize = 40;
 const STORE: &str = "sqlite://disk/ttm.db";
@@ -19,14 +20,20 @@ const STORE: &str = "sqlite://disk/ttm.db";
 const ON_A_SMALL_DISK: &str = "mkdir disk && mount -t tmpfs -o size=24m tmpfs disk \
     && \"$0\" tokens import mints.txt >&2 && exec \"$0\" run --log info";
 
+/// The same, on a disk that is full before the service starts, and after what other commands say of that.
+const ON_A_FULL_DISK: &str = "mkdir disk && mount -t tmpfs -o size=4m tmpfs disk \
+    && \"$0\" tokens import mints.txt >&2 || exit 9; cat /dev/zero > disk/ballast 2> /dev/null; \
+    for command in 'tokens list' 'tokens import mints.txt' migrate; do \"$0\" $command >> told 2>&1; echo $? >> codes; done; \
+    exec \"$0\" run --log info";
+
 /// The service on a disk of its own. Who is not root is root in a user namespace of its own.
-fn service_on_a_small_disk(folder: &Path, base_url: &str) -> Program {
+fn service_on_a_small_disk(folder: &Path, base_url: &str, script: &str) -> Program {
     let program = ttm(folder);
     let mut command = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {
         command.arg("--map-root-user");
     }
-    command.args(["--mount", "sh", "-c", ON_A_SMALL_DISK]).arg(program.get_program());
+    command.args(["--mount", "sh", "-c", script]).arg(program.get_program());
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_clear().envs([
         ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -37,6 +44,13 @@ fn service_on_a_small_disk(folder: &Path, base_url: &str) -> Program {
         ("TTM_STORE__URL", STORE),
     ]);
     Program::start(&mut command)
+}
+
+fn with_mints() -> (TempDir, Market) {
+    let (folder, market) = (tempfile::tempdir().expect("a folder"), market(TOKENS));
+    let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
+    std::fs::write(folder.path().join("mints.txt"), mints.join("\n")).expect("written");
+    (folder, market)
 }
 
 /// Writes until there is no room for another byte.
@@ -82,10 +96,8 @@ fn health_within(
 
 #[test]
 fn a_full_disk_is_told_and_everything_is_stored_once_there_is_room_again() {
-    let (folder, market) = (tempfile::tempdir().expect("a folder"), market(TOKENS));
-    let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
-    std::fs::write(folder.path().join("mints.txt"), mints.join("\n")).expect("written");
-    let mut program = service_on_a_small_disk(folder.path(), &market.base_url());
+    let (folder, market) = with_mints();
+    let mut program = service_on_a_small_disk(folder.path(), &market.base_url(), ON_A_SMALL_DISK);
     let address = program.address();
     let ballast = program.folder().join("disk/ballast");
     health_within(30, &mut program, address, |health| health["status"] == "healthy");
@@ -105,4 +117,42 @@ fn a_full_disk_is_told_and_everything_is_stored_once_there_is_room_again() {
     program.signal(Signal::TERM);
     let outcome = program.end();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_start_is_told_and_waited_for() {
+    let (folder, market) = with_mints();
+    for is_told_to_stop in [true, false] {
+        let mut program = service_on_a_small_disk(folder.path(), &market.base_url(), ON_A_FULL_DISK);
+        let line = program.wait_for_message("listening; starting");
+        let address = line["address"].as_str().and_then(|text| text.parse().ok()).expect("an address");
+        let waits = program.wait_for_message("the start waits");
+        assert!(waits["error"].as_str().is_some_and(|text| text.contains("disk is full")), "{waits}");
+        for (path, status) in [("/health/live", 200), ("/health/ready", 503), ("/health/startup", 503)] {
+            assert_eq!(get(address, path).status, status, "{path}");
+        }
+        let reasons = get(address, "/health/detailed").json()["reasons"].to_string();
+        assert!(reasons.contains("disk is full"), "{reasons}");
+        if !is_told_to_stop {
+            std::fs::remove_file(program.folder().join("disk/ballast")).expect("removed");
+            program.wait_for_message("started");
+            health_within(30, &mut program, address, |health| health["status"] == "healthy");
+        }
+        program.signal(Signal::TERM);
+        let outcome = program.end();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        // Each command told of it in its one line.
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("it was written");
+        let (told, codes) = (read("told"), read("codes"));
+        assert_eq!(codes, "1\n1\n1\n", "{told}");
+        assert!(
+            told.lines().count() == 3 && told.lines().all(|line| line.contains("disk is full")),
+            "{told}"
+        );
+        for name in ["told", "codes", "disk"] {
+            let path = folder.path().join(name);
+            if path.is_dir() { std::fs::remove_dir(path) } else { std::fs::remove_file(path) }
+                .expect("removed");
+        }
+    }
 }

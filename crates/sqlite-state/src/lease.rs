@@ -193,7 +193,9 @@ fn lock(file: &File, path: &Path, holder: impl FnOnce() -> String) -> Result<(),
 
 /// A lock that cannot be taken because of the machine is no lock of another process.
 fn failed(path: &Path, error: &io::Error) -> LeaseError {
-    let message = format!("{} cannot be used: {error}", path.display());
+    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let full = if full { "the disk is full: " } else { "" };
+    let message = format!("{} cannot be used: {full}{error}", path.display());
     match error.kind() {
         // These need a person, and waiting for one says nothing to whoever starts the program.
         io::ErrorKind::PermissionDenied

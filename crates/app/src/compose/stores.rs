@@ -23,7 +23,9 @@ pub async fn open_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeE
 /// Opens the store of the tokens as it is: what is not up to date is refused, and nothing is made or changed.
 pub async fn open_existing_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeError> {
     Ok(match url {
-        StoreUrl::Sqlite(path) => Arc::new(SqliteTokenStore::open_existing(path).await.map_err(told)?),
+        StoreUrl::Sqlite(path) => {
+            Arc::new(SqliteTokenStore::open_existing(path).await.map_err(told_of_sqlite)?)
+        }
         StoreUrl::Postgres(url) => Arc::new(PostgresTokenStore::open_existing(url).await.map_err(told)?),
     })
 }
@@ -68,7 +70,7 @@ pub(super) async fn open_state(
     Ok(match url {
         StoreUrl::Sqlite(path) => {
             make_folder(path)?;
-            let mut store = SqliteTokenStore::open(path).await.map_err(told)?;
+            let mut store = SqliteTokenStore::open(path).await.map_err(told_of_sqlite)?;
             if let Some(lease) = lease {
                 store = store.with_lease(lease.port());
             }
@@ -93,7 +95,7 @@ pub async fn open_history(
     Ok(match url {
         StoreUrl::Sqlite(path) => {
             make_folder(path)?;
-            let store = SqliteMetricStore::open(path).await.map_err(told)?;
+            let store = SqliteMetricStore::open(path).await.map_err(told_of_sqlite)?;
             let events = store.events();
             (Arc::new(store), Arc::new(events))
         }
@@ -108,6 +110,11 @@ pub async fn open_history(
 /// The adapters' own line, which names the file or the server.
 fn told(error: impl std::error::Error) -> ComposeError {
     ComposeError::Store(error.to_string())
+}
+
+/// The same; a disk that is full, or a lock in the way, may be different the next time.
+fn told_of_sqlite(error: ttm_sqlite_state::OpenError) -> ComposeError {
+    if error.is_transient() { ComposeError::Away(error.to_string()) } else { told(error) }
 }
 
 /// The same; a server that is away, or has a lock in the way, may be there the next time.

@@ -1,6 +1,8 @@
 //! SQLite's result codes read, and why a file is not open. It decides nothing about retries.
 
 use std::path::{Path, PathBuf};
+
+use sqlx::migrate::MigrateError;
 use ttm_kernel::StoreError;
 
 use crate::{Failure, Schema, Verdict};
@@ -8,7 +10,15 @@ use crate::{Failure, Schema, Verdict};
 /// Why the file is not open; one line for a person.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The folder is missing or the file may not be read and written; or another process holds it.
+    /// The disk is full or does not answer, or another process has a lock; it can be tried again.
+    #[error("cannot use {} now: {message}", path.display())]
+    Away {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        message: String,
+    },
+    /// The folder is missing or the file may not be read and written.
     #[error("cannot open {}: {message}; expected a folder and a file that this user may read and write", path.display())]
     Unavailable {
         /// The file.
@@ -50,12 +60,45 @@ impl OpenError {
         if let Some(found) = schema.newer(&error) {
             return Self::NewerSchema { path, found, known: schema.version() };
         }
+        let kind = kind(&error);
         let Failure { verdict, message } = failure(error);
+        // Of a full disk SQLite says so only where it writes to the file itself.
+        let is_full = matches!(kind, Some(IOERR | CANTOPEN)) && is_full(&path);
+        let message = if is_full { format!("the disk is full: {message}") } else { message };
         match verdict {
-            Verdict::Transient | Verdict::Missing => Self::Unavailable { path, message },
+            Verdict::Transient | Verdict::Missing if needs_a_person(kind) && !is_full => {
+                Self::Unavailable { path, message }
+            }
+            Verdict::Transient | Verdict::Missing => Self::Away { path, message },
             Verdict::Rejected | Verdict::Corrupt => Self::Unusable { path, message },
         }
     }
+
+    /// Whether the same may succeed later, without a change to the config or the program.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Away { .. })
+    }
+}
+
+const BUSY: u32 = 5;
+const IOERR: u32 = 10;
+const CANTOPEN: u32 = 14;
+
+/// Of what keeps a file from being opened and passes for as long as it is in use: a right or a folder that is missing is a
+/// mistake, and waiting for it says nothing to whoever starts the program.
+fn needs_a_person(kind: Option<u32>) -> bool {
+    // PERM, READONLY, CANTOPEN, AUTH, and what no code says.
+    kind.is_none_or(|kind| matches!(kind, 3 | 8 | CANTOPEN | 23))
+}
+
+/// Whether the file's disk has no room for what SQLite keeps beside a database: its index of the log has 32 KiB.
+fn is_full(path: &Path) -> bool {
+    const NEEDED: u64 = 32 * 1024;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A disk without a limit on its files says that it has none.
+    rustix::fs::statvfs(folder).is_ok_and(|disk| {
+        disk.f_bavail.saturating_mul(disk.f_frsize) < NEEDED || (disk.f_files > 0 && disk.f_favail == 0)
+    })
 }
 
 /// What an error of SQLite means to whoever called.
@@ -73,8 +116,21 @@ pub fn store_error(error: sqlx::Error) -> StoreError {
 
 /// Whether another connection holds the lock.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-    code.is_some_and(|code| code & 0xff == 5)
+    kind(error) == Some(BUSY)
+}
+
+/// The kind that SQLite's code of an error names, where it has one.
+fn kind(error: &sqlx::Error) -> Option<u32> {
+    match error {
+        sqlx::Error::Database(error) => error.code()?.parse::<u32>().ok().map(|code| code & 0xff),
+        sqlx::Error::Migrate(error) => match &**error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => kind(error),
+            _ => None,
+        },
+        // Every connection is taken: it waits for a disk or a lock.
+        sqlx::Error::PoolTimedOut => Some(BUSY),
+        _ => None,
+    }
 }
 
 /// By the extended result codes of <https://www.sqlite.org/rescode.html>; the lower eight bits name the kind.
@@ -159,6 +215,22 @@ mod tests {
             (0, Verdict::Corrupt),
         ] {
             assert_eq!(of_sqlite(code, "a text").verdict, expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_busy_or_full_is_waited_for_and_what_nobody_may_open_is_not() {
+        for (kind, expected) in [
+            (Some(5), false),  // BUSY
+            (Some(10), false), // IOERR
+            (Some(13), false), // FULL
+            (Some(15), false), // PROTOCOL
+            (Some(3), true),   // PERM
+            (Some(8), true),   // READONLY
+            (Some(14), true),  // CANTOPEN
+            (None, true),
+        ] {
+            assert_eq!(needs_a_person(kind), expected, "{kind:?}");
         }
     }
 
