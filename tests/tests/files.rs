@@ -211,3 +211,26 @@ fn a_lock_file_that_is_deleted_lets_nobody_in() {
     let outcome = program.end();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
+
+#[test]
+fn a_folder_that_is_moved_away_is_told_as_that_and_another_database_in_its_place_ends_the_service() {
+    let (folder, market) = (folder(), market(TOKENS));
+    let (mut program, address) = running(folder.path(), &market);
+    fs::rename(folder.path().join("ttm-data"), folder.path().join("elsewhere")).expect("moved");
+    is_critical_until_a_person_acts(
+        &mut program,
+        address,
+        "ttm.db was deleted or moved away while it was in use",
+    );
+    let other = start(folder.path(), &market);
+    let told = program.wait_for_message("stopping in order");
+    assert!(
+        told["failure"].as_str().is_some_and(|text| text.ends_with("ttm.db was replaced by another file")),
+        "{told}"
+    );
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("took over"), "nobody did: {}", outcome.stderr);
+    other.signal(Signal::TERM);
+    other.end();
+}

@@ -3,9 +3,17 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use ttm_e2e::{Database, Program, get, ttm};
+use ttm_e2e::{Database, Program, get, market, ttm};
+
+const TOKENS: usize = 40;
+
+#[expect(clippy::disallowed_methods, reason = "how long an end takes is what is measured")]
+fn now() -> Instant {
+    Instant::now()
+}
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -59,6 +67,35 @@ fn the_lease_of_a_process_that_died_on_another_machine_is_waited_for_until_it_ru
     second.wait_for_message("started");
     second.signal(Signal::TERM);
     assert_eq!(second.end().code, Some(0));
+}
+
+#[test]
+fn a_process_whose_epoch_is_fenced_off_ends_at_once_and_counts_what_it_leaves() {
+    let (folder, database, market) = (folder(), Database::create(), market(TOKENS));
+    let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
+    std::fs::write(folder.path().join("mints.txt"), mints.join("\n")).expect("written");
+    let mut import = ttm(folder.path());
+    import.args(["tokens", "import", "mints.txt"]).env("TTM_STORE__URL", database.url());
+    assert_eq!(Program::start(&mut import).end().code, Some(0));
+    let mut program = Program::start(service(folder.path(), &database.url()).envs([
+        ("TTM_DEXSCREENER__BASE_URL", market.base_url().as_str()),
+        ("TTM_SCHEDULER__HOT_INTERVAL", "1s"),
+        ("TTM_SCHEDULER__COLD_INTERVAL", "1s"),
+    ]));
+    for _ in 0..3 {
+        program.wait_for_message("run ended");
+    }
+    database.ask("UPDATE writer SET epoch = epoch + 1");
+    let why = "stopped because another process took over the store: epoch 1 is fenced off by a newer writer";
+    let told = program.wait_for_message("stopping in order");
+    assert_eq!(told["failure"], why, "{told}");
+    let begun = now();
+    let outcome = program.end();
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(3), "it took {took:?}");
+    assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
+    let last = outcome.stderr.lines().last().unwrap_or_default();
+    assert!(last.contains(why) && last.ends_with(" events that the store did not take"), "{last}");
 }
 
 #[test]

@@ -300,13 +300,13 @@ impl Process {
         server.close().await;
         let stopped = ended.stopped;
         match ended.failure {
-            Some(failure @ Failure::Superseded(_)) => Err(ComposeError::Held(format!("{store}: {failure}"))),
+            Some(failure @ Failure::Superseded(_)) => {
+                let left = stopped.left().map_or_else(String::new, |left| format!("; it had {left}"));
+                Err(ComposeError::Held(format!("{store}: {failure}{left}")))
+            }
             Some(failure @ Failure::Part { .. }) => Err(ComposeError::Process(failure.to_string())),
-            None if stopped.tokens_left + stopped.samples_left + stopped.events_left > 0 => {
-                Err(ComposeError::Store(format!(
-                    "stopped with {} tokens, {} samples and {} events that the store did not take",
-                    stopped.tokens_left, stopped.samples_left, stopped.events_left
-                )))
+            None if let Some(left) = stopped.left() => {
+                Err(ComposeError::Store(format!("stopped with {left}")))
             }
             None => match board.given_up() {
                 Some(why) => Err(ComposeError::Store(format!(

@@ -43,6 +43,15 @@ pub struct Report {
     pub reasons: Vec<String>,
 }
 
+impl Report {
+    /// The same of a process that ends without being told to: it does its work no more, whatever its parts say.
+    #[must_use]
+    pub fn ending(mut self, cause: &str) -> Self {
+        self.reasons.insert(0, format!("stopping because {cause}"));
+        Self { phase: Phase::Stopping, status: Status::Critical, ready: false, ..self }
+    }
+}
+
 /// The level that each figure has reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reached {

@@ -2,7 +2,7 @@
 //! judges nothing.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -40,6 +40,8 @@ pub struct Board {
     /// How each use of a store went last.
     pub(super) stores: Stores,
     sources: Mutex<BTreeMap<Origin, SourceFacts>>,
+    /// Why the process ends without being told to.
+    ends_because: OnceLock<String>,
     report: ArcSwap<Report>,
 }
 
@@ -61,6 +63,7 @@ impl Board {
             resources: Mutex::default(),
             stores: Stores::default(),
             sources: Mutex::default(),
+            ends_because: OnceLock::new(),
             report: ArcSwap::from_pointee(report),
         }
     }
@@ -258,6 +261,22 @@ impl Board {
         lock(&self.sources).values().cloned().collect()
     }
 
+    /// Posts that the process ends without being told to: every report says so, that of now too.
+    pub(super) fn ends_because(&self, cause: &str) {
+        self.enter(Phase::Stopping);
+        if self.ends_because.set(cause.to_owned()).is_ok() {
+            self.post_report(self.as_it_ends(Report::clone(&self.report.load())));
+        }
+    }
+
+    /// The report, of a process that ends where it does.
+    pub(super) fn as_it_ends(&self, report: Report) -> Report {
+        match self.ends_because.get() {
+            Some(cause) => report.ending(cause),
+            None => report,
+        }
+    }
+
     /// Posts the report that readers get from now on.
     pub fn post_report(&self, report: Report) {
         self.report.store(Arc::new(report));
@@ -323,6 +342,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use ttm_health::Status;
     use ttm_testkit::ManualRuntime;
 
     use super::*;
@@ -345,5 +365,37 @@ mod tests {
         assert!(is(42));
         runtime.clock().advance(Duration::from_secs(30));
         assert!(is(12));
+    }
+
+    #[test]
+    fn a_process_that_ends_by_itself_says_so_at_once_and_in_every_report_that_follows() {
+        let runtime = Arc::new(ManualRuntime::new(1));
+        let planes = Planes { work: runtime.clone(), supervision: runtime };
+        let settings = config::load(None, std::iter::empty()).expect("the defaults are valid").service;
+        let board = Service::board_of(&settings, &planes);
+        let made = Report {
+            ready: true,
+            status: Status::Healthy,
+            phase: Phase::Running,
+            ..Report::clone(&board.report())
+        };
+        board.post_report(board.as_it_ends(made.clone()));
+        assert_eq!(*board.report(), made);
+        for again in [false, true] {
+            board.ends_because("the lease on the store is lost");
+            if again {
+                board.post_report(board.as_it_ends(made.clone()));
+            }
+            let report = board.report();
+            assert_eq!(
+                (report.status, report.ready, report.phase),
+                (Status::Critical, false, Phase::Stopping)
+            );
+            let said = report
+                .reasons
+                .iter()
+                .filter(|each| *each == "stopping because the lease on the store is lost");
+            assert_eq!(said.count(), 1, "{:?}", report.reasons);
+        }
     }
 }

@@ -45,8 +45,13 @@ impl Lease {
         self.port.stands() || self.runtime.now() < excused_until
     }
 
-    /// Another process took over: nothing is written any more.
-    pub(super) fn superseded(&self, reason: &str) {
+    /// The store refused a write because of its epoch.
+    pub(super) fn fenced(&self, error: &StoreError) {
+        self.superseded(&format!("another process took over the store: {error}"));
+    }
+
+    /// Another process took over, or may have: nothing is written any more.
+    fn superseded(&self, reason: &str) {
         // The first reason is the one that counts.
         drop(self.lost.set(reason.to_owned()));
     }

@@ -10,6 +10,7 @@ mod board;
 mod breakers;
 mod caller;
 mod client;
+mod ended;
 mod events;
 #[cfg(test)]
 mod fakes;
@@ -44,6 +45,7 @@ use ttm_market::TokenStore;
 use ttm_perf::MetricStore;
 
 pub use board::Board;
+pub use ended::{Ended, Failure, Stopped};
 pub use events::KINDS as EVENT_KINDS;
 pub use outbox::OutboxCounts;
 pub use settings::ServiceSettings;
@@ -114,52 +116,6 @@ impl Counters {
     /// Where the events are.
     pub fn events(&self) -> OutboxCounts {
         self.events.counts()
-    }
-}
-
-/// How a stop went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped {
-    /// Tokens whose newest state was not stored.
-    pub tokens_left: u64,
-    /// Samples that were not stored.
-    pub samples_left: u64,
-    /// Events that were not stored.
-    pub events_left: u64,
-    /// Whether everything ended by itself before the deadline.
-    pub in_time: bool,
-}
-
-/// How a service came to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// Why it ended without being told to, in a line for a person.
-    pub failure: Option<Failure>,
-    /// How the stop went that followed.
-    pub stopped: Stopped,
-}
-
-/// Why a service ended without being told to.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// Another process works on the store now.
-    #[error("stopped because another process took over the store: {0}")]
-    Superseded(String),
-    /// A part ended that never should.
-    #[error("stopped because {part} ended by itself: {}", ending(.end))]
-    Part {
-        /// Its name.
-        part: &'static str,
-        /// How it ended.
-        end: TaskEnd,
-    },
-}
-
-fn ending(end: &TaskEnd) -> String {
-    match end {
-        TaskEnd::Finished => "it returned".to_owned(),
-        TaskEnd::Aborted => "it was aborted".to_owned(),
-        TaskEnd::Panicked(message) => format!("it panicked: {message}"),
     }
 }
 
@@ -299,10 +255,17 @@ impl Service {
             deadline = told => (None, deadline),
             failure = self.failed() => {
                 tracing::error!(%failure, "stopping in order");
+                self.board.ends_because(&failure.cause());
+                // Nothing can be written any more, so there is nothing to wait for.
+                let patience = if let Failure::Superseded(_) = failure { CLOSE_WITHIN } else { patience };
                 (Some(failure), self.planes.supervision.now() + patience)
             }
         };
-        Ended { failure, stopped: self.stop(deadline).await }
+        let lease = self.lease.clone();
+        let stopped = self.stop(deadline).await;
+        // It may have been lost during the stop as well.
+        let lost = || lease.lost().map(|reason| Failure::Superseded(reason.to_owned()));
+        Ended { failure: failure.or_else(lost), stopped }
     }
 
     /// Completes when a part ended that never should. Cancelling it loses nothing: a task gives its end as often as it is

@@ -114,7 +114,7 @@ impl Monitor {
     /// Makes the report and the gauges from what is known now.
     fn report(&mut self) {
         let facts = self.facts();
-        let report = assess(&facts, &self.settings.thresholds);
+        let report = self.board.as_it_ends(assess(&facts, &self.settings.thresholds));
         let reason = report.reasons.first().map_or("", String::as_str);
         let now = (report.status, report.ready, gist(reason));
         if now != self.last {

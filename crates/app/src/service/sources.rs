@@ -177,7 +177,7 @@ impl Sources {
             };
             match looked {
                 Ok(()) | Err(StoreError::Transient { .. } | StoreError::Rejected { .. }) => {}
-                Err(error @ StoreError::Fenced { .. }) => return self.lease.superseded(&error.to_string()),
+                Err(error @ StoreError::Fenced { .. }) => return self.lease.fenced(&error),
                 Err(StoreError::Corrupt { .. }) => {
                     // Nobody touches it before a person has looked.
                     shutdown.ordered().await;

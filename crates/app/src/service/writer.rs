@@ -106,6 +106,10 @@ impl Writing {
             if self.shutdown.deadline().is_some_and(|deadline| runtime.now() >= deadline) {
                 return;
             }
+            if self.lease.lost().is_some() {
+                // Nothing is written any more: what waits is left, and counted.
+                return;
+            }
             if !self.lease.holds() {
                 // After a pause of the process renewing comes before any write.
                 runtime.sleep_until(runtime.now() + Lease::LOOK_AGAIN).await;
@@ -173,7 +177,7 @@ impl Writing {
             let wall = self.runtime.wall();
             return match &error {
                 StoreError::Fenced { .. } => {
-                    self.lease.superseded(&error.to_string());
+                    self.lease.fenced(&error);
                     Written::Fenced
                 }
                 StoreError::Corrupt { .. } => {

@@ -159,7 +159,10 @@ fn a_list_that_a_newer_process_follows_ends_this_one_as_a_lost_lease_does() {
     scene.source.put([Mint::USDC]);
     let (_stop, stopping) = shutdown::channel();
     scene.runtime.block_on(sources.watch(Duration::from_secs(10), stopping));
-    assert_eq!(scene.lease.lost(), Some("epoch 1 is fenced off by a newer writer"));
+    assert_eq!(
+        scene.lease.lost(),
+        Some("another process took over the store: epoch 1 is fenced off by a newer writer")
+    );
     assert_eq!(scene.stored(), [Mint::WSOL]);
     let Err(StartError::Held(_)) = scene.start() else { panic!("a start ends as one that is refused") };
 }

@@ -73,6 +73,8 @@ impl StoreLease for Standing {
     }
 }
 
+const FENCED: &str = "another process took over the store: epoch 3 is fenced off by a newer writer";
+
 struct Scene {
     runtime: Arc<ManualRuntime>,
     store: Store,
@@ -184,8 +186,22 @@ fn a_newer_writer_ends_this_one_and_with_it_the_right_to_act() {
     let scene = scene([StoreError::Fenced { epoch: Epoch::new(3) }]);
     scene.run(60, 0..10);
     assert_eq!((scene.calls().len(), scene.outbox.counts().waiting), (1, 10));
-    assert_eq!(scene.writing.lease.lost(), Some("epoch 3 is fenced off by a newer writer"));
+    assert_eq!(scene.writing.lease.lost(), Some(FENCED));
     assert!(!scene.writing.lease.holds());
+}
+
+#[test]
+fn once_one_writer_was_fenced_the_others_leave_what_waits_at_once() {
+    let scene = scene([]);
+    scene.writing.lease.fenced(&StoreError::Fenced { epoch: Epoch::new(3) });
+    scene.outbox.put(0..10);
+    let sink = NumberSink(scene.store.clone(), scene.writing.runtime.clone());
+    let (_, task) = scene.writing.start("writer", scene.outbox.clone(), sink);
+    scene.stop.order(scene.runtime.now() + Duration::from_secs(30));
+    let begun = scene.runtime.now();
+    assert_eq!(scene.runtime.block_on(task), ttm_kernel::TaskEnd::Finished);
+    assert!(scene.runtime.now() - begun < Duration::from_secs(2), "{:?}", scene.runtime.now() - begun);
+    assert_eq!((scene.calls().len(), scene.outbox.counts().waiting), (0, 10));
 }
 
 #[test]
