@@ -127,6 +127,18 @@ fn pages_that_are_damaged_under_the_service_are_critical_until_a_person_acts() {
     let told = program.wait_for_message("given up: mend the store, then restart this process");
     assert!(told["error"].as_str().is_some_and(|text| text.contains("(SQLITE_CORRUPT, 11)")), "{told}");
     is_critical_until_a_person_acts(&mut program, address, "(SQLITE_CORRUPT, 11)");
+    // Nor is anything written any more, whichever use met the damage.
+    let written = || {
+        ["ttm.db", "ttm.db-wal"].map(|name| {
+            let file = fs::metadata(folder.path().join("ttm-data").join(name)).expect("it is there");
+            (file.len(), file.modified().expect("a time"))
+        })
+    };
+    let before = written();
+    for _ in 0..3 {
+        program.wait_for("a run that scored", scored);
+    }
+    assert_eq!(written(), before);
     program.signal(Signal::TERM);
     let outcome = program.end();
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);

@@ -298,22 +298,19 @@ impl Process {
         };
         // The endpoints answer until the end, so that one can see it stopping.
         server.close().await;
-        let stopped = ended.stopped;
-        match ended.failure {
-            Some(failure @ Failure::Superseded(_)) => {
-                let left = stopped.left().map_or_else(String::new, |left| format!("; it had {left}"));
-                Err(ComposeError::Held(format!("{store}: {failure}{left}")))
+        let left = ended.stopped.left();
+        let also = left.as_ref().map_or_else(String::new, |left| format!("; it had {left}"));
+        match (ended.failure, board.given_up()) {
+            (Some(failure @ Failure::Superseded(_)), _) => {
+                Err(ComposeError::Held(format!("{store}: {failure}{also}")))
             }
-            Some(failure @ Failure::Part { .. }) => Err(ComposeError::Process(failure.to_string())),
-            None if let Some(left) = stopped.left() => {
-                Err(ComposeError::Store(format!("stopped with {left}")))
+            (Some(failure @ Failure::Part { .. }), _) => Err(ComposeError::Process(failure.to_string())),
+            (None, Some(why)) => Err(ComposeError::Store(format!(
+                "{store}: stopped with a store that a person must mend: {why}{also}"
+            ))),
+            (None, None) => {
+                left.map_or(Ok(()), |left| Err(ComposeError::Store(format!("stopped with {left}"))))
             }
-            None => match board.given_up() {
-                Some(why) => Err(ComposeError::Store(format!(
-                    "{store}: stopped with a store that a person must mend: {why}"
-                ))),
-                None => Ok(()),
-            },
         }
     }
 }

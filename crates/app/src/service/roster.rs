@@ -71,10 +71,14 @@ pub(super) async fn watch(
             _ = shutdown.ordered() => return,
             () = runtime.sleep_until(runtime.now() + LOOK_EVERY) => {}
         }
+        let looked = async {
+            board.stores.may_ask(StoreUse::TokenReads, runtime.now(), runtime.wall())?;
+            look(&*store, &*runtime, known).await
+        };
         let looked = tokio::select! {
             biased;
             _ = shutdown.ordered() => return,
-            looked = look(&*store, &*runtime, known) => looked,
+            looked = looked => looked,
         };
         match looked {
             Ok(None) => board.stores.answered(StoreUse::TokenReads, runtime.now()),

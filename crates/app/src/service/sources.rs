@@ -193,7 +193,7 @@ impl Sources {
         let mut looked = Ok(());
         for at in 0..self.watched.len() {
             match self.ask(at).await {
-                Ok(listing) => match self.follow(at, listing).await {
+                Ok(listing) => match self.follow_if_whole(at, listing).await {
                     Ok(()) => self.board.stores.answered(StoreUse::Listings, self.runtime.now()),
                     Err(error) => {
                         let (now, wall) = (self.runtime.now(), self.runtime.wall());
@@ -209,6 +209,11 @@ impl Sources {
             }
         }
         looked
+    }
+
+    async fn follow_if_whole(&mut self, at: usize, listing: Listing) -> Result<(), StoreError> {
+        self.board.stores.may_ask(StoreUse::Listings, self.runtime.now(), self.runtime.wall())?;
+        self.follow(at, listing).await
     }
 
     async fn ask(&self, at: usize) -> Result<Listing, TokenSourceError> {

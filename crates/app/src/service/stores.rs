@@ -61,13 +61,20 @@ const LOSS: Duration = Duration::from_mins(1);
 
 /// The states of all uses. What changes is logged once, here.
 #[derive(Debug, Default)]
-pub(super) struct Stores(Mutex<BTreeMap<StoreUse, State>>);
+pub(super) struct Stores(Mutex<States>);
+
+#[derive(Debug, Default)]
+struct States {
+    uses: BTreeMap<StoreUse, State>,
+    /// What the first use said that met damage. All of them share one database, so none of them touches it from then on.
+    damage: Option<String>,
+}
 
 impl Stores {
     /// It did what it was asked to.
     pub(super) fn answered(&self, what: StoreUse, now: Moment) {
         let mut states = self.lock();
-        let state = states.entry(what).or_default();
+        let state = states.uses.entry(what).or_default();
         if !state.gave_up {
             state.last_error = None;
         }
@@ -80,7 +87,7 @@ impl Stores {
     /// It did not. One that is damaged is not tried again before a person has looked.
     pub(super) fn failed(&self, what: StoreUse, error: &StoreError, now: Moment, wall: Timestamp) {
         let mut states = self.lock();
-        let state = states.entry(what).or_default();
+        let state = states.uses.entry(what).or_default();
         let message = error.said();
         if state.down.is_none() {
             state.down = Some((now, wall));
@@ -99,31 +106,39 @@ impl Stores {
         // What is damaged stays so for whoever asks later, even where another part of it can still be read.
         if matches!(error, StoreError::Corrupt { .. }) && !state.gave_up {
             state.gave_up = true;
-            let what = what.as_str();
             tracing::error!(
-                store = what,
+                store = what.as_str(),
                 error = message,
                 "given up: mend the store, then restart this process"
             );
         }
-        state.last_error = Some(message);
+        state.last_error = Some(message.clone());
+        if state.gave_up && states.damage.is_none() {
+            states.damage = Some(format!("{}: {message}", what.as_str()));
+        }
     }
 
     /// So much of what it should store was dropped since the start.
     pub(super) fn dropped(&self, what: StoreUse, dropped: u64, now: Moment) {
         let mut states = self.lock();
         // Nothing dropped is no sign that it was used.
-        if dropped > states.get(&what).map_or(0, |state| state.dropped) {
-            let state = states.entry(what).or_default();
+        if dropped > states.uses.get(&what).map_or(0, |state| state.dropped) {
+            let state = states.uses.entry(what).or_default();
             (state.dropped, state.dropped_at) = (dropped, Some(now));
         }
     }
 
-    /// The first use that was given up, with what the store said.
+    /// What the first use said that met damage, in front of it which one that was.
     pub(super) fn given_up(&self) -> Option<String> {
-        self.lock().iter().find(|(_, state)| state.gave_up).map(|(what, state)| {
-            format!("{}: {}", what.as_str(), state.last_error.as_deref().unwrap_or("damaged"))
-        })
+        self.lock().damage.clone()
+    }
+
+    /// Whether a use may still ask the store. Damage that another one met holds for it too, and it is given up with that.
+    pub(super) fn may_ask(&self, what: StoreUse, now: Moment, wall: Timestamp) -> Result<(), StoreError> {
+        let Some(damage) = self.given_up() else { return Ok(()) };
+        let error = StoreError::corrupt(damage);
+        self.failed(what, &error, now, wall);
+        Err(error)
     }
 
     /// Each use as it was last.
@@ -137,11 +152,11 @@ impl Stores {
             gave_up: state.gave_up,
             losing: state.dropped_at.is_some_and(|at| now - at < LOSS),
         };
-        self.lock().iter().map(facts).collect()
+        self.lock().uses.iter().map(facts).collect()
     }
 
     /// Every change is an assignment, so a panic elsewhere leaves the states whole.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<StoreUse, State>> {
+    fn lock(&self) -> MutexGuard<'_, States> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -181,6 +196,20 @@ mod tests {
         stores.failed(StoreUse::Samples, &StoreError::corrupt("malformed"), at(1), Timestamp::UNIX_EPOCH);
         stores.answered(StoreUse::Samples, at(2));
         assert!(of(&stores, StoreUse::Samples, 3).gave_up);
+    }
+
+    #[test]
+    fn damage_that_one_use_met_holds_for_all_and_is_told_as_its_own() {
+        let stores = Stores::default();
+        let ask = |what| stores.may_ask(what, at(1), Timestamp::UNIX_EPOCH);
+        ask(StoreUse::Samples).expect("nothing is wrong");
+        stores.failed(StoreUse::TokenReads, &StoreError::corrupt("malformed"), at(1), Timestamp::UNIX_EPOCH);
+        for what in [StoreUse::TokenWrites, StoreUse::Samples, StoreUse::Samples] {
+            assert!(matches!(ask(what), Err(StoreError::Corrupt { .. })), "{what:?}");
+            let facts = of(&stores, what, 2);
+            assert_eq!((facts.gave_up, facts.last_error.as_deref()), (true, Some("token reads: malformed")));
+        }
+        assert_eq!(stores.given_up().as_deref(), Some("token reads: malformed"));
     }
 
     #[test]

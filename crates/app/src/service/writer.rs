@@ -139,6 +139,9 @@ impl Writing {
 
     /// Writes one batch. What the store refuses is halved until the entries that it refuses are alone.
     async fn write<T: Clone, W: Waiting<T>, S: Sink<T>>(&self, outbox: &W, sink: &S) -> Written {
+        if self.board.stores.may_ask(S::USE, self.runtime.now(), self.runtime.wall()).is_err() {
+            return Written::Never;
+        }
         let mut batches = vec![outbox.take(S::BATCH)];
         while let Some(batch) = batches.pop() {
             let deadline = self.runtime.now() + STORE_DEADLINE;

@@ -173,6 +173,17 @@ fn a_damaged_store_is_left_alone_and_says_that_it_waits_for_a_person() {
 }
 
 #[test]
+fn damage_that_another_use_met_leaves_the_store_alone_too() {
+    let scene = scene([]);
+    let error = StoreError::corrupt("database disk image is malformed (SQLITE_CORRUPT, 11)");
+    let (board, now) = (&scene.writing.board, scene.runtime.now());
+    board.stores.failed(StoreUse::TokenReads, &error, now, scene.runtime.wall());
+    scene.run(600, 0..10);
+    assert_eq!((scene.calls().len(), scene.outbox.counts().waiting), (0, 10));
+    assert!(scene.state().gave_up);
+}
+
+#[test]
 fn an_entry_that_the_store_refuses_costs_no_other_and_is_counted() {
     let scene = scene([]);
     scene.run(5, 0..40);
