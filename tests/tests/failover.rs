@@ -61,7 +61,7 @@ fn all_said(program: &mut Program, uses: &[&str], message: &str) -> Vec<Value> {
 fn nothing_is_lost(
     role: Option<&str>,
     uses: &[&str],
-    said: &str,
+    (status, said): (&str, &str),
     breaks: impl Fn(&Database),
     mends: impl Fn(&Database),
 ) {
@@ -94,10 +94,9 @@ fn nothing_is_lost(
         program.wait_for("a run that goes on", scored);
         assert_eq!(get(address, "/health/ready").status, 200, "scores are served and what waits fits");
     }
-    let is_degraded = |health: &Value| {
-        health["store"]["status"] == "degraded" && health["reasons"].to_string().contains(said)
-    };
-    health_within(8, &mut program, address, is_degraded);
+    let is_told =
+        |health: &Value| health["store"]["status"] == status && health["reasons"].to_string().contains(said);
+    health_within(8, &mut program, address, is_told);
 
     mends(&database);
     all_said(&mut program, uses, "the store answers again");
@@ -123,20 +122,21 @@ fn nothing_is_lost(
     assert_eq!(stored.parse::<usize>().expect("a count"), runs, "runs in the history");
 }
 
+/// Ends all sessions but its own.
+const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
 #[test]
 fn a_failover_to_a_server_that_only_reads_for_a_while_loses_nothing() {
     let turn = |database: &Database, how: &str| {
         let name = database.name();
         database.ask(&format!("BEGIN; SET TRANSACTION READ WRITE; ALTER DATABASE {name} {how}; COMMIT"));
-        database.ask(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-             WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        );
+        database.ask(CUT);
     };
     nothing_is_lost(
         None,
         &["token writes", "samples"],
-        "(SQLSTATE 25006)",
+        ("degraded", "(SQLSTATE 25006)"),
         |database| turn(database, "SET default_transaction_read_only = on"),
         |database| turn(database, "RESET default_transaction_read_only"),
     );
@@ -149,8 +149,23 @@ fn a_right_that_is_taken_away_for_a_while_costs_nothing() {
     nothing_is_lost(
         Some(&role),
         &["samples"],
-        "(SQLSTATE 42501)",
+        ("degraded", "(SQLSTATE 42501)"),
         |database| drop(database.ask(&format!("REVOKE INSERT ON sample FROM {role}"))),
         |database| drop(database.ask(&format!("GRANT INSERT ON sample TO {role}"))),
+    );
+}
+
+#[test]
+fn credentials_that_are_refused_for_a_while_call_a_person_and_cost_nothing() {
+    let role = format!("refused_{}", std::process::id());
+    nothing_is_lost(
+        Some(&role),
+        &["token reads", "token writes", "samples", "lease"],
+        ("critical", "(SQLSTATE 28000)"),
+        |database| {
+            database.ask(&format!("ALTER ROLE {role} NOLOGIN"));
+            database.ask(CUT);
+        },
+        |database| drop(database.ask(&format!("ALTER ROLE {role} LOGIN"))),
     );
 }

@@ -74,7 +74,7 @@ impl App {
         let runtime = &*self.state.runtime;
         match within(runtime, runtime.now() + limit, question).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error @ StoreError::Transient { .. })) => Err(Problem::busy(error.to_string())),
+            Ok(Err(error)) if error.may_pass() => Err(Problem::busy(error.to_string())),
             Ok(Err(error)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
             Err(_) => Err(Problem::new(
                 StatusCode::GATEWAY_TIMEOUT,

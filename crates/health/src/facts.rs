@@ -223,6 +223,8 @@ pub struct StoreUseFacts {
     pub down_for: Option<Duration>,
     /// The last error, without secrets; none while it answers.
     pub last_error: Option<String>,
+    /// Whether the store refused this process's credentials the last time.
+    pub unauthenticated: bool,
     /// Whether nothing more is tried before a person has looked.
     pub gave_up: bool,
     /// Whether what it should store was dropped within the last minute, because it waited for too long.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ttm_health::testing::{FakeResourceSource, any_facts, any_worsening, conformance, healthy_facts};
-use ttm_health::{Phase, Status, Thresholds, assess};
+use ttm_health::{Phase, Status, StoreUseFacts, Thresholds, assess};
 
 proptest! {
     #[test]
@@ -71,7 +71,8 @@ proptest! {
             let held_up = facts.phase == Phase::Starting && facts.hot.withheld_for.is_some();
             prop_assert!(held_up || report.scheduler.hot.status != Status::Healthy);
         }
-        if facts.store.uses.iter().all(|each| each.answers.is_none() && !each.gave_up && !each.losing) {
+        let is_known = |each: &StoreUseFacts| each.unauthenticated || each.gave_up || each.losing;
+        if facts.store.uses.iter().all(|each| each.answers.is_none() && !is_known(each)) {
             prop_assert_eq!(report.store.status, Status::Unknown);
             prop_assert!(report.status >= Status::Unknown);
         }

@@ -238,6 +238,17 @@ fn a_store_that_is_away_is_degraded_and_ready_for_as_long_as_what_waits_fits() {
 }
 
 #[test]
+fn credentials_that_are_refused_are_critical_from_the_first_moment_and_ready_while_what_waits_fits() {
+    let refused = StoreUseFacts { unauthenticated: true, ..down(4) };
+    let report = report(|facts| facts.store.uses[0] = refused.clone());
+    assert_eq!((report.status, report.store.status), (Status::Critical, Status::Critical));
+    assert!(report.live && report.ready);
+    let reason = "token writes: the credentials are refused for 4s; give its user the right password, or the right to \
+        log in, again: connection refused";
+    assert_eq!(report.reasons, [reason]);
+}
+
+#[test]
 fn a_store_that_answers_does_not_hide_one_that_does_not() {
     let report = report(|facts| facts.store.uses.push(down(60)));
     let statuses: Vec<Status> = report.store.uses.iter().map(|each| each.status).collect();

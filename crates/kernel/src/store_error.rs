@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::Epoch;
 
+/// How often it is tried whether a person has mended what is missing.
+pub const MENDED_AFTER: Duration = Duration::from_mins(1);
+
 /// Why the store did not do it. A message names the database's own code where there is one, and never an address or a
 /// secret.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +19,12 @@ pub enum StoreError {
         /// Not before, where trying at the usual pace would only add to the trouble: a missing table or right needs a
         /// person, and is there again once it has been mended.
         retry_after: Option<Duration>,
+    },
+    /// It lets this process in no more: keep the data, call a person, and try again seldom, until the credentials are right.
+    #[error("the store refuses the credentials: {message}")]
+    Unauthenticated {
+        /// What it said.
+        message: String,
     },
     /// Another writer took over: stop writing.
     #[error("epoch {epoch} is fenced off by a newer writer")]
@@ -41,10 +50,25 @@ impl StoreError {
     /// What the store said, for a sentence that says by itself what does not work.
     pub fn said(&self) -> String {
         match self {
-            Self::Transient { message, .. } | Self::Rejected { message } | Self::Corrupt { message } => {
-                message.clone()
-            }
+            Self::Transient { message, .. }
+            | Self::Unauthenticated { message }
+            | Self::Rejected { message }
+            | Self::Corrupt { message } => message.clone(),
             Self::Fenced { .. } => self.to_string(),
+        }
+    }
+
+    /// Whether the same may be done later, while the data is kept.
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Transient { .. } | Self::Unauthenticated { .. })
+    }
+
+    /// How long to wait at least before the same is tried again.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Transient { retry_after, .. } => *retry_after,
+            Self::Unauthenticated { .. } => Some(MENDED_AFTER),
+            Self::Fenced { .. } | Self::Rejected { .. } | Self::Corrupt { .. } => None,
         }
     }
 

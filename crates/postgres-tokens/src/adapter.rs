@@ -55,7 +55,7 @@ impl PostgresTokenSource {
         let server = &self.server;
         let Failure { verdict, message } = failure(error);
         match verdict {
-            Verdict::Transient => {
+            Verdict::Transient | Verdict::Unauthenticated => {
                 TokenSourceError::Transient { message: format!("PostgreSQL at {server}: {message}") }
             }
             Verdict::Missing | Verdict::Rejected | Verdict::Corrupt => self.unusable(&message),

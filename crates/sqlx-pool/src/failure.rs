@@ -1,13 +1,8 @@
 //! What an error of the driver means to the caller of a port. It knows no port, and decides nothing about retries.
 
-use std::time::Duration;
-
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
-use ttm_kernel::StoreError;
-
-/// How often it is tried whether a person has mended what is missing.
-const MENDED_AFTER: Duration = Duration::from_mins(1);
+use ttm_kernel::{MENDED_AFTER, StoreError};
 
 /// What the caller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +11,8 @@ pub enum Verdict {
     Transient,
     /// The same again, but seldom: a table or a right is missing, and is there again once a person has mended it.
     Missing,
+    /// The same again, but seldom: the credentials are refused, and a person is called.
+    Unauthenticated,
     /// Never again with these very values.
     Rejected,
     /// Nothing more is written before a person has looked.
@@ -43,6 +40,7 @@ impl From<Failure> for StoreError {
         match verdict {
             Verdict::Transient => Self::transient(message),
             Verdict::Missing => Self::Transient { message, retry_after: Some(MENDED_AFTER) },
+            Verdict::Unauthenticated => Self::Unauthenticated { message },
             Verdict::Rejected => Self::rejected(message),
             Verdict::Corrupt => Self::corrupt(message),
         }

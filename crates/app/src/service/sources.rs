@@ -129,7 +129,7 @@ impl Sources {
         for (at, listing) in listings {
             while let Err(error) = self.follow(at, listing.clone()).await {
                 match error {
-                    StoreError::Transient { .. } => {}
+                    StoreError::Transient { .. } | StoreError::Unauthenticated { .. } => {}
                     // Another one took over since the epoch was claimed.
                     StoreError::Fenced { .. } => {
                         return Err(StartError::Held(LeaseError::Lost { holder: None }));
@@ -176,7 +176,12 @@ impl Sources {
                 looked = self.look() => looked,
             };
             match looked {
-                Ok(()) | Err(StoreError::Transient { .. } | StoreError::Rejected { .. }) => {}
+                Ok(())
+                | Err(
+                    StoreError::Transient { .. }
+                    | StoreError::Unauthenticated { .. }
+                    | StoreError::Rejected { .. },
+                ) => {}
                 Err(error @ StoreError::Fenced { .. }) => return self.lease.fenced(&error),
                 Err(StoreError::Corrupt { .. }) => {
                     // Nobody touches it before a person has looked.

@@ -113,7 +113,7 @@ impl Starting {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let answer = self.patiently(step, calls, |error| matches!(error, StoreError::Transient { .. })).await;
+        let answer = self.patiently(step, calls, StoreError::may_pass).await;
         answer.map_err(|error| StartError::Store { step, error })
     }
 
@@ -129,12 +129,9 @@ impl Starting {
     {
         let mut runs_out = None;
         let may_help = |error: &LeaseError| match error {
-            LeaseError::Store(StoreError::Transient { .. }) => true,
+            LeaseError::Store(error) => error.may_pass(),
             LeaseError::Held { until: Some(until), .. } => runs_out.get_or_insert(*until) == until,
-            LeaseError::Held { until: None, .. }
-            | LeaseError::Lost { .. }
-            | LeaseError::Gone { .. }
-            | LeaseError::Store(_) => false,
+            LeaseError::Held { until: None, .. } | LeaseError::Lost { .. } | LeaseError::Gone { .. } => false,
         };
         self.patiently("the lease on the store", acquire, may_help).await.map_err(|error| match error {
             LeaseError::Store(error) => StartError::Store { step: "the lease on the store", error },

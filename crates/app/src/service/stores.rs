@@ -50,6 +50,8 @@ struct State {
     /// Since when it fails; none while it answers.
     down: Option<(Moment, Timestamp)>,
     last_error: Option<String>,
+    /// The credentials were refused the last time.
+    unauthenticated: bool,
     gave_up: bool,
     /// What was dropped since the start, and when that last became more.
     dropped: u64,
@@ -75,6 +77,7 @@ impl Stores {
     pub(super) fn answered(&self, what: StoreUse, now: Moment) {
         let mut states = self.lock();
         let state = states.uses.entry(what).or_default();
+        state.unauthenticated = false;
         if !state.gave_up {
             state.last_error = None;
         }
@@ -103,6 +106,7 @@ impl Stores {
                 "the store still fails, for another reason"
             );
         }
+        state.unauthenticated = matches!(error, StoreError::Unauthenticated { .. });
         // What is damaged stays so for whoever asks later, even where another part of it can still be read.
         if matches!(error, StoreError::Corrupt { .. }) && !state.gave_up {
             state.gave_up = true;
@@ -149,6 +153,7 @@ impl Stores {
             down_since: state.down.map(|(_, wall)| wall),
             down_for: state.down.map(|(since, _)| now - since),
             last_error: state.last_error.clone(),
+            unauthenticated: state.unauthenticated,
             gave_up: state.gave_up,
             losing: state.dropped_at.is_some_and(|at| now - at < LOSS),
         };

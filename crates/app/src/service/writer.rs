@@ -172,7 +172,10 @@ impl Writing {
                     outbox.refuse(batch.len());
                     continue;
                 }
-                StoreError::Transient { .. } | StoreError::Fenced { .. } | StoreError::Corrupt { .. } => {}
+                StoreError::Transient { .. }
+                | StoreError::Unauthenticated { .. }
+                | StoreError::Fenced { .. }
+                | StoreError::Corrupt { .. } => {}
             }
             batches.push(batch);
             batches.reverse();
@@ -187,9 +190,9 @@ impl Writing {
                     self.board.stores.failed(S::USE, &error, now, wall);
                     Written::Never
                 }
-                StoreError::Transient { retry_after, .. } => {
+                StoreError::Transient { .. } | StoreError::Unauthenticated { .. } => {
                     self.board.stores.failed(S::USE, &error, now, wall);
-                    Written::Later(*retry_after)
+                    Written::Later(error.retry_after())
                 }
                 StoreError::Rejected { .. } => Written::Later(None),
             };

@@ -1,5 +1,5 @@
 //! Judges the stores, each use by itself. One that is away is a warning while what waits for it fits; it is critical once
-//! something is being lost, or once nothing more is tried before a person has looked.
+//! something is being lost, once the credentials are refused, or once nothing more is tried before a person has looked.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
 }
 
 fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
-    let StoreUseFacts { name, answers, down_for, last_error, gave_up, losing, .. } = each;
+    let StoreUseFacts { name, answers, down_for, last_error, unauthenticated, gave_up, losing, .. } = each;
     let error = last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
     let since = down_for.map_or_else(String::new, |down| format!(" for {}", spoken(down)));
     if *gave_up {
@@ -64,6 +64,13 @@ fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
         return (
             Status::Critical,
             Some(format!("{name}: data is being lost: more waits than fits, or the store refuses it{error}")),
+        );
+    }
+    if *unauthenticated {
+        let mend = "give its user the right password, or the right to log in, again";
+        return (
+            Status::Critical,
+            Some(format!("{name}: the credentials are refused{since}; {mend}{error}")),
         );
     }
     match answers {

@@ -133,6 +133,8 @@ pub enum Worsening {
     Stale(u64),
     /// The store does not answer.
     StoreDown,
+    /// The store lets this process in no more.
+    CredentialsRefused,
     /// A writer waits for a person.
     WriterGaveUp,
     /// What waits for the store is more than fits.
@@ -175,6 +177,9 @@ impl Worsening {
                     each.down_for = Some(each.down_for.unwrap_or_default().max(Duration::from_mins(1)));
                 }
             }
+            Self::CredentialsRefused => {
+                facts.store.uses.push(StoreUseFacts { unauthenticated: true, ..answering("samples") });
+            }
             Self::WriterGaveUp => {
                 let each = StoreUseFacts { gave_up: true, ..answering("samples") };
                 facts.store.uses.push(each);
@@ -203,6 +208,7 @@ pub fn any_worsening() -> impl Strategy<Value = Worsening> {
         Just(Worsening::BreakerOpen),
         any::<u64>().prop_map(Worsening::Stale),
         Just(Worsening::StoreDown),
+        Just(Worsening::CredentialsRefused),
         Just(Worsening::WriterGaveUp),
         Just(Worsening::Losing),
         Just(Worsening::SourceDown),
@@ -310,13 +316,14 @@ fn any_store() -> impl Strategy<Value = StoreFacts> {
     let rarely = || proptest::bool::weighted(0.1);
     let error = option::of(Just("connection refused".to_owned()));
     let down = (option::of(any_timestamp()), option::of(any_duration()), error);
-    let each = (option::of(any::<bool>()), down, rarely(), rarely()).prop_map(
-        |(answers, (down_since, down_for, last_error), gave_up, losing)| StoreUseFacts {
+    let each = (option::of(any::<bool>()), down, rarely(), rarely(), rarely()).prop_map(
+        |(answers, (down_since, down_for, last_error), unauthenticated, gave_up, losing)| StoreUseFacts {
             name: "samples".to_owned(),
             answers,
             down_since,
             down_for,
             last_error,
+            unauthenticated,
             gave_up,
             losing,
         },

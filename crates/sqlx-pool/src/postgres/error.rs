@@ -93,7 +93,7 @@ impl OpenError {
         }
         let Failure { verdict, message } = failure(error);
         match verdict {
-            Verdict::Transient => Self::Unavailable { server, message },
+            Verdict::Transient | Verdict::Unauthenticated => Self::Unavailable { server, message },
             Verdict::Missing => Self::Forbidden { server, message },
             Verdict::Rejected | Verdict::Corrupt => Self::Unusable { server, message },
         }
@@ -162,9 +162,11 @@ fn verdict_of_state(state: &str) -> Verdict {
         return Verdict::Missing;
     }
     match state.get(..2) {
-        // Connection, login, no such database (yet), invalid transaction state (a standby is read-only), rollback,
+        // A login that is refused: a password or a right that was changed.
+        Some("28") => Verdict::Unauthenticated,
+        // Connection, no such database (yet), invalid transaction state (a standby is read-only), rollback,
         // resources, locks, operator's stop, the system around: all of them can pass while the data is kept.
-        Some("08" | "28" | "3D" | "25" | "40" | "53" | "55" | "57" | "58") => Verdict::Transient,
+        Some("08" | "3D" | "25" | "40" | "53" | "55" | "57" | "58") => Verdict::Transient,
         // Cardinality, data, constraint, limit: these very values.
         Some("21" | "22" | "23" | "54") => Verdict::Rejected,
         // Another schema than the migrations made, damaged pages and what is not known.
@@ -179,10 +181,11 @@ mod tests {
     #[test]
     fn every_state_says_what_to_do_next() {
         for (state, expected) in [
-            ("XX000", Verdict::Missing),   // internal error
-            ("0A000", Verdict::Missing),   // feature not supported: a cached plan must not change its result
+            ("XX000", Verdict::Missing),         // internal error
+            ("0A000", Verdict::Missing), // feature not supported: a cached plan must not change its result
             ("08006", Verdict::Transient), // connection failure
-            ("28P01", Verdict::Transient), // invalid password
+            ("28P01", Verdict::Unauthenticated), // invalid password
+            ("28000", Verdict::Unauthenticated), // the role may not log in
             ("25006", Verdict::Transient), // read-only transaction
             ("40001", Verdict::Transient), // serialization failure
             ("40P01", Verdict::Transient), // deadlock
@@ -192,14 +195,14 @@ mod tests {
             ("57014", Verdict::Transient), // statement timeout
             ("57P01", Verdict::Transient), // admin shutdown
             ("57P03", Verdict::Transient), // cannot connect now
-            ("22021", Verdict::Rejected),  // NUL in a text
-            ("23514", Verdict::Rejected),  // check violation
-            ("54000", Verdict::Rejected),  // program limit
-            ("42P01", Verdict::Missing),   // undefined table
-            ("42501", Verdict::Missing),   // insufficient privilege
-            ("42703", Verdict::Corrupt),   // undefined column
-            ("XX001", Verdict::Corrupt),   // data corrupted
-            ("XX002", Verdict::Corrupt),   // index corrupted
+            ("22021", Verdict::Rejected), // NUL in a text
+            ("23514", Verdict::Rejected), // check violation
+            ("54000", Verdict::Rejected), // program limit
+            ("42P01", Verdict::Missing), // undefined table
+            ("42501", Verdict::Missing), // insufficient privilege
+            ("42703", Verdict::Corrupt), // undefined column
+            ("XX001", Verdict::Corrupt), // data corrupted
+            ("XX002", Verdict::Corrupt), // index corrupted
             ("58030", Verdict::Transient), // I/O error
             ("", Verdict::Corrupt),
         ] {

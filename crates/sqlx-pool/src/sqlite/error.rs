@@ -69,7 +69,7 @@ impl OpenError {
             Verdict::Transient | Verdict::Missing if needs_a_person(kind) && !is_full => {
                 Self::Unavailable { path, message }
             }
-            Verdict::Transient | Verdict::Missing => Self::Away { path, message },
+            Verdict::Transient | Verdict::Missing | Verdict::Unauthenticated => Self::Away { path, message },
             Verdict::Rejected | Verdict::Corrupt => Self::Unusable { path, message },
         }
     }
