@@ -346,16 +346,12 @@ mod tests {
     use ttm_testkit::ManualRuntime;
 
     use super::*;
-    use crate::service::Service;
-    use crate::{Planes, config};
+    use crate::service::fakes;
 
     #[test]
     fn tokens_a_minute_are_those_of_the_last_minute_from_the_first_second_on() {
         let runtime = ManualRuntime::new(1);
-        let clock = Arc::new(runtime.clone());
-        let planes = Planes { work: clock.clone(), supervision: clock };
-        let settings = config::load(None, std::iter::empty()).expect("the defaults are valid").service;
-        let board = Service::board_of(&settings, &planes);
+        let board = fakes::board(&runtime);
         let is = |tokens: u32| board.tokens_per_minute().to_bits() == f64::from(tokens).to_bits();
         assert!(is(0));
         board.post_scored(30);
@@ -369,10 +365,7 @@ mod tests {
 
     #[test]
     fn a_process_that_ends_by_itself_says_so_at_once_and_in_every_report_that_follows() {
-        let runtime = Arc::new(ManualRuntime::new(1));
-        let planes = Planes { work: runtime.clone(), supervision: runtime };
-        let settings = config::load(None, std::iter::empty()).expect("the defaults are valid").service;
-        let board = Service::board_of(&settings, &planes);
+        let board = fakes::board(&ManualRuntime::new(1));
         let made = Report {
             ready: true,
             status: Status::Healthy,

@@ -211,8 +211,7 @@ impl Service {
             shutdown: flushing.clone(),
             last: (Status::Unknown, false, String::new()),
             pulse,
-            excuses: Excuses::default(),
-            began: runtime.now(),
+            excuses: Excuses::new(runtime.now()),
         };
         let spawn = |name, task| (name, runtime.spawn(name, task));
         let mut tasks = vec![spawn("work", Box::pin(work.run(roster))), spawn("roster", Box::pin(watch))];

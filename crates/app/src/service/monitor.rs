@@ -48,8 +48,6 @@ pub(super) struct Monitor {
     /// Beats in the work plane.
     pub(super) pulse: Arc<Pulse>,
     pub(super) excuses: Excuses,
-    /// When this began: what the start waited for is no time of the groups'.
-    pub(super) began: Moment,
 }
 
 impl Monitor {
@@ -224,7 +222,7 @@ impl Monitor {
 
     /// From when on a group is late: its last progress, or the moment at which it could begin to make some.
     fn progress(&self, status: &GroupStatus) -> Option<Moment> {
-        status.last_progress.or_else(|| (self.board.phase() == Phase::Running).then_some(self.began))
+        status.last_progress.or_else(|| (self.board.phase() == Phase::Running).then_some(self.excuses.began))
     }
 
     fn api(&self) -> ApiFacts {

@@ -71,9 +71,13 @@ impl Pulse {
     }
 }
 
-/// What the pauses so far excuse.
-#[derive(Debug, Default)]
-pub(super) struct Excuses(BTreeMap<(Group, Watched), Excuse>);
+/// What the start and the pauses so far excuse.
+#[derive(Debug)]
+pub(super) struct Excuses {
+    /// When the groups could begin: what the start waited for is no time of theirs.
+    pub(super) began: Moment,
+    pauses: BTreeMap<(Group, Watched), Excuse>,
+}
 
 /// What of a group may be late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,19 +95,24 @@ struct Excuse {
 }
 
 impl Excuses {
+    /// Of groups that can begin now.
+    pub(super) const fn new(now: Moment) -> Self {
+        Self { began: now, pauses: BTreeMap::new() }
+    }
+
     /// Something may be late that last happened `at`, and the process was paused for so long until now. The first pause
     /// gives it all its time anew; any other, before it happens again, only the time of the pause.
     pub(super) fn paused(&mut self, what: (Group, Watched), at: Moment, lasted: Duration, now: Moment) {
-        let counts_from = match self.0.get(&what) {
+        let counts_from = match self.pauses.get(&what) {
             Some(excuse) if excuse.of == at => (excuse.counts_from + lasted).min(now),
             _ => now,
         };
-        self.0.insert(what, Excuse { of: at, counts_from });
+        self.pauses.insert(what, Excuse { of: at, counts_from });
     }
 
     /// For how long something has been late that last happened `at`, but for pauses.
     pub(super) fn since(&self, what: (Group, Watched), at: Moment, now: Moment) -> Duration {
-        let excuse = self.0.get(&what).filter(|excuse| excuse.of == at);
+        let excuse = self.pauses.get(&what).filter(|excuse| excuse.of == at);
         now - excuse.map_or(at, |excuse| excuse.counts_from.max(at))
     }
 }

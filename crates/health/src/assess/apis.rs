@@ -49,7 +49,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());
     }
     if let Some(p95) = api.p95_response_time {
-        let (status, bound, now) = level(p95, levels.api_p95, |level| level - level / 10, reached.api_p95);
+        let (status, bound, now) = level(p95, levels.api_p95, |level| level.mul_f64(0.9), reached.api_p95);
         reached.api_p95 = now;
         if status > Status::Healthy {
             let (p95, bound) = (spoken(p95), spoken(bound));

@@ -40,8 +40,7 @@ fn stalled() -> (Scene, shutdown::ShutdownTrigger) {
         shutdown,
         last: (Status::Unknown, false, String::new()),
         pulse: pulse.clone(),
-        excuses: Excuses::default(),
-        began: runtime.now(),
+        excuses: Excuses::new(runtime.now()),
         settings,
     };
     (Scene { runtime, board, pulse, monitor }, stop)

@@ -38,7 +38,7 @@ fn a_plane_that_is_late_while_the_other_runs_was_not_paused() {
 
 #[test]
 fn the_first_pause_gives_all_the_time_anew_and_the_next_ones_their_own() {
-    let mut excuses = Excuses::default();
+    let mut excuses = Excuses::new(Moment::ZERO);
     assert_eq!(excuses.since(HOT, at(10), at(50)), secs(40));
     excuses.paused(HOT, at(10), secs(20), at(70));
     assert_eq!(excuses.since(HOT, at(10), at(80)), secs(10));
@@ -52,7 +52,7 @@ fn the_first_pause_gives_all_the_time_anew_and_the_next_ones_their_own() {
 
 #[test]
 fn what_happened_since_owes_nothing_to_the_pause() {
-    let mut excuses = Excuses::default();
+    let mut excuses = Excuses::new(Moment::ZERO);
     excuses.paused(HOT, at(10), secs(20), at(70));
     assert_eq!(excuses.since(HOT, at(75), at(80)), secs(5));
     excuses.paused(HOT, at(75), secs(20), at(100));
