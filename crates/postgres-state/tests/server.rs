@@ -135,6 +135,10 @@ async fn a_migration_that_the_server_never_answers_is_given_up() {
     let given_up = server.migrate_within(Duration::ZERO, &schema).await;
     let Err(OpenError::Unavailable { message, .. }) = &given_up else { panic!("{given_up:?}") };
     assert_eq!(message, "migration 1: no answer within 2 s");
+    // The server would go on with it, and keep its locks.
+    let end_it = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                  WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
+    database.execute(end_it).await;
     database.drop_schema().await;
 }
 

@@ -202,31 +202,35 @@ impl Simulation<'_> {
     /// What the process was told of each use of the store.
     fn uses(&self, process: u32, at: Moment, watched_for: Duration) -> Vec<UseTruth> {
         let late = self.plan.settings.report_interval + REPORT_LATE;
-        let told = self.world.told(process, at).into_iter();
-        told.filter_map(|(table, writes, since, told)| {
-            let name = match (table, writes) {
-                (StoreTable::Tokens, false) => StoreUse::TokenReads,
-                // Who follows lists writes tokens for two reasons, and nobody outside can tell which.
-                (StoreTable::Tokens, true) if !self.plan.profiles => StoreUse::TokenWrites,
-                (StoreTable::Breakers, true) => StoreUse::Breakers,
-                (StoreTable::Samples, true) => StoreUse::Samples,
-                (StoreTable::Events, true) => StoreUse::Events,
-                _ => return None,
-            };
-            let given_up = self.health.given_up.get(name.as_str());
-            let is_losing = given_up.map_or(Some(false), |given_up| given_up.is_losing(at, late));
-            Some(UseTruth {
-                name: name.as_str(),
-                failing_for: told.failing_since.map(|since| at - since),
-                error: told.error,
-                told_for: at - since,
-                gave_up: told.corrupt,
-                // Who did not watch may have noticed late.
-                is_losing: is_losing
-                    .filter(|losing| *losing || watched_for > LOSS + late || given_up.is_none()),
+        let told = self.world.told(process, at);
+        let is_damaged = told.iter().any(|(.., told)| told.corrupt);
+        told.into_iter()
+            .filter_map(|(table, writes, since, told)| {
+                let name = match (table, writes) {
+                    (StoreTable::Tokens, false) => StoreUse::TokenReads,
+                    // Who follows lists writes tokens for two reasons, and nobody outside can tell which.
+                    (StoreTable::Tokens, true) if !self.plan.profiles => StoreUse::TokenWrites,
+                    (StoreTable::Breakers, true) => StoreUse::Breakers,
+                    (StoreTable::Samples, true) => StoreUse::Samples,
+                    (StoreTable::Events, true) => StoreUse::Events,
+                    _ => return None,
+                };
+                let given_up = self.health.given_up.get(name.as_str());
+                let is_losing = given_up.map_or(Some(false), |given_up| given_up.is_losing(at, late));
+                Some(UseTruth {
+                    name: name.as_str(),
+                    failing_for: told.failing_since.map(|since| at - since),
+                    error: told.error,
+                    told_for: at - since,
+                    gave_up: told.corrupt,
+                    // Who did not watch may have noticed late.
+                    is_losing: is_losing
+                        // Damage that another use met ends this one too, as soon as it has something to do.
+                        .filter(|_| !is_damaged || told.corrupt)
+                        .filter(|losing| *losing || watched_for > LOSS + late || given_up.is_none()),
+                })
             })
-        })
-        .collect()
+            .collect()
     }
 
     /// When a fault of these was on last, which is now while one is.

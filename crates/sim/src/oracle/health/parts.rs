@@ -110,7 +110,10 @@ impl Lies<'_> {
             });
             self.want(is_told, || format!("{name} was told {:?}, shown is {error:?}", truth.error));
         } else {
-            self.want(error.is_none(), || format!("{name} is answered, shown is {error:?}"));
+            // One that met no damage itself shows which one did.
+            self.want(error.is_none() || truth.is_losing.is_none(), || {
+                format!("{name} is answered, shown is {error:?}")
+            });
         }
         if truth.failing_for.is_some_and(|failing| failing >= GRACE) {
             self.want_said(status, name);
