@@ -45,7 +45,7 @@ impl Default for DispatchSettings {
             coalesce: Duration::from_millis(200),
             gather: Duration::from_mins(1),
             bad_rest: Duration::from_mins(1),
-            longest_bad_rest: Duration::from_hours(1),
+            longest_bad_rest: Duration::from_mins(10),
             floor_percent: 5.0,
             activation_percent: 10.0,
             hot_fresh_for: Duration::from_secs(5),

@@ -162,6 +162,11 @@ impl Lies<'_> {
         });
     }
 
+    fn ends_by_itself(&self) -> bool {
+        self.report.phase == Phase::Stopping
+            && self.report.reasons.first().is_some_and(|reason| reason.starts_with("stopping because"))
+    }
+
     /// The whole is the worst of its parts; what is not known of a part that is optional makes it degraded.
     fn whole(&mut self, truth: &Truth) {
         let report = self.report;
@@ -175,6 +180,8 @@ impl Lies<'_> {
             optional(report.data.status),
         ];
         let worst = parts.into_iter().max().unwrap_or(Status::Unknown);
+        // A process that ends by itself does its work no more, whatever its parts say.
+        let worst = if self.ends_by_itself() { Status::Critical } else { worst };
         self.want(report.status == worst, || format!("the worst of its parts is {worst}"));
         self.want(report.phase != Phase::Starting || report.status != Status::Healthy, || {
             "healthy before the start is over".to_owned()

@@ -103,7 +103,9 @@ impl Simulation<'_> {
         if is_judged && !report.uptime.is_zero() {
             return;
         }
-        let stopping_for = stop.filter(|since| *since <= made).map(|since| made - since);
+        // That a part ended is noticed once its plane runs.
+        let stopping_for =
+            stop.filter(|since| *since <= made && self.held.is_empty()).map(|since| made - since);
         let mut truth = self.truth(process, made, stopping_for);
         truth.wall = truth.wall.filter(|_| !report.uptime.is_zero());
         if truth.uses.iter().any(|each| each.gave_up) {
@@ -176,6 +178,7 @@ impl Simulation<'_> {
         let down = |is_down: fn(ExchangeFault) -> bool| {
             self.faults.exchange_since(at, is_down).map(|since| at - since.max(runs))
         };
+        let is_damaged = self.world.told(process.number(), at).iter().any(|(.., told)| told.corrupt);
         // With more tokens than turns not all can be fresh, and that is said.
         let fits = process.board().plan().is_none_or(|plan| plan.hot.cycle.max(plan.cold.cycle) <= FITS);
         let [pools, profiles] =
@@ -186,7 +189,11 @@ impl Simulation<'_> {
             could_start_for: at - could_start,
             // A pause of the plane that watches grants everything its time anew.
             work_held_for: work_held.map(|since| at - since.max(supervision_runs + TIMERS_LATE)),
-            work_runs_for: if work_held.is_some() { Duration::ZERO } else { at - work_runs },
+            work_runs_for: if work_held.is_some() {
+                Duration::ZERO
+            } else {
+                at - work_runs.max(supervision_runs)
+            },
             runs_for: at - runs,
             api_down_for: down(ExchangeFault::is_down),
             api_fails_for: down(ExchangeFault::fails_calls),
@@ -195,7 +202,7 @@ impl Simulation<'_> {
             resources,
             uses: self.uses(process.number(), at, at - supervision_runs),
             tokens: (Board::tokens(process.board()), self.plan.settings.market.hot_threshold()),
-            is_calm: fits && disturbed.is_none_or(|disturbed| disturbed + WELL_WITHIN <= at),
+            is_calm: fits && !is_damaged && disturbed.is_none_or(|disturbed| disturbed + WELL_WITHIN <= at),
         }
     }
 

@@ -19,7 +19,7 @@ const FOUND_WITHIN: Duration = Duration::from_mins(5);
 /// What one call may take, with all its attempts and their turns.
 const A_CALL: Duration = Duration::from_secs(30);
 /// What is to end by a timer ends a little after its moment.
-const TIMERS_LATE: Duration = Duration::from_millis(10);
+const TIMERS_LATE: Duration = Duration::from_millis(30);
 /// A start asks the store a handful of questions, each with its deadline.
 const A_START: Duration = Duration::from_mins(1);
 

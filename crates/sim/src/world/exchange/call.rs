@@ -34,6 +34,9 @@ pub(super) struct Call<'a> {
     ended: bool,
 }
 
+/// No request takes longer, with all its attempts.
+const ONE_CALL: Duration = Duration::from_mins(1);
+
 impl<'a> Call<'a> {
     pub(super) fn begin(exchange: &'a SimExchange, budget: Budget, asked: Question<'_>) -> Self {
         let now = exchange.runtime.now();
@@ -48,9 +51,12 @@ impl<'a> Call<'a> {
         let limit = &mut state.limits[budget as usize];
         let limited = limit.begin(is_unknown, now);
         let over_limit = limit.is_exceeded();
-        let Watching { budgets, succeeded, parts } = state.caller(process, exchange.promised);
+        let Watching { budgets, succeeded, parts, first } = state.caller(process, exchange.promised);
         let since = parts.get(&asked.number).copied();
-        let (since, is_part) = (since.unwrap_or(*succeeded), since.is_some_and(|since| *succeeded > since));
+        let is_part = since.is_some_and(|since| *succeeded > since);
+        first.retain(|_, (at, _)| now - *at < ONE_CALL);
+        let (_, answered) = *first.entry(question).or_insert((now, *succeeded));
+        let since = since.unwrap_or(answered);
         let Watched { breaker, pace, .. } = &mut budgets[budget as usize];
         let (watched, admitted) = breaker.begin(now);
         let paced = pace.begin(question, now);
@@ -116,7 +122,7 @@ impl<'a> Call<'a> {
         let mut state = lock(&self.exchange.state);
         state.counts.in_flight -= 1;
         state.counts.succeeded += u64::from(end == CallEnd::Success);
-        let Watching { budgets, succeeded, parts } = state.caller(self.process, self.exchange.promised);
+        let Watching { budgets, succeeded, parts, .. } = state.caller(self.process, self.exchange.promised);
         *succeeded += u64::from(end == CallEnd::Success);
         if matches!(end, CallEnd::Failure | CallEnd::GivenUp | CallEnd::Refused) && self.batch.len() > 1 {
             let (first, second) = self.batch.split_at(self.batch.len().div_ceil(2));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ttm_kernel::Moment;
+
 use super::heard::Hearing;
 use crate::Promises;
 use crate::oracle::{BreakerWatch, Pace};
@@ -14,6 +16,9 @@ pub(super) struct Watching {
     pub(super) succeeded: u64,
     /// The halves of the batches that failed, which the process may ask next, and how many calls had been answered before.
     pub(super) parts: BTreeMap<u64, u64>,
+    /// When each question that is under way was asked first, and how many calls had been answered before: its other attempts
+    /// are of the same request.
+    pub(super) first: BTreeMap<u64, (Moment, u64)>,
 }
 
 /// What the API counts apart.
@@ -43,6 +48,7 @@ impl Watching {
             }),
             succeeded: 0,
             parts: BTreeMap::new(),
+            first: BTreeMap::new(),
         }
     }
 }
