@@ -18,7 +18,7 @@ mod requests;
 /// Laws: (1) a key is under way at most once, full lists apart; (2) every key that was put in and not removed is asked once
 /// after each tick of its line, or after its rest, if there are turns enough; (3) a batch has room left only when nobody
 /// else may be asked, and when one of those in it has waited for company as long as it may, or when it is a part of one that
-/// failed; (4) of many turns each priority gets its floor, when it can use it; (5) a key that makes every request fail keeps
+/// failed, and while it is a probe; (4) of many turns each priority gets its floor, when it can use it; (5) a key that makes every request fail keeps
 /// no other from being asked.
 #[derive(Clone, Debug)]
 pub struct Dispatcher<K> {
@@ -101,7 +101,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.max_in_flight = most;
     }
 
-    /// Whether the far side is tried out: from now on requests of the lines ask for one key. One for many would fail for one
+    /// Whether the far side is tried out: from now on requests of the lines ask for one key, while a line has any. One for many would fail for one
     /// that makes every request fail, each time anew, and nobody would learn that the far side is there.
     pub const fn set_probing(&mut self, probing: bool) {
         self.probing = probing;

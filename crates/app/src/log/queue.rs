@@ -76,7 +76,7 @@ impl Queue {
             state.lines.push_back(line.to_vec());
             self.0.arrived.notify_one();
         } else {
-            if state.lost == 0 {
+            if state.before == 0 {
                 state.before = CAPACITY;
             }
             state.lost += 1;

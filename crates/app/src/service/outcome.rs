@@ -34,8 +34,9 @@ impl Work {
                 for (asked, (mint, seen)) in asked.iter().zip(found.seen) {
                     let rested = asked.from == ttm_dispatch::Priority::Background;
                     if matches!(seen, Seen::Missing) && !rested && self.is_watched(&mint) {
+                        // One of each batch is asked alone all the same: it may be batches that come back empty.
                         if was_silent && one_is_asked && self.is_known(&mint) {
-                            self.fail_one(asked);
+                            self.fail_one(asked, false);
                         } else if self.dispatcher.put_alone(*asked) {
                             one_is_asked = true;
                         } else {
@@ -52,12 +53,7 @@ impl Work {
                 for (mint, seen) in found.seen {
                     match why {
                         Single::Unanswered if matches!(seen, Seen::Unusable) => self.fail(ask),
-                        // An API that says nothing of any token says nothing of this one.
-                        Single::Unanswered
-                            if matches!(seen, Seen::Missing)
-                                && self.state.silent_since.is_some()
-                                && self.is_known(&mint) =>
-                        {
+                        Single::Unanswered if matches!(seen, Seen::Missing) && self.is_in_doubt(&mint) => {
                             self.fail(ask);
                         }
                         Single::Unanswered => {
@@ -90,24 +86,27 @@ impl Work {
         }
     }
 
-    /// Notes whether the API has something to say of any token. A batch without a single pair, of which some tokens were
-    /// scored before, is more likely an API that says nothing than that many tokens unlisted at once: until a pair of
-    /// some token comes, those are asked for again as after a failure, one of each batch alone as well, since it may be
-    /// batches that come back empty. Whether that was so before.
+    /// Notes whether the API has something to say of any token, and whether it had before.
     fn note_silence(&mut self, ask: &Ask<Mint>, seen: &[(Mint, Seen)]) -> bool {
-        let was_silent = self.state.silent_since.is_some();
-        let says_something = seen.iter().any(|(_, seen)| match seen {
+        let was_silent = self.state.silence.is_on();
+        let mut with_pairs = seen.iter().filter(|(_, seen)| match seen {
             Seen::Primary(pairs) | Seen::All(pairs) => !pairs.is_empty(),
             Seen::Missing | Seen::Unusable => false,
         });
-        if says_something {
-            self.state.silent_since = None;
+        if let Some(first) = with_pairs.next() {
+            let mints = std::iter::once(first).chain(with_pairs).map(|(mint, _)| mint);
+            self.state.silence.handle_pairs(mints, self.runtime.now());
         } else if let Ask::Batch(asked) = ask
             && asked.iter().any(|asked| self.is_known(&asked.key))
         {
-            self.state.silent_since.get_or_insert(self.runtime.now());
+            self.state.silence.handle_empty_batch();
         }
         was_silent
+    }
+
+    /// Whether nobody can tell that a token is missing, since the API says nothing of any.
+    fn is_in_doubt(&mut self, mint: &Mint) -> bool {
+        self.is_known(mint) && !self.state.silence.is_missing(mint, self.runtime.now())
     }
 
     /// Whether a token was scored, and is not taken for unlisted since.
@@ -185,12 +184,15 @@ impl Work {
 
     /// No answer came: what was known of the tokens is served on, marked with its age, as long as it is of any use.
     pub(super) fn fail(&mut self, ask: &Ask<Mint>) {
-        for asked in keys_of(ask) {
-            self.fail_one(asked);
+        let asked = keys_of(ask);
+        // The next probe is another: this one may fail for its own sake.
+        let was_probe = asked.len() == 1 && self.client.is_away();
+        for asked in asked {
+            self.fail_one(asked, was_probe);
         }
     }
 
-    fn fail_one(&mut self, asked: &Asked<Mint>) {
+    fn fail_one(&mut self, asked: &Asked<Mint>, was_probe: bool) {
         self.count_failed(asked);
         let Some(token) = self.book.get(&asked.key) else { return };
         match wait_of(token, &self.book, self.runtime.wall()) {
@@ -200,10 +202,7 @@ impl Work {
                 let rest = rest.max(self.intervals[slot(Group::Cold)]);
                 self.dispatcher.put_to_rest(asked.key, self.runtime.now(), rest);
             }
-            // The next probe is another: this one may fail for its own sake.
-            Some(Wait::InLine(place)) if self.client.is_away() => {
-                self.dispatcher.put(asked.key, place, asked.seen);
-            }
+            Some(Wait::InLine(place)) if was_probe => self.dispatcher.put(asked.key, place, asked.seen),
             Some(Wait::InLine(place)) => self.dispatcher.put_failed(asked.key, place, asked.seen),
         }
     }
@@ -264,6 +263,7 @@ impl Work {
         let (added, removed) = self.book.reconcile(tokens);
         for token in removed.iter().filter(|token| token.status != TokenStatus::Archived) {
             self.dispatcher.remove(token.mint);
+            self.state.silence.forget(&token.mint);
         }
         let mut changed = Vec::with_capacity(added.len());
         for mint in &added {

@@ -25,6 +25,9 @@ use super::settings::ServiceSettings;
 use super::shutdown::Shutdown;
 
 mod runs;
+mod silence;
+
+use silence::Silence;
 
 /// The one task of the work plane.
 pub(super) struct Work {
@@ -63,8 +66,8 @@ pub(super) struct State {
     /// No turn is asked for before: the breaker is open.
     blocked_until: Moment,
     next_control: Moment,
-    /// Since when the API has answered without a pair of any token, tokens among them that were scored before.
-    pub(super) silent_since: Option<Moment>,
+    /// Whether the API says anything.
+    pub(super) silence: Silence,
     stop: Option<Moment>,
 }
 
