@@ -215,7 +215,11 @@ impl Process {
             drop(within(&*runtime, runtime.now() + RELEASE_WITHIN, port.release()).await);
         };
         let opening = async {
-            let ports = open(settings, &lease, exchange, sources, &starting).await?;
+            // Before the migrations: two processes that migrate at once are two processes on one store.
+            let port = lease.port();
+            let opening = Box::pin(open(settings, &lease, exchange, sources, &starting));
+            let opened = starting.leased(&*port, opening).await;
+            let ports = opened.map_err(|error| not_started(settings, error))??;
             // Nothing else sets it.
             drop(stores.set(Stores { history: ports.history.clone(), events: ports.events.clone() }));
             let service = Service::start(ports, settings.service.clone(), planes.clone(), board.clone());
@@ -321,7 +325,7 @@ async fn second_interrupt(first: &mut tokio::sync::oneshot::Receiver<()>) {
     drop(tokio::signal::ctrl_c().await);
 }
 
-/// Opens the stores under their lease, and fills the ports. A database that is away is waited for.
+/// Opens the stores, which are leased, and fills the ports. A database that is away is waited for.
 async fn open(
     settings: &Settings,
     lease: &StateLease,
@@ -333,16 +337,13 @@ async fn open(
         StoreUrl::Sqlite(path) => path.parent().unwrap_or(Path::new(".")).to_path_buf(),
         StoreUrl::Postgres(_) => ".".into(),
     };
-    // Before the migrations: two processes that migrate at once are two processes on one store.
-    let port = lease.port();
-    starting.lease(|| port.acquire()).await.map_err(|error| not_started(settings, error))?;
     let may_help = |error: &ComposeError| matches!(error, ComposeError::Away(_));
     let state = || open_state(&settings.store, Some(lease));
     let (tokens, breakers) = starting.patiently("the store of the tokens", state, may_help).await?;
     let history = || open_history(&settings.store);
     let (history, events) = starting.patiently("the store of the metrics", history, may_help).await?;
     Ok(Ports {
-        lease: port,
+        lease: lease.port(),
         profiles: settings.sources.profiles.then(|| Arc::new(exchange.clone()) as Arc<dyn ProfileSource>),
         pairs: Arc::new(exchange),
         tokens,

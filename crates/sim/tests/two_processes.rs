@@ -63,6 +63,19 @@ fn a_freeze_that_is_shorter_than_the_row_lasts_changes_nothing() {
 }
 
 #[test]
+fn a_start_that_takes_long_keeps_the_lease_from_whoever_waits_for_it() {
+    // The tokens are away from some step of the start on, for longer than the row lasts.
+    for after in (10..60).step_by(if cfg!(debug_assertions) { 25 } else { 5 }) {
+        let away = 620_000 + after;
+        let faults =
+            format!("at 10m for 20s kill; at {away}ms for 2m tokens-hang; at 10m22s for 10m second-process");
+        for outcome in check(LeaseKind::Row, &faults) {
+            assert_eq!(outcome.takeovers, 0, "{faults}: {outcome}");
+        }
+    }
+}
+
+#[test]
 fn a_killed_process_is_followed_by_whichever_is_there_first() {
     for kind in [LeaseKind::LockFile, LeaseKind::Row] {
         for outcome in

@@ -73,14 +73,6 @@ impl Lease {
         Arc::new(Leased { lease: self.clone(), source })
     }
 
-    /// Takes the lease, or takes it again.
-    pub(super) async fn acquire(&self) -> Result<(), LeaseError> {
-        let deadline = self.runtime.now() + STORE_DEADLINE;
-        within(&*self.runtime, deadline, self.port.acquire())
-            .await
-            .unwrap_or_else(|_| Err(StoreError::transient(timed_out()).into()))
-    }
-
     /// Renews until the stop is ordered, or until the lease is lost: then it ends, so that the service does.
     pub(super) async fn keep(self: Arc<Self>, board: Arc<Board>, mut shutdown: Shutdown) {
         let every = self.port.renew_every();

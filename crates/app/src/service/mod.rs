@@ -137,15 +137,27 @@ impl Service {
         planes: Planes,
         board: Arc<Board>,
     ) -> Result<Self, StartError> {
-        let runtime = planes.work.clone();
         let starting = Starting::new(&board, &settings, &planes.supervision);
+        let lease = ports.lease.clone();
+        let rest = Box::pin(Self::started(ports, settings, planes, board, &starting));
+        starting.leased(&*lease, rest).await?
+    }
+
+    /// The start, under the lease.
+    async fn started(
+        ports: Ports,
+        settings: ServiceSettings,
+        planes: Planes,
+        board: Arc<Board>,
+        starting: &Starting,
+    ) -> Result<Self, StartError> {
+        let runtime = planes.work.clone();
         let lease = Arc::new(Lease::new(ports.lease.clone(), &planes.supervision));
-        starting.lease(|| lease.acquire()).await?;
         let mut sources = Sources::new(&ports, &runtime, &board, &lease);
-        let listings = starting.at("the sources of tokens", sources.first_look(&starting)).await?;
+        let listings = starting.at("the sources of tokens", sources.first_look(starting)).await?;
         let tokens = &*ports.tokens;
-        let epoch = starting.claim(&lease, tokens).await?;
-        sources.begin(epoch, listings, &starting).await?;
+        let epoch = starting.claim(&*ports.lease, tokens).await?;
+        sources.begin(epoch, listings, starting).await?;
         let revision = starting.store("the tokens", || roster::revision(tokens, &*runtime)).await?;
         let stored = starting.store("the tokens", || roster::load(tokens, &*runtime)).await?;
         tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");

@@ -4,14 +4,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError, within};
+use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError, StoreLease, within};
 use ttm_market::TokenStore;
 
 use super::board::Board;
-use super::lease::Lease;
 use super::monitor;
 use super::roster::bounded;
 use super::settings::ServiceSettings;
+use super::writer::{STORE_DEADLINE, timed_out};
 
 /// How soon a store that is away is asked again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -117,13 +117,42 @@ impl Starting {
         answer.map_err(|error| StartError::Store { step, error })
     }
 
-    /// Takes the lease. One that another process holds is not waited for: that process is alive. Where that is not known, it
-    /// is waited whether the lease runs out or is renewed: a process that died on another machine keeps nobody from
-    /// starting.
+    /// Takes the lease, then does the rest of a start under it, and keeps it meanwhile: a start may take longer than the
+    /// lease lasts. One that another process holds is not waited for: that process is alive. Where that is not known, it is
+    /// waited whether the lease runs out or is renewed: a process that died on another machine keeps nobody from starting.
     ///
     /// # Errors
-    /// When another process holds it, or a person must mend the store.
-    pub async fn lease<T, F>(&self, acquire: impl FnMut() -> F) -> Result<T, StartError>
+    /// When another process holds it or takes it over, or a person must mend the store.
+    pub async fn leased<T>(
+        &self,
+        port: &dyn StoreLease,
+        rest: impl Future<Output = T>,
+    ) -> Result<T, StartError> {
+        self.granted(|| self.acquire(port)).await?;
+        let mut rest = std::pin::pin!(rest);
+        tokio::select! {
+            biased;
+            lost = self.keep(port) => Err(StartError::Held(lost)),
+            outcome = &mut rest => Ok(outcome),
+        }
+    }
+
+    /// Claims an epoch. Time may have passed unnoticed since the lease was renewed, as when the process is stopped: it is
+    /// taken again first.
+    pub(super) async fn claim(
+        &self,
+        port: &dyn StoreLease,
+        tokens: &dyn TokenStore,
+    ) -> Result<Epoch, StartError> {
+        let claim = || async {
+            self.acquire(port).await?;
+            Ok(bounded(&*self.runtime, tokens.claim()).await?)
+        };
+        self.granted(claim).await
+    }
+
+    /// Waits for what is done under the lease.
+    async fn granted<T, F>(&self, acquire: impl FnMut() -> F) -> Result<T, StartError>
     where
         F: Future<Output = Result<T, LeaseError>>,
     {
@@ -139,13 +168,22 @@ impl Starting {
         })
     }
 
-    /// Claims an epoch. What came before may have taken longer than the lease lasts: taken again is renewed.
-    pub(super) async fn claim(&self, lease: &Lease, tokens: &dyn TokenStore) -> Result<Epoch, StartError> {
-        let claim = || async {
-            lease.acquire().await?;
-            Ok(bounded(&*self.runtime, tokens.claim()).await?)
-        };
-        self.lease(claim).await
+    async fn acquire(&self, port: &dyn StoreLease) -> Result<(), LeaseError> {
+        let deadline = self.runtime.now() + STORE_DEADLINE;
+        let acquired = within(&*self.runtime, deadline, port.acquire()).await;
+        acquired.unwrap_or_else(|_| Err(StoreError::transient(timed_out()).into()))
+    }
+
+    /// Renews until the lease is lost. What the store says otherwise the start hears from its own steps.
+    async fn keep(&self, port: &dyn StoreLease) -> LeaseError {
+        loop {
+            self.runtime.sleep_until(self.runtime.now() + port.renew_every()).await;
+            let deadline = self.runtime.now() + STORE_DEADLINE;
+            match within(&*self.runtime, deadline, port.renew()).await {
+                Ok(Ok(()) | Err(LeaseError::Store(_))) | Err(_) => {}
+                Ok(Err(lost)) => return lost,
+            }
+        }
     }
 
     /// Says that the store keeps it waiting, and waits a little.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use ttm_kernel::{Clock, Epoch, LeaseError, Moment, StoreError, StoreLease};
 use ttm_market::Token;
 
@@ -171,7 +172,10 @@ impl SimLease {
                 self.leases.server.touch();
             }
             succession.refused(self.process);
-            return Err(LeaseError::Held { holder, until: None });
+            // Where it can be told whether the holder lives, nothing is waited for.
+            let is_unknown = *kind == LeaseKind::Row && other.host != self.host;
+            let until = is_unknown.then(|| Timestamp::UNIX_EPOCH + other.until.since_origin());
+            return Err(LeaseError::Held { holder, until });
         }
         if lost && row.is_none() {
             return Err(LeaseError::Lost { holder: None });
