@@ -209,6 +209,30 @@ fn the_demo_scores_without_network_database_or_config_and_ends_when_asked() {
 }
 
 #[test]
+fn a_demo_leaves_the_data_of_whoever_works_with_it() {
+    let folder = folder();
+    let demo = ["demo", "--listen", "127.0.0.1:0", "--log", "info"];
+    let mut first = Program::start(ttm(folder.path()).args(demo));
+    first.wait_for("a run that scored", scored);
+    let second = Program::start(ttm(folder.path()).args(demo)).end();
+    assert_eq!(second.code, Some(75), "{second:?}");
+    assert!(second.stderr.ends_with("another demo runs in this folder\n"), "{}", second.stderr);
+    // Had its file been replaced, it would be told when it renews.
+    first.signal(Signal::INT);
+    let first = first.end();
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+
+    let config = [("TTM_STORE__URL", "sqlite://ttm-data/demo.db"), ("TTM_API__LISTEN", "127.0.0.1:0")];
+    let mut service = Program::start(ttm(folder.path()).args(["run", "--log", "info"]).envs(config));
+    service.wait_for_message("started");
+    let third = Program::start(ttm(folder.path()).args(demo)).end();
+    assert_eq!(third.code, Some(75), "{third:?}");
+    assert!(third.stderr.contains("another process holds the store"), "{}", third.stderr);
+    service.signal(Signal::INT);
+    assert_eq!(service.end().code, Some(0));
+}
+
+#[test]
 fn a_status_without_a_service_says_so_and_ends_with_three() {
     let status = Program::start(ttm(folder().path()).args(["status", "--url", "http://127.0.0.1:1"])).end();
     assert_eq!(status.code, Some(3), "{status:?}");

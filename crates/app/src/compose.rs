@@ -25,7 +25,8 @@ mod stores;
 
 use judged::with_place_of_file;
 pub use judged::{check, check_urls, exchange_config};
-use stores::{StateLease, open_state};
+pub(crate) use stores::StateLease;
+use stores::open_state;
 pub use stores::{open_existing_tokens, open_history, open_tokens};
 
 /// A part that could not be put in its place; one line for a person.

@@ -1,6 +1,7 @@
 //! The demo: the real service and the real HTTP adapter against the built-in exchange, with an outage on a script.
 //! Everything but the exchange and the numbers below is what `ttm run` runs.
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +10,13 @@ use anstyle::AnsiColor;
 use jiff::{SignedDuration, Timestamp};
 use ttm_exchange_sim::{Exchange, ExchangeConfig, Fault, FaultKind};
 use ttm_health::{BreakerState, HealthView};
-use ttm_kernel::Runtime;
+use ttm_kernel::{LeaseError, Runtime};
 use ttm_market::{Mint, TokenQuery, TokenView};
 
 use crate::Planes;
 use crate::cli::output::say;
 use crate::cli::printable;
-use crate::compose::{self, ComposeError, Process, Start};
+use crate::compose::{self, ComposeError, Process, Start, StateLease};
 use crate::config::Settings;
 use crate::service::Board;
 
@@ -42,7 +43,8 @@ pub(crate) async fn run(
         .await
         .map_err(|error| ComposeError::Process(format!("the built-in exchange cannot start: {error}")))?;
     let settings = settings(&exchange.base_url(), listen)?;
-    forget_last_demo();
+    // Held until the demo is over.
+    let _alone = forget_last_demo(&settings).await?;
     add_tokens(&settings, &exchange.mints().collect::<Vec<_>>(), planes.work.wall()).await?;
     let Start::Running(process) = Process::start(&settings, planes.clone()).await? else { return Ok(()) };
     screen(format_args!(
@@ -86,12 +88,33 @@ fn settings(base_url: &str, listen: SocketAddr) -> Result<Settings, ComposeError
     Ok(settings)
 }
 
-/// Every demo starts from nothing; the database of the last one is not of interest to anybody.
-fn forget_last_demo() {
+/// Every demo starts from nothing; the database of the last one is not of interest to anybody, unless somebody works with
+/// it still. Two demos that start at once are kept apart by the file that is returned, for as long as it is open.
+async fn forget_last_demo(settings: &Settings) -> Result<File, ComposeError> {
+    let lease = StateLease::new(&settings.store)?.port();
+    let lock = format!("{DATABASE}.demo");
+    let alone = File::create(&lock).map_err(|error| ComposeError::Process(format!("{lock}: {error}")))?;
+    match alone.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(ComposeError::Held(format!("{DATABASE}: another demo runs in this folder")));
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(ComposeError::Process(format!("{lock} cannot be locked: {error}")));
+        }
+    }
+    lease.acquire().await.map_err(|error| match error {
+        held @ LeaseError::Held { .. } => ComposeError::Held(format!("{}: {held}", settings.store)),
+        other => ComposeError::Store(format!("{}: {other}", settings.store)),
+    })?;
+    // What is removed below is not what it was the lease of any more: nobody needs it until the service takes its own.
+    let released = lease.release().await;
+    released.map_err(|error| ComposeError::Store(format!("{}: {error}", settings.store)))?;
     for suffix in ["", "-wal", "-shm"] {
         // Usually there is none; one that cannot be removed is told by the store that opens it.
         drop(std::fs::remove_file(format!("{DATABASE}{suffix}")));
     }
+    Ok(alone)
 }
 
 /// Who has closed the screen has seen enough; the demo goes on.

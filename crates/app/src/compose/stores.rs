@@ -31,14 +31,14 @@ pub async fn open_existing_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>,
 }
 
 /// The lease on the store of the state.
-pub(super) enum StateLease {
+pub(crate) enum StateLease {
     Sqlite(SqliteLease),
     Postgres(Arc<PostgresLease>),
 }
 
 impl StateLease {
     /// Nothing is taken yet.
-    pub(super) fn new(url: &StoreUrl) -> Result<Self, ComposeError> {
+    pub(crate) fn new(url: &StoreUrl) -> Result<Self, ComposeError> {
         Ok(match url {
             StoreUrl::Sqlite(path) => {
                 make_folder(path)?;
@@ -54,7 +54,7 @@ impl StateLease {
         })
     }
 
-    pub(super) fn port(&self) -> Arc<dyn StoreLease> {
+    pub(crate) fn port(&self) -> Arc<dyn StoreLease> {
         match self {
             Self::Sqlite(lease) => Arc::new(lease.clone()),
             Self::Postgres(lease) => lease.clone(),
