@@ -92,17 +92,17 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
     if health["scheduler"].is_null() {
         let status = word(&health["status"]);
         say!("{:LABEL$}{status}  {url}", "ttm")?;
-        return say!("{:LABEL$}it shows no more without its token: --token-file FILE", "!");
+        return remark("it shows no more without its token: --token-file FILE");
     }
     let status = word(&health["status"]);
     let style = style(&status).bold();
-    say!("{:LABEL$}{style}{status}{style:#}  {url}  up {}", "ttm", duration(&health["uptime_seconds"]))?;
+    let up = duration(&health["uptime_seconds"]);
+    wrapped(&format!("{:LABEL$}", "ttm"), &format!("{style}{status}{style:#}  {url}  up {up}"))?;
     if let Some(age) = answer.age.filter(|age| *age > FRESH) {
         let age = text(age.as_secs_f64());
-        say!(
-            "{:LABEL$}this report is {age} old, and so is all that it says: the service makes no new one",
-            "!"
-        )?;
+        remark(&format!(
+            "this report is {age} old, and so is all that it says: the service makes no new one"
+        ))?;
     }
     let scheduler = &health["scheduler"];
     for group in ["hot", "cold"] {
@@ -184,7 +184,7 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
         ),
     )?;
     for reason in health["reasons"].as_array().into_iter().flatten() {
-        say!("{:LABEL$}{}", "!", super::printable(reason.as_str().unwrap_or_default(), 200))?;
+        remark(&super::printable(reason.as_str().unwrap_or_default(), 200))?;
     }
     Ok(())
 }
@@ -204,15 +204,17 @@ fn print_plan(health: &Value) -> Result<(), OutputError> {
         Some(seconds) => format!(", paused for {} as the API asked", text(seconds)),
         None => String::new(),
     };
-    say!(
-        "{:LABEL$}{} of {} requests/min used{share}, {} tokens a batch, {} of {} in flight, timeout {}{paused}",
-        "budget",
-        number(used, 0),
-        number(budget, 0),
-        number(&plan["tokens_per_batch"], 1),
-        word(&plan["in_flight"]),
-        word(&plan["max_in_flight"]),
-        duration(&plan["attempt_timeout_seconds"]),
+    wrapped(
+        &format!("{:LABEL$}", "budget"),
+        &format!(
+            "{} of {} requests/min used{share}, {} tokens a batch, {} of {} in flight, timeout {}{paused}",
+            number(used, 0),
+            number(budget, 0),
+            number(&plan["tokens_per_batch"], 1),
+            word(&plan["in_flight"]),
+            word(&plan["max_in_flight"]),
+            duration(&plan["attempt_timeout_seconds"]),
+        ),
     )?;
     let lane = |lane: &str| {
         let of = &plan[lane];
@@ -224,13 +226,10 @@ fn print_plan(health: &Value) -> Result<(), OutputError> {
         };
         format!("{lane} every {}, {deferred}", duration(&of["cycle_seconds"]))
     };
-    say!(
-        "{:LABEL$}{}; {}; {} unlisted rest, {} pool lists wait",
-        "plan",
-        lane("hot"),
-        lane("cold"),
-        word(&plan["resting"]),
-        word(&plan["lists_waiting"]),
+    let (resting, lists) = (word(&plan["resting"]), word(&plan["lists_waiting"]));
+    wrapped(
+        &format!("{:LABEL$}", "plan"),
+        &format!("{}; {}; {resting} unlisted rest, {lists} pool lists wait", lane("hot"), lane("cold")),
     )
 }
 
@@ -250,7 +249,26 @@ fn print_sources(sources: &Value) -> Result<(), OutputError> {
 fn line(label: &str, status: &Value, text: &str) -> Result<(), OutputError> {
     let status = word(status);
     let style = style(&status);
-    say!("{label:LABEL$}{style}{status:9}{style:#} {text}")
+    wrapped(&format!("{label:LABEL$}{style}{status:9}{style:#} "), text)
+}
+
+/// What a person should read first.
+fn remark(text: &str) -> Result<(), OutputError> {
+    wrapped(&format!("{:LABEL$}", "!"), text)
+}
+
+/// A line that goes on below itself where the terminal is not wide enough. What is no terminal has it in one.
+fn wrapped(head: &str, text: &str) -> Result<(), OutputError> {
+    let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    say!("{}", laid_out(head, text, width))
+}
+
+fn laid_out(head: &str, text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return format!("{head}{text}") };
+    let below = " ".repeat(textwrap::core::display_width(head));
+    // What is longer than a line, as a URL, stays whole: it is there to be copied.
+    let options = textwrap::Options::new(width).initial_indent(head).subsequent_indent(&below);
+    textwrap::fill(text, options.break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation))
 }
 
 fn style(status: &str) -> Style {
@@ -310,6 +328,19 @@ mod tests {
     fn times_are_shown_in_the_unit_that_a_person_would_use() {
         let shown = [0.0, 59.94, 60.0, 119.9, 3_599.0, 3_600.0, 90_000.0].map(text);
         assert_eq!(shown, ["0.0s", "59.9s", "1m00s", "1m59s", "59m59s", "1h00m", "25h00m"]);
+    }
+
+    #[test]
+    fn a_line_goes_on_below_itself_and_is_whole_where_there_is_no_terminal() {
+        let green = style("healthy");
+        let head = format!("hot         {green}healthy{green:#}   ");
+        let text = "last run 4.0s ago, took 0.2s, missed 0";
+        assert_eq!(laid_out(&head, text, None), format!("{head}{text}"));
+        assert_eq!(laid_out(&head, text, Some(80)), format!("{head}{text}"));
+        let below = " ".repeat(22);
+        let narrow = format!("{head}last run 4.0s ago,\n{below}took 0.2s, missed 0");
+        assert_eq!(laid_out(&head, text, Some(42)), narrow);
+        assert_eq!(laid_out("!           ", "https://example.org/long", Some(20)).lines().count(), 1);
     }
 
     #[test]
