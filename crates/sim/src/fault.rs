@@ -207,11 +207,13 @@ pub enum Part {
     LeaseKeeper,
     /// The monitor.
     Monitor,
+    /// What tells the monitor that the work plane runs.
+    Pulse,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Work,
         Self::Roster,
         Self::TokenWriter,
@@ -220,6 +222,7 @@ impl Part {
         Self::EventWriter,
         Self::LeaseKeeper,
         Self::Monitor,
+        Self::Pulse,
     ];
 
     /// The name of its task.
@@ -233,6 +236,7 @@ impl Part {
             Self::EventWriter => "event writer",
             Self::LeaseKeeper => "lease keeper",
             Self::Monitor => "monitor",
+            Self::Pulse => "pulse",
         }
     }
 }
