@@ -55,10 +55,10 @@ pub struct RunOutcome {
 }
 
 impl RunOutcome {
-    /// Whether the run is progress: it committed work, or found nothing to do. To leave everything alone because it had been
-    /// done just before is no progress: whether anything can be done at all was not tried.
-    pub const fn is_progress(&self) -> bool {
-        self.processed > 0 || (self.attempted == 0 && self.deferred == 0 && self.cached == 0)
+    /// Whether the run found nothing to do, which is progress. To leave everything alone because it had been done just before
+    /// is none: whether anything can be done at all was not tried.
+    pub const fn found_nothing(&self) -> bool {
+        self.attempted == 0 && self.processed == 0 && self.deferred == 0 && self.cached == 0
     }
 
     /// Whether the run committed nothing because the far side is away.
@@ -68,7 +68,7 @@ impl RunOutcome {
 
     /// Whether the run tells how the group is doing: anything but leaving everything alone.
     pub const fn is_telling(&self) -> bool {
-        self.is_progress() || self.attempted > 0 || self.deferred > 0
+        self.found_nothing() || self.processed > 0 || self.attempted > 0 || self.deferred > 0
     }
 }
 

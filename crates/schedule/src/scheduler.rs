@@ -91,7 +91,8 @@ impl Scheduler {
         if ended {
             let status = &mut self.line_mut(group).status;
             status.last_outcome = Some(outcome);
-            if outcome.is_progress() {
+            // What was committed was told when it was: a run may be held up for long after it.
+            if outcome.found_nothing() {
                 status.last_progress = Some(now);
             }
             let was_in_vain = outcome.failed > 0 && outcome.processed == 0;

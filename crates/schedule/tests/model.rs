@@ -179,8 +179,8 @@ proptest! {
                     let ended = plain.end(run, now, stopping);
                     if ended {
                         plain.outcome = Some(outcome);
-                        let found_nothing = outcome.attempted + outcome.deferred + outcome.cached == 0;
-                        if outcome.processed > 0 || found_nothing {
+                        let begun = outcome.attempted + outcome.processed;
+                        if begun + outcome.deferred + outcome.cached == 0 {
                             plain.progress_ms = Some(now);
                         }
                         let away = outcome.processed == 0 && outcome.withheld > 0;

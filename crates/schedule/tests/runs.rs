@@ -121,6 +121,11 @@ fn progress_is_committed_work_or_a_scan_that_found_nothing_due() {
     scheduler.poll(at(10));
     scheduler.handle_finished(Group::Hot, 2, RunOutcome::default(), at(11));
     assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(11)), "nothing was due");
+    scheduler.poll(at(20));
+    scheduler.handle_progress(Group::Hot, 3, 1, at(21));
+    let held_up = RunOutcome { attempted: 1, processed: 1, deferred: 15, ..RunOutcome::default() };
+    scheduler.handle_finished(Group::Hot, 3, held_up, at(29));
+    assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(21)), "nothing since it was committed");
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Simulation<'_> {
             stop.filter(|since| *since <= made && self.held.is_empty()).map(|since| made - since);
         let mut truth = self.truth(process, made, stopping_for);
         truth.wall = truth.wall.filter(|_| !report.uptime.is_zero());
-        if truth.uses.iter().any(|each| each.gave_up) {
+        if self.is_damaged(number, made) {
             self.health.waited = Some(made);
         }
         for lie in judge(&truth, &report) {
@@ -178,7 +178,7 @@ impl Simulation<'_> {
         let down = |is_down: fn(ExchangeFault) -> bool| {
             self.faults.exchange_since(at, is_down).map(|since| at - since.max(runs))
         };
-        let is_damaged = self.world.told(process.number(), at).iter().any(|(.., told)| told.corrupt);
+        let is_damaged = self.is_damaged(process.number(), at);
         // With more tokens than turns not all can be fresh, and that is said.
         let fits = process.board().plan().is_none_or(|plan| plan.hot.cycle.max(plan.cold.cycle) <= FITS);
         let [pools, profiles] =
@@ -206,11 +206,16 @@ impl Simulation<'_> {
         }
     }
 
+    /// Whether the process met damage, which ends every use of its store, whichever met it, until a person acts.
+    fn is_damaged(&self, process: u32, at: Moment) -> bool {
+        self.world.told(process, at).iter().any(|(.., told)| told.corrupt)
+    }
+
     /// What the process was told of each use of the store.
     fn uses(&self, process: u32, at: Moment, watched_for: Duration) -> Vec<UseTruth> {
         let late = self.plan.settings.report_interval + REPORT_LATE;
         let told = self.world.told(process, at);
-        let is_damaged = told.iter().any(|(.., told)| told.corrupt);
+        let is_damaged = self.is_damaged(process, at);
         told.into_iter()
             .filter_map(|(table, writes, since, told)| {
                 let name = match (table, writes) {
