@@ -125,8 +125,23 @@ impl Program {
             pipe.read_to_string(&mut stdout).expect("stdout can be read");
         }
         let status = self.child.wait().expect("the process can be waited for");
+        let debugged: Vec<&str> = stderr.lines().filter(|line| shows_debug(line)).collect();
+        assert!(
+            debugged.is_empty(),
+            "fields are numbers and words, not what Rust's Debug writes: {debugged:?}"
+        );
         Outcome { code: status.code(), stdout, stderr }
     }
+}
+
+/// Whether a value of a log line is what Rust's `Debug` writes of a struct or an enum.
+fn shows_debug(line: &str) -> bool {
+    let Ok(Value::Object(fields)) = serde_json::from_str(line) else { return false };
+    fields.values().filter_map(Value::as_str).any(|value| {
+        let name = value.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(0);
+        let is_type = value.starts_with(|c: char| c.is_ascii_uppercase());
+        is_type && (value[name..].starts_with('(') || value[name..].starts_with(" {"))
+    })
 }
 
 /// How long the calling thread was ready to run while others had the processors.

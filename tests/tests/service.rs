@@ -1,6 +1,7 @@
 //! The real program against the exchange stand-in: it scores, survives, and stops in order.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -230,6 +231,39 @@ fn a_demo_leaves_the_data_of_whoever_works_with_it() {
     assert!(third.stderr.contains("another process holds the store"), "{}", third.stderr);
     service.signal(Signal::INT);
     assert_eq!(service.end().code, Some(0));
+}
+
+#[test]
+fn a_status_says_the_last_error_at_once_and_tells_a_wrong_token_from_none() {
+    let folder = folder();
+    let market = market_that_is_down(TOKENS);
+    let store = "sqlite://ttm-data/ttm.db";
+    import(folder.path(), &market, store);
+    let token = |name: &str, token: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, token).expect("written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("made private");
+        file
+    };
+    let (right, wrong) = (token("right", &"a".repeat(32)), token("wrong", &"b".repeat(32)));
+    let mut program =
+        Program::start(service(folder.path(), &market, store).env("TTM_API__TOKEN_FILE", &right));
+    let url = format!("http://{}", program.address());
+    program.wait_for("a run that failed", |entry| entry["failed"].as_u64() > Some(0));
+    let status = |file: Option<&Path>| {
+        let mut command = ttm(folder.path());
+        command.args(["status", "--url", &url]);
+        file.into_iter().for_each(|file| drop(command.arg("--token-file").arg(file)));
+        Program::start(&mut command).end().stdout
+    };
+    let told = status(Some(&right));
+    assert!(told.contains("the last error: 503"), "{told}");
+    let told = status(Some(&wrong));
+    assert!(told.contains("the token is not the one of this service"), "{told}");
+    let told = status(None);
+    assert!(told.contains("without its token: --token-file FILE"), "{told}");
+    program.signal(Signal::TERM);
+    assert_eq!(program.end().code, Some(0));
 }
 
 #[test]

@@ -92,7 +92,11 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
     if health["scheduler"].is_null() {
         let status = word(&health["status"]);
         say!("{:LABEL$}{status}  {url}", "ttm")?;
-        return remark("it shows no more without its token: --token-file FILE");
+        return remark(if answer.with_token {
+            "it shows no more: the token is not the one of this service"
+        } else {
+            "it shows no more without its token: --token-file FILE"
+        });
     }
     let status = word(&health["status"]);
     let style = style(&status).bold();
@@ -157,6 +161,10 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
             number(&apis["average_response_time"], 0),
         ),
     )?;
+    // Before it is a finding: the first error is worth more than a healthy word.
+    if let Some(error) = apis["last_error"].as_str() {
+        wrapped(&format!("{:22}", ""), &format!("the last error: {}", super::printable(error, 200)))?;
+    }
     let store = &health["store"];
     line(
         "store",

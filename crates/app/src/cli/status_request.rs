@@ -48,6 +48,8 @@ impl Target {
 pub(super) struct Answer {
     pub(super) health: Value,
     pub(super) age: Option<Duration>,
+    /// Whether a token was sent along.
+    pub(super) with_token: bool,
 }
 
 /// Asks.
@@ -71,7 +73,7 @@ pub(super) async fn fetch(target: &Target, token: Option<&str>) -> Result<Answer
     match (ours, status) {
         (Some(health), StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE) => {
             let age = age(&health, sent);
-            Ok(Answer { health, age })
+            Ok(Answer { health, age, with_token: token.is_some() })
         }
         (_, StatusCode::UNAUTHORIZED) if token.is_some() => {
             Err(format!("answers {status}: the token is not the one of this service"))

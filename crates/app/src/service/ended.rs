@@ -61,7 +61,7 @@ impl Failure {
     }
 }
 
-fn ending(end: &TaskEnd) -> String {
+pub(super) fn ending(end: &TaskEnd) -> String {
     match end {
         TaskEnd::Finished => "it returned".to_owned(),
         TaskEnd::Aborted => "it was aborted".to_owned(),

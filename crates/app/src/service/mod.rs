@@ -342,7 +342,8 @@ impl Service {
             events_left: events.waiting + events.in_flight,
             in_time: in_time && runtime.now() <= by,
         };
-        tracing::info!(?stopped, "stopped");
+        let Stopped { tokens_left, samples_left, events_left, in_time } = stopped;
+        tracing::info!(tokens_left, samples_left, events_left, in_time, "stopped");
         stopped
     }
 }
@@ -355,7 +356,7 @@ async fn ended(runtime: &dyn Runtime, name: &'static str, mut task: Task, deadli
     match within(runtime, deadline, &mut task).await {
         Ok(TaskEnd::Finished) => true,
         Ok(end) => {
-            tracing::error!(part = name, ?end, "a part ended badly");
+            tracing::error!(part = name, end = ended::ending(&end), "a part ended badly");
             false
         }
         Err(_) => {
