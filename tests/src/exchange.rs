@@ -23,6 +23,11 @@ pub fn market_that_is_down(tokens: usize) -> Market {
     start(tokens, vec!["at 0s for 1h: 503".parse().expect("a fault")])
 }
 
+/// One that accepts every request and never answers, for longer than any test takes.
+pub fn market_that_hangs(tokens: usize) -> Market {
+    start(tokens, vec!["at 0s for 1h: hang".parse().expect("a fault")])
+}
+
 fn start(tokens: usize, faults: Vec<Fault>) -> Market {
     let runtime = Runtime::new().expect("threads can be started");
     let config = ExchangeConfig::new(7, tokens).latency(Latency::NONE).faults(faults);

@@ -11,7 +11,7 @@ mod program;
 mod proxy;
 
 pub use database::{Database, Held};
-pub use exchange::{Market, market, market_that_is_down};
+pub use exchange::{Market, market, market_that_hangs, market_that_is_down};
 pub use http::{Answer, get};
 pub use pgbouncer::PgBouncer;
 pub use program::{Outcome, Program, ttm, waited_to_run};

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
-use ttm_e2e::{Market, Outcome, Program, get, market, ttm};
+use ttm_e2e::{Market, Outcome, Program, get, market, market_that_hangs, ttm};
 
 const TOKENS: usize = 40;
 
@@ -243,6 +243,29 @@ fn a_folder_that_is_moved_away_is_told_as_that_and_another_database_in_its_place
     let outcome = program.end();
     assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("took over"), "nobody did: {}", outcome.stderr);
+    other.signal(Signal::TERM);
+    other.end();
+}
+
+#[test]
+fn a_ctrl_c_during_a_stop_that_the_service_ordered_itself_is_no_second_one() {
+    // Its requests are under way for as long as the stop lets them.
+    let (folder, market) = (folder(), market_that_hangs(TOKENS));
+    let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
+    fs::write(folder.path().join("mints.txt"), mints.join("\n")).expect("written");
+    assert_eq!(tokens(folder.path(), &["import", "mints.txt"]).code, Some(0));
+    let mut program = start(folder.path(), &market);
+    program.wait_for_message("started");
+    fs::rename(folder.path().join("ttm-data"), folder.path().join("elsewhere")).expect("moved");
+    let other = start(folder.path(), &market);
+    program.wait_for_message("stopping in order");
+    // By now the stop is under way. Whoever presses it may not have seen that, and wants what happens anyway.
+    program.wait_for_message("health changed");
+    program.signal(Signal::INT);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("replaced by another file"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("second Ctrl-C"), "{}", outcome.stderr);
     other.signal(Signal::TERM);
     other.end();
 }

@@ -106,6 +106,8 @@ pub struct Process {
     patience: Duration,
     server: Server,
     orders: Orders,
+    /// Every Ctrl-C once more: what they mean depends on who ordered the stop.
+    interrupts: Signal,
 }
 
 /// What became of a start.
@@ -129,6 +131,9 @@ impl Server {
     }
 }
 
+/// How a Ctrl-C arrives.
+const SIGINT: &str = "SIGINT";
+
 /// The signals that end the process in order. They are heard from the moment on that this exists.
 struct Orders {
     terminate: Signal,
@@ -136,15 +141,16 @@ struct Orders {
     hang_up: Signal,
 }
 
+fn hear(kind: SignalKind) -> Result<Signal, ComposeError> {
+    signal(kind).map_err(|error| ComposeError::Process(format!("signals cannot be heard: {error}")))
+}
+
 impl Orders {
     fn listen() -> Result<Self, ComposeError> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| ComposeError::Process(format!("signals cannot be heard: {error}")))
-        };
         Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hang_up: listen(SignalKind::hangup())?,
+            terminate: hear(SignalKind::terminate())?,
+            interrupt: hear(SignalKind::interrupt())?,
+            hang_up: hear(SignalKind::hangup())?,
         })
     }
 
@@ -153,7 +159,7 @@ impl Orders {
         tokio::select! {
             biased;
             _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.interrupt.recv() => SIGINT,
             // Until it reloads the config, a hang-up is what it was for every program before: the end.
             _ = self.hang_up.recv() => "SIGHUP",
         }
@@ -170,7 +176,7 @@ impl Process {
     /// # Errors
     /// The first part that does not come up; what came up before it is closed again.
     pub async fn start(settings: &Settings, planes: Planes) -> Result<Start, ComposeError> {
-        let mut orders = Orders::listen()?;
+        let (mut orders, interrupts) = (Orders::listen()?, hear(SignalKind::interrupt())?);
         let prometheus = crate::telemetry::prometheus().map_err(ComposeError::Process)?;
         let exchange = DexscreenerSource::new(exchange_config(&settings.exchange)?)
             .map_err(|error| ComposeError::Process(error.to_string()))?;
@@ -258,6 +264,7 @@ impl Process {
             patience: settings.graceful_shutdown_timeout,
             server,
             orders,
+            interrupts,
         })))
     }
 
@@ -277,17 +284,23 @@ impl Process {
     /// When a part ended that never should, or another process took over the store; the rest is stopped in order first.
     /// When not everything was stored, or the store is damaged.
     pub async fn until_stopped(self, lasts: Option<Duration>) -> Result<(), ComposeError> {
-        let Self { service, store, planes, board, patience, server, mut orders, .. } = self;
+        let Self { service, store, planes, board, patience, server, mut orders, mut interrupts, .. } = self;
         let runtime = planes.supervision;
         let end = lasts.map_or(ttm_kernel::Moment::MAX, |lasts| runtime.now() + lasts);
-        let (ordered, mut first) = tokio::sync::oneshot::channel::<()>();
+        let (ordered, mut by_a_person) = tokio::sync::oneshot::channel();
         let told = async {
             tokio::select! {
                 biased;
-                order = orders.next() => tracing::info!(order, "stopping"),
-                () = runtime.sleep_until(end) => tracing::info!("stopping: the time is over"),
+                order = orders.next() => {
+                    tracing::info!(order, "stopping");
+                    // Nobody hears it once the stop is over.
+                    let _ = ordered.send(order);
+                }
+                () = runtime.sleep_until(end) => {
+                    tracing::info!("stopping: the time is over");
+                    drop(ordered);
+                }
             }
-            drop(ordered);
             runtime.now() + patience
         };
         let ended = {
@@ -295,7 +308,7 @@ impl Process {
             tokio::select! {
                 biased;
                 ended = &mut run => ended,
-                () = second_interrupt(&mut first) => {
+                () = second_interrupt(&mut by_a_person, &mut interrupts) => {
                     let message = "given up at the second Ctrl-C; what was not stored is lost";
                     return Err(ComposeError::Process(message.to_owned()));
                 }
@@ -320,10 +333,23 @@ impl Process {
     }
 }
 
-/// Completes with a Ctrl-C that comes once the stop was ordered.
-async fn second_interrupt(first: &mut tokio::sync::oneshot::Receiver<()>) {
-    drop(first.await);
-    drop(tokio::signal::ctrl_c().await);
+/// Completes with a Ctrl-C that comes once a person has ordered the stop. Of one that the service ordered itself nobody may
+/// have known: then the first Ctrl-C is the order, and the second one impatience. `interrupts` has been listening for as
+/// long as the orders, so that none is missed.
+async fn second_interrupt(
+    by_a_person: &mut tokio::sync::oneshot::Receiver<&'static str>,
+    interrupts: &mut Signal,
+) {
+    match by_a_person.await {
+        // It has been heard here as well.
+        Ok(SIGINT) => drop(interrupts.recv().await),
+        Ok(_) => {}
+        Err(_) => {
+            interrupts.recv().await;
+            tracing::info!(order = SIGINT, "stopping already; another Ctrl-C gives up what is not stored");
+        }
+    }
+    interrupts.recv().await;
 }
 
 /// Opens the stores, which are leased, and fills the ports. A database that is away is waited for.
