@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 use ttm_market::{Mint, Pair, SkipReason, TokenRef, Trades};
 
-use crate::dto::{Count, PairDto, SidesDto, Text, TokenDto};
+use crate::dto::{Count, Object, OwnerDto, PairDto, SidesDto, Text, TokenDto};
 use crate::mend;
 
 /// The longest recorded address of a pool has 128 characters (on another chain), the longest dex name 20.
@@ -14,31 +14,88 @@ const LONGEST_NAME: usize = 128;
 /// The longest recorded symbol has 21 characters.
 const LONGEST_SYMBOL: usize = 32;
 
+/// Of what a stranger wrote this much is shown.
+const EXCERPT: usize = 48;
+
+/// Why a pair is left out.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) reason: SkipReason,
+    /// Whose pair it is and what of it cannot be read, where that is known and it would have been kept otherwise.
+    pub(crate) unreadable: Option<(Mint, Box<str>)>,
+}
+
+impl From<SkipReason> for Refused {
+    fn from(reason: SkipReason) -> Self {
+        Self { reason, unreadable: None }
+    }
+}
+
 /// The pair, if it is one of `chain` whose base token was asked for and whose numbers can be used.
-pub(crate) fn pair(dto: &PairDto<'_>, chain: &str, asked: &[Mint]) -> Result<Pair, SkipReason> {
+pub(crate) fn pair(dto: &PairDto<'_>, chain: &str, asked: &[Mint]) -> Result<Pair, Refused> {
     if dto.chain_id != chain {
-        return Err(SkipReason::OtherChain);
+        return Err(SkipReason::OtherChain.into());
     }
     let base = mint(&dto.base_token)?;
-    let quote = mint(&dto.quote_token)?;
+    let quote = mint(&dto.quote_token);
     if !asked.contains(&base) {
-        return Err(if asked.contains(&quote) { SkipReason::QuoteSide } else { SkipReason::NotAsked });
+        let is_other_side = asked.contains(&quote?);
+        return Err(if is_other_side { SkipReason::QuoteSide } else { SkipReason::NotAsked }.into());
     }
+    let of = |key: &str, value: &dyn std::fmt::Display| {
+        let why = format!("{key} {value}");
+        move |reason| Refused { reason, unreadable: Some((base, why.into())) }
+    };
+    let quote = quote.map_err(|e| {
+        of("quoteToken.address", &quoted(dto.quote_token.address.as_deref().unwrap_or("")))(e)
+    })?;
     let txns = dto.txns.as_ref();
     let volume = dto.volume.as_ref();
+    let (m5, h1) = (volume.and_then(|windows| windows.m5), volume.and_then(|windows| windows.h1));
+    let liquidity = dto.liquidity.as_ref().and_then(|liquidity| liquidity.usd);
+    let usd = |key, usd: Option<f64>| amount(usd).map_err(|e| of(key, &usd.unwrap_or_default())(e));
     Ok(Pair {
-        address: name(&dto.pair_address)?,
-        dex: name(&dto.dex_id)?,
+        address: name(&dto.pair_address).map_err(|e| of("pairAddress", &quoted(&dto.pair_address))(e))?,
+        dex: name(&dto.dex_id).map_err(|e| of("dexId", &quoted(&dto.dex_id))(e))?,
         base: TokenRef { mint: base, symbol: symbol(dto.base_token.symbol) },
         quote,
-        price_usd: price(dto.price_usd)?,
+        price_usd: price(dto.price_usd).map_err(|e| of("priceUsd", &shown(dto.price_usd))(e))?,
         trades_5m: trades(txns.and_then(|windows| windows.m5.as_deref())),
         trades_1h: trades(txns.and_then(|windows| windows.h1.as_deref())),
-        volume_5m_usd: amount(volume.and_then(|windows| windows.m5))?.unwrap_or(0.0),
-        volume_1h_usd: amount(volume.and_then(|windows| windows.h1))?.unwrap_or(0.0),
-        liquidity_usd: amount(dto.liquidity.as_ref().and_then(|liquidity| liquidity.usd))?,
+        volume_5m_usd: usd("volume.m5", m5)?.unwrap_or(0.0),
+        volume_1h_usd: usd("volume.h1", h1)?.unwrap_or(0.0),
+        liquidity_usd: usd("liquidity.usd", liquidity)?,
         created_at: dto.pair_created_at.and_then(created_at),
     })
+}
+
+/// The mint of a pair that could not be read as one, and why not, where it is one that was asked for.
+pub(crate) fn unreadable(raw: &RawValue, error: &serde_json::Error, asked: &[Mint]) -> Refused {
+    let owner = serde_json::from_str::<Object<OwnerDto<'_>>>(raw.get()).ok();
+    let base = owner.and_then(|owner| mint(&owner.base_token).ok()).filter(|base| asked.contains(base));
+    Refused {
+        reason: SkipReason::Malformed,
+        unreadable: base.map(|base| (base, bounded(&error.to_string()).into())),
+    }
+}
+
+/// A value of the body as a person is shown it.
+fn shown(json: Option<&RawValue>) -> String {
+    let Some(json) = json else { return "missing".to_owned() };
+    text(json).map_or_else(|| bounded(json.get()), |text| quoted(&text))
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", bounded(text))
+}
+
+/// The beginning of what a stranger wrote, with nothing in it that a terminal would obey.
+fn bounded(text: &str) -> String {
+    let mut start: String = text.chars().take(EXCERPT).flat_map(char::escape_debug).collect();
+    if text.chars().nth(EXCERPT).is_some() {
+        start.push('…');
+    }
+    start
 }
 
 /// An address that is missing makes the pair useless: without it a quote cannot be told from one that fakes its symbol.

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use ttm_market::{Mint, Pair, PairBatch, SkipReason};
+use ttm_market::{Mint, Pair, PairBatch};
 
+use crate::convert::Refused;
 use crate::dto::{Bounded, Envelope, Field, LooksLikePair, Object, PairDto};
 use crate::{convert, mend};
 
@@ -69,7 +70,8 @@ fn one_by_one(pairs: &[&RawValue], chain: &str, asked: &[Mint]) -> Result<PairBa
     let mut batch = PairBatch::default();
     let mut is_any_readable = pairs.is_empty();
     for raw in pairs {
-        let dto = serde_json::from_str::<Object<PairDto<'_>>>(raw.get()).map_err(|_| SkipReason::Malformed);
+        let dto = serde_json::from_str::<Object<PairDto<'_>>>(raw.get())
+            .map_err(|error| convert::unreadable(raw, &error, asked));
         is_any_readable |= dto.is_ok();
         keep(&mut batch, dto.and_then(|dto| convert::pair(&dto, chain, asked)));
     }
@@ -81,10 +83,15 @@ fn one_by_one(pairs: &[&RawValue], chain: &str, asked: &[Mint]) -> Result<PairBa
     Err(none_readable(pairs))
 }
 
-fn keep(batch: &mut PairBatch, pair: Result<Pair, SkipReason>) {
+fn keep(batch: &mut PairBatch, pair: Result<Pair, Refused>) {
     match pair {
         Ok(pair) => batch.pairs.push(pair),
-        Err(reason) => batch.skipped.add(reason),
+        Err(Refused { reason, unreadable }) => {
+            batch.skipped.add(reason);
+            if let Some((mint, why)) = unreadable {
+                batch.unreadable.entry(mint).or_insert(why);
+            }
+        }
     }
 }
 

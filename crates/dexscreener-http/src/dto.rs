@@ -224,6 +224,14 @@ pub(crate) struct LiquidityDto {
     pub(crate) usd: Option<f64>,
 }
 
+/// Whose a pair is, whatever else is in it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OwnerDto<'a> {
+    #[serde(borrow)]
+    pub(crate) base_token: Object<TokenDto<'a>>,
+}
+
 /// What tells a pair, however bad, from anything else.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -100,6 +100,28 @@ pub struct ApiFacts {
     pub last_error: Option<String>,
     /// For how long it has given nothing but errors, however few were asked for; none while it answers.
     pub failing_for: Option<Duration>,
+    /// What it was asked while its answers held nothing; none while it lists a token now and then.
+    pub silence: Option<SilenceFacts>,
+    /// What of its answers cannot be read; none while all of it can.
+    pub unreadable: Option<UnreadableFacts>,
+}
+
+/// An API that answers and says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SilenceFacts {
+    /// Tokens that it was asked for, and that it should know.
+    pub tokens: u64,
+    /// For how long no answer has held any token.
+    pub lasts: Duration,
+}
+
+/// Tokens that the API lists in a way that nobody can read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableFacts {
+    /// How many.
+    pub tokens: u64,
+    /// One of them and what is wrong with it, bounded and without control characters: `MINT: priceUsd "abc"`.
+    pub example: String,
 }
 
 /// The state of a breaker, as health cares about it.

@@ -18,8 +18,8 @@ mod thresholds;
 
 pub use assess::assess;
 pub use facts::{
-    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, Phase, PlanFacts, SourceFacts,
-    StoreFacts, StoreUseFacts,
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, Phase, PlanFacts,
+    SilenceFacts, SourceFacts, StoreFacts, StoreUseFacts, UnreadableFacts,
 };
 pub use model::{
     ApisModel, FreshnessModel, GroupModel, LaneModel, Level, Reached, Report, ResourcesModel, SchedulerModel,

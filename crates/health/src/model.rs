@@ -155,6 +155,8 @@ pub struct ApisModel {
     pub requests_per_minute: Option<f64>,
     /// The last error, while calls fail or are kept back.
     pub last_error: Option<String>,
+    /// One sentence for each thing that is wrong with the API.
+    pub alerts: Vec<String>,
 }
 
 /// `/health/data-freshness`.

@@ -79,7 +79,7 @@ fn a_group_whose_runs_end_in_vain_is_degraded_and_never_takes_the_process_down()
     assert_eq!((report.status, report.live), (Status::Degraded, true));
     assert_eq!(
         report.reasons,
-        ["the hot group has made no progress for 1h: its runs end, and every request of theirs failed"]
+        ["the hot group has made no progress for 1h: its runs end, and refresh none of their tokens"]
     );
 }
 

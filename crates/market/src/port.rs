@@ -3,6 +3,7 @@
 //! The laws are numbered; `testing::conformance` checks those of stores, lists and views against every implementation, and
 //! the adapter's wire tests those of the API.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ pub struct PairBatch {
     pub pairs: Vec<Pair>,
     /// Pairs that were left out, by reason.
     pub skipped: Skipped,
+    /// Mints that were asked for and of which a pair was left out because it cannot be read, with what is wrong with it:
+    /// `priceUsd "abc"`, bounded and without control characters. Others of the mint's pairs may be among the usable ones.
+    pub unreadable: BTreeMap<Mint, Box<str>>,
 }
 
 /// A source of pools: the outside API.

@@ -102,8 +102,7 @@ pub enum ExchangeFault {
 pub type Percent = u8;
 
 impl ExchangeFault {
-    /// Whether nothing usable comes out of the API. What spares some requests or some tokens is no outage: readers are
-    /// owed what can be had.
+    /// Whether nothing usable comes out of the API. What spares some requests or tokens is no outage: readers are owed it.
     pub const fn is_down(self) -> bool {
         match self {
             Self::Unavailable
@@ -123,9 +122,19 @@ impl ExchangeFault {
         }
     }
 
+    /// Whether every call is answered, and no answer holds a pair.
+    pub const fn is_silent(self) -> bool {
+        matches!(self, Self::Nulls | Self::Delisted(100..))
+    }
+
+    /// Whether every call is answered, and no pair of it can be read.
+    pub const fn is_unreadable(self) -> bool {
+        matches!(self, Self::BadPairs(100..))
+    }
+
     /// Whether every call of it fails; an outage may also answer each of them, with nothing.
     pub const fn fails_calls(self) -> bool {
-        self.is_down() && !matches!(self, Self::Nulls | Self::Delisted(_) | Self::BadPairs(_))
+        self.is_down() && !self.is_silent() && !self.is_unreadable()
     }
 }
 

@@ -69,6 +69,11 @@ fn empty_answers_for_everyone_are_an_outage_and_nobody_is_taken_for_unlisted() {
 }
 
 #[test]
+fn an_api_whose_pairs_cannot_be_read_is_told_with_the_reason() {
+    check("at 30m for 20m api-bad-pairs=100%; at 70m for 10m api-delisted=100%");
+}
+
+#[test]
 fn one_null_in_ten_answers_is_not_noticed() {
     check_unnoticed("at 20m for 1h api-flaky-nulls=10%");
 }

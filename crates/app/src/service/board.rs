@@ -16,6 +16,7 @@ use ttm_market::{
 use ttm_perf::{CallSummary, CallWindow};
 use ttm_schedule::{Group, GroupStatus};
 
+use super::answers::Answers;
 use super::stores::Stores;
 use super::trouble::{ApiTrouble, News, Trouble};
 
@@ -34,6 +35,8 @@ pub struct Board {
     look_ups: Mutex<VecDeque<(Moment, u64, u64)>>,
     scored: Mutex<VecDeque<(Moment, u64)>>,
     calls: Mutex<CallWindow>,
+    /// What answers leave unsaid.
+    pub(super) answers: Answers,
     /// By the name of its breaker.
     troubles: Mutex<BTreeMap<String, Option<Trouble>>>,
     resources: Mutex<Option<ResourceSample>>,
@@ -59,6 +62,7 @@ impl Board {
             look_ups: Mutex::default(),
             scored: Mutex::default(),
             calls: Mutex::new(CallWindow::default()),
+            answers: Answers::default(),
             troubles: Mutex::default(),
             resources: Mutex::default(),
             stores: Stores::default(),

@@ -6,6 +6,7 @@
 //! work plane, which scores it and puts its tokens back in line → the new states and samples go to the outboxes → the
 //! writers store them. Beside it the supervision plane reads the board and makes the report.
 
+mod answers;
 mod board;
 mod breakers;
 mod caller;

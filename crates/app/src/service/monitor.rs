@@ -227,6 +227,7 @@ impl Monitor {
 
     fn api(&self) -> ApiFacts {
         let window = self.board.calls(API_WINDOW);
+        let (silence, unreadable) = self.board.answers.facts(self.runtime.now());
         ApiFacts {
             calls: window.calls,
             errors: window.errors,
@@ -243,6 +244,8 @@ impl Monitor {
             requests_per_minute: Some(self.board.calls_per_minute()),
             last_error: self.board.api_trouble(self.breaker.name()).map(|trouble| trouble.message),
             failing_for: self.board.api_failing_for(self.breaker.name()),
+            silence,
+            unreadable,
         }
     }
 

@@ -27,15 +27,20 @@ impl Work {
         let mut processed = [0; 2];
         let mut scored = 0;
         let mut changed = Vec::with_capacity(found.seen.len());
-        let was_silent = self.note_silence(ask, &found.seen);
+        let was_silent = self.note_what_is_said(ask, &found.seen);
         match ask {
             Ask::Batch(asked) => {
                 let mut one_is_asked = false;
                 for (asked, (mint, seen)) in asked.iter().zip(found.seen) {
                     let rested = asked.from == ttm_dispatch::Priority::Background;
-                    if matches!(seen, Seen::Missing) && !rested && self.is_watched(&mint) {
+                    let is_unusable = matches!(seen, Seen::Unusable(_));
+                    if rested && (is_unusable || matches!(seen, Seen::Missing) && self.is_in_doubt(&mint)) {
+                        self.fail_one(asked, false);
+                        continue;
+                    }
+                    if (is_unusable || matches!(seen, Seen::Missing)) && !rested && self.is_watched(&mint) {
                         // One of each batch is asked alone all the same: it may be batches that come back empty.
-                        if was_silent && one_is_asked && self.is_known(&mint) {
+                        if was_silent && one_is_asked && !is_unusable && self.is_expected(&mint) {
                             self.fail_one(asked, false);
                         } else if self.dispatcher.put_alone(*asked) {
                             one_is_asked = true;
@@ -52,7 +57,7 @@ impl Work {
             Ask::One(asked, why) => {
                 for (mint, seen) in found.seen {
                     match why {
-                        Single::Unanswered if matches!(seen, Seen::Unusable) => self.fail(ask),
+                        Single::Unanswered if matches!(seen, Seen::Unusable(_)) => self.fail(ask),
                         Single::Unanswered if matches!(seen, Seen::Missing) && self.is_in_doubt(&mint) => {
                             self.fail(ask);
                         }
@@ -86,31 +91,49 @@ impl Work {
         }
     }
 
-    /// Notes whether the API has something to say of any token, and whether it had before.
-    fn note_silence(&mut self, ask: &Ask<Mint>, seen: &[(Mint, Seen)]) -> bool {
-        let was_silent = self.state.silence.is_on();
+    /// Notes whether the API has something to say of any token and whether that can be read; whether it said nothing before.
+    fn note_what_is_said(&mut self, ask: &Ask<Mint>, seen: &[(Mint, Seen)]) -> bool {
+        let (was_silent, now) = (self.state.silence.is_on(), self.runtime.now());
+        for (mint, seen) in seen {
+            match seen {
+                Seen::Primary(pairs) | Seen::All(pairs) if pairs.is_empty() => {}
+                Seen::Unusable(why) if self.is_watched(mint) => {
+                    self.state.unreadable.handle_unreadable(*mint, why, now);
+                }
+                Seen::Missing if matches!(ask, Ask::Batch(_)) => {}
+                Seen::Primary(_) | Seen::All(_) | Seen::Missing | Seen::Unusable(_) => {
+                    self.state.unreadable.forget(mint);
+                }
+            }
+        }
         let mut with_pairs = seen.iter().filter(|(_, seen)| match seen {
             Seen::Primary(pairs) | Seen::All(pairs) => !pairs.is_empty(),
-            Seen::Missing | Seen::Unusable => false,
+            // It is listed.
+            Seen::Unusable(_) => true,
+            Seen::Missing => false,
         });
         if let Some(first) = with_pairs.next() {
             let mints = std::iter::once(first).chain(with_pairs).map(|(mint, _)| mint);
-            self.state.silence.handle_pairs(mints, self.runtime.now());
-        } else if let Ask::Batch(asked) = ask
-            && asked.iter().any(|asked| self.is_known(&asked.key))
-        {
-            self.state.silence.handle_empty_batch();
+            self.state.silence.handle_pairs(mints, now);
+        } else if keys_of(ask).iter().any(|asked| self.is_expected(&asked.key)) {
+            let mints = seen.iter().map(|(mint, _)| mint);
+            self.state.silence.handle_no_pairs(mints, matches!(ask, Ask::Batch(_)), now);
         }
+        self.post_answers(now);
         was_silent
+    }
+
+    fn post_answers(&self, now: Moment) {
+        self.board.answers.post(self.state.silence.facts(now), self.state.unreadable.facts(), now);
     }
 
     /// Whether nobody can tell that a token is missing, since the API says nothing of any.
     fn is_in_doubt(&mut self, mint: &Mint) -> bool {
-        self.is_known(mint) && !self.state.silence.is_missing(mint, self.runtime.now())
+        self.is_expected(mint) && !self.state.silence.is_missing(mint, self.runtime.now())
     }
 
-    /// Whether a token was scored, and is not taken for unlisted since.
-    fn is_known(&self, mint: &Mint) -> bool {
+    /// Whether the API should know a token: it was scored, and is not taken for unlisted since.
+    fn is_expected(&self, mint: &Mint) -> bool {
         self.book.get(mint).is_some_and(|token| token.score.is_some() && token.unlisted.is_none())
     }
 
@@ -124,7 +147,7 @@ impl Work {
         let observation = match seen {
             Seen::Primary(pairs) => Observation::Primary(pairs),
             Seen::All(pairs) => Observation::All(pairs),
-            Seen::Missing | Seen::Unusable => Observation::Missing,
+            Seen::Missing | Seen::Unusable(_) => Observation::Missing,
         };
         let events = self.book.observe(mint, observation, wall);
         log(&events);
@@ -263,7 +286,8 @@ impl Work {
         let (added, removed) = self.book.reconcile(tokens);
         for token in removed.iter().filter(|token| token.status != TokenStatus::Archived) {
             self.dispatcher.remove(token.mint);
-            self.state.silence.forget(&token.mint);
+            self.state.silence.remove(&token.mint);
+            self.state.unreadable.forget(&token.mint);
         }
         let mut changed = Vec::with_capacity(added.len());
         for mint in &added {
@@ -275,6 +299,7 @@ impl Work {
         }
         // The keys of removed tokens go; the others are made again when they are needed.
         self.score_series = ScoreSeries::default();
+        self.post_answers(now);
         self.board.forget_tokens(removed.iter().map(|token| token.mint));
         self.board.post_tokens(changed);
         tracing::info!(

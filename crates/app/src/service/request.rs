@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ttm_dispatch::{Ask, Priority, Request, Single};
 use ttm_guard::{GuardError, Turn};
-use ttm_market::{Mint, Pair, PairBatch, PairSourceError, SkipReason, Skipped};
+use ttm_market::{Mint, Pair, PairSourceError, SkipReason, Skipped};
 
 use super::caller::CallError;
 use super::client::Client;
@@ -29,8 +29,8 @@ pub(super) enum Seen {
     All(Vec<Pair>),
     /// The answer does not hold it.
     Missing,
-    /// The answer holds it, in a way that nobody can read: it is listed, and not known.
-    Unusable,
+    /// The answer holds it, in a way that nobody can read: it is listed, and not known. With what is wrong with it.
+    Unusable(Box<str>),
 }
 
 /// Why a request brought no answer.
@@ -59,18 +59,23 @@ pub(super) async fn make(client: &Client, turn: Turn, request: &Request<Mint>) -
             }
             let batch = answer.map_err(|error| failed(client, &error))?;
             found.skipped.merge(&batch.skipped);
-            let mut by_mint = group_by_mint(batch);
-            found.seen = mints
-                .into_iter()
-                .map(|mint| (mint, by_mint.remove(&mint).map_or(Seen::Missing, Seen::Primary)))
-                .collect();
+            let mut unreadable = batch.unreadable;
+            let mut by_mint = group_by_mint(batch.pairs);
+            let mut seen = |mint| match (by_mint.remove(&mint), unreadable.remove(&mint)) {
+                (Some(pairs), _) => Seen::Primary(pairs),
+                (None, Some(why)) => Seen::Unusable(why),
+                (None, None) => Seen::Missing,
+            };
+            found.seen = mints.into_iter().map(|mint| (mint, seen(mint))).collect();
         }
         Ask::One(asked, why) => {
             let answer = client.all_pairs(Some(turn), asked.key).await;
-            let batch = answer.map_err(|error| failed(client, &error))?;
+            let mut batch = answer.map_err(|error| failed(client, &error))?;
             found.skipped.merge(&batch.skipped);
             let seen = match *why {
-                Single::Unanswered if batch.pairs.is_empty() && is_damaged(&batch.skipped) => Seen::Unusable,
+                Single::Unanswered if batch.pairs.is_empty() && is_damaged(&batch.skipped) => {
+                    Seen::Unusable(batch.unreadable.remove(&asked.key).unwrap_or_else(|| "its pairs".into()))
+                }
                 Single::Unanswered if batch.pairs.is_empty() => Seen::Missing,
                 Single::Unanswered | Single::List => Seen::All(batch.pairs),
             };
@@ -100,9 +105,9 @@ fn failed(client: &Client, error: &CallError) -> Failed {
     Failed { may_be_the_tokens, message: error.to_string() }
 }
 
-fn group_by_mint(batch: PairBatch) -> BTreeMap<Mint, Vec<Pair>> {
+fn group_by_mint(pairs: Vec<Pair>) -> BTreeMap<Mint, Vec<Pair>> {
     let mut by_mint: BTreeMap<Mint, Vec<Pair>> = BTreeMap::new();
-    for pair in batch.pairs {
+    for pair in pairs {
         by_mint.entry(pair.base.mint).or_default().push(pair);
     }
     by_mint

@@ -26,8 +26,10 @@ use super::shutdown::Shutdown;
 
 mod runs;
 mod silence;
+mod unreadable;
 
 use silence::Silence;
+use unreadable::Unreadable;
 
 /// The one task of the work plane.
 pub(super) struct Work {
@@ -68,6 +70,8 @@ pub(super) struct State {
     next_control: Moment,
     /// Whether the API says anything.
     pub(super) silence: Silence,
+    /// What of it nobody can read.
+    pub(super) unreadable: Unreadable,
     stop: Option<Moment>,
 }
 

@@ -180,6 +180,8 @@ pub struct ApisDto {
     pub requests_per_minute: Option<f64>,
     /// Why the last call failed; none when it was answered.
     pub last_error: Option<String>,
+    /// What is wrong with the API, a sentence each; also what it answers without bringing anything to score.
+    pub alerts: Vec<String>,
 }
 
 /// `/health/data-freshness`.

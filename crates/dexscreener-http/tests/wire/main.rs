@@ -7,3 +7,4 @@ mod damaged;
 mod decoding;
 mod lenience;
 mod recordings;
+mod unreadable;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::BEGUN;
 use super::finding::{Findings, five_points_of, level, measured, share, spoken};
-use crate::{ApisModel, BreakerState, Facts, Phase, Reached, Status, Thresholds};
+use crate::{
+    ApisModel, BreakerState, Facts, Phase, Reached, SilenceFacts, Status, Thresholds, UnreadableFacts,
+};
 
 /// Errors alone for this long are an outage, however few they are: who is asked to wait makes no calls that could fail.
 const OUTAGE: Duration = Duration::from_secs(30);
@@ -56,6 +58,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
             findings.add(status, format!("DexScreener: 95 % of calls took up to {p95}, at or above {bound}"));
         }
     }
+    says_nothing(facts, &mut findings);
     // Without a single call nothing is known, unless the breaker says why there was none.
     if findings.worst() != Status::Unknown {
         findings = findings.into_warnings();
@@ -69,8 +72,25 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         cache_hit_rate: measured(api.cache_hit_rate),
         requests_per_minute: measured(api.requests_per_minute),
         last_error: api.last_error.clone(),
+        alerts: findings.clone().sentences(),
     };
     (model, findings)
+}
+
+/// Calls that are answered may still bring nothing to score.
+fn says_nothing(facts: &Facts, findings: &mut Findings) {
+    if let Some(SilenceFacts { tokens, lasts }) = facts.api.silence {
+        let lasts = spoken(lasts);
+        let sentence =
+            format!("DexScreener answers, and listed none of the {tokens} tokens asked in the last {lasts}");
+        findings.add(Status::Degraded, sentence);
+    }
+    if let Some(UnreadableFacts { tokens, example }) = &facts.api.unreadable {
+        let known = facts.data.hot.tokens.saturating_add(facts.data.cold.tokens).max(*tokens);
+        let sentence =
+            format!("DexScreener: the data of {tokens} of {known} tokens cannot be read, e.g. {example}");
+        findings.add(Status::Degraded, sentence);
+    }
 }
 
 fn spelled(state: BreakerState) -> &'static str {

@@ -94,8 +94,7 @@ fn progress(
     }
     let sentence = format!("the {name} group has made no progress {since} {}", spoken(quiet));
     if fails_from_outside(group, facts, limits.warning) {
-        findings
-            .add(Status::Degraded, format!("{sentence}: its runs end, and every request of theirs failed"));
+        findings.add(Status::Degraded, format!("{sentence}: its runs end, and refresh none of their tokens"));
         return false;
     }
     // What the API held up has the time of any other from the end of that on.
@@ -105,7 +104,7 @@ fn progress(
     of_itself >= limits.stall
 }
 
-/// Whether runs still come to their end and fail at their tokens: then the group is not stuck, and restarting it, or
+/// Whether runs still come to their end and fail at their tokens, by failed requests or by answers without them: then the group is not stuck, and restarting it, or
 /// the process, would not help.
 fn fails_from_outside(group: &GroupFacts, facts: &Facts, limit: Duration) -> bool {
     let ended_lately =

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, Level, Phase, Reached, ResourceSample,
-    SourceFacts, StoreFacts, StoreUseFacts,
+    SilenceFacts, SourceFacts, StoreFacts, StoreUseFacts, UnreadableFacts,
 };
 
 /// Facts of a service that is an hour old and as it should be.
@@ -52,6 +52,8 @@ pub fn healthy_facts() -> Facts {
             requests_per_minute: Some(100.0),
             last_error: None,
             failing_for: None,
+            silence: None,
+            unreadable: None,
         },
         data: DataFacts { hot: lane(50), cold: lane(500), unlisted: 3, archived: 7 },
         plan: None,
@@ -282,8 +284,14 @@ fn any_api() -> impl Strategy<Value = ApiFacts> {
     ]);
     let float = || option::of(proptest::num::f64::ANY);
     let time = || option::of(any_duration());
-    (0_u64..200, 0_u64..200, time(), time(), breaker, float(), float(), time()).prop_map(
-        |(calls, errors, average, p95, breaker, cache_hit_rate, requests_per_minute, failing)| ApiFacts {
+    let silence =
+        option::of((0_u64..200, any_duration()).prop_map(|(tokens, lasts)| SilenceFacts { tokens, lasts }));
+    let example = || "priceUsd \"abc\"".to_owned();
+    let unreadable =
+        option::of((0_u64..200).prop_map(move |tokens| UnreadableFacts { tokens, example: example() }));
+    let brings = (time(), silence, unreadable);
+    (0_u64..200, 0_u64..200, time(), time(), breaker, float(), float(), brings).prop_map(
+        |(calls, errors, average, p95, breaker, cache_hit_rate, requests_per_minute, brings)| ApiFacts {
             calls,
             errors,
             average_response_time: average,
@@ -292,7 +300,9 @@ fn any_api() -> impl Strategy<Value = ApiFacts> {
             cache_hit_rate,
             requests_per_minute,
             last_error: (errors > 0).then(|| "503: upstream".to_owned()),
-            failing_for: failing,
+            failing_for: brings.0,
+            silence: brings.1,
+            unreadable: brings.2,
         },
     )
 }

@@ -47,6 +47,10 @@ pub struct Truth {
     pub api_down_for: Option<Duration>,
     /// For how long that has been so because every call fails.
     pub api_fails_for: Option<Duration>,
+    /// For how long every answer of it has held no pair of any token.
+    pub api_silent_for: Option<Duration>,
+    /// For how long no pair of it could be read.
+    pub api_unreadable_for: Option<Duration>,
     /// What the process heard from the API of pools.
     pub pools: HeardTruth,
     /// What it heard from the API of profiles; none when it does not follow them.
@@ -68,6 +72,8 @@ pub struct HeardTruth {
     pub error: Option<(Duration, Option<String>)>,
     /// The last answer.
     pub answer: Option<Duration>,
+    /// The first of a row of answers that goes on.
+    pub answering_for: Option<Duration>,
 }
 
 /// How one use of the store went last.

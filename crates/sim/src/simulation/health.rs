@@ -197,6 +197,8 @@ impl Simulation<'_> {
             runs_for: at - runs,
             api_down_for: down(ExchangeFault::is_down),
             api_fails_for: down(ExchangeFault::fails_calls),
+            api_silent_for: down(ExchangeFault::is_silent),
+            api_unreadable_for: down(ExchangeFault::is_unreadable),
             pools,
             profiles: self.plan.profiles.then_some(profiles),
             resources,
@@ -273,5 +275,6 @@ fn heard_before(heard: Heard, at: Moment) -> HeardTruth {
     HeardTruth {
         error: heard.error.map(|(since, said)| (at - since, said)),
         answer: heard.answer.map(|since| at - since),
+        answering_for: heard.answering_since.map(|since| at - since),
     }
 }

@@ -1,7 +1,7 @@
 //! The simulated API over the generated market: latency, the strict limit, and every way to misbehave. It holds what it
 //! was promised against each request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -342,9 +342,17 @@ fn malformed(message: &str) -> PairSourceError {
 /// The pairs to `keep`; the others count as skipped for the reason, if there is one.
 fn filtered(mut batch: PairBatch, keep: impl Fn(&Pair) -> bool, reason: Option<SkipReason>) -> PairBatch {
     let before = batch.pairs.len();
-    batch.pairs.retain(keep);
+    let mut left_out = BTreeSet::new();
+    batch.pairs.retain(|pair| {
+        let is_kept = keep(pair);
+        if !is_kept {
+            left_out.insert(pair.base.mint);
+        }
+        is_kept
+    });
     if let Some(reason) = reason {
         (batch.pairs.len()..before).for_each(|_| batch.skipped.add(reason));
+        batch.unreadable = left_out.into_iter().map(|mint| (mint, "priceUsd \"NaN\"".into())).collect();
     }
     batch
 }

@@ -4,14 +4,17 @@
 //! A doubt ends when the token is seen; or when the API has said something of others since it began, and still nothing of
 //! this one; or after an hour, since those who are left may all be unlisted. It knows nothing of requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use ttm_health::SilenceFacts;
 use ttm_kernel::Moment;
 use ttm_market::Mint;
 
 /// So long a token is in doubt of which, as of all others, nothing is said.
 const LONGEST: Duration = Duration::from_hours(1);
+/// A silence that lasts is told after this: sooner than tokens are too old, and not after one empty batch.
+const TOLD_AFTER: Duration = Duration::from_secs(30);
 
 /// Whether the API says something, and who is in doubt because it does not.
 #[derive(Debug, Default)]
@@ -21,18 +24,46 @@ pub(in crate::service) struct Silence {
     spoke: Option<Moment>,
     /// Since when each token is in doubt.
     doubted: BTreeMap<Mint, Moment>,
+    /// Since when no answer has held a pair, if one did not since the last that did.
+    began: Option<Moment>,
+    /// The tokens that were asked for since then.
+    asked: BTreeSet<Mint>,
+    is_told: bool,
 }
 
 impl Silence {
     /// An answer held pairs of these tokens, and of at least one.
     pub(in crate::service) fn handle_pairs<'a>(&mut self, of: impl Iterator<Item = &'a Mint>, now: Moment) {
-        (self.is_silent, self.spoke) = (false, Some(now));
+        (self.is_silent, self.spoke, self.began) = (false, Some(now), None);
+        self.asked.clear();
+        if std::mem::take(&mut self.is_told) {
+            tracing::warn!("the API lists tokens again");
+        }
         of.for_each(|mint| self.forget(mint));
     }
 
-    /// A batch held no pair, of tokens that were scored before.
-    pub(in crate::service) const fn handle_empty_batch(&mut self) {
-        self.is_silent = true;
+    /// An answer held no pair of these tokens, of which it should know one at least.
+    pub(in crate::service) fn handle_no_pairs<'a>(
+        &mut self,
+        of: impl Iterator<Item = &'a Mint>,
+        is_batch: bool,
+        now: Moment,
+    ) {
+        self.is_silent |= is_batch;
+        let began = *self.began.get_or_insert(now);
+        self.asked.extend(of);
+        if now - began >= TOLD_AFTER && !std::mem::replace(&mut self.is_told, true) {
+            tracing::warn!(
+                tokens = self.asked.len(),
+                "the API answers, and lists none of the tokens it is asked for"
+            );
+        }
+    }
+
+    /// How many tokens were asked for since the silence began, and when that was; none before it is worth telling.
+    pub(in crate::service) fn facts(&self, now: Moment) -> Option<SilenceFacts> {
+        let began = self.began.filter(|_| self.is_told)?;
+        Some(SilenceFacts { tokens: self.asked.len() as u64, lasts: now - began })
     }
 
     /// Whether nothing has been said since a batch came back empty.
@@ -40,7 +71,7 @@ impl Silence {
         self.is_silent
     }
 
-    /// Whether a token that was scored before is missing, that an answer about it alone does not hold.
+    /// Whether a token that is not taken for unlisted is missing, that an answer about it alone does not hold.
     pub(in crate::service) fn is_missing(&mut self, mint: &Mint, now: Moment) -> bool {
         if self.is_silent {
             let since = *self.doubted.entry(*mint).or_insert(now);
@@ -57,6 +88,12 @@ impl Silence {
     pub(in crate::service) fn forget(&mut self, mint: &Mint) {
         self.doubted.remove(mint);
     }
+
+    /// It is no token of ours any more.
+    pub(in crate::service) fn remove(&mut self, mint: &Mint) {
+        self.forget(mint);
+        self.asked.remove(mint);
+    }
 }
 
 #[cfg(test)]
@@ -70,11 +107,40 @@ mod tests {
     const OTHER: Mint = Mint::USDC;
     const TOKEN: Mint = Mint::WSOL;
 
+    fn empty_batch(silence: &mut Silence, second: u64) {
+        silence.handle_no_pairs([TOKEN].iter(), true, at(second));
+    }
+
+    #[test]
+    fn a_silence_is_told_after_half_a_minute_with_the_tokens_that_were_asked_for() {
+        let mut silence = Silence::default();
+        let facts =
+            |silence: &Silence, second| silence.facts(at(second)).map(|facts| (facts.tokens, facts.lasts));
+        empty_batch(&mut silence, 10);
+        silence.handle_no_pairs([OTHER, TOKEN].iter(), false, at(39));
+        assert_eq!(facts(&silence, 99), None, "nothing was asked for since");
+        empty_batch(&mut silence, 40);
+        assert_eq!(facts(&silence, 45), Some((2, Duration::from_secs(35))));
+        silence.remove(&OTHER);
+        assert_eq!(facts(&silence, 45), Some((1, Duration::from_secs(35))));
+        silence.handle_pairs([OTHER].iter(), at(50));
+        assert_eq!(facts(&silence, 50), None);
+        empty_batch(&mut silence, 60);
+        assert_eq!(facts(&silence, 60), None, "that is another silence");
+    }
+
+    #[test]
+    fn a_single_answer_that_is_empty_begins_no_silence_of_batches() {
+        let mut silence = Silence::default();
+        silence.handle_no_pairs([TOKEN].iter(), false, at(0));
+        assert!(silence.is_missing(&TOKEN, at(0)));
+    }
+
     #[test]
     fn a_token_that_is_missing_while_others_are_there_is_missing() {
         let mut silence = Silence::default();
         assert!(silence.is_missing(&TOKEN, at(0)), "nothing speaks against it");
-        silence.handle_empty_batch();
+        empty_batch(&mut silence, 0);
         silence.handle_pairs([OTHER].iter(), at(1));
         assert!(silence.is_missing(&TOKEN, at(2)));
     }
@@ -83,7 +149,7 @@ mod tests {
     fn nobody_is_missing_while_the_api_says_nothing_for_up_to_an_hour() {
         let mut silence = Silence::default();
         silence.handle_pairs([OTHER, TOKEN].iter(), at(5));
-        silence.handle_empty_batch();
+        empty_batch(&mut silence, 0);
         for second in [10, 20, 3_609] {
             assert!(!silence.is_missing(&TOKEN, at(second)), "{second}");
         }
@@ -94,20 +160,20 @@ mod tests {
     #[test]
     fn one_that_is_alone_in_its_batches_is_missing_once_others_were_seen_since() {
         let mut silence = Silence::default();
-        silence.handle_empty_batch();
+        empty_batch(&mut silence, 0);
         assert!(!silence.is_missing(&TOKEN, at(10)));
         silence.handle_pairs([OTHER].iter(), at(15));
-        silence.handle_empty_batch();
+        empty_batch(&mut silence, 0);
         assert!(silence.is_missing(&TOKEN, at(20)));
     }
 
     #[test]
     fn one_that_is_seen_between_two_silences_is_doubted_anew() {
         let mut silence = Silence::default();
-        silence.handle_empty_batch();
+        empty_batch(&mut silence, 0);
         assert!(!silence.is_missing(&TOKEN, at(10)));
         silence.handle_pairs([OTHER, TOKEN].iter(), at(15));
-        silence.handle_empty_batch();
+        empty_batch(&mut silence, 0);
         assert!(!silence.is_missing(&TOKEN, at(20)));
     }
 }

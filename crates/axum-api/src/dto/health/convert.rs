@@ -130,6 +130,7 @@ impl From<&ApisModel> for ApisDto {
             cache_hit_rate: model.cache_hit_rate,
             requests_per_minute: model.requests_per_minute,
             last_error: model.last_error.clone(),
+            alerts: model.alerts.clone(),
         }
     }
 }

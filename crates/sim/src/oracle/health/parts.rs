@@ -18,6 +18,8 @@ const A_CALL: Duration = Duration::from_secs(30);
 const MEASURED: Duration = Duration::from_secs(65);
 /// Older than this and a token of the hot lane, or of the cold one, is stale.
 const FRESH: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(3)];
+/// An API that answers and says nothing is understood within this: a cold token is asked twice, and answers come late.
+const UNDERSTOOD: Duration = Duration::from_mins(2);
 /// How an error begins that was no answer at all.
 const NO_ANSWER: &str = "no answer within ";
 
@@ -28,6 +30,13 @@ impl Truth {
         let is_of_lane =
             move |token: &&Arc<Token>| token.lane(*hot_threshold) == Some(lane) && token.unlisted.is_none();
         tokens.iter().filter(is_of_lane).map(|token| &**token)
+    }
+}
+
+impl Truth {
+    /// Whether there is a token that is asked for.
+    fn has_tokens(&self) -> bool {
+        [Lane::Hot, Lane::Cold].into_iter().any(|lane| self.of_lane(lane).next().is_some())
     }
 }
 
@@ -135,10 +144,22 @@ impl Lies<'_> {
         if truth.api_fails_for.is_some_and(|down| down >= API_SEEN) && self.is_running() {
             self.want_said(status, "DexScreener");
         }
+        // Who looks learns why tokens grow old, though every call is answered.
+        let is_asked = self.is_running() && truth.has_tokens();
+        let is_answering = truth.pools.answering_for.is_some_and(|since| since >= UNDERSTOOD);
+        for (lasts, words) in
+            [(truth.api_silent_for, "listed none of"), (truth.api_unreadable_for, "cannot be read, e.g. ")]
+        {
+            if is_asked && is_answering && lasts.is_some_and(|lasts| lasts >= UNDERSTOOD) {
+                self.want_said(status, words);
+                let is_alerted = self.report.apis.alerts.iter().any(|alert| alert.contains(words));
+                self.want(is_alerted, || format!("no word of {words:?} on the API's own page"));
+            }
+        }
         self.want(status != Status::Critical, || "the API is critical".to_owned());
         let error = self.report.apis.last_error.clone();
         let is_open = |ago: Option<Duration>| ago.is_none_or(|ago| ago >= SETTLED);
-        let HeardTruth { error: heard, answer } = &truth.pools;
+        let HeardTruth { error: heard, answer, .. } = &truth.pools;
         if truth.stopping_for.is_some() || !is_open(*answer) || !is_open(heard.as_ref().map(|(ago, _)| *ago))
         {
             return;
@@ -189,7 +210,7 @@ impl Lies<'_> {
 
     /// A list that cannot be read is said to be what it was.
     pub(super) fn sources(&mut self, truth: &Truth) {
-        let Some(HeardTruth { error, answer }) = &truth.profiles else { return };
+        let Some(HeardTruth { error, answer, .. }) = &truth.profiles else { return };
         if !self.is_running() || truth.runs_for < A_CALL {
             return;
         }

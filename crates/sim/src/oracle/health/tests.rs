@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use ttm_health::testing::healthy_facts;
-use ttm_health::{BreakerState, Facts, StoreUseFacts, Thresholds, assess};
+use ttm_health::{BreakerState, Facts, SilenceFacts, StoreUseFacts, Thresholds, assess};
 use ttm_kernel::Moment;
 use ttm_market::{Basis, Components, Mint, Score, ScoreState, Smoothed, TokenStatus};
 
@@ -39,7 +39,9 @@ fn well() -> Truth {
         runs_for: day,
         api_down_for: None,
         api_fails_for: None,
-        pools: HeardTruth { error: None, answer: Some(seconds(2)) },
+        api_silent_for: None,
+        api_unreadable_for: None,
+        pools: HeardTruth { error: None, answer: Some(seconds(2)), answering_for: Some(day) },
         profiles: None,
         resources: (true, day),
         uses: vec![asked(WRITES), asked("samples")],
@@ -76,6 +78,7 @@ fn api_down(down: u64) -> Truth {
         pools: HeardTruth {
             error: Some((seconds(1), Some("503".to_owned()))),
             answer: Some(seconds(down + 1)),
+            answering_for: None,
         },
         ..well()
     }
@@ -223,9 +226,10 @@ fn resources_data_and_sources_are_as_they_are() {
     let unknown = Truth { resources: (false, seconds(65)), ..well() };
     check(&unknown, nothing, nothing, "the resources are healthy");
     check(&well(), |facts| facts.resources = None, nothing, "the resources are unknown");
-    let failed = HeardTruth { error: Some((seconds(30), None)), answer: Some(seconds(60)) };
+    let failed =
+        HeardTruth { error: Some((seconds(30), None)), answer: Some(seconds(60)), answering_for: None };
     check(&Truth { profiles: Some(failed), ..well() }, nothing, nothing, "no word of \"source\"");
-    let answered = HeardTruth { error: None, answer: Some(seconds(30)) };
+    let answered = HeardTruth { error: None, answer: Some(seconds(30)), answering_for: None };
     let down = |facts: &mut Facts| facts.sources[0].problem = Some("gone".to_owned());
     check(&Truth { profiles: Some(answered), ..well() }, down, nothing, "and can be read");
     let wall = Some(Timestamp::UNIX_EPOCH + seconds(1));
@@ -254,4 +258,21 @@ fn more_changes_than_causes_are_flapping() {
     assert_eq!(observe(3, Status::Healthy, 0), Ok(()), "no change");
     assert!(observe(4, Status::Degraded, 1).expect_err("a third one").contains("3 changes"));
     assert_eq!(observe(90, Status::Healthy, 1), Ok(()), "those were more than an hour ago");
+}
+
+#[test]
+fn an_api_that_answers_and_brings_nothing_to_score_is_told_with_the_reason() {
+    let long = Some(seconds(120));
+    for (truth, words) in [
+        (Truth { api_silent_for: long, ..well() }, "listed none of"),
+        (Truth { api_unreadable_for: long, ..well() }, "cannot be read, e.g. "),
+    ] {
+        check(&truth, nothing, nothing, &format!("no word of {words:?}"));
+    }
+    let silence = Some(SilenceFacts { tokens: 31, lasts: seconds(90) });
+    let silent = Truth { api_silent_for: long, ..well() };
+    let on_its_page = "no word of \"listed none of\" on the API's own page";
+    check(&silent, |facts| facts.api.silence = silence, |report| report.apis.alerts.clear(), on_its_page);
+    let is_told = lies(&silent, |facts| facts.api.silence = silence, nothing);
+    assert!(!is_told.iter().any(|lie| lie.contains("listed none")), "{is_told:?}");
 }

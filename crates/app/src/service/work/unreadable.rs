@@ -1,0 +1,89 @@
+//! Tokens that the API lists in a way that nobody can read. Each answer is all right, so nothing but this says why they grow
+//! old. It knows nothing of requests.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ttm_health::UnreadableFacts;
+use ttm_kernel::Moment;
+use ttm_market::Mint;
+
+/// One that cannot be read for so long is told: sooner than it is too old, and not after a single bad answer.
+const TOLD_AFTER: Duration = Duration::from_secs(30);
+
+/// What could not be read the last time.
+#[derive(Debug, Default)]
+pub(in crate::service) struct Unreadable {
+    tokens: BTreeMap<Mint, Since>,
+    /// How many of them are told.
+    told: u64,
+}
+
+#[derive(Debug)]
+struct Since {
+    first: Moment,
+    is_told: bool,
+    why: Box<str>,
+}
+
+impl Unreadable {
+    /// An answer held a token that cannot be read.
+    pub(in crate::service) fn handle_unreadable(&mut self, mint: Mint, why: &str, now: Moment) {
+        let since = self.tokens.entry(mint);
+        let since = since.or_insert_with(|| Since { first: now, is_told: false, why: Box::default() });
+        since.why = why.into();
+        if now - since.first >= TOLD_AFTER && !std::mem::replace(&mut since.is_told, true) {
+            self.told += 1;
+            if self.told == 1 {
+                tracing::warn!(%mint, why, "the API lists a token that cannot be read; health says how many");
+            }
+        }
+    }
+
+    /// It was read, or is not asked for any more.
+    pub(in crate::service) fn forget(&mut self, mint: &Mint) {
+        if self.tokens.remove(mint).is_some_and(|since| since.is_told) {
+            self.told -= 1;
+            if self.told == 0 {
+                tracing::warn!("every token that the API lists can be read again");
+            }
+        }
+    }
+
+    /// What health says of it.
+    pub(in crate::service) fn facts(&self) -> Option<UnreadableFacts> {
+        let (mint, Since { why, .. }) = self.tokens.iter().find(|(_, since)| since.is_told)?;
+        Some(UnreadableFacts { tokens: self.told, example: format!("{mint}: {why}") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_origin(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_token_is_told_once_it_could_not_be_read_for_half_a_minute() {
+        let mut unreadable = Unreadable::default();
+        unreadable.handle_unreadable(Mint::WSOL, "priceUsd \"abc\"", at(0));
+        unreadable.handle_unreadable(Mint::WSOL, "priceUsd \"abc\"", at(29));
+        unreadable.handle_unreadable(Mint::USDC, "priceUsd -1", at(29));
+        assert_eq!(unreadable.facts(), None);
+        for second in [30, 40] {
+            unreadable.handle_unreadable(Mint::WSOL, "priceUsd \"NaN\"", at(second));
+        }
+        let example = format!("{}: priceUsd \"NaN\"", Mint::WSOL);
+        assert_eq!(unreadable.facts(), Some(UnreadableFacts { tokens: 1, example }), "as it was last");
+        unreadable.handle_unreadable(Mint::USDC, "priceUsd -1", at(59));
+        assert_eq!(unreadable.facts().map(|facts| facts.tokens), Some(2));
+        for mint in [Mint::WSOL, Mint::USDC, Mint::USDC] {
+            unreadable.forget(&mint);
+        }
+        assert_eq!(unreadable.facts(), None);
+        unreadable.handle_unreadable(Mint::USDC, "priceUsd -1", at(60));
+        assert_eq!(unreadable.facts(), None, "it was read in between");
+    }
+}
