@@ -58,7 +58,7 @@ struct Simulation<'a> {
     ended: Vec<&'static str>,
     /// When the first of them was.
     part_ended: Option<Moment>,
-    /// Tokens that were taken for unlisted in the slot before, of those that were scored once.
+    /// Tokens that were taken for unlisted in the slot before.
     unlisted: Option<usize>,
     /// Since when the breaker has not been closed, while nothing but poison was wrong with the API.
     open_for_poison: Option<Moment>,
@@ -137,7 +137,8 @@ impl<'a> Simulation<'a> {
             held: BTreeMap::new(),
             ended: Vec::new(),
             part_ended: None,
-            unlisted: None,
+            // Nobody has asked yet.
+            unlisted: Some(0),
             open_for_poison: None,
             health: health::HealthWatch::default(),
         }

@@ -69,6 +69,14 @@ fn empty_answers_for_everyone_are_an_outage_and_nobody_is_taken_for_unlisted() {
 }
 
 #[test]
+fn new_tokens_of_which_an_api_says_nothing_are_not_taken_for_unlisted() {
+    // Nothing of the set has ever been seen.
+    for outcome in check("at 0s for 30m api-nulls") {
+        assert!(outcome.requests.succeeded > 0, "{outcome}");
+    }
+}
+
+#[test]
 fn an_api_whose_pairs_cannot_be_read_is_told_with_the_reason() {
     check("at 30m for 20m api-bad-pairs=100%; at 70m for 10m api-delisted=100%");
 }

@@ -132,9 +132,11 @@ impl Work {
         self.is_expected(mint) && !self.state.silence.is_missing(mint, self.runtime.now())
     }
 
-    /// Whether the API should know a token: it was scored, and is not taken for unlisted since.
+    /// Whether the API should know a token: it is not taken for unlisted, or archived.
     fn is_expected(&self, mint: &Mint) -> bool {
-        self.book.get(mint).is_some_and(|token| token.score.is_some() && token.unlisted.is_none())
+        self.book
+            .get(mint)
+            .is_some_and(|token| token.status != TokenStatus::Archived && token.unlisted.is_none())
     }
 
     fn is_watched(&self, mint: &Mint) -> bool {

@@ -27,12 +27,13 @@ pub fn is_stored_as_seen(seen: &[Arc<Token>], stored: &[Token], is_edited: bool)
     }
 }
 
-/// How many tokens that were scored once are taken for unlisted.
+/// How many tokens are taken for unlisted.
 pub fn unlisted(seen: &[Arc<Token>]) -> usize {
-    seen.iter().filter(|token| token.score.is_some() && token.unlisted.is_some()).count()
+    seen.iter().filter(|token| token.unlisted.is_some()).count()
 }
 
-/// While an API has nothing to say of any token, none that was scored before becomes unlisted for that.
+/// While an API has nothing to say of any token, none becomes unlisted for that: neither one that was scored
+/// before nor one that nobody has seen yet.
 ///
 /// # Errors
 /// How many did.
@@ -55,7 +56,7 @@ mod tests {
         let new = Token::new(Mint::WSOL, Timestamp::UNIX_EPOCH);
         let unlisted_at = Unlisted { misses: 1, ask_again_at: Timestamp::UNIX_EPOCH };
         let never_scored = Token { unlisted: Some(unlisted_at), ..new };
-        assert_eq!(unlisted(&[Arc::new(never_scored)]), 0, "nobody knows whether it ever was listed");
+        assert_eq!(unlisted(&[Arc::new(never_scored)]), 1, "it may well be listed");
         assert_eq!(silence_unlists_nobody(1, 1), Ok(()));
         assert!(silence_unlists_nobody(0, 1).is_err());
     }

@@ -1,5 +1,6 @@
-//! An API that answers and says nothing: batches without a single pair, of which some tokens were scored before. That is more
-//! likely an API that is not itself than many tokens unlisted at once, so a token that is missing meanwhile is in doubt.
+//! An API that answers and says nothing: batches without a single pair, of tokens that are not known to be unlisted. That is
+//! more likely an API that is not itself than many tokens unlisted at once, so a token that is missing meanwhile is in doubt:
+//! one that was never seen as much as one that was scored before.
 //!
 //! A doubt ends when the token is seen; or when the API has said something of others since it began, and still nothing of
 //! this one; or after an hour, since those who are left may all be unlisted. It knows nothing of requests.
