@@ -101,7 +101,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.max_in_flight = most;
     }
 
-    /// Whether the far side is tried out: from now on requests of the lines ask for one key, while a line has any. One for many would fail for one
+    /// Whether the far side is tried out: from now on requests ask for one key. One for many would fail for one
     /// that makes every request fail, each time anew, and nobody would learn that the far side is there.
     pub const fn set_probing(&mut self, probing: bool) {
         self.probing = probing;

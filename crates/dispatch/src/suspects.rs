@@ -167,6 +167,16 @@ impl<K: Copy + Ord> Suspects<K> {
         self.waiting[line.index()].pop_front()
     }
 
+    /// One key of a line's next group, on its own; the others of the group go on waiting together.
+    pub(crate) fn pop_one(&mut self, line: Line) -> Option<Group<K>> {
+        let group = self.waiting[line.index()].front_mut()?;
+        if group.keys.len() <= 1 {
+            return self.pop(line);
+        }
+        let keys = vec![group.keys.remove(0)];
+        Some(Group { keys, since: group.since, root: group.root })
+    }
+
     /// A request was answered, whatever it asked for.
     pub(crate) fn handle_answered(&mut self, keys: &[K], now: Moment) {
         self.answers += 1;

@@ -223,3 +223,47 @@ fn a_suspect_that_is_removed_is_asked_no_more_and_counts_nowhere() {
     assert!(matches!(&half.ask, Ask::Batch(asked) if asked.iter().map(|asked| asked.key).eq([2, 3])));
     assert_eq!(dispatcher.poll(now), None);
 }
+
+#[test]
+fn a_far_side_that_is_tried_out_is_asked_for_one_key_at_a_time_though_only_suspects_are_left() {
+    for keys in 1..=30 {
+        let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+        (0..keys).for_each(|key| dispatcher.put(key, place(3 * key + 1), None));
+        let now = Moment::ZERO + Duration::from_secs(1);
+        dispatcher.tick(Line::Hot, Moment::ZERO);
+        let all = dispatcher.poll(now).expect("a request");
+        if !dispatcher.handle_done(&all, End::Blamed, now) {
+            continue;
+        }
+        dispatcher.set_probing(true);
+        let mut asked = Vec::new();
+        while let Some(probe) = dispatcher.poll(now) {
+            let Ask::Batch(batch) = &probe.ask else { panic!("{probe:?}") };
+            assert_eq!(batch.len(), 1, "of {keys} keys");
+            asked.push(batch[0].key);
+            // It fails, and not for the key's sake.
+            assert!(!dispatcher.handle_done(&probe, End::Failed, now), "it is in its line again");
+        }
+        asked.sort_unstable();
+        assert!(asked.into_iter().eq(0..keys), "each of {keys} once");
+        assert_eq!(dispatcher.counts().unanswered, [0, 0]);
+    }
+}
+
+#[test]
+fn a_group_of_which_one_key_was_a_probe_is_asked_together_once_that_is_over() {
+    let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+    (0..8).for_each(|key| dispatcher.put(key, place(1), None));
+    let now = Moment::ZERO + Duration::from_secs(1);
+    dispatcher.tick(Line::Hot, Moment::ZERO);
+    let all = dispatcher.poll(now).expect("a request");
+    assert!(dispatcher.handle_done(&all, End::Blamed, now));
+    dispatcher.set_probing(true);
+    let probe = dispatcher.poll(now).expect("a probe");
+    assert!(!dispatcher.handle_done(&probe, End::Answered, now));
+    dispatcher.set_probing(false);
+    let others = dispatcher.poll(now).expect("the others of its group");
+    let Ask::Batch(batch) = &others.ask else { panic!("{others:?}") };
+    assert!(batch.iter().map(|asked| asked.key).eq(1..4));
+    assert_eq!(others.suspicion, Suspicion::Likely, "the far side answered since");
+}

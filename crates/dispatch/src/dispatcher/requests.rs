@@ -11,10 +11,15 @@ use crate::{Ask, Asked, Line, Priority, Request, Single, Suspicion};
 impl<K: Copy + Ord> Dispatcher<K> {
     pub(super) fn of_line(&mut self, line: Line, now: Moment) -> Option<Request<K>> {
         let at = line.index();
-        if self.probing
-            && let Some(probe) = self.batch(line.into(), now)
-        {
-            return Some(probe);
+        if self.probing {
+            // Not for the sake of one that is most likely why its requests fail, as long as there is another.
+            if let Some(probe) = self.batch(line.into(), now) {
+                return Some(probe);
+            }
+            if let Some(asked) = self.unanswered[at].pop_front() {
+                return Some(self.alone(asked, line.into()));
+            }
+            return self.suspects.pop_one(line).map(|group| self.apart(group, line.into()));
         }
         if self.since_single[at] + 1 < line.single_every()
             && let Some(batch) = self.batch(line.into(), now)
