@@ -22,8 +22,8 @@ pub use facts::{
     SilenceFacts, SourceFacts, StoreFacts, StoreUseFacts, UnreadableFacts,
 };
 pub use model::{
-    ApisModel, FreshnessModel, GroupModel, LaneModel, Level, Reached, Report, ResourcesModel, SchedulerModel,
-    SourcesModel, StoreModel, StoreUseModel,
+    ApisModel, FreshnessModel, GroupModel, LaneModel, LastLevel, Level, Reached, Report, ResourcesModel,
+    SchedulerModel, SourcesModel, StoreModel, StoreUseModel,
 };
 pub use port::{HealthView, ResourceError, ResourceSample, ResourceSource};
 pub use status::Status;

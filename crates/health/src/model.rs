@@ -56,17 +56,27 @@ impl Report {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reached {
     /// Memory in use.
-    pub memory: Level,
+    pub memory: LastLevel,
     /// CPU in use.
-    pub cpu: Level,
+    pub cpu: LastLevel,
     /// Disk in use.
-    pub disk: Level,
+    pub disk: LastLevel,
     /// Open file descriptors.
-    pub file_descriptors: Level,
+    pub file_descriptors: LastLevel,
     /// The share of the API's calls that fail.
-    pub api_errors: Level,
+    pub api_errors: LastLevel,
     /// The 95th percentile of the API's response time.
-    pub api_p95: Level,
+    pub api_p95: LastLevel,
+}
+
+/// The level of a figure when it was last measured. It is left below its entry only for as long as the figure goes on: what
+/// was measured long ago says nothing of a value of now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastLevel {
+    /// The level.
+    pub level: Level,
+    /// The uptime at that time.
+    pub at: Duration,
 }
 
 /// A level of [`Levels`](crate::Levels).

@@ -35,8 +35,8 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
     if let Some(rate) = error_rate {
         // Of a handful of calls one failure is no rate yet.
         let rate = if api.calls < FEWEST_CALLS { 0.0 } else { rate };
-        let (status, bound, now) = level(rate, levels.error_rate, five_points_of(1.0), reached.api_errors);
-        reached.api_errors = now;
+        let last = &mut reached.api_errors;
+        let (status, bound) = level(rate, levels.error_rate, five_points_of(1.0), last, facts.uptime);
         if status > Status::Healthy {
             let (percent, bound) = (rate * 100.0, bound * 100.0);
             findings.add(
@@ -51,8 +51,8 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());
     }
     if let Some(p95) = api.p95_response_time {
-        let (status, bound, now) = level(p95, levels.api_p95, |level| level.mul_f64(0.9), reached.api_p95);
-        reached.api_p95 = now;
+        let last = &mut reached.api_p95;
+        let (status, bound) = level(p95, levels.api_p95, |level| level.mul_f64(0.9), last, facts.uptime);
         if status > Status::Healthy {
             let (p95, bound) = (spoken(p95), spoken(bound));
             findings.add(status, format!("DexScreener: 95 % of calls took up to {p95}, at or above {bound}"));

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::{Level, Levels, Status};
+use crate::{LastLevel, Level, Levels, Status};
+
+/// A figure that was not measured for longer than the API's own window has no level any more.
+const FORGOTTEN: Duration = Duration::from_mins(5);
 
 /// How one thing is, and the sentence that says so to a person.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,24 +66,42 @@ pub(super) fn optional(status: Status) -> Status {
 
 /// Where a value stands, the bound that it is at or above, and the level that it has reached. A level is entered at its
 /// bound and left below `exit` of that, so that a value that hovers there changes nothing; `before` was reached until now.
-/// A value that compares with nothing is not known, and resolves nothing.
+/// A value that compares with nothing is not known, and resolves nothing; but after [`FORGOTTEN`] without a value the next one
+/// is judged as the first. The level that is reached is noted in `last`.
 pub(super) fn level<T: PartialOrd + Copy>(
     value: T,
     levels: Levels<T>,
     exit: impl Fn(T) -> T,
+    last: &mut LastLevel,
+    uptime: Duration,
+) -> (Status, T) {
+    let goes_on = uptime.saturating_sub(last.at) <= FORGOTTEN;
+    let before = if goes_on { last.level } else { Level::None };
+    let (status, bound, level) = judged(value, levels, exit, before);
+    if let Some(level) = level {
+        *last = LastLevel { level, at: uptime };
+    }
+    (status, bound)
+}
+
+/// The same, and the level unless the value compares with nothing.
+fn judged<T: PartialOrd + Copy>(
+    value: T,
+    levels: Levels<T>,
+    exit: impl Fn(T) -> T,
     before: Level,
-) -> (Status, T, Level) {
+) -> (Status, T, Option<Level>) {
     let bound = |level, enter| if before >= level { exit(enter) } else { enter };
     let (warning, critical) =
         (bound(Level::Warning, levels.warning), bound(Level::Critical, levels.critical));
     if value >= critical {
-        (Status::Critical, critical, Level::Critical)
+        (Status::Critical, critical, Some(Level::Critical))
     } else if value >= warning {
-        (Status::Degraded, warning, Level::Warning)
+        (Status::Degraded, warning, Some(Level::Warning))
     } else if value < warning {
-        (Status::Healthy, warning, Level::None)
+        (Status::Healthy, warning, Some(Level::None))
     } else {
-        (Status::Unknown, warning, before)
+        (Status::Unknown, warning, None)
     }
 }
 
@@ -139,7 +160,7 @@ mod tests {
     #[test]
     fn a_level_is_reached_at_its_own_value_and_nan_reaches_none() {
         let levels = Levels { warning: 70.0, critical: 80.0 };
-        let status = |value| level(value, levels, five_points_of(100.0), Level::None).0;
+        let status = |value| judged(value, levels, five_points_of(100.0), Level::None).0;
         assert_eq!(status(69.9), Status::Healthy);
         assert_eq!(status(70.0), Status::Degraded);
         assert_eq!(status(80.0), Status::Critical);
@@ -151,8 +172,8 @@ mod tests {
         let levels = Levels { warning: 70.0, critical: 80.0 };
         let mut before = Level::None;
         let mut status = |value| {
-            let (status, bound, reached) = level(value, levels, five_points_of(100.0), before);
-            before = reached;
+            let (status, bound, reached) = judged(value, levels, five_points_of(100.0), before);
+            before = reached.unwrap_or(before);
             (status, bound)
         };
         assert_eq!(status(80.0), (Status::Critical, 80.0));
@@ -164,7 +185,22 @@ mod tests {
         assert_eq!(status(64.9).0, Status::Healthy);
         assert_eq!(status(69.9).0, Status::Healthy);
         let small = Levels { warning: 4.0, critical: 8.0 };
-        assert_eq!(level(2.0, small, five_points_of(100.0), Level::Warning).0, Status::Degraded);
-        assert_eq!(level(1.9, small, five_points_of(100.0), Level::Warning).0, Status::Healthy);
+        assert_eq!(judged(2.0, small, five_points_of(100.0), Level::Warning).0, Status::Degraded);
+        assert_eq!(judged(1.9, small, five_points_of(100.0), Level::Warning).0, Status::Healthy);
+    }
+
+    #[test]
+    fn a_level_outlives_a_short_gap_in_measuring_and_no_long_one() {
+        let levels = Levels { warning: 70.0, critical: 80.0 };
+        for (gap, expected) in [(0, Status::Degraded), (300, Status::Degraded), (301, Status::Healthy)] {
+            let mut last = LastLevel::default();
+            let mut judge = |value, second| {
+                level(value, levels, five_points_of(100.0), &mut last, Duration::from_secs(second)).0
+            };
+            assert_eq!(judge(72.0, 1_000), Status::Degraded);
+            assert_eq!(judge(f64::NAN, 1_000 + gap), Status::Unknown, "that is no measure");
+            assert_eq!(judge(68.0, 1_000 + gap), expected, "after {gap} s without one");
+            assert_eq!(judge(68.0, 1_001 + gap), expected);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::BEGUN;
 use super::finding::{Findings, five_points_of, level, measured, share};
-use crate::{Facts, Level, Levels, Reached, ResourceSample, ResourcesModel, Status, Thresholds};
+use crate::{Facts, Reached, ResourceSample, ResourcesModel, Status, Thresholds};
 
 const CPU: &str = "CPU in use";
 const MIB: f64 = 1024.0 * 1024.0;
@@ -48,7 +48,10 @@ pub(super) fn assess(
         match percent {
             Some(percent) => {
                 known += 1;
-                judge((what, whole), percent, levels, reached, &mut findings);
+                let (status, bound) = level(percent, levels, five_points_of(100.0), reached, facts.uptime);
+                if status > Status::Healthy {
+                    findings.add(status, format!("{what}: {percent:.1} % {whole}, at or above {bound} %"));
+                }
             }
             // The share of a CPU is the difference of two samples.
             None if what == CPU && facts.uptime < BEGUN => {}
@@ -70,18 +73,4 @@ pub(super) fn assess(
         file_descriptor_limit,
     };
     (model, findings)
-}
-
-fn judge(
-    (what, whole): (&str, &str),
-    percent: f64,
-    levels: Levels<f64>,
-    reached: &mut Level,
-    findings: &mut Findings,
-) {
-    let (status, bound, now) = level(percent, levels, five_points_of(100.0), *reached);
-    *reached = now;
-    if status > Status::Healthy {
-        findings.add(status, format!("{what}: {percent:.1} % {whole}, at or above {bound} %"));
-    }
 }

@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::{
-    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, Level, Phase, Reached, ResourceSample,
-    SilenceFacts, SourceFacts, StoreFacts, StoreUseFacts, UnreadableFacts,
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LastLevel, Level, Phase, Reached,
+    ResourceSample, SilenceFacts, SourceFacts, StoreFacts, StoreUseFacts, UnreadableFacts,
 };
 
 /// Facts of a service that is an hour old and as it should be.
@@ -103,11 +103,20 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
     })
 }
 
+// Boxed, like all parts of the facts: together their trees are too large for the stack of a test.
 fn any_reached() -> impl Strategy<Value = Reached> {
     let level = prop::sample::select(vec![Level::None, Level::Warning, Level::Critical]);
-    prop::array::uniform6(level).prop_map(|[memory, cpu, disk, file_descriptors, api_errors, api_p95]| {
-        Reached { memory, cpu, disk, file_descriptors, api_errors, api_p95 }
-    })
+    let level = (level, any_duration()).prop_map(|(level, at)| LastLevel { level, at });
+    prop::array::uniform6(level)
+        .prop_map(|[memory, cpu, disk, file_descriptors, api_errors, api_p95]| Reached {
+            memory,
+            cpu,
+            disk,
+            file_descriptors,
+            api_errors,
+            api_p95,
+        })
+        .boxed()
 }
 
 /// One fact that gets worse.
@@ -290,21 +299,23 @@ fn any_api() -> impl Strategy<Value = ApiFacts> {
     let unreadable =
         option::of((0_u64..200).prop_map(move |tokens| UnreadableFacts { tokens, example: example() }));
     let brings = (time(), silence, unreadable);
-    (0_u64..200, 0_u64..200, time(), time(), breaker, float(), float(), brings).prop_map(
-        |(calls, errors, average, p95, breaker, cache_hit_rate, requests_per_minute, brings)| ApiFacts {
-            calls,
-            errors,
-            average_response_time: average,
-            p95_response_time: p95,
-            breaker,
-            cache_hit_rate,
-            requests_per_minute,
-            last_error: (errors > 0).then(|| "503: upstream".to_owned()),
-            failing_for: brings.0,
-            silence: brings.1,
-            unreadable: brings.2,
-        },
-    )
+    (0_u64..200, 0_u64..200, time(), time(), breaker, float(), float(), brings)
+        .prop_map(|(calls, errors, average, p95, breaker, cache_hit_rate, requests_per_minute, brings)| {
+            ApiFacts {
+                calls,
+                errors,
+                average_response_time: average,
+                p95_response_time: p95,
+                breaker,
+                cache_hit_rate,
+                requests_per_minute,
+                last_error: (errors > 0).then(|| "503: upstream".to_owned()),
+                failing_for: brings.0,
+                silence: brings.1,
+                unreadable: brings.2,
+            }
+        })
+        .boxed()
 }
 
 fn any_lane() -> impl Strategy<Value = LaneFacts> {
@@ -338,18 +349,18 @@ fn any_store() -> impl Strategy<Value = StoreFacts> {
             losing,
         },
     );
-    (proptest::collection::vec(each, 0..4), counts).prop_map(
-        |(uses, (tokens_waiting, samples_waiting, samples_dropped))| StoreFacts {
+    (proptest::collection::vec(each, 0..4), counts)
+        .prop_map(|(uses, (tokens_waiting, samples_waiting, samples_dropped))| StoreFacts {
             uses,
             tokens_waiting,
             samples_waiting,
             samples_dropped,
-        },
-    )
+        })
+        .boxed()
 }
 
 fn any_sources() -> impl Strategy<Value = Vec<SourceFacts>> {
     let source = (option::of(any::<u64>()), option::of(Just("it is gone".to_owned())))
         .prop_map(|(tokens, problem)| SourceFacts { origin: "file".to_owned(), tokens, problem });
-    proptest::collection::vec(source, 0..3)
+    proptest::collection::vec(source, 0..3).boxed()
 }

@@ -1,0 +1,35 @@
+//! Levels over many reports, of figures that are not measured all the time.
+
+use std::time::Duration;
+
+use ttm_health::testing::healthy_facts;
+use ttm_health::{Reached, ResourceSample, Status, Thresholds, assess};
+
+/// The status of the resources by the disk's share at each second, where it is measured.
+fn states(measures: &[(u64, Option<f64>)]) -> Vec<Status> {
+    let mut reached = Reached::default();
+    let judge = |(second, disk): &(u64, Option<f64>)| {
+        let mut facts = healthy_facts();
+        facts.uptime = Duration::from_secs(3_600 + second);
+        facts.resources =
+            facts.resources.map(|sample| ResourceSample { disk_usage_percent: *disk, ..sample });
+        facts.reached = reached;
+        let report = assess(&facts, &Thresholds::default());
+        reached = report.reached;
+        report.resources.status
+    };
+    measures.iter().map(judge).collect()
+}
+
+#[test]
+fn a_level_is_forgotten_when_its_figure_was_not_measured_for_long() {
+    let (well, worse) = (Status::Healthy, Status::Degraded);
+    let hour = 3_600;
+    // Not measured is degraded too, which ends with the first measure.
+    assert_eq!(
+        states(&[(0, Some(81.0)), (1, None), (hour, None), (hour + 1, Some(79.0))]),
+        [worse, worse, worse, well]
+    );
+    assert_eq!(states(&[(0, Some(81.0)), (60, None), (120, Some(79.0))]), [worse; 3], "a sample was missed");
+    assert_eq!(states(&[(0, Some(81.0)), (hour, Some(79.0))]), [worse, well], "nobody looked");
+}
