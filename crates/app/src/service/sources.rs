@@ -124,22 +124,18 @@ impl Sources {
         listings: Vec<(usize, Listing)>,
         starting: &Starting,
     ) -> Result<(), StartError> {
-        const STEP: &str = "the tokens";
         self.epoch = epoch;
         for (at, listing) in listings {
-            while let Err(error) = self.follow(at, listing.clone()).await {
-                match error {
-                    StoreError::Transient { .. } | StoreError::Unauthenticated { .. } => {}
-                    // Another one took over since the epoch was claimed.
-                    StoreError::Fenced { .. } => {
-                        return Err(StartError::Held(LeaseError::Lost { holder: None }));
-                    }
-                    StoreError::Rejected { .. } | StoreError::Corrupt { .. } => {
-                        return Err(StartError::Store { step: STEP, error });
-                    }
+            // One call at a time, which the type of a step does not say.
+            let all = tokio::sync::Mutex::new(&mut *self);
+            let follow = || async { all.lock().await.follow(at, listing.clone()).await };
+            starting.store("the lists of tokens", follow).await.map_err(|error| match error {
+                // Another one took over since the epoch was claimed.
+                StartError::Store { error: StoreError::Fenced { .. }, .. } => {
+                    StartError::Held(LeaseError::Lost { holder: None })
                 }
-                starting.wait_for_store(STEP, &error).await;
-            }
+                other => other,
+            })?;
         }
         Ok(())
     }

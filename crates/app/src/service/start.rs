@@ -186,12 +186,6 @@ impl Starting {
         }
     }
 
-    /// Says that the store keeps it waiting, and waits a little.
-    pub(super) async fn wait_for_store(&self, step: &'static str, error: &StoreError) {
-        self.post(Some(format!("{step}: {error}")));
-        self.runtime.sleep_until(self.runtime.now() + RETRY).await;
-    }
-
     /// A step, which is told when there is no outcome for long. Boxed: a start is long enough as it is.
     fn told_when_long<T>(
         &self,

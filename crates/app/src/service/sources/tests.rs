@@ -249,3 +249,63 @@ fn a_long_list_that_becomes_short_is_given_the_time_that_its_removals_take() {
     let _ = scene.runtime.block_on(sources.look());
     assert_eq!((scene.stored().len(), scene.store_answers()), (1, Some(true)));
 }
+
+/// What is logged, as text.
+#[cfg(feature = "adapters")]
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+#[cfg(feature = "adapters")]
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("nobody panicked").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Every line of the log that `work` writes on this thread.
+#[cfg(feature = "adapters")]
+fn logged(work: impl FnOnce()) -> String {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    let log = Log::default();
+    let writer = log.clone();
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+    let bytes = log.0.lock().expect("nobody panicked").clone();
+    String::from_utf8(bytes).expect("text")
+}
+
+#[cfg(feature = "adapters")]
+#[test]
+fn a_store_that_is_away_when_the_lists_are_stored_is_waited_for_with_a_word() {
+    let scene = scene();
+    scene.source.put([Mint::WSOL]);
+    let store = scene.store.clone();
+    store.fail_with(|| StoreError::transient("nobody listens"));
+    let log = logged(|| {
+        scene.runtime.block_on(async {
+            let mut sources = scene.sources();
+            let runtime: Arc<dyn Runtime> = Arc::new(scene.runtime.clone());
+            let starting = Starting::new(&scene.board, &settings(), &runtime);
+            let listings = vec![(0, scene.source.list().await.expect("it lists"))];
+            let healed = async {
+                runtime.sleep_until(runtime.now() + Duration::from_secs(5)).await;
+                let waits = starting.waits_for().unwrap_or_default();
+                assert!(waits.contains("nobody listens"), "{waits}");
+                let reasons = ttm_health::HealthView::report(&*scene.board).reasons.join("; ");
+                assert!(reasons.contains("nobody listens"), "{reasons}");
+                store.heal();
+            };
+            let begun = sources.begin(ttm_kernel::Epoch::new(1), listings, &starting);
+            let (begun, ()) = futures_util::future::join(begun, healed).await;
+            begun.expect("it is there again");
+        });
+    });
+    assert_eq!(scene.stored(), [Mint::WSOL]);
+    assert_eq!(log.matches("the start waits").count(), 1, "{log}");
+    assert!(log.contains("nobody listens"), "{log}");
+}
