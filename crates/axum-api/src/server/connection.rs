@@ -58,7 +58,10 @@ pub(super) async fn serve<T>(
         }
     });
     let mut served = http1::Builder::new()
-        // What is asked whole is answered, though its caller has closed its half already, as `nc -N` does.
+        // What is asked whole is answered, though its caller has closed its half already, as `nc -N` does. One that is
+        // really gone looks the same: its question goes on until its own deadline, as one does whose caller waits. It
+        // takes a place among those that are answered at once, whose number is bounded, and one among the connections,
+        // which the next one to come is given when there are too many. Health needs none of the former.
         .half_close(true)
         .max_buf_size(MAX_HEAD_BYTES)
         // One read may bring more than the buffer's bound.

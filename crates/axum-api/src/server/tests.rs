@@ -275,6 +275,38 @@ async fn at_the_cap_the_connection_that_kept_waiting_the_longest_makes_room() {
     }
 }
 
+#[tokio::test]
+async fn callers_that_ask_what_takes_long_and_go_keep_no_probe_from_its_answer() {
+    const CAP: usize = 3;
+    let bound = Bound::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
+    let address = bound.address();
+    let (asked, mut begun) = watch::channel(0);
+    let slow = move || {
+        asked.send_modify(|asked| *asked += 1);
+        std::future::pending::<&str>()
+    };
+    let served = bound.serve_up_to(CAP, router().route("/slow", get(slow)), std::future::pending());
+    let probed = async {
+        let connect = async || TcpStream::connect(address).await.expect("somebody listens");
+        for gone in 1..=3 * CAP {
+            let mut caller = connect().await;
+            caller.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("it is read");
+            // Its end arrives behind the question, and nothing tells it from one that still wants the answer.
+            caller.shutdown().await.expect("it is sent");
+            drop(caller);
+            begun.wait_for(|asked| *asked == gone).await.expect("it is asked");
+            let mut probe = connect().await;
+            probe.write_all(ASK).await.expect("it is read");
+            probe.read_exact(&mut [0; 12]).await.expect("an answer");
+        }
+    };
+    tokio::select! {
+        biased;
+        () = probed => {}
+        served = served => panic!("{served:?}"),
+    }
+}
+
 #[test]
 fn the_cap_follows_the_limit_of_descriptors() {
     assert_eq!(cap(Some(128)), 64);
