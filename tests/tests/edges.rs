@@ -48,9 +48,12 @@ fn a_second_process_is_refused(store: &str, folder: &Path) {
     let market = market(TOKENS);
     import(folder, &market.mints(), store);
     let mut first = Program::start(&mut service(folder, &market.base_url(), store));
+    let address = listening(&mut first).to_string();
     first.wait_for("a run", ran);
-    for _ in 0..3 {
-        let second = Program::start(&mut service(folder, &market.base_url(), store)).end();
+    // With a port of its own, and with the config of the first one.
+    for listen in ["127.0.0.1:0", &address] {
+        let mut second = service(folder, &market.base_url(), store);
+        let second = Program::start(second.env("TTM_API__LISTEN", listen)).end();
         assert_eq!(second.code, Some(75), "{}", second.stderr);
         let last = second.stderr.lines().last().unwrap_or_default();
         assert!(last.contains("another process holds the store: "), "{}", second.stderr);
@@ -104,10 +107,13 @@ fn every_order_to_stop_ends_in_order() {
 }
 
 /// The mints of a copy of the database file, without what SQLite keeps beside it.
+/// At most so many tokens are listed: what fits into a pipe that is read last.
+const LISTED: usize = 100;
+
 fn listed_from_a_copy(folder: &Path) -> usize {
     std::fs::copy(folder.join("ttm-data/ttm.db"), folder.join("copy.db")).expect("copied");
     let mut list = ttm(folder);
-    list.args(["tokens", "list", "--limit", "1000"]).env("TTM_STORE__URL", "sqlite://copy.db");
+    list.args(["tokens", "list", "--limit", &LISTED.to_string()]).env("TTM_STORE__URL", "sqlite://copy.db");
     let outcome = Program::start(&mut list).end();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     let heading = 1;
@@ -136,6 +142,35 @@ fn every_command_leaves_the_whole_database_in_the_one_file() {
     assert_eq!(program.end().code, Some(0));
     assert!(!folder.path().join("ttm-data/ttm.db-wal").exists());
     assert_eq!(listed_from_a_copy(folder.path()), TOKENS);
+}
+
+#[test]
+fn an_import_that_is_ordered_to_end_leaves_what_it_stored_in_the_one_file() {
+    const MINTS: u32 = 100_000;
+    let mint = |number: u32| {
+        let mut bytes = [7; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        ttm_market::Mint::from_bytes(bytes).to_string()
+    };
+    let mints = (0..MINTS).map(mint).collect::<Vec<_>>().join("\n");
+    for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::HUP, "SIGHUP"), (Signal::INT, "SIGINT")] {
+        let folder = folder();
+        std::fs::write(folder.path().join("mints.txt"), &mints).expect("written");
+        let import = Program::start(ttm(folder.path()).args(["tokens", "import", "mints.txt"]));
+        // More than the schema alone takes.
+        let log = folder.path().join("ttm-data/ttm.db-wal");
+        while std::fs::metadata(&log).map_or(0, |log| log.len()) < 1_000_000 {
+            std::thread::yield_now();
+        }
+        import.signal(signal);
+        let outcome = import.end();
+        assert_eq!(outcome.code, Some(1), "{name}: {}", outcome.stderr);
+        let told = format!("error: ended by {name}; ");
+        assert!(outcome.stderr.starts_with(&told), "{name}: {}", outcome.stderr);
+        assert!(outcome.stderr.ends_with("the same command again does the rest\n"), "{}", outcome.stderr);
+        assert!(!log.exists(), "{name}");
+        assert_eq!(listed_from_a_copy(folder.path()), LISTED + 1, "{name}: and a line for the others");
+    }
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use ttm_axum_api::{ApiConfig, ApiState, Bound, Stores};
+use tokio::signal::unix::{Signal, SignalKind};
+use ttm_axum_api::{ApiConfig, ApiState, BindError, Bound, Stores};
 use ttm_dexscreener_http::DexscreenerSource;
 use ttm_file_tokens::FileTokenSource;
 use ttm_health::HealthView;
-use ttm_kernel::{Runtime, within};
+use ttm_kernel::{LeaseError, Runtime, within};
 use ttm_market::{ProfileSource, TokenSource};
 use ttm_postgres_tokens::PostgresTokenSource;
 use ttm_sysinfo_resources::SysinfoResources;
@@ -21,10 +21,13 @@ use crate::service::{Board, Failure, Service, StartError, Starting};
 use crate::{Planes, Ports};
 
 mod judged;
+mod orders;
 mod stores;
 
 use judged::with_place_of_file;
 pub use judged::{check, check_urls, exchange_config};
+pub(crate) use orders::Orders;
+use orders::{hear, second_interrupt};
 pub(crate) use stores::StateLease;
 use stores::open_state;
 pub use stores::{open_existing_tokens, open_history, open_tokens};
@@ -96,6 +99,22 @@ fn not_started(settings: &Settings, error: StartError) -> ComposeError {
     }
 }
 
+/// Why nothing listens. Where the port is taken the service most likely runs already, and then its store knows more of it;
+/// a store that is not there yet, or that does not answer soon, does not.
+async fn not_listening(settings: &Settings, runtime: &dyn Runtime, error: &BindError) -> ComposeError {
+    let told = ComposeError::Listen(error.to_string());
+    let is_new = matches!(&settings.store, StoreUrl::Sqlite(path) if !path.exists());
+    let (BindError::InUse { .. }, false) = (error, is_new) else { return told };
+    let Ok(lease) = StateLease::new(&settings.store) else { return told };
+    let port = lease.port();
+    let asked = within(runtime, runtime.now() + ASKED_WITHIN, port.acquire()).await;
+    drop(within(runtime, runtime.now() + RELEASE_WITHIN, port.release()).await);
+    match asked {
+        Ok(Err(held @ LeaseError::Held { .. })) => ComposeError::Held(format!("{}: {held}", settings.store)),
+        _ => told,
+    }
+}
+
 /// The whole process: the service and its HTTP surface.
 pub struct Process {
     service: Service,
@@ -131,41 +150,8 @@ impl Server {
     }
 }
 
-/// How a Ctrl-C arrives.
-const SIGINT: &str = "SIGINT";
-
-/// The signals that end the process in order. They are heard from the moment on that this exists.
-struct Orders {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-fn hear(kind: SignalKind) -> Result<Signal, ComposeError> {
-    signal(kind).map_err(|error| ComposeError::Process(format!("signals cannot be heard: {error}")))
-}
-
-impl Orders {
-    fn listen() -> Result<Self, ComposeError> {
-        Ok(Self {
-            terminate: hear(SignalKind::terminate())?,
-            interrupt: hear(SignalKind::interrupt())?,
-            hang_up: hear(SignalKind::hangup())?,
-        })
-    }
-
-    /// Completes with the next order, and its name.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            biased;
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => SIGINT,
-            // Until it reloads the config, a hang-up is what it was for every program before: the end.
-            _ = self.hang_up.recv() => "SIGHUP",
-        }
-    }
-}
-
+/// A store is asked for this long who works on it, when the port is taken.
+const ASKED_WITHIN: Duration = Duration::from_secs(2);
 /// A start that is given up waits for its lease to be released for this long.
 const RELEASE_WITHIN: Duration = Duration::from_millis(500);
 
@@ -183,9 +169,10 @@ impl Process {
         let sources = token_sources(&settings.sources, &planes.work)?;
 
         // The listener first: a port that is taken is the commonest mistake, and nothing is touched before it is told.
-        let listener = Bound::bind(settings.api.listen)
-            .await
-            .map_err(|error| ComposeError::Listen(error.to_string()))?;
+        let listener = match Bound::bind(settings.api.listen).await {
+            Ok(listener) => listener,
+            Err(error) => return Err(not_listening(settings, &*planes.supervision, &error).await),
+        };
         let address = listener.address();
         let board = Service::board_of(&settings.service, &planes);
         let stores = Arc::new(OnceLock::new());
@@ -331,25 +318,6 @@ impl Process {
             }
         }
     }
-}
-
-/// Completes with a Ctrl-C that comes once a person has ordered the stop. Of one that the service ordered itself nobody may
-/// have known: then the first Ctrl-C is the order, and the second one impatience. `interrupts` has been listening for as
-/// long as the orders, so that none is missed.
-async fn second_interrupt(
-    by_a_person: &mut tokio::sync::oneshot::Receiver<&'static str>,
-    interrupts: &mut Signal,
-) {
-    match by_a_person.await {
-        // It has been heard here as well.
-        Ok(SIGINT) => drop(interrupts.recv().await),
-        Ok(_) => {}
-        Err(_) => {
-            interrupts.recv().await;
-            tracing::info!(order = SIGINT, "stopping already; another Ctrl-C gives up what is not stored");
-        }
-    }
-    interrupts.recv().await;
 }
 
 /// Opens the stores, which are leased, and fills the ports. A database that is away is waited for.

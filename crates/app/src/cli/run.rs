@@ -9,7 +9,7 @@ use jiff::fmt::friendly::SpanParser;
 
 use super::Failure;
 use super::output::say;
-use crate::compose::{self, ComposeError, Process, Start};
+use crate::compose::{self, Orders, Process, Start};
 use crate::config::{Settings, StoreUrl};
 use crate::demo;
 use crate::planes::Threads;
@@ -70,12 +70,32 @@ pub(super) fn migrate(settings: &Settings) -> Result<ExitCode, Failure> {
     }
     let threads = start_threads()?;
     threads.block_on(async {
-        compose::open_tokens(&settings.store).await?.close().await;
-        compose::open_history(&settings.store).await?.0.close().await;
-        Ok::<_, ComposeError>(())
+        let migrate = async {
+            compose::open_tokens(&settings.store).await?.close().await;
+            compose::open_history(&settings.store).await?.0.close().await;
+            Ok(())
+        };
+        unless_ordered(&mut Orders::listen()?, migrate).await
     })?;
     say!("{}: the schema is up to date", settings.store)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Works until it is done or the process is ordered to end; then what was being done is given up, and told as that.
+pub(super) async fn unless_ordered<T>(
+    orders: &mut Orders,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        order = orders.next() => Err(Failure::Told(ended_by(order))),
+        outcome = work => outcome,
+    }
+}
+
+/// The line for a command that an order ended.
+pub(super) fn ended_by(order: &str) -> String {
+    format!("ended by {order}")
 }
 
 /// That there is no database, where it would be a file.

@@ -6,14 +6,13 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use indicatif::{HumanFloatCount, ProgressBar, ProgressState, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
 use ttm_kernel::Runtime;
 use ttm_market::{Added, Mint, Token, TokenStore, parse_mints};
 
 use super::Failure;
 use super::output::say;
-use super::run::{missing, start_threads};
-use crate::compose::{self, ComposeError};
+use super::run::{ended_by, missing, start_threads, unless_ordered};
+use crate::compose::{self, ComposeError, Orders};
 use crate::config::{ConfigErrors, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -78,15 +77,20 @@ pub(super) fn execute(
     let threads = start_threads()?;
     let planes = threads.planes();
     threads.block_on(async {
-        let store = match edit {
-            Edit::Add(_) => compose::open_tokens(&settings.store).await?,
-            Edit::Remove(_) | Edit::List(_) => compose::open_existing_tokens(&settings.store).await?,
+        let mut orders = Orders::listen()?;
+        let open = async {
+            Ok(match edit {
+                Edit::Add(_) => compose::open_tokens(&settings.store).await?,
+                Edit::Remove(_) | Edit::List(_) => compose::open_existing_tokens(&settings.store).await?,
+            })
         };
+        let store = unless_ordered(&mut orders, open).await?;
         let outcome = match edit {
-            Edit::Add(mints) => add(&mints, &*store, &*planes.work).await,
-            Edit::Remove(mints) => remove(&mints, &*store).await,
-            Edit::List(limit) => list(&*store, limit).await,
+            Edit::Add(mints) => add(&mints, &*store, &*planes.work, &mut orders).await,
+            Edit::Remove(mints) => unless_ordered(&mut orders, remove(&mints, &*store)).await,
+            Edit::List(limit) => unless_ordered(&mut orders, list(&*store, limit)).await,
         };
+        // Whatever became of it: what a database keeps beside its file is merged into it.
         store.close().await;
         outcome
     })?;
@@ -113,15 +117,19 @@ fn done(what: &str) -> Result<(), Failure> {
 }
 
 /// Adds the mints in chunks. An import that was broken off is simply run again: what is there already is known.
-async fn add(mints: &[Mint], store: &dyn TokenStore, clock: &dyn Runtime) -> Result<(), Failure> {
-    let mut interrupts = signal(SignalKind::interrupt()).map_err(told)?;
+async fn add(
+    mints: &[Mint],
+    store: &dyn TokenStore,
+    clock: &dyn Runtime,
+    orders: &mut Orders,
+) -> Result<(), Failure> {
     let bar = if mints.len() > CHUNK { ProgressBar::new(mints.len() as u64) } else { ProgressBar::hidden() };
     bar.set_style(style());
     let mut sum = Added::default();
     for chunk in mints.chunks(CHUNK) {
         let added = tokio::select! {
             biased;
-            _ = interrupts.recv() => Err("interrupted".to_owned()),
+            order = orders.next() => Err(ended_by(order)),
             added = store.add(chunk, clock.wall()) => added.map_err(|error| error.to_string()),
         };
         match added {

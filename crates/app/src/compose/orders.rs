@@ -1,0 +1,63 @@
+//! The signals that order the process to end. What is done then is not known here.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::ComposeError;
+
+/// How a Ctrl-C arrives.
+const SIGINT: &str = "SIGINT";
+
+/// The signals that end the process in order. They are heard from the moment on that this exists.
+pub(crate) struct Orders {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+pub(super) fn hear(kind: SignalKind) -> Result<Signal, ComposeError> {
+    signal(kind).map_err(|error| ComposeError::Process(format!("signals cannot be heard: {error}")))
+}
+
+impl Orders {
+    /// Hears them.
+    ///
+    /// # Errors
+    /// When the process cannot hear signals.
+    pub(crate) fn listen() -> Result<Self, ComposeError> {
+        Ok(Self {
+            terminate: hear(SignalKind::terminate())?,
+            interrupt: hear(SignalKind::interrupt())?,
+            hang_up: hear(SignalKind::hangup())?,
+        })
+    }
+
+    /// Completes with the next order, and its name.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => SIGINT,
+            // Until it reloads the config, a hang-up is what it was for every program before: the end.
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
+}
+
+/// Completes with a Ctrl-C that comes once a person has ordered the stop. Of one that the service ordered itself nobody may
+/// have known: then the first Ctrl-C is the order, and the second one impatience. `interrupts` has been listening for as
+/// long as the orders, so that none is missed.
+pub(super) async fn second_interrupt(
+    by_a_person: &mut tokio::sync::oneshot::Receiver<&'static str>,
+    interrupts: &mut Signal,
+) {
+    match by_a_person.await {
+        // It has been heard here as well.
+        Ok(SIGINT) => drop(interrupts.recv().await),
+        Ok(_) => {}
+        Err(_) => {
+            interrupts.recv().await;
+            tracing::info!(order = SIGINT, "stopping already; another Ctrl-C gives up what is not stored");
+        }
+    }
+    interrupts.recv().await;
+}
