@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use ttm_app::service::{Board, StoreUse};
-use ttm_health::{HealthView, Report};
+use ttm_health::{HealthView, Phase, Report};
 use ttm_kernel::{Clock, Moment};
 
 use super::{Simulation, State, WELL_WITHIN};
@@ -103,9 +103,10 @@ impl Simulation<'_> {
         if is_judged && !report.uptime.is_zero() {
             return;
         }
-        // That a part ended is noticed once its plane runs.
-        let stopping_for =
-            stop.filter(|since| *since <= made && self.held.is_empty()).map(|since| made - since);
+        // That a part ended is noticed once its plane runs. That it stops the newest report says at once, whenever it was made.
+        let is_noticed =
+            |since: &Moment| report.phase == Phase::Stopping || *since <= made && self.held.is_empty();
+        let stopping_for = stop.filter(is_noticed).map(|since| made - since.min(made));
         let mut truth = self.truth(process, made, stopping_for);
         truth.wall = truth.wall.filter(|_| !report.uptime.is_zero());
         if self.is_damaged(number, made) {

@@ -144,12 +144,15 @@ impl Simulation<'_> {
             Exit::Abandoned | Exit::Stopped(_) => {
                 self.verdicts.broken("the process stopped, and nobody told it to");
             }
-            Exit::Failed(..) if self.is_superseded(process) => {
-                self.judge_superseded(process, at, exit);
-                self.judge_stop(process, at, at, exit);
-            }
             Exit::Failed(reason, _) => {
-                if !self.ended.iter().any(|part| reason.contains(part)) {
+                // One that ends by itself gives its lease up, and another may have it before this is looked at.
+                let lost_a_part = self.ended.iter().any(|part| reason.contains(part));
+                if !lost_a_part && self.is_superseded(process) {
+                    self.judge_superseded(process, at, exit);
+                    self.judge_stop(process, at, at, exit);
+                    return;
+                }
+                if !lost_a_part {
                     self.verdicts.broken(format_args!("the process went down by itself: {reason}"));
                 }
                 let since = self.part_ended.unwrap_or(at);
