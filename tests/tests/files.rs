@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -58,6 +59,10 @@ fn is_critical_until_a_person_acts(program: &mut Program, address: SocketAddr, r
     program.wait_for("that it is critical", |entry| {
         entry["message"] == "health changed" && entry["status"] == "critical"
     });
+    stays_critical(program, address, reason);
+}
+
+fn stays_critical(program: &mut Program, address: SocketAddr, reason: &str) {
     for _ in 0..4 {
         program.wait_for("a run that scored", scored);
         let health = get(address, "/health/detailed").json();
@@ -80,12 +85,11 @@ fn is_whole(folder: &Path) {
     assert!(with_a_score > TOKENS / 2, "{listed:?}");
 }
 
-/// Deletes a file beside the database of a running service.
-fn is_missed(end: &str) {
-    let (folder, market) = (folder(), market(TOKENS));
-    let (mut program, address) = running(folder.path(), &market);
-    fs::remove_file(folder.path().join(format!("ttm-data/ttm.db{end}")))
-        .expect("it is there while it is used");
+/// Deletes a file beside the database of a running service, in the folder where the database is.
+fn is_missed(folder: &Path, database: &str, end: &str) {
+    let market = market(TOKENS);
+    let (mut program, address) = running(folder, &market);
+    fs::remove_file(folder.join(format!("{database}{end}"))).expect("it is there while it is used");
     let told = program.wait_for_message("given up: mend the store, then restart this process");
     let what = format!("ttm.db{end} was deleted or moved away while it was in use");
     assert!(told["error"].as_str().is_some_and(|text| text.contains(&what)), "{told}");
@@ -96,17 +100,31 @@ fn is_missed(end: &str) {
     let outcome = program.end();
     assert_eq!(outcome.code, Some(1), "what was not stored is not hidden: {}", outcome.stderr);
     // What had been committed was merged at the end.
-    is_whole(folder.path());
+    is_whole(folder);
 }
 
 #[test]
 fn a_log_that_is_deleted_under_the_service_is_told_and_what_was_committed_is_kept() {
-    is_missed("-wal");
+    is_missed(folder().path(), "ttm-data/ttm.db", "-wal");
+}
+
+#[test]
+fn a_log_that_is_deleted_is_told_too_where_the_database_is_behind_links() {
+    let folder = folder();
+    let place = |name: &str| folder.path().join(name);
+    for made in ["disk", "ttm-data"] {
+        fs::create_dir(place(made)).expect("made");
+    }
+    // The database itself is not made yet.
+    symlink("../other.db", place("ttm-data/ttm.db")).expect("linked");
+    symlink("disk/ttm.db", place("other.db")).expect("linked");
+    is_missed(folder.path(), "disk/ttm.db", "-wal");
+    assert!(place("disk/ttm.db.lock").exists() && !place("ttm-data/ttm.db.lock").exists());
 }
 
 #[test]
 fn an_index_of_the_log_that_is_deleted_under_the_service_is_told_and_what_was_committed_is_kept() {
-    is_missed("-shm");
+    is_missed(folder().path(), "ttm-data/ttm.db", "-shm");
 }
 
 /// Overwrites all pages but the first, which says that the file is a database.
@@ -221,6 +239,37 @@ fn a_lock_file_that_is_deleted_lets_nobody_in() {
     assert!(lock.exists(), "it is made again, for the next refusal");
     program.signal(Signal::TERM);
     let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_folder_that_is_moved_away_and_put_back_is_used_again_after_the_restart_that_is_asked_for() {
+    let (folder, market) = (folder(), market(TOKENS));
+    let (mut program, address) = running(folder.path(), &market);
+    let (data, elsewhere) = (folder.path().join("ttm-data"), folder.path().join("elsewhere"));
+    fs::rename(&data, &elsewhere).expect("moved");
+    let advice = "while it was in use: put the right file back, then restart this process; until then it stores nothing";
+    is_critical_until_a_person_acts(&mut program, address, advice);
+    fs::rename(&elsewhere, &data).expect("moved back");
+    // As the sentence says: what was done to the file meanwhile, nobody knows.
+    for _ in 0..7 {
+        program.wait_for("a run that scored", scored);
+    }
+    stays_critical(&mut program, address, advice);
+    program.signal(Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("stopped with a store that a person must mend: "), "{}", outcome.stderr);
+
+    is_whole(folder.path());
+    let mut again = start(folder.path(), &market);
+    let address = again.address();
+    for _ in 0..4 {
+        again.wait_for("a run that scored", scored);
+    }
+    assert_eq!(get(address, "/health/ready").status, 200);
+    again.signal(Signal::TERM);
+    let outcome = again.end();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
 

@@ -328,10 +328,7 @@ async fn open(
     sources: Vec<Arc<dyn TokenSource>>,
     starting: &Starting,
 ) -> Result<Ports, ComposeError> {
-    let data = match &settings.store {
-        StoreUrl::Sqlite(path) => path.parent().unwrap_or(Path::new(".")).to_path_buf(),
-        StoreUrl::Postgres(_) => ".".into(),
-    };
+    let data = lease.folder().unwrap_or(Path::new(".")).to_path_buf();
     let may_help = |error: &ComposeError| matches!(error, ComposeError::Away(_));
     let state = || open_state(&settings.store, Some(lease));
     let (tokens, breakers) = starting.patiently("the store of the tokens", state, may_help).await?;

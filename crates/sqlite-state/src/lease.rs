@@ -6,6 +6,17 @@
 //! for SQLite. It is one of `flock`, which SQLite's own locks do not see on a local disk. The file beside names the holder,
 //! and keeps off earlier versions of this program, which locked nothing else. It is left where it is, because removing it
 //! would race with the next process that opens it; deleted by somebody else it is made again.
+//!
+//! Where a descriptor is opened, and what closes it:
+//! - The database's, in [`Lock::lock_database`]: nothing but the end of the process. SQLite's own locks are of POSIX, and a
+//!   process loses all that it has on a file with any of its descriptors of that file, whoever opened it. Nobody can tell
+//!   here whether SQLite has the file open, now or after an attempt that failed, so none is ever closed: there is one for
+//!   each file that the name has led to, and the lock on it is given up by name.
+//! - That of the file beside, in [`Lock::lock_beside`]: SQLite does not know that file, so closing it gives up this lock and
+//!   no other. It is closed where the lock is not granted or the file is none that others find, when the lease is given up,
+//!   and when the file is made again, after the new one is locked.
+//!
+//! Children inherit none of them: the standard library opens all files to be closed on `exec`.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -18,6 +29,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{LeaseError, StoreError, StoreLease};
+use ttm_sqlx_pool::sqlite::{PUT_BACK, resolved};
 
 /// A lock needs no renewal; this is how soon a file that was deleted is noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -32,18 +44,24 @@ pub struct SqliteLease(Arc<Lock>);
 struct Lock {
     database: PathBuf,
     beside: PathBuf,
-    held: Mutex<Option<Held>>,
-    /// Never closed before the lease is dropped: with any of its descriptors of a file a process gives up all the locks
-    /// that SQLite has on it there.
-    opened: Mutex<Option<Arc<File>>>,
+    /// Locked during a whole call, on a thread that may wait. A call that its caller has given up, because the disk hangs
+    /// say, goes on: the next one must neither find its locks taken by somebody else, nor be undone by it.
+    state: Mutex<State>,
+    /// The database's lock is held; to be read without waiting.
     stands: AtomicBool,
 }
 
-/// Shared, so that a look at the files, which may hang with their disk, holds no lock.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
+struct State {
+    held: Option<Held>,
+    /// Every file of the database that was ever opened.
+    opened: Vec<&'static File>,
+}
+
+#[derive(Debug)]
 struct Held {
-    database: Arc<File>,
-    beside: Arc<File>,
+    database: &'static File,
+    beside: File,
 }
 
 /// Where the name of an open file leads now.
@@ -61,28 +79,24 @@ impl SqliteLease {
     /// # Errors
     /// When the folder is not there.
     pub fn new(database: &Path) -> io::Result<Self> {
-        let database = fs::canonicalize(database).or_else(|_| {
-            let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let name = database.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-            Ok::<_, io::Error>(fs::canonicalize(folder.unwrap_or(Path::new(".")))?.join(name))
-        })?;
+        let database = resolved(database)?;
         let mut beside = database.clone().into_os_string();
         beside.push(".lock");
-        Ok(Self(Arc::new(Lock {
-            database,
-            beside: beside.into(),
-            held: Mutex::default(),
-            opened: Mutex::default(),
-            stands: AtomicBool::new(false),
-        })))
+        let (beside, state, stands) = (beside.into(), Mutex::default(), AtomicBool::new(false));
+        Ok(Self(Arc::new(Lock { database, beside, state, stands })))
+    }
+
+    /// Where the database is, however it was named.
+    pub fn database(&self) -> &Path {
+        &self.0.database
     }
 
     /// A call that may wait for the disk, off the threads that must not.
     #[expect(clippy::disallowed_methods, reason = "an adapter: a disk that hangs must hang nothing else")]
-    async fn off_thread<T: Send + 'static>(
+    async fn off_thread<E: From<StoreError> + Send + 'static>(
         &self,
-        call: impl FnOnce(&Lock) -> Result<T, LeaseError> + Send + 'static,
-    ) -> Result<T, LeaseError> {
+        call: impl FnOnce(&Lock) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), E> {
         let lock = self.0.clone();
         let done = tokio::task::spawn_blocking(move || call(&lock)).await;
         done.unwrap_or_else(|error| Err(StoreError::transient(error.to_string()).into()))
@@ -91,26 +105,32 @@ impl SqliteLease {
 
 impl Lock {
     fn acquire(&self) -> Result<(), LeaseError> {
-        let held = self.held().clone();
-        if held.is_some_and(|held| name_of(&held.database, &self.database) == Name::Same) {
-            return Ok(());
+        let mut state = self.state();
+        if let Some(held) = &mut state.held {
+            return self.look(held);
         }
-        self.let_go();
         let beside = self.lock_beside()?;
-        let database = self.lock_database()?;
-        *self.held() = Some(Held { database, beside });
+        let database = self.lock_database(&mut state.opened)?;
+        state.held = Some(Held { database, beside });
         self.stands.store(true, Ordering::Release);
         Ok(())
     }
 
     fn renew(&self) -> Result<(), LeaseError> {
-        let Some(held) = self.held().clone() else { return Err(LeaseError::Lost { holder: None }) };
+        match &mut self.state().held {
+            Some(held) => self.look(held),
+            None => Err(LeaseError::Lost { holder: None }),
+        }
+    }
+
+    /// Whether the files are where they were. The locks are held whatever is found: what SQLite has open may be in use.
+    fn look(&self, held: &mut Held) -> Result<(), LeaseError> {
         let what = self.database.display();
-        match name_of(&held.database, &self.database) {
+        match name_of(held.database, &self.database) {
             Name::Same => {}
             // Nobody else has the database, and nobody can write to it: a person finds it, or brings it back.
             Name::Nowhere => {
-                let message = format!("{what} was deleted or moved away while it was in use");
+                let message = format!("{what} was deleted or moved away while it was in use: {PUT_BACK}");
                 return Err(StoreError::corrupt(message).into());
             }
             Name::Other => {
@@ -120,22 +140,21 @@ impl Lock {
         if name_of(&held.beside, &self.beside) != Name::Same
             && let Ok(beside) = self.lock_beside()
         {
-            *self.held() = Some(Held { beside, ..held });
+            held.beside = beside;
         }
         Ok(())
     }
 
-    /// The file of the database stays open.
-    fn let_go(&self) {
+    fn let_go(&self, state: &mut State) {
         self.stands.store(false, Ordering::Release);
-        if let Some(held) = self.held().take() {
+        if let Some(held) = state.held.take() {
             // It fails where nothing is locked any more.
             drop(held.database.unlock());
         }
     }
 
     /// Locks the file that names the holder, and names this process in it.
-    fn lock_beside(&self) -> Result<Arc<File>, LeaseError> {
+    fn lock_beside(&self) -> Result<File, LeaseError> {
         loop {
             let mut file = open(&self.beside, true)?;
             lock(&file, &self.beside, || read_holder(&file))?;
@@ -145,33 +164,44 @@ impl Lock {
             }
             // The lock is what counts: what cannot be written, on a full disk say, is missing in a message alone.
             drop(write_holder(&mut file));
-            return Ok(Arc::new(file));
+            return Ok(file);
         }
     }
 
     /// Locks the database, which is made empty when there is none, as SQLite would.
-    fn lock_database(&self) -> Result<Arc<File>, LeaseError> {
+    fn lock_database(&self, opened: &mut Vec<&'static File>) -> Result<&'static File, LeaseError> {
         loop {
-            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-            let file = match &*opened {
-                Some(file) if name_of(file, &self.database) == Name::Same => file.clone(),
+            let known = opened.iter().rev().find(|file| name_of(file, &self.database) == Name::Same);
+            let file = if let Some(file) = known {
+                *file
+            } else {
                 // One that went away since is missed, never made anew.
-                earlier => Arc::new(open(&self.database, earlier.is_none())?),
+                let file: &'static File = Box::leak(Box::new(open(&self.database, opened.is_empty())?));
+                opened.push(file);
+                file
             };
-            lock(&file, &self.database, || {
-                let process = holder_by_the_kernel(&file);
+            lock(file, &self.database, || {
+                let process = holder_by_the_kernel(file);
                 format!("{process}, which opened the database under another name")
             })?;
-            *opened = Some(file.clone());
-            if name_of(&file, &self.database) == Name::Same {
+            if name_of(file, &self.database) == Name::Same {
                 return Ok(file);
             }
+            // Moved away between opening and locking: others may have it under its new name.
+            drop(file.unlock());
         }
     }
 
     /// Every change is one assignment, so a panic elsewhere leaves it whole.
-    fn held(&self) -> MutexGuard<'_, Option<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let mut state = std::mem::take(&mut *self.state());
+        self.let_go(&mut state);
     }
 }
 
@@ -261,8 +291,11 @@ impl StoreLease for SqliteLease {
     }
 
     async fn release(&self) -> Result<(), StoreError> {
-        self.0.let_go();
-        Ok(())
+        self.off_thread(|lock| {
+            lock.let_go(&mut lock.state());
+            Ok(())
+        })
+        .await
     }
 
     fn stands(&self) -> bool {
@@ -275,108 +308,4 @@ impl StoreLease for SqliteLease {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lease(path: &Path) -> SqliteLease {
-        SqliteLease::new(path).expect("the folder is there")
-    }
-
-    #[tokio::test]
-    async fn a_lock_obeys_every_law() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("ttm.db");
-        ttm_kernel::testing::check_lease(async || Box::new(lease(&path)) as Box<dyn StoreLease>).await;
-    }
-
-    #[tokio::test]
-    async fn the_refusal_names_the_holder_and_promises_no_end() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("ttm.db");
-        let first = lease(&path);
-        first.acquire().await.expect("it is free");
-        let held = lease(&path).acquire().await;
-        let Err(LeaseError::Held { holder, until: None }) = held else { panic!("{held:?}") };
-        assert!(holder.starts_with(&format!("process {} on ", std::process::id())), "{holder}");
-    }
-
-    #[tokio::test]
-    async fn every_path_to_the_same_file_is_the_same_lease() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("ttm.db");
-        fs::write(&path, "").expect("written");
-        let link = folder.path().join("link.db");
-        std::os::unix::fs::symlink(&path, &link).expect("linked");
-        lease(&path).acquire().await.expect("free");
-        let holder = lease(&path);
-        holder.acquire().await.expect("the first one was dropped");
-        assert!(matches!(lease(&link).acquire().await, Err(LeaseError::Held { .. })));
-        assert!(matches!(
-            lease(&folder.path().join("./ttm.db")).acquire().await,
-            Err(LeaseError::Held { .. })
-        ));
-    }
-
-    #[tokio::test]
-    async fn a_hard_link_leads_to_the_same_lease() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (path, link) = (folder.path().join("ttm.db"), folder.path().join("link.db"));
-        let first = lease(&path);
-        first.acquire().await.expect("it is free");
-        fs::hard_link(&path, &link).expect("linked");
-        let held = lease(&link).acquire().await;
-        let Err(LeaseError::Held { holder, until: None }) = held else { panic!("{held:?}") };
-        let own = format!("process {}, which opened the database under another name", std::process::id());
-        assert_eq!(holder, own);
-        first.release().await.expect("given up");
-        lease(&link).acquire().await.expect("it is free");
-    }
-
-    #[tokio::test]
-    async fn a_lock_file_that_is_deleted_under_its_holder_lets_nobody_in_and_is_made_again() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("ttm.db");
-        let (first, second) = (lease(&path), lease(&path));
-        first.acquire().await.expect("free");
-        for _ in 0..2 {
-            fs::remove_file(folder.path().join("ttm.db.lock")).expect("deleted");
-            assert!(matches!(second.acquire().await, Err(LeaseError::Held { .. })));
-            first.renew().await.expect("the database is where it was");
-            let Err(LeaseError::Held { holder, .. }) = second.acquire().await else { panic!("two hold it") };
-            assert!(holder.contains(", since "), "the file that was made again names the holder: {holder}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_database_that_goes_away_is_damage_and_one_that_is_replaced_a_lost_lease() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (path, elsewhere) = (folder.path().join("ttm.db"), folder.path().join("elsewhere.db"));
-        let first = lease(&path);
-        first.acquire().await.expect("free");
-        fs::rename(&path, &elsewhere).expect("moved");
-        for _ in 0..2 {
-            let gone = first.renew().await;
-            let Err(LeaseError::Store(StoreError::Corrupt { message })) = gone else { panic!("{gone:?}") };
-            assert!(message.ends_with("ttm.db was deleted or moved away while it was in use"), "{message}");
-        }
-        fs::rename(&elsewhere, &path).expect("moved back");
-        first.renew().await.expect("it is there again");
-        fs::remove_file(&path).expect("deleted");
-        fs::write(&path, "").expect("another one");
-        let lost = first.renew().await.expect_err("the name leads to another file").to_string();
-        assert!(lost.ends_with("ttm.db was replaced by another file"), "{lost}");
-    }
-
-    #[tokio::test]
-    async fn what_another_wrote_into_the_file_is_shown_without_its_control_characters() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("ttm.db");
-        let holder = lease(&path);
-        holder.acquire().await.expect("free");
-        fs::write(folder.path().join("ttm.db.lock"), b"\x1b[31mred\n\xff").expect("written");
-        let Err(LeaseError::Held { holder: told, .. }) = lease(&path).acquire().await else {
-            panic!("two hold it")
-        };
-        assert_eq!(told, "[31mred\u{fffd}");
-    }
-}
+mod tests;

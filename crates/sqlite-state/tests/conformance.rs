@@ -205,7 +205,8 @@ async fn a_file_that_is_deleted_or_replaced_under_the_store_is_told_before_anyth
         assert_eq!(
             message,
             format!(
-                "{} was {what} while it was in use: put it back, or stop, and start with what is there",
+                "{} was {what} while it was in use: put the right file back, then restart this process; until then \
+                 it stores nothing more",
                 file.display()
             )
         );

@@ -4,6 +4,6 @@ mod error;
 mod file;
 mod time;
 
-pub use error::{OpenError, failure, store_error};
-pub use file::File;
+pub use error::{OpenError, PUT_BACK, failure, store_error};
+pub use file::{File, resolved};
 pub use time::time;

@@ -54,6 +54,14 @@ impl StateLease {
         })
     }
 
+    /// The folder of a database that is a file, wherever the links to it are.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(lease) => lease.database().parent(),
+            Self::Postgres(_) => None,
+        }
+    }
+
     pub(crate) fn port(&self) -> Arc<dyn StoreLease> {
         match self {
             Self::Sqlite(lease) => Arc::new(lease.clone()),

@@ -5,7 +5,13 @@ use std::path::{Path, PathBuf};
 use sqlx::migrate::MigrateError;
 use ttm_kernel::StoreError;
 
+use super::resolved;
 use crate::{Failure, Schema, Verdict};
+
+/// What helps where a file is not any more the one that was opened. A process that has a database open cannot tell what was
+/// done to it meanwhile under another name, so it does not go on by itself once the file is back.
+pub const PUT_BACK: &str =
+    "put the right file back, then restart this process; until then it stores nothing more";
 
 /// Why the file is not open; one line for a person.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +100,9 @@ fn needs_a_person(kind: Option<u32>) -> bool {
 /// Whether the file's disk has no room for what SQLite keeps beside a database: its index of the log has 32 KiB.
 fn is_full(path: &Path) -> bool {
     const NEEDED: u64 = 32 * 1024;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The disk that the file itself is on, wherever the links to it are.
+    let Ok(path) = resolved(path) else { return false };
+    let folder = path.parent().unwrap_or(Path::new("/"));
     // A disk without a limit on its files says that it has none.
     rustix::fs::statvfs(folder).is_ok_and(|disk| {
         disk.f_bavail.saturating_mul(disk.f_frsize) < NEEDED || (disk.f_files > 0 && disk.f_favail == 0)
@@ -138,6 +146,8 @@ fn of_sqlite(code: u32, message: &str) -> Failure {
     const READONLY_DBMOVED: u32 = 1032;
     const IOERR_DATA: u32 = 8202;
     const IOERR_CORRUPTFS: u32 = 8458;
+    let moved = format!("the file was deleted or moved away while it was in use: {PUT_BACK}");
+    let message = if code == READONLY_DBMOVED { moved.as_str() } else { message };
     let verdict = match (code, code & 0xff) {
         (READONLY_DBMOVED | IOERR_DATA | IOERR_CORRUPTFS, _) => Verdict::Corrupt,
         // PERM, BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL, SCHEMA, AUTH: the file's
@@ -252,5 +262,10 @@ mod tests {
         assert_eq!(message, "database or disk is full (SQLITE_FULL, 13)");
         let Failure { message, .. } = of_sqlite(778, "disk I/O error");
         assert_eq!(message, "disk I/O error (SQLITE_IOERR, 778)");
+        let Failure { message, .. } = of_sqlite(1032, "attempt to write a readonly database");
+        let moved = format!(
+            "the file was deleted or moved away while it was in use: {PUT_BACK} (SQLITE_READONLY, 1032)"
+        );
+        assert_eq!(message, moved);
     }
 }

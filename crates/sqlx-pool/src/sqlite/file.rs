@@ -10,8 +10,8 @@ use std::{fs, io};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool, Transaction};
 
-use super::OpenError;
 use super::error::is_busy;
+use super::{OpenError, PUT_BACK};
 use crate::Schema;
 
 /// How long a statement waits for another process's lock, and a call for a free connection.
@@ -124,9 +124,8 @@ impl File {
     /// of it would be gone with the last connection.
     fn is_there(&self) -> Result<(), sqlx::Error> {
         let Some(what) = changed(&self.path, self.id) else { return Ok(()) };
-        let advice = "put it back, or stop, and start with what is there";
         Err(sqlx::Error::Configuration(
-            format!("{} was {what} while it was in use: {advice}", self.path.display()).into(),
+            format!("{} was {what} while it was in use: {PUT_BACK}", self.path.display()).into(),
         ))
     }
 
@@ -176,6 +175,31 @@ fn has_one_name(path: &Path) -> Result<(), sqlx::Error> {
     }
 }
 
+/// Where a database is that is opened by this name. As SQLite does it: through every link, also one to a file that is not
+/// made yet. What is kept beside a database is beside this one.
+///
+/// # Errors
+/// When a folder on the way is not there.
+pub fn resolved(path: &Path) -> io::Result<PathBuf> {
+    /// As many links in a row as the kernel follows.
+    const LINKS: usize = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..=LINKS {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")))?;
+        let file = folder.join(name);
+        match fs::read_link(&file) {
+            Ok(target) => path = folder.join(target),
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => {
+                return Ok(file);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
+}
+
 fn id(path: &Path) -> io::Result<Id> {
     fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
@@ -198,33 +222,35 @@ fn changed(path: &Path, was: Id) -> Option<&'static str> {
 /// ones, and of what the two then write one part is lost without a word.
 #[derive(Clone, Debug)]
 struct Beside {
-    paths: [PathBuf; 2],
-    ids: Arc<Mutex<[Option<Id>; 2]>>,
+    database: PathBuf,
+    open: Arc<Mutex<Vec<(PathBuf, Id)>>>,
 }
 
 impl Beside {
-    fn new(path: &Path) -> Self {
-        let with = |end: &str| {
-            let mut path = path.as_os_str().to_owned();
-            path.push(end);
-            PathBuf::from(path)
-        };
-        Self { paths: ["-wal", "-shm"].map(with), ids: Arc::default() }
+    fn new(database: &Path) -> Self {
+        Self { database: database.to_path_buf(), open: Arc::default() }
     }
 
     /// Takes down which files this connection, the only one that writes, has open.
     async fn note(&self, writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         // They are opened with the first reading.
         sqlx::query("PRAGMA schema_version").execute(writer).await?;
-        let ids = [0, 1].map(|at| id(&self.paths[at]).ok());
-        *self.ids.lock().unwrap_or_else(PoisonError::into_inner) = ids;
+        // Beside the database itself, wherever the links to it are.
+        let database = resolved(&self.database)?;
+        let with = |end: &str| {
+            let mut path = database.as_os_str().to_owned();
+            path.push(end);
+            let path = PathBuf::from(path);
+            id(&path).ok().map(|id| (path, id))
+        };
+        let open = ["-wal", "-shm"].into_iter().filter_map(with).collect();
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = open;
         Ok(())
     }
 
     fn are_there(&self) -> Result<(), sqlx::Error> {
-        let ids = *self.ids.lock().unwrap_or_else(PoisonError::into_inner);
-        for (path, id) in self.paths.iter().zip(ids) {
-            if let Some(what) = id.and_then(|id| changed(path, id)) {
+        for (path, id) in &*self.open.lock().unwrap_or_else(PoisonError::into_inner) {
+            if let Some(what) = changed(path, *id) {
                 let advice = "let nothing else open the database, and stop this process in order: it merges what it has \
                     committed into the database, which is lost if it is killed";
                 return Err(sqlx::Error::Configuration(
