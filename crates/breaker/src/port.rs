@@ -44,7 +44,7 @@ pub struct StoredRate {
 ///    Epochs are claimed where the store's other writers claim theirs.
 /// 4. `save` leaves breakers that it is not given as they are.
 /// 5. `load` returns every breaker once, in the order of the names.
-/// 6. A row that no breaker can have made is [`StoreError::Corrupt`], which says what is wrong with it.
+/// 6. A row that no breaker can have made is [`StoreError::Unexpected`], which says what is wrong with it.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait BreakerStore: Send + Sync {

@@ -38,7 +38,15 @@ pub enum StoreError {
         /// What it said.
         message: String,
     },
-    /// The store's content is not what it must be: stop touching it, call a person.
+    /// It answered what this program does not know: another code, or a row that no program of ours can have made. That is
+    /// no proof of damage: keep the data, and try the same again seldom. Other uses go on.
+    #[error("the store answers what this program does not know: {message}")]
+    Unexpected {
+        /// What it answered.
+        message: String,
+    },
+    /// The store is damaged, or not the one that was opened, which is certain: stop touching it, whatever for, and call a
+    /// person.
     #[error("the store is unusable: {message}")]
     Corrupt {
         /// What is wrong.
@@ -53,12 +61,13 @@ impl StoreError {
             Self::Transient { message, .. }
             | Self::Unauthenticated { message }
             | Self::Rejected { message }
+            | Self::Unexpected { message }
             | Self::Corrupt { message } => message.clone(),
             Self::Fenced { .. } => self.to_string(),
         }
     }
 
-    /// Whether the same may be done later, while the data is kept.
+    /// Whether waiting helps by itself, while the data is kept.
     pub const fn may_pass(&self) -> bool {
         matches!(self, Self::Transient { .. } | Self::Unauthenticated { .. })
     }
@@ -67,7 +76,7 @@ impl StoreError {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Transient { retry_after, .. } => *retry_after,
-            Self::Unauthenticated { .. } => Some(MENDED_AFTER),
+            Self::Unauthenticated { .. } | Self::Unexpected { .. } => Some(MENDED_AFTER),
             Self::Fenced { .. } | Self::Rejected { .. } | Self::Corrupt { .. } => None,
         }
     }

@@ -58,7 +58,9 @@ impl PostgresTokenSource {
             Verdict::Transient | Verdict::Unauthenticated => {
                 TokenSourceError::Transient { message: format!("PostgreSQL at {server}: {message}") }
             }
-            Verdict::Missing | Verdict::Rejected | Verdict::Corrupt => self.unusable(&message),
+            Verdict::Missing | Verdict::Rejected | Verdict::Unexpected | Verdict::Corrupt => {
+                self.unusable(&message)
+            }
         }
     }
 

@@ -80,7 +80,7 @@ async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
     ] {
         execute(&file, row).await;
         let refused = store.breakers().load().await;
-        let Err(StoreError::Corrupt { message }) = &refused else { panic!("{row}: {refused:?}") };
+        let Err(StoreError::Unexpected { message }) = &refused else { panic!("{row}: {refused:?}") };
         assert!(message.ends_with(why), "{message}");
     }
 }

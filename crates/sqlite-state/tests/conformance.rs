@@ -153,6 +153,26 @@ async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() 
     store.save(epoch, &[Token::new(mint(1), AT)]).await.expect("it is back");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_program_of_ours_has_made_is_no_damage_and_concerns_whoever_meets_it() {
+    let folder = folder();
+    let file = folder.path().join("ttm.db");
+    let store = open(&folder).await;
+    let epoch = store.claim().await.expect("claim works");
+    store.add(&[mint(1), mint(2)], AT).await.expect("add works");
+    execute(&file, "PRAGMA ignore_check_constraints = 1; UPDATE token SET status = 'sold' WHERE mint = (SELECT min(mint) FROM token)").await;
+    let refused = store.load(None, 9).await;
+    let Err(StoreError::Unexpected { message }) = refused else { panic!("{refused:?}") };
+    assert!(message.ends_with("a status is no word of ours"), "{message}");
+    execute(&file, "ALTER TABLE writer RENAME COLUMN epoch TO era").await;
+    let refused = store.save(epoch, &[scored(2, 1.0)]).await;
+    let Err(StoreError::Unexpected { message }) = refused else { panic!("{refused:?}") };
+    assert_eq!(message, "no such column: epoch (SQLITE_ERROR, 1)");
+    execute(&file, "ALTER TABLE writer RENAME COLUMN era TO epoch").await;
+    store.save(epoch, &[scored(1, 1.0)]).await.expect("a person has mended it");
+    store.load(None, 9).await.expect("the status was written anew");
+}
+
 /// What a full disk does to a transaction, without one: SQLite rolls it back by itself, in the middle of a statement.
 const ROLLED_BACK_BY_SQLITE: [&str; 3] = [
     "CREATE TRIGGER full_token BEFORE UPDATE ON token BEGIN SELECT RAISE(ROLLBACK, 'full'); END",

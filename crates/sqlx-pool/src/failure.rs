@@ -15,7 +15,9 @@ pub enum Verdict {
     Unauthenticated,
     /// Never again with these very values.
     Rejected,
-    /// Nothing more is written before a person has looked.
+    /// The same again, but seldom: what was answered is not known here, and proves no damage.
+    Unexpected,
+    /// Damage that is proven: nothing more is written before a person has looked.
     Corrupt,
 }
 
@@ -42,6 +44,7 @@ impl From<Failure> for StoreError {
             Verdict::Missing => Self::Transient { message, retry_after: Some(MENDED_AFTER) },
             Verdict::Unauthenticated => Self::Unauthenticated { message },
             Verdict::Rejected => Self::rejected(message),
+            Verdict::Unexpected => Self::Unexpected { message },
             Verdict::Corrupt => Self::corrupt(message),
         }
     }
@@ -70,8 +73,10 @@ fn verdict(error: &sqlx::Error, of_database: fn(&dyn DatabaseError) -> Failure) 
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
                 verdict(error, of_database)
             }
-            _ => Verdict::Corrupt,
+            _ => Verdict::Unexpected,
         },
+        // One that we made: the file is not the one that was opened.
+        sqlx::Error::Configuration(_) => Verdict::Corrupt,
         // A connection that is lost or out of step is replaced by a new one.
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -82,9 +87,9 @@ fn verdict(error: &sqlx::Error, of_database: fn(&dyn DatabaseError) -> Failure) 
         | sqlx::Error::InvalidSavePointStatement
         | sqlx::Error::BeginFailed => Verdict::Transient,
         sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) => Verdict::Rejected,
-        // Decoding, missing columns or rows: the database is not what the migrations made. New kinds of error too: a
-        // person looks before anything is written on.
-        _ => Verdict::Corrupt,
+        // Decoding, missing columns or rows: what was asked for is not what the migrations and writes of ours make. New
+        // kinds of error too. It concerns whoever asked.
+        _ => Verdict::Unexpected,
     }
 }
 
@@ -104,9 +109,11 @@ mod tests {
             (sqlx::Error::BeginFailed, Verdict::Transient),
             (sqlx::Error::Migrate(Box::new(execute)), Verdict::Transient),
             (sqlx::Error::Encode("year -9999".into()), Verdict::Rejected),
-            (sqlx::Error::Decode("no status".into()), Verdict::Corrupt),
-            (sqlx::Error::RowNotFound, Verdict::Corrupt),
-            (sqlx::Error::Migrate(Box::new(MigrateError::VersionMismatch(1))), Verdict::Corrupt),
+            (sqlx::Error::Configuration("it was replaced".into()), Verdict::Corrupt),
+            (sqlx::Error::Decode("no status".into()), Verdict::Unexpected),
+            (sqlx::Error::ColumnNotFound("status".into()), Verdict::Unexpected),
+            (sqlx::Error::RowNotFound, Verdict::Unexpected),
+            (sqlx::Error::Migrate(Box::new(MigrateError::VersionMismatch(1))), Verdict::Unexpected),
         ] {
             let failure = Failure::new(error, |error| panic!("{error} is none of a database"));
             assert_eq!(failure.verdict, expected, "{}", failure.message);

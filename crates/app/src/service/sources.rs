@@ -176,6 +176,7 @@ impl Sources {
                 | Err(
                     StoreError::Transient { .. }
                     | StoreError::Unauthenticated { .. }
+                    | StoreError::Unexpected { .. }
                     | StoreError::Rejected { .. },
                 ) => {}
                 Err(error @ StoreError::Fenced { .. }) => return self.lease.fenced(&error),

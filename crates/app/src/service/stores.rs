@@ -218,6 +218,19 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_is_not_known_concerns_the_use_that_heard_it_and_passes() {
+        let stores = Stores::default();
+        let error = StoreError::Unexpected { message: "a status is no word of ours".to_owned() };
+        stores.failed(StoreUse::TokenReads, &error, at(1), Timestamp::UNIX_EPOCH);
+        let reads = of(&stores, StoreUse::TokenReads, 2);
+        assert_eq!((reads.answers, reads.gave_up), (Some(false), false));
+        stores.may_ask(StoreUse::Samples, at(2), Timestamp::UNIX_EPOCH).expect("nothing proves damage");
+        assert_eq!(stores.given_up(), None);
+        stores.answered(StoreUse::TokenReads, at(61));
+        assert_eq!(of(&stores, StoreUse::TokenReads, 62).last_error, None);
+    }
+
+    #[test]
     fn a_loss_counts_for_a_minute_after_it_became_more() {
         let stores = Stores::default();
         let losing = |stores: &Stores, now| of(stores, StoreUse::Samples, now).losing;

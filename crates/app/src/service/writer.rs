@@ -174,6 +174,7 @@ impl Writing {
                 }
                 StoreError::Transient { .. }
                 | StoreError::Unauthenticated { .. }
+                | StoreError::Unexpected { .. }
                 | StoreError::Fenced { .. }
                 | StoreError::Corrupt { .. } => {}
             }
@@ -190,7 +191,9 @@ impl Writing {
                     self.board.stores.failed(S::USE, &error, now, wall);
                     Written::Never
                 }
-                StoreError::Transient { .. } | StoreError::Unauthenticated { .. } => {
+                StoreError::Transient { .. }
+                | StoreError::Unauthenticated { .. }
+                | StoreError::Unexpected { .. } => {
                     self.board.stores.failed(S::USE, &error, now, wall);
                     Written::Later(error.retry_after())
                 }

@@ -95,7 +95,7 @@ impl OpenError {
         match verdict {
             Verdict::Transient | Verdict::Unauthenticated => Self::Unavailable { server, message },
             Verdict::Missing => Self::Forbidden { server, message },
-            Verdict::Rejected | Verdict::Corrupt => Self::Unusable { server, message },
+            Verdict::Rejected | Verdict::Unexpected | Verdict::Corrupt => Self::Unusable { server, message },
         }
     }
 
@@ -161,6 +161,10 @@ fn verdict_of_state(state: &str) -> Verdict {
     if matches!(state, "42P01" | "3F000" | "42501" | "XX000" | "0A000") {
         return Verdict::Missing;
     }
+    // Damaged pages: of a table, of an index.
+    if matches!(state, "XX001" | "XX002") {
+        return Verdict::Corrupt;
+    }
     match state.get(..2) {
         // A login that is refused: a password or a right that was changed.
         Some("28") => Verdict::Unauthenticated,
@@ -169,8 +173,8 @@ fn verdict_of_state(state: &str) -> Verdict {
         Some("08" | "3D" | "25" | "40" | "53" | "55" | "57" | "58") => Verdict::Transient,
         // Cardinality, data, constraint, limit: these very values.
         Some("21" | "22" | "23" | "54") => Verdict::Rejected,
-        // Another schema than the migrations made, damaged pages and what is not known.
-        _ => Verdict::Corrupt,
+        // Another schema than the migrations made, and what is not known: it concerns this statement.
+        _ => Verdict::Unexpected,
     }
 }
 
@@ -200,11 +204,12 @@ mod tests {
             ("54000", Verdict::Rejected), // program limit
             ("42P01", Verdict::Missing), // undefined table
             ("42501", Verdict::Missing), // insufficient privilege
-            ("42703", Verdict::Corrupt), // undefined column
+            ("42703", Verdict::Unexpected), // undefined column
             ("XX001", Verdict::Corrupt), // data corrupted
             ("XX002", Verdict::Corrupt), // index corrupted
             ("58030", Verdict::Transient), // I/O error
-            ("", Verdict::Corrupt),
+            ("P0001", Verdict::Unexpected), // raised by a trigger
+            ("", Verdict::Unexpected),
         ] {
             assert_eq!(verdict_of_state(state), expected, "{state}");
         }

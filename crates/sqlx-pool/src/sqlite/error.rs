@@ -76,7 +76,7 @@ impl OpenError {
                 Self::Unavailable { path, message }
             }
             Verdict::Transient | Verdict::Missing | Verdict::Unauthenticated => Self::Away { path, message },
-            Verdict::Rejected | Verdict::Corrupt => Self::Unusable { path, message },
+            Verdict::Rejected | Verdict::Unexpected | Verdict::Corrupt => Self::Unusable { path, message },
         }
     }
 
@@ -149,10 +149,11 @@ fn of_sqlite(code: u32, message: &str) -> Failure {
     let moved = format!("the file was deleted or moved away while it was in use: {PUT_BACK}");
     let message = if code == READONLY_DBMOVED { moved.as_str() } else { message };
     let verdict = match (code, code & 0xff) {
-        (READONLY_DBMOVED | IOERR_DATA | IOERR_CORRUPTFS, _) => Verdict::Corrupt,
-        // PERM, BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL, SCHEMA, AUTH: the file's
+        // A checksum, a damaged file system; CORRUPT and NOTADB. Nothing else proves damage.
+        (READONLY_DBMOVED | IOERR_DATA | IOERR_CORRUPTFS, _) | (_, 11 | 26) => Verdict::Corrupt,
+        // PERM, ABORT, BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL, SCHEMA, AUTH: the file's
         // surroundings can be mended while the data is kept.
-        (_, 3 | 5..=10 | 13..=15 | 17 | 23) => Verdict::Transient,
+        (_, 3..=10 | 13..=15 | 17 | 23) => Verdict::Transient,
         // TOOBIG, CONSTRAINT, MISMATCH, RANGE: these very values.
         (_, 18..=20 | 25) => Verdict::Rejected,
         // ERROR says what only in its text.
@@ -160,8 +161,8 @@ fn of_sqlite(code: u32, message: &str) -> Failure {
         // A connection that is out of step, which is closed: "cannot start a transaction within a transaction", "cannot
         // commit - no transaction is active".
         (_, 1) if message.starts_with("cannot ") && message.contains(" transaction") => Verdict::Transient,
-        // ERROR otherwise, INTERNAL, CORRUPT, NOTADB and what is not known.
-        _ => Verdict::Corrupt,
+        // ERROR otherwise, INTERNAL, MISUSE and what is not known: it concerns this statement.
+        _ => Verdict::Unexpected,
     };
     Failure { verdict, message: format!("{message} ({}, {code})", name(code)) }
 }
@@ -170,7 +171,9 @@ fn of_sqlite(code: u32, message: &str) -> Failure {
 fn name(code: u32) -> &'static str {
     match code & 0xff {
         1 => "SQLITE_ERROR",
+        2 => "SQLITE_INTERNAL",
         3 => "SQLITE_PERM",
+        4 => "SQLITE_ABORT",
         5 => "SQLITE_BUSY",
         6 => "SQLITE_LOCKED",
         7 => "SQLITE_NOMEM",
@@ -185,6 +188,9 @@ fn name(code: u32) -> &'static str {
         18 => "SQLITE_TOOBIG",
         19 => "SQLITE_CONSTRAINT",
         20 => "SQLITE_MISMATCH",
+        21 => "SQLITE_MISUSE",
+        23 => "SQLITE_AUTH",
+        25 => "SQLITE_RANGE",
         26 => "SQLITE_NOTADB",
         _ => "SQLite's code",
     }
@@ -194,37 +200,58 @@ fn name(code: u32) -> &'static str {
 mod tests {
     use super::*;
 
+    /// Every kind of SQLite 3.51, the last of its extensions, and what is done next.
+    const KINDS: [(u32, u32, Verdict); 31] = [
+        (0, 2, Verdict::Unexpected),   // OK, no error
+        (1, 6, Verdict::Unexpected),   // ERROR, unless its text says more
+        (2, 0, Verdict::Unexpected),   // INTERNAL
+        (3, 0, Verdict::Transient),    // PERM
+        (4, 2, Verdict::Transient),    // ABORT
+        (5, 3, Verdict::Transient),    // BUSY
+        (6, 2, Verdict::Transient),    // LOCKED
+        (7, 0, Verdict::Transient),    // NOMEM
+        (8, 6, Verdict::Transient),    // READONLY
+        (9, 0, Verdict::Transient),    // INTERRUPT
+        (10, 36, Verdict::Transient),  // IOERR
+        (11, 3, Verdict::Corrupt),     // CORRUPT
+        (12, 0, Verdict::Unexpected),  // NOTFOUND
+        (13, 0, Verdict::Transient),   // FULL
+        (14, 6, Verdict::Transient),   // CANTOPEN
+        (15, 0, Verdict::Transient),   // PROTOCOL
+        (16, 0, Verdict::Unexpected),  // EMPTY, not used
+        (17, 0, Verdict::Transient),   // SCHEMA
+        (18, 0, Verdict::Rejected),    // TOOBIG
+        (19, 12, Verdict::Rejected),   // CONSTRAINT
+        (20, 0, Verdict::Rejected),    // MISMATCH
+        (21, 0, Verdict::Unexpected),  // MISUSE
+        (22, 0, Verdict::Unexpected),  // NOLFS
+        (23, 1, Verdict::Transient),   // AUTH
+        (24, 0, Verdict::Unexpected),  // FORMAT, not used
+        (25, 0, Verdict::Rejected),    // RANGE
+        (26, 0, Verdict::Corrupt),     // NOTADB
+        (27, 3, Verdict::Unexpected),  // NOTICE, of the log
+        (28, 1, Verdict::Unexpected),  // WARNING, of the log
+        (100, 0, Verdict::Unexpected), // ROW, no error
+        (101, 0, Verdict::Unexpected), // DONE, no error
+    ];
+
     #[test]
     fn every_code_says_what_to_do_next() {
-        for (code, expected) in [
-            (5, Verdict::Transient),    // BUSY
-            (261, Verdict::Transient),  // BUSY_RECOVERY
-            (517, Verdict::Transient),  // BUSY_SNAPSHOT
-            (6, Verdict::Transient),    // LOCKED
-            (7, Verdict::Transient),    // NOMEM
-            (8, Verdict::Transient),    // READONLY
-            (9, Verdict::Transient),    // INTERRUPT
-            (10, Verdict::Transient),   // IOERR
-            (13, Verdict::Transient),   // FULL
-            (778, Verdict::Transient),  // IOERR_WRITE
-            (4874, Verdict::Transient), // IOERR_SHMSIZE
-            (14, Verdict::Transient),   // CANTOPEN
-            (15, Verdict::Transient),   // PROTOCOL
-            (1544, Verdict::Transient), // READONLY_DIRECTORY
-            (275, Verdict::Rejected),   // CONSTRAINT_CHECK
-            (1299, Verdict::Rejected),  // CONSTRAINT_NOTNULL
-            (18, Verdict::Rejected),    // TOOBIG
-            (1, Verdict::Corrupt),      // ERROR
-            (11, Verdict::Corrupt),     // CORRUPT
-            (267, Verdict::Corrupt),    // CORRUPT_VTAB
-            (26, Verdict::Corrupt),     // NOTADB
-            (1032, Verdict::Corrupt),   // READONLY_DBMOVED
-            (8458, Verdict::Corrupt),   // IOERR_CORRUPTFS
-            (8202, Verdict::Corrupt),   // IOERR_DATA
-            (250, Verdict::Corrupt),    // not a code
-            (0, Verdict::Corrupt),
-        ] {
-            assert_eq!(of_sqlite(code, "a text").verdict, expected, "{code}");
+        // READONLY_DBMOVED, IOERR_DATA and IOERR_CORRUPTFS are not what their kinds are.
+        let damage = [1032, 8202, 8458];
+        for (kind, last, of_kind) in KINDS {
+            for code in (0..=last).map(|extension| kind | extension << 8) {
+                let expected = if damage.contains(&code) { Verdict::Corrupt } else { of_kind };
+                assert_eq!(of_sqlite(code, "a text").verdict, expected, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_not_known_proves_no_damage() {
+        let known = |code| KINDS.iter().any(|(kind, ..)| *kind == code & 0xff);
+        for code in (0..=0xffff).filter(|code| !known(*code)) {
+            assert_eq!(of_sqlite(code, "a text").verdict, Verdict::Unexpected, "{code}");
         }
     }
 
@@ -248,7 +275,7 @@ mod tests {
     fn a_general_error_is_read_by_its_text() {
         for (message, expected) in [
             ("no such table: main.token", Verdict::Missing),
-            ("no such column: origin", Verdict::Corrupt),
+            ("no such column: origin", Verdict::Unexpected),
             ("cannot start a transaction within a transaction", Verdict::Transient),
             ("cannot rollback - no transaction is active", Verdict::Transient),
         ] {

@@ -161,6 +161,17 @@ fn a_table_that_is_missing_is_tried_about_once_a_minute_and_not_given_up() {
 }
 
 #[test]
+fn an_answer_that_is_not_known_costs_nothing_and_is_asked_for_again_about_once_a_minute() {
+    let unknown = || StoreError::Unexpected { message: "no such column: epoch (SQLITE_ERROR, 1)".to_owned() };
+    let scene = scene((0..2).map(|_| unknown()));
+    scene.run(300, 0..10);
+    let calls = scene.calls();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    assert!(calls.windows(2).all(|pair| pair[1] - pair[0] >= 60), "{calls:?}");
+    assert_eq!((scene.stored().len(), scene.state().gave_up), (10, false));
+}
+
+#[test]
 fn a_damaged_store_is_left_alone_and_says_that_it_waits_for_a_person() {
     let scene = scene([StoreError::corrupt("database disk image is malformed (SQLITE_CORRUPT, 11)")]);
     scene.run(3_600, 0..10);
