@@ -191,6 +191,8 @@ pub enum StoreFault {
     /// The right to the table is missing, or the table: a person must mend that, and it is not tried more often than once
     /// a minute.
     NoRight,
+    /// It answers what no program of ours knows, which proves no damage: that is tried again as seldom.
+    Unexpected,
     /// The content is not what it must be, or looks so. When it heals only a new process finds out.
     Corrupt,
     /// A share of the rows is refused, always the same ones.

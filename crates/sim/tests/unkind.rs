@@ -51,6 +51,13 @@ fn what_looks_corrupt_waits_for_a_person_whose_restart_mends_it() {
 }
 
 #[test]
+fn an_answer_that_is_not_known_costs_its_own_table_a_while_and_heals_without_a_person() {
+    for table in ["tokens", "breakers", "samples", "events", "lease"] {
+        check(&format!("at 10m for 5m {table}-unexpected"));
+    }
+}
+
+#[test]
 fn a_crash_loop_of_any_length_asks_no_more_than_the_limit_and_refreshes_what_it_can() {
     // What the service keeps to, below the API's limit.
     let budget = 294;

@@ -51,6 +51,7 @@ impl fmt::Display for StoreFault {
             Self::Busy => "busy",
             Self::ReadOnly => "read-only",
             Self::NoRight => "no-right",
+            Self::Unexpected => "unexpected",
             Self::Corrupt => "corrupt",
             Self::Rejects(share) => return write!(f, "rejects={share}%"),
         })
@@ -145,6 +146,7 @@ fn store(text: &str) -> Option<StoreFault> {
         ("busy", "") => StoreFault::Busy,
         ("read-only", "") => StoreFault::ReadOnly,
         ("no-right", "") => StoreFault::NoRight,
+        ("unexpected", "") => StoreFault::Unexpected,
         ("corrupt", "") => StoreFault::Corrupt,
         ("rejects", share) => StoreFault::Rejects(percent(share)?),
         _ => return None,
@@ -254,7 +256,7 @@ mod tests {
             "api-stale=30s api-poison=3% api-extra-pairs api-bad-pairs=5% api-sparse store-gone store-hang store-lost-acks",
             "store-full store-busy store-read-only tokens-no-right events-corrupt samples-rejects=5% breakers-gone",
             "lease-gone second-process resources-unknown kill terminate freeze plane-stalls=work plane-stalls=supervision",
-            "part-panics=token-writer part-ends=work wall-step=-1h",
+            "part-panics=token-writer part-ends=work wall-step=-1h tokens-unexpected",
         ]
         .iter()
         .flat_map(|words| words.split(' '))

@@ -187,6 +187,10 @@ impl Server {
                 let message = format!("42501 permission denied for table {}", self.table.as_str());
                 return Err(StoreError::Transient { message, retry_after: Some(NO_RIGHT_AGAIN) });
             }
+            StoreFault::Unexpected => {
+                let message = "no such column: epoch (SQLITE_ERROR, 1)".to_owned();
+                return Err(StoreError::Unexpected { message });
+            }
             StoreFault::Corrupt => return Err(StoreError::corrupt("database disk image is malformed")),
             StoreFault::Hang => self.runtime.sleep_until(until).await,
             StoreFault::LostAcks
