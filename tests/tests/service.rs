@@ -253,7 +253,9 @@ fn a_status_says_the_last_error_at_once_and_tells_a_wrong_token_from_none() {
     let status = |file: Option<&Path>| {
         let mut command = ttm(folder.path());
         command.args(["status", "--url", &url]);
-        file.into_iter().for_each(|file| drop(command.arg("--token-file").arg(file)));
+        if let Some(file) = file {
+            command.arg("--token-file").arg(file);
+        }
         Program::start(&mut command).end().stdout
     };
     let told = status(Some(&right));

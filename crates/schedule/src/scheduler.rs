@@ -64,15 +64,14 @@ impl Scheduler {
         Group::ALL.into_iter().any(|group| self.line(group).status.running)
     }
 
-    /// A run committed `amount` pieces of work. False when that run is not under way: then nothing changed.
-    pub fn handle_progress(&mut self, group: Group, run: u64, amount: u64, now: Moment) -> bool {
-        let line = self.line_mut(group);
-        let current = line.is_under_way(run);
-        if current && amount > 0 {
-            line.status.last_progress = Some(now);
-            line.status.withheld_since = None;
+    /// `amount` pieces of work of a group were committed, in a run of its own or between two: what is done along with
+    /// another group's work is progress as well.
+    pub fn handle_progress(&mut self, group: Group, amount: u64, now: Moment) {
+        if amount > 0 {
+            let status = &mut self.line_mut(group).status;
+            status.last_progress = Some(now);
+            status.withheld_since = None;
         }
-        current
     }
 
     /// A run cannot go on because the far side is away. False when that run is not under way: then nothing changed.

@@ -14,7 +14,7 @@ fn at_ms(ms: u64) -> Moment {
 enum Step {
     Wait { ms: u64 },
     Poll,
-    Progress { group: Group, behind: u64, amount: u64 },
+    Progress { group: Group, amount: u64 },
     Withhold { group: Group, behind: u64 },
     Finish { group: Group, behind: u64, outcome: RunOutcome },
     Abort { group: Group, behind: u64 },
@@ -38,7 +38,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         30 => Just(Step::Poll),
         20 => prop_oneof![Just(0), Just(100), Just(1_000), 0_u64..5_000].prop_map(|ms| Step::Wait { ms }),
-        5 => (group(), behind(), 0_u64..3).prop_map(|(group, behind, amount)| Step::Progress { group, behind, amount }),
+        5 => (group(), 0_u64..3).prop_map(|(group, amount)| Step::Progress { group, amount }),
         5 => (group(), behind()).prop_map(|(group, behind)| Step::Withhold { group, behind }),
         15 => (group(), behind(), outcome).prop_map(|(group, behind, outcome)| Step::Finish { group, behind, outcome }),
         3 => (group(), behind()).prop_map(|(group, behind)| Step::Abort { group, behind }),
@@ -155,14 +155,12 @@ proptest! {
                     prop_assert_eq!(scheduler.poll(at_ms(now)), None);
                     prop_assert!(scheduler.poll_timeout().is_none_or(|at| at > at_ms(now)));
                 }
-                Step::Progress { group, behind, amount } => {
+                Step::Progress { group, amount } => {
                     let plain = &mut model[group as usize];
-                    let run = plain.runs.saturating_sub(behind);
-                    let current = plain.under_way == Some(run);
-                    if current && amount > 0 {
+                    if amount > 0 {
                         (plain.progress_ms, plain.withheld_ms) = (Some(now), None);
                     }
-                    prop_assert_eq!(scheduler.handle_progress(group, run, amount, at_ms(now)), current);
+                    scheduler.handle_progress(group, amount, at_ms(now));
                 }
                 Step::Withhold { group, behind } => {
                     let plain = &mut model[group as usize];

@@ -100,7 +100,6 @@ fn a_report_of_an_old_run_changes_nothing() {
     assert!(scheduler.status(Group::Hot).running);
     let before = scheduler.status(Group::Hot);
     assert!(!scheduler.handle_finished(Group::Hot, 1, WORK, at(11)));
-    assert!(!scheduler.handle_progress(Group::Hot, 1, 5, at(11)));
     assert!(!scheduler.handle_aborted(Group::Hot, 1, at(11)));
     assert!(!scheduler.handle_finished(Group::Hot, 7, WORK, at(11)));
     assert_eq!(scheduler.status(Group::Hot), before);
@@ -111,9 +110,9 @@ fn progress_is_committed_work_or_a_scan_that_found_nothing_due() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
     assert_eq!(scheduler.status(Group::Hot).last_progress, None, "a start is not progress");
-    scheduler.handle_progress(Group::Hot, 1, 0, at(1));
+    scheduler.handle_progress(Group::Hot, 0, at(1));
     assert_eq!(scheduler.status(Group::Hot).last_progress, None, "nothing was committed");
-    scheduler.handle_progress(Group::Hot, 1, 3, at(2));
+    scheduler.handle_progress(Group::Hot, 3, at(2));
     assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(2)));
     let all_failed = RunOutcome { attempted: 3, failed: 3, ..RunOutcome::default() };
     scheduler.handle_finished(Group::Hot, 1, all_failed, at(3));
@@ -122,10 +121,12 @@ fn progress_is_committed_work_or_a_scan_that_found_nothing_due() {
     scheduler.handle_finished(Group::Hot, 2, RunOutcome::default(), at(11));
     assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(11)), "nothing was due");
     scheduler.poll(at(20));
-    scheduler.handle_progress(Group::Hot, 3, 1, at(21));
+    scheduler.handle_progress(Group::Hot, 1, at(21));
     let held_up = RunOutcome { attempted: 1, processed: 1, deferred: 15, ..RunOutcome::default() };
     scheduler.handle_finished(Group::Hot, 3, held_up, at(29));
     assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(21)), "nothing since it was committed");
+    scheduler.handle_progress(Group::Hot, 1, at(29));
+    assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(29)), "along with another group's");
 }
 
 #[test]
@@ -174,7 +175,7 @@ fn a_group_whose_far_side_is_away_says_since_when_until_it_makes_progress() {
     assert_eq!(scheduler.status(Group::Hot).withheld_since, Some(at(3)));
     assert_eq!(scheduler.status(Group::Hot).last_progress, None);
     scheduler.poll(at(20));
-    assert!(scheduler.handle_progress(Group::Hot, 3, 30, at(21)));
+    scheduler.handle_progress(Group::Hot, 30, at(21));
     assert_eq!(scheduler.status(Group::Hot).withheld_since, None);
     assert!(!scheduler.handle_withheld(Group::Hot, 2, at(22)), "a run that is over cannot be held up");
 }

@@ -75,7 +75,7 @@ pub(super) fn migrate(settings: &Settings) -> Result<ExitCode, Failure> {
             compose::open_history(&settings.store).await?.0.close().await;
             Ok(())
         };
-        unless_ordered(&mut Orders::listen()?, migrate).await
+        unless_ordered(&mut Orders::listen()?, Box::pin(migrate)).await
     })?;
     say!("{}: the schema is up to date", settings.store)?;
     Ok(ExitCode::SUCCESS)

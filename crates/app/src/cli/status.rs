@@ -149,22 +149,7 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
             ),
         )?;
     }
-    let apis = &health["apis"];
-    line(
-        "dexscreener",
-        &apis["dexscreener_status"],
-        &format!(
-            "breaker {}, {} requests/min, {} errors, {} ms on average",
-            word(&apis["circuit_breaker_state"]),
-            number(&apis["requests_per_minute"], 0),
-            percent(&apis["error_rate"]),
-            number(&apis["average_response_time"], 0),
-        ),
-    )?;
-    // Before it is a finding: the first error is worth more than a healthy word.
-    if let Some(error) = apis["last_error"].as_str() {
-        wrapped(&format!("{:22}", ""), &format!("the last error: {}", super::printable(error, 200)))?;
-    }
+    print_apis(&health["apis"])?;
     let store = &health["store"];
     line(
         "store",
@@ -193,6 +178,25 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
     )?;
     for reason in health["reasons"].as_array().into_iter().flatten() {
         remark(&super::printable(reason.as_str().unwrap_or_default(), 200))?;
+    }
+    Ok(())
+}
+
+/// How the API answers. Its last error comes before it is a finding: it is worth more than a healthy word.
+fn print_apis(apis: &Value) -> Result<(), OutputError> {
+    line(
+        "dexscreener",
+        &apis["dexscreener_status"],
+        &format!(
+            "breaker {}, {} requests/min, {} errors, {} ms on average",
+            word(&apis["circuit_breaker_state"]),
+            number(&apis["requests_per_minute"], 0),
+            percent(&apis["error_rate"]),
+            number(&apis["average_response_time"], 0),
+        ),
+    )?;
+    if let Some(error) = apis["last_error"].as_str() {
+        wrapped(&format!("{:22}", ""), &format!("the last error: {}", super::printable(error, 200)))?;
     }
     Ok(())
 }

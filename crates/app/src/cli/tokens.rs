@@ -84,7 +84,7 @@ pub(super) fn execute(
                 Edit::Remove(_) | Edit::List(_) => compose::open_existing_tokens(&settings.store).await?,
             })
         };
-        let store = unless_ordered(&mut orders, open).await?;
+        let store = unless_ordered(&mut orders, Box::pin(open)).await?;
         let outcome = match edit {
             Edit::Add(mints) => add(&mints, &*store, &*planes.work, &mut orders).await,
             Edit::Remove(mints) => unless_ordered(&mut orders, remove(&mints, &*store)).await,

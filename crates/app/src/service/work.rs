@@ -316,10 +316,8 @@ impl Work {
 
     /// Posts what became of some tokens of a group.
     pub(super) fn progress(&mut self, group: Group, processed: u64) {
-        if let Some(run) = &self.state.runs[slot(group)] {
-            self.scheduler.handle_progress(group, run.number, processed, self.runtime.now());
-            self.board.post_group(group, self.scheduler.status(group));
-        }
+        self.scheduler.handle_progress(group, processed, self.runtime.now());
+        self.board.post_group(group, self.scheduler.status(group));
     }
 }
 
