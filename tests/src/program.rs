@@ -1,5 +1,6 @@
 //! A running `ttm`. Dropping it kills it.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 
 /// A program under test whose log is read as it is written.
@@ -109,6 +110,15 @@ impl Program {
             std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == thread)
         });
         of_thread.map(|task| run_queue_wait(&task.join("schedstat"))).sum()
+    }
+
+    /// Lets it open no more files than it has open now; one that it closes makes room for another.
+    pub fn leave_no_descriptor(&self) {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs");
+        let taken: BTreeSet<u64> =
+            open.filter_map(|fd| fd.ok()?.file_name().to_str()?.parse().ok()).collect();
+        let limit = Rlimit { current: (0..4096).find(|number| !taken.contains(number)), maximum: Some(4096) };
+        prlimit(Some(pid_of(&self.child)), Resource::Nofile, limit).expect("the process is there");
     }
 
     /// Sends a signal.

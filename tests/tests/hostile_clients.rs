@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ttm_e2e::{Market, Program, market, ttm};
@@ -80,4 +81,63 @@ fn probes_are_answered_whatever_six_hundred_hostile_clients_do() {
     program.signal(rustix::process::Signal::TERM);
     let outcome = program.end();
     assert_eq!(outcome.code, Some(0), "they do not hold up the stop: {}", outcome.stderr);
+}
+
+/// The service under a limit on open files, which it may not raise.
+fn service_with_descriptors(folder: &Path, market: &Market, limit: u32) -> Program {
+    let (program, own) = (ttm(folder), format!("ulimit -n {limit}; exec \"$0\" \"$@\""));
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", &own]).arg(program.get_program()).arg("run").current_dir(folder).env_clear();
+    limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    limited.envs([("TTM_API__LISTEN", "127.0.0.1:0"), ("TTM_DEXSCREENER__BASE_URL", &market.base_url())]);
+    Program::start(&mut limited)
+}
+
+#[test]
+fn probes_are_answered_with_as_few_descriptors_as_the_service_starts_with() {
+    let (folder, market) = (tempfile::tempdir().expect("a folder"), market(40));
+    let mut program = service_with_descriptors(folder.path(), &market, 64);
+    let address = program.address();
+    let mut idle = Vec::new();
+    for _round in 0..3 {
+        idle.extend((0..50).map(|_| send_and_never_read(address, "", 0)));
+        for path in ["/health/live", "/health/ready", "/health/startup", "/health"] {
+            probe(&program, address, path);
+        }
+    }
+    program.signal(rustix::process::Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("the API cannot take connections"), "{}", outcome.stderr);
+}
+
+#[test]
+fn too_few_descriptors_are_refused_with_the_way_to_raise_them() {
+    for limit in [24, 40, 63] {
+        let (folder, market) = (tempfile::tempdir().expect("a folder"), market(1));
+        let outcome = service_with_descriptors(folder.path(), &market, limit).end();
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        let line = format!(
+            "error: the limit on open files is {limit}, expected at least 64: raise it, with LimitNOFILE= under systemd or with ulimit -n\n"
+        );
+        assert_eq!(outcome.stderr, line);
+        assert!(!folder.path().join("ttm-data").exists());
+    }
+}
+
+#[test]
+fn a_listener_without_descriptors_says_so_once_and_answers_probes() {
+    let (folder, market) = (tempfile::tempdir().expect("a folder"), market(40));
+    let mut program = service(folder.path(), &market);
+    let address = program.address();
+    let mut idle: Vec<_> = (0..20).map(|_| send_and_never_read(address, "", 0)).collect();
+    probe(&program, address, "/health/live");
+    program.leave_no_descriptor();
+    for _round in 0..3 {
+        idle.extend((0..10).map(|_| send_and_never_read(address, "", 0)));
+        probe(&program, address, "/health/live");
+    }
+    program.signal(rustix::process::Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.stderr.matches("the API cannot take connections").count(), 1, "{}", outcome.stderr);
 }

@@ -20,6 +20,7 @@ use crate::config::{Settings, SourceSettings, StoreUrl};
 use crate::service::{Board, Failure, Service, StartError, Starting};
 use crate::{Planes, Ports};
 
+mod descriptors;
 mod judged;
 mod orders;
 mod stores;
@@ -162,6 +163,7 @@ impl Process {
     /// # Errors
     /// The first part that does not come up; what came up before it is closed again.
     pub async fn start(settings: &Settings, planes: Planes) -> Result<Start, ComposeError> {
+        descriptors::ensure()?;
         let (mut orders, interrupts) = (Orders::listen()?, hear(SignalKind::interrupt())?);
         let prometheus = crate::telemetry::prometheus().map_err(ComposeError::Process)?;
         let exchange = DexscreenerSource::new(exchange_config(&settings.exchange)?)
@@ -170,7 +172,7 @@ impl Process {
 
         // The listener first: a port that is taken is the commonest mistake, and nothing is touched before it is told.
         let listener = match Bound::bind(settings.api.listen).await {
-            Ok(listener) => listener,
+            Ok(listener) => listener.telling(descriptors::tell),
             Err(error) => return Err(not_listening(settings, &*planes.supervision, &error).await),
         };
         let address = listener.address();

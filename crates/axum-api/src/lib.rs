@@ -35,4 +35,4 @@ mod tokens;
 
 pub use config::ApiConfig;
 pub use router::{ApiState, Stores, router};
-pub use server::{BindError, Bound, ServeError};
+pub use server::{BindError, Bound, Notice, ServeError};

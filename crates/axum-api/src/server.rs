@@ -3,11 +3,13 @@
 
 mod activity;
 mod connection;
+mod descriptors;
 mod socket;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -15,27 +17,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
 use activity::Activity;
+pub use descriptors::Notice;
+use descriptors::Outage;
 
-/// Probes, a scraper, some browsers: far below this, and what one connection can take is bounded.
-const MAX_CONNECTIONS: usize = 512;
 /// The longest head of a request, and what is read ahead of the answers.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// At the stop, answers under way get this long to reach their callers.
 const DRAIN: Duration = Duration::from_secs(5);
-/// When the machine has no descriptor left for a connection, asking again at once would only spin.
+/// When no descriptor is left for a connection and none of ours makes room, asking again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// An address that is taken, before anything is answered on it.
-#[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
+    /// Counted when the address is taken: what the process opens after that is not held against the connections.
+    cap: usize,
+    tell: Box<dyn Fn(Notice) + Send>,
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
+            .field("address", &self.address)
+            .field("cap", &self.cap)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why an address could not be taken; one line for a person.
@@ -74,7 +86,7 @@ impl Bound {
         let bound = async {
             let listener = TcpListener::bind(address).await?;
             let address = listener.local_addr()?;
-            Ok(Self { listener, address })
+            Ok(Self { listener, address, cap: descriptors::room(), tell: Box::new(drop) })
         };
         bound.await.map_err(|source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse { address },
@@ -87,13 +99,20 @@ impl Bound {
         self.address
     }
 
+    /// Tells `tell` what whoever runs it should know; without it nobody is told.
+    #[must_use]
+    pub fn telling(self, tell: impl Fn(Notice) + Send + 'static) -> Self {
+        Self { tell: Box::new(tell), ..self }
+    }
+
     /// Answers until `shutdown` completes, then takes no more connections and gives those that are open five seconds
     /// to end. Needs a tokio runtime around it; dropping the future drops its connections.
     ///
     /// # Errors
     /// When the listening socket itself broke. A connection that cannot be taken is no error.
     pub async fn serve(self, router: Router, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        self.serve_up_to(cap(getrlimit(Resource::Nofile).current), router, shutdown).await
+        let cap = self.cap;
+        self.serve_up_to(cap, router, shutdown).await
     }
 
     async fn serve_up_to(
@@ -102,9 +121,10 @@ impl Bound {
         router: Router,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let Self { listener, address } = self;
+        let Self { listener, address, tell, .. } = self;
         let (stop, stopped) = watch::channel(false);
         let mut connections = Connections { tasks: JoinSet::new(), open: BTreeMap::new(), cap };
+        let (mut outage, mut failed_before, mut given_up) = (Outage::default(), false, 0);
         let mut shutdown = pin!(shutdown);
         loop {
             let accepted = tokio::select! {
@@ -114,16 +134,34 @@ impl Bound {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => connections.take(stream, router.clone(), stopped.clone()),
+                Ok((stream, _)) => {
+                    failed_before = false;
+                    if outage.taken(socket::now()) {
+                        tell(Notice::Recovered);
+                    }
+                    given_up += usize::from(connections.take(stream, router.clone(), stopped.clone()));
+                    if given_up >= descriptors::GIVEN_UP_AT_ONCE {
+                        given_up = 0;
+                        // They are closed when they have their turn, and until then they have their descriptors.
+                        tokio::task::yield_now().await;
+                    }
+                }
                 // The socket is no listener any more: it was shut down under us.
                 Err(source) if source.kind() == io::ErrorKind::InvalidInput => {
                     return Err(ServeError { address, source });
                 }
                 Err(error) if of_the_connection(&error) => {}
                 // Most likely there is no descriptor left: one of ours makes room.
-                Err(_) => {
-                    connections.evict();
-                    pause().await;
+                Err(error) => {
+                    if outage.failed(socket::now()) {
+                        tell(Notice::OutOfDescriptors { error, connections: connections.open.len() });
+                    }
+                    if connections.evict() && !failed_before {
+                        tokio::task::yield_now().await;
+                    } else {
+                        pause().await;
+                    }
+                    failed_before = true;
                 }
             }
         }
@@ -153,35 +191,28 @@ impl Connections {
         self.open.remove(&id);
     }
 
-    /// Serves one more; at the cap another one makes room for it.
-    fn take(&mut self, stream: TcpStream, router: Router, stopped: watch::Receiver<bool>) {
-        if self.open.len() >= self.cap {
-            self.evict();
-        }
+    /// Serves one more; at the cap another one makes room for it. Whether one had to.
+    fn take(&mut self, stream: TcpStream, router: Router, stopped: watch::Receiver<bool>) -> bool {
+        let evicted = self.open.len() >= self.cap && self.evict();
         // Without it small answers wait for acknowledgements; failing to set it only makes them slower.
         let _ = stream.set_nodelay(true);
         let activity = Arc::new(Activity::new(socket::now()));
         let served = connection::serve(stream, router, activity.clone(), stopped);
         let task = self.tasks.spawn(served);
         self.open.insert(task.id(), (activity, task));
+        evicted
     }
 
-    /// Gives up the connection that has kept us waiting the longest, or where each is being answered, the oldest.
-    fn evict(&mut self) {
+    /// Gives up the connection that has kept us waiting the longest, or where each is being answered, the oldest. Whether
+    /// there was one.
+    fn evict(&mut self) -> bool {
         let waiting =
             self.open.iter().filter_map(|(id, (activity, _))| Some((activity.kept_waiting_since()?, *id)));
         let longest = waiting.min().map(|(_, id)| id).or_else(|| self.open.keys().next().copied());
-        if let Some((_, task)) = longest.and_then(|id| self.open.remove(&id)) {
-            task.abort();
-        }
+        let Some((_, task)) = longest.and_then(|id| self.open.remove(&id)) else { return false };
+        task.abort();
+        true
     }
-}
-
-/// How many connections may be open: half of the descriptors that this process may have; the stores and the outgoing
-/// calls need the others.
-fn cap(descriptors: Option<u64>) -> usize {
-    let descriptors = descriptors.and_then(|limit| usize::try_from(limit).ok());
-    descriptors.map_or(MAX_CONNECTIONS, |limit| (limit / 2).clamp(1, MAX_CONNECTIONS))
 }
 
 /// Errors of a caller that went away before it was taken.

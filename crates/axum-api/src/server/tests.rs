@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::activity::{Activity, HEAD, IDLE, STALL, TRANSFER};
-use super::{Bound, MAX_CONNECTIONS, MAX_HEAD_BYTES, cap, connection, socket};
+use super::{Bound, MAX_HEAD_BYTES, connection, socket};
 use crate::problem::Problem;
 
 const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -305,11 +305,4 @@ async fn callers_that_ask_what_takes_long_and_go_keep_no_probe_from_its_answer()
         () = probed => {}
         served = served => panic!("{served:?}"),
     }
-}
-
-#[test]
-fn the_cap_follows_the_limit_of_descriptors() {
-    assert_eq!(cap(Some(128)), 64);
-    assert_eq!(cap(Some(1)), 1);
-    assert_eq!([cap(Some(1024)), cap(Some(u64::MAX)), cap(None)], [512, MAX_CONNECTIONS, MAX_CONNECTIONS]);
 }
