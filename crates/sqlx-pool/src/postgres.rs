@@ -8,6 +8,7 @@ mod server;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
+mod url;
 
 pub use error::{OpenError, failure, store_error};
 pub use migrate::ensure_table;

@@ -66,6 +66,11 @@ impl Key {
         KEYS.iter().find(|key| key.name == name)
     }
 
+    /// The key that this environment variable sets.
+    pub fn of_variable(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.variable() == name)
+    }
+
     /// The section and the last part of the name.
     pub fn split(&self) -> (&'static str, &'static str) {
         self.name.rsplit_once('.').unwrap_or(("", self.name))
@@ -87,7 +92,9 @@ pub const KEYS: &[Key] = &[
         "store.url",
         Kind::Text("sqlite://path or postgres://user@host/database"),
         "sqlite://ttm-data/ttm.db",
-        "Where tokens, scores and metrics are kept. A relative path is relative to the config file.",
+        "Where tokens, scores and metrics are kept. A relative path is relative to the config file. A server's URL may \
+         end in parameters as libpq has them: application_name, dbname, host, hostaddr, password, port, sslcert, sslkey, \
+         sslmode, sslrootcert, user; options[search_path] names a schema. Of libpq's environment only PGPASSWORD and PGPASSFILE count.",
     ),
     key(
         "monitoring.health_check_interval",
@@ -201,7 +208,8 @@ pub const KEYS: &[Key] = &[
         "sources.postgres_url",
         Kind::Text("postgres://user@host/database, or nothing"),
         "",
-        "The database of an existing To The Moon system, whose table tokens the service follows. It is only read.",
+        "The database of an existing To The Moon system, whose table tokens the service follows. It is only read. \
+         The URL is as in store.url.",
     ),
     key(
         "sources.profiles",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::migrate::{self, Stopped};
-use super::{OpenError, Pool, error};
+use super::{OpenError, Pool, error, url};
 use crate::Schema;
 
 /// What `pg_stat_activity` shows, unless the URL says otherwise.
@@ -24,14 +24,20 @@ impl Server {
     /// The server of this URL; nothing is connected to yet, and no runtime is needed.
     ///
     /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
-    /// come from the standard password file. A server across a network is verified unless the URL sets `sslmode`.
+    /// come from `PGPASSWORD` or the standard password file, and nothing else from libpq's environment. A server across
+    /// a network is verified unless the URL sets `sslmode`.
     ///
     /// # Errors
-    /// When the URL cannot be read.
-    pub fn parse(url: &str) -> Result<Self, OpenError> {
+    /// When the URL cannot be read, says what is not known, or leaves open what a variable of the environment would fill
+    /// in.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "sqlx looks into the same environment, and cannot be told not to"
+    )]
+    pub fn parse(text: &str) -> Result<Self, OpenError> {
         let refused = |message: String| OpenError::InvalidUrl { message };
         let after_scheme =
-            ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+            ["postgres://", "postgresql://"].iter().find_map(|scheme| text.strip_prefix(scheme));
         let Some(rest) = after_scheme else {
             return Err(refused("it does not begin with postgres:// or postgresql://".to_owned()));
         };
@@ -41,15 +47,14 @@ impl Server {
                 "there is an @ after its host; in a password, write / ? # and @ as %2F %3F %23 and %40";
             return Err(refused(message.to_owned()));
         }
-        let options = PgConnectOptions::from_str(url).map_err(|error| match error {
+        let url = url::judge(text, |name| std::env::var_os(name).is_some()).map_err(refused)?;
+        let options = PgConnectOptions::from_str(text).map_err(|error| match error {
             sqlx::Error::Configuration(error) => refused(error.to_string()),
             other => refused(other.to_string()),
         })?;
         // A pooler refuses what it cannot keep for each client, and floats come in binary: no digits are needed.
         let mut options = options.extra_float_digits(None).statement_cache_capacity(0);
-        let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
-        let says = |key: &str| parameters.split('&').any(|pair| pair.split('=').next() == Some(key));
-        if is_remote(&options) && !says("sslmode") && !says("ssl-mode") {
+        if is_remote(&options) && !url::says(&url, &["sslmode"]) {
             options = options.ssl_mode(PgSslMode::VerifyFull);
         }
         if options.get_application_name().is_none() {

@@ -1,0 +1,72 @@
+//! `ttm config check` finds what `ttm run` would stumble over, shows no secret, and makes nothing.
+
+use std::path::Path;
+
+use ttm_e2e::{Outcome, Program, ttm};
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+    Program::start(ttm(folder).args(arguments).envs(environment.iter().copied())).end()
+}
+
+/// The one line that a command fails with.
+#[track_caller]
+fn refused(folder: &Path, arguments: &[&str], environment: &[(&str, &str)], code: i32) -> String {
+    let outcome = run(folder, arguments, environment);
+    assert_eq!(outcome.code, Some(code), "{outcome:?}");
+    assert!(!outcome.stderr.contains("hunter2"), "{outcome:?}");
+    let told: Vec<&str> = outcome.stderr.lines().filter(|line| !line.starts_with('{')).collect();
+    let [line] = told[..] else { panic!("one line: {outcome:?}") };
+    line.strip_prefix("error: ").unwrap_or_else(|| panic!("{outcome:?}")).to_owned()
+}
+
+const CHECK: &[&str] = &["config", "check"];
+const RUN: &[&str] = &["run", "--log", "off"];
+
+#[test]
+fn what_a_url_says_beyond_what_is_known_is_refused_and_its_values_are_not_shown() {
+    for (key, name) in
+        [("TTM_STORE__URL", "store.url"), ("TTM_SOURCES__POSTGRES_URL", "sources.postgres_url")]
+    {
+        for (end, wrong) in [
+            ("?passwrd=hunter2", "unknown parameter passwrd; did you mean password?"),
+            ("?sslmode=require&zzz=hunter2", "unknown parameter zzz; those that there are: "),
+            ("?options=-c%20default_transaction_read_only=off", "options are not sent to a server"),
+            ("?password=hunt%ZZer2", "a % stands for itself as %25"),
+            ("?sslrootcert=/nowhere.pem", "sslrootcert: /nowhere.pem cannot be read: No such file"),
+        ] {
+            let url = format!("postgres://ann@127.0.0.1:1/ttm{end}");
+            for arguments in [CHECK, RUN] {
+                let line = refused(folder().path(), arguments, &[(key, &url)], 78);
+                let place = format!("{key}: {name}: the database's URL is not usable: ");
+                assert!(line.starts_with(&place) && line.contains(wrong), "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_environment_of_other_clients_configures_nothing() {
+    let store = ("TTM_STORE__URL", "postgres://127.0.0.1/ttm");
+    for (variable, value) in [
+        ("PGPORT", "notaport"),
+        ("PGPORT", "5433"),
+        ("PGUSER", "bob"),
+        ("PGSSLMODE", "nonsense"),
+        ("PGSSLROOTCERT", "/nowhere.pem"),
+        ("PGOPTIONS", "-c default_transaction_read_only=off"),
+    ] {
+        let line = refused(folder().path(), CHECK, &[store, (variable, value)], 78);
+        assert!(line.contains(&format!("{variable} is set")) && !line.contains(value), "{line}");
+    }
+    let says_all = "postgres://ann@127.0.0.1:1/ttm?sslmode=disable";
+    let outcome = run(
+        folder().path(),
+        CHECK,
+        &[("TTM_STORE__URL", says_all), ("PGPORT", "2"), ("PGSSLMODE", "x"), ("PGPASSWORD", "hunter2")],
+    );
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+}
