@@ -1,5 +1,6 @@
 //! `ttm config check` finds what `ttm run` would stumble over, shows no secret, and makes nothing.
 
+use std::fs;
 use std::path::Path;
 
 use ttm_e2e::{Outcome, Program, ttm};
@@ -69,4 +70,48 @@ fn the_environment_of_other_clients_configures_nothing() {
         &[("TTM_STORE__URL", says_all), ("PGPORT", "2"), ("PGSSLMODE", "x"), ("PGPASSWORD", "hunter2")],
     );
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_found_by_the_check_as_by_the_start_and_left_as_it_is() {
+    let folder = folder();
+    let file = folder.path().join("notes.txt");
+    fs::write(&file, "no database, but somebody's notes, and some more of them\n").expect("written");
+    for arguments in [CHECK, RUN] {
+        let listen = ("TTM_API__LISTEN", "127.0.0.1:0");
+        let line = refused(folder.path(), arguments, &[("TTM_STORE__URL", "sqlite://notes.txt"), listen], 1);
+        assert!(line.starts_with("notes.txt is not a usable store: file is not a database"), "{line}");
+    }
+    let text = fs::read_to_string(&file).expect("it is there");
+    assert_eq!(text, "no database, but somebody's notes, and some more of them\n");
+}
+
+#[test]
+fn a_store_that_could_never_be_made_is_found_by_the_check() {
+    for url in ["sqlite:///proc/x/ttm.db", "sqlite:///sys/ttm.db"] {
+        let line = refused(folder().path(), CHECK, &[("TTM_STORE__URL", url)], 1);
+        assert!(line.contains(url.trim_start_matches("sqlite://")), "{line}");
+    }
+    let folder = folder();
+    for (name, content) in [("none.db", None), ("deep/er/none.db", None), ("empty.db", Some(""))] {
+        if let Some(content) = content {
+            fs::write(folder.path().join(name), content).expect("written");
+        }
+        let url = format!("sqlite://{name}");
+        let outcome = run(folder.path(), CHECK, &[("TTM_STORE__URL", &url)]);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    }
+    let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").flatten().collect();
+    assert_eq!(left.len(), 1, "the empty file alone: {left:?}");
+}
+
+#[test]
+fn a_database_with_two_names_is_found_by_the_check() {
+    let folder = folder();
+    let made = run(folder.path(), &["tokens", "add", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"], &[]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert_eq!(run(folder.path(), CHECK, &[]).code, Some(0));
+    fs::hard_link(folder.path().join("ttm-data/ttm.db"), folder.path().join("two.db")).expect("linked");
+    let line = refused(folder.path(), CHECK, &[], 1);
+    assert!(line.contains("it has 2 names (hard links)"), "{line}");
 }

@@ -33,6 +33,14 @@ impl SqliteTokenStore {
         Ok(Self { file: File::open(path.as_ref(), &SCHEMA, READERS).await?, lease: None })
     }
 
+    /// Whether the path is a database or can become one, as far as that shows without making or changing anything.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(path: impl AsRef<Path>) -> Result<(), OpenError> {
+        ttm_sqlx_pool::sqlite::check(path.as_ref())
+    }
+
     /// Opens a file whose schema is up to date, and makes and changes nothing of it.
     pub async fn open_existing(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Ok(Self { file: File::open_existing(path.as_ref(), &SCHEMA, READERS).await?, lease: None })

@@ -1,9 +1,11 @@
 //! SQLite: one file, a real fsync at every commit, no server.
 
+mod check;
 mod error;
 mod file;
 mod time;
 
+pub use check::check;
 pub use error::{OpenError, PUT_BACK, failure, store_error};
 pub use file::{File, resolved};
 pub use time::time;

@@ -3,6 +3,7 @@
 use ttm_dexscreener_http::{ConfigError as ExchangeError, DexscreenerConfig};
 use ttm_file_tokens::FileTokenSource;
 use ttm_postgres_tokens::PostgresTokenSource;
+use ttm_sqlite_state::SqliteTokenStore;
 
 use super::ComposeError;
 use crate::config::{ConfigError, ExchangeSettings, Settings, StoreUrl};
@@ -20,11 +21,22 @@ fn try_exchange(exchange: &ExchangeSettings) -> Result<DexscreenerConfig, Exchan
     DexscreenerConfig::try_new(base_url, chain, user_agent, *timeout, MAX_BODY_BYTES)
 }
 
-/// Everything that is wrong, at once. A list of mints in a file is part of the config.
+/// Everything that is wrong, at once. A list of mints in a file is part of the config; a database in one is none, and
+/// fails as it does when it is opened.
 pub fn check(settings: &Settings) -> Result<(), ComposeError> {
     let file = settings.sources.file.as_deref().and_then(|path| FileTokenSource::check(path).err());
     let file = file.map(|messages| with_place_of_file(settings, &messages));
-    complain(wrong_urls(settings).chain(file))
+    let store = match &settings.store {
+        StoreUrl::Sqlite(path) => SqliteTokenStore::check(path).err().map(|error| error.to_string()),
+        StoreUrl::Postgres(_) => None,
+    };
+    match (complain(wrong_urls(settings).chain(file)), store) {
+        (Ok(()), Some(store)) => Err(ComposeError::Store(store)),
+        (Err(ComposeError::Config(wrong)), Some(store)) => {
+            Err(ComposeError::Config(format!("{wrong}\n{store}")))
+        }
+        (judged, _) => judged,
+    }
 }
 
 /// The part of [`check`] that every command that needs a store looks at first.

@@ -163,7 +163,7 @@ async fn has_ended(connection: &mut SqliteConnection) -> Result<bool, sqlx::Erro
 }
 
 /// Each name of a database has a write-ahead log of its own for SQLite: what is written over two is damage.
-fn has_one_name(path: &Path) -> Result<(), sqlx::Error> {
+pub(super) fn has_one_name(path: &Path) -> Result<(), sqlx::Error> {
     match fs::metadata(path) {
         Ok(file) if file.is_file() && file.nlink() > 1 => {
             let names = file.nlink();

@@ -1,0 +1,71 @@
+//! Whether a path can be a database, as far as that shows without making or changing anything. What stands in one only
+//! opening it can tell.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rustix::fs::{Access, FsWord, PROC_SUPER_MAGIC, StatVfsMountFlags, access, statfs, statvfs};
+
+use super::file::has_one_name;
+use super::{OpenError, failure};
+
+/// What every database begins with, see <https://www.sqlite.org/fileformat.html>; an empty file may become one.
+const HEADER: &[u8; 16] = b"SQLite format 3\0";
+/// Of sysfs, see statfs(2).
+const SYSFS_MAGIC: FsWord = 0x6265_6572;
+
+/// Looks at a database that is there, or at the folder in which one could be made.
+///
+/// # Errors
+/// What opening it would end with.
+pub fn check(path: &Path) -> Result<(), OpenError> {
+    has_one_name(path).map_err(|error| unusable(path, failure(error).message))?;
+    // Nothing is written; SQLite too opens it so.
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => {
+            let mut header = Vec::new();
+            file.take(HEADER.len() as u64)
+                .read_to_end(&mut header)
+                .map_err(|error| unavailable(path, &error))?;
+            if header.is_empty() || header == HEADER {
+                Ok(())
+            } else {
+                Err(unusable(path, "file is not a database".to_owned()))
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            may_be_made(path).map_err(|error| unavailable(path, &error))
+        }
+        Err(error) => Err(unavailable(path, &error)),
+    }
+}
+
+/// Whether files can be made in the folder of a path, or in the first one above it that is there.
+fn may_be_made(path: &Path) -> io::Result<()> {
+    let above = path
+        .ancestors()
+        .skip(1)
+        .map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let Some(folder) = above.into_iter().find(|folder| folder.exists()) else { return Ok(()) };
+    let refused = |why: &str| Err(io::Error::other(format!("{} {why}", folder.display())));
+    if access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        return refused("may not be written to");
+    }
+    if statvfs(folder)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return refused("is read-only");
+    }
+    // To root these look like any other folder.
+    if [PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&statfs(folder)?.f_type) {
+        return refused("is the system's own, which keeps no files");
+    }
+    Ok(())
+}
+
+fn unusable(path: &Path, message: String) -> OpenError {
+    OpenError::Unusable { path: path.to_path_buf(), message }
+}
+
+fn unavailable(path: &Path, error: &io::Error) -> OpenError {
+    OpenError::Unavailable { path: path.to_path_buf(), message: error.to_string() }
+}
