@@ -115,3 +115,35 @@ fn a_database_with_two_names_is_found_by_the_check() {
     let line = refused(folder.path(), CHECK, &[], 1);
     assert!(line.contains("it has 2 names (hard links)"), "{line}");
 }
+
+#[test]
+fn standard_input_is_no_config_file_and_says_so() {
+    for arguments in [&["config", "check", "-"][..], &["run", "--config", "-"]] {
+        let line = refused(folder().path(), arguments, &[], 78);
+        assert_eq!(line, "-: standard input is not read, expected a TOML file; one of that name is ./-");
+    }
+}
+
+#[test]
+fn a_key_is_explained_by_its_variable_too_and_a_section_is_known_in_any_case() {
+    let folder = folder();
+    let outcome = run(folder.path(), &["config", "explain", "TTM_STORE__URL"], &[]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stdout.starts_with("store.url\n"), "{outcome:?}");
+    let line = refused(folder.path(), &["config", "explain", "TTM_STORE__URLL"], &[], 2);
+    assert_eq!(line, "unknown key TTM_STORE__URLL; did you mean store.url?");
+    fs::write(folder.path().join("ttm.toml"), "[Store]\nurl = \"sqlite://x.db\"\n").expect("written");
+    let line = refused(folder.path(), &["config", "check", "ttm.toml"], &[], 78);
+    assert_eq!(line, "ttm.toml:1: unknown key Store; did you mean store?");
+}
+
+#[test]
+fn an_import_of_nothing_says_so_and_makes_nothing() {
+    let folder = folder();
+    fs::write(folder.path().join("mints.txt"), "# none yet\n\n").expect("written");
+    for (file, name) in [("-", "standard input"), ("mints.txt", "mints.txt")] {
+        let line = refused(folder.path(), &["tokens", "import", file], &[], 1);
+        assert_eq!(line, format!("{name}: lists no mint, expected at least one, one a line"));
+        assert!(!folder.path().join("ttm-data").exists());
+    }
+}

@@ -23,7 +23,7 @@ pub(super) enum ConfigCommand {
     /// Explains one key
     #[command(after_help = "Example:\n  ttm config explain scheduler.hot_interval")]
     Explain {
-        /// Its full name
+        /// Its full name, or its environment variable
         key: String,
     },
     /// Lists every key with its kind, default and environment variable
@@ -46,7 +46,7 @@ pub(super) fn execute(command: &ConfigCommand, file: Option<&Path>) -> Result<Ex
             }
         }
         ConfigCommand::Default => output::print(format_args!("{}", default_file()))?,
-        ConfigCommand::Explain { key } => match Key::find(key) {
+        ConfigCommand::Explain { key } => match Key::find(key).or_else(|| Key::of_variable(key)) {
             Some(key) => explain(key)?,
             None => return Err(Failure::Arguments(unknown_key(key))),
         },

@@ -227,6 +227,9 @@ fn parse_file(path: &Path) -> Result<Vec<Mint>, Failure> {
     let listing = parse_mints(&text);
     match listing.unusable.complaint(&name, "nothing was imported") {
         Some(complaint) => Err(Failure::Told(complaint)),
+        None if listing.mints.is_empty() => {
+            Err(Failure::Told(format!("{name}: lists no mint, expected at least one, one a line")))
+        }
         None => Ok(listing.mints.into_iter().collect()),
     }
 }

@@ -12,6 +12,16 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     File::open(path).and_then(text)
 }
 
+/// Why there is no config in a file that could not be read. What `-` means to other programs is no file, and has no folder
+/// for relative paths.
+pub(super) fn no_config(path: &Path, error: &io::Error) -> String {
+    if path == Path::new("-") {
+        "standard input is not read, expected a TOML file; one of that name is ./-".to_owned()
+    } else {
+        format!("cannot be read: {error}; expected a TOML file")
+    }
+}
+
 /// The text of a stream.
 pub(crate) fn text(stream: impl Read) -> io::Result<String> {
     let bytes = bytes(stream, MAX_BYTES)?;

@@ -79,7 +79,7 @@ pub fn load(
             Ok(text) => values.read_toml(path, &text, &mut errors),
             Err(error) => errors.push(ConfigError {
                 origin: Origin::File { path: path.to_path_buf(), line: None },
-                message: format!("cannot be read: {error}; expected a TOML file"),
+                message: file::no_config(path, &error),
             }),
         }
     }

@@ -124,7 +124,7 @@ impl Values {
             .collect();
         ours.sort();
         for (name, value) in ours {
-            let key = KEYS.iter().find(|key| key.variable() == name);
+            let key = Key::of_variable(&name);
             let message = match (key, value.into_string()) {
                 (Some(key), Ok(value)) => {
                     self.0.insert(key.name, (value, Origin::Environment(name)));
@@ -190,6 +190,11 @@ const NEAR: usize = 3;
 /// What to say about a name that is no key: the key or section that was probably meant.
 pub fn unknown_key(name: &str) -> String {
     let lower = name.to_lowercase();
+    // A variable is meant as the key that it would set.
+    let lower = lower.strip_prefix("ttm_").map_or(lower.clone(), |rest| rest.replace("__", "."));
+    if is_section(&lower) && lower != name {
+        return format!("unknown key {name}; did you mean {lower}?");
+    }
     if is_section(&lower) {
         let keys: Vec<&str> =
             KEYS.iter().map(|key| key.name).filter(|key| key.starts_with(&format!("{lower}."))).collect();
