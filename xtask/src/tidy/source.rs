@@ -13,6 +13,9 @@ use super::Problem;
 const MOST_LINES: usize = 400;
 /// Macros that stand for work not done.
 const UNFINISHED: [&str; 3] = ["todo", "unimplemented", "dbg"];
+/// What several checkouts that share a folder for what they build would read of one another.
+const CHECKOUT: &str =
+    "`env!(\"CARGO_MANIFEST_DIR\")` is where it was built: start from the folder that cargo runs it in";
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 6] = ["common", "helper", "helpers", "misc", "util", "utils"];
 
@@ -48,6 +51,9 @@ fn check_tokens(tokens: TokenStream, problems: &mut Vec<Problem>) {
                 if name == "select" && !is_biased(body.stream()) {
                     problems.push(Problem::new(line, "`select!` must begin with `biased;`, shutdown first"));
                 }
+                if (name == "env" || name == "option_env") && names_the_checkout(body.stream()) {
+                    problems.push(Problem::new(line, CHECKOUT));
+                }
                 if UNFINISHED.iter().any(|word| name == word) {
                     problems.push(Problem::new(line, format!("`{name}!` stands for work that is not done")));
                 }
@@ -71,6 +77,10 @@ fn is_biased(body: TokenStream) -> bool {
     let mut tokens = body.into_iter();
     let word = tokens.next().is_some_and(|token| matches!(token, TokenTree::Ident(name) if name == "biased"));
     word && tokens.next().is_some_and(|token| is_punct(&token, ';'))
+}
+
+fn names_the_checkout(body: TokenStream) -> bool {
+    body.into_iter().any(|token| token.to_string().contains("CARGO_MANIFEST_DIR"))
 }
 
 fn ignores(attribute: &proc_macro2::Group) -> bool {
@@ -110,6 +120,13 @@ mod tests {
         );
         check_code("fn f() -> u8 { dbg!(1) }", &[(2, "`dbg!` stands for work that is not done")]);
         check_code("fn todo() { todo(); }", &[]);
+    }
+
+    #[test]
+    fn a_path_of_the_checkout_that_is_built_in_is_found() {
+        check_code("const F: &str = concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/x\");", &[(2, CHECKOUT)]);
+        check_code("const F: Option<&str> = option_env!(\"CARGO_MANIFEST_DIR\");", &[(2, CHECKOUT)]);
+        check_code("fn f() { env!(\"CARGO_PKG_VERSION\"); env::var(\"CARGO_MANIFEST_DIR\"); }", &[]);
     }
 
     #[test]

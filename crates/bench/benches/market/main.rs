@@ -21,7 +21,8 @@ use ttm_dexscreener_http::{Decoded, decode};
 use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{MarketConfig, Mint, Pair, score, summarize};
 
-const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/dexscreener");
+/// From the crate, in which cargo runs its benchmarks.
+const RECORDINGS: &str = "../../../shared/dexscreener";
 const OURS: &str = "ours";
 
 fn main() -> Result<(), Box<dyn Error>> {
