@@ -100,19 +100,19 @@ fn not_started(settings: &Settings, error: StartError) -> ComposeError {
     }
 }
 
-/// Why nothing listens. Where the port is taken the service most likely runs already, and then its store knows more of it;
-/// a store that is not there yet, or that does not answer soon, does not.
+/// Why nothing listens. Where the port is taken the service most likely runs already, and then its store knows more of it.
+/// It is only looked at: to take the lease for a moment could end the one that has the port and is about to take it.
 async fn not_listening(settings: &Settings, runtime: &dyn Runtime, error: &BindError) -> ComposeError {
     let told = ComposeError::Listen(error.to_string());
     let is_new = matches!(&settings.store, StoreUrl::Sqlite(path) if !path.exists());
     let (BindError::InUse { .. }, false) = (error, is_new) else { return told };
     let Ok(lease) = StateLease::new(&settings.store) else { return told };
-    let port = lease.port();
-    let asked = within(runtime, runtime.now() + ASKED_WITHIN, port.acquire()).await;
-    drop(within(runtime, runtime.now() + RELEASE_WITHIN, port.release()).await);
-    match asked {
-        Ok(Err(held @ LeaseError::Held { .. })) => ComposeError::Held(format!("{}: {held}", settings.store)),
-        _ => told,
+    match within(runtime, runtime.now() + ASKED_WITHIN, Box::pin(lease.holder())).await {
+        Ok(Some(holder)) => {
+            let held = LeaseError::Held { holder, until: None };
+            ComposeError::Held(format!("{}: {held}", settings.store))
+        }
+        Ok(None) | Err(_) => told,
     }
 }
 
@@ -176,6 +176,7 @@ impl Process {
             Err(error) => return Err(not_listening(settings, &*planes.supervision, &error).await),
         };
         let address = listener.address();
+        let lease = StateLease::new(&settings.store)?;
         let board = Service::board_of(&settings.service, &planes);
         let stores = Arc::new(OnceLock::new());
         let state = ApiState {
@@ -204,7 +205,6 @@ impl Process {
         tracing::info!(%address, store = %settings.store, "listening; starting");
 
         let starting = Starting::new(&board, &settings.service, &planes.supervision);
-        let lease = StateLease::new(&settings.store)?;
         // The next process need not wait for it; one that another holds is left as it is.
         let (runtime, port) = (planes.supervision.clone(), lease.port());
         let let_go = async move {

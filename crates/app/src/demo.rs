@@ -107,13 +107,13 @@ async fn forget_last_demo(settings: &Settings) -> Result<File, ComposeError> {
         held @ LeaseError::Held { .. } => ComposeError::Held(format!("{}: {held}", settings.store)),
         other => ComposeError::Store(format!("{}: {other}", settings.store)),
     })?;
-    // What is removed below is not what it was the lease of any more: nobody needs it until the service takes its own.
-    let released = lease.release().await;
-    released.map_err(|error| ComposeError::Store(format!("{}: {error}", settings.store)))?;
     for suffix in ["", "-wal", "-shm"] {
         // Usually there is none; one that cannot be removed is told by the store that opens it.
         drop(std::fs::remove_file(format!("{DATABASE}{suffix}")));
     }
+    // Only now: whoever has the lease may use the files.
+    let released = lease.release().await;
+    released.map_err(|error| ComposeError::Store(format!("{}: {error}", settings.store)))?;
     Ok(alone)
 }
 

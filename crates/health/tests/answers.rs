@@ -26,6 +26,11 @@ fn an_api_that_lists_none_of_the_tokens_it_is_asked_for_is_told_with_their_numbe
         &report(|facts| facts.api.silence = Some(silence)),
         "DexScreener answers, and listed none of the 31 tokens asked in the last 5m",
     );
+    let away = report(|facts| {
+        facts.api.silence = Some(silence);
+        facts.api.failing_for = Some(Duration::from_mins(1));
+    });
+    assert!(!away.reasons.iter().any(|reason| reason.contains("answers")), "{:?}", away.reasons);
 }
 
 #[test]

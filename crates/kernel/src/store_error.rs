@@ -39,7 +39,8 @@ pub enum StoreError {
         message: String,
     },
     /// It answered what this program does not know: another code, or a row that no program of ours can have made. That is
-    /// no proof of damage: keep the data, and try the same again seldom. Other uses go on.
+    /// no proof of damage: a writer keeps the data, and tries the same again seldom; who reads looks again at its next
+    /// turn. Other uses go on. A start is refused, since nobody knows what it would work with.
     #[error("the store answers what this program does not know: {message}")]
     Unexpected {
         /// What it answered.

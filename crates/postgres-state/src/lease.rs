@@ -38,6 +38,11 @@ const LOOK: &str = "SELECT holder, host, boot, pid_namespace, pid, pid_started, 
      to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), expires_at > clock_timestamp(), \
      nullif(expires_at, '-infinity') FROM lease WHERE name = 'store' FOR UPDATE";
 
+/// The row as it is, for a message alone.
+const SEE: &str = "SELECT holder, host, boot, pid_namespace, pid, pid_started, \
+     to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), expires_at > clock_timestamp(), \
+     nullif(expires_at, '-infinity') FROM lease WHERE name = 'store'";
+
 /// Of two that find no row one waits for the other here, and then looks again.
 const TAKE: &str = "INSERT INTO lease (name, holder, host, boot, pid_namespace, pid, pid_started, epoch, since, expires_at) \
      VALUES ('store', $1, $2, $3, $4, $5, $6, 1, clock_timestamp(), clock_timestamp() + interval '15 s') \
@@ -81,6 +86,20 @@ impl PostgresLease {
             |random| random.trim().to_owned(),
         );
         Ok(Self { pool: Server::parse(url)?.pool(1), holder, process, until: AtomicI64::new(i64::MIN) })
+    }
+
+    /// Who holds it, as far as that can be seen without taking it; for a message alone.
+    pub async fn holder(&self) -> Option<String> {
+        let see = async {
+            let mut tx = self.pool.begin().await?;
+            let row: Option<Row> = query_as(SEE).fetch_optional(&mut *tx).await?;
+            tx.commit().await?;
+            Ok(row)
+        };
+        let row = answered(LIMIT, Box::pin(see)).await;
+        self.pool.forget().await;
+        let holds = |row: &Row| row.7 && self.process.lives(&process(row)) != Some(false);
+        row.ok().flatten().filter(holds).map(|row| named(&row))
     }
 
     /// Whether this holder has the row, which stays so until the transaction ends.

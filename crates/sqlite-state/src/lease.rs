@@ -91,6 +91,12 @@ impl SqliteLease {
         &self.0.database
     }
 
+    /// Who holds it, as far as that can be seen without taking it; for a message alone.
+    pub fn holder(&self) -> Option<String> {
+        let beside = File::open(&self.0.beside).ok()?;
+        locked_by(&beside).is_some().then(|| read_holder(&beside))
+    }
+
     /// A call that may wait for the disk, off the threads that must not.
     #[expect(clippy::disallowed_methods, reason = "an adapter: a disk that hangs must hang nothing else")]
     async fn off_thread<E: From<StoreError> + Send + 'static>(
@@ -252,15 +258,20 @@ fn name_of(file: &File, path: &Path) -> Name {
 
 /// Which process has the lock on this file, as the kernel shows it.
 fn holder_by_the_kernel(file: &File) -> String {
+    let process = locked_by(file).filter(|process| process != "0");
+    process.map_or_else(|| "a process".to_owned(), |process| format!("process {process}"))
+}
+
+/// The id of the process that has the lock on this file; 0 when it is in another namespace.
+fn locked_by(file: &File) -> Option<String> {
     let inode = file.metadata().map_or(0, |metadata| metadata.ino());
     let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
-    // `1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`; the process is 0 when it is in another namespace.
-    let process = locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|words| {
+    // `1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`
+    locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|words| {
         let is_it = words.get(1) == Some(&"FLOCK")
             && words.get(5).and_then(|file| file.rsplit(':').next()?.parse().ok()) == Some(inode);
-        words.get(4).filter(|process| is_it && **process != "0").map(|process| (*process).to_owned())
-    });
-    process.map_or_else(|| "a process".to_owned(), |process| format!("process {process}"))
+        words.get(4).filter(|_| is_it).map(|process| (*process).to_owned())
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "for the person who reads the refusal of a second process")]

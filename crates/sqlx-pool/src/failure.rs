@@ -53,7 +53,7 @@ impl From<Failure> for StoreError {
 fn message(error: sqlx::Error, of_database: fn(&dyn DatabaseError) -> Failure) -> String {
     match error {
         sqlx::Error::Database(error) => of_database(&*error).message,
-        // One that we made: its text is the whole sentence.
+        // Its text is the whole sentence.
         sqlx::Error::Configuration(text) => text.to_string(),
         sqlx::Error::Migrate(error) => match *error {
             MigrateError::Execute(error) => message(error, of_database),
@@ -66,6 +66,17 @@ fn message(error: sqlx::Error, of_database: fn(&dyn DatabaseError) -> Failure) -
     }
 }
 
+/// A file is not the one that was opened: nothing may be written into either.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Replaced(pub(crate) String);
+
+impl From<Replaced> for sqlx::Error {
+    fn from(replaced: Replaced) -> Self {
+        Self::Configuration(Box::new(replaced))
+    }
+}
+
 fn verdict(error: &sqlx::Error, of_database: fn(&dyn DatabaseError) -> Failure) -> Verdict {
     match error {
         sqlx::Error::Database(error) => of_database(&**error).verdict,
@@ -75,8 +86,7 @@ fn verdict(error: &sqlx::Error, of_database: fn(&dyn DatabaseError) -> Failure) 
             }
             _ => Verdict::Unexpected,
         },
-        // One that we made: the file is not the one that was opened.
-        sqlx::Error::Configuration(_) => Verdict::Corrupt,
+        sqlx::Error::Configuration(error) if error.is::<Replaced>() => Verdict::Corrupt,
         // A connection that is lost or out of step is replaced by a new one.
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -109,7 +119,8 @@ mod tests {
             (sqlx::Error::BeginFailed, Verdict::Transient),
             (sqlx::Error::Migrate(Box::new(execute)), Verdict::Transient),
             (sqlx::Error::Encode("year -9999".into()), Verdict::Rejected),
-            (sqlx::Error::Configuration("it was replaced".into()), Verdict::Corrupt),
+            (Replaced("it was replaced".to_owned()).into(), Verdict::Corrupt),
+            (sqlx::Error::Configuration("no private key was found".into()), Verdict::Unexpected),
             (sqlx::Error::Decode("no status".into()), Verdict::Unexpected),
             (sqlx::Error::ColumnNotFound("status".into()), Verdict::Unexpected),
             (sqlx::Error::RowNotFound, Verdict::Unexpected),

@@ -88,8 +88,11 @@ pub(super) async fn unless_ordered<T>(
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        order = orders.next() => Err(Failure::Told(ended_by(order))),
+        // First: what is done is not told as ended.
         outcome = work => outcome,
+        order = orders.next() => Err(Failure::Told(format!(
+            "{}; it may have been done, and the same command again does no harm", ended_by(order)
+        ))),
     }
 }
 

@@ -271,7 +271,7 @@ fn remark(text: &str) -> Result<(), OutputError> {
 
 /// A line that goes on below itself where the terminal is not wide enough. What is no terminal has it in one.
 fn wrapped(head: &str, text: &str) -> Result<(), OutputError> {
-    let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
     say!("{}", laid_out(head, text, width))
 }
 

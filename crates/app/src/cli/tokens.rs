@@ -13,7 +13,7 @@ use super::Failure;
 use super::output::say;
 use super::run::{ended_by, missing, start_threads, unless_ordered};
 use crate::compose::{self, ComposeError, Orders};
-use crate::config::{ConfigErrors, Settings};
+use crate::config::{ConfigErrors, Settings, StoreUrl};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokensCommand {
@@ -64,15 +64,13 @@ pub(super) fn execute(
         TokensCommand::Add { mints } => Edit::Add(parse_arguments(&mints)?),
         TokensCommand::Import { file } => Edit::Add(parse_file(&file)?),
         TokensCommand::Remove { mints } => Edit::Remove(parse_arguments(&mints)?),
-        TokensCommand::List { limit } => Edit::List(limit),
+        TokensCommand::List { limit } => return list(limit, &load()?),
     };
     let settings = load()?;
     compose::check_urls(&settings)?;
-    // What only reads or takes away makes nothing.
-    if let Edit::Remove(_) | Edit::List(_) = edit
-        && let Some(complaint) = missing(&settings.store)
-    {
-        return Err(Failure::Told(complaint));
+    // What only takes away makes nothing.
+    if let Edit::Remove(_) = edit {
+        there(&settings.store)?;
     }
     let threads = start_threads()?;
     let planes = threads.planes();
@@ -81,14 +79,13 @@ pub(super) fn execute(
         let open = async {
             Ok(match edit {
                 Edit::Add(_) => compose::open_tokens(&settings.store).await?,
-                Edit::Remove(_) | Edit::List(_) => compose::open_existing_tokens(&settings.store).await?,
+                Edit::Remove(_) => compose::open_existing_tokens(&settings.store).await?,
             })
         };
         let store = unless_ordered(&mut orders, Box::pin(open)).await?;
         let outcome = match edit {
             Edit::Add(mints) => add(&mints, &*store, &*planes.work, &mut orders).await,
             Edit::Remove(mints) => unless_ordered(&mut orders, remove(&mints, &*store)).await,
-            Edit::List(limit) => unless_ordered(&mut orders, list(&*store, limit)).await,
         };
         // Whatever became of it: what a database keeps beside its file is merged into it.
         store.close().await;
@@ -100,7 +97,11 @@ pub(super) fn execute(
 enum Edit {
     Add(Vec<Mint>),
     Remove(Vec<Mint>),
-    List(usize),
+}
+
+/// Refuses a database that is not there.
+fn there(store: &StoreUrl) -> Result<(), Failure> {
+    missing(store).map_or(Ok(()), |complaint| Err(Failure::Told(complaint)))
 }
 
 fn told(error: impl std::fmt::Display) -> Failure {
@@ -174,16 +175,17 @@ fn style() -> ProgressStyle {
     })
 }
 
-async fn list(store: &dyn TokenStore, limit: usize) -> Result<(), Failure> {
-    let mut tokens: Vec<Token> = Vec::new();
-    loop {
-        let page = store.load(tokens.last().map(|token| token.mint), PAGE).await.map_err(told)?;
-        let last = page.len() < PAGE;
-        tokens.extend(page);
-        if last {
-            break;
-        }
-    }
+/// Lists the tokens. Nothing of it has to be ended in order, so no signal is caught: one ends it whatever it waits for, even
+/// a reader that has stopped reading.
+fn list(limit: usize, settings: &Settings) -> Result<ExitCode, Failure> {
+    compose::check_urls(settings)?;
+    there(&settings.store)?;
+    let mut tokens = start_threads()?.block_on(async {
+        let store = compose::open_existing_tokens(&settings.store).await?;
+        let tokens = load_all(&*store).await;
+        store.close().await;
+        tokens
+    })?;
     let total = tokens.len();
     tokens.sort_by(|a, b| {
         let height = |token: &Token| token.smoothed_score().unwrap_or(f64::NEG_INFINITY);
@@ -199,7 +201,19 @@ async fn list(store: &dyn TokenStore, limit: usize) -> Result<(), Failure> {
     if total > limit {
         say!("and {} more; --limit shows them", total - limit)?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn load_all(store: &dyn TokenStore) -> Result<Vec<Token>, Failure> {
+    let mut tokens: Vec<Token> = Vec::new();
+    loop {
+        let page = store.load(tokens.last().map(|token| token.mint), PAGE).await.map_err(told)?;
+        let last = page.len() < PAGE;
+        tokens.extend(page);
+        if last {
+            return Ok(tokens);
+        }
+    }
 }
 
 /// A name from outside, cut and without anything that could steer a terminal.

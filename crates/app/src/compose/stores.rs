@@ -62,6 +62,14 @@ impl StateLease {
         }
     }
 
+    /// Who holds it, as far as that can be seen without taking it.
+    pub(super) async fn holder(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(lease) => lease.holder(),
+            Self::Postgres(lease) => lease.holder().await,
+        }
+    }
+
     pub(crate) fn port(&self) -> Arc<dyn StoreLease> {
         match self {
             Self::Sqlite(lease) => Arc::new(lease.clone()),

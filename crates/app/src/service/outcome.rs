@@ -78,6 +78,7 @@ impl Work {
                 }
             }
         }
+        self.post_answers(self.runtime.now());
         self.board.post_tokens(changed);
         self.board.post_scored(scored);
         metrics::counter!("ttm_tokens_scored_total").increment(scored);
@@ -115,11 +116,13 @@ impl Work {
         if let Some(first) = with_pairs.next() {
             let mints = std::iter::once(first).chain(with_pairs).map(|(mint, _)| mint);
             self.state.silence.handle_pairs(mints, now);
-        } else if keys_of(ask).iter().any(|asked| self.is_expected(&asked.key)) {
-            let mints = seen.iter().map(|(mint, _)| mint);
-            self.state.silence.handle_no_pairs(mints, matches!(ask, Ask::Batch(_)), now);
+        } else {
+            let expected: Vec<Mint> =
+                seen.iter().map(|(mint, _)| *mint).filter(|mint| self.is_expected(mint)).collect();
+            if !expected.is_empty() {
+                self.state.silence.handle_no_pairs(expected.iter(), matches!(ask, Ask::Batch(_)), now);
+            }
         }
-        self.post_answers(now);
         was_silent
     }
 
@@ -146,6 +149,11 @@ impl Work {
     /// One token; 1 when it was scored.
     fn observe(&mut self, mint: Mint, seen: &Seen, changed: &mut Vec<std::sync::Arc<Token>>) -> u64 {
         let wall = self.runtime.wall();
+        if matches!(seen, Seen::Missing) {
+            // It is known to be missing now, and neither waited for nor unreadable.
+            self.state.silence.remove(&mint);
+            self.state.unreadable.forget(&mint);
+        }
         let observation = match seen {
             Seen::Primary(pairs) => Observation::Primary(pairs),
             Seen::All(pairs) => Observation::All(pairs),

@@ -132,7 +132,7 @@ impl Starting {
         let mut rest = std::pin::pin!(rest);
         tokio::select! {
             biased;
-            lost = self.keep(port) => Err(StartError::Held(lost)),
+            lost = self.keep(port) => Err(lost),
             outcome = &mut rest => Ok(outcome),
         }
     }
@@ -174,14 +174,20 @@ impl Starting {
         acquired.unwrap_or_else(|_| Err(StoreError::transient(timed_out()).into()))
     }
 
-    /// Renews until the lease is lost. What the store says otherwise the start hears from its own steps.
-    async fn keep(&self, port: &dyn StoreLease) -> LeaseError {
+    /// Renews until the lease is lost, or a person must mend its store. What may pass the start hears from its own steps.
+    async fn keep(&self, port: &dyn StoreLease) -> StartError {
+        let mut begun = self.runtime.now();
         loop {
-            self.runtime.sleep_until(self.runtime.now() + port.renew_every()).await;
-            let deadline = self.runtime.now() + STORE_DEADLINE;
-            match within(&*self.runtime, deadline, port.renew()).await {
-                Ok(Ok(()) | Err(LeaseError::Store(_))) | Err(_) => {}
-                Ok(Err(lost)) => return lost,
+            self.runtime.sleep_until(begun + port.renew_every()).await;
+            // From here, not from its end: one that hangs delays the next one by nothing.
+            begun = self.runtime.now();
+            match within(&*self.runtime, begun + STORE_DEADLINE, port.renew()).await {
+                Ok(Ok(())) | Err(_) => {}
+                Ok(Err(LeaseError::Store(error))) if error.may_pass() => {}
+                Ok(Err(LeaseError::Store(error))) => {
+                    return StartError::Store { step: "the lease on the store", error };
+                }
+                Ok(Err(lost)) => return StartError::Held(lost),
             }
         }
     }

@@ -79,17 +79,24 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
 
 /// Calls that are answered may still bring nothing to score.
 fn says_nothing(facts: &Facts, findings: &mut Findings) {
-    if let Some(SilenceFacts { tokens, lasts }) = facts.api.silence {
+    let answers = facts.api.failing_for.is_none_or(|failing| failing < OUTAGE);
+    if let Some(SilenceFacts { tokens, lasts }) = facts.api.silence.filter(|_| answers) {
         let lasts = spoken(lasts);
         let sentence =
             format!("DexScreener answers, and listed none of the {tokens} tokens asked in the last {lasts}");
         findings.add(Status::Degraded, sentence);
     }
     if let Some(UnreadableFacts { tokens, example }) = &facts.api.unreadable {
-        let known = facts.data.hot.tokens.saturating_add(facts.data.cold.tokens).max(*tokens);
-        let sentence =
-            format!("DexScreener: the data of {tokens} of {known} tokens cannot be read, e.g. {example}");
-        findings.add(Status::Degraded, sentence);
+        let lanes = [facts.data.hot, facts.data.cold];
+        let known = lanes.iter().fold(0, |sum: u64, lane| sum.saturating_add(lane.tokens)).max(*tokens);
+        // Some pairs are wrong now and then, which is nothing to look at before a token is too old because of it.
+        let is_felt = lanes.iter().any(|lane| lane.stale > 0 || lane.overdue > 0) || *tokens > known / 2;
+        if is_felt {
+            findings.add(
+                Status::Degraded,
+                format!("DexScreener: the data of {tokens} of {known} tokens cannot be read, e.g. {example}"),
+            );
+        }
     }
 }
 

@@ -87,6 +87,8 @@ pub struct UseTruth {
     pub error: Option<String>,
     /// Since when it was told just that.
     pub told_for: Duration,
+    /// What another use was told of damage, which ends this one too; empty when nobody waited to hear it.
+    pub damage: Option<String>,
     /// Whether its writer was told that the content is damaged.
     pub gave_up: bool,
     /// Whether something of it was given up within the last minute; none when that cannot be told.

@@ -219,6 +219,8 @@ impl Simulation<'_> {
         let late = self.plan.settings.report_interval + REPORT_LATE;
         let told = self.world.told(process, at);
         let is_damaged = self.is_damaged(process, at);
+        let damage = told.iter().find(|(.., told)| told.corrupt);
+        let damage = damage.map(|(.., told)| told.error.clone().unwrap_or_default());
         told.into_iter()
             .filter_map(|(table, writes, since, told)| {
                 let name = match (table, writes) {
@@ -237,6 +239,7 @@ impl Simulation<'_> {
                     failing_for: told.failing_since.map(|since| at - since),
                     error: told.error,
                     told_for: at - since,
+                    damage: damage.clone().filter(|_| !told.corrupt),
                     gave_up: told.corrupt,
                     // Who did not watch may have noticed late.
                     is_losing: is_losing

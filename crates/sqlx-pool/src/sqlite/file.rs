@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool, Transaction};
 use super::error::is_busy;
 use super::{OpenError, PUT_BACK};
 use crate::Schema;
+use crate::failure::Replaced;
 
 /// How long a statement waits for another process's lock, and a call for a free connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -124,9 +125,7 @@ impl File {
     /// of it would be gone with the last connection.
     fn is_there(&self) -> Result<(), sqlx::Error> {
         let Some(what) = changed(&self.path, self.id) else { return Ok(()) };
-        Err(sqlx::Error::Configuration(
-            format!("{} was {what} while it was in use: {PUT_BACK}", self.path.display()).into(),
-        ))
+        Err(Replaced(format!("{} was {what} while it was in use: {PUT_BACK}", self.path.display())).into())
     }
 
     /// The connections that only read.
@@ -253,9 +252,9 @@ impl Beside {
             if let Some(what) = changed(path, *id) {
                 let advice = "let nothing else open the database, and stop this process in order: it merges what it has \
                     committed into the database, which is lost if it is killed";
-                return Err(sqlx::Error::Configuration(
-                    format!("{} was {what} while it was in use: {advice}", path.display()).into(),
-                ));
+                return Err(
+                    Replaced(format!("{} was {what} while it was in use: {advice}", path.display())).into()
+                );
             }
         }
         Ok(())

@@ -90,10 +90,14 @@ impl Silence {
         self.doubted.remove(mint);
     }
 
-    /// It is no token of ours any more.
+    /// It is no token of ours any more, or taken for unlisted.
     pub(in crate::service) fn remove(&mut self, mint: &Mint) {
         self.forget(mint);
         self.asked.remove(mint);
+        if self.asked.is_empty() {
+            // Nobody is left whom the API should know.
+            (self.began, self.is_told) = (None, false);
+        }
     }
 }
 
@@ -124,10 +128,15 @@ mod tests {
         assert_eq!(facts(&silence, 45), Some((2, Duration::from_secs(35))));
         silence.remove(&OTHER);
         assert_eq!(facts(&silence, 45), Some((1, Duration::from_secs(35))));
-        silence.handle_pairs([OTHER].iter(), at(50));
-        assert_eq!(facts(&silence, 50), None);
-        empty_batch(&mut silence, 60);
-        assert_eq!(facts(&silence, 60), None, "that is another silence");
+        silence.remove(&TOKEN);
+        assert_eq!(facts(&silence, 45), None, "nobody is left to be asked for");
+        empty_batch(&mut silence, 45);
+        empty_batch(&mut silence, 75);
+        assert_eq!(facts(&silence, 75), Some((1, Duration::from_secs(30))));
+        silence.handle_pairs([OTHER].iter(), at(80));
+        assert_eq!(facts(&silence, 80), None);
+        empty_batch(&mut silence, 90);
+        assert_eq!(facts(&silence, 90), None, "that is another silence");
     }
 
     #[test]

@@ -114,8 +114,8 @@ impl Lies<'_> {
         let (status, error) = (shown.status, shown.last_error.as_deref());
         if truth.failing_for.is_some() {
             let is_told = error.is_some_and(|shown| match &truth.error {
-                // Damage that another use met is shown instead.
-                _ if truth.is_losing.is_none() && self.report.status == Status::Critical => true,
+                // Shown instead, once this use was ended by it.
+                _ if truth.damage.as_ref().is_some_and(|damage| shown.contains(damage)) => true,
                 Some(told) => shown == told,
                 None => shown.starts_with(NO_ANSWER),
             });

@@ -27,6 +27,7 @@ fn well() -> Truth {
         failing_for: None,
         error: None,
         told_for: day,
+        damage: None,
         gave_up: false,
         is_losing: Some(false),
     };
@@ -190,6 +191,14 @@ fn each_use_of_the_store_is_as_it_was_told() {
         "no word of \"token writes\"",
     );
     check(&store_gone(60), gone, |report| drop(report.store.uses.remove(0)), "nothing of token writes");
+    let mut damaged = store_gone(60);
+    damaged.uses[0].damage = Some("malformed".to_owned());
+    let shows = |error: &'static str| {
+        move |report: &mut Report| report.store.uses[0].last_error = Some(error.to_owned())
+    };
+    assert!(lies(&damaged, gone, shows("samples: malformed")).is_empty(), "the damage is shown instead");
+    check(&damaged, gone, shows("something else"), "token writes was told Some");
+    check(&store_gone(60), gone, shows("samples: malformed"), "token writes was told Some");
     check(&well(), gone, nothing, "token writes is answered");
     check(&well(), nothing, |report| report.store.uses[1].status = Status::Degraded, "samples is degraded");
     check(&store_gone(60), gone, |report| report.store.status = Status::Healthy, "the store is healthy");
