@@ -75,6 +75,7 @@ fn the_counts_say_where_each_key_is() {
     }
     let counts = dispatcher.counts();
     assert_eq!((counts.bad, counts.resting, counts.unanswered), (1, 4, [0, 0]));
+    assert_eq!(counts.split, 2, "the four, and the half with that one in it");
 }
 
 #[test]
