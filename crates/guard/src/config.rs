@@ -138,4 +138,18 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn each_bound_holds_to_the_last_nanosecond() {
+        let defaults = GuardSettings::default;
+        let hedge = |after| GuardSettings { hedge_after: Some(after), ..defaults() };
+        let deadline = |deadline| GuardSettings { deadline, ..defaults() };
+        let (limit, nanosecond) = (defaults().attempt_timeout, Duration::from_nanos(1));
+        for right in [hedge(nanosecond), hedge(limit.saturating_sub(nanosecond)), deadline(limit)] {
+            assert!(GuardConfig::try_new(right.clone()).is_ok(), "{right:?}");
+        }
+        for wrong in [hedge(Duration::ZERO), hedge(limit), deadline(limit.saturating_sub(nanosecond))] {
+            assert!(GuardConfig::try_new(wrong.clone()).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -230,6 +230,20 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_from_before_a_429_that_is_given_back_after_it_is_nobody_s() {
+        let mut pace = pace();
+        let given_up: Vec<Slot> =
+            (0..10).map(|_| pace.take(at(0), Moment::MAX).expect("there is no deadline")).collect();
+        pace.slow_down(at(10), at(10));
+        // Somebody still waits for the last one, and the next comes after that.
+        for slot in &given_up[..9] {
+            pace.give_back(*slot);
+        }
+        assert_eq!(take(&mut pace, at(1_500)), at(2_000));
+        assert!(take(&mut pace, at(1_500)) >= at(2_000) + SPACING.div_f64(0.6), "at the slower pace");
+    }
+
+    #[test]
     fn a_process_goes_on_where_the_one_before_was_and_its_first_turn_comes_after_a_spacing() {
         let mut before = pace();
         before.slow_down(at(1_000), at(21_000));

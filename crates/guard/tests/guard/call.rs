@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ttm_breaker::{BreakerSettings, RejectReason, State};
-use ttm_guard::{Disposition, GuardError, GuardSettings};
+use ttm_guard::{Disposition, GuardError, GuardSettings, Source};
 use ttm_kernel::{Moment, Runtime, TaskEnd};
 use ttm_retry::{GiveUpReason, RetrySettings};
 
@@ -67,6 +67,63 @@ fn an_attempt_that_the_caller_s_deadline_cuts_short_is_no_word_against_the_targe
     assert!(matches!(end, GuardError::TimedOut { attempts: 1 }), "{end}");
     assert_eq!(rig.now(), at_ms(300));
     assert_eq!((rig.counts().failures, rig.counts().ignored), (0, 1));
+}
+
+#[test]
+fn a_call_whose_deadline_is_here_makes_no_attempt() {
+    let limited = GuardSettings::default();
+    let free = GuardSettings { requests_per_minute: None, ..GuardSettings::default() };
+    let narrow = GuardSettings { max_concurrent: Some(1), ..free.clone() };
+    for settings in [limited, free, narrow] {
+        let rig = Rig::with(1, settings, BreakerSettings::default(), RetrySettings::default());
+        rig.runtime.clock().set(at_ms(1_000));
+        for deadline in [Moment::ZERO, at_ms(1_000)] {
+            let end = rig.runtime.block_on(rig.call(deadline, &[Reply::Ok(0)])).expect_err("too late");
+            assert!(matches!(end, GuardError::TimedOut { attempts: 0 }), "{end}");
+        }
+        assert_eq!(rig.attempts.events(), []);
+    }
+}
+
+#[test]
+fn an_attempt_that_had_its_whole_time_was_too_slow_also_when_the_deadline_comes_with_its_end() {
+    let rig = Rig::new();
+    let end = rig.runtime.block_on(rig.call(at_ms(5_000), &[Reply::Hangs])).expect_err("it hangs");
+    assert!(matches!(end, GuardError::TimedOut { attempts: 1 }), "{end}");
+    assert_eq!((rig.counts().failures, rig.counts().ignored), (1, 0));
+}
+
+/// Nothing but the breaker and a timeout: the first attempt is polled by the call itself.
+fn plain() -> Rig {
+    let settings = GuardSettings { requests_per_minute: None, ..GuardSettings::default() };
+    Rig::with(1, settings, BreakerSettings::default(), RetrySettings::default())
+}
+
+#[test]
+fn a_plain_call_times_out_as_any_other() {
+    let rig = plain();
+    let end = rig.run(&[Reply::Hangs]).expect_err("it hangs");
+    assert!(matches!(end, GuardError::TimedOut { attempts: 3 }), "{end}");
+    let began: Vec<Moment> = rig.attempts.events().into_iter().map(|(at, _)| at).collect();
+    assert!(began[1] >= at_ms(5_000) && began[2] >= began[1] + Duration::from_secs(5), "{began:?}");
+    assert_eq!((rig.counts().failures, rig.counts().ignored), (3, 0));
+}
+
+#[test]
+fn a_plain_call_is_polled_as_often_as_its_operation_wants() {
+    let rig = plain();
+    let answer = rig.runtime.block_on(rig.guard.call(
+        Moment::MAX,
+        |Failed(disposition)| *disposition,
+        |_| async {
+            for step in 1..=3 {
+                rig.runtime.sleep_until(at_ms(step * 1_000)).await;
+            }
+            Ok(())
+        },
+    ));
+    assert_eq!(answer.expect("it works").source, Source::Fresh { attempts: 1 });
+    assert_eq!(rig.now(), at_ms(3_000));
 }
 
 #[test]
@@ -141,8 +198,7 @@ fn a_cancelled_call_gives_its_place_back_and_counts_for_nothing() {
 
 #[test]
 fn a_call_that_is_dropped_long_after_its_panic_counts_as_a_failure_too() {
-    let plain = GuardSettings { requests_per_minute: None, ..GuardSettings::default() };
-    let rig = Rig::with(1, plain, BreakerSettings::default(), RetrySettings::default());
+    let rig = plain();
     let operation = |_| {
         let mut polls = 0;
         std::future::poll_fn(move |_| {
@@ -172,4 +228,10 @@ fn a_panicking_operation_counts_as_a_failure_whenever_it_panics_and_whatever_the
             assert_eq!((rig.counts().failures, rig.counts().ignored), (1, 0), "{reply:?} with {settings:?}");
         }
     }
+}
+
+#[test]
+fn a_guard_shows_its_settings_and_its_breaker() {
+    let shown = format!("{:?}", Rig::new().guard);
+    assert!(shown.contains("attempt_timeout: 5s") && shown.contains("\"far side\""), "{shown}");
 }

@@ -105,6 +105,17 @@ fn a_hedge_waits_for_no_turn_and_for_no_place() {
 }
 
 #[test]
+fn a_hedge_uses_a_turn_that_is_there() {
+    let a_turn_every_tenth =
+        GuardSettings { requests_per_minute: Some(600), headroom_percent: 0.0, ..hedging() };
+    let rig = rig(a_turn_every_tenth);
+    assert_eq!(rig.run(&[Reply::Hangs, Reply::Ok(50)]).expect("the hedge works"), 2);
+    // The next one has the turn after the hedge's.
+    assert_eq!(rig.run(&[Reply::Ok(0)]).expect("it works"), 1);
+    assert_eq!(rig.now(), at_ms(200));
+}
+
+#[test]
 fn no_hedge_begins_when_there_is_no_time_left_for_it() {
     let rig = rig(hedging());
     let end = rig.runtime.block_on(rig.call(at_ms(100), &[Reply::Hangs])).expect_err("no time");
