@@ -168,6 +168,15 @@ mod tests {
     }
 
     #[test]
+    fn waits_never_shrink_and_never_become_endless() {
+        let accepted = |multiplier| {
+            RetryPolicy::try_new(RetrySettings { multiplier, ..RetrySettings::default() }).is_ok()
+        };
+        assert!([1.0, 1.5, f64::MAX].into_iter().all(accepted));
+        assert!(![0.999, 0.0, -2.0, f64::INFINITY, f64::NEG_INFINITY].into_iter().any(accepted));
+    }
+
+    #[test]
     fn the_default_waits_are_one_two_four_and_at_most_thirty_seconds() {
         let policy = RetryPolicy::default();
         let seconds = [0, 1, 2, 3, 4, 5, u32::MAX].map(|n| policy.backoff(n).as_secs());

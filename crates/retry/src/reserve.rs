@@ -69,9 +69,9 @@ mod tests {
         Moment::from_origin(Duration::from_millis(millis))
     }
 
-    /// How many tokens can be taken at once.
+    /// How many tokens can be taken at once; one that never empties gives more than any test expects, and hangs none.
     fn drain(reserve: &Reserve, now: Moment) -> usize {
-        std::iter::repeat_with(|| reserve.take(now)).take_while(|taken| *taken).count()
+        std::iter::repeat_with(|| reserve.take(now)).take(2_000).take_while(|taken| *taken).count()
     }
 
     #[test]
@@ -94,9 +94,11 @@ mod tests {
 
     #[test]
     fn a_reserve_of_nothing_has_nothing_ever() {
-        let reserve = Reserve::new(0.0);
-        for now in [at(0), at(1), at(1_000_000), Moment::MAX] {
-            assert_eq!(drain(&reserve, now), 0);
+        for nothing in [0.0, -0.0] {
+            let reserve = Reserve::new(nothing);
+            for now in [at(0), at(1), at(1_000_000), Moment::MAX] {
+                assert!(!reserve.take(now), "{nothing} a second");
+            }
         }
     }
 

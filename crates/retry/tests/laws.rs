@@ -1,5 +1,6 @@
 //! The laws of retrying, over any policy, any failures and any time.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -128,6 +129,14 @@ proptest! {
 }
 
 #[test]
+fn each_reason_to_give_up_is_told_in_words_of_its_own() {
+    use GiveUpReason::{AttemptsUsedUp, BudgetExhausted, Deadline, Permanent};
+    let told: BTreeSet<String> =
+        [Permanent, AttemptsUsedUp, Deadline, BudgetExhausted].iter().map(ToString::to_string).collect();
+    assert!(told.len() == 4 && told.iter().all(|words| !words.is_empty()), "{told:?}");
+}
+
+#[test]
 fn by_default_a_call_is_tried_three_times() {
     let policy = RetryPolicy::default();
     let entropy = SeededEntropy::new(0);
@@ -224,6 +233,22 @@ fn nothing_overflows_at_the_edges_of_every_setting() {
 }
 
 #[test]
+fn chance_chooses_evenly_between_the_bounds_of_a_wait() {
+    let bounds =
+        [(Jitter::Full, 0, 1_000), (Jitter::Equal, 500, 1_000), (Jitter::Decorrelated, 1_000, 3_000)];
+    for (jitter, least, most) in bounds {
+        let policy = policy(RetrySettings { jitter, ..RetrySettings::default() });
+        for quarter in 0..4 {
+            let chance = Always(quarter as f64 / 4.0);
+            let decision =
+                Retry::new(&policy, Moment::MAX).next(Class::Transient, None, Moment::ZERO, &chance);
+            let wait = Duration::from_millis(least + (most - least) * quarter / 4);
+            assert_eq!(decision, Decision::RetryAt(Moment::from_origin(wait)), "{jitter:?}, {quarter}/4");
+        }
+    }
+}
+
+#[test]
 fn a_source_of_chance_that_breaks_its_law_costs_spread_and_no_panic() {
     for unit in [1.0, -1.0, 1e300, f64::NAN, f64::INFINITY] {
         let policy = policy(RetrySettings {
@@ -231,7 +256,7 @@ fn a_source_of_chance_that_breaks_its_law_costs_spread_and_no_panic() {
             max_retry_after: Duration::MAX,
             ..RetrySettings::default()
         });
-        let pause = policy.pause(None, &Lawless(unit));
+        let pause = policy.pause(None, &Always(unit));
         assert!((Duration::MAX / 2..=Duration::MAX).contains(&pause));
     }
 }
@@ -249,10 +274,10 @@ impl Entropy for Fixed {
     }
 }
 
-/// Chance outside of its range.
-struct Lawless(f64);
+/// Chance that always gives the same, also outside of its range.
+struct Always(f64);
 
-impl Entropy for Lawless {
+impl Entropy for Always {
     fn next_u64(&self) -> u64 {
         0
     }
