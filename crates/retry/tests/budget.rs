@@ -106,6 +106,18 @@ proptest! {
 }
 
 #[test]
+fn at_the_end_of_time_the_budget_does_what_its_model_does_to_the_nanosecond() {
+    let settings = BudgetSettings { deposit: 0.0, reserve_per_second: 1.0, ..BudgetSettings::default() };
+    for left in [0, 999_999_999, 1_000_000_000, 1_000_000_001] {
+        let now = Moment::from_nanos(u64::MAX - left);
+        let budget = budget(settings.clone());
+        let taken = budget.withdraw(now).map(|withdrawal| withdrawal.source());
+        assert_eq!(taken, BudgetModel::new(settings.clone()).withdraw(now), "{left} ns before it");
+        assert_eq!(taken.is_some(), left >= 1_000_000_000, "what time cannot refill is not there");
+    }
+}
+
+#[test]
 fn threads_that_race_hand_out_exactly_what_was_paid_in() {
     const DEPOSITS: usize = 20_000;
     let budget = deposits_only(0.1, u32::MAX);
