@@ -237,13 +237,81 @@ impl fmt::Debug for Breaker {
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
+    use std::sync::mpsc;
+
     use ttm_testkit::SeededEntropy;
 
     use super::*;
+    use crate::{BreakerSettings, RateSettings, SlowCallSettings, Window};
+
+    fn breaker(settings: BreakerSettings) -> Breaker {
+        let config = BreakerConfig::try_new(settings).expect("valid settings");
+        Breaker::new("subject", config, Arc::new(SeededEntropy::new(0)))
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_origin(Duration::from_secs(seconds))
+    }
+
+    /// Asks in a thread of its own, while this one holds the lock.
+    #[track_caller]
+    fn check_without_lock(breaker: &Breaker, question: impl FnOnce() + Send) {
+        thread::scope(|scope| {
+            let (tell, told) = mpsc::channel();
+            let held = breaker.machine.lock();
+            scope.spawn(move || {
+                question();
+                tell.send(())
+            });
+            // Waits so long only for whoever wants the lock.
+            let answered = told.recv_timeout(Duration::from_secs(10));
+            drop(held);
+            answered.expect("answered without the lock");
+        });
+    }
+
+    #[test]
+    fn a_closed_breaker_admits_and_counts_successes_without_the_lock() {
+        let rates = |window| {
+            let slow_calls = Some(SlowCallSettings { duration: Duration::from_secs(5), rate: 1.0 });
+            Some(RateSettings { window, minimum_calls: 1, slow_calls, ..RateSettings::default() })
+        };
+        for rates in [None, rates(Window::Calls(100)), rates(Window::Time(Duration::from_hours(1)))] {
+            let breaker = breaker(BreakerSettings { rates, ..BreakerSettings::default() });
+            // With rates, only once the least number of calls was seen.
+            breaker.admit(at(0)).expect("closed").success(at(0));
+            check_without_lock(&breaker, || {
+                breaker.check(at(1)).expect("closed");
+                for _ in 0..10 {
+                    assert_eq!(breaker.admit(at(1)).expect("closed").success(at(2)), Verdict::Counted);
+                }
+            });
+            assert_eq!(breaker.snapshot(at(2)).counts.successes, 11);
+        }
+    }
+
+    #[test]
+    fn whoever_has_to_wait_is_told_so_without_the_lock() {
+        let settings = BreakerSettings { failure_threshold: Some(1), ..BreakerSettings::default() };
+        let breaker = breaker(settings);
+        let check = |now, reason, retry_at| {
+            check_without_lock(&breaker, || {
+                let rejected = Rejected { retry_at, reason };
+                assert_eq!(breaker.check(now), Err(rejected));
+                assert_eq!(breaker.admit(now).err(), Some(rejected));
+            });
+        };
+        breaker.admit(at(0)).expect("closed").failure(at(0));
+        check(at(59), RejectReason::Open, at(60));
+        let _probes = [(); 3].map(|()| breaker.admit(at(60)).expect("a probe"));
+        check(at(119), RejectReason::ProbesOut, at(120));
+        breaker.force_open(at(119));
+        check(at(200), RejectReason::ForcedOpen, Moment::MAX);
+    }
 
     #[test]
     fn a_poisoned_lock_still_admits_and_counts() {
-        let breaker = Breaker::new("subject", BreakerConfig::default(), Arc::new(SeededEntropy::new(0)));
+        let breaker = breaker(BreakerSettings::default());
         let end = thread::scope(|scope| {
             let holder = scope.spawn(|| {
                 let _guard = breaker.lock();

@@ -162,3 +162,16 @@ fn impossible_settings_are_refused_all_at_once() {
     assert_eq!(keys, ["max_breakers", "idle_after", "max_open_share"]);
     assert_eq!(RegistryConfig::try_new(RegistrySettings::default()), Ok(RegistryConfig::default()));
 }
+
+#[test]
+fn in_logs_they_show_their_names_and_where_they_are() {
+    let registry = registry(RegistrySettings::default());
+    let breaker = get(&registry, "a", at(0));
+    let permit = format!("{:?}", breaker.admit(at(0)).expect("closed"));
+    assert!(permit.contains("api/a") && permit.contains("ticket"), "{permit}");
+    fail(&breaker, at(0));
+    let shown = format!("{breaker:?}");
+    assert!(shown.contains("api/a") && shown.contains("Open"), "{shown}");
+    let all = format!("{registry:?}");
+    assert!(all.contains("len: 1") && all.contains("open: 1"), "{all}");
+}
