@@ -267,3 +267,51 @@ pub struct Saved {
     /// Recoveries that failed since the breaker was last closed, which decide how long the next period is.
     pub failed_recoveries: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Each has a word of its own that metrics and the API can carry, and is shown by it.
+    #[track_caller]
+    fn check_words<T: fmt::Display + Copy>(all: &[T], word: fn(T) -> &'static str) {
+        let words: BTreeSet<&str> = all.iter().map(|each| word(*each)).collect();
+        assert_eq!(words.len(), all.len(), "{words:?}");
+        for each in all {
+            let word = word(*each);
+            assert!(!word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+            assert_eq!(format!("{each:>24}"), format!("{word:>24}"));
+        }
+    }
+
+    #[test]
+    fn states_and_reasons_have_words_of_their_own() {
+        use TransitionReason as Reason;
+        check_words(&State::ALL, State::as_str);
+        let reasons = [
+            Reason::ConsecutiveFailures,
+            Reason::FailureRate,
+            Reason::SlowCallRate,
+            Reason::RecoveryDue,
+            Reason::ProbesSucceeded,
+            Reason::ProbesFailed,
+            Reason::ProbesSlow,
+            Reason::ProbeRateLimited,
+            Reason::Operator,
+            Reason::Restored,
+        ];
+        check_words(&reasons, Reason::as_str);
+        let suppressed = [SuppressedBy::MetricsOnly, SuppressedBy::OpenShare].map(SuppressedBy::as_str);
+        assert_eq!(suppressed, ["metrics_only", "open_share"]);
+    }
+
+    #[test]
+    fn a_rejected_call_is_told_why() {
+        let told = [RejectReason::Open, RejectReason::ProbesOut, RejectReason::ForcedOpen]
+            .map(|reason| Rejected { retry_at: Moment::ZERO, reason }.to_string());
+        assert!(told.iter().all(|told| told.len() > "rejected: ".len()), "{told:?}");
+        assert_eq!(BTreeSet::from(told).len(), 3);
+    }
+}
