@@ -204,6 +204,53 @@ mod tests {
     }
 
     #[test]
+    fn each_bound_holds_to_the_last_bit() {
+        let defaults = MarketSettings::default;
+        let minimum = |min_liquidity_usd| MarketSettings { min_liquidity_usd, ..defaults() };
+        let alpha = |ewma_alpha| MarketSettings { ewma_alpha, ..defaults() };
+        let archive = |archive_after| MarketSettings { archive_after, ..defaults() };
+        let list = |list_max_age| MarketSettings { list_max_age, ..defaults() };
+        let cold = |cold_stale_after| MarketSettings { cold_stale_after, ..defaults() };
+        let rest = |unlisted_backoff, unlisted_max_backoff| MarketSettings {
+            unlisted_backoff,
+            unlisted_max_backoff,
+            ..defaults()
+        };
+        let (least, year) = (Duration::from_nanos(1), Duration::from_hours(8_760));
+        let hot = defaults().hot_stale_after;
+        for right in [
+            minimum(f64::MIN_POSITIVE),
+            alpha(f64::MIN_POSITIVE),
+            alpha(1.0),
+            archive(least),
+            archive(year),
+            list(year),
+            cold(hot),
+            rest(least, least),
+            rest(year, year),
+        ] {
+            assert!(MarketConfig::try_new(right.clone()).is_ok(), "{right:?}");
+        }
+        for wrong in [
+            minimum(-1.0),
+            minimum(f64::INFINITY),
+            minimum(f64::NAN),
+            alpha(0.0),
+            alpha(1.0 + f64::EPSILON),
+            alpha(f64::NAN),
+            archive(year + least),
+            list(Duration::ZERO),
+            list(year + least),
+            cold(hot.saturating_sub(least)),
+            rest(Duration::ZERO, year),
+            rest(least, year + least),
+        ] {
+            let refused = MarketConfig::try_new(wrong.clone());
+            assert_eq!(refused.map_err(|errors| errors.len()), Err(1), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn the_waits_for_an_unlisted_token_double_up_to_an_hour() {
         let config = MarketConfig::default();
         let minutes: Vec<u64> =

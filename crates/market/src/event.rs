@@ -122,3 +122,39 @@ impl fmt::Display for MarketEvent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn rules_have_the_words_that_events_are_kept_with() {
+        let words = [ActivationRule::PumpFunAndOne, ActivationRule::Two].map(ActivationRule::as_str);
+        assert_eq!(words, ["pump_fun_and_one", "two"]);
+    }
+
+    #[test]
+    fn each_event_is_a_sentence_about_its_token() {
+        let (mint, at) = (Mint::WSOL, Timestamp::UNIX_EPOCH);
+        let activated = |rule| MarketEvent::Activated { mint, rule, pools: PoolsSeen::default() };
+        let told = [
+            activated(ActivationRule::Two),
+            activated(ActivationRule::PumpFunAndOne),
+            MarketEvent::Archived {
+                mint,
+                below_since: at,
+                min_liquidity_usd: 500.0,
+                pools: PoolsSeen::default(),
+            },
+            MarketEvent::Unlisted { mint, misses: 3, ask_again_at: at },
+            MarketEvent::Relisted { mint },
+            MarketEvent::LaneChanged { mint, from: Lane::Hot, to: Lane::Cold },
+        ]
+        .map(|event| event.to_string());
+        let about = format!("{mint} ");
+        assert!(told.iter().all(|told| told.strip_prefix(&about).is_some_and(|rest| !rest.is_empty())));
+        assert_eq!(BTreeSet::from(told).len(), 6);
+    }
+}

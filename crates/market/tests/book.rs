@@ -305,7 +305,9 @@ fn an_edited_set_brings_tokens_in_and_takes_them_out_and_changes_no_other() {
         [],
         "an answer for a removed token comes too late"
     );
-    assert_eq!((book.len(), book.quality().unwanted), (2, 1));
+    assert_eq!((book.len(), book.is_empty(), book.quality().unwanted), (2, false, 1));
+    assert_eq!(book.reconcile(vec![]).1.len(), 2);
+    assert_eq!((book.len(), book.is_empty()), (0, true));
 }
 
 #[test]
