@@ -147,5 +147,9 @@ mod tests {
         let listed: Vec<_> = skipped.iter().map(|(reason, count)| (reason.as_str(), count)).collect();
         assert_eq!(listed, [("quote_side", 2), ("bad_price", 1), ("malformed", 2)]);
         assert_eq!((skipped.total(), skipped.count(SkipReason::NotAsked)), (5, 0));
+        assert_eq!(
+            format!("{:>10}|{:<4}", SkipReason::BadPrice, SkipReason::Malformed),
+            " bad_price|malformed"
+        );
     }
 }
