@@ -310,6 +310,17 @@ mod tests {
     }
 
     #[test]
+    fn a_permit_knows_in_which_era_it_was_admitted() {
+        let breaker = breaker(BreakerSettings::default());
+        for era in 0..3 {
+            let permit = breaker.admit(at(0)).expect("closed");
+            assert_eq!((permit.generation(), breaker.snapshot(at(0)).generation), (era, era));
+            breaker.reset(at(0));
+            assert_eq!(permit.success(at(0)), Verdict::Stale);
+        }
+    }
+
+    #[test]
     fn a_poisoned_lock_still_admits_and_counts() {
         let breaker = breaker(BreakerSettings::default());
         let end = thread::scope(|scope| {

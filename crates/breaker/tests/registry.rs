@@ -50,7 +50,7 @@ fn an_endpoint_has_one_breaker_and_another_endpoint_another() {
     );
     let names: Vec<_> = registry.breakers().iter().map(|each| each.name().to_owned()).collect();
     assert_eq!(names, ["api/a", "api/b", "other/a"]);
-    assert_eq!((registry.len(), registry.open()), (3, 1));
+    assert_eq!((registry.len(), registry.is_empty(), registry.open()), (3, false, 1));
 }
 
 #[test]
@@ -161,6 +161,12 @@ fn impossible_settings_are_refused_all_at_once() {
     let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
     assert_eq!(keys, ["max_breakers", "idle_after", "max_open_share"]);
     assert_eq!(RegistryConfig::try_new(RegistrySettings::default()), Ok(RegistryConfig::default()));
+    for (share, is_one) in
+        [(0.0, false), (-0.5, false), (1.000_1, false), (f64::MIN_POSITIVE, true), (1.0, true)]
+    {
+        let settings = RegistrySettings { max_open_share: share, ..RegistrySettings::default() };
+        assert_eq!(RegistryConfig::try_new(settings).is_ok(), is_one, "{share}");
+    }
 }
 
 #[test]
