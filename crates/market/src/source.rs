@@ -185,6 +185,12 @@ mod tests {
     const USDC: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 
     #[test]
+    fn an_origin_is_shown_by_its_word() {
+        let origin = Origin::new("postgres-2");
+        assert_eq!((origin.as_str(), format!("{origin:>11}").as_str()), ("postgres-2", " postgres-2"));
+    }
+
+    #[test]
     fn a_text_gives_its_mints_once_and_passes_over_comments_and_empty_lines() {
         let text = format!("\u{feff}{USDC}\r\n\n# all of it\n  {USDC} # again\n{}\n", Mint::WSOL);
         let listing = parse_mints(&text);

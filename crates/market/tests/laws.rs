@@ -58,7 +58,7 @@ fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
     store.heal();
     assert_eq!(block_on(store.load(None, 9)).expect("works"), store.tokens());
     assert_eq!(store.tokens(), [Token::new(Mint::WSOL, Timestamp::UNIX_EPOCH)]);
-    assert_eq!(store.saves(), 0);
+    assert_eq!((store.saves(), store.connections()), (0, None), "it has no pool of them");
 }
 
 /// A view as an application has one: rows are made when they are asked for.

@@ -122,6 +122,23 @@ fn the_symbol_is_that_of_the_deepest_pool_whose_price_agrees_with_the_others() {
     assert_eq!(sum(&pools[3..]).symbol, None);
 }
 
+#[test]
+fn a_price_agrees_with_the_median_up_to_twice_and_down_to_half_of_it() {
+    let named = |address: &str, symbol: &str, price: f64, liquidity: f64| Pair {
+        base: TokenRef { mint: TOKEN, symbol: symbol.into() },
+        price_usd: Some(price),
+        liquidity_usd: Some(liquidity),
+        ..pool(address)
+    };
+    for (price, agrees) in [(3.99, false), (4.01, true), (8.0, true), (15.99, true), (16.01, false)] {
+        let mut pools: Vec<Pair> =
+            ["a", "b", "c"].map(|address| named(address, "SMALL", 8.0, 1_000.0)).into();
+        pools.insert(1, named("deepest", "DEEPEST", price, 9_000.0));
+        let expected = if agrees { "DEEPEST" } else { "SMALL" };
+        assert_eq!(sum(&pools).symbol.as_deref(), Some(expected), "{price} where others say 8");
+    }
+}
+
 proptest! {
     #[test]
     fn the_order_of_the_list_changes_nothing_that_counts(
