@@ -202,3 +202,15 @@ impl LastBuckets {
         Moment::from_nanos(self.present.saturating_add(1).saturating_mul(self.bucket_nanos))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_the_share_that_opens_the_breaker_rounded_up_and_no_more() {
+        for (size, rate, room) in [(100, 0.5, 50), (3, 0.5, 2), (10, 0.01, 1), (1_000_000, 1.0, 1_000_000)] {
+            assert_eq!(share(size, rate), room, "{rate} of {size}");
+        }
+    }
+}

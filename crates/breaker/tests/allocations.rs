@@ -65,6 +65,27 @@ fn rates_allocate_nothing_whatever_the_window() {
 }
 
 #[test]
+fn a_window_that_is_one_call_below_its_rates_allocates_nothing() {
+    let slow_calls = Some(SlowCallSettings { duration: Duration::from_secs(2), rate: 0.5 });
+    let rates = Some(RateSettings { window: Window::Calls(100), slow_calls, ..RateSettings::default() });
+    let settings = BreakerSettings { failure_threshold: None, rates, ..BreakerSettings::default() };
+    let config = BreakerConfig::try_new(settings).expect("valid settings");
+    let breaker = Breaker::new("subject", config, Arc::new(SeededEntropy::new(1)));
+    let call = |call: u64| {
+        let permit = breaker.admit(at(call)).expect("closed");
+        // Of each hundred 51 work at once, and 49 fail after a while.
+        let (outcome, took) = if call % 100 < 51 { (Outcome::Success, 0) } else { (Outcome::Failure, 3) };
+        permit.report(outcome, at(call + took));
+    };
+    // The thread's own line is there before anything is counted.
+    call(0);
+    let allocated = allocation_counter::measure(|| (1..500).for_each(call));
+    assert_eq!(allocated.count_total, 0);
+    let window = breaker.snapshot(at(600)).window.expect("closed");
+    assert_eq!((window.failures, window.slow), (49, 49));
+}
+
+#[test]
 fn a_thread_that_comes_new_allocates_nothing_either() {
     let breaker = Breaker::new("subject", BreakerConfig::default(), Arc::new(SeededEntropy::new(1)));
     std::thread::scope(|scope| {
