@@ -24,6 +24,7 @@ enum Bug {
     RoundsPeriodsDown,
     ForgetsFailedRecoveries,
     ForgetsTheRate,
+    RoundsShares,
     RoundsPausesDown,
     TakesHalfOpenForOpen,
     ForgetsTheOthers,
@@ -45,6 +46,9 @@ impl Broken {
             Bug::RoundsPeriodsDown => saved.open_for = micros(saved.open_for),
             Bug::ForgetsFailedRecoveries => saved.failed_recoveries = 0,
             Bug::ForgetsTheRate => breaker.rate = None,
+            Bug::RoundsShares => {
+                breaker.rate.iter_mut().for_each(|rate| rate.share = (rate.share * 100.0).round() / 100.0);
+            }
             Bug::RoundsPausesDown => {
                 breaker.rate.iter_mut().for_each(|rate| rate.paused_for = micros(rate.paused_for));
             }
@@ -136,6 +140,7 @@ fn the_suite_refuses_every_broken_store() {
         Bug::RoundsPeriodsDown,
         Bug::ForgetsFailedRecoveries,
         Bug::ForgetsTheRate,
+        Bug::RoundsShares,
         Bug::RoundsPausesDown,
         Bug::TakesHalfOpenForOpen,
         Bug::ForgetsTheOthers,
