@@ -80,7 +80,9 @@ fn the_first_score_is_taken_as_is_and_the_next_ones_are_smoothed() {
     let expected = 0.7 * first.raw.value;
     assert!((smoothed(&book, A) - expected).abs() < 1e-12, "the second score is 0");
     assert_eq!(book.quality().scored, 2);
-    assert_eq!(token(&book, A).symbol.as_deref(), Some("CAT"));
+    let nameless = Pair { base: TokenRef { mint: A, symbol: "".into() }, ..pool(A, "p", 9_000.0) };
+    book.observe(A, Observation::Primary(&[nameless]), at(hours(7) + 20));
+    assert_eq!(token(&book, A).symbol.as_deref(), Some("CAT"), "a pool without a name takes none away");
 }
 
 #[test]

@@ -181,5 +181,6 @@ proptest! {
             prop_assert!(value.is_finite() && value >= 0.0);
         }
         prop_assert!(summary.inputs.volume_5m_usd >= 640.3);
+        prop_assert_eq!(score(&summary.inputs, SignedDuration::ZERO).unusable, 0, "all of it was cleaned");
     }
 }

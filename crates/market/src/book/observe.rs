@@ -115,17 +115,18 @@ impl Step<'_> {
 
     fn rescore(&mut self, summary: &PoolSummary, basis: Basis) {
         let age = self.now.duration_since(self.token.first_seen);
-        let scored = score(&summary.inputs, age);
+        let scored = score(&summary.inputs, age).score;
         let smoothed = match self.token.score {
             Some(before) if before.basis.same_kind(basis) => {
-                before.smoothed.next(scored.score, self.config.ewma_alpha())
+                before.smoothed.next(scored, self.config.ewma_alpha())
             }
-            _ => Smoothed::first(scored.score),
+            _ => Smoothed::first(scored),
         };
         self.quality.scored += 1;
-        self.quality.unusable_numbers += u64::from(summary.unusable) + u64::from(scored.unusable);
+        // What the pools add up to was cleaned: the score itself meets no number that it cannot use.
+        self.quality.unusable_numbers += u64::from(summary.unusable);
         self.token.score =
-            Some(ScoreState { raw: scored.score, smoothed, basis, pools: summary.pools, at: self.now });
+            Some(ScoreState { raw: scored, smoothed, basis, pools: summary.pools, at: self.now });
     }
 
     fn track_liquidity(&mut self, summary: &PoolSummary, basis: Basis, observed_before: Option<Timestamp>) {
