@@ -125,3 +125,38 @@ fn bytes_of(pools: &[Pair]) -> usize {
     let texts = |pair: &Pair| pair.address.len() + pair.dex.len() + pair.base.symbol.len();
     pools.iter().map(|pair| size_of::<Pair>() + texts(pair)).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{TokenRef, Trades};
+
+    fn pool(address: &str, dex: &str, symbol: &str) -> Pair {
+        Pair {
+            address: address.into(),
+            dex: dex.into(),
+            base: TokenRef { mint: Mint::WSOL, symbol: symbol.into() },
+            quote: Mint::USDC,
+            price_usd: None,
+            trades_5m: Trades::default(),
+            trades_1h: Trades::default(),
+            volume_5m_usd: 0.0,
+            volume_1h_usd: 0.0,
+            liquidity_usd: None,
+            created_at: None,
+        }
+    }
+
+    #[test]
+    fn a_list_takes_what_its_pools_take_and_a_pool_its_own_size_and_that_of_each_text() {
+        let of = |address, dex, symbol| bytes_of(&[pool(address, dex, symbol)]);
+        let least = of("", "", "");
+        assert!(least >= size_of::<Pair>(), "{least}");
+        let longer =
+            [of("12345", "", ""), of("", "1234567", ""), of("", "", "123"), of("12345", "1234567", "123")];
+        assert_eq!(longer.map(|bytes| bytes - least), [5, 7, 3, 15]);
+        let two = [pool("12345", "", "123"), pool("", "1234567", "")];
+        assert_eq!(bytes_of(&two), bytes_of(&two[..1]) + bytes_of(&two[1..]));
+        assert_eq!(bytes_of(&[]), 0);
+    }
+}
