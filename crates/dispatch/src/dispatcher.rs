@@ -45,6 +45,9 @@ pub struct Dispatcher<K> {
     max_in_flight: usize,
     /// One key is asked at a time.
     probing: bool,
+    /// The keys that were asked for like that and not answered. An answer to another one clears nothing: it may take several
+    /// of them until the far side is taken for there.
+    probed: BTreeSet<K>,
     shares: Shares,
     counts: Counts,
 }
@@ -85,6 +88,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             moved: BTreeMap::new(),
             max_in_flight: settings.max_in_flight,
             probing: false,
+            probed: BTreeSet::new(),
             shares: Shares::new(settings.floor_percent, settings.activation_percent),
             counts: Counts::default(),
             config,
@@ -101,10 +105,13 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.max_in_flight = most;
     }
 
-    /// Whether the far side is tried out: from now on requests ask for one key. One for many would fail for one
-    /// that makes every request fail, each time anew, and nobody would learn that the far side is there.
-    pub const fn set_probing(&mut self, probing: bool) {
+    /// Whether the far side is tried out: from now on requests ask for one key, and each for another one. One for many would fail for one that makes every request fail, each time anew, and nobody would learn that
+    /// the far side is there; so would the most urgent key alone, if it is such a one.
+    pub fn set_probing(&mut self, probing: bool) {
         self.probing = probing;
+        if !probing {
+            self.probed.clear();
+        }
     }
 
     /// Puts a key at the end of a line, to be asked after the next tick: one that is not in here, or was under way and is
@@ -241,6 +248,9 @@ impl<K: Copy + Ord> Dispatcher<K> {
                 Vec::new()
             }
         };
+        if let ([asked], true) = (&asked[..], self.probing && end != End::Answered) {
+            self.probed.insert(asked.key);
+        }
         // No key is under way twice, so any of them tells its request.
         let first = asked.first().map(|asked| asked.key);
         let at = self.under_way.iter().position(|under_way| under_way.keys.first().copied() == first);

@@ -1,7 +1,7 @@
 //! One line of keys: who is next by the time since it was seen and by its value. Taking and putting are O(1), since each
 //! value has a queue of its own, in the order in which keys were seen.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use ttm_kernel::Moment;
@@ -101,10 +101,22 @@ impl<K: Copy> Keys<K> {
 
     /// The most valuable one that may be asked. Those that were seen just now go to the end instead.
     pub(crate) fn pop(&mut self, now: Moment) -> Option<Entry<K>> {
+        self.pop_where(|_| true, now)
+    }
+
+    /// The same, but for these.
+    pub(crate) fn pop_but(&mut self, others: &BTreeSet<K>, now: Moment) -> Option<Entry<K>>
+    where
+        K: Ord,
+    {
+        self.pop_where(|key| !others.contains(key), now)
+    }
+
+    fn pop_where(&mut self, is_wanted: impl Fn(&K) -> bool, now: Moment) -> Option<Entry<K>> {
         let fresh_for = self.fresh_for;
         loop {
-            let queue = self.next(now)?;
-            let entry = queue.entries.pop_front().expect("what may be asked is there");
+            let (queue, at) = self.next(&is_wanted, now)?;
+            let entry = queue.entries.remove(at).expect("what may be asked is there");
             queue.ready -= 1;
             let fresh = entry.seen.is_some_and(|seen| seen.age(now) < fresh_for);
             if fresh {
@@ -120,17 +132,16 @@ impl<K: Copy> Keys<K> {
         }
     }
 
-    /// The queue whose first key is worth the most by now.
-    fn next(&mut self, now: Moment) -> Option<&mut Queue<K>> {
-        let worth = |(queue, value): &(&mut Queue<K>, Value)| {
-            let first = queue.entries.front().expect("what may be asked is there");
-            first.seen.map_or(f64::INFINITY, |seen| seen.age(now).as_secs_f64() * value.weight())
-        };
+    /// The queue whose first wanted key is worth the most by now, and where that key is.
+    fn next(&mut self, is_wanted: impl Fn(&K) -> bool, now: Moment) -> Option<(&mut Queue<K>, usize)> {
+        let ready = self.queues.iter_mut().zip(Value::ALL).filter_map(|(queue, value)| {
+            let mut ready = queue.entries.iter().take(queue.ready).enumerate();
+            let (at, first) = ready.find(|(_, entry)| is_wanted(&entry.key))?;
+            let worth = first.seen.map_or(f64::INFINITY, |seen| seen.age(now).as_secs_f64() * value.weight());
+            Some((worth, queue, at))
+        });
         // Of equals the first wins, and the highest value comes first.
-        let ready = self.queues.iter_mut().zip(Value::ALL).filter(|(queue, _)| queue.ready > 0);
-        let best = ready
-            .map(|queue| (worth(&queue), queue))
-            .reduce(|best, other| if other.0 > best.0 { other } else { best });
-        best.map(|(_, (queue, _))| queue)
+        let best = ready.reduce(|best, other| if other.0 > best.0 { other } else { best });
+        best.map(|(_, queue, at)| (queue, at))
     }
 }

@@ -267,3 +267,54 @@ fn a_group_of_which_one_key_was_a_probe_is_asked_together_once_that_is_over() {
     assert!(batch.iter().map(|asked| asked.key).eq(1..4));
     assert_eq!(others.suspicion, Suspicion::Likely, "the far side answered since");
 }
+
+#[test]
+fn probes_ask_for_another_key_each_until_one_is_answered_however_urgent_the_first_ones_are() {
+    let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+    // Each of the bad ones is alone in its queue, and so its first key again at every tick.
+    let bad = [0, 1];
+    let places = Value::ALL.map(|value| Place { line: Line::Hot, value });
+    let place_of = |key: u32| places[(key as usize).min(2)];
+    (0..20).for_each(|key| dispatcher.put(key, place_of(key), None));
+    dispatcher.set_probing(true);
+    let mut failed = Vec::new();
+    for round in 0..20 {
+        let now = Moment::ZERO + Duration::from_secs(10 * round + 1);
+        Line::ALL
+            .into_iter()
+            .for_each(|line| dispatcher.tick(line, Moment::ZERO + Duration::from_secs(10 * round)));
+        let probe = dispatcher.poll(now).expect("a probe");
+        let Ask::Batch(batch) = &probe.ask else { panic!("{probe:?}") };
+        let asked = batch[0];
+        if bad.contains(&asked.key) {
+            dispatcher.handle_done(&probe, End::Failed, now);
+            dispatcher.put_failed(asked.key, place_of(asked.key), None);
+            failed.push(asked.key);
+        } else {
+            // One answer is not enough for most breakers.
+            dispatcher.handle_done(&probe, End::Answered, now);
+            dispatcher.put(asked.key, place_of(asked.key), Some(Seen::at(now)));
+        }
+    }
+    assert_eq!(failed, bad, "each of them once");
+}
+
+#[test]
+fn probes_begin_anew_once_every_key_was_one() {
+    let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+    (0..3).for_each(|key| dispatcher.put(key, place(1), None));
+    dispatcher.set_probing(true);
+    let mut asked = Vec::new();
+    for round in 0..6 {
+        let now = Moment::ZERO + Duration::from_secs(10 * round + 1);
+        dispatcher.tick(Line::Hot, Moment::ZERO + Duration::from_secs(10 * round));
+        let probe = dispatcher.poll(now).expect("a probe");
+        let Ask::Batch(batch) = &probe.ask else { panic!("{probe:?}") };
+        asked.push(batch[0].key);
+        dispatcher.handle_done(&probe, End::Failed, now);
+        dispatcher.put_failed(batch[0].key, place(1), None);
+    }
+    asked[..3].sort_unstable();
+    asked[3..].sort_unstable();
+    assert_eq!(asked, [0, 1, 2, 0, 1, 2]);
+}

@@ -13,13 +13,18 @@ impl<K: Copy + Ord> Dispatcher<K> {
         let at = line.index();
         if self.probing {
             // Not for the sake of one that is most likely why its requests fail, as long as there is another.
-            if let Some(probe) = self.batch(line.into(), now) {
+            if let Some(probe) = self.probe(line.into(), now) {
                 return Some(probe);
             }
             if let Some(asked) = self.unanswered[at].pop_front() {
                 return Some(self.alone(asked, line.into()));
             }
-            return self.suspects.pop_one(line).map(|group| self.apart(group, line.into()));
+            if let Some(group) = self.suspects.pop_one(line) {
+                return Some(self.apart(group, line.into()));
+            }
+            // All of them were tried: from the start.
+            self.probed.clear();
+            return self.batch(line.into(), now);
         }
         if self.since_single[at] + 1 < line.single_every()
             && let Some(batch) = self.batch(line.into(), now)
@@ -35,6 +40,26 @@ impl<K: Copy + Ord> Dispatcher<K> {
             Some(asked) => Some(self.alone(asked, line.into())),
             None => self.batch(line.into(), now),
         }
+    }
+
+    /// Asks for one key of the lines that was not asked for as a probe yet.
+    fn probe(&mut self, first: Priority, now: Moment) -> Option<Request<K>> {
+        let probed = std::mem::take(&mut self.probed);
+        let asked = [first, Priority::Hot, Priority::Cold].into_iter().find_map(|from| {
+            let line = if from == Priority::Hot { Line::Hot } else { Line::Cold };
+            loop {
+                let Entry { key, seen, mark } = self.lines[line.index()].pop_but(&probed, now)?;
+                if self.counts_still(key, mark) {
+                    return Some(Asked { key, from: line.into(), seen });
+                }
+            }
+        });
+        self.probed = probed;
+        let asked = asked?;
+        self.send(&[asked]);
+        self.counts.batches += 1;
+        self.counts.batched += 1;
+        Some(self.request(first, Ask::Batch(vec![asked]), Suspicion::None))
     }
 
     pub(super) fn alone(&mut self, asked: Asked<K>, priority: Priority) -> Request<K> {
