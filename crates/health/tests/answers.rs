@@ -36,10 +36,15 @@ fn an_api_that_lists_none_of_the_tokens_it_is_asked_for_is_told_with_their_numbe
 #[test]
 fn tokens_that_cannot_be_read_are_told_with_their_number_and_one_of_them() {
     let unreadable = |tokens| UnreadableFacts { tokens, example: "So11: priceUsd \"abc\"".to_owned() };
-    check(
-        &report(|facts| facts.api.unreadable = Some(unreadable(12))),
-        "DexScreener: the data of 12 of 550 tokens cannot be read, e.g. So11: priceUsd \"abc\"",
-    );
+    let felt = report(|facts| {
+        facts.api.unreadable = Some(unreadable(12));
+        facts.data.cold.stale = 1;
+    });
+    let sentence = "DexScreener: the data of 12 of 550 tokens cannot be read, e.g. So11: priceUsd \"abc\"";
+    assert!(felt.reasons.iter().any(|reason| reason == sentence), "{:?}", felt.reasons);
+    let now_and_then = report(|facts| facts.api.unreadable = Some(unreadable(12)));
+    assert_eq!(now_and_then.status, Status::Healthy, "no token is too old because of it");
+    check(&report(|facts| facts.api.unreadable = Some(unreadable(276))), &sentence.replace("12", "276"));
     let more = report(|facts| facts.api.unreadable = Some(unreadable(600)));
     assert!(more.reasons[0].contains("600 of 600"), "one that is gone meanwhile: {:?}", more.reasons);
 }
