@@ -280,9 +280,9 @@ fn probes_ask_for_another_key_each_until_one_is_answered_however_urgent_the_firs
     let mut failed = Vec::new();
     for round in 0..20 {
         let now = Moment::ZERO + Duration::from_secs(10 * round + 1);
-        Line::ALL
-            .into_iter()
-            .for_each(|line| dispatcher.tick(line, Moment::ZERO + Duration::from_secs(10 * round)));
+        for line in Line::ALL {
+            dispatcher.tick(line, Moment::ZERO + Duration::from_secs(10 * round));
+        }
         let probe = dispatcher.poll(now).expect("a probe");
         let Ask::Batch(batch) = &probe.ask else { panic!("{probe:?}") };
         let asked = batch[0];
