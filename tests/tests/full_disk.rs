@@ -120,6 +120,20 @@ fn a_full_disk_is_told_and_everything_is_stored_once_there_is_room_again() {
 }
 
 #[test]
+fn a_limit_on_the_size_of_files_is_told_like_a_full_disk_and_kills_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = ttm(folder.path()).get_program().to_owned();
+    let mut limited = Command::new("/bin/sh");
+    limited.current_dir(folder.path()).env_clear();
+    limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mint = ttm_market::Mint::WSOL.to_string();
+    limited.args(["-c", r#"ulimit -f 1; exec "$0" tokens add "$1""#]).arg(program).arg(mint);
+    let outcome = Program::start(&mut limited).end();
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.starts_with("error: "), "{outcome:?}");
+}
+
+#[test]
 fn a_disk_that_is_full_at_the_start_is_told_and_waited_for() {
     let (folder, market) = with_mints();
     for is_told_to_stop in [true, false] {

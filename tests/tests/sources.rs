@@ -85,6 +85,16 @@ fn a_foreign_database_is_followed_and_what_was_added_by_hand_stays() {
     database.ask("ALTER TABLE hidden RENAME TO tokens");
     program.wait_for_message("the list of tokens is usable again");
     assert_eq!(shown(address), expected, "an error is no empty list");
+
+    // As when the table is filled anew.
+    database.ask("CREATE TABLE kept AS SELECT * FROM tokens");
+    database.ask("TRUNCATE tokens");
+    let told = program.wait_for_message("the list of tokens is not usable; the last one stays");
+    let problem = told["problem"].as_str().unwrap_or_default();
+    assert!(problem.contains("it lists no token that is not archived"), "{told}");
+    database.ask("INSERT INTO tokens SELECT * FROM kept");
+    program.wait_for_message("the list of tokens is usable again");
+    assert_eq!(shown(address), expected, "nor is a table that is empty for a moment");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
@@ -77,6 +77,10 @@ pub struct ServeError {
     source: io::Error,
 }
 
+/// Connections that wait to be taken. One for which there is no room is tried again by its client after a second, which is
+/// too late for a probe.
+const BACKLOG: u32 = 1_024;
+
 impl Bound {
     /// Takes `address`; port 0 takes any that is free.
     ///
@@ -84,7 +88,11 @@ impl Bound {
     /// [`BindError`], which names the address.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let bound = async {
-            let listener = TcpListener::bind(address).await?;
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            // As every listener does: an address whose connections have just ended is free.
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            let listener = socket.listen(BACKLOG)?;
             let address = listener.local_addr()?;
             Ok(Self { listener, address, cap: descriptors::room(), tell: Box::new(drop) })
         };

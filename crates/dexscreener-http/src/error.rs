@@ -17,7 +17,7 @@ const SHOWN_ADDRESS: usize = 200;
 
 /// The HTTP client could not be made: no usable TLS on this machine, in practice no root certificates.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make the HTTP client for the DexScreener API")]
+#[error("cannot make the HTTP client for the DexScreener API: {}", root_cause(.0))]
 pub struct BuildError(#[source] reqwest::Error);
 
 impl BuildError {

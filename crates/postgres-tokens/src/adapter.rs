@@ -88,9 +88,13 @@ impl TokenSource for PostgresTokenSource {
         for (number, row) in (1..).zip(&rows) {
             listing.take(number, row.as_deref().unwrap_or_default().trim());
         }
-        // One bad row is somebody's typing error; nothing but bad rows is another table than was meant.
-        if listing.mints.is_empty() && !rows.is_empty() {
-            return Err(self.unusable(&format!("not one of {} rows holds a mint", rows.len())));
+        // One bad row is somebody's typing error; nothing but bad rows is another table than was meant, and no row at all one
+        // that is being filled anew.
+        if listing.mints.is_empty() {
+            return Err(self.unusable(&match rows.len() {
+                0 => "it lists no token that is not archived, expected at least one".to_owned(),
+                rows => format!("not one of {rows} rows holds a mint"),
+            }));
         }
         Ok(listing)
     }

@@ -60,7 +60,13 @@ pub(super) async fn fetch(target: &Target, token: Option<&str>) -> Result<Answer
     // One that is installed already is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().redirect(Policy::none()).build();
-    let client = client.map_err(|error| format!("cannot ask: {error}"))?;
+    let client = client.map_err(|error| {
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(below) = cause.source() {
+            cause = below;
+        }
+        format!("cannot ask: {cause}")
+    })?;
     let mut request = client.get(format!("{}/health/detailed", target.shown()));
     if let Some(token) = token {
         request = request.bearer_auth(token);

@@ -1,5 +1,6 @@
 //! The signals that order the process to end. What is done then is not known here.
 
+use rustix::process::Signal as Xfsz;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::ComposeError;
@@ -12,6 +13,9 @@ pub(crate) struct Orders {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// No order: a write beyond the limit on the size of files fails like one on a full disk, instead of ending the process
+    /// without a word. Heard is ignored.
+    _file_too_large: Signal,
 }
 
 pub(super) fn hear(kind: SignalKind) -> Result<Signal, ComposeError> {
@@ -28,6 +32,7 @@ impl Orders {
             terminate: hear(SignalKind::terminate())?,
             interrupt: hear(SignalKind::interrupt())?,
             hang_up: hear(SignalKind::hangup())?,
+            _file_too_large: hear(SignalKind::from_raw(Xfsz::XFSZ.as_raw()))?,
         })
     }
 
