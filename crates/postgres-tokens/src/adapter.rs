@@ -92,7 +92,7 @@ impl TokenSource for PostgresTokenSource {
         // that is being filled anew.
         if listing.mints.is_empty() {
             return Err(self.unusable(&match rows.len() {
-                0 => "it lists no token that is not archived, expected at least one".to_owned(),
+                0 => "it lists no token that is not archived".to_owned(),
                 rows => format!("not one of {rows} rows holds a mint"),
             }));
         }
