@@ -105,8 +105,9 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.max_in_flight = most;
     }
 
-    /// Whether the far side is tried out: from now on requests ask for one key, and each for another one. One for many would fail for one that makes every request fail, each time anew, and nobody would learn that
-    /// the far side is there; so would the most urgent key alone, if it is such a one.
+    /// Whether the far side is tried out: from now on requests ask for one key, and each for another one. One for many would
+    /// fail for one that makes every request fail, each time anew, and nobody would learn that the far side is there; so
+    /// would the most urgent key alone, if it is such a one.
     pub fn set_probing(&mut self, probing: bool) {
         self.probing = probing;
         if !probing {

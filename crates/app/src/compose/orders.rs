@@ -1,6 +1,5 @@
 //! The signals that order the process to end. What is done then is not known here.
 
-use rustix::process::Signal as Xfsz;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::ComposeError;
@@ -32,7 +31,7 @@ impl Orders {
             terminate: hear(SignalKind::terminate())?,
             interrupt: hear(SignalKind::interrupt())?,
             hang_up: hear(SignalKind::hangup())?,
-            _file_too_large: hear(SignalKind::from_raw(Xfsz::XFSZ.as_raw()))?,
+            _file_too_large: hear(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 
