@@ -172,7 +172,7 @@ pub struct LaneFacts {
     pub tokens: u64,
     /// How many were never observed.
     pub never_observed: u64,
-    /// How many of those have been there for longer than their lane allows.
+    /// How many of those have been there, in a process that could ask for them, for longer than their lane allows.
     pub overdue: u64,
     /// How many of the observed ones are older than their lane allows.
     pub stale: u64,

@@ -27,6 +27,8 @@ pub struct Board {
     market: MarketConfig,
     started: Moment,
     phase: Mutex<Phase>,
+    /// Since when tokens have been asked for: who waited for that before was not forgotten.
+    running: OnceLock<Moment>,
     groups: Mutex<[Option<GroupStatus>; 2]>,
     /// Shared with the book, which makes a copy when it changes one.
     tokens: RwLock<TokenIndex>,
@@ -57,6 +59,7 @@ impl Board {
             tokens: RwLock::new(TokenIndex::new(market.clone())),
             market,
             phase: Mutex::new(Phase::Starting),
+            running: OnceLock::new(),
             groups: Mutex::default(),
             plan: Mutex::default(),
             look_ups: Mutex::default(),
@@ -84,6 +87,9 @@ impl Board {
 
     /// Posts where the process is in its life.
     pub fn enter(&self, phase: Phase) {
+        if phase == Phase::Running {
+            let _ = self.running.set(self.clock.now());
+        }
         *lock(&self.phase) = phase;
     }
 
@@ -289,9 +295,12 @@ impl Board {
     /// Age and staleness of the tokens, without a look at each.
     pub fn data_facts(&self) -> DataFacts {
         let now = self.clock.wall();
+        let running_for = self.running.get().map_or(Duration::ZERO, |since| self.clock.now() - *since);
         let tokens = self.tokens.read();
         let of = |lane| {
             let LaneAges { tokens, never_observed, overdue, stale, expired, ages } = tokens.ages(lane, now);
+            // A list may be imported hours before a process asks for it: the process has as long as for a new token.
+            let overdue = if running_for > self.market.stale_after(Some(lane)) { overdue } else { 0 };
             LaneFacts { tokens, never_observed, overdue, stale, expired, ages }
         };
         DataFacts {
@@ -345,54 +354,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use ttm_health::Status;
-    use ttm_testkit::ManualRuntime;
-
-    use super::*;
-    use crate::service::fakes;
-
-    #[test]
-    fn tokens_a_minute_are_those_of_the_last_minute_from_the_first_second_on() {
-        let runtime = ManualRuntime::new(1);
-        let board = fakes::board(&runtime);
-        let is = |tokens: u32| board.tokens_per_minute().to_bits() == f64::from(tokens).to_bits();
-        assert!(is(0));
-        board.post_scored(30);
-        assert!(is(30), "the minute before the start had none");
-        runtime.clock().advance(Duration::from_secs(45));
-        board.post_scored(12);
-        assert!(is(42));
-        runtime.clock().advance(Duration::from_secs(30));
-        assert!(is(12));
-    }
-
-    #[test]
-    fn a_process_that_ends_by_itself_says_so_at_once_and_in_every_report_that_follows() {
-        let board = fakes::board(&ManualRuntime::new(1));
-        let made = Report {
-            ready: true,
-            status: Status::Healthy,
-            phase: Phase::Running,
-            ..Report::clone(&board.report())
-        };
-        board.post_report(board.as_it_ends(made.clone()));
-        assert_eq!(*board.report(), made);
-        for again in [false, true] {
-            board.ends_because("the lease on the store is lost");
-            if again {
-                board.post_report(board.as_it_ends(made.clone()));
-            }
-            let report = board.report();
-            assert_eq!(
-                (report.status, report.ready, report.phase),
-                (Status::Critical, false, Phase::Stopping)
-            );
-            let said = report
-                .reasons
-                .iter()
-                .filter(|each| *each == "stopping because the lease on the store is lost");
-            assert_eq!(said.count(), 1, "{:?}", report.reasons);
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -14,6 +15,9 @@ use super::lease::SimLeases;
 use super::store::{Ledger, Server};
 use crate::executor::lock;
 use crate::{FaultKind, FaultSchedule, SimRuntime, StoreTable};
+
+/// A list is imported in the evening, and the service is started in the morning.
+const IMPORTED_BEFORE: Duration = Duration::from_hours(10);
 
 /// The store.
 #[derive(Clone, Debug)]
@@ -49,7 +53,7 @@ impl SimTokenStore {
         leases: Option<&SimLeases>,
     ) -> Self {
         let mut database = TokenTable::default();
-        database.add(mints, runtime.wall());
+        database.add(mints, runtime.wall() - IMPORTED_BEFORE);
         let server = Server::new(StoreTable::Tokens, runtime, faults, ledger);
         let has = |matches: fn(FaultKind) -> bool| faults.faults().iter().any(|fault| matches(fault.kind));
         let is_watched = has(|kind| kind == FaultKind::SecondProcess)

@@ -1,0 +1,63 @@
+//! What the board makes of what was posted, and of the time since.
+
+use ttm_health::Status;
+use ttm_kernel::Clock as _;
+use ttm_testkit::ManualRuntime;
+
+use super::*;
+use crate::service::fakes;
+
+#[test]
+fn tokens_a_minute_are_those_of_the_last_minute_from_the_first_second_on() {
+    let runtime = ManualRuntime::new(1);
+    let board = fakes::board(&runtime);
+    let is = |tokens: u32| board.tokens_per_minute().to_bits() == f64::from(tokens).to_bits();
+    assert!(is(0));
+    board.post_scored(30);
+    assert!(is(30), "the minute before the start had none");
+    runtime.clock().advance(Duration::from_secs(45));
+    board.post_scored(12);
+    assert!(is(42));
+    runtime.clock().advance(Duration::from_secs(30));
+    assert!(is(12));
+}
+
+#[test]
+fn a_list_that_was_imported_hours_before_is_overdue_only_once_the_process_had_the_time_to_ask_for_it() {
+    let runtime = ManualRuntime::new(1);
+    let board = fakes::board(&runtime);
+    let imported = runtime.wall() - Duration::from_hours(3);
+    board.post_tokens(vec![Arc::new(Token::new(Mint::WSOL, imported))]);
+    let overdue = || board.data_facts().cold.overdue;
+    runtime.clock().advance(Duration::from_mins(10));
+    assert_eq!(overdue(), 0, "the store was away, and nothing could be asked for");
+    board.enter(Phase::Running);
+    runtime.clock().advance(board.market.stale_after(Some(Lane::Cold)));
+    assert_eq!(overdue(), 0);
+    runtime.clock().advance(Duration::from_millis(1));
+    assert_eq!(overdue(), 1);
+}
+
+#[test]
+fn a_process_that_ends_by_itself_says_so_at_once_and_in_every_report_that_follows() {
+    let board = fakes::board(&ManualRuntime::new(1));
+    let made = Report {
+        ready: true,
+        status: Status::Healthy,
+        phase: Phase::Running,
+        ..Report::clone(&board.report())
+    };
+    board.post_report(board.as_it_ends(made.clone()));
+    assert_eq!(*board.report(), made);
+    for again in [false, true] {
+        board.ends_because("the lease on the store is lost");
+        if again {
+            board.post_report(board.as_it_ends(made.clone()));
+        }
+        let report = board.report();
+        assert_eq!((report.status, report.ready, report.phase), (Status::Critical, false, Phase::Stopping));
+        let said =
+            report.reasons.iter().filter(|each| *each == "stopping because the lease on the store is lost");
+        assert_eq!(said.count(), 1, "{:?}", report.reasons);
+    }
+}
