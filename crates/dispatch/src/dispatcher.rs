@@ -177,7 +177,9 @@ impl<K: Copy + Ord> Dispatcher<K> {
                 self.listed.remove(&key);
             }
         }
-        if self.resting.remove(&key) || self.is_under_way(&key) || self.suspects.remove(&key) {
+        // What is held against a key that is under way is forgotten at once.
+        let was_suspected = self.suspects.remove(&key);
+        if was_suspected || self.resting.remove(&key) || self.is_under_way(&key) {
             return;
         }
         if self.alone.remove(&key) {

@@ -114,6 +114,21 @@ fn a_bad_key_that_is_removed_leaves_the_others_their_rest() {
 }
 
 #[test]
+fn a_bad_key_that_is_removed_while_it_is_asked_is_a_stranger_when_it_comes_back() {
+    let (mut dispatcher, now) = at_rest(&[1]);
+    let later = now + Duration::from_mins(2);
+    let alone = dispatcher.poll(later).expect("it has rested");
+    dispatcher.remove(only_key(&alone));
+    assert!(!dispatcher.handle_done(&alone, End::Failed, later));
+    dispatcher.put(1, HOT, None);
+    dispatcher.tick(Line::Hot, later);
+    assert!(
+        !blame_next(&mut dispatcher, later + Duration::from_secs(1)),
+        "nothing is held against it any more"
+    );
+}
+
+#[test]
 fn a_bad_key_that_is_back_in_its_line_is_moved_and_removed_there() {
     let (mut dispatcher, now) = at_rest(&[1, 2]);
     let mut now = now + Duration::from_mins(2);
