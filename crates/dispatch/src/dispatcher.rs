@@ -147,7 +147,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// A batch did not answer this key, which was under way: it is asked alone. Whether there was room for it; where there
     /// was none it is the caller's to put back.
     pub fn put_alone(&mut self, asked: Asked<K>) -> bool {
-        let line = if asked.from == Priority::Hot { Line::Hot } else { Line::Cold };
+        let line = asked.from.line();
         let unanswered = &mut self.unanswered[line.index()];
         let has_room = unanswered.len() < self.config.settings().alone;
         if has_room {
@@ -265,7 +265,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
                 Fate::Free
             }
             (End::Blamed, Some(UnderWay { since, root, .. })) => {
-                let line = if request.priority == Priority::Hot { Line::Hot } else { Line::Cold };
+                let line = request.priority.line();
                 self.suspects.handle_blamed(Group { keys: asked, since, root }, line, now)
             }
             (End::Failed | End::Blamed, _) => Fate::Free,
@@ -289,7 +289,8 @@ impl<K: Copy + Ord> Dispatcher<K> {
         Counts {
             in_line: of_lines(Keys::len),
             waiting: of_lines(Keys::ready),
-            unanswered: [0, 1].map(|line| self.unanswered[line].len() + self.suspects.waiting()[line]),
+            unanswered: Line::ALL
+                .map(|line| self.unanswered[line.index()].len() + self.suspects.keys_of(line).count()),
             resting: self.resting.len() + self.suspects.resting(),
             bad: self.suspects.resting(),
             split: self.suspects.split(),
@@ -301,7 +302,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// When each key of a line was last seen that is deferred if the next tick comes now. Those under way are not in here.
     pub fn deferred(&self, line: Line) -> impl Iterator<Item = Option<Seen>> {
-        let unanswered = self.unanswered[line.index()].iter().chain(self.suspects.keys(line));
+        let unanswered = self.unanswered[line.index()].iter().chain(self.suspects.keys_of(line));
         self.lines[line.index()].ready_seen().chain(unanswered.map(|asked| asked.seen))
     }
 

@@ -27,6 +27,14 @@ impl Priority {
         }
     }
 
+    /// The line whose round a key counts in that was taken for this: one that has rested rides along with the cold ones.
+    pub(crate) const fn line(self) -> Line {
+        match self {
+            Self::Hot => Line::Hot,
+            Self::Activation | Self::Cold | Self::Background => Line::Cold,
+        }
+    }
+
     pub(crate) const fn index(self) -> usize {
         self as usize
     }

@@ -97,13 +97,14 @@ impl<K: Copy + Ord> Suspects<K> {
         if self.answers > group.since || is_known() { Suspicion::Likely } else { Suspicion::OnTrial }
     }
 
-    /// Keys that wait to be asked apart, by line.
-    pub(crate) fn waiting(&self) -> [usize; 2] {
-        [0, 1].map(|line: usize| self.waiting[line].iter().map(|group| group.keys.len()).sum())
+    /// Keys that wait to be asked apart, whichever line's turns they take.
+    fn keys(&self) -> impl Iterator<Item = &Asked<K>> {
+        self.waiting.iter().flatten().flat_map(|group| &group.keys)
     }
 
-    pub(crate) fn keys(&self, line: Line) -> impl Iterator<Item = &Asked<K>> {
-        self.waiting[line.index()].iter().flat_map(|group| &group.keys)
+    /// Those of them that came from a line. A batch of one line takes keys of the other along, and they stay together.
+    pub(crate) fn keys_of(&self, line: Line) -> impl Iterator<Item = &Asked<K>> {
+        self.keys().filter(move |asked| asked.from.line() == line)
     }
 
     /// Keys that failed alone and rest.
@@ -122,9 +123,8 @@ impl<K: Copy + Ord> Suspects<K> {
     }
 
     pub(crate) fn contains(&self, key: &K) -> bool {
-        let mut waiting = Line::ALL.into_iter().flat_map(|line| self.keys(line));
         // A bad key may be under way: then nobody finds it here.
-        waiting.any(|asked| asked.key == *key) || self.is_resting(key)
+        self.keys().any(|asked| asked.key == *key) || self.is_resting(key)
     }
 
     fn is_resting(&self, key: &K) -> bool {

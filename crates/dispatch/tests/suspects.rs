@@ -204,6 +204,25 @@ fn a_part_is_likely_to_be_guilty_only_once_others_are_answered() {
 }
 
 #[test]
+fn a_suspect_that_rode_along_with_another_line_counts_in_its_own() {
+    let mut dispatcher = Dispatcher::new(DispatchConfig::default());
+    let place = |line| Place { line, value: Value::Low };
+    (0..4).for_each(|key| dispatcher.put(key, place(Line::Hot), None));
+    (4..7).for_each(|key| dispatcher.put(key, place(Line::Cold), None));
+    dispatcher.put_to_rest(7, Moment::ZERO, Duration::ZERO);
+    Line::ALL.into_iter().for_each(|line| dispatcher.tick(line, Moment::ZERO));
+    let now = Moment::ZERO + Duration::from_secs(1);
+    let all = dispatcher.poll(now).expect("a request");
+    assert!(matches!(&all.ask, Ask::Batch(asked) if asked.len() == 8));
+    assert!(
+        dispatcher.handle_done(&all, End::Blamed, now),
+        "they are asked by halves, with turns of the hot line"
+    );
+    assert_eq!(dispatcher.counts().unanswered, [4, 4], "the cold round is not over");
+    assert_eq!(dispatcher.deferred(Line::Cold).count(), 4);
+}
+
+#[test]
 fn a_suspect_that_is_removed_is_asked_no_more_and_counts_nowhere() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     (0..4).for_each(|key| dispatcher.put(key, Place { line: Line::Hot, value: Value::Low }, None));
