@@ -17,7 +17,7 @@ use ttm_postgres_tokens::PostgresTokenSource;
 use ttm_sysinfo_resources::SysinfoResources;
 
 use crate::config::{Settings, SourceSettings, StoreUrl};
-use crate::service::{Board, Failure, Service, StartError, Starting};
+use crate::service::{Again, Board, Failure, Service, StartError, Starting};
 use crate::{Planes, Ports};
 
 mod descriptors;
@@ -45,6 +45,9 @@ pub enum ComposeError {
     /// The store, which is away: to try again may help.
     #[error("{0}")]
     Away(String),
+    /// The store, which lacks a table or a right that a person can give.
+    #[error("{0}")]
+    Forbidden(String),
     /// A list of tokens that is kept elsewhere, and does not answer now.
     #[error("{0}")]
     Source(String),
@@ -331,11 +334,15 @@ async fn open(
     starting: &Starting,
 ) -> Result<Ports, ComposeError> {
     let data = lease.folder().unwrap_or(Path::new(".")).to_path_buf();
-    let may_help = |error: &ComposeError| matches!(error, ComposeError::Away(_));
+    let again = |error: &ComposeError| match error {
+        ComposeError::Away(_) => Again::MayPass,
+        ComposeError::Forbidden(_) => Again::OnceMended,
+        _ => Again::Never,
+    };
     let state = || open_state(&settings.store, Some(lease));
-    let (tokens, breakers) = starting.patiently("the store of the tokens", state, may_help).await?;
+    let (tokens, breakers) = starting.patiently("the store of the tokens", state, again).await?;
     let history = || open_history(&settings.store);
-    let (history, events) = starting.patiently("the store of the metrics", history, may_help).await?;
+    let (history, events) = starting.patiently("the store of the metrics", history, again).await?;
     Ok(Ports {
         lease: lease.port(),
         profiles: settings.sources.profiles.then(|| Arc::new(exchange.clone()) as Arc<dyn ProfileSource>),

@@ -11,7 +11,7 @@ mod store;
 
 use std::time::Duration;
 
-use crate::{Facts, Phase, Report, Status, Thresholds};
+use crate::{Facts, Phase, Report, Status, Thresholds, Waiting};
 
 /// What takes a moment to be measured for the first time is not missing before this: a normal start is no change of health.
 const BEGUN: Duration = Duration::from_secs(30);
@@ -31,8 +31,8 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
     let (sources, of_sources) = sources::assess(facts);
 
     let mut findings = finding::Findings::default();
-    if let Some(waiting) = &facts.waiting_for {
-        findings.add(Status::Unknown, format!("the start waits for {waiting}"));
+    if let Some(Waiting { what, needs_a_person: false }) = &facts.waiting_for {
+        findings.add(Status::Unknown, format!("the start waits for {what}"));
     }
     findings.extend(scheduler.findings);
     findings.extend(store.findings);

@@ -16,7 +16,7 @@ pub struct Facts {
     /// Where the process is in its life.
     pub phase: Phase,
     /// What the start waits for; none when it waits for nothing.
-    pub waiting_for: Option<String>,
+    pub waiting_for: Option<Waiting>,
     /// The hot group.
     pub hot: GroupFacts,
     /// The cold group.
@@ -39,6 +39,15 @@ pub struct Facts {
     pub sources: Vec<SourceFacts>,
     /// The levels that the report before told as reached.
     pub reached: Reached,
+}
+
+/// What a start waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The step, and why it is not done yet.
+    pub what: String,
+    /// Whether it is the store, and will not pass before a person has acted.
+    pub needs_a_person: bool,
 }
 
 /// Where the process is in its life.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use ttm_health::testing::healthy_facts;
 use ttm_health::{
     BreakerState, DataFacts, Facts, LaneFacts, Phase, Reached, Report, ResourceSample, Status, StoreUseFacts,
-    Thresholds, assess,
+    Thresholds, Waiting, assess,
 };
 
 fn report(change: impl FnOnce(&mut Facts)) -> Report {
@@ -128,11 +128,26 @@ fn a_group_that_never_began_is_late_from_the_start_of_the_process_on() {
     assert!(!after(600).live);
 }
 
+fn waiting(needs_a_person: bool) -> Option<Waiting> {
+    Some(Waiting { what: "the store: connection refused".to_owned(), needs_a_person })
+}
+
+#[test]
+fn a_start_that_only_a_person_can_help_is_critical_and_lives() {
+    let start = |needs_a_person| {
+        report(|facts| (facts.phase, facts.waiting_for) = (Phase::Starting, waiting(needs_a_person)))
+    };
+    assert_ne!(start(false).status, Status::Critical, "a server that is away comes back by itself");
+    let start = start(true);
+    assert_eq!((start.status, start.live, start.ready), (Status::Critical, true, false));
+    assert_eq!(start.reasons[0], "the start waits until a person has mended the store: connection refused");
+}
+
 #[test]
 fn starting_and_stopping_are_not_ready_and_nothing_is_late() {
     let starting = report(|facts| {
         facts.phase = Phase::Starting;
-        facts.waiting_for = Some("the store: connection refused".to_owned());
+        facts.waiting_for = waiting(false);
         facts.uptime = Duration::from_hours(1);
         facts.hot.since_progress = None;
         facts.data.hot = LaneFacts::default();

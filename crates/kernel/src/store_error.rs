@@ -73,6 +73,11 @@ impl StoreError {
         matches!(self, Self::Transient { .. } | Self::Unauthenticated { .. })
     }
 
+    /// Whether it passes only once a person has acted, though it is tried again until then.
+    pub const fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Unauthenticated { .. } | Self::Transient { retry_after: Some(_), .. })
+    }
+
     /// How long to wait at least before the same is tried again.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -90,6 +95,15 @@ impl StoreError {
     /// Data that the store refuses, and will again.
     pub fn rejected(message: impl Into<String>) -> Self {
         Self::Rejected { message: message.into() }
+    }
+
+    /// A store that is not the one that granted this epoch: the newest that it knows of is an older one. Whoever goes by
+    /// what it holds now takes lost content for an edit.
+    pub fn replaced(epoch: Epoch, newest: u64) -> Self {
+        Self::corrupt(format!(
+            "this process works under epoch {epoch}, and the store knows of {newest} at most: its tables were made anew, \
+             or restored from an older copy"
+        ))
     }
 
     /// Content that is not what it must be.

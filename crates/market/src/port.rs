@@ -137,7 +137,9 @@ pub struct Followed {
 /// 4. `save` never brings back a token that was removed.
 /// 5. `add` leaves a known token as it is, except that an archived one becomes monitored; duplicates count once.
 /// 6. `revision` changes whenever `add`, `remove` or `follow` changed the set or revived a token, and never otherwise;
-///    with each step of a `follow` that changed something, so that one that ends half way is seen too.
+///    with each step of a `follow` that changed something, so that one that ends half way is seen too. Under an epoch
+///    newer than every claimed one it is [`StoreError::Corrupt`]: the store is not the one that granted it, and what it
+///    holds is no edit.
 /// 7. `load` pages in the order of the mints; pages up to the end hold every token once.
 /// 8. `follow` makes the tokens that an origin owns those that are listed and have no other owner: new ones are
 ///    monitored, those that are no longer listed are removed. It is idempotent. It works in steps of at most
@@ -183,8 +185,8 @@ pub trait TokenStore: Send + Sync {
     /// The tokens that `origin` owns, in any order.
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError>;
 
-    /// A number that tells whether the set of tokens was edited from outside.
-    async fn revision(&self) -> Result<u64, StoreError>;
+    /// A number that tells whether the set of tokens was edited from outside, for a process that works under `epoch`.
+    async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError>;
 
     /// Ends the store's connections in order, those of the breakers beside it too.
     async fn close(&self) {}

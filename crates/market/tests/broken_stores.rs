@@ -31,6 +31,7 @@ enum Bug {
     TellsListingsAsEdits,
     FollowsUnderAnyEpoch,
     FollowsOneStepAlone,
+    TakesAnyStoreForItsOwn,
 }
 
 struct Broken {
@@ -136,8 +137,9 @@ impl TokenStore for Broken {
         self.store.owned(origin).await
     }
 
-    async fn revision(&self) -> Result<u64, StoreError> {
-        self.store.revision().await
+    async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
+        let epoch = if self.bug == Bug::TakesAnyStoreForItsOwn { Epoch::new(0) } else { epoch };
+        self.store.revision(epoch).await
     }
 }
 
@@ -185,6 +187,7 @@ fn the_suite_refuses_every_broken_store() {
         Bug::TellsListingsAsEdits,
         Bug::FollowsUnderAnyEpoch,
         Bug::FollowsOneStepAlone,
+        Bug::TakesAnyStoreForItsOwn,
     ] {
         assert!(!passes(bug), "{bug:?} goes unnoticed");
     }

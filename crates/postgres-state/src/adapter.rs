@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{Epoch, StoreError};
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
-use ttm_sqlx_pool::postgres::{Pool, Server, Time, query, query_scalar, store_error};
+use ttm_sqlx_pool::postgres::{Pool, Server, Time, query, query_as, query_scalar, store_error};
 
-use crate::fence::may_write;
+use crate::fence::{self, may_write};
 use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, PostgresBreakerStore, PostgresLease, columns, convert, follow};
@@ -131,11 +131,11 @@ impl PostgresTokenStore {
         Ok(removed)
     }
 
-    async fn edits(&self) -> Result<i64, sqlx::Error> {
+    async fn edits(&self) -> Result<(i64, i64), sqlx::Error> {
         let mut tx = self.pool.begin_read().await?;
-        let number = query_scalar("SELECT number FROM revision").fetch_one(&mut *tx).await?;
+        let both = query_as(fence::REVISION).fetch_one(&mut *tx).await?;
         tx.commit().await?;
-        Ok(number)
+        Ok(both)
     }
 
     async fn page(&self, after: &[u8], limit: i64) -> Result<Vec<Token>, sqlx::Error> {
@@ -192,8 +192,8 @@ impl TokenStore for PostgresTokenStore {
         follow::owned(&self.pool, origin).await.map_err(store_error)
     }
 
-    async fn revision(&self) -> Result<u64, StoreError> {
-        self.edits().await.map(i64::unsigned_abs).map_err(store_error)
+    async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
+        fence::revision(self.edits().await.map_err(store_error)?, epoch)
     }
 
     async fn close(&self) {

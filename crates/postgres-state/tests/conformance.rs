@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use ttm_kernel::StoreError;
+use ttm_kernel::{Epoch, StoreError};
 
 use jiff::Timestamp;
 use ttm_market::testing::conformance;
@@ -141,11 +141,11 @@ async fn a_table_that_is_locked_or_gone_is_told_apart() {
 async fn connections_that_the_server_closed_are_replaced() {
     let database = Database::new("tokens_closed").await;
     let store = open(&database).await;
-    let first = store.revision().await.expect("revision answers");
+    let first = store.revision(Epoch::new(0)).await.expect("revision answers");
     database
         .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '$schema'")
         .await;
-    assert_eq!(store.revision().await.expect("revision answers"), first);
+    assert_eq!(store.revision(Epoch::new(0)).await.expect("revision answers"), first);
     database.drop_schema().await;
 }
 

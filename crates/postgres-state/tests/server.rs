@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ttm_kernel::StoreError;
+use ttm_kernel::{Epoch, StoreError};
 use ttm_market::{Mint, TokenStore};
 use ttm_postgres_state::{OpenError, PostgresTokenStore};
 use ttm_sqlx_pool::Schema;
@@ -27,19 +27,31 @@ async fn after_a_failover_and_back_the_first_write_that_is_tried_again_succeeds(
     let database = Database::whole("server_failover", "").await;
     let store = open(&database).await;
     // As many sessions as there may be, so that old ones would be met again and again.
-    let all = tokio::join!(store.revision(), store.revision(), store.revision());
+    let all = tokio::join!(
+        store.revision(Epoch::new(0)),
+        store.revision(Epoch::new(0)),
+        store.revision(Epoch::new(0))
+    );
     assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok());
     let name = format!("server_failover_{}", std::process::id());
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
          AND pid <> pg_backend_pid() AND application_name LIKE 'server_failover%'";
     database.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on; {cut}")).await;
-    let all = tokio::join!(store.revision(), store.revision(), store.revision());
+    let all = tokio::join!(
+        store.revision(Epoch::new(0)),
+        store.revision(Epoch::new(0)),
+        store.revision(Epoch::new(0))
+    );
     assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok(), "reading goes on: {all:?}");
     let refused = store.add(&[mint(1)], AT).await;
     let Err(StoreError::Transient { message, retry_after: None }) = refused else { panic!("{refused:?}") };
     assert!(message.ends_with("(SQLSTATE 25006)"), "{message}");
     // The sessions that are there now go on being read-only for as long as they live.
-    let all = tokio::join!(store.revision(), store.revision(), store.revision());
+    let all = tokio::join!(
+        store.revision(Epoch::new(0)),
+        store.revision(Epoch::new(0)),
+        store.revision(Epoch::new(0))
+    );
     assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok());
     database
         .execute(&format!(

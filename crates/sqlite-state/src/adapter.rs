@@ -12,7 +12,7 @@ use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 use ttm_sqlx_pool::sqlite::File;
 use ttm_sqlx_pool::sqlite::store_error;
 
-use crate::fence::may_write;
+use crate::fence::{self, may_write};
 use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, SqliteBreakerStore, convert, follow};
@@ -187,10 +187,9 @@ impl TokenStore for SqliteTokenStore {
         follow::owned(self.file.readers(), origin).await.map_err(store_error)
     }
 
-    async fn revision(&self) -> Result<u64, StoreError> {
-        let number =
-            sqlx::query_scalar::<_, i64>("SELECT number FROM revision").fetch_one(self.file.readers()).await;
-        number.map(i64::unsigned_abs).map_err(store_error)
+    async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
+        let both = sqlx::query_as::<_, (i64, i64)>(fence::REVISION).fetch_one(self.file.readers()).await;
+        fence::revision(both.map_err(store_error)?, epoch)
     }
 
     async fn close(&self) {

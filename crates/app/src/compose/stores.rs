@@ -135,6 +135,9 @@ fn told_of_sqlite(error: ttm_sqlite_state::OpenError) -> ComposeError {
 
 /// The same; a server that is away, or has a lock in the way, may be there the next time.
 fn told_of_postgres(error: ttm_postgres_state::OpenError) -> ComposeError {
+    if error.needs_a_person() {
+        return ComposeError::Forbidden(error.to_string());
+    }
     if error.is_transient() { ComposeError::Away(error.to_string()) } else { told(error) }
 }
 

@@ -127,7 +127,7 @@ impl TokenStore for Slow {
         self.0.owned(origin).await
     }
 
-    async fn revision(&self) -> Result<u64, StoreError> {
-        self.0.revision().await
+    async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
+        self.0.revision(epoch).await
     }
 }

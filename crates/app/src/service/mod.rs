@@ -50,7 +50,7 @@ pub use ended::{Ended, Failure, Stopped};
 pub use events::KINDS as EVENT_KINDS;
 pub use outbox::OutboxCounts;
 pub use settings::ServiceSettings;
-pub use start::{StartError, Starting};
+pub use start::{Again, StartError, Starting};
 pub use stores::StoreUse;
 pub use trouble::ApiTrouble;
 
@@ -159,7 +159,7 @@ impl Service {
         let tokens = &*ports.tokens;
         let epoch = starting.claim(&*ports.lease, tokens).await?;
         sources.begin(epoch, listings, starting).await?;
-        let revision = starting.store("the tokens", || roster::revision(tokens, &*runtime)).await?;
+        let revision = starting.store("the tokens", || roster::revision(tokens, epoch, &*runtime)).await?;
         let stored = starting.store("the tokens", || roster::load(tokens, &*runtime)).await?;
         tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
         board.stores.answered(StoreUse::TokenReads, runtime.now());
@@ -186,7 +186,7 @@ impl Service {
             ports.tokens.clone(),
             runtime.clone(),
             board.clone(),
-            revision,
+            (epoch, revision),
             sets,
             stopping.clone(),
         );

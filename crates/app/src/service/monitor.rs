@@ -330,7 +330,7 @@ fn wall_of(at: Moment, now: Moment, wall: Timestamp) -> Timestamp {
 pub(super) fn first_report(
     runtime: &dyn Runtime,
     settings: &ServiceSettings,
-    waiting_for: Option<String>,
+    waiting_for: Option<ttm_health::Waiting>,
 ) -> ttm_health::Report {
     let thresholds: &Thresholds = &settings.thresholds;
     let group = |group| GroupFacts { interval: settings.schedule.interval(group), ..GroupFacts::default() };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use ttm_kernel::{Runtime, StoreError, within};
+use ttm_kernel::{Epoch, Runtime, StoreError, within};
 use ttm_market::{Token, TokenStore};
 
 use super::board::Board;
@@ -32,8 +32,12 @@ pub(super) async fn load(store: &dyn TokenStore, runtime: &dyn Runtime) -> Resul
 }
 
 /// The number that tells whether the set was edited.
-pub(super) async fn revision(store: &dyn TokenStore, runtime: &dyn Runtime) -> Result<u64, StoreError> {
-    bounded(runtime, store.revision()).await
+pub(super) async fn revision(
+    store: &dyn TokenStore,
+    epoch: Epoch,
+    runtime: &dyn Runtime,
+) -> Result<u64, StoreError> {
+    bounded(runtime, store.revision(epoch)).await
 }
 
 /// A call to the store that ends at its deadline.
@@ -61,7 +65,7 @@ pub(super) async fn watch(
     store: Arc<dyn TokenStore>,
     runtime: Arc<dyn Runtime>,
     board: Arc<Board>,
-    mut known: u64,
+    (epoch, mut known): (Epoch, u64),
     sets: mpsc::Sender<Vec<Token>>,
     mut shutdown: Shutdown,
 ) {
@@ -73,7 +77,7 @@ pub(super) async fn watch(
         }
         let looked = async {
             board.stores.may_ask(StoreUse::TokenReads, runtime.now(), runtime.wall())?;
-            look(&*store, &*runtime, known).await
+            look(&*store, &*runtime, epoch, known).await
         };
         let looked = tokio::select! {
             biased;
@@ -104,14 +108,19 @@ pub(super) async fn watch(
 async fn look(
     store: &dyn TokenStore,
     runtime: &dyn Runtime,
+    epoch: Epoch,
     known: u64,
 ) -> Result<Option<(u64, Vec<Token>)>, StoreError> {
-    let revision = revision(store, runtime).await?;
-    if revision == known {
+    let edits = revision(store, epoch, runtime).await?;
+    if edits == known {
         return Ok(None);
     }
     // The revision is read first: an edit between the two calls is seen again at the next look.
-    Ok(Some((revision, load(store, runtime).await?)))
+    let tokens = load(store, runtime).await?;
+    // What was loaded is an edit only when the store is still the one that granted the epoch: one whose tables were
+    // dropped and made anew meanwhile is empty, and nobody removed anything.
+    revision(store, epoch, runtime).await?;
+    Ok(Some((edits, tokens)))
 }
 
 #[cfg(test)]

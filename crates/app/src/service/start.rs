@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ttm_health::Waiting;
 use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError, StoreLease, within};
 use ttm_market::TokenStore;
 
@@ -42,13 +43,35 @@ pub enum StartError {
     },
 }
 
+/// Whether a step that failed is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// What failed it may pass by itself.
+    MayPass,
+    /// It will not pass before a person has acted; then it goes on by itself.
+    OnceMended,
+    /// The start is over.
+    Never,
+}
+
+impl Again {
+    /// A step that needs the store.
+    fn after(error: &StoreError) -> Self {
+        match error.may_pass() {
+            true if error.needs_a_person() => Self::OnceMended,
+            true => Self::MayPass,
+            false => Self::Never,
+        }
+    }
+}
+
 /// A start under way.
 pub struct Starting {
     board: Arc<Board>,
     settings: ServiceSettings,
     runtime: Arc<dyn Runtime>,
     /// What it waits for, as it was told last.
-    waits_for: Mutex<Option<String>>,
+    waits_for: Mutex<Option<Waiting>>,
 }
 
 impl Starting {
@@ -60,16 +83,17 @@ impl Starting {
 
     /// What it waits for now; none while nothing keeps it.
     pub fn waits_for(&self) -> Option<String> {
-        self.waits_for.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let waits_for = self.waits_for.lock().unwrap_or_else(PoisonError::into_inner);
+        waits_for.as_ref().map(|waiting| waiting.what.clone())
     }
 
     /// A step that takes as long as it takes.
     pub async fn at<T>(&self, what: &'static str, step: impl Future<Output = T>) -> T {
-        self.post(Some(what.to_owned()));
+        self.waits(what.to_owned(), false);
         self.told_when_long(what, step).await
     }
 
-    /// A step that is tried again for as long as its error says that this may help.
+    /// A step that is tried again for as long as `again` says of its error that this may help.
     ///
     /// # Errors
     /// Any other error.
@@ -77,27 +101,35 @@ impl Starting {
         &self,
         what: &'static str,
         mut step: impl FnMut() -> F,
-        mut may_help: impl FnMut(&E) -> bool,
+        mut again: impl FnMut(&E) -> Again,
     ) -> Result<T, E>
     where
         E: std::fmt::Display,
         F: Future<Output = Result<T, E>>,
     {
         let mut told = None;
-        self.post(Some(what.to_owned()));
+        self.waits(what.to_owned(), false);
         loop {
             // Once it was told why it fails, that is the news.
             let outcome = match told {
                 None => self.told_when_long(what, step()).await,
                 Some(_) => Box::pin(step()).await,
             };
-            let error = match outcome {
-                Err(error) if may_help(&error) => error.to_string(),
-                settled => return settled,
+            let (error, needs_a_person) = match outcome {
+                Err(error) => match again(&error) {
+                    Again::MayPass => (error.to_string(), false),
+                    Again::OnceMended => (error.to_string(), true),
+                    Again::Never => return Err(error),
+                },
+                done => return done,
             };
             if told.as_ref() != Some(&error) {
-                self.post(Some(format!("{what}: {error}")));
-                tracing::warn!(waiting_for = what, error, "the start waits");
+                self.waits(format!("{what}: {error}"), needs_a_person);
+                if needs_a_person {
+                    tracing::error!(waiting_for = what, error, "the start waits for a person to mend this");
+                } else {
+                    tracing::warn!(waiting_for = what, error, "the start waits");
+                }
                 told = Some(error);
             }
             self.runtime.sleep_until(self.runtime.now() + RETRY).await;
@@ -113,7 +145,7 @@ impl Starting {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let answer = self.patiently(step, calls, StoreError::may_pass).await;
+        let answer = self.patiently(step, calls, Again::after).await;
         answer.map_err(|error| StartError::Store { step, error })
     }
 
@@ -157,12 +189,14 @@ impl Starting {
         F: Future<Output = Result<T, LeaseError>>,
     {
         let mut runs_out = None;
-        let may_help = |error: &LeaseError| match error {
-            LeaseError::Store(error) => error.may_pass(),
-            LeaseError::Held { until: Some(until), .. } => runs_out.get_or_insert(*until) == until,
-            LeaseError::Held { until: None, .. } | LeaseError::Lost { .. } | LeaseError::Gone { .. } => false,
+        let again = |error: &LeaseError| match error {
+            LeaseError::Store(error) => Again::after(error),
+            LeaseError::Held { until: Some(until), .. } if runs_out.get_or_insert(*until) == until => {
+                Again::MayPass
+            }
+            LeaseError::Held { .. } | LeaseError::Lost { .. } | LeaseError::Gone { .. } => Again::Never,
         };
-        self.patiently("the lease on the store", acquire, may_help).await.map_err(|error| match error {
+        self.patiently("the lease on the store", acquire, again).await.map_err(|error| match error {
             LeaseError::Store(error) => StartError::Store { step: "the lease on the store", error },
             held => StartError::Held(held),
         })
@@ -213,7 +247,11 @@ impl Starting {
         self.post(None);
     }
 
-    fn post(&self, what: Option<String>) {
+    fn waits(&self, what: String, needs_a_person: bool) {
+        self.post(Some(Waiting { what, needs_a_person }));
+    }
+
+    fn post(&self, what: Option<Waiting>) {
         self.board.post_report(monitor::first_report(&*self.runtime, &self.settings, what.clone()));
         *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }

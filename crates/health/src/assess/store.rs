@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::finding::{Findings, spoken};
-use crate::{Facts, Status, StoreModel, StoreUseFacts, StoreUseModel};
+use crate::{Facts, Status, StoreModel, StoreUseFacts, StoreUseModel, Waiting};
 
 /// A failure that is over after the next attempt is worth a log line, not a status.
 const GRACE: Duration = Duration::from_secs(5);
@@ -32,6 +32,9 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
             down_since: each.down_since,
             last_error: each.last_error.clone(),
         });
+    }
+    if let Some(Waiting { what, needs_a_person: true }) = &facts.waiting_for {
+        findings.add(Status::Critical, format!("the start waits until a person has mended {what}"));
     }
     // What was not asked yet says nothing while another use answered.
     if store.uses.iter().all(|each| each.answers.is_none()) {

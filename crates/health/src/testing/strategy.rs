@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LastLevel, Level, Phase, Reached,
-    ResourceSample, SilenceFacts, SourceFacts, StoreFacts, StoreUseFacts, UnreadableFacts,
+    ResourceSample, SilenceFacts, SourceFacts, StoreFacts, StoreUseFacts, UnreadableFacts, Waiting,
 };
 
 /// Facts of a service that is an hour old and as it should be.
@@ -73,7 +73,9 @@ fn answering(name: &str) -> StoreUseFacts {
 
 /// Facts of any kind, the impossible ones included: what measures is not always right.
 pub fn any_facts() -> impl Strategy<Value = Facts> {
-    let waiting = option::weighted(0.2, Just("the store".to_owned()));
+    let waiting =
+        any::<bool>().prop_map(|needs_a_person| Waiting { what: "the store".to_owned(), needs_a_person });
+    let waiting = option::weighted(0.2, waiting);
     let life = (any_timestamp(), any_duration(), any_phase(), option::of(any::<(u32, u32)>()), waiting);
     let float = || option::of(proptest::num::f64::ANY);
     let work = (any_group(), any_group(), float(), option::of(any_resources()));

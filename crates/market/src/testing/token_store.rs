@@ -46,6 +46,11 @@ impl FakeTokenStore {
         self.lock().failure = None;
     }
 
+    /// Loses everything that was stored, as when its tables are dropped and made anew.
+    pub fn make_anew(&self) {
+        self.lock().table = TokenTable::default();
+    }
+
     /// Every token, in the order of the mints.
     pub fn tokens(&self) -> Vec<Token> {
         self.lock().table.tokens()
@@ -128,8 +133,8 @@ impl TokenStore for FakeTokenStore {
         Ok(self.working()?.table.owned(origin).collect())
     }
 
-    async fn revision(&self) -> Result<u64, StoreError> {
-        Ok(self.working()?.table.revision())
+    async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
+        self.working()?.table.revision(epoch)
     }
 }
 

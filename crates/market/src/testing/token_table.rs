@@ -43,8 +43,14 @@ impl TokenTable {
     }
 
     /// A number that changes with the set of tokens.
-    pub const fn revision(&self) -> u64 {
-        self.revision
+    ///
+    /// # Errors
+    /// When no process here was granted this epoch.
+    pub fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
+        if epoch.number() > self.epoch {
+            return Err(StoreError::replaced(epoch, self.epoch));
+        }
+        Ok(self.revision)
     }
 
     /// Stores the new state of tokens that are there.

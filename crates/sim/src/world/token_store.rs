@@ -168,8 +168,8 @@ impl TokenStore for SimTokenStore {
         Ok(lock(&self.database).owned(origin).collect())
     }
 
-    async fn revision(&self) -> Result<u64, StoreError> {
+    async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
         self.server.read().await?;
-        Ok(lock(&self.database).revision())
+        lock(&self.database).revision(epoch)
     }
 }

@@ -36,8 +36,8 @@ pub enum OpenError {
         /// Who holds it, as far as it can be told.
         holder: String,
     },
-    /// The schema or a right is missing that a person can give.
-    #[error("PostgreSQL at {server}: {message}; expected a user that may create tables in its schema")]
+    /// The database, the schema, a right or the right password is missing, which a person can give.
+    #[error("PostgreSQL at {server}: {message}")]
     Forbidden {
         /// `host:port/database`.
         server: String,
@@ -93,8 +93,8 @@ impl OpenError {
         }
         let Failure { verdict, message } = failure(error);
         match verdict {
-            Verdict::Transient | Verdict::Unauthenticated => Self::Unavailable { server, message },
-            Verdict::Missing => Self::Forbidden { server, message },
+            Verdict::Transient => Self::Unavailable { server, message },
+            Verdict::Missing | Verdict::Unauthenticated => Self::Forbidden { server, message },
             Verdict::Rejected | Verdict::Unexpected | Verdict::Corrupt => Self::Unusable { server, message },
         }
     }
@@ -102,6 +102,11 @@ impl OpenError {
     /// Whether the same may succeed later, without a change to the config or the program.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Locked { .. } | Self::Forbidden { .. })
+    }
+
+    /// Whether that takes a person who gives what is missing.
+    pub const fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Forbidden { .. })
     }
 }
 
@@ -131,7 +136,10 @@ pub(super) fn state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
 fn message(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => match error.code() {
-            Some(state) => format!("{} (SQLSTATE {state})", error.message()),
+            Some(state) => {
+                let mend = mend(&state, error.message()).map_or_else(String::new, |mend| format!("; {mend}"));
+                format!("{} (SQLSTATE {state}){mend}", error.message())
+            }
             None => error.message().to_owned(),
         },
         sqlx::Error::Migrate(error) => match &**error {
@@ -149,6 +157,19 @@ fn message(error: &sqlx::Error) -> String {
     }
 }
 
+/// What to do about a state that only a person can mend, where the server's own words do not say it.
+fn mend(state: &str, said: &str) -> Option<&'static str> {
+    match state {
+        "3D000" => Some("create it, as in CREATE DATABASE ttm ENCODING 'UTF8' TEMPLATE template0"),
+        // "no schema has been selected to create in", and what a user may not do in one; never a table of its own.
+        "3F000" => Some("expected a user that may create tables in its schema"),
+        "42501" if said.contains("for schema") => {
+            Some("expected a user that may create tables in its schema")
+        }
+        _ => None,
+    }
+}
+
 /// The same as every port of a store tells it.
 pub fn store_error(error: sqlx::Error) -> StoreError {
     failure(error).into()
@@ -156,9 +177,9 @@ pub fn store_error(error: sqlx::Error) -> StoreError {
 
 /// By <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn verdict_of_state(state: &str) -> Verdict {
-    // Undefined table or schema, insufficient privilege; and what servers and proxies answer for trouble of their own that
+    // Undefined database, table or schema, insufficient privilege; and what servers and proxies answer for trouble of their own that
     // passes, such as a table that is being altered.
-    if matches!(state, "42P01" | "3F000" | "42501" | "XX000" | "0A000") {
+    if matches!(state, "3D000" | "42P01" | "3F000" | "42501" | "XX000" | "0A000") {
         return Verdict::Missing;
     }
     // Damaged pages: of a table, of an index.
@@ -168,9 +189,8 @@ fn verdict_of_state(state: &str) -> Verdict {
     match state.get(..2) {
         // A login that is refused: a password or a right that was changed.
         Some("28") => Verdict::Unauthenticated,
-        // Connection, no such database (yet), invalid transaction state (a standby is read-only), rollback,
-        // resources, locks, operator's stop, the system around: all of them can pass while the data is kept.
-        Some("08" | "3D" | "25" | "40" | "53" | "55" | "57" | "58") => Verdict::Transient,
+        // Connection, invalid transaction state (a standby is read-only), rollback, resources, locks, operator's stop, the system around: all of them can pass while the data is kept.
+        Some("08" | "25" | "40" | "53" | "55" | "57" | "58") => Verdict::Transient,
         // Cardinality, data, constraint, limit: these very values.
         Some("21" | "22" | "23" | "54") => Verdict::Rejected,
         // Another schema than the migrations made, and what is not known: it concerns this statement.
@@ -191,6 +211,7 @@ mod tests {
             ("28P01", Verdict::Unauthenticated), // invalid password
             ("28000", Verdict::Unauthenticated), // the role may not log in
             ("25006", Verdict::Transient), // read-only transaction
+            ("3D000", Verdict::Missing), // no such database
             ("40001", Verdict::Transient), // serialization failure
             ("40P01", Verdict::Transient), // deadlock
             ("53100", Verdict::Transient), // disk full

@@ -1,4 +1,4 @@
-//! How long a set of tokens may take to be loaded.
+//! How long a set of tokens may take to be loaded, and what is taken for an edit of it.
 
 use ttm_kernel::Clock as _;
 use ttm_market::testing::FakeTokenStore;
@@ -6,7 +6,7 @@ use ttm_testkit::ManualRuntime;
 
 use super::*;
 use crate::ports::Ports;
-use crate::service::{Service, fakes};
+use crate::service::{Service, fakes, shutdown};
 
 #[test]
 fn a_start_waits_for_each_page_of_the_tokens_and_not_for_all_of_them_at_once() {
@@ -22,4 +22,31 @@ fn a_start_waits_for_each_page_of_the_tokens_and_not_for_all_of_them_at_once() {
         assert!(started.is_ok_and(|started| started.is_ok()), "three pages of four seconds");
         assert_eq!(board.tokens().len(), mints.len());
     });
+}
+
+#[test]
+fn a_store_that_was_made_anew_is_no_edit_that_removes_everything() {
+    let (runtime, store) = (ManualRuntime::new(1), FakeTokenStore::new());
+    let (board, (stop, stopping)) = (fakes::board(&runtime), shutdown::channel());
+    let (sets, mut edits) = mpsc::channel(1);
+    let steps = async {
+        store.add(&[fakes::mint(1), fakes::mint(2)], runtime.wall()).await.expect("the fake works");
+        let epoch = store.claim().await.expect("the fake works");
+        let known = store.revision(epoch).await.expect("the fake works");
+        let (port, clock) = (Arc::new(store.clone()), Arc::new(runtime.clone()));
+        let watch = watch(port, clock, board.clone(), (epoch, known), sets, stopping);
+        drop(runtime.spawn("roster", Box::pin(watch)));
+        store.remove(&[fakes::mint(2)]).await.expect("the fake works");
+        let edit = edits.recv().await.expect("an edit");
+        assert_eq!(edit.len(), 1, "one was removed");
+
+        store.make_anew();
+        store.add(&[fakes::mint(3)], runtime.wall()).await.expect("the fake works");
+        runtime.sleep_until(runtime.now() + 3 * LOOK_EVERY).await;
+        assert!(edits.try_recv().is_err(), "what a stranger wrote is no edit");
+        let said = board.given_up().expect("a person is called");
+        assert!(said.contains("its tables were made anew, or restored from an older copy"), "{said}");
+        stop.order(runtime.now());
+    };
+    runtime.block_on(steps);
 }

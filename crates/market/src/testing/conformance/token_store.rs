@@ -14,10 +14,13 @@
 use jiff::Timestamp;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use ttm_kernel::StoreError;
+use ttm_kernel::{Epoch, StoreError};
 
 use crate::testing::token_of;
 use crate::{Added, Basis, Mint, Token, TokenStatus, TokenStore};
+
+/// An epoch that every store may be asked under.
+pub(super) const ANY: Epoch = Epoch::new(0);
 
 /// Checks every law. Each call of `open` opens the same store again, as a restarted process would, without removing
 /// what is in it; the store before was dropped.
@@ -36,6 +39,7 @@ pub async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>) {
     an_archived_token_is_monitored_when_added_again(store).await;
     duplicates_in_an_addition_count_once(store).await;
     the_revision_tells_edits_and_not_saves(store).await;
+    a_store_that_never_granted_the_epoch_is_another_one(store).await;
     pages_hold_every_token_once_in_the_order_of_the_mints(store).await;
     ten_thousand_tokens_go_through_at_once(store).await;
     super::follow::check(&open, store).await;
@@ -131,12 +135,12 @@ pub async fn what_was_acknowledged_survives_reopening(open: impl AsyncFn() -> Bo
         let epoch = store.claim().await.expect("claim works");
         store.save(epoch, std::slice::from_ref(&saved)).await.expect("save works");
         store.remove(&mints[2..]).await.expect("remove works");
-        store.revision().await.expect("revision answers")
+        store.revision(ANY).await.expect("revision answers")
     };
     drop(store);
     let store = open().await;
     assert_eq!(stored(store.as_ref(), &mints).await, [saved, Token::new(mints[1], at(0))]);
-    assert_eq!(store.revision().await.expect("revision answers"), revision);
+    assert_eq!(store.revision(ANY).await.expect("revision answers"), revision);
 }
 
 /// Law 3, after a restart.
@@ -280,12 +284,12 @@ pub async fn an_archived_token_is_monitored_when_added_again(store: &dyn TokenSt
     token.status = TokenStatus::Archived;
     let epoch = store.claim().await.expect("claim works");
     store.save(epoch, std::slice::from_ref(&token)).await.expect("save works");
-    let before = store.revision().await.expect("revision answers");
+    let before = store.revision(ANY).await.expect("revision answers");
     let added = store.add(&mints, at(99)).await.expect("add works");
     assert_eq!(added, Added { new: 1, revived: 1, known: 0 });
     token.status = TokenStatus::Monitored;
     assert_eq!(stored(store, &mints).await, [token, Token::new(mints[1], at(99))]);
-    assert_ne!(store.revision().await.expect("revision answers"), before);
+    assert_ne!(store.revision(ANY).await.expect("revision answers"), before);
 }
 
 /// Law 5.
@@ -300,7 +304,7 @@ pub async fn duplicates_in_an_addition_count_once(store: &dyn TokenStore) {
 /// Law 6.
 pub async fn the_revision_tells_edits_and_not_saves(store: &dyn TokenStore) {
     let mint = mint(11, 0);
-    let revision = async || store.revision().await.expect("revision answers");
+    let revision = async || store.revision(ANY).await.expect("revision answers");
     let empty = revision().await;
     add(store, &[mint]).await;
     let added = revision().await;
@@ -317,6 +321,16 @@ pub async fn the_revision_tells_edits_and_not_saves(store: &dyn TokenStore) {
     let removed = revision().await;
     assert_ne!(removed, revived, "a token was removed");
     assert_ne!(removed, added, "an edit and its reverse are two edits");
+}
+
+/// Law 6.
+pub async fn a_store_that_never_granted_the_epoch_is_another_one(store: &dyn TokenStore) {
+    let older = store.claim().await.expect("claim works");
+    let newest = store.claim().await.expect("claim works");
+    let of = async |epoch| store.revision(epoch).await;
+    assert_eq!(of(older).await.expect("it was granted here"), of(newest).await.expect("it was granted here"));
+    let refused = of(Epoch::new(newest.number() + 1)).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
 }
 
 /// Law 7.
