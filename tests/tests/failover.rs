@@ -56,6 +56,17 @@ fn all_said(program: &mut Program, uses: &[&str], message: &str) -> Vec<Value> {
     })
 }
 
+/// The service, with every token of the market imported.
+fn with_all_tokens(folder: &Path, market: &Market, store: &str) -> Program {
+    let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
+    std::fs::write(folder.join("mints.txt"), mints.join("\n")).expect("written");
+    let mut import = ttm(folder);
+    let imported =
+        Program::start(import.args(["tokens", "import", "mints.txt"]).env("TTM_STORE__URL", store));
+    assert_eq!(imported.end().code, Some(0));
+    Program::start(&mut service(folder, market, store))
+}
+
 /// Runs until `breaks` has been told by these uses of the store, then `mends` it: nothing is lost, one line each says that it
 /// is over, and the health is as before.
 fn nothing_is_lost(
@@ -75,13 +86,7 @@ fn nothing_is_lost(
             format!("postgres://{role}@{}/{}", database.host(), database.name())
         }
     };
-    let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
-    std::fs::write(folder.path().join("mints.txt"), mints.join("\n")).expect("written");
-    let mut import = ttm(folder.path());
-    let imported =
-        Program::start(import.args(["tokens", "import", "mints.txt"]).env("TTM_STORE__URL", &store));
-    assert_eq!(imported.end().code, Some(0));
-    let mut program = Program::start(&mut service(folder.path(), &market, &store));
+    let mut program = with_all_tokens(folder.path(), &market, &store);
     let address = program.address();
     health_within(30, &mut program, address, |health| health["store"]["status"] == "healthy");
 
@@ -168,4 +173,54 @@ fn credentials_that_are_refused_for_a_while_call_a_person_and_cost_nothing() {
         },
         |database| drop(database.ask(&format!("ALTER ROLE {role} LOGIN"))),
     );
+}
+
+#[test]
+fn tables_that_are_dropped_and_made_anew_are_no_edit_that_removes_every_token() {
+    let (folder, market, database) =
+        (tempfile::tempdir().expect("a folder"), market(TOKENS), Database::create());
+    let store = database.url();
+    let mut program = with_all_tokens(folder.path(), &market, &store);
+    let address = program.address();
+    health_within(30, &mut program, address, |health| health["status"] == "healthy");
+
+    database.ask("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    let migrated = Program::start(ttm(folder.path()).arg("migrate").env("TTM_STORE__URL", &store)).end();
+    assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
+    let anew = "its tables were made anew, or restored from an older copy";
+    let health =
+        health_within(60, &mut program, address, |health| health["reasons"].to_string().contains(anew));
+    assert_eq!(health["status"], "critical", "{health}");
+    assert_eq!(get(address, "/health/ready").status, 503);
+    assert_eq!(get(address, "/health/live").status, 200);
+    let page = get(address, "/api/v1/tokens?limit=1000").json();
+    assert_eq!(page["tokens"].as_array().map(Vec::len), Some(TOKENS), "what was known is served on: {page}");
+    program.wait_for("a run that scored", scored);
+    program.signal(Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    assert!(outcome.stderr.lines().last().is_some_and(|line| line.contains(anew)), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_lease_of_which_the_table_was_dropped_is_taken_again_and_still_keeps_others_off() {
+    let (folder, market, database) =
+        (tempfile::tempdir().expect("a folder"), market(TOKENS), Database::create());
+    let store = database.url();
+    let mut program = with_all_tokens(folder.path(), &market, &store);
+    program.wait_for("a run that scored", scored);
+    database.ask("DROP TABLE lease");
+    let is_there = || database.ask("SELECT to_regclass('lease') IS NOT NULL") == "t";
+    for _ in 0..20 {
+        program.wait_for("a run that scored", scored);
+        if is_there() {
+            break;
+        }
+    }
+    assert!(is_there(), "it was made again");
+    let refused = Program::start(&mut service(folder.path(), &market, &store)).end();
+    assert_eq!(refused.code, Some(75), "{}", refused.stderr);
+    program.signal(Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }

@@ -158,3 +158,33 @@ fn an_order_to_stop_is_heard_while_a_list_of_tokens_does_not_answer() {
         ends_promptly(program, "the sources of tokens");
     }
 }
+
+/// A database that nobody made yet does not come by itself.
+#[test]
+fn a_start_that_only_a_person_can_help_says_how_and_goes_on_once_it_was_helped() {
+    let (folder, server) = (folder(), Database::create());
+    let name = format!("made_later_{}", std::process::id());
+    let store = server.url().replace(server.name(), &name);
+    let mut program = Program::start(&mut service(folder.path(), &[("TTM_STORE__URL", &store)]));
+    let address = listening(&mut program);
+    let waits = program.wait_for_message("the start waits for a person to mend this");
+    assert_eq!(waits["level"], "ERROR", "{waits}");
+    let error = waits["error"].as_str().expect("a reason");
+    let mend = "does not exist (SQLSTATE 3D000); create it, as in CREATE DATABASE ttm ENCODING 'UTF8'";
+    assert!(error.contains(mend), "{waits}");
+    for (path, status) in [("/health", 503), ("/health/ready", 503), ("/health/live", 200)] {
+        assert_eq!(get(address, path).status, status, "{path}");
+    }
+    let reasons = get(address, "/health/detailed").json()["reasons"].to_string();
+    assert!(
+        reasons.contains("the start waits until a person has mended the lease on the store"),
+        "{reasons}"
+    );
+
+    server.ask(&format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"));
+    program.wait_for_message("started");
+    program.signal(Signal::TERM);
+    let outcome = program.end();
+    server.ask(&format!("DROP DATABASE {name}"));
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}

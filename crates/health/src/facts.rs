@@ -256,6 +256,8 @@ pub struct StoreUseFacts {
     pub last_error: Option<String>,
     /// Whether the store refused this process's credentials the last time.
     pub unauthenticated: bool,
+    /// It keeps others off the store, and cannot before a person has acted.
+    pub unguarded: bool,
     /// Whether nothing more is tried before a person has looked.
     pub gave_up: bool,
     /// Whether what it should store was dropped within the last minute, because it waited for too long.

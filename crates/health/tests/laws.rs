@@ -71,7 +71,10 @@ proptest! {
             let held_up = facts.phase == Phase::Starting && facts.hot.withheld_for.is_some();
             prop_assert!(held_up || report.scheduler.hot.status != Status::Healthy);
         }
-        let is_known = |each: &StoreUseFacts| each.unauthenticated || each.gave_up || each.losing;
+        let is_known = |each: &StoreUseFacts| {
+            let is_unguarded = each.unguarded && each.down_for.is_some_and(|down| down >= Duration::from_secs(5));
+            each.unauthenticated || is_unguarded || each.gave_up || each.losing
+        };
         let needs_a_person = facts.waiting_for.as_ref().is_some_and(|waiting| waiting.needs_a_person);
         if facts.store.uses.iter().all(|each| each.answers.is_none() && !is_known(each)) && !needs_a_person {
             prop_assert_eq!(report.store.status, Status::Unknown);

@@ -264,6 +264,22 @@ fn credentials_that_are_refused_are_critical_from_the_first_moment_and_ready_whi
 }
 
 #[test]
+fn a_lease_that_only_a_person_can_have_renewed_again_is_critical_and_one_whose_store_is_away_is_not() {
+    let lease = |unguarded, seconds| {
+        let lease = StoreUseFacts { name: "lease".to_owned(), unguarded, ..down(seconds) };
+        report(|facts| facts.store.uses.push(lease))
+    };
+    assert_eq!(lease(false, 60).status, Status::Degraded, "nobody else can take what is away");
+    assert_eq!(lease(true, 4).status, Status::Healthy, "the next attempt may find it mended");
+    let lost = lease(true, 60);
+    assert_eq!((lost.status, lost.live, lost.ready), (Status::Critical, true, true));
+    assert_eq!(
+        lost.reasons,
+        ["lease: cannot be renewed for 1m, and another process may take the store: connection refused"]
+    );
+}
+
+#[test]
 fn a_store_that_answers_does_not_hide_one_that_does_not() {
     let report = report(|facts| facts.store.uses.push(down(60)));
     let statuses: Vec<Status> = report.store.uses.iter().map(|each| each.status).collect();

@@ -14,7 +14,7 @@ use rustix::time::{ClockId, clock_gettime};
 use sqlx::PgConnection;
 use ttm_kernel::{LeaseError, StoreError, StoreLease};
 use ttm_sqlx_pool::postgres::{
-    Pool, Server, Time, answered, ensure_table, query, query_as, query_scalar, store_error,
+    Pool, Server, Time, answered, ensure_table, is_missing_table, query, query_as, query_scalar, store_error,
 };
 
 use crate::OpenError;
@@ -141,6 +141,16 @@ impl PostgresLease {
         }
     }
 
+    /// Renews; whoever has it instead is the error. A table that somebody dropped is made again and the lease taken anew:
+    /// without it any process could come and take the store. One that came meanwhile is found, and has fenced this one off.
+    async fn keep_or_take(&self) -> Result<Result<(), LeaseError>, sqlx::Error> {
+        match self.keep().await {
+            Ok(kept) => Ok(kept.map_err(|holder| LeaseError::Lost { holder })),
+            Err(error) if is_missing_table(&error) => Ok(self.take().await?.map_or(Ok(()), Err)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether it was still this holder's; else who has it, if anyone.
     async fn keep(&self) -> Result<Result<(), Option<String>>, sqlx::Error> {
         let mut tx = self.pool.begin().await?;
@@ -206,14 +216,14 @@ impl StoreLease for PostgresLease {
 
     async fn renew(&self) -> Result<(), LeaseError> {
         let asked = boot_time();
-        match answered(LIMIT, Box::pin(self.keep())).await.map_err(store_error)? {
+        match answered(LIMIT, Box::pin(self.keep_or_take())).await.map_err(store_error)? {
             Ok(()) => {
                 self.granted(asked);
                 Ok(())
             }
-            Err(holder) => {
+            Err(lost) => {
                 self.lost();
-                Err(LeaseError::Lost { holder })
+                Err(lost)
             }
         }
     }

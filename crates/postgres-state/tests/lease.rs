@@ -136,3 +136,24 @@ async fn a_server_that_does_not_answer_says_nothing_about_the_holder() {
     assert_eq!(error, "the store cannot be used now: connection refused (os error 111)");
     database.drop_schema().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_dropped_is_made_again_by_the_holder_unless_another_came_first() {
+    let database = Database::new("lease_dropped").await;
+    let (one, other) = (lease(&database), lease(&database));
+    one.acquire().await.expect("it is free");
+    database.execute("DROP TABLE $schema.lease").await;
+    one.renew().await.expect("nobody came meanwhile");
+    assert!(one.stands());
+    let _ = held(&other).await;
+
+    database.execute("DROP TABLE $schema.lease").await;
+    other.acquire().await.expect("nobody holds what is not there");
+    let renewed = one.renew().await;
+    assert!(
+        matches!(renewed, Err(LeaseError::Lost { holder: Some(_) } | LeaseError::Held { .. })),
+        "{renewed:?}"
+    );
+    assert!(!one.stands() && other.stands());
+    database.drop_schema().await;
+}

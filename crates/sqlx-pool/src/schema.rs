@@ -50,6 +50,22 @@ impl Schema {
         }
     }
 
+    /// What is wrong with the database's history, where that is why the migrator refused.
+    pub fn broken(&self, error: &sqlx::Error) -> Option<String> {
+        let sqlx::Error::Migrate(error) = error else { return None };
+        let history = self.history;
+        let wrong = match **error {
+            MigrateError::VersionMissing(version) => format!("there is no migration {version}"),
+            MigrateError::VersionMismatch(version) => format!("migration {version} was another one"),
+            MigrateError::Dirty(version) => format!("migration {version} did not come to its end"),
+            _ => return None,
+        };
+        Some(format!(
+            "its table {history} does not fit this program: {wrong}; restore that table from a backup, or take another \
+             database"
+        ))
+    }
+
     fn versions(&self) -> impl Iterator<Item = (i64, &'static (&'static str, &'static str))> {
         (1..).zip(self.migrations)
     }
@@ -67,6 +83,23 @@ mod tests {
         let applied: Vec<_> = migrator.iter().map(|each| (each.version, &*each.description)).collect();
         assert_eq!(applied, [(1, "first"), (2, "second")]);
         assert_eq!(schema.version(), 2);
+    }
+
+    #[test]
+    fn a_history_that_is_not_ours_is_told_by_the_name_of_its_table() {
+        let schema = Schema { history: "_history", migrations: &[("first", "SELECT 1")] };
+        for (error, wrong) in [
+            (MigrateError::VersionMissing(0), "there is no migration 0"),
+            (MigrateError::VersionMismatch(1), "migration 1 was another one"),
+            (MigrateError::Dirty(1), "migration 1 did not come to its end"),
+        ] {
+            let told = schema.broken(&sqlx::Error::Migrate(Box::new(error))).expect("it is broken");
+            assert!(
+                told.starts_with(&format!("its table _history does not fit this program: {wrong};")),
+                "{told}"
+            );
+        }
+        assert_eq!(schema.broken(&sqlx::Error::PoolTimedOut), None);
     }
 
     #[test]

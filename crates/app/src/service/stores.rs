@@ -52,6 +52,8 @@ struct State {
     last_error: Option<String>,
     /// The credentials were refused the last time.
     unauthenticated: bool,
+    /// It will fail until a person has acted.
+    needs_a_person: bool,
     gave_up: bool,
     /// What was dropped since the start, and when that last became more.
     dropped: u64,
@@ -77,7 +79,7 @@ impl Stores {
     pub(super) fn answered(&self, what: StoreUse, now: Moment) {
         let mut states = self.lock();
         let state = states.uses.entry(what).or_default();
-        state.unauthenticated = false;
+        (state.unauthenticated, state.needs_a_person) = (false, false);
         if !state.gave_up {
             state.last_error = None;
         }
@@ -107,6 +109,7 @@ impl Stores {
             );
         }
         state.unauthenticated = matches!(error, StoreError::Unauthenticated { .. });
+        state.needs_a_person = error.needs_a_person();
         // What is damaged stays so for whoever asks later, even where another part of it can still be read.
         if matches!(error, StoreError::Corrupt { .. }) && !state.gave_up {
             state.gave_up = true;
@@ -154,6 +157,7 @@ impl Stores {
             down_for: state.down.map(|(since, _)| now - since),
             last_error: state.last_error.clone(),
             unauthenticated: state.unauthenticated,
+            unguarded: *what == StoreUse::Lease && state.needs_a_person,
             gave_up: state.gave_up,
             losing: state.dropped_at.is_some_and(|at| now - at < LOSS),
         };

@@ -56,7 +56,17 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
 }
 
 fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
-    let StoreUseFacts { name, answers, down_for, last_error, unauthenticated, gave_up, losing, .. } = each;
+    let StoreUseFacts {
+        name,
+        answers,
+        down_for,
+        last_error,
+        unauthenticated,
+        unguarded,
+        gave_up,
+        losing,
+        ..
+    } = each;
     let error = last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
     let since = down_for.map_or_else(String::new, |down| format!(" for {}", spoken(down)));
     if *gave_up {
@@ -76,8 +86,15 @@ fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
             Some(format!("{name}: the credentials are refused{since}; {mend}{error}")),
         );
     }
+    let down_for = down_for.unwrap_or_default();
+    // A store that is away cannot be taken by others either. One that answers, and lets nobody renew, can.
+    if *unguarded && down_for >= GRACE {
+        let sentence =
+            format!("{name}: cannot be renewed{since}, and another process may take the store{error}");
+        return (Status::Critical, Some(sentence));
+    }
     match answers {
-        Some(false) if down_for.unwrap_or_default() >= GRACE => {
+        Some(false) if down_for >= GRACE => {
             (Status::Degraded, Some(format!("{name}: failing{since}{error}")))
         }
         Some(_) => (Status::Healthy, None),

@@ -339,16 +339,19 @@ fn any_store() -> impl Strategy<Value = StoreFacts> {
     let rarely = || proptest::bool::weighted(0.1);
     let error = option::of(Just("connection refused".to_owned()));
     let down = (option::of(any_timestamp()), option::of(any_duration()), error);
-    let each = (option::of(any::<bool>()), down, rarely(), rarely(), rarely()).prop_map(
-        |(answers, (down_since, down_for, last_error), unauthenticated, gave_up, losing)| StoreUseFacts {
-            name: "samples".to_owned(),
-            answers,
-            down_since,
-            down_for,
-            last_error,
-            unauthenticated,
-            gave_up,
-            losing,
+    let each = (option::of(any::<bool>()), down, (rarely(), rarely()), rarely(), rarely()).prop_map(
+        |(answers, (down_since, down_for, last_error), (unauthenticated, unguarded), gave_up, losing)| {
+            StoreUseFacts {
+                name: "samples".to_owned(),
+                answers,
+                down_since,
+                down_for,
+                last_error,
+                unauthenticated,
+                unguarded,
+                gave_up,
+                losing,
+            }
         },
     );
     (proptest::collection::vec(each, 0..4), counts)

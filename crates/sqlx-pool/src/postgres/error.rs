@@ -91,6 +91,9 @@ impl OpenError {
         if let Some(found) = schema.newer(&error) {
             return Self::NewerSchema { server, found, known: schema.version() };
         }
+        if let Some(message) = schema.broken(&error) {
+            return Self::Unusable { server, message };
+        }
         let Failure { verdict, message } = failure(error);
         match verdict {
             Verdict::Transient => Self::Unavailable { server, message },
@@ -118,6 +121,11 @@ pub fn failure(error: sqlx::Error) -> Failure {
         message: error.message().to_owned(),
     };
     Failure { message, ..Failure::new(error, of_server) }
+}
+
+/// Whether a table is not there.
+pub fn is_missing_table(error: &sqlx::Error) -> bool {
+    state(error).as_deref() == Some("42P01")
 }
 
 /// PostgreSQL's own code of an error, where it has one.

@@ -66,6 +66,9 @@ impl OpenError {
         if let Some(found) = schema.newer(&error) {
             return Self::NewerSchema { path, found, known: schema.version() };
         }
+        if let Some(message) = schema.broken(&error) {
+            return Self::Unusable { path, message };
+        }
         let kind = kind(&error);
         let Failure { verdict, message } = failure(error);
         // Of a full disk SQLite says so only where it writes to the file itself.
