@@ -76,3 +76,22 @@ impl Shards {
         sum
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_counts_under_every_tag_on_one_line() {
+        let shards = Shards::new();
+        let thread = || {
+            assert!(shards.add(1));
+            let line = slot::current();
+            for tag in 2..1_000 {
+                assert!(shards.add(tag) && shards.add(tag), "tag {tag}");
+                assert_eq!((slot::current(), shards.sum(tag), shards.sum(tag - 1)), (line, 2, 0));
+            }
+        };
+        std::thread::scope(|scope| scope.spawn(thread).join().expect("it ends"));
+    }
+}

@@ -97,3 +97,40 @@ impl Drop for Lease {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn threads_that_live_together_have_numbers_of_their_own_and_keep_them() {
+        let all_are_here = Barrier::new(8);
+        let numbers: Vec<usize> = thread::scope(|scope| {
+            let live = || {
+                assert!(current() >= SLOTS, "none before it is asked for");
+                let number = claim().expect("there are more numbers than threads");
+                all_are_here.wait();
+                assert_eq!(current(), number);
+                number
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(live)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
+        });
+        for (at, number) in numbers.iter().enumerate() {
+            assert!(*number < SLOTS && !numbers[..at].contains(number), "{numbers:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_handed_on_when_its_thread_has_ended() {
+        // The others get one that is not the first.
+        assert!(claim().is_some());
+        for _ in 0..10 * SLOTS {
+            let claimed = thread::spawn(claim).join().expect("it ends");
+            assert!(claimed.is_some(), "those before have ended");
+        }
+    }
+}
