@@ -97,9 +97,10 @@ fn a_process_that_is_killed_while_the_api_is_down_does_not_ask_it_again_too_soon
 
 #[test]
 fn a_stop_during_an_outage_ends_in_time() {
-    let faults = "at 20m for 10m api-hang; at 25m for 5s terminate; at 40m for 10m store-gone; at 45m for 5s terminate";
-    for outcome in check(Duration::from_mins(90), faults) {
-        assert_eq!(outcome.stops, 3);
+    let faults = "at 20m for 10m api-hang; at 25m for 5s terminate; at 40m for 10m store-gone; at 45m for 5s terminate; \
+        at 60m for 10m store-hang; at 65m for 5s terminate";
+    for outcome in check(2 * HOUR, faults) {
+        assert_eq!(outcome.stops, 4);
     }
 }
 

@@ -89,7 +89,12 @@ impl Lease {
             }
             let begun = self.runtime.now();
             next = begun + every;
-            let renewed = within(&*self.runtime, begun + STORE_DEADLINE, self.port.renew()).await;
+            let renewed = tokio::select! {
+                biased;
+                // Whatever becomes of this attempt: it is for a lease that is about to be given up.
+                _ = shutdown.ordered() => return,
+                renewed = within(&*self.runtime, begun + STORE_DEADLINE, self.port.renew()) => renewed,
+            };
             let now = self.runtime.now();
             match renewed.unwrap_or_else(|_| Err(StoreError::transient(timed_out()).into())) {
                 Ok(()) => board.stores.answered(StoreUse::Lease, now),

@@ -308,21 +308,25 @@ impl Service {
         self.board.enter(Phase::Stopping);
         let asked_until = begun + (deadline - begun) / 2;
         self.stop.order(asked_until);
+        // Part of the time is for closing: a store that hangs keeps its writers until they are given up.
+        let closing = CLOSE_WITHIN.min((deadline - begun) / 4);
+        let stored_by = deadline.saturating_sub(closing);
         let mut in_time = true;
         for (name, task) in self.work {
-            in_time &= ended(&*runtime, name, task, deadline).await;
+            in_time &= ended(&*runtime, name, task, stored_by).await;
         }
         // No call is under way any more: this is what the next process should know.
         self.breakers.put();
         self.counters.events.stopped(self.board.uptime(), in_time);
-        self.flush.order(deadline);
+        self.flush.order(stored_by);
         for (name, task) in self.writers {
-            in_time &= ended(&*runtime, name, task, deadline).await;
+            in_time &= ended(&*runtime, name, task, stored_by).await;
         }
-        // Kept up to here: a writer that tries again until the deadline needs it.
-        self.let_go.order(deadline);
+        // Kept up to here: a writer that tries again until it is given up needs it.
+        let by = deadline.max(runtime.now() + closing);
+        self.let_go.order(by);
         let (name, keeper) = self.keeper;
-        in_time &= ended(&*runtime, name, keeper, deadline.max(runtime.now() + CLOSE_WITHIN)).await;
+        in_time &= ended(&*runtime, name, keeper, by).await;
         // Closing merges what a database keeps beside its file, and the next process need not wait for the lease.
         let Closing { tokens, history, lease } = self.closing;
         let close = async {
@@ -332,7 +336,6 @@ impl Service {
                 tracing::warn!(%error, "the lease was not released; it runs out by itself");
             }
         };
-        let by = deadline.max(runtime.now() + CLOSE_WITHIN);
         if within(&*runtime, by, close).await.is_err() {
             tracing::warn!("the store was not closed in time");
         }
@@ -349,7 +352,7 @@ impl Service {
     }
 }
 
-/// Closing is given this long even when the deadline has passed: it writes nothing new.
+/// Closing is given this long, of long stops, also when all was stored late: it writes nothing new.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Waits for a part until the deadline, then gives it up. Whether it ended by itself.
