@@ -104,6 +104,10 @@ pub struct SchedulerModel {
     pub tokens_processed_per_minute: Option<f64>,
     /// Share of attempted tokens that the last runs could not refresh, 0 to 1; none when they attempted nothing.
     pub error_rate: Option<f64>,
+    /// Tokens that the last runs attempted.
+    pub tokens_attempted: u64,
+    /// Those of them that could not be refreshed.
+    pub tokens_failed: u64,
     /// One sentence for each thing that is wrong with a group.
     pub alerts: Vec<String>,
 }

@@ -22,6 +22,26 @@ fn states(measures: &[(u64, Option<f64>)]) -> Vec<Status> {
 }
 
 #[test]
+fn a_figure_is_told_with_the_level_that_it_crossed_and_the_one_that_ends_that() {
+    let mut reached = Reached::default();
+    for (disk, said) in [
+        (89.9, "89.9 % of the data path's file system; limit 80 %, clears below 75 %"),
+        (100.0, "100.0 % of the data path's file system; limit 90 %, clears below 85 %"),
+        (100.0, "100.0 % of the data path's file system; limit 90 %, clears below 85 %"),
+        (85.0, "85.0 % of the data path's file system; limit 90 %, clears below 85 %"),
+        (84.9, "84.9 % of the data path's file system; limit 80 %, clears below 75 %"),
+    ] {
+        let mut facts = healthy_facts();
+        facts.resources =
+            facts.resources.map(|sample| ResourceSample { disk_usage_percent: Some(disk), ..sample });
+        facts.reached = reached;
+        let report = assess(&facts, &Thresholds::default());
+        reached = report.reached;
+        assert_eq!(report.reasons, [format!("disk in use: {said}")]);
+    }
+}
+
+#[test]
 fn a_level_is_forgotten_when_its_figure_was_not_measured_for_long() {
     let (well, worse) = (Status::Healthy, Status::Degraded);
     let hour = 3_600;

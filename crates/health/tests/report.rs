@@ -182,8 +182,8 @@ fn an_api_that_is_down_is_a_warning() {
         report.reasons,
         [
             "DexScreener: the circuit breaker is open (403, an HTML page: the API refuses this client)",
-            "DexScreener: 25.0 % of 500 calls failed, at or above 20 % (403, an HTML page: the API refuses this client)",
-            "DexScreener: 95 % of calls took up to 5s 250ms, at or above 5s",
+            "DexScreener: 25.0 % of 500 calls failed; limit 20 %, clears below 15 % (403, an HTML page: the API refuses this client)",
+            "DexScreener: 95 % of calls took up to 5s 250ms; limit 5s, clears below 4s 500ms",
         ]
     );
 }
@@ -373,7 +373,7 @@ fn resources_are_judged_against_their_limits() {
     let memory =
         with(|sample| sample.memory_bytes = sample.memory_limit_bytes.map(|limit| limit * 9 / 10 + 1));
     assert_eq!(memory.status, Status::Critical);
-    assert_eq!(memory.reasons, ["memory in use: 90.0 % of its limit, at or above 90 %"]);
+    assert_eq!(memory.reasons, ["memory in use: 90.0 % of its limit; limit 90 %, clears below 85 %"]);
     assert_eq!(with(|sample| sample.cpu_percent = Some(75.0)).status, Status::Degraded);
     assert_eq!(with(|sample| sample.disk_usage_percent = Some(95.0)).status, Status::Critical);
     assert_eq!(with(|sample| sample.open_file_descriptors = Some(800)).status, Status::Degraded);

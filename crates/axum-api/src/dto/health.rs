@@ -134,6 +134,10 @@ pub struct SchedulerDto {
     pub tokens_processed_per_minute: Option<f64>,
     /// Share of attempted tokens that the last runs could not refresh, 0 to 1.
     pub error_rate: Option<f64>,
+    /// Tokens that the last runs attempted: what that is a share of.
+    pub tokens_attempted: u64,
+    /// Those of them that could not be refreshed.
+    pub tokens_failed: u64,
     /// One sentence for each thing that is wrong with a group.
     pub alerts: Vec<String>,
 }

@@ -36,26 +36,22 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         // Of a handful of calls one failure is no rate yet.
         let rate = if api.calls < FEWEST_CALLS { 0.0 } else { rate };
         let last = &mut reached.api_errors;
-        let (status, bound) = level(rate, levels.error_rate, five_points_of(1.0), last, facts.uptime);
+        let (status, limit) = level(rate, levels.error_rate, five_points_of(1.0), last, facts.uptime);
         if status > Status::Healthy {
-            let (percent, bound) = (rate * 100.0, bound * 100.0);
-            findings.add(
-                status,
-                format!(
-                    "DexScreener: {percent:.1} % of {} calls failed, at or above {bound:.0} %{why}",
-                    api.calls
-                ),
-            );
+            let (percent, limit) = (rate * 100.0, limit.spelled(|rate| format!("{:.0} %", rate * 100.0)));
+            let calls = api.calls;
+            findings
+                .add(status, format!("DexScreener: {percent:.1} % of {calls} calls failed; {limit}{why}"));
         }
     } else if facts.uptime >= BEGUN || facts.phase == Phase::Starting {
         findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());
     }
     if let Some(p95) = api.p95_response_time {
         let last = &mut reached.api_p95;
-        let (status, bound) = level(p95, levels.api_p95, |level| level.mul_f64(0.9), last, facts.uptime);
+        let (status, limit) = level(p95, levels.api_p95, |level| level.mul_f64(0.9), last, facts.uptime);
         if status > Status::Healthy {
-            let (p95, bound) = (spoken(p95), spoken(bound));
-            findings.add(status, format!("DexScreener: 95 % of calls took up to {p95}, at or above {bound}"));
+            let (p95, limit) = (spoken(p95), limit.spelled(spoken));
+            findings.add(status, format!("DexScreener: 95 % of calls took up to {p95}; {limit}"));
         }
     }
     says_nothing(facts, &mut findings);

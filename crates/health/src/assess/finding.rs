@@ -1,5 +1,6 @@
 //! One thing that was judged, and how judgements become one. It does not know what was judged.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -64,24 +65,39 @@ pub(super) fn optional(status: Status) -> Status {
     if status == Status::Unknown { Status::Degraded } else { status }
 }
 
-/// Where a value stands, the bound that it is at or above, and the level that it has reached. A level is entered at its
-/// bound and left below `exit` of that, so that a value that hovers there changes nothing; `before` was reached until now.
+/// A level that was reached: the value that enters it, and the one that leaves it when it is undershot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Limit<T> {
+    pub(super) enter: T,
+    pub(super) exit: T,
+}
+
+impl<T> Limit<T> {
+    /// In words, the same ones whether the value is above the entry or only not below the exit yet: one that hovers is no
+    /// news each time.
+    pub(super) fn spelled<D: Display>(self, figure: impl Fn(T) -> D) -> String {
+        format!("limit {}, clears below {}", figure(self.enter), figure(self.exit))
+    }
+}
+
+/// Where a value stands, and the level that it has reached. A level is entered at its limit and left below `exit` of that,
+/// so that a value that hovers there changes nothing; `last` says what was reached until now, and takes note of what is.
 /// A value that compares with nothing is not known, and resolves nothing; but after [`FORGOTTEN`] without a value the next one
-/// is judged as the first. The level that is reached is noted in `last`.
+/// is judged as the first.
 pub(super) fn level<T: PartialOrd + Copy>(
     value: T,
     levels: Levels<T>,
     exit: impl Fn(T) -> T,
     last: &mut LastLevel,
     uptime: Duration,
-) -> (Status, T) {
+) -> (Status, Limit<T>) {
     let goes_on = uptime.saturating_sub(last.at) <= FORGOTTEN;
     let before = if goes_on { last.level } else { Level::None };
-    let (status, bound, level) = judged(value, levels, exit, before);
+    let (status, limit, level) = judged(value, levels, exit, before);
     if let Some(level) = level {
         *last = LastLevel { level, at: uptime };
     }
-    (status, bound)
+    (status, limit)
 }
 
 /// The same, and the level unless the value compares with nothing.
@@ -90,15 +106,15 @@ fn judged<T: PartialOrd + Copy>(
     levels: Levels<T>,
     exit: impl Fn(T) -> T,
     before: Level,
-) -> (Status, T, Option<Level>) {
-    let bound = |level, enter| if before >= level { exit(enter) } else { enter };
-    let (warning, critical) =
-        (bound(Level::Warning, levels.warning), bound(Level::Critical, levels.critical));
-    if value >= critical {
+) -> (Status, Limit<T>, Option<Level>) {
+    let limit = |enter| Limit { enter, exit: exit(enter) };
+    let (warning, critical) = (limit(levels.warning), limit(levels.critical));
+    let is_at = |level, limit: Limit<T>| value >= if before >= level { limit.exit } else { limit.enter };
+    if is_at(Level::Critical, critical) {
         (Status::Critical, critical, Some(Level::Critical))
-    } else if value >= warning {
+    } else if is_at(Level::Warning, warning) {
         (Status::Degraded, warning, Some(Level::Warning))
-    } else if value < warning {
+    } else if value.partial_cmp(&warning.enter).is_some() {
         (Status::Healthy, warning, Some(Level::None))
     } else {
         (Status::Unknown, warning, None)
@@ -172,13 +188,14 @@ mod tests {
         let levels = Levels { warning: 70.0, critical: 80.0 };
         let mut before = Level::None;
         let mut status = |value| {
-            let (status, bound, reached) = judged(value, levels, five_points_of(100.0), before);
+            let (status, Limit { enter, exit }, reached) =
+                judged(value, levels, five_points_of(100.0), before);
             before = reached.unwrap_or(before);
-            (status, bound)
+            (status, [enter, exit])
         };
-        assert_eq!(status(80.0), (Status::Critical, 80.0));
-        assert_eq!(status(75.0), (Status::Critical, 75.0));
-        assert_eq!(status(74.9), (Status::Degraded, 65.0));
+        assert_eq!(status(80.0), (Status::Critical, [80.0, 75.0]));
+        assert_eq!(status(75.0), (Status::Critical, [80.0, 75.0]));
+        assert_eq!(status(74.9), (Status::Degraded, [70.0, 65.0]));
         assert_eq!(status(79.9).0, Status::Degraded, "it has been left");
         assert_eq!(status(f64::NAN).0, Status::Unknown);
         assert_eq!(status(65.0).0, Status::Degraded, "what is not known resolves nothing");

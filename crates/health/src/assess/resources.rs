@@ -48,9 +48,10 @@ pub(super) fn assess(
         match percent {
             Some(percent) => {
                 known += 1;
-                let (status, bound) = level(percent, levels, five_points_of(100.0), reached, facts.uptime);
+                let (status, limit) = level(percent, levels, five_points_of(100.0), reached, facts.uptime);
                 if status > Status::Healthy {
-                    findings.add(status, format!("{what}: {percent:.1} % {whole}, at or above {bound} %"));
+                    let limit = limit.spelled(|percent| format!("{percent} %"));
+                    findings.add(status, format!("{what}: {percent:.1} % {whole}; {limit}"));
                 }
             }
             // The share of a CPU is the difference of two samples.

@@ -29,6 +29,8 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> Assessed {
             cold,
             tokens_processed_per_minute: measured(facts.tokens_per_minute),
             error_rate,
+            tokens_attempted: facts.hot.attempted.saturating_add(facts.cold.attempted),
+            tokens_failed: facts.hot.failed.saturating_add(facts.cold.failed),
             alerts: findings.clone().sentences(),
         },
         findings,
@@ -71,7 +73,12 @@ fn progress(
     let since_tick = group.since_tick.unwrap_or(facts.uptime);
     if let Some(withheld) = group.withheld_for.filter(|_| since_tick < limits.warning) {
         if running {
-            let sentence = format!("the {name} group is held up for {}: the API is away", spoken(withheld));
+            let pause = facts.plan.and_then(|plan| plan.paused_for);
+            let why = pause.map_or_else(
+                || "the API is away".to_owned(),
+                |left| format!("the API asked for a pause, and {} of it are left", spoken(left)),
+            );
+            let sentence = format!("the {name} group is held up for {}: {why}", spoken(withheld));
             findings.add(Status::Degraded, sentence);
         }
         return false;

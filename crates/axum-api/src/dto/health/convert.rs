@@ -97,6 +97,8 @@ impl From<&SchedulerModel> for SchedulerDto {
             cold_group_withheld_seconds: cold.withheld_for.map(|held| held.as_secs_f64()),
             tokens_processed_per_minute: model.tokens_processed_per_minute,
             error_rate: model.error_rate,
+            tokens_attempted: model.tokens_attempted,
+            tokens_failed: model.tokens_failed,
             alerts: model.alerts.clone(),
         }
     }

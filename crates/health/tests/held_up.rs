@@ -1,0 +1,49 @@
+//! What is said of a group that the API holds up, and of runs that bring nothing.
+
+use std::time::Duration;
+
+use ttm_health::testing::healthy_facts;
+use ttm_health::{Facts, LanePlan, PlanFacts, Report, Status, Thresholds, assess};
+
+fn report(change: impl FnOnce(&mut Facts)) -> Report {
+    let mut facts = healthy_facts();
+    change(&mut facts);
+    assess(&facts, &Thresholds::default())
+}
+
+fn plan(paused_for: Option<Duration>) -> PlanFacts {
+    let lane = LanePlan {
+        requests_per_minute: 147.0,
+        cycle: Duration::from_secs(10),
+        deferred: 0,
+        comes_within: Duration::ZERO,
+    };
+    PlanFacts {
+        requests_per_minute: 294.0,
+        paused_for,
+        hot: lane,
+        cold: lane,
+        resting: 0,
+        lists_waiting: 0,
+        in_flight: (0, 8),
+        tokens_per_batch: None,
+        attempt_timeout: Duration::from_secs(5),
+    }
+}
+
+#[test]
+fn a_pause_that_the_api_asked_for_is_told_with_how_long_it_lasts_and_is_no_api_that_is_away() {
+    let held_up = |pause: Option<u64>| {
+        report(|facts| {
+            (facts.hot.withheld_for, facts.hot.since_tick) =
+                (Some(Duration::from_secs(3)), Some(Duration::from_secs(1)));
+            facts.plan = Some(plan(pause.map(Duration::from_secs)));
+        })
+    };
+    assert_eq!(
+        held_up(Some(57)).scheduler.alerts,
+        ["the hot group is held up for 3s: the API asked for a pause, and 57s of it are left"]
+    );
+    assert_eq!(held_up(Some(57)).scheduler.status, Status::Degraded);
+    assert_eq!(held_up(None).scheduler.alerts, ["the hot group is held up for 3s: the API is away"]);
+}
