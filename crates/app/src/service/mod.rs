@@ -123,7 +123,7 @@ impl Counters {
 impl Service {
     /// The board of a service that is not started yet: readers see it starting.
     pub fn board_of(settings: &ServiceSettings, planes: &Planes) -> Arc<Board> {
-        let report = monitor::first_report(&*planes.supervision, settings, None);
+        let report = monitor::first_report(&*planes.supervision, settings, Duration::ZERO, None);
         Arc::new(Board::new(planes.work.clone(), settings.market.clone(), report))
     }
 

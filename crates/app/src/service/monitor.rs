@@ -113,7 +113,12 @@ impl Monitor {
     fn report(&mut self) {
         let facts = self.facts();
         let report = self.board.as_it_ends(assess(&facts, &self.settings.thresholds));
-        let reason = report.reasons.first().map_or("", String::as_str);
+        let reason = match report.reasons.first() {
+            Some(reason) => reason.as_str(),
+            // Ready no more, and nothing is wrong.
+            None if report.phase == Phase::Stopping => "the service stops, as it was told to",
+            None => "nothing is wrong",
+        };
         let now = (report.status, report.ready, gist(reason));
         if now != self.last {
             self.last = now;
@@ -326,17 +331,18 @@ fn wall_of(at: Moment, now: Moment, wall: Timestamp) -> Timestamp {
     wall.checked_sub(now - at).unwrap_or(wall)
 }
 
-/// The report before the first facts: everything unknown.
+/// The report before the first facts: everything but the time is unknown.
 pub(super) fn first_report(
     runtime: &dyn Runtime,
     settings: &ServiceSettings,
+    uptime: Duration,
     waiting_for: Option<ttm_health::Waiting>,
 ) -> ttm_health::Report {
     let thresholds: &Thresholds = &settings.thresholds;
     let group = |group| GroupFacts { interval: settings.schedule.interval(group), ..GroupFacts::default() };
     let facts = Facts {
         at: runtime.wall(),
-        uptime: Duration::ZERO,
+        uptime,
         phase: Phase::Starting,
         waiting_for,
         hot: group(Group::Hot),

@@ -1,7 +1,7 @@
 //! The steps of a start that depend on others: each waits for a store that is away for as long as that lasts, and says
 //! meanwhile what for. What a person must mend ends the start at once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ttm_health::Waiting;
@@ -83,14 +83,13 @@ impl Starting {
 
     /// What it waits for now; none while nothing keeps it.
     pub fn waits_for(&self) -> Option<String> {
-        let waits_for = self.waits_for.lock().unwrap_or_else(PoisonError::into_inner);
-        waits_for.as_ref().map(|waiting| waiting.what.clone())
+        self.lock().as_ref().map(|waiting| waiting.what.clone())
     }
 
     /// A step that takes as long as it takes.
     pub async fn at<T>(&self, what: &'static str, step: impl Future<Output = T>) -> T {
         self.waits(what.to_owned(), false);
-        self.told_when_long(what, step).await
+        self.told_when_long(what, step, false).await
     }
 
     /// A step that is tried again for as long as `again` says of its error that this may help.
@@ -111,10 +110,8 @@ impl Starting {
         self.waits(what.to_owned(), false);
         loop {
             // Once it was told why it fails, that is the news.
-            let outcome = match told {
-                None => self.told_when_long(what, step()).await,
-                Some(_) => Box::pin(step()).await,
-            };
+            let is_told = told.is_some();
+            let outcome = self.told_when_long(what, step(), is_told).await;
             let (error, needs_a_person) = match outcome {
                 Err(error) => match again(&error) {
                     Again::MayPass => (error.to_string(), false),
@@ -133,6 +130,7 @@ impl Starting {
                 told = Some(error);
             }
             self.runtime.sleep_until(self.runtime.now() + RETRY).await;
+            self.report();
         }
     }
 
@@ -226,19 +224,26 @@ impl Starting {
         }
     }
 
-    /// A step, which is told when there is no outcome for long. Boxed: a start is long enough as it is.
+    /// A step, which is told when there is no outcome for long, unless it was told already; the report goes on meanwhile.
+    /// Boxed: a start is long enough as it is.
     fn told_when_long<T>(
         &self,
         what: &'static str,
         step: impl Future<Output = T>,
+        mut is_told: bool,
     ) -> impl Future<Output = T> {
         let mut step = Box::pin(step);
         async move {
-            if let Ok(outcome) = within(&*self.runtime, self.runtime.now() + LONG, &mut step).await {
-                return outcome;
+            loop {
+                let long = self.runtime.now() + LONG;
+                if let Ok(outcome) = within(&*self.runtime, long, &mut step).await {
+                    return outcome;
+                }
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::info!(waiting_for = what, "the start takes long: there is no answer yet");
+                }
+                self.report();
             }
-            tracing::info!(waiting_for = what, "the start takes long: there is no answer yet");
-            step.await
         }
     }
 
@@ -252,7 +257,18 @@ impl Starting {
     }
 
     fn post(&self, what: Option<Waiting>) {
-        self.board.post_report(monitor::first_report(&*self.runtime, &self.settings, what.clone()));
-        *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;
+        *self.lock() = what;
+        self.report();
+    }
+
+    /// Makes the report anew: how long the start has taken is part of it.
+    fn report(&self) {
+        let (uptime, waits_for) = (self.board.uptime(), self.lock().clone());
+        let report = monitor::first_report(&*self.runtime, &self.settings, uptime, waits_for);
+        self.board.post_report(report);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.waits_for.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
