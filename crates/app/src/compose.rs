@@ -270,15 +270,14 @@ impl Process {
         self.board.clone()
     }
 
-    /// Works until SIGTERM, SIGINT, SIGHUP or the end of `lasts`, then stops: finishes what is in flight, writes everything.
+    /// Works until SIGTERM, SIGINT, SIGHUP or until it is `over`, then stops: finishes what is in flight, writes everything.
     ///
     /// # Errors
     /// When a part ended that never should, or another process took over the store; the rest is stopped in order first.
     /// When not everything was stored, or the store is damaged.
-    pub async fn until_stopped(self, lasts: Option<Duration>) -> Result<(), ComposeError> {
+    pub async fn until_stopped(self, over: impl Future<Output = ()>) -> Result<(), ComposeError> {
         let Self { service, store, planes, board, patience, server, mut orders, mut interrupts, .. } = self;
         let runtime = planes.supervision;
-        let end = lasts.map_or(ttm_kernel::Moment::MAX, |lasts| runtime.now() + lasts);
         let (ordered, mut by_a_person) = tokio::sync::oneshot::channel();
         let told = async {
             tokio::select! {
@@ -288,8 +287,8 @@ impl Process {
                     // Nobody hears it once the stop is over.
                     let _ = ordered.send(order);
                 }
-                () = runtime.sleep_until(end) => {
-                    tracing::info!("stopping: the time is over");
+                () = over => {
+                    tracing::info!("stopping: the demo is over");
                     drop(ordered);
                 }
             }

@@ -3,19 +3,19 @@
 
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::oneshot;
 use ttm_exchange_sim::{Exchange, ExchangeConfig, Fault, FaultKind};
 use ttm_health::{BreakerState, HealthView};
-use ttm_kernel::{LeaseError, Runtime};
+use ttm_kernel::{LeaseError, Moment, Runtime};
 use ttm_market::{Mint, TokenQuery, TokenView};
 
 use crate::Planes;
-use crate::cli::output::say;
-use crate::cli::printable;
+use crate::cli::output::{OutputError, row, say};
+use crate::cli::{Failure, printable};
 use crate::compose::{self, ComposeError, Process, Start, StateLease};
 use crate::config::Settings;
 use crate::service::Board;
@@ -33,11 +33,7 @@ const SHOW_EVERY: Duration = Duration::from_secs(10);
 const SHOWN: usize = 10;
 const DATABASE: &str = "ttm-data/demo.db";
 
-pub(crate) async fn run(
-    planes: Planes,
-    listen: SocketAddr,
-    lasts: Option<Duration>,
-) -> Result<(), ComposeError> {
+pub(crate) async fn run(planes: Planes, listen: SocketAddr, lasts: Option<Duration>) -> Result<(), Failure> {
     let config = ExchangeConfig::new(SEED, TOKENS).faults(vec![OUTAGE]);
     let exchange = Exchange::start(config, planes.work.clone())
         .await
@@ -47,19 +43,33 @@ pub(crate) async fn run(
     let _alone = forget_last_demo(&settings).await?;
     add_tokens(&settings, &exchange.mints().collect::<Vec<_>>(), planes.work.wall()).await?;
     let Start::Running(process) = Process::start(&settings, planes.clone()).await? else { return Ok(()) };
-    screen(format_args!(
-        "{TOKENS} tokens of a made-up market; the exchange fails from 1:00 to 1:30.\n\
-         Scores, every 10 s:      http://{0}/api/v1/tokens?limit=10\n\
-         Health and breaker:      http://{0}/health/detailed   or: ttm status --url http://{0}\n\
-         Kept in:                 {DATABASE}",
-        process.address()
-    ));
-    let shown =
-        planes.supervision.spawn("screen", Box::pin(show(process.board(), planes.supervision.clone())));
-    let end = process.until_stopped(lasts).await;
+    let (board, clock, address) = (process.board(), planes.supervision.clone(), process.address());
+    let (fails, failed) = oneshot::channel();
+    // A task of its own: a screen that takes nothing more, as that of a pager does, holds up no stop.
+    let shown = planes.supervision.spawn(
+        "screen",
+        Box::pin(async move {
+            if let Err(error) = show(&board, &*clock, address).await {
+                // Nobody hears it once the demo is over.
+                drop(fails.send(error));
+            }
+        }),
+    );
+    let runtime = planes.supervision;
+    let end = lasts.map_or(Moment::MAX, |lasts| runtime.now() + lasts);
+    let mut unshown = None;
+    let over = async {
+        tokio::select! {
+            biased;
+            () = runtime.sleep_until(end) => {}
+            Ok(error) = failed => unshown = Some(error),
+        }
+    };
+    let ended = process.until_stopped(over).await;
     shown.abort();
     exchange.shutdown().await;
-    end
+    ended?;
+    unshown.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Adds the tokens as if they had been found over the last hours: a new token is hot by its freshness alone, and both
@@ -118,20 +128,27 @@ async fn forget_last_demo(settings: &Settings) -> Result<File, ComposeError> {
 }
 
 /// Who has closed the screen has seen enough; the demo goes on.
-fn screen(text: std::fmt::Arguments<'_>) {
-    drop(say!("{text}"));
+fn unless_closed(printed: Result<(), OutputError>) -> Result<(), OutputError> {
+    printed.or_else(|error| if error.is_closed() { Ok(()) } else { Err(error) })
 }
 
-/// Prints the state and the best tokens, again and again.
-async fn show(board: Arc<Board>, runtime: Arc<dyn Runtime>) {
+/// Says what there is to see, then prints the state and the best tokens, again and again. Ends when that is not possible.
+async fn show(board: &Board, runtime: &dyn Runtime, address: SocketAddr) -> Result<(), OutputError> {
+    unless_closed(say!(
+        "{TOKENS} tokens of a made-up market; the exchange fails from 1:00 to 1:30.\n\
+         Scores, every 10 s:      http://{address}/api/v1/tokens?limit=10\n\
+         Health and breaker:      http://{address}/health/detailed\n\
+         The same on one screen:  ttm status --url http://{address}\n\
+         Kept in:                 {DATABASE}"
+    ))?;
     let started = runtime.now();
     loop {
         runtime.sleep_until(runtime.now() + SHOW_EVERY).await;
-        print(&board, runtime.now() - started);
+        unless_closed(print(board, runtime.now() - started))?;
     }
 }
 
-fn print(board: &Board, elapsed: Duration) {
+fn print(board: &Board, elapsed: Duration) -> Result<(), OutputError> {
     const BOLD: anstyle::Style = anstyle::Style::new().bold();
     let report = board.report();
     let breaker = report.apis.circuit_breaker_state.unwrap_or(BreakerState::Closed);
@@ -146,8 +163,9 @@ fn print(board: &Board, elapsed: Duration) {
         .scheduler
         .tokens_processed_per_minute
         .map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
-    screen(format_args!(
-        "\n{BOLD}{:>2}:{:02}{BOLD:#}  breaker {colour}{}{colour:#}   scored/min {rate}   hot {} ({} stale)   cold {} ({} stale)   {}",
+    say!("")?;
+    row(format_args!(
+        "{BOLD}{:>2}:{:02}{BOLD:#}  breaker {colour}{}{colour:#}   scored/min {rate}   hot {} ({} stale)   cold {} ({} stale)   {}",
         seconds / 60,
         seconds % 60,
         breaker.as_str(),
@@ -156,16 +174,16 @@ fn print(board: &Board, elapsed: Duration) {
         report.data.cold.tokens,
         report.data.cold.stale,
         report.status,
-    ));
+    ))?;
     let best = board.page(&TokenQuery { limit: SHOWN, ..TokenQuery::default() });
-    screen(format_args!(
+    row(format_args!(
         "  {:8} {:>8} {:>8}  {:5} {:6} {:>5}  MINT",
         "SYMBOL", "SCORE", "SMOOTH", "LANE", "BASIS", "AGE"
-    ));
+    ))?;
     for token in best.tokens {
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
         let age = token.age.map_or_else(|| "-".to_owned(), |age| format!("{}s", age.as_secs()));
-        screen(format_args!(
+        row(format_args!(
             "  {:8} {:>8} {:>8}  {:5} {:6} {age:>5}{} {}",
             printable(token.symbol.as_deref().unwrap_or("-"), 8),
             number(token.score),
@@ -174,6 +192,7 @@ fn print(board: &Board, elapsed: Duration) {
             token.basis.map_or("-", |basis| basis.as_str()),
             if token.stale { "!" } else { " " },
             token.mint,
-        ));
+        ))?;
     }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! What is printed: answers on standard output, everything else on standard error. A stream that cannot be written is
-//! an error of the one that printed, never a panic.
+//! an error of the one that printed, never a panic. Lines are laid out for a terminal here, and for nobody else: what goes to a
+//! pipe or a file has each of them whole.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -11,7 +12,7 @@ pub(crate) struct OutputError(#[from] io::Error);
 
 impl OutputError {
     /// Whether the reader has had enough, as `head` has after ten lines; nothing is wrong then.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.0.kind() == ErrorKind::BrokenPipe
     }
 }
@@ -28,6 +29,32 @@ pub(crate) fn tell(text: fmt::Arguments<'_>) {
     drop(anstream::stderr().lock().write_fmt(text));
 }
 
+/// A line that goes on below itself where the terminal is not wide enough: below the end of `head`.
+pub(super) fn wrapped(head: &str, text: &str) -> Result<(), OutputError> {
+    let below = textwrap::core::display_width(head);
+    say!("{}", laid_out(head, below, text, width_of_terminal()))
+}
+
+/// A row of a table, the same: what has no place in it stands below, set off from the next row.
+pub(crate) fn row(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
+    say!("{}", laid_out("", 4, &text.to_string(), width_of_terminal()))
+}
+
+fn width_of_terminal() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
+pub(super) fn laid_out(head: &str, below: usize, text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return format!("{head}{text}") };
+    let below = " ".repeat(below);
+    textwrap::fill(text, layout(width).initial_indent(head).subsequent_indent(&below))
+}
+
+/// What is longer than a line, as a URL, stays whole: it is there to be copied.
+pub(super) fn layout<'a>(width: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(width).break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation)
+}
+
 /// Prints a line to standard output.
 macro_rules! say {
     ($($text:tt)*) => {
@@ -35,3 +62,31 @@ macro_rules! say {
     };
 }
 pub(crate) use say;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_goes_on_below_itself_and_is_whole_where_there_is_no_terminal() {
+        let green = anstyle::AnsiColor::Green.on_default();
+        let head = format!("hot         {green}healthy{green:#}   ");
+        let text = "last run 4.0s ago, took 0.2s, missed 0";
+        assert_eq!(laid_out(&head, 22, text, None), format!("{head}{text}"));
+        assert_eq!(laid_out(&head, 22, text, Some(80)), format!("{head}{text}"));
+        let below = " ".repeat(22);
+        let narrow = format!("{head}last run 4.0s ago,\n{below}took 0.2s, missed 0");
+        assert_eq!(laid_out(&head, 22, text, Some(42)), narrow);
+        assert_eq!(laid_out("!           ", 12, "https://example.org/long", Some(20)).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_row_keeps_its_columns_and_has_the_last_ones_below_where_they_have_no_place() {
+        let row = "store.url        text      sqlite://ttm-data/ttm.db  TTM_STORE__URL";
+        assert_eq!(laid_out("", 4, row, Some(80)), row);
+        assert_eq!(
+            laid_out("", 4, row, Some(60)),
+            "store.url        text      sqlite://ttm-data/ttm.db\n    TTM_STORE__URL"
+        );
+    }
+}

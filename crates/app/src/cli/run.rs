@@ -45,7 +45,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let planes = threads.planes();
     let ended = threads.block_on(async {
         match Process::start(settings, planes).await? {
-            Start::Running(process) => process.until_stopped(None).await,
+            Start::Running(process) => process.until_stopped(std::future::pending()).await,
             Start::Abandoned => Ok(()),
         }
     });
