@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::output::{self, say};
+use super::output::{self, layout, row, say, wrapped};
 use super::{Failure, load};
 use crate::config::{KEYS, Key, Kind, unknown_key};
 
@@ -56,22 +56,28 @@ pub(super) fn execute(command: &ConfigCommand, file: Option<&Path>) -> Result<Ex
 }
 
 fn explain(key: &Key) -> Result<(), Failure> {
-    say!("{}\n  {}\n", key.name, key.doc)?;
-    say!("  expects   {}", key.kind.expected())?;
-    say!("  default   {}", if key.default.is_empty() { "not set" } else { key.default })?;
-    say!("  variable  {}", key.variable())?;
+    say!("{}", key.name)?;
+    wrapped("  ", key.doc)?;
+    say!("")?;
+    wrapped("  expects   ", key.kind.expected())?;
+    wrapped("  default   ", if key.default.is_empty() { "not set" } else { key.default })?;
+    wrapped("  variable  ", &key.variable())?;
     Ok(())
 }
 
 fn schema() -> Result<(), Failure> {
     let width = |length: fn(&Key) -> usize| KEYS.iter().map(length).max().unwrap_or(0);
     let (names, defaults) = (width(|key| key.name.len()), width(|key| key.default.len()));
-    say!("{:names$}  {:8}  {:defaults$}  VARIABLE", "KEY", "KIND", "DEFAULT")?;
+    row(format_args!("{:names$}  {:8}  {:defaults$}  VARIABLE", "KEY", "KIND", "DEFAULT"))?;
     for key in KEYS {
-        say!("{:names$}  {:8}  {:defaults$}  {}", key.name, key.kind.name(), key.default, key.variable())?;
+        let (kind, variable) = (key.kind.name(), key.variable());
+        row(format_args!("{:names$}  {kind:8}  {:defaults$}  {variable}", key.name, key.default))?;
     }
     Ok(())
 }
+
+/// Comments are as wide as the terminal of whoever edits the file most likely is.
+const WIDTH: usize = 80;
 
 fn default_file() -> String {
     let mut text = String::from("# Every key with its default. Delete what you do not change.\n");
@@ -84,7 +90,8 @@ fn default_file() -> String {
         }
         let quote = if matches!(key.kind, Kind::Duration(..) | Kind::Text(_)) { "\"" } else { "" };
         let unset = if key.default.is_empty() { "# " } else { "" };
-        text.extend(["# ", key.doc, "\n", unset, name, " = ", quote, key.default, quote, "\n"]);
+        let comment = textwrap::fill(key.doc, layout(WIDTH).initial_indent("# ").subsequent_indent("# "));
+        text.extend([&comment, "\n", unset, name, " = ", quote, key.default, quote, "\n"]);
     }
     text
 }
@@ -98,6 +105,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ttm.toml");
         std::fs::write(&path, default_file()).expect("written");
+        let widest = default_file().lines().map(str::len).max();
+        assert!(widest <= Some(WIDTH), "{widest:?}");
         crate::config::load(Some(&path), std::iter::empty()).expect("good");
     }
 }

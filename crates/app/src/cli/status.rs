@@ -10,7 +10,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::output::{OutputError, say, tell};
+use super::output::{OutputError, say, tell, wrapped};
 use super::status_request::{self, Answer, Target};
 use super::{Failure, load};
 
@@ -100,8 +100,8 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
     }
     let status = word(&health["status"]);
     let style = style(&status).bold();
-    let up = duration(&health["uptime_seconds"]);
-    wrapped(&format!("{:LABEL$}", "ttm"), &format!("{style}{status}{style:#}  {url}  up {up}"))?;
+    let life = life(&word(&health["phase"]), &duration(&health["uptime_seconds"]));
+    wrapped(&format!("{:LABEL$}", "ttm"), &format!("{style}{status}{style:#}  {url}  {life}"))?;
     if let Some(age) = answer.age.filter(|age| *age > FRESH) {
         let age = text(age.as_secs_f64());
         remark(&format!(
@@ -125,9 +125,9 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
         "scoring",
         &scheduler["status"],
         &format!(
-            "{} tokens/min, {} of the asked tokens failed",
+            "{} tokens/min, {}",
             number(&scheduler["tokens_processed_per_minute"], 0),
-            percent(&scheduler["error_rate"])
+            failures(scheduler)
         ),
     )?;
     print_plan(health)?;
@@ -180,6 +180,27 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
         remark(&super::printable(reason.as_str().unwrap_or_default(), 200))?;
     }
     Ok(())
+}
+
+/// Where the process is in its life, and since when.
+fn life(phase: &str, up: &str) -> String {
+    match phase {
+        "starting" => format!("starting for {up}"),
+        "stopping" => format!("stopping, up {up}"),
+        _ => format!("up {up}"),
+    }
+}
+
+/// What became of the tokens that the last runs asked for. A share says little without what it is one of, and nothing at
+/// all of a group that is judged only once it has made no progress for a while.
+fn failures(scheduler: &Value) -> String {
+    let count = |of: &str| scheduler[of].as_u64();
+    let (Some(asked @ 1..), Some(failed)) = (count("tokens_attempted"), count("tokens_failed")) else {
+        return "no token asked in the last runs".to_owned();
+    };
+    let is_judged = scheduler["status"] != "healthy";
+    let soon = if failed >= asked && !is_judged { "; too soon to judge" } else { "" };
+    format!("{failed} of {asked} tokens asked in the last runs failed{soon}")
 }
 
 /// How the API answers. Its last error comes before it is a finding: it is worth more than a healthy word.
@@ -269,20 +290,6 @@ fn remark(text: &str) -> Result<(), OutputError> {
     wrapped(&format!("{:LABEL$}", "!"), text)
 }
 
-/// A line that goes on below itself where the terminal is not wide enough. What is no terminal has it in one.
-fn wrapped(head: &str, text: &str) -> Result<(), OutputError> {
-    let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
-    say!("{}", laid_out(head, text, width))
-}
-
-fn laid_out(head: &str, text: &str, width: Option<usize>) -> String {
-    let Some(width) = width else { return format!("{head}{text}") };
-    let below = " ".repeat(textwrap::core::display_width(head));
-    // What is longer than a line, as a URL, stays whole: it is there to be copied.
-    let options = textwrap::Options::new(width).initial_indent(head).subsequent_indent(&below);
-    textwrap::fill(text, options.break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation))
-}
-
 fn style(status: &str) -> Style {
     match status {
         "healthy" => AnsiColor::Green.on_default(),
@@ -343,16 +350,24 @@ mod tests {
     }
 
     #[test]
-    fn a_line_goes_on_below_itself_and_is_whole_where_there_is_no_terminal() {
-        let green = style("healthy");
-        let head = format!("hot         {green}healthy{green:#}   ");
-        let text = "last run 4.0s ago, took 0.2s, missed 0";
-        assert_eq!(laid_out(&head, text, None), format!("{head}{text}"));
-        assert_eq!(laid_out(&head, text, Some(80)), format!("{head}{text}"));
-        let below = " ".repeat(22);
-        let narrow = format!("{head}last run 4.0s ago,\n{below}took 0.2s, missed 0");
-        assert_eq!(laid_out(&head, text, Some(42)), narrow);
-        assert_eq!(laid_out("!           ", "https://example.org/long", Some(20)).lines().count(), 1);
+    fn a_process_is_up_once_it_has_started() {
+        let shown = ["starting", "running", "stopping"].map(|phase| life(phase, "12.0s"));
+        assert_eq!(shown, ["starting for 12.0s", "up 12.0s", "stopping, up 12.0s"]);
+    }
+
+    #[test]
+    fn what_failed_is_told_with_what_was_asked_and_is_no_verdict_before_there_is_one() {
+        let shown = |status: &str, asked: u64, failed: u64| {
+            let (rate, of) = ("error_rate", failed as f64 / asked as f64);
+            failures(&serde_json::json!({
+                "status": status, rate: of, "tokens_attempted": asked, "tokens_failed": failed,
+            }))
+        };
+        assert_eq!(shown("healthy", 0, 0), "no token asked in the last runs");
+        assert_eq!(shown("healthy", 600, 30), "30 of 600 tokens asked in the last runs failed");
+        let all = "40 of 40 tokens asked in the last runs failed";
+        assert_eq!(shown("healthy", 40, 40), format!("{all}; too soon to judge"));
+        assert_eq!(shown("degraded", 40, 40), all);
     }
 
     #[test]

@@ -1,16 +1,15 @@
 //! `ttm tokens`: edits the set of tokens in the store. All that is asked for is judged before anything is changed.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use indicatif::{HumanFloatCount, ProgressBar, ProgressState, ProgressStyle};
 use ttm_kernel::Runtime;
-use ttm_market::{Added, Mint, Token, TokenStore, parse_mints};
+use ttm_market::{Added, Listing, Mint, Token, TokenStore, parse_mints};
 
 use super::Failure;
-use super::output::say;
+use super::output::{row, say};
 use super::run::{ended_by, missing, start_threads, unless_ordered};
 use crate::compose::{self, ComposeError, Orders};
 use crate::config::{ConfigErrors, Settings, StoreUrl};
@@ -191,12 +190,13 @@ fn list(limit: usize, settings: &Settings) -> Result<ExitCode, Failure> {
         let height = |token: &Token| token.smoothed_score().unwrap_or(f64::NEG_INFINITY);
         height(b).total_cmp(&height(a)).then(a.mint.cmp(&b.mint))
     });
-    say!("{:44}  {:10}  {:9}  {:>8}  UPDATED", "MINT", "SYMBOL", "STATUS", "SCORE")?;
+    row(format_args!("{:44}  {:10}  {:9}  {:>8}  UPDATED", "MINT", "SYMBOL", "STATUS", "SCORE"))?;
     for token in tokens.iter().take(limit) {
         let smoothed = token.smoothed_score().map_or_else(|| "-".to_owned(), |score| format!("{score:.4}"));
         let updated = token.score.map_or_else(|| "never".to_owned(), |score| format!("{:.0}", score.at));
         let symbol: String = printable(token.symbol.as_deref().unwrap_or("-"), 10);
-        say!("{:44}  {symbol:10}  {:9}  {smoothed:>8}  {updated}", token.mint, token.status)?;
+        let (mint, status) = (token.mint, token.status);
+        row(format_args!("{mint:44}  {symbol:10}  {status:9}  {smoothed:>8}  {updated}"))?;
     }
     if total > limit {
         say!("and {} more; --limit shows them", total - limit)?;
@@ -222,13 +222,17 @@ pub(crate) fn printable(name: &str, width: usize) -> String {
 }
 
 fn parse_arguments(words: &[String]) -> Result<Vec<Mint>, Failure> {
-    let mut mints = BTreeSet::new();
-    for word in words {
-        let mint =
-            word.parse().map_err(|error| Failure::Arguments(format!("{word:?} is no mint: {error}")))?;
-        mints.insert(mint);
+    let mut listing = Listing::default();
+    (1..).zip(words).for_each(|(number, word)| listing.take(number, word));
+    let unusable = &listing.unusable;
+    if unusable.count() == 0 {
+        return Ok(listing.mints.into_iter().collect());
     }
-    Ok(mints.into_iter().collect())
+    let shown = unusable.shown();
+    let more = unusable.count() - shown.len() as u64;
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let told: Vec<String> = shown.iter().map(ToString::to_string).chain(more).collect();
+    Err(Failure::Arguments(told.join("\n")))
 }
 
 fn parse_file(path: &Path) -> Result<Vec<Mint>, Failure> {

@@ -1,0 +1,181 @@
+//! What a person reads: that it fits the terminal, says all that is wrong, and says it of the time that it is.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::Signal;
+use ttm_e2e::{Program, get, market, market_that_is_down, ttm};
+
+const MINT: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn output(command: &mut Command) -> Output {
+    command.output().expect("it starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The lines of a failure, without what it begins with.
+fn errors(done: &Output) -> Vec<String> {
+    let told = text(&done.stderr);
+    told.lines().map(|line| line.strip_prefix("error: ").expect("an error").to_owned()).collect()
+}
+
+/// What the program prints on a terminal of this many columns, line by line.
+fn on_a_terminal(folder: &Path, columns: u32, arguments: &[&str]) -> Vec<String> {
+    let program = ttm(folder).get_program().to_str().expect("a path").to_owned();
+    let script = format!("stty cols {columns} rows 24; {program} {}", arguments.join(" "));
+    let mut terminal = Command::new("script");
+    terminal.current_dir(folder).args(["-qec", &script, "/dev/null"]).stdin(Stdio::null());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let done = output(terminal.env_clear().env("PATH", path).env("TERM", "dumb"));
+    let shown = text(&done.stdout);
+    assert!(!shown.contains('\u{1b}'), "no colour: {shown}");
+    shown.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect()
+}
+
+const HELP: [&[&str]; 14] = [
+    &["--help"],
+    &["demo", "--help"],
+    &["run", "--help"],
+    &["config", "--help"],
+    &["config", "check", "--help"],
+    &["config", "default", "--help"],
+    &["config", "explain", "--help"],
+    &["config", "schema", "--help"],
+    &["tokens", "--help"],
+    &["tokens", "add", "--help"],
+    &["tokens", "remove", "--help"],
+    &["tokens", "list", "--help"],
+    &["tokens", "import", "--help"],
+    &["status", "--help"],
+];
+const ANSWERS: [&[&str]; 6] = [
+    &["config", "default"],
+    &["config", "schema"],
+    &["config", "explain", "store.url"],
+    &["config", "explain", "breaker.dexscreener.window"],
+    &["tokens", "list"],
+    &["migrate", "--help"],
+];
+
+#[test]
+fn what_is_printed_fits_a_terminal_of_eighty_columns_and_is_whole_elsewhere() {
+    let folder = folder();
+    let added = output(ttm(folder.path()).args(["tokens", "add", MINT]));
+    assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
+    for arguments in HELP.into_iter().chain(ANSWERS) {
+        let shown = on_a_terminal(folder.path(), 80, arguments);
+        assert!(shown.len() > 1, "{arguments:?}: {shown:?}");
+        let wide: Vec<_> = shown.iter().filter(|line| line.chars().count() > 80).collect();
+        assert!(wide.is_empty(), "{arguments:?}: {wide:?}");
+    }
+    for arguments in ANSWERS {
+        let (wide, piped) =
+            (on_a_terminal(folder.path(), 500, arguments), output(ttm(folder.path()).args(arguments)));
+        if arguments[1] != "--help" {
+            assert_eq!(wide, text(&piped.stdout).lines().collect::<Vec<_>>(), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn every_argument_that_is_no_mint_is_named_up_to_twenty_and_nothing_is_changed() {
+    let folder = folder();
+    let run = |arguments: &[&str]| output(ttm(folder.path()).args(arguments));
+    let so1 = "\"So1\" is no mint: 3 characters, expected 32 to 44 of base58";
+    for what in ["add", "remove"] {
+        let done = run(&["tokens", what, "foo", "So1", MINT]);
+        assert_eq!(done.status.code(), Some(2));
+        let foo = so1.replace("So1", "foo");
+        assert_eq!(errors(&done), [foo.as_str(), so1], "{what}");
+        let many = run(&[&["tokens", what, MINT], &["So1"; 23][..]].concat());
+        assert_eq!(many.status.code(), Some(2));
+        let told = errors(&many);
+        assert_eq!((told.len(), told[0].as_str(), told[20].as_str()), (21, so1, "and 3 more"), "{what}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was made");
+    assert_eq!(run(&["tokens", "add", MINT]).status.code(), Some(0));
+    assert_eq!(run(&["tokens", "remove", MINT, "So1"]).status.code(), Some(2));
+    let list = text(&run(&["tokens", "list"]).stdout);
+    assert!(list.contains(MINT), "it was not removed: {list}");
+}
+
+#[test]
+fn a_screen_that_cannot_be_written_ends_the_demo_with_an_error() {
+    let folder = folder();
+    let full = File::options().write(true).open("/dev/full").expect("every Linux has it");
+    let done = output(ttm(folder.path()).args(["demo", "--listen", "127.0.0.1:0"]).stdout(full));
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("error: standard output cannot be written: No space left"));
+}
+
+/// A service in this folder that asks this market every second.
+fn service(folder: &Path, base_url: &str) -> Program {
+    fs::write(folder.join("mints.txt"), MINT).expect("written");
+    let mut command = ttm(folder);
+    Program::start(command.arg("run").envs([
+        ("TTM_API__LISTEN", "127.0.0.1:0"),
+        ("TTM_DEXSCREENER__BASE_URL", base_url),
+        ("TTM_SOURCES__FILE", "mints.txt"),
+        ("TTM_SCHEDULER__HOT_INTERVAL", "1s"),
+        ("TTM_SCHEDULER__COLD_INTERVAL", "1s"),
+    ]))
+}
+
+#[test]
+fn a_change_of_health_says_why_in_each_phase_of_a_life() {
+    let (folder, market) = (folder(), market(4));
+    let mut service = service(folder.path(), &market.base_url());
+    service
+        .wait_for("that it is ready", |entry| entry["message"] == "health changed" && entry["ready"] == true);
+    service.signal(Signal::TERM);
+    let outcome = service.end();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let lines =
+        outcome.stderr.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let changes: Vec<_> = lines.filter(|entry| entry["message"] == "health changed").collect();
+    let last = changes.last().expect("it was ready once");
+    assert_eq!(
+        (&last["ready"], &last["reason"]),
+        (&false.into(), &"the service stops, as it was told to".into())
+    );
+    assert!(changes.iter().all(|entry| entry["reason"] != ""), "{changes:#?}");
+}
+
+#[test]
+fn a_status_needs_no_root_certificates_where_no_tls_is_spoken() {
+    let (folder, market) = (folder(), market_that_is_down(4));
+    let mut service = service(folder.path(), &market.base_url());
+    let url = format!("http://{}", service.address());
+    let mut status = ttm(folder.path());
+    status.args(["status", "--url", &url]).env("SSL_CERT_FILE", "/nowhere").env("SSL_CERT_DIR", "/nowhere");
+    let done = output(&mut status);
+    assert!(text(&done.stdout).contains(&url), "{}", text(&done.stderr));
+}
+
+#[test]
+fn a_start_says_that_it_is_one_how_long_it_has_taken_and_what_it_waits_for() {
+    let folder = folder();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let address = address.expect("a free port");
+    let store = ("TTM_STORE__URL", "postgres://ttm@127.0.0.1:1/ttm");
+    let mut command = ttm(folder.path());
+    let mut start =
+        Program::start(command.arg("run").envs([store, ("TTM_API__LISTEN", &address.to_string())]));
+    start.wait_for_message("the start waits");
+    let uptime = || get(address, "/health/detailed").json()["uptime_seconds"].as_f64().expect("a time");
+    let first = uptime();
+    while uptime() <= first {}
+    let shown = output(ttm(folder.path()).args(["status", "--url", &format!("http://{address}")]));
+    let shown = text(&shown.stdout);
+    assert!(shown.contains("  starting for ") && !shown.contains(" up "), "{shown}");
+    assert!(shown.contains("the start waits for the lease on the store: "), "{shown}");
+    assert!(!shown.contains("this report is"), "{shown}");
+}
