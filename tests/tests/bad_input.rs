@@ -79,13 +79,13 @@ fn a_port_in_use_is_named_and_nothing_is_touched() {
 
 #[test]
 fn a_data_folder_that_cannot_be_written_is_named() {
-    // Not even root can write here.
-    let store = ("TTM_STORE__URL", "sqlite:///proc/ttm/ttm.db");
+    // Not even root can make a folder here.
+    let store = ("TTM_STORE__URL", "sqlite:///dev/pts/ttm/ttm.db");
     let outcome = run(folder().path(), &["run"], &[store, ("TTM_API__LISTEN", "127.0.0.1:0")]);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     let told: Vec<&str> = outcome.stderr.lines().filter(|line| !line.starts_with('{')).collect();
     assert!(
-        matches!(told[..], [line] if line.starts_with("error: sqlite:///proc/ttm/ttm.db: ")),
+        matches!(told[..], [line] if line.starts_with("error: sqlite:///dev/pts/ttm/ttm.db: ")),
         "{outcome:?}"
     );
 }

@@ -24,6 +24,7 @@ fn refused(folder: &Path, arguments: &[&str], environment: &[(&str, &str)], code
     line.strip_prefix("error: ").unwrap_or_else(|| panic!("{outcome:?}")).to_owned()
 }
 
+const MINT: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 const CHECK: &[&str] = &["config", "check"];
 const RUN: &[&str] = &["run", "--log", "off"];
 
@@ -88,9 +89,13 @@ fn a_file_that_is_no_database_is_found_by_the_check_as_by_the_start_and_left_as_
 
 #[test]
 fn a_store_that_could_never_be_made_is_found_by_the_check() {
-    for url in ["sqlite:///proc/x/ttm.db", "sqlite:///sys/ttm.db"] {
-        let line = refused(folder().path(), CHECK, &[("TTM_STORE__URL", url)], 1);
-        assert!(line.contains(url.trim_start_matches("sqlite://")), "{line}");
+    for (path, system) in [("/proc/x/ttm.db", "/proc"), ("/sys/ttm.db", "/sys")] {
+        let url = format!("sqlite://{path}");
+        for arguments in [CHECK, RUN, &["tokens", "add", MINT]] {
+            let line = refused(folder().path(), arguments, &[("TTM_STORE__URL", &url)], 78);
+            let wrong = format!("is {path}, and {system} is the system's own, which keeps no files");
+            assert!(line.starts_with(&format!("TTM_STORE__URL: store.url {wrong}, expected ")), "{line}");
+        }
     }
     let folder = folder();
     for (name, content) in [("none.db", None), ("deep/er/none.db", None), ("empty.db", Some(""))] {
@@ -106,9 +111,47 @@ fn a_store_that_could_never_be_made_is_found_by_the_check() {
 }
 
 #[test]
+fn all_that_is_wrong_is_told_at_once_whoever_finds_it() {
+    let folder = folder();
+    let config = [
+        "[scheduler]",
+        "hot_interval = \"soon\"",
+        "[sources]",
+        "file = \".\"",
+        "postgres_url = \"postgres://ann@db/moon?passwrd=hunter2\"",
+        "[dexscreener]",
+        "base_url = \"https://api.example:notaport\"",
+        "[api]",
+        "listen = \"80\"",
+        "token_file = \"none\"",
+    ];
+    fs::write(folder.path().join("ttm.toml"), config.join("\n")).expect("written");
+    fs::write(folder.path().join("notes.txt"), "somebody's notes, and no database").expect("written");
+    let told = |arguments: &[&str]| {
+        let with_config = [arguments, &["--config", "ttm.toml"]].concat();
+        let outcome = run(folder.path(), &with_config, &[("TTM_STORE__URL", "sqlite://notes.txt")]);
+        assert_eq!(outcome.code, Some(78), "{outcome:?}");
+        assert!(!outcome.stderr.contains("hunter2"), "{outcome:?}");
+        let line = |line: &str| line.trim_start_matches("error: ").split(" is ").next().map(str::to_owned);
+        outcome.stderr.lines().filter_map(line).collect::<Vec<_>>()
+    };
+    let both = [
+        "ttm.toml:2: scheduler.hot_interval",
+        "ttm.toml:9: api.listen",
+        "ttm.toml:10: api.token_file",
+        "ttm.toml:7: dexscreener.base_url",
+        "ttm.toml:5: sources.postgres_url: the database's URL",
+    ];
+    assert_eq!(told(RUN), both);
+    assert_eq!(told(&["tokens", "add", MINT]), both);
+    let file = "ttm.toml:4: sources.file: .: cannot be read: it";
+    assert_eq!(told(CHECK), [&both[..], &[file, "notes.txt"]].concat());
+}
+
+#[test]
 fn a_database_with_two_names_is_found_by_the_check() {
     let folder = folder();
-    let made = run(folder.path(), &["tokens", "add", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"], &[]);
+    let made = run(folder.path(), &["tokens", "add", MINT], &[]);
     assert_eq!(made.code, Some(0), "{made:?}");
     assert_eq!(run(folder.path(), CHECK, &[]).code, Some(0));
     fs::hard_link(folder.path().join("ttm-data/ttm.db"), folder.path().join("two.db")).expect("linked");

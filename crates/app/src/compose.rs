@@ -95,7 +95,10 @@ fn not_started(settings: &Settings, error: StartError) -> ComposeError {
     let store = &settings.store;
     match error {
         StartError::Sources { messages, is_config: true } => {
-            ComposeError::Config(with_place_of_file(settings, &messages))
+            ComposeError::Config(match &settings.sources.file {
+                Some(path) => with_place_of_file(path, &settings.place("sources.file"), &messages),
+                None => messages,
+            })
         }
         StartError::Sources { messages, is_config: false } => ComposeError::Source(messages),
         error @ StartError::Held(_) => ComposeError::Held(format!("{store}: {error}")),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::output::{self, layout, row, say, wrapped};
-use super::{Failure, load};
+use super::{Failure, draft};
 use crate::config::{KEYS, Key, Kind, unknown_key};
 
 #[derive(Debug, Subcommand)]
@@ -38,8 +38,7 @@ pub(super) fn execute(command: &ConfigCommand, file: Option<&Path>) -> Result<Ex
         }
         ConfigCommand::Check { file: named } => {
             let file = named.as_deref().or(file);
-            let settings = load(file)?;
-            crate::compose::check(&settings)?;
+            crate::compose::check(draft(file))?;
             match file {
                 Some(path) => say!("{}: good", path.display())?,
                 None => say!("the defaults and the environment: good")?,

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::compose::ComposeError;
-use crate::config::{ConfigErrors, Settings};
+use crate::config::{ConfigErrors, Draft, Settings};
 use crate::log::{Log, LogFilter};
 use output::OutputError;
 use tracing_subscriber::filter::LevelFilter;
@@ -150,7 +150,6 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Run => {
             let settings = load(file.as_deref())?;
-            crate::compose::check_urls(&settings)?;
             let _log = log(LevelFilter::INFO)?;
             run::run(&settings)
         }
@@ -162,14 +161,18 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Status(arguments) => status::execute(&arguments, file.as_deref()),
         Command::Migrate => {
             let settings = load(file.as_deref())?;
-            crate::compose::check_urls(&settings)?;
             let _log = log(LevelFilter::INFO)?;
             run::migrate(&settings)
         }
     }
 }
 
+/// What a command that needs a store is told by the config, with all that is wrong with it.
+fn load(file: Option<&Path>) -> Result<Settings, Failure> {
+    Ok(crate::compose::check_urls(draft(file))?)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the environment is read here, once, and handed on")]
-fn load(file: Option<&Path>) -> Result<Settings, ConfigErrors> {
-    crate::config::load(file, std::env::vars_os())
+fn draft(file: Option<&Path>) -> Draft {
+    Draft::read(file, std::env::vars_os())
 }

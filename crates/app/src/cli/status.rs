@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::output::{OutputError, say, tell, wrapped};
 use super::status_request::{self, Answer, Target};
-use super::{Failure, load};
+use super::{Failure, draft};
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
@@ -37,7 +37,7 @@ pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Resul
         // A token is sent to nobody but its own service, or whoever is named with it.
         Some(url) if file.is_none() => url.clone(),
         url => {
-            let settings = load(file)?;
+            let settings = draft(file).settled()?;
             token = settings.api.token.map(|token| token.expose().to_owned());
             url.clone().unwrap_or_else(|| format!("http://{}", reachable(settings.api.listen)))
         }

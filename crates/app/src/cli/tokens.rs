@@ -12,7 +12,7 @@ use super::Failure;
 use super::output::{row, say};
 use super::run::{ended_by, missing, start_threads, unless_ordered};
 use crate::compose::{self, ComposeError, Orders};
-use crate::config::{ConfigErrors, Settings, StoreUrl};
+use crate::config::{Settings, StoreUrl};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokensCommand {
@@ -56,7 +56,7 @@ const STDIN: &str = "-";
 
 pub(super) fn execute(
     command: TokensCommand,
-    load: impl FnOnce() -> Result<Settings, ConfigErrors>,
+    load: impl FnOnce() -> Result<Settings, Failure>,
 ) -> Result<ExitCode, Failure> {
     // Arguments are judged before the store is touched.
     let edit = match command {
@@ -66,7 +66,6 @@ pub(super) fn execute(
         TokensCommand::List { limit } => return list(limit, &load()?),
     };
     let settings = load()?;
-    compose::check_urls(&settings)?;
     // What only takes away makes nothing.
     if let Edit::Remove(_) = edit {
         there(&settings.store)?;
@@ -177,7 +176,6 @@ fn style() -> ProgressStyle {
 /// Lists the tokens. Nothing of it has to be ended in order, so no signal is caught: one ends it whatever it waits for, even
 /// a reader that has stopped reading.
 fn list(limit: usize, settings: &Settings) -> Result<ExitCode, Failure> {
-    compose::check_urls(settings)?;
     there(&settings.store)?;
     let mut tokens = start_threads()?.block_on(async {
         let store = compose::open_existing_tokens(&settings.store).await?;

@@ -1,12 +1,14 @@
 //! What only the adapters can judge of the config, told with its place there. It starts, asks and makes nothing.
 
+use std::path::Path;
+
 use ttm_dexscreener_http::{ConfigError as ExchangeError, DexscreenerConfig};
 use ttm_file_tokens::FileTokenSource;
 use ttm_postgres_tokens::PostgresTokenSource;
 use ttm_sqlite_state::SqliteTokenStore;
 
 use super::ComposeError;
-use crate::config::{ConfigError, ExchangeSettings, Settings, StoreUrl};
+use crate::config::{ConfigError, Draft, ExchangeSettings, Origin, Settings, StoreUrl};
 
 /// A hundred times the largest body that was recorded.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -21,17 +23,20 @@ fn try_exchange(exchange: &ExchangeSettings) -> Result<DexscreenerConfig, Exchan
     DexscreenerConfig::try_new(base_url, chain, user_agent, *timeout, MAX_BODY_BYTES)
 }
 
-/// Everything that is wrong, at once. A list of mints in a file is part of the config; a database in one is none, and
-/// fails as it does when it is opened.
-pub fn check(settings: &Settings) -> Result<(), ComposeError> {
-    let file = settings.sources.file.as_deref().and_then(|path| FileTokenSource::check(path).err());
-    let file = file.map(|messages| with_place_of_file(settings, &messages));
-    let store = match &settings.store {
-        StoreUrl::Sqlite(path) => SqliteTokenStore::check(path).err().map(|error| error.to_string()),
-        StoreUrl::Postgres(_) => None,
+/// The settings, where nothing is wrong; otherwise everything that is, at once. A list of mints in a file is part of the
+/// config; a database in one is none, and fails as it does when it is opened.
+pub fn check(draft: Draft) -> Result<Settings, ComposeError> {
+    let file = draft.sources.as_ref().and_then(|sources| sources.file.as_deref());
+    let file = file.and_then(|path| {
+        let messages = FileTokenSource::check(path).err()?;
+        Some(with_place_of_file(path, &draft.place(FILE), &messages))
+    });
+    let store = match &draft.store {
+        Some(StoreUrl::Sqlite(path)) => SqliteTokenStore::check(path).err().map(|error| error.to_string()),
+        Some(StoreUrl::Postgres(_)) | None => None,
     };
-    match (complain(wrong_urls(settings).chain(file)), store) {
-        (Ok(()), Some(store)) => Err(ComposeError::Store(store)),
+    match (settled(wrong_urls(&draft).into_iter().chain(file).collect(), draft), store) {
+        (Ok(_), Some(store)) => Err(ComposeError::Store(store)),
         (Err(ComposeError::Config(wrong)), Some(store)) => {
             Err(ComposeError::Config(format!("{wrong}\n{store}")))
         }
@@ -40,44 +45,43 @@ pub fn check(settings: &Settings) -> Result<(), ComposeError> {
 }
 
 /// The part of [`check`] that every command that needs a store looks at first.
-pub fn check_urls(settings: &Settings) -> Result<(), ComposeError> {
-    complain(wrong_urls(settings))
+pub fn check_urls(draft: Draft) -> Result<Settings, ComposeError> {
+    settled(wrong_urls(&draft), draft)
 }
 
-fn wrong_urls(settings: &Settings) -> impl Iterator<Item = String> {
-    let exchange = try_exchange(&settings.exchange).err();
+fn wrong_urls(draft: &Draft) -> Vec<String> {
+    let exchange = draft.exchange.as_ref().and_then(|exchange| try_exchange(exchange).err());
     let violations = exchange.iter().flat_map(ExchangeError::violations);
-    let exchange: Vec<String> = violations
-        .map(|wrong| {
-            let name = format!("dexscreener.{}", wrong.key);
-            placed(settings, &name, format!("{name} is {}, expected {}", wrong.value, wrong.bound))
-        })
-        .collect();
+    let exchange = violations.map(|wrong| {
+        let name = format!("dexscreener.{}", wrong.key);
+        placed(draft.place(&name), format!("{name} is {}, expected {}", wrong.value, wrong.bound))
+    });
     let said = |key: &str, url: &str| {
         let error = PostgresTokenSource::check(url).err()?;
-        Some(placed(settings, key, format!("{key}: {error}")))
+        Some(placed(draft.place(key), format!("{key}: {error}")))
     };
-    let store = match &settings.store {
-        StoreUrl::Sqlite(_) => None,
-        StoreUrl::Postgres(url) => said("store.url", url),
+    let store = match &draft.store {
+        Some(StoreUrl::Postgres(url)) => said("store.url", url),
+        Some(StoreUrl::Sqlite(_)) | None => None,
     };
-    let tokens =
-        settings.sources.postgres_url.as_ref().and_then(|url| said("sources.postgres_url", url.expose()));
-    exchange.into_iter().chain(store).chain(tokens)
+    let tokens = draft.sources.as_ref().and_then(|sources| sources.postgres_url.as_ref());
+    let tokens = tokens.and_then(|url| said("sources.postgres_url", url.expose()));
+    exchange.chain(store).chain(tokens).collect()
 }
 
-fn placed(settings: &Settings, key: &str, message: String) -> String {
-    ConfigError { origin: settings.place(key), message }.to_string()
+fn placed(origin: Origin, message: String) -> String {
+    ConfigError { origin, message }.to_string()
 }
 
-/// The messages of all sources, with the place of `sources.file` before those about that file as a whole; those about its
-/// lines have a place of their own.
-pub(super) fn with_place_of_file(settings: &Settings, messages: &str) -> String {
-    let Some(path) = &settings.sources.file else { return messages.to_owned() };
+const FILE: &str = "sources.file";
+
+/// The messages of all sources, with the place of the file's key before those about the file as a whole; those about its lines
+/// have a place of their own.
+pub(super) fn with_place_of_file(path: &Path, place: &Origin, messages: &str) -> String {
     let whole = format!("{}: ", path.display());
     let told = messages.lines().map(|line| {
         if line.starts_with(&whole) {
-            placed(settings, "sources.file", format!("sources.file: {line}"))
+            placed(place.clone(), format!("{FILE}: {line}"))
         } else {
             line.to_owned()
         }
@@ -85,7 +89,13 @@ pub(super) fn with_place_of_file(settings: &Settings, messages: &str) -> String 
     told.collect::<Vec<_>>().join("\n")
 }
 
-fn complain(wrong: impl Iterator<Item = String>) -> Result<(), ComposeError> {
-    let wrong: Vec<String> = wrong.collect();
-    if wrong.is_empty() { Ok(()) } else { Err(ComposeError::Config(wrong.join("\n"))) }
+/// The settings, unless something else is wrong with them too.
+fn settled(wrong: Vec<String>, draft: Draft) -> Result<Settings, ComposeError> {
+    match draft.settled() {
+        Ok(settings) if wrong.is_empty() => Ok(settings),
+        settled => {
+            let errors = settled.err().map(|errors| errors.to_string());
+            Err(ComposeError::Config(errors.into_iter().chain(wrong).collect::<Vec<_>>().join("\n")))
+        }
+    }
 }

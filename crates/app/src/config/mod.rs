@@ -8,14 +8,14 @@ mod source;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[cfg(feature = "adapters")]
 pub(crate) use file::{read_text, text};
 pub use key::{KEYS, Key, Kind};
 #[cfg(feature = "adapters")]
 pub(crate) use settings::read_token;
-pub use settings::{ApiSettings, ExchangeSettings, Secret, Settings, SourceSettings, StoreUrl};
+pub use settings::{ApiSettings, Draft, ExchangeSettings, Secret, Settings, SourceSettings, StoreUrl};
 pub use source::{Origin, Values, unknown_key};
 
 /// The prefix of the environment variables that set keys: `TTM_SCHEDULER__HOT_INTERVAL` is `scheduler.hot_interval`.
@@ -70,25 +70,7 @@ pub fn load(
     path: Option<&Path>,
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Settings, ConfigErrors> {
-    let mut errors = Vec::new();
-    let mut values = Values::default();
-    let mut folder = PathBuf::new();
-    if let Some(path) = path {
-        folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        match file::read_text(path) {
-            Ok(text) => values.read_toml(path, &text, &mut errors),
-            Err(error) => errors.push(ConfigError {
-                origin: Origin::File { path: path.to_path_buf(), line: None },
-                message: file::no_config(path, &error),
-            }),
-        }
-    }
-    values.read_environment(environment, &mut errors);
-    let settings = Settings::build(&values, &folder, &mut errors);
-    match settings {
-        Some(settings) if errors.is_empty() => Ok(settings),
-        _ => Err(ConfigErrors(errors)),
-    }
+    Draft::read(path, environment).settled()
 }
 
 #[cfg(test)]

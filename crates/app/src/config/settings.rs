@@ -17,11 +17,13 @@ use ttm_retry::RetryPolicy;
 use ttm_schedule::{Group, ScheduleConfig, ScheduleSettings};
 
 mod breaker;
+mod draft;
 mod secret;
 mod sources;
 mod store;
 mod token_file;
 
+pub use draft::Draft;
 use secret::hides_password;
 pub use secret::{Secret, StoreUrl};
 pub use sources::SourceSettings;
@@ -73,36 +75,14 @@ pub struct ApiSettings {
 }
 
 impl Settings {
-    /// Builds the settings; none when a value is wrong, which is then among the errors.
-    pub(super) fn build(values: &Values, folder: &Path, errors: &mut Vec<ConfigError>) -> Option<Self> {
-        let mut reader = Reader { values, errors };
-        let store = reader.store(folder);
-        let sources = reader.sources(folder);
-        let timeout = reader.duration("dexscreener.timeout");
-        let service = reader.service(timeout);
-        let exchange = reader.exchange(timeout);
-        let api = reader.api(folder);
-        // Kept by the contract before their parts exist: checked like all others.
-        for key in ["monitoring.alert_cooldown", "recovery.restart_cooldown"] {
-            reader.duration(key);
-        }
-        reader.integer::<u32>("recovery.max_restart_attempts");
-        let graceful_shutdown_timeout = reader.duration("recovery.graceful_shutdown_timeout");
-        Some(Self {
-            store: store?,
-            sources: sources?,
-            service: service?,
-            exchange: exchange?,
-            api: api?,
-            graceful_shutdown_timeout: graceful_shutdown_timeout?,
-            places: values.places(),
-        })
-    }
-
     /// Where a key was set, for what is found wrong with it later.
     pub fn place(&self, key: &str) -> Origin {
-        self.places.get(key).cloned().unwrap_or(Origin::Default)
+        place(&self.places, key)
     }
+}
+
+fn place(places: &BTreeMap<&'static str, Origin>, key: &str) -> Origin {
+    places.get(key).cloned().unwrap_or(Origin::Default)
 }
 
 /// The one chain that can work: mints are its addresses, and so are the quotes that pools are compared by.
@@ -330,9 +310,10 @@ impl Reader<'_> {
     }
 
     fn api(&mut self, folder: &Path) -> Option<ApiSettings> {
-        let listen = self.parsed::<SocketAddr>("api.listen")?;
+        let listen = self.parsed::<SocketAddr>("api.listen");
         let file = self.text("api.token_file");
         if file.is_empty() {
+            let listen = listen?;
             if !listen.ip().is_loopback() {
                 let message = format!(
                     "api.listen is {listen}, which is not loopback: expected api.token_file to be set too"
@@ -344,7 +325,7 @@ impl Reader<'_> {
             return Some(ApiSettings { listen, token: None });
         }
         match token_file::read(&folder.join(file)) {
-            Ok(token) => Some(ApiSettings { listen, token: Some(Secret(token)) }),
+            Ok(token) => Some(ApiSettings { listen: listen?, token: Some(Secret(token)) }),
             Err(problem) => {
                 let message = format!("api.token_file is {problem}");
                 let origin = self.raw("api.token_file").2;

@@ -5,15 +5,13 @@ use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::path::Path;
 
-use rustix::fs::{Access, FsWord, PROC_SUPER_MAGIC, StatVfsMountFlags, access, statfs, statvfs};
+use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 
 use super::file::has_one_name;
 use super::{OpenError, failure};
 
 /// What every database begins with, see <https://www.sqlite.org/fileformat.html>; an empty file may become one.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
-/// Of sysfs, see statfs(2).
-const SYSFS_MAGIC: FsWord = 0x6265_6572;
 
 /// Looks at a database that is there, or at the folder in which one could be made.
 ///
@@ -54,10 +52,6 @@ fn may_be_made(path: &Path) -> io::Result<()> {
     }
     if statvfs(folder)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return refused("is read-only");
-    }
-    // To root these look like any other folder.
-    if [PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&statfs(folder)?.f_type) {
-        return refused("is the system's own, which keeps no files");
     }
     Ok(())
 }

@@ -4,6 +4,8 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use rustix::fs::{FsWord, PROC_SUPER_MAGIC, statfs};
+
 use super::{ConfigError, Reader, StoreUrl};
 
 const KEY: &str = "store.url";
@@ -60,9 +62,21 @@ fn not_a_file(path: &Path) -> Option<String> {
             Some(format!("is {shown}, which is below a file"))
         }
         _ if path.to_string_lossy().ends_with('/') => Some(format!("is {shown}, which is no file")),
+        Err(_) => system_folder(path).map(|folder| {
+            format!("is {shown}, and {} is the system's own, which keeps no files", folder.display())
+        }),
         // It can be made, or why not is told when that is tried.
         _ => None,
     }
+}
+
+/// The folder in which a file would be made, where that is one of the kernel's: to root it looks like any other.
+fn system_folder(path: &Path) -> Option<&Path> {
+    /// Of sysfs, see statfs(2).
+    const SYSFS_MAGIC: FsWord = 0x6265_6572;
+    let folder = path.ancestors().skip(1).find(|folder| folder.exists())?;
+    let kind = statfs(folder).ok()?.f_type;
+    [PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&kind).then_some(folder)
 }
 
 #[cfg(test)]
@@ -97,6 +111,8 @@ mod tests {
             "/dev/zero",
             "/dev/null",
             "/etc/passwd/x.db",
+            "/proc/x/ttm.db",
+            "/sys/ttm.db",
         ] {
             let told = store(&format!("sqlite://{path}")).expect_err(path);
             assert_eq!(told.lines().count(), 1, "{told}");

@@ -1,0 +1,90 @@
+//! Settings as they were read, with everything that is wrong: each part that is right can be judged further, whatever the
+//! others are. It judges nothing that a key does not say by itself.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{ApiSettings, ExchangeSettings, Reader, Settings, SourceSettings, StoreUrl, place};
+use crate::config::{ConfigError, ConfigErrors, Origin, Values, file};
+use crate::service::ServiceSettings;
+
+/// What was read. A part is there unless one of its own keys is wrong.
+#[derive(Debug)]
+pub struct Draft {
+    /// Where tokens, scores and metrics are kept.
+    pub store: Option<StoreUrl>,
+    /// Lists of tokens that are kept elsewhere.
+    pub sources: Option<SourceSettings>,
+    /// The price API.
+    pub exchange: Option<ExchangeSettings>,
+    service: Option<ServiceSettings>,
+    api: Option<ApiSettings>,
+    graceful_shutdown_timeout: Option<Duration>,
+    places: BTreeMap<&'static str, Origin>,
+    errors: Vec<ConfigError>,
+}
+
+impl Draft {
+    /// Reads the configuration: defaults, then the file, then the environment.
+    pub fn read(path: Option<&Path>, environment: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let mut errors = Vec::new();
+        let mut values = Values::default();
+        let mut folder = PathBuf::new();
+        if let Some(path) = path {
+            folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+            match file::read_text(path) {
+                Ok(text) => values.read_toml(path, &text, &mut errors),
+                Err(error) => errors.push(ConfigError {
+                    origin: Origin::File { path: path.to_path_buf(), line: None },
+                    message: file::no_config(path, &error),
+                }),
+            }
+        }
+        values.read_environment(environment, &mut errors);
+        let mut reader = Reader { values: &values, errors: &mut errors };
+        let store = reader.store(&folder);
+        let sources = reader.sources(&folder);
+        let timeout = reader.duration("dexscreener.timeout");
+        let service = reader.service(timeout);
+        let exchange = reader.exchange(timeout);
+        let api = reader.api(&folder);
+        // Kept by the contract before their parts exist: checked like all others.
+        for key in ["monitoring.alert_cooldown", "recovery.restart_cooldown"] {
+            reader.duration(key);
+        }
+        reader.integer::<u32>("recovery.max_restart_attempts");
+        let graceful_shutdown_timeout = reader.duration("recovery.graceful_shutdown_timeout");
+        let places = values.places();
+        Self { store, sources, exchange, service, api, graceful_shutdown_timeout, places, errors }
+    }
+
+    /// Where a key was set, for what is found wrong with it later.
+    pub fn place(&self, key: &str) -> Origin {
+        place(&self.places, key)
+    }
+
+    /// The settings, where nothing is wrong.
+    ///
+    /// # Errors
+    /// Everything that is, at once.
+    pub fn settled(self) -> Result<Settings, ConfigErrors> {
+        let Self { store, sources, exchange, service, api, graceful_shutdown_timeout, places, errors } = self;
+        let settings = || {
+            Some(Settings {
+                store: store?,
+                sources: sources?,
+                service: service?,
+                exchange: exchange?,
+                api: api?,
+                graceful_shutdown_timeout: graceful_shutdown_timeout?,
+                places,
+            })
+        };
+        match settings() {
+            Some(settings) if errors.is_empty() => Ok(settings),
+            _ => Err(errors.into()),
+        }
+    }
+}
