@@ -1,9 +1,9 @@
-//! What is said of a group that the API holds up, and of runs that bring nothing.
+//! What is said of a group that the API holds up.
 
 use std::time::Duration;
 
 use ttm_health::testing::healthy_facts;
-use ttm_health::{Facts, LanePlan, PlanFacts, Report, Status, Thresholds, assess};
+use ttm_health::{BreakerState, Facts, LanePlan, PlanFacts, Report, Status, Thresholds, assess};
 
 fn report(change: impl FnOnce(&mut Facts)) -> Report {
     let mut facts = healthy_facts();
@@ -46,4 +46,33 @@ fn a_pause_that_the_api_asked_for_is_told_with_how_long_it_lasts_and_is_no_api_t
     );
     assert_eq!(held_up(Some(57)).scheduler.status, Status::Degraded);
     assert_eq!(held_up(None).scheduler.alerts, ["the hot group is held up for 3s: the API is away"]);
+}
+
+#[test]
+fn a_group_that_the_api_holds_up_is_degraded_with_that_reason_unless_the_scheduler_hangs_too() {
+    let held_up = |outage, tick| {
+        report(|facts| {
+            facts.api.breaker = Some(BreakerState::Open);
+            facts.hot.since_progress = Some(Duration::from_secs(outage));
+            facts.hot.withheld_for = Some(Duration::from_secs(outage));
+            facts.hot.since_tick = Some(Duration::from_secs(tick));
+            (facts.hot.attempted, facts.hot.failed) = (0, 0);
+        })
+    };
+    let first_seconds = held_up(3, 3);
+    assert_eq!((first_seconds.scheduler.status, first_seconds.live), (Status::Degraded, true));
+    assert_eq!(first_seconds.scheduler.alerts, ["the hot group is held up for 3s: the API is away"]);
+    assert_eq!((held_up(86_400, 9).scheduler.status, held_up(86_400, 9).live), (Status::Degraded, true));
+    let states =
+        [59, 119, 120, 600].map(|tick| (held_up(86_400, tick).scheduler.status, held_up(86_400, tick).live));
+    assert_eq!(
+        states,
+        [
+            (Status::Degraded, true),
+            (Status::Degraded, true),
+            (Status::Critical, true),
+            (Status::Critical, false),
+        ],
+        "a scheduler that hangs during an outage is seen as soon as any other"
+    );
 }

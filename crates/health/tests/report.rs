@@ -307,35 +307,6 @@ fn a_writer_that_gave_up_and_one_that_loses_data_are_critical_and_not_ready_but_
 }
 
 #[test]
-fn a_group_that_the_api_holds_up_is_degraded_with_that_reason_unless_the_scheduler_hangs_too() {
-    let held_up = |outage, tick| {
-        report(|facts| {
-            facts.api.breaker = Some(BreakerState::Open);
-            facts.hot.since_progress = Some(Duration::from_secs(outage));
-            facts.hot.withheld_for = Some(Duration::from_secs(outage));
-            facts.hot.since_tick = Some(Duration::from_secs(tick));
-            (facts.hot.attempted, facts.hot.failed) = (0, 0);
-        })
-    };
-    let first_seconds = held_up(3, 3);
-    assert_eq!((first_seconds.scheduler.status, first_seconds.live), (Status::Degraded, true));
-    assert_eq!(first_seconds.scheduler.alerts, ["the hot group is held up for 3s: the API is away"]);
-    assert_eq!((held_up(86_400, 9).scheduler.status, held_up(86_400, 9).live), (Status::Degraded, true));
-    let states =
-        [59, 119, 120, 600].map(|tick| (held_up(86_400, tick).scheduler.status, held_up(86_400, tick).live));
-    assert_eq!(
-        states,
-        [
-            (Status::Degraded, true),
-            (Status::Degraded, true),
-            (Status::Critical, true),
-            (Status::Critical, false),
-        ],
-        "a scheduler that hangs during an outage is seen as soon as any other"
-    );
-}
-
-#[test]
 fn the_first_seconds_of_a_service_do_not_flap() {
     let report = report(|facts| {
         facts.uptime = Duration::from_secs(3);
