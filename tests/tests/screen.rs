@@ -145,6 +145,7 @@ fn a_change_of_health_says_why_in_each_phase_of_a_life() {
         (&last["ready"], &last["reason"]),
         (&false.into(), &"the service stops, as it was told to".into())
     );
+    assert_eq!(last["phase"], "stopping");
     assert!(changes.iter().all(|entry| entry["reason"] != ""), "{changes:#?}");
 }
 

@@ -61,6 +61,17 @@ pub enum Phase {
     Stopping,
 }
 
+impl Phase {
+    /// The word of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
 /// One scheduler group.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GroupFacts {

@@ -161,6 +161,10 @@ pub struct ApisModel {
     pub p95_response_time: Option<Duration>,
     /// Share of calls that failed over five minutes, 0 to 1.
     pub error_rate: Option<f64>,
+    /// Calls of those five minutes.
+    pub calls: u64,
+    /// Those of them that failed.
+    pub calls_failed: u64,
     /// The breaker.
     pub circuit_breaker_state: Option<BreakerState>,
     /// Share of look-ups answered by a cache, 0 to 1.

@@ -127,7 +127,12 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
         &format!(
             "{} tokens/min, {}",
             number(&scheduler["tokens_processed_per_minute"], 0),
-            failures(scheduler)
+            failures(
+                &scheduler["status"],
+                "tokens asked in the last runs",
+                &scheduler["tokens_attempted"],
+                &scheduler["tokens_failed"],
+            )
         ),
     )?;
     print_plan(health)?;
@@ -191,16 +196,14 @@ fn life(phase: &str, up: &str) -> String {
     }
 }
 
-/// What became of the tokens that the last runs asked for. A share says little without what it is one of, and nothing at
-/// all of a group that is judged only once it has made no progress for a while.
-fn failures(scheduler: &Value) -> String {
-    let count = |of: &str| scheduler[of].as_u64();
-    let (Some(asked @ 1..), Some(failed)) = (count("tokens_attempted"), count("tokens_failed")) else {
-        return "no token asked in the last runs".to_owned();
+/// What became of all that was asked. A share says little without what it is one of, and nothing at all of a part that is
+/// called healthy because it is too soon to judge it.
+fn failures(status: &Value, what: &str, all: &Value, failed: &Value) -> String {
+    let (Some(all @ 1..), Some(failed)) = (all.as_u64(), failed.as_u64()) else {
+        return format!("no {what}");
     };
-    let is_judged = scheduler["status"] != "healthy";
-    let soon = if failed >= asked && !is_judged { "; too soon to judge" } else { "" };
-    format!("{failed} of {asked} tokens asked in the last runs failed{soon}")
+    let soon = if failed >= all && status == "healthy" { "; too soon to judge" } else { "" };
+    format!("{failed} of {all} {what} failed{soon}")
 }
 
 /// How the API answers. Its last error comes before it is a finding: it is worth more than a healthy word.
@@ -209,11 +212,16 @@ fn print_apis(apis: &Value) -> Result<(), OutputError> {
         "dexscreener",
         &apis["dexscreener_status"],
         &format!(
-            "breaker {}, {} requests/min, {} errors, {} ms on average",
+            "breaker {}, {} requests/min, {} ms on average, {}",
             word(&apis["circuit_breaker_state"]),
             number(&apis["requests_per_minute"], 0),
-            percent(&apis["error_rate"]),
             number(&apis["average_response_time"], 0),
+            failures(
+                &apis["dexscreener_status"],
+                "calls in five minutes",
+                &apis["calls"],
+                &apis["calls_failed"],
+            ),
         ),
     )?;
     if let Some(error) = apis["last_error"].as_str() {
@@ -311,10 +319,6 @@ fn number(value: &Value, digits: usize) -> String {
     value.as_f64().map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
 }
 
-fn percent(value: &Value) -> String {
-    value.as_f64().map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0))
-}
-
 /// How long before the report something was.
 fn ago(then: &Value, report: &Value) -> String {
     let time = |value: &Value| value.as_str()?.parse::<Timestamp>().ok();
@@ -357,17 +361,13 @@ mod tests {
 
     #[test]
     fn what_failed_is_told_with_what_was_asked_and_is_no_verdict_before_there_is_one() {
-        let shown = |status: &str, asked: u64, failed: u64| {
-            let (rate, of) = ("error_rate", failed as f64 / asked as f64);
-            failures(&serde_json::json!({
-                "status": status, rate: of, "tokens_attempted": asked, "tokens_failed": failed,
-            }))
+        let shown = |status: &str, all: u64, failed: u64| {
+            failures(&status.into(), "calls", &all.into(), &failed.into())
         };
-        assert_eq!(shown("healthy", 0, 0), "no token asked in the last runs");
-        assert_eq!(shown("healthy", 600, 30), "30 of 600 tokens asked in the last runs failed");
-        let all = "40 of 40 tokens asked in the last runs failed";
-        assert_eq!(shown("healthy", 40, 40), format!("{all}; too soon to judge"));
-        assert_eq!(shown("degraded", 40, 40), all);
+        assert_eq!(shown("healthy", 0, 0), "no calls");
+        assert_eq!(shown("healthy", 600, 30), "30 of 600 calls failed");
+        assert_eq!(shown("healthy", 40, 40), "40 of 40 calls failed; too soon to judge");
+        assert_eq!(shown("degraded", 40, 40), "40 of 40 calls failed");
     }
 
     #[test]

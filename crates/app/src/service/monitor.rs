@@ -115,14 +115,15 @@ impl Monitor {
         let report = self.board.as_it_ends(assess(&facts, &self.settings.thresholds));
         let reason = match report.reasons.first() {
             Some(reason) => reason.as_str(),
-            // Ready no more, and nothing is wrong.
             None if report.phase == Phase::Stopping => "the service stops, as it was told to",
             None => "nothing is wrong",
         };
         let now = (report.status, report.ready, gist(reason));
         if now != self.last {
             self.last = now;
-            tracing::info!(status = %report.status, ready = report.ready, reason, "health changed");
+            // It may be ready no more because of a stop, whatever is wrong besides.
+            let (status, ready, phase) = (report.status, report.ready, report.phase.as_str());
+            tracing::info!(%status, ready, phase, reason, "health changed");
         }
         for (lane, facts) in [("hot", facts.data.hot), ("cold", facts.data.cold)] {
             metrics::gauge!("ttm_tokens", "lane" => lane).set(facts.tokens as f64);

@@ -176,6 +176,10 @@ pub struct ApisDto {
     pub p95_response_time: Option<f64>,
     /// Share of calls that failed, 0 to 1.
     pub error_rate: Option<f64>,
+    /// Calls: what that is a share of.
+    pub calls: u64,
+    /// Those of them that failed.
+    pub calls_failed: u64,
     /// `closed`, `open`, `half_open`, `forced_open` or `disabled`.
     pub circuit_breaker_state: Option<&'static str>,
     /// Share of look-ups answered by a cache, 0 to 1.

@@ -64,6 +64,8 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         average_response_time: api.average_response_time,
         p95_response_time: api.p95_response_time,
         error_rate,
+        calls: api.calls,
+        calls_failed: api.errors,
         circuit_breaker_state: api.breaker,
         cache_hit_rate: measured(api.cache_hit_rate),
         requests_per_minute: measured(api.requests_per_minute),

@@ -1,8 +1,8 @@
 //! From the health models to those on the wire.
 
 use ttm_health::{
-    ApisModel, BreakerState, FreshnessModel, LaneModel, Phase, Report, ResourcesModel, SchedulerModel,
-    Status, StoreModel, StoreUseModel,
+    ApisModel, BreakerState, FreshnessModel, LaneModel, Report, ResourcesModel, SchedulerModel, Status,
+    StoreModel, StoreUseModel,
 };
 
 use super::{
@@ -58,11 +58,7 @@ impl From<&Report> for DetailedDto {
             status: report.status.as_str(),
             at: report.at.to_string(),
             uptime_seconds: report.uptime.as_secs_f64(),
-            phase: match report.phase {
-                Phase::Starting => "starting",
-                Phase::Running => "running",
-                Phase::Stopping => "stopping",
-            },
+            phase: report.phase.as_str(),
             live: report.live,
             ready: report.ready,
             started: report.started,
@@ -128,6 +124,8 @@ impl From<&ApisModel> for ApisDto {
             average_response_time: model.average_response_time.map(millis),
             p95_response_time: model.p95_response_time.map(millis),
             error_rate: model.error_rate,
+            calls: model.calls,
+            calls_failed: model.calls_failed,
             circuit_breaker_state: model.circuit_breaker_state.map(BreakerState::as_str),
             cache_hit_rate: model.cache_hit_rate,
             requests_per_minute: model.requests_per_minute,
