@@ -1,10 +1,13 @@
 //! What a person reads: that it fits the terminal, says all that is wrong, and says it of the time that it is.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use rustix::process::Signal;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use ttm_e2e::{Program, get, market, market_that_is_down, ttm};
 
 const MINT: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
@@ -28,14 +31,23 @@ fn errors(done: &Output) -> Vec<String> {
 }
 
 /// What the program prints on a terminal of this many columns, line by line.
-fn on_a_terminal(folder: &Path, columns: u32, arguments: &[&str]) -> Vec<String> {
-    let program = ttm(folder).get_program().to_str().expect("a path").to_owned();
-    let script = format!("stty cols {columns} rows 24; {program} {}", arguments.join(" "));
-    let mut terminal = Command::new("script");
-    terminal.current_dir(folder).args(["-qec", &script, "/dev/null"]).stdin(Stdio::null());
-    let done = output(terminal.env("NO_COLOR", "1").env("TERM", "dumb"));
-    let shown = text(&done.stdout);
-    assert!(!shown.contains('\u{1b}'), "no colour: {shown}");
+fn on_a_terminal(folder: &Path, columns: u16, arguments: &[&str]) -> Vec<String> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let mut terminal = File::from(openpt(flags).expect("a terminal"));
+    grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("ours");
+    let name = ptsname(&terminal, Vec::new()).expect("a name");
+    let name = Path::new(name.to_str().expect("a path"));
+    let inside = File::options().read(true).write(true).open(name).expect("it is there");
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&inside, size).expect("any size will do");
+    // The command keeps the inside open: it goes before the end is waited for.
+    let mut child = ttm(folder).args(arguments).stdout(inside).spawn().expect("it starts");
+    let mut shown = Vec::new();
+    // The end of a terminal is an error.
+    drop(terminal.read_to_end(&mut shown));
+    assert!(child.wait().expect("it ends").success(), "{arguments:?}");
+    let shown = text(&shown);
+    assert!(!shown.contains('\u{1b}'), "without a TERM there is no colour: {shown}");
     shown.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect()
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::fmt::friendly::SpanParser;
 
 use super::Failure;
-use super::output::say;
+use super::output::wrapped;
 use crate::compose::{self, Orders, Process, Start};
 use crate::config::{Settings, StoreUrl};
 use crate::demo;
@@ -65,7 +65,7 @@ pub(super) fn demo(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
 pub(super) fn migrate(settings: &Settings) -> Result<ExitCode, Failure> {
     if let Some(complaint) = missing(&settings.store) {
         // Nothing is out of date then, and a folder that was misspelt must not come to be.
-        say!("{complaint}")?;
+        wrapped("", &complaint)?;
         return Ok(ExitCode::SUCCESS);
     }
     let threads = start_threads()?;
@@ -77,7 +77,7 @@ pub(super) fn migrate(settings: &Settings) -> Result<ExitCode, Failure> {
         };
         unless_ordered(&mut Orders::listen()?, Box::pin(migrate)).await
     })?;
-    say!("{}: the schema is up to date", settings.store)?;
+    wrapped("", &format!("{}: the schema is up to date", settings.store))?;
     Ok(ExitCode::SUCCESS)
 }
 
