@@ -44,7 +44,7 @@ fn width_of_terminal() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
-pub(super) fn laid_out(head: &str, below: usize, text: &str, width: Option<usize>) -> String {
+fn laid_out(head: &str, below: usize, text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return format!("{head}{text}") };
     let below = " ".repeat(below);
     textwrap::fill(text, layout(width).initial_indent(head).subsequent_indent(&below))
