@@ -77,6 +77,8 @@ pub struct LastLevel {
     pub level: Level,
     /// The uptime at that time.
     pub at: Duration,
+    /// The uptime when the figure was last at or above what the level is left at.
+    pub reached: Duration,
 }
 
 /// A level of [`Levels`](crate::Levels).

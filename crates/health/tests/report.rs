@@ -30,8 +30,9 @@ fn a_service_as_it_should_be_is_healthy_live_ready_and_started() {
 #[test]
 fn a_share_that_hovers_at_its_level_changes_the_status_once() {
     let mut reached = Reached::default();
-    let mut status = |errors: u64, disk: f64| {
+    let mut status = |second: u64, errors: u64, disk: f64| {
         let report = report(|facts| {
+            facts.uptime = Duration::from_secs(3_600 + second);
             (facts.api.calls, facts.api.errors) = (100, errors);
             facts.resources =
                 facts.resources.map(|sample| ResourceSample { disk_usage_percent: Some(disk), ..sample });
@@ -41,13 +42,15 @@ fn a_share_that_hovers_at_its_level_changes_the_status_once() {
         (report.apis.status, report.resources.status)
     };
     let (well, worse) = ((Status::Healthy, Status::Healthy), (Status::Degraded, Status::Degraded));
-    assert_eq!(status(9, 79.9), well);
-    assert_eq!(status(10, 80.0), worse);
-    for (errors, disk) in [(9, 79.0), (11, 81.0), (5, 75.0)] {
-        assert_eq!(status(errors, disk), worse, "{errors} and {disk}");
+    assert_eq!(status(0, 9, 79.9), well);
+    assert_eq!(status(1, 10, 80.0), worse);
+    for (second, errors, disk) in [(60, 9, 79.0), (120, 11, 81.0), (130, 0, 80.0), (180, 5, 75.0)] {
+        assert_eq!(status(second, errors, disk), worse, "{errors} and {disk}");
     }
-    assert_eq!(status(4, 74.9), well);
-    assert_eq!(status(9, 79.9), well);
+    // Of the API a whole window has to be well; of the disk every measure counts by itself.
+    assert_eq!(status(479, 4, 74.9), (Status::Degraded, Status::Healthy));
+    assert_eq!(status(480, 4, 74.9), well);
+    assert_eq!(status(481, 9, 79.9), well);
 }
 
 #[test]
@@ -182,8 +185,8 @@ fn an_api_that_is_down_is_a_warning() {
         report.reasons,
         [
             "DexScreener: the circuit breaker is open (403, an HTML page: the API refuses this client)",
-            "DexScreener: 25.0 % of 500 calls failed; limit 20 %, clears below 15 % (403, an HTML page: the API refuses this client)",
-            "DexScreener: 95 % of calls took up to 5s 250ms; limit 5s, clears below 4s 500ms",
+            "DexScreener: 25.0 % of 500 calls failed; limit 20 %, clears below 15 % for 5m (403, an HTML page: the API refuses this client)",
+            "DexScreener: 95 % of calls took up to 5s 250ms; limit 5s, clears below 4s 500ms for 5m",
         ]
     );
 }

@@ -10,6 +10,9 @@ use crate::{
 
 /// Errors alone for this long are an outage, however few they are: who is asked to wait makes no calls that could fail.
 const OUTAGE: Duration = Duration::from_secs(30);
+/// Calls are counted over this. A level that they reached is left once none of them reached it for as long: a share that
+/// hovers about a limit crosses it by chance, again and again.
+const WINDOW: Duration = Duration::from_mins(5);
 /// A share of fewer calls than this says little.
 const FEWEST_CALLS: u64 = 10;
 
@@ -34,9 +37,10 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
     }
     if let Some(rate) = error_rate {
         // Of a handful of calls one failure is no rate yet.
-        let rate = if api.calls < FEWEST_CALLS { 0.0 } else { rate };
+        let judged = if api.calls < FEWEST_CALLS { 0.0 } else { rate };
         let last = &mut reached.api_errors;
-        let (status, limit) = level(rate, levels.error_rate, five_points_of(1.0), last, facts.uptime);
+        let (status, limit) =
+            level(judged, levels.error_rate, five_points_of(1.0), WINDOW, last, facts.uptime);
         if status > Status::Healthy {
             let (percent, limit) = (rate * 100.0, limit.spelled(|rate| format!("{:.0} %", rate * 100.0)));
             let calls = api.calls;
@@ -48,7 +52,8 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
     }
     if let Some(p95) = api.p95_response_time {
         let last = &mut reached.api_p95;
-        let (status, limit) = level(p95, levels.api_p95, |level| level.mul_f64(0.9), last, facts.uptime);
+        let (status, limit) =
+            level(p95, levels.api_p95, |level| level.mul_f64(0.9), WINDOW, last, facts.uptime);
         if status > Status::Healthy {
             let (p95, limit) = (spoken(p95), limit.spelled(spoken));
             findings.add(status, format!("DexScreener: 95 % of calls took up to {p95}; {limit}"));

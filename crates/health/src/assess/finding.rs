@@ -65,59 +65,63 @@ pub(super) fn optional(status: Status) -> Status {
     if status == Status::Unknown { Status::Degraded } else { status }
 }
 
-/// A level that was reached: the value that enters it, and the one that leaves it when it is undershot.
+/// A level that was reached: the value that enters it, and the one that leaves it once it has been undershot for so long.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Limit<T> {
     pub(super) enter: T,
     pub(super) exit: T,
+    pub(super) hold: Duration,
 }
 
 impl<T> Limit<T> {
     /// In words, the same ones whether the value is above the entry or only not below the exit yet: one that hovers is no
     /// news each time.
     pub(super) fn spelled<D: Display>(self, figure: impl Fn(T) -> D) -> String {
-        format!("limit {}, clears below {}", figure(self.enter), figure(self.exit))
+        let hold = if self.hold.is_zero() { String::new() } else { format!(" for {}", spoken(self.hold)) };
+        format!("limit {}, clears below {}{hold}", figure(self.enter), figure(self.exit))
     }
 }
 
-/// Where a value stands, and the level that it has reached. A level is entered at its limit and left below `exit` of that,
-/// so that a value that hovers there changes nothing; `last` says what was reached until now, and takes note of what is.
+/// Where a value stands, and the level that it has reached. A level is entered at its limit and left once the value has been
+/// below `exit` of that for `hold`, so that a value that hovers there changes nothing; `last` says what was reached until
+/// now, and takes note of what is.
 /// A value that compares with nothing is not known, and resolves nothing; but after [`FORGOTTEN`] without a value the next one
 /// is judged as the first.
 pub(super) fn level<T: PartialOrd + Copy>(
     value: T,
     levels: Levels<T>,
     exit: impl Fn(T) -> T,
+    hold: Duration,
     last: &mut LastLevel,
     uptime: Duration,
 ) -> (Status, Limit<T>) {
     let goes_on = uptime.saturating_sub(last.at) <= FORGOTTEN;
     let before = if goes_on { last.level } else { Level::None };
-    let (status, limit, level) = judged(value, levels, exit, before);
-    if let Some(level) = level {
-        *last = LastLevel { level, at: uptime };
+    let limit = |enter| Limit { enter, exit: exit(enter), hold };
+    let limits = Levels { warning: limit(levels.warning), critical: limit(levels.critical) };
+    let Some(level) = reached(value, &limits, before) else { return (Status::Unknown, limits.warning) };
+    let is_held = level < before && uptime.saturating_sub(last.reached) < hold;
+    *last = if is_held {
+        LastLevel { at: uptime, ..*last }
+    } else {
+        LastLevel { level, at: uptime, reached: uptime }
+    };
+    match last.level {
+        Level::Critical => (Status::Critical, limits.critical),
+        Level::Warning => (Status::Degraded, limits.warning),
+        Level::None => (Status::Healthy, limits.warning),
     }
-    (status, limit)
 }
 
-/// The same, and the level unless the value compares with nothing.
-fn judged<T: PartialOrd + Copy>(
-    value: T,
-    levels: Levels<T>,
-    exit: impl Fn(T) -> T,
-    before: Level,
-) -> (Status, Limit<T>, Option<Level>) {
-    let limit = |enter| Limit { enter, exit: exit(enter) };
-    let (warning, critical) = (limit(levels.warning), limit(levels.critical));
-    let is_at = |level, limit: Limit<T>| value >= if before >= level { limit.exit } else { limit.enter };
-    if is_at(Level::Critical, critical) {
-        (Status::Critical, critical, Some(Level::Critical))
-    } else if is_at(Level::Warning, warning) {
-        (Status::Degraded, warning, Some(Level::Warning))
-    } else if value.partial_cmp(&warning.enter).is_some() {
-        (Status::Healthy, warning, Some(Level::None))
+/// The level of a value when `before` was reached until now; none when it compares with nothing.
+fn reached<T: PartialOrd + Copy>(value: T, limits: &Levels<Limit<T>>, before: Level) -> Option<Level> {
+    let is_at = |level, limit: &Limit<T>| value >= if before >= level { limit.exit } else { limit.enter };
+    if is_at(Level::Critical, &limits.critical) {
+        Some(Level::Critical)
+    } else if is_at(Level::Warning, &limits.warning) {
+        Some(Level::Warning)
     } else {
-        (Status::Unknown, warning, None)
+        value.partial_cmp(&limits.warning.enter).map(|_| Level::None)
     }
 }
 
@@ -176,7 +180,10 @@ mod tests {
     #[test]
     fn a_level_is_reached_at_its_own_value_and_nan_reaches_none() {
         let levels = Levels { warning: 70.0, critical: 80.0 };
-        let status = |value| judged(value, levels, five_points_of(100.0), Level::None).0;
+        let status = |value| {
+            let (mut last, uptime) = (LastLevel::default(), Duration::from_hours(1));
+            level(value, levels, five_points_of(100.0), Duration::ZERO, &mut last, uptime).0
+        };
         assert_eq!(status(69.9), Status::Healthy);
         assert_eq!(status(70.0), Status::Degraded);
         assert_eq!(status(80.0), Status::Critical);
@@ -186,11 +193,10 @@ mod tests {
     #[test]
     fn a_level_is_left_five_points_below_and_each_by_itself() {
         let levels = Levels { warning: 70.0, critical: 80.0 };
-        let mut before = Level::None;
+        let (mut last, uptime) = (LastLevel::default(), Duration::from_hours(1));
         let mut status = |value| {
-            let (status, Limit { enter, exit }, reached) =
-                judged(value, levels, five_points_of(100.0), before);
-            before = reached.unwrap_or(before);
+            let (status, Limit { enter, exit, .. }) =
+                level(value, levels, five_points_of(100.0), Duration::ZERO, &mut last, uptime);
             (status, [enter, exit])
         };
         assert_eq!(status(80.0), (Status::Critical, [80.0, 75.0]));
@@ -202,8 +208,25 @@ mod tests {
         assert_eq!(status(64.9).0, Status::Healthy);
         assert_eq!(status(69.9).0, Status::Healthy);
         let small = Levels { warning: 4.0, critical: 8.0 };
-        assert_eq!(judged(2.0, small, five_points_of(100.0), Level::Warning).0, Status::Degraded);
-        assert_eq!(judged(1.9, small, five_points_of(100.0), Level::Warning).0, Status::Healthy);
+        let mut last = LastLevel { level: Level::Warning, at: uptime, reached: uptime };
+        let mut status =
+            |value| level(value, small, five_points_of(100.0), Duration::ZERO, &mut last, uptime).0;
+        assert_eq!([2.0, 1.9].map(&mut status), [Status::Degraded, Status::Healthy]);
+    }
+
+    #[test]
+    fn a_level_that_is_held_is_left_once_the_value_has_been_below_it_for_so_long() {
+        let levels = Levels { warning: 70.0, critical: 80.0 };
+        let (hold, mut last) = (Duration::from_mins(5), LastLevel::default());
+        let mut status = |(second, value)| {
+            level(value, levels, five_points_of(100.0), hold, &mut last, Duration::from_secs(second)).0
+        };
+        let (well, worse, worst) = (Status::Healthy, Status::Degraded, Status::Critical);
+        let seen = [(1_000, 72.0), (1_200, 10.0), (1_299, 66.0), (1_301, 10.0), (1_598, 10.0), (1_599, 10.0)];
+        assert_eq!(seen.map(&mut status), [worse, worse, worse, worse, worse, well]);
+        // A worse level is entered at once.
+        let seen = [(1_700, 80.0), (1_999, 72.0), (2_000, 72.0), (2_299, 10.0), (2_300, 10.0)];
+        assert_eq!(seen.map(&mut status), [worst, worst, worse, worse, well]);
     }
 
     #[test]
@@ -212,7 +235,8 @@ mod tests {
         for (gap, expected) in [(0, Status::Degraded), (300, Status::Degraded), (301, Status::Healthy)] {
             let mut last = LastLevel::default();
             let mut judge = |value, second| {
-                level(value, levels, five_points_of(100.0), &mut last, Duration::from_secs(second)).0
+                let uptime = Duration::from_secs(second);
+                level(value, levels, five_points_of(100.0), Duration::ZERO, &mut last, uptime).0
             };
             assert_eq!(judge(72.0, 1_000), Status::Degraded);
             assert_eq!(judge(f64::NAN, 1_000 + gap), Status::Unknown, "that is no measure");

@@ -1,5 +1,7 @@
 //! Judges what the process uses. It does not know how it is measured.
 
+use std::time::Duration;
+
 use super::BEGUN;
 use super::finding::{Findings, five_points_of, level, measured, share};
 use crate::{Facts, Reached, ResourceSample, ResourcesModel, Status, Thresholds};
@@ -48,7 +50,8 @@ pub(super) fn assess(
         match percent {
             Some(percent) => {
                 known += 1;
-                let (status, limit) = level(percent, levels, five_points_of(100.0), reached, facts.uptime);
+                let (status, limit) =
+                    level(percent, levels, five_points_of(100.0), Duration::ZERO, reached, facts.uptime);
                 if status > Status::Healthy {
                     let limit = limit.spelled(|percent| format!("{percent} %"));
                     findings.add(status, format!("{what}: {percent:.1} % {whole}; {limit}"));
