@@ -153,6 +153,15 @@ fn a_few_trades_far_larger_than_the_mean_halve_the_orderflow() {
     // With the same volumes in trades of one size nothing is halved.
     let even = ScoreInputs { sells_5m: 90.0, ..inputs };
     assert!((components(&even).orderflow - 2.0 * expected).abs() < 1e-12);
+    // A trade of exactly three times the mean is not larger than that.
+    let thrice = ScoreInputs {
+        buys_5m: 1.0,
+        sells_5m: 2.0,
+        buy_volume_5m_usd: 300.0,
+        sell_volume_5m_usd: 0.0,
+        ..ScoreInputs::default()
+    };
+    assert!((components(&thrice).orderflow - 300.0 / 500.0).abs() < 1e-12);
 }
 
 #[test]
