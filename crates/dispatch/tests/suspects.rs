@@ -210,7 +210,9 @@ fn a_suspect_that_rode_along_with_another_line_counts_in_its_own() {
     (0..4).for_each(|key| dispatcher.put(key, place(Line::Hot), None));
     (4..7).for_each(|key| dispatcher.put(key, place(Line::Cold), None));
     dispatcher.put_to_rest(7, Moment::ZERO, Duration::ZERO);
-    Line::ALL.into_iter().for_each(|line| dispatcher.tick(line, Moment::ZERO));
+    for line in Line::ALL {
+        dispatcher.tick(line, Moment::ZERO);
+    }
     let now = Moment::ZERO + Duration::from_secs(1);
     let all = dispatcher.poll(now).expect("a request");
     assert!(matches!(&all.ask, Ask::Batch(asked) if asked.len() == 8));

@@ -265,14 +265,21 @@ pub struct StoreUseFacts {
     pub down_for: Option<Duration>,
     /// The last error, without secrets; none while it answers.
     pub last_error: Option<String>,
-    /// Whether the store refused this process's credentials the last time.
-    pub unauthenticated: bool,
-    /// It keeps others off the store, and cannot before a person has acted.
-    pub unguarded: bool,
+    /// What a person is called for at once, though it is tried again and nothing is lost yet.
+    pub call: Option<StoreCall>,
     /// Whether nothing more is tried before a person has looked.
     pub gave_up: bool,
     /// Whether what it should store was dropped within the last minute, because it waited for too long.
     pub losing: bool,
+}
+
+/// What a store calls a person for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreCall {
+    /// It refused this process's credentials the last time.
+    Unauthenticated,
+    /// Nobody keeps other processes off it: the lease cannot be renewed before a person has acted.
+    Unguarded,
 }
 
 /// One list of tokens that is kept elsewhere, as it was seen last.

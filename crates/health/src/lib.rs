@@ -19,7 +19,7 @@ mod thresholds;
 pub use assess::assess;
 pub use facts::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, Phase, PlanFacts,
-    SilenceFacts, SourceFacts, StoreFacts, StoreUseFacts, UnreadableFacts, Waiting,
+    SilenceFacts, SourceFacts, StoreCall, StoreFacts, StoreUseFacts, UnreadableFacts, Waiting,
 };
 pub use model::{
     ApisModel, FreshnessModel, GroupModel, LaneModel, LastLevel, Level, Reached, Report, ResourcesModel,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ttm_health::testing::{FakeResourceSource, any_facts, any_worsening, conformance, healthy_facts};
-use ttm_health::{Phase, Status, StoreUseFacts, Thresholds, assess};
+use ttm_health::{Phase, Status, StoreCall, StoreUseFacts, Thresholds, assess};
 
 proptest! {
     #[test]
@@ -72,8 +72,12 @@ proptest! {
             prop_assert!(held_up || report.scheduler.hot.status != Status::Healthy);
         }
         let is_known = |each: &StoreUseFacts| {
-            let is_unguarded = each.unguarded && each.down_for.is_some_and(|down| down >= Duration::from_secs(5));
-            each.unauthenticated || is_unguarded || each.gave_up || each.losing
+            let is_called = match each.call {
+                Some(StoreCall::Unauthenticated) => true,
+                Some(StoreCall::Unguarded) => each.down_for.is_some_and(|down| down >= Duration::from_secs(5)),
+                None => false,
+            };
+            is_called || each.gave_up || each.losing
         };
         let needs_a_person = facts.waiting_for.as_ref().is_some_and(|waiting| waiting.needs_a_person);
         if facts.store.uses.iter().all(|each| each.answers.is_none() && !is_known(each)) && !needs_a_person {

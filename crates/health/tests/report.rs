@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use ttm_health::testing::healthy_facts;
 use ttm_health::{
-    BreakerState, DataFacts, Facts, LaneFacts, Phase, Reached, Report, ResourceSample, Status, StoreUseFacts,
-    Thresholds, Waiting, assess,
+    BreakerState, DataFacts, Facts, LaneFacts, Phase, Reached, Report, ResourceSample, Status, StoreCall,
+    StoreUseFacts, Thresholds, Waiting, assess,
 };
 
 fn report(change: impl FnOnce(&mut Facts)) -> Report {
@@ -131,14 +131,14 @@ fn a_group_that_never_began_is_late_from_the_start_of_the_process_on() {
     assert!(!after(600).live);
 }
 
-fn waiting(needs_a_person: bool) -> Option<Waiting> {
-    Some(Waiting { what: "the store: connection refused".to_owned(), needs_a_person })
+fn waiting(needs_a_person: bool) -> Waiting {
+    Waiting { what: "the store: connection refused".to_owned(), needs_a_person }
 }
 
 #[test]
 fn a_start_that_only_a_person_can_help_is_critical_and_lives() {
     let start = |needs_a_person| {
-        report(|facts| (facts.phase, facts.waiting_for) = (Phase::Starting, waiting(needs_a_person)))
+        report(|facts| (facts.phase, facts.waiting_for) = (Phase::Starting, Some(waiting(needs_a_person))))
     };
     assert_ne!(start(false).status, Status::Critical, "a server that is away comes back by itself");
     let start = start(true);
@@ -150,7 +150,7 @@ fn a_start_that_only_a_person_can_help_is_critical_and_lives() {
 fn starting_and_stopping_are_not_ready_and_nothing_is_late() {
     let starting = report(|facts| {
         facts.phase = Phase::Starting;
-        facts.waiting_for = waiting(false);
+        facts.waiting_for = Some(waiting(false));
         facts.uptime = Duration::from_hours(1);
         facts.hot.since_progress = None;
         facts.data.hot = LaneFacts::default();
@@ -257,7 +257,7 @@ fn a_store_that_is_away_is_degraded_and_ready_for_as_long_as_what_waits_fits() {
 
 #[test]
 fn credentials_that_are_refused_are_critical_from_the_first_moment_and_ready_while_what_waits_fits() {
-    let refused = StoreUseFacts { unauthenticated: true, ..down(4) };
+    let refused = StoreUseFacts { call: Some(StoreCall::Unauthenticated), ..down(4) };
     let report = report(|facts| facts.store.uses[0] = refused.clone());
     assert_eq!((report.status, report.store.status), (Status::Critical, Status::Critical));
     assert!(report.live && report.ready);
@@ -268,8 +268,9 @@ fn credentials_that_are_refused_are_critical_from_the_first_moment_and_ready_whi
 
 #[test]
 fn a_lease_that_only_a_person_can_have_renewed_again_is_critical_and_one_whose_store_is_away_is_not() {
-    let lease = |unguarded, seconds| {
-        let lease = StoreUseFacts { name: "lease".to_owned(), unguarded, ..down(seconds) };
+    let lease = |is_unguarded: bool, seconds| {
+        let call = is_unguarded.then_some(StoreCall::Unguarded);
+        let lease = StoreUseFacts { name: "lease".to_owned(), call, ..down(seconds) };
         report(|facts| facts.store.uses.push(lease))
     };
     assert_eq!(lease(false, 60).status, Status::Degraded, "nobody else can take what is away");

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ttm_health::StoreUseFacts;
+use ttm_health::{StoreCall, StoreUseFacts};
 use ttm_kernel::{Moment, StoreError};
 
 use super::gist::gist;
@@ -50,10 +50,8 @@ struct State {
     /// Since when it fails; none while it answers.
     down: Option<(Moment, Timestamp)>,
     last_error: Option<String>,
-    /// The credentials were refused the last time.
-    unauthenticated: bool,
-    /// It will fail until a person has acted.
-    needs_a_person: bool,
+    /// What a person is called for.
+    call: Option<StoreCall>,
     gave_up: bool,
     /// What was dropped since the start, and when that last became more.
     dropped: u64,
@@ -79,7 +77,7 @@ impl Stores {
     pub(super) fn answered(&self, what: StoreUse, now: Moment) {
         let mut states = self.lock();
         let state = states.uses.entry(what).or_default();
-        (state.unauthenticated, state.needs_a_person) = (false, false);
+        state.call = None;
         if !state.gave_up {
             state.last_error = None;
         }
@@ -108,8 +106,11 @@ impl Stores {
                 "the store still fails, for another reason"
             );
         }
-        state.unauthenticated = matches!(error, StoreError::Unauthenticated { .. });
-        state.needs_a_person = error.needs_a_person();
+        state.call = match error {
+            StoreError::Unauthenticated { .. } => Some(StoreCall::Unauthenticated),
+            error if what == StoreUse::Lease && error.needs_a_person() => Some(StoreCall::Unguarded),
+            _ => None,
+        };
         // What is damaged stays so for whoever asks later, even where another part of it can still be read.
         if matches!(error, StoreError::Corrupt { .. }) && !state.gave_up {
             state.gave_up = true;
@@ -156,8 +157,7 @@ impl Stores {
             down_since: state.down.map(|(_, wall)| wall),
             down_for: state.down.map(|(since, _)| now - since),
             last_error: state.last_error.clone(),
-            unauthenticated: state.unauthenticated,
-            unguarded: *what == StoreUse::Lease && state.needs_a_person,
+            call: state.call,
             gave_up: state.gave_up,
             losing: state.dropped_at.is_some_and(|at| now - at < LOSS),
         };

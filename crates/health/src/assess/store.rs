@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::finding::{Findings, spoken};
-use crate::{Facts, Status, StoreModel, StoreUseFacts, StoreUseModel, Waiting};
+use crate::{Facts, Status, StoreCall, StoreModel, StoreUseFacts, StoreUseModel, Waiting};
 
 /// A failure that is over after the next attempt is worth a log line, not a status.
 const GRACE: Duration = Duration::from_secs(5);
@@ -56,17 +56,7 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
 }
 
 fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
-    let StoreUseFacts {
-        name,
-        answers,
-        down_for,
-        last_error,
-        unauthenticated,
-        unguarded,
-        gave_up,
-        losing,
-        ..
-    } = each;
+    let StoreUseFacts { name, answers, down_for, last_error, call, gave_up, losing, .. } = each;
     let error = last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
     let since = down_for.map_or_else(String::new, |down| format!(" for {}", spoken(down)));
     if *gave_up {
@@ -79,7 +69,7 @@ fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
             Some(format!("{name}: data is being lost: more waits than fits, or the store refuses it{error}")),
         );
     }
-    if *unauthenticated {
+    if *call == Some(StoreCall::Unauthenticated) {
         let mend = "give its user the right password, or the right to log in, again";
         return (
             Status::Critical,
@@ -88,7 +78,7 @@ fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
     }
     let down_for = down_for.unwrap_or_default();
     // A store that is away cannot be taken by others either. One that answers, and lets nobody renew, can.
-    if *unguarded && down_for >= GRACE {
+    if *call == Some(StoreCall::Unguarded) && down_for >= GRACE {
         let sentence =
             format!("{name}: cannot be renewed{since}, and another process may take the store{error}");
         return (Status::Critical, Some(sentence));

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 
 use crate::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LastLevel, Level, Phase, Reached,
-    ResourceSample, SilenceFacts, SourceFacts, StoreFacts, StoreUseFacts, UnreadableFacts, Waiting,
+    ResourceSample, SilenceFacts, SourceFacts, StoreCall, StoreFacts, StoreUseFacts, UnreadableFacts,
+    Waiting,
 };
 
 /// Facts of a service that is an hour old and as it should be.
@@ -195,7 +196,10 @@ impl Worsening {
                 }
             }
             Self::CredentialsRefused => {
-                facts.store.uses.push(StoreUseFacts { unauthenticated: true, ..answering("samples") });
+                facts
+                    .store
+                    .uses
+                    .push(StoreUseFacts { call: Some(StoreCall::Unauthenticated), ..answering("samples") });
             }
             Self::WriterGaveUp => {
                 let each = StoreUseFacts { gave_up: true, ..answering("samples") };
@@ -342,20 +346,19 @@ fn any_store() -> impl Strategy<Value = StoreFacts> {
     let counts = any::<(u64, u64, u64)>();
     let rarely = || proptest::bool::weighted(0.1);
     let error = option::of(Just("connection refused".to_owned()));
+    let call = prop::sample::select(vec![StoreCall::Unauthenticated, StoreCall::Unguarded]);
+    let call = option::weighted(0.2, call);
     let down = (option::of(any_timestamp()), option::of(any_duration()), error);
-    let each = (option::of(any::<bool>()), down, (rarely(), rarely()), rarely(), rarely()).prop_map(
-        |(answers, (down_since, down_for, last_error), (unauthenticated, unguarded), gave_up, losing)| {
-            StoreUseFacts {
-                name: "samples".to_owned(),
-                answers,
-                down_since,
-                down_for,
-                last_error,
-                unauthenticated,
-                unguarded,
-                gave_up,
-                losing,
-            }
+    let each = (option::of(any::<bool>()), down, call, rarely(), rarely()).prop_map(
+        |(answers, (down_since, down_for, last_error), call, gave_up, losing)| StoreUseFacts {
+            name: "samples".to_owned(),
+            answers,
+            down_since,
+            down_for,
+            last_error,
+            call,
+            gave_up,
+            losing,
         },
     );
     (proptest::collection::vec(each, 0..4), counts)
