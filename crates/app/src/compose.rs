@@ -45,9 +45,9 @@ pub enum ComposeError {
     /// The store, which is away: to try again may help.
     #[error("{0}")]
     Away(String),
-    /// The store, which lacks a table or a right that a person can give.
+    /// The store, which lacks something that a person can give: to try again helps then.
     #[error("{0}")]
-    Forbidden(String),
+    OnceMended(String),
     /// A list of tokens that is kept elsewhere, and does not answer now.
     #[error("{0}")]
     Source(String),
@@ -338,7 +338,7 @@ async fn open(
     let data = lease.folder().unwrap_or(Path::new(".")).to_path_buf();
     let again = |error: &ComposeError| match error {
         ComposeError::Away(_) => Again::MayPass,
-        ComposeError::Forbidden(_) => Again::OnceMended,
+        ComposeError::OnceMended(_) => Again::OnceMended,
         _ => Again::Never,
     };
     let state = || open_state(&settings.store, Some(lease));

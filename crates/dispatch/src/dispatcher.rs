@@ -283,6 +283,11 @@ impl<K: Copy + Ord> Dispatcher<K> {
         of_lines.chain(rested).chain(self.resting.next()).chain(self.suspects.next()).min()
     }
 
+    /// Full lists that wait for a turn: for activation, and the others.
+    pub fn lists_waiting(&self) -> [usize; 2] {
+        [self.lists[0].len(), self.lists[1].len()]
+    }
+
     /// Where the keys are, and what was asked so far.
     pub fn counts(&self) -> Counts {
         let of_lines = |count: fn(&Keys<K>) -> usize| [count(&self.lines[0]), count(&self.lines[1])];
@@ -294,7 +299,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             resting: self.resting.len() + self.suspects.resting(),
             bad: self.suspects.resting(),
             split: self.suspects.split(),
-            lists: [self.lists[0].len(), self.lists[1].len()],
+            lists: self.lists_waiting(),
             fresh: [self.lines[0].fresh(), self.lines[1].fresh()],
             ..self.counts
         }

@@ -279,7 +279,7 @@ fn a_lease_that_only_a_person_can_have_renewed_again_is_critical_and_one_whose_s
     assert_eq!((lost.status, lost.live, lost.ready), (Status::Critical, true, true));
     assert_eq!(
         lost.reasons,
-        ["lease: cannot be renewed for 1m, and another process may take the store: connection refused"]
+        ["lease: cannot be renewed for 1m before a person has mended it: connection refused"]
     );
 }
 

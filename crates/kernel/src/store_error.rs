@@ -1,5 +1,7 @@
 //! Why a store did not do what it was asked, as what the caller does next. Every port to a store answers with it.
 
+use std::cmp::Ordering;
+use std::fmt;
 use std::time::Duration;
 
 use crate::Epoch;
@@ -16,9 +18,14 @@ pub enum StoreError {
     Transient {
         /// What happened.
         message: String,
-        /// Not before, where trying at the usual pace would only add to the trouble: a missing table or right needs a
-        /// person, and is there again once it has been mended.
+        /// Not before, where trying at the usual pace would only add to the trouble.
         retry_after: Option<Duration>,
+    },
+    /// A database, a table or a right is not there: keep the data, call a person, and try again seldom, until it is.
+    #[error("the store cannot be used before a person has mended it: {message}")]
+    Missing {
+        /// What it said.
+        message: String,
     },
     /// It lets this process in no more: keep the data, call a person, and try again seldom, until the credentials are right.
     #[error("the store refuses the credentials: {message}")]
@@ -60,6 +67,7 @@ impl StoreError {
     pub fn said(&self) -> String {
         match self {
             Self::Transient { message, .. }
+            | Self::Missing { message }
             | Self::Unauthenticated { message }
             | Self::Rejected { message }
             | Self::Unexpected { message }
@@ -70,19 +78,21 @@ impl StoreError {
 
     /// Whether waiting helps by itself, while the data is kept.
     pub const fn may_pass(&self) -> bool {
-        matches!(self, Self::Transient { .. } | Self::Unauthenticated { .. })
+        matches!(self, Self::Transient { .. } | Self::Missing { .. } | Self::Unauthenticated { .. })
     }
 
     /// Whether it passes only once a person has acted, though it is tried again until then.
     pub const fn needs_a_person(&self) -> bool {
-        matches!(self, Self::Unauthenticated { .. } | Self::Transient { retry_after: Some(_), .. })
+        matches!(self, Self::Missing { .. } | Self::Unauthenticated { .. })
     }
 
     /// How long to wait at least before the same is tried again.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Transient { retry_after, .. } => *retry_after,
-            Self::Unauthenticated { .. } | Self::Unexpected { .. } => Some(MENDED_AFTER),
+            Self::Missing { .. } | Self::Unauthenticated { .. } | Self::Unexpected { .. } => {
+                Some(MENDED_AFTER)
+            }
             Self::Fenced { .. } | Self::Rejected { .. } | Self::Corrupt { .. } => None,
         }
     }
@@ -97,13 +107,24 @@ impl StoreError {
         Self::Rejected { message: message.into() }
     }
 
-    /// A store that is not the one that granted this epoch: the newest that it knows of is an older one. Whoever goes by
-    /// what it holds now takes lost content for an edit.
-    pub fn replaced(epoch: Epoch, newest: u64) -> Self {
-        Self::corrupt(format!(
-            "this process works under epoch {epoch}, and the store knows of {newest} at most: its tables were made anew, \
-             or restored from an older copy"
-        ))
+    /// Whether a store of which `newest` is the newest epoch takes a write under this one.
+    ///
+    /// # Errors
+    /// [`Fenced`](Self::Fenced) when another writer took over, [`Corrupt`](Self::Corrupt) when the store is not the one that
+    /// granted this epoch: what it holds is not what its writer knows, and what it lacks was lost.
+    pub fn check_epoch(epoch: Epoch, newest: u64) -> Result<(), Self> {
+        match epoch.number().cmp(&newest) {
+            Ordering::Less => Err(Self::Fenced { epoch }),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(Self::replaced(format_args!(
+                "this process works under epoch {epoch}, and the store knows of {newest} at most"
+            ))),
+        }
+    }
+
+    /// The store is not what it was: whoever goes by what it holds now takes lost content for an edit.
+    pub fn replaced(sign: impl fmt::Display) -> Self {
+        Self::corrupt(format!("{sign}: its tables were made anew, or restored from an older copy"))
     }
 
     /// Content that is not what it must be.

@@ -133,10 +133,10 @@ pub struct Followed {
 /// 1. What `save` or `add` acknowledged is returned by `load`, exactly (times to the microsecond), also after a crash.
 /// 2. `save` stores all or nothing, and is idempotent.
 /// 3. `save` and `follow` under an epoch older than the newest claimed one store nothing and return
-///    [`StoreError::Fenced`].
+///    [`StoreError::Fenced`]; under a newer one [`StoreError::Corrupt`], since the store is not the one that granted it.
 /// 4. `save` never brings back a token that was removed.
 /// 5. `add` leaves a known token as it is, except that an archived one becomes monitored; duplicates count once.
-/// 6. `revision` changes whenever `add`, `remove` or `follow` changed the set or revived a token, and never otherwise;
+/// 6. `revision` grows whenever `add`, `remove` or `follow` changed the set or revived a token, and stays otherwise;
 ///    with each step of a `follow` that changed something, so that one that ends half way is seen too. Under an epoch
 ///    newer than every claimed one it is [`StoreError::Corrupt`]: the store is not the one that granted it, and what it
 ///    holds is no edit.

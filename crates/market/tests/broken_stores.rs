@@ -67,7 +67,7 @@ impl TokenStore for Broken {
             }
             _ => {}
         }
-        let newest = Epoch::new(u64::MAX);
+        let newest = self.store.newest();
         self.store.save(if self.bug == Bug::IgnoresEpochs { newest } else { epoch }, &tokens).await
     }
 
@@ -105,7 +105,7 @@ impl TokenStore for Broken {
         mints: &[Mint],
         at: Timestamp,
     ) -> Result<Followed, StoreError> {
-        let epoch = if self.bug == Bug::FollowsUnderAnyEpoch { Epoch::new(u64::MAX) } else { epoch };
+        let epoch = if self.bug == Bug::FollowsUnderAnyEpoch { self.store.newest() } else { epoch };
         match self.bug {
             Bug::TakesOverWhatWasAddedByHand => {
                 self.store.remove(mints).await?;
@@ -114,7 +114,7 @@ impl TokenStore for Broken {
                 let archived: Vec<Token> = self.store.tokens().into_iter().filter(is_archived).collect();
                 let revived =
                     archived.into_iter().map(|token| Token { status: TokenStatus::Monitored, ..token });
-                self.store.save(Epoch::new(u64::MAX), &revived.collect::<Vec<_>>()).await?;
+                self.store.save(self.store.newest(), &revived.collect::<Vec<_>>()).await?;
             }
             Bug::KeepsWhatIsNoLongerListed => {
                 let known = self.store.tokens().into_iter().map(|token| token.mint);

@@ -77,18 +77,18 @@ impl PostgresTokenStore {
         Ok(Some(epoch))
     }
 
-    /// Whether the epoch was still the writer's; nothing is stored otherwise.
-    async fn write(&self, epoch: Epoch, tokens: &[Token]) -> Result<bool, sqlx::Error> {
+    /// Nothing is stored when the epoch is not the writer's.
+    async fn write(&self, epoch: Epoch, tokens: &[Token]) -> Result<Result<(), StoreError>, sqlx::Error> {
         // One state a token, the last one; in order, so that two writers wait for each other and do not deadlock.
         let latest: BTreeMap<&Mint, &Token> = tokens.iter().map(|token| (&token.mint, token)).collect();
         let latest: Vec<&Token> = latest.into_values().collect();
         let mut tx = self.pool.begin().await?;
-        if !may_write(&mut tx, epoch).await? {
-            return Ok(false);
+        if let Err(refused) = may_write(&mut tx, epoch).await? {
+            return Ok(Err(refused));
         }
         columns::update(&latest)?.execute(&mut *tx).await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(Ok(()))
     }
 
     async fn insert(&self, mints: BTreeSet<&Mint>, at: Timestamp) -> Result<Added, sqlx::Error> {
@@ -150,9 +150,13 @@ impl PostgresTokenStore {
 impl TokenStore for PostgresTokenStore {
     async fn claim(&self) -> Result<Epoch, StoreError> {
         let epoch = self.next_epoch().await.map_err(store_error)?;
-        epoch
+        let epoch = epoch
             .map(|epoch| Epoch::new(epoch.unsigned_abs()))
-            .ok_or_else(|| StoreError::transient("this process does not hold the lease on the store"))
+            .ok_or_else(|| StoreError::transient("this process does not hold the lease on the store"))?;
+        if let Some(lease) = &self.lease {
+            lease.claimed(epoch);
+        }
+        Ok(epoch)
     }
 
     async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError> {
@@ -162,11 +166,7 @@ impl TokenStore for PostgresTokenStore {
     }
 
     async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
-        match self.write(epoch, tokens).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(StoreError::Fenced { epoch }),
-            Err(error) => Err(store_error(error)),
-        }
+        self.write(epoch, tokens).await.map_err(store_error)?
     }
 
     async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {
@@ -185,7 +185,7 @@ impl TokenStore for PostgresTokenStore {
         at: Timestamp,
     ) -> Result<Followed, StoreError> {
         let followed = follow::follow(&self.pool, epoch, origin, mints.iter().copied().collect(), at).await;
-        followed.map_err(store_error)?.ok_or(StoreError::Fenced { epoch })
+        followed.map_err(store_error)?
     }
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {

@@ -35,15 +35,19 @@ impl PostgresBreakerStore {
         rows.iter().map(breaker).collect()
     }
 
-    /// Whether the epoch was still the writer's; nothing is stored otherwise.
-    async fn write(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<bool, sqlx::Error> {
+    /// Nothing is stored when the epoch is not the writer's.
+    async fn write(
+        &self,
+        epoch: Epoch,
+        breakers: &[StoredBreaker],
+    ) -> Result<Result<(), StoreError>, sqlx::Error> {
         // One state a breaker, the last one: a statement may not change a row twice.
         let latest: BTreeMap<&str, &StoredBreaker> =
             breakers.iter().map(|breaker| (&*breaker.name, breaker)).collect();
         let latest: Vec<&StoredBreaker> = latest.into_values().collect();
         let mut tx = self.pool.begin().await?;
-        if !may_write(&mut tx, epoch).await? {
-            return Ok(false);
+        if let Err(refused) = may_write(&mut tx, epoch).await? {
+            return Ok(Err(refused));
         }
         query(UPSERT)
             .bind(column(&latest, |breaker| &*breaker.name))
@@ -56,7 +60,7 @@ impl PostgresBreakerStore {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(Ok(()))
     }
 }
 
@@ -103,10 +107,6 @@ impl BreakerStore for PostgresBreakerStore {
     }
 
     async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
-        match self.write(epoch, breakers).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(StoreError::Fenced { epoch }),
-            Err(error) => Err(store_error(error)),
-        }
+        self.write(epoch, breakers).await.map_err(store_error)?
     }
 }

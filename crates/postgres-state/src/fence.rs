@@ -5,19 +5,24 @@ use sqlx::PgConnection;
 use ttm_kernel::{Epoch, StoreError};
 use ttm_sqlx_pool::postgres::query_scalar;
 
-/// Whether no newer epoch was claimed than this one. The row stays locked, so that a claim waits for the transaction's
+/// Whether this is the newest epoch that was claimed, and was claimed here. The row stays locked, so that a claim waits for the transaction's
 /// end; saves do not wait for each other.
-pub(crate) async fn may_write(tx: &mut PgConnection, epoch: Epoch) -> Result<bool, sqlx::Error> {
-    let newest: i64 = query_scalar("SELECT epoch FROM writer FOR SHARE").fetch_one(tx).await?;
-    Ok(i64::try_from(epoch.number()).map_or(true, |epoch| epoch >= newest))
+pub(crate) async fn may_write(
+    tx: &mut PgConnection,
+    epoch: Epoch,
+) -> Result<Result<(), StoreError>, sqlx::Error> {
+    let newest: Option<i64> = query_scalar("SELECT epoch FROM writer FOR SHARE").fetch_optional(tx).await?;
+    Ok(StoreError::check_epoch(epoch, newest.unwrap_or_default().unsigned_abs()))
 }
 
 /// The number of the last edit, and the newest epoch that was claimed; zero where the row is gone.
 pub(crate) const REVISION: &str =
     "SELECT coalesce((SELECT number FROM revision), 0), coalesce((SELECT epoch FROM writer), 0)";
 
-/// The number of the last edit, where `epoch` was claimed.
+/// The number of the last edit, for whoever works under this epoch or a newer one.
 pub(crate) fn revision((number, newest): (i64, i64), epoch: Epoch) -> Result<u64, StoreError> {
-    let newest = newest.unsigned_abs();
-    if epoch.number() > newest { Err(StoreError::replaced(epoch, newest)) } else { Ok(number.unsigned_abs()) }
+    match StoreError::check_epoch(epoch, newest.unsigned_abs()) {
+        Ok(()) | Err(StoreError::Fenced { .. }) => Ok(number.unsigned_abs()),
+        Err(replaced) => Err(replaced),
+    }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use ttm_kernel::Epoch;
+use ttm_kernel::{Epoch, StoreError};
 use ttm_market::{FOLLOW_STEP, Followed, Mint, Origin, TokenStatus};
 use ttm_sqlx_pool::postgres::{Pool, Time, Transaction, query};
 
@@ -18,7 +18,7 @@ const ADD: &str = "INSERT INTO token (mint, status, first_seen, origin) \
 /// What was added by hand meanwhile has no origin any more, and stays.
 const REMOVE: &str = "DELETE FROM token WHERE origin = $1 AND mint = ANY($2)";
 
-/// What changed, or nothing when a newer writer took over. The steps before an error stay: each is right by itself, since
+/// What changed, unless the epoch is not the writer's. The steps before an error stay: each is right by itself, since
 /// it only adds what is listed or removes what is not, and whatever is owned is looked up anew the next time.
 pub(crate) async fn follow(
     pool: &Pool,
@@ -26,7 +26,7 @@ pub(crate) async fn follow(
     origin: Origin,
     listed: BTreeSet<Mint>,
     at: Timestamp,
-) -> Result<Option<Followed>, sqlx::Error> {
+) -> Result<Result<Followed, StoreError>, sqlx::Error> {
     let owned: BTreeSet<Mint> = owned(pool, origin).await?.into_iter().collect();
     let additions: Vec<&[u8]> = listed.difference(&owned).map(|mint| &mint.as_bytes()[..]).collect();
     let removals: Vec<&[u8]> = owned.difference(&listed).map(|mint| &mint.as_bytes()[..]).collect();
@@ -35,12 +35,12 @@ pub(crate) async fn follow(
         let mut tx = pool.begin().await?;
         let may = may_write(&mut tx, epoch).await?;
         tx.commit().await?;
-        return Ok(may.then_some(followed));
+        return Ok(may.map(|()| followed));
     }
     for some in additions.chunks(FOLLOW_STEP) {
         let mut tx = pool.begin().await?;
-        if !may_write(&mut tx, epoch).await? {
-            return Ok(None);
+        if let Err(refused) = may_write(&mut tx, epoch).await? {
+            return Ok(Err(refused));
         }
         let add = query(ADD).bind(origin.as_str()).bind(some).bind(TokenStatus::Monitored.as_str());
         let added = add.bind(Time(at)).execute(&mut *tx).await?.rows_affected();
@@ -50,15 +50,15 @@ pub(crate) async fn follow(
     }
     for some in removals.chunks(FOLLOW_STEP) {
         let mut tx = pool.begin().await?;
-        if !may_write(&mut tx, epoch).await? {
-            return Ok(None);
+        if let Err(refused) = may_write(&mut tx, epoch).await? {
+            return Ok(Err(refused));
         }
         let remove = query(REMOVE).bind(origin.as_str()).bind(some);
         let removed = remove.execute(&mut *tx).await?.rows_affected();
         commit_edit(tx, removed).await?;
         followed.removed += removed;
     }
-    Ok(Some(followed))
+    Ok(Ok(followed))
 }
 
 /// Commits an edit of the set, and counts it when it changed something.

@@ -6,18 +6,19 @@
 
 use std::fmt;
 use std::fs;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::time::{ClockId, clock_gettime};
 use sqlx::PgConnection;
-use ttm_kernel::{LeaseError, StoreError, StoreLease};
+use ttm_kernel::{Epoch, LeaseError, StoreError, StoreLease};
 use ttm_sqlx_pool::postgres::{
     Pool, Server, Time, answered, ensure_table, is_missing_table, query, query_as, query_scalar, store_error,
 };
 
 use crate::OpenError;
+use crate::fence::may_write;
 use crate::process::Process;
 
 /// What the row says, as in [`TAKE`] and [`KEEP`].
@@ -60,6 +61,15 @@ const GIVE_UP: &str =
 /// A takeover waits for the transaction that asks this.
 const MINE: &str = "SELECT holder = $1 FROM lease WHERE name = 'store' FOR SHARE";
 
+/// What became of the row.
+enum Kept {
+    Extended,
+    /// It is another's, or was given up by another.
+    Lost(Option<String>),
+    /// There is none.
+    Gone,
+}
+
 type Row = (String, String, String, String, i32, i64, String, bool, Option<Time>);
 
 /// The lease on the store of a database. Each value is a holder of its own.
@@ -69,6 +79,8 @@ pub struct PostgresLease {
     process: Process,
     /// Until when it is believed, in milliseconds of the clock that goes on while the machine sleeps.
     until: AtomicI64,
+    /// The epoch that was claimed under it; 0 before that.
+    epoch: AtomicU64,
 }
 
 impl PostgresLease {
@@ -85,7 +97,13 @@ impl PostgresLease {
             |_| format!("{} {} {} {}", process.host, process.boot, process.pid, process.started),
             |random| random.trim().to_owned(),
         );
-        Ok(Self { pool: Server::parse(url)?.pool(1), holder, process, until: AtomicI64::new(i64::MIN) })
+        Ok(Self {
+            pool: Server::parse(url)?.pool(1),
+            holder,
+            process,
+            until: AtomicI64::new(i64::MIN),
+            epoch: AtomicU64::new(0),
+        })
     }
 
     /// Who holds it, as far as that can be seen without taking it; for a message alone.
@@ -108,11 +126,25 @@ impl PostgresLease {
         Ok(mine == Some(true))
     }
 
-    /// The holder that is in the way, if any.
-    async fn take(&self) -> Result<Option<LeaseError>, sqlx::Error> {
+    /// An epoch was granted to this holder.
+    pub(crate) fn claimed(&self, epoch: Epoch) {
+        self.epoch.store(epoch.number(), Ordering::Release);
+    }
+
+    /// What is in the way, if anything. Whoever has an epoch already takes it only where that is the newest one: then
+    /// nobody has worked here since.
+    async fn take(&self, under: Option<Epoch>) -> Result<Option<LeaseError>, sqlx::Error> {
         ensure_table(&self.pool, "lease", MAKE).await?;
         loop {
             let mut tx = self.pool.begin().await?;
+            if let Some(epoch) = under
+                && let Err(refused) = may_write(&mut tx, epoch).await?
+            {
+                return Ok(Some(match refused {
+                    StoreError::Fenced { .. } => LeaseError::Lost { holder: None },
+                    replaced => LeaseError::Store(replaced),
+                }));
+            }
             let row: Option<Row> = query_as(LOOK).fetch_optional(&mut *tx).await?;
             if let Some(row) = &row
                 && row.0 == self.holder
@@ -141,27 +173,32 @@ impl PostgresLease {
         }
     }
 
-    /// Renews; whoever has it instead is the error. A table that somebody dropped is made again and the lease taken anew:
-    /// without it any process could come and take the store. One that came meanwhile is found, and has fenced this one off.
-    async fn keep_or_take(&self) -> Result<Result<(), LeaseError>, sqlx::Error> {
-        match self.keep().await {
-            Ok(kept) => Ok(kept.map_err(|holder| LeaseError::Lost { holder })),
-            Err(error) if is_missing_table(&error) => Ok(self.take().await?.map_or(Ok(()), Err)),
+    /// Renews; what is in the way is the answer. A table that somebody dropped is made again, a row that is gone written
+    /// anew: without them any process could come and take the store. One that came meanwhile has the newest epoch.
+    async fn keep(&self) -> Result<Option<LeaseError>, sqlx::Error> {
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let under = (epoch > 0).then_some(Epoch::new(epoch));
+        match self.extend().await {
+            Ok(Kept::Extended) => Ok(None),
+            Ok(Kept::Lost(holder)) => Ok(Some(LeaseError::Lost { holder })),
+            Ok(Kept::Gone) if under.is_none() => Ok(Some(LeaseError::Lost { holder: None })),
+            Ok(Kept::Gone) => self.take(under).await,
+            Err(error) if is_missing_table(&error) => self.take(under).await,
             Err(error) => Err(error),
         }
     }
 
-    /// Whether it was still this holder's; else who has it, if anyone.
-    async fn keep(&self) -> Result<Result<(), Option<String>>, sqlx::Error> {
+    async fn extend(&self) -> Result<Kept, sqlx::Error> {
         let mut tx = self.pool.begin().await?;
-        let kept = query(KEEP).bind(&self.holder).execute(&mut *tx).await?.rows_affected();
-        let other: Option<Row> = match kept {
-            0 => query_as(LOOK).fetch_optional(&mut *tx).await?,
-            _ => None,
-        };
+        let extended = query(KEEP).bind(&self.holder).execute(&mut *tx).await?.rows_affected() > 0;
+        let other: Option<Row> =
+            if extended { None } else { query_as(LOOK).fetch_optional(&mut *tx).await? };
         tx.commit().await?;
-        let other = other.filter(|row| !row.0.is_empty()).map(|row| named(&row));
-        Ok(if kept == 0 { Err(other) } else { Ok(()) })
+        Ok(match other {
+            _ if extended => Kept::Extended,
+            None => Kept::Gone,
+            Some(row) => Kept::Lost((!row.0.is_empty()).then(|| named(&row))),
+        })
     }
 
     async fn give_up(&self) -> Result<(), sqlx::Error> {
@@ -202,7 +239,7 @@ fn named((_, host, _, _, pid, _, since, ..): &Row) -> String {
 impl StoreLease for PostgresLease {
     async fn acquire(&self) -> Result<(), LeaseError> {
         let asked = boot_time();
-        match answered(LIMIT, Box::pin(self.take())).await.map_err(store_error)? {
+        match answered(LIMIT, Box::pin(self.take(None))).await.map_err(store_error)? {
             None => {
                 self.granted(asked);
                 Ok(())
@@ -216,12 +253,14 @@ impl StoreLease for PostgresLease {
 
     async fn renew(&self) -> Result<(), LeaseError> {
         let asked = boot_time();
-        match answered(LIMIT, Box::pin(self.keep_or_take())).await.map_err(store_error)? {
-            Ok(()) => {
+        match answered(LIMIT, Box::pin(self.keep())).await.map_err(store_error)? {
+            None => {
                 self.granted(asked);
                 Ok(())
             }
-            Err(lost) => {
+            // What it was the lease of is not there any more, and nobody else has it.
+            Some(LeaseError::Store(replaced)) => Err(replaced.into()),
+            Some(lost) => {
                 self.lost();
                 Err(lost)
             }

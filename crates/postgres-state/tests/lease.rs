@@ -137,23 +137,45 @@ async fn a_server_that_does_not_answer_says_nothing_about_the_holder() {
     database.drop_schema().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_was_dropped_is_made_again_by_the_holder_unless_another_came_first() {
-    let database = Database::new("lease_dropped").await;
-    let (one, other) = (lease(&database), lease(&database));
-    one.acquire().await.expect("it is free");
-    database.execute("DROP TABLE $schema.lease").await;
-    one.renew().await.expect("nobody came meanwhile");
-    assert!(one.stands());
-    let _ = held(&other).await;
+/// Whose lease is gone, by a drop of the table or of its rows.
+const GONE: [&str; 2] = ["DROP TABLE $schema.lease", "DELETE FROM $schema.lease"];
 
-    database.execute("DROP TABLE $schema.lease").await;
-    other.acquire().await.expect("nobody holds what is not there");
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_somebody_deleted_is_written_anew_by_its_holder_unless_another_came_first() {
+    for gone in GONE {
+        let database = Database::new("lease_dropped").await;
+        let store = PostgresTokenStore::open(database.url()).await.expect("the store opens");
+        let (one, other) = (Arc::new(lease(&database)), Arc::new(lease(&database)));
+        let (of_one, of_other) = (store.clone().with_lease(one.clone()), store.with_lease(other.clone()));
+        one.acquire().await.expect("it is free");
+        of_one.claim().await.expect("it has the lease");
+        database.execute(gone).await;
+        one.renew().await.expect("nobody came meanwhile");
+        assert!(one.stands());
+        let _ = held(&other).await;
+
+        // Another one came, and its lease is deleted as well: it is still the one that worked here last.
+        database.execute(gone).await;
+        other.acquire().await.expect("nobody holds what is not there");
+        of_other.claim().await.expect("it has the lease");
+        database.execute(gone).await;
+        assert_eq!(lost(&one).await, None);
+        assert!(!one.stands());
+        other.renew().await.expect("it has the newest epoch");
+        database.drop_schema().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_on_a_store_that_was_made_anew_is_not_written_into_the_new_one() {
+    let database = Database::new("lease_anew").await;
+    let store = PostgresTokenStore::open(database.url()).await.expect("the store opens");
+    let one = Arc::new(lease(&database));
+    one.acquire().await.expect("it is free");
+    store.with_lease(one.clone()).claim().await.expect("it has the lease");
+    database.execute("DROP TABLE $schema.lease; UPDATE $schema.writer SET epoch = 0").await;
     let renewed = one.renew().await;
-    assert!(
-        matches!(renewed, Err(LeaseError::Lost { holder: Some(_) } | LeaseError::Held { .. })),
-        "{renewed:?}"
-    );
-    assert!(!one.stands() && other.stands());
+    assert!(matches!(renewed, Err(LeaseError::Store(StoreError::Corrupt { .. }))), "{renewed:?}");
+    lease(&database).acquire().await.expect("whoever comes finds it free");
     database.drop_schema().await;
 }

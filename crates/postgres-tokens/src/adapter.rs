@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use ttm_market::{Listing, Origin, TokenSource, TokenSourceError};
-use ttm_sqlx_pool::postgres::{OpenError, Pool, Server, failure, query_scalar};
+use ttm_sqlx_pool::postgres::{OpenError, Pool, Server, failure, is_missing_database, query_scalar};
 use ttm_sqlx_pool::{Failure, Verdict};
 
 /// One asks; another is there when the first was given up and the server has not noticed yet.
@@ -52,10 +52,13 @@ impl PostgresTokenSource {
     }
 
     fn error(&self, error: sqlx::Error) -> TokenSourceError {
-        let server = &self.server;
+        let (server, is_away) = (&self.server, is_missing_database(&error));
         let Failure { verdict, message } = failure(error);
         match verdict {
-            Verdict::Transient | Verdict::Unauthenticated => {
+            Verdict::Missing if is_away => {
+                TokenSourceError::Transient { message: format!("PostgreSQL at {server}: {message}") }
+            }
+            Verdict::Transient | Verdict::Seldom | Verdict::Unauthenticated => {
                 TokenSourceError::Transient { message: format!("PostgreSQL at {server}: {message}") }
             }
             Verdict::Missing | Verdict::Rejected | Verdict::Unexpected | Verdict::Corrupt => {

@@ -66,6 +66,19 @@ async fn every_row_is_watched_that_is_not_archived_whatever_the_type_of_its_stat
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_dropped_to_be_restored_is_away_and_nobody_is_told_to_make_it() {
+    let database = Database::new("source_dropped").await;
+    let gone = PostgresTokenSource::new(&database.url().replacen("/postgres?", "/no_such_database?", 1));
+    match gone.expect("the URL is good").list().await {
+        Err(TokenSourceError::Transient { message }) => {
+            assert!(message.ends_with("does not exist (SQLSTATE 3D000)"), "{message}");
+        }
+        other => panic!("expected Transient, got {other:?}"),
+    }
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_another_one_is_told_in_one_line_with_what_was_expected() {
     let database = Database::new("source_other").await;
     let source = source(&database);

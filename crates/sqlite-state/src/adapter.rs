@@ -72,17 +72,17 @@ impl SqliteTokenStore {
         rows.iter().map(convert::token).collect()
     }
 
-    /// Whether the epoch was still the writer's; nothing is stored otherwise.
-    async fn write(&self, epoch: Epoch, tokens: &[Token]) -> Result<bool, sqlx::Error> {
+    /// Nothing is stored when the epoch is not the writer's.
+    async fn write(&self, epoch: Epoch, tokens: &[Token]) -> Result<Result<(), StoreError>, sqlx::Error> {
         let mut tx = self.file.begin().await?;
-        if !may_write(&mut tx, epoch).await? {
-            return Ok(false);
+        if let Err(refused) = may_write(&mut tx, epoch).await? {
+            return Ok(Err(refused));
         }
         for token in tokens {
             convert::update(token)?.execute(&mut *tx).await?;
         }
         tx.commit().await?;
-        Ok(true)
+        Ok(Ok(()))
     }
 
     async fn insert(&self, mints: BTreeSet<&Mint>, at: Timestamp) -> Result<Added, sqlx::Error> {
@@ -157,11 +157,7 @@ impl TokenStore for SqliteTokenStore {
     }
 
     async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
-        match self.write(epoch, tokens).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(StoreError::Fenced { epoch }),
-            Err(error) => Err(store_error(error)),
-        }
+        self.write(epoch, tokens).await.map_err(store_error)?
     }
 
     async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {
@@ -180,7 +176,7 @@ impl TokenStore for SqliteTokenStore {
         at: Timestamp,
     ) -> Result<Followed, StoreError> {
         let followed = follow::follow(&self.file, epoch, origin, mints.iter().copied().collect(), at).await;
-        followed.map_err(store_error)?.ok_or(StoreError::Fenced { epoch })
+        followed.map_err(store_error)?
     }
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {

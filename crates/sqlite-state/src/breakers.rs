@@ -31,11 +31,15 @@ impl SqliteBreakerStore {
         rows.iter().map(breaker).collect()
     }
 
-    /// Whether the epoch was still the writer's; nothing is stored otherwise.
-    async fn write(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<bool, sqlx::Error> {
+    /// Nothing is stored when the epoch is not the writer's.
+    async fn write(
+        &self,
+        epoch: Epoch,
+        breakers: &[StoredBreaker],
+    ) -> Result<Result<(), StoreError>, sqlx::Error> {
         let mut tx = self.file.begin().await?;
-        if !may_write(&mut tx, epoch).await? {
-            return Ok(false);
+        if let Err(refused) = may_write(&mut tx, epoch).await? {
+            return Ok(Err(refused));
         }
         for breaker in breakers {
             sqlx::query(UPSERT)
@@ -50,7 +54,7 @@ impl SqliteBreakerStore {
                 .await?;
         }
         tx.commit().await?;
-        Ok(true)
+        Ok(Ok(()))
     }
 }
 
@@ -93,10 +97,6 @@ impl BreakerStore for SqliteBreakerStore {
     }
 
     async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
-        match self.write(epoch, breakers).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(StoreError::Fenced { epoch }),
-            Err(error) => Err(store_error(error)),
-        }
+        self.write(epoch, breakers).await.map_err(store_error)?
     }
 }

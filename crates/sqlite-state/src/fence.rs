@@ -4,21 +4,24 @@
 use sqlx::{Sqlite, Transaction};
 use ttm_kernel::{Epoch, StoreError};
 
-/// Whether no newer epoch was claimed than this one. A writer's transaction keeps it so until its end.
+/// Whether this is the newest epoch that was claimed, and was claimed here. A writer's transaction keeps it so until its end.
 pub(crate) async fn may_write(
     tx: &mut Transaction<'static, Sqlite>,
     epoch: Epoch,
-) -> Result<bool, sqlx::Error> {
-    let newest: i64 = sqlx::query_scalar("SELECT epoch FROM writer").fetch_one(&mut **tx).await?;
-    Ok(i64::try_from(epoch.number()).map_or(true, |epoch| epoch >= newest))
+) -> Result<Result<(), StoreError>, sqlx::Error> {
+    let newest: Option<i64> =
+        sqlx::query_scalar("SELECT epoch FROM writer").fetch_optional(&mut **tx).await?;
+    Ok(StoreError::check_epoch(epoch, newest.unwrap_or_default().unsigned_abs()))
 }
 
 /// The number of the last edit, and the newest epoch that was claimed; zero where the row is gone.
 pub(crate) const REVISION: &str =
     "SELECT coalesce((SELECT number FROM revision), 0), coalesce((SELECT epoch FROM writer), 0)";
 
-/// The number of the last edit, where `epoch` was claimed.
+/// The number of the last edit, for whoever works under this epoch or a newer one.
 pub(crate) fn revision((number, newest): (i64, i64), epoch: Epoch) -> Result<u64, StoreError> {
-    let newest = newest.unsigned_abs();
-    if epoch.number() > newest { Err(StoreError::replaced(epoch, newest)) } else { Ok(number.unsigned_abs()) }
+    match StoreError::check_epoch(epoch, newest.unsigned_abs()) {
+        Ok(()) | Err(StoreError::Fenced { .. }) => Ok(number.unsigned_abs()),
+        Err(replaced) => Err(replaced),
+    }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
-use ttm_kernel::Epoch;
+use ttm_kernel::{Epoch, StoreError};
 use ttm_market::{FOLLOW_STEP, Followed, Mint, Origin, TokenStatus};
 use ttm_sqlx_pool::sqlite::File;
 
 use crate::convert;
 use crate::fence::may_write;
 
-/// What changed, or nothing when a newer writer took over. The steps before an error stay: each is right by itself, since
+/// What changed, unless the epoch is not the writer's. The steps before an error stay: each is right by itself, since
 /// it only adds what is listed or removes what is not, and whatever is owned is looked up anew the next time.
 pub(crate) async fn follow(
     file: &File,
@@ -20,18 +20,18 @@ pub(crate) async fn follow(
     origin: Origin,
     listed: BTreeSet<Mint>,
     at: Timestamp,
-) -> Result<Option<Followed>, sqlx::Error> {
+) -> Result<Result<Followed, StoreError>, sqlx::Error> {
     let owned: BTreeSet<Mint> = owned(file.readers(), origin).await?.into_iter().collect();
     let additions: Vec<&Mint> = listed.difference(&owned).collect();
     let removals: Vec<&Mint> = owned.difference(&listed).collect();
     let mut followed = Followed { kept: owned.intersection(&listed).count() as u64, ..Followed::default() };
     if additions.is_empty() && removals.is_empty() {
-        return Ok(may_write(&mut file.begin().await?, epoch).await?.then_some(followed));
+        return Ok(may_write(&mut file.begin().await?, epoch).await?.map(|()| followed));
     }
     for some in additions.chunks(FOLLOW_STEP) {
         let mut tx = file.begin().await?;
-        if !may_write(&mut tx, epoch).await? {
-            return Ok(None);
+        if let Err(refused) = may_write(&mut tx, epoch).await? {
+            return Ok(Err(refused));
         }
         let added = add(&mut tx, origin, some, at).await?;
         commit_edit(tx, added).await?;
@@ -40,14 +40,14 @@ pub(crate) async fn follow(
     }
     for some in removals.chunks(FOLLOW_STEP) {
         let mut tx = file.begin().await?;
-        if !may_write(&mut tx, epoch).await? {
-            return Ok(None);
+        if let Err(refused) = may_write(&mut tx, epoch).await? {
+            return Ok(Err(refused));
         }
         let removed = remove(&mut tx, origin, some).await?;
         commit_edit(tx, removed).await?;
         followed.removed += removed;
     }
-    Ok(Some(followed))
+    Ok(Ok(followed))
 }
 
 async fn add(

@@ -92,5 +92,5 @@ async fn a_table_that_is_missing_is_waited_for() {
     let store = open(&file).await;
     execute(&file, "DROP TABLE breaker").await;
     let refused = store.breakers().load().await;
-    assert!(matches!(refused, Err(StoreError::Transient { retry_after: Some(_), .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Missing { .. })), "{refused:?}");
 }

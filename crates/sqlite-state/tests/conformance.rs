@@ -145,9 +145,9 @@ async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() 
     execute(&folder.path().join("ttm.db"), "ALTER TABLE token RENAME TO away").await;
     for refused in [store.load(None, 1).await.map(drop), store.save(epoch, &[Token::new(mint(1), AT)]).await]
     {
-        let Err(StoreError::Transient { message, retry_after }) = refused else { panic!("{refused:?}") };
-        assert_eq!(message, "no such table: token (SQLITE_ERROR, 1)");
-        assert_eq!(retry_after, Some(Duration::from_mins(1)));
+        let Err(error @ StoreError::Missing { .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(error.said(), "no such table: token (SQLITE_ERROR, 1)");
+        assert_eq!(error.retry_after(), Some(Duration::from_mins(1)));
     }
     execute(&folder.path().join("ttm.db"), "ALTER TABLE away RENAME TO token").await;
     store.save(epoch, &[Token::new(mint(1), AT)]).await.expect("it is back");

@@ -9,7 +9,9 @@ use ttm_kernel::{MENDED_AFTER, StoreError};
 pub enum Verdict {
     /// The same again later: the surroundings can be mended while the data is kept.
     Transient,
-    /// The same again, but seldom: a table or a right is missing, and is there again once a person has mended it.
+    /// The same again, but seldom: trouble of the server's own, which passes.
+    Seldom,
+    /// The same again, but seldom: a database, a table or a right is missing, until a person has mended it.
     Missing,
     /// The same again, but seldom: the credentials are refused, and a person is called.
     Unauthenticated,
@@ -41,7 +43,8 @@ impl From<Failure> for StoreError {
     fn from(Failure { verdict, message }: Failure) -> Self {
         match verdict {
             Verdict::Transient => Self::transient(message),
-            Verdict::Missing => Self::Transient { message, retry_after: Some(MENDED_AFTER) },
+            Verdict::Seldom => Self::Transient { message, retry_after: Some(MENDED_AFTER) },
+            Verdict::Missing => Self::Missing { message },
             Verdict::Unauthenticated => Self::Unauthenticated { message },
             Verdict::Rejected => Self::rejected(message),
             Verdict::Unexpected => Self::Unexpected { message },

@@ -10,7 +10,7 @@ pub mod testing;
 mod time;
 mod url;
 
-pub use error::{OpenError, failure, is_missing_table, store_error};
+pub use error::{OpenError, failure, is_missing_database, is_missing_table, store_error};
 pub use migrate::ensure_table;
 pub use pool::{Pool, Transaction, answered, query, query_as, query_scalar};
 pub use server::Server;

@@ -130,13 +130,16 @@ fn told(error: impl std::error::Error) -> ComposeError {
 
 /// The same; a disk that is full, or a lock in the way, may be different the next time.
 fn told_of_sqlite(error: ttm_sqlite_state::OpenError) -> ComposeError {
+    if error.needs_a_person() {
+        return ComposeError::OnceMended(error.to_string());
+    }
     if error.is_transient() { ComposeError::Away(error.to_string()) } else { told(error) }
 }
 
 /// The same; a server that is away, or has a lock in the way, may be there the next time.
 fn told_of_postgres(error: ttm_postgres_state::OpenError) -> ComposeError {
     if error.needs_a_person() {
-        return ComposeError::Forbidden(error.to_string());
+        return ComposeError::OnceMended(error.to_string());
     }
     if error.is_transient() { ComposeError::Away(error.to_string()) } else { told(error) }
 }

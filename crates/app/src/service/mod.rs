@@ -161,6 +161,8 @@ impl Service {
         sources.begin(epoch, listings, starting).await?;
         let revision = starting.store("the tokens", || roster::revision(tokens, epoch, &*runtime)).await?;
         let stored = starting.store("the tokens", || roster::load(tokens, &*runtime)).await?;
+        // Tables that are dropped and made anew meanwhile are empty, and no set of tokens.
+        starting.store("the tokens", || roster::revision(tokens, epoch, &*runtime)).await?;
         tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
         board.stores.answered(StoreUse::TokenReads, runtime.now());
         let events = EventLog::started(&runtime, epoch, stored.len());
@@ -323,7 +325,7 @@ impl Service {
             in_time &= ended(&*runtime, name, task, stored_by).await;
         }
         // Kept up to here: a writer that tries again until it is given up needs it.
-        let by = deadline.max(runtime.now() + closing);
+        let by = deadline.max(runtime.now() + closing.max(CLOSE_AT_LEAST));
         self.let_go.order(by);
         let (name, keeper) = self.keeper;
         in_time &= ended(&*runtime, name, keeper, by).await;
@@ -354,6 +356,8 @@ impl Service {
 
 /// Closing is given this long, of long stops, also when all was stored late: it writes nothing new.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+/// And of short ones this long: the next process waits for a lease that was not given up.
+const CLOSE_AT_LEAST: Duration = Duration::from_millis(250);
 
 /// Waits for a part until the deadline, then gives it up. Whether it ended by itself.
 async fn ended(runtime: &dyn Runtime, name: &'static str, mut task: Task, deadline: Moment) -> bool {

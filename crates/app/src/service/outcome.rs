@@ -193,7 +193,7 @@ impl Work {
             Some(Wait::InLine(place)) => self.dispatcher.put(mint, place, Some(LastSeen::at(now))),
         }
         let Some(purpose) = self.book.wants_list(&mint, wall) else { return };
-        if purpose != ListPurpose::Completeness || self.dispatcher.counts().lists[1] < FEW {
+        if purpose != ListPurpose::Completeness || self.dispatcher.lists_waiting()[1] < FEW {
             self.dispatcher.want_list(mint, purpose == ListPurpose::Activation);
         }
     }

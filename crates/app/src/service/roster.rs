@@ -1,5 +1,6 @@
 //! Watches the store for tokens that were added or removed from outside, as `ttm tokens` does. It changes nothing.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,14 +113,23 @@ async fn look(
     known: u64,
 ) -> Result<Option<(u64, Vec<Token>)>, StoreError> {
     let edits = revision(store, epoch, runtime).await?;
-    if edits == known {
-        return Ok(None);
+    match edits.cmp(&known) {
+        Ordering::Equal => return Ok(None),
+        Ordering::Greater => {}
+        // The number only grows. A copy from earlier in the life of this process knows its epoch as well.
+        Ordering::Less => {
+            return Err(StoreError::replaced(format_args!(
+                "the set of tokens was edited {known} times, and the store knows of {edits}"
+            )));
+        }
     }
     // The revision is read first: an edit between the two calls is seen again at the next look.
     let tokens = load(store, runtime).await?;
     // What was loaded is an edit only when the store is still the one that granted the epoch: one whose tables were
     // dropped and made anew meanwhile is empty, and nobody removed anything.
-    revision(store, epoch, runtime).await?;
+    if revision(store, epoch, runtime).await? < edits {
+        return Err(StoreError::replaced("the number of edits went back"));
+    }
     Ok(Some((edits, tokens)))
 }
 

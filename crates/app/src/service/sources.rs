@@ -175,6 +175,7 @@ impl Sources {
                 Ok(())
                 | Err(
                     StoreError::Transient { .. }
+                    | StoreError::Missing { .. }
                     | StoreError::Unauthenticated { .. }
                     | StoreError::Unexpected { .. }
                     | StoreError::Rejected { .. },

@@ -16,6 +16,8 @@ use super::writer::{STORE_DEADLINE, timed_out};
 
 /// How soon a store that is away is asked again.
 const RETRY: Duration = Duration::from_secs(1);
+/// The same where a person must act first: refused logins at a high pace lock accounts.
+const RETRY_SELDOM: Duration = Duration::from_secs(5);
 /// A step that takes longer is told: what a start waits for is never a secret.
 const LONG: Duration = Duration::from_secs(1);
 
@@ -107,6 +109,8 @@ impl Starting {
         F: Future<Output = Result<T, E>>,
     {
         let mut told = None;
+        // Whatever waits around this step is what is waited for again once it is done.
+        let around = self.lock().clone();
         self.waits(what.to_owned(), false);
         loop {
             // Once it was told why it fails, that is the news.
@@ -118,7 +122,10 @@ impl Starting {
                     Again::OnceMended => (error.to_string(), true),
                     Again::Never => return Err(error),
                 },
-                done => return done,
+                done => {
+                    self.post(around);
+                    return done;
+                }
             };
             if told.as_ref() != Some(&error) {
                 self.waits(format!("{what}: {error}"), needs_a_person);
@@ -129,7 +136,16 @@ impl Starting {
                 }
                 told = Some(error);
             }
-            self.runtime.sleep_until(self.runtime.now() + RETRY).await;
+            let pause = if needs_a_person { RETRY_SELDOM } else { RETRY };
+            self.pause(pause).await;
+        }
+    }
+
+    /// Lets time pass; the report goes on meanwhile.
+    async fn pause(&self, pause: Duration) {
+        let until = self.runtime.now() + pause;
+        while self.runtime.now() < until {
+            self.runtime.sleep_until(until.min(self.runtime.now() + RETRY)).await;
             self.report();
         }
     }

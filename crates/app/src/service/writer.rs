@@ -173,6 +173,7 @@ impl Writing {
                     continue;
                 }
                 StoreError::Transient { .. }
+                | StoreError::Missing { .. }
                 | StoreError::Unauthenticated { .. }
                 | StoreError::Unexpected { .. }
                 | StoreError::Fenced { .. }
@@ -192,6 +193,7 @@ impl Writing {
                     Written::Never
                 }
                 StoreError::Transient { .. }
+                | StoreError::Missing { .. }
                 | StoreError::Unauthenticated { .. }
                 | StoreError::Unexpected { .. } => {
                     self.board.stores.failed(S::USE, &error, now, wall);

@@ -77,10 +77,9 @@ fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
         );
     }
     let down_for = down_for.unwrap_or_default();
-    // A store that is away cannot be taken by others either. One that answers, and lets nobody renew, can.
+    // A store that is away cannot be taken by others either. One that answers, and does not let this process renew, may be.
     if *call == Some(StoreCall::Unguarded) && down_for >= GRACE {
-        let sentence =
-            format!("{name}: cannot be renewed{since}, and another process may take the store{error}");
+        let sentence = format!("{name}: cannot be renewed{since} before a person has mended it{error}");
         return (Status::Critical, Some(sentence));
     }
     match answers {

@@ -46,9 +46,19 @@ impl FakeTokenStore {
         self.lock().failure = None;
     }
 
-    /// Loses everything that was stored, as when its tables are dropped and made anew.
-    pub fn make_anew(&self) {
-        self.lock().table = TokenTable::default();
+    /// The newest epoch that was claimed.
+    pub fn newest(&self) -> Epoch {
+        self.lock().table.newest()
+    }
+
+    /// What is stored now, to be put back later.
+    pub fn copy(&self) -> TokenTable {
+        self.lock().table.clone()
+    }
+
+    /// Puts a copy in place of everything that was stored since.
+    pub fn restore(&self, copy: TokenTable) {
+        self.lock().table = copy;
     }
 
     /// Every token, in the order of the mints.

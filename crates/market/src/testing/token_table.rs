@@ -26,9 +26,17 @@ impl TokenTable {
         Epoch::new(self.epoch)
     }
 
-    /// Whether a newer writer took over.
-    pub fn is_fenced(&self, epoch: Epoch) -> bool {
-        epoch.number() < self.epoch
+    /// Whether a write under this epoch is taken.
+    ///
+    /// # Errors
+    /// When a newer writer took over, or no writer here was ever granted this epoch.
+    pub fn check(&self, epoch: Epoch) -> Result<(), StoreError> {
+        StoreError::check_epoch(epoch, self.epoch)
+    }
+
+    /// The newest epoch that was claimed.
+    pub const fn newest(&self) -> Epoch {
+        Epoch::new(self.epoch)
     }
 
     /// Up to `limit` tokens with mints greater than `after`.
@@ -47,10 +55,10 @@ impl TokenTable {
     /// # Errors
     /// When no process here was granted this epoch.
     pub fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
-        if epoch.number() > self.epoch {
-            return Err(StoreError::replaced(epoch, self.epoch));
+        match self.check(epoch) {
+            Ok(()) | Err(StoreError::Fenced { .. }) => Ok(self.revision),
+            Err(replaced) => Err(replaced),
         }
-        Ok(self.revision)
     }
 
     /// Stores the new state of tokens that are there.
@@ -58,9 +66,7 @@ impl TokenTable {
     /// # Errors
     /// When a newer writer took over.
     pub fn save(&mut self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
-        if self.is_fenced(epoch) {
-            return Err(StoreError::Fenced { epoch });
-        }
+        self.check(epoch)?;
         for token in tokens {
             if let Some(kept) = self.tokens.get_mut(&token.mint) {
                 kept.clone_from(token);
@@ -112,9 +118,7 @@ impl TokenTable {
         mints: &[Mint],
         at: Timestamp,
     ) -> Result<Followed, StoreError> {
-        if self.is_fenced(epoch) {
-            return Err(StoreError::Fenced { epoch });
-        }
+        self.check(epoch)?;
         let listed: BTreeSet<Mint> = mints.iter().copied().collect();
         let owned: BTreeSet<Mint> = self.owned(origin).collect();
         let kept = owned.intersection(&listed).count() as u64;

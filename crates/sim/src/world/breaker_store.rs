@@ -42,9 +42,7 @@ impl SimBreakerStore {
     }
 
     fn commit(&self, process: u32, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
-        if self.tokens.is_fenced(epoch) {
-            return Err(StoreError::Fenced { epoch });
-        }
+        self.tokens.check(epoch)?;
         self.tokens.note_write(process, epoch);
         let named = breakers.iter().map(|breaker| (breaker.name.clone(), breaker.clone()));
         lock(&self.database).extend(named);

@@ -87,8 +87,8 @@ impl SimLeases {
     }
 
     /// The epoch as which the store takes a write under this one.
-    pub(super) fn fenced_as(&self, epoch: Epoch) -> Epoch {
-        if self.has(Defect::NoFence) { Epoch::new(u64::MAX) } else { epoch }
+    pub(super) fn fenced_as(&self, epoch: Epoch, newest: Epoch) -> Epoch {
+        if self.has(Defect::NoFence) { newest } else { epoch }
     }
 
     /// A process claimed an epoch, and found these tokens if they are watched.

@@ -15,8 +15,6 @@ use crate::{FaultSchedule, SimRuntime, StoreFault, StoreTable};
 const LEAST_MS: u64 = 1;
 /// And this much more at most, before it commits.
 const SPREAD_MS: u64 = 8;
-/// What needs a person is not asked for more often.
-const NO_RIGHT_AGAIN: Duration = Duration::from_mins(1);
 
 /// How long what was told before is remembered: longer than any look at it comes late.
 const REMEMBERED: Duration = Duration::from_mins(2);
@@ -185,7 +183,7 @@ impl Server {
             StoreFault::Gone => return Err(StoreError::transient("connection refused")),
             StoreFault::NoRight => {
                 let message = format!("42501 permission denied for table {}", self.table.as_str());
-                return Err(StoreError::Transient { message, retry_after: Some(NO_RIGHT_AGAIN) });
+                return Err(StoreError::Missing { message });
             }
             StoreFault::Unexpected => {
                 let message = "no such column: epoch (SQLITE_ERROR, 1)".to_owned();

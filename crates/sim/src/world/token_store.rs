@@ -89,14 +89,19 @@ impl SimTokenStore {
 
     fn accept(&self, process: u32, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
         let Some(leases) = &self.leases else { return lock(&self.database).save(epoch, tokens) };
-        lock(&self.database).save(leases.fenced_as(epoch), tokens)?;
+        let mut database = lock(&self.database);
+        let fenced_as = leases.fenced_as(epoch, database.newest());
+        database.save(fenced_as, tokens)?;
+        drop(database);
         leases.wrote(process, epoch, self.is_watched.then_some(tokens));
         Ok(())
     }
 
-    /// Whether a newer writer took over, without asking the server.
-    pub(super) fn is_fenced(&self, epoch: Epoch) -> bool {
-        lock(&self.database).is_fenced(self.leases.as_ref().map_or(epoch, |leases| leases.fenced_as(epoch)))
+    /// Whether a write under this epoch is taken, without asking the server.
+    pub(super) fn check(&self, epoch: Epoch) -> Result<(), StoreError> {
+        let database = lock(&self.database);
+        let newest = database.newest();
+        database.check(self.leases.as_ref().map_or(epoch, |leases| leases.fenced_as(epoch, newest)))
     }
 
     /// A write beside the tokens was accepted under this epoch.
@@ -156,7 +161,10 @@ impl TokenStore for SimTokenStore {
             let Some(leases) = &self.leases else {
                 return lock(&self.database).follow(epoch, origin, mints, at);
             };
-            let followed = lock(&self.database).follow(leases.fenced_as(epoch), origin, mints, at)?;
+            let mut database = lock(&self.database);
+            let fenced_as = leases.fenced_as(epoch, database.newest());
+            let followed = database.follow(fenced_as, origin, mints, at)?;
+            drop(database);
             leases.wrote(process, epoch, None);
             Ok(followed)
         };

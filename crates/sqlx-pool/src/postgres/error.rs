@@ -94,9 +94,9 @@ impl OpenError {
         if let Some(message) = schema.broken(&error) {
             return Self::Unusable { server, message };
         }
-        let Failure { verdict, message } = failure(error);
+        let Failure { verdict, message } = failure_of_our_own(error);
         match verdict {
-            Verdict::Transient => Self::Unavailable { server, message },
+            Verdict::Transient | Verdict::Seldom => Self::Unavailable { server, message },
             Verdict::Missing | Verdict::Unauthenticated => Self::Forbidden { server, message },
             Verdict::Rejected | Verdict::Unexpected | Verdict::Corrupt => Self::Unusable { server, message },
         }
@@ -128,6 +128,11 @@ pub fn is_missing_table(error: &sqlx::Error) -> bool {
     state(error).as_deref() == Some("42P01")
 }
 
+/// Whether there is no database of that name, which may be on its way: one that is restored is dropped first.
+pub fn is_missing_database(error: &sqlx::Error) -> bool {
+    state(error).as_deref() == Some("3D000")
+}
+
 /// PostgreSQL's own code of an error, where it has one.
 pub(super) fn state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     match error {
@@ -144,10 +149,7 @@ pub(super) fn state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
 fn message(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => match error.code() {
-            Some(state) => {
-                let mend = mend(&state, error.message()).map_or_else(String::new, |mend| format!("; {mend}"));
-                format!("{} (SQLSTATE {state}){mend}", error.message())
-            }
+            Some(state) => format!("{} (SQLSTATE {state})", error.message()),
             None => error.message().to_owned(),
         },
         sqlx::Error::Migrate(error) => match &**error {
@@ -165,6 +167,16 @@ fn message(error: &sqlx::Error) -> String {
     }
 }
 
+/// The same of a database that is this program's own, with what to do about it.
+fn failure_of_our_own(error: sqlx::Error) -> Failure {
+    let mend = state(&error).and_then(|state| mend(&state, &error.to_string()));
+    let mut failure = failure(error);
+    if let Some(mend) = mend {
+        failure.message = format!("{}; {mend}", failure.message);
+    }
+    failure
+}
+
 /// What to do about a state that only a person can mend, where the server's own words do not say it.
 fn mend(state: &str, said: &str) -> Option<&'static str> {
     match state {
@@ -180,15 +192,18 @@ fn mend(state: &str, said: &str) -> Option<&'static str> {
 
 /// The same as every port of a store tells it.
 pub fn store_error(error: sqlx::Error) -> StoreError {
-    failure(error).into()
+    failure_of_our_own(error).into()
 }
 
 /// By <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn verdict_of_state(state: &str) -> Verdict {
-    // Undefined database, table or schema, insufficient privilege; and what servers and proxies answer for trouble of their own that
-    // passes, such as a table that is being altered.
-    if matches!(state, "3D000" | "42P01" | "3F000" | "42501" | "XX000" | "0A000") {
+    // Undefined database, schema or table, insufficient privilege.
+    if matches!(state, "3D000" | "3F000" | "42P01" | "42501") {
         return Verdict::Missing;
+    }
+    // What servers and proxies answer for trouble of their own that passes, such as a table that is being altered.
+    if matches!(state, "XX000" | "0A000") {
+        return Verdict::Seldom;
     }
     // Damaged pages: of a table, of an index.
     if matches!(state, "XX001" | "XX002") {
@@ -213,8 +228,8 @@ mod tests {
     #[test]
     fn every_state_says_what_to_do_next() {
         for (state, expected) in [
-            ("XX000", Verdict::Missing),         // internal error
-            ("0A000", Verdict::Missing), // feature not supported: a cached plan must not change its result
+            ("XX000", Verdict::Seldom),          // internal error
+            ("0A000", Verdict::Seldom), // feature not supported: a cached plan must not change its result
             ("08006", Verdict::Transient), // connection failure
             ("28P01", Verdict::Unauthenticated), // invalid password
             ("28000", Verdict::Unauthenticated), // the role may not log in

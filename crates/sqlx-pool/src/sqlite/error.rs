@@ -16,7 +16,15 @@ pub const PUT_BACK: &str =
 /// Why the file is not open; one line for a person.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The disk is full or does not answer, or another process has a lock; it can be tried again.
+    /// The disk has no room; it can be tried again.
+    #[error("cannot use {} now: {message}", path.display())]
+    Full {
+        /// The database's file.
+        path: PathBuf,
+        /// What happened.
+        message: String,
+    },
+    /// The disk does not answer, or another process has a lock; it can be tried again.
     #[error("cannot use {} now: {message}", path.display())]
     Away {
         /// The file.
@@ -75,22 +83,29 @@ impl OpenError {
         let is_full = matches!(kind, Some(IOERR | CANTOPEN)) && is_full(&path);
         let message = if is_full { format!("the disk is full: {message}") } else { message };
         match verdict {
-            Verdict::Transient | Verdict::Missing if needs_a_person(kind) && !is_full => {
-                Self::Unavailable { path, message }
-            }
-            Verdict::Transient | Verdict::Missing | Verdict::Unauthenticated => Self::Away { path, message },
+            _ if is_full || kind == Some(FULL) => Self::Full { path, message },
+            Verdict::Transient if needs_a_person(kind) => Self::Unavailable { path, message },
+            // A table that a migration wants to change: none is made anew by waiting.
+            Verdict::Missing => Self::Unavailable { path, message },
+            Verdict::Transient | Verdict::Seldom | Verdict::Unauthenticated => Self::Away { path, message },
             Verdict::Rejected | Verdict::Unexpected | Verdict::Corrupt => Self::Unusable { path, message },
         }
     }
 
     /// Whether the same may succeed later, without a change to the config or the program.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Away { .. })
+        matches!(self, Self::Away { .. } | Self::Full { .. })
+    }
+
+    /// Whether that takes a person.
+    pub const fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Full { .. })
     }
 }
 
 const BUSY: u32 = 5;
 const IOERR: u32 = 10;
+const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
 
 /// Of what keeps a file from being opened and passes for as long as it is in use: a right or a folder that is missing is a

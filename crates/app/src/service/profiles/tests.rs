@@ -65,7 +65,7 @@ impl Scene {
         self.runtime.block_on(async {
             let listing = self.profiles.list().await.expect("it answers");
             let mints: Vec<Mint> = listing.mints.into_iter().collect();
-            let (epoch, origin) = (Epoch::new(1), self.profiles.origin());
+            let (epoch, origin) = (self.store.newest(), self.profiles.origin());
             self.store.follow(epoch, origin, &mints, self.runtime.wall()).await.expect("it works")
         })
     }

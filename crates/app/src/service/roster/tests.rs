@@ -1,7 +1,7 @@
 //! How long a set of tokens may take to be loaded, and what is taken for an edit of it.
 
 use ttm_kernel::Clock as _;
-use ttm_market::testing::FakeTokenStore;
+use ttm_market::testing::{FakeTokenStore, TokenTable};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
@@ -26,6 +26,16 @@ fn a_start_waits_for_each_page_of_the_tokens_and_not_for_all_of_them_at_once() {
 
 #[test]
 fn a_store_that_was_made_anew_is_no_edit_that_removes_everything() {
+    check_that_no_edit_is_seen(|store, _| store.restore(TokenTable::default()));
+}
+
+#[test]
+fn a_copy_from_earlier_in_the_life_of_the_process_is_no_edit_either() {
+    check_that_no_edit_is_seen(FakeTokenStore::restore);
+}
+
+/// Follows an edit, then a store in whose place something else was put: all of the store, or a copy from before the edit.
+fn check_that_no_edit_is_seen(put_back: impl FnOnce(&FakeTokenStore, TokenTable)) {
     let (runtime, store) = (ManualRuntime::new(1), FakeTokenStore::new());
     let (board, (stop, stopping)) = (fakes::board(&runtime), shutdown::channel());
     let (sets, mut edits) = mpsc::channel(1);
@@ -36,12 +46,12 @@ fn a_store_that_was_made_anew_is_no_edit_that_removes_everything() {
         let (port, clock) = (Arc::new(store.clone()), Arc::new(runtime.clone()));
         let watch = watch(port, clock, board.clone(), (epoch, known), sets, stopping);
         drop(runtime.spawn("roster", Box::pin(watch)));
+        let copy = store.copy();
         store.remove(&[fakes::mint(2)]).await.expect("the fake works");
         let edit = edits.recv().await.expect("an edit");
         assert_eq!(edit.len(), 1, "one was removed");
 
-        store.make_anew();
-        store.add(&[fakes::mint(3)], runtime.wall()).await.expect("the fake works");
+        put_back(&store, copy);
         runtime.sleep_until(runtime.now() + 3 * LOOK_EVERY).await;
         assert!(edits.try_recv().is_err(), "what a stranger wrote is no edit");
         let said = board.given_up().expect("a person is called");

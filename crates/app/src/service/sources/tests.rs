@@ -12,6 +12,8 @@ use crate::service::outbox::Waiting as _;
 use crate::service::{fakes, shutdown};
 
 const FILE: Origin = Origin::new("file");
+/// What the store of every scene has granted.
+const EPOCH: Epoch = Epoch::new(1);
 
 struct Scene {
     runtime: ManualRuntime,
@@ -32,6 +34,7 @@ fn scene() -> Scene {
     let board = crate::service::Service::board_of(&settings, &planes);
     let lease = Lease::new(Arc::new(FakeLeases::default().holder()), &planes.supervision);
     let (source, store) = (FakeTokenSource::new(FILE), FakeTokenStore::new());
+    runtime.block_on(store.claim()).expect("the fake works");
     Scene { runtime, source, store, board, lease: Arc::new(lease) }
 }
 
@@ -49,7 +52,7 @@ impl Scene {
             let runtime: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
             let starting = Starting::new(&self.board, &settings(), &runtime);
             let listings = sources.first_look(&starting).await?;
-            sources.begin(ttm_kernel::Epoch::new(1), listings, &starting).await?;
+            sources.begin(EPOCH, listings, &starting).await?;
             Ok(sources)
         })
     }
@@ -192,7 +195,9 @@ fn sources_are_asked_at_every_interval_until_the_stop() {
     let scene = scene();
     let (stop, stopping) = shutdown::channel();
     let every = Duration::from_secs(10);
-    let watch = scene.sources().watch(every, stopping);
+    let mut sources = scene.sources();
+    sources.epoch = EPOCH;
+    let watch = sources.watch(every, stopping);
     let runtime = &scene.runtime;
     let watching = runtime.spawn("sources", Box::pin(watch));
     runtime.block_on(async {
@@ -239,7 +244,7 @@ fn a_long_list_that_becomes_short_is_given_the_time_that_its_removals_take() {
     let sources: [Arc<dyn TokenSource>; 1] = [Arc::new(scene.source.clone())];
     let clock: Arc<dyn Runtime> = Arc::new(scene.runtime.clone());
     let mut sources = Sources::over(&sources, store, clock, scene.board.clone(), scene.lease.clone());
-    sources.epoch = Epoch::new(1);
+    sources.epoch = EPOCH;
     scene.source.put([Mint::WSOL]);
     let _ = scene.runtime.block_on(sources.look());
     assert_eq!((scene.stored().len(), scene.store_answers()), (1, Some(true)));
@@ -300,7 +305,7 @@ fn a_store_that_is_away_when_the_lists_are_stored_is_waited_for_with_a_word() {
                 assert!(reasons.contains("nobody listens"), "{reasons}");
                 store.heal();
             };
-            let begun = sources.begin(ttm_kernel::Epoch::new(1), listings, &starting);
+            let begun = sources.begin(EPOCH, listings, &starting);
             let (begun, ()) = futures_util::future::join(begun, healed).await;
             begun.expect("it is there again");
         });

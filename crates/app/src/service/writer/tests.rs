@@ -148,9 +148,9 @@ fn a_store_that_fails_for_a_while_gets_everything_in_order_when_it_is_back() {
 
 #[test]
 fn a_table_that_is_missing_is_tried_about_once_a_minute_and_not_given_up() {
-    let missing = || StoreError::Transient {
-        message: "relation \"sample\" does not exist (SQLSTATE 42P01)".to_owned(),
-        retry_after: Some(Duration::from_mins(1)),
+    let missing = || {
+        let message = "relation \"sample\" does not exist (SQLSTATE 42P01)".to_owned();
+        StoreError::Missing { message }
     };
     let scene = scene((0..4).map(|_| missing()));
     scene.run(300, 0..10);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::test_runner::TestRunner;
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::StoreError;
 
 use super::token_store::{add, at, generated, mints, stored};
 use crate::{Added, FOLLOW_STEP, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
@@ -25,7 +25,7 @@ pub(super) async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>, store: &d
 
 /// Follows as the newest writer.
 async fn follow(store: &dyn TokenStore, origin: Origin, mints: &[Mint]) -> Followed {
-    let newest = Epoch::new(u64::MAX);
+    let newest = store.claim().await.expect("claim works");
     store.follow(newest, origin, mints, at(7)).await.expect("follow works")
 }
 
