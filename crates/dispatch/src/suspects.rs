@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ttm_kernel::Moment;
 
-use crate::{Asked, Line, Priority, Suspicion};
+use crate::{Asked, Line, Suspicion};
 
 /// A far side that answered less long ago than this is taken to be there still.
 const LATELY: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub(crate) struct Suspects<K> {
     /// Groups that wait for a turn, by the line whose turns they take.
     waiting: [VecDeque<Group<K>>; 2],
     /// How often each bad key has failed alone, since it was last answered.
-    bad: BTreeMap<K, Bad>,
+    bad: BTreeMap<K, Bad<K>>,
     /// Bad keys that are left alone, by the time when they are asked again.
     resting: BTreeSet<(Moment, K)>,
     answers: Answers,
@@ -54,7 +54,9 @@ pub(crate) struct Suspects<K> {
 
 /// A key that failed alone, again and again.
 #[derive(Clone, Copy, Debug)]
-struct Bad {
+struct Bad<K> {
+    /// As it was asked last: it counts in the line that it came from, with what was known of it.
+    asked: Asked<K>,
     failures: u32,
     /// The answers before the last time.
     since: Answers,
@@ -152,9 +154,8 @@ impl<K: Copy + Ord> Suspects<K> {
     pub(crate) fn advance(&mut self, now: Moment) {
         while let Some((_, key)) = self.resting.first().copied().filter(|(until, _)| *until <= now) {
             self.resting.pop_first();
-            let since = self.bad.get(&key).map_or(self.answers, |bad| bad.since);
-            let keys = vec![Asked { key, from: Priority::Cold, seen: None }];
-            self.waiting[Line::Cold.index()].push_back(Group { keys, since, root: Root::MAX });
+            let Some(Bad { asked, since, .. }) = self.bad.get(&key).copied() else { continue };
+            self.waiting[Line::Cold.index()].push_back(Group { keys: vec![asked], since, root: Root::MAX });
         }
     }
 
@@ -198,7 +199,7 @@ impl<K: Copy + Ord> Suspects<K> {
                 return Fate::Free;
             }
             let failures = known.map_or(0, |bad| bad.failures).saturating_add(u32::from(is_proven)).max(1);
-            self.bad.insert(asked.key, Bad { failures, since: self.answers });
+            self.bad.insert(asked.key, Bad { asked, failures, since: self.answers });
             self.resting.insert((now + self.rest_after(failures), asked.key));
             return Fate::Stay;
         }

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ttm_dispatch::{Ask, DispatchConfig, DispatchSettings, Dispatcher, End, Line, Place, Request, Value};
+use ttm_dispatch::{
+    Ask, DispatchConfig, DispatchSettings, Dispatcher, End, Line, Place, Priority, Request, Value,
+};
 use ttm_kernel::Moment;
 
 const HOT: Place = Place { line: Line::Hot, value: Value::Low };
@@ -126,6 +128,17 @@ fn a_bad_key_that_is_removed_while_it_is_asked_is_a_stranger_when_it_comes_back(
         !blame_next(&mut dispatcher, later + Duration::from_secs(1)),
         "nothing is held against it any more"
     );
+}
+
+#[test]
+fn a_bad_key_that_has_rested_counts_in_the_line_that_it_came_from() {
+    let (mut dispatcher, now) = at_rest(&[1, 2]);
+    let later = now + Duration::from_mins(2);
+    let first = dispatcher.poll(later).expect("it has rested");
+    assert_eq!(dispatcher.counts().unanswered, [1, 0], "the other one waits");
+    assert_eq!(dispatcher.deferred(Line::Hot).count(), 1);
+    let Ask::Batch(asked) = &first.ask else { panic!("{first:?}") };
+    assert_eq!(asked[0].from, Priority::Hot);
 }
 
 #[test]
