@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use ttm_health::testing::healthy_facts;
 use ttm_health::{
-    BreakerState, DataFacts, Facts, LaneFacts, Phase, Reached, Report, ResourceSample, Status, StoreCall,
-    StoreUseFacts, Thresholds, Waiting, assess,
+    BreakerState, DataFacts, Facts, LaneFacts, Phase, Reached, Report, ResourceSample, Status, Thresholds,
+    Waiting, assess,
 };
 
 fn report(change: impl FnOnce(&mut Facts)) -> Report {
@@ -227,87 +227,6 @@ fn an_api_that_nobody_called_is_unknown_unless_the_breaker_is_open() {
     assert_eq!(report(None).apis.status, Status::Unknown);
     assert_eq!(report(None).status, Status::Degraded, "an optional part that is unknown");
     assert_eq!(report(Some(BreakerState::Open)).apis.status, Status::Degraded);
-}
-
-fn down(seconds: u64) -> StoreUseFacts {
-    StoreUseFacts {
-        name: "token writes".to_owned(),
-        answers: Some(false),
-        down_since: Some(Timestamp::UNIX_EPOCH),
-        down_for: Some(Duration::from_secs(seconds)),
-        last_error: Some("connection refused".to_owned()),
-        ..StoreUseFacts::default()
-    }
-}
-
-#[test]
-fn a_store_that_is_away_is_degraded_and_ready_for_as_long_as_what_waits_fits() {
-    let after = |seconds| report(|facts| facts.store.uses[0] = down(seconds));
-    assert_eq!((after(4).status, after(4).ready), (Status::Healthy, true), "one attempt that failed");
-    for seconds in [5, 75, 400_000] {
-        assert_eq!(
-            (after(seconds).status, after(seconds).store.status),
-            (Status::Degraded, Status::Degraded)
-        );
-        assert!(after(seconds).live && after(seconds).ready);
-    }
-    assert_eq!(after(75).reasons, ["token writes: failing for 1m 15s: connection refused"]);
-    assert_eq!(after(75).store.last_error.as_deref(), Some("connection refused"));
-}
-
-#[test]
-fn credentials_that_are_refused_are_critical_from_the_first_moment_and_ready_while_what_waits_fits() {
-    let refused = StoreUseFacts { call: Some(StoreCall::Unauthenticated), ..down(4) };
-    let report = report(|facts| facts.store.uses[0] = refused.clone());
-    assert_eq!((report.status, report.store.status), (Status::Critical, Status::Critical));
-    assert!(report.live && report.ready);
-    let reason = "token writes: the credentials are refused for 4s; give its user the right password, or the right to \
-        log in, again: connection refused";
-    assert_eq!(report.reasons, [reason]);
-}
-
-#[test]
-fn a_lease_that_only_a_person_can_have_renewed_again_is_critical_and_one_whose_store_is_away_is_not() {
-    let lease = |is_unguarded: bool, seconds| {
-        let call = is_unguarded.then_some(StoreCall::Unguarded);
-        let lease = StoreUseFacts { name: "lease".to_owned(), call, ..down(seconds) };
-        report(|facts| facts.store.uses.push(lease))
-    };
-    assert_eq!(lease(false, 60).status, Status::Degraded, "nobody else can take what is away");
-    assert_eq!(lease(true, 4).status, Status::Healthy, "the next attempt may find it mended");
-    let lost = lease(true, 60);
-    assert_eq!((lost.status, lost.live, lost.ready), (Status::Critical, true, true));
-    assert_eq!(
-        lost.reasons,
-        ["lease: cannot be renewed for 1m before a person has mended it: connection refused"]
-    );
-}
-
-#[test]
-fn a_store_that_answers_does_not_hide_one_that_does_not() {
-    let report = report(|facts| facts.store.uses.push(down(60)));
-    let statuses: Vec<Status> = report.store.uses.iter().map(|each| each.status).collect();
-    assert_eq!(statuses, [Status::Healthy, Status::Healthy, Status::Degraded]);
-    assert_eq!(report.status, Status::Degraded);
-}
-
-#[test]
-fn a_writer_that_gave_up_and_one_that_loses_data_are_critical_and_not_ready_but_live() {
-    for (change, reason) in [
-        (
-            StoreUseFacts { gave_up: true, ..down(60) },
-            "token writes: given up until a person has mended the store and restarted this process: connection refused",
-        ),
-        (
-            StoreUseFacts { losing: true, ..down(60) },
-            "token writes: data is being lost: more waits than fits, or the store refuses it: connection refused",
-        ),
-    ] {
-        let report = report(|facts| facts.store.uses[0] = change);
-        assert_eq!((report.status, report.store.status), (Status::Critical, Status::Critical));
-        assert!(report.live && !report.ready);
-        assert_eq!(report.reasons, [reason]);
-    }
 }
 
 #[test]

@@ -221,12 +221,12 @@ mod tests {
         let mut status = |(second, value)| {
             level(value, levels, five_points_of(100.0), hold, &mut last, Duration::from_secs(second)).0
         };
-        let (well, worse, worst) = (Status::Healthy, Status::Degraded, Status::Critical);
+        let (well, degraded, critical) = (Status::Healthy, Status::Degraded, Status::Critical);
         let seen = [(1_000, 72.0), (1_200, 10.0), (1_299, 66.0), (1_301, 10.0), (1_598, 10.0), (1_599, 10.0)];
-        assert_eq!(seen.map(&mut status), [worse, worse, worse, worse, worse, well]);
+        assert_eq!(seen.map(&mut status), [degraded, degraded, degraded, degraded, degraded, well]);
         // A worse level is entered at once.
         let seen = [(1_700, 80.0), (1_999, 72.0), (2_000, 72.0), (2_299, 10.0), (2_300, 10.0)];
-        assert_eq!(seen.map(&mut status), [worst, worst, worse, worse, well]);
+        assert_eq!(seen.map(&mut status), [critical, critical, degraded, degraded, well]);
     }
 
     #[test]
