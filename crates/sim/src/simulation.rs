@@ -4,7 +4,6 @@ mod health;
 mod judge;
 mod second;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,8 +51,8 @@ struct Simulation<'a> {
     stops: u32,
     /// When the present process booted.
     booted: Moment,
-    /// Planes of the present process that are held, since when and until when.
-    held: Held,
+    /// When planes of the present process were held, or are.
+    held: Vec<Hold>,
     /// Parts of the present process that a fault ended.
     ended: Vec<&'static str>,
     /// When the first of them was.
@@ -65,8 +64,13 @@ struct Simulation<'a> {
     health: health::HealthWatch,
 }
 
-/// Planes that are held, since when and until when.
-type Held = BTreeMap<Plane, (Moment, Moment)>;
+/// A plane of a process that is not polled for a while.
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    plane: Plane,
+    from: Moment,
+    until: Moment,
+}
 
 /// The process, or when there will be one again.
 enum State {
@@ -134,7 +138,7 @@ impl<'a> Simulation<'a> {
             healed: Availability::default(),
             stops: 0,
             booted: Moment::ZERO,
-            held: BTreeMap::new(),
+            held: Vec::new(),
             ended: Vec::new(),
             part_ended: None,
             // Nobody has asked yet.
@@ -252,11 +256,10 @@ impl<'a> Simulation<'a> {
         if matches!(self.state, State::Down { .. }) {
             return;
         }
-        let now = self.executor.now();
+        let from = self.executor.now();
         for plane in planes {
             self.executor.hold(Place { process: self.number, plane: *plane }, lasts);
-            let (_, until) = self.held.entry(*plane).or_insert((now, now));
-            *until = (now + lasts).max(*until);
+            self.held.push(Hold { plane: *plane, from, until: from + lasts });
         }
     }
 

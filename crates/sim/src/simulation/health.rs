@@ -259,17 +259,13 @@ impl Simulation<'_> {
 
     /// Since when a plane of the present process is held, if it is, and since when it ran before that or runs.
     fn held(&self, plane: Plane, at: Moment) -> (Option<Moment>, Moment) {
-        let begun = self.faults.faults().iter().take_while(|fault| fault.begins() <= at);
-        let of_plane = begun.filter(|fault| {
-            fault.begins() >= self.booted
-                && (fault.kind == FaultKind::Freeze || fault.kind == FaultKind::PlaneStalls(plane))
-        });
+        let of_plane = self.held.iter().filter(|hold| hold.plane == plane && hold.from <= at);
         let (mut since, mut until, mut runs) = (self.booted, self.booted, self.booted);
-        for fault in of_plane {
-            if fault.begins() > until {
-                (since, runs) = (fault.begins(), until);
+        for hold in of_plane {
+            if hold.from > until {
+                (since, runs) = (hold.from, until);
             }
-            until = until.max(fault.until());
+            until = until.max(hold.until);
         }
         if at < until { (Some(since), runs) } else { (None, until) }
     }

@@ -164,7 +164,7 @@ impl Simulation<'_> {
     /// Holds a stop against its promise: in time, and with everything stored unless the store was away.
     pub(super) fn judge_stop(&self, process: &Process, since: Moment, at: Moment, exit: &Exit) {
         let took = at - since;
-        if self.held.values().any(|(_, until)| *until > since) {
+        if self.held.iter().any(|hold| hold.until > since) {
             // Nothing that is held can stop.
             return;
         }

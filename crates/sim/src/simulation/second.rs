@@ -16,7 +16,7 @@ pub(super) struct Second {
     number: u32,
     state: State,
     booted: Moment,
-    held: super::Held,
+    held: Vec<super::Hold>,
     ended: Vec<&'static str>,
     part_ended: Option<Moment>,
 }
@@ -39,7 +39,7 @@ impl Simulation<'_> {
             number: 0,
             state: State::Down { until: now },
             booted: now,
-            held: super::Held::new(),
+            held: Vec::new(),
             ended: Vec::new(),
             part_ended: None,
         });
@@ -127,7 +127,7 @@ impl Simulation<'_> {
         if !reason.contains("took over") {
             self.verdicts.broken(format_args!("process {} says why it stops: {reason}", process.number()));
         }
-        let thawed = self.held.values().map(|(_, until)| *until).filter(|until| *until <= at).max();
+        let thawed = self.held.iter().map(|hold| hold.until).filter(|until| *until <= at).max();
         let since = self.world.succession.granted_at().max(self.faults.lease_was_away(at));
         let since = since.max(thawed.unwrap_or(Moment::ZERO));
         let took = at - since.min(at);
