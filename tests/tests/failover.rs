@@ -182,7 +182,7 @@ fn tables_that_are_dropped_and_made_anew_are_no_edit_that_removes_every_token() 
     let store = database.url();
     let mut program = with_all_tokens(folder.path(), &market, &store);
     let address = program.address();
-    health_within(30, &mut program, address, |health| health["status"] == "healthy");
+    health_within(30, &mut program, address, |health| health["store"]["status"] == "healthy");
 
     database.ask("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     let migrated = Program::start(ttm(folder.path()).arg("migrate").env("TTM_STORE__URL", &store)).end();

@@ -140,9 +140,11 @@ fn a_disk_that_is_full_at_the_start_is_told_and_waited_for() {
         let mut program = service_on_a_small_disk(folder.path(), &market.base_url(), ON_A_FULL_DISK);
         let line = program.wait_for_message("listening; starting");
         let address = line["address"].as_str().and_then(|text| text.parse().ok()).expect("an address");
-        let waits = program.wait_for_message("the start waits");
+        let waits = program.wait_for_message("the start waits for a person to mend this");
         assert!(waits["error"].as_str().is_some_and(|text| text.contains("disk is full")), "{waits}");
-        for (path, status) in [("/health/live", 200), ("/health/ready", 503), ("/health/startup", 503)] {
+        for (path, status) in
+            [("/health/live", 200), ("/health", 503), ("/health/ready", 503), ("/health/startup", 503)]
+        {
             assert_eq!(get(address, path).status, status, "{path}");
         }
         let reasons = get(address, "/health/detailed").json()["reasons"].to_string();
