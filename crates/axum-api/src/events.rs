@@ -6,6 +6,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
 use jiff::Timestamp;
 use ttm_perf::{EventCursor, EventQuery};
 
@@ -17,11 +18,7 @@ use crate::time_text::{TIME, time};
 
 const EVENTS: &str = "event store";
 
-pub(crate) async fn page(
-    State(app): State<App>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Json<EventsDto>, Problem> {
+pub(crate) async fn page(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
     if wants_a_stream(&headers) {
         return Err(Problem::new(
             StatusCode::NOT_ACCEPTABLE,
@@ -49,9 +46,8 @@ pub(crate) async fn page(
     if page.events.is_empty() {
         known(&app, query.kind()).await?;
     }
-    EventsDto::try_from(page)
-        .map(Json)
-        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    let wrong = |error: serde_json::Error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+    Ok(app.made(|| EventsDto::try_from(page).map(Json).map_err(wrong)).await)
 }
 
 /// Tells kinds of which nothing happened from those that there are not, with the one that may be meant.

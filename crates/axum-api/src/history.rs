@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
+use axum::response::Response;
 use ttm_perf::{Aggregate, RangeQuery, SeriesKey};
 
 use crate::dto::{HistoryDto, SeriesDto};
@@ -23,7 +24,7 @@ pub(crate) async fn range(
     State(app): State<App>,
     uri: Uri,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<HistoryDto>, Problem> {
+) -> Result<Response, Problem> {
     let Path(name) = path.map_err(|_| Problem::bad_request("the series is not text in UTF-8"))?;
     let series: SeriesKey = name
         .parse()
@@ -47,10 +48,10 @@ pub(crate) async fn range(
     if points.is_empty() {
         known(&app, query.series()).await?;
     }
-    Ok(Json(HistoryDto::new(&query, &points)))
+    Ok(app.made(|| Json(HistoryDto::new(&query, &points))).await)
 }
 
-pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Json<SeriesDto>, Problem> {
+pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let given = Parameters::of(&uri, &["prefix", "limit", "cursor"])?;
     let limit = given.limit()?;
     let prefix = given.read("prefix", "the beginning of a series' name", |text| {
@@ -60,7 +61,7 @@ pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Json<Seri
         given.read("cursor", "the next of the page before", |text| text.parse().ok())?;
     let prefix = prefix.as_deref().unwrap_or("");
     let keys = app.asked(METRICS, app.stores()?.history.series(prefix, cursor.clone(), limit + 1)).await?;
-    Ok(Json(SeriesDto::page(&keys, limit)))
+    Ok(app.made(|| Json(SeriesDto::page(&keys, limit))).await)
 }
 
 /// Tells a series that has no points in a range from one that is not there at all, with the name that may be meant.

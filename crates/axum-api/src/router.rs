@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -54,6 +54,8 @@ pub struct Stores {
 pub(crate) struct App {
     pub(crate) state: ApiState,
     pub(crate) config: Arc<ApiConfig>,
+    /// One answer that takes time to be made is made at once.
+    turn: Arc<Semaphore>,
 }
 
 impl App {
@@ -62,6 +64,17 @@ impl App {
         self.state.stores.get().ok_or_else(|| {
             Problem::busy("the service is starting: its store is not open yet; /health/ready says when it is")
         })
+    }
+
+    /// Makes an answer that takes time, as a page of a thousand tokens does. All answers are made on one thread, and who
+    /// makes one does not let go of it: of those that come at once, each waits for its turn, and between two turns the
+    /// thread hears whoever else has come. So a probe waits for one of them, however many there are.
+    pub(crate) async fn made<T: IntoResponse>(&self, make: impl FnOnce() -> T) -> Response {
+        let turn = self.turn.acquire().await;
+        tokio::task::yield_now().await;
+        let answer = make().into_response();
+        drop(turn);
+        answer
     }
 
     /// Waits for a store, but not for long.
@@ -88,7 +101,7 @@ impl App {
 pub fn router(state: ApiState, config: ApiConfig) -> Router {
     let config = Arc::new(config);
     let slots = Arc::new(Semaphore::new(config.max_requests));
-    let app = App { state, config: config.clone() };
+    let app = App { state, config: config.clone(), turn: Arc::new(Semaphore::new(1)) };
     let deadline = (app.state.runtime.clone(), config.clone());
     let health = Router::new()
         .route("/", get(health::overall))
@@ -121,7 +134,8 @@ pub fn router(state: ApiState, config: ApiConfig) -> Router {
 }
 
 async fn exposition(State(app): State<App>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (app.state.metrics)())
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    app.made(|| (kind, (app.state.metrics)())).await
 }
 
 async fn no_such_path(request: Request) -> Problem {

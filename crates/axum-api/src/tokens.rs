@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
+use axum::response::Response;
 use ttm_market::{Lane, Mint, TokenCursor, TokenQuery, TokenSort, TokenStatus};
 
 use crate::dto::{TokenDto, TokensDto};
@@ -11,7 +12,7 @@ use crate::parameters::Parameters;
 use crate::problem::{Problem, quoted};
 use crate::router::App;
 
-pub(crate) async fn page(State(app): State<App>, uri: Uri) -> Result<Json<TokensDto>, Problem> {
+pub(crate) async fn page(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let given = Parameters::of(&uri, &["limit", "cursor", "lane", "status", "sort"])?;
     let sort = given.read("sort", "score, age or mint", sort)?.unwrap_or_default();
     let query = TokenQuery {
@@ -23,7 +24,7 @@ pub(crate) async fn page(State(app): State<App>, uri: Uri) -> Result<Json<Tokens
         status: given.read("status", "monitored, active or archived", TokenStatus::parse)?,
         sort,
     };
-    Ok(Json(TokensDto::from(&app.state.tokens.page(&query))))
+    Ok(app.made(|| Json(TokensDto::from(&app.state.tokens.page(&query)))).await)
 }
 
 pub(crate) async fn one(

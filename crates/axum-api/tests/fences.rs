@@ -3,6 +3,7 @@
 mod surface;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
@@ -241,4 +242,26 @@ impl MetricStore for Panicking {
     ) -> Result<Vec<SeriesKey>, StoreError> {
         panic!("password=hunter2")
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_probe_waits_for_one_answer_that_takes_time_and_not_for_all_that_were_asked_for() {
+    let written = Arc::default();
+    let router = Surface::new(Vec::new()).counting(&written).router();
+    let mut asked = tokio::task::JoinSet::new();
+    for path in std::iter::repeat_n("/metrics", 50).chain(["/health/live"]) {
+        let request = Request::get(path).header("host", "localhost").body(Body::empty());
+        let answer = router.clone().oneshot(request.expect("a request"));
+        asked.spawn(async move { (path, answer.await.expect("the surface never fails").status()) });
+    }
+    let mut before_the_probe = None;
+    while let Some(answer) = asked.join_next().await {
+        let (path, status) = answer.expect("no panic");
+        assert_eq!(status, 200, "{path}");
+        if path == "/health/live" {
+            before_the_probe = Some(written.load(Ordering::Relaxed));
+        }
+    }
+    assert!(before_the_probe.is_some_and(|made| made <= 3), "{before_the_probe:?} of 50 were made first");
+    assert_eq!(written.load(Ordering::Relaxed), 50);
 }

@@ -13,6 +13,8 @@ pub struct Facts {
     pub at: Timestamp,
     /// Time since the process started.
     pub uptime: Duration,
+    /// Time since the start was over, from when on everything is measured.
+    pub measured_for: Duration,
     /// Where the process is in its life.
     pub phase: Phase,
     /// What the start waits for; none when it waits for nothing.

@@ -61,7 +61,7 @@ proptest! {
         if facts.resources.is_none() {
             prop_assert_eq!(report.resources.status, Status::Unknown);
         }
-        let begun = facts.uptime < Duration::from_secs(30) && facts.phase != Phase::Starting;
+        let begun = facts.measured_for < Duration::from_secs(30) && facts.phase != Phase::Starting;
         if facts.api.calls == 0 && !begun {
             prop_assert_ne!(report.apis.status, Status::Healthy);
         }

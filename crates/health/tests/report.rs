@@ -232,7 +232,8 @@ fn an_api_that_nobody_called_is_unknown_unless_the_breaker_is_open() {
 #[test]
 fn the_first_seconds_of_a_service_do_not_flap() {
     let report = report(|facts| {
-        facts.uptime = Duration::from_secs(3);
+        // The start took long.
+        (facts.uptime, facts.measured_for) = (Duration::from_mins(2), Duration::from_secs(3));
         facts.resources.iter_mut().for_each(|sample| sample.cpu_percent = None);
         (facts.api.calls, facts.api.errors) = (3, 1);
         facts.cold.since_progress = None;

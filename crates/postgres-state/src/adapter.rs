@@ -9,7 +9,7 @@ use ttm_kernel::{Epoch, StoreError};
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 use ttm_sqlx_pool::postgres::{Pool, Server, Time, query, query_as, query_scalar, store_error};
 
-use crate::fence::{self, may_write};
+use crate::fence::{self, NEXT_EPOCH, may_write};
 use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, PostgresBreakerStore, PostgresLease, columns, convert, follow};
@@ -71,7 +71,7 @@ impl PostgresTokenStore {
         {
             return Ok(None);
         }
-        let epoch = query_scalar("UPDATE writer SET epoch = epoch + 1 RETURNING epoch");
+        let epoch = query_scalar(NEXT_EPOCH);
         let epoch: i64 = epoch.fetch_one(&mut *tx).await?;
         tx.commit().await?;
         Ok(Some(epoch))

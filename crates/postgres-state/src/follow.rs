@@ -9,7 +9,7 @@ use ttm_market::{FOLLOW_STEP, Followed, Mint, Origin, TokenStatus};
 use ttm_sqlx_pool::postgres::{Pool, Time, Transaction, query};
 
 use crate::convert;
-use crate::fence::may_write;
+use crate::fence::{EDITED, may_write};
 
 /// What another process adds meanwhile is left to its owner.
 const ADD: &str = "INSERT INTO token (mint, status, first_seen, origin) \
@@ -64,7 +64,7 @@ pub(crate) async fn follow(
 /// Commits an edit of the set, and counts it when it changed something.
 pub(crate) async fn commit_edit(mut tx: Transaction, changes: u64) -> Result<(), sqlx::Error> {
     if changes > 0 {
-        query("UPDATE revision SET number = number + 1").execute(&mut *tx).await?;
+        query(EDITED).execute(&mut *tx).await?;
     }
     tx.commit().await
 }

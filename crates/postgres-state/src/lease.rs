@@ -37,19 +37,19 @@ const MAKE: &str = "CREATE TABLE IF NOT EXISTS lease (name text NOT NULL PRIMARY
 /// The row, locked. `stands` by the clock, not by the transaction's start: the lock may have been waited for.
 const LOOK: &str = "SELECT holder, host, boot, pid_namespace, pid, pid_started, \
      to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), expires_at > clock_timestamp(), \
-     nullif(expires_at, '-infinity') FROM lease WHERE name = 'store' FOR UPDATE";
+     CASE WHEN isfinite(expires_at) THEN expires_at END FROM lease WHERE name = 'store' FOR UPDATE";
 
 /// The row as it is, for a message alone.
 const SEE: &str = "SELECT holder, host, boot, pid_namespace, pid, pid_started, \
      to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), expires_at > clock_timestamp(), \
-     nullif(expires_at, '-infinity') FROM lease WHERE name = 'store'";
+     CASE WHEN isfinite(expires_at) THEN expires_at END FROM lease WHERE name = 'store'";
 
 /// Of two that find no row one waits for the other here, and then looks again.
 const TAKE: &str = "INSERT INTO lease (name, holder, host, boot, pid_namespace, pid, pid_started, epoch, since, expires_at) \
      VALUES ('store', $1, $2, $3, $4, $5, $6, 1, clock_timestamp(), clock_timestamp() + interval '15 s') \
      ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, host = excluded.host, boot = excluded.boot, \
      pid_namespace = excluded.pid_namespace, pid = excluded.pid, pid_started = excluded.pid_started, \
-     epoch = lease.epoch + 1, since = excluded.since, expires_at = excluded.expires_at WHERE lease.holder = $7";
+     epoch = least(lease.epoch, 9223372036854775806) + 1, since = excluded.since, expires_at = excluded.expires_at WHERE lease.holder = $7";
 
 const KEEP: &str = "UPDATE lease SET expires_at = clock_timestamp() + interval '15 s' \
      WHERE name = 'store' AND holder = $1";

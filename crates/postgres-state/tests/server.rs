@@ -140,8 +140,11 @@ async fn another_that_migrates_is_waited_for_a_while_and_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_that_the_server_never_answers_is_given_up() {
     let database = Database::new("server_endless").await;
-    let schema =
-        Schema { history: "_endless_migrations", migrations: &[("endless", "SELECT pg_sleep(600)")] };
+    let schema = Schema {
+        history: "_endless_migrations",
+        migrations: &[("endless", "SELECT pg_sleep(600)")],
+        tables: &[],
+    };
     let server = Server::parse(database.url()).expect("the URL is good");
     // The server's own limit is another one: it is as if it kept none.
     let given_up = server.migrate_within(Duration::ZERO, &schema).await;

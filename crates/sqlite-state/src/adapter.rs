@@ -12,7 +12,7 @@ use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 use ttm_sqlx_pool::sqlite::File;
 use ttm_sqlx_pool::sqlite::store_error;
 
-use crate::fence::{self, may_write};
+use crate::fence::{self, NEXT_EPOCH, may_write};
 use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, SqliteBreakerStore, convert, follow};
@@ -59,9 +59,7 @@ impl SqliteTokenStore {
 
     async fn next_epoch(&self) -> Result<i64, sqlx::Error> {
         let mut tx = self.file.begin().await?;
-        let epoch = sqlx::query_scalar("UPDATE writer SET epoch = epoch + 1 RETURNING epoch")
-            .fetch_one(&mut *tx)
-            .await?;
+        let epoch = sqlx::query_scalar(NEXT_EPOCH).fetch_one(&mut *tx).await?;
         tx.commit().await?;
         Ok(epoch)
     }

@@ -25,3 +25,11 @@ pub(crate) fn revision((number, newest): (i64, i64), epoch: Epoch) -> Result<u64
         Err(replaced) => Err(replaced),
     }
 }
+
+/// Claims the next epoch. Tables that a person made anew may lack the row, and whoever comes writes it.
+pub(crate) const NEXT_EPOCH: &str = "INSERT INTO writer (one, epoch) VALUES (1, 1) \
+     ON CONFLICT (one) DO UPDATE SET epoch = writer.epoch + 1 RETURNING epoch";
+
+/// Counts an edit, the same.
+pub(crate) const EDITED: &str = "INSERT INTO revision (one, number) VALUES (1, 1) \
+     ON CONFLICT (one) DO UPDATE SET number = revision.number + 1";

@@ -10,7 +10,7 @@ use ttm_market::{FOLLOW_STEP, Followed, Mint, Origin, TokenStatus};
 use ttm_sqlx_pool::sqlite::File;
 
 use crate::convert;
-use crate::fence::may_write;
+use crate::fence::{EDITED, may_write};
 
 /// What changed, unless the epoch is not the writer's. The steps before an error stay: each is right by itself, since
 /// it only adds what is listed or removes what is not, and whatever is owned is looked up anew the next time.
@@ -92,7 +92,7 @@ pub(crate) async fn commit_edit(
     changes: u64,
 ) -> Result<(), sqlx::Error> {
     if changes > 0 {
-        sqlx::query("UPDATE revision SET number = number + 1").execute(&mut *tx).await?;
+        sqlx::query(EDITED).execute(&mut *tx).await?;
     }
     tx.commit().await
 }

@@ -10,6 +10,8 @@ pub struct Schema {
     pub history: &'static str,
     /// Name and text of each migration; the first is version 1. What was published is never edited, only added to.
     pub migrations: &'static [(&'static str, &'static str)],
+    /// The tables that are there once all of them were applied.
+    pub tables: &'static [&'static str],
 }
 
 impl Schema {
@@ -66,6 +68,16 @@ impl Schema {
         ))
     }
 
+    /// What is wrong with a database that lacks a table which its history has. None is made anew: an empty one in the place
+    /// of what was lost would be taken for all there is.
+    pub fn lacking(&self, table: &str) -> String {
+        let history = self.history;
+        format!(
+            "its table {table} is gone, and {history} says that it was made; restore it from a backup, or take another \
+             database"
+        )
+    }
+
     fn versions(&self) -> impl Iterator<Item = (i64, &'static (&'static str, &'static str))> {
         (1..).zip(self.migrations)
     }
@@ -78,7 +90,7 @@ mod tests {
     #[test]
     fn versions_count_from_one_in_the_order_of_the_migrations() {
         let migrations = &[("first", "SELECT 1"), ("second", "SELECT 2")];
-        let schema = Schema { history: "_history", migrations };
+        let schema = Schema { history: "_history", migrations, tables: &[] };
         let migrator = schema.migrator();
         let applied: Vec<_> = migrator.iter().map(|each| (each.version, &*each.description)).collect();
         assert_eq!(applied, [(1, "first"), (2, "second")]);
@@ -87,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_history_that_is_not_ours_is_told_by_the_name_of_its_table() {
-        let schema = Schema { history: "_history", migrations: &[("first", "SELECT 1")] };
+        let schema = Schema { history: "_history", migrations: &[("first", "SELECT 1")], tables: &[] };
         for (error, wrong) in [
             (MigrateError::VersionMissing(0), "there is no migration 0"),
             (MigrateError::VersionMismatch(1), "migration 1 was another one"),
@@ -104,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_missing_version_is_newer_only_above_the_known_ones() {
-        let schema = Schema { history: "_history", migrations: &[("first", "SELECT 1")] };
+        let schema = Schema { history: "_history", migrations: &[("first", "SELECT 1")], tables: &[] };
         let missing = |version| sqlx::Error::Migrate(Box::new(MigrateError::VersionMissing(version)));
         assert_eq!(schema.newer(&missing(2)), Some(2));
         assert_eq!(schema.newer(&missing(0)), None);

@@ -26,6 +26,8 @@ pub(super) struct StatusArguments {
 }
 
 const LABEL: usize = 12;
+/// So much of a sentence is shown: more than any of this service has, and no more of a stranger's.
+const SENTENCE: usize = 1_000;
 /// No answer, none of ours, or one that says unknown.
 const UNKNOWN: u8 = 3;
 /// A report is made every second; one that is older than this is no news.
@@ -182,7 +184,7 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
         ),
     )?;
     for reason in health["reasons"].as_array().into_iter().flatten() {
-        remark(&super::printable(reason.as_str().unwrap_or_default(), 200))?;
+        remark(&super::printable(reason.as_str().unwrap_or_default(), SENTENCE))?;
     }
     Ok(())
 }
@@ -225,7 +227,7 @@ fn print_apis(apis: &Value) -> Result<(), OutputError> {
         ),
     )?;
     if let Some(error) = apis["last_error"].as_str() {
-        wrapped(&format!("{:22}", ""), &format!("the last error: {}", super::printable(error, 200)))?;
+        wrapped(&format!("{:22}", ""), &format!("the last error: {}", super::printable(error, SENTENCE)))?;
     }
     Ok(())
 }

@@ -13,6 +13,8 @@ use serde_json::Value;
 
 /// A service on this machine answers in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// No health report is nearly as large.
+const MOST: usize = 1024 * 1024;
 const STATUSES: [&str; 4] = ["healthy", "degraded", "critical", "unknown"];
 
 /// Where a service answers, as it may be shown.
@@ -75,10 +77,16 @@ pub(super) async fn fetch(target: &Target, token: Option<&str>) -> Result<Answer
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
-    let response = request.send().await.map_err(|error| no_answer(target, &error))?;
+    let mut response = request.send().await.map_err(|error| no_answer(target, &error))?;
     let status = response.status();
     let sent = sent_at(&response);
-    let body = response.bytes().await.map_err(|error| no_answer(target, &error))?;
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(|error| no_answer(target, &error))? {
+        body.extend_from_slice(&part);
+        if body.len() > MOST {
+            return Err(format!("answers more than {MOST} bytes: is this a ttm service?"));
+        }
+    }
     let ours = serde_json::from_slice::<Value>(&body).ok().filter(is_ours);
     match (ours, status) {
         (Some(health), StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE) => {

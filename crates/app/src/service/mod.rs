@@ -321,7 +321,19 @@ impl Service {
         self.breakers.put();
         self.counters.events.stopped(self.board.uptime(), in_time);
         self.flush.order(stored_by);
-        for (name, task) in self.writers {
+        let tell = runtime.now() + STORED_SOON;
+        let mut is_told = false;
+        for (name, mut task) in self.writers {
+            if !is_told
+                && within(&*runtime, tell.min(stored_by), &mut task).await.is_err()
+                && tell < stored_by
+            {
+                is_told = true;
+                let (tokens, samples, events) =
+                    (self.tokens.len(), self.counters.samples().waiting, self.counters.events().waiting);
+                let for_s = (stored_by - runtime.now()).as_secs();
+                tracing::info!(part = name, tokens, samples, events, for_s, "the stop waits for the store");
+            }
             in_time &= ended(&*runtime, name, task, stored_by).await;
         }
         // Kept up to here: a writer that tries again until it is given up needs it.
@@ -354,6 +366,8 @@ impl Service {
     }
 }
 
+/// What is stored by then needs no word.
+const STORED_SOON: Duration = Duration::from_secs(1);
 /// Closing is given this long, of long stops, also when all was stored late: it writes nothing new.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// And of short ones this long: the next process waits for a lease that was not given up.

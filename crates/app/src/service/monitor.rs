@@ -179,6 +179,7 @@ impl Monitor {
         Facts {
             at: self.runtime.wall(),
             uptime: self.board.uptime(),
+            measured_for: self.runtime.now() - self.excuses.began,
             phase: self.board.phase(),
             waiting_for: None,
             hot: self.group(Group::Hot),
@@ -344,6 +345,7 @@ pub(super) fn first_report(
     let facts = Facts {
         at: runtime.wall(),
         uptime,
+        measured_for: Duration::ZERO,
         phase: Phase::Starting,
         waiting_for,
         hot: group(Group::Hot),

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use ttm_kernel::StoreError;
 
@@ -73,6 +74,16 @@ impl Surface {
     /// The same on another history.
     pub(crate) fn over(mut self, history: Arc<dyn MetricStore>) -> Self {
         self.state.stores = opened(history, Arc::new(self.events.clone()));
+        self
+    }
+
+    /// The same with a count of how often the metrics were written.
+    pub(crate) fn counting(mut self, written: &Arc<AtomicUsize>) -> Self {
+        let written = written.clone();
+        self.state.metrics = Arc::new(move || {
+            written.fetch_add(1, Ordering::Relaxed);
+            String::new()
+        });
         self
     }
 

@@ -47,7 +47,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
             findings
                 .add(status, format!("DexScreener: {percent:.1} % of {calls} calls failed; {limit}{why}"));
         }
-    } else if facts.uptime >= BEGUN || facts.phase == Phase::Starting {
+    } else if facts.measured_for >= BEGUN || facts.phase == Phase::Starting {
         findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());
     }
     if let Some(p95) = api.p95_response_time {

@@ -58,7 +58,7 @@ pub(super) fn assess(
                 }
             }
             // The share of a CPU is the difference of two samples.
-            None if what == CPU && facts.uptime < BEGUN => {}
+            None if what == CPU && facts.measured_for < BEGUN => {}
             None => findings.add(Status::Unknown, format!("{what}: not measured")),
         }
     }

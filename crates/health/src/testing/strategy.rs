@@ -29,6 +29,7 @@ pub fn healthy_facts() -> Facts {
     Facts {
         at,
         uptime: seconds(3600),
+        measured_for: seconds(3600),
         phase: Phase::Running,
         waiting_for: None,
         hot: group(10),
@@ -77,18 +78,25 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
     let waiting =
         any::<bool>().prop_map(|needs_a_person| Waiting { what: "the store".to_owned(), needs_a_person });
     let waiting = option::weighted(0.2, waiting);
-    let life = (any_timestamp(), any_duration(), any_phase(), option::of(any::<(u32, u32)>()), waiting);
+    let life = (
+        any_timestamp(),
+        (any_duration(), any_duration()),
+        any_phase(),
+        option::of(any::<(u32, u32)>()),
+        waiting,
+    );
     let float = || option::of(proptest::num::f64::ANY);
     let work = (any_group(), any_group(), float(), option::of(any_resources()));
     let rest =
         (any_api(), any_lane(), any_lane(), any::<(u64, u64)>(), any_store(), any_sources(), any_reached());
     (life, work, rest).prop_map(|(life, work, rest)| {
-        let (at, uptime, phase, database_connections, waiting_for) = life;
+        let (at, (uptime, measured_for), phase, database_connections, waiting_for) = life;
         let (hot, cold, tokens_per_minute, resources) = work;
         let (api, hot_lane, cold_lane, (unlisted, archived), store, sources, reached) = rest;
         Facts {
             at,
             uptime,
+            measured_for,
             phase,
             waiting_for,
             hot,

@@ -46,6 +46,8 @@ pub(super) enum Stopped {
     Error(sqlx::Error),
     /// The text of the database is in this encoding, which lacks characters.
     Encoding(String),
+    /// A table is gone.
+    Gone(&'static str),
 }
 
 impl From<sqlx::Error> for Stopped {
@@ -61,12 +63,21 @@ pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> 
         let encoding: String =
             query_scalar("SELECT current_setting('server_encoding')").fetch_one(&mut *tx).await?;
         let missing = missing(&mut tx, schema).await?;
+        let mut gone = None;
+        for table in schema.tables.iter().copied().filter(|_| missing.is_empty()) {
+            if !exists(&mut tx, table).await? {
+                gone = gone.or(Some(table));
+            }
+        }
         tx.commit().await?;
-        Ok((encoding, missing))
+        Ok((encoding, missing, gone))
     };
-    let (encoding, missing) = answered(LIMIT, Box::pin(look)).await?;
+    let (encoding, missing, gone) = answered(LIMIT, Box::pin(look)).await?;
     if encoding != "UTF8" {
         return Err(Stopped::Encoding(encoding));
+    }
+    if let Some(table) = gone {
+        return Err(Stopped::Gone(table));
     }
     // Most starts find nothing to do, and need no lock.
     if missing.is_empty() {

@@ -74,6 +74,9 @@ impl Server {
         let migrated = match migrate::migrate(&pool, schema, longest).await {
             Ok(()) => Ok(()),
             Err(Stopped::Encoding(found)) => Err(OpenError::Encoding { server: self.to_string(), found }),
+            Err(Stopped::Gone(table)) => {
+                Err(OpenError::Forbidden { server: self.to_string(), message: schema.lacking(table) })
+            }
             Err(Stopped::Error(error)) => Err(self.refusal(&pool, schema, error).await),
         };
         pool.close().await;

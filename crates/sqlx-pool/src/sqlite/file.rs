@@ -32,6 +32,8 @@ pub struct File {
     readers: SqlitePool,
 }
 
+const IS_THERE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+
 impl File {
     /// Opens the file for so many readers at the same time, makes it when there is none, and brings its schema up to
     /// date. The folder must be there.
@@ -94,7 +96,6 @@ impl File {
 
     /// The newest migration that was applied; 0 where none was.
     async fn version(&self, schema: &Schema) -> Result<i64, sqlx::Error> {
-        const IS_THERE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
         let there: i64 = sqlx::query_scalar(IS_THERE).bind(schema.history).fetch_one(&self.writer).await?;
         if there == 0 {
             return Ok(0);
@@ -109,6 +110,12 @@ impl File {
         let mut tx = self.begin().await?;
         let migrated = schema.migrator().run_direct(None, &mut *tx, false).await;
         migrated.map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
+        for table in schema.tables {
+            let there: i64 = sqlx::query_scalar(IS_THERE).bind(table).fetch_one(&mut *tx).await?;
+            if there == 0 {
+                return Err(Replaced(schema.lacking(table)).into());
+            }
+        }
         tx.commit().await
     }
 
