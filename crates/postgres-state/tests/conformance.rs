@@ -76,6 +76,26 @@ async fn a_database_of_a_newer_program_is_refused_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_forgot_what_was_applied_is_named_and_nothing_is_changed() {
+    let database = Database::new("tokens_forgot").await;
+    open(&database).await.add(&[mint(1)], AT).await.expect("add works");
+    database.execute("CREATE TABLE $schema.kept AS TABLE $schema._ttm_state_migrations").await;
+    for (forgets, lacks) in [
+        ("version >= 3", "it lacks migration 3, and column \"origin\" of relation \"token\" already exists"),
+        ("version >= 1", "it lacks migration 1, and relation \"token\" already exists"),
+    ] {
+        database.execute(&format!("DELETE FROM $schema._ttm_state_migrations WHERE {forgets}")).await;
+        let error = PostgresTokenStore::open(database.url()).await.expect_err("it is refused");
+        let told =
+            format!("its table _ttm_state_migrations does not fit this program: {lacks}; restore that table");
+        assert!(error.to_string().contains(&told), "{error}");
+    }
+    database.execute("INSERT INTO $schema._ttm_state_migrations TABLE $schema.kept").await;
+    assert_eq!(open(&database).await.load(None, 9).await.expect("load answers").len(), 1);
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_cannot_be_used_is_named_without_its_password() {
     let refused = |url: &'static str| async move {
         let error = PostgresTokenStore::open(url).await.expect_err("there is no such server");

@@ -179,7 +179,7 @@ async fn a_user_without_rights_is_told_so_and_tried_again_seldom() {
     database.execute("ALTER TABLE token RENAME TO hidden").await;
     let missing = store.load(None, 1).await;
     let Err(StoreError::Missing { message }) = &missing else { panic!("{missing:?}") };
-    assert!(message.ends_with("(SQLSTATE 42P01)"), "{message}");
+    assert!(message.ends_with("(SQLSTATE 42P01); restore it from a backup"), "{message}");
     database.execute("ALTER TABLE hidden RENAME TO token").await;
     assert_eq!(store.load(None, 1).await.expect("it is there again"), []);
     database.drop_schema().await;

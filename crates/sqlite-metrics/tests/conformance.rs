@@ -128,7 +128,7 @@ async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() 
     execute(&folder.path().join("ttm.db"), "ALTER TABLE sample RENAME TO away").await;
     let refused = store.append(&batch(&key(1), 1)).await;
     let Err(error @ StoreError::Missing { .. }) = refused else { panic!("{refused:?}") };
-    assert_eq!(error.said(), "no such table: sample (SQLITE_ERROR, 1)");
+    assert_eq!(error.said(), "no such table: sample (SQLITE_ERROR, 1); restore it from a backup");
     assert_eq!(error.retry_after(), Some(Duration::from_mins(1)));
     execute(&folder.path().join("ttm.db"), "ALTER TABLE away RENAME TO sample").await;
     assert_eq!(store.append(&batch(&key(1), 1)).await.expect("it is back").stored, 1);

@@ -92,6 +92,29 @@ async fn a_file_of_a_newer_program_is_refused_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_forgot_what_was_applied_is_named_and_nothing_is_changed() {
+    let folder = folder();
+    let file = folder.path().join("ttm.db");
+    open(&folder).await.add(&[mint(1)], AT).await.expect("add works");
+    execute(&file, "CREATE TABLE kept AS SELECT * FROM _ttm_state_migrations").await;
+    for (forget, lacks) in [
+        (
+            "DELETE FROM _ttm_state_migrations WHERE version >= 3",
+            "it lacks migration 3, and duplicate column name: origin",
+        ),
+        ("DELETE FROM _ttm_state_migrations", "it lacks migration 1, and table token already exists"),
+    ] {
+        execute(&file, forget).await;
+        let error = SqliteTokenStore::open(&file).await.expect_err("it is refused");
+        let told =
+            format!("its table _ttm_state_migrations does not fit this program: {lacks}; restore that table");
+        assert!(error.to_string().contains(&told), "{error}");
+    }
+    execute(&file, "INSERT INTO _ttm_state_migrations SELECT * FROM kept").await;
+    assert_eq!(open(&folder).await.load(None, 9).await.expect("load answers").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_cannot_be_a_store_is_told_in_one_line() {
     let folder = folder();
     let missing = folder.path().join("missing").join("ttm.db");
@@ -146,7 +169,7 @@ async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() 
     for refused in [store.load(None, 1).await.map(drop), store.save(epoch, &[Token::new(mint(1), AT)]).await]
     {
         let Err(error @ StoreError::Missing { .. }) = refused else { panic!("{refused:?}") };
-        assert_eq!(error.said(), "no such table: token (SQLITE_ERROR, 1)");
+        assert_eq!(error.said(), "no such table: token (SQLITE_ERROR, 1); restore it from a backup");
         assert_eq!(error.retry_after(), Some(Duration::from_mins(1)));
     }
     execute(&folder.path().join("ttm.db"), "ALTER TABLE away RENAME TO token").await;

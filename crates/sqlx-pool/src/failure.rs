@@ -23,6 +23,9 @@ pub enum Verdict {
     Corrupt,
 }
 
+/// What to do about a table that is missing though its migration was applied, which none makes again.
+pub(crate) const RESTORE: &str = "restore it from a backup";
+
 /// An error of the driver, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

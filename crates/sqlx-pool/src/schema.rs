@@ -56,10 +56,13 @@ impl Schema {
     pub fn broken(&self, error: &sqlx::Error) -> Option<String> {
         let sqlx::Error::Migrate(error) = error else { return None };
         let history = self.history;
-        let wrong = match **error {
+        let wrong = match &**error {
             MigrateError::VersionMissing(version) => format!("there is no migration {version}"),
             MigrateError::VersionMismatch(version) => format!("migration {version} was another one"),
             MigrateError::Dirty(version) => format!("migration {version} did not come to its end"),
+            MigrateError::ExecuteMigration(error, version) => {
+                format!("it lacks migration {version}, and {}", made_before(error)?)
+            }
             _ => return None,
         };
         Some(format!(
@@ -81,6 +84,18 @@ impl Schema {
     fn versions(&self) -> impl Iterator<Item = (i64, &'static (&'static str, &'static str))> {
         (1..).zip(self.migrations)
     }
+}
+
+/// What a migration wanted to make and found, in the database's own words.
+fn made_before(error: &sqlx::Error) -> Option<&str> {
+    let error = error.as_database_error()?;
+    let message = error.message();
+    // PostgreSQL's duplicate table, column and object, whose words may be translated; SQLite says it in words alone.
+    let is_made = match error.code().as_deref() {
+        Some("42P07" | "42701" | "42710") => true,
+        _ => message.ends_with(" already exists") || message.starts_with("duplicate column name: "),
+    };
+    is_made.then_some(message)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use sqlx::migrate::MigrateError;
 use ttm_kernel::StoreError;
 
 use super::Server;
+use crate::failure::RESTORE;
 use crate::{Failure, Schema, Verdict};
 
 /// Why the store is not open; one line for a person, without the password.
@@ -186,6 +187,7 @@ fn mend(state: &str, said: &str) -> Option<&'static str> {
         "42501" if said.contains("for schema") => {
             Some("expected a user that may create tables in its schema")
         }
+        "42P01" => Some(RESTORE),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ use sqlx::migrate::MigrateError;
 use ttm_kernel::StoreError;
 
 use super::resolved;
+use crate::failure::RESTORE;
 use crate::{Failure, Schema, Verdict};
 
 /// What helps where a file is not any more the one that was opened. A process that has a database open cannot tell what was
@@ -182,7 +183,11 @@ fn of_sqlite(code: u32, message: &str) -> Failure {
         // ERROR otherwise, INTERNAL, MISUSE and what is not known: it concerns this statement.
         _ => Verdict::Unexpected,
     };
-    Failure { verdict, message: format!("{message} ({}, {code})", name(code)) }
+    let message = format!("{message} ({}, {code})", name(code));
+    match verdict {
+        Verdict::Missing => Failure { verdict, message: format!("{message}; {RESTORE}") },
+        _ => Failure { verdict, message },
+    }
 }
 
 /// The name of the kind, as the manual and the web know it.
