@@ -99,6 +99,9 @@ fn is_missed(folder: &Path, database: &str, end: &str) {
     program.signal(Signal::TERM);
     let outcome = program.end();
     assert_eq!(outcome.code, Some(1), "what was not stored is not hidden: {}", outcome.stderr);
+    let tries_again =
+        |line: &str| line.contains(&what) && line.contains("the store failed; what is to be stored is kept");
+    assert!(!outcome.stderr.lines().any(tries_again), "one line tells it: {}", outcome.stderr);
     // What had been committed was merged at the end.
     is_whole(folder);
 }

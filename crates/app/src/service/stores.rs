@@ -92,8 +92,18 @@ impl Stores {
         let mut states = self.lock();
         let state = states.uses.entry(what).or_default();
         let message = error.said();
-        if state.down.is_none() {
-            state.down = Some((now, wall));
+        // What is damaged stays so for whoever asks later, even where another part of it can still be read.
+        let gives_up = matches!(error, StoreError::Corrupt { .. }) && !state.gave_up;
+        let is_new = state.down.is_none();
+        state.down.get_or_insert((now, wall));
+        if gives_up {
+            state.gave_up = true;
+            tracing::error!(
+                store = what.as_str(),
+                error = message,
+                "given up: mend the store, then restart this process"
+            );
+        } else if is_new {
             tracing::warn!(
                 store = what.as_str(),
                 error = message,
@@ -111,15 +121,6 @@ impl Stores {
             error if what == StoreUse::Lease && error.needs_a_person() => Some(StoreCall::Unguarded),
             _ => None,
         };
-        // What is damaged stays so for whoever asks later, even where another part of it can still be read.
-        if matches!(error, StoreError::Corrupt { .. }) && !state.gave_up {
-            state.gave_up = true;
-            tracing::error!(
-                store = what.as_str(),
-                error = message,
-                "given up: mend the store, then restart this process"
-            );
-        }
         state.last_error = Some(message.clone());
         if state.gave_up && states.damage.is_none() {
             states.damage = Some(format!("{}: {message}", what.as_str()));
