@@ -193,3 +193,24 @@ async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_leaves_no_tra
     assert!(in_use <= most && most == 3, "{in_use} of {most}");
     database.drop_schema().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_gone_while_its_history_has_it_is_named_and_not_made_anew() {
+    let database = Database::new("tokens_gone").await;
+    drop(open(&database).await);
+    database.execute("ALTER TABLE $schema.writer RENAME TO away").await;
+    let error = PostgresTokenStore::open(database.url()).await.expect_err("nothing can start");
+    assert!(error.needs_a_person(), "it is waited for: {error:?}");
+    let told =
+        "its table writer is gone, and _ttm_state_migrations says that it was made; restore it from a backup";
+    assert!(error.to_string().contains(told), "{error}");
+    database.execute("ALTER TABLE $schema.away RENAME TO writer").await;
+    drop(open(&database).await);
+    database.execute("DELETE FROM $schema.writer; DELETE FROM $schema.revision").await;
+    let store = open(&database).await;
+    let epoch = store.claim().await.expect("whoever comes writes the row");
+    assert_eq!((epoch.number(), store.revision(epoch).await.expect("revision answers")), (1, 0));
+    store.add(&[mint(1)], AT).await.expect("add works");
+    assert_eq!(store.revision(epoch).await.expect("revision answers"), 1);
+    database.drop_schema().await;
+}

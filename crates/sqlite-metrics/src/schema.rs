@@ -9,5 +9,5 @@ pub(crate) const SCHEMA: Schema = Schema {
         ("samples", include_str!("../../../migrations/sqlite/metrics/0001_samples.sql")),
         ("events", include_str!("../../../migrations/sqlite/metrics/0002_events.sql")),
     ],
-    tables: &["series", "sample", "event"],
+    tables: &[],
 };

@@ -11,5 +11,5 @@ pub(crate) const SCHEMA: Schema = Schema {
         ("origins", include_str!("../../../migrations/sqlite/state/0003_origins.sql")),
         ("rates", include_str!("../../../migrations/sqlite/state/0004_rates.sql")),
     ],
-    tables: &["token", "writer", "revision", "breaker"],
+    tables: &["token", "writer", "revision"],
 };

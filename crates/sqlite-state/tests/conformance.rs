@@ -302,3 +302,21 @@ async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_blocks_nobody
     let (in_use, most) = store.connections().expect("it has pools");
     assert!(in_use <= most && most == 3, "{in_use} of {most}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_gone_while_its_history_has_it_is_named_and_rows_that_are_gone_are_written() {
+    let folder = folder();
+    let file = folder.path().join("ttm.db");
+    drop(open(&folder).await);
+    execute(&file, "ALTER TABLE writer RENAME TO away").await;
+    let error = SqliteTokenStore::open(&file).await.expect_err("nothing can start");
+    let told =
+        "its table writer is gone, and _ttm_state_migrations says that it was made; restore it from a backup";
+    assert!(error.to_string().contains(told), "{error}");
+    execute(&file, "ALTER TABLE away RENAME TO writer; DELETE FROM writer; DELETE FROM revision").await;
+    let store = open(&folder).await;
+    let epoch = store.claim().await.expect("whoever comes writes the row");
+    assert_eq!((epoch.number(), store.revision(epoch).await.expect("revision answers")), (1, 0));
+    store.add(&[mint(1)], AT).await.expect("add works");
+    assert_eq!(store.revision(epoch).await.expect("revision answers"), 1);
+}

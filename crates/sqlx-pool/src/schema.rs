@@ -10,7 +10,8 @@ pub struct Schema {
     pub history: &'static str,
     /// Name and text of each migration; the first is version 1. What was published is never edited, only added to.
     pub migrations: &'static [(&'static str, &'static str)],
-    /// The tables that are there once all of them were applied.
+    /// The tables without which nothing can start, and which are there once all migrations were applied. One that holds
+    /// history alone is missed by whoever writes it, and scores are served without.
     pub tables: &'static [&'static str],
 }
 
