@@ -77,8 +77,11 @@ impl<T> Limit<T> {
     /// In words, the same ones whether the value is above the entry or only not below the exit yet: one that hovers is no
     /// news each time.
     pub(super) fn spelled<D: Display>(self, figure: impl Fn(T) -> D) -> String {
-        let hold = if self.hold.is_zero() { String::new() } else { format!(" for {}", spoken(self.hold)) };
-        format!("limit {}, clears below {}{hold}", figure(self.enter), figure(self.exit))
+        let (enter, exit) = (figure(self.enter), figure(self.exit));
+        match self.hold {
+            Duration::ZERO => format!("limit {enter}, clears below {exit}"),
+            hold => format!("limit {enter}, clears once below {exit} for {}", spoken(hold)),
+        }
     }
 }
 
