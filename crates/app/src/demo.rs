@@ -165,34 +165,47 @@ fn print(board: &Board, elapsed: Duration) -> Result<(), OutputError> {
         .map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
     say!("")?;
     row(format_args!(
-        "{BOLD}{:>2}:{:02}{BOLD:#}  breaker {colour}{}{colour:#}   scored/min {rate}   hot {} ({} stale)   cold {} ({} stale)   {}",
+        "{BOLD}{:>2}:{:02}{BOLD:#}  breaker {colour}{}{colour:#}   scored/min {rate}   hot {}{}   cold {}{}   {}",
         seconds / 60,
         seconds % 60,
         breaker.as_str(),
         report.data.hot.tokens,
-        report.data.hot.stale,
+        stale(report.data.hot.stale),
         report.data.cold.tokens,
-        report.data.cold.stale,
+        stale(report.data.cold.stale),
         report.status,
     ))?;
     let best = board.page(&TokenQuery { limit: SHOWN, ..TokenQuery::default() });
     row(format_args!(
-        "  {:8} {:>8} {:>8}  {:5} {:6} {:>5}  MINT",
+        "  {:8} {:>8} {:>8}  {:5} {:7} {:>5}  MINT",
         "SYMBOL", "SCORE", "SMOOTH", "LANE", "BASIS", "AGE"
     ))?;
     for token in best.tokens {
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
         let age = token.age.map_or_else(|| "-".to_owned(), |age| format!("{}s", age.as_secs()));
         row(format_args!(
-            "  {:8} {:>8} {:>8}  {:5} {:6} {age:>5}{} {}",
+            "  {:8} {:>8} {:>8}  {:5} {:7} {age:>5}{} {}",
             printable(token.symbol.as_deref().unwrap_or("-"), 8),
             number(token.score),
             number(token.smoothed_score),
             token.lane.map_or("-", |lane| lane.as_str()),
             token.basis.map_or("-", |basis| basis.as_str()),
             if token.stale { "!" } else { " " },
-            token.mint,
+            short(&token.mint.to_string()),
         ))?;
     }
     Ok(())
+}
+
+fn stale(tokens: u64) -> String {
+    if tokens == 0 { String::new() } else { format!(" ({tokens} stale)") }
+}
+
+/// Both ends of a made-up mint, so that a row fits a terminal of 80 columns.
+fn short(mint: &str) -> String {
+    let from = mint.len().saturating_sub(6);
+    match (mint.get(..6), mint.get(from..)) {
+        (Some(first), Some(last)) if from > 6 => format!("{first}…{last}"),
+        _ => mint.to_owned(),
+    }
 }
