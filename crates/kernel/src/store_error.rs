@@ -1,6 +1,5 @@
 //! Why a store did not do what it was asked, as what the caller does next. Every port to a store answers with it.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
 
@@ -110,16 +109,24 @@ impl StoreError {
     /// Whether a store of which `newest` is the newest epoch takes a write under this one.
     ///
     /// # Errors
-    /// [`Fenced`](Self::Fenced) when another writer took over, [`Corrupt`](Self::Corrupt) when the store is not the one that
-    /// granted this epoch: what it holds is not what its writer knows, and what it lacks was lost.
+    /// [`Fenced`](Self::Fenced) when another writer took over; those of [`check_granted`](Self::check_granted).
     pub fn check_epoch(epoch: Epoch, newest: u64) -> Result<(), Self> {
-        match epoch.number().cmp(&newest) {
-            Ordering::Less => Err(Self::Fenced { epoch }),
-            Ordering::Equal => Ok(()),
-            Ordering::Greater => Err(Self::replaced(format_args!(
-                "this process works under epoch {epoch}, and the store knows of {newest} at most"
-            ))),
+        Self::check_granted(epoch, newest)?;
+        if epoch.number() < newest { Err(Self::Fenced { epoch }) } else { Ok(()) }
+    }
+
+    /// Whether a store of which `newest` is the newest epoch can have granted this one.
+    ///
+    /// # Errors
+    /// [`Corrupt`](Self::Corrupt) when it is not the store that did: what it holds is not what its writer knows, and what
+    /// it lacks was lost.
+    pub fn check_granted(epoch: Epoch, newest: u64) -> Result<(), Self> {
+        if epoch.number() <= newest {
+            return Ok(());
         }
+        Err(Self::replaced(format_args!(
+            "this process works under epoch {epoch}, and the store knows of {newest} at most"
+        )))
     }
 
     /// The store is not what it was: whoever goes by what it holds now takes lost content for an edit.

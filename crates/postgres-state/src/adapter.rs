@@ -9,7 +9,7 @@ use ttm_kernel::{Epoch, StoreError};
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 use ttm_sqlx_pool::postgres::{Pool, Server, Time, query, query_as, query_scalar, store_error};
 
-use crate::fence::{self, NEXT_EPOCH, may_write};
+use crate::fence::{NEXT_EPOCH, REVISION, may_write};
 use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, PostgresBreakerStore, PostgresLease, columns, convert, follow};
@@ -133,7 +133,7 @@ impl PostgresTokenStore {
 
     async fn edits(&self) -> Result<(i64, i64), sqlx::Error> {
         let mut tx = self.pool.begin_read().await?;
-        let both = query_as(fence::REVISION).fetch_one(&mut *tx).await?;
+        let both = query_as(REVISION).fetch_one(&mut *tx).await?;
         tx.commit().await?;
         Ok(both)
     }
@@ -193,7 +193,9 @@ impl TokenStore for PostgresTokenStore {
     }
 
     async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
-        fence::revision(self.edits().await.map_err(store_error)?, epoch)
+        let (number, newest) = self.edits().await.map_err(store_error)?;
+        StoreError::check_granted(epoch, newest.unsigned_abs())?;
+        Ok(number.unsigned_abs())
     }
 
     async fn close(&self) {

@@ -5,8 +5,8 @@ use sqlx::PgConnection;
 use ttm_kernel::{Epoch, StoreError};
 use ttm_sqlx_pool::postgres::query_scalar;
 
-/// Whether this is the newest epoch that was claimed, and was claimed here. The row stays locked, so that a claim waits for the transaction's
-/// end; saves do not wait for each other.
+/// Whether this is the newest epoch that was claimed, and was claimed here. The row stays locked, so that a claim waits for
+/// the transaction's end; saves do not wait for each other.
 pub(crate) async fn may_write(
     tx: &mut PgConnection,
     epoch: Epoch,
@@ -18,14 +18,6 @@ pub(crate) async fn may_write(
 /// The number of the last edit, and the newest epoch that was claimed; zero where the row is gone.
 pub(crate) const REVISION: &str =
     "SELECT coalesce((SELECT number FROM revision), 0), coalesce((SELECT epoch FROM writer), 0)";
-
-/// The number of the last edit, for whoever works under this epoch or a newer one.
-pub(crate) fn revision((number, newest): (i64, i64), epoch: Epoch) -> Result<u64, StoreError> {
-    match StoreError::check_epoch(epoch, newest.unsigned_abs()) {
-        Ok(()) | Err(StoreError::Fenced { .. }) => Ok(number.unsigned_abs()),
-        Err(replaced) => Err(replaced),
-    }
-}
 
 /// Claims the next epoch. Tables that a person made anew may lack the row, and whoever comes writes it.
 pub(crate) const NEXT_EPOCH: &str = "INSERT INTO writer (one, epoch) VALUES (true, 1) \

@@ -12,7 +12,7 @@ use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 use ttm_sqlx_pool::sqlite::File;
 use ttm_sqlx_pool::sqlite::store_error;
 
-use crate::fence::{self, NEXT_EPOCH, may_write};
+use crate::fence::{NEXT_EPOCH, REVISION, may_write};
 use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, SqliteBreakerStore, convert, follow};
@@ -182,8 +182,10 @@ impl TokenStore for SqliteTokenStore {
     }
 
     async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
-        let both = sqlx::query_as::<_, (i64, i64)>(fence::REVISION).fetch_one(self.file.readers()).await;
-        fence::revision(both.map_err(store_error)?, epoch)
+        let both = sqlx::query_as::<_, (i64, i64)>(REVISION).fetch_one(self.file.readers()).await;
+        let (number, newest) = both.map_err(store_error)?;
+        StoreError::check_granted(epoch, newest.unsigned_abs())?;
+        Ok(number.unsigned_abs())
     }
 
     async fn close(&self) {

@@ -18,14 +18,6 @@ pub(crate) async fn may_write(
 pub(crate) const REVISION: &str =
     "SELECT coalesce((SELECT number FROM revision), 0), coalesce((SELECT epoch FROM writer), 0)";
 
-/// The number of the last edit, for whoever works under this epoch or a newer one.
-pub(crate) fn revision((number, newest): (i64, i64), epoch: Epoch) -> Result<u64, StoreError> {
-    match StoreError::check_epoch(epoch, newest.unsigned_abs()) {
-        Ok(()) | Err(StoreError::Fenced { .. }) => Ok(number.unsigned_abs()),
-        Err(replaced) => Err(replaced),
-    }
-}
-
 /// Claims the next epoch. Tables that a person made anew may lack the row, and whoever comes writes it.
 pub(crate) const NEXT_EPOCH: &str = "INSERT INTO writer (one, epoch) VALUES (1, 1) \
      ON CONFLICT (one) DO UPDATE SET epoch = writer.epoch + 1 RETURNING epoch";

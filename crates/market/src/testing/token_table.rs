@@ -55,10 +55,8 @@ impl TokenTable {
     /// # Errors
     /// When no process here was granted this epoch.
     pub fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
-        match self.check(epoch) {
-            Ok(()) | Err(StoreError::Fenced { .. }) => Ok(self.revision),
-            Err(replaced) => Err(replaced),
-        }
+        StoreError::check_granted(epoch, self.epoch)?;
+        Ok(self.revision)
     }
 
     /// Stores the new state of tokens that are there.
