@@ -27,7 +27,7 @@ pub struct Board {
     market: MarketConfig,
     started: Moment,
     phase: Mutex<Phase>,
-    /// Since when tokens have been asked for: who waited for that before was not forgotten.
+    /// When the start was over: the time in which a token has to be observed counts from then, not from its import.
     running: OnceLock<Moment>,
     groups: Mutex<[Option<GroupStatus>; 2]>,
     /// Shared with the book, which makes a copy when it changes one.

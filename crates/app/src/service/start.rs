@@ -1,5 +1,5 @@
 //! The steps of a start that depend on others: each waits for a store that is away for as long as that lasts, and says
-//! meanwhile what for. What a person must mend ends the start at once.
+//! meanwhile what for, and whether a person has to act first. What no waiting mends ends the start at once.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
