@@ -103,7 +103,7 @@ fn on_postgres_scores_survive_a_kill_and_a_stop_is_in_order() {
 fn an_open_breaker_survives_a_kill(store: &str, folder: &Path) {
     let market = market_that_is_down(TOKENS);
     import(folder, &market, store);
-    let mut first = Program::start(&mut service_that_logs("info,ttm_app=debug", folder, &market, store));
+    let mut first = Program::start(&mut service_that_logs("info,ttm_service=debug", folder, &market, store));
     first.wait_for("that its breaker is open", |entry| {
         entry["message"] == "the breaker changed its state" && entry["to"] == "open"
     });

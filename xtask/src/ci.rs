@@ -74,7 +74,8 @@ fn clippy(selection: &[&str]) -> Result<()> {
 /// With the whole workspace selected, cargo unites features, so that a missing one goes unnoticed.
 fn alone() -> Result<()> {
     for each in graph::read()? {
-        if let Some(Layer::Kernel | Layer::Domain | Layer::Policy | Layer::App) = each.layer {
+        if let Some(Layer::Kernel | Layer::Domain | Layer::Policy | Layer::Service | Layer::App) = each.layer
+        {
             clippy(&["--lib", "--no-default-features", "--package", &each.name])?;
         }
     }

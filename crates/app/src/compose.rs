@@ -17,8 +17,8 @@ use ttm_postgres_tokens::PostgresTokenSource;
 use ttm_sysinfo_resources::SysinfoResources;
 
 use crate::config::{Settings, SourceSettings, StoreUrl};
-use crate::service::{Again, Board, Failure, Service, StartError, Starting};
-use crate::{Planes, Ports};
+use ttm_service::{Again, Board, Failure, Service, StartError, Starting};
+use ttm_service::{Planes, Ports};
 
 mod descriptors;
 mod judged;
@@ -189,7 +189,7 @@ impl Process {
             health: board.clone(),
             tokens: board.clone(),
             stores: stores.clone(),
-            event_kinds: &crate::service::EVENT_KINDS,
+            event_kinds: &ttm_service::EVENT_KINDS,
             runtime: planes.supervision.clone(),
             metrics: Arc::new(move || {
                 prometheus.run_upkeep();

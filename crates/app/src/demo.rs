@@ -13,12 +13,12 @@ use ttm_health::{BreakerState, HealthView};
 use ttm_kernel::{LeaseError, Moment, Runtime};
 use ttm_market::{Mint, TokenQuery, TokenView};
 
-use crate::Planes;
 use crate::cli::output::{OutputError, row, say};
 use crate::cli::{Failure, printable};
 use crate::compose::{self, ComposeError, Process, Start, StateLease};
 use crate::config::Settings;
-use crate::service::Board;
+use ttm_service::Board;
+use ttm_service::Planes;
 
 const TOKENS: usize = 600;
 /// Ages of the tokens, in hours.

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use ttm_tokio_runtime::{TokioClock, TokioRuntime};
 
-use crate::Planes;
+use ttm_service::Planes;
 
 /// The runtimes behind [`Planes`]; dropping it gives the tasks that are left a second, then leaves them behind.
 pub(crate) struct Threads {

@@ -11,6 +11,8 @@ mod book;
 mod config;
 mod data_quality;
 mod event;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod mint;
 mod pair;
 mod pool;

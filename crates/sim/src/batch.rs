@@ -8,9 +8,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ttm_app::service::StoreUse;
 use ttm_health::{BreakerState, Status};
-use ttm_testkit::SeededEntropy;
+use ttm_service::StoreUse;
+use ttm_xoshiro_entropy::SeededEntropy;
 
 use crate::executor::lock;
 use crate::{Failure, Outcome, Plan, Swarm};

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{Clock, Entropy, Moment, TaskEnd};
-use ttm_testkit::SeededEntropy;
+use ttm_xoshiro_entropy::SeededEntropy;
 
 pub use place::{Place, Plane};
 use runtime::Shared;

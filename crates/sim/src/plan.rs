@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ttm_app::service::ServiceSettings;
 use ttm_health::Report;
+use ttm_service::ServiceSettings;
 
 use crate::FaultSchedule;
 use crate::oracle::BreakerRules;
@@ -59,6 +59,9 @@ pub struct InvalidPlan {
 /// No oracle reads the report more often; to make it every second would be half of the work of a day.
 const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 
+/// What the service manager grants a stop by default.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+
 impl Plan {
     /// The fewest that make two batches, so that they can overtake each other.
     const TOKENS: usize = 31;
@@ -68,8 +71,7 @@ impl Plan {
     /// # Panics
     /// Never, unless the defaults of the service are not valid.
     pub fn new(seed: u64, lasts: Duration, faults: FaultSchedule) -> Self {
-        let defaults = ttm_app::config::load(None, std::iter::empty()).expect("the defaults are valid");
-        let settings = ServiceSettings { report_interval: REPORT_INTERVAL, ..defaults.service };
+        let settings = ServiceSettings { report_interval: REPORT_INTERVAL, ..ServiceSettings::default() };
         let breaker = settings.breaker.settings();
         let promised = Promises {
             // What the API's reference allows; the service was told to stay below.
@@ -82,7 +84,7 @@ impl Plan {
                 success_threshold: breaker.success_threshold,
                 probe_lease: breaker.probe_lease,
             },
-            stop_within: defaults.graceful_shutdown_timeout,
+            stop_within: STOP_WITHIN,
         };
         Self {
             seed,

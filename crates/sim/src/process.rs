@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use ttm_app::service::{Board, Counters, Ended, OutboxCounts, Service, ServiceSettings, Stopped};
-use ttm_app::{Planes, Ports};
 use ttm_breaker::State;
 use ttm_kernel::{Clock, Moment, Runtime, TaskEnd};
+use ttm_service::{Board, Counters, Ended, OutboxCounts, Service, ServiceSettings, Stopped};
+use ttm_service::{Planes, Ports};
 
 use crate::executor::lock;
 use crate::{Plane, SimRuntime};

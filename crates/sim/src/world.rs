@@ -14,10 +14,10 @@ mod token_store;
 
 use std::sync::Arc;
 
-use ttm_app::Ports;
 use ttm_kernel::Moment;
 use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, ProfileSource};
+use ttm_service::Ports;
 
 use crate::oracle::{Succession, Verdicts};
 use defect::Defects;

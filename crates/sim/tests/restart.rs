@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_app::service::Service;
-use ttm_app::{Planes, Ports};
 use ttm_breaker::testing::FakeBreakerStore;
 use ttm_breaker::{BreakerStore, Saved, Snapshot, State, StoredBreaker};
 use ttm_kernel::{Clock, Epoch, Moment, Runtime, StoreError};
+use ttm_service::Service;
+use ttm_service::{Planes, Ports};
 use ttm_sim::oracle::Verdicts;
 use ttm_sim::world::World;
 use ttm_sim::{Executor, Plan};

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_app::service::Service;
-use ttm_app::{Planes, Ports};
 use ttm_breaker::State;
 use ttm_kernel::{Clock, Moment, Runtime};
 use ttm_market::{Mint, PairBatch, PairSource, PairSourceError, Token, TokenStore};
 use ttm_schedule::{Group, GroupStatus};
+use ttm_service::Service;
+use ttm_service::{Planes, Ports};
 use ttm_sim::oracle::Verdicts;
 use ttm_sim::world::World;
 use ttm_sim::{Executor, Plan, SimRuntime};

@@ -4,11 +4,10 @@
 //! faults, has its own executor; the one here is the smallest that lets a test await something.
 
 mod clock;
-mod entropy;
 mod recorder;
 mod runtime;
 
 pub use clock::ManualClock;
-pub use entropy::SeededEntropy;
 pub use recorder::Recorder;
 pub use runtime::ManualRuntime;
+pub use ttm_xoshiro_entropy::SeededEntropy;

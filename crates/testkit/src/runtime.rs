@@ -10,8 +10,9 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use jiff::Timestamp;
 use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task, TaskEnd};
+use ttm_xoshiro_entropy::SeededEntropy;
 
-use crate::{ManualClock, SeededEntropy};
+use crate::ManualClock;
 
 /// The future given to `block_on`; spawned tasks count from 1.
 const MAIN: u64 = 0;

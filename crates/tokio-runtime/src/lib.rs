@@ -4,7 +4,6 @@
 //! panic, is decided by the caller.
 
 mod clock;
-mod entropy;
 mod runtime;
 
 pub use clock::TokioClock;

@@ -1,16 +1,18 @@
 //! Tasks and timers of one tokio runtime. It does not start or stop that runtime.
 
 use std::any::Any;
+use std::collections::hash_map::RandomState;
 use std::future::pending;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task, TaskEnd};
+use ttm_xoshiro_entropy::SeededEntropy;
 
 use crate::TokioClock;
-use crate::entropy::SeededStream;
 
 /// The [`Runtime`] port on a tokio runtime whose timer is enabled.
 ///
@@ -77,7 +79,9 @@ impl Runtime for TokioRuntime {
     }
 
     fn entropy(&self, stream: &'static str) -> Arc<dyn Entropy> {
-        Arc::new(SeededStream::start(stream))
+        // The keys of a `RandomState` come from the operating system, and no two in a process are equal: the streams
+        // cannot be foreseen, and differ under the same name too.
+        Arc::new(SeededEntropy::new(RandomState::new().hash_one(stream)))
     }
 }
 

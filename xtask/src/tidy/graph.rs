@@ -18,6 +18,8 @@ pub(crate) enum Layer {
     /// What adapters of one technology share.
     Technology,
     Adapter,
+    /// The composition over ports, which names no adapter.
+    Service,
     App,
     Probe,
     /// Tools for tests: the manual clock and its like.
@@ -31,12 +33,13 @@ pub(crate) enum Layer {
 
 impl Layer {
     /// Every layer, with the word for it in a manifest.
-    pub(crate) const ALL: [(&'static str, Self); 12] = [
+    pub(crate) const ALL: [(&'static str, Self); 13] = [
         ("kernel", Self::Kernel),
         ("domain", Self::Domain),
         ("policy", Self::Policy),
         ("technology", Self::Technology),
         ("adapter", Self::Adapter),
+        ("service", Self::Service),
         ("app", Self::App),
         ("probe", Self::Probe),
         ("test", Self::Test),

@@ -8,24 +8,26 @@ use super::graph::{Crate, Dependency, Layer};
 
 /// The domains that the policy layer composes.
 const UNDER_POLICY: [&str; 2] = ["ttm-breaker", "ttm-retry"];
-/// The feature of `app` that brings the concrete adapters in.
-const ADAPTERS: &str = "adapters";
 /// What a domain's feature `testing` may bring in, and nothing else.
 const TEST_TOOLS: [&str; 2] = ["mockall", "proptest"];
 
 impl Layer {
     /// The layers of ours that this one may use.
     fn may_use(self) -> &'static [Self] {
-        use Layer::{Adapter, App, Bench, Domain, E2e, Kernel, Policy, Probe, Sim, Technology, Test, Xtask};
+        use Layer::{
+            Adapter, App, Bench, Domain, E2e, Kernel, Policy, Probe, Service, Sim, Technology, Test, Xtask,
+        };
         match self {
             // The tool stands outside the house, so that it builds when the house does not.
             Kernel | Xtask => &[],
-            Domain | Technology | Test => &[Kernel],
+            Domain | Technology => &[Kernel],
+            Test => &[Kernel, Technology],
             Policy => &[Kernel, Domain],
             Adapter => &[Kernel, Domain, Policy, Technology],
-            App | Probe => &[Kernel, Domain, Policy, Adapter, App, Probe],
-            Sim => &[Kernel, Domain, Policy, App, Test],
-            E2e => &[Kernel, Domain, Policy, Technology, Adapter, App, Probe, Test, Sim],
+            Service => &[Kernel, Domain, Policy],
+            Sim => &[Kernel, Domain, Policy, Service, Technology],
+            App | Probe => &[Kernel, Domain, Policy, Adapter, Service, Sim, App, Probe],
+            E2e => &[Kernel, Domain, Policy, Technology, Adapter, Service, App, Probe, Test, Sim],
             Bench => &[Kernel, Domain, Policy, Adapter, Test, E2e],
         }
     }
@@ -45,10 +47,27 @@ impl Layer {
                 "tower-layer",
                 "tower-service",
             ]),
+            Self::Service => Some(&[
+                "arc-swap",
+                "async-trait",
+                "futures-util",
+                "jiff",
+                "metrics",
+                "parking_lot",
+                "serde_json",
+                "thiserror",
+                "tokio",
+                "tokio-util",
+                "tracing",
+                "uuid",
+            ]),
             _ => None,
         }
     }
 }
+
+/// What the service may take of tokio: nothing that reads a clock, sleeps, spawns or opens a socket, which are ports.
+const SERVICE_TOKIO: [&str; 2] = ["macros", "sync"];
 
 /// Every way in which the crates break the table, one line each, naming the crate or the edge.
 pub(super) fn check(crates: &[Crate]) -> Vec<String> {
@@ -104,18 +123,17 @@ fn inside(from: &Crate, layer: Layer, to: &Crate, to_layer: Layer, edge: &Depend
     if layer == Layer::Policy && to_layer == Layer::Domain && !UNDER_POLICY.contains(&&*to.name) {
         return Some(format!("of the domains, a policy uses {} alone", UNDER_POLICY.join(" and ")));
     }
-    let with_adapters = edge.default_features || edge.features.iter().any(|feature| feature == ADAPTERS);
-    if layer == Layer::Sim && to_layer == Layer::App && with_adapters {
-        return Some(
-            "the simulator takes the app without its concrete adapters (default-features = false)".to_owned(),
-        );
-    }
     None
 }
 
 /// Why a crate of `layer` may not use a crate of others.
 fn outside(layer: Layer, edge: &Dependency) -> Option<String> {
     let allowed = layer.outside()?;
+    if layer == Layer::Service && edge.to == "tokio" && edge.kind == DependencyKind::Normal {
+        let may_have = |feature: &String| SERVICE_TOKIO.contains(&feature.as_str());
+        let wrong = edge.default_features || !edge.features.iter().all(may_have);
+        return wrong.then(|| format!("of tokio, the service takes {} alone", SERVICE_TOKIO.join(" and ")));
+    }
     let of_tests =
         layer == Layer::Domain && (edge.is_checker() || edge.optional && TEST_TOOLS.contains(&&*edge.to));
     if edge.kind == DependencyKind::Development || of_tests || allowed.contains(&&*edge.to) {
@@ -132,6 +150,7 @@ fn noun(layer: Layer) -> &'static str {
         Layer::Policy => "a policy",
         Layer::Technology => "a technology",
         Layer::Adapter => "an adapter",
+        Layer::Service => "the service",
         Layer::App => "the app",
         Layer::Probe => "the probe",
         Layer::Test => "test tools",

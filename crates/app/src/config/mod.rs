@@ -10,10 +10,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
-#[cfg(feature = "adapters")]
 pub(crate) use file::{read_text, text};
 pub use key::{KEYS, Key, Kind};
-#[cfg(feature = "adapters")]
 pub(crate) use settings::read_token;
 pub use settings::{ApiSettings, Draft, ExchangeSettings, Secret, Settings, SourceSettings, StoreUrl};
 pub use source::{Origin, Values, unknown_key};
@@ -97,6 +95,8 @@ mod tests {
         assert_eq!(settings.api.listen, "127.0.0.1:8080".parse().expect("an address"));
         assert_eq!(settings.graceful_shutdown_timeout, Duration::from_secs(30));
         assert_eq!(settings.exchange.base_url, "https://api.dexscreener.com");
+        let defaults = ttm_service::ServiceSettings::default();
+        assert_eq!(format!("{:?}", settings.service), format!("{defaults:?}"));
     }
 
     #[test]

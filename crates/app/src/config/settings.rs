@@ -27,11 +27,10 @@ pub use draft::Draft;
 use secret::hides_password;
 pub use secret::{Secret, StoreUrl};
 pub use sources::SourceSettings;
-#[cfg(feature = "adapters")]
 pub(crate) use token_file::read as read_token;
 
 use super::{ConfigError, Key, Kind, Origin, Values};
-use crate::service::ServiceSettings;
+use ttm_service::ServiceSettings;
 
 /// Everything that was configured.
 #[derive(Clone, Debug)]
@@ -93,8 +92,6 @@ const SECRETIVE: [char; 3] = ['@', '?', '#'];
 
 /// The size of the budget that scoring lives on.
 const BUDGET: &str = "requests_per_minute";
-/// How long a look at the profiles may take: less than a source may, so that it is told what was wrong.
-const PROFILES_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Reads typed values and collects what is wrong with them.
 struct Reader<'a> {
@@ -201,8 +198,8 @@ impl Reader<'_> {
         let breaker = self.breaker();
         let guard = self.guard(BUDGET, timeout, GuardSettings::default().deadline);
         // Longer than its deadline no look at the profiles waits, whatever scoring does.
-        let look = timeout.map(|timeout| timeout.min(PROFILES_DEADLINE));
-        let profiles = self.guard("profile_requests_per_minute", look, PROFILES_DEADLINE);
+        let look = timeout.map(|timeout| timeout.min(ServiceSettings::PROFILES_DEADLINE));
+        let profiles = self.guard("profile_requests_per_minute", look, ServiceSettings::PROFILES_DEADLINE);
         let profiles_limit = self.profiles_limit();
         let health_check_interval = self.duration("monitoring.health_check_interval");
         let resource_check_interval = self.duration("monitoring.resource_check_interval");

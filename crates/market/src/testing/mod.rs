@@ -10,7 +10,6 @@ mod pair_source;
 mod strategy;
 mod token_source;
 mod token_store;
-mod token_table;
 
 pub use crate::port::{MockPairSource, MockProfileSource, MockTokenStore, MockTokenView};
 pub use crate::source::MockTokenSource;
@@ -20,4 +19,3 @@ pub use strategy::{
 };
 pub use token_source::FakeTokenSource;
 pub use token_store::FakeTokenStore;
-pub use token_table::TokenTable;

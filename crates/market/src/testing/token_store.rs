@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::{Timestamp, Unit};
 use ttm_kernel::{Epoch, StoreError, StoreLease};
 
-use super::TokenTable;
+use crate::memory::TokenTable;
 use crate::{Added, Basis, Followed, Mint, Origin, Token, TokenStore};
 
 /// Remembers tokens. Clones share their memory, so that a clone is what a reopened store would be.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task};
-use ttm_testkit::SeededEntropy;
+use ttm_xoshiro_entropy::SeededEntropy;
 
 use super::place::{Place, Plane};
 use super::task::SimTask;

@@ -189,7 +189,7 @@ fn between(entropy: &dyn Entropy, least_s: u64, most_s: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use ttm_testkit::SeededEntropy;
+    use ttm_xoshiro_entropy::SeededEntropy;
 
     use super::*;
 

@@ -225,7 +225,7 @@ fn percent(text: &str) -> Option<Percent> {
 
 #[cfg(test)]
 mod tests {
-    use ttm_testkit::SeededEntropy;
+    use ttm_xoshiro_entropy::SeededEntropy;
 
     use super::super::Swarm;
     use super::*;

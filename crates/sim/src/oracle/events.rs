@@ -1,9 +1,9 @@
 //! Holds the record of events against what it is a record of. It knows no store and no process: it is shown what each
 //! has.
 
-use ttm_app::service::OutboxCounts;
 use ttm_market::{Token, TokenStatus};
 use ttm_perf::Event;
+use ttm_service::OutboxCounts;
 
 use crate::world::EventLedger;
 

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use ttm_app::service::{Board, StoreUse};
 use ttm_health::{HealthView, Phase, Report};
 use ttm_kernel::{Clock, Moment};
+use ttm_service::{Board, StoreUse};
 
 use super::{Simulation, State, WELL_WITHIN};
 use crate::oracle::health::{Flapping, HeardTruth, Truth, UseTruth, judge};

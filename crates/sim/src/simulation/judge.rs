@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ttm_app::service::Board;
 use ttm_breaker::State as BreakerState;
 use ttm_health::{HealthView, Status};
 use ttm_kernel::{Clock, Moment};
+use ttm_service::Board;
 
 use super::{SLOT, Simulation, State, WELL_WITHIN};
 use crate::oracle::{

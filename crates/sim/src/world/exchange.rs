@@ -12,7 +12,7 @@ use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{
     Listing, MAX_BATCH, Mint, Pair, PairBatch, PairSource, PairSourceError, ProfileSource, SkipReason, Trades,
 };
-use ttm_testkit::SeededEntropy;
+use ttm_xoshiro_entropy::SeededEntropy;
 
 use crate::executor::lock;
 use crate::oracle::{Limit, Succession, Verdicts};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ttm_health::{ResourceError, ResourceSample, ResourceSource};
 use ttm_kernel::{Clock, Entropy};
-use ttm_testkit::SeededEntropy;
+use ttm_xoshiro_entropy::SeededEntropy;
 
 use crate::{FaultSchedule, SimRuntime};
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ttm_kernel::{Clock, Entropy, Moment, Runtime, StoreError};
-use ttm_testkit::SeededEntropy;
+use ttm_xoshiro_entropy::SeededEntropy;
 
 use crate::executor::lock;
 use crate::{FaultSchedule, SimRuntime, StoreFault, StoreTable};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{Clock, Epoch, StoreError};
-use ttm_market::testing::TokenTable;
+use ttm_market::memory::TokenTable;
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStore};
 
 use super::Defect;

@@ -19,9 +19,10 @@ fn house() -> Vec<Crate> {
             .using("ttm-sqlx-pool", Normal)
             .using("sqlx", Normal),
         Crate::new("ttm-exchange-sim", Layer::Adapter).using("tokio", Normal),
-        Crate::new("ttm-app", Layer::App).using("ttm-sqlite-state", Normal).using("ttm-guard", Normal),
-        Crate::new("ttm-testkit", Layer::Test).using("ttm-kernel", Normal),
-        Crate::new("ttm-sim", Layer::Sim).using("ttm-testkit", Normal),
+        Crate::new("ttm-service", Layer::Service).using("ttm-guard", Normal).using("tracing", Normal),
+        Crate::new("ttm-app", Layer::App).using("ttm-sqlite-state", Normal).using("ttm-service", Normal),
+        Crate::new("ttm-testkit", Layer::Test).using("ttm-kernel", Normal).using("ttm-sqlx-pool", Normal),
+        Crate::new("ttm-sim", Layer::Sim).using("ttm-service", Normal),
     ]
 }
 
@@ -120,7 +121,7 @@ fn a_technology_knows_neither_a_domain_nor_who_stands_on_it() {
 }
 
 #[test]
-fn a_technology_is_for_adapters_alone() {
+fn a_technology_is_for_no_domain_and_no_composition() {
     check_with(
         Crate::new("ttm-market", Layer::Domain).using("ttm-sqlx-pool", Normal),
         &["ttm-market → ttm-sqlx-pool: a domain may not use a technology"],
@@ -155,38 +156,57 @@ fn the_guard_composes_the_breaker_and_the_retry_alone() {
 }
 
 #[test]
-fn the_app_uses_neither_test_tools_nor_the_simulator() {
+fn the_app_may_use_the_simulator_but_no_test_tools() {
     check_with(
         Crate::new("ttm-app", Layer::App)
             .using("ttm-testkit", Normal)
             .using("ttm-testkit", Development)
             .using("ttm-sim", Normal),
+        &["ttm-app → ttm-testkit: the app may not use test tools"],
+    );
+}
+
+#[test]
+fn the_service_and_the_simulator_name_no_adapter() {
+    check_with(
+        Crate::new("ttm-service", Layer::Service)
+            .using("ttm-schedule", Normal)
+            .using("ttm-guard", Normal)
+            .using("ttm-testkit", Development)
+            .using("ttm-sqlite-state", Normal)
+            .using("reqwest", Normal),
         &[
-            "ttm-app → ttm-testkit: the app may not use test tools",
-            "ttm-app → ttm-sim: the app may not use the simulator",
+            "ttm-service → ttm-sqlite-state: the service may not use an adapter",
+            "ttm-service → reqwest: of others, the service uses arc-swap, async-trait, futures-util, jiff, metrics, \
+            parking_lot, serde_json, thiserror, tokio, tokio-util, tracing, uuid alone",
+        ],
+    );
+    check_with(
+        Crate::new("ttm-sim", Layer::Sim)
+            .using("ttm-service", Normal)
+            .using("ttm-app", Normal)
+            .using("ttm-testkit", Normal)
+            .using("ttm-sqlite-state", Normal),
+        &[
+            "ttm-sim → ttm-app: the simulator may not use the app",
+            "ttm-sim → ttm-testkit: the simulator may not use test tools",
+            "ttm-sim → ttm-sqlite-state: the simulator may not use an adapter",
         ],
     );
 }
 
 #[test]
-fn the_simulator_touches_no_concrete_adapter() {
-    const WHY: &str = "the simulator takes the app without its concrete adapters (default-features = false)";
-    let mut lean = Crate::new("ttm-sim", Layer::Sim).using("ttm-app", Normal);
-    lean.last().default_features = false;
-    check_with(lean.clone(), &[]);
-
-    let through_a_feature = {
-        let mut each = lean;
-        each.last().features = vec!["adapters".to_owned()];
-        each
+fn the_service_takes_no_clock_and_no_tasks_of_tokio() {
+    let with = |features: &[&str]| {
+        let mut service = Crate::new("ttm-service", Layer::Service).using("tokio", Normal);
+        let features = features.iter().map(|feature| (*feature).to_owned()).collect();
+        (service.last().default_features, service.last().features) = (false, features);
+        service
     };
-    check_with(through_a_feature, &[&format!("ttm-sim → ttm-app: {WHY}")]);
+    check_with(with(&["sync", "macros"]), &[]);
     check_with(
-        Crate::new("ttm-sim", Layer::Sim).using("ttm-app", Normal).using("ttm-sqlite-state", Normal),
-        &[
-            &format!("ttm-sim → ttm-app: {WHY}"),
-            "ttm-sim → ttm-sqlite-state: the simulator may not use an adapter",
-        ],
+        with(&["sync", "time"]),
+        &["ttm-service → tokio: of tokio, the service takes macros and sync alone"],
     );
 }
 
@@ -243,7 +263,7 @@ fn a_crate_without_a_layer_is_told_the_choices() {
     check_with(
         stray,
         &["ttm-attic: [package.metadata.architecture] layer must be one of \
-            kernel, domain, policy, technology, adapter, app, probe, test, sim, e2e, bench, xtask"],
+            kernel, domain, policy, technology, adapter, service, app, probe, test, sim, e2e, bench, xtask"],
     );
 }
 

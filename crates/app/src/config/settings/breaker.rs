@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::fmt::friendly::SpanParser;
 use ttm_breaker::{BreakerConfig, BreakerSettings, RateSettings, SlowCallSettings, Window};
 use ttm_kernel::InvalidSetting;
+use ttm_service::ServiceSettings;
 
 use super::Reader;
 
@@ -70,8 +71,7 @@ impl Reader<'_> {
                 .map_or(defaults.failure_threshold, Some),
             rates: self.rates(),
             recovery_timeout,
-            // One look a minute harms nobody, and tokens grow old until the API's return is noticed: no longer than that.
-            max_recovery_timeout: recovery_timeout.max(Duration::from_mins(1)),
+            max_recovery_timeout: recovery_timeout.max(ServiceSettings::MAX_RECOVERY),
             half_open_max_calls,
             // Every probe that is admitted must succeed.
             success_threshold: half_open_max_calls.max(1),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{ApiSettings, ExchangeSettings, Reader, Settings, SourceSettings, StoreUrl, place};
 use crate::config::{ConfigError, ConfigErrors, Origin, Values, file};
-use crate::service::ServiceSettings;
+use ttm_service::ServiceSettings;
 
 /// What was read. A part is there unless one of its own keys is wrong.
 #[derive(Debug)]

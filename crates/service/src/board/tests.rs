@@ -5,7 +5,7 @@ use ttm_kernel::Clock as _;
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::service::fakes;
+use crate::fakes;
 
 #[test]
 fn tokens_a_minute_are_those_of_the_last_minute_from_the_first_second_on() {

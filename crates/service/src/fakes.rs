@@ -20,7 +20,7 @@ use crate::ports::{Planes, Ports};
 
 /// The defaults.
 pub(super) fn settings() -> ServiceSettings {
-    crate::config::load(None, std::iter::empty()).expect("the defaults are valid").service
+    ServiceSettings::default()
 }
 
 /// Both planes on one runtime.

@@ -9,7 +9,7 @@ use ttm_market::{PairBatch, PairSource, PairSourceError, TokenStore as _};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::service::{Failure, Service, fakes};
+use crate::{Failure, Service, fakes};
 
 /// An API that takes three seconds to answer that it knows nothing.
 #[derive(Clone)]

@@ -7,8 +7,8 @@ use ttm_kernel::{Clock as _, LeaseError, StoreLease};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::service::outbox::Outbox;
-use crate::service::shutdown::{self, ShutdownTrigger};
+use crate::outbox::Outbox;
+use crate::shutdown::{self, ShutdownTrigger};
 
 /// A store of numbers that answers by a script, then with success; it refuses 13.
 #[derive(Clone, Default)]
@@ -87,14 +87,14 @@ struct Scene {
 fn scene(answers: impl IntoIterator<Item = StoreError>) -> Scene {
     let runtime = Arc::new(ManualRuntime::new(1));
     let as_runtime: Arc<dyn Runtime> = runtime.clone();
-    let settings = crate::config::load(None, std::iter::empty()).expect("the defaults are valid").service;
+    let settings = crate::ServiceSettings::default();
     let planes = crate::Planes { work: runtime.clone(), supervision: runtime.clone() };
     let store = Store::default();
     store.0.lock().expect("no panic").answers.extend(answers);
     let port = Arc::new(Standing(Mutex::new(true)));
     let (stop, shutdown) = shutdown::channel();
     let writing = Writing {
-        board: crate::service::Service::board_of(&settings, &planes),
+        board: crate::Service::board_of(&settings, &planes),
         lease: Arc::new(Lease::new(port.clone(), &as_runtime)),
         backoff: settings.retry,
         shutdown,

@@ -1,12 +1,13 @@
 //! How long a set of tokens may take to be loaded, and what is taken for an edit of it.
 
 use ttm_kernel::Clock as _;
-use ttm_market::testing::{FakeTokenStore, TokenTable};
+use ttm_market::memory::TokenTable;
+use ttm_market::testing::FakeTokenStore;
 use ttm_testkit::ManualRuntime;
 
 use super::*;
 use crate::ports::Ports;
-use crate::service::{Service, fakes, shutdown};
+use crate::{Service, fakes, shutdown};
 
 #[test]
 fn a_start_waits_for_each_page_of_the_tokens_and_not_for_all_of_them_at_once() {

@@ -9,8 +9,8 @@ use ttm_market::{Followed, PairSourceError, Token, Unlisted};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::service::Service;
-use crate::service::events::EventLog;
+use crate::Service;
+use crate::events::EventLog;
 
 type Answer = Result<Vec<Mint>, PairSourceError>;
 
@@ -27,7 +27,7 @@ struct Scene {
 
 fn scene() -> Scene {
     let runtime = ManualRuntime::new(1);
-    let settings = crate::config::load(None, std::iter::empty()).expect("the defaults are valid").service;
+    let settings = ServiceSettings::default();
     let clock: Arc<dyn Runtime> = Arc::new(runtime.clone());
     let planes = crate::Planes { work: clock.clone(), supervision: clock.clone() };
     let (board, store) = (Service::board_of(&settings, &planes), FakeTokenStore::new());

@@ -13,7 +13,7 @@ const TOLD_AFTER: Duration = Duration::from_secs(30);
 
 /// What could not be read the last time.
 #[derive(Debug, Default)]
-pub(in crate::service) struct Unreadable {
+pub(crate) struct Unreadable {
     tokens: BTreeMap<Mint, Since>,
     /// How many of them are told.
     told: u64,
@@ -28,7 +28,7 @@ struct Since {
 
 impl Unreadable {
     /// An answer held a token that cannot be read.
-    pub(in crate::service) fn handle_unreadable(&mut self, mint: Mint, why: &str, now: Moment) {
+    pub(crate) fn handle_unreadable(&mut self, mint: Mint, why: &str, now: Moment) {
         let since = self.tokens.entry(mint);
         let since = since.or_insert_with(|| Since { first: now, is_told: false, why: Box::default() });
         since.why = why.into();
@@ -41,7 +41,7 @@ impl Unreadable {
     }
 
     /// It was read, or is not asked for any more.
-    pub(in crate::service) fn forget(&mut self, mint: &Mint) {
+    pub(crate) fn forget(&mut self, mint: &Mint) {
         if self.tokens.remove(mint).is_some_and(|since| since.is_told) {
             self.told -= 1;
             if self.told == 0 {
@@ -51,7 +51,7 @@ impl Unreadable {
     }
 
     /// What health says of it.
-    pub(in crate::service) fn facts(&self) -> Option<UnreadableFacts> {
+    pub(crate) fn facts(&self) -> Option<UnreadableFacts> {
         let (mint, Since { why, .. }) = self.tokens.iter().find(|(_, since)| since.is_told)?;
         Some(UnreadableFacts { tokens: self.told, example: format!("{mint}: {why}") })
     }

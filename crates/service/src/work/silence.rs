@@ -19,7 +19,7 @@ const TOLD_AFTER: Duration = Duration::from_secs(30);
 
 /// Whether the API says something, and who is in doubt because it does not.
 #[derive(Debug, Default)]
-pub(in crate::service) struct Silence {
+pub(crate) struct Silence {
     is_silent: bool,
     /// When it last had a pair of any token.
     spoke: Option<Moment>,
@@ -34,7 +34,7 @@ pub(in crate::service) struct Silence {
 
 impl Silence {
     /// An answer held pairs of these tokens, and of at least one.
-    pub(in crate::service) fn handle_pairs<'a>(&mut self, of: impl Iterator<Item = &'a Mint>, now: Moment) {
+    pub(crate) fn handle_pairs<'a>(&mut self, of: impl Iterator<Item = &'a Mint>, now: Moment) {
         (self.is_silent, self.spoke, self.began) = (false, Some(now), None);
         self.asked.clear();
         if std::mem::take(&mut self.is_told) {
@@ -44,7 +44,7 @@ impl Silence {
     }
 
     /// An answer held no pair of these tokens, of which it should know one at least.
-    pub(in crate::service) fn handle_no_pairs<'a>(
+    pub(crate) fn handle_no_pairs<'a>(
         &mut self,
         of: impl Iterator<Item = &'a Mint>,
         is_batch: bool,
@@ -62,18 +62,18 @@ impl Silence {
     }
 
     /// How many tokens were asked for since the silence began, and when that was; none before it is worth telling.
-    pub(in crate::service) fn facts(&self, now: Moment) -> Option<SilenceFacts> {
+    pub(crate) fn facts(&self, now: Moment) -> Option<SilenceFacts> {
         let began = self.began.filter(|_| self.is_told)?;
         Some(SilenceFacts { tokens: self.asked.len() as u64, lasts: now - began })
     }
 
     /// Whether nothing has been said since a batch came back empty.
-    pub(in crate::service) const fn is_on(&self) -> bool {
+    pub(crate) const fn is_on(&self) -> bool {
         self.is_silent
     }
 
     /// Whether a token that is not taken for unlisted is missing, that an answer about it alone does not hold.
-    pub(in crate::service) fn is_missing(&mut self, mint: &Mint, now: Moment) -> bool {
+    pub(crate) fn is_missing(&mut self, mint: &Mint, now: Moment) -> bool {
         if self.is_silent {
             let since = *self.doubted.entry(*mint).or_insert(now);
             let others_are_listed = self.spoke.is_some_and(|spoke| spoke > since);
@@ -86,12 +86,12 @@ impl Silence {
     }
 
     /// It was seen, or is not asked for any more.
-    pub(in crate::service) fn forget(&mut self, mint: &Mint) {
+    pub(crate) fn forget(&mut self, mint: &Mint) {
         self.doubted.remove(mint);
     }
 
     /// It is no token of ours any more, or taken for unlisted.
-    pub(in crate::service) fn remove(&mut self, mint: &Mint) {
+    pub(crate) fn remove(&mut self, mint: &Mint) {
         self.forget(mint);
         self.asked.remove(mint);
         if self.asked.is_empty() {

@@ -1,7 +1,8 @@
-//! Chance that repeats.
+//! The [`Entropy`] port on xoshiro256++: streams of random bits that a seed decides, the same on every machine.
+//!
+//! Good for jitter and for the choices of a simulation, not for secrets. Where a seed comes from is the caller's to say.
 
-use std::sync::{Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use ttm_kernel::Entropy;
@@ -28,7 +29,7 @@ impl SeededEntropy {
 
 impl Entropy for SeededEntropy {
     fn next_u64(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).next_u64()
+        self.0.lock().next_u64()
     }
 }
 

@@ -7,7 +7,7 @@ use ttm_schedule::GroupStatus;
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::service::{fakes, shutdown};
+use crate::{fakes, shutdown};
 
 struct Scene {
     runtime: ManualRuntime,

@@ -8,8 +8,8 @@ use ttm_market::testing::{FakeTokenSource, FakeTokenStore};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::service::outbox::Waiting as _;
-use crate::service::{fakes, shutdown};
+use crate::outbox::Waiting as _;
+use crate::{fakes, shutdown};
 
 const FILE: Origin = Origin::new("file");
 /// What the store of every scene has granted.
@@ -23,15 +23,15 @@ struct Scene {
     lease: Arc<Lease>,
 }
 
-fn settings() -> crate::service::ServiceSettings {
-    crate::config::load(None, std::iter::empty()).expect("the defaults are valid").service
+fn settings() -> crate::ServiceSettings {
+    crate::ServiceSettings::default()
 }
 
 fn scene() -> Scene {
     let runtime = ManualRuntime::new(1);
     let settings = settings();
     let planes = crate::Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
-    let board = crate::service::Service::board_of(&settings, &planes);
+    let board = crate::Service::board_of(&settings, &planes);
     let lease = Lease::new(Arc::new(FakeLeases::default().holder()), &planes.supervision);
     let (source, store) = (FakeTokenSource::new(FILE), FakeTokenStore::new());
     runtime.block_on(store.claim()).expect("the fake works");
@@ -256,11 +256,9 @@ fn a_long_list_that_becomes_short_is_given_the_time_that_its_removals_take() {
 }
 
 /// What is logged, as text.
-#[cfg(feature = "adapters")]
 #[derive(Clone, Default)]
 struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
 
-#[cfg(feature = "adapters")]
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().expect("nobody panicked").extend_from_slice(bytes);
@@ -273,7 +271,6 @@ impl std::io::Write for Log {
 }
 
 /// Every line of the log that `work` writes on this thread.
-#[cfg(feature = "adapters")]
 fn logged(work: impl FnOnce()) -> String {
     use tracing_subscriber::layer::SubscriberExt as _;
     let log = Log::default();
@@ -284,7 +281,6 @@ fn logged(work: impl FnOnce()) -> String {
     String::from_utf8(bytes).expect("text")
 }
 
-#[cfg(feature = "adapters")]
 #[test]
 fn a_store_that_is_away_when_the_lists_are_stored_is_waited_for_with_a_word() {
     let scene = scene();

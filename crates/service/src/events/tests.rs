@@ -8,7 +8,7 @@ use ttm_perf::ControlReason;
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::service::outbox::Waiting as _;
+use crate::outbox::Waiting as _;
 
 /// A log, and the wall's time at its beginning.
 fn log() -> (Arc<EventLog>, Timestamp) {

@@ -1,0 +1,90 @@
+//! What the service needs to know, as validated values of the domains. Where they were written is the config's concern.
+
+use std::time::Duration;
+
+use ttm_breaker::{BreakerConfig, BreakerSettings};
+use ttm_dispatch::DispatchConfig;
+use ttm_guard::{GuardConfig, GuardSettings};
+use ttm_health::Thresholds;
+use ttm_market::MarketConfig;
+use ttm_perf::ControlConfig;
+use ttm_retry::RetryPolicy;
+use ttm_schedule::ScheduleConfig;
+
+/// The service's settings.
+#[derive(Clone, Debug)]
+pub struct ServiceSettings {
+    /// The market's rules.
+    pub market: MarketConfig,
+    /// The groups' intervals.
+    pub schedule: ScheduleConfig,
+    /// What the next request asks for.
+    pub dispatch: DispatchConfig,
+    /// How timeout and concurrency follow the API.
+    pub control: ControlConfig,
+    /// Limiter, attempt timeout and deadline of the API.
+    pub guard: GuardConfig,
+    /// The API's breaker.
+    pub breaker: BreakerConfig,
+    /// The API's retries.
+    pub retry: RetryPolicy,
+    /// What is too much.
+    pub thresholds: Thresholds,
+    /// How often the health report is made anew.
+    pub report_interval: Duration,
+    /// How often health figures become history.
+    pub health_check_interval: Duration,
+    /// How often resources are sampled.
+    pub resource_check_interval: Duration,
+    /// How often API figures become history.
+    pub performance_check_interval: Duration,
+    /// How often the sources of tokens are asked what they list.
+    pub source_poll_interval: Duration,
+    /// Limiter, attempt timeout and deadline of the API's profiles, which have a budget of their own.
+    pub profiles: GuardConfig,
+    /// Tokens that are followed because of their profiles, at most.
+    pub profiles_limit: usize,
+    /// Samples that may wait for the store before the oldest are given up.
+    pub sample_capacity: usize,
+}
+
+impl ServiceSettings {
+    /// A few minutes of full load, or an hour of a small set, at about 100 bytes each.
+    pub const SAMPLE_CAPACITY: usize = 200_000;
+    /// How long a look at the profiles may take: less than a source of tokens may, so that what was wrong is reported.
+    pub const PROFILES_DEADLINE: Duration = Duration::from_secs(8);
+    /// The longest open period of the API's breaker, unless its first one is longer. A look a minute harms no API, and
+    /// tokens grow old until its return is noticed.
+    pub const MAX_RECOVERY: Duration = Duration::from_mins(1);
+}
+
+impl Default for ServiceSettings {
+    /// What an empty config file means.
+    fn default() -> Self {
+        let breaker =
+            BreakerSettings { max_recovery_timeout: Self::MAX_RECOVERY, ..BreakerSettings::default() };
+        let profiles = GuardSettings {
+            requests_per_minute: Some(60),
+            deadline: Self::PROFILES_DEADLINE,
+            ..GuardSettings::default()
+        };
+        Self {
+            market: MarketConfig::default(),
+            schedule: ScheduleConfig::default(),
+            dispatch: DispatchConfig::default(),
+            control: ControlConfig::default(),
+            guard: GuardConfig::default(),
+            breaker: BreakerConfig::try_new(breaker).expect("the defaults are valid"),
+            retry: RetryPolicy::default(),
+            thresholds: Thresholds::default(),
+            report_interval: Duration::from_secs(1),
+            health_check_interval: Duration::from_secs(30),
+            resource_check_interval: Duration::from_mins(1),
+            performance_check_interval: Duration::from_mins(2),
+            source_poll_interval: Duration::from_secs(10),
+            profiles: GuardConfig::try_new(profiles).expect("the defaults are valid"),
+            profiles_limit: 1_000,
+            sample_capacity: Self::SAMPLE_CAPACITY,
+        }
+    }
+}
