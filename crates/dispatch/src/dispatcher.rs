@@ -40,6 +40,8 @@ pub struct Dispatcher<K> {
     under_way: Vec<UnderWay<K>>,
     /// The number of the next batch.
     next_root: Root,
+    /// The number of the last request.
+    last_number: u64,
     /// Keys of which entries were left behind in a line.
     moved: BTreeMap<K, Moved>,
     max_in_flight: usize,
@@ -55,6 +57,9 @@ pub struct Dispatcher<K> {
 /// A request under way.
 #[derive(Clone, Debug)]
 struct UnderWay<K> {
+    /// The number of the request.
+    number: u64,
+    /// Without those that were released meanwhile.
     keys: Vec<K>,
     /// The answers before it, or before the batch that it is a part of.
     since: Answers,
@@ -85,6 +90,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             suspects: Suspects::new(settings.bad_rest, settings.longest_bad_rest),
             under_way: Vec::new(),
             next_root: 0,
+            last_number: 0,
             moved: BTreeMap::new(),
             max_in_flight: settings.max_in_flight,
             probing: false,
@@ -131,11 +137,9 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// Puts a key that is not in here in front of a line, to be asked with the next turn. One that is under way is put back
     /// when it is answered, and needs no second place.
     pub fn put_first(&mut self, key: K, place: Place, now: Moment) {
-        if self.is_elsewhere(&key) {
-            return;
+        if !self.is_elsewhere(&key) {
+            self.put_in_front(key, place, None, now);
         }
-        let mark = self.mark(key);
-        self.lines[place.line.index()].push_ready(place.value, Entry { key, seen: None, mark }, now);
     }
 
     /// Leaves a key alone for so long: one that is not in here, or was under way and is answered. Of those that have rested
@@ -243,7 +247,9 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// alone already, after a rest; otherwise they are now the caller's to put back.
     pub fn handle_done(&mut self, request: &Request<K>, end: End, now: Moment) -> bool {
         self.counts.in_flight -= 1;
-        let asked = match &request.ask {
+        let at = self.under_way.iter().position(|under_way| under_way.number == request.number);
+        let under_way = at.map(|at| self.under_way.swap_remove(at));
+        let mut asked = match &request.ask {
             Ask::Batch(asked) => asked.clone(),
             Ask::One(asked, Single::Unanswered) => vec![*asked],
             Ask::One(asked, Single::List) => {
@@ -251,20 +257,22 @@ impl<K: Copy + Ord> Dispatcher<K> {
                 Vec::new()
             }
         };
+        if let Some(UnderWay { keys, .. }) = &under_way
+            && keys.len() < asked.len()
+        {
+            // Some were released meanwhile, and are elsewhere.
+            asked.retain(|asked| keys.contains(&asked.key));
+        }
         if let ([asked], true) = (&asked[..], self.probing && end != End::Answered) {
             self.probed.insert(asked.key);
         }
-        // No key is under way twice, so any of them tells its request.
-        let first = asked.first().map(|asked| asked.key);
-        let at = self.under_way.iter().position(|under_way| under_way.keys.first().copied() == first);
-        let under_way = at.map(|at| self.under_way.swap_remove(at));
         let fate = match (end, under_way) {
             (End::Answered, under_way) => {
                 let keys = under_way.map_or_else(Vec::new, |under_way| under_way.keys);
                 self.suspects.handle_answered(&keys, now);
                 Fate::Free
             }
-            (End::Blamed, Some(UnderWay { since, root, .. })) => {
+            (End::Blamed, Some(UnderWay { since, root, .. })) if !asked.is_empty() => {
                 let line = request.priority.line();
                 self.suspects.handle_blamed(Group { keys: asked, since, root }, line, now)
             }

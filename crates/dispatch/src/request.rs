@@ -6,6 +6,8 @@ use crate::{Priority, Seen};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "its keys are under way until they are answered"]
 pub struct Request<K> {
+    /// Counts the requests: tells this one from another one for the same keys.
+    pub number: u64,
     /// Who got the turn.
     pub priority: Priority,
     /// What is asked.

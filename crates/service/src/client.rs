@@ -11,6 +11,7 @@ use ttm_market::{Mint, PairBatch, PairSource};
 
 use super::caller::{CallError, Caller, disposition, of_suspects, on_trial};
 use super::lease::Lease;
+use super::work::machine::Upstream;
 
 /// The pools' source behind its budget.
 pub(super) struct Client {
@@ -37,14 +38,15 @@ impl Client {
         }
     }
 
-    /// How fast turns come now.
-    pub(super) fn rate(&self) -> Rate {
-        self.caller.guard().rate().unwrap_or(Rate { share: 1.0, paused_until: None })
-    }
-
-    /// When the breaker gives a turn again; none while it gives one.
-    pub(super) fn open_until(&self) -> Option<Moment> {
-        self.caller.open_until()
+    /// What upstream allows now.
+    pub(super) fn upstream(&self) -> Upstream {
+        let rate = self.caller.guard().rate().unwrap_or(Rate { share: 1.0, paused_until: None });
+        Upstream {
+            is_away: self.caller.is_away(),
+            retry_at: self.caller.open_until(),
+            share: rate.share,
+            paused_until: rate.paused_until,
+        }
     }
 
     /// Whether the breaker keeps calls back, but for its probes.

@@ -11,6 +11,8 @@ use ttm_perf::ControlConfig;
 use ttm_retry::RetryPolicy;
 use ttm_schedule::ScheduleConfig;
 
+use super::work::machine::WorkSettings;
+
 /// The service's settings.
 #[derive(Clone, Debug)]
 pub struct ServiceSettings {
@@ -56,6 +58,17 @@ impl ServiceSettings {
     /// The longest open period of the API's breaker, unless its first one is longer. A look a minute harms no API, and
     /// tokens grow old until its return is noticed.
     pub const MAX_RECOVERY: Duration = Duration::from_mins(1);
+
+    /// What the work needs of them.
+    pub fn work(&self) -> WorkSettings {
+        WorkSettings {
+            market: self.market.clone(),
+            schedule: self.schedule.clone(),
+            dispatch: self.dispatch.clone(),
+            control: self.control.clone(),
+            requests_per_minute: self.guard.usable_per_minute().unwrap_or(f64::INFINITY),
+        }
+    }
 }
 
 impl Default for ServiceSettings {

@@ -1,14 +1,30 @@
-//! What one request asks: keys taken from where they wait, and noted as under way. Which priority has its turn was decided
-//! before.
+//! What one request asks: keys taken from where they wait, and noted as under way, or taken back. Which priority has its
+//! turn was decided before.
 
 use ttm_kernel::Moment;
 
 use super::{Dispatcher, UnderWay};
 use crate::line::Entry;
 use crate::suspects::Group;
-use crate::{Ask, Asked, Line, Priority, Request, Single, Suspicion};
+use crate::{Ask, Asked, Line, Place, Priority, Request, Seen, Single, Suspicion};
 
 impl<K: Copy + Ord> Dispatcher<K> {
+    /// Puts a key in front of a line as it was seen last, to be asked as soon as there is a turn: one that was released.
+    pub fn put_in_front(&mut self, key: K, place: Place, seen: Option<Seen>, now: Moment) {
+        let mark = self.mark(key);
+        self.lines[place.line.index()].push_ready(place.value, Entry { key, seen, mark }, now);
+    }
+
+    /// Takes a key back that is under way: it may be put elsewhere, and how its request ends says nothing about it any more.
+    /// Whether it was under way.
+    pub fn release(&mut self, key: &K) -> bool {
+        self.under_way.iter_mut().any(|under_way| {
+            let before = under_way.keys.len();
+            under_way.keys.retain(|under_way| under_way != key);
+            under_way.keys.len() < before
+        })
+    }
+
     pub(super) fn of_line(&mut self, line: Line, now: Moment) -> Option<Request<K>> {
         let at = line.index();
         if self.probing {
@@ -82,7 +98,8 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// These are under way from now on.
     pub(super) fn send(&mut self, asked: &[Asked<K>]) {
         let keys = asked.iter().map(|asked| asked.key).collect();
-        self.under_way.push(UnderWay { keys, since: self.suspects.answers(), root: self.next_root });
+        let number = self.last_number + 1;
+        self.under_way.push(UnderWay { number, keys, since: self.suspects.answers(), root: self.next_root });
         self.next_root += 1;
         self.counts.asked += asked.len() as u64;
     }
@@ -115,7 +132,8 @@ impl<K: Copy + Ord> Dispatcher<K> {
     pub(super) fn request(&mut self, priority: Priority, ask: Ask<K>, suspicion: Suspicion) -> Request<K> {
         self.counts.in_flight += 1;
         self.counts.requests[priority.index()] += 1;
-        Request { priority, ask, suspicion }
+        self.last_number += 1;
+        Request { number: self.last_number, priority, ask, suspicion }
     }
 
     /// The next key of a priority that can be asked along with others.

@@ -1,11 +1,12 @@
 //! What becomes of requests whose work ends under them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ttm_kernel::Clock as _;
 use ttm_market::testing::FakeTokenStore;
-use ttm_market::{PairBatch, PairSource, PairSourceError, TokenStore as _};
+use ttm_market::{Mint, PairBatch, PairSource, PairSourceError, TokenStore as _};
 use ttm_testkit::ManualRuntime;
 
 use super::*;

@@ -12,6 +12,8 @@ use ttm_health::SilenceFacts;
 use ttm_kernel::Moment;
 use ttm_market::Mint;
 
+use super::Notice;
+
 /// So long a token is in doubt of which, as of all others, nothing is said.
 const LONGEST: Duration = Duration::from_hours(1);
 /// A silence that lasts is told after this: sooner than tokens are too old, and not after one empty batch.
@@ -19,7 +21,7 @@ const TOLD_AFTER: Duration = Duration::from_secs(30);
 
 /// Whether the API says something, and who is in doubt because it does not.
 #[derive(Debug, Default)]
-pub(crate) struct Silence {
+pub(super) struct Silence {
     is_silent: bool,
     /// When it last had a pair of any token.
     spoke: Option<Moment>,
@@ -34,46 +36,42 @@ pub(crate) struct Silence {
 
 impl Silence {
     /// An answer held pairs of these tokens, and of at least one.
-    pub(crate) fn handle_pairs<'a>(&mut self, of: impl Iterator<Item = &'a Mint>, now: Moment) {
-        (self.is_silent, self.spoke, self.began) = (false, Some(now), None);
-        self.asked.clear();
-        if std::mem::take(&mut self.is_told) {
-            tracing::warn!("the API lists tokens again");
-        }
-        of.for_each(|mint| self.forget(mint));
-    }
-
-    /// An answer held no pair of these tokens, of which it should know one at least.
-    pub(crate) fn handle_no_pairs<'a>(
+    pub(super) fn handle_pairs<'a>(
         &mut self,
         of: impl Iterator<Item = &'a Mint>,
-        is_batch: bool,
         now: Moment,
-    ) {
+    ) -> Option<Notice> {
+        (self.is_silent, self.spoke, self.began) = (false, Some(now), None);
+        self.asked.clear();
+        of.for_each(|mint| self.forget(mint));
+        std::mem::take(&mut self.is_told).then_some(Notice::SilenceEnded)
+    }
+
+    /// An answer held no pair of these tokens, which upstream should know. Without any it says nothing.
+    pub(super) fn handle_no_pairs(&mut self, of: &[Mint], is_batch: bool, now: Moment) -> Option<Notice> {
+        if of.is_empty() {
+            return None;
+        }
         self.is_silent |= is_batch;
         let began = *self.began.get_or_insert(now);
         self.asked.extend(of);
-        if now - began >= TOLD_AFTER && !std::mem::replace(&mut self.is_told, true) {
-            tracing::warn!(
-                tokens = self.asked.len(),
-                "the API answers, and lists none of the tokens it is asked for"
-            );
-        }
+        let is_news = now - began >= TOLD_AFTER && !std::mem::replace(&mut self.is_told, true);
+        is_news.then(|| Notice::SilenceBegan { tokens: self.asked.len() })
     }
 
     /// How many tokens were asked for since the silence began, and when that was; none before it is worth telling.
-    pub(crate) fn facts(&self, now: Moment) -> Option<SilenceFacts> {
+    pub(super) fn facts(&self, now: Moment) -> Option<SilenceFacts> {
         let began = self.began.filter(|_| self.is_told)?;
         Some(SilenceFacts { tokens: self.asked.len() as u64, lasts: now - began })
     }
 
     /// Whether nothing has been said since a batch came back empty.
-    pub(crate) const fn is_on(&self) -> bool {
+    pub(super) const fn is_on(&self) -> bool {
         self.is_silent
     }
 
     /// Whether a token that is not taken for unlisted is missing, that an answer about it alone does not hold.
-    pub(crate) fn is_missing(&mut self, mint: &Mint, now: Moment) -> bool {
+    pub(super) fn is_missing(&mut self, mint: &Mint, now: Moment) -> bool {
         if self.is_silent {
             let since = *self.doubted.entry(*mint).or_insert(now);
             let others_are_listed = self.spoke.is_some_and(|spoke| spoke > since);
@@ -86,12 +84,12 @@ impl Silence {
     }
 
     /// It was seen, or is not asked for any more.
-    pub(crate) fn forget(&mut self, mint: &Mint) {
+    pub(super) fn forget(&mut self, mint: &Mint) {
         self.doubted.remove(mint);
     }
 
     /// It is no token of ours any more, or taken for unlisted.
-    pub(crate) fn remove(&mut self, mint: &Mint) {
+    pub(super) fn remove(&mut self, mint: &Mint) {
         self.forget(mint);
         self.asked.remove(mint);
         if self.asked.is_empty() {
@@ -113,7 +111,7 @@ mod tests {
     const TOKEN: Mint = Mint::WSOL;
 
     fn empty_batch(silence: &mut Silence, second: u64) {
-        silence.handle_no_pairs([TOKEN].iter(), true, at(second));
+        silence.handle_no_pairs(&[TOKEN], true, at(second));
     }
 
     #[test]
@@ -122,7 +120,7 @@ mod tests {
         let facts =
             |silence: &Silence, second| silence.facts(at(second)).map(|facts| (facts.tokens, facts.lasts));
         empty_batch(&mut silence, 10);
-        silence.handle_no_pairs([OTHER, TOKEN].iter(), false, at(39));
+        silence.handle_no_pairs(&[OTHER, TOKEN], false, at(39));
         assert_eq!(facts(&silence, 99), None, "nothing was asked for since");
         empty_batch(&mut silence, 40);
         assert_eq!(facts(&silence, 45), Some((2, Duration::from_secs(35))));
@@ -142,7 +140,7 @@ mod tests {
     #[test]
     fn a_single_answer_that_is_empty_begins_no_silence_of_batches() {
         let mut silence = Silence::default();
-        silence.handle_no_pairs([TOKEN].iter(), false, at(0));
+        silence.handle_no_pairs(&[TOKEN], false, at(0));
         assert!(silence.is_missing(&TOKEN, at(0)));
     }
 

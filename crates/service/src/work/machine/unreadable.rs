@@ -8,12 +8,14 @@ use ttm_health::UnreadableFacts;
 use ttm_kernel::Moment;
 use ttm_market::Mint;
 
+use super::Notice;
+
 /// One that cannot be read for so long is told: sooner than it is too old, and not after a single bad answer.
 const TOLD_AFTER: Duration = Duration::from_secs(30);
 
 /// What could not be read the last time.
 #[derive(Debug, Default)]
-pub(crate) struct Unreadable {
+pub(super) struct Unreadable {
     tokens: BTreeMap<Mint, Since>,
     /// How many of them are told.
     told: u64,
@@ -28,30 +30,28 @@ struct Since {
 
 impl Unreadable {
     /// An answer held a token that cannot be read.
-    pub(crate) fn handle_unreadable(&mut self, mint: Mint, why: &str, now: Moment) {
+    pub(super) fn handle_unreadable(&mut self, mint: Mint, why: &str, now: Moment) -> Option<Notice> {
         let since = self.tokens.entry(mint);
         let since = since.or_insert_with(|| Since { first: now, is_told: false, why: Box::default() });
         since.why = why.into();
         if now - since.first >= TOLD_AFTER && !std::mem::replace(&mut since.is_told, true) {
             self.told += 1;
-            if self.told == 1 {
-                tracing::warn!(%mint, why, "the API lists a token that cannot be read; health says how many");
-            }
+            return (self.told == 1).then(|| Notice::UnreadableBegan { mint, why: why.into() });
         }
+        None
     }
 
     /// It was read, or is not asked for any more.
-    pub(crate) fn forget(&mut self, mint: &Mint) {
+    pub(super) fn forget(&mut self, mint: &Mint) -> Option<Notice> {
         if self.tokens.remove(mint).is_some_and(|since| since.is_told) {
             self.told -= 1;
-            if self.told == 0 {
-                tracing::warn!("every token that the API lists can be read again");
-            }
+            return (self.told == 0).then_some(Notice::UnreadableEnded);
         }
+        None
     }
 
     /// What health says of it.
-    pub(crate) fn facts(&self) -> Option<UnreadableFacts> {
+    pub(super) fn facts(&self) -> Option<UnreadableFacts> {
         let (mint, Since { why, .. }) = self.tokens.iter().find(|(_, since)| since.is_told)?;
         Some(UnreadableFacts { tokens: self.told, example: format!("{mint}: {why}") })
     }

@@ -6,15 +6,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_dispatch::{Line, Place, Value};
 use ttm_market::{Book, Lane, MarketConfig, Token};
-use ttm_schedule::Group;
-
-/// The line of a group.
-pub(super) const fn line_of(group: Group) -> Line {
-    match group {
-        Group::Hot => Line::Hot,
-        Group::Cold => Line::Cold,
-    }
-}
 
 /// Where a token waits for the next time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

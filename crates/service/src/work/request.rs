@@ -6,44 +6,19 @@ use ttm_dispatch::{Ask, Priority, Request, Single};
 use ttm_guard::{GuardError, Turn};
 use ttm_market::{Mint, Pair, PairSourceError, SkipReason, Skipped};
 
-use super::caller::CallError;
-use super::client::Client;
-
-/// What a request found.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// Tokens and their pools, in the order in which they were asked.
-    pub(super) seen: Vec<(Mint, Seen)>,
-    /// Pairs that were left out, by reason.
-    pub(super) skipped: Skipped,
-    /// Whether a batch of many tokens came back without a single pair, once at least.
-    pub(super) suspicious: bool,
-}
-
-/// What was seen of one token.
-#[derive(Debug)]
-pub(super) enum Seen {
-    /// Its primary pool.
-    Primary(Vec<Pair>),
-    /// All its pools.
-    All(Vec<Pair>),
-    /// The answer does not hold it.
-    Missing,
-    /// The answer holds it, in a way that nobody can read: it is listed, and not known. With what is wrong with it.
-    Unusable(Box<str>),
-}
-
-/// Why a request brought no answer.
-#[derive(Debug)]
-pub(super) struct Failed {
-    /// Whether it may be for what was asked: it was refused as wrong, or brought nothing usable from an API that is there.
-    pub(super) may_be_the_tokens: bool,
-    /// What happened.
-    pub(super) message: String,
-}
+use super::machine::{Answer, Failed, Found, Seen};
+use crate::caller::CallError;
+use crate::client::Client;
 
 /// Makes the request.
-pub(super) async fn make(client: &Client, turn: Turn, request: &Request<Mint>) -> Result<Found, Failed> {
+pub(super) async fn make(client: &Client, turn: Turn, request: &Request<Mint>) -> Answer {
+    match ask(client, turn, request).await {
+        Ok(found) => Answer::Found(found),
+        Err(error) => Answer::Failed(failed(client, &error)),
+    }
+}
+
+async fn ask(client: &Client, turn: Turn, request: &Request<Mint>) -> Result<Found, CallError> {
     let mut found = Found::default();
     match &request.ask {
         Ask::Batch(asked) => {
@@ -57,7 +32,7 @@ pub(super) async fn make(client: &Client, turn: Turn, request: &Request<Mint>) -
                 found.suspicious = true;
                 answer = client.primary_pairs(None, &mints, suspicion).await;
             }
-            let batch = answer.map_err(|error| failed(client, &error))?;
+            let batch = answer?;
             found.skipped.merge(&batch.skipped);
             let mut unreadable = batch.unreadable;
             let mut by_mint = group_by_mint(batch.pairs);
@@ -70,7 +45,7 @@ pub(super) async fn make(client: &Client, turn: Turn, request: &Request<Mint>) -
         }
         Ask::One(asked, why) => {
             let answer = client.all_pairs(Some(turn), asked.key).await;
-            let mut batch = answer.map_err(|error| failed(client, &error))?;
+            let mut batch = answer?;
             found.skipped.merge(&batch.skipped);
             let seen = match *why {
                 Single::Unanswered if batch.pairs.is_empty() && is_damaged(&batch.skipped) => {

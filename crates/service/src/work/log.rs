@@ -1,0 +1,79 @@
+//! What the log and the metrics are told of the work.
+
+use std::time::Duration;
+
+use ttm_kernel::CorrelationId;
+use ttm_market::MarketEvent;
+use ttm_perf::{ControlChange, Controlled};
+use ttm_schedule::RunOutcome;
+
+use super::machine::{Lane, Notice};
+
+pub(super) fn run_started(lane: Lane, run: CorrelationId, missed: u64) {
+    if missed > 0 {
+        tracing::warn!(%run, group = lane.as_str(), missed, "runs were due while nobody looked");
+    }
+}
+
+pub(super) fn run_ended(lane: Lane, run: CorrelationId, took: Duration, outcome: &RunOutcome) {
+    let name = lane.as_str();
+    metrics::counter!("ttm_runs_total", "group" => name).increment(1);
+    metrics::histogram!("ttm_run_seconds", "group" => name).record(took.as_secs_f64());
+    let RunOutcome { attempted, processed, failed, stale, skipped, cached, deferred, withheld } = *outcome;
+    for (how, tokens) in [("fresh", processed), ("cached", cached), ("stale", stale), ("skipped", skipped)] {
+        metrics::counter!("ttm_tokens_served_total", "group" => name, "how" => how).increment(tokens);
+    }
+    // After everything else, so that readers who wait for this line find the run's results.
+    tracing::info!(
+        %run, group = name, took_ms = took.as_millis(), attempted, processed, failed, cached, deferred, withheld,
+        "run ended"
+    );
+}
+
+pub(super) fn market(events: &[MarketEvent]) {
+    for event in events {
+        // One for each token: at the first start that would be one for each there is. The record of events keeps them.
+        tracing::debug!(%event, "token");
+    }
+}
+
+pub(super) fn control(change: &ControlChange) {
+    let ControlChange { what, from, to, reason } = change;
+    match what {
+        Controlled::AttemptTimeout => {
+            tracing::info!(from_ms = from, to_ms = to, %reason, "attempts may take another time");
+        }
+        Controlled::InFlight => {
+            tracing::info!(from, to, %reason, "another number of requests may be under way");
+        }
+    }
+}
+
+pub(super) fn notice(notice: &Notice) {
+    match notice {
+        Notice::SilenceBegan { tokens } => {
+            tracing::warn!(tokens, "the API answers, and lists none of the tokens it is asked for");
+        }
+        Notice::SilenceEnded => tracing::warn!("the API lists tokens again"),
+        Notice::UnreadableBegan { mint, why } => {
+            tracing::warn!(%mint, why, "the API lists a token that cannot be read; health says how many");
+        }
+        Notice::UnreadableEnded => tracing::warn!("every token that the API lists can be read again"),
+        Notice::FailedAlone { mint, message } => {
+            metrics::counter!("ttm_tokens_failed_alone_total").increment(1);
+            tracing::warn!(%mint, message, "a token makes its requests fail; it is asked alone, and less often each time");
+        }
+        Notice::SetEdited { added, removed, tokens } => {
+            tracing::info!(added, removed, tokens, "the set of tokens was edited");
+        }
+        Notice::LaneReset { lane, taken_back } => {
+            tracing::warn!(group = lane.as_str(), taken_back, "the lane begins anew; its tokens in flight wait again");
+        }
+        Notice::Stopping { in_flight } => {
+            tracing::info!(in_flight, "stopping: nothing more is asked");
+        }
+        Notice::GivenUp { priority } => {
+            tracing::warn!(priority = priority.as_str(), "given up at the deadline of the stop");
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The work as a state machine without I/O: which token is asked for when, and what follows from the answer.
+//!
+//! Facts go in (`handle_*`), commands change what is to be done ([`Machine::reset`], [`Machine::reconfigure`],
+//! [`Machine::stop`]), and what is to be done comes out (`poll_*`). After every fact or command the driver empties
+//! [`Machine::poll_effect`], asks [`Machine::wants_turn`] and [`Machine::wants_calls`], and comes back at
+//! [`Machine::poll_timeout`] at the latest. Time is an argument; the machine reads no clock, draws no random number, and
+//! neither logs nor counts: both are effects.
+//!
+//! # Which token is asked for when
+//!
+//! Two lanes, hot and cold, share one budget of requests. The [`Scheduler`] gives each lane a grid of ticks, one interval
+//! apart. A **tick** makes every token that waits in its lane's line due, once. The guard paces requests: it gives **turns**, one
+//! request each, spread evenly over the minute. The machine asks for a turn when something may be asked for, and decides
+//! only when the turn comes ([`Machine::poll_request`]) what it is used for, so that a request always holds what matters most
+//! at that time. How the [`Dispatcher`] chooses is told in its crate; in short: candidates for activation first with a tenth of
+//! the turns, then hot, cold and rested tokens, each with a floor of 5 %, in a line the greatest age weighted by value, and
+//! every batch filled up from the other lane. Batches mix the lanes; that is why one machine works both.
+//!
+//! **Bounds.** With enough turns for all, a token of a lane is asked for within one interval, plus the time that a batch may wait for
+//! company. With too few, every due token of a lane is asked for within its *cycle*: its tokens, divided by what a batch holds and
+//! by the turns that the lane gets, and at most a quarter more for the least valuable; [`Effect::Plan`] publishes it. A lane
+//! gets at least its floor while it can use it, so no lane starves; within a lane age grows until it outweighs any value, so
+//! no token starves. A token is in flight at most once.
+//!
+//! # Runs
+//!
+//! A **run** is the accounts of one pass over a lane. It starts on a tick, and ends as soon as nothing of the lane is due, waits to be
+//! asked for apart, or is in flight; the next tick ends it in any case. What it did not get to is *deferred*: it keeps its place
+//! and its age, and belongs to the next run. Of the tokens that were asked for, `attempted = processed + failed`; of those
+//! that were due, the others were `cached` (seen so lately that what is known is as good as an answer) or `deferred`.
+//! Work that a lane gets done between two runs, riding along in the other lane's batches, counts for its next run.
+//!
+//! **Progress** is work that was committed (an answer that was processed), or a run that ended and had found nothing due. A tick
+//! is no progress, nor is a failure, nor a run in which everything had just been seen. While upstream is away runs are *withheld*:
+//! neither progress nor stuck.
+//!
+//! # Answers
+//!
+//! - A token with pairs is scored, saved, and put at the end of its line.
+//! - **Missing** from a batch says little: the token is asked for alone. Missing there too, it is **unlisted**: it rests for 1, 2, 4 …
+//!   60 minutes and is then asked for along with others. One that has rested and is missing again was asked for alone before: it is
+//!   unlisted at once.
+//! - **In doubt.** If a batch comes back without a single pair, upstream is more likely to be broken than all tokens to be unlisted.
+//!   Until it lists a token again, one that is missing is in doubt and fails instead of becoming unlisted; see `silence`. One token
+//!   of each such batch is still asked for alone, since perhaps only batches come back empty.
+//! - **Unreadable**: upstream lists the token, but no pair of it can be parsed. It is asked for alone; unreadable there too it has
+//!   failed, and its last score is served on.
+//! - A **failure** says nothing about the tokens: they go to the front of their line, for after the next tick, and what is known of
+//!   them is served on, marked with its age.
+//! - **Poisoned**: if the failure may be the tokens' fault, the dispatcher asks for the batch again by halves, until the token that
+//!   makes every request fail is alone. It backs off for 1 to 10 minutes, and keeps no other token from being seen.
+//!
+//! **Full lists** are asked for with what the budget leaves, and beside whatever else the token waits for: for candidates for
+//! activation before anything else, for hot tokens because they make the score better, for cold ones while few others wait.
+//! A list is wanted again once the last one is half as old as one may be to count.
+//!
+//! # Failures of the work itself
+//!
+//! [`Machine::reset`] gives a lane a new incarnation: its run ends as deferred, and its tokens in flight go back to the front of its
+//! line. Answers to what the old incarnation asked are ignored **token by token**: of a mixed batch the other lane's tokens still
+//! count. So nothing is lost, and nothing is counted, saved or scored twice.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use ttm_dispatch::{Ask, Asked, DispatchConfig, Dispatcher, Request};
+use ttm_kernel::Moment;
+use ttm_market::{Book, DataQuality, MarketConfig, Mint, Token};
+use ttm_perf::{CallSummary, Control, ControlConfig, Controlled};
+use ttm_schedule::{ScheduleConfig, Scheduler};
+
+mod answers;
+mod effect;
+mod facts;
+mod lanes;
+mod place;
+mod plan;
+mod runs;
+mod set;
+mod silence;
+mod unreadable;
+
+pub use effect::{Effect, Notice};
+pub use facts::{Answer, Failed, Found, Incarnation, Now, RequestId, Seen, Upstream};
+pub use lanes::{Lane, PerLane};
+
+use answers::keys_of;
+use place::{Wait, wait_of};
+use runs::{Accounts, lane_of};
+use silence::Silence;
+use unreadable::Unreadable;
+
+/// How often adaptive control looks at the last calls.
+const CONTROL_EVERY: Duration = Duration::from_secs(10);
+/// The calls that it looks at.
+const CONTROL_OVER: Duration = Duration::from_mins(2);
+/// An open breaker is asked again after this long at the latest: an operator may have closed it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What the machine needs to know, as validated values of the domains.
+#[derive(Clone, Debug)]
+pub struct WorkSettings {
+    /// The market's rules.
+    pub market: MarketConfig,
+    /// The lanes' intervals.
+    pub schedule: ScheduleConfig,
+    /// How the next request is chosen.
+    pub dispatch: DispatchConfig,
+    /// How timeout and concurrency follow upstream.
+    pub control: ControlConfig,
+    /// Requests that the budget allows in a minute.
+    pub requests_per_minute: f64,
+}
+
+/// The work on a set of tokens. The [module](self) says what it guarantees.
+#[derive(Debug)]
+pub struct Machine {
+    settings: WorkSettings,
+    book: Book,
+    scheduler: Scheduler,
+    dispatcher: Dispatcher<Mint>,
+    control: Control,
+    next_control: Moment,
+    upstream: Upstream,
+    lanes: PerLane<Accounts>,
+    /// Requests in flight.
+    requests: BTreeMap<RequestId, InFlight>,
+    /// Whether the driver waits for a turn.
+    turn_is_wanted: bool,
+    /// No turn is wanted before: the breaker is open.
+    blocked_until: Moment,
+    /// Whether upstream lists anything.
+    silence: Silence,
+    /// What it lists that cannot be read.
+    unreadable: Unreadable,
+    /// The deadline of the stop.
+    stop: Option<Moment>,
+    effects: VecDeque<Effect>,
+}
+
+/// A request in flight.
+#[derive(Clone, Debug)]
+struct InFlight {
+    request: Request<Mint>,
+    /// The incarnations that asked.
+    asked_by: PerLane<Incarnation>,
+}
+
+impl Machine {
+    /// The work on these tokens. All of them are due at the first tick, which is now.
+    pub fn new(settings: WorkSettings, tokens: Vec<Token>, now: Now) -> Self {
+        let mut book = Book::new(settings.market.clone());
+        for token in tokens {
+            book.insert(token);
+        }
+        let mut machine = Self {
+            book,
+            scheduler: Scheduler::new(&settings.schedule, now.moment),
+            dispatcher: Dispatcher::new(settings.dispatch.clone()),
+            control: Control::new(settings.control.clone()),
+            next_control: Moment::ZERO,
+            upstream: Upstream::default(),
+            lanes: PerLane::default(),
+            requests: BTreeMap::new(),
+            turn_is_wanted: false,
+            blocked_until: Moment::ZERO,
+            silence: Silence::default(),
+            unreadable: Unreadable::default(),
+            stop: None,
+            effects: VecDeque::new(),
+            settings,
+        };
+        machine.put_all(now);
+        machine
+    }
+
+    /// What was wrong with the data so far.
+    pub const fn quality(&self) -> &DataQuality {
+        self.book.quality()
+    }
+
+    /// How many bytes the full lists of pools take, about.
+    pub const fn list_bytes(&self) -> usize {
+        self.book.list_bytes()
+    }
+
+    /// What upstream allows now. Call it before any other fact, whenever it may have changed.
+    pub const fn handle_upstream(&mut self, upstream: Upstream) {
+        self.upstream = upstream;
+    }
+
+    /// Time has passed: runs start and end.
+    pub fn handle_timeout(&mut self, now: Now) {
+        if self.stop.is_none() {
+            self.start_runs(now);
+            self.note_outage(now);
+        }
+    }
+
+    /// How the calls went that [`Machine::wants_calls`] asked about.
+    pub fn handle_calls(&mut self, calls: &CallSummary, now: Now) {
+        self.next_control = now.moment + CONTROL_EVERY;
+        for change in self.control.update(calls) {
+            match change.what {
+                Controlled::AttemptTimeout => {
+                    self.effects.push_back(Effect::AttemptTimeout(self.control.attempt_timeout()));
+                }
+                Controlled::InFlight => self.dispatcher.set_max_in_flight(self.control.in_flight()),
+            }
+            self.effects.push_back(Effect::Control(change));
+        }
+        self.show_plan(now.moment);
+    }
+
+    /// There is no turn, nor will there be one before `retry_at`.
+    pub fn handle_no_turn(&mut self, retry_at: Moment, now: Now) {
+        self.turn_is_wanted = false;
+        self.blocked_until = retry_at.min(now.moment + LOOK_AGAIN);
+    }
+
+    /// A request ended. One that is not in flight changes nothing.
+    pub fn handle_answer(&mut self, id: RequestId, mut answer: Answer, now: Now) {
+        let Some(InFlight { mut request, asked_by }) = self.requests.remove(&id) else { return };
+        let kept = self.dispatcher.handle_done(&request, answer.end(), now.moment);
+        // An answer is news of the breaker, too.
+        self.blocked_until = Moment::ZERO;
+        let (asked, late): (Vec<Asked<Mint>>, Vec<Asked<Mint>>) =
+            keys_of(&request.ask).iter().copied().partition(|asked| self.still_counts(asked_by, asked));
+        for asked in &asked {
+            self.lanes[lane_of(asked)].in_flight -= 1;
+        }
+        if !late.is_empty() {
+            // A single question is late as a whole.
+            (request.ask, answer) = (Ask::Batch(asked), without(&late, answer));
+        }
+        match answer {
+            Answer::Found(found) => self.take(&request.ask, found, now),
+            Answer::Failed(failed) if kept => self.keep(&request.ask, failed.message, now),
+            Answer::Panicked if kept => self.keep(&request.ask, "the request panicked".to_owned(), now),
+            Answer::Failed(_) | Answer::Panicked => self.fail(&request.ask, now),
+        }
+        self.end_idle_runs(now);
+    }
+
+    /// The set of tokens was edited: these are all that are stored.
+    pub fn handle_set(&mut self, tokens: Vec<Token>, now: Now) {
+        self.edit_set(tokens, now);
+    }
+
+    /// Gives a lane a new incarnation: its run ends as deferred, its tokens in flight go back to the front of its line, and
+    /// answers to what was asked before count no more for them. Full lists in flight belong to no run, and still count.
+    /// An incarnation that is not newer changes nothing.
+    pub fn reset(&mut self, lane: Lane, incarnation: Incarnation, now: Now) {
+        if incarnation <= self.lanes[lane].incarnation {
+            return;
+        }
+        self.end_run(lane, now.moment);
+        let asked: Vec<Asked<Mint>> = self.in_flight().filter(|asked| lane_of(asked) == lane).copied().collect();
+        // From behind, so that the first one ends up in front.
+        for asked in asked.iter().rev() {
+            self.dispatcher.release(&asked.key);
+            let Some(token) = self.book.get(&asked.key) else { continue };
+            match wait_of(token, &self.book, now.wall) {
+                None => {}
+                Some(Wait::AtRest(rest)) => self.dispatcher.put_to_rest(asked.key, now.moment, rest),
+                Some(Wait::InLine(place)) => {
+                    self.dispatcher.put_in_front(asked.key, place, asked.seen, now.moment);
+                }
+            }
+        }
+        let accounts = &mut self.lanes[lane];
+        (accounts.in_flight, accounts.incarnation) = (0, incarnation);
+        self.notice(Some(Notice::LaneReset { lane, taken_back: asked.len() }));
+    }
+
+    /// Nothing more is asked for. What is in flight may end until the deadline. A second order only brings it nearer.
+    pub fn stop(&mut self, deadline: Moment) {
+        let is_first = self.stop.is_none();
+        self.stop = Some(self.stop.map_or(deadline, |earlier| earlier.min(deadline)));
+        if is_first {
+            self.turn_is_wanted = false;
+            self.scheduler.handle_shutdown();
+            self.notice(Some(Notice::Stopping { in_flight: self.requests.len() }));
+        }
+    }
+
+    /// Ends both runs, and what is in flight. Nothing is asked of the machine afterwards.
+    pub fn finish(&mut self, now: Now) {
+        for InFlight { request, .. } in self.requests.values() {
+            self.effects.push_back(Effect::Notice(Notice::GivenUp { priority: request.priority }));
+        }
+        for lane in Lane::ALL {
+            self.end_run(lane, now.moment);
+        }
+    }
+
+    /// Whether the driver should ask for a turn now. Says so once, until the turn came or was refused.
+    pub fn wants_turn(&mut self, now: Now) -> bool {
+        let wants = self.stop.is_none()
+            && !self.turn_is_wanted
+            && now.moment >= self.blocked_until
+            && self.dispatcher.is_ready(now.moment);
+        self.turn_is_wanted |= wants;
+        wants
+    }
+
+    /// The calls of how long adaptive control should look at now, if it should: [`Machine::handle_calls`] takes them.
+    pub fn wants_calls(&self, now: Now) -> Option<Duration> {
+        (self.stop.is_none() && now.moment >= self.next_control).then_some(CONTROL_OVER)
+    }
+
+    /// A turn came: what it is used for. `None` if all that seemed to wait has just been seen.
+    pub fn poll_request(&mut self, now: Now) -> Option<(RequestId, Request<Mint>)> {
+        self.turn_is_wanted = false;
+        if self.stop.is_some() {
+            return None;
+        }
+        self.dispatcher.set_probing(self.upstream.is_away);
+        let Some(request) = self.dispatcher.poll(now.moment) else {
+            self.end_idle_runs(now);
+            return None;
+        };
+        for asked in keys_of(&request.ask) {
+            self.lanes[lane_of(asked)].in_flight += 1;
+        }
+        let id = RequestId(request.number);
+        let asked_by = PerLane::from_fn(|lane| self.lanes[lane].incarnation);
+        self.requests.insert(id, InFlight { request: request.clone(), asked_by });
+        Some((id, request))
+    }
+
+    /// The next thing to do; call until there is none.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When to come back at the latest, if no other fact comes before.
+    pub fn poll_timeout(&self, now: Now) -> Moment {
+        if let Some(deadline) = self.stop {
+            return deadline;
+        }
+        let schedule = self.scheduler.poll_timeout().unwrap_or(Moment::MAX);
+        let dispatch = if self.turn_is_wanted {
+            Moment::MAX
+        } else if now.moment < self.blocked_until {
+            self.blocked_until
+        } else {
+            // What is ready already waits for an answer that makes room.
+            self.dispatcher.poll_timeout(now.moment).filter(|at| *at > now.moment).unwrap_or(Moment::MAX)
+        };
+        schedule.min(dispatch).min(self.next_control)
+    }
+
+    /// Whether the stop is over: nothing is in flight, or its deadline has passed.
+    pub fn is_finished(&self, now: Now) -> bool {
+        self.stop.is_some_and(|deadline| self.requests.is_empty() || now.moment >= deadline)
+    }
+
+    /// Whether the stop was ordered.
+    pub const fn is_stopping(&self) -> bool {
+        self.stop.is_some()
+    }
+
+    /// The tokens in flight whose answers count.
+    fn in_flight(&self) -> impl Iterator<Item = &Asked<Mint>> {
+        self.requests.values().flat_map(|InFlight { request, asked_by }| {
+            keys_of(&request.ask).iter().filter(|asked| self.still_counts(*asked_by, asked))
+        })
+    }
+
+    /// Whether the incarnation that asked for a token is still the one that works on its lane.
+    fn still_counts(&self, asked_by: PerLane<Incarnation>, asked: &Asked<Mint>) -> bool {
+        let lane = lane_of(asked);
+        asked_by[lane] == self.lanes[lane].incarnation
+    }
+}
+
+/// The answer without what it says of these tokens.
+fn without(late: &[Asked<Mint>], answer: Answer) -> Answer {
+    match answer {
+        Answer::Found(mut found) => {
+            found.seen.retain(|(mint, _)| late.iter().all(|late| late.key != *mint));
+            Answer::Found(found)
+        }
+        other => other,
+    }
+}

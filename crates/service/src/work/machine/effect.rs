@@ -1,0 +1,127 @@
+//! What the machine wants done or made known. The driver carries out effects in the order in which they come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ttm_dispatch::Priority;
+use ttm_health::{PlanFacts, SilenceFacts, UnreadableFacts};
+use ttm_market::{MarketEvent, Mint, ScoreState, Token};
+use ttm_perf::ControlChange;
+use ttm_schedule::{GroupStatus, RunOutcome};
+
+use super::Lane;
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// A run started.
+    RunStarted {
+        /// Whose.
+        lane: Lane,
+        /// Its number, counted from 1.
+        run: u64,
+        /// Runs that were due since the one before and did not start.
+        missed: u64,
+    },
+    /// A run ended.
+    RunEnded {
+        /// Whose.
+        lane: Lane,
+        /// The number that it started with.
+        run: u64,
+        /// How long it took.
+        took: Duration,
+        /// What became of its tokens.
+        outcome: RunOutcome,
+    },
+    /// A lane's status changed.
+    Status(Lane, GroupStatus),
+    /// These tokens changed: store them, and show them to readers.
+    Save(Vec<Arc<Token>>),
+    /// Show these tokens to readers. They are stored already.
+    Show(Vec<Arc<Token>>),
+    /// These tokens were removed: stop showing them.
+    Forget(Vec<Mint>),
+    /// A token has a new score: add it to the history.
+    Sample(Mint, ScoreState),
+    /// So many tokens got a new score.
+    Scored(u64),
+    /// Record what happened to a token.
+    Market(Vec<MarketEvent>),
+    /// Record that adaptive control changed a value.
+    Control(ControlChange),
+    /// From now on an attempt may take this long.
+    AttemptTimeout(Duration),
+    /// What the next requests are for.
+    Plan {
+        /// The plan.
+        facts: PlanFacts,
+        /// Tokens that were asked for so far.
+        asked: u64,
+        /// Tokens that were due so far and not asked for, because they had just been seen.
+        cached: u64,
+    },
+    /// What upstream's answers leave open.
+    Unanswered {
+        /// Whether it lists nothing at all.
+        silence: Option<SilenceFacts>,
+        /// Which tokens cannot be read.
+        unreadable: Option<UnreadableFacts>,
+    },
+    /// Tell people.
+    Notice(Notice),
+}
+
+/// Something that people should read in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Upstream answers, but lists none of the tokens that it is asked for.
+    SilenceBegan {
+        /// How many tokens it was asked for.
+        tokens: usize,
+    },
+    /// Upstream lists tokens again.
+    SilenceEnded,
+    /// Upstream lists a token in a way that cannot be read, the first for a while.
+    UnreadableBegan {
+        /// The token.
+        mint: Mint,
+        /// What is wrong with it.
+        why: Box<str>,
+    },
+    /// All tokens can be read again.
+    UnreadableEnded,
+    /// A request for this token alone failed, and the token is probably the reason.
+    FailedAlone {
+        /// The token.
+        mint: Mint,
+        /// How the request failed.
+        message: String,
+    },
+    /// The set of tokens was edited.
+    SetEdited {
+        /// Tokens that are new or came back.
+        added: usize,
+        /// Tokens that are gone.
+        removed: usize,
+        /// Tokens that there are now.
+        tokens: usize,
+    },
+    /// A lane was reset.
+    LaneReset {
+        /// Which.
+        lane: Lane,
+        /// Tokens that were in flight and wait again.
+        taken_back: usize,
+    },
+    /// No further request is made.
+    Stopping {
+        /// Requests in flight.
+        in_flight: usize,
+    },
+    /// A request was still in flight at the deadline of the stop.
+    GivenUp {
+        /// What it was for.
+        priority: Priority,
+    },
+}

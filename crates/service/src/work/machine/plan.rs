@@ -1,0 +1,57 @@
+//! What operators are shown of the next requests: how many each lane gets, how long a cycle through its tokens takes, and
+//! what has to wait.
+
+use std::time::Duration;
+
+use ttm_dispatch::{Demand, outlook};
+use ttm_health::{LanePlan, PlanFacts};
+use ttm_kernel::Moment;
+
+use super::lanes::line_of;
+use super::{Effect, Lane, Machine, PerLane};
+
+impl Machine {
+    pub(super) fn show_plan(&mut self, now: Moment) {
+        let counts = self.dispatcher.counts();
+        let facts = self.plan(now);
+        let cached = counts.fresh.iter().sum();
+        self.effects.push_back(Effect::Plan { facts, asked: counts.asked, cached });
+    }
+
+    fn plan(&self, now: Moment) -> PlanFacts {
+        let counts = self.dispatcher.counts();
+        let budget = self.settings.requests_per_minute * self.upstream.share;
+        let demand = PerLane::from_fn(|lane| {
+            let line = line_of(lane) as usize;
+            let interval = self.settings.schedule.interval(lane);
+            Demand { keys: counts.in_line[line], interval, unanswered: counts.unanswered[line] }
+        });
+        let others = counts.lists[0] > 0;
+        let outlooks = outlook(demand.hot, demand.cold, budget, self.dispatcher.config(), others);
+        let held_until = self.upstream.retry_at.max(self.upstream.paused_until);
+        let held_for = held_until.map_or(Duration::ZERO, |until| until - now);
+        let lane = |lane: Lane| {
+            let line = line_of(lane) as usize;
+            let outlook = outlooks[line];
+            let deferred = counts.waiting[line] as u64;
+            let share = deferred as f64 / (counts.in_line[line].max(1)) as f64;
+            LanePlan {
+                requests_per_minute: outlook.requests_per_minute,
+                cycle: outlook.cycle,
+                deferred,
+                comes_within: held_for.saturating_add(outlook.cycle.mul_f64(share.min(1.0))),
+            }
+        };
+        PlanFacts {
+            requests_per_minute: budget,
+            paused_for: self.upstream.paused_until.map(|until| until - now),
+            hot: lane(Lane::Hot),
+            cold: lane(Lane::Cold),
+            resting: counts.resting as u64,
+            lists_waiting: (counts.lists[0] + counts.lists[1]) as u64,
+            in_flight: (counts.in_flight as u64, self.control.in_flight() as u64),
+            tokens_per_batch: counts.keys_per_batch(),
+            attempt_timeout: self.control.attempt_timeout(),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The runs of the lanes: started by the schedule, ended by the next tick or by having nothing left to do, and accounted
+//! for token by token.
+
+use std::time::Duration;
+
+use ttm_dispatch::Asked;
+use ttm_kernel::Moment;
+use ttm_market::Mint;
+use ttm_schedule::{Effect as Due, RunOutcome};
+
+use super::lanes::line_of;
+use super::{Effect, Incarnation, Lane, Machine, Now};
+
+/// The accounts of one lane.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Accounts {
+    /// The run under way.
+    run: Option<Run>,
+    /// What was done since the last run ended.
+    pub(super) done: RunOutcome,
+    /// Tokens in flight.
+    pub(super) in_flight: u64,
+    /// Tokens that had just been seen when they were due, as counted when the last run ended.
+    fresh: u64,
+    /// Whose answers count.
+    pub(super) incarnation: Incarnation,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    number: u64,
+    started: Moment,
+}
+
+impl Machine {
+    /// Starts the runs that are due. A tick ends the run before it: what that run did not get to keeps its place, and belongs
+    /// to the next one.
+    pub(super) fn start_runs(&mut self, now: Now) {
+        for lane in Lane::ALL {
+            // At the time of the tick, however late it is noticed: otherwise the tick itself would count as missed.
+            if let Some(due) = self.scheduler.status(lane).next_due.filter(|due| *due <= now.moment) {
+                self.end_run(lane, due);
+            }
+        }
+        while let Some(Due::StartRun { group: lane, run, missed }) = self.scheduler.poll(now.moment) {
+            self.effects.push_back(Effect::RunStarted { lane, run, missed });
+            self.dispatcher.tick(line_of(lane), now.moment);
+            self.lanes[lane].run = Some(Run { number: run, started: now.moment });
+            self.show_status(lane);
+        }
+        self.end_idle_runs(now);
+    }
+
+    /// Ends the runs that have nothing left to do.
+    pub(super) fn end_idle_runs(&mut self, now: Now) {
+        if self.stop.is_some() {
+            return;
+        }
+        let counts = self.dispatcher.counts();
+        for lane in Lane::ALL {
+            let line = line_of(lane) as usize;
+            if counts.waiting[line] == 0 && counts.unanswered[line] == 0 && self.lanes[lane].in_flight == 0 {
+                self.end_run(lane, now.moment);
+            }
+        }
+    }
+
+    /// While upstream is away, runs under way are held up. That is no progress, and no fault of theirs.
+    pub(super) fn note_outage(&mut self, now: Now) {
+        if !self.upstream.is_away {
+            return;
+        }
+        for lane in Lane::ALL {
+            let Some(run) = self.lanes[lane].run else { continue };
+            let known = self.scheduler.status(lane).withheld_since.is_some();
+            if !known && self.scheduler.handle_withheld(lane, run.number, now.moment) {
+                self.show_status(lane);
+            }
+        }
+    }
+
+    /// Ends the run under way, if there is one. What is due and was not answered is deferred.
+    pub(super) fn end_run(&mut self, lane: Lane, now: Moment) {
+        let Some(run) = self.lanes[lane].run.take() else { return };
+        let counts = self.dispatcher.counts();
+        let line = line_of(lane) as usize;
+        let (stale, skipped) = self.served_on(lane, now);
+        let accounts = &mut self.lanes[lane];
+        let mut outcome = std::mem::take(&mut accounts.done);
+        outcome.deferred = (counts.waiting[line] + counts.unanswered[line]) as u64 + accounts.in_flight;
+        if self.upstream.is_away || self.upstream.paused_until.is_some() {
+            outcome.withheld = outcome.deferred;
+        }
+        outcome.stale += stale;
+        outcome.skipped += skipped;
+        outcome.cached = counts.fresh[line] - accounts.fresh;
+        accounts.fresh = counts.fresh[line];
+        self.scheduler.handle_finished(lane, run.number, outcome, now);
+        self.show_plan(now);
+        self.show_status(lane);
+        // Last, so that readers who wait for the end of the run find its results.
+        self.effects.push_back(Effect::RunEnded {
+            lane,
+            run: run.number,
+            took: now - run.started,
+            outcome,
+        });
+    }
+
+    /// Of the tokens that a run did not get to: how many are known well enough to be served on, marked with their age, and how
+    /// many are not.
+    fn served_on(&self, lane: Lane, now: Moment) -> (u64, u64) {
+        let longest = self.book.config().serve_stale_for();
+        let in_flight = self.in_flight().filter(|asked| lane_of(asked) == lane).map(|asked| asked.seen);
+        self.dispatcher.deferred(line_of(lane)).chain(in_flight).fold((0, 0), |(stale, skipped), seen| {
+            let of_use = seen.is_some_and(|seen| seen.age(now) <= longest);
+            if of_use { (stale + 1, skipped) } else { (stale, skipped + 1) }
+        })
+    }
+
+    /// `tokens` of a lane were processed.
+    pub(super) fn progress(&mut self, lane: Lane, tokens: u64, now: Now) {
+        if tokens > 0 {
+            let done = &mut self.lanes[lane].done;
+            done.attempted += tokens;
+            done.processed += tokens;
+            self.scheduler.handle_progress(lane, tokens, now.moment);
+            self.show_status(lane);
+        }
+    }
+
+    /// A request for this token failed: what was known of it is served on, for as long as that is of use.
+    pub(super) fn count_failed(&mut self, asked: &Asked<Mint>, now: Now) {
+        let Some(token) = self.book.get(&asked.key) else { return };
+        let known = token.score.map(|score| now.wall.duration_since(score.at));
+        let longest = self.book.config().serve_stale_for();
+        let of_use = known.is_some_and(|age| Duration::try_from(age).unwrap_or(Duration::ZERO) <= longest);
+        let done = &mut self.lanes[lane_of(asked)].done;
+        done.attempted += 1;
+        done.failed += 1;
+        *(if of_use { &mut done.stale } else { &mut done.skipped }) += 1;
+    }
+
+    fn show_status(&mut self, lane: Lane) {
+        self.effects.push_back(Effect::Status(lane, self.scheduler.status(lane)));
+    }
+}
+
+/// The lane in whose run a token is asked for. One that has rested is asked for along with cold ones.
+pub(super) fn lane_of(asked: &Asked<Mint>) -> Lane {
+    match asked.from {
+        ttm_dispatch::Priority::Hot => Lane::Hot,
+        _ => Lane::Cold,
+    }
+}

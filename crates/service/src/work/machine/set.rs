@@ -1,0 +1,95 @@
+//! The set of tokens: who is put where at the start, after an edit, and after an answer.
+
+use std::time::Duration;
+
+use ttm_dispatch::{Line, Seen as LastSeen};
+use ttm_market::{ListPurpose, Mint, Token, TokenStatus};
+
+use super::place::{Wait, place_of, wait_of};
+use super::{Effect, Machine, Notice, Now};
+
+/// Full lists that are only good to have are wanted while fewer than this many wait: those of hot tokens come first.
+const FEW: usize = 16;
+
+impl Machine {
+    /// Puts every token of the book where it waits, the one that was seen longest ago first.
+    pub(super) fn put_all(&mut self, now: Now) {
+        let mut all: Vec<_> = self.book.iter().cloned().collect();
+        all.sort_by_key(|token| token.score.map(|score| score.at));
+        for token in &all {
+            match wait_of(token, &self.book, now.wall) {
+                None => {}
+                Some(Wait::AtRest(rest)) => self.dispatcher.put_to_rest(token.mint, now.moment, rest),
+                Some(Wait::InLine(place)) => {
+                    // Another process saw it: however lately that was, only asking tells whether this one can.
+                    let fresh_for = self.dispatcher.config().fresh_for(place.line);
+                    let seen = token.score.map(|score| {
+                        let age =
+                            Duration::try_from(now.wall.duration_since(score.at)).unwrap_or(Duration::ZERO);
+                        LastSeen::before(now.moment, age.max(fresh_for))
+                    });
+                    self.dispatcher.put(token.mint, place, seen);
+                }
+            }
+        }
+        self.effects.push_back(Effect::Show(all));
+    }
+
+    /// The set of tokens was edited: `tokens` are all that are stored.
+    pub(super) fn edit_set(&mut self, tokens: Vec<Token>, now: Now) {
+        let (added, removed) = self.book.reconcile(tokens);
+        for token in removed.iter().filter(|token| token.status != TokenStatus::Archived) {
+            self.dispatcher.remove(token.mint);
+            self.silence.remove(&token.mint);
+            let notice = self.unreadable.forget(&token.mint);
+            self.notice(notice);
+        }
+        let mut changed = Vec::with_capacity(added.len());
+        for mint in &added {
+            let Some(token) = self.book.get(mint) else { continue };
+            if let Some(place) = place_of(token, self.book.config()) {
+                self.dispatcher.put_first(*mint, place, now.moment);
+            }
+            changed.push(token.clone());
+        }
+        self.show_unanswered(now);
+        self.effects.push_back(Effect::Forget(removed.iter().map(|token| token.mint).collect()));
+        self.effects.push_back(Effect::Show(changed));
+        self.notice(Some(Notice::SetEdited {
+            added: added.len(),
+            removed: removed.len(),
+            tokens: self.book.len(),
+        }));
+    }
+
+    /// Puts a token that was answered where it waits for its next turn, and has its full list asked for if that is of use.
+    pub(super) fn put_back(&mut self, mint: Mint, now: Now) {
+        let Some(token) = self.book.get(&mint) else { return };
+        match wait_of(token, &self.book, now.wall) {
+            None => return,
+            Some(Wait::AtRest(rest)) => return self.dispatcher.put_to_rest(mint, now.moment, rest),
+            Some(Wait::InLine(place)) => self.dispatcher.put(mint, place, Some(LastSeen::at(now.moment))),
+        }
+        let Some(purpose) = self.book.wants_list(&mint, now.wall) else { return };
+        if purpose != ListPurpose::Completeness || self.dispatcher.lists_waiting()[1] < FEW {
+            self.dispatcher.want_list(mint, purpose == ListPurpose::Activation);
+        }
+    }
+
+    /// In which line a token waits, and whether it rests.
+    pub(super) fn whereabouts(&self, mint: &Mint) -> Option<(Line, bool)> {
+        let token = self.book.get(mint)?;
+        Some((place_of(token, self.book.config())?.line, token.unlisted.is_some()))
+    }
+
+    /// A token that waits was seen by way of its full list, and may belong elsewhere now.
+    pub(super) fn move_over(&mut self, mint: Mint, before: Option<(Line, bool)>, now: Now) {
+        if before.is_none() || before == self.whereabouts(&mint) {
+            return;
+        }
+        match self.book.get(&mint).and_then(|token| place_of(token, self.book.config())) {
+            None => self.dispatcher.remove(mint),
+            Some(place) => self.dispatcher.relocate(mint, place, Some(LastSeen::at(now.moment))),
+        }
+    }
+}
