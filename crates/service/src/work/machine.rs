@@ -67,7 +67,7 @@ use ttm_dispatch::{Ask, Asked, DispatchConfig, Dispatcher, Request};
 use ttm_kernel::Moment;
 use ttm_market::{Book, DataQuality, MarketConfig, Mint, Token};
 use ttm_perf::{CallSummary, Control, ControlConfig, Controlled};
-use ttm_schedule::{ScheduleConfig, Scheduler};
+use ttm_schedule::{GroupStatus, ScheduleConfig, Scheduler};
 
 mod answers;
 mod effect;
@@ -174,6 +174,16 @@ impl Machine {
         machine
     }
 
+    /// How a lane is doing.
+    pub fn status(&self, lane: Lane) -> GroupStatus {
+        self.scheduler.status(lane)
+    }
+
+    /// Whether the stop was ordered.
+    pub const fn is_stopping(&self) -> bool {
+        self.stop.is_some()
+    }
+
     /// What was wrong with the data so far.
     pub const fn quality(&self) -> &DataQuality {
         self.book.quality()
@@ -230,7 +240,9 @@ impl Machine {
             self.lanes[lane_of(asked)].in_flight -= 1;
         }
         if !late.is_empty() {
-            // A single question is late as a whole.
+            if asked.is_empty() {
+                return;
+            }
             (request.ask, answer) = (Ask::Batch(asked), without(&late, answer));
         }
         match answer {
@@ -354,11 +366,6 @@ impl Machine {
     /// Whether the stop is over: nothing is in flight, or its deadline has passed.
     pub fn is_finished(&self, now: Now) -> bool {
         self.stop.is_some_and(|deadline| self.requests.is_empty() || now.moment >= deadline)
-    }
-
-    /// Whether the stop was ordered.
-    pub const fn is_stopping(&self) -> bool {
-        self.stop.is_some()
     }
 
     /// The tokens in flight whose answers count.

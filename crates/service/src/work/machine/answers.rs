@@ -162,13 +162,15 @@ impl Machine {
             Seen::All(pairs) => Observation::All(pairs),
             Seen::Missing | Seen::Unusable(_) => Observation::Missing,
         };
+        let scored_before = self.book.quality().scored;
         let events = self.book.observe(mint, observation, now.wall);
+        let is_scored = self.book.quality().scored > scored_before;
         if !events.is_empty() {
             self.effects.push_back(Effect::Market(events));
         }
         let Some(token) = self.book.get(&mint) else { return };
         observed.changed.push(token.clone());
-        if let Some(score) = token.score.filter(|score| score.at == now.wall) {
+        if is_scored && let Some(score) = token.score {
             observed.scored += 1;
             self.effects.push_back(Effect::Sample(mint, score));
         }

@@ -1,0 +1,368 @@
+//! The model: where each token is, what that allows, and what was done for each lane. It knows tokens only by the effects
+//! that the machine gave, and derives from them where a token has to go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use ttm_dispatch::{Ask, Asked, Priority, Request, Single};
+use ttm_kernel::Moment;
+use ttm_market::{MarketEvent, Mint, Token, TokenStatus};
+use ttm_perf::CallSummary;
+use ttm_schedule::RunOutcome;
+use ttm_service::machine::{
+    Answer, Effect, Failed, Found, Incarnation, Lane, Machine, Now, PerLane, RequestId, Upstream,
+};
+
+use crate::steps::{Ending, State, Step, TOKENS};
+use crate::world::{self, ALONE, BATCH, IN_FLIGHT, Says};
+
+mod answer;
+mod runs;
+
+/// Where a token is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum At {
+    /// In the line of a lane, and perhaps due.
+    Line { lane: Lane, due: bool },
+    /// Left alone until then.
+    Rest(Moment),
+    /// To be asked for alone, in the run of this lane.
+    Alone(Lane),
+    /// Asked for in a request whose failure may be its fault: kept apart, or back in its line.
+    Suspected,
+    InFlight(RequestId),
+}
+
+/// A request in flight.
+struct InFlight {
+    request: Request<Mint>,
+    /// Tokens whose lane was reset since.
+    late: BTreeSet<Mint>,
+}
+
+pub(crate) struct Model {
+    machine: Machine,
+    time: Duration,
+    upstream: Upstream,
+    incarnations: PerLane<Incarnation>,
+    turn_is_wanted: bool,
+    is_stopping: bool,
+    /// The tokens as the machine showed them.
+    tokens: BTreeMap<Mint, Arc<Token>>,
+    at: BTreeMap<Mint, At>,
+    requests: BTreeMap<RequestId, InFlight>,
+    /// Whether nothing was listed since a batch came back empty, when something last was, and who is in doubt since when.
+    is_silent: bool,
+    spoke: Option<Moment>,
+    doubts: BTreeMap<Mint, Moment>,
+    /// What was done since the last run of each lane ended, and how far failures may be off, because nobody outside knows
+    /// which suspects failed.
+    done: PerLane<RunOutcome>,
+    unsure: PerLane<u64>,
+    /// Tokens that left each line other than by being asked for: the dispatcher comes across their entries later.
+    left: PerLane<u64>,
+    /// When each lane last made progress.
+    progress: PerLane<Option<Moment>>,
+}
+
+impl Model {
+    pub(crate) fn new() -> Self {
+        let now = world::at(Duration::ZERO);
+        let tokens: Vec<Token> = (0..TOKENS / 2).map(world::token).collect();
+        let machine = Machine::new(world::settings(world::dispatch()), tokens, now);
+        let mut model = Self {
+            machine,
+            time: Duration::ZERO,
+            upstream: Upstream::default(),
+            incarnations: PerLane::default(),
+            turn_is_wanted: false,
+            is_stopping: false,
+            tokens: BTreeMap::new(),
+            at: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            is_silent: false,
+            spoke: None,
+            doubts: BTreeMap::new(),
+            done: PerLane::default(),
+            unsure: PerLane::default(),
+            left: PerLane::default(),
+            progress: PerLane::default(),
+        };
+        while let Some(effect) = model.machine.poll_effect() {
+            let Effect::Show(tokens) = effect else { panic!("{effect:?}") };
+            for token in tokens {
+                model.at.insert(token.mint, At::Line { lane: Lane::Cold, due: false });
+                model.tokens.insert(token.mint, token);
+            }
+        }
+        model
+    }
+
+    fn now(&self) -> Now {
+        world::at(self.time)
+    }
+
+    pub(crate) fn apply(&mut self, step: Step) -> Result<(), TestCaseError> {
+        let now = self.now();
+        match step {
+            Step::Wait(millis) => self.time += Duration::from_millis(millis),
+            Step::Upstream(state) => self.upstream = self.as_upstream(state),
+            Step::Turn => self.turn()?,
+            Step::NoTurn(millis) if self.turn_is_wanted => {
+                self.turn_is_wanted = false;
+                self.machine.handle_no_turn(now.moment + Duration::from_millis(millis), now);
+            }
+            Step::Answer(which, ending) if !self.requests.is_empty() => {
+                let id = *which.get(&self.requests.keys().copied().collect::<Vec<_>>());
+                self.answer(id, &ending)?;
+            }
+            Step::Edit(bits) => self.edit(bits)?,
+            Step::Reset(lane) => self.reset(lane)?,
+            Step::StaleReset(lane) => {
+                self.machine.reset(lane, self.incarnations[lane], now);
+                prop_assert_eq!(self.machine.poll_effect(), None, "a stale incarnation had an effect");
+            }
+            Step::Calls(errors) => {
+                let calls = CallSummary { calls: 100, errors, ..CallSummary::default() };
+                self.machine.handle_calls(&calls, now);
+            }
+            Step::NoTurn(_) | Step::Answer(..) => {}
+        }
+        self.effects()?;
+        self.look()
+    }
+
+    /// What the driver does before it waits.
+    fn look(&mut self) -> Result<(), TestCaseError> {
+        let now = self.now();
+        self.machine.handle_upstream(self.upstream);
+        self.machine.handle_timeout(now);
+        self.effects()?;
+        let wants = self.machine.wants_turn(now);
+        prop_assert!(!(wants && self.turn_is_wanted), "two turns at once");
+        prop_assert!(!(wants && self.is_stopping), "a turn after the stop");
+        self.turn_is_wanted |= wants;
+        self.check_runs()
+    }
+
+    fn as_upstream(&self, state: State) -> Upstream {
+        let later = Some(self.now().moment + Duration::from_secs(30));
+        match state {
+            State::Up => Upstream::default(),
+            State::Away => Upstream { is_away: true, retry_at: later, ..Upstream::default() },
+            State::Paused => Upstream { share: 0.5, paused_until: later, ..Upstream::default() },
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), TestCaseError> {
+        if !self.turn_is_wanted {
+            return Ok(());
+        }
+        self.turn_is_wanted = false;
+        self.machine.handle_upstream(self.upstream);
+        let Some((id, request)) = self.machine.poll_request(self.now()) else {
+            return Ok(());
+        };
+        prop_assert!(!self.is_stopping, "asked after the stop");
+        prop_assert!(self.requests.len() < IN_FLIGHT, "more in flight than may be");
+        match &request.ask {
+            Ask::Batch(asked) => {
+                prop_assert!((1..=BATCH).contains(&asked.len()));
+                for asked in asked {
+                    self.take(asked, id, false)?;
+                }
+            }
+            Ask::One(asked, Single::Unanswered) => self.take(asked, id, true)?,
+            Ask::One(asked, Single::List) => {
+                let again = self.requests.values().any(|other| other.request.ask == request.ask);
+                prop_assert!(!again, "the list of {} is asked for twice at once", asked.key);
+            }
+        }
+        let before = self.requests.insert(id, InFlight { request, late: BTreeSet::new() });
+        prop_assert!(before.is_none(), "two requests have one id");
+        Ok(())
+    }
+
+    /// A token may be asked for where it is.
+    fn take(&mut self, asked: &Asked<Mint>, id: RequestId, alone: bool) -> Result<(), TestCaseError> {
+        let before = self.at.insert(asked.key, At::InFlight(id));
+        let may = match before {
+            Some(At::Line { lane, due }) => {
+                due && !alone && lane == lane_of(asked) && asked.from != Priority::Background
+            }
+            Some(At::Rest(until)) => {
+                !alone && asked.from == Priority::Background && until <= self.now().moment
+            }
+            Some(At::Alone(lane)) => alone && lane == lane_of(asked),
+            Some(At::Suspected) => true,
+            Some(At::InFlight(_)) | None => false,
+        };
+        prop_assert!(may, "{asked:?} is asked for, and is {before:?}");
+        Ok(())
+    }
+
+    fn edit(&mut self, bits: u32) -> Result<(), TestCaseError> {
+        let stored: Vec<Token> =
+            (0..TOKENS).filter(|number| bits & (1 << number) != 0).map(world::token).collect();
+        let is_new = |token: &&Token| {
+            self.tokens.get(&token.mint).is_none_or(|known| known.status == TokenStatus::Archived)
+        };
+        let added: Vec<Mint> = stored.iter().filter(is_new).map(|token| token.mint).collect();
+        let listed: BTreeSet<Mint> = stored.iter().map(|token| token.mint).collect();
+        let known: Vec<Mint> = self.tokens.keys().copied().collect();
+        let removed: Vec<Mint> = known.into_iter().filter(|mint| !listed.contains(mint)).collect();
+        self.machine.handle_set(stored, self.now());
+        for mint in &removed {
+            self.doubts.remove(mint);
+            if !matches!(self.at.get(mint), Some(At::InFlight(_))) {
+                self.leave(mint);
+            }
+        }
+        self.effects()?;
+        for mint in added {
+            let lane = self.lane(&mint).expect("it was shown just now");
+            self.at.entry(mint).or_insert(At::Line { lane, due: true });
+        }
+        prop_assert!(removed.iter().all(|mint| !self.tokens.contains_key(mint)), "a removed token is shown");
+        prop_assert!(listed.iter().all(|mint| self.tokens.contains_key(mint)), "an added one is not");
+        Ok(())
+    }
+
+    fn reset(&mut self, lane: Lane) -> Result<(), TestCaseError> {
+        self.incarnations[lane] = self.incarnations[lane].next();
+        self.machine.handle_upstream(self.upstream);
+        self.machine.reset(lane, self.incarnations[lane], self.now());
+        self.effects()?;
+        let in_flight: Vec<(RequestId, Vec<Asked<Mint>>)> =
+            self.requests.iter().map(|(id, request)| (*id, keys_of(&request.request.ask))).collect();
+        for (id, asked) in in_flight {
+            for asked in asked.into_iter().filter(|asked| lane_of(asked) == lane) {
+                let late = &mut self.requests.get_mut(&id).expect("it is in flight").late;
+                if late.insert(asked.key) {
+                    self.put(asked.key, true);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what the machine wants done.
+    fn effects(&mut self) -> Result<(), TestCaseError> {
+        while let Some(effect) = self.machine.poll_effect() {
+            self.effect(effect)?;
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: Effect) -> Result<(), TestCaseError> {
+        match effect {
+            Effect::RunStarted { lane, .. } => self.run_started(lane),
+            Effect::RunEnded { lane, outcome, .. } => self.run_ended(lane, &outcome)?,
+            Effect::Show(tokens) => {
+                self.tokens.extend(tokens.into_iter().map(|token| (token.mint, token)));
+            }
+            Effect::Forget(mints) => mints.iter().for_each(|mint| drop(self.tokens.remove(mint))),
+            Effect::Plan { facts, .. } => {
+                prop_assert_eq!(facts.in_flight.0, self.requests.len() as u64);
+                prop_assert!(facts.resting <= self.tokens.len() as u64);
+            }
+            Effect::Save(_) | Effect::Sample(..) | Effect::Market(_) => {
+                prop_assert!(false, "{effect:?} without an answer");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The lane of a token that is watched.
+    fn lane(&self, mint: &Mint) -> Option<Lane> {
+        world::lane_of(self.tokens.get(mint)?)
+    }
+
+    /// A token leaves the place where it waits.
+    fn leave(&mut self, mint: &Mint) {
+        match self.at.remove(mint) {
+            Some(At::Line { lane, .. }) => self.left[lane] += 1,
+            // It may be in either line, as far as the model can tell.
+            Some(At::Suspected) => Lane::ALL.into_iter().for_each(|lane| self.left[lane] += 1),
+            _ => {}
+        }
+    }
+
+    /// Puts a token where what is known of it says.
+    fn put(&mut self, mint: Mint, due: bool) {
+        let now = self.now();
+        let Some(lane) = self.lane(&mint) else {
+            self.at.remove(&mint);
+            return;
+        };
+        let at = match self.tokens[&mint].unlisted {
+            None => At::Line { lane, due },
+            Some(unlisted) => {
+                let rest = unlisted.ask_again_at.duration_since(now.wall);
+                At::Rest(now.moment + Duration::try_from(rest).unwrap_or(Duration::ZERO))
+            }
+        };
+        self.at.insert(mint, at);
+    }
+
+    pub(crate) fn stop(&mut self) -> Result<(), TestCaseError> {
+        self.machine.stop(self.now().moment + Duration::from_secs(20));
+        (self.is_stopping, self.turn_is_wanted) = (true, false);
+        self.effects()
+    }
+
+    /// The stop is over.
+    pub(crate) fn finish(mut self) -> Result<(), TestCaseError> {
+        let now = self.now();
+        self.machine.handle_upstream(self.upstream);
+        self.machine.finish(now);
+        self.effects()?;
+        prop_assert!(self.requests.is_empty() == self.machine.is_finished(world::at(Duration::ZERO)));
+        for lane in Lane::ALL {
+            prop_assert!(!self.machine.status(lane).running, "the {lane} run goes on");
+        }
+        Ok(())
+    }
+
+    /// Everything in flight ends well, and every token is then asked for in time.
+    pub(crate) fn drain(mut self) -> Result<(), TestCaseError> {
+        let well = Ending::Found([Says::Cold; BATCH]);
+        self.upstream = Upstream::default();
+        self.look()?;
+        let mut left: BTreeSet<Mint> = BTreeSet::new();
+        for round in 0..400 {
+            while let Some(id) = self.requests.keys().next().copied() {
+                for asked in keys_of(&self.requests[&id].request.ask) {
+                    left.remove(&asked.key);
+                }
+                self.answer(id, &well)?;
+                self.look()?;
+            }
+            if round == 0 {
+                self.time += Duration::from_hours(2);
+                left = self.at.keys().copied().collect();
+            }
+            self.apply(Step::Wait(1_000))?;
+            self.apply(Step::Turn)?;
+        }
+        prop_assert_eq!(left, BTreeSet::new(), "never asked for again");
+        Ok(())
+    }
+}
+
+/// The lane in whose run a token is asked for.
+fn lane_of(asked: &Asked<Mint>) -> Lane {
+    if asked.from == Priority::Hot { Lane::Hot } else { Lane::Cold }
+}
+
+/// The tokens of a request, full lists apart.
+fn keys_of(ask: &Ask<Mint>) -> Vec<Asked<Mint>> {
+    match ask {
+        Ask::Batch(asked) => asked.clone(),
+        Ask::One(asked, Single::Unanswered) => vec![*asked],
+        Ask::One(_, Single::List) => Vec::new(),
+    }
+}
