@@ -5,10 +5,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use ttm_guard::{GuardError, Turn};
 use ttm_health::Phase;
-use ttm_kernel::{BoxFuture, CorrelationId, Entropy, Moment, Runtime, Task, TaskEnd};
+use ttm_kernel::{BoxFuture, CorrelationId, Entropy, Moment, Runtime};
 use ttm_market::Token;
 use ttm_schedule::RunOutcome;
 
@@ -23,8 +23,10 @@ use super::shutdown::Shutdown;
 mod log;
 pub mod machine;
 mod request;
+mod requests;
 
 use machine::{Answer, Effect, Machine, Now, PerLane, RequestId};
+use requests::Requests;
 
 /// The one task of the work plane.
 pub(super) struct Work {
@@ -40,30 +42,14 @@ pub(super) struct Work {
     score_series: ScoreSeries,
     /// The ids of the runs under way, for the log.
     runs: PerLane<Option<CorrelationId>>,
-    requests: Vec<Requested>,
+    requests: Requests,
     turn: Option<BoxFuture<'static, Result<Turn, GuardError<Infallible>>>>,
-}
-
-/// A request in flight.
-struct Requested {
-    id: RequestId,
-    answer: oneshot::Receiver<Answer>,
-    task: Owned,
-}
-
-/// A task that ends with its owner: whichever way the work ends, no request outlives it.
-struct Owned(Task);
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// What woke the loop.
 enum Wake {
     Stop,
-    Ended(usize, TaskEnd),
+    Ended(RequestId, Answer),
     Turn(Result<Turn, GuardError<Infallible>>),
     Set(Vec<Token>),
     Timeout,
@@ -92,7 +78,7 @@ impl Work {
             shutdown,
             score_series: ScoreSeries::default(),
             runs: PerLane::default(),
-            requests: Vec::new(),
+            requests: Requests::default(),
             turn: None,
             runtime: runtime.clone(),
         };
@@ -121,7 +107,7 @@ impl Work {
             let now = self.look();
             match wake {
                 Wake::Stop => self.stop(),
-                Wake::Ended(at, end) => self.end_request(at, &end, now),
+                Wake::Ended(id, answer) => self.machine.handle_answer(id, answer, now),
                 Wake::Turn(turn) => self.use_turn(turn, now),
                 Wake::Set(tokens) => self.machine.handle_set(tokens, now),
                 Wake::Timeout => {}
@@ -137,7 +123,7 @@ impl Work {
         tokio::select! {
             biased;
             _ = shutdown.ordered(), if !machine.is_stopping() => Wake::Stop,
-            (at, end) = first_ended(requests) => Wake::Ended(at, end),
+            (id, answer) = requests.ended() => Wake::Ended(id, answer),
             Some(tokens) = sets.recv() => Wake::Set(tokens),
             turn = async { turn.as_mut().expect("only polled when there is one").await }, if turn.is_some() => {
                 Wake::Turn(turn)
@@ -162,7 +148,9 @@ impl Work {
         self.turn = None;
         let turn = match turn {
             Ok(turn) => turn,
-            Err(GuardError::Rejected(rejected)) => return self.machine.handle_no_turn(rejected.retry_at, now),
+            Err(GuardError::Rejected(rejected)) => {
+                return self.machine.handle_no_turn(rejected.retry_at, now);
+            }
             Err(error) => {
                 tracing::error!(%error, "there was no turn; another is asked for");
                 return self.machine.handle_no_turn(Moment::MAX, now);
@@ -170,22 +158,7 @@ impl Work {
         };
         let Some((id, request)) = self.machine.poll_request(now) else { return };
         metrics::counter!("ttm_requests_total", "priority" => request.priority.as_str()).increment(1);
-        let client = self.client.clone();
-        let (sender, answer) = oneshot::channel();
-        let body = async move {
-            // Only after the deadline of a stop does nothing wait for it any more.
-            drop(sender.send(request::make(&client, turn, &request).await));
-        };
-        let task = Owned(self.runtime.spawn("request", Box::pin(body)));
-        self.requests.push(Requested { id, answer, task });
-    }
-
-    fn end_request(&mut self, at: usize, end: &TaskEnd, now: Now) {
-        let Requested { id, mut answer, .. } = self.requests.swap_remove(at);
-        if let TaskEnd::Panicked(message) = end {
-            tracing::error!(message, "a request panicked; its tokens are asked for again");
-        }
-        self.machine.handle_answer(id, answer.try_recv().unwrap_or(Answer::Panicked), now);
+        self.requests.start(&*self.runtime, &self.client, turn, id, request);
     }
 
     /// Does what the machine wants done.
@@ -207,7 +180,9 @@ impl Work {
                 }
                 Effect::Status(lane, status) => self.board.post_group(lane, status),
                 Effect::Save(tokens) => {
-                    tokens.iter().for_each(|token| self.tokens.put(token.clone()));
+                    for token in &tokens {
+                        self.tokens.put(token.clone());
+                    }
                     self.board.post_tokens(tokens);
                 }
                 Effect::Show(tokens) => self.board.post_tokens(tokens),
@@ -261,19 +236,6 @@ impl Work {
         }
         metrics::gauge!("ttm_pool_lists_bytes").set(self.machine.list_bytes() as f64);
     }
-}
-
-/// The first request whose task ended.
-async fn first_ended(requests: &mut [Requested]) -> (usize, TaskEnd) {
-    std::future::poll_fn(|cx| {
-        for (at, requested) in requests.iter_mut().enumerate() {
-            if let std::task::Poll::Ready(end) = std::pin::Pin::new(&mut requested.task.0).poll(cx) {
-                return std::task::Poll::Ready((at, end));
-            }
-        }
-        std::task::Poll::Pending
-    })
-    .await
 }
 
 #[cfg(test)]

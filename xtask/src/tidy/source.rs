@@ -19,8 +19,15 @@ const CHECKOUT: &str =
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 6] = ["common", "helper", "helpers", "misc", "util", "utils"];
 
+/// State machines outside of the domain crates, by the beginning of their paths.
+const PURE: [&str; 1] = ["crates/service/src/work/machine"];
+/// What no state machine may use: time, chance, tasks, logs and metrics are the driver's.
+const IMPURE: [&str; 9] =
+    ["tokio", "tracing", "metrics", "async", "await", "dyn", "Clock", "Entropy", "Runtime"];
+
 pub(super) fn check(path: &Path, text: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let is_pure = PURE.iter().any(|pure| path.to_str().is_some_and(|path| path.starts_with(pure)));
     if !text.lines().take(3).any(|line| line.starts_with("//!")) {
         problems.push(Problem::new(1, "must open with `//!`, saying what it is and what it refuses to know"));
     }
@@ -35,8 +42,13 @@ pub(super) fn check(path: &Path, text: &str) -> Vec<Problem> {
     let empty = names.iter().filter_map(|name| name.to_str()).find(|name| EMPTY_NAMES.contains(name));
     problems
         .extend(empty.map(|name| Problem::new(1, format!("`{name}` names nothing: call it what it holds"))));
-    match text.parse() {
-        Ok(tokens) => check_tokens(tokens, &mut problems),
+    match text.parse::<TokenStream>() {
+        Ok(tokens) => {
+            if is_pure {
+                check_purity(tokens.clone(), &mut problems);
+            }
+            check_tokens(tokens, &mut problems);
+        }
         Err(error) => problems.push(Problem::new(1, format!("is no Rust: {error}"))),
     }
     problems
@@ -65,6 +77,20 @@ fn check_tokens(tokens: TokenStream, problems: &mut Vec<Problem>) {
         }
         if let TokenTree::Group(group) = token {
             check_tokens(group.stream(), problems);
+        }
+    }
+}
+
+fn check_purity(tokens: TokenStream, problems: &mut Vec<Problem>) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => check_purity(group.stream(), problems),
+            TokenTree::Ident(name) if IMPURE.iter().any(|word| name == word) => {
+                let line = name.span().start().line;
+                problems
+                    .push(Problem::new(line, format!("`{name}` in a state machine: that is its driver's")));
+            }
+            _ => {}
         }
     }
 }
@@ -149,6 +175,16 @@ mod tests {
         assert_eq!(check(Path::new("src/lib.rs"), &text(400)), []);
         let problems = check(Path::new("src/lib.rs"), &text(401));
         assert_eq!(problems, [Problem::new(401, "is longer than 400 lines: split it by what it knows")]);
+    }
+
+    #[test]
+    fn what_is_the_drivers_is_found_in_a_state_machine_alone() {
+        let text = "//! A file.\nuse std::sync::Arc;\nfn f(clock: &dyn Clock) {\n    tracing::info!(\"async\");\n}\n";
+        let found =
+            |path| check(Path::new(path), text).into_iter().map(|problem| problem.line).collect::<Vec<_>>();
+        assert_eq!(found("crates/service/src/work/machine.rs"), [3, 3, 4]);
+        assert_eq!(found("crates/service/src/work/machine/runs.rs"), [3, 3, 4]);
+        assert_eq!(found("crates/service/src/work.rs"), [0; 0]);
     }
 
     #[test]

@@ -67,7 +67,11 @@ pub(super) fn notice(notice: &Notice) {
             tracing::info!(added, removed, tokens, "the set of tokens was edited");
         }
         Notice::LaneReset { lane, taken_back } => {
-            tracing::warn!(group = lane.as_str(), taken_back, "the lane begins anew; its tokens in flight wait again");
+            tracing::warn!(
+                group = lane.as_str(),
+                taken_back,
+                "the lane begins anew; its tokens in flight wait again"
+            );
         }
         Notice::Stopping { in_flight } => {
             tracing::info!(in_flight, "stopping: nothing more is asked");

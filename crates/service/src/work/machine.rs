@@ -267,7 +267,8 @@ impl Machine {
             return;
         }
         self.end_run(lane, now.moment);
-        let asked: Vec<Asked<Mint>> = self.in_flight().filter(|asked| lane_of(asked) == lane).copied().collect();
+        let asked: Vec<Asked<Mint>> =
+            self.in_flight().filter(|asked| lane_of(asked) == lane).copied().collect();
         // From behind, so that the first one ends up in front.
         for asked in asked.iter().rev() {
             self.dispatcher.release(&asked.key);

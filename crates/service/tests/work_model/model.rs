@@ -25,7 +25,10 @@ mod runs;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum At {
     /// In the line of a lane, and perhaps due.
-    Line { lane: Lane, due: bool },
+    Line {
+        lane: Lane,
+        due: bool,
+    },
     /// Left alone until then.
     Rest(Moment),
     /// To be asked for alone, in the run of this lane.
@@ -239,8 +242,8 @@ impl Model {
             self.requests.iter().map(|(id, request)| (*id, keys_of(&request.request.ask))).collect();
         for (id, asked) in in_flight {
             for asked in asked.into_iter().filter(|asked| lane_of(asked) == lane) {
-                let late = &mut self.requests.get_mut(&id).expect("it is in flight").late;
-                if late.insert(asked.key) {
+                let request = self.requests.get_mut(&id).expect("it is in flight");
+                if request.late.insert(asked.key) {
                     self.put(asked.key, true);
                 }
             }

@@ -68,7 +68,7 @@ impl Stage {
         while let Some(asked) = stage.ask() {
             stage.answer(&asked, &says);
         }
-        stage.wait(90 * SECOND - stage.time + SECOND);
+        stage.wait((91 * SECOND).saturating_sub(stage.time));
         stage.effects();
         stage
     }
@@ -130,12 +130,16 @@ impl Stage {
                     return None;
                 }
             }
+            self.machine.handle_upstream(self.upstream);
             let (id, request) = self.machine.poll_request(self.now())?;
             let asked = Asked { id, request };
             if wanted(&asked) {
                 return Some(asked);
             }
-            self.end(&asked, Answer::Found(Found { seen: asked.seen(&|_| Says::Missing), ..Found::default() }));
+            self.end(
+                &asked,
+                Answer::Found(Found { seen: asked.seen(&|_| Says::Missing), ..Found::default() }),
+            );
         }
         None
     }
@@ -174,7 +178,11 @@ impl Stage {
             Effect::Save(tokens) | Effect::Show(tokens) => Some(tokens),
             _ => None,
         });
-        tokens.flatten().filter(|token| token.mint == of).last().is_some_and(|token| token.unlisted.is_some())
+        tokens
+            .flatten()
+            .filter(|token| token.mint == of)
+            .next_back()
+            .is_some_and(|token| token.unlisted.is_some())
     }
 }
 

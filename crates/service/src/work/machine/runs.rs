@@ -83,28 +83,23 @@ impl Machine {
     pub(super) fn end_run(&mut self, lane: Lane, now: Moment) {
         let Some(run) = self.lanes[lane].run.take() else { return };
         let counts = self.dispatcher.counts();
-        let line = line_of(lane) as usize;
+        let of = line_of(lane) as usize;
         let (stale, skipped) = self.served_on(lane, now);
         let accounts = &mut self.lanes[lane];
         let mut outcome = std::mem::take(&mut accounts.done);
-        outcome.deferred = (counts.waiting[line] + counts.unanswered[line]) as u64 + accounts.in_flight;
+        outcome.deferred = (counts.waiting[of] + counts.unanswered[of]) as u64 + accounts.in_flight;
         if self.upstream.is_away || self.upstream.paused_until.is_some() {
             outcome.withheld = outcome.deferred;
         }
         outcome.stale += stale;
         outcome.skipped += skipped;
-        outcome.cached = counts.fresh[line] - accounts.fresh;
-        accounts.fresh = counts.fresh[line];
+        outcome.cached = counts.fresh[of] - accounts.fresh;
+        accounts.fresh = counts.fresh[of];
         self.scheduler.handle_finished(lane, run.number, outcome, now);
         self.show_plan(now);
         self.show_status(lane);
         // Last, so that readers who wait for the end of the run find its results.
-        self.effects.push_back(Effect::RunEnded {
-            lane,
-            run: run.number,
-            took: now - run.started,
-            outcome,
-        });
+        self.effects.push_back(Effect::RunEnded { lane, run: run.number, took: now - run.started, outcome });
     }
 
     /// Of the tokens that a run did not get to: how many are known well enough to be served on, marked with their age, and how

@@ -56,7 +56,7 @@ impl Silence {
         let began = *self.began.get_or_insert(now);
         self.asked.extend(of);
         let is_news = now - began >= TOLD_AFTER && !std::mem::replace(&mut self.is_told, true);
-        is_news.then(|| Notice::SilenceBegan { tokens: self.asked.len() })
+        is_news.then_some(Notice::SilenceBegan { tokens: self.asked.len() })
     }
 
     /// How many tokens were asked for since the silence began, and when that was; none before it is worth telling.

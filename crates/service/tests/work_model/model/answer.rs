@@ -2,8 +2,8 @@
 
 use super::{
     ALONE, Answer, Arc, Ask, Asked, At, BATCH, Duration, Effect, Ending, Failed, Found, InFlight, Lane,
-    MarketEvent, Mint, Model, PerLane, Priority, RequestId, Says, Single, TestCaseError, Token, keys_of, lane_of,
-    prop_assert, prop_assert_eq, world,
+    MarketEvent, Mint, Model, PerLane, Priority, RequestId, Says, Single, TestCaseError, Token, keys_of,
+    lane_of, prop_assert, prop_assert_eq, world,
 };
 
 /// What becomes of a token that was asked for.
@@ -119,21 +119,22 @@ impl Model {
         let mut fates = Vec::new();
         for (asked, (mint, says)) in asked.iter().zip(said) {
             let is_watched = self.lane(mint).is_some();
-            let fate = match says {
-                Says::Hot | Says::Cold | Says::Thin => Fate::Processed,
-                Says::Unreadable if is_alone || asked.from == Priority::Background => Fate::Failed,
-                Says::Missing if is_alone || asked.from == Priority::Background => {
-                    if self.is_in_doubt(mint) { Fate::Failed } else { Fate::Processed }
-                }
-                _ if !is_watched => Fate::Processed,
-                Says::Missing if was_silent && one_is_asked && self.is_expected(mint) => Fate::Failed,
-                Says::Missing | Says::Unreadable if alone[lane_of(asked)] < ALONE => {
-                    alone[lane_of(asked)] += 1;
-                    one_is_asked = true;
-                    Fate::Alone
-                }
-                Says::Missing | Says::Unreadable => Fate::Unanswered,
-            };
+            let fate =
+                match says {
+                    Says::Hot | Says::Cold | Says::Thin => Fate::Processed,
+                    Says::Unreadable if is_alone || asked.from == Priority::Background => Fate::Failed,
+                    Says::Missing if is_alone || asked.from == Priority::Background => {
+                        if self.is_in_doubt(mint) { Fate::Failed } else { Fate::Processed }
+                    }
+                    _ if !is_watched => Fate::Processed,
+                    Says::Missing if was_silent && one_is_asked && self.is_expected(mint) => Fate::Failed,
+                    Says::Missing | Says::Unreadable if alone[lane_of(asked)] < ALONE => {
+                        alone[lane_of(asked)] += 1;
+                        one_is_asked = true;
+                        Fate::Alone
+                    }
+                    Says::Missing | Says::Unreadable => Fate::Unanswered,
+                };
             if fate == Fate::Processed && *says == Says::Missing {
                 self.doubts.remove(mint);
             }

@@ -1,0 +1,177 @@
+//! What is made of an answer or a failure.
+
+use std::collections::BTreeSet;
+
+use ttm_dispatch::{Ask, Priority};
+use ttm_service::machine::{Effect, Notice};
+
+use crate::stage::{MINUTE, SECOND, Stage, but};
+use crate::world::{Says, mint};
+
+#[test]
+fn a_token_that_is_missing_from_a_batch_and_alone_is_unlisted_and_rests() {
+    let mut stage = Stage::scored(4, |_| Says::Cold);
+    let batch = stage.ask().expect("a tick made them due");
+    assert_eq!(batch.mints().len(), 4);
+    stage.answer(&batch, but(2, Says::Missing, Says::Cold));
+    assert!(!Stage::unlisted(&stage.effects(), mint(2)), "a batch alone says little");
+    let alone = stage.ask().expect("it is asked for alone");
+    assert_eq!(alone.single(), Some(mint(2)));
+    stage.answer(&alone, |_| Says::Missing);
+    assert!(Stage::unlisted(&stage.effects(), mint(2)));
+    stage.wait(50 * SECOND);
+    let batch = stage.ask().expect("the next tick");
+    assert!(!batch.mints().contains(&mint(2)), "it rests for a minute");
+    stage.answer(&batch, |_| Says::Cold);
+    stage.wait(45 * SECOND);
+    let batch = stage.ask().expect("the next tick");
+    assert!(batch.mints().contains(&mint(2)), "it rides along");
+    stage.answer(&batch, but(2, Says::Missing, Says::Cold));
+    assert!(Stage::unlisted(&stage.effects(), mint(2)));
+    assert!(stage.ask().is_none(), "it was asked for alone before");
+}
+
+#[test]
+fn a_token_that_cannot_be_read_fails_and_is_not_unlisted() {
+    let mut stage = Stage::scored(4, |_| Says::Cold);
+    let batch = stage.ask().expect("a tick made them due");
+    stage.answer(&batch, but(2, Says::Unreadable, Says::Cold));
+    let alone = stage.ask().expect("it is asked for alone");
+    stage.answer(&alone, |_| Says::Unreadable);
+    let effects = stage.effects();
+    assert!(!Stage::unlisted(&effects, mint(2)));
+    let ended = effects.iter().find_map(|effect| match effect {
+        Effect::RunEnded { outcome, .. } => Some(outcome),
+        _ => None,
+    });
+    let outcome = ended.expect("nothing is left to do");
+    assert_eq!((outcome.processed, outcome.failed, outcome.stale), (3, 1, 1));
+}
+
+#[test]
+fn a_token_that_cannot_be_read_for_half_a_minute_is_told_and_its_end_too() {
+    let mut stage = Stage::scored(4, |_| Says::Cold);
+    let mut told = Vec::new();
+    for says in [Says::Unreadable, Says::Unreadable, Says::Cold] {
+        while let Some(asked) = stage.ask() {
+            stage.answer(&asked, but(2, says, Says::Cold));
+        }
+        told.extend(stage.notices());
+        stage.wait(45 * SECOND);
+    }
+    let why = "priceUsd".into();
+    assert_eq!(told, [Notice::UnreadableBegan { mint: mint(2), why }, Notice::UnreadableEnded]);
+}
+
+#[test]
+fn while_nothing_is_listed_a_missing_token_is_in_doubt_and_one_of_each_batch_is_asked_for_alone() {
+    let mut stage = Stage::scored(4, |_| Says::Cold);
+    for round in 0..3 {
+        let batch = stage.ask().expect("a tick made them due");
+        stage.answer(&batch, |_| Says::Missing);
+        let mut alone = BTreeSet::new();
+        while let Some(asked) = stage.ask() {
+            alone.extend(asked.single());
+            stage.answer(&asked, |_| Says::Missing);
+        }
+        // The first batch begins the silence: as many are asked for alone as there is room for.
+        assert_eq!(alone.len(), if round == 0 { 2 } else { 1 }, "round {round}");
+        let effects = stage.effects();
+        assert!((0..4).all(|number| !Stage::unlisted(&effects, mint(number))), "round {round}");
+        stage.wait(45 * SECOND);
+    }
+}
+
+#[test]
+fn a_doubt_ends_once_others_are_listed() {
+    let mut stage = Stage::scored(8, |_| Says::Cold);
+    let (first, second) = (stage.ask().expect("due"), stage.ask().expect("due"));
+    stage.answer(&first, |_| Says::Missing);
+    let alone = stage.ask().expect("one is asked for alone");
+    let doubted = alone.single().expect("alone");
+    stage.answer(&alone, |_| Says::Missing);
+    assert!(!Stage::unlisted(&stage.effects(), doubted), "nothing is listed");
+    stage.wait(SECOND);
+    stage.answer(&second, |_| Says::Cold);
+    stage.wait(45 * SECOND);
+    while let Some(asked) = stage.ask() {
+        stage.answer(&asked, |of| if of == doubted { Says::Missing } else { Says::Cold });
+    }
+    assert!(Stage::unlisted(&stage.effects(), doubted));
+}
+
+#[test]
+fn a_silence_is_told_once_it_lasts_for_half_a_minute() {
+    let mut stage = Stage::scored(4, |_| Says::Cold);
+    let mut told = Vec::new();
+    for says in [Says::Missing, Says::Missing, Says::Cold] {
+        while let Some(asked) = stage.ask() {
+            stage.answer(&asked, |_| says);
+        }
+        told.extend(stage.notices());
+        stage.wait(45 * SECOND);
+    }
+    assert_eq!(told, [Notice::SilenceBegan { tokens: 4 }, Notice::SilenceEnded]);
+}
+
+#[test]
+fn where_too_many_are_missing_for_single_questions_those_that_were_never_seen_rest() {
+    let mut stage = Stage::new(4);
+    let batch = stage.ask().expect("all are due");
+    stage.answer(&batch, |_| Says::Missing);
+    let alone = [stage.ask().and_then(|asked| asked.single()), stage.ask().and_then(|asked| asked.single())];
+    assert!(alone.iter().all(Option::is_some), "there is room for two");
+    assert!(stage.ask().is_none());
+    stage.wait(44 * SECOND);
+    assert!(stage.ask().is_none(), "the others are not due: they rest");
+    stage.wait(2 * MINUTE);
+    let batch = stage.ask().expect("they have rested");
+    assert!(matches!(&batch.request.ask, Ask::Batch(asked) if asked[0].from == Priority::Background));
+    assert_eq!(batch.mints().len(), 2);
+}
+
+#[test]
+fn a_token_that_makes_every_request_fail_is_found_by_halves_and_harms_no_other() {
+    let mut stage = Stage::scored(8, |_| Says::Cold);
+    let bad = mint(3);
+    let mut seen = BTreeSet::new();
+    while let Some(asked) = stage.ask() {
+        if asked.mints().contains(&bad) {
+            stage.blame(&asked);
+        } else {
+            seen.extend(asked.mints());
+            stage.answer(&asked, |_| Says::Cold);
+        }
+    }
+    assert_eq!(seen.len(), 7);
+    let message = "400".to_owned();
+    assert_eq!(stage.notices(), [Notice::FailedAlone { mint: bad, message }]);
+}
+
+#[test]
+fn a_request_that_panics_is_blamed_on_its_tokens() {
+    let mut stage = Stage::scored(4, |_| Says::Cold);
+    let batch = stage.ask().expect("a tick made them due");
+    stage.end(&batch, ttm_service::machine::Answer::Panicked);
+    let half = stage.ask().expect("it is asked for by halves");
+    assert_eq!(half.mints(), batch.mints()[..2]);
+}
+
+#[test]
+fn a_rested_token_whose_request_fails_rests_again() {
+    let mut stage = Stage::scored(2, |_| Says::Cold);
+    for _ in 0..2 {
+        let asked = stage.ask().expect("due, then alone");
+        stage.answer(&asked, but(0, Says::Missing, Says::Cold));
+    }
+    stage.wait(3 * MINUTE);
+    let asked = stage.ask().expect("it has rested");
+    assert!(asked.mints().contains(&mint(0)));
+    stage.fail(&asked);
+    stage.wait(44 * SECOND);
+    let asked = stage.ask().expect("the other one is due");
+    assert_eq!(asked.mints(), [mint(1)], "it would come again with the next turn");
+    stage.answer(&asked, |_| Says::Cold);
+    stage.wait(45 * SECOND);
+    assert!(stage.ask().expect("the next tick").mints().contains(&mint(0)));
+}
