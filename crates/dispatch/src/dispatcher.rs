@@ -151,24 +151,26 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// A batch did not answer this key, which was under way: it is asked alone. Whether there was room for it; where there
     /// was none it is the caller's to put back.
     pub fn put_alone(&mut self, asked: Asked<K>) -> bool {
-        let line = asked.from.line();
-        let unanswered = &mut self.unanswered[line.index()];
-        let has_room = unanswered.len() < self.config.settings().alone;
+        let waiting = self.unanswered[asked.from.line().index()].len();
+        let has_room = waiting < self.config.settings().alone;
         if has_room {
-            self.alone.insert(asked.key);
-            unanswered.push_back(asked);
+            self.put_alone_again(asked);
         }
         has_room
     }
 
-    /// Moves a key that waits in a line, or rests, to the end of another; nothing when it is asked already.
-    pub fn relocate(&mut self, key: K, place: Place, seen: Option<Seen>) {
-        if self.resting.remove(&key) {
-            self.put(key, place, seen);
-        } else if !self.is_elsewhere(&key) {
-            self.leave_behind(key);
+    /// Moves a key that waits in a line, or rests, to the end of another. Whether it did: one that is asked already, or
+    /// waits to be asked apart, is not moved.
+    pub fn relocate(&mut self, key: K, place: Place, seen: Option<Seen>) -> bool {
+        let rested = self.resting.remove(&key);
+        let moves = rested || !self.is_elsewhere(&key);
+        if moves {
+            if !rested {
+                self.leave_behind(key);
+            }
             self.put(key, place, seen);
         }
+        moves
     }
 
     /// Forgets a key that is in here. One that is under way is forgotten by not being put back.

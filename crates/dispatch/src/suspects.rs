@@ -109,6 +109,19 @@ impl<K: Copy + Ord> Suspects<K> {
         self.keys().filter(move |asked| asked.from.line() == line)
     }
 
+    /// How often a key failed alone, and until when it rests for it; `None` if it did not, or was answered since.
+    pub(crate) fn bad(&self, key: &K) -> Option<(u32, Option<Moment>)> {
+        let failures = self.bad.get(key)?.failures;
+        let resting = self.resting.iter().find(|(_, resting)| resting == key);
+        Some((failures, resting.map(|(until, _)| *until)))
+    }
+
+    /// Leaves a key alone until then that failed alone so often.
+    pub(crate) fn put_bad(&mut self, asked: Asked<K>, failures: u32, until: Moment) {
+        self.bad.insert(asked.key, Bad { asked, failures, since: self.answers });
+        self.resting.insert((until, asked.key));
+    }
+
     /// Keys that failed alone and rest.
     pub(crate) fn resting(&self) -> usize {
         self.resting.len()

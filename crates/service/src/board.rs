@@ -20,6 +20,10 @@ use super::answers::Answers;
 use super::stores::Stores;
 use super::trouble::{ApiTrouble, News, Trouble};
 
+mod places;
+
+use places::Places;
+
 /// The board. Locks are held for a few instructions, never across an await; that of the tokens for a page or a few dozen
 /// changes.
 pub struct Board {
@@ -39,6 +43,8 @@ pub struct Board {
     calls: Mutex<CallWindow>,
     /// What answers leave unsaid.
     pub(super) answers: Answers,
+    /// Where the tokens stand, for a work that replaces one that was lost.
+    pub(super) places: Places,
     /// By the name of its breaker.
     troubles: Mutex<BTreeMap<String, Option<Trouble>>>,
     resources: Mutex<Option<ResourceSample>>,
@@ -66,6 +72,7 @@ impl Board {
             scored: Mutex::default(),
             calls: Mutex::new(CallWindow::default()),
             answers: Answers::default(),
+            places: Places::default(),
             troubles: Mutex::default(),
             resources: Mutex::default(),
             stores: Stores::default(),

@@ -68,7 +68,7 @@ impl Work {
     ) -> Self {
         let now = Now { moment: runtime.now(), wall: runtime.wall() };
         let mut work = Self {
-            machine: Machine::new(settings.work(), stored, now),
+            machine: Machine::boot(settings.work(), board.places.boot(stored), now),
             ids: runtime.entropy("runs"),
             client: Arc::new(client),
             board: board.clone(),
@@ -161,8 +161,9 @@ impl Work {
         self.requests.start(&*self.runtime, &self.client, turn, id, request);
     }
 
-    /// Does what the machine wants done.
+    /// Does what the machine wants done, and keeps what a work that replaces this one needs.
     fn carry_out(&mut self) {
+        self.board.places.carry(self.machine.carried());
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::RunStarted { lane, run: _, missed } => {
@@ -189,6 +190,7 @@ impl Work {
                 Effect::Forget(mints) => {
                     // The keys of removed tokens go; the others are made again when they are needed.
                     self.score_series = ScoreSeries::default();
+                    self.board.places.forget(&mints);
                     self.board.forget_tokens(mints);
                 }
                 Effect::Sample(mint, score) => {
@@ -214,6 +216,7 @@ impl Work {
                 Effect::Unanswered { silence, unreadable } => {
                     self.board.answers.post(silence, unreadable, self.runtime.now());
                 }
+                Effect::Standing(standings) => self.board.places.post(standings),
                 Effect::Notice(notice) => log::notice(&notice),
             }
         }

@@ -25,6 +25,22 @@ impl<K: Copy + Ord> Dispatcher<K> {
         })
     }
 
+    /// Has a key asked alone that is not in here, and for which [`Dispatcher::put_alone`] had room before.
+    pub fn put_alone_again(&mut self, asked: Asked<K>) {
+        self.alone.insert(asked.key);
+        self.unanswered[asked.from.line().index()].push_back(asked);
+    }
+
+    /// How often a key failed alone, and until when it rests for it; `None` if it did not, or was answered since.
+    pub fn bad(&self, key: &K) -> Option<(u32, Option<Moment>)> {
+        self.suspects.bad(key)
+    }
+
+    /// Puts a key that is not in here where [`Dispatcher::bad`] said that it was.
+    pub fn put_bad(&mut self, asked: Asked<K>, failures: u32, until: Moment) {
+        self.suspects.put_bad(asked, failures, until);
+    }
+
     pub(super) fn of_line(&mut self, line: Line, now: Moment) -> Option<Request<K>> {
         let at = line.index();
         if self.probing {

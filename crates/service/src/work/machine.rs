@@ -70,6 +70,7 @@ use ttm_perf::{CallSummary, Control, ControlConfig, Controlled};
 use ttm_schedule::{GroupStatus, ScheduleConfig, Scheduler};
 
 mod answers;
+mod boot;
 mod effect;
 mod facts;
 mod lanes;
@@ -78,16 +79,20 @@ mod plan;
 mod runs;
 mod set;
 mod silence;
+mod standing;
 mod unreadable;
 
+pub use boot::{Boot, Carried};
 pub use effect::{Effect, Notice};
 pub use facts::{Answer, Failed, Found, Incarnation, Now, RequestId, Seen, Upstream};
 pub use lanes::{Lane, PerLane};
+pub use standing::Standing;
 
 use answers::keys_of;
 use place::{Wait, wait_of};
 use runs::{Accounts, lane_of};
 use silence::Silence;
+use standing::End;
 use unreadable::Unreadable;
 
 /// How often adaptive control looks at the last calls.
@@ -116,6 +121,8 @@ pub struct WorkSettings {
 #[derive(Debug)]
 pub struct Machine {
     settings: WorkSettings,
+    /// When the first machine of this process began.
+    began: Now,
     book: Book,
     scheduler: Scheduler,
     dispatcher: Dispatcher<Mint>,
@@ -135,6 +142,12 @@ pub struct Machine {
     unreadable: Unreadable,
     /// The deadline of the stop.
     stop: Option<Moment>,
+    /// Tokens that the machines before this one asked for, and that had just been seen.
+    looked_up_before: (u64, u64),
+    /// How often a token was placed.
+    placings: u64,
+    /// Where tokens were placed that is not published yet.
+    moved: Vec<(Mint, Standing)>,
     effects: VecDeque<Effect>,
 }
 
@@ -147,33 +160,6 @@ struct InFlight {
 }
 
 impl Machine {
-    /// The work on these tokens. All of them are due at the first tick, which is now.
-    pub fn new(settings: WorkSettings, tokens: Vec<Token>, now: Now) -> Self {
-        let mut book = Book::new(settings.market.clone());
-        for token in tokens {
-            book.insert(token);
-        }
-        let mut machine = Self {
-            book,
-            scheduler: Scheduler::new(&settings.schedule, now.moment),
-            dispatcher: Dispatcher::new(settings.dispatch.clone()),
-            control: Control::new(settings.control.clone()),
-            next_control: Moment::ZERO,
-            upstream: Upstream::default(),
-            lanes: PerLane::default(),
-            requests: BTreeMap::new(),
-            turn_is_wanted: false,
-            blocked_until: Moment::ZERO,
-            silence: Silence::default(),
-            unreadable: Unreadable::default(),
-            stop: None,
-            effects: VecDeque::new(),
-            settings,
-        };
-        machine.put_all(now);
-        machine
-    }
-
     /// How a lane is doing.
     pub fn status(&self, lane: Lane) -> GroupStatus {
         self.scheduler.status(lane)
@@ -251,12 +237,14 @@ impl Machine {
             Answer::Panicked if kept => self.keep(&request.ask, "the request panicked".to_owned(), now),
             Answer::Failed(_) | Answer::Panicked => self.fail(&request.ask, now),
         }
+        self.show_standings();
         self.end_idle_runs(now);
     }
 
     /// The set of tokens was edited: these are all that are stored.
     pub fn handle_set(&mut self, tokens: Vec<Token>, now: Now) {
         self.edit_set(tokens, now);
+        self.show_standings();
     }
 
     /// Gives a lane a new incarnation: its run ends as deferred, its tokens in flight go back to the front of its line, and
@@ -275,14 +263,15 @@ impl Machine {
             let Some(token) = self.book.get(&asked.key) else { continue };
             match wait_of(token, &self.book, now.wall) {
                 None => {}
-                Some(Wait::AtRest(rest)) => self.dispatcher.put_to_rest(asked.key, now.moment, rest),
+                Some(Wait::AtRest(rest)) => self.put_to_rest(asked.key, now.moment, rest),
                 Some(Wait::InLine(place)) => {
-                    self.dispatcher.put_in_front(asked.key, place, asked.seen, now.moment);
+                    self.put_in_line(asked.key, place, asked.seen, End::Front, now.moment);
                 }
             }
         }
         let accounts = &mut self.lanes[lane];
         (accounts.in_flight, accounts.incarnation) = (0, incarnation);
+        self.show_standings();
         self.notice(Some(Notice::LaneReset { lane, taken_back: asked.len() }));
     }
 

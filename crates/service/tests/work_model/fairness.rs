@@ -25,7 +25,8 @@ struct Waits {
 fn work(hot: u32, cold: u32) -> Waits {
     let says = |of: Mint| if of < mint(hot) { Says::Hot } else { Says::Cold };
     let settings = world::settings(world::dispatch());
-    let mut machine = Machine::new(settings, (0..hot + cold).map(token).collect(), world::at(Duration::ZERO));
+    let mut machine =
+        Machine::boot(settings, world::first((0..hot + cold).map(token)), world::at(Duration::ZERO));
     let mut asked_at: BTreeMap<Mint, Moment> = BTreeMap::new();
     let mut waits = Waits { longest: PerLane::default(), promised: PerLane::default() };
     for turn in 0..4_500 {

@@ -3,6 +3,7 @@
 
 mod fairness;
 mod model;
+mod replacement;
 mod rules;
 mod stage;
 mod steps;

@@ -12,13 +12,15 @@ use ttm_market::{MarketEvent, Mint, Token, TokenStatus};
 use ttm_perf::CallSummary;
 use ttm_schedule::RunOutcome;
 use ttm_service::machine::{
-    Answer, Effect, Failed, Found, Incarnation, Lane, Machine, Now, PerLane, RequestId, Upstream,
+    Answer, Boot, Effect, Failed, Found, Incarnation, Lane, Machine, Now, PerLane, RequestId, Standing,
+    Upstream,
 };
 
 use crate::steps::{Ending, State, Step, TOKENS};
 use crate::world::{self, ALONE, BATCH, IN_FLIGHT, Says};
 
 mod answer;
+mod changes;
 mod runs;
 
 /// Where a token is.
@@ -43,6 +45,8 @@ struct InFlight {
     request: Request<Mint>,
     /// Tokens whose lane was reset since.
     late: BTreeSet<Mint>,
+    /// Where its tokens were.
+    taken_from: BTreeMap<Mint, At>,
 }
 
 pub(crate) struct Model {
@@ -68,13 +72,15 @@ pub(crate) struct Model {
     left: PerLane<u64>,
     /// When each lane last made progress.
     progress: PerLane<Option<Moment>>,
+    /// Where tokens stand, as published.
+    standings: BTreeMap<Mint, Standing>,
 }
 
 impl Model {
     pub(crate) fn new() -> Self {
         let now = world::at(Duration::ZERO);
-        let tokens: Vec<Token> = (0..TOKENS / 2).map(world::token).collect();
-        let machine = Machine::new(world::settings(world::dispatch()), tokens, now);
+        let tokens = world::first((0..TOKENS / 2).map(world::token));
+        let machine = Machine::boot(world::settings(world::dispatch()), tokens, now);
         let mut model = Self {
             machine,
             time: Duration::ZERO,
@@ -92,6 +98,7 @@ impl Model {
             unsure: PerLane::default(),
             left: PerLane::default(),
             progress: PerLane::default(),
+            standings: BTreeMap::new(),
         };
         while let Some(effect) = model.machine.poll_effect() {
             let Effect::Show(tokens) = effect else { panic!("{effect:?}") };
@@ -123,6 +130,7 @@ impl Model {
             }
             Step::Edit(bits) => self.edit(bits)?,
             Step::Reset(lane) => self.reset(lane)?,
+            Step::Replace => self.replace()?,
             Step::StaleReset(lane) => {
                 self.machine.reset(lane, self.incarnations[lane], now);
                 prop_assert_eq!(self.machine.poll_effect(), None, "a stale incarnation had an effect");
@@ -170,26 +178,29 @@ impl Model {
         };
         prop_assert!(!self.is_stopping, "asked after the stop");
         prop_assert!(self.requests.len() < IN_FLIGHT, "more in flight than may be");
+        let mut taken_from = BTreeMap::new();
         match &request.ask {
             Ask::Batch(asked) => {
                 prop_assert!((1..=BATCH).contains(&asked.len()));
                 for asked in asked {
-                    self.take(asked, id, false)?;
+                    taken_from.insert(asked.key, self.take(asked, id, false)?);
                 }
             }
-            Ask::One(asked, Single::Unanswered) => self.take(asked, id, true)?,
+            Ask::One(asked, Single::Unanswered) => {
+                taken_from.insert(asked.key, self.take(asked, id, true)?);
+            }
             Ask::One(asked, Single::List) => {
                 let again = self.requests.values().any(|other| other.request.ask == request.ask);
                 prop_assert!(!again, "the list of {} is asked for twice at once", asked.key);
             }
         }
-        let before = self.requests.insert(id, InFlight { request, late: BTreeSet::new() });
+        let before = self.requests.insert(id, InFlight { request, late: BTreeSet::new(), taken_from });
         prop_assert!(before.is_none(), "two requests have one id");
         Ok(())
     }
 
     /// A token may be asked for where it is.
-    fn take(&mut self, asked: &Asked<Mint>, id: RequestId, alone: bool) -> Result<(), TestCaseError> {
+    fn take(&mut self, asked: &Asked<Mint>, id: RequestId, alone: bool) -> Result<At, TestCaseError> {
         let before = self.at.insert(asked.key, At::InFlight(id));
         let may = match before {
             Some(At::Line { lane, due }) => {
@@ -203,52 +214,7 @@ impl Model {
             Some(At::InFlight(_)) | None => false,
         };
         prop_assert!(may, "{asked:?} is asked for, and is {before:?}");
-        Ok(())
-    }
-
-    fn edit(&mut self, bits: u32) -> Result<(), TestCaseError> {
-        let stored: Vec<Token> =
-            (0..TOKENS).filter(|number| bits & (1 << number) != 0).map(world::token).collect();
-        let is_new = |token: &&Token| {
-            self.tokens.get(&token.mint).is_none_or(|known| known.status == TokenStatus::Archived)
-        };
-        let added: Vec<Mint> = stored.iter().filter(is_new).map(|token| token.mint).collect();
-        let listed: BTreeSet<Mint> = stored.iter().map(|token| token.mint).collect();
-        let known: Vec<Mint> = self.tokens.keys().copied().collect();
-        let removed: Vec<Mint> = known.into_iter().filter(|mint| !listed.contains(mint)).collect();
-        self.machine.handle_set(stored, self.now());
-        for mint in &removed {
-            self.doubts.remove(mint);
-            if !matches!(self.at.get(mint), Some(At::InFlight(_))) {
-                self.leave(mint);
-            }
-        }
-        self.effects()?;
-        for mint in added {
-            let lane = self.lane(&mint).expect("it was shown just now");
-            self.at.entry(mint).or_insert(At::Line { lane, due: true });
-        }
-        prop_assert!(removed.iter().all(|mint| !self.tokens.contains_key(mint)), "a removed token is shown");
-        prop_assert!(listed.iter().all(|mint| self.tokens.contains_key(mint)), "an added one is not");
-        Ok(())
-    }
-
-    fn reset(&mut self, lane: Lane) -> Result<(), TestCaseError> {
-        self.incarnations[lane] = self.incarnations[lane].next();
-        self.machine.handle_upstream(self.upstream);
-        self.machine.reset(lane, self.incarnations[lane], self.now());
-        self.effects()?;
-        let in_flight: Vec<(RequestId, Vec<Asked<Mint>>)> =
-            self.requests.iter().map(|(id, request)| (*id, keys_of(&request.request.ask))).collect();
-        for (id, asked) in in_flight {
-            for asked in asked.into_iter().filter(|asked| lane_of(asked) == lane) {
-                let request = self.requests.get_mut(&id).expect("it is in flight");
-                if request.late.insert(asked.key) {
-                    self.put(asked.key, true);
-                }
-            }
-        }
-        Ok(())
+        Ok(before.expect("it may be asked for"))
     }
 
     /// Takes in what the machine wants done.
@@ -266,7 +232,16 @@ impl Model {
             Effect::Show(tokens) => {
                 self.tokens.extend(tokens.into_iter().map(|token| (token.mint, token)));
             }
-            Effect::Forget(mints) => mints.iter().for_each(|mint| drop(self.tokens.remove(mint))),
+            Effect::Forget(mints) => {
+                for mint in mints {
+                    self.tokens.remove(&mint);
+                    self.standings.remove(&mint);
+                }
+            }
+            Effect::Standing(standings) => {
+                prop_assert!(standings.len() <= 30, "{} standings at once", standings.len());
+                self.standings.extend(standings);
+            }
             Effect::Plan { facts, .. } => {
                 prop_assert_eq!(facts.in_flight.0, self.requests.len() as u64);
                 prop_assert!(facts.resting <= self.tokens.len() as u64);
@@ -282,16 +257,6 @@ impl Model {
     /// The lane of a token that is watched.
     fn lane(&self, mint: &Mint) -> Option<Lane> {
         world::lane_of(self.tokens.get(mint)?)
-    }
-
-    /// A token leaves the place where it waits.
-    fn leave(&mut self, mint: &Mint) {
-        match self.at.remove(mint) {
-            Some(At::Line { lane, .. }) => self.left[lane] += 1,
-            // It may be in either line, as far as the model can tell.
-            Some(At::Suspected) => Lane::ALL.into_iter().for_each(|lane| self.left[lane] += 1),
-            _ => {}
-        }
     }
 
     /// Puts a token where what is known of it says.
@@ -328,6 +293,28 @@ impl Model {
             prop_assert!(!self.machine.status(lane).running, "the {lane} run goes on");
         }
         Ok(())
+    }
+
+    /// Everything in flight ends well.
+    pub(crate) fn answer_all(&mut self) -> Result<(), TestCaseError> {
+        let well = Ending::Found([Says::Cold; BATCH]);
+        self.upstream = Upstream::default();
+        while let Some(id) = self.requests.keys().next().copied() {
+            self.answer(id, &well)?;
+            self.look()?;
+        }
+        Ok(())
+    }
+
+    /// Whether tokens are asked for by halves, or failed alone.
+    pub(crate) fn has_suspects(&self) -> bool {
+        self.at.values().any(|at| *at == At::Suspected)
+    }
+
+    /// The machine, what another one begins with that replaces it, and the time.
+    pub(crate) fn into_machine(self) -> (Machine, Boot, Duration) {
+        let boot = self.to_boot();
+        (self.machine, boot, self.time)
     }
 
     /// Everything in flight ends well, and every token is then asked for in time.

@@ -1,12 +1,14 @@
 //! A machine whose time the test moves and whose requests it answers, for tests of one rule each.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ttm_dispatch::{Ask, DispatchSettings, Request, Single};
-use ttm_market::Mint;
+use ttm_market::{Mint, Token};
 use ttm_schedule::RunOutcome;
 use ttm_service::machine::{
-    Answer, Effect, Failed, Found, Incarnation, Lane, Machine, Notice, Now, RequestId, Upstream,
+    Answer, Boot, Effect, Failed, Found, Incarnation, Lane, Machine, Notice, Now, RequestId, Standing,
+    Upstream,
 };
 
 use crate::world::{self, Says, mint, token};
@@ -44,6 +46,9 @@ pub(crate) struct Stage {
     time: Duration,
     /// What the machine wanted done and the test did not look at yet.
     effects: Vec<Effect>,
+    dispatch: DispatchSettings,
+    tokens: BTreeMap<Mint, Token>,
+    standings: BTreeMap<Mint, Standing>,
 }
 
 impl Stage {
@@ -54,9 +59,16 @@ impl Stage {
 
     pub(crate) fn with(tokens: u32, dispatch: DispatchSettings) -> Self {
         let now = world::at(Duration::ZERO);
-        let machine = Machine::new(world::settings(dispatch), (0..tokens).map(token).collect(), now);
-        let mut stage =
-            Self { machine, upstream: Upstream::default(), time: Duration::ZERO, effects: Vec::new() };
+        let settings = world::settings(dispatch.clone());
+        let mut stage = Self {
+            machine: Machine::boot(settings, world::first((0..tokens).map(token)), now),
+            upstream: Upstream::default(),
+            time: Duration::ZERO,
+            effects: Vec::new(),
+            dispatch,
+            tokens: BTreeMap::new(),
+            standings: BTreeMap::new(),
+        };
         stage.look();
         stage.wait(SECOND);
         stage
@@ -86,6 +98,13 @@ impl Stage {
         self.machine.handle_upstream(self.upstream);
         self.machine.handle_timeout(self.now());
         while let Some(effect) = self.machine.poll_effect() {
+            match &effect {
+                Effect::Save(tokens) | Effect::Show(tokens) => {
+                    self.tokens.extend(tokens.iter().map(|token| (token.mint, Token::clone(token))));
+                }
+                Effect::Standing(standings) => self.standings.extend(standings.iter().copied()),
+                _ => {}
+            }
             self.effects.push(effect);
         }
     }
@@ -172,17 +191,26 @@ impl Stage {
         self.look();
     }
 
+    /// The machine is lost, and another one begins with what it published.
+    pub(crate) fn replace(&mut self) {
+        self.look();
+        let boot = Boot {
+            tokens: self.tokens.values().cloned().collect(),
+            standings: self.standings.clone(),
+            carried: Some(self.machine.carried()),
+        };
+        let settings = world::settings(self.dispatch.clone());
+        self.machine = Machine::boot(settings, boot, self.now());
+        self.look();
+    }
+
     /// Whether a token is known to be unlisted, as it was saved or shown last in these effects.
     pub(crate) fn unlisted(effects: &[Effect], of: Mint) -> bool {
         let tokens = effects.iter().filter_map(|effect| match effect {
             Effect::Save(tokens) | Effect::Show(tokens) => Some(tokens),
             _ => None,
         });
-        tokens
-            .flatten()
-            .filter(|token| token.mint == of)
-            .next_back()
-            .is_some_and(|token| token.unlisted.is_some())
+        tokens.flatten().rfind(|token| token.mint == of).is_some_and(|token| token.unlisted.is_some())
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) enum Step {
     Reset(Lane),
     /// A reset by an incarnation that is not newer.
     StaleReset(Lane),
+    /// The machine is lost and replaced.
+    Replace,
     /// So many of a hundred calls failed.
     Calls(u64),
 }
@@ -82,6 +84,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => any::<u32>().prop_map(Step::Edit),
         1 => lane().prop_map(Step::Reset),
         1 => lane().prop_map(Step::StaleReset),
+        1 => Just(Step::Replace),
         1 => (0_u64..100).prop_map(Step::Calls),
     ]
 }

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use ttm_dispatch::{DispatchConfig, DispatchSettings};
 use ttm_kernel::Moment;
 use ttm_market::{MarketConfig, MarketSettings, Mint, Pair, Token, TokenRef, Trades};
-use ttm_perf::ControlConfig;
+use ttm_perf::{ControlConfig, ControlSettings};
 use ttm_schedule::ScheduleConfig;
-use ttm_service::machine::{Lane, Now, Seen, WorkSettings};
+use ttm_service::machine::{Boot, Lane, Now, Seen, WorkSettings};
 
 /// Tokens that a request can ask for.
 pub(crate) const BATCH: usize = 4;
@@ -19,13 +19,15 @@ pub(crate) const IN_FLIGHT: usize = 4;
 /// How long a token is seen without liquidity before it is archived.
 pub(crate) const ARCHIVE_AFTER: Duration = Duration::from_secs(20);
 
-/// Small enough that every bound is met. Nothing counts as just seen: what is due is asked for.
+/// Small enough that every bound is met. Nothing counts as just seen, and no rested token waits for company: what is due is
+/// asked for.
 pub(crate) fn dispatch() -> DispatchSettings {
     DispatchSettings {
         batch: BATCH,
         alone: ALONE,
         max_in_flight: IN_FLIGHT,
         lists: 3,
+        gather: Duration::ZERO,
         hot_fresh_for: Duration::ZERO,
         cold_fresh_for: Duration::ZERO,
         ..DispatchSettings::default()
@@ -34,11 +36,16 @@ pub(crate) fn dispatch() -> DispatchSettings {
 
 pub(crate) fn settings(dispatch: DispatchSettings) -> WorkSettings {
     let market = MarketSettings { archive_after: ARCHIVE_AFTER, ..MarketSettings::default() };
+    let control = ControlSettings {
+        least_in_flight: 1,
+        most_in_flight: dispatch.max_in_flight,
+        ..ControlSettings::default()
+    };
     WorkSettings {
         market: MarketConfig::try_new(market).expect("valid settings"),
         schedule: ScheduleConfig::default(),
         dispatch: DispatchConfig::try_new(dispatch).expect("valid settings"),
-        control: ControlConfig::default(),
+        control: ControlConfig::try_new(control).expect("valid settings"),
         requests_per_minute: 300.0,
     }
 }
@@ -61,6 +68,11 @@ pub(crate) fn mint(number: u32) -> Mint {
 /// A token that was never scored, and is too old for its freshness to count.
 pub(crate) fn token(number: u32) -> Token {
     Token::new(mint(number), Timestamp::from_second(1_700_000_000).expect("in range"))
+}
+
+/// What the first machine of a process begins with.
+pub(crate) fn first(tokens: impl Iterator<Item = Token>) -> Boot {
+    Boot { tokens: tokens.collect(), ..Boot::default() }
 }
 
 /// The lane of a token, by the default threshold; `None` if it is archived.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ttm_dispatch::{Ask, Asked, Priority, Seen as LastSeen, Single};
 use ttm_market::{Mint, Observation, Token, TokenStatus};
 
-use super::place::{Wait, wait_of};
+use super::place::{Wait, place_of, wait_of};
 use super::runs::lane_of;
+use super::standing::End;
 use super::{Effect, Found, Lane, Machine, Notice, Now, PerLane, Seen};
 
 /// Tokens that an answer changed.
@@ -80,7 +81,7 @@ impl Machine {
                 // One of each batch is asked alone in any case: perhaps only batches come back empty.
                 if was_silent && one_is_asked && !is_unusable && self.is_expected(&mint) {
                     self.fail_one(asked, false, now);
-                } else if self.dispatcher.put_alone(*asked) {
+                } else if self.put_alone(*asked) {
                     one_is_asked = true;
                 } else {
                     self.put_unanswered(mint, now);
@@ -182,9 +183,10 @@ impl Machine {
         let config = self.book.config();
         let Some(token) = self.book.get(&mint) else { return };
         if token.score.is_none() {
-            self.dispatcher.put_to_rest(mint, now.moment, config.unlisted_backoff(1));
-        } else if let Some(place) = super::place::place_of(token, config) {
-            self.dispatcher.put(mint, place, Some(LastSeen::at(now.moment)));
+            let rest = config.unlisted_backoff(1);
+            self.put_to_rest(mint, now.moment, rest);
+        } else if let Some(place) = place_of(token, config) {
+            self.put_in_line(mint, place, Some(LastSeen::at(now.moment)), End::Back, now.moment);
         }
     }
 
@@ -206,10 +208,12 @@ impl Machine {
             Some(Wait::AtRest(rest)) => {
                 // It has rested already; without another moment of rest it would be asked for again with the next turn.
                 let rest = rest.max(self.settings.schedule.interval(Lane::Cold));
-                self.dispatcher.put_to_rest(asked.key, now.moment, rest);
+                self.put_to_rest(asked.key, now.moment, rest);
             }
-            Some(Wait::InLine(place)) if was_probe => self.dispatcher.put(asked.key, place, asked.seen),
-            Some(Wait::InLine(place)) => self.dispatcher.put_failed(asked.key, place, asked.seen),
+            Some(Wait::InLine(place)) => {
+                let end = if was_probe { End::Back } else { End::FrontAfterTick };
+                self.put_in_line(asked.key, place, asked.seen, end, now.moment);
+            }
         }
     }
 
@@ -222,8 +226,9 @@ impl Machine {
             self.notice(Some(Notice::FailedAlone { mint: asked.key, message }));
         }
         for asked in asked {
-            if !self.is_watched(&asked.key) {
-                self.dispatcher.remove(asked.key);
+            match self.book.get(&asked.key).and_then(|token| place_of(token, self.book.config())) {
+                Some(place) => self.stands_suspected(asked, place),
+                None => self.dispatcher.remove(asked.key),
             }
         }
     }

@@ -9,7 +9,7 @@ use ttm_market::{MarketEvent, Mint, ScoreState, Token};
 use ttm_perf::ControlChange;
 use ttm_schedule::{GroupStatus, RunOutcome};
 
-use super::Lane;
+use super::{Lane, Standing};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +68,8 @@ pub enum Effect {
         /// Which tokens cannot be read.
         unreadable: Option<UnreadableFacts>,
     },
+    /// Where these tokens stand now: keep it for the machine that replaces this one.
+    Standing(Vec<(Mint, Standing)>),
     /// Tell people.
     Notice(Notice),
 }

@@ -52,3 +52,11 @@ pub(super) const fn line_of(lane: Lane) -> ttm_dispatch::Line {
         Lane::Cold => ttm_dispatch::Line::Cold,
     }
 }
+
+/// The lane by the dispatcher's word.
+pub(super) const fn lane_of_line(line: ttm_dispatch::Line) -> Lane {
+    match line {
+        ttm_dispatch::Line::Hot => Lane::Hot,
+        ttm_dispatch::Line::Cold => Lane::Cold,
+    }
+}

@@ -12,10 +12,8 @@ use super::{Effect, Lane, Machine, PerLane};
 
 impl Machine {
     pub(super) fn show_plan(&mut self, now: Moment) {
-        let counts = self.dispatcher.counts();
-        let facts = self.plan(now);
-        let cached = counts.fresh.iter().sum();
-        self.effects.push_back(Effect::Plan { facts, asked: counts.asked, cached });
+        let (asked, cached) = self.looked_up();
+        self.effects.push_back(Effect::Plan { facts: self.plan(now), asked, cached });
     }
 
     fn plan(&self, now: Moment) -> PlanFacts {

@@ -32,6 +32,13 @@ struct Run {
     started: Moment,
 }
 
+impl Accounts {
+    /// Nothing was done yet.
+    pub(super) fn of(incarnation: Incarnation) -> Self {
+        Self { incarnation, ..Self::default() }
+    }
+}
+
 impl Machine {
     /// Starts the runs that are due. A tick ends the run before it: what that run did not get to keeps its place, and belongs
     /// to the next one.
@@ -136,7 +143,7 @@ impl Machine {
         *(if of_use { &mut done.stale } else { &mut done.skipped }) += 1;
     }
 
-    fn show_status(&mut self, lane: Lane) {
+    pub(super) fn show_status(&mut self, lane: Lane) {
         self.effects.push_back(Effect::Status(lane, self.scheduler.status(lane)));
     }
 }

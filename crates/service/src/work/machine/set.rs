@@ -1,20 +1,23 @@
 //! The set of tokens: who is put where at the start, after an edit, and after an answer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ttm_dispatch::{Line, Seen as LastSeen};
 use ttm_market::{ListPurpose, Mint, Token, TokenStatus};
 
 use super::place::{Wait, place_of, wait_of};
+use super::standing::{End, Standing};
 use super::{Effect, Machine, Notice, Now};
 
 /// Full lists that are only good to have are wanted while fewer than this many wait: those of hot tokens come first.
 const FEW: usize = 16;
 
 impl Machine {
-    /// Puts every token of the book where it waits, the one that was seen longest ago first.
-    pub(super) fn put_all(&mut self, now: Now) {
-        let mut all: Vec<_> = self.book.iter().cloned().collect();
+    /// Puts every other token of the book where it waits, the one that was seen longest ago first.
+    pub(super) fn put_all_but(&mut self, others: &BTreeMap<Mint, Standing>, now: Now) {
+        let mut all: Vec<_> =
+            self.book.iter().filter(|token| !others.contains_key(&token.mint)).cloned().collect();
         all.sort_by_key(|token| token.score.map(|score| score.at));
         for token in &all {
             match wait_of(token, &self.book, now.wall) {
@@ -32,7 +35,6 @@ impl Machine {
                 }
             }
         }
-        self.effects.push_back(Effect::Show(all));
     }
 
     /// The set of tokens was edited: `tokens` are all that are stored.
@@ -46,11 +48,11 @@ impl Machine {
         }
         let mut changed = Vec::with_capacity(added.len());
         for mint in &added {
-            let Some(token) = self.book.get(mint) else { continue };
-            if let Some(place) = place_of(token, self.book.config()) {
-                self.dispatcher.put_first(*mint, place, now.moment);
+            let Some(token) = self.book.get(mint).cloned() else { continue };
+            if let Some(place) = place_of(&token, self.book.config()) {
+                self.put_first(*mint, place, now.moment);
             }
-            changed.push(token.clone());
+            changed.push(token);
         }
         self.show_unanswered(now);
         self.effects.push_back(Effect::Forget(removed.iter().map(|token| token.mint).collect()));
@@ -67,8 +69,10 @@ impl Machine {
         let Some(token) = self.book.get(&mint) else { return };
         match wait_of(token, &self.book, now.wall) {
             None => return,
-            Some(Wait::AtRest(rest)) => return self.dispatcher.put_to_rest(mint, now.moment, rest),
-            Some(Wait::InLine(place)) => self.dispatcher.put(mint, place, Some(LastSeen::at(now.moment))),
+            Some(Wait::AtRest(rest)) => return self.put_to_rest(mint, now.moment, rest),
+            Some(Wait::InLine(place)) => {
+                self.put_in_line(mint, place, Some(LastSeen::at(now.moment)), End::Back, now.moment);
+            }
         }
         let Some(purpose) = self.book.wants_list(&mint, now.wall) else { return };
         if purpose != ListPurpose::Completeness || self.dispatcher.lists_waiting()[1] < FEW {
@@ -89,7 +93,7 @@ impl Machine {
         }
         match self.book.get(&mint).and_then(|token| place_of(token, self.book.config())) {
             None => self.dispatcher.remove(mint),
-            Some(place) => self.dispatcher.relocate(mint, place, Some(LastSeen::at(now.moment))),
+            Some(place) => self.relocate(mint, place, LastSeen::at(now.moment)),
         }
     }
 }

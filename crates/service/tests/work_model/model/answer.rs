@@ -19,7 +19,7 @@ enum Fate {
 
 impl Model {
     pub(super) fn answer(&mut self, id: RequestId, ending: &Ending) -> Result<(), TestCaseError> {
-        let InFlight { request, late } = self.requests.remove(&id).expect("it is in flight");
+        let InFlight { request, late, .. } = self.requests.remove(&id).expect("it is in flight");
         let asked: Vec<Asked<Mint>> =
             keys_of(&request.ask).into_iter().filter(|asked| !late.contains(&asked.key)).collect();
         let says = match ending {

@@ -14,13 +14,19 @@ impl Model {
                 *due = true;
             }
         }
+        // Those in flight are due again if this machine is lost.
+        for at in self.requests.values_mut().flat_map(|request| request.taken_from.values_mut()) {
+            if let At::Line { due, .. } = at {
+                *due = true;
+            }
+        }
     }
 
     /// How many tokens of a lane are due and not answered, and how many more may be.
     fn due(&self, lane: Lane) -> (u64, u64) {
         let count = |is: fn(&At, Lane) -> bool| self.at.values().filter(|at| is(at, lane)).count() as u64;
         let waiting = count(|at, lane| *at == At::Line { lane, due: true } || *at == At::Alone(lane));
-        let in_flight = self.requests.values().flat_map(|InFlight { request, late }| {
+        let in_flight = self.requests.values().flat_map(|InFlight { request, late, .. }| {
             keys_of(&request.ask).into_iter().filter(|asked| !late.contains(&asked.key))
         });
         let in_flight = in_flight.filter(|asked| lane_of(asked) == lane).count() as u64;

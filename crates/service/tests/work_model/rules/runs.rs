@@ -156,12 +156,12 @@ fn control_follows_the_calls_every_ten_seconds_and_bounds_what_is_in_flight() {
     let effects = stage.effects();
     assert!(effects.contains(&Effect::AttemptTimeout(Duration::from_millis(1_500))));
     assert!(effects.iter().any(|effect| matches!(effect,
-        Effect::Control(change) if (change.from, change.to) == (32, 16) && change.reason == ControlReason::Errors)));
+        Effect::Control(change) if (change.from, change.to) == (4, 2) && change.reason == ControlReason::Errors)));
     let mut in_flight = 0;
     while stage.ask().is_some() {
         in_flight += 1;
     }
-    assert_eq!(in_flight, 16);
+    assert_eq!(in_flight, 2);
     stage.wait(10 * SECOND);
     assert!(stage.machine.wants_calls(stage.now()).is_some());
 }

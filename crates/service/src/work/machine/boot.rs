@@ -1,0 +1,126 @@
+//! How a machine begins: with the tokens of the store, or where the machine before it was lost.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ttm_dispatch::Dispatcher;
+use ttm_kernel::Moment;
+use ttm_market::{Book, Mint, Token, TokenStatus};
+use ttm_perf::Control;
+use ttm_schedule::Scheduler;
+
+use super::runs::Accounts;
+use super::silence::Silence;
+use super::unreadable::Unreadable;
+use super::{Effect, Incarnation, Lane, Machine, Now, PerLane, Standing, Upstream, WorkSettings};
+
+/// What a machine begins with.
+#[derive(Clone, Debug, Default)]
+pub struct Boot {
+    /// All tokens.
+    pub tokens: Vec<Token>,
+    /// Where they stand, as the machine before published it last. One that it never placed stands where it was put first.
+    pub standings: BTreeMap<Mint, Standing>,
+    /// What else the machine before had; `None` for the first machine of a process.
+    pub carried: Option<Carried>,
+}
+
+/// What outlives a machine, beside the tokens and where they stand.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    /// When the first machine put its tokens in line.
+    began: Now,
+    scheduler: Scheduler,
+    control: Control,
+    next_control: Moment,
+    incarnations: PerLane<Incarnation>,
+    /// Tokens that were asked for, and that had just been seen.
+    looked_up: (u64, u64),
+}
+
+impl Machine {
+    /// A machine that works on these tokens.
+    ///
+    /// The first one of a process begins with a tick of both lanes, now. One that replaces another continues it: ticks, runs that
+    /// were missed, adaptive control, rests and backoffs are kept; every token stands where it stood, and one that was in flight
+    /// stands where it was taken from, so that the same tokens are asked for in the same order. Runs under way are aborted: what
+    /// they did is saved, and what they did not get to is still due. These begin anew: doubts and silences, full lists and the wish
+    /// for them, the floors that priorities are owed, and batches that were being asked for by halves. A token that was passed over
+    /// because it had just been seen is due again.
+    pub fn boot(settings: WorkSettings, begins_with: Boot, now: Now) -> Self {
+        let Boot { tokens, mut standings, carried } = begins_with;
+        let is_first = carried.is_none();
+        let Carried { began, scheduler, control, next_control, incarnations, looked_up } = carried
+            .unwrap_or_else(|| Carried {
+                began: now,
+                scheduler: Scheduler::new(&settings.schedule, now.moment),
+                control: Control::new(settings.control.clone()),
+                next_control: Moment::ZERO,
+                incarnations: PerLane::default(),
+                looked_up: (0, 0),
+            });
+        let mut book = Book::new(settings.market.clone());
+        for token in tokens {
+            book.insert(token);
+        }
+        standings.retain(|mint, _| book.get(mint).is_some_and(|token| token.status != TokenStatus::Archived));
+        let mut machine = Self {
+            book,
+            began,
+            scheduler,
+            dispatcher: Dispatcher::new(settings.dispatch.clone()),
+            control,
+            next_control,
+            upstream: Upstream::default(),
+            lanes: incarnations.map(Accounts::of),
+            looked_up_before: looked_up,
+            requests: BTreeMap::new(),
+            turn_is_wanted: false,
+            blocked_until: Moment::ZERO,
+            silence: Silence::default(),
+            unreadable: Unreadable::default(),
+            stop: None,
+            placings: 0,
+            moved: Vec::new(),
+            effects: VecDeque::new(),
+            settings,
+        };
+        machine.restore(&standings, |machine| machine.put_all_but(&standings, began), now.moment);
+        if is_first {
+            machine.effects.push_back(Effect::Show(machine.book.iter().cloned().collect()));
+        } else {
+            machine.resume(now);
+        }
+        machine
+    }
+
+    /// What a machine that replaces this one needs beside the tokens and their standings.
+    pub fn carried(&self) -> Carried {
+        Carried {
+            began: self.began,
+            scheduler: self.scheduler.clone(),
+            control: self.control.clone(),
+            next_control: self.next_control,
+            incarnations: PerLane::from_fn(|lane| self.lanes[lane].incarnation),
+            looked_up: self.looked_up(),
+        }
+    }
+
+    /// Tokens that were asked for so far, and that were not, because they had just been seen.
+    pub(super) fn looked_up(&self) -> (u64, u64) {
+        let (asked, cached) = self.looked_up_before;
+        let counts = self.dispatcher.counts();
+        (asked + counts.asked, cached + counts.fresh.iter().sum::<u64>())
+    }
+
+    fn resume(&mut self, now: Now) {
+        for lane in Lane::ALL {
+            let status = self.scheduler.status(lane);
+            if status.running {
+                self.scheduler.handle_aborted(lane, status.runs, now.moment);
+                self.show_status(lane);
+            }
+        }
+        self.dispatcher.set_max_in_flight(self.control.in_flight());
+        self.effects.push_back(Effect::AttemptTimeout(self.control.attempt_timeout()));
+    }
+}
