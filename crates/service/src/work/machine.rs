@@ -1,6 +1,6 @@
 //! The work as a state machine without I/O: which token is asked for when, and what follows from the answer.
 //!
-//! Facts go in (`handle_*`), commands change what is to be done ([`Machine::reset`], [`Machine::reconfigure`],
+//! Facts go in (`handle_*`), commands change what is to be done ([`Machine::reset`],
 //! [`Machine::stop`]), and what is to be done comes out (`poll_*`). After every fact or command the driver empties
 //! [`Machine::poll_effect`], asks [`Machine::wants_turn`] and [`Machine::wants_calls`], and comes back at
 //! [`Machine::poll_timeout`] at the latest. Time is an argument; the machine reads no clock, draws no random number, and
@@ -41,8 +41,9 @@
 //!   60 minutes and is then asked for along with others. One that has rested and is missing again was asked for alone before: it is
 //!   unlisted at once.
 //! - **In doubt.** If a batch comes back without a single pair, upstream is more likely to be broken than all tokens to be unlisted.
-//!   Until it lists a token again, one that is missing is in doubt and fails instead of becoming unlisted; see `silence`. One token
-//!   of each such batch is still asked for alone, since perhaps only batches come back empty.
+//!   Until it lists a token again, one that is missing is in doubt and fails instead of becoming unlisted. A doubt ends when the
+//!   token is seen, when others were listed since and it is missing again, or after an hour: all that are left may be unlisted. One
+//!   token of each such batch is still asked for alone, since perhaps only batches come back empty.
 //! - **Unreadable**: upstream lists the token, but no pair of it can be parsed. It is asked for alone; unreadable there too it has
 //!   failed, and its last score is served on.
 //! - A **failure** says nothing about the tokens: they go to the front of their line, for after the next tick, and what is known of
@@ -50,8 +51,8 @@
 //! - **Poisoned**: if the failure may be the tokens' fault, the dispatcher asks for the batch again by halves, until the token that
 //!   makes every request fail is alone. It backs off for 1 to 10 minutes, and keeps no other token from being seen.
 //!
-//! **Full lists** are asked for with what the budget leaves, and beside whatever else the token waits for: for candidates for
-//! activation before anything else, for hot tokens because they make the score better, for cold ones while few others wait.
+//! **Full lists** are asked for beside whatever else the token waits for: those of candidates for activation first, with a tenth
+//! of the turns; with what the budget leaves those of hot tokens, which make the score better, and of cold ones while few wait.
 //! A list is wanted again once the last one is half as old as one may be to count.
 //!
 //! # Failures of the work itself
@@ -59,6 +60,9 @@
 //! [`Machine::reset`] gives a lane a new incarnation: its run ends as deferred, and its tokens in flight go back to the front of its
 //! line. Answers to what the old incarnation asked are ignored **token by token**: of a mixed batch the other lane's tokens still
 //! count. So nothing is lost, and nothing is counted, saved or scored twice.
+//!
+//! If the machine itself is lost, [`Machine::boot`] builds another one from what it published: the tokens, where each of them
+//! stands ([`Effect::Standing`]), and what [`Machine::carried`] holds.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -138,3 +138,15 @@ fn what_is_in_flight_at_the_deadline_of_the_stop_is_given_up() {
     stage.machine.finish(stage.now());
     assert_eq!(stage.notices(), [Notice::GivenUp { priority: Priority::Cold }]);
 }
+
+#[test]
+fn where_many_added_tokens_stand_is_published_thirty_at_a_time() {
+    let mut stage = Stage::new(0);
+    stage.machine.handle_set((0..100).map(token).collect(), stage.now());
+    let effects = stage.effects();
+    let counts = effects.iter().filter_map(|effect| match effect {
+        Effect::Standing(standings) => Some(standings.len()),
+        _ => None,
+    });
+    assert_eq!(counts.collect::<Vec<_>>(), [30, 30, 30, 10]);
+}
