@@ -61,11 +61,6 @@ impl Breaker {
         &self.name
     }
 
-    /// Its config.
-    pub const fn config(&self) -> &BreakerConfig {
-        &self.config
-    }
-
     /// Asks to make one call. `now` is a moment, or a clock, which a closed breaker that does not time calls never reads.
     ///
     /// # Errors

@@ -86,16 +86,6 @@ impl<'a, N: Now> Permit<'a, N> {
     pub fn failure(self, now: impl Now) -> Verdict {
         self.report(Outcome::Failure, now)
     }
-
-    /// The call says nothing about the far side.
-    pub fn ignored(self, now: impl Now) -> Verdict {
-        self.report(Outcome::Ignored, now)
-    }
-
-    /// The far side asks for patience, until `retry_at` when it said so.
-    pub fn rate_limited(self, now: impl Now, retry_at: Option<Moment>) -> Verdict {
-        self.report(Outcome::RateLimited { retry_at }, now)
-    }
 }
 
 impl<N: Now> Drop for Permit<'_, N> {

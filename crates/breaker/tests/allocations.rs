@@ -25,8 +25,10 @@ fn live(breaker: &Breaker) {
             match if call % 50 < 10 { 6 } else { call % 6 } {
                 0 | 1 => permit.success(now),
                 2 => permit.success(now + Duration::from_secs(5)),
-                3 => permit.ignored(now),
-                4 => permit.rate_limited(now, Some(now + Duration::from_secs(1))),
+                3 => permit.report(Outcome::Ignored, now),
+                4 => {
+                    permit.report(Outcome::RateLimited { retry_at: Some(now + Duration::from_secs(1)) }, now)
+                }
                 _ => permit.failure(now),
             };
         }

@@ -33,8 +33,8 @@ fn admit_and(breaker: &Breaker, outcome: Outcome, now: Moment) -> Verdict {
 
 /// Fails the breaker open at `now`; with the default settings it probes from 60 s later.
 fn trip(breaker: &Breaker, now: Moment) {
-    for _ in 0..breaker.config().settings().failure_threshold.expect("the rule is on") {
-        admit_and(breaker, Outcome::Failure, now);
+    while let Ok(permit) = breaker.admit(now) {
+        permit.failure(now);
     }
     assert_eq!(breaker.snapshot(now).state, State::Open);
 }

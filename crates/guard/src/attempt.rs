@@ -1,9 +1,7 @@
-//! One attempt: asks the breaker, runs the operation until its timeout, alone or with a hedge beside it, and tells the
-//! breaker and the limiter how it went. It never tries again.
+//! One attempt: asks the breaker, runs the operation until its timeout, and reports the outcome to the breaker and the
+//! limiter.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::future::Future;
 use std::time::Duration;
 
 use ttm_breaker::{Outcome as Verdict, Permit, Rejected};
@@ -51,7 +49,7 @@ pub(crate) struct Limit {
 }
 
 impl Guard {
-    /// Makes one attempt; `made` counts it, and its hedge.
+    /// Makes one attempt; `made` counts it.
     pub(crate) async fn attempt<T, E, F, Fut>(
         &self,
         lapse: &mut Lapse<'_>,
@@ -72,35 +70,8 @@ impl Guard {
             charge.spend();
         }
         let Limit { until, too_slow } = self.limit(lapse);
-        let mut running = pin!(self.begin(lapse, made, operation));
-
-        // A probe goes alone: what its hedge brought would be no word about the one that was admitted.
-        let hedge_at = self.config.settings().hedge_after.map(|after| self.runtime.now() + after);
-        if let Some(alone_until) = hedge_at.filter(|at| *at < until && !permit.is_probe()) {
-            if let Ok(result) = within(&*self.runtime, alone_until, running.as_mut()).await {
-                return self.settle(permit, result, classify);
-            }
-            if let Some((_slot, charge)) = self.hedge()
-                && let Ok(beside) = self.breaker.admit(self)
-            {
-                if let Some(charge) = charge {
-                    charge.spend();
-                }
-                let hedge = pin!(self.begin(lapse, made, operation));
-                let mut racers = [Some((running, permit)), Some((hedge, beside))];
-                let race = self.race(&mut racers, classify);
-                if let Ok(outcome) = within(&*self.runtime, until, race).await {
-                    return outcome;
-                }
-                // The hedge began later, and had less than its time.
-                for (racer, verdict) in racers.into_iter().zip([too_slow, Verdict::Ignored]) {
-                    if let Some((_, permit)) = racer {
-                        permit.report(verdict, self);
-                    }
-                }
-                return Outcome::Failed(Failure::TIMED_OUT);
-            }
-        }
+        *made = made.saturating_add(1);
+        let running = operation(Attempt { number: *made });
         if let Ok(result) = within(&*self.runtime, until, running).await {
             return self.settle(permit, result, classify);
         }
@@ -114,52 +85,6 @@ impl Guard {
         let timeout = self.runtime.now() + self.attempt_timeout();
         let too_slow = if deadline < timeout { Verdict::Ignored } else { Verdict::Failure };
         Limit { until: timeout.min(deadline), too_slow }
-    }
-
-    #[inline]
-    pub(crate) fn begin<F, Fut>(&self, lapse: &Lapse<'_>, made: &mut u32, operation: &mut F) -> Fut
-    where
-        F: FnMut(Attempt) -> Fut,
-    {
-        *made = made.saturating_add(1);
-        operation(Attempt { number: *made, timeout: lapse.left(self.attempt_timeout()) })
-    }
-
-    /// The first answer of two attempts; when both fail, the later failure.
-    async fn race<T, E, Fut>(
-        &self,
-        racers: &mut [Option<(Pin<&mut Fut>, GuardPermit<'_>)>; 2],
-        classify: &impl Fn(&E) -> Disposition,
-    ) -> Outcome<T, E>
-    where
-        Fut: Future<Output = Result<T, E>>,
-    {
-        poll_fn(|cx| {
-            let mut end = None;
-            for racer in &mut *racers {
-                let Some((running, _)) = racer else { continue };
-                let Poll::Ready(result) = running.as_mut().poll(cx) else { continue };
-                let Some((_, permit)) = racer.take() else { continue };
-                let outcome = self.settle(permit, result, classify);
-                let answered = matches!(outcome, Outcome::Answered(_));
-                end = Some(outcome);
-                if answered {
-                    break;
-                }
-            }
-            match end {
-                Some(Outcome::Answered(value)) => {
-                    // The loser did nothing wrong.
-                    for (_, permit) in racers.iter_mut().filter_map(Option::take) {
-                        permit.ignored(self);
-                    }
-                    Poll::Ready(Outcome::Answered(value))
-                }
-                Some(failed) if racers.iter().all(Option::is_none) => Poll::Ready(failed),
-                _ => Poll::Pending,
-            }
-        })
-        .await
     }
 
     fn settle<T, E>(

@@ -11,7 +11,7 @@ use ttm_kernel::{BoxFuture, Moment};
 
 use crate::attempt::{Failure, GuardPermit, Limit};
 use crate::lapse::Lapse;
-use crate::{Answer, Attempt, Disposition, Guard, GuardError, Source};
+use crate::{Attempt, Disposition, Guard, GuardError};
 
 pin_project! {
     /// `C` classifies, `F` is the operation and `Fut` its future; `G` makes `R`, the rest of the call.
@@ -63,7 +63,7 @@ where
     F: FnMut(Attempt) -> Fut,
     Fut: Future<Output = Result<T, E>>,
     G: FnOnce(&'a Guard, Lapse<'a>, Option<Failure<E>>, C, F) -> R,
-    R: Future<Output = Result<Answer<T>, GuardError<E>>>,
+    R: Future<Output = Result<T, GuardError<E>>>,
 {
     type Output = R::Output;
 
@@ -79,13 +79,12 @@ where
                 Err(rejected) => return Poll::Ready(Err(GuardError::Rejected(rejected))),
             };
             let (_, operation, _) = this.parts.as_mut().expect("a new call has its parts");
-            let timeout = guard.attempt_timeout();
-            this.running.set(Some(operation(Attempt { number: 1, timeout })));
+            this.running.set(Some(operation(Attempt { number: 1 })));
             let running = this.running.as_mut().as_pin_mut().expect("it was set just now");
             match running.poll(cx) {
                 Poll::Ready(Ok(value)) => {
                     permit.success(guard);
-                    return Poll::Ready(Ok(Answer { value, source: Source::Fresh { attempts: 1 } }));
+                    return Poll::Ready(Ok(value));
                 }
                 Poll::Ready(Err(error)) => {
                     let lapse = guard.lapse(Moment::MAX);
@@ -104,7 +103,7 @@ where
     F: FnMut(Attempt) -> Fut,
     Fut: Future<Output = Result<T, E>>,
     G: FnOnce(&'a Guard, Lapse<'a>, Option<Failure<E>>, C, F) -> R,
-    R: Future<Output = Result<Answer<T>, GuardError<E>>>,
+    R: Future<Output = Result<T, GuardError<E>>>,
 {
     /// Everything but the first poll of a plain call.
     #[inline(never)]
@@ -123,8 +122,7 @@ where
                     match running.poll(cx) {
                         Poll::Ready(Ok(value)) => {
                             waiting.permit.success(*this.guard);
-                            let source = Source::Fresh { attempts: 1 };
-                            return Poll::Ready(Ok(Answer { value, source }));
+                            return Poll::Ready(Ok(value));
                         }
                         Poll::Ready(Err(error)) => self.as_mut().fail(waiting.permit, waiting.lapse, error),
                         Poll::Pending if waiting.timer.as_mut().poll(cx).is_pending() => {

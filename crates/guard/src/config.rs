@@ -20,10 +20,7 @@ pub struct GuardSettings {
     pub rate_recovery: Duration,
     /// How many attempts may be under way at once; none when any number may.
     pub max_concurrent: Option<u32>,
-    /// After how long without an answer an attempt gets company by a second one; none for never. The first answer counts,
-    /// and the other attempt is cancelled. Only for calls that may be made twice.
-    pub hedge_after: Option<Duration>,
-    /// What retries and hedges are paid from; none when they are free.
+    /// What retries are paid from; none when they are free.
     pub budget: Option<BudgetConfig>,
 }
 
@@ -36,7 +33,6 @@ impl Default for GuardSettings {
             headroom_percent: 2.0,
             rate_recovery: Duration::from_mins(1),
             max_concurrent: None,
-            hedge_after: None,
             budget: Some(BudgetConfig::default()),
         }
     }
@@ -74,12 +70,6 @@ impl GuardConfig {
                 "max_concurrent",
                 0,
                 "at least 1, or no call could ever be made",
-            )
-            .require(
-                s.hedge_after.is_none_or(|after| !after.is_zero() && after < s.attempt_timeout),
-                "hedge_after",
-                s.hedge_after.unwrap_or_default(),
-                "longer than zero and shorter than attempt_timeout",
             )
             .finish(())?;
         Ok(Self(settings))
@@ -121,35 +111,22 @@ mod tests {
             headroom_percent: f64::NAN,
             rate_recovery: Duration::ZERO,
             max_concurrent: Some(0),
-            hedge_after: Some(Duration::from_secs(5)),
             ..GuardSettings::default()
         })
         .expect_err("all of these are wrong");
         let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
         assert_eq!(
             keys,
-            [
-                "attempt_timeout",
-                "requests_per_minute",
-                "headroom_percent",
-                "rate_recovery",
-                "max_concurrent",
-                "hedge_after"
-            ]
+            ["attempt_timeout", "requests_per_minute", "headroom_percent", "rate_recovery", "max_concurrent"]
         );
     }
 
     #[test]
-    fn each_bound_holds_to_the_last_nanosecond() {
+    fn a_deadline_below_the_attempt_timeout_is_refused_to_the_nanosecond() {
         let defaults = GuardSettings::default;
-        let hedge = |after| GuardSettings { hedge_after: Some(after), ..defaults() };
         let deadline = |deadline| GuardSettings { deadline, ..defaults() };
         let (limit, nanosecond) = (defaults().attempt_timeout, Duration::from_nanos(1));
-        for right in [hedge(nanosecond), hedge(limit.saturating_sub(nanosecond)), deadline(limit)] {
-            assert!(GuardConfig::try_new(right.clone()).is_ok(), "{right:?}");
-        }
-        for wrong in [hedge(Duration::ZERO), hedge(limit), deadline(limit.saturating_sub(nanosecond))] {
-            assert!(GuardConfig::try_new(wrong.clone()).is_err(), "{wrong:?}");
-        }
+        assert!(GuardConfig::try_new(deadline(limit)).is_ok());
+        assert!(GuardConfig::try_new(deadline(limit.saturating_sub(nanosecond))).is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_lock::{Semaphore, SemaphoreGuardArc};
+use async_lock::Semaphore;
 use ttm_breaker::Breaker;
 use ttm_kernel::{Entropy, Moment, Now, Runtime, within};
 use ttm_retry::{Decision, GiveUpReason, Retry, RetryBudget, RetryPolicy, Withdrawal};
@@ -16,7 +16,7 @@ use crate::attempt::{Failure, Outcome};
 use crate::call::Call;
 use crate::lapse::Lapse;
 use crate::limiter::Limiter;
-use crate::{Answer, Attempt, Disposition, GuardConfig, GuardError, Rate, SavedRate, Source, Turn};
+use crate::{Attempt, Disposition, GuardConfig, GuardError, Rate, SavedRate, Turn};
 
 /// Protects one outside target, and protects us from it. Share it: one per target.
 pub struct Guard {
@@ -50,9 +50,9 @@ impl Guard {
             .then(|| Limiter::new(spacing, recovery, settings.attempt_timeout, Arc::clone(&runtime)));
         let concurrency = settings.max_concurrent.map(|most| Arc::new(Semaphore::new(most as usize)));
         let attempt_timeout = AtomicU64::new(nanos(settings.attempt_timeout));
-        let budget = settings.budget.clone().map(RetryBudget::new);
+        let budget = settings.budget.as_ref().map(RetryBudget::new);
         let entropy = runtime.entropy(stream);
-        let is_plain = limiter.is_none() && concurrency.is_none() && settings.hedge_after.is_none();
+        let is_plain = limiter.is_none() && concurrency.is_none();
         Self {
             is_plain,
             config,
@@ -72,7 +72,7 @@ impl Guard {
         &self.breaker
     }
 
-    /// What its retries and hedges are paid from.
+    /// What its retries are paid from.
     pub const fn budget(&self) -> Option<&RetryBudget> {
         self.budget.as_ref()
     }
@@ -127,7 +127,7 @@ impl Guard {
         deadline: Moment,
         classify: impl Fn(&E) -> Disposition,
         operation: F,
-    ) -> Result<Answer<T>, GuardError<E>>
+    ) -> Result<T, GuardError<E>>
     where
         F: FnMut(Attempt) -> Fut,
         Fut: Future<Output = Result<T, E>>,
@@ -152,7 +152,7 @@ impl Guard {
         deadline: Moment,
         classify: impl Fn(&E) -> Disposition,
         operation: F,
-    ) -> impl Future<Output = Result<Answer<T>, GuardError<E>>>
+    ) -> impl Future<Output = Result<T, GuardError<E>>>
     where
         F: FnMut(Attempt) -> Fut,
         Fut: Future<Output = Result<T, E>>,
@@ -167,7 +167,7 @@ impl Guard {
         failed: Option<Failure<E>>,
         classify: impl Fn(&E) -> Disposition,
         operation: F,
-    ) -> impl Future<Output = Result<Answer<T>, GuardError<E>>>
+    ) -> impl Future<Output = Result<T, GuardError<E>>>
     where
         F: FnMut(Attempt) -> Fut,
         Fut: Future<Output = Result<T, E>>,
@@ -183,7 +183,7 @@ impl Guard {
         failed: Option<Failure<E>>,
         classify: impl Fn(&E) -> Disposition,
         mut operation: F,
-    ) -> Result<Answer<T>, GuardError<E>>
+    ) -> Result<T, GuardError<E>>
     where
         F: FnMut(Attempt) -> Fut,
         Fut: Future<Output = Result<T, E>>,
@@ -201,9 +201,7 @@ impl Guard {
                 None => self.queue(&mut lapse, made).await?,
             };
             match self.attempt(&mut lapse, &mut made, charge, &classify, &mut operation).await {
-                Outcome::Answered(value) => {
-                    return Ok(Answer { value, source: Source::Fresh { attempts: made } });
-                }
+                Outcome::Answered(value) => return Ok(value),
                 Outcome::Rejected(rejected) => return Err(GuardError::Rejected(rejected)),
                 Outcome::Failed(failure) => failed = Some(failure),
             }
@@ -271,20 +269,6 @@ impl Guard {
             limiter.turn(lapse.deadline()).await.map_err(|retry_at| GuardError::Throttled { retry_at })?;
         }
         Ok(Turn { _place: place })
-    }
-
-    /// Leave to make a second attempt beside a first one, without waiting for any of it: its place, and what it is paid
-    /// from.
-    pub(crate) fn hedge(&self) -> Option<(Option<SemaphoreGuardArc>, Option<Withdrawal<'_>>)> {
-        let charge = match &self.budget {
-            None => None,
-            Some(budget) => Some(budget.withdraw(self.runtime.now())?),
-        };
-        let place = match &self.concurrency {
-            None => None,
-            Some(semaphore) => Some(semaphore.try_acquire_arc()?),
-        };
-        self.limiter.as_ref().is_none_or(Limiter::try_turn).then_some((place, charge))
     }
 }
 

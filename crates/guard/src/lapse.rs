@@ -37,9 +37,4 @@ impl<'a> Lapse<'a> {
     pub(crate) fn is_over(&self) -> bool {
         self.began && self.runtime.now() >= self.end
     }
-
-    /// What is left of the call for an attempt, which may take `most`.
-    pub(crate) fn left(&self, most: Duration) -> Duration {
-        if self.began { most.min(self.end - self.runtime.now()) } else { most.min(self.longest) }
-    }
 }

@@ -5,8 +5,7 @@
 //! 2. a **place** among the attempts that may be under way at once;
 //! 3. a turn of the **limiter**, which spaces the attempts of all callers evenly, since a burst breaks a limit that slides;
 //! 4. the **breaker** itself, asked last of all, so that nobody holds a probe's place while queueing;
-//! 5. the **attempt timeout**, which counts as a failure, and a **hedge** beside an attempt that takes long: the first answer
-//!    counts, and the loser is cancelled without a word against the target;
+//! 5. the **attempt timeout**, which counts as a failure;
 //! 6. the **retry policy**, which says when the next attempt is due, pays for it from the **budget** before the sleep, and
 //!    never sleeps past the **deadline**.
 //!
@@ -14,16 +13,12 @@
 //! at half of its rate, which grows back evenly. A caller that wants to decide at the last moment what it asks takes its
 //! turn first ([`Guard::turn`]) and makes its call on it ([`Guard::call_on`]).
 //!
-//! [`Guard::call_cached`] puts a [`Cache`] before it: a young answer is served as it is; calls for one key at one time are
-//! made once; and when there is no answer, one that is not too old is served, marked with its age. An [`Answer`] always
-//! says how it was obtained.
-//!
 //! ```
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
 //! use ttm_breaker::{Breaker, BreakerConfig};
-//! use ttm_guard::{Disposition, Guard, GuardConfig, GuardError, Source};
+//! use ttm_guard::{Disposition, Guard, GuardConfig, GuardError};
 //! use ttm_kernel::{Moment, Runtime};
 //! use ttm_retry::RetryPolicy;
 //! use ttm_testkit::ManualRuntime; // in production `ttm_tokio_runtime::TokioRuntime`
@@ -49,30 +44,24 @@
 //! let answer = runtime.block_on(guard.call(Moment::MAX, classify, |attempt| async move {
 //!     if attempt.number < 3 { Err(503) } else { Ok("pools") }
 //! }))?;
-//! assert_eq!((answer.value, answer.source), ("pools", Source::Fresh { attempts: 3 }));
+//! assert_eq!(answer, "pools");
 //! # Ok::<(), GuardError<u16>>(())
 //! ```
 //!
-//! It is generic over the [`Runtime`](ttm_kernel::Runtime) port, so it runs in the simulator; with the feature `tower` it
-//! is a `tower::Layer` too. It knows nothing of HTTP or of what the operation does.
+//! It is generic over the [`Runtime`](ttm_kernel::Runtime) port, so it runs in the simulator. It knows nothing of HTTP or of
+//! what the operation does.
 
-mod answer;
 mod attempt;
-mod cache;
 mod call;
 mod config;
 mod error;
 mod guard;
 mod lapse;
-#[cfg(feature = "tower")]
-mod layer;
 mod limiter;
 mod pace;
+mod turn;
 
-pub use answer::{Answer, Attempt, Rate, SavedRate, Source, Turn};
-pub use cache::{Cache, CacheConfig, CacheSettings, Freshness};
 pub use config::{GuardConfig, GuardSettings};
 pub use error::{Disposition, GuardError};
 pub use guard::Guard;
-#[cfg(feature = "tower")]
-pub use layer::{GuardLayer, Guarded};
+pub use turn::{Attempt, Rate, SavedRate, Turn};

@@ -58,12 +58,6 @@ impl Limiter {
         self.pace().save(now)
     }
 
-    /// Takes a turn if there is one now.
-    pub(crate) fn try_turn(&self) -> bool {
-        let now = self.runtime.now();
-        self.pace().take(now, now + Duration::from_nanos(1)).is_ok()
-    }
-
     /// The far side said "too many": no turns before `until`, and fewer after it.
     pub(crate) fn slow_down(&self, until: Moment) {
         let now = self.runtime.now();

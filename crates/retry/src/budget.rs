@@ -1,4 +1,4 @@
-//! The retry budget of one target: how many retries and hedges its first tries pay for. It decides nothing about when.
+//! The retry budget of one target: how many retries its first tries pay for. It decides nothing about when.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -66,7 +66,7 @@ impl BudgetConfig {
     }
 }
 
-/// The retry budget of one target; share it between all of its callers, their retries and their hedges.
+/// The retry budget of one target; share it between all of its callers.
 ///
 /// Each first try makes a [`deposit`](Self::deposit); each further one makes a [`withdraw`](Self::withdraw)al of one token
 /// first, and is not made when there is none. A new budget has its full reserve, and nothing from deposits.
@@ -82,12 +82,11 @@ pub struct RetryBudget {
     enough: u64,
     reserve: Reserve,
     exhausted: AtomicU64,
-    config: BudgetConfig,
 }
 
 impl RetryBudget {
     /// A budget before the first call.
-    pub fn new(config: BudgetConfig) -> Self {
+    pub fn new(config: &BudgetConfig) -> Self {
         let BudgetSettings { deposit, reserve_per_second, cap } = config.0;
         let (deposit, cap) = (units(deposit), u64::from(cap) * TOKEN);
         Self {
@@ -97,13 +96,7 @@ impl RetryBudget {
             enough: if deposit == 0 { 0 } else { cap },
             reserve: Reserve::new(reserve_per_second),
             exhausted: AtomicU64::new(0),
-            config,
         }
-    }
-
-    /// What it was made with.
-    pub const fn config(&self) -> &BudgetConfig {
-        &self.config
     }
 
     /// A first try is made. Call it once for each call, not for each attempt.
@@ -115,7 +108,7 @@ impl RetryBudget {
         self.pay_in(self.deposit, self.enough);
     }
 
-    /// Takes the token for one retry or hedge: from the deposits, or else from the reserve; none when both are empty.
+    /// Takes the token for one retry: from the deposits, or else from the reserve; none when both are empty.
     ///
     /// Take it before the sleep that precedes the retry, so that those asleep are counted; a retry that is then not made
     /// gives its token back, see [`Withdrawal`].
@@ -210,7 +203,7 @@ mod tests {
     /// A budget without a reserve.
     fn deposits_only(deposit: f64, cap: u32) -> RetryBudget {
         let settings = BudgetSettings { deposit, reserve_per_second: 0.0, cap };
-        RetryBudget::new(BudgetConfig::try_new(settings).expect("within bounds"))
+        RetryBudget::new(&BudgetConfig::try_new(settings).expect("within bounds"))
     }
 
     #[test]
@@ -275,7 +268,7 @@ mod tests {
 
     #[test]
     fn the_reserve_is_touched_only_when_the_deposits_are_used_up() {
-        let budget = RetryBudget::new(BudgetConfig::default());
+        let budget = RetryBudget::new(&BudgetConfig::default());
         for _ in 0..10 {
             budget.deposit();
         }
@@ -286,7 +279,7 @@ mod tests {
 
     #[test]
     fn what_is_dropped_unspent_goes_back_to_where_it_came_from() {
-        let budget = RetryBudget::new(BudgetConfig::default());
+        let budget = RetryBudget::new(&BudgetConfig::default());
         for _ in 0..10 {
             budget.deposit();
         }
@@ -310,7 +303,7 @@ mod tests {
     #[test]
     fn without_deposits_the_reserve_alone_pays() {
         let settings = BudgetSettings { deposit: 0.0, reserve_per_second: 1.0, cap: 1 };
-        let budget = RetryBudget::new(BudgetConfig::try_new(settings).expect("within bounds"));
+        let budget = RetryBudget::new(&BudgetConfig::try_new(settings).expect("within bounds"));
         budget.deposit();
         assert_eq!(budget.withdraw(Moment::ZERO).map(|w| w.source()), Some(Source::Reserve));
         assert_eq!(budget.balance().to_bits(), 0);

@@ -6,7 +6,7 @@
 //! read both from an HTTP answer.
 //!
 //! A policy bounds the retries of one call. A [`RetryBudget`], one per target, bounds those of all calls: each first try
-//! pays in a tenth of a token, each retry and each hedge costs one, and a small reserve refills with time. So a target in
+//! pays in a tenth of a token, each retry costs one, and a small reserve refills with time. So a target in
 //! trouble sees a tenth more load than usual, not three times as much.
 //!
 //! Laws, each of them a property test. Of one call:

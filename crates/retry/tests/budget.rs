@@ -10,7 +10,7 @@ use ttm_retry::testing::{BudgetModel, BudgetStep, any_budget_settings, any_budge
 use ttm_retry::{BudgetConfig, BudgetSettings, RetryBudget, Source, Withdrawal};
 
 fn budget(settings: BudgetSettings) -> RetryBudget {
-    RetryBudget::new(BudgetConfig::try_new(settings).expect("valid settings"))
+    RetryBudget::new(&BudgetConfig::try_new(settings).expect("valid settings"))
 }
 
 /// A budget without a reserve.

@@ -166,13 +166,7 @@ impl Caller {
             if polled.is_pending() && gives_up() { over() } else { polled }
         })
         .await;
-        match answer {
-            Ok(answer) => Ok(answer.value),
-            Err(error) => {
-                tracing::debug!(%call, endpoint, %error, "the call brought nothing");
-                Err(error)
-            }
-        }
+        answer.inspect_err(|error| tracing::debug!(%call, endpoint, %error, "the call brought nothing"))
     }
 }
 

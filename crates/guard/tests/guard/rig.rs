@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_breaker::{Breaker, BreakerConfig, BreakerSettings, Counts};
-use ttm_guard::{Attempt, Disposition, Guard, GuardConfig, GuardError, GuardSettings, Source};
+use ttm_guard::{Attempt, Disposition, Guard, GuardConfig, GuardError, GuardSettings};
 use ttm_kernel::{BoxFuture, Clock, Moment, Runtime};
 use ttm_retry::{RetryPolicy, RetrySettings};
 use ttm_testkit::{ManualRuntime, Recorder, SeededEntropy};
@@ -68,24 +68,22 @@ impl Rig {
         replies: &[Reply],
     ) -> impl Future<Output = Result<u32, GuardError<Failed>>> + Send + use<> {
         let (guard, operation) = (Arc::clone(&self.guard), self.operation(replies));
-        async move {
-            let answer = guard.call(deadline, |Failed(disposition)| *disposition, operation).await?;
-            let Source::Fresh { attempts } = answer.source else { panic!("nothing is kept here") };
-            Ok(attempts)
-        }
+        async move { guard.call(deadline, |Failed(disposition)| *disposition, operation).await }
     }
 
-    /// An operation whose attempts get these replies one after the other, the last of them for ever.
+    /// An operation whose attempts get these replies one after the other, the last of them for ever; it gives the number of
+    /// its attempt.
     pub(crate) fn operation(
         &self,
         replies: &[Reply],
-    ) -> impl FnMut(Attempt) -> BoxFuture<'static, Result<(), Failed>> + Send + use<> {
+    ) -> impl FnMut(Attempt) -> BoxFuture<'static, Result<u32, Failed>> + Send + use<> {
         let (runtime, attempts, replies) =
             (self.runtime.clone(), Arc::clone(&self.attempts), replies.to_vec());
         move |attempt| {
             attempts.record((runtime.now(), attempt));
             let index = usize::try_from(attempt.number - 1).expect("few attempts").min(replies.len() - 1);
-            Box::pin(answer(runtime.clone(), replies[index]))
+            let answer = answer(runtime.clone(), replies[index]);
+            Box::pin(async move { answer.await.map(|()| attempt.number) })
         }
     }
 

@@ -77,7 +77,6 @@ const UNLIMITED: GuardSettings = GuardSettings {
     rate_recovery: Duration::from_mins(1),
     headroom_percent: 0.0,
     max_concurrent: None,
-    hedge_after: None,
     budget: None,
 };
 
@@ -158,13 +157,13 @@ pub(crate) fn timing(operation: impl Operation) -> Subject {
 
 /// A first try pays into the budget of retries, which is full: that of a healthy target.
 pub(crate) fn depositing() -> Subject {
-    paying_into(RetryBudget::new(BudgetConfig::default()))
+    paying_into(RetryBudget::new(&BudgetConfig::default()))
 }
 
 /// The same before the budget is full, which it does not get while it is measured.
 pub(crate) fn depositing_below_the_cap() -> Subject {
     let settings = BudgetSettings { cap: u32::MAX, ..BudgetSettings::default() };
-    paying_into(RetryBudget::new(BudgetConfig::try_new(settings).expect("the settings are sound")))
+    paying_into(RetryBudget::new(&BudgetConfig::try_new(settings).expect("the settings are sound")))
 }
 
 fn paying_into(budget: RetryBudget) -> Subject {

@@ -1,46 +1,15 @@
-//! What a call needs and what it brings, as plain data.
+//! What callers exchange with the guard, as plain data.
 
 use std::time::Duration;
 
 use async_lock::SemaphoreGuardArc;
 use ttm_kernel::Moment;
 
-/// What a call brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer<T> {
-    /// The operation's value.
-    pub value: T,
-    /// How it was obtained.
-    pub source: Source,
-}
-
-/// How an answer was obtained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The far side was asked, for this call or for one that it joined.
-    Fresh {
-        /// Attempts that were made, hedges included.
-        attempts: u32,
-    },
-    /// It was asked before, recently enough.
-    Cached {
-        /// How long ago.
-        age: Duration,
-    },
-    /// It was asked before, and gave no answer now.
-    Stale {
-        /// How long ago.
-        age: Duration,
-    },
-}
-
 /// One attempt of a call, as its operation sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Counted from 1; a hedge is an attempt of its own.
+    /// Counted from 1.
     pub number: u32,
-    /// After how long it will be abandoned.
-    pub timeout: Duration,
 }
 
 /// Leave to make one attempt now: its place among those under way, and its turn.
