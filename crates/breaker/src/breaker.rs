@@ -51,8 +51,7 @@ impl Breaker {
         let settings = config.settings();
         let slow_after = settings.rates.and_then(|rates| rates.slow_calls).map(|slow| slow.duration);
         let machine = Machine::new(settings.clone(), share);
-        let (word, until) = machine.gate();
-        let gate = Gate::new(word, until);
+        let gate = Gate::new(machine.published());
         Self { gate, shards: Shards::new(), slow_after, machine: Mutex::new(machine), entropy, name, config }
     }
 
@@ -152,9 +151,19 @@ impl Breaker {
         self.lock().snapshot(now)
     }
 
-    /// The oldest transition that nobody has fetched. The newest 64 are kept; [`Snapshot::transitions_lost`] counts the rest.
+    /// The oldest transition that was not fetched yet. The newest 64 are kept; [`Snapshot::transitions_lost`] counts the rest.
+    ///
+    /// Costs one load while there is none, so a caller may look after each of its calls. A transition that this thread's
+    /// call made, or that this thread noticed by a rejection, is found by it unless another thread has fetched it.
+    #[inline]
     pub fn poll_transition(&self) -> Option<Transition> {
-        self.lock().journal.pop()
+        if self.gate.has_transitions() { self.fetch_transition() } else { None }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fetch_transition(&self) -> Option<Transition> {
+        self.ask(|machine| machine.journal.pop())
     }
 
     #[inline]
@@ -205,8 +214,7 @@ impl Breaker {
     fn ask<T>(&self, question: impl FnOnce(&mut Machine) -> T) -> T {
         let mut machine = self.lock();
         let answer = question(&mut machine);
-        let (word, until) = machine.gate();
-        self.gate.publish(word, until);
+        self.gate.publish(machine.published());
         answer
     }
 
@@ -302,6 +310,17 @@ mod tests {
         check(at(119), RejectReason::ProbesOut, at(120));
         breaker.force_open(at(119));
         check(at(200), RejectReason::ForcedOpen, Moment::MAX);
+    }
+
+    #[test]
+    fn looking_for_a_transition_when_there_is_none_takes_no_lock() {
+        let breaker = breaker(BreakerSettings { failure_threshold: Some(1), ..BreakerSettings::default() });
+        check_without_lock(&breaker, || assert_eq!(breaker.poll_transition(), None));
+        breaker.admit(at(0)).expect("closed").failure(at(0));
+        breaker.reset(at(1));
+        let told: Vec<State> = std::iter::from_fn(|| breaker.poll_transition()).map(|told| told.to).collect();
+        assert_eq!(told, [State::Open, State::Closed]);
+        check_without_lock(&breaker, || assert_eq!(breaker.poll_transition(), None));
     }
 
     #[test]

@@ -5,6 +5,11 @@
 //! writer is alone, under the machine's lock. It writes the moment of an open state before its word, so that no word
 //! says "open" until an older moment; otherwise the word first, so that a moment which is not one to wait for is never
 //! seen under a word that makes callers wait.
+//!
+//! The number of transitions that wait to be fetched is written before either. It needs no ordering of its own: the thread
+//! that made a transition wrote the number itself, and a thread that saw its word acquired what was written before that
+//! word. Both therefore read this number or a newer one, and a newer one is smaller only because another thread fetched
+//! the transition in between. All writes happen under the lock, so their order is that of the changes they announce.
 
 use ttm_kernel::Moment;
 
@@ -97,11 +102,26 @@ impl Word {
 pub(crate) struct Gate {
     word: AtomicU64,
     until: AtomicU64,
+    transitions: AtomicU64,
+}
+
+/// What the machine publishes after each change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Published {
+    pub(crate) word: Word,
+    /// See [`Gate::until`].
+    pub(crate) until: Moment,
+    /// How many transitions wait to be fetched.
+    pub(crate) transitions: u64,
 }
 
 impl Gate {
-    pub(crate) fn new(word: Word, until: Moment) -> Self {
-        Self { word: AtomicU64::new(word.0), until: AtomicU64::new(until.as_nanos()) }
+    pub(crate) fn new(first: Published) -> Self {
+        Self {
+            word: AtomicU64::new(first.word.0),
+            until: AtomicU64::new(first.until.as_nanos()),
+            transitions: AtomicU64::new(first.transitions),
+        }
     }
 
     #[inline]
@@ -115,8 +135,15 @@ impl Gate {
         Moment::from_nanos(self.until.load(Ordering::Acquire))
     }
 
+    /// Whether a transition waits to be fetched.
+    #[inline]
+    pub(crate) fn has_transitions(&self) -> bool {
+        self.transitions.load(Ordering::Relaxed) > 0
+    }
+
     /// Publishes; only under the machine's lock.
-    pub(crate) fn publish(&self, word: Word, until: Moment) {
+    pub(crate) fn publish(&self, Published { word, until, transitions }: Published) {
+        self.transitions.store(transitions, Ordering::Relaxed);
         let set_word = || self.word.store(word.0, Ordering::Release);
         let set_until = || self.until.store(until.as_nanos(), Ordering::Release);
         if word.state() == State::Open {

@@ -28,6 +28,11 @@ impl<T> Journal<T> {
         self.waiting.pop_front()
     }
 
+    /// How many wait to be fetched.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(crate) const fn lost(&self) -> u64 {
         self.lost
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ttm_kernel::Moment;
 
 use crate::fact::{Command, Report, Ticket};
-use crate::gate::{Traits, Word};
+use crate::gate::{Published, Traits, Word};
 use crate::journal::Journal;
 use crate::probes::Probes;
 use crate::rules;
@@ -86,8 +86,13 @@ impl Machine {
         }
     }
 
-    /// What may be told without asking the machine: see [`Gate`](crate::gate::Gate).
-    pub(crate) fn gate(&self) -> (Word, Moment) {
+    /// What answers callers that do not ask the machine: see [`Gate`](crate::gate::Gate).
+    pub(crate) fn published(&self) -> Published {
+        let (word, until) = self.word_until();
+        Published { word, until, transitions: self.journal.len() as u64 }
+    }
+
+    fn word_until(&self) -> (Word, Moment) {
         let rates = self.settings.rates.as_ref();
         let mut traits = Traits {
             cold: false,
@@ -147,7 +152,7 @@ impl Machine {
             self.newest = latest;
             self.probes.send(latest)
         });
-        Ok(Ticket { era: self.gate().0, probe })
+        Ok(Ticket { era: self.word_until().0, probe })
     }
 
     /// Why a call would not be admitted; changes nothing.
@@ -388,12 +393,12 @@ mod tests {
         machine.generation = Word::MAX_GENERATION;
         let failed = |ticket| Report { ticket, outcome: Outcome::Failure, slow: false, jitter: 0.0 };
         let last = machine.admit(Moment::ZERO).expect("closed");
-        assert_eq!(machine.gate().0.generation(), Word::MAX_GENERATION);
+        assert_eq!(machine.published().word.generation(), Word::MAX_GENERATION);
         machine.command(Command::Reset, Moment::ZERO);
         let first = machine.admit(Moment::ZERO).expect("closed");
         assert_eq!(machine.report(failed(last), Moment::ZERO), Verdict::Stale);
         assert_eq!(machine.report(failed(first), Moment::ZERO), Verdict::Counted);
         assert_eq!(machine.snapshot(Moment::ZERO).counts.failures, 1);
-        assert_eq!(machine.gate().0.generation(), 0);
+        assert_eq!(machine.published().word.generation(), 0);
     }
 }

@@ -152,6 +152,53 @@ fn the_line_of_a_thread_that_ended_goes_on_with_its_count() {
 }
 
 #[test]
+fn of_two_threads_that_look_for_a_transition_one_finds_it() {
+    explore(|| {
+        let breaker = breaker(hasty());
+        let mut mine = None;
+        let theirs = race(&breaker, Breaker::poll_transition, || {
+            call(&breaker, Outcome::Failure, at(0));
+            mine = breaker.poll_transition();
+        });
+        let found: Vec<State> = mine.into_iter().chain(theirs).map(|transition| transition.to).collect();
+        assert_eq!(found, [State::Open]);
+        assert_eq!(breaker.poll_transition(), None);
+    });
+}
+
+#[test]
+fn whoever_is_rejected_finds_the_transition_that_rejected_it() {
+    explore(|| {
+        let breaker = breaker(hasty());
+        let ask = |breaker: &Breaker| {
+            let rejected = breaker.admit(at(1)).map(std::mem::forget).is_err();
+            rejected.then(|| breaker.poll_transition().map(|transition| transition.to))
+        };
+        let found = race(&breaker, ask, || {
+            call(&breaker, Outcome::Failure, at(0));
+        });
+        if let Some(found) = found {
+            assert_eq!(found, Some(State::Open));
+        }
+    });
+}
+
+#[test]
+fn threads_that_each_make_a_transition_and_look_for_one_leave_none_behind() {
+    explore(|| {
+        let breaker = breaker(hasty());
+        let reset = |breaker: &Breaker| {
+            breaker.reset(at(0));
+            u64::from(breaker.poll_transition().is_some())
+        };
+        let mut mine = 0;
+        let theirs = race(&breaker, reset, || mine = reset(&breaker));
+        assert_eq!(mine + theirs, 2);
+        assert_eq!(breaker.poll_transition(), None);
+    });
+}
+
+#[test]
 fn an_operator_wins_over_a_trip() {
     explore(|| {
         let breaker = breaker(hasty());

@@ -82,6 +82,13 @@ impl Guard {
         self.limiter.as_ref().map(Limiter::rate)
     }
 
+    /// The end of the last pause that the far side asked for, which may be over. One load, for callers that look after
+    /// each of their calls.
+    #[inline]
+    pub fn paused_until(&self) -> Moment {
+        self.limiter.as_ref().map_or(Moment::ZERO, Limiter::paused_until)
+    }
+
     /// Goes on where another process was so long ago; the first attempt has its turn after a whole spacing, since that
     /// process may have made one just before. Without a limit there is nothing to go on with.
     pub fn resume(&self, saved: SavedRate, elapsed: Duration) {

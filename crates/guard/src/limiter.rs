@@ -1,6 +1,7 @@
 //! Gives every attempt its turn, whoever asks: the pace, shared, and with a clock. It does not know what the turns are used
 //! for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use crate::{Rate, SavedRate};
 pub(crate) struct Limiter {
     runtime: Arc<dyn Runtime>,
     pace: Mutex<Pace>,
+    /// The pace's own, written under its lock. Relaxed: nothing else is read by it.
+    paused_until: AtomicU64,
 }
 
 impl Limiter {
@@ -23,7 +26,8 @@ impl Limiter {
         attempt: Duration,
         runtime: Arc<dyn Runtime>,
     ) -> Self {
-        Self { runtime, pace: Mutex::new(Pace::new(spacing, recovery, attempt)) }
+        let pace = Mutex::new(Pace::new(spacing, recovery, attempt));
+        Self { runtime, pace, paused_until: AtomicU64::new(0) }
     }
 
     /// Waits for a turn and takes it. Those who wait get theirs in the order in which they asked.
@@ -49,7 +53,7 @@ impl Limiter {
     /// Goes on where another process was so long ago.
     pub(crate) fn resume(&self, saved: SavedRate, elapsed: Duration) {
         let now = self.runtime.now();
-        self.pace().resume(saved, elapsed, now);
+        self.change(|pace| pace.resume(saved, elapsed, now));
     }
 
     /// What the next process should know.
@@ -61,7 +65,7 @@ impl Limiter {
     /// The far side said "too many": no turns before `until`, and fewer after it.
     pub(crate) fn slow_down(&self, until: Moment) {
         let now = self.runtime.now();
-        self.pace().slow_down(now, until);
+        self.change(|pace| pace.slow_down(now, until));
     }
 
     /// How fast turns come now.
@@ -69,6 +73,19 @@ impl Limiter {
         let now = self.runtime.now();
         let pace = self.pace();
         Rate { share: pace.share(now), paused_until: pace.pause(now) }
+    }
+
+    /// The end of the last pause, which may be over.
+    #[inline]
+    pub(crate) fn paused_until(&self) -> Moment {
+        Moment::from_nanos(self.paused_until.load(Ordering::Relaxed))
+    }
+
+    /// Changes the pace, and publishes the end of its pause.
+    fn change(&self, change: impl FnOnce(&mut Pace)) {
+        let mut pace = self.pace();
+        change(&mut pace);
+        self.paused_until.store(pace.paused_until().as_nanos(), Ordering::Relaxed);
     }
 
     /// Every change is one call of a total function, so a panic elsewhere leaves the pace whole.

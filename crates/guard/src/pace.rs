@@ -84,6 +84,11 @@ impl Pace {
         (now < self.paused_until).then_some(self.paused_until)
     }
 
+    /// The end of the last pause, which may be over.
+    pub(crate) const fn paused_until(&self) -> Moment {
+        self.paused_until
+    }
+
     /// Takes the next turn, which may be now.
     ///
     /// # Errors

@@ -91,9 +91,15 @@ impl Caller {
         let breaker = self.guard.breaker();
         let cause = || self.board.api_trouble(breaker.name()).map(|trouble| trouble.message);
         tell_transitions(breaker, &*self.runtime, &self.breakers, cause);
-        let Some(until) = self.guard.rate().and_then(|rate| rate.paused_until) else { return };
-        if self.told_pause.swap(until.as_nanos(), Ordering::Relaxed) != until.as_nanos() {
-            let (api, pause) = (breaker.name(), until - self.runtime.now());
+        let until = self.guard.paused_until();
+        // Looked at before it is written: most steps change nothing, and take no lock to find that out.
+        if self.told_pause.load(Ordering::Relaxed) == until.as_nanos()
+            || self.told_pause.swap(until.as_nanos(), Ordering::Relaxed) == until.as_nanos()
+        {
+            return;
+        }
+        let (api, pause) = (breaker.name(), until - self.runtime.now());
+        if !pause.is_zero() {
             tracing::warn!(
                 api,
                 pause_ms = pause.as_millis(),

@@ -10,6 +10,8 @@ pub(crate) fn all() -> Vec<fn() -> Row> {
     vec![
         || closed(1).target(0.25, "recloser").target(0.5, "shared word"),
         || closed(2).target(0.15, "failsafe").target(0.3, "shared word"),
+        || polling(1),
+        || polling(2),
         || asynchronous().target(0.5, "recloser"),
         || tenth_fails(1).target(0.5, "recloser"),
         || tenth_fails(2).target(0.5, "recloser"),
@@ -41,6 +43,12 @@ fn closed(threads: usize) -> Row {
     Row::new("closed/success", threads, ours::consecutive(works))
         .floor(floor::shared_word(works))
         .peers(breakers(Phase::Closed, works))
+}
+
+/// The peers tell of transitions by callbacks or not at all, so there is nothing to look for.
+fn polling(threads: usize) -> Row {
+    Row::new("closed/success/transitions polled", threads, ours::polling(works))
+        .floor(floor::shared_word(works))
 }
 
 fn tenth_fails(threads: usize) -> Row {

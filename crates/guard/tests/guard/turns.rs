@@ -64,6 +64,7 @@ fn a_429_pauses_every_caller_and_halves_the_rate_for_a_while() {
     rig.run(&[TOO_MANY]).expect_err("too many");
     let rate = rig.guard.rate().expect("there is a limit");
     let until = rate.paused_until.expect("a pause is on");
+    assert_eq!(rig.guard.paused_until(), until);
     let turns = rig.runtime.block_on(async {
         let mut turns = Vec::new();
         for _ in 0..2 {
@@ -115,6 +116,7 @@ fn a_guard_that_goes_on_waits_for_a_spacing_and_for_the_rest_of_a_pause() {
     let saved = SavedRate { share: 0.5, paused_for: Duration::from_secs(10) };
     rig.guard.resume(saved, Duration::from_secs(4));
     assert_eq!(rig.guard.save(), Some(SavedRate { share: 0.5, paused_for: Duration::from_secs(6) }));
+    assert_eq!(rig.guard.paused_until(), at_ms(SPACING_MS + 6_000));
     rig.run(&[Reply::Ok(0)]).expect("it works");
     assert_eq!(rig.now(), at_ms(SPACING_MS + 6_000));
 }

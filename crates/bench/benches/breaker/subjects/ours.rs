@@ -61,6 +61,16 @@ fn through(breaker: Breaker, operation: impl Operation) -> Subject {
     })
 }
 
+/// What the service does for each call: it also looks whether the breaker changed its state.
+pub(crate) fn polling(operation: impl Operation) -> Subject {
+    let breaker = breaker(BreakerConfig::default());
+    Subject::each(NAME, move |number| {
+        let now = black_box(NOW);
+        let rejected = call(&breaker, now, || now, || operation(number));
+        Phase::Closed.fits(rejected) && breaker.poll_transition().is_none()
+    })
+}
+
 /// A guard that neither limits nor charges, around a breaker with its defaults.
 fn guard(settings: GuardSettings, attempts: u32, runtime: &ManualRuntime) -> Guard {
     let config = GuardConfig::try_new(settings).expect("the settings are sound");
