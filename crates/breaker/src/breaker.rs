@@ -12,11 +12,10 @@ use crate::gate::{Gate, Word};
 use crate::permit::Took;
 use crate::shards::Shards;
 use crate::share::OpenShare;
-use crate::state::Machine;
+use crate::state::{Machine, nanos};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{
-    BreakerConfig, CountAs, Outcome, Permit, RejectReason, Rejected, Saved, Snapshot, State, Transition,
-    Verdict,
+    BreakerConfig, Outcome, Permit, RejectReason, Rejected, Saved, Snapshot, State, Transition, Verdict,
 };
 
 /// A circuit breaker; share it by reference.
@@ -28,12 +27,9 @@ use crate::{
 pub struct Breaker {
     gate: Gate,
     shards: Shards,
-    /// From which duration on a call is slow; none when nobody asks.
-    slow_after: Option<Duration>,
     machine: Mutex<Machine>,
     entropy: Arc<dyn Entropy>,
     name: Arc<str>,
-    config: BreakerConfig,
 }
 
 impl Breaker {
@@ -48,11 +44,9 @@ impl Breaker {
         entropy: Arc<dyn Entropy>,
         share: Option<Arc<OpenShare>>,
     ) -> Self {
-        let settings = config.settings();
-        let slow_after = settings.rates.and_then(|rates| rates.slow_calls).map(|slow| slow.duration);
-        let machine = Machine::new(settings.clone(), share);
+        let machine = Machine::new(config.into_settings(), share);
         let gate = Gate::new(machine.published());
-        Self { gate, shards: Shards::new(), slow_after, machine: Mutex::new(machine), entropy, name, config }
+        Self { gate, shards: Shards::new(), machine: Mutex::new(machine), entropy, name }
     }
 
     /// Its name.
@@ -134,6 +128,25 @@ impl Breaker {
         self.ask(|machine| machine.command(Command::Reset, now));
     }
 
+    /// Goes on with other settings from `now`; the same settings change nothing.
+    ///
+    /// What has begun is kept: the state and its generation with its counts, the permits of calls under way, the deadline of
+    /// an open period, which is neither extended nor shortened, the recoveries that failed, the leases of the probes that are
+    /// out, and what an operator ordered. The new settings hold for whatever is decided from now on:
+    /// - A closed breaker does not open by the change itself, but by the first report that finds a rule broken.
+    /// - The window goes on, with the calls that were judged slow or not when they ended, when it is of the same kind and
+    ///   size; any other begins empty, since what it would have to hold was not kept.
+    /// - A half-open one is judged at once by the probes that have reported, because with fewer probes allowed no other might
+    ///   come to decide. Probes that are out over the new number still count; none is added until they are fewer.
+    /// - One that is to count only ([`metrics_only`](crate::BreakerSettings::metrics_only)) closes if it opened by itself.
+    /// - A call that was admitted while calls were not timed is not slow.
+    ///
+    /// A call that overlaps with the change may be judged by either settings.
+    pub fn reconfigure(&self, config: BreakerConfig, now: Moment) {
+        let jitter = self.entropy.unit();
+        self.ask(|machine| machine.reconfigure(config.into_settings(), jitter, now));
+    }
+
     /// What the next process should know.
     pub fn save(&self, now: Moment) -> Saved {
         self.lock().saved(now)
@@ -183,31 +196,33 @@ impl Breaker {
         if word.generation() != ticket.era.generation() {
             return Verdict::Stale;
         }
-        let slow = self.slow_after.is_some_and(|slow_after| took.until(now) >= slow_after);
+        let may_be_slow = || nanos(took.until(now)) >= self.gate.slow_after();
         if word.is_warm()
             && outcome == Outcome::Success
-            && !slow
+            && !(word.is_timed() && may_be_slow())
             && now < self.gate.until()
             && self.shards.add(word.tag())
         {
             return Verdict::Counted;
         }
-        // Drawn outside the lock, since the port is somebody else's code; and only for probes, which alone can need it.
-        let jitter = if ticket.probe.is_some() { self.entropy.unit() } else { 0.0 };
-        self.ask(|machine| machine.report(Report { ticket, outcome, slow, jitter }, now))
+        let (took, jitter) = (took.until(now), self.jitter(ticket));
+        self.ask(|machine| machine.report(Report { ticket, outcome, took, jitter }, now))
+    }
+
+    /// Drawn outside the lock, since the port is somebody else's code; and only for probes, which alone can need it.
+    fn jitter(&self, ticket: Ticket) -> f64 {
+        if ticket.probe.is_some() { self.entropy.unit() } else { 0.0 }
     }
 
     /// A permit was dropped: its call was cancelled, or panicked.
     #[cold]
     #[inline(never)]
     pub(crate) fn take_back(&self, ticket: Ticket, started: Moment, now: Moment) {
-        let settings = self.config.settings();
-        let count_as = if thread::panicking() { settings.on_panic } else { settings.on_cancel };
-        let outcome = match count_as {
-            CountAs::Ignored => Outcome::Ignored,
-            CountAs::Failure => Outcome::Failure,
-        };
-        self.report_otherwise(ticket, outcome, Took::Since(started), now);
+        let (panicked, took, jitter) = (thread::panicking(), now - started, self.jitter(ticket));
+        self.ask(|machine| {
+            let outcome = machine.outcome_of_drop(panicked);
+            machine.report(Report { ticket, outcome, took, jitter }, now)
+        });
     }
 
     /// Asks the machine, and publishes what follows.

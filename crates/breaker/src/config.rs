@@ -169,6 +169,10 @@ impl BreakerConfig {
     pub const fn settings(&self) -> &BreakerSettings {
         &self.0
     }
+
+    pub(crate) fn into_settings(self) -> BreakerSettings {
+        self.0
+    }
 }
 
 impl RateSettings {

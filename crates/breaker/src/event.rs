@@ -210,6 +210,8 @@ pub enum TransitionReason {
     Operator,
     /// The process before left it so.
     Restored,
+    /// Its new settings let it count only, so it rejects nothing any more.
+    Reconfigured,
 }
 
 impl TransitionReason {
@@ -226,6 +228,7 @@ impl TransitionReason {
             Self::ProbeRateLimited => "probe_rate_limited",
             Self::Operator => "operator",
             Self::Restored => "restored",
+            Self::Reconfigured => "reconfigured",
         }
     }
 }
@@ -301,6 +304,7 @@ mod tests {
             Reason::ProbeRateLimited,
             Reason::Operator,
             Reason::Restored,
+            Reason::Reconfigured,
         ];
         check_words(&reasons, Reason::as_str);
         let suppressed = [SuppressedBy::MetricsOnly, SuppressedBy::OpenShare].map(SuppressedBy::as_str);

@@ -1,6 +1,7 @@
 //! What the machine is told, as plain data.
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use crate::gate::Word;
 use crate::{Outcome, Saved};
@@ -18,7 +19,7 @@ pub(crate) struct Ticket {
 pub(crate) struct Report {
     pub(crate) ticket: Ticket,
     pub(crate) outcome: Outcome,
-    pub(crate) slow: bool,
+    pub(crate) took: Duration,
     /// Uniform in `[0, 1)`; looked at for probes alone.
     pub(crate) jitter: f64,
 }

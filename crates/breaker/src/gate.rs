@@ -22,7 +22,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) struct Word(u64);
 
 const STATE: u64 = 0b111;
-/// The minimum of calls was not seen yet: a success may be the one that makes a rate count.
+/// A success may open it: the minimum of calls was not seen yet, or a rate is reached already.
 const COLD: u64 = 1 << 3;
 /// Calls are timed, since slow ones count.
 const TIMED: u64 = 1 << 4;
@@ -82,6 +82,11 @@ impl Word {
         self.0 & (STATE | COLD) == 0
     }
 
+    /// Whether slow calls count.
+    pub(crate) const fn is_timed(self) -> bool {
+        self.0 & TIMED != 0
+    }
+
     /// Whether every call is admitted, without being a probe.
     #[inline]
     pub(crate) const fn admits_all(self) -> bool {
@@ -102,6 +107,7 @@ impl Word {
 pub(crate) struct Gate {
     word: AtomicU64,
     until: AtomicU64,
+    slow_after: AtomicU64,
     transitions: AtomicU64,
 }
 
@@ -111,6 +117,8 @@ pub(crate) struct Published {
     pub(crate) word: Word,
     /// See [`Gate::until`].
     pub(crate) until: Moment,
+    /// See [`Gate::slow_after`].
+    pub(crate) slow_after: u64,
     /// How many transitions wait to be fetched.
     pub(crate) transitions: u64,
 }
@@ -120,6 +128,7 @@ impl Gate {
         Self {
             word: AtomicU64::new(first.word.0),
             until: AtomicU64::new(first.until.as_nanos()),
+            slow_after: AtomicU64::new(first.slow_after),
             transitions: AtomicU64::new(first.transitions),
         }
     }
@@ -135,6 +144,12 @@ impl Gate {
         Moment::from_nanos(self.until.load(Ordering::Acquire))
     }
 
+    /// A timed call that took fewer nanoseconds is not slow. Relaxed: it changes with the
+    /// settings alone, and a call that overlaps with their change may be judged by either.
+    pub(crate) fn slow_after(&self) -> u64 {
+        self.slow_after.load(Ordering::Relaxed)
+    }
+
     /// Whether a transition waits to be fetched.
     #[inline]
     pub(crate) fn has_transitions(&self) -> bool {
@@ -142,7 +157,8 @@ impl Gate {
     }
 
     /// Publishes; only under the machine's lock.
-    pub(crate) fn publish(&self, Published { word, until, transitions }: Published) {
+    pub(crate) fn publish(&self, Published { word, until, slow_after, transitions }: Published) {
+        self.slow_after.store(slow_after, Ordering::Relaxed);
         self.transitions.store(transitions, Ordering::Relaxed);
         let set_word = || self.word.store(word.0, Ordering::Release);
         let set_until = || self.until.store(until.as_nanos(), Ordering::Release);

@@ -9,7 +9,6 @@ use ttm_kernel::Moment;
 #[derive(Debug)]
 pub(crate) struct Probes {
     lease: Duration,
-    /// In the order in which their leases end.
     sent: Vec<Probe>,
     last: u64,
 }
@@ -31,6 +30,12 @@ impl Probes {
     /// Room for `most` at once.
     pub(crate) fn new(most: u32, lease: Duration) -> Self {
         Self { lease, sent: Vec::with_capacity(most as usize), last: 0 }
+    }
+
+    /// Probes that are out keep their lease.
+    pub(crate) fn reconfigure(&mut self, most: u32, lease: Duration) {
+        self.lease = lease;
+        self.sent.reserve((most as usize).saturating_sub(self.sent.len()));
     }
 
     /// Sends one more; `now` never goes back from one call to the next.
@@ -56,7 +61,7 @@ impl Probes {
 
     /// When the first of those that are out will be written off.
     pub(crate) fn first_lease(&self, now: Moment) -> Option<Moment> {
-        self.leases(now).next()
+        self.leases(now).min()
     }
 
     pub(crate) fn clear(&mut self) {

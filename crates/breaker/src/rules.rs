@@ -1,5 +1,7 @@
 //! The rules by which a breaker opens and opens again: arithmetic over counts. It knows no states.
 
+use std::time::Duration;
+
 use crate::{BreakerSettings, Counts, TransitionReason, WindowCounts};
 
 /// The rule by which a closed breaker opens, if one is broken.
@@ -41,4 +43,15 @@ pub(crate) fn failed_recovery(settings: &BreakerSettings, counts: &Counts) -> Op
     }
     let slow = settings.rates?.slow_calls?;
     (of_all(counts.slow) >= slow.rate).then_some(TransitionReason::ProbesSlow)
+}
+
+/// How long it opens after so many recoveries that failed: the configured period, doubled for each of them, shortened by
+/// chance, never below the configured one. `jitter` is uniform in `[0, 1)`.
+pub(crate) fn open_period(settings: &BreakerSettings, failed_recoveries: u32, jitter: f64) -> Duration {
+    let factor = 2_u32.saturating_pow(failed_recoveries);
+    let grown = settings.recovery_timeout.saturating_mul(factor).min(settings.max_recovery_timeout);
+    // Through `try_from`: a period near `Duration::MAX` must shorten, not overflow.
+    let cut = grown.as_secs_f64() * settings.recovery_jitter * jitter;
+    let cut = Duration::try_from_secs_f64(cut).unwrap_or(Duration::ZERO);
+    grown.saturating_sub(cut).max(settings.recovery_timeout)
 }

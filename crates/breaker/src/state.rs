@@ -2,22 +2,26 @@
 //!
 //! Successes that were counted beside it, by threads that needed no lock, come in through [`Machine::absorb`].
 
+mod published;
+mod reconfigure;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_kernel::Moment;
 
 use crate::fact::{Command, Report, Ticket};
-use crate::gate::{Published, Traits, Word};
+use crate::gate::Word;
 use crate::journal::Journal;
 use crate::probes::Probes;
 use crate::rules;
 use crate::share::{OpenPlace, OpenShare};
 use crate::window::CallWindow;
 use crate::{
-    BreakerSettings, Counts, Outcome, RejectReason, Rejected, Saved, Snapshot, State, SuppressedBy,
-    Transition, TransitionReason, Verdict, Window,
+    BreakerSettings, CountAs, Counts, Outcome, RejectReason, Rejected, Saved, Snapshot, State, SuppressedBy,
+    Transition, TransitionReason, Verdict,
 };
+pub(crate) use published::nanos;
 
 /// How many transitions wait for somebody to fetch them.
 const TRANSITIONS_KEPT: usize = 64;
@@ -84,44 +88,6 @@ impl Machine {
             journal: Journal::new(TRANSITIONS_KEPT),
             settings,
         }
-    }
-
-    /// What answers callers that do not ask the machine: see [`Gate`](crate::gate::Gate).
-    pub(crate) fn published(&self) -> Published {
-        let (word, until) = self.word_until();
-        Published { word, until, transitions: self.journal.len() as u64 }
-    }
-
-    fn word_until(&self) -> (Word, Moment) {
-        let rates = self.settings.rates.as_ref();
-        let mut traits = Traits {
-            cold: false,
-            timed: rates.is_some_and(|rates| rates.slow_calls.is_some()),
-            slides: rates.is_some_and(|rates| matches!(rates.window, Window::Time(_))),
-        };
-        let until = match self.mode {
-            Mode::Closed => {
-                let (Some(window), Some(rates)) = (&self.window, rates) else {
-                    return (self.word(traits), Moment::MAX);
-                };
-                traits.cold = window.counts().calls < u64::from(rates.minimum_calls);
-                window.settled_until()
-            }
-            Mode::Open { .. } | Mode::HalfOpen => {
-                self.rejection(self.newest).map_or(Moment::ZERO, |rejected| rejected.retry_at)
-            }
-            Mode::ForcedOpen | Mode::Disabled => Moment::MAX,
-        };
-        (self.word(traits), until)
-    }
-
-    fn word(&self, traits: Traits) -> Word {
-        Word::new(self.generation, self.mode.state(), traits)
-    }
-
-    /// The tag of what is counted beside the machine.
-    pub(crate) fn tag(&self) -> u64 {
-        self.word(Traits::default()).tag()
     }
 
     /// `beside` successes of this generation, none of them slow, were counted beside the machine since it began.
@@ -192,17 +158,18 @@ impl Machine {
     }
 
     fn report_call(&mut self, report: &Report, now: Moment) {
-        let plain = report.outcome == Outcome::Success && !report.slow;
+        let slow = self.is_slow(report.took);
+        let plain = report.outcome == Outcome::Success && !slow;
         let latest = now.max(self.newest);
         if !plain {
             self.newest = latest;
         }
-        self.count(report);
+        self.count(report.outcome, slow);
         if !matches!(report.outcome, Outcome::Success | Outcome::Failure) {
             return;
         }
         if let Some(window) = &mut self.window {
-            window.record(report.outcome == Outcome::Failure, report.slow, now);
+            window.record(report.outcome == Outcome::Failure, slow, now);
         }
         let window = self.window.as_ref().map(CallWindow::counts);
         let Some(reason) = rules::broken(&self.settings, &self.counts, window) else { return };
@@ -227,23 +194,40 @@ impl Machine {
         if !report.ticket.probe.is_some_and(|probe| self.probes.give_back(probe, now)) {
             return Verdict::Stale;
         }
-        self.count(report);
+        self.count(report.outcome, self.is_slow(report.took));
         match report.outcome {
             Outcome::Ignored => {}
             Outcome::RateLimited { .. } => {
                 // The far side works: no recovery failed, and the next period is no longer for it.
                 self.reopen(TransitionReason::ProbeRateLimited, report.jitter, now);
             }
-            Outcome::Success | Outcome::Failure => {
-                if let Some(reason) = rules::failed_recovery(&self.settings, &self.counts) {
-                    self.failed_recoveries = self.failed_recoveries.saturating_add(1);
-                    self.reopen(reason, report.jitter, now);
-                } else if self.counts.successes >= u64::from(self.settings.success_threshold) {
-                    self.close(TransitionReason::ProbesSucceeded, now);
-                }
-            }
+            Outcome::Success | Outcome::Failure => self.judge_recovery(report.jitter, now),
         }
         Verdict::Counted
+    }
+
+    /// Ends the recovery when the probes that have reported decide it.
+    fn judge_recovery(&mut self, jitter: f64, now: Moment) {
+        if let Some(reason) = rules::failed_recovery(&self.settings, &self.counts) {
+            self.failed_recoveries = self.failed_recoveries.saturating_add(1);
+            self.reopen(reason, jitter, now);
+        } else if self.counts.successes >= u64::from(self.settings.success_threshold) {
+            self.close(TransitionReason::ProbesSucceeded, now);
+        }
+    }
+
+    /// What a permit counts as that was dropped without a report.
+    pub(crate) const fn outcome_of_drop(&self, panicked: bool) -> Outcome {
+        let count_as = if panicked { self.settings.on_panic } else { self.settings.on_cancel };
+        match count_as {
+            CountAs::Ignored => Outcome::Ignored,
+            CountAs::Failure => Outcome::Failure,
+        }
+    }
+
+    fn is_slow(&self, took: Duration) -> bool {
+        let slow_calls = self.settings.rates.and_then(|rates| rates.slow_calls);
+        slow_calls.is_some_and(|slow| took >= slow.duration)
     }
 
     pub(crate) fn command(&mut self, command: Command, now: Moment) {
@@ -300,9 +284,9 @@ impl Machine {
         }
     }
 
-    fn count(&mut self, report: &Report) {
+    fn count(&mut self, outcome: Outcome, slow: bool) {
         let counts = &mut self.counts;
-        match report.outcome {
+        match outcome {
             Outcome::Success => {
                 counts.consecutive_failures = 0;
                 counts.successes += 1;
@@ -317,8 +301,8 @@ impl Machine {
                 self.not_before = self.not_before.max(retry_at.unwrap_or(Moment::ZERO));
             }
         }
-        let weighed = matches!(report.outcome, Outcome::Success | Outcome::Failure);
-        counts.slow += u64::from(report.slow && weighed);
+        let weighed = matches!(outcome, Outcome::Success | Outcome::Failure);
+        counts.slow += u64::from(slow && weighed);
     }
 
     /// Never shorter than the far side asked for.
@@ -327,19 +311,8 @@ impl Machine {
     }
 
     fn reopen(&mut self, reason: TransitionReason, jitter: f64, now: Moment) {
-        let until = self.open_until(self.grown_timeout(jitter), now);
+        let until = self.open_until(rules::open_period(&self.settings, self.failed_recoveries, jitter), now);
         self.enter(Mode::Open { until }, reason, now);
-    }
-
-    /// The configured period, doubled for each failed recovery, shortened by chance, never below the configured one.
-    fn grown_timeout(&self, jitter: f64) -> Duration {
-        let settings = &self.settings;
-        let factor = 2_u32.saturating_pow(self.failed_recoveries);
-        let grown = settings.recovery_timeout.saturating_mul(factor).min(settings.max_recovery_timeout);
-        // Through `try_from`: a period near `Duration::MAX` must shorten, not overflow.
-        let cut = grown.as_secs_f64() * settings.recovery_jitter * jitter;
-        let cut = Duration::try_from_secs_f64(cut).unwrap_or(Duration::ZERO);
-        grown.saturating_sub(cut).max(settings.recovery_timeout)
     }
 
     fn close(&mut self, reason: TransitionReason, now: Moment) {
@@ -391,7 +364,8 @@ mod tests {
     fn a_generation_that_wraps_is_still_told_from_its_neighbours() {
         let mut machine = Machine::new(BreakerSettings::default(), None);
         machine.generation = Word::MAX_GENERATION;
-        let failed = |ticket| Report { ticket, outcome: Outcome::Failure, slow: false, jitter: 0.0 };
+        let took = Duration::ZERO;
+        let failed = |ticket| Report { ticket, outcome: Outcome::Failure, took, jitter: 0.0 };
         let last = machine.admit(Moment::ZERO).expect("closed");
         assert_eq!(machine.published().word.generation(), Word::MAX_GENERATION);
         machine.command(Command::Reset, Moment::ZERO);

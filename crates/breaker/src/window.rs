@@ -30,6 +30,13 @@ impl CallWindow {
         }
     }
 
+    /// Makes room for other rates of the same window, so that it goes on without allocating.
+    pub(crate) fn make_room(&mut self, settings: &RateSettings) {
+        if let Self::Calls(window) = self {
+            window.make_room(settings);
+        }
+    }
+
     /// Empties it.
     pub(crate) fn clear(&mut self, now: Moment) {
         match self {
@@ -72,7 +79,7 @@ impl CallWindow {
 /// The last `size` calls. Only those that failed or were slow are kept, by their number.
 #[derive(Debug)]
 pub(crate) struct LastCalls {
-    size: u64,
+    size: u32,
     /// All calls so far, which is also the number of the newest.
     calls: u64,
     failures: VecDeque<u64>,
@@ -81,12 +88,24 @@ pub(crate) struct LastCalls {
 
 impl LastCalls {
     fn new(size: u32, settings: &RateSettings) -> Self {
+        let (failures, slow) = (VecDeque::new(), VecDeque::new());
+        let mut new = Self { size, calls: 0, failures, slow };
+        new.make_room(settings);
+        new
+    }
+
+    fn make_room(&mut self, settings: &RateSettings) {
         // At the rate that opens the breaker nothing more is kept, nor before the rate is looked at: nothing is allocated
         // while it runs. (A breaker that is kept from opening may still grow them.)
         let unjudged = settings.minimum_calls as usize;
-        let most = |rate: f64| VecDeque::with_capacity(share(size, rate).max(unjudged) + 1);
-        let slow = settings.slow_calls.map_or_else(VecDeque::new, |slow| most(slow.rate));
-        Self { size: u64::from(size), calls: 0, failures: most(settings.failure_rate), slow }
+        let reserve = |numbers: &mut VecDeque<u64>, rate| {
+            let most = share(self.size, rate).max(unjudged) + 1;
+            numbers.reserve(most.saturating_sub(numbers.len()));
+        };
+        reserve(&mut self.failures, settings.failure_rate);
+        if let Some(slow) = settings.slow_calls {
+            reserve(&mut self.slow, slow.rate);
+        }
     }
 
     fn clear(&mut self) {
@@ -107,7 +126,7 @@ impl LastCalls {
     /// So many calls more: what they push out goes.
     fn pass(&mut self, calls: u64) {
         self.calls += calls;
-        let oldest = (self.calls + 1).saturating_sub(self.size);
+        let oldest = (self.calls + 1).saturating_sub(u64::from(self.size));
         for numbers in [&mut self.failures, &mut self.slow] {
             while numbers.front().is_some_and(|number| *number < oldest) {
                 numbers.pop_front();
@@ -117,7 +136,7 @@ impl LastCalls {
 
     fn counts(&self) -> WindowCounts {
         WindowCounts {
-            calls: self.calls.min(self.size),
+            calls: self.calls.min(u64::from(self.size)),
             failures: self.failures.len() as u64,
             slow: self.slow.len() as u64,
         }

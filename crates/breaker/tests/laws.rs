@@ -96,6 +96,7 @@ enum Deed {
     Disable,
     Reset,
     Restore(Duration),
+    Reconfigure(Box<BreakerSettings>),
 }
 
 fn any_deed() -> impl Strategy<Value = Deed> {
@@ -115,12 +116,16 @@ fn any_deed() -> impl Strategy<Value = Deed> {
         1 => Just(Deed::Leak),
         1 => select(vec![Deed::ForceOpen, Deed::Disable, Deed::Reset, Deed::Reset]),
         1 => any_duration().prop_map(Deed::Restore),
+        1 => any_settings().prop_map(|settings| Deed::Reconfigure(Box::new(settings))),
     ]
 }
 
-fn breaker(settings: BreakerSettings, seed: u64) -> Breaker {
-    let config = BreakerConfig::try_new(settings).expect("valid settings");
-    Breaker::new("subject", config, Arc::new(SeededEntropy::new(seed)))
+fn config(settings: &BreakerSettings) -> BreakerConfig {
+    BreakerConfig::try_new(settings.clone()).expect("valid settings")
+}
+
+fn breaker(settings: &BreakerSettings, seed: u64) -> Breaker {
+    Breaker::new("subject", config(settings), Arc::new(SeededEntropy::new(seed)))
 }
 
 fn live<'a>(breaker: &'a Breaker, permits: &mut Vec<Permit<'a>>, deed: &Deed, now: Moment) {
@@ -133,6 +138,7 @@ fn live<'a>(breaker: &'a Breaker, permits: &mut Vec<Permit<'a>>, deed: &Deed, no
         Deed::Disable => breaker.disable(now),
         Deed::Reset => breaker.reset(now),
         Deed::Restore(elapsed) => breaker.restore(breaker.save(now), *elapsed, now),
+        Deed::Reconfigure(settings) => breaker.reconfigure(config(settings), now),
         Deed::Report(outcome) => {
             permits.pop().map(|permit| permit.report(*outcome, now));
         }
@@ -153,12 +159,18 @@ proptest! {
         deeds in prop::collection::vec((any_deed(), any_moment()), 0..60),
         seed: u64,
     ) {
-        let breaker = breaker(settings.clone(), seed);
+        let breaker = breaker(&settings, seed);
+        let mut settings = settings;
+        let mut most_probes = settings.half_open_max_calls;
         let mut permits = Vec::new();
         for (deed, now) in &deeds {
+            if let Deed::Reconfigure(new) = deed {
+                settings.clone_from(new);
+                most_probes = most_probes.max(settings.half_open_max_calls);
+            }
             live(&breaker, &mut permits, deed, *now);
             let shown = breaker.snapshot(*now);
-            prop_assert!(shown.probes_in_flight <= settings.half_open_max_calls);
+            prop_assert!(shown.probes_in_flight <= most_probes);
             prop_assert_eq!(breaker.check(*now).err().map(|rejected| rejected.retry_at), shown.retry_at);
             if let Some(window) = shown.window {
                 prop_assert!(window.failures <= window.calls && window.slow <= window.calls);
@@ -175,7 +187,7 @@ proptest! {
         deeds in prop::collection::vec((any_deed(), any_moment()), 0..60),
         seed: u64,
     ) {
-        let breaker = breaker(settings.clone(), seed);
+        let breaker = breaker(&settings, seed);
         let mut permits = Vec::new();
         for (deed, now) in &deeds {
             live(&breaker, &mut permits, deed, *now);

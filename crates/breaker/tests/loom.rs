@@ -268,3 +268,25 @@ fn no_call_is_lost_when_a_time_window_slides() {
         assert_eq!(window.calls, 3);
     });
 }
+
+#[test]
+fn no_success_is_lost_when_the_settings_change() {
+    explore(|| {
+        let breaker = breaker(hasty());
+        call(&breaker, Outcome::Success, at(0));
+        let succeed = |breaker: &Breaker| {
+            call(breaker, Outcome::Success, at(1));
+        };
+        race(&breaker, succeed, || {
+            let window = Window::Time(Duration::from_secs(32));
+            let rates = RateSettings { window, minimum_calls: 1, ..RateSettings::default() };
+            let settings = BreakerSettings { rates: Some(rates), ..hasty() };
+            let config = BreakerConfig::try_new(settings).expect("valid settings");
+            breaker.reconfigure(config, at(1));
+        });
+        let end = breaker.snapshot(at(1));
+        assert_eq!((end.generation, end.counts.successes), (0, 2));
+        // That of the race is in the new window or was before it.
+        assert!(end.window.expect("closed, with rates").calls <= 1);
+    });
+}

@@ -40,6 +40,45 @@ struct Subject {
     permits: Vec<Option<Permit<'static>>>,
     /// The last `now` before this step.
     last_now: Moment,
+    /// Where its transitions have led so far.
+    state: State,
+    generation: u64,
+    /// The most probes that the settings allowed in this generation.
+    probes_allowed: u32,
+}
+
+impl Subject {
+    fn new(model: &Model) -> Self {
+        Self {
+            breaker: new_breaker(model),
+            permits: Vec::new(),
+            last_now: model.now(),
+            state: State::Closed,
+            generation: 0,
+            probes_allowed: 0,
+        }
+    }
+
+    /// The transitions tell one unbroken story, which ends where the breaker stands.
+    fn follow(&mut self, model: &Model) {
+        while let Some(transition) = self.breaker.poll_transition() {
+            assert_eq!(transition.from, self.state);
+            assert_eq!(transition.retry_at.is_some(), transition.to == State::Open);
+            if transition.suppressed.is_some() {
+                assert!(model.settings().metrics_only && transition.generation == self.generation);
+                continue;
+            }
+            assert!(
+                !model.settings().metrics_only || !matches!(transition.to, State::Open | State::HalfOpen)
+            );
+            assert_eq!(transition.generation, self.generation + 1);
+            (self.state, self.generation) = (transition.to, transition.generation);
+            self.probes_allowed = 0;
+        }
+        self.probes_allowed = self.probes_allowed.max(model.settings().half_open_max_calls);
+        let end = self.breaker.snapshot(model.now());
+        assert_eq!((self.state, self.generation), (end.state, end.generation));
+    }
 }
 
 fn new_breaker(model: &Model) -> &'static Breaker {
@@ -54,7 +93,7 @@ impl StateMachineTest for Machine {
     type Reference = Reference;
 
     fn init_test(model: &Model) -> Subject {
-        Subject { breaker: new_breaker(model), permits: Vec::new(), last_now: model.now() }
+        Subject::new(model)
     }
 
     fn apply(mut subject: Subject, model: &Model, step: Step) -> Subject {
@@ -95,16 +134,22 @@ impl StateMachineTest for Machine {
                 breaker.reset(now);
                 Seen::Nothing
             }
+            Step::Reconfigure(settings) => {
+                let config = BreakerConfig::try_new(*settings).expect("the strategy makes valid settings");
+                breaker.reconfigure(config, now);
+                Seen::Nothing
+            }
             Step::Restart(after) => {
                 let saved = breaker.save(subject.last_now);
                 subject.permits.drain(..).for_each(std::mem::forget);
-                subject.breaker = new_breaker(model);
+                subject = Subject::new(model);
                 subject.breaker.restore(saved, after, now);
                 Seen::Nothing
             }
         };
         assert_eq!(seen, model.seen());
         subject.last_now = now;
+        subject.follow(model);
         subject
     }
 
@@ -113,29 +158,10 @@ impl StateMachineTest for Machine {
         assert_eq!(snapshot, model.snapshot());
         let rejected = subject.breaker.check(model.now()).err();
         assert_eq!(rejected.map(|rejected| rejected.retry_at), snapshot.retry_at);
-        let settings = model.settings();
         assert!(
-            u64::from(snapshot.probes_in_flight) + snapshot.counts.successes
-                <= settings.half_open_max_calls.into()
+            u64::from(snapshot.probes_in_flight) + snapshot.counts.successes <= subject.probes_allowed.into()
                 || snapshot.state != State::HalfOpen
         );
-    }
-
-    fn teardown(subject: Subject, model: Model) {
-        // The transitions tell one unbroken story that ends where the breaker stands.
-        let (mut state, mut generation) = (State::Closed, 0);
-        while let Some(transition) = subject.breaker.poll_transition() {
-            assert_eq!(transition.from, state);
-            assert_eq!(transition.retry_at.is_some(), transition.to == State::Open);
-            if transition.suppressed.is_some() {
-                assert!(model.settings().metrics_only && transition.generation == generation);
-                continue;
-            }
-            assert_eq!(transition.generation, generation + 1);
-            (state, generation) = (transition.to, transition.generation);
-        }
-        let end = subject.breaker.snapshot(model.now());
-        assert_eq!((state, generation), (end.state, end.generation));
     }
 }
 

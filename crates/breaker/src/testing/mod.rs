@@ -8,6 +8,7 @@
 mod breaker_store;
 pub mod conformance;
 mod model;
+mod outcomes;
 mod step;
 mod strategy;
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use ttm_kernel::Moment;
 
+use super::outcomes::{Ended, Outcomes};
 use super::{Seen, Step};
 use crate::{
-    BreakerSettings, CountAs, Counts, Outcome, RateSettings, RejectReason, Rejected, Snapshot, State,
-    Verdict, Window, WindowCounts,
+    BreakerSettings, CountAs, Counts, Outcome, RejectReason, Rejected, SlowCallSettings, Snapshot, State,
+    Verdict,
 };
 
 /// The reference model.
@@ -20,33 +21,18 @@ pub struct Model {
     state: State,
     open_until: Moment,
     generation: u64,
-    outcomes: Vec<Ended>,
+    outcomes: Outcomes,
     failed_recoveries: i32,
     far_side_wants: Moment,
-    bucket: u64,
     calls: Vec<Call>,
     seen: Seen,
-}
-
-/// A call that ended and counts.
-#[derive(Clone, Copy, Debug)]
-struct Ended {
-    outcome: Outcome,
-    slow: bool,
-    bucket: u64,
-}
-
-impl Ended {
-    /// Whether it speaks for or against the far side.
-    fn is_weighed(&self) -> bool {
-        matches!(self.outcome, Outcome::Success | Outcome::Failure)
-    }
 }
 
 /// A call that was admitted.
 #[derive(Clone, Debug)]
 struct Call {
     admitted_at: Moment,
+    timed: bool,
     generation: u64,
     lease_until: Option<Moment>,
     out: bool,
@@ -63,10 +49,9 @@ impl Model {
             state: State::Closed,
             open_until: Moment::ZERO,
             generation: 0,
-            outcomes: Vec::new(),
+            outcomes: Outcomes::default(),
             failed_recoveries: 0,
             far_side_wants: Moment::ZERO,
-            bucket: 0,
             calls: Vec::new(),
             seen: Seen::Nothing,
         }
@@ -108,18 +93,20 @@ impl Model {
             generation: self.generation,
             retry_at,
             counts: Counts {
-                successes: self.count(|ended| ended.outcome == Outcome::Success),
-                failures: self.count(|ended| ended.outcome == Outcome::Failure),
-                consecutive_failures: self.failures_in_a_row(),
-                slow: self.count(|ended| ended.slow && ended.is_weighed()),
-                ignored: self.count(|ended| ended.outcome == Outcome::Ignored),
-                rate_limited: self.count(|ended| matches!(ended.outcome, Outcome::RateLimited { .. })),
+                successes: self.outcomes.count(|ended| ended.outcome == Outcome::Success),
+                failures: self.outcomes.count(|ended| ended.outcome == Outcome::Failure),
+                consecutive_failures: self.outcomes.failures_in_a_row(),
+                slow: self.outcomes.count(|ended| ended.slow && ended.is_weighed()),
+                ignored: self.outcomes.count(|ended| ended.outcome == Outcome::Ignored),
+                rate_limited: self
+                    .outcomes
+                    .count(|ended| matches!(ended.outcome, Outcome::RateLimited { .. })),
             },
             window: self
                 .settings
                 .rates
                 .filter(|_| self.state == State::Closed)
-                .map(|rates| self.window(&rates)),
+                .map(|rates| self.outcomes.window(&rates)),
             probes_in_flight: u32::try_from(probes.len()).unwrap_or(u32::MAX),
             transitions_lost: 0,
         }
@@ -137,10 +124,13 @@ impl Model {
 
     /// Makes one step.
     pub fn apply(&mut self, step: &Step) {
-        self.seen = match *step {
+        self.seen = match step.clone() {
             Step::Admit => self.admit(),
             Step::Report { permit, outcome, took } => {
-                let took = took.unwrap_or_else(|| self.now - self.calls[permit].admitted_at);
+                let call = &self.calls[permit];
+                // A call that is not timed took no time, even if it is when it reports.
+                let since = if call.timed { call.admitted_at } else { self.now };
+                let took = took.unwrap_or_else(|| self.now - since);
                 Seen::Reported(self.report(permit, outcome, took, self.now))
             }
             Step::Drop { permit } => {
@@ -167,6 +157,7 @@ impl Model {
             Step::ForceOpen => self.order(State::ForcedOpen),
             Step::Disable => self.order(State::Disabled),
             Step::Reset => self.order(State::Closed),
+            Step::Reconfigure(settings) => self.reconfigure(*settings),
             Step::Restart(after) => self.restart(after),
         };
     }
@@ -190,8 +181,10 @@ impl Model {
                 Some(now + self.settings.probe_lease)
             }
         };
+        let timed = self.slow_calls().is_some() || lease_until.is_some();
         self.calls.push(Call {
             admitted_at: self.now,
+            timed,
             generation: self.generation,
             lease_until,
             out: true,
@@ -210,8 +203,7 @@ impl Model {
             return Verdict::Counted;
         }
         let lease_until = call.lease_until;
-        let slow_calls = self.settings.rates.and_then(|rates| rates.slow_calls);
-        let slow = slow_calls.is_some_and(|slow| took >= slow.duration);
+        let slow = self.slow_calls().is_some_and(|slow| took >= slow.duration);
         let now = at.max(self.newest);
         if self.state == State::HalfOpen || outcome != Outcome::Success || slow {
             self.newest = now;
@@ -222,36 +214,40 @@ impl Model {
         if let Outcome::RateLimited { retry_at: Some(at) } = outcome {
             self.far_side_wants = self.far_side_wants.max(at);
         }
-        let mut ended = Ended { outcome, slow, bucket: 0 };
-        if ended.is_weighed() {
-            self.bucket = self.bucket.max(self.bucket_of(at));
-        }
-        ended.bucket = self.bucket;
-        self.outcomes.push(ended);
+        let weighed = self.outcomes.push(outcome, slow, self.settings.rates.as_ref(), at);
         match self.state {
-            State::Closed if ended.is_weighed() && !self.settings.metrics_only && self.rule_is_broken() => {
+            State::Closed if weighed && !self.settings.metrics_only && self.rule_is_broken() => {
                 self.open(now, self.settings.recovery_timeout);
             }
-            State::HalfOpen => self.judge_recovery(outcome, now),
+            State::HalfOpen if matches!(outcome, Outcome::RateLimited { .. }) => {
+                self.open(now, self.grown_timeout());
+            }
+            State::HalfOpen if weighed => self.judge_recovery(now),
             _ => {}
         }
         Verdict::Counted
     }
 
+    fn slow_calls(&self) -> Option<SlowCallSettings> {
+        self.settings.rates.and_then(|rates| rates.slow_calls)
+    }
+
     fn rule_is_broken(&self) -> bool {
         let settings = &self.settings;
-        if settings.failure_threshold.is_some_and(|most| self.failures_in_a_row() >= u64::from(most)) {
+        if settings.failure_threshold.is_some_and(|most| self.outcomes.failures_in_a_row() >= u64::from(most))
+        {
             return true;
         }
         let Some(rates) = settings.rates else { return false };
-        let window = self.window(&rates);
+        let window = self.outcomes.window(&rates);
         let reached = |part: u64, rate: f64| part as f64 / window.calls as f64 >= rate;
         window.calls >= u64::from(rates.minimum_calls)
             && (reached(window.failures, rates.failure_rate)
                 || rates.slow_calls.is_some_and(|slow| reached(window.slow, slow.rate)))
     }
 
-    fn judge_recovery(&mut self, outcome: Outcome, now: Moment) {
+    /// Says how the probes that have ended decide the recovery, if they do.
+    fn judge_recovery(&mut self, now: Moment) {
         let settings = self.settings.clone();
         let counts = self.snapshot().counts;
         let all = f64::from(settings.half_open_max_calls);
@@ -269,19 +265,31 @@ impl Model {
                     || rates.slow_calls.is_some_and(|slow| counts.slow as f64 / all >= slow.rate)
             }
         };
-        match outcome {
-            Outcome::Ignored => {}
-            Outcome::RateLimited { .. } => self.open(now, self.grown_timeout()),
-            Outcome::Success | Outcome::Failure if failed => {
-                self.failed_recoveries += 1;
-                self.open(now, self.grown_timeout());
-            }
-            Outcome::Success | Outcome::Failure => {
-                if counts.successes >= u64::from(settings.success_threshold) {
-                    self.close(now);
-                }
-            }
+        if failed {
+            self.failed_recoveries += 1;
+            self.open(now, self.grown_timeout());
+        } else if counts.successes >= u64::from(settings.success_threshold) {
+            self.close(now);
         }
+    }
+
+    fn reconfigure(&mut self, settings: BreakerSettings) -> Seen {
+        if settings == self.settings {
+            return Seen::Nothing;
+        }
+        let window = |settings: &BreakerSettings| settings.rates.map(|rates| rates.window);
+        let same_window = window(&self.settings) == window(&settings);
+        let now = self.now.max(self.newest);
+        (self.newest, self.settings) = (now, settings);
+        if !same_window {
+            self.outcomes.begin_window(self.settings.rates.as_ref(), now);
+        }
+        match self.state {
+            State::Open | State::HalfOpen if self.settings.metrics_only => self.close(now),
+            State::HalfOpen => self.judge_recovery(now),
+            _ => {}
+        }
+        Seen::Nothing
     }
 
     fn order(&mut self, state: State) -> Seen {
@@ -326,8 +334,7 @@ impl Model {
         self.newest = now;
         self.state = state;
         self.generation += 1;
-        self.outcomes.clear();
-        self.bucket = self.bucket_of(now);
+        self.outcomes = Outcomes::new(self.settings.rates.as_ref(), now);
     }
 
     fn grown_timeout(&self) -> Duration {
@@ -335,31 +342,6 @@ impl Model {
         (0..self.failed_recoveries)
             .fold(self.settings.recovery_timeout, doubled)
             .min(self.settings.max_recovery_timeout)
-    }
-
-    /// The last calls that speak for or against the far side.
-    fn window(&self, rates: &RateSettings) -> WindowCounts {
-        let weighed = self.outcomes.iter().rev().filter(|ended| ended.is_weighed());
-        let last: Vec<&Ended> = match rates.window {
-            Window::Calls(size) => weighed.take(size as usize).collect(),
-            Window::Time(_) => weighed.filter(|ended| ended.bucket + 32 > self.bucket).collect(),
-        };
-        let count = |wanted: fn(&Ended) -> bool| last.iter().filter(|ended| wanted(ended)).count() as u64;
-        WindowCounts {
-            calls: last.len() as u64,
-            failures: count(|ended| ended.outcome == Outcome::Failure),
-            slow: count(|ended| ended.slow),
-        }
-    }
-
-    /// Which 32nd of a time window a moment is in.
-    fn bucket_of(&self, moment: Moment) -> u64 {
-        match self.settings.rates.map(|rates| rates.window) {
-            Some(Window::Time(length)) => {
-                u64::try_from(moment.since_origin().as_nanos() / length.as_nanos().div_ceil(32)).unwrap_or(0)
-            }
-            Some(Window::Calls(_)) | None => 0,
-        }
     }
 
     /// The leases of the probes that are out.
@@ -373,17 +355,7 @@ impl Model {
 
     /// Whether every place of a recovery is taken: by a probe that is out, or by one that ended.
     fn all_out(&self, now: Moment) -> bool {
-        let ended = self.count(Ended::is_weighed);
+        let ended = self.outcomes.count(Ended::is_weighed);
         self.probes_out(now).len() as u64 + ended >= u64::from(self.settings.half_open_max_calls)
-    }
-
-    fn count(&self, wanted: fn(&Ended) -> bool) -> u64 {
-        self.outcomes.iter().filter(|ended| wanted(ended)).count() as u64
-    }
-
-    /// Failures since the last success; what says nothing does not interrupt the row.
-    fn failures_in_a_row(&self) -> u64 {
-        let since_success = self.outcomes.iter().rev().take_while(|ended| ended.outcome != Outcome::Success);
-        since_success.filter(|ended| ended.outcome == Outcome::Failure).count() as u64
     }
 }

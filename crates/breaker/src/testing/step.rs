@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{Outcome, Rejected, Verdict};
+use crate::{BreakerSettings, Outcome, Rejected, Verdict};
 
 /// What can happen to a breaker.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// A call asks for leave.
     Admit,
@@ -38,6 +38,8 @@ pub enum Step {
     Disable,
     /// An operator resets it.
     Reset,
+    /// The breaker gets other settings.
+    Reconfigure(Box<BreakerSettings>),
     /// The process ends, with all calls, and another begins so long after it, on a clock of its own.
     Restart(Duration),
 }

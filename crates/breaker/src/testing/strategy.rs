@@ -57,6 +57,46 @@ fn any_rates() -> impl Strategy<Value = RateSettings> {
     )
 }
 
+/// Other valid settings: some of these, and the others as they are.
+fn other_settings(old: BreakerSettings) -> impl Strategy<Value = Step> {
+    let any = || proptest::bool::ANY;
+    (any_settings(), any(), any(), any(), any(), any()).prop_map(
+        move |(new, rules, window, periods, probes, counts)| {
+            let mut settings = old.clone();
+            if rules {
+                settings.failure_threshold = new.failure_threshold;
+                settings.rates = match (old.rates, new.rates) {
+                    // The rules of the new rates, of the window as it is.
+                    (Some(old), Some(new)) if window => {
+                        let most = if let Window::Calls(size) = old.window { size } else { u32::MAX };
+                        Some(RateSettings {
+                            window: old.window,
+                            minimum_calls: new.minimum_calls.min(most),
+                            ..new
+                        })
+                    }
+                    (_, rates) => rates,
+                };
+            }
+            if periods {
+                settings.recovery_timeout = new.recovery_timeout;
+                settings.max_recovery_timeout = new.max_recovery_timeout;
+                settings.probe_lease = new.probe_lease;
+            }
+            if probes {
+                settings.half_open_max_calls = new.half_open_max_calls;
+                settings.success_threshold = new.success_threshold;
+            }
+            if counts {
+                settings.on_cancel = new.on_cancel;
+                settings.on_panic = new.on_panic;
+                settings.metrics_only = new.metrics_only;
+            }
+            Step::Reconfigure(Box::new(settings))
+        },
+    )
+}
+
 /// A step that can be made in this state of the model.
 pub fn any_step(model: &Model) -> BoxedStrategy<Step> {
     let elsewhere = prop_oneof![
@@ -70,6 +110,7 @@ pub fn any_step(model: &Model) -> BoxedStrategy<Step> {
             1 => Just(Step::Wait(Duration::MAX)),
             2 => (0_u64..40).prop_map(|seconds| Step::Restart(Duration::from_secs(seconds))),
         ],
+        1 => other_settings(model.settings().clone()),
     ];
     let out = model.calls_out();
     if out.is_empty() {
