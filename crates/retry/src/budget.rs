@@ -64,6 +64,11 @@ impl BudgetConfig {
     pub const fn settings(&self) -> &BudgetSettings {
         &self.0
     }
+
+    /// The deposit and the cap in the units of the balance.
+    fn units(&self) -> (u64, u64) {
+        (units(self.0.deposit), u64::from(self.0.cap) * TOKEN)
+    }
 }
 
 /// The retry budget of one target; share it between all of its callers.
@@ -76,10 +81,8 @@ impl BudgetConfig {
 #[derive(Debug)]
 pub struct RetryBudget {
     balance: AtomicU64,
-    deposit: u64,
-    cap: u64,
-    /// From this balance on, a deposit changes nothing.
-    enough: u64,
+    deposit: AtomicU64,
+    cap: AtomicU64,
     reserve: Reserve,
     exhausted: AtomicU64,
 }
@@ -87,16 +90,27 @@ pub struct RetryBudget {
 impl RetryBudget {
     /// A budget before the first call.
     pub fn new(config: &BudgetConfig) -> Self {
-        let BudgetSettings { deposit, reserve_per_second, cap } = config.0;
-        let (deposit, cap) = (units(deposit), u64::from(cap) * TOKEN);
+        let (deposit, cap) = config.units();
         Self {
             balance: AtomicU64::new(0),
-            deposit,
-            cap,
-            enough: if deposit == 0 { 0 } else { cap },
-            reserve: Reserve::new(reserve_per_second),
+            deposit: deposit.into(),
+            cap: cap.into(),
+            reserve: Reserve::new(config.0.reserve_per_second),
             exhausted: AtomicU64::new(0),
         }
+    }
+
+    /// Goes on with other settings from `now`.
+    ///
+    /// The balance is kept, up to the new cap; what the reserve lacked it lacks, up to all that it holds now, and refills at
+    /// the new rate. A token that is held goes back as one token. A deposit that overlaps with the change may leave the
+    /// balance over a lower cap, until the next deposit.
+    pub fn reconfigure(&self, config: &BudgetConfig, now: Moment) {
+        let (deposit, cap) = config.units();
+        self.deposit.store(deposit, Relaxed);
+        self.cap.store(cap, Relaxed);
+        self.balance.fetch_min(cap, Relaxed);
+        self.reserve.reconfigure(config.0.reserve_per_second, now);
     }
 
     /// A first try is made. Call it once for each call, not for each attempt.
@@ -105,7 +119,7 @@ impl RetryBudget {
     /// share the line that holds it.
     #[inline]
     pub fn deposit(&self) {
-        self.pay_in(self.deposit, self.enough);
+        self.pay_in(self.deposit.load(Relaxed));
     }
 
     /// Takes the token for one retry: from the deposits, or else from the reserve; none when both are empty.
@@ -136,13 +150,15 @@ impl RetryBudget {
         self.exhausted.load(Relaxed)
     }
 
-    /// Pays in what fits under the cap, unless the balance is `enough`.
+    /// Pays in what fits under the cap.
     #[inline]
-    fn pay_in(&self, amount: u64, enough: u64) {
-        // The first look is a load, and the last when it shows enough. The amount and the cap are applied to the very
-        // value that is replaced, so no race loses a deposit or carries the balance over the cap.
+    fn pay_in(&self, amount: u64) {
+        let cap = self.cap.load(Relaxed);
+        // The first look is a load, and the last when nothing fits. The amount and the cap are applied to the very value
+        // that is replaced, so no race loses a deposit or carries the balance over the cap.
         let _unchanged = self.balance.try_update(Relaxed, Relaxed, |balance| {
-            (balance < enough).then(|| (balance + amount).min(self.cap))
+            let paid_in = (balance + amount).min(cap);
+            (paid_in != balance).then_some(paid_in)
         });
     }
 }
@@ -190,7 +206,7 @@ impl Withdrawal<'_> {
 impl Drop for Withdrawal<'_> {
     fn drop(&mut self) {
         match self.source {
-            Source::Deposits => self.budget.pay_in(TOKEN, self.budget.cap),
+            Source::Deposits => self.budget.pay_in(TOKEN),
             Source::Reserve => self.budget.reserve.put_back(),
         }
     }

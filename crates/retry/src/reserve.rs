@@ -11,38 +11,56 @@ const SECOND: f64 = 1e9;
 /// be full again. Each token taken moves that moment by `spacing`, and it may lie at most `depth` ahead.
 ///
 /// Every access is relaxed: the one number is all there is to agree on, each change of it is one atomic step from the
-/// value before, and no other memory is published through it.
+/// value before, and no other memory is published through it. A token that is taken while the rate changes may be priced
+/// by either rate.
 #[derive(Debug)]
 pub(crate) struct Reserve {
     full_at: AtomicU64,
-    spacing: u64,
-    depth: u64,
+    spacing: AtomicU64,
+    depth: AtomicU64,
 }
 
 impl Reserve {
     /// A full reserve. At 0 tokens a second it never has any.
     pub(crate) fn new(per_second: f64) -> Self {
-        let spacing = spacing(per_second);
-        Self { full_at: AtomicU64::new(0), spacing, depth: burst(per_second) * spacing }
+        let (spacing, depth) = shape(per_second);
+        Self { full_at: AtomicU64::new(0), spacing: spacing.into(), depth: depth.into() }
+    }
+
+    /// Goes on at another rate from `now`: what it lacked it lacks, but no more than all that it holds.
+    pub(crate) fn reconfigure(&self, per_second: f64, now: Moment) {
+        let (spacing, depth) = shape(per_second);
+        self.spacing.store(spacing, Relaxed);
+        self.depth.store(depth, Relaxed);
+        self.full_at.fetch_min(now.as_nanos().saturating_add(depth), Relaxed);
     }
 
     /// Takes a token, if there is one at `now`.
     pub(crate) fn take(&self, now: Moment) -> bool {
         let now = now.as_nanos();
+        let (spacing, depth) = (self.spacing.load(Relaxed), self.depth.load(Relaxed));
         let taken = self.full_at.try_update(Relaxed, Relaxed, |full_at| {
             // What could be refilled only after the end of time is not there. As the moment never moves back but for a
             // token put back, an older `now` finds the reserve emptier, never fuller.
-            let next = now.max(full_at).checked_add(self.spacing)?;
-            (next - now <= self.depth).then_some(next)
+            let next = now.max(full_at).checked_add(spacing)?;
+            (next - now <= depth).then_some(next)
         });
         taken.is_ok()
     }
 
     /// Puts a token back that was taken. A reserve that is full meanwhile stays full.
     pub(crate) fn put_back(&self) {
-        // Taking a token moved the moment by at least `spacing`, so there is as much to go back.
-        self.full_at.fetch_sub(self.spacing, Relaxed);
+        // Taking a token moved the moment by at least as much, unless the rate has changed since: then it may be full before.
+        let spacing = self.spacing.load(Relaxed);
+        let _always =
+            self.full_at.try_update(Relaxed, Relaxed, |full_at| Some(full_at.saturating_sub(spacing)));
     }
+}
+
+/// Nanoseconds from one token to the next, and of all that it holds.
+fn shape(per_second: f64) -> (u64, u64) {
+    let spacing = spacing(per_second);
+    (spacing, burst(per_second) * spacing)
 }
 
 /// Nanoseconds from one token to the next, rounded up: never faster than it was set to.
@@ -115,7 +133,7 @@ mod tests {
         let reserve = Reserve::new(3.0);
         assert_eq!(drain(&reserve, Moment::MAX), 0);
         assert_eq!(drain(&reserve, at(0)), 3);
-        let near = Moment::from_nanos(u64::MAX - reserve.spacing);
+        let near = Moment::from_nanos(u64::MAX - reserve.spacing.load(Relaxed));
         assert_eq!(drain(&reserve, near), 1, "the one that can still be refilled");
         assert_eq!(drain(&reserve, Moment::MAX), 0);
     }

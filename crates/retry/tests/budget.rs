@@ -9,13 +9,17 @@ use ttm_kernel::Moment;
 use ttm_retry::testing::{BudgetModel, BudgetStep, any_budget_settings, any_budget_step};
 use ttm_retry::{BudgetConfig, BudgetSettings, RetryBudget, Source, Withdrawal};
 
-fn budget(settings: BudgetSettings) -> RetryBudget {
-    RetryBudget::new(&BudgetConfig::try_new(settings).expect("valid settings"))
+fn config(settings: &BudgetSettings) -> BudgetConfig {
+    BudgetConfig::try_new(settings.clone()).expect("valid settings")
+}
+
+fn budget(settings: &BudgetSettings) -> RetryBudget {
+    RetryBudget::new(&config(settings))
 }
 
 /// A budget without a reserve.
 fn deposits_only(deposit: f64, cap: u32) -> RetryBudget {
-    budget(BudgetSettings { deposit, reserve_per_second: 0.0, cap })
+    budget(&BudgetSettings { deposit, reserve_per_second: 0.0, cap })
 }
 
 proptest! {
@@ -24,7 +28,7 @@ proptest! {
         settings in any_budget_settings(),
         steps in prop::collection::vec(any_budget_step(), 1..200),
     ) {
-        let budget = budget(settings.clone());
+        let budget = budget(&settings);
         let mut model = BudgetModel::new(settings);
         let mut now = Moment::ZERO;
         let mut held = Vec::new();
@@ -47,6 +51,10 @@ proptest! {
                     model.refund(withdrawal.source());
                 }
                 BudgetStep::Spend(_) | BudgetStep::Drop(_) => {}
+                BudgetStep::Reconfigure(settings) => {
+                    budget.reconfigure(&config(&settings), now);
+                    model.reconfigure(settings, now);
+                }
                 BudgetStep::Wait(by) => now += by,
                 BudgetStep::Rewind(by) => now = now.saturating_sub(by),
             }
@@ -61,7 +69,7 @@ proptest! {
         steps in prop::collection::vec(any_budget_step(), 1..200),
     ) {
         let burst = BudgetModel::new(settings.clone()).burst();
-        let budget = budget(settings.clone());
+        let budget = budget(&settings);
         let mut now = Moment::ZERO;
         let (mut held, mut of_reserve) = (Vec::new(), Vec::new());
         let (mut deposited, mut spent, mut ever) = (0.0, 0.0, 0.0_f64);
@@ -84,6 +92,8 @@ proptest! {
                 }
                 BudgetStep::Drop(which) if !held.is_empty() => drop(held.swap_remove(which.index(held.len()))),
                 BudgetStep::Spend(_) | BudgetStep::Drop(_) => drop(budget.withdraw(now)),
+                // What an interval may spend is a law of settings that stay.
+                BudgetStep::Reconfigure(_) => {}
                 BudgetStep::Wait(by) => now += by,
                 BudgetStep::Rewind(by) => now = now.saturating_sub(by),
             }
@@ -110,7 +120,7 @@ fn at_the_end_of_time_the_budget_does_what_its_model_does_to_the_nanosecond() {
     let settings = BudgetSettings { deposit: 0.0, reserve_per_second: 1.0, ..BudgetSettings::default() };
     for left in [0, 999_999_999, 1_000_000_000, 1_000_000_001] {
         let now = Moment::from_nanos(u64::MAX - left);
-        let budget = budget(settings.clone());
+        let budget = budget(&settings);
         let taken = budget.withdraw(now).map(|withdrawal| withdrawal.source());
         assert_eq!(taken, BudgetModel::new(settings.clone()).withdraw(now), "{left} ns before it");
         assert_eq!(taken.is_some(), left >= 1_000_000_000, "what time cannot refill is not there");
@@ -176,7 +186,7 @@ fn threads_that_race_at_the_cap_never_carry_the_balance_over_it() {
 
 #[test]
 fn threads_that_race_for_the_reserve_get_its_burst_and_what_time_adds() {
-    let budget = budget(BudgetSettings { reserve_per_second: 100.0, ..BudgetSettings::default() });
+    let budget = budget(&BudgetSettings { reserve_per_second: 100.0, ..BudgetSettings::default() });
     let budget = &budget;
     let spent: usize = thread::scope(|scope| {
         let threads: Vec<_> = (0..4_u64)
@@ -193,4 +203,40 @@ fn threads_that_race_for_the_reserve_get_its_burst_and_what_time_adds() {
     });
     // The burst at once, and then one every 10 ms to the end at 9.999 s; however the threads are mixed, none is lost.
     assert_eq!(spent, 100 + 999);
+}
+
+#[test]
+fn other_settings_keep_the_balance_up_to_their_cap_and_leave_an_empty_reserve_empty() {
+    let budget = RetryBudget::new(&BudgetConfig::default());
+    for _ in 0..50 {
+        budget.deposit();
+    }
+    let take_all = |now| std::iter::from_fn(|| budget.withdraw(now).map(Withdrawal::spend)).count();
+    let smaller = BudgetSettings { deposit: 0.5, cap: 2, ..BudgetSettings::default() };
+    budget.reconfigure(&config(&smaller), Moment::ZERO);
+    assert_eq!(budget.balance().to_bits(), 2.0_f64.to_bits());
+    assert_eq!(take_all(Moment::ZERO), 5);
+    budget.deposit();
+    assert_eq!(budget.balance().to_bits(), 0.5_f64.to_bits(), "the deposit is the new one");
+    // An empty reserve of a token every 1000 s owes 1000 s; the new one is empty for a second at most.
+    let slow = BudgetSettings { deposit: 0.0, reserve_per_second: 0.001, ..smaller.clone() };
+    budget.reconfigure(&config(&slow), Moment::ZERO);
+    let later = Moment::from_origin(Duration::from_secs(10));
+    assert_eq!(take_all(later), 1);
+    let quick = BudgetSettings { deposit: 0.0, reserve_per_second: 3.0, ..smaller };
+    budget.reconfigure(&config(&quick), later);
+    assert_eq!(take_all(later), 0);
+    assert_eq!(take_all(later + Duration::from_millis(1_001)), 3);
+}
+
+#[test]
+fn a_token_of_a_dear_reserve_that_goes_back_to_a_cheap_one_overfills_nothing() {
+    let slow = BudgetSettings { deposit: 0.0, reserve_per_second: 0.001, ..BudgetSettings::default() };
+    let budget = budget(&slow);
+    let held = budget.withdraw(Moment::ZERO);
+    budget.reconfigure(&config(&BudgetSettings { reserve_per_second: 3.0, ..slow.clone() }), Moment::ZERO);
+    budget.reconfigure(&config(&slow), Moment::ZERO);
+    drop(held);
+    let taken = std::iter::from_fn(|| budget.withdraw(Moment::ZERO).map(Withdrawal::spend)).count();
+    assert_eq!(taken, 1);
 }

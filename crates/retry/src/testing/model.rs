@@ -44,6 +44,17 @@ impl BudgetModel {
         None
     }
 
+    /// The budget gets other settings, which must be valid.
+    pub fn reconfigure(&mut self, settings: BudgetSettings, now: Moment) {
+        self.settings = settings;
+        self.balance = self.balance.min(i128::from(self.settings.cap) * TOKEN);
+        let now = i128::from(now.as_nanos());
+        // The debt as of now, which for an older look is a larger one.
+        self.debt -= now - self.looked;
+        self.looked = now;
+        self.debt = self.debt.min(self.depth());
+    }
+
     /// A token is dropped unspent.
     pub fn refund(&mut self, source: Source) {
         match source {
@@ -74,24 +85,29 @@ impl BudgetModel {
     }
 
     /// Borrows one token's time, if the debt then is no more than the burst, and can be paid before the end of time.
-    #[expect(clippy::cast_possible_truncation, reason = "at most 1e6")]
     fn borrow(&mut self, now: i128) -> bool {
         if self.burst() == 0.0 {
             return false;
         }
         // An older look sees a larger debt.
         let debt = (self.debt - (now - self.looked)).max(0) + self.price();
-        let most = self.burst() as i128 * self.price();
-        if debt > most || now + debt > i128::from(u64::MAX) {
+        if debt > self.depth() || now + debt > i128::from(u64::MAX) {
             return false;
         }
         (self.debt, self.looked) = (debt, now);
         true
     }
 
+    /// Nanoseconds that time has to pay for an empty reserve.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 1e6")]
+    fn depth(&self) -> i128 {
+        // At no tokens a second nothing is ever owed.
+        if self.burst() == 0.0 { 0 } else { self.burst() as i128 * self.price() }
+    }
+
     /// Nanoseconds that one token costs: never less than the rate allows.
     #[expect(clippy::cast_possible_truncation, reason = "at most 1e12")]
     fn price(&self) -> i128 {
-        (1e9 / self.settings.reserve_per_second).ceil() as i128
+        if self.burst() == 0.0 { 1 } else { (1e9 / self.settings.reserve_per_second).ceil() as i128 }
     }
 }

@@ -55,7 +55,7 @@ pub fn any_budget_settings() -> impl Strategy<Value = BudgetSettings> {
 }
 
 /// What can happen to a budget. An index names one of the withdrawals that are held.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum BudgetStep {
     /// A first try is made.
     Deposit,
@@ -65,6 +65,8 @@ pub enum BudgetStep {
     Spend(Index),
     /// A retry is not made after all.
     Drop(Index),
+    /// The budget gets other settings.
+    Reconfigure(BudgetSettings),
     /// Time passes.
     Wait(Duration),
     /// The next callers bring a `now` that is this much older.
@@ -79,6 +81,7 @@ pub fn any_budget_step() -> impl Strategy<Value = BudgetStep> {
         8 => Just(BudgetStep::Withdraw),
         3 => any::<Index>().prop_map(BudgetStep::Spend),
         3 => any::<Index>().prop_map(BudgetStep::Drop),
+        1 => any_budget_settings().prop_map(BudgetStep::Reconfigure),
         3 => time().prop_map(BudgetStep::Wait),
         1 => time().prop_map(BudgetStep::Rewind),
     ]
