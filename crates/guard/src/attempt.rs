@@ -114,11 +114,9 @@ impl Guard {
             Disposition::Refused => (Verdict::Failure, Class::Permanent, None),
             Disposition::Invalid => (Verdict::Ignored, Class::Permanent, None),
             Disposition::RateLimited { retry_after } => {
-                let pause = self.retry.pause(retry_after, &*self.entropy);
+                let pause = self.retry().pause(retry_after, &*self.entropy);
                 let until = self.runtime.now() + pause;
-                if let Some(limiter) = &self.limiter {
-                    limiter.slow_down(until);
-                }
+                self.limiter.slow_down(until);
                 (Verdict::RateLimited { retry_at: Some(until) }, Class::RateLimited, Some(pause))
             }
         };

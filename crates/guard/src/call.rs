@@ -51,7 +51,7 @@ impl<'a, C, F, Fut, G, R> Call<'a, C, F, Fut, G, R> {
     #[inline]
     pub(crate) fn new(guard: &'a Guard, deadline: Moment, classify: C, operation: F, go_on: G) -> Self {
         let parts = Some((classify, operation, go_on));
-        let plain = guard.is_plain && deadline == Moment::MAX;
+        let plain = guard.is_plain() && deadline == Moment::MAX;
         let stage = if plain { Stage::Plain } else { Stage::Whole };
         Self { guard, deadline, parts, running: None, stage }
     }

@@ -38,6 +38,13 @@ impl Default for GuardSettings {
     }
 }
 
+impl GuardSettings {
+    /// Whether nothing but the breaker and a timeout stands before a first attempt.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.requests_per_minute.is_none() && self.max_concurrent.is_none()
+    }
+}
+
 /// Settings that passed their checks, as the defaults do.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GuardConfig(GuardSettings);

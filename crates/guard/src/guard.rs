@@ -3,11 +3,10 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use async_lock::Semaphore;
 use ttm_breaker::Breaker;
 use ttm_kernel::{Entropy, Moment, Now, Runtime, within};
 use ttm_retry::{Decision, GiveUpReason, Retry, RetryBudget, RetryPolicy, Withdrawal};
@@ -16,22 +15,28 @@ use crate::attempt::{Failure, Outcome};
 use crate::call::Call;
 use crate::lapse::Lapse;
 use crate::limiter::Limiter;
+use crate::places::Places;
 use crate::{Attempt, Disposition, GuardConfig, GuardError, Rate, SavedRate, Turn};
 
 /// Protects one outside target, and protects us from it. Share it: one per target.
 pub struct Guard {
     /// All that there is to a first attempt is the breaker and a timeout.
-    pub(crate) is_plain: bool,
-    pub(crate) config: GuardConfig,
-    /// Nanoseconds that an attempt may take: the config's, until somebody knows better.
+    is_plain: AtomicBool,
+    /// Whether retries are paid for.
+    charges: AtomicBool,
+    /// Nanoseconds that a call may take.
+    deadline: AtomicU64,
+    /// Nanoseconds that an attempt may take: the config's, until the owner sets another.
     attempt_timeout: AtomicU64,
-    pub(crate) limiter: Option<Limiter>,
-    pub(crate) concurrency: Option<Arc<Semaphore>>,
+    pub(crate) limiter: Limiter,
+    places: Arc<Places>,
     pub(crate) breaker: Arc<Breaker>,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) budget: Option<RetryBudget>,
+    retry: RwLock<RetryPolicy>,
+    budget: RetryBudget,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// Held while any of the above is set. No call takes it.
+    config: Mutex<GuardConfig>,
 }
 
 impl Guard {
@@ -44,27 +49,47 @@ impl Guard {
         stream: &'static str,
     ) -> Self {
         let settings = config.settings();
-        let spacing = config.spacing();
-        let recovery = settings.rate_recovery;
-        let limiter = (!spacing.is_zero())
-            .then(|| Limiter::new(spacing, recovery, settings.attempt_timeout, Arc::clone(&runtime)));
-        let concurrency = settings.max_concurrent.map(|most| Arc::new(Semaphore::new(most as usize)));
-        let attempt_timeout = AtomicU64::new(nanos(settings.attempt_timeout));
-        let budget = settings.budget.as_ref().map(RetryBudget::new);
-        let entropy = runtime.entropy(stream);
-        let is_plain = limiter.is_none() && concurrency.is_none();
         Self {
-            is_plain,
-            config,
-            attempt_timeout,
-            limiter,
-            concurrency,
+            is_plain: AtomicBool::new(settings.is_plain()),
+            charges: AtomicBool::new(settings.budget.is_some()),
+            deadline: AtomicU64::new(nanos(settings.deadline)),
+            attempt_timeout: AtomicU64::new(nanos(settings.attempt_timeout)),
+            limiter: Limiter::new(&config, Arc::clone(&runtime)),
+            places: Arc::new(Places::new(settings.max_concurrent)),
             breaker,
-            retry,
-            budget,
+            retry: RwLock::new(retry),
+            budget: RetryBudget::new(&settings.budget.clone().unwrap_or_default()),
+            entropy: runtime.entropy(stream),
             runtime,
-            entropy,
+            config: Mutex::new(config),
         }
+    }
+
+    /// Goes on with other settings. The breaker has its own: [`Breaker::reconfigure`].
+    ///
+    /// A call that has begun keeps its deadline, and its retries their policy; an attempt under way keeps its timeout and its
+    /// place. What was learnt is kept: the pause that the far side asked for, the share of the rate that it left, the
+    /// balance of the budget up to its new cap, and the attempt timeout that was set last, unless the config has another
+    /// than before; it is never longer than the new deadline.
+    /// - Turns that attempts wait for are kept when the rate rises; when it falls, each of them takes another.
+    /// - A lower limit on concurrency holds from the next attempt on; a higher one lets those in that wait.
+    /// - Where there was no limit before, the first turn comes after a spacing, and attempts under way are not counted.
+    pub fn reconfigure(&self, config: GuardConfig, retry: RetryPolicy) {
+        let mut current = self.config();
+        let settings = config.settings();
+        let kept = settings.attempt_timeout == current.settings().attempt_timeout;
+        let timeout = if kept { self.attempt_timeout() } else { settings.attempt_timeout };
+        self.attempt_timeout.store(nanos(timeout.min(settings.deadline)), Ordering::Relaxed);
+        self.deadline.store(nanos(settings.deadline), Ordering::Relaxed);
+        self.limiter.reconfigure(&config);
+        self.places.reconfigure(settings.max_concurrent);
+        if let Some(budget) = &settings.budget {
+            self.budget.reconfigure(budget, self.runtime.now());
+        }
+        self.charges.store(settings.budget.is_some(), Ordering::Relaxed);
+        *self.retry.write().unwrap_or_else(PoisonError::into_inner) = retry;
+        self.is_plain.store(settings.is_plain(), Ordering::Relaxed);
+        *current = config;
     }
 
     /// Its breaker.
@@ -72,34 +97,33 @@ impl Guard {
         &self.breaker
     }
 
-    /// What its retries are paid from.
-    pub const fn budget(&self) -> Option<&RetryBudget> {
-        self.budget.as_ref()
+    /// What its retries are paid from; none while they are free.
+    #[inline]
+    pub fn budget(&self) -> Option<&RetryBudget> {
+        self.charges.load(Ordering::Relaxed).then_some(&self.budget)
     }
 
     /// How fast attempts get their turns; none when nothing limits them.
     pub fn rate(&self) -> Option<Rate> {
-        self.limiter.as_ref().map(Limiter::rate)
+        self.limiter.rate()
     }
 
     /// The end of the last pause that the far side asked for, which may be over. One load, for callers that look after
     /// each of their calls.
     #[inline]
     pub fn paused_until(&self) -> Moment {
-        self.limiter.as_ref().map_or(Moment::ZERO, Limiter::paused_until)
+        self.limiter.paused_until()
     }
 
     /// Goes on where another process was so long ago; the first attempt has its turn after a whole spacing, since that
     /// process may have made one just before. Without a limit there is nothing to go on with.
     pub fn resume(&self, saved: SavedRate, elapsed: Duration) {
-        if let Some(limiter) = &self.limiter {
-            limiter.resume(saved, elapsed);
-        }
+        self.limiter.resume(saved, elapsed);
     }
 
     /// What the next process should know of the rate; none when nothing limits it.
     pub fn save(&self) -> Option<SavedRate> {
-        self.limiter.as_ref().map(Limiter::save)
+        self.limiter.save()
     }
 
     /// How long an attempt may take.
@@ -110,7 +134,8 @@ impl Guard {
 
     /// Attempts that begin from now on may take this long, but not longer than the whole call.
     pub fn set_attempt_timeout(&self, timeout: Duration) {
-        let timeout = timeout.clamp(Duration::from_nanos(1), self.config.settings().deadline);
+        let config = self.config();
+        let timeout = timeout.clamp(Duration::from_nanos(1), config.settings().deadline);
         self.attempt_timeout.store(nanos(timeout), Ordering::Relaxed);
     }
 
@@ -196,7 +221,8 @@ impl Guard {
         Fut: Future<Output = Result<T, E>>,
     {
         let mut made = u32::from(failed.is_some());
-        let mut retry = Retry::new(&self.retry, lapse.deadline());
+        let policy = self.retry().clone();
+        let mut retry = Retry::new(&policy, lapse.deadline());
         let mut failed = failed;
         loop {
             let charge = match failed {
@@ -230,7 +256,7 @@ impl Guard {
             Decision::RetryAt(at) => at,
             Decision::GiveUp(reason) => return Err(failure.into_error(made, reason)),
         };
-        let charge = match &self.budget {
+        let charge = match self.budget() {
             None => None,
             Some(budget) => match budget.withdraw(now) {
                 Some(charge) => Some(charge),
@@ -244,14 +270,30 @@ impl Guard {
     /// A call that works without a retry pays for a part of one.
     #[inline]
     pub(crate) fn deposit(&self) {
-        if let Some(budget) = &self.budget {
+        if let Some(budget) = self.budget() {
             budget.deposit();
         }
     }
 
     /// The time of a call that its caller wants to be over by `deadline`.
     pub(crate) fn lapse(&self, deadline: Moment) -> Lapse<'_> {
-        Lapse::new(&*self.runtime, self.config.settings().deadline, deadline)
+        let longest = Duration::from_nanos(self.deadline.load(Ordering::Relaxed));
+        Lapse::new(&*self.runtime, longest, deadline)
+    }
+
+    /// Whether a first attempt needs no more than the breaker and a timeout.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain.load(Ordering::Relaxed)
+    }
+
+    /// When an attempt that failed is tried again.
+    pub(crate) fn retry(&self) -> RwLockReadGuard<'_, RetryPolicy> {
+        self.retry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn config(&self) -> MutexGuard<'_, GuardConfig> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until an attempt may be made, as far as that is ours to say.
@@ -262,19 +304,10 @@ impl Guard {
         }
         // Asked before anything that waits: a call that will be rejected should neither queue nor use up a turn.
         self.breaker.check(self).map_err(GuardError::Rejected)?;
-        let place = match &self.concurrency {
-            None => None,
-            Some(semaphore) => Some(match semaphore.try_acquire_arc() {
-                Some(place) => place,
-                None => within(&*self.runtime, lapse.deadline(), semaphore.acquire_arc())
-                    .await
-                    .map_err(|_| over)?,
-            }),
-        };
+        let place = within(&*self.runtime, lapse.deadline(), self.places.take()).await.map_err(|_| over)?;
         // Last, because a turn that is not used at once is one that comes bunched with the next.
-        if let Some(limiter) = &self.limiter {
-            limiter.turn(lapse.deadline()).await.map_err(|retry_at| GuardError::Throttled { retry_at })?;
-        }
+        let throttled = |retry_at| GuardError::Throttled { retry_at };
+        self.limiter.turn(lapse.deadline()).await.map_err(throttled)?;
         Ok(Turn { _place: place })
     }
 }
@@ -294,7 +327,7 @@ impl Now for &Guard {
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
-            .field("config", &self.config)
+            .field("config", &*self.config())
             .field("breaker", &self.breaker)
             .finish_non_exhaustive()
     }

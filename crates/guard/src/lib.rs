@@ -59,6 +59,7 @@ mod guard;
 mod lapse;
 mod limiter;
 mod pace;
+mod places;
 mod turn;
 
 pub use config::{GuardConfig, GuardSettings};

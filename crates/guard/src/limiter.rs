@@ -8,26 +8,43 @@ use std::time::Duration;
 use ttm_kernel::{Moment, Runtime};
 
 use crate::pace::{Pace, Slot};
-use crate::{Rate, SavedRate};
+use crate::{GuardConfig, Rate, SavedRate};
 
 /// A limiter that all callers of one target share.
 pub(crate) struct Limiter {
     runtime: Arc<dyn Runtime>,
-    pace: Mutex<Pace>,
+    /// None while nothing limits the rate.
+    pace: Mutex<Option<Pace>>,
     /// The pace's own, written under its lock. Relaxed: nothing else is read by it.
     paused_until: AtomicU64,
 }
 
 impl Limiter {
-    /// Turns that are `spacing` apart, which is longer than zero; see [`Pace`] for the others.
-    pub(crate) fn new(
-        spacing: Duration,
-        recovery: Duration,
-        attempt: Duration,
-        runtime: Arc<dyn Runtime>,
-    ) -> Self {
-        let pace = Mutex::new(Pace::new(spacing, recovery, attempt));
-        Self { runtime, pace, paused_until: AtomicU64::new(0) }
+    /// Turns as the config has them.
+    pub(crate) fn new(config: &GuardConfig, runtime: Arc<dyn Runtime>) -> Self {
+        let pace = spacing(config).map(|spacing| {
+            let settings = config.settings();
+            Pace::new(spacing, settings.rate_recovery, settings.attempt_timeout)
+        });
+        Self { runtime, pace: Mutex::new(pace), paused_until: AtomicU64::new(0) }
+    }
+
+    /// Goes on as another config has it; see [`Pace::reconfigure`]. What was not limited gets its first turn after a spacing,
+    /// since an attempt may have been made just before. Without a limit there is no pause either.
+    pub(crate) fn reconfigure(&self, config: &GuardConfig) {
+        let now = self.runtime.now();
+        let (recovery, attempt) = (config.settings().rate_recovery, config.settings().attempt_timeout);
+        self.change(|pace| {
+            *pace = spacing(config).map(|spacing| {
+                if let Some(mut pace) = pace.take() {
+                    pace.reconfigure(spacing, recovery, attempt, now);
+                    return pace;
+                }
+                let mut pace = Pace::new(spacing, recovery, attempt);
+                pace.resume(SavedRate::default(), Duration::ZERO, now);
+                pace
+            });
+        });
     }
 
     /// Waits for a turn and takes it. Those who wait get theirs in the order in which they asked.
@@ -37,14 +54,18 @@ impl Limiter {
     pub(crate) async fn turn(&self, deadline: Moment) -> Result<(), Moment> {
         loop {
             let now = self.runtime.now();
-            let slot = self.pace().take(now, deadline)?;
+            let Some(taken) = self.pace().as_mut().map(|pace| pace.take(now, deadline)) else {
+                return Ok(());
+            };
+            let slot = taken?;
             if slot.at <= now {
                 return Ok(());
             }
             let mut waiting = Waiting { limiter: self, slot: Some(slot) };
             self.runtime.sleep_until(slot.at).await;
             waiting.slot = None;
-            if self.pace().holds(slot, self.runtime.now()) {
+            let now = self.runtime.now();
+            if self.pace().as_ref().is_none_or(|pace| pace.holds(slot, now)) {
                 return Ok(());
             }
         }
@@ -53,26 +74,33 @@ impl Limiter {
     /// Goes on where another process was so long ago.
     pub(crate) fn resume(&self, saved: SavedRate, elapsed: Duration) {
         let now = self.runtime.now();
-        self.change(|pace| pace.resume(saved, elapsed, now));
+        self.change(|pace| {
+            if let Some(pace) = pace {
+                pace.resume(saved, elapsed, now);
+            }
+        });
     }
 
-    /// What the next process should know.
-    pub(crate) fn save(&self) -> SavedRate {
+    /// What the next process should know; none while nothing limits the rate.
+    pub(crate) fn save(&self) -> Option<SavedRate> {
         let now = self.runtime.now();
-        self.pace().save(now)
+        self.pace().as_ref().map(|pace| pace.save(now))
     }
 
     /// The far side said "too many": no turns before `until`, and fewer after it.
     pub(crate) fn slow_down(&self, until: Moment) {
         let now = self.runtime.now();
-        self.change(|pace| pace.slow_down(now, until));
+        self.change(|pace| {
+            if let Some(pace) = pace {
+                pace.slow_down(now, until);
+            }
+        });
     }
 
-    /// How fast turns come now.
-    pub(crate) fn rate(&self) -> Rate {
+    /// How fast turns come now; none while nothing limits the rate.
+    pub(crate) fn rate(&self) -> Option<Rate> {
         let now = self.runtime.now();
-        let pace = self.pace();
-        Rate { share: pace.share(now), paused_until: pace.pause(now) }
+        self.pace().as_ref().map(|pace| Rate { share: pace.share(now), paused_until: pace.pause(now) })
     }
 
     /// The end of the last pause, which may be over.
@@ -82,16 +110,22 @@ impl Limiter {
     }
 
     /// Changes the pace, and publishes the end of its pause.
-    fn change(&self, change: impl FnOnce(&mut Pace)) {
+    fn change(&self, change: impl FnOnce(&mut Option<Pace>)) {
         let mut pace = self.pace();
         change(&mut pace);
-        self.paused_until.store(pace.paused_until().as_nanos(), Ordering::Relaxed);
+        let paused_until = pace.as_ref().map_or(Moment::ZERO, Pace::paused_until);
+        self.paused_until.store(paused_until.as_nanos(), Ordering::Relaxed);
     }
 
     /// Every change is one call of a total function, so a panic elsewhere leaves the pace whole.
-    fn pace(&self) -> MutexGuard<'_, Pace> {
+    fn pace(&self) -> MutexGuard<'_, Option<Pace>> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The time between two turns; none where nothing limits them.
+fn spacing(config: &GuardConfig) -> Option<Duration> {
+    Some(config.spacing()).filter(|spacing| !spacing.is_zero())
 }
 
 /// Somebody who waits for a turn; dropped before it comes, it gives the turn back.
@@ -102,8 +136,10 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot {
-            self.limiter.pace().give_back(slot);
+        if let Some(slot) = self.slot
+            && let Some(pace) = self.limiter.pace().as_mut()
+        {
+            pace.give_back(slot);
         }
     }
 }

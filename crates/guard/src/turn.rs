@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use async_lock::SemaphoreGuardArc;
 use ttm_kernel::Moment;
+
+use crate::places::Place;
 
 /// One attempt of a call, as its operation sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct Attempt {
 #[derive(Debug)]
 #[must_use = "a turn that is not used is lost"]
 pub struct Turn {
-    pub(crate) _place: Option<SemaphoreGuardArc>,
+    pub(crate) _place: Option<Place>,
 }
 
 /// How fast attempts get their turns.

@@ -39,7 +39,7 @@ impl Layer {
             Self::Domain => {
                 Some(&["async-trait", "bs58", "five8", "hdrhistogram", "httpdate", "jiff", "thiserror"])
             }
-            Self::Policy => Some(&["async-lock", "pin-project-lite", "thiserror"]),
+            Self::Policy => Some(&["pin-project-lite", "thiserror"]),
             Self::Service => Some(&[
                 "arc-swap",
                 "async-trait",

@@ -3,5 +3,6 @@
 mod budget;
 mod call;
 mod laws;
+mod reconfigure;
 mod rig;
 mod turns;

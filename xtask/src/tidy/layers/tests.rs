@@ -149,7 +149,7 @@ fn the_guard_composes_the_breaker_and_the_retry_alone() {
         Crate::new("ttm-guard", Layer::Policy).using("ttm-schedule", Normal).using("tokio", Normal),
         &[
             "ttm-guard → ttm-schedule: of the domains, a policy uses ttm-breaker and ttm-retry alone",
-            "ttm-guard → tokio: of others, a policy uses async-lock, pin-project-lite, thiserror alone",
+            "ttm-guard → tokio: of others, a policy uses pin-project-lite, thiserror alone",
         ],
     );
 }

@@ -1,0 +1,251 @@
+//! How many attempts may be under way at once. Whoever finds no place waits in line, and a place that becomes free is handed
+//! to the first in it, so that nobody who comes later can take it in between.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+/// The places of one target.
+///
+/// Laws: (1) no place is given while the limit is reached, whatever it was before; (2) places are given in the order in which
+/// they were asked for; (3) one that was given to a waiter which is gone is given to the next; (4) while there is no limit,
+/// nothing is counted.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// Whether there is a limit. Relaxed: an attempt that overlaps with a change may go by either.
+    limited: AtomicBool,
+    line: Mutex<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    limit: Option<u32>,
+    taken: u32,
+    /// Those that wait, by the number at which they came.
+    waiting: BTreeMap<u64, Waker>,
+    came: u64,
+}
+
+/// A place; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<Places>);
+
+impl Places {
+    pub(crate) fn new(limit: Option<u32>) -> Self {
+        let line = Line { limit, taken: 0, waiting: BTreeMap::new(), came: 0 };
+        Self { limited: AtomicBool::new(limit.is_some()), line: Mutex::new(line) }
+    }
+
+    /// Attempts that are under way go on over a lower limit; the next begins when they are fewer. Those that began without a
+    /// limit are not counted.
+    pub(crate) fn reconfigure(&self, limit: Option<u32>) {
+        self.limited.store(limit.is_some(), Ordering::Relaxed);
+        let mut line = self.line();
+        line.limit = limit;
+        hand_out(line);
+    }
+
+    /// Waits for a place; none while there is no limit.
+    pub(crate) async fn take(self: &Arc<Self>) -> Option<Place> {
+        if !self.limited.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut waiting = Waiting { places: self, number: None };
+        waiting.granted().await;
+        // It has its place from here on.
+        waiting.number = None;
+        Some(Place(Arc::clone(self)))
+    }
+
+    /// Every change leaves the line whole, so a panic elsewhere does not matter.
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_back(&self) {
+        let mut line = self.line();
+        line.taken -= 1;
+        hand_out(line);
+    }
+}
+
+/// Gives what is free to the first in the line, and wakes them without its lock.
+fn hand_out(mut line: MutexGuard<'_, Line>) {
+    let mut woken = Vec::new();
+    while line.has_room()
+        && let Some((_, waker)) = line.waiting.pop_first()
+    {
+        line.taken += 1;
+        woken.push(waker);
+    }
+    drop(line);
+    woken.into_iter().for_each(Waker::wake);
+}
+
+impl Line {
+    fn has_room(&self) -> bool {
+        self.limit.is_none_or(|limit| self.taken < limit)
+    }
+}
+
+/// One that waits for a place; dropped before it took it, it leaves the line, or hands on what it was given.
+struct Waiting<'a> {
+    places: &'a Places,
+    /// Its number in the line; none before it is there and after it took its place.
+    number: Option<u64>,
+}
+
+impl Waiting<'_> {
+    fn granted(&mut self) -> impl Future<Output = ()> {
+        poll_fn(|cx| {
+            let mut line = self.places.line();
+            match self.number {
+                // It is no longer in the line: a place was given to it.
+                Some(number) if !line.waiting.contains_key(&number) => Poll::Ready(()),
+                None if line.has_room() && line.waiting.is_empty() => {
+                    line.taken += 1;
+                    Poll::Ready(())
+                }
+                number => {
+                    let number = number.unwrap_or(line.came);
+                    line.came = line.came.max(number + 1);
+                    line.waiting.insert(number, cx.waker().clone());
+                    self.number = Some(number);
+                    Poll::Pending
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        let waited = self.places.line().waiting.remove(&number).is_some();
+        if !waited {
+            self.places.give_back();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::Context;
+
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Ask,
+        Finish(Index),
+        GiveUp(Index),
+        Limit(Option<u32>),
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => Just(Step::Ask),
+            4 => any::<Index>().prop_map(Step::Finish),
+            2 => any::<Index>().prop_map(Step::GiveUp),
+            2 => prop::option::weighted(0.8, 1_u32..5).prop_map(Step::Limit),
+        ]
+    }
+
+    /// Who waits and who has a place, by their numbers, as the laws say.
+    #[derive(Default)]
+    struct Model {
+        limit: Option<u32>,
+        waiting: Vec<usize>,
+        counted: Vec<usize>,
+        uncounted: Vec<usize>,
+    }
+
+    impl Model {
+        fn hand_out(&mut self) {
+            while !self.waiting.is_empty()
+                && self.limit.is_none_or(|limit| self.counted.len() < limit as usize)
+            {
+                self.counted.push(self.waiting.remove(0));
+            }
+        }
+    }
+
+    type Asking = Pin<Box<dyn Future<Output = Option<Place>>>>;
+
+    fn poll(asking: &mut Asking) -> Poll<Option<Place>> {
+        asking.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    proptest! {
+        #[test]
+        fn places_are_given_as_the_model_gives_them(
+            limit in prop::option::weighted(0.8, 1_u32..5),
+            steps in prop::collection::vec(any_step(), 1..120),
+        ) {
+            let places = Arc::new(Places::new(limit));
+            let mut model = Model { limit, ..Model::default() };
+            let mut asking: BTreeMap<usize, Asking> = BTreeMap::new();
+            let mut holding: BTreeMap<usize, Option<Place>> = BTreeMap::new();
+            for (number, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Ask => {
+                        let places = Arc::clone(&places);
+                        let mut new: Asking = Box::pin(async move { places.take().await });
+                        match poll(&mut new) {
+                            Poll::Ready(place) => drop(holding.insert(number, place)),
+                            Poll::Pending => drop(asking.insert(number, new)),
+                        }
+                        if model.limit.is_some() {
+                            model.waiting.push(number);
+                        } else {
+                            model.uncounted.push(number);
+                        }
+                    }
+                    Step::Finish(index) if !holding.is_empty() => {
+                        let number = *index.get(&holding.keys().copied().collect::<Vec<_>>());
+                        holding.remove(&number);
+                        model.counted.retain(|each| *each != number);
+                        model.uncounted.retain(|each| *each != number);
+                    }
+                    // One that has been given a place and was not polled since hands it on.
+                    Step::GiveUp(index) if !asking.is_empty() => {
+                        let number = *index.get(&asking.keys().copied().collect::<Vec<_>>());
+                        asking.remove(&number);
+                        model.waiting.retain(|each| *each != number);
+                        model.counted.retain(|each| *each != number);
+                    }
+                    Step::Finish(_) | Step::GiveUp(_) => {}
+                    Step::Limit(limit) => {
+                        places.reconfigure(limit);
+                        model.limit = limit;
+                    }
+                }
+                model.hand_out();
+                // Every other time nobody looks, so that some give up with a place in hand.
+                if number % 2 == 0 {
+                    for (number, mut each) in std::mem::take(&mut asking) {
+                        match poll(&mut each) {
+                            Poll::Ready(place) => drop(holding.insert(number, place)),
+                            Poll::Pending => drop(asking.insert(number, each)),
+                        }
+                    }
+                    let waiting: Vec<usize> = asking.keys().copied().collect();
+                    prop_assert_eq!(&waiting, &model.waiting);
+                }
+                prop_assert_eq!(places.line().taken as usize, model.counted.len());
+            }
+        }
+    }
+}
