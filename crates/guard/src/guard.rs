@@ -304,7 +304,11 @@ impl Guard {
         }
         // Asked before anything that waits: a call that will be rejected should neither queue nor use up a turn.
         self.breaker.check(self).map_err(GuardError::Rejected)?;
-        let place = within(&*self.runtime, lapse.deadline(), self.places.take()).await.map_err(|_| over)?;
+        let place = if self.places.are_limited() {
+            Some(within(&*self.runtime, lapse.deadline(), self.places.take()).await.map_err(|_| over)?)
+        } else {
+            None
+        };
         // Last, because a turn that is not used at once is one that comes bunched with the next.
         let throttled = |retry_at| GuardError::Throttled { retry_at };
         self.limiter.turn(lapse.deadline()).await.map_err(throttled)?;

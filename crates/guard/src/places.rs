@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 ///
 /// Laws: (1) no place is given while the limit is reached, whatever it was before; (2) places are given in the order in which
 /// they were asked for; (3) one that was given to a waiter which is gone is given to the next; (4) while there is no limit,
-/// nothing is counted.
+/// nobody waits.
 #[derive(Debug)]
 pub(crate) struct Places {
     /// Whether there is a limit. Relaxed: an attempt that overlaps with a change may go by either.
@@ -47,16 +47,18 @@ impl Places {
         hand_out(line);
     }
 
-    /// Waits for a place; none while there is no limit.
-    pub(crate) async fn take(self: &Arc<Self>) -> Option<Place> {
-        if !self.limited.load(Ordering::Relaxed) {
-            return None;
-        }
+    /// Whether an attempt needs a place.
+    pub(crate) fn are_limited(&self) -> bool {
+        self.limited.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a place.
+    pub(crate) async fn take(self: &Arc<Self>) -> Place {
         let mut waiting = Waiting { places: self, number: None };
         waiting.granted().await;
         // It has its place from here on.
         waiting.number = None;
-        Some(Place(Arc::clone(self)))
+        Place(Arc::clone(self))
     }
 
     /// Every change leaves the line whole, so a panic elsewhere does not matter.
@@ -202,7 +204,9 @@ mod tests {
                 match step {
                     Step::Ask => {
                         let places = Arc::clone(&places);
-                        let mut new: Asking = Box::pin(async move { places.take().await });
+                        let mut new: Asking = Box::pin(async move {
+                            if places.are_limited() { Some(places.take().await) } else { None }
+                        });
                         match poll(&mut new) {
                             Poll::Ready(place) => drop(holding.insert(number, place)),
                             Poll::Pending => drop(asking.insert(number, new)),
