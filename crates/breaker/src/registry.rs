@@ -100,14 +100,14 @@ pub struct Evicted {
 
 /// The breakers of a process; share it by reference.
 pub struct Registry {
-    config: RegistryConfig,
-    breakers: BreakerConfig,
     entropy: Arc<dyn Entropy>,
     share: Arc<OpenShare>,
     entries: RwLock<Entries>,
 }
 
 struct Entries {
+    config: RegistryConfig,
+    breakers: BreakerConfig,
     services: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Entry>>,
     len: usize,
     made: u64,
@@ -126,7 +126,24 @@ impl Registry {
     pub fn new(config: RegistryConfig, breakers: BreakerConfig, entropy: Arc<dyn Entropy>) -> Self {
         let RegistrySettings { max_open_share, share_applies_from, .. } = *config.settings();
         let share = Arc::new(OpenShare::new(max_open_share, share_applies_from));
-        Self { config, breakers, entropy, share, entries: RwLock::new(Entries::new()) }
+        Self { entropy, share, entries: RwLock::new(Entries::new(config, breakers)) }
+    }
+
+    /// Goes on with other settings from `now`, as does each of its breakers: [`Breaker::reconfigure`].
+    ///
+    /// Breakers over a smaller number stay until they are idle or make room, and no other is made before. Those that are open
+    /// over a smaller share stay open.
+    pub fn reconfigure(&self, config: RegistryConfig, breakers: &BreakerConfig, now: Moment) {
+        {
+            let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+            self.share.reconfigure(config.settings().max_open_share, config.settings().share_applies_from);
+            (entries.config, entries.breakers) = (config, breakers.clone());
+        }
+        // Those that are made from here on have their settings. Without the lock, since breakers ask for entropy, whose port
+        // may call back.
+        for breaker in self.breakers() {
+            breaker.reconfigure(breakers.clone(), now);
+        }
     }
 
     /// The breaker of an endpoint; it is made, closed, when there is none, and the closed ones that were unused the longest
@@ -143,13 +160,16 @@ impl Registry {
         if let Some(breaker) = entries.get(service, endpoint, now) {
             return Ok(breaker);
         }
-        let max_breakers = self.config.settings().max_breakers;
-        if entries.len >= max_breakers && self.make_room(&mut entries, now) == 0 {
-            return Err(RegistryFull { max_breakers });
+        let max_breakers = entries.config.settings().max_breakers;
+        if entries.len >= max_breakers {
+            self.make_room(&mut entries, now);
+            if entries.len >= max_breakers {
+                return Err(RegistryFull { max_breakers });
+            }
         }
         let breaker = Arc::new(Breaker::with_share(
             format!("{service}/{endpoint}").into(),
-            self.breakers.clone(),
+            entries.breakers.clone(),
             Arc::clone(&self.entropy),
             Some(Arc::clone(&self.share)),
         ));
@@ -174,7 +194,7 @@ impl Registry {
     /// [`idle_after`](RegistrySettings::idle_after). Says how many.
     pub fn evict_idle(&self, now: Moment) -> usize {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let idle_after = self.config.settings().idle_after;
+        let idle_after = entries.config.settings().idle_after;
         self.evict(&mut entries, |entry| now - entry.asked_at() >= idle_after && entry.is_unused(now))
     }
 
@@ -204,16 +224,18 @@ impl Registry {
         entries.services.values().flat_map(BTreeMap::values).map(|entry| Arc::clone(&entry.breaker)).collect()
     }
 
-    /// Forgets an eighth of the breakers, so that a stream of ever new endpoints does not sort them all for each.
-    fn make_room(&self, entries: &mut Entries, now: Moment) -> usize {
+    /// Forgets an eighth of the breakers, so that a stream of ever new endpoints does not sort them all for each, and as many
+    /// as there are too many.
+    fn make_room(&self, entries: &mut Entries, now: Moment) {
         let all = entries.services.values().flat_map(BTreeMap::values);
         let mut unused: Vec<_> =
             all.filter(|entry| entry.is_unused(now)).map(|entry| (entry.asked_at(), entry.number)).collect();
         unused.sort_unstable();
-        unused.truncate(entries.len.div_ceil(8));
+        let too_many = (entries.len + 1).saturating_sub(entries.config.settings().max_breakers);
+        unused.truncate(entries.len.div_ceil(8).max(too_many));
         let mut going: Vec<_> = unused.into_iter().map(|(_, number)| number).collect();
         going.sort_unstable();
-        self.evict(entries, |entry| going.binary_search(&entry.number).is_ok())
+        self.evict(entries, |entry| going.binary_search(&entry.number).is_ok());
     }
 
     fn evict(&self, entries: &mut Entries, goes: impl Fn(&Entry) -> bool) -> usize {
@@ -235,8 +257,9 @@ impl Registry {
 }
 
 impl Entries {
-    fn new() -> Self {
-        Self { services: BTreeMap::new(), len: 0, made: 0, evicted: Journal::new(EVICTED_KEPT) }
+    fn new(config: RegistryConfig, breakers: BreakerConfig) -> Self {
+        let (services, evicted) = (BTreeMap::new(), Journal::new(EVICTED_KEPT));
+        Self { config, breakers, services, len: 0, made: 0, evicted }
     }
 
     fn get(&self, service: &str, endpoint: &str, now: Moment) -> Option<Arc<Breaker>> {
@@ -259,11 +282,11 @@ impl Entry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (len, open) = (self.len(), self.open());
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         f.debug_struct("Registry")
-            .field("config", &self.config)
-            .field("len", &len)
-            .field("open", &open)
+            .field("config", &entries.config)
+            .field("len", &entries.len)
+            .field("open", &self.open())
             .finish_non_exhaustive()
     }
 }

@@ -4,13 +4,14 @@
 //! route, a bug), and cutting everything off would turn it into an outage.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The places of one registry.
 #[derive(Debug)]
 pub(crate) struct OpenShare {
-    most: f64,
-    applies_from: usize,
+    /// The bits of the share.
+    most: AtomicU64,
+    applies_from: AtomicUsize,
     breakers: AtomicUsize,
     open: AtomicUsize,
 }
@@ -21,7 +22,18 @@ pub(crate) struct OpenPlace(Arc<OpenShare>);
 
 impl OpenShare {
     pub(crate) const fn new(most: f64, applies_from: usize) -> Self {
-        Self { most, applies_from, breakers: AtomicUsize::new(0), open: AtomicUsize::new(0) }
+        Self {
+            most: AtomicU64::new(most.to_bits()),
+            applies_from: AtomicUsize::new(applies_from),
+            breakers: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+        }
+    }
+
+    /// Those that are open over a smaller share stay open.
+    pub(crate) fn reconfigure(&self, most: f64, applies_from: usize) {
+        self.most.store(most.to_bits(), Ordering::Relaxed);
+        self.applies_from.store(applies_from, Ordering::Relaxed);
     }
 
     /// The registry holds so many breakers now.
@@ -37,9 +49,9 @@ impl OpenShare {
     /// A place for one more, if the share allows it. The first always gets one.
     pub(crate) fn take(self: &Arc<Self>) -> Option<OpenPlace> {
         let breakers = self.breakers.load(Ordering::Relaxed);
-        let allowed = |open: usize| {
-            breakers < self.applies_from || open == 0 || (open + 1) as f64 <= self.most * breakers as f64
-        };
+        let applies = breakers >= self.applies_from.load(Ordering::Relaxed);
+        let most = f64::from_bits(self.most.load(Ordering::Relaxed)) * breakers as f64;
+        let allowed = |open: usize| !applies || open == 0 || (open + 1) as f64 <= most;
         // One number that nothing else is read by: its own order is all it needs.
         self.open
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| allowed(open).then_some(open + 1))

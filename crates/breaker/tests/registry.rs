@@ -16,10 +16,17 @@ fn at(seconds: u64) -> Moment {
 
 fn registry(settings: RegistrySettings) -> Registry {
     let config = RegistryConfig::try_new(settings).expect("valid settings");
-    let breakers =
-        BreakerSettings { failure_threshold: Some(1), success_threshold: 1, ..BreakerSettings::default() };
-    let breakers = BreakerConfig::try_new(breakers).expect("valid settings");
-    Registry::new(config, breakers, Arc::new(SeededEntropy::new(3)))
+    Registry::new(config, opens_after(1), Arc::new(SeededEntropy::new(3)))
+}
+
+/// So many failures open a breaker, and one success closes it.
+fn opens_after(failures: u32) -> BreakerConfig {
+    let settings = BreakerSettings {
+        failure_threshold: Some(failures),
+        success_threshold: 1,
+        ..BreakerSettings::default()
+    };
+    BreakerConfig::try_new(settings).expect("valid settings")
 }
 
 fn get(registry: &Registry, endpoint: &str, now: Moment) -> Arc<Breaker> {
@@ -137,6 +144,48 @@ fn among_few_breakers_the_share_says_nothing() {
         fail(&get(&registry, endpoint, at(0)), at(0));
     }
     assert_eq!(registry.open(), 2);
+}
+
+#[test]
+fn other_settings_reach_every_breaker_that_is_there_and_that_comes() {
+    let registry = registry(RegistrySettings::default());
+    let old = get(&registry, "old", at(0));
+    let config = RegistryConfig::try_new(RegistrySettings::default()).expect("valid settings");
+    registry.reconfigure(config, &opens_after(2), at(1));
+    for breaker in [old, get(&registry, "new", at(1))] {
+        fail(&breaker, at(1));
+        assert_eq!(breaker.snapshot(at(1)).state, State::Closed);
+        fail(&breaker, at(1));
+        assert_eq!(breaker.snapshot(at(1)).state, State::Open);
+    }
+}
+
+#[test]
+fn a_smaller_registry_keeps_what_is_in_use_and_makes_no_other_before_it_is_as_small() {
+    let registry = registry(RegistrySettings::default());
+    let open = get(&registry, "open", at(0));
+    fail(&open, at(0));
+    let held: Vec<_> = (1..30).map(|n| get(&registry, &n.to_string(), at(0))).collect();
+    let smaller = RegistrySettings { max_breakers: 2, max_open_share: 0.1, ..RegistrySettings::default() };
+    let smaller = RegistryConfig::try_new(smaller).expect("valid settings");
+    registry.reconfigure(smaller, &opens_after(1), at(1));
+    assert_eq!((registry.len(), registry.open()), (30, 1));
+    assert_eq!(registry.breaker("api", "new", at(1)).expect_err("full"), RegistryFull { max_breakers: 2 });
+    drop(held);
+    get(&registry, "new", at(1));
+    assert_eq!((registry.len(), open.snapshot(at(1)).state), (2, State::Open));
+}
+
+#[test]
+fn a_larger_share_of_open_breakers_holds_at_once() {
+    let registry = registry(RegistrySettings { max_open_share: 0.3, ..RegistrySettings::default() });
+    let breakers: Vec<_> = (0..10).map(|n| get(&registry, &n.to_string(), at(0))).collect();
+    breakers.iter().for_each(|breaker| fail(breaker, at(0)));
+    let larger = RegistrySettings { max_open_share: 0.5, ..RegistrySettings::default() };
+    registry.reconfigure(RegistryConfig::try_new(larger).expect("valid settings"), &opens_after(1), at(1));
+    assert_eq!(registry.open(), 3, "none opens by the change itself");
+    breakers[5..].iter().for_each(|breaker| fail(breaker, at(1)));
+    assert_eq!(registry.open(), 5);
 }
 
 #[test]
