@@ -1,4 +1,4 @@
-//! The breaker that threads share. What it decides is in `state`, what it may answer without asking there in `gate`.
+//! The breaker that threads share. Decisions are made in `state`; the answers that need no lock are published in `gate`.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
@@ -20,10 +20,10 @@ use crate::{
 
 /// A circuit breaker; share it by reference.
 ///
-/// Three answers need no lock, because they follow from what the machine published: a call of a closed breaker is
+/// Three answers need no lock, because they follow from what the machine has published: a call of a closed breaker is
 /// admitted; its success is counted, unless it is slow or the first after a step of a time window; a call of an open
-/// one is rejected. A success that races with the report that opens the breaker may be told [`Verdict::Counted`]
-/// without having been weighed; it never counts in a later era.
+/// one is rejected. A success that races with the report that opens the breaker may return [`Verdict::Counted`]
+/// without having been weighed; it never counts in a later generation.
 pub struct Breaker {
     gate: Gate,
     shards: Shards,
@@ -81,7 +81,7 @@ impl Breaker {
         }
     }
 
-    /// Whether a call would be rejected now, without asking for leave: for callers that would wait for something else first.
+    /// Whether a call would be rejected now, without admitting one: for callers that have to wait for something else first.
     ///
     /// # Errors
     /// [`Rejected`] says why, and when to come back.
@@ -118,7 +118,7 @@ impl Breaker {
         self.ask(|machine| machine.command(Command::ForceOpen, now));
     }
 
-    /// Admits everything and counts nothing until [`Breaker::reset`] or [`Breaker::force_open`].
+    /// Admits every call and counts nothing until [`Breaker::reset`] or [`Breaker::force_open`].
     pub fn disable(&self, now: Moment) {
         self.ask(|machine| machine.command(Command::Disable, now));
     }
@@ -128,32 +128,33 @@ impl Breaker {
         self.ask(|machine| machine.command(Command::Reset, now));
     }
 
-    /// Goes on with other settings from `now`; the same settings change nothing.
+    /// Replaces the settings as of `now`. Equal settings change nothing.
     ///
-    /// What has begun is kept: the state and its generation with its counts, the permits of calls under way, the deadline of
-    /// an open period, which is neither extended nor shortened, the recoveries that failed, the leases of the probes that are
-    /// out, and what an operator ordered. The new settings hold for whatever is decided from now on:
-    /// - A closed breaker does not open by the change itself, but by the first report that finds a rule broken.
-    /// - The window goes on, with the calls that were judged slow or not when they ended, when it is of the same kind and
-    ///   size; any other begins empty, since what it would have to hold was not kept.
-    /// - A half-open one is judged at once by the probes that have reported, because with fewer probes allowed no other might
-    ///   come to decide. Probes that are out over the new number still count; none is added until they are fewer.
-    /// - One that is to count only ([`metrics_only`](crate::BreakerSettings::metrics_only)) closes if it opened by itself.
-    /// - A call that was admitted while calls were not timed is not slow.
+    /// Kept are the state, its generation and counts, the permits of calls in flight, the deadline of an open period, which is
+    /// neither extended nor shortened, the number of failed recoveries, the leases of probes in flight, and an operator's
+    /// order. The new settings apply to every later decision:
+    /// - The change itself does not open a closed breaker; the first report that finds a threshold reached does.
+    /// - A window of the same kind and size keeps its calls, each slow or not as it was judged when it ended. Any other
+    ///   window starts empty, because the calls that it should hold were not kept.
+    /// - A half-open breaker is judged at once by the probes that have reported, because a lower limit may leave no further
+    ///   probe to decide it. Probes in flight above the new limit still count; no more are admitted until they are fewer.
+    /// - In [`metrics_only`](crate::BreakerSettings::metrics_only) mode an open or half-open breaker closes; one that was forced
+    ///   open does not.
+    /// - A call that was admitted while calls were not timed is never slow, unless its caller measured it.
     ///
-    /// A call that overlaps with the change may be judged by either settings.
+    /// A call that overlaps with the change may be judged by the old settings or the new.
     pub fn reconfigure(&self, config: BreakerConfig, now: Moment) {
         let jitter = self.entropy.unit();
         self.ask(|machine| machine.reconfigure(config.into_settings(), jitter, now));
     }
 
-    /// What the next process should know.
+    /// The state to save for the next process.
     pub fn save(&self, now: Moment) -> Saved {
         self.lock().saved(now)
     }
 
     /// Continues where the process before stopped. `elapsed` is how long ago that was by the wall clock, which counts
-    /// towards the open period. A breaker that was saved closed is left as it is.
+    /// towards the open period. A saved closed state changes nothing.
     pub fn restore(&self, saved: Saved, elapsed: Duration, now: Moment) {
         let saved = Saved { open_for: saved.open_for.saturating_sub(elapsed), ..saved };
         self.ask(|machine| machine.command(Command::Restore(saved), now));
@@ -164,10 +165,10 @@ impl Breaker {
         self.lock().snapshot(now)
     }
 
-    /// The oldest transition that was not fetched yet. The newest 64 are kept; [`Snapshot::transitions_lost`] counts the rest.
+    /// The oldest transition that was not fetched yet, if any. The newest 64 are kept; [`Snapshot::transitions_lost`] counts the rest.
     ///
-    /// Costs one load while there is none, so a caller may look after each of its calls. A transition that this thread's
-    /// call made, or that this thread noticed by a rejection, is found by it unless another thread has fetched it.
+    /// While there is none it costs one atomic load, so it can be polled after every call. A thread finds each transition that
+    /// its own call caused, or that it observed through a rejection, unless another thread has fetched it.
     #[inline]
     pub fn poll_transition(&self) -> Option<Transition> {
         if self.gate.has_transitions() { self.fetch_transition() } else { None }
@@ -209,7 +210,7 @@ impl Breaker {
         self.ask(|machine| machine.report(Report { ticket, outcome, took, jitter }, now))
     }
 
-    /// Drawn outside the lock, since the port is somebody else's code; and only for probes, which alone can need it.
+    /// Drawn outside the lock, since the port is foreign code, and for probes only, since no other report needs it.
     fn jitter(&self, ticket: Ticket) -> f64 {
         if ticket.probe.is_some() { self.entropy.unit() } else { 0.0 }
     }
@@ -233,7 +234,7 @@ impl Breaker {
         answer
     }
 
-    /// The machine, with all that was counted beside it.
+    /// The machine, including what was counted in the shards.
     fn lock(&self) -> MutexGuard<'_, Machine> {
         // Nothing panics half-way through a change, so the state of a poisoned lock is whole.
         let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
@@ -281,7 +282,7 @@ mod tests {
                 question();
                 tell.send(())
             });
-            // Waits so long only for whoever wants the lock.
+            // Only a caller that needs the lock takes this long.
             let answered = told.recv_timeout(Duration::from_secs(10));
             drop(held);
             answered.expect("answered without the lock");
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_to_wait_is_told_so_without_the_lock() {
+    fn a_rejected_call_is_answered_without_the_lock() {
         let settings = BreakerSettings { failure_threshold: Some(1), ..BreakerSettings::default() };
         let breaker = breaker(settings);
         let check = |now, reason, retry_at| {
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_knows_in_which_era_it_was_admitted() {
+    fn a_permit_carries_the_generation_that_admitted_it() {
         let breaker = breaker(BreakerSettings::default());
         for era in 0..3 {
             let permit = breaker.admit(at(0)).expect("closed");

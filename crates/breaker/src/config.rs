@@ -1,4 +1,4 @@
-//! The settings of a breaker, and the bounds within which it can never be stuck. It reads no file.
+//! The settings of a breaker, and the bounds within which it can never be stuck.
 
 use std::time::Duration;
 
@@ -7,27 +7,27 @@ use ttm_kernel::{InvalidSetting, SettingChecks};
 /// What [`BreakerConfig::try_new`] checks; [`Default`] gives the values of the specification.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BreakerSettings {
-    /// Failures in a row that open the breaker; none leaves it to the rates.
+    /// Consecutive failures that open the breaker; none if only the rates do.
     pub failure_threshold: Option<u32>,
-    /// Shares of failed and of slow calls that open it; none leaves it to the failures in a row.
+    /// Shares of failed and of slow calls that open it; none if only consecutive failures do.
     pub rates: Option<RateSettings>,
     /// How long it stays open the first time.
     pub recovery_timeout: Duration,
     /// The open period doubles with each failed recovery, up to this.
     pub max_recovery_timeout: Duration,
-    /// Share by which chance shortens a doubled period, so that many breakers do not probe in step: 0 to 1.
+    /// Share by which a doubled period is shortened at random, so that many breakers do not probe in step: 0 to 1.
     pub recovery_jitter: f64,
     /// How many probes one recovery may make.
     pub half_open_max_calls: u32,
     /// How many of them must succeed to close the breaker.
     pub success_threshold: u32,
-    /// A probe that has not reported for this long is written off, and its place given to another.
+    /// A probe that has not reported for this long is written off, and its place is free again.
     pub probe_lease: Duration,
     /// What a permit that was dropped without a report counts as: the call was cancelled.
     pub on_cancel: CountAs,
     /// What a permit that was dropped by a panic counts as.
     pub on_panic: CountAs,
-    /// Counts, judges and tells, but never opens by itself: to try settings out on live calls.
+    /// Counts calls and records the transitions it would make, but never opens by itself: to try settings on live traffic.
     pub metrics_only: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct RateSettings {
     pub minimum_calls: u32,
     /// Share of failed calls that opens the breaker: above 0, to 1.
     pub failure_rate: f64,
-    /// The rule for slow calls; none when slowness is no fault.
+    /// The rule for slow calls; none if slowness is no failure.
     pub slow_calls: Option<SlowCallSettings>,
 }
 
@@ -65,9 +65,9 @@ pub struct SlowCallSettings {
 /// What a call that never reported counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountAs {
-    /// It says nothing about the far side.
+    /// It does not count.
     Ignored,
-    /// It speaks against the far side.
+    /// It counts as a failure.
     Failure,
 }
 
@@ -90,7 +90,7 @@ impl Default for BreakerSettings {
 }
 
 impl Default for RateSettings {
-    /// Half of the last hundred calls, once twenty were seen; slowness is no fault.
+    /// Half of the last hundred calls, once twenty were seen; slowness is no failure.
     fn default() -> Self {
         Self { window: Window::Calls(100), minimum_calls: 20, failure_rate: 0.5, slow_calls: None }
     }
@@ -155,7 +155,7 @@ impl BreakerConfig {
                 !s.probe_lease.is_zero(),
                 "probe_lease",
                 s.probe_lease,
-                "longer than zero, or no probe could ever report",
+                "longer than zero, or every probe would be written off at once",
             );
         let checks = match &s.rates {
             Some(rates) => rates.check(checks),

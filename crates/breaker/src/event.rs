@@ -1,4 +1,4 @@
-//! What a breaker says, as plain data. Nothing here decides anything.
+//! What a breaker returns and records, as plain data.
 
 use std::fmt;
 use std::time::Duration;
@@ -50,33 +50,33 @@ impl fmt::Display for State {
 /// How an admitted call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The far side did its work.
+    /// The upstream did what was asked.
     Success,
     /// It did not.
     Failure,
-    /// The call says nothing about the far side: cancelled, or wrong by our own fault.
+    /// The call proves nothing about the upstream: it was cancelled, or the request was wrong.
     Ignored,
-    /// The far side works and asks for patience (429).
+    /// The upstream works and limits the rate (429).
     RateLimited {
-        /// Not before, when it said so. Believed as it is: bound it first.
+        /// When it may be called again, if it said so. Taken as it is, so bound it first.
         retry_at: Option<Moment>,
     },
 }
 
-/// What became of a report.
+/// What a report changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was of the present generation, and went into its counts (of which a disabled breaker has none).
+    /// It was of the present generation and went into its counts, which a disabled breaker does not keep.
     Counted,
-    /// It was of an earlier generation, or of a probe that was written off: it changed nothing.
+    /// It was of an earlier generation, or of a probe that was written off, and changed nothing.
     Stale,
 }
 
-/// A call that may not be made.
+/// A call that was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("rejected: {reason}")]
 pub struct Rejected {
-    /// When trying again makes sense; [`Moment::MAX`] when only an operator can tell.
+    /// When to try again; [`Moment::MAX`] if only an operator can admit calls again.
     pub retry_at: Moment,
     /// Why.
     pub reason: RejectReason,
@@ -87,7 +87,7 @@ pub struct Rejected {
 pub enum RejectReason {
     /// The breaker is open.
     Open,
-    /// All probes are out; `retry_at` is when the first of them would be written off.
+    /// All probes are in flight; `retry_at` is when the first of them will be written off.
     ProbesOut,
     /// An operator holds the breaker open.
     ForcedOpen,
@@ -97,7 +97,7 @@ impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Open => "the breaker is open",
-            Self::ProbesOut => "the breaker waits for its probes",
+            Self::ProbesOut => "the breaker waits for the outcome of its probes",
             Self::ForcedOpen => "an operator holds the breaker open",
         })
     }
@@ -114,13 +114,13 @@ pub struct Counts {
     pub consecutive_failures: u64,
     /// Calls that took too long, failed or not.
     pub slow: u64,
-    /// Calls that said nothing.
+    /// Calls that were ignored.
     pub ignored: u64,
-    /// Calls answered with "not now".
+    /// Calls that were rate limited.
     pub rate_limited: u64,
 }
 
-/// What the rates are taken of.
+/// The calls in the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WindowCounts {
     /// Calls in the window, of which the others are shares.
@@ -190,7 +190,7 @@ impl SuppressedBy {
 /// Why a breaker changed its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TransitionReason {
-    /// Too many failures in a row.
+    /// Too many consecutive failures.
     ConsecutiveFailures,
     /// Too large a share of the last calls failed.
     FailureRate,
@@ -204,13 +204,13 @@ pub enum TransitionReason {
     ProbesFailed,
     /// More probes were slow than may.
     ProbesSlow,
-    /// A probe was told to wait.
+    /// A probe was rate limited.
     ProbeRateLimited,
     /// An operator forced the breaker open, disabled or reset it.
     Operator,
-    /// The process before left it so.
+    /// The state was restored from the process before.
     Restored,
-    /// Its new settings let it count only, so it rejects nothing any more.
+    /// New settings put the breaker into metrics-only mode.
     Reconfigured,
 }
 
@@ -244,21 +244,21 @@ impl fmt::Display for TransitionReason {
 pub struct Snapshot {
     /// The state. An open breaker whose period is over stays open until a call comes.
     pub state: State,
-    /// Which era of the breaker this is; every transition begins another.
+    /// The generation; every transition begins a new one.
     pub generation: u64,
-    /// When a rejected call may come again; none while a call would be admitted.
+    /// When a rejected call may be tried again; none if a call would be admitted.
     pub retry_at: Option<Moment>,
     /// Outcomes counted in this generation.
     pub counts: Counts,
-    /// What the rates are taken of, while the breaker is closed and looks at rates.
+    /// The calls in the window, while the breaker is closed and has rates.
     pub window: Option<WindowCounts>,
-    /// Probes that are out.
+    /// Probes in flight.
     pub probes_in_flight: u32,
-    /// Transitions that nobody fetched in time, since the start.
+    /// Transitions that were dropped before they were fetched, since the start.
     pub transitions_lost: u64,
 }
 
-/// What outlives the process, so that a restart does not hammer a far side that was down.
+/// What outlives the process, so that a restart does not hammer an upstream that was down.
 ///
 /// It holds no moment, since the next process counts from an origin of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn states_and_reasons_have_words_of_their_own() {
+    fn states_and_reasons_have_distinct_words() {
         use TransitionReason as Reason;
         check_words(&State::ALL, State::as_str);
         let reasons = [
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_call_is_told_why() {
+    fn a_rejection_names_its_reason() {
         let told = [RejectReason::Open, RejectReason::ProbesOut, RejectReason::ForcedOpen]
             .map(|reason| Rejected { retry_at: Moment::ZERO, reason }.to_string());
         assert!(told.iter().all(|told| told.len() > "rejected: ".len()), "{told:?}");

@@ -1,4 +1,4 @@
-//! What the machine is told, as plain data.
+//! The inputs of the machine, as plain data.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::gate::Word;
 use crate::{Outcome, Saved};
 
-/// Says which era a call was admitted in and, for a probe, which place it holds.
+/// The generation that admitted a call and, for a probe, the place that it holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     /// The word it was admitted under.
@@ -20,11 +20,11 @@ pub(crate) struct Report {
     pub(crate) ticket: Ticket,
     pub(crate) outcome: Outcome,
     pub(crate) took: Duration,
-    /// Uniform in `[0, 1)`; looked at for probes alone.
+    /// Uniform in `[0, 1)`; used for probes only.
     pub(crate) jitter: f64,
 }
 
-/// What may be ordered from outside.
+/// Orders from outside.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Command {
     ForceOpen,

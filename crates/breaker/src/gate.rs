@@ -1,5 +1,5 @@
-//! What the machine publishes so that most calls need no lock: its state and generation in one word, and until when the
-//! answer that follows from them stands. It decides nothing: where the answer does not follow, the machine is asked.
+//! What the machine publishes so that most calls need no lock: its state and generation in one word, and the moment until
+//! which the answer that follows from them is valid. Where no answer follows, the machine is asked.
 //!
 //! A rejection needs both parts to belong together. Its reader takes the word, the moment, and the word again. The
 //! writer is alone, under the machine's lock. It writes the moment of an open state before its word, so that no word
@@ -31,11 +31,11 @@ const SLIDES: u64 = 1 << 5;
 const GENERATION_SHIFT: u32 = 6;
 const LOW: u64 = (1 << GENERATION_SHIFT) - 1;
 
-/// Admitting states come first, so that a mask tells them; closed has no bit set.
+/// Admitting states come first, so that one mask selects them; closed has no bit set.
 const STATES: [State; 5] = [State::Closed, State::Disabled, State::Open, State::HalfOpen, State::ForcedOpen];
 const NOT_ADMITTING: u64 = 0b110;
 
-/// What a success of a breaker depends on, beside its state.
+/// What the handling of a success depends on, apart from the state.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Traits {
     pub(crate) cold: bool,
@@ -93,7 +93,7 @@ impl Word {
         self.0 & NOT_ADMITTING == 0
     }
 
-    /// The same, and nobody will ask how long the call took.
+    /// The same, and the duration of the call will not matter.
     #[inline]
     pub(crate) const fn admits_all_untimed(self) -> bool {
         self.0 & (NOT_ADMITTING | TIMED) == 0
@@ -144,8 +144,8 @@ impl Gate {
         Moment::from_nanos(self.until.load(Ordering::Acquire))
     }
 
-    /// A timed call that took fewer nanoseconds is not slow. Relaxed: it changes with the
-    /// settings alone, and a call that overlaps with their change may be judged by either.
+    /// A timed call that took fewer nanoseconds is not slow. Relaxed: it changes with the settings
+    /// only, and a call that overlaps with that change may be judged by the old or the new.
     pub(crate) fn slow_after(&self) -> u64 {
         self.slow_after.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! Facts that nobody has fetched yet, bounded. It calls nobody back, so that no listener can call into a breaker that is
-//! in the middle of something.
+//! A bounded queue of facts that wait to be fetched. Fetching instead of callbacks means that no listener can call into a
+//! breaker in the middle of a change.
 
 use std::collections::VecDeque;
 

@@ -1,21 +1,22 @@
 //! Circuit breaker: admits, rejects and probes one outside dependency.
 //!
 //! A caller asks [`Breaker::admit`] for a [`Permit`], makes its call and reports how it ended. **Closed** admits; enough
-//! failures in a row, or too large a share of failed or slow calls, make it **Open**, which rejects and says when to come
-//! back; then **HalfOpen** admits exactly as many probes as the config allows, closes when enough of them succeed and opens
+//! consecutive failures, or too large a share of failed or slow calls, make it **Open**, which rejects and says when to try
+//! again; then **HalfOpen** admits exactly as many probes as the config allows, closes when enough of them succeed and opens
 //! again, for longer, when too many fail. An operator can hold the breaker **ForcedOpen** or **Disabled**, and always wins
-//! over a call's report: every transition begins a new *generation*, and the report of an earlier one is
+//! over a call's report: every transition begins a new *generation*, and a report from an earlier one is
 //! [`Verdict::Stale`].
 //!
 //! A permit that is dropped gives its place back; one that is leaked is written off after its lease. So a breaker is
 //! never stuck.
 //!
 //! Inside, one pure state machine (`state`, with `rules`, `window` and `probes`) decides everything, behind a lock. What it
-//! published last (`gate`) answers most calls without the lock, and their successes are counted on a line of the thread's
-//! own (`shards`, `slot`), which the machine takes in before it decides.
+//! published last (`gate`) answers most calls without the lock, and each thread counts its successes on a cache line of its
+//! own (`shards`, `slot`), which the machine adds up before it decides.
 //!
-//! It reads no clock of its own (`now` is an argument, and what is decided never goes back in time), calls nobody back
-//! (transitions wait in a bounded journal for [`Breaker::poll_transition`]), and knows nothing of HTTP, retries or limits.
+//! It reads no clock of its own (`now` is an argument, and decisions never go back in time), calls no listener (transitions
+//! wait in a bounded journal for [`Breaker::poll_transition`]), and knows nothing of HTTP, retries or rate limits. Its settings
+//! can change while calls are in flight: [`Breaker::reconfigure`].
 #![doc = include_str!("../README.md")]
 
 mod breaker;

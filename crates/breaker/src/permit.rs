@@ -1,4 +1,4 @@
-//! Leave to make one call. It decides nothing.
+//! Permission to make one call.
 
 use std::fmt;
 use std::mem;
@@ -27,7 +27,7 @@ impl Took {
     }
 }
 
-/// Leave to make one call. Report how the call ended; dropping the permit instead counts as the config says.
+/// Permission to make one call. Report how the call ended; a permit that is dropped counts as the config says.
 ///
 /// `N` is what the breaker was asked with: a moment, which is then also the time of a permit that is dropped, or a
 /// clock.
@@ -45,24 +45,24 @@ impl<'a, N: Now> Permit<'a, N> {
         Self { breaker, ticket, started, now }
     }
 
-    /// The era of the breaker in which the call was admitted.
+    /// The generation of the breaker that admitted the call.
     pub const fn generation(&self) -> u64 {
         self.ticket.era.generation()
     }
 
-    /// Whether the call is one of the few that decide about recovery.
+    /// Whether the call is a probe: one of the few that decide about recovery.
     pub const fn is_probe(&self) -> bool {
         self.ticket.probe.is_some()
     }
 
-    /// Says how the call ended. It took the time from its admission to `now`.
+    /// Reports how the call ended. Its duration is the time from its admission to `now`.
     #[inline]
     pub fn report(self, outcome: Outcome, now: impl Now) -> Verdict {
         let took = Took::Since(self.started);
         self.settle(outcome, took, now)
     }
 
-    /// Says how the call ended, and how long it took: for callers that measured it anyway.
+    /// Reports how the call ended and how long it took, for callers that measure it themselves.
     #[inline]
     pub fn report_timed(self, outcome: Outcome, took: Duration, now: impl Now) -> Verdict {
         self.settle(outcome, Took::Measured(took), now)
@@ -75,13 +75,13 @@ impl<'a, N: Now> Permit<'a, N> {
         breaker.report(ticket, outcome, took, now)
     }
 
-    /// The far side did its work.
+    /// The call succeeded.
     #[inline]
     pub fn success(self, now: impl Now) -> Verdict {
         self.report(Outcome::Success, now)
     }
 
-    /// The far side did not do its work.
+    /// The call failed.
     #[inline]
     pub fn failure(self, now: impl Now) -> Verdict {
         self.report(Outcome::Failure, now)

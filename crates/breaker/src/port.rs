@@ -1,5 +1,5 @@
-//! The port of the breakers: where their state outlives the process. It does not know when that is worth saving, nor
-//! what the next process makes of it.
+//! The port to the store in which the state of breakers outlives the process. It does not know when that is worth saving,
+//! nor what the next process makes of it.
 //!
 //! The laws are numbered; `testing::conformance` checks each of them against every implementation.
 
@@ -11,29 +11,29 @@ use ttm_kernel::{Epoch, StoreError};
 
 use crate::Saved;
 
-/// What a breaker was saved as.
+/// A saved breaker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredBreaker {
     /// Its name.
     pub name: String,
-    /// What the next process should know.
+    /// The state for the next process.
     pub saved: Saved,
     /// The wall time of the save, from which its period counts: the only clock that two processes share.
     pub at: Timestamp,
-    /// How fast its far side was called; none where nobody said.
+    /// How fast its upstream was called; none if that was not limited.
     pub rate: Option<StoredRate>,
 }
 
-/// How fast the far side of a breaker was called when the breaker was saved. It knows no rate, only what is left of one.
+/// How fast the upstream of a breaker was called when the breaker was saved, relative to a rate that is not stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StoredRate {
     /// The share of the whole rate that might be used, above 0 and up to 1.
     pub share: f64,
-    /// How much longer a pause lasted that the far side had asked for.
+    /// How much longer a pause lasted for which the upstream had asked.
     pub paused_for: Duration,
 }
 
-/// Keeps the state of breakers, so that a restart does not hammer a far side that was down.
+/// Keeps the state of breakers, so that a restart does not hammer an upstream that was down.
 ///
 /// Laws:
 /// 1. What `save` acknowledged is returned by `load`, also after a crash. Times and periods are kept to the microsecond,
@@ -44,7 +44,7 @@ pub struct StoredRate {
 ///    Epochs are claimed where the store's other writers claim theirs.
 /// 4. `save` leaves breakers that it is not given as they are.
 /// 5. `load` returns every breaker once, in the order of the names.
-/// 6. A row that no breaker can have made is [`StoreError::Unexpected`], which says what is wrong with it.
+/// 6. A row that no breaker can have written is [`StoreError::Unexpected`], which names what is wrong with it.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait BreakerStore: Send + Sync {

@@ -1,5 +1,5 @@
-//! The probes that are out, and their leases: one that never reports is written off, so that no breaker is half-open for
-//! ever. It does not know how probes end.
+//! The probes in flight and their leases. A probe that never reports is written off when its lease ends, so that no breaker
+//! stays half-open for ever.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl Probes {
         Self { lease, sent: Vec::with_capacity(most as usize), last: 0 }
     }
 
-    /// Probes that are out keep their lease.
+    /// Probes in flight keep their lease.
     pub(crate) fn reconfigure(&mut self, most: u32, lease: Duration) {
         self.lease = lease;
         self.sent.reserve((most as usize).saturating_sub(self.sent.len()));

@@ -1,5 +1,4 @@
-//! Breakers by service and endpoint: made when they are first asked for, bounded in number, and forgotten when idle. It
-//! makes no calls.
+//! Breakers by service and endpoint: created on first use, bounded in number, and evicted when idle.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +12,7 @@ use crate::journal::Journal;
 use crate::share::OpenShare;
 use crate::{Breaker, BreakerConfig, State};
 
-/// How many forgotten breakers wait for somebody to fetch their names.
+/// How many evicted names are kept until they are fetched.
 const EVICTED_KEPT: usize = 1_000;
 
 /// What [`RegistryConfig::try_new`] checks.
@@ -21,12 +20,12 @@ const EVICTED_KEPT: usize = 1_000;
 pub struct RegistrySettings {
     /// The most breakers it holds; each takes about 8 KiB.
     pub max_breakers: usize,
-    /// A closed breaker that nobody holds, and nobody asked for in this time, is forgotten.
+    /// A closed breaker that is not held and was not asked for in this time is evicted.
     pub idle_after: Duration,
     /// The share of breakers that may be open at once, above 0 to 1: when more want to open, the fault is more likely on
     /// our side. What an operator forces open does not count.
     pub max_open_share: f64,
-    /// The share is not looked at while there are fewer breakers than this, since one of three says nothing.
+    /// The share does not apply while there are fewer breakers than this: one of three proves nothing.
     pub share_applies_from: usize,
 }
 
@@ -81,7 +80,7 @@ impl RegistryConfig {
     }
 }
 
-/// No breaker can be made: as many as may be are in use or open.
+/// No breaker can be created: all that the limit allows are in use or open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("all {max_breakers} breakers are in use or open")]
 pub struct RegistryFull {
@@ -89,7 +88,7 @@ pub struct RegistryFull {
     pub max_breakers: usize,
 }
 
-/// A breaker that was forgotten: drop what is kept under its name elsewhere, such as its metrics.
+/// The name of an evicted breaker, so that whatever is kept under it elsewhere, such as metrics, can be dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evicted {
     /// The service.
@@ -129,34 +128,34 @@ impl Registry {
         Self { entropy, share, entries: RwLock::new(Entries::new(config, breakers)) }
     }
 
-    /// Goes on with other settings from `now`, as does each of its breakers: [`Breaker::reconfigure`].
+    /// Replaces the settings of the registry and of each of its breakers as of `now`; see [`Breaker::reconfigure`].
     ///
-    /// Breakers over a smaller number stay until they are idle or make room, and no other is made before. Those that are open
-    /// over a smaller share stay open.
+    /// Breakers above a lower limit stay until they are evicted, and no new one is created before. Those that are open above a
+    /// lower share stay open.
     pub fn reconfigure(&self, config: RegistryConfig, breakers: &BreakerConfig, now: Moment) {
         {
             let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
             self.share.reconfigure(config.settings().max_open_share, config.settings().share_applies_from);
             (entries.config, entries.breakers) = (config, breakers.clone());
         }
-        // Those that are made from here on have their settings. Without the lock, since breakers ask for entropy, whose port
-        // may call back.
+        // Breakers created from here on have the new settings already. The lock is released, since a breaker draws entropy
+        // from a port that may call back.
         for breaker in self.breakers() {
             breaker.reconfigure(breakers.clone(), now);
         }
     }
 
-    /// The breaker of an endpoint; it is made, closed, when there is none, and the closed ones that were unused the longest
-    /// make room for it. One that is held is never forgotten: hold on to it for as long as calls are made.
+    /// The breaker of an endpoint; it is created, closed, when there is none, and evicts the closed ones that were unused the longest
+    /// if there is no room. A breaker that is held is never evicted: hold on to it for as long as calls are made.
     ///
     /// # Errors
-    /// [`RegistryFull`] when it is not there, and there is no room.
+    /// [`RegistryFull`] if it does not exist and there is no room.
     pub fn breaker(&self, service: &str, endpoint: &str, now: Moment) -> Result<Arc<Breaker>, RegistryFull> {
         if let Some(breaker) = self.get(service, endpoint, now) {
             return Ok(breaker);
         }
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        // Somebody else may have made it since.
+        // Another thread may have created it since.
         if let Some(breaker) = entries.get(service, endpoint, now) {
             return Ok(breaker);
         }
@@ -190,15 +189,15 @@ impl Registry {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(service, endpoint, now)
     }
 
-    /// Forgets the breakers that are closed, that nobody holds, and that nobody asked for since
-    /// [`idle_after`](RegistrySettings::idle_after). Says how many.
+    /// Evicts the breakers that are closed, not held, and were not asked for within
+    /// [`idle_after`](RegistrySettings::idle_after). Returns how many.
     pub fn evict_idle(&self, now: Moment) -> usize {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let idle_after = entries.config.settings().idle_after;
         self.evict(&mut entries, |entry| now - entry.asked_at() >= idle_after && entry.is_unused(now))
     }
 
-    /// The breaker that was forgotten the longest ago and that nobody has fetched. The newest thousand are kept.
+    /// The oldest evicted name that was not fetched yet. The newest thousand are kept.
     pub fn poll_evicted(&self) -> Option<Evicted> {
         self.entries.write().unwrap_or_else(PoisonError::into_inner).evicted.pop()
     }
@@ -224,8 +223,8 @@ impl Registry {
         entries.services.values().flat_map(BTreeMap::values).map(|entry| Arc::clone(&entry.breaker)).collect()
     }
 
-    /// Forgets an eighth of the breakers, so that a stream of ever new endpoints does not sort them all for each, and as many
-    /// as there are too many.
+    /// Evicts an eighth of the breakers, so that a stream of new endpoints does not sort all of them each time, or as many as
+    /// exceed the limit.
     fn make_room(&self, entries: &mut Entries, now: Moment) {
         let all = entries.services.values().flat_map(BTreeMap::values);
         let mut unused: Vec<_> =
@@ -274,7 +273,7 @@ impl Entry {
         Moment::from_nanos(self.asked_at.load(Ordering::Relaxed))
     }
 
-    /// Under the write lock nobody else can come to hold it. One that is not plainly closed has something to remember.
+    /// Under the write lock no other thread can obtain it. A breaker that is not closed has a state worth keeping.
     fn is_unused(&self, now: Moment) -> bool {
         Arc::strong_count(&self.breaker) == 1 && self.breaker.snapshot(now).state == State::Closed
     }

@@ -1,10 +1,10 @@
-//! The rules by which a breaker opens and opens again: arithmetic over counts. It knows no states.
+//! The rules by which a breaker opens and re-opens: arithmetic over settings and counts.
 
 use std::time::Duration;
 
 use crate::{BreakerSettings, Counts, TransitionReason, WindowCounts};
 
-/// The rule by which a closed breaker opens, if one is broken.
+/// The rule by which a closed breaker opens, if its threshold is reached.
 pub(crate) fn broken(
     settings: &BreakerSettings,
     counts: &Counts,
@@ -45,8 +45,8 @@ pub(crate) fn failed_recovery(settings: &BreakerSettings, counts: &Counts) -> Op
     (of_all(counts.slow) >= slow.rate).then_some(TransitionReason::ProbesSlow)
 }
 
-/// How long it opens after so many recoveries that failed: the configured period, doubled for each of them, shortened by
-/// chance, never below the configured one. `jitter` is uniform in `[0, 1)`.
+/// How long the breaker opens after this many failed recoveries: the configured period, doubled for each of them, shortened
+/// at random, and never below the configured one. `jitter` is uniform in `[0, 1)`.
 pub(crate) fn open_period(settings: &BreakerSettings, failed_recoveries: u32, jitter: f64) -> Duration {
     let factor = 2_u32.saturating_pow(failed_recoveries);
     let grown = settings.recovery_timeout.saturating_mul(factor).min(settings.max_recovery_timeout);

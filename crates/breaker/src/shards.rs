@@ -1,8 +1,8 @@
 //! Counts successes without a locked instruction: each thread counts on a line of its own, under a tag that says of which
-//! generation of the breaker the count is. It does not know what a breaker is.
+//! generation of the breaker the count is.
 //!
-//! The tag is what makes a count of one generation impossible to see in another: nothing is ever set back to zero by
-//! anybody but the line's owner, and a line whose tag is not the present one counts as zero.
+//! The tag is what makes a count of one generation impossible to see in another: nothing is ever reset except by
+//! the line's owner, and a line whose tag is not the present one counts as zero.
 
 use crate::slot::{self, SLOTS};
 use crate::sync::{AtomicU64, Ordering};
@@ -33,8 +33,8 @@ impl Shards {
         if let Some(line) = self.lines.get(slot::current())
             && line.tag.load(Ordering::Relaxed) == tag
         {
-            // Nobody else writes this line, so a load and a store are an increment. A sum that must include it is
-            // ordered after it by whatever tells its reader that the call is over.
+            // No other thread writes this line, so a load and a store are an increment. A sum that must include it is
+            // ordered after it by the synchronisation through which its reader learnt that the call is over.
             line.count.store(line.count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
             return true;
         }
@@ -54,7 +54,7 @@ impl Shards {
             line.count.store(line.count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         } else {
             line.count.store(1, Ordering::Relaxed);
-            // After the count, so that whoever sees the tag sees no count of an older generation.
+            // After the count, so that a reader of the tag sees no count of an older generation.
             line.tag.store(tag, Ordering::Release);
         }
         // A sum that reads the bit too early would also have read the line too early.

@@ -1,4 +1,4 @@
-//! How many breakers of a registry may be open at once. It does not know which.
+//! How many breakers of a registry may be open at once.
 //!
 //! When most of them want to open within a short time, the fault is more likely on our side of the wire (a resolver, a
 //! route, a bug), and cutting everything off would turn it into an outage.
@@ -30,7 +30,7 @@ impl OpenShare {
         }
     }
 
-    /// Those that are open over a smaller share stay open.
+    /// Breakers that are open above a lower share stay open.
     pub(crate) fn reconfigure(&self, most: f64, applies_from: usize) {
         self.most.store(most.to_bits(), Ordering::Relaxed);
         self.applies_from.store(applies_from, Ordering::Relaxed);
@@ -52,14 +52,14 @@ impl OpenShare {
         let applies = breakers >= self.applies_from.load(Ordering::Relaxed);
         let most = f64::from_bits(self.most.load(Ordering::Relaxed)) * breakers as f64;
         let allowed = |open: usize| !applies || open == 0 || (open + 1) as f64 <= most;
-        // One number that nothing else is read by: its own order is all it needs.
+        // No other memory is published through this number, so relaxed accesses suffice.
         self.open
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| allowed(open).then_some(open + 1))
             .is_ok()
             .then(|| OpenPlace(Arc::clone(self)))
     }
 
-    /// A place whatever the share says.
+    /// A place regardless of the share.
     pub(crate) fn insist(self: &Arc<Self>) -> OpenPlace {
         self.open.fetch_add(1, Ordering::Relaxed);
         OpenPlace(Arc::clone(self))

@@ -1,14 +1,13 @@
-//! Gives each thread a number of its own, from a small range that ended threads hand on. It does not know what the
-//! numbers are used for.
+//! Gives each thread a number of its own, from a small range in which ended threads free theirs.
 //!
-//! Whoever holds a number is the only writer of what is kept under it, and so needs no locked instruction to count. The
+//! The thread that holds a number is the only writer of what is kept under it, and so needs no locked instruction. The
 //! claim acquires what the release of the thread before released: the new owner sees all that the old one wrote.
 
 use std::cell::Cell;
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// How many threads have a number at once; the others do without.
+/// How many threads can have a number at once; the others do without.
 #[cfg(not(loom))]
 pub(crate) const SLOTS: usize = 64;
 /// Each is one more object for the model checker to follow.
@@ -56,7 +55,7 @@ pub(crate) fn current() -> usize {
     SLOT.with(Cell::get)
 }
 
-/// Takes the lowest free number for the thread; none when all are taken, or when the thread is about to end.
+/// Takes the lowest free number for the thread; none if all are taken, or the thread is about to end.
 #[cold]
 pub(crate) fn claim() -> Option<usize> {
     LEASE.try_with(Lease::claim).ok().flatten()

@@ -1,6 +1,6 @@
-//! The state machine of a breaker: total over its five states, without locks. It knows nothing of threads.
+//! The state machine of a breaker, total over its five states and unaware of threads.
 //!
-//! Successes that were counted beside it, by threads that needed no lock, come in through [`Machine::absorb`].
+//! Successes that threads counted in their shards, without the lock, are added by [`Machine::absorb`].
 
 mod published;
 mod reconfigure;
@@ -23,7 +23,7 @@ use crate::{
 };
 pub(crate) use published::nanos;
 
-/// How many transitions wait for somebody to fetch them.
+/// How many transitions are kept until they are fetched.
 const TRANSITIONS_KEPT: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
@@ -53,17 +53,17 @@ pub(crate) struct Machine {
     mode: Mode,
     generation: u64,
     counts: Counts,
-    /// How many of the successes of this generation were counted beside the machine.
+    /// How many of the successes of this generation came from the shards.
     absorbed: u64,
     window: Option<CallWindow>,
     probes: Probes,
     /// Recoveries that failed since the breaker was last closed.
     failed_recoveries: u32,
-    /// The far side asked for patience until here.
+    /// The upstream asked not to be called before.
     not_before: Moment,
-    /// The newest `now` of everything but plain successes, by which nothing but a window is measured.
+    /// The newest `now` of everything but plain successes, which matter to a time window only.
     newest: Moment,
-    /// A trip that is suppressed is told once in each period for which it would have held.
+    /// A suppressed trip is recorded once in each period for which the breaker would have been open.
     suppressed_until: Moment,
     share: Option<Arc<OpenShare>>,
     place: Option<OpenPlace>,
@@ -90,7 +90,7 @@ impl Machine {
         }
     }
 
-    /// `beside` successes of this generation, none of them slow, were counted beside the machine since it began.
+    /// `beside` successes of this generation, none of them slow, were counted in the shards since it began.
     pub(crate) fn absorb(&mut self, beside: u64) {
         let new = beside.saturating_sub(self.absorbed);
         if new == 0 {
@@ -198,7 +198,7 @@ impl Machine {
         match report.outcome {
             Outcome::Ignored => {}
             Outcome::RateLimited { .. } => {
-                // The far side works: no recovery failed, and the next period is no longer for it.
+                // The upstream works, so no recovery failed and the next period does not grow.
                 self.reopen(TransitionReason::ProbeRateLimited, report.jitter, now);
             }
             Outcome::Success | Outcome::Failure => self.judge_recovery(report.jitter, now),
@@ -248,7 +248,7 @@ impl Machine {
             State::Open | State::HalfOpen if self.settings.metrics_only => return,
             State::Open | State::HalfOpen => {
                 self.failed_recoveries = saved.failed_recoveries;
-                // Not asked for its place: it was open before anybody here could be.
+                // The share does not apply: it was open before any other breaker of this process could be.
                 self.place = self.share.as_ref().map(OpenShare::insist);
                 Mode::Open { until: now + saved.open_for }
             }
@@ -305,7 +305,7 @@ impl Machine {
         counts.slow += u64::from(slow && weighed);
     }
 
-    /// Never shorter than the far side asked for.
+    /// Never before the moment that the upstream asked for.
     fn open_until(&self, period: Duration, now: Moment) -> Moment {
         (now + period).max(self.not_before)
     }

@@ -1,6 +1,6 @@
-//! The last calls, by number or by time: how many they were, how many failed, how many were slow. It judges nothing.
+//! The last calls, by number or by time: how many there were, how many failed, and how many were slow.
 //!
-//! Both windows really slide: each new call pushes out what is too old, and nothing else is ever forgotten.
+//! Both windows slide: each new call evicts what is too old, and nothing else is ever dropped.
 
 use std::collections::VecDeque;
 
@@ -30,7 +30,7 @@ impl CallWindow {
         }
     }
 
-    /// Makes room for other rates of the same window, so that it goes on without allocating.
+    /// Reserves room for other rates of the same window, so that recording a call never allocates.
     pub(crate) fn make_room(&mut self, settings: &RateSettings) {
         if let Self::Calls(window) = self {
             window.make_room(settings);

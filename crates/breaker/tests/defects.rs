@@ -272,7 +272,7 @@ fn an_operator_and_a_trip_that_race_leave_the_operator_s_state() {
 }
 
 #[test]
-fn an_open_period_is_never_shorter_than_the_far_side_asked_for() {
+fn an_open_period_is_never_shorter_than_the_upstream_asked_for() {
     let breaker = default_breaker();
     admit_and(&breaker, Outcome::RateLimited { retry_at: Some(at(300)) }, at(0));
     assert_eq!(breaker.snapshot(at(0)).state, State::Closed, "being told to wait is no failure");
@@ -283,7 +283,7 @@ fn an_open_period_is_never_shorter_than_the_far_side_asked_for() {
 }
 
 #[test]
-fn a_restart_does_not_hammer_a_far_side_that_was_down() {
+fn a_restart_does_not_hammer_an_upstream_that_was_down() {
     let before = default_breaker();
     trip(&before, at(1_000));
     admit_and(&before, Outcome::Failure, at(1_060));

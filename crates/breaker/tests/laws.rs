@@ -182,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn when_the_far_side_is_well_again_the_breaker_closes(
+    fn when_the_upstream_is_well_again_the_breaker_closes(
         settings in any_settings(),
         deeds in prop::collection::vec((any_deed(), any_moment()), 0..60),
         seed: u64,

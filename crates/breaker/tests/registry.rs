@@ -73,7 +73,7 @@ fn a_breaker_is_forgotten_when_it_is_idle_and_closed_and_nobody_holds_it() {
     drop(held);
     assert_eq!(registry.evict_idle(at(6_600)), 2);
     assert_eq!(evicted(&registry), ["asked for", "held"]);
-    assert_eq!(registry.len(), 1, "the open one remembers that its far side was down");
+    assert_eq!(registry.len(), 1, "the open one remembers that its upstream was down");
     // A new one of the same name starts afresh.
     assert_eq!(get(&registry, "idle", at(6_600)).snapshot(at(6_600)).generation, 0);
 }
@@ -180,11 +180,15 @@ fn a_smaller_registry_keeps_what_is_in_use_and_makes_no_other_before_it_is_as_sm
 fn a_larger_share_of_open_breakers_holds_at_once() {
     let registry = registry(RegistrySettings { max_open_share: 0.3, ..RegistrySettings::default() });
     let breakers: Vec<_> = (0..10).map(|n| get(&registry, &n.to_string(), at(0))).collect();
-    breakers.iter().for_each(|breaker| fail(breaker, at(0)));
+    for breaker in &breakers {
+        fail(breaker, at(0));
+    }
     let larger = RegistrySettings { max_open_share: 0.5, ..RegistrySettings::default() };
     registry.reconfigure(RegistryConfig::try_new(larger).expect("valid settings"), &opens_after(1), at(1));
     assert_eq!(registry.open(), 3, "none opens by the change itself");
-    breakers[5..].iter().for_each(|breaker| fail(breaker, at(1)));
+    for breaker in &breakers[5..] {
+        fail(breaker, at(1));
+    }
     assert_eq!(registry.open(), 5);
 }
 

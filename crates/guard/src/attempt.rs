@@ -43,7 +43,7 @@ pub(crate) type GuardPermit<'a> = Permit<'a, &'a Guard>;
 /// When an attempt is abandoned.
 pub(crate) struct Limit {
     pub(crate) until: Moment,
-    /// What that says about the far side. An attempt that the call's own deadline cuts short had less time than it may
+    /// What that says about the upstream. An attempt that the call's own deadline cuts short had less time than it may
     /// take: no word against the target.
     pub(crate) too_slow: Verdict,
 }

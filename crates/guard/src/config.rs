@@ -12,7 +12,7 @@ pub struct GuardSettings {
     pub attempt_timeout: Duration,
     /// How long a call may take, with all its attempts and waits.
     pub deadline: Duration,
-    /// What the far side allows in any sliding minute; none when it sets no limit.
+    /// What the upstream allows in any sliding minute; none when it sets no limit.
     pub requests_per_minute: Option<u32>,
     /// Share of that which is never used, since what leaves evenly may arrive bunched: 0 to below 100.
     pub headroom_percent: f64,

@@ -6,22 +6,22 @@ use ttm_breaker::Rejected;
 use ttm_kernel::Moment;
 use ttm_retry::GiveUpReason;
 
-/// What a failure says about the far side, and so what is done about it.
+/// What a failure says about the upstream, and so what is done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// It may pass by itself (lost connection, 5xx, unusable answer): counts against the far side, and is tried again.
+    /// It may pass by itself (lost connection, 5xx, unusable answer): counts against the upstream, and is tried again.
     Transient {
-        /// Not before, when the far side said so.
+        /// Not before, when the upstream said so.
         retry_after: Option<Duration>,
     },
-    /// The far side asks for patience (429): every caller pauses, then it is tried again.
+    /// The upstream asks for patience (429): every caller pauses, then it is tried again.
     RateLimited {
-        /// Not before, when the far side said so.
+        /// Not before, when the upstream said so.
         retry_after: Option<Duration>,
     },
-    /// The far side refuses this client (401, 403): counts against it, and trying again makes it worse.
+    /// The upstream refuses this client (401, 403): counts against it, and trying again makes it worse.
     Refused,
-    /// The request is wrong (400, 404): says nothing about the far side, and trying again cannot help.
+    /// The request is wrong (400, 404): says nothing about the upstream, and trying again cannot help.
     Invalid,
 }
 

@@ -68,7 +68,7 @@ impl Guard {
     /// Goes on with other settings. The breaker has its own: [`Breaker::reconfigure`].
     ///
     /// A call that has begun keeps its deadline, and its retries their policy; an attempt under way keeps its timeout and its
-    /// place. What was learnt is kept: the pause that the far side asked for, the share of the rate that it left, the
+    /// place. What was learnt is kept: the pause that the upstream asked for, the share of the rate that it left, the
     /// balance of the budget up to its new cap, and the attempt timeout that was set last, unless the config has another
     /// than before; it is never longer than the new deadline.
     /// - Turns that attempts wait for are kept when the rate rises; when it falls, each of them takes another.
@@ -108,7 +108,7 @@ impl Guard {
         self.limiter.rate()
     }
 
-    /// The end of the last pause that the far side asked for, which may be over. One load, for callers that look after
+    /// The end of the last pause that the upstream asked for, which may be over. One load, for callers that look after
     /// each of their calls.
     #[inline]
     pub fn paused_until(&self) -> Moment {

@@ -9,7 +9,7 @@
 //! 6. the **retry policy**, which says when the next attempt is due, pays for it from the **budget** before the sleep, and
 //!    never sleeps past the **deadline**.
 //!
-//! When the far side says "too many", the limiter holds back every caller until the time it asked for; then it gives turns
+//! When the upstream says "too many", the limiter holds back every caller until the time it asked for; then it gives turns
 //! at half of its rate, which grows back evenly. A caller that wants to decide at the last moment what it asks takes its
 //! turn first ([`Guard::turn`]) and makes its call on it ([`Guard::call_on`]).
 //!

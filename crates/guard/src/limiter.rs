@@ -87,7 +87,7 @@ impl Limiter {
         self.pace().as_ref().map(|pace| pace.save(now))
     }
 
-    /// The far side said "too many": no turns before `until`, and fewer after it.
+    /// The upstream said "too many": no turns before `until`, and fewer after it.
     pub(crate) fn slow_down(&self, until: Moment) {
         let now = self.runtime.now();
         self.change(|pace| {

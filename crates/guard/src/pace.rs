@@ -172,7 +172,7 @@ impl Pace {
         slot.era == self.era && now < slot.end && self.pause(now).is_none()
     }
 
-    /// The far side said "too many" at `now`: no turns before `until`. A pause that is longer already stays.
+    /// The upstream said "too many" at `now`: no turns before `until`. A pause that is longer already stays.
     pub(crate) fn slow_down(&mut self, now: Moment, until: Moment) {
         if now >= self.settled && self.pause(now).is_none() {
             self.left = (self.share(now) * CUT).max(LEAST);

@@ -23,9 +23,9 @@ pub struct Turn {
 /// How fast attempts get their turns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
-    /// The share of the configured rate that may be used, above 0 and up to 1: less after the far side said "too many".
+    /// The share of the configured rate that may be used, above 0 and up to 1: less after the upstream said "too many".
     pub share: f64,
-    /// The end of the pause that the far side asked for, while it is on.
+    /// The end of the pause that the upstream asked for, while it is on.
     pub paused_until: Option<Moment>,
 }
 
@@ -36,7 +36,7 @@ pub struct Rate {
 pub struct SavedRate {
     /// The share of the configured rate that may be used, above 0 and up to 1.
     pub share: f64,
-    /// How much longer a pause lasts that the far side asked for.
+    /// How much longer a pause lasts that the upstream asked for.
     pub paused_for: Duration,
 }
 

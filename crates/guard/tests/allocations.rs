@@ -11,7 +11,7 @@ use ttm_testkit::ManualRuntime;
 #[test]
 fn a_call_without_a_limit_allocates_nothing() {
     let runtime = ManualRuntime::new(0);
-    let breaker = Breaker::new("far side", BreakerConfig::default(), runtime.entropy("breaker"));
+    let breaker = Breaker::new("upstream", BreakerConfig::default(), runtime.entropy("breaker"));
     let config =
         GuardConfig::try_new(GuardSettings { requests_per_minute: None, ..GuardSettings::default() });
     let guard = Guard::new(

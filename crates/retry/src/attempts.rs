@@ -66,7 +66,7 @@ impl<'a> Retry<'a> {
         (now + timeout).min(self.deadline)
     }
 
-    /// An attempt failed at `now`. `retry_after` is what the far side asked for, if it did.
+    /// An attempt failed at `now`. `retry_after` is what the upstream asked for, if it did.
     pub fn next(
         &mut self,
         class: Class,

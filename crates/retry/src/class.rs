@@ -5,7 +5,7 @@
 pub enum Class {
     /// It may pass by itself: timeout, lost connection, 5xx.
     Transient,
-    /// The far side asks for patience (429).
+    /// The upstream asks for patience (429).
     RateLimited,
     /// Trying again cannot help: 400, 401, 404.
     Permanent,

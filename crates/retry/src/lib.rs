@@ -2,7 +2,7 @@
 //!
 //! A [`RetryPolicy`] says how long to wait between attempts; a [`Retry`] follows one call through its attempts and
 //! answers each failure with a [`Decision`]. Waiting is the caller's business: the answer is a moment. What it needs to know of
-//! a failure is its [`Class`], and how long the far side asks to wait; [`Class::of_http_status`] and [`parse_retry_after`]
+//! a failure is its [`Class`], and how long the upstream asks to wait; [`Class::of_http_status`] and [`parse_retry_after`]
 //! read both from an HTTP answer.
 //!
 //! A policy bounds the retries of one call. A [`RetryBudget`], one per target, bounds those of all calls: each first try
@@ -11,7 +11,7 @@
 //!
 //! Laws, each of them a property test. Of one call:
 //! 1. it never answers with a moment at or after the deadline, nor gives an attempt longer than that;
-//! 2. a wait is never shorter than what the far side asked for, up to the cap on that, and but for its own jitter at most a
+//! 2. a wait is never shorter than what the upstream asked for, up to the cap on that, and but for its own jitter at most a
 //!    tenth longer;
 //! 3. a wait that nobody asked for lies within its jitter's bounds, and never exceeds `max_delay`;
 //! 4. a call makes at most `max_attempts` attempts, and a permanent failure is never tried again;

@@ -32,7 +32,7 @@ pub struct RetrySettings {
     pub max_delay: Duration,
     /// How waits are spread.
     pub jitter: Jitter,
-    /// The longest wait that the far side may ask for.
+    /// The longest wait that the upstream may ask for.
     pub max_retry_after: Duration,
 }
 
@@ -99,7 +99,7 @@ impl RetryPolicy {
         Duration::try_from_secs_f64(seconds).map_or(max_delay, |delay| delay.min(max_delay))
     }
 
-    /// How long everybody waits after the far side said "too many": what it asked for up to `max_retry_after`, or, when
+    /// How long everybody waits after the upstream said "too many": what it asked for up to `max_retry_after`, or, when
     /// it asked for nothing, a long wait of between half and all of `max_delay`.
     pub fn pause(&self, retry_after: Option<Duration>, entropy: &dyn Entropy) -> Duration {
         match retry_after {
@@ -123,7 +123,7 @@ impl RetryPolicy {
         }
     }
 
-    /// The wait that the far side asked for, capped, and up to a tenth longer, never shorter.
+    /// The wait that the upstream asked for, capped, and up to a tenth longer, never shorter.
     pub(crate) fn asked(&self, retry_after: Duration, entropy: &dyn Entropy) -> Duration {
         let least = retry_after.min(self.0.max_retry_after);
         match self.0.jitter {

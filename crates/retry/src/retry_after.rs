@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Longer waits are cut to this: a day is more than any caller sleeps, and keeps later arithmetic small.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// How long the far side asks to wait, at most 24 hours; none when the value cannot be read.
+/// How long the upstream asks to wait, at most 24 hours; none when the value cannot be read.
 ///
 /// `value` is the header's value, and `date` that of the same answer's `Date`, if it had one.
 /// - Seconds are digits alone. However many there are, they are a number: what is over a day is a day.

@@ -19,7 +19,7 @@ fn any_moment() -> impl Strategy<Value = Moment> {
 
 proptest! {
     #[test]
-    fn a_call_keeps_its_deadline_its_number_of_attempts_and_what_the_far_side_asked_for(
+    fn a_call_keeps_its_deadline_its_number_of_attempts_and_what_the_upstream_asked_for(
         policy in any_policy(),
         start in any_moment(),
         deadline in any_moment(),
@@ -163,7 +163,7 @@ fn the_defaults_are_those_of_the_specification() {
 }
 
 #[test]
-fn statuses_400_401_and_404_end_a_call_at_its_first_attempt_whatever_the_far_side_asks_for() {
+fn statuses_400_401_and_404_end_a_call_at_its_first_attempt_whatever_the_upstream_asks_for() {
     let policy = RetryPolicy::default();
     for status in [400, 401, 404] {
         let class = Class::of_http_status(status).expect("a failure");
@@ -186,7 +186,7 @@ fn a_wait_that_would_end_at_the_deadline_is_not_begun() {
 }
 
 #[test]
-fn a_far_side_that_asks_for_too_much_is_heard_up_to_the_cap() {
+fn an_upstream_that_asks_for_too_much_is_heard_up_to_the_cap() {
     let policy = policy(RetrySettings { jitter: Jitter::None, ..RetrySettings::default() });
     for class in [Class::Transient, Class::RateLimited] {
         let mut retry = Retry::new(&policy, Moment::MAX);

@@ -1,4 +1,4 @@
-//! What the machine publishes, from its state alone.
+//! What the machine publishes, derived from its state.
 
 use std::time::Duration;
 
@@ -46,13 +46,13 @@ impl Machine {
         Word::new(self.generation, self.mode.state(), traits)
     }
 
-    /// The tag of what is counted beside the machine.
+    /// The tag of what is counted in the shards.
     pub(crate) fn tag(&self) -> u64 {
         self.word(Traits::default()).tag()
     }
 }
 
-/// Whole nanoseconds; 584 years are as good as for ever.
+/// Whole nanoseconds, saturating at 584 years.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

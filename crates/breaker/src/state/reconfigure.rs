@@ -1,4 +1,4 @@
-//! How the machine takes on other settings, and what it keeps.
+//! New settings for a machine that goes on.
 
 use ttm_kernel::Moment;
 
@@ -7,7 +7,7 @@ use crate::window::CallWindow;
 use crate::{BreakerSettings, TransitionReason};
 
 impl Machine {
-    /// Goes on with other settings; [`Breaker::reconfigure`](crate::Breaker::reconfigure) says what is kept.
+    /// Replaces the settings; [`Breaker::reconfigure`](crate::Breaker::reconfigure) says what is kept.
     pub(crate) fn reconfigure(&mut self, settings: BreakerSettings, jitter: f64, now: Moment) {
         if settings == self.settings {
             return;
@@ -30,7 +30,7 @@ impl Machine {
             Mode::Open { .. } | Mode::HalfOpen if self.settings.metrics_only => {
                 self.close(TransitionReason::Reconfigured, now);
             }
-            // With fewer probes there may be no place left for one that would decide it later.
+            // A lower limit may leave no place for a probe that would decide it later.
             Mode::HalfOpen => self.judge_recovery(jitter, now),
             Mode::Closed | Mode::Open { .. } | Mode::ForcedOpen | Mode::Disabled => {}
         }

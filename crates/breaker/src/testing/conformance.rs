@@ -123,7 +123,7 @@ pub async fn the_rate_comes_back_exactly_as_saved(store: &dyn BreakerStore, clai
     assert!(longer.expect("no pause is made shorter") < Duration::from_micros(1), "{got:?}");
 }
 
-/// Law 1: a far side that was promised a nanosecond more of silence gets it.
+/// Law 1: an upstream that was promised a nanosecond more of silence gets it.
 pub async fn periods_and_times_are_kept_to_the_microsecond(
     store: &dyn BreakerStore,
     claim: impl AsyncFn() -> Epoch,

@@ -23,7 +23,7 @@ pub struct Model {
     generation: u64,
     outcomes: Outcomes,
     failed_recoveries: i32,
-    far_side_wants: Moment,
+    not_before: Moment,
     calls: Vec<Call>,
     seen: Seen,
 }
@@ -51,7 +51,7 @@ impl Model {
             generation: 0,
             outcomes: Outcomes::default(),
             failed_recoveries: 0,
-            far_side_wants: Moment::ZERO,
+            not_before: Moment::ZERO,
             calls: Vec::new(),
             seen: Seen::Nothing,
         }
@@ -212,7 +212,7 @@ impl Model {
             return Verdict::Stale;
         }
         if let Outcome::RateLimited { retry_at: Some(at) } = outcome {
-            self.far_side_wants = self.far_side_wants.max(at);
+            self.not_before = self.not_before.max(at);
         }
         let weighed = self.outcomes.push(outcome, slow, self.settings.rates.as_ref(), at);
         match self.state {
@@ -320,13 +320,13 @@ impl Model {
     }
 
     fn open(&mut self, now: Moment, period: Duration) {
-        self.open_until = (now + period).max(self.far_side_wants);
+        self.open_until = (now + period).max(self.not_before);
         self.enter(State::Open, now);
     }
 
     fn close(&mut self, now: Moment) {
         self.failed_recoveries = 0;
-        self.far_side_wants = Moment::ZERO;
+        self.not_before = Moment::ZERO;
         self.enter(State::Closed, now);
     }
 

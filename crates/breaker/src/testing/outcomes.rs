@@ -13,7 +13,7 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// Whether it speaks for or against the far side.
+    /// Whether it speaks for or against the upstream.
     pub(super) fn is_weighed(&self) -> bool {
         matches!(self.outcome, Outcome::Success | Outcome::Failure)
     }
@@ -56,7 +56,7 @@ impl Outcomes {
         ended.is_weighed()
     }
 
-    /// The last calls that speak for or against the far side.
+    /// The last calls that speak for or against the upstream.
     pub(super) fn window(&self, rates: &RateSettings) -> WindowCounts {
         let weighed = self.ended[self.before_window..].iter().rev().filter(|ended| ended.is_weighed());
         let last: Vec<&Ended> = match rates.window {

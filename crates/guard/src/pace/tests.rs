@@ -48,7 +48,7 @@ fn a_429_halves_the_rate_once_for_all_that_was_under_way_and_it_grows_back_evenl
         assert!((pace.share(at(seconds * 1_000)) - share).abs() < 1e-9, "{share} after {seconds} s");
     }
     pace.slow_down(at(20_000), at(20_000));
-    assert_eq!(take(&mut pace, at(20_000)), at(21_000), "whatever the far side asks for");
+    assert_eq!(take(&mut pace, at(20_000)), at(21_000), "whatever the upstream asks for");
     assert!((pace.share(at(21_000)) - 0.375).abs() < 1e-9);
     for again in 1..50 {
         pace.slow_down(at(20_000 + 5_000 * again), at(20_000 + 5_000 * again));

@@ -236,5 +236,5 @@ fn a_panicking_operation_counts_as_a_failure_whenever_it_panics_and_whatever_the
 #[test]
 fn a_guard_shows_its_settings_and_its_breaker() {
     let shown = format!("{:?}", Rig::new().guard);
-    assert!(shown.contains("attempt_timeout: 5s") && shown.contains("\"far side\""), "{shown}");
+    assert!(shown.contains("attempt_timeout: 5s") && shown.contains("\"upstream\""), "{shown}");
 }

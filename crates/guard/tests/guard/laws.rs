@@ -1,4 +1,4 @@
-//! Laws over many callers: the far side's limit, its pauses, and the callers' deadlines.
+//! Laws over many callers: the upstream's limit, its pauses, and the callers' deadlines.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,7 +130,7 @@ proptest! {
         let rig = Rig::with(seed, GuardSettings::default(), patient_breaker(), RetrySettings::default());
         let retry_after = Some(Duration::from_secs(asked));
         let limited = Reply::Fails(0, Disposition::RateLimited { retry_after });
-        // The first of all is told to wait; the others meet a far side that works.
+        // The first of all is told to wait; the others meet an upstream that works.
         let first = Caller { comes_ms: 0, patience_ms: 1, replies: vec![limited] };
         let others = callers.into_iter().map(|caller| Caller { comes_ms: caller.comes_ms + 1, replies: vec![Reply::Ok(10)], ..caller });
         let callers: Vec<Caller> = std::iter::once(first).chain(others).collect();

@@ -92,7 +92,7 @@ fn a_limit_that_is_new_gives_its_first_turn_after_a_spacing_and_one_that_is_gone
 }
 
 #[test]
-fn a_pause_that_the_far_side_asked_for_goes_on() {
+fn a_pause_that_the_upstream_asked_for_goes_on() {
     let rig = rig(limited());
     let retry_after = Some(Duration::from_secs(20));
     rig.run(&[Reply::Fails(0, Disposition::RateLimited { retry_after })]).expect_err("too many");

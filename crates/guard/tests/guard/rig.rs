@@ -1,4 +1,4 @@
-//! A guard on a manual runtime, and a far side that answers as it is told.
+//! A guard on a manual runtime, and an upstream that answers as it is told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use ttm_kernel::{BoxFuture, Clock, Moment, Runtime};
 use ttm_retry::{RetryPolicy, RetrySettings};
 use ttm_testkit::{ManualRuntime, Recorder, SeededEntropy};
 
-/// What the far side does with one attempt.
+/// What the upstream does with one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     /// Answers after this many milliseconds.
@@ -27,7 +27,7 @@ pub(crate) const DOWN: Reply = Reply::Fails(0, Disposition::Transient { retry_af
 
 /// The operation's error: what it means is what it is.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the far side failed")]
+#[error("the upstream failed")]
 pub(crate) struct Failed(pub Disposition);
 
 pub(crate) struct Rig {
@@ -54,7 +54,7 @@ impl Rig {
     ) -> Self {
         let runtime = ManualRuntime::new(seed);
         let breaker = BreakerConfig::try_new(breaker).expect("valid settings");
-        let breaker = Arc::new(Breaker::new("far side", breaker, Arc::new(SeededEntropy::new(seed))));
+        let breaker = Arc::new(Breaker::new("upstream", breaker, Arc::new(SeededEntropy::new(seed))));
         let guard = GuardConfig::try_new(guard).expect("valid settings");
         let retry = RetryPolicy::try_new(retry).expect("valid settings");
         let guard = Arc::new(Guard::new(guard, breaker, retry, Arc::new(runtime.clone()), "guard"));

@@ -1,4 +1,4 @@
-//! A caller that takes its turn first, and decides then; a rate that follows what the far side says; a timeout that
+//! A caller that takes its turn first, and decides then; a rate that follows what the upstream says; a timeout that
 //! follows how quick it is.
 
 use std::time::Duration;
