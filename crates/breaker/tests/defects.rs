@@ -272,7 +272,7 @@ fn an_operator_and_a_trip_that_race_leave_the_operator_s_state() {
 }
 
 #[test]
-fn an_open_period_is_never_shorter_than_the_upstream_asked_for() {
+fn an_open_period_is_never_shorter_than_retry_after() {
     let breaker = default_breaker();
     admit_and(&breaker, Outcome::RateLimited { retry_at: Some(at(300)) }, at(0));
     assert_eq!(breaker.snapshot(at(0)).state, State::Closed, "being told to wait is no failure");
@@ -313,7 +313,7 @@ fn a_restart_does_not_hammer_an_upstream_that_was_down() {
     assert_eq!(after.snapshot(at(301)).state, State::ForcedOpen);
 }
 
-/// Chance that looks at the breaker it serves, as a port of somebody else's might.
+/// Entropy that calls the breaker it serves, as a foreign port might.
 struct Nosy(std::sync::OnceLock<std::sync::Weak<Breaker>>);
 
 impl Entropy for Nosy {
@@ -324,14 +324,14 @@ impl Entropy for Nosy {
 }
 
 #[test]
-fn whoever_is_called_by_the_breaker_may_call_back() {
+fn a_port_that_the_breaker_calls_may_call_back() {
     let nosy = Arc::new(Nosy(std::sync::OnceLock::new()));
     let config = BreakerConfig::default();
     let breaker = Arc::new(Breaker::new("subject", config, Arc::clone(&nosy) as Arc<dyn Entropy>));
     nosy.0.set(Arc::downgrade(&breaker)).expect("set once");
     trip(&breaker, at(0));
     admit_and(&breaker, Outcome::Failure, at(60));
-    // Transitions wait to be fetched, so whoever listens is outside.
+    // Transitions wait to be fetched, so no listener runs inside.
     while let Some(transition) = breaker.poll_transition() {
         assert!(breaker.snapshot(transition.at).generation >= transition.generation);
     }
@@ -360,7 +360,7 @@ fn a_clock_is_read_only_when_the_answer_depends_on_it() {
 }
 
 #[test]
-fn transitions_that_nobody_fetches_are_bounded_and_counted() {
+fn transitions_that_are_not_fetched_are_bounded_and_counted() {
     let breaker = default_breaker();
     for _ in 0..500 {
         breaker.reset(at(0));

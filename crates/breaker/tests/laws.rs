@@ -154,7 +154,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_nothing_panics_and_what_it_shows_makes_sense(
+    fn under_any_sequence_nothing_panics_and_snapshots_are_consistent(
         settings in any_settings(),
         deeds in prop::collection::vec((any_deed(), any_moment()), 0..60),
         seed: u64,
@@ -182,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn when_the_upstream_is_well_again_the_breaker_closes(
+    fn when_the_upstream_works_again_the_breaker_closes(
         settings in any_settings(),
         deeds in prop::collection::vec((any_deed(), any_moment()), 0..60),
         seed: u64,

@@ -11,7 +11,7 @@ use ttm_breaker::{
 };
 use ttm_kernel::{Entropy, Moment};
 
-/// No chance at all: loom wants the same run for the same schedule.
+/// Not random: loom needs the same run for the same schedule.
 struct NoChance;
 
 impl Entropy for NoChance {
@@ -48,8 +48,8 @@ fn explore(model: fn()) {
 
 /// Runs `other` on a thread of its own while `this` runs here, and gives what it gives.
 ///
-/// Whoever changes the state goes here and whoever only looks goes there: loom goes back to the last conflicting access of
-/// each kind, and finds more that way round.
+/// The thread that changes the state goes here and the one that only looks goes there: loom backtracks to the last
+/// conflicting access of each kind, and finds more that way round.
 fn race<T: 'static>(breaker: &Arc<Breaker>, other: fn(&Breaker) -> T, this: impl FnOnce()) -> T {
     let breaker = Arc::clone(breaker);
     let other = thread::spawn(move || other(&breaker));
@@ -167,7 +167,7 @@ fn of_two_threads_that_look_for_a_transition_one_finds_it() {
 }
 
 #[test]
-fn whoever_is_rejected_finds_the_transition_that_rejected_it() {
+fn a_thread_that_is_rejected_finds_the_transition_that_rejected_it() {
     explore(|| {
         let breaker = breaker(hasty());
         let ask = |breaker: &Breaker| {
@@ -223,7 +223,7 @@ fn a_breaker_that_is_disabled_while_it_trips_admits() {
 }
 
 #[test]
-fn whoever_is_rejected_while_the_breaker_changes_is_told_a_moment_that_comes() {
+fn a_rejection_during_a_transition_names_a_valid_retry_at() {
     explore(|| {
         let breaker = breaker(hasty());
         call(&breaker, Outcome::Failure, at(0));
@@ -241,7 +241,7 @@ fn whoever_is_rejected_while_the_breaker_changes_is_told_a_moment_that_comes() {
 }
 
 #[test]
-fn an_open_breaker_that_just_opened_admits_nobody_before_its_time() {
+fn a_breaker_that_just_opened_admits_no_probe_before_its_time() {
     explore(|| {
         let breaker = breaker(hasty());
         let ask = |breaker: &Breaker| breaker.admit(at(59)).map(|permit| permit.is_probe());

@@ -59,7 +59,7 @@ impl Subject {
         }
     }
 
-    /// The transitions tell one unbroken story, which ends where the breaker stands.
+    /// Transitions follow each other without a gap, and end in the present state.
     fn follow(&mut self, model: &Model) {
         while let Some(transition) = self.breaker.poll_transition() {
             assert_eq!(transition.from, self.state);

@@ -85,7 +85,7 @@ fn no_rate_counts_before_the_minimum_and_the_call_that_reaches_it_may_be_a_succe
 }
 
 #[test]
-fn what_says_nothing_about_the_upstream_is_not_in_the_window() {
+fn ignored_calls_are_not_in_the_window() {
     let breaker = breaker(last_calls(100));
     calls(&breaker, 50, Outcome::Ignored, at(0));
     calls(&breaker, 50, Outcome::RateLimited { retry_at: None }, at(0));

@@ -1,4 +1,4 @@
-//! What a breaker keeps when its settings change, and from when on the new ones hold.
+//! What a breaker keeps when its settings change, and when the new ones apply.
 #![cfg(not(any(loom, shuttle)))]
 
 use std::sync::Arc;
@@ -41,7 +41,7 @@ fn state(breaker: &Breaker, now: Moment) -> State {
 }
 
 #[test]
-fn the_deadline_of_an_open_period_stays_and_the_next_one_is_as_long_as_was_set() {
+fn an_open_period_keeps_its_deadline_and_the_next_one_has_the_new_length() {
     let breaker = breaker(hasty());
     call(&breaker, Outcome::Failure, at(0));
     for seconds in [1, 600] {
@@ -56,7 +56,7 @@ fn the_deadline_of_an_open_period_stays_and_the_next_one_is_as_long_as_was_set()
 }
 
 #[test]
-fn what_an_operator_ordered_stays_ordered() {
+fn an_operator_s_order_stands() {
     let breaker = breaker(hasty());
     breaker.force_open(at(0));
     breaker.reconfigure(config(BreakerSettings { metrics_only: true, ..hasty() }), at(1));
@@ -83,7 +83,7 @@ fn a_lower_threshold_opens_with_the_next_failure_and_not_by_itself() {
 }
 
 #[test]
-fn a_lower_rate_is_looked_at_with_the_next_call_whatever_its_outcome() {
+fn a_lower_rate_that_is_reached_already_opens_with_the_next_call_whatever_its_outcome() {
     let half = RateSettings { window: Window::Calls(10), minimum_calls: 10, ..RateSettings::default() };
     let breaker = breaker(by_rates(half));
     for number in 0..10 {
@@ -96,7 +96,7 @@ fn a_lower_rate_is_looked_at_with_the_next_call_whatever_its_outcome() {
 }
 
 #[test]
-fn a_window_of_another_size_or_kind_begins_empty_and_the_same_one_goes_on() {
+fn a_window_of_another_size_or_kind_starts_empty_and_the_same_one_keeps_its_calls() {
     let rates =
         |window, failure_rate| RateSettings { window, minimum_calls: 1, failure_rate, slow_calls: None };
     let breaker = breaker(by_rates(rates(Window::Calls(10), 1.0)));
@@ -118,7 +118,7 @@ fn a_window_of_another_size_or_kind_begins_empty_and_the_same_one_goes_on() {
 }
 
 #[test]
-fn fewer_probes_decide_at_once_when_no_other_could_come() {
+fn a_lower_limit_on_probes_decides_at_once_when_no_further_probe_could() {
     let patient = BreakerSettings { half_open_max_calls: 5, success_threshold: 5, ..hasty() };
     let breaker = breaker(patient.clone());
     call(&breaker, Outcome::Failure, at(0));
@@ -156,7 +156,7 @@ fn probes_keep_their_lease_and_more_of_them_may_come() {
 }
 
 #[test]
-fn one_that_is_to_count_only_rejects_nothing_any_more() {
+fn metrics_only_closes_an_open_breaker_and_turning_it_off_opens_none() {
     let breaker = breaker(hasty());
     let counting = BreakerSettings { metrics_only: true, ..hasty() };
     call(&breaker, Outcome::Failure, at(0));

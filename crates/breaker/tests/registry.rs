@@ -61,7 +61,7 @@ fn an_endpoint_has_one_breaker_and_another_endpoint_another() {
 }
 
 #[test]
-fn a_breaker_is_forgotten_when_it_is_idle_and_closed_and_nobody_holds_it() {
+fn a_breaker_that_is_idle_closed_and_not_held_is_evicted() {
     let registry = registry(RegistrySettings::default());
     let held = get(&registry, "held", at(0));
     fail(&get(&registry, "open", at(0)), at(0));
@@ -113,7 +113,7 @@ fn when_all_are_in_use_or_open_the_caller_is_told() {
 }
 
 #[test]
-fn no_more_than_the_share_open_at_once_and_the_others_say_that_they_were_kept_from_it() {
+fn no_more_than_the_share_are_open_at_once_and_the_others_record_that_they_were_suppressed() {
     let registry = registry(RegistrySettings { max_open_share: 0.3, ..RegistrySettings::default() });
     let breakers: Vec<_> = (0..10).map(|n| get(&registry, &n.to_string(), at(0))).collect();
     for breaker in &breakers {
@@ -138,7 +138,7 @@ fn no_more_than_the_share_open_at_once_and_the_others_say_that_they_were_kept_fr
 }
 
 #[test]
-fn among_few_breakers_the_share_says_nothing() {
+fn among_few_breakers_the_share_does_not_apply() {
     let registry = registry(RegistrySettings { max_open_share: 0.1, ..RegistrySettings::default() });
     for endpoint in ["a", "b"] {
         fail(&get(&registry, endpoint, at(0)), at(0));
@@ -147,7 +147,7 @@ fn among_few_breakers_the_share_says_nothing() {
 }
 
 #[test]
-fn other_settings_reach_every_breaker_that_is_there_and_that_comes() {
+fn new_settings_reach_existing_breakers_and_later_ones() {
     let registry = registry(RegistrySettings::default());
     let old = get(&registry, "old", at(0));
     let config = RegistryConfig::try_new(RegistrySettings::default()).expect("valid settings");
@@ -161,7 +161,7 @@ fn other_settings_reach_every_breaker_that_is_there_and_that_comes() {
 }
 
 #[test]
-fn a_smaller_registry_keeps_what_is_in_use_and_makes_no_other_before_it_is_as_small() {
+fn a_lower_limit_keeps_breakers_in_use_and_creates_none_until_there_is_room() {
     let registry = registry(RegistrySettings::default());
     let open = get(&registry, "open", at(0));
     fail(&open, at(0));
@@ -177,7 +177,7 @@ fn a_smaller_registry_keeps_what_is_in_use_and_makes_no_other_before_it_is_as_sm
 }
 
 #[test]
-fn a_larger_share_of_open_breakers_holds_at_once() {
+fn a_larger_open_share_applies_at_once() {
     let registry = registry(RegistrySettings { max_open_share: 0.3, ..RegistrySettings::default() });
     let breakers: Vec<_> = (0..10).map(|n| get(&registry, &n.to_string(), at(0))).collect();
     for breaker in &breakers {

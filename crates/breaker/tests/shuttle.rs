@@ -104,7 +104,7 @@ fn every_success_of_a_breaker_that_stays_closed_is_counted_once() {
 }
 
 #[test]
-fn whatever_races_the_story_is_whole_and_nothing_stale_counts() {
+fn under_any_race_transitions_are_gapless_and_nothing_stale_counts() {
     let model = || {
         let settings = BreakerSettings {
             failure_threshold: Some(2),
@@ -165,7 +165,7 @@ fn a_snapshot_never_shows_a_success_of_another_era() {
 }
 
 /// By generation, the failures whose callers were told that they count. A lock of the standard library, which shuttle does
-/// not see and nobody waits for.
+/// not see and no thread waits for.
 type Failures = std::sync::Mutex<BTreeMap<u64, u64>>;
 
 /// One random deed of a caller or an operator.

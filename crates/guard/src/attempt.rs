@@ -8,7 +8,7 @@ use ttm_breaker::{Outcome as Verdict, Permit, Rejected};
 use ttm_kernel::{Moment, within};
 use ttm_retry::{Class, GiveUpReason, Withdrawal};
 
-use crate::lapse::Lapse;
+use crate::deadline::CallDeadline;
 use crate::{Attempt, Disposition, Guard, GuardError};
 
 /// How an attempt ended.
@@ -28,7 +28,7 @@ pub(crate) struct Failure<E> {
 impl<E> Failure<E> {
     pub(crate) const TIMED_OUT: Self = Self { error: None, class: Class::Transient, retry_after: None };
 
-    /// What the caller is told when there is no further attempt.
+    /// The error of a call that makes no further attempt.
     pub(crate) fn into_error(self, attempts: u32, gave_up: GiveUpReason) -> GuardError<E> {
         match self.error {
             Some(error) => GuardError::Failed { error, attempts, gave_up },
@@ -37,14 +37,14 @@ impl<E> Failure<E> {
     }
 }
 
-/// A permit that knows the guard's time.
+/// A permit with the guard's clock.
 pub(crate) type GuardPermit<'a> = Permit<'a, &'a Guard>;
 
 /// When an attempt is abandoned.
 pub(crate) struct Limit {
     pub(crate) until: Moment,
-    /// What that says about the upstream. An attempt that the call's own deadline cuts short had less time than it may
-    /// take: no word against the target.
+    /// How that counts. An attempt that the call's own deadline cuts short had less time than it may take, so it proves
+    /// nothing about the upstream.
     pub(crate) too_slow: Verdict,
 }
 
@@ -52,7 +52,7 @@ impl Guard {
     /// Makes one attempt; `made` counts it.
     pub(crate) async fn attempt<T, E, F, Fut>(
         &self,
-        lapse: &mut Lapse<'_>,
+        deadline: &mut CallDeadline<'_>,
         made: &mut u32,
         charge: Option<Withdrawal<'_>>,
         classify: &impl Fn(&E) -> Disposition,
@@ -69,7 +69,7 @@ impl Guard {
         if let Some(charge) = charge {
             charge.spend();
         }
-        let Limit { until, too_slow } = self.limit(lapse);
+        let Limit { until, too_slow } = self.limit(deadline);
         *made = made.saturating_add(1);
         let running = operation(Attempt { number: *made });
         if let Ok(result) = within(&*self.runtime, until, running).await {
@@ -79,9 +79,9 @@ impl Guard {
         Outcome::Failed(Failure::TIMED_OUT)
     }
 
-    /// How long an attempt that begins now may take.
-    pub(crate) fn limit(&self, lapse: &mut Lapse<'_>) -> Limit {
-        let deadline = lapse.deadline();
+    /// When an attempt that begins now is abandoned.
+    pub(crate) fn limit(&self, deadline: &mut CallDeadline<'_>) -> Limit {
+        let deadline = deadline.moment();
         let timeout = self.runtime.now() + self.attempt_timeout();
         let too_slow = if deadline < timeout { Verdict::Ignored } else { Verdict::Failure };
         Limit { until: timeout.min(deadline), too_slow }
@@ -106,7 +106,7 @@ impl Guard {
         }
     }
 
-    /// What a failure means to the breaker and to the retries. After a 429 the limiter is told too.
+    /// What a failure means to the breaker and to the retries. A 429 slows the limiter down as well.
     #[cold]
     pub(crate) fn judge<E>(&self, error: E, classify: &impl Fn(&E) -> Disposition) -> (Verdict, Failure<E>) {
         let (verdict, class, retry_after) = match classify(&error) {

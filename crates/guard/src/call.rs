@@ -1,5 +1,5 @@
-//! The future of one call. Its first attempt, when that needs no more than the breaker and a timeout, is polled right
-//! here: what works at once then costs little more than the breaker does. All else is boxed, and runs elsewhere.
+//! The future of one call. A first attempt that needs no more than the breaker and a timeout is polled right here, so that
+//! an operation which is ready at once costs little more than the breaker does. Everything else is boxed.
 
 use std::future::Future;
 use std::mem;
@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use ttm_kernel::{BoxFuture, Moment};
 
 use crate::attempt::{Failure, GuardPermit, Limit};
-use crate::lapse::Lapse;
+use crate::deadline::CallDeadline;
 use crate::{Attempt, Disposition, Guard, GuardError};
 
 pin_project! {
@@ -30,7 +30,7 @@ pin_project! {
 enum Stage<'a, R> {
     /// Nothing was polled, and the first attempt is polled here.
     Plain,
-    /// Nothing was polled, and the first attempt needs more than this future knows.
+    /// Nothing was polled, and the first attempt needs a limiter or a place.
     Whole,
     /// The first attempt has to wait.
     Waiting(Waiting<'a>),
@@ -42,7 +42,7 @@ enum Stage<'a, R> {
 
 struct Waiting<'a> {
     permit: GuardPermit<'a>,
-    lapse: Lapse<'a>,
+    deadline: CallDeadline<'a>,
     limit: Limit,
     timer: BoxFuture<'static, ()>,
 }
@@ -62,7 +62,7 @@ where
     C: Fn(&E) -> Disposition,
     F: FnMut(Attempt) -> Fut,
     Fut: Future<Output = Result<T, E>>,
-    G: FnOnce(&'a Guard, Lapse<'a>, Option<Failure<E>>, C, F) -> R,
+    G: FnOnce(&'a Guard, CallDeadline<'a>, Option<Failure<E>>, C, F) -> R,
     R: Future<Output = Result<T, GuardError<E>>>,
 {
     type Output = R::Output;
@@ -87,8 +87,8 @@ where
                     return Poll::Ready(Ok(value));
                 }
                 Poll::Ready(Err(error)) => {
-                    let lapse = guard.lapse(Moment::MAX);
-                    self.as_mut().fail(permit, lapse, error);
+                    let deadline = guard.call_deadline(Moment::MAX);
+                    self.as_mut().fail(permit, deadline, error);
                 }
                 Poll::Pending => ready!(self.as_mut().wait(permit, cx)),
             }
@@ -102,7 +102,7 @@ where
     C: Fn(&E) -> Disposition,
     F: FnMut(Attempt) -> Fut,
     Fut: Future<Output = Result<T, E>>,
-    G: FnOnce(&'a Guard, Lapse<'a>, Option<Failure<E>>, C, F) -> R,
+    G: FnOnce(&'a Guard, CallDeadline<'a>, Option<Failure<E>>, C, F) -> R,
     R: Future<Output = Result<T, GuardError<E>>>,
 {
     /// Everything but the first poll of a plain call.
@@ -110,12 +110,12 @@ where
     fn poll_rest(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
         loop {
             let this = self.as_mut().project();
-            // Taken out while it is polled: what a panic drops on its way counts as one, what is dropped later does not.
+            // Taken out while it is polled: a permit dropped while a panic unwinds counts as a panic, one dropped later does not.
             match mem::replace(this.stage, Stage::Over) {
                 Stage::Whole => {
                     this.guard.deposit();
-                    let lapse = this.guard.lapse(*this.deadline);
-                    self.as_mut().go_on(lapse, None);
+                    let deadline = this.guard.call_deadline(*this.deadline);
+                    self.as_mut().go_on(deadline, None);
                 }
                 Stage::Waiting(mut waiting) => {
                     let running = this.running.as_pin_mut().expect("what waits was begun");
@@ -124,7 +124,9 @@ where
                             waiting.permit.success(*this.guard);
                             return Poll::Ready(Ok(value));
                         }
-                        Poll::Ready(Err(error)) => self.as_mut().fail(waiting.permit, waiting.lapse, error),
+                        Poll::Ready(Err(error)) => {
+                            self.as_mut().fail(waiting.permit, waiting.deadline, error);
+                        }
                         Poll::Pending if waiting.timer.as_mut().poll(cx).is_pending() => {
                             *this.stage = Stage::Waiting(waiting);
                             return Poll::Pending;
@@ -144,15 +146,15 @@ where
         }
     }
 
-    /// The first attempt has to wait: from now on time counts.
+    /// The first attempt has to wait, so its timeout starts.
     #[inline]
     fn wait(mut self: Pin<&mut Self>, permit: GuardPermit<'a>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.as_mut().project();
-        let mut lapse = this.guard.lapse(*this.deadline);
-        let limit = this.guard.limit(&mut lapse);
+        let mut deadline = this.guard.call_deadline(*this.deadline);
+        let limit = this.guard.limit(&mut deadline);
         let mut timer = this.guard.runtime.sleep_until(limit.until);
         let polled = timer.as_mut().poll(cx);
-        let waiting = Waiting { permit, lapse, limit, timer };
+        let waiting = Waiting { permit, deadline, limit, timer };
         if polled.is_pending() {
             *this.stage = Stage::Waiting(waiting);
         } else {
@@ -164,27 +166,27 @@ where
     /// The first attempt took too long.
     #[cold]
     fn time_out(self: Pin<&mut Self>, waiting: Waiting<'a>) {
-        let Waiting { permit, lapse, limit, .. } = waiting;
+        let Waiting { permit, deadline, limit, .. } = waiting;
         permit.report(limit.too_slow, self.guard);
-        self.go_on(lapse, Some(Failure::TIMED_OUT));
+        self.go_on(deadline, Some(Failure::TIMED_OUT));
     }
 
     /// The first attempt failed.
     #[inline]
-    fn fail(mut self: Pin<&mut Self>, permit: GuardPermit<'a>, lapse: Lapse<'a>, error: E) {
+    fn fail(mut self: Pin<&mut Self>, permit: GuardPermit<'a>, deadline: CallDeadline<'a>, error: E) {
         let this = self.as_mut().project();
         let (classify, _, _) = this.parts.as_ref().expect("the first attempt takes no part");
         let (verdict, failure) = this.guard.judge(error, classify);
         permit.report(verdict, *this.guard);
-        self.go_on(lapse, Some(failure));
+        self.go_on(deadline, Some(failure));
     }
 
-    /// Leaves the rest to the future that knows it all.
-    fn go_on(self: Pin<&mut Self>, lapse: Lapse<'a>, failed: Option<Failure<E>>) {
+    /// Hands over to the boxed future that makes all further attempts.
+    fn go_on(self: Pin<&mut Self>, deadline: CallDeadline<'a>, failed: Option<Failure<E>>) {
         let mut this = self.project();
-        // An attempt that is over lets go of what it holds before the next one begins.
+        // An attempt that is over releases what it holds before the next one begins.
         this.running.set(None);
         let (classify, operation, go_on) = this.parts.take().expect("the rest begins once");
-        *this.stage = Stage::Rest(Box::pin(go_on(this.guard, lapse, failed, classify, operation)));
+        *this.stage = Stage::Rest(Box::pin(go_on(this.guard, deadline, failed, classify, operation)));
     }
 }

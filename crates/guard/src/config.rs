@@ -1,4 +1,4 @@
-//! The settings of a guard. It reads no file.
+//! The settings of a guard.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ pub struct GuardSettings {
     pub attempt_timeout: Duration,
     /// How long a call may take, with all its attempts and waits.
     pub deadline: Duration,
-    /// What the upstream allows in any sliding minute; none when it sets no limit.
+    /// What the upstream allows in any sliding minute; none if it sets no limit.
     pub requests_per_minute: Option<u32>,
-    /// Share of that which is never used, since what leaves evenly may arrive bunched: 0 to below 100.
+    /// Share of that which is never used, since requests that leave evenly may arrive bunched: 0 to 99.
     pub headroom_percent: f64,
-    /// How long a rate that was cut to nothing would take to be whole again. A "too many" halves it: half of this.
+    /// How long a rate that was cut to nothing would take to recover. A 429 halves it, which takes half of this.
     pub rate_recovery: Duration,
-    /// How many attempts may be under way at once; none when any number may.
+    /// How many attempts may be in flight at once; none if any number may.
     pub max_concurrent: Option<u32>,
-    /// What retries are paid from; none when they are free.
+    /// What retries are paid from; none if they are free.
     pub budget: Option<BudgetConfig>,
 }
 
@@ -39,7 +39,7 @@ impl Default for GuardSettings {
 }
 
 impl GuardSettings {
-    /// Whether nothing but the breaker and a timeout stands before a first attempt.
+    /// Whether a first attempt needs no more than the breaker and a timeout.
     pub(crate) const fn is_plain(&self) -> bool {
         self.requests_per_minute.is_none() && self.max_concurrent.is_none()
     }
@@ -87,13 +87,13 @@ impl GuardConfig {
         &self.0
     }
 
-    /// Attempts that may be made in a minute, without the headroom; none when nothing limits them.
+    /// Attempts that may be made in a minute, without the headroom; none if nothing limits them.
     pub fn usable_per_minute(&self) -> Option<f64> {
         let requests = f64::from(self.0.requests_per_minute?);
         Some(requests * (100.0 - self.0.headroom_percent) / 100.0)
     }
 
-    /// The time between two attempts; zero when nothing limits them.
+    /// The time between two attempts; zero if nothing limits them.
     pub fn spacing(&self) -> Duration {
         self.usable_per_minute().map_or(Duration::ZERO, |usable| Duration::from_secs_f64(60.0 / usable))
     }

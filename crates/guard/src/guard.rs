@@ -1,4 +1,4 @@
-//! The composition itself: one call through limiter, breaker, timeout and retry. It decides nothing that they decide.
+//! The composition: one call through limiter, breaker, timeout and retry.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -13,14 +13,14 @@ use ttm_retry::{Decision, GiveUpReason, Retry, RetryBudget, RetryPolicy, Withdra
 
 use crate::attempt::{Failure, Outcome};
 use crate::call::Call;
-use crate::lapse::Lapse;
+use crate::deadline::CallDeadline;
 use crate::limiter::Limiter;
 use crate::places::Places;
 use crate::{Attempt, Disposition, GuardConfig, GuardError, Rate, SavedRate, Turn};
 
-/// Protects one outside target, and protects us from it. Share it: one per target.
+/// Protects one upstream from us, and us from it. Share it: one per upstream.
 pub struct Guard {
-    /// All that there is to a first attempt is the breaker and a timeout.
+    /// Whether a first attempt needs no more than the breaker and a timeout.
     is_plain: AtomicBool,
     /// Whether retries are paid for.
     charges: AtomicBool,
@@ -35,12 +35,12 @@ pub struct Guard {
     budget: RetryBudget,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    /// Held while any of the above is set. No call takes it.
+    /// Locked while settings change. No call takes this lock.
     config: Mutex<GuardConfig>,
 }
 
 impl Guard {
-    /// A guard for the target of `breaker`. `stream` names its source of chance.
+    /// A guard for the upstream of `breaker`. `stream` names its stream of entropy.
     pub fn new(
         config: GuardConfig,
         breaker: Arc<Breaker>,
@@ -65,15 +65,16 @@ impl Guard {
         }
     }
 
-    /// Goes on with other settings. The breaker has its own: [`Breaker::reconfigure`].
+    /// Replaces the settings. The breaker has its own: [`Breaker::reconfigure`].
     ///
-    /// A call that has begun keeps its deadline, and its retries their policy; an attempt under way keeps its timeout and its
-    /// place. What was learnt is kept: the pause that the upstream asked for, the share of the rate that it left, the
-    /// balance of the budget up to its new cap, and the attempt timeout that was set last, unless the config has another
-    /// than before; it is never longer than the new deadline.
-    /// - Turns that attempts wait for are kept when the rate rises; when it falls, each of them takes another.
-    /// - A lower limit on concurrency holds from the next attempt on; a higher one lets those in that wait.
-    /// - Where there was no limit before, the first turn comes after a spacing, and attempts under way are not counted.
+    /// A call in flight keeps its deadline, and the retry policy from its first failure on; an attempt in flight keeps its
+    /// timeout and its place. What was learnt is kept: the pause that the upstream asked for, the share of the rate that may be
+    /// used, and the balance of the budget up to its new cap. An attempt timeout that was set by
+    /// [`set_attempt_timeout`](Self::set_attempt_timeout) is kept unless the config's own differs from the one before, and cut
+    /// to the new deadline.
+    /// - When the rate rises, attempts that wait keep their turns; when it falls, each of them takes a new one.
+    /// - A lower limit on concurrency applies from the next attempt on; a higher one admits those that wait.
+    /// - A limit where there was none: the first turn comes after a full spacing, and attempts in flight are not counted.
     pub fn reconfigure(&self, config: GuardConfig, retry: RetryPolicy) {
         let mut current = self.config();
         let settings = config.settings();
@@ -97,31 +98,31 @@ impl Guard {
         &self.breaker
     }
 
-    /// What its retries are paid from; none while they are free.
+    /// What its retries are paid from; none if they are free.
     #[inline]
     pub fn budget(&self) -> Option<&RetryBudget> {
         self.charges.load(Ordering::Relaxed).then_some(&self.budget)
     }
 
-    /// How fast attempts get their turns; none when nothing limits them.
+    /// How fast attempts are allowed; none if nothing limits them.
     pub fn rate(&self) -> Option<Rate> {
         self.limiter.rate()
     }
 
-    /// The end of the last pause that the upstream asked for, which may be over. One load, for callers that look after
-    /// each of their calls.
+    /// The end of the last pause that the upstream asked for, which may be over. It costs one atomic load, so it can be polled
+    /// after every call.
     #[inline]
     pub fn paused_until(&self) -> Moment {
         self.limiter.paused_until()
     }
 
-    /// Goes on where another process was so long ago; the first attempt has its turn after a whole spacing, since that
-    /// process may have made one just before. Without a limit there is nothing to go on with.
+    /// Continues the rate of another process, saved `elapsed` ago. The first turn comes after a full spacing, since that
+    /// process may have made an attempt just before. Without a limit this does nothing.
     pub fn resume(&self, saved: SavedRate, elapsed: Duration) {
         self.limiter.resume(saved, elapsed);
     }
 
-    /// What the next process should know of the rate; none when nothing limits it.
+    /// The rate to save for the next process; none if nothing limits it.
     pub fn save(&self) -> Option<SavedRate> {
         self.limiter.save()
     }
@@ -139,14 +140,14 @@ impl Guard {
         self.attempt_timeout.store(nanos(timeout), Ordering::Relaxed);
     }
 
-    /// Waits until an attempt may be made, for a caller that decides only then what it asks: [`Guard::call_on`] makes it.
-    /// A turn that is not used soon is lost, and no other caller gets it.
+    /// Waits until an attempt may be made, for a caller that decides only then what to ask: [`Guard::call_on`] makes the call.
+    /// A turn that is not used is lost; no other caller gets it.
     ///
     /// # Errors
     /// As [`Guard::call`] before its first attempt.
     pub async fn turn(&self, deadline: Moment) -> Result<Turn, GuardError<Infallible>> {
-        let mut lapse = Lapse::new(&*self.runtime, Duration::MAX, deadline);
-        self.queue(&mut lapse, 0).await
+        let mut deadline = CallDeadline::new(&*self.runtime, Duration::MAX, deadline);
+        self.queue(&mut deadline, 0).await
     }
 
     /// Makes a call whose first attempt has its turn already.
@@ -165,18 +166,18 @@ impl Guard {
         Fut: Future<Output = Result<T, E>>,
     {
         self.deposit();
-        self.rest(Some(turn), self.lapse(deadline), None, classify, operation).await
+        self.rest(Some(turn), self.call_deadline(deadline), None, classify, operation).await
     }
 
     /// Makes a call: `operation` is made once for each attempt, and `classify` says what its errors mean.
     ///
     /// `deadline` can only shorten the configured one; [`Moment::MAX`] leaves it. Dropping the future cancels the call,
-    /// which counts neither for nor against the target, unless the breaker's config says otherwise.
+    /// which does not count, unless the breaker's config says otherwise.
     ///
     /// A call that works at the first poll allocates nothing and reads no clock, unless it has to queue first.
     ///
     /// # Errors
-    /// [`GuardError`] says what the caller can do next. An open breaker and a turn that would come too late are told at
+    /// [`GuardError`] says what the caller can do next. An open breaker and a turn that would come too late fail the call at
     /// once, not at the deadline.
     #[inline]
     pub fn call<T, E, F, Fut>(
@@ -195,7 +196,7 @@ impl Guard {
     /// A call from its beginning, or after its first attempt has failed.
     fn go_on<T, E, F, Fut>(
         &self,
-        lapse: Lapse<'_>,
+        deadline: CallDeadline<'_>,
         failed: Option<Failure<E>>,
         classify: impl Fn(&E) -> Disposition,
         operation: F,
@@ -204,14 +205,14 @@ impl Guard {
         F: FnMut(Attempt) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        self.rest(None, lapse, failed, classify, operation)
+        self.rest(None, deadline, failed, classify, operation)
     }
 
     /// The attempts of a call; the first of them may have its turn already.
     async fn rest<T, E, F, Fut>(
         &self,
         mut turn: Option<Turn>,
-        mut lapse: Lapse<'_>,
+        mut deadline: CallDeadline<'_>,
         failed: Option<Failure<E>>,
         classify: impl Fn(&E) -> Disposition,
         mut operation: F,
@@ -222,7 +223,7 @@ impl Guard {
     {
         let mut made = u32::from(failed.is_some());
         let policy = self.retry().clone();
-        let mut retry = Retry::new(&policy, lapse.deadline());
+        let mut retry = Retry::new(&policy, deadline.moment());
         let mut failed = failed;
         loop {
             let charge = match failed {
@@ -231,9 +232,9 @@ impl Guard {
             };
             let _turn = match turn.take() {
                 Some(turn) => turn,
-                None => self.queue(&mut lapse, made).await?,
+                None => self.queue(&mut deadline, made).await?,
             };
-            match self.attempt(&mut lapse, &mut made, charge, &classify, &mut operation).await {
+            match self.attempt(&mut deadline, &mut made, charge, &classify, &mut operation).await {
                 Outcome::Answered(value) => return Ok(value),
                 Outcome::Rejected(rejected) => return Err(GuardError::Rejected(rejected)),
                 Outcome::Failed(failure) => failed = Some(failure),
@@ -243,8 +244,8 @@ impl Guard {
 
     /// Waits until a failed attempt may be followed by another, and pays for that one.
     ///
-    /// Before the sleep, so that many sleepers cannot spend what only one may. Whoever is cancelled or rejected before
-    /// the attempt is made gets it back.
+    /// It pays before the sleep, so that many sleepers cannot spend the same token. A call that is cancelled or rejected before
+    /// the attempt is made gets its token back.
     async fn wait_to_retry<E>(
         &self,
         retry: &mut Retry<'_>,
@@ -267,7 +268,7 @@ impl Guard {
         Ok(charge)
     }
 
-    /// A call that works without a retry pays for a part of one.
+    /// Each first attempt pays for a part of a retry.
     #[inline]
     pub(crate) fn deposit(&self) {
         if let Some(budget) = self.budget() {
@@ -275,10 +276,10 @@ impl Guard {
         }
     }
 
-    /// The time of a call that its caller wants to be over by `deadline`.
-    pub(crate) fn lapse(&self, deadline: Moment) -> Lapse<'_> {
+    /// The deadline of a call that its caller wants to be over by `deadline`.
+    pub(crate) fn call_deadline(&self, deadline: Moment) -> CallDeadline<'_> {
         let longest = Duration::from_nanos(self.deadline.load(Ordering::Relaxed));
-        Lapse::new(&*self.runtime, longest, deadline)
+        CallDeadline::new(&*self.runtime, longest, deadline)
     }
 
     /// Whether a first attempt needs no more than the breaker and a timeout.
@@ -287,7 +288,7 @@ impl Guard {
         self.is_plain.load(Ordering::Relaxed)
     }
 
-    /// When an attempt that failed is tried again.
+    /// The policy for further attempts.
     pub(crate) fn retry(&self) -> RwLockReadGuard<'_, RetryPolicy> {
         self.retry.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -296,32 +297,32 @@ impl Guard {
         self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until an attempt may be made, as far as that is ours to say.
-    async fn queue<E>(&self, lapse: &mut Lapse<'_>, made: u32) -> Result<Turn, GuardError<E>> {
+    /// Waits for everything that an attempt needs but the breaker's permit.
+    async fn queue<E>(&self, deadline: &mut CallDeadline<'_>, made: u32) -> Result<Turn, GuardError<E>> {
         let over = GuardError::TimedOut { attempts: made };
-        if lapse.is_over() {
+        if deadline.is_over() {
             return Err(over);
         }
-        // Asked before anything that waits: a call that will be rejected should neither queue nor use up a turn.
+        // Before anything that waits: a call that will be rejected should neither queue nor use up a turn.
         self.breaker.check(self).map_err(GuardError::Rejected)?;
         let place = if self.places.are_limited() {
-            Some(within(&*self.runtime, lapse.deadline(), self.places.take()).await.map_err(|_| over)?)
+            Some(within(&*self.runtime, deadline.moment(), self.places.take()).await.map_err(|_| over)?)
         } else {
             None
         };
         // Last, because a turn that is not used at once is one that comes bunched with the next.
         let throttled = |retry_at| GuardError::Throttled { retry_at };
-        self.limiter.turn(lapse.deadline()).await.map_err(throttled)?;
+        self.limiter.turn(deadline.moment()).await.map_err(throttled)?;
         Ok(Turn { _place: place })
     }
 }
 
-/// Whole nanoseconds; 584 years are as good as for ever.
+/// Whole nanoseconds, saturating at 584 years.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The guard's own clock, read when a breaker asks for it.
+/// The guard's clock, read only when the breaker needs it.
 impl Now for &Guard {
     fn now(&self) -> Moment {
         self.runtime.now()

@@ -4,14 +4,15 @@
 //! 1. a look at the **breaker**, so that a call which will be rejected neither queues nor uses up a turn;
 //! 2. a **place** among the attempts that may be under way at once;
 //! 3. a turn of the **limiter**, which spaces the attempts of all callers evenly, since a burst breaks a limit that slides;
-//! 4. the **breaker** itself, asked last of all, so that nobody holds a probe's place while queueing;
+//! 4. the **breaker** itself, asked last of all, so that no queueing call holds a probe's place;
 //! 5. the **attempt timeout**, which counts as a failure;
 //! 6. the **retry policy**, which says when the next attempt is due, pays for it from the **budget** before the sleep, and
 //!    never sleeps past the **deadline**.
 //!
-//! When the upstream says "too many", the limiter holds back every caller until the time it asked for; then it gives turns
-//! at half of its rate, which grows back evenly. A caller that wants to decide at the last moment what it asks takes its
-//! turn first ([`Guard::turn`]) and makes its call on it ([`Guard::call_on`]).
+//! After a 429 the limiter holds back every caller until the time that the upstream asked for; then it continues at half of
+//! its rate, which recovers linearly. A caller that decides at the last moment what to ask takes its turn first
+//! ([`Guard::turn`]) and makes its call on it ([`Guard::call_on`]). All settings can change while calls are in flight
+//! ([`Guard::reconfigure`]).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -34,7 +35,7 @@
 //!     "guard",
 //! );
 //!
-//! // What the operation's errors mean is the caller's to say.
+//! // The caller says what the operation's errors mean.
 //! let classify = |status: &u16| match status {
 //!     429 => Disposition::RateLimited { retry_after: None },
 //!     401 | 403 => Disposition::Refused,
@@ -54,9 +55,9 @@
 mod attempt;
 mod call;
 mod config;
+mod deadline;
 mod error;
 mod guard;
-mod lapse;
 mod limiter;
 mod pace;
 mod places;

@@ -1,5 +1,4 @@
-//! Gives every attempt its turn, whoever asks: the pace, shared, and with a clock. It does not know what the turns are used
-//! for.
+//! The rate limiter that all callers of one upstream share: a [`Pace`] with a lock, a clock and waiting callers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,17 +9,17 @@ use ttm_kernel::{Moment, Runtime};
 use crate::pace::{Pace, Slot};
 use crate::{GuardConfig, Rate, SavedRate};
 
-/// A limiter that all callers of one target share.
+/// A rate limiter.
 pub(crate) struct Limiter {
     runtime: Arc<dyn Runtime>,
-    /// None while nothing limits the rate.
+    /// None if nothing limits the rate.
     pace: Mutex<Option<Pace>>,
-    /// The pace's own, written under its lock. Relaxed: nothing else is read by it.
+    /// That of the pace, written under its lock. Relaxed: no other memory is published through it.
     paused_until: AtomicU64,
 }
 
 impl Limiter {
-    /// Turns as the config has them.
+    /// A limiter with the config's rate.
     pub(crate) fn new(config: &GuardConfig, runtime: Arc<dyn Runtime>) -> Self {
         let pace = spacing(config).map(|spacing| {
             let settings = config.settings();
@@ -29,7 +28,7 @@ impl Limiter {
         Self { runtime, pace: Mutex::new(pace), paused_until: AtomicU64::new(0) }
     }
 
-    /// Goes on as another config has it; see [`Pace::reconfigure`]. What was not limited gets its first turn after a spacing,
+    /// Replaces the rate; see [`Pace::reconfigure`]. A rate that was not limited before gives its first turn after a spacing,
     /// since an attempt may have been made just before. Without a limit there is no pause either.
     pub(crate) fn reconfigure(&self, config: &GuardConfig) {
         let now = self.runtime.now();
@@ -47,10 +46,10 @@ impl Limiter {
         });
     }
 
-    /// Waits for a turn and takes it. Those who wait get theirs in the order in which they asked.
+    /// Waits for a turn and takes it. Callers get their turns in the order in which they asked.
     ///
     /// # Errors
-    /// The moment of the next turn, at once, when that is not before `deadline`.
+    /// The moment of the next turn, at once, if that is not before `deadline`.
     pub(crate) async fn turn(&self, deadline: Moment) -> Result<(), Moment> {
         loop {
             let now = self.runtime.now();
@@ -71,7 +70,7 @@ impl Limiter {
         }
     }
 
-    /// Goes on where another process was so long ago.
+    /// Continues the rate of another process, saved `elapsed` ago.
     pub(crate) fn resume(&self, saved: SavedRate, elapsed: Duration) {
         let now = self.runtime.now();
         self.change(|pace| {
@@ -81,13 +80,13 @@ impl Limiter {
         });
     }
 
-    /// What the next process should know; none while nothing limits the rate.
+    /// The rate to save for the next process; none if nothing limits it.
     pub(crate) fn save(&self) -> Option<SavedRate> {
         let now = self.runtime.now();
         self.pace().as_ref().map(|pace| pace.save(now))
     }
 
-    /// The upstream said "too many": no turns before `until`, and fewer after it.
+    /// The upstream answered 429: no turns before `until`, and fewer after it.
     pub(crate) fn slow_down(&self, until: Moment) {
         let now = self.runtime.now();
         self.change(|pace| {
@@ -97,7 +96,7 @@ impl Limiter {
         });
     }
 
-    /// How fast turns come now; none while nothing limits the rate.
+    /// How fast turns come now; none if nothing limits the rate.
     pub(crate) fn rate(&self) -> Option<Rate> {
         let now = self.runtime.now();
         self.pace().as_ref().map(|pace| Rate { share: pace.share(now), paused_until: pace.pause(now) })
@@ -117,18 +116,18 @@ impl Limiter {
         self.paused_until.store(paused_until.as_nanos(), Ordering::Relaxed);
     }
 
-    /// Every change is one call of a total function, so a panic elsewhere leaves the pace whole.
+    /// Every change is one call of a total function, so a poisoned lock holds a consistent pace.
     fn pace(&self) -> MutexGuard<'_, Option<Pace>> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The time between two turns; none where nothing limits them.
+/// The time between two turns; none if nothing limits them.
 fn spacing(config: &GuardConfig) -> Option<Duration> {
     Some(config.spacing()).filter(|spacing| !spacing.is_zero())
 }
 
-/// Somebody who waits for a turn; dropped before it comes, it gives the turn back.
+/// A caller that waits for its turn; dropped before it comes, it gives the turn back.
 struct Waiting<'a> {
     limiter: &'a Limiter,
     slot: Option<Slot>,

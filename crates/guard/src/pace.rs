@@ -1,5 +1,5 @@
-//! When the next attempt has its turn: evenly spaced, slower after a "too many", and not at all during a pause. It reads
-//! no clock and wakes nobody.
+//! The arithmetic of the rate limiter: turns that are evenly spaced, fewer after a 429, and none during a pause. It reads no
+//! clock and wakes no task.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,19 +8,18 @@ use ttm_kernel::Moment;
 
 use crate::SavedRate;
 
-/// What is left of the rate after a "too many".
+/// What is left of the rate after a 429.
 const CUT: f64 = 0.5;
-/// However often that happens, this share of the rate is left.
+/// The share of the rate that is left however many 429s there are.
 const LEAST: f64 = 0.05;
-/// Whoever says "too many, come back now" has said "too many" all the same.
+/// A 429 with a `Retry-After` of zero is a 429 all the same.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Turns of one target.
+/// The turns of one upstream.
 ///
-/// Laws: (1) turns never come closer together than the spacing, whoever is late; (2) none comes in a pause; (3) a "too
-/// many" halves the rate, once for all the attempts that were under way then; (4) from the end of its pause on, the rate grows
-/// by the same amount in the same time, until it is whole; (5) a turn that is given back is somebody else's: whoever gave up
-/// makes nobody wait.
+/// Laws: (1) turns never come closer together than the spacing, however late a caller is; (2) none comes during a pause;
+/// (3) a 429 halves the rate, once for all attempts that were in flight then; (4) from the end of its pause on, the rate
+/// recovers linearly (AIMD); (5) a turn that is given back goes to another caller, so callers that give up delay no other.
 #[derive(Clone, Debug)]
 pub(crate) struct Pace {
     spacing: Duration,
@@ -28,16 +27,16 @@ pub(crate) struct Pace {
     /// The longest that an attempt takes.
     attempt: Duration,
     next: Moment,
-    /// The latest turn that was taken, or may have been; none before the first.
+    /// The latest turn that was taken, or may have been taken by the process before; none before the first.
     last: Option<Moment>,
-    /// How often the turns that were taken and are still to come were taken away.
+    /// How often outstanding turns were invalidated.
     era: u64,
     /// Turns that were given back and are still to come, each with its end.
     free: BTreeMap<Moment, Moment>,
     paused_until: Moment,
     /// The share of the rate that was left at the last cut.
     left: f64,
-    /// Until then an answer may be that of an attempt that was under way at the last cut.
+    /// Until then a 429 may belong to an attempt that was in flight at the last cut.
     settled: Moment,
 }
 
@@ -58,8 +57,8 @@ impl Pace {
         Self { spacing, recovery, attempt, next, last: None, era: 0, free, paused_until, left: 1.0, settled }
     }
 
-    /// Goes on at `now` where another process was so long ago. Its last turn may have been just before: the first one comes
-    /// after a spacing, so that lives that follow each other keep the pace together.
+    /// Continues at `now` the rate of another process, saved `elapsed` ago. Its last turn may have been just before, so the
+    /// first one comes after a spacing, and processes that follow each other keep the rate together.
     pub(crate) fn resume(&mut self, saved: SavedRate, elapsed: Duration, now: Moment) {
         let SavedRate { share, paused_for } = saved;
         self.left = if share.is_finite() { share.clamp(LEAST, 1.0) } else { 1.0 };
@@ -80,11 +79,11 @@ impl Pace {
         self.free.clear();
     }
 
-    /// Goes on from `now` with turns that are `spacing` apart; see [`Pace::new`] for the others.
+    /// Replaces the settings as of `now`; see [`Pace::new`].
     ///
-    /// A pause is kept, and so is the share of the rate, which grows on at the new speed. A turn that was taken and is still
-    /// to come is kept when turns come closer together from now on. When they come further apart it is not: whoever waits
-    /// for it takes another.
+    /// A pause is kept, and so is the share of the rate, which recovers at the new speed from there. A rate that rises leaves
+    /// outstanding turns as they are. One that falls invalidates them, since they are too close together: their callers take
+    /// new ones.
     pub(crate) fn reconfigure(
         &mut self,
         spacing: Duration,
@@ -105,7 +104,7 @@ impl Pace {
         }
     }
 
-    /// What the next process should know at `now`.
+    /// The rate to save for the next process at `now`.
     pub(crate) fn save(&self, now: Moment) -> SavedRate {
         SavedRate { share: self.share(now), paused_for: self.paused_until - now }
     }
@@ -116,7 +115,7 @@ impl Pace {
         (self.left + regained).min(1.0)
     }
 
-    /// When the pause ends that is on at `now`.
+    /// The end of the pause, if one is on at `now`.
     pub(crate) fn pause(&self, now: Moment) -> Option<Moment> {
         (now < self.paused_until).then_some(self.paused_until)
     }
@@ -129,10 +128,10 @@ impl Pace {
     /// Takes the next turn, which may be now.
     ///
     /// # Errors
-    /// When it would come, if that is not before `deadline`; then nothing is taken.
+    /// The moment of the turn, if that is not before `deadline`; then none is taken.
     pub(crate) fn take(&mut self, now: Moment, deadline: Moment) -> Result<Slot, Moment> {
         let earliest = now.max(self.paused_until);
-        // Those that have passed meanwhile are nobody's.
+        // Those that have passed meanwhile are lost.
         self.free = self.free.split_off(&earliest);
         if let Some((at, end)) = self.free.first_key_value().map(|(at, end)| (*at, *end)) {
             if at >= deadline {
@@ -150,9 +149,9 @@ impl Pace {
         Ok(Slot { at, end: self.next, era: self.era })
     }
 
-    /// Whoever took a turn gave up before it came.
+    /// The caller of a turn gave up before it came.
     pub(crate) fn give_back(&mut self, slot: Slot) {
-        // One from before a "too many" would come too close to those since.
+        // One from before a 429 would come too close to those since.
         if slot.era != self.era || slot.end - slot.at < self.spacing_at(slot.at) {
             return;
         }
@@ -166,13 +165,13 @@ impl Pace {
         }
     }
 
-    /// Whether a turn that was taken may still be used. One that comes late would come together with the next, and one in
-    /// a pause not at all.
+    /// Whether a turn that was taken may still be used: not if its caller is so late that it meets the next turn, nor during
+    /// a pause.
     pub(crate) fn holds(&self, slot: Slot, now: Moment) -> bool {
         slot.era == self.era && now < slot.end && self.pause(now).is_none()
     }
 
-    /// The upstream said "too many" at `now`: no turns before `until`. A pause that is longer already stays.
+    /// The upstream answered 429 at `now`: no turns before `until`. A longer pause is kept.
     pub(crate) fn slow_down(&mut self, now: Moment, until: Moment) {
         if now >= self.settled && self.pause(now).is_none() {
             self.left = (self.share(now) * CUT).max(LEAST);

@@ -1,5 +1,5 @@
-//! How many attempts may be under way at once. Whoever finds no place waits in line, and a place that becomes free is handed
-//! to the first in it, so that nobody who comes later can take it in between.
+//! How many attempts may be in flight at once: a semaphore whose limit can be lowered. A caller that finds no place waits in
+//! line, and a place that becomes free is handed to the first in line, so that no later caller can take it in between.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-/// The places of one target.
+/// The places of one upstream.
 ///
 /// Laws: (1) no place is given while the limit is reached, whatever it was before; (2) places are given in the order in which
-/// they were asked for; (3) one that was given to a waiter which is gone is given to the next; (4) while there is no limit,
-/// nobody waits.
+/// they were asked for; (3) a place that was given to a waiter which is dropped goes to the next; (4) without a limit no
+/// caller waits.
 #[derive(Debug)]
 pub(crate) struct Places {
-    /// Whether there is a limit. Relaxed: an attempt that overlaps with a change may go by either.
+    /// Whether there is a limit. Relaxed: an attempt that overlaps with a change may see the old value or the new.
     limited: AtomicBool,
     line: Mutex<Line>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Places {
 struct Line {
     limit: Option<u32>,
     taken: u32,
-    /// Those that wait, by the number at which they came.
+    /// The wakers of those that wait, by their number in line.
     waiting: BTreeMap<u64, Waker>,
     came: u64,
 }
@@ -38,8 +38,8 @@ impl Places {
         Self { limited: AtomicBool::new(limit.is_some()), line: Mutex::new(line) }
     }
 
-    /// Attempts that are under way go on over a lower limit; the next begins when they are fewer. Those that began without a
-    /// limit are not counted.
+    /// Attempts in flight may exceed a lower limit; the next begins when they are fewer. Those that began without a limit are
+    /// not counted.
     pub(crate) fn reconfigure(&self, limit: Option<u32>) {
         self.limited.store(limit.is_some(), Ordering::Relaxed);
         let mut line = self.line();
@@ -61,7 +61,7 @@ impl Places {
         Place(Arc::clone(self))
     }
 
-    /// Every change leaves the line whole, so a panic elsewhere does not matter.
+    /// Every change leaves the line consistent, and so does a poisoned lock.
     fn line(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,7 +73,7 @@ impl Places {
     }
 }
 
-/// Gives what is free to the first in the line, and wakes them without its lock.
+/// Gives free places to the first in line, and wakes them after the lock is released.
 fn hand_out(mut line: MutexGuard<'_, Line>) {
     let mut woken = Vec::new();
     while line.has_room()
@@ -92,10 +92,10 @@ impl Line {
     }
 }
 
-/// One that waits for a place; dropped before it took it, it leaves the line, or hands on what it was given.
+/// A caller that waits for a place; dropped before it took one, it leaves the line, or hands on the place it was given.
 struct Waiting<'a> {
     places: &'a Places,
-    /// Its number in the line; none before it is there and after it took its place.
+    /// Its number in line; none before it joins and after it took its place.
     number: Option<u64>,
 }
 
@@ -104,7 +104,7 @@ impl Waiting<'_> {
         poll_fn(|cx| {
             let mut line = self.places.line();
             match self.number {
-                // It is no longer in the line: a place was given to it.
+                // No longer in line: a place was given to it.
                 Some(number) if !line.waiting.contains_key(&number) => Poll::Ready(()),
                 None if line.has_room() && line.waiting.is_empty() => {
                     line.taken += 1;
@@ -165,7 +165,7 @@ mod tests {
         ]
     }
 
-    /// Who waits and who has a place, by their numbers, as the laws say.
+    /// The callers that wait and those that have a place, by their numbers, as the laws say.
     #[derive(Default)]
     struct Model {
         limit: Option<u32>,
@@ -223,7 +223,7 @@ mod tests {
                         model.counted.retain(|each| *each != number);
                         model.uncounted.retain(|each| *each != number);
                     }
-                    // One that has been given a place and was not polled since hands it on.
+                    // A caller that was given a place and not polled since hands it on.
                     Step::GiveUp(index) if !asking.is_empty() => {
                         let number = *index.get(&asking.keys().copied().collect::<Vec<_>>());
                         asking.remove(&number);
@@ -237,7 +237,7 @@ mod tests {
                     }
                 }
                 model.hand_out();
-                // Every other time nobody looks, so that some give up with a place in hand.
+                // Polled every other time only, so that some give up after they were given a place.
                 if number % 2 == 0 {
                     for (number, mut each) in std::mem::take(&mut asking) {
                         match poll(&mut each) {

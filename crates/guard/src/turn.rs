@@ -13,30 +13,30 @@ pub struct Attempt {
     pub number: u32,
 }
 
-/// Leave to make one attempt now: its place among those under way, and its turn.
+/// Permission to make one attempt now: its place among the attempts in flight, and its turn at the rate limiter.
 #[derive(Debug)]
 #[must_use = "a turn that is not used is lost"]
 pub struct Turn {
     pub(crate) _place: Option<Place>,
 }
 
-/// How fast attempts get their turns.
+/// The present state of the rate limiter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
-    /// The share of the configured rate that may be used, above 0 and up to 1: less after the upstream said "too many".
+    /// The share of the configured rate that may be used, above 0 and up to 1: less after the upstream answered 429.
     pub share: f64,
-    /// The end of the pause that the upstream asked for, while it is on.
+    /// The end of the pause that the upstream asked for, while it lasts.
     pub paused_until: Option<Moment>,
 }
 
-/// What outlives the process of a limited rate, so that a restart does not ask more than one life may.
+/// What outlives the process of a limited rate, so that a restart does not exceed it.
 ///
 /// It holds no moment, since the next process counts from an origin of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SavedRate {
     /// The share of the configured rate that may be used, above 0 and up to 1.
     pub share: f64,
-    /// How much longer a pause lasts that the upstream asked for.
+    /// How much longer the pause lasts that the upstream asked for.
     pub paused_for: Duration,
 }
 

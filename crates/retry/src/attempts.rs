@@ -1,4 +1,4 @@
-//! One call and its attempts: counts the failures and decides what comes next. It computes no backoff itself.
+//! One call and its attempts: counts the failures and decides what comes next.
 
 use std::fmt;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub enum GiveUpReason {
     AttemptsUsedUp,
     /// The wait would reach the deadline.
     Deadline,
-    /// The target's [`RetryBudget`](crate::RetryBudget) is used up. A [`Retry`] knows no budget and never says so: it is for
+    /// The target's [`RetryBudget`](crate::RetryBudget) is used up. A [`Retry`] never returns this; it is for
     /// the caller whose withdrawal was refused.
     BudgetExhausted,
 }

@@ -1,4 +1,4 @@
-//! The retry budget of one target: how many retries its first tries pay for. It decides nothing about when.
+//! The retry budget of one target: how many retries its first tries pay for. When to retry is decided elsewhere.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,10 +17,10 @@ pub struct BudgetSettings {
     /// retries add a tenth to the load: enough for a target that fails now and then, too little to keep one down that
     /// fails always.
     pub deposit: f64,
-    /// Tokens a second that are there in any case, with the burst of one second's worth (one at least). The default of 3
-    /// lets a caller of few calls, whose deposits never make a token, still retry.
+    /// Tokens per second that are available in any case, with a burst of one second's worth (at least one). The default of 3
+    /// lets a caller with few calls, whose deposits never add up to a token, still retry.
     pub reserve_per_second: f64,
-    /// Tokens that deposits can pile up to. Good hours must not pay for a storm: with the default of 100, an
+    /// The most tokens that deposits add up to. Good hours must not pay for a retry storm: with the default of 100, an
     /// outage sees at most a hundred retries over the tenth and the reserve, however good the day was.
     pub cap: u32,
 }
@@ -73,8 +73,8 @@ impl BudgetConfig {
 
 /// The retry budget of one target; share it between all of its callers.
 ///
-/// Each first try makes a [`deposit`](Self::deposit); each further one makes a [`withdraw`](Self::withdraw)al of one token
-/// first, and is not made when there is none. A new budget has its full reserve, and nothing from deposits.
+/// Each first try makes a [`deposit`](Self::deposit); each retry [`withdraw`](Self::withdraw)s one token first, and is not
+/// made if there is none. A new budget has its full reserve, and nothing from deposits.
 ///
 /// No method waits for another thread. All accesses to its numbers are relaxed: each number is changed in one atomic step
 /// from the value before, none says anything about another, and no other memory is published through them.
@@ -100,11 +100,11 @@ impl RetryBudget {
         }
     }
 
-    /// Goes on with other settings from `now`.
+    /// Replaces the settings as of `now`.
     ///
-    /// The balance is kept, up to the new cap; what the reserve lacked it lacks, up to all that it holds now, and refills at
-    /// the new rate. A token that is held goes back as one token. A deposit that overlaps with the change may leave the
-    /// balance over a lower cap, until the next deposit.
+    /// The balance is kept, up to the new cap. The time until the reserve is full is kept, up to that of an empty one at the
+    /// new rate. A withdrawn token goes back as one token. A deposit that overlaps with the change may leave the balance above
+    /// a lower cap, until the next deposit.
     pub fn reconfigure(&self, config: &BudgetConfig, now: Moment) {
         let (deposit, cap) = config.units();
         self.deposit.store(deposit, Relaxed);
@@ -122,7 +122,7 @@ impl RetryBudget {
         self.pay_in(self.deposit.load(Relaxed));
     }
 
-    /// Takes the token for one retry: from the deposits, or else from the reserve; none when both are empty.
+    /// Takes the token for one retry: from the deposits, or else from the reserve; none if both are empty.
     ///
     /// Take it before the sleep that precedes the retry, so that those asleep are counted; a retry that is then not made
     /// gives its token back, see [`Withdrawal`].
@@ -140,7 +140,7 @@ impl RetryBudget {
         Some(Withdrawal { budget: self, source })
     }
 
-    /// Tokens from deposits that are there now, without the reserve.
+    /// The tokens from deposits, without the reserve.
     pub fn balance(&self) -> f64 {
         self.balance.load(Relaxed) as f64 / TOKEN as f64
     }
@@ -174,11 +174,11 @@ fn units(tokens: f64) -> u64 {
 pub enum Source {
     /// First tries paid for it.
     Deposits,
-    /// It is of the minimum that time refills.
+    /// The reserve, which time refills.
     Reserve,
 }
 
-/// One token in the hand of one who means to retry.
+/// One token, taken for a retry that is about to be made.
 ///
 /// [`spend`](Self::spend) it when the retry is made. Dropped unspent, it goes back to where it came from: the caller was
 /// cancelled in its sleep, or the breaker said no. What is full in the meantime (deposits at the cap, the reserve at its

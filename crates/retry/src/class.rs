@@ -1,22 +1,22 @@
-//! What a failure says about trying again. It knows HTTP's status codes by their numbers, and no other protocol.
+//! What a failure means for trying again. Of all protocols it knows HTTP's status codes only.
 
-/// What a failure says about trying again.
+/// What a failure means for trying again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// It may pass by itself: timeout, lost connection, 5xx.
     Transient,
-    /// The upstream asks for patience (429).
+    /// The upstream limits the rate (429).
     RateLimited,
     /// Trying again cannot help: 400, 401, 404.
     Permanent,
 }
 
 impl Class {
-    /// What an HTTP answer with this status says, after RFC 9110 §15; none when it is no failure.
+    /// The class of an HTTP response with this status, after RFC 9110 §15; none if it is no failure.
     ///
     /// | status | class | because |
     /// |---|---|---|
-    /// | 100–399 | none | no failure; whoever follows redirects has done so before |
+    /// | 100–399 | none | no failure; redirects have been followed before |
     /// | 408, 425 | transient | "repeat that request" (RFC 9110 §15.5.9), "try later" (RFC 8470 §5.2) |
     /// | 429 | rate limited | RFC 6585 §4 |
     /// | other 4xx | permanent | the same request would be as wrong the next time |
@@ -24,7 +24,7 @@ impl Class {
     /// | other 5xx | transient | the server "has erred or is incapable" now |
     /// | below 100, from 600 | transient | invalid: "process the response as if it had a 5xx" (§15) |
     ///
-    /// It looks at the number alone. Whether a request is safe to repeat is for whoever made it to know, and an API that
+    /// It looks at the number alone. Whether a request is safe to repeat is for its caller to know, and an API that
     /// uses a status in its own way needs a classifier of its own.
     pub const fn of_http_status(status: u16) -> Option<Self> {
         match status {

@@ -1,10 +1,10 @@
-//! How long to wait: the arithmetic of backoff. It counts no attempts.
+//! How long to wait: the arithmetic of backoff.
 
 use std::time::Duration;
 
 use ttm_kernel::{Entropy, InvalidSetting, SettingChecks};
 
-/// How chance spreads the waits of callers that failed together.
+/// How the waits of callers that failed together are spread at random.
 ///
 /// The names and formulas are those of "Exponential Backoff And Jitter" (Marc Brooker, AWS, 2015).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct RetrySettings {
     pub base_delay: Duration,
     /// By how much the wait grows with each further failure.
     pub multiplier: f64,
-    /// The longest wait that nobody asked for.
+    /// The longest wait that the upstream did not ask for.
     pub max_delay: Duration,
     /// How waits are spread.
     pub jitter: Jitter,
@@ -99,7 +99,7 @@ impl RetryPolicy {
         Duration::try_from_secs_f64(seconds).map_or(max_delay, |delay| delay.min(max_delay))
     }
 
-    /// How long everybody waits after the upstream said "too many": what it asked for up to `max_retry_after`, or, when
+    /// How long all callers wait after a 429: what the upstream asked for up to `max_retry_after`, or, if
     /// it asked for nothing, a long wait of between half and all of `max_delay`.
     pub fn pause(&self, retry_after: Option<Duration>, entropy: &dyn Entropy) -> Duration {
         match retry_after {

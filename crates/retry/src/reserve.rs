@@ -1,4 +1,4 @@
-//! The part of a budget that time refills: so many tokens a second, with the burst of one second. It knows no deposits.
+//! The part of a budget that time refills: so many tokens per second, with a burst of one second.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -27,7 +27,7 @@ impl Reserve {
         Self { full_at: AtomicU64::new(0), spacing: spacing.into(), depth: depth.into() }
     }
 
-    /// Goes on at another rate from `now`: what it lacked it lacks, but no more than all that it holds.
+    /// Replaces the rate as of `now`. The moment at which it will be full is kept, but not after that of an empty one.
     pub(crate) fn reconfigure(&self, per_second: f64, now: Moment) {
         let (spacing, depth) = shape(per_second);
         self.spacing.store(spacing, Relaxed);
@@ -35,12 +35,12 @@ impl Reserve {
         self.full_at.fetch_min(now.as_nanos().saturating_add(depth), Relaxed);
     }
 
-    /// Takes a token, if there is one at `now`.
+    /// Takes a token, if one is available at `now`.
     pub(crate) fn take(&self, now: Moment) -> bool {
         let now = now.as_nanos();
         let (spacing, depth) = (self.spacing.load(Relaxed), self.depth.load(Relaxed));
         let taken = self.full_at.try_update(Relaxed, Relaxed, |full_at| {
-            // What could be refilled only after the end of time is not there. As the moment never moves back but for a
+            // A token that could be refilled only after the end of time is not available. As the moment never moves back but for a
             // token put back, an older `now` finds the reserve emptier, never fuller.
             let next = now.max(full_at).checked_add(spacing)?;
             (next - now <= depth).then_some(next)
@@ -50,14 +50,14 @@ impl Reserve {
 
     /// Puts a token back that was taken. A reserve that is full meanwhile stays full.
     pub(crate) fn put_back(&self) {
-        // Taking a token moved the moment by at least as much, unless the rate has changed since: then it may be full before.
+        // Taking a token moved the moment by as much, unless the rate has changed since: then it is full at zero.
         let spacing = self.spacing.load(Relaxed);
         let _always =
             self.full_at.try_update(Relaxed, Relaxed, |full_at| Some(full_at.saturating_sub(spacing)));
     }
 }
 
-/// Nanoseconds from one token to the next, and of all that it holds.
+/// Nanoseconds from one token to the next, and from empty to full.
 fn shape(per_second: f64) -> (u64, u64) {
     let spacing = spacing(per_second);
     (spacing, burst(per_second) * spacing)
@@ -70,7 +70,7 @@ fn spacing(per_second: f64) -> u64 {
     if per_second > 0.0 { (SECOND / per_second).ceil() as u64 } else { 1 }
 }
 
-/// Tokens that a full reserve holds: the whole ones of one second, and one at least.
+/// Tokens that a full reserve holds: the whole tokens of one second, at least one.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1e6")]
 fn burst(per_second: f64) -> u64 {
     if per_second > 0.0 { per_second.max(1.0) as u64 } else { 0 }

@@ -1,17 +1,17 @@
-//! Reads a `Retry-After` header (RFC 9110 §10.2.3). It knows no clock and no client, and does not decide whether to obey.
+//! Reads a `Retry-After` header (RFC 9110 §10.2.3). Whether to obey it is decided elsewhere.
 
 use std::time::Duration;
 
 /// Longer waits are cut to this: a day is more than any caller sleeps, and keeps later arithmetic small.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// How long the upstream asks to wait, at most 24 hours; none when the value cannot be read.
+/// How long the upstream asks to wait, at most 24 hours; none if the value cannot be parsed.
 ///
 /// `value` is the header's value, and `date` that of the same answer's `Date`, if it had one.
-/// - Seconds are digits alone. However many there are, they are a number: what is over a day is a day.
+/// - Seconds are digits alone. However many there are, they are a number; more than a day is a day.
 /// - A date, in any of the three formats of RFC 9110 §5.6.7, is measured from `date`, so that the clocks of the two machines
-///   need not agree. One in the past is no wait; one without a `date` says nothing.
-/// - Everything else says nothing: a sign, a fraction, a unit, no text at all. A negative wait is no request to hammer.
+///   need not agree. One in the past is no wait; one without a `date` is ignored.
+/// - Everything else is ignored: a sign, a fraction, a unit, an empty value. A negative wait does not mean "at once".
 ///
 /// ```
 /// # use std::time::Duration;

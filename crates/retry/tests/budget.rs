@@ -92,7 +92,7 @@ proptest! {
                 }
                 BudgetStep::Drop(which) if !held.is_empty() => drop(held.swap_remove(which.index(held.len()))),
                 BudgetStep::Spend(_) | BudgetStep::Drop(_) => drop(budget.withdraw(now)),
-                // What an interval may spend is a law of settings that stay.
+                // This law holds between two changes of the settings.
                 BudgetStep::Reconfigure(_) => {}
                 BudgetStep::Wait(by) => now += by,
                 BudgetStep::Rewind(by) => now = now.saturating_sub(by),
@@ -147,7 +147,7 @@ fn threads_that_race_hand_out_exactly_what_was_paid_in() {
     assert_eq!(budget.balance().to_bits(), 0);
 }
 
-/// Withdraws until nobody pays in any more; every third withdrawal is dropped unspent. Counts what it spent.
+/// Withdraws until the deposits end; every third withdrawal is dropped unspent. Counts what it spent.
 fn take_while(budget: &RetryBudget, paying: &AtomicBool) -> usize {
     let mut spent = 0;
     for turn in 0_u32.. {
@@ -206,7 +206,7 @@ fn threads_that_race_for_the_reserve_get_its_burst_and_what_time_adds() {
 }
 
 #[test]
-fn other_settings_keep_the_balance_up_to_their_cap_and_leave_an_empty_reserve_empty() {
+fn new_settings_keep_the_balance_up_to_their_cap_and_an_empty_reserve_empty() {
     let budget = RetryBudget::new(&BudgetConfig::default());
     for _ in 0..50 {
         budget.deposit();
@@ -230,7 +230,7 @@ fn other_settings_keep_the_balance_up_to_their_cap_and_leave_an_empty_reserve_em
 }
 
 #[test]
-fn a_token_of_a_dear_reserve_that_goes_back_to_a_cheap_one_overfills_nothing() {
+fn a_token_that_goes_back_after_the_rate_changed_does_not_overfill_the_reserve() {
     let slow = BudgetSettings { deposit: 0.0, reserve_per_second: 0.001, ..BudgetSettings::default() };
     let budget = budget(&slow);
     let held = budget.withdraw(Moment::ZERO);

@@ -186,7 +186,7 @@ fn a_wait_that_would_end_at_the_deadline_is_not_begun() {
 }
 
 #[test]
-fn an_upstream_that_asks_for_too_much_is_heard_up_to_the_cap() {
+fn retry_after_is_obeyed_up_to_the_cap() {
     let policy = policy(RetrySettings { jitter: Jitter::None, ..RetrySettings::default() });
     for class in [Class::Transient, Class::RateLimited] {
         let mut retry = Retry::new(&policy, Moment::MAX);
@@ -201,7 +201,7 @@ fn nothing_overflows_at_the_edges_of_every_setting() {
     let jitters = [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated];
     for (base_delay, multiplier) in edges.into_iter().flat_map(|base| [1.0, 2.0, f64::MAX].map(|m| (base, m)))
     {
-        for (jitter, chance) in
+        for (jitter, entropy) in
             jitters.into_iter().flat_map(|jitter| [0, u64::MAX].map(|bits| (jitter, Fixed(bits))))
         {
             let policy = policy(RetrySettings {
@@ -219,7 +219,7 @@ fn nothing_overflows_at_the_edges_of_every_setting() {
                 let mut retry = Retry::new(&policy, Moment::MAX);
                 for asked in [None, Some(Duration::ZERO), Some(Duration::MAX)] {
                     for class in [Class::Transient, Class::RateLimited, Class::Transient] {
-                        let decision = retry.next(class, asked, now, &chance);
+                        let decision = retry.next(class, asked, now, &entropy);
                         let fine = match decision {
                             Decision::RetryAt(at) => now <= at && at < Moment::MAX,
                             Decision::GiveUp(reason) => reason == GiveUpReason::Deadline,
@@ -233,15 +233,15 @@ fn nothing_overflows_at_the_edges_of_every_setting() {
 }
 
 #[test]
-fn chance_chooses_evenly_between_the_bounds_of_a_wait() {
+fn entropy_chooses_uniformly_between_the_bounds_of_a_wait() {
     let bounds =
         [(Jitter::Full, 0, 1_000), (Jitter::Equal, 500, 1_000), (Jitter::Decorrelated, 1_000, 3_000)];
     for (jitter, least, most) in bounds {
         let policy = policy(RetrySettings { jitter, ..RetrySettings::default() });
         for quarter in 0..4 {
-            let chance = Always(quarter as f64 / 4.0);
+            let entropy = Always(quarter as f64 / 4.0);
             let decision =
-                Retry::new(&policy, Moment::MAX).next(Class::Transient, None, Moment::ZERO, &chance);
+                Retry::new(&policy, Moment::MAX).next(Class::Transient, None, Moment::ZERO, &entropy);
             let wait = Duration::from_millis(least + (most - least) * quarter / 4);
             assert_eq!(decision, Decision::RetryAt(Moment::from_origin(wait)), "{jitter:?}, {quarter}/4");
         }
@@ -249,7 +249,7 @@ fn chance_chooses_evenly_between_the_bounds_of_a_wait() {
 }
 
 #[test]
-fn a_source_of_chance_that_breaks_its_law_costs_spread_and_no_panic() {
+fn entropy_that_breaks_its_law_costs_spread_and_no_panic() {
     for unit in [1.0, -1.0, 1e300, f64::NAN, f64::INFINITY] {
         let policy = policy(RetrySettings {
             max_delay: Duration::MAX,

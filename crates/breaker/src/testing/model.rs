@@ -1,5 +1,5 @@
-//! The breaker as its specification tells it: it keeps every outcome of the era and recomputes all from the list. Slow,
-//! plain, and written without a look at the real state machine. It has no jitter.
+//! The breaker as specified: it keeps every outcome of the generation and recomputes everything from that list. Slow,
+//! plain, and written independently of the real state machine. It has no jitter.
 
 use std::time::Duration;
 
@@ -246,7 +246,7 @@ impl Model {
                 || rates.slow_calls.is_some_and(|slow| reached(window.slow, slow.rate)))
     }
 
-    /// Says how the probes that have ended decide the recovery, if they do.
+    /// Ends the recovery if the probes that have ended decide it.
     fn judge_recovery(&mut self, now: Moment) {
         let settings = self.settings.clone();
         let counts = self.snapshot().counts;

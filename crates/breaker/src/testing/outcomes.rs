@@ -1,4 +1,4 @@
-//! What the model counts of: every call that ended in the present generation, in a list from which all is recomputed.
+//! The model's counts: a list of every call that ended in the present generation, from which all numbers are recomputed.
 
 use ttm_kernel::Moment;
 
@@ -13,7 +13,7 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// Whether it speaks for or against the upstream.
+    /// Whether it is a success or a failure.
     pub(super) fn is_weighed(&self) -> bool {
         matches!(self.outcome, Outcome::Success | Outcome::Failure)
     }
@@ -34,7 +34,7 @@ impl Outcomes {
         Self { bucket: bucket(rates, now), ..Self::default() }
     }
 
-    /// From now on the window is another one, and empty.
+    /// A new and empty window starts.
     pub(super) fn begin_window(&mut self, rates: Option<&RateSettings>, now: Moment) {
         (self.bucket, self.before_window) = (bucket(rates, now), self.ended.len());
     }
@@ -56,7 +56,7 @@ impl Outcomes {
         ended.is_weighed()
     }
 
-    /// The last calls that speak for or against the upstream.
+    /// The last successes and failures.
     pub(super) fn window(&self, rates: &RateSettings) -> WindowCounts {
         let weighed = self.ended[self.before_window..].iter().rev().filter(|ended| ended.is_weighed());
         let last: Vec<&Ended> = match rates.window {

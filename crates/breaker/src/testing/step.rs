@@ -7,7 +7,7 @@ use crate::{BreakerSettings, Outcome, Rejected, Verdict};
 /// What can happen to a breaker.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// A call asks for leave.
+    /// A call asks to be admitted.
     Admit,
     /// The call that was admitted as number `permit` reports.
     Report {
@@ -23,7 +23,7 @@ pub enum Step {
         /// Which call.
         permit: usize,
     },
-    /// A call is never heard of again.
+    /// A permit is leaked.
     Leak {
         /// Which call.
         permit: usize,
@@ -38,7 +38,7 @@ pub enum Step {
     Disable,
     /// An operator resets it.
     Reset,
-    /// The breaker gets other settings.
+    /// The breaker is reconfigured.
     Reconfigure(Box<BreakerSettings>),
     /// The process ends, with all calls, and another begins so long after it, on a clock of its own.
     Restart(Duration),
@@ -47,15 +47,15 @@ pub enum Step {
 /// What the caller must have seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// Nothing: the step answers nobody.
+    /// The step returns nothing.
     Nothing,
-    /// Leave to call; it is a probe or not.
+    /// The call was admitted.
     Admitted {
         /// Whether it decides about recovery.
         probe: bool,
     },
-    /// No leave.
+    /// It was rejected.
     Rejected(Rejected),
-    /// What became of the report.
+    /// The verdict on a report.
     Reported(Verdict),
 }

@@ -28,7 +28,7 @@ fn without_a_token_a_failure_is_the_last_one() {
         matches!(end, GuardError::Failed { attempts: 1, gave_up: GiveUpReason::BudgetExhausted, .. }),
         "{end}"
     );
-    assert_eq!(rig.now(), Moment::ZERO, "nobody sleeps for a retry that cannot be paid");
+    assert_eq!(rig.now(), Moment::ZERO, "no call sleeps for a retry that it cannot pay");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_retry_that_is_never_made_costs_nothing() {
 }
 
 #[test]
-fn no_more_attempts_are_under_way_than_may_be() {
+fn no_more_attempts_are_in_flight_than_the_limit_allows() {
     let rig = rig(GuardSettings { max_concurrent: Some(2), ..GuardSettings::default() });
     let calls: Vec<Task> = (0..5)
         .map(|_| {
@@ -90,7 +90,7 @@ fn no_more_attempts_are_under_way_than_may_be() {
 }
 
 #[test]
-fn whoever_gets_no_place_before_the_deadline_made_no_attempt() {
+fn a_call_that_gets_no_place_before_its_deadline_makes_no_attempt() {
     let rig = rig(GuardSettings { max_concurrent: Some(1), ..GuardSettings::default() });
     let long = rig.call(Moment::MAX, &[Reply::Ok(4_000)]);
     let long =
@@ -103,7 +103,7 @@ fn whoever_gets_no_place_before_the_deadline_made_no_attempt() {
 }
 
 #[test]
-fn nobody_holds_a_place_while_waiting_to_try_again() {
+fn a_call_that_waits_to_retry_holds_no_place() {
     let rig = rig(GuardSettings { max_concurrent: Some(1), ..GuardSettings::default() });
     let failing = rig.call(Moment::MAX, &[DOWN]);
     let failing = rig.runtime.spawn("call", Box::pin(async move { drop(failing.await) }));

@@ -43,7 +43,7 @@ fn a_refusal_counts_against_the_target_and_is_not_tried_again() {
 }
 
 #[test]
-fn a_request_that_is_wrong_says_nothing_about_the_target() {
+fn a_request_that_is_wrong_does_not_count() {
     let rig = Rig::new();
     let end = rig.run(&[Reply::Fails(0, Disposition::Invalid)]).expect_err("invalid");
     assert!(matches!(end, GuardError::Failed { attempts: 1, gave_up: GiveUpReason::Permanent, .. }));
@@ -62,7 +62,7 @@ fn an_attempt_that_takes_too_long_counts_as_a_failure() {
 }
 
 #[test]
-fn an_attempt_that_the_caller_s_deadline_cuts_short_is_no_word_against_the_target() {
+fn an_attempt_that_the_caller_s_deadline_cuts_short_does_not_count_as_a_failure() {
     let rig = Rig::new();
     let end = rig.runtime.block_on(rig.call(at_ms(300), &[Reply::Hangs])).expect_err("no time");
     assert!(matches!(end, GuardError::TimedOut { attempts: 1 }), "{end}");
@@ -71,7 +71,7 @@ fn an_attempt_that_the_caller_s_deadline_cuts_short_is_no_word_against_the_targe
 }
 
 #[test]
-fn a_call_whose_deadline_is_here_makes_no_attempt() {
+fn a_call_whose_deadline_has_passed_makes_no_attempt() {
     let limited = GuardSettings::default();
     let free = GuardSettings { requests_per_minute: None, ..GuardSettings::default() };
     let narrow = GuardSettings { max_concurrent: Some(1), ..free.clone() };
@@ -155,7 +155,7 @@ fn an_open_breaker_answers_at_once_and_uses_up_no_turn() {
 }
 
 #[test]
-fn nobody_holds_the_place_of_a_probe_while_waiting_for_a_turn() {
+fn a_call_that_waits_for_a_turn_holds_no_probe() {
     let breaker = BreakerSettings { failure_threshold: Some(1), ..BreakerSettings::default() };
     let slow = GuardSettings { requests_per_minute: Some(10), ..GuardSettings::default() };
     let rig = Rig::with(1, slow, breaker, RetrySettings { max_attempts: 1, ..RetrySettings::default() });

@@ -124,13 +124,13 @@ proptest! {
     }
 
     #[test]
-    fn when_one_is_told_to_wait_everybody_waits(
+    fn after_a_429_every_caller_waits(
         callers in prop::collection::vec(any_caller(), 1..30), asked in 1_u64..60, seed: u64,
     ) {
         let rig = Rig::with(seed, GuardSettings::default(), patient_breaker(), RetrySettings::default());
         let retry_after = Some(Duration::from_secs(asked));
         let limited = Reply::Fails(0, Disposition::RateLimited { retry_after });
-        // The first of all is told to wait; the others meet an upstream that works.
+        // The first is rate limited; the others meet an upstream that works.
         let first = Caller { comes_ms: 0, patience_ms: 1, replies: vec![limited] };
         let others = callers.into_iter().map(|caller| Caller { comes_ms: caller.comes_ms + 1, replies: vec![Reply::Ok(10)], ..caller });
         let callers: Vec<Caller> = std::iter::once(first).chain(others).collect();

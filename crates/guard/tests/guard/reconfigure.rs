@@ -1,4 +1,4 @@
-//! What a guard keeps when its settings change, and from when on the new ones hold.
+//! What a guard keeps when its settings change, and when the new ones apply.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ fn finish(rig: &Rig, calls: Vec<Task>) {
 }
 
 #[test]
-fn those_that_wait_for_a_turn_of_a_rate_that_falls_take_another_and_none_is_lost() {
+fn callers_that_wait_when_the_rate_falls_take_new_turns_at_the_new_spacing() {
     let rig = rig(limited());
     let calls: Vec<Task> = (0..4).map(|_| spawn(&rig, &[Reply::Ok(0)])).collect();
     sleep_until(&rig, 300);
@@ -65,7 +65,7 @@ fn those_that_wait_for_a_turn_of_a_rate_that_falls_take_another_and_none_is_lost
 }
 
 #[test]
-fn a_rate_that_rises_holds_from_the_next_turn_on() {
+fn a_rate_that_rises_applies_from_the_next_turn_on() {
     let rig = rig(GuardSettings { requests_per_minute: Some(60), ..limited() });
     finish(&rig, vec![spawn(&rig, &[Reply::Ok(0)])]);
     sleep_until(&rig, 100);
@@ -75,7 +75,7 @@ fn a_rate_that_rises_holds_from_the_next_turn_on() {
 }
 
 #[test]
-fn a_limit_that_is_new_gives_its_first_turn_after_a_spacing_and_one_that_is_gone_gives_all() {
+fn a_new_limit_gives_its_first_turn_after_a_spacing_and_a_removed_one_delays_no_new_call() {
     let rig = rig(free());
     finish(&rig, vec![spawn(&rig, &[Reply::Ok(0)])]);
     reconfigure(&rig, limited(), once());
@@ -86,13 +86,13 @@ fn a_limit_that_is_new_gives_its_first_turn_after_a_spacing_and_one_that_is_gone
     let unlimited = spawn(&rig, &[Reply::Ok(0)]);
     finish(&rig, vec![unlimited]);
     assert_eq!(begun(&rig), [0, 200, 300].map(at_ms));
-    // Those that waited wake at the turns that they had.
+    // Those that waited already wake at the turns that they had.
     finish(&rig, calls);
     assert_eq!(begun(&rig)[3..], [400, 600, 800].map(at_ms));
 }
 
 #[test]
-fn a_pause_that_the_upstream_asked_for_goes_on() {
+fn a_pause_that_the_upstream_asked_for_is_kept() {
     let rig = rig(limited());
     let retry_after = Some(Duration::from_secs(20));
     rig.run(&[Reply::Fails(0, Disposition::RateLimited { retry_after })]).expect_err("too many");
@@ -105,7 +105,7 @@ fn a_pause_that_the_upstream_asked_for_goes_on() {
 }
 
 #[test]
-fn a_lower_limit_on_concurrency_waits_for_those_under_way_and_a_higher_one_lets_in_who_waits() {
+fn a_lower_limit_on_concurrency_waits_for_attempts_in_flight_and_a_higher_one_admits_those_that_wait() {
     let narrow = |most| GuardSettings { max_concurrent: most, ..free() };
     let rig = rig(narrow(Some(2)));
     let calls: Vec<Task> = (0..5).map(|_| spawn(&rig, &[Reply::Ok(1_000)])).collect();
@@ -119,7 +119,7 @@ fn a_lower_limit_on_concurrency_waits_for_those_under_way_and_a_higher_one_lets_
 }
 
 #[test]
-fn a_deadline_and_an_attempt_timeout_hold_from_the_next_call_on() {
+fn a_deadline_and_an_attempt_timeout_apply_from_the_next_call_on() {
     let rig = rig(free());
     let before = rig.call(Moment::MAX, &[Reply::Hangs]);
     let before = rig.runtime.spawn("call", Box::pin(async move { drop(before.await) }));
@@ -134,7 +134,7 @@ fn a_deadline_and_an_attempt_timeout_hold_from_the_next_call_on() {
 }
 
 #[test]
-fn an_attempt_timeout_that_was_set_stays_unless_the_config_has_another_and_within_the_deadline() {
+fn an_attempt_timeout_that_was_set_is_kept_unless_the_config_changes_its_own_and_is_cut_to_the_deadline() {
     let rig = rig(free());
     let set = Duration::from_secs(3);
     rig.guard.set_attempt_timeout(set);
@@ -149,7 +149,7 @@ fn an_attempt_timeout_that_was_set_stays_unless_the_config_has_another_and_withi
 }
 
 #[test]
-fn retries_under_way_keep_their_policy_and_the_next_call_has_the_new_one() {
+fn a_call_that_waits_to_retry_keeps_its_policy_and_the_next_call_has_the_new_one() {
     let rig = rig(free());
     let policy = RetrySettings { max_attempts: 2, ..RetrySettings::default() };
     reconfigure(&rig, free(), policy);

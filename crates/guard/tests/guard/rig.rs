@@ -1,4 +1,4 @@
-//! A guard on a manual runtime, and an upstream that answers as it is told.
+//! A guard on a manual runtime, and a scripted upstream.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! A caller that takes its turn first, and decides then; a rate that follows what the upstream says; a timeout that
-//! follows how quick it is.
+//! Callers that take their turn before they decide what to ask, a rate that follows 429s, and an adaptive attempt timeout.
 
 use std::time::Duration;
 

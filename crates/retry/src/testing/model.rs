@@ -1,4 +1,4 @@
-//! The budget as its specification tells it: an account with a cap, and a bucket that leaks its debts. One thread, wide
+//! The budget as specified: an account with a cap, and a leaky bucket of debts. One thread, wide
 //! signed integers, and written without a look at the real one.
 
 use ttm_kernel::Moment;
@@ -31,7 +31,7 @@ impl BudgetModel {
         self.pay_in((self.settings.deposit * 1e6).round() as i128);
     }
 
-    /// Where the token comes from, if there is one.
+    /// The source of the token, if one is available.
     pub fn withdraw(&mut self, now: Moment) -> Option<Source> {
         if self.balance >= TOKEN {
             self.balance -= TOKEN;
@@ -44,7 +44,7 @@ impl BudgetModel {
         None
     }
 
-    /// The budget gets other settings, which must be valid.
+    /// Replaces the settings, which must be valid.
     pub fn reconfigure(&mut self, settings: BudgetSettings, now: Moment) {
         self.settings = settings;
         self.balance = self.balance.min(i128::from(self.settings.cap) * TOKEN);

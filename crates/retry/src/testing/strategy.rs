@@ -59,13 +59,13 @@ pub fn any_budget_settings() -> impl Strategy<Value = BudgetSettings> {
 pub enum BudgetStep {
     /// A first try is made.
     Deposit,
-    /// Somebody wants to retry.
+    /// A caller wants to retry.
     Withdraw,
     /// A retry is made.
     Spend(Index),
     /// A retry is not made after all.
     Drop(Index),
-    /// The budget gets other settings.
+    /// The budget is reconfigured.
     Reconfigure(BudgetSettings),
     /// Time passes.
     Wait(Duration),
