@@ -361,7 +361,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_generation_that_wraps_is_still_told_from_its_neighbours() {
+    fn a_generation_that_wraps_still_differs_from_its_neighbours() {
         let mut machine = Machine::new(BreakerSettings::default(), None);
         machine.generation = Word::MAX_GENERATION;
         let took = Duration::ZERO;

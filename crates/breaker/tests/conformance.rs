@@ -151,7 +151,7 @@ fn the_suite_refuses_every_broken_store() {
 }
 
 #[test]
-fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
+fn the_fake_store_fails_on_request_and_keeps_what_it_had() {
     let store = FakeBreakerStore::new();
     let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 2 };
     let breaker = StoredBreaker { name: "api".to_owned(), saved, at: Timestamp::UNIX_EPOCH, rate: None };

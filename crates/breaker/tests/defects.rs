@@ -275,7 +275,7 @@ fn an_operator_and_a_trip_that_race_leave_the_operator_s_state() {
 fn an_open_period_is_never_shorter_than_retry_after() {
     let breaker = default_breaker();
     admit_and(&breaker, Outcome::RateLimited { retry_at: Some(at(300)) }, at(0));
-    assert_eq!(breaker.snapshot(at(0)).state, State::Closed, "being told to wait is no failure");
+    assert_eq!(breaker.snapshot(at(0)).state, State::Closed, "a rate limit is no failure");
     trip(&breaker, at(1));
     assert_eq!(breaker.snapshot(at(1)).retry_at, Some(at(300)));
     admit_and(&breaker, Outcome::RateLimited { retry_at: Some(at(500)) }, at(300));

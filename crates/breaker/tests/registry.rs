@@ -101,7 +101,7 @@ fn the_one_that_was_unused_the_longest_makes_room() {
 }
 
 #[test]
-fn when_all_are_in_use_or_open_the_caller_is_told() {
+fn when_all_are_in_use_or_open_none_is_created() {
     let registry = registry(RegistrySettings { max_breakers: 2, ..RegistrySettings::default() });
     let held = get(&registry, "held", at(0));
     fail(&get(&registry, "open", at(0)), at(0));
@@ -121,7 +121,7 @@ fn no_more_than_the_share_are_open_at_once_and_the_others_record_that_they_were_
     }
     let open = breakers.iter().filter(|each| each.snapshot(at(0)).state == State::Open).count();
     assert_eq!((open, registry.open()), (3, 3));
-    let kept = breakers[9].poll_transition().expect("it is told");
+    let kept = breakers[9].poll_transition().expect("it is recorded");
     assert_eq!((kept.to, kept.suppressed), (State::Open, Some(SuppressedBy::OpenShare)));
 
     // Half-open ones keep their place; one that closes gives it to the next that fails.

@@ -121,7 +121,7 @@ fn under_any_race_transitions_are_gapless_and_nothing_stale_counts() {
                 act(&subject, at(second * 2), &failures);
             }
         });
-        // Each failure that its caller was told to be counted stands in the counts of its own era.
+        // Each failure that was reported as counted is in the counts of its own generation.
         let told = |generation: u64| {
             let counted = counted.lock().expect("no panic");
             counted.get(&generation).copied().unwrap_or_default()
@@ -164,7 +164,7 @@ fn a_snapshot_never_shows_a_success_of_another_era() {
     explore(model);
 }
 
-/// By generation, the failures whose callers were told that they count. A lock of the standard library, which shuttle does
+/// By generation, the failures that were reported as counted. A lock of the standard library, which shuttle does
 /// not see and no thread waits for.
 type Failures = std::sync::Mutex<BTreeMap<u64, u64>>;
 

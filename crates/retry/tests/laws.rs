@@ -51,7 +51,7 @@ proptest! {
                         prop_assert!(at - now >= settings.max_delay / 2);
                     }
                     if settings.jitter == Jitter::None {
-                        // Being told "at once" is no leave to hammer.
+                        // A Retry-After of zero is no permission to hammer.
                         prop_assert!(at - now >= policy.backoff(made - 1));
                     }
                     now = at;
@@ -129,7 +129,7 @@ proptest! {
 }
 
 #[test]
-fn each_reason_to_give_up_is_told_in_words_of_its_own() {
+fn each_reason_to_give_up_has_a_message_of_its_own() {
     use GiveUpReason::{AttemptsUsedUp, BudgetExhausted, Deadline, Permanent};
     let told: BTreeSet<String> =
         [Permanent, AttemptsUsedUp, Deadline, BudgetExhausted].iter().map(ToString::to_string).collect();

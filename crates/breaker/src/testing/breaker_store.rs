@@ -1,4 +1,4 @@
-//! A breaker store in memory that obeys every law of the port, and can be told to fail. It does not know how to be slow.
+//! A breaker store in memory that obeys every law of the port, and fails on request. It is never slow.
 
 use std::collections::BTreeMap;
 use std::fmt;

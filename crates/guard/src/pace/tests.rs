@@ -24,7 +24,7 @@ fn turns_are_evenly_spaced_and_none_is_saved_up() {
     assert_eq!([0, 0, 10].map(|now| take(&mut pace, at(now))), [at(0), at(200), at(400)]);
     assert_eq!([10_000, 10_000].map(|now| take(&mut pace, at(now))), [at(10_000), at(10_200)]);
     assert_eq!(pace.take(at(10_000), at(10_400)), Err(at(10_400)));
-    assert_eq!(take(&mut pace, at(10_000)), at(10_400), "a turn that nobody could use is not lost");
+    assert_eq!(take(&mut pace, at(10_000)), at(10_400), "a turn that was refused is not lost");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn answers_of_attempts_that_outlast_the_pause_are_no_news() {
 }
 
 #[test]
-fn fifty_that_gave_up_make_nobody_wait() {
+fn fifty_callers_that_gave_up_delay_no_other() {
     let mut pace = pace();
     take(&mut pace, at(0));
     let given_up: Vec<Slot> =
@@ -83,7 +83,7 @@ fn fifty_that_gave_up_make_nobody_wait() {
 }
 
 #[test]
-fn a_turn_from_before_a_429_that_is_given_back_after_it_is_nobody_s() {
+fn a_turn_from_before_a_429_that_is_given_back_after_it_is_lost() {
     let mut pace = pace();
     let given_up: Vec<Slot> =
         (0..10).map(|_| pace.take(at(0), Moment::MAX).expect("there is no deadline")).collect();
@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_gives_up_and_whenever_turns_keep_their_distance_and_none_is_lost(
+    fn turns_keep_their_distance_and_none_is_lost_whichever_callers_give_up(
         steps in prop::collection::vec((0_u64..400, any::<Option<prop::sample::Index>>()), 1..400),
     ) {
         let (mut pace, mut now) = (pace(), 0);
@@ -190,7 +190,7 @@ proptest! {
                     let slot = pace.take(at(now), Moment::MAX).expect("there is no deadline");
                     let ahead = waiting.iter().filter(|other| other.at < slot.at).count();
                     let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-                    // All that wait are ahead of it, and nobody who is gone.
+                    // Only callers that still wait are ahead of it.
                     prop_assert!(slot.at <= at(now) + SPACING * (ahead + 1), "{slot:?} behind {ahead}");
                     waiting.push(slot);
                 }

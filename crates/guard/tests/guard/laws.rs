@@ -142,7 +142,7 @@ proptest! {
 }
 
 #[test]
-fn a_caller_whose_turn_would_come_too_late_is_told_at_once_when_to_come_back() {
+fn a_call_whose_turn_would_come_too_late_fails_at_once_with_retry_at() {
     let rig = Rig::new();
     let limited = Reply::Fails(0, Disposition::RateLimited { retry_after: Some(Duration::from_secs(20)) });
     let first = Caller { comes_ms: 0, patience_ms: 1, replies: vec![limited] };
