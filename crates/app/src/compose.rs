@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tokio::signal::unix::{Signal, SignalKind};
 use ttm_axum_api::{ApiConfig, ApiState, BindError, Bound, Stores};
 use ttm_dexscreener_http::DexscreenerSource;
@@ -21,10 +22,12 @@ use ttm_service::{Again, Board, Failure, Service, StartError, Starting};
 use ttm_service::{Planes, Ports};
 
 mod descriptors;
+mod error;
 mod judged;
 mod orders;
 mod stores;
 
+pub use error::ComposeError;
 use judged::with_place_of_file;
 pub use judged::{check, check_urls, exchange_config};
 pub(crate) use orders::Orders;
@@ -33,45 +36,10 @@ pub(crate) use stores::StateLease;
 use stores::open_state;
 pub use stores::{open_existing_tokens, open_history, open_tokens};
 
-/// A part that could not be put in its place; one line for a person.
-#[derive(Debug, thiserror::Error)]
-pub enum ComposeError {
-    /// A value that only the adapter can judge.
-    #[error("{0}")]
-    Config(String),
-    /// The store.
-    #[error("{0}")]
-    Store(String),
-    /// The store, which is away: to try again may help.
-    #[error("{0}")]
-    Away(String),
-    /// The store, which lacks something that a person can give: to try again helps then.
-    #[error("{0}")]
-    OnceMended(String),
-    /// A list of tokens that is kept elsewhere, and does not answer now.
-    #[error("{0}")]
-    Source(String),
-    /// The listener.
-    #[error("{0}")]
-    Listen(String),
-    /// Another process has the store, or took it over.
-    #[error("{0}")]
-    Held(String),
-    /// Something of the process itself.
-    #[error("{0}")]
-    Process(String),
-}
-
-impl ComposeError {
-    /// Whether starting again with the same config is pointless.
-    pub const fn is_config(&self) -> bool {
-        matches!(self, Self::Config(_))
-    }
-}
-
 /// The database of an existing system, if there is one; it is not asked yet.
 fn postgres_tokens(sources: &SourceSettings) -> Result<Option<PostgresTokenSource>, ComposeError> {
-    let source = sources.postgres_url.as_ref().map(|url| PostgresTokenSource::new(url.expose())).transpose();
+    let source =
+        sources.postgres_url.as_ref().map(|url| PostgresTokenSource::new(url.expose_secret())).transpose();
     source.map_err(|error| ComposeError::Config(format!("sources.postgres_url: {error}")))
 }
 
@@ -196,7 +164,7 @@ impl Process {
                 prometheus.render()
             }),
         };
-        let api = ApiConfig::new(address, settings.api.token.as_ref().map(|token| token.expose().to_owned()));
+        let api = ApiConfig::new(address, settings.api.token.clone());
         let (close, closed) = tokio::sync::oneshot::channel::<()>();
         let serving = listener.serve(ttm_axum_api::router(state, api), async { drop(closed.await) });
         let task = planes.supervision.spawn(

@@ -4,7 +4,6 @@
 pub mod cli;
 pub mod compose;
 pub mod config;
-mod demo;
 mod log;
 mod planes;
 mod telemetry;

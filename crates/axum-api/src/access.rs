@@ -1,20 +1,16 @@
 //! Who may see what. It knows one token and no users.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use crate::ApiConfig;
 use crate::problem::Problem;
-
-/// The secret of the configured bearer; never printed.
-#[derive(Clone)]
-pub(crate) struct Token(Box<[u8]>);
 
 /// What a caller may see; an extension of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,32 +21,21 @@ pub(crate) enum Access {
     StatusOnly,
 }
 
-impl Token {
-    pub(crate) fn new(text: String) -> Self {
-        Self(text.into_bytes().into())
-    }
-
-    /// In constant time for texts of one length; the length is no secret. An empty token opens nothing.
-    fn is(&self, given: &[u8]) -> bool {
-        !self.0.is_empty() && self.0.ct_eq(given).into()
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
 impl ApiConfig {
     fn access(&self, headers: &HeaderMap) -> Access {
         let given = headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
         let known = match (&self.token, given) {
-            (Some(token), Some(given)) => token.is(given),
+            (Some(token), Some(given)) => matches(token, given),
             _ => false,
         };
         if known || !self.is_guarded() { Access::Full } else { Access::StatusOnly }
     }
+}
+
+/// Constant time for credentials of the token's length; the length is not secret. An empty token grants no access.
+fn matches(token: &SecretString, given: &[u8]) -> bool {
+    let token = token.expose_secret().as_bytes();
+    !token.is_empty() && token.ct_eq(given).into()
 }
 
 /// The credentials of `Bearer …`; the scheme's name has no case (RFC 9110, 11.1).
@@ -91,11 +76,12 @@ mod tests {
         assert_eq!(bearer(b"bearer abc"), Some(&b"abc"[..]));
         assert_eq!(bearer(b"Basic abc"), None);
         assert_eq!(bearer(b"Bear"), None);
-        let token = Token::new("abc".to_owned());
-        assert!(token.is(b"abc"));
-        assert!(!token.is(b"ABC") && !token.is(b"ab") && !token.is(b""));
-        assert!(!Token::new(String::new()).is(b""));
-        assert_eq!(format!("{token:?}"), "[secret]");
+        let token = SecretString::from("abc");
+        assert!(matches(&token, b"abc"));
+        assert!(!matches(&token, b"ABC") && !matches(&token, b"ab") && !matches(&token, b""));
+        assert!(!matches(&SecretString::from(""), b""));
+        let config = ApiConfig::new(([127, 0, 0, 1], 0).into(), Some("hunter2".into()));
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

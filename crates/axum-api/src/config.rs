@@ -3,13 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::access::Token;
+use secrecy::SecretString;
 
 /// Settings of the surface.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
     pub(crate) listen: IpAddr,
-    pub(crate) token: Option<Token>,
+    pub(crate) token: Option<SecretString>,
     pub(crate) request_timeout: Duration,
     pub(crate) history_timeout: Duration,
     pub(crate) max_requests: usize,
@@ -20,10 +20,10 @@ impl ApiConfig {
     ///
     /// A configured token is always required. Without one, a loopback listener is open to read, to whoever asks it under
     /// a name of this machine alone; any other shows everyone the words of health and nothing else.
-    pub fn new(listen: SocketAddr, token: Option<String>) -> Self {
+    pub fn new(listen: SocketAddr, token: Option<SecretString>) -> Self {
         Self {
             listen: listen.ip().to_canonical(),
-            token: token.map(Token::new),
+            token,
             // Longer than any answer may take; what is slower is stuck.
             request_timeout: Duration::from_secs(10),
             // A person waits for a chart, and the rest of the plane does not wait for the store.

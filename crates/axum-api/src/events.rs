@@ -10,10 +10,10 @@ use axum::response::Response;
 use jiff::Timestamp;
 use ttm_perf::{EventCursor, EventQuery};
 
+use crate::app::App;
 use crate::dto::EventsDto;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
-use crate::router::App;
 use crate::time_text::{TIME, time};
 
 const EVENTS: &str = "event store";

@@ -1,12 +1,11 @@
-//! What surrounds every request: a deadline, a limit on how many are answered at once, an answer to a panic, and the
-//! headers that make a browser careful. It does not know the endpoints, but for the names of health.
+//! Limits around every request: its size, how many are answered at once, a deadline, and the answer to a panic.
 
 use std::any::Any;
 use std::sync::Arc;
 
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
@@ -67,23 +66,6 @@ pub(crate) fn panicked(_message: Box<dyn Any + Send>) -> Response {
         "the answer could not be made; the service's log has the reason",
     )
     .into_response()
-}
-
-/// The headers of every answer, those on broken requests included.
-pub(crate) const CAREFUL: [(HeaderName, &str); 4] = [
-    (header::CACHE_CONTROL, "no-store"),
-    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-];
-
-/// Answers are of the moment, and nothing in them is to be run, framed or guessed at.
-pub(crate) async fn harden(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    for (name, value) in CAREFUL {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use serde::Serialize;
 use ttm_health::Status;
 
 use crate::access::Access;
+use crate::app::App;
 use crate::dto::{
     ApisDto, DetailedDto, FreshnessDto, OverallDto, OverallStatus, ResourcesDto, SchedulerDto, StatusDto,
 };
-use crate::router::App;
 
 pub(crate) async fn live(State(app): State<App>) -> Response {
     probe(app.state.health.report().live)

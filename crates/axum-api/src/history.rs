@@ -9,10 +9,10 @@ use axum::http::Uri;
 use axum::response::Response;
 use ttm_perf::{Aggregate, RangeQuery, SeriesKey};
 
+use crate::app::App;
 use crate::dto::{HistoryDto, SeriesDto};
 use crate::parameters::Parameters;
 use crate::problem::{Problem, quoted};
-use crate::router::App;
 use crate::time_text::{DURATION, TIME, duration, time};
 
 /// What is shown when no `from` is given.

@@ -19,10 +19,12 @@
 //! error is a problem document (RFC 9457). It judges nothing and keeps nothing.
 
 mod access;
+mod app;
 mod config;
 pub mod dto;
 mod events;
 mod fences;
+mod headers;
 mod health;
 mod history;
 mod host;
@@ -33,6 +35,7 @@ mod server;
 mod time_text;
 mod tokens;
 
+pub use app::{ApiState, Stores};
 pub use config::ApiConfig;
-pub use router::{ApiState, Stores, router};
+pub use router::router;
 pub use server::{BindError, Bound, Notice, ServeError};

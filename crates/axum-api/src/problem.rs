@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::dto::ProblemDto;
-use crate::fences::CAREFUL;
+use crate::headers::SECURITY;
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -63,13 +63,13 @@ impl Problem {
     pub(crate) fn on_the_wire(self, date: &str) -> Vec<u8> {
         let status = self.status;
         let body = serde_json::to_string(&self.document()).unwrap_or_default();
-        let careful = CAREFUL
+        let security = SECURITY
             .iter()
             .fold(String::new(), |lines, (name, value)| lines + &format!("{name}: {value}\r\n"));
         let (code, title, length) = (status.as_str(), title(status), body.len());
         format!(
             "HTTP/1.1 {code} {title}\r\nconnection: close\r\ncontent-type: {PROBLEM_JSON}\r\n\
-             content-length: {length}\r\n{careful}{date}\r\n{body}"
+             content-length: {length}\r\n{security}{date}\r\n{body}"
         )
         .into_bytes()
     }

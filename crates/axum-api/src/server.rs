@@ -25,8 +25,6 @@ use activity::Activity;
 pub use descriptors::Notice;
 use descriptors::Outage;
 
-/// The longest head of a request, and what is read ahead of the answers.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// At the stop, answers under way get this long to reach their callers.
 const DRAIN: Duration = Duration::from_secs(5);
 /// When no descriptor is left for a connection and none of ours makes room, asking again at once would only spin.

@@ -7,10 +7,10 @@ use axum::http::Uri;
 use axum::response::Response;
 use ttm_market::{Lane, Mint, TokenCursor, TokenQuery, TokenSort, TokenStatus};
 
+use crate::app::App;
 use crate::dto::{TokenDto, TokensDto};
 use crate::parameters::Parameters;
 use crate::problem::{Problem, quoted};
-use crate::router::App;
 
 pub(crate) async fn page(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let given = Parameters::of(&uri, &["limit", "cursor", "lane", "status", "sort"])?;

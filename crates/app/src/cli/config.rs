@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::failure::Failure;
+use super::load::draft;
 use super::output::{self, layout, row, say, wrapped};
-use super::{Failure, draft};
 use crate::config::{KEYS, Key, Kind, unknown_key};
 
 #[derive(Debug, Subcommand)]

@@ -2,23 +2,23 @@
 //! commands themselves are in the modules beside it.
 
 mod config;
-pub(crate) mod output;
+mod demo;
+mod failure;
+mod load;
+mod output;
 mod run;
 mod status;
 mod status_request;
 mod tokens;
 
-pub(crate) use tokens::printable;
-
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::compose::ComposeError;
-use crate::config::{ConfigErrors, Draft, Settings};
 use crate::log::{Log, LogFilter};
-use output::OutputError;
+use failure::Failure;
+use load::load;
 use tracing_subscriber::filter::LevelFilter;
 
 /// Keeps the scores of Solana tokens fresh.
@@ -52,7 +52,7 @@ struct Arguments {
 enum Command {
     /// Everything in one process: a built-in exchange with an outage on a script, an embedded store, no network
     #[command(after_help = "Example:\n  ttm demo --for 2m --listen 127.0.0.1:8090")]
-    Demo(run::DemoArguments),
+    Demo(demo::DemoArguments),
     /// The service
     #[command(after_help = "Example:\n  TTM_SCHEDULER__HOT_INTERVAL=5s ttm run --config /etc/ttm/ttm.toml")]
     Run,
@@ -68,44 +68,6 @@ enum Command {
     /// Applies the migrations of the store; makes no SQLite database, which `run` and `tokens import` do
     #[command(after_help = "Example:\n  TTM_STORE__URL=postgres://ttm@localhost/ttm ttm migrate")]
     Migrate,
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// The configuration cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigErrors),
-    /// The parts could not be put together.
-    #[error(transparent)]
-    Compose(#[from] ComposeError),
-    /// The arguments cannot be used.
-    #[error("{0}")]
-    Arguments(String),
-    /// The answer cannot be printed.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    /// Anything else, as the one line that a person reads.
-    #[error("{0}")]
-    Told(String),
-}
-
-impl Failure {
-    /// 78 is `EX_CONFIG`: systemd must not restart a service that cannot start.
-    const CONFIG: u8 = 78;
-    /// `EX_TEMPFAIL`: another process has the store.
-    const HELD: u8 = 75;
-    const ARGUMENTS: u8 = 2;
-
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(_) => Self::CONFIG,
-            Self::Compose(error) if error.is_config() => Self::CONFIG,
-            Self::Compose(ComposeError::Held(_)) => Self::HELD,
-            Self::Arguments(_) => Self::ARGUMENTS,
-            Self::Compose(_) | Self::Output(_) | Self::Told(_) => 1,
-        }
-    }
 }
 
 /// Runs the program.
@@ -146,7 +108,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     match command {
         Command::Demo(arguments) => {
             let _log = log(LevelFilter::WARN)?;
-            run::demo(&arguments)
+            demo::execute(&arguments)
         }
         Command::Run => {
             let settings = load(file.as_deref())?;
@@ -165,14 +127,4 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             run::migrate(&settings)
         }
     }
-}
-
-/// What a command that needs a store is told by the config, with all that is wrong with it.
-fn load(file: Option<&Path>) -> Result<Settings, Failure> {
-    Ok(crate::compose::check_urls(draft(file))?)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the environment is read here, once, and handed on")]
-fn draft(file: Option<&Path>) -> Draft {
-    Draft::read(file, std::env::vars_os())
 }

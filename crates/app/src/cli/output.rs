@@ -8,24 +8,24 @@ use std::io::{self, ErrorKind, Write};
 /// Standard output did not take an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output cannot be written: {0}")]
-pub(crate) struct OutputError(#[from] io::Error);
+pub(super) struct OutputError(#[from] io::Error);
 
 impl OutputError {
     /// Whether the reader has had enough, as `head` has after ten lines; nothing is wrong then.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.0.kind() == ErrorKind::BrokenPipe
     }
 }
 
 /// Prints to standard output, at once.
-pub(crate) fn print(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
+pub(super) fn print(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     let mut out = anstream::stdout().lock();
     out.write_fmt(text)?;
     Ok(out.flush()?)
 }
 
 /// Prints to standard error. Where nobody can be told, nothing is.
-pub(crate) fn tell(text: fmt::Arguments<'_>) {
+pub(super) fn tell(text: fmt::Arguments<'_>) {
     drop(anstream::stderr().lock().write_fmt(text));
 }
 
@@ -36,7 +36,7 @@ pub(super) fn wrapped(head: &str, text: &str) -> Result<(), OutputError> {
 }
 
 /// A row of a table, the same: what has no place in it stands below, set off from the next row.
-pub(crate) fn row(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
+pub(super) fn row(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     say!("{}", laid_out("", 4, &text.to_string(), width_of_terminal()))
 }
 
@@ -55,13 +55,18 @@ pub(super) fn layout<'a>(width: usize) -> textwrap::Options<'a> {
     textwrap::Options::new(width).break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation)
 }
 
+/// A name from outside, cut and without anything that could steer a terminal.
+pub(super) fn printable(name: &str, width: usize) -> String {
+    name.chars().filter(|c| !c.is_control()).take(width).collect()
+}
+
 /// Prints a line to standard output.
 macro_rules! say {
     ($($text:tt)*) => {
         $crate::cli::output::print(format_args!("{}\n", format_args!($($text)*)))
     };
 }
-pub(crate) use say;
+pub(super) use say;
 
 #[cfg(test)]
 mod tests {

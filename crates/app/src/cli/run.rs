@@ -1,44 +1,12 @@
-//! `ttm run`, `ttm demo` and `ttm migrate`: the commands that put the parts together.
+//! `ttm run` and `ttm migrate`: the commands that put the parts together.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::Args;
-use jiff::fmt::friendly::SpanParser;
-
-use super::Failure;
+use super::failure::Failure;
 use super::output::wrapped;
 use crate::compose::{self, Orders, Process, Start};
 use crate::config::{Settings, StoreUrl};
-use crate::demo;
 use crate::planes::Threads;
-
-#[derive(Debug, Args)]
-pub(super) struct DemoArguments {
-    /// Where health, metrics and the API answer
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = loopback)]
-    listen: SocketAddr,
-
-    /// Ends by itself after this long; without it, at Ctrl-C
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
-    lasts: Option<Duration>,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    SpanParser::new()
-        .parse_unsigned_duration(text)
-        .map_err(|_| "expected a duration such as 30s or 2m".to_owned())
-}
-
-/// The demo has no token, so nobody else may ask it.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    match text.parse::<SocketAddr>() {
-        Ok(address) if address.ip().is_loopback() => Ok(address),
-        Ok(_) => Err("the demo answers on loopback alone, such as 127.0.0.1:8090".to_owned()),
-        Err(_) => Err("expected an address and port such as 127.0.0.1:8090".to_owned()),
-    }
-}
 
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let threads = start_threads()?;
@@ -52,13 +20,6 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     // Everything was stopped in order, or given up: what still hangs in a call is no reason to stay.
     threads.leave();
     ended?;
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn demo(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
-    let threads = start_threads()?;
-    let planes = threads.planes();
-    threads.block_on(demo::run(planes, arguments.listen, arguments.lasts))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,11 +8,13 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde_json::Value;
 
+use super::failure::Failure;
+use super::load::draft;
 use super::output::{OutputError, say, tell, wrapped};
 use super::status_request::{self, Answer, Target};
-use super::{Failure, draft};
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
@@ -40,7 +42,7 @@ pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Resul
         Some(url) if file.is_none() => url.clone(),
         url => {
             let settings = draft(file).settled()?;
-            token = settings.api.token.map(|token| token.expose().to_owned());
+            token = settings.api.token;
             url.clone().unwrap_or_else(|| format!("http://{}", reachable(settings.api.listen)))
         }
     };
@@ -77,12 +79,12 @@ fn reachable(mut listen: SocketAddr) -> SocketAddr {
     listen
 }
 
-fn ask(url: &str, token: Option<String>, file: Option<&Path>) -> Result<(Target, Answer), String> {
+fn ask(url: &str, token: Option<SecretString>, file: Option<&Path>) -> Result<(Target, Answer), String> {
     let target = Target::parse(url)?;
     let token = file.map(status_request::token).transpose()?.or(token);
     let threads =
         crate::planes::Threads::start().map_err(|error| format!("threads cannot start: {error}"))?;
-    let answer = threads.block_on(status_request::fetch(&target, token.as_deref()));
+    let answer = threads.block_on(status_request::fetch(&target, token.as_ref()));
     match answer {
         Ok(answer) => Ok((target, answer)),
         Err(message) => Err(format!("{}: {message}", target.shown())),
@@ -184,7 +186,7 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
         ),
     )?;
     for reason in health["reasons"].as_array().into_iter().flatten() {
-        remark(&super::printable(reason.as_str().unwrap_or_default(), SENTENCE))?;
+        remark(&super::output::printable(reason.as_str().unwrap_or_default(), SENTENCE))?;
     }
     Ok(())
 }
@@ -227,7 +229,10 @@ fn print_apis(apis: &Value) -> Result<(), OutputError> {
         ),
     )?;
     if let Some(error) = apis["last_error"].as_str() {
-        wrapped(&format!("{:22}", ""), &format!("the last error: {}", super::printable(error, SENTENCE)))?;
+        wrapped(
+            &format!("{:22}", ""),
+            &format!("the last error: {}", super::output::printable(error, SENTENCE)),
+        )?;
     }
     Ok(())
 }
@@ -312,7 +317,7 @@ fn style(status: &str) -> Style {
 fn word(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => super::printable(text, 60),
+        Value::String(text) => super::output::printable(text, 60),
         other => other.to_string(),
     }
 }

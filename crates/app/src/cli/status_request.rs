@@ -9,6 +9,7 @@ use jiff::fmt::rfc2822;
 use reqwest::header::DATE;
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 /// A service on this machine answers in milliseconds.
@@ -58,7 +59,7 @@ pub(super) struct Answer {
 ///
 /// # Errors
 /// Why there is no answer of a service of ours.
-pub(super) async fn fetch(target: &Target, token: Option<&str>) -> Result<Answer, String> {
+pub(super) async fn fetch(target: &Target, token: Option<&SecretString>) -> Result<Answer, String> {
     // One that is installed already is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().redirect(Policy::none());
@@ -75,7 +76,7 @@ pub(super) async fn fetch(target: &Target, token: Option<&str>) -> Result<Answer
     })?;
     let mut request = client.get(format!("{}/health/detailed", target.shown()));
     if let Some(token) = token {
-        request = request.bearer_auth(token);
+        request = request.bearer_auth(token.expose_secret());
     }
     let mut response = request.send().await.map_err(|error| no_answer(target, &error))?;
     let status = response.status();
@@ -109,7 +110,7 @@ pub(super) async fn fetch(target: &Target, token: Option<&str>) -> Result<Answer
 }
 
 /// Reads a token from a file that is named on the command line.
-pub(super) fn token(path: &Path) -> Result<String, String> {
+pub(super) fn token(path: &Path) -> Result<SecretString, String> {
     crate::config::read_token(path).map_err(|problem| format!("--token-file is {problem}"))
 }
 

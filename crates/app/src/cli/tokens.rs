@@ -8,8 +8,8 @@ use indicatif::{HumanFloatCount, ProgressBar, ProgressState, ProgressStyle};
 use ttm_kernel::Runtime;
 use ttm_market::{Added, Listing, Mint, Token, TokenStore, parse_mints};
 
-use super::Failure;
-use super::output::{row, say};
+use super::failure::Failure;
+use super::output::{printable, row, say};
 use super::run::{ended_by, missing, start_threads, unless_ordered};
 use crate::compose::{self, ComposeError, Orders};
 use crate::config::{Settings, StoreUrl};
@@ -212,11 +212,6 @@ async fn load_all(store: &dyn TokenStore) -> Result<Vec<Token>, Failure> {
             return Ok(tokens);
         }
     }
-}
-
-/// A name from outside, cut and without anything that could steer a terminal.
-pub(crate) fn printable(name: &str, width: usize) -> String {
-    name.chars().filter(|c| !c.is_control()).take(width).collect()
 }
 
 fn parse_arguments(words: &[String]) -> Result<Vec<Mint>, Failure> {

@@ -4,7 +4,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use ttm_axum_api::Notice;
 
-use super::ComposeError;
+use super::error::ComposeError;
 
 /// A service holds about 30 with a database in a file; the rest is for requests, questions to the history and probes.
 const LEAST: u64 = 64;

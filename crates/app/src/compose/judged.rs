@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use secrecy::ExposeSecret;
 use ttm_dexscreener_http::{ConfigError as ExchangeError, DexscreenerConfig};
 use ttm_file_tokens::FileTokenSource;
 use ttm_postgres_tokens::PostgresTokenSource;
 use ttm_sqlite_state::SqliteTokenStore;
 
-use super::ComposeError;
+use super::error::ComposeError;
 use crate::config::{ConfigError, Draft, ExchangeSettings, Origin, Settings, StoreUrl};
 
 /// A hundred times the largest body that was recorded.
@@ -61,11 +62,11 @@ fn wrong_urls(draft: &Draft) -> Vec<String> {
         Some(placed(draft.place(key), format!("{key}: {error}")))
     };
     let store = match &draft.store {
-        Some(StoreUrl::Postgres(url)) => said("store.url", url),
+        Some(StoreUrl::Postgres(url)) => said("store.url", url.expose_secret()),
         Some(StoreUrl::Sqlite(_)) | None => None,
     };
     let tokens = draft.sources.as_ref().and_then(|sources| sources.postgres_url.as_ref());
-    let tokens = tokens.and_then(|url| said("sources.postgres_url", url.expose()));
+    let tokens = tokens.and_then(|url| said("sources.postgres_url", url.expose_secret()));
     exchange.chain(store).chain(tokens).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::ComposeError;
+use super::error::ComposeError;
 
 /// How a Ctrl-C arrives.
 const SIGINT: &str = "SIGINT";

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
 use ttm_breaker::BreakerStore;
 use ttm_kernel::StoreLease;
 use ttm_market::TokenStore;
@@ -12,7 +13,7 @@ use ttm_postgres_state::{PostgresLease, PostgresTokenStore};
 use ttm_sqlite_metrics::SqliteMetricStore;
 use ttm_sqlite_state::{SqliteLease, SqliteTokenStore};
 
-use super::ComposeError;
+use super::error::ComposeError;
 use crate::config::StoreUrl;
 
 /// Opens the store of the tokens, with its schema up to date, to edit the set of tokens beside a running service.
@@ -26,7 +27,9 @@ pub async fn open_existing_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>,
         StoreUrl::Sqlite(path) => {
             Arc::new(SqliteTokenStore::open_existing(path).await.map_err(told_of_sqlite)?)
         }
-        StoreUrl::Postgres(url) => Arc::new(PostgresTokenStore::open_existing(url).await.map_err(told)?),
+        StoreUrl::Postgres(url) => {
+            Arc::new(PostgresTokenStore::open_existing(url.expose_secret()).await.map_err(told)?)
+        }
     })
 }
 
@@ -50,7 +53,9 @@ impl StateLease {
                     ))
                 })?)
             }
-            StoreUrl::Postgres(url) => Self::Postgres(Arc::new(PostgresLease::new(url).map_err(told)?)),
+            StoreUrl::Postgres(url) => {
+                Self::Postgres(Arc::new(PostgresLease::new(url.expose_secret()).map_err(told)?))
+            }
         })
     }
 
@@ -94,7 +99,7 @@ pub(super) async fn open_state(
             (Arc::new(store), Arc::new(breakers))
         }
         StoreUrl::Postgres(url) => {
-            let mut store = PostgresTokenStore::open(url).await.map_err(told_of_postgres)?;
+            let mut store = PostgresTokenStore::open(url.expose_secret()).await.map_err(told_of_postgres)?;
             if let Some(StateLease::Postgres(lease)) = lease {
                 store = store.with_lease(lease.clone());
             }
@@ -116,7 +121,7 @@ pub async fn open_history(
             (Arc::new(store), Arc::new(events))
         }
         StoreUrl::Postgres(url) => {
-            let store = PostgresMetricStore::open(url).await.map_err(told_of_postgres)?;
+            let store = PostgresMetricStore::open(url.expose_secret()).await.map_err(told_of_postgres)?;
             let events = store.events();
             (Arc::new(store), Arc::new(events))
         }

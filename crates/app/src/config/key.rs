@@ -1,5 +1,8 @@
 //! The table of keys: the one place that names them, their kinds, defaults and meaning. It reads nothing.
 
+/// The prefix of the environment variables that set keys: `TTM_SCHEDULER__HOT_INTERVAL` is `scheduler.hot_interval`.
+pub const ENV_PREFIX: &str = "TTM_";
+
 /// What a value must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -78,7 +81,7 @@ impl Key {
 
     /// The environment variable that sets it.
     pub fn variable(&self) -> String {
-        format!("{}{}", super::ENV_PREFIX, self.name.replace('.', "__").to_uppercase())
+        format!("{}{}", ENV_PREFIX, self.name.replace('.', "__").to_uppercase())
     }
 }
 

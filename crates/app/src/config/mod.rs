@@ -1,64 +1,21 @@
 //! The configuration: one table of keys, read from a TOML file and the environment into [`Settings`] that hold only
 //! valid values. Every problem is reported, each on one line with its place. It starts nothing.
 
+mod error;
 mod file;
 mod key;
 mod settings;
 mod source;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::Path;
 
+pub use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use file::{read_text, text};
-pub use key::{KEYS, Key, Kind};
+pub use key::{ENV_PREFIX, KEYS, Key, Kind};
 pub(crate) use settings::read_token;
-pub use settings::{ApiSettings, Draft, ExchangeSettings, Secret, Settings, SourceSettings, StoreUrl};
-pub use source::{Origin, Values, unknown_key};
-
-/// The prefix of the environment variables that set keys: `TTM_SCHEDULER__HOT_INTERVAL` is `scheduler.hot_interval`.
-pub const ENV_PREFIX: &str = "TTM_";
-
-/// Everything that is wrong with a configuration; never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigErrors(Vec<ConfigError>);
-
-/// One thing that is wrong: where, what, and what was expected.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}: {message}")]
-pub struct ConfigError {
-    /// Where it stands.
-    pub origin: Origin,
-    /// What it is and what was expected; names the key.
-    pub message: String,
-}
-
-impl ConfigErrors {
-    /// The errors, in the order of their places.
-    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
-        self.0.iter()
-    }
-}
-
-impl From<Vec<ConfigError>> for ConfigErrors {
-    fn from(errors: Vec<ConfigError>) -> Self {
-        Self(errors)
-    }
-}
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, error) in self.0.iter().enumerate() {
-            if i > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{error}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigErrors {}
+pub use settings::{ApiSettings, Draft, ExchangeSettings, Settings, SourceSettings, StoreUrl};
+pub use source::{Values, unknown_key};
 
 /// Reads the configuration: defaults, then the file, then the environment.
 ///
@@ -74,6 +31,8 @@ pub fn load(
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use secrecy::ExposeSecret;
 
     use super::*;
 
@@ -91,7 +50,7 @@ mod tests {
     #[test]
     fn the_defaults_are_valid_and_those_of_the_contract() {
         let settings = load(None, std::iter::empty()).expect("valid");
-        assert_eq!(settings.store, StoreUrl::Sqlite("ttm-data/ttm.db".into()));
+        assert_eq!(settings.store.to_string(), "sqlite://ttm-data/ttm.db");
         assert_eq!(settings.api.listen, "127.0.0.1:8080".parse().expect("an address"));
         assert_eq!(settings.graceful_shutdown_timeout, Duration::from_secs(30));
         assert_eq!(settings.exchange.base_url, "https://api.dexscreener.com");
@@ -273,7 +232,8 @@ mod tests {
             std::fs::write(&path, bytes).expect("written");
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("ours");
             let variable = ("TTM_API__TOKEN_FILE".into(), path.clone().into());
-            load(None, std::iter::once(variable)).map(|s| s.api.token.map(|token| token.expose().to_owned()))
+            load(None, std::iter::once(variable))
+                .map(|s| s.api.token.map(|token| token.expose_secret().to_owned()))
         };
         let token = "abcdefghijklmnopqrstuvwxyz012345";
         for written in ["", "\n", "\r\n", " \n\n"].map(|end| format!("{token}{end}")) {
@@ -312,7 +272,7 @@ mod tests {
         let path = folder.path().join("ttm.toml");
         std::fs::write(&path, "[store]\nurl = \"sqlite://data/ttm.db\"\n").expect("written");
         let settings = load(Some(&path), std::iter::empty()).expect("valid");
-        assert_eq!(settings.store, StoreUrl::Sqlite(folder.path().join("data/ttm.db")));
+        assert_eq!(settings.store.to_string(), format!("sqlite://{}/data/ttm.db", folder.path().display()));
     }
 
     #[test]
@@ -337,7 +297,7 @@ mod tests {
         assert!(settings.sources.postgres_url.is_some() && !format!("{settings:?}").contains("hunter2"));
         assert_eq!(settings.service.source_poll_interval, Duration::from_secs(3));
         let none = load(None, std::iter::empty()).expect("valid");
-        assert_eq!(none.sources, SourceSettings::default());
+        assert!(none.sources.file.is_none() && none.sources.postgres_url.is_none() && !none.sources.profiles);
 
         // Scoring may wait as long as it is told; a look at a source has to end before the next.
         std::fs::write(&path, "[dexscreener]\ntimeout = \"60s\"\n").expect("written");

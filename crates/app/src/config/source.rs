@@ -3,39 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{ConfigError, ENV_PREFIX, KEYS, Key, Kind};
-
-/// Where a value stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Nobody set it.
-    Default,
-    /// A line of the file.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: Option<usize>,
-    },
-    /// An environment variable.
-    Environment(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::File { path, line: None } => write!(f, "{}", path.display()),
-            Self::File { path, line: Some(line) } => write!(f, "{}:{line}", path.display()),
-            Self::Environment(name) => f.write_str(name),
-        }
-    }
-}
+use super::error::{ConfigError, Origin};
+use super::key::{ENV_PREFIX, KEYS, Key, Kind};
 
 /// The values that were set, by key, as text.
 #[derive(Clone, Debug, Default)]

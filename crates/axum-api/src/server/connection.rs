@@ -18,9 +18,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
-use super::MAX_HEAD_BYTES;
 use super::activity::{Activity, Expired};
-use super::socket::{Socket, now};
+use super::socket::{MAX_HEAD_BYTES, Socket, now};
 use crate::problem::Problem;
 
 /// After the last answer, what the caller still sends is read for so long: closing on it would take the answer back.

@@ -10,10 +10,12 @@ use axum::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::MAX_HEAD_BYTES;
 use super::activity::Activity;
 use crate::fences::MAX_TARGET_BYTES;
 use crate::problem::Problem;
+
+/// The longest head of a request, and what is read ahead of the answers.
+pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// A stream that tells its [`Activity`].
 #[derive(Debug)]

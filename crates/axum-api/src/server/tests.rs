@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::activity::{Activity, HEAD, IDLE, STALL, TRANSFER};
-use super::{Bound, MAX_HEAD_BYTES, connection, socket};
+use super::socket::MAX_HEAD_BYTES;
+use super::{Bound, connection, socket};
 use crate::problem::Problem;
 
 const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";

@@ -101,7 +101,7 @@ impl Surface {
     }
 
     pub(crate) fn router(&self) -> axum::Router {
-        router(self.state.clone(), ApiConfig::new(self.listen, self.token.clone()))
+        router(self.state.clone(), ApiConfig::new(self.listen, self.token.clone().map(Into::into)))
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

@@ -8,7 +8,7 @@ use ttm_breaker::{BreakerConfig, BreakerSettings, RateSettings, SlowCallSettings
 use ttm_kernel::InvalidSetting;
 use ttm_service::ServiceSettings;
 
-use super::Reader;
+use super::reader::Reader;
 
 const SECTION: &str = "breaker.dexscreener";
 

@@ -6,7 +6,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{ApiSettings, ExchangeSettings, Reader, Settings, SourceSettings, StoreUrl, place};
+use super::api::ApiSettings;
+use super::exchange::ExchangeSettings;
+use super::reader::Reader;
+use super::sources::SourceSettings;
+use super::store_url::StoreUrl;
+use super::{Settings, place};
 use crate::config::{ConfigError, ConfigErrors, Origin, Values, file};
 use ttm_service::ServiceSettings;
 

@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Reader, Secret, StoreUrl};
+use secrecy::SecretString;
+
+use super::reader::Reader;
+use super::store_url::StoreUrl;
 
 /// Where lists of tokens are kept; none of them is needed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct SourceSettings {
     /// A file with one mint a line.
     pub file: Option<PathBuf>,
     /// Whether tokens with a new profile are followed.
     pub profiles: bool,
     /// The database of an existing system; the URL may hold a password.
-    pub postgres_url: Option<Secret>,
+    pub postgres_url: Option<SecretString>,
 }
 
 impl Reader<'_> {
@@ -20,7 +23,7 @@ impl Reader<'_> {
         let file = self.text("sources.file");
         let postgres_url = self.read("sources.postgres_url", |text| match text.parse() {
             _ if text.is_empty() => Some(None),
-            Ok(StoreUrl::Postgres(url)) => Some(Some(Secret(url))),
+            Ok(StoreUrl::Postgres(url)) => Some(Some(url)),
             _ => None,
         });
         let profiles = self.parsed("sources.profiles");

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use rustix::fs::{FsWord, PROC_SUPER_MAGIC, statfs};
 
-use super::{ConfigError, Reader, StoreUrl};
+use super::reader::Reader;
+use super::store_url::{StoreUrl, not_a_path};
+use crate::config::ConfigError;
 
 const KEY: &str = "store.url";
 
@@ -28,27 +30,6 @@ impl Reader<'_> {
         let (key, _, origin) = self.raw(KEY);
         let message = format!("{KEY} {wrong}, expected {}", key.kind.expected());
         self.errors.push(ConfigError { origin, message });
-        None
-    }
-}
-
-/// What other programs understand in such a place and this one would take for the name of a file. The text is not shown:
-/// behind a question mark may stand a secret.
-pub(super) fn not_a_path(text: &str) -> Option<&'static str> {
-    let is_escape = |at: usize| {
-        text.as_bytes()[at + 1..].get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
-    };
-    if text.contains(['?', '#']) {
-        Some("has a ? or # in its path")
-    } else if text.starts_with(':') || text.starts_with("file:") {
-        Some("names a database of SQLite that is no plain file")
-    } else if text.starts_with(['~', '$']) {
-        Some("begins with what only a shell understands")
-    } else if text.chars().any(char::is_control) {
-        Some("has a control character in its path")
-    } else if text.match_indices('%').any(|(at, _)| is_escape(at)) {
-        Some("is percent-encoded, which a path is not")
-    } else {
         None
     }
 }
@@ -81,12 +62,11 @@ fn system_folder(path: &Path) -> Option<&Path> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
-    fn store(url: &str) -> Result<StoreUrl, String> {
+    fn store(url: &str) -> Result<String, String> {
         let environment = [("TTM_STORE__URL".into(), url.into())];
         crate::config::load(None, environment.into_iter())
-            .map(|settings| settings.store)
+            .map(|settings| settings.store.to_string())
             .map_err(|errors| errors.to_string())
     }
 
@@ -127,7 +107,7 @@ mod tests {
         for path in
             ["ttm-data/ttm.db", "/no/such/ttm.db", "my store.db", "100%.db", "a~b.db", "a:b.db", "é.db"]
         {
-            assert_eq!(store(&format!("sqlite://{path}")), Ok(StoreUrl::Sqlite(path.into())));
+            assert_eq!(store(&format!("sqlite://{path}")), Ok(format!("sqlite://{path}")));
         }
     }
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use secrecy::SecretString;
+
 use crate::config::file;
 
 /// Shorter ones are guessed.
@@ -17,7 +19,7 @@ const MANAGED: [&str; 2] = ["/run/credentials/", "/run/secrets/"];
 ///
 /// # Errors
 /// What is wrong with the file, which is named; its content is not.
-pub(crate) fn read(path: &Path) -> Result<String, String> {
+pub(crate) fn read(path: &Path) -> Result<SecretString, String> {
     let name = path.display();
     let unreadable = |error: std::io::Error| {
         format!("{name}, which cannot be read: {error}; expected a file with one long token")
@@ -41,7 +43,7 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     } else if token.len() < MIN_TOKEN {
         format!("holds fewer than {MIN_TOKEN} characters")
     } else {
-        return Ok(String::from_utf8_lossy(token).into_owned());
+        return Ok(String::from_utf8_lossy(token).into_owned().into());
     };
     Err(format!("{name}, which {problem}; expected a file with one long token"))
 }

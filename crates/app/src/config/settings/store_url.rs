@@ -1,35 +1,18 @@
-//! Values that hold secrets, and never show them.
+//! The URL of a store, shown without the password that it may hold.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::store::not_a_path;
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub(super) String);
-
-impl Secret {
-    /// The text, for the one who compares it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
+use secrecy::{ExposeSecret, SecretString};
 
 /// Which store, and where.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum StoreUrl {
     /// A file.
     Sqlite(PathBuf),
     /// A server; the URL may hold a password.
-    Postgres(String),
+    Postgres(SecretString),
 }
 
 impl FromStr for StoreUrl {
@@ -45,7 +28,7 @@ impl FromStr for StoreUrl {
         let server = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
         server
             .filter(|rest| !rest.is_empty() && !hides_password(url))
-            .map(|_| Self::Postgres(url.to_owned()))
+            .map(|_| Self::Postgres(url.into()))
             .ok_or(())
     }
 }
@@ -56,7 +39,7 @@ impl fmt::Display for StoreUrl {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             Self::Postgres(url) => {
                 // user:password@host: everything before the last @ may be secret, parameters too.
-                let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+                let rest = url.expose_secret().split_once("://").map_or("", |(_, rest)| rest);
                 let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
                 write!(f, "postgres://{}", rest.split(['?', '#']).next().unwrap_or_default())
             }
@@ -78,4 +61,39 @@ pub(super) fn hides_password(text: &str) -> bool {
         .find_map(|scheme| text.strip_prefix(scheme));
     let behind = rest.and_then(|rest| rest.split_once(['/', '?', '#', '\\']));
     behind.is_some_and(|(_, behind)| behind.contains('@'))
+}
+
+/// What other programs understand in such a place and this one would take for the name of a file. The text is not shown:
+/// behind a question mark may stand a secret.
+pub(super) fn not_a_path(text: &str) -> Option<&'static str> {
+    let is_escape = |at: usize| {
+        text.as_bytes()[at + 1..].get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+    };
+    if text.contains(['?', '#']) {
+        Some("has a ? or # in its path")
+    } else if text.starts_with(':') || text.starts_with("file:") {
+        Some("names a database of SQLite that is no plain file")
+    } else if text.starts_with(['~', '$']) {
+        Some("begins with what only a shell understands")
+    } else if text.chars().any(char::is_control) {
+        Some("has a control character in its path")
+    } else if text.match_indices('%').any(|(at, _)| is_escape(at)) {
+        Some("is percent-encoded, which a path is not")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_shown_without_its_password() {
+        let store: StoreUrl = "postgres://ttm:se@cret@db.example:5432/ttm?sslkey=x".parse().expect("a store");
+        assert_eq!(store.to_string(), "postgres://db.example:5432/ttm");
+        assert!(!format!("{store:?}").contains("cret"));
+        assert!("mysql://x".parse::<StoreUrl>().is_err());
+        assert!("sqlite://".parse::<StoreUrl>().is_err());
+    }
 }

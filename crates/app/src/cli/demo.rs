@@ -3,9 +3,12 @@
 
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
+use clap::Args;
+use jiff::fmt::friendly::SpanParser;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 use ttm_exchange_sim::{Exchange, ExchangeConfig, Fault, FaultKind};
@@ -13,8 +16,9 @@ use ttm_health::{BreakerState, HealthView};
 use ttm_kernel::{LeaseError, Moment, Runtime};
 use ttm_market::{Mint, TokenQuery, TokenView};
 
-use crate::cli::output::{OutputError, row, say};
-use crate::cli::{Failure, printable};
+use super::failure::Failure;
+use super::output::{OutputError, printable, row, say};
+use super::run::start_threads;
 use crate::compose::{self, ComposeError, Process, Start, StateLease};
 use crate::config::Settings;
 use ttm_service::Board;
@@ -33,7 +37,40 @@ const SHOW_EVERY: Duration = Duration::from_secs(10);
 const SHOWN: usize = 10;
 const DATABASE: &str = "ttm-data/demo.db";
 
-pub(crate) async fn run(planes: Planes, listen: SocketAddr, lasts: Option<Duration>) -> Result<(), Failure> {
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// Where health, metrics and the API answer
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = loopback)]
+    listen: SocketAddr,
+
+    /// Ends by itself after this long; without it, at Ctrl-C
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    lasts: Option<Duration>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    SpanParser::new()
+        .parse_unsigned_duration(text)
+        .map_err(|_| "expected a duration such as 30s or 2m".to_owned())
+}
+
+/// The demo has no token, so nobody else may ask it.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        Ok(_) => Err("the demo answers on loopback alone, such as 127.0.0.1:8090".to_owned()),
+        Err(_) => Err("expected an address and port such as 127.0.0.1:8090".to_owned()),
+    }
+}
+
+pub(super) fn execute(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
+    let threads = start_threads()?;
+    let planes = threads.planes();
+    threads.block_on(run(planes, arguments.listen, arguments.lasts))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run(planes: Planes, listen: SocketAddr, lasts: Option<Duration>) -> Result<(), Failure> {
     let config = ExchangeConfig::new(SEED, TOKENS).faults(vec![OUTAGE]);
     let exchange = Exchange::start(config, planes.work.clone())
         .await

@@ -1,0 +1,37 @@
+//! Why the process could not be composed, or how it ended.
+
+/// A part that could not be put in its place; one line for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// A value that only the adapter can judge.
+    #[error("{0}")]
+    Config(String),
+    /// The store.
+    #[error("{0}")]
+    Store(String),
+    /// The store, which is away: to try again may help.
+    #[error("{0}")]
+    Away(String),
+    /// The store, which lacks something that a person can give: to try again helps then.
+    #[error("{0}")]
+    OnceMended(String),
+    /// A list of tokens that is kept elsewhere, and does not answer now.
+    #[error("{0}")]
+    Source(String),
+    /// The listener.
+    #[error("{0}")]
+    Listen(String),
+    /// Another process has the store, or took it over.
+    #[error("{0}")]
+    Held(String),
+    /// Something of the process itself.
+    #[error("{0}")]
+    Process(String),
+}
+
+impl ComposeError {
+    /// Whether starting again with the same config is pointless.
+    pub const fn is_config(&self) -> bool {
+        matches!(self, Self::Config(_))
+    }
+}

@@ -1,0 +1,47 @@
+//! The section `[api]`: the listener.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use super::reader::Reader;
+use super::token_file;
+use crate::config::ConfigError;
+
+/// The listener of health, metrics and API.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The bearer token; there is one whenever the listener is not loopback.
+    pub token: Option<SecretString>,
+}
+
+impl Reader<'_> {
+    pub(super) fn api(&mut self, folder: &Path) -> Option<ApiSettings> {
+        let listen = self.parsed::<SocketAddr>("api.listen");
+        let file = self.text("api.token_file");
+        if file.is_empty() {
+            let listen = listen?;
+            if !listen.ip().is_loopback() {
+                let message = format!(
+                    "api.listen is {listen}, which is not loopback: expected api.token_file to be set too"
+                );
+                let origin = self.raw("api.listen").2;
+                self.errors.push(ConfigError { origin, message });
+                return None;
+            }
+            return Some(ApiSettings { listen, token: None });
+        }
+        match token_file::read(&folder.join(file)) {
+            Ok(token) => Some(ApiSettings { listen: listen?, token: Some(token) }),
+            Err(problem) => {
+                let message = format!("api.token_file is {problem}");
+                let origin = self.raw("api.token_file").2;
+                self.errors.push(ConfigError { origin, message });
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The sections that become the settings of the service: scheduler, dispatcher, guards, control and monitoring.
+
+use std::time::Duration;
+
+use ttm_dispatch::{DispatchConfig, DispatchSettings};
+use ttm_guard::{GuardConfig, GuardSettings};
+use ttm_health::Thresholds;
+use ttm_kernel::SettingChecks;
+use ttm_market::MarketConfig;
+use ttm_perf::{ControlConfig, ControlSettings};
+use ttm_retry::RetryPolicy;
+use ttm_schedule::{Group, ScheduleConfig, ScheduleSettings};
+
+use super::reader::Reader;
+use ttm_service::ServiceSettings;
+
+/// The size of the budget that scoring lives on.
+const BUDGET: &str = "requests_per_minute";
+
+impl Reader<'_> {
+    pub(super) fn service(&mut self, timeout: Option<Duration>) -> Option<ServiceSettings> {
+        let schedule = self.schedule();
+        let dispatch = schedule.as_ref().and_then(|schedule| self.dispatch(schedule));
+        let control = self.control(timeout);
+        let breaker = self.breaker();
+        let guard = self.guard(BUDGET, timeout, GuardSettings::default().deadline);
+        // Longer than its deadline no look at the profiles waits, whatever scoring does.
+        let look = timeout.map(|timeout| timeout.min(ServiceSettings::PROFILES_DEADLINE));
+        let profiles = self.guard("profile_requests_per_minute", look, ServiceSettings::PROFILES_DEADLINE);
+        let profiles_limit = self.profiles_limit();
+        let health_check_interval = self.duration("monitoring.health_check_interval");
+        let resource_check_interval = self.duration("monitoring.resource_check_interval");
+        let performance_check_interval = self.duration("monitoring.performance_check_interval");
+        let source_poll_interval = self.duration("sources.poll_interval");
+        let stalled = self.duration("recovery.emergency_restart_threshold");
+        Some(ServiceSettings {
+            market: MarketConfig::default(),
+            schedule: schedule?,
+            dispatch: dispatch?,
+            control: control?,
+            guard: guard?,
+            profiles: profiles?,
+            profiles_limit: profiles_limit?,
+            breaker: breaker?,
+            retry: RetryPolicy::default(),
+            thresholds: Thresholds::default().with_stall_after(stalled?),
+            report_interval: Duration::from_secs(1),
+            health_check_interval: health_check_interval?,
+            resource_check_interval: resource_check_interval?,
+            performance_check_interval: performance_check_interval?,
+            source_poll_interval: source_poll_interval?,
+            sample_capacity: ServiceSettings::SAMPLE_CAPACITY,
+        })
+    }
+
+    fn profiles_limit(&mut self) -> Option<usize> {
+        let limit = self.integer::<usize>("sources.profiles_limit")?;
+        let checks = SettingChecks::default().require(
+            (1..=1_000_000).contains(&limit),
+            "profiles_limit",
+            limit,
+            "at least 1 and at most 1000000",
+        );
+        self.checked("sources", checks.finish(limit))
+    }
+
+    fn schedule(&mut self) -> Option<ScheduleConfig> {
+        let hot_interval = self.duration("scheduler.hot_interval");
+        let cold_interval = self.duration("scheduler.cold_interval");
+        let settings = ScheduleSettings { hot_interval: hot_interval?, cold_interval: cold_interval? };
+        self.checked("scheduler", ScheduleConfig::try_new(settings))
+    }
+
+    /// The guard of one of the API's budgets, which is named by the key of its size.
+    fn guard(
+        &mut self,
+        budget: &'static str,
+        timeout: Option<Duration>,
+        deadline: Duration,
+    ) -> Option<GuardConfig> {
+        let requests_per_minute = self.integer(&format!("dexscreener.{budget}"));
+        // A timeout that is wrong is told already; the rest is checked all the same.
+        let attempt_timeout = timeout.unwrap_or(GuardSettings::default().attempt_timeout);
+        let settings = GuardSettings {
+            attempt_timeout,
+            deadline: deadline.max(attempt_timeout),
+            requests_per_minute: Some(requests_per_minute?),
+            ..GuardSettings::default()
+        };
+        let config = GuardConfig::try_new(settings).map_err(|mut wrong| {
+            // The domain knows of one budget.
+            wrong.iter_mut().filter(|setting| setting.key == BUDGET).for_each(|setting| setting.key = budget);
+            wrong
+        });
+        self.checked("dexscreener", config)
+    }
+
+    /// What was seen just before is as good as an answer, but not for a whole interval: every run sees something new.
+    fn dispatch(&mut self, schedule: &ScheduleConfig) -> Option<DispatchConfig> {
+        let defaults = DispatchSettings::default();
+        let settings = DispatchSettings {
+            hot_fresh_for: defaults.hot_fresh_for.min(schedule.interval(Group::Hot) / 2),
+            cold_fresh_for: defaults.cold_fresh_for.min(schedule.interval(Group::Cold) * 2 / 3),
+            ..defaults
+        };
+        self.checked("scheduler", DispatchConfig::try_new(settings))
+    }
+
+    /// The configured timeout is the most that an attempt may take.
+    fn control(&mut self, timeout: Option<Duration>) -> Option<ControlConfig> {
+        let timeout_ceiling = timeout?;
+        let defaults = ControlSettings::default();
+        let timeout_floor = defaults.timeout_floor.min(timeout_ceiling);
+        let settings = ControlSettings { timeout_floor, timeout_ceiling, ..defaults };
+        self.checked("dexscreener", ControlConfig::try_new(settings))
+    }
+}
