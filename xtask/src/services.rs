@@ -16,10 +16,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::process;
+pub(crate) use binaries::DATABASE_URL;
 use server::Server;
-
-/// Where tests find PostgreSQL: a `postgres://` URL whose user may create databases and schemas.
-pub(crate) const DATABASE_URL: &str = "TTM_TEST_DATABASE_URL";
 
 /// The name of the keeper's subcommand.
 const KEEP: &str = "keep-postgres";

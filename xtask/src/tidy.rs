@@ -6,6 +6,7 @@
 pub(crate) mod graph;
 mod layers;
 mod manifest;
+mod problem;
 mod source;
 mod words;
 
@@ -16,6 +17,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::process;
+use problem::placed;
 
 pub(crate) fn run() -> Result<()> {
     let problems = problems()?;
@@ -49,23 +51,6 @@ fn problems() -> Result<Vec<String>> {
     Ok(problems)
 }
 
-/// A problem and the line it is on, counted from 1.
-#[derive(Debug, PartialEq, Eq)]
-struct Problem {
-    line: usize,
-    what: String,
-}
-
-impl Problem {
-    fn new(line: usize, what: impl Into<String>) -> Self {
-        Self { line, what: what.into() }
-    }
-}
-
-fn placed(path: &Path, problems: Vec<Problem>) -> impl Iterator<Item = String> {
-    problems.into_iter().map(move |problem| format!("{}:{}: {}", path.display(), problem.line, problem.what))
-}
-
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(process::root().join(path)).with_context(|| format!("cannot read {}", path.display()))
 }
@@ -91,11 +76,5 @@ mod tests {
         let problems = problems()?;
         assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
         Ok(())
-    }
-
-    #[test]
-    fn a_problem_is_shown_with_its_file_and_line() {
-        let shown: Vec<String> = placed(Path::new("a/b.rs"), vec![Problem::new(3, "broken")]).collect();
-        assert_eq!(shown, ["a/b.rs:3: broken"]);
     }
 }

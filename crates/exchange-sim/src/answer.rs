@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use ttm_kernel::{Entropy, Moment, Runtime};
@@ -16,6 +16,7 @@ use crate::body::Body;
 use crate::fault::Percent;
 use crate::limit::SlidingMinute;
 use crate::question::Question;
+use crate::response::{BUSY_PAGE, RATE_LIMIT_TEXT, as_json, text};
 use crate::{Endpoint, ExchangeConfig, ExchangeStats, Outcome, poison, profile, wire};
 
 /// The server is to drop the connection without an answer.
@@ -31,10 +32,6 @@ const MOST_PAIRS: usize = 30;
 
 /// Profiles in one answer.
 const MOST_PROFILES: usize = 30;
-
-pub(crate) const RATE_LIMIT_TEXT: &str = "error code: 1015";
-pub(crate) const BUSY_PAGE: &str =
-    "<!DOCTYPE html><html><head><title>Error</title></head><body>Try again later.</body></html>";
 
 /// The API's side of every connection.
 pub(crate) struct Api {
@@ -213,19 +210,4 @@ impl Api {
 /// Whether a request has a `User-Agent`; the real API refuses those without.
 fn names_itself(headers: &HeaderMap) -> bool {
     headers.get(USER_AGENT).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty())
-}
-
-pub(crate) fn as_json(body: Body) -> Response<Body> {
-    answer(StatusCode::OK, "application/json; charset=utf-8", body)
-}
-
-pub(crate) fn text(status: StatusCode, content_type: &'static str, text: &'static str) -> Response<Body> {
-    answer(status, content_type, Body::whole(text))
-}
-
-pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
 }

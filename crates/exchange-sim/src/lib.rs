@@ -15,6 +15,7 @@ mod misbehaviour;
 mod poison;
 mod profile;
 mod question;
+mod response;
 mod server;
 mod stats;
 mod wire;

@@ -8,9 +8,10 @@ use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Api, BUSY_PAGE, RATE_LIMIT_TEXT, ResetConnection, answer, as_json, text};
+use crate::answer::{Api, ResetConnection};
 use crate::body::Body;
 use crate::question::Question;
+use crate::response::{BUSY_PAGE, RATE_LIMIT_TEXT, answer, as_json, text};
 use crate::{FaultKind, wire};
 
 const NULL_PAIRS: &str = r#"{"schemaVersion":"1.0.0","pairs":null}"#;

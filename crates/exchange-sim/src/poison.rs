@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use hyper::{Response, StatusCode};
 use ttm_market::Mint;
 
-use crate::answer::{BUSY_PAGE, text};
 use crate::body::Body;
+use crate::response::{BUSY_PAGE, as_json, text};
 
 /// What a poisoned mint makes of the whole answer, whatever else was asked for beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Poison {
                 let status = StatusCode::from_u16(status).ok().filter(|_| (400..600).contains(&status));
                 text(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "text/html", BUSY_PAGE)
             }
-            Self::Undecodable => crate::answer::as_json(Body::whole(NO_JSON)),
+            Self::Undecodable => as_json(Body::whole(NO_JSON)),
         }
     }
 }

@@ -9,12 +9,7 @@ mod scheduler;
 mod sources;
 mod store;
 
-use std::time::Duration;
-
 use crate::{Facts, Phase, Report, Status, Thresholds, Waiting};
-
-/// What takes a moment to be measured for the first time is not missing before this: a normal start is no change of health.
-const BEGUN: Duration = Duration::from_secs(30);
 
 /// Judges the facts.
 ///

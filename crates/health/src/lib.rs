@@ -9,6 +9,7 @@
 
 mod assess;
 mod facts;
+mod level;
 mod model;
 mod port;
 mod status;
@@ -19,12 +20,14 @@ mod thresholds;
 pub use assess::assess;
 pub use facts::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, Phase, PlanFacts,
-    SilenceFacts, SourceFacts, StoreCall, StoreFacts, StoreUseFacts, UnreadableFacts, Waiting,
+    ResourceSample, SilenceFacts, SourceFacts, StoreCall, StoreFacts, StoreUseFacts, UnreadableFacts,
+    Waiting,
 };
+pub use level::{LastLevel, Level, Reached};
 pub use model::{
-    ApisModel, FreshnessModel, GroupModel, LaneModel, LastLevel, Level, Reached, Report, ResourcesModel,
-    SchedulerModel, SourcesModel, StoreModel, StoreUseModel,
+    ApisModel, FreshnessModel, GroupModel, LaneModel, Report, ResourcesModel, SchedulerModel, SourcesModel,
+    StoreModel, StoreUseModel,
 };
-pub use port::{HealthView, ResourceError, ResourceSample, ResourceSource};
+pub use port::{HealthView, ResourceError, ResourceSource};
 pub use status::Status;
 pub use thresholds::{Levels, ThresholdSettings, Thresholds};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{BreakerState, Phase, PlanFacts, SourceFacts, Status};
+use crate::{BreakerState, Phase, PlanFacts, Reached, SourceFacts, Status};
 
 /// Everything that the health endpoints answer from.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,47 +50,6 @@ impl Report {
         self.reasons.insert(0, format!("stopping because {cause}"));
         Self { phase: Phase::Stopping, status: Status::Critical, ready: false, ..self }
     }
-}
-
-/// The level that each figure has reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reached {
-    /// Memory in use.
-    pub memory: LastLevel,
-    /// CPU in use.
-    pub cpu: LastLevel,
-    /// Disk in use.
-    pub disk: LastLevel,
-    /// Open file descriptors.
-    pub file_descriptors: LastLevel,
-    /// The share of the API's calls that fail.
-    pub api_errors: LastLevel,
-    /// The 95th percentile of the API's response time.
-    pub api_p95: LastLevel,
-}
-
-/// The level of a figure when it was last measured. It is left below its entry only for as long as the figure goes on: what
-/// was measured long ago says nothing of a value of now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LastLevel {
-    /// The level.
-    pub level: Level,
-    /// The uptime at that time.
-    pub at: Duration,
-    /// The uptime when the figure was last at or above what the level is left at.
-    pub reached: Duration,
-}
-
-/// A level of [`Levels`](crate::Levels).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// None of them.
-    #[default]
-    None,
-    /// The first value that is worth a look.
-    Warning,
-    /// The first value that is worth an action.
-    Critical,
 }
 
 /// `/health/scheduler`.

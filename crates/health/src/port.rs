@@ -4,24 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::Report;
-
-/// What the process uses. `None` is "could not be measured", which is not zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ResourceSample {
-    /// Resident memory.
-    pub memory_bytes: Option<u64>,
-    /// What memory may grow to: the cgroup's limit, else the machine's memory.
-    pub memory_limit_bytes: Option<u64>,
-    /// Share of one core since the last sample; above 100 with several cores busy.
-    pub cpu_percent: Option<f64>,
-    /// Share of the data path's file system that is in use.
-    pub disk_usage_percent: Option<f64>,
-    /// Open descriptors.
-    pub open_file_descriptors: Option<u64>,
-    /// How many may be open.
-    pub file_descriptor_limit: Option<u64>,
-}
+use crate::{Report, ResourceSample};
 
 /// Measures this process.
 ///

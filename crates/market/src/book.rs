@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{DataQuality, Lane, MarketConfig, Mint, Pair, Skipped, Token, TokenStatus};
 use pool_list::PoolLists;
@@ -173,9 +173,4 @@ pub enum ListPurpose {
 /// Whether this is how a store leaves an archived token that was added again.
 fn was_added_again(stored: &Token) -> bool {
     stored.status == TokenStatus::Monitored && stored.below_since.is_none()
-}
-
-/// The duration with a sign; the longest one where it does not fit, which no time in the calendar reaches.
-fn signed(duration: std::time::Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }

@@ -35,11 +35,11 @@ pub use pair::{Pair, SkipReason, Skipped, TokenRef, Trades};
 pub use pool::{PoolSummary, summarize};
 pub use port::{
     Added, FOLLOW_STEP, Followed, MAX_BATCH, PairBatch, PairSource, PairSourceError, ProfileSource,
-    TokenPage, TokenQuery, TokenRow, TokenSort, TokenStore, TokenView,
+    TokenPage, TokenQuery, TokenStore, TokenView,
 };
 pub use score::{Components, Score, ScoreInputs, Scored, Smoothed, score};
 pub use source::{
     Listing, Origin, TokenSource, TokenSourceError, UnusableEntries, UnusableEntry, parse_mints,
 };
 pub use token::{Basis, Lane, ScoreState, Token, TokenStatus, Unlisted};
-pub use view::{InvalidTokenCursor, LaneAges, TokenCursor, TokenIndex, row};
+pub use view::{InvalidTokenCursor, LaneAges, TokenCursor, TokenIndex, TokenRow, TokenSort, row};

@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{Epoch, StoreError};
 
-use crate::{Basis, Components, Lane, Listing, Mint, Origin, Pair, Skipped, Token, TokenCursor, TokenStatus};
+use crate::{
+    Lane, Listing, Mint, Origin, Pair, Skipped, Token, TokenCursor, TokenRow, TokenSort, TokenStatus,
+};
 
 /// The API answers at most this many mints at once, and silently drops the rest.
 pub const MAX_BATCH: usize = 30;
@@ -195,49 +197,6 @@ pub trait TokenStore: Send + Sync {
     fn connections(&self) -> Option<(u32, u32)> {
         None
     }
-}
-
-/// One token as a reader sees it: `/api/v1/tokens` and `ttm tokens list`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TokenRow {
-    /// Its address.
-    pub mint: Mint,
-    /// Its symbol, once known.
-    pub symbol: Option<Box<str>>,
-    /// Raw score.
-    pub score: Option<f64>,
-    /// Smoothed score.
-    pub smoothed_score: Option<f64>,
-    /// Smoothed components.
-    pub components: Option<Components>,
-    /// What the score rests on.
-    pub basis: Option<Basis>,
-    /// How many pools counted.
-    pub pools: u32,
-    /// Which group asks for it; none when archived.
-    pub lane: Option<Lane>,
-    /// Where it is in its life.
-    pub status: TokenStatus,
-    /// Whether the API does not know it.
-    pub unlisted: bool,
-    /// When its pools were last observed.
-    pub updated_at: Option<Timestamp>,
-    /// Time since then.
-    pub age: Option<Duration>,
-    /// Whether that is longer than its lane allows.
-    pub stale: bool,
-}
-
-/// The order of a page of tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TokenSort {
-    /// Highest smoothed score first, then by mint.
-    #[default]
-    Score,
-    /// Longest without an observation first, then by mint.
-    Age,
-    /// By mint.
-    Mint,
 }
 
 /// A bounded question for tokens.

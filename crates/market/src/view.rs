@@ -3,42 +3,15 @@
 mod ages;
 mod cursor;
 mod index;
+mod row;
 
 use std::cmp::{Ordering, Reverse};
-use std::time::Duration;
 
-use jiff::Timestamp;
-
-use crate::{MarketConfig, Token, TokenRow, TokenSort};
+use crate::Token;
 
 pub use cursor::{InvalidTokenCursor, TokenCursor};
 pub use index::{LaneAges, TokenIndex};
-
-/// The token as a reader sees it at `now`.
-///
-/// A token that was never observed has no age, and is stale once it has waited longer than its lane allows. After a
-/// step of the clock into the past, ages are zero.
-pub fn row(token: &Token, now: Timestamp, config: &MarketConfig) -> TokenRow {
-    let lane = token.lane(config.hot_threshold());
-    let updated_at = token.score.map(|score| score.at);
-    let since =
-        |earlier: Timestamp| Duration::try_from(now.duration_since(earlier)).unwrap_or(Duration::ZERO);
-    TokenRow {
-        mint: token.mint,
-        symbol: token.symbol.clone(),
-        score: token.score.map(|score| score.raw.value),
-        smoothed_score: token.smoothed_score(),
-        components: token.score.map(|score| score.smoothed.components),
-        basis: token.score.map(|score| score.basis),
-        pools: token.score.map_or(0, |score| score.pools),
-        lane,
-        status: token.status,
-        unlisted: token.unlisted.is_some(),
-        updated_at,
-        age: updated_at.map(since),
-        stale: since(updated_at.unwrap_or(token.first_seen)) > config.stale_after(lane),
-    }
-}
+pub use row::{TokenRow, TokenSort, row};
 
 /// The order of a page.
 pub(crate) fn order(sort: TokenSort, a: &Token, b: &Token) -> Ordering {

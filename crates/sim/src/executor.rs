@@ -4,6 +4,7 @@
 //! same order; other seeds give other interleavings, which a queue served in order cannot. It knows nothing of what
 //! the tasks do.
 
+mod lock;
 mod place;
 mod runtime;
 mod task;
@@ -19,9 +20,9 @@ use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{Clock, Entropy, Moment, TaskEnd};
 use ttm_xoshiro_entropy::SeededEntropy;
 
+pub(crate) use lock::lock;
 pub use place::{Place, Plane};
 use runtime::Shared;
-pub(crate) use runtime::lock;
 pub use runtime::{SimRuntime, Yields};
 use task::{SimTask, message};
 use trace::Kind;
@@ -138,7 +139,7 @@ impl Executor {
         while let Some(task) = shared.find_task(&matches) {
             self.end(&task, TaskEnd::Aborted);
         }
-        shared.forget_ready();
+        shared.ready().forget_ended();
     }
 
     /// Polls until nothing can run at this instant; false when that never comes.
@@ -232,7 +233,7 @@ impl Shared {
 
     /// Takes out one of the tasks that can run.
     fn choose(&self, choice: &SeededEntropy) -> Option<Arc<SimTask>> {
-        let mut ready = self.ready();
+        let mut ready = self.ready().lock();
         let suspended = self.suspended();
         if !suspended.is_empty() {
             let free = |task: &Arc<SimTask>| !suspended.contains_key(&task.place());

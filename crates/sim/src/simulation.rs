@@ -3,6 +3,7 @@
 mod health;
 mod judge;
 mod second;
+mod state;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,70 +15,12 @@ use crate::oracle::{Availability, Verdicts};
 use crate::outcome::Outcome;
 use crate::process::Process;
 use crate::world::World;
-use crate::{Executor, FaultKind, FaultSchedule, Part, Place, Plan, Plane, Rest};
-use second::Second;
+use crate::{Executor, FaultKind, Part, Place, Plan, Plane, Rest};
+pub use state::SLOT;
+use state::{HealthWatch, Hold, RESTART_AFTER, Second, Simulation, State, WELL_WITHIN};
 
-/// Availability is counted in slots of this length.
-pub const SLOT: Duration = Duration::from_secs(10);
-/// The service manager starts a process that failed again after this.
-const RESTART_AFTER: Duration = Duration::from_secs(5);
-/// Once everything is healed the service is given this long to be well: the breaker's longest open period, and then
-/// some rounds of the groups.
-const WELL_WITHIN: Duration = Duration::from_mins(15);
 /// The wall at the beginning.
 const WALL_S: i64 = 1_800_000_000;
-
-/// A simulation under way.
-struct Simulation<'a> {
-    plan: &'a Plan,
-    faults: Arc<FaultSchedule>,
-    executor: Executor,
-    verdicts: Arc<Verdicts>,
-    world: World,
-    state: State,
-    /// The number of the present process, and the machine that it runs on.
-    number: u32,
-    host: u32,
-    /// Processes so far.
-    processes: u32,
-    /// How often the present process booted.
-    boots: u32,
-    /// The process that has not got the store, if there is one.
-    second: Option<Second>,
-    takeovers: u32,
-    next_slot: Moment,
-    availability: Availability,
-    healed: Availability,
-    stops: u32,
-    /// When the present process booted.
-    booted: Moment,
-    /// When planes of the present process were held, or are.
-    held: Vec<Hold>,
-    /// Parts of the present process that a fault ended.
-    ended: Vec<&'static str>,
-    /// When the first of them was.
-    part_ended: Option<Moment>,
-    /// Tokens that were taken for unlisted in the slot before.
-    unlisted: Option<usize>,
-    /// Since when the breaker has not been closed, while nothing but poison was wrong with the API.
-    open_for_poison: Option<Moment>,
-    health: health::HealthWatch,
-}
-
-/// A plane of a process that is not polled for a while.
-#[derive(Clone, Copy, Debug)]
-struct Hold {
-    plane: Plane,
-    from: Moment,
-    until: Moment,
-}
-
-/// The process, or when there will be one again.
-enum State {
-    Up(Process),
-    Stopping { process: Process, since: Moment, away: Duration },
-    Down { until: Moment },
-}
 
 impl Plan {
     /// Runs it.
@@ -144,7 +87,7 @@ impl<'a> Simulation<'a> {
             // Nobody has asked yet.
             unlisted: Some(0),
             open_for_poison: None,
-            health: health::HealthWatch::default(),
+            health: HealthWatch::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod error;
 mod migrate;
+mod open;
 mod pool;
 mod server;
 #[cfg(feature = "testing")]

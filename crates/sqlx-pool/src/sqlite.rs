@@ -3,9 +3,11 @@
 mod check;
 mod error;
 mod file;
+mod path;
 mod time;
 
 pub use check::check;
 pub use error::{OpenError, PUT_BACK, failure, store_error};
-pub use file::{File, resolved};
+pub use file::File;
+pub use path::resolved;
 pub use time::time;

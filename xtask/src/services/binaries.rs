@@ -7,8 +7,10 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::DATABASE_URL;
 use crate::process;
+
+/// Where tests find PostgreSQL: a `postgres://` URL whose user may create databases and schemas.
+pub(crate) const DATABASE_URL: &str = "TTM_TEST_DATABASE_URL";
 
 /// The oldest major version the migrations are written for.
 const OLDEST: u32 = 15;

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::Problem;
+use super::problem::Problem;
 
 /// The tables that list dependencies, at the top of a manifest and under each `[target.'…']`.
 const TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];

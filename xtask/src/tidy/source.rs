@@ -7,7 +7,7 @@ use std::path::Path;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use super::Problem;
+use super::problem::Problem;
 
 /// The longest file, tests included.
 const MOST_LINES: usize = 400;

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::Problem;
+use super::problem::Problem;
 
 /// Hosts that cargo and the package manager know by themselves; a mirror may stand in for each.
 const REGISTRIES: [&str; 4] = [

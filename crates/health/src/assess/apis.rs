@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::BEGUN;
-use super::finding::{Findings, five_points_of, level, measured, share, spoken};
+use super::finding::{BEGUN, Findings, five_points_of, level, measured, share, spoken};
 use crate::{
     ApisModel, BreakerState, Facts, Phase, Reached, SilenceFacts, Status, Thresholds, UnreadableFacts,
 };

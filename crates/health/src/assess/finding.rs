@@ -7,6 +7,9 @@ use jiff::SignedDuration;
 
 use crate::{LastLevel, Level, Levels, Status};
 
+/// What takes a moment to be measured for the first time is not missing before this: a normal start is no change of health.
+pub(super) const BEGUN: Duration = Duration::from_secs(30);
+
 /// A figure that was not measured for longer than the API's own window has no level any more.
 const FORGOTTEN: Duration = Duration::from_mins(5);
 

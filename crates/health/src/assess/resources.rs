@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::BEGUN;
-use super::finding::{Findings, five_points_of, level, measured, share};
+use super::finding::{BEGUN, Findings, five_points_of, level, measured, share};
 use crate::{Facts, Reached, ResourceSample, ResourcesModel, Status, Thresholds};
 
 const CPU: &str = "CPU in use";

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Book, Observation, signed};
+use super::pool_list::signed;
+use super::{Book, Observation};
 use crate::pool::{pools_of, pools_of_activation};
 use crate::{
     Basis, DataQuality, MarketConfig, MarketEvent, Mint, Pair, PoolSummary, ScoreState, Smoothed, Token,

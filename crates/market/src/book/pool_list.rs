@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::signed;
 use crate::{Mint, Pair};
 
 /// Lists by token; the oldest go first when they take too much.
@@ -124,6 +123,11 @@ impl PoolList {
 fn bytes_of(pools: &[Pair]) -> usize {
     let texts = |pair: &Pair| pair.address.len() + pair.dex.len() + pair.base.symbol.len();
     pools.iter().map(|pair| size_of::<Pair>() + texts(pair)).sum()
+}
+
+/// The duration with a sign; the longest one where it does not fit, which no time in the calendar reaches.
+pub(super) fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task};
 use ttm_xoshiro_entropy::SeededEntropy;
 
+use super::lock::lock;
 use super::place::{Place, Plane};
-use super::task::SimTask;
+use super::task::{ReadyQueue, SimTask};
 use super::timers::{TimerId, Timers};
 use super::trace::{Kind, Trace};
 
@@ -35,7 +36,7 @@ pub(super) struct Shared {
     now: AtomicU64,
     wall_start: Timestamp,
     wall_step_ns: AtomicI64,
-    ready: Mutex<Vec<Arc<SimTask>>>,
+    ready: Arc<ReadyQueue>,
     timers: Mutex<Timers>,
     tasks: Mutex<BTreeMap<u64, Arc<SimTask>>>,
     last_task: AtomicU64,
@@ -60,7 +61,7 @@ impl SimRuntime {
             now: AtomicU64::new(0),
             wall_start,
             wall_step_ns: AtomicI64::new(0),
-            ready: Mutex::default(),
+            ready: Arc::default(),
             timers: Mutex::default(),
             tasks: Mutex::default(),
             last_task: AtomicU64::new(0),
@@ -184,8 +185,8 @@ impl Shared {
         lock(&self.suspended)
     }
 
-    pub(super) fn ready(&self) -> MutexGuard<'_, Vec<Arc<SimTask>>> {
-        lock(&self.ready)
+    pub(super) fn ready(&self) -> &ReadyQueue {
+        &self.ready
     }
 
     pub(super) fn timers(&self) -> MutexGuard<'_, Timers> {
@@ -214,14 +215,6 @@ impl Shared {
         let task = lock(&self.tasks).remove(&seq);
         drop(task);
     }
-
-    /// Tasks that ended are not ready any more.
-    pub(super) fn forget_ready(&self) {
-        let (ended, ready) =
-            std::mem::take(&mut *self.ready()).into_iter().partition(|task| task.has_ended());
-        *self.ready() = ready;
-        drop::<Vec<_>>(ended);
-    }
 }
 
 impl Clock for SimRuntime {
@@ -247,7 +240,7 @@ impl Runtime for SimRuntime {
 
     fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) -> Task {
         let seq = self.shared.last_task.fetch_add(1, Ordering::Relaxed) + 1;
-        let task = Arc::new(SimTask::new(seq, name, self.place, Arc::clone(&self.shared), future));
+        let task = Arc::new(SimTask::new(seq, name, self.place, Arc::clone(&self.shared.ready), future));
         lock(&self.shared.tasks).insert(seq, Arc::clone(&task));
         task.enqueue();
         self.fold(Kind::Spawned, seq);
@@ -319,9 +312,4 @@ impl Future for Yields {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
-}
-
-/// Every change under a lock of the simulator is one call or one assignment, so a panic leaves the content whole.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,21 +9,46 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use ttm_kernel::{BoxFuture, Task, TaskEnd};
 
+use super::lock::lock;
 use super::place::Place;
-use super::runtime::{Shared, lock};
 
 /// A task of the executor, which is its own waker. The locks are never contended: they satisfy the port's bounds.
 pub(super) struct SimTask {
     seq: u64,
     name: &'static str,
     place: Place,
-    shared: Arc<Shared>,
+    ready: Arc<ReadyQueue>,
     future: Mutex<Option<BoxFuture<'static, ()>>>,
     queued: AtomicBool,
     aborted: AtomicBool,
     /// How it ends at its next turn, by a fault.
     doomed: Mutex<Option<TaskEnd>>,
     end: Mutex<End>,
+}
+
+/// The tasks that can run, in the order in which they were spawned, so that the choice among them does not depend on the
+/// order of the wakes: tokio's watch channel wakes its listeners in a random one.
+#[derive(Default)]
+pub(super) struct ReadyQueue(Mutex<Vec<Arc<SimTask>>>);
+
+impl ReadyQueue {
+    fn insert(&self, task: Arc<SimTask>) {
+        let mut ready = lock(&self.0);
+        let place = ready.partition_point(|other| other.seq < task.seq);
+        ready.insert(place, task);
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Arc<SimTask>>> {
+        lock(&self.0)
+    }
+
+    /// Drops the tasks that have ended.
+    pub(super) fn forget_ended(&self) {
+        let (ended, ready) = std::mem::take(&mut *self.lock()).into_iter().partition(|task| task.has_ended());
+        *self.lock() = ready;
+        // Dropped after the lock: a task may own the last handle to another.
+        drop::<Vec<_>>(ended);
+    }
 }
 
 #[derive(Default)]
@@ -37,14 +62,14 @@ impl SimTask {
         seq: u64,
         name: &'static str,
         place: Place,
-        shared: Arc<Shared>,
+        ready: Arc<ReadyQueue>,
         future: BoxFuture<'static, ()>,
     ) -> Self {
         Self {
             seq,
             name,
             place,
-            shared,
+            ready,
             future: Mutex::new(Some(future)),
             queued: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
@@ -65,7 +90,7 @@ impl SimTask {
         self.place
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    fn has_ended(&self) -> bool {
         self.future().is_none()
     }
 
@@ -91,13 +116,10 @@ impl SimTask {
         self.queued.store(false, Ordering::Relaxed);
     }
 
-    /// Puts the task among the ready ones, once. They are kept in the order of their birth, so that the choice among
-    /// them does not depend on the order of the wakes: tokio's watch channel wakes its listeners in a random one.
+    /// Puts the task among the ready ones, once.
     pub(super) fn enqueue(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::Relaxed) {
-            let mut ready = self.shared.ready();
-            let place = ready.partition_point(|other| other.seq < self.seq);
-            ready.insert(place, Arc::clone(self));
+            self.ready.insert(Arc::clone(self));
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ttm_kernel::Moment;
 
-use super::runtime::lock;
+use super::lock::lock;
 
 /// How many lines are kept.
 const LINES: usize = 200;

@@ -1,23 +1,20 @@
 //! Shows the oracle of health, in every slot, what is true of the world beside what the process says of itself. It judges
 //! nothing.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use ttm_health::{HealthView, Phase, Report};
 use ttm_kernel::{Clock, Moment};
 use ttm_service::{Board, StoreUse};
 
-use super::{Simulation, State, WELL_WITHIN};
-use crate::oracle::health::{Flapping, HeardTruth, Truth, UseTruth, judge};
+use super::state::{LOSS, Simulation, State, WELL_WITHIN};
+use crate::oracle::health::{HeardTruth, Truth, UseTruth, judge};
 use crate::process::Process;
 use crate::world::Heard;
 use crate::{ExchangeFault, Fault, FaultKind, Plane, StoreTable};
 
 /// A report is made within this after its turn: what is measured before it may not answer.
 const REPORT_LATE: Duration = Duration::from_secs(6);
-/// A loss is worth a critical status for this long after it became more.
-const LOSS: Duration = Duration::from_mins(1);
 /// A process that is away for no longer leaves nothing too old.
 const SHORT: Duration = Duration::from_secs(30);
 /// A share of errors that hovers about its thresholds may cross both of them once in so long.
@@ -26,48 +23,6 @@ const HOVERS: Duration = Duration::from_mins(20);
 const FITS: Duration = Duration::from_mins(1);
 /// Timers are this late at most.
 const TIMERS_LATE: Duration = Duration::from_millis(10);
-
-/// What is remembered from slot to slot.
-#[derive(Debug, Default)]
-pub(super) struct HealthWatch {
-    flapping: Flapping,
-    /// Which process was looked at last, and which of its reports.
-    judged: Option<(u32, Duration)>,
-    boots: Vec<Moment>,
-    given_up: BTreeMap<&'static str, GivenUp>,
-    /// When a writer was last known to wait for a person.
-    waited: Option<Moment>,
-    /// Every word of a status, of a use of the store and of the breaker that was shown.
-    pub(super) reached: BTreeSet<String>,
-}
-
-/// What of a use of the store the present process gave up.
-#[derive(Debug, Default)]
-struct GivenUp {
-    entries: u64,
-    counted: Moment,
-    /// Between which looks it became more.
-    rises: VecDeque<(Moment, Moment)>,
-}
-
-impl GivenUp {
-    fn count(&mut self, entries: u64, now: Moment) {
-        if entries > self.entries {
-            self.rises.push_back((self.counted, now));
-            while self.rises.front().is_some_and(|(_, until)| *until + 5 * LOSS < now) {
-                self.rises.pop_front();
-            }
-        }
-        (self.entries, self.counted) = (entries, now);
-    }
-
-    /// Whether it became more within the last minute, as far as that is certain; it is noticed within `late`.
-    fn is_losing(&self, at: Moment, late: Duration) -> Option<bool> {
-        let is = |(from, until): &(Moment, Moment)| *until <= at && at < *from + LOSS;
-        let may_be = |(from, until): &(Moment, Moment)| *from < at && at <= *until + LOSS + late;
-        if self.rises.iter().any(is) { Some(true) } else { (!self.rises.iter().any(may_be)).then_some(false) }
-    }
-}
 
 impl Simulation<'_> {
     /// Holds the newest report against the world.

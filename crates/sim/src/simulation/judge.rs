@@ -7,7 +7,7 @@ use ttm_health::{HealthView, Status};
 use ttm_kernel::{Clock, Moment};
 use ttm_service::Board;
 
-use super::{SLOT, Simulation, State, WELL_WITHIN};
+use super::state::{SLOT, Simulation, State, WELL_WITHIN};
 use crate::oracle::{
     Slot, every_change_has_its_event, is_stored_as_seen, none_lost, silence_unlists_nobody, unlisted,
 };

@@ -5,28 +5,8 @@ use std::time::Duration;
 
 use ttm_kernel::{Clock, Moment};
 
-use super::{RESTART_AFTER, Simulation, State};
+use super::state::{RESTART_AFTER, Second, Simulation, State};
 use crate::process::{Exit, Process};
-
-/// What a service manager and the oracles know of the process that has not got the store.
-pub(super) struct Second {
-    /// Until when its service manager goes on.
-    until: Moment,
-    host: u32,
-    number: u32,
-    state: State,
-    booted: Moment,
-    held: Vec<super::Hold>,
-    ended: Vec<&'static str>,
-    part_ended: Option<Moment>,
-}
-
-impl Second {
-    /// Whether it was told to stop, and nothing holds it.
-    pub(super) fn can_stop(&self) -> bool {
-        matches!(self.state, State::Stopping { .. }) && self.held.is_empty()
-    }
-}
 
 impl Simulation<'_> {
     /// Another service manager begins, or goes on for longer.

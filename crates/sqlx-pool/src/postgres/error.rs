@@ -6,7 +6,6 @@ use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use ttm_kernel::StoreError;
 
-use super::Server;
 use crate::failure::RESTORE;
 use crate::{Failure, Schema, Verdict};
 
@@ -87,8 +86,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    pub(super) fn new(server: &Server, schema: &Schema, error: sqlx::Error) -> Self {
-        let server = server.to_string();
+    pub(super) fn new(server: String, schema: &Schema, error: sqlx::Error) -> Self {
         if let Some(found) = schema.newer(&error) {
             return Self::NewerSchema { server, found, known: schema.version() };
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::test_runner::TestRunner;
 use ttm_kernel::StoreError;
 
-use super::token_store::{add, at, generated, mints, stored};
+use super::fixture::{ANY, add, at, generated, mints, stored};
 use crate::{Added, FOLLOW_STEP, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 
 const FILE: Origin = Origin::new("suite-file");
@@ -129,7 +129,7 @@ async fn what_is_removed_comes_back_with_the_listing(store: &dyn TokenStore) {
 /// Law 6.
 async fn following_changes_the_revision_only_with_the_set(store: &dyn TokenStore) {
     let mints = mints(26, 2);
-    let revision = async || store.revision(super::token_store::ANY).await.expect("revision answers");
+    let revision = async || store.revision(ANY).await.expect("revision answers");
     add(store, &mints[..1]).await;
     let before = revision().await;
     follow(store, FILE, &mints[..1]).await;
@@ -156,13 +156,13 @@ async fn an_older_epoch_follows_nothing(store: &dyn TokenStore) {
     let newer = store.claim().await.expect("claim works");
     let first = store.follow(newer, FILE, &mints[..1], at(7)).await.expect("the newest epoch may write");
     assert_eq!(first, Followed { added: 1, ..Followed::default() });
-    let revision = store.revision(super::token_store::ANY).await.expect("revision answers");
+    let revision = store.revision(ANY).await.expect("revision answers");
     for listed in [&mints[..], &mints[1..], &mints[..1], &[]] {
         let refused = store.follow(older, FILE, listed, at(7)).await;
         assert!(matches!(refused, Err(StoreError::Fenced { epoch }) if epoch == older), "{refused:?}");
     }
     assert_eq!(owned(store, FILE).await, mints[..1].iter().copied().collect());
-    assert_eq!(store.revision(super::token_store::ANY).await.expect("revision answers"), revision);
+    assert_eq!(store.revision(ANY).await.expect("revision answers"), revision);
     // What is edited by hand carries no epoch, and works beside a running service.
     add(store, &mints[1..]).await;
     assert_eq!(store.remove(&mints).await.expect("remove works"), 2);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use ttm_kernel::{Clock, Moment};
 use ttm_market::{Mint, PairBatch, PairSourceError};
 
-use super::{Budget, Question, SimExchange, Watched, Watching, question_of};
+use super::watching::{Budget, Watched, Watching};
+use super::{Question, SimExchange, question_of};
 use crate::executor::lock;
 use crate::oracle::{CallEnd, WatchedCall};
 

@@ -1,10 +1,13 @@
 //! What a caller gets of each fault that spoils answers, without a service.
 
-use std::sync::Mutex as StdMutex;
+use std::sync::{Arc, Mutex as StdMutex};
+
+use ttm_kernel::Moment;
+use ttm_market::synthetic::SyntheticMarket;
 
 use super::*;
-use crate::Executor;
-use crate::oracle::BreakerRules;
+use crate::oracle::{BreakerRules, Verdicts};
+use crate::{Executor, FaultSchedule, Promises};
 
 const MARKET: SyntheticMarket = SyntheticMarket::new(7, 200);
 const PROMISED: Promises = Promises {
