@@ -187,7 +187,7 @@ fn tables_that_are_dropped_and_made_anew_are_no_edit_that_removes_every_token() 
     database.ask("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     let migrated = Program::start(ttm(folder.path()).arg("migrate").env("TTM_STORE__URL", &store)).end();
     assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
-    let anew = "its tables were made anew, or restored from an older copy";
+    let anew = "its tables were recreated, or restored from an older copy";
     let health =
         health_within(60, &mut program, address, |health| health["reasons"].to_string().contains(anew));
     assert_eq!(health["status"], "critical", "{health}");

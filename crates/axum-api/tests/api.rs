@@ -233,11 +233,11 @@ fn following_next_gives_every_series_once() {
 #[test]
 fn a_store_that_fails_is_a_problem_of_its_kind() {
     let surface = three_hours();
-    surface.history.fail_with(|| StoreError::transient("connection refused".to_owned()));
+    surface.history.fail_with(|| StoreError::transient("connection refused"));
     let answer = surface.get("/api/v1/metrics/a");
-    assert_eq!(answer.problem(503), "the store cannot be used now: connection refused");
+    assert_eq!(answer.problem(503), "the store is unavailable: connection refused");
     assert_eq!(answer.header("retry-after"), Some("1"));
-    surface.history.fail_with(|| StoreError::corrupt("no table".to_owned()));
+    surface.history.fail_with(|| StoreError::corrupt("no table"));
     assert_eq!(surface.get("/api/v1/metrics").problem(500), "the store is unusable: no table");
     assert_eq!(surface.get("/health").status, 200, "health does not ask the store");
 }

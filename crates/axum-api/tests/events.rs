@@ -127,10 +127,10 @@ fn a_stream_is_not_to_be_had_yet() {
 #[test]
 fn a_record_that_fails_is_a_problem_of_its_kind() {
     let surface = ten_events();
-    surface.events.fail_with(|| StoreError::transient("connection refused".to_owned()));
+    surface.events.fail_with(|| StoreError::transient("connection refused"));
     let answer = surface.get("/api/v1/events");
-    assert_eq!(answer.problem(503), "the store cannot be used now: connection refused");
+    assert_eq!(answer.problem(503), "the store is unavailable: connection refused");
     assert_eq!(answer.header("retry-after"), Some("1"));
-    surface.events.fail_with(|| StoreError::corrupt("no table".to_owned()));
+    surface.events.fail_with(|| StoreError::corrupt("no table"));
     assert_eq!(surface.get("/api/v1/events").problem(500), "the store is unusable: no table");
 }

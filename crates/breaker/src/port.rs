@@ -40,11 +40,12 @@ pub struct StoredRate {
 ///    and no period is made shorter.
 /// 2. `save` stores all or nothing, and is idempotent. Of several states of one breaker the one that was saved last
 ///    counts, whatever its time.
-/// 3. `save` under an epoch older than the newest claimed one stores nothing and returns [`StoreError::Fenced`].
+/// 3. `save` under an epoch older than the newest claimed one stores nothing and returns [`Fenced`](ttm_kernel::StoreErrorKind::Fenced).
 ///    Epochs are claimed where the store's other writers claim theirs.
 /// 4. `save` leaves breakers that it is not given as they are.
 /// 5. `load` returns every breaker once, in the order of the names.
-/// 6. A row that no breaker can have written is [`StoreError::Unexpected`], which names what is wrong with it.
+/// 6. A row that no breaker can have written is [`Unexpected`](ttm_kernel::StoreErrorKind::Unexpected), which names
+///    what is wrong with it.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait BreakerStore: Send + Sync {

@@ -156,9 +156,9 @@ fn the_fake_store_fails_on_request_and_keeps_what_it_had() {
     let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 2 };
     let breaker = StoredBreaker { name: "api".to_owned(), saved, at: Timestamp::UNIX_EPOCH, rate: None };
     block_on(store.save(store.claim(), std::slice::from_ref(&breaker))).expect("works");
-    store.fail_with(|| StoreError::transient("gone".to_owned()));
+    store.fail_with(|| StoreError::transient("gone"));
     let error = block_on(store.load()).expect_err("fails");
-    assert_eq!(error.to_string(), "the store cannot be used now: gone");
+    assert_eq!(error.to_string(), "the store is unavailable: gone");
     assert!(block_on(store.save(store.claim(), &[])).is_err());
     store.heal();
     assert_eq!(block_on(store.load()).expect("works"), [breaker]);

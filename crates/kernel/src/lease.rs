@@ -71,6 +71,17 @@ pub enum LeaseError {
     Store(#[from] StoreError),
 }
 
+impl LeaseError {
+    /// With what was being done, where it is the store that failed.
+    #[must_use]
+    pub fn while_doing(self, what: &'static str) -> Self {
+        match self {
+            Self::Store(error) => Self::Store(error.while_doing(what)),
+            other => other,
+        }
+    }
+}
+
 fn running_out(until: Option<&Timestamp>) -> String {
     until.map_or_else(String::new, |until| format!("; its lease runs out at {until:.0} unless it is renewed"))
 }

@@ -24,4 +24,4 @@ pub use moment::Moment;
 pub use runtime::{BoxFuture, Clock, Now, Runtime, Task, TaskEnd};
 pub use setting::{InvalidSetting, SettingChecks};
 pub use severity::Severity;
-pub use store_error::{MENDED_AFTER, StoreError};
+pub use store_error::{OPERATOR_RETRY, StoreError, StoreErrorKind};

@@ -1,141 +1,278 @@
-//! Why a store did not do what it was asked, as what the caller does next. Every port to a store answers with it.
+//! Why a store did not do what it was asked to, as what the caller does next. Every port to a store returns it.
 
+use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use crate::Epoch;
 
-/// How often it is tried whether a person has mended what is missing.
-pub const MENDED_AFTER: Duration = Duration::from_mins(1);
+/// How soon a call is retried when only an operator can fix what is wrong.
+pub const OPERATOR_RETRY: Duration = Duration::from_mins(1);
 
-/// Why the store did not do it. A message names the database's own code where there is one, and never an address or a
-/// secret.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Unreachable, busy, full, read-only for now, timed out: keep the data and try again.
-    #[error("the store cannot be used now: {message}")]
+/// What the caller of a store does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// Unreachable, busy, full, read-only for now, timed out: keep the data and retry.
     Transient {
-        /// What happened.
-        message: String,
-        /// Not before, where trying at the usual pace would only add to the trouble.
+        /// Wait at least this long where retrying at the usual pace would add to the trouble.
         retry_after: Option<Duration>,
     },
-    /// A database, a table or a right is not there: keep the data, call a person, and try again seldom, until it is.
-    #[error("the store cannot be used before a person has mended it: {message}")]
-    Missing {
-        /// What it said.
-        message: String,
-    },
-    /// It lets this process in no more: keep the data, call a person, and try again seldom, until the credentials are right.
-    #[error("the store refuses the credentials: {message}")]
-    Unauthenticated {
-        /// What it said.
-        message: String,
-    },
+    /// A database, a table or a privilege is missing: keep the data, call an operator, and retry slowly until it is there.
+    Missing,
+    /// The credentials are refused: keep the data, call an operator, and retry slowly until they are right.
+    Unauthenticated,
     /// Another writer took over: stop writing.
-    #[error("epoch {epoch} is fenced off by a newer writer")]
     Fenced {
         /// The epoch of the refused write.
         epoch: Epoch,
     },
-    /// The store refuses this data, and will again: split it, or drop and count it.
-    #[error("the store refuses the data: {message}")]
-    Rejected {
-        /// What it said.
-        message: String,
-    },
-    /// It answered what this program does not know: another code, or a row that no program of ours can have made. That is
-    /// no proof of damage: a writer keeps the data, and tries the same again seldom; who reads looks again at its next
-    /// turn. Other uses go on. A start is refused, since nobody knows what it would work with.
-    #[error("the store answers what this program does not know: {message}")]
-    Unexpected {
-        /// What it answered.
-        message: String,
-    },
-    /// The store is damaged, or not the one that was opened, which is certain: stop touching it, whatever for, and call a
-    /// person.
-    #[error("the store is unusable: {message}")]
-    Corrupt {
-        /// What is wrong.
-        message: String,
-    },
+    /// The store refuses this data, and always will: split the batch, or drop the entry and count it.
+    Rejected,
+    /// An answer that this program cannot interpret: an unknown code, or a row that no version of it can have written. It
+    /// does not prove damage, so a writer keeps the data and retries slowly, a reader looks again at its next turn, and other
+    /// uses of the store go on. A start is refused: what it would work with is not known.
+    Unexpected,
+    /// The store is certainly damaged, or is not the one that was opened: stop using it for anything and call an operator.
+    Corrupt,
+}
+
+/// An error of a store.
+///
+/// It is one line for a person: what the caller does next, what the store said, the database's own code, and what was being
+/// done. It never contains an address or a secret. The error of the driver is kept as its [`source`](Error::source).
+#[derive(Debug)]
+pub struct StoreError(Box<Details>);
+
+/// Boxed, so that a `Result` with this error stays small.
+#[derive(Debug)]
+struct Details {
+    kind: StoreErrorKind,
+    message: Cow<'static, str>,
+    code: Option<Cow<'static, str>>,
+    advice: Option<&'static str>,
+    doing: Option<Cow<'static, str>>,
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl StoreError {
-    /// What the store said, for a sentence that says by itself what does not work.
+    /// An error of this kind.
+    pub fn new(kind: StoreErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        let message = message.into();
+        Self(Box::new(Details { kind, message, code: None, advice: None, doing: None, source: None }))
+    }
+
+    /// A failure that passes by itself; retried at the caller's own pace.
+    pub fn transient(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StoreErrorKind::Transient { retry_after: None }, message)
+    }
+
+    /// Something that only an operator can provide.
+    pub fn missing(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StoreErrorKind::Missing, message)
+    }
+
+    /// Credentials that are refused.
+    pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StoreErrorKind::Unauthenticated, message)
+    }
+
+    /// A write under an epoch that is not the newest one.
+    pub fn fenced(epoch: Epoch) -> Self {
+        let message = format!("epoch {epoch} is fenced off by a newer writer");
+        Self::new(StoreErrorKind::Fenced { epoch }, message)
+    }
+
+    /// Data that the store refuses, and always will.
+    pub fn rejected(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StoreErrorKind::Rejected, message)
+    }
+
+    /// An answer that cannot be interpreted.
+    pub fn unexpected(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StoreErrorKind::Unexpected, message)
+    }
+
+    /// Content that is certainly damaged.
+    pub fn corrupt(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StoreErrorKind::Corrupt, message)
+    }
+
+    /// A store that is not what it was: a caller that went by what it holds now would take lost content for an edit.
+    pub fn replaced(sign: impl fmt::Display) -> Self {
+        Self::corrupt(format!("{sign}: its tables were recreated, or restored from an older copy"))
+    }
+
+    /// The same error for a caller that does something else next.
+    #[must_use]
+    pub fn with_kind(mut self, kind: StoreErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    /// With the code of the database or the operating system, such as `SQLSTATE 42P01` or `os error 111`.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        self.0.code = Some(code.into());
+        self
+    }
+
+    /// With what an operator can do about it.
+    #[must_use]
+    pub fn with_advice(mut self, advice: &'static str) -> Self {
+        self.0.advice = Some(advice);
+        self
+    }
+
+    /// With the error that it was made from.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// With what was being done, as in "saving tokens". The innermost call knows best: what is there already stays.
+    #[must_use]
+    pub fn while_doing(mut self, what: impl Into<Cow<'static, str>>) -> Self {
+        self.0.doing.get_or_insert_with(|| what.into());
+        self
+    }
+
+    /// What the caller does next.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.0.kind
+    }
+
+    /// The code of the database or the operating system, if there is one.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// What was being done, if that is known.
+    pub fn doing(&self) -> Option<&str> {
+        self.0.doing.as_deref()
+    }
+
+    /// What happened, with code and advice; for a sentence that says by itself what does not work.
     pub fn said(&self) -> String {
-        match self {
-            Self::Transient { message, .. }
-            | Self::Missing { message }
-            | Self::Unauthenticated { message }
-            | Self::Rejected { message }
-            | Self::Unexpected { message }
-            | Self::Corrupt { message } => message.clone(),
-            Self::Fenced { .. } => self.to_string(),
-        }
+        let Details { message, code, advice, .. } = &*self.0;
+        let code = code.as_ref().map_or_else(String::new, |code| format!(" ({code})"));
+        let advice = advice.map_or_else(String::new, |advice| format!("; {advice}"));
+        format!("{message}{code}{advice}")
     }
 
-    /// Whether waiting helps by itself, while the data is kept.
-    pub const fn may_pass(&self) -> bool {
-        matches!(self, Self::Transient { .. } | Self::Missing { .. } | Self::Unauthenticated { .. })
-    }
-
-    /// Whether it passes only once a person has acted, though it is tried again until then.
-    pub const fn needs_a_person(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Unauthenticated { .. })
-    }
-
-    /// How long to wait at least before the same is tried again.
-    pub const fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Transient { retry_after, .. } => *retry_after,
-            Self::Missing { .. } | Self::Unauthenticated { .. } | Self::Unexpected { .. } => {
-                Some(MENDED_AFTER)
+    /// Whether waiting helps while the data is kept, be it for an operator.
+    pub fn may_pass(&self) -> bool {
+        match self.kind() {
+            StoreErrorKind::Transient { .. } | StoreErrorKind::Missing | StoreErrorKind::Unauthenticated => {
+                true
             }
-            Self::Fenced { .. } | Self::Rejected { .. } | Self::Corrupt { .. } => None,
+            StoreErrorKind::Fenced { .. }
+            | StoreErrorKind::Rejected
+            | StoreErrorKind::Unexpected
+            | StoreErrorKind::Corrupt => false,
         }
     }
 
-    /// A failure that passes while the data is kept, tried again at the caller's own pace.
-    pub fn transient(message: impl Into<String>) -> Self {
-        Self::Transient { message: message.into(), retry_after: None }
+    /// Whether it passes only once an operator has acted, though it is retried until then.
+    pub fn needs_a_person(&self) -> bool {
+        matches!(self.kind(), StoreErrorKind::Missing | StoreErrorKind::Unauthenticated)
     }
 
-    /// Data that the store refuses, and will again.
-    pub fn rejected(message: impl Into<String>) -> Self {
-        Self::Rejected { message: message.into() }
+    /// How long to wait at least before a retry.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind() {
+            StoreErrorKind::Transient { retry_after } => retry_after,
+            StoreErrorKind::Missing | StoreErrorKind::Unauthenticated | StoreErrorKind::Unexpected => {
+                Some(OPERATOR_RETRY)
+            }
+            StoreErrorKind::Fenced { .. } | StoreErrorKind::Rejected | StoreErrorKind::Corrupt => None,
+        }
     }
 
-    /// Whether a store of which `newest` is the newest epoch takes a write under this one.
+    /// Whether a store whose newest epoch is `newest` accepts a write under this one.
     ///
     /// # Errors
-    /// [`Fenced`](Self::Fenced) when another writer took over; those of [`check_granted`](Self::check_granted).
+    /// [`Fenced`](StoreErrorKind::Fenced) if another writer took over; those of [`check_granted`](Self::check_granted).
     pub fn check_epoch(epoch: Epoch, newest: u64) -> Result<(), Self> {
         Self::check_granted(epoch, newest)?;
-        if epoch.number() < newest { Err(Self::Fenced { epoch }) } else { Ok(()) }
+        if epoch.number() < newest { Err(Self::fenced(epoch)) } else { Ok(()) }
     }
 
-    /// Whether a store of which `newest` is the newest epoch can have granted this one.
+    /// Whether a store whose newest epoch is `newest` can have granted this one.
     ///
     /// # Errors
-    /// [`Corrupt`](Self::Corrupt) when it is not the store that did: what it holds is not what its writer knows, and what
-    /// it lacks was lost.
+    /// [`Corrupt`](StoreErrorKind::Corrupt) if it cannot: it is not the store that did, and what it lacks was lost.
     pub fn check_granted(epoch: Epoch, newest: u64) -> Result<(), Self> {
         if epoch.number() <= newest {
             return Ok(());
         }
         Err(Self::replaced(format_args!(
-            "this process works under epoch {epoch}, and the store knows of {newest} at most"
+            "this process works under epoch {epoch}, and the newest epoch in the store is {newest}"
         )))
     }
+}
 
-    /// The store is not what it was: whoever goes by what it holds now takes lost content for an edit.
-    pub fn replaced(sign: impl fmt::Display) -> Self {
-        Self::corrupt(format!("{sign}: its tables were made anew, or restored from an older copy"))
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind() {
+            StoreErrorKind::Transient { .. } => "the store is unavailable: ",
+            StoreErrorKind::Missing => "the store lacks something that an operator must provide: ",
+            StoreErrorKind::Unauthenticated => "the store refuses the credentials: ",
+            StoreErrorKind::Fenced { .. } => "",
+            StoreErrorKind::Rejected => "the store refuses the data: ",
+            StoreErrorKind::Unexpected => "the store gave an unexpected answer: ",
+            StoreErrorKind::Corrupt => "the store is unusable: ",
+        })?;
+        f.write_str(&self.said())?;
+        self.doing().map_or(Ok(()), |doing| write!(f, ", while {doing}"))
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_to_do_next_what_happened_and_what_was_being_done() {
+        let error = StoreError::missing("no such table: token")
+            .with_code("SQLITE_ERROR, 1")
+            .with_advice("restore it from a backup")
+            .while_doing("saving tokens");
+        assert_eq!(
+            error.to_string(),
+            "the store lacks something that an operator must provide: no such table: token (SQLITE_ERROR, 1); restore it \
+             from a backup, while saving tokens"
+        );
+        assert_eq!(error.said(), "no such table: token (SQLITE_ERROR, 1); restore it from a backup");
+        assert_eq!(error.code(), Some("SQLITE_ERROR, 1"));
     }
 
-    /// Content that is not what it must be.
-    pub fn corrupt(message: impl Into<String>) -> Self {
-        Self::Corrupt { message: message.into() }
+    #[test]
+    fn the_innermost_call_says_what_was_being_done() {
+        let error = StoreError::transient("gone").while_doing("claiming an epoch").while_doing("starting");
+        assert_eq!(error.doing(), Some("claiming an epoch"));
+    }
+
+    #[test]
+    fn the_error_of_the_driver_is_kept() {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        let error = StoreError::transient("the connection was lost").with_source(reset);
+        let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::ConnectionReset));
+        assert_eq!(error.to_string(), "the store is unavailable: the connection was lost");
+    }
+
+    #[test]
+    fn a_result_with_it_stays_small() {
+        assert_eq!(size_of::<Result<(), StoreError>>(), size_of::<usize>());
     }
 }

@@ -135,12 +135,12 @@ pub struct Followed {
 /// 1. What `save` or `add` acknowledged is returned by `load`, exactly (times to the microsecond), also after a crash.
 /// 2. `save` stores all or nothing, and is idempotent.
 /// 3. `save` and `follow` under an epoch older than the newest claimed one store nothing and return
-///    [`StoreError::Fenced`]; under a newer one [`StoreError::Corrupt`], since the store is not the one that granted it.
+///    [`Fenced`](ttm_kernel::StoreErrorKind::Fenced); under a newer one [`Corrupt`](StoreErrorKind::Corrupt), since the store is not the one that granted it.
 /// 4. `save` never brings back a token that was removed.
 /// 5. `add` leaves a known token as it is, except that an archived one becomes monitored; duplicates count once.
 /// 6. `revision` grows whenever `add`, `remove` or `follow` changed the set or revived a token, and stays otherwise;
 ///    with each step of a `follow` that changed something, so that one that ends half way is seen too. Under an epoch
-///    newer than every claimed one it is [`StoreError::Corrupt`]: the store is not the one that granted it, and what it
+///    newer than every claimed one it is [`Corrupt`](ttm_kernel::StoreErrorKind::Corrupt): the store is not the one that granted it, and what it
 ///    holds is no edit.
 /// 7. `load` pages in the order of the mints; pages up to the end hold every token once.
 /// 8. `follow` makes the tokens that an origin owns those that are listed and have no other owner: new ones are
@@ -153,7 +153,7 @@ pub struct Followed {
 /// 10. `add` makes a token that an origin owns one that was added by hand, so that it outlives the listing. `save` leaves
 ///     every token with its owner. `remove` takes any token out; a listing that goes on brings it back as a new one.
 /// 11. `claim` is for the process that holds the store's lease: the adapter is given it, and grants an epoch only while
-///     it stands. Without that it fails as [`StoreError::Transient`], and fences nobody off. `add` and `remove` need
+///     it stands. Without that it fails as [`Transient`](ttm_kernel::StoreErrorKind::Transient), and fences nobody off. `add` and `remove` need
 ///     neither lease nor epoch: they are the command line's, and work beside a running service.
 /// 12. `close` ends the connections in order, so that whatever was acknowledged is in the store's own file, if it has
 ///     one. Calls after it fail, or open the store again.

@@ -51,9 +51,9 @@ fn the_fake_list_obeys_every_law() {
 fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
     let store = FakeTokenStore::new();
     block_on(store.add(&[Mint::WSOL], Timestamp::UNIX_EPOCH)).expect("works");
-    store.fail_with(|| StoreError::transient("gone".to_owned()));
+    store.fail_with(|| StoreError::transient("gone"));
     let error = block_on(store.claim()).expect_err("fails");
-    assert_eq!(error.to_string(), "the store cannot be used now: gone");
+    assert_eq!(error.to_string(), "the store is unavailable: gone");
     assert!(block_on(store.remove(&[Mint::WSOL])).is_err());
     store.heal();
     assert_eq!(block_on(store.load(None, 9)).expect("works"), store.tokens());

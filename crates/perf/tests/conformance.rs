@@ -40,9 +40,9 @@ fn the_fake_fails_when_told_to_and_remembers_what_was_before() {
     let key: SeriesKey = "a".parse().expect("valid");
     let sample = ttm_perf::Sample::try_new(key.clone(), jiff::Timestamp::UNIX_EPOCH, 1.0).expect("finite");
     block_on(store.append(std::slice::from_ref(&sample))).expect("works");
-    store.fail_with(|| StoreError::transient("gone".to_owned()));
+    store.fail_with(|| StoreError::transient("gone"));
     let error = block_on(store.append(&[])).expect_err("fails");
-    assert_eq!(error.to_string(), "the store cannot be used now: gone");
+    assert_eq!(error.to_string(), "the store is unavailable: gone");
     assert!(block_on(store.series("", None, 1)).is_err());
     store.heal();
     assert_eq!(block_on(store.series("", None, 1)).expect("works"), [key]);

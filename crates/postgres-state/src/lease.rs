@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rustix::time::{ClockId, clock_gettime};
 use sqlx::PgConnection;
-use ttm_kernel::{Epoch, LeaseError, StoreError, StoreLease};
+use ttm_kernel::{Epoch, LeaseError, StoreError, StoreErrorKind, StoreLease};
 use ttm_sqlx_pool::postgres::{
     Pool, Server, Time, answered, ensure_table, is_missing_table, query, query_as, query_scalar, store_error,
 };
@@ -140,9 +140,9 @@ impl PostgresLease {
             if let Some(epoch) = under
                 && let Err(refused) = may_write(&mut tx, epoch).await?
             {
-                return Ok(Some(match refused {
-                    StoreError::Fenced { .. } => LeaseError::Lost { holder: None },
-                    replaced => LeaseError::Store(replaced),
+                return Ok(Some(match refused.kind() {
+                    StoreErrorKind::Fenced { .. } => LeaseError::Lost { holder: None },
+                    _ => LeaseError::Store(refused),
                 }));
             }
             let row: Option<Row> = query_as(LOOK).fetch_optional(&mut *tx).await?;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{Epoch, StoreErrorKind};
 use ttm_market::{Mint, TokenStore};
 use ttm_postgres_state::{OpenError, PostgresTokenStore};
 use ttm_sqlx_pool::Schema;
@@ -44,7 +44,9 @@ async fn after_a_failover_and_back_the_first_write_that_is_tried_again_succeeds(
     );
     assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok(), "reading goes on: {all:?}");
     let refused = store.add(&[mint(1)], AT).await;
-    let Err(StoreError::Transient { message, retry_after: None }) = refused else { panic!("{refused:?}") };
+    let Err(error) = refused else { panic!("{refused:?}") };
+    assert_eq!(error.kind(), StoreErrorKind::Transient { retry_after: None }, "{error}");
+    let message = error.said();
     assert!(message.ends_with("(SQLSTATE 25006)"), "{message}");
     // The sessions that are there now go on being read-only for as long as they live.
     let all = tokio::join!(
@@ -72,7 +74,8 @@ async fn a_full_a_frozen_and_an_absent_server_are_told_apart() {
     let (_, rest) = database.url().split_once("//").expect("a URL");
     let (_, place) = rest.split_once('@').unwrap_or(("", rest));
     let full = PostgresTokenStore::open(&format!("postgres://{user}@{place}")).await;
-    let Err(OpenError::Unavailable { message, .. }) = &full else { panic!("{full:?}") };
+    let Err(OpenError::Store { error, .. }) = &full else { panic!("{full:?}") };
+    let message = error.said();
     assert!(
         message.starts_with("too many connections") && message.ends_with("(SQLSTATE 53300)"),
         "{message}"
@@ -83,12 +86,15 @@ async fn a_full_a_frozen_and_an_absent_server_are_told_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let frozen = PostgresTokenStore::open(&format!("postgres://ann:s3cret@{address}/ttm")).await;
-    let Err(OpenError::Unavailable { message, .. }) = &frozen else { panic!("{frozen:?}") };
-    assert_eq!(message, "no answer within 2 s");
+    let Err(OpenError::Store { error, .. }) = &frozen else { panic!("{frozen:?}") };
+    assert_eq!(error.said(), "no answer within 2 s");
     drop(listener);
     let absent = PostgresTokenStore::open(&format!("postgres://ann:s3cret@{address}/ttm")).await;
-    let Err(OpenError::Unavailable { message, .. }) = &absent else { panic!("{absent:?}") };
-    assert_eq!(message, "connection refused (os error 111)");
+    let Err(OpenError::Store { error, .. }) = &absent else { panic!("{absent:?}") };
+    assert_eq!(error.said(), "connection refused (os error 111)");
+    let shown = format!("{error}, {error:?}");
+    let secrets = ["s3cret", "ann", &*address.to_string()];
+    assert!(secrets.iter().all(|secret| !shown.contains(secret)), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,8 +154,8 @@ async fn a_migration_that_the_server_never_answers_is_given_up() {
     let server = Server::parse(database.url()).expect("the URL is good");
     // The server's own limit is another one: it is as if it kept none.
     let given_up = server.migrate_within(Duration::ZERO, &schema).await;
-    let Err(OpenError::Unavailable { message, .. }) = &given_up else { panic!("{given_up:?}") };
-    assert_eq!(message, "migration 1: no answer within 2 s");
+    let Err(OpenError::Store { error, .. }) = &given_up else { panic!("{given_up:?}") };
+    assert_eq!((&*error.said(), error.doing()), ("no answer within 2 s", Some("applying migration 1")));
     // The server would go on with it, and keep its locks.
     let end_it = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                   WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
@@ -178,7 +184,9 @@ async fn a_user_without_rights_is_told_so_and_tried_again_seldom() {
     let store = open(&database).await;
     database.execute("ALTER TABLE token RENAME TO hidden").await;
     let missing = store.load(None, 1).await;
-    let Err(StoreError::Missing { message }) = &missing else { panic!("{missing:?}") };
+    let Err(error) = &missing else { panic!("{missing:?}") };
+    assert_eq!(error.kind(), StoreErrorKind::Missing, "{error}");
+    let message = error.said();
     assert!(message.ends_with("(SQLSTATE 42P01); restore it from a backup"), "{message}");
     database.execute("ALTER TABLE hidden RENAME TO token").await;
     assert_eq!(store.load(None, 1).await.expect("it is there again"), []);

@@ -1,9 +1,9 @@
 //! The source itself: one question a listing. It does not know when to ask again.
 
 use async_trait::async_trait;
+use ttm_kernel::StoreErrorKind;
 use ttm_market::{Listing, Origin, TokenSource, TokenSourceError};
-use ttm_sqlx_pool::postgres::{OpenError, Pool, Server, failure, is_missing_database, query_scalar};
-use ttm_sqlx_pool::{Failure, Verdict};
+use ttm_sqlx_pool::postgres::{OpenError, Pool, Server, foreign_error, is_missing_database, query_scalar};
 
 /// One asks; another is there when the first was given up and the server has not noticed yet.
 const CONNECTIONS: u32 = 2;
@@ -53,17 +53,17 @@ impl PostgresTokenSource {
 
     fn error(&self, error: sqlx::Error) -> TokenSourceError {
         let (server, is_away) = (&self.server, is_missing_database(&error));
-        let Failure { verdict, message } = failure(error);
-        match verdict {
-            Verdict::Missing if is_away => {
-                TokenSourceError::Transient { message: format!("PostgreSQL at {server}: {message}") }
-            }
-            Verdict::Transient | Verdict::Seldom | Verdict::Unauthenticated => {
-                TokenSourceError::Transient { message: format!("PostgreSQL at {server}: {message}") }
-            }
-            Verdict::Missing | Verdict::Rejected | Verdict::Unexpected | Verdict::Corrupt => {
-                self.unusable(&message)
-            }
+        let error = foreign_error(error);
+        let transient =
+            || TokenSourceError::Transient { message: format!("PostgreSQL at {server}: {}", error.said()) };
+        match error.kind() {
+            StoreErrorKind::Missing if is_away => transient(),
+            StoreErrorKind::Transient { .. } | StoreErrorKind::Unauthenticated => transient(),
+            StoreErrorKind::Missing
+            | StoreErrorKind::Fenced { .. }
+            | StoreErrorKind::Rejected
+            | StoreErrorKind::Unexpected
+            | StoreErrorKind::Corrupt => self.unusable(&error.said()),
         }
     }
 

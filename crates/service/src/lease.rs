@@ -47,7 +47,7 @@ impl Lease {
 
     /// The store refused a write because of its epoch.
     pub(super) fn fenced(&self, error: &StoreError) {
-        self.superseded(&format!("another process took over the store: {error}"));
+        self.superseded(&format!("another process took over the store: {}", error.said()));
     }
 
     /// Another process took over, or may have: nothing is written any more.

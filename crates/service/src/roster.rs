@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use ttm_kernel::{Epoch, Runtime, StoreError, within};
+use ttm_kernel::{Epoch, Runtime, StoreError, StoreErrorKind, within};
 use ttm_market::{Token, TokenStore};
 
 use super::board::Board;
@@ -23,7 +23,7 @@ pub(super) async fn load(store: &dyn TokenStore, runtime: &dyn Runtime) -> Resul
     let mut tokens = Vec::new();
     loop {
         let after = tokens.last().map(|token: &Token| token.mint);
-        let page = bounded(runtime, store.load(after, PAGE)).await?;
+        let page = bounded("loading tokens", runtime, store.load(after, PAGE)).await?;
         let last = page.len() < PAGE;
         tokens.extend(page);
         if last {
@@ -38,27 +38,30 @@ pub(super) async fn revision(
     epoch: Epoch,
     runtime: &dyn Runtime,
 ) -> Result<u64, StoreError> {
-    bounded(runtime, store.revision(epoch)).await
+    bounded("looking for edits", runtime, store.revision(epoch)).await
 }
 
 /// A call to the store that ends at its deadline.
 pub(super) async fn bounded<T>(
+    doing: &'static str,
     runtime: &dyn Runtime,
     call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    bounded_by(STORE_DEADLINE, runtime, call).await
+    bounded_by(STORE_DEADLINE, doing, runtime, call).await
 }
 
 /// A call to the store that may take this long.
 pub(super) async fn bounded_by<T>(
     patience: Duration,
+    doing: &'static str,
     runtime: &dyn Runtime,
     call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    within(runtime, runtime.now() + patience, call).await.unwrap_or_else(|_| {
+    let answer = within(runtime, runtime.now() + patience, call).await.unwrap_or_else(|_| {
         let message = format!("no answer within {} s", patience.as_secs());
         Err(StoreError::transient(message))
-    })
+    });
+    answer.map_err(|error| error.while_doing(doing))
 }
 
 /// Sends the whole set whenever it was edited, until the stop is ordered.
@@ -96,7 +99,7 @@ pub(super) async fn watch(
             }
             Err(error) => {
                 board.stores.failed(StoreUse::TokenReads, &error, runtime.now(), runtime.wall());
-                if matches!(error, StoreError::Corrupt { .. }) {
+                if error.kind() == StoreErrorKind::Corrupt {
                     // Nobody touches it before a person has looked; scoring goes on.
                     shutdown.ordered().await;
                     return;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError, Task, within};
-use ttm_market::{FOLLOW_STEP, Followed, Listing, Mint, TokenSource, TokenSourceError, TokenStore};
+use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError, StoreErrorKind, Task, within};
+use ttm_market::{FOLLOW_STEP, Followed, Listing, Mint, Origin, TokenSource, TokenSourceError, TokenStore};
 
 use super::board::Board;
 use super::events::EventLog;
@@ -95,11 +95,7 @@ impl Sources {
                 }
                 Err(error @ TokenSourceError::Transient { .. }) => {
                     let origin = self.watched[at].source.origin();
-                    if starting
-                        .store("the tokens", || bounded(&*self.runtime, self.store.owned(origin)))
-                        .await?
-                        .is_empty()
-                    {
+                    if starting.store("the tokens", || self.owned(origin)).await?.is_empty() {
                         messages.push(error.to_string());
                     } else {
                         self.fails(at, &error);
@@ -131,7 +127,7 @@ impl Sources {
             let follow = || async { all.lock().await.follow(at, listing.clone()).await };
             starting.store("the lists of tokens", follow).await.map_err(|error| match error {
                 // Another one took over since the epoch was claimed.
-                StartError::Store { error: StoreError::Fenced { .. }, .. } => {
+                StartError::Store(error) if matches!(error.kind(), StoreErrorKind::Fenced { .. }) => {
                     StartError::Held(LeaseError::Lost { holder: None })
                 }
                 other => other,
@@ -171,17 +167,15 @@ impl Sources {
                 _ = shutdown.ordered() => return,
                 looked = self.look() => looked,
             };
-            match looked {
-                Ok(())
-                | Err(
-                    StoreError::Transient { .. }
-                    | StoreError::Missing { .. }
-                    | StoreError::Unauthenticated { .. }
-                    | StoreError::Unexpected { .. }
-                    | StoreError::Rejected { .. },
-                ) => {}
-                Err(error @ StoreError::Fenced { .. }) => return self.lease.fenced(&error),
-                Err(StoreError::Corrupt { .. }) => {
+            let Err(error) = looked else { continue };
+            match error.kind() {
+                StoreErrorKind::Transient { .. }
+                | StoreErrorKind::Missing
+                | StoreErrorKind::Unauthenticated
+                | StoreErrorKind::Unexpected
+                | StoreErrorKind::Rejected => {}
+                StoreErrorKind::Fenced { .. } => return self.lease.fenced(&error),
+                StoreErrorKind::Corrupt => {
                     // Nobody touches it before a person has looked.
                     shutdown.ordered().await;
                     return;
@@ -201,7 +195,8 @@ impl Sources {
                     Err(error) => {
                         let (now, wall) = (self.runtime.now(), self.runtime.wall());
                         self.board.stores.failed(StoreUse::Listings, &error, now, wall);
-                        let ends = matches!(error, StoreError::Fenced { .. } | StoreError::Corrupt { .. });
+                        let ends =
+                            matches!(error.kind(), StoreErrorKind::Fenced { .. } | StoreErrorKind::Corrupt);
                         looked = Err(error);
                         if ends {
                             break;
@@ -229,19 +224,23 @@ impl Sources {
         })
     }
 
+    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
+        bounded("listing the tokens of a source", &*self.runtime, self.store.owned(origin)).await
+    }
+
     async fn follow(&mut self, at: usize, listing: Listing) -> Result<(), StoreError> {
         self.is_well(at, &listing);
         let origin = self.watched[at].source.origin();
         let mints: Vec<Mint> = listing.mints.into_iter().collect();
         let owned = match self.watched[at].owned.take() {
             Some(owned) => owned,
-            None => bounded(&*self.runtime, self.store.owned(origin)).await?.len(),
+            None => self.owned(origin).await?.len(),
         };
         // The store works in steps: all that is listed may be due to come, and all that is owned to go.
         let steps = mints.len().div_ceil(FOLLOW_STEP) + owned.div_ceil(FOLLOW_STEP);
         let patience = STORE_DEADLINE.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX).max(1));
         let following = self.store.follow(self.epoch, origin, &mints, self.runtime.wall());
-        let followed = bounded_by(patience, &*self.runtime, following).await?;
+        let followed = bounded_by(patience, "following a token list", &*self.runtime, following).await?;
         let Followed { added, removed, kept, others } = followed;
         // After an error it is looked up anew: some of the steps are done.
         self.watched[at].owned = usize::try_from(added + kept).ok();

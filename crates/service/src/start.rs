@@ -28,13 +28,8 @@ pub enum StartError {
     #[error("{0}")]
     Held(LeaseError),
     /// A person must mend the store.
-    #[error("{step}: {error}")]
-    Store {
-        /// What was being done.
-        step: &'static str,
-        /// What the store said.
-        error: StoreError,
-    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Lists of tokens that are kept elsewhere cannot be read, and nothing of them is stored from before.
     #[error("{messages}")]
     Sources {
@@ -159,8 +154,7 @@ impl Starting {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let answer = self.patiently(step, calls, Again::after).await;
-        answer.map_err(|error| StartError::Store { step, error })
+        Ok(self.patiently(step, calls, Again::after).await?)
     }
 
     /// Takes the lease, then does the rest of a start under it, and keeps it meanwhile: a start may take longer than the
@@ -192,7 +186,7 @@ impl Starting {
     ) -> Result<Epoch, StartError> {
         let claim = || async {
             self.acquire(port).await?;
-            Ok(bounded(&*self.runtime, tokens.claim()).await?)
+            Ok(bounded("claiming an epoch", &*self.runtime, tokens.claim()).await?)
         };
         self.granted(claim).await
     }
@@ -211,7 +205,7 @@ impl Starting {
             LeaseError::Held { .. } | LeaseError::Lost { .. } | LeaseError::Gone { .. } => Again::Never,
         };
         self.patiently("the lease on the store", acquire, again).await.map_err(|error| match error {
-            LeaseError::Store(error) => StartError::Store { step: "the lease on the store", error },
+            LeaseError::Store(error) => StartError::Store(error),
             held => StartError::Held(held),
         })
     }
@@ -219,7 +213,8 @@ impl Starting {
     async fn acquire(&self, port: &dyn StoreLease) -> Result<(), LeaseError> {
         let deadline = self.runtime.now() + STORE_DEADLINE;
         let acquired = within(&*self.runtime, deadline, port.acquire()).await;
-        acquired.unwrap_or_else(|_| Err(StoreError::transient(timed_out()).into()))
+        let acquired = acquired.unwrap_or_else(|_| Err(StoreError::transient(timed_out()).into()));
+        acquired.map_err(|error| error.while_doing("taking the lease"))
     }
 
     /// Renews until the lease is lost, or a person must mend its store. What may pass the start hears from its own steps.
@@ -233,7 +228,7 @@ impl Starting {
                 Ok(Ok(())) | Err(_) => {}
                 Ok(Err(LeaseError::Store(error))) if error.may_pass() => {}
                 Ok(Err(LeaseError::Store(error))) => {
-                    return StartError::Store { step: "the lease on the store", error };
+                    return StartError::Store(error.while_doing("renewing the lease"));
                 }
                 Ok(Err(lost)) => return StartError::Held(lost),
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_health::{StoreCall, StoreUseFacts};
-use ttm_kernel::{Moment, StoreError};
+use ttm_kernel::{Moment, StoreError, StoreErrorKind};
 
 use super::gist::gist;
 
@@ -91,9 +91,9 @@ impl Stores {
     pub(super) fn failed(&self, what: StoreUse, error: &StoreError, now: Moment, wall: Timestamp) {
         let mut states = self.lock();
         let state = states.uses.entry(what).or_default();
-        let message = error.said();
+        let (message, code, doing) = (error.said(), error.code(), error.doing());
         // What is damaged stays so for whoever asks later, even where another part of it can still be read.
-        let gives_up = matches!(error, StoreError::Corrupt { .. }) && !state.gave_up;
+        let gives_up = error.kind() == StoreErrorKind::Corrupt && !state.gave_up;
         let is_new = state.down.is_none();
         state.down.get_or_insert((now, wall));
         if gives_up {
@@ -101,24 +101,30 @@ impl Stores {
             tracing::error!(
                 store = what.as_str(),
                 error = message,
+                code,
+                doing,
                 "given up: mend the store, then restart this process"
             );
         } else if is_new {
             tracing::warn!(
                 store = what.as_str(),
                 error = message,
+                code,
+                doing,
                 "the store failed; what is to be stored is kept"
             );
         } else if state.last_error.as_deref().map(gist) != Some(gist(&message)) {
             tracing::warn!(
                 store = what.as_str(),
                 error = message,
+                code,
+                doing,
                 "the store still fails, for another reason"
             );
         }
-        state.call = match error {
-            StoreError::Unauthenticated { .. } => Some(StoreCall::Unauthenticated),
-            error if what == StoreUse::Lease && error.needs_a_person() => Some(StoreCall::Unguarded),
+        state.call = match error.kind() {
+            StoreErrorKind::Unauthenticated => Some(StoreCall::Unauthenticated),
+            _ if what == StoreUse::Lease && error.needs_a_person() => Some(StoreCall::Unguarded),
             _ => None,
         };
         state.last_error = Some(message.clone());
@@ -215,7 +221,10 @@ mod tests {
         ask(StoreUse::Samples).expect("nothing is wrong");
         stores.failed(StoreUse::TokenReads, &StoreError::corrupt("malformed"), at(1), Timestamp::UNIX_EPOCH);
         for what in [StoreUse::TokenWrites, StoreUse::Samples, StoreUse::Samples] {
-            assert!(matches!(ask(what), Err(StoreError::Corrupt { .. })), "{what:?}");
+            assert!(
+                matches!(ask(what).as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Corrupt)),
+                "{what:?}"
+            );
             let facts = of(&stores, what, 2);
             assert_eq!((facts.gave_up, facts.last_error.as_deref()), (true, Some("token reads: malformed")));
         }
@@ -225,7 +234,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_known_concerns_the_use_that_heard_it_and_passes() {
         let stores = Stores::default();
-        let error = StoreError::Unexpected { message: "a status is no word of ours".to_owned() };
+        let error = StoreError::unexpected("a status is no word of ours");
         stores.failed(StoreUse::TokenReads, &error, at(1), Timestamp::UNIX_EPOCH);
         let reads = of(&stores, StoreUse::TokenReads, 2);
         assert_eq!((reads.answers, reads.gave_up), (Some(false), false));

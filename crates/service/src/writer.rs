@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ttm_kernel::{Epoch, Moment, Runtime, StoreError, Task, within};
+use ttm_kernel::{Epoch, Moment, Runtime, StoreError, StoreErrorKind, Task, within};
 use ttm_market::{Token, TokenStore};
 use ttm_perf::{Event, EventStore, MetricStore, Sample};
 use ttm_retry::RetryPolicy;
@@ -154,52 +154,54 @@ impl Writing {
                 tracing::debug!(store = S::USE.as_str(), entries = batch.len(), "stored");
                 continue;
             };
-            match &error {
-                StoreError::Rejected { .. } if batch.len() > 1 => {
+            match error.kind() {
+                StoreErrorKind::Rejected if batch.len() > 1 => {
                     let (left, right) = batch.split_at(batch.len() / 2);
                     batches.extend([right.to_vec(), left.to_vec()]);
                     continue;
                 }
-                StoreError::Rejected { message } => {
+                StoreErrorKind::Rejected => {
+                    let message = error.said();
                     let entry = batch.first().map(S::name).unwrap_or_default();
                     tracing::error!(
                         store = S::USE.as_str(),
                         entry,
                         message,
+                        code = error.code(),
                         "the store refuses this entry; it is dropped"
                     );
                     metrics::counter!("ttm_refused_total", "store" => S::USE.as_str()).increment(1);
                     outbox.refuse(batch.len());
                     continue;
                 }
-                StoreError::Transient { .. }
-                | StoreError::Missing { .. }
-                | StoreError::Unauthenticated { .. }
-                | StoreError::Unexpected { .. }
-                | StoreError::Fenced { .. }
-                | StoreError::Corrupt { .. } => {}
+                StoreErrorKind::Transient { .. }
+                | StoreErrorKind::Missing
+                | StoreErrorKind::Unauthenticated
+                | StoreErrorKind::Unexpected
+                | StoreErrorKind::Fenced { .. }
+                | StoreErrorKind::Corrupt => {}
             }
             batches.push(batch);
             batches.reverse();
             outbox.give_back(batches.concat());
             let wall = self.runtime.wall();
-            return match &error {
-                StoreError::Fenced { .. } => {
+            return match error.kind() {
+                StoreErrorKind::Fenced { .. } => {
                     self.lease.fenced(&error);
                     Written::Fenced
                 }
-                StoreError::Corrupt { .. } => {
+                StoreErrorKind::Corrupt => {
                     self.board.stores.failed(S::USE, &error, now, wall);
                     Written::Never
                 }
-                StoreError::Transient { .. }
-                | StoreError::Missing { .. }
-                | StoreError::Unauthenticated { .. }
-                | StoreError::Unexpected { .. } => {
+                StoreErrorKind::Transient { .. }
+                | StoreErrorKind::Missing
+                | StoreErrorKind::Unauthenticated
+                | StoreErrorKind::Unexpected => {
                     self.board.stores.failed(S::USE, &error, now, wall);
                     Written::Later(error.retry_after())
                 }
-                StoreError::Rejected { .. } => Written::Later(None),
+                StoreErrorKind::Rejected => Written::Later(None),
             };
         }
         Written::Done

@@ -109,7 +109,7 @@ fn a_breaker_of_another_name_is_left_alone() {
 #[test]
 fn a_breaker_that_cannot_be_loaded_begins_closed_and_the_service_starts() {
     let store = store(&[open("dexscreener", 0)]);
-    store.fail_with(|| StoreError::corrupt("a row is no row".to_owned()));
+    store.fail_with(|| StoreError::corrupt("a row is no row"));
     assert_eq!(live("", Moment::ZERO, store)[0].1.state, State::Closed);
     let seen = live("", Moment::ZERO, Hangs);
     assert_eq!(seen[0].1.state, State::Closed);
@@ -143,7 +143,7 @@ impl BreakerStore for Refuses {
     async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
         if self.times.fetch_update(set, fetch, |times| times.checked_sub(1)).is_ok() {
-            return Err(StoreError::transient("busy".to_owned()));
+            return Err(StoreError::transient("busy"));
         }
         self.store.save(epoch, breakers).await
     }

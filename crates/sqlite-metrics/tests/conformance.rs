@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
-use ttm_kernel::{Severity, StoreError};
+use ttm_kernel::{Severity, StoreErrorKind};
 use ttm_perf::testing::{conformance, event_conformance};
 use ttm_perf::{Aggregate, Event, EventId, EventStore, MetricStore, RangeQuery, Sample, SeriesKey};
 use ttm_sqlite_metrics::{OpenError, SqliteMetricStore};
@@ -127,7 +127,8 @@ async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() 
     let store = open(&folder).await;
     execute(&folder.path().join("ttm.db"), "ALTER TABLE sample RENAME TO away").await;
     let refused = store.append(&batch(&key(1), 1)).await;
-    let Err(error @ StoreError::Missing { .. }) = refused else { panic!("{refused:?}") };
+    let Err(error) = refused else { panic!("{refused:?}") };
+    assert_eq!(error.kind(), StoreErrorKind::Missing, "{error}");
     assert_eq!(error.said(), "no such table: sample (SQLITE_ERROR, 1); restore it from a backup");
     assert_eq!(error.retry_after(), Some(Duration::from_mins(1)));
     execute(&folder.path().join("ttm.db"), "ALTER TABLE away RENAME TO sample").await;
@@ -177,12 +178,16 @@ async fn a_file_that_is_deleted_or_replaced_under_the_store_is_told_before_anyth
     store.append(&batch(&key(1), 1)).await.expect("append works");
     std::fs::remove_file(&file).expect("deleted");
     let refused = store.append(&batch(&key(1), 2)).await;
-    let Err(StoreError::Corrupt { message }) = refused else { panic!("{refused:?}") };
+    let Err(error) = refused else { panic!("{refused:?}") };
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
+    let message = error.said();
     assert!(message.starts_with(&format!("{} was deleted or moved away", file.display())), "{message}");
     assert!(!file.exists(), "no empty file takes its place");
     std::fs::write(&file, "").expect("written");
     let refused = store.append(&batch(&key(1), 2)).await;
-    let Err(StoreError::Corrupt { message }) = refused else { panic!("{refused:?}") };
+    let Err(error) = refused else { panic!("{refused:?}") };
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
+    let message = error.said();
     assert!(message.starts_with(&format!("{} was replaced by another file", file.display())), "{message}");
 }
 

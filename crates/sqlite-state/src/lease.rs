@@ -105,7 +105,7 @@ impl SqliteLease {
     ) -> Result<(), E> {
         let lock = self.0.clone();
         let done = tokio::task::spawn_blocking(move || call(&lock)).await;
-        done.unwrap_or_else(|error| Err(StoreError::transient(error.to_string()).into()))
+        done.unwrap_or_else(|error| Err(StoreError::transient(error.to_string()).with_source(error).into()))
     }
 }
 
@@ -136,8 +136,8 @@ impl Lock {
             Name::Same => {}
             // Nobody else has the database, and nobody can write to it: a person finds it, or brings it back.
             Name::Nowhere => {
-                let message = format!("{what} was deleted or moved away while it was in use: {PUT_BACK}");
-                return Err(StoreError::corrupt(message).into());
+                let message = format!("{what} was deleted or moved away while it was in use");
+                return Err(StoreError::corrupt(message).with_advice(PUT_BACK).into());
             }
             Name::Other => {
                 return Err(LeaseError::Gone { what: format!("{what} was replaced by another file") });
@@ -215,7 +215,7 @@ fn open(path: &Path, may_make: bool) -> Result<File, LeaseError> {
     // With the rights that SQLite gives a new database.
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(may_make).truncate(false).mode(0o644);
-    options.open(path).map_err(|error| failed(path, &error))
+    options.open(path).map_err(|error| failed(path, error))
 }
 
 fn lock(file: &File, path: &Path, holder: impl FnOnce() -> String) -> Result<(), LeaseError> {
@@ -223,23 +223,24 @@ fn lock(file: &File, path: &Path, holder: impl FnOnce() -> String) -> Result<(),
         Ok(()) => Ok(()),
         // The lock is there because its process is.
         Err(TryLockError::WouldBlock) => Err(LeaseError::Held { holder: holder(), until: None }),
-        Err(TryLockError::Error(error)) => Err(failed(path, &error)),
+        Err(TryLockError::Error(error)) => Err(failed(path, error)),
     }
 }
 
 /// A lock that cannot be taken because of the machine is no lock of another process.
-fn failed(path: &Path, error: &io::Error) -> LeaseError {
+fn failed(path: &Path, error: io::Error) -> LeaseError {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let full = if full { "the disk is full: " } else { "" };
     let message = format!("{} cannot be used: {full}{error}", path.display());
-    match error.kind() {
+    let failed = match error.kind() {
         // These need a person, and waiting for one says nothing to whoever starts the program.
         io::ErrorKind::PermissionDenied
         | io::ErrorKind::NotFound
         | io::ErrorKind::IsADirectory
-        | io::ErrorKind::ReadOnlyFilesystem => StoreError::rejected(message).into(),
-        _ => StoreError::transient(message).into(),
-    }
+        | io::ErrorKind::ReadOnlyFilesystem => StoreError::rejected(message),
+        _ => StoreError::transient(message),
+    };
+    failed.with_source(error).into()
 }
 
 fn id(metadata: &Metadata) -> (u64, u64) {

@@ -1,8 +1,8 @@
 //! What two stores on one technology have in common, below both: how a database is opened, how a schema is brought up
-//! to date, and what an error means to whoever called.
+//! to date, and what an error means to the caller.
 //!
-//! A store brings its [`Schema`] and maps a [`Failure`] to the error of its own port. Each technology is a feature, so
-//! that a store builds its own alone. Nothing here knows a port, a table or what is kept in it.
+//! A store brings its [`Schema`] and gets the driver's errors as the kernel's [`StoreError`](ttm_kernel::StoreError). Each
+//! technology is a feature, so that a store builds only its own. Nothing here knows a port, a table or what is kept in it.
 
 mod connections;
 mod failure;
@@ -13,5 +13,4 @@ mod schema;
 pub mod sqlite;
 
 pub use connections::connections;
-pub use failure::{Failure, Verdict};
 pub use schema::Schema;

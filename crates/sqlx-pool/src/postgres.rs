@@ -11,7 +11,7 @@ pub mod testing;
 mod time;
 mod url;
 
-pub use error::{OpenError, failure, is_missing_database, is_missing_table, store_error};
+pub use error::{OpenError, foreign_error, is_missing_database, is_missing_table, store_error};
 pub use migrate::ensure_table;
 pub use pool::{Pool, Transaction, answered, query, query_as, query_scalar};
 pub use server::Server;

@@ -7,7 +7,7 @@ mod path;
 mod time;
 
 pub use check::check;
-pub use error::{OpenError, PUT_BACK, failure, store_error};
+pub use error::{OpenError, PUT_BACK, store_error};
 pub use file::File;
 pub use path::resolved;
 pub use time::time;

@@ -88,7 +88,7 @@ impl BreakerStore for FakeBreakerStore {
     async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         let mut inner = self.working()?;
         if epoch.number() < inner.epoch {
-            return Err(StoreError::Fenced { epoch });
+            return Err(StoreError::fenced(epoch));
         }
         for breaker in breakers {
             inner.breakers.insert(breaker.name.clone(), breaker.clone());

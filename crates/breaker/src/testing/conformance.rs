@@ -18,7 +18,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{Epoch, StoreError, StoreErrorKind};
 
 use crate::{BreakerStore, Saved, State, StoredBreaker, StoredRate};
 
@@ -59,7 +59,10 @@ async fn stored(store: &dyn BreakerStore, law: u8) -> Vec<StoredBreaker> {
 }
 
 fn assert_fenced(outcome: &Result<(), StoreError>) {
-    assert!(matches!(outcome, Err(StoreError::Fenced { .. })), "expected Fenced, got {outcome:?}");
+    assert!(
+        matches!(outcome.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Fenced { .. })),
+        "expected Fenced, got {outcome:?}"
+    );
 }
 
 /// Law 1, after a restart. What a crash does to the store needs a process to kill, and is tested where there is one.

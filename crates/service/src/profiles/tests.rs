@@ -159,9 +159,9 @@ fn an_api_that_is_down_is_told_with_its_error_also_while_it_is_left_alone() {
 fn a_store_that_is_away_is_told_and_empties_nothing() {
     let scene = scene();
     scene.look([1]);
-    scene.store.fail_with(|| ttm_kernel::StoreError::transient("gone".to_owned()));
+    scene.store.fail_with(|| ttm_kernel::StoreError::transient("gone"));
     scene.answers.lock().expect("no test panics in it").push_back(Ok(mints([2])));
-    assert_eq!(scene.problem(), "token profiles: the store cannot be used now: gone");
+    assert_eq!(scene.problem(), "token profiles: the store is unavailable: gone");
     scene.store.heal();
     scene.look([2]);
     assert_eq!(scene.stored(), mints([1, 2]));

@@ -56,7 +56,7 @@ fn check_that_no_edit_is_seen(put_back: impl FnOnce(&FakeTokenStore, TokenTable)
         runtime.sleep_until(runtime.now() + 3 * LOOK_EVERY).await;
         assert!(edits.try_recv().is_err(), "what a stranger wrote is no edit");
         let said = board.given_up().expect("a person is called");
-        assert!(said.contains("its tables were made anew, or restored from an older copy"), "{said}");
+        assert!(said.contains("its tables were recreated, or restored from an older copy"), "{said}");
         stop.order(runtime.now());
     };
     runtime.block_on(steps);

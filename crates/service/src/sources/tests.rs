@@ -141,7 +141,7 @@ fn a_store_that_fails_is_no_problem_of_the_source_and_is_followed_later() {
     scene.source.put([Mint::WSOL]);
     let mut sources = scene.start().expect("it is well");
     scene.source.put([Mint::USDC]);
-    scene.store.fail_with(|| StoreError::transient("gone".to_owned()));
+    scene.store.fail_with(|| StoreError::transient("gone"));
     let _ = scene.runtime.block_on(sources.look());
     assert_eq!(scene.problem(), None);
     assert_eq!(scene.store_answers(), Some(false));
@@ -176,7 +176,7 @@ fn a_store_that_is_damaged_is_left_alone_until_a_person_acts() {
     scene.source.put([Mint::WSOL]);
     let sources = scene.start().expect("it is well");
     scene.source.put([Mint::USDC]);
-    scene.store.fail_with(|| StoreError::corrupt("malformed".to_owned()));
+    scene.store.fail_with(|| StoreError::corrupt("malformed"));
     let (stop, stopping) = shutdown::channel();
     let runtime = &scene.runtime;
     let watching = runtime.spawn("sources", Box::pin(sources.watch(Duration::from_secs(10), stopping)));

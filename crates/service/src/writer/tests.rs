@@ -148,10 +148,7 @@ fn a_store_that_fails_for_a_while_gets_everything_in_order_when_it_is_back() {
 
 #[test]
 fn a_table_that_is_missing_is_tried_about_once_a_minute_and_not_given_up() {
-    let missing = || {
-        let message = "relation \"sample\" does not exist (SQLSTATE 42P01)".to_owned();
-        StoreError::Missing { message }
-    };
+    let missing = || StoreError::missing("relation \"sample\" does not exist").with_code("SQLSTATE 42P01");
     let scene = scene((0..4).map(|_| missing()));
     scene.run(300, 0..10);
     let calls = scene.calls();
@@ -162,7 +159,7 @@ fn a_table_that_is_missing_is_tried_about_once_a_minute_and_not_given_up() {
 
 #[test]
 fn an_answer_that_is_not_known_costs_nothing_and_is_asked_for_again_about_once_a_minute() {
-    let unknown = || StoreError::Unexpected { message: "no such column: epoch (SQLITE_ERROR, 1)".to_owned() };
+    let unknown = || StoreError::unexpected("no such column: epoch (SQLITE_ERROR, 1)");
     let scene = scene((0..2).map(|_| unknown()));
     scene.run(300, 0..10);
     let calls = scene.calls();
@@ -205,7 +202,7 @@ fn an_entry_that_the_store_refuses_costs_no_other_and_is_counted() {
 
 #[test]
 fn a_newer_writer_ends_this_one_and_with_it_the_right_to_act() {
-    let scene = scene([StoreError::Fenced { epoch: Epoch::new(3) }]);
+    let scene = scene([StoreError::fenced(Epoch::new(3))]);
     scene.run(60, 0..10);
     assert_eq!((scene.calls().len(), scene.outbox.counts().waiting), (1, 10));
     assert_eq!(scene.writing.lease.lost(), Some(FENCED));
@@ -215,7 +212,7 @@ fn a_newer_writer_ends_this_one_and_with_it_the_right_to_act() {
 #[test]
 fn once_one_writer_was_fenced_the_others_leave_what_waits_at_once() {
     let scene = scene([]);
-    scene.writing.lease.fenced(&StoreError::Fenced { epoch: Epoch::new(3) });
+    scene.writing.lease.fenced(&StoreError::fenced(Epoch::new(3)));
     scene.outbox.put(0..10);
     let sink = NumberSink(scene.store.clone(), scene.writing.runtime.clone());
     let (_, task) = scene.writing.start("writer", scene.outbox.clone(), sink);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ttm_kernel::{Clock, Entropy, Moment, Runtime, StoreError};
+use ttm_kernel::{Clock, Entropy, Moment, Runtime, StoreError, StoreErrorKind};
 use ttm_xoshiro_entropy::SeededEntropy;
 
 use crate::executor::lock;
@@ -67,13 +67,16 @@ impl Ledger {
         let corrupt = before.as_ref().is_some_and(|told| told.corrupt);
         let told = match answer {
             // It was answered: the data was wrong, or the caller.
-            Ok(_) | Err(StoreError::Rejected { .. } | StoreError::Fenced { .. }) => {
+            Ok(_) => Told { failing_since: None, error: None, corrupt },
+            Err(error)
+                if matches!(error.kind(), StoreErrorKind::Rejected | StoreErrorKind::Fenced { .. }) =>
+            {
                 Told { failing_since: None, error: None, corrupt }
             }
             Err(error) => Told {
                 failing_since: before.as_ref().and_then(|told| told.failing_since).or(Some(now)),
                 error: call.is_over.then(|| error.said()),
-                corrupt: corrupt || matches!(error, StoreError::Corrupt { .. }),
+                corrupt: corrupt || error.kind() == StoreErrorKind::Corrupt,
             },
         };
         if before.as_ref() != Some(&told) {
@@ -183,11 +186,10 @@ impl Server {
             StoreFault::Gone => return Err(StoreError::transient("connection refused")),
             StoreFault::NoRight => {
                 let message = format!("42501 permission denied for table {}", self.table.as_str());
-                return Err(StoreError::Missing { message });
+                return Err(StoreError::missing(message));
             }
             StoreFault::Unexpected => {
-                let message = "no such column: epoch (SQLITE_ERROR, 1)".to_owned();
-                return Err(StoreError::Unexpected { message });
+                return Err(StoreError::unexpected("no such column: epoch").with_code("SQLITE_ERROR, 1"));
             }
             StoreFault::Corrupt => return Err(StoreError::corrupt("database disk image is malformed")),
             StoreFault::Hang => self.runtime.sleep_until(until).await,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::SqliteTokenStore;
+use ttm_kernel::StoreErrorKind;
 use ttm_market::TokenStore as _;
 
 fn lease(path: &Path) -> SqliteLease {
@@ -79,9 +80,10 @@ async fn a_database_that_goes_away_is_damage_and_one_that_is_replaced_a_lost_lea
     fs::rename(&path, &elsewhere).expect("moved");
     for _ in 0..2 {
         let gone = first.renew().await;
-        let Err(LeaseError::Store(StoreError::Corrupt { message })) = gone else { panic!("{gone:?}") };
-        let what = "ttm.db was deleted or moved away while it was in use: put the right file back";
-        assert!(message.contains(what), "{message}");
+        let Err(LeaseError::Store(error)) = gone else { panic!("{gone:?}") };
+        assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
+        let what = "ttm.db was deleted or moved away while it was in use; put the right file back";
+        assert!(error.said().contains(what), "{error}");
     }
     fs::rename(&elsewhere, &path).expect("moved back");
     first.renew().await.expect("it is there again");

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
-use ttm_kernel::StoreError;
+use ttm_kernel::{OPERATOR_RETRY, StoreError, StoreErrorKind};
 
-use crate::failure::RESTORE;
-use crate::{Failure, Schema, Verdict};
+use crate::Schema;
+use crate::failure::{self, RESTORE, in_full};
 
 /// Why the store is not open; one line for a person, without the password.
 #[derive(Debug, thiserror::Error)]
@@ -20,14 +20,6 @@ pub enum OpenError {
         /// What is wrong with it.
         message: String,
     },
-    /// The server cannot be reached, or does not let this user in.
-    #[error("cannot connect to PostgreSQL at {server}: {message}")]
-    Unavailable {
-        /// `host:port/database`.
-        server: String,
-        /// What happened.
-        message: String,
-    },
     /// Somebody else holds a lock for longer than this program waits; it can be tried again.
     #[error("PostgreSQL at {server}: the schema cannot be brought up to date yet; it waits for {holder}")]
     Locked {
@@ -35,14 +27,6 @@ pub enum OpenError {
         server: String,
         /// Who holds it, as far as it can be told.
         holder: String,
-    },
-    /// The database, the schema, a right or the right password is missing, which a person can give.
-    #[error("PostgreSQL at {server}: {message}")]
-    Forbidden {
-        /// `host:port/database`.
-        server: String,
-        /// What is missing.
-        message: String,
     },
     /// Its text lacks characters that tokens have in their names.
     #[error(
@@ -75,14 +59,27 @@ pub enum OpenError {
         /// What is missing, and what makes it.
         message: String,
     },
-    /// The schema is damaged or foreign, or this user may not use it.
-    #[error("PostgreSQL at {server} is not a usable store: {message}")]
-    Unusable {
+    /// What the server answered, or that it did not.
+    #[error("{}: {}", prefix(server, error), in_full(error))]
+    Store {
         /// `host:port/database`.
         server: String,
-        /// What is wrong with it.
-        message: String,
+        /// What a start does next.
+        #[source]
+        error: StoreError,
     },
+}
+
+/// Which server it is, and what does not work there.
+fn prefix(server: &str, error: &StoreError) -> String {
+    match error.kind() {
+        StoreErrorKind::Transient { .. } => format!("cannot connect to PostgreSQL at {server}"),
+        StoreErrorKind::Missing | StoreErrorKind::Unauthenticated => format!("PostgreSQL at {server}"),
+        StoreErrorKind::Fenced { .. }
+        | StoreErrorKind::Rejected
+        | StoreErrorKind::Unexpected
+        | StoreErrorKind::Corrupt => format!("PostgreSQL at {server} is not a usable store"),
+    }
 }
 
 impl OpenError {
@@ -90,36 +87,42 @@ impl OpenError {
         if let Some(found) = schema.newer(&error) {
             return Self::NewerSchema { server, found, known: schema.version() };
         }
-        if let Some(message) = schema.broken(&error) {
-            return Self::Unusable { server, message };
-        }
-        let Failure { verdict, message } = failure_of_our_own(error);
-        match verdict {
-            Verdict::Transient | Verdict::Seldom => Self::Unavailable { server, message },
-            Verdict::Missing | Verdict::Unauthenticated => Self::Forbidden { server, message },
-            Verdict::Rejected | Verdict::Unexpected | Verdict::Corrupt => Self::Unusable { server, message },
-        }
+        let error = match schema.broken(&error) {
+            Some(message) => StoreError::unexpected(message).with_source(error),
+            None => store_error(error),
+        };
+        Self::Store { server, error }
     }
 
     /// Whether the same may succeed later, without a change to the config or the program.
-    pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Locked { .. } | Self::Forbidden { .. })
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Locked { .. } => true,
+            Self::Store { error, .. } => error.may_pass(),
+            _ => false,
+        }
     }
 
-    /// Whether that takes a person who gives what is missing.
-    pub const fn needs_a_person(&self) -> bool {
-        matches!(self, Self::Forbidden { .. })
+    /// Whether that takes an operator who provides what is missing.
+    pub fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Store { error, .. } if error.needs_a_person())
     }
 }
 
-/// What an error of PostgreSQL means to whoever called.
-pub fn failure(error: sqlx::Error) -> Failure {
-    let message = message(&error);
-    let of_server = |error: &dyn DatabaseError| Failure {
-        verdict: verdict_of_state(error.code().as_deref().unwrap_or_default()),
-        message: error.message().to_owned(),
-    };
-    Failure { message, ..Failure::new(error, of_server) }
+/// What an error means where the database belongs to another system.
+pub fn foreign_error(error: sqlx::Error) -> StoreError {
+    failure::read(error, of_server)
+}
+
+/// What an error means to the caller of a store's port. The database is this program's own, so that the error also says
+/// how an operator fixes it.
+pub fn store_error(error: sqlx::Error) -> StoreError {
+    let advice = state(&error).and_then(|state| advice(&state, &error.to_string()));
+    let error = foreign_error(error);
+    match advice {
+        Some(advice) => error.with_advice(advice),
+        None => error,
+    }
 }
 
 /// Whether a table is not there.
@@ -144,40 +147,14 @@ pub(super) fn state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     }
 }
 
-/// One line with the code of whoever reports it: the server's SQLSTATE, or the system's number.
-fn message(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(error) => match error.code() {
-            Some(state) => format!("{} (SQLSTATE {state})", error.message()),
-            None => error.message().to_owned(),
-        },
-        sqlx::Error::Migrate(error) => match &**error {
-            MigrateError::Execute(error) => message(error),
-            MigrateError::ExecuteMigration(error, version) => {
-                format!("migration {version}: {}", message(error))
-            }
-            other => other.to_string(),
-        },
-        sqlx::Error::Io(error) => match error.raw_os_error() {
-            Some(number) => format!("{} (os error {number})", error.kind()),
-            None => error.to_string(),
-        },
-        other => other.to_string(),
-    }
+fn of_server(error: &dyn DatabaseError) -> StoreError {
+    let state = error.code().unwrap_or_default();
+    let read = StoreError::new(kind(&state), error.message().to_owned());
+    if state.is_empty() { read } else { read.with_code(format!("SQLSTATE {state}")) }
 }
 
-/// The same of a database that is this program's own, with what to do about it.
-fn failure_of_our_own(error: sqlx::Error) -> Failure {
-    let mend = state(&error).and_then(|state| mend(&state, &error.to_string()));
-    let mut failure = failure(error);
-    if let Some(mend) = mend {
-        failure.message = format!("{}; {mend}", failure.message);
-    }
-    failure
-}
-
-/// What to do about a state that only a person can mend, where the server's own words do not say it.
-fn mend(state: &str, said: &str) -> Option<&'static str> {
+/// What an operator does about a state, where the server's own words do not say it.
+fn advice(state: &str, said: &str) -> Option<&'static str> {
     match state {
         "3D000" => Some("create it, as in CREATE DATABASE ttm ENCODING 'UTF8' TEMPLATE template0"),
         // "no schema has been selected to create in", and what a user may not do in one; never a table of its own.
@@ -190,72 +167,73 @@ fn mend(state: &str, said: &str) -> Option<&'static str> {
     }
 }
 
-/// The same as every port of a store tells it.
-pub fn store_error(error: sqlx::Error) -> StoreError {
-    failure_of_our_own(error).into()
-}
-
 /// By <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn verdict_of_state(state: &str) -> Verdict {
+fn kind(state: &str) -> StoreErrorKind {
     // Undefined database, schema or table, insufficient privilege.
     if matches!(state, "3D000" | "3F000" | "42P01" | "42501") {
-        return Verdict::Missing;
+        return StoreErrorKind::Missing;
     }
     // What servers and proxies answer for trouble of their own that passes, such as a table that is being altered.
     if matches!(state, "XX000" | "0A000") {
-        return Verdict::Seldom;
+        return StoreErrorKind::Transient { retry_after: Some(OPERATOR_RETRY) };
     }
     // Damaged pages: of a table, of an index.
     if matches!(state, "XX001" | "XX002") {
-        return Verdict::Corrupt;
+        return StoreErrorKind::Corrupt;
     }
     match state.get(..2) {
         // A login that is refused: a password or a right that was changed.
-        Some("28") => Verdict::Unauthenticated,
+        Some("28") => StoreErrorKind::Unauthenticated,
         // Connection, invalid transaction state (a standby is read-only), rollback, resources, locks, operator's stop, the system around: all of them can pass while the data is kept.
-        Some("08" | "25" | "40" | "53" | "55" | "57" | "58") => Verdict::Transient,
+        Some("08" | "25" | "40" | "53" | "55" | "57" | "58") => {
+            StoreErrorKind::Transient { retry_after: None }
+        }
         // Cardinality, data, constraint, limit: these very values.
-        Some("21" | "22" | "23" | "54") => Verdict::Rejected,
+        Some("21" | "22" | "23" | "54") => StoreErrorKind::Rejected,
         // Another schema than the migrations made, and what is not known: it concerns this statement.
-        _ => Verdict::Unexpected,
+        _ => StoreErrorKind::Unexpected,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ttm_kernel::StoreErrorKind::{Corrupt, Missing, Rejected, Unauthenticated, Unexpected};
+
+    const TRANSIENT: StoreErrorKind = StoreErrorKind::Transient { retry_after: None };
+    const SLOWLY: StoreErrorKind = StoreErrorKind::Transient { retry_after: Some(OPERATOR_RETRY) };
 
     #[test]
     fn every_state_says_what_to_do_next() {
         for (state, expected) in [
-            ("XX000", Verdict::Seldom),          // internal error
-            ("0A000", Verdict::Seldom), // feature not supported: a cached plan must not change its result
-            ("08006", Verdict::Transient), // connection failure
-            ("28P01", Verdict::Unauthenticated), // invalid password
-            ("28000", Verdict::Unauthenticated), // the role may not log in
-            ("25006", Verdict::Transient), // read-only transaction
-            ("3D000", Verdict::Missing), // no such database
-            ("40001", Verdict::Transient), // serialization failure
-            ("40P01", Verdict::Transient), // deadlock
-            ("53100", Verdict::Transient), // disk full
-            ("53300", Verdict::Transient), // too many connections
-            ("55P03", Verdict::Transient), // lock not available
-            ("57014", Verdict::Transient), // statement timeout
-            ("57P01", Verdict::Transient), // admin shutdown
-            ("57P03", Verdict::Transient), // cannot connect now
-            ("22021", Verdict::Rejected), // NUL in a text
-            ("23514", Verdict::Rejected), // check violation
-            ("54000", Verdict::Rejected), // program limit
-            ("42P01", Verdict::Missing), // undefined table
-            ("42501", Verdict::Missing), // insufficient privilege
-            ("42703", Verdict::Unexpected), // undefined column
-            ("XX001", Verdict::Corrupt), // data corrupted
-            ("XX002", Verdict::Corrupt), // index corrupted
-            ("58030", Verdict::Transient), // I/O error
-            ("P0001", Verdict::Unexpected), // raised by a trigger
-            ("", Verdict::Unexpected),
+            ("XX000", SLOWLY),          // internal error
+            ("0A000", SLOWLY),          // feature not supported: a cached plan must not change its result
+            ("08006", TRANSIENT),       // connection failure
+            ("28P01", Unauthenticated), // invalid password
+            ("28000", Unauthenticated), // the role may not log in
+            ("25006", TRANSIENT),       // read-only transaction
+            ("3D000", Missing),         // no such database
+            ("40001", TRANSIENT),       // serialization failure
+            ("40P01", TRANSIENT),       // deadlock
+            ("53100", TRANSIENT),       // disk full
+            ("53300", TRANSIENT),       // too many connections
+            ("55P03", TRANSIENT),       // lock not available
+            ("57014", TRANSIENT),       // statement timeout
+            ("57P01", TRANSIENT),       // admin shutdown
+            ("57P03", TRANSIENT),       // cannot connect now
+            ("22021", Rejected),        // NUL in a text
+            ("23514", Rejected),        // check violation
+            ("54000", Rejected),        // program limit
+            ("42P01", Missing),         // undefined table
+            ("42501", Missing),         // insufficient privilege
+            ("42703", Unexpected),      // undefined column
+            ("XX001", Corrupt),         // data corrupted
+            ("XX002", Corrupt),         // index corrupted
+            ("58030", TRANSIENT),       // I/O error
+            ("P0001", Unexpected),      // raised by a trigger
+            ("", Unexpected),
         ] {
-            assert_eq!(verdict_of_state(state), expected, "{state}");
+            assert_eq!(kind(state), expected, "{state}");
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ttm_kernel::StoreError;
+
 use super::error::{self, OpenError};
 use super::migrate::{self, Stopped};
 use super::pool::Pool;
@@ -21,7 +23,8 @@ impl Server {
             Ok(()) => Ok(()),
             Err(Stopped::Encoding(found)) => Err(OpenError::Encoding { server: self.to_string(), found }),
             Err(Stopped::Gone(table)) => {
-                Err(OpenError::Forbidden { server: self.to_string(), message: schema.lacking(table) })
+                let error = StoreError::missing(schema.lacking(table));
+                Err(OpenError::Store { server: self.to_string(), error })
             }
             Err(Stopped::Error(error)) => Err(self.refusal(&pool, schema, error).await),
         };

@@ -6,9 +6,10 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
+use ttm_kernel::StoreError;
 
 use super::file::has_one_name;
-use super::{OpenError, failure};
+use super::{OpenError, store_error};
 
 /// What every database begins with, see <https://www.sqlite.org/fileformat.html>; an empty file may become one.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
@@ -18,24 +19,24 @@ const HEADER: &[u8; 16] = b"SQLite format 3\0";
 /// # Errors
 /// What opening it would end with.
 pub fn check(path: &Path) -> Result<(), OpenError> {
-    has_one_name(path).map_err(|error| unusable(path, failure(error).message))?;
+    has_one_name(path).map_err(|error| unusable(path, store_error(error)))?;
     // Nothing is written; SQLite too opens it so.
     match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => {
             let mut header = Vec::new();
             file.take(HEADER.len() as u64)
                 .read_to_end(&mut header)
-                .map_err(|error| unavailable(path, &error))?;
+                .map_err(|error| unavailable(path, error))?;
             if header.is_empty() || header == HEADER {
                 Ok(())
             } else {
-                Err(unusable(path, "file is not a database".to_owned()))
+                Err(unusable(path, StoreError::corrupt("file is not a database")))
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            may_be_made(path).map_err(|error| unavailable(path, &error))
+            may_be_made(path).map_err(|error| unavailable(path, error))
         }
-        Err(error) => Err(unavailable(path, &error)),
+        Err(error) => Err(unavailable(path, error)),
     }
 }
 
@@ -56,10 +57,11 @@ fn may_be_made(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn unusable(path: &Path, message: String) -> OpenError {
-    OpenError::Unusable { path: path.to_path_buf(), message }
+fn unusable(path: &Path, error: StoreError) -> OpenError {
+    OpenError::Store { path: path.to_path_buf(), error }
 }
 
-fn unavailable(path: &Path, error: &io::Error) -> OpenError {
-    OpenError::Unavailable { path: path.to_path_buf(), message: error.to_string() }
+fn unavailable(path: &Path, error: io::Error) -> OpenError {
+    let error = StoreError::transient(error.to_string()).with_source(error);
+    OpenError::Unavailable { path: path.to_path_buf(), error }
 }
