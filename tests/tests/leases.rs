@@ -86,7 +86,7 @@ fn a_process_whose_epoch_is_fenced_off_ends_at_once_and_counts_what_it_leaves() 
         program.wait_for_message("run ended");
     }
     database.ask("UPDATE writer SET epoch = epoch + 1");
-    let why = "stopped because another process took over the store: epoch 1 is fenced off by a newer writer";
+    let why = "stopped because another process took over the store: epoch 1 is fenced off by epoch 2";
     let told = program.wait_for_message("stopping in order");
     assert_eq!(told["failure"], why, "{told}");
     let begun = now();

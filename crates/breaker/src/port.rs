@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{FencingToken, StoreError};
 
 use crate::Saved;
 
@@ -40,12 +40,16 @@ pub struct StoredRate {
 ///    and no period is made shorter.
 /// 2. `save` stores all or nothing, and is idempotent. Of several states of one breaker the one that was saved last
 ///    counts, whatever its time.
-/// 3. `save` under an epoch older than the newest claimed one stores nothing and returns [`Fenced`](ttm_kernel::StoreErrorKind::Fenced).
-///    Epochs are claimed where the store's other writers claim theirs.
+/// 3. `save` under an epoch older than the newest claimed one stores nothing and returns
+///    [`Fenced`](ttm_kernel::StoreErrorKind::Fenced) by the epoch. Epochs are claimed where the store's other writers claim
+///    theirs.
 /// 4. `save` leaves breakers that it is not given as they are.
 /// 5. `load` returns every breaker once, in the order of the names.
 /// 6. A row that no breaker can have written is [`Unexpected`](ttm_kernel::StoreErrorKind::Unexpected), which names
 ///    what is wrong with it.
+/// 7. Once `save` has written under an incarnation, even if it was nothing, an older incarnation stores nothing under that
+///    epoch and gets [`Fenced`](ttm_kernel::StoreErrorKind::Fenced) by the incarnation, after a restart too. A claim begins
+///    again at incarnation zero, and the store's other writers are not concerned.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait BreakerStore: Send + Sync {
@@ -53,5 +57,5 @@ pub trait BreakerStore: Send + Sync {
     async fn load(&self) -> Result<Vec<StoredBreaker>, StoreError>;
 
     /// Stores the new state of breakers.
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError>;
+    async fn save(&self, under: FencingToken, breakers: &[StoredBreaker]) -> Result<(), StoreError>;
 }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_breaker::testing::{FakeBreakerStore, conformance};
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{FencingToken, Incarnation, StoreError};
 use ttm_testkit::ManualRuntime;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +18,9 @@ enum Bug {
     None,
     ForgetsOnReopening,
     IgnoresEpochs,
+    IgnoresIncarnations,
+    CountsIncarnationsOverClaims,
+    LetsEmptySavesFenceNothing,
     StoresBeforeItFences,
     KeepsTheNewestTime,
     CutsPeriodsToMilliseconds,
@@ -35,6 +38,7 @@ struct Broken {
     store: FakeBreakerStore,
     bug: Bug,
     order: Mutex<Vec<String>>,
+    known: Mutex<Incarnation>,
 }
 
 impl Broken {
@@ -85,7 +89,7 @@ impl BreakerStore for Broken {
         Ok(all)
     }
 
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
+    async fn save(&self, under: FencingToken, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         let mut breakers: Vec<StoredBreaker> = breakers.iter().map(|breaker| self.changed(breaker)).collect();
         if self.bug == Bug::KeepsTheNewestTime {
             let kept = self.store.breakers();
@@ -98,11 +102,25 @@ impl BreakerStore for Broken {
             }
             order.extend(breakers.iter().map(|breaker| breaker.name.clone()));
         }
-        let newest = Epoch::new(u64::MAX);
+        let newest = FencingToken::new(self.store.newest(), Incarnation::new(u32::MAX));
         if self.bug == Bug::StoresBeforeItFences {
             self.store.save(newest, &breakers).await?;
         }
-        self.store.save(if self.bug == Bug::IgnoresEpochs { newest } else { epoch }, &breakers).await
+        let under = match self.bug {
+            Bug::IgnoresEpochs => newest,
+            Bug::IgnoresIncarnations => FencingToken::new(under.epoch(), newest.incarnation()),
+            Bug::CountsIncarnationsOverClaims => {
+                let mut known = self.known.lock().expect("nothing panics with it");
+                *known = under.incarnation().max(*known);
+                if under.incarnation() < *known {
+                    return Err(StoreError::fenced_by_incarnation(under, *known));
+                }
+                under
+            }
+            Bug::LetsEmptySavesFenceNothing if breakers.is_empty() => return Ok(()),
+            _ => under,
+        };
+        self.store.save(under, &breakers).await
     }
 }
 
@@ -111,7 +129,8 @@ fn passes(bug: Bug) -> bool {
     let memory = FakeBreakerStore::new();
     let open = async || {
         let store = if bug == Bug::ForgetsOnReopening { FakeBreakerStore::new() } else { memory.clone() };
-        Box::new(Broken { store, bug, order: Mutex::default() }) as Box<dyn BreakerStore>
+        Box::new(Broken { store, bug, order: Mutex::default(), known: Mutex::default() })
+            as Box<dyn BreakerStore>
     };
     let suite = conformance::check(open, async || memory.claim());
     catch_unwind(AssertUnwindSafe(|| block_on(suite))).is_ok()
@@ -134,6 +153,9 @@ fn the_suite_refuses_every_broken_store() {
     for bug in [
         Bug::ForgetsOnReopening,
         Bug::IgnoresEpochs,
+        Bug::IgnoresIncarnations,
+        Bug::CountsIncarnationsOverClaims,
+        Bug::LetsEmptySavesFenceNothing,
         Bug::StoresBeforeItFences,
         Bug::KeepsTheNewestTime,
         Bug::CutsPeriodsToMilliseconds,
@@ -155,11 +177,11 @@ fn the_fake_store_fails_on_request_and_keeps_what_it_had() {
     let store = FakeBreakerStore::new();
     let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 2 };
     let breaker = StoredBreaker { name: "api".to_owned(), saved, at: Timestamp::UNIX_EPOCH, rate: None };
-    block_on(store.save(store.claim(), std::slice::from_ref(&breaker))).expect("works");
+    block_on(store.save(FencingToken::first(store.claim()), std::slice::from_ref(&breaker))).expect("works");
     store.fail_with(|| StoreError::transient("gone"));
     let error = block_on(store.load()).expect_err("fails");
     assert_eq!(error.to_string(), "the store is unavailable: gone");
-    assert!(block_on(store.save(store.claim(), &[])).is_err());
+    assert!(block_on(store.save(FencingToken::first(store.claim()), &[])).is_err());
     store.heal();
     assert_eq!(block_on(store.load()).expect("works"), [breaker]);
     assert_eq!((store.breakers().len(), store.saves()), (1, 1));

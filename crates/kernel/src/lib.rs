@@ -1,11 +1,12 @@
 //! What every crate of the house shares: moments, the ports to time, randomness, tasks and the store's
-//! lease, what a store's error means, severities and ids.
+//! lease, what a store's error means, fencing tokens, severities and ids.
 //!
 //! It knows nothing of tokens, breakers or stores, and holds no implementation of a port: those live in
 //! `tokio-runtime` for the real machine, in `testkit` for tests and in `sim` for the simulator.
 
 mod deadline;
 mod entropy;
+mod fencing;
 mod id;
 mod lease;
 mod moment;
@@ -18,10 +19,11 @@ pub mod testing;
 
 pub use deadline::{DeadlineExceeded, within};
 pub use entropy::Entropy;
-pub use id::{CorrelationId, Epoch};
+pub use fencing::{Admission, Epoch, FencingToken, Incarnation};
+pub use id::CorrelationId;
 pub use lease::{LeaseError, StoreLease};
 pub use moment::Moment;
 pub use runtime::{BoxFuture, Clock, Now, Runtime, Task, TaskEnd};
 pub use setting::{InvalidSetting, SettingChecks};
 pub use severity::Severity;
-pub use store_error::{OPERATOR_RETRY, StoreError, StoreErrorKind};
+pub use store_error::{FencedBy, OPERATOR_RETRY, StoreError, StoreErrorKind};

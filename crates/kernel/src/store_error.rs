@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::Epoch;
+use crate::{Epoch, FencingToken, Incarnation};
 
 /// How soon a call is retried when only an operator can fix what is wrong.
 pub const OPERATOR_RETRY: Duration = Duration::from_mins(1);
@@ -22,10 +22,10 @@ pub enum StoreErrorKind {
     Missing,
     /// The credentials are refused: keep the data, call an operator, and retry slowly until they are right.
     Unauthenticated,
-    /// Another writer took over: stop writing.
+    /// A newer writer took over: stop writing.
     Fenced {
-        /// The epoch of the refused write.
-        epoch: Epoch,
+        /// What stops with it.
+        by: FencedBy,
     },
     /// The store refuses this data, and always will: split the batch, or drop the entry and count it.
     Rejected,
@@ -35,6 +35,15 @@ pub enum StoreErrorKind {
     Unexpected,
     /// The store is certainly damaged, or is not the one that was opened: stop using it for anything and call an operator.
     Corrupt,
+}
+
+/// Which number of a fencing token is too old, and so what has been replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FencedBy {
+    /// The epoch: another process took over the store, and this one stops.
+    Epoch,
+    /// The incarnation: this process has restarted the writer, and only the older one stops.
+    Incarnation,
 }
 
 /// An error of a store.
@@ -78,9 +87,18 @@ impl StoreError {
     }
 
     /// A write under an epoch that is not the newest one.
-    pub fn fenced(epoch: Epoch) -> Self {
-        let message = format!("epoch {epoch} is fenced off by a newer writer");
-        Self::new(StoreErrorKind::Fenced { epoch }, message)
+    pub fn fenced_by_epoch(epoch: Epoch, newest: Epoch) -> Self {
+        let message = format!("epoch {epoch} is fenced off by epoch {newest}");
+        Self::new(StoreErrorKind::Fenced { by: FencedBy::Epoch }, message)
+    }
+
+    /// A write of a writer that was restarted since, and has written.
+    pub fn fenced_by_incarnation(token: FencingToken, newest: Incarnation) -> Self {
+        let (epoch, incarnation) = (token.epoch(), token.incarnation());
+        let message = format!(
+            "incarnation {incarnation} of a writer under epoch {epoch} is fenced off by its incarnation {newest}"
+        );
+        Self::new(StoreErrorKind::Fenced { by: FencedBy::Incarnation }, message)
     }
 
     /// Data that the store refuses, and always will.
@@ -188,28 +206,6 @@ impl StoreError {
             }
             StoreErrorKind::Fenced { .. } | StoreErrorKind::Rejected | StoreErrorKind::Corrupt => None,
         }
-    }
-
-    /// Whether a store whose newest epoch is `newest` accepts a write under this one.
-    ///
-    /// # Errors
-    /// [`Fenced`](StoreErrorKind::Fenced) if another writer took over; those of [`check_granted`](Self::check_granted).
-    pub fn check_epoch(epoch: Epoch, newest: u64) -> Result<(), Self> {
-        Self::check_granted(epoch, newest)?;
-        if epoch.number() < newest { Err(Self::fenced(epoch)) } else { Ok(()) }
-    }
-
-    /// Whether a store whose newest epoch is `newest` can have granted this one.
-    ///
-    /// # Errors
-    /// [`Corrupt`](StoreErrorKind::Corrupt) if it cannot: it is not the store that did, and what it lacks was lost.
-    pub fn check_granted(epoch: Epoch, newest: u64) -> Result<(), Self> {
-        if epoch.number() <= newest {
-            return Ok(());
-        }
-        Err(Self::replaced(format_args!(
-            "this process works under epoch {epoch}, and the newest epoch in the store is {newest}"
-        )))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{Admission, Epoch, FencingToken, StoreError};
 
 use crate::{Added, Followed, Mint, Origin, Token, TokenStatus};
 
@@ -15,28 +15,23 @@ pub struct TokenTable {
     tokens: BTreeMap<Mint, Token>,
     /// Who owns what was not added by hand.
     owners: BTreeMap<Mint, Origin>,
-    epoch: u64,
+    epoch: Epoch,
+    /// The newest token that each writer has written under.
+    saved: Option<FencingToken>,
+    followed: Option<FencingToken>,
     revision: u64,
 }
 
 impl TokenTable {
     /// Claims the next epoch.
     pub fn claim(&mut self) -> Epoch {
-        self.epoch += 1;
-        Epoch::new(self.epoch)
-    }
-
-    /// Whether a write under this epoch is taken.
-    ///
-    /// # Errors
-    /// When a newer writer took over, or no writer here was ever granted this epoch.
-    pub fn check(&self, epoch: Epoch) -> Result<(), StoreError> {
-        StoreError::check_epoch(epoch, self.epoch)
+        self.epoch = Epoch::new(self.epoch.number() + 1);
+        self.epoch
     }
 
     /// The newest epoch that was claimed.
     pub const fn newest(&self) -> Epoch {
-        Epoch::new(self.epoch)
+        self.epoch
     }
 
     /// Up to `limit` tokens with mints greater than `after`.
@@ -55,7 +50,7 @@ impl TokenTable {
     /// # Errors
     /// When no process here was granted this epoch.
     pub fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
-        StoreError::check_granted(epoch, self.epoch)?;
+        epoch.check_granted(self.epoch)?;
         Ok(self.revision)
     }
 
@@ -63,8 +58,8 @@ impl TokenTable {
     ///
     /// # Errors
     /// When a newer writer took over.
-    pub fn save(&mut self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
-        self.check(epoch)?;
+    pub fn save(&mut self, under: FencingToken, tokens: &[Token]) -> Result<(), StoreError> {
+        admit(under, self.epoch, &mut self.saved)?;
         for token in tokens {
             if let Some(kept) = self.tokens.get_mut(&token.mint) {
                 kept.clone_from(token);
@@ -111,12 +106,12 @@ impl TokenTable {
     /// When a newer writer took over.
     pub fn follow(
         &mut self,
-        epoch: Epoch,
+        under: FencingToken,
         origin: Origin,
         mints: &[Mint],
         at: Timestamp,
     ) -> Result<Followed, StoreError> {
-        self.check(epoch)?;
+        admit(under, self.epoch, &mut self.followed)?;
         let listed: BTreeSet<Mint> = mints.iter().copied().collect();
         let owned: BTreeSet<Mint> = self.owned(origin).collect();
         let kept = owned.intersection(&listed).count() as u64;
@@ -143,4 +138,12 @@ impl TokenTable {
     pub fn owned(&self, origin: Origin) -> impl Iterator<Item = Mint> {
         self.owners.iter().filter(move |(_, owner)| **owner == origin).map(|(mint, _)| *mint)
     }
+}
+
+/// Lets a write in, and remembers its token where that is its writer's newest one.
+fn admit(under: FencingToken, newest: Epoch, known: &mut Option<FencingToken>) -> Result<(), StoreError> {
+    if under.admit(newest, *known)? == Admission::Newest {
+        *known = Some(under);
+    }
+    Ok(())
 }

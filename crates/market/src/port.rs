@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{Epoch, FencingToken, StoreError};
 
 use crate::{
     Lane, Listing, Mint, Origin, Pair, Skipped, Token, TokenCursor, TokenRow, TokenSort, TokenStatus,
@@ -135,7 +135,8 @@ pub struct Followed {
 /// 1. What `save` or `add` acknowledged is returned by `load`, exactly (times to the microsecond), also after a crash.
 /// 2. `save` stores all or nothing, and is idempotent.
 /// 3. `save` and `follow` under an epoch older than the newest claimed one store nothing and return
-///    [`Fenced`](ttm_kernel::StoreErrorKind::Fenced); under a newer one [`Corrupt`](StoreErrorKind::Corrupt), since the store is not the one that granted it.
+///    [`Fenced`](ttm_kernel::StoreErrorKind::Fenced) by the epoch; under a newer one
+///    [`Corrupt`](ttm_kernel::StoreErrorKind::Corrupt), since the store is not the one that granted it.
 /// 4. `save` never brings back a token that was removed.
 /// 5. `add` leaves a known token as it is, except that an archived one becomes monitored; duplicates count once.
 /// 6. `revision` grows whenever `add`, `remove` or `follow` changed the set or revived a token, and stays otherwise;
@@ -157,6 +158,9 @@ pub struct Followed {
 ///     neither lease nor epoch: they are the command line's, and work beside a running service.
 /// 12. `close` ends the connections in order, so that whatever was acknowledged is in the store's own file, if it has
 ///     one. Calls after it fail, or open the store again.
+/// 13. `save` and `follow` are two writers. Once one of them has written under an incarnation, even if it was nothing, an
+///     older incarnation of it stores nothing under that epoch and gets [`Fenced`](ttm_kernel::StoreErrorKind::Fenced) by the
+///     incarnation, after a restart too. The other writer is not concerned, and a claim begins again at incarnation zero.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait TokenStore: Send + Sync {
@@ -167,7 +171,7 @@ pub trait TokenStore: Send + Sync {
     async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError>;
 
     /// Stores the new state of tokens.
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError>;
+    async fn save(&self, under: FencingToken, tokens: &[Token]) -> Result<(), StoreError>;
 
     /// Adds mints as monitored tokens, first seen at `at`.
     async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError>;
@@ -178,7 +182,7 @@ pub trait TokenStore: Send + Sync {
     /// Makes the tokens that `origin` owns those of its listing, new ones first seen at `at`.
     async fn follow(
         &self,
-        epoch: Epoch,
+        under: FencingToken,
         origin: Origin,
         mints: &[Mint],
         at: Timestamp,

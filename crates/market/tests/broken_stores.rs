@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, LeaseError, StoreError, StoreLease};
+use ttm_kernel::{Epoch, FencingToken, Incarnation, LeaseError, StoreError, StoreLease};
 use ttm_market::testing::{FakeTokenStore, conformance};
 use ttm_market::{Added, FOLLOW_STEP, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 
@@ -19,6 +19,12 @@ enum Bug {
     LosesTheSymbol,
     ForgetsOnReopening,
     IgnoresEpochs,
+    IgnoresIncarnations,
+    CountsIncarnationsOverClaims,
+    LetsEmptySavesFenceNothing,
+    FencesWritersTogether,
+    FollowsUnderAnyIncarnation,
+    LetsEmptyListsFenceNothing,
     BringsRemovedTokensBack,
     LeavesArchivedTokensArchived,
     CountsDuplicates,
@@ -37,6 +43,14 @@ enum Bug {
 struct Broken {
     store: FakeTokenStore,
     bug: Bug,
+    known: Mutex<Incarnation>,
+}
+
+impl Broken {
+    /// What no store refuses.
+    fn newest(&self) -> FencingToken {
+        FencingToken::new(self.store.newest(), Incarnation::new(u32::MAX))
+    }
 }
 
 #[async_trait]
@@ -53,7 +67,7 @@ impl TokenStore for Broken {
         Ok(page)
     }
 
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
+    async fn save(&self, under: FencingToken, tokens: &[Token]) -> Result<(), StoreError> {
         let mut tokens = tokens.to_vec();
         match self.bug {
             Bug::LosesTheSymbol => tokens.iter_mut().for_each(|token| token.symbol = None),
@@ -67,8 +81,25 @@ impl TokenStore for Broken {
             }
             _ => {}
         }
-        let newest = self.store.newest();
-        self.store.save(if self.bug == Bug::IgnoresEpochs { newest } else { epoch }, &tokens).await
+        let under = match self.bug {
+            Bug::IgnoresEpochs => self.newest(),
+            Bug::IgnoresIncarnations => FencingToken::new(under.epoch(), self.newest().incarnation()),
+            Bug::CountsIncarnationsOverClaims => {
+                let mut known = self.known.lock().expect("nothing panics with it");
+                *known = under.incarnation().max(*known);
+                if under.incarnation() < *known {
+                    return Err(StoreError::fenced_by_incarnation(under, *known));
+                }
+                under
+            }
+            Bug::LetsEmptySavesFenceNothing if tokens.is_empty() => return Ok(()),
+            _ => under,
+        };
+        self.store.save(under, &tokens).await?;
+        if self.bug == Bug::FencesWritersTogether {
+            self.store.follow(under, Origin::new("none"), &[], Timestamp::UNIX_EPOCH).await?;
+        }
+        Ok(())
     }
 
     async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {
@@ -100,12 +131,16 @@ impl TokenStore for Broken {
 
     async fn follow(
         &self,
-        epoch: Epoch,
+        under: FencingToken,
         origin: Origin,
         mints: &[Mint],
         at: Timestamp,
     ) -> Result<Followed, StoreError> {
-        let epoch = if self.bug == Bug::FollowsUnderAnyEpoch { self.store.newest() } else { epoch };
+        let under = match self.bug {
+            Bug::FollowsUnderAnyEpoch => self.newest(),
+            Bug::FollowsUnderAnyIncarnation => FencingToken::new(under.epoch(), self.newest().incarnation()),
+            _ => under,
+        };
         match self.bug {
             Bug::TakesOverWhatWasAddedByHand => {
                 self.store.remove(mints).await?;
@@ -114,15 +149,20 @@ impl TokenStore for Broken {
                 let archived: Vec<Token> = self.store.tokens().into_iter().filter(is_archived).collect();
                 let revived =
                     archived.into_iter().map(|token| Token { status: TokenStatus::Monitored, ..token });
-                self.store.save(self.store.newest(), &revived.collect::<Vec<_>>()).await?;
+                self.store.save(self.newest(), &revived.collect::<Vec<_>>()).await?;
             }
             Bug::KeepsWhatIsNoLongerListed => {
                 let known = self.store.tokens().into_iter().map(|token| token.mint);
                 let all: Vec<Mint> = mints.iter().copied().chain(known).collect();
-                return self.store.follow(epoch, origin, &all, at).await;
+                return self.store.follow(under, origin, &all, at).await;
             }
             Bug::FollowsOneStepAlone if mints.len() > FOLLOW_STEP => {
-                return self.store.follow(epoch, origin, &mints[..FOLLOW_STEP], at).await;
+                return self.store.follow(under, origin, &mints[..FOLLOW_STEP], at).await;
+            }
+            Bug::LetsEmptyListsFenceNothing
+                if mints.is_empty() && self.store.owned(origin).await?.is_empty() =>
+            {
+                return Ok(Followed::default());
             }
             Bug::TellsListingsAsEdits => {
                 self.store.add(&[Mint::WSOL], at).await?;
@@ -130,7 +170,7 @@ impl TokenStore for Broken {
             }
             _ => {}
         }
-        self.store.follow(epoch, origin, mints, at).await
+        self.store.follow(under, origin, mints, at).await
     }
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
@@ -152,7 +192,7 @@ fn passes(bug: Bug) -> bool {
     let memory = FakeTokenStore::new();
     let open = async || {
         let store = if bug == Bug::ForgetsOnReopening { FakeTokenStore::new() } else { memory.clone() };
-        Box::new(Broken { store, bug }) as Box<dyn TokenStore>
+        Box::new(Broken { store, bug, known: Mutex::default() }) as Box<dyn TokenStore>
     };
     catch_unwind(AssertUnwindSafe(|| block_on(conformance::token_store::check(open)))).is_ok()
 }
@@ -175,6 +215,12 @@ fn the_suite_refuses_every_broken_store() {
         Bug::LosesTheSymbol,
         Bug::ForgetsOnReopening,
         Bug::IgnoresEpochs,
+        Bug::IgnoresIncarnations,
+        Bug::CountsIncarnationsOverClaims,
+        Bug::LetsEmptySavesFenceNothing,
+        Bug::FencesWritersTogether,
+        Bug::FollowsUnderAnyIncarnation,
+        Bug::LetsEmptyListsFenceNothing,
         Bug::BringsRemovedTokensBack,
         Bug::LeavesArchivedTokensArchived,
         Bug::CountsDuplicates,

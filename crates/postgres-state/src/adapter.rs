@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{Epoch, FencingToken, StoreError};
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 use ttm_sqlx_pool::postgres::{Pool, Server, Time, query, query_as, query_scalar, store_error};
 
-use crate::fence::{NEXT_EPOCH, REVISION, may_write};
+use crate::fence::{NEXT_EPOCH, REVISION, Writer, may_write};
 use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, PostgresBreakerStore, PostgresLease, columns, convert, follow};
@@ -77,13 +77,17 @@ impl PostgresTokenStore {
         Ok(Some(epoch))
     }
 
-    /// Nothing is stored when the epoch is not the writer's.
-    async fn write(&self, epoch: Epoch, tokens: &[Token]) -> Result<Result<(), StoreError>, sqlx::Error> {
+    /// Nothing is stored under a token that is not the newest one.
+    async fn write(
+        &self,
+        under: FencingToken,
+        tokens: &[Token],
+    ) -> Result<Result<(), StoreError>, sqlx::Error> {
         // One state a token, the last one; in order, so that two writers wait for each other and do not deadlock.
         let latest: BTreeMap<&Mint, &Token> = tokens.iter().map(|token| (&token.mint, token)).collect();
         let latest: Vec<&Token> = latest.into_values().collect();
         let mut tx = self.pool.begin().await?;
-        if let Err(refused) = may_write(&mut tx, epoch).await? {
+        if let Err(refused) = may_write(&mut tx, Writer::Tokens, under).await? {
             return Ok(Err(refused));
         }
         columns::update(&latest)?.execute(&mut *tx).await?;
@@ -165,8 +169,8 @@ impl TokenStore for PostgresTokenStore {
         self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(store_error)
     }
 
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
-        self.write(epoch, tokens).await.map_err(store_error)?
+    async fn save(&self, under: FencingToken, tokens: &[Token]) -> Result<(), StoreError> {
+        self.write(under, tokens).await.map_err(store_error)?
     }
 
     async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {
@@ -179,12 +183,12 @@ impl TokenStore for PostgresTokenStore {
 
     async fn follow(
         &self,
-        epoch: Epoch,
+        under: FencingToken,
         origin: Origin,
         mints: &[Mint],
         at: Timestamp,
     ) -> Result<Followed, StoreError> {
-        let followed = follow::follow(&self.pool, epoch, origin, mints.iter().copied().collect(), at).await;
+        let followed = follow::follow(&self.pool, under, origin, mints.iter().copied().collect(), at).await;
         followed.map_err(store_error)?
     }
 
@@ -194,7 +198,7 @@ impl TokenStore for PostgresTokenStore {
 
     async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
         let (number, newest) = self.edits().await.map_err(store_error)?;
-        StoreError::check_granted(epoch, newest.unsigned_abs())?;
+        epoch.check_granted(Epoch::new(newest.unsigned_abs()))?;
         Ok(number.unsigned_abs())
     }
 

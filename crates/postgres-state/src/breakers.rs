@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker, StoredRate};
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{FencingToken, StoreError};
 use ttm_sqlx_pool::postgres::{Pool, Time, query, store_error};
 
-use crate::fence::may_write;
+use crate::fence::{Writer, may_write};
 
 const SELECT: &str = "SELECT name, state, open_for_us, failed_recoveries, saved_at, rate_share, paused_for_us FROM breaker ORDER BY name";
 
@@ -35,10 +35,10 @@ impl PostgresBreakerStore {
         rows.iter().map(breaker).collect()
     }
 
-    /// Nothing is stored when the epoch is not the writer's.
+    /// Nothing is stored under a token that is not the newest one.
     async fn write(
         &self,
-        epoch: Epoch,
+        under: FencingToken,
         breakers: &[StoredBreaker],
     ) -> Result<Result<(), StoreError>, sqlx::Error> {
         // One state a breaker, the last one: a statement may not change a row twice.
@@ -46,7 +46,7 @@ impl PostgresBreakerStore {
             breakers.iter().map(|breaker| (&*breaker.name, breaker)).collect();
         let latest: Vec<&StoredBreaker> = latest.into_values().collect();
         let mut tx = self.pool.begin().await?;
-        if let Err(refused) = may_write(&mut tx, epoch).await? {
+        if let Err(refused) = may_write(&mut tx, Writer::Breakers, under).await? {
             return Ok(Err(refused));
         }
         query(UPSERT)
@@ -106,7 +106,7 @@ impl BreakerStore for PostgresBreakerStore {
         self.all().await.map_err(store_error)
     }
 
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
-        self.write(epoch, breakers).await.map_err(store_error)?
+    async fn save(&self, under: FencingToken, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
+        self.write(under, breakers).await.map_err(store_error)?
     }
 }

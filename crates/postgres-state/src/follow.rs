@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{FencingToken, StoreError};
 use ttm_market::{FOLLOW_STEP, Followed, Mint, Origin, TokenStatus};
 use ttm_sqlx_pool::postgres::{Pool, Time, Transaction, query};
 
 use crate::convert;
-use crate::fence::{EDITED, may_write};
+use crate::fence::{EDITED, Writer, may_write};
 
 /// What another process adds meanwhile is left to its owner.
 const ADD: &str = "INSERT INTO token (mint, status, first_seen, origin) \
@@ -18,11 +18,11 @@ const ADD: &str = "INSERT INTO token (mint, status, first_seen, origin) \
 /// What was added by hand meanwhile has no origin any more, and stays.
 const REMOVE: &str = "DELETE FROM token WHERE origin = $1 AND mint = ANY($2)";
 
-/// What changed, unless the epoch is not the writer's. The steps before an error stay: each is right by itself, since
+/// What changed, unless the token is not the newest one. The steps before an error stay: each is right by itself, since
 /// it only adds what is listed or removes what is not, and whatever is owned is looked up anew the next time.
 pub(crate) async fn follow(
     pool: &Pool,
-    epoch: Epoch,
+    under: FencingToken,
     origin: Origin,
     listed: BTreeSet<Mint>,
     at: Timestamp,
@@ -33,13 +33,13 @@ pub(crate) async fn follow(
     let mut followed = Followed { kept: owned.intersection(&listed).count() as u64, ..Followed::default() };
     if additions.is_empty() && removals.is_empty() {
         let mut tx = pool.begin().await?;
-        let may = may_write(&mut tx, epoch).await?;
+        let may = may_write(&mut tx, Writer::Listings, under).await?;
         tx.commit().await?;
         return Ok(may.map(|()| followed));
     }
     for some in additions.chunks(FOLLOW_STEP) {
         let mut tx = pool.begin().await?;
-        if let Err(refused) = may_write(&mut tx, epoch).await? {
+        if let Err(refused) = may_write(&mut tx, Writer::Listings, under).await? {
             return Ok(Err(refused));
         }
         let add = query(ADD).bind(origin.as_str()).bind(some).bind(TokenStatus::Monitored.as_str());
@@ -50,7 +50,7 @@ pub(crate) async fn follow(
     }
     for some in removals.chunks(FOLLOW_STEP) {
         let mut tx = pool.begin().await?;
-        if let Err(refused) = may_write(&mut tx, epoch).await? {
+        if let Err(refused) = may_write(&mut tx, Writer::Listings, under).await? {
             return Ok(Err(refused));
         }
         let remove = query(REMOVE).bind(origin.as_str()).bind(some);

@@ -18,7 +18,7 @@ use ttm_sqlx_pool::postgres::{
 };
 
 use crate::OpenError;
-use crate::fence::may_write;
+use crate::fence::is_newest;
 use crate::process::Process;
 
 /// What the row says, as in [`TAKE`] and [`KEEP`].
@@ -138,7 +138,7 @@ impl PostgresLease {
         loop {
             let mut tx = self.pool.begin().await?;
             if let Some(epoch) = under
-                && let Err(refused) = may_write(&mut tx, epoch).await?
+                && let Err(refused) = is_newest(&mut tx, epoch).await?
             {
                 return Ok(Some(match refused.kind() {
                     StoreErrorKind::Fenced { .. } => LeaseError::Lost { holder: None },

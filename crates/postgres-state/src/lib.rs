@@ -1,8 +1,9 @@
 //! The ports [`TokenStore`](ttm_market::TokenStore) and [`BreakerStore`](ttm_breaker::BreakerStore) on PostgreSQL 15 and
 //! later.
 //!
-//! Every write is one transaction of whole-batch statements, which a dropped future rolls back. A save locks the row
-//! of the epoch first, so that a claim waits for it and everything later is refused. [`PostgresLease`] is the
+//! Every write is one transaction of whole-batch statements, which a dropped future rolls back. A save first
+//! locks the rows of the epoch and of its writer's token, so that a claim or a restarted writer waits for it, and
+//! everything older is refused from then on. [`PostgresLease`] is the
 //! [`StoreLease`](ttm_kernel::StoreLease): one process at a time works on the database. Nothing waits for ever: not for
 //! a connection, not for a lock, not for a statement. It knows nothing of scores or lanes, and nothing of the metrics
 //! that may share its database.

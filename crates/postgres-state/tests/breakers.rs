@@ -1,11 +1,11 @@
 //! The laws of the breakers' port on a server, and rows that no breaker can have made.
 
 use std::time::Duration;
-use ttm_kernel::{StoreError, StoreErrorKind};
 
 use jiff::Timestamp;
 use ttm_breaker::testing::conformance;
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
+use ttm_kernel::{FencingToken, StoreError, StoreErrorKind};
 use ttm_market::TokenStore;
 use ttm_postgres_state::PostgresTokenStore;
 use ttm_sqlx_pool::postgres::testing::Database;
@@ -71,8 +71,8 @@ async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
 async fn a_name_that_no_table_takes_is_rejected_with_its_whole_batch() {
     let database = Database::new("breakers_rejected").await;
     let store = open(&database).await;
-    let epoch = store.claim().await.expect("claim works");
-    let refused = store.breakers().save(epoch, &[named("api"), named("a\0pi")]).await;
+    let under = FencingToken::first(store.claim().await.expect("claim works"));
+    let refused = store.breakers().save(under, &[named("api"), named("a\0pi")]).await;
     assert!(
         matches!(refused.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Rejected)),
         "{refused:?}"

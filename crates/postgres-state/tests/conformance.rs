@@ -3,9 +3,9 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use ttm_kernel::{Epoch, StoreError, StoreErrorKind};
 
 use jiff::Timestamp;
+use ttm_kernel::{Epoch, FencingToken, StoreError, StoreErrorKind};
 use ttm_market::testing::conformance;
 use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore};
 use ttm_postgres_state::{OpenError, PostgresTokenStore};
@@ -68,9 +68,9 @@ async fn a_database_of_a_newer_program_is_refused_in_one_line() {
         .execute("INSERT INTO $schema._ttm_state_migrations VALUES (99, 'new', now(), true, '', 0)")
         .await;
     let error = PostgresTokenStore::open(database.url()).await.expect_err("it is refused");
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 4, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 5, .. }), "{error:?}");
     let line = error.to_string();
-    let end = " has schema version 99, this program knows versions up to 4: start a newer one";
+    let end = " has schema version 99, this program knows versions up to 5: start a newer one";
     assert!(line.starts_with("PostgreSQL at ") && line.ends_with(end) && !line.contains('\n'), "{line}");
     database.drop_schema().await;
 }
@@ -114,10 +114,10 @@ async fn a_server_that_cannot_be_used_is_named_without_its_password() {
 async fn a_score_is_kept_to_the_bit() {
     let database = Database::new("tokens_bits").await;
     let store = open(&database).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = FencingToken::first(store.claim().await.expect("claim works"));
     store.add(&[mint(1)], AT).await.expect("add works");
     for value in [-0.0, 0.0, 1.0, 0.1 + 0.2, f64::MAX, f64::MIN_POSITIVE, f64::from_bits(1)] {
-        store.save(epoch, &[scored(1, value)]).await.expect("save works");
+        store.save(under, &[scored(1, value)]).await.expect("save works");
         let loaded = store.load(None, 1).await.expect("load answers").remove(0);
         assert_eq!(loaded.smoothed_score().map(f64::to_bits), Some(value.to_bits()), "{value:e}");
     }
@@ -128,12 +128,12 @@ async fn a_score_is_kept_to_the_bit() {
 async fn a_value_that_no_table_takes_is_rejected_with_its_whole_batch() {
     let database = Database::new("tokens_rejected").await;
     let store = open(&database).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = FencingToken::first(store.claim().await.expect("claim works"));
     store.add(&[mint(1), mint(2)], AT).await.expect("add works");
     let with_nul = Token { symbol: Some("A\0B".into()), ..Token::new(mint(2), AT) };
     for bad in [scored(2, f64::NAN), scored(2, f64::INFINITY), with_nul, Token::new(mint(2), Timestamp::MIN)]
     {
-        let refused = store.save(epoch, &[scored(1, 1.0), bad]).await;
+        let refused = store.save(under, &[scored(1, 1.0), bad]).await;
         assert!(
             matches!(refused.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Rejected)),
             "{refused:?}"
@@ -182,9 +182,9 @@ async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_leaves_no_tra
     store.add(&[mint(1), mint(2)], AT).await.expect("add works");
     for polls in 0.. {
         // A claim waits for a lock on the epoch that is left behind, and fails after two seconds.
-        let epoch = store.claim().await.expect("claim works");
+        let under = FencingToken::first(store.claim().await.expect("claim works"));
         let value = polls as f64 + 1.0;
-        let saved = cancelled_after(polls, store.save(epoch, &[scored(1, value), scored(2, value)])).await;
+        let saved = cancelled_after(polls, store.save(under, &[scored(1, value), scored(2, value)])).await;
         let loaded = store.load(None, 2).await.expect("load answers");
         assert_eq!(loaded[0].smoothed_score(), loaded[1].smoothed_score(), "after {polls} polls");
         if let Some(saved) = saved {

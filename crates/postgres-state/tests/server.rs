@@ -129,7 +129,7 @@ async fn another_that_migrates_is_waited_for_a_while_and_named() {
     drop(open(&database).await);
     database
         .execute(
-            "DROP TABLE $schema.breaker; ALTER TABLE $schema.token DROP COLUMN origin; \
+            "DROP TABLE $schema.breaker, $schema.fence; ALTER TABLE $schema.token DROP COLUMN origin; \
              DELETE FROM $schema._ttm_state_migrations WHERE version > 1",
         )
         .await;

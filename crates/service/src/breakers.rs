@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use ttm_breaker::{Breaker, BreakerStore, State, StoredBreaker, StoredRate, Transition, TransitionReason};
 use ttm_guard::{Guard, SavedRate};
-use ttm_kernel::{Epoch, Runtime, StoreError, within};
+use ttm_kernel::{FencingToken, Runtime, StoreError, within};
 
 use super::events::EventLog;
 use super::outbox::Waiting;
@@ -131,7 +131,7 @@ impl Waiting<()> for BreakerOutbox {
 pub(super) struct BreakerSink {
     pub(super) guard: Arc<Guard>,
     store: Arc<dyn BreakerStore>,
-    epoch: Epoch,
+    under: FencingToken,
     runtime: Arc<dyn Runtime>,
 }
 
@@ -142,7 +142,7 @@ impl BreakerSink {
         name: &'static str,
         settings: &ServiceSettings,
         ports: &Ports,
-        epoch: Epoch,
+        under: FencingToken,
         runtime: &Arc<dyn Runtime>,
         events: &Arc<EventLog>,
     ) -> (Self, Arc<BreakerOutbox>) {
@@ -161,7 +161,7 @@ impl BreakerSink {
         });
         guard.resume(rate, elapsed);
         tell_transitions(&breaker, &**runtime, &outbox, || None);
-        let sink = Self { guard: Arc::new(guard), store, epoch, runtime: runtime.clone() };
+        let sink = Self { guard: Arc::new(guard), store, under, runtime: runtime.clone() };
         (sink, Arc::new(outbox))
     }
 }
@@ -183,7 +183,7 @@ impl Sink<()> for BreakerSink {
             at: self.runtime.wall(),
             rate: self.guard.save().map(|SavedRate { share, paused_for }| StoredRate { share, paused_for }),
         };
-        self.store.save(self.epoch, &[stored]).await
+        self.store.save(self.under, &[stored]).await
     }
 
     fn name((): &()) -> String {

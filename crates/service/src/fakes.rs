@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use ttm_breaker::testing::FakeBreakerStore;
 use ttm_health::ResourceSample;
 use ttm_health::testing::FakeResourceSource;
-use ttm_kernel::{Clock as _, Epoch, LeaseError, Runtime as _, StoreError, StoreLease};
+use ttm_kernel::{Clock as _, Epoch, FencingToken, LeaseError, Runtime as _, StoreError, StoreLease};
 use ttm_market::testing::{FakePairSource, FakeTokenStore};
 use ttm_market::{Added, FOLLOW_STEP, Followed, Mint, Origin, Token, TokenStore};
 use ttm_perf::testing::{FakeEventStore, FakeMetricStore};
@@ -88,7 +88,7 @@ pub(super) struct Slow(pub(super) FakeTokenStore, pub(super) ManualRuntime);
 impl TokenStore for Slow {
     async fn follow(
         &self,
-        epoch: Epoch,
+        under: FencingToken,
         origin: Origin,
         mints: &[Mint],
         at: Timestamp,
@@ -99,7 +99,7 @@ impl TokenStore for Slow {
         let steps = additions.div_ceil(FOLLOW_STEP) + removals.div_ceil(FOLLOW_STEP);
         let took = Duration::from_secs(4) * u32::try_from(steps).expect("a few");
         self.1.sleep_until(self.1.now() + took).await;
-        self.0.follow(epoch, origin, mints, at).await
+        self.0.follow(under, origin, mints, at).await
     }
 
     async fn claim(&self) -> Result<Epoch, StoreError> {
@@ -111,8 +111,8 @@ impl TokenStore for Slow {
         self.0.load(after, limit).await
     }
 
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
-        self.0.save(epoch, tokens).await
+    async fn save(&self, under: FencingToken, tokens: &[Token]) -> Result<(), StoreError> {
+        self.0.save(under, tokens).await
     }
 
     async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {

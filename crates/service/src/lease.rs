@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ttm_kernel::{LeaseError, Moment, Runtime, StoreError, StoreLease, within};
+use ttm_kernel::{FencedBy, LeaseError, Moment, Runtime, StoreError, StoreErrorKind, StoreLease, within};
 use ttm_market::{Listing, Origin, TokenSource, TokenSourceError};
 
 use super::board::Board;
@@ -45,8 +45,12 @@ impl Lease {
         self.port.stands() || self.runtime.now() < excused_until
     }
 
-    /// The store refused a write because of its epoch.
+    /// The store refused a write because of its token. Only an epoch ends the process: a writer's older incarnation ends by
+    /// itself, and the newer one goes on.
     pub(super) fn fenced(&self, error: &StoreError) {
+        if error.kind() == (StoreErrorKind::Fenced { by: FencedBy::Incarnation }) {
+            return;
+        }
         self.superseded(&format!("another process took over the store: {}", error.said()));
     }
 

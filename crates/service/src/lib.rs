@@ -39,7 +39,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use ttm_breaker::{Breaker, Snapshot};
 use ttm_health::{Phase, Status};
-use ttm_kernel::{Moment, Runtime, StoreLease, Task, TaskEnd, within};
+use ttm_kernel::{FencingToken, Moment, Runtime, StoreLease, Task, TaskEnd, within};
 use ttm_market::TokenStore;
 use ttm_perf::MetricStore;
 
@@ -157,7 +157,9 @@ impl Service {
         let listings = starting.at("the sources of tokens", sources.first_look(starting)).await?;
         let tokens = &*ports.tokens;
         let epoch = starting.claim(&*ports.lease, tokens).await?;
-        sources.begin(epoch, listings, starting).await?;
+        // No part is restarted inside a process yet: every writer has one incarnation.
+        let under = FencingToken::first(epoch);
+        sources.begin(under, listings, starting).await?;
         let revision = starting.store("the tokens", || roster::revision(tokens, epoch, &*runtime)).await?;
         let stored = starting.store("the tokens", || roster::load(tokens, &*runtime)).await?;
         // Tables that are dropped and made anew meanwhile are empty, and no set of tokens.
@@ -166,7 +168,7 @@ impl Service {
         board.stores.answered(StoreUse::TokenReads, runtime.now());
         let events = EventLog::started(&runtime, epoch, stored.len());
         let (breaker, breakers) =
-            BreakerSink::restore("dexscreener", &settings, &ports, epoch, &runtime, &events).await;
+            BreakerSink::restore("dexscreener", &settings, &ports, under, &runtime, &events).await;
         starting.done();
 
         let guard = breaker.guard.clone();
@@ -198,7 +200,7 @@ impl Service {
             backoff: settings.retry.clone(),
             shutdown: flushing.clone(),
         };
-        let token_sink = TokenSink { store: ports.tokens.clone(), epoch };
+        let token_sink = TokenSink { store: ports.tokens.clone(), under };
         let (sample_sink, event_sink) = (SampleSink(ports.history.clone()), EventSink(ports.events.clone()));
         let poll_interval = settings.source_poll_interval;
         let counters = Counters {

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError, StoreErrorKind, Task, within};
+use ttm_kernel::{
+    Epoch, FencedBy, FencingToken, LeaseError, Runtime, StoreError, StoreErrorKind, Task, within,
+};
 use ttm_market::{FOLLOW_STEP, Followed, Listing, Mint, Origin, TokenSource, TokenSourceError, TokenStore};
 
 use super::board::Board;
@@ -35,8 +37,8 @@ struct Watched {
 pub(super) struct Sources {
     watched: Vec<Watched>,
     store: Arc<dyn TokenStore>,
-    /// What the store is written under; none is claimed before the first look.
-    epoch: Epoch,
+    /// What the store is written under; no epoch is claimed before the first look.
+    under: FencingToken,
     runtime: Arc<dyn Runtime>,
     board: Arc<Board>,
     lease: Arc<Lease>,
@@ -61,8 +63,8 @@ impl Sources {
         board: Arc<Board>,
         lease: Arc<Lease>,
     ) -> Self {
-        let epoch = Epoch::new(0);
-        let mut all = Self { watched: Vec::new(), store, epoch, runtime, board, lease, events: None };
+        let under = FencingToken::first(Epoch::new(0));
+        let mut all = Self { watched: Vec::new(), store, under, runtime, board, lease, events: None };
         all.extend(sources.iter().cloned());
         all
     }
@@ -109,25 +111,27 @@ impl Sources {
         Err(StartError::Sources { messages: messages.join("\n"), is_config })
     }
 
-    /// Follows what the first look found, and everything later, under this epoch. A store that is away is waited for:
+    /// Follows what the first look found, and everything later, under this token. A store that is away is waited for:
     /// following is idempotent.
     ///
     /// # Errors
     /// When a person must mend the store.
     pub(super) async fn begin(
         &mut self,
-        epoch: Epoch,
+        under: FencingToken,
         listings: Vec<(usize, Listing)>,
         starting: &Starting,
     ) -> Result<(), StartError> {
-        self.epoch = epoch;
+        self.under = under;
         for (at, listing) in listings {
             // One call at a time, which the type of a step does not say.
             let all = tokio::sync::Mutex::new(&mut *self);
             let follow = || async { all.lock().await.follow(at, listing.clone()).await };
             starting.store("the lists of tokens", follow).await.map_err(|error| match error {
                 // Another one took over since the epoch was claimed.
-                StartError::Store(error) if matches!(error.kind(), StoreErrorKind::Fenced { .. }) => {
+                StartError::Store(error)
+                    if error.kind() == (StoreErrorKind::Fenced { by: FencedBy::Epoch }) =>
+                {
                     StartError::Held(LeaseError::Lost { holder: None })
                 }
                 other => other,
@@ -239,7 +243,7 @@ impl Sources {
         // The store works in steps: all that is listed may be due to come, and all that is owned to go.
         let steps = mints.len().div_ceil(FOLLOW_STEP) + owned.div_ceil(FOLLOW_STEP);
         let patience = STORE_DEADLINE.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX).max(1));
-        let following = self.store.follow(self.epoch, origin, &mints, self.runtime.wall());
+        let following = self.store.follow(self.under, origin, &mints, self.runtime.wall());
         let followed = bounded_by(patience, "following a token list", &*self.runtime, following).await?;
         let Followed { added, removed, kept, others } = followed;
         // After an error it is looked up anew: some of the steps are done.

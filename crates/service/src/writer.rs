@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ttm_kernel::{Epoch, Moment, Runtime, StoreError, StoreErrorKind, Task, within};
+use ttm_kernel::{FencingToken, Moment, Runtime, StoreError, StoreErrorKind, Task, within};
 use ttm_market::{Token, TokenStore};
 use ttm_perf::{Event, EventStore, MetricStore, Sample};
 use ttm_retry::RetryPolicy;
@@ -220,7 +220,7 @@ impl Writing {
 /// The newest states of tokens.
 pub(super) struct TokenSink {
     pub(super) store: Arc<dyn TokenStore>,
-    pub(super) epoch: Epoch,
+    pub(super) under: FencingToken,
 }
 
 #[async_trait]
@@ -230,7 +230,7 @@ impl Sink<Token> for TokenSink {
     const BATCH: usize = 1_000;
 
     async fn store(&self, batch: &[Token]) -> Result<(), StoreError> {
-        self.store.save(self.epoch, batch).await
+        self.store.save(self.under, batch).await
     }
 
     fn name(token: &Token) -> String {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_breaker::testing::FakeBreakerStore;
 use ttm_breaker::{BreakerStore, Saved, Snapshot, State, StoredBreaker};
-use ttm_kernel::{Clock, Epoch, Moment, Runtime, StoreError};
+use ttm_kernel::{Clock, FencingToken, Moment, Runtime, StoreError};
 use ttm_service::Service;
 use ttm_service::{Planes, Ports};
 use ttm_sim::oracle::Verdicts;
@@ -60,7 +60,8 @@ fn store(breakers: &[StoredBreaker]) -> FakeBreakerStore {
     let store = FakeBreakerStore::new();
     let mut executor = Executor::new(1, Timestamp::UNIX_EPOCH);
     let (writer, breakers) = (store.clone(), breakers.to_vec());
-    let saves = async move { writer.save(writer.claim(), &breakers).await.expect("save works") };
+    let saves =
+        async move { writer.save(FencingToken::first(writer.claim()), &breakers).await.expect("save works") };
     drop(executor.runtime().spawn("saves", Box::pin(saves)));
     executor.run_until(Moment::ZERO);
     store
@@ -82,7 +83,7 @@ impl BreakerStore for Hangs {
         std::future::pending().await
     }
 
-    async fn save(&self, _: Epoch, _: &[StoredBreaker]) -> Result<(), StoreError> {
+    async fn save(&self, _: FencingToken, _: &[StoredBreaker]) -> Result<(), StoreError> {
         std::future::pending().await
     }
 }
@@ -140,11 +141,11 @@ impl BreakerStore for Refuses {
         self.store.load().await
     }
 
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
+    async fn save(&self, under: FencingToken, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
         if self.times.fetch_update(set, fetch, |times| times.checked_sub(1)).is_ok() {
             return Err(StoreError::transient("busy"));
         }
-        self.store.save(epoch, breakers).await
+        self.store.save(under, breakers).await
     }
 }

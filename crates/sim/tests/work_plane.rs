@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_breaker::State;
-use ttm_kernel::{Clock, Moment, Runtime};
+use ttm_kernel::{Clock, FencingToken, Moment, Runtime};
 use ttm_market::{Mint, PairBatch, PairSource, PairSourceError, Token, TokenStore};
 use ttm_schedule::{Group, GroupStatus};
 use ttm_service::Service;
@@ -176,8 +176,8 @@ fn what_was_scored_hours_before_the_process_began_is_asked_for_at_once() {
         let mut second = Stage::new(40, "", wall() + MINUTE + away, None);
         let (tokens, found) = (second.world.tokens.clone(), stored.clone());
         let save = async move {
-            let epoch = tokens.claim().await.expect("claims");
-            tokens.save(epoch, &found).await.expect("saves");
+            let under = FencingToken::first(tokens.claim().await.expect("claims"));
+            tokens.save(under, &found).await.expect("saves");
         };
         drop(second.executor.runtime().spawn("save", Box::pin(save)));
         second.run_for(SECOND);

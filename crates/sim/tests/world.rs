@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
-use ttm_kernel::{Clock, Moment, Runtime};
+use ttm_kernel::{Clock, FencingToken, Moment, Runtime};
 use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, PairSource, PairSourceError, TokenStore};
 use ttm_perf::{MetricStore, Sample};
@@ -158,8 +158,8 @@ fn call_after_a_restart(loads: bool, age: Duration) -> Vec<String> {
     let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 0 };
     let breaker = StoredBreaker { name: "api".to_owned(), saved, at: runtime.wall() - age, rate: None };
     let asks = async move {
-        let epoch = world.tokens.claim().await.expect("claim works");
-        world.breakers.save(epoch, &[breaker]).await.expect("save works");
+        let under = FencingToken::first(world.tokens.claim().await.expect("claim works"));
+        world.breakers.save(under, &[breaker]).await.expect("save works");
         if loads {
             assert_eq!(world.breakers.load().await.expect("load answers").len(), 1);
         }

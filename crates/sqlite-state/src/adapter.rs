@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, StoreError, StoreLease};
+use ttm_kernel::{Epoch, FencingToken, StoreError, StoreLease};
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 use ttm_sqlx_pool::sqlite::File;
 use ttm_sqlx_pool::sqlite::store_error;
 
-use crate::fence::{NEXT_EPOCH, REVISION, may_write};
+use crate::fence::{NEXT_EPOCH, REVISION, Writer, may_write};
 use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, SqliteBreakerStore, convert, follow};
@@ -70,10 +70,14 @@ impl SqliteTokenStore {
         rows.iter().map(convert::token).collect()
     }
 
-    /// Nothing is stored when the epoch is not the writer's.
-    async fn write(&self, epoch: Epoch, tokens: &[Token]) -> Result<Result<(), StoreError>, sqlx::Error> {
+    /// Nothing is stored under a token that is not the newest one.
+    async fn write(
+        &self,
+        under: FencingToken,
+        tokens: &[Token],
+    ) -> Result<Result<(), StoreError>, sqlx::Error> {
         let mut tx = self.file.begin().await?;
-        if let Err(refused) = may_write(&mut tx, epoch).await? {
+        if let Err(refused) = may_write(&mut tx, Writer::Tokens, under).await? {
             return Ok(Err(refused));
         }
         for token in tokens {
@@ -154,8 +158,8 @@ impl TokenStore for SqliteTokenStore {
         self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(store_error)
     }
 
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
-        self.write(epoch, tokens).await.map_err(store_error)?
+    async fn save(&self, under: FencingToken, tokens: &[Token]) -> Result<(), StoreError> {
+        self.write(under, tokens).await.map_err(store_error)?
     }
 
     async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {
@@ -168,12 +172,12 @@ impl TokenStore for SqliteTokenStore {
 
     async fn follow(
         &self,
-        epoch: Epoch,
+        under: FencingToken,
         origin: Origin,
         mints: &[Mint],
         at: Timestamp,
     ) -> Result<Followed, StoreError> {
-        let followed = follow::follow(&self.file, epoch, origin, mints.iter().copied().collect(), at).await;
+        let followed = follow::follow(&self.file, under, origin, mints.iter().copied().collect(), at).await;
         followed.map_err(store_error)?
     }
 
@@ -184,7 +188,7 @@ impl TokenStore for SqliteTokenStore {
     async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
         let both = sqlx::query_as::<_, (i64, i64)>(REVISION).fetch_one(self.file.readers()).await;
         let (number, newest) = both.map_err(store_error)?;
-        StoreError::check_granted(epoch, newest.unsigned_abs())?;
+        epoch.check_granted(Epoch::new(newest.unsigned_abs()))?;
         Ok(number.unsigned_abs())
     }
 

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker, StoredRate};
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{FencingToken, StoreError};
 use ttm_sqlx_pool::sqlite::store_error;
 use ttm_sqlx_pool::sqlite::{File, time};
 
-use crate::fence::may_write;
+use crate::fence::{Writer, may_write};
 
 const SELECT: &str = "SELECT name, state, open_for_us, failed_recoveries, saved_at, rate_share, paused_for_us FROM breaker ORDER BY name";
 
@@ -31,14 +31,14 @@ impl SqliteBreakerStore {
         rows.iter().map(breaker).collect()
     }
 
-    /// Nothing is stored when the epoch is not the writer's.
+    /// Nothing is stored under a token that is not the newest one.
     async fn write(
         &self,
-        epoch: Epoch,
+        under: FencingToken,
         breakers: &[StoredBreaker],
     ) -> Result<Result<(), StoreError>, sqlx::Error> {
         let mut tx = self.file.begin().await?;
-        if let Err(refused) = may_write(&mut tx, epoch).await? {
+        if let Err(refused) = may_write(&mut tx, Writer::Breakers, under).await? {
             return Ok(Err(refused));
         }
         for breaker in breakers {
@@ -96,7 +96,7 @@ impl BreakerStore for SqliteBreakerStore {
         self.all().await.map_err(store_error)
     }
 
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
-        self.write(epoch, breakers).await.map_err(store_error)?
+    async fn save(&self, under: FencingToken, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
+        self.write(under, breakers).await.map_err(store_error)?
     }
 }

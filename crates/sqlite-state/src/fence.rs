@@ -2,16 +2,63 @@
 //! one that granted an epoch. It does not know what is saved.
 
 use sqlx::{Sqlite, Transaction};
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{Admission, Epoch, FencingToken, Incarnation, StoreError};
 
-/// Whether this is the newest epoch that was claimed, and was claimed here. A writer's transaction keeps it so until its end.
+/// A writer of the store: what is restarted by itself, and so fenced by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Writer {
+    /// Saves the states of tokens.
+    Tokens,
+    /// Follows the lists of tokens.
+    Listings,
+    /// Saves the states of breakers.
+    Breakers,
+}
+
+impl Writer {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tokens => "tokens",
+            Self::Listings => "listings",
+            Self::Breakers => "breakers",
+        }
+    }
+}
+
+const KNOWN: &str = "SELECT writer.epoch, fence.epoch, fence.incarnation FROM writer \
+     LEFT JOIN fence ON fence.writer = ?1";
+
+const REMEMBER: &str = "INSERT INTO fence (writer, epoch, incarnation) VALUES (?1, ?2, ?3) \
+     ON CONFLICT (writer) DO UPDATE SET epoch = excluded.epoch, incarnation = excluded.incarnation";
+
+/// The newest epoch, and what is remembered of this writer.
+type Known = (i64, Option<i64>, Option<i64>);
+
+/// The token of a row.
+fn remembered((_, epoch, incarnation): Known) -> Option<FencingToken> {
+    let (epoch, incarnation) = epoch.zip(incarnation)?;
+    let incarnation = u32::try_from(incarnation).unwrap_or(u32::MAX);
+    Some(FencingToken::new(Epoch::new(epoch.unsigned_abs()), Incarnation::new(incarnation)))
+}
+
+/// Whether this is the newest token of its writer, under the newest epoch, which was claimed here. A transaction that may
+/// write keeps it so until its end.
 pub(crate) async fn may_write(
     tx: &mut Transaction<'static, Sqlite>,
-    epoch: Epoch,
+    writer: Writer,
+    under: FencingToken,
 ) -> Result<Result<(), StoreError>, sqlx::Error> {
-    let newest: Option<i64> =
-        sqlx::query_scalar("SELECT epoch FROM writer").fetch_optional(&mut **tx).await?;
-    Ok(StoreError::check_epoch(epoch, newest.unwrap_or_default().unsigned_abs()))
+    let known = sqlx::query_as(KNOWN).bind(writer.as_str()).fetch_optional(&mut **tx).await?;
+    let known: Known = known.unwrap_or_default();
+    match under.admit(Epoch::new(known.0.unsigned_abs()), remembered(known)) {
+        Ok(Admission::Known) => Ok(Ok(())),
+        Ok(Admission::Newest) => {
+            let remember = sqlx::query(REMEMBER).bind(writer.as_str()).bind(known.0);
+            remember.bind(i64::from(under.incarnation().number())).execute(&mut **tx).await?;
+            Ok(Ok(()))
+        }
+        Err(refused) => Ok(Err(refused)),
+    }
 }
 
 /// The number of the last edit, and the newest epoch that was claimed; zero where the row is gone.

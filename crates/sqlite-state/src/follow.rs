@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{FencingToken, StoreError};
 use ttm_market::{FOLLOW_STEP, Followed, Mint, Origin, TokenStatus};
 use ttm_sqlx_pool::sqlite::File;
 
 use crate::convert;
-use crate::fence::{EDITED, may_write};
+use crate::fence::{EDITED, Writer, may_write};
 
-/// What changed, unless the epoch is not the writer's. The steps before an error stay: each is right by itself, since
+/// What changed, unless the token is not the newest one. The steps before an error stay: each is right by itself, since
 /// it only adds what is listed or removes what is not, and whatever is owned is looked up anew the next time.
 pub(crate) async fn follow(
     file: &File,
-    epoch: Epoch,
+    under: FencingToken,
     origin: Origin,
     listed: BTreeSet<Mint>,
     at: Timestamp,
@@ -26,11 +26,14 @@ pub(crate) async fn follow(
     let removals: Vec<&Mint> = owned.difference(&listed).collect();
     let mut followed = Followed { kept: owned.intersection(&listed).count() as u64, ..Followed::default() };
     if additions.is_empty() && removals.is_empty() {
-        return Ok(may_write(&mut file.begin().await?, epoch).await?.map(|()| followed));
+        let mut tx = file.begin().await?;
+        let may = may_write(&mut tx, Writer::Listings, under).await?;
+        tx.commit().await?;
+        return Ok(may.map(|()| followed));
     }
     for some in additions.chunks(FOLLOW_STEP) {
         let mut tx = file.begin().await?;
-        if let Err(refused) = may_write(&mut tx, epoch).await? {
+        if let Err(refused) = may_write(&mut tx, Writer::Listings, under).await? {
             return Ok(Err(refused));
         }
         let added = add(&mut tx, origin, some, at).await?;
@@ -40,7 +43,7 @@ pub(crate) async fn follow(
     }
     for some in removals.chunks(FOLLOW_STEP) {
         let mut tx = file.begin().await?;
-        if let Err(refused) = may_write(&mut tx, epoch).await? {
+        if let Err(refused) = may_write(&mut tx, Writer::Listings, under).await? {
             return Ok(Err(refused));
         }
         let removed = remove(&mut tx, origin, some).await?;

@@ -10,6 +10,7 @@ pub(crate) const SCHEMA: Schema = Schema {
         ("breakers", include_str!("../../../migrations/sqlite/state/0002_breakers.sql")),
         ("origins", include_str!("../../../migrations/sqlite/state/0003_origins.sql")),
         ("rates", include_str!("../../../migrations/sqlite/state/0004_rates.sql")),
+        ("fences", include_str!("../../../migrations/sqlite/state/0005_fences.sql")),
     ],
-    tables: &["token", "writer", "revision"],
+    tables: &["token", "writer", "fence", "revision"],
 };

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
-use ttm_kernel::{StoreError, StoreErrorKind};
+use ttm_kernel::{FencingToken, StoreError, StoreErrorKind};
 use ttm_market::testing::conformance;
 use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore};
 use ttm_sqlite_state::{OpenError, SqliteTokenStore};
@@ -83,9 +83,9 @@ async fn a_file_of_a_newer_program_is_refused_in_one_line() {
     let file = folder.path().join("ttm.db");
     execute(&file, "INSERT INTO _ttm_state_migrations SELECT 99, 'new', '', true, '', 0").await;
     let error = SqliteTokenStore::open(&file).await.expect_err("it is refused");
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 4, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 5, .. }), "{error:?}");
     let line = format!(
-        "{} has schema version 99, this program knows versions up to 4: start a newer one",
+        "{} has schema version 99, this program knows versions up to 5: start a newer one",
         file.display()
     );
     assert_eq!(error.to_string(), line);
@@ -137,10 +137,10 @@ async fn a_path_that_cannot_be_a_store_is_told_in_one_line() {
 async fn a_score_is_kept_to_the_bit() {
     let folder = folder();
     let store = open(&folder).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = FencingToken::first(store.claim().await.expect("claim works"));
     store.add(&[mint(1)], AT).await.expect("add works");
     for value in [-0.0, 0.0, 1.0, 0.1 + 0.2, f64::MAX, f64::MIN_POSITIVE, f64::from_bits(1)] {
-        store.save(epoch, &[scored(1, value)]).await.expect("save works");
+        store.save(under, &[scored(1, value)]).await.expect("save works");
         let loaded = store.load(None, 1).await.expect("load answers").remove(0);
         assert_eq!(loaded.smoothed_score().map(f64::to_bits), Some(value.to_bits()), "{value:e}");
     }
@@ -150,10 +150,10 @@ async fn a_score_is_kept_to_the_bit() {
 async fn a_number_that_is_not_finite_is_rejected_with_its_whole_batch() {
     let folder = folder();
     let store = open(&folder).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = FencingToken::first(store.claim().await.expect("claim works"));
     store.add(&[mint(1), mint(2)], AT).await.expect("add works");
     for value in [f64::NAN, f64::INFINITY] {
-        let refused = store.save(epoch, &[scored(1, 1.0), scored(2, value)]).await;
+        let refused = store.save(under, &[scored(1, 1.0), scored(2, value)]).await;
         assert!(
             matches!(refused.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Rejected)),
             "{refused:?}"
@@ -167,9 +167,9 @@ async fn a_number_that_is_not_finite_is_rejected_with_its_whole_batch() {
 async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() {
     let folder = folder();
     let store = open(&folder).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = FencingToken::first(store.claim().await.expect("claim works"));
     execute(&folder.path().join("ttm.db"), "ALTER TABLE token RENAME TO away").await;
-    for refused in [store.load(None, 1).await.map(drop), store.save(epoch, &[Token::new(mint(1), AT)]).await]
+    for refused in [store.load(None, 1).await.map(drop), store.save(under, &[Token::new(mint(1), AT)]).await]
     {
         let Err(error) = refused else { panic!("{refused:?}") };
         assert_eq!(error.kind(), StoreErrorKind::Missing, "{error}");
@@ -177,7 +177,7 @@ async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() 
         assert_eq!(error.retry_after(), Some(Duration::from_mins(1)));
     }
     execute(&folder.path().join("ttm.db"), "ALTER TABLE away RENAME TO token").await;
-    store.save(epoch, &[Token::new(mint(1), AT)]).await.expect("it is back");
+    store.save(under, &[Token::new(mint(1), AT)]).await.expect("it is back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,7 +185,7 @@ async fn what_no_program_of_ours_has_made_is_no_damage_and_concerns_whoever_meet
     let folder = folder();
     let file = folder.path().join("ttm.db");
     let store = open(&folder).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = FencingToken::first(store.claim().await.expect("claim works"));
     store.add(&[mint(1), mint(2)], AT).await.expect("add works");
     execute(&file, "PRAGMA ignore_check_constraints = 1; UPDATE token SET status = 'sold' WHERE mint = (SELECT min(mint) FROM token)").await;
     let refused = store.load(None, 9).await;
@@ -194,13 +194,13 @@ async fn what_no_program_of_ours_has_made_is_no_damage_and_concerns_whoever_meet
     let message = error.said();
     assert!(message.ends_with("a status is no word of ours"), "{message}");
     execute(&file, "ALTER TABLE writer RENAME COLUMN epoch TO era").await;
-    let refused = store.save(epoch, &[scored(2, 1.0)]).await;
+    let refused = store.save(under, &[scored(2, 1.0)]).await;
     let Err(error) = refused else { panic!("{refused:?}") };
     assert_eq!(error.kind(), StoreErrorKind::Unexpected, "{error}");
     let message = error.said();
-    assert_eq!(message, "no such column: epoch (SQLITE_ERROR, 1)");
+    assert_eq!(message, "no such column: writer.epoch (SQLITE_ERROR, 1)");
     execute(&file, "ALTER TABLE writer RENAME COLUMN era TO epoch").await;
-    store.save(epoch, &[scored(1, 1.0)]).await.expect("a person has mended it");
+    store.save(under, &[scored(1, 1.0)]).await.expect("a person has mended it");
     store.load(None, 9).await.expect("the status was written anew");
 }
 
@@ -217,7 +217,7 @@ async fn a_transaction_that_sqlite_rolled_back_by_itself_costs_no_later_one() {
     let file = folder.path().join("ttm.db");
     let store = open(&folder).await;
     let breakers = store.breakers();
-    let epoch = store.claim().await.expect("claim works");
+    let under = FencingToken::first(store.claim().await.expect("claim works"));
     store.add(&[mint(1)], AT).await.expect("add works");
     let tripped = StoredBreaker {
         name: "api".to_owned(),
@@ -229,15 +229,15 @@ async fn a_transaction_that_sqlite_rolled_back_by_itself_costs_no_later_one() {
         execute(&file, trigger).await;
     }
     for _ in 0..3 {
-        store.save(epoch, &[scored(1, 1.0)]).await.expect_err("the trigger refuses it");
+        store.save(under, &[scored(1, 1.0)]).await.expect_err("the trigger refuses it");
         store.add(&[mint(2)], AT).await.expect_err("the trigger refuses it");
-        breakers.save(epoch, std::slice::from_ref(&tripped)).await.expect_err("the trigger refuses it");
+        breakers.save(under, std::slice::from_ref(&tripped)).await.expect_err("the trigger refuses it");
     }
     for drop in ["DROP TRIGGER full_token", "DROP TRIGGER full_new", "DROP TRIGGER full_breaker"] {
         execute(&file, drop).await;
     }
-    breakers.save(epoch, std::slice::from_ref(&tripped)).await.expect("there is room again");
-    store.save(epoch, &[scored(1, 2.0)]).await.expect("there is room again");
+    breakers.save(under, std::slice::from_ref(&tripped)).await.expect("there is room again");
+    store.save(under, &[scored(1, 2.0)]).await.expect("there is room again");
     store.add(&[mint(2)], AT).await.expect("there is room again");
     assert_eq!(store.load(None, 9).await.expect("load answers").len(), 2);
     assert_eq!(breakers.load().await.expect("load answers"), [tripped]);
@@ -248,10 +248,10 @@ async fn a_file_that_is_deleted_or_replaced_under_the_store_is_told_before_anyth
     let folder = folder();
     let (file, kept) = (folder.path().join("ttm.db"), folder.path().join("kept.db"));
     let store = open(&folder).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = FencingToken::first(store.claim().await.expect("claim works"));
     store.add(&[mint(1)], AT).await.expect("add works");
     let told = async |what: &str| {
-        let saved = store.save(epoch, &[scored(1, 1.0)]).await;
+        let saved = store.save(under, &[scored(1, 1.0)]).await;
         let Err(error) = saved else { panic!("{saved:?}") };
         assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
         let message = error.said();
@@ -274,7 +274,7 @@ async fn a_file_that_is_deleted_or_replaced_under_the_store_is_told_before_anyth
     std::fs::copy(&kept, &file).expect("copied");
     told("replaced by another file").await;
     std::fs::rename(&kept, &file).expect("moved");
-    store.save(epoch, &[scored(1, 1.0)]).await.expect("it is back");
+    store.save(under, &[scored(1, 1.0)]).await.expect("it is back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,11 +297,11 @@ async fn a_closed_store_is_whole_in_the_one_file_though_another_has_it_open() {
 async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_blocks_nobody() {
     let folder = folder();
     let store = open(&folder).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = FencingToken::first(store.claim().await.expect("claim works"));
     store.add(&[mint(1), mint(2)], AT).await.expect("add works");
     for polls in 0.. {
         let value = polls as f64 + 1.0;
-        let saved = cancelled_after(polls, store.save(epoch, &[scored(1, value), scored(2, value)])).await;
+        let saved = cancelled_after(polls, store.save(under, &[scored(1, value), scored(2, value)])).await;
         // Another writer, which waits for whatever lock is left behind.
         store.add(&[mint(3)], AT).await.expect("add works");
         let loaded = store.load(None, 2).await.expect("load answers");
@@ -332,4 +332,25 @@ async fn a_table_that_is_gone_while_its_history_has_it_is_named_and_rows_that_ar
     assert_eq!((epoch.number(), store.revision(epoch).await.expect("revision answers")), (1, 0));
     store.add(&[mint(1)], AT).await.expect("add works");
     assert_eq!(store.revision(epoch).await.expect("revision answers"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_row_of_a_writer_is_written_only_when_its_token_rises() {
+    let folder = folder();
+    let store = open(&folder).await;
+    store.add(&[mint(1)], AT).await.expect("add works");
+    let first = FencingToken::first(store.claim().await.expect("claim works"));
+    store.save(first, &[scored(1, 1.0)]).await.expect("the row is written");
+    let file = folder.path().join("ttm.db");
+    for refuse in [
+        "CREATE TRIGGER refuse_update BEFORE UPDATE ON fence BEGIN SELECT RAISE(ABORT, 'the row is written'); END",
+        "CREATE TRIGGER refuse_insert BEFORE INSERT ON fence BEGIN SELECT RAISE(ABORT, 'the row is written'); END",
+    ] {
+        execute(&file, refuse).await;
+    }
+    for value in [2.0, 3.0] {
+        store.save(first, &[scored(1, value)]).await.expect("the row stays as it is");
+    }
+    let restarted = FencingToken::new(first.epoch(), first.incarnation().next());
+    store.save(restarted, &[]).await.expect_err("the row is written");
 }

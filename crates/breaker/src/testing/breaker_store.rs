@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use ttm_kernel::{Epoch, StoreError};
+use ttm_kernel::{Admission, Epoch, FencingToken, StoreError};
 
 use crate::{BreakerStore, StoredBreaker};
 
@@ -18,7 +18,9 @@ pub struct FakeBreakerStore {
 #[derive(Default)]
 struct Inner {
     breakers: BTreeMap<String, StoredBreaker>,
-    epoch: u64,
+    epoch: Epoch,
+    /// The newest token that was written under.
+    saved: Option<FencingToken>,
     saves: u64,
     failure: Option<Box<dyn Fn() -> StoreError + Send>>,
 }
@@ -32,8 +34,13 @@ impl FakeBreakerStore {
     /// Claims the next epoch; every older one is fenced off.
     pub fn claim(&self) -> Epoch {
         let mut inner = self.lock();
-        inner.epoch += 1;
-        Epoch::new(inner.epoch)
+        inner.epoch = Epoch::new(inner.epoch.number() + 1);
+        inner.epoch
+    }
+
+    /// The newest epoch that was claimed.
+    pub fn newest(&self) -> Epoch {
+        self.lock().epoch
     }
 
     /// Makes every call fail with what `error` gives, until [`heal`](Self::heal).
@@ -85,10 +92,10 @@ impl BreakerStore for FakeBreakerStore {
         Ok(self.working()?.breakers.values().cloned().collect())
     }
 
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
+    async fn save(&self, under: FencingToken, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         let mut inner = self.working()?;
-        if epoch.number() < inner.epoch {
-            return Err(StoreError::fenced(epoch));
+        if under.admit(inner.epoch, inner.saved)? == Admission::Newest {
+            inner.saved = Some(under);
         }
         for breaker in breakers {
             inner.breakers.insert(breaker.name.clone(), breaker.clone());

@@ -18,13 +18,14 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ttm_kernel::{Epoch, StoreError, StoreErrorKind};
+use ttm_kernel::{Epoch, FencedBy, FencingToken, StoreError, StoreErrorKind};
 
 use crate::{BreakerStore, Saved, State, StoredBreaker, StoredRate};
 
 /// Checks every law that the port alone can show. Each call of `open` opens the same store again, as a restarted
 /// process would, without removing what is in it; the store before was dropped. `claim` claims the next epoch there.
 pub async fn check(open: impl AsyncFn() -> Box<dyn BreakerStore>, claim: impl AsyncFn() -> Epoch) {
+    let claim = async || FencingToken::first(claim().await);
     what_was_acknowledged_survives_reopening(&open, &claim).await;
     an_older_epoch_stays_fenced_after_reopening(&open, &claim).await;
     let store = open().await;
@@ -38,6 +39,10 @@ pub async fn check(open: impl AsyncFn() -> Box<dyn BreakerStore>, claim: impl As
     the_state_that_was_saved_last_counts_whatever_its_time(store, &claim).await;
     breakers_that_are_not_saved_stay_as_they_are(store, &claim).await;
     every_breaker_comes_once_in_the_order_of_the_names(store, &claim).await;
+    an_older_incarnation_stores_nothing(store, &claim).await;
+    the_first_save_of_an_incarnation_fences_off_older_ones_even_if_it_saves_nothing(store, &claim).await;
+    a_claim_begins_again_at_incarnation_zero(store, &claim).await;
+    an_older_incarnation_stays_fenced_after_reopening(&open, &claim).await;
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -58,17 +63,23 @@ async fn stored(store: &dyn BreakerStore, law: u8) -> Vec<StoredBreaker> {
     all
 }
 
-fn assert_fenced(outcome: &Result<(), StoreError>) {
+fn assert_fenced(by: FencedBy, outcome: &Result<(), StoreError>) {
+    let fenced = StoreErrorKind::Fenced { by };
     assert!(
-        matches!(outcome.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Fenced { .. })),
-        "expected Fenced, got {outcome:?}"
+        outcome.as_ref().is_err_and(|error| error.kind() == fenced),
+        "expected {fenced:?}, got {outcome:?}"
     );
+}
+
+/// The token of the incarnation that replaces this one.
+fn restarted(token: FencingToken) -> FencingToken {
+    FencingToken::new(token.epoch(), token.incarnation().next())
 }
 
 /// Law 1, after a restart. What a crash does to the store needs a process to kill, and is tested where there is one.
 pub async fn what_was_acknowledged_survives_reopening(
     open: impl AsyncFn() -> Box<dyn BreakerStore>,
-    claim: impl AsyncFn() -> Epoch,
+    claim: impl AsyncFn() -> FencingToken,
 ) {
     let saved = [open_for(1, "a", 60), open_for(1, "b", 600)];
     let store = open().await;
@@ -81,46 +92,49 @@ pub async fn what_was_acknowledged_survives_reopening(
 /// Law 3, after a restart.
 pub async fn an_older_epoch_stays_fenced_after_reopening(
     open: impl AsyncFn() -> Box<dyn BreakerStore>,
-    claim: impl AsyncFn() -> Epoch,
+    claim: impl AsyncFn() -> FencingToken,
 ) {
     let saved = [open_for(2, "a", 60)];
     let store = open().await;
     let (older, newer) = (claim().await, claim().await);
     drop(store);
     let store = open().await;
-    assert_fenced(&store.save(older, &saved).await);
+    assert_fenced(FencedBy::Epoch, &store.save(older, &saved).await);
     store.save(newer, &saved).await.expect("the newest claim holds until the next one");
 }
 
 /// Law 1: every state, and the ends of every number. The longest period is the longest that a breaker can say.
 pub async fn every_state_comes_back_exactly_as_saved(
     store: &dyn BreakerStore,
-    claim: impl AsyncFn() -> Epoch,
+    claim: impl AsyncFn() -> FencingToken,
 ) {
-    let epoch = claim().await;
+    let under = claim().await;
     for state in State::ALL {
         for (micros, failed_recoveries) in [(0, 0), (1, 1), (u64::MAX / 1_000, u32::MAX)] {
             let saved = Saved { state, open_for: Duration::from_micros(micros), failed_recoveries };
             let breaker = StoredBreaker { saved, ..open_for(3, "any", 0) };
-            store.save(epoch, std::slice::from_ref(&breaker)).await.expect("save works");
+            store.save(under, std::slice::from_ref(&breaker)).await.expect("save works");
             assert_eq!(stored(store, 3).await, [breaker]);
         }
     }
 }
 
 /// Law 1: the rate, and that there is none, also after there was one.
-pub async fn the_rate_comes_back_exactly_as_saved(store: &dyn BreakerStore, claim: impl AsyncFn() -> Epoch) {
-    let epoch = claim().await;
+pub async fn the_rate_comes_back_exactly_as_saved(
+    store: &dyn BreakerStore,
+    claim: impl AsyncFn() -> FencingToken,
+) {
+    let under = claim().await;
     let rate = |share, micros| Some(StoredRate { share, paused_for: Duration::from_micros(micros) });
     for rate in [rate(1.0, 0), rate(0.05, 59_999_999), None, rate(1.0 / 3.0, u64::MAX / 1_000)] {
         let breaker = StoredBreaker { rate, ..open_for(10, "any", 60) };
-        store.save(epoch, std::slice::from_ref(&breaker)).await.expect("save works");
+        store.save(under, std::slice::from_ref(&breaker)).await.expect("save works");
         assert_eq!(stored(store, 10).await, [breaker]);
     }
     let paused_for = Duration::new(59, 999_998_001);
     let breaker =
         StoredBreaker { rate: Some(StoredRate { share: 0.5, paused_for }), ..open_for(10, "fine", 60) };
-    store.save(epoch, std::slice::from_ref(&breaker)).await.expect("save works");
+    store.save(under, std::slice::from_ref(&breaker)).await.expect("save works");
     let got = stored(store, 10).await.into_iter().find(|got| got.name == breaker.name).expect("it is there");
     let longer = got.rate.expect("a rate").paused_for.checked_sub(paused_for);
     assert!(longer.expect("no pause is made shorter") < Duration::from_micros(1), "{got:?}");
@@ -129,7 +143,7 @@ pub async fn the_rate_comes_back_exactly_as_saved(store: &dyn BreakerStore, clai
 /// Law 1: an upstream that was promised a nanosecond more of silence gets it.
 pub async fn periods_and_times_are_kept_to_the_microsecond(
     store: &dyn BreakerStore,
-    claim: impl AsyncFn() -> Epoch,
+    claim: impl AsyncFn() -> FencingToken,
 ) {
     let period = Duration::new(59, 999_998_001);
     let time = Timestamp::from_nanosecond(1_700_000_000_123_456_789).expect("in range");
@@ -145,64 +159,64 @@ pub async fn periods_and_times_are_kept_to_the_microsecond(
 }
 
 /// Laws 2 and 3.
-pub async fn an_older_epoch_stores_nothing(store: &dyn BreakerStore, claim: impl AsyncFn() -> Epoch) {
+pub async fn an_older_epoch_stores_nothing(store: &dyn BreakerStore, claim: impl AsyncFn() -> FencingToken) {
     let before = [open_for(5, "a", 60)];
     store.save(claim().await, &before).await.expect("save works");
     let (older, newer) = (claim().await, claim().await);
     assert!(newer > older, "{newer:?} was claimed after {older:?}");
     let after = [open_for(5, "a", 120), open_for(5, "b", 60)];
-    assert_fenced(&store.save(older, &after).await);
+    assert_fenced(FencedBy::Epoch, &store.save(older, &after).await);
     assert_eq!(stored(store, 5).await, before);
     store.save(newer, &after).await.expect("the newest epoch may write");
     assert_eq!(stored(store, 5).await, after);
 }
 
 /// Law 2: a save whose acknowledgement was lost is sent again.
-pub async fn saving_twice_is_saving_once(store: &dyn BreakerStore, claim: impl AsyncFn() -> Epoch) {
-    let epoch = claim().await;
+pub async fn saving_twice_is_saving_once(store: &dyn BreakerStore, claim: impl AsyncFn() -> FencingToken) {
+    let under = claim().await;
     let saved = [open_for(6, "a", 60), open_for(6, "b", 0)];
     for _ in 0..2 {
-        store.save(epoch, &saved).await.expect("save works");
+        store.save(under, &saved).await.expect("save works");
         assert_eq!(stored(store, 6).await, saved);
     }
 }
 
 /// Law 2, its smallest case.
-pub async fn an_empty_save_works(store: &dyn BreakerStore, claim: impl AsyncFn() -> Epoch) {
+pub async fn an_empty_save_works(store: &dyn BreakerStore, claim: impl AsyncFn() -> FencingToken) {
     store.save(claim().await, &[]).await.expect("an empty save works");
 }
 
 /// Law 2: in one save and over several, also when the wall clock was set back in between.
 pub async fn the_state_that_was_saved_last_counts_whatever_its_time(
     store: &dyn BreakerStore,
-    claim: impl AsyncFn() -> Epoch,
+    claim: impl AsyncFn() -> FencingToken,
 ) {
-    let epoch = claim().await;
+    let under = claim().await;
     let first = open_for(7, "a", 60);
     let second = StoredBreaker { at: at(-3_600), ..open_for(7, "a", 120) };
-    store.save(epoch, &[second.clone(), first.clone()]).await.expect("save works");
+    store.save(under, &[second.clone(), first.clone()]).await.expect("save works");
     assert_eq!(stored(store, 7).await, [first]);
-    store.save(epoch, std::slice::from_ref(&second)).await.expect("save works");
+    store.save(under, std::slice::from_ref(&second)).await.expect("save works");
     assert_eq!(stored(store, 7).await, [second]);
 }
 
 /// Law 4.
 pub async fn breakers_that_are_not_saved_stay_as_they_are(
     store: &dyn BreakerStore,
-    claim: impl AsyncFn() -> Epoch,
+    claim: impl AsyncFn() -> FencingToken,
 ) {
-    let epoch = claim().await;
+    let under = claim().await;
     let (one, other) = (open_for(8, "a", 60), open_for(8, "b", 60));
-    store.save(epoch, &[one.clone(), other]).await.expect("save works");
+    store.save(under, &[one.clone(), other]).await.expect("save works");
     let later = open_for(8, "b", 0);
-    store.save(epoch, std::slice::from_ref(&later)).await.expect("save works");
+    store.save(under, std::slice::from_ref(&later)).await.expect("save works");
     assert_eq!(stored(store, 8).await, [one, later]);
 }
 
 /// Law 5: the order is that of the bytes, whatever language the store speaks.
 pub async fn every_breaker_comes_once_in_the_order_of_the_names(
     store: &dyn BreakerStore,
-    claim: impl AsyncFn() -> Epoch,
+    claim: impl AsyncFn() -> FencingToken,
 ) {
     let breakers = ["b", "a", "Z", "é", "a-b", "a b"].map(|name| open_for(9, name, 60));
     store.save(claim().await, &breakers).await.expect("save works");
@@ -212,4 +226,58 @@ pub async fn every_breaker_comes_once_in_the_order_of_the_names(
     assert_eq!(own, names);
     let all = store.load().await.expect("load answers");
     assert!(all.is_sorted_by(|one, next| one.name < next.name), "ascending, none twice");
+}
+
+/// Law 7.
+pub async fn an_older_incarnation_stores_nothing(
+    store: &dyn BreakerStore,
+    claim: impl AsyncFn() -> FencingToken,
+) {
+    let older = claim().await;
+    let newer = restarted(restarted(older));
+    store.save(older, &[open_for(11, "a", 60)]).await.expect("there is no newer one yet");
+    let saved = [open_for(11, "a", 120)];
+    store.save(newer, &saved).await.expect("the newest incarnation saves");
+    for under in [older, restarted(older)] {
+        let late = [open_for(11, "a", 180), open_for(11, "b", 60)];
+        assert_fenced(FencedBy::Incarnation, &store.save(under, &late).await);
+        assert_eq!(stored(store, 11).await, saved);
+    }
+    store.save(newer, &saved).await.expect("a refusal changes nothing for the newest incarnation");
+}
+
+/// Law 7.
+pub async fn the_first_save_of_an_incarnation_fences_off_older_ones_even_if_it_saves_nothing(
+    store: &dyn BreakerStore,
+    claim: impl AsyncFn() -> FencingToken,
+) {
+    let older = claim().await;
+    store.save(restarted(older), &[]).await.expect("an empty save works");
+    assert_fenced(FencedBy::Incarnation, &store.save(older, &[]).await);
+}
+
+/// Law 7.
+pub async fn a_claim_begins_again_at_incarnation_zero(
+    store: &dyn BreakerStore,
+    claim: impl AsyncFn() -> FencingToken,
+) {
+    let before = restarted(claim().await);
+    store.save(before, &[]).await.expect("its writer was restarted");
+    let next = claim().await;
+    assert_fenced(FencedBy::Epoch, &store.save(before, &[]).await);
+    store.save(next, &[]).await.expect("another epoch has incarnations of its own");
+}
+
+/// Law 7, after a restart.
+pub async fn an_older_incarnation_stays_fenced_after_reopening(
+    open: impl AsyncFn() -> Box<dyn BreakerStore>,
+    claim: impl AsyncFn() -> FencingToken,
+) {
+    let store = open().await;
+    let older = claim().await;
+    store.save(restarted(older), &[]).await.expect("its writer was restarted");
+    drop(store);
+    let store = open().await;
+    assert_fenced(FencedBy::Incarnation, &store.save(older, &[]).await);
+    store.save(restarted(older), &[]).await.expect("it is still the newest incarnation");
 }

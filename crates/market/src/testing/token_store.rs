@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, Unit};
-use ttm_kernel::{Epoch, StoreError, StoreLease};
+use ttm_kernel::{Epoch, FencingToken, StoreError, StoreLease};
 
 use crate::memory::TokenTable;
 use crate::{Added, Basis, Followed, Mint, Origin, Token, TokenStore};
@@ -113,10 +113,10 @@ impl TokenStore for FakeTokenStore {
         Ok(self.working()?.table.load(after, limit))
     }
 
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
+    async fn save(&self, under: FencingToken, tokens: &[Token]) -> Result<(), StoreError> {
         let mut inner = self.working()?;
         let tokens: Vec<Token> = tokens.iter().cloned().map(to_microseconds).collect();
-        inner.table.save(epoch, &tokens)?;
+        inner.table.save(under, &tokens)?;
         inner.saves += 1;
         Ok(())
     }
@@ -131,12 +131,12 @@ impl TokenStore for FakeTokenStore {
 
     async fn follow(
         &self,
-        epoch: Epoch,
+        under: FencingToken,
         origin: Origin,
         mints: &[Mint],
         at: Timestamp,
     ) -> Result<Followed, StoreError> {
-        self.working()?.table.follow(epoch, origin, mints, microseconds(at))
+        self.working()?.table.follow(under, origin, mints, microseconds(at))
     }
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ttm_kernel::{Clock as _, Epoch};
+use ttm_kernel::{Clock as _, Epoch, FencingToken};
 use ttm_market::testing::{FakeTokenStore, MockProfileSource};
 use ttm_market::{Followed, PairSourceError, Token, Unlisted};
 use ttm_testkit::ManualRuntime;
@@ -65,8 +65,8 @@ impl Scene {
         self.runtime.block_on(async {
             let listing = self.profiles.list().await.expect("it answers");
             let mints: Vec<Mint> = listing.mints.into_iter().collect();
-            let (epoch, origin) = (self.store.newest(), self.profiles.origin());
-            self.store.follow(epoch, origin, &mints, self.runtime.wall()).await.expect("it works")
+            let (under, origin) = (FencingToken::first(self.store.newest()), self.profiles.origin());
+            self.store.follow(under, origin, &mints, self.runtime.wall()).await.expect("it works")
         })
     }
 

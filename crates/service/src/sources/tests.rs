@@ -13,7 +13,7 @@ use crate::{fakes, shutdown};
 
 const FILE: Origin = Origin::new("file");
 /// What the store of every scene has granted.
-const EPOCH: Epoch = Epoch::new(1);
+const FIRST: FencingToken = FencingToken::first(Epoch::new(1));
 
 struct Scene {
     runtime: ManualRuntime,
@@ -52,7 +52,7 @@ impl Scene {
             let runtime: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
             let starting = Starting::new(&self.board, &settings(), &runtime);
             let listings = sources.first_look(&starting).await?;
-            sources.begin(EPOCH, listings, &starting).await?;
+            sources.begin(FIRST, listings, &starting).await?;
             Ok(sources)
         })
     }
@@ -164,7 +164,7 @@ fn a_list_that_a_newer_process_follows_ends_this_one_as_a_lost_lease_does() {
     scene.runtime.block_on(sources.watch(Duration::from_secs(10), stopping));
     assert_eq!(
         scene.lease.lost(),
-        Some("another process took over the store: epoch 1 is fenced off by a newer writer")
+        Some("another process took over the store: epoch 1 is fenced off by epoch 3")
     );
     assert_eq!(scene.stored(), [Mint::WSOL]);
     let Err(StartError::Held(_)) = scene.start() else { panic!("a start ends as one that is refused") };
@@ -196,7 +196,7 @@ fn sources_are_asked_at_every_interval_until_the_stop() {
     let (stop, stopping) = shutdown::channel();
     let every = Duration::from_secs(10);
     let mut sources = scene.sources();
-    sources.epoch = EPOCH;
+    sources.under = FIRST;
     let watch = sources.watch(every, stopping);
     let runtime = &scene.runtime;
     let watching = runtime.spawn("sources", Box::pin(watch));
@@ -244,7 +244,7 @@ fn a_long_list_that_becomes_short_is_given_the_time_that_its_removals_take() {
     let sources: [Arc<dyn TokenSource>; 1] = [Arc::new(scene.source.clone())];
     let clock: Arc<dyn Runtime> = Arc::new(scene.runtime.clone());
     let mut sources = Sources::over(&sources, store, clock, scene.board.clone(), scene.lease.clone());
-    sources.epoch = EPOCH;
+    sources.under = FIRST;
     scene.source.put([Mint::WSOL]);
     let _ = scene.runtime.block_on(sources.look());
     assert_eq!((scene.stored().len(), scene.store_answers()), (1, Some(true)));
@@ -301,7 +301,7 @@ fn a_store_that_is_away_when_the_lists_are_stored_is_waited_for_with_a_word() {
                 assert!(reasons.contains("nobody listens"), "{reasons}");
                 store.heal();
             };
-            let begun = sources.begin(EPOCH, listings, &starting);
+            let begun = sources.begin(FIRST, listings, &starting);
             let (begun, ()) = futures_util::future::join(begun, healed).await;
             begun.expect("it is there again");
         });

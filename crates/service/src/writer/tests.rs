@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use ttm_kernel::{Clock as _, LeaseError, StoreLease};
+use ttm_kernel::{Clock as _, Epoch, Incarnation, LeaseError, StoreLease};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
@@ -73,7 +73,7 @@ impl StoreLease for Standing {
     }
 }
 
-const FENCED: &str = "another process took over the store: epoch 3 is fenced off by a newer writer";
+const FENCED: &str = "another process took over the store: epoch 3 is fenced off by epoch 4";
 
 struct Scene {
     runtime: Arc<ManualRuntime>,
@@ -202,7 +202,7 @@ fn an_entry_that_the_store_refuses_costs_no_other_and_is_counted() {
 
 #[test]
 fn a_newer_writer_ends_this_one_and_with_it_the_right_to_act() {
-    let scene = scene([StoreError::fenced(Epoch::new(3))]);
+    let scene = scene([StoreError::fenced_by_epoch(Epoch::new(3), Epoch::new(4))]);
     scene.run(60, 0..10);
     assert_eq!((scene.calls().len(), scene.outbox.counts().waiting), (1, 10));
     assert_eq!(scene.writing.lease.lost(), Some(FENCED));
@@ -210,9 +210,19 @@ fn a_newer_writer_ends_this_one_and_with_it_the_right_to_act() {
 }
 
 #[test]
+fn a_newer_incarnation_of_a_writer_ends_the_older_one_and_not_the_process() {
+    let older = FencingToken::first(Epoch::new(3));
+    let scene = scene([StoreError::fenced_by_incarnation(older, Incarnation::new(1))]);
+    scene.run(60, 0..10);
+    assert_eq!((scene.calls().len(), scene.outbox.counts().waiting), (1, 10));
+    assert_eq!(scene.writing.lease.lost(), None);
+    assert!(scene.writing.lease.holds());
+}
+
+#[test]
 fn once_one_writer_was_fenced_the_others_leave_what_waits_at_once() {
     let scene = scene([]);
-    scene.writing.lease.fenced(&StoreError::fenced(Epoch::new(3)));
+    scene.writing.lease.fenced(&StoreError::fenced_by_epoch(Epoch::new(3), Epoch::new(4)));
     scene.outbox.put(0..10);
     let sink = NumberSink(scene.store.clone(), scene.writing.runtime.clone());
     let (_, task) = scene.writing.start("writer", scene.outbox.clone(), sink);

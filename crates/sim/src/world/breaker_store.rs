@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
-use ttm_kernel::{Clock, Epoch, StoreError};
+use ttm_kernel::{Admission, Clock, FencingToken, StoreError};
 
 use super::store::{Ledger, Server};
 use super::{SimExchange, SimTokenStore};
@@ -21,7 +21,14 @@ pub struct SimBreakerStore {
     /// Where epochs are claimed.
     tokens: SimTokenStore,
     exchange: Arc<SimExchange>,
-    database: Arc<Mutex<BTreeMap<String, StoredBreaker>>>,
+    database: Arc<Mutex<Table>>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    rows: BTreeMap<String, StoredBreaker>,
+    /// The newest token that was written under.
+    saved: Option<FencingToken>,
 }
 
 impl SimBreakerStore {
@@ -41,11 +48,18 @@ impl SimBreakerStore {
         }
     }
 
-    fn commit(&self, process: u32, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
-        self.tokens.check(epoch)?;
-        self.tokens.note_write(process, epoch);
+    fn commit(
+        &self,
+        process: u32,
+        under: FencingToken,
+        breakers: &[StoredBreaker],
+    ) -> Result<(), StoreError> {
+        let mut database = lock(&self.database);
+        if self.tokens.admit(process, under, database.saved)? == Admission::Newest {
+            database.saved = Some(under);
+        }
         let named = breakers.iter().map(|breaker| (breaker.name.clone(), breaker.clone()));
-        lock(&self.database).extend(named);
+        database.rows.extend(named);
         Ok(())
     }
 }
@@ -54,7 +68,7 @@ impl SimBreakerStore {
 impl BreakerStore for SimBreakerStore {
     async fn load(&self) -> Result<Vec<StoredBreaker>, StoreError> {
         self.server.read().await?;
-        let all: Vec<StoredBreaker> = lock(&self.database).values().cloned().collect();
+        let all: Vec<StoredBreaker> = lock(&self.database).rows.values().cloned().collect();
         // The service has one breaker, for the one API.
         for StoredBreaker { saved, at, rate, .. } in &all {
             let runtime = self.server.runtime();
@@ -69,9 +83,9 @@ impl BreakerStore for SimBreakerStore {
         Ok(all)
     }
 
-    async fn save(&self, epoch: Epoch, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
+    async fn save(&self, under: FencingToken, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         let process = self.server.runtime().process();
-        self.server.write(|| self.commit(process, epoch, breakers)).await??;
+        self.server.write(|| self.commit(process, under, breakers)).await??;
         for StoredBreaker { name, saved, .. } in breakers {
             self.server
                 .runtime()

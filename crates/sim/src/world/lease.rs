@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Clock, Epoch, LeaseError, Moment, StoreError, StoreLease};
+use ttm_kernel::{Clock, Epoch, FencingToken, LeaseError, Moment, StoreError, StoreLease};
 use ttm_market::Token;
 
 use super::store::Server;
@@ -86,9 +86,9 @@ impl SimLeases {
         self.defects.has(defect)
     }
 
-    /// The epoch as which the store takes a write under this one.
-    pub(super) fn fenced_as(&self, epoch: Epoch, newest: Epoch) -> Epoch {
-        if self.has(Defect::NoFence) { newest } else { epoch }
+    /// The token as which the store takes a write under this one.
+    pub(super) fn fenced_as(&self, under: FencingToken, newest: Epoch) -> FencingToken {
+        if self.has(Defect::NoFence) { FencingToken::new(newest, under.incarnation()) } else { under }
     }
 
     /// A process claimed an epoch, and found these tokens if they are watched.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Clock, Epoch, StoreError};
+use ttm_kernel::{Admission, Clock, Epoch, FencingToken, StoreError};
 use ttm_market::memory::TokenTable;
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStore};
 
@@ -78,7 +78,7 @@ impl SimTokenStore {
             _ => database.claim(),
         };
         if let Some((_, tokens)) = claims.last.take().filter(|_| leases.has(Defect::LaggingReplica)) {
-            database.save(epoch, &tokens)?;
+            database.save(FencingToken::first(epoch), &tokens)?;
         }
         let tokens = database.tokens();
         leases.claimed(process, epoch, self.is_watched.then_some(&tokens));
@@ -87,28 +87,31 @@ impl SimTokenStore {
         Ok(epoch)
     }
 
-    fn accept(&self, process: u32, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
-        let Some(leases) = &self.leases else { return lock(&self.database).save(epoch, tokens) };
+    fn accept(&self, process: u32, under: FencingToken, tokens: &[Token]) -> Result<(), StoreError> {
+        let Some(leases) = &self.leases else { return lock(&self.database).save(under, tokens) };
         let mut database = lock(&self.database);
-        let fenced_as = leases.fenced_as(epoch, database.newest());
+        let fenced_as = leases.fenced_as(under, database.newest());
         database.save(fenced_as, tokens)?;
         drop(database);
-        leases.wrote(process, epoch, self.is_watched.then_some(tokens));
+        leases.wrote(process, under.epoch(), self.is_watched.then_some(tokens));
         Ok(())
     }
 
-    /// Whether a write under this epoch is taken, without asking the server.
-    pub(super) fn check(&self, epoch: Epoch) -> Result<(), StoreError> {
-        let database = lock(&self.database);
-        let newest = database.newest();
-        database.check(self.leases.as_ref().map_or(epoch, |leases| leases.fenced_as(epoch, newest)))
-    }
-
-    /// A write beside the tokens was accepted under this epoch.
-    pub(super) fn note_write(&self, process: u32, epoch: Epoch) {
+    /// Whether a write beside the tokens is let in, by a writer that has written under `known` before; does not ask the
+    /// server.
+    pub(super) fn admit(
+        &self,
+        process: u32,
+        under: FencingToken,
+        known: Option<FencingToken>,
+    ) -> Result<Admission, StoreError> {
+        let newest = lock(&self.database).newest();
+        let fenced_as = self.leases.as_ref().map_or(under, |leases| leases.fenced_as(under, newest));
+        let admission = fenced_as.admit(newest, known)?;
         if let Some(leases) = &self.leases {
-            leases.wrote(process, epoch, None);
+            leases.wrote(process, under.epoch(), None);
         }
+        Ok(admission)
     }
 
     /// What is durable now, without asking the server.
@@ -131,9 +134,9 @@ impl TokenStore for SimTokenStore {
         Ok(lock(&self.database).load(after, limit))
     }
 
-    async fn save(&self, epoch: Epoch, tokens: &[Token]) -> Result<(), StoreError> {
+    async fn save(&self, under: FencingToken, tokens: &[Token]) -> Result<(), StoreError> {
         let process = self.server.runtime().process();
-        self.server.write(|| self.accept(process, epoch, tokens)).await??;
+        self.server.write(|| self.accept(process, under, tokens)).await??;
         if let Some(leases) = self.leases.as_ref().filter(|_| self.is_watched) {
             leases.acknowledged(tokens);
         }
@@ -151,7 +154,7 @@ impl TokenStore for SimTokenStore {
 
     async fn follow(
         &self,
-        epoch: Epoch,
+        under: FencingToken,
         origin: Origin,
         mints: &[Mint],
         at: Timestamp,
@@ -159,13 +162,13 @@ impl TokenStore for SimTokenStore {
         let process = self.server.runtime().process();
         let commit = || {
             let Some(leases) = &self.leases else {
-                return lock(&self.database).follow(epoch, origin, mints, at);
+                return lock(&self.database).follow(under, origin, mints, at);
             };
             let mut database = lock(&self.database);
-            let fenced_as = leases.fenced_as(epoch, database.newest());
+            let fenced_as = leases.fenced_as(under, database.newest());
             let followed = database.follow(fenced_as, origin, mints, at)?;
             drop(database);
-            leases.wrote(process, epoch, None);
+            leases.wrote(process, under.epoch(), None);
             Ok(followed)
         };
         self.server.write(commit).await?

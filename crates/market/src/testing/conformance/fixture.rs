@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use ttm_kernel::Epoch;
+use ttm_kernel::{Epoch, FencedBy, FencingToken, StoreError, StoreErrorKind};
 
 use crate::testing::token_of;
 use crate::{Added, Mint, Token, TokenStore};
@@ -61,4 +61,17 @@ pub(super) async fn stored(store: &dyn TokenStore, mints: &[Mint]) -> Vec<Token>
 
 pub(super) async fn add(store: &dyn TokenStore, mints: &[Mint]) -> Added {
     store.add(mints, at(0)).await.expect("add works")
+}
+
+/// What a process that starts now writes under.
+pub(super) async fn claim(store: &dyn TokenStore) -> FencingToken {
+    FencingToken::first(store.claim().await.expect("claim works"))
+}
+
+pub(super) fn assert_fails<T: std::fmt::Debug>(kind: StoreErrorKind, outcome: &Result<T, StoreError>) {
+    assert_eq!(outcome.as_ref().map_err(StoreError::kind).err(), Some(kind), "{outcome:?}");
+}
+
+pub(super) fn assert_fenced<T: std::fmt::Debug>(by: FencedBy, outcome: &Result<T, StoreError>) {
+    assert_fails(StoreErrorKind::Fenced { by }, outcome);
 }

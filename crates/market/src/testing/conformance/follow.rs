@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use proptest::test_runner::TestRunner;
-use ttm_kernel::{StoreError, StoreErrorKind};
+use ttm_kernel::FencedBy;
 
-use super::fixture::{ANY, add, at, generated, mints, stored};
+use super::fixture::{ANY, add, assert_fenced, at, claim, generated, mints, stored};
 use crate::{Added, FOLLOW_STEP, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 
 const FILE: Origin = Origin::new("suite-file");
@@ -25,7 +25,7 @@ pub(super) async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>, store: &d
 
 /// Follows as the newest writer.
 async fn follow(store: &dyn TokenStore, origin: Origin, mints: &[Mint]) -> Followed {
-    let newest = store.claim().await.expect("claim works");
+    let newest = claim(store).await;
     store.follow(newest, origin, mints, at(7)).await.expect("follow works")
 }
 
@@ -94,7 +94,7 @@ async fn a_token_that_is_kept_stays_as_it_is(store: &dyn TokenStore) {
     {
         token.status = status;
     }
-    let epoch = store.claim().await.expect("claim works");
+    let epoch = claim(store).await;
     store.save(epoch, &tokens).await.expect("save works");
     assert_eq!(follow(store, FILE, &mints).await, Followed { kept: 3, ..Followed::default() });
     assert_eq!(stored(store, &mints).await, tokens);
@@ -152,17 +152,14 @@ async fn following_changes_the_revision_only_with_the_set(store: &dyn TokenStore
 /// Law 3: neither a token is added nor one removed, and one that has nothing to do learns of it too.
 async fn an_older_epoch_follows_nothing(store: &dyn TokenStore) {
     let mints = mints(28, 2);
-    let older = store.claim().await.expect("claim works");
-    let newer = store.claim().await.expect("claim works");
+    let older = claim(store).await;
+    let newer = claim(store).await;
     let first = store.follow(newer, FILE, &mints[..1], at(7)).await.expect("the newest epoch may write");
     assert_eq!(first, Followed { added: 1, ..Followed::default() });
     let revision = store.revision(ANY).await.expect("revision answers");
     for listed in [&mints[..], &mints[1..], &mints[..1], &[]] {
         let refused = store.follow(older, FILE, listed, at(7)).await;
-        assert!(
-            matches!(refused.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Fenced { epoch }) if epoch == older),
-            "{refused:?}"
-        );
+        assert_fenced(FencedBy::Epoch, &refused);
     }
     assert_eq!(owned(store, FILE).await, mints[..1].iter().copied().collect());
     assert_eq!(store.revision(ANY).await.expect("revision answers"), revision);

@@ -14,9 +14,9 @@
 use jiff::Timestamp;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use ttm_kernel::{Epoch, StoreError, StoreErrorKind};
+use ttm_kernel::{Epoch, FencedBy, FencingToken, StoreError, StoreErrorKind};
 
-use super::fixture::{ANY, add, at, generated, load_all, mint, mints, stored};
+use super::fixture::{ANY, add, assert_fails, assert_fenced, at, claim, generated, load_all, mint, mints, stored};
 use crate::testing::token_of;
 use crate::{Added, Basis, Mint, Origin, Token, TokenStatus, TokenStore};
 
@@ -41,6 +41,7 @@ pub async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>) {
     pages_hold_every_token_once_in_the_order_of_the_mints(store).await;
     ten_thousand_tokens_go_through_at_once(store).await;
     super::follow::check(&open, store).await;
+    super::incarnations::check(&open, store).await;
     what_was_closed_opens_again_with_all_that_was_in_it(&open).await;
 }
 
@@ -59,17 +60,14 @@ async fn what_was_closed_opens_again_with_all_that_was_in_it(open: impl AsyncFn(
 pub async fn only_the_holder_of_the_lease_claims(holder: &dyn TokenStore, other: &dyn TokenStore) {
     let mint = mint(14, 0);
     add(other, &[mint]).await;
-    let epoch = holder.claim().await.expect("the holder claims");
+    let under = claim(holder).await;
     let refused = other.claim().await;
-    assert!(
-        matches!(refused.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Transient { .. })),
-        "expected Transient, got {refused:?}"
-    );
+    assert_fails(StoreErrorKind::Transient { retry_after: None }, &refused);
     let token = generated(mint, &mut TestRunner::deterministic());
-    holder.save(epoch, std::slice::from_ref(&token)).await.expect("the holder is not fenced off");
+    holder.save(under, std::slice::from_ref(&token)).await.expect("the holder is not fenced off");
     assert_eq!(stored(other, &[mint]).await, [token]);
-    let next = holder.claim().await.expect("the holder claims again");
-    assert!(next > epoch, "{next:?} was claimed after {epoch:?}");
+    let next = claim(holder).await;
+    assert!(next > under, "{next:?} was claimed after {under:?}");
     assert_eq!(other.remove(&[mint]).await.expect("remove works"), 1);
 }
 
@@ -81,8 +79,8 @@ pub async fn what_was_acknowledged_survives_reopening(open: impl AsyncFn() -> Bo
     let revision = {
         let store = store.as_ref();
         add(store, &mints).await;
-        let epoch = store.claim().await.expect("claim works");
-        store.save(epoch, std::slice::from_ref(&saved)).await.expect("save works");
+        let under = claim(store).await;
+        store.save(under, std::slice::from_ref(&saved)).await.expect("save works");
         store.remove(&mints[2..]).await.expect("remove works");
         store.revision(ANY).await.expect("revision answers")
     };
@@ -97,23 +95,16 @@ pub async fn an_older_epoch_stays_fenced_after_reopening(open: impl AsyncFn() ->
     let mints = mints(2, 1);
     let store = open().await;
     add(store.as_ref(), &mints).await;
-    let older = store.claim().await.expect("claim works");
-    let newer = store.claim().await.expect("claim works");
+    let older = claim(store.as_ref()).await;
+    let newer = claim(store.as_ref()).await;
     drop(store);
     let store = open().await;
     let token = generated(mints[0], &mut TestRunner::deterministic());
     let tokens = std::slice::from_ref(&token);
-    assert_fenced(&store.save(older, tokens).await);
+    assert_fenced(FencedBy::Epoch, &store.save(older, tokens).await);
     store.save(newer, tokens).await.expect("the newest claim holds until the next one");
-    let next = store.claim().await.expect("claim works");
+    let next = claim(store.as_ref()).await;
     assert!(next > newer, "{next:?} was claimed after {newer:?}");
-}
-
-fn assert_fenced(outcome: &Result<(), StoreError>) {
-    assert!(
-        matches!(outcome.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Fenced { .. })),
-        "expected Fenced, got {outcome:?}"
-    );
 }
 
 /// Law 1: every field, every state.
@@ -121,12 +112,12 @@ pub async fn any_token_comes_back_exactly_as_saved(store: &dyn TokenStore) {
     let mut runner = TestRunner::deterministic();
     let mints = mints(3, 200);
     add(store, &mints).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = claim(store).await;
     for _ in 0..3 {
         let state =
             |mint: &Mint| token_of(*mint).new_tree(&mut runner).expect("nothing is rejected").current();
         let mut tokens: Vec<Token> = mints.iter().map(state).collect();
-        store.save(epoch, &tokens).await.expect("save works");
+        store.save(under, &tokens).await.expect("save works");
         tokens.sort_by_key(|token| token.mint);
         for (got, expected) in stored(store, &mints).await.iter().zip(&tokens) {
             assert_eq!(got, expected);
@@ -139,7 +130,7 @@ pub async fn any_token_comes_back_exactly_as_saved(store: &dyn TokenStore) {
 pub async fn times_are_kept_to_the_microsecond(store: &dyn TokenStore) {
     let mint = mint(4, 0);
     add(store, &[mint]).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = claim(store).await;
     let fine = Timestamp::from_nanosecond(1_700_000_000_123_456_789).expect("in range");
     let mut token = generated(mint, &mut TestRunner::deterministic());
     token.first_seen = fine;
@@ -148,7 +139,7 @@ pub async fn times_are_kept_to_the_microsecond(store: &dyn TokenStore) {
         score.at = fine;
         score.basis = Basis::All { listed_at: fine };
     }
-    store.save(epoch, &[token]).await.expect("save works");
+    store.save(under, &[token]).await.expect("save works");
     let got = stored(store, &[mint]).await.remove(0);
     let scored = got.score.expect("the score was saved");
     let Basis::All { listed_at } = scored.basis else {
@@ -165,12 +156,12 @@ pub async fn an_older_epoch_stores_nothing(store: &dyn TokenStore) {
     let mints = mints(5, 3);
     add(store, &mints).await;
     let before = stored(store, &mints).await;
-    let older = store.claim().await.expect("claim works");
-    let newer = store.claim().await.expect("claim works");
+    let older = claim(store).await;
+    let newer = claim(store).await;
     assert!(newer > older, "{newer:?} was claimed after {older:?}");
     let mut runner = TestRunner::deterministic();
     let tokens: Vec<Token> = mints.iter().map(|mint| generated(*mint, &mut runner)).collect();
-    assert_fenced(&store.save(older, &tokens).await);
+    assert_fenced(FencedBy::Epoch, &store.save(older, &tokens).await);
     assert_eq!(stored(store, &mints).await, before);
     store.save(newer, &tokens).await.expect("the newest epoch may write");
     assert_ne!(stored(store, &mints).await, before);
@@ -180,30 +171,30 @@ pub async fn an_older_epoch_stores_nothing(store: &dyn TokenStore) {
 pub async fn saving_twice_is_saving_once(store: &dyn TokenStore) {
     let mint = mint(6, 0);
     add(store, &[mint]).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = claim(store).await;
     let tokens = [generated(mint, &mut TestRunner::deterministic())];
     for _ in 0..2 {
-        store.save(epoch, &tokens).await.expect("save works");
+        store.save(under, &tokens).await.expect("save works");
         assert_eq!(stored(store, &[mint]).await, tokens);
     }
 }
 
 /// Law 2, its smallest case.
 pub async fn an_empty_save_works(store: &dyn TokenStore) {
-    let epoch = store.claim().await.expect("claim works");
-    store.save(epoch, &[]).await.expect("an empty save works");
+    let under = claim(store).await;
+    store.save(under, &[]).await.expect("an empty save works");
 }
 
 /// Law 4: neither a token that was removed nor one that never was appears, and those beside it are stored.
 pub async fn a_removed_token_never_comes_back(store: &dyn TokenStore) {
     let mints = mints(7, 3);
     add(store, &mints[..2]).await;
-    let epoch = store.claim().await.expect("claim works");
+    let under = claim(store).await;
     let removed = store.remove(&[mints[0], mints[0], mints[2]]).await.expect("remove works");
     assert_eq!(removed, 1, "one of them was there, once");
     let mut runner = TestRunner::deterministic();
     let tokens: Vec<Token> = mints.iter().map(|mint| generated(*mint, &mut runner)).collect();
-    store.save(epoch, &tokens).await.expect("save works");
+    store.save(under, &tokens).await.expect("save works");
     assert_eq!(stored(store, &mints).await, tokens[1..2]);
     assert_eq!(store.remove(&mints).await.expect("remove works"), 1);
     assert_eq!(store.remove(&mints).await.expect("remove works"), 0);
@@ -221,8 +212,8 @@ pub async fn a_known_token_stays_as_it_is_when_added_again(store: &dyn TokenStor
     let mut tokens: Vec<Token> = mints.iter().map(|mint| generated(*mint, &mut runner)).collect();
     tokens[0].status = TokenStatus::Monitored;
     tokens[1].status = TokenStatus::Active;
-    let epoch = store.claim().await.expect("claim works");
-    store.save(epoch, &tokens).await.expect("save works");
+    let under = claim(store).await;
+    store.save(under, &tokens).await.expect("save works");
     let added = store.add(&mints, at(99)).await.expect("add works");
     assert_eq!(added, Added { new: 0, revived: 0, known: 2 });
     assert_eq!(stored(store, &mints).await, tokens);
@@ -234,8 +225,8 @@ pub async fn an_archived_token_is_monitored_when_added_again(store: &dyn TokenSt
     add(store, &mints[..1]).await;
     let mut token = generated(mints[0], &mut TestRunner::deterministic());
     token.status = TokenStatus::Archived;
-    let epoch = store.claim().await.expect("claim works");
-    store.save(epoch, std::slice::from_ref(&token)).await.expect("save works");
+    let under = claim(store).await;
+    store.save(under, std::slice::from_ref(&token)).await.expect("save works");
     let before = store.revision(ANY).await.expect("revision answers");
     let added = store.add(&mints, at(99)).await.expect("add works");
     assert_eq!(added, Added { new: 1, revived: 1, known: 0 });
@@ -261,10 +252,10 @@ pub async fn the_revision_tells_edits_and_not_saves(store: &dyn TokenStore) {
     add(store, &[mint]).await;
     let added = revision().await;
     assert!(added > empty, "a token was added");
-    let epoch = store.claim().await.expect("claim works");
+    let under = claim(store).await;
     let mut token = generated(mint, &mut TestRunner::deterministic());
     token.status = TokenStatus::Archived;
-    store.save(epoch, &[token]).await.expect("save works");
+    store.save(under, &[token]).await.expect("save works");
     assert_eq!(revision().await, added, "a save is no edit");
     add(store, &[mint]).await;
     let revived = revision().await;
@@ -278,23 +269,24 @@ pub async fn the_revision_tells_edits_and_not_saves(store: &dyn TokenStore) {
 pub async fn a_store_that_never_granted_the_epoch_is_another_one(store: &dyn TokenStore) {
     let (mint, second) = (mint(16, 0), mint(16, 1));
     add(store, &[mint]).await;
-    let older = store.claim().await.expect("claim works");
-    let newest = store.claim().await.expect("claim works");
+    let older = claim(store).await;
+    let newest = claim(store).await;
     let of = async |epoch| store.revision(epoch).await;
-    assert_eq!(of(older).await.expect("it was granted here"), of(newest).await.expect("it was granted here"));
+    assert_eq!(
+        of(older.epoch()).await.expect("it was granted here"),
+        of(newest.epoch()).await.expect("it was granted here")
+    );
     let before = stored(store, &[mint]).await;
-    let (strange, origin) = (Epoch::new(newest.number() + 1), Origin::new("suite-other"));
+    let (strange, origin) = (Epoch::new(newest.epoch().number() + 1), Origin::new("suite-other"));
+    let under = FencingToken::first(strange);
     let scored = generated(mint, &mut TestRunner::deterministic());
     for refused in [
         of(strange).await.map(drop),
-        store.save(strange, &[scored]).await,
-        store.follow(strange, origin, &[], at(1)).await.map(drop),
-        store.follow(strange, origin, &[mint, second], at(1)).await.map(drop),
+        store.save(under, &[scored]).await,
+        store.follow(under, origin, &[], at(1)).await.map(drop),
+        store.follow(under, origin, &[mint, second], at(1)).await.map(drop),
     ] {
-        assert!(
-            matches!(refused.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Corrupt)),
-            "{refused:?}"
-        );
+        assert_fails(StoreErrorKind::Corrupt, &refused);
     }
     assert_eq!(stored(store, &[mint, second]).await, before);
 }
@@ -326,8 +318,8 @@ pub async fn ten_thousand_tokens_go_through_at_once(store: &dyn TokenStore) {
     assert_eq!(add(store, &mints).await, Added { new: 10_000, revived: 0, known: 0 });
     let template = generated(mints[0], &mut TestRunner::deterministic());
     let tokens: Vec<Token> = mints.iter().map(|mint| Token { mint: *mint, ..template.clone() }).collect();
-    let epoch = store.claim().await.expect("claim works");
-    store.save(epoch, &tokens).await.expect("save works");
+    let under = claim(store).await;
+    store.save(under, &tokens).await.expect("save works");
     let mut kept = load_all(store).await;
     kept.retain(|token| token.mint.as_bytes()[0] == 13);
     assert_eq!(kept.len(), tokens.len());
