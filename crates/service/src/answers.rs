@@ -1,7 +1,6 @@
 //! What the API's answers leave unsaid, for the board: the work posts it, the monitor reads it. It judges nothing.
 
-use std::sync::{Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use ttm_health::{SilenceFacts, UnreadableFacts};
 use ttm_kernel::Moment;
 
@@ -24,12 +23,12 @@ impl Answers {
         unreadable: Option<UnreadableFacts>,
         at: Moment,
     ) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Posted { at, silence, unreadable };
+        *self.0.lock() = Posted { at, silence, unreadable };
     }
 
     /// What is so now: a silence lasts on until an answer ends it.
     pub(super) fn facts(&self, now: Moment) -> (Option<SilenceFacts>, Option<UnreadableFacts>) {
-        let posted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let posted = self.0.lock();
         let silence = posted
             .silence
             .map(|silence| SilenceFacts { lasts: silence.lasts.saturating_add(now - posted.at), ..silence });

@@ -2,10 +2,11 @@
 //! judges nothing.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use parking_lot::{RwLock, RwLockWriteGuard};
 use ttm_health::{DataFacts, HealthView, LaneFacts, Phase, PlanFacts, Report, ResourceSample, SourceFacts};
 use ttm_kernel::{Moment, Runtime};
@@ -89,7 +90,7 @@ impl Board {
 
     /// Where the process is in its life.
     pub fn phase(&self) -> Phase {
-        *lock(&self.phase)
+        *self.phase.lock()
     }
 
     /// Posts where the process is in its life.
@@ -97,17 +98,17 @@ impl Board {
         if phase == Phase::Running {
             let _ = self.running.set(self.clock.now());
         }
-        *lock(&self.phase) = phase;
+        *self.phase.lock() = phase;
     }
 
     /// Posts a group's status.
     pub fn post_group(&self, group: Group, status: GroupStatus) {
-        lock(&self.groups)[slot(group)] = Some(status);
+        self.groups.lock()[slot(group)] = Some(status);
     }
 
     /// The last posted status of a group.
     pub fn group(&self, group: Group) -> Option<GroupStatus> {
-        lock(&self.groups)[slot(group)]
+        self.groups.lock()[slot(group)]
     }
 
     /// Posts tokens as they are now; the others stay.
@@ -159,18 +160,18 @@ impl Board {
 
     /// Posts what the next requests are for.
     pub fn post_plan(&self, plan: PlanFacts) {
-        *lock(&self.plan) = Some(plan);
+        *self.plan.lock() = Some(plan);
     }
 
     /// What the next requests are for, as last posted.
     pub fn plan(&self) -> Option<PlanFacts> {
-        *lock(&self.plan)
+        *self.plan.lock()
     }
 
     /// Posts how many tokens were asked for since the start, and how many were not, because they had been seen just before.
     pub fn post_look_ups(&self, asked: u64, cached: u64) {
         let now = self.clock.now();
-        let mut look_ups = lock(&self.look_ups);
+        let mut look_ups = self.look_ups.lock();
         look_ups.push_back((now, asked, cached));
         while look_ups.front().is_some_and(|(at, ..)| now - *at > 5 * MINUTE) {
             look_ups.pop_front();
@@ -179,7 +180,7 @@ impl Board {
 
     /// The share of the look-ups of the last five minutes that needed no request; none without any.
     pub fn cache_hit_rate(&self) -> Option<f64> {
-        let look_ups = lock(&self.look_ups);
+        let look_ups = self.look_ups.lock();
         let ((_, asked_before, cached_before), (_, asked, cached)) = (look_ups.front()?, look_ups.back()?);
         let (asked, cached) = (asked - asked_before, cached - cached_before);
         (asked + cached > 0).then(|| cached as f64 / (asked + cached) as f64)
@@ -188,7 +189,7 @@ impl Board {
     /// Posts that `count` tokens were scored.
     pub fn post_scored(&self, count: u64) {
         let now = self.clock.now();
-        let mut scored = lock(&self.scored);
+        let mut scored = self.scored.lock();
         scored.push_back((now, count));
         while scored.front().is_some_and(|(at, _)| now - *at > MINUTE) {
             scored.pop_front();
@@ -198,31 +199,31 @@ impl Board {
     /// Tokens scored in the last minute; in the first minute, those scored so far.
     pub fn tokens_per_minute(&self) -> f64 {
         let now = self.clock.now();
-        let scored = lock(&self.scored);
+        let scored = self.scored.lock();
         let sum: u64 = scored.iter().filter(|(at, _)| now - *at <= MINUTE).map(|(_, count)| count).sum();
         sum as f64
     }
 
     /// Posts one attempt of a call to the API.
     pub fn post_call(&self, latency: Duration, ok: bool) {
-        lock(&self.calls).record(self.clock.now(), latency, ok);
+        self.calls.lock().record(self.clock.now(), latency, ok);
     }
 
     /// The calls of the last minutes.
     pub fn calls(&self, over: Duration) -> CallSummary {
-        lock(&self.calls).summary(self.clock.now(), over)
+        self.calls.lock().summary(self.clock.now(), over)
     }
 
     /// Attempts of the last minute.
     pub(super) fn calls_per_minute(&self) -> f64 {
-        lock(&self.calls).calls_per_minute(self.clock.now())
+        self.calls.lock().calls_per_minute(self.clock.now())
     }
 
     /// Posts that an API did not do what it was asked to.
     pub fn post_api_error(&self, api: &str, error: &str) {
         let (now, wall) = (self.clock.now(), self.clock.wall());
         let news = {
-            let mut troubles = lock(&self.troubles);
+            let mut troubles = self.troubles.lock();
             Trouble::note(troubles.entry(api.to_owned()).or_default(), error, now, wall)
         };
         match news {
@@ -235,7 +236,7 @@ impl Board {
     /// Posts that an API answered.
     pub fn post_api_answered(&self, api: &str) {
         let now = self.clock.now();
-        let over = lock(&self.troubles).get_mut(api).and_then(|trouble| Trouble::end(trouble, now));
+        let over = self.troubles.lock().get_mut(api).and_then(|trouble| Trouble::end(trouble, now));
         if let Some(ApiTrouble { message, since, .. }) = over {
             tracing::warn!(api, failed_since = %since, last_error = message, "the API answers again");
         }
@@ -243,28 +244,28 @@ impl Board {
 
     /// What goes wrong with an API, while it does; APIs have the names of their breakers.
     pub fn api_trouble(&self, api: &str) -> Option<ApiTrouble> {
-        lock(&self.troubles).get(api)?.as_ref().map(Trouble::shown)
+        self.troubles.lock().get(api)?.as_ref().map(Trouble::shown)
     }
 
     /// For how long an API has given nothing but errors; none while it answers.
     pub(super) fn api_failing_for(&self, api: &str) -> Option<Duration> {
-        let since = lock(&self.troubles).get(api)?.as_ref()?.unanswered_since()?;
+        let since = self.troubles.lock().get(api)?.as_ref()?.unanswered_since()?;
         Some(self.clock.now() - since)
     }
 
     /// Posts a sample of the resources.
     pub fn post_resources(&self, sample: Option<ResourceSample>) {
-        *lock(&self.resources) = sample;
+        *self.resources.lock() = sample;
     }
 
     /// The last sample of the resources.
     pub fn resources(&self) -> Option<ResourceSample> {
-        *lock(&self.resources)
+        *self.resources.lock()
     }
 
     /// Posts how many tokens a source lists, or what is wrong with it.
     pub fn post_source(&self, origin: Origin, listed: Result<u64, String>) {
-        let mut sources = lock(&self.sources);
+        let mut sources = self.sources.lock();
         let facts = sources.entry(origin).or_default();
         origin.as_str().clone_into(&mut facts.origin);
         match listed {
@@ -275,7 +276,7 @@ impl Board {
 
     /// The sources of tokens as last seen.
     pub fn sources(&self) -> Vec<SourceFacts> {
-        lock(&self.sources).values().cloned().collect()
+        self.sources.lock().values().cloned().collect()
     }
 
     /// Posts that the process ends without being told to: every report says so, that of now too.
@@ -353,11 +354,6 @@ const fn slot(group: Group) -> usize {
         Group::Hot => 0,
         Group::Cold => 1,
     }
-}
-
-/// Every change under a lock is one assignment or one call, so a panic elsewhere leaves the content whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@
 //! that was paused for longer than its lease lasts sends no request and writes nothing before it has renewed, or has at
 //! least heard that the store is away.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use ttm_kernel::{FencedBy, LeaseError, Moment, Runtime, StoreError, StoreErrorKind, StoreLease, within};
 use ttm_market::{Listing, Origin, TokenSource, TokenSourceError};
 
@@ -41,7 +42,7 @@ impl Lease {
         if self.lost.get().is_some() {
             return false;
         }
-        let excused_until = *self.excused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let excused_until = *self.excused_until.lock();
         self.port.stands() || self.runtime.now() < excused_until
     }
 
@@ -106,7 +107,7 @@ impl Lease {
                     board.stores.failed(StoreUse::Lease, &error, now, self.runtime.wall());
                     // Until the attempt after the next has been made: a pause of the process ends the excuse.
                     let until = next + every + 2 * STORE_DEADLINE;
-                    *self.excused_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+                    *self.excused_until.lock() = until;
                 }
                 Err(lost @ (LeaseError::Lost { .. } | LeaseError::Gone { .. } | LeaseError::Held { .. })) => {
                     return self.superseded(&lost.to_string());

@@ -5,9 +5,10 @@
 //! stored, waiting, in flight or counted as dropped.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use ttm_market::{Mint, Token};
 use ttm_perf::{Event, Sample};
@@ -48,13 +49,13 @@ struct Tokens {
 impl TokenOutbox {
     /// Puts the newest state of a token in.
     pub(super) fn put(&self, token: Arc<Token>) {
-        lock(&self.state).waiting.insert(token.mint, token);
+        self.state.lock().waiting.insert(token.mint, token);
         self.filled.notify_one();
     }
 
     /// How many are not stored: they wait or are in flight.
     pub(super) fn len(&self) -> usize {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         state.waiting.len() + state.in_flight
     }
 }
@@ -62,7 +63,7 @@ impl TokenOutbox {
 #[async_trait]
 impl Waiting<Token> for TokenOutbox {
     fn take(&self, limit: usize) -> Vec<Token> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let mut taken = Vec::with_capacity(limit.min(state.waiting.len()));
         while taken.len() < limit
             && let Some((_, token)) = state.waiting.pop_first()
@@ -74,18 +75,18 @@ impl Waiting<Token> for TokenOutbox {
     }
 
     fn settle(&self, tokens: usize) {
-        lock(&self.state).in_flight -= tokens;
+        self.state.lock().in_flight -= tokens;
     }
 
     fn refuse(&self, tokens: usize) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.in_flight -= tokens;
         state.refused += tokens as u64;
     }
 
     /// A newer state that came meanwhile stays.
     fn give_back(&self, tokens: Vec<Token>) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.in_flight -= tokens.len();
         for token in tokens {
             state.waiting.entry(token.mint).or_insert_with(|| Arc::new(token));
@@ -93,12 +94,12 @@ impl Waiting<Token> for TokenOutbox {
     }
 
     fn is_empty(&self) -> bool {
-        lock(&self.state).waiting.is_empty()
+        self.state.lock().waiting.is_empty()
     }
 
     /// There are never more states than tokens, so none is ever dropped to make room.
     fn lost(&self) -> u64 {
-        lock(&self.state).refused
+        self.state.lock().refused
     }
 
     async fn filled(&self) {
@@ -140,7 +141,7 @@ impl<T> Outbox<T> {
 
     /// Puts entries in; never waits.
     pub(super) fn put(&self, entries: impl IntoIterator<Item = T>) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         for entry in entries {
             state.produced += 1;
             state.waiting.push_back(entry);
@@ -152,7 +153,7 @@ impl<T> Outbox<T> {
 
     /// Where the entries are.
     pub(super) fn counts(&self) -> OutboxCounts {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         OutboxCounts {
             waiting: state.waiting.len() as u64,
             in_flight: state.in_flight as u64,
@@ -165,24 +166,24 @@ impl<T> Outbox<T> {
 #[async_trait]
 impl<T: Send> Waiting<T> for Outbox<T> {
     fn take(&self, limit: usize) -> Vec<T> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let limit = limit.min(state.waiting.len());
         state.in_flight += limit;
         state.waiting.drain(..limit).collect()
     }
 
     fn settle(&self, entries: usize) {
-        lock(&self.state).in_flight -= entries;
+        self.state.lock().in_flight -= entries;
     }
 
     fn refuse(&self, entries: usize) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.in_flight -= entries;
         state.refused += entries as u64;
     }
 
     fn give_back(&self, entries: Vec<T>) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.in_flight -= entries.len();
         for entry in entries.into_iter().rev() {
             state.waiting.push_front(entry);
@@ -191,11 +192,11 @@ impl<T: Send> Waiting<T> for Outbox<T> {
     }
 
     fn is_empty(&self) -> bool {
-        lock(&self.state).waiting.is_empty()
+        self.state.lock().waiting.is_empty()
     }
 
     fn lost(&self) -> u64 {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         state.shed + state.refused
     }
 
@@ -223,11 +224,6 @@ pub struct OutboxCounts {
     pub produced: u64,
     /// Given up since the start.
     pub dropped: u64,
-}
-
-/// A panic while the lock was held leaves the queue whole: every change is one call.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@
 //! planes missed: the one that finds itself late, and the pulse, which beats in the other.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use ttm_kernel::{Moment, Runtime, Task};
 use ttm_schedule::Group;
 
@@ -36,7 +37,7 @@ impl Pulse {
     }
 
     pub(super) fn beat(&self, now: Moment) {
-        let mut beats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut beats = self.0.lock();
         if now - beats.last > LATE {
             beats.gap = (beats.last, now);
         }
@@ -65,7 +66,7 @@ impl Pulse {
 
     /// How long of this time it was silent in one piece. Whichever plane looks at the clock first after a pause.
     fn silent(&self, from: Moment, to: Moment) -> Duration {
-        let beats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let beats = self.0.lock();
         let within = |begin: Moment, end: Moment| end.min(to) - begin.max(from);
         within(beats.last, to).max(within(beats.gap.0, beats.gap.1))
     }

@@ -3,10 +3,11 @@
 //! It has a budget and a breaker of its own, and decides nothing of what happens to a token.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use ttm_breaker::Breaker;
 use ttm_guard::{Guard, GuardError, SavedRate};
 use ttm_kernel::Runtime;
@@ -74,7 +75,7 @@ impl Profiles {
     }
 
     fn failed(&self, error: &CallError) -> TokenSourceError {
-        let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut problem = self.problem.lock();
         match error {
             GuardError::Failed { error, .. } => *problem = error.to_string(),
             GuardError::TimedOut { .. } => "no answer in time".clone_into(&mut problem),

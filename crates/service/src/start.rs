@@ -1,9 +1,10 @@
 //! The steps of a start that depend on others: each waits for a store that is away for as long as that lasts, and says
 //! meanwhile what for, and whether a person has to act first. What no waiting mends ends the start at once.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use ttm_health::Waiting;
 use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError, StoreLease, within};
 use ttm_market::TokenStore;
@@ -80,7 +81,7 @@ impl Starting {
 
     /// What it waits for now; none while nothing keeps it.
     pub fn waits_for(&self) -> Option<String> {
-        self.lock().as_ref().map(|waiting| waiting.what.clone())
+        self.waits_for.lock().as_ref().map(|waiting| waiting.what.clone())
     }
 
     /// A step that takes as long as it takes.
@@ -105,7 +106,7 @@ impl Starting {
     {
         let mut told = None;
         // Whatever waits around this step is what is waited for again once it is done.
-        let around = self.lock().clone();
+        let around = self.waits_for.lock().clone();
         self.waits(what.to_owned(), false);
         loop {
             // Once it was told why it fails, that is the news.
@@ -268,18 +269,14 @@ impl Starting {
     }
 
     fn post(&self, what: Option<Waiting>) {
-        *self.lock() = what;
+        *self.waits_for.lock() = what;
         self.report();
     }
 
     /// Makes the report anew: how long the start has taken is part of it.
     fn report(&self) {
-        let (uptime, waits_for) = (self.board.uptime(), self.lock().clone());
+        let (uptime, waits_for) = (self.board.uptime(), self.waits_for.lock().clone());
         let report = monitor::first_report(&*self.runtime, &self.settings, uptime, waits_for);
         self.board.post_report(report);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
-        self.waits_for.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

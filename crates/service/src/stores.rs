@@ -2,10 +2,10 @@
 //! about another, so none can hide what is wrong with the next.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use ttm_health::{StoreCall, StoreUseFacts};
 use ttm_kernel::{Moment, StoreError, StoreErrorKind};
 
@@ -61,7 +61,8 @@ struct State {
 /// How long a loss is worth a critical status after it happened.
 const LOSS: Duration = Duration::from_mins(1);
 
-/// The states of all uses. What changes is logged once, here.
+/// The states of all uses. What changes is logged once, here. Every change is an assignment, so a panic under the lock leaves
+/// the states whole.
 #[derive(Debug, Default)]
 pub(super) struct Stores(Mutex<States>);
 
@@ -75,7 +76,7 @@ struct States {
 impl Stores {
     /// It did what it was asked to.
     pub(super) fn answered(&self, what: StoreUse, now: Moment) {
-        let mut states = self.lock();
+        let mut states = self.0.lock();
         let state = states.uses.entry(what).or_default();
         state.call = None;
         if !state.gave_up {
@@ -89,7 +90,7 @@ impl Stores {
 
     /// It did not. One that is damaged is not tried again before a person has looked.
     pub(super) fn failed(&self, what: StoreUse, error: &StoreError, now: Moment, wall: Timestamp) {
-        let mut states = self.lock();
+        let mut states = self.0.lock();
         let state = states.uses.entry(what).or_default();
         let (message, code, doing) = (error.said(), error.code(), error.doing());
         // What is damaged stays so for whoever asks later, even where another part of it can still be read.
@@ -135,7 +136,7 @@ impl Stores {
 
     /// So much of what it should store was dropped since the start.
     pub(super) fn dropped(&self, what: StoreUse, dropped: u64, now: Moment) {
-        let mut states = self.lock();
+        let mut states = self.0.lock();
         // Nothing dropped is no sign that it was used.
         if dropped > states.uses.get(&what).map_or(0, |state| state.dropped) {
             let state = states.uses.entry(what).or_default();
@@ -145,7 +146,7 @@ impl Stores {
 
     /// What the first use said that met damage, in front of it which one that was.
     pub(super) fn given_up(&self) -> Option<String> {
-        self.lock().damage.clone()
+        self.0.lock().damage.clone()
     }
 
     /// Whether a use may still ask the store. Damage that another one met holds for it too, and it is given up with that.
@@ -168,12 +169,7 @@ impl Stores {
             gave_up: state.gave_up,
             losing: state.dropped_at.is_some_and(|at| now - at < LOSS),
         };
-        self.lock().uses.iter().map(facts).collect()
-    }
-
-    /// Every change is an assignment, so a panic elsewhere leaves the states whole.
-    fn lock(&self) -> MutexGuard<'_, States> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().uses.iter().map(facts).collect()
     }
 }
 

@@ -41,7 +41,7 @@ fn scene() -> Scene {
     let script = answers.clone();
     let mut source = MockProfileSource::new();
     source.expect_latest_profiles().returning(move || {
-        let mints = script.lock().expect("no test panics in it").pop_front();
+        let mints = script.lock().pop_front();
         mints
             .unwrap_or_else(|| Err(unavailable()))
             .map(|mints| Listing { mints: mints.into_iter().collect(), ..Listing::default() })
@@ -61,7 +61,7 @@ impl Scene {
     /// Looks, and has the store follow what is listed.
     fn look(&self, answer: impl IntoIterator<Item = u8>) -> Followed {
         let answer = answer.into_iter().map(mint).collect();
-        self.answers.lock().expect("no test panics in it").push_back(Ok(answer));
+        self.answers.lock().push_back(Ok(answer));
         self.runtime.block_on(async {
             let listing = self.profiles.list().await.expect("it answers");
             let mints: Vec<Mint> = listing.mints.into_iter().collect();
@@ -160,7 +160,7 @@ fn a_store_that_is_away_is_told_and_empties_nothing() {
     let scene = scene();
     scene.look([1]);
     scene.store.fail_with(|| ttm_kernel::StoreError::transient("gone"));
-    scene.answers.lock().expect("no test panics in it").push_back(Ok(mints([2])));
+    scene.answers.lock().push_back(Ok(mints([2])));
     assert_eq!(scene.problem(), "token profiles: the store is unavailable: gone");
     scene.store.heal();
     scene.look([2]);

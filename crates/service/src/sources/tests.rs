@@ -257,11 +257,11 @@ fn a_long_list_that_becomes_short_is_given_the_time_that_its_removals_take() {
 
 /// What is logged, as text.
 #[derive(Clone, Default)]
-struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+struct Log(Arc<parking_lot::Mutex<Vec<u8>>>);
 
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("nobody panicked").extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -277,7 +277,7 @@ fn logged(work: impl FnOnce()) -> String {
     let writer = log.clone();
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
-    let bytes = log.0.lock().expect("nobody panicked").clone();
+    let bytes = log.0.lock().clone();
     String::from_utf8(bytes).expect("text")
 }
 

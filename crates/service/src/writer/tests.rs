@@ -1,8 +1,8 @@
 //! What a writer makes of every answer that a store can give.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 
+use parking_lot::Mutex;
 use ttm_kernel::{Clock as _, Epoch, Incarnation, LeaseError, StoreLease};
 use ttm_testkit::ManualRuntime;
 
@@ -30,7 +30,7 @@ impl Sink<u32> for NumberSink {
     const BATCH: usize = 100;
 
     async fn store(&self, batch: &[u32]) -> Result<(), StoreError> {
-        let mut content = self.0.0.lock().expect("no panic");
+        let mut content = self.0.0.lock();
         content.calls.push(self.1.now());
         if let Some(error) = content.answers.pop_front() {
             return Err(error);
@@ -65,7 +65,7 @@ impl StoreLease for Standing {
     }
 
     fn stands(&self) -> bool {
-        *self.0.lock().expect("no panic")
+        *self.0.lock()
     }
 
     fn renew_every(&self) -> Duration {
@@ -90,7 +90,7 @@ fn scene(answers: impl IntoIterator<Item = StoreError>) -> Scene {
     let settings = crate::ServiceSettings::default();
     let planes = crate::Planes { work: runtime.clone(), supervision: runtime.clone() };
     let store = Store::default();
-    store.0.lock().expect("no panic").answers.extend(answers);
+    store.0.lock().answers.extend(answers);
     let port = Arc::new(Standing(Mutex::new(true)));
     let (stop, shutdown) = shutdown::channel();
     let writing = Writing {
@@ -119,11 +119,11 @@ impl Scene {
     }
 
     fn stored(&self) -> Vec<u32> {
-        self.store.0.lock().expect("no panic").stored.clone()
+        self.store.0.lock().stored.clone()
     }
 
     fn calls(&self) -> Vec<u64> {
-        let content = self.store.0.lock().expect("no panic");
+        let content = self.store.0.lock();
         content.calls.iter().map(|at| (*at - Moment::ZERO).as_secs()).collect()
     }
 
@@ -236,10 +236,10 @@ fn once_one_writer_was_fenced_the_others_leave_what_waits_at_once() {
 #[test]
 fn nothing_is_written_while_the_lease_is_not_renewed() {
     let scene = scene([]);
-    *scene.port.0.lock().expect("no panic") = false;
+    *scene.port.0.lock() = false;
     scene.run(60, 0..10);
     assert_eq!(scene.calls(), Vec::<u64>::new());
-    *scene.port.0.lock().expect("no panic") = true;
+    *scene.port.0.lock() = true;
     scene.wait(1);
     assert_eq!(scene.stored().len(), 10);
 }
