@@ -2,7 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
 
 /// A listening proxy; its threads end with the test's process.
 pub struct Proxy {
@@ -34,7 +36,7 @@ impl Proxy {
         let accepting = Arc::clone(&shared);
         start(move || {
             for client in listener.incoming().flatten() {
-                let mut state = accepting.lock();
+                let mut state = accepting.state.lock();
                 if state.cut {
                     continue;
                 }
@@ -57,7 +59,7 @@ impl Proxy {
 
     /// Closes every connection and lets no new one through.
     pub fn cut(&self) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         state.cut = true;
         for stream in state.open.drain(..) {
             // Either side may be gone already.
@@ -67,36 +69,32 @@ impl Proxy {
 
     /// Lets connections through again.
     pub fn mend(&self) {
-        self.shared.lock().cut = false;
+        self.shared.state.lock().cut = false;
     }
 
     /// Passes nothing on any more, in either direction, from the moment on that a client says this; new connections are
     /// accepted and hear nothing.
     pub fn freeze_at(&self, words: &str) {
-        self.shared.lock().freezes_at = Some(words.to_owned());
+        self.shared.state.lock().freezes_at = Some(words.to_owned());
     }
 
     /// Passes on what was held up, and everything after it.
     pub fn thaw(&self) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         (state.frozen, state.freezes_at) = (false, None);
         self.shared.thawed.notify_all();
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn pump(&self, mut from: TcpStream, mut to: TcpStream, is_client: bool) {
         let mut buffer = [0; 16 * 1024];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             let said = |words: &String| String::from_utf8_lossy(&buffer[..read]).contains(words.as_str());
             state.frozen |= is_client && state.freezes_at.as_ref().is_some_and(said);
             while state.frozen {
-                state = self.thawed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.thawed.wait(&mut state);
             }
             drop(state);
             if to.write_all(&buffer[..read]).is_err() {

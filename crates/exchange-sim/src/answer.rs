@@ -2,12 +2,13 @@
 //!
 //! It knows no sockets; what only a socket can do (resetting it) it asks for with [`ResetConnection`].
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use ttm_kernel::{Entropy, Moment, Runtime};
 use ttm_market::Mint;
 use ttm_market::synthetic::{SyntheticMarket, SyntheticPool};
@@ -76,7 +77,7 @@ impl Api {
 
     /// The counts so far.
     pub(crate) fn stats(&self) -> ExchangeStats {
-        let books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
+        let books = self.books.lock();
         ExchangeStats {
             busiest_minute: books.main.busiest(),
             busiest_promotion_minute: books.promotion.busiest(),
@@ -115,7 +116,7 @@ impl Api {
         goes_wrong: bool,
     ) -> Outcome {
         let endpoint = question.endpoint();
-        let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut books = self.books.lock();
         let budget = if endpoint == Endpoint::Promotion { &mut books.promotion } else { &mut books.main };
         let outcome = if !budget.admit(now) {
             Outcome::OverLimit

@@ -4,15 +4,14 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use ttm_health::{BreakerState, Status};
 use ttm_service::StoreUse;
 use ttm_xoshiro_entropy::SeededEntropy;
 
-use crate::executor::lock;
 use crate::{Failure, Outcome, Plan, Swarm};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -61,12 +60,12 @@ impl Batch {
                             return;
                         }
                         let day = Day::live(seed);
-                        lock(&days).push(day);
+                        days.lock().push(day);
                     }
                 });
             }
         });
-        let mut days = days.into_inner().expect("no thread panics with it");
+        let mut days = days.into_inner();
         days.sort_by_key(|day| day.seed);
         Self { days }
     }

@@ -4,7 +4,6 @@
 //! same order; other seeds give other interleavings, which a queue served in order cannot. It knows nothing of what
 //! the tasks do.
 
-mod lock;
 mod place;
 mod runtime;
 mod task;
@@ -20,7 +19,6 @@ use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{Clock, Entropy, Moment, TaskEnd};
 use ttm_xoshiro_entropy::SeededEntropy;
 
-pub(crate) use lock::lock;
 pub use place::{Place, Plane};
 use runtime::Shared;
 pub use runtime::{SimRuntime, Yields};

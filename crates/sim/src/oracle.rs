@@ -10,12 +10,11 @@ mod succession;
 mod tokens;
 
 use std::fmt;
-use std::sync::Mutex;
 
+use parking_lot::Mutex;
 use ttm_kernel::Clock;
 
 use crate::SimRuntime;
-use crate::executor::lock;
 
 pub use availability::{Availability, Slot};
 pub use breaker::{BreakerRules, BreakerWatch, CallEnd, WatchedCall};
@@ -43,7 +42,7 @@ impl Verdicts {
     /// Notes that a promise was broken.
     pub fn broken(&self, promise: impl fmt::Display) {
         self.runtime.trace(format_args!("BROKEN: {promise}"));
-        let mut broken = lock(&self.broken);
+        let mut broken = self.broken.lock();
         broken.0 += 1;
         if broken.1.len() < KEPT {
             broken.1.push(format!("{:?} {promise}", self.runtime.now()));
@@ -59,6 +58,6 @@ impl Verdicts {
 
     /// How many there were, and the first of them as text.
     pub fn all(&self) -> (u64, Vec<String>) {
-        lock(&self.broken).clone()
+        self.broken.lock().clone()
     }
 }

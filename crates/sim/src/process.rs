@@ -3,16 +3,16 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use ttm_breaker::State;
 use ttm_kernel::{Clock, Moment, Runtime, TaskEnd};
 use ttm_service::{Board, Counters, Ended, OutboxCounts, Service, ServiceSettings, Stopped};
 use ttm_service::{Planes, Ports};
 
-use crate::executor::lock;
 use crate::{Plane, SimRuntime};
 
 /// One incarnation of the service.
@@ -69,7 +69,7 @@ impl Process {
         let (ends, world) = (life.clone(), world.clone());
         let watch = async move {
             let end = main.await;
-            let mut life = lock(&ends);
+            let mut life = ends.lock();
             if life.exit.is_none() {
                 world.trace(format_args!("the process ends without an exit: {end:?}"));
                 life.exit = Some((world.now(), Exit::Crashed(end)));
@@ -87,7 +87,7 @@ impl Process {
     /// SIGTERM: stop within the time.
     pub(crate) fn terminate(&self, within: Duration) {
         let waiting = {
-            let mut life = lock(&self.life);
+            let mut life = self.life.lock();
             life.stop_by = Some(self.runtime.now() + within);
             life.waiting.take()
         };
@@ -96,7 +96,7 @@ impl Process {
 
     /// When, by the world's clock, and why it exited, once it has.
     pub(crate) fn exit(&self) -> Option<(Moment, Exit)> {
-        lock(&self.life).exit.clone()
+        self.life.lock().exit.clone()
     }
 
     /// What its readers see.
@@ -106,17 +106,17 @@ impl Process {
 
     /// The state of the breaker that scoring lives by; none while it boots.
     pub(crate) fn breaker(&self) -> Option<State> {
-        lock(&self.life).counters.as_ref().map(|counters| counters.breaker().state)
+        self.life.lock().counters.as_ref().map(|counters| counters.breaker().state)
     }
 
     /// Where its samples are; none while it boots.
     pub(crate) fn samples(&self) -> Option<OutboxCounts> {
-        lock(&self.life).counters.as_ref().map(Counters::samples)
+        self.life.lock().counters.as_ref().map(Counters::samples)
     }
 
     /// Where its events are; none while it boots.
     pub(crate) fn events(&self) -> Option<OutboxCounts> {
-        lock(&self.life).counters.as_ref().map(Counters::events)
+        self.life.lock().counters.as_ref().map(Counters::events)
     }
 }
 
@@ -142,7 +142,7 @@ async fn live<E: std::fmt::Display>(
         None => Exit::Abandoned,
         Some(Err(error)) => Exit::NotStarted(error.to_string()),
         Some(Ok(service)) => {
-            lock(&life).counters = Some(service.counters());
+            life.lock().counters = Some(service.counters());
             let Ended { failure, stopped } = service.run(told(&life), patience).await;
             match failure {
                 Some(failure) => Exit::Failed(failure.to_string(), stopped),
@@ -151,13 +151,13 @@ async fn live<E: std::fmt::Display>(
         }
     };
     world.trace(format_args!("process exits: {exit:?}"));
-    lock(&life).exit = Some((world.now(), exit));
+    life.lock().exit = Some((world.now(), exit));
 }
 
 /// Waits for the order to stop.
 async fn told(life: &Mutex<Life>) -> Moment {
     poll_fn(|cx| {
-        let mut life = lock(life);
+        let mut life = life.lock();
         let Some(deadline) = life.stop_by else {
             life.waiting = Some(cx.waker().clone());
             return Poll::Pending;

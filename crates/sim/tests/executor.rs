@@ -1,9 +1,10 @@
 //! The laws of the executor: those of the port `Runtime`, and those that make a failure repeatable.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use ttm_kernel::{Clock, Moment, Runtime, Task, TaskEnd, within};
 use ttm_sim::{Executor, Place, Plane, Rest, SimRuntime};
 use ttm_testkit::Recorder;
@@ -216,11 +217,11 @@ fn state_shared_by_tasks_needs_no_more_than_a_mutex() {
         let (runtime, count) = (executor.runtime().clone(), Arc::clone(&count));
         drop(spawn(executor.runtime(), async move {
             runtime.yields().await;
-            *count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            *count.lock() += 1;
         }));
     }
     assert_eq!(executor.run_until_idle(), Rest::Idle);
-    assert_eq!(*count.lock().unwrap_or_else(PoisonError::into_inner), 100);
+    assert_eq!(*count.lock(), 100);
 }
 
 #[test]

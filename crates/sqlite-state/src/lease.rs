@@ -22,12 +22,13 @@ use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use ttm_kernel::{LeaseError, StoreError, StoreLease};
 use ttm_sqlx_pool::sqlite::{PUT_BACK, resolved};
 
@@ -111,7 +112,7 @@ impl SqliteLease {
 
 impl Lock {
     fn acquire(&self) -> Result<(), LeaseError> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some(held) = &mut state.held {
             return self.look(held);
         }
@@ -123,7 +124,7 @@ impl Lock {
     }
 
     fn renew(&self) -> Result<(), LeaseError> {
-        match &mut self.state().held {
+        match &mut self.state.lock().held {
             Some(held) => self.look(held),
             None => Err(LeaseError::Lost { holder: None }),
         }
@@ -197,16 +198,11 @@ impl Lock {
             drop(file.unlock());
         }
     }
-
-    /// Every change is one assignment, so a panic elsewhere leaves it whole.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let mut state = std::mem::take(&mut *self.state());
+        let mut state = std::mem::take(&mut *self.state.lock());
         self.let_go(&mut state);
     }
 }
@@ -304,7 +300,7 @@ impl StoreLease for SqliteLease {
 
     async fn release(&self) -> Result<(), StoreError> {
         self.off_thread(|lock| {
-            lock.let_go(&mut lock.state());
+            lock.let_go(&mut lock.state.lock());
             Ok(())
         })
         .await

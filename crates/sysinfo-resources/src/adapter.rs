@@ -1,9 +1,10 @@
 //! The port's implementation: one measurement at a time, on a thread where it may wait. It holds no figures of its own.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use ttm_health::{ResourceError, ResourceSample, ResourceSource};
 
 use crate::file_system::used_percent;
@@ -27,13 +28,9 @@ impl SysinfoResources {
     }
 
     fn measure(&self) -> Result<ResourceSample, ResourceError> {
-        let mut meter = match self.meter.try_lock() {
-            Ok(meter) => meter,
-            // A panic while reading leaves the figures of the reading before, which the next one replaces.
-            Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
-            Err(TryLockError::WouldBlock) => {
-                return Err(failed("the measurement before has not come back"));
-            }
+        // A panic while reading leaves the figures of the reading before, which the next one replaces.
+        let Some(mut meter) = self.meter.try_lock() else {
+            return Err(failed("the measurement before has not come back"));
         };
         let disk_usage_percent = used_percent(&self.data_path);
         if meter.is_none() {
@@ -73,7 +70,7 @@ mod tests {
     #[test]
     fn while_one_measurement_hangs_the_next_is_refused_instead_of_waiting_for_it() {
         let resources = SysinfoResources::new(PathBuf::from("."));
-        let hanging = resources.meter.lock().expect("nobody else holds it");
+        let hanging = resources.meter.lock();
         let error = resources.measure().expect_err("one is under way");
         assert_eq!(
             error.to_string(),

@@ -1,6 +1,6 @@
 //! Remembers what happened, in order.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
 
 /// A list that many owners can write to through a shared reference.
 #[derive(Debug)]
@@ -9,23 +9,19 @@ pub struct Recorder<T>(Mutex<Vec<T>>);
 impl<T> Recorder<T> {
     /// Remembers `event` after all the others.
     pub fn record(&self, event: T) {
-        self.lock().push(event);
+        self.0.lock().push(event);
     }
 
     /// Hands over what was recorded, and starts anew.
     pub fn take(&self) -> Vec<T> {
-        std::mem::take(&mut *self.lock())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut *self.0.lock())
     }
 }
 
 impl<T: Clone> Recorder<T> {
     /// What was recorded so far.
     pub fn events(&self) -> Vec<T> {
-        self.lock().clone()
+        self.0.lock().clone()
     }
 }
 

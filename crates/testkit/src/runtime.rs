@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task, TaskEnd};
 use ttm_xoshiro_entropy::SeededEntropy;
 
@@ -59,9 +60,9 @@ impl ManualRuntime {
     /// When everything waits and no timer is left, which is a deadlock; and when `future` panics.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
-        self.lock().ready.push_back(MAIN);
+        self.world.lock().ready.push_back(MAIN);
         loop {
-            let next = self.lock().ready.pop_front();
+            let next = self.world.lock().ready.pop_front();
             match next {
                 Some(MAIN) => {
                     let waker = self.waker(MAIN);
@@ -78,7 +79,7 @@ impl ManualRuntime {
     /// Polls one task once.
     fn run(&self, id: u64) {
         let taken = {
-            let mut world = self.lock();
+            let mut world = self.world.lock();
             world.tasks.get_mut(&id).and_then(|slot| slot.future.take().map(|future| (future, slot.aborted)))
         };
         let Some((mut future, aborted)) = taken else { return };
@@ -91,7 +92,7 @@ impl ManualRuntime {
         };
         let end = match polled {
             Ok(Poll::Pending) => {
-                if let Some(slot) = self.lock().tasks.get_mut(&id) {
+                if let Some(slot) = self.world.lock().tasks.get_mut(&id) {
                     slot.future = Some(future);
                 }
                 return;
@@ -101,7 +102,7 @@ impl ManualRuntime {
         };
         // Dropped outside the lock: what a task owns may wake others.
         drop(future);
-        let waiting = self.lock().tasks.get_mut(&id).and_then(|slot| {
+        let waiting = self.world.lock().tasks.get_mut(&id).and_then(|slot| {
             slot.end = Some(end);
             slot.waiting.take()
         });
@@ -110,7 +111,7 @@ impl ManualRuntime {
 
     /// Moves the clock to the next timer and wakes it.
     fn jump(&self) {
-        let first = self.lock().timers.pop_first();
+        let first = self.world.lock().timers.pop_first();
         let ((at, _), waker) = first.expect("a deadlock: everything waits, and no timer is left");
         self.clock.set(at);
         waker.wake();
@@ -118,10 +119,6 @@ impl ManualRuntime {
 
     fn waker(&self, id: u64) -> Waker {
         Waker::from(Arc::new(Wakeup { world: Arc::clone(&self.world), id }))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, World> {
-        lock(&self.world)
     }
 }
 
@@ -138,7 +135,7 @@ impl Clock for ManualRuntime {
 impl Runtime for ManualRuntime {
     fn sleep_until(&self, at: Moment) -> BoxFuture<'static, ()> {
         let id = {
-            let mut world = self.lock();
+            let mut world = self.world.lock();
             world.next_timer += 1;
             world.next_timer
         };
@@ -147,7 +144,7 @@ impl Runtime for ManualRuntime {
 
     fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) -> Task {
         let id = {
-            let mut world = self.lock();
+            let mut world = self.world.lock();
             world.last_task += 1;
             let id = world.last_task;
             world.tasks.insert(id, Slot { future: Some(task), aborted: false, end: None, waiting: None });
@@ -156,7 +153,7 @@ impl Runtime for ManualRuntime {
         };
         let (aborting, ending) = (self.clone(), self.clone());
         let abort = move || {
-            let mut world = aborting.lock();
+            let mut world = aborting.world.lock();
             if let Some(slot) = world.tasks.get_mut(&id) {
                 slot.aborted = true;
                 world.ready.push_back(id);
@@ -166,7 +163,7 @@ impl Runtime for ManualRuntime {
         let mut told = false;
         let end = poll_fn(move |cx| {
             assert!(!told, "the end of a task is awaited again after it was told");
-            let mut world = ending.lock();
+            let mut world = ending.world.lock();
             let slot = world.tasks.get_mut(&id).expect("slots live as long as the runtime");
             slot.waiting = Some(cx.waker().clone());
             let end = slot.end.clone().map_or(Poll::Pending, Poll::Ready);
@@ -195,14 +192,14 @@ impl Future for Sleep {
         if self.runtime.now() >= self.at {
             return Poll::Ready(());
         }
-        self.runtime.lock().timers.insert((self.at, self.id), cx.waker().clone());
+        self.runtime.world.lock().timers.insert((self.at, self.id), cx.waker().clone());
         Poll::Pending
     }
 }
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        self.runtime.lock().timers.remove(&(self.at, self.id));
+        self.runtime.world.lock().timers.remove(&(self.at, self.id));
     }
 }
 
@@ -214,15 +211,11 @@ struct Wakeup {
 
 impl Wake for Wakeup {
     fn wake(self: Arc<Self>) {
-        let mut world = lock(&self.world);
+        let mut world = self.world.lock();
         if !world.ready.contains(&self.id) {
             world.ready.push_back(self.id);
         }
     }
-}
-
-fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn message(payload: &(dyn std::any::Any + Send)) -> String {
@@ -283,7 +276,7 @@ mod tests {
             assert_eq!(within, Ok(()));
         });
         assert_eq!(runtime.now(), at(1));
-        assert!(runtime.lock().timers.is_empty());
+        assert!(runtime.world.lock().timers.is_empty());
     }
 
     #[test]

@@ -105,8 +105,9 @@ impl Visit for Line {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::Arc;
 
+    use parking_lot::Mutex;
     use tracing_subscriber::fmt;
     use tracing_subscriber::layer::SubscriberExt;
 
@@ -117,7 +118,7 @@ mod tests {
 
     impl std::io::Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -131,7 +132,7 @@ mod tests {
         let writer = kept.clone();
         let layer = fmt::layer().with_writer(move || writer.clone()).event_format(JsonLines);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
-        let bytes = kept.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bytes = kept.0.lock().clone();
         String::from_utf8(bytes).expect("text")
     }
 

@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that wait at most: a second of the busiest log.
@@ -44,12 +45,6 @@ thread_local! {
     static OWN: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Queue {
     /// Starts the thread that writes to what standard error is now.
     pub(super) fn start() -> io::Result<Self> {
@@ -71,7 +66,7 @@ impl Queue {
         if own.is_some() {
             return;
         }
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         if state.lines.len() < CAPACITY {
             state.lines.push_back(line.to_vec());
             self.0.arrived.notify_one();
@@ -86,7 +81,7 @@ impl Queue {
     /// Waits until what was put is written, or for as long as anybody would.
     pub(super) fn flush(&self) {
         let waiting = |state: &mut State| state.writing || !state.lines.is_empty();
-        drop(self.0.written.wait_timeout_while(self.0.state(), LAST_WAIT, waiting));
+        self.0.written.wait_while_for(&mut self.0.state.lock(), waiting, LAST_WAIT);
     }
 }
 
@@ -94,26 +89,26 @@ impl Queue {
 fn write_all(shared: &Shared, out: impl Write, tell: impl Fn(u64)) {
     let mut out = Lines { out, torn: false };
     loop {
-        let mut state = shared.state();
+        let mut state = shared.state.lock();
         state.writing = false;
         if state.lines.is_empty() {
             shared.written.notify_all();
         }
         let waiting = |state: &mut State| state.lines.is_empty();
-        let mut state = shared.arrived.wait_while(state, waiting).unwrap_or_else(PoisonError::into_inner);
+        shared.arrived.wait_while(&mut state, waiting);
         let Some(line) = state.lines.pop_front() else { continue };
         state.writing = true;
         state.before = state.before.saturating_sub(1);
         drop(state);
         let is_written = out.put(&line);
-        let mut state = shared.state();
+        let mut state = shared.state.lock();
         state.lost += u64::from(!is_written);
         let lost = state.lost;
         if is_written && lost > 0 && state.before == 0 {
             drop(state);
             if out.put(&line_of(|| tell(lost))) {
                 // What was lost meanwhile is told the next time, behind all that waits by now.
-                let mut state = shared.state();
+                let mut state = shared.state.lock();
                 state.lost -= lost;
                 state.before = state.lines.len();
             }
@@ -241,7 +236,7 @@ mod tests {
         let told = written.iter().position(|line| line == "4 lost\n");
         assert_eq!(told, Some(CAPACITY - 1), "behind the lines that stood before the first that was lost");
         assert_eq!(written.len(), CAPACITY + 1);
-        assert_eq!(queue.0.state().lost, 0);
+        assert_eq!(queue.0.state.lock().lost, 0);
     }
 
     #[test]

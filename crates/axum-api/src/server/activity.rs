@@ -1,9 +1,9 @@
 //! What one connection waits for, and since when: what its deadlines and its eviction are decided by. It knows no
 //! socket; the time is an argument.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// A caller that asks nothing for this long has its connection closed; scrapers ask at least once a minute.
@@ -59,14 +59,9 @@ impl Activity {
         Self(Mutex::new(State { answering: false, wait: Wait::Request, since: now, taken: now, head }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Every change is a few assignments that cannot panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The caller sent these bytes.
     pub(super) fn received(&self, bytes: &[u8], now: Instant) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.head.read(bytes);
         if state.wait == Wait::Request && state.head.is_begun() {
             state.wait_for(Wait::Head, now);
@@ -75,12 +70,12 @@ impl Activity {
 
     /// A whole head was there, and the request is being answered.
     pub(super) fn begins_to_answer(&self) {
-        self.lock().answering = true;
+        self.0.lock().answering = true;
     }
 
     /// The answer is made; now the caller is to take it.
     pub(super) fn answered(&self, now: Instant) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.answering = false;
         state.taken = now;
         state.wait_for(Wait::Reader, now);
@@ -88,7 +83,7 @@ impl Activity {
 
     /// The caller takes nothing at the moment.
     pub(super) fn blocked(&self, now: Instant) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if state.wait != Wait::Reader {
             state.taken = now;
             state.wait_for(Wait::Reader, now);
@@ -97,12 +92,12 @@ impl Activity {
 
     /// The caller took some of its answer.
     pub(super) fn taken(&self, now: Instant) {
-        self.lock().taken = now;
+        self.0.lock().taken = now;
     }
 
     /// The caller took all that there was.
     pub(super) fn flushed(&self, now: Instant) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if state.wait == Wait::Reader && !state.answering {
             let next = if state.head.is_begun() { Wait::Head } else { Wait::Request };
             state.wait_for(next, now);
@@ -111,12 +106,12 @@ impl Activity {
 
     /// How long the first line is of the head that is read or was read last, as far as it is there.
     pub(super) fn first_line_bytes(&self) -> usize {
-        self.lock().head.first_line
+        self.0.lock().head.first_line
     }
 
     /// When to look whether it has expired, at the latest.
     pub(super) fn deadline(&self, now: Instant) -> Instant {
-        let state = self.lock();
+        let state = self.0.lock();
         if state.answering {
             // The answer has a deadline of its own.
             return now + STALL;
@@ -133,7 +128,7 @@ impl Activity {
         if now < self.deadline(now) {
             return None;
         }
-        Some(match self.lock().wait {
+        Some(match self.0.lock().wait {
             Wait::Request => Expired::Idle,
             Wait::Head => Expired::Head,
             Wait::Reader => Expired::Reader,
@@ -142,7 +137,7 @@ impl Activity {
 
     /// Since when the caller has kept us waiting; none while it waits for us.
     pub(super) fn kept_waiting_since(&self) -> Option<Instant> {
-        let state = self.lock();
+        let state = self.0.lock();
         (!state.answering).then_some(state.since)
     }
 }

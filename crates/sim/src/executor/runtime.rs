@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task};
 use ttm_xoshiro_entropy::SeededEntropy;
 
-use super::lock::lock;
 use super::place::{Place, Plane};
 use super::task::{ReadyQueue, SimTask};
 use super::timers::{TimerId, Timers};
@@ -120,12 +120,12 @@ impl SimRuntime {
 
     /// How many tasks have not ended.
     pub fn live_tasks(&self) -> usize {
-        lock(&self.shared.tasks).len()
+        self.shared.tasks.lock().len()
     }
 
     /// How many tasks of a process have not ended.
     pub fn live_tasks_of(&self, process: u32) -> usize {
-        lock(&self.shared.tasks).values().filter(|task| task.place().process == process).count()
+        self.shared.tasks.lock().values().filter(|task| task.place().process == process).count()
     }
 
     /// Gives way to the other tasks up to three times, as chance decides; every simulated port call does, so that all
@@ -137,7 +137,7 @@ impl SimRuntime {
     /// The stream with this name, which all who ask for it share.
     pub(crate) fn stream(&self, name: &'static str) -> Arc<SeededEntropy> {
         let seeded = || Arc::new(SeededEntropy::stream(self.shared.seed, name));
-        Arc::clone(lock(&self.shared.streams).entry(name).or_insert_with(seeded))
+        Arc::clone(self.shared.streams.lock().entry(name).or_insert_with(seeded))
     }
 
     pub(super) fn fold(&self, kind: Kind, number: u64) {
@@ -157,20 +157,20 @@ impl Shared {
 
     /// Nothing runs at `place` until then.
     pub(super) fn suspend(&self, place: Place, until: Moment) {
-        let mut suspended = lock(&self.suspended);
+        let mut suspended = self.suspended.lock();
         let held = suspended.entry(place).or_insert(until);
         *held = until.max(*held);
     }
 
     /// The next moment at which something may run again.
     pub(super) fn next_resume(&self) -> Option<Moment> {
-        lock(&self.suspended).values().min().copied()
+        self.suspended.lock().values().min().copied()
     }
 
     /// Forgets the suspensions that are over; whether there were any.
     pub(super) fn resume_due(&self) -> bool {
         let now = self.now();
-        let mut suspended = lock(&self.suspended);
+        let mut suspended = self.suspended.lock();
         let before = suspended.len();
         suspended.retain(|_, until| *until > now);
         suspended.len() < before
@@ -178,11 +178,11 @@ impl Shared {
 
     /// A process that is gone is not held any more.
     pub(super) fn forget_suspended(&self, process: u32) {
-        lock(&self.suspended).retain(|place, _| place.process != process);
+        self.suspended.lock().retain(|place, _| place.process != process);
     }
 
     pub(super) fn suspended(&self) -> MutexGuard<'_, BTreeMap<Place, Moment>> {
-        lock(&self.suspended)
+        self.suspended.lock()
     }
 
     pub(super) fn ready(&self) -> &ReadyQueue {
@@ -190,7 +190,7 @@ impl Shared {
     }
 
     pub(super) fn timers(&self) -> MutexGuard<'_, Timers> {
-        lock(&self.timers)
+        self.timers.lock()
     }
 
     /// Moves the clock on; never back.
@@ -207,12 +207,12 @@ impl Shared {
 
     /// A task that `matches`.
     pub(super) fn find_task(&self, matches: impl Fn(&SimTask) -> bool) -> Option<Arc<SimTask>> {
-        lock(&self.tasks).values().find(|task| matches(task)).cloned()
+        self.tasks.lock().values().find(|task| matches(task)).cloned()
     }
 
     pub(super) fn forget(&self, seq: u64) {
         // Dropped after the lock: a task may own the last handle to another.
-        let task = lock(&self.tasks).remove(&seq);
+        let task = self.tasks.lock().remove(&seq);
         drop(task);
     }
 }
@@ -241,7 +241,7 @@ impl Runtime for SimRuntime {
     fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) -> Task {
         let seq = self.shared.last_task.fetch_add(1, Ordering::Relaxed) + 1;
         let task = Arc::new(SimTask::new(seq, name, self.place, Arc::clone(&self.shared.ready), future));
-        lock(&self.shared.tasks).insert(seq, Arc::clone(&task));
+        self.shared.tasks.lock().insert(seq, Arc::clone(&task));
         task.enqueue();
         self.fold(Kind::Spawned, seq);
         task.handle()

@@ -3,13 +3,13 @@
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 
+use parking_lot::{Mutex, MutexGuard};
 use ttm_kernel::{BoxFuture, Task, TaskEnd};
 
-use super::lock::lock;
 use super::place::Place;
 
 /// A task of the executor, which is its own waker. The locks are never contended: they satisfy the port's bounds.
@@ -33,13 +33,13 @@ pub(super) struct ReadyQueue(Mutex<Vec<Arc<SimTask>>>);
 
 impl ReadyQueue {
     fn insert(&self, task: Arc<SimTask>) {
-        let mut ready = lock(&self.0);
+        let mut ready = self.0.lock();
         let place = ready.partition_point(|other| other.seq < task.seq);
         ready.insert(place, task);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Arc<SimTask>>> {
-        lock(&self.0)
+        self.0.lock()
     }
 
     /// Drops the tasks that have ended.
@@ -96,19 +96,19 @@ impl SimTask {
 
     /// It ends like that at its next turn, which comes at once.
     pub(super) fn doom(self: &Arc<Self>, end: TaskEnd) {
-        *lock(&self.doomed) = Some(end);
+        *self.doomed.lock() = Some(end);
         self.enqueue();
     }
 
     /// How it ends now, whatever it would do next.
     pub(super) fn verdict(&self) -> Option<TaskEnd> {
         let aborted = self.aborted.load(Ordering::Relaxed).then_some(TaskEnd::Aborted);
-        aborted.or_else(|| lock(&self.doomed).take())
+        aborted.or_else(|| self.doomed.lock().take())
     }
 
     /// The future; none after the end.
     pub(super) fn future(&self) -> MutexGuard<'_, Option<BoxFuture<'static, ()>>> {
-        lock(&self.future)
+        self.future.lock()
     }
 
     /// From now on a wake puts the task among the ready ones again.
@@ -126,7 +126,7 @@ impl SimTask {
     /// Tells who waits.
     pub(super) fn finish(&self, end: TaskEnd) {
         let awaiting = {
-            let mut state = lock(&self.end);
+            let mut state = self.end.lock();
             state.reached = Some(end);
             state.awaiting.take()
         };
@@ -166,7 +166,7 @@ impl Future for Joined {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<TaskEnd> {
         let Self { task, told } = self.get_mut();
         assert!(!*told, "the end of task {:?} is awaited again after it was told", task.name);
-        let mut end = lock(&task.end);
+        let mut end = task.end.lock();
         if let Some(reached) = &end.reached {
             *told = true;
             return Poll::Ready(reached.clone());

@@ -2,12 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use ttm_kernel::Moment;
-
-use super::lock::lock;
 
 /// How many lines are kept.
 const LINES: usize = 200;
@@ -45,7 +43,7 @@ impl Trace {
 
     /// Takes a line into the hash, and keeps it.
     pub(super) fn note(&self, now: Moment, line: fmt::Arguments<'_>) {
-        let mut lines = lock(&self.lines);
+        let mut lines = self.lines.lock();
         let mut text = if lines.len() < LINES {
             String::new()
         } else {
@@ -68,7 +66,7 @@ impl Trace {
 
     /// The last lines, oldest first, each with its moment.
     pub(super) fn lines(&self) -> Vec<String> {
-        lock(&self.lines).iter().map(|(at, line)| format!("{at:?} {line}")).collect()
+        self.lines.lock().iter().map(|(at, line)| format!("{at:?} {line}")).collect()
     }
 }
 

@@ -2,14 +2,12 @@
 //! writes were accepted, and who still asks the API. It knows no lease and no store: it is told what each says to whom.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use ttm_kernel::{Epoch, Moment};
 use ttm_market::{Mint, Token};
-
-use crate::executor::lock;
 
 /// A lease lasts this long, so whoever lost it without a word stops asking after as long, and
 const TTL: Duration = Duration::from_secs(15);
@@ -54,7 +52,7 @@ impl Succession {
     /// # Errors
     /// When another was told that it is its own.
     pub fn granted(&self, process: u64, now: Moment) -> Result<(), String> {
-        let mut known = lock(&self.0);
+        let mut known = self.0.lock();
         let before = known.granted.replace(process);
         known.granted_at = now;
         let mut found = Ok(());
@@ -69,22 +67,22 @@ impl Succession {
 
     /// When the lease went to another the last time.
     pub fn granted_at(&self) -> Moment {
-        lock(&self.0).granted_at
+        self.0.lock().granted_at
     }
 
     /// A process heard that the lease is its own until then.
     pub fn told(&self, process: u64, until: Moment) {
-        lock(&self.0).processes.entry(process).or_default().until = until;
+        self.0.lock().processes.entry(process).or_default().until = until;
     }
 
     /// An attempt of a process to get or to keep the lease is over, whatever came of it.
     pub fn asked(&self, process: u64, now: Moment) {
-        lock(&self.0).processes.entry(process).or_default().asked = Some(now);
+        self.0.lock().processes.entry(process).or_default().asked = Some(now);
     }
 
     /// A process was told that another has the lease.
     pub fn refused(&self, process: u64) {
-        let mut known = lock(&self.0);
+        let mut known = self.0.lock();
         let holder = known.granted;
         known.refusals += 1;
         known.processes.entry(process).or_default().refused_for = holder;
@@ -92,24 +90,24 @@ impl Succession {
 
     /// A process gives the lease up, or is gone.
     pub fn released(&self, process: u64) {
-        if let Some(claimant) = lock(&self.0).processes.get_mut(&process) {
+        if let Some(claimant) = self.0.lock().processes.get_mut(&process) {
             claimant.until = Moment::ZERO;
         }
     }
 
     /// How often a process was refused.
     pub fn refusals(&self) -> u32 {
-        lock(&self.0).refusals
+        self.0.lock().refusals
     }
 
     /// Who had the lease when this process was refused it.
     pub fn refused_for(&self, process: u64) -> Option<u64> {
-        lock(&self.0).processes.get(&process)?.refused_for
+        self.0.lock().processes.get(&process)?.refused_for
     }
 
     /// Whether the lease went to another after this process.
     pub fn is_superseded(&self, process: u64) -> bool {
-        lock(&self.0).processes.get(&process).is_some_and(|claimant| claimant.is_superseded)
+        self.0.lock().processes.get(&process).is_some_and(|claimant| claimant.is_superseded)
     }
 
     /// A process claimed an epoch. Process 0 is the world, and may do anything.
@@ -117,7 +115,7 @@ impl Succession {
     /// # Errors
     /// When another has it.
     pub fn claimed(&self, process: u32, epoch: Epoch, now: Moment) -> Result<(), String> {
-        let mut known = lock(&self.0);
+        let mut known = self.0.lock();
         known.newest = Some((epoch.number(), process, now));
         match known.epochs.insert(epoch.number(), process) {
             Some(other) if process != 0 => {
@@ -132,7 +130,7 @@ impl Succession {
     /// # Errors
     /// When it had to be refused.
     pub fn wrote(&self, process: u32, epoch: Epoch) -> Result<(), String> {
-        let known = lock(&self.0);
+        let known = self.0.lock();
         if process == 0 {
             return Ok(());
         }
@@ -151,7 +149,7 @@ impl Succession {
 
     /// The state of some tokens was acknowledged.
     pub fn acknowledged(&self, tokens: &[Token]) {
-        let mut known = lock(&self.0);
+        let mut known = self.0.lock();
         let scored = tokens.iter().filter_map(|token| Some((token.mint, token.score?.at)));
         known.acknowledged.extend(scored);
     }
@@ -161,7 +159,7 @@ impl Succession {
     /// # Errors
     /// The first of which a newer state was acknowledged.
     pub fn stored(&self, tokens: &[Token]) -> Result<(), String> {
-        let known = lock(&self.0);
+        let known = self.0.lock();
         let is_older = |token: &&Token| {
             let told = known.acknowledged.get(&token.mint);
             told.is_some_and(|told| token.score.is_none_or(|score| score.at < *told))
@@ -175,7 +173,7 @@ impl Succession {
     /// A process asks the API, which `store_was_away` until then at the latest, if it was. Whether its successor cannot
     /// know of that, and the promise that it breaks.
     pub fn asks(&self, process: u32, store_was_away: Moment, now: Moment) -> (bool, Result<(), String>) {
-        let known = lock(&self.0);
+        let known = self.0.lock();
         let Some(claimant) = known.processes.get(&u64::from(process)) else { return (false, Ok(())) };
         let last_word = claimant.asked.map_or(Moment::ZERO, |asked| asked.max(store_was_away));
         // One that never runs out needs no word.

@@ -2,16 +2,16 @@
 //! it knows. Clones are connections to one database.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
 use ttm_kernel::{Admission, Clock, FencingToken, StoreError};
 
 use super::store::{Ledger, Server};
 use super::{SimExchange, SimTokenStore};
-use crate::executor::lock;
 use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
@@ -54,7 +54,7 @@ impl SimBreakerStore {
         under: FencingToken,
         breakers: &[StoredBreaker],
     ) -> Result<(), StoreError> {
-        let mut database = lock(&self.database);
+        let mut database = self.database.lock();
         if self.tokens.admit(process, under, database.saved)? == Admission::Newest {
             database.saved = Some(under);
         }
@@ -68,7 +68,7 @@ impl SimBreakerStore {
 impl BreakerStore for SimBreakerStore {
     async fn load(&self) -> Result<Vec<StoredBreaker>, StoreError> {
         self.server.read().await?;
-        let all: Vec<StoredBreaker> = lock(&self.database).rows.values().cloned().collect();
+        let all: Vec<StoredBreaker> = self.database.lock().rows.values().cloned().collect();
         // The service has one breaker, for the one API.
         for StoredBreaker { saved, at, rate, .. } in &all {
             let runtime = self.server.runtime();

@@ -1,8 +1,8 @@
 //! Rules of the simulated store that can be broken on purpose, so that an oracle sees what it is there for.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use crate::executor::lock;
+use parking_lot::Mutex;
 
 /// A rule that the store breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +27,10 @@ pub(super) struct Defects(Arc<Mutex<Vec<Defect>>>);
 
 impl Defects {
     pub(super) fn add(&self, defects: &[Defect]) {
-        lock(&self.0).extend(defects);
+        self.0.lock().extend(defects);
     }
 
     pub(super) fn has(&self, defect: Defect) -> bool {
-        lock(&self.0).contains(&defect)
+        self.0.lock().contains(&defect)
     }
 }

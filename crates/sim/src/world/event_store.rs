@@ -1,16 +1,16 @@
 //! The simulated record of events: keeps the port's laws under every fault, and counts for the oracles. Clones are
 //! connections to one database.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
 use ttm_perf::{Appended, Event, EventCursor, EventPage, EventQuery, EventStore};
 
 use super::store::{Ledger, Server};
-use crate::executor::lock;
 use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
@@ -51,13 +51,13 @@ impl SimEventStore {
 
     /// The counts of a process as they are now.
     pub fn ledger(&self, process: u32) -> EventLedger {
-        let (acknowledged, in_flight) = lock(&self.database).sent.get(&process).copied().unwrap_or_default();
+        let (acknowledged, in_flight) = self.database.lock().sent.get(&process).copied().unwrap_or_default();
         EventLedger { acknowledged, in_flight }
     }
 
     /// What a process made durable, in that order, without asking the server.
     pub fn durable(&self, process: u32) -> Vec<Event> {
-        lock(&self.database).by_process.get(&process).cloned().unwrap_or_default()
+        self.database.lock().by_process.get(&process).cloned().unwrap_or_default()
     }
 }
 
@@ -84,7 +84,7 @@ impl EventStore for SimEventStore {
         let flight = InFlight::of(self, events.len() as u64);
         events.iter().try_for_each(|event| self.server.takes(event.subject()))?;
         let process = flight.process;
-        let appended = self.server.write(|| lock(&self.database).commit(process, events)).await?;
+        let appended = self.server.write(|| self.database.lock().commit(process, events)).await?;
         for event in events {
             let runtime = self.server.runtime();
             runtime.trace(format_args!("event {} {} {}", event.id(), event.kind(), event.subject()));
@@ -95,7 +95,7 @@ impl EventStore for SimEventStore {
 
     async fn list(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
         self.server.read().await?;
-        let database = lock(&self.database);
+        let database = self.database.lock();
         let matching = database.events.values().rev().filter(|event| query.matches(event));
         Ok(EventPage::cut(matching.take(query.limit() + 1).cloned().collect(), query.limit()))
     }
@@ -111,17 +111,17 @@ struct InFlight<'a> {
 impl<'a> InFlight<'a> {
     fn of(store: &'a SimEventStore, events: u64) -> Self {
         let process = store.server.runtime().process();
-        lock(&store.database).sent.entry(process).or_default().1 += events;
+        store.database.lock().sent.entry(process).or_default().1 += events;
         Self { store, process, events }
     }
 
     fn acknowledge(&self) {
-        lock(&self.store.database).sent.entry(self.process).or_default().0 += self.events;
+        self.store.database.lock().sent.entry(self.process).or_default().0 += self.events;
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        lock(&self.store.database).sent.entry(self.process).or_default().1 -= self.events;
+        self.store.database.lock().sent.entry(self.process).or_default().1 -= self.events;
     }
 }

@@ -1,14 +1,14 @@
 //! The simulated API over the generated market: what it remembers of each caller, and what it was promised.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use ttm_kernel::Moment;
 use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, Pair};
 use ttm_xoshiro_entropy::SeededEntropy;
 
-use crate::executor::lock;
 use crate::oracle::{Limit, Succession, Verdicts};
 use crate::{FaultSchedule, Promises, SimRuntime};
 
@@ -91,7 +91,7 @@ impl SimExchange {
 
     /// The counts as they are now.
     pub fn counts(&self) -> ExchangeCounts {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let [busiest_minute, busiest_profile_minute] =
             [Budget::Pools, Budget::Profiles].map(|budget| state.limits[budget as usize].busiest());
         ExchangeCounts { busiest_minute, busiest_profile_minute, ..state.counts }
@@ -99,7 +99,7 @@ impl SimExchange {
 
     /// What a process had heard from the pools' and the profiles' side of the API at a moment of the last minutes.
     pub fn heard(&self, process: u32, at: Moment) -> [Heard; 2] {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let caller = state.caller(process, self.promised);
         [Budget::Pools, Budget::Profiles].map(|budget| caller.budgets[budget as usize].hearing.at(at))
     }
@@ -107,19 +107,19 @@ impl SimExchange {
     /// A process is gone, and what it knew with it: the next one knows of no breaker and no pause until it is told. The
     /// limit is the address's and stays.
     pub(super) fn process_gone(&self, process: u32) {
-        lock(&self.state).callers.remove(&process);
+        self.state.lock().callers.remove(&process);
     }
 
     /// The process was told that its breaker is to be open until then.
     pub fn promise_silence(&self, until: Moment) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let caller = state.caller(self.runtime.process(), self.promised);
         caller.budgets[Budget::Pools as usize].breaker.promise_silence(until);
     }
 
     /// The process was told that a pause for which the one before was asked lasts until then.
     pub fn promise_patience(&self, until: Moment) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let caller = state.caller(self.runtime.process(), self.promised);
         caller.budgets[Budget::Pools as usize].pace.ask_patience(until);
     }

@@ -1,18 +1,18 @@
 //! The lease on the simulated store, in both kinds that production has: a lock file, which its process holds for as long as
 //! it lives, and a row in the database, which runs out and is taken over. It does not know who asks for it twice.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use ttm_kernel::{Clock, Epoch, FencingToken, LeaseError, Moment, StoreError, StoreLease};
 use ttm_market::Token;
 
 use super::store::Server;
 use super::{Defect, Defects};
 use crate::SimRuntime;
-use crate::executor::lock;
 use crate::oracle::{Succession, Verdicts};
 
 /// How long a grant or a renewal of a row lasts.
@@ -79,7 +79,7 @@ impl SimLeases {
 
     /// Who has it, or had it last.
     pub fn holder(&self) -> Option<u64> {
-        lock(&self.row).as_ref().map(|row| row.process)
+        self.row.lock().as_ref().map(|row| row.process)
     }
 
     pub(super) fn has(&self, defect: Defect) -> bool {
@@ -143,7 +143,7 @@ impl SimLease {
             }
             LeaseKind::Row => (server.write(|| self.look(lost)).await?, begun + TTL.saturating_sub(MARGIN)),
         };
-        *lock(&self.stands_until) = taken.is_ok().then_some(until);
+        *self.stands_until.lock() = taken.is_ok().then_some(until);
         if taken.is_ok() {
             succession.told(self.process, until);
         }
@@ -155,7 +155,7 @@ impl SimLease {
     fn look(&self, lost: bool) -> Result<(), LeaseError> {
         let SimLeases { kind, succession, verdicts, defects, .. } = &self.leases;
         let now = self.runtime.now();
-        let mut row = lock(&self.leases.row);
+        let mut row = self.leases.row.lock();
         let other = row.as_ref().filter(|row| row.process != self.process);
         let is_held = |row: &&Row| match kind {
             LeaseKind::LockFile => row.alive.strong_count() > 0,
@@ -190,7 +190,7 @@ impl SimLease {
     }
 
     fn give_up(&self) {
-        let mut row = lock(&self.leases.row);
+        let mut row = self.leases.row.lock();
         if row.as_ref().is_some_and(|row| row.process == self.process) {
             *row = None;
         }
@@ -219,7 +219,7 @@ impl StoreLease for SimLease {
     }
 
     async fn release(&self) -> Result<(), StoreError> {
-        *lock(&self.stands_until) = None;
+        *self.stands_until.lock() = None;
         self.leases.succession.released(self.process);
         match self.leases.kind {
             LeaseKind::LockFile => {
@@ -232,7 +232,7 @@ impl StoreLease for SimLease {
     }
 
     fn stands(&self) -> bool {
-        lock(&self.stands_until).is_some_and(|until| self.runtime.now() < until)
+        self.stands_until.lock().is_some_and(|until| self.runtime.now() < until)
     }
 
     fn renew_every(&self) -> Duration {

@@ -1,8 +1,9 @@
 //! The simulated history: keeps the port's laws under every fault, and counts for the oracles. Clones are connections
 //! to one database.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
@@ -10,7 +11,6 @@ use ttm_perf::{Appended, Fold, MetricStore, Point, RangeQuery, Sample, SeriesKey
 
 use super::series_log::{Inserted, SeriesLog};
 use super::store::{Ledger, Server};
-use crate::executor::lock;
 use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
@@ -56,7 +56,7 @@ impl SimMetricStore {
 
     /// The counts as they are now; those of batches are this process's.
     pub fn ledger(&self, process: u32) -> SampleLedger {
-        let database = lock(&self.database);
+        let database = self.database.lock();
         let (acknowledged, in_flight) = database.sent.get(&process).copied().unwrap_or_default();
         SampleLedger { acknowledged, in_flight, ..database.ledger }
     }
@@ -86,7 +86,7 @@ impl MetricStore for SimMetricStore {
     async fn append(&self, samples: &[Sample]) -> Result<Appended, StoreError> {
         let flight = InFlight::of(self, samples.len() as u64);
         samples.iter().try_for_each(|sample| self.server.takes(sample.series()))?;
-        let appended = self.server.write(|| lock(&self.database).commit(samples)).await?;
+        let appended = self.server.write(|| self.database.lock().commit(samples)).await?;
         let runtime = self.server.runtime();
         runtime.trace(format_args!("history stores {} of {} samples", appended.stored, samples.len()));
         flight.acknowledge();
@@ -96,7 +96,7 @@ impl MetricStore for SimMetricStore {
     async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, StoreError> {
         self.server.read().await?;
         let mut fold = Fold::new(query);
-        for (at, value) in lock(&self.database).log.range(query.series(), query.from(), query.to()) {
+        for (at, value) in self.database.lock().log.range(query.series(), query.from(), query.to()) {
             fold.push(at, value);
         }
         Ok(fold.finish())
@@ -109,7 +109,9 @@ impl MetricStore for SimMetricStore {
         limit: usize,
     ) -> Result<Vec<SeriesKey>, StoreError> {
         self.server.read().await?;
-        Ok(lock(&self.database)
+        Ok(self
+            .database
+            .lock()
             .log
             .keys(prefix)
             .filter(|key| Some(*key) > after.as_ref())
@@ -129,17 +131,17 @@ struct InFlight<'a> {
 impl<'a> InFlight<'a> {
     fn of(store: &'a SimMetricStore, samples: u64) -> Self {
         let process = store.server.runtime().process();
-        lock(&store.database).sent.entry(process).or_default().1 += samples;
+        store.database.lock().sent.entry(process).or_default().1 += samples;
         Self { store, process, samples }
     }
 
     fn acknowledge(&self) {
-        lock(&self.store.database).sent.entry(self.process).or_default().0 += self.samples;
+        self.store.database.lock().sent.entry(self.process).or_default().0 += self.samples;
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        lock(&self.store.database).sent.entry(self.process).or_default().1 -= self.samples;
+        self.store.database.lock().sent.entry(self.process).or_default().1 -= self.samples;
     }
 }

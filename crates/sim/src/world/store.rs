@@ -2,13 +2,13 @@
 //! is durable. It does not know what is written.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use ttm_kernel::{Clock, Entropy, Moment, Runtime, StoreError, StoreErrorKind};
 use ttm_xoshiro_entropy::SeededEntropy;
 
-use crate::executor::lock;
 use crate::{FaultSchedule, SimRuntime, StoreFault, StoreTable};
 
 /// A call takes at least this; a write that long again to commit.
@@ -43,7 +43,7 @@ type Asked = (u32, StoreTable, bool);
 impl Ledger {
     /// What a process had been told of each table at a moment, reads before writes, and since when just that.
     pub(super) fn told(&self, process: u32, at: Moment) -> Vec<(StoreTable, bool, Moment, Told)> {
-        let told = lock(&self.0);
+        let told = self.0.lock();
         let of_process = told.iter().filter(|(key, _)| key.0 == process);
         of_process
             .filter_map(|(key, changes)| {
@@ -55,13 +55,13 @@ impl Ledger {
 
     /// Whether a process read or wrote anything but its lease.
     pub(super) fn touched(&self, process: u32) -> bool {
-        lock(&self.0).keys().any(|(asked, table, _)| *asked == process && *table != StoreTable::Lease)
+        self.0.lock().keys().any(|(asked, table, _)| *asked == process && *table != StoreTable::Lease)
     }
 
     fn note<T>(&self, call: &Heard<'_>, answer: &Result<T, StoreError>) {
         let now = call.server.runtime.now();
         let key = (call.process, call.server.table, call.writes);
-        let mut ledger = lock(&self.0);
+        let mut ledger = self.0.lock();
         let changes = ledger.entry(key).or_default();
         let before = changes.back().map(|(_, told)| told.clone());
         let corrupt = before.as_ref().is_some_and(|told| told.corrupt);
@@ -164,7 +164,7 @@ impl Server {
 
     /// A process has written something by the way.
     pub(super) fn touch(&self) {
-        lock(&self.ledger.0).entry((self.runtime.process(), StoreTable::Tokens, true)).or_default();
+        self.ledger.0.lock().entry((self.runtime.process(), StoreTable::Tokens, true)).or_default();
     }
 
     /// Whether the table takes a row with this identity now.

@@ -1,11 +1,12 @@
 //! The simulated table of tokens: keeps the port's laws under every fault. Clones are connections to one database.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use ttm_kernel::{Admission, Clock, Epoch, FencingToken, StoreError};
 use ttm_market::memory::TokenTable;
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStore};
@@ -13,7 +14,6 @@ use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStore};
 use super::Defect;
 use super::lease::SimLeases;
 use super::store::{Ledger, Server};
-use crate::executor::lock;
 use crate::{FaultKind, FaultSchedule, SimRuntime, StoreTable};
 
 /// A list is imported in the evening, and the service is started in the morning.
@@ -64,11 +64,11 @@ impl SimTokenStore {
 
     /// What a process found when it claimed its epoch.
     pub fn found_by(&self, process: u32) -> Vec<Token> {
-        lock(&self.claims).found.get(&process).cloned().unwrap_or_default()
+        self.claims.lock().found.get(&process).cloned().unwrap_or_default()
     }
 
     fn grant(&self, process: u32) -> Result<Epoch, StoreError> {
-        let (mut database, mut claims) = (lock(&self.database), lock(&self.claims));
+        let (mut database, mut claims) = (self.database.lock(), self.claims.lock());
         let Some(leases) = &self.leases else { return Ok(database.claim()) };
         if !leases.admits(process) {
             return Err(StoreError::transient("this process does not hold the lease on the store"));
@@ -88,8 +88,8 @@ impl SimTokenStore {
     }
 
     fn accept(&self, process: u32, under: FencingToken, tokens: &[Token]) -> Result<(), StoreError> {
-        let Some(leases) = &self.leases else { return lock(&self.database).save(under, tokens) };
-        let mut database = lock(&self.database);
+        let Some(leases) = &self.leases else { return self.database.lock().save(under, tokens) };
+        let mut database = self.database.lock();
         let fenced_as = leases.fenced_as(under, database.newest());
         database.save(fenced_as, tokens)?;
         drop(database);
@@ -105,7 +105,7 @@ impl SimTokenStore {
         under: FencingToken,
         known: Option<FencingToken>,
     ) -> Result<Admission, StoreError> {
-        let newest = lock(&self.database).newest();
+        let newest = self.database.lock().newest();
         let fenced_as = self.leases.as_ref().map_or(under, |leases| leases.fenced_as(under, newest));
         let admission = fenced_as.admit(newest, known)?;
         if let Some(leases) = &self.leases {
@@ -116,7 +116,7 @@ impl SimTokenStore {
 
     /// What is durable now, without asking the server.
     pub fn durable(&self) -> Vec<Token> {
-        lock(&self.database).tokens()
+        self.database.lock().tokens()
     }
 }
 
@@ -131,7 +131,7 @@ impl TokenStore for SimTokenStore {
 
     async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError> {
         self.server.read().await?;
-        Ok(lock(&self.database).load(after, limit))
+        Ok(self.database.lock().load(after, limit))
     }
 
     async fn save(&self, under: FencingToken, tokens: &[Token]) -> Result<(), StoreError> {
@@ -145,11 +145,11 @@ impl TokenStore for SimTokenStore {
     }
 
     async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError> {
-        Ok(self.server.write(|| lock(&self.database).add(mints, at)).await?)
+        Ok(self.server.write(|| self.database.lock().add(mints, at)).await?)
     }
 
     async fn remove(&self, mints: &[Mint]) -> Result<u64, StoreError> {
-        Ok(self.server.write(|| lock(&self.database).remove(mints)).await?)
+        Ok(self.server.write(|| self.database.lock().remove(mints)).await?)
     }
 
     async fn follow(
@@ -162,9 +162,9 @@ impl TokenStore for SimTokenStore {
         let process = self.server.runtime().process();
         let commit = || {
             let Some(leases) = &self.leases else {
-                return lock(&self.database).follow(under, origin, mints, at);
+                return self.database.lock().follow(under, origin, mints, at);
             };
-            let mut database = lock(&self.database);
+            let mut database = self.database.lock();
             let fenced_as = leases.fenced_as(under, database.newest());
             let followed = database.follow(fenced_as, origin, mints, at)?;
             drop(database);
@@ -176,11 +176,11 @@ impl TokenStore for SimTokenStore {
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
         self.server.read().await?;
-        Ok(lock(&self.database).owned(origin).collect())
+        Ok(self.database.lock().owned(origin).collect())
     }
 
     async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError> {
         self.server.read().await?;
-        lock(&self.database).revision(epoch)
+        self.database.lock().revision(epoch)
     }
 }

@@ -3,10 +3,11 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
+use parking_lot::Mutex;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool, Transaction};
 
@@ -226,12 +227,12 @@ impl Beside {
             id(&path).ok().map(|id| (path, id))
         };
         let open = ["-wal", "-shm"].into_iter().filter_map(with).collect();
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = open;
+        *self.open.lock() = open;
         Ok(())
     }
 
     fn are_there(&self) -> Result<(), sqlx::Error> {
-        for (path, id) in &*self.open.lock().unwrap_or_else(PoisonError::into_inner) {
+        for (path, id) in &*self.open.lock() {
             if let Some(what) = changed(path, *id) {
                 let advice = "let nothing else open the database, and stop this process in order: it merges what it has \
                     committed into the database, which is lost if it is killed";

@@ -4,7 +4,7 @@
 use proptest::test_runner::TestRunner;
 use ttm_kernel::{FencedBy, FencingToken};
 
-use super::token_store::{add, assert_fenced, at, claim, generated, mints, stored};
+use super::fixture::{add, assert_fenced, at, claim, generated, mints, stored};
 use crate::{Mint, Origin, TokenStore};
 
 const LISTED: Origin = Origin::new("suite-incarnations");

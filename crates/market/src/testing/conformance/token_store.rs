@@ -14,9 +14,11 @@
 use jiff::Timestamp;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use ttm_kernel::{Epoch, FencedBy, FencingToken, StoreError, StoreErrorKind};
+use ttm_kernel::{Epoch, FencedBy, FencingToken, StoreErrorKind};
 
-use super::fixture::{ANY, add, assert_fails, assert_fenced, at, claim, generated, load_all, mint, mints, stored};
+use super::fixture::{
+    ANY, add, assert_fails, assert_fenced, at, claim, generated, load_all, mint, mints, stored,
+};
 use crate::testing::token_of;
 use crate::{Added, Basis, Mint, Origin, Token, TokenStatus, TokenStore};
 

@@ -13,7 +13,6 @@ use ttm_market::{
 use super::call::Call;
 use super::watching::Budget;
 use super::{Question, SimExchange, question_of};
-use crate::executor::lock;
 use crate::{ExchangeFault, Percent, Poison};
 
 /// Profiles in one answer.
@@ -88,7 +87,7 @@ impl SimExchange {
                 let Some(poison) = mints.iter().find_map(|mint| Poison::of(mint, share)) else {
                     return Ok(answer(now));
                 };
-                lock(&self.state).counts.poisoned += 1;
+                self.state.lock().counts.poisoned += 1;
                 return Err(poisoned(poison));
             }
             ExchangeFault::Stale(seconds) => {
@@ -136,7 +135,7 @@ impl SimExchange {
     /// The primary pool, computed anew every half minute.
     fn primary(&self, mint: Mint, at: Timestamp) -> Option<Pair> {
         let era = at.as_second().div_euclid(ANSWERS_LAST_S);
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         match state.primaries.get(&mint) {
             Some((made, pair)) if *made == era => pair.clone(),
             _ => {

@@ -7,7 +7,6 @@ use ttm_market::{Mint, PairBatch, PairSourceError};
 
 use super::watching::{Budget, Watched, Watching};
 use super::{Question, SimExchange, question_of};
-use crate::executor::lock;
 use crate::oracle::{CallEnd, WatchedCall};
 
 /// The most that the caller gives an attempt: one that it drops by then has failed.
@@ -46,7 +45,7 @@ impl<'a> Call<'a> {
         let process = exchange.runtime.process();
         let (is_unknown, may_ask) =
             exchange.succession.asks(process, exchange.faults.lease_was_away(now), now);
-        let mut state = lock(&exchange.state);
+        let mut state = exchange.state.lock();
         state.counts.requests += 1;
         state.counts.in_flight += 1;
         let limit = &mut state.limits[budget as usize];
@@ -86,7 +85,7 @@ impl<'a> Call<'a> {
         self.ended = true;
         let runtime = &self.exchange.runtime;
         let now = runtime.now();
-        let mut state = lock(&self.exchange.state);
+        let mut state = self.exchange.state.lock();
         state.counts.answered += 1;
         let caller = state.caller(self.process, self.exchange.promised);
         let hearing = &mut caller.budgets[self.budget as usize].hearing;
@@ -104,7 +103,7 @@ impl<'a> Call<'a> {
                 runtime.trace(format_args!("api answers: {error}"));
                 if let PairSourceError::RateLimited { retry_after, .. } = error {
                     let until = runtime.now() + retry_after.unwrap_or(Duration::ZERO);
-                    let mut state = lock(&self.exchange.state);
+                    let mut state = self.exchange.state.lock();
                     let caller = state.caller(self.process, self.exchange.promised);
                     caller.budgets[self.budget as usize].pace.ask_patience(until);
                     CallEnd::RateLimited
@@ -120,7 +119,7 @@ impl<'a> Call<'a> {
     }
 
     fn settle(&self, end: CallEnd) {
-        let mut state = lock(&self.exchange.state);
+        let mut state = self.exchange.state.lock();
         state.counts.in_flight -= 1;
         state.counts.succeeded += u64::from(end == CallEnd::Success);
         let Watching { budgets, succeeded, parts, .. } = state.caller(self.process, self.exchange.promised);
@@ -156,7 +155,7 @@ impl Drop for Call<'_> {
         };
         self.exchange.runtime.trace(format_args!("api is left without an answer after {waited:?}"));
         let now = self.exchange.runtime.now();
-        let mut state = lock(&self.exchange.state);
+        let mut state = self.exchange.state.lock();
         let caller = state.caller(self.process, self.exchange.promised);
         caller.budgets[self.budget as usize].hearing.error(None, now);
         drop(state);

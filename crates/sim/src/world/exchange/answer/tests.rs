@@ -1,7 +1,8 @@
 //! What a caller gets of each fault that spoils answers, without a service.
 
-use std::sync::{Arc, Mutex as StdMutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use ttm_kernel::Moment;
 use ttm_market::synthetic::SyntheticMarket;
 
@@ -30,19 +31,19 @@ fn ask(kind: &str, mints: &[Mint], times: usize) -> Vec<Result<PairBatch, PairSo
     let verdicts = Arc::new(Verdicts::new(runtime.clone()));
     let faults = Arc::new(format!("at 0s for 1h {kind}").parse::<FaultSchedule>().expect(kind));
     let exchange = SimExchange::new(MARKET, PROMISED, &runtime, &faults, &verdicts);
-    let (mints, answers) = (mints.to_vec(), Arc::new(StdMutex::new(Vec::new())));
+    let (mints, answers) = (mints.to_vec(), Arc::new(Mutex::new(Vec::new())));
     let told = answers.clone();
     drop(runtime.spawn(
         "asks",
         Box::pin(async move {
             for _ in 0..times {
                 let answer = exchange.primary_pairs(&mints).await;
-                lock(&told).push(answer);
+                told.lock().push(answer);
             }
         }),
     ));
     executor.run_until(Moment::from_origin(Duration::from_mins(50)));
-    std::mem::take(&mut *lock(&answers))
+    std::mem::take(&mut *answers.lock())
 }
 
 fn once(kind: &str, mints: &[Mint]) -> Result<PairBatch, PairSourceError> {
