@@ -136,7 +136,7 @@ fn what_only_reads_makes_nothing(store: &str, name: &str, folder: &Path) {
     let store = ("TTM_STORE__URL", store);
     for arguments in [&["tokens", "list"][..], &["tokens", "remove", GOOD]] {
         let outcome = run(folder, arguments, &[store]);
-        check(&outcome, 1, &format!("{name}: there are no tables yet; `ttm migrate` makes them"));
+        check(&outcome, 1, &format!("{name}: there are no tables yet: run `ttm migrate` to create them"));
     }
 }
 
@@ -166,7 +166,7 @@ fn what_only_reads_makes_nothing_on_a_server_and_says_when_its_schema_is_too_old
     assert_eq!(run(folder.path(), &["tokens", "list"], &[store]).code, Some(0));
     database.ask("DELETE FROM _ttm_state_migrations WHERE version > 2");
     let outcome = run(folder.path(), &["tokens", "list"], &[store]);
-    let line = "schema version 2, this program needs 4: `ttm migrate` brings it there";
+    let line = "schema version 2, but this program needs 5: run `ttm migrate` to upgrade it";
     check(&outcome, 1, &format!("{server}: {line}"));
 }
 

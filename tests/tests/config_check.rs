@@ -35,15 +35,15 @@ fn what_a_url_says_beyond_what_is_known_is_refused_and_its_values_are_not_shown(
     {
         for (end, wrong) in [
             ("?passwrd=hunter2", "unknown parameter passwrd; did you mean password?"),
-            ("?sslmode=require&zzz=hunter2", "unknown parameter zzz; those that there are: "),
-            ("?options=-c%20default_transaction_read_only=off", "options are not sent to a server"),
+            ("?sslmode=require&zzz=hunter2", "unknown parameter zzz; the known ones are "),
+            ("?options=-c%20default_transaction_read_only=off", "options are not sent to the server"),
             ("?password=hunt%ZZer2", "a % stands for itself as %25"),
             ("?sslrootcert=/nowhere.pem", "sslrootcert: /nowhere.pem cannot be read: No such file"),
         ] {
             let url = format!("postgres://ann@127.0.0.1:1/ttm{end}");
             for arguments in [CHECK, RUN] {
                 let line = refused(folder().path(), arguments, &[(key, &url)], 78);
-                let place = format!("{key}: {name}: the database's URL is not usable: ");
+                let place = format!("{key}: {name}: the database URL is invalid: ");
                 assert!(line.starts_with(&place) && line.contains(wrong), "{line}");
             }
         }

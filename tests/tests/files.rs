@@ -251,7 +251,7 @@ fn a_folder_that_is_moved_away_and_put_back_is_used_again_after_the_restart_that
     let (mut program, address) = running(folder.path(), &market);
     let (data, elsewhere) = (folder.path().join("ttm-data"), folder.path().join("elsewhere"));
     fs::rename(&data, &elsewhere).expect("moved");
-    let advice = "while it was in use: put the right file back, then restart this process; until then it stores nothing";
+    let advice = "while it was in use; put the original file back and restart this process, which stores nothing until then";
     is_critical_until_a_person_acts(&mut program, address, advice);
     fs::rename(&elsewhere, &data).expect("moved back");
     // As the sentence says: what was done to the file meanwhile, nobody knows.

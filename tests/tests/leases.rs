@@ -45,13 +45,13 @@ fn waits_visibly(program: &mut Program) {
     assert_eq!(waits["waiting_for"], "the lease on the store", "{waits}");
     let error = waits["error"].as_str().expect("a reason");
     assert!(
-        error.contains(" on elsewhere, since 20") && error.contains("; its lease runs out at 20"),
+        error.contains(" on elsewhere, since 20") && error.contains("; its lease expires at 20"),
         "{error}"
     );
     assert_eq!(get(address, "/health/ready").status, 503);
     assert_eq!(get(address, "/health/live").status, 200);
     let reasons = get(address, "/health/detailed").json()["reasons"].to_string();
-    assert!(reasons.contains("its lease runs out at 20"), "{reasons}");
+    assert!(reasons.contains("its lease expires at 20"), "{reasons}");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_process_that_renews_its_lease_on_another_machine_is_not_waited_for() {
     assert_eq!(refused.code, Some(75), "{}", refused.stderr);
     let last = refused.stderr.lines().last().unwrap_or_default();
     assert!(last.contains("another process holds the store: process "), "{last}");
-    assert!(last.contains("; its lease runs out at 20") && last.ends_with(" unless it is renewed"), "{last}");
+    assert!(last.contains("; its lease expires at 20") && last.ends_with(" unless it is renewed"), "{last}");
     first.signal(Signal::TERM);
     assert_eq!(first.end().code, Some(0), "the first one goes on");
 }

@@ -87,7 +87,7 @@ fn waits_for_a_lock(database: &Database, lock: &str, table: &str) {
         let waits = program.wait_for_message("the start waits");
         let took = begun.elapsed();
         let error = waits["error"].as_str().expect("a reason");
-        assert!(error.contains(&format!("it waits for {table}, locked by")), "{waits}");
+        assert!(error.contains(&format!("waiting for {table}, locked by")), "{waits}");
         assert!(error.contains("application somebody, user postgres"), "{waits}");
         assert!(took < Duration::from_secs(3), "the holder was told after {took:?}");
         let detailed = get(address, "/health/detailed").json()["reasons"].to_string();

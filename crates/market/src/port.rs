@@ -103,12 +103,12 @@ pub enum PairSourceError {
     },
 }
 
-/// How many mints of an addition were new.
+/// What adding mints changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Added {
     /// Newly stored.
     pub new: u64,
-    /// Archived before, monitored again now.
+    /// Were archived, and are monitored again.
     pub revived: u64,
     /// Already there.
     pub known: u64,
@@ -117,19 +117,19 @@ pub struct Added {
 /// What following a listing changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Followed {
-    /// Listed and not there before: stored as monitored, and owned by the origin from now on.
+    /// Listed and not stored before: now stored as monitored, and owned by the origin.
     pub added: u64,
-    /// Owned by the origin and no longer listed: gone.
+    /// Owned by the origin and no longer listed: removed.
     pub removed: u64,
-    /// Owned by the origin and still listed: as they were.
+    /// Owned by the origin and still listed: unchanged.
     pub kept: u64,
-    /// Listed, but added by hand or owned by another origin: left to their owner.
+    /// Listed, but added by hand or owned by another origin: unchanged.
     pub others: u64,
 }
 
-/// Keeps the tokens.
+/// Stores the tokens.
 ///
-/// A token was added by hand, or it is owned by the origin whose listing brought it.
+/// A token was either added by hand or is owned by the origin whose listing brought it.
 ///
 /// Laws:
 /// 1. What `save` or `add` acknowledged is returned by `load`, exactly (times to the microsecond), also after a crash.
@@ -139,32 +139,32 @@ pub struct Followed {
 ///    [`Corrupt`](ttm_kernel::StoreErrorKind::Corrupt), since the store is not the one that granted it.
 /// 4. `save` never brings back a token that was removed.
 /// 5. `add` leaves a known token as it is, except that an archived one becomes monitored; duplicates count once.
-/// 6. `revision` grows whenever `add`, `remove` or `follow` changed the set or revived a token, and stays otherwise;
-///    with each step of a `follow` that changed something, so that one that ends half way is seen too. Under an epoch
-///    newer than every claimed one it is [`Corrupt`](ttm_kernel::StoreErrorKind::Corrupt): the store is not the one that granted it, and what it
-///    holds is no edit.
-/// 7. `load` pages in the order of the mints; pages up to the end hold every token once.
-/// 8. `follow` makes the tokens that an origin owns those that are listed and have no other owner: new ones are
-///    monitored, those that are no longer listed are removed. It is idempotent. It works in steps of at most
-///    [`FOLLOW_STEP`] tokens, each of them all or nothing and fenced, so that no listing keeps other writers waiting; all
-///    additions come before the first removal. When it fails half way, the steps before stay: whatever is listed is
-///    stored or not yet, whatever is not listed is removed or not yet, and following again does the rest.
-/// 9. `follow` changes no token that it keeps: an archived one stays archived. It never touches what another origin owns
-///    or what was added by hand, and takes nothing over.
-/// 10. `add` makes a token that an origin owns one that was added by hand, so that it outlives the listing. `save` leaves
-///     every token with its owner. `remove` takes any token out; a listing that goes on brings it back as a new one.
-/// 11. `claim` is for the process that holds the store's lease: the adapter is given it, and grants an epoch only while
-///     it stands. Without that it fails as [`Transient`](ttm_kernel::StoreErrorKind::Transient), and fences nobody off. `add` and `remove` need
-///     neither lease nor epoch: they are the command line's, and work beside a running service.
-/// 12. `close` ends the connections in order, so that whatever was acknowledged is in the store's own file, if it has
-///     one. Calls after it fail, or open the store again.
-/// 13. `save` and `follow` are two writers. Once one of them has written under an incarnation, even if it was nothing, an
-///     older incarnation of it stores nothing under that epoch and gets [`Fenced`](ttm_kernel::StoreErrorKind::Fenced) by the
-///     incarnation, after a restart too. The other writer is not concerned, and a claim begins again at incarnation zero.
+/// 6. `revision` grows whenever `add`, `remove` or a step of `follow` changed the set or revived a token, and stays the same
+///    otherwise. Under an epoch newer than every claimed one it is [`Corrupt`](ttm_kernel::StoreErrorKind::Corrupt): the
+///    store is not the one that granted it, and its content is not the result of an edit.
+/// 7. `load` returns pages in the order of the mints; together they hold every token exactly once.
+/// 8. `follow` makes the set of tokens that an origin owns equal to those that are listed and have no other owner: new ones
+///    are monitored, those that are no longer listed are removed. It is idempotent. It works in steps of at most
+///    [`FOLLOW_STEP`] tokens, each of them atomic and fenced, so that a long listing does not block other writers. All
+///    additions come before the first removal. If it fails half way, the completed steps stay and the next call does the
+///    rest.
+/// 9. `follow` changes no token that it keeps: an archived one stays archived. It neither changes nor takes over tokens that
+///    another origin owns or that were added by hand.
+/// 10. `add` turns a token that an origin owns into one that was added by hand, so that it outlives the listing. `save` never
+///     changes the owner. `remove` removes any token; if it is still listed, the next `follow` adds it as a new one.
+/// 11. `claim` is for the process that holds the store's lease: the adapter knows the lease, and grants an epoch only while it
+///     is valid. Otherwise `claim` fails as [`Transient`](ttm_kernel::StoreErrorKind::Transient) and fences off no writer.
+///     `add` and `remove` need neither lease nor epoch: the command line uses them beside a running service.
+/// 12. `close` closes the connections gracefully, so that everything acknowledged is in the store's own file, if it has one.
+///     Later calls fail or reopen the store.
+/// 13. `save` and `follow` are two writers. Once a call of one of them has succeeded under an incarnation, even with nothing
+///     to write, calls under an older incarnation of the same epoch store nothing and return
+///     [`Fenced`](ttm_kernel::StoreErrorKind::Fenced) by the incarnation, also after a restart. The other writer is not
+///     affected, and after a claim both begin again at incarnation zero.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait TokenStore: Send + Sync {
-    /// Claims the next epoch; every older one is fenced off. Only for the holder of the store's lease.
+    /// Claims the next epoch and fences off every older one. Only for the holder of the store's lease.
     async fn claim(&self) -> Result<Epoch, StoreError>;
 
     /// Up to `limit` tokens with mints greater than `after`.
@@ -176,10 +176,10 @@ pub trait TokenStore: Send + Sync {
     /// Adds mints as monitored tokens, first seen at `at`.
     async fn add(&self, mints: &[Mint], at: Timestamp) -> Result<Added, StoreError>;
 
-    /// Removes mints; how many there were.
+    /// Removes mints, and returns how many were stored.
     async fn remove(&self, mints: &[Mint]) -> Result<u64, StoreError>;
 
-    /// Makes the tokens that `origin` owns those of its listing, new ones first seen at `at`.
+    /// Makes the tokens that `origin` owns equal to its listing; new ones were first seen at `at`.
     async fn follow(
         &self,
         under: FencingToken,
@@ -191,13 +191,13 @@ pub trait TokenStore: Send + Sync {
     /// The tokens that `origin` owns, in any order.
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError>;
 
-    /// A number that tells whether the set of tokens was edited from outside, for a process that works under `epoch`.
+    /// A number that grows with every edit of the set of tokens, for a process that works under `epoch`.
     async fn revision(&self, epoch: Epoch) -> Result<u64, StoreError>;
 
-    /// Ends the store's connections in order, those of the breakers beside it too.
+    /// Closes the store's connections gracefully, including those of the breaker store beside it.
     async fn close(&self) {}
 
-    /// Connections in use and at most, where the store has a pool of them. Never waits.
+    /// The connections in use and the maximum, if the store has a pool. Never waits.
     fn connections(&self) -> Option<(u32, u32)> {
         None
     }

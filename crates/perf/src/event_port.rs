@@ -5,17 +5,17 @@ use ttm_kernel::StoreError;
 
 use crate::{Appended, Event, EventPage, EventQuery};
 
-/// Keeps events.
+/// Stores events.
 ///
 /// Laws:
-/// 1. An acknowledged batch is listed, also after a crash, and every event of it as it was, its payload to the byte;
+/// 1. An acknowledged batch is listed, also after a crash, with every event unchanged, its payload to the byte;
 ///    `stored + duplicates` is the batch's length.
 /// 2. `append` stores all of a batch or nothing.
 /// 3. `append` is idempotent: (id, time) is the identity, also inside one batch, and the first event wins.
-/// 4. `list` gives the events that match the query, the newest first, those of one time by descending id, and no more
+/// 4. `list` returns the events that match the query, the newest first, those at the same time by descending id, and no more
 ///    than the limit.
-/// 5. Following `next` gives every event that was there when the first page was asked for, each once, whatever is
-///    appended meanwhile.
+/// 5. Following `next` returns every event that was stored when the first page was requested, each once, whatever is appended
+///    in the meantime.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait EventStore: Send + Sync {

@@ -5,29 +5,29 @@ use ttm_kernel::StoreError;
 
 use crate::{Point, RangeQuery, Sample, SeriesKey};
 
-/// What became of a batch.
+/// What appending a batch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
-    /// Entries that are new.
+    /// Entries that were new.
     pub stored: u64,
-    /// Entries whose identity was there already; the first one stays.
+    /// Entries whose identity was already stored; the first one stays.
     pub duplicates: u64,
 }
 
-/// Keeps samples.
+/// Stores samples.
 ///
 /// Laws:
 /// 1. An acknowledged batch is returned by `range`, also after a crash; `stored + duplicates` is the batch's length.
 /// 2. `append` stores all of a batch or nothing.
 /// 3. `append` is idempotent: (series, time) is the identity, also inside one batch, and the first value wins.
-/// 4. `range` gives one point per bucket that holds samples, ascending, computed by [`Fold`](crate::Fold); a bucket
-///    starts at a multiple of the step since the Unix epoch, and a sample at `to` is outside.
+/// 4. `range` returns one point per bucket that holds samples, ascending, computed by [`Fold`](crate::Fold). A bucket starts at
+///    a multiple of the step since the Unix epoch, and a sample at `to` is excluded.
 /// 5. An unknown series has no points, which is not an error.
 /// 6. Times are kept to the microsecond, values to the bit.
-/// 7. `series` gives the known keys that start with a prefix and come after another, known or not, ascending, at most
-///    `limit`.
-/// 8. `close` ends the connections in order, so that whatever was acknowledged is in the store's own file, if it has
-///    one. Calls after it fail, or open the store again.
+/// 7. `series` returns at most `limit` of the known keys that start with a prefix and sort after another key, known or not,
+///    ascending.
+/// 8. `close` closes the connections gracefully, so that everything acknowledged is in the store's own file, if it has one.
+///    Later calls fail or reopen the store.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait MetricStore: Send + Sync {
@@ -37,7 +37,7 @@ pub trait MetricStore: Send + Sync {
     /// Answers a query.
     async fn range(&self, query: &RangeQuery) -> Result<Vec<Point>, StoreError>;
 
-    /// Which series there are.
+    /// Lists the known series.
     async fn series(
         &self,
         prefix: &str,
@@ -45,10 +45,10 @@ pub trait MetricStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<SeriesKey>, StoreError>;
 
-    /// Ends the store's connections in order, those of the events beside it too.
+    /// Closes the store's connections gracefully, including those of the event store beside it.
     async fn close(&self) {}
 
-    /// Connections in use and at most, where the store has a pool of them. Never waits.
+    /// The connections in use and the maximum, if the store has a pool. Never waits.
     fn connections(&self) -> Option<(u32, u32)> {
         None
     }

@@ -1,4 +1,4 @@
-//! The store itself: pools and transactions. It does not know when to try again.
+//! The metric store: pools and transactions. Retrying is up to the caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 use ttm_kernel::StoreError;
@@ -10,13 +10,13 @@ use ttm_sqlx_pool::postgres::{Pool, Server, store_error};
 use crate::schema::SCHEMA;
 use crate::{OpenError, PostgresEventStore, statement};
 
-/// One batch on its way and one that waits for the server.
+/// One batch in flight and one that waits for the server.
 const WRITERS: u32 = 2;
 
-/// Questions to the history that are answered at the same time.
+/// Queries of the history that run at the same time.
 const READERS: u32 = 4;
 
-/// The history of metrics in a database of PostgreSQL.
+/// A metric store in a PostgreSQL database.
 #[derive(Clone, Debug)]
 pub struct PostgresMetricStore {
     writers: Pool,
@@ -24,17 +24,17 @@ pub struct PostgresMetricStore {
 }
 
 impl PostgresMetricStore {
-    /// Connects to the server of this URL and brings the schema up to date.
+    /// Connects to the server at this URL and migrates the schema.
     ///
-    /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
-    /// come from the standard password file. A server across a network is verified unless the URL sets `sslmode`.
+    /// The URL is in libpq's format, as in `postgres://user:password@host:5432/database?sslmode=require`; the password may
+    /// also come from the standard password file. A remote server's certificate is verified unless the URL sets `sslmode`.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let server = Server::parse(url)?;
         server.migrate(&SCHEMA).await?;
         Ok(Self { writers: server.pool(WRITERS), readers: server.pool(READERS) })
     }
 
-    /// The record of events in the same database, over the same connections.
+    /// The event store in the same database, over the same connections.
     pub fn events(&self) -> PostgresEventStore {
         PostgresEventStore { writers: self.writers.clone(), readers: self.readers.clone() }
     }

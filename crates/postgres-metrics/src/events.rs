@@ -1,4 +1,4 @@
-//! The record of events in the same database as the history. It does not know what the kinds mean, nor when to try again.
+//! The event store, in the same database as the history. Retrying is up to the caller.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use ttm_kernel::{Severity, StoreError};
 use ttm_perf::{Appended, Event, EventCursor, EventId, EventPage, EventQuery, EventStore};
 use ttm_sqlx_pool::postgres::{Pool, Time, query, query_as, store_error};
 
-/// Events in a database of PostgreSQL.
+/// An event store in a PostgreSQL database.
 #[derive(Clone, Debug)]
 pub struct PostgresEventStore {
     pub(crate) writers: Pool,
     pub(crate) readers: Pool,
 }
 
-/// Events of one insert: a few megabytes at the very most.
+/// Events per insert: a few megabytes at most.
 const ROWS: usize = 500;
 
 /// Id, time, kind, subject, severity, payload.
 type Row = (String, Time, String, String, String, String);
 
-/// The questions differ in the index that answers them. `$2` is no later than the cursor's time `$5`, so that of the
-/// events of that time the id decides, and all others come after it.
+/// The queries differ in the index that serves them. `$2` is never later than the cursor's time `$5`, so events at that time
+/// are ordered by id and all others come after it.
 macro_rules! list {
     ($and:literal) => {
         concat!(
@@ -35,9 +35,9 @@ macro_rules! list {
 }
 
 impl PostgresEventStore {
-    /// Stores a batch in one transaction; how many were new.
+    /// Stores a batch in one transaction and returns how many events were new.
     async fn store(&self, events: &[Event]) -> Result<u64, sqlx::Error> {
-        // In the order of their identity, so that two writers of the same events do not deadlock; the first one wins.
+        // In the order of their identity, so that two writers of the same events do not deadlock. The first one wins.
         let mut rows: BTreeMap<EventCursor, &Event> = BTreeMap::new();
         for event in events {
             rows.entry(EventCursor::of(event)).or_insert(event);
@@ -78,7 +78,7 @@ impl PostgresEventStore {
             .bind(Time::saturating(asked.first()))
             .bind(Time::saturating(last))
             .bind(asked.kind())
-            // DEL is greater than every character of a kind, so that this is exactly the range of the prefix.
+            // DEL sorts after every character of a kind, so this is exactly the range of the prefix.
             .bind(format!("{}\u{7f}", asked.kind()))
             .bind(cursor.map(|cursor| Time::saturating(cursor.at)))
             .bind(cursor.map(|cursor| cursor.id.to_string()))

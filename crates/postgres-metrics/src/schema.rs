@@ -1,8 +1,8 @@
-//! The migrations of this store. It does not know how they are applied.
+//! The migrations of this store.
 
 use ttm_sqlx_pool::Schema;
 
-/// The history is this store's alone: the tokens may keep theirs in the same database.
+/// The history is this store's own, since the tokens may keep theirs in the same database.
 pub(crate) const SCHEMA: Schema = Schema {
     history: "_ttm_metrics_migrations",
     migrations: &[

@@ -1,4 +1,4 @@
-//! The statements, and the few steps inside a batch's transaction. It does not know when one begins or ends.
+//! The statements and the steps inside a batch's transaction; the caller begins and commits it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,13 @@ use sqlx::PgConnection;
 use ttm_perf::{Fold, Point, RangeQuery, SeriesKey};
 use ttm_sqlx_pool::postgres::{Pool, Time, query, query_as, query_scalar};
 
-/// Rows of one insert: measured to be about as fast as `COPY` into an indexed table.
+/// Rows per insert: by measurement about as fast as `COPY` into an indexed table.
 const ROWS: usize = 10_000;
 
-/// Identity of a sample: its series and its time.
+/// The identity of a sample: its series and its time.
 pub(crate) type Identity = (i32, Timestamp);
 
-/// The numbers of these series; those that have none are given one.
+/// The numbers of these series, assigned to those that have none.
 pub(crate) async fn series_ids(
     tx: &mut PgConnection,
     keys: &BTreeSet<&str>,
@@ -22,8 +22,8 @@ pub(crate) async fn series_ids(
     let mut ids = known_ids(tx, keys).await?;
     let missing: BTreeSet<&str> = keys.iter().copied().filter(|key| !ids.contains_key(*key)).collect();
     if !missing.is_empty() {
-        // In order, so that two writers of the same new series wait for each other and do not deadlock. One that
-        // lost the race finds the other's number afterwards.
+        // In order, so that two writers of the same new series wait for each other instead of deadlocking. The one that
+        // loses the race finds the other's number afterwards.
         query("INSERT INTO series (key) SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING")
             .bind(missing.iter().copied().collect::<Vec<_>>())
             .execute(&mut *tx)
@@ -44,7 +44,7 @@ async fn known_ids(
     Ok(known.into_iter().collect())
 }
 
-/// Inserts samples, in the order of their identity; how many were new.
+/// Inserts samples in the order of their identity, and returns how many were new.
 pub(crate) async fn insert(
     tx: &mut PgConnection,
     samples: BTreeMap<Identity, f64>,
@@ -66,10 +66,10 @@ pub(crate) async fn insert(
     Ok(stored)
 }
 
-/// Folds the samples of a query as they come: only points are kept in memory.
+/// Folds the samples of a query as they arrive, so that only points are kept in memory.
 pub(crate) async fn range(pool: &Pool, asked: &RangeQuery) -> Result<Vec<Point>, sqlx::Error> {
     let mut tx = pool.begin_read().await?;
-    // Microseconds cut the ends towards zero: a little more is read, and the fold knows the exact ends.
+    // Microseconds round the bounds towards zero, so slightly more is read; the fold has the exact bounds.
     let mut rows = query_as::<(Time, f64)>(
         "SELECT ts, value FROM sample WHERE series_id = (SELECT series_id FROM series WHERE key = $1) \
          AND ts >= $2 AND ts <= $3 ORDER BY ts",
@@ -87,18 +87,18 @@ pub(crate) async fn range(pool: &Pool, asked: &RangeQuery) -> Result<Vec<Point>,
     Ok(fold.finish())
 }
 
-/// Keys that start with a prefix and come after another, ascending.
+/// The keys that start with a prefix and sort after another key, ascending.
 pub(crate) async fn keys(
     pool: &Pool,
     prefix: &str,
     after: Option<&SeriesKey>,
     limit: usize,
 ) -> Result<Vec<SeriesKey>, sqlx::Error> {
-    // PostgreSQL has no NUL in its texts, and no key has one either.
+    // PostgreSQL's text cannot contain NUL, and neither can a key.
     if prefix.contains('\0') {
         return Ok(Vec::new());
     }
-    // DEL is greater than every character of a key, so that this is exactly the range of the prefix.
+    // DEL sorts after every character of a key, so this is exactly the range of the prefix.
     let end = format!("{prefix}\u{7f}");
     let mut tx = pool.begin_read().await?;
     let keys: Vec<String> = query_scalar(

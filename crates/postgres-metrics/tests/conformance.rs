@@ -1,4 +1,4 @@
-//! The laws of the port on a server, and what only a server can do wrong.
+//! The laws of the port on a server, and failures that only a server has.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -65,7 +65,7 @@ async fn events_in_a_database_of_postgres_obey_every_law() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn four_that_migrate_and_write_at_once_all_work() {
+async fn four_stores_that_migrate_and_write_at_once_all_work() {
     let database = Database::new("metrics_four").await;
     let stores = tokio::join!(open(&database), open(&database), open(&database), open(&database));
     let (one, other) = (key(1), key(2));
@@ -109,7 +109,7 @@ async fn a_server_that_cannot_be_used_is_named_without_its_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_time_that_postgres_does_not_have_is_rejected_with_its_whole_batch() {
+async fn a_time_that_postgres_cannot_store_rejects_the_whole_batch() {
     let database = Database::new("metrics_ancient").await;
     let store = open(&database).await;
     let mut samples = batch(&key(1), 2);
@@ -124,7 +124,7 @@ async fn a_time_that_postgres_does_not_have_is_rejected_with_its_whole_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_locked_or_gone_is_told_apart() {
+async fn a_locked_and_a_missing_table_are_told_apart() {
     let database = Database::new("metrics_locked").await;
     let store = open(&database).await;
     let samples = batch(&key(1), 1);
@@ -150,7 +150,7 @@ async fn a_batch_that_is_dropped_anywhere_is_stored_whole_or_not_at_all_and_leav
     for polls in 0.. {
         let series = key(polls);
         let appended = cancelled_after(polls, store.append(&batch(&series, 300))).await;
-        // Waits for whatever lock is left behind on the series that both name.
+        // Waits for any lock that is left behind on the series that both name.
         store.append(&batch(&series, 1)).await.expect("append works");
         let stored = count(&store, &series).await;
         assert!(stored == 1 || stored == 300, "{stored} after {polls} polls");

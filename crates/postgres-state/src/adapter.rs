@@ -1,4 +1,4 @@
-//! The store itself: one transaction per call. It does not know when to try again.
+//! The token store: one transaction per call. Retrying is up to the caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, PostgresBreakerStore, PostgresLease, columns, convert, follow};
 
-/// A save of tokens, one of breakers, and a look at the revision or a page of tokens at the same time.
+/// A save of tokens, a save of breakers, and a read of the revision or a page of tokens at the same time.
 const CONNECTIONS: u32 = 3;
 
-/// The tokens in a database of PostgreSQL.
+/// A token store in a PostgreSQL database.
 #[derive(Clone, Debug)]
 pub struct PostgresTokenStore {
     pool: Pool,
@@ -25,46 +25,46 @@ pub struct PostgresTokenStore {
 }
 
 impl PostgresTokenStore {
-    /// Connects to the server of this URL and brings the schema up to date.
+    /// Connects to the server at this URL and migrates the schema.
     ///
-    /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
-    /// come from the standard password file. A server across a network is verified unless the URL sets `sslmode`.
+    /// The URL is in libpq's format, as in `postgres://user:password@host:5432/database?sslmode=require`; the password may
+    /// also come from the standard password file. A remote server's certificate is verified unless the URL sets `sslmode`.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let server = Server::parse(url)?;
         server.migrate(&SCHEMA).await?;
         Ok(Self { pool: server.pool(CONNECTIONS), lease: None })
     }
 
-    /// Connects to a server whose schema is up to date, and makes and changes nothing there.
+    /// Connects to a server whose schema must be up to date; creates and changes nothing.
     pub async fn open_existing(url: &str) -> Result<Self, OpenError> {
         let server = Server::parse(url)?;
         server.check_schema(&SCHEMA).await?;
         Ok(Self { pool: server.pool(CONNECTIONS), lease: None })
     }
 
-    /// Grants epochs only to the holder of this lease, which is to be in the same database. A store without one leaves it
-    /// to its caller that nobody else claims.
+    /// Grants epochs only to the holder of this lease, which must be in the same database. Without a lease the caller must
+    /// make sure that it is the only one to claim.
     #[must_use]
     pub fn with_lease(self, lease: Arc<PostgresLease>) -> Self {
         Self { lease: Some(lease), ..self }
     }
 
-    /// Whether a URL can be read; connects to nothing and needs no runtime.
+    /// Checks that a URL can be parsed; does not connect and needs no runtime.
     ///
     /// # Errors
-    /// What is wrong with it, without any part of it.
+    /// What is wrong with the URL, without quoting any part of it.
     pub fn check(url: &str) -> Result<(), OpenError> {
         Server::parse(url).map(drop)
     }
 
-    /// The breakers in the same database, fenced by the same epochs.
+    /// The breaker store in the same database, fenced by the same epochs.
     pub fn breakers(&self) -> PostgresBreakerStore {
         PostgresBreakerStore { pool: self.pool.clone() }
     }
 
-    /// None when another process has the lease.
+    /// None if another process holds the lease.
     async fn next_epoch(&self) -> Result<Option<i64>, sqlx::Error> {
-        // The row is answered before its commit: only a transaction of its own tells when it is durable.
+        // The row is returned before its commit, so the claim needs its own transaction to know when it is durable.
         let mut tx = self.pool.begin().await?;
         if let Some(lease) = &self.lease
             && !lease.is_mine(&mut tx).await?
@@ -77,13 +77,13 @@ impl PostgresTokenStore {
         Ok(Some(epoch))
     }
 
-    /// Nothing is stored under a token that is not the newest one.
+    /// Stores nothing under a fencing token that is not the newest one.
     async fn write(
         &self,
         under: FencingToken,
         tokens: &[Token],
     ) -> Result<Result<(), StoreError>, sqlx::Error> {
-        // One state a token, the last one; in order, so that two writers wait for each other and do not deadlock.
+        // One state per token, the last one; in order, so that two writers wait for each other instead of deadlocking.
         let latest: BTreeMap<&Mint, &Token> = tokens.iter().map(|token| (&token.mint, token)).collect();
         let latest: Vec<&Token> = latest.into_values().collect();
         let mut tx = self.pool.begin().await?;
@@ -108,7 +108,7 @@ impl PostgresTokenStore {
         .execute(&mut *tx)
         .await?
         .rows_affected();
-        // What is added by hand outlives the listing that it came from.
+        // A token that is added by hand outlives the listing that brought it.
         query("UPDATE token SET origin = NULL WHERE mint = ANY($1) AND origin IS NOT NULL")
             .bind(&mints)
             .execute(&mut *tx)
@@ -164,7 +164,7 @@ impl TokenStore for PostgresTokenStore {
     }
 
     async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError> {
-        // No mint is before the empty one.
+        // Every mint sorts after the empty one.
         let after = after.as_ref().map_or(&[][..], |mint| mint.as_bytes());
         self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(store_error)
     }

@@ -1,4 +1,4 @@
-//! The breakers beside the tokens: the same database, the same epoch. It does not know what a state means.
+//! The breaker store, in the same database as the tokens and under the same epochs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const UPSERT: &str = "INSERT INTO breaker (name, state, open_for_us, failed_reco
      failed_recoveries = excluded.failed_recoveries, saved_at = excluded.saved_at, \
      rate_share = excluded.rate_share, paused_for_us = excluded.paused_for_us";
 
-/// The breakers in the database of a [`PostgresTokenStore`](crate::PostgresTokenStore).
+/// A breaker store in the database of a [`PostgresTokenStore`](crate::PostgresTokenStore).
 #[derive(Clone, Debug)]
 pub struct PostgresBreakerStore {
     pub(crate) pool: Pool,
@@ -35,13 +35,13 @@ impl PostgresBreakerStore {
         rows.iter().map(breaker).collect()
     }
 
-    /// Nothing is stored under a token that is not the newest one.
+    /// Stores nothing under a fencing token that is not the newest one.
     async fn write(
         &self,
         under: FencingToken,
         breakers: &[StoredBreaker],
     ) -> Result<Result<(), StoreError>, sqlx::Error> {
-        // One state a breaker, the last one: a statement may not change a row twice.
+        // One state per breaker, the last one: a statement may not change a row twice.
         let latest: BTreeMap<&str, &StoredBreaker> =
             breakers.iter().map(|breaker| (&*breaker.name, breaker)).collect();
         let latest: Vec<&StoredBreaker> = latest.into_values().collect();
@@ -68,23 +68,23 @@ fn column<'a, T>(breakers: &[&'a StoredBreaker], field: impl Fn(&'a StoredBreake
     breakers.iter().map(|breaker| field(breaker)).collect()
 }
 
-/// The period rounded up, so that it ends no sooner; one that no column holds ends in 292 000 years.
+/// The period, rounded up so that it never ends early and capped at what the column holds, 292 000 years.
 fn whole_micros(period: Duration) -> i64 {
     i64::try_from(period.as_nanos().div_ceil(1_000)).unwrap_or(i64::MAX)
 }
 
-/// The breaker of a row of [`SELECT`].
+/// Reads a breaker from a row of [`SELECT`].
 fn breaker(row: &PgRow) -> Result<StoredBreaker, sqlx::Error> {
     let name: String = row.try_get(0)?;
     let broken = |what: &str| sqlx::Error::Decode(format!("the breaker {name:?} has {what}").into());
     let state: &str = row.try_get(1)?;
     let saved = Saved {
-        state: State::parse(state).ok_or_else(|| broken(&format!("the state {state:?}, which is none")))?,
+        state: State::parse(state).ok_or_else(|| broken(&format!("the unknown state {state:?}")))?,
         open_for: u64::try_from(row.try_get::<i64, _>(2)?)
             .map(Duration::from_micros)
-            .map_err(|_| broken("a period that is negative"))?,
+            .map_err(|_| broken("a negative open period"))?,
         failed_recoveries: u32::try_from(row.try_get::<i64, _>(3)?)
-            .map_err(|_| broken("a count of failed recoveries that is out of range"))?,
+            .map_err(|_| broken("an out-of-range count of failed recoveries"))?,
     };
     let Time(at) = row.try_get(4)?;
     let rate = match (row.try_get::<Option<f64>, _>(5)?, row.try_get::<Option<i64>, _>(6)?) {
@@ -93,9 +93,9 @@ fn breaker(row: &PgRow) -> Result<StoredBreaker, sqlx::Error> {
             share,
             paused_for: u64::try_from(micros)
                 .map(Duration::from_micros)
-                .map_err(|_| broken("a pause that is negative"))?,
+                .map_err(|_| broken("a negative pause"))?,
         }),
-        _ => return Err(broken("half a rate, or a share that is not above 0 and up to 1")),
+        _ => return Err(broken("an incomplete rate, or a share that is not above 0 and up to 1")),
     };
     Ok(StoredBreaker { saved, at, rate, name })
 }

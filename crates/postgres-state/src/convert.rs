@@ -12,18 +12,18 @@ pub(crate) const SELECT: &str = "SELECT mint, symbol, status, first_seen, \
      basis, listed_at, pools, scored_at, below_since, misses, ask_again_at \
      FROM token WHERE mint > $1 ORDER BY mint LIMIT $2";
 
-/// The mint of a row that begins with one.
+/// Reads the mint from the first column of a row.
 pub(crate) fn mint(row: &PgRow) -> Result<Mint, sqlx::Error> {
     let mint: &[u8] = row.try_get(0)?;
-    mint.try_into().map(Mint::from_bytes).map_err(|_| broken("a mint has not 32 bytes"))
+    mint.try_into().map(Mint::from_bytes).map_err(|_| broken("a mint that is not 32 bytes long"))
 }
 
-/// The token of a row of [`SELECT`].
+/// Reads a token from a row of [`SELECT`].
 pub(crate) fn token(row: &PgRow) -> Result<Token, sqlx::Error> {
     Ok(Token {
         mint: mint(row)?,
         symbol: row.try_get::<Option<&str>, _>(1)?.map(Box::from),
-        status: TokenStatus::parse(row.try_get(2)?).ok_or_else(|| broken("a status is no word of ours"))?,
+        status: TokenStatus::parse(row.try_get(2)?).ok_or_else(|| broken("an unknown status"))?,
         first_seen: row.try_get::<Time, _>(3)?.0,
         score: score(row)?,
         below_since: row.try_get::<Option<Time>, _>(18)?.map(|time| time.0),
@@ -41,7 +41,7 @@ fn score(row: &PgRow) -> Result<Option<ScoreState>, sqlx::Error> {
         None => return Ok(None),
         Some("primary") => Basis::Primary,
         Some("all") => Basis::All { listed_at: row.try_get::<Time, _>(15)?.0 },
-        Some(_) => return Err(broken("a basis is no word of ours")),
+        Some(_) => return Err(broken("an unknown basis")),
     };
     let components = |first: usize| -> Result<Components, sqlx::Error> {
         Ok(Components {

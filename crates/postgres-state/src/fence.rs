@@ -1,15 +1,15 @@
-//! Who may still write: the one check that every save makes inside its transaction; and whether the store is still the
-//! one that granted an epoch. It does not know what is saved.
+//! Fencing: the check that every save makes inside its transaction, and whether the store is still the one that granted an
+//! epoch.
 //!
-//! Both rows that are read stay locked until the transaction ends, shared, so that saves do not wait for each other. What
-//! raises one of them waits for every transaction that has passed the check before: a claim for all, a writer's new
-//! incarnation for those of the older ones.
+//! The rows that the check reads stay locked in share mode until the transaction ends, so saves do not wait for each other.
+//! Raising one of them waits for every transaction that has already passed the check: a claim waits for all saves, a
+//! writer's new incarnation for those of its older ones.
 
 use sqlx::PgConnection;
 use ttm_kernel::{Admission, Epoch, FencingToken, Incarnation, StoreError};
 use ttm_sqlx_pool::postgres::{query, query_as, query_scalar};
 
-/// A writer of the store: what is restarted by itself, and so fenced by itself.
+/// A writer of the store. Each can be restarted, and is fenced, independently of the others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Writer {
     /// Saves the states of tokens.
@@ -35,22 +35,22 @@ const NEWEST: &str = "SELECT epoch FROM writer FOR SHARE";
 const KNOWN: &str = "SELECT writer.epoch, known.epoch, known.incarnation FROM writer LEFT JOIN LATERAL \
      (SELECT epoch, incarnation FROM fence WHERE fence.writer = $1 FOR SHARE) AS known ON true FOR SHARE OF writer";
 
-/// Of two that raise a writer's token at the same time, the second one changes nothing if its own is the older one.
+/// If two incarnations raise a writer's token at the same time, the second one changes nothing unless its own is newer.
 const REMEMBER: &str = "INSERT INTO fence (writer, epoch, incarnation) VALUES ($1, $2, $3) \
      ON CONFLICT (writer) DO UPDATE SET epoch = excluded.epoch, incarnation = excluded.incarnation \
      WHERE fence.epoch <> excluded.epoch OR fence.incarnation < excluded.incarnation";
 
-/// The newest epoch, and what is remembered of this writer.
+/// The newest epoch, and the epoch and incarnation that are remembered for a writer.
 type Known = (i64, Option<i64>, Option<i64>);
 
-/// The token of a row.
+/// The writer's newest fencing token, if one is remembered.
 fn remembered((_, epoch, incarnation): Known) -> Option<FencingToken> {
     let (epoch, incarnation) = epoch.zip(incarnation)?;
     let incarnation = u32::try_from(incarnation).unwrap_or(u32::MAX);
     Some(FencingToken::new(Epoch::new(epoch.unsigned_abs()), Incarnation::new(incarnation)))
 }
 
-/// Whether this is the newest epoch that was claimed, and was claimed here.
+/// Checks that this is the newest epoch of this store.
 pub(crate) async fn is_newest(
     tx: &mut PgConnection,
     epoch: Epoch,
@@ -59,7 +59,7 @@ pub(crate) async fn is_newest(
     Ok(epoch.check_newest(Epoch::new(newest.unwrap_or_default().unsigned_abs())))
 }
 
-/// Whether this is the newest token of its writer, under the newest epoch, which was claimed here.
+/// Checks that this is the writer's newest token under the newest epoch of this store, and remembers it if it is a new one.
 pub(crate) async fn may_write(
     tx: &mut PgConnection,
     writer: Writer,
@@ -76,21 +76,21 @@ pub(crate) async fn may_write(
                 if remember.execute(&mut *tx).await?.rows_affected() > 0 {
                     return Ok(Ok(()));
                 }
-                // Another incarnation came first: what it wrote under is read now.
+                // Another incarnation was first: read its token.
             }
             Err(refused) => return Ok(Err(refused)),
         }
     }
 }
 
-/// The number of the last edit, and the newest epoch that was claimed; zero where the row is gone.
+/// The number of the last edit and the newest epoch; zero if the row is missing.
 pub(crate) const REVISION: &str =
     "SELECT coalesce((SELECT number FROM revision), 0), coalesce((SELECT epoch FROM writer), 0)";
 
-/// Claims the next epoch. Tables that a person made anew may lack the row, and whoever comes writes it.
+/// Claims the next epoch. Tables that an operator has recreated may lack the row; the first claim inserts it.
 pub(crate) const NEXT_EPOCH: &str = "INSERT INTO writer (one, epoch) VALUES (true, 1) \
      ON CONFLICT (one) DO UPDATE SET epoch = writer.epoch + 1 RETURNING epoch";
 
-/// Counts an edit, the same.
+/// Counts an edit; the first one inserts the row if it is missing.
 pub(crate) const EDITED: &str = "INSERT INTO revision (one, number) VALUES (true, 1) \
      ON CONFLICT (one) DO UPDATE SET number = revision.number + 1";

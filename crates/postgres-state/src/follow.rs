@@ -1,5 +1,4 @@
-//! Makes the tokens that an origin owns those of its listing, in steps of one transaction each. It does not know who
-//! listed them.
+//! Makes the tokens that an origin owns match its listing, in steps of one transaction each.
 
 use std::collections::BTreeSet;
 
@@ -11,15 +10,16 @@ use ttm_sqlx_pool::postgres::{Pool, Time, Transaction, query};
 use crate::convert;
 use crate::fence::{EDITED, Writer, may_write};
 
-/// What another process adds meanwhile is left to its owner.
+/// A token that another process adds in the meantime is left to its owner.
 const ADD: &str = "INSERT INTO token (mint, status, first_seen, origin) \
      SELECT mint, $3, $4, $1 FROM unnest($2::bytea[]) AS mint ON CONFLICT DO NOTHING";
 
-/// What was added by hand meanwhile has no origin any more, and stays.
+/// A token that was added by hand in the meantime no longer has an origin, and stays.
 const REMOVE: &str = "DELETE FROM token WHERE origin = $1 AND mint = ANY($2)";
 
-/// What changed, unless the token is not the newest one. The steps before an error stay: each is right by itself, since
-/// it only adds what is listed or removes what is not, and whatever is owned is looked up anew the next time.
+/// Follows the listing unless the fencing token is outdated, and returns what changed. Steps that were committed before an
+/// error stay. Each is correct by itself, because it only adds what is listed or removes what is not, and the next call looks
+/// up again what the origin owns.
 pub(crate) async fn follow(
     pool: &Pool,
     under: FencingToken,
@@ -61,7 +61,7 @@ pub(crate) async fn follow(
     Ok(Ok(followed))
 }
 
-/// Commits an edit of the set, and counts it when it changed something.
+/// Commits an edit of the set of tokens, and counts it if it changed anything.
 pub(crate) async fn commit_edit(mut tx: Transaction, changes: u64) -> Result<(), sqlx::Error> {
     if changes > 0 {
         query(EDITED).execute(&mut *tx).await?;

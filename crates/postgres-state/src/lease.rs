@@ -1,8 +1,8 @@
-//! The lease on a database: one row that names the process that works on it. It does not know who renews it, or what is
-//! written.
+//! The lease on a database: one row that names the process that works on it.
 //!
-//! The time in the row is the database's, so that clocks of machines do not matter. What this process believes counts
-//! from before it asked, on a clock that goes on while the machine sleeps: it is never longer than what the row says.
+//! The time in the row is the database's, so the clocks of the machines do not matter. This process counts the validity from
+//! before it sent the request, on a clock that includes suspends, so it never believes in the lease for longer than the row
+//! says.
 
 use std::fmt;
 use std::fs;
@@ -21,12 +21,12 @@ use crate::OpenError;
 use crate::fence::is_newest;
 use crate::process::Process;
 
-/// What the row says, as in [`TAKE`] and [`KEEP`].
+/// The validity in the row, as in [`TAKE`] and [`KEEP`].
 const TTL: Duration = Duration::from_secs(15);
-/// So much less than the row says is believed.
+/// How much less than that this process relies on.
 const MARGIN: Duration = Duration::from_secs(1);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
-/// The most that one call may take: less than the time between two renewals.
+/// The longest that one call may take: less than the time between two renewals.
 const LIMIT: Duration = Duration::from_secs(4);
 
 const MAKE: &str = "CREATE TABLE IF NOT EXISTS lease (name text NOT NULL PRIMARY KEY, holder text NOT NULL, \
@@ -34,17 +34,18 @@ const MAKE: &str = "CREATE TABLE IF NOT EXISTS lease (name text NOT NULL PRIMARY
      pid_started bigint NOT NULL, epoch bigint NOT NULL, since timestamptz NOT NULL, \
      expires_at timestamptz NOT NULL)";
 
-/// The row, locked. `stands` by the clock, not by the transaction's start: the lock may have been waited for.
+/// The row, locked. Its expiry is compared with the clock, not with the transaction's start, since the lock may have been
+/// waited for.
 const LOOK: &str = "SELECT holder, host, boot, pid_namespace, pid, pid_started, \
      to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), expires_at > clock_timestamp(), \
      CASE WHEN isfinite(expires_at) THEN expires_at END FROM lease WHERE name = 'store' FOR UPDATE";
 
-/// The row as it is, for a message alone.
+/// The row without a lock, only for messages.
 const SEE: &str = "SELECT holder, host, boot, pid_namespace, pid, pid_started, \
      to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), expires_at > clock_timestamp(), \
      CASE WHEN isfinite(expires_at) THEN expires_at END FROM lease WHERE name = 'store'";
 
-/// Of two that find no row one waits for the other here, and then looks again.
+/// If two processes find no row, one waits for the other here and then looks again.
 const TAKE: &str = "INSERT INTO lease (name, holder, host, boot, pid_namespace, pid, pid_started, epoch, since, expires_at) \
      VALUES ('store', $1, $2, $3, $4, $5, $6, 1, clock_timestamp(), clock_timestamp() + interval '15 s') \
      ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, host = excluded.host, boot = excluded.boot, \
@@ -54,43 +55,43 @@ const TAKE: &str = "INSERT INTO lease (name, holder, host, boot, pid_namespace, 
 const KEEP: &str = "UPDATE lease SET expires_at = clock_timestamp() + interval '15 s' \
      WHERE name = 'store' AND holder = $1";
 
-/// A row of nobody: whoever releases holds nothing any more, and is told so.
+/// Leaves a row without a holder, so that a process that has released it is told that it no longer holds anything.
 const GIVE_UP: &str =
     "UPDATE lease SET holder = '', expires_at = '-infinity' WHERE name = 'store' AND holder = $1";
 
-/// A takeover waits for the transaction that asks this.
+/// A takeover waits for the transaction that runs this query.
 const MINE: &str = "SELECT holder = $1 FROM lease WHERE name = 'store' FOR SHARE";
 
-/// What became of the row.
+/// What a renewal found.
 enum Kept {
     Extended,
-    /// It is another's, or was given up by another.
+    /// Another process holds it, or has held it since.
     Lost(Option<String>),
-    /// There is none.
+    /// There is no row.
     Gone,
 }
 
 type Row = (String, String, String, String, i32, i64, String, bool, Option<Time>);
 
-/// The lease on the store of a database. Each value is a holder of its own.
+/// The lease on the store in a database. Each value is a separate holder.
 pub struct PostgresLease {
     pool: Pool,
     holder: String,
     process: Process,
-    /// Until when it is believed, in milliseconds of the clock that goes on while the machine sleeps.
+    /// Until when it is valid, in milliseconds of the clock that includes suspends.
     until: AtomicI64,
-    /// The epoch that was claimed under it; 0 before that.
+    /// The epoch that was claimed under it, 0 before that.
     epoch: AtomicU64,
 }
 
 impl PostgresLease {
-    /// The lease in the database of this URL; nothing is connected to yet.
+    /// The lease in the database at this URL; does not connect yet.
     ///
     /// # Errors
-    /// When the URL cannot be read.
+    /// If the URL cannot be parsed.
     pub fn new(url: &str) -> Result<Self, OpenError> {
-        // Random, from the system: two that share it would both hold the lease. Where there is none, the process with its
-        // start is what is left.
+        // Random, from the system: two processes with the same id would both hold the lease. Without a source of randomness the
+        // process and its start time have to do.
         let process = Process::this();
         let random = fs::read_to_string("/proc/sys/kernel/random/uuid");
         let holder = random.map_or_else(
@@ -106,7 +107,7 @@ impl PostgresLease {
         })
     }
 
-    /// Who holds it, as far as that can be seen without taking it; for a message alone.
+    /// Who holds it, as far as known without taking it; only for messages.
     pub async fn holder(&self) -> Option<String> {
         let see = async {
             let mut tx = self.pool.begin().await?;
@@ -120,19 +121,19 @@ impl PostgresLease {
         row.ok().flatten().filter(holds).map(|row| named(&row))
     }
 
-    /// Whether this holder has the row, which stays so until the transaction ends.
+    /// Whether this holder has the row; remains true until the transaction ends.
     pub(crate) async fn is_mine(&self, tx: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let mine: Option<bool> = query_scalar(MINE).bind(&self.holder).fetch_optional(tx).await?;
         Ok(mine == Some(true))
     }
 
-    /// An epoch was granted to this holder.
+    /// Records the epoch that was granted to this holder.
     pub(crate) fn claimed(&self, epoch: Epoch) {
         self.epoch.store(epoch.number(), Ordering::Release);
     }
 
-    /// What is in the way, if anything. Whoever has an epoch already takes it only where that is the newest one: then
-    /// nobody has worked here since.
+    /// Takes the lease, or returns what is in the way. A holder that already has an epoch takes it only if that epoch is the
+    /// newest one: then no other process has worked here since.
     async fn take(&self, under: Option<Epoch>) -> Result<Option<LeaseError>, sqlx::Error> {
         ensure_table(&self.pool, "lease", MAKE).await?;
         loop {
@@ -173,8 +174,8 @@ impl PostgresLease {
         }
     }
 
-    /// Renews; what is in the way is the answer. A table that somebody dropped is made again, a row that is gone written
-    /// anew: without them any process could come and take the store. One that came meanwhile has the newest epoch.
+    /// Renews the lease, or returns what is in the way. A table that was dropped is recreated and a deleted row is inserted
+    /// again, since without them any process could take the store. A process that did so in the meantime has the newest epoch.
     async fn keep(&self) -> Result<Option<LeaseError>, sqlx::Error> {
         let epoch = self.epoch.load(Ordering::Acquire);
         let under = (epoch > 0).then_some(Epoch::new(epoch));
@@ -216,7 +217,7 @@ impl PostgresLease {
     }
 }
 
-/// The clock that goes on while the machine sleeps.
+/// The time of the clock that includes suspends.
 fn boot_time() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
@@ -258,7 +259,7 @@ impl StoreLease for PostgresLease {
                 self.granted(asked);
                 Ok(())
             }
-            // What it was the lease of is not there any more, and nobody else has it.
+            // The store that it was for no longer exists, and no other process has taken it over.
             Some(LeaseError::Store(replaced)) => Err(replaced.into()),
             Some(lost) => {
                 self.lost();
@@ -268,7 +269,7 @@ impl StoreLease for PostgresLease {
     }
 
     async fn release(&self) -> Result<(), StoreError> {
-        // Whether or not the row can be reached: from here on nothing is done under it.
+        // Whether or not the row can be reached: from here on nothing relies on it.
         self.lost();
         let released = answered(LIMIT, Box::pin(self.give_up())).await.map_err(store_error);
         self.pool.forget().await;
@@ -295,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grant_is_believed_for_a_second_less_than_it_lasts_counted_from_the_question() {
+    fn a_grant_is_trusted_for_a_second_less_than_it_lasts_counted_from_the_request() {
         let lease = PostgresLease::new("postgres://ann@127.0.0.1:1/ttm").expect("the URL is good");
         assert!(!lease.stands(), "nothing was granted yet");
         for (asked, stands) in [(0, true), (13, true), (14, false), (3_600, false)] {

@@ -1,12 +1,11 @@
 //! The ports [`TokenStore`](ttm_market::TokenStore) and [`BreakerStore`](ttm_breaker::BreakerStore) on PostgreSQL 15 and
 //! later.
 //!
-//! Every write is one transaction of whole-batch statements, which a dropped future rolls back. A save first
-//! locks the rows of the epoch and of its writer's token, so that a claim or a restarted writer waits for it, and
-//! everything older is refused from then on. [`PostgresLease`] is the
-//! [`StoreLease`](ttm_kernel::StoreLease): one process at a time works on the database. Nothing waits for ever: not for
-//! a connection, not for a lock, not for a statement. It knows nothing of scores or lanes, and nothing of the metrics
-//! that may share its database.
+//! Every write is one transaction of whole-batch statements, which a dropped future rolls back. A save first locks the rows
+//! of the epoch and of its writer's fencing token, so a claim or a restarted writer waits for it and refuses older writes from
+//! then on. [`PostgresLease`] is the [`StoreLease`](ttm_kernel::StoreLease): one process at a time works on the database.
+//! Every wait is bounded: for a connection, for a lock, for a statement. It knows nothing about scores or lanes, or about
+//! the metrics that may share its database.
 
 mod adapter;
 mod breakers;

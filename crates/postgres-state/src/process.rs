@@ -1,14 +1,14 @@
-//! Which process this is, and whether another one still lives. It knows nothing of leases.
+//! Identifies this process, and tells whether another one is still alive.
 //!
-//! A process id alone is not enough: ids are used again, each boot begins anew, and a container has ids of its own. So a
-//! process is told by its boot, its namespace, its id and the time of its start.
+//! A process id alone is not enough: ids are reused, start over at each boot, and are separate in each container. So a process
+//! is identified by boot, namespace, id and start time.
 
 use std::fs;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-/// A process of some machine; empty where the system does not tell.
+/// A process on some machine; a field is empty if the system does not provide it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Process {
     pub(crate) host: String,
@@ -33,8 +33,8 @@ impl Process {
         }
     }
 
-    /// Whether `other` still lives. Of another machine, boot or namespace nothing is known, and nothing of a process that
-    /// may not be looked at.
+    /// Whether `other` is still alive. Unknown for another machine, boot or namespace, and for a process that must not be
+    /// inspected.
     pub(crate) fn lives(&self, other: &Self) -> Option<bool> {
         let comparable = !self.boot.is_empty() && !self.namespace.is_empty() && other.started > 0;
         if !comparable || (&self.boot, &self.namespace) != (&other.boot, &other.namespace) {
@@ -43,17 +43,17 @@ impl Process {
         if test_kill_process(Pid::from_raw(other.pid)?) == Err(Errno::SRCH) {
             return Some(false);
         }
-        // Another one has the id now, or it waits for its parent to notice its end.
+        // Another process has the id now, or it is a zombie.
         stat(other.pid).map(|(state, started)| started == other.started && !matches!(state, 'Z' | 'X'))
     }
 }
 
-/// State and start of a process. Its name, which may hold anything, ends with the last bracket.
+/// The state and start time of a process. Its name may contain anything, and ends at the last parenthesis.
 fn stat(pid: i32) -> Option<(char, i64)> {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = line.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?.chars().next()?;
-    // The start is the twenty-second field, the state the third.
+    // The start time is the twenty-second field, the state the third.
     let started = fields.nth(18)?.parse().ok()?;
     Some((state, started))
 }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_lives_and_one_with_another_start_is_dead() {
+    fn this_process_is_alive_and_one_with_another_start_time_is_dead() {
         let this = Process::this();
         assert!(this.started > 0 && !this.boot.is_empty(), "{this:?}");
         assert_eq!(this.lives(&this), Some(true));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_ended_is_dead_before_and_after_its_parent_noticed() {
+    fn a_process_that_has_ended_is_dead_before_and_after_its_parent_reaps_it() {
         let mut child = std::process::Command::new("true").spawn().expect("a program that ends");
         let pid = i32::try_from(child.id()).expect("a process id");
         let (_, started) = stat(pid).expect("it is there until it is waited for");

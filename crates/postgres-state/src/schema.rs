@@ -1,8 +1,8 @@
-//! The migrations of this store. It does not know how they are applied.
+//! The migrations of this store.
 
 use ttm_sqlx_pool::Schema;
 
-/// The history is this store's alone: the metrics may keep theirs in the same database.
+/// The history is this store's own, since the metrics may keep theirs in the same database.
 pub(crate) const SCHEMA: Schema = Schema {
     history: "_ttm_state_migrations",
     migrations: &[

@@ -1,4 +1,4 @@
-//! The laws of the breakers' port on a server, and rows that no breaker can have made.
+//! The laws of the breakers' port on a server, and rows that no breaker can have written.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn a_database_of_postgres_obeys_every_law() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
+async fn a_row_that_no_breaker_can_have_written_is_unexpected_and_says_why() {
     let database = Database::new("breakers_corrupt").await;
     let store = open(&database).await;
     database
@@ -42,19 +42,19 @@ async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
     for (row, why) in [
         (
             "INSERT INTO $schema.breaker VALUES ('api', 'ajar', 0, 0, now())",
-            "the breaker \"api\" has the state \"ajar\", which is none",
+            "the breaker \"api\" has the unknown state \"ajar\"",
         ),
         (
             "UPDATE $schema.breaker SET state = 'open', open_for_us = -1",
-            "the breaker \"api\" has a period that is negative",
+            "the breaker \"api\" has a negative open period",
         ),
         (
             "UPDATE $schema.breaker SET open_for_us = 0, failed_recoveries = -1",
-            "the breaker \"api\" has a count of failed recoveries that is out of range",
+            "the breaker \"api\" has an out-of-range count of failed recoveries",
         ),
         (
             "UPDATE $schema.breaker SET failed_recoveries = 4294967296",
-            "the breaker \"api\" has a count of failed recoveries that is out of range",
+            "the breaker \"api\" has an out-of-range count of failed recoveries",
         ),
     ] {
         database.execute(row).await;
@@ -68,7 +68,7 @@ async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_no_table_takes_is_rejected_with_its_whole_batch() {
+async fn a_name_that_cannot_be_stored_rejects_the_whole_batch() {
     let database = Database::new("breakers_rejected").await;
     let store = open(&database).await;
     let under = FencingToken::first(store.claim().await.expect("claim works"));
@@ -82,7 +82,7 @@ async fn a_name_that_no_table_takes_is_rejected_with_its_whole_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_locked_or_gone_is_told_apart() {
+async fn a_locked_and_a_missing_table_are_told_apart() {
     let database = Database::new("breakers_locked").await;
     let store = open(&database).await.breakers();
     let lock = database.begin_with("LOCK TABLE $schema.breaker").await;

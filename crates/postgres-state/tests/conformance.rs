@@ -1,4 +1,4 @@
-//! The laws of the port on a server, and what only a server can do wrong.
+//! The laws of the port on a server, and failures that only a server has.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -49,7 +49,7 @@ async fn a_database_of_postgres_obeys_every_law() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn four_that_migrate_at_once_all_work() {
+async fn four_stores_that_migrate_at_once_all_work() {
     let database = Database::new("tokens_four").await;
     let stores = tokio::join!(open(&database), open(&database), open(&database), open(&database));
     let all = [&stores.0, &stores.1, &stores.2, &stores.3];
@@ -76,18 +76,19 @@ async fn a_database_of_a_newer_program_is_refused_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_history_that_forgot_what_was_applied_is_named_and_nothing_is_changed() {
+async fn a_history_that_lacks_applied_migrations_is_reported_and_nothing_is_changed() {
     let database = Database::new("tokens_forgot").await;
     open(&database).await.add(&[mint(1)], AT).await.expect("add works");
     database.execute("CREATE TABLE $schema.kept AS TABLE $schema._ttm_state_migrations").await;
     for (forgets, lacks) in [
-        ("version >= 3", "it lacks migration 3, and column \"origin\" of relation \"token\" already exists"),
-        ("version >= 1", "it lacks migration 1, and relation \"token\" already exists"),
+        ("version >= 3", "it lacks migration 3, but column \"origin\" of relation \"token\" already exists"),
+        ("version >= 1", "it lacks migration 1, but relation \"token\" already exists"),
     ] {
         database.execute(&format!("DELETE FROM $schema._ttm_state_migrations WHERE {forgets}")).await;
         let error = PostgresTokenStore::open(database.url()).await.expect_err("it is refused");
-        let told =
-            format!("its table _ttm_state_migrations does not fit this program: {lacks}; restore that table");
+        let told = format!(
+            "its table _ttm_state_migrations does not match this program: {lacks}; restore that table"
+        );
         assert!(error.to_string().contains(&told), "{error}");
     }
     database.execute("INSERT INTO $schema._ttm_state_migrations TABLE $schema.kept").await;
@@ -107,7 +108,7 @@ async fn a_server_that_cannot_be_used_is_named_without_its_password() {
     let line = refused("postgres://ann:s3cret@localhost/ttm?host=/nowhere&port=77").await;
     assert!(line.starts_with("cannot connect to PostgreSQL at /nowhere:77/ttm: "), "{line}");
     let line = refused("postgres://ann:s3cret@localhost:port/ttm").await;
-    assert!(line.starts_with("the database's URL is not usable: "), "{line}");
+    assert!(line.starts_with("the database URL is invalid: "), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +126,7 @@ async fn a_score_is_kept_to_the_bit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_that_no_table_takes_is_rejected_with_its_whole_batch() {
+async fn a_value_that_cannot_be_stored_rejects_the_whole_batch() {
     let database = Database::new("tokens_rejected").await;
     let store = open(&database).await;
     let under = FencingToken::first(store.claim().await.expect("claim works"));
@@ -145,7 +146,7 @@ async fn a_value_that_no_table_takes_is_rejected_with_its_whole_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_locked_or_gone_is_told_apart() {
+async fn a_locked_and_a_missing_table_are_told_apart() {
     let database = Database::new("tokens_locked").await;
     let store = open(&database).await;
     let lock = database.begin_with("LOCK TABLE $schema.token").await;
@@ -201,14 +202,13 @@ async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_leaves_no_tra
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_gone_while_its_history_has_it_is_named_and_not_made_anew() {
+async fn a_missing_table_is_named_and_not_recreated() {
     let database = Database::new("tokens_gone").await;
     drop(open(&database).await);
     database.execute("ALTER TABLE $schema.writer RENAME TO away").await;
     let error = PostgresTokenStore::open(database.url()).await.expect_err("nothing can start");
     assert!(error.needs_a_person(), "it is waited for: {error:?}");
-    let told =
-        "its table writer is gone, and _ttm_state_migrations says that it was made; restore it from a backup";
+    let told = "its table writer is missing, although _ttm_state_migrations has its migration as applied; restore it from a backup";
     assert!(error.to_string().contains(told), "{error}");
     database.execute("ALTER TABLE $schema.away RENAME TO writer").await;
     drop(open(&database).await);

@@ -1,4 +1,4 @@
-//! The lease on a server: who gets it, who keeps it, and what both are told.
+//! The lease on a server: which process gets it, which keeps it, and what both learn.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ async fn a_row_of_postgres_obeys_every_law() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_refusal_names_the_holder_and_says_until_when_where_it_may_be_dead() {
+async fn the_refusal_names_the_holder_and_the_expiry_if_it_may_be_dead() {
     let database = Database::new("lease_held").await;
     let (one, other) = (lease(&database), lease(&database));
     one.acquire().await.expect("it is free");
@@ -42,7 +42,7 @@ async fn the_refusal_names_the_holder_and_says_until_when_where_it_may_be_dead()
     };
     assert!(holder.starts_with(&format!("process {} on ", std::process::id())), "{holder}");
     assert!(holder.contains(", since 20") && !holder.contains('\n'), "{holder}");
-    // As a process of another machine sees it.
+    // As a process on another machine sees it.
     database.execute("UPDATE $schema.lease SET boot = 'another'").await;
     let until = async || match other.acquire().await {
         Err(LeaseError::Held { until: Some(until), .. }) => until,
@@ -56,7 +56,7 @@ async fn the_refusal_names_the_holder_and_says_until_when_where_it_may_be_dead()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_ran_out_goes_to_whoever_comes_and_the_one_before_is_told() {
+async fn an_expired_lease_goes_to_the_next_process_and_the_former_holder_learns_of_it() {
     let database = Database::new("lease_ran_out").await;
     let (one, other) = (lease(&database), lease(&database));
     one.acquire().await.expect("it is free");
@@ -73,11 +73,11 @@ async fn what_ran_out_goes_to_whoever_comes_and_the_one_before_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_process_holds_nothing_unless_its_machine_is_another() {
+async fn a_dead_process_holds_nothing_unless_it_ran_on_another_machine() {
     let database = Database::new("lease_dead").await;
     let (one, other) = (lease(&database), lease(&database));
     one.acquire().await.expect("it is free");
-    // The same id with another start: the process that held it has ended.
+    // The same id with another start time: the process that held it has ended.
     database.execute("UPDATE $schema.lease SET pid_started = pid_started + 1, boot = 'another'").await;
     let _ = held(&other).await;
     database.execute(&format!("UPDATE $schema.lease SET boot = '{}'", boot_id())).await;
@@ -91,14 +91,14 @@ fn boot_id() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_epoch_is_granted_to_the_holder_alone() {
+async fn only_the_holder_is_granted_an_epoch() {
     let database = Database::new("lease_claim").await;
     let store = PostgresTokenStore::open(database.url()).await.expect("the store opens");
     let (one, other) = (Arc::new(lease(&database)), lease(&database));
     let store = store.with_lease(one.clone());
     one.acquire().await.expect("it is free");
     store.claim().await.expect("it has the lease");
-    // Whoever was stopped for longer than its lease, and has not noticed yet.
+    // A process that was suspended for longer than its lease, and has not noticed yet.
     database.execute("UPDATE $schema.lease SET expires_at = now() - interval '1 ms'").await;
     other.acquire().await.expect("it has run out");
     assert!(one.stands(), "it believes so");
@@ -111,7 +111,7 @@ async fn an_epoch_is_granted_to_the_holder_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_that_come_at_once_one_gets_it() {
+async fn of_several_processes_that_acquire_at_once_one_succeeds() {
     let database = Database::new("lease_race").await;
     let leases: [_; 4] = std::array::from_fn(|_| lease(&database));
     let [a, b, c, d] = &leases;
@@ -140,11 +140,11 @@ async fn a_server_that_does_not_answer_says_nothing_about_the_holder() {
     database.drop_schema().await;
 }
 
-/// Whose lease is gone, by a drop of the table or of its rows.
+/// Ways to lose the lease: the table or its rows are deleted.
 const GONE: [&str; 2] = ["DROP TABLE $schema.lease", "DELETE FROM $schema.lease"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lease_that_somebody_deleted_is_written_anew_by_its_holder_unless_another_came_first() {
+async fn a_deleted_lease_is_restored_by_its_holder_unless_another_process_was_first() {
     for gone in GONE {
         let database = Database::new("lease_dropped").await;
         let store = PostgresTokenStore::open(database.url()).await.expect("the store opens");
@@ -157,7 +157,7 @@ async fn a_lease_that_somebody_deleted_is_written_anew_by_its_holder_unless_anot
         assert!(one.stands());
         let _ = held(&other).await;
 
-        // Another one came, and its lease is deleted as well: it is still the one that worked here last.
+        // Another process came, and its lease is deleted as well: it is still the one that worked here last.
         database.execute(gone).await;
         other.acquire().await.expect("nobody holds what is not there");
         of_other.claim().await.expect("it has the lease");
@@ -170,7 +170,7 @@ async fn a_lease_that_somebody_deleted_is_written_anew_by_its_holder_unless_anot
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lease_on_a_store_that_was_made_anew_is_not_written_into_the_new_one() {
+async fn a_lease_on_a_recreated_store_is_not_written_into_the_new_one() {
     let database = Database::new("lease_anew").await;
     let store = PostgresTokenStore::open(database.url()).await.expect("the store opens");
     let one = Arc::new(lease(&database));

@@ -1,5 +1,4 @@
-//! What a server does to its clients on a bad day: it turns read-only, is full, frozen or locked, or keeps its text in an
-//! encoding that lacks characters.
+//! A server in trouble: read-only, full, frozen, locked, or with an encoding that lacks characters.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -23,10 +22,10 @@ fn mint(number: u8) -> Mint {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_failover_and_back_the_first_write_that_is_tried_again_succeeds() {
+async fn after_a_failover_and_back_the_first_retry_succeeds() {
     let database = Database::whole("server_failover", "").await;
     let store = open(&database).await;
-    // As many sessions as there may be, so that old ones would be met again and again.
+    // As many sessions as the pool allows, so that old ones would be met repeatedly.
     let all = tokio::join!(
         store.revision(Epoch::new(0)),
         store.revision(Epoch::new(0)),
@@ -48,7 +47,7 @@ async fn after_a_failover_and_back_the_first_write_that_is_tried_again_succeeds(
     assert_eq!(error.kind(), StoreErrorKind::Transient { retry_after: None }, "{error}");
     let message = error.said();
     assert!(message.ends_with("(SQLSTATE 25006)"), "{message}");
-    // The sessions that are there now go on being read-only for as long as they live.
+    // The existing sessions stay read-only for as long as they live.
     let all = tokio::join!(
         store.revision(Epoch::new(0)),
         store.revision(Epoch::new(0)),
@@ -68,7 +67,7 @@ async fn after_a_failover_and_back_the_first_write_that_is_tried_again_succeeds(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_a_frozen_and_an_absent_server_are_told_apart() {
     let database = Database::whole("server_full", "CONNECTION LIMIT 0").await;
-    // A limit does not bind superusers: a user of its own it does.
+    // The limit does not apply to superusers, so this is a user of its own.
     let user = format!("server_full_{}", std::process::id());
     database.execute(&format!("DROP ROLE IF EXISTS {user}; CREATE ROLE {user} LOGIN")).await;
     let (_, rest) = database.url().split_once("//").expect("a URL");
@@ -109,14 +108,14 @@ async fn a_database_whose_encoding_lacks_characters_is_refused_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_on_the_history_of_migrations_is_waited_for_a_while_and_its_holder_is_named() {
+async fn a_lock_on_the_migration_history_is_waited_for_briefly_and_its_holder_is_named() {
     let database = Database::new("server_locked").await;
     drop(open(&database).await);
     let lock = database.begin_with("LOCK TABLE $schema._ttm_state_migrations IN ACCESS EXCLUSIVE MODE").await;
     let refused = PostgresTokenStore::open(database.url()).await.expect_err("somebody has a lock");
     assert!(refused.is_transient(), "{refused:?}");
     let line = refused.to_string();
-    assert!(line.contains("it waits for _ttm_state_migrations, locked by the server's process "), "{line}");
+    assert!(line.contains("waiting for _ttm_state_migrations, locked by server process "), "{line}");
     assert!(line.contains("user postgres") && !line.contains('\n'), "{line}");
     lock.rollback().await.expect("the lock is given back");
     drop(open(&database).await);
@@ -124,7 +123,7 @@ async fn a_lock_on_the_history_of_migrations_is_waited_for_a_while_and_its_holde
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_that_migrates_is_waited_for_a_while_and_named() {
+async fn another_process_that_migrates_is_waited_for_briefly_and_named() {
     let database = Database::new("server_migrating").await;
     drop(open(&database).await);
     database
@@ -136,7 +135,7 @@ async fn another_that_migrates_is_waited_for_a_while_and_named() {
     let lock = database.begin_with("SELECT * FROM $schema._ttm_migration_lock FOR UPDATE").await;
     let refused = PostgresTokenStore::open(database.url()).await.expect_err("another one migrates");
     let line = refused.to_string();
-    assert!(line.contains("it waits for _ttm_migration_lock, locked by the server's process "), "{line}");
+    assert!(line.contains("waiting for _ttm_migration_lock, locked by server process "), "{line}");
     lock.rollback().await.expect("the lock is given back");
     let store = open(&database).await;
     store.add(&[mint(1)], AT).await.expect("the schema is whole");
@@ -152,11 +151,11 @@ async fn a_migration_that_the_server_never_answers_is_given_up() {
         tables: &[],
     };
     let server = Server::parse(database.url()).expect("the URL is good");
-    // The server's own limit is another one: it is as if it kept none.
+    // The server's own limit is another one: this is as if it enforced none.
     let given_up = server.migrate_within(Duration::ZERO, &schema).await;
     let Err(OpenError::Store { error, .. }) = &given_up else { panic!("{given_up:?}") };
     assert_eq!((&*error.said(), error.doing()), ("no answer within 2 s", Some("applying migration 1")));
-    // The server would go on with it, and keep its locks.
+    // The server would go on running it and keep its locks.
     let end_it = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                   WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
     database.execute(end_it).await;
@@ -164,9 +163,9 @@ async fn a_migration_that_the_server_never_answers_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_advisory_lock_of_somebody_holds_up_nobody() {
+async fn an_advisory_lock_of_another_session_blocks_nothing() {
     let database = Database::whole("server_advisory", "").await;
-    // The one that the driver's own way to migrate waits for: it comes from the name of the database.
+    // The lock that the driver's own migrator waits for: its key is derived from the name of the database.
     let name = format!("server_advisory_{}", std::process::id());
     let crc = name.bytes().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
@@ -179,7 +178,7 @@ async fn an_advisory_lock_of_somebody_holds_up_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_without_rights_is_told_so_and_tried_again_seldom() {
+async fn a_missing_table_is_reported_and_works_again_once_it_is_back() {
     let database = Database::whole("server_rights", "").await;
     let store = open(&database).await;
     database.execute("ALTER TABLE token RENAME TO hidden").await;

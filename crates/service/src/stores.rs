@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_known_concerns_the_use_that_heard_it_and_passes() {
         let stores = Stores::default();
-        let error = StoreError::unexpected("a status is no word of ours");
+        let error = StoreError::unexpected("an unknown status");
         stores.failed(StoreUse::TokenReads, &error, at(1), Timestamp::UNIX_EPOCH);
         let reads = of(&stores, StoreUse::TokenReads, 2);
         assert_eq!((reads.answers, reads.gave_up), (Some(false), false));

@@ -1,4 +1,4 @@
-//! The store itself: pools and transactions. It does not know when to try again.
+//! The metric store: pools and transactions. Retrying is up to the caller.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,22 +12,22 @@ use ttm_sqlx_pool::sqlite::store_error;
 use crate::schema::SCHEMA;
 use crate::{OpenError, SqliteEventStore, statement};
 
-/// Questions to the history that are answered at the same time.
+/// Queries of the history that run at the same time.
 const READERS: u32 = 4;
 
-/// The history of metrics in a file of SQLite.
+/// A metric store in an SQLite file.
 #[derive(Clone, Debug)]
 pub struct SqliteMetricStore {
     file: File,
 }
 
 impl SqliteMetricStore {
-    /// Opens the file, makes it when there is none, and brings its schema up to date. The folder must be there.
+    /// Opens the file, creates it if there is none, and migrates its schema. The folder must exist.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Ok(Self { file: File::open(path.as_ref(), &SCHEMA, READERS).await? })
     }
 
-    /// The record of events in the same file, over the same connections.
+    /// The event store in the same file, over the same connections.
     pub fn events(&self) -> SqliteEventStore {
         SqliteEventStore { file: self.file.clone() }
     }

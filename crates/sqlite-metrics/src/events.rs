@@ -1,4 +1,4 @@
-//! The record of events in the same file as the history. It does not know what the kinds mean, nor when to try again.
+//! The event store, in the same file as the history. Retrying is up to the caller.
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
@@ -7,7 +7,7 @@ use ttm_perf::{Appended, Event, EventId, EventPage, EventQuery, EventStore};
 use ttm_sqlx_pool::sqlite::store_error;
 use ttm_sqlx_pool::sqlite::{File, time};
 
-/// Events in a file of SQLite.
+/// An event store in an SQLite file.
 #[derive(Clone, Debug)]
 pub struct SqliteEventStore {
     pub(crate) file: File,
@@ -16,8 +16,8 @@ pub struct SqliteEventStore {
 /// Id, time, kind, subject, severity, payload.
 type Row = (Vec<u8>, i64, String, String, String, String);
 
-/// The questions differ in the index that answers them. `?2` is no later than the cursor's time `?5`, so that of the
-/// events of that time the id decides, and all others come after it.
+/// The queries differ in the index that serves them. `?2` is never later than the cursor's time `?5`, so events at that time
+/// are ordered by id and all others come after it.
 macro_rules! list {
     ($and:literal) => {
         concat!(
@@ -31,7 +31,7 @@ macro_rules! list {
 }
 
 impl SqliteEventStore {
-    /// Stores a batch in one transaction; how many were new.
+    /// Stores a batch in one transaction and returns how many events were new.
     async fn store(&self, events: &[Event]) -> Result<u64, sqlx::Error> {
         let mut tx = self.file.begin().await?;
         let mut stored = 0;
@@ -53,7 +53,7 @@ impl SqliteEventStore {
             .bind(query.first().as_microsecond())
             .bind(last.as_microsecond())
             .bind(query.kind())
-            // DEL is greater than every character of a kind, so that this is exactly the range of the prefix.
+            // DEL sorts after every character of a kind, so this is exactly the range of the prefix.
             .bind(format!("{}\u{7f}", query.kind()))
             .bind(cursor.map(|cursor| cursor.at.as_microsecond()))
             .bind(cursor.map(|cursor| cursor.id.bits().to_be_bytes().to_vec()))

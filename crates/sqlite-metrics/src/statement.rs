@@ -1,4 +1,4 @@
-//! The statements, and the few steps inside a batch's transaction. It does not know when one begins or ends.
+//! The statements and the steps inside a batch's transaction; the caller begins and commits it.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -8,21 +8,21 @@ use sqlx::{SqliteConnection, SqlitePool};
 use ttm_perf::{Fold, Point, RangeQuery, SeriesKey};
 use ttm_sqlx_pool::sqlite::time;
 
-/// Rows of the long insert. One row a statement costs several times as much; more rows gain little.
+/// Rows of the multi-row insert. One row per statement costs several times as much; more rows gain little.
 const ROWS: usize = 256;
 
 const INSERT_ONE: &str = "INSERT INTO sample (series_id, ts, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
 
-/// Always the same text, so that it is prepared once.
+/// Always the same text, so it is prepared only once.
 static INSERT_MANY: LazyLock<String> = LazyLock::new(|| {
     let rows = vec!["(?, ?, ?)"; ROWS].join(", ");
     format!("INSERT INTO sample (series_id, ts, value) VALUES {rows} ON CONFLICT DO NOTHING")
 });
 
-/// Identity of a sample: its series and its time in microseconds.
+/// The identity of a sample: its series and its time in microseconds.
 pub(crate) type Identity = (i64, i64);
 
-/// The number of a series, which is made when it has none.
+/// The number of a series, assigned if it has none.
 pub(crate) async fn series_id(tx: &mut SqliteConnection, key: &SeriesKey) -> Result<i64, sqlx::Error> {
     let known = sqlx::query_scalar("SELECT series_id FROM series WHERE key = ?1")
         .bind(key.as_str())
@@ -37,7 +37,7 @@ pub(crate) async fn series_id(tx: &mut SqliteConnection, key: &SeriesKey) -> Res
         .await
 }
 
-/// Inserts samples; how many were new.
+/// Inserts samples and returns how many were new.
 pub(crate) async fn insert(
     tx: &mut SqliteConnection,
     samples: BTreeMap<Identity, f64>,
@@ -57,9 +57,9 @@ pub(crate) async fn insert(
     Ok(stored)
 }
 
-/// Folds the samples of a query as they come: only points are kept in memory.
+/// Folds the samples of a query as they arrive, so that only points are kept in memory.
 pub(crate) async fn range(pool: &SqlitePool, query: &RangeQuery) -> Result<Vec<Point>, sqlx::Error> {
-    // Microseconds cut the ends towards zero: a little more is read, and the fold knows the exact ends.
+    // Microseconds round the bounds towards zero, so slightly more is read; the fold has the exact bounds.
     let mut rows = sqlx::query_as::<_, (i64, f64)>(
         "SELECT ts, value FROM sample WHERE series_id = (SELECT series_id FROM series WHERE key = ?1) \
          AND ts >= ?2 AND ts <= ?3 ORDER BY ts",
@@ -75,14 +75,14 @@ pub(crate) async fn range(pool: &SqlitePool, query: &RangeQuery) -> Result<Vec<P
     Ok(fold.finish())
 }
 
-/// Keys that start with a prefix and come after another, ascending.
+/// The keys that start with a prefix and sort after another key, ascending.
 pub(crate) async fn keys(
     pool: &SqlitePool,
     prefix: &str,
     after: Option<&SeriesKey>,
     limit: usize,
 ) -> Result<Vec<SeriesKey>, sqlx::Error> {
-    // DEL is greater than every character of a key, so that this is exactly the range of the prefix.
+    // DEL sorts after every character of a key, so this is exactly the range of the prefix.
     let end = format!("{prefix}\u{7f}");
     let keys: Vec<String> = sqlx::query_scalar(
         "SELECT key FROM series WHERE key >= ?1 AND key < ?2 AND key > ?3 ORDER BY key LIMIT ?4",

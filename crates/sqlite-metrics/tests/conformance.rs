@@ -1,4 +1,4 @@
-//! The laws of the port on a file, and what only a file can do wrong.
+//! The laws of the port on a file, and failures that only a file has.
 
 use std::future::poll_fn;
 use std::path::Path;
@@ -23,7 +23,7 @@ async fn open(folder: &TempDir) -> SqliteMetricStore {
     SqliteMetricStore::open(folder.path().join("ttm.db")).await.expect("the store opens")
 }
 
-/// Runs a statement as somebody else would.
+/// Runs a statement over another connection.
 async fn execute(file: &Path, statement: &'static str) {
     let mut other = SqliteConnectOptions::new().filename(file).connect().await.expect("the file opens");
     sqlx::query(statement).execute(&mut other).await.expect("the test's own statement is valid");
@@ -77,7 +77,7 @@ async fn events_in_a_file_of_sqlite_obey_every_law() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn four_that_open_a_new_file_at_once_all_work() {
+async fn four_stores_that_open_a_new_file_at_once_all_work() {
     for _ in 0..10 {
         let folder = folder();
         let stores = tokio::join!(open(&folder), open(&folder), open(&folder), open(&folder));
@@ -105,7 +105,7 @@ async fn a_file_of_a_newer_program_is_refused_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_path_that_cannot_be_a_store_is_told_in_one_line() {
+async fn a_path_that_cannot_be_a_store_is_reported_in_one_line() {
     let folder = folder();
     let missing = folder.path().join("missing").join("ttm.db");
     let error = SqliteMetricStore::open(&missing).await.expect_err("there is no folder");
@@ -122,7 +122,7 @@ async fn a_path_that_cannot_be_a_store_is_told_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() {
+async fn a_missing_table_is_retried_once_a_minute_and_may_come_back() {
     let folder = folder();
     let store = open(&folder).await;
     execute(&folder.path().join("ttm.db"), "ALTER TABLE sample RENAME TO away").await;
@@ -136,7 +136,7 @@ async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_sqlite_rolled_back_by_itself_costs_no_later_one() {
+async fn a_transaction_that_sqlite_rolled_back_by_itself_breaks_no_later_one() {
     let folder = folder();
     let file = folder.path().join("ttm.db");
     let store = open(&folder).await;
@@ -149,7 +149,7 @@ async fn a_transaction_that_sqlite_rolled_back_by_itself_costs_no_later_one() {
         Severity::Info,
         "{}".parse().expect("valid"),
     );
-    // What a full disk does to a transaction, without one: SQLite rolls it back by itself, in the middle of a statement.
+    // What a full disk does to a transaction, without a full disk: SQLite rolls back by itself in the middle of a statement.
     execute(
         &file,
         "CREATE TRIGGER full_sample BEFORE INSERT ON sample BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
@@ -171,7 +171,7 @@ async fn a_transaction_that_sqlite_rolled_back_by_itself_costs_no_later_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_deleted_or_replaced_under_the_store_is_told_before_anything_is_lost_with_it() {
+async fn a_file_that_is_deleted_or_replaced_under_the_store_is_reported_before_anything_is_lost() {
     let folder = folder();
     let file = folder.path().join("ttm.db");
     let store = open(&folder).await;
@@ -192,13 +192,13 @@ async fn a_file_that_is_deleted_or_replaced_under_the_store_is_told_before_anyth
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_is_dropped_anywhere_is_stored_whole_or_not_at_all_and_blocks_nobody() {
+async fn a_batch_that_is_dropped_anywhere_is_stored_whole_or_not_at_all_and_leaves_no_lock() {
     let folder = folder();
     let store = open(&folder).await;
     for polls in 0.. {
         let series = key(polls);
         let appended = cancelled_after(polls, store.append(&batch(&series, 300))).await;
-        // Another batch, which waits for whatever lock is left behind.
+        // Another batch, which waits for any lock that is left behind.
         store.append(&batch(&key(1_000_000), 1)).await.expect("append works");
         let stored = count(&store, &series).await;
         assert!(stored == 0 || stored == 300, "{stored} after {polls} polls");

@@ -1,4 +1,4 @@
-//! The store itself: one transaction per call. It does not know when to try again.
+//! The token store: one transaction per call. Retrying is up to the caller.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,10 +17,10 @@ use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{OpenError, SqliteBreakerStore, convert, follow};
 
-/// Enough for a page of tokens, the revision and a command line besides.
+/// Enough for a page of tokens and the revision, with room for the command line.
 const READERS: u32 = 2;
 
-/// The tokens in a file of SQLite.
+/// A token store in an SQLite file.
 #[derive(Clone)]
 pub struct SqliteTokenStore {
     file: File,
@@ -28,31 +28,32 @@ pub struct SqliteTokenStore {
 }
 
 impl SqliteTokenStore {
-    /// Opens the file, makes it when there is none, and brings its schema up to date. The folder must be there.
+    /// Opens the file, creates it if there is none, and migrates its schema. The folder must exist.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Ok(Self { file: File::open(path.as_ref(), &SCHEMA, READERS).await?, lease: None })
     }
 
-    /// Whether the path is a database or can become one, as far as that shows without making or changing anything.
+    /// Checks, without creating or changing anything, whether the path is a database or can become one.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the path.
     pub fn check(path: impl AsRef<Path>) -> Result<(), OpenError> {
         ttm_sqlx_pool::sqlite::check(path.as_ref())
     }
 
-    /// Opens a file whose schema is up to date, and makes and changes nothing of it.
+    /// Opens a file whose schema must be up to date; creates and changes nothing.
     pub async fn open_existing(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Ok(Self { file: File::open_existing(path.as_ref(), &SCHEMA, READERS).await?, lease: None })
     }
 
-    /// Grants epochs only while this lease stands. A store without one leaves it to its caller that nobody else claims.
+    /// Grants epochs only while this lease is valid. Without a lease the caller must make sure that it is the only one to
+    /// claim.
     #[must_use]
     pub fn with_lease(self, lease: Arc<dyn StoreLease>) -> Self {
         Self { lease: Some(lease), ..self }
     }
 
-    /// The breakers in the same file, fenced by the same epochs.
+    /// The breaker store in the same file, fenced by the same epochs.
     pub fn breakers(&self) -> SqliteBreakerStore {
         SqliteBreakerStore { file: self.file.clone() }
     }
@@ -70,7 +71,7 @@ impl SqliteTokenStore {
         rows.iter().map(convert::token).collect()
     }
 
-    /// Nothing is stored under a token that is not the newest one.
+    /// Stores nothing under a fencing token that is not the newest one.
     async fn write(
         &self,
         under: FencingToken,
@@ -105,7 +106,7 @@ impl SqliteTokenStore {
                 added.new += 1;
                 continue;
             }
-            // What is added by hand outlives the listing that it came from.
+            // A token that is added by hand outlives the listing that brought it.
             sqlx::query("UPDATE token SET origin = NULL WHERE mint = ?1 AND origin IS NOT NULL")
                 .bind(mint)
                 .execute(&mut *tx)
@@ -153,7 +154,7 @@ impl TokenStore for SqliteTokenStore {
     }
 
     async fn load(&self, after: Option<Mint>, limit: usize) -> Result<Vec<Token>, StoreError> {
-        // No mint is before the empty one.
+        // Every mint sorts after the empty one.
         let after = after.as_ref().map_or(&[][..], |mint| mint.as_bytes());
         self.page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(store_error)
     }

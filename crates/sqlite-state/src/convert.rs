@@ -1,4 +1,4 @@
-//! Between a token and its row. Values that no token has are refused here, in both directions.
+//! Converts between a token and its row. Values that no token can have are refused here, in both directions.
 
 use jiff::Timestamp;
 use sqlx::query::Query;
@@ -22,7 +22,7 @@ pub(crate) const UPDATE: &str = "UPDATE token SET symbol = ?2, status = ?3, firs
      smoothed_value = ?14, basis = ?15, listed_at = ?16, pools = ?17, scored_at = ?18, below_since = ?19, \
      misses = ?20, ask_again_at = ?21 WHERE mint = ?1";
 
-/// [`UPDATE`] for this token.
+/// Binds this token to [`UPDATE`].
 pub(crate) fn update(token: &Token) -> Result<Update, sqlx::Error> {
     let mut query = sqlx::query(UPDATE)
         .bind(token.mint.as_bytes().to_vec())
@@ -68,20 +68,20 @@ fn numbers(score: &ScoreState) -> [f64; 10] {
     ]
 }
 
-/// The mint of a row that begins with one.
+/// Reads the mint from the first column of a row.
 pub(crate) fn mint(row: &SqliteRow) -> Result<Mint, sqlx::Error> {
     let mint: Vec<u8> = row.try_get(0)?;
-    mint.try_into().map(Mint::from_bytes).map_err(|_| broken("a mint has not 32 bytes"))
+    mint.try_into().map(Mint::from_bytes).map_err(|_| broken("a mint that is not 32 bytes long"))
 }
 
-/// The token of a row of [`SELECT`].
+/// Reads a token from a row of [`SELECT`].
 pub(crate) fn token(row: &SqliteRow) -> Result<Token, sqlx::Error> {
     let status: &str = row.try_get(2)?;
     let misses: Option<u32> = row.try_get(19)?;
     Ok(Token {
         mint: mint(row)?,
         symbol: row.try_get::<Option<String>, _>(1)?.map(String::into_boxed_str),
-        status: TokenStatus::parse(status).ok_or_else(|| broken("a status is no word of ours"))?,
+        status: TokenStatus::parse(status).ok_or_else(|| broken("an unknown status"))?,
         first_seen: time(row.try_get(3)?)?,
         score: score(row)?,
         below_since: row.try_get::<Option<i64>, _>(18)?.map(time).transpose()?,
@@ -97,7 +97,7 @@ fn score(row: &SqliteRow) -> Result<Option<ScoreState>, sqlx::Error> {
         None => return Ok(None),
         Some("primary") => Basis::Primary,
         Some("all") => Basis::All { listed_at: time(row.try_get(15)?)? },
-        Some(_) => return Err(broken("a basis is no word of ours")),
+        Some(_) => return Err(broken("an unknown basis")),
     };
     let components = |first: usize| -> Result<Components, sqlx::Error> {
         Ok(Components {

@@ -1,10 +1,10 @@
-//! Who may still write: the one check that every save makes inside its transaction; and whether the store is still the
-//! one that granted an epoch. It does not know what is saved.
+//! Fencing: the check that every save makes inside its transaction, and whether the store is still the one that granted an
+//! epoch.
 
 use sqlx::{Sqlite, Transaction};
 use ttm_kernel::{Admission, Epoch, FencingToken, Incarnation, StoreError};
 
-/// A writer of the store: what is restarted by itself, and so fenced by itself.
+/// A writer of the store. Each can be restarted, and is fenced, independently of the others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Writer {
     /// Saves the states of tokens.
@@ -31,18 +31,18 @@ const KNOWN: &str = "SELECT writer.epoch, fence.epoch, fence.incarnation FROM wr
 const REMEMBER: &str = "INSERT INTO fence (writer, epoch, incarnation) VALUES (?1, ?2, ?3) \
      ON CONFLICT (writer) DO UPDATE SET epoch = excluded.epoch, incarnation = excluded.incarnation";
 
-/// The newest epoch, and what is remembered of this writer.
+/// The newest epoch, and the epoch and incarnation that are remembered for a writer.
 type Known = (i64, Option<i64>, Option<i64>);
 
-/// The token of a row.
+/// The writer's newest fencing token, if one is remembered.
 fn remembered((_, epoch, incarnation): Known) -> Option<FencingToken> {
     let (epoch, incarnation) = epoch.zip(incarnation)?;
     let incarnation = u32::try_from(incarnation).unwrap_or(u32::MAX);
     Some(FencingToken::new(Epoch::new(epoch.unsigned_abs()), Incarnation::new(incarnation)))
 }
 
-/// Whether this is the newest token of its writer, under the newest epoch, which was claimed here. A transaction that may
-/// write keeps it so until its end.
+/// Checks that this is the writer's newest token under the newest epoch of this store, and remembers it if it is a new one.
+/// As the only writer, the transaction keeps it true until it ends.
 pub(crate) async fn may_write(
     tx: &mut Transaction<'static, Sqlite>,
     writer: Writer,
@@ -61,14 +61,14 @@ pub(crate) async fn may_write(
     }
 }
 
-/// The number of the last edit, and the newest epoch that was claimed; zero where the row is gone.
+/// The number of the last edit and the newest epoch; zero if the row is missing.
 pub(crate) const REVISION: &str =
     "SELECT coalesce((SELECT number FROM revision), 0), coalesce((SELECT epoch FROM writer), 0)";
 
-/// Claims the next epoch. Tables that a person made anew may lack the row, and whoever comes writes it.
+/// Claims the next epoch. Tables that an operator has recreated may lack the row; the first claim inserts it.
 pub(crate) const NEXT_EPOCH: &str = "INSERT INTO writer (one, epoch) VALUES (1, 1) \
      ON CONFLICT (one) DO UPDATE SET epoch = writer.epoch + 1 RETURNING epoch";
 
-/// Counts an edit, the same.
+/// Counts an edit; the first one inserts the row if it is missing.
 pub(crate) const EDITED: &str = "INSERT INTO revision (one, number) VALUES (1, 1) \
      ON CONFLICT (one) DO UPDATE SET number = revision.number + 1";

@@ -1,5 +1,4 @@
-//! Makes the tokens that an origin owns those of its listing, in steps of one transaction each. It does not know who
-//! listed them.
+//! Makes the tokens that an origin owns match its listing, in steps of one transaction each.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +11,9 @@ use ttm_sqlx_pool::sqlite::File;
 use crate::convert;
 use crate::fence::{EDITED, Writer, may_write};
 
-/// What changed, unless the token is not the newest one. The steps before an error stay: each is right by itself, since
-/// it only adds what is listed or removes what is not, and whatever is owned is looked up anew the next time.
+/// Follows the listing unless the fencing token is outdated, and returns what changed. Steps that were committed before an
+/// error stay. Each is correct by itself, because it only adds what is listed or removes what is not, and the next call looks
+/// up again what the origin owns.
 pub(crate) async fn follow(
     file: &File,
     under: FencingToken,
@@ -73,7 +73,7 @@ async fn add(
     Ok(added)
 }
 
-/// What was added by hand meanwhile has no origin any more, and stays.
+/// A token that was added by hand in the meantime no longer has an origin, and stays.
 async fn remove(
     tx: &mut Transaction<'static, Sqlite>,
     origin: Origin,
@@ -89,7 +89,7 @@ async fn remove(
     Ok(removed)
 }
 
-/// Commits an edit of the set, and counts it when it changed something.
+/// Commits an edit of the set of tokens, and counts it if it changed anything.
 pub(crate) async fn commit_edit(
     mut tx: Transaction<'static, Sqlite>,
     changes: u64,

@@ -1,22 +1,22 @@
 //! The lease on a database file: advisory locks on it and on a file beside it, for as long as the process lives.
 //!
-//! What makes it sound: the kernel holds a lock by the open file, so a process that is killed gives it up at that moment
-//! and one that is stopped keeps it; nothing runs out, and no clock matters. The lock on the database itself is the lease:
-//! it is the same under every name of the file (hard links, bind mounts), each of which has a write-ahead log of its own
-//! for SQLite. It is one of `flock`, which SQLite's own locks do not see on a local disk. The file beside names the holder,
-//! and keeps off earlier versions of this program, which locked nothing else. It is left where it is, because removing it
-//! would race with the next process that opens it; deleted by somebody else it is made again.
+//! What makes it sound: the kernel ties a lock to the open file, so a process that is killed releases it at that moment and
+//! one that is stopped keeps it; it never expires, and no clock is involved. The lock on the database itself is the lease:
+//! it is the same under every name of the file (hard links, bind mounts), for each of which SQLite keeps a separate
+//! write-ahead log. It is a `flock` lock, which does not interact with SQLite's own locks on a local disk. The file beside
+//! the database names the holder, and keeps out earlier versions of this program, which locked only that file. It is never
+//! removed, because that would race with the next process that opens it; if something else deletes it, it is recreated.
 //!
 //! Where a descriptor is opened, and what closes it:
-//! - The database's, in [`Lock::lock_database`]: nothing but the end of the process. SQLite's own locks are of POSIX, and a
-//!   process loses all that it has on a file with any of its descriptors of that file, whoever opened it. Nobody can tell
-//!   here whether SQLite has the file open, now or after an attempt that failed, so none is ever closed: there is one for
-//!   each file that the name has led to, and the lock on it is given up by name.
-//! - That of the file beside, in [`Lock::lock_beside`]: SQLite does not know that file, so closing it gives up this lock and
-//!   no other. It is closed where the lock is not granted or the file is none that others find, when the lease is given up,
-//!   and when the file is made again, after the new one is locked.
+//! - The database's, in [`Lock::lock_database`]: only the end of the process. SQLite's own locks are POSIX locks, and a process
+//!   loses all of its POSIX locks on a file when it closes any descriptor of that file. Whether SQLite has the file open, now or
+//!   after a failed attempt, is not known here, so no descriptor is ever closed: there is one for each file that the name has
+//!   led to, and its lock is released explicitly.
+//! - The lock file's, in [`Lock::lock_beside`]: SQLite does not use that file, so closing it releases this lock and no other. It
+//!   is closed if the lock is not granted or the file has been deleted, when the lease is released, and when the file is
+//!   recreated, once the new one is locked.
 //!
-//! Children inherit none of them: the standard library opens all files to be closed on `exec`.
+//! Child processes inherit none of them: the standard library opens all files with close-on-exec.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -32,12 +32,12 @@ use parking_lot::Mutex;
 use ttm_kernel::{LeaseError, StoreError, StoreLease};
 use ttm_sqlx_pool::sqlite::{PUT_BACK, resolved};
 
-/// A lock needs no renewal; this is how soon a file that was deleted is noticed.
+/// A lock needs no renewal; this is how soon a deleted file is noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// What another process wrote into the file is shown up to this length.
+/// Text that another process wrote into the file is shown up to this length.
 const LONGEST_HOLDER: u64 = 200;
 
-/// The lease on the database in a file. Each value is a holder of its own; clones are the same one.
+/// The lease on a database file. Each value is a separate holder; clones are the same one.
 #[derive(Clone, Debug)]
 pub struct SqliteLease(Arc<Lock>);
 
@@ -45,10 +45,10 @@ pub struct SqliteLease(Arc<Lock>);
 struct Lock {
     database: PathBuf,
     beside: PathBuf,
-    /// Locked during a whole call, on a thread that may wait. A call that its caller has given up, because the disk hangs
-    /// say, goes on: the next one must neither find its locks taken by somebody else, nor be undone by it.
+    /// Locked for a whole call, on a thread that may block. A call that its caller has abandoned, say because the disk hangs,
+    /// still runs to its end: the next call must neither find its locks taken nor be undone by it.
     state: Mutex<State>,
-    /// The database's lock is held; to be read without waiting.
+    /// Whether the database's lock is held; read without waiting.
     stands: AtomicBool,
 }
 
@@ -74,11 +74,11 @@ enum Name {
 }
 
 impl SqliteLease {
-    /// The lease on this database, which need not exist yet; its folder must. Nothing is locked yet. Every path to the same
+    /// The lease on this database, which need not exist yet, though its folder must. Locks nothing yet. Every path to the same
     /// file gives the same lease.
     ///
     /// # Errors
-    /// When the folder is not there.
+    /// If the folder does not exist.
     pub fn new(database: &Path) -> io::Result<Self> {
         let database = resolved(database)?;
         let mut beside = database.clone().into_os_string();
@@ -87,18 +87,18 @@ impl SqliteLease {
         Ok(Self(Arc::new(Lock { database, beside, state, stands })))
     }
 
-    /// Where the database is, however it was named.
+    /// The path of the database after following all links.
     pub fn database(&self) -> &Path {
         &self.0.database
     }
 
-    /// Who holds it, as far as that can be seen without taking it; for a message alone.
+    /// Who holds it, as far as known without taking it; only for messages.
     pub fn holder(&self) -> Option<String> {
         let beside = File::open(&self.0.beside).ok()?;
         locked_by(&beside).is_some().then(|| read_holder(&beside))
     }
 
-    /// A call that may wait for the disk, off the threads that must not.
+    /// Runs a call that may wait for the disk on a thread that may block.
     #[expect(clippy::disallowed_methods, reason = "an adapter: a disk that hangs must hang nothing else")]
     async fn off_thread<E: From<StoreError> + Send + 'static>(
         &self,
@@ -130,12 +130,13 @@ impl Lock {
         }
     }
 
-    /// Whether the files are where they were. The locks are held whatever is found: what SQLite has open may be in use.
+    /// Checks that the files are still where they were. The locks are kept whatever it finds, since SQLite may have the files
+    /// open.
     fn look(&self, held: &mut Held) -> Result<(), LeaseError> {
         let what = self.database.display();
         match name_of(held.database, &self.database) {
             Name::Same => {}
-            // Nobody else has the database, and nobody can write to it: a person finds it, or brings it back.
+            // No other process has the database or can write to it: an operator has to restore it.
             Name::Nowhere => {
                 let message = format!("{what} was deleted or moved away while it was in use");
                 return Err(StoreError::corrupt(message).with_advice(PUT_BACK).into());
@@ -155,34 +156,34 @@ impl Lock {
     fn let_go(&self, state: &mut State) {
         self.stands.store(false, Ordering::Release);
         if let Some(held) = state.held.take() {
-            // It fails where nothing is locked any more.
+            // Fails if nothing is locked any more.
             drop(held.database.unlock());
         }
     }
 
-    /// Locks the file that names the holder, and names this process in it.
+    /// Locks the file that names the holder, and writes this process's name into it.
     fn lock_beside(&self) -> Result<File, LeaseError> {
         loop {
             let mut file = open(&self.beside, true)?;
             lock(&file, &self.beside, || read_holder(&file))?;
             if name_of(&file, &self.beside) != Name::Same {
-                // Deleted between opening and locking: the lock is on a file that nobody else will ever open.
+                // Deleted between opening and locking: no other process will ever open the file that is locked.
                 continue;
             }
-            // The lock is what counts: what cannot be written, on a full disk say, is missing in a message alone.
+            // Only the lock matters: if the name cannot be written, say on a full disk, it is just missing from messages.
             drop(write_holder(&mut file));
             return Ok(file);
         }
     }
 
-    /// Locks the database, which is made empty when there is none, as SQLite would.
+    /// Locks the database, creating an empty one if there is none, as SQLite would.
     fn lock_database(&self, opened: &mut Vec<&'static File>) -> Result<&'static File, LeaseError> {
         loop {
             let known = opened.iter().rev().find(|file| name_of(file, &self.database) == Name::Same);
             let file = if let Some(file) = known {
                 *file
             } else {
-                // One that went away since is missed, never made anew.
+                // A database that has disappeared is reported, never recreated.
                 let file: &'static File = Box::leak(Box::new(open(&self.database, opened.is_empty())?));
                 opened.push(file);
                 file
@@ -194,7 +195,7 @@ impl Lock {
             if name_of(file, &self.database) == Name::Same {
                 return Ok(file);
             }
-            // Moved away between opening and locking: others may have it under its new name.
+            // Moved away between opening and locking: other processes may use it under its new name.
             drop(file.unlock());
         }
     }
@@ -208,7 +209,7 @@ impl Drop for Lock {
 }
 
 fn open(path: &Path, may_make: bool) -> Result<File, LeaseError> {
-    // With the rights that SQLite gives a new database.
+    // With the permissions that SQLite gives a new database.
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(may_make).truncate(false).mode(0o644);
     options.open(path).map_err(|error| failed(path, error))
@@ -217,19 +218,19 @@ fn open(path: &Path, may_make: bool) -> Result<File, LeaseError> {
 fn lock(file: &File, path: &Path, holder: impl FnOnce() -> String) -> Result<(), LeaseError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
-        // The lock is there because its process is.
+        // The lock exists, so its process does.
         Err(TryLockError::WouldBlock) => Err(LeaseError::Held { holder: holder(), until: None }),
         Err(TryLockError::Error(error)) => Err(failed(path, error)),
     }
 }
 
-/// A lock that cannot be taken because of the machine is no lock of another process.
+/// The lock cannot be taken because of the file system, not because another process holds it.
 fn failed(path: &Path, error: io::Error) -> LeaseError {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let full = if full { "the disk is full: " } else { "" };
     let message = format!("{} cannot be used: {full}{error}", path.display());
     let failed = match error.kind() {
-        // These need a person, and waiting for one says nothing to whoever starts the program.
+        // These need an operator, and waiting at the start would not tell one.
         io::ErrorKind::PermissionDenied
         | io::ErrorKind::NotFound
         | io::ErrorKind::IsADirectory
@@ -248,18 +249,18 @@ fn name_of(file: &File, path: &Path) -> Name {
     match (file.metadata(), fs::metadata(path)) {
         (Ok(opened), Ok(named)) if id(&opened) != id(&named) => Name::Other,
         (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => Name::Nowhere,
-        // A disk that does not answer says nothing of who holds it.
+        // A disk that does not respond says nothing about the holder.
         _ => Name::Same,
     }
 }
 
-/// Which process has the lock on this file, as the kernel shows it.
+/// Which process holds the lock on this file, according to the kernel.
 fn holder_by_the_kernel(file: &File) -> String {
     let process = locked_by(file).filter(|process| process != "0");
     process.map_or_else(|| "a process".to_owned(), |process| format!("process {process}"))
 }
 
-/// The id of the process that has the lock on this file; 0 when it is in another namespace.
+/// The id of the process that holds the lock on this file; 0 if it is in another namespace.
 fn locked_by(file: &File) -> Option<String> {
     let inode = file.metadata().map_or(0, |metadata| metadata.ino());
     let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
@@ -280,12 +281,12 @@ fn write_holder(file: &mut File) -> io::Result<()> {
     write!(file, "process {} on {host}, since {:.0}", std::process::id(), Timestamp::now())
 }
 
-/// Who says that it holds the lock, of what anyone can have written there.
+/// The holder's name from the file, without trusting what is written there.
 fn read_holder(file: &File) -> String {
     let mut bytes = Vec::new();
     drop(file.take(LONGEST_HOLDER).read_to_end(&mut bytes));
     let text: String = String::from_utf8_lossy(&bytes).chars().filter(|each| !each.is_control()).collect();
-    if text.is_empty() { "it did not say which".to_owned() } else { text }
+    if text.is_empty() { "an unidentified process".to_owned() } else { text }
 }
 
 #[async_trait]

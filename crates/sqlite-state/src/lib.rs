@@ -1,10 +1,9 @@
 //! The ports [`TokenStore`](ttm_market::TokenStore) and [`BreakerStore`](ttm_breaker::BreakerStore) on SQLite: one
 //! file, a real fsync at every commit, no server.
 //!
-//! One connection writes and a few read, so that readers never hold up the writer (WAL). Every write is one
-//! `BEGIN IMMEDIATE` transaction, which a dropped future rolls back. [`SqliteLease`] lets one process at a time work on
-//! the file. It knows nothing of scores or lanes, and
-//! nothing of the metrics that may share its file.
+//! One connection writes and a few read, so readers never block the writer (WAL). Every write is one `BEGIN IMMEDIATE`
+//! transaction, which a dropped future rolls back. [`SqliteLease`] lets one process at a time work on the file. It knows
+//! nothing about scores or lanes, or about the metrics that may share its file.
 
 mod adapter;
 mod breakers;

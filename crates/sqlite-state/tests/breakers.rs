@@ -1,4 +1,4 @@
-//! The laws of the breakers' port on a file, and rows that no breaker can have made.
+//! The laws of the breakers' port on a file, and rows that no breaker can have written.
 
 use std::path::Path;
 use ttm_kernel::{StoreError, StoreErrorKind};
@@ -14,7 +14,7 @@ async fn open(file: &Path) -> SqliteTokenStore {
     SqliteTokenStore::open(file).await.expect("the store opens")
 }
 
-/// Runs statements as somebody else would.
+/// Runs statements over another connection.
 async fn execute(file: &Path, statements: &'static str) {
     let mut other = SqliteConnectOptions::new().filename(file).connect().await.expect("the file opens");
     sqlx::raw_sql(statements).execute(&mut other).await.expect("the test's own statements are valid");
@@ -31,7 +31,7 @@ async fn a_file_of_sqlite_obeys_every_law() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_from_before_there_were_breakers_keeps_its_tokens_and_gets_them() {
+async fn a_file_without_breakers_is_migrated_and_keeps_its_tokens() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("ttm.db");
     let store = open(&file).await;
@@ -44,34 +44,34 @@ async fn a_file_from_before_there_were_breakers_keeps_its_tokens_and_gets_them()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
+async fn a_row_that_no_breaker_can_have_written_is_unexpected_and_says_why() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("ttm.db");
     let store = open(&file).await;
     for (row, why) in [
         (
             "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'ajar', 0, 0, 0, NULL, NULL)",
-            "the breaker \"api\" has the state \"ajar\", which is none",
+            "the breaker \"api\" has the unknown state \"ajar\"",
         ),
         (
             "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', -1, 0, 0, NULL, NULL)",
-            "the breaker \"api\" has a period that is negative",
+            "the breaker \"api\" has a negative open period",
         ),
         (
             "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, -1, 0, NULL, NULL)",
-            "the breaker \"api\" has a count of failed recoveries that is out of range",
+            "the breaker \"api\" has an out-of-range count of failed recoveries",
         ),
         (
             "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 1.5, 0)",
-            "the breaker \"api\" has half a rate, or a share that is not above 0 and up to 1",
+            "the breaker \"api\" has an incomplete rate, or a share that is not above 0 and up to 1",
         ),
         (
             "REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 0.5, NULL)",
-            "the breaker \"api\" has half a rate, or a share that is not above 0 and up to 1",
+            "the breaker \"api\" has an incomplete rate, or a share that is not above 0 and up to 1",
         ),
         (
             "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 0.5, -1)",
-            "the breaker \"api\" has a pause that is negative",
+            "the breaker \"api\" has a negative pause",
         ),
         (
             "REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 9223372036854775807, NULL, NULL)",
@@ -88,7 +88,7 @@ async fn a_row_that_no_breaker_made_is_corrupt_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_missing_is_waited_for() {
+async fn a_missing_table_can_be_retried() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("ttm.db");
     let store = open(&file).await;

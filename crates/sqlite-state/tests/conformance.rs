@@ -1,4 +1,4 @@
-//! The laws of the port on a file, and what only a file can do wrong.
+//! The laws of the port on a file, and failures that only a file has.
 
 use std::future::poll_fn;
 use std::path::Path;
@@ -26,7 +26,7 @@ async fn open(folder: &TempDir) -> SqliteTokenStore {
     SqliteTokenStore::open(folder.path().join("ttm.db")).await.expect("the store opens")
 }
 
-/// Runs a statement as somebody else would.
+/// Runs a statement over another connection.
 async fn execute(file: &Path, statement: &'static str) {
     let mut other = SqliteConnectOptions::new().filename(file).connect().await.expect("the file opens");
     sqlx::query(statement).execute(&mut other).await.expect("the test's own statement is valid");
@@ -64,7 +64,7 @@ async fn a_file_of_sqlite_obeys_every_law() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn four_that_open_a_new_file_at_once_all_work() {
+async fn four_stores_that_open_a_new_file_at_once_all_work() {
     for _ in 0..10 {
         let folder = folder();
         let stores = tokio::join!(open(&folder), open(&folder), open(&folder), open(&folder));
@@ -92,7 +92,7 @@ async fn a_file_of_a_newer_program_is_refused_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_history_that_forgot_what_was_applied_is_named_and_nothing_is_changed() {
+async fn a_history_that_lacks_applied_migrations_is_reported_and_nothing_is_changed() {
     let folder = folder();
     let file = folder.path().join("ttm.db");
     open(&folder).await.add(&[mint(1)], AT).await.expect("add works");
@@ -100,14 +100,15 @@ async fn a_history_that_forgot_what_was_applied_is_named_and_nothing_is_changed(
     for (forget, lacks) in [
         (
             "DELETE FROM _ttm_state_migrations WHERE version >= 3",
-            "it lacks migration 3, and duplicate column name: origin",
+            "it lacks migration 3, but duplicate column name: origin",
         ),
-        ("DELETE FROM _ttm_state_migrations", "it lacks migration 1, and table token already exists"),
+        ("DELETE FROM _ttm_state_migrations", "it lacks migration 1, but table token already exists"),
     ] {
         execute(&file, forget).await;
         let error = SqliteTokenStore::open(&file).await.expect_err("it is refused");
-        let told =
-            format!("its table _ttm_state_migrations does not fit this program: {lacks}; restore that table");
+        let told = format!(
+            "its table _ttm_state_migrations does not match this program: {lacks}; restore that table"
+        );
         assert!(error.to_string().contains(&told), "{error}");
     }
     execute(&file, "INSERT INTO _ttm_state_migrations SELECT * FROM kept").await;
@@ -115,7 +116,7 @@ async fn a_history_that_forgot_what_was_applied_is_named_and_nothing_is_changed(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_path_that_cannot_be_a_store_is_told_in_one_line() {
+async fn a_path_that_cannot_be_a_store_is_reported_in_one_line() {
     let folder = folder();
     let missing = folder.path().join("missing").join("ttm.db");
     let error = SqliteTokenStore::open(&missing).await.expect_err("there is no folder");
@@ -147,7 +148,7 @@ async fn a_score_is_kept_to_the_bit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_that_is_not_finite_is_rejected_with_its_whole_batch() {
+async fn a_number_that_is_not_finite_rejects_the_whole_batch() {
     let folder = folder();
     let store = open(&folder).await;
     let under = FencingToken::first(store.claim().await.expect("claim works"));
@@ -164,7 +165,7 @@ async fn a_number_that_is_not_finite_is_rejected_with_its_whole_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() {
+async fn a_missing_table_is_retried_once_a_minute_and_may_come_back() {
     let folder = folder();
     let store = open(&folder).await;
     let under = FencingToken::first(store.claim().await.expect("claim works"));
@@ -181,7 +182,7 @@ async fn a_table_that_is_missing_is_asked_for_once_a_minute_and_may_come_back() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_program_of_ours_has_made_is_no_damage_and_concerns_whoever_meets_it() {
+async fn an_unexpected_row_or_column_is_no_damage_and_fails_only_the_call_that_meets_it() {
     let folder = folder();
     let file = folder.path().join("ttm.db");
     let store = open(&folder).await;
@@ -192,7 +193,7 @@ async fn what_no_program_of_ours_has_made_is_no_damage_and_concerns_whoever_meet
     let Err(error) = refused else { panic!("{refused:?}") };
     assert_eq!(error.kind(), StoreErrorKind::Unexpected, "{error}");
     let message = error.said();
-    assert!(message.ends_with("a status is no word of ours"), "{message}");
+    assert!(message.ends_with("an unknown status"), "{message}");
     execute(&file, "ALTER TABLE writer RENAME COLUMN epoch TO era").await;
     let refused = store.save(under, &[scored(2, 1.0)]).await;
     let Err(error) = refused else { panic!("{refused:?}") };
@@ -204,7 +205,7 @@ async fn what_no_program_of_ours_has_made_is_no_damage_and_concerns_whoever_meet
     store.load(None, 9).await.expect("the status was written anew");
 }
 
-/// What a full disk does to a transaction, without one: SQLite rolls it back by itself, in the middle of a statement.
+/// What a full disk does to a transaction, without a full disk: SQLite rolls back by itself in the middle of a statement.
 const ROLLED_BACK_BY_SQLITE: [&str; 3] = [
     "CREATE TRIGGER full_token BEFORE UPDATE ON token BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
     "CREATE TRIGGER full_new BEFORE INSERT ON token BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
@@ -212,7 +213,7 @@ const ROLLED_BACK_BY_SQLITE: [&str; 3] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_sqlite_rolled_back_by_itself_costs_no_later_one() {
+async fn a_transaction_that_sqlite_rolled_back_by_itself_breaks_no_later_one() {
     let folder = folder();
     let file = folder.path().join("ttm.db");
     let store = open(&folder).await;
@@ -244,7 +245,7 @@ async fn a_transaction_that_sqlite_rolled_back_by_itself_costs_no_later_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_deleted_or_replaced_under_the_store_is_told_before_anything_is_lost_with_it() {
+async fn a_file_that_is_deleted_or_replaced_under_the_store_is_reported_before_anything_is_lost() {
     let folder = folder();
     let (file, kept) = (folder.path().join("ttm.db"), folder.path().join("kept.db"));
     let store = open(&folder).await;
@@ -258,8 +259,8 @@ async fn a_file_that_is_deleted_or_replaced_under_the_store_is_told_before_anyth
         assert_eq!(
             message,
             format!(
-                "{} was {what} while it was in use: put the right file back, then restart this process; until then \
-                 it stores nothing more",
+                "{} was {what} while it was in use; put the original file back and restart this process, which \
+                 stores nothing until then",
                 file.display()
             )
         );
@@ -278,7 +279,7 @@ async fn a_file_that_is_deleted_or_replaced_under_the_store_is_told_before_anyth
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_store_is_whole_in_the_one_file_though_another_has_it_open() {
+async fn a_closed_store_is_complete_in_its_file_even_while_another_store_has_it_open() {
     let folder = folder();
     let file = folder.path().join("ttm.db");
     let (store, other) = (open(&folder).await, open(&folder).await);
@@ -294,7 +295,7 @@ async fn a_closed_store_is_whole_in_the_one_file_though_another_has_it_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_blocks_nobody() {
+async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_leaves_no_lock() {
     let folder = folder();
     let store = open(&folder).await;
     let under = FencingToken::first(store.claim().await.expect("claim works"));
@@ -302,7 +303,7 @@ async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_blocks_nobody
     for polls in 0.. {
         let value = polls as f64 + 1.0;
         let saved = cancelled_after(polls, store.save(under, &[scored(1, value), scored(2, value)])).await;
-        // Another writer, which waits for whatever lock is left behind.
+        // Another writer, which waits for any lock that is left behind.
         store.add(&[mint(3)], AT).await.expect("add works");
         let loaded = store.load(None, 2).await.expect("load answers");
         assert_eq!(loaded[0].smoothed_score(), loaded[1].smoothed_score(), "after {polls} polls");
@@ -317,14 +318,13 @@ async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_blocks_nobody
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_gone_while_its_history_has_it_is_named_and_rows_that_are_gone_are_written() {
+async fn a_missing_table_is_named_and_missing_rows_are_inserted() {
     let folder = folder();
     let file = folder.path().join("ttm.db");
     drop(open(&folder).await);
     execute(&file, "ALTER TABLE writer RENAME TO away").await;
     let error = SqliteTokenStore::open(&file).await.expect_err("nothing can start");
-    let told =
-        "its table writer is gone, and _ttm_state_migrations says that it was made; restore it from a backup";
+    let told = "its table writer is missing, although _ttm_state_migrations has its migration as applied; restore it from a backup";
     assert!(error.to_string().contains(told), "{error}");
     execute(&file, "ALTER TABLE away RENAME TO writer; DELETE FROM writer; DELETE FROM revision").await;
     let store = open(&folder).await;

@@ -1,5 +1,5 @@
-//! What two stores on one technology have in common, below both: how a database is opened, how a schema is brought up
-//! to date, and what an error means to the caller.
+//! What two stores on one technology share: how a database is opened, how its schema is migrated, and what an error means to
+//! the caller.
 //!
 //! A store brings its [`Schema`] and gets the driver's errors as the kernel's [`StoreError`](ttm_kernel::StoreError). Each
 //! technology is a feature, so that a store builds only its own. Nothing here knows a port, a table or what is kept in it.

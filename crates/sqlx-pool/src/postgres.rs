@@ -1,5 +1,4 @@
-//! PostgreSQL 15 and later, behind a pooler or not: a server that may be away, slow or read-only. Nothing waits for it
-//! for ever.
+//! PostgreSQL 15 and later, directly or behind a pooler. The server may be down, slow or read-only, so every wait is bounded.
 
 mod error;
 mod migrate;

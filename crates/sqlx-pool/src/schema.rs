@@ -1,38 +1,38 @@
-//! The migrations that a program carries, and what it means when the database's history differs. It knows no table.
+//! The migrations of a program, and what it means if the database's history of them differs.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
-/// A store's migrations and the table that remembers which of them were applied.
+/// A store's migrations, and the table that records which of them were applied.
 #[derive(Clone, Copy, Debug)]
 pub struct Schema {
     /// The table of the history. Stores that share a database have one each.
     pub history: &'static str,
-    /// Name and text of each migration; the first is version 1. What was published is never edited, only added to.
+    /// The name and SQL of each migration; the first is version 1. Published migrations are never edited, only added to.
     pub migrations: &'static [(&'static str, &'static str)],
-    /// The tables without which nothing can start, and which are there once all migrations were applied. One that holds
-    /// history alone is missed by whoever writes it, and scores are served without.
+    /// The tables that a start requires and that exist once all migrations are applied. A table that holds only history is
+    /// not among them: its writer reports that it is missing, and scores are served without it.
     pub tables: &'static [&'static str],
 }
 
 impl Schema {
-    /// The newest version that this program knows.
+    /// The newest schema version that this program knows.
     pub fn version(&self) -> i64 {
         self.versions().last().map_or(0, |(version, _)| version)
     }
 
-    /// What is wrong with a database of this version for whoever may not bring it up to date.
+    /// What is wrong with a database of this version for a caller that must not migrate it.
     pub fn behind(&self, version: i64) -> Option<String> {
         let known = self.version();
         (version < known).then(|| match version {
-            0 => "there are no tables yet; `ttm migrate` makes them".to_owned(),
+            0 => "there are no tables yet: run `ttm migrate` to create them".to_owned(),
             _ => {
-                format!("schema version {version}, this program needs {known}: `ttm migrate` brings it there")
+                format!("schema version {version}, but this program needs {known}: run `ttm migrate` to upgrade it")
             }
         })
     }
 
-    /// What applies the migrations, each once and in order, and refuses a history that is not theirs.
+    /// Applies the migrations, each once and in order, and refuses a history that is not theirs.
     pub fn migrator(&self) -> Migrator {
         let migration = |(version, &(name, text)): (i64, &(&'static str, &'static str))| {
             Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
@@ -42,7 +42,7 @@ impl Schema {
         migrator
     }
 
-    /// The database's version, where a newer program has been and that is why the migrator refused.
+    /// The database's version, if the migrator refused because a newer program has migrated it.
     pub fn newer(&self, error: &sqlx::Error) -> Option<i64> {
         match error {
             sqlx::Error::Migrate(error) => match **error {
@@ -53,31 +53,31 @@ impl Schema {
         }
     }
 
-    /// What is wrong with the database's history, where that is why the migrator refused.
+    /// What is wrong with the database's history, if that is why the migrator refused.
     pub fn broken(&self, error: &sqlx::Error) -> Option<String> {
         let sqlx::Error::Migrate(error) = error else { return None };
         let history = self.history;
         let wrong = match &**error {
-            MigrateError::VersionMissing(version) => format!("there is no migration {version}"),
-            MigrateError::VersionMismatch(version) => format!("migration {version} was another one"),
-            MigrateError::Dirty(version) => format!("migration {version} did not come to its end"),
+            MigrateError::VersionMissing(version) => format!("this program has no migration {version}"),
+            MigrateError::VersionMismatch(version) => format!("migration {version} has changed"),
+            MigrateError::Dirty(version) => format!("migration {version} was not completed"),
             MigrateError::ExecuteMigration(error, version) => {
-                format!("it lacks migration {version}, and {}", made_before(error)?)
+                format!("it lacks migration {version}, but {}", made_before(error)?)
             }
             _ => return None,
         };
         Some(format!(
-            "its table {history} does not fit this program: {wrong}; restore that table from a backup, or take another \
+            "its table {history} does not match this program: {wrong}; restore that table from a backup, or use another \
              database"
         ))
     }
 
-    /// What is wrong with a database that lacks a table which its history has. None is made anew: an empty one in the place
-    /// of what was lost would be taken for all there is.
+    /// What is wrong with a database that lacks a table although its history has the migration. It is not recreated: an empty
+    /// table in place of the lost one would be taken for the whole content.
     pub fn lacking(&self, table: &str) -> String {
         let history = self.history;
         format!(
-            "its table {table} is gone, and {history} says that it was made; restore it from a backup, or take another \
+            "its table {table} is missing, although {history} has its migration as applied; restore it from a backup, or use another \
              database"
         )
     }
@@ -87,11 +87,12 @@ impl Schema {
     }
 }
 
-/// What a migration wanted to make and found, in the database's own words.
+/// What a migration wanted to create but found in place, in the database's own words.
 fn made_before(error: &sqlx::Error) -> Option<&str> {
     let error = error.as_database_error()?;
     let message = error.message();
-    // PostgreSQL's duplicate table, column and object, whose words may be translated; SQLite says it in words alone.
+    // PostgreSQL's codes for a duplicate table, column and object, since its messages may be translated; SQLite has only the
+    // message.
     let is_made = match error.code().as_deref() {
         Some("42P07" | "42701" | "42710") => true,
         _ => message.ends_with(" already exists") || message.starts_with("duplicate column name: "),
@@ -114,16 +115,16 @@ mod tests {
     }
 
     #[test]
-    fn a_history_that_is_not_ours_is_told_by_the_name_of_its_table() {
+    fn a_foreign_history_is_reported_with_the_name_of_its_table() {
         let schema = Schema { history: "_history", migrations: &[("first", "SELECT 1")], tables: &[] };
         for (error, wrong) in [
-            (MigrateError::VersionMissing(0), "there is no migration 0"),
-            (MigrateError::VersionMismatch(1), "migration 1 was another one"),
-            (MigrateError::Dirty(1), "migration 1 did not come to its end"),
+            (MigrateError::VersionMissing(0), "this program has no migration 0"),
+            (MigrateError::VersionMismatch(1), "migration 1 has changed"),
+            (MigrateError::Dirty(1), "migration 1 was not completed"),
         ] {
             let told = schema.broken(&sqlx::Error::Migrate(Box::new(error))).expect("it is broken");
             assert!(
-                told.starts_with(&format!("its table _history does not fit this program: {wrong};")),
+                told.starts_with(&format!("its table _history does not match this program: {wrong};")),
                 "{told}"
             );
         }

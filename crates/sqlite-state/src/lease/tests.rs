@@ -1,4 +1,4 @@
-//! What the lease promises, to one process and to two, and what it leaves of the locks that SQLite has. It knows no service.
+//! The guarantees of the lease to one process and to two, and its effect on SQLite's own locks.
 
 use super::*;
 use crate::SqliteTokenStore;
@@ -17,7 +17,7 @@ async fn a_lock_obeys_every_law() {
 }
 
 #[tokio::test]
-async fn the_refusal_names_the_holder_and_promises_no_end() {
+async fn the_refusal_names_the_holder_and_no_expiry() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("ttm.db");
     let first = lease(&path);
@@ -57,7 +57,7 @@ async fn a_hard_link_leads_to_the_same_lease() {
 }
 
 #[tokio::test]
-async fn a_lock_file_that_is_deleted_under_its_holder_lets_nobody_in_and_is_made_again() {
+async fn a_deleted_lock_file_admits_no_other_process_and_is_recreated() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("ttm.db");
     let (first, second) = (lease(&path), lease(&path));
@@ -72,7 +72,7 @@ async fn a_lock_file_that_is_deleted_under_its_holder_lets_nobody_in_and_is_made
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_is_damage_and_one_that_is_replaced_a_lost_lease() {
+async fn a_database_that_disappears_is_corrupt_and_one_that_is_replaced_is_a_lost_lease() {
     let folder = tempfile::tempdir().expect("a folder");
     let (path, elsewhere) = (folder.path().join("ttm.db"), folder.path().join("elsewhere.db"));
     let first = lease(&path);
@@ -82,7 +82,7 @@ async fn a_database_that_goes_away_is_damage_and_one_that_is_replaced_a_lost_lea
         let gone = first.renew().await;
         let Err(LeaseError::Store(error)) = gone else { panic!("{gone:?}") };
         assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
-        let what = "ttm.db was deleted or moved away while it was in use; put the right file back";
+        let what = "ttm.db was deleted or moved away while it was in use; put the original file back";
         assert!(error.said().contains(what), "{error}");
     }
     fs::rename(&elsewhere, &path).expect("moved back");
@@ -94,7 +94,7 @@ async fn a_database_that_goes_away_is_damage_and_one_that_is_replaced_a_lost_lea
 }
 
 #[tokio::test]
-async fn what_another_wrote_into_the_file_is_shown_without_its_control_characters() {
+async fn the_holder_is_shown_without_control_characters() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("ttm.db");
     let holder = lease(&path);

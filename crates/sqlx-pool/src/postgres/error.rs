@@ -1,4 +1,4 @@
-//! PostgreSQL's states read, and why a server is not open. It decides nothing about retries.
+//! What PostgreSQL's error codes mean, and why a server cannot be opened. Retrying is up to the caller.
 
 use std::borrow::Cow;
 
@@ -9,26 +9,24 @@ use ttm_kernel::{OPERATOR_RETRY, StoreError, StoreErrorKind};
 use crate::Schema;
 use crate::failure::{self, RESTORE, in_full};
 
-/// Why the store is not open; one line for a person, without the password.
+/// Why the store cannot be opened; one line for a person, without the password.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The URL cannot be read.
-    #[error(
-        "the database's URL is not usable: {message}; expected postgres://user:password@host:port/database"
-    )]
+    /// The URL cannot be parsed.
+    #[error("the database URL is invalid: {message}; expected postgres://user:password@host:port/database")]
     InvalidUrl {
         /// What is wrong with it.
         message: String,
     },
-    /// Somebody else holds a lock for longer than this program waits; it can be tried again.
-    #[error("PostgreSQL at {server}: the schema cannot be brought up to date yet; it waits for {holder}")]
+    /// Another session holds a lock for longer than this program waits; can be retried.
+    #[error("PostgreSQL at {server}: cannot migrate the schema yet: waiting for {holder}")]
     Locked {
         /// `host:port/database`.
         server: String,
-        /// Who holds it, as far as it can be told.
+        /// The table and the session that holds it, as far as known.
         holder: String,
     },
-    /// Its text lacks characters that tokens have in their names.
+    /// The database's encoding lacks characters that occur in the names of tokens.
     #[error(
         "PostgreSQL at {server}: the database's encoding is {found}; expected UTF8, as in CREATE DATABASE ttm \
         ENCODING 'UTF8' TEMPLATE template0"
@@ -39,7 +37,7 @@ pub enum OpenError {
         /// The encoding.
         found: String,
     },
-    /// A newer program was here.
+    /// A newer version of this program has migrated it.
     #[error(
         "PostgreSQL at {server} has schema version {found}, this program knows versions up to {known}: start a newer one"
     )]
@@ -51,15 +49,15 @@ pub enum OpenError {
         /// The newest known one.
         known: i64,
     },
-    /// Its schema is older than this program, or not there, and whoever opened it may not change that.
+    /// Its schema is missing or older than this program, and the caller must not migrate it.
     #[error("PostgreSQL at {server}: {message}")]
     Behind {
         /// `host:port/database`.
         server: String,
-        /// What is missing, and what makes it.
+        /// What is missing, and the command that creates it.
         message: String,
     },
-    /// What the server answered, or that it did not.
+    /// The server cannot be reached, or refuses.
     #[error("{}: {}", prefix(server, error), in_full(error))]
     Store {
         /// `host:port/database`.
@@ -70,7 +68,7 @@ pub enum OpenError {
     },
 }
 
-/// Which server it is, and what does not work there.
+/// Which server it is, and what failed there.
 fn prefix(server: &str, error: &StoreError) -> String {
     match error.kind() {
         StoreErrorKind::Transient { .. } => format!("cannot connect to PostgreSQL at {server}"),
@@ -94,7 +92,7 @@ impl OpenError {
         Self::Store { server, error }
     }
 
-    /// Whether the same may succeed later, without a change to the config or the program.
+    /// Whether a retry may succeed without a change to the config or the program.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Locked { .. } => true,
@@ -125,17 +123,17 @@ pub fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// Whether a table is not there.
+/// Whether a table does not exist.
 pub fn is_missing_table(error: &sqlx::Error) -> bool {
     state(error).as_deref() == Some("42P01")
 }
 
-/// Whether there is no database of that name, which may be on its way: one that is restored is dropped first.
+/// Whether the database does not exist. It may be about to: a restore drops it first.
 pub fn is_missing_database(error: &sqlx::Error) -> bool {
     state(error).as_deref() == Some("3D000")
 }
 
-/// PostgreSQL's own code of an error, where it has one.
+/// The SQLSTATE of an error, if it has one.
 pub(super) fn state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     match error {
         sqlx::Error::Database(error) => error.code(),
@@ -153,11 +151,11 @@ fn of_server(error: &dyn DatabaseError) -> StoreError {
     if state.is_empty() { read } else { read.with_code(format!("SQLSTATE {state}")) }
 }
 
-/// What an operator does about a state, where the server's own words do not say it.
+/// What an operator can do about a SQLSTATE, where the server's message does not say so.
 fn advice(state: &str, said: &str) -> Option<&'static str> {
     match state {
         "3D000" => Some("create it, as in CREATE DATABASE ttm ENCODING 'UTF8' TEMPLATE template0"),
-        // "no schema has been selected to create in", and what a user may not do in one; never a table of its own.
+        // "no schema has been selected to create in", and a missing privilege on one; never one on a table.
         "3F000" => Some("expected a user that may create tables in its schema"),
         "42501" if said.contains("for schema") => {
             Some("expected a user that may create tables in its schema")
@@ -173,24 +171,25 @@ fn kind(state: &str) -> StoreErrorKind {
     if matches!(state, "3D000" | "3F000" | "42P01" | "42501") {
         return StoreErrorKind::Missing;
     }
-    // What servers and proxies answer for trouble of their own that passes, such as a table that is being altered.
+    // Servers and proxies answer these for internal trouble that passes, such as a table that is being altered.
     if matches!(state, "XX000" | "0A000") {
         return StoreErrorKind::Transient { retry_after: Some(OPERATOR_RETRY) };
     }
-    // Damaged pages: of a table, of an index.
+    // Damaged pages of a table or an index.
     if matches!(state, "XX001" | "XX002") {
         return StoreErrorKind::Corrupt;
     }
     match state.get(..2) {
-        // A login that is refused: a password or a right that was changed.
+        // The login is refused: the password or the role was changed.
         Some("28") => StoreErrorKind::Unauthenticated,
-        // Connection, invalid transaction state (a standby is read-only), rollback, resources, locks, operator's stop, the system around: all of them can pass while the data is kept.
+        // Connection, invalid transaction state (a standby is read-only), rollback, resources, locks, operator intervention,
+        // system errors: all of them can pass while the data is kept.
         Some("08" | "25" | "40" | "53" | "55" | "57" | "58") => {
             StoreErrorKind::Transient { retry_after: None }
         }
-        // Cardinality, data, constraint, limit: these very values.
+        // Cardinality, data, constraint, limit: it is these values that are refused.
         Some("21" | "22" | "23" | "54") => StoreErrorKind::Rejected,
-        // Another schema than the migrations made, and what is not known: it concerns this statement.
+        // A schema that the migrations did not create, and unknown codes: only this statement is affected.
         _ => StoreErrorKind::Unexpected,
     }
 }
@@ -204,7 +203,7 @@ mod tests {
     const SLOWLY: StoreErrorKind = StoreErrorKind::Transient { retry_after: Some(OPERATOR_RETRY) };
 
     #[test]
-    fn every_state_says_what_to_do_next() {
+    fn every_sqlstate_says_what_to_do_next() {
         for (state, expected) in [
             ("XX000", SLOWLY),          // internal error
             ("0A000", SLOWLY),          // feature not supported: a cached plan must not change its result

@@ -1,8 +1,8 @@
-//! Brings a schema up to date: in one transaction, under the lock of one row, which ends with the session whatever
-//! happens to its process. It knows no table but its own.
+//! Migrates a schema in one transaction and under the lock of one row, which is released with the session whatever happens to
+//! the process.
 //!
-//! Every wait is bounded, here too, since a server that freezes keeps no limit of its own; and a wait that was in vain names
-//! who it waited for. No migration may use `CREATE INDEX CONCURRENTLY`, which needs to be outside of any transaction.
+//! Every wait is bounded on the client's side too, since a frozen server does not enforce its own limits. A wait that times
+//! out names the session it waited for. No migration may use `CREATE INDEX CONCURRENTLY`, which cannot run in a transaction.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,22 +14,22 @@ use super::Pool;
 use super::pool::{PATIENCE, answered, query, query_as, query_scalar};
 use crate::Schema;
 
-/// The longest that one migration may take, as in [`MIGRATE`]. What takes longer is no migration: the running service does
-/// it, in steps.
+/// The longest that one migration may take, as in [`MIGRATE`]. Anything longer is not a migration: the running service does
+/// it in steps.
 pub(super) const LONGEST: Duration = Duration::from_mins(5);
-/// The longest that anything else takes that is done here, with a lock that is waited for.
+/// The longest that anything else here may take, waiting for a lock included.
 const LIMIT: Duration = Duration::from_secs(5);
 
 const MIGRATE: &str = "BEGIN; SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '2s'";
 
-/// One row, and whoever has it migrates. Stores that share a database take turns.
+/// One row, whose lock is held to migrate. Stores that share a database take turns.
 const MAKE_LOCK: &str =
     "CREATE TABLE IF NOT EXISTS _ttm_migration_lock (one boolean NOT NULL PRIMARY KEY CHECK (one))";
 const LOCK_TABLE: &str = "_ttm_migration_lock";
 const LOCK: &str =
     "INSERT INTO _ttm_migration_lock (one) VALUES (true) ON CONFLICT (one) DO UPDATE SET one = true";
 
-/// Who holds a lock on a table of this schema, the strongest and oldest one first.
+/// The sessions that hold a lock on a table of this schema, the strongest and oldest lock first.
 const HOLDER: &str = "SELECT l.pid, a.application_name, a.usename::text, host(a.client_addr), c.relname::text, \
      date_trunc('second', a.xact_start)::text \
      FROM pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
@@ -40,13 +40,13 @@ const HOLDER: &str = "SELECT l.pid, a.application_name, a.usename::text, host(a.
 
 type Holder = (i32, Option<String>, Option<String>, Option<String>, String, Option<String>);
 
-/// Why the schema is not up to date.
+/// Why the schema was not migrated.
 pub(super) enum Stopped {
-    /// By the database, or because its history is not this program's.
+    /// The database failed, or its history is not this program's.
     Error(sqlx::Error),
-    /// The text of the database is in this encoding, which lacks characters.
+    /// The database has this encoding, which lacks characters.
     Encoding(String),
-    /// A table is gone.
+    /// A table is missing.
     Gone(&'static str),
 }
 
@@ -56,7 +56,7 @@ impl From<sqlx::Error> for Stopped {
     }
 }
 
-/// Applies what is missing, no migration for longer than `longest`. Somebody's lock is waited for for a moment.
+/// Applies the missing migrations, each within `longest`. Waits briefly for locks of other sessions.
 pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> Result<(), Stopped> {
     let mut tx = pool.begin_with(MIGRATE).await?;
     let look = async {
@@ -79,7 +79,7 @@ pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> 
     if let Some(table) = gone {
         return Err(Stopped::Gone(table));
     }
-    // Most starts find nothing to do, and need no lock.
+    // Most starts find nothing to do and need no lock.
     if missing.is_empty() {
         return Ok(());
     }
@@ -91,7 +91,7 @@ pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> 
     Ok(())
 }
 
-/// The newest migration that was applied; 0 where none was. This changes nothing.
+/// The newest applied migration, 0 if there is none. Changes nothing.
 pub(super) async fn version(pool: &Pool, schema: &Schema) -> Result<i64, sqlx::Error> {
     let look = async {
         let mut tx = pool.begin_read().await?;
@@ -105,15 +105,15 @@ pub(super) async fn version(pool: &Pool, schema: &Schema) -> Result<i64, sqlx::E
     answered(LIMIT, Box::pin(look)).await
 }
 
-/// Makes a table outside of any migration, unless it is there. Of several that make the same one at once, PostgreSQL lets
-/// all but one fail, each at the catalogue that it got to (a duplicate table, type or key): what counts is whether the
-/// table is there then.
+/// Creates a table outside of any migration unless it exists. If several sessions create it at the same time, PostgreSQL
+/// fails all but one of them, each at another catalog (a duplicate table, type or key), so what counts is whether the table
+/// exists afterwards.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn ensure_table(pool: &Pool, table: &'static str, make: &'static str) -> Result<(), sqlx::Error> {
     let mut tx = pool.begin().await?;
-    // First, since making needs a right that a user of finished tables may lack.
+    // Looked up first, since creating needs a privilege that this user may lack.
     if exists(&mut tx, table).await? {
         return tx.commit().await;
     }
@@ -133,7 +133,7 @@ async fn apply(tx: &mut PgConnection, schema: &Schema, longest: Duration) -> Res
          execution_time bigint NOT NULL)"
     );
     let begin = async {
-        // Another one may have been here while this one waited.
+        // Another process may have migrated while this one waited.
         let missing = missing(tx, schema).await?;
         if !exists(tx, history).await? {
             sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *tx).await?;
@@ -160,7 +160,7 @@ async fn apply(tx: &mut PgConnection, schema: &Schema, longest: Duration) -> Res
     Ok(())
 }
 
-/// The migrations that the history lacks. An error when it has others than these.
+/// The migrations that the history lacks; an error if it has any that are not this program's.
 async fn missing(tx: &mut PgConnection, schema: &Schema) -> Result<Vec<Migration>, sqlx::Error> {
     let history = schema.history;
     let mut applied: Vec<(i64, Vec<u8>, bool)> = Vec::new();
@@ -185,12 +185,12 @@ async fn missing(tx: &mut PgConnection, schema: &Schema) -> Result<Vec<Migration
     Ok(known.into_iter().filter(lacks).collect())
 }
 
-/// Whether the name leads to a table; this waits for nobody's lock.
+/// Whether a table of this name exists; waits for no lock.
 async fn exists(tx: &mut PgConnection, table: &'static str) -> Result<bool, sqlx::Error> {
     query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(tx).await
 }
 
-/// Who is in the way, for a person; what is known of it.
+/// A description of the session that holds the lock, as far as known.
 pub(super) async fn holder(pool: &Pool) -> Cow<'static, str> {
     let asked = async {
         let mut tx = pool.begin_read().await?;
@@ -202,16 +202,16 @@ pub(super) async fn holder(pool: &Pool) -> Cow<'static, str> {
             let or = |text: Option<String>, none: &str| {
                 text.filter(|text| !text.is_empty()).unwrap_or_else(|| none.to_owned())
             };
-            let application = or(application, "without a name");
+            let application = or(application, "unknown");
             let (user, address) = (or(user, "unknown"), or(address, "a local socket"));
             let since = or(since, "an unknown time");
             let name = format!(
-                "{table}, locked by the server's process {pid} (application {application}, user {user}, from {address}) \
+                "{table}, locked by server process {pid} (application {application}, user {user}, from {address}) \
                  since {since}"
             );
             name.into()
         }
-        Ok(None) => "a lock that is free again".into(),
-        Err(_) => "a lock whose holder could not be told".into(),
+        Ok(None) => "a lock that has been released since".into(),
+        Err(_) => "a lock whose holder is unknown".into(),
     }
 }

@@ -11,12 +11,12 @@ use super::server::Server;
 use crate::Schema;
 
 impl Server {
-    /// Connects, and brings the schema up to date.
+    /// Connects, and migrates the schema.
     pub async fn migrate(&self, schema: &Schema) -> Result<(), OpenError> {
         self.migrate_within(migrate::LONGEST, schema).await
     }
 
-    /// The same, with no migration for longer than this, whatever the server does.
+    /// The same, with a limit for each migration, whatever the server does.
     pub async fn migrate_within(&self, longest: Duration, schema: &Schema) -> Result<(), OpenError> {
         let pool = self.pool(1);
         let migrated = match migrate::migrate(&pool, schema, longest).await {
@@ -32,7 +32,7 @@ impl Server {
         migrated
     }
 
-    /// Connects, and refuses a schema that is not up to date; nothing is made or changed.
+    /// Connects, and refuses a schema that is not up to date; creates and changes nothing.
     pub async fn check_schema(&self, schema: &Schema) -> Result<(), OpenError> {
         let pool = self.pool(1);
         let (server, known) = (self.to_string(), schema.version());
@@ -48,7 +48,7 @@ impl Server {
         checked
     }
 
-    /// Why the schema could not be looked at or brought up to date; a lock in the way is told with its holder.
+    /// Why the schema could not be checked or migrated; names the holder of a lock that is in the way.
     async fn refusal(&self, pool: &Pool, schema: &Schema, error: sqlx::Error) -> OpenError {
         if error::state(&error).as_deref() == Some("55P03") {
             let holder = migrate::holder(pool).await.into_owned();
@@ -57,7 +57,7 @@ impl Server {
         OpenError::new(self.to_string(), schema, error)
     }
 
-    /// For a store's calls: so many sessions at the most, each opened when it is first needed.
+    /// A pool of at most this many sessions, each opened when it is first needed.
     pub fn pool(&self, sessions: u32) -> Pool {
         Pool::new(self.clone(), sessions)
     }

@@ -1,12 +1,10 @@
-//! Sessions with a server, and the transactions that every statement belongs to. It knows no statement but those that
-//! begin and end one.
+//! Sessions with a server, and the transactions that every statement belongs to.
 //!
-//! A pooler in transaction mode gives each transaction another session of the server: what was set or prepared before
-//! it is not there. So the limits are set anew in each transaction, by the same message that begins it, and nothing is
-//! prepared under a name.
+//! A pooler in transaction mode may run each transaction in another session of the server, where nothing is set or prepared.
+//! So each transaction sets its limits in the message that begins it, and no statement is prepared under a name.
 //!
-//! Only a transaction that was committed gives its session back. Any other end closes it, and the idle ones too: after a
-//! failover all of them lead to the server that was left.
+//! Only a committed transaction returns its session to the pool. Any other end closes that session and all idle ones, since
+//! after a failover all of them lead to the old server.
 
 use std::fmt;
 use std::io;
@@ -21,18 +19,18 @@ use sqlx::{ConnectOptions, Connection, FromRow, PgConnection, Postgres, SqlSafeS
 
 use super::Server;
 
-/// How long a call waits for a free session, for a new one, and for the answer to its first words.
+/// How long a call waits for a free session, for a new one, and for the first answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 const WRITE: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'";
 const READ: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'";
 
-/// A statement; never a named one.
+/// An unnamed statement.
 pub fn query<'q>(sql: impl SqlSafeStr) -> Query<'q, Postgres, PgArguments> {
     sqlx::query(sql).persistent(false)
 }
 
-/// A statement whose rows are tuples; never a named one.
+/// An unnamed statement whose rows are tuples.
 pub fn query_as<'q, O>(sql: impl SqlSafeStr) -> QueryAs<'q, Postgres, O, PgArguments>
 where
     O: for<'r> FromRow<'r, PgRow>,
@@ -40,7 +38,7 @@ where
     sqlx::query_as(sql).persistent(false)
 }
 
-/// A statement of one column; never a named one.
+/// An unnamed statement of one column.
 pub fn query_scalar<'q, O>(sql: impl SqlSafeStr) -> QueryScalar<'q, Postgres, O, PgArguments>
 where
     (O,): for<'r> FromRow<'r, PgRow>,
@@ -48,7 +46,7 @@ where
     sqlx::query_scalar(sql).persistent(false)
 }
 
-/// So many sessions at the most, opened when they are first needed.
+/// A pool of sessions, each opened when it is first needed.
 #[derive(Clone, Debug)]
 pub struct Pool {
     sessions: managed::Pool<Connector>,
@@ -72,7 +70,7 @@ impl Manager for Connector {
         self.server.options().connect().await
     }
 
-    /// A session that the server closed shows itself when a transaction begins.
+    /// A session that the server has closed is noticed when a transaction begins.
     async fn recycle(&self, _: &mut PgConnection, _: &Metrics) -> RecycleResult<sqlx::Error> {
         Ok(())
     }
@@ -87,17 +85,17 @@ impl Pool {
         Self { sessions }
     }
 
-    /// A transaction that may write.
+    /// Begins a transaction that may write.
     pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         self.begin_with(WRITE).await
     }
 
-    /// A transaction in which nothing can write, functions of the database included.
+    /// Begins a transaction in which nothing can write, functions of the database included.
     pub async fn begin_read(&self) -> Result<Transaction, sqlx::Error> {
         self.begin_with(READ).await
     }
 
-    /// The first words must begin a transaction.
+    /// `begin` must begin a transaction.
     pub(super) async fn begin_with(&self, begin: &'static str) -> Result<Transaction, sqlx::Error> {
         loop {
             let session = self.session().await?;
@@ -106,7 +104,7 @@ impl Pool {
             let first = sqlx::raw_sql(begin).execute(&mut *transaction);
             match Runtime::Tokio1.timeout(PATIENCE, first).await {
                 Some(Ok(_)) => return Ok(transaction),
-                // The server closed it since. All idle ones go with it, so that the next one is new.
+                // The server has closed it. Dropping it closes all idle ones, so the next one is new.
                 Some(Err(_)) if was_idle => {}
                 Some(Err(error)) => return Err(error),
                 None => return Err(no_answer()),
@@ -120,7 +118,7 @@ impl Pool {
             PoolError::Closed => sqlx::Error::PoolClosed,
             PoolError::Timeout(TimeoutType::Wait) => {
                 let most = self.sessions.status().max_size;
-                let busy = format!("each of the {most} connections was in use for {} s", PATIENCE.as_secs());
+                let busy = format!("all {most} connections were in use for {} s", PATIENCE.as_secs());
                 sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, busy))
             }
             PoolError::Timeout(_) | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
@@ -129,7 +127,7 @@ impl Pool {
         })
     }
 
-    /// Sessions in use, and the most that there may be, over all of these pools.
+    /// The sessions in use and the maximum, over all of these pools.
     pub fn connections(pools: &[&Self]) -> (u32, u32) {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         pools.iter().map(|pool| pool.sessions.status()).fold((0, 0), |(in_use, most), status| {
@@ -137,14 +135,14 @@ impl Pool {
         })
     }
 
-    /// Opens no session from now on, and says goodbye in those that are idle.
+    /// Opens no more sessions, and closes the idle ones gracefully.
     pub async fn close(&self) {
         let idle = self.sessions.retain(|_, _| false).removed;
         self.sessions.close();
         goodbye(idle).await;
     }
 
-    /// Says goodbye in the idle sessions; the next transaction opens a new one.
+    /// Closes the idle sessions gracefully; the next transaction opens a new one.
     pub async fn forget(&self) {
         goodbye(self.sessions.retain(|_, _| false).removed).await;
     }
@@ -152,15 +150,15 @@ impl Pool {
 
 async fn goodbye(idle: Vec<PgConnection>) {
     for session in idle {
-        // Whoever is gone already needs no goodbye.
+        // A session that is already lost needs no goodbye.
         let _ = Runtime::Tokio1.timeout(PATIENCE, session.close()).await;
     }
 }
 
-/// Bounds a whole call, which a frozen server would hold up for ever.
+/// Bounds a whole call, which a frozen server would block forever.
 ///
 /// # Errors
-/// The future's own, or that there was no answer in time.
+/// Those of the call, or that there was no answer in time.
 pub async fn answered<T>(
     limit: Duration,
     call: impl Future<Output = Result<T, sqlx::Error>>,
@@ -178,14 +176,14 @@ fn no_answer_within(limit: Duration) -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))
 }
 
-/// A transaction. Dropped, it is rolled back by the end of its session.
+/// A transaction. Dropping it closes its session, which rolls it back.
 #[must_use = "a transaction that is not committed is rolled back"]
 pub struct Transaction {
     session: Option<Object<Connector>>,
 }
 
 impl Transaction {
-    /// Makes it last, and gives the session back.
+    /// Commits, and returns the session to the pool.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
         sqlx::raw_sql("COMMIT").execute(&mut *self).await?;
         self.session = None;

@@ -1,4 +1,4 @@
-//! Where the server is and how to log in there. It holds the password and never shows it.
+//! Where the server is and how to log in. Holds the password and never shows it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use super::error::OpenError;
 use super::url;
 
-/// What `pg_stat_activity` shows, unless the URL says otherwise.
+/// The application name in `pg_stat_activity`, unless the URL sets one.
 const APPLICATION_NAME: &str = "ttm";
 
 /// A server, its database and the way to log in.
@@ -19,14 +19,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// The server of this URL; nothing is connected to yet, and no runtime is needed.
+    /// Parses the URL of a server; does not connect and needs no runtime.
     ///
-    /// The URL is libpq's, as in `postgres://user:password@host:5432/database?sslmode=require`; a password may also
-    /// come from `PGPASSWORD` or the standard password file, and nothing else from libpq's environment. A server across
-    /// a network is verified unless the URL sets `sslmode`.
+    /// The URL is in libpq's format, as in `postgres://user:password@host:5432/database?sslmode=require`. The password may
+    /// also come from `PGPASSWORD` or the standard password file; nothing else is taken from libpq's environment. A remote
+    /// server's certificate is verified unless the URL sets `sslmode`.
     ///
     /// # Errors
-    /// When the URL cannot be read, says what is not known, or leaves open what a variable of the environment would fill
+    /// If the URL cannot be parsed, has unknown parameters, or leaves out something that an environment variable would fill
     /// in.
     #[expect(
         clippy::disallowed_methods,
@@ -37,12 +37,12 @@ impl Server {
         let after_scheme =
             ["postgres://", "postgresql://"].iter().find_map(|scheme| text.strip_prefix(scheme));
         let Some(rest) = after_scheme else {
-            return Err(refused("it does not begin with postgres:// or postgresql://".to_owned()));
+            return Err(refused("it does not start with postgres:// or postgresql://".to_owned()));
         };
-        // Else a part of the password would be taken for the name of a database, and be shown.
+        // Otherwise part of the password would be taken for the name of the database, and shown.
         if rest.find(['/', '?', '#']).is_some_and(|end| rest[end..].contains('@')) {
             let message =
-                "there is an @ after its host; in a password, write / ? # and @ as %2F %3F %23 and %40";
+                "there is an @ after the host; in a password, write / ? # and @ as %2F %3F %23 and %40";
             return Err(refused(message.to_owned()));
         }
         let url = url::judge(text, |name| std::env::var_os(name).is_some()).map_err(refused)?;
@@ -50,7 +50,7 @@ impl Server {
             sqlx::Error::Configuration(error) => refused(error.to_string()),
             other => refused(other.to_string()),
         })?;
-        // A pooler refuses what it cannot keep for each client, and floats come in binary: no digits are needed.
+        // A pooler refuses settings that it cannot track per client, and floats arrive in binary, so no digits are needed.
         let mut options = options.extra_float_digits(None).statement_cache_capacity(0);
         if is_remote(&options) && !url::says(&url, &["sslmode"]) {
             options = options.ssl_mode(PgSslMode::VerifyFull);
@@ -76,7 +76,7 @@ fn is_remote(options: &PgConnectOptions) -> bool {
     !local
 }
 
-/// `host:port/database`, which names the server to a person.
+/// `host:port/database`, without user and password.
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let options = &self.options;
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_that_would_show_its_password_is_refused_with_the_way_to_write_it() {
+    fn a_url_that_would_show_its_password_is_refused_with_the_correct_spelling() {
         for url in [
             "postgres://bob:/hunter2@127.0.0.1:5432/ttm",
             "postgres://bob:99/hunter2@127.0.0.1:5432/ttm",
@@ -116,7 +116,7 @@ mod tests {
             "bob:hunter2@127.0.0.1/ttm",
         ] {
             let line = Server::parse(url).expect_err(url).to_string();
-            assert!(line.starts_with("the database's URL is not usable: "), "{line}");
+            assert!(line.starts_with("the database URL is invalid: "), "{line}");
             assert!(!line.contains("hun") && !line.contains("ter2") && !line.contains('\n'), "{line}");
         }
         let percent = Server::parse("postgres://bob:h%2F%3F%23%40@127.0.0.1/ttm").expect("that is the way");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remote_server_proves_who_it_is_unless_the_url_says_otherwise() {
+    fn a_remote_server_is_verified_unless_the_url_says_otherwise() {
         assert!(matches!(mode("postgres://db.example.org/ttm"), PgSslMode::VerifyFull));
         assert!(matches!(mode("postgres://10.0.0.7/ttm?application_name=x"), PgSslMode::VerifyFull));
         assert!(matches!(mode("postgres://db.example.org/ttm?sslmode=require"), PgSslMode::Require));

@@ -1,4 +1,4 @@
-//! A schema of its own for each test, on the server of the test run. It knows nothing of the stores.
+//! A separate schema for each test, on the server of the test run.
 
 #![expect(clippy::missing_panics_doc, reason = "a test that cannot have its schema fails")]
 
@@ -12,7 +12,7 @@ pub struct Database {
     admin: PgPool,
     schema: String,
     url: String,
-    /// The server's own database, when the schema is the default one of a database that was made for the test.
+    /// The server's own database, if a separate one was created for the test.
     whole: Option<String>,
 }
 
@@ -26,12 +26,12 @@ impl Database {
         let create = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&admin).await.expect("a schema for the test");
         let separator = if server.contains('?') { '&' } else { '?' };
-        // The name tells the store's own sessions from all others.
+        // The name distinguishes the store's sessions from all others.
         let url = format!("{server}{separator}options[search_path]={schema}&application_name={schema}");
         Self { admin, schema, url, whole: None }
     }
 
-    /// A database of its own, made with these options, for tests of what is no matter of one schema.
+    /// A separate database, created with these options, for tests that one schema is not enough for.
     pub async fn whole(test: &str, options: &str) -> Self {
         let server = server();
         let name = format!("{test}_{}", std::process::id());
@@ -56,12 +56,12 @@ impl Database {
         &self.url
     }
 
-    /// Runs a statement as somebody else would, and commits it; `$schema` stands for the schema's name.
+    /// Runs a statement in another session and commits it; `$schema` stands for the schema's name.
     pub async fn execute(&self, statement: &str) {
         self.begin_with(statement).await.commit().await.expect("the test's own statement commits");
     }
 
-    /// Runs a statement as somebody else would, in a transaction that holds its locks until it is dropped.
+    /// Runs a statement in another session, in a transaction that holds its locks until it is dropped.
     pub async fn begin_with(&self, statement: &str) -> Transaction<'static, Postgres> {
         let statement = AssertSqlSafe(statement.replace("$schema", &self.schema));
         let mut tx = self.admin.begin().await.expect("the test server answers");
@@ -69,7 +69,7 @@ impl Database {
         tx
     }
 
-    /// Whether the store's sessions are free of open transactions, at once or as soon as they are rolled back.
+    /// Whether the store's sessions have no open transaction, now or as soon as they are rolled back.
     pub async fn has_no_open_transaction(&self) -> bool {
         let question = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{}' AND xact_start IS NOT NULL",
@@ -85,7 +85,7 @@ impl Database {
         false
     }
 
-    /// Removes the schema, or the database that was made for the test.
+    /// Removes the schema, or the database that was created for the test.
     pub async fn drop_schema(self) {
         let Some(server) = &self.whole else {
             self.execute("DROP SCHEMA $schema CASCADE").await;

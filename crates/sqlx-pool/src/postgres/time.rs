@@ -1,4 +1,4 @@
-//! A time on its way to and from a `timestamptz`, exact to the microsecond. It knows no time zone.
+//! Converts a time to and from a `timestamptz`, exact to the microsecond.
 
 use jiff::Timestamp;
 use sqlx::Postgres;
@@ -14,12 +14,12 @@ const ORIGIN: i64 = 946_684_800_000_000;
 /// PostgreSQL's first representable time, 4714-11-24 BC, in microseconds since its origin.
 const FIRST: i64 = -211_813_488_000_000_000;
 
-/// A `timestamptz`. A time before the first one of PostgreSQL is refused when it is encoded.
+/// A `timestamptz`. Encoding refuses a time before PostgreSQL's first one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Timestamp);
 
 impl Time {
-    /// For a bound of a question: PostgreSQL's first time stands for everything before it.
+    /// For the bound of a query: PostgreSQL's first time stands for everything before it.
     pub fn saturating(at: Timestamp) -> Self {
         Self(Timestamp::from_microsecond(FIRST + ORIGIN).map_or(at, |first| at.max(first)))
     }
@@ -41,7 +41,7 @@ impl Encode<'_, Postgres> for Time {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         let micros = self.0.as_microsecond() - ORIGIN;
         if micros < FIRST {
-            return Err(format!("{} is before the first time of PostgreSQL", self.0).into());
+            return Err(format!("{} is before the first time that PostgreSQL can store", self.0).into());
         }
         <i64 as Encode<Postgres>>::encode_by_ref(&micros, buffer)
     }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_postgres_does_not_have_is_refused() {
+    fn a_time_that_postgres_cannot_store_is_refused() {
         assert_eq!(encoded(Timestamp::MIN), None);
         assert!(encoded(Timestamp::MAX).is_some());
     }

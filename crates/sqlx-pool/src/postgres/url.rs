@@ -1,10 +1,9 @@
-//! What a URL of a server may say, and what nobody else may say for it. It connects to nothing, and shows no value that
-//! may be a secret.
+//! Which URLs of a server are accepted. Does not connect, and shows no value that may be a secret.
 //!
-//! The URL is libpq's with the parameters below; others are refused, since one that is misspelt, or not heeded, would
-//! leave a connection less safe than it reads. Of libpq's environment only the password counts, from `PGPASSWORD`,
-//! `PGPASSFILE` or `~/.pgpass`. Each other variable that would fill in what the URL leaves open is refused by its name:
-//! what a service connects to stands in its config.
+//! The URL is in libpq's format with the parameters below. Others are refused, since a parameter that is misspelt or ignored
+//! would leave the connection less safe than it looks. Of libpq's environment only the password is read, from `PGPASSWORD`,
+//! `PGPASSFILE` or `~/.pgpass`. Any other variable that would fill in what the URL leaves out is refused by name, since the
+//! config alone says what a service connects to.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,7 +11,7 @@ use std::path::Path;
 
 use url::Url;
 
-/// The parameters that are known.
+/// The accepted parameters.
 const PARAMETERS: [&str; 11] = [
     "application_name",
     "dbname",
@@ -26,15 +25,15 @@ const PARAMETERS: [&str; 11] = [
     "sslrootcert",
     "user",
 ];
-/// The one setting that may be sent, where the tables are not in the default schema. A pooler refuses it, unless it is told
-/// to ignore it.
+/// The only setting that may be sent, for tables outside of the default schema. A pooler refuses it unless configured to
+/// ignore it.
 const SCHEMA: &str = "options[search_path]";
-/// Names that differ in this many letters may be mistaken for each other.
+/// Names with at most this edit distance may be mistaken for each other.
 const NEAR: usize = 3;
-/// No certificate, and no chain of them, is as large.
+/// Larger than any certificate or chain of them.
 const MAX_PEM_BYTES: u64 = 1024 * 1024;
 
-/// A URL with nothing wrong in it or in the environment beside it; else all of that, in one line.
+/// Parses a URL, or returns everything that is wrong with it and with the environment, in one line.
 pub(super) fn judge(text: &str, is_set: impl Fn(&str) -> bool) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     let mut wrong: Vec<String> = bad_escape(text).map(str::to_owned).into_iter().collect();
@@ -45,8 +44,8 @@ pub(super) fn judge(text: &str, is_set: impl Fn(&str) -> bool) -> Result<Url, St
             key if PARAMETERS.contains(&key) => {}
             SCHEMA if is_schema(&value) => {}
             key if key == "options" || key.starts_with("options[") => wrong.push(
-                "options are not sent to a server, but options[search_path]=SCHEMA: others could undo what is set for \
-                 each transaction"
+                "options are not sent to the server, except options[search_path]=SCHEMA: others could override the \
+                 settings of a transaction"
                     .to_owned(),
             ),
             key => wrong.push(unknown(key)),
@@ -61,29 +60,27 @@ pub(super) fn says(url: &Url, names: &[&str]) -> bool {
     url.query_pairs().any(|(key, _)| names.contains(&&*key))
 }
 
-/// A percent sign that begins no escape would be taken for itself, and nobody would know which was meant.
+/// A percent sign that does not begin an escape is ambiguous: it would be taken literally.
 fn bad_escape(url: &str) -> Option<&'static str> {
     for (at, _) in url.match_indices('%') {
         match url.as_bytes().get(at + 1..at + 3) {
-            Some(b"00") => return Some("%00 stands for nothing that a server takes"),
+            Some(b"00") => return Some("%00 is not allowed"),
             Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {}
             _ => {
-                return Some(
-                    "there is a % without two hexadecimal digits behind it; a % stands for itself as %25",
-                );
+                return Some("a % is not followed by two hexadecimal digits; write a literal % as %25");
             }
         }
     }
     None
 }
 
-/// Nothing that could end the setting and begin another.
+/// Whether the value cannot end the setting and begin another one.
 fn is_schema(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_,".contains(&byte))
 }
 
 fn unknown(key: &str) -> String {
-    // What is no word may be a part of a secret.
+    // Anything but a word may be part of a secret.
     let is_word =
         key.len() <= 40 && key.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_".contains(&byte));
     let shown = if is_word { format!("unknown parameter {key}") } else { "unknown parameter".to_owned() };
@@ -92,13 +89,13 @@ fn unknown(key: &str) -> String {
         Some((distance, near)) if distance <= NEAR && distance * 2 < key.len() => {
             format!("{shown}; did you mean {near}?")
         }
-        _ => format!("{shown}; those that there are: {}", PARAMETERS.join(", ")),
+        _ => format!("{shown}; the known ones are {}", PARAMETERS.join(", ")),
     }
 }
 
-/// That a file of certificates or of a key cannot be used.
+/// Why a file of certificates or a key cannot be used.
 fn bad_pem(key: &str, value: &str, content: &str) -> Option<String> {
-    // The text itself, instead of the name of a file.
+    // The content itself instead of the name of a file.
     if value.trim_start().starts_with("-----BEGIN") {
         return None;
     }
@@ -106,22 +103,22 @@ fn bad_pem(key: &str, value: &str, content: &str) -> Option<String> {
     let refused = |why: String| Some(format!("{key}: {} cannot be read: {why}", path.display()));
     match read_pem(path) {
         Ok(text) if text.contains(content) => None,
-        Ok(_) => Some(format!("{key}: {} holds no {}", path.display(), content.trim_end_matches('-'))),
+        Ok(_) => Some(format!("{key}: {} contains no {}", path.display(), content.trim_end_matches('-'))),
         Err(error) => refused(error.to_string()),
     }
 }
 
 fn read_pem(path: &Path) -> io::Result<String> {
-    // To open a pipe would wait for who writes it.
+    // Opening a pipe would wait for its writer.
     if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is no file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut text = Vec::new();
     File::open(path)?.take(MAX_PEM_BYTES).read_to_end(&mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// The variables that would fill in what the URL leaves open.
+/// The environment variables that would fill in what the URL leaves out.
 fn of_environment(url: &Url, is_set: impl Fn(&str) -> bool) -> Vec<String> {
     let host = url.host_str().is_some_and(|host| !host.is_empty()) || says(url, &["host", "hostaddr"]);
     let database = !url.path().trim_start_matches('/').is_empty() || says(url, &["dbname"]);
@@ -140,11 +137,11 @@ fn of_environment(url: &Url, is_set: impl Fn(&str) -> bool) -> Vec<String> {
     let counts = variables.into_iter().filter(|(name, _, said)| !said && is_set(name));
     let mut wrong: Vec<String> = counts
         .map(|(name, what, _)| {
-            format!("{name} is set, which configures nothing here: unset it, or write {what} into the URL")
+            format!("{name} is set, but is not read here: unset it, or put {what} into the URL")
         })
         .collect();
     if is_set("PGOPTIONS") {
-        wrong.push("PGOPTIONS is set: unset it, options are not sent to a server".to_owned());
+        wrong.push("PGOPTIONS is set: unset it, options are not sent to the server".to_owned());
     }
     wrong
 }
@@ -158,20 +155,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_may_be_said() {
+    fn known_parameters_are_accepted() {
         let all = "postgres://ann:p%25w@h:1/d?application_name=a&dbname=d&host=h&hostaddr=1.2.3.4&password=x+y&port=1\
             &sslmode=require&user=u&options[search_path]=moon,public&sslkey=-----BEGIN%20PRIVATE%20KEY-----";
         assert_eq!(told(all, &[]), "");
     }
 
     #[test]
-    fn what_is_unknown_is_told_with_what_was_meant_and_without_its_value() {
+    fn an_unknown_parameter_is_reported_with_a_suggestion_and_without_its_value() {
         for (parameter, meant) in [
             ("passwrd=hunter2", "unknown parameter passwrd; did you mean password?"),
             ("ssl-mode=hunter2", "unknown parameter ssl-mode; did you mean sslmode?"),
             ("applicationname=hunter2", "unknown parameter applicationname; did you mean application_name?"),
-            ("hunter2=x", "unknown parameter; those that there are: "),
-            ("connect_timeout=hunter2", "unknown parameter connect_timeout; those that there are: "),
+            ("hunter2=x", "unknown parameter; the known ones are "),
+            ("connect_timeout=hunter2", "unknown parameter connect_timeout; the known ones are "),
             ("options[x]=hunter2", "options are not sent"),
             ("options[search_path]=x%20-c%20hunter2", "options are not sent"),
             ("options[search_path]=", "options are not sent"),
@@ -181,11 +178,11 @@ mod tests {
         }
         let both = told("postgres://ann@h/d?a=1&b=2", &["PGOPTIONS"]);
         assert_eq!(both.matches("unknown parameter").count(), 2, "{both}");
-        assert!(both.ends_with("; PGOPTIONS is set: unset it, options are not sent to a server"), "{both}");
+        assert!(both.ends_with("; PGOPTIONS is set: unset it, options are not sent to the server"), "{both}");
     }
 
     #[test]
-    fn a_percent_sign_that_is_no_escape_is_refused_wherever_it_stands() {
+    fn a_percent_sign_that_is_no_escape_is_refused_anywhere() {
         for url in [
             "postgres://a:b%ZZ@h/d",
             "postgres://a@h/d?password=1%2",
@@ -197,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_is_refused_where_it_would_count() {
+    fn a_variable_is_refused_if_it_would_take_effect() {
         let variables = [
             ("PGHOST", "postgres:///d", "postgres://h/d"),
             ("PGHOSTADDR", "postgres:///d", "postgres:///d?host=/run/pg"),
@@ -219,9 +216,9 @@ mod tests {
     fn a_file_of_certificates_is_looked_into() {
         for (path, why) in [
             ("/nowhere.pem", "cannot be read: No such file"),
-            ("/dev/zero", "cannot be read: it is no file"),
-            ("/etc", "cannot be read: it is no file"),
-            ("/proc/self/status", "holds no CERTIFICATE"),
+            ("/dev/zero", "cannot be read: it is not a regular file"),
+            ("/etc", "cannot be read: it is not a regular file"),
+            ("/proc/self/status", "contains no CERTIFICATE"),
         ] {
             let told = told(&format!("postgres://h/d?sslrootcert={path}"), &[]);
             assert!(told.starts_with(&format!("sslrootcert: {path} ")) && told.contains(why), "{told}");

@@ -1,5 +1,4 @@
-//! Whether a path can be a database, as far as that shows without making or changing anything. What stands in one only
-//! opening it can tell.
+//! Checks whether a path can be a database without creating or changing anything. Its content is only checked on opening.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -11,16 +10,16 @@ use ttm_kernel::StoreError;
 use super::file::has_one_name;
 use super::{OpenError, store_error};
 
-/// What every database begins with, see <https://www.sqlite.org/fileformat.html>; an empty file may become one.
+/// The first bytes of every database, see <https://www.sqlite.org/fileformat.html>; an empty file may become one.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
-/// Looks at a database that is there, or at the folder in which one could be made.
+/// Checks an existing database, or the folder in which one would be created.
 ///
 /// # Errors
-/// What opening it would end with.
+/// What opening it would fail with.
 pub fn check(path: &Path) -> Result<(), OpenError> {
     has_one_name(path).map_err(|error| unusable(path, store_error(error)))?;
-    // Nothing is written; SQLite too opens it so.
+    // Nothing is written; SQLite opens it the same way.
     match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => {
             let mut header = Vec::new();
@@ -40,7 +39,7 @@ pub fn check(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Whether files can be made in the folder of a path, or in the first one above it that is there.
+/// Whether files can be created in the folder of a path, or in its nearest existing ancestor.
 fn may_be_made(path: &Path) -> io::Result<()> {
     let above = path
         .ancestors()

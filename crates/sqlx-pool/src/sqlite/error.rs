@@ -1,4 +1,4 @@
-//! SQLite's result codes read, and why a file is not open. It decides nothing about retries.
+//! What SQLite's result codes mean, and why a file cannot be opened. Retrying is up to the caller.
 
 use std::path::{Path, PathBuf};
 
@@ -9,15 +9,15 @@ use super::resolved;
 use crate::Schema;
 use crate::failure::{self, RESTORE, in_full};
 
-/// What helps where a file is not any more the one that was opened. A process that has a database open cannot tell what was
-/// done to it meanwhile under another name, so it does not go on by itself once the file is back.
+/// What to do if a file is no longer the one that was opened. A process that has the database open cannot know what was done
+/// to it under another name in the meantime, so it does not resume once the file is back.
 pub const PUT_BACK: &str =
-    "put the right file back, then restart this process; until then it stores nothing more";
+    "put the original file back and restart this process, which stores nothing until then";
 
-/// Why the file is not open; one line for a person.
+/// Why the file cannot be opened; one line for a person.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The folder is missing or the file may not be read and written.
+    /// The folder is missing, or the file is not readable and writable.
     #[error("cannot open {}: {}; expected a folder and a file that this user may read and write", path.display(), in_full(error))]
     Unavailable {
         /// The file.
@@ -26,7 +26,7 @@ pub enum OpenError {
         #[source]
         error: StoreError,
     },
-    /// A newer program was here.
+    /// A newer version of this program has migrated it.
     #[error("{} has schema version {found}, this program knows versions up to {known}: start a newer one", path.display())]
     NewerSchema {
         /// The file.
@@ -36,16 +36,16 @@ pub enum OpenError {
         /// The newest known one.
         known: i64,
     },
-    /// Its schema is older than this program, or not there, and whoever opened it may not change that.
+    /// Its schema is missing or older than this program, and the caller must not migrate it.
     #[error("{}: {message}", path.display())]
     Behind {
         /// The file.
         path: PathBuf,
-        /// What is missing, and what makes it.
+        /// What is missing, and the command that creates it.
         message: String,
     },
-    /// The disk is full or does not answer, another process has a lock, or the file is no database, a damaged or a foreign
-    /// one.
+    /// The disk is full or does not respond, another process holds a lock, or the file is not a database, or is a damaged or a
+    /// foreign one.
     #[error("{}: {}", prefix(path, error), in_full(error))]
     Store {
         /// The file.
@@ -56,7 +56,7 @@ pub enum OpenError {
     },
 }
 
-/// Which file it is, and what does not work there.
+/// Which file it is, and what failed there.
 fn prefix(path: &Path, error: &StoreError) -> String {
     let path = path.display();
     if error.may_pass() { format!("cannot use {path} now") } else { format!("{path} is not a usable store") }
@@ -90,7 +90,7 @@ impl OpenError {
         }
     }
 
-    /// Whether the same may succeed later, without a change to the config or the program.
+    /// Whether a retry may succeed without a change to the config or the program.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Store { error, .. } if error.may_pass())
     }
@@ -106,20 +106,20 @@ const IOERR: u32 = 10;
 const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
 
-/// Of what may pass while a file is in use, what is a mistake when it is opened: a permission or a folder is missing, and a
-/// start that waited for it would tell the operator nothing.
+/// Whether an error that may pass while a file is in use is a mistake when it is opened: a permission or a folder is missing,
+/// and waiting for it at the start would not tell the operator.
 fn is_a_mistake(result: Option<u32>) -> bool {
     // PERM, READONLY, CANTOPEN, AUTH, and what has no code.
     result.is_none_or(|result| matches!(result, 3 | 8 | CANTOPEN | 23))
 }
 
-/// Whether the file's disk has no room for what SQLite keeps beside a database: its index of the log has 32 KiB.
+/// Whether the file's disk has no room for the files that SQLite keeps beside a database: the index of the log takes 32 KiB.
 fn is_full(path: &Path) -> bool {
     const NEEDED: u64 = 32 * 1024;
-    // The disk that the file itself is on, wherever the links to it are.
+    // The disk of the file itself, not of the links to it.
     let Ok(path) = resolved(path) else { return false };
     let folder = path.parent().unwrap_or(Path::new("/"));
-    // A disk without a limit on its files says that it has none.
+    // A file system without a limit on the number of files reports zero.
     rustix::fs::statvfs(folder).is_ok_and(|disk| {
         disk.f_bavail.saturating_mul(disk.f_frsize) < NEEDED || (disk.f_files > 0 && disk.f_favail == 0)
     })
@@ -146,7 +146,7 @@ fn result(error: &sqlx::Error) -> Option<u32> {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => result(error),
             _ => None,
         },
-        // Every connection is taken: it waits for a disk or a lock.
+        // All connections are in use: they wait for a disk or a lock.
         sqlx::Error::PoolTimedOut => Some(BUSY),
         _ => None,
     }
@@ -158,21 +158,21 @@ fn of_sqlite(code: u32, message: &str) -> StoreError {
     const IOERR_DATA: u32 = 8202;
     const IOERR_CORRUPTFS: u32 = 8458;
     let kind = match (code, code & 0xff) {
-        // A checksum, a damaged file system; CORRUPT and NOTADB. Nothing else proves damage.
+        // A wrong checksum, a damaged file system, CORRUPT and NOTADB. Nothing else proves damage.
         (READONLY_DBMOVED | IOERR_DATA | IOERR_CORRUPTFS, _) | (_, 11 | 26) => StoreErrorKind::Corrupt,
         // PERM, ABORT, BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL, SCHEMA, AUTH: the file's
-        // surroundings can be mended while the data is kept.
+        // environment can be fixed while the data is kept.
         (_, 3..=10 | 13..=15 | 17 | 23) => StoreErrorKind::Transient { retry_after: None },
-        // TOOBIG, CONSTRAINT, MISMATCH, RANGE: these very values.
+        // TOOBIG, CONSTRAINT, MISMATCH, RANGE: it is these values that are refused.
         (_, 18..=20 | 25) => StoreErrorKind::Rejected,
-        // ERROR says what only in its text.
+        // ERROR says what it is only in its message.
         (_, 1) if message.contains("no such table") => StoreErrorKind::Missing,
-        // A connection that is out of step, which is closed: "cannot start a transaction within a transaction", "cannot
+        // A connection whose transaction state is out of step is closed: "cannot start a transaction within a transaction", "cannot
         // commit - no transaction is active".
         (_, 1) if message.starts_with("cannot ") && message.contains(" transaction") => {
             StoreErrorKind::Transient { retry_after: None }
         }
-        // ERROR otherwise, INTERNAL, MISUSE and what is not known: it concerns this statement.
+        // Any other ERROR, INTERNAL, MISUSE and unknown codes: only this statement is affected.
         _ => StoreErrorKind::Unexpected,
     };
     let moved = "the file was deleted or moved away while it was in use";
@@ -221,7 +221,7 @@ mod tests {
 
     const TRANSIENT: StoreErrorKind = StoreErrorKind::Transient { retry_after: None };
 
-    /// Every kind of SQLite 3.51, the last of its extensions, and what is done next.
+    /// Every primary code of SQLite 3.51, the last of its extensions, and what the caller does next.
     const KINDS: [(u32, u32, StoreErrorKind); 31] = [
         (0, 2, Unexpected),   // OK, no error
         (1, 6, Unexpected),   // ERROR, unless its text says more
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn every_code_says_what_to_do_next() {
-        // READONLY_DBMOVED, IOERR_DATA and IOERR_CORRUPTFS are not what their kinds are.
+        // READONLY_DBMOVED, IOERR_DATA and IOERR_CORRUPTFS differ from their primary codes.
         let damage = [1032, 8202, 8458];
         for (kind, last, of_kind) in KINDS {
             for code in (0..=last).map(|extension| kind | extension << 8) {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_is_not_known_proves_no_damage() {
+    fn an_unknown_code_proves_no_damage() {
         let known = |code| KINDS.iter().any(|(kind, ..)| *kind == code & 0xff);
         for code in (0..=0xffff).filter(|code| !known(*code)) {
             assert_eq!(of_sqlite(code, "a text").kind(), Unexpected, "{code}");
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_busy_or_full_is_waited_for_and_what_nobody_may_open_is_not() {
+    fn a_busy_or_full_file_is_waited_for_and_an_inaccessible_one_is_not() {
         for (kind, expected) in [
             (Some(5), false),  // BUSY
             (Some(10), false), // IOERR
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_general_error_is_read_by_its_text() {
+    fn a_general_error_is_read_by_its_message() {
         for (message, expected) in [
             ("no such table: main.token", Missing),
             ("no such column: origin", Unexpected),

@@ -1,5 +1,4 @@
-//! A file and the connections to it: one writes and a few read, so that readers never hold up the writer. It knows no
-//! statement but those that make a file ready.
+//! A database file and its connections: one writes and a few read, so readers never block the writer.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -37,13 +36,13 @@ pub struct File {
 const IS_THERE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
 
 impl File {
-    /// Opens the file for so many readers at the same time, makes it when there is none, and brings its schema up to
-    /// date. The folder must be there.
+    /// Opens the file for this many concurrent readers, creates it if there is none, and migrates its schema. The folder must
+    /// exist.
     pub async fn open(path: &Path, schema: &Schema, readers: u32) -> Result<Self, OpenError> {
         Self::connect(path, schema, readers).await.map_err(|error| OpenError::new(path, schema, error))
     }
 
-    /// Opens a file that is up to date, and makes and changes nothing.
+    /// Opens a file that must be up to date; creates and changes nothing.
     pub async fn open_existing(path: &Path, schema: &Schema, readers: u32) -> Result<Self, OpenError> {
         let refused = |error| OpenError::new(path, schema, error);
         let file = Self::over(path, readers, false).await.map_err(refused)?;
@@ -66,12 +65,12 @@ impl File {
         Ok(file)
     }
 
-    /// The connections to a file, which is made a database with a write-ahead log where it may be.
+    /// Opens the connections to a file, creating the database and its write-ahead log if `may_make` is set.
     async fn over(path: &Path, readers: u32, may_make: bool) -> Result<Self, sqlx::Error> {
         has_one_name(path)?;
         let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).foreign_keys(false);
         let write = options.clone().synchronous(SqliteSynchronous::Full);
-        // Connections stay: one that is opened later may find another file under the name.
+        // Connections stay open: one that is opened later may find another file under this name.
         let pool =
             || SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
         let beside = Beside::new(path);
@@ -85,7 +84,7 @@ impl File {
             })
             .connect_with(write.clone().create_if_missing(may_make))
             .await?;
-        // A file that went away later is missed, never made anew.
+        // A file that disappears later is reported, never recreated.
         writer.set_connect_options(write);
         let id = id(path)?;
         if may_make {
@@ -96,7 +95,7 @@ impl File {
         Ok(Self { path: path.to_path_buf(), id, beside, writer, readers })
     }
 
-    /// The newest migration that was applied; 0 where none was.
+    /// The newest applied migration, 0 if there is none.
     async fn version(&self, schema: &Schema) -> Result<i64, sqlx::Error> {
         let there: i64 = sqlx::query_scalar(IS_THERE).bind(schema.history).fetch_one(&self.writer).await?;
         if there == 0 {
@@ -106,8 +105,8 @@ impl File {
         sqlx::query_scalar(AssertSqlSafe(newest)).fetch_one(&self.writer).await
     }
 
-    /// Brings the schema up to date, in one transaction. sqlx takes no lock of its own on SQLite, the transaction does:
-    /// of several processes that start at once, one migrates and the others find nothing to do.
+    /// Migrates the schema in one transaction. On SQLite sqlx takes no lock of its own, but the transaction does: if several
+    /// processes start at the same time, one migrates and the others find nothing to do.
     async fn migrate(&self, schema: &Schema) -> Result<(), sqlx::Error> {
         let mut tx = self.begin().await?;
         let migrated = schema.migrator().run_direct(None, &mut *tx, false).await;
@@ -121,64 +120,64 @@ impl File {
         tx.commit().await
     }
 
-    /// A transaction that is a writer from its start: one that became a writer later could be refused half way.
+    /// Begins a transaction that holds the write lock from the start: one that took it later could fail half way.
     pub async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.is_there()?;
         let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        // Now, since a connection that was opened for it may have made them.
+        // Only now, since a connection that was opened for it may have created them.
         self.beside.are_there()?;
         Ok(transaction)
     }
 
-    /// Whether the name still leads to the file that was opened. SQLite would write on into one that is deleted, and all
-    /// of it would be gone with the last connection.
+    /// Checks that the name still leads to the file that was opened. SQLite would go on writing into a deleted file, and
+    /// everything would be lost with the last connection.
     fn is_there(&self) -> Result<(), sqlx::Error> {
         let Some(what) = changed(&self.path, self.id) else { return Ok(()) };
-        Err(Replaced(format!("{} was {what} while it was in use: {PUT_BACK}", self.path.display())).into())
+        Err(Replaced(format!("{} was {what} while it was in use; {PUT_BACK}", self.path.display())).into())
     }
 
-    /// The connections that only read.
+    /// The read-only connections.
     pub fn readers(&self) -> &SqlitePool {
         &self.readers
     }
 
-    /// Ends the connections in order: the readers first, since the last one to go merges the write-ahead log into the file
-    /// and must be one that may write.
+    /// Closes the connections, the readers first: the last one to close merges the write-ahead log into the file, for which it
+    /// must be able to write.
     pub async fn close(&self) {
         self.readers.close().await;
-        // Where another process has the file open too, this is not the last one. What it can, it merges without waiting
-        // for anybody; what is not merged is safe in the log.
+        // If another process has the file open too, this is not the last connection. It merges what it can without waiting;
+        // the rest is safe in the log.
         if !self.writer.is_closed() {
             drop(sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.writer).await);
         }
         self.writer.close().await;
     }
 
-    /// Connections in use, and the most that there may be.
+    /// The connections in use and the maximum.
     pub fn connections(&self) -> (u32, u32) {
         crate::connections(&[&self.writer, &self.readers])
     }
 }
 
-/// Whether a connection's transaction is over, so that the next one may begin on it.
+/// Whether a connection's transaction has ended, so that the next one may begin on it.
 ///
-/// Of some errors, such as a full disk, SQLite rolls back by itself. The rollback that sqlx sends then fails, and sqlx
-/// would count a transaction as open for good: such a connection is closed, and the pool opens a new one.
+/// On some errors, such as a full disk, SQLite rolls back by itself. The rollback that sqlx then sends fails, and sqlx would
+/// regard the transaction as open forever, so such a connection is closed and the pool opens a new one.
 async fn has_ended(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    // A rollback waits in the connection's queue, before the ping.
+    // A rollback is queued on the connection before the ping.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
 }
 
-/// Each name of a database has a write-ahead log of its own for SQLite: what is written over two is damage.
+/// SQLite keeps a separate write-ahead log for each name of a database; writing through two of them corrupts it.
 pub(super) fn has_one_name(path: &Path) -> Result<(), sqlx::Error> {
     match fs::metadata(path) {
         Ok(file) if file.is_file() && file.nlink() > 1 => {
             let names = file.nlink();
-            let advice = "SQLite damages a database that is used under two of them: leave it one";
+            let advice = "SQLite corrupts a database that is used under two of them: remove all but one";
             Err(sqlx::Error::Configuration(format!("it has {names} names (hard links); {advice}").into()))
         }
-        // What cannot be looked at, SQLite says better.
+        // For a file that cannot be examined, SQLite's own error is better.
         Ok(_) | Err(_) => Ok(()),
     }
 }
@@ -187,22 +186,22 @@ fn id(path: &Path) -> io::Result<Id> {
     fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
-/// What became of the file with this name, if it is not the one that it was.
+/// What happened to the file of this name, if it is no longer the same one.
 fn changed(path: &Path, was: Id) -> Option<&'static str> {
     match id(path) {
         Ok(id) if id == was => None,
         Ok(_) => Some("replaced by another file"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Some("deleted or moved away"),
-        // A disk that does not answer says nothing of the file.
+        // A disk that does not respond says nothing about the file.
         Err(_) => None,
     }
 }
 
-/// The write-ahead log and its index, as the writer's connection has them open.
+/// The write-ahead log and its index, as opened by the writer's connection.
 ///
-/// Without their names nothing seems wrong: the connection goes on with them, and merges them at an end in order. But all
-/// that was committed and is not merged goes with a process that is killed, and whoever opens the file meanwhile makes new
-/// ones, and of what the two then write one part is lost without a word.
+/// If their names are deleted, nothing seems wrong: the connection goes on using them, and merges them when it is closed. But
+/// committed data that is not merged yet is lost if the process is killed. And another process that opens the database in the
+/// meantime creates new ones, after which the writes of one of the two are silently lost.
 #[derive(Clone, Debug)]
 struct Beside {
     database: PathBuf,
@@ -214,11 +213,11 @@ impl Beside {
         Self { database: database.to_path_buf(), open: Arc::default() }
     }
 
-    /// Takes down which files this connection, the only one that writes, has open.
+    /// Records which files this connection, the only one that writes, has open.
     async fn note(&self, writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        // They are opened with the first reading.
+        // They are opened by the first read.
         sqlx::query("PRAGMA schema_version").execute(writer).await?;
-        // Beside the database itself, wherever the links to it are.
+        // Beside the database itself, not beside the links to it.
         let database = resolved(&self.database)?;
         let with = |end: &str| {
             let mut path = database.as_os_str().to_owned();
@@ -234,8 +233,8 @@ impl Beside {
     fn are_there(&self) -> Result<(), sqlx::Error> {
         for (path, id) in &*self.open.lock() {
             if let Some(what) = changed(path, *id) {
-                let advice = "let nothing else open the database, and stop this process in order: it merges what it has \
-                    committed into the database, which is lost if it is killed";
+                let advice = "keep other programs from opening the database and stop this process gracefully: it then merges \
+                    its commits into the database, and would lose them if it were killed";
                 return Err(
                     Replaced(format!("{} was {what} while it was in use: {advice}", path.display())).into()
                 );
@@ -245,12 +244,12 @@ impl Beside {
     }
 }
 
-/// Gives the file a write-ahead log, which it keeps for good.
+/// Switches the file to a write-ahead log, which is permanent.
 ///
-/// Of several that switch a new file at the same moment, SQLite refuses all but one at once, whatever the busy timeout.
-/// They wait for the winner's lock, which does heed the timeout, and find the file switched.
+/// If several connections switch a new file at the same moment, SQLite refuses all but one at once, whatever the busy
+/// timeout. They wait for the winner's lock, which does respect the timeout, and find the file switched.
 async fn use_write_ahead_log(writer: &SqlitePool) -> Result<(), sqlx::Error> {
-    /// One is enough after a winner; a few more for rounds without one.
+    /// One attempt is enough once another connection has won; the others are for rounds that none of them wins.
     const ATTEMPTS: u32 = 50;
     let mut outcome = Ok(String::new());
     for _ in 0..ATTEMPTS {
@@ -262,6 +261,6 @@ async fn use_write_ahead_log(writer: &SqlitePool) -> Result<(), sqlx::Error> {
     }
     match outcome?.as_str() {
         "wal" => Ok(()),
-        _ => Err(sqlx::Error::Configuration("its file system cannot share a write-ahead log".into())),
+        _ => Err(sqlx::Error::Configuration("its file system does not support a write-ahead log".into())),
     }
 }

@@ -1,8 +1,8 @@
-//! A time on its way out of an integer column, which counts microseconds of the Unix clock. It knows no time zone.
+//! Reads a time from an integer column of microseconds since the Unix epoch.
 
 use jiff::Timestamp;
 
-/// The time of these microseconds; an error of decoding where none has them.
+/// The time at these microseconds; a decoding error if they are out of range.
 pub fn time(micros: i64) -> Result<Timestamp, sqlx::Error> {
     Timestamp::from_microsecond(micros).map_err(|_| sqlx::Error::Decode("a time is out of range".into()))
 }
