@@ -31,16 +31,23 @@ async fn stored(store: &PostgresTokenStore) -> TokenStatus {
     store.load(None, 1).await.expect("load answers").remove(0).status
 }
 
-/// Ends a transaction once something waits for it.
-async fn commit_once_awaited(mut tx: Transaction<'static, Postgres>) {
-    let waiting =
-        "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid";
-    for _ in 0..10_000 {
-        if sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut *tx).await.expect("it answers") > 0 {
-            return tx.commit().await.expect("it commits");
-        }
+/// Saves a token while another transaction is open, which commits once the save waits for it.
+async fn save_during(
+    mut tx: Transaction<'static, Postgres>,
+    store: &PostgresTokenStore,
+    under: FencingToken,
+    status: TokenStatus,
+) -> Result<(), StoreError> {
+    let store = store.clone();
+    let save = tokio::spawn(async move { store.save(under, &[token(status)]).await });
+    // The server pauses between two looks: without that they would leave a busy machine no time for the save.
+    let waiting = "SELECT count(*) FROM pg_locks, pg_sleep(0.005) WHERE NOT granted \
+                   AND transactionid = pg_current_xact_id()::xid";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut *tx).await.expect("it answers") == 0 {
+        assert!(!save.is_finished(), "it does not wait: {:?}", save.await);
     }
-    panic!("nothing waits for it");
+    tx.commit().await.expect("it commits");
+    save.await.expect("it does not panic")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,8 +61,7 @@ async fn a_new_incarnation_waits_for_a_save_that_was_let_in_before() {
              UPDATE $schema.token SET status = 'archived' WHERE origin IS NULL",
         )
         .await;
-    let saved = [token(TokenStatus::Active)];
-    let (saved, ()) = tokio::join!(store.save(restarted(first), &saved), commit_once_awaited(late));
+    let saved = save_during(late, &store, restarted(first), TokenStatus::Active).await;
     saved.expect("it came after the older one");
     assert_eq!(stored(&store).await, TokenStatus::Active);
     database.drop_schema().await;
@@ -67,8 +73,7 @@ async fn a_save_that_waits_for_a_new_incarnation_is_refused() {
     let (store, first) = begin(&database).await;
     store.save(first, &[token(TokenStatus::Active)]).await.expect("save works");
     let newer = database.begin_with("UPDATE $schema.fence SET incarnation = 1 WHERE writer = 'tokens'").await;
-    let late = [token(TokenStatus::Archived)];
-    let (refused, ()) = tokio::join!(store.save(first, &late), commit_once_awaited(newer));
+    let refused = save_during(newer, &store, first, TokenStatus::Archived).await;
     assert_eq!(refused.as_ref().map_err(StoreError::kind), Err(FENCED));
     assert_eq!(stored(&store).await, TokenStatus::Active);
     database.drop_schema().await;
@@ -80,8 +85,7 @@ async fn the_newer_one_of_two_first_saves_stays() {
     let (store, first) = begin(&database).await;
     let newer =
         database.begin_with("INSERT INTO $schema.fence SELECT 'tokens', epoch, 1 FROM $schema.writer").await;
-    let late = [token(TokenStatus::Archived)];
-    let (refused, ()) = tokio::join!(store.save(first, &late), commit_once_awaited(newer));
+    let refused = save_during(newer, &store, first, TokenStatus::Archived).await;
     assert_eq!(refused.as_ref().map_err(StoreError::kind), Err(FENCED));
     store.save(restarted(first), &[token(TokenStatus::Active)]).await.expect("it is the newest one");
     assert_eq!(stored(&store).await, TokenStatus::Active);
