@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use ttm_bench::{Bound, Figure, Figures, Scenario, Shown, now};
 use ttm_e2e::{get, ttm};
 use ttm_exchange_sim::{Endpoint, Exchange, ExchangeConfig, ExchangeHandle, ExchangeStats, Outcome};
+use ttm_kernel::FencingToken;
 use ttm_market::{MarketConfig, Mint, Token, TokenStatus, TokenStore, score, summarize};
 use ttm_sqlite_state::SqliteTokenStore;
 use ttm_tokio_runtime::TokioRuntime;
@@ -114,11 +115,11 @@ impl Drop for Run {
 
 async fn fill(database: &Path, tokens: &[Token]) -> Result<(), Box<dyn Error>> {
     let store = SqliteTokenStore::open(database).await?;
-    let epoch = store.claim().await?;
+    let under = FencingToken::first(store.claim().await?);
     for some in tokens.chunks(5_000) {
         let mints: Vec<Mint> = some.iter().map(|token| token.mint).collect();
         store.add(&mints, some[0].first_seen).await?;
-        store.save(epoch, some).await?;
+        store.save(under, some).await?;
     }
     Ok(())
 }
