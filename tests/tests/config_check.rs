@@ -37,7 +37,7 @@ fn what_a_url_says_beyond_what_is_known_is_refused_and_its_values_are_not_shown(
             ("?passwrd=hunter2", "unknown parameter passwrd; did you mean password?"),
             ("?sslmode=require&zzz=hunter2", "unknown parameter zzz; the known ones are "),
             ("?options=-c%20default_transaction_read_only=off", "options are not sent to the server"),
-            ("?password=hunt%ZZer2", "a % stands for itself as %25"),
+            ("?password=hunt%ZZer2", "write a literal % as %25"),
             ("?sslrootcert=/nowhere.pem", "sslrootcert: /nowhere.pem cannot be read: No such file"),
         ] {
             let url = format!("postgres://ann@127.0.0.1:1/ttm{end}");
@@ -140,7 +140,7 @@ fn all_that_is_wrong_is_told_at_once_whoever_finds_it() {
         "ttm.toml:9: api.listen",
         "ttm.toml:10: api.token_file",
         "ttm.toml:7: dexscreener.base_url",
-        "ttm.toml:5: sources.postgres_url: the database's URL",
+        "ttm.toml:5: sources.postgres_url: the database URL",
     ];
     assert_eq!(told(RUN), both);
     assert_eq!(told(&["tokens", "add", MINT]), both);
