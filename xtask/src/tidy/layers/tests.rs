@@ -12,7 +12,7 @@ fn house() -> Vec<Crate> {
         Crate::new("ttm-schedule", Layer::Domain)
             .using("ttm-kernel", Normal)
             .using("ttm-testkit", Development),
-        Crate::new("ttm-guard", Layer::Policy).using("ttm-breaker", Normal).using("async-lock", Normal),
+        Crate::new("ttm-guard", Layer::Policy).using("ttm-breaker", Normal).using("pin-project-lite", Normal),
         Crate::new("ttm-sqlx-pool", Layer::Technology).using("ttm-kernel", Normal).using("sqlx", Normal),
         Crate::new("ttm-sqlite-state", Layer::Adapter)
             .using("ttm-schedule", Normal)
