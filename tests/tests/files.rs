@@ -93,7 +93,10 @@ fn is_missed(folder: &Path, database: &str, end: &str) {
     let told = program.wait_for_message("given up: mend the store, then restart this process");
     let what = format!("ttm.db{end} was deleted or moved away while it was in use");
     assert!(told["error"].as_str().is_some_and(|text| text.contains(&what)), "{told}");
-    assert!(told["error"].as_str().is_some_and(|text| text.contains("stop this process gracefully")), "{told}");
+    assert!(
+        told["error"].as_str().is_some_and(|text| text.contains("stop this process gracefully")),
+        "{told}"
+    );
     is_critical_until_a_person_acts(&mut program, address, &what);
 
     program.signal(Signal::TERM);
