@@ -77,9 +77,10 @@ fn fifty_callers_that_gave_up_delay_no_other() {
     // Those in the middle first: one that is left keeps its turn, and the others go between.
     let kept = given_up[30];
     given_up.iter().filter(|slot| **slot != kept).for_each(|slot| pace.give_back(*slot));
-    let next: Vec<Moment> = (0..32).map(|_| take(&mut pace, at(50))).collect();
-    assert_eq!(next[..30], (1..=30).map(|turn| at(200 * turn)).collect::<Vec<_>>());
-    assert_eq!((kept.at, &next[30..]), (at(6_200), &[at(6_400), at(6_600)][..]));
+    let next: Vec<Moment> = (0..50).map(|_| take(&mut pace, at(50))).collect();
+    let others = (1..=51).map(|turn| at(200 * turn)).filter(|turn| *turn != kept.at);
+    assert_eq!(next, others.collect::<Vec<_>>());
+    assert_eq!(kept.at, at(6_200));
 }
 
 #[test]
@@ -141,6 +142,19 @@ fn turns_that_wait_are_kept_at_a_quicker_pace_and_taken_anew_at_a_slower_one() {
     assert_eq!(take(&mut quicker, at(810)), at(850));
     let (mut slower, _) = reconfigured(1_000, 810);
     assert_eq!(take(&mut slower, at(810)), at(1_800));
+}
+
+#[test]
+fn a_turn_from_before_a_slower_pace_that_is_given_back_at_a_quicker_one_is_lost() {
+    let (recovery, attempt) = (Duration::from_mins(1), Duration::from_secs(5));
+    let mut pace = pace();
+    let given_up: Vec<Slot> =
+        (0..5).map(|_| pace.take(at(0), Moment::MAX).expect("there is no deadline")).collect();
+    pace.reconfigure(Duration::from_secs(1), recovery, attempt, at(300));
+    // It is wide enough for this pace, but the turn at 400 ms would be given twice.
+    pace.reconfigure(Duration::from_millis(100), recovery, attempt, at(300));
+    pace.give_back(given_up[2]);
+    assert_eq!([0, 0].map(|_| take(&mut pace, at(300))), [at(400), at(500)]);
 }
 
 #[test]
