@@ -173,6 +173,7 @@ fn a_key_is_explained_by_its_variable_too_and_a_section_is_known_in_any_case() {
     let outcome = run(folder.path(), &["config", "explain", "TTM_STORE__URL"], &[]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.stdout.starts_with("store.url\n"), "{outcome:?}");
+    assert!(outcome.stdout.ends_with("  restart   the process\n"), "{outcome:?}");
     let line = refused(folder.path(), &["config", "explain", "TTM_STORE__URLL"], &[], 2);
     assert_eq!(line, "unknown key TTM_STORE__URLL; did you mean store.url?");
     fs::write(folder.path().join("ttm.toml"), "[Store]\nurl = \"sqlite://x.db\"\n").expect("written");

@@ -21,14 +21,14 @@ pub(super) enum ConfigCommand {
     /// Prints a config file with every key at its default
     #[command(after_help = "Example:\n  ttm config default > ttm.toml")]
     Default,
-    /// Explains one key
+    /// Explains one key, and says what must restart for a change of it to take effect
     #[command(after_help = "Example:\n  ttm config explain scheduler.hot_interval")]
     Explain {
         /// Its full name, or its environment variable
         key: String,
     },
-    /// Lists every key with its kind, default and environment variable
-    #[command(after_help = "Example:\n  ttm config schema")]
+    /// Lists every key with its kind, default, environment variable and what must restart for a change
+    #[command(after_help = "Example:\n  ttm config schema | grep process")]
     Schema,
 }
 
@@ -62,16 +62,18 @@ fn explain(key: &Key) -> Result<(), Failure> {
     wrapped("  expects   ", key.kind.expected())?;
     wrapped("  default   ", if key.default.is_empty() { "not set" } else { key.default })?;
     wrapped("  variable  ", &key.variable())?;
+    wrapped("  restart   ", &key.restart.explained())?;
     Ok(())
 }
 
 fn schema() -> Result<(), Failure> {
     let width = |length: fn(&Key) -> usize| KEYS.iter().map(length).max().unwrap_or(0);
     let (names, defaults) = (width(|key| key.name.len()), width(|key| key.default.len()));
-    row(format_args!("{:names$}  {:8}  {:defaults$}  VARIABLE", "KEY", "KIND", "DEFAULT"))?;
+    row(format_args!("{:names$}  {:8}  {:defaults$}  RESTART  VARIABLE", "KEY", "KIND", "DEFAULT"))?;
     for key in KEYS {
-        let (kind, variable) = (key.kind.name(), key.variable());
-        row(format_args!("{:names$}  {kind:8}  {:defaults$}  {variable}", key.name, key.default))?;
+        let Key { name, kind, default, restart, .. } = key;
+        let (kind, variable) = (kind.name(), key.variable());
+        row(format_args!("{name:names$}  {kind:8}  {default:defaults$}  {restart:7}  {variable}"))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use file::{read_text, text};
-pub use key::{ENV_PREFIX, KEYS, Key, Kind};
+pub use key::{ENV_PREFIX, KEYS, Key, Kind, Restart};
 pub(crate) use settings::read_token;
 pub use settings::{ApiSettings, Draft, ExchangeSettings, Settings, SourceSettings, StoreUrl};
 pub use source::{Values, unknown_key};
