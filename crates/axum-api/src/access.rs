@@ -1,4 +1,5 @@
-//! Who may see what. It knows one token and no users.
+//! Access control by one bearer token: with the right token a caller sees everything, without it only the status of
+//! health. There are no users and no roles.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::problem::Problem;
 pub(crate) enum Access {
     /// Everything.
     Full,
-    /// The words of health.
+    /// The status of health endpoints.
     StatusOnly,
 }
 
@@ -32,30 +33,30 @@ impl ApiConfig {
     }
 }
 
-/// Constant time for credentials of the token's length; the length is not secret. An empty token grants no access.
+/// Compares in constant time when the lengths agree; the length is not secret. An empty token grants no access.
 fn matches(token: &SecretString, given: &[u8]) -> bool {
     let token = token.expose_secret().as_bytes();
     !token.is_empty() && token.ct_eq(given).into()
 }
 
-/// The credentials of `Bearer …`; the scheme's name has no case (RFC 9110, 11.1).
+/// The credentials of `Bearer …`; the scheme is case-insensitive (RFC 9110, 11.1).
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, credentials) = value.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(credentials.trim_ascii())
 }
 
-/// Whether a path is one of health: open to everyone in words, and never shed.
+/// Whether a path is a health endpoint: it shows its status to every caller, and is never shed.
 pub(crate) fn is_health(path: &str) -> bool {
     path == "/health" || path.starts_with("/health/")
 }
 
-/// Marks every request with what its caller may see, and turns strangers away from everything but health.
+/// Marks every request with what its caller may see; without the token, everything but health is 401.
 pub(crate) async fn authenticate(
     State(config): State<Arc<ApiConfig>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    // One of two could be anybody's: which one counts, a proxy before this and this would tell differently.
+    // A proxy in front may pick the other one of the two, and then authorizes a different caller than this does.
     if request.headers().get_all(header::AUTHORIZATION).into_iter().nth(1).is_some() {
         return Problem::bad_request("the header Authorization is given twice").into_response();
     }
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scheme_has_no_case_and_the_token_has() {
+    fn the_scheme_is_case_insensitive_and_the_token_is_not() {
         assert_eq!(bearer(b"bearer abc"), Some(&b"abc"[..]));
         assert_eq!(bearer(b"Basic abc"), None);
         assert_eq!(bearer(b"Bear"), None);
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_only_begin_like_health_are_not_health() {
+    fn paths_that_only_start_with_the_letters_of_health_are_not_health() {
         assert!(is_health("/health") && is_health("/health/live"));
         assert!(!is_health("/healthy") && !is_health("/api/health"));
     }

@@ -1,4 +1,4 @@
-//! What handlers share: the published snapshots, the stores once they are open, and the permit to build a large answer.
+//! State shared by the handlers: published snapshots, the stores once they are open, and the permit to render a response.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,25 +13,25 @@ use ttm_perf::{EventStore, MetricStore};
 use crate::ApiConfig;
 use crate::problem::Problem;
 
-/// What the answers are made from.
+/// What responses are made from.
 #[derive(Clone)]
 pub struct ApiState {
-    /// The last health report.
+    /// The latest health report.
     pub health: Arc<dyn HealthView>,
     /// The tokens as last published.
     pub tokens: Arc<dyn TokenView>,
-    /// What is asked of a store; set once the stores are open. Until then those paths answer 503, and everything else
-    /// answers already.
+    /// The stores that are queried; set once they are open. Until then the paths that need them answer 503, and all others
+    /// work already.
     pub stores: Arc<OnceLock<Stores>>,
-    /// The kinds of events that the service makes. Others may be stored, of another version.
+    /// The kinds of events that this version of the service records. Other versions may have stored others.
     pub event_kinds: &'static [&'static str],
-    /// Time, for deadlines and for what `24h` ago is.
+    /// Time, for deadlines and for relative times such as `24h`.
     pub runtime: Arc<dyn Runtime>,
-    /// Writes the metrics as Prometheus text; must not wait.
+    /// Renders the metrics as Prometheus text; must not block.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
-/// The stores that answers wait for, and nothing else does.
+/// The stores that requests query.
 #[derive(Clone)]
 pub struct Stores {
     /// The history of every metric.
@@ -45,48 +45,50 @@ pub struct Stores {
 pub(crate) struct App {
     pub(crate) state: ApiState,
     pub(crate) config: Arc<ApiConfig>,
-    /// One answer that takes time to be made is made at once.
-    turn: Arc<Semaphore>,
+    /// One response is rendered at a time.
+    rendering: Arc<Semaphore>,
 }
 
 impl App {
     pub(crate) fn new(state: ApiState, config: Arc<ApiConfig>) -> Self {
-        Self { state, config, turn: Arc::new(Semaphore::new(1)) }
+        Self { state, config, rendering: Arc::new(Semaphore::new(1)) }
     }
 
-    /// The stores, or what to tell whoever asks before they are open.
+    /// The stores, or the problem to return before they are open.
     pub(crate) fn stores(&self) -> Result<&Stores, Problem> {
         self.state.stores.get().ok_or_else(|| {
-            Problem::busy("the service is starting: its store is not open yet; /health/ready says when it is")
+            Problem::unavailable(
+                "the service is starting and its store is not open yet; /health/ready is 200 once it is",
+            )
         })
     }
 
-    /// Makes an answer that takes time, as a page of a thousand tokens does. All answers are made on one thread, and who
-    /// makes one does not let go of it: of those that come at once, each waits for its turn, and between two turns the
-    /// thread hears whoever else has come. So a probe waits for one of them, however many there are.
-    pub(crate) async fn made<T: IntoResponse>(&self, make: impl FnOnce() -> T) -> Response {
-        let turn = self.turn.acquire().await;
+    /// Renders a response that takes time, such as a page of a thousand tokens. All of them run on one thread, and rendering
+    /// does not yield: concurrent ones queue for the permit, and the yield between two of them lets other requests run. So a
+    /// probe waits for at most one of them, however many are queued.
+    pub(crate) async fn render<T: IntoResponse>(&self, render: impl FnOnce() -> T) -> Response {
+        let permit = self.rendering.acquire().await;
         tokio::task::yield_now().await;
-        let answer = make().into_response();
-        drop(turn);
-        answer
+        let response = render().into_response();
+        drop(permit);
+        response
     }
 
-    /// Waits for a store, but not for long.
-    pub(crate) async fn asked<T>(
+    /// Waits for a query to a store, up to the timeout of the history.
+    pub(crate) async fn query<T>(
         &self,
         store: &str,
-        question: impl Future<Output = Result<T, StoreError>>,
+        query: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Problem> {
         let limit = self.config.history_timeout;
         let runtime = &*self.state.runtime;
-        match within(runtime, runtime.now() + limit, question).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) if error.may_pass() => Err(Problem::busy(error.to_string())),
+        match within(runtime, runtime.now() + limit, query).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) if error.may_pass() => Err(Problem::unavailable(error.to_string())),
             Ok(Err(error)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
             Err(_) => Err(Problem::new(
                 StatusCode::GATEWAY_TIMEOUT,
-                format!("the {store} gave no answer within {} s", limit.as_secs()),
+                format!("the {store} did not answer within {} s", limit.as_secs()),
             )),
         }
     }

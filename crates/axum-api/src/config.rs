@@ -1,11 +1,11 @@
-//! What the surface is told about itself. It reads no file and no environment.
+//! Settings of the HTTP API: the address, the token and the limits.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-/// Settings of the surface.
+/// Settings of the HTTP API.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
     pub(crate) listen: IpAddr,
@@ -16,24 +16,24 @@ pub struct ApiConfig {
 }
 
 impl ApiConfig {
-    /// Settings for a listener on `listen`, with the bearer token that opens it.
+    /// Settings for a listener on `listen`, with the bearer token that grants access.
     ///
-    /// A configured token is always required. Without one, a loopback listener is open to read, to whoever asks it under
-    /// a name of this machine alone; any other shows everyone the words of health and nothing else.
+    /// A configured token is always required. Without one, a loopback listener is open to read for requests whose `Host` is
+    /// this machine; any other listener shows the status of health and nothing else.
     pub fn new(listen: SocketAddr, token: Option<SecretString>) -> Self {
         Self {
             listen: listen.ip().to_canonical(),
             token,
-            // Longer than any answer may take; what is slower is stuck.
+            // No response takes this long unless it is stuck.
             request_timeout: Duration::from_secs(10),
-            // A person waits for a chart, and the rest of the plane does not wait for the store.
+            // A person is waiting for a chart; health and tokens never wait for the store.
             history_timeout: Duration::from_secs(2),
-            // Answers take milliseconds: so many at once are a flood, or a store that hangs.
+            // Responses take milliseconds: this many at once means a flood, or a store that hangs.
             max_requests: 64,
         }
     }
 
-    /// Whether anybody is a stranger here; the others may see everything.
+    /// Whether a caller needs the token to see everything.
     pub(crate) const fn is_guarded(&self) -> bool {
         self.token.is_some() || !self.listen.is_loopback()
     }

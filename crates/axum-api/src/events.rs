@@ -1,7 +1,7 @@
-//! The endpoint of what happened: pages out of the record of events, the newest first. It keeps no event.
+//! The endpoint of events: pages from the event store, the newest first.
 //!
-//! The contract has server-sent events on this path, too. A client that asks for them (`Accept: text/event-stream`) is
-//! told 406 until there are some; everybody else gets JSON.
+//! The contract has server-sent events on this path, too. Until they are implemented, a request for them
+//! (`Accept: text/event-stream`) is answered with 406, and any other with JSON.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +12,7 @@ use ttm_perf::{EventCursor, EventQuery};
 
 use crate::app::App;
 use crate::dto::EventsDto;
-use crate::parameters::Parameters;
+use crate::parameters::{CURSOR, Parameters};
 use crate::problem::Problem;
 use crate::time_text::{TIME, time};
 
@@ -22,13 +22,13 @@ pub(crate) async fn page(State(app): State<App>, headers: HeaderMap, uri: Uri) -
     if wants_a_stream(&headers) {
         return Err(Problem::new(
             StatusCode::NOT_ACCEPTABLE,
-            "there is no stream of events yet; without Accept: text/event-stream this path answers pages of JSON",
+            "server-sent events are not available yet; without Accept: text/event-stream this path returns pages of JSON",
         ));
     }
     let given = Parameters::of(&uri, &["from", "to", "kind", "subject", "limit", "cursor"])?;
     let now = app.state.runtime.wall();
     let from = given.read("from", TIME, |text| time(text, now))?.unwrap_or(Timestamp::MIN);
-    // Not until now: after a step of the clock, the newest events may lie ahead.
+    // Not `now`: after the clock was set back, the newest events may be in the future.
     let to = given.read("to", TIME, |text| time(text, now))?.unwrap_or(Timestamp::MAX);
     let wrong = |error: ttm_perf::InvalidEventQuery| Problem::bad_request(error.to_string());
     let mut query = EventQuery::try_new(from, to, given.limit()?).map_err(wrong)?;
@@ -39,31 +39,31 @@ pub(crate) async fn page(State(app): State<App>, headers: HeaderMap, uri: Uri) -
         query = query.of_subject(subject);
     }
     let cursor = |text: &str| text.parse::<EventCursor>().ok();
-    if let Some(cursor) = given.read("cursor", "the next of the page before", cursor)? {
+    if let Some(cursor) = given.read("cursor", CURSOR, cursor)? {
         query = query.after(cursor);
     }
-    let page = app.asked(EVENTS, app.stores()?.events.list(&query)).await?;
+    let page = app.query(EVENTS, app.stores()?.events.list(&query)).await?;
     if page.events.is_empty() {
-        known(&app, query.kind()).await?;
+        check_kind(&app, query.kind()).await?;
     }
     let wrong = |error: serde_json::Error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
-    Ok(app.made(|| EventsDto::try_from(page).map(Json).map_err(wrong)).await)
+    Ok(app.render(|| EventsDto::try_from(page).map(Json).map_err(wrong)).await)
 }
 
-/// Tells kinds of which nothing happened from those that there are not, with the one that may be meant.
-async fn known(app: &App, kind: &str) -> Result<(), Problem> {
+/// 404 for an unknown kind, with the one that may be meant. A known kind of which nothing happened is an empty page.
+async fn check_kind(app: &App, kind: &str) -> Result<(), Problem> {
     let kinds = app.state.event_kinds;
     if kinds.iter().any(|known| known.starts_with(kind)) {
         return Ok(());
     }
-    // Another version's, perhaps: then it is stored.
+    // Another version of the service may have stored it.
     let any = EventQuery::try_new(Timestamp::MIN, Timestamp::MAX, 1).and_then(|any| any.of_kind(kind));
     let any = any.map_err(|error| Problem::bad_request(error.to_string()))?;
-    if !app.asked(EVENTS, app.stores()?.events.list(&any)).await?.events.is_empty() {
+    if !app.query(EVENTS, app.stores()?.events.list(&any)).await?.events.is_empty() {
         return Ok(());
     }
-    let those_there_are = format!("the kinds are {}", kinds.join(", "));
-    Err(Problem::unknown("kind of event", kind, kinds.iter().copied(), &those_there_are))
+    let known = format!("the kinds are {}", kinds.join(", "));
+    Err(Problem::unknown("kind of event", kind, kinds.iter().copied(), &known))
 }
 
 fn wants_a_stream(headers: &HeaderMap) -> bool {

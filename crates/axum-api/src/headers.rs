@@ -1,9 +1,9 @@
-//! The security headers of every response, including those written without a router.
+//! The security headers of every response, including those that are written without the router.
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 
-/// Responses describe this moment, and a browser must not run, frame or sniff anything in them.
+/// Responses are snapshots that must not be cached, and a browser must not execute, frame or sniff them.
 pub(crate) const SECURITY: [(HeaderName, &str); 4] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
@@ -11,7 +11,7 @@ pub(crate) const SECURITY: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 
-/// Sets them, in place of what a handler set.
+/// Sets them, overriding what a handler set.
 pub(crate) async fn harden(mut response: Response) -> Response {
     let headers = SECURITY.map(|(name, value)| (name, HeaderValue::from_static(value)));
     response.headers_mut().extend(headers);

@@ -1,5 +1,5 @@
-//! The health endpoints: the last report in the contract's words. They read one pointer, wait for nothing and never
-//! touch a store.
+//! The health endpoints: the latest report as the models of the contract. Each reads one pointer, waits for nothing and
+//! never queries a store, so they answer whatever else is stuck.
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -26,9 +26,9 @@ pub(crate) async fn startup(State(app): State<App>) -> Response {
     probe(app.state.health.report().started)
 }
 
-/// The answer to a question with two answers.
-fn probe(yes: bool) -> Response {
-    let (code, status) = if yes {
+/// 200 or 503.
+fn probe(ok: bool) -> Response {
+    let (code, status) = if ok {
         (StatusCode::OK, Status::Healthy)
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, Status::Critical)
@@ -78,8 +78,8 @@ pub(crate) async fn data_freshness(State(app): State<App>, Extension(access): Ex
     model(access, report.data.status, || FreshnessDto::from(&report.data))
 }
 
-/// A model for those who may see it, its word for the others. It is told with 200 whatever it says: the codes are for
-/// probes, and a model is for readers.
+/// The model, or its status alone where access is restricted. Always 200: status codes are for probes, and a model is
+/// for readers.
 fn model<T: Serialize>(access: Access, status: Status, model: impl FnOnce() -> T) -> Response {
     match access {
         Access::Full => Json(model()).into_response(),

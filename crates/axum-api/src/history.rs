@@ -1,4 +1,4 @@
-//! The history endpoints: the only ones that ask a store, and not for long. They hold no sample.
+//! The history endpoints: they query the metric store, with a timeout.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use ttm_perf::{Aggregate, RangeQuery, SeriesKey};
 
 use crate::app::App;
 use crate::dto::{HistoryDto, SeriesDto};
-use crate::parameters::Parameters;
+use crate::parameters::{CURSOR, Parameters};
 use crate::problem::{Problem, quoted};
 use crate::time_text::{DURATION, TIME, duration, time};
 
-/// What is shown when no `from` is given.
+/// The range when no `from` is given.
 const DEFAULT_RANGE: Duration = Duration::from_hours(1);
 const DEFAULT_STEP: Duration = Duration::from_mins(1);
 const METRICS: &str = "metric store";
@@ -25,10 +25,10 @@ pub(crate) async fn range(
     uri: Uri,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let Path(name) = path.map_err(|_| Problem::bad_request("the series is not text in UTF-8"))?;
+    let Path(name) = path.map_err(|_| Problem::bad_request("the name of the series is not valid UTF-8"))?;
     let series: SeriesKey = name
         .parse()
-        .map_err(|error| Problem::bad_request(format!("{} is no series: {error}", quoted(&name))))?;
+        .map_err(|error| Problem::bad_request(format!("{} is not a valid series: {error}", quoted(&name))))?;
     let given = Parameters::of(&uri, &["from", "to", "step", "agg"])?;
     let now = app.state.runtime.wall();
     let to = given.read("to", TIME, |text| time(text, now))?.unwrap_or(now);
@@ -44,44 +44,43 @@ pub(crate) async fn range(
     };
     let query = RangeQuery::try_new(series, from, to, step, aggregate)
         .map_err(|error| Problem::bad_request(error.to_string()))?;
-    let points = app.asked(METRICS, app.stores()?.history.range(&query)).await?;
+    let points = app.query(METRICS, app.stores()?.history.range(&query)).await?;
     if points.is_empty() {
-        known(&app, query.series()).await?;
+        check_series(&app, query.series()).await?;
     }
-    Ok(app.made(|| Json(HistoryDto::new(&query, &points))).await)
+    Ok(app.render(|| Json(HistoryDto::new(&query, &points))).await)
 }
 
 pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let given = Parameters::of(&uri, &["prefix", "limit", "cursor"])?;
     let limit = given.limit()?;
-    let prefix = given.read("prefix", "the beginning of a series' name", |text| {
+    let prefix = given.read("prefix", "the start of a series name", |text| {
         (text.len() <= SeriesKey::MAX_BYTES).then(|| text.to_owned())
     })?;
-    let cursor: Option<SeriesKey> =
-        given.read("cursor", "the next of the page before", |text| text.parse().ok())?;
+    let cursor: Option<SeriesKey> = given.read("cursor", CURSOR, |text| text.parse().ok())?;
     let prefix = prefix.as_deref().unwrap_or("");
-    let keys = app.asked(METRICS, app.stores()?.history.series(prefix, cursor.clone(), limit + 1)).await?;
-    Ok(app.made(|| Json(SeriesDto::page(&keys, limit))).await)
+    let keys = app.query(METRICS, app.stores()?.history.series(prefix, cursor.clone(), limit + 1)).await?;
+    Ok(app.render(|| Json(SeriesDto::page(&keys, limit))).await)
 }
 
-/// Tells a series that has no points in a range from one that is not there at all, with the name that may be meant.
-async fn known(app: &App, series: &SeriesKey) -> Result<(), Problem> {
-    /// Enough for every series of a group; those of the tokens' scores are more than anybody misspells.
+/// 404 for an unknown series, with the name that may be meant. A known series without points in a range is empty.
+async fn check_series(app: &App, series: &SeriesKey) -> Result<(), Problem> {
+    /// Enough for every series of a group but the scores of the tokens, whose names contain a mint: nobody types those.
     const LOOKED_AT: usize = 500;
     let history = &app.stores()?.history;
     let name = series.as_str();
-    if app.asked(METRICS, history.series(name, None, 1)).await?.first() == Some(series) {
+    if app.query(METRICS, history.series(name, None, 1)).await?.first() == Some(series) {
         return Ok(());
     }
     let group = name.split_inclusive('.').next().unwrap_or_default();
-    let mut keys = app.asked(METRICS, history.series(group, None, LOOKED_AT)).await?;
+    let mut keys = app.query(METRICS, history.series(group, None, LOOKED_AT)).await?;
     if keys.is_empty() {
-        keys = app.asked(METRICS, history.series("", None, LOOKED_AT)).await?;
+        keys = app.query(METRICS, history.series("", None, LOOKED_AT)).await?;
     }
     Err(Problem::unknown(
         "series",
         name,
         keys.iter().map(SeriesKey::as_str),
-        "/api/v1/metrics lists those that there are",
+        "/api/v1/metrics lists the known ones",
     ))
 }

@@ -1,8 +1,8 @@
-//! Under which name a request asks. It knows the names of this machine and the address that is listened on.
+//! The check of the `Host` header against DNS rebinding.
 //!
-//! A web page may point a name of its own at 127.0.0.1 and have its visitor's browser ask there (DNS rebinding). The
-//! browser then names that host, so a listener that is open to whoever can reach it answers to its own names alone. A
-//! listener with a token needs no such care: the page does not have the token.
+//! A web page can point its own host name at 127.0.0.1 and make the visitor's browser send requests there. The browser
+//! sends that host name, so a listener without a token accepts only names of this machine and the address it listens on.
+//! A listener with a token does not need the check: the page does not have the token.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,15 +16,19 @@ use axum::response::{IntoResponse, Response};
 use crate::ApiConfig;
 use crate::problem::{Problem, quoted};
 
-/// Turns away what names no host or a wrong one.
-pub(crate) async fn named(State(config): State<Arc<ApiConfig>>, request: Request, next: Next) -> Response {
-    match asked_host(&request) {
+/// Refuses a request with a missing or wrong host.
+pub(crate) async fn check_host(
+    State(config): State<Arc<ApiConfig>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match requested_host(&request) {
         Err(problem) => problem.into_response(),
         Ok(Some(host)) if !config.is_guarded() && !config.answers_to(&host) => {
             let host = quoted(&host);
             let detail = format!(
-                "this listener answers to localhost, to loopback addresses and to the address it is configured to \
-                 listen on, not to {host}; to be asked under another name it needs a token (api.token_file)"
+                "this listener accepts the hosts localhost, loopback addresses and the address it listens on, not \
+                 {host}; set a token (api.token_file) to accept other hosts"
             );
             Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response()
         }
@@ -32,13 +36,13 @@ pub(crate) async fn named(State(config): State<Arc<ApiConfig>>, request: Request
     }
 }
 
-/// The host that is asked, without its port; none where HTTP/1.0 names none (RFC 9112, 3.2).
-fn asked_host(request: &Request) -> Result<Option<String>, Problem> {
+/// The requested host, without its port; `None` if an HTTP/1.0 request has none (RFC 9112, 3.2).
+fn requested_host(request: &Request) -> Result<Option<String>, Problem> {
     let header = host_header(request.headers())?;
     if header.is_none() && request.version() > Version::HTTP_10 {
         return Err(Problem::bad_request("the header Host is missing; HTTP/1.1 requires it"));
     }
-    // The target's own authority wins.
+    // The authority of the request target takes precedence.
     let target = request.uri().authority().map(|authority| authority.host().to_owned());
     Ok(target.or(header))
 }
@@ -68,7 +72,7 @@ impl ApiConfig {
             return address.is_loopback() || address == self.listen;
         }
         let name = host.strip_suffix('.').unwrap_or(&host);
-        // Names under localhost lead to this machine and nowhere else (RFC 6761, 6.3).
+        // Names under localhost always resolve to this machine (RFC 6761, 6.3).
         name == "localhost" || name.ends_with(".localhost")
     }
 }
@@ -78,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_this_machine_are_known_and_those_that_only_look_like_one_are_not() {
+    fn names_of_this_machine_are_accepted_and_similar_ones_are_not() {
         let config = ApiConfig::new(([127, 0, 0, 1], 8080).into(), None);
         for host in [
             "localhost",

@@ -1,9 +1,9 @@
-//! The HTTP surface: health, metrics, tokens, history and events.
+//! The HTTP API: health, metrics, tokens, history and events.
 //!
-//! [`router`] answers from what others publish: the last health report ([`HealthView`](ttm_health::HealthView)), the
-//! tokens as last posted ([`TokenView`](ttm_market::TokenView)) and the metrics in memory. Only history and events
-//! ask a store, bounded in time and in length; health never does. Nothing here blocks or computes for long, because it runs on the
-//! plane that watches the rest. [`Bound`] is the listener.
+//! [`router`] serves published snapshots: the latest health report ([`HealthView`](ttm_health::HealthView)), the tokens
+//! ([`TokenView`](ttm_market::TokenView)) and the metrics in memory. Only history and events query a store, bounded in time
+//! and in length; health never does. Nothing here blocks or computes for long, because it runs on the supervision plane,
+//! which must keep watching the service. [`Bound`] is the listener.
 //!
 //! | path | answer |
 //! |---|---|
@@ -15,19 +15,19 @@
 //! | `/api/v1/metrics`, `/api/v1/metrics/{series}` | names of series; the history of one |
 //! | `/api/v1/events` | what happened, the newest first |
 //!
-//! Whoever asks without the token, where one is configured or the listener is not loopback, sees `{"status"}` of health and nothing else. Every
-//! error is a problem document (RFC 9457). It judges nothing and keeps nothing.
+//! Where a token is configured or the listener is not loopback, a request without the token gets `{"status"}` of health and
+//! nothing else. Every error is a problem document (RFC 9457). The crate assesses nothing and stores nothing.
 
 mod access;
 mod app;
 mod config;
 pub mod dto;
 mod events;
-mod fences;
 mod headers;
 mod health;
 mod history;
 mod host;
+mod limits;
 mod parameters;
 mod problem;
 mod router;

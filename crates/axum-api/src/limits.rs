@@ -1,4 +1,4 @@
-//! Limits around every request: its size, how many are answered at once, a deadline, and the answer to a panic.
+//! Limits around every request: its size, the number in flight and a timeout; and the response after a panic.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::ApiConfig;
 use crate::access::is_health;
 use crate::problem::Problem;
 
-/// Longer than any question that this surface understands.
+/// Longer than any valid request target.
 pub(crate) const MAX_TARGET_BYTES: usize = 8 * 1024;
-/// No endpoint takes more than a small form.
+/// No endpoint takes a larger body.
 const MAX_BODY_BYTES: u64 = 64 * 1024;
 
-/// Turns away what is larger than anything that is answered.
-pub(crate) async fn small(request: Request, next: Next) -> Response {
+/// Refuses requests that are too large.
+pub(crate) async fn limit_size(request: Request, next: Next) -> Response {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET_BYTES {
         let detail = format!("the target has {target} bytes, expected at most {MAX_TARGET_BYTES}");
@@ -35,19 +35,19 @@ pub(crate) async fn small(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Turns away what is too much. Health is never shed: it is asked most when there is too much of everything.
-pub(crate) async fn shed(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+/// Refuses requests above the limit in flight. Health is never shed: it matters most under overload.
+pub(crate) async fn shed_load(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     if is_health(request.uri().path()) {
         return next.run(request).await;
     }
     let Ok(_slot) = slots.try_acquire() else {
-        return Problem::busy("too many requests at once; try again in a second").into_response();
+        return Problem::unavailable("too many requests in flight; retry in a second").into_response();
     };
     next.run(request).await
 }
 
-/// Ends what takes too long.
-pub(crate) async fn bound(
+/// Gives up a request that takes too long.
+pub(crate) async fn time_out(
     State((runtime, config)): State<(Arc<dyn Runtime>, Arc<ApiConfig>)>,
     request: Request,
     next: Next,
@@ -55,17 +55,16 @@ pub(crate) async fn bound(
     let limit = config.request_timeout;
     match within(&*runtime, runtime.now() + limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::busy(format!("no answer within {} s", limit.as_secs())).into_response(),
+        Err(_) => {
+            Problem::unavailable(format!("the request timed out after {} s", limit.as_secs())).into_response()
+        }
     }
 }
 
-/// The answer when a handler panicked. The message stays in the log: it may hold anything.
+/// The response after a panic in a handler. Its message is logged only: it may contain anything.
 pub(crate) fn panicked(_message: Box<dyn Any + Send>) -> Response {
-    Problem::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "the answer could not be made; the service's log has the reason",
-    )
-    .into_response()
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the log of the service has the details")
+        .into_response()
 }
 
 #[cfg(test)]
@@ -80,14 +79,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_never_comes_is_given_up() {
+    fn a_handler_that_hangs_is_given_up() {
         let runtime = ManualRuntime::new(1);
         let config = Arc::new(ApiConfig::new(([127, 0, 0, 1], 0).into(), None));
         let limit = config.request_timeout;
-        let deadline: (Arc<dyn Runtime>, _) = (Arc::new(runtime.clone()), config);
+        let timeout: (Arc<dyn Runtime>, _) = (Arc::new(runtime.clone()), config);
         let stuck = Router::new()
             .route("/", get(std::future::pending::<()>))
-            .layer(from_fn_with_state(deadline, bound));
+            .layer(from_fn_with_state(timeout, time_out));
         let request = Request::get("/").body(Body::empty()).expect("a request");
         let response = runtime.block_on(stuck.oneshot(request)).expect("routers never fail");
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);

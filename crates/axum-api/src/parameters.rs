@@ -1,16 +1,19 @@
-//! The query of a request, checked by name. It does not know what the parameters mean.
+//! The query string of a request: known names only, each at most once, so that a typo is an error instead of a default.
 
 use axum::extract::Query;
 use axum::http::Uri;
 
 use crate::problem::{Problem, quoted};
 
-/// Parameters whose names are all known, each given once at most.
+/// What is expected of `cursor`, for a message.
+pub(crate) const CURSOR: &str = "the value of next from the previous page";
+
+/// Parameters whose names are all known, each given at most once.
 #[derive(Debug)]
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Reads the query of `uri`, in which only `known` names may occur: a misspelt one is told, not ignored.
+    /// Reads the query of `uri`; any name that is not in `known` is an error.
     pub(crate) fn of(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|_| Problem::bad_request("the query is not of the form name=value&name=value"))?;
@@ -34,7 +37,7 @@ impl Parameters {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of a parameter, where it is given.
+    /// The parsed value of a parameter, if it is given.
     pub(crate) fn read<T>(
         &self,
         name: &str,
@@ -47,7 +50,7 @@ impl Parameters {
         })
     }
 
-    /// How many entries a page holds: `limit`, 100 when it is not given.
+    /// The size of a page: `limit`, by default 100.
     pub(crate) fn limit(&self) -> Result<usize, Problem> {
         let limit = self.read("limit", "a whole number from 1 to 1000", |text| {
             text.parse().ok().filter(|limit| (1..=1000).contains(limit))

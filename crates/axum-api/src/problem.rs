@@ -1,4 +1,4 @@
-//! Errors as problem documents (RFC 9457). It does not know what went wrong, only how that is told.
+//! Error responses as problem documents (RFC 9457).
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -34,32 +34,31 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// 404 for a name that is not among those `known`: with the one that may be meant, and where those that there are can
-    /// be seen.
+    /// 404 for a name that is not in `known`, with the one that may be meant; `list` says where to find the known ones.
     pub(crate) fn unknown<'a>(
         what: &str,
         name: &str,
         known: impl IntoIterator<Item = &'a str>,
-        those_there_are: &str,
+        list: &str,
     ) -> Self {
         let near = known.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
         let nearest = near.filter(|(near, _)| *near > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
         let hint = nearest.map(|(_, known)| format!("; did you mean {}?", quoted(known))).unwrap_or_default();
-        Self::not_found(format!("there is no {what} {}{hint}; {those_there_are}", quoted(name)))
+        Self::not_found(format!("unknown {what} {}{hint}; {list}", quoted(name)))
     }
 
     pub(crate) fn unauthorized() -> Self {
         let mut problem = Self::new(
             StatusCode::UNAUTHORIZED,
-            "this listener needs the token in api.token_file, except for the words of /health; send the header \
-             Authorization: Bearer <token>",
+            "this listener requires the token of api.token_file for everything but the status of /health; send the \
+             header Authorization: Bearer <token>",
         );
         problem.header = Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         problem
     }
 
-    /// The whole answer as it goes over the wire, for a request that no handler can be given; the connection ends with it.
-    /// `date` is a line of the head, if there is one.
+    /// The whole response as bytes, for a request that never reaches the router; the connection is closed after it.
+    /// `date` is a header line, or empty.
     pub(crate) fn on_the_wire(self, date: &str) -> Vec<u8> {
         let status = self.status;
         let body = serde_json::to_string(&self.document()).unwrap_or_default();
@@ -83,8 +82,8 @@ impl Problem {
         }
     }
 
-    /// 503 with a time after which to try again.
-    pub(crate) fn busy(detail: impl Into<String>) -> Self {
+    /// 503 with `Retry-After`.
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         problem.header = Some((header::RETRY_AFTER, HeaderValue::from_static("1")));
         problem
@@ -101,7 +100,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Foreign text inside a sentence: quoted, without control characters, and not long.
+/// Text from a request inside a message: quoted, escaped and truncated.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 80;
     let mut characters = text.chars();
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_text_is_quoted_escaped_and_cut() {
+    fn text_from_a_request_is_quoted_escaped_and_truncated() {
         assert_eq!(quoted("a\n\"b\""), r#""a\n\"b\"""#);
         assert_eq!(quoted(&"x".repeat(200)).chars().count(), 83);
     }

@@ -1,5 +1,5 @@
-//! Which path is answered by whom, and what surrounds every answer. It holds no answer of its own, but for the paths
-//! and methods that do not exist.
+//! The routes, and the layers around all of them: the outermost sets headers, then panics are caught, sizes and hosts
+//! checked, callers authenticated, load shed and a timeout applied.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access::authenticate;
 use crate::app::{ApiState, App};
-use crate::fences::{bound, panicked, shed, small};
 use crate::headers::harden;
-use crate::host::named;
+use crate::host::check_host;
+use crate::limits::{limit_size, panicked, shed_load, time_out};
 use crate::problem::{Problem, quoted};
 use crate::{ApiConfig, events, health, history, tokens};
 
-/// The surface.
+/// The HTTP API.
 pub fn router(state: ApiState, config: ApiConfig) -> Router {
     let config = Arc::new(config);
     let slots = Arc::new(Semaphore::new(config.max_requests));
-    let deadline = (state.runtime.clone(), config.clone());
+    let timeout = (state.runtime.clone(), config.clone());
     let app = App::new(state, config.clone());
     let health = Router::new()
         .route("/", get(health::overall))
@@ -47,23 +47,23 @@ pub fn router(state: ApiState, config: ApiConfig) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)
-        .layer(from_fn_with_state(deadline, bound))
-        .layer(from_fn_with_state(slots, shed))
+        .layer(from_fn_with_state(timeout, time_out))
+        .layer(from_fn_with_state(slots, shed_load))
         .layer(from_fn_with_state(config.clone(), authenticate))
-        .layer(from_fn_with_state(config, named))
-        .layer(from_fn(small))
+        .layer(from_fn_with_state(config, check_host))
+        .layer(from_fn(limit_size))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(map_response(harden))
 }
 
 async fn exposition(State(app): State<App>) -> impl IntoResponse {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    app.made(|| (kind, (app.state.metrics)())).await
+    app.render(|| (kind, (app.state.metrics)())).await
 }
 
 async fn no_such_path(request: Request) -> Problem {
     Problem::not_found(format!(
-        "there is nothing at {}; there is /health, /metrics, /api/v1/tokens, /api/v1/metrics and /api/v1/events",
+        "no such path {}; try /health, /metrics, /api/v1/tokens, /api/v1/metrics or /api/v1/events",
         quoted(request.uri().path())
     ))
 }
@@ -72,6 +72,6 @@ async fn no_such_method(request: Request) -> Problem {
     let (method, path) = (request.method(), request.uri().path());
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        format!("{} does not answer {method}; the header Allow names what it does", quoted(path)),
+        format!("{} does not support {method}; see the Allow header", quoted(path)),
     )
 }

@@ -1,5 +1,5 @@
-//! The listener: takes connections, and when there are too many gives up the one that has kept it waiting the longest,
-//! so that probes are answered whatever others do. It does not know what is answered.
+//! The listener: accepts connections, and at the cap closes the one that has been idle the longest, so that probes are
+//! answered whatever other clients do.
 
 mod activity;
 mod connection;
@@ -25,18 +25,18 @@ use activity::Activity;
 pub use descriptors::Notice;
 use descriptors::Outage;
 
-/// At the stop, answers under way get this long to reach their callers.
+/// On shutdown, responses in flight get this long to reach their clients.
 const DRAIN: Duration = Duration::from_secs(5);
-/// When no descriptor is left for a connection and none of ours makes room, asking again at once would only spin.
+/// The pause before accepting again when there is no file descriptor left and no connection to close for one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// An address that is taken, before anything is answered on it.
+/// A bound address, before requests are served on it.
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
-    /// Counted when the address is taken: what the process opens after that is not held against the connections.
+    /// Computed when the address is bound; descriptors that the process opens later do not lower it.
     cap: usize,
-    tell: Box<dyn Fn(Notice) + Send>,
+    on_notice: Box<dyn Fn(Notice) + Send>,
 }
 
 impl fmt::Debug for Bound {
@@ -48,51 +48,51 @@ impl fmt::Debug for Bound {
     }
 }
 
-/// Why an address could not be taken; one line for a person.
+/// Why an address could not be bound; one line for a person.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Somebody else has it.
+    /// Another process listens on it.
     #[error("{address} is in use: stop what listens there, or choose another address")]
     InUse {
         /// The address.
         address: SocketAddr,
     },
     /// Anything else: a port that needs privileges, an address that is not this machine's.
-    #[error("{address} cannot be listened on: {source}")]
+    #[error("cannot listen on {address}: {source}")]
     Refused {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
-/// The listener broke, and takes no more connections.
+/// The listening socket failed, and accepts no more connections.
 #[derive(Debug, thiserror::Error)]
-#[error("the listener on {address} broke: {source}")]
+#[error("the listener on {address} failed: {source}")]
 pub struct ServeError {
     address: SocketAddr,
     source: io::Error,
 }
 
-/// Connections that wait to be taken. One for which there is no room is tried again by its client after a second, which is
-/// too late for a probe.
+/// The backlog of connections to accept. When it is full, a client retries its connection after a second, which is too late
+/// for a probe.
 const BACKLOG: u32 = 1_024;
 
 impl Bound {
-    /// Takes `address`; port 0 takes any that is free.
+    /// Binds `address`; port 0 means any free port.
     ///
     /// # Errors
     /// [`BindError`], which names the address.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let bound = async {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-            // As every listener does: an address whose connections have just ended is free.
+            // Otherwise connections of a previous process in TIME_WAIT keep the address in use.
             socket.set_reuseaddr(true)?;
             socket.bind(address)?;
             let listener = socket.listen(BACKLOG)?;
             let address = listener.local_addr()?;
-            Ok(Self { listener, address, cap: descriptors::room(), tell: Box::new(drop) })
+            Ok(Self { listener, address, cap: descriptors::room(), on_notice: Box::new(drop) })
         };
         bound.await.map_err(|source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse { address },
@@ -100,22 +100,22 @@ impl Bound {
         })
     }
 
-    /// Where it listens.
+    /// The bound address.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Tells `tell` what whoever runs it should know; without it nobody is told.
+    /// Calls `on_notice` with what an operator should know; without it, notices are dropped.
     #[must_use]
-    pub fn telling(self, tell: impl Fn(Notice) + Send + 'static) -> Self {
-        Self { tell: Box::new(tell), ..self }
+    pub fn telling(self, on_notice: impl Fn(Notice) + Send + 'static) -> Self {
+        Self { on_notice: Box::new(on_notice), ..self }
     }
 
-    /// Answers until `shutdown` completes, then takes no more connections and gives those that are open five seconds
-    /// to end. Needs a tokio runtime around it; dropping the future drops its connections.
+    /// Serves until `shutdown` completes, then accepts no more connections and gives open ones five seconds to end. Must run
+    /// inside a tokio runtime; dropping the future drops its connections.
     ///
     /// # Errors
-    /// When the listening socket itself broke. A connection that cannot be taken is no error.
+    /// When the listening socket itself failed. Failing to accept one connection is not an error.
     pub async fn serve(self, router: Router, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let cap = self.cap;
         self.serve_up_to(cap, router, shutdown).await
@@ -127,10 +127,10 @@ impl Bound {
         router: Router,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let Self { listener, address, tell, .. } = self;
+        let Self { listener, address, on_notice, .. } = self;
         let (stop, stopped) = watch::channel(false);
         let mut connections = Connections { tasks: JoinSet::new(), open: BTreeMap::new(), cap };
-        let (mut outage, mut failed_before, mut given_up) = (Outage::default(), false, 0);
+        let (mut outage, mut failed_before, mut evicted) = (Outage::default(), false, 0);
         let mut shutdown = pin!(shutdown);
         loop {
             let accepted = tokio::select! {
@@ -142,25 +142,25 @@ impl Bound {
             match accepted {
                 Ok((stream, _)) => {
                     failed_before = false;
-                    if outage.taken(socket::now()) {
-                        tell(Notice::Recovered);
+                    if outage.accepted(socket::now()) {
+                        on_notice(Notice::Recovered);
                     }
-                    given_up += usize::from(connections.take(stream, router.clone(), stopped.clone()));
-                    if given_up >= descriptors::GIVEN_UP_AT_ONCE {
-                        given_up = 0;
-                        // They are closed when they have their turn, and until then they have their descriptors.
+                    evicted += usize::from(connections.serve(stream, router.clone(), stopped.clone()));
+                    if evicted >= descriptors::EVICTED_AT_ONCE {
+                        evicted = 0;
+                        // An evicted connection keeps its descriptor until its task runs.
                         tokio::task::yield_now().await;
                     }
                 }
-                // The socket is no listener any more: it was shut down under us.
+                // The listening socket was shut down.
                 Err(source) if source.kind() == io::ErrorKind::InvalidInput => {
                     return Err(ServeError { address, source });
                 }
-                Err(error) if of_the_connection(&error) => {}
-                // Most likely there is no descriptor left: one of ours makes room.
+                Err(error) if is_of_the_client(&error) => {}
+                // Most likely there is no descriptor left: evict a connection to free one.
                 Err(error) => {
                     if outage.failed(socket::now()) {
-                        tell(Notice::OutOfDescriptors { error, connections: connections.open.len() });
+                        on_notice(Notice::OutOfDescriptors { error, connections: connections.open.len() });
                     }
                     if connections.evict() && !failed_before {
                         tokio::task::yield_now().await;
@@ -172,14 +172,14 @@ impl Bound {
             }
         }
         drop(listener);
-        // Nobody is left to be told when all connections have ended already.
+        // Fails when all connections have ended already.
         let _ = stop.send(true);
         drain(&mut connections.tasks).await;
         Ok(())
     }
 }
 
-/// The connections that are open.
+/// The open connections.
 struct Connections {
     tasks: JoinSet<()>,
     open: BTreeMap<Id, (Arc<Activity>, AbortHandle)>,
@@ -187,7 +187,7 @@ struct Connections {
 }
 
 impl Connections {
-    /// Forgets one that has ended.
+    /// Waits until one has ended, and removes it.
     async fn ended(&mut self) {
         let id = match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
@@ -197,10 +197,10 @@ impl Connections {
         self.open.remove(&id);
     }
 
-    /// Serves one more; at the cap another one makes room for it. Whether one had to.
-    fn take(&mut self, stream: TcpStream, router: Router, stopped: watch::Receiver<bool>) -> bool {
+    /// Serves one more; at the cap, evicts another one first. Whether one was evicted.
+    fn serve(&mut self, stream: TcpStream, router: Router, stopped: watch::Receiver<bool>) -> bool {
         let evicted = self.open.len() >= self.cap && self.evict();
-        // Without it small answers wait for acknowledgements; failing to set it only makes them slower.
+        // Without it, small responses wait for acknowledgements; failing to set it only makes them slower.
         let _ = stream.set_nodelay(true);
         let activity = Arc::new(Activity::new(socket::now()));
         let served = connection::serve(stream, router, activity.clone(), stopped);
@@ -209,38 +209,31 @@ impl Connections {
         evicted
     }
 
-    /// Gives up the connection that has kept us waiting the longest, or where each is being answered, the oldest. Whether
-    /// there was one.
+    /// Closes the connection that has been idle the longest, or the oldest one if all have a request in flight. Whether there
+    /// was one.
     fn evict(&mut self) -> bool {
-        let waiting =
-            self.open.iter().filter_map(|(id, (activity, _))| Some((activity.kept_waiting_since()?, *id)));
-        let longest = waiting.min().map(|(_, id)| id).or_else(|| self.open.keys().next().copied());
+        let idle = self.open.iter().filter_map(|(id, (activity, _))| Some((activity.idle_since()?, *id)));
+        let longest = idle.min().map(|(_, id)| id).or_else(|| self.open.keys().next().copied());
         let Some((_, task)) = longest.and_then(|id| self.open.remove(&id)) else { return false };
         task.abort();
         true
     }
 }
 
-/// Errors of a caller that went away before it was taken.
-fn of_the_connection(error: &io::Error) -> bool {
+/// Errors of a client that disconnected before it was accepted.
+fn is_of_the_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the socket is tokio's own, and so is the time in which it recovers"
-)]
+#[expect(clippy::disallowed_methods, reason = "the sockets and their timers are tokio's")]
 async fn pause() {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the sockets are tokio's own, and so is the time in which they drain"
-)]
+#[expect(clippy::disallowed_methods, reason = "the sockets and their timers are tokio's")]
 async fn drain(connections: &mut JoinSet<()>) {
     let all = async { while connections.join_next().await.is_some() {} };
-    // A caller that reads slower than this is cut off: a stop must end.
+    // A client that reads more slowly than this is cut off: shutdown must end.
     let _ = tokio::time::timeout(DRAIN, all).await;
 }

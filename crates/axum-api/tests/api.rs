@@ -1,4 +1,4 @@
-//! Tokens, history and metrics against the contract, and every way to ask wrongly.
+//! Tokens, history and metrics against the contract, and every kind of invalid request.
 
 mod surface;
 
@@ -24,7 +24,7 @@ fn token(number: u8) -> Token {
     }
 }
 
-/// Half of them hot, as the surface's market has it.
+/// Half of them hot, as in the market of [`Surface`].
 fn ten_tokens() -> Surface {
     Surface::new((1..=10).map(token).collect())
 }
@@ -92,7 +92,7 @@ fn tokens_are_chosen_by_lane_and_status_and_sorted_as_asked() {
 }
 
 #[test]
-fn a_wrong_question_for_tokens_is_told_what_was_expected() {
+fn an_invalid_request_for_tokens_says_what_was_expected() {
     let surface = ten_tokens();
     for (query, sentence) in [
         ("limit=0", r#"the parameter limit is "0", expected a whole number from 1 to 1000"#),
@@ -100,10 +100,13 @@ fn a_wrong_question_for_tokens_is_told_what_was_expected() {
         ("lane=warm", r#"the parameter lane is "warm", expected hot or cold"#),
         ("status=dead", r#"the parameter status is "dead", expected monitored, active or archived"#),
         ("sort=size", r#"the parameter sort is "size", expected score, age or mint"#),
-        ("cursor=x%0Ay", r#"the parameter cursor is "x\ny", expected the next of the page before"#),
+        (
+            "cursor=x%0Ay",
+            r#"the parameter cursor is "x\ny", expected the value of next from the previous page"#,
+        ),
         (
             "sort=age&cursor=mint~~So11111111111111111111111111111111111111112",
-            "the parameter cursor is \"mint~~So11111111111111111111111111111111111111112\", expected the next of the page before",
+            "the parameter cursor is \"mint~~So11111111111111111111111111111111111111112\", expected the value of next from the previous page",
         ),
         ("lane=hot&lane=cold", "the parameter lane is given twice"),
         ("limt=5", r#"unknown parameter "limt", expected one of: limit, cursor, lane, status, sort"#),
@@ -112,9 +115,9 @@ fn a_wrong_question_for_tokens_is_told_what_was_expected() {
     }
     assert_eq!(
         surface.get("/api/v1/tokens/So1").problem(400),
-        r#""So1" is no mint: 3 characters, expected 32 to 44 of base58"#
+        r#""So1" is not a valid mint: 3 characters, expected 32 to 44 of base58"#
     );
-    assert_eq!(surface.get("/api/v1/tokens/%FF").problem(400), "the mint is not text in UTF-8");
+    assert_eq!(surface.get("/api/v1/tokens/%FF").problem(400), "the mint is not valid UTF-8");
     assert_eq!(
         surface.get(&format!("/api/v1/tokens/{}", Mint::WSOL)).problem(404),
         "the token So11111111111111111111111111111111111111112 is not watched"
@@ -122,7 +125,7 @@ fn a_wrong_question_for_tokens_is_told_what_was_expected() {
 }
 
 #[test]
-fn history_is_the_last_hour_by_the_minute_unless_asked_otherwise() {
+fn history_is_the_last_hour_by_the_minute_by_default() {
     let surface = three_hours();
     let answer = surface.get("/api/v1/metrics/run.duration_ms%7Bgroup=hot%7D").json();
     assert_eq!(keys(&answer), ["agg", "from", "points", "series", "step_seconds", "to"]);
@@ -156,7 +159,7 @@ fn history_takes_relative_and_absolute_times_a_step_and_an_aggregate() {
 }
 
 #[test]
-fn a_wrong_question_for_history_is_told_what_was_expected() {
+fn an_invalid_request_for_history_says_what_was_expected() {
     let surface = three_hours();
     for (question, sentence) in [
         ("a?step=1x", r#"the parameter step is "1x", expected a duration such as 30s, 1m, 24h or 1h30m"#),
@@ -166,7 +169,7 @@ fn a_wrong_question_for_history_is_told_what_was_expected() {
         ("a?from=0&step=1s", "10801 points, expected at most 10000; use a longer step or a shorter range"),
         (
             "a%20b",
-            r#""a b" is no series: ' ' at byte 1 is not allowed; expected a name like `run.duration_ms{group=hot}`"#,
+            r#""a b" is not a valid series: ' ' at byte 1 is not allowed; expected a name like `run.duration_ms{group=hot}`"#,
         ),
     ] {
         assert_eq!(surface.get(&format!("/api/v1/metrics/{question}")).problem(400), sentence);
@@ -179,22 +182,22 @@ fn a_wrong_question_for_history_is_told_what_was_expected() {
 }
 
 #[test]
-fn an_unknown_series_is_told_with_the_one_that_may_be_meant() {
+fn an_unknown_series_gets_a_suggestion() {
     let surface = three_hours();
     assert_eq!(
         surface.get("/api/v1/metrics/run.duration_ms%7Bgroup=hott%7D").problem(404),
-        "there is no series \"run.duration_ms{group=hott}\"; did you mean \"run.duration_ms{group=hot}\"?; \
-         /api/v1/metrics lists those that there are"
+        "unknown series \"run.duration_ms{group=hott}\"; did you mean \"run.duration_ms{group=hot}\"?; \
+         /api/v1/metrics lists the known ones"
     );
     assert_eq!(
         surface.get("/api/v1/metrics/zzz").problem(404),
-        "there is no series \"zzz\"; /api/v1/metrics lists those that there are"
+        "unknown series \"zzz\"; /api/v1/metrics lists the known ones"
     );
     let known = surface.get("/api/v1/metrics/run.duration_ms%7Bgroup=hot%7D?from=0&to=1&step=1s");
     assert_eq!(known.status, 200);
     surface.runtime.clock().advance(Duration::from_hours(3));
     let quiet = surface.get("/api/v1/metrics/run.duration_ms%7Bgroup=hot%7D");
-    assert_eq!(quiet.json()["points"], json!([]), "a known series may be quiet");
+    assert_eq!(quiet.json()["points"], json!([]), "a known series may be empty");
 }
 
 #[test]
@@ -231,7 +234,7 @@ fn following_next_gives_every_series_once() {
 }
 
 #[test]
-fn a_store_that_fails_is_a_problem_of_its_kind() {
+fn an_error_of_the_store_is_a_problem_with_its_status() {
     let surface = three_hours();
     surface.history.fail_with(|| StoreError::transient("connection refused"));
     let answer = surface.get("/api/v1/metrics/a");
@@ -239,14 +242,14 @@ fn a_store_that_fails_is_a_problem_of_its_kind() {
     assert_eq!(answer.header("retry-after"), Some("1"));
     surface.history.fail_with(|| StoreError::corrupt("no table"));
     assert_eq!(surface.get("/api/v1/metrics").problem(500), "the store is unusable: no table");
-    assert_eq!(surface.get("/health").status, 200, "health does not ask the store");
+    assert_eq!(surface.get("/health").status, 200, "health does not query the store");
 }
 
 #[test]
-fn a_store_that_hangs_is_given_up_after_two_seconds() {
+fn a_query_to_a_store_that_hangs_times_out_after_two_seconds() {
     let surface = Surface::new(Vec::new()).over(Arc::new(Hanging));
     let sentence = surface.get("/api/v1/metrics/a").problem(504);
-    assert_eq!(sentence, "the metric store gave no answer within 2 s");
+    assert_eq!(sentence, "the metric store did not answer within 2 s");
     assert_eq!(surface.runtime.now().since_origin(), Duration::from_secs(2));
 }
 

@@ -1,4 +1,4 @@
-//! The endpoint of events against the contract, and every way to ask wrongly.
+//! The endpoint of events against the contract, and every kind of invalid request.
 
 mod surface;
 
@@ -58,7 +58,7 @@ fn events_are_chosen_by_time_kind_and_subject() {
 }
 
 #[test]
-fn a_kind_that_there_is_not_is_told_with_the_one_that_may_be_meant() {
+fn an_unknown_kind_gets_a_suggestion() {
     let surface = ten_events();
     let all = "the kinds are breaker.changed, service.started, token.archived";
     for (kind, hint) in [
@@ -68,19 +68,19 @@ fn a_kind_that_there_is_not_is_told_with_the_one_that_may_be_meant() {
         ("xyz", ""),
     ] {
         let asked = format!("/api/v1/events?kind={kind}&from=60");
-        let expected = format!("there is no kind of event {kind:?}{hint}; {all}");
+        let expected = format!("unknown kind of event {kind:?}{hint}; {all}");
         assert_eq!(surface.get(&asked).problem(404), expected);
     }
 }
 
 #[test]
-fn of_a_kind_that_there_is_a_page_may_be_empty() {
+fn a_page_of_a_known_kind_may_be_empty() {
     let surface = ten_events();
-    // Made by this program, though nothing of it happened.
+    // Known to this version, but none is stored.
     for kind in ["service.started", "service", "token.ar"] {
         assert_eq!(minutes(&surface, &format!("kind={kind}")), [0; 0]);
     }
-    // Stored by another.
+    // Stored by another version.
     assert_eq!(minutes(&surface, "kind=token.activated&from=600"), [0; 0]);
     assert_eq!(minutes(&surface, "kind=token.activated&subject=B"), [0; 0]);
 }
@@ -99,12 +99,12 @@ fn following_next_gives_every_event_once() {
 }
 
 #[test]
-fn a_wrong_question_for_events_is_told_what_was_expected() {
+fn an_invalid_request_for_events_says_what_was_expected() {
     let surface = ten_events();
     for (query, sentence) in [
         ("limit=0", r#"the parameter limit is "0", expected a whole number from 1 to 1000"#),
         ("limit=1001", r#"the parameter limit is "1001", expected a whole number from 1 to 1000"#),
-        ("cursor=x", r#"the parameter cursor is "x", expected the next of the page before"#),
+        ("cursor=x", r#"the parameter cursor is "x", expected the value of next from the previous page"#),
         ("kind=Token", "no kind begins like this: 'T' is not allowed in it"),
         ("subject=a%20b", r#"the parameter subject is "a b", expected a mint or the name of a part"#),
         ("from=60&to=60", "from (1970-01-01T00:01:00Z) must be before to (1970-01-01T00:01:00Z)"),
@@ -115,17 +115,17 @@ fn a_wrong_question_for_events_is_told_what_was_expected() {
 }
 
 #[test]
-fn a_stream_is_not_to_be_had_yet() {
+fn a_request_for_a_stream_is_not_acceptable_yet() {
     let surface = ten_events();
     let ask = |accept| surface.ask(axum::http::Method::GET, "/api/v1/events", &[("accept", accept)]);
     let sentence = ask("application/json;q=0.5, Text/Event-Stream;q=0.9").problem(406);
-    assert!(sentence.starts_with("there is no stream of events yet"), "{sentence}");
+    assert!(sentence.starts_with("server-sent events are not available yet"), "{sentence}");
     assert_eq!(ask("application/json").status, 200);
     assert_eq!(ask("*/*").status, 200);
 }
 
 #[test]
-fn a_record_that_fails_is_a_problem_of_its_kind() {
+fn an_error_of_the_store_is_a_problem_with_its_status() {
     let surface = ten_events();
     surface.events.fail_with(|| StoreError::transient("connection refused"));
     let answer = surface.get("/api/v1/events");

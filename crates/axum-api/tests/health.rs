@@ -1,4 +1,4 @@
-//! The health endpoints against the contract: field names, words and codes.
+//! The health endpoints against the contract: field names, values and status codes.
 
 mod surface;
 
@@ -31,7 +31,7 @@ fn probes_answer_with_a_status_and_its_code() {
 }
 
 #[test]
-fn everything_but_the_stores_answers_before_they_are_open() {
+fn only_endpoints_that_query_a_store_are_unavailable_before_it_is_open() {
     let surface = service().starting();
     surface.publish(|facts| facts.phase = Phase::Starting);
     for path in ["/api/v1/metrics", "/api/v1/metrics/a", "/api/v1/events"] {
@@ -43,11 +43,11 @@ fn everything_but_the_stores_answers_before_they_are_open() {
     let codes = ["/health/ready", "/health/startup", "/metrics", "/api/v1/tokens"]
         .map(|path| surface.get(path).status.as_u16());
     assert_eq!(codes, [503, 503, 200, 200]);
-    assert_eq!(surface.get("/api/v1/metrics?limit=0").status, 400, "what is wrong stays wrong");
+    assert_eq!(surface.get("/api/v1/metrics?limit=0").status, 400, "an invalid request stays invalid");
 }
 
 #[test]
-fn health_passes_warns_and_fails_with_the_code_of_the_draft() {
+fn health_passes_warns_and_fails_with_the_status_code_of_the_draft() {
     let surface = service();
     let answer = surface.get("/health");
     assert_eq!(answer.status, 200);
@@ -84,7 +84,7 @@ fn the_scheduler_model_has_the_fields_of_the_contract() {
 }
 
 #[test]
-fn the_resources_model_has_the_fields_of_the_contract_and_null_for_what_is_not_known() {
+fn the_resources_model_has_the_fields_of_the_contract_and_null_for_unknown_values() {
     let surface = service();
     let model = surface.get("/health/resources").json();
     assert_has(
@@ -141,7 +141,7 @@ fn the_detailed_model_holds_all_the_others() {
 }
 
 #[test]
-fn sources_are_told_each_with_its_tokens_and_what_is_wrong() {
+fn each_source_is_shown_with_its_tokens_and_its_problem() {
     let surface = service();
     let sources = || surface.get("/health/detailed").json()["sources"].clone();
     let list = json!({"origin": "file", "tokens": 3, "problem": null});
@@ -152,7 +152,7 @@ fn sources_are_told_each_with_its_tokens_and_what_is_wrong() {
 }
 
 #[test]
-fn a_model_is_told_with_200_whatever_it_says() {
+fn a_model_is_always_answered_with_200() {
     let surface = service();
     surface.publish(|facts| facts.store.uses[0].losing = true);
     let answer = surface.get("/health/detailed");

@@ -1,4 +1,4 @@
-//! What surrounds every answer: who may see it, methods and paths that do not exist, floods, panics, headers.
+//! What applies to every request: access, unknown methods and paths, limits, panics, headers.
 
 mod surface;
 
@@ -27,7 +27,7 @@ fn public() -> Surface {
 }
 
 #[test]
-fn strangers_on_a_public_listener_see_the_status_alone() {
+fn without_the_token_a_public_listener_shows_the_status_of_health_alone() {
     let surface = public();
     for path in HEALTH.into_iter().chain(["/health/live", "/health/ready", "/health/startup"]) {
         let answer = surface.get(path);
@@ -40,7 +40,7 @@ fn strangers_on_a_public_listener_see_the_status_alone() {
 }
 
 #[test]
-fn strangers_on_a_public_listener_get_nothing_but_health() {
+fn without_the_token_a_public_listener_refuses_everything_but_health() {
     for surface in [public(), Surface::new(Vec::new()).on(PUBLIC, None)] {
         for path in ["/metrics", "/api/v1/tokens", "/api/v1/metrics/a", "/nothing", "/healthy"] {
             for headers in [&[][..], &[("authorization", "Bearer wrong")], &[("authorization", "Bearer ")]] {
@@ -80,7 +80,7 @@ fn a_loopback_listener_is_open_to_read_until_there_is_a_token() {
 }
 
 #[test]
-fn an_open_listener_answers_to_its_own_names_alone() {
+fn an_open_listener_accepts_only_hosts_of_this_machine() {
     let surface = Surface::new(Vec::new());
     let under = |host: &str, path: &str| surface.ask(Method::GET, path, &[("host", host)]);
     for host in ["localhost:8080", "127.0.0.1:8080", "[::1]", "LOCALHOST", "ttm.localhost:99"] {
@@ -94,14 +94,14 @@ fn an_open_listener_answers_to_its_own_names_alone() {
             assert!(sentence.contains("api.token_file"), "{sentence}");
         }
     }
-    // The name in the target goes before the one in the header.
+    // The authority of the target takes precedence over the header.
     under("localhost", "http://evil.example/health").problem(421);
     assert_eq!(under("evil.example", "http://localhost/health").status, 200);
     assert_eq!(public().ask(Method::GET, "/health", &[("host", "ttm.example")]).status, 200);
 }
 
 #[test]
-fn a_request_names_one_host_that_is_one() {
+fn a_request_has_exactly_one_valid_host() {
     let surface = Surface::new(Vec::new());
     let without = |version| {
         let request = Request::get("/health/live").version(version).body(Body::empty()).expect("a request");
@@ -118,7 +118,7 @@ fn a_request_names_one_host_that_is_one() {
 }
 
 #[test]
-fn a_request_names_one_authorization_whatever_it_asks_for() {
+fn a_second_authorization_is_refused_on_every_path() {
     let surface = public();
     for path in ["/api/v1/tokens", "/health/live"] {
         let twice = [("authorization", "Bearer one"), ("authorization", "Bearer other")];
@@ -128,7 +128,7 @@ fn a_request_names_one_authorization_whatever_it_asks_for() {
 }
 
 #[test]
-fn what_is_larger_than_any_question_is_a_problem_of_its_kind() {
+fn a_request_that_is_too_large_is_a_problem_with_its_status() {
     let surface = Surface::new(Vec::new());
     let sentence = surface.get(&format!("/api/v1/tokens?cursor={}", "x".repeat(9000))).problem(414);
     assert_eq!(sentence, "the target has 9022 bytes, expected at most 8192");
@@ -138,16 +138,16 @@ fn what_is_larger_than_any_question_is_a_problem_of_its_kind() {
 }
 
 #[test]
-fn a_path_that_does_not_exist_is_a_problem_that_says_what_does() {
+fn an_unknown_path_is_a_problem_that_lists_the_known_ones() {
     let surface = Surface::new(Vec::new());
     for path in ["/nothing", "/health/nothing", "/api/v1/tokens/a/b"] {
         let sentence = surface.get(path).problem(404);
-        assert!(sentence.starts_with(&format!("there is nothing at \"{path}\"")), "{sentence}");
+        assert!(sentence.starts_with(&format!("no such path \"{path}\"")), "{sentence}");
     }
 }
 
 #[test]
-fn a_method_that_a_path_does_not_have_is_a_problem_with_the_ones_it_has() {
+fn an_unsupported_method_is_a_problem_with_an_allow_header() {
     let surface = Surface::new(Vec::new());
     for path in HEALTH.into_iter().chain(["/metrics", "/api/v1/tokens", "/api/v1/metrics/a"]) {
         for method in [Method::POST, Method::DELETE] {
@@ -169,7 +169,7 @@ fn head_is_get_without_a_body() {
 }
 
 #[test]
-fn every_answer_tells_browsers_to_be_careful_and_caches_to_keep_off() {
+fn every_response_has_the_security_headers_and_is_not_cached() {
     let surface = public();
     for path in ["/health", "/nothing"] {
         let answer = surface.get(path);
@@ -183,7 +183,7 @@ fn every_answer_tells_browsers_to_be_careful_and_caches_to_keep_off() {
 }
 
 #[test]
-fn a_flood_is_shed_and_health_is_not() {
+fn requests_above_the_limit_are_shed_and_health_is_not() {
     let surface = Surface::new(Vec::new()).over(Arc::new(Hanging));
     let router = surface.router();
     surface.runtime.block_on(async {
@@ -193,29 +193,25 @@ fn a_flood_is_shed_and_health_is_not() {
             Box::pin(router.clone().oneshot(request))
         };
         let mut flood: Vec<_> = (0..64).map(|_| ask("/api/v1/metrics/a")).collect();
-        for question in &mut flood {
-            assert!(is_pending(question).await, "the store hangs");
+        for request in &mut flood {
+            assert!(is_pending(request).await, "the store hangs");
         }
         let shed = ask("/api/v1/tokens").await.expect("an answer");
         assert_eq!((shed.status().as_u16(), shed.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
         assert_eq!(ask("/health").await.expect("an answer").status(), 200);
         drop(flood);
-        assert_eq!(
-            ask("/api/v1/tokens").await.expect("an answer").status(),
-            200,
-            "the places are free again"
-        );
+        assert_eq!(ask("/api/v1/tokens").await.expect("an answer").status(), 200, "the slots are free again");
     });
 }
 
 #[test]
-fn a_panic_is_answered_without_its_message() {
+fn the_response_after_a_panic_does_not_contain_its_message() {
     let surface = Surface::new(Vec::new()).over(Arc::new(Panicking));
     let sentence = surface.get("/api/v1/metrics/a").problem(500);
-    assert_eq!(sentence, "the answer could not be made; the service's log has the reason");
+    assert_eq!(sentence, "internal error; the log of the service has the details");
 }
 
-/// Whether a future still waits after it was polled once.
+/// Polls a future once; whether it is pending.
 async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
     std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending()))
         .await
@@ -245,14 +241,14 @@ impl MetricStore for Panicking {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_probe_waits_for_one_answer_that_takes_time_and_not_for_all_that_were_asked_for() {
+async fn a_probe_waits_for_at_most_one_slow_response_of_many() {
     let written = Arc::default();
     let router = Surface::new(Vec::new()).counting(&written).router();
     let mut asked = tokio::task::JoinSet::new();
     for path in std::iter::repeat_n("/metrics", 50).chain(["/health/live"]) {
         let request = Request::get(path).header("host", "localhost").body(Body::empty());
         let answer = router.clone().oneshot(request.expect("a request"));
-        asked.spawn(async move { (path, answer.await.expect("the surface never fails").status()) });
+        asked.spawn(async move { (path, answer.await.expect("the router never fails").status()) });
     }
     let mut before_the_probe = None;
     while let Some(answer) = asked.join_next().await {
@@ -262,6 +258,6 @@ async fn a_probe_waits_for_one_answer_that_takes_time_and_not_for_all_that_were_
             before_the_probe = Some(written.load(Ordering::Relaxed));
         }
     }
-    assert!(before_the_probe.is_some_and(|made| made <= 3), "{before_the_probe:?} of 50 were made first");
+    assert!(before_the_probe.is_some_and(|made| made <= 3), "{before_the_probe:?} of 50 were rendered first");
     assert_eq!(written.load(Ordering::Relaxed), 50);
 }

@@ -1,4 +1,4 @@
-//! The listener on a real socket of this machine.
+//! The listener on a real socket.
 
 mod surface;
 
@@ -18,7 +18,7 @@ async fn bind() -> Bound {
 
 /// Sends one request and reads until the connection closes.
 async fn exchange(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.expect("somebody listens");
+    let mut stream = TcpStream::connect(address).await.expect("the listener accepts");
     stream.write_all(request.as_bytes()).await.expect("the request is sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("the answer is text");
@@ -26,7 +26,7 @@ async fn exchange(address: SocketAddr, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_port_that_is_in_use_is_told_in_one_line() {
+async fn a_port_in_use_is_an_error_of_one_line() {
     let first = bind().await;
     let error = Bound::bind(first.address()).await.expect_err("it is taken");
     assert!(matches!(error, BindError::InUse { .. }));
@@ -37,14 +37,14 @@ async fn a_port_that_is_in_use_is_told_in_one_line() {
 }
 
 #[tokio::test]
-async fn an_address_of_another_machine_is_refused_with_what_the_system_said() {
+async fn an_address_of_another_machine_is_an_error_with_that_of_the_system() {
     let error = Bound::bind("192.0.2.1:8080".parse().expect("an address")).await.expect_err("not ours");
     assert!(matches!(error, BindError::Refused { .. }), "{error:?}");
-    assert!(error.to_string().starts_with("192.0.2.1:8080 cannot be listened on: "), "{error}");
+    assert!(error.to_string().starts_with("cannot listen on 192.0.2.1:8080: "), "{error}");
 }
 
 #[tokio::test]
-async fn requests_are_answered_until_the_stop_and_then_nobody_listens() {
+async fn requests_are_answered_until_shutdown_and_then_connections_are_refused() {
     let bound = bind().await;
     let address = bound.address();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -58,18 +58,18 @@ async fn requests_are_answered_until_the_stop_and_then_nobody_listens() {
         stop.send(()).expect("the server runs");
     };
     let (served, ()) = tokio::join!(served, asked);
-    served.expect("the listener is whole");
+    served.expect("the listener works");
     assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]
-async fn the_stop_does_not_wait_for_connections_that_ask_nothing() {
+async fn shutdown_does_not_wait_for_idle_connections() {
     let bound = bind().await;
     let address = bound.address();
     let (stop, stopped) = oneshot::channel::<()>();
     let served = bound.serve(Surface::new(Vec::new()).router(), async { drop(stopped.await) });
     let idle = async {
-        let mut stream = TcpStream::connect(address).await.expect("somebody listens");
+        let mut stream = TcpStream::connect(address).await.expect("the listener accepts");
         let head = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n";
         stream.write_all(head).await.expect("the request is sent");
         let mut start = [0; 12];
@@ -77,14 +77,14 @@ async fn the_stop_does_not_wait_for_connections_that_ask_nothing() {
         assert_eq!(&start, b"HTTP/1.1 200");
         stop.send(()).expect("the server runs");
         let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).await.expect("the connection is closed in order");
+        stream.read_to_end(&mut rest).await.expect("the connection is closed gracefully");
     };
     let (served, ()) = tokio::join!(served, idle);
-    served.expect("the listener is whole");
+    served.expect("the listener works");
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_refused_and_harms_nobody() {
+async fn a_malformed_request_is_refused_and_others_are_still_answered() {
     let bound = bind().await;
     let address = bound.address();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -98,5 +98,5 @@ async fn what_is_not_http_is_refused_and_harms_nobody() {
         stop.send(()).expect("the server runs");
     };
     let (served, ()) = tokio::join!(served, asked);
-    served.expect("the listener is whole");
+    served.expect("the listener works");
 }

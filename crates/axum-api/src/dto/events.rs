@@ -1,4 +1,4 @@
-//! Events on the wire. What is in a payload is between those who write and read it.
+//! Models of events. The contents of a payload depend on the kind of event.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -22,11 +22,11 @@ pub struct EventDto {
     pub at: String,
     /// What, as in `token.activated`.
     pub kind: String,
-    /// To what: a mint, the name of a part.
+    /// What it happened to: a mint, or the name of a part.
     pub subject: String,
     /// `INFO`, `WARNING`, `ERROR` or `CRITICAL`.
     pub severity: &'static str,
-    /// The reason and the figures; which, depends on the kind.
+    /// Reason and figures; the fields depend on the kind.
     pub payload: Box<RawValue>,
 }
 

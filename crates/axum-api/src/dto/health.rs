@@ -1,4 +1,4 @@
-//! The health models on the wire.
+//! Models of health.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::{PlanDto, SourcesDto};
 
 mod convert;
 
-/// `/health/live`, `/health/ready`, `/health/startup`, and what strangers see of every model.
+/// `/health/live`, `/health/ready`, `/health/startup`, and what a caller without the token sees of every model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StatusDto {
     /// `healthy`, `degraded`, `critical` or `unknown`.
@@ -16,45 +16,45 @@ pub struct StatusDto {
 /// `/health`, as of the draft "Health Check Response Format for HTTP APIs" (draft-inadarei-api-health-check-06).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OverallDto {
-    /// The whole, in the draft's words.
+    /// The overall status, in the words of the draft.
     pub status: OverallStatus,
     /// One sentence for each thing that is not healthy, the worst first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<Vec<String>>,
-    /// The parts by name.
+    /// The components by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checks: Option<ChecksDto>,
 }
 
-/// The parts of `/health`; the draft allows several measurements of each, we have one.
+/// The components of `/health`; the draft allows several measurements of each, here is one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChecksDto {
     /// The groups.
     pub scheduler: [CheckDto; 1],
     /// The store.
     pub store: [CheckDto; 1],
-    /// What the process uses.
+    /// Resources of the process.
     pub resources: [CheckDto; 1],
-    /// The outside API.
+    /// The upstream API.
     pub dexscreener: [CheckDto; 1],
     /// Age of the data.
     #[serde(rename = "data-freshness")]
     pub data_freshness: [CheckDto; 1],
 }
 
-/// One part of `/health`.
+/// One component of `/health`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CheckDto {
     /// `component`, `datastore` or `system`.
     #[serde(rename = "componentType")]
     pub component_type: &'static str,
-    /// How it is.
+    /// Its status.
     pub status: OverallStatus,
-    /// When that was found.
+    /// When it was assessed.
     pub time: String,
 }
 
-/// The words of `/health`.
+/// The statuses of `/health`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OverallStatus {
@@ -69,7 +69,7 @@ pub enum OverallStatus {
 /// `/health/detailed`: everything.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DetailedDto {
-    /// The whole.
+    /// The overall status.
     pub status: &'static str,
     /// When the report was made.
     pub at: String,
@@ -93,11 +93,11 @@ pub struct DetailedDto {
     pub apis: ApisDto,
     /// As `/health/data-freshness`.
     pub data_freshness: FreshnessDto,
-    /// What the budget of requests is used for; absent before the first plan.
+    /// What the request budget is used for; null before the first plan.
     pub plan: Option<PlanDto>,
     /// The store.
     pub store: StoreDto,
-    /// The lists of tokens that are kept elsewhere.
+    /// The external token lists.
     pub sources: SourcesDto,
 }
 
@@ -106,9 +106,9 @@ pub struct DetailedDto {
 pub struct SchedulerDto {
     /// The worse of the groups.
     pub status: &'static str,
-    /// How the hot group is.
+    /// Status of the hot group.
     pub hot_group_status: &'static str,
-    /// How the cold group is.
+    /// Status of the cold group.
     pub cold_group_status: &'static str,
     /// When the hot group's last run ended.
     pub hot_group_last_run: Option<String>,
@@ -126,26 +126,26 @@ pub struct SchedulerDto {
     pub hot_group_since_progress_seconds: Option<f64>,
     /// Time since the cold group made progress.
     pub cold_group_since_progress_seconds: Option<f64>,
-    /// For how long the hot group is held up because the API is away.
+    /// How long the hot group has been held up by an outage of the API.
     pub hot_group_withheld_seconds: Option<f64>,
-    /// For how long the cold group is held up because the API is away.
+    /// How long the cold group has been held up by an outage of the API.
     pub cold_group_withheld_seconds: Option<f64>,
     /// Tokens scored in the last minute.
     pub tokens_processed_per_minute: Option<f64>,
-    /// Share of attempted tokens that the last runs could not refresh, 0 to 1.
+    /// Share of attempted tokens that the last runs failed to refresh, 0 to 1.
     pub error_rate: Option<f64>,
-    /// Tokens that the last runs attempted: what that is a share of.
+    /// Tokens that the last runs attempted: the base of that share.
     pub tokens_attempted: u64,
-    /// Those of them that could not be refreshed.
+    /// How many of them failed.
     pub tokens_failed: u64,
-    /// One sentence for each thing that is wrong with a group.
+    /// One sentence for each problem of a group.
     pub alerts: Vec<String>,
 }
 
 /// `/health/resources`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ResourcesDto {
-    /// The worst of the figures.
+    /// The worst status of the figures.
     pub status: &'static str,
     /// Resident memory, in MiB.
     pub memory_usage_mb: Option<f64>,
@@ -153,22 +153,22 @@ pub struct ResourcesDto {
     pub memory_usage_percent: Option<f64>,
     /// Share of one core; above 100 with several cores busy.
     pub cpu_usage_percent: Option<f64>,
-    /// Share of the data path's file system, 0 to 100.
+    /// Usage of the file system that holds the data, 0 to 100.
     pub disk_usage_percent: Option<f64>,
     /// Connections to the store that are in use.
     pub database_connections: Option<u32>,
-    /// How many there may be.
+    /// Their limit.
     pub database_connections_max: Option<u32>,
-    /// Open descriptors.
+    /// Open file descriptors.
     pub open_file_descriptors: Option<u64>,
-    /// How many may be open.
+    /// Their limit.
     pub file_descriptor_limit: Option<u64>,
 }
 
-/// `/health/apis`; figures are of the last five minutes.
+/// `/health/apis`; figures are over the last five minutes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ApisDto {
-    /// How DexScreener is; never critical, because its outage is not ours.
+    /// Status of DexScreener; never critical, because its outage is not a failure of this service.
     pub dexscreener_status: &'static str,
     /// Mean response time, in milliseconds.
     pub average_response_time: Option<f64>,
@@ -176,19 +176,19 @@ pub struct ApisDto {
     pub p95_response_time: Option<f64>,
     /// Share of calls that failed, 0 to 1.
     pub error_rate: Option<f64>,
-    /// Calls: what that is a share of.
+    /// Calls: the base of that share.
     pub calls: u64,
-    /// Those of them that failed.
+    /// How many of them failed.
     pub calls_failed: u64,
     /// `closed`, `open`, `half_open`, `forced_open` or `disabled`.
     pub circuit_breaker_state: Option<&'static str>,
-    /// Share of look-ups answered by a cache, 0 to 1.
+    /// Share of look-ups that hit a cache, 0 to 1.
     pub cache_hit_rate: Option<f64>,
     /// Requests of the last minute.
     pub requests_per_minute: Option<f64>,
-    /// Why the last call failed; none when it was answered.
+    /// Why the last call failed; null if it succeeded.
     pub last_error: Option<String>,
-    /// What is wrong with the API, a sentence each; also what it answers without bringing anything to score.
+    /// One sentence for each problem of the API, including responses that contain nothing to score.
     pub alerts: Vec<String>,
 }
 
@@ -210,7 +210,7 @@ pub struct FreshnessDto {
 /// The tokens of one lane.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LaneDto {
-    /// How fresh they are.
+    /// Status of their freshness.
     pub status: &'static str,
     /// How many.
     pub tokens: u64,
@@ -233,30 +233,30 @@ pub struct LaneDto {
 /// The stores.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StoreDto {
-    /// The worst of its uses.
+    /// The worst status of its uses.
     pub status: &'static str,
-    /// Since when the first of those that are down does not answer.
+    /// Since when the store has been down, for the use that has been down the longest.
     pub down_since: Option<String>,
-    /// Tokens whose newest state is not stored yet.
+    /// Tokens whose latest state is not stored yet.
     pub tokens_waiting: u64,
     /// Samples that are not stored yet.
     pub samples_waiting: u64,
-    /// Samples that were given up since the start.
+    /// Samples dropped since the start.
     pub samples_dropped: u64,
     /// The last error of the worst of its uses.
     pub last_error: Option<String>,
-    /// Each use by itself.
+    /// Each use separately.
     pub uses: Vec<StoreUseDto>,
 }
 
 /// One use of a store.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StoreUseDto {
-    /// What for.
+    /// What the store is used for.
     pub name: String,
-    /// How it is.
+    /// Its status.
     pub status: &'static str,
-    /// Since when it does not answer.
+    /// Since when it has been down.
     pub down_since: Option<String>,
     /// The last error.
     pub last_error: Option<String>,

@@ -1,4 +1,4 @@
-//! The history on the wire.
+//! Models of the history.
 
 use serde::Serialize;
 use ttm_perf::{Point, RangeQuery, SeriesKey};
@@ -13,7 +13,7 @@ pub struct SeriesDto {
 }
 
 impl SeriesDto {
-    /// A page of `limit` names, given one more if there is one.
+    /// A page of `limit` names; `keys` holds one more if there is a next page.
     pub(crate) fn page(keys: &[SeriesKey], limit: usize) -> Self {
         let shown = &keys[..limit.min(keys.len())];
         let next = shown.last().filter(|_| keys.len() > limit);
@@ -21,20 +21,20 @@ impl SeriesDto {
     }
 }
 
-/// `/api/v1/metrics/{series}`: the question as it was understood, and its points.
+/// `/api/v1/metrics/{series}`: the query as it was parsed, and its points.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HistoryDto {
-    /// Which series.
+    /// The series.
     pub series: String,
-    /// First time inside.
+    /// Start of the range, inclusive.
     pub from: String,
-    /// First time outside.
+    /// End of the range, exclusive.
     pub to: String,
     /// Width of a bucket.
     pub step_seconds: u64,
-    /// How a bucket became a number: the word of the question.
+    /// The aggregate of each bucket, as in the query.
     pub agg: &'static str,
-    /// Buckets that hold samples, ascending.
+    /// Non-empty buckets, ascending.
     pub points: Vec<PointDto>,
 }
 

@@ -1,8 +1,8 @@
-//! What goes over the wire, field by field: the contract. The only place that knows serde; it holds no rule.
+//! The models of the responses, field by field: the contract. The only place that uses serde; it holds no rules.
 //!
-//! Units, where a name does not carry its own: times in text are RFC 3339; `*_processing_time` are seconds;
-//! `*_response_time` are milliseconds; `error_rate` and `cache_hit_rate` are shares from 0 to 1. `null` is "not known",
-//! which is never zero.
+//! Units, unless the name says: timestamps are RFC 3339; `*_processing_time` are seconds;
+//! `*_response_time` are milliseconds; `error_rate` and `cache_hit_rate` are shares from 0 to 1. `null` means unknown,
+//! never zero.
 
 mod events;
 mod health;

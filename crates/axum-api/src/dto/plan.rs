@@ -1,4 +1,4 @@
-//! The plan on the wire: what the budget of requests is used for, and what has to wait.
+//! Models of the plan: what the request budget is used for, and what is deferred.
 
 use serde::Serialize;
 use ttm_health::{LanePlan, PlanFacts};
@@ -6,38 +6,38 @@ use ttm_health::{LanePlan, PlanFacts};
 /// The plan's part of `/health/detailed`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlanDto {
-    /// Requests that may be made in a minute: the configured budget, or less after the API said "too many".
+    /// The requests allowed per minute: the configured budget, or less after a 429.
     pub requests_per_minute: f64,
-    /// How long the API asked everybody to wait, while it is on.
+    /// How much longer requests are paused, as the API asked with Retry-After; null if they are not.
     pub paused_for_seconds: Option<f64>,
     /// The hot lane.
     pub hot: LanePlanDto,
     /// The cold lane.
     pub cold: LanePlanDto,
-    /// Tokens that the API does not know, and that are left alone for a while.
+    /// Tokens unknown to the API that are backing off.
     pub resting: u64,
-    /// Full lists of pools that wait for their turn.
+    /// Full pool lists waiting for a request.
     pub lists_waiting: u64,
-    /// Requests under way.
+    /// Requests in flight.
     pub in_flight: u64,
-    /// How many may be.
+    /// Their limit.
     pub max_in_flight: u64,
-    /// How many tokens a batch held on average.
+    /// Mean number of tokens in a batch.
     pub tokens_per_batch: Option<f64>,
-    /// How long an attempt may take.
+    /// Timeout of one attempt.
     pub attempt_timeout_seconds: f64,
 }
 
-/// What a lane may expect.
+/// The plan of a lane.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LanePlanDto {
-    /// Requests a minute that its tokens get.
+    /// Requests per minute for its tokens.
     pub requests_per_minute: f64,
-    /// Time in which each of its tokens is asked for once.
+    /// Time in which each of its tokens is requested once.
     pub cycle_seconds: f64,
-    /// Tokens that are due and have to wait for their turn.
+    /// Tokens that are due and wait for a request.
     pub deferred: u64,
-    /// When the last of those has it.
+    /// Time until the last of those is requested.
     pub comes_within_seconds: f64,
 }
 

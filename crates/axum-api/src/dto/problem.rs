@@ -1,16 +1,16 @@
-//! The problem document. It knows no status but the one that it is given.
+//! The problem document.
 
 use serde::Serialize;
 
 /// An error (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProblemDto {
-    /// `about:blank`: the status says what kind it is.
+    /// `about:blank`: the status identifies the kind of problem.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// The status in words.
+    /// The reason phrase of the status.
     pub title: &'static str,
-    /// The status.
+    /// The HTTP status code.
     pub status: u16,
     /// One sentence: what is wrong, where, and what was expected.
     pub detail: String,

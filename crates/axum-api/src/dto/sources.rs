@@ -1,4 +1,4 @@
-//! The lists of tokens that are kept elsewhere, as a part of `/health/detailed`.
+//! Models of the external token lists, a part of `/health/detailed`.
 
 use serde::Serialize;
 use ttm_health::{SourceFacts, SourcesModel};
@@ -6,7 +6,7 @@ use ttm_health::{SourceFacts, SourcesModel};
 /// All of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SourcesDto {
-    /// `degraded` when one of them cannot be read; the last good ones stay.
+    /// `degraded` if one of them cannot be read; its last good content stays in use.
     pub status: &'static str,
     /// Each of them.
     pub lists: Vec<SourceDto>,
@@ -17,9 +17,9 @@ pub struct SourcesDto {
 pub struct SourceDto {
     /// `file`, `postgres` or `profiles`.
     pub origin: String,
-    /// Tokens in it when it could last be read.
+    /// Tokens in it at the last successful read.
     pub tokens: Option<u64>,
-    /// What is wrong with it.
+    /// Why it cannot be read; null if it can.
     pub problem: Option<String>,
 }
 

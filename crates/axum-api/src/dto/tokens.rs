@@ -1,4 +1,4 @@
-//! Tokens on the wire.
+//! Models of tokens.
 
 use serde::Serialize;
 use ttm_market::{Basis, Components, Lane, TokenPage, TokenRow};
@@ -6,9 +6,9 @@ use ttm_market::{Basis, Components, Lane, TokenPage, TokenRow};
 /// `/api/v1/tokens`: a page.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TokensDto {
-    /// The tokens, in the order that was asked for.
+    /// The tokens, in the requested order.
     pub tokens: Vec<TokenDto>,
-    /// The `cursor` of the next page, to be handed back as it is, with the same `sort`; null at the end.
+    /// The opaque `cursor` of the next page, valid with the same `sort`; null at the end.
     pub next: Option<String>,
 }
 
@@ -17,7 +17,7 @@ pub struct TokensDto {
 pub struct TokenDto {
     /// Its address.
     pub mint: String,
-    /// Its symbol, once known; whoever made the token chose it, so never trust it.
+    /// Its symbol, once known; chosen by the creator of the token, so untrusted.
     pub symbol: Option<String>,
     /// Raw score.
     pub score: Option<f64>,
@@ -25,23 +25,23 @@ pub struct TokenDto {
     pub smoothed_score: Option<f64>,
     /// Smoothed components.
     pub components: Option<ComponentsDto>,
-    /// Which pools the score rests on: `primary` or `all`.
+    /// The pools the score is computed from: `primary` or `all`.
     pub basis: Option<&'static str>,
-    /// When all pools were listed, on the basis `all`.
+    /// When the full list of pools was fetched, for the basis `all`.
     pub listed_at: Option<String>,
-    /// How many pools counted.
+    /// Number of pools in the score.
     pub pools: u32,
     /// `hot` or `cold`; null when archived.
     pub lane: Option<&'static str>,
     /// `monitored`, `active` or `archived`.
     pub status: &'static str,
-    /// Whether the API does not know it.
+    /// Whether it is unknown to the API.
     pub unlisted: bool,
     /// When its pools were last observed.
     pub updated_at: Option<String>,
     /// Seconds since then.
     pub age_seconds: Option<f64>,
-    /// Whether that is longer than its lane allows.
+    /// Whether the age exceeds the limit of its lane.
     pub stale: bool,
 }
 
@@ -54,7 +54,7 @@ pub struct ComponentsDto {
     pub vol_momentum: f64,
     /// 1 for a new token, 0 from six hours on.
     pub freshness: f64,
-    /// Buyers against sellers, −1 to 1.
+    /// Balance of buyers and sellers, −1 to 1.
     pub orderflow: f64,
 }
 

@@ -1,129 +1,129 @@
-//! What one connection waits for, and since when: what its deadlines and its eviction are decided by. It knows no
-//! socket; the time is an argument.
+//! What a connection waits for, and since when: its deadlines and its eviction follow from that. A pure state machine; the
+//! time is an argument.
 
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// A caller that asks nothing for this long has its connection closed; scrapers ask at least once a minute.
+/// A connection without a request for this long is closed; scrapers send one at least every minute.
 pub(super) const IDLE: Duration = Duration::from_secs(75);
-/// The head of a request is a few hundred bytes: whoever takes longer to send one is gone, or means harm.
+/// A request head is a few hundred bytes: a client that takes longer to send one is gone or malicious.
 pub(super) const HEAD: Duration = Duration::from_secs(10);
-/// A caller that takes not one byte of its answer for this long will not take the rest.
+/// A client that reads not one byte of its response for this long will not read the rest.
 pub(super) const STALL: Duration = Duration::from_secs(10);
-/// And one that takes a little now and then gets this long for the whole answer.
+/// A client that reads slowly gets this long for the whole response.
 pub(super) const TRANSFER: Duration = Duration::from_mins(1);
 
-/// One connection, shared by its socket, its requests and the listener.
+/// The state of one connection, shared by its socket, its requests and the listener.
 #[derive(Debug)]
 pub(super) struct Activity(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    /// A request is being answered: the caller waits for us.
-    answering: bool,
+    /// A request is in flight: the client waits for the service.
+    in_flight: bool,
     wait: Wait,
-    /// Since when we wait for that.
+    /// Since when.
     since: Instant,
-    /// When the caller last took a byte.
-    taken: Instant,
+    /// When the client last read a byte.
+    wrote: Instant,
     head: HeadReader,
 }
 
-/// What we wait for, as long as nothing is being answered.
+/// What the connection waits for while no request is in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
     /// The next request.
     Request,
-    /// The rest of a request's head.
+    /// The rest of a request head.
     Head,
-    /// The caller, to take its answer.
+    /// The client, to read its response.
     Reader,
 }
 
-/// Why a connection is given up.
+/// Which deadline of a connection expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expired {
-    /// Nothing was asked.
+    /// No request arrived.
     Idle,
-    /// A request was begun and not finished.
+    /// A request head was not completed.
     Head,
-    /// An answer was not taken.
+    /// A response was not read.
     Reader,
 }
 
 impl Activity {
     pub(super) fn new(now: Instant) -> Self {
         let head = HeadReader::default();
-        Self(Mutex::new(State { answering: false, wait: Wait::Request, since: now, taken: now, head }))
+        Self(Mutex::new(State { in_flight: false, wait: Wait::Request, since: now, wrote: now, head }))
     }
 
-    /// The caller sent these bytes.
+    /// The client sent these bytes.
     pub(super) fn received(&self, bytes: &[u8], now: Instant) {
         let mut state = self.0.lock();
         state.head.read(bytes);
-        if state.wait == Wait::Request && state.head.is_begun() {
+        if state.wait == Wait::Request && state.head.has_begun() {
             state.wait_for(Wait::Head, now);
         }
     }
 
-    /// A whole head was there, and the request is being answered.
-    pub(super) fn begins_to_answer(&self) {
-        self.0.lock().answering = true;
+    /// A request head is complete, and its handler runs.
+    pub(super) fn request_started(&self) {
+        self.0.lock().in_flight = true;
     }
 
-    /// The answer is made; now the caller is to take it.
-    pub(super) fn answered(&self, now: Instant) {
+    /// The response is ready; now the client has to read it.
+    pub(super) fn response_ready(&self, now: Instant) {
         let mut state = self.0.lock();
-        state.answering = false;
-        state.taken = now;
+        state.in_flight = false;
+        state.wrote = now;
         state.wait_for(Wait::Reader, now);
     }
 
-    /// The caller takes nothing at the moment.
+    /// The socket takes no more bytes at the moment.
     pub(super) fn blocked(&self, now: Instant) {
         let mut state = self.0.lock();
         if state.wait != Wait::Reader {
-            state.taken = now;
+            state.wrote = now;
             state.wait_for(Wait::Reader, now);
         }
     }
 
-    /// The caller took some of its answer.
-    pub(super) fn taken(&self, now: Instant) {
-        self.0.lock().taken = now;
+    /// The socket took some of the response.
+    pub(super) fn wrote(&self, now: Instant) {
+        self.0.lock().wrote = now;
     }
 
-    /// The caller took all that there was.
+    /// The socket took all that was written.
     pub(super) fn flushed(&self, now: Instant) {
         let mut state = self.0.lock();
-        if state.wait == Wait::Reader && !state.answering {
-            let next = if state.head.is_begun() { Wait::Head } else { Wait::Request };
+        if state.wait == Wait::Reader && !state.in_flight {
+            let next = if state.head.has_begun() { Wait::Head } else { Wait::Request };
             state.wait_for(next, now);
         }
     }
 
-    /// How long the first line is of the head that is read or was read last, as far as it is there.
+    /// The length so far of the request line of the current head, or of the last one.
     pub(super) fn first_line_bytes(&self) -> usize {
         self.0.lock().head.first_line
     }
 
-    /// When to look whether it has expired, at the latest.
+    /// When to check next whether it has expired.
     pub(super) fn deadline(&self, now: Instant) -> Instant {
         let state = self.0.lock();
-        if state.answering {
-            // The answer has a deadline of its own.
+        if state.in_flight {
+            // Requests have a timeout of their own.
             return now + STALL;
         }
         match state.wait {
             Wait::Request => state.since + IDLE,
             Wait::Head => state.since + HEAD,
-            Wait::Reader => (state.taken + STALL).min(state.since + TRANSFER),
+            Wait::Reader => (state.wrote + STALL).min(state.since + TRANSFER),
         }
     }
 
-    /// Why it is to be given up now, if it is.
+    /// The deadline that has expired, if any.
     pub(super) fn expired(&self, now: Instant) -> Option<Expired> {
         if now < self.deadline(now) {
             return None;
@@ -135,10 +135,10 @@ impl Activity {
         })
     }
 
-    /// Since when the caller has kept us waiting; none while it waits for us.
-    pub(super) fn kept_waiting_since(&self) -> Option<Instant> {
+    /// Since when the connection has waited for its client; `None` while a request is in flight.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.0.lock();
-        (!state.answering).then_some(state.since)
+        (!state.in_flight).then_some(state.since)
     }
 }
 
@@ -148,14 +148,14 @@ impl State {
     }
 }
 
-/// Where in a head the bytes that were received end. What follows a head is taken for the next one: no path has a body.
+/// The position in a request head. Bytes after a head are taken for the next one, since no endpoint takes a body.
 #[derive(Debug, Default)]
 struct HeadReader {
-    /// Whole lines of this head.
+    /// Complete lines of this head.
     lines: usize,
-    /// Whether the line that is not whole yet has anything in it.
+    /// Whether the current line is not empty.
     in_line: bool,
-    /// The bytes of the first line of this head, or between two heads of the last one.
+    /// The length of the request line of this head, or between two heads of the last one.
     first_line: usize,
 }
 
@@ -164,7 +164,7 @@ impl HeadReader {
         for byte in bytes {
             match byte {
                 b'\n' if self.in_line => (self.lines, self.in_line) = (self.lines + 1, false),
-                // An empty line ends a head; before one it is nothing.
+                // An empty line ends a head; before a head it is ignored.
                 b'\n' => self.lines = 0,
                 b'\r' => {}
                 _ => {
@@ -179,7 +179,7 @@ impl HeadReader {
         }
     }
 
-    const fn is_begun(&self) -> bool {
+    const fn has_begun(&self) -> bool {
         self.lines > 0 || self.in_line
     }
 }
@@ -199,16 +199,16 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_nothing_is_given_up_after_the_idle_time() {
+    fn a_connection_without_a_request_expires_after_the_idle_time() {
         let (activity, now) = start();
         assert_eq!(activity.expired(now + IDLE - Duration::from_millis(1)), None);
         assert_eq!(activity.expired(now + IDLE), Some(Expired::Idle));
         activity.received(b"\r\n", now + IDLE / 2);
-        assert_eq!(activity.expired(now + IDLE), Some(Expired::Idle), "an empty line begins nothing");
+        assert_eq!(activity.expired(now + IDLE), Some(Expired::Idle), "an empty line starts no request");
     }
 
     #[test]
-    fn a_head_that_trickles_in_has_one_deadline_from_its_first_byte_on() {
+    fn a_head_that_trickles_in_has_one_deadline_from_its_first_byte() {
         let (activity, now) = start();
         let first = now + Duration::from_secs(70);
         activity.received(b"GET / HT", first);
@@ -220,35 +220,35 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_takes_nothing_stalls_and_one_that_dribbles_runs_out_of_time() {
+    fn a_client_that_reads_nothing_stalls_and_one_that_reads_slowly_runs_out_of_time() {
         let (activity, now) = start();
-        activity.begins_to_answer();
-        assert_eq!((activity.expired(now + 2 * IDLE), activity.kept_waiting_since()), (None, None));
-        activity.answered(now);
+        activity.request_started();
+        assert_eq!((activity.expired(now + 2 * IDLE), activity.idle_since()), (None, None));
+        activity.response_ready(now);
         activity.blocked(now);
         assert_eq!(activity.expired(now + STALL), Some(Expired::Reader));
         let mut at = now;
         while at < now + TRANSFER {
             assert_eq!(activity.expired(at), None);
-            activity.taken(at);
+            activity.wrote(at);
             at += STALL / 2;
         }
         assert_eq!(activity.expired(now + TRANSFER), Some(Expired::Reader));
-        assert_eq!(activity.kept_waiting_since(), Some(now));
+        assert_eq!(activity.idle_since(), Some(now));
     }
 
     #[test]
-    fn after_an_answer_the_next_request_is_waited_for_or_its_rest() {
+    fn after_a_response_the_connection_waits_for_the_next_request_or_the_rest_of_it() {
         let (activity, now) = start();
         activity.received(b"GET / HTTP/1.1\r\n\r\n", now);
-        assert_eq!(activity.first_line_bytes(), 14, "it is remembered when the head is over");
-        activity.begins_to_answer();
-        activity.answered(now);
+        assert_eq!(activity.first_line_bytes(), 14, "it is kept when the head is complete");
+        activity.request_started();
+        activity.response_ready(now);
         activity.flushed(now);
         assert_eq!(activity.deadline(now), now + IDLE);
-        activity.begins_to_answer();
+        activity.request_started();
         activity.received(b"GET / HTTP/1.1\r\n\r\nGET ", now);
-        activity.answered(now);
+        activity.response_ready(now);
         activity.flushed(now);
         assert_eq!(activity.deadline(now), now + HEAD, "half of a pipelined request is there");
     }

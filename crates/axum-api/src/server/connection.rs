@@ -22,14 +22,12 @@ use super::activity::{Activity, Expired};
 use super::socket::{MAX_HEAD_BYTES, Socket, now};
 use crate::problem::Problem;
 
-/// After the last answer, what the caller still sends is read for so long: closing on it would take the answer back.
+/// After the last response, what the client still sends is read for this long: closing with unread data would reset the
+/// connection, and the client could lose the response.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Serves one connection until it ends or is given up. How it ends concerns the caller alone.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the sockets are tokio's own, and so is the time that they wait"
-)]
+/// Serves one connection until it ends or a deadline expires. How it ends concerns the client alone.
+#[expect(clippy::disallowed_methods, reason = "the sockets and their timers are tokio's")]
 pub(super) async fn serve<T>(
     stream: T,
     router: Router,
@@ -40,30 +38,29 @@ pub(super) async fn serve<T>(
 {
     let router = TowerToHyperService::new(router);
     let of_service = activity.clone();
-    let asked_before = AtomicBool::new(false);
+    let has_requested = AtomicBool::new(false);
     let service = service_fn(move |request: Request<Incoming>| {
         let (activity, router) = (of_service.clone(), router.clone());
-        activity.begins_to_answer();
-        let is_first = !asked_before.swap(true, Ordering::Relaxed);
+        activity.request_started();
+        let is_first = !has_requested.swap(true, Ordering::Relaxed);
         async move {
-            // However many requests a caller sends at once, the other connections have their turns in between. One that has
-            // just come, as probes do, has waited for its turn.
+            // However many requests a client pipelines, other connections run in between. The first request on a connection,
+            // such as a probe's, goes ahead at once.
             if !is_first {
                 tokio::task::yield_now().await;
             }
-            let answer = router.call(request.map(Body::new)).await;
-            activity.answered(now());
-            answer
+            let response = router.call(request.map(Body::new)).await;
+            activity.response_ready(now());
+            response
         }
     });
     let mut served = http1::Builder::new()
-        // What is asked whole is answered, though its caller has closed its half already, as `nc -N` does. One that is
-        // really gone looks the same: its question goes on until its own deadline, as one does whose caller waits. It
-        // takes a place among those that are answered at once, whose number is bounded, and one among the connections,
-        // which the next one to come is given when there are too many. Health needs none of the former.
+        // A complete request is answered even if its client has shut down its half of the connection, as `nc -N` does. A
+        // client that is gone looks the same, so its request runs on until its timeout. Until then it holds a slot of
+        // the bounded requests in flight, which health does not need, and a connection, which is evicted at the cap.
         .half_close(true)
         .max_buf_size(MAX_HEAD_BYTES)
-        // One read may bring more than the buffer's bound.
+        // One read may return more than the buffer's limit.
         .max_header_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(Socket::new(stream, activity.clone())), service);
     let mut deadline = pin!(tokio::time::sleep_until(activity.deadline(now())));
@@ -77,7 +74,7 @@ pub(super) async fn serve<T>(
         if let Poll::Ready(ended) = Pin::new(&mut served).poll(cx) {
             return Poll::Ready(Ok(ended));
         }
-        // What the connection waits for may have changed just now.
+        // Polling hyper may have changed the deadline.
         loop {
             deadline.as_mut().reset(activity.deadline(now()));
             ready!(deadline.as_mut().poll(cx));
@@ -88,10 +85,9 @@ pub(super) async fn serve<T>(
     });
     let refusal = match ended.await {
         Ok(ended) => ended.err().and_then(|error| unanswered(&error)),
-        Err(Expired::Head) => Some(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "the head of the request was not complete in time",
-        )),
+        Err(Expired::Head) => {
+            Some(Problem::new(StatusCode::REQUEST_TIMEOUT, "the request head was not received in time"))
+        }
         Err(Expired::Idle | Expired::Reader) => return,
     };
     let mut socket = served.into_parts().io.into_inner();
@@ -107,13 +103,13 @@ pub(super) async fn serve<T>(
     let _ = tokio::time::timeout(LINGER, last).await;
 }
 
-/// What to say about a request that hyper gave up on without a word.
+/// The problem for a request that hyper gave up without a response.
 fn unanswered(error: &hyper::Error) -> Option<Problem> {
     if error.is_parse_version_h2() {
-        let detail = "this listener speaks HTTP/1.1; HTTP/2 is not to be had";
+        let detail = "this listener supports HTTP/1.1, not HTTP/2";
         return Some(Problem::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, detail));
     }
     error
         .is_incomplete_message()
-        .then(|| Problem::bad_request("the request ends before its head is complete"))
+        .then(|| Problem::bad_request("the connection was closed before the request head was complete"))
 }

@@ -1,4 +1,4 @@
-//! Descriptors: how many connections they leave room for, and what is said when there are none left. It closes nothing.
+//! File descriptors: how many connections they allow, and the notices when there are none left.
 
 use std::time::Duration;
 use std::{fs, io};
@@ -6,35 +6,35 @@ use std::{fs, io};
 use rustix::process::{Resource, getrlimit};
 use tokio::time::Instant;
 
-/// Probes, a scraper, some browsers: far below this, and what one connection can take is bounded.
+/// Probes, a scraper and some browsers need far fewer; the memory of one connection is bounded.
 pub(super) const MAX_CONNECTIONS: usize = 512;
-/// Connections that were given up and are not closed yet.
-pub(super) const GIVEN_UP_AT_ONCE: usize = 8;
-/// For those, and for what is opened later: eight connections to a database in a file take two descriptors each and some
-/// more, the outgoing calls and the sources of tokens a few.
-const RESERVED: usize = GIVEN_UP_AT_ONCE + 32;
-/// Assumed to be open where the system does not list it.
+/// Connections that may be evicted before their tasks have run and closed them.
+pub(super) const EVICTED_AT_ONCE: usize = 8;
+/// For those, and for what the process opens later: eight connections to an SQLite database take two descriptors each and
+/// some more, upstream calls and token sources a few.
+const RESERVED: usize = EVICTED_AT_ONCE + 32;
+/// Assumed to be open where the system does not list open descriptors.
 const COMMONLY_OPEN: usize = 24;
-/// Failures that are no further apart are one outage.
+/// Failures closer together than this are one outage.
 const QUIET: Duration = Duration::from_mins(1);
 
-/// What whoever runs the listener should know of it.
+/// What an operator should know about the listener.
 #[derive(Debug)]
 pub enum Notice {
-    /// The system gives no descriptor for a connection; the longest-waiting ones are given up for those that come.
+    /// There is no descriptor left for a new connection; the longest-idle connections are closed for new ones.
     OutOfDescriptors {
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
-        /// The connections that were open.
+        /// The number of open connections.
         connections: usize,
     },
-    /// None failed for a minute.
+    /// Accepting has not failed for a minute.
     Recovered,
 }
 
-/// How many connections this process may have open, by its limit and by what it has open already.
+/// How many connections this process may have open, from its limit and the descriptors that are open already.
 pub(super) fn room() -> usize {
-    // One is the listing's own.
+    // One of them is the directory that is being read.
     let open = fs::read_dir("/proc/self/fd").map_or(COMMONLY_OPEN, |open| open.count().saturating_sub(1));
     cap(getrlimit(Resource::Nofile).current, open)
 }
@@ -44,20 +44,20 @@ fn cap(limit: Option<u64>, open: usize) -> usize {
     limit.map_or(MAX_CONNECTIONS, |limit| limit.saturating_sub(open + RESERVED).clamp(1, MAX_CONNECTIONS))
 }
 
-/// Whether connections cannot be taken for want of descriptors: it begins once and ends once, however many fail.
+/// An outage of accepting: it begins once and ends once, however many connections fail in between.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     last: Option<Instant>,
 }
 
 impl Outage {
-    /// One could not be taken; whether that is news.
+    /// Accepting failed; whether the outage begins with it.
     pub(super) fn failed(&mut self, now: Instant) -> bool {
         self.last.replace(now).is_none()
     }
 
-    /// One was taken; whether that is news.
-    pub(super) fn taken(&mut self, now: Instant) -> bool {
+    /// A connection was accepted; whether the outage ends with it.
+    pub(super) fn accepted(&mut self, now: Instant) -> bool {
         let over = self.last.is_some_and(|last| now.saturating_duration_since(last) >= QUIET);
         if over {
             self.last = None;
@@ -72,7 +72,7 @@ mod tests {
     use crate::server::socket;
 
     #[test]
-    fn connections_leave_the_descriptors_that_are_open_and_those_that_will_be() {
+    fn connections_leave_room_for_the_descriptors_of_the_rest_of_the_process() {
         for (limit, open, expected) in [
             (None, 20, 512),
             (Some(1_000_000), 20, 512),
@@ -88,15 +88,15 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_told_once_and_over_once_when_none_failed_for_a_minute() {
+    fn an_outage_begins_once_and_ends_once_after_a_minute_without_failures() {
         let start = socket::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut outage = Outage::default();
-        assert!(!outage.taken(at(0)), "there was none");
+        assert!(!outage.accepted(at(0)), "there was none");
         assert!(outage.failed(at(1)));
-        assert!(!outage.taken(at(2)) && !outage.failed(at(50)), "it goes on");
-        assert!(!outage.taken(at(109)), "the last one failed 59 s ago");
-        assert!(outage.taken(at(110)) && !outage.taken(at(111)), "it is over once");
+        assert!(!outage.accepted(at(2)) && !outage.failed(at(50)), "it goes on");
+        assert!(!outage.accepted(at(109)), "the last one failed 59 s ago");
+        assert!(outage.accepted(at(110)) && !outage.accepted(at(111)), "it is over once");
         assert!(outage.failed(at(112)), "the next one is another");
     }
 }

@@ -1,5 +1,5 @@
-//! The stream under hyper: it notes what the caller does, and where hyper would answer a broken request with an empty
-//! body, it puts a problem document. It gives up nothing by itself.
+//! The stream under hyper. It records what the client does in the [`Activity`], and replaces the responses with an empty
+//! body that hyper itself writes for malformed requests by problem documents.
 
 use std::io;
 use std::pin::Pin;
@@ -11,22 +11,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::activity::Activity;
-use crate::fences::MAX_TARGET_BYTES;
+use crate::limits::MAX_TARGET_BYTES;
 use crate::problem::Problem;
 
-/// The longest head of a request, and what is read ahead of the answers.
+/// The largest request head, and the read-ahead limit.
 pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// A stream that tells its [`Activity`].
+/// A stream that updates its [`Activity`].
 #[derive(Debug)]
 pub(super) struct Socket<T> {
     stream: T,
     activity: Arc<Activity>,
-    /// Whether the caller will send nothing more.
+    /// Whether the client has shut down its half.
     ended: bool,
-    /// What is written in place of hyper's own answer, and how far that is.
+    /// The replacement of hyper's own response, and how much of it is written.
     instead: Option<(Vec<u8>, usize)>,
-    /// Whether a broken request was answered.
+    /// Whether a malformed request was answered.
     refused: bool,
 }
 
@@ -35,12 +35,12 @@ impl<T> Socket<T> {
         Self { stream, activity, ended: false, instead: None, refused: false }
     }
 
-    /// Whether the caller will send nothing more.
+    /// Whether the client has shut down its half.
     pub(super) const fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Whether a broken request was answered.
+    /// Whether a malformed request was answered.
     pub(super) const fn has_refused(&self) -> bool {
         self.refused
     }
@@ -65,20 +65,20 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Socket<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.instead.is_none()
-            && let Some(bare) = BareAnswer::at_the_end_of(buf)
+            && let Some(bare) = BareResponse::at_the_end_of(buf)
         {
             if bare.at > 0 {
                 return this.write(cx, &buf[..bare.at]);
             }
-            let answer = problem(bare.status, this.activity.first_line_bytes()).on_the_wire(bare.date);
-            (this.instead, this.refused) = (Some((answer, 0)), true);
+            let response = problem(bare.status, this.activity.first_line_bytes()).on_the_wire(bare.date);
+            (this.instead, this.refused) = (Some((response, 0)), true);
         }
-        while let Some((answer, written)) = this.instead.take() {
-            if written == answer.len() {
+        while let Some((response, written)) = this.instead.take() {
+            if written == response.len() {
                 return Poll::Ready(Ok(buf.len()));
             }
-            let polled = this.write(cx, &answer[written..]);
-            this.instead = Some((answer, written));
+            let polled = this.write(cx, &response[written..]);
+            this.instead = Some((response, written));
             if let (Some((_, written)), count) = (&mut this.instead, ready!(polled)?) {
                 *written += count;
             }
@@ -102,7 +102,7 @@ impl<T: AsyncWrite + Unpin> Socket<T> {
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
         match &polled {
-            Poll::Ready(Ok(_)) => self.activity.taken(now()),
+            Poll::Ready(Ok(_)) => self.activity.wrote(now()),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.activity.blocked(now()),
         }
@@ -110,18 +110,18 @@ impl<T: AsyncWrite + Unpin> Socket<T> {
     }
 }
 
-/// An answer that hyper made by itself: a head that says why, and no body. It is always the last on a connection.
-struct BareAnswer<'a> {
-    /// Where it begins.
+/// A response that hyper made itself: a status and no body. It is always the last on a connection.
+struct BareResponse<'a> {
+    /// Where it starts.
     at: usize,
     status: StatusCode,
-    /// Its line `date: …`, or nothing.
+    /// Its line `date: …`, or empty.
     date: &'a str,
 }
 
-impl<'a> BareAnswer<'a> {
-    /// No answer of the router looks like this: all have a body, and none has such a head inside it, since neither JSON
-    /// nor Prometheus' text holds a carriage return.
+impl<'a> BareResponse<'a> {
+    /// No response of the router matches: all have a body, and none contains such a head, since neither JSON nor Prometheus
+    /// text contains a carriage return.
     fn at_the_end_of(bytes: &'a [u8]) -> Option<Self> {
         const LONGEST: usize = 256;
         if !bytes.ends_with(b"\r\n\r\n") {
@@ -140,38 +140,30 @@ impl<'a> BareAnswer<'a> {
     }
 }
 
-/// A first line that is longer has a target that is too long: beside it there are a method and a version.
+/// A longer request line has a target that is too long: the rest is a method and a version.
 const LONGEST_FIRST_LINE: usize = MAX_TARGET_BYTES + 64;
 
-/// What is wrong with a request that hyper refuses with this status.
+/// The problem of a request that hyper refuses with this status.
 fn problem(status: StatusCode, first_line: usize) -> Problem {
     match status {
         StatusCode::URI_TOO_LONG => too_long(),
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE if first_line > LONGEST_FIRST_LINE => too_long(),
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Problem::new(
             status,
-            format!(
-                "the head of the request is too large, expected at most {MAX_HEAD_BYTES} bytes and 100 headers"
-            ),
+            format!("the request head is too large, expected at most {MAX_HEAD_BYTES} bytes and 100 headers"),
         ),
-        _ => Problem::new(
-            status,
-            "this is no HTTP/1.1 request: its first line or one of its headers is malformed",
-        ),
+        _ => Problem::new(status, "not a valid HTTP/1.1 request: the request line or a header is malformed"),
     }
 }
 
 fn too_long() -> Problem {
     Problem::new(
         StatusCode::URI_TOO_LONG,
-        format!("the target of the request is too long, expected at most {MAX_TARGET_BYTES} bytes"),
+        format!("the request target is too long, expected at most {MAX_TARGET_BYTES} bytes"),
     )
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the sockets are tokio's own, and so is the time that they wait"
-)]
+#[expect(clippy::disallowed_methods, reason = "the sockets and their timers are tokio's")]
 pub(super) fn now() -> Instant {
     Instant::now()
 }
@@ -181,19 +173,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_answer_without_a_body_at_the_very_end_is_hypers_own() {
+    fn only_a_response_without_a_body_at_the_very_end_is_from_hyper() {
         let bare = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: now\r\n\r\n";
-        let found = BareAnswer::at_the_end_of(bare).expect("one");
+        let found = BareResponse::at_the_end_of(bare).expect("one");
         assert_eq!((found.at, found.status.as_u16(), found.date), (0, 400, "date: now\r\n"));
         let before = [&b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"[..], bare].concat();
-        assert_eq!(BareAnswer::at_the_end_of(&before).map(|found| found.at), Some(before.len() - bare.len()));
+        assert_eq!(
+            BareResponse::at_the_end_of(&before).map(|found| found.at),
+            Some(before.len() - bare.len())
+        );
         for other in [
             &b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"[..],
             b"HTTP/1.1 400 Bad Request\r\ncontent-length: 9\r\n\r\n",
             b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n{}",
             b"\r\n\r\n",
         ] {
-            assert!(BareAnswer::at_the_end_of(other).is_none(), "{}", String::from_utf8_lossy(other));
+            assert!(BareResponse::at_the_end_of(other).is_none(), "{}", String::from_utf8_lossy(other));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Connections that mean harm, on streams in memory and a clock that jumps; and the cap, on real sockets.
+//! Hostile clients, on in-memory streams with a paused clock; and the cap, on real sockets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::activity::{Activity, HEAD, IDLE, STALL, TRANSFER};
@@ -23,90 +23,94 @@ fn router() -> Router {
     Router::new().route("/", get(async || "x".repeat(1000))).fallback(async || Problem::not_found("nothing"))
 }
 
-/// A connection with room for so many bytes each way, and what serves it.
-#[expect(clippy::disallowed_methods, reason = "a test has no runtime port")]
-fn connect(room: usize, router: Router) -> (DuplexStream, JoinHandle<()>) {
-    let (caller, served) = duplex(room);
+/// A connection that buffers this many bytes each way, and the task that serves it.
+fn connect(buffer: usize, router: Router) -> (DuplexStream, JoinSet<()>) {
+    let (client, served) = duplex(buffer);
     let activity = Arc::new(Activity::new(socket::now()));
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(async move {
+    let mut task = JoinSet::new();
+    task.spawn(async move {
         connection::serve(served, router, activity, stopped).await;
         drop(stop);
     });
-    (caller, task)
+    (client, task)
 }
 
-async fn ends_after(task: JoinHandle<()>, since: Instant) -> Duration {
-    task.await.expect("no panic");
+async fn ended(mut task: JoinSet<()>) {
+    task.join_next().await.expect("one task").expect("no panic");
+}
+
+async fn ends_after(task: JoinSet<()>, since: Instant) -> Duration {
+    ended(task).await;
     socket::now() - since
 }
 
-/// Everything that is answered to these bytes.
+/// Everything that is sent in response to these bytes.
 async fn answer_to(bytes: &[u8]) -> String {
-    let (mut caller, _task) = connect(1 << 20, router());
-    caller.write_all(bytes).await.expect("there is room");
+    let (mut client, _task) = connect(1 << 20, router());
+    client.write_all(bytes).await.expect("there is room");
     let mut answer = String::new();
-    caller.read_to_string(&mut answer).await.expect("the answer is text");
+    client.read_to_string(&mut answer).await.expect("the answer is text");
     answer
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_never_reads_is_given_up() {
+async fn a_client_that_never_reads_is_closed() {
     let start = socket::now();
-    let (mut caller, task) = connect(512, router());
-    caller.write_all(ASK).await.expect("there is room");
+    let (mut client, task) = connect(512, router());
+    client.write_all(ASK).await.expect("there is room");
     assert_eq!(ends_after(task, start).await, STALL);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_pipelines_and_never_reads_is_given_up() {
+async fn a_client_that_pipelines_and_never_reads_is_closed() {
     let start = socket::now();
-    let (mut caller, task) = connect(100_000, router());
-    caller.write_all(&ASK.repeat(400)).await.expect("there is room");
+    let (mut client, task) = connect(100_000, router());
+    client.write_all(&ASK.repeat(400)).await.expect("there is room");
     assert_eq!(ends_after(task, start).await, STALL);
 }
 
 #[tokio::test(start_paused = true)]
 #[expect(clippy::disallowed_methods, reason = "the clock is the test's")]
-async fn a_caller_that_takes_a_byte_now_and_then_is_given_up_in_the_end() {
+async fn a_client_that_reads_a_byte_now_and_then_is_closed_in_the_end() {
     let start = socket::now();
-    let (mut caller, task) = connect(64, router());
-    caller.write_all(ASK).await.expect("there is room");
-    while !task.is_finished() {
+    let (mut client, mut task) = connect(64, router());
+    client.write_all(ASK).await.expect("there is room");
+    while task.try_join_next().is_none() {
         let mut byte = [0];
-        drop(caller.read(&mut byte).await);
+        drop(client.read(&mut byte).await);
         tokio::time::sleep(STALL / 2).await;
     }
     assert!(socket::now() - start < TRANSFER + STALL);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_sends_nothing_is_given_up_without_a_word() {
+async fn a_client_that_sends_nothing_is_closed_without_a_response() {
     let start = socket::now();
-    let (mut caller, task) = connect(512, router());
+    let (mut client, task) = connect(512, router());
     assert_eq!(ends_after(task, start).await, IDLE);
     let mut answer = Vec::new();
-    caller.read_to_end(&mut answer).await.expect("it is closed");
+    client.read_to_end(&mut answer).await.expect("it is closed");
     assert!(answer.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_was_answered_may_ask_again_until_it_has_been_idle_for_long() {
-    let (mut caller, task) = connect(4096, router());
+async fn a_connection_takes_another_request_until_it_has_been_idle_for_too_long() {
+    let (mut client, task) = connect(4096, router());
     let mut answer = [0; 1000];
     for _ in 0..2 {
-        caller.write_all(ASK).await.expect("there is room");
-        caller.read_exact(&mut answer).await.expect("an answer");
+        client.write_all(ASK).await.expect("there is room");
+        client.read_exact(&mut answer).await.expect("an answer");
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
         let head = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
-        caller.read_exact(&mut answer[..head]).await.expect("the rest of it");
+        client.read_exact(&mut answer[..head]).await.expect("the rest of it");
     }
     let start = socket::now();
     assert_eq!(ends_after(task, start).await, IDLE);
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_a_head_is_a_problem_after_a_while() {
+async fn an_incomplete_head_is_a_problem_after_its_deadline() {
     for half in [&b"GET /hea"[..], b"GET / HTTP/1.1\r\nhost: local", &[ASK, b"G"].concat()] {
         let start = socket::now();
         let answer = answer_to(half).await;
@@ -118,7 +122,7 @@ async fn half_a_head_is_a_problem_after_a_while() {
 }
 
 #[tokio::test]
-async fn a_whole_request_is_answered_though_its_caller_sends_nothing_more() {
+async fn a_complete_request_is_answered_after_its_client_has_shut_down_its_half() {
     let slow = async || {
         for _ in 0..3 {
             tokio::task::yield_now().await;
@@ -128,32 +132,32 @@ async fn a_whole_request_is_answered_though_its_caller_sends_nothing_more() {
     let old = b"GET /slow HTTP/1.0\r\n\r\n";
     let new = b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n";
     for (asked, answers) in [(&old[..], 1), (new, 1), (&new.repeat(3), 3)] {
-        let (mut caller, task) = connect(1 << 20, router().route("/slow", get(slow)));
-        caller.write_all(asked).await.expect("there is room");
-        caller.shutdown().await.expect("the other half stays open");
+        let (mut client, task) = connect(1 << 20, router().route("/slow", get(slow)));
+        client.write_all(asked).await.expect("there is room");
+        client.shutdown().await.expect("the other half stays open");
         let mut answer = String::new();
-        caller.read_to_string(&mut answer).await.expect("the answer is text");
+        client.read_to_string(&mut answer).await.expect("the answer is text");
         assert_eq!(answer.matches(" 200 OK\r\n").count(), answers, "{answer}");
         assert!(answer.ends_with("\r\n\r\ndone"), "{answer}");
-        task.await.expect("it ends");
+        ended(task).await;
     }
 }
 
 #[tokio::test]
-async fn what_ends_before_its_head_does_is_a_problem_at_once() {
+async fn a_connection_that_ends_within_a_head_is_a_problem_at_once() {
     for half in [&b"GET /hea"[..], b"GET / HTTP/1.1\r\nhost: local", &[ASK, b"G"].concat()] {
-        let (mut caller, _task) = connect(1 << 20, router());
-        caller.write_all(half).await.expect("there is room");
-        caller.shutdown().await.expect("the other half stays open");
+        let (mut client, _task) = connect(1 << 20, router());
+        client.write_all(half).await.expect("there is room");
+        client.shutdown().await.expect("the other half stays open");
         let mut answer = String::new();
-        caller.read_to_string(&mut answer).await.expect("the answer is text");
+        client.read_to_string(&mut answer).await.expect("the answer is text");
         let (head, body) = last_answer(&answer);
         assert_eq!(problem(head, body), 400, "{answer}");
     }
 }
 
 #[tokio::test]
-async fn a_head_may_be_as_large_as_the_bound_says_and_no_larger() {
+async fn a_head_may_be_as_large_as_the_limit_and_no_larger() {
     let of = |bytes: usize| {
         let frame = "GET / HTTP/1.1\r\nhost: localhost\r\nx: \r\n\r\n".len();
         format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(bytes - frame)).into_bytes()
@@ -161,16 +165,16 @@ async fn a_head_may_be_as_large_as_the_bound_says_and_no_larger() {
     for (bytes, status) in
         [(MAX_HEAD_BYTES, "200"), (MAX_HEAD_BYTES + 1, "431"), (70_000, "431"), (120_000, "431")]
     {
-        let (mut caller, _task) = connect(1 << 20, router());
-        caller.write_all(&of(bytes)).await.expect("there is room");
+        let (mut client, _task) = connect(1 << 20, router());
+        client.write_all(&of(bytes)).await.expect("there is room");
         let mut answer = [0; 12];
-        caller.read_exact(&mut answer).await.expect("an answer");
+        client.read_exact(&mut answer).await.expect("an answer");
         assert_eq!(&answer[9..], status.as_bytes(), "{bytes} bytes");
     }
 }
 
 #[tokio::test]
-async fn what_no_handler_can_be_given_is_a_problem_too() {
+async fn a_request_that_never_reaches_the_router_is_a_problem_too() {
     let line = |target: &str| format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes();
     let many = (0..200).fold(String::new(), |lines, number| lines + &format!("x-{number}: a\r\n"));
     for (status, bytes) in [
@@ -204,13 +208,13 @@ async fn what_no_handler_can_be_given_is_a_problem_too() {
     }
 }
 
-/// The head and the body of the last answer on a connection.
+/// The head and the body of the last response on a connection.
 fn last_answer(answers: &str) -> (&str, &str) {
     let (heads, body) = answers.rsplit_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answers}"));
     (&heads[heads.rfind("HTTP/1.1 ").expect("a first line")..], body)
 }
 
-/// The status of a problem document that is whole and says the same as its head.
+/// The status of a complete problem document, which must agree with its head.
 fn problem(head: &str, body: &str) -> u16 {
     let length = format!("\r\ncontent-length: {}\r\n", body.len());
     assert!(
@@ -227,7 +231,7 @@ fn problem(head: &str, body: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_caller_that_sends_many_requests_at_once_lets_others_in_between() {
+async fn a_client_that_pipelines_many_requests_does_not_hold_up_others() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let noted = |who: &'static str| {
         let asked = asked.clone();
@@ -246,15 +250,15 @@ async fn a_caller_that_sends_many_requests_at_once_lets_others_in_between() {
 }
 
 #[tokio::test]
-async fn at_the_cap_the_connection_that_kept_waiting_the_longest_makes_room() {
+async fn at_the_cap_the_longest_idle_connection_is_evicted() {
     let bound = Bound::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
     let address = bound.address();
     let served = bound.serve_up_to(3, router(), std::future::pending());
-    let asked = async {
+    let clients = async {
         let mut open = Vec::new();
-        // One that keeps asking, and five that ask nothing: the first of those go.
+        // Six that send one request each: the first three are evicted.
         for _ in 0..6 {
-            let mut stream = TcpStream::connect(address).await.expect("somebody listens");
+            let mut stream = TcpStream::connect(address).await.expect("the listener accepts");
             stream.write_all(ASK).await.expect("it is read");
             stream.read_exact(&mut [0; 12]).await.expect("an answer");
             open.push(stream);
@@ -272,13 +276,13 @@ async fn at_the_cap_the_connection_that_kept_waiting_the_longest_makes_room() {
     };
     tokio::select! {
         biased;
-        () = asked => {}
+        () = clients => {}
         served = served => panic!("{served:?}"),
     }
 }
 
 #[tokio::test]
-async fn callers_that_ask_what_takes_long_and_go_keep_no_probe_from_its_answer() {
+async fn clients_that_leave_during_slow_requests_do_not_keep_a_probe_waiting() {
     const CAP: usize = 3;
     let bound = Bound::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
     let address = bound.address();
@@ -289,13 +293,13 @@ async fn callers_that_ask_what_takes_long_and_go_keep_no_probe_from_its_answer()
     };
     let served = bound.serve_up_to(CAP, router().route("/slow", get(slow)), std::future::pending());
     let probed = async {
-        let connect = async || TcpStream::connect(address).await.expect("somebody listens");
+        let connect = async || TcpStream::connect(address).await.expect("the listener accepts");
         for gone in 1..=3 * CAP {
-            let mut caller = connect().await;
-            caller.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("it is read");
-            // Its end arrives behind the question, and nothing tells it from one that still wants the answer.
-            caller.shutdown().await.expect("it is sent");
-            drop(caller);
+            let mut client = connect().await;
+            client.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("it is read");
+            // Its shutdown arrives after the request, like that of a client that still wants the response.
+            client.shutdown().await.expect("it is sent");
+            drop(client);
             begun.wait_for(|asked| *asked == gone).await.expect("it is asked");
             let mut probe = connect().await;
             probe.write_all(ASK).await.expect("it is read");

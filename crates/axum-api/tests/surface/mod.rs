@@ -1,4 +1,4 @@
-//! The surface over fakes, asked in memory: no socket, no clock but the manual one.
+//! The router over fakes, called in memory: no socket, and a manual clock.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ pub(crate) const LOOPBACK: &str = "127.0.0.1:8080";
 pub(crate) const PUBLIC: &str = "0.0.0.0:8080";
 pub(crate) const TOKEN: &str = "correct horse battery staple";
 
-/// The surface and what it answers from.
+/// The router and the fakes behind it.
 pub(crate) struct Surface {
     pub(crate) runtime: ManualRuntime,
     pub(crate) health: FakeHealthView,
@@ -38,7 +38,7 @@ pub(crate) struct Surface {
     state: ApiState,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -77,7 +77,7 @@ impl Surface {
         self
     }
 
-    /// The same with a count of how often the metrics were written.
+    /// The same with a count of how often the metrics were rendered.
     pub(crate) fn counting(mut self, written: &Arc<AtomicUsize>) -> Self {
         let written = written.clone();
         self.state.metrics = Arc::new(move || {
@@ -122,7 +122,7 @@ impl Surface {
     pub(crate) fn send(&self, request: Request<Body>) -> Answer {
         let router = self.router();
         self.runtime.block_on(async {
-            let response = router.oneshot(request).await.expect("the surface never fails");
+            let response = router.oneshot(request).await.expect("the router never fails");
             let (parts, body) = response.into_parts();
             let bytes = body.collect().await.expect("a body in memory").to_bytes();
             let body = String::from_utf8(bytes.to_vec()).expect("text");
@@ -140,7 +140,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
     }
 
-    /// The sentence of a problem document, once everything else about it was checked.
+    /// The detail of a problem document, after checking its other fields.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.body);

@@ -1,4 +1,4 @@
-//! From the health models to those on the wire.
+//! Conversions from the health report to the models of the responses.
 
 use ttm_health::{
     ApisModel, BreakerState, FreshnessModel, LaneModel, Report, ResourcesModel, SchedulerModel, Status,
@@ -27,7 +27,7 @@ impl From<Status> for OverallStatus {
 }
 
 impl OverallDto {
-    /// The word alone.
+    /// The status alone.
     pub(crate) fn bare(status: OverallStatus) -> Self {
         Self { status, notes: None, checks: None }
     }
