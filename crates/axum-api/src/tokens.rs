@@ -5,7 +5,8 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
-use ttm_market::{Lane, Mint, TokenCursor, TokenQuery, TokenSort, TokenStatus};
+use ttm_kernel::Lane;
+use ttm_market::{Mint, TokenCursor, TokenQuery, TokenSort, TokenStatus};
 
 use crate::app::App;
 use crate::dto::{TokenDto, TokensDto};

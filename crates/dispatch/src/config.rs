@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use ttm_kernel::{InvalidSetting, SettingChecks};
-
-use crate::Line;
+use ttm_kernel::{InvalidSetting, Lane, SettingChecks};
 
 /// What [`DispatchConfig::try_new`] checks; [`Default`] gives the values of the specification.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,10 +112,10 @@ impl DispatchConfig {
     }
 
     /// How long what was seen of a key of this line is as good as an answer.
-    pub const fn fresh_for(&self, line: Line) -> Duration {
-        match line {
-            Line::Hot => self.0.hot_fresh_for,
-            Line::Cold => self.0.cold_fresh_for,
+    pub const fn fresh_for(&self, lane: Lane) -> Duration {
+        match lane {
+            Lane::Hot => self.0.hot_fresh_for,
+            Lane::Cold => self.0.cold_fresh_for,
         }
     }
 }

@@ -1,16 +1,18 @@
 //! Where the keys are, and what was asked so far, as plain data.
 
+use ttm_kernel::PerLane;
+
 use crate::Priority;
 
 /// What a dispatcher did and holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Keys in the lines, hot first.
-    pub in_line: [usize; 2],
+    /// Keys in the lines.
+    pub in_line: PerLane<usize>,
     /// Those of them that may be asked and were not yet: what is deferred when the next tick comes.
-    pub waiting: [usize; 2],
+    pub waiting: PerLane<usize>,
     /// Keys that wait to be asked apart, by the line that they came from: a batch did not answer them, or failed.
-    pub unanswered: [usize; 2],
+    pub unanswered: PerLane<usize>,
     /// Keys that rest, or have rested and wait.
     pub resting: usize,
     /// Those of them that rest because they make every request fail.
@@ -30,7 +32,7 @@ pub struct Counts {
     /// Keys that were asked for, alone or with others; full lists are not among them.
     pub asked: u64,
     /// Keys that were not asked, because they had been seen just before, by line.
-    pub fresh: [u64; 2],
+    pub fresh: PerLane<u64>,
 }
 
 impl Counts {

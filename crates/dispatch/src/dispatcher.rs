@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 
 use crate::line::{Entry, Keys};
 use crate::rest::Resting;
 use crate::shares::Shares;
 use crate::suspects::{Answers, Fate, Group, Root, Suspects};
-use crate::{Ask, Asked, Counts, DispatchConfig, End, Line, Place, Priority, Request, Seen, Single};
+use crate::{Ask, Asked, Counts, DispatchConfig, End, Place, Priority, Request, Seen, Single};
 
 mod requests;
 
@@ -23,15 +23,15 @@ mod requests;
 #[derive(Clone, Debug)]
 pub struct Dispatcher<K> {
     config: DispatchConfig,
-    lines: [Keys<K>; 2],
+    lines: PerLane<Keys<K>>,
     resting: Resting<K>,
     /// Keys that a batch did not answer, by the line that they came from.
-    unanswered: [VecDeque<Asked<K>>; 2],
+    unanswered: PerLane<VecDeque<Asked<K>>>,
     /// The same keys, to be found.
     alone: BTreeSet<K>,
     /// Batches of each line since its last single question. A far side that answers half of each batch would leave no
     /// turns for batches.
-    since_single: [u32; 2],
+    since_single: PerLane<u32>,
     /// Full lists that are wanted: for activation, and the others.
     lists: [VecDeque<K>; 2],
     listed: BTreeSet<K>,
@@ -80,11 +80,11 @@ impl<K: Copy + Ord> Dispatcher<K> {
     pub fn new(config: DispatchConfig) -> Self {
         let settings = config.settings();
         Self {
-            lines: Line::ALL.map(|line| Keys::new(config.fresh_for(line))),
+            lines: PerLane::from_fn(|lane| Keys::new(config.fresh_for(lane))),
             resting: Resting::new(),
-            unanswered: Default::default(),
+            unanswered: PerLane::default(),
             alone: BTreeSet::new(),
-            since_single: [0; 2],
+            since_single: PerLane::default(),
             lists: Default::default(),
             listed: BTreeSet::new(),
             suspects: Suspects::new(settings.bad_rest, settings.longest_bad_rest),
@@ -125,13 +125,13 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// answered.
     pub fn put(&mut self, key: K, place: Place, seen: Option<Seen>) {
         let mark = self.mark(key);
-        self.lines[place.line.index()].push(place.value, Entry { key, seen, mark });
+        self.lines[place.lane].push(place.value, Entry { key, seen, mark });
     }
 
     /// Puts a key back that was asked in vain: it is asked after the next tick, before those that were seen since.
     pub fn put_failed(&mut self, key: K, place: Place, seen: Option<Seen>) {
         let mark = self.mark(key);
-        self.lines[place.line.index()].push_failed(place.value, Entry { key, seen, mark });
+        self.lines[place.lane].push_failed(place.value, Entry { key, seen, mark });
     }
 
     /// Puts a key that is not in here in front of a line, to be asked with the next turn. One that is under way is put back
@@ -151,7 +151,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// A batch did not answer this key, which was under way: it is asked alone. Whether there was room for it; where there
     /// was none it is the caller's to put back.
     pub fn put_alone(&mut self, asked: Asked<K>) -> bool {
-        let waiting = self.unanswered[asked.from.line().index()].len();
+        let waiting = self.unanswered[asked.from.lane()].len();
         let has_room = waiting < self.config.settings().alone;
         if has_room {
             self.put_alone_again(asked);
@@ -189,7 +189,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             return;
         }
         if self.alone.remove(&key) {
-            for unanswered in &mut self.unanswered {
+            for unanswered in self.unanswered.values_mut() {
                 unanswered.retain(|asked| asked.key != key);
             }
         } else {
@@ -210,8 +210,8 @@ impl<K: Copy + Ord> Dispatcher<K> {
     }
 
     /// A tick of a line: everybody in it may be asked once.
-    pub fn tick(&mut self, line: Line, now: Moment) {
-        self.lines[line.index()].tick(now);
+    pub fn tick(&mut self, lane: Lane, now: Moment) {
+        self.lines[lane].tick(now);
     }
 
     /// Whether [`Dispatcher::poll`] would give a request.
@@ -234,8 +234,8 @@ impl<K: Copy + Ord> Dispatcher<K> {
             };
             let request = match priority {
                 Priority::Activation => self.lists[0].pop_front().map(|key| self.list(key, priority)),
-                Priority::Hot => self.of_line(Line::Hot, now),
-                Priority::Cold => self.of_line(Line::Cold, now),
+                Priority::Hot => self.of_lane(Lane::Hot, now),
+                Priority::Cold => self.of_lane(Lane::Cold, now),
                 Priority::Background => self.batch(priority, now),
             };
             // None when all that seemed to wait was left behind, or was seen just before.
@@ -275,8 +275,8 @@ impl<K: Copy + Ord> Dispatcher<K> {
                 Fate::Free
             }
             (End::Blamed, Some(UnderWay { since, root, .. })) if !asked.is_empty() => {
-                let line = request.priority.line();
-                self.suspects.handle_blamed(Group { keys: asked, since, root }, line, now)
+                let lane = request.priority.lane();
+                self.suspects.handle_blamed(Group { keys: asked, since, root }, lane, now)
             }
             (End::Failed | End::Blamed, _) => Fate::Free,
         };
@@ -288,7 +288,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
     pub fn poll_timeout(&self, now: Moment) -> Option<Moment> {
         let full = self.may_be_asked() >= self.config.settings().batch;
         let ripe = |since: Moment| if full { now } else { since + self.coalesce() };
-        let of_lines = self.lines.iter().filter_map(Keys::since).map(ripe);
+        let of_lines = self.lines.values().filter_map(Keys::since).map(ripe);
         let rested = self.resting.rested().1.map(|since| if full { now } else { since + self.gather() });
         of_lines.chain(rested).chain(self.resting.next()).chain(self.suspects.next()).min()
     }
@@ -300,25 +300,26 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// Where the keys are, and what was asked so far.
     pub fn counts(&self) -> Counts {
-        let of_lines = |count: fn(&Keys<K>) -> usize| [count(&self.lines[0]), count(&self.lines[1])];
+        let of_lines = |count: fn(&Keys<K>) -> usize| PerLane::from_fn(|lane| count(&self.lines[lane]));
         Counts {
             in_line: of_lines(Keys::len),
             waiting: of_lines(Keys::ready),
-            unanswered: Line::ALL
-                .map(|line| self.unanswered[line.index()].len() + self.suspects.keys_of(line).count()),
+            unanswered: PerLane::from_fn(|lane| {
+                self.unanswered[lane].len() + self.suspects.keys_of(lane).count()
+            }),
             resting: self.resting.len() + self.suspects.resting(),
             bad: self.suspects.resting(),
             split: self.suspects.split(),
             lists: self.lists_waiting(),
-            fresh: [self.lines[0].fresh(), self.lines[1].fresh()],
+            fresh: PerLane::from_fn(|lane| self.lines[lane].fresh()),
             ..self.counts
         }
     }
 
     /// When each key of a line was last seen that is deferred if the next tick comes now. Those under way are not in here.
-    pub fn deferred(&self, line: Line) -> impl Iterator<Item = Option<Seen>> {
-        let unanswered = self.unanswered[line.index()].iter().chain(self.suspects.keys_of(line));
-        self.lines[line.index()].ready_seen().chain(unanswered.map(|asked| asked.seen))
+    pub fn deferred(&self, lane: Lane) -> impl Iterator<Item = Option<Seen>> {
+        let unanswered = self.unanswered[lane].iter().chain(self.suspects.keys_of(lane));
+        self.lines[lane].ready_seen().chain(unanswered.map(|asked| asked.seen))
     }
 
     fn advance(&mut self, now: Moment) {
@@ -330,17 +331,17 @@ impl<K: Copy + Ord> Dispatcher<K> {
     fn able(&self, now: Moment) -> [bool; 4] {
         let full = self.may_be_asked() >= self.config.settings().batch;
         let ripe = |since: Option<Moment>, after| since.is_some_and(|since| full || now >= since + after);
-        let line = |line: Line| {
-            !self.unanswered[line.index()].is_empty()
-                || self.suspects.has(line)
-                || ripe(self.lines[line.index()].since(), self.coalesce())
+        let is_able = |lane: Lane| {
+            !self.unanswered[lane].is_empty()
+                || self.suspects.has(lane)
+                || ripe(self.lines[lane].since(), self.coalesce())
         };
         let rested = ripe(self.resting.rested().1, self.gather());
-        [!self.lists[0].is_empty(), line(Line::Hot), line(Line::Cold), rested]
+        [!self.lists[0].is_empty(), is_able(Lane::Hot), is_able(Lane::Cold), rested]
     }
 
     fn may_be_asked(&self) -> usize {
-        self.lines.iter().map(Keys::ready).sum::<usize>() + self.resting.rested().0
+        self.lines.values().map(Keys::ready).sum::<usize>() + self.resting.rested().0
     }
 
     const fn coalesce(&self) -> Duration {

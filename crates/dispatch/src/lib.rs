@@ -3,7 +3,7 @@
 //! A budget gives turns, one request each. [`Dispatcher::poll`] is asked when a turn is there, and not before, so that a
 //! request holds what matters most at that time, and as much of it as one request can.
 //!
-//! - Keys wait in two [`Line`]s, hot and cold. A tick of a line lets everything in it be asked once; what is not reached
+//! - Keys wait in two lines, hot and cold. A tick of a line lets everything in it be asked once; what is not reached
 //!   before the next tick is deferred, and stays in its place. In a line the greatest **weighted age** comes first: the
 //!   time since a key was last seen, times the weight of its [`Value`]. A key that was asked in vain is in front again after
 //!   the next tick. The weights are close enough that the least valuable key is
@@ -39,6 +39,6 @@ pub use config::{DispatchConfig, DispatchSettings};
 pub use counts::Counts;
 pub use dispatcher::Dispatcher;
 pub use outlook::{Demand, Outlook, outlook};
-pub use priority::{Line, Place, Priority, Value};
+pub use priority::{Place, Priority, Value, single_every};
 pub use request::{Ask, Asked, End, Request, Single, Suspicion};
 pub use seen::Seen;

@@ -1,5 +1,7 @@
 //! The words for what matters more. They rank; they decide nothing.
 
+use ttm_kernel::Lane;
+
 /// What a turn may be used for, the more urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
@@ -27,11 +29,11 @@ impl Priority {
         }
     }
 
-    /// The line whose round a key counts in that was taken for this: one that has rested rides along with the cold ones.
-    pub(crate) const fn line(self) -> Line {
+    /// The lane whose round a key counts in that was taken for this: one that has rested rides along with the cold ones.
+    pub const fn lane(self) -> Lane {
         match self {
-            Self::Hot => Line::Hot,
-            Self::Activation | Self::Cold | Self::Background => Line::Cold,
+            Self::Hot => Lane::Hot,
+            Self::Activation | Self::Cold | Self::Background => Lane::Cold,
         }
     }
 
@@ -40,43 +42,25 @@ impl Priority {
     }
 }
 
-/// One of the two lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Line {
-    /// What matters now.
-    Hot,
-    /// Everything else.
-    Cold,
-}
-
-impl Line {
-    /// Both, hot first.
-    pub const ALL: [Self; 2] = [Self::Hot, Self::Cold];
-
-    /// Of so many turns of a line one goes to a single question, while any waits. A hot key that was not answered matters;
-    /// a cold one is most likely dead, and would take its line's few turns from all others.
-    pub const fn single_every(self) -> u32 {
-        match self {
-            Self::Hot => 2,
-            Self::Cold => 4,
-        }
-    }
-
-    pub(crate) const fn index(self) -> usize {
-        self as usize
+/// Of so many turns of a lane one goes to a single question, while any waits. A hot key that was not answered matters;
+/// a cold one is most likely dead, and would take its lane's few turns from all others.
+pub const fn single_every(lane: Lane) -> u32 {
+    match lane {
+        Lane::Hot => 2,
+        Lane::Cold => 4,
     }
 }
 
-impl From<Line> for Priority {
-    fn from(line: Line) -> Self {
-        match line {
-            Line::Hot => Self::Hot,
-            Line::Cold => Self::Cold,
+impl From<Lane> for Priority {
+    fn from(lane: Lane) -> Self {
+        match lane {
+            Lane::Hot => Self::Hot,
+            Lane::Cold => Self::Cold,
         }
     }
 }
 
-/// How much a key is worth among those of its line, in four steps.
+/// How much a key is worth among those of its lane, in four steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
     /// The most.
@@ -113,8 +97,8 @@ impl Value {
 /// Where a key waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// In which line.
-    pub line: Line,
+    /// In the line of this lane.
+    pub lane: Lane,
     /// What it is worth there.
     pub value: Value,
 }

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 
-use crate::{Asked, Line, Suspicion};
+use crate::{Asked, Suspicion};
 
 /// A far side that answered less long ago than this is taken to be there still.
 const LATELY: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ pub(crate) struct Group<K> {
 #[derive(Clone, Debug)]
 pub(crate) struct Suspects<K> {
     /// Groups that wait for a turn, by the line whose turns they take.
-    waiting: [VecDeque<Group<K>>; 2],
+    waiting: PerLane<VecDeque<Group<K>>>,
     /// How often each bad key has failed alone, since it was last answered.
     bad: BTreeMap<K, Bad<K>>,
     /// Bad keys that are left alone, by the time when they are asked again.
@@ -74,7 +74,7 @@ pub(crate) enum Fate {
 impl<K: Copy + Ord> Suspects<K> {
     pub(crate) fn new(rest: Duration, longest_rest: Duration) -> Self {
         Self {
-            waiting: Default::default(),
+            waiting: PerLane::default(),
             bad: BTreeMap::new(),
             resting: BTreeSet::new(),
             answers: 0,
@@ -101,12 +101,12 @@ impl<K: Copy + Ord> Suspects<K> {
 
     /// Keys that wait to be asked apart, whichever line's turns they take.
     fn keys(&self) -> impl Iterator<Item = &Asked<K>> {
-        self.waiting.iter().flatten().flat_map(|group| &group.keys)
+        self.waiting.values().flatten().flat_map(|group| &group.keys)
     }
 
     /// Those of them that came from a line. A batch of one line takes keys of the other along, and they stay together.
-    pub(crate) fn keys_of(&self, line: Line) -> impl Iterator<Item = &Asked<K>> {
-        self.keys().filter(move |asked| asked.from.line() == line)
+    pub(crate) fn keys_of(&self, lane: Lane) -> impl Iterator<Item = &Asked<K>> {
+        self.keys().filter(move |asked| asked.from.lane() == lane)
     }
 
     /// How often a key failed alone, and until when it rests for it; `None` if it did not, or was answered since.
@@ -153,7 +153,7 @@ impl<K: Copy + Ord> Suspects<K> {
             self.resting.retain(|(_, resting)| resting != key);
         }
         if was_here {
-            for groups in &mut self.waiting {
+            for groups in self.waiting.values_mut() {
                 for group in &mut *groups {
                     group.keys.retain(|asked| asked.key != *key);
                 }
@@ -168,24 +168,24 @@ impl<K: Copy + Ord> Suspects<K> {
         while let Some((_, key)) = self.resting.first().copied().filter(|(until, _)| *until <= now) {
             self.resting.pop_first();
             let Some(Bad { asked, since, .. }) = self.bad.get(&key).copied() else { continue };
-            self.waiting[Line::Cold.index()].push_back(Group { keys: vec![asked], since, root: Root::MAX });
+            self.waiting[Lane::Cold].push_back(Group { keys: vec![asked], since, root: Root::MAX });
         }
     }
 
-    pub(crate) fn has(&self, line: Line) -> bool {
-        !self.waiting[line.index()].is_empty()
+    pub(crate) fn has(&self, lane: Lane) -> bool {
+        !self.waiting[lane].is_empty()
     }
 
     /// The next group of a line.
-    pub(crate) fn pop(&mut self, line: Line) -> Option<Group<K>> {
-        self.waiting[line.index()].pop_front()
+    pub(crate) fn pop(&mut self, lane: Lane) -> Option<Group<K>> {
+        self.waiting[lane].pop_front()
     }
 
     /// One key of a line's next group, on its own; the others of the group go on waiting together.
-    pub(crate) fn pop_one(&mut self, line: Line) -> Option<Group<K>> {
-        let group = self.waiting[line.index()].front_mut()?;
+    pub(crate) fn pop_one(&mut self, lane: Lane) -> Option<Group<K>> {
+        let group = self.waiting[lane].front_mut()?;
         if group.keys.len() <= 1 {
-            return self.pop(line);
+            return self.pop(lane);
         }
         let keys = vec![group.keys.remove(0)];
         Some(Group { keys, since: group.since, root: group.root })
@@ -202,7 +202,7 @@ impl<K: Copy + Ord> Suspects<K> {
     }
 
     /// A request for these keys failed, and it may be their fault.
-    pub(crate) fn handle_blamed(&mut self, group: Group<K>, line: Line, now: Moment) -> Fate {
+    pub(crate) fn handle_blamed(&mut self, group: Group<K>, lane: Lane, now: Moment) -> Fate {
         let Group { mut keys, since, root } = group;
         let is_proven = self.answers > since;
         if let [asked] = keys[..] {
@@ -228,7 +228,7 @@ impl<K: Copy + Ord> Suspects<K> {
         }
         self.split += 1;
         let second = keys.split_off(keys.len().div_ceil(2));
-        let waiting = &mut self.waiting[line.index()];
+        let waiting = &mut self.waiting[lane];
         waiting.extend([keys, second].map(|keys| Group { keys, since, root }));
         Fate::Stay
     }
@@ -236,7 +236,7 @@ impl<K: Copy + Ord> Suspects<K> {
     /// Ends a trial in which nothing was answered. `under_way` are the groups that are asked right now.
     pub(crate) fn settle(&mut self, mut under_way: impl Iterator<Item = Root>, now: Moment) {
         let Some(root) = self.trial else { return };
-        let waits = self.waiting.iter().flatten().any(|group| group.root == root);
+        let waits = self.waiting.values().flatten().any(|group| group.root == root);
         if waits || under_way.any(|group| group == root) {
             return;
         }

@@ -4,13 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ttm_dispatch::{
-    Ask, DispatchConfig, DispatchSettings, Dispatcher, End, Line, Place, Priority, Request, Value,
-};
-use ttm_kernel::Moment;
+use ttm_dispatch::{Ask, DispatchConfig, DispatchSettings, Dispatcher, End, Place, Priority, Request, Value};
+use ttm_kernel::{Lane, Moment, PerLane};
 
-const HOT: Place = Place { line: Line::Hot, value: Value::Low };
-const COLD: Place = Place { line: Line::Cold, value: Value::Low };
+const HOT: Place = Place { lane: Lane::Hot, value: Value::Low };
+const COLD: Place = Place { lane: Lane::Cold, value: Value::Low };
 
 /// The next request fails, maybe for its keys; whether they stay. Those that do not are put back, and wait for a tick.
 fn blame_next(dispatcher: &mut Dispatcher<u32>, now: Moment) -> bool {
@@ -32,12 +30,12 @@ fn after_a_trial_in_which_nothing_is_answered_the_next_one_has_to_wait_longer_ea
     (0..2).for_each(|key| dispatcher.put(key, HOT, None));
     let mut now = Moment::ZERO;
     for minutes in [1, 2, 4] {
-        dispatcher.tick(Line::Hot, now);
+        dispatcher.tick(Lane::Hot, now);
         assert!(blame_next(&mut dispatcher, now), "both are asked alone");
         assert!(!blame_next(&mut dispatcher, now) && !blame_next(&mut dispatcher, now), "for nothing");
         let next = now + Duration::from_mins(minutes);
         for too_soon in [now, next.saturating_sub(Duration::from_nanos(1))] {
-            dispatcher.tick(Line::Hot, too_soon);
+            dispatcher.tick(Lane::Hot, too_soon);
             assert!(!blame_next(&mut dispatcher, too_soon), "{minutes} minutes are not over");
         }
         now = next;
@@ -49,7 +47,7 @@ fn a_trial_lasts_until_its_last_part_that_is_under_way_has_ended() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     let now = Moment::from_origin(Duration::from_secs(1));
     (0..4).for_each(|key| dispatcher.put(key, HOT, None));
-    dispatcher.tick(Line::Hot, Moment::ZERO);
+    dispatcher.tick(Lane::Hot, Moment::ZERO);
     assert!(blame_next(&mut dispatcher, now), "the four of them");
     let half = dispatcher.poll(now).expect("a half");
     assert!(blame_next(&mut dispatcher, now), "the other half");
@@ -64,7 +62,7 @@ fn at_rest(bad: &[u32]) -> (Dispatcher<u32>, Moment) {
     for key in bad {
         dispatcher.put(*key, HOT, None);
     }
-    dispatcher.tick(Line::Hot, Moment::ZERO);
+    dispatcher.tick(Lane::Hot, Moment::ZERO);
     let batch = dispatcher.poll(now).expect("they have waited for company");
     // Another is answered meanwhile: the far side is there, and whoever fails alone is why.
     dispatcher.put_first(1_000, HOT, Moment::ZERO);
@@ -74,7 +72,7 @@ fn at_rest(bad: &[u32]) -> (Dispatcher<u32>, Moment) {
     while let Some(part) = dispatcher.poll(now) {
         assert!(dispatcher.handle_done(&part, End::Blamed, now));
     }
-    assert_eq!((dispatcher.counts().bad, dispatcher.counts().in_line), (bad.len(), [0, 0]));
+    assert_eq!((dispatcher.counts().bad, dispatcher.counts().in_line), (bad.len(), PerLane::default()));
     (dispatcher, now)
 }
 
@@ -101,7 +99,7 @@ fn a_bad_key_that_rests_has_no_second_place_in_a_line() {
         let (mut dispatcher, now) = at_rest(bad);
         dispatcher.put_first(1, HOT, now);
         dispatcher.relocate(1, COLD, None);
-        assert_eq!(dispatcher.counts().in_line, [0, 0], "{bad:?} are bad");
+        assert_eq!(dispatcher.counts().in_line, PerLane::default(), "{bad:?} are bad");
     }
 }
 
@@ -123,7 +121,7 @@ fn a_bad_key_that_is_removed_while_it_is_asked_is_a_stranger_when_it_comes_back(
     dispatcher.remove(only_key(&alone));
     assert!(!dispatcher.handle_done(&alone, End::Failed, later));
     dispatcher.put(1, HOT, None);
-    dispatcher.tick(Line::Hot, later);
+    dispatcher.tick(Lane::Hot, later);
     assert!(
         !blame_next(&mut dispatcher, later + Duration::from_secs(1)),
         "nothing is held against it any more"
@@ -135,8 +133,8 @@ fn a_bad_key_that_has_rested_counts_in_the_line_that_it_came_from() {
     let (mut dispatcher, now) = at_rest(&[1, 2]);
     let later = now + Duration::from_mins(2);
     let first = dispatcher.poll(later).expect("it has rested");
-    assert_eq!(dispatcher.counts().unanswered, [1, 0], "the other one waits");
-    assert_eq!(dispatcher.deferred(Line::Hot).count(), 1);
+    assert_eq!(dispatcher.counts().unanswered, PerLane { hot: 1, cold: 0 }, "the other one waits");
+    assert_eq!(dispatcher.deferred(Lane::Hot).count(), 1);
     let Ask::Batch(asked) = &first.ask else { panic!("{first:?}") };
     assert_eq!(asked[0].from, Priority::Hot);
 }
@@ -153,10 +151,10 @@ fn a_bad_key_that_is_back_in_its_line_is_moved_and_removed_there() {
     }
     dispatcher.relocate(1, COLD, None);
     dispatcher.remove(2);
-    for (line, due) in [(Line::Hot, None), (Line::Cold, Some(1))] {
-        dispatcher.tick(line, now);
+    for (lane, due) in [(Lane::Hot, None), (Lane::Cold, Some(1))] {
+        dispatcher.tick(lane, now);
         now += Duration::from_secs(1);
-        assert_eq!(dispatcher.poll(now).map(|request| only_key(&request)), due, "in the {line:?} line");
+        assert_eq!(dispatcher.poll(now).map(|request| only_key(&request)), due, "in the {lane:?} line");
     }
 }
 
@@ -164,13 +162,13 @@ fn a_bad_key_that_is_back_in_its_line_is_moved_and_removed_there() {
 fn a_part_that_waits_is_in_here_and_no_other_key_is_taken_for_it() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     (0..2).for_each(|key| dispatcher.put(key, HOT, None));
-    dispatcher.tick(Line::Hot, Moment::ZERO);
+    dispatcher.tick(Lane::Hot, Moment::ZERO);
     let now = Moment::ZERO + Duration::from_secs(1);
     let both = dispatcher.poll(now).expect("they have waited for company");
     assert!(dispatcher.handle_done(&both, End::Blamed, now));
     assert_eq!(dispatcher.poll(now).map(|request| only_key(&request)), Some(0));
     dispatcher.put_first(1, HOT, now);
-    assert_eq!(dispatcher.counts().in_line, [0, 0], "it is to be asked alone");
+    assert_eq!(dispatcher.counts().in_line, PerLane::default(), "it is to be asked alone");
     dispatcher.put_first(2, HOT, now);
-    assert_eq!(dispatcher.counts().in_line, [1, 0]);
+    assert_eq!(dispatcher.counts().in_line, PerLane { hot: 1, cold: 0 });
 }

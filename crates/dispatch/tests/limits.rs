@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use ttm_dispatch::{
-    Ask, Counts, Demand, DispatchConfig, DispatchSettings, Dispatcher, End, Line, Place, Priority, Request,
-    Seen, Value, outlook,
+    Ask, Counts, Demand, DispatchConfig, DispatchSettings, Dispatcher, End, Place, Priority, Request, Seen,
+    Value, outlook,
 };
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 
-const HOT: Place = Place { line: Line::Hot, value: Value::Low };
-const COLD: Place = Place { line: Line::Cold, value: Value::Low };
+const HOT: Place = Place { lane: Lane::Hot, value: Value::Low };
+const COLD: Place = Place { lane: Lane::Cold, value: Value::Low };
 
 fn start() -> Moment {
     Moment::from_origin(Duration::from_hours(1))
@@ -55,14 +55,20 @@ fn the_counts_say_where_each_key_is() {
         dispatcher.put_to_rest(key, start(), Duration::from_mins(5));
     }
     let counts = dispatcher.counts();
-    assert_eq!((counts.in_line, counts.waiting, counts.resting), ([8, 1], [0, 0], 3));
-    dispatcher.tick(Line::Hot, start());
-    assert_eq!(dispatcher.counts().waiting, [8, 0]);
+    assert_eq!(
+        (counts.in_line, counts.waiting, counts.resting),
+        (PerLane { hot: 8, cold: 1 }, PerLane::default(), 3)
+    );
+    dispatcher.tick(Lane::Hot, start());
+    assert_eq!(dispatcher.counts().waiting, PerLane { hot: 8, cold: 0 });
 
     let batch = dispatcher.poll(start()).expect("a full batch");
     assert!(dispatcher.handle_done(&batch, End::Blamed, start()), "it is asked again by halves");
     let counts = dispatcher.counts();
-    assert_eq!((counts.in_line, counts.waiting, counts.unanswered), ([4, 1], [4, 0], [4, 0]));
+    assert_eq!(
+        (counts.in_line, counts.waiting, counts.unanswered),
+        (PerLane { hot: 4, cold: 1 }, PerLane { hot: 4, cold: 0 }, PerLane { hot: 4, cold: 0 })
+    );
     assert_eq!((counts.split, counts.bad, counts.resting), (1, 0, 3));
 
     // One of the four fails whoever is asked with it, and rests with the others.
@@ -74,7 +80,7 @@ fn the_counts_say_where_each_key_is() {
         dispatcher.handle_done(&request, end, now);
     }
     let counts = dispatcher.counts();
-    assert_eq!((counts.bad, counts.resting, counts.unanswered), (1, 4, [0, 0]));
+    assert_eq!((counts.bad, counts.resting, counts.unanswered), (1, 4, PerLane::default()));
     assert_eq!(counts.split, 2, "the four, and the half with that one in it");
 }
 
@@ -85,19 +91,19 @@ fn deferred_are_those_whose_turn_did_not_come_and_those_that_are_to_be_asked_apa
     for key in 1..=5 {
         dispatcher.put(key, HOT, seen(u64::from(100 - key)));
     }
-    let deferred = |dispatcher: &Dispatcher<u32>, line| dispatcher.deferred(line).collect::<Vec<_>>();
-    assert_eq!(deferred(&dispatcher, Line::Hot), [], "no tick has come");
-    dispatcher.tick(Line::Hot, start());
-    assert_eq!(deferred(&dispatcher, Line::Hot), [99, 98, 97, 96, 95].map(seen));
+    let deferred = |dispatcher: &Dispatcher<u32>, lane| dispatcher.deferred(lane).collect::<Vec<_>>();
+    assert_eq!(deferred(&dispatcher, Lane::Hot), [], "no tick has come");
+    dispatcher.tick(Lane::Hot, start());
+    assert_eq!(deferred(&dispatcher, Lane::Hot), [99, 98, 97, 96, 95].map(seen));
     let blamed = dispatcher.poll(start()).expect("a batch");
     let missed = dispatcher.poll(start()).expect("another");
-    assert_eq!(deferred(&dispatcher, Line::Hot), [seen(95)], "those under way are not among them");
+    assert_eq!(deferred(&dispatcher, Lane::Hot), [seen(95)], "those under way are not among them");
     dispatcher.handle_done(&blamed, End::Blamed, start());
     dispatcher.handle_done(&missed, End::Answered, start());
     let Ask::Batch(missed) = missed.ask else { panic!("two keys were asked") };
     assert!(dispatcher.put_alone(missed[0]));
-    assert_eq!(deferred(&dispatcher, Line::Hot), [95, 97, 99, 98].map(seen));
-    assert_eq!(deferred(&dispatcher, Line::Cold), []);
+    assert_eq!(deferred(&dispatcher, Lane::Hot), [95, 97, 99, 98].map(seen));
+    assert_eq!(deferred(&dispatcher, Lane::Cold), []);
 }
 
 #[test]
@@ -122,7 +128,7 @@ fn a_key_that_is_to_be_asked_first_and_rests_has_its_rest() {
     let mut dispatcher = one_by_one();
     dispatcher.put_to_rest(1, start(), Duration::from_mins(5));
     dispatcher.put_first(1, HOT, start());
-    assert_eq!((dispatcher.counts().in_line, dispatcher.counts().resting), ([0, 0], 1));
+    assert_eq!((dispatcher.counts().in_line, dispatcher.counts().resting), (PerLane::default(), 1));
     assert_eq!(dispatcher.poll(start()), None);
     dispatcher.put_first(2, HOT, start());
     assert_eq!(dispatcher.poll(start()).map(|request| keys(&request)), Some(vec![2]));
@@ -134,7 +140,7 @@ fn no_more_requests_are_under_way_than_may_be_from_now_on() {
     for key in 0..10 {
         dispatcher.put(key, HOT, None);
     }
-    dispatcher.tick(Line::Hot, start());
+    dispatcher.tick(Lane::Hot, start());
     dispatcher.set_max_in_flight(2);
     let first = dispatcher.poll(start()).expect("one of two");
     assert!(dispatcher.is_ready(start()));
@@ -168,11 +174,11 @@ fn so_many_full_lists_of_each_kind_and_no_more_are_remembered() {
 #[test]
 fn a_key_that_moved_twice_is_asked_once_whichever_of_its_entries_comes_first() {
     for (lines, moves) in [
-        ([Line::Cold, Line::Hot], vec![COLD]),
-        ([Line::Hot, Line::Cold], vec![COLD]),
-        ([Line::Hot, Line::Cold], vec![COLD, HOT]),
-        ([Line::Cold, Line::Hot], vec![COLD, HOT]),
-        ([Line::Cold, Line::Hot], vec![COLD, HOT, COLD]),
+        ([Lane::Cold, Lane::Hot], vec![COLD]),
+        ([Lane::Hot, Lane::Cold], vec![COLD]),
+        ([Lane::Hot, Lane::Cold], vec![COLD, HOT]),
+        ([Lane::Cold, Lane::Hot], vec![COLD, HOT]),
+        ([Lane::Cold, Lane::Hot], vec![COLD, HOT, COLD]),
     ] {
         let mut dispatcher = one_by_one();
         dispatcher.put(1, HOT, None);
@@ -180,15 +186,15 @@ fn a_key_that_moved_twice_is_asked_once_whichever_of_its_entries_comes_first() {
             dispatcher.relocate(1, *place, None);
         }
         let mut asked = 0;
-        for line in lines {
-            dispatcher.tick(line, start());
+        for lane in lines {
+            dispatcher.tick(lane, start());
             while let Some(request) = dispatcher.poll(start()) {
                 assert_eq!(keys(&request), [1]);
                 asked += 1;
             }
         }
         assert_eq!(asked, 1, "moves {moves:?}, then ticks of {lines:?}");
-        assert_eq!(dispatcher.counts().in_line, [0, 0], "nothing is left behind");
+        assert_eq!(dispatcher.counts().in_line, PerLane::default(), "nothing is left behind");
     }
 }
 
@@ -198,8 +204,8 @@ fn a_key_that_is_removed_and_put_again_is_asked_once() {
     dispatcher.put(1, HOT, None);
     dispatcher.remove(1);
     dispatcher.put(1, COLD, Some(Seen::before(start(), Duration::from_mins(5))));
-    for line in [Line::Cold, Line::Hot] {
-        dispatcher.tick(line, start());
+    for lane in [Lane::Cold, Lane::Hot] {
+        dispatcher.tick(lane, start());
     }
     let request = dispatcher.poll(start()).expect("it is in the cold line");
     assert_eq!(keys(&request), [1]);
@@ -212,12 +218,15 @@ fn the_outlook_reserves_the_floor_and_the_activations_for_those_who_want_them() 
         DispatchSettings { floor_percent: 5.0, activation_percent: 10.0, ..DispatchSettings::default() };
     let config = DispatchConfig::try_new(settings).expect("valid settings");
     let demand = |keys| Demand { keys, interval: Duration::from_secs(10), unanswered: 0 };
-    let [hot, cold] = outlook(demand(1_000_000), demand(0), 300.0, &config, true);
+    let PerLane { hot, cold } =
+        outlook(PerLane { hot: demand(1_000_000), cold: demand(0) }, 300.0, &config, true);
     assert!((hot.requests_per_minute - 255.0).abs() < 1e-9, "{hot:?}");
     assert!(cold.requests_per_minute.abs() < 1e-9, "{cold:?}");
-    let [hot, cold] = outlook(demand(1_000_000), demand(1_000_000), 300.0, &config, true);
+    let PerLane { hot, cold } =
+        outlook(PerLane { hot: demand(1_000_000), cold: demand(1_000_000) }, 300.0, &config, true);
     assert!((hot.requests_per_minute - 240.0).abs() < 1e-9, "{hot:?}");
     assert!((cold.requests_per_minute - 15.0).abs() < 1e-9, "{cold:?}");
-    let [hot, _] = outlook(demand(1_000_000), demand(0), 300.0, &config, false);
+    let PerLane { hot, .. } =
+        outlook(PerLane { hot: demand(1_000_000), cold: demand(0) }, 300.0, &config, false);
     assert!((hot.requests_per_minute - 300.0).abs() < 1e-9, "{hot:?}");
 }

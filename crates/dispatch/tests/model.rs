@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ttm_dispatch::{
-    Ask, Asked, DispatchConfig, DispatchSettings, Dispatcher, End, Line, Place, Priority, Request, Seen,
-    Single, Value,
+    Ask, Asked, DispatchConfig, DispatchSettings, Dispatcher, End, Place, Priority, Request, Seen, Single,
+    Value,
 };
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment};
 
 const BATCH: usize = 4;
 const COALESCE: Duration = Duration::from_millis(200);
@@ -29,7 +29,7 @@ fn config() -> DispatchConfig {
 #[derive(Clone, Debug)]
 enum Step {
     Wait(u64),
-    Tick(Line),
+    Tick(Lane),
     Put(u8, Place),
     PutFirst(u8, Place),
     Remove(u8),
@@ -51,8 +51,8 @@ enum Fate {
 }
 
 fn place() -> impl Strategy<Value = Place> {
-    let line = prop_oneof![Just(Line::Hot), Just(Line::Cold)];
-    (line, prop::sample::select(Value::ALL.to_vec())).prop_map(|(line, value)| Place { line, value })
+    let lane = prop_oneof![Just(Lane::Hot), Just(Lane::Cold)];
+    (lane, prop::sample::select(Value::ALL.to_vec())).prop_map(|(lane, value)| Place { lane, value })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -66,7 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         4 => prop_oneof![0_u64..300, 0_u64..20_000].prop_map(Step::Wait),
-        2 => prop_oneof![Just(Line::Hot), Just(Line::Cold)].prop_map(Step::Tick),
+        2 => prop_oneof![Just(Lane::Hot), Just(Lane::Cold)].prop_map(Step::Tick),
         4 => (key(), place()).prop_map(|(key, place)| Step::Put(key, place)),
         2 => (key(), place()).prop_map(|(key, place)| Step::PutFirst(key, place)),
         1 => key().prop_map(Step::Remove),
@@ -118,11 +118,11 @@ impl Model {
     fn apply(&mut self, step: Step) -> Result<(), TestCaseError> {
         match step {
             Step::Wait(millis) => self.now += Duration::from_millis(millis),
-            Step::Tick(line) => {
-                self.dispatcher.tick(line, self.now);
+            Step::Tick(lane) => {
+                self.dispatcher.tick(lane, self.now);
                 for at in self.at.values_mut() {
                     if let At::Waits(place) | At::Passed(place) = *at
-                        && place.line == line
+                        && place.lane == lane
                     {
                         *at = At::Ready(place);
                     }
@@ -216,7 +216,7 @@ impl Model {
     fn take(&mut self, asked: &Asked<u8>) -> Result<(), TestCaseError> {
         match self.at.insert(asked.key, At::UnderWay) {
             Some(At::Ready(place) | At::Passed(place)) => {
-                prop_assert_eq!(asked.from, Priority::from(place.line));
+                prop_assert_eq!(asked.from, Priority::from(place.lane));
                 prop_assert_eq!(asked.seen, self.seen.get(&asked.key).copied().map(Seen::at));
             }
             Some(At::Rests(until)) => prop_assert!(until <= self.now, "woken up"),
@@ -230,7 +230,7 @@ impl Model {
         for (key, at) in &mut self.at {
             if let At::Ready(place) = *at
                 && let Some(seen) = self.seen.get(key)
-                && self.now - *seen < config().fresh_for(place.line)
+                && self.now - *seen < config().fresh_for(place.lane)
             {
                 *at = At::Passed(place);
             }
@@ -248,7 +248,7 @@ impl Model {
         let is_batch = matches!(request.ask, Ask::Batch(_));
         for (asked, fate) in asked.into_iter().zip(fates) {
             let key = asked.key;
-            let line = if asked.from == Priority::Hot { Line::Hot } else { Line::Cold };
+            let lane = asked.from.lane();
             let at = match *fate {
                 Fate::Seen(place) => {
                     self.seen.insert(key, self.now);
@@ -257,7 +257,7 @@ impl Model {
                 }
                 Fate::Unanswered if is_batch && self.dispatcher.put_alone(asked) => At::Alone(asked.from),
                 Fate::Failed | Fate::Unanswered => {
-                    let place = Place { line, value: Value::Lowest };
+                    let place = Place { lane, value: Value::Lowest };
                     self.dispatcher.put_failed(key, place, self.seen.get(&key).copied().map(Seen::at));
                     At::Waits(place)
                 }
@@ -277,13 +277,13 @@ impl Model {
 
     /// Everything ends well, and every key is then asked once within a round.
     fn drain(mut self) -> Result<(), TestCaseError> {
-        let fates = [Fate::Seen(Place { line: Line::Cold, value: Value::High }); BATCH];
+        let fates = [Fate::Seen(Place { lane: Lane::Cold, value: Value::High }); BATCH];
         while !self.under_way.is_empty() {
             self.done(&fates);
         }
         self.now += Duration::from_hours(1);
-        for line in Line::ALL {
-            self.apply(Step::Tick(line))?;
+        for lane in Lane::ALL {
+            self.apply(Step::Tick(lane))?;
         }
         let mut left: BTreeSet<u8> = self.at.keys().copied().collect();
         self.now += COALESCE;

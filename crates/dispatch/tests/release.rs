@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use ttm_dispatch::{
-    Ask, DispatchConfig, DispatchSettings, Dispatcher, End, Line, Place, Priority, Request, Seen, Value,
+    Ask, DispatchConfig, DispatchSettings, Dispatcher, End, Place, Priority, Request, Seen, Value,
 };
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 
-const HOT: Place = Place { line: Line::Hot, value: Value::Low };
+const HOT: Place = Place { lane: Lane::Hot, value: Value::Low };
 
 fn at(seconds: u64) -> Moment {
     Moment::from_origin(Duration::from_secs(seconds))
@@ -18,7 +18,7 @@ fn dispatcher(keys: u32, batch: usize) -> Dispatcher<u32> {
     let settings = DispatchSettings { batch, ..DispatchSettings::default() };
     let mut dispatcher = Dispatcher::new(DispatchConfig::try_new(settings).expect("valid settings"));
     (0..keys).for_each(|key| dispatcher.put(key, HOT, Some(Seen::at(at(0)))));
-    dispatcher.tick(Line::Hot, at(100));
+    dispatcher.tick(Lane::Hot, at(100));
     dispatcher
 }
 
@@ -51,7 +51,10 @@ fn a_released_key_is_not_split_off_from_a_batch_that_failed() {
     assert!(dispatcher.release(&0));
     dispatcher.put_in_front(0, HOT, None, at(101));
     assert!(dispatcher.handle_done(&batch, End::Blamed, at(102)), "the others may be bad");
-    assert_eq!((dispatcher.counts().unanswered, dispatcher.counts().waiting), ([2, 0], [1, 0]));
+    assert_eq!(
+        (dispatcher.counts().unanswered, dispatcher.counts().waiting),
+        (PerLane { hot: 2, cold: 0 }, PerLane { hot: 1, cold: 0 })
+    );
 }
 
 #[test]
@@ -65,7 +68,7 @@ fn a_request_whose_keys_are_all_released_ends_without_a_trace() {
     let second = dispatcher.poll(at(102)).expect("they are due again");
     assert_eq!(keys(&second), keys(&first));
     assert!(!dispatcher.handle_done(&first, End::Blamed, at(103)));
-    assert_eq!(dispatcher.counts().unanswered, [0, 0]);
+    assert_eq!(dispatcher.counts().unanswered, PerLane::default());
     assert!(dispatcher.handle_done(&second, End::Blamed, at(104)), "the second one holds them");
-    assert_eq!(dispatcher.counts().unanswered, [2, 0]);
+    assert_eq!(dispatcher.counts().unanswered, PerLane { hot: 2, cold: 0 });
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ttm_dispatch::{
-    Ask, Asked, Demand, DispatchConfig, Dispatcher, End, Line, Place, Priority, Seen, Single, Value, outlook,
+    Ask, Asked, Demand, DispatchConfig, Dispatcher, End, Place, Priority, Seen, Single, Value, outlook,
+    single_every,
 };
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 
 /// A turn every 204 ms: 300 a minute with two percent of headroom.
 const SPACING: Duration = Duration::from_nanos(204_081_633);
@@ -21,14 +22,14 @@ struct Loop {
     place: fn(u32) -> Place,
     /// The oldest that each key got before it was seen again, from the second time on.
     oldest: BTreeMap<u32, Duration>,
-    next_tick: [Moment; 2],
+    next_tick: PerLane<Moment>,
     coming: Vec<ttm_dispatch::Request<u32>>,
     missing: fn(u32) -> bool,
     /// Wants the full list of every key that it sees; whether for activation is for this to say.
     wants_lists: Option<fn(u32) -> bool>,
 }
 
-const INTERVALS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(45)];
+const INTERVALS: PerLane<Duration> = PerLane { hot: Duration::from_secs(10), cold: Duration::from_secs(45) };
 
 impl Loop {
     fn new(keys: u32, place: fn(u32) -> Place) -> Self {
@@ -42,7 +43,7 @@ impl Loop {
             seen: BTreeMap::new(),
             place,
             oldest: BTreeMap::new(),
-            next_tick: [Moment::ZERO; 2],
+            next_tick: PerLane::default(),
             coming: Vec::new(),
             missing: |_| false,
             wants_lists: None,
@@ -52,11 +53,11 @@ impl Loop {
     fn run(&mut self, lasts: Duration) {
         let end = self.now + lasts;
         while self.now < end {
-            for line in Line::ALL {
-                let next = &mut self.next_tick[line as usize];
+            for lane in Lane::ALL {
+                let next = &mut self.next_tick[lane];
                 if self.now >= *next {
-                    *next += INTERVALS[line as usize];
-                    self.dispatcher.tick(line, self.now);
+                    *next += INTERVALS[lane];
+                    self.dispatcher.tick(lane, self.now);
                 }
             }
             if self.coming.len() > LATENCY_TURNS {
@@ -102,11 +103,11 @@ impl Loop {
 }
 
 const fn hot(value: Value) -> Place {
-    Place { line: Line::Hot, value }
+    Place { lane: Lane::Hot, value }
 }
 
 const fn cold(value: Value) -> Place {
-    Place { line: Line::Cold, value }
+    Place { lane: Lane::Cold, value }
 }
 
 #[test]
@@ -139,9 +140,10 @@ fn more_hot_keys_than_turns_grow_equally_old_and_the_most_valuable_a_little_less
     assert!(highest <= high && high <= low && low <= lowest, "{highest:?} {high:?} {low:?} {lowest:?}");
     assert!(lowest <= Duration::from_secs(20), "{lowest:?}");
 
-    let demand = |keys, line: Line| Demand { keys, interval: INTERVALS[line as usize], unanswered: 0 };
+    let demand = |keys, lane: Lane| Demand { keys, interval: INTERVALS[lane], unanswered: 0 };
     let config = DispatchConfig::default();
-    let [_, cold] = outlook(demand(2_000, Line::Hot), demand(10_000, Line::Cold), PER_MINUTE, &config, true);
+    let demand = PerLane { hot: demand(2_000, Lane::Hot), cold: demand(10_000, Lane::Cold) };
+    let cold = outlook(demand, PER_MINUTE, &config, true).cold;
     let oldest = service.oldest(|key| *key >= 2_000);
     assert!(oldest > cold.cycle.mul_f64(0.8) && oldest < cold.cycle.mul_f64(1.4), "{oldest:?} {cold:?}");
 }
@@ -175,7 +177,7 @@ fn a_key_waits_for_company_no_longer_than_it_may() {
     for key in 0..31 {
         dispatcher.put(key, hot(Value::Low), None);
     }
-    dispatcher.tick(Line::Hot, start);
+    dispatcher.tick(Lane::Hot, start);
     let first = dispatcher.poll(start).expect("a full batch waits for nobody");
     assert!(matches!(&first.ask, Ask::Batch(asked) if asked.len() == 30), "{first:?}");
     assert_eq!(dispatcher.poll(start), None);
@@ -188,16 +190,16 @@ fn a_key_waits_for_company_no_longer_than_it_may() {
 
 #[test]
 fn half_answers_leave_turns_to_batches_in_each_line() {
-    for place in [hot, cold].map(|line: fn(Value) -> Place| line(Value::Low)) {
+    for place in [hot, cold].map(|lane: fn(Value) -> Place| lane(Value::Low)) {
         let places: fn(u32) -> Place =
-            if place.line == Line::Hot { |_| hot(Value::Low) } else { |_| cold(Value::Low) };
+            if place.lane == Lane::Hot { |_| hot(Value::Low) } else { |_| cold(Value::Low) };
         let mut service = Loop::new(30_000, places);
         service.missing = |key| key.is_multiple_of(2);
         service.run(Duration::from_mins(2));
         let counts = service.dispatcher.counts();
         let all: u64 = counts.requests.iter().sum();
-        let singles = all.div_ceil(place.line.single_every().into());
-        assert!(counts.unanswered[place.line as usize] > 0, "{counts:?}");
+        let singles = all.div_ceil(single_every(place.lane).into());
+        assert!(counts.unanswered[place.lane] > 0, "{counts:?}");
         assert!((all - singles - 2..=all - singles + 2).contains(&counts.batches), "{counts:?}");
     }
 }
@@ -209,7 +211,7 @@ fn what_was_asked_in_vain_is_in_front_after_the_next_tick_and_not_before() {
     for key in 0..90 {
         dispatcher.put(key, hot(Value::Low), None);
     }
-    dispatcher.tick(Line::Hot, start);
+    dispatcher.tick(Lane::Hot, start);
     let keys = |request: &ttm_dispatch::Request<u32>| match &request.ask {
         Ask::Batch(asked) => asked.iter().map(|asked| asked.key).collect::<Vec<_>>(),
         Ask::One(..) => Vec::new(),
@@ -220,9 +222,9 @@ fn what_was_asked_in_vain_is_in_front_after_the_next_tick_and_not_before() {
     for key in keys(&failed) {
         dispatcher.put_failed(key, hot(Value::Low), None);
     }
-    assert_eq!(dispatcher.counts().in_line[0], 90, "it is in its line");
+    assert_eq!(dispatcher.counts().in_line.hot, 90, "it is in its line");
     assert_eq!(keys(&poll(&mut dispatcher)), (30..60).collect::<Vec<_>>(), "others have their turn first");
-    dispatcher.tick(Line::Hot, start);
+    dispatcher.tick(Lane::Hot, start);
     assert_eq!(keys(&poll(&mut dispatcher)), (0..30).collect::<Vec<_>>());
     assert_eq!(keys(&poll(&mut dispatcher)), (60..90).collect::<Vec<_>>());
 }
@@ -234,7 +236,7 @@ fn so_many_keys_and_no_more_wait_to_be_asked_alone() {
     service.run(Duration::from_mins(2));
     let counts = service.dispatcher.counts();
     // One of them is under way.
-    assert_eq!(counts.unanswered[0] + 1, DispatchConfig::default().settings().alone);
+    assert_eq!(counts.unanswered.hot + 1, DispatchConfig::default().settings().alone);
     assert!(counts.batches > 200, "the others are asked again in batches: {counts:?}");
 }
 
@@ -254,7 +256,7 @@ fn keys_that_have_rested_ride_along_and_gather_for_a_minute_before_they_get_a_tu
     assert!(matches!(&gathered.ask, Ask::Batch(asked) if asked.len() == 2), "{gathered:?}");
     dispatcher.put_to_rest(3, due, second);
     dispatcher.put(4, hot(Value::Low), None);
-    dispatcher.tick(Line::Hot, due + second);
+    dispatcher.tick(Lane::Hot, due + second);
     let along = dispatcher.poll(due + 2 * second).expect("a hot key waits");
     assert!(
         matches!(&along.ask, Ask::Batch(asked) if asked.iter().map(|asked| asked.key).eq([4, 3])),
@@ -264,15 +266,15 @@ fn keys_that_have_rested_ride_along_and_gather_for_a_minute_before_they_get_a_tu
 
 #[test]
 fn what_was_seen_less_long_ago_than_counts_as_fresh_is_passed_over_and_exactly_then_it_is_asked() {
-    for line in Line::ALL {
-        let fresh_for = DispatchConfig::default().fresh_for(line);
+    for lane in Lane::ALL {
+        let fresh_for = DispatchConfig::default().fresh_for(lane);
         let start = Moment::from_origin(Duration::from_hours(1));
         let asked = |age| {
             let mut dispatcher = Dispatcher::new(DispatchConfig::default());
-            dispatcher.put(1, Place { line, value: Value::Low }, Some(Seen::before(start, age)));
-            dispatcher.tick(line, start.saturating_sub(Duration::from_secs(1)));
+            dispatcher.put(1, Place { lane, value: Value::Low }, Some(Seen::before(start, age)));
+            dispatcher.tick(lane, start.saturating_sub(Duration::from_secs(1)));
             let asked = dispatcher.poll(start).is_some();
-            (asked, dispatcher.counts().fresh[line as usize], dispatcher.counts().waiting[line as usize])
+            (asked, dispatcher.counts().fresh[lane], dispatcher.counts().waiting[lane])
         };
         assert_eq!(asked(fresh_for.saturating_sub(Duration::from_nanos(1))), (false, 1, 0));
         assert_eq!(asked(fresh_for), (true, 0, 0));
@@ -286,11 +288,11 @@ fn a_line_of_which_all_was_passed_over_is_not_ready_again_before_its_next_tick()
     for (key, value) in (0..3).zip(Value::ALL) {
         dispatcher.put(key, hot(value), Some(Seen::at(start)));
     }
-    dispatcher.tick(Line::Hot, start);
+    dispatcher.tick(Lane::Hot, start);
     let later = start + Duration::from_secs(1);
     assert!(dispatcher.is_ready(later), "nobody has looked yet");
     assert_eq!(dispatcher.poll(later), None);
-    assert_eq!((dispatcher.counts().fresh[0], dispatcher.counts().waiting[0]), (3, 0));
+    assert_eq!((dispatcher.counts().fresh.hot, dispatcher.counts().waiting.hot), (3, 0));
     assert!(!dispatcher.is_ready(later + Duration::from_mins(1)));
     assert_eq!(dispatcher.poll_timeout(later), None);
 }
@@ -304,7 +306,7 @@ fn the_weighted_age_decides_who_is_first_and_of_equals_the_more_valuable() {
         for (key, value, age) in keys {
             dispatcher.put(*key, hot(*value), Some(Seen::before(start, Duration::from_secs(*age))));
         }
-        dispatcher.tick(Line::Hot, start);
+        dispatcher.tick(Lane::Hot, start);
         match dispatcher.poll(start).expect("somebody waits").ask {
             Ask::Batch(asked) => asked[0].key,
             Ask::One(..) => panic!("nobody is asked alone"),

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ttm_dispatch::{
-    Ask, Asked, DispatchConfig, Dispatcher, End, Line, Place, Request, Seen, Single, Suspicion, Value,
+    Ask, Asked, DispatchConfig, Dispatcher, End, Place, Request, Seen, Single, Suspicion, Value,
 };
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 
 const SPACING: Duration = Duration::from_nanos(204_081_633);
-const INTERVALS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(45)];
+const INTERVALS: PerLane<Duration> = PerLane { hot: Duration::from_secs(10), cold: Duration::from_secs(45) };
 const BATCH: u32 = 30;
 /// How often a batch is halved before a key is alone, and once more.
 const DEPTH: usize = 6;
@@ -20,7 +20,7 @@ const DEPTH: usize = 6;
 struct Loop {
     dispatcher: Dispatcher<u32>,
     now: Moment,
-    next_tick: [Moment; 2],
+    next_tick: PerLane<Moment>,
     coming: Vec<Request<u32>>,
     poison: BTreeSet<u32>,
     /// Nothing is answered at all.
@@ -32,7 +32,7 @@ struct Loop {
 }
 
 const fn place(key: u32) -> Place {
-    Place { line: if key.is_multiple_of(3) { Line::Cold } else { Line::Hot }, value: Value::Low }
+    Place { lane: if key.is_multiple_of(3) { Lane::Cold } else { Lane::Hot }, value: Value::Low }
 }
 
 impl Loop {
@@ -42,7 +42,7 @@ impl Loop {
         Self {
             dispatcher,
             now: Moment::ZERO,
-            next_tick: [Moment::ZERO; 2],
+            next_tick: PerLane::default(),
             coming: Vec::new(),
             poison,
             is_away: false,
@@ -55,11 +55,11 @@ impl Loop {
     fn run(&mut self, lasts: Duration) {
         let end = self.now + lasts;
         while self.now < end {
-            for line in Line::ALL {
-                let next = &mut self.next_tick[line as usize];
+            for lane in Lane::ALL {
+                let next = &mut self.next_tick[lane];
                 if self.now >= *next {
-                    *next += INTERVALS[line as usize];
-                    self.dispatcher.tick(line, self.now);
+                    *next += INTERVALS[lane];
+                    self.dispatcher.tick(lane, self.now);
                 }
             }
             if self.coming.len() > 1 {
@@ -117,12 +117,12 @@ proptest! {
         let good: BTreeSet<u32> = (0..keys).filter(|key| !poison.contains(key)).collect();
         let mut service = Loop::new(keys, poison);
         // Two cold rounds; the parts of failed batches take a turn in two, and in four in the cold line.
-        let rounds = 2 * INTERVALS[1];
+        let rounds = 2 * INTERVALS.cold;
         service.run(rounds);
         let missed: Vec<_> = good.iter().filter(|key| !service.seen.contains_key(key)).collect();
         prop_assert!(missed.is_empty(), "{missed:?} were never seen");
         // What was seen late in the first round counts as fresh when the second begins.
-        let oldest = INTERVALS[1] + DispatchConfig::default().fresh_for(Line::Cold);
+        let oldest = INTERVALS.cold + DispatchConfig::default().fresh_for(Lane::Cold);
         let old: Vec<_> = service.seen.iter().filter(|(_, at)| service.now - **at > oldest).collect();
         prop_assert!(old.is_empty(), "{old:?} were not seen in the second round");
 
@@ -139,7 +139,7 @@ proptest! {
 fn one_bad_key_in_the_only_batch_that_there_is_is_found_at_once() {
     for bad in [0, 7, 29] {
         let mut service = Loop::new(BATCH, BTreeSet::from([bad]));
-        service.run(INTERVALS[0].saturating_sub(SPACING));
+        service.run(INTERVALS.hot.saturating_sub(SPACING));
         assert_eq!(service.seen.len(), 29, "all others are seen in the first round");
         assert_eq!(service.dispatcher.counts().bad, 1);
         assert!(service.requests <= 2 * DEPTH, "{}", service.requests);
@@ -178,8 +178,8 @@ fn a_far_side_that_is_away_is_not_mistaken_for_bad_keys() {
     assert!(service.requests <= most, "{} requests instead of {usual}", service.requests);
     assert_eq!(service.dispatcher.counts().bad, 0, "nobody is found guilty");
     service.is_away = false;
-    service.run(INTERVALS[1] + Duration::from_secs(5));
-    let back = service.now.saturating_sub(INTERVALS[1] + Duration::from_secs(5));
+    service.run(INTERVALS.cold + Duration::from_secs(5));
+    let back = service.now.saturating_sub(INTERVALS.cold + Duration::from_secs(5));
     let late = service.seen.values().filter(|at| **at < back).count();
     assert_eq!(late, 0, "everybody is seen as soon as it is back");
 }
@@ -187,9 +187,9 @@ fn a_far_side_that_is_away_is_not_mistaken_for_bad_keys() {
 #[test]
 fn a_part_is_likely_to_be_guilty_only_once_others_are_answered() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
-    (0..60).for_each(|key| dispatcher.put(key, Place { line: Line::Hot, value: Value::Low }, None));
+    (0..60).for_each(|key| dispatcher.put(key, Place { lane: Lane::Hot, value: Value::Low }, None));
     let now = Moment::ZERO;
-    dispatcher.tick(Line::Hot, now);
+    dispatcher.tick(Lane::Hot, now);
     let poll = |dispatcher: &mut Dispatcher<u32>| dispatcher.poll(now).expect("a request");
     let (first, second) = (poll(&mut dispatcher), poll(&mut dispatcher));
     assert_eq!(first.suspicion, Suspicion::None);
@@ -206,12 +206,12 @@ fn a_part_is_likely_to_be_guilty_only_once_others_are_answered() {
 #[test]
 fn a_suspect_that_rode_along_with_another_line_counts_in_its_own() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
-    let place = |line| Place { line, value: Value::Low };
-    (0..4).for_each(|key| dispatcher.put(key, place(Line::Hot), None));
-    (4..7).for_each(|key| dispatcher.put(key, place(Line::Cold), None));
+    let place = |lane| Place { lane, value: Value::Low };
+    (0..4).for_each(|key| dispatcher.put(key, place(Lane::Hot), None));
+    (4..7).for_each(|key| dispatcher.put(key, place(Lane::Cold), None));
     dispatcher.put_to_rest(7, Moment::ZERO, Duration::ZERO);
-    for line in Line::ALL {
-        dispatcher.tick(line, Moment::ZERO);
+    for lane in Lane::ALL {
+        dispatcher.tick(lane, Moment::ZERO);
     }
     let now = Moment::ZERO + Duration::from_secs(1);
     let all = dispatcher.poll(now).expect("a request");
@@ -220,26 +220,26 @@ fn a_suspect_that_rode_along_with_another_line_counts_in_its_own() {
         dispatcher.handle_done(&all, End::Blamed, now),
         "they are asked by halves, with turns of the hot line"
     );
-    assert_eq!(dispatcher.counts().unanswered, [4, 4], "the cold round is not over");
-    assert_eq!(dispatcher.deferred(Line::Cold).count(), 4);
+    assert_eq!(dispatcher.counts().unanswered, PerLane { hot: 4, cold: 4 }, "the cold round is not over");
+    assert_eq!(dispatcher.deferred(Lane::Cold).count(), 4);
 }
 
 #[test]
 fn a_suspect_that_is_removed_is_asked_no_more_and_counts_nowhere() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
-    (0..4).for_each(|key| dispatcher.put(key, Place { line: Line::Hot, value: Value::Low }, None));
+    (0..4).for_each(|key| dispatcher.put(key, Place { lane: Lane::Hot, value: Value::Low }, None));
     let now = Moment::ZERO + Duration::from_secs(1);
-    dispatcher.tick(Line::Hot, Moment::ZERO);
+    dispatcher.tick(Lane::Hot, Moment::ZERO);
     let all = dispatcher.poll(now).expect("a request");
     assert!(dispatcher.handle_done(&all, End::Blamed, now));
-    assert_eq!(dispatcher.counts().unanswered, [4, 0]);
-    assert_eq!(dispatcher.deferred(Line::Hot).count(), 4);
-    dispatcher.put_first(0, Place { line: Line::Cold, value: Value::Low }, now);
-    dispatcher.relocate(1, Place { line: Line::Cold, value: Value::Low }, None);
-    assert_eq!(dispatcher.counts().in_line, [0, 0], "it is in here already");
+    assert_eq!(dispatcher.counts().unanswered, PerLane { hot: 4, cold: 0 });
+    assert_eq!(dispatcher.deferred(Lane::Hot).count(), 4);
+    dispatcher.put_first(0, Place { lane: Lane::Cold, value: Value::Low }, now);
+    dispatcher.relocate(1, Place { lane: Lane::Cold, value: Value::Low }, None);
+    assert_eq!(dispatcher.counts().in_line, PerLane::default(), "it is in here already");
     dispatcher.remove(0);
     dispatcher.remove(1);
-    assert_eq!(dispatcher.counts().unanswered, [2, 0]);
+    assert_eq!(dispatcher.counts().unanswered, PerLane { hot: 2, cold: 0 });
     let half = dispatcher.poll(now).expect("the other half");
     assert!(matches!(&half.ask, Ask::Batch(asked) if asked.iter().map(|asked| asked.key).eq([2, 3])));
     assert_eq!(dispatcher.poll(now), None);
@@ -251,7 +251,7 @@ fn a_far_side_that_is_tried_out_is_asked_for_one_key_at_a_time_though_only_suspe
         let mut dispatcher = Dispatcher::new(DispatchConfig::default());
         (0..keys).for_each(|key| dispatcher.put(key, place(3 * key + 1), None));
         let now = Moment::ZERO + Duration::from_secs(1);
-        dispatcher.tick(Line::Hot, Moment::ZERO);
+        dispatcher.tick(Lane::Hot, Moment::ZERO);
         let all = dispatcher.poll(now).expect("a request");
         if !dispatcher.handle_done(&all, End::Blamed, now) {
             continue;
@@ -267,7 +267,7 @@ fn a_far_side_that_is_tried_out_is_asked_for_one_key_at_a_time_though_only_suspe
         }
         asked.sort_unstable();
         assert!(asked.into_iter().eq(0..keys), "each of {keys} once");
-        assert_eq!(dispatcher.counts().unanswered, [0, 0]);
+        assert_eq!(dispatcher.counts().unanswered, PerLane::default());
     }
 }
 
@@ -276,7 +276,7 @@ fn a_group_of_which_one_key_was_a_probe_is_asked_together_once_that_is_over() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     (0..8).for_each(|key| dispatcher.put(key, place(1), None));
     let now = Moment::ZERO + Duration::from_secs(1);
-    dispatcher.tick(Line::Hot, Moment::ZERO);
+    dispatcher.tick(Lane::Hot, Moment::ZERO);
     let all = dispatcher.poll(now).expect("a request");
     assert!(dispatcher.handle_done(&all, End::Blamed, now));
     dispatcher.set_probing(true);
@@ -294,15 +294,15 @@ fn probes_ask_for_another_key_each_until_one_is_answered_however_urgent_the_firs
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     // Each of the bad ones is alone in its queue, and so its first key again at every tick.
     let bad = [0, 1];
-    let places = Value::ALL.map(|value| Place { line: Line::Hot, value });
+    let places = Value::ALL.map(|value| Place { lane: Lane::Hot, value });
     let place_of = |key: u32| places[(key as usize).min(2)];
     (0..20).for_each(|key| dispatcher.put(key, place_of(key), None));
     dispatcher.set_probing(true);
     let mut failed = Vec::new();
     for round in 0..20 {
         let now = Moment::ZERO + Duration::from_secs(10 * round + 1);
-        for line in Line::ALL {
-            dispatcher.tick(line, Moment::ZERO + Duration::from_secs(10 * round));
+        for lane in Lane::ALL {
+            dispatcher.tick(lane, Moment::ZERO + Duration::from_secs(10 * round));
         }
         let probe = dispatcher.poll(now).expect("a probe");
         let Ask::Batch(batch) = &probe.ask else { panic!("{probe:?}") };
@@ -328,7 +328,7 @@ fn probes_begin_anew_once_every_key_was_one() {
     let mut asked = Vec::new();
     for round in 0..6 {
         let now = Moment::ZERO + Duration::from_secs(10 * round + 1);
-        dispatcher.tick(Line::Hot, Moment::ZERO + Duration::from_secs(10 * round));
+        dispatcher.tick(Lane::Hot, Moment::ZERO + Duration::from_secs(10 * round));
         let probe = dispatcher.poll(now).expect("a probe");
         let Ask::Batch(batch) = &probe.ask else { panic!("{probe:?}") };
         asked.push(batch[0].key);

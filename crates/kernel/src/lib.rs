@@ -1,5 +1,6 @@
 //! What every crate of the house shares: moments, the ports to time, randomness, tasks and the store's
-//! lease, what a store's error means, fencing tokens, severities and ids.
+//! lease, the two lanes of work, what a store's error means, fencing tokens,
+//! severities and ids.
 //!
 //! It knows nothing of tokens, breakers or stores, and holds no implementation of a port: those live in
 //! `tokio-runtime` for the real machine, in `testkit` for tests and in `sim` for the simulator.
@@ -8,6 +9,7 @@ mod deadline;
 mod entropy;
 mod fencing;
 mod id;
+mod lane;
 mod lease;
 mod moment;
 mod runtime;
@@ -21,6 +23,7 @@ pub use deadline::{DeadlineExceeded, within};
 pub use entropy::Entropy;
 pub use fencing::{Admission, Epoch, FencingToken, Incarnation};
 pub use id::CorrelationId;
+pub use lane::{Lane, PerLane};
 pub use lease::{LeaseError, StoreLease};
 pub use moment::Moment;
 pub use runtime::{BoxFuture, Clock, Now, Runtime, Task, TaskEnd};

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{DataQuality, Lane, MarketConfig, Mint, Pair, Skipped, Token, TokenStatus};
+use crate::{DataQuality, MarketConfig, Mint, Pair, Skipped, Token, TokenStatus};
 use pool_list::PoolLists;
+use ttm_kernel::Lane;
 
 /// All tokens, and the full lists of pools that are young enough to score from.
 #[derive(Clone, Debug)]

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use ttm_kernel::{InvalidSetting, SettingChecks};
-
-use crate::Lane;
+use ttm_kernel::{InvalidSetting, Lane, SettingChecks};
 
 /// What [`MarketConfig::try_new`] checks; [`Default`] gives the values of the specification.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use ttm_kernel::Lane;
 
-use crate::{Lane, Mint};
+use crate::Mint;
 
 /// A change in the life of one token.
 #[derive(Clone, Debug, PartialEq)]

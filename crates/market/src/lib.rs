@@ -41,5 +41,5 @@ pub use score::{Components, Score, ScoreInputs, Scored, Smoothed, score};
 pub use source::{
     Listing, Origin, TokenSource, TokenSourceError, UnusableEntries, UnusableEntry, parse_mints,
 };
-pub use token::{Basis, Lane, ScoreState, Token, TokenStatus, Unlisted};
+pub use token::{Basis, ScoreState, Token, TokenStatus, Unlisted};
 pub use view::{InvalidTokenCursor, LaneAges, TokenCursor, TokenIndex, TokenRow, TokenSort, row};

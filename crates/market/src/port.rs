@@ -9,11 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, FencingToken, StoreError};
+use ttm_kernel::{Epoch, FencingToken, Lane, StoreError};
 
-use crate::{
-    Lane, Listing, Mint, Origin, Pair, Skipped, Token, TokenCursor, TokenRow, TokenSort, TokenStatus,
-};
+use crate::{Listing, Mint, Origin, Pair, Skipped, Token, TokenCursor, TokenRow, TokenSort, TokenStatus};
 
 /// The API answers at most this many mints at once, and silently drops the rest.
 pub const MAX_BATCH: usize = 30;

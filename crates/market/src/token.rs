@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use ttm_kernel::Lane;
 
 use crate::{Mint, Score, Smoothed};
 
@@ -34,39 +35,6 @@ impl TokenStatus {
 }
 
 impl fmt::Display for TokenStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// Which of the two groups asks for a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Lane {
-    /// Active, or with a smoothed score of at least the hot threshold.
-    Hot,
-    /// Everything else that is not archived.
-    Cold,
-}
-
-impl Lane {
-    /// Both lanes, hot first.
-    pub const ALL: [Self; 2] = [Self::Hot, Self::Cold];
-
-    /// The word used in answers and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hot => "hot",
-            Self::Cold => "cold",
-        }
-    }
-
-    /// The lane with this word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|lane| lane.as_str() == word)
-    }
-}
-
-impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -162,7 +130,8 @@ impl Token {
         self.score.map(|score| score.smoothed.value)
     }
 
-    /// The lane that asks for it, given the hot threshold; none when archived.
+    /// The lane that asks for it: hot if it is active or its smoothed score is at least the threshold, and `None` if it is
+    /// archived.
     pub fn lane(&self, hot_threshold: f64) -> Option<Lane> {
         match self.status {
             TokenStatus::Archived => None,
@@ -189,12 +158,8 @@ mod tests {
             assert_eq!((status.as_str(), TokenStatus::parse(word)), (word, Some(status)));
             assert_eq!(format!("{status:>10}"), format!("{word:>10}"));
         }
-        for (lane, word) in [(Lane::Hot, "hot"), (Lane::Cold, "cold")] {
-            assert_eq!((lane.as_str(), Lane::parse(word)), (word, Some(lane)));
-            assert_eq!(lane.to_string(), word);
-        }
-        for word in ["", "Active", "warm", "hot "] {
-            assert_eq!((TokenStatus::parse(word), Lane::parse(word)), (None, None), "{word}");
+        for word in ["", "Active", "hot", "active "] {
+            assert_eq!(TokenStatus::parse(word), None, "{word}");
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use ttm_kernel::Lane;
 use ttm_market::{
-    ActivationRule, Basis, Book, Lane, ListPurpose, MarketConfig, MarketEvent, MarketSettings, Mint,
-    Observation, Pair, PoolSeen, PoolsSeen, SkipReason, Skipped, Token, TokenRef, TokenStatus, Trades, row,
+    ActivationRule, Basis, Book, ListPurpose, MarketConfig, MarketEvent, MarketSettings, Mint, Observation,
+    Pair, PoolSeen, PoolsSeen, SkipReason, Skipped, Token, TokenRef, TokenStatus, Trades, row,
 };
 
 const A: Mint = Mint::from_bytes([1; 32]);

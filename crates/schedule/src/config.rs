@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use ttm_kernel::{InvalidSetting, SettingChecks};
-
-use crate::Group;
+use ttm_kernel::{InvalidSetting, Lane, SettingChecks};
 
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_hours(24);
@@ -13,9 +11,9 @@ const BOUND: &str = "at least 10ms and at most 24h";
 /// What [`ScheduleConfig::try_new`] checks; [`Default`] gives the values of the specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduleSettings {
-    /// Time between the ticks of [`Group::Hot`].
+    /// Time between the ticks of [`Lane::Hot`].
     pub hot_interval: Duration,
-    /// Time between the ticks of [`Group::Cold`].
+    /// Time between the ticks of [`Lane::Cold`].
     pub cold_interval: Duration,
 }
 
@@ -48,11 +46,11 @@ impl ScheduleConfig {
         &self.0
     }
 
-    /// Time between the ticks of a group.
-    pub const fn interval(&self, group: Group) -> Duration {
-        match group {
-            Group::Hot => self.0.hot_interval,
-            Group::Cold => self.0.cold_interval,
+    /// Time between the ticks of a lane.
+    pub const fn interval(&self, lane: Lane) -> Duration {
+        match lane {
+            Lane::Hot => self.0.hot_interval,
+            Lane::Cold => self.0.cold_interval,
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 
-use crate::{Group, GroupStatus, RunOutcome, ScheduleConfig};
+use crate::{LaneStatus, RunOutcome, ScheduleConfig};
 
 /// Something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Effect {
     /// Start a run, and report its end with [`Scheduler::handle_finished`] or [`Scheduler::handle_aborted`].
     StartRun {
         /// Whose.
-        group: Group,
+        lane: Lane,
         /// Its number, counted from 1; reports carry it.
         run: u64,
         /// Ticks missed since the run before started.
@@ -20,75 +20,74 @@ pub enum Effect {
     },
 }
 
-/// The schedule of both groups.
+/// The schedule of both lanes.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
-    hot: Line,
-    cold: Line,
+    lanes: PerLane<Grid>,
     stopping: bool,
 }
 
-/// One group: a grid of ticks at `origin + n · interval`.
+/// The grid of ticks at `origin + n · interval`.
 #[derive(Clone, Debug)]
-struct Line {
+struct Grid {
     origin: Moment,
     interval: Duration,
     /// The first tick that neither started a run nor was counted as missed.
     next_tick: u64,
     missed_before_last_run: u64,
-    status: GroupStatus,
+    status: LaneStatus,
 }
 
 impl Scheduler {
     /// A schedule whose first ticks are `now`.
     pub fn new(config: &ScheduleConfig, now: Moment) -> Self {
-        let line = |group| Line {
+        let grid = |lane| Grid {
             origin: now,
-            interval: config.interval(group),
+            interval: config.interval(lane),
             next_tick: 0,
             missed_before_last_run: 0,
-            status: GroupStatus::default(),
+            status: LaneStatus::default(),
         };
-        Self { hot: line(Group::Hot), cold: line(Group::Cold), stopping: false }
+        Self { lanes: PerLane::from_fn(grid), stopping: false }
     }
 
-    /// How a group is doing, as of the last poll or report.
-    pub fn status(&self, group: Group) -> GroupStatus {
-        let line = self.line(group);
-        let next_due = (!self.stopping).then(|| line.tick(line.next_tick));
-        GroupStatus { next_due, ..line.status }
+    /// How a lane is doing, as of the last poll or report.
+    pub fn status(&self, lane: Lane) -> LaneStatus {
+        let grid = &self.lanes[lane];
+        let next_due = (!self.stopping).then(|| grid.tick(grid.next_tick));
+        LaneStatus { next_due, ..grid.status }
     }
 
-    /// Whether a run of any group is under way.
+    /// Whether a run of any lane is under way.
     pub fn is_running(&self) -> bool {
-        Group::ALL.into_iter().any(|group| self.line(group).status.running)
+        self.lanes.values().any(|grid| grid.status.running)
     }
 
-    /// `amount` pieces of work of a group were committed, in a run of its own or between two: what is done along with
-    /// another group's work is progress as well.
-    pub fn handle_progress(&mut self, group: Group, amount: u64, now: Moment) {
+    /// `amount` pieces of work of a lane were committed, in a run of its own or between two: what is done along with
+    /// another lane's work is progress as well.
+    pub fn handle_progress(&mut self, lane: Lane, amount: u64, now: Moment) {
         if amount > 0 {
-            let status = &mut self.line_mut(group).status;
+            let status = &mut self.lanes[lane].status;
             status.last_progress = Some(now);
             status.withheld_since = None;
         }
     }
 
     /// A run cannot go on because the far side is away. False when that run is not under way: then nothing changed.
-    pub fn handle_withheld(&mut self, group: Group, run: u64, now: Moment) -> bool {
-        let line = self.line_mut(group);
-        let current = line.is_under_way(run);
+    pub fn handle_withheld(&mut self, lane: Lane, run: u64, now: Moment) -> bool {
+        let grid = &mut self.lanes[lane];
+        let current = grid.is_under_way(run);
         if current {
-            line.status.withheld_since.get_or_insert(now);
+            grid.status.withheld_since.get_or_insert(now);
         }
         current
     }
 
     /// A run came to its end. False when that run is not under way: then nothing changed.
-    pub fn handle_finished(&mut self, group: Group, run: u64, outcome: RunOutcome, now: Moment) -> bool {
-        let ended = self.end(group, run, now);
+    pub fn handle_finished(&mut self, lane: Lane, run: u64, outcome: RunOutcome, now: Moment) -> bool {
+        let ended = self.end(lane, run, now);
         if ended {
-            let status = &mut self.line_mut(group).status;
+            let status = &mut self.lanes[lane].status;
             status.last_outcome = Some(outcome);
             // What was committed was told when it was: a run may be held up for long after it.
             if outcome.found_nothing() {
@@ -108,10 +107,10 @@ impl Scheduler {
     }
 
     /// A run was aborted, or panicked. False when that run is not under way: then nothing changed.
-    pub fn handle_aborted(&mut self, group: Group, run: u64, now: Moment) -> bool {
-        let ended = self.end(group, run, now);
+    pub fn handle_aborted(&mut self, lane: Lane, run: u64, now: Moment) -> bool {
+        let ended = self.end(lane, run, now);
         if ended {
-            self.line_mut(group).status.aborted_runs += 1;
+            self.lanes[lane].status.aborted_runs += 1;
         }
         ended
     }
@@ -126,48 +125,34 @@ impl Scheduler {
         if self.stopping {
             return None;
         }
-        Group::ALL.into_iter().find_map(|group| {
-            let (run, missed) = self.line_mut(group).poll(now)?;
-            Some(Effect::StartRun { group, run, missed })
+        Lane::ALL.into_iter().find_map(|lane| {
+            let (run, missed) = self.lanes[lane].poll(now)?;
+            Some(Effect::StartRun { lane, run, missed })
         })
     }
 
     /// When to poll again, at the latest; none after shutdown.
     pub fn poll_timeout(&self) -> Option<Moment> {
-        Group::ALL.into_iter().filter_map(|group| self.status(group).next_due).min()
+        Lane::ALL.into_iter().filter_map(|lane| self.status(lane).next_due).min()
     }
 
-    fn end(&mut self, group: Group, run: u64, now: Moment) -> bool {
+    fn end(&mut self, lane: Lane, run: u64, now: Moment) -> bool {
         let stopping = self.stopping;
-        let line = self.line_mut(group);
-        let current = line.is_under_way(run);
+        let grid = &mut self.lanes[lane];
+        let current = grid.is_under_way(run);
         if current {
             if !stopping {
-                line.miss_ticks_before(now);
+                grid.miss_ticks_before(now);
             }
-            line.status.running = false;
-            line.status.last_finished = Some(now);
-            line.status.last_duration = line.status.last_started.map(|started| now - started);
+            grid.status.running = false;
+            grid.status.last_finished = Some(now);
+            grid.status.last_duration = grid.status.last_started.map(|started| now - started);
         }
         current
     }
-
-    const fn line(&self, group: Group) -> &Line {
-        match group {
-            Group::Hot => &self.hot,
-            Group::Cold => &self.cold,
-        }
-    }
-
-    const fn line_mut(&mut self, group: Group) -> &mut Line {
-        match group {
-            Group::Hot => &mut self.hot,
-            Group::Cold => &mut self.cold,
-        }
-    }
 }
 
-impl Line {
+impl Grid {
     const fn is_under_way(&self, run: u64) -> bool {
         self.status.running && self.status.runs == run
     }

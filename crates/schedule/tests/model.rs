@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use ttm_kernel::Moment;
-use ttm_schedule::{Effect, Group, RunOutcome, ScheduleConfig, ScheduleSettings, Scheduler};
+use ttm_kernel::{Lane, Moment, PerLane};
+use ttm_schedule::{Effect, RunOutcome, ScheduleConfig, ScheduleSettings, Scheduler};
 
 fn at_ms(ms: u64) -> Moment {
     Moment::from_origin(Duration::from_millis(ms))
@@ -14,15 +14,15 @@ fn at_ms(ms: u64) -> Moment {
 enum Step {
     Wait { ms: u64 },
     Poll,
-    Progress { group: Group, amount: u64 },
-    Withhold { group: Group, behind: u64 },
-    Finish { group: Group, behind: u64, outcome: RunOutcome },
-    Abort { group: Group, behind: u64 },
+    Progress { lane: Lane, amount: u64 },
+    Withhold { lane: Lane, behind: u64 },
+    Finish { lane: Lane, behind: u64, outcome: RunOutcome },
+    Abort { lane: Lane, behind: u64 },
     Shutdown,
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    let group = || prop_oneof![Just(Group::Hot), Just(Group::Cold)];
+    let lane = || prop_oneof![Just(Lane::Hot), Just(Lane::Cold)];
     // How many runs ago the reporting run was; 0 is the last one.
     let behind = || prop_oneof![9 => Just(0_u64), 1 => 1_u64..3];
     let counts = prop::array::uniform6(0_u64..3);
@@ -38,15 +38,15 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         30 => Just(Step::Poll),
         20 => prop_oneof![Just(0), Just(100), Just(1_000), 0_u64..5_000].prop_map(|ms| Step::Wait { ms }),
-        5 => (group(), 0_u64..3).prop_map(|(group, amount)| Step::Progress { group, amount }),
-        5 => (group(), behind()).prop_map(|(group, behind)| Step::Withhold { group, behind }),
-        15 => (group(), behind(), outcome).prop_map(|(group, behind, outcome)| Step::Finish { group, behind, outcome }),
-        3 => (group(), behind()).prop_map(|(group, behind)| Step::Abort { group, behind }),
+        5 => (lane(), 0_u64..3).prop_map(|(lane, amount)| Step::Progress { lane, amount }),
+        5 => (lane(), behind()).prop_map(|(lane, behind)| Step::Withhold { lane, behind }),
+        15 => (lane(), behind(), outcome).prop_map(|(lane, behind, outcome)| Step::Finish { lane, behind, outcome }),
+        3 => (lane(), behind()).prop_map(|(lane, behind)| Step::Abort { lane, behind }),
         1 => Just(Step::Shutdown),
     ]
 }
 
-/// One group of the model.
+/// One lane of the model.
 #[derive(Debug, Default)]
 struct Plain {
     interval_ms: u64,
@@ -101,8 +101,8 @@ impl Plain {
     }
 }
 
-fn check(scheduler: &Scheduler, group: Group, plain: &Plain, stopping: bool) {
-    let status = scheduler.status(group);
+fn check(scheduler: &Scheduler, lane: Lane, plain: &Plain, stopping: bool) {
+    let status = scheduler.status(lane);
     assert_eq!(status.running, plain.under_way.is_some());
     assert_eq!(
         (status.runs, status.missed_runs, status.aborted_runs),
@@ -134,8 +134,8 @@ proptest! {
         let config = ScheduleConfig::try_new(settings).expect("within bounds");
         let mut now = start_ms;
         let mut scheduler = Scheduler::new(&config, at_ms(now));
-        let line = |interval_ms| Plain { interval_ms, next_tick_ms: start_ms, ..Plain::default() };
-        let mut model = [line(hot_ms), line(cold_ms)];
+        let grid = |interval_ms| Plain { interval_ms, next_tick_ms: start_ms, ..Plain::default() };
+        let mut model = PerLane { hot: grid(hot_ms), cold: grid(cold_ms) };
         let mut stopping = false;
 
         for step in steps {
@@ -146,33 +146,33 @@ proptest! {
                     stopping = true;
                 }
                 Step::Poll => {
-                    for (group, plain) in Group::ALL.into_iter().zip(&mut model) {
+                    for (lane, plain) in Lane::ALL.into_iter().zip(model.values_mut()) {
                         if let Some((run, missed)) = (!stopping).then(|| plain.poll(now)).flatten() {
                             let effect = scheduler.poll(at_ms(now));
-                            prop_assert_eq!(effect, Some(Effect::StartRun { group, run, missed }));
+                            prop_assert_eq!(effect, Some(Effect::StartRun { lane, run, missed }));
                         }
                     }
                     prop_assert_eq!(scheduler.poll(at_ms(now)), None);
                     prop_assert!(scheduler.poll_timeout().is_none_or(|at| at > at_ms(now)));
                 }
-                Step::Progress { group, amount } => {
-                    let plain = &mut model[group as usize];
+                Step::Progress { lane, amount } => {
+                    let plain = &mut model[lane];
                     if amount > 0 {
                         (plain.progress_ms, plain.withheld_ms) = (Some(now), None);
                     }
-                    scheduler.handle_progress(group, amount, at_ms(now));
+                    scheduler.handle_progress(lane, amount, at_ms(now));
                 }
-                Step::Withhold { group, behind } => {
-                    let plain = &mut model[group as usize];
+                Step::Withhold { lane, behind } => {
+                    let plain = &mut model[lane];
                     let run = plain.runs.saturating_sub(behind);
                     let current = plain.under_way == Some(run);
                     if current && plain.withheld_ms.is_none() {
                         plain.withheld_ms = Some(now);
                     }
-                    prop_assert_eq!(scheduler.handle_withheld(group, run, at_ms(now)), current);
+                    prop_assert_eq!(scheduler.handle_withheld(lane, run, at_ms(now)), current);
                 }
-                Step::Finish { group, behind, outcome } => {
-                    let plain = &mut model[group as usize];
+                Step::Finish { lane, behind, outcome } => {
+                    let plain = &mut model[lane];
                     let run = plain.runs.saturating_sub(behind);
                     let ended = plain.end(run, now, stopping);
                     if ended {
@@ -184,18 +184,18 @@ proptest! {
                         let away = outcome.processed == 0 && outcome.withheld > 0;
                         plain.withheld_ms = away.then(|| plain.withheld_ms.unwrap_or(now));
                     }
-                    prop_assert_eq!(scheduler.handle_finished(group, run, outcome, at_ms(now)), ended);
+                    prop_assert_eq!(scheduler.handle_finished(lane, run, outcome, at_ms(now)), ended);
                 }
-                Step::Abort { group, behind } => {
-                    let plain = &mut model[group as usize];
+                Step::Abort { lane, behind } => {
+                    let plain = &mut model[lane];
                     let run = plain.runs.saturating_sub(behind);
                     let ended = plain.end(run, now, stopping);
                     plain.aborted += u64::from(ended);
-                    prop_assert_eq!(scheduler.handle_aborted(group, run, at_ms(now)), ended);
+                    prop_assert_eq!(scheduler.handle_aborted(lane, run, at_ms(now)), ended);
                 }
             }
-            for (group, plain) in Group::ALL.into_iter().zip(&model) {
-                check(&scheduler, group, plain, stopping);
+            for (lane, plain) in Lane::ALL.into_iter().zip(model.values()) {
+                check(&scheduler, lane, plain, stopping);
             }
         }
     }
@@ -207,28 +207,28 @@ proptest! {
         let mut scheduler = Scheduler::new(&ScheduleConfig::default(), Moment::ZERO);
         let mut now = Moment::ZERO;
         for took in took_ms {
-            while let Some(Effect::StartRun { group, run, .. }) = scheduler.poll(now) {
+            while let Some(Effect::StartRun { lane, run, .. }) = scheduler.poll(now) {
                 // Runs start on the grid: nothing drifts, however long they take.
-                let interval = ScheduleConfig::default().interval(group);
+                let interval = ScheduleConfig::default().interval(lane);
                 prop_assert_eq!(u128::from(now.as_nanos()) % interval.as_nanos(), 0);
-                if group == Group::Cold {
-                    scheduler.handle_finished(group, run, RunOutcome::default(), now);
+                if lane == Lane::Cold {
+                    scheduler.handle_finished(lane, run, RunOutcome::default(), now);
                 }
             }
             let finished = now + Duration::from_millis(took);
             // Come back whenever the scheduler asks for it, and when the hot run ends.
             while let Some(at) = scheduler.poll_timeout().filter(|at| *at < finished) {
-                while let Some(Effect::StartRun { group, run, .. }) = scheduler.poll(at) {
-                    scheduler.handle_finished(group, run, RunOutcome::default(), at);
+                while let Some(Effect::StartRun { lane, run, .. }) = scheduler.poll(at) {
+                    scheduler.handle_finished(lane, run, RunOutcome::default(), at);
                 }
             }
-            let run = scheduler.status(Group::Hot).runs;
-            scheduler.handle_finished(Group::Hot, run, RunOutcome::default(), finished);
+            let run = scheduler.status(Lane::Hot).runs;
+            scheduler.handle_finished(Lane::Hot, run, RunOutcome::default(), finished);
             now = scheduler.poll_timeout().expect("not stopping");
-            for group in Group::ALL {
-                let status = scheduler.status(group);
+            for lane in Lane::ALL {
+                let status = scheduler.status(lane);
                 let due = status.next_due.expect("not stopping").since_origin();
-                let ticks = due.as_nanos() / ScheduleConfig::default().interval(group).as_nanos();
+                let ticks = due.as_nanos() / ScheduleConfig::default().interval(lane).as_nanos();
                 prop_assert_eq!(u128::from(status.runs + status.missed_runs), ticks);
             }
         }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ttm_kernel::Moment;
-use ttm_schedule::{Effect, Group, RunOutcome, ScheduleConfig, Scheduler};
+use ttm_kernel::{Lane, Moment};
+use ttm_schedule::{Effect, RunOutcome, ScheduleConfig, Scheduler};
 
 const WORK: RunOutcome = RunOutcome {
     attempted: 10,
@@ -24,16 +24,16 @@ fn scheduler() -> Scheduler {
     Scheduler::new(&ScheduleConfig::default(), at(0))
 }
 
-fn start(group: Group, run: u64, missed: u64) -> Effect {
-    Effect::StartRun { group, run, missed }
+fn start(lane: Lane, run: u64, missed: u64) -> Effect {
+    Effect::StartRun { lane, run, missed }
 }
 
 #[test]
-fn both_groups_run_at_once_at_the_start_the_hot_one_first() {
+fn both_lanes_run_at_once_at_the_start_the_hot_one_first() {
     let mut scheduler = scheduler();
     assert_eq!(scheduler.poll_timeout(), Some(at(0)));
-    assert_eq!(scheduler.poll(at(0)), Some(start(Group::Hot, 1, 0)));
-    assert_eq!(scheduler.poll(at(0)), Some(start(Group::Cold, 1, 0)));
+    assert_eq!(scheduler.poll(at(0)), Some(start(Lane::Hot, 1, 0)));
+    assert_eq!(scheduler.poll(at(0)), Some(start(Lane::Cold, 1, 0)));
     assert_eq!(scheduler.poll(at(0)), None);
     assert_eq!(scheduler.poll_timeout(), Some(at(10)));
 }
@@ -44,48 +44,48 @@ fn a_run_that_takes_too_long_misses_ticks_and_the_next_one_starts_on_the_grid() 
     scheduler.poll(at(0));
     scheduler.poll(at(0));
     assert_eq!(scheduler.poll(at(10)), None, "it never overlaps itself");
-    assert!(scheduler.handle_finished(Group::Hot, 1, WORK, at(25)));
+    assert!(scheduler.handle_finished(Lane::Hot, 1, WORK, at(25)));
     assert_eq!(scheduler.poll(at(25)), None, "what was missed is not queued");
-    assert_eq!(scheduler.poll(at(30)), Some(start(Group::Hot, 2, 2)));
-    assert_eq!(scheduler.status(Group::Hot).missed_runs, 2);
+    assert_eq!(scheduler.poll(at(30)), Some(start(Lane::Hot, 2, 2)));
+    assert_eq!(scheduler.status(Lane::Hot).missed_runs, 2);
 }
 
 #[test]
 fn a_run_that_ends_on_a_tick_is_followed_at_once() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
-    scheduler.handle_finished(Group::Hot, 1, WORK, at(10));
+    scheduler.handle_finished(Lane::Hot, 1, WORK, at(10));
     scheduler.poll(at(10));
-    assert_eq!(scheduler.status(Group::Hot).runs, 2);
-    assert_eq!(scheduler.status(Group::Hot).missed_runs, 0);
+    assert_eq!(scheduler.status(Lane::Hot).runs, 2);
+    assert_eq!(scheduler.status(Lane::Hot).missed_runs, 0);
 }
 
 #[test]
 fn a_run_that_its_own_tick_ends_is_followed_at_once_though_the_tick_is_noticed_late() {
     let mut scheduler = scheduler();
     while scheduler.poll(at(0)).is_some() {}
-    let due = scheduler.status(Group::Hot).next_due.expect("the next tick");
-    assert!(scheduler.handle_finished(Group::Hot, 1, WORK, due));
-    assert_eq!(scheduler.poll(due + Duration::from_millis(3)), Some(start(Group::Hot, 2, 0)));
+    let due = scheduler.status(Lane::Hot).next_due.expect("the next tick");
+    assert!(scheduler.handle_finished(Lane::Hot, 1, WORK, due));
+    assert_eq!(scheduler.poll(due + Duration::from_millis(3)), Some(start(Lane::Hot, 2, 0)));
 }
 
 #[test]
 fn a_poll_that_comes_late_does_not_move_the_ticks_after_it() {
     let mut scheduler = scheduler();
     scheduler.poll(at(3));
-    assert_eq!(scheduler.status(Group::Hot).next_due, Some(at(10)));
+    assert_eq!(scheduler.status(Lane::Hot).next_due, Some(at(10)));
 }
 
 #[test]
 fn a_jump_over_centuries_is_counted_exactly() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
-    scheduler.handle_finished(Group::Hot, 1, WORK, at(1));
+    scheduler.handle_finished(Lane::Hot, 1, WORK, at(1));
     let centuries = 5 * 100 * 365 * 24 * 3_600;
-    assert_eq!(scheduler.poll(at(centuries)), Some(start(Group::Hot, 2, centuries / 10 - 1)));
+    assert_eq!(scheduler.poll(at(centuries)), Some(start(Lane::Hot, 2, centuries / 10 - 1)));
     assert_eq!(
         scheduler.poll(Moment::MAX),
-        Some(start(Group::Cold, 1, Moment::MAX.as_nanos() / 45_000_000_000))
+        Some(start(Lane::Cold, 1, Moment::MAX.as_nanos() / 45_000_000_000))
     );
     scheduler.poll(Moment::MAX);
     assert_eq!(scheduler.poll(Moment::MAX), None);
@@ -95,38 +95,38 @@ fn a_jump_over_centuries_is_counted_exactly() {
 fn a_report_of_an_old_run_changes_nothing() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
-    assert!(scheduler.handle_aborted(Group::Hot, 1, at(5)));
+    assert!(scheduler.handle_aborted(Lane::Hot, 1, at(5)));
     scheduler.poll(at(10));
-    assert!(scheduler.status(Group::Hot).running);
-    let before = scheduler.status(Group::Hot);
-    assert!(!scheduler.handle_finished(Group::Hot, 1, WORK, at(11)));
-    assert!(!scheduler.handle_aborted(Group::Hot, 1, at(11)));
-    assert!(!scheduler.handle_finished(Group::Hot, 7, WORK, at(11)));
-    assert_eq!(scheduler.status(Group::Hot), before);
+    assert!(scheduler.status(Lane::Hot).running);
+    let before = scheduler.status(Lane::Hot);
+    assert!(!scheduler.handle_finished(Lane::Hot, 1, WORK, at(11)));
+    assert!(!scheduler.handle_aborted(Lane::Hot, 1, at(11)));
+    assert!(!scheduler.handle_finished(Lane::Hot, 7, WORK, at(11)));
+    assert_eq!(scheduler.status(Lane::Hot), before);
 }
 
 #[test]
 fn progress_is_committed_work_or_a_scan_that_found_nothing_due() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
-    assert_eq!(scheduler.status(Group::Hot).last_progress, None, "a start is not progress");
-    scheduler.handle_progress(Group::Hot, 0, at(1));
-    assert_eq!(scheduler.status(Group::Hot).last_progress, None, "nothing was committed");
-    scheduler.handle_progress(Group::Hot, 3, at(2));
-    assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(2)));
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, None, "a start is not progress");
+    scheduler.handle_progress(Lane::Hot, 0, at(1));
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, None, "nothing was committed");
+    scheduler.handle_progress(Lane::Hot, 3, at(2));
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(2)));
     let all_failed = RunOutcome { attempted: 3, failed: 3, ..RunOutcome::default() };
-    scheduler.handle_finished(Group::Hot, 1, all_failed, at(3));
-    assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(2)), "everything failed");
+    scheduler.handle_finished(Lane::Hot, 1, all_failed, at(3));
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(2)), "everything failed");
     scheduler.poll(at(10));
-    scheduler.handle_finished(Group::Hot, 2, RunOutcome::default(), at(11));
-    assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(11)), "nothing was due");
+    scheduler.handle_finished(Lane::Hot, 2, RunOutcome::default(), at(11));
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(11)), "nothing was due");
     scheduler.poll(at(20));
-    scheduler.handle_progress(Group::Hot, 1, at(21));
+    scheduler.handle_progress(Lane::Hot, 1, at(21));
     let held_up = RunOutcome { attempted: 1, processed: 1, deferred: 15, ..RunOutcome::default() };
-    scheduler.handle_finished(Group::Hot, 3, held_up, at(29));
-    assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(21)), "nothing since it was committed");
-    scheduler.handle_progress(Group::Hot, 1, at(29));
-    assert_eq!(scheduler.status(Group::Hot).last_progress, Some(at(29)), "along with another group's");
+    scheduler.handle_finished(Lane::Hot, 3, held_up, at(29));
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(21)), "nothing since it was committed");
+    scheduler.handle_progress(Lane::Hot, 1, at(29));
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(29)), "along with another lane's");
 }
 
 #[test]
@@ -134,13 +134,13 @@ fn after_shutdown_nothing_starts_and_what_is_under_way_may_finish() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
     scheduler.handle_shutdown();
-    assert_eq!(scheduler.poll(at(0)), None, "the cold group had not started");
+    assert_eq!(scheduler.poll(at(0)), None, "the cold lane had not started");
     assert_eq!(scheduler.poll_timeout(), None);
     assert!(scheduler.is_running());
-    assert!(scheduler.handle_finished(Group::Hot, 1, WORK, at(100)));
+    assert!(scheduler.handle_finished(Lane::Hot, 1, WORK, at(100)));
     assert!(!scheduler.is_running());
     assert_eq!(scheduler.poll(at(100)), None);
-    assert_eq!(scheduler.status(Group::Hot).missed_runs, 0);
+    assert_eq!(scheduler.status(Lane::Hot).missed_runs, 0);
 }
 
 #[test]
@@ -148,8 +148,8 @@ fn a_run_that_left_everything_alone_is_no_progress_and_tells_nothing() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
     let left_alone = RunOutcome { cached: 40, ..RunOutcome::default() };
-    scheduler.handle_finished(Group::Hot, 1, left_alone, at(1));
-    assert_eq!(scheduler.status(Group::Hot).last_progress, None);
+    scheduler.handle_finished(Lane::Hot, 1, left_alone, at(1));
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, None);
     assert!(!left_alone.is_telling() && WORK.is_telling() && RunOutcome::default().is_telling());
     let failed = RunOutcome { attempted: 1, failed: 1, ..RunOutcome::default() };
     let deferred = RunOutcome { deferred: 1, ..RunOutcome::default() };
@@ -157,39 +157,35 @@ fn a_run_that_left_everything_alone_is_no_progress_and_tells_nothing() {
 }
 
 #[test]
-fn a_group_whose_far_side_is_away_says_since_when_until_it_makes_progress() {
+fn a_lane_whose_far_side_is_away_says_since_when_until_it_makes_progress() {
     let mut scheduler = scheduler();
     let withheld = || RunOutcome { deferred: 40, withheld: 40, ..RunOutcome::default() };
     scheduler.poll(at(0));
-    assert!(scheduler.handle_withheld(Group::Hot, 1, at(3)));
-    assert_eq!(
-        scheduler.status(Group::Hot).withheld_since,
-        Some(at(3)),
-        "at once, not at the end of the run"
-    );
-    scheduler.handle_finished(Group::Hot, 1, withheld(), at(10));
+    assert!(scheduler.handle_withheld(Lane::Hot, 1, at(3)));
+    assert_eq!(scheduler.status(Lane::Hot).withheld_since, Some(at(3)), "at once, not at the end of the run");
+    scheduler.handle_finished(Lane::Hot, 1, withheld(), at(10));
     scheduler.poll(at(10));
     // A probe that fails is no progress either.
     let probed = RunOutcome { attempted: 30, failed: 30, ..withheld() };
-    scheduler.handle_finished(Group::Hot, 2, probed, at(20));
-    assert_eq!(scheduler.status(Group::Hot).withheld_since, Some(at(3)));
-    assert_eq!(scheduler.status(Group::Hot).last_progress, None);
+    scheduler.handle_finished(Lane::Hot, 2, probed, at(20));
+    assert_eq!(scheduler.status(Lane::Hot).withheld_since, Some(at(3)));
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, None);
     scheduler.poll(at(20));
-    scheduler.handle_progress(Group::Hot, 30, at(21));
-    assert_eq!(scheduler.status(Group::Hot).withheld_since, None);
-    assert!(!scheduler.handle_withheld(Group::Hot, 2, at(22)), "a run that is over cannot be held up");
+    scheduler.handle_progress(Lane::Hot, 30, at(21));
+    assert_eq!(scheduler.status(Lane::Hot).withheld_since, None);
+    assert!(!scheduler.handle_withheld(Lane::Hot, 2, at(22)), "a run that is over cannot be held up");
 }
 
 #[test]
 fn runs_that_fail_although_they_are_not_held_up_do_not_pass_for_withheld() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
-    scheduler.handle_withheld(Group::Hot, 1, at(3));
+    scheduler.handle_withheld(Lane::Hot, 1, at(3));
     let failed = RunOutcome { attempted: 30, failed: 30, ..RunOutcome::default() };
-    scheduler.handle_finished(Group::Hot, 1, failed, at(10));
-    assert_eq!(scheduler.status(Group::Hot).withheld_since, None);
-    assert_eq!(scheduler.status(Group::Hot).last_held_up, Some(at(10)), "and yet they were in vain");
+    scheduler.handle_finished(Lane::Hot, 1, failed, at(10));
+    assert_eq!(scheduler.status(Lane::Hot).withheld_since, None);
+    assert_eq!(scheduler.status(Lane::Hot).last_held_up, Some(at(10)), "and yet they were in vain");
     scheduler.poll(at(10));
-    scheduler.handle_finished(Group::Hot, 2, RunOutcome { deferred: 30, ..RunOutcome::default() }, at(20));
-    assert_eq!(scheduler.status(Group::Hot).last_held_up, Some(at(10)), "nothing held this one up");
+    scheduler.handle_finished(Lane::Hot, 2, RunOutcome { deferred: 30, ..RunOutcome::default() }, at(20));
+    assert_eq!(scheduler.status(Lane::Hot).last_held_up, Some(at(10)), "nothing held this one up");
 }

@@ -9,13 +9,12 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use parking_lot::{RwLock, RwLockWriteGuard};
 use ttm_health::{DataFacts, HealthView, LaneFacts, Phase, PlanFacts, Report, ResourceSample, SourceFacts};
-use ttm_kernel::{Moment, Runtime};
+use ttm_kernel::{Lane, Moment, PerLane, Runtime};
 use ttm_market::{
-    Lane, LaneAges, MarketConfig, Mint, Origin, Token, TokenIndex, TokenPage, TokenQuery, TokenRow,
-    TokenView, row,
+    LaneAges, MarketConfig, Mint, Origin, Token, TokenIndex, TokenPage, TokenQuery, TokenRow, TokenView, row,
 };
 use ttm_perf::{CallSummary, CallWindow};
-use ttm_schedule::{Group, GroupStatus};
+use ttm_schedule::LaneStatus;
 
 use super::answers::Answers;
 use super::stores::Stores;
@@ -34,7 +33,7 @@ pub struct Board {
     phase: Mutex<Phase>,
     /// When the start was over: the time in which a token has to be observed counts from then, not from its import.
     running: OnceLock<Moment>,
-    groups: Mutex<[Option<GroupStatus>; 2]>,
+    groups: Mutex<PerLane<Option<LaneStatus>>>,
     /// Shared with the book, which makes a copy when it changes one.
     tokens: RwLock<TokenIndex>,
     plan: Mutex<Option<PlanFacts>>,
@@ -102,13 +101,13 @@ impl Board {
     }
 
     /// Posts a group's status.
-    pub fn post_group(&self, group: Group, status: GroupStatus) {
-        self.groups.lock()[slot(group)] = Some(status);
+    pub fn post_group(&self, lane: Lane, status: LaneStatus) {
+        self.groups.lock()[lane] = Some(status);
     }
 
     /// The last posted status of a group.
-    pub fn group(&self, group: Group) -> Option<GroupStatus> {
-        self.groups.lock()[slot(group)]
+    pub fn group(&self, lane: Lane) -> Option<LaneStatus> {
+        self.groups.lock()[lane]
     }
 
     /// Posts tokens as they are now; the others stay.
@@ -346,13 +345,6 @@ fn let_others_look(tokens: &mut RwLockWriteGuard<'_, TokenIndex>, changes: usize
     const CHANGES: usize = 64;
     if changes % CHANGES == CHANGES - 1 {
         RwLockWriteGuard::bump(tokens);
-    }
-}
-
-const fn slot(group: Group) -> usize {
-    match group {
-        Group::Hot => 0,
-        Group::Cold => 1,
     }
 }
 

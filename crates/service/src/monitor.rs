@@ -10,10 +10,9 @@ use ttm_health::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, HealthView, Phase, Reached, Status, StoreFacts,
     Thresholds, assess,
 };
-use ttm_kernel::{Moment, Runtime, within};
-use ttm_market::Lane;
+use ttm_kernel::{Lane, Moment, Runtime, within};
 use ttm_perf::Sample;
-use ttm_schedule::{Group, GroupStatus};
+use ttm_schedule::LaneStatus;
 
 use super::board::Board;
 use super::events::EventLog;
@@ -97,13 +96,13 @@ impl Monitor {
             return tracing::warn!(late_s, "the supervision plane was late: the process was not paused");
         };
         tracing::warn!(late_s, "the process was paused");
-        for group in Group::ALL {
-            let Some(status) = self.board.group(group) else { continue };
+        for lane in Lane::ALL {
+            let Some(status) = self.board.group(lane) else { continue };
             for (what, at) in
                 [(Watched::Progress, self.progress(&status)), (Watched::Tick, status.last_started)]
             {
                 if let Some(at) = at {
-                    self.excuses.paused((group, what), at, lasted, now);
+                    self.excuses.paused((lane, what), at, lasted, now);
                 }
             }
         }
@@ -182,8 +181,8 @@ impl Monitor {
             measured_for: self.runtime.now() - self.excuses.began,
             phase: self.board.phase(),
             waiting_for: None,
-            hot: self.group(Group::Hot),
-            cold: self.group(Group::Cold),
+            hot: self.group(Lane::Hot),
+            cold: self.group(Lane::Cold),
             tokens_per_minute: Some(self.board.tokens_per_minute()),
             resources: self.board.resources(),
             database_connections: self.connections(),
@@ -204,14 +203,14 @@ impl Monitor {
         }
     }
 
-    fn group(&self, group: Group) -> GroupFacts {
+    fn group(&self, lane: Lane) -> GroupFacts {
         let now = self.runtime.now();
-        let interval = self.settings.schedule.interval(group);
-        let Some(status) = self.board.group(group) else {
+        let interval = self.settings.schedule.interval(lane);
+        let Some(status) = self.board.group(lane) else {
             return GroupFacts { interval, ..GroupFacts::default() };
         };
         let outcome = status.last_outcome.unwrap_or_default();
-        let since = |what, at: Option<Moment>| at.map(|at| self.excuses.since((group, what), at, now));
+        let since = |what, at: Option<Moment>| at.map(|at| self.excuses.since((lane, what), at, now));
         GroupFacts {
             interval,
             last_run: status.last_finished.map(|at| wall_of(at, now, self.runtime.wall())),
@@ -228,7 +227,7 @@ impl Monitor {
     }
 
     /// From when on a group is late: its last progress, or the moment at which it could begin to make some.
-    fn progress(&self, status: &GroupStatus) -> Option<Moment> {
+    fn progress(&self, status: &LaneStatus) -> Option<Moment> {
         status.last_progress.or_else(|| (self.board.phase() == Phase::Running).then_some(self.excuses.began))
     }
 
@@ -341,15 +340,15 @@ pub(super) fn first_report(
     waiting_for: Option<ttm_health::Waiting>,
 ) -> ttm_health::Report {
     let thresholds: &Thresholds = &settings.thresholds;
-    let group = |group| GroupFacts { interval: settings.schedule.interval(group), ..GroupFacts::default() };
+    let group = |lane| GroupFacts { interval: settings.schedule.interval(lane), ..GroupFacts::default() };
     let facts = Facts {
         at: runtime.wall(),
         uptime,
         measured_for: Duration::ZERO,
         phase: Phase::Starting,
         waiting_for,
-        hot: group(Group::Hot),
-        cold: group(Group::Cold),
+        hot: group(Lane::Hot),
+        cold: group(Lane::Cold),
         tokens_per_minute: None,
         resources: None,
         database_connections: None,

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ttm_kernel::{Moment, Runtime, Task};
-use ttm_schedule::Group;
+use ttm_kernel::{Lane, Moment, Runtime, Task};
 
 use super::shutdown::Shutdown;
 
@@ -77,7 +76,7 @@ impl Pulse {
 pub(super) struct Excuses {
     /// When the groups could begin: what the start waited for is no time of theirs.
     pub(super) began: Moment,
-    pauses: BTreeMap<(Group, Watched), Excuse>,
+    pauses: BTreeMap<(Lane, Watched), Excuse>,
 }
 
 /// What of a group may be late.
@@ -103,7 +102,7 @@ impl Excuses {
 
     /// Something may be late that last happened `at`, and the process was paused for so long until now. The first pause
     /// gives it all its time anew; any other, before it happens again, only the time of the pause.
-    pub(super) fn paused(&mut self, what: (Group, Watched), at: Moment, lasted: Duration, now: Moment) {
+    pub(super) fn paused(&mut self, what: (Lane, Watched), at: Moment, lasted: Duration, now: Moment) {
         let counts_from = match self.pauses.get(&what) {
             Some(excuse) if excuse.of == at => (excuse.counts_from + lasted).min(now),
             _ => now,
@@ -112,7 +111,7 @@ impl Excuses {
     }
 
     /// For how long something has been late that last happened `at`, but for pauses.
-    pub(super) fn since(&self, what: (Group, Watched), at: Moment, now: Moment) -> Duration {
+    pub(super) fn since(&self, what: (Lane, Watched), at: Moment, now: Moment) -> Duration {
         let excuse = self.pauses.get(&what).filter(|excuse| excuse.of == at);
         now - excuse.map_or(at, |excuse| excuse.counts_from.max(at))
     }

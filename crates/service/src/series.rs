@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use ttm_kernel::Lane;
 use ttm_market::{Components, Mint, ScoreState};
 use ttm_perf::{Sample, SeriesKey};
-use ttm_schedule::{Group, RunOutcome};
+use ttm_schedule::RunOutcome;
 
 /// Every name, for documentation and for readers that list them.
 pub const NAMES: &[(&str, &str)] = &[
@@ -92,7 +93,7 @@ fn score_keys(mint: &Mint) -> [SeriesKey; SCORE_NAMES.len()] {
 
 /// What a run came to.
 pub(super) fn of_run(
-    group: Group,
+    lane: Lane,
     took: std::time::Duration,
     outcome: &RunOutcome,
     at: Timestamp,
@@ -108,5 +109,5 @@ pub(super) fn of_run(
         ("run.deferred", outcome.deferred as f64),
     ]
     .into_iter()
-    .filter_map(move |(name, value)| sample(name, &[("group", group.as_str())], at, value))
+    .filter_map(move |(name, value)| sample(name, &[("group", lane.as_str())], at, value))
 }

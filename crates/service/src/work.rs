@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use ttm_guard::{GuardError, Turn};
 use ttm_health::Phase;
-use ttm_kernel::{BoxFuture, CorrelationId, Entropy, Moment, Runtime};
+use ttm_kernel::{BoxFuture, CorrelationId, Entropy, Moment, PerLane, Runtime};
 use ttm_market::Token;
 use ttm_schedule::RunOutcome;
 
@@ -25,7 +25,7 @@ pub mod machine;
 mod request;
 mod requests;
 
-use machine::{Answer, Effect, Machine, Now, PerLane, RequestId};
+use machine::{Answer, Effect, Machine, Now, RequestId};
 use requests::Requests;
 
 /// The one task of the work plane.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_breaker::State;
-use ttm_kernel::{Clock, FencingToken, Moment, Runtime};
+use ttm_kernel::{Clock, FencingToken, Lane, Moment, Runtime};
 use ttm_market::{Mint, PairBatch, PairSource, PairSourceError, Token, TokenStore};
-use ttm_schedule::{Group, GroupStatus};
+use ttm_schedule::LaneStatus;
 use ttm_service::Service;
 use ttm_service::{Planes, Ports};
 use ttm_sim::oracle::Verdicts;
@@ -37,7 +37,7 @@ struct Stage {
     world: World,
     verdicts: Arc<Verdicts>,
     api: Arc<Watched>,
-    seen: Arc<Recorder<(State, Vec<GroupStatus>)>>,
+    seen: Arc<Recorder<(State, Vec<LaneStatus>)>>,
 }
 
 /// The API, with a note of when it was asked, and an error for requests that hold one mint.
@@ -102,7 +102,7 @@ impl Stage {
             let (stop, counters) = (clock.now() + lives, service.counters());
             let told = async {
                 while clock.now() < stop {
-                    let groups = Group::ALL.into_iter().filter_map(|group| board.group(group));
+                    let groups = Lane::ALL.into_iter().filter_map(|lane| board.group(lane));
                     seen.record((counters.breaker().state, groups.collect()));
                     clock.sleep_until(stop.min(clock.now() + SECOND)).await;
                 }

@@ -62,8 +62,8 @@ mod tests {
     fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
         let text = "[scheduler]\nhot_interval = \"5s\"\ncold_interval = \"20s\"\n";
         let settings = read(text, &[("TTM_SCHEDULER__HOT_INTERVAL", "7s")]).expect("valid");
-        assert_eq!(settings.service.schedule.interval(ttm_schedule::Group::Hot), Duration::from_secs(7));
-        assert_eq!(settings.service.schedule.interval(ttm_schedule::Group::Cold), Duration::from_secs(20));
+        assert_eq!(settings.service.schedule.interval(ttm_kernel::Lane::Hot), Duration::from_secs(7));
+        assert_eq!(settings.service.schedule.interval(ttm_kernel::Lane::Cold), Duration::from_secs(20));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Models of tokens.
 
 use serde::Serialize;
-use ttm_market::{Basis, Components, Lane, TokenPage, TokenRow};
+use ttm_kernel::Lane;
+use ttm_market::{Basis, Components, TokenPage, TokenRow};
 
 /// `/api/v1/tokens`: a page.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use ttm_bench::{Row, Subject};
-use ttm_dispatch::{Ask, DispatchConfig, Dispatcher, End, Line, Place, Seen, Value};
-use ttm_kernel::Moment;
+use ttm_dispatch::{Ask, DispatchConfig, Dispatcher, End, Place, Seen, Value};
+use ttm_kernel::{Lane, Moment};
 use ttm_market::Mint;
 use ttm_market::synthetic::SyntheticMarket;
 
@@ -29,8 +29,8 @@ fn planner(tokens: usize) -> impl Fn(u64) -> bool + Send + Sync + 'static {
         // A line that is through begins anew, long enough after for its keys to be asked again.
         if !dispatcher.is_ready(*now) {
             *now += Duration::from_mins(1);
-            for line in Line::ALL {
-                dispatcher.tick(line, *now);
+            for lane in Lane::ALL {
+                dispatcher.tick(lane, *now);
             }
             *now += Duration::from_millis(200);
         }
@@ -41,7 +41,7 @@ fn planner(tokens: usize) -> impl Fn(u64) -> bool + Send + Sync + 'static {
 /// A place for each token that stays the same, so that every round finds the queues as the one before did.
 fn place(mint: &Mint) -> Place {
     let chance = usize::from(mint.as_bytes()[0]);
-    Place { line: Line::ALL[chance % 2], value: Value::ALL[chance / 2 % 4] }
+    Place { lane: Lane::ALL[chance % 2], value: Value::ALL[chance / 2 % 4] }
 }
 
 fn ask(dispatcher: &mut Dispatcher<Mint>, now: Moment) -> bool {

@@ -1,18 +1,18 @@
 //! What one request asks: keys taken from where they wait, and noted as under way, or taken back. Which priority has its
 //! turn was decided before.
 
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment};
 
 use super::{Dispatcher, UnderWay};
 use crate::line::Entry;
 use crate::suspects::Group;
-use crate::{Ask, Asked, Line, Place, Priority, Request, Seen, Single, Suspicion};
+use crate::{Ask, Asked, Place, Priority, Request, Seen, Single, Suspicion, single_every};
 
 impl<K: Copy + Ord> Dispatcher<K> {
     /// Puts a key in front of a line as it was seen last, to be asked as soon as there is a turn: one that was released.
     pub fn put_in_front(&mut self, key: K, place: Place, seen: Option<Seen>, now: Moment) {
         let mark = self.mark(key);
-        self.lines[place.line.index()].push_ready(place.value, Entry { key, seen, mark }, now);
+        self.lines[place.lane].push_ready(place.value, Entry { key, seen, mark }, now);
     }
 
     /// Takes a key back that is under way: it may be put elsewhere, and how its request ends says nothing about it any more.
@@ -28,7 +28,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// Has a key asked alone that is not in here, and for which [`Dispatcher::put_alone`] had room before.
     pub fn put_alone_again(&mut self, asked: Asked<K>) {
         self.alone.insert(asked.key);
-        self.unanswered[asked.from.line().index()].push_back(asked);
+        self.unanswered[asked.from.lane()].push_back(asked);
     }
 
     /// How often a key failed alone, and until when it rests for it; `None` if it did not, or was answered since.
@@ -41,36 +41,35 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.suspects.put_bad(asked, failures, until);
     }
 
-    pub(super) fn of_line(&mut self, line: Line, now: Moment) -> Option<Request<K>> {
-        let at = line.index();
+    pub(super) fn of_lane(&mut self, lane: Lane, now: Moment) -> Option<Request<K>> {
         if self.probing {
             // Not for the sake of one that is most likely why its requests fail, as long as there is another.
-            if let Some(probe) = self.probe(line.into(), now) {
+            if let Some(probe) = self.probe(lane.into(), now) {
                 return Some(probe);
             }
-            if let Some(asked) = self.unanswered[at].pop_front() {
-                return Some(self.alone(asked, line.into()));
+            if let Some(asked) = self.unanswered[lane].pop_front() {
+                return Some(self.alone(asked, lane.into()));
             }
-            if let Some(group) = self.suspects.pop_one(line) {
-                return Some(self.apart(group, line.into()));
+            if let Some(group) = self.suspects.pop_one(lane) {
+                return Some(self.apart(group, lane.into()));
             }
             // All of them were tried: from the start.
             self.probed.clear();
-            return self.batch(line.into(), now);
+            return self.batch(lane.into(), now);
         }
-        if self.since_single[at] + 1 < line.single_every()
-            && let Some(batch) = self.batch(line.into(), now)
+        if self.since_single[lane] + 1 < single_every(lane)
+            && let Some(batch) = self.batch(lane.into(), now)
         {
-            self.since_single[at] += 1;
+            self.since_single[lane] += 1;
             return Some(batch);
         }
-        self.since_single[at] = 0;
-        if let Some(group) = self.suspects.pop(line) {
-            return Some(self.apart(group, line.into()));
+        self.since_single[lane] = 0;
+        if let Some(group) = self.suspects.pop(lane) {
+            return Some(self.apart(group, lane.into()));
         }
-        match self.unanswered[at].pop_front() {
-            Some(asked) => Some(self.alone(asked, line.into())),
-            None => self.batch(line.into(), now),
+        match self.unanswered[lane].pop_front() {
+            Some(asked) => Some(self.alone(asked, lane.into())),
+            None => self.batch(lane.into(), now),
         }
     }
 
@@ -78,11 +77,11 @@ impl<K: Copy + Ord> Dispatcher<K> {
     fn probe(&mut self, first: Priority, now: Moment) -> Option<Request<K>> {
         let probed = std::mem::take(&mut self.probed);
         let asked = [first, Priority::Hot, Priority::Cold].into_iter().find_map(|from| {
-            let line = if from == Priority::Hot { Line::Hot } else { Line::Cold };
+            let lane = from.lane();
             loop {
-                let Entry { key, seen, mark } = self.lines[line.index()].pop_but(&probed, now)?;
+                let Entry { key, seen, mark } = self.lines[lane].pop_but(&probed, now)?;
                 if self.counts_still(key, mark) {
-                    return Some(Asked { key, from: line.into(), seen });
+                    return Some(Asked { key, from: lane.into(), seen });
                 }
             }
         });
@@ -154,16 +153,16 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// The next key of a priority that can be asked along with others.
     pub(super) fn take(&mut self, from: Priority, now: Moment) -> Option<Asked<K>> {
-        let line = match from {
-            Priority::Hot => Line::Hot,
-            Priority::Cold => Line::Cold,
+        let lane = match from {
+            Priority::Hot => Lane::Hot,
+            Priority::Cold => Lane::Cold,
             Priority::Background => {
                 return self.resting.pop().map(|key| Asked { key, from, seen: None });
             }
             Priority::Activation => return None,
         };
         loop {
-            let Entry { key, seen, mark } = self.lines[line.index()].pop(now)?;
+            let Entry { key, seen, mark } = self.lines[lane].pop(now)?;
             if self.counts_still(key, mark) {
                 return Some(Asked { key, from, seen });
             }

@@ -1,5 +1,7 @@
 //! What is left of a key that is gone.
 
+use ttm_kernel::Lane;
+
 use super::*;
 use crate::{DispatchSettings, Value};
 
@@ -7,14 +9,14 @@ use crate::{DispatchSettings, Value};
 fn nothing_is_remembered_of_a_key_once_its_old_entries_have_come_by() {
     let settings = DispatchSettings { batch: 1, coalesce: Duration::ZERO, ..DispatchSettings::default() };
     let mut dispatcher = Dispatcher::new(DispatchConfig::try_new(settings).expect("valid settings"));
-    let [hot, cold] = Line::ALL.map(|line| Place { line, value: Value::Low });
+    let [hot, cold] = Lane::ALL.map(|lane| Place { lane, value: Value::Low });
     dispatcher.put(1, hot, None);
     for place in [cold, hot, cold] {
         dispatcher.relocate(1, place, None);
     }
     assert_eq!(dispatcher.moved.len(), 1);
-    for line in Line::ALL {
-        dispatcher.tick(line, Moment::ZERO);
+    for lane in Lane::ALL {
+        dispatcher.tick(lane, Moment::ZERO);
     }
     while dispatcher.poll(Moment::ZERO).is_some() {}
     assert!(dispatcher.moved.is_empty(), "{:?}", dispatcher.moved);
@@ -23,7 +25,7 @@ fn nothing_is_remembered_of_a_key_once_its_old_entries_have_come_by() {
 #[test]
 fn a_key_that_is_removed_while_it_is_in_no_line_leaves_nothing_behind() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
-    let hot = Place { line: Line::Hot, value: Value::Low };
+    let hot = Place { lane: Lane::Hot, value: Value::Low };
     dispatcher.put_to_rest(1, Moment::ZERO, Duration::from_mins(1));
     for key in 2..6 {
         dispatcher.put_first(key, hot, Moment::ZERO);

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ttm_kernel::{Lane, PerLane};
 
 use super::ages::Ages;
 use super::cursor::Key;
 use super::{TokenCursor, order};
 use crate::{
-    Basis, Components, Lane, MarketConfig, Mint, Score, ScoreState, Smoothed, Token, TokenQuery, TokenSort,
+    Basis, Components, MarketConfig, Mint, Score, ScoreState, Smoothed, Token, TokenQuery, TokenSort,
     TokenStatus,
 };
 
@@ -24,7 +25,7 @@ pub struct TokenIndex {
     tokens: BTreeMap<Mint, Arc<Token>>,
     /// By order, by class.
     ordered: [[BTreeSet<Entry>; Class::ALL.len()]; SORTS.len()],
-    lanes: [LaneIndex; Lane::ALL.len()],
+    lanes: PerLane<LaneIndex>,
     unlisted: u64,
 }
 
@@ -135,7 +136,7 @@ impl TokenIndex {
             config,
             tokens: BTreeMap::new(),
             ordered: Default::default(),
-            lanes: Default::default(),
+            lanes: PerLane::default(),
             unlisted: 0,
         }
     }
@@ -206,7 +207,7 @@ impl TokenIndex {
     /// Where the age of a token is counted, and since when it counts; nowhere when it is archived or unlisted.
     fn times_of(&mut self, token: &Token) -> Option<(&mut Ages, Timestamp)> {
         let lane = token.lane(self.config.hot_threshold()).filter(|_| token.unlisted.is_none())?;
-        let lane = &mut self.lanes[lane as usize];
+        let lane = &mut self.lanes[lane];
         Some(match token.score {
             Some(score) => (&mut lane.observed, score.at),
             None => (&mut lane.never_observed, token.first_seen),
@@ -243,7 +244,7 @@ impl TokenIndex {
 
     /// How old the listed tokens of a lane are at `now`. After a step of the clock into the past, ages are zero.
     pub fn ages(&self, lane: Lane, now: Timestamp) -> LaneAges {
-        let LaneIndex { observed, never_observed } = &self.lanes[lane as usize];
+        let LaneIndex { observed, never_observed } = &self.lanes[lane];
         let older_than =
             |ages: &Ages, limit: Duration| now.checked_sub(limit).map_or(0, |at| ages.before(at));
         let allowed = self.config.stale_after(Some(lane));

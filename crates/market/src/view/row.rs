@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ttm_kernel::Lane;
 
-use crate::{Basis, Components, Lane, MarketConfig, Mint, Token, TokenStatus};
+use crate::{Basis, Components, MarketConfig, Mint, Token, TokenStatus};
 
 /// One token as a reader sees it: `/api/v1/tokens` and `ttm tokens list`.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use ttm_health::HealthView as _;
 use ttm_kernel::{Clock as _, Epoch};
 use ttm_market::testing::FakeTokenStore;
-use ttm_schedule::GroupStatus;
+use ttm_schedule::LaneStatus;
 use ttm_testkit::ManualRuntime;
 
 use super::*;
@@ -22,9 +22,9 @@ fn stalled() -> (Scene, shutdown::ShutdownTrigger) {
     let (board, clock) = (fakes::board(&runtime), Arc::new(runtime.clone()) as Arc<dyn Runtime>);
     board.enter(Phase::Running);
     let now = Some(runtime.now());
-    for group in Group::ALL {
-        let status = GroupStatus { last_progress: now, last_started: now, ..GroupStatus::default() };
-        board.post_group(group, GroupStatus { running: true, runs: 1, ..status });
+    for lane in Lane::ALL {
+        let status = LaneStatus { last_progress: now, last_started: now, ..LaneStatus::default() };
+        board.post_group(lane, LaneStatus { running: true, runs: 1, ..status });
     }
     let settings = fakes::settings();
     let (stop, shutdown) = shutdown::channel();

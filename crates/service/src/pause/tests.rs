@@ -2,7 +2,7 @@
 
 use super::*;
 
-const HOT: (Group, Watched) = (Group::Hot, Watched::Progress);
+const HOT: (Lane, Watched) = (Lane::Hot, Watched::Progress);
 
 fn at(seconds: u64) -> Moment {
     Moment::from_origin(Duration::from_secs(seconds))
@@ -47,7 +47,7 @@ fn the_first_pause_gives_all_the_time_anew_and_the_next_ones_their_own() {
         excuses.paused(HOT, at(10), secs(6), at(resumed));
     }
     assert_eq!(excuses.since(HOT, at(10), at(110)), secs(40 - 18), "what it had to run it had");
-    assert_eq!(excuses.since((Group::Cold, Watched::Progress), at(10), at(110)), secs(100), "another's");
+    assert_eq!(excuses.since((Lane::Cold, Watched::Progress), at(10), at(110)), secs(100), "another's");
 }
 
 #[test]

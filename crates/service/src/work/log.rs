@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use ttm_kernel::CorrelationId;
+use ttm_kernel::{CorrelationId, Lane};
 use ttm_market::MarketEvent;
 use ttm_perf::{ControlChange, Controlled};
 use ttm_schedule::RunOutcome;
 
-use super::machine::{Lane, Notice};
+use super::machine::Notice;
 
 pub(super) fn run_started(lane: Lane, run: CorrelationId, missed: u64) {
     if missed > 0 {

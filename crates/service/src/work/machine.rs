@@ -68,16 +68,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use ttm_dispatch::{Ask, Asked, DispatchConfig, Dispatcher, Request};
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 use ttm_market::{Book, DataQuality, MarketConfig, Mint, Token};
 use ttm_perf::{CallSummary, Control, ControlConfig, Controlled};
-use ttm_schedule::{GroupStatus, ScheduleConfig, Scheduler};
+use ttm_schedule::{LaneStatus, ScheduleConfig, Scheduler};
 
 mod answers;
 mod boot;
 mod effect;
 mod facts;
-mod lanes;
 mod place;
 mod plan;
 mod runs;
@@ -89,7 +88,6 @@ mod unreadable;
 pub use boot::{Boot, Carried};
 pub use effect::{Effect, Notice};
 pub use facts::{Answer, Failed, Found, Incarnation, Now, RequestId, Seen, Upstream};
-pub use lanes::{Lane, PerLane};
 pub use standing::Standing;
 
 use answers::keys_of;
@@ -165,7 +163,7 @@ struct InFlight {
 
 impl Machine {
     /// How a lane is doing.
-    pub fn status(&self, lane: Lane) -> GroupStatus {
+    pub fn status(&self, lane: Lane) -> LaneStatus {
         self.scheduler.status(lane)
     }
 

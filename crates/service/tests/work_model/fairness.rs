@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ttm_dispatch::{Ask, Single};
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 use ttm_market::Mint;
-use ttm_service::machine::{Answer, Effect, Found, Lane, Machine, PerLane};
+use ttm_service::machine::{Answer, Effect, Found, Machine};
 
 use crate::stage::Asked;
 use crate::world::{self, Says, mint, token};

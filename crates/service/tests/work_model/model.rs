@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ttm_dispatch::{Ask, Asked, Priority, Request, Single};
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 use ttm_market::{MarketEvent, Mint, Token, TokenStatus};
 use ttm_perf::CallSummary;
 use ttm_schedule::RunOutcome;
 use ttm_service::machine::{
-    Answer, Boot, Effect, Failed, Found, Incarnation, Lane, Machine, Now, PerLane, RequestId, Standing,
-    Upstream,
+    Answer, Boot, Effect, Failed, Found, Incarnation, Machine, Now, RequestId, Standing, Upstream,
 };
 
 use crate::steps::{Ending, State, Step, TOKENS};
@@ -345,7 +344,7 @@ impl Model {
 
 /// The lane in whose run a token is asked for.
 fn lane_of(asked: &Asked<Mint>) -> Lane {
-    if asked.from == Priority::Hot { Lane::Hot } else { Lane::Cold }
+    asked.from.lane()
 }
 
 /// The tokens of a request, full lists apart.

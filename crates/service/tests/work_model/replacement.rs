@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ttm_dispatch::{Ask, Priority, Single};
+use ttm_kernel::{Lane, PerLane};
 use ttm_market::Mint;
 use ttm_perf::CallSummary;
-use ttm_service::machine::{Answer, Effect, Failed, Lane, Machine, Notice, PerLane, Upstream};
+use ttm_service::machine::{Answer, Effect, Failed, Machine, Notice, Upstream};
 
 use crate::model::Model;
 use crate::stage::{MINUTE, SECOND, Stage, but};
@@ -50,7 +51,7 @@ fn ask_for_all(machine: &mut Machine, tick: Duration) -> Order {
                 }
             }
             Ask::One(asked, Single::Unanswered) => {
-                let lane = if asked.from == Priority::Hot { Lane::Hot } else { Lane::Cold };
+                let lane = asked.from.lane();
                 order.alone[lane].push(asked.key);
             }
             Ask::One(_, Single::List) => {}

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ttm_dispatch::{Ask, DispatchSettings, Request, Single};
+use ttm_kernel::Lane;
 use ttm_market::{Mint, Token};
 use ttm_schedule::RunOutcome;
 use ttm_service::machine::{
-    Answer, Boot, Effect, Failed, Found, Incarnation, Lane, Machine, Notice, Now, RequestId, Standing,
-    Upstream,
+    Answer, Boot, Effect, Failed, Found, Incarnation, Machine, Notice, Now, RequestId, Standing, Upstream,
 };
 
 use crate::world::{self, Says, mint, token};

@@ -1,7 +1,7 @@
 //! What may happen to the machine.
 
 use proptest::prelude::*;
-use ttm_service::machine::Lane;
+use ttm_kernel::Lane;
 
 use crate::world::{BATCH, Says};
 

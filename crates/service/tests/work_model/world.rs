@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_dispatch::{DispatchConfig, DispatchSettings};
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment};
 use ttm_market::{MarketConfig, MarketSettings, Mint, Pair, Token, TokenRef, Trades};
 use ttm_perf::{ControlConfig, ControlSettings};
 use ttm_schedule::ScheduleConfig;
-use ttm_service::machine::{Boot, Lane, Now, Seen, WorkSettings};
+use ttm_service::machine::{Boot, Now, Seen, WorkSettings};
 
 /// Tokens that a request can ask for.
 pub(crate) const BATCH: usize = 4;
@@ -77,10 +77,7 @@ pub(crate) fn first(tokens: impl Iterator<Item = Token>) -> Boot {
 
 /// The lane of a token, by the default threshold; `None` if it is archived.
 pub(crate) fn lane_of(token: &Token) -> Option<Lane> {
-    token.lane(0.1).map(|lane| match lane {
-        ttm_market::Lane::Hot => Lane::Hot,
-        ttm_market::Lane::Cold => Lane::Cold,
-    })
+    token.lane(0.1)
 }
 
 /// What upstream says of a token.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ttm_market::{Lane, Token};
+use ttm_kernel::Lane;
+use ttm_market::Token;
 
 use crate::{Percent, Poison};
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use ttm_dispatch::{DispatchConfig, DispatchSettings};
 use ttm_guard::{GuardConfig, GuardSettings};
 use ttm_health::Thresholds;
-use ttm_kernel::SettingChecks;
+use ttm_kernel::{Lane, SettingChecks};
 use ttm_market::MarketConfig;
 use ttm_perf::{ControlConfig, ControlSettings};
 use ttm_retry::RetryPolicy;
-use ttm_schedule::{Group, ScheduleConfig, ScheduleSettings};
+use ttm_schedule::{ScheduleConfig, ScheduleSettings};
 
 use super::reader::Reader;
 use ttm_service::ServiceSettings;
@@ -99,8 +99,8 @@ impl Reader<'_> {
     fn dispatch(&mut self, schedule: &ScheduleConfig) -> Option<DispatchConfig> {
         let defaults = DispatchSettings::default();
         let settings = DispatchSettings {
-            hot_fresh_for: defaults.hot_fresh_for.min(schedule.interval(Group::Hot) / 2),
-            cold_fresh_for: defaults.cold_fresh_for.min(schedule.interval(Group::Cold) * 2 / 3),
+            hot_fresh_for: defaults.hot_fresh_for.min(schedule.interval(Lane::Hot) / 2),
+            cold_fresh_for: defaults.cold_fresh_for.min(schedule.interval(Lane::Cold) * 2 / 3),
             ..defaults
         };
         self.checked("scheduler", DispatchConfig::try_new(settings))

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Lane, Mint, TokenCursor, TokenPage, TokenQuery, TokenRow, TokenSort, TokenStatus, TokenView};
+use ttm_kernel::Lane;
+
+use crate::{Mint, TokenCursor, TokenPage, TokenQuery, TokenRow, TokenSort, TokenStatus, TokenView};
 
 /// Checks every law. `all` are the mints that the view holds; it is worth most with tokens of every lane and status.
 pub fn check(view: &dyn TokenView, all: &BTreeSet<Mint>) {

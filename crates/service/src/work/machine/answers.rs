@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use ttm_dispatch::{Ask, Asked, Priority, Seen as LastSeen, Single};
+use ttm_kernel::{Lane, PerLane};
 use ttm_market::{Mint, Observation, Token, TokenStatus};
 
 use super::place::{Wait, place_of, wait_of};
 use super::runs::lane_of;
 use super::standing::End;
-use super::{Effect, Found, Lane, Machine, Notice, Now, PerLane, Seen};
+use super::{Effect, Found, Machine, Notice, Now, Seen};
 
 /// Tokens that an answer changed.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ttm_dispatch::Dispatcher;
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 use ttm_market::{Book, Mint, Token, TokenStatus};
 use ttm_perf::Control;
 use ttm_schedule::Scheduler;
@@ -11,7 +11,7 @@ use ttm_schedule::Scheduler;
 use super::runs::Accounts;
 use super::silence::Silence;
 use super::unreadable::Unreadable;
-use super::{Effect, Incarnation, Lane, Machine, Now, PerLane, Standing, Upstream, WorkSettings};
+use super::{Effect, Incarnation, Machine, Now, Standing, Upstream, WorkSettings};
 
 /// What a machine begins with.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +109,7 @@ impl Machine {
     pub(super) fn looked_up(&self) -> (u64, u64) {
         let (asked, cached) = self.looked_up_before;
         let counts = self.dispatcher.counts();
-        (asked + counts.asked, cached + counts.fresh.iter().sum::<u64>())
+        (asked + counts.asked, cached + counts.fresh.values().sum::<u64>())
     }
 
     fn resume(&mut self, now: Now) {

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use ttm_dispatch::Priority;
 use ttm_health::{PlanFacts, SilenceFacts, UnreadableFacts};
+use ttm_kernel::Lane;
 use ttm_market::{MarketEvent, Mint, ScoreState, Token};
 use ttm_perf::ControlChange;
-use ttm_schedule::{GroupStatus, RunOutcome};
+use ttm_schedule::{LaneStatus, RunOutcome};
 
-use super::{Lane, Standing};
+use super::Standing;
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +36,7 @@ pub enum Effect {
         outcome: RunOutcome,
     },
     /// A lane's status changed.
-    Status(Lane, GroupStatus),
+    Status(Lane, LaneStatus),
     /// These tokens changed: store them, and show them to readers.
     Save(Vec<Arc<Token>>),
     /// Show these tokens to readers. They are stored already.

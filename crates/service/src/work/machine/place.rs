@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ttm_dispatch::{Line, Place, Value};
-use ttm_market::{Book, Lane, MarketConfig, Token};
+use ttm_dispatch::{Place, Value};
+use ttm_kernel::Lane;
+use ttm_market::{Book, MarketConfig, Token};
 
 /// Where a token waits for the next time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +31,13 @@ pub(super) fn wait_of(token: &Token, book: &Book, now: Timestamp) -> Option<Wait
 /// further it is above.
 pub(super) fn place_of(token: &Token, config: &MarketConfig) -> Option<Place> {
     let score = token.smoothed_score().unwrap_or(f64::NEG_INFINITY) / config.hot_threshold();
-    let (line, steps) = match token.lane(config.hot_threshold())? {
-        Lane::Hot => (Line::Hot, [5.0, 2.5, 1.5]),
-        Lane::Cold => (Line::Cold, [0.8, 0.5, 0.25]),
+    let lane = token.lane(config.hot_threshold())?;
+    let steps = match lane {
+        Lane::Hot => [5.0, 2.5, 1.5],
+        Lane::Cold => [0.8, 0.5, 0.25],
     };
     let value = steps.into_iter().position(|step| score >= step).map_or(Value::Lowest, |at| Value::ALL[at]);
-    Some(Place { line, value })
+    Some(Place { lane, value })
 }
 
 #[cfg(test)]
@@ -44,25 +46,25 @@ mod tests {
 
     use super::*;
 
-    fn place(status: TokenStatus, score: Option<f64>) -> Option<(Line, Value)> {
+    fn place(status: TokenStatus, score: Option<f64>) -> Option<(Lane, Value)> {
         let at = Timestamp::UNIX_EPOCH;
         let score = score.map(|value| {
             let raw = Score { value, ..Score::default() };
             ScoreState { raw, smoothed: Smoothed::first(raw), basis: Basis::Primary, pools: 1, at }
         });
         let token = Token { status, score, ..Token::new(Mint::WSOL, at) };
-        place_of(&token, &MarketConfig::default()).map(|place| (place.line, place.value))
+        place_of(&token, &MarketConfig::default()).map(|place| (place.lane, place.value))
     }
 
     #[test]
     fn a_token_is_worth_more_the_higher_its_score_is_for_its_lane() {
         use TokenStatus::{Active, Archived, Monitored};
-        assert_eq!(place(Monitored, None), Some((Line::Cold, Value::Lowest)));
-        assert_eq!(place(Monitored, Some(0.06)), Some((Line::Cold, Value::High)));
-        assert_eq!(place(Monitored, Some(0.09)), Some((Line::Cold, Value::Highest)));
-        assert_eq!(place(Monitored, Some(0.11)), Some((Line::Hot, Value::Lowest)));
-        assert_eq!(place(Monitored, Some(0.6)), Some((Line::Hot, Value::Highest)));
-        assert_eq!(place(Active, None), Some((Line::Hot, Value::Lowest)));
+        assert_eq!(place(Monitored, None), Some((Lane::Cold, Value::Lowest)));
+        assert_eq!(place(Monitored, Some(0.06)), Some((Lane::Cold, Value::High)));
+        assert_eq!(place(Monitored, Some(0.09)), Some((Lane::Cold, Value::Highest)));
+        assert_eq!(place(Monitored, Some(0.11)), Some((Lane::Hot, Value::Lowest)));
+        assert_eq!(place(Monitored, Some(0.6)), Some((Lane::Hot, Value::Highest)));
+        assert_eq!(place(Active, None), Some((Lane::Hot, Value::Lowest)));
         assert_eq!(place(Archived, Some(3.0)), None);
     }
 
@@ -73,7 +75,7 @@ mod tests {
         let listed = Token::new(Mint::WSOL, at(0));
         let unlisted = Some(Unlisted { misses: 3, ask_again_at: at(240) });
         let unlisted = Token { unlisted, ..listed.clone() };
-        let in_line = Wait::InLine(Place { line: Line::Cold, value: Value::Lowest });
+        let in_line = Wait::InLine(Place { lane: Lane::Cold, value: Value::Lowest });
         assert_eq!(wait_of(&listed, &book, at(60)), Some(in_line));
         assert_eq!(wait_of(&unlisted, &book, at(60)), Some(Wait::AtRest(Duration::from_mins(3))));
         for late in [240, 100_000] {

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use ttm_dispatch::{Demand, outlook};
 use ttm_health::{LanePlan, PlanFacts};
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment, PerLane};
 
-use super::lanes::line_of;
-use super::{Effect, Lane, Machine, PerLane};
+use super::{Effect, Machine};
 
 impl Machine {
     pub(super) fn show_plan(&mut self, now: Moment) {
@@ -20,19 +19,17 @@ impl Machine {
         let counts = self.dispatcher.counts();
         let budget = self.settings.requests_per_minute * self.upstream.share;
         let demand = PerLane::from_fn(|lane| {
-            let line = line_of(lane) as usize;
             let interval = self.settings.schedule.interval(lane);
-            Demand { keys: counts.in_line[line], interval, unanswered: counts.unanswered[line] }
+            Demand { keys: counts.in_line[lane], interval, unanswered: counts.unanswered[lane] }
         });
         let others = counts.lists[0] > 0;
-        let outlooks = outlook(demand.hot, demand.cold, budget, self.dispatcher.config(), others);
+        let outlooks = outlook(demand, budget, self.dispatcher.config(), others);
         let held_until = self.upstream.retry_at.max(self.upstream.paused_until);
         let held_for = held_until.map_or(Duration::ZERO, |until| until - now);
         let lane = |lane: Lane| {
-            let line = line_of(lane) as usize;
-            let outlook = outlooks[line];
-            let deferred = counts.waiting[line] as u64;
-            let share = deferred as f64 / (counts.in_line[line].max(1)) as f64;
+            let outlook = outlooks[lane];
+            let deferred = counts.waiting[lane] as u64;
+            let share = deferred as f64 / (counts.in_line[lane].max(1)) as f64;
             LanePlan {
                 requests_per_minute: outlook.requests_per_minute,
                 cycle: outlook.cycle,

@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use ttm_dispatch::Asked;
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment};
 use ttm_market::Mint;
 use ttm_schedule::{Effect as Due, RunOutcome};
 
-use super::lanes::line_of;
-use super::{Effect, Incarnation, Lane, Machine, Now};
+use super::{Effect, Incarnation, Machine, Now};
 
 /// The accounts of one lane.
 #[derive(Clone, Debug, Default)]
@@ -49,9 +48,9 @@ impl Machine {
                 self.end_run(lane, due);
             }
         }
-        while let Some(Due::StartRun { group: lane, run, missed }) = self.scheduler.poll(now.moment) {
+        while let Some(Due::StartRun { lane, run, missed }) = self.scheduler.poll(now.moment) {
             self.effects.push_back(Effect::RunStarted { lane, run, missed });
-            self.dispatcher.tick(line_of(lane), now.moment);
+            self.dispatcher.tick(lane, now.moment);
             self.lanes[lane].run = Some(Run { number: run, started: now.moment });
             self.show_status(lane);
         }
@@ -65,8 +64,7 @@ impl Machine {
         }
         let counts = self.dispatcher.counts();
         for lane in Lane::ALL {
-            let line = line_of(lane) as usize;
-            if counts.waiting[line] == 0 && counts.unanswered[line] == 0 && self.lanes[lane].in_flight == 0 {
+            if counts.waiting[lane] == 0 && counts.unanswered[lane] == 0 && self.lanes[lane].in_flight == 0 {
                 self.end_run(lane, now.moment);
             }
         }
@@ -90,18 +88,17 @@ impl Machine {
     pub(super) fn end_run(&mut self, lane: Lane, now: Moment) {
         let Some(run) = self.lanes[lane].run.take() else { return };
         let counts = self.dispatcher.counts();
-        let of = line_of(lane) as usize;
         let (stale, skipped) = self.served_on(lane, now);
         let accounts = &mut self.lanes[lane];
         let mut outcome = std::mem::take(&mut accounts.done);
-        outcome.deferred = (counts.waiting[of] + counts.unanswered[of]) as u64 + accounts.in_flight;
+        outcome.deferred = (counts.waiting[lane] + counts.unanswered[lane]) as u64 + accounts.in_flight;
         if self.upstream.is_away || self.upstream.paused_until.is_some() {
             outcome.withheld = outcome.deferred;
         }
         outcome.stale += stale;
         outcome.skipped += skipped;
-        outcome.cached = counts.fresh[of] - accounts.fresh;
-        accounts.fresh = counts.fresh[of];
+        outcome.cached = counts.fresh[lane] - accounts.fresh;
+        accounts.fresh = counts.fresh[lane];
         self.scheduler.handle_finished(lane, run.number, outcome, now);
         self.show_plan(now);
         self.show_status(lane);
@@ -114,7 +111,7 @@ impl Machine {
     fn served_on(&self, lane: Lane, now: Moment) -> (u64, u64) {
         let longest = self.book.config().serve_stale_for();
         let in_flight = self.in_flight().filter(|asked| lane_of(asked) == lane).map(|asked| asked.seen);
-        self.dispatcher.deferred(line_of(lane)).chain(in_flight).fold((0, 0), |(stale, skipped), seen| {
+        self.dispatcher.deferred(lane).chain(in_flight).fold((0, 0), |(stale, skipped), seen| {
             let of_use = seen.is_some_and(|seen| seen.age(now) <= longest);
             if of_use { (stale + 1, skipped) } else { (stale, skipped + 1) }
         })
@@ -150,8 +147,5 @@ impl Machine {
 
 /// The lane in whose run a token is asked for. One that has rested is asked for along with cold ones.
 pub(super) fn lane_of(asked: &Asked<Mint>) -> Lane {
-    match asked.from {
-        ttm_dispatch::Priority::Hot => Lane::Hot,
-        _ => Lane::Cold,
-    }
+    asked.from.lane()
 }

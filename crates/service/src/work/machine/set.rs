@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ttm_dispatch::{Line, Seen as LastSeen};
+use ttm_dispatch::Seen as LastSeen;
+use ttm_kernel::Lane;
 use ttm_market::{ListPurpose, Mint, Token, TokenStatus};
 
 use super::place::{Wait, place_of, wait_of};
@@ -25,7 +26,7 @@ impl Machine {
                 Some(Wait::AtRest(rest)) => self.dispatcher.put_to_rest(token.mint, now.moment, rest),
                 Some(Wait::InLine(place)) => {
                     // Another process saw it: however lately that was, only asking tells whether this one can.
-                    let fresh_for = self.dispatcher.config().fresh_for(place.line);
+                    let fresh_for = self.dispatcher.config().fresh_for(place.lane);
                     let seen = token.score.map(|score| {
                         let age =
                             Duration::try_from(now.wall.duration_since(score.at)).unwrap_or(Duration::ZERO);
@@ -81,13 +82,13 @@ impl Machine {
     }
 
     /// In which line a token waits, and whether it rests.
-    pub(super) fn whereabouts(&self, mint: &Mint) -> Option<(Line, bool)> {
+    pub(super) fn whereabouts(&self, mint: &Mint) -> Option<(Lane, bool)> {
         let token = self.book.get(mint)?;
-        Some((place_of(token, self.book.config())?.line, token.unlisted.is_some()))
+        Some((place_of(token, self.book.config())?.lane, token.unlisted.is_some()))
     }
 
     /// A token that waits was seen by way of its full list, and may belong elsewhere now.
-    pub(super) fn move_over(&mut self, mint: Mint, before: Option<(Line, bool)>, now: Now) {
+    pub(super) fn move_over(&mut self, mint: Mint, before: Option<(Lane, bool)>, now: Now) {
         if before.is_none() || before == self.whereabouts(&mint) {
             return;
         }

@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ttm_dispatch::{Asked, Place, Seen as LastSeen};
-use ttm_kernel::Moment;
+use ttm_kernel::{Lane, Moment};
 use ttm_market::Mint;
 
-use super::lanes::{Lane, lane_of_line};
 use super::{Effect, Machine};
 
 /// Standings that one effect holds at most: as many as an answer has tokens.
@@ -56,7 +55,7 @@ impl Machine {
         now: Moment,
     ) {
         self.enter_line(mint, place, seen, end, now);
-        self.stands(mint, Spot::Line { place, seen, end, run: self.run(lane_of_line(place.line)) });
+        self.stands(mint, Spot::Line { place, seen, end, run: self.run(place.lane) });
     }
 
     pub(super) fn put_to_rest(&mut self, mint: Mint, now: Moment, rest: Duration) {
@@ -76,14 +75,14 @@ impl Machine {
     /// A token was added: it is due at once. If a request for it is in flight from before, that is enough.
     pub(super) fn put_first(&mut self, mint: Mint, place: Place, now: Moment) {
         self.dispatcher.put_first(mint, place, now);
-        let run = self.run(lane_of_line(place.line));
+        let run = self.run(place.lane);
         self.stands(mint, Spot::Line { place, seen: None, end: End::Front, run });
     }
 
     /// A token that waits belongs into another line. One that waits to be asked for apart keeps waiting for that.
     pub(super) fn relocate(&mut self, mint: Mint, place: Place, seen: LastSeen) {
         if self.dispatcher.relocate(mint, place, Some(seen)) {
-            let run = self.run(lane_of_line(place.line));
+            let run = self.run(place.lane);
             self.stands(mint, Spot::Line { place, seen: Some(seen), end: End::Back, run });
         }
     }
@@ -94,7 +93,7 @@ impl Machine {
         let spot = if let Some((failures, until)) = self.dispatcher.bad(&asked.key) {
             Spot::Bad { asked: *asked, failures, until: until.unwrap_or(Moment::ZERO) }
         } else {
-            let run = self.run(lane_of_line(place.line));
+            let run = self.run(place.lane);
             Spot::Line { place, seen: asked.seen, end: End::Front, run }
         };
         self.stands(asked.key, spot);
@@ -141,7 +140,7 @@ impl Machine {
         // last first, and of those that a tick put in front the first first.
         let (due, after): (Vec<_>, Vec<_>) =
             in_order.into_iter().partition(|(_, standing)| match standing.spot {
-                Spot::Line { place, run, .. } => run < self.run(lane_of_line(place.line)),
+                Spot::Line { place, run, .. } => run < self.run(place.lane),
                 _ => false,
             });
         let (back, mut front): (Vec<_>, Vec<_>) = due
@@ -161,7 +160,7 @@ impl Machine {
         }
         for lane in Lane::ALL {
             if let Some(tick) = self.scheduler.status(lane).last_started {
-                self.dispatcher.tick(super::lanes::line_of(lane), tick);
+                self.dispatcher.tick(lane, tick);
             }
         }
         for (mint, standing) in after {

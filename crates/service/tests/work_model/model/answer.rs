@@ -1,9 +1,11 @@
 //! What the model expects of an answer: for each token whether it was processed, failed, or is asked for another way.
 
+use ttm_kernel::{Lane, PerLane};
+
 use super::{
-    ALONE, Answer, Arc, Ask, Asked, At, BATCH, Duration, Effect, Ending, Failed, Found, InFlight, Lane,
-    MarketEvent, Mint, Model, PerLane, Priority, RequestId, Says, Single, TestCaseError, Token, keys_of,
-    lane_of, prop_assert, prop_assert_eq, world,
+    ALONE, Answer, Arc, Ask, Asked, At, BATCH, Duration, Effect, Ending, Failed, Found, InFlight,
+    MarketEvent, Mint, Model, Priority, RequestId, Says, Single, TestCaseError, Token, keys_of, lane_of,
+    prop_assert, prop_assert_eq, world,
 };
 
 /// What becomes of a token that was asked for.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use ttm_kernel::Lane;
+
 use super::{
-    Asked, At, Boot, InFlight, Lane, Machine, Mint, Model, RequestId, TOKENS, TestCaseError, Token,
-    TokenStatus, keys_of, lane_of, prop_assert, world,
+    Asked, At, Boot, InFlight, Machine, Mint, Model, RequestId, TOKENS, TestCaseError, Token, TokenStatus,
+    keys_of, lane_of, prop_assert, world,
 };
 
 impl Model {

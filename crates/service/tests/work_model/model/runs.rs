@@ -1,8 +1,8 @@
 //! What the model expects of runs and progress.
 
-use super::{
-    At, InFlight, Lane, Model, RunOutcome, TestCaseError, keys_of, lane_of, prop_assert, prop_assert_eq,
-};
+use ttm_kernel::Lane;
+
+use super::{At, InFlight, Model, RunOutcome, TestCaseError, keys_of, lane_of, prop_assert, prop_assert_eq};
 
 impl Model {
     /// A tick: whatever waits in the line is due.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ttm_dispatch::Priority;
-use ttm_service::machine::{Effect, Incarnation, Lane, Notice};
+use ttm_kernel::Lane;
+use ttm_service::machine::{Effect, Incarnation, Notice};
 
 use crate::stage::{SECOND, Stage};
 use crate::world::{Says, mint, token};

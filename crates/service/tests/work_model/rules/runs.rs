@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use ttm_dispatch::{Ask, DispatchSettings, Single};
+use ttm_kernel::Lane;
 use ttm_perf::{CallSummary, ControlReason};
-use ttm_service::machine::{Effect, Lane, Upstream};
+use ttm_service::machine::{Effect, Upstream};
 
 use super::AWAY;
 use crate::stage::{MINUTE, SECOND, Stage};

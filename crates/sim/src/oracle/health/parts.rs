@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_health::{GroupModel, LaneModel, Phase, Status};
-use ttm_market::{Lane, Token};
+use ttm_kernel::Lane;
+use ttm_market::Token;
 
 use super::{API_SEEN, COLD_QUIET, HOT_QUIET, HeardTruth, Lies, SETTLED, Truth, UseTruth};
 

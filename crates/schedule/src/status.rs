@@ -1,37 +1,8 @@
-//! The groups, and what is told about them. Nothing here decides anything.
+//! What is reported of a lane and of its runs, as plain data.
 
-use std::fmt;
 use std::time::Duration;
 
 use ttm_kernel::Moment;
-
-/// A group of work with its own interval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Group {
-    /// What matters now.
-    Hot,
-    /// Everything else.
-    Cold,
-}
-
-impl Group {
-    /// All groups, the more urgent first.
-    pub const ALL: [Self; 2] = [Self::Hot, Self::Cold];
-
-    /// The word for logs, metrics and the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hot => "hot",
-            Self::Cold => "cold",
-        }
-    }
-}
-
-impl fmt::Display for Group {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
 
 /// What a run that came to its end achieved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,15 +37,15 @@ impl RunOutcome {
         self.processed == 0 && self.withheld > 0
     }
 
-    /// Whether the run tells how the group is doing: anything but leaving everything alone.
+    /// Whether the run tells how the lane is doing: anything but leaving everything alone.
     pub const fn is_telling(&self) -> bool {
         self.found_nothing() || self.processed > 0 || self.attempted > 0 || self.deferred > 0
     }
 }
 
-/// How a group is doing.
+/// How a lane is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GroupStatus {
+pub struct LaneStatus {
     /// Whether a run is under way; its number is `runs`.
     pub running: bool,
     /// Runs started.
@@ -89,10 +60,10 @@ pub struct GroupStatus {
     pub last_finished: Option<Moment>,
     /// How long that run took.
     pub last_duration: Option<Duration>,
-    /// When the group last made progress.
+    /// When the lane last made progress.
     pub last_progress: Option<Moment>,
     /// Since when work is withheld because the far side is away; none again with the next progress, and when a run ends
-    /// that was not held up. A group like this is neither well nor stuck.
+    /// that was not held up. A lane like this is neither well nor stuck.
     pub withheld_since: Option<Moment>,
     /// When a run last came to its end that the far side had held up, or that it gave nothing but failures.
     pub last_held_up: Option<Moment>,
