@@ -1,33 +1,52 @@
-//! The two planes on real threads: a multi-threaded runtime for the work, and a current-thread one on an OS thread of
-//! its own for supervision. It knows nothing of what runs on them.
+//! The planes on real threads: a multi-threaded runtime for the work and another for the adapters, and a current-thread one
+//! on an OS thread of its own for supervision.
+//!
+//! A runtime that was replaced is told to shut down in the background: its stuck threads are left behind, and since only
+//! adapters own sockets, none is lost with it.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
+use ttm_kernel::Runtime as RuntimePort;
+use ttm_service::Planes;
 use ttm_tokio_runtime::{TokioClock, TokioRuntime};
 
-use ttm_service::Planes;
-
-/// The runtimes behind [`Planes`]; dropping it gives the tasks that are left a second, then leaves them behind.
+/// The runtimes of the process; dropping it gives the tasks that are left a second, then leaves them behind.
 pub(crate) struct Threads {
-    work: Option<Runtime>,
-    supervision: Handle,
+    planes: Arc<Runtimes>,
     ended: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What [`Threads`] lends.
+struct Runtimes {
     clock: TokioClock,
+    supervision: Handle,
+    io: Handle,
+    owned: Mutex<Owned>,
+}
+
+/// What has to be shut down.
+struct Owned {
+    io: Option<Runtime>,
+    work: Option<Runtime>,
 }
 
 /// How long tasks that are left at the end may take to notice.
 const LAST_YIELD: Duration = Duration::from_secs(1);
+/// Threads of a plane that has several.
+const WORKERS: usize = 2;
 
 impl Threads {
-    /// Starts both.
+    /// Starts those of the supervision and of the adapters.
     pub(crate) fn start() -> io::Result<Self> {
-        let work = Builder::new_multi_thread().worker_threads(2).thread_name("work").enable_all().build()?;
+        let clock = TokioClock::start();
+        let io = multi_threaded("io")?;
         let supervision = Builder::new_current_thread().enable_all().build()?;
         let handle = supervision.handle().clone();
         let (ended, end) = oneshot::channel::<()>();
@@ -36,28 +55,24 @@ impl Threads {
             supervision.block_on(async { drop(end.await) });
             supervision.shutdown_timeout(LAST_YIELD);
         })?;
-        Ok(Self {
-            work: Some(work),
+        let planes = Runtimes {
+            clock,
             supervision: handle,
-            ended: Some(ended),
-            thread: Some(thread),
-            clock: TokioClock::start(),
-        })
+            io: io.handle().clone(),
+            owned: Mutex::new(Owned { io: Some(io), work: None }),
+        };
+        Ok(Self { planes: Arc::new(planes), ended: Some(ended), thread: Some(thread) })
     }
 
-    /// The ports on them, with one clock.
-    pub(crate) fn planes(&self) -> Planes {
-        let work = self.work.as_ref().expect("the runtime lives until the drop").handle().clone();
-        Planes {
-            work: Arc::new(TokioRuntime::with_clock(work, self.clock)),
-            supervision: Arc::new(TokioRuntime::with_clock(self.supervision.clone(), self.clock)),
-        }
+    /// The planes on them, with one clock.
+    pub(crate) fn planes(&self) -> Arc<dyn Planes> {
+        self.planes.clone()
     }
 
-    /// Leaves both behind, with whatever still runs on them: the process is about to end.
+    /// Leaves all behind, with whatever still runs on them: the process is about to end.
     pub(crate) fn leave(mut self) {
-        if let Some(work) = self.work.take() {
-            work.shutdown_background();
+        for runtime in self.planes.take() {
+            runtime.shutdown_background();
         }
         // The supervision thread goes with the process.
         std::mem::forget(self.ended.take());
@@ -66,19 +81,91 @@ impl Threads {
 
     /// Runs `future` on the calling thread, with the supervision plane's timers and sockets.
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.supervision.block_on(future)
+        self.planes.supervision.block_on(future)
+    }
+}
+
+impl Runtimes {
+    fn on(&self, handle: &Handle) -> Arc<dyn RuntimePort> {
+        Arc::new(TokioRuntime::with_clock(handle.clone(), self.clock))
+    }
+
+    /// The work first: what it waits for on the other ends with it.
+    fn take(&self) -> impl Iterator<Item = Runtime> + use<> {
+        let mut owned = self.owned.lock();
+        [owned.work.take(), owned.io.take()].into_iter().flatten()
+    }
+}
+
+impl Planes for Runtimes {
+    fn supervision(&self) -> Arc<dyn RuntimePort> {
+        self.on(&self.supervision)
+    }
+
+    fn io(&self) -> Arc<dyn RuntimePort> {
+        self.on(&self.io)
+    }
+
+    fn build_work(&self) -> io::Result<Arc<dyn RuntimePort>> {
+        let work = multi_threaded("work")?;
+        let plane = self.on(work.handle());
+        let before = self.owned.lock().work.replace(work);
+        if let Some(before) = before {
+            before.shutdown_background();
+        }
+        Ok(plane)
     }
 }
 
 impl Drop for Threads {
     fn drop(&mut self) {
         drop(self.ended.take());
-        if let Some(work) = self.work.take() {
-            work.shutdown_timeout(LAST_YIELD);
+        for runtime in self.planes.take() {
+            runtime.shutdown_timeout(LAST_YIELD);
         }
         if let Some(thread) = self.thread.take() {
             // A panic there was reported by the hook; nothing is left to do with it.
             drop(thread.join());
         }
+    }
+}
+
+fn multi_threaded(name: &str) -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(WORKERS).thread_name(name).enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use ttm_kernel::within;
+    use ttm_service::run_on;
+
+    use super::*;
+
+    #[test]
+    fn a_work_plane_whose_threads_all_spin_is_replaced_and_takes_nothing_along() {
+        let threads = Threads::start().expect("threads");
+        let (planes, over) = (threads.planes(), Arc::new(AtomicBool::new(false)));
+        let stuck = planes.build_work().expect("threads");
+        for _ in 0..WORKERS {
+            let over = over.clone();
+            drop(stuck.spawn(
+                "spins",
+                Box::pin(async move {
+                    while !over.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                }),
+            ));
+        }
+        let (io, supervision) = (planes.io(), planes.supervision());
+        threads.block_on(async {
+            let deadline = supervision.now() + Duration::from_mins(1);
+            let work = planes.build_work().expect("threads");
+            let answer = run_on(&*work, async move { run_on(&*io, async { 42 }).await });
+            assert_eq!(within(&*supervision, deadline, answer).await, Ok(42));
+        });
+        over.store(true, Ordering::Relaxed);
     }
 }

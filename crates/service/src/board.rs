@@ -19,6 +19,8 @@ use ttm_schedule::LaneStatus;
 use super::answers::Answers;
 use super::stores::Stores;
 use super::trouble::{ApiTrouble, News, Trouble};
+use crate::first_report::first_report;
+use crate::{Planes, ServiceSettings};
 
 mod places;
 
@@ -57,8 +59,15 @@ pub struct Board {
 }
 
 impl Board {
+    /// The board of a service that has not started yet: readers see it starting.
+    pub fn starting(settings: &ServiceSettings, planes: &dyn Planes) -> Arc<Self> {
+        let clock = planes.supervision();
+        let report = first_report(&*clock, settings, Duration::ZERO, None);
+        Arc::new(Self::new(clock, settings.market.clone(), report))
+    }
+
     /// An empty board; `report` stands until the first real one.
-    pub fn new(clock: Arc<dyn Runtime>, market: MarketConfig, report: Report) -> Self {
+    fn new(clock: Arc<dyn Runtime>, market: MarketConfig, report: Report) -> Self {
         Self {
             started: clock.now(),
             clock,

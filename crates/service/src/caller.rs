@@ -14,7 +14,7 @@ use ttm_kernel::{CorrelationId, Entropy, Moment, Runtime};
 use ttm_market::PairSourceError;
 
 use super::board::Board;
-use super::breakers::{BreakerOutbox, tell_transitions};
+use super::breakers::BreakerLog;
 use super::lease::Lease;
 
 /// What calls of one budget go through.
@@ -24,7 +24,7 @@ pub(super) struct Caller {
     board: Arc<Board>,
     /// Whether its calls make the API's figures: not those that scoring does not wait for.
     makes_figures: bool,
-    breakers: Arc<BreakerOutbox>,
+    breakers: BreakerLog,
     ids: Arc<dyn Entropy>,
     /// Without it no attempt may begin.
     lease: Option<Arc<Lease>>,
@@ -44,7 +44,7 @@ impl Caller {
         runtime: &Arc<dyn Runtime>,
         ids: &'static str,
         board: &Arc<Board>,
-        breakers: &Arc<BreakerOutbox>,
+        breakers: BreakerLog,
     ) -> Self {
         Self {
             guard,
@@ -52,7 +52,7 @@ impl Caller {
             runtime: runtime.clone(),
             board: board.clone(),
             makes_figures: true,
-            breakers: breakers.clone(),
+            breakers,
             lease: None,
             closed: watch::Sender::new(false),
             told_pause: AtomicU64::new(0),
@@ -90,7 +90,7 @@ impl Caller {
     fn tell(&self) {
         let breaker = self.guard.breaker();
         let cause = || self.board.api_trouble(breaker.name()).map(|trouble| trouble.message);
-        tell_transitions(breaker, &*self.runtime, &self.breakers, cause);
+        self.breakers.report(breaker, &*self.runtime, cause);
         let until = self.guard.paused_until();
         // Looked at before it is written: most steps change nothing, and take no lock to find that out.
         if self.told_pause.load(Ordering::Relaxed) == until.as_nanos()

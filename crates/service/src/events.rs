@@ -11,7 +11,8 @@ use ttm_kernel::{Entropy, Epoch, Runtime, Severity};
 use ttm_market::{MarketEvent, Mint, Origin, PoolsSeen};
 use ttm_perf::{ControlChange, Controlled, Event, EventId};
 
-use super::outbox::{EventOutbox, OutboxCounts};
+use crate::life::Author;
+use crate::outbox::{EventOutbox, Fifo, OutboxCounts};
 
 mod kind;
 
@@ -26,22 +27,32 @@ const LONGEST_PROBLEM: usize = 2_000;
 /// Names that others chose are cut to this many characters.
 const LONGEST_NAME: usize = 100;
 
-/// Takes down what happens. An event's id is drawn once, so that the same event is sent again and again.
-pub(super) struct EventLog {
-    pub(super) outbox: Arc<EventOutbox>,
+/// Records what happens. An event's id is drawn once, so that it is the same event however often it is sent.
+#[derive(Clone)]
+pub(crate) struct EventLog {
+    pub(crate) outbox: Arc<EventOutbox>,
     ids: Arc<dyn Entropy>,
     clock: Arc<dyn Runtime>,
+    author: Author,
 }
 
 impl EventLog {
-    /// A log whose first entry is that the service started.
-    pub(super) fn started(clock: &Arc<dyn Runtime>, epoch: Epoch, tokens: usize) -> Arc<Self> {
-        let (outbox, ids) = (Arc::new(EventOutbox::new(CAPACITY)), clock.entropy("events"));
-        let log = Self { outbox, ids, clock: clock.clone() };
+    /// A log with nothing in it, for the start and the stop.
+    pub(crate) fn new(clock: &Arc<dyn Runtime>) -> Self {
+        let (outbox, ids) = (Arc::new(EventOutbox::new(Fifo::new(CAPACITY))), clock.entropy("events"));
+        Self { outbox, ids, clock: clock.clone(), author: Author::RESIDENT }
+    }
+
+    /// The same log, for this author.
+    pub(crate) fn by(&self, author: Author) -> Self {
+        Self { author, ..self.clone() }
+    }
+
+    /// The service has started.
+    pub(crate) fn started(&self, epoch: Epoch, tokens: usize) {
         let payload =
             json!({"epoch": epoch.number(), "tokens": tokens, "version": env!("CARGO_PKG_VERSION")});
-        log.put(Kind::ServiceStarted, "service", Severity::Info, &payload);
-        Arc::new(log)
+        self.put(Kind::ServiceStarted, "service", Severity::Info, &payload);
     }
 
     fn put(&self, kind: Kind, subject: &str, severity: Severity, payload: &Value) {
@@ -52,11 +63,12 @@ impl EventLog {
             return;
         };
         let id = EventId::draw(&*self.ids);
-        self.outbox.put([Event::new(id, self.clock.wall(), kind, subject, severity, payload)]);
+        let event = Event::new(id, self.clock.wall(), kind, subject, severity, payload);
+        self.outbox.put(self.author, [event]);
     }
 
     /// The service's work has ended; what waits is still to be stored.
-    pub(super) fn stopped(&self, uptime: Duration, in_time: bool) {
+    pub(crate) fn stopped(&self, uptime: Duration, in_time: bool) {
         let severity = if in_time { Severity::Info } else { Severity::Warning };
         let payload = json!({"uptime_s": uptime.as_secs(), "in_time": in_time});
         self.put(Kind::ServiceStopped, "service", severity, &payload);
@@ -64,7 +76,7 @@ impl EventLog {
 
     /// What an observation changed of tokens. That a token is missing is told the first time alone, and moves between
     /// lanes not at all: they would bury the rest.
-    pub(super) fn market(&self, events: &[MarketEvent]) {
+    pub(crate) fn market(&self, events: &[MarketEvent]) {
         let put = |kind, mint: &Mint, payload| self.put(kind, &mint.to_string(), Severity::Info, &payload);
         for event in events {
             match event {
@@ -89,7 +101,7 @@ impl EventLog {
     }
 
     /// A breaker changed its state; `cause` is the last error of what is called, if there is one.
-    pub(super) fn breaker(&self, name: &str, change: &Transition, cause: Option<&str>) {
+    pub(crate) fn breaker(&self, name: &str, change: &Transition, cause: Option<&str>) {
         let Transition { from, to, reason, counts, .. } = change;
         let wall = self.clock.wall();
         let retry_at = change.retry_at.map(|at| {
@@ -119,7 +131,7 @@ impl EventLog {
     }
 
     /// A list of tokens that others keep cannot be used, or can be again.
-    pub(super) fn source(&self, origin: Origin, problem: Option<&str>) {
+    pub(crate) fn source(&self, origin: Origin, problem: Option<&str>) {
         match problem {
             Some(problem) => {
                 let problem: String = problem.chars().take(LONGEST_PROBLEM).collect();
@@ -135,7 +147,7 @@ impl EventLog {
     }
 
     /// Attempts may take another time, or another number of requests may be under way.
-    pub(super) fn control(&self, change: &ControlChange) {
+    pub(crate) fn control(&self, change: &ControlChange) {
         let kind = match change.what {
             Controlled::AttemptTimeout => Kind::ControlAttemptTimeout,
             Controlled::InFlight => Kind::ControlInFlight,
@@ -145,7 +157,7 @@ impl EventLog {
     }
 
     /// Where the events are.
-    pub(super) fn counts(&self) -> OutboxCounts {
+    pub(crate) fn counts(&self) -> OutboxCounts {
         self.outbox.counts()
     }
 }

@@ -1,6 +1,7 @@
 //! The outside of a service under test: every port faked, on a runtime whose clock the test moves.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,34 +10,115 @@ use jiff::Timestamp;
 use ttm_breaker::testing::FakeBreakerStore;
 use ttm_health::ResourceSample;
 use ttm_health::testing::FakeResourceSource;
-use ttm_kernel::{Clock as _, Epoch, FencingToken, LeaseError, Runtime as _, StoreError, StoreLease};
+use ttm_kernel::{
+    BoxFuture, Clock as _, Epoch, FencingToken, Incarnation, LeaseError, Runtime, StoreError, StoreLease,
+};
 use ttm_market::testing::{FakePairSource, FakeTokenStore};
 use ttm_market::{Added, FOLLOW_STEP, Followed, Mint, Origin, Token, TokenStore};
 use ttm_perf::testing::{FakeEventStore, FakeMetricStore};
 use ttm_testkit::ManualRuntime;
 
-use super::{Board, Service, ServiceSettings};
-use crate::ports::{Planes, Ports};
+use crate::lease::Lease;
+use crate::life::{Author, Life};
+use crate::outbox::{Outbox, Shelf};
+use crate::resident::Resident;
+use crate::{
+    Board, Exit, Open, Planes, Ports, ServiceSettings, Starting, Stop, StopOrder, Supervisor, Surface,
+};
+
+/// Who puts something into outboxes.
+pub(crate) const AUTHOR: Author = Author { part: "test", incarnation: Incarnation::FIRST };
 
 /// The defaults.
-pub(super) fn settings() -> ServiceSettings {
+pub(crate) fn settings() -> ServiceSettings {
     ServiceSettings::default()
 }
 
-/// Both planes on one runtime.
-pub(super) fn planes(runtime: &ManualRuntime) -> Planes {
-    Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) }
+/// All planes on one runtime.
+struct OnePlane(ManualRuntime);
+
+impl Planes for OnePlane {
+    fn supervision(&self) -> Arc<dyn Runtime> {
+        Arc::new(self.0.clone())
+    }
+
+    fn io(&self) -> Arc<dyn Runtime> {
+        Arc::new(self.0.clone())
+    }
+
+    fn build_work(&self) -> std::io::Result<Arc<dyn Runtime>> {
+        Ok(Arc::new(self.0.clone()))
+    }
+}
+
+/// A surface that shows nothing.
+struct NoReaders;
+
+impl Surface for NoReaders {
+    fn serve(&self, stop: Stop) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            stop.ordered().await;
+        })
+    }
+
+    fn opened(&self, _: &Ports) {}
 }
 
 /// The board of a service that is not started yet.
-pub(super) fn board(runtime: &ManualRuntime) -> Arc<Board> {
-    Service::board_of(&settings(), &planes(runtime))
+pub(crate) fn board(runtime: &ManualRuntime) -> Arc<Board> {
+    Board::starting(&settings(), &OnePlane(runtime.clone()))
 }
 
-/// Stores that work, an API that knows no token, and a lease that nobody else wants.
-pub(super) fn ports(tokens: &FakeTokenStore) -> Ports {
+/// A service that has not started, with the lease to itself.
+pub(crate) fn supervisor(runtime: &ManualRuntime, board: &Arc<Board>) -> Supervisor {
+    let (planes, lease) = (Arc::new(OnePlane(runtime.clone())), Arc::new(Unwanted));
+    Supervisor::new(settings(), planes, board.clone(), lease, Arc::new(NoReaders))
+}
+
+/// Opens these ports.
+pub(crate) fn open(ports: Ports) -> Open<Infallible> {
+    Box::new(|_| Box::pin(std::future::ready(Ok(ports))))
+}
+
+/// Starts a service and stops it again a minute later: what became of it.
+pub(crate) async fn live_for_a_minute(
+    runtime: &ManualRuntime,
+    board: &Arc<Board>,
+    ports: Ports,
+) -> Exit<Infallible> {
+    let supervisor = supervisor(runtime, board);
+    let figures = supervisor.figures();
+    let stop = async {
+        figures.started().await;
+        runtime.sleep_until(runtime.now() + Duration::from_mins(1)).await;
+        runtime.now() + Duration::from_mins(1)
+    };
+    supervisor.run(open(ports), stop).await
+}
+
+/// The state of a service that has just started on these ports.
+pub(crate) fn resident(runtime: &ManualRuntime, board: &Arc<Board>, ports: Ports) -> Arc<Resident> {
+    let (settings, clock) = (settings(), Arc::new(runtime.clone()) as Arc<dyn Runtime>);
+    let lease = Arc::new(Lease::new(Arc::new(Unwanted), &clock));
+    let starting = Starting::new(board, &settings, &clock);
+    let restored = Resident::restore::<Infallible>(ports, &settings, &clock, board, &lease, &starting);
+    Arc::new(runtime.block_on(restored).expect("it starts"))
+}
+
+/// The first life of a part, and what stops it.
+pub(crate) fn life(runtime: &ManualRuntime) -> (Life, StopOrder) {
+    let order = StopOrder::new();
+    (Life { author: AUTHOR, runtime: Arc::new(runtime.clone()), stop: order.listener() }, order)
+}
+
+/// All that waits in an outbox.
+pub(crate) fn take<S: Shelf>(outbox: &Outbox<S>) -> Vec<S::Entry> {
+    outbox.take(Incarnation::FIRST, usize::MAX).map_or_else(Vec::new, |batch| batch.entries.to_vec())
+}
+
+/// Stores that work, and an API that knows no token.
+pub(crate) fn ports(tokens: &FakeTokenStore) -> Ports {
     Ports {
-        lease: Arc::new(Unwanted),
         pairs: Arc::new(FakePairSource::new()),
         tokens: Arc::new(tokens.clone()),
         sources: Vec::new(),
@@ -75,14 +157,14 @@ impl StoreLease for Unwanted {
 }
 
 /// A mint for each number.
-pub(super) fn mint(number: u32) -> Mint {
+pub(crate) fn mint(number: u32) -> Mint {
     let mut bytes = [7; 32];
     bytes[..4].copy_from_slice(&number.to_be_bytes());
     Mint::from_bytes(bytes)
 }
 
 /// A store that takes four seconds for each step of a follow and each page of a load.
-pub(super) struct Slow(pub(super) FakeTokenStore, pub(super) ManualRuntime);
+pub(crate) struct Slow(pub(crate) FakeTokenStore, pub(crate) ManualRuntime);
 
 #[async_trait]
 impl TokenStore for Slow {

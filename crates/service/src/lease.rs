@@ -13,13 +13,12 @@ use parking_lot::Mutex;
 use ttm_kernel::{FencedBy, LeaseError, Moment, Runtime, StoreError, StoreErrorKind, StoreLease, within};
 use ttm_market::{Listing, Origin, TokenSource, TokenSourceError};
 
-use super::board::Board;
-use super::shutdown::Shutdown;
-use super::stores::StoreUse;
-use super::writer::{STORE_DEADLINE, timed_out};
+use crate::board::Board;
+use crate::bounded::{STORE_DEADLINE, timed_out};
+use crate::stores::StoreUse;
 
 /// The lease as the service's parts see it.
-pub(super) struct Lease {
+pub(crate) struct Lease {
     port: Arc<dyn StoreLease>,
     runtime: Arc<dyn Runtime>,
     /// An attempt to renew failed because of the store: until then the holder may go on without.
@@ -30,15 +29,15 @@ pub(super) struct Lease {
 
 impl Lease {
     /// What finds the lease not renewed looks again after this.
-    pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
+    pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-    pub(super) fn new(port: Arc<dyn StoreLease>, runtime: &Arc<dyn Runtime>) -> Self {
+    pub(crate) fn new(port: Arc<dyn StoreLease>, runtime: &Arc<dyn Runtime>) -> Self {
         let excused_until = Mutex::new(Moment::ZERO);
         Self { port, runtime: runtime.clone(), excused_until, lost: OnceLock::new() }
     }
 
     /// Whether requests and writes may be made now. Never waits.
-    pub(super) fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         if self.lost.get().is_some() {
             return false;
         }
@@ -48,7 +47,7 @@ impl Lease {
 
     /// The store refused a write because of its token. Only an epoch ends the process: a writer's older incarnation ends by
     /// itself, and the newer one goes on.
-    pub(super) fn fenced(&self, error: &StoreError) {
+    pub(crate) fn fenced(&self, error: &StoreError) {
         if error.kind() == (StoreErrorKind::Fenced { by: FencedBy::Incarnation }) {
             return;
         }
@@ -62,49 +61,50 @@ impl Lease {
     }
 
     /// Why this process may not go on, once another took over.
-    pub(super) fn lost(&self) -> Option<&str> {
+    pub(crate) fn lost(&self) -> Option<&str> {
         self.lost.get().map(String::as_str)
     }
 
     /// Completes once requests and writes may be made.
-    pub(super) async fn held(&self) {
+    pub(crate) async fn held(&self) {
         while !self.holds() {
             self.runtime.sleep_until(self.runtime.now() + Self::LOOK_AGAIN).await;
         }
     }
 
     /// A source that asks nothing while the lease is not renewed.
-    pub(super) fn guards(self: &Arc<Self>, source: Arc<dyn TokenSource>) -> Arc<dyn TokenSource> {
+    pub(crate) fn guards(self: &Arc<Self>, source: Arc<dyn TokenSource>) -> Arc<dyn TokenSource> {
         Arc::new(Leased { lease: self.clone(), source })
     }
 
-    /// Renews until the stop is ordered, or until the lease is lost: then it ends, so that the service does.
-    pub(super) async fn keep(self: Arc<Self>, board: Arc<Board>, mut shutdown: Shutdown) {
+    /// Takes the lease, or renews the one that this process has.
+    pub(crate) async fn acquire(&self) -> Result<(), LeaseError> {
+        let acquired = self.bounded(self.port.acquire()).await;
+        acquired.map_err(|error| error.while_doing("taking the lease"))
+    }
+
+    /// Gives the lease up.
+    pub(crate) async fn release(&self) -> Result<(), StoreError> {
+        self.port.release().await
+    }
+
+    async fn bounded(&self, call: impl Future<Output = Result<(), LeaseError>>) -> Result<(), LeaseError> {
+        let answer = within(&*self.runtime, self.runtime.now() + STORE_DEADLINE, call).await;
+        answer.unwrap_or_else(|_| Err(timed_out(STORE_DEADLINE).into()))
+    }
+
+    /// Renews until the lease is lost: then it ends, so that the service does.
+    pub(crate) async fn keep(self: Arc<Self>, runtime: Arc<dyn Runtime>, board: Arc<Board>) {
         let every = self.port.renew_every();
-        // At once: the start may have taken longer than the lease lasts.
-        let mut next = self.runtime.now();
         loop {
-            tokio::select! {
-                biased;
-                _ = shutdown.ordered() => return,
-                () = self.runtime.sleep_until(next) => {}
-            }
-            if self.lost().is_some() {
-                return;
-            }
-            let begun = self.runtime.now();
-            next = begun + every;
-            let renewed = tokio::select! {
-                biased;
-                // Whatever becomes of this attempt: it is for a lease that is about to be given up.
-                _ = shutdown.ordered() => return,
-                renewed = within(&*self.runtime, begun + STORE_DEADLINE, self.port.renew()) => renewed,
-            };
-            let now = self.runtime.now();
-            match renewed.unwrap_or_else(|_| Err(StoreError::transient(timed_out()).into())) {
+            let begun = runtime.now();
+            let next = begun + every;
+            let renewed = self.bounded(self.port.renew()).await;
+            let now = runtime.now();
+            match renewed {
                 Ok(()) => board.stores.answered(StoreUse::Lease, now),
                 Err(LeaseError::Store(error)) => {
-                    board.stores.failed(StoreUse::Lease, &error, now, self.runtime.wall());
+                    board.stores.failed(StoreUse::Lease, &error, now, runtime.wall());
                     // Until the attempt after the next has been made: a pause of the process ends the excuse.
                     let until = next + every + 2 * STORE_DEADLINE;
                     *self.excused_until.lock() = until;
@@ -113,13 +113,17 @@ impl Lease {
                     return self.superseded(&lost.to_string());
                 }
             }
+            runtime.sleep_until(next).await;
+            if self.lost().is_some() {
+                return;
+            }
         }
     }
 }
 
 /// A source that is asked under the lease alone. The wait is outside whatever guards the call: a lapse of ours is no
 /// failure of the API.
-pub(super) struct Leased {
+pub(crate) struct Leased {
     lease: Arc<Lease>,
     source: Arc<dyn TokenSource>,
 }

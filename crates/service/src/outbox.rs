@@ -1,130 +1,59 @@
-//! What waits to be stored, in memory and bounded: the newest state of each token, samples and events in order. It knows no
-//! store; the writers empty it.
+//! What waits to be stored, in memory and bounded.
 //!
-//! A batch that is taken counts as in flight until it is settled, refused or given back, so what is produced is always
-//! stored, waiting, in flight or counted as dropped.
+//! Two kinds of task use an outbox, and either may be replaced while an older incarnation of it still runs. What keeps them
+//! apart: every entry is put in under its [`Author`], and an author that was replaced is refused. A batch that a writer has
+//! taken stays in the outbox until the writer says what became of it, by the batch's number; when the writer is replaced the
+//! batch goes back to its place, and what the older writer says of it later names a batch that is not there. So what is
+//! produced is always stored, waiting, in flight or counted as dropped, whoever is aborted when.
 
-use std::collections::{BTreeMap, VecDeque};
+mod shelf;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use ttm_market::{Mint, Token};
+use ttm_kernel::Incarnation;
 use ttm_perf::{Event, Sample};
 
-/// Where entries wait for their writer.
-#[async_trait]
-pub(super) trait Waiting<T>: Send + Sync {
-    /// Takes up to `limit` entries out, oldest first. They count as in flight until one of the next three is told of them.
-    fn take(&self, limit: usize) -> Vec<T>;
-    /// So many entries that were taken are stored.
-    fn settle(&self, entries: usize);
-    /// So many entries that were taken are refused by the store for good.
-    fn refuse(&self, entries: usize);
-    /// Entries that were taken could not be stored: they wait again, in their place.
-    fn give_back(&self, entries: Vec<T>);
-    /// Whether none wait.
-    fn is_empty(&self) -> bool;
-    /// How many are lost since the start: dropped to make room, or refused by the store.
-    fn lost(&self) -> u64;
-    /// Completes when something was put in since the last call.
-    async fn filled(&self);
-}
+pub(crate) use shelf::{Fifo, Flag, Newest, Shelf};
 
-/// States of tokens that are not stored yet, the newest of each; so there are never more than tokens.
-#[derive(Debug, Default)]
-pub(super) struct TokenOutbox {
-    state: Mutex<Tokens>,
-    filled: Notify,
-}
+use crate::life::Author;
 
-#[derive(Debug, Default)]
-struct Tokens {
-    waiting: BTreeMap<Mint, Arc<Token>>,
-    in_flight: usize,
-    refused: u64,
-}
-
-impl TokenOutbox {
-    /// Puts the newest state of a token in.
-    pub(super) fn put(&self, token: Arc<Token>) {
-        self.state.lock().waiting.insert(token.mint, token);
-        self.filled.notify_one();
-    }
-
-    /// How many are not stored: they wait or are in flight.
-    pub(super) fn len(&self) -> usize {
-        let state = self.state.lock();
-        state.waiting.len() + state.in_flight
-    }
-}
-
-#[async_trait]
-impl Waiting<Token> for TokenOutbox {
-    fn take(&self, limit: usize) -> Vec<Token> {
-        let mut state = self.state.lock();
-        let mut taken = Vec::with_capacity(limit.min(state.waiting.len()));
-        while taken.len() < limit
-            && let Some((_, token)) = state.waiting.pop_first()
-        {
-            taken.push(Arc::unwrap_or_clone(token));
-        }
-        state.in_flight += taken.len();
-        taken
-    }
-
-    fn settle(&self, tokens: usize) {
-        self.state.lock().in_flight -= tokens;
-    }
-
-    fn refuse(&self, tokens: usize) {
-        let mut state = self.state.lock();
-        state.in_flight -= tokens;
-        state.refused += tokens as u64;
-    }
-
-    /// A newer state that came meanwhile stays.
-    fn give_back(&self, tokens: Vec<Token>) {
-        let mut state = self.state.lock();
-        state.in_flight -= tokens.len();
-        for token in tokens {
-            state.waiting.entry(token.mint).or_insert_with(|| Arc::new(token));
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.state.lock().waiting.is_empty()
-    }
-
-    /// There are never more states than tokens, so none is ever dropped to make room.
-    fn lost(&self) -> u64 {
-        self.state.lock().refused
-    }
-
-    async fn filled(&self) {
-        self.filled.notified().await;
-    }
-}
+/// The newest states of tokens that are not stored yet.
+pub(crate) type TokenOutbox = Outbox<Newest>;
 
 /// Samples that are not stored yet.
-pub(super) type SampleOutbox = Outbox<Sample>;
+pub(crate) type SampleOutbox = Outbox<Fifo<Sample>>;
 
 /// Events that are not stored yet.
-pub(super) type EventOutbox = Outbox<Event>;
+pub(crate) type EventOutbox = Outbox<Fifo<Event>>;
 
-/// What is not stored yet, oldest first. When it is full the oldest go, and are counted.
-#[derive(Debug)]
-pub(super) struct Outbox<T> {
-    capacity: usize,
-    state: Mutex<Queue<T>>,
+/// Where entries wait for their writer.
+pub(crate) struct Outbox<S: Shelf> {
+    state: Mutex<State<S>>,
     filled: Notify,
 }
 
-#[derive(Debug)]
-struct Queue<T> {
-    waiting: VecDeque<T>,
-    in_flight: usize,
+struct State<S: Shelf> {
+    shelf: S,
+    /// The newest incarnation of each author. One that is not in here may put in what it likes.
+    authors: BTreeMap<&'static str, Incarnation>,
+    writer: Incarnation,
+    in_flight: Option<InFlight<S::Entry>>,
+    batches: u64,
+    counted: Counted,
+}
+
+struct InFlight<E> {
+    number: u64,
+    entries: Arc<[E]>,
+    /// So many of them, from the front, are stored or refused.
+    done: usize,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
     produced: u64,
     /// Dropped to make room.
     shed: u64,
@@ -132,88 +61,151 @@ struct Queue<T> {
     refused: u64,
 }
 
-impl<T> Outbox<T> {
-    /// An outbox for at most `capacity` entries.
-    pub(super) fn new(capacity: usize) -> Self {
-        let state = Queue { waiting: VecDeque::new(), in_flight: 0, produced: 0, shed: 0, refused: 0 };
-        Self { capacity: capacity.max(1), state: Mutex::new(state), filled: Notify::new() }
+/// Entries that a writer has taken, oldest first. They stay in the outbox until it says what became of them.
+pub(crate) struct Batch<E> {
+    number: u64,
+    pub(crate) entries: Arc<[E]>,
+}
+
+impl<S: Shelf> Outbox<S> {
+    /// An outbox with nothing in it.
+    pub(crate) fn new(shelf: S) -> Self {
+        let state = State {
+            shelf,
+            authors: BTreeMap::new(),
+            writer: Incarnation::FIRST,
+            in_flight: None,
+            batches: 0,
+            counted: Counted::default(),
+        };
+        Self { state: Mutex::new(state), filled: Notify::new() }
     }
 
-    /// Puts entries in; never waits.
-    pub(super) fn put(&self, entries: impl IntoIterator<Item = T>) {
+    /// From now on older incarnations of this author are refused.
+    pub(crate) fn admit(&self, author: Author) {
         let mut state = self.state.lock();
-        for entry in entries {
-            state.produced += 1;
-            state.waiting.push_back(entry);
+        let newest = state.authors.entry(author.part).or_insert(author.incarnation);
+        *newest = author.incarnation.max(*newest);
+    }
+
+    /// Puts entries in, unless the author was replaced; never waits.
+    pub(crate) fn put(&self, author: Author, entries: impl IntoIterator<Item = S::Put>) {
+        let mut state = self.state.lock();
+        if state.authors.get(author.part).is_some_and(|newest| author.incarnation < *newest) {
+            return;
         }
-        state.shed(self.capacity);
+        for entry in entries {
+            state.counted.produced += 1;
+            state.shelf.put(entry);
+        }
+        state.shed();
         drop(state);
         self.filled.notify_one();
     }
 
+    /// A new writer begins: what the one before had taken waits again, and it takes nothing any more.
+    pub(crate) fn open(&self, writer: Incarnation) {
+        let mut state = self.state.lock();
+        if writer < state.writer {
+            return;
+        }
+        state.writer = writer;
+        state.return_batch();
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// Whether no newer writer has begun.
+    pub(crate) fn is_open_to(&self, writer: Incarnation) -> bool {
+        self.state.lock().writer == writer
+    }
+
+    /// Takes up to `limit` entries. `None` if there are none, or the writer was replaced. A batch that the writer took before
+    /// and said nothing of goes back first.
+    pub(crate) fn take(&self, writer: Incarnation, limit: usize) -> Option<Batch<S::Entry>> {
+        let mut state = self.state.lock();
+        if writer != state.writer {
+            return None;
+        }
+        state.return_batch();
+        let entries: Arc<[S::Entry]> = state.shelf.take(limit).into();
+        if entries.is_empty() {
+            return None;
+        }
+        state.batches += 1;
+        let number = state.batches;
+        state.in_flight = Some(InFlight { number, entries: entries.clone(), done: 0 });
+        Some(Batch { number, entries })
+    }
+
+    /// The next so many entries of a batch are stored.
+    pub(crate) fn stored(&self, batch: &Batch<S::Entry>, entries: usize) {
+        self.state.lock().settle(batch.number, entries);
+    }
+
+    /// The next so many entries of a batch are refused by the store for good.
+    pub(crate) fn refused(&self, batch: &Batch<S::Entry>, entries: usize) {
+        let mut state = self.state.lock();
+        let refused = state.settle(batch.number, entries);
+        state.counted.refused += refused as u64;
+    }
+
+    /// What is left of a batch could not be stored: it waits again, in its place.
+    pub(crate) fn give_back(&self, batch: &Batch<S::Entry>) {
+        let mut state = self.state.lock();
+        if state.in_flight.as_ref().is_some_and(|in_flight| in_flight.number == batch.number) {
+            state.return_batch();
+        }
+    }
+
+    /// Whether none wait.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state.lock().shelf.len() == 0
+    }
+
     /// Where the entries are.
-    pub(super) fn counts(&self) -> OutboxCounts {
+    pub(crate) fn counts(&self) -> OutboxCounts {
         let state = self.state.lock();
         OutboxCounts {
-            waiting: state.waiting.len() as u64,
-            in_flight: state.in_flight as u64,
-            produced: state.produced,
-            dropped: state.shed + state.refused,
+            waiting: state.shelf.len() as u64,
+            in_flight: state.in_flight.as_ref().map_or(0, |batch| batch.entries.len() - batch.done) as u64,
+            produced: state.counted.produced,
+            dropped: state.counted.shed + state.counted.refused,
         }
     }
-}
 
-#[async_trait]
-impl<T: Send> Waiting<T> for Outbox<T> {
-    fn take(&self, limit: usize) -> Vec<T> {
-        let mut state = self.state.lock();
-        let limit = limit.min(state.waiting.len());
-        state.in_flight += limit;
-        state.waiting.drain(..limit).collect()
-    }
-
-    fn settle(&self, entries: usize) {
-        self.state.lock().in_flight -= entries;
-    }
-
-    fn refuse(&self, entries: usize) {
-        let mut state = self.state.lock();
-        state.in_flight -= entries;
-        state.refused += entries as u64;
-    }
-
-    fn give_back(&self, entries: Vec<T>) {
-        let mut state = self.state.lock();
-        state.in_flight -= entries.len();
-        for entry in entries.into_iter().rev() {
-            state.waiting.push_front(entry);
-        }
-        state.shed(self.capacity);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.state.lock().waiting.is_empty()
-    }
-
-    fn lost(&self) -> u64 {
-        let state = self.state.lock();
-        state.shed + state.refused
-    }
-
-    async fn filled(&self) {
+    /// Completes when something was put in since the last call.
+    pub(crate) async fn filled(&self) {
         self.filled.notified().await;
     }
 }
 
-impl<T> Queue<T> {
-    fn shed(&mut self, capacity: usize) {
-        let excess = self.waiting.len().saturating_sub(capacity);
-        self.waiting.drain(..excess);
-        self.shed += excess as u64;
+impl<S: Shelf> State<S> {
+    /// Counts entries of the batch in flight as done, if it is this one: how many.
+    fn settle(&mut self, number: u64, entries: usize) -> usize {
+        let Some(batch) = self.in_flight.as_mut().filter(|batch| batch.number == number) else { return 0 };
+        let settled = entries.min(batch.entries.len() - batch.done);
+        batch.done += settled;
+        if batch.done == batch.entries.len() {
+            self.in_flight = None;
+        }
+        settled
+    }
+
+    fn return_batch(&mut self) {
+        if let Some(InFlight { entries, done, .. }) = self.in_flight.take() {
+            self.shelf.give_back(&entries[done..]);
+            self.shed();
+        }
+    }
+
+    fn shed(&mut self) {
+        self.counted.shed += self.shelf.shed();
     }
 }
 
-/// Where the entries are: `produced` = stored + `in_flight` + `waiting` + `dropped`.
+/// Where the entries are: `produced` = stored + `in_flight` + `waiting` + `dropped`, but for states of which only the newest
+/// is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutboxCounts {
     /// Not handed to the store yet.
@@ -226,60 +218,12 @@ pub struct OutboxCounts {
     pub dropped: u64,
 }
 
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-
-    fn sample(second: i64) -> Sample {
-        let at = Timestamp::from_second(second).expect("in range");
-        Sample::try_new("a".parse().expect("a key"), at, 1.0).expect("finite")
-    }
-
-    fn seconds(samples: &[Sample]) -> Vec<i64> {
-        samples.iter().map(|sample| sample.at().as_second()).collect()
-    }
-
-    #[test]
-    fn a_full_outbox_gives_up_the_oldest_samples_and_counts_them() {
-        let outbox = SampleOutbox::new(3);
-        outbox.put((0..5).map(sample));
-        assert_eq!(outbox.counts(), OutboxCounts { waiting: 3, in_flight: 0, produced: 5, dropped: 2 });
-        assert_eq!(seconds(&outbox.take(10)), [2, 3, 4]);
-    }
-
-    #[test]
-    fn a_batch_that_comes_back_keeps_its_place_unless_it_is_the_oldest_of_too_many() {
-        let outbox = SampleOutbox::new(3);
-        outbox.put((0..3).map(sample));
-        let batch = outbox.take(2);
-        outbox.put([sample(3)]);
-        outbox.give_back(batch);
-        assert_eq!(outbox.counts(), OutboxCounts { waiting: 3, in_flight: 0, produced: 4, dropped: 1 });
-        assert_eq!(seconds(&outbox.take(10)), [1, 2, 3]);
-    }
-
-    #[test]
-    fn what_the_store_was_handed_is_not_stored_until_it_says_so() {
-        let outbox = SampleOutbox::new(10);
-        outbox.put((0..3).map(sample));
-        assert_eq!(outbox.take(2).len(), 2);
-        assert_eq!(outbox.counts(), OutboxCounts { waiting: 1, in_flight: 2, produced: 3, dropped: 0 });
-        outbox.settle(1);
-        outbox.refuse(1);
-        assert_eq!(outbox.counts(), OutboxCounts { waiting: 1, in_flight: 0, produced: 3, dropped: 1 });
-    }
-
-    #[test]
-    fn a_token_that_comes_back_does_not_hide_its_newer_state() {
-        let outbox = TokenOutbox::default();
-        let mint = Mint::USDC;
-        outbox.put(Token::new(mint, Timestamp::UNIX_EPOCH).into());
-        let old = outbox.take(10);
-        let newer = Token { symbol: Some("USDC".into()), ..old[0].clone() };
-        outbox.put(newer.clone().into());
-        outbox.give_back(old);
-        assert_eq!(outbox.take(10), [newer]);
+impl OutboxCounts {
+    /// Entries that are not stored yet.
+    pub const fn left(&self) -> u64 {
+        self.waiting + self.in_flight
     }
 }
+
+#[cfg(test)]
+mod tests;

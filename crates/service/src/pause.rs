@@ -6,22 +6,19 @@
 //! planes missed: the one that finds itself late, and the pulse, which beats in the other.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ttm_kernel::{Lane, Moment, Runtime, Task};
-
-use super::shutdown::Shutdown;
+use ttm_kernel::{Lane, Moment, Runtime};
 
 /// Timers are late by milliseconds; a plane that is later than this did not run.
-pub(super) const LATE: Duration = Duration::from_secs(5);
+pub(crate) const LATE: Duration = Duration::from_secs(5);
 /// Time between two beats.
 const BEAT: Duration = Duration::from_secs(1);
 
 /// When the work plane ran last.
 #[derive(Debug)]
-pub(super) struct Pulse(Mutex<Beats>);
+pub(crate) struct Pulse(Mutex<Beats>);
 
 #[derive(Debug)]
 struct Beats {
@@ -31,36 +28,16 @@ struct Beats {
 }
 
 impl Pulse {
-    pub(super) fn new(now: Moment) -> Self {
+    pub(crate) fn new(now: Moment) -> Self {
         Self(Mutex::new(Beats { last: now, gap: (now, now) }))
     }
 
-    pub(super) fn beat(&self, now: Moment) {
+    pub(crate) fn beat(&self, now: Moment) {
         let mut beats = self.0.lock();
         if now - beats.last > LATE {
             beats.gap = (beats.last, now);
         }
         beats.last = now;
-    }
-
-    /// One that beats in a task of its own until the stop is ordered.
-    pub(super) fn start(
-        runtime: &Arc<dyn Runtime>,
-        mut shutdown: Shutdown,
-    ) -> (Arc<Self>, (&'static str, Task)) {
-        let clock = runtime.clone();
-        let shared = Arc::new(Self::new(clock.now()));
-        let pulse = shared.clone();
-        let body = async move {
-            loop {
-                tokio::select! {
-                    biased;
-                    _ = shutdown.ordered() => return,
-                    () = clock.sleep_until(clock.now() + BEAT) => pulse.beat(clock.now()),
-                }
-            }
-        };
-        (shared, ("pulse", runtime.spawn("pulse", Box::pin(body))))
     }
 
     /// How long of this time it was silent in one piece. Whichever plane looks at the clock first after a pause.
@@ -71,17 +48,25 @@ impl Pulse {
     }
 }
 
+/// Beats for as long as the work plane runs it.
+pub(crate) async fn beat(pulse: &Pulse, runtime: &dyn Runtime) {
+    loop {
+        runtime.sleep_until(runtime.now() + BEAT).await;
+        pulse.beat(runtime.now());
+    }
+}
+
 /// What the start and the pauses so far excuse.
 #[derive(Debug)]
-pub(super) struct Excuses {
+pub(crate) struct Excuses {
     /// When the groups could begin: what the start waited for is no time of theirs.
-    pub(super) began: Moment,
+    pub(crate) began: Moment,
     pauses: BTreeMap<(Lane, Watched), Excuse>,
 }
 
 /// What of a group may be late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Watched {
+pub(crate) enum Watched {
     Progress,
     Tick,
 }
@@ -96,13 +81,13 @@ struct Excuse {
 
 impl Excuses {
     /// Of groups that can begin now.
-    pub(super) const fn new(now: Moment) -> Self {
+    pub(crate) const fn new(now: Moment) -> Self {
         Self { began: now, pauses: BTreeMap::new() }
     }
 
     /// Something may be late that last happened `at`, and the process was paused for so long until now. The first pause
     /// gives it all its time anew; any other, before it happens again, only the time of the pause.
-    pub(super) fn paused(&mut self, what: (Lane, Watched), at: Moment, lasted: Duration, now: Moment) {
+    pub(crate) fn paused(&mut self, what: (Lane, Watched), at: Moment, lasted: Duration, now: Moment) {
         let counts_from = match self.pauses.get(&what) {
             Some(excuse) if excuse.of == at => (excuse.counts_from + lasted).min(now),
             _ => now,
@@ -111,14 +96,14 @@ impl Excuses {
     }
 
     /// For how long something has been late that last happened `at`, but for pauses.
-    pub(super) fn since(&self, what: (Lane, Watched), at: Moment, now: Moment) -> Duration {
+    pub(crate) fn since(&self, what: (Lane, Watched), at: Moment, now: Moment) -> Duration {
         let excuse = self.pauses.get(&what).filter(|excuse| excuse.of == at);
         now - excuse.map_or(at, |excuse| excuse.counts_from.max(at))
     }
 }
 
 /// How long the process was paused, if that is why what was due `at` is looked at only now.
-pub(super) fn pause(due: Moment, now: Moment, pulse: &Pulse) -> Option<Duration> {
+pub(crate) fn pause(due: Moment, now: Moment, pulse: &Pulse) -> Option<Duration> {
     let silent = pulse.silent(due, now);
     // A beat may have been due at the begin of the pause, and another came before this plane looked.
     (now - due > LATE && silent + 2 * BEAT >= now - due).then_some(silent)

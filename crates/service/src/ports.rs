@@ -1,25 +1,27 @@
-//! Every port that the service stands on. Which adapter is behind one, only `compose` and the simulator know.
+//! Every port that the service stands on, and the runtimes that it runs on. Which adapter is behind one, only `compose` and
+//! the simulator know.
 
+use std::io;
 use std::sync::Arc;
 
 use ttm_breaker::BreakerStore;
 use ttm_health::ResourceSource;
-use ttm_kernel::{Runtime, StoreLease};
+use ttm_kernel::{BoxFuture, Runtime};
 use ttm_market::{PairSource, ProfileSource, TokenSource, TokenStore};
 use ttm_perf::{EventStore, MetricStore};
 
-/// The outside, as the service sees it.
+use crate::Stop;
+
+/// The outside, as the service sees it. The lease on the store comes before it: see [`Supervisor`](crate::Supervisor).
 #[derive(Clone)]
 pub struct Ports {
-    /// The lease on the store of the tokens.
-    pub lease: Arc<dyn StoreLease>,
     /// The price API.
     pub pairs: Arc<dyn PairSource>,
     /// Tokens and their newest scores.
     pub tokens: Arc<dyn TokenStore>,
     /// Lists of tokens that are kept elsewhere, each of another origin; the store follows them.
     pub sources: Vec<Arc<dyn TokenSource>>,
-    /// The newest profiles of tokens; none where new tokens are not to be followed.
+    /// The newest profiles of tokens. `None` if new tokens are not to be followed.
     pub profiles: Option<Arc<dyn ProfileSource>>,
     /// The state of the breakers, fenced by the epochs of the tokens.
     pub breakers: Arc<dyn BreakerStore>,
@@ -31,12 +33,51 @@ pub struct Ports {
     pub resources: Arc<dyn ResourceSource>,
 }
 
-/// The two runtimes: a job that blocks or spins in the work plane can neither stall the supervision plane nor make the
-/// process look alive. They share one clock.
-#[derive(Clone)]
-pub struct Planes {
-    /// Runs the groups, the API calls and the store writers.
-    pub work: Arc<dyn Runtime>,
-    /// Runs the monitors and the health endpoints.
-    pub supervision: Arc<dyn Runtime>,
+/// Makes the runtimes, which share one clock.
+///
+/// Laws: (1) `supervision` and `io` are the same for as long as the process lives; (2) nothing that runs on one plane can
+/// keep what runs on another from running; (3) a work plane that was replaced takes nothing of the other planes along.
+pub trait Planes: Send + Sync {
+    /// Runs the monitor and the health endpoints. A job that blocks or spins in the work plane can neither stall it nor make
+    /// the process look alive.
+    fn supervision(&self) -> Arc<dyn Runtime>;
+
+    /// Runs the adapters' code, and the timers of what outlives a work plane.
+    fn io(&self) -> Arc<dyn Runtime>;
+
+    /// Builds the plane that runs the groups and the writers. The one before it, if there was one, is left behind with all that
+    /// still runs there.
+    ///
+    /// # Errors
+    /// When its threads cannot be started.
+    fn build_work(&self) -> io::Result<Arc<dyn Runtime>>;
+}
+
+/// What a part runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plane {
+    /// The groups, the API calls and the writers.
+    Work,
+    /// The monitor, the endpoints and the lease.
+    Supervision,
+}
+
+impl Plane {
+    /// As the documentation names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Supervision => "supervision",
+        }
+    }
+}
+
+/// Shows the board to readers: the HTTP API in production.
+pub trait Surface: Send + Sync {
+    /// Answers readers from the first moment of a start on, until the stop is ordered. Called once for each time that it is
+    /// started.
+    fn serve(&self, stop: Stop) -> BoxFuture<'static, ()>;
+
+    /// The stores are open from now on.
+    fn opened(&self, ports: &Ports);
 }

@@ -16,7 +16,7 @@ use ttm_market::{
 };
 
 use super::board::Board;
-use super::breakers::BreakerOutbox;
+use super::breakers::BreakerLog;
 use super::caller::{CallError, Caller, disposition};
 use super::lease::Lease;
 use super::settings::ServiceSettings;
@@ -39,31 +39,31 @@ pub(super) struct Profiles {
 }
 
 impl Profiles {
-    /// The source, where the service has one of profiles.
+    /// A source of the tokens that this one shows.
     pub(super) fn new(
+        source: Arc<dyn ProfileSource>,
         ports: &Ports,
         settings: &ServiceSettings,
         runtime: &Arc<dyn Runtime>,
         board: &Arc<Board>,
-        breakers: &Arc<BreakerOutbox>,
+        breakers: &BreakerLog,
         lease: &Arc<Lease>,
-    ) -> Option<Self> {
-        let source = ports.profiles.clone()?;
+    ) -> Self {
         let breaker = Breaker::new(NAME, settings.breaker.clone(), runtime.entropy("profiles breaker"));
         let (config, retry) = (settings.profiles.clone(), settings.retry.clone());
         let guard = Guard::new(config, Arc::new(breaker), retry, runtime.clone(), "profiles guard");
         // The process before may have asked just now.
         guard.resume(SavedRate::default(), Duration::ZERO);
-        Some(Self {
+        Self {
             source,
-            caller: Caller::new(Arc::new(guard), runtime, "profiles calls", board, breakers)
+            caller: Caller::new(Arc::new(guard), runtime, "profiles calls", board, breakers.clone())
                 .without_figures()
                 .under(lease),
             store: ports.tokens.clone(),
             board: board.clone(),
             limit: settings.profiles_limit,
             problem: Mutex::new("no answer yet".to_owned()),
-        })
+        }
     }
 
     /// Whether nothing is to be expected of a token any more.

@@ -1,17 +1,18 @@
 //! Watches the store for tokens that were added or removed from outside, as `ttm tokens` does. It changes nothing.
 
-use std::cmp::Ordering;
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use ttm_kernel::{Epoch, Runtime, StoreError, StoreErrorKind, within};
+use ttm_kernel::{Epoch, Runtime, StoreError, StoreErrorKind};
 use ttm_market::{Token, TokenStore};
 
-use super::board::Board;
-use super::shutdown::Shutdown;
-use super::stores::StoreUse;
-use super::writer::STORE_DEADLINE;
+use crate::bounded::bounded;
+use crate::edits::Edit;
+use crate::life::Life;
+use crate::resident::Resident;
+use crate::stores::StoreUse;
 
 /// How soon an edit is noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -19,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const PAGE: usize = 5_000;
 
 /// Every token of the store.
-pub(super) async fn load(store: &dyn TokenStore, runtime: &dyn Runtime) -> Result<Vec<Token>, StoreError> {
+pub(crate) async fn load(store: &dyn TokenStore, runtime: &dyn Runtime) -> Result<Vec<Token>, StoreError> {
     let mut tokens = Vec::new();
     loop {
         let after = tokens.last().map(|token: &Token| token.mint);
@@ -33,7 +34,7 @@ pub(super) async fn load(store: &dyn TokenStore, runtime: &dyn Runtime) -> Resul
 }
 
 /// The number that tells whether the set was edited.
-pub(super) async fn revision(
+pub(crate) async fn revision(
     store: &dyn TokenStore,
     epoch: Epoch,
     runtime: &dyn Runtime,
@@ -41,68 +42,31 @@ pub(super) async fn revision(
     bounded("looking for edits", runtime, store.revision(epoch)).await
 }
 
-/// A call to the store that ends at its deadline.
-pub(super) async fn bounded<T>(
-    doing: &'static str,
-    runtime: &dyn Runtime,
-    call: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    bounded_by(STORE_DEADLINE, doing, runtime, call).await
-}
-
-/// A call to the store that may take this long.
-pub(super) async fn bounded_by<T>(
-    patience: Duration,
-    doing: &'static str,
-    runtime: &dyn Runtime,
-    call: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let answer = within(runtime, runtime.now() + patience, call).await.unwrap_or_else(|_| {
-        let message = format!("no answer within {} s", patience.as_secs());
-        Err(StoreError::transient(message))
-    });
-    answer.map_err(|error| error.while_doing(doing))
-}
-
-/// Sends the whole set whenever it was edited, until the stop is ordered.
-pub(super) async fn watch(
-    store: Arc<dyn TokenStore>,
-    runtime: Arc<dyn Runtime>,
-    board: Arc<Board>,
-    (epoch, mut known): (Epoch, u64),
-    sets: mpsc::Sender<Vec<Token>>,
-    mut shutdown: Shutdown,
-) {
+/// Posts the whole set whenever it was edited.
+pub(crate) async fn watch(resident: &Resident, life: &Life) {
+    let Resident { ports, board, edits, epoch, revision: known, .. } = resident;
+    let runtime = &*life.runtime;
     loop {
-        tokio::select! {
-            biased;
-            _ = shutdown.ordered() => return,
-            () = runtime.sleep_until(runtime.now() + LOOK_EVERY) => {}
-        }
+        runtime.sleep_until(runtime.now() + LOOK_EVERY).await;
         let looked = async {
             board.stores.may_ask(StoreUse::TokenReads, runtime.now(), runtime.wall())?;
-            look(&*store, &*runtime, epoch, known).await
+            look(&*ports.tokens, runtime, *epoch, known.load(Ordering::Relaxed)).await
         };
-        let looked = tokio::select! {
-            biased;
-            _ = shutdown.ordered() => return,
-            looked = looked => looked,
-        };
-        match looked {
-            Ok(None) => board.stores.answered(StoreUse::TokenReads, runtime.now()),
-            Ok(Some((revision, tokens))) => {
+        match looked.await {
+            Ok(edit) => {
                 board.stores.answered(StoreUse::TokenReads, runtime.now());
-                known = revision;
-                if sets.send(tokens).await.is_err() {
-                    return;
+                if let Some(edit) = edit {
+                    let revision = edit.revision;
+                    edits.post(edit);
+                    // After the post: one that is replaced in between posts the same edit again.
+                    known.store(revision, Ordering::Relaxed);
                 }
             }
             Err(error) => {
                 board.stores.failed(StoreUse::TokenReads, &error, runtime.now(), runtime.wall());
                 if error.kind() == StoreErrorKind::Corrupt {
-                    // Nobody touches it before a person has looked; scoring goes on.
-                    shutdown.ordered().await;
-                    return;
+                    // The store is left alone until an operator has looked; scoring goes on.
+                    return std::future::pending().await;
                 }
             }
         }
@@ -114,13 +78,13 @@ async fn look(
     runtime: &dyn Runtime,
     epoch: Epoch,
     known: u64,
-) -> Result<Option<(u64, Vec<Token>)>, StoreError> {
+) -> Result<Option<Edit>, StoreError> {
     let edits = revision(store, epoch, runtime).await?;
     match edits.cmp(&known) {
-        Ordering::Equal => return Ok(None),
-        Ordering::Greater => {}
+        Equal => return Ok(None),
+        Greater => {}
         // The number only grows. A copy from earlier in the life of this process knows its epoch as well.
-        Ordering::Less => {
+        Less => {
             return Err(StoreError::replaced(format_args!(
                 "the set of tokens was edited {known} times, and the store knows of {edits}"
             )));
@@ -133,7 +97,7 @@ async fn look(
     if revision(store, epoch, runtime).await? < edits {
         return Err(StoreError::replaced("the number of edits went back"));
     }
-    Ok(Some((edits, tokens)))
+    Ok(Some(Edit { revision: edits, tokens: Arc::new(tokens) }))
 }
 
 #[cfg(test)]

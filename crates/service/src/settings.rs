@@ -48,6 +48,8 @@ pub struct ServiceSettings {
     pub profiles_limit: usize,
     /// Samples that may wait for the store before the oldest are given up.
     pub sample_capacity: usize,
+    /// How long a stop may take that the service orders itself.
+    pub stop_within: Duration,
 }
 
 impl ServiceSettings {
@@ -98,6 +100,7 @@ impl Default for ServiceSettings {
             profiles: GuardConfig::try_new(profiles).expect("the defaults are valid"),
             profiles_limit: 1_000,
             sample_capacity: Self::SAMPLE_CAPACITY,
+            stop_within: Duration::from_secs(30),
         }
     }
 }

@@ -1,79 +1,75 @@
 //! Follows the lists of mints that others keep: asks each source, has the store follow what it lists, and tells what is
-//! wrong with one, once. The tokens of a source that fails stay as they were. It does not know who reads the store.
+//! wrong with one, once. The tokens of a source that fails stay as they were. What was reported is kept beside each source, so
+//! that a watch which is started again repeats nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_kernel::{
-    Epoch, FencedBy, FencingToken, LeaseError, Runtime, StoreError, StoreErrorKind, Task, within,
-};
+use parking_lot::Mutex;
+use ttm_kernel::{FencedBy, FencingToken, LeaseError, Runtime, StoreError, StoreErrorKind, within};
 use ttm_market::{FOLLOW_STEP, Followed, Listing, Mint, Origin, TokenSource, TokenSourceError, TokenStore};
 
-use super::board::Board;
-use super::events::EventLog;
-use super::lease::Lease;
-use super::roster::{bounded, bounded_by};
-use super::shutdown::Shutdown;
-use super::stores::StoreUse;
-use super::writer::STORE_DEADLINE;
-use super::{StartError, Starting};
-use crate::ports::Ports;
+use crate::board::Board;
+use crate::bounded::{STORE_DEADLINE, bounded, bounded_by};
+use crate::events::EventLog;
+use crate::lease::Lease;
+use crate::stores::StoreUse;
+use crate::{Ports, StartError, Starting};
 
 /// How long a source may take to answer.
 const SOURCE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A source, and what was told of it last.
+/// A source, and what was reported of it last.
 struct Watched {
     source: Arc<dyn TokenSource>,
-    /// What is wrong with it, as it was told.
+    reported: Mutex<Reported>,
+}
+
+#[derive(Default)]
+struct Reported {
+    /// What is wrong with it.
     problem: Option<String>,
-    /// How many entries were no mint, as it was told.
+    /// How many of its entries are not valid mints.
     unusable: u64,
     /// How many tokens it owns, once that is known.
     owned: Option<usize>,
 }
 
 /// The sources of a service.
-pub(super) struct Sources {
+pub(crate) struct Sources {
     watched: Vec<Watched>,
     store: Arc<dyn TokenStore>,
-    /// What the store is written under; no epoch is claimed before the first look.
-    under: FencingToken,
-    runtime: Arc<dyn Runtime>,
+    clock: Arc<dyn Runtime>,
     board: Arc<Board>,
     lease: Arc<Lease>,
-    /// Takes down what goes wrong, once the service has started.
-    events: Option<Arc<EventLog>>,
 }
 
 impl Sources {
-    pub(super) fn new(
+    pub(crate) fn new(
         ports: &Ports,
-        runtime: &Arc<dyn Runtime>,
+        clock: &Arc<dyn Runtime>,
         board: &Arc<Board>,
         lease: &Arc<Lease>,
     ) -> Self {
-        Self::over(&ports.sources, ports.tokens.clone(), runtime.clone(), board.clone(), lease.clone())
-    }
-
-    fn over(
-        sources: &[Arc<dyn TokenSource>],
-        store: Arc<dyn TokenStore>,
-        runtime: Arc<dyn Runtime>,
-        board: Arc<Board>,
-        lease: Arc<Lease>,
-    ) -> Self {
-        let under = FencingToken::first(Epoch::new(0));
-        let mut all = Self { watched: Vec::new(), store, under, runtime, board, lease, events: None };
-        all.extend(sources.iter().cloned());
+        let (store, clock) = (ports.tokens.clone(), clock.clone());
+        let mut all = Self { watched: Vec::new(), store, clock, board: board.clone(), lease: lease.clone() };
+        all.extend(ports.sources.iter().cloned());
         all
     }
 
     /// Follows these as well. What is added after the first look is first asked when the service has started, so that it
-    /// keeps nobody from starting.
-    pub(super) fn extend(&mut self, sources: impl IntoIterator<Item = Arc<dyn TokenSource>>) {
-        let watched = |source| Watched { source, problem: None, unusable: 0, owned: None };
-        self.watched.extend(sources.into_iter().map(watched));
+    /// delays no start.
+    pub(crate) fn extend(&mut self, sources: impl IntoIterator<Item = Arc<dyn TokenSource>>) {
+        self.watched.extend(sources.into_iter().map(|source| Watched { source, reported: Mutex::default() }));
+    }
+
+    /// Records what the first look found wrong.
+    pub(crate) fn tell(&self, events: &EventLog) {
+        for watched in &self.watched {
+            if let Some(problem) = &watched.reported.lock().problem {
+                events.source(watched.source.origin(), Some(problem));
+            }
+        }
     }
 
     /// The first look: every source is asked before anything is stored. One that is away may be away when the tokens that
@@ -81,10 +77,10 @@ impl Sources {
     ///
     /// # Errors
     /// All that is wrong with the sources, at once.
-    pub(super) async fn first_look(
-        &mut self,
+    pub(crate) async fn first_look<E>(
+        &self,
         starting: &Starting,
-    ) -> Result<Vec<(usize, Listing)>, StartError> {
+    ) -> Result<Vec<(usize, Listing)>, StartError<E>> {
         let mut listings = Vec::new();
         let mut messages = Vec::new();
         let mut is_config = false;
@@ -100,7 +96,7 @@ impl Sources {
                     if starting.store("the tokens", || self.owned(origin)).await?.is_empty() {
                         messages.push(error.to_string());
                     } else {
-                        self.fails(at, &error);
+                        self.fails(at, &error, None);
                     }
                 }
             }
@@ -111,67 +107,43 @@ impl Sources {
         Err(StartError::Sources { messages: messages.join("\n"), is_config })
     }
 
-    /// Follows what the first look found, and everything later, under this token. A store that is away is waited for:
-    /// following is idempotent.
+    /// Follows what the first look found. A store that is away is waited for: following is idempotent.
     ///
     /// # Errors
-    /// When a person must mend the store.
-    pub(super) async fn begin(
-        &mut self,
+    /// When another process took the store over, or an operator must mend it.
+    pub(crate) async fn begin<E>(
+        &self,
         under: FencingToken,
         listings: Vec<(usize, Listing)>,
         starting: &Starting,
-    ) -> Result<(), StartError> {
-        self.under = under;
+    ) -> Result<(), StartError<E>> {
         for (at, listing) in listings {
-            // One call at a time, which the type of a step does not say.
-            let all = tokio::sync::Mutex::new(&mut *self);
-            let follow = || async { all.lock().await.follow(at, listing.clone()).await };
-            starting.store("the lists of tokens", follow).await.map_err(|error| match error {
+            let follow = || self.follow(at, listing.clone(), under, None);
+            starting.store("the lists of tokens", follow).await.map_err(|error| match error.kind() {
                 // Another one took over since the epoch was claimed.
-                StartError::Store(error)
-                    if error.kind() == (StoreErrorKind::Fenced { by: FencedBy::Epoch }) =>
-                {
+                StoreErrorKind::Fenced { by: FencedBy::Epoch } => {
                     StartError::Held(LeaseError::Lost { holder: None })
                 }
-                other => other,
+                _ => StartError::Store(error),
             })?;
         }
         Ok(())
     }
 
-    /// Looks again and again in a task of its own; none where nothing is kept elsewhere.
-    pub(super) fn start(
-        mut self,
+    /// Looks again and again. A look that is dropped leaves what it did so far; the next one does the rest.
+    pub(crate) async fn watch(
+        &self,
+        runtime: &dyn Runtime,
         every: Duration,
-        stopping: &Shutdown,
-        events: &Arc<EventLog>,
-    ) -> Option<(&'static str, Task)> {
-        for watched in self.watched.iter().filter(|watched| watched.problem.is_some()) {
-            events.source(watched.source.origin(), watched.problem.as_deref());
+        under: FencingToken,
+        events: &EventLog,
+    ) {
+        if self.watched.is_empty() {
+            return std::future::pending().await;
         }
-        self.events = Some(events.clone());
-        let (runtime, stopping) = (self.runtime.clone(), stopping.clone());
-        let is_empty = self.watched.is_empty();
-        (!is_empty).then(|| ("sources", runtime.spawn("sources", Box::pin(self.watch(every, stopping)))))
-    }
-
-    /// Looks again and again until the stop is ordered.
-    async fn watch(mut self, every: Duration, mut shutdown: Shutdown) {
         loop {
-            let runtime = self.runtime.clone();
-            tokio::select! {
-                biased;
-                _ = shutdown.ordered() => return,
-                () = runtime.sleep_until(runtime.now() + every) => {}
-            }
-            // A look that is dropped leaves what it did so far; the first one after the next start does the rest.
-            let looked = tokio::select! {
-                biased;
-                _ = shutdown.ordered() => return,
-                looked = self.look() => looked,
-            };
-            let Err(error) = looked else { continue };
+            runtime.sleep_until(runtime.now() + every).await;
+            let Err(error) = self.look(under, events).await else { continue };
             match error.kind() {
                 StoreErrorKind::Transient { .. }
                 | StoreErrorKind::Missing
@@ -179,25 +151,22 @@ impl Sources {
                 | StoreErrorKind::Unexpected
                 | StoreErrorKind::Rejected => {}
                 StoreErrorKind::Fenced { .. } => return self.lease.fenced(&error),
-                StoreErrorKind::Corrupt => {
-                    // Nobody touches it before a person has looked.
-                    shutdown.ordered().await;
-                    return;
-                }
+                // The store is left alone until an operator has looked.
+                StoreErrorKind::Corrupt => return std::future::pending().await,
             }
         }
     }
 
     /// Asks each source and has the store follow it; the first answer of the store that ends the looking, or else its last
     /// failure.
-    async fn look(&mut self) -> Result<(), StoreError> {
+    async fn look(&self, under: FencingToken, events: &EventLog) -> Result<(), StoreError> {
         let mut looked = Ok(());
         for at in 0..self.watched.len() {
             match self.ask(at).await {
-                Ok(listing) => match self.follow_if_whole(at, listing).await {
-                    Ok(()) => self.board.stores.answered(StoreUse::Listings, self.runtime.now()),
+                Ok(listing) => match self.follow_if_whole(at, listing, under, events).await {
+                    Ok(()) => self.board.stores.answered(StoreUse::Listings, self.clock.now()),
                     Err(error) => {
-                        let (now, wall) = (self.runtime.now(), self.runtime.wall());
+                        let (now, wall) = (self.clock.now(), self.clock.wall());
                         self.board.stores.failed(StoreUse::Listings, &error, now, wall);
                         let ends =
                             matches!(error.kind(), StoreErrorKind::Fenced { .. } | StoreErrorKind::Corrupt);
@@ -207,21 +176,27 @@ impl Sources {
                         }
                     }
                 },
-                Err(error) => self.fails(at, &error),
+                Err(error) => self.fails(at, &error, Some(events)),
             }
         }
         looked
     }
 
-    async fn follow_if_whole(&mut self, at: usize, listing: Listing) -> Result<(), StoreError> {
-        self.board.stores.may_ask(StoreUse::Listings, self.runtime.now(), self.runtime.wall())?;
-        self.follow(at, listing).await
+    async fn follow_if_whole(
+        &self,
+        at: usize,
+        listing: Listing,
+        under: FencingToken,
+        events: &EventLog,
+    ) -> Result<(), StoreError> {
+        self.board.stores.may_ask(StoreUse::Listings, self.clock.now(), self.clock.wall())?;
+        self.follow(at, listing, under, Some(events)).await
     }
 
     async fn ask(&self, at: usize) -> Result<Listing, TokenSourceError> {
         let source = &self.watched[at].source;
-        let deadline = self.runtime.now() + SOURCE_DEADLINE;
-        within(&*self.runtime, deadline, source.list()).await.unwrap_or_else(|_| {
+        let deadline = self.clock.now() + SOURCE_DEADLINE;
+        within(&*self.clock, deadline, source.list()).await.unwrap_or_else(|_| {
             let message =
                 format!("{} tokens: no answer within {} s", source.origin(), SOURCE_DEADLINE.as_secs());
             Err(TokenSourceError::Transient { message })
@@ -229,45 +204,56 @@ impl Sources {
     }
 
     async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
-        bounded("listing the tokens of a source", &*self.runtime, self.store.owned(origin)).await
+        bounded("listing the tokens of a source", &*self.clock, self.store.owned(origin)).await
     }
 
-    async fn follow(&mut self, at: usize, listing: Listing) -> Result<(), StoreError> {
-        self.is_well(at, &listing);
+    async fn follow(
+        &self,
+        at: usize,
+        listing: Listing,
+        under: FencingToken,
+        events: Option<&EventLog>,
+    ) -> Result<(), StoreError> {
+        self.is_well(at, &listing, events);
         let origin = self.watched[at].source.origin();
         let mints: Vec<Mint> = listing.mints.into_iter().collect();
-        let owned = match self.watched[at].owned.take() {
+        let known = self.watched[at].reported.lock().owned.take();
+        let owned = match known {
             Some(owned) => owned,
             None => self.owned(origin).await?.len(),
         };
         // The store works in steps: all that is listed may be due to come, and all that is owned to go.
         let steps = mints.len().div_ceil(FOLLOW_STEP) + owned.div_ceil(FOLLOW_STEP);
         let patience = STORE_DEADLINE.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX).max(1));
-        let following = self.store.follow(self.under, origin, &mints, self.runtime.wall());
-        let followed = bounded_by(patience, "following a token list", &*self.runtime, following).await?;
+        let following = self.store.follow(under, origin, &mints, self.clock.wall());
+        let followed = bounded_by(patience, "following a token list", &*self.clock, following).await?;
         let Followed { added, removed, kept, others } = followed;
         // After an error it is looked up anew: some of the steps are done.
-        self.watched[at].owned = usize::try_from(added + kept).ok();
+        self.watched[at].reported.lock().owned = usize::try_from(added + kept).ok();
         if added + removed > 0 {
             tracing::info!(%origin, added, removed, kept, others, "followed a list of tokens that changed");
         }
         Ok(())
     }
 
-    fn is_well(&mut self, at: usize, listing: &Listing) {
-        let watched = &mut self.watched[at];
+    fn is_well(&self, at: usize, listing: &Listing, events: Option<&EventLog>) {
+        let watched = &self.watched[at];
         let origin = watched.source.origin();
-        if watched.problem.take().is_some() {
+        let unusable = listing.unusable.count();
+        let (had_problem, differs) = {
+            let mut reported = watched.reported.lock();
+            let unusable_before = std::mem::replace(&mut reported.unusable, unusable);
+            (reported.problem.take().is_some(), unusable != unusable_before)
+        };
+        if had_problem {
             tracing::info!(%origin, tokens = listing.mints.len(), "the list of tokens is usable again");
-            if let Some(events) = &self.events {
+            if let Some(events) = events {
                 events.source(origin, None);
             }
         }
-        let unusable = listing.unusable.count();
-        if unusable != watched.unusable {
-            watched.unusable = unusable;
+        if differs {
             let first: Vec<String> = listing.unusable.shown().iter().map(ToString::to_string).collect();
-            tracing::warn!(%origin, unusable, first = first.join("; "), "entries of the list are no mints and left out");
+            tracing::warn!(%origin, unusable, first = first.join("; "), "entries of the list are not valid mints; they are left out");
         }
         metrics::gauge!("ttm_source_up", "origin" => origin.as_str()).set(1.0);
         metrics::gauge!("ttm_source_tokens", "origin" => origin.as_str()).set(listing.mints.len() as f64);
@@ -276,21 +262,21 @@ impl Sources {
     }
 
     /// Counts every failure, and tells each distinct one once.
-    fn fails(&mut self, at: usize, error: &TokenSourceError) {
-        let watched = &mut self.watched[at];
+    fn fails(&self, at: usize, error: &TokenSourceError, events: Option<&EventLog>) {
+        let watched = &self.watched[at];
         let origin = watched.source.origin();
         let problem = error.to_string();
         metrics::counter!("ttm_source_failures_total", "origin" => origin.as_str()).increment(1);
         metrics::gauge!("ttm_source_up", "origin" => origin.as_str()).set(0.0);
-        if watched.problem.as_ref() == Some(&problem) {
+        let before = watched.reported.lock().problem.replace(problem.clone());
+        if before.as_ref() == Some(&problem) {
             return;
         }
         tracing::error!(%origin, problem, "the list of tokens is not usable; the last one stays");
-        if let Some(events) = &self.events {
+        if let Some(events) = events {
             events.source(origin, Some(&problem));
         }
-        self.board.post_source(origin, Err(problem.clone()));
-        watched.problem = Some(problem);
+        self.board.post_source(origin, Err(problem));
     }
 }
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use ttm_health::Waiting;
-use ttm_kernel::{Epoch, LeaseError, Runtime, StoreError, StoreLease, within};
+use ttm_kernel::{BoxFuture, Epoch, LeaseError, Runtime, StoreError, within};
 use ttm_market::TokenStore;
 
-use super::board::Board;
-use super::monitor;
-use super::roster::bounded;
-use super::settings::ServiceSettings;
-use super::writer::{STORE_DEADLINE, timed_out};
+use crate::board::Board;
+use crate::bounded::bounded;
+use crate::first_report::first_report;
+use crate::lease::Lease;
+use crate::{Ports, ServiceSettings};
 
 /// How soon a store that is away is asked again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -22,24 +22,8 @@ const RETRY_SELDOM: Duration = Duration::from_secs(5);
 /// A step that takes longer is told: what a start waits for is never a secret.
 const LONG: Duration = Duration::from_secs(1);
 
-/// The service could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Another process works on the store.
-    #[error("{0}")]
-    Held(LeaseError),
-    /// A person must mend the store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Lists of tokens that are kept elsewhere cannot be read, and nothing of them is stored from before.
-    #[error("{messages}")]
-    Sources {
-        /// A line for each thing that is wrong.
-        messages: String,
-        /// Whether a person must mend one of them.
-        is_config: bool,
-    },
-}
+/// Opens the ports, with the steps of the start to wait by.
+pub type Open<E> = Box<dyn for<'a> FnOnce(&'a Starting) -> BoxFuture<'a, Result<Ports, E>> + Send>;
 
 /// Whether a step that failed is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +38,7 @@ pub enum Again {
 
 impl Again {
     /// A step that needs the store.
-    fn after(error: &StoreError) -> Self {
+    pub fn after(error: &StoreError) -> Self {
         match error.may_pass() {
             true if error.needs_a_person() => Self::OnceMended,
             true => Self::MayPass,
@@ -147,53 +131,38 @@ impl Starting {
     }
 
     /// Calls to the store, each with a deadline of its own: all of them together take as long as they take.
-    pub(super) async fn store<T, F>(
+    pub(crate) async fn store<T, F>(
         &self,
         step: &'static str,
         calls: impl FnMut() -> F,
-    ) -> Result<T, StartError>
+    ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        Ok(self.patiently(step, calls, Again::after).await?)
+        self.patiently(step, calls, Again::after).await
     }
 
-    /// Takes the lease, then does the rest of a start under it, and keeps it meanwhile: a start may take longer than the
-    /// lease lasts. One that another process holds is not waited for: that process is alive. Where that is not known, it is
+    /// Takes the lease. One that another process holds is not waited for: that process is alive. Where that is not known, it is
     /// waited whether the lease runs out or is renewed: a process that died on another machine keeps nobody from starting.
     ///
     /// # Errors
-    /// When another process holds it or takes it over, or a person must mend the store.
-    pub async fn leased<T>(
-        &self,
-        port: &dyn StoreLease,
-        rest: impl Future<Output = T>,
-    ) -> Result<T, StartError> {
-        self.granted(|| self.acquire(port)).await?;
-        let mut rest = std::pin::pin!(rest);
-        tokio::select! {
-            biased;
-            lost = self.keep(port) => Err(lost),
-            outcome = &mut rest => Ok(outcome),
-        }
+    /// When another process holds it, or an operator must mend the store.
+    pub(crate) async fn acquire(&self, lease: &Lease) -> Result<(), LeaseError> {
+        self.granted(|| lease.acquire()).await
     }
 
     /// Claims an epoch. Time may have passed unnoticed since the lease was renewed, as when the process is stopped: it is
     /// taken again first.
-    pub(super) async fn claim(
-        &self,
-        port: &dyn StoreLease,
-        tokens: &dyn TokenStore,
-    ) -> Result<Epoch, StartError> {
+    pub(crate) async fn claim(&self, lease: &Lease, tokens: &dyn TokenStore) -> Result<Epoch, LeaseError> {
         let claim = || async {
-            self.acquire(port).await?;
+            lease.acquire().await?;
             Ok(bounded("claiming an epoch", &*self.runtime, tokens.claim()).await?)
         };
         self.granted(claim).await
     }
 
     /// Waits for what is done under the lease.
-    async fn granted<T, F>(&self, acquire: impl FnMut() -> F) -> Result<T, StartError>
+    async fn granted<T, F>(&self, acquire: impl FnMut() -> F) -> Result<T, LeaseError>
     where
         F: Future<Output = Result<T, LeaseError>>,
     {
@@ -205,35 +174,7 @@ impl Starting {
             }
             LeaseError::Held { .. } | LeaseError::Lost { .. } | LeaseError::Gone { .. } => Again::Never,
         };
-        self.patiently("the lease on the store", acquire, again).await.map_err(|error| match error {
-            LeaseError::Store(error) => StartError::Store(error),
-            held => StartError::Held(held),
-        })
-    }
-
-    async fn acquire(&self, port: &dyn StoreLease) -> Result<(), LeaseError> {
-        let deadline = self.runtime.now() + STORE_DEADLINE;
-        let acquired = within(&*self.runtime, deadline, port.acquire()).await;
-        let acquired = acquired.unwrap_or_else(|_| Err(StoreError::transient(timed_out()).into()));
-        acquired.map_err(|error| error.while_doing("taking the lease"))
-    }
-
-    /// Renews until the lease is lost, or a person must mend its store. What may pass the start hears from its own steps.
-    async fn keep(&self, port: &dyn StoreLease) -> StartError {
-        let mut begun = self.runtime.now();
-        loop {
-            self.runtime.sleep_until(begun + port.renew_every()).await;
-            // From here, not from its end: one that hangs delays the next one by nothing.
-            begun = self.runtime.now();
-            match within(&*self.runtime, begun + STORE_DEADLINE, port.renew()).await {
-                Ok(Ok(())) | Err(_) => {}
-                Ok(Err(LeaseError::Store(error))) if error.may_pass() => {}
-                Ok(Err(LeaseError::Store(error))) => {
-                    return StartError::Store(error.while_doing("renewing the lease"));
-                }
-                Ok(Err(lost)) => return StartError::Held(lost),
-            }
-        }
+        self.patiently("the lease on the store", acquire, again).await
     }
 
     /// A step, which is told when there is no outcome for long, unless it was told already; the report goes on meanwhile.
@@ -260,7 +201,7 @@ impl Starting {
     }
 
     /// Nothing is waited for any more.
-    pub(super) fn done(&self) {
+    pub(crate) fn done(&self) {
         self.post(None);
     }
 
@@ -276,7 +217,7 @@ impl Starting {
     /// Makes the report anew: how long the start has taken is part of it.
     fn report(&self) {
         let (uptime, waits_for) = (self.board.uptime(), self.waits_for.lock().clone());
-        let report = monitor::first_report(&*self.runtime, &self.settings, uptime, waits_for);
+        let report = first_report(&*self.runtime, &self.settings, uptime, waits_for);
         self.board.post_report(report);
     }
 }

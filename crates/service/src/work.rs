@@ -5,20 +5,20 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use futures_util::StreamExt as _;
 use ttm_guard::{GuardError, Turn};
 use ttm_health::Phase;
 use ttm_kernel::{BoxFuture, CorrelationId, Entropy, Moment, PerLane, Runtime};
-use ttm_market::Token;
 use ttm_schedule::RunOutcome;
 
-use super::board::Board;
-use super::client::Client;
-use super::events::EventLog;
-use super::outbox::{SampleOutbox, TokenOutbox};
-use super::series::{self, ScoreSeries};
-use super::settings::ServiceSettings;
-use super::shutdown::Shutdown;
+use crate::caller::Caller;
+use crate::client::Client;
+use crate::edits::{Edit, EditReader};
+use crate::events::EventLog;
+use crate::life::{Author, Life};
+use crate::resident::Resident;
+use crate::series::{self, ScoreSeries};
+use crate::stop::Stop;
 
 mod log;
 pub mod machine;
@@ -29,16 +29,16 @@ use machine::{Answer, Effect, Machine, Now, RequestId};
 use requests::Requests;
 
 /// The one task of the work plane.
-pub(super) struct Work {
+pub(crate) struct Work {
     machine: Machine,
+    resident: Arc<Resident>,
+    author: Author,
     runtime: Arc<dyn Runtime>,
-    ids: Arc<dyn Entropy>,
+    stop: Stop,
     client: Arc<Client>,
-    board: Arc<Board>,
-    tokens: Arc<TokenOutbox>,
-    samples: Arc<SampleOutbox>,
-    events: Arc<EventLog>,
-    shutdown: Shutdown,
+    events: EventLog,
+    edits: EditReader,
+    ids: Arc<dyn Entropy>,
     score_series: ScoreSeries,
     /// The ids of the runs under way, for the log.
     runs: PerLane<Option<CorrelationId>>,
@@ -48,51 +48,47 @@ pub(super) struct Work {
 
 /// What woke the loop.
 enum Wake {
-    Stop,
+    Stop(Moment),
     Ended(RequestId, Answer),
     Turn(Result<Turn, GuardError<Infallible>>),
-    Set(Vec<Token>),
+    Edit(Edit),
     Timeout,
 }
 
 impl Work {
-    /// The work on these tokens, which readers see from now on.
-    pub(super) fn new(
-        settings: &ServiceSettings,
-        stored: Vec<Token>,
-        client: Client,
-        board: &Arc<Board>,
-        (tokens, samples, events): (Arc<TokenOutbox>, Arc<SampleOutbox>, Arc<EventLog>),
-        shutdown: Shutdown,
-        runtime: &Arc<dyn Runtime>,
-    ) -> Self {
+    /// The work on the tokens of the board, which goes on where the one before it was lost.
+    pub(crate) fn boot(resident: &Arc<Resident>, life: Life) -> Self {
+        let Life { author, runtime, stop } = life;
+        let Resident { board, guard, breakers, lease, ports, .. } = &**resident;
+        let caller = Caller::new(guard.clone(), &runtime, "calls", board, breakers.by(author));
         let now = Now { moment: runtime.now(), wall: runtime.wall() };
+        let tokens = board.tokens().into_iter().map(Arc::unwrap_or_clone).collect();
         let mut work = Self {
-            machine: Machine::boot(settings.work(), board.places.boot(stored), now),
+            machine: Machine::boot(resident.settings.work(), board.places.boot(tokens), now),
+            client: Arc::new(Client::new(ports.pairs.clone(), caller, lease.clone())),
+            events: resident.events.by(author),
+            edits: resident.edits.reader(),
             ids: runtime.entropy("runs"),
-            client: Arc::new(client),
-            board: board.clone(),
-            tokens,
-            samples,
-            events,
-            shutdown,
             score_series: ScoreSeries::default(),
             runs: PerLane::default(),
             requests: Requests::default(),
             turn: None,
-            runtime: runtime.clone(),
+            resident: resident.clone(),
+            author,
+            runtime,
+            stop,
         };
         work.carry_out();
         work
     }
 
     /// Works until the stop is ordered, then finishes what is in flight, at most until the deadline.
-    pub(super) async fn run(mut self, mut sets: mpsc::Receiver<Vec<Token>>) {
+    pub(crate) async fn run(mut self) {
         loop {
             let now = self.look();
             self.machine.handle_timeout(now);
             if let Some(over) = self.machine.wants_calls(now) {
-                self.machine.handle_calls(&self.board.calls(over), now);
+                self.machine.handle_calls(&self.resident.board.calls(over), now);
             }
             self.carry_out();
             if self.machine.is_finished(now) {
@@ -103,13 +99,13 @@ impl Work {
                 self.turn = Some(Box::pin(async move { client.turn().await }));
             }
             let timer = self.runtime.sleep_until(self.machine.poll_timeout(now));
-            let wake = self.next(&mut sets, timer).await;
+            let wake = self.next(timer).await;
             let now = self.look();
             match wake {
-                Wake::Stop => self.stop(),
+                Wake::Stop(deadline) => self.stop(deadline),
                 Wake::Ended(id, answer) => self.machine.handle_answer(id, answer, now),
                 Wake::Turn(turn) => self.use_turn(turn, now),
-                Wake::Set(tokens) => self.machine.handle_set(tokens, now),
+                Wake::Edit(edit) => self.apply(&edit, now),
                 Wake::Timeout => {}
             }
         }
@@ -118,13 +114,13 @@ impl Work {
         self.carry_out();
     }
 
-    async fn next(&mut self, sets: &mut mpsc::Receiver<Vec<Token>>, timer: BoxFuture<'static, ()>) -> Wake {
-        let Self { shutdown, requests, turn, machine, .. } = self;
+    async fn next(&mut self, timer: BoxFuture<'static, ()>) -> Wake {
+        let Self { stop, requests, edits, turn, machine, .. } = self;
         tokio::select! {
             biased;
-            _ = shutdown.ordered(), if !machine.is_stopping() => Wake::Stop,
-            (id, answer) = requests.ended() => Wake::Ended(id, answer),
-            Some(tokens) = sets.recv() => Wake::Set(tokens),
+            deadline = stop.ordered(), if !machine.is_stopping() => Wake::Stop(deadline),
+            Some((id, answer)) = requests.next() => Wake::Ended(id, answer),
+            edit = edits.next() => Wake::Edit(edit),
             turn = async { turn.as_mut().expect("only polled when there is one").await }, if turn.is_some() => {
                 Wake::Turn(turn)
             }
@@ -138,10 +134,17 @@ impl Work {
         Now { moment: self.runtime.now(), wall: self.runtime.wall() }
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self, deadline: Moment) {
         self.turn = None;
         self.client.close();
-        self.machine.stop(self.shutdown.deadline().unwrap_or(Moment::ZERO));
+        self.machine.stop(deadline);
+    }
+
+    fn apply(&mut self, edit: &Edit, now: Now) {
+        self.machine.handle_set(edit.tokens.to_vec(), now);
+        // What the machine made of it is on the board before the edit is let go.
+        self.carry_out();
+        self.resident.edits.applied(edit.revision);
     }
 
     fn use_turn(&mut self, turn: Result<Turn, GuardError<Infallible>>, now: Now) {
@@ -152,18 +155,19 @@ impl Work {
                 return self.machine.handle_no_turn(rejected.retry_at, now);
             }
             Err(error) => {
-                tracing::error!(%error, "there was no turn; another is asked for");
+                tracing::error!(%error, "no rate-limit slot; retrying");
                 return self.machine.handle_no_turn(Moment::MAX, now);
             }
         };
         let Some((id, request)) = self.machine.poll_request(now) else { return };
         metrics::counter!("ttm_requests_total", "priority" => request.priority.as_str()).increment(1);
-        self.requests.start(&*self.runtime, &self.client, turn, id, request);
+        requests::start(&mut self.requests, &*self.runtime, &self.client, turn, id, request);
     }
 
     /// Does what the machine wants done, and keeps what a work that replaces this one needs.
     fn carry_out(&mut self) {
-        self.board.places.carry(self.machine.carried());
+        let Resident { board, tokens: outbox, samples, .. } = &*self.resident;
+        board.places.carry(self.machine.carried());
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::RunStarted { lane, run: _, missed } => {
@@ -172,32 +176,30 @@ impl Work {
                     self.runs[lane] = Some(id);
                 }
                 Effect::RunEnded { lane, took, outcome, run: _ } => {
-                    self.samples.put(series::of_run(lane, took, &outcome, self.runtime.wall()));
+                    samples.put(self.author, series::of_run(lane, took, &outcome, self.runtime.wall()));
                     self.show_quality();
                     self.end_start(&outcome);
                     if let Some(id) = self.runs[lane].take() {
                         log::run_ended(lane, id, took, &outcome);
                     }
                 }
-                Effect::Status(lane, status) => self.board.post_group(lane, status),
+                Effect::Status(lane, status) => board.post_group(lane, status),
                 Effect::Save(tokens) => {
-                    for token in &tokens {
-                        self.tokens.put(token.clone());
-                    }
-                    self.board.post_tokens(tokens);
+                    outbox.put(self.author, tokens.iter().cloned());
+                    board.post_tokens(tokens);
                 }
-                Effect::Show(tokens) => self.board.post_tokens(tokens),
+                Effect::Show(tokens) => board.post_tokens(tokens),
                 Effect::Forget(mints) => {
                     // The keys of removed tokens go; the others are made again when they are needed.
                     self.score_series = ScoreSeries::default();
-                    self.board.places.forget(&mints);
-                    self.board.forget_tokens(mints);
+                    board.places.forget(&mints);
+                    board.forget_tokens(mints);
                 }
                 Effect::Sample(mint, score) => {
-                    self.samples.put(self.score_series.samples(mint, &score).into_iter().flatten());
+                    samples.put(self.author, self.score_series.samples(mint, &score).into_iter().flatten());
                 }
                 Effect::Scored(tokens) => {
-                    self.board.post_scored(tokens);
+                    board.post_scored(tokens);
                     metrics::counter!("ttm_tokens_scored_total").increment(tokens);
                 }
                 Effect::Market(events) => {
@@ -210,13 +212,13 @@ impl Work {
                 }
                 Effect::AttemptTimeout(timeout) => self.client.set_attempt_timeout(timeout),
                 Effect::Plan { facts, asked, cached } => {
-                    self.board.post_plan(facts);
-                    self.board.post_look_ups(asked, cached);
+                    board.post_plan(facts);
+                    board.post_look_ups(asked, cached);
                 }
                 Effect::Unanswered { silence, unreadable } => {
-                    self.board.answers.post(silence, unreadable, self.runtime.now());
+                    board.answers.post(silence, unreadable, self.runtime.now());
                 }
-                Effect::Standing(standings) => self.board.places.post(standings),
+                Effect::Standing(standings) => board.places.post(standings),
                 Effect::Notice(notice) => log::notice(&notice),
             }
         }
@@ -224,8 +226,9 @@ impl Work {
 
     /// The first run that tells how a lane is doing ends the start.
     fn end_start(&self, outcome: &RunOutcome) {
-        if self.board.phase() == Phase::Starting && outcome.is_telling() {
-            self.board.enter(Phase::Running);
+        let board = &self.resident.board;
+        if board.phase() == Phase::Starting && outcome.is_telling() {
+            board.enter(Phase::Running);
         }
     }
 

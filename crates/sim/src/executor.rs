@@ -100,14 +100,15 @@ impl Executor {
     /// Nothing of a process runs for as long, as after SIGSTOP; all timers of that time are then due at once.
     pub fn freeze(&self, process: u32, lasts: Duration) {
         for plane in Plane::ALL {
-            self.hold(Place { process, plane }, lasts);
+            self.hold(process, plane, lasts);
         }
     }
 
-    /// Nothing runs at one place for as long, as when a task spins or blocks there.
-    pub fn hold(&self, place: Place, lasts: Duration) {
-        self.runtime.shared().suspend(place, self.runtime.now() + lasts);
-        self.runtime.trace(format_args!("{place:?} is held for {lasts:?}"));
+    /// Nothing runs on a plane for as long, as when a task spins or blocks there. A runtime that replaces it meanwhile runs.
+    pub fn hold(&self, process: u32, plane: Plane, lasts: Duration) {
+        let at = self.runtime.shared().newest(process, plane);
+        self.runtime.shared().suspend(at, self.runtime.now() + lasts);
+        self.runtime.trace(format_args!("{at:?} is held for {lasts:?}"));
     }
 
     /// Ends a task by its name at its next turn; false when that process has none.

@@ -13,6 +13,7 @@ mod fault;
 pub mod oracle;
 mod outcome;
 mod plan;
+mod planes;
 mod process;
 mod simulation;
 pub mod world;
@@ -25,4 +26,5 @@ pub use fault::{
 };
 pub use outcome::{Failure, Outcome};
 pub use plan::{InvalidPlan, Plan, Promises};
+pub use planes::{NoReaders, SimPlanes};
 pub use simulation::SLOT;

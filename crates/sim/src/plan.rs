@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ttm_health::Report;
-use ttm_service::ServiceSettings;
+use ttm_service::{PARTS, Part, ServiceSettings};
 
 use crate::FaultSchedule;
 use crate::oracle::BreakerRules;
@@ -32,6 +32,8 @@ pub struct Plan {
     pub misreport: Option<fn(&mut Report)>,
     /// Rules of the store that are broken on purpose.
     pub defects: Vec<Defect>,
+    /// The service's table of parts.
+    pub parts: Vec<Part>,
 }
 
 /// What the outside API and the operators were promised, whatever the service was then told to do.
@@ -96,6 +98,7 @@ impl Plan {
             promised,
             misreport: None,
             defects: Vec::new(),
+            parts: PARTS.to_vec(),
         }
     }
 }

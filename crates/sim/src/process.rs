@@ -1,32 +1,33 @@
 //! The process of the service, as a service manager sees it: it boots, runs, is told to stop, and exits. What it does
 //! in between it does not know.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use ttm_breaker::State;
-use ttm_kernel::{Clock, Moment, Runtime, TaskEnd};
-use ttm_service::{Board, Counters, Ended, OutboxCounts, Service, ServiceSettings, Stopped};
-use ttm_service::{Planes, Ports};
+use ttm_kernel::{Clock, Moment, Runtime, StoreLease, TaskEnd};
+use ttm_service::{
+    Board, Ended, Figures, Open, OutboxCounts, Part, Ports, ServiceSettings, Stopped, Supervisor,
+};
 
-use crate::{Plane, SimRuntime};
+use crate::{NoReaders, SimPlanes, SimRuntime};
 
 /// One incarnation of the service.
 pub(crate) struct Process {
     number: u32,
     life: Arc<Mutex<Life>>,
     board: Arc<Board>,
+    figures: Figures,
     /// Its own clock and tasks.
     runtime: SimRuntime,
 }
 
 #[derive(Default)]
 struct Life {
-    counters: Option<Counters>,
     stop_by: Option<Moment>,
     waiting: Option<Waker>,
     exit: Option<(Moment, Exit)>,
@@ -47,24 +48,31 @@ pub(crate) enum Exit {
     Crashed(TaskEnd),
 }
 
+/// What a process finds outside.
+pub(crate) struct Outside {
+    pub(crate) ports: Ports,
+    pub(crate) lease: Arc<dyn StoreLease>,
+    pub(crate) parts: Vec<Part>,
+}
+
 impl Process {
-    /// Boots, as the process with this number. A stop that the service orders itself may take `patience`.
-    pub(crate) fn boot(
-        world: &SimRuntime,
-        number: u32,
-        ports: Ports,
-        settings: ServiceSettings,
-        patience: Duration,
-    ) -> Self {
+    /// Boots, as the process with this number.
+    pub(crate) fn boot(world: &SimRuntime, number: u32, outside: Outside, settings: ServiceSettings) -> Self {
         let runtime = world.boot(number);
-        let planes = Planes {
-            work: Arc::new(runtime.on(Plane::Work)),
-            supervision: Arc::new(runtime.on(Plane::Supervision)),
-        };
-        let board = Service::board_of(&settings, &planes);
+        let planes = Arc::new(SimPlanes::new(&runtime));
+        let board = Board::starting(&settings, &*planes);
         let life = Arc::<Mutex<Life>>::default();
-        let start = Service::start(ports, settings, planes, board.clone());
-        let body = live(life.clone(), world.clone(), start, patience);
+        let Outside { ports, lease, parts } = outside;
+        let supervisor = Supervisor::new(settings, planes, board.clone(), lease, Arc::new(NoReaders));
+        let supervisor = supervisor.with_parts(parts);
+        let figures = supervisor.figures();
+        let open: Open<Infallible> = Box::new(|_| Box::pin(std::future::ready(Ok(ports))));
+        let (told, ends, clock) = (life.clone(), life.clone(), world.clone());
+        let body = async move {
+            let exit = supervisor.run(open, stop_of(&told)).await.into();
+            clock.trace(format_args!("process exits: {exit:?}"));
+            ends.lock().exit = Some((clock.now(), exit));
+        };
         let main = runtime.spawn("process", Box::pin(body));
         let (ends, world) = (life.clone(), world.clone());
         let watch = async move {
@@ -76,7 +84,7 @@ impl Process {
             }
         };
         drop(runtime.spawn("process watch", Box::pin(watch)));
-        Self { number, life, board, runtime }
+        Self { number, life, board, figures, runtime }
     }
 
     /// Which of all processes it is.
@@ -104,58 +112,37 @@ impl Process {
         &self.board
     }
 
-    /// The state of the breaker that scoring lives by; none while it boots.
+    /// The state of the breaker that scoring depends on; `None` while it boots.
     pub(crate) fn breaker(&self) -> Option<State> {
-        self.life.lock().counters.as_ref().map(|counters| counters.breaker().state)
+        self.figures.breaker().map(|breaker| breaker.state)
     }
 
-    /// Where its samples are; none while it boots.
+    /// Where its samples are; `None` while it boots.
     pub(crate) fn samples(&self) -> Option<OutboxCounts> {
-        self.life.lock().counters.as_ref().map(Counters::samples)
+        self.figures.samples()
     }
 
-    /// Where its events are; none while it boots.
+    /// Where its events are; `None` while it boots.
     pub(crate) fn events(&self) -> Option<OutboxCounts> {
-        self.life.lock().counters.as_ref().map(Counters::events)
+        self.figures.events()
     }
 }
 
-/// From the boot to the exit.
-async fn live<E: std::fmt::Display>(
-    life: Arc<Mutex<Life>>,
-    world: SimRuntime,
-    start: impl Future<Output = Result<Service, E>>,
-    patience: Duration,
-) {
-    let mut start = Box::pin(start);
-    let mut told_early = pin!(told(&life));
-    let started = poll_fn(|cx| {
-        if told_early.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(None);
-        }
-        start.as_mut().poll(cx).map(Some)
-    })
-    .await;
-    // What the start holds goes with it.
-    drop(start);
-    let exit = match started {
-        None => Exit::Abandoned,
-        Some(Err(error)) => Exit::NotStarted(error.to_string()),
-        Some(Ok(service)) => {
-            life.lock().counters = Some(service.counters());
-            let Ended { failure, stopped } = service.run(told(&life), patience).await;
-            match failure {
-                Some(failure) => Exit::Failed(failure.to_string(), stopped),
-                None => Exit::Stopped(stopped),
+impl From<ttm_service::Exit<Infallible>> for Exit {
+    fn from(exit: ttm_service::Exit<Infallible>) -> Self {
+        match exit {
+            ttm_service::Exit::NotStarted(error) => Self::NotStarted(error.to_string()),
+            ttm_service::Exit::Abandoned => Self::Abandoned,
+            ttm_service::Exit::Ended(Ended { failure: Some(failure), stopped }) => {
+                Self::Failed(failure.to_string(), stopped)
             }
+            ttm_service::Exit::Ended(Ended { failure: None, stopped }) => Self::Stopped(stopped),
         }
-    };
-    world.trace(format_args!("process exits: {exit:?}"));
-    life.lock().exit = Some((world.now(), exit));
+    }
 }
 
 /// Waits for the order to stop.
-async fn told(life: &Mutex<Life>) -> Moment {
+async fn stop_of(life: &Mutex<Life>) -> Moment {
     poll_fn(|cx| {
         let mut life = life.lock();
         let Some(deadline) = life.stop_by else {

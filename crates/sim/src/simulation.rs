@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_kernel::{Clock, Moment, TaskEnd};
+use ttm_service::{OnEnd, ServiceSettings};
 
 use crate::oracle::{Availability, Verdicts};
 use crate::outcome::Outcome;
-use crate::process::Process;
+use crate::process::{Outside, Process};
 use crate::world::World;
-use crate::{Executor, FaultKind, Part, Place, Plan, Plane, Rest};
+use crate::{Executor, FaultKind, Part, Plan, Plane, Rest};
 pub use state::SLOT;
 use state::{HealthWatch, Hold, RESTART_AFTER, Second, Simulation, State, WELL_WITHIN};
 
@@ -163,9 +164,12 @@ impl<'a> Simulation<'a> {
         self.booted = self.executor.now();
         self.executor.runtime().trace(format_args!("process boots"));
         let (number, runtime) = (u64::from(self.number), self.executor.runtime());
-        let ports = self.world.ports_from(self.host, number, runtime, self.plan.profiles);
-        let (settings, stop_within) = (self.plan.settings.clone(), self.plan.promised.stop_within);
-        let process = Process::boot(self.executor.runtime(), self.number, ports, settings, stop_within);
+        let ports = self.world.ports(self.plan.profiles);
+        let stop_within = self.plan.promised.stop_within;
+        let settings = ServiceSettings { stop_within, ..self.plan.settings.clone() };
+        let lease = self.world.lease(self.host, number, runtime);
+        let outside = Outside { ports, lease, parts: self.plan.parts.clone() };
+        let process = Process::boot(self.executor.runtime(), self.number, outside, settings);
         self.state = State::Up(process);
     }
 
@@ -201,13 +205,15 @@ impl<'a> Simulation<'a> {
         }
         let from = self.executor.now();
         for plane in planes {
-            self.executor.hold(Place { process: self.number, plane: *plane }, lasts);
+            self.executor.hold(self.number, *plane, lasts);
             self.held.push(Hold { plane: *plane, from, until: from + lasts });
         }
     }
 
     fn end_part(&mut self, part: Part, end: &TaskEnd) {
-        if self.executor.end_part(self.number, part.name(), end) {
+        let is_ended = self.executor.end_part(self.number, part.name(), end);
+        let row = self.plan.parts.iter().find(|row| row.name == part.name());
+        if is_ended && row.is_some_and(|row| row.on_end == OnEnd::EndProcess) {
             self.ended.push(part.name());
             self.part_ended.get_or_insert(self.executor.now());
         }

@@ -14,7 +14,7 @@ mod token_store;
 
 use std::sync::Arc;
 
-use ttm_kernel::Moment;
+use ttm_kernel::{Moment, StoreLease};
 use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, ProfileSource};
 use ttm_service::Ports;
@@ -113,15 +113,9 @@ impl World {
         self.succession.released(process.into());
     }
 
-    /// The ports of the process of this number in this world, which may follow the API's profiles.
-    pub fn ports(&self, process: u64, runtime: &SimRuntime, profiles: bool) -> Ports {
-        self.ports_from(0, process, runtime, profiles)
-    }
-
-    /// The same from another machine.
-    pub fn ports_from(&self, host: u32, process: u64, runtime: &SimRuntime, profiles: bool) -> Ports {
+    /// The ports of a process in this world, which may follow the API's profiles.
+    pub fn ports(&self, profiles: bool) -> Ports {
         Ports {
-            lease: Arc::new(self.leases.of(process, host, runtime)),
             pairs: self.exchange.clone(),
             tokens: Arc::new(self.tokens.clone()),
             sources: Vec::new(),
@@ -131,5 +125,10 @@ impl World {
             events: Arc::new(self.events.clone()),
             resources: self.resources.clone(),
         }
+    }
+
+    /// The lease of the process of this number on the store of this world, on one of two machines.
+    pub fn lease(&self, host: u32, process: u64, runtime: &SimRuntime) -> Arc<dyn StoreLease> {
+        Arc::new(self.leases.of(process, host, runtime))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use ttm_kernel::{Clock, Moment, Runtime, Task, TaskEnd, within};
-use ttm_sim::{Executor, Place, Plane, Rest, SimRuntime};
+use ttm_sim::{Executor, Plane, Rest, SimRuntime};
 use ttm_testkit::Recorder;
 
 fn executor(seed: u64) -> Executor {
@@ -258,7 +258,7 @@ fn a_plane_that_is_held_runs_nothing_and_then_goes_on_while_the_others_run() {
         }));
     }
     executor.run_until(at(500));
-    executor.hold(Place { process: 1, plane: Plane::Work }, Duration::from_secs(4));
+    executor.hold(1, Plane::Work, Duration::from_secs(4));
     executor.run_until(at(4_400));
     assert_eq!(ticks.take().iter().filter(|(plane, _)| *plane == Plane::Supervision).count(), 3);
     executor.run_until(at(4_600));

@@ -1,5 +1,6 @@
 //! A service that starts with what another left of its breaker, and what it leaves itself.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -9,11 +10,10 @@ use jiff::Timestamp;
 use ttm_breaker::testing::FakeBreakerStore;
 use ttm_breaker::{BreakerStore, Saved, Snapshot, State, StoredBreaker};
 use ttm_kernel::{Clock, FencingToken, Moment, Runtime, StoreError};
-use ttm_service::Service;
-use ttm_service::{Planes, Ports};
+use ttm_service::{Board, Ended, Exit, Open, Ports, Supervisor};
 use ttm_sim::oracle::Verdicts;
 use ttm_sim::world::World;
-use ttm_sim::{Executor, Plan};
+use ttm_sim::{Executor, NoReaders, Plan, SimPlanes};
 use ttm_testkit::Recorder;
 
 const WALL: i64 = 1_800_000_000;
@@ -34,19 +34,23 @@ fn live(faults: &str, stop: Moment, breakers: impl BreakerStore + 'static) -> Ve
     let verdicts = Arc::new(Verdicts::new(runtime.clone()));
     // An even seed has a lock file, which is given up without the store.
     let world = World::new(2, 20, plan.promised, &runtime, &Arc::new(plan.faults), &verdicts);
-    let ports = Ports { breakers: Arc::new(breakers), ..world.ports(1, &runtime, false) };
-    let planes = Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
-    let (seen, starts) = (Arc::new(Recorder::default()), executor.runtime().clone());
-    let told = seen.clone();
+    let ports = Ports { breakers: Arc::new(breakers), ..world.ports(false) };
+    let (planes, lease) = (Arc::new(SimPlanes::new(&runtime)), world.lease(0, 1, &runtime));
+    let (seen, clock) = (Arc::new(Recorder::default()), executor.runtime().clone());
+    let started = seen.clone();
     let life = async move {
-        let board = Service::board_of(&plan.settings, &planes);
-        let service = Service::start(ports, plan.settings, planes, board).await.expect("it starts");
-        told.record((starts.now(), service.counters().breaker()));
-        let told = async {
-            starts.sleep_until(stop).await;
+        let board = Board::starting(&plan.settings, &*planes);
+        let supervisor = Supervisor::new(plan.settings, planes, board, lease, Arc::new(NoReaders));
+        let figures = supervisor.figures();
+        let open: Open<Infallible> = Box::new(|_| Box::pin(std::future::ready(Ok(ports))));
+        let stopped = async {
+            figures.started().await;
+            started.record((clock.now(), figures.breaker().expect("it has started")));
+            clock.sleep_until(stop).await;
             stop + MINUTE
         };
-        service.run(told, MINUTE).await;
+        let exit = supervisor.run(open, stopped).await;
+        assert!(matches!(exit, Exit::Ended(Ended { failure: None, .. })), "{exit:?}");
     };
     drop(runtime.spawn("service", Box::pin(life)));
     // A timer may be a little late.

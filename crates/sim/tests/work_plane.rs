@@ -1,6 +1,7 @@
 //! What the work plane asks the API for, in front of an API that fails for one mint, in a process that starts, starts again
 //! and again, or is told to stop.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,10 @@ use ttm_breaker::State;
 use ttm_kernel::{Clock, FencingToken, Lane, Moment, Runtime};
 use ttm_market::{Mint, PairBatch, PairSource, PairSourceError, Token, TokenStore};
 use ttm_schedule::LaneStatus;
-use ttm_service::Service;
-use ttm_service::{Planes, Ports};
+use ttm_service::{Board, Exit, Open, Ports, Supervisor};
 use ttm_sim::oracle::Verdicts;
 use ttm_sim::world::World;
-use ttm_sim::{Executor, Plan, SimRuntime};
+use ttm_sim::{Executor, NoReaders, Plan, SimPlanes, SimRuntime};
 use ttm_testkit::Recorder;
 
 const WALL_S: i64 = 1_800_000_000;
@@ -93,22 +93,26 @@ impl Stage {
         self.world.succession.released(self.boots);
         self.boots += 1;
         let runtime = self.executor.runtime().clone();
-        let ports = Ports { pairs: self.api.clone(), ..self.world.ports(self.boots, &runtime, false) };
-        let planes = Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
+        let ports = Ports { pairs: self.api.clone(), ..self.world.ports(false) };
+        let (planes, lease) = (Arc::new(SimPlanes::new(&runtime)), self.world.lease(0, self.boots, &runtime));
         let (settings, clock, seen) = (self.plan.settings.clone(), runtime.clone(), self.seen.clone());
         let life = async move {
-            let board = Service::board_of(&settings, &planes);
-            let service = Service::start(ports, settings, planes, board.clone()).await.expect("it starts");
-            let (stop, counters) = (clock.now() + lives, service.counters());
-            let told = async {
+            let board = Board::starting(&settings, &*planes);
+            let supervisor = Supervisor::new(settings, planes, board.clone(), lease, Arc::new(NoReaders));
+            let figures = supervisor.figures();
+            let open: Open<Infallible> = Box::new(|_| Box::pin(std::future::ready(Ok(ports))));
+            let stopped = async {
+                figures.started().await;
+                let stop = clock.now() + lives;
                 while clock.now() < stop {
                     let groups = Lane::ALL.into_iter().filter_map(|lane| board.group(lane));
-                    seen.record((counters.breaker().state, groups.collect()));
+                    seen.record((figures.breaker().expect("it has started").state, groups.collect()));
                     clock.sleep_until(stop.min(clock.now() + SECOND)).await;
                 }
                 stop + MINUTE
             };
-            service.run(told, MINUTE).await;
+            let exit = supervisor.run(open, stopped).await;
+            assert!(matches!(exit, Exit::Ended(_)), "{exit:?}");
         };
         drop(runtime.spawn("service", Box::pin(life)));
     }

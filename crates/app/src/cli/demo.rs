@@ -4,6 +4,7 @@
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
@@ -19,7 +20,7 @@ use ttm_market::{Mint, TokenQuery, TokenView};
 use super::failure::Failure;
 use super::output::{OutputError, printable, row, say};
 use super::run::start_threads;
-use crate::compose::{self, ComposeError, Process, Start, StateLease};
+use crate::compose::{self, ComposeError, Process, StateLease};
 use crate::config::Settings;
 use ttm_service::Board;
 use ttm_service::Planes;
@@ -70,29 +71,31 @@ pub(super) fn execute(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run(planes: Planes, listen: SocketAddr, lasts: Option<Duration>) -> Result<(), Failure> {
+async fn run(planes: Arc<dyn Planes>, listen: SocketAddr, lasts: Option<Duration>) -> Result<(), Failure> {
     let config = ExchangeConfig::new(SEED, TOKENS).faults(vec![OUTAGE]);
-    let exchange = Exchange::start(config, planes.work.clone())
+    let runtime = planes.supervision();
+    let exchange = Exchange::start(config, planes.io())
         .await
         .map_err(|error| ComposeError::Process(format!("the built-in exchange cannot start: {error}")))?;
     let settings = settings(&exchange.base_url(), listen)?;
     // Held until the demo is over.
     let _alone = forget_last_demo(&settings).await?;
-    add_tokens(&settings, &exchange.mints().collect::<Vec<_>>(), planes.work.wall()).await?;
-    let Start::Running(process) = Process::start(&settings, planes.clone()).await? else { return Ok(()) };
-    let (board, clock, address) = (process.board(), planes.supervision.clone(), process.address());
+    add_tokens(&settings, &exchange.mints().collect::<Vec<_>>(), runtime.wall()).await?;
+    let process = Process::compose(settings, planes).await?;
+    let (board, clock, address, started) =
+        (process.board(), runtime.clone(), process.address(), process.started());
     let (fails, failed) = oneshot::channel();
-    // A task of its own: a screen that takes nothing more, as that of a pager does, holds up no stop.
-    let shown = planes.supervision.spawn(
+    // A task of its own: a screen that takes nothing more, as that of a pager does, delays no stop.
+    let shown = runtime.spawn(
         "screen",
         Box::pin(async move {
+            started.await;
             if let Err(error) = show(&board, &*clock, address).await {
-                // Nobody hears it once the demo is over.
+                // Dropped unheard once the demo is over.
                 drop(fails.send(error));
             }
         }),
     );
-    let runtime = planes.supervision;
     let end = lasts.map_or(Moment::MAX, |lasts| runtime.now() + lasts);
     let mut unshown = None;
     let over = async {
@@ -102,7 +105,7 @@ async fn run(planes: Planes, listen: SocketAddr, lasts: Option<Duration>) -> Res
             Ok(error) = failed => unshown = Some(error),
         }
     };
-    let ended = process.until_stopped(over).await;
+    let ended = process.run(over).await;
     shown.abort();
     exchange.shutdown().await;
     ended?;

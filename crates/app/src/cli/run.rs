@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::failure::Failure;
 use super::output::wrapped;
-use crate::compose::{self, Orders, Process, Start};
+use crate::compose::{self, Orders, Process};
 use crate::config::{Settings, StoreUrl};
 use crate::planes::Threads;
 
@@ -12,10 +12,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let threads = start_threads()?;
     let planes = threads.planes();
     let ended = threads.block_on(async {
-        match Process::start(settings, planes).await? {
-            Start::Running(process) => process.until_stopped(std::future::pending()).await,
-            Start::Abandoned => Ok(()),
-        }
+        Process::compose(settings.clone(), planes).await?.run(std::future::pending()).await
     });
     // Everything was stopped in order, or given up: what still hangs in a call is no reason to stay.
     threads.leave();

@@ -82,7 +82,7 @@ pub(super) fn execute(
         };
         let store = unless_ordered(&mut orders, Box::pin(open)).await?;
         let outcome = match edit {
-            Edit::Add(mints) => add(&mints, &*store, &*planes.work, &mut orders).await,
+            Edit::Add(mints) => add(&mints, &*store, &*planes.supervision(), &mut orders).await,
             Edit::Remove(mints) => unless_ordered(&mut orders, remove(&mints, &*store)).await,
         };
         // Whatever became of it: what a database keeps beside its file is merged into it.

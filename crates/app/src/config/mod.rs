@@ -52,7 +52,7 @@ mod tests {
         let settings = load(None, std::iter::empty()).expect("valid");
         assert_eq!(settings.store.to_string(), "sqlite://ttm-data/ttm.db");
         assert_eq!(settings.api.listen, "127.0.0.1:8080".parse().expect("an address"));
-        assert_eq!(settings.graceful_shutdown_timeout, Duration::from_secs(30));
+        assert_eq!(settings.service.stop_within, Duration::from_secs(30));
         assert_eq!(settings.exchange.base_url, "https://api.dexscreener.com");
         let defaults = ttm_service::ServiceSettings::default();
         assert_eq!(format!("{:?}", settings.service), format!("{defaults:?}"));

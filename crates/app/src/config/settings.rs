@@ -2,7 +2,6 @@
 //! them together.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 mod api;
 mod breaker;
@@ -38,8 +37,6 @@ pub struct Settings {
     pub exchange: ExchangeSettings,
     /// The listener.
     pub api: ApiSettings,
-    /// How long a stop may take.
-    pub graceful_shutdown_timeout: Duration,
     /// Where each key stands that was set.
     places: BTreeMap<&'static str, Origin>,
 }

@@ -8,18 +8,20 @@ use ttm_perf::ControlReason;
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::outbox::Waiting as _;
+use crate::fakes;
 
 /// A log, and the wall's time at its beginning.
-fn log() -> (Arc<EventLog>, Timestamp) {
+fn log() -> (EventLog, Timestamp) {
     let runtime = ManualRuntime::new(1);
     let clock: Arc<dyn Runtime> = Arc::new(runtime.clone());
-    (EventLog::started(&clock, Epoch::new(7), 3), runtime.wall())
+    let log = EventLog::new(&clock);
+    log.started(Epoch::new(7), 3);
+    (log, runtime.wall())
 }
 
 /// The events since the start, each as kind, subject, severity and payload.
 fn told(log: &EventLog) -> Vec<(String, String, Severity, Value)> {
-    let events = log.outbox.take(100);
+    let events = fakes::take(&log.outbox);
     let parts = |event: &Event| {
         assert!(KINDS.contains(&event.kind().as_str()), "{} is in the table", event.kind());
         let payload = serde_json::from_str(event.payload().as_str()).expect("JSON");

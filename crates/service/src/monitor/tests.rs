@@ -1,56 +1,35 @@
 //! What the monitor takes for a stall of the work plane, whatever the supervision plane went through itself.
 
 use ttm_health::HealthView as _;
-use ttm_kernel::{Clock as _, Epoch};
+use ttm_kernel::Clock as _;
 use ttm_market::testing::FakeTokenStore;
 use ttm_schedule::LaneStatus;
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::{fakes, shutdown};
-
-struct Scene {
-    runtime: ManualRuntime,
-    board: Arc<Board>,
-    pulse: Arc<Pulse>,
-    monitor: Monitor,
-}
+use crate::fakes;
 
 /// A running service whose groups made progress just now, and never will again.
-fn stalled() -> (Scene, shutdown::ShutdownTrigger) {
+fn stalled() -> (ManualRuntime, Arc<Resident>) {
     let runtime = ManualRuntime::new(1);
-    let (board, clock) = (fakes::board(&runtime), Arc::new(runtime.clone()) as Arc<dyn Runtime>);
+    let board = fakes::board(&runtime);
     board.enter(Phase::Running);
     let now = Some(runtime.now());
     for lane in Lane::ALL {
         let status = LaneStatus { last_progress: now, last_started: now, ..LaneStatus::default() };
         board.post_group(lane, LaneStatus { running: true, runs: 1, ..status });
     }
-    let settings = fakes::settings();
-    let (stop, shutdown) = shutdown::channel();
-    let pulse = Arc::new(Pulse::new(runtime.now()));
-    let monitor = Monitor {
-        runtime: clock.clone(),
-        ports: fakes::ports(&FakeTokenStore::new()),
-        breaker: Arc::new(Breaker::new("dexscreener", settings.breaker.clone(), clock.entropy("breaker"))),
-        board: board.clone(),
-        tokens: Arc::default(),
-        samples: Arc::new(SampleOutbox::new(10_000)),
-        events: EventLog::started(&clock, Epoch::new(1), 0),
-        shutdown,
-        last: (Status::Unknown, false, String::new()),
-        pulse: pulse.clone(),
-        excuses: Excuses::new(runtime.now()),
-        settings,
-    };
-    (Scene { runtime, board, pulse, monitor }, stop)
+    let resident = fakes::resident(&runtime, &board, fakes::ports(&FakeTokenStore::new()));
+    (runtime, resident)
 }
 
 /// When the report says that the hot group makes no progress, while the supervision plane runs for one second of every
 /// nine; `beats` says whether the work plane's thread runs in the others.
 fn seen_after(beats: bool) -> Duration {
-    let (Scene { runtime, board, pulse, monitor }, _stop) = stalled();
-    let watching = runtime.spawn("monitor", Box::pin(monitor.run()));
+    let (runtime, resident) = stalled();
+    let (life, _order) = fakes::life(&runtime);
+    let watching = runtime.spawn("monitor", Box::pin(Monitor::new(resident.clone(), life).run()));
+    let Resident { board, pulse, .. } = &*resident;
     let second = Duration::from_secs(1);
     let seen = runtime.block_on(async {
         while !matches!(board.report().scheduler.hot.status, Status::Degraded | Status::Critical) {

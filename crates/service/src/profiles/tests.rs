@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ttm_kernel::{Clock as _, Epoch, FencingToken};
+use ttm_kernel::{Clock as _, FencingToken};
 use ttm_market::testing::{FakeTokenStore, MockProfileSource};
 use ttm_market::{Followed, PairSourceError, Token, Unlisted};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::Service;
 use crate::events::EventLog;
+use crate::fakes;
 
 type Answer = Result<Vec<Mint>, PairSourceError>;
 
@@ -29,14 +29,12 @@ fn scene() -> Scene {
     let runtime = ManualRuntime::new(1);
     let settings = ServiceSettings::default();
     let clock: Arc<dyn Runtime> = Arc::new(runtime.clone());
-    let planes = crate::Planes { work: clock.clone(), supervision: clock.clone() };
-    let (board, store) = (Service::board_of(&settings, &planes), FakeTokenStore::new());
+    let (board, store) = (fakes::board(&runtime), FakeTokenStore::new());
     let breaker = Arc::new(Breaker::new(NAME, settings.breaker.clone(), clock.entropy("breaker")));
     let guard =
         Guard::new(settings.profiles.clone(), breaker, settings.retry.clone(), clock.clone(), "guard");
-    let events = EventLog::started(&clock, Epoch::new(1), 0);
-    let outbox = Arc::new(BreakerOutbox::new(events));
-    let caller = Caller::new(Arc::new(guard), &clock, "calls", &board, &outbox).without_figures();
+    let log = BreakerLog::new(EventLog::new(&clock));
+    let caller = Caller::new(Arc::new(guard), &clock, "calls", &board, log).without_figures();
     let answers = Arc::<Mutex<VecDeque<Answer>>>::default();
     let script = answers.clone();
     let mut source = MockProfileSource::new();

@@ -1,16 +1,18 @@
 //! What the first look refuses, and what later looks change, tell and keep.
 
-use ttm_kernel::Clock as _;
+use std::convert::Infallible;
+
 use ttm_kernel::StoreError;
 use ttm_kernel::testing::FakeLeases;
+use ttm_kernel::{Clock as _, Epoch, Task};
 use ttm_market::Origin;
 use ttm_market::testing::{FakeTokenSource, FakeTokenStore};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::outbox::Waiting as _;
-use crate::{fakes, shutdown};
+use crate::fakes;
 
+const EVERY: Duration = Duration::from_secs(10);
 const FILE: Origin = Origin::new("file");
 /// What the store of every scene has granted.
 const FIRST: FencingToken = FencingToken::first(Epoch::new(1));
@@ -29,10 +31,8 @@ fn settings() -> crate::ServiceSettings {
 
 fn scene() -> Scene {
     let runtime = ManualRuntime::new(1);
-    let settings = settings();
-    let planes = crate::Planes { work: Arc::new(runtime.clone()), supervision: Arc::new(runtime.clone()) };
-    let board = crate::Service::board_of(&settings, &planes);
-    let lease = Lease::new(Arc::new(FakeLeases::default().holder()), &planes.supervision);
+    let (board, clock) = (fakes::board(&runtime), Arc::new(runtime.clone()) as Arc<dyn Runtime>);
+    let lease = Lease::new(Arc::new(FakeLeases::default().holder()), &clock);
     let (source, store) = (FakeTokenSource::new(FILE), FakeTokenStore::new());
     runtime.block_on(store.claim()).expect("the fake works");
     Scene { runtime, source, store, board, lease: Arc::new(lease) }
@@ -40,14 +40,38 @@ fn scene() -> Scene {
 
 impl Scene {
     fn sources(&self) -> Sources {
-        let sources: [Arc<dyn TokenSource>; 1] = [Arc::new(self.source.clone())];
-        let store = Arc::new(self.store.clone());
-        let runtime: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
-        Sources::over(&sources, store, runtime, self.board.clone(), self.lease.clone())
+        self.sources_over(Arc::new(self.store.clone()))
     }
 
-    fn start(&self) -> Result<Sources, StartError> {
-        let mut sources = self.sources();
+    fn sources_over(&self, tokens: Arc<dyn TokenStore>) -> Sources {
+        let clock: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
+        Sources::new(&Ports { tokens, ..self.ports() }, &clock, &self.board, &self.lease)
+    }
+
+    fn ports(&self) -> Ports {
+        Ports { sources: vec![Arc::new(self.source.clone())], ..fakes::ports(&self.store) }
+    }
+
+    fn events(&self) -> EventLog {
+        let clock: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
+        EventLog::new(&clock)
+    }
+
+    /// Looks again and again, in a task.
+    fn watch(&self, sources: Sources) -> Task {
+        let (runtime, events) = (self.runtime.clone(), self.events());
+        let watch = async move { sources.watch(&runtime, EVERY, FIRST, &events).await };
+        self.runtime.spawn("sources", Box::pin(watch))
+    }
+
+    /// Looks once.
+    fn look(&self, sources: &Sources) {
+        // Whatever it comes to is on the board.
+        drop(self.runtime.block_on(sources.look(FIRST, &self.events())));
+    }
+
+    fn start(&self) -> Result<Sources, StartError<Infallible>> {
+        let sources = self.sources();
         self.runtime.block_on(async {
             let runtime: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
             let starting = Starting::new(&self.board, &settings(), &runtime);
@@ -122,15 +146,15 @@ fn a_source_that_is_away_at_the_start_is_waited_for_only_with_its_tokens_stored(
 fn a_source_that_fails_later_keeps_its_tokens_and_is_followed_again_once_it_is_well() {
     let scene = scene();
     scene.source.put([Mint::WSOL]);
-    let mut sources = scene.start().expect("it is well");
+    let sources = scene.start().expect("it is well");
     scene.fail(unusable, "mints.txt: lists no mint");
-    let _ = scene.runtime.block_on(sources.look());
-    let _ = scene.runtime.block_on(sources.look());
+    scene.look(&sources);
+    scene.look(&sources);
     assert_eq!(scene.stored(), [Mint::WSOL]);
     assert_eq!(scene.problem().as_deref(), Some("mints.txt: lists no mint"));
     scene.source.heal();
     scene.source.put([Mint::USDC.to_string(), "junk".to_owned()]);
-    let _ = scene.runtime.block_on(sources.look());
+    scene.look(&sources);
     assert_eq!(scene.stored(), [Mint::USDC]);
     assert_eq!(scene.problem(), None);
 }
@@ -139,14 +163,14 @@ fn a_source_that_fails_later_keeps_its_tokens_and_is_followed_again_once_it_is_w
 fn a_store_that_fails_is_no_problem_of_the_source_and_is_followed_later() {
     let scene = scene();
     scene.source.put([Mint::WSOL]);
-    let mut sources = scene.start().expect("it is well");
+    let sources = scene.start().expect("it is well");
     scene.source.put([Mint::USDC]);
     scene.store.fail_with(|| StoreError::transient("gone"));
-    let _ = scene.runtime.block_on(sources.look());
+    scene.look(&sources);
     assert_eq!(scene.problem(), None);
     assert_eq!(scene.store_answers(), Some(false));
     scene.store.heal();
-    let _ = scene.runtime.block_on(sources.look());
+    scene.look(&sources);
     assert_eq!(scene.stored(), [Mint::USDC]);
     assert_eq!(scene.store_answers(), Some(true));
 }
@@ -160,8 +184,8 @@ fn a_list_that_a_newer_process_follows_ends_this_one_as_a_lost_lease_does() {
         scene.runtime.block_on(scene.store.claim()).expect("another process");
     }
     scene.source.put([Mint::USDC]);
-    let (_stop, stopping) = shutdown::channel();
-    scene.runtime.block_on(sources.watch(Duration::from_secs(10), stopping));
+    let events = scene.events();
+    scene.runtime.block_on(sources.watch(&scene.runtime, EVERY, FIRST, &events));
     assert_eq!(
         scene.lease.lost(),
         Some("another process took over the store: epoch 1 is fenced off by epoch 3")
@@ -177,34 +201,24 @@ fn a_store_that_is_damaged_is_left_alone_until_a_person_acts() {
     let sources = scene.start().expect("it is well");
     scene.source.put([Mint::USDC]);
     scene.store.fail_with(|| StoreError::corrupt("malformed"));
-    let (stop, stopping) = shutdown::channel();
     let runtime = &scene.runtime;
-    let watching = runtime.spawn("sources", Box::pin(sources.watch(Duration::from_secs(10), stopping)));
+    let watching = scene.watch(sources);
     runtime.block_on(runtime.sleep_until(runtime.now() + Duration::from_secs(11)));
     scene.store.heal();
     runtime.block_on(runtime.sleep_until(runtime.now() + Duration::from_mins(1)));
     assert_eq!(scene.stored(), [Mint::WSOL], "it is not touched again");
     let uses = scene.board.stores.facts(scene.runtime.now());
     assert!(uses.iter().any(|each| each.name == "token lists" && each.gave_up), "{uses:?}");
-    stop.order(runtime.now());
-    runtime.block_on(watching);
+    watching.abort();
 }
 
 #[test]
-fn sources_are_asked_at_every_interval_until_the_stop() {
+fn sources_are_asked_at_every_interval() {
     let scene = scene();
-    let (stop, stopping) = shutdown::channel();
-    let every = Duration::from_secs(10);
-    let mut sources = scene.sources();
-    sources.under = FIRST;
-    let watch = sources.watch(every, stopping);
+    let watching = scene.watch(scene.sources());
     let runtime = &scene.runtime;
-    let watching = runtime.spawn("sources", Box::pin(watch));
-    runtime.block_on(async {
-        runtime.sleep_until(runtime.now() + every * 3 + every / 2).await;
-        stop.order(runtime.now());
-        watching.await;
-    });
+    runtime.block_on(runtime.sleep_until(runtime.now() + EVERY * 3 + EVERY / 2));
+    watching.abort();
     assert_eq!(scene.source.calls(), 3);
 }
 
@@ -212,25 +226,17 @@ fn sources_are_asked_at_every_interval_until_the_stop() {
 fn what_goes_wrong_later_is_an_event_once_and_so_is_its_end() {
     let scene = scene();
     scene.source.put([Mint::WSOL]);
-    let mut sources = scene.start().expect("it is well");
-    let clock: Arc<dyn Runtime> = Arc::new(scene.runtime.clone());
-    let events = EventLog::started(&clock, ttm_kernel::Epoch::new(1), 1);
-    sources.events = Some(events.clone());
+    let sources = scene.start().expect("it is well");
+    let events = scene.events();
+    let look = || drop(scene.runtime.block_on(sources.look(FIRST, &events)));
     scene.fail(unusable, "mints.txt:3: \"junk\" is no mint");
-    for _ in 0..3 {
-        let _ = scene.runtime.block_on(sources.look());
-    }
+    (0..3).for_each(|_| look());
     scene.source.heal();
-    for _ in 0..2 {
-        let _ = scene.runtime.block_on(sources.look());
-    }
-    let taken = events.outbox.take(10);
+    (0..2).for_each(|_| look());
+    let taken = fakes::take(&events.outbox);
     let told: Vec<_> = taken.iter().map(|event| (event.kind().as_str(), event.subject().as_str())).collect();
-    assert_eq!(
-        told,
-        [("service.started", "service"), ("source.failed", "file"), ("source.recovered", "file")]
-    );
-    assert!(taken[1].payload().as_str().contains("mints.txt:3"), "{:?}", taken[1]);
+    assert_eq!(told, [("source.failed", "file"), ("source.recovered", "file")]);
+    assert!(taken[0].payload().as_str().contains("mints.txt:3"), "{:?}", taken[0]);
 }
 
 #[test]
@@ -241,17 +247,14 @@ fn a_long_list_that_becomes_short_is_given_the_time_that_its_removals_take() {
     // Another process stored them; this one has not followed anything yet.
     drop(scene.start().expect("it is well"));
     let store = Arc::new(fakes::Slow(scene.store.clone(), scene.runtime.clone()));
-    let sources: [Arc<dyn TokenSource>; 1] = [Arc::new(scene.source.clone())];
-    let clock: Arc<dyn Runtime> = Arc::new(scene.runtime.clone());
-    let mut sources = Sources::over(&sources, store, clock, scene.board.clone(), scene.lease.clone());
-    sources.under = FIRST;
+    let sources = scene.sources_over(store);
     scene.source.put([Mint::WSOL]);
-    let _ = scene.runtime.block_on(sources.look());
+    scene.look(&sources);
     assert_eq!((scene.stored().len(), scene.store_answers()), (1, Some(true)));
     scene.source.put(many.clone());
-    let _ = scene.runtime.block_on(sources.look());
+    scene.look(&sources);
     scene.source.put([Mint::USDC]);
-    let _ = scene.runtime.block_on(sources.look());
+    scene.look(&sources);
     assert_eq!((scene.stored().len(), scene.store_answers()), (1, Some(true)));
 }
 
@@ -289,7 +292,7 @@ fn a_store_that_is_away_when_the_lists_are_stored_is_waited_for_with_a_word() {
     store.fail_with(|| StoreError::transient("nobody listens"));
     let log = logged(|| {
         scene.runtime.block_on(async {
-            let mut sources = scene.sources();
+            let sources = scene.sources();
             let runtime: Arc<dyn Runtime> = Arc::new(scene.runtime.clone());
             let starting = Starting::new(&scene.board, &settings(), &runtime);
             let listings = vec![(0, scene.source.list().await.expect("it lists"))];
@@ -301,7 +304,7 @@ fn a_store_that_is_away_when_the_lists_are_stored_is_waited_for_with_a_word() {
                 assert!(reasons.contains("nobody listens"), "{reasons}");
                 store.heal();
             };
-            let begun = sources.begin(FIRST, listings, &starting);
+            let begun = sources.begin::<Infallible>(FIRST, listings, &starting);
             let (begun, ()) = futures_util::future::join(begun, healed).await;
             begun.expect("it is there again");
         });

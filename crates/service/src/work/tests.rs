@@ -10,7 +10,7 @@ use ttm_market::{Mint, PairBatch, PairSource, PairSourceError, TokenStore as _};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::{Failure, Service, fakes};
+use crate::fakes;
 
 /// An API that takes three seconds to answer that it knows nothing.
 #[derive(Clone)]
@@ -48,21 +48,19 @@ impl PairSource for Slow {
 fn requests_end_with_the_work_that_made_them() {
     let (runtime, tokens) = (ManualRuntime::new(1), FakeTokenStore::new());
     let api = Slow { runtime: runtime.clone(), calls: Arc::default(), answers: Arc::default() };
-    let ports = crate::ports::Ports { pairs: Arc::new(api.clone()), ..fakes::ports(&tokens) };
-    let (planes, board) = (fakes::planes(&runtime), fakes::board(&runtime));
+    let ports = crate::Ports { pairs: Arc::new(api.clone()), ..fakes::ports(&tokens) };
+    runtime.block_on(tokens.add(&[Mint::WSOL, Mint::USDC], runtime.wall())).expect("the fake works");
+    let resident = fakes::resident(&runtime, &fakes::board(&runtime), ports);
+    let (life, _order) = fakes::life(&runtime);
+    let work = runtime.spawn("work", Box::pin(Work::boot(&resident, life).run()));
     let second = Duration::from_secs(1);
     runtime.block_on(async {
-        tokens.add(&[Mint::WSOL, Mint::USDC], runtime.wall()).await.expect("the fake works");
-        let service = Service::start(ports, fakes::settings(), planes, board).await.expect("it starts");
         while api.seen().0 == 0 {
             runtime.sleep_until(runtime.now() + second).await;
         }
-        let (part, work) = &service.work[0];
-        assert_eq!((*part, api.seen()), ("work", (1, 0)));
+        assert_eq!(api.seen(), (1, 0));
         // As a panic does: the work is dropped where it stands.
         work.abort();
-        let ended = service.run(std::future::pending(), second * 30).await;
-        assert!(matches!(ended.failure, Some(Failure::Part { part: "work", .. })), "{ended:?}");
         runtime.sleep_until(runtime.now() + second * 60).await;
         assert_eq!(api.seen(), (1, 0), "nothing came of the request, and no other followed");
     });

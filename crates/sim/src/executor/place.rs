@@ -1,4 +1,4 @@
-//! Where a task runs: in which process, and on which of its planes. It does not know what runs there.
+//! Where a task runs: in which process, and on which of its planes.
 
 /// A process and one of its planes. Processes are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -7,6 +7,8 @@ pub struct Place {
     pub process: u32,
     /// Its plane.
     pub plane: Plane,
+    /// Which of the runtimes that this plane has had; the older ones were left behind.
+    pub build: u32,
 }
 
 /// A thread, or several, of a process: while one of them is held the others go on.
@@ -14,18 +16,25 @@ pub struct Place {
 pub enum Plane {
     /// The thread that starts and stops the others.
     Main,
-    /// The groups, the API calls and the writers.
+    /// The groups and the writers.
     Work,
     /// The monitor and the endpoints.
     Supervision,
+    /// The adapters: every call of a port.
+    Io,
 }
 
 impl Plane {
     /// All of a process.
-    pub const ALL: [Self; 3] = [Self::Main, Self::Work, Self::Supervision];
+    pub const ALL: [Self; 4] = [Self::Main, Self::Work, Self::Supervision, Self::Io];
 }
 
 impl Place {
     /// Outside all processes.
-    pub(super) const WORLD: Self = Self { process: 0, plane: Plane::Main };
+    pub(super) const WORLD: Self = Self::new(0, Plane::Main);
+
+    /// The first runtime of a plane.
+    pub const fn new(process: u32, plane: Plane) -> Self {
+        Self { process, plane, build: 0 }
+    }
 }

@@ -40,9 +40,11 @@ pub(super) struct Shared {
     timers: Mutex<Timers>,
     tasks: Mutex<BTreeMap<u64, Arc<SimTask>>>,
     last_task: AtomicU64,
-    /// The task that is polled, or was last, and its process.
+    /// The task that is polled, or was last, or whose call of a port that is; and its process.
     running: AtomicU64,
     running_process: AtomicU32,
+    /// How often the work plane of each process was built.
+    builds: Mutex<BTreeMap<u32, u32>>,
     /// Where nothing runs for now, and until when.
     suspended: Mutex<BTreeMap<Place, Moment>>,
     streams: Mutex<BTreeMap<&'static str, Arc<SeededEntropy>>>,
@@ -67,6 +69,7 @@ impl SimRuntime {
             last_task: AtomicU64::new(0),
             running: AtomicU64::new(0),
             running_process: AtomicU32::new(0),
+            builds: Mutex::default(),
             suspended: Mutex::default(),
             streams: Mutex::default(),
             yielding: SeededEntropy::stream(seed, "yields"),
@@ -79,14 +82,23 @@ impl SimRuntime {
     /// The handle of a process that boots now: its clock begins.
     #[must_use]
     pub fn boot(&self, process: u32) -> Self {
-        let place = Place { process, plane: Plane::Main };
+        let place = Place::new(process, Plane::Main);
         Self { shared: self.shared.clone(), place, origin: self.shared.now() }
     }
 
     /// The handle of one of its planes.
     #[must_use]
     pub fn on(&self, plane: Plane) -> Self {
-        Self { place: Place { plane, ..self.place }, ..self.clone() }
+        Self { place: Place::new(self.place.process, plane), ..self.clone() }
+    }
+
+    /// The handle of its work plane, built anew: what still runs on the one before is left behind.
+    #[must_use]
+    pub(crate) fn build_work(&self) -> Self {
+        let process = self.place.process;
+        let mut builds = self.shared.builds.lock();
+        let build = builds.entry(process).and_modify(|build| *build += 1).or_insert(0);
+        Self { place: Place { build: *build, ..Place::new(process, Plane::Work) }, ..self.clone() }
     }
 
     /// The process whose task is polled, or was last.
@@ -98,7 +110,8 @@ impl SimRuntime {
         &self.shared
     }
 
-    /// The number of the task that is polled: what two of them do is never one and the same.
+    /// The number of the task that is polled, or on whose behalf a port is called: what two of them do is never one and the
+    /// same.
     pub(crate) fn task(&self) -> u64 {
         self.shared.running.load(Ordering::Relaxed)
     }
@@ -151,8 +164,17 @@ impl Shared {
     }
 
     pub(super) fn run(&self, task: &SimTask) {
-        self.running.store(task.seq(), Ordering::Relaxed);
+        self.running.store(task.caller(), Ordering::Relaxed);
         self.running_process.store(task.place().process, Ordering::Relaxed);
+    }
+
+    /// The runtime that a plane has now.
+    pub(super) fn newest(&self, process: u32, plane: Plane) -> Place {
+        let build = match plane {
+            Plane::Work => self.builds.lock().get(&process).copied().unwrap_or_default(),
+            Plane::Main | Plane::Supervision | Plane::Io => 0,
+        };
+        Place { build, ..Place::new(process, plane) }
     }
 
     /// Nothing runs at `place` until then.
@@ -240,7 +262,13 @@ impl Runtime for SimRuntime {
 
     fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) -> Task {
         let seq = self.shared.last_task.fetch_add(1, Ordering::Relaxed) + 1;
-        let task = Arc::new(SimTask::new(seq, name, self.place, Arc::clone(&self.shared.ready), future));
+        // A call of a port is its caller's doing.
+        let caller = match self.place.plane {
+            Plane::Io => self.task(),
+            Plane::Main | Plane::Work | Plane::Supervision => seq,
+        };
+        let ready = Arc::clone(&self.shared.ready);
+        let task = Arc::new(SimTask::new(seq, caller, name, self.place, ready, future));
         self.shared.tasks.lock().insert(seq, Arc::clone(&task));
         task.enqueue();
         self.fold(Kind::Spawned, seq);

@@ -15,6 +15,8 @@ use super::place::Place;
 /// A task of the executor, which is its own waker. The locks are never contended: they satisfy the port's bounds.
 pub(super) struct SimTask {
     seq: u64,
+    /// On whose behalf it runs.
+    caller: u64,
     name: &'static str,
     place: Place,
     ready: Arc<ReadyQueue>,
@@ -60,6 +62,7 @@ struct End {
 impl SimTask {
     pub(super) fn new(
         seq: u64,
+        caller: u64,
         name: &'static str,
         place: Place,
         ready: Arc<ReadyQueue>,
@@ -67,6 +70,7 @@ impl SimTask {
     ) -> Self {
         Self {
             seq,
+            caller,
             name,
             place,
             ready,
@@ -80,6 +84,10 @@ impl SimTask {
 
     pub(super) fn seq(&self) -> u64 {
         self.seq
+    }
+
+    pub(super) fn caller(&self) -> u64 {
+        self.caller
     }
 
     pub(super) fn name(&self) -> &'static str {

@@ -120,6 +120,7 @@ fn plane_word(plane: Plane) -> &'static str {
         Plane::Main => "main",
         Plane::Work => "work",
         Plane::Supervision => "supervision",
+        Plane::Io => "io",
     }
 }
 

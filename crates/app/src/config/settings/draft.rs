@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::api::ApiSettings;
 use super::exchange::ExchangeSettings;
@@ -26,7 +25,6 @@ pub struct Draft {
     pub exchange: Option<ExchangeSettings>,
     service: Option<ServiceSettings>,
     api: Option<ApiSettings>,
-    graceful_shutdown_timeout: Option<Duration>,
     places: BTreeMap<&'static str, Origin>,
     errors: Vec<ConfigError>,
 }
@@ -60,9 +58,8 @@ impl Draft {
             reader.duration(key);
         }
         reader.integer::<u32>("recovery.max_restart_attempts");
-        let graceful_shutdown_timeout = reader.duration("recovery.graceful_shutdown_timeout");
         let places = values.places();
-        Self { store, sources, exchange, service, api, graceful_shutdown_timeout, places, errors }
+        Self { store, sources, exchange, service, api, places, errors }
     }
 
     /// Where a key was set, for what is found wrong with it later.
@@ -75,7 +72,7 @@ impl Draft {
     /// # Errors
     /// Everything that is, at once.
     pub fn settled(self) -> Result<Settings, ConfigErrors> {
-        let Self { store, sources, exchange, service, api, graceful_shutdown_timeout, places, errors } = self;
+        let Self { store, sources, exchange, service, api, places, errors } = self;
         let settings = || {
             Some(Settings {
                 store: store?,
@@ -83,7 +80,6 @@ impl Draft {
                 service: service?,
                 exchange: exchange?,
                 api: api?,
-                graceful_shutdown_timeout: graceful_shutdown_timeout?,
                 places,
             })
         };

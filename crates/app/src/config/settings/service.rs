@@ -32,6 +32,7 @@ impl Reader<'_> {
         let resource_check_interval = self.duration("monitoring.resource_check_interval");
         let performance_check_interval = self.duration("monitoring.performance_check_interval");
         let source_poll_interval = self.duration("sources.poll_interval");
+        let stop_within = self.duration("recovery.graceful_shutdown_timeout");
         let stalled = self.duration("recovery.emergency_restart_threshold");
         Some(ServiceSettings {
             market: MarketConfig::default(),
@@ -50,6 +51,7 @@ impl Reader<'_> {
             performance_check_interval: performance_check_interval?,
             source_poll_interval: source_poll_interval?,
             sample_capacity: ServiceSettings::SAMPLE_CAPACITY,
+            stop_within: stop_within?,
         })
     }
 

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
-use ttm_kernel::{Clock as _, Epoch, Incarnation, LeaseError, StoreLease};
+use ttm_kernel::{Clock as _, Epoch, FencingToken, Incarnation, LeaseError, Runtime, StoreLease, Task};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::outbox::Outbox;
-use crate::shutdown::{self, ShutdownTrigger};
+use crate::fakes::{self, AUTHOR};
+use crate::life::Author;
+use crate::outbox::Fifo;
+use crate::{Stop, StopOrder};
 
 /// A store of numbers that answers by a script, then with success; it refuses 13.
 #[derive(Clone, Default)]
@@ -78,37 +80,49 @@ const FENCED: &str = "another process took over the store: epoch 3 is fenced off
 struct Scene {
     runtime: Arc<ManualRuntime>,
     store: Store,
-    outbox: Arc<Outbox<u32>>,
+    outbox: Arc<Outbox<Fifo<u32>>>,
     port: Arc<Standing>,
-    writing: Writing,
-    stop: ShutdownTrigger,
+    board: Arc<Board>,
+    lease: Arc<Lease>,
+    order: StopOrder,
+    stop: Stop,
 }
 
 fn scene(answers: impl IntoIterator<Item = StoreError>) -> Scene {
     let runtime = Arc::new(ManualRuntime::new(1));
     let as_runtime: Arc<dyn Runtime> = runtime.clone();
-    let settings = crate::ServiceSettings::default();
-    let planes = crate::Planes { work: runtime.clone(), supervision: runtime.clone() };
     let store = Store::default();
     store.0.lock().answers.extend(answers);
     let port = Arc::new(Standing(Mutex::new(true)));
-    let (stop, shutdown) = shutdown::channel();
-    let writing = Writing {
-        board: crate::Service::board_of(&settings, &planes),
+    let order = StopOrder::new();
+    Scene {
+        board: fakes::board(&runtime),
         lease: Arc::new(Lease::new(port.clone(), &as_runtime)),
-        backoff: settings.retry,
-        shutdown,
-        runtime: as_runtime,
-    };
-    Scene { runtime, store, outbox: Arc::new(Outbox::new(1_000)), port, writing, stop }
+        stop: order.listener(),
+        outbox: Arc::new(Outbox::new(Fifo::new(1_000))),
+        runtime,
+        store,
+        port,
+        order,
+    }
 }
 
 impl Scene {
+    /// Starts a writer.
+    fn start(&self, incarnation: Incarnation) -> Task {
+        let runtime: Arc<dyn Runtime> = self.runtime.clone();
+        let author = Author { part: "writer", incarnation };
+        let life = Life { author, runtime: runtime.clone(), stop: self.stop.clone() };
+        let backoff = fakes::settings().retry;
+        let drain = Drain { life, board: self.board.clone(), lease: self.lease.clone(), backoff };
+        let (outbox, sink) = (self.outbox.clone(), NumberSink(self.store.clone(), runtime));
+        self.runtime.spawn("writer", Box::pin(async move { drain.run(&outbox, &sink).await }))
+    }
+
     /// Lets the writer run for so long with these entries to store.
     fn run(&self, seconds: u64, entries: impl IntoIterator<Item = u32>) {
-        self.outbox.put(entries);
-        let sink = NumberSink(self.store.clone(), self.writing.runtime.clone());
-        let (_, task) = self.writing.start("writer", self.outbox.clone(), sink);
+        self.outbox.put(AUTHOR, entries);
+        let task = self.start(Incarnation::FIRST);
         self.wait(seconds);
         drop(task);
     }
@@ -128,7 +142,7 @@ impl Scene {
     }
 
     fn state(&self) -> ttm_health::StoreUseFacts {
-        let facts = self.writing.board.stores.facts(self.runtime.now());
+        let facts = self.board.stores.facts(self.runtime.now());
         facts.into_iter().find(|each| each.name == "samples").expect("it was used")
     }
 }
@@ -175,7 +189,7 @@ fn a_damaged_store_is_left_alone_and_says_that_it_waits_for_a_person() {
     assert_eq!((scene.calls().len(), scene.stored().len()), (1, 0));
     assert!(scene.state().gave_up);
     assert_eq!(scene.outbox.counts().waiting, 10, "what waits is kept");
-    scene.stop.order(scene.runtime.now() + Duration::from_secs(30));
+    scene.order.give(scene.runtime.now() + Duration::from_secs(30));
     scene.wait(1);
     assert_eq!(scene.calls().len(), 1, "nor is it touched at the stop");
 }
@@ -184,7 +198,7 @@ fn a_damaged_store_is_left_alone_and_says_that_it_waits_for_a_person() {
 fn damage_that_another_use_met_leaves_the_store_alone_too() {
     let scene = scene([]);
     let error = StoreError::corrupt("database disk image is malformed (SQLITE_CORRUPT, 11)");
-    let (board, now) = (&scene.writing.board, scene.runtime.now());
+    let (board, now) = (&scene.board, scene.runtime.now());
     board.stores.failed(StoreUse::TokenReads, &error, now, scene.runtime.wall());
     scene.run(600, 0..10);
     assert_eq!((scene.calls().len(), scene.outbox.counts().waiting), (0, 10));
@@ -197,7 +211,7 @@ fn an_entry_that_the_store_refuses_costs_no_other_and_is_counted() {
     scene.run(5, 0..40);
     assert_eq!(scene.stored(), (0..40).filter(|n| *n != 13).collect::<Vec<_>>());
     let counts = scene.outbox.counts();
-    assert_eq!((counts.waiting, counts.in_flight, counts.dropped, scene.outbox.lost()), (0, 0, 1, 1));
+    assert_eq!((counts.waiting, counts.in_flight, counts.dropped), (0, 0, 1));
 }
 
 #[test]
@@ -205,8 +219,8 @@ fn a_newer_writer_ends_this_one_and_with_it_the_right_to_act() {
     let scene = scene([StoreError::fenced_by_epoch(Epoch::new(3), Epoch::new(4))]);
     scene.run(60, 0..10);
     assert_eq!((scene.calls().len(), scene.outbox.counts().waiting), (1, 10));
-    assert_eq!(scene.writing.lease.lost(), Some(FENCED));
-    assert!(!scene.writing.lease.holds());
+    assert_eq!(scene.lease.lost(), Some(FENCED));
+    assert!(!scene.lease.holds());
 }
 
 #[test]
@@ -215,18 +229,17 @@ fn a_newer_incarnation_of_a_writer_ends_the_older_one_and_not_the_process() {
     let scene = scene([StoreError::fenced_by_incarnation(older, Incarnation::new(1))]);
     scene.run(60, 0..10);
     assert_eq!((scene.calls().len(), scene.outbox.counts().waiting), (1, 10));
-    assert_eq!(scene.writing.lease.lost(), None);
-    assert!(scene.writing.lease.holds());
+    assert_eq!(scene.lease.lost(), None);
+    assert!(scene.lease.holds());
 }
 
 #[test]
 fn once_one_writer_was_fenced_the_others_leave_what_waits_at_once() {
     let scene = scene([]);
-    scene.writing.lease.fenced(&StoreError::fenced_by_epoch(Epoch::new(3), Epoch::new(4)));
-    scene.outbox.put(0..10);
-    let sink = NumberSink(scene.store.clone(), scene.writing.runtime.clone());
-    let (_, task) = scene.writing.start("writer", scene.outbox.clone(), sink);
-    scene.stop.order(scene.runtime.now() + Duration::from_secs(30));
+    scene.lease.fenced(&StoreError::fenced_by_epoch(Epoch::new(3), Epoch::new(4)));
+    scene.outbox.put(AUTHOR, 0..10);
+    let task = scene.start(Incarnation::FIRST);
+    scene.order.give(scene.runtime.now() + Duration::from_secs(30));
     let begun = scene.runtime.now();
     assert_eq!(scene.runtime.block_on(task), ttm_kernel::TaskEnd::Finished);
     assert!(scene.runtime.now() - begun < Duration::from_secs(2), "{:?}", scene.runtime.now() - begun);
@@ -242,4 +255,58 @@ fn nothing_is_written_while_the_lease_is_not_renewed() {
     *scene.port.0.lock() = true;
     scene.wait(1);
     assert_eq!(scene.stored().len(), 10);
+}
+
+/// A store that takes a minute for everything.
+struct Hanging(Arc<ManualRuntime>);
+
+#[async_trait]
+impl Sink<u32> for Hanging {
+    const USE: StoreUse = StoreUse::Samples;
+    const STORED: &'static str = "test_stored_total";
+    const BATCH: usize = 100;
+
+    async fn store(&self, _: &[u32]) -> Result<(), StoreError> {
+        self.0.sleep_until(self.0.now() + Duration::from_mins(1)).await;
+        Ok(())
+    }
+
+    fn name(entry: &u32) -> String {
+        entry.to_string()
+    }
+}
+
+#[test]
+fn what_a_writer_had_in_hand_when_it_was_dropped_is_stored_by_the_next() {
+    let scene = scene([]);
+    let runtime: Arc<dyn Runtime> = scene.runtime.clone();
+    scene.outbox.put(AUTHOR, 0..10);
+    let author = Author { part: "writer", incarnation: Incarnation::FIRST };
+    let life = Life { author, runtime, stop: scene.stop.clone() };
+    let backoff = fakes::settings().retry;
+    let drain = Drain { life, board: scene.board.clone(), lease: scene.lease.clone(), backoff };
+    let (outbox, sink) = (scene.outbox.clone(), Hanging(scene.runtime.clone()));
+    let lost = scene.runtime.spawn("writer", Box::pin(async move { drain.run(&outbox, &sink).await }));
+    scene.wait(2);
+    assert_eq!(scene.outbox.counts().in_flight, 10, "it waits for the store");
+    lost.abort();
+    let next = scene.start(Incarnation::FIRST.next());
+    scene.wait(2);
+    assert_eq!(scene.stored(), (0..10).collect::<Vec<_>>());
+    assert_eq!(scene.outbox.counts().left(), 0);
+    drop(next);
+}
+
+#[test]
+fn an_older_writer_ends_by_itself_once_a_newer_one_has_begun() {
+    let scene = scene([]);
+    let older = scene.start(Incarnation::FIRST);
+    scene.wait(1);
+    let newer = scene.start(Incarnation::FIRST.next());
+    scene.outbox.put(AUTHOR, 0..10);
+    assert_eq!(scene.runtime.block_on(older), ttm_kernel::TaskEnd::Finished);
+    scene.outbox.put(AUTHOR, 20..30);
+    scene.wait(5);
+    assert_eq!(scene.stored(), (0..10).chain(20..30).collect::<Vec<_>>());
+    drop(newer);
 }

@@ -1,0 +1,73 @@
+//! The HTTP API as the surface of the service.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use parking_lot::Mutex;
+use ttm_axum_api::{ApiConfig, ApiState, Bound, Stores};
+use ttm_kernel::{BoxFuture, Runtime};
+use ttm_service::{Board, Ports, Stop, Surface};
+
+use super::descriptors;
+use crate::config::ApiSettings;
+
+pub(super) struct HttpSurface {
+    address: SocketAddr,
+    config: ApiConfig,
+    state: ApiState,
+    /// Bound before anything is started; once that one has ended the address is bound anew.
+    listener: Mutex<Option<Bound>>,
+}
+
+impl HttpSurface {
+    pub(super) fn new(
+        listener: Bound,
+        settings: &ApiSettings,
+        board: &Arc<Board>,
+        runtime: &Arc<dyn Runtime>,
+        prometheus: PrometheusHandle,
+    ) -> Self {
+        let address = listener.address();
+        let config = ApiConfig::new(address, settings.token.clone());
+        let state = ApiState {
+            health: board.clone(),
+            tokens: board.clone(),
+            stores: Arc::new(OnceLock::new()),
+            event_kinds: &ttm_service::EVENT_KINDS,
+            runtime: runtime.clone(),
+            metrics: Arc::new(move || {
+                prometheus.run_upkeep();
+                prometheus.render()
+            }),
+        };
+        Self { address, config, state, listener: Mutex::new(Some(listener)) }
+    }
+}
+
+impl Surface for HttpSurface {
+    fn serve(&self, stop: Stop) -> BoxFuture<'static, ()> {
+        let (address, bound) = (self.address, self.listener.lock().take());
+        let router = ttm_axum_api::router(self.state.clone(), self.config.clone());
+        Box::pin(async move {
+            let listener = match bound {
+                Some(listener) => listener,
+                None => match Bound::bind(address).await {
+                    Ok(listener) => listener,
+                    Err(error) => return tracing::error!(%error, "the API cannot listen"),
+                },
+            };
+            let stopped = async {
+                stop.ordered().await;
+            };
+            if let Err(error) = listener.telling(descriptors::tell).serve(router, stopped).await {
+                tracing::error!(%error, "the API stopped answering");
+            }
+        })
+    }
+
+    fn opened(&self, ports: &Ports) {
+        // A start opens them once.
+        drop(self.state.stores.set(Stores { history: ports.history.clone(), events: ports.events.clone() }));
+    }
+}

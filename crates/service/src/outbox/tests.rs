@@ -1,0 +1,204 @@
+//! Where entries are, whichever incarnation of author and writer does what.
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use ttm_market::Mint;
+use ttm_market::Token;
+
+use super::*;
+
+const AUTHOR: Author = Author { part: "work", incarnation: Incarnation::FIRST };
+const WRITER: Incarnation = Incarnation::FIRST;
+
+fn outbox(capacity: usize) -> Outbox<Fifo<u64>> {
+    Outbox::new(Fifo::new(capacity))
+}
+
+fn counts(waiting: u64, in_flight: u64, produced: u64, dropped: u64) -> OutboxCounts {
+    OutboxCounts { waiting, in_flight, produced, dropped }
+}
+
+fn taken<S: Shelf>(outbox: &Outbox<S>, limit: usize) -> Batch<S::Entry> {
+    outbox.take(WRITER, limit).expect("something waits")
+}
+
+#[test]
+fn a_full_outbox_drops_the_oldest_entries_and_counts_them() {
+    let outbox = outbox(3);
+    outbox.put(AUTHOR, 0..5);
+    assert_eq!(outbox.counts(), counts(3, 0, 5, 2));
+    assert_eq!(*taken(&outbox, 10).entries, [2, 3, 4]);
+}
+
+#[test]
+fn a_batch_that_comes_back_keeps_its_place_unless_it_is_the_oldest_of_too_many() {
+    let outbox = outbox(3);
+    outbox.put(AUTHOR, 0..3);
+    let batch = taken(&outbox, 2);
+    outbox.put(AUTHOR, [3]);
+    outbox.give_back(&batch);
+    assert_eq!(outbox.counts(), counts(3, 0, 4, 1));
+    assert_eq!(*taken(&outbox, 10).entries, [1, 2, 3]);
+}
+
+#[test]
+fn what_the_store_was_handed_is_not_stored_until_it_says_so() {
+    let outbox = outbox(10);
+    outbox.put(AUTHOR, 0..3);
+    let batch = taken(&outbox, 2);
+    assert_eq!(outbox.counts(), counts(1, 2, 3, 0));
+    outbox.stored(&batch, 1);
+    outbox.refused(&batch, 1);
+    assert_eq!(outbox.counts(), counts(1, 0, 3, 1));
+}
+
+#[test]
+fn what_a_batch_has_left_comes_back_after_some_of_it_was_stored() {
+    let outbox = outbox(10);
+    outbox.put(AUTHOR, 0..4);
+    let batch = taken(&outbox, 3);
+    outbox.stored(&batch, 2);
+    outbox.give_back(&batch);
+    assert_eq!(*taken(&outbox, 10).entries, [2, 3]);
+}
+
+#[test]
+fn a_token_that_comes_back_does_not_hide_its_newer_state() {
+    let outbox = TokenOutbox::new(Newest::default());
+    outbox.put(AUTHOR, [Token::new(Mint::USDC, Timestamp::UNIX_EPOCH).into()]);
+    let old = taken(&outbox, 10);
+    let newer = Token { symbol: Some("USDC".into()), ..old.entries[0].clone() };
+    outbox.put(AUTHOR, [newer.clone().into()]);
+    outbox.give_back(&old);
+    assert_eq!(*taken(&outbox, 10).entries, [newer]);
+}
+
+#[test]
+fn a_change_during_a_write_is_written_again() {
+    let outbox = Outbox::new(Flag::default());
+    outbox.put(AUTHOR, [(), ()]);
+    let batch = taken(&outbox, 10);
+    assert_eq!(batch.entries.len(), 1, "one write says all");
+    outbox.put(AUTHOR, [()]);
+    outbox.stored(&batch, 1);
+    assert_eq!(taken(&outbox, 10).entries.len(), 1);
+}
+
+#[test]
+fn an_author_that_was_replaced_puts_nothing_in() {
+    let outbox = outbox(10);
+    let next = Author { incarnation: WRITER.next(), ..AUTHOR };
+    outbox.put(AUTHOR, [1]);
+    outbox.admit(next);
+    outbox.put(AUTHOR, [2]);
+    outbox.put(next, [3]);
+    outbox.put(Author::RESIDENT, [4]);
+    outbox.admit(AUTHOR);
+    outbox.put(AUTHOR, [5]);
+    assert_eq!(*taken(&outbox, 10).entries, [1, 3, 4]);
+    assert_eq!(outbox.counts().produced, 3);
+}
+
+#[test]
+fn a_batch_outlives_the_writer_that_took_it_and_what_that_says_later_is_ignored() {
+    let outbox = outbox(10);
+    outbox.put(AUTHOR, 0..3);
+    let lost = taken(&outbox, 2);
+    let next = WRITER.next();
+    outbox.open(next);
+    assert_eq!(outbox.counts(), counts(3, 0, 3, 0));
+    assert!(outbox.take(WRITER, 10).is_none(), "the older writer takes nothing");
+    let batch = outbox.take(next, 10).expect("all of it");
+    outbox.stored(&lost, 2);
+    outbox.refused(&lost, 1);
+    outbox.give_back(&lost);
+    outbox.open(WRITER);
+    assert_eq!(outbox.counts(), counts(0, 3, 3, 0));
+    outbox.stored(&batch, 3);
+    assert_eq!(outbox.counts(), counts(0, 0, 3, 0));
+}
+
+/// A step of some writer or author; numbers choose which incarnation, and how many.
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u32, u64),
+    Admit(u32),
+    Open(u32),
+    Take(u32, usize),
+    Stored(usize, usize),
+    Refused(usize, usize),
+    GiveBack(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let incarnation = 0..4_u32;
+    prop_oneof![
+        (incarnation.clone(), 0..6_u64).prop_map(|(author, entries)| Step::Put(author, entries)),
+        incarnation.clone().prop_map(Step::Admit),
+        incarnation.clone().prop_map(Step::Open),
+        (incarnation, 0..6_usize).prop_map(|(writer, limit)| Step::Take(writer, limit)),
+        (0..4_usize, 0..6_usize).prop_map(|(batch, entries)| Step::Stored(batch, entries)),
+        (0..4_usize, 0..6_usize).prop_map(|(batch, entries)| Step::Refused(batch, entries)),
+        (0..4_usize).prop_map(Step::GiveBack),
+    ]
+}
+
+proptest! {
+    /// Nothing is lost and nothing comes out twice, whoever is replaced in the middle of what.
+    #[test]
+    fn every_entry_is_at_one_place_whatever_older_incarnations_do(steps in prop::collection::vec(step(), 0..80)) {
+        let outbox = outbox(8);
+        let (mut batches, mut produced, mut stored, mut newest, mut writer) = (Vec::new(), 0, 0_u64, 0, 0);
+        let at = |number| Author { part: "work", incarnation: Incarnation::new(number) };
+        for step in steps {
+            let before = outbox.counts();
+            match step {
+                Step::Put(author, entries) => {
+                    outbox.put(at(author), produced..produced + entries);
+                    if author >= newest {
+                        produced += entries;
+                    }
+                }
+                Step::Admit(author) => {
+                    outbox.admit(at(author));
+                    newest = newest.max(author);
+                }
+                Step::Open(incarnation) => {
+                    outbox.open(Incarnation::new(incarnation));
+                    writer = writer.max(incarnation);
+                }
+                Step::Take(incarnation, limit) => {
+                    let batch = outbox.take(Incarnation::new(incarnation), limit);
+                    prop_assert!(batch.is_none() || incarnation == writer);
+                    batches.extend(batch);
+                }
+                Step::Stored(batch, entries) => {
+                    if let Some(batch) = batches.iter().rev().nth(batch) {
+                        outbox.stored(batch, entries);
+                        stored += before.in_flight - outbox.counts().in_flight;
+                    }
+                }
+                Step::Refused(batch, entries) => {
+                    if let Some(batch) = batches.iter().rev().nth(batch) {
+                        outbox.refused(batch, entries);
+                    }
+                }
+                Step::GiveBack(batch) => {
+                    if let Some(batch) = batches.iter().rev().nth(batch) {
+                        outbox.give_back(batch);
+                    }
+                }
+            }
+            let now = outbox.counts();
+            prop_assert_eq!(now.produced, produced);
+            prop_assert_eq!(now.produced, stored + now.in_flight + now.waiting + now.dropped);
+            prop_assert!(now.waiting <= 8);
+        }
+        // What is left comes out once, in the order in which it was put in.
+        outbox.open(Incarnation::new(9));
+        let left = outbox.counts().waiting;
+        let rest: Vec<u64> = outbox.take(Incarnation::new(9), 100).map_or_else(Vec::new, |batch| batch.entries.to_vec());
+        prop_assert_eq!(rest.len() as u64, left);
+        prop_assert!(rest.is_sorted_by(|a, b| a < b), "{:?}", rest);
+    }
+}

@@ -1,0 +1,145 @@
+//! What outlives every incarnation of a part: a part is dropped and started again, and finds here what it needs to go on.
+//!
+//! No domain code runs under a lock of this state, so that a part which hangs holds none: what is in here is either a value
+//! that is replaced whole, or guards itself for the length of an assignment. A part keeps what it can compute anew to itself.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use parking_lot::Mutex;
+use tokio::sync::SetOnce;
+use ttm_breaker::Snapshot;
+use ttm_guard::Guard;
+use ttm_kernel::{Epoch, FencingToken, Runtime};
+
+use crate::board::Board;
+use crate::breakers::{self, BreakerLog};
+use crate::events::EventLog;
+use crate::lease::Lease;
+use crate::life::{Author, Life};
+use crate::outbox::{Fifo, Newest, Outbox, OutboxCounts, SampleOutbox, TokenOutbox};
+use crate::pause::{Excuses, Pulse};
+use crate::profiles::Profiles;
+use crate::sources::Sources;
+use crate::stores::StoreUse;
+use crate::{Ports, ServiceSettings, StartError, Starting, edits, roster};
+
+/// The state of a service that has started.
+pub(crate) struct Resident {
+    pub(crate) settings: ServiceSettings,
+    /// Of the io plane: its timers outlive every work plane.
+    pub(crate) clock: Arc<dyn Runtime>,
+    pub(crate) ports: Ports,
+    pub(crate) board: Arc<Board>,
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) epoch: Epoch,
+    /// Limits, breaker and retries of the API that scoring depends on.
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) breakers: BreakerLog,
+    pub(crate) tokens: Arc<TokenOutbox>,
+    pub(crate) samples: Arc<SampleOutbox>,
+    pub(crate) events: EventLog,
+    pub(crate) edits: edits::Edits,
+    /// The newest edit of the store that is on its way to the work.
+    pub(crate) revision: AtomicU64,
+    pub(crate) sources: Sources,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) excuses: Mutex<Excuses>,
+}
+
+impl Resident {
+    /// Claims an epoch, loads the tokens and restores the breaker, under the lease. A store that is away is waited for; nothing
+    /// runs yet, so dropping this future abandons the start.
+    ///
+    /// # Errors
+    /// When another process took the store over, when an operator must mend it, or a source of tokens.
+    pub(crate) async fn restore<E>(
+        ports: Ports,
+        settings: &ServiceSettings,
+        clock: &Arc<dyn Runtime>,
+        board: &Arc<Board>,
+        lease: &Arc<Lease>,
+        starting: &Starting,
+    ) -> Result<Self, StartError<E>> {
+        let events = EventLog::new(clock);
+        let mut sources = Sources::new(&ports, clock, board, lease);
+        let listings = starting.at("the sources of tokens", sources.first_look(starting)).await?;
+        let tokens = &*ports.tokens;
+        let epoch = starting.claim(lease, tokens).await?;
+        sources.begin(FencingToken::first(epoch), listings, starting).await?;
+        let revision = starting.store("the tokens", || roster::revision(tokens, epoch, &**clock)).await?;
+        let stored = starting.store("the tokens", || roster::load(tokens, &**clock)).await?;
+        // Tables that are dropped and made anew meanwhile are empty, and no set of tokens.
+        starting.store("the tokens", || roster::revision(tokens, epoch, &**clock)).await?;
+        tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
+        board.stores.answered(StoreUse::TokenReads, clock.now());
+        events.started(epoch, stored.len());
+        sources.tell(&events);
+        let breakers = BreakerLog::new(events.clone());
+        let guard = breakers::restore(settings, &*ports.breakers, clock, &breakers).await;
+        starting.done();
+        // Before anything says that the service started: what was stored is served from the first answer on.
+        board.post_tokens(stored.into_iter().map(Arc::new).collect());
+        if let Some(source) = ports.profiles.clone() {
+            let profiles = Profiles::new(source, &ports, settings, clock, board, &breakers, lease);
+            sources.extend([lease.guards(Arc::new(profiles))]);
+        }
+        Ok(Self {
+            settings: settings.clone(),
+            clock: clock.clone(),
+            board: board.clone(),
+            lease: lease.clone(),
+            epoch,
+            guard,
+            breakers,
+            tokens: Arc::new(Outbox::new(Newest::default())),
+            samples: Arc::new(Outbox::new(Fifo::new(settings.sample_capacity))),
+            events,
+            edits: edits::Edits::new(),
+            revision: AtomicU64::new(revision),
+            sources,
+            pulse: Arc::new(Pulse::new(clock.now())),
+            excuses: Mutex::new(Excuses::new(clock.now())),
+            ports,
+        })
+    }
+
+    /// Refuses from now on what older incarnations of this author put into outboxes.
+    pub(crate) fn admit(&self, author: Author) {
+        self.tokens.admit(author);
+        self.samples.admit(author);
+        self.events.outbox.admit(author);
+        self.breakers.changed.admit(author);
+    }
+
+    /// What a part writes to a store under.
+    pub(crate) fn token_of(&self, life: &Life) -> FencingToken {
+        FencingToken::new(self.epoch, life.author.incarnation)
+    }
+}
+
+/// Figures of a service, from outside: there are none before it has started, and they outlive it.
+#[derive(Clone)]
+pub struct Figures(pub(crate) Arc<SetOnce<Arc<Resident>>>);
+
+impl Figures {
+    /// Completes when the service has started.
+    pub async fn started(&self) {
+        self.0.wait().await;
+    }
+
+    /// The breaker of the API that scoring depends on, as it is now.
+    pub fn breaker(&self) -> Option<Snapshot> {
+        self.0.get().map(|resident| resident.guard.breaker().snapshot(resident.clock.now()))
+    }
+
+    /// Where the samples are.
+    pub fn samples(&self) -> Option<OutboxCounts> {
+        self.0.get().map(|resident| resident.samples.counts())
+    }
+
+    /// Where the events are.
+    pub fn events(&self) -> Option<OutboxCounts> {
+        self.0.get().map(|resident| resident.events.counts())
+    }
+}

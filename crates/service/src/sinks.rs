@@ -1,0 +1,105 @@
+//! Where the drains put what waits: one sink for each outbox, over the port that stores it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ttm_breaker::{BreakerStore, StoredBreaker, StoredRate};
+use ttm_guard::{Guard, SavedRate};
+use ttm_kernel::{FencingToken, Runtime, StoreError};
+use ttm_market::{Token, TokenStore};
+use ttm_perf::{Event, EventStore, MetricStore, Sample};
+
+use crate::drain::Sink;
+use crate::stores::StoreUse;
+
+/// The newest states of tokens.
+pub(crate) struct TokenSink {
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) under: FencingToken,
+}
+
+#[async_trait]
+impl Sink<Token> for TokenSink {
+    const USE: StoreUse = StoreUse::TokenWrites;
+    const STORED: &'static str = "ttm_token_states_stored_total";
+    const BATCH: usize = 1_000;
+
+    async fn store(&self, batch: &[Token]) -> Result<(), StoreError> {
+        self.store.save(self.under, batch).await
+    }
+
+    fn name(token: &Token) -> String {
+        token.mint.to_string()
+    }
+}
+
+/// Samples.
+pub(crate) struct SampleSink(pub(crate) Arc<dyn MetricStore>);
+
+#[async_trait]
+impl Sink<Sample> for SampleSink {
+    const USE: StoreUse = StoreUse::Samples;
+    const STORED: &'static str = "ttm_samples_stored_total";
+    const BATCH: usize = 10_000;
+
+    async fn store(&self, batch: &[Sample]) -> Result<(), StoreError> {
+        self.0.append(batch).await.map(|_| ())
+    }
+
+    fn name(sample: &Sample) -> String {
+        sample.series().to_string()
+    }
+}
+
+/// Events. A burst shares a commit, and the reason of a token's new state is still stored before the state itself.
+pub(crate) struct EventSink(pub(crate) Arc<dyn EventStore>);
+
+#[async_trait]
+impl Sink<Event> for EventSink {
+    const USE: StoreUse = StoreUse::Events;
+    const STORED: &'static str = "ttm_events_stored_total";
+    const BATCH: usize = 500;
+    const GATHER: Duration = Duration::from_millis(100);
+
+    async fn store(&self, batch: &[Event]) -> Result<(), StoreError> {
+        self.0.append(batch).await.map(|_| ())
+    }
+
+    fn name(event: &Event) -> String {
+        format!("{} of {}", event.kind(), event.subject())
+    }
+}
+
+/// The state of the breaker that scoring depends on, and of the rate behind it, as they are at the time of the write: that is
+/// the newest state, whatever asked for the write.
+pub(crate) struct BreakerSink {
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) store: Arc<dyn BreakerStore>,
+    pub(crate) under: FencingToken,
+    pub(crate) clock: Arc<dyn Runtime>,
+}
+
+#[async_trait]
+impl Sink<()> for BreakerSink {
+    const USE: StoreUse = StoreUse::Breakers;
+    const STORED: &'static str = "ttm_breaker_states_stored_total";
+    const BATCH: usize = 1;
+    /// Changes are rare, and a process that is killed right after one should not have forgotten it.
+    const GATHER: Duration = Duration::ZERO;
+
+    async fn store(&self, _: &[()]) -> Result<(), StoreError> {
+        let breaker = self.guard.breaker();
+        let stored = StoredBreaker {
+            name: breaker.name().to_owned(),
+            saved: breaker.save(self.clock.now()),
+            at: self.clock.wall(),
+            rate: self.guard.save().map(|SavedRate { share, paused_for }| StoredRate { share, paused_for }),
+        };
+        self.store.save(self.under, &[stored]).await
+    }
+
+    fn name((): &()) -> String {
+        "the breaker".to_owned()
+    }
+}

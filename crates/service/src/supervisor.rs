@@ -1,0 +1,227 @@
+//! Starts the parts, waits for one to end, and stops them in order: the one owner of a service's life, in production and in
+//! the simulator alike.
+//!
+//! Nothing is started but from the table, and nothing is left running: whatever ends [`Supervisor::run`] goes through the
+//! stages of a stop, and what does not end by its deadline is aborted and named. Dropping the supervisor orders every part to
+//! stop at once.
+
+mod crew;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::SetOnce;
+use ttm_health::{HealthView as _, Phase};
+use ttm_kernel::{Moment, Runtime, StoreLease, within};
+
+use crate::ServiceSettings;
+use crate::board::Board;
+use crate::ended::{Ended, Exit, Failure, StartError, Stopped};
+use crate::io::lease_on;
+use crate::lease::Lease;
+use crate::parts::{Early, PARTS, Part, Stage};
+use crate::ports::{Planes, Surface};
+use crate::resident::{Figures, Resident};
+use crate::start::{Open, Starting};
+use crew::{Crew, Interrupted};
+
+/// What is stored by then needs no word.
+const STORED_SOON: Duration = Duration::from_secs(1);
+/// Closing is given this long, of long stops, also when all was stored late: it writes nothing new.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+/// And of short ones this long: the next process waits for a lease that was not given up.
+const CLOSE_AT_LEAST: Duration = Duration::from_millis(250);
+/// A start that is given up waits for its lease to be released for this long.
+const RELEASE_WITHIN: Duration = Duration::from_millis(500);
+/// The last answers are given this long.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// A service that has not started yet.
+pub struct Supervisor {
+    settings: ServiceSettings,
+    planes: Arc<dyn Planes>,
+    supervision: Arc<dyn Runtime>,
+    io: Arc<dyn Runtime>,
+    early: Early,
+    parts: Vec<Part>,
+    figures: Figures,
+}
+
+impl Supervisor {
+    /// The service on the store of this lease, shown by this surface.
+    pub fn new(
+        settings: ServiceSettings,
+        planes: Arc<dyn Planes>,
+        board: Arc<Board>,
+        lease: Arc<dyn StoreLease>,
+        surface: Arc<dyn Surface>,
+    ) -> Self {
+        let (supervision, io) = (planes.supervision(), planes.io());
+        let lease = Arc::new(Lease::new(lease_on(lease, &io), &supervision));
+        let early = Early { board, lease, surface };
+        let figures = Figures(Arc::new(SetOnce::new()));
+        Self { settings, planes, supervision, io, early, parts: PARTS.to_vec(), figures }
+    }
+
+    /// With another table, for tests.
+    #[must_use]
+    pub fn with_parts(self, parts: Vec<Part>) -> Self {
+        Self { parts, ..self }
+    }
+
+    /// Figures that may be looked at whatever becomes of the service.
+    pub fn figures(&self) -> Figures {
+        self.figures.clone()
+    }
+
+    /// Takes the store's lease, opens the ports under it, restores what was stored, starts all parts, and works until `stop`
+    /// completes with the deadline of a stop, or until a part ends that never should. Either way it then stops in order; a
+    /// stop that the service orders itself takes no longer than [`ServiceSettings::stop_within`]. Runs on the supervision
+    /// plane; dropping it before it has started abandons the start.
+    pub async fn run<E>(self, open: Open<E>, stop: impl Future<Output = Moment>) -> Exit<E> {
+        let work = match self.planes.build_work() {
+            Ok(work) => work,
+            Err(error) => {
+                let message = format!("threads cannot be started: {error}");
+                return Exit::NotStarted(StartError::Process(message));
+            }
+        };
+        let mut crew = Crew::new(self.parts.clone(), self.early.clone(), work, self.supervision.clone());
+        crew.start_early(Stage::Surface);
+        let exit = self.live(&mut crew, open, stop).await;
+        // The endpoints answer until the end, so that one can see it stopping.
+        crew.stop(Stage::Surface, self.supervision.now() + LAST_ANSWERS).await;
+        exit
+    }
+
+    async fn live<E>(&self, crew: &mut Crew, open: Open<E>, stop: impl Future<Output = Moment>) -> Exit<E> {
+        let mut stop = std::pin::pin!(stop);
+        let starting = Starting::new(&self.early.board, &self.settings, &self.supervision);
+        let resident = match crew.unless(stop.as_mut(), starting.acquire(&self.early.lease)).await {
+            Err(interrupted) => Err(interrupted),
+            Ok(Err(error)) => return Exit::NotStarted(error.into()),
+            Ok(Ok(())) => {
+                // Kept from here on: a start may take longer than the lease lasts.
+                crew.start_early(Stage::Lease);
+                crew.unless(stop.as_mut(), Box::pin(self.open(open, &starting))).await
+            }
+        };
+        let resident = match resident {
+            Ok(Ok(resident)) => Arc::new(resident),
+            Ok(Err(error)) => {
+                self.let_go(crew).await;
+                return Exit::NotStarted(error);
+            }
+            Err(Interrupted::ByOrder(_)) => {
+                let waited_for = self.early.board.report().reasons.first().cloned().unwrap_or_default();
+                tracing::info!(waited_for, "stopped before the start was over");
+                self.let_go(crew).await;
+                return Exit::Abandoned;
+            }
+            Err(Interrupted::ByFailure(failure)) => {
+                self.let_go(crew).await;
+                return Exit::NotStarted(match self.as_it_is(failure) {
+                    Failure::Superseded(reason) => StartError::Superseded(reason),
+                    failure @ Failure::Part { .. } => StartError::Process(failure.to_string()),
+                });
+            }
+        };
+        crew.start_rest(&resident);
+        // Nothing else sets it.
+        drop(self.figures.0.set(resident.clone()));
+        let (failure, deadline) = match crew.unless(stop, std::future::pending::<Infallible>()).await {
+            Ok(never) => match never {},
+            Err(Interrupted::ByOrder(deadline)) => (None, deadline),
+            Err(Interrupted::ByFailure(failure)) => {
+                let failure = self.as_it_is(failure);
+                tracing::error!(%failure, "stopping in order");
+                self.early.board.ends_because(&failure.cause());
+                // Nothing can be written any more, so there is nothing to wait for.
+                let patience = match failure {
+                    Failure::Superseded(_) => CLOSE_WITHIN,
+                    Failure::Part { .. } => self.settings.stop_within,
+                };
+                (Some(failure), self.supervision.now() + patience)
+            }
+        };
+        let stopped = self.stop(crew, &resident, deadline).await;
+        // The lease may have been lost during the stop as well.
+        let lost = || self.early.lease.lost().map(|reason| Failure::Superseded(reason.to_owned()));
+        Exit::Ended(Ended { failure: failure.or_else(lost), stopped })
+    }
+
+    /// The start under the lease.
+    async fn open<E>(&self, open: Open<E>, starting: &Starting) -> Result<Resident, StartError<E>> {
+        let ports = open(starting).await.map_err(StartError::Open)?.on(&self.io);
+        self.early.surface.opened(&ports);
+        let Early { board, lease, .. } = &self.early;
+        Resident::restore(ports, &self.settings, &self.io, board, lease, starting).await
+    }
+
+    /// Gives up a start. The next process need not wait for the lease; one that another holds is left as it is.
+    async fn let_go(&self, crew: &mut Crew) {
+        let by = self.supervision.now() + RELEASE_WITHIN;
+        crew.stop(Stage::Lease, by).await;
+        drop(within(&*self.supervision, by, self.early.lease.release()).await);
+    }
+
+    /// A part that ended because the store was lost is not why the service ends.
+    fn as_it_is(&self, failure: Failure) -> Failure {
+        let lost = self.early.lease.lost();
+        lost.map_or(failure, |reason| Failure::Superseded(reason.to_owned()))
+    }
+
+    /// Stops: no run starts, what is in flight ends, then everything is written, all by `deadline`. Requests that wait for
+    /// another attempt are given up in time for the writing.
+    async fn stop(&self, crew: &mut Crew, resident: &Resident, deadline: Moment) -> Stopped {
+        let runtime = &*self.supervision;
+        let begun = runtime.now();
+        self.early.board.enter(Phase::Stopping);
+        crew.order(Stage::Work, begun + (deadline - begun) / 2);
+        // Part of the time is for closing: a store that hangs keeps its writers until they are given up.
+        let closing = CLOSE_WITHIN.min((deadline - begun) / 4);
+        let stored_by = deadline.saturating_sub(closing);
+        let mut in_time = crew.ended(Stage::Work, stored_by).await;
+        // No call is under way any more: this is what the next process should know.
+        resident.breakers.put();
+        resident.events.stopped(self.early.board.uptime(), in_time);
+        crew.order(Stage::Store, stored_by);
+        let tell = runtime.now() + STORED_SOON;
+        if tell < stored_by
+            && let Err(_) = within(runtime, tell, crew.has_ended(Stage::Store)).await
+        {
+            let (tokens, samples) = (resident.tokens.counts().left(), resident.samples.counts().left());
+            let events = resident.events.counts().left();
+            let for_s = (stored_by - runtime.now()).as_secs();
+            tracing::info!(tokens, samples, events, for_s, "the stop waits for the store");
+        }
+        in_time &= crew.ended(Stage::Store, stored_by).await;
+        // Kept up to here: a writer that tries again until it is given up needs it.
+        let by = deadline.max(runtime.now() + closing.max(CLOSE_AT_LEAST));
+        in_time &= crew.stop(Stage::Lease, by).await;
+        // Closing merges what a database keeps beside its file, and the next process need not wait for the lease.
+        let close = async {
+            resident.ports.tokens.close().await;
+            resident.ports.history.close().await;
+            if let Err(error) = self.early.lease.release().await {
+                tracing::warn!(%error, "the lease was not released; it runs out by itself");
+            }
+        };
+        if within(runtime, by, close).await.is_err() {
+            tracing::warn!("the store was not closed in time");
+        }
+        let stopped = Stopped {
+            tokens_left: resident.tokens.counts().left(),
+            samples_left: resident.samples.counts().left(),
+            events_left: resident.events.counts().left(),
+            in_time: in_time && runtime.now() <= by,
+        };
+        let Stopped { tokens_left, samples_left, events_left, in_time } = stopped;
+        tracing::info!(tokens_left, samples_left, events_left, in_time, "stopped");
+        stopped
+    }
+}
+
+#[cfg(test)]
+mod tests;

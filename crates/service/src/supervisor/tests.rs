@@ -1,0 +1,213 @@
+//! The life of a service: what is started when, what happens when a part ends, and the order of a stop.
+
+use std::convert::Infallible;
+
+use parking_lot::Mutex;
+use ttm_kernel::{BoxFuture, Clock as _, TaskEnd};
+use ttm_market::testing::FakeTokenStore;
+use ttm_testkit::ManualRuntime;
+
+use super::*;
+use crate::fakes;
+use crate::life::Life;
+use crate::parts::{OnEnd, OnStop, Progress, Start};
+use crate::ports::Plane;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What the parts of these tests did.
+static DID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn did(what: impl Into<String>) {
+    DID.lock().push(what.into());
+}
+
+/// The tests share what is done, so one runs at a time; each begins with nothing.
+fn alone() -> parking_lot::MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let guard = ONE.lock();
+    DID.lock().clear();
+    guard
+}
+
+fn part(name: &'static str, stage: Stage, start: fn(&Arc<Resident>, Life) -> BoxFuture<'static, ()>) -> Part {
+    Part {
+        name,
+        plane: Plane::Work,
+        critical: true,
+        on_end: OnEnd::EndProcess,
+        stage,
+        on_stop: OnStop::Drain,
+        progress: Progress::Looks,
+        start: Start::Resident(start),
+    }
+}
+
+/// Runs until it is ordered to stop.
+fn obeys(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        life.stop.ordered().await;
+        did(format!("{} stops", life.author.part));
+    })
+}
+
+/// Ends after a second, as its first two incarnations; the third one stays.
+fn ends_twice(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        let incarnation = life.author.incarnation.number();
+        did(format!("incarnation {incarnation} begins"));
+        if incarnation < 2 {
+            life.runtime.sleep_until(life.runtime.now() + SECOND).await;
+        } else {
+            life.stop.ordered().await;
+        }
+    })
+}
+
+fn panics(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        life.runtime.sleep_until(life.runtime.now() + SECOND).await;
+        panic!("boom");
+    })
+}
+
+/// Hears no order.
+fn hangs(_: &Arc<Resident>, _: Life) -> BoxFuture<'static, ()> {
+    Box::pin(async {
+        let _noted = Noted;
+        std::future::pending().await
+    })
+}
+
+struct Noted;
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        did("dropped");
+    }
+}
+
+/// Lives for a minute, with a stop that may take ten seconds: what became of it, and how long it took.
+fn live(parts: Vec<Part>) -> (Ended, Duration) {
+    let runtime = ManualRuntime::new(1);
+    let supervisor = fakes::supervisor(&runtime, &fakes::board(&runtime)).with_parts(parts);
+    let figures = supervisor.figures();
+    let stop = async {
+        figures.started().await;
+        runtime.sleep_until(runtime.now() + 60 * SECOND).await;
+        runtime.now() + 10 * SECOND
+    };
+    let begun = runtime.now();
+    let exit: Exit<Infallible> =
+        runtime.block_on(supervisor.run(fakes::open(fakes::ports(&FakeTokenStore::new())), stop));
+    let Exit::Ended(ended) = exit else { panic!("it starts: {exit:?}") };
+    (ended, runtime.now() - begun)
+}
+
+#[test]
+fn a_stop_goes_through_its_stages_in_order() {
+    let _alone = alone();
+    // The table's order is that of the start.
+    let parts = vec![
+        part("surface", Stage::Surface, obeys),
+        part("store", Stage::Store, obeys),
+        part("work", Stage::Work, obeys),
+    ];
+    let (ended, took) = live(parts);
+    assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
+    assert!(took < 61 * SECOND, "{took:?}");
+    assert_eq!(*DID.lock(), ["work stops", "store stops", "surface stops"]);
+}
+
+#[test]
+fn a_part_that_ends_by_itself_stops_the_service_in_order() {
+    let _alone = alone();
+    let (ended, took) = live(vec![part("work", Stage::Work, panics), part("store", Stage::Store, obeys)]);
+    let end = TaskEnd::Panicked("boom".to_owned());
+    assert_eq!(ended.failure, Some(Failure::Part { part: "work", end }));
+    assert!(!ended.stopped.in_time && took < 2 * SECOND, "{took:?}");
+    assert_eq!(*DID.lock(), ["store stops"]);
+}
+
+#[test]
+fn a_part_is_started_again_under_its_next_incarnation_where_its_row_says_so() {
+    let _alone = alone();
+    let parts = vec![Part { on_end: OnEnd::Restart, ..part("work", Stage::Work, ends_twice) }];
+    let (ended, took) = live(parts);
+    assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
+    assert!(took >= 60 * SECOND, "{took:?}");
+    assert_eq!(*DID.lock(), ["incarnation 0 begins", "incarnation 1 begins", "incarnation 2 begins"]);
+}
+
+#[test]
+fn a_part_that_the_service_can_do_without_ends_nothing() {
+    let _alone = alone();
+    let parts = vec![
+        Part { on_end: OnEnd::Degrade, ..part("extra", Stage::Work, panics) },
+        part("work", Stage::Work, obeys),
+    ];
+    let (ended, took) = live(parts);
+    assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
+    assert!(took >= 60 * SECOND, "{took:?}");
+    assert_eq!(*DID.lock(), ["work stops"]);
+}
+
+#[test]
+fn what_hears_no_order_is_given_up_at_the_deadline_and_dropped() {
+    let _alone = alone();
+    let (ended, took) = live(vec![part("work", Stage::Work, hangs)]);
+    assert!(!ended.stopped.in_time && ended.failure.is_none());
+    assert!((68 * SECOND..=71 * SECOND).contains(&took), "{took:?}");
+    assert_eq!(*DID.lock(), ["dropped"]);
+}
+
+#[test]
+fn what_has_nothing_to_finish_is_dropped_at_once() {
+    let _alone = alone();
+    let (ended, took) = live(vec![Part { on_stop: OnStop::Abort, ..part("work", Stage::Work, hangs) }]);
+    assert!(ended.stopped.in_time && took < 61 * SECOND, "{took:?}");
+    assert_eq!(*DID.lock(), ["dropped"]);
+}
+
+#[test]
+fn dropping_the_service_drops_every_part() {
+    let _alone = alone();
+    let runtime = ManualRuntime::new(1);
+    let parts = vec![part("work", Stage::Work, hangs), part("store", Stage::Store, hangs)];
+    let supervisor = fakes::supervisor(&runtime, &fakes::board(&runtime)).with_parts(parts);
+    let open = fakes::open(fakes::ports(&FakeTokenStore::new()));
+    runtime.block_on(async {
+        let running = supervisor.run(open, std::future::pending());
+        let deadline = runtime.now() + 5 * SECOND;
+        assert!(within(&runtime, deadline, running).await.is_err(), "it runs");
+        runtime.sleep_until(runtime.now() + SECOND).await;
+    });
+    assert_eq!(*DID.lock(), ["dropped", "dropped"]);
+}
+
+#[test]
+fn an_order_during_a_start_abandons_it() {
+    let runtime = ManualRuntime::new(1);
+    let supervisor = fakes::supervisor(&runtime, &fakes::board(&runtime));
+    let figures = supervisor.figures();
+    let clock = runtime.clone();
+    let stop = async move {
+        clock.sleep_until(clock.now() + 5 * SECOND).await;
+        clock.now() + 30 * SECOND
+    };
+    let never: Open<Infallible> = Box::new(|_| Box::pin(std::future::pending()));
+    let exit = runtime.block_on(supervisor.run(never, stop));
+    assert!(matches!(exit, Exit::Abandoned), "{exit:?}");
+    assert!(figures.breaker().is_none() && runtime.now().since_origin() < 6 * SECOND);
+}
+
+#[test]
+fn the_whole_service_lives_and_stops_in_time() {
+    let runtime = ManualRuntime::new(1);
+    let board = fakes::board(&runtime);
+    let tokens = FakeTokenStore::new();
+    let exit = runtime.block_on(fakes::live_for_a_minute(&runtime, &board, fakes::ports(&tokens)));
+    let Exit::Ended(Ended { failure: None, stopped }) = exit else { panic!("{exit:?}") };
+    assert_eq!(stopped, Stopped { tokens_left: 0, samples_left: 0, events_left: 0, in_time: true });
+    assert_eq!(board.phase(), Phase::Stopping);
+}

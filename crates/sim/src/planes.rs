@@ -1,0 +1,46 @@
+//! The planes of a simulated process, and the surface of one that nobody reads.
+
+use std::io;
+use std::sync::Arc;
+
+use ttm_kernel::{BoxFuture, Runtime};
+use ttm_service::{Planes, Ports, Stop, Surface};
+
+use crate::{Plane, SimRuntime};
+
+/// Places of one process on the executor.
+pub struct SimPlanes(SimRuntime);
+
+impl SimPlanes {
+    /// Those of the process that this handle belongs to.
+    pub fn new(process: &SimRuntime) -> Self {
+        Self(process.clone())
+    }
+}
+
+impl Planes for SimPlanes {
+    fn supervision(&self) -> Arc<dyn Runtime> {
+        Arc::new(self.0.on(Plane::Supervision))
+    }
+
+    fn io(&self) -> Arc<dyn Runtime> {
+        Arc::new(self.0.on(Plane::Io))
+    }
+
+    fn build_work(&self) -> io::Result<Arc<dyn Runtime>> {
+        Ok(Arc::new(self.0.build_work()))
+    }
+}
+
+/// Shows nothing.
+pub struct NoReaders;
+
+impl Surface for NoReaders {
+    fn serve(&self, stop: Stop) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            stop.ordered().await;
+        })
+    }
+
+    fn opened(&self, _: &Ports) {}
+}

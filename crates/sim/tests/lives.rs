@@ -1,0 +1,44 @@
+//! Parts that are dropped and started again from the resident state, while the world is unkind: nothing is lost, nothing is
+//! scored twice for one instant, and nobody asks more than the budget. No row of the table says so yet; here every row does.
+
+use std::time::Duration;
+
+use ttm_service::{OnEnd, PARTS};
+use ttm_sim::Plan;
+
+const PART_WORDS: [&str; 7] =
+    ["work", "roster", "token-writer", "breaker-writer", "sample-writer", "event-writer", "pulse"];
+
+fn restarted(seed: u64, hours: u64, faults: &str) -> Plan {
+    let parts = PARTS.into_iter().map(|part| part.with_on_end(OnEnd::Restart)).collect();
+    let lasts = Duration::from_hours(hours);
+    Plan { parts, tokens: 200, ..Plan::new(seed, lasts, faults.parse().expect("a schedule")) }
+}
+
+#[test]
+fn every_part_may_be_started_again_at_any_time() {
+    for (seed, kind) in [(1, "panics"), (2, "ends")] {
+        let mut faults = Vec::new();
+        for (minute, part) in (10..).step_by(3).zip(PART_WORDS.into_iter().cycle().take(40)) {
+            faults.push(format!("at {minute}m for 0s part-{kind}={part}"));
+        }
+        let outcome = restarted(seed, 4, &faults.join("; ")).run_and_hold();
+        assert_eq!(outcome.boots, 1, "the process went on");
+    }
+}
+
+#[test]
+fn parts_are_started_again_while_api_and_store_fail() {
+    let mut faults = vec![
+        "at 20m for 10m store-gone".to_owned(),
+        "at 40m for 5m api-503".to_owned(),
+        "at 50m for 2m api-429=30s".to_owned(),
+        "at 70m for 10m store-hang".to_owned(),
+        "at 90m for 10m store-full".to_owned(),
+    ];
+    for (second, part) in (1_190..).step_by(37).zip(PART_WORDS.into_iter().cycle().take(140)) {
+        faults.push(format!("at {second}s for 0s part-panics={part}"));
+    }
+    let outcome = restarted(3, 4, &faults.join("; ")).run_and_hold();
+    assert_eq!(outcome.boots, 1, "the process went on");
+}
