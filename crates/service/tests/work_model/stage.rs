@@ -16,6 +16,9 @@ use crate::world::{self, Says, mint, token};
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 
+/// More requests than any test of one rule makes: the machine asks without end.
+const TOO_MANY: u32 = 10_000;
+
 /// A request in flight.
 pub(crate) struct Asked {
     pub(crate) id: RequestId,
@@ -49,6 +52,8 @@ pub(crate) struct Stage {
     dispatch: DispatchSettings,
     tokens: BTreeMap<Mint, Token>,
     standings: BTreeMap<Mint, Standing>,
+    /// How many requests there were.
+    requests: u32,
 }
 
 impl Stage {
@@ -68,6 +73,7 @@ impl Stage {
             dispatch,
             tokens: BTreeMap::new(),
             standings: BTreeMap::new(),
+            requests: 0,
         };
         stage.look();
         stage.wait(SECOND);
@@ -151,6 +157,8 @@ impl Stage {
             }
             self.machine.handle_upstream(self.upstream);
             let (id, request) = self.machine.poll_request(self.now())?;
+            self.requests += 1;
+            assert!(self.requests < TOO_MANY, "it asks without end, now for {:?}", request.ask);
             let asked = Asked { id, request };
             if wanted(&asked) {
                 return Some(asked);
