@@ -18,14 +18,30 @@ struct Phase {
     failed: bool,
 }
 
-impl Phases {
-    /// Runs one phase and reports its end on standard error; true when it succeeded.
+/// The result of some work, and how long it took.
+pub(crate) struct Timed {
+    took: Duration,
+    result: Result<()>,
+}
+
+impl Timed {
     #[expect(clippy::disallowed_methods, reason = "a tool that tells a person how long things took")]
-    pub(crate) fn run(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> bool {
-        eprintln!("\n==> {name}");
+    pub(crate) fn run(work: impl FnOnce() -> Result<()>) -> Self {
         let start = Instant::now();
         let result = work();
-        let took = start.elapsed();
+        Self { took: start.elapsed(), result }
+    }
+}
+
+impl Phases {
+    /// Runs one phase and reports its end on standard error; true when it succeeded.
+    pub(crate) fn run(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> bool {
+        eprintln!("\n==> {name}");
+        self.report(name, Timed::run(work))
+    }
+
+    /// Reports the end of a phase that ran elsewhere; true when it succeeded.
+    pub(crate) fn report(&mut self, name: &str, Timed { took, result }: Timed) -> bool {
         match &result {
             Ok(()) => eprintln!("<== {name}: {:.1} s", took.as_secs_f64()),
             Err(error) => eprintln!("<== {name}: FAILED after {:.1} s: {error:#}", took.as_secs_f64()),
