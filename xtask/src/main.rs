@@ -13,6 +13,7 @@ mod services;
 mod tally;
 mod test;
 mod tidy;
+mod tool;
 
 use std::process::ExitCode;
 

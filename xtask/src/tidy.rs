@@ -1,13 +1,14 @@
 //! `cargo xtask tidy`: the house rules that neither the compiler nor clippy checks, each with its place and its reason.
 //!
 //! Every check is a pure function from text or from the graph to a list of problems, so each is tested on bad input. The
-//! whole of it also runs as a test of this crate.
+//! whole of it also runs as a test of this crate, but for the search for unused dependencies, which is another program's.
 
 pub(crate) mod graph;
 mod layers;
 mod manifest;
 mod problem;
 mod source;
+mod unused;
 mod words;
 
 use std::fs;
@@ -24,8 +25,9 @@ pub(crate) fn run() -> Result<()> {
     for problem in &problems {
         println!("{problem}");
     }
+    let used = unused::check();
     match problems.len() {
-        0 => Ok(()),
+        0 => used,
         1 => bail!("tidy found 1 problem"),
         count => bail!("tidy found {count} problems"),
     }
