@@ -7,6 +7,7 @@ pub(crate) mod graph;
 mod layers;
 mod manifest;
 mod problem;
+mod reach;
 mod source;
 mod unused;
 mod words;
@@ -37,6 +38,7 @@ pub(crate) fn run() -> Result<()> {
 fn problems() -> Result<Vec<String>> {
     let crates = graph::read()?;
     let mut problems = layers::check(&crates);
+    problems.extend(reach::problems(&crates)?);
     for each in &crates {
         let path = Path::new(&each.folder).join("Cargo.toml");
         problems.extend(placed(&path, manifest::check(&read(&path)?)));
