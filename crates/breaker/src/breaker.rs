@@ -1,5 +1,7 @@
 //! The breaker that threads share. Decisions are made in `state`; the answers that need no lock are published in `gate`.
 
+mod permit;
+
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -9,14 +11,14 @@ use ttm_kernel::{Entropy, Moment, Now};
 
 use crate::fact::{Command, Report, Ticket};
 use crate::gate::{Gate, Word};
-use crate::permit::Took;
 use crate::shards::Shards;
 use crate::share::OpenShare;
 use crate::state::{Machine, nanos};
 use crate::sync::{Mutex, MutexGuard};
-use crate::{
-    BreakerConfig, Outcome, Permit, RejectReason, Rejected, Saved, Snapshot, State, Transition, Verdict,
-};
+use crate::{BreakerConfig, Outcome, RejectReason, Rejected, Saved, Snapshot, State, Transition, Verdict};
+use permit::Took;
+
+pub use permit::Permit;
 
 /// A circuit breaker; share it by reference.
 ///
@@ -181,7 +183,7 @@ impl Breaker {
     }
 
     #[inline]
-    pub(crate) fn report(&self, ticket: Ticket, outcome: Outcome, took: Took, now: impl Now) -> Verdict {
+    fn report(&self, ticket: Ticket, outcome: Outcome, took: Took, now: impl Now) -> Verdict {
         let word = self.gate.word();
         if word == ticket.era && word.is_plain() && outcome == Outcome::Success && self.shards.add(word.tag())
         {
@@ -218,7 +220,7 @@ impl Breaker {
     /// A permit was dropped: its call was cancelled, or panicked.
     #[cold]
     #[inline(never)]
-    pub(crate) fn take_back(&self, ticket: Ticket, started: Moment, now: Moment) {
+    fn take_back(&self, ticket: Ticket, started: Moment, now: Moment) {
         let (panicked, took, jitter) = (thread::panicking(), now - started, self.jitter(ticket));
         self.ask(|machine| {
             let outcome = machine.outcome_of_drop(panicked);

@@ -25,7 +25,6 @@ mod event;
 mod fact;
 mod gate;
 mod journal;
-mod permit;
 mod port;
 mod probes;
 mod registry;
@@ -39,12 +38,11 @@ mod sync;
 pub mod testing;
 mod window;
 
-pub use breaker::Breaker;
+pub use breaker::{Breaker, Permit};
 pub use config::{BreakerConfig, BreakerSettings, CountAs, RateSettings, SlowCallSettings, Window};
 pub use event::{
     Counts, Outcome, RejectReason, Rejected, Saved, Snapshot, State, SuppressedBy, Transition,
     TransitionReason, Verdict, WindowCounts,
 };
-pub use permit::Permit;
 pub use port::{BreakerStore, StoredBreaker, StoredRate};
 pub use registry::{Evicted, Registry, RegistryConfig, RegistryFull, RegistrySettings};

@@ -1,5 +1,8 @@
 //! The composition: one call through limiter, breaker, timeout and retry.
 
+mod attempt;
+mod call;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -11,12 +14,12 @@ use ttm_breaker::Breaker;
 use ttm_kernel::{Entropy, Moment, Now, Runtime, within};
 use ttm_retry::{Decision, GiveUpReason, Retry, RetryBudget, RetryPolicy, Withdrawal};
 
-use crate::attempt::{Failure, Outcome};
-use crate::call::Call;
 use crate::deadline::CallDeadline;
 use crate::limiter::Limiter;
 use crate::places::Places;
 use crate::{Attempt, Disposition, GuardConfig, GuardError, Rate, SavedRate, Turn};
+use attempt::{Failure, Outcome};
+use call::Call;
 
 /// Protects one upstream from us, and us from it. Share it: one per upstream.
 pub struct Guard {
@@ -28,13 +31,13 @@ pub struct Guard {
     deadline: AtomicU64,
     /// Nanoseconds that an attempt may take: the config's, until the owner sets another.
     attempt_timeout: AtomicU64,
-    pub(crate) limiter: Limiter,
+    limiter: Limiter,
     places: Arc<Places>,
-    pub(crate) breaker: Arc<Breaker>,
+    breaker: Arc<Breaker>,
     retry: RwLock<RetryPolicy>,
     budget: RetryBudget,
-    pub(crate) runtime: Arc<dyn Runtime>,
-    pub(crate) entropy: Arc<dyn Entropy>,
+    runtime: Arc<dyn Runtime>,
+    entropy: Arc<dyn Entropy>,
     /// Locked while settings change. No call takes this lock.
     config: Mutex<GuardConfig>,
 }

@@ -52,8 +52,6 @@
 //! It is generic over the [`Runtime`](ttm_kernel::Runtime) port, so it runs in the simulator. It knows nothing of HTTP or of
 //! what the operation does.
 
-mod attempt;
-mod call;
 mod config;
 mod deadline;
 mod error;

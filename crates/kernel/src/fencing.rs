@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use crate::StoreError;
+use crate::{FencedBy, StoreError, StoreErrorKind};
 
 /// Counts the processes that were granted the right to write to a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +31,7 @@ impl Epoch {
     /// Whether a store whose newest epoch is `newest` can have granted this one.
     ///
     /// # Errors
-    /// [`Corrupt`](crate::StoreErrorKind::Corrupt) if it cannot: it is not the store that did, and what it lacks was lost.
+    /// [`Corrupt`](StoreErrorKind::Corrupt) if it cannot: it is not the store that did, and what it lacks was lost.
     pub fn check_granted(self, newest: Self) -> Result<(), StoreError> {
         if self <= newest {
             return Ok(());
@@ -44,7 +44,7 @@ impl Epoch {
     /// Whether this is the newest epoch of a store.
     ///
     /// # Errors
-    /// [`Fenced`](crate::StoreErrorKind::Fenced) if another process claimed a newer one; those of
+    /// [`Fenced`](StoreErrorKind::Fenced) if another process claimed a newer one; those of
     /// [`check_granted`](Self::check_granted).
     pub fn check_newest(self, newest: Self) -> Result<(), StoreError> {
         self.check_granted(newest)?;
@@ -130,7 +130,7 @@ impl FencingToken {
     /// the writer. One of any other epoch says nothing: it is from before the claim.
     ///
     /// # Errors
-    /// [`Fenced`](crate::StoreErrorKind::Fenced) if a newer epoch was claimed, or a newer incarnation of the same writer has
+    /// [`Fenced`](StoreErrorKind::Fenced) if a newer epoch was claimed, or a newer incarnation of the same writer has
     /// written; those of [`Epoch::check_granted`].
     pub fn admit(self, newest: Epoch, known: Option<Self>) -> Result<Admission, StoreError> {
         self.epoch.check_newest(newest)?;
@@ -142,10 +142,27 @@ impl FencingToken {
     }
 }
 
+/// The refusals, made here so that the error itself knows no fencing token.
+impl StoreError {
+    /// A write under an epoch that is not the newest one.
+    pub fn fenced_by_epoch(epoch: Epoch, newest: Epoch) -> Self {
+        let message = format!("epoch {epoch} is fenced off by epoch {newest}");
+        Self::new(StoreErrorKind::Fenced { by: FencedBy::Epoch }, message)
+    }
+
+    /// A write of a writer that was restarted since, and has written.
+    pub fn fenced_by_incarnation(token: FencingToken, newest: Incarnation) -> Self {
+        let (epoch, incarnation) = (token.epoch(), token.incarnation());
+        let message = format!(
+            "incarnation {incarnation} of a writer under epoch {epoch} is fenced off by its incarnation {newest}"
+        );
+        Self::new(StoreErrorKind::Fenced { by: FencedBy::Incarnation }, message)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FencedBy, StoreErrorKind};
 
     fn token(epoch: u64, incarnation: u32) -> FencingToken {
         FencingToken::new(Epoch::new(epoch), Incarnation::new(incarnation))

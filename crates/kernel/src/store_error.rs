@@ -5,8 +5,6 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::{Epoch, FencingToken, Incarnation};
-
 /// How soon a call is retried when only an operator can fix what is wrong.
 pub const OPERATOR_RETRY: Duration = Duration::from_mins(1);
 
@@ -84,21 +82,6 @@ impl StoreError {
     /// Credentials that are refused.
     pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StoreErrorKind::Unauthenticated, message)
-    }
-
-    /// A write under an epoch that is not the newest one.
-    pub fn fenced_by_epoch(epoch: Epoch, newest: Epoch) -> Self {
-        let message = format!("epoch {epoch} is fenced off by epoch {newest}");
-        Self::new(StoreErrorKind::Fenced { by: FencedBy::Epoch }, message)
-    }
-
-    /// A write of a writer that was restarted since, and has written.
-    pub fn fenced_by_incarnation(token: FencingToken, newest: Incarnation) -> Self {
-        let (epoch, incarnation) = (token.epoch(), token.incarnation());
-        let message = format!(
-            "incarnation {incarnation} of a writer under epoch {epoch} is fenced off by its incarnation {newest}"
-        );
-        Self::new(StoreErrorKind::Fenced { by: FencedBy::Incarnation }, message)
     }
 
     /// Data that the store refuses, and always will.

@@ -35,11 +35,13 @@ pub use pair::{Pair, SkipReason, Skipped, TokenRef, Trades};
 pub use pool::{PoolSummary, summarize};
 pub use port::{
     Added, FOLLOW_STEP, Followed, MAX_BATCH, PairBatch, PairSource, PairSourceError, ProfileSource,
-    TokenPage, TokenQuery, TokenStore, TokenView,
+    TokenStore, TokenView,
 };
 pub use score::{Components, Score, ScoreInputs, Scored, Smoothed, score};
 pub use source::{
     Listing, Origin, TokenSource, TokenSourceError, UnusableEntries, UnusableEntry, parse_mints,
 };
 pub use token::{Basis, ScoreState, Token, TokenStatus, Unlisted};
-pub use view::{InvalidTokenCursor, LaneAges, TokenCursor, TokenIndex, TokenRow, TokenSort, row};
+pub use view::{
+    InvalidTokenCursor, LaneAges, TokenCursor, TokenIndex, TokenPage, TokenQuery, TokenRow, TokenSort, row,
+};

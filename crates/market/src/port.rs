@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, FencingToken, Lane, StoreError};
+use ttm_kernel::{Epoch, FencingToken, StoreError};
 
-use crate::{Listing, Mint, Origin, Pair, Skipped, Token, TokenCursor, TokenRow, TokenSort, TokenStatus};
+use crate::{Listing, Mint, Origin, Pair, Skipped, Token, TokenPage, TokenQuery, TokenRow};
 
 /// The API answers at most this many mints at once, and silently drops the rest.
 pub const MAX_BATCH: usize = 30;
@@ -199,30 +199,6 @@ pub trait TokenStore: Send + Sync {
     fn connections(&self) -> Option<(u32, u32)> {
         None
     }
-}
-
-/// A bounded question for tokens.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TokenQuery {
-    /// At most this many rows.
-    pub limit: usize,
-    /// Rows after this place, the `next` of the page before.
-    pub cursor: Option<TokenCursor>,
-    /// Only this lane.
-    pub lane: Option<Lane>,
-    /// Only this status.
-    pub status: Option<TokenStatus>,
-    /// The order.
-    pub sort: TokenSort,
-}
-
-/// A page of tokens.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TokenPage {
-    /// The rows.
-    pub tokens: Vec<TokenRow>,
-    /// The cursor of the next page; none at the end.
-    pub next: Option<TokenCursor>,
 }
 
 /// Looks at the tokens as last published by the work plane; never waits and never touches a store.

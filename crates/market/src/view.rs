@@ -3,6 +3,7 @@
 mod ages;
 mod cursor;
 mod index;
+mod query;
 mod row;
 
 use std::cmp::{Ordering, Reverse};
@@ -11,6 +12,7 @@ use crate::Token;
 
 pub use cursor::{InvalidTokenCursor, TokenCursor};
 pub use index::{LaneAges, TokenIndex};
+pub use query::{TokenPage, TokenQuery};
 pub use row::{TokenRow, TokenSort, row};
 
 /// The order of a page.

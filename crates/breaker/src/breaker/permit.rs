@@ -11,7 +11,7 @@ use crate::{Breaker, Outcome, Verdict};
 
 /// How long a call took.
 #[derive(Clone, Copy)]
-pub(crate) enum Took {
+pub(super) enum Took {
     /// The time since then.
     Since(Moment),
     /// As its caller measured.
@@ -19,7 +19,7 @@ pub(crate) enum Took {
 }
 
 impl Took {
-    pub(crate) fn until(self, now: Moment) -> Duration {
+    pub(super) fn until(self, now: Moment) -> Duration {
         match self {
             Self::Since(started) => now - started,
             Self::Measured(took) => took,
@@ -41,7 +41,7 @@ pub struct Permit<'a, N: Now = Moment> {
 
 impl<'a, N: Now> Permit<'a, N> {
     #[inline]
-    pub(crate) const fn new(breaker: &'a Breaker, ticket: Ticket, started: Moment, now: N) -> Self {
+    pub(super) const fn new(breaker: &'a Breaker, ticket: Ticket, started: Moment, now: N) -> Self {
         Self { breaker, ticket, started, now }
     }
 

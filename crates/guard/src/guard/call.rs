@@ -9,13 +9,13 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use ttm_kernel::{BoxFuture, Moment};
 
-use crate::attempt::{Failure, GuardPermit, Limit};
+use super::attempt::{Failure, GuardPermit, Limit};
 use crate::deadline::CallDeadline;
 use crate::{Attempt, Disposition, Guard, GuardError};
 
 pin_project! {
     /// `C` classifies, `F` is the operation and `Fut` its future; `G` makes `R`, the rest of the call.
-    pub(crate) struct Call<'a, C, F, Fut, G, R> {
+    pub(super) struct Call<'a, C, F, Fut, G, R> {
         guard: &'a Guard,
         deadline: Moment,
         // Taken by the rest of the call.
@@ -49,7 +49,7 @@ struct Waiting<'a> {
 
 impl<'a, C, F, Fut, G, R> Call<'a, C, F, Fut, G, R> {
     #[inline]
-    pub(crate) fn new(guard: &'a Guard, deadline: Moment, classify: C, operation: F, go_on: G) -> Self {
+    pub(super) fn new(guard: &'a Guard, deadline: Moment, classify: C, operation: F, go_on: G) -> Self {
         let parts = Some((classify, operation, go_on));
         let plain = guard.is_plain() && deadline == Moment::MAX;
         let stage = if plain { Stage::Plain } else { Stage::Whole };

@@ -12,24 +12,24 @@ use crate::deadline::CallDeadline;
 use crate::{Attempt, Disposition, Guard, GuardError};
 
 /// How an attempt ended.
-pub(crate) enum Outcome<T, E> {
+pub(super) enum Outcome<T, E> {
     Answered(T),
     Rejected(Rejected),
     Failed(Failure<E>),
 }
 
 /// How an attempt failed: with an error, or by taking too long.
-pub(crate) struct Failure<E> {
+pub(super) struct Failure<E> {
     error: Option<E>,
-    pub(crate) class: Class,
-    pub(crate) retry_after: Option<Duration>,
+    pub(super) class: Class,
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl<E> Failure<E> {
-    pub(crate) const TIMED_OUT: Self = Self { error: None, class: Class::Transient, retry_after: None };
+    pub(super) const TIMED_OUT: Self = Self { error: None, class: Class::Transient, retry_after: None };
 
     /// The error of a call that makes no further attempt.
-    pub(crate) fn into_error(self, attempts: u32, gave_up: GiveUpReason) -> GuardError<E> {
+    pub(super) fn into_error(self, attempts: u32, gave_up: GiveUpReason) -> GuardError<E> {
         match self.error {
             Some(error) => GuardError::Failed { error, attempts, gave_up },
             None => GuardError::TimedOut { attempts },
@@ -38,19 +38,19 @@ impl<E> Failure<E> {
 }
 
 /// A permit with the guard's clock.
-pub(crate) type GuardPermit<'a> = Permit<'a, &'a Guard>;
+pub(super) type GuardPermit<'a> = Permit<'a, &'a Guard>;
 
 /// When an attempt is abandoned.
-pub(crate) struct Limit {
-    pub(crate) until: Moment,
+pub(super) struct Limit {
+    pub(super) until: Moment,
     /// How that counts. An attempt that the call's own deadline cuts short had less time than it may take, so it proves
     /// nothing about the upstream.
-    pub(crate) too_slow: Verdict,
+    pub(super) too_slow: Verdict,
 }
 
 impl Guard {
     /// Makes one attempt; `made` counts it.
-    pub(crate) async fn attempt<T, E, F, Fut>(
+    pub(super) async fn attempt<T, E, F, Fut>(
         &self,
         deadline: &mut CallDeadline<'_>,
         made: &mut u32,
@@ -80,7 +80,7 @@ impl Guard {
     }
 
     /// When an attempt that begins now is abandoned.
-    pub(crate) fn limit(&self, deadline: &mut CallDeadline<'_>) -> Limit {
+    pub(super) fn limit(&self, deadline: &mut CallDeadline<'_>) -> Limit {
         let deadline = deadline.moment();
         let timeout = self.runtime.now() + self.attempt_timeout();
         let too_slow = if deadline < timeout { Verdict::Ignored } else { Verdict::Failure };
@@ -108,7 +108,7 @@ impl Guard {
 
     /// What a failure means to the breaker and to the retries. A 429 slows the limiter down as well.
     #[cold]
-    pub(crate) fn judge<E>(&self, error: E, classify: &impl Fn(&E) -> Disposition) -> (Verdict, Failure<E>) {
+    pub(super) fn judge<E>(&self, error: E, classify: &impl Fn(&E) -> Disposition) -> (Verdict, Failure<E>) {
         let (verdict, class, retry_after) = match classify(&error) {
             Disposition::Transient { retry_after } => (Verdict::Failure, Class::Transient, retry_after),
             Disposition::Refused => (Verdict::Failure, Class::Permanent, None),
