@@ -5,8 +5,8 @@
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::graph::{self, Crate};
 use crate::process::{self, cargo};
-use crate::tidy::graph::{self, Crate};
 
 /// The bench that runs the program, and the crate of that.
 const WITH_THE_PROGRAM: &str = "market";
@@ -52,7 +52,7 @@ fn chosen(crates: &[Crate], part: &str) -> Result<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::graph::Layer;
+    use crate::graph::Layer;
 
     fn crates() -> Vec<Crate> {
         let mut market = Crate::new("ttm-market", Layer::Domain);

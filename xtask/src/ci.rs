@@ -5,9 +5,9 @@
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use crate::graph::{self, Layer};
 use crate::phase::Phases;
 use crate::process::{self, cargo};
-use crate::tidy::graph::{self, Layer};
 use crate::{deny, mutants, test, tidy};
 
 #[derive(Args)]

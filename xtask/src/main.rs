@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod deny;
+mod graph;
 mod mutants;
 mod phase;
 mod process;

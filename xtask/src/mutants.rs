@@ -16,8 +16,8 @@ use std::thread;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::graph;
 use crate::phase::Phases;
-use crate::tidy::graph;
 use list::{Mutant, Program};
 use workers::in_parallel;
 use workspace::Workspace;

@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::graph::{self, CHECKERS, Crate, Layer};
 use crate::phase::Phases;
 use crate::process::{self, cargo};
 use crate::services::{DATABASE_URL, Postgres};
 use crate::tally::Tally;
-use crate::tidy::graph::{self, CHECKERS, Crate, Layer};
 
 /// The one crate that is tested in release mode.
 const SIMULATOR: &str = "ttm-sim";

@@ -3,9 +3,9 @@
 //! Every check is a pure function from text or from the graph to a list of problems, so each is tested on bad input. The
 //! whole of it also runs as a test of this crate, but for the search for unused dependencies, which is another program's.
 
-pub(crate) mod graph;
 mod layers;
 mod manifest;
+mod modules;
 mod problem;
 mod reach;
 mod source;
@@ -18,7 +18,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process;
+use crate::{graph, process};
 use problem::placed;
 
 pub(crate) fn run() -> Result<()> {
@@ -39,6 +39,7 @@ fn problems() -> Result<Vec<String>> {
     let crates = graph::read()?;
     let mut problems = layers::check(&crates);
     problems.extend(reach::problems(&crates)?);
+    problems.extend(modules::check(&crates, &|path| read(path).ok())?);
     for each in &crates {
         let path = Path::new(&each.folder).join("Cargo.toml");
         problems.extend(placed(&path, manifest::check(&read(&path)?)));

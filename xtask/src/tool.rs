@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use crate::graph;
 use crate::process::{self, cargo};
-use crate::tidy::graph;
 
 /// A program that cargo can install.
 pub(crate) struct Tool {

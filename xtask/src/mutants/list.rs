@@ -5,8 +5,8 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 
+use crate::graph::{CHECKERS, Crate};
 use crate::process;
-use crate::tidy::graph::{CHECKERS, Crate};
 
 /// Where a crate lists its mutants.
 const LIST: &str = "tests/mutants.toml";

@@ -4,7 +4,7 @@
 
 use cargo_metadata::DependencyKind;
 
-use super::graph::{Crate, Dependency, Layer};
+use crate::graph::{Crate, Dependency, Layer};
 
 /// The domains that the policy layer composes.
 const UNDER_POLICY: [&str; 2] = ["ttm-breaker", "ttm-retry"];

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::graph::{Crate, Layer};
+use crate::graph::{Crate, Layer};
 use crate::process;
 
 /// Crates of others that only tests, checkers and benchmarks use.
