@@ -105,7 +105,9 @@ impl Workspace {
         let folder = self.folder(program);
         let mut tests = Command::new(executable);
         tests.current_dir(&folder).env("CARGO_MANIFEST_DIR", &folder);
-        // What a failure looks like at its smallest is nobody's question.
+        // All tests at once, so that the quick ones need not wait for the slow ones, or for those that never end.
+        tests.env("RUST_TEST_THREADS", "100");
+        // Nobody looks at a failure, so it need not be made smaller.
         tests.env("PROPTEST_MAX_SHRINK_ITERS", "0").env("RUST_BACKTRACE", "0");
         run::run(&mut tests)
     }
