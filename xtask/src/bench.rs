@@ -8,7 +8,7 @@ use clap::Args;
 use crate::graph::{self, Crate};
 use crate::process::{self, cargo};
 
-/// The bench that runs the program, and the crate of that.
+/// The bench that runs the program, and the program's crate.
 const WITH_THE_PROGRAM: &str = "market";
 const PROGRAM: &str = "ttm-app";
 
@@ -69,13 +69,13 @@ mod tests {
     }
 
     #[test]
-    fn no_match_is_told_what_there_is() {
+    fn an_error_lists_the_benches_if_none_matches() {
         let error = chosen(&crates(), "retry").expect_err("retry has no bench");
         assert_eq!(
             error.to_string(),
             "no bench matches `retry`; there are: ttm-market/score, ttm-market/mint"
         );
-        let error = chosen(&[], "").expect_err("there is none at all");
+        let error = chosen(&[], "").expect_err("there are none");
         assert!(error.to_string().starts_with("no crate has a bench yet"), "{error}");
     }
 }

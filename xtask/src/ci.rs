@@ -25,7 +25,7 @@ enum Phase {
     Fmt,
     /// the house rules hold
     Tidy,
-    /// no lint speaks up, with all features
+    /// no lint warns, with all features
     Clippy,
     /// each pure crate, and the app without its adapters, compiles by itself and without test features
     Alone,
@@ -33,7 +33,7 @@ enum Phase {
     Doc,
     /// bans, licences, sources and advisories of the dependencies
     Deny,
-    /// every mutant is noticed by a test
+    /// a test fails for every mutant
     Mutants,
     /// the whole suite
     Test,
@@ -71,7 +71,7 @@ fn clippy(selection: &[&str]) -> Result<()> {
     process::run(&mut cargo([&["clippy"], selection, &["--", "--deny", "warnings"]].concat()))
 }
 
-/// With the whole workspace selected, cargo unites features, so that a missing one goes unnoticed.
+/// With the whole workspace selected, cargo unites features, so a missing one goes unnoticed.
 fn alone() -> Result<()> {
     for each in graph::read()? {
         if let Some(Layer::Kernel | Layer::Domain | Layer::Policy | Layer::Service | Layer::App) = each.layer

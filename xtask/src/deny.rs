@@ -19,7 +19,7 @@ pub(crate) fn run() -> Result<()> {
     process::run(&mut deny(&["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
     // The advisories live in a repository on the network, which not every machine reaches.
     if process::output(&mut deny(&["fetch", "db"])).is_err() {
-        eprintln!("advisories: not checked, their database cannot be fetched from here");
+        eprintln!("advisories were not checked: their database cannot be fetched");
         return Ok(());
     }
     process::run(&mut deny(&["check", "--disable-fetch", "advisories"]))

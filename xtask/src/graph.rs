@@ -1,6 +1,6 @@
 //! The workspace's crates as plain data: names, folders, layers and what each depends on.
 //!
-//! Reads `cargo metadata` and knows no rule.
+//! Reads `cargo metadata`; the rules are tidy's.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::process;
 
-/// Where a crate stands in the house; see the table in ARCHITECTURE.md.
+/// A crate's layer; see the table in ARCHITECTURE.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layer {
     Kernel,
@@ -18,15 +18,15 @@ pub(crate) enum Layer {
     /// What adapters of one technology share.
     Technology,
     Adapter,
-    /// The composition over ports, which names no adapter.
+    /// The composition over ports; it names no adapter.
     Service,
     App,
     Probe,
-    /// Tools for tests: the manual clock and its like.
+    /// Tools for tests, such as the manual clock.
     Test,
     Sim,
     E2e,
-    /// Measures beside others' crates what ours cost.
+    /// Measures our crates against those of others.
     Bench,
     Xtask,
 }
@@ -70,7 +70,7 @@ pub(crate) struct Crate {
     pub(crate) name: String,
     /// Relative to the workspace's root, with forward slashes: `crates/market`.
     pub(crate) folder: String,
-    /// None when the manifest names none, or one that does not exist.
+    /// `None` if the manifest names no layer, or an unknown one.
     pub(crate) layer: Option<Layer>,
     pub(crate) dependencies: Vec<Dependency>,
     /// The names of its `[[bench]]` targets.
@@ -85,7 +85,7 @@ pub(crate) struct Dependency {
     pub(crate) optional: bool,
     pub(crate) default_features: bool,
     pub(crate) features: Vec<String>,
-    /// The `cfg(…)` or platform that it is for alone.
+    /// The only `cfg(…)` or platform that it is for.
     pub(crate) target: Option<String>,
 }
 
@@ -114,7 +114,7 @@ impl Crate {
     }
 }
 
-/// The workspace as cargo sees it; nothing is fetched for it.
+/// The workspace as cargo sees it; fetches nothing.
 fn metadata() -> Result<Metadata> {
     MetadataCommand::new().current_dir(process::root()).no_deps().exec().context("cannot read the workspace")
 }
@@ -135,7 +135,7 @@ pub(crate) fn target_folder() -> Result<PathBuf> {
 pub(crate) const CHECKERS: [&str; 2] = ["loom", "shuttle"];
 
 impl Dependency {
-    /// Whether this brings in a model checker, and in its builds alone.
+    /// Whether this brings in a model checker, in that checker's builds only.
     pub(crate) fn is_checker(&self) -> bool {
         CHECKERS.contains(&&*self.to) && self.target == Some(format!("cfg({})", self.to))
     }

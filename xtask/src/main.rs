@@ -1,7 +1,7 @@
 //! The project's own tool, run as `cargo xtask …`: everything that a developer or CI does with the workspace beyond
 //! plain cargo.
 //!
-//! It depends on no crate of ours, so it builds in seconds and still works when they do not compile.
+//! It depends on no crate of ours, so it builds in seconds, and works even if they do not compile.
 
 mod bench;
 mod ci;
@@ -29,19 +29,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Builds and tests everything, PostgreSQL included, and closes with the sum over all test programs
+    /// Builds and tests everything, PostgreSQL included, and ends with the sum over all test programs
     Test(test::Options),
     /// Starts a throw-away PostgreSQL, prints its URL and stops it on Ctrl-C
     #[command(
         after_help = "Example:\n  cargo xtask services\n  TTM_TEST_DATABASE_URL=<the printed URL> cargo test"
     )]
     Services,
-    /// Checks the dependency table, the manifests and the house rules of the sources
+    /// Checks dependencies, manifests, modules and sources against the project's rules
     #[command(after_help = "Example:\n  cargo xtask tidy")]
     Tidy,
     /// Measures speed with the crates' benches
     Bench(bench::Options),
-    /// Breaks the code on purpose, and wants a test to notice
+    /// Breaks the code on purpose, one rule at a time, and expects a test to fail
     Mutants(mutants::Options),
     /// Runs what CI runs: fmt, tidy, clippy, each crate alone, doc, deny, mutants, test
     Ci(ci::Options),

@@ -1,4 +1,4 @@
-//! `cargo xtask mutants`: breaks the code on purpose, one rule at a time, and wants a named test program to fail.
+//! `cargo xtask mutants`: breaks the code on purpose, one rule at a time, and expects a named test program to fail.
 //!
 //! A crate lists its mutants in `tests/mutants.toml`. Each is built in a copy of the workspace under `target/`, so the
 //! sources themselves never change. A few workers, each with a copy of its own, share the mutants: most of a build is one

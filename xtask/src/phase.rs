@@ -1,6 +1,6 @@
 //! Named phases of a long run: each announces itself, is timed, and shows up in a table at the end.
 //!
-//! A failed phase does not stop the next one, so that one run tells everything that is wrong.
+//! A failed phase does not stop the next one, so one run reports everything that is wrong.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ pub(crate) struct Timed {
 }
 
 impl Timed {
-    #[expect(clippy::disallowed_methods, reason = "a tool that tells a person how long things took")]
+    #[expect(clippy::disallowed_methods, reason = "this tool reports how long things took")]
     pub(crate) fn run(work: impl FnOnce() -> Result<()>) -> Self {
         let start = Instant::now();
         let result = work();

@@ -1,8 +1,8 @@
 //! The PostgreSQL that tests talk to: the one the caller names in `TTM_TEST_DATABASE_URL`, else a throw-away server.
 //!
 //! A throw-away server lives in a process of its own, the *keeper*, which stops it and removes its folder as soon as its
-//! standard input closes. That happens however we end (return, panic, Ctrl-C, kill -9), so there is no signal to handle
-//! and nothing is left behind. The keeper leads its own process group, so Ctrl-C reaches us and not the server.
+//! standard input closes. That happens however this process ends (return, panic, Ctrl-C, kill -9), so there is no signal to
+//! handle and nothing is left behind. The keeper leads its own process group, so Ctrl-C does not reach the server.
 
 mod binaries;
 mod server;
@@ -27,18 +27,18 @@ pub(crate) fn run() -> Result<()> {
     let mut postgres = Postgres::start()?;
     println!("{DATABASE_URL}={}", postgres.url());
     let Some(keeper) = &mut postgres.keeper else {
-        eprintln!("that server is yours: nothing was started");
+        eprintln!("using the server that {DATABASE_URL} names; nothing was started");
         return Ok(());
     };
     eprintln!("Ctrl-C stops it and removes its data");
     let status = keeper.process.wait()?;
-    bail!("the server's keeper ended by itself ({status})");
+    bail!("the server's keeper exited unexpectedly ({status})");
 }
 
 /// A server for as long as this value lives.
 pub(crate) struct Postgres {
     url: String,
-    /// None when the server is the caller's.
+    /// `None` if the caller named a server.
     keeper: Option<Keeper>,
 }
 
@@ -75,7 +75,7 @@ impl Postgres {
         BufReader::new(output).read_line(&mut postgres.url)?;
         postgres.url.truncate(postgres.url.trim_end().len());
         if postgres.url.is_empty() {
-            bail!("PostgreSQL did not start; its keeper said why above");
+            bail!("PostgreSQL did not start; the reason is above");
         }
         Ok(postgres)
     }

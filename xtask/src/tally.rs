@@ -1,6 +1,6 @@
 //! The sum of many test programs' results, read from their closing lines.
 //!
-//! Knows the test harness's one line and nothing of cargo.
+//! Knows one line of the test harness, and nothing of cargo.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -15,7 +15,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Reads a line such as `test result: ok. 5 passed; 0 failed; 0 ignored; …`; other lines are none of its business.
+    /// Reads a line such as `test result: ok. 5 passed; 0 failed; 0 ignored; …`; `None` for any other line.
     pub(crate) fn from_line(line: &str) -> Option<Self> {
         let counts = line.trim_start().strip_prefix("test result: ")?.split_once(". ")?.1;
         let mut tally = Self::default();

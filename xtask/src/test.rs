@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the whole suite on a fresh machine, in the order build, debug tests, model checkers, release tests.
 //!
-//! The simulator runs in release mode only: it is simulated hours per second that make it worth running.
+//! The simulator runs in release mode only: its worth lies in simulated hours per second.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::tally::Tally;
 
 /// The one crate that is tested in release mode.
 const SIMULATOR: &str = "ttm-sim";
-/// The one crate that is not tested: it measures, and building its peers would take every run's time.
+/// The one crate that is not tested: it only measures, and its peers take long to build.
 const BENCHMARKS: &str = "ttm-bench";
 /// The crate whose program the end-to-end tests drive.
 const PROGRAM: &str = "ttm-app";
@@ -88,9 +88,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// What a selection of packages needs.
 #[derive(Debug, PartialEq, Eq)]
 struct Plan {
-    /// Cargo's words for what is built; more than what is tested when the end-to-end tests need the program.
+    /// Cargo's arguments for what is built; more than what is tested when the end-to-end tests need the program.
     build: Vec<String>,
-    /// Cargo's words for what is tested in debug mode; empty when nothing is.
+    /// Cargo's arguments for what is tested in debug mode; empty when nothing is.
     debug: Vec<String>,
     simulator: bool,
     postgres: bool,
@@ -98,7 +98,7 @@ struct Plan {
     checked: Vec<(&'static str, String)>,
 }
 
-/// A build of its own, in which a model checker takes the place of the standard library's atomics.
+/// A separate build, in which a model checker replaces the standard library's atomics.
 struct CheckerBuild {
     flags: String,
     folder: PathBuf,

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the house rules that neither the compiler nor clippy checks, each with its place and its reason.
+//! `cargo xtask tidy`: the project's rules that neither the compiler nor clippy checks.
 //!
 //! Every check is a pure function from text or from the graph to a list of problems, so each is tested on bad input. The
 //! whole of it also runs as a test of this crate, but for the search for unused dependencies, which is another program's.
@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<()> {
     }
 }
 
-/// Everything that is wrong with the workspace, one line each.
+/// Every problem of the workspace, one line each, with its place and its reason.
 fn problems() -> Result<Vec<String>> {
     let crates = graph::read()?;
     let mut problems = layers::check(&crates);
@@ -45,7 +45,7 @@ fn problems() -> Result<Vec<String>> {
         problems.extend(placed(&path, manifest::check(&read(&path)?)));
     }
     for path in files()? {
-        // What is not text is nobody's to read.
+        // Files that are not text are not checked.
         let Ok(text) = fs::read_to_string(process::root().join(&path)) else { continue };
         let path = Path::new(&path);
         problems.extend(placed(path, words::check(path, &text)));

@@ -1,5 +1,5 @@
 //! The throw-away PostgreSQL from outside: it answers while `cargo xtask services` runs, and nothing is left of it after
-//! the worst death its parent can have.
+//! its parent was killed.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// How long the server is watched for staying up; its stop takes a tenth of that.
+/// For how long the server must stay up; stopping it takes a tenth of that.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A process that ends with kill -9 when its test does, passed or failed.
+/// A process that is killed when its test ends, passed or failed.
 struct Killed(Child);
 
 impl Drop for Killed {

@@ -77,7 +77,7 @@ impl Workspace {
         bail!("`{}` built no test program", process::shown(&command))
     }
 
-    /// Breaks one file, wants the tests to fail, and mends the file again.
+    /// Breaks one file, expects the tests to fail, and restores the file.
     pub(super) fn check(&self, mutant: &Mutant) -> Result<()> {
         let file = self.folder(&mutant.program).join(&mutant.file);
         let whole = fs::read_to_string(&file).with_context(|| format!("cannot read {}", mutant.file))?;
@@ -91,7 +91,7 @@ impl Workspace {
         }
     }
 
-    /// Wants the tests to pass.
+    /// Expects the tests to pass.
     pub(super) fn passes(&self, program: &Program) -> Result<()> {
         match self.judge(program)? {
             Outcome::Passed => Ok(()),

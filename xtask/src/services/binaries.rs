@@ -1,6 +1,6 @@
 //! Finds PostgreSQL's programs and its pooler's, or has the system's package manager install them.
 //!
-//! Starts nothing and changes nothing but by that package manager.
+//! Starts nothing, and changes the system only through that package manager.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,14 +34,14 @@ pub(super) fn find_or_install() -> Result<PathBuf> {
     );
 }
 
-/// Sees to it that tests find PgBouncer: on `PATH`, in `/usr/sbin`, or from the package manager.
+/// Makes sure that tests find PgBouncer: on `PATH`, in `/usr/sbin`, or from the package manager.
 pub(super) fn have_pooler() -> Result<()> {
-    let there =
+    let found =
         || process::folder_on_path("pgbouncer").is_some() || Path::new("/usr/sbin/pgbouncer").is_file();
-    if !there() && may_install() {
+    if !found() && may_install() {
         install("pgbouncer")?;
     }
-    if !there() {
+    if !found() {
         bail!(
             "PgBouncer was not found. Either put `pgbouncer` on PATH, or run this as root on a system with apt-get"
         );
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_that_are_too_old_are_no_find() -> Result<()> {
+    fn versions_that_are_too_old_are_ignored() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let binaries = folder.path().join("14/bin");
         fs::create_dir_all(&binaries)?;

@@ -1,6 +1,6 @@
 //! One throw-away PostgreSQL server: its folder, its account, its start and its stop.
 //!
-//! Durability settings stay at their defaults: tests kill servers and look at what is left.
+//! Durability settings stay at their defaults, because tests kill servers and check what survived.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -72,19 +72,19 @@ impl Server {
         Ok(server)
     }
 
-    /// Trusts whoever reaches loopback: there is nothing in it to protect.
+    /// Every connection from loopback is trusted: the server holds nothing worth protecting.
     pub(super) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "another process gets ready in its own time and does not call back"
+        reason = "another process becomes ready in its own time and does not notify us"
     )]
     fn wait_until_ready(&mut self) -> Result<()> {
         for _ in 0..STEPS {
             if let Some(status) = self.process.try_wait()? {
-                bail!("PostgreSQL ended at its start ({status}): {}", self.last_words());
+                bail!("PostgreSQL exited during startup ({status}): {}", self.last_words());
             }
             if self.says_ready() {
                 return Ok(());
@@ -102,14 +102,14 @@ impl Server {
 
     fn last_words(&self) -> String {
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        log.lines().last().unwrap_or("it said nothing").to_owned()
+        log.lines().last().unwrap_or("its log is empty").to_owned()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         // SIGINT is its fast shutdown: clients are cut off, data is flushed. The process is our child and not yet waited
-        // for, so the id cannot be anybody else's.
+        // for, so its id cannot have been reused.
         if let Err(error) = kill_process(Pid::from_child(&self.process), Signal::INT) {
             eprintln!("cannot stop PostgreSQL: {error}");
         }
@@ -121,7 +121,7 @@ impl Drop for Server {
 
 /// Who runs the server: it refuses to run as root.
 struct Account {
-    /// User and group; None for whoever we are.
+    /// User and group; `None` for the current ones.
     other: Option<(u32, u32)>,
 }
 
@@ -139,7 +139,7 @@ impl Account {
     fn own(&self, folder: &Path) -> Result<()> {
         if let Some((user, group)) = self.other {
             chown(folder, Some(user), Some(group))
-                .with_context(|| format!("cannot hand over {}", folder.display()))?;
+                .with_context(|| format!("cannot change the owner of {}", folder.display()))?;
         }
         Ok(())
     }
@@ -161,7 +161,7 @@ fn ids(name: &str) -> Option<(u32, u32)> {
     Some((ask("-u")?, ask("-g")?))
 }
 
-/// A port of loopback that nobody listens on at this moment.
+/// A port on loopback that is free at the moment.
 fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
     Ok(listener.local_addr()?.port())

@@ -1,6 +1,6 @@
 //! The dependency table of ARCHITECTURE.md as code: which layer may use which, and which crates of others.
 //!
-//! Knows crates by their layer; the two that the table treats by name are the breaker and the retry under the guard.
+//! Knows crates by their layer; only the breaker and the retry, which the guard composes, are known by name.
 
 use cargo_metadata::DependencyKind;
 
@@ -8,7 +8,7 @@ use crate::graph::{Crate, Dependency, Layer};
 
 /// The domains that the policy layer composes.
 const UNDER_POLICY: [&str; 2] = ["ttm-breaker", "ttm-retry"];
-/// What a domain's feature `testing` may bring in, and nothing else.
+/// All that a domain's feature `testing` may bring in.
 const TEST_TOOLS: [&str; 2] = ["mockall", "proptest"];
 
 impl Layer {
@@ -18,7 +18,7 @@ impl Layer {
             Adapter, App, Bench, Domain, E2e, Kernel, Policy, Probe, Service, Sim, Technology, Test, Xtask,
         };
         match self {
-            // The tool stands outside the house, so that it builds when the house does not.
+            // The tool uses nothing of ours, so it builds even if our crates do not.
             Kernel | Xtask => &[],
             Domain | Technology => &[Kernel],
             Test => &[Kernel, Technology],
@@ -32,7 +32,7 @@ impl Layer {
         }
     }
 
-    /// The crates of others that this layer may use; None where the choice is its own.
+    /// The outside crates that this layer may use; `None` if any.
     fn outside(self) -> Option<&'static [&'static str]> {
         match self {
             Self::Kernel => Some(&["async-trait", "jiff", "thiserror"]),
@@ -59,7 +59,8 @@ impl Layer {
     }
 }
 
-/// What the service may take of tokio: nothing that reads a clock, sleeps, spawns or opens a socket, which are ports.
+/// The features of tokio that the service may use: none that reads a clock, sleeps, spawns or opens a socket. Those are
+/// ports.
 const SERVICE_TOKIO: [&str; 2] = ["macros", "sync"];
 
 /// Every way in which the crates break the table, one line each, naming the crate or the edge.
@@ -114,25 +115,27 @@ fn inside(from: &Crate, layer: Layer, to: &Crate, to_layer: Layer, edge: &Depend
         return Some(format!("{} may not use {other}", noun(layer)));
     }
     if layer == Layer::Policy && to_layer == Layer::Domain && !UNDER_POLICY.contains(&&*to.name) {
-        return Some(format!("of the domains, a policy uses {} alone", UNDER_POLICY.join(" and ")));
+        return Some(format!("the only domains that a policy may use are {}", UNDER_POLICY.join(" and ")));
     }
     None
 }
 
-/// Why a crate of `layer` may not use a crate of others.
+/// Why a crate of `layer` may not use an outside crate.
 fn outside(layer: Layer, edge: &Dependency) -> Option<String> {
     let allowed = layer.outside()?;
     if layer == Layer::Service && edge.to == "tokio" && edge.kind == DependencyKind::Normal {
         let may_have = |feature: &String| SERVICE_TOKIO.contains(&feature.as_str());
         let wrong = edge.default_features || !edge.features.iter().all(may_have);
-        return wrong.then(|| format!("of tokio, the service takes {} alone", SERVICE_TOKIO.join(" and ")));
+        return wrong.then(|| {
+            format!("of tokio, the service may use only the features {}", SERVICE_TOKIO.join(" and "))
+        });
     }
     let of_tests =
         layer == Layer::Domain && (edge.is_checker() || edge.optional && TEST_TOOLS.contains(&&*edge.to));
     if edge.kind == DependencyKind::Development || of_tests || allowed.contains(&&*edge.to) {
         return None;
     }
-    Some(format!("of others, {} uses {} alone", noun(layer), allowed.join(", ")))
+    Some(format!("the only outside crates that {} may use are {}", noun(layer), allowed.join(", ")))
 }
 
 /// A layer's crate in a sentence.

@@ -10,7 +10,7 @@ const TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependenci
 pub(super) fn check(text: &str) -> Vec<Problem> {
     let manifest: Table = match text.parse() {
         Ok(manifest) => manifest,
-        Err(error) => return vec![Problem::new(1, format!("is no TOML: {}", error.message()))],
+        Err(error) => return vec![Problem::new(1, format!("is not valid TOML: {}", error.message()))],
     };
     let mut problems = Vec::new();
     let lints = manifest.get("lints").and_then(Value::as_table);
@@ -88,16 +88,16 @@ rustix = { version = "1", features = ["process"] }
     }
 
     #[test]
-    fn missing_lints_are_missed() {
+    fn missing_lints_are_reported() {
         assert_eq!(check("[package]\nname = \"x\""), [Problem::new(1, "lacks `[lints] workspace = true`")]);
         assert_eq!(check("[lints.rust]\nmissing_docs = \"warn\"").len(), 1);
     }
 
     #[test]
-    fn what_is_no_toml_is_said_to_be_none() {
+    fn invalid_toml_is_reported() {
         let problems = check("[lints\n");
         assert!(
-            problems.first().is_some_and(|problem| problem.what.starts_with("is no TOML: ")),
+            problems.first().is_some_and(|problem| problem.what.starts_with("is not valid TOML: ")),
             "{problems:?}"
         );
     }

@@ -1,7 +1,7 @@
-//! Rules for Rust files: an opening that says what the file is, a length one reads in a sitting, nothing unfinished,
-//! nothing skipped, and no `select!` that rolls dice.
+//! Rules for Rust files: an opening that says what the file is, a readable length, nothing unfinished, nothing
+//! skipped, and no `select!` that picks branches at random.
 //!
-//! Works on tokens, so what stands in comments and strings is nobody's business.
+//! Works on tokens, so comments and strings are not looked at.
 
 use std::path::Path;
 
@@ -11,17 +11,16 @@ use super::problem::Problem;
 
 /// The longest file, tests included.
 const MOST_LINES: usize = 400;
-/// Macros that stand for work not done.
+/// Macros that mark unfinished work.
 const UNFINISHED: [&str; 3] = ["todo", "unimplemented", "dbg"];
-/// What several checkouts that share a folder for what they build would read of one another.
-const CHECKOUT: &str =
-    "`env!(\"CARGO_MANIFEST_DIR\")` is where it was built: start from the folder that cargo runs it in";
+/// Checkouts that share a target folder would read one another's files.
+const CHECKOUT: &str = "`env!(\"CARGO_MANIFEST_DIR\")` is the folder it was built in: start from the folder that cargo runs it in";
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 6] = ["common", "helper", "helpers", "misc", "util", "utils"];
 
 /// State machines outside of the domain crates, by the beginning of their paths.
 const PURE: [&str; 1] = ["crates/service/src/work/machine"];
-/// What no state machine may use: time, chance, tasks, logs and metrics are the driver's.
+/// What no state machine may use: time, randomness, tasks, logs and metrics belong in the driver.
 const IMPURE: [&str; 9] =
     ["tokio", "tracing", "metrics", "async", "await", "dyn", "Clock", "Entropy", "Runtime"];
 
@@ -40,8 +39,9 @@ pub(super) fn check(path: &Path, text: &str) -> Vec<Problem> {
     }
     let names = path.with_extension("");
     let empty = names.iter().filter_map(|name| name.to_str()).find(|name| EMPTY_NAMES.contains(name));
-    problems
-        .extend(empty.map(|name| Problem::new(1, format!("`{name}` names nothing: call it what it holds"))));
+    problems.extend(
+        empty.map(|name| Problem::new(1, format!("`{name}` says nothing: name it after what it contains"))),
+    );
     match text.parse::<TokenStream>() {
         Ok(tokens) => {
             if is_pure {
@@ -49,7 +49,7 @@ pub(super) fn check(path: &Path, text: &str) -> Vec<Problem> {
             }
             check_tokens(tokens, &mut problems);
         }
-        Err(error) => problems.push(Problem::new(1, format!("is no Rust: {error}"))),
+        Err(error) => problems.push(Problem::new(1, format!("is not valid Rust: {error}"))),
     }
     problems
 }
@@ -67,7 +67,7 @@ fn check_tokens(tokens: TokenStream, problems: &mut Vec<Problem>) {
                     problems.push(Problem::new(line, CHECKOUT));
                 }
                 if UNFINISHED.iter().any(|word| name == word) {
-                    problems.push(Problem::new(line, format!("`{name}!` stands for work that is not done")));
+                    problems.push(Problem::new(line, format!("`{name}!` marks unfinished work")));
                 }
             }
             (hash, Some(TokenTree::Group(attribute)), _) if is_punct(hash, '#') && ignores(attribute) => {
@@ -87,8 +87,10 @@ fn check_purity(tokens: TokenStream, problems: &mut Vec<Problem>) {
             TokenTree::Group(group) => check_purity(group.stream(), problems),
             TokenTree::Ident(name) if IMPURE.iter().any(|word| name == word) => {
                 let line = name.span().start().line;
-                problems
-                    .push(Problem::new(line, format!("`{name}` in a state machine: that is its driver's")));
+                problems.push(Problem::new(
+                    line,
+                    format!("`{name}` in a state machine: it belongs in the driver"),
+                ));
             }
             _ => {}
         }
@@ -139,12 +141,12 @@ mod tests {
 
     #[test]
     fn unfinished_work_is_found() {
-        check_code("fn f() { todo!() }", &[(2, "`todo!` stands for work that is not done")]);
+        check_code("fn f() { todo!() }", &[(2, "`todo!` marks unfinished work")]);
         check_code(
             "fn f() {\n unimplemented!(\"later\") }",
-            &[(3, "`unimplemented!` stands for work that is not done")],
+            &[(3, "`unimplemented!` marks unfinished work")],
         );
-        check_code("fn f() -> u8 { dbg!(1) }", &[(2, "`dbg!` stands for work that is not done")]);
+        check_code("fn f() -> u8 { dbg!(1) }", &[(2, "`dbg!` marks unfinished work")]);
         check_code("fn todo() { todo(); }", &[]);
     }
 
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_drivers_is_found_in_a_state_machine_alone() {
+    fn what_belongs_to_the_driver_is_found_only_in_a_state_machine() {
         let text = "//! A file.\nuse std::sync::Arc;\nfn f(clock: &dyn Clock) {\n    tracing::info!(\"async\");\n}\n";
         let found =
             |path| check(Path::new(path), text).into_iter().map(|problem| problem.line).collect::<Vec<_>>();
@@ -197,10 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rust_is_said_to_be_none() {
+    fn invalid_rust_is_reported() {
         let problems = check(Path::new("src/lib.rs"), "//! A file.\nfn f( {\n");
         assert!(
-            problems.first().is_some_and(|problem| problem.what.starts_with("is no Rust: ")),
+            problems.first().is_some_and(|problem| problem.what.starts_with("is not valid Rust: ")),
             "{problems:?}"
         );
     }

@@ -1,6 +1,6 @@
-//! Rules for any text file: no package registry's host, no folder of one person's machine, no stray white space.
+//! Rules for any text file: no host of a package registry, no folder of one person's machine, no stray white space.
 //!
-//! The words it looks for are put together here from halves, so that this file does not find itself.
+//! The words are assembled from halves here, so that this file passes its own check.
 
 use std::path::Path;
 
@@ -16,9 +16,9 @@ const REGISTRIES: [&str; 4] = [
 /// Roots of folders that exist on one machine only.
 const MACHINE_FOLDERS: [&str; 4] =
     [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/Us", "ers/")];
-/// The lock file's sources are cargo's words, not ours.
+/// Cargo writes the registry's host into the lock file.
 const GENERATED: &str = "Cargo.lock";
-/// Files whose white space is looked at.
+/// Extensions of the files whose white space is checked.
 const NEAT: [&str; 3] = ["md", "rs", "toml"];
 
 pub(super) fn check(path: &Path, text: &str) -> Vec<Problem> {
@@ -30,18 +30,16 @@ pub(super) fn check(path: &Path, text: &str) -> Vec<Problem> {
     for (index, line) in text.lines().enumerate() {
         let mut found = |what: String| problems.push(Problem::new(index + 1, what));
         for host in REGISTRIES.iter().filter(|host| line.contains(**host)) {
-            found(format!(
-                "names the registry's host {host}: leave the choice of a mirror to the reader's settings"
-            ));
+            found(format!("names the registry's host {host}: the reader's settings choose a mirror"));
         }
         for folder in MACHINE_FOLDERS.iter().filter(|folder| has_path(line, folder)) {
-            found(format!("names a folder under {folder}, which is one machine's"));
+            found(format!("names a folder under {folder}, which exists on one machine only"));
         }
         if neat && line.ends_with(char::is_whitespace) {
-            found("ends in white space".to_owned());
+            found("has trailing white space".to_owned());
         }
         if neat && line.contains('\t') {
-            found("holds a tab".to_owned());
+            found("contains a tab".to_owned());
         }
     }
     problems
@@ -80,15 +78,19 @@ mod tests {
     #[test]
     fn a_folder_of_one_machine_is_found_where_a_path_begins() {
         for folder in MACHINE_FOLDERS {
-            check_line("notes.txt", &format!("cd {folder}ann/project"), &["which is one machine's"]);
+            check_line(
+                "notes.txt",
+                &format!("cd {folder}ann/project"),
+                &["which exists on one machine only"],
+            );
             check_line("notes.txt", &format!("https://example.com{folder}page, ${{BASE}}{folder}x"), &[]);
         }
     }
 
     #[test]
     fn stray_white_space_is_found_where_we_write_the_text() {
-        check_line("README.md", "words ", &["ends in white space"]);
-        check_line("src/lib.rs", "fn\tf() {}", &["holds a tab"]);
+        check_line("README.md", "words ", &["has trailing white space"]);
+        check_line("src/lib.rs", "fn\tf() {}", &["contains a tab"]);
         check_line("Makefile", "\tcc x.c ", &[]);
     }
 }

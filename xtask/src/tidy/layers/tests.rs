@@ -1,11 +1,11 @@
-//! A small house, and one crate more that breaks a rule of the table: each rule is named with its edge.
+//! A small workspace, and one more crate that breaks a rule of the table: each broken rule is reported with its edge.
 
 use DependencyKind::{Development, Normal};
 
 use super::*;
 
-/// A small house with one crate per kind of room and no fault.
-fn house() -> Vec<Crate> {
+/// A small workspace with one crate for each layer and no fault.
+fn workspace() -> Vec<Crate> {
     vec![
         Crate::new("ttm-kernel", Layer::Kernel).using("jiff", Normal),
         Crate::new("ttm-breaker", Layer::Domain).using("ttm-kernel", Normal),
@@ -26,18 +26,18 @@ fn house() -> Vec<Crate> {
     ]
 }
 
-/// Checks the house with one more crate in it: exactly the expected problems are found.
+/// Checks the workspace with one more crate in it: exactly the expected problems are found.
 #[track_caller]
 fn check_with(more: Crate, expected: &[&str]) {
-    let mut crates = house();
+    let mut crates = workspace();
     crates.retain(|each| each.name != more.name);
     crates.push(more);
     assert_eq!(check(&crates), expected);
 }
 
 #[test]
-fn a_sound_house_has_no_problem() {
-    assert_eq!(check(&house()), [""; 0]);
+fn a_sound_workspace_has_no_problem() {
+    assert_eq!(check(&workspace()), [""; 0]);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_domain_that_uses_another_domain_is_named_with_the_edge() {
 }
 
 #[test]
-fn a_domain_stays_alone_in_its_tests_too_but_for_itself_and_the_test_tools() {
+fn a_domain_s_tests_may_use_only_itself_and_the_test_tools() {
     check_with(
         Crate::new("ttm-market", Layer::Domain)
             .using("ttm-market", Development)
@@ -61,9 +61,8 @@ fn a_domain_stays_alone_in_its_tests_too_but_for_itself_and_the_test_tools() {
 }
 
 #[test]
-fn a_domain_takes_no_runtime_and_no_wire_format() {
-    const WHY: &str =
-        "of others, a domain uses async-trait, bs58, five8, hdrhistogram, httpdate, jiff, thiserror alone";
+fn a_domain_uses_no_runtime_and_no_wire_format() {
+    const WHY: &str = "the only outside crates that a domain may use are async-trait, bs58, five8, hdrhistogram, httpdate, jiff, thiserror";
     check_with(
         Crate::new("ttm-market", Layer::Domain).using("tokio", Normal).using("serde", Normal),
         &[&format!("ttm-market → tokio: {WHY}"), &format!("ttm-market → serde: {WHY}")],
@@ -71,20 +70,20 @@ fn a_domain_takes_no_runtime_and_no_wire_format() {
 }
 
 #[test]
-fn a_domain_has_its_test_tools_behind_a_feature_only() {
+fn a_domain_may_use_test_tools_only_behind_a_feature() {
     let mut behind_a_feature = Crate::new("ttm-market", Layer::Domain).using("proptest", Normal);
     behind_a_feature.last().optional = true;
     check_with(behind_a_feature, &[]);
     check_with(
         Crate::new("ttm-market", Layer::Domain).using("proptest", Normal),
         &[
-            "ttm-market → proptest: of others, a domain uses async-trait, bs58, five8, hdrhistogram, httpdate, jiff, thiserror alone",
+            "ttm-market → proptest: the only outside crates that a domain may use are async-trait, bs58, five8, hdrhistogram, httpdate, jiff, thiserror",
         ],
     );
 }
 
 #[test]
-fn a_domain_is_built_with_a_model_checker_for_that_checker_s_tests_only() {
+fn a_domain_may_use_a_model_checker_only_in_its_own_builds() {
     let mut checked = Crate::new("ttm-market", Layer::Domain).using("loom", Normal);
     checked.last().target = Some("cfg(loom)".to_owned());
     check_with(checked, &[]);
@@ -106,7 +105,7 @@ fn an_adapter_uses_no_other_adapter_not_even_in_tests() {
 }
 
 #[test]
-fn a_technology_knows_neither_a_domain_nor_who_stands_on_it() {
+fn a_technology_uses_neither_a_domain_nor_an_adapter() {
     check_with(
         Crate::new("ttm-sqlx-pool", Layer::Technology)
             .using("ttm-schedule", Normal)
@@ -121,7 +120,7 @@ fn a_technology_knows_neither_a_domain_nor_who_stands_on_it() {
 }
 
 #[test]
-fn a_technology_is_for_no_domain_and_no_composition() {
+fn a_technology_is_not_for_domains_or_the_app() {
     check_with(
         Crate::new("ttm-market", Layer::Domain).using("ttm-sqlx-pool", Normal),
         &["ttm-market → ttm-sqlx-pool: a domain may not use a technology"],
@@ -138,18 +137,18 @@ fn the_kernel_is_a_leaf() {
         Crate::new("ttm-kernel", Layer::Kernel).using("ttm-schedule", Normal).using("rand", Normal),
         &[
             "ttm-kernel → ttm-schedule: the kernel may not use a domain",
-            "ttm-kernel → rand: of others, the kernel uses async-trait, jiff, thiserror alone",
+            "ttm-kernel → rand: the only outside crates that the kernel may use are async-trait, jiff, thiserror",
         ],
     );
 }
 
 #[test]
-fn the_guard_composes_the_breaker_and_the_retry_alone() {
+fn the_guard_composes_only_the_breaker_and_the_retry() {
     check_with(
         Crate::new("ttm-guard", Layer::Policy).using("ttm-schedule", Normal).using("tokio", Normal),
         &[
-            "ttm-guard → ttm-schedule: of the domains, a policy uses ttm-breaker and ttm-retry alone",
-            "ttm-guard → tokio: of others, a policy uses pin-project-lite, thiserror alone",
+            "ttm-guard → ttm-schedule: the only domains that a policy may use are ttm-breaker and ttm-retry",
+            "ttm-guard → tokio: the only outside crates that a policy may use are pin-project-lite, thiserror",
         ],
     );
 }
@@ -176,8 +175,8 @@ fn the_service_and_the_simulator_name_no_adapter() {
             .using("reqwest", Normal),
         &[
             "ttm-service → ttm-sqlite-state: the service may not use an adapter",
-            "ttm-service → reqwest: of others, the service uses arc-swap, async-trait, futures-util, jiff, metrics, \
-            parking_lot, serde_json, thiserror, tokio, tokio-util, tracing, uuid alone",
+            "ttm-service → reqwest: the only outside crates that the service may use are arc-swap, async-trait, futures-util, jiff, metrics, \
+            parking_lot, serde_json, thiserror, tokio, tokio-util, tracing, uuid",
         ],
     );
     check_with(
@@ -195,7 +194,7 @@ fn the_service_and_the_simulator_name_no_adapter() {
 }
 
 #[test]
-fn the_service_takes_no_clock_and_no_tasks_of_tokio() {
+fn the_service_uses_neither_clock_nor_tasks_of_tokio() {
     let with = |features: &[&str]| {
         let mut service = Crate::new("ttm-service", Layer::Service).using("tokio", Normal);
         let features = features.iter().map(|feature| (*feature).to_owned()).collect();
@@ -205,12 +204,12 @@ fn the_service_takes_no_clock_and_no_tasks_of_tokio() {
     check_with(with(&["sync", "macros"]), &[]);
     check_with(
         with(&["sync", "time"]),
-        &["ttm-service → tokio: of tokio, the service takes macros and sync alone"],
+        &["ttm-service → tokio: of tokio, the service may use only the features macros and sync"],
     );
 }
 
 #[test]
-fn the_testkit_knows_the_kernel_alone_and_the_tool_knows_nobody() {
+fn the_testkit_uses_only_the_kernel_and_the_tool_nothing() {
     check_with(
         Crate::new("ttm-testkit", Layer::Test).using("ttm-schedule", Normal),
         &["ttm-testkit → ttm-schedule: test tools may not use a domain"],
@@ -222,7 +221,7 @@ fn the_testkit_knows_the_kernel_alone_and_the_tool_knows_nobody() {
 }
 
 #[test]
-fn the_benchmarks_measure_what_is_ours_and_what_is_not_but_no_composition() {
+fn the_benchmarks_may_use_our_crates_and_their_peers_but_not_the_app() {
     check_with(
         Crate::new("ttm-bench", Layer::Bench)
             .using("ttm-breaker", Development)
@@ -244,9 +243,9 @@ fn the_benchmarks_measure_what_is_ours_and_what_is_not_but_no_composition() {
 }
 
 #[test]
-fn nobody_uses_the_benchmarks() {
+fn no_crate_may_use_the_benchmarks() {
     for (word, layer) in Layer::ALL {
-        // The edge leads out of a house where the benchmarks are the one other crate.
+        // In this workspace the benchmarks are the only other crate.
         let from = Crate::new("ttm-stray", layer).using("ttm-bench", Normal);
         let problems = check(&[from, Crate::new("ttm-bench", Layer::Bench)]);
         let other = if layer == Layer::Bench { "another bench" } else { "the benchmarks" };
@@ -256,7 +255,7 @@ fn nobody_uses_the_benchmarks() {
 }
 
 #[test]
-fn a_crate_without_a_layer_is_told_the_choices() {
+fn a_crate_without_a_layer_is_reported_with_the_choices() {
     let mut stray = Crate::new("ttm-attic", Layer::Domain).using("tokio", Normal);
     stray.layer = None;
     check_with(
