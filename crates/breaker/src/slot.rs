@@ -29,9 +29,11 @@ thread_local! {
     static LEASE: Lease = const { Lease(Cell::new(NONE)) };
 }
 
+// Leaked, because loom drops its statics when the main thread ends, which may be while another one is inside of
+// `Lease::drop`.
 #[cfg(loom)]
 loom::lazy_static! {
-    static ref TAKEN: AtomicU64 = AtomicU64::new(0);
+    static ref TAKEN: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
 }
 #[cfg(loom)]
 loom::thread_local! {
