@@ -5,7 +5,7 @@
 //! crate and one link, which occupy a single core. Results are printed in the order of the lists, whoever finishes first.
 //! It knows nothing of what the rules mean.
 
-mod list;
+pub(crate) mod list;
 mod run;
 mod workers;
 mod workspace;

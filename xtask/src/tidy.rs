@@ -18,6 +18,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::mutants::list;
 use crate::{graph, process};
 use problem::placed;
 
@@ -38,6 +39,7 @@ pub(crate) fn run() -> Result<()> {
 fn problems() -> Result<Vec<String>> {
     let crates = graph::read()?;
     let mut problems = layers::check(&crates);
+    problems.extend(list::misplaced(&list::read(&crates)?, read));
     problems.extend(reach::problems(&crates)?);
     problems.extend(modules::check(&crates, &|path| read(path).ok())?);
     for each in &crates {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -13,7 +14,7 @@ const LIST: &str = "tests/mutants.toml";
 
 /// One way to break a crate.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mutant {
+pub(crate) struct Mutant {
     /// What is broken.
     pub(super) breaks: String,
     /// The file, relative to the crate's folder.
@@ -54,7 +55,7 @@ impl fmt::Display for Mutant {
 }
 
 /// The mutants of all crates.
-pub(super) fn read(crates: &[Crate]) -> Result<Vec<Mutant>> {
+pub(crate) fn read(crates: &[Crate]) -> Result<Vec<Mutant>> {
     let mut mutants = Vec::new();
     for each in crates {
         let list = process::root().join(&each.folder).join(LIST);
@@ -65,6 +66,15 @@ pub(super) fn read(crates: &[Crate]) -> Result<Vec<Mutant>> {
         }
     }
     Ok(mutants)
+}
+
+/// Every mutant that breaks no place, or several, one line each. `text` gives the text of a file by its path from the
+/// workspace's root.
+pub(crate) fn misplaced(mutants: &[Mutant], text: impl Fn(&Path) -> Result<String>) -> Vec<String> {
+    let broken = |mutant: &Mutant| {
+        text(&Path::new(&mutant.program.folder).join(&mutant.file)).and_then(|whole| mutant.broken(&whole))
+    };
+    mutants.iter().filter_map(|mutant| Some(format!("{mutant}: {:#}", broken(mutant).err()?))).collect()
 }
 
 fn parse(package: &str, folder: &str, text: &str) -> Result<Vec<Mutant>> {
@@ -129,6 +139,20 @@ mod tests {
         for wrong in ["if a > b {}", "a < b && a < b"] {
             mutant.broken(wrong).expect_err("not one place");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_mutant_whose_place_is_gone_is_found_without_a_build() -> Result<()> {
+        let mutants = parse("ttm-a", "crates/a", LISTED)?;
+        let check = |whole: &str| {
+            misplaced(&mutants, |file| {
+                assert_eq!(file, Path::new("crates/a/src/a.rs"));
+                Ok(whole.to_owned())
+            })
+        };
+        assert_eq!(check("a < b"), [""; 0]);
+        assert_eq!(check("a > b"), ["ttm-a: the bound: src/a.rs holds \"a < b\" 0 times, expected once"]);
         Ok(())
     }
 }

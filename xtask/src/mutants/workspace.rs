@@ -12,12 +12,14 @@ use super::run::{self, Outcome};
 use crate::process;
 
 /// Settings of cargo with which one crate and its link are built again quickly. Nobody debugs a mutant, and a program that
-/// ends with its first failing test runs too briefly to be worth optimising.
-const QUICK: [(&str, &str); 2] = [("CARGO_INCREMENTAL", "1"), ("CARGO_PROFILE_DEV_DEBUG", "0")];
-/// The same for the programs of model checkers. These run long enough to be optimised, and loom's own objects do not
-/// survive a build in many units.
-const QUICK_CHECKER: [(&str, &str); 3] =
-    [("CARGO_INCREMENTAL", "0"), ("CARGO_PROFILE_RELEASE_DEBUG", "0"), ("CARGO_PROFILE_RELEASE_LTO", "off")];
+/// ends with its first failing test runs too briefly to be worth optimising further.
+const QUICK: [(&str, &str); 5] = [
+    ("CARGO_INCREMENTAL", "1"),
+    ("CARGO_PROFILE_DEV_DEBUG", "0"),
+    ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
+    ("CARGO_PROFILE_RELEASE_LTO", "off"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+];
 
 pub(super) struct Workspace {
     root: PathBuf,
@@ -126,12 +128,10 @@ impl Workspace {
         };
         let checker = program.checker();
         command.env("CARGO_TARGET_DIR", self.artefacts.join(checker.unwrap_or("plain")));
-        match checker {
-            None => command.envs(QUICK),
-            Some(checker) => {
-                command.arg("--release").env("RUSTFLAGS", format!("--cfg {checker}")).envs(QUICK_CHECKER)
-            }
-        };
+        if let Some(checker) = checker {
+            command.arg("--release").env("RUSTFLAGS", format!("--cfg {checker}"));
+        }
+        command.envs(QUICK);
         command
     }
 }

@@ -85,7 +85,8 @@ impl Uses {
 /// The tokens of a file, tests apart.
 fn tokens(file: &Path, read: Read<'_>) -> Result<Vec<TokenTree>> {
     let text = read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let tokens: TokenStream = text.parse().ok().with_context(|| format!("{} is not valid Rust", file.display()))?;
+    let tokens: TokenStream =
+        text.parse().ok().with_context(|| format!("{} is not valid Rust", file.display()))?;
     Ok(without_tests(tokens))
 }
 
