@@ -2,7 +2,7 @@
 
 use ttm_kernel::PerLane;
 
-use crate::Priority;
+use crate::{Lists, Priority};
 
 /// What a dispatcher did and holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub struct Counts {
     pub bad: usize,
     /// Requests that failed and of which the keys were asked again by halves.
     pub split: u64,
-    /// Full lists that wait: for activation, and the others.
-    pub lists: [usize; 2],
+    /// Full lists that wait.
+    pub lists: Lists,
     /// Requests under way.
     pub in_flight: usize,
     /// Requests made, by priority.

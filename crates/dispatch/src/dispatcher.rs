@@ -6,10 +6,11 @@ use std::time::Duration;
 use ttm_kernel::{Lane, Moment, PerLane};
 
 use crate::line::{Entry, Keys};
+use crate::lists::Wanted;
 use crate::rest::Resting;
 use crate::shares::Shares;
 use crate::suspects::{Answers, Fate, Group, Root, Suspects};
-use crate::{Ask, Asked, Counts, DispatchConfig, End, Place, Priority, Request, Seen, Single};
+use crate::{Ask, Asked, Counts, DispatchConfig, End, Lists, Place, Priority, Request, Seen, Single};
 
 mod requests;
 
@@ -32,9 +33,7 @@ pub struct Dispatcher<K> {
     /// Batches of each line since its last single question. A far side that answers half of each batch would leave no
     /// turns for batches.
     since_single: PerLane<u32>,
-    /// Full lists that are wanted: for activation, and the others.
-    lists: [VecDeque<K>; 2],
-    listed: BTreeSet<K>,
+    lists: Wanted<K>,
     suspects: Suspects<K>,
     /// Each request under way, full lists apart. Its keys are looked for only when one is moved or removed.
     under_way: Vec<UnderWay<K>>,
@@ -85,8 +84,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             unanswered: PerLane::default(),
             alone: BTreeSet::new(),
             since_single: PerLane::default(),
-            lists: Default::default(),
-            listed: BTreeSet::new(),
+            lists: Wanted::new(),
             suspects: Suspects::new(settings.bad_rest, settings.longest_bad_rest),
             under_way: Vec::new(),
             next_root: 0,
@@ -175,14 +173,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// Forgets a key that is in here. One that is under way is forgotten by not being put back.
     pub fn remove(&mut self, key: K) {
-        // A list that is under way stays wanted until it is done, or it could be wanted a second time.
-        for lists in &mut self.lists {
-            let wanted = lists.len();
-            lists.retain(|wanted| *wanted != key);
-            if lists.len() < wanted {
-                self.listed.remove(&key);
-            }
-        }
+        self.lists.remove(&key);
         // What is held against a key that is under way is forgotten at once.
         let was_suspected = self.suspects.remove(&key);
         if was_suspected || self.resting.remove(&key) || self.is_under_way(&key) {
@@ -200,13 +191,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// Wants the full list of a key, to see whether it is active or just to have it. Whether that is remembered: it is
     /// not when the same is wanted already, or too many are.
     pub fn want_list(&mut self, key: K, for_activation: bool) -> bool {
-        let most = self.config.settings().lists;
-        let lists = &mut self.lists[usize::from(!for_activation)];
-        let remembered = lists.len() < most && self.listed.insert(key);
-        if remembered {
-            lists.push_back(key);
-        }
-        remembered
+        self.lists.want(key, for_activation, self.config.settings().lists)
     }
 
     /// A tick of a line: everybody in it may be asked once.
@@ -217,7 +202,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// Whether [`Dispatcher::poll`] would give a request.
     pub fn is_ready(&mut self, now: Moment) -> bool {
         self.advance(now);
-        let lists = !self.lists[1].is_empty();
+        let lists = self.lists.waiting().others > 0;
         self.counts.in_flight < self.max_in_flight && (self.able(now).contains(&true) || lists)
     }
 
@@ -229,11 +214,11 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.advance(now);
         loop {
             let Some(priority) = self.shares.choose(self.able(now)) else {
-                let key = self.lists[1].pop_front()?;
+                let key = self.lists.pop_other()?;
                 return Some(self.list(key, Priority::Background));
             };
             let request = match priority {
-                Priority::Activation => self.lists[0].pop_front().map(|key| self.list(key, priority)),
+                Priority::Activation => self.lists.pop_activation().map(|key| self.list(key, priority)),
                 Priority::Hot => self.of_lane(Lane::Hot, now),
                 Priority::Cold => self.of_lane(Lane::Cold, now),
                 Priority::Background => self.batch(priority, now),
@@ -255,7 +240,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             Ask::Batch(asked) => asked.clone(),
             Ask::One(asked, Single::Unanswered) => vec![*asked],
             Ask::One(asked, Single::List) => {
-                self.listed.remove(&asked.key);
+                self.lists.handle_done(&asked.key);
                 Vec::new()
             }
         };
@@ -293,9 +278,9 @@ impl<K: Copy + Ord> Dispatcher<K> {
         of_lines.chain(rested).chain(self.resting.next()).chain(self.suspects.next()).min()
     }
 
-    /// Full lists that wait for a turn: for activation, and the others.
-    pub fn lists_waiting(&self) -> [usize; 2] {
-        [self.lists[0].len(), self.lists[1].len()]
+    /// Full lists that wait for a turn.
+    pub fn lists_waiting(&self) -> Lists {
+        self.lists.waiting()
     }
 
     /// Where the keys are, and what was asked so far.
@@ -337,7 +322,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
                 || ripe(self.lines[lane].since(), self.coalesce())
         };
         let rested = ripe(self.resting.rested().1, self.gather());
-        [!self.lists[0].is_empty(), is_able(Lane::Hot), is_able(Lane::Cold), rested]
+        [self.lists.waiting().activation > 0, is_able(Lane::Hot), is_able(Lane::Cold), rested]
     }
 
     fn may_be_asked(&self) -> usize {

@@ -1,5 +1,7 @@
 //! What a turn is used for, as plain data.
 
+use ttm_kernel::Moment;
+
 use crate::{Priority, Seen};
 
 /// What a turn is used for.
@@ -26,6 +28,15 @@ pub enum Suspicion {
     /// A batch with them failed while the far side answered others: a failure says nothing about the far side, and to try
     /// again is no use.
     Likely,
+}
+
+/// Why a key that makes every request fail is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// How often it failed alone since it was last answered.
+    pub failures: u32,
+    /// When it is asked again; `None` once that time has come.
+    pub until: Option<Moment>,
 }
 
 /// How a request ended.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ttm_kernel::{Lane, Moment, PerLane};
 
-use crate::{Asked, Suspicion};
+use crate::{Asked, Backoff, Suspicion};
 
 /// A far side that answered less long ago than this is taken to be there still.
 const LATELY: Duration = Duration::from_secs(10);
@@ -109,11 +109,10 @@ impl<K: Copy + Ord> Suspects<K> {
         self.keys().filter(move |asked| asked.from.lane() == lane)
     }
 
-    /// How often a key failed alone, and until when it rests for it; `None` if it did not, or was answered since.
-    pub(crate) fn bad(&self, key: &K) -> Option<(u32, Option<Moment>)> {
+    pub(crate) fn backoff(&self, key: &K) -> Option<Backoff> {
         let failures = self.bad.get(key)?.failures;
         let resting = self.resting.iter().find(|(_, resting)| resting == key);
-        Some((failures, resting.map(|(until, _)| *until)))
+        Some(Backoff { failures, until: resting.map(|(until, _)| *until) })
     }
 
     /// Leaves a key alone until then that failed alone so often.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ttm_dispatch::{
-    Ask, Counts, Demand, DispatchConfig, DispatchSettings, Dispatcher, End, Place, Priority, Request, Seen,
-    Value, outlook,
+    Ask, Counts, Demand, DispatchConfig, DispatchSettings, Dispatcher, End, Lists, Place, Priority, Request,
+    Seen, Value, outlook,
 };
 use ttm_kernel::{Lane, Moment, PerLane};
 
@@ -116,7 +116,7 @@ fn a_list_of_a_key_that_is_removed_is_wanted_no_more_unless_it_is_under_way() {
     assert_eq!(keys(&under_way), [1]);
     dispatcher.remove(1);
     dispatcher.remove(2);
-    assert_eq!(dispatcher.counts().lists, [0, 0]);
+    assert_eq!(dispatcher.counts().lists, Lists::default());
     assert!(!dispatcher.want_list(1, true), "it comes yet");
     assert!(dispatcher.want_list(2, true), "it does not");
     dispatcher.handle_done(&under_way, End::Answered, start());
@@ -165,7 +165,7 @@ fn so_many_full_lists_of_each_kind_and_no_more_are_remembered() {
         }
         assert!(!dispatcher.want_list(first + 3, for_activation), "three are enough");
     }
-    assert_eq!(dispatcher.counts().lists, [3, 3]);
+    assert_eq!(dispatcher.counts().lists, Lists { activation: 3, others: 3 });
     let asked = dispatcher.poll(start()).expect("a turn");
     assert!(dispatcher.want_list(3, true), "one of them is under way, and has left its place");
     assert!(!dispatcher.want_list(keys(&asked)[0], true), "it is wanted until it is done");

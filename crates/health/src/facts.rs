@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ttm_kernel::{Connections, Quantiles};
 
 use crate::Reached;
 
@@ -27,8 +28,8 @@ pub struct Facts {
     pub tokens_per_minute: Option<f64>,
     /// Last sample of the resources; none before the first.
     pub resources: Option<ResourceSample>,
-    /// Connections of the store's pools: in use and at most.
-    pub database_connections: Option<(u32, u32)>,
+    /// How busy the connections of the stores' pools are.
+    pub database_connections: Option<Connections>,
     /// The outside API.
     pub api: ApiFacts,
     /// The data's age.
@@ -200,8 +201,8 @@ pub struct LaneFacts {
     pub stale: u64,
     /// How many of those are too old to be of any use.
     pub expired: u64,
-    /// Ages of the observed ones: median, 95th and 99th percentile, oldest.
-    pub ages: Option<[Duration; 4]>,
+    /// Ages of the observed ones; `None` if there is none.
+    pub ages: Option<Quantiles>,
 }
 
 /// What the budget of requests is used for, and what has to wait.
@@ -219,8 +220,10 @@ pub struct PlanFacts {
     pub resting: u64,
     /// Full lists of pools that wait for their turn.
     pub lists_waiting: u64,
-    /// Requests under way, and how many may be.
-    pub in_flight: (u64, u64),
+    /// Requests in flight.
+    pub in_flight: u64,
+    /// How many may be.
+    pub max_in_flight: u64,
     /// How many tokens a batch held on average; none before the first.
     pub tokens_per_batch: Option<f64>,
     /// How long an attempt may take.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ttm_kernel::{Connections, Quantiles};
 
 use crate::{BreakerState, Phase, PlanFacts, Reached, SourceFacts, Status};
 
@@ -103,8 +104,8 @@ pub struct ResourcesModel {
     pub cpu_usage_percent: Option<f64>,
     /// Share of the data path's file system.
     pub disk_usage_percent: Option<f64>,
-    /// Connections in use and at most.
-    pub database_connections: Option<(u32, u32)>,
+    /// How busy the connections of the stores' pools are.
+    pub database_connections: Option<Connections>,
     /// Open descriptors.
     pub open_file_descriptors: Option<u64>,
     /// How many may be open.
@@ -166,8 +167,8 @@ pub struct LaneModel {
     pub stale: u64,
     /// How many of those are too old to be of any use.
     pub expired: u64,
-    /// Ages: median, 95th and 99th percentile, oldest.
-    pub ages: Option<[Duration; 4]>,
+    /// Ages of the observed ones; `None` if there is none.
+    pub ages: Option<Quantiles>,
 }
 
 /// The stores.

@@ -25,7 +25,8 @@ fn plan(paused_for: Option<Duration>) -> PlanFacts {
         cold: lane,
         resting: 0,
         lists_waiting: 0,
-        in_flight: (0, 8),
+        in_flight: 0,
+        max_in_flight: 8,
         tokens_per_batch: None,
         attempt_timeout: Duration::from_secs(5),
     }

@@ -8,6 +8,7 @@ use ttm_health::{
     BreakerState, DataFacts, Facts, LaneFacts, Phase, Reached, Report, ResourceSample, Status, Thresholds,
     Waiting, assess,
 };
+use ttm_kernel::Quantiles;
 
 fn report(change: impl FnOnce(&mut Facts)) -> Report {
     let mut facts = healthy_facts();
@@ -290,7 +291,7 @@ fn one_figure_that_is_missing_leaves_the_resources_known_and_all_of_them_do_not(
 fn stale_tokens_are_a_warning_with_their_number_and_the_age_of_the_oldest() {
     let report = report(|facts| {
         facts.data.cold.stale = 3;
-        facts.data.cold.ages = Some([10, 20, 30, 7230].map(Duration::from_secs));
+        facts.data.cold.ages = Some(Quantiles { max: Duration::from_secs(7230), ..Quantiles::default() });
     });
     assert_eq!((report.status, report.data.hot.status), (Status::Degraded, Status::Healthy));
     assert_eq!(report.reasons, ["3 of 500 cold tokens are older than they may be, the oldest 2h 30s"]);

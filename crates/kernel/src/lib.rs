@@ -8,6 +8,7 @@
 mod deadline;
 mod entropy;
 mod fencing;
+mod figures;
 mod id;
 mod lane;
 mod lease;
@@ -22,6 +23,7 @@ pub mod testing;
 pub use deadline::{DeadlineExceeded, within};
 pub use entropy::Entropy;
 pub use fencing::{Admission, Epoch, FencingToken, Incarnation};
+pub use figures::{Connections, Quantiles};
 pub use id::CorrelationId;
 pub use lane::{Lane, PerLane};
 pub use lease::{LeaseError, StoreLease};

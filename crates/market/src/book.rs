@@ -9,10 +9,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ttm_kernel::Lane;
 
 use crate::{DataQuality, MarketConfig, Mint, Pair, Skipped, Token, TokenStatus};
 use pool_list::PoolLists;
-use ttm_kernel::Lane;
+
+/// What an edit of the stored set changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Edit {
+    /// Tokens that came in, or came back from the archive.
+    pub added: Vec<Mint>,
+    /// Tokens that are gone, as they were last.
+    pub removed: Vec<Arc<Token>>,
+}
 
 /// All tokens, and the full lists of pools that are young enough to score from.
 #[derive(Clone, Debug)]
@@ -90,12 +99,12 @@ impl Book {
     }
 
     /// Follows an edit of the stored set, given all stored tokens: new ones come in, those that are gone go, archived
-    /// ones that were added again are monitored. Returns those that came in or back, and those that went.
+    /// ones that were added again are monitored.
     ///
     /// What the book knows of the others stays: it is newer than the store. For the same reason an archived token comes
     /// back only when the stored one has no [`Token::below_since`], which archiving clears: one that has it was stored
     /// before it was archived here.
-    pub fn reconcile(&mut self, stored: Vec<Token>) -> (Vec<Mint>, Vec<Arc<Token>>) {
+    pub fn reconcile(&mut self, stored: Vec<Token>) -> Edit {
         let stored: BTreeMap<Mint, Token> = stored.into_iter().map(|token| (token.mint, token)).collect();
         let gone = |mint: &&Mint| !stored.contains_key(mint);
         let removed: Vec<Mint> = self.tokens.keys().filter(gone).copied().collect();
@@ -114,7 +123,7 @@ impl Book {
                 Some(_) => {}
             }
         }
-        (added, removed)
+        Edit { added, removed }
     }
 
     /// Counts pairs that the adapter left out.

@@ -26,7 +26,7 @@ pub mod testing;
 mod token;
 mod view;
 
-pub use book::{Book, ListPurpose, Observation};
+pub use book::{Book, Edit, ListPurpose, Observation};
 pub use config::{MarketConfig, MarketSettings};
 pub use data_quality::DataQuality;
 pub use event::{ActivationRule, MarketEvent, PoolSeen, PoolsSeen};

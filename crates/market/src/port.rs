@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, FencingToken, StoreError};
+use ttm_kernel::{Connections, Epoch, FencingToken, StoreError};
 
 use crate::{Listing, Mint, Origin, Pair, Skipped, Token, TokenPage, TokenQuery, TokenRow};
 
@@ -195,8 +195,8 @@ pub trait TokenStore: Send + Sync {
     /// Closes the store's connections gracefully, including those of the breaker store beside it.
     async fn close(&self) {}
 
-    /// The connections in use and the maximum, if the store has a pool. Never waits.
-    fn connections(&self) -> Option<(u32, u32)> {
+    /// How busy its connections are; `None` if the store has no pool. Never waits.
+    fn connections(&self) -> Option<Connections> {
         None
     }
 }

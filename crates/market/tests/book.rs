@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::Lane;
 use ttm_market::{
-    ActivationRule, Basis, Book, ListPurpose, MarketConfig, MarketEvent, MarketSettings, Mint, Observation,
-    Pair, PoolSeen, PoolsSeen, SkipReason, Skipped, Token, TokenRef, TokenStatus, Trades, row,
+    ActivationRule, Basis, Book, Edit, ListPurpose, MarketConfig, MarketEvent, MarketSettings, Mint,
+    Observation, Pair, PoolSeen, PoolsSeen, SkipReason, Skipped, Token, TokenRef, TokenStatus, Trades, row,
 };
 
 const A: Mint = Mint::from_bytes([1; 32]);
@@ -299,7 +299,7 @@ fn an_edited_set_brings_tokens_in_and_takes_them_out_and_changes_no_other() {
     let mut book = book(&[A, B]);
     book.observe(A, Observation::Primary(&[pool(A, "p", 9_000.0)]), at(0));
     let known = token(&book, A).clone();
-    let (added, removed) = book.reconcile(vec![Token::new(C, at(5)), Token::new(A, at(0))]);
+    let Edit { added, removed } = book.reconcile(vec![Token::new(C, at(5)), Token::new(A, at(0))]);
     assert_eq!((added, removed[0].mint, removed.len()), (vec![C], B, 1));
     assert_eq!(book.iter().map(|token| token.mint).collect::<Vec<_>>(), [A, C]);
     assert_eq!(*token(&book, A), known, "the book knows better than the store");
@@ -309,7 +309,7 @@ fn an_edited_set_brings_tokens_in_and_takes_them_out_and_changes_no_other() {
         "an answer for a removed token comes too late"
     );
     assert_eq!((book.len(), book.is_empty(), book.quality().unwanted), (2, false, 1));
-    assert_eq!(book.reconcile(vec![]).1.len(), 2);
+    assert_eq!(book.reconcile(vec![]).removed.len(), 2);
     assert_eq!((book.len(), book.is_empty()), (0, true));
 }
 
@@ -321,11 +321,11 @@ fn an_archived_token_that_was_added_again_is_monitored_and_gets_the_whole_time_a
     let stale = Token { below_since: Some(at(0)), ..Token::new(A, at(0)) };
     assert_eq!(
         book.reconcile(vec![stale]),
-        (vec![], vec![]),
+        Edit::default(),
         "the store does not know yet that it was archived"
     );
     let revived = Token { status: TokenStatus::Monitored, ..token(&book, A).clone() };
-    assert_eq!(book.reconcile(vec![revived]), (vec![A], vec![]));
+    assert_eq!(book.reconcile(vec![revived]), Edit { added: vec![A], removed: vec![] });
     below_every_minute(&mut book, A, hours(12) + 60, hours(24));
     assert_eq!(token(&book, A).status, TokenStatus::Monitored);
     below_every_minute(&mut book, A, hours(24) + 60, hours(24) + 60);

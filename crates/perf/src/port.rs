@@ -1,7 +1,7 @@
 //! The port to the history of metrics. Its laws are checked by `testing::conformance` on every implementation.
 
 use async_trait::async_trait;
-use ttm_kernel::StoreError;
+use ttm_kernel::{Connections, StoreError};
 
 use crate::{Point, RangeQuery, Sample, SeriesKey};
 
@@ -48,8 +48,8 @@ pub trait MetricStore: Send + Sync {
     /// Closes the store's connections gracefully, including those of the event store beside it.
     async fn close(&self) {}
 
-    /// The connections in use and the maximum, if the store has a pool. Never waits.
-    fn connections(&self) -> Option<(u32, u32)> {
+    /// How busy its connections are; `None` if the store has no pool. Never waits.
+    fn connections(&self) -> Option<Connections> {
         None
     }
 }

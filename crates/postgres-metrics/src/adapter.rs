@@ -1,9 +1,9 @@
 //! The metric store: pools and transactions. Retrying is up to the caller.
 
 use std::collections::{BTreeMap, BTreeSet};
-use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
+use ttm_kernel::{Connections, StoreError};
 use ttm_perf::{Appended, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 use ttm_sqlx_pool::postgres::{Pool, Server, store_error};
 
@@ -80,7 +80,7 @@ impl MetricStore for PostgresMetricStore {
         self.readers.close().await;
     }
 
-    fn connections(&self) -> Option<(u32, u32)> {
+    fn connections(&self) -> Option<Connections> {
         Some(Pool::connections(&[&self.writers, &self.readers]))
     }
 }

@@ -4,9 +4,9 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
-use ttm_kernel::{StoreError, StoreErrorKind};
 
 use jiff::Timestamp;
+use ttm_kernel::{Connections, StoreError, StoreErrorKind};
 use ttm_perf::testing::{conformance, event_conformance};
 use ttm_perf::{Aggregate, EventStore, MetricStore, RangeQuery, Sample, SeriesKey};
 use ttm_postgres_metrics::{OpenError, PostgresMetricStore};
@@ -160,7 +160,7 @@ async fn a_batch_that_is_dropped_anywhere_is_stored_whole_or_not_at_all_and_leav
         }
     }
     assert!(database.has_no_open_transaction().await);
-    let (in_use, most) = store.connections().expect("it has pools");
-    assert!(in_use <= most && most == 6, "{in_use} of {most}");
+    let Connections { in_use, max } = store.connections().expect("it has pools");
+    assert!(in_use <= max && max == 6, "{in_use} of {max}");
     database.drop_schema().await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, FencingToken, StoreError};
+use ttm_kernel::{Connections, Epoch, FencingToken, StoreError};
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 use ttm_sqlx_pool::postgres::{Pool, Server, Time, query, query_as, query_scalar, store_error};
 
@@ -206,7 +206,7 @@ impl TokenStore for PostgresTokenStore {
         self.pool.close().await;
     }
 
-    fn connections(&self) -> Option<(u32, u32)> {
+    fn connections(&self) -> Option<Connections> {
         Some(Pool::connections(&[&self.pool]))
     }
 }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, FencingToken, StoreError, StoreErrorKind};
+use ttm_kernel::{Connections, Epoch, FencingToken, StoreError, StoreErrorKind};
 use ttm_market::testing::conformance;
 use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore};
 use ttm_postgres_state::{OpenError, PostgresTokenStore};
@@ -196,8 +196,8 @@ async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_leaves_no_tra
     }
     store.claim().await.expect("claim works");
     assert!(database.has_no_open_transaction().await);
-    let (in_use, most) = store.connections().expect("it has a pool");
-    assert!(in_use <= most && most == 3, "{in_use} of {most}");
+    let Connections { in_use, max } = store.connections().expect("it has a pool");
+    assert!(in_use <= max && max == 3, "{in_use} of {max}");
     database.drop_schema().await;
 }
 

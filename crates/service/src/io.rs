@@ -15,7 +15,9 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use ttm_breaker::{BreakerStore, StoredBreaker};
 use ttm_health::{ResourceError, ResourceSample, ResourceSource};
-use ttm_kernel::{Epoch, FencingToken, LeaseError, Runtime, StoreError, StoreLease, Task, TaskEnd};
+use ttm_kernel::{
+    Connections, Epoch, FencingToken, LeaseError, Runtime, StoreError, StoreLease, Task, TaskEnd,
+};
 use ttm_market::{
     Added, Followed, Listing, Mint, Origin, PairBatch, PairSource, PairSourceError, ProfileSource, Token,
     TokenSource, TokenSourceError, TokenStore,
@@ -206,7 +208,7 @@ impl TokenStore for OnIo<dyn TokenStore> {
         self.call(|port| async move { port.close().await }).await;
     }
 
-    fn connections(&self) -> Option<(u32, u32)> {
+    fn connections(&self) -> Option<Connections> {
         self.port.connections()
     }
 }
@@ -249,7 +251,7 @@ impl MetricStore for OnIo<dyn MetricStore> {
         self.call(|port| async move { port.close().await }).await;
     }
 
-    fn connections(&self) -> Option<(u32, u32)> {
+    fn connections(&self) -> Option<Connections> {
         self.port.connections()
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_breaker::State;
 use ttm_health::{ApiFacts, BreakerState, Facts, GroupFacts, HealthView, Phase, Status, StoreFacts, assess};
-use ttm_kernel::{Lane, Moment, Runtime, within};
+use ttm_kernel::{Connections, Lane, Moment, Quantiles, Runtime, within};
 use ttm_perf::Sample;
 use ttm_schedule::LaneStatus;
 
@@ -125,7 +125,7 @@ impl Monitor {
             metrics::gauge!("ttm_tokens", "lane" => lane).set(facts.tokens as f64);
             metrics::gauge!("ttm_tokens_stale", "lane" => lane).set(facts.stale as f64);
             metrics::gauge!("ttm_tokens_expired", "lane" => lane).set(facts.expired as f64);
-            if let Some([_, p95, ..]) = facts.ages {
+            if let Some(Quantiles { p95, .. }) = facts.ages {
                 metrics::gauge!("ttm_token_age_p95_seconds", "lane" => lane).set(p95.as_secs_f64());
             }
         }
@@ -193,9 +193,9 @@ impl Monitor {
     }
 
     /// The pools of both stores together.
-    fn connections(&self) -> Option<(u32, u32)> {
+    fn connections(&self) -> Option<Connections> {
         match (self.resident.ports.tokens.connections(), self.resident.ports.history.connections()) {
-            (Some((a, b)), Some((c, d))) => Some((a + c, b + d)),
+            (Some(tokens), Some(history)) => Some(tokens + history),
             (one, other) => one.or(other),
         }
     }
@@ -298,7 +298,7 @@ impl Monitor {
         );
         let data = self.resident.board.data_facts();
         for (lane, facts) in [(Lane::Hot, data.hot), (Lane::Cold, data.cold)] {
-            if let Some([_, p95, ..]) = facts.ages {
+            if let Some(Quantiles { p95, .. }) = facts.ages {
                 self.resident.samples.put(
                     self.author,
                     sample("tokens.age_p95_seconds", &[("lane", lane.as_str())], at, p95.as_secs_f64()),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
+use ttm_kernel::{Connections, StoreError};
 use ttm_perf::{Appended, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 use ttm_sqlx_pool::sqlite::File;
 use ttm_sqlx_pool::sqlite::store_error;
@@ -75,7 +75,7 @@ impl MetricStore for SqliteMetricStore {
         self.file.close().await;
     }
 
-    fn connections(&self) -> Option<(u32, u32)> {
+    fn connections(&self) -> Option<Connections> {
         Some(self.file.connections())
     }
 }

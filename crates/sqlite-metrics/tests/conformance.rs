@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
-use ttm_kernel::{Severity, StoreErrorKind};
+use ttm_kernel::{Connections, Severity, StoreErrorKind};
 use ttm_perf::testing::{conformance, event_conformance};
 use ttm_perf::{Aggregate, Event, EventId, EventStore, MetricStore, RangeQuery, Sample, SeriesKey};
 use ttm_sqlite_metrics::{OpenError, SqliteMetricStore};
@@ -207,6 +207,6 @@ async fn a_batch_that_is_dropped_anywhere_is_stored_whole_or_not_at_all_and_leav
             break;
         }
     }
-    let (in_use, most) = store.connections().expect("it has pools");
-    assert!(in_use <= most && most == 5, "{in_use} of {most}");
+    let Connections { in_use, max } = store.connections().expect("it has pools");
+    assert!(in_use <= max && max == 5, "{in_use} of {max}");
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Epoch, FencingToken, StoreError, StoreLease};
+use ttm_kernel::{Connections, Epoch, FencingToken, StoreError, StoreLease};
 use ttm_market::{Added, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
 use ttm_sqlx_pool::sqlite::File;
 use ttm_sqlx_pool::sqlite::store_error;
@@ -197,7 +197,7 @@ impl TokenStore for SqliteTokenStore {
         self.file.close().await;
     }
 
-    fn connections(&self) -> Option<(u32, u32)> {
+    fn connections(&self) -> Option<Connections> {
         Some(self.file.connections())
     }
 }

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
-use ttm_kernel::{FencingToken, StoreError, StoreErrorKind};
+use ttm_kernel::{Connections, FencingToken, StoreError, StoreErrorKind};
 use ttm_market::testing::conformance;
 use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore};
 use ttm_sqlite_state::{OpenError, SqliteTokenStore};
@@ -313,8 +313,8 @@ async fn a_save_that_is_dropped_anywhere_stores_all_or_nothing_and_leaves_no_loc
             break;
         }
     }
-    let (in_use, most) = store.connections().expect("it has pools");
-    assert!(in_use <= most && most == 3, "{in_use} of {most}");
+    let Connections { in_use, max } = store.connections().expect("it has pools");
+    assert!(in_use <= max && max == 3, "{in_use} of {max}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

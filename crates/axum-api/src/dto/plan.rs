@@ -50,8 +50,8 @@ impl From<&PlanFacts> for PlanDto {
             cold: LanePlanDto::from(&plan.cold),
             resting: plan.resting,
             lists_waiting: plan.lists_waiting,
-            in_flight: plan.in_flight.0,
-            max_in_flight: plan.in_flight.1,
+            in_flight: plan.in_flight,
+            max_in_flight: plan.max_in_flight,
             tokens_per_batch: plan.tokens_per_batch,
             attempt_timeout_seconds: plan.attempt_timeout.as_secs_f64(),
         }

@@ -6,7 +6,7 @@ use ttm_kernel::{Lane, Moment};
 use super::{Dispatcher, UnderWay};
 use crate::line::Entry;
 use crate::suspects::Group;
-use crate::{Ask, Asked, Place, Priority, Request, Seen, Single, Suspicion, single_every};
+use crate::{Ask, Asked, Backoff, Place, Priority, Request, Seen, Single, Suspicion, single_every};
 
 impl<K: Copy + Ord> Dispatcher<K> {
     /// Puts a key in front of a line as it was seen last, to be asked as soon as there is a turn: one that was released.
@@ -31,12 +31,12 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.unanswered[asked.from.lane()].push_back(asked);
     }
 
-    /// How often a key failed alone, and until when it rests for it; `None` if it did not, or was answered since.
-    pub fn bad(&self, key: &K) -> Option<(u32, Option<Moment>)> {
-        self.suspects.bad(key)
+    /// Why a key is backing off; `None` if it did not fail alone, or was answered since.
+    pub fn backoff(&self, key: &K) -> Option<Backoff> {
+        self.suspects.backoff(key)
     }
 
-    /// Puts a key that is not in here where [`Dispatcher::bad`] said that it was.
+    /// Puts a key that is not in here where [`Dispatcher::backoff`] said that it was.
     pub fn put_bad(&mut self, asked: Asked<K>, failures: u32, until: Moment) {
         self.suspects.put_bad(asked, failures, until);
     }

@@ -35,7 +35,7 @@ fn lane(name: &str, lane: &LaneFacts, starting: bool) -> (LaneModel, Findings) {
     let LaneFacts { tokens, never_observed, overdue, stale, expired, ages } = *lane;
     let mut findings = Findings::default();
     if stale > 0 {
-        let oldest = ages.map_or_else(String::new, |[.., oldest]| format!(", the oldest {}", spoken(oldest)));
+        let oldest = ages.map_or_else(String::new, |ages| format!(", the oldest {}", spoken(ages.max)));
         let sentence = format!("{stale} of {tokens} {name} tokens are older than they may be{oldest}");
         findings.add(Status::Degraded, sentence);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::option;
 use proptest::prelude::*;
+use ttm_kernel::{Connections, Quantiles};
 
 use crate::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LastLevel, Level, Phase, Reached,
@@ -24,7 +25,7 @@ pub fn healthy_facts() -> Facts {
         attempted: 100,
         ..GroupFacts::default()
     };
-    let ages = Some([seconds(4), seconds(9), seconds(12), seconds(30)]);
+    let ages = Some(Quantiles { p50: seconds(4), p95: seconds(9), p99: seconds(12), max: seconds(30) });
     let lane = |tokens| LaneFacts { tokens, ages, ..LaneFacts::default() };
     Facts {
         at,
@@ -43,7 +44,7 @@ pub fn healthy_facts() -> Facts {
             open_file_descriptors: Some(30),
             file_descriptor_limit: Some(1024),
         }),
-        database_connections: Some((1, 5)),
+        database_connections: Some(Connections { in_use: 1, max: 5 }),
         api: ApiFacts {
             calls: 500,
             errors: 0,
@@ -103,7 +104,7 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
             cold,
             tokens_per_minute,
             resources,
-            database_connections,
+            database_connections: database_connections.map(|(in_use, max)| Connections { in_use, max }),
             api,
             data: DataFacts { hot: hot_lane, cold: cold_lane, unlisted, archived },
             plan: None,
@@ -345,7 +346,7 @@ fn any_lane() -> impl Strategy<Value = LaneFacts> {
             overdue: never_observed / 2,
             stale,
             expired: stale / 2,
-            ages,
+            ages: ages.map(|[p50, p95, p99, max]| Quantiles { p50, p95, p99, max }),
         },
     )
 }

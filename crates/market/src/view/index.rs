@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ttm_kernel::{Lane, PerLane};
+use ttm_kernel::{Lane, PerLane, Quantiles};
 
 use super::ages::Ages;
 use super::cursor::Key;
@@ -125,8 +125,8 @@ pub struct LaneAges {
     pub stale: u64,
     /// Those of them that are too old to be of any use.
     pub expired: u64,
-    /// Median, 95th and 99th percentile by nearest rank, and the greatest age, of those that have a score.
-    pub ages: Option<[Duration; 4]>,
+    /// The ages of those that have a score; `None` if there is none.
+    pub ages: Option<Quantiles>,
 }
 
 impl TokenIndex {
@@ -261,7 +261,11 @@ impl TokenIndex {
             overdue: older_than(never_observed, allowed),
             stale: older_than(observed, allowed),
             expired: older_than(observed, self.config.serve_stale_for()),
-            ages: if let [Some(a), Some(b), Some(c), Some(d)] = ages { Some([a, b, c, d]) } else { None },
+            ages: if let [Some(p50), Some(p95), Some(p99), Some(max)] = ages {
+                Some(Quantiles { p50, p95, p99, max })
+            } else {
+                None
+            },
         }
     }
 }

@@ -91,6 +91,7 @@ pub use facts::{Answer, Failed, Found, Incarnation, Now, RequestId, Seen, Upstre
 pub use standing::Standing;
 
 use answers::keys_of;
+use boot::LookUps;
 use place::{Wait, wait_of};
 use runs::{Accounts, lane_of};
 use silence::Silence;
@@ -144,8 +145,8 @@ pub struct Machine {
     unreadable: Unreadable,
     /// The deadline of the stop.
     stop: Option<Moment>,
-    /// Tokens that the machines before this one asked for, and that had just been seen.
-    looked_up_before: (u64, u64),
+    /// By the machines before this one.
+    looked_up_before: LookUps,
     /// How often a token was placed.
     placings: u64,
     /// Where tokens were placed that is not published yet.

@@ -242,7 +242,7 @@ impl Model {
                 self.standings.extend(standings);
             }
             Effect::Plan { facts, .. } => {
-                prop_assert_eq!(facts.in_flight.0, self.requests.len() as u64);
+                prop_assert_eq!(facts.in_flight, self.requests.len() as u64);
                 prop_assert!(facts.resting <= self.tokens.len() as u64);
             }
             Effect::Save(_) | Effect::Sample(..) | Effect::Market(_) => {

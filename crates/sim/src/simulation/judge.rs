@@ -117,7 +117,8 @@ impl Simulation<'_> {
         for (lane, plan, ages) in [("hot", plan.hot, facts.hot.ages), ("cold", plan.cold, facts.cold.ages)] {
             let bound = 2 * plan.cycle + WELL_WITHIN;
             let calm_since = self.executor.now().saturating_sub(bound);
-            let Some([.., oldest]) = ages.filter(|_| board.uptime() > bound) else { continue };
+            let Some(ages) = ages.filter(|_| board.uptime() > bound) else { continue };
+            let oldest = ages.max;
             if self.faults.healed(calm_since)
                 && self.faults.excused(self.executor.now()) == 0
                 && oldest > 2 * plan.cycle + A_CALL

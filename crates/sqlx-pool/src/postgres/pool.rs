@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::io;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Add, Deref, DerefMut};
 use std::time::Duration;
 
 use deadpool::Runtime;
@@ -16,6 +16,7 @@ use deadpool::managed::{self, Manager, Metrics, Object, PoolError, RecycleResult
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::{Query, QueryAs, QueryScalar};
 use sqlx::{ConnectOptions, Connection, FromRow, PgConnection, Postgres, SqlSafeStr};
+use ttm_kernel::Connections;
 
 use super::Server;
 
@@ -127,12 +128,14 @@ impl Pool {
         })
     }
 
-    /// The sessions in use and the maximum, over all of these pools.
-    pub fn connections(pools: &[&Self]) -> (u32, u32) {
+    /// How busy the sessions of all of these pools are.
+    pub fn connections(pools: &[&Self]) -> Connections {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        pools.iter().map(|pool| pool.sessions.status()).fold((0, 0), |(in_use, most), status| {
-            (in_use + number(status.size.saturating_sub(status.available)), most + number(status.max_size))
-        })
+        let each = pools.iter().map(|pool| pool.sessions.status()).map(|status| Connections {
+            in_use: number(status.size.saturating_sub(status.available)),
+            max: number(status.max_size),
+        });
+        each.fold(Connections { in_use: 0, max: 0 }, Add::add)
     }
 
     /// Opens no more sessions, and closes the idle ones gracefully.

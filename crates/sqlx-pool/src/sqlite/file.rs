@@ -9,6 +9,7 @@ use std::{fs, io};
 use parking_lot::Mutex;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool, Transaction};
+use ttm_kernel::Connections;
 
 use super::error::is_busy;
 use super::path::resolved;
@@ -153,8 +154,8 @@ impl File {
         self.writer.close().await;
     }
 
-    /// The connections in use and the maximum.
-    pub fn connections(&self) -> (u32, u32) {
+    /// How busy its connections are.
+    pub fn connections(&self) -> Connections {
         crate::connections(&[&self.writer, &self.readers])
     }
 }

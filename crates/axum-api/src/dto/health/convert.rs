@@ -4,6 +4,7 @@ use ttm_health::{
     ApisModel, BreakerState, FreshnessModel, LaneModel, Report, ResourcesModel, SchedulerModel, Status,
     StoreModel, StoreUseModel,
 };
+use ttm_kernel::Quantiles;
 
 use super::{
     ApisDto, CheckDto, ChecksDto, DetailedDto, FreshnessDto, LaneDto, OverallDto, OverallStatus, PlanDto,
@@ -108,8 +109,8 @@ impl From<&ResourcesModel> for ResourcesDto {
             memory_usage_percent: model.memory_usage_percent,
             cpu_usage_percent: model.cpu_usage_percent,
             disk_usage_percent: model.disk_usage_percent,
-            database_connections: model.database_connections.map(|(in_use, _)| in_use),
-            database_connections_max: model.database_connections.map(|(_, max)| max),
+            database_connections: model.database_connections.map(|connections| connections.in_use),
+            database_connections_max: model.database_connections.map(|connections| connections.max),
             open_file_descriptors: model.open_file_descriptors,
             file_descriptor_limit: model.file_descriptor_limit,
         }
@@ -149,17 +150,17 @@ impl From<&FreshnessModel> for FreshnessDto {
 
 impl From<&LaneModel> for LaneDto {
     fn from(model: &LaneModel) -> Self {
-        let age = |at: usize| model.ages.map(|ages| ages[at].as_secs_f64());
+        let age = |of: fn(Quantiles) -> std::time::Duration| model.ages.map(|ages| of(ages).as_secs_f64());
         Self {
             status: model.status.as_str(),
             tokens: model.tokens,
             never_observed: model.never_observed,
             stale: model.stale,
             expired: model.expired,
-            age_p50_seconds: age(0),
-            age_p95_seconds: age(1),
-            age_p99_seconds: age(2),
-            age_max_seconds: age(3),
+            age_p50_seconds: age(|ages| ages.p50),
+            age_p95_seconds: age(|ages| ages.p95),
+            age_p99_seconds: age(|ages| ages.p99),
+            age_max_seconds: age(|ages| ages.max),
         }
     }
 }

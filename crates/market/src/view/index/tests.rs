@@ -172,6 +172,7 @@ fn ages_of_each(
     }
     ages.sort_unstable();
     let rank = |percent: usize| ages.get((ages.len() * percent).div_ceil(100).max(1) - 1).copied();
-    facts.ages = rank(50).and_then(|median| Some([median, rank(95)?, rank(99)?, rank(100)?]));
+    facts.ages =
+        rank(50).and_then(|p50| Some(Quantiles { p50, p95: rank(95)?, p99: rank(99)?, max: rank(100)? }));
     facts
 }

@@ -33,8 +33,16 @@ pub struct Carried {
     control: Control,
     next_control: Moment,
     incarnations: PerLane<Incarnation>,
-    /// Tokens that were asked for, and that had just been seen.
-    looked_up: (u64, u64),
+    looked_up: LookUps,
+}
+
+/// How often something was asked of upstream so far, and how often what was known was as good.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LookUps {
+    /// Tokens that were asked for.
+    pub(super) asked: u64,
+    /// Tokens that were due, and had just been seen.
+    pub(super) cached: u64,
 }
 
 impl Machine {
@@ -56,7 +64,7 @@ impl Machine {
                 control: Control::new(settings.control.clone()),
                 next_control: Moment::ZERO,
                 incarnations: PerLane::default(),
-                looked_up: (0, 0),
+                looked_up: LookUps::default(),
             });
         let mut book = Book::new(settings.market.clone());
         for token in tokens {
@@ -105,11 +113,11 @@ impl Machine {
         }
     }
 
-    /// Tokens that were asked for so far, and that were not, because they had just been seen.
-    pub(super) fn looked_up(&self) -> (u64, u64) {
-        let (asked, cached) = self.looked_up_before;
+    /// By this machine, and by those before it in this process.
+    pub(super) fn looked_up(&self) -> LookUps {
+        let LookUps { asked, cached } = self.looked_up_before;
         let counts = self.dispatcher.counts();
-        (asked + counts.asked, cached + counts.fresh.values().sum::<u64>())
+        LookUps { asked: asked + counts.asked, cached: cached + counts.fresh.values().sum::<u64>() }
     }
 
     fn resume(&mut self, now: Now) {

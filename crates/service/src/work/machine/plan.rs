@@ -7,11 +7,12 @@ use ttm_dispatch::{Demand, outlook};
 use ttm_health::{LanePlan, PlanFacts};
 use ttm_kernel::{Lane, Moment, PerLane};
 
+use super::boot::LookUps;
 use super::{Effect, Machine};
 
 impl Machine {
     pub(super) fn show_plan(&mut self, now: Moment) {
-        let (asked, cached) = self.looked_up();
+        let LookUps { asked, cached } = self.looked_up();
         self.effects.push_back(Effect::Plan { facts: self.plan(now), asked, cached });
     }
 
@@ -22,7 +23,7 @@ impl Machine {
             let interval = self.settings.schedule.interval(lane);
             Demand { keys: counts.in_line[lane], interval, unanswered: counts.unanswered[lane] }
         });
-        let others = counts.lists[0] > 0;
+        let others = counts.lists.activation > 0;
         let outlooks = outlook(demand, budget, self.dispatcher.config(), others);
         let held_until = self.upstream.retry_at.max(self.upstream.paused_until);
         let held_for = held_until.map_or(Duration::ZERO, |until| until - now);
@@ -43,8 +44,9 @@ impl Machine {
             hot: lane(Lane::Hot),
             cold: lane(Lane::Cold),
             resting: counts.resting as u64,
-            lists_waiting: (counts.lists[0] + counts.lists[1]) as u64,
-            in_flight: (counts.in_flight as u64, self.control.in_flight() as u64),
+            lists_waiting: counts.lists.total() as u64,
+            in_flight: counts.in_flight as u64,
+            max_in_flight: self.control.in_flight() as u64,
             tokens_per_batch: counts.keys_per_batch(),
             attempt_timeout: self.control.attempt_timeout(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ttm_dispatch::Seen as LastSeen;
 use ttm_kernel::Lane;
-use ttm_market::{ListPurpose, Mint, Token, TokenStatus};
+use ttm_market::{Edit, ListPurpose, Mint, Token, TokenStatus};
 
 use super::place::{Wait, place_of, wait_of};
 use super::standing::{End, Standing};
@@ -40,7 +40,7 @@ impl Machine {
 
     /// The set of tokens was edited: `tokens` are all that are stored.
     pub(super) fn edit_set(&mut self, tokens: Vec<Token>, now: Now) {
-        let (added, removed) = self.book.reconcile(tokens);
+        let Edit { added, removed } = self.book.reconcile(tokens);
         for token in removed.iter().filter(|token| token.status != TokenStatus::Archived) {
             self.dispatcher.remove(token.mint);
             self.silence.remove(&token.mint);
@@ -76,7 +76,7 @@ impl Machine {
             }
         }
         let Some(purpose) = self.book.wants_list(&mint, now.wall) else { return };
-        if purpose != ListPurpose::Completeness || self.dispatcher.lists_waiting()[1] < FEW {
+        if purpose != ListPurpose::Completeness || self.dispatcher.lists_waiting().others < FEW {
             self.dispatcher.want_list(mint, purpose == ListPurpose::Activation);
         }
     }

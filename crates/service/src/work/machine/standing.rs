@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ttm_dispatch::{Asked, Place, Seen as LastSeen};
+use ttm_dispatch::{Asked, Backoff, Place, Seen as LastSeen};
 use ttm_kernel::{Lane, Moment};
 use ttm_market::Mint;
 
@@ -90,7 +90,7 @@ impl Machine {
     /// The dispatcher kept tokens of a failed request. One that failed alone is left alone by a machine that replaces this one
     /// for as long as by this one; the others are due again there.
     pub(super) fn stands_suspected(&mut self, asked: &Asked<Mint>, place: Place) {
-        let spot = if let Some((failures, until)) = self.dispatcher.bad(&asked.key) {
+        let spot = if let Some(Backoff { failures, until }) = self.dispatcher.backoff(&asked.key) {
             Spot::Bad { asked: *asked, failures, until: until.unwrap_or(Moment::ZERO) }
         } else {
             let run = self.run(place.lane);
