@@ -2,7 +2,8 @@
 //!
 //! Each [`Lane`](ttm_kernel::Lane) has a grid of ticks, one interval apart, that starts when the service does. [`Scheduler::poll`] starts
 //! a run on a tick; a tick that comes while the lane's last run is still under way is *missed*: counted, never queued.
-//! The grid does not drift: a late run does not move the ticks after it. What a run does first is not its
+//! The grid does not drift: a late run does not move the ticks after it. Another interval starts another grid
+//! ([`Scheduler::reconfigure`]). What a run does first is not its
 //! business.
 //!
 //! A lane makes **progress** when work is committed, or when a scan finds nothing due. A tick is not progress, and

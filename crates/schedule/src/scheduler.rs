@@ -51,6 +51,24 @@ impl Scheduler {
         Self { lanes: PerLane::from_fn(grid), stopping: false }
     }
 
+    /// Replaces the settings as of `now`.
+    ///
+    /// Kept are runs in flight with their numbers, all counts and times, and the grid of a lane whose interval stays the same.
+    /// A lane with another interval starts a new grid:
+    /// - A tick that has come and was not polled is still due. Those before it are missed, as they would have been.
+    /// - Otherwise the next tick comes one new interval after the last one, or at `now` if that has passed.
+    ///
+    /// So no change delays a run by more than the new interval, and none brings it closer to the tick before than the new
+    /// interval. After a shutdown there are no ticks, and nothing changes.
+    pub fn reconfigure(&mut self, config: &ScheduleConfig, now: Moment) {
+        if self.stopping {
+            return;
+        }
+        for lane in Lane::ALL {
+            self.lanes[lane].set_interval(config.interval(lane), now);
+        }
+    }
+
     /// How a lane is doing, as of the last poll or report.
     pub fn status(&self, lane: Lane) -> LaneStatus {
         let grid = &self.lanes[lane];
@@ -173,6 +191,19 @@ impl Grid {
         let missed = status.missed_runs - self.missed_before_last_run;
         self.missed_before_last_run = status.missed_runs;
         Some((status.runs, missed))
+    }
+
+    fn set_interval(&mut self, interval: Duration, now: Moment) {
+        if interval == self.interval {
+            return;
+        }
+        let passed = self.ticks_up_to(now).saturating_sub(1);
+        let missed = passed.saturating_sub(self.next_tick);
+        self.next_tick += missed;
+        self.status.missed_runs += missed;
+        let next = self.tick(self.next_tick);
+        self.origin = if next > now { now.max(next.saturating_sub(self.interval) + interval) } else { next };
+        (self.interval, self.next_tick) = (interval, 0);
     }
 
     /// A tick on the very moment of a run's end is not missed: the next run can start on it.

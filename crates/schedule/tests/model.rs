@@ -18,7 +18,22 @@ enum Step {
     Withhold { lane: Lane, behind: u64 },
     Finish { lane: Lane, behind: u64, outcome: RunOutcome },
     Abort { lane: Lane, behind: u64 },
+    Reconfigure { hot_ms: u64, cold_ms: u64 },
     Shutdown,
+}
+
+/// Few values, so that one of the two often stays.
+fn intervals() -> impl Strategy<Value = (u64, u64)> {
+    let ms = || prop_oneof![Just(100_u64), Just(700), Just(1_000), 100_u64..3_000];
+    (ms(), ms())
+}
+
+fn config(hot_ms: u64, cold_ms: u64) -> ScheduleConfig {
+    let settings = ScheduleSettings {
+        hot_interval: Duration::from_millis(hot_ms),
+        cold_interval: Duration::from_millis(cold_ms),
+    };
+    ScheduleConfig::try_new(settings).expect("within bounds")
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -42,6 +57,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         5 => (lane(), behind()).prop_map(|(lane, behind)| Step::Withhold { lane, behind }),
         15 => (lane(), behind(), outcome).prop_map(|(lane, behind, outcome)| Step::Finish { lane, behind, outcome }),
         3 => (lane(), behind()).prop_map(|(lane, behind)| Step::Abort { lane, behind }),
+        3 => intervals().prop_map(|(hot_ms, cold_ms)| Step::Reconfigure { hot_ms, cold_ms }),
         1 => Just(Step::Shutdown),
     ]
 }
@@ -88,6 +104,20 @@ impl Plain {
         start
     }
 
+    fn reconfigure(&mut self, interval_ms: u64, now: u64) {
+        if interval_ms == self.interval_ms {
+            return;
+        }
+        while self.next_tick_ms + self.interval_ms <= now {
+            self.miss();
+        }
+        let last = self.next_tick_ms.checked_sub(self.interval_ms);
+        if let Some(last) = last.filter(|_| self.next_tick_ms > now) {
+            self.next_tick_ms = now.max(last + interval_ms);
+        }
+        self.interval_ms = interval_ms;
+    }
+
     fn end(&mut self, run: u64, now: u64, stopping: bool) -> bool {
         if self.under_way != Some(run) {
             return false;
@@ -122,18 +152,12 @@ proptest! {
 
     #[test]
     fn a_scheduler_does_what_its_model_does(
-        hot_ms in 100_u64..3_000,
-        cold_ms in 100_u64..3_000,
+        (hot_ms, cold_ms) in intervals(),
         start_ms in 0_u64..10_000,
         steps in prop::collection::vec(any_step(), 1..150),
     ) {
-        let settings = ScheduleSettings {
-            hot_interval: Duration::from_millis(hot_ms),
-            cold_interval: Duration::from_millis(cold_ms),
-        };
-        let config = ScheduleConfig::try_new(settings).expect("within bounds");
         let mut now = start_ms;
-        let mut scheduler = Scheduler::new(&config, at_ms(now));
+        let mut scheduler = Scheduler::new(&config(hot_ms, cold_ms), at_ms(now));
         let grid = |interval_ms| Plain { interval_ms, next_tick_ms: start_ms, ..Plain::default() };
         let mut model = PerLane { hot: grid(hot_ms), cold: grid(cold_ms) };
         let mut stopping = false;
@@ -144,6 +168,13 @@ proptest! {
                 Step::Shutdown => {
                     scheduler.handle_shutdown();
                     stopping = true;
+                }
+                Step::Reconfigure { hot_ms, cold_ms } => {
+                    if !stopping {
+                        model.hot.reconfigure(hot_ms, now);
+                        model.cold.reconfigure(cold_ms, now);
+                    }
+                    scheduler.reconfigure(&config(hot_ms, cold_ms), at_ms(now));
                 }
                 Step::Poll => {
                     for (lane, plain) in Lane::ALL.into_iter().zip(model.values_mut()) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ttm_kernel::{Lane, Moment};
-use ttm_schedule::{Effect, RunOutcome, ScheduleConfig, Scheduler};
+use ttm_schedule::{Effect, RunOutcome, ScheduleConfig, ScheduleSettings, Scheduler};
 
 const WORK: RunOutcome = RunOutcome {
     attempted: 10,
@@ -188,4 +188,44 @@ fn runs_that_fail_although_they_are_not_held_up_do_not_pass_for_withheld() {
     scheduler.poll(at(10));
     scheduler.handle_finished(Lane::Hot, 2, RunOutcome { deferred: 30, ..RunOutcome::default() }, at(20));
     assert_eq!(scheduler.status(Lane::Hot).last_held_up, Some(at(10)), "nothing held this one up");
+}
+
+fn intervals(hot: u64, cold: u64) -> ScheduleConfig {
+    let settings =
+        ScheduleSettings { hot_interval: Duration::from_secs(hot), cold_interval: Duration::from_secs(cold) };
+    ScheduleConfig::try_new(settings).expect("valid settings")
+}
+
+#[test]
+fn another_interval_counts_from_the_last_tick_and_leaves_the_other_lane_alone() {
+    let mut scheduler = scheduler();
+    while scheduler.poll(at(0)).is_some() {}
+    for (hot, next) in [(30, 30), (4, 7)] {
+        scheduler.reconfigure(&intervals(hot, 45), at(7));
+        assert_eq!(scheduler.status(Lane::Hot).next_due, Some(at(next)));
+        assert_eq!(scheduler.status(Lane::Cold).next_due, Some(at(45)));
+    }
+}
+
+#[test]
+fn a_tick_that_was_not_polled_is_still_due_after_a_change_and_those_before_it_are_missed() {
+    let mut scheduler = scheduler();
+    while scheduler.poll(at(0)).is_some() {}
+    scheduler.handle_finished(Lane::Hot, 1, WORK, at(1));
+    scheduler.reconfigure(&intervals(3_600, 45), at(35));
+    assert_eq!(scheduler.status(Lane::Hot).next_due, Some(at(30)));
+    assert_eq!(scheduler.poll(at(35)), Some(start(Lane::Hot, 2, 2)));
+    assert_eq!(scheduler.status(Lane::Hot).next_due, Some(at(3_630)));
+}
+
+#[test]
+fn a_run_in_flight_survives_a_change_and_shutdown_is_final() {
+    let mut scheduler = scheduler();
+    while scheduler.poll(at(0)).is_some() {}
+    scheduler.reconfigure(&intervals(5, 5), at(1));
+    assert!(scheduler.handle_finished(Lane::Hot, 1, WORK, at(2)));
+    scheduler.handle_shutdown();
+    scheduler.reconfigure(&intervals(1, 1), at(60));
+    let status = scheduler.status(Lane::Cold);
+    assert_eq!((status.running, status.runs, status.missed_runs, status.next_due), (true, 1, 0, None));
 }
