@@ -12,6 +12,7 @@ use crate::shares::Shares;
 use crate::suspects::{Answers, Fate, Group, Root, Suspects};
 use crate::{Ask, Asked, Counts, DispatchConfig, End, Lists, Place, Priority, Request, Seen, Single};
 
+mod reconfigure;
 mod requests;
 
 /// Decides what is asked next.

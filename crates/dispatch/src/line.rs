@@ -44,6 +44,10 @@ impl<K: Copy> Keys<K> {
         Self { queues, failed: Vec::new(), fresh_for, since: None, fresh: 0 }
     }
 
+    pub(crate) const fn set_fresh_for(&mut self, fresh_for: Duration) {
+        self.fresh_for = fresh_for;
+    }
+
     /// How many wait, those that have to wait for a tick among them.
     pub(crate) fn len(&self) -> usize {
         self.queues.iter().map(|queue| queue.entries.len()).sum::<usize>() + self.failed.len()

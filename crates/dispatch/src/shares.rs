@@ -23,6 +23,11 @@ impl Shares {
         Self { floor: share(floor_percent), activation: share(activation_percent), owed: [0; 4] }
     }
 
+    /// Replaces the shares. What each priority has earned is kept.
+    pub(crate) fn reconfigure(&mut self, floor_percent: f64, activation_percent: f64) {
+        (self.floor, self.activation) = (share(floor_percent), share(activation_percent));
+    }
+
     /// Who gets a turn, of those that can use it.
     pub(crate) fn choose(&mut self, can: [bool; 4]) -> Option<Priority> {
         let chosen = self.pick(can)?;

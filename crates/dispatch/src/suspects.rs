@@ -88,6 +88,11 @@ impl<K: Copy + Ord> Suspects<K> {
         }
     }
 
+    /// Replaces the length of the rests that begin from now on.
+    pub(crate) const fn reconfigure(&mut self, rest: Duration, longest_rest: Duration) {
+        (self.rest, self.longest_rest) = (rest, longest_rest);
+    }
+
     /// How many requests were answered so far.
     pub(crate) const fn answers(&self) -> Answers {
         self.answers
@@ -175,18 +180,13 @@ impl<K: Copy + Ord> Suspects<K> {
         !self.waiting[lane].is_empty()
     }
 
-    /// The next group of a line.
-    pub(crate) fn pop(&mut self, lane: Lane) -> Option<Group<K>> {
-        self.waiting[lane].pop_front()
-    }
-
-    /// One key of a line's next group, on its own; the others of the group go on waiting together.
-    pub(crate) fn pop_one(&mut self, lane: Lane) -> Option<Group<K>> {
+    /// The next group of a line, of which at most so many keys: the others go on waiting together.
+    pub(crate) fn pop(&mut self, lane: Lane, most: usize) -> Option<Group<K>> {
         let group = self.waiting[lane].front_mut()?;
-        if group.keys.len() <= 1 {
-            return self.pop(lane);
+        if group.keys.len() <= most {
+            return self.waiting[lane].pop_front();
         }
-        let keys = vec![group.keys.remove(0)];
+        let keys = group.keys.drain(..most).collect();
         Some(Group { keys, since: group.since, root: group.root })
     }
 

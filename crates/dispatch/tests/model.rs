@@ -14,15 +14,37 @@ use ttm_kernel::{Lane, Moment};
 const BATCH: usize = 4;
 const COALESCE: Duration = Duration::from_millis(200);
 
-fn config() -> DispatchConfig {
-    let settings = DispatchSettings {
+fn settings() -> DispatchSettings {
+    DispatchSettings {
         batch: BATCH,
         coalesce: COALESCE,
         max_in_flight: 3,
         alone: 2,
         lists: 3,
         ..DispatchSettings::default()
-    };
+    }
+}
+
+fn other_settings() -> impl Strategy<Value = DispatchSettings> {
+    let (small, millis) = (1_usize..=4, || (0_u64..2_000).prop_map(Duration::from_millis));
+    let fresh = || (0_u64..10).prop_map(Duration::from_secs);
+    let sizes = (1..=BATCH, small.clone(), small.clone(), small);
+    (sizes, millis(), millis(), fresh(), fresh(), 0.1..25.0).prop_map(
+        |(
+            (batch, max_in_flight, alone, lists),
+            coalesce,
+            gather,
+            hot_fresh_for,
+            cold_fresh_for,
+            floor_percent,
+        )| {
+            let sizes = DispatchSettings { batch, max_in_flight, alone, lists, ..settings() };
+            DispatchSettings { coalesce, gather, hot_fresh_for, cold_fresh_for, floor_percent, ..sizes }
+        },
+    )
+}
+
+fn config(settings: DispatchSettings) -> DispatchConfig {
     DispatchConfig::try_new(settings).expect("valid settings")
 }
 
@@ -35,6 +57,7 @@ enum Step {
     Remove(u8),
     Relocate(u8, Place),
     WantList(u8, bool),
+    Reconfigure(DispatchSettings),
     Poll,
     /// The oldest request ends: what becomes of its keys, in turn.
     Done(Vec<Fate>),
@@ -72,6 +95,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => key().prop_map(Step::Remove),
         1 => (key(), place()).prop_map(|(key, place)| Step::Relocate(key, place)),
         1 => (key(), any::<bool>()).prop_map(|(key, first)| Step::WantList(key, first)),
+        1 => other_settings().prop_map(Step::Reconfigure),
         10 => Just(Step::Poll),
         8 => prop::collection::vec(fate, BATCH).prop_map(Step::Done),
     ]
@@ -92,6 +116,7 @@ enum At {
 }
 
 struct Model {
+    config: DispatchConfig,
     dispatcher: Dispatcher<u8>,
     now: Moment,
     at: BTreeMap<u8, At>,
@@ -104,7 +129,8 @@ struct Model {
 impl Model {
     fn new() -> Self {
         Self {
-            dispatcher: Dispatcher::new(config()),
+            config: config(settings()),
+            dispatcher: Dispatcher::new(config(settings())),
             // Far enough that nothing was seen just before.
             now: Moment::from_origin(Duration::from_hours(1)),
             at: BTreeMap::new(),
@@ -158,6 +184,10 @@ impl Model {
                     self.lists.insert(key);
                 }
             }
+            Step::Reconfigure(settings) => {
+                self.config = config(settings);
+                self.dispatcher.reconfigure(self.config.clone());
+            }
             Step::Poll => self.poll()?,
             Step::Done(fates) if !self.under_way.is_empty() => self.done(&fates),
             _ => {}
@@ -188,14 +218,18 @@ impl Model {
             return Ok(());
         };
         prop_assert!(ready, "a request that nobody was told of");
-        prop_assert!(self.under_way.len() < 3, "more under way than may be");
+        prop_assert!(
+            self.under_way.len() < self.config.settings().max_in_flight,
+            "more under way than may be"
+        );
         match &request.ask {
             Ask::Batch(asked) => {
-                prop_assert!((1..=BATCH).contains(&asked.len()));
+                let most = self.config.settings().batch;
+                prop_assert!((1..=most).contains(&asked.len()));
                 for asked in asked {
                     self.take(asked)?;
                 }
-                if asked.len() < BATCH {
+                if asked.len() < most {
                     self.pass_over();
                     prop_assert_eq!(self.may_be_asked(), 0, "there was room for others");
                 }
@@ -230,7 +264,7 @@ impl Model {
         for (key, at) in &mut self.at {
             if let At::Ready(place) = *at
                 && let Some(seen) = self.seen.get(key)
-                && self.now - *seen < config().fresh_for(place.lane)
+                && self.now - *seen < self.config.fresh_for(place.lane)
             {
                 *at = At::Passed(place);
             }
@@ -286,7 +320,7 @@ impl Model {
             self.apply(Step::Tick(lane))?;
         }
         let mut left: BTreeSet<u8> = self.at.keys().copied().collect();
-        self.now += COALESCE;
+        self.now += self.config.settings().coalesce;
         while let Some(request) = self.dispatcher.poll(self.now) {
             self.dispatcher.handle_done(&request, End::Answered, self.now);
             let asked = match request.ask {

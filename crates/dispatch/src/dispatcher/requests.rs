@@ -50,7 +50,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             if let Some(asked) = self.unanswered[lane].pop_front() {
                 return Some(self.alone(asked, lane.into()));
             }
-            if let Some(group) = self.suspects.pop_one(lane) {
+            if let Some(group) = self.suspects.pop(lane, 1) {
                 return Some(self.apart(group, lane.into()));
             }
             // All of them were tried: from the start.
@@ -64,7 +64,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             return Some(batch);
         }
         self.since_single[lane] = 0;
-        if let Some(group) = self.suspects.pop(lane) {
+        if let Some(group) = self.suspects.pop(lane, self.config.settings().batch) {
             return Some(self.apart(group, lane.into()));
         }
         match self.unanswered[lane].pop_front() {
