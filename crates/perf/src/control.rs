@@ -118,6 +118,8 @@ pub enum ControlReason {
     Latency,
     /// All is well, so there may be a little more.
     Calm,
+    /// The settings changed, and what was allowed is out of the new bounds.
+    Settings,
 }
 
 impl fmt::Display for ControlReason {
@@ -127,6 +129,7 @@ impl fmt::Display for ControlReason {
             Self::Errors => "too many attempts failed",
             Self::Latency => "attempts take much longer than usual",
             Self::Calm => "all is well",
+            Self::Settings => "the settings changed",
         })
     }
 }
@@ -164,6 +167,25 @@ impl Control {
         self.in_flight
     }
 
+    /// Replaces the settings, and returns what that changes.
+    ///
+    /// Kept are both values, as far as the new bounds allow, and what was learnt: the usual 95th percentile, and what the last
+    /// cut was made for, so that the same errors do not cut again. A value at its upper bound follows that bound, because
+    /// nothing spoke for less. From the next update on both follow the calls by the new rules.
+    pub fn reconfigure(&mut self, config: ControlConfig) -> impl Iterator<Item = ControlChange> + use<> {
+        let (old, new) = (self.config.settings(), config.settings());
+        let timeout = if self.timeout == old.timeout_ceiling { Duration::MAX } else { self.timeout };
+        let timeout = timeout.clamp(new.timeout_floor, new.timeout_ceiling);
+        let in_flight = if self.in_flight == old.most_in_flight { usize::MAX } else { self.in_flight };
+        let in_flight = in_flight.clamp(new.least_in_flight, new.most_in_flight);
+        self.config = config;
+        let changes = [
+            self.set_timeout(timeout, ControlReason::Settings),
+            self.set_in_flight(in_flight, ControlReason::Settings),
+        ];
+        changes.into_iter().flatten()
+    }
+
     /// Takes in how the calls of the last minutes went; call it every few seconds.
     pub fn update(&mut self, calls: &CallSummary) -> impl Iterator<Item = ControlChange> + use<> {
         let enough = calls.calls >= self.config.0.minimum_calls;
@@ -181,14 +203,20 @@ impl Control {
         if wanted.abs_diff(from) < from / 5 && !(at_bound && wanted != from) {
             return None;
         }
-        self.timeout = wanted;
+        self.set_timeout(wanted, ControlReason::Percentile)
+    }
+
+    fn set_timeout(&mut self, timeout: Duration, reason: ControlReason) -> Option<ControlChange> {
+        let from = std::mem::replace(&mut self.timeout, timeout);
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        (wanted != from).then(|| ControlChange {
-            what: Controlled::AttemptTimeout,
-            from: millis(from),
-            to: millis(wanted),
-            reason: ControlReason::Percentile,
-        })
+        let (what, from_ms, to) = (Controlled::AttemptTimeout, millis(from), millis(timeout));
+        (timeout != from).then_some(ControlChange { what, from: from_ms, to, reason })
+    }
+
+    fn set_in_flight(&mut self, in_flight: usize, reason: ControlReason) -> Option<ControlChange> {
+        let from = std::mem::replace(&mut self.in_flight, in_flight);
+        let (what, to) = (Controlled::InFlight, in_flight as u64);
+        (in_flight != from).then_some(ControlChange { what, from: from as u64, to, reason })
     }
 
     fn adapt(&mut self, calls: &CallSummary) -> Option<ControlChange> {
@@ -220,93 +248,10 @@ impl Control {
                 from / 2
             }
         };
-        self.in_flight = to.clamp(settings.least_in_flight, settings.most_in_flight);
-        (self.in_flight != from).then_some(ControlChange {
-            what: Controlled::InFlight,
-            from: from as u64,
-            to: self.in_flight as u64,
-            reason,
-        })
+        let to = to.clamp(settings.least_in_flight, settings.most_in_flight);
+        self.set_in_flight(to, reason)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn calls(errors: u64, p95: u64, p99: u64) -> CallSummary {
-        let millis = |millis| Some(Duration::from_millis(millis));
-        CallSummary { calls: 100, errors, p95: millis(p95), p99: millis(p99), ..CallSummary::default() }
-    }
-
-    fn update(control: &mut Control, summary: &CallSummary) -> Vec<ControlChange> {
-        control.update(summary).collect()
-    }
-
-    #[test]
-    fn the_defaults_pass_their_own_checks_and_bad_ones_are_named() {
-        assert_eq!(ControlConfig::try_new(ControlSettings::default()), Ok(ControlConfig::default()));
-        let errors = ControlConfig::try_new(ControlSettings {
-            timeout_floor: Duration::ZERO,
-            timeout_factor: f64::NAN,
-            least_in_flight: 0,
-            most_in_flight: 0,
-            error_rate: 2.0,
-            slow_factor: 0.5,
-            ..ControlSettings::default()
-        })
-        .expect_err("nearly all of these are wrong");
-        let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
-        assert_eq!(keys, ["timeout_floor", "timeout_factor", "least_in_flight", "error_rate", "slow_factor"]);
-    }
-
-    #[test]
-    fn an_attempt_may_take_three_times_the_99th_percentile_within_bounds() {
-        let mut control = Control::new(ControlConfig::default());
-        for (p99, millis) in [(140, 1_000), (500, 1_500), (550, 1_500), (700, 2_100), (9_000, 5_000)] {
-            update(&mut control, &calls(0, 100, p99));
-            assert_eq!(control.attempt_timeout(), Duration::from_millis(millis), "after a p99 of {p99} ms");
-        }
-    }
-
-    #[test]
-    fn errors_and_slowness_halve_what_may_be_under_way_and_calm_brings_it_back_one_by_one() {
-        let mut control = Control::new(ControlConfig::default());
-        assert!(update(&mut control, &calls(5, 100, 1_700)).iter().all(|c| c.what != Controlled::InFlight));
-        let change = *update(&mut control, &calls(11, 100, 1_700)).last().expect("it halves");
-        assert_eq!((change.from, change.to, change.reason), (32, 16, ControlReason::Errors));
-        assert_eq!(update(&mut control, &calls(11, 100, 1_700)), [], "the same errors are no news");
-        let change = *update(&mut control, &calls(0, 300, 1_700)).last().expect("it halves");
-        assert_eq!((change.from, change.to, change.reason), (16, 8, ControlReason::Latency));
-        assert_eq!(update(&mut control, &calls(0, 300, 1_700)), [], "nor is the same slowness");
-        let change = *update(&mut control, &calls(0, 100, 1_700)).last().expect("it grows");
-        assert_eq!((change.from, change.to, change.reason), (8, 9, ControlReason::Calm));
-    }
-
-    #[test]
-    fn a_few_calls_say_nothing() {
-        let mut control = Control::new(ControlConfig::default());
-        let few = CallSummary { calls: 19, ..calls(19, 100, 100) };
-        assert_eq!(update(&mut control, &few), []);
-    }
-
-    proptest! {
-        #[test]
-        fn both_stay_within_their_bounds(
-            windows in prop::collection::vec((0_u64..200, 0_u64..=100, 0_u64..20_000, 0_u64..20_000), 1..100),
-        ) {
-            let settings = ControlSettings::default();
-            let mut control = Control::new(ControlConfig::default());
-            for (all, errors, p95, p99) in windows {
-                let before = (control.attempt_timeout(), control.in_flight());
-                let changes = update(&mut control, &CallSummary { calls: all, ..calls(errors, p95, p99) });
-                prop_assert!((settings.timeout_floor..=settings.timeout_ceiling).contains(&control.attempt_timeout()));
-                prop_assert!((settings.least_in_flight..=settings.most_in_flight).contains(&control.in_flight()));
-                let changed = usize::from(before.0 != control.attempt_timeout()) + usize::from(before.1 != control.in_flight());
-                prop_assert_eq!(changes.len(), changed, "every change is told");
-            }
-        }
-    }
-}
+mod tests;
