@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_kernel::Lane;
 
-use crate::{DataQuality, MarketConfig, Mint, Pair, Skipped, Token, TokenStatus};
+use crate::{DataQuality, MarketConfig, MarketEvent, Mint, Pair, Skipped, Token, TokenStatus};
 use pool_list::PoolLists;
 
 /// What an edit of the stored set changed.
@@ -54,6 +54,27 @@ impl Book {
     /// The rules of this book.
     pub const fn config(&self) -> &MarketConfig {
         &self.config
+    }
+
+    /// Replaces the rules, and returns the tokens that change their lane by them, in the order of their mints.
+    ///
+    /// Kept is what was observed: scores and their averages, statuses, since when a token is below the minimum, and the full
+    /// lists that still fit. The new rules apply to every later decision:
+    /// - Nothing is scored, activated or archived by the change itself, because that takes an observation. The next one of each
+    ///   token judges it by the new rules, over the whole time that it is below the minimum.
+    /// - The hot threshold divides the tokens anew at once, because a lane is not observed but computed.
+    /// - A full list that is older than lists may be is dropped with the next observation.
+    /// - A token that the API does not know is asked for when it was to be, and at once if that is further ahead than the longest
+    ///   wait by the new rules.
+    pub fn reconfigure(&mut self, config: MarketConfig) -> Vec<MarketEvent> {
+        let (before, after) = (self.config.hot_threshold(), config.hot_threshold());
+        self.lists.set_capacity(config.list_capacity_bytes());
+        self.config = config;
+        let changed = |token: &Arc<Token>| {
+            let (from, to) = (token.lane(before)?, token.lane(after)?);
+            (from != to).then_some(MarketEvent::LaneChanged { mint: token.mint, from, to })
+        };
+        self.tokens.values().filter_map(changed).collect()
     }
 
     /// What was wrong with the data so far.

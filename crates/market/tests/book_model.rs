@@ -19,9 +19,41 @@ const fn mint(number: u8) -> Mint {
 }
 
 /// Archives after an hour, so that short histories get there.
-fn config() -> MarketConfig {
-    let settings = MarketSettings { archive_after: Duration::from_hours(1), ..MarketSettings::default() };
-    MarketConfig::try_new(settings).expect("an hour is a valid time")
+fn settings() -> MarketSettings {
+    MarketSettings { archive_after: Duration::from_hours(1), ..MarketSettings::default() }
+}
+
+fn config(settings: &MarketSettings) -> MarketConfig {
+    MarketConfig::try_new(settings.clone()).expect("valid settings")
+}
+
+/// Either all lists fit or none, so that the model need not know how much one takes.
+fn other_settings() -> impl Strategy<Value = MarketSettings> {
+    let minutes = |range: std::ops::Range<u64>| range.prop_map(Duration::from_mins);
+    let capacity = prop_oneof![Just(0), Just(32 << 20)];
+    let numbers = (prop_oneof![Just(0.05), Just(0.10), Just(0.3)], 100.0..2_000.0, 0.1..=1.0);
+    (numbers, capacity, minutes(1..120), minutes(1..30), minutes(1..5), minutes(5..90)).prop_map(
+        |(
+            (hot_threshold, min_liquidity_usd, ewma_alpha),
+            list_capacity_bytes,
+            archive_after,
+            list_max_age,
+            first,
+            most,
+        )| {
+            MarketSettings {
+                hot_threshold,
+                min_liquidity_usd,
+                ewma_alpha,
+                archive_after,
+                list_max_age,
+                list_capacity_bytes,
+                unlisted_backoff: first,
+                unlisted_max_backoff: most,
+                ..MarketSettings::default()
+            }
+        },
+    )
 }
 
 #[derive(Clone, Debug)]
@@ -31,6 +63,7 @@ enum Step {
     All(u8, Vec<Pair>),
     Missing(u8),
     Edit(BTreeSet<u8>),
+    Reconfigure(MarketSettings),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -53,6 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => number().prop_flat_map(move |n| thin(n).prop_map(move |pools| Step::All(n, pools))),
         1 => number().prop_map(Step::Missing),
         1 => prop::collection::btree_set(number(), 2..=4).prop_map(Step::Edit),
+        1 => other_settings().prop_map(Step::Reconfigure),
     ]
 }
 
@@ -84,38 +118,56 @@ impl Model {
         }
     }
 
-    fn miss(&mut self, now: Timestamp) {
-        const MINUTES: [i64; 7] = [1, 2, 4, 8, 16, 32, 60];
-        let minutes = MINUTES.get(self.misses as usize).copied().unwrap_or(60);
+    fn miss(&mut self, settings: &MarketSettings, now: Timestamp) {
+        let mut wait = settings.unlisted_backoff;
+        for _ in 0..self.misses {
+            wait = settings.unlisted_max_backoff.min(wait * 2);
+        }
         self.misses += 1;
-        self.ask_again_at = Some(now + SignedDuration::from_mins(minutes));
+        self.ask_again_at = Some(now + wait);
     }
 
-    fn find(&mut self, mint: Mint, pools: &[Pair], is_full_list: bool, now: Timestamp) {
+    fn find(
+        &mut self,
+        mint: Mint,
+        pools: &[Pair],
+        is_full_list: bool,
+        settings: &MarketSettings,
+        now: Timestamp,
+    ) {
         self.misses = 0;
         self.ask_again_at = None;
-        let (pools, basis) = self.merge(pools, is_full_list, now);
-        let summary = summarize(mint, &pools, &config());
+        let (pools, basis) = self.merge(pools, is_full_list, settings, now);
+        let summary = summarize(mint, &pools, &config(settings));
         let fresh = score(&summary.inputs, now.duration_since(self.first_seen)).score;
         let gap = self.scored.map_or(SignedDuration::ZERO, |(_, before, _)| now.duration_since(before));
         let smoothed = match self.scored {
-            Some((before, _, smoothed)) if before.as_str() == basis.as_str() => smoothed.next(fresh, 0.3),
+            Some((before, _, smoothed)) if before.as_str() == basis.as_str() => {
+                smoothed.next(fresh, settings.ewma_alpha)
+            }
             _ => Smoothed::first(fresh),
         };
         self.scored = Some((basis, now, smoothed));
         self.active |= is_full_list && summary.activates();
-        self.count_below(&summary, basis, gap);
+        self.count_below(&summary, basis, gap, settings);
     }
 
     /// The pools that count now: a young list with the newer pools in it, or just these.
-    fn merge(&mut self, newer: &[Pair], is_full_list: bool, now: Timestamp) -> (Vec<Pair>, Basis) {
+    fn merge(
+        &mut self,
+        newer: &[Pair],
+        is_full_list: bool,
+        settings: &MarketSettings,
+        now: Timestamp,
+    ) -> (Vec<Pair>, Basis) {
         if is_full_list {
-            self.list = Some((now, newer.to_vec()));
+            self.list = (settings.list_capacity_bytes > 0).then(|| (now, newer.to_vec()));
             return (newer.to_vec(), Basis::All { listed_at: now });
         }
-        let quarter = SignedDuration::from_mins(15);
         match self.list.take() {
-            Some((listed_at, mut pools)) if now.duration_since(listed_at).abs() <= quarter => {
+            Some((listed_at, mut pools))
+                if now.duration_since(listed_at).unsigned_abs() <= settings.list_max_age =>
+            {
                 for pair in newer {
                     match pools.iter().position(|pool| pool.address == pair.address) {
                         Some(at) => pools[at] = pair.clone(),
@@ -129,7 +181,13 @@ impl Model {
         }
     }
 
-    fn count_below(&mut self, summary: &PoolSummary, basis: Basis, gap: SignedDuration) {
+    fn count_below(
+        &mut self,
+        summary: &PoolSummary,
+        basis: Basis,
+        gap: SignedDuration,
+        settings: &MarketSettings,
+    ) {
         let unknown = summary.unknown > 0 || (basis == Basis::Primary && summary.thin == 0);
         self.below_for = match (summary.pools, unknown, self.below_for) {
             (1.., ..) | (0, true, None) => None,
@@ -138,7 +196,9 @@ impl Model {
             (0, false, Some(so_far)) if gap <= SignedDuration::from_mins(15) => Some(so_far + gap),
             (0, _, Some(so_far)) => Some(so_far.max(SignedDuration::ZERO)),
         };
-        if !unknown && self.below_for.is_some_and(|time| time >= SignedDuration::from_hours(1)) {
+        if !unknown
+            && self.below_for.is_some_and(|time| time >= settings.archive_after.try_into().expect("minutes"))
+        {
             self.archived = true;
             self.below_for = None;
         }
@@ -176,14 +236,14 @@ fn check_waits(book: &Book, now: Timestamp) {
     assert!(book.list_bytes() <= book.config().list_capacity_bytes());
 }
 
-fn check_events(before: &Token, after: &Token, events: &[MarketEvent]) {
+fn check_events(before: &Token, after: &Token, hot_threshold: f64, events: &[MarketEvent]) {
     let has = |test: fn(&MarketEvent) -> bool| events.iter().any(test);
     let became = |status| before.status != status && after.status == status;
     assert_eq!(has(|event| matches!(event, MarketEvent::Archived { .. })), became(TokenStatus::Archived));
     if became(TokenStatus::Active) {
         assert!(has(|event| matches!(event, MarketEvent::Activated { .. })));
     }
-    let (from, to) = (before.lane(0.10), after.lane(0.10));
+    let (from, to) = (before.lane(hot_threshold), after.lane(hot_threshold));
     let moved = events.iter().find_map(|event| match event {
         MarketEvent::LaneChanged { from, to, .. } => Some((Some(*from), Some(*to))),
         _ => None,
@@ -195,7 +255,8 @@ fn check_events(before: &Token, after: &Token, events: &[MarketEvent]) {
 
 fn run(steps: Vec<Step>) {
     let mut now = Timestamp::from_second(1_800_000_000).expect("in range");
-    let mut book = Book::new(config());
+    let mut settings = settings();
+    let mut book = Book::new(config(&settings));
     let mut models: BTreeMap<Mint, Model> = BTreeMap::new();
     for number in 0..TOKENS {
         book.insert(Token::new(mint(number), now));
@@ -221,6 +282,28 @@ fn run(steps: Vec<Step>) {
                 assert!(book.iter().map(|token| &token.mint).eq(models.keys()), "the set is the edited one");
                 continue;
             }
+            Step::Reconfigure(new) => {
+                let lanes = |book: &Book, threshold| {
+                    book.iter().map(|token| token.lane(threshold)).collect::<Vec<_>>()
+                };
+                let before = lanes(&book, settings.hot_threshold);
+                let changed = book.reconfigure(config(new));
+                settings = new.clone();
+                let after = lanes(&book, settings.hot_threshold);
+                let expected = book.iter().zip(before.into_iter().zip(after));
+                let expected = expected.filter(|(_, (from, to))| from != to).map(|(token, (from, to))| {
+                    let (from, to) = (from.expect("not archived"), to.expect("not archived"));
+                    MarketEvent::LaneChanged { mint: token.mint, from, to }
+                });
+                assert!(changed.into_iter().eq(expected), "every token that changes its lane, and no other");
+                if settings.list_capacity_bytes == 0 {
+                    for model in models.values_mut() {
+                        model.list = None;
+                    }
+                }
+                check_waits(&book, now);
+                continue;
+            }
             Step::Primary(number, pools) => (*number, Observation::Primary(pools)),
             Step::All(number, pools) => (*number, Observation::All(pools)),
             Step::Missing(number) => (*number, Observation::Missing),
@@ -235,14 +318,14 @@ fn run(steps: Vec<Step>) {
         if !model.archived {
             match observation {
                 Observation::Primary([]) => {}
-                Observation::All([]) | Observation::Missing => model.miss(now),
-                Observation::Primary(pools) => model.find(mint, pools, false, now),
-                Observation::All(pools) => model.find(mint, pools, true, now),
+                Observation::All([]) | Observation::Missing => model.miss(&settings, now),
+                Observation::Primary(pools) => model.find(mint, pools, false, &settings, now),
+                Observation::All(pools) => model.find(mint, pools, true, &settings, now),
             }
         }
         let after = book.get(&mint).expect("an observation removes nothing");
         model.check(after, now);
-        check_events(&before, after, &events);
+        check_events(&before, after, settings.hot_threshold, &events);
         check_waits(&book, now);
     }
 }

@@ -55,6 +55,16 @@ impl PoolLists {
         self.bytes += list.bytes;
         self.lists.insert(mint, list);
         self.order.insert((now, mint));
+        self.make_room();
+    }
+
+    /// Replaces the capacity; beyond it the oldest lists go.
+    pub(super) fn set_capacity(&mut self, bytes: usize) {
+        self.capacity = bytes;
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
         while self.bytes > self.capacity
             && let Some((_, oldest)) = self.order.pop_first()
         {

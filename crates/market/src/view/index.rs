@@ -141,6 +141,19 @@ impl TokenIndex {
         }
     }
 
+    /// Replaces the rules. Every token stays; a look at each finds those that another hot threshold puts elsewhere.
+    pub fn reconfigure(&mut self, config: MarketConfig) {
+        let is_elsewhere = |token: &&Arc<Token>| Class::of(token, &self.config) != Class::of(token, &config);
+        let moved: Vec<Arc<Token>> = self.tokens.values().filter(is_elsewhere).cloned().collect();
+        for token in &moved {
+            self.remove(&token.mint);
+        }
+        self.config = config;
+        for token in moved {
+            self.insert(token);
+        }
+    }
+
     /// The rules that rows are made by.
     pub const fn config(&self) -> &MarketConfig {
         &self.config

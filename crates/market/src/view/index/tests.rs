@@ -5,6 +5,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 
 use super::*;
+use crate::MarketSettings;
 
 thread_local! {
     static COMPARISONS: Cell<usize> = const { Cell::new(0) };
@@ -58,6 +59,7 @@ fn a_page_costs_what_it_returns_however_many_tokens_there_are() {
 enum Edit {
     Insert(Box<Token>),
     Remove(Mint),
+    Reconfigure(MarketConfig),
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
@@ -66,7 +68,18 @@ fn edit() -> impl Strategy<Value = Edit> {
     prop_oneof![
         4 => mint().prop_flat_map(crate::testing::token_of).prop_map(|token| Edit::Insert(Box::new(token))),
         1 => mint().prop_map(Edit::Remove),
+        1 => config().prop_map(Edit::Reconfigure),
     ]
+}
+
+fn config() -> impl Strategy<Value = MarketConfig> {
+    let stale_after = (1_u64..4_000).prop_map(Duration::from_secs);
+    (0.0..1.0, stale_after.clone(), stale_after).prop_map(|(hot_threshold, hot_stale_after, longer)| {
+        let cold_stale_after = hot_stale_after + longer;
+        let settings =
+            MarketSettings { hot_threshold, hot_stale_after, cold_stale_after, ..MarketSettings::default() };
+        MarketConfig::try_new(settings).expect("valid settings")
+    })
 }
 
 fn near(second: i64) -> Timestamp {
@@ -81,7 +94,7 @@ proptest! {
         limit in 0..6_usize,
         cursor in (any::<prop::sample::Index>(), any::<bool>()),
     ) {
-        let config = MarketConfig::default();
+        let mut config = MarketConfig::default();
         let mut index = TokenIndex::new(config.clone());
         let mut model: BTreeMap<Mint, Token> = BTreeMap::new();
         for edit in edits {
@@ -95,6 +108,10 @@ proptest! {
                     }
                     model.insert(token.mint, (*token).clone());
                     index.insert(Arc::new(*token));
+                }
+                Edit::Reconfigure(new) => {
+                    config = new.clone();
+                    index.reconfigure(new);
                 }
                 Edit::Remove(mint) => {
                     let known = model.remove(&mint);
