@@ -217,7 +217,7 @@ fn a_file_of_mints_that_is_empty_or_missing_is_named() {
     check(&outcome, 78, &format!("{key} mints.txt: cannot be read: No such file or directory (os error 2)"));
     fs::write(folder.path().join("mints.txt"), "# none yet\n").expect("written");
     let outcome = run_with_source(folder.path(), "TTM_SOURCES__FILE", "mints.txt");
-    check(&outcome, 78, &format!("{key} mints.txt: lists no mint, expected at least one, one a line"));
+    check(&outcome, 78, &format!("{key} mints.txt: contains no mints, expected at least one, one per line"));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_foreign_database_that_cannot_be_asked_is_named_without_its_password() {
     let outcome = run_with_source(folder().path(), key, "postgres://moon:hunter2@127.0.0.1:1/moon");
     check(&outcome, 1, "PostgreSQL at 127.0.0.1:1/moon: connection refused (os error 111)");
     let outcome = run_with_source(folder().path(), key, "mysql://moon:hunter2@db/moon");
-    let line = "sources.postgres_url is no such URL, expected postgres://user@host/database, or nothing";
+    let line = "sources.postgres_url is not such a URL, expected postgres://user@host/database, or empty";
     check(&outcome, 78, &format!("{key}: {line}"));
 }
 
@@ -289,9 +289,9 @@ fn a_file_without_an_end_is_refused_at_the_bound() {
 #[test]
 fn a_store_that_is_no_file_is_refused_before_anything_is_made() {
     for (url, what) in [
-        ("sqlite:///etc", "is /etc, which is no file"),
-        ("sqlite://.", "is ., which is no file"),
-        ("sqlite:///dev/zero", "is /dev/zero, which is no file"),
+        ("sqlite:///etc", "is /etc, which is not a file"),
+        ("sqlite://.", "is ., which is not a file"),
+        ("sqlite:///dev/zero", "is /dev/zero, which is not a file"),
         ("sqlite://d/ttm.db?mode=rwc", "has a ? or # in its path"),
     ] {
         let folder = folder();

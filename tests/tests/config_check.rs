@@ -93,7 +93,7 @@ fn a_store_that_could_never_be_made_is_found_by_the_check() {
         let url = format!("sqlite://{path}");
         for arguments in [CHECK, RUN, &["tokens", "add", MINT]] {
             let line = refused(folder().path(), arguments, &[("TTM_STORE__URL", &url)], 78);
-            let wrong = format!("is {path}, and {system} is the system's own, which keeps no files");
+            let wrong = format!("is {path}, and {system} is a system directory that cannot hold files");
             assert!(line.starts_with(&format!("TTM_STORE__URL: store.url {wrong}, expected ")), "{line}");
         }
     }
@@ -163,7 +163,7 @@ fn a_database_with_two_names_is_found_by_the_check() {
 fn standard_input_is_no_config_file_and_says_so() {
     for arguments in [&["config", "check", "-"][..], &["run", "--config", "-"]] {
         let line = refused(folder().path(), arguments, &[], 78);
-        assert_eq!(line, "-: standard input is not read, expected a TOML file; one of that name is ./-");
+        assert_eq!(line, "-: a config is not read from standard input, expected a TOML file; a file of this name is ./-");
     }
 }
 
@@ -187,7 +187,7 @@ fn an_import_of_nothing_says_so_and_makes_nothing() {
     fs::write(folder.path().join("mints.txt"), "# none yet\n\n").expect("written");
     for (file, name) in [("-", "standard input"), ("mints.txt", "mints.txt")] {
         let line = refused(folder.path(), &["tokens", "import", file], &[], 1);
-        assert_eq!(line, format!("{name}: lists no mint, expected at least one, one a line"));
+        assert_eq!(line, format!("{name}: contains no mints, expected at least one, one per line"));
         assert!(!folder.path().join("ttm-data").exists());
     }
 }

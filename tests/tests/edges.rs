@@ -167,7 +167,7 @@ fn an_import_that_is_ordered_to_end_leaves_what_it_stored_in_the_one_file() {
         assert_eq!(outcome.code, Some(1), "{name}: {}", outcome.stderr);
         let told = format!("error: ended by {name}; ");
         assert!(outcome.stderr.starts_with(&told), "{name}: {}", outcome.stderr);
-        assert!(outcome.stderr.ends_with("the same command again does the rest\n"), "{}", outcome.stderr);
+        assert!(outcome.stderr.ends_with("run the same command again for the rest\n"), "{}", outcome.stderr);
         assert!(!log.exists(), "{name}");
         assert_eq!(listed_from_a_copy(folder.path()), LISTED + 1, "{name}: and a line for the others");
     }

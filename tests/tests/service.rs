@@ -39,7 +39,7 @@ fn import(folder: &Path, market: &Market, store: &str) {
         Program::start(ttm(folder).args(["tokens", "import", "mints.txt"]).env("TTM_STORE__URL", store))
             .end();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    assert_eq!(outcome.stdout, format!("{TOKENS} added, 0 taken out of the archive, 0 known already\n"));
+    assert_eq!(outcome.stdout, format!("{TOKENS} added, 0 unarchived, 0 already there\n"));
 }
 
 fn scored(entry: &Value) -> bool {
@@ -259,9 +259,9 @@ fn a_status_says_the_last_error_at_once_and_tells_a_wrong_token_from_none() {
         Program::start(&mut command).end().stdout
     };
     let told = status(Some(&right));
-    assert!(told.contains("the last error: 503"), "{told}");
+    assert!(told.contains("last error: 503"), "{told}");
     let told = status(Some(&wrong));
-    assert!(told.contains("the token is not the one of this service"), "{told}");
+    assert!(told.contains("shows only its status: the token is wrong"), "{told}");
     let told = status(None);
     assert!(told.contains("without its token: --token-file FILE"), "{told}");
     program.signal(Signal::TERM);
@@ -274,6 +274,6 @@ fn a_status_without_a_service_says_so_and_ends_with_three() {
     assert_eq!(status.code, Some(3), "{status:?}");
     assert_eq!(
         status.stderr,
-        "error: http://127.0.0.1:1: the connection is refused; is the service running?\n"
+        "error: http://127.0.0.1:1: connection refused; is the service running?\n"
     );
 }

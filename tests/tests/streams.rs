@@ -101,7 +101,7 @@ fn an_answer_that_nobody_reads_ends_quietly_and_one_that_does_not_fit_is_told() 
         assert_eq!(told.lines().count(), 1, "{told}");
         assert!(told.contains("standard output cannot be written: No space left"), "{told}");
         assert_eq!(
-            told.contains("known already; but "),
+            told.contains("already there; but "),
             arguments[0] == "tokens" && arguments[1] == "import"
         );
     }
@@ -141,7 +141,7 @@ fn a_config_with_the_database_of_another_system_is_checked_without_a_panic() {
         (done.status.code(), text(&done.stdout) + &text(&done.stderr))
     };
     let good = check("[sources]\npostgres_url = \"postgres://reader@db/tothemoon\"\n");
-    assert_eq!(good, (Some(0), "ttm.toml: good\n".to_owned()));
+    assert_eq!(good, (Some(0), "ttm.toml: valid\n".to_owned()));
     for (key, wrong) in [
         ("store.url", "[store]\nurl = \"postgres://ann:hunter2@db:notaport/moon\"\n"),
         ("sources.postgres_url", "[sources]\npostgres_url = \"postgres://ann:hunter2@db:notaport/moon\"\n"),
@@ -194,9 +194,9 @@ fn mints_are_imported_from_standard_input_in_chunks_and_all_of_them_are_judged_f
     let bad = import(&format!("{}\nSo1\n", mints.join("\n")));
     assert_eq!(bad.0, Some(1));
     assert!(bad.1.contains("standard input:6001: \"So1\" is no mint"), "{}", bad.1);
-    let all = (Some(0), "6000 added, 0 taken out of the archive, 0 known already\n".to_owned());
+    let all = (Some(0), "6000 added, 0 unarchived, 0 already there\n".to_owned());
     assert_eq!(import(&mints.join("\n")), all);
-    let again = (Some(0), "0 added, 0 taken out of the archive, 6000 known already\n".to_owned());
+    let again = (Some(0), "0 added, 0 unarchived, 6000 already there\n".to_owned());
     assert_eq!(import(&mints.join("\n")), again);
 }
 
@@ -213,28 +213,28 @@ fn status_says(folder: &Path, url: &str, expected: &str) {
 fn an_address_that_is_not_that_of_a_service_is_told_in_one_line() {
     let folder = folder();
     let other = market(1).base_url();
-    status_says(folder.path(), "127.0.0.1:8080", "--url has no http:// or https:// in front");
-    status_says(folder.path(), "http://127.0.0.1:1", "the connection is refused; is the service running?");
-    status_says(folder.path(), "http://bob:hunter2@127.0.0.1:1", "--url has an @ in it");
+    status_says(folder.path(), "127.0.0.1:8080", "--url does not start with http:// or https://");
+    status_says(folder.path(), "http://127.0.0.1:1", "connection refused; is the service running?");
+    status_says(folder.path(), "http://bob:hunter2@127.0.0.1:1", "--url contains an @");
     let market = market(1);
     status_says(folder.path(), &market.base_url(), "is this a ttm service?");
     status_says(
         folder.path(),
         &format!("{}/health", market.base_url()),
-        "does the URL need its path /health?",
+        "does the URL need the path /health?",
     );
     status_says(folder.path(), &market.base_url().replace("http:", "https:"), "does it speak http://?");
-    status_says(folder.path(), &other, "the connection is refused");
+    status_says(folder.path(), &other, "connection refused");
 }
 
 #[test]
 fn arguments_that_cannot_be_used_end_with_two() {
     let folder = folder();
     for (arguments, expected) in [
-        (&["--log", "nonsense=", "config", "check"][..], "is no level"),
+        (&["--log", "nonsense=", "config", "check"][..], "is not a level"),
         (&["run", "--log", "infoo"], "did you mean info?"),
         (&["config", "explain", "hot_interval"], "did you mean scheduler.hot_interval?"),
-        (&["config", "explain", "scheduler"], "scheduler is a section and no key"),
+        (&["config", "explain", "scheduler"], "scheduler is a section, not a key"),
         (&["demo", "--listen", "0.0.0.0:8080"], "the demo answers on loopback alone"),
         (&["demo", "--listen", "80"], "expected an address and port"),
     ] {

@@ -1,5 +1,5 @@
-//! The program `ttm` around the service: its configuration, the composition that names the adapters behind the ports, the
-//! planes' threads and the command line.
+//! The program `ttm` around the service: its configuration, the composition of the adapters behind the ports, the threads
+//! of the planes, the log, the metrics and the command line.
 
 pub mod cli;
 pub mod compose;

@@ -1,6 +1,6 @@
-//! The log of the process: text on a terminal, JSON otherwise. Both go to standard error, so that answers on standard
-//! output stay clean. It decides nothing about what is worth a line, and nothing that happens to standard error can end
-//! or stall whoever logs.
+//! The log of the process: text on a terminal, JSON otherwise. It goes to standard error, so that standard output has only
+//! the output of the command. Lines are written by a thread of their own, so that a blocked or broken standard error
+//! neither ends nor stalls the service.
 
 mod filter;
 mod json;
@@ -15,16 +15,16 @@ use tracing_subscriber::{Registry, fmt};
 pub(crate) use filter::LogFilter;
 use queue::Queue;
 
-/// Keeps the log going; dropping it waits, not for long, until what was logged is written.
+/// A guard of the log; dropping it flushes the log, with a timeout.
 pub(crate) struct Log(Queue);
 
 /// Starts the log.
 ///
 /// # Errors
-/// When its thread cannot start, in one line.
+/// If its thread cannot be started, in one line.
 pub(crate) fn start(filter: LogFilter) -> Result<Log, String> {
-    let queue = Queue::start().map_err(|error| format!("the log cannot start: {error}"))?;
-    // The layer's own complaints about a line that cannot be written would panic where standard error is gone.
+    let queue = Queue::start().map_err(|error| format!("cannot start the log: {error}"))?;
+    // With internal errors logged, the layer would panic if standard error is closed.
     let layer = fmt::layer().with_writer(queue.clone()).with_target(false).log_internal_errors(false);
     let registry = Registry::default().with(filter.into_targets());
     let done = if std::io::stderr().is_terminal() {
@@ -32,7 +32,7 @@ pub(crate) fn start(filter: LogFilter) -> Result<Log, String> {
     } else {
         registry.with(layer.with_ansi(false).event_format(json::JsonLines)).try_init()
     };
-    done.map_err(|error| format!("the log cannot start: {error}"))?;
+    done.map_err(|error| format!("cannot start the log: {error}"))?;
     Ok(Log(queue))
 }
 

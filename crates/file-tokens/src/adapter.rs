@@ -96,7 +96,7 @@ fn read(path: &Path, text: &str) -> Result<Listing, TokenSourceError> {
         return Err(TokenSourceError::Unusable { message });
     }
     if listing.mints.is_empty() {
-        let message = format!("{name}: lists no mint, expected at least one, one a line");
+        let message = format!("{name}: contains no mints, expected at least one, one per line");
         return Err(TokenSourceError::Unusable { message });
     }
     Ok(listing)

@@ -105,7 +105,7 @@ async fn an_emptied_file_is_a_mistake_and_no_empty_set() {
     let (source, _) = source(&path, Vec::new());
     for text in ["", "\n\n", "# nothing but a comment\n"] {
         write(&path, text)();
-        let expected = format!("{}: lists no mint, expected at least one, one a line", path.display());
+        let expected = format!("{}: contains no mints, expected at least one, one per line", path.display());
         assert_eq!(unusable(&source).await, expected);
     }
 }

@@ -1,4 +1,4 @@
-//! `ttm config`: checks, prints and explains the configuration. It starts nothing.
+//! `ttm config`: checks, prints and explains the configuration.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use crate::config::{KEYS, Key, Kind, unknown_key};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Checks the config file and the environment; tells every error at once
+    /// Checks the config file and the environment, and reports all errors at once
     #[command(after_help = "Example:\n  ttm config check ttm.toml")]
     Check {
         /// The config file, as with --config
@@ -24,7 +24,7 @@ pub(super) enum ConfigCommand {
     /// Explains one key, and says what must restart for a change of it to take effect
     #[command(after_help = "Example:\n  ttm config explain scheduler.hot_interval")]
     Explain {
-        /// Its full name, or its environment variable
+        /// The full name of the key, or its environment variable
         key: String,
     },
     /// Lists every key with its kind, default, environment variable and what must restart for a change
@@ -35,14 +35,16 @@ pub(super) enum ConfigCommand {
 pub(super) fn execute(command: &ConfigCommand, file: Option<&Path>) -> Result<ExitCode, Failure> {
     match command {
         ConfigCommand::Check { file: Some(other) } if file.is_some_and(|file| file != other.as_path()) => {
-            return Err(Failure::Arguments("one config file at a time: as FILE or with --config".to_owned()));
+            return Err(Failure::Arguments(
+                "two different config files: give one as FILE or with --config".to_owned(),
+            ));
         }
         ConfigCommand::Check { file: named } => {
             let file = named.as_deref().or(file);
             crate::compose::check(draft(file))?;
             match file {
-                Some(path) => say!("{}: good", path.display())?,
-                None => say!("the defaults and the environment: good")?,
+                Some(path) => say!("{}: valid", path.display())?,
+                None => say!("the defaults and the environment: valid")?,
             }
         }
         ConfigCommand::Default => output::print(format_args!("{}", default_file()))?,
@@ -78,7 +80,7 @@ fn schema() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Comments are as wide as the terminal of whoever edits the file most likely is.
+/// The width of comments: that of a common terminal.
 const WIDTH: usize = 80;
 
 fn default_file() -> String {
@@ -103,12 +105,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_printed_defaults_are_a_config_file_that_is_good() {
+    fn the_printed_defaults_are_a_valid_config_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ttm.toml");
         std::fs::write(&path, default_file()).expect("written");
         let widest = default_file().lines().map(str::len).max();
         assert!(widest <= Some(WIDTH), "{widest:?}");
-        crate::config::load(Some(&path), std::iter::empty()).expect("good");
+        crate::config::load(Some(&path), std::iter::empty()).expect("valid");
     }
 }

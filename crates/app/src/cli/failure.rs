@@ -1,4 +1,4 @@
-//! Why a command failed, and the exit code that says so.
+//! The errors of commands and their exit codes.
 
 use super::output::OutputError;
 use crate::compose::ComposeError;
@@ -7,27 +7,27 @@ use crate::config::ConfigErrors;
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The configuration cannot be used.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
-    /// The parts could not be put together.
+    /// The process could not be composed.
     #[error(transparent)]
     Compose(#[from] ComposeError),
-    /// The arguments cannot be used.
+    /// The arguments are invalid.
     #[error("{0}")]
     Arguments(String),
-    /// The answer cannot be printed.
+    /// The output cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// Anything else, as the one line that a person reads.
+    /// Anything else, as one line for a person.
     #[error("{0}")]
     Told(String),
 }
 
 impl Failure {
-    /// 78 is `EX_CONFIG`: systemd must not restart a service that cannot start.
+    /// `EX_CONFIG`: systemd must not restart a service that cannot start.
     const CONFIG: u8 = 78;
-    /// `EX_TEMPFAIL`: another process has the store.
+    /// `EX_TEMPFAIL`: another process holds the store.
     const HELD: u8 = 75;
     pub(super) const ARGUMENTS: u8 = 2;
 

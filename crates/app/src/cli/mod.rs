@@ -1,5 +1,5 @@
-//! The command line: parses arguments, runs one command, and turns its failure into one line and an exit code. The
-//! commands themselves are in the modules beside it.
+//! The command line: parses arguments, runs one command, and turns its failure into one line and an exit code. Each
+//! command has a module.
 
 mod config;
 mod demo;
@@ -30,13 +30,13 @@ use tracing_subscriber::filter::LevelFilter;
     max_term_width = 110,
     after_help = "\
 Examples:
-  ttm demo                                 see it work, without network, database or config
-  ttm tokens import mints.txt
-  ttm run --config ttm.toml                the service
-  ttm status                               one screen about a running service"
+  ttm demo                      try it out: no network, database or config
+  ttm tokens import mints.txt   add tokens to the store
+  ttm run --config ttm.toml     run the service
+  ttm status                    see how a running service is doing"
 )]
 struct Arguments {
-    /// The config file; without one, every key has its default
+    /// The config file; without one, every key has its default value
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -50,22 +50,22 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Everything in one process: a built-in exchange with an outage on a script, an embedded store, no network
+    /// Runs the service against a built-in exchange with a scripted outage, without network or database
     #[command(after_help = "Example:\n  ttm demo --for 2m --listen 127.0.0.1:8090")]
     Demo(demo::DemoArguments),
-    /// The service
+    /// Runs the service
     #[command(after_help = "Example:\n  TTM_SCHEDULER__HOT_INTERVAL=5s ttm run --config /etc/ttm/ttm.toml")]
     Run,
     /// Checks, prints and explains the configuration
     #[command(subcommand, after_help = "Example:\n  ttm config explain scheduler.hot_interval")]
     Config(config::ConfigCommand),
-    /// Edits the set of tokens; a running service notices within 10 s
+    /// Edits the tokens in the store; a running service notices within 10 s
     #[command(subcommand, after_help = "Example:\n  ttm tokens import mints.txt")]
     Tokens(tokens::TokensCommand),
-    /// One screen about a running service; exit code 0 healthy, 1 degraded, 2 critical, 3 no answer or unknown
+    /// Shows the status of a running service; exit code 0 healthy, 1 degraded, 2 critical, 3 no answer or unknown
     #[command(after_help = "Example:\n  ttm status --url http://127.0.0.1:8080")]
     Status(status::StatusArguments),
-    /// Applies the migrations of the store; makes no SQLite database, which `run` and `tokens import` do
+    /// Migrates the store to the schema of this version; does not create an SQLite database
     #[command(after_help = "Example:\n  TTM_STORE__URL=postgres://ttm@localhost/ttm ttm migrate")]
     Migrate,
 }
@@ -74,12 +74,12 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Arguments::try_parse() {
         Ok(arguments) => dispatch(arguments),
-        // A mistake in the call.
+        // Invalid arguments.
         Err(error) if error.use_stderr() => {
             output::tell(format_args!("{}", error.render().ansi()));
             return ExitCode::from(Failure::ARGUMENTS);
         }
-        // Help and version are answers.
+        // Help and version are output, not errors.
         Err(answer) => output::print(format_args!("{}", answer.render().ansi()))
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::from),
@@ -101,7 +101,7 @@ const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
 
 fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { config: file, log, command } = arguments;
-    // Kept until the command has ended, so that a failure comes after the log.
+    // Dropped, and so flushed, before a failure is printed.
     let log = |level: LevelFilter| -> Result<Log, Failure> {
         crate::log::start(log.unwrap_or_else(|| LogFilter::level(level))).map_err(Failure::Told)
     };

@@ -1,41 +1,40 @@
-//! What is printed: answers on standard output, everything else on standard error. A stream that cannot be written is
-//! an error of the one that printed, never a panic. Lines are laid out for a terminal here, and for nobody else: what goes to a
-//! pipe or a file has each of them whole.
+//! Output: answers on standard output, everything else on standard error. A stream that cannot be written is an error,
+//! never a panic. Lines are wrapped on a terminal only; in a pipe or a file each is one line.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
-/// Standard output did not take an answer.
+/// Standard output cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output cannot be written: {0}")]
 pub(super) struct OutputError(#[from] io::Error);
 
 impl OutputError {
-    /// Whether the reader has had enough, as `head` has after ten lines; nothing is wrong then.
+    /// Whether the reader closed its end, as `head` does after ten lines, which is fine.
     pub(super) fn is_closed(&self) -> bool {
         self.0.kind() == ErrorKind::BrokenPipe
     }
 }
 
-/// Prints to standard output, at once.
+/// Prints to standard output and flushes it.
 pub(super) fn print(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     let mut out = anstream::stdout().lock();
     out.write_fmt(text)?;
     Ok(out.flush()?)
 }
 
-/// Prints to standard error. Where nobody can be told, nothing is.
+/// Prints to standard error; there is nowhere to report a failure of that.
 pub(super) fn tell(text: fmt::Arguments<'_>) {
     drop(anstream::stderr().lock().write_fmt(text));
 }
 
-/// A line that goes on below itself where the terminal is not wide enough: below the end of `head`.
+/// Prints a line, wrapped to the terminal with `text` indented by the width of `head`.
 pub(super) fn wrapped(head: &str, text: &str) -> Result<(), OutputError> {
     let below = textwrap::core::display_width(head);
     say!("{}", laid_out(head, below, text, width_of_terminal()))
 }
 
-/// A row of a table, the same: what has no place in it stands below, set off from the next row.
+/// Prints a row of a table, wrapped to the terminal with an indent.
 pub(super) fn row(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     say!("{}", laid_out("", 4, &text.to_string(), width_of_terminal()))
 }
@@ -50,12 +49,12 @@ fn laid_out(head: &str, below: usize, text: &str, width: Option<usize>) -> Strin
     textwrap::fill(text, layout(width).initial_indent(head).subsequent_indent(&below))
 }
 
-/// What is longer than a line, as a URL, stays whole: it is there to be copied.
+/// A word longer than a line, such as a URL, is not broken, so that it can be copied.
 pub(super) fn layout<'a>(width: usize) -> textwrap::Options<'a> {
     textwrap::Options::new(width).break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation)
 }
 
-/// A name from outside, cut and without anything that could steer a terminal.
+/// Untrusted text, truncated and without control characters.
 pub(super) fn printable(name: &str, width: usize) -> String {
     name.chars().filter(|c| !c.is_control()).take(width).collect()
 }
@@ -73,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_goes_on_below_itself_and_is_whole_where_there_is_no_terminal() {
+    fn a_line_is_wrapped_on_a_terminal_only() {
         let green = anstyle::AnsiColor::Green.on_default();
         let head = format!("hot         {green}healthy{green:#}   ");
         let text = "last run 4.0s ago, took 0.2s, missed 0";
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_keeps_its_columns_and_has_the_last_ones_below_where_they_have_no_place() {
+    fn the_columns_of_a_row_that_do_not_fit_go_to_the_next_line() {
         let row = "store.url        text      sqlite://ttm-data/ttm.db  TTM_STORE__URL";
         assert_eq!(laid_out("", 4, row, Some(80)), row);
         assert_eq!(

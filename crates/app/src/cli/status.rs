@@ -1,4 +1,4 @@
-//! `ttm status`: one screen about a running service, from its health endpoint. It asks nobody else.
+//! `ttm status`: one screen about a running service, from its health endpoint.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,27 +18,27 @@ use super::status_request::{self, Answer, Target};
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
-    /// Where the service answers; by default, where the config says
+    /// The URL of the service; by default, the address in the config
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 
-    /// The file of its bearer token; by default, the one of the config
+    /// The file with its bearer token; by default, the one in the config
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
 
 const LABEL: usize = 12;
-/// So much of a sentence is shown: more than any of this service has, and no more of a stranger's.
+/// The longest sentence that is shown: longer than any of this service, in case another program answers.
 const SENTENCE: usize = 1_000;
-/// No answer, none of ours, or one that says unknown.
+/// The exit code without an answer, or for the status unknown.
 const UNKNOWN: u8 = 3;
-/// A report is made every second; one that is older than this is no news.
+/// Reports are made every second; an older one is marked.
 const FRESH: Duration = Duration::from_secs(5);
 
 pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
     let mut token = None;
     let url = match &arguments.url {
-        // A token is sent to nobody but its own service, or whoever is named with it.
+        // The token of the config goes only to its own service, or to a URL that is given along with the config.
         Some(url) if file.is_none() => url.clone(),
         url => {
             let settings = draft(file).settled()?;
@@ -71,7 +71,7 @@ pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Resul
     }
 }
 
-/// Who listens everywhere is asked here.
+/// A service that listens on all addresses is reached on loopback.
 fn reachable(mut listen: SocketAddr) -> SocketAddr {
     if listen.ip().is_unspecified() {
         listen.set_ip(if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
@@ -83,7 +83,7 @@ fn ask(url: &str, token: Option<SecretString>, file: Option<&Path>) -> Result<(T
     let target = Target::parse(url)?;
     let token = file.map(status_request::token).transpose()?.or(token);
     let threads =
-        crate::planes::Threads::start().map_err(|error| format!("threads cannot start: {error}"))?;
+        crate::planes::Threads::start().map_err(|error| format!("cannot start threads: {error}"))?;
     let answer = threads.block_on(status_request::fetch(&target, token.as_ref()));
     match answer {
         Ok(answer) => Ok((target, answer)),
@@ -97,9 +97,9 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
         let status = word(&health["status"]);
         say!("{:LABEL$}{status}  {url}", "ttm")?;
         return remark(if answer.with_token {
-            "it shows no more: the token is not the one of this service"
+            "the service shows only its status: the token is wrong"
         } else {
-            "it shows no more without its token: --token-file FILE"
+            "the service shows only its status without its token: --token-file FILE"
         });
     }
     let status = word(&health["status"]);
@@ -108,9 +108,7 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
     wrapped(&format!("{:LABEL$}", "ttm"), &format!("{style}{status}{style:#}  {url}  {life}"))?;
     if let Some(age) = answer.age.filter(|age| *age > FRESH) {
         let age = text(age.as_secs_f64());
-        remark(&format!(
-            "this report is {age} old, and so is all that it says: the service makes no new one"
-        ))?;
+        remark(&format!("this report is {age} old: the service has stopped updating it"))?;
     }
     let scheduler = &health["scheduler"];
     for group in ["hot", "cold"] {
@@ -133,7 +131,7 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
             number(&scheduler["tokens_processed_per_minute"], 0),
             failures(
                 &scheduler["status"],
-                "tokens asked in the last runs",
+                "tokens requested in the last runs",
                 &scheduler["tokens_attempted"],
                 &scheduler["tokens_failed"],
             )
@@ -147,7 +145,7 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
             &format!("{lane} data"),
             &of["status"],
             &format!(
-                "{} tokens, {} stale ({} of no use), {} never seen, age p50 {} p95 {} p99 {}",
+                "{} tokens, {} stale ({} expired), {} never observed, age p50 {} p95 {} p99 {}",
                 word(&of["tokens"]),
                 word(&of["stale"]),
                 word(&of["expired"]),
@@ -164,7 +162,7 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
         "store",
         &store["status"],
         &format!(
-            "{} tokens and {} samples wait, {} samples dropped",
+            "{} tokens and {} samples queued, {} samples dropped",
             word(&store["tokens_waiting"]),
             word(&store["samples_waiting"]),
             word(&store["samples_dropped"])
@@ -200,8 +198,8 @@ fn life(phase: &str, up: &str) -> String {
     }
 }
 
-/// What became of all that was asked. A share says little without what it is one of, and nothing at all of a part that is
-/// called healthy because it is too soon to judge it.
+/// How many of all attempts failed. A rate would hide how few attempts there were, and a part can be healthy only because it
+/// is too soon to judge.
 fn failures(status: &Value, what: &str, all: &Value, failed: &Value) -> String {
     let (Some(all @ 1..), Some(failed)) = (all.as_u64(), failed.as_u64()) else {
         return format!("no {what}");
@@ -210,7 +208,7 @@ fn failures(status: &Value, what: &str, all: &Value, failed: &Value) -> String {
     format!("{failed} of {all} {what} failed{soon}")
 }
 
-/// How the API answers. Its last error comes before it is a finding: it is worth more than a healthy word.
+/// The state of the API. Its last error is shown at once, before it counts as a problem.
 fn print_apis(apis: &Value) -> Result<(), OutputError> {
     line(
         "dexscreener",
@@ -231,13 +229,13 @@ fn print_apis(apis: &Value) -> Result<(), OutputError> {
     if let Some(error) = apis["last_error"].as_str() {
         wrapped(
             &format!("{:22}", ""),
-            &format!("the last error: {}", super::output::printable(error, SENTENCE)),
+            &format!("last error: {}", super::output::printable(error, SENTENCE)),
         )?;
     }
     Ok(())
 }
 
-/// What the budget of requests is used for, what has to wait, and when that comes.
+/// What the request budget is used for, what is deferred, and until when.
 fn print_plan(health: &Value) -> Result<(), OutputError> {
     let plan = &health["plan"];
     if plan.is_null() {
@@ -249,7 +247,7 @@ fn print_plan(health: &Value) -> Result<(), OutputError> {
         _ => String::new(),
     };
     let paused = match plan["paused_for_seconds"].as_f64() {
-        Some(seconds) => format!(", paused for {} as the API asked", text(seconds)),
+        Some(seconds) => format!(", paused for {} by Retry-After", text(seconds)),
         None => String::new(),
     };
     wrapped(
@@ -269,7 +267,7 @@ fn print_plan(health: &Value) -> Result<(), OutputError> {
         let deferred = match of["deferred"].as_u64() {
             None | Some(0) => "none deferred".to_owned(),
             Some(deferred) => {
-                format!("{deferred} deferred, all within {}", duration(&of["comes_within_seconds"]))
+                format!("{deferred} deferred by up to {}", duration(&of["comes_within_seconds"]))
             }
         };
         format!("{lane} every {}, {deferred}", duration(&of["cycle_seconds"]))
@@ -277,15 +275,19 @@ fn print_plan(health: &Value) -> Result<(), OutputError> {
     let (resting, lists) = (word(&plan["resting"]), word(&plan["lists_waiting"]));
     wrapped(
         &format!("{:LABEL$}", "plan"),
-        &format!("{}; {}; {resting} unlisted rest, {lists} pool lists wait", lane("hot"), lane("cold")),
+        &format!(
+            "{}; {}; {resting} unlisted backing off, {lists} pool lists queued",
+            lane("hot"),
+            lane("cold")
+        ),
     )
 }
 
-/// The lists of tokens that are kept elsewhere, where there are any.
+/// The external token lists, if there are any.
 fn print_sources(sources: &Value) -> Result<(), OutputError> {
     let lists = sources["lists"].as_array().map_or(&[][..], Vec::as_slice);
     let list = |list: &Value| {
-        let mark = if list["problem"].is_null() { "" } else { " (not readable now)" };
+        let mark = if list["problem"].is_null() { "" } else { " (unreadable)" };
         format!("{} {} tokens{mark}", word(&list["origin"]), word(&list["tokens"]))
     };
     if lists.is_empty() {
@@ -300,7 +302,7 @@ fn line(label: &str, status: &Value, text: &str) -> Result<(), OutputError> {
     wrapped(&format!("{label:LABEL$}{style}{status:9}{style:#} "), text)
 }
 
-/// What a person should read first.
+/// Something to read first.
 fn remark(text: &str) -> Result<(), OutputError> {
     wrapped(&format!("{:LABEL$}", "!"), text)
 }
@@ -326,7 +328,7 @@ fn number(value: &Value, digits: usize) -> String {
     value.as_f64().map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
 }
 
-/// How long before the report something was.
+/// How long before the report this was.
 fn ago(then: &Value, report: &Value) -> String {
     let time = |value: &Value| value.as_str()?.parse::<Timestamp>().ok();
     match (time(then), time(report)) {
@@ -355,19 +357,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_shown_in_the_unit_that_a_person_would_use() {
+    fn a_duration_is_shown_in_suitable_units() {
         let shown = [0.0, 59.94, 60.0, 119.9, 3_599.0, 3_600.0, 90_000.0].map(text);
         assert_eq!(shown, ["0.0s", "59.9s", "1m00s", "1m59s", "59m59s", "1h00m", "25h00m"]);
     }
 
     #[test]
-    fn a_process_is_up_once_it_has_started() {
+    fn the_uptime_is_shown_with_the_phase() {
         let shown = ["starting", "running", "stopping"].map(|phase| life(phase, "12.0s"));
         assert_eq!(shown, ["starting for 12.0s", "up 12.0s", "stopping, up 12.0s"]);
     }
 
     #[test]
-    fn what_failed_is_told_with_what_was_asked_and_is_no_verdict_before_there_is_one() {
+    fn failures_are_shown_with_the_attempts_and_marked_if_it_is_too_soon_to_judge() {
         let shown = |status: &str, all: u64, failed: u64| {
             failures(&status.into(), "calls", &all.into(), &failed.into())
         };
@@ -378,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_told_by_its_distance_from_the_report() {
+    fn a_run_is_shown_relative_to_the_report() {
         let at = |text: &str| Value::String(text.to_owned());
         assert_eq!(ago(&at("2026-11-23T20:00:00Z"), &at("2026-11-23T20:01:05.5Z")), "1m05s ago");
         assert_eq!(ago(&Value::Null, &at("2026-11-23T20:01:05.5Z")), "-");

@@ -1,4 +1,4 @@
-//! The one request of `ttm status`, and what is wrong when no answer of ours comes, in one line. It shows nothing.
+//! The request of `ttm status`, and the one-line error when it fails or another program answers.
 
 use std::error::Error as _;
 use std::path::Path;
@@ -12,25 +12,25 @@ use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-/// A service on this machine answers in milliseconds.
+/// The timeout; a service on this machine answers in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// No health report is nearly as large.
-const MOST: usize = 1024 * 1024;
+/// Much larger than any health report.
+const MAX_BYTES: usize = 1024 * 1024;
 const STATUSES: [&str; 4] = ["healthy", "degraded", "critical", "unknown"];
 
-/// Where a service answers, as it may be shown.
+/// The URL of a service, which contains no secret.
 #[derive(Debug)]
 pub(super) struct Target(Url);
 
 impl Target {
-    /// A URL as a person wrote it.
+    /// Parses a URL from the command line.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "expected a URL such as http://127.0.0.1:8080";
         let Some((scheme @ ("http" | "https"), rest)) = text.split_once("://") else {
-            return Err(format!("--url has no http:// or https:// in front; {EXPECTED}"));
+            return Err(format!("--url does not start with http:// or https://; {EXPECTED}"));
         };
         if rest.contains('@') {
-            return Err(format!("--url has an @ in it; {EXPECTED}, and the token in a file: --token-file"));
+            return Err(format!("--url contains an @; {EXPECTED}, and the token in a file: --token-file"));
         }
         let mut url = Url::parse(text).map_err(|error| format!("--url is {text:?}: {error}; {EXPECTED}"))?;
         if url.query().is_some() || url.fragment().is_some() {
@@ -41,26 +41,26 @@ impl Target {
         Ok(Self(url))
     }
 
-    /// What to show: without the slash at the end.
+    /// The URL for messages, without a trailing slash.
     pub(super) fn shown(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
 }
 
-/// The answer, and how old it was when it was sent.
+/// The health report, and its age when it was sent.
 pub(super) struct Answer {
     pub(super) health: Value,
     pub(super) age: Option<Duration>,
-    /// Whether a token was sent along.
+    /// Whether the request had a token.
     pub(super) with_token: bool,
 }
 
-/// Asks.
+/// Requests the health report.
 ///
 /// # Errors
-/// Why there is no answer of a service of ours.
+/// Why there is none, in one line.
 pub(super) async fn fetch(target: &Target, token: Option<&SecretString>) -> Result<Answer, String> {
-    // One that is installed already is as good.
+    // Fails if one is installed already, which is fine.
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().redirect(Policy::none());
     if target.0.scheme() == "http" {
@@ -72,7 +72,7 @@ pub(super) async fn fetch(target: &Target, token: Option<&SecretString>) -> Resu
         while let Some(below) = cause.source() {
             cause = below;
         }
-        format!("cannot ask: {cause}")
+        format!("cannot send requests: {cause}")
     })?;
     let mut request = client.get(format!("{}/health/detailed", target.shown()));
     if let Some(token) = token {
@@ -84,8 +84,8 @@ pub(super) async fn fetch(target: &Target, token: Option<&SecretString>) -> Resu
     let mut body = Vec::new();
     while let Some(part) = response.chunk().await.map_err(|error| no_answer(target, &error))? {
         body.extend_from_slice(&part);
-        if body.len() > MOST {
-            return Err(format!("answers more than {MOST} bytes: is this a ttm service?"));
+        if body.len() > MAX_BYTES {
+            return Err(format!("answered with more than {MAX_BYTES} bytes; is this a ttm service?"));
         }
     }
     let ours = serde_json::from_slice::<Value>(&body).ok().filter(is_ours);
@@ -95,31 +95,31 @@ pub(super) async fn fetch(target: &Target, token: Option<&SecretString>) -> Resu
             Ok(Answer { health, age, with_token: token.is_some() })
         }
         (_, StatusCode::UNAUTHORIZED) if token.is_some() => {
-            Err(format!("answers {status}: the token is not the one of this service"))
+            Err(format!("answered {status}: the token is wrong"))
         }
         (_, StatusCode::UNAUTHORIZED) => {
-            Err(format!("answers {status}: it wants its token, in a file: --token-file, or --config"))
+            Err(format!("answered {status}: the token is required, as --token-file FILE or --config FILE"))
         }
-        (_, StatusCode::OK) => Err("what answers is no ttm service".to_owned()),
+        (_, StatusCode::OK) => Err("answered, but is not a ttm service".to_owned()),
         _ if target.0.path() != "/" => {
             let path = target.0.path();
-            Err(format!("answers {status}: is this a ttm service, and does the URL need its path {path}?"))
+            Err(format!("answered {status}; is this a ttm service, and does the URL need the path {path}?"))
         }
-        _ => Err(format!("answers {status}: is this a ttm service?")),
+        _ => Err(format!("answered {status}; is this a ttm service?")),
     }
 }
 
-/// Reads a token from a file that is named on the command line.
+/// Reads a token from a file given on the command line.
 pub(super) fn token(path: &Path) -> Result<SecretString, String> {
     crate::config::read_token(path).map_err(|problem| format!("--token-file is {problem}"))
 }
 
-/// Without the right token a service that has one shows its status alone, if that.
+/// Whether this is a health report, if only its status, as without the right token.
 fn is_ours(body: &Value) -> bool {
     body["status"].as_str().is_some_and(|status| STATUSES.contains(&status))
 }
 
-/// When the answer was sent, by the clock of the machine that made the report.
+/// When the response was sent, by the clock of the machine that made the report.
 fn sent_at(response: &Response) -> Option<Timestamp> {
     let date = response.headers().get(DATE)?.to_str().ok()?;
     rfc2822::parse(date).ok().map(|date| date.timestamp())
@@ -146,7 +146,7 @@ fn no_answer(target: &Target, error: &reqwest::Error) -> String {
             .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
     };
     if causes.iter().any(refused) {
-        return "the connection is refused; is the service running?".to_owned();
+        return "connection refused; is the service running?".to_owned();
     }
     let deepest = causes.last().map_or_else(|| "no answer".to_owned(), ToString::to_string);
     let deepest: String = deepest.lines().next().unwrap_or_default().chars().take(200).collect();
@@ -161,29 +161,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_that_cannot_be_meant_is_refused_without_its_password() {
+    fn an_invalid_url_is_refused_without_showing_its_password() {
         for (url, expected) in [
-            ("127.0.0.1:8080", "--url has no http:// or https:// in front"),
-            ("localhost", "--url has no http:// or https:// in front"),
-            ("ftp://h", "--url has no http:// or https:// in front"),
+            ("127.0.0.1:8080", "--url does not start with http:// or https://"),
+            ("localhost", "--url does not start with http:// or https://"),
+            ("ftp://h", "--url does not start with http:// or https://"),
             ("http://", "--url is \"http://\": empty host"),
-            ("http://bob:hunter2@h", "--url has an @ in it"),
+            ("http://bob:hunter2@h", "--url contains an @"),
             ("http://h:notaport", "invalid port number"),
             ("http://h/?x=1", "--url has more than http, host and port"),
         ] {
             let error = Target::parse(url).expect_err(url);
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
-        assert_eq!(Target::parse("http://h:1//").expect("good").shown(), "http://h:1");
-        assert_eq!(Target::parse("https://h/ttm/").expect("good").shown(), "https://h/ttm");
+        assert_eq!(Target::parse("http://h:1//").expect("valid").shown(), "http://h:1");
+        assert_eq!(Target::parse("https://h/ttm/").expect("valid").shown(), "https://h/ttm");
     }
 
     #[test]
-    fn a_report_is_as_old_as_its_own_machine_says() {
+    fn the_age_of_a_report_is_by_the_clock_of_its_machine() {
         let health = serde_json::json!({"at": "2026-11-23T20:00:00.5Z"});
         let sent = "2026-11-23T20:00:43Z".parse().ok();
         assert_eq!(age(&health, sent), Some(Duration::from_millis(42_500)));
         let early = "2026-11-23T20:00:00Z".parse().ok();
-        assert_eq!(age(&health, early), None, "the header has no fractions");
+        assert_eq!(age(&health, early), None, "the header has whole seconds");
     }
 }

@@ -1,4 +1,4 @@
-//! `ttm tokens`: edits the set of tokens in the store. All that is asked for is judged before anything is changed.
+//! `ttm tokens`: edits the tokens in the store. All arguments are validated before anything is changed.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,49 +16,49 @@ use crate::config::{Settings, StoreUrl};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokensCommand {
-    /// Adds tokens by their mints; one that a source lists stays from then on when it is no longer listed
+    /// Adds tokens by mint; they stay even if a source stops listing them
     #[command(after_help = "Example:\n  ttm tokens add EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")]
     Add {
-        /// Their mints
+        /// The mints
         #[arg(required = true)]
         mints: Vec<String>,
     },
-    /// Removes tokens by their mints; one that a source still lists comes back at its next look
+    /// Removes tokens by mint; one that a source still lists is added again at the next poll
     #[command(after_help = "Example:\n  ttm tokens remove EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")]
     Remove {
-        /// Their mints
+        /// The mints
         #[arg(required = true)]
         mints: Vec<String>,
     },
-    /// Lists the stored tokens, the highest score first
+    /// Lists the stored tokens by descending score
     #[command(after_help = "Example:\n  ttm tokens list --limit 20")]
     List {
-        /// At most this many
+        /// The maximum number of tokens
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Adds the mints of a file, one a line; `#` begins a comment
+    /// Adds the mints of a file, one per line; `#` starts a comment
     #[command(
         after_help = "Examples:\n  ttm tokens import mints.txt\n  sort -u a.txt b.txt | ttm tokens import -"
     )]
     Import {
-        /// The file; - reads standard input
+        /// The file; - is standard input
         file: PathBuf,
     },
 }
 
-/// Mints of one call to the store: a moment for any of them, so that a running service is never held up for long.
+/// Mints per call to the store: few enough that a running service is never blocked for long.
 const CHUNK: usize = 2_500;
-/// Tokens of one read.
+/// Tokens per read.
 const PAGE: usize = 5_000;
-/// The name of standard input where a file is asked for.
+/// The file name that means standard input.
 const STDIN: &str = "-";
 
 pub(super) fn execute(
     command: TokensCommand,
     load: impl FnOnce() -> Result<Settings, Failure>,
 ) -> Result<ExitCode, Failure> {
-    // Arguments are judged before the store is touched.
+    // Validate the arguments before the store is opened.
     let edit = match command {
         TokensCommand::Add { mints } => Edit::Add(parse_arguments(&mints)?),
         TokensCommand::Import { file } => Edit::Add(parse_file(&file)?),
@@ -66,9 +66,9 @@ pub(super) fn execute(
         TokensCommand::List { limit } => return list(limit, &load()?),
     };
     let settings = load()?;
-    // What only takes away makes nothing.
+    // Removing must not create a database.
     if let Edit::Remove(_) = edit {
-        there(&settings.store)?;
+        check_exists(&settings.store)?;
     }
     let threads = start_threads()?;
     let planes = threads.planes();
@@ -85,7 +85,7 @@ pub(super) fn execute(
             Edit::Add(mints) => add(&mints, &*store, &*planes.supervision(), &mut orders).await,
             Edit::Remove(mints) => unless_ordered(&mut orders, remove(&mints, &*store)).await,
         };
-        // Whatever became of it: what a database keeps beside its file is merged into it.
+        // Even after an error: closing merges the write-ahead log into the database file.
         store.close().await;
         outcome
     })?;
@@ -97,8 +97,8 @@ enum Edit {
     Remove(Vec<Mint>),
 }
 
-/// Refuses a database that is not there.
-fn there(store: &StoreUrl) -> Result<(), Failure> {
+/// Refuses a database that does not exist.
+fn check_exists(store: &StoreUrl) -> Result<(), Failure> {
     missing(store).map_or(Ok(()), |complaint| Err(Failure::Told(complaint)))
 }
 
@@ -106,7 +106,7 @@ fn told(error: impl std::fmt::Display) -> Failure {
     Failure::Compose(ComposeError::Store(error.to_string()))
 }
 
-/// Says what was done. Who cannot be told on standard output learns it with the error.
+/// Prints what was done. If standard output fails, the error contains it.
 fn done(what: &str) -> Result<(), Failure> {
     match say!("{what}") {
         Ok(()) => Ok(()),
@@ -115,7 +115,7 @@ fn done(what: &str) -> Result<(), Failure> {
     }
 }
 
-/// Adds the mints in chunks. An import that was broken off is simply run again: what is there already is known.
+/// Adds the mints in chunks. Adding is idempotent, so an interrupted import can be run again.
 async fn add(
     mints: &[Mint],
     store: &dyn TokenStore,
@@ -145,7 +145,7 @@ async fn add(
                     error
                 } else {
                     format!(
-                        "{error}; {so_far} of {all} mints are stored, the same command again does the rest"
+                        "{error}; {so_far} of {all} mints are stored, run the same command again for the rest"
                     )
                 }));
             }
@@ -153,30 +153,30 @@ async fn add(
     }
     bar.finish_and_clear();
     let Added { new, revived, known } = sum;
-    done(&format!("{new} added, {revived} taken out of the archive, {known} known already"))
+    done(&format!("{new} added, {revived} unarchived, {known} already there"))
 }
 
 async fn remove(mints: &[Mint], store: &dyn TokenStore) -> Result<(), Failure> {
     let removed = store.remove(mints).await.map_err(told)?;
     let left = mints.len() as u64 - removed;
-    done(&format!("{removed} removed, {left} not there"))
+    done(&format!("{removed} removed, {left} not found"))
 }
 
-/// On a terminal alone: indicatif draws on standard error, and nothing where that is none.
+/// indicatif draws on standard error, and only if that is a terminal.
 fn style() -> ProgressStyle {
     let template = "{bar:30} {human_pos} of {human_len} mints, {rate}/s, {eta} left";
     let style = ProgressStyle::with_template(template).expect("the template is well-formed");
-    // What comes behind the point changes too fast to be read.
+    // Decimals would change too fast to be read.
     style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-        // Nobody is there to be told that a string takes no more.
+        // Writing to a string cannot fail.
         let _ = write!(out, "{}", HumanFloatCount(state.per_sec().round()));
     })
 }
 
-/// Lists the tokens. Nothing of it has to be ended in order, so no signal is caught: one ends it whatever it waits for, even
-/// a reader that has stopped reading.
+/// Lists the tokens. It needs no graceful shutdown, so signals are not caught: they end it even while it waits for a reader
+/// that has stopped reading.
 fn list(limit: usize, settings: &Settings) -> Result<ExitCode, Failure> {
-    there(&settings.store)?;
+    check_exists(&settings.store)?;
     let mut tokens = start_threads()?.block_on(async {
         let store = compose::open_existing_tokens(&settings.store).await?;
         let tokens = load_all(&*store).await;
@@ -197,7 +197,7 @@ fn list(limit: usize, settings: &Settings) -> Result<ExitCode, Failure> {
         row(format_args!("{mint:44}  {symbol:10}  {status:9}  {smoothed:>8}  {updated}"))?;
     }
     if total > limit {
-        say!("and {} more; --limit shows them", total - limit)?;
+        say!("and {} more; use --limit to show them", total - limit)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -239,7 +239,7 @@ fn parse_file(path: &Path) -> Result<Vec<Mint>, Failure> {
     match listing.unusable.complaint(&name, "nothing was imported") {
         Some(complaint) => Err(Failure::Told(complaint)),
         None if listing.mints.is_empty() => {
-            Err(Failure::Told(format!("{name}: lists no mint, expected at least one, one a line")))
+            Err(Failure::Told(format!("{name}: contains no mints, expected at least one, one per line")))
         }
         None => Ok(listing.mints.into_iter().collect()),
     }

@@ -1,24 +1,24 @@
-//! What is wrong with a configuration, and where it was set.
+//! Errors of a configuration, each with the place where the value was set.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Everything that is wrong with a configuration; never empty.
+/// All errors of a configuration; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
-/// One thing that is wrong: where, what, and what was expected.
+/// One error: where, what, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: {message}")]
 pub struct ConfigError {
-    /// Where it stands.
+    /// Where it was set.
     pub origin: Origin,
-    /// What it is and what was expected; names the key.
+    /// The value and what was expected; names the key.
     pub message: String,
 }
 
 impl ConfigErrors {
-    /// The errors, in the order of their places.
+    /// The errors, in the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         self.0.iter()
     }
@@ -44,10 +44,10 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Where a value stands.
+/// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody set it.
+    /// It was not set.
     Default,
     /// A line of the file.
     File {

@@ -1,22 +1,23 @@
-//! Reads a file, or a stream that a person names, as a whole: up to a bound. It knows no format.
+//! Reads a whole file or stream that was named on the command line, up to a size limit, so that `/dev/zero` ends in an
+//! error.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// Room for more than a million mints. What is larger is another file than was meant, or one without an end.
+/// Enough for more than a million mints. A larger file is most likely the wrong file, or an endless one.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The text of a file. It may be a pipe, as a shell makes one of `<(command)`.
+/// The text of a file, which may be a pipe such as `<(command)` of a shell.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     File::open(path).and_then(text)
 }
 
-/// Why there is no config in a file that could not be read. What `-` means to other programs is no file, and has no folder
-/// for relative paths.
+/// The message for a config file that cannot be read. `-` is not standard input here: that has no folder for relative paths.
 pub(super) fn no_config(path: &Path, error: &io::Error) -> String {
     if path == Path::new("-") {
-        "standard input is not read, expected a TOML file; one of that name is ./-".to_owned()
+        "a config is not read from standard input, expected a TOML file; a file of this name is ./-"
+            .to_owned()
     } else {
         format!("cannot be read: {error}; expected a TOML file")
     }
@@ -25,10 +26,10 @@ pub(super) fn no_config(path: &Path, error: &io::Error) -> String {
 /// The text of a stream.
 pub(crate) fn text(stream: impl Read) -> io::Result<String> {
     let bytes = bytes(stream, MAX_BYTES)?;
-    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is no text in UTF-8"))
+    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not valid UTF-8"))
 }
 
-/// All of a stream, if that is at most `limit` bytes.
+/// The bytes of a stream, if there are at most `limit`.
 pub(super) fn bytes(stream: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     stream.take(limit + 1).read_to_end(&mut bytes)?;
@@ -43,14 +44,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_never_ends_is_refused_at_the_bound_and_what_just_fits_is_read() {
+    fn an_endless_file_is_refused_at_the_limit_and_one_that_just_fits_is_read() {
         for endless in ["/dev/zero", "/dev/full"] {
-            let error = read_text(Path::new(endless)).expect_err("it has no end");
+            let error = read_text(Path::new(endless)).expect_err("it is endless");
             assert_eq!(error.to_string(), "it is larger than 67108864 bytes");
         }
         assert_eq!(read_text(Path::new("/dev/null")).expect("it is empty"), "");
         assert_eq!(bytes(&b"1234"[..], 4).expect("it fits"), b"1234");
         assert!(bytes(&b"12345"[..], 4).is_err());
-        assert_eq!(text(&b"\xff"[..]).expect_err("no text").to_string(), "it is no text in UTF-8");
+        assert_eq!(text(&b"\xff"[..]).expect_err("not UTF-8").to_string(), "it is not valid UTF-8");
     }
 }

@@ -1,4 +1,4 @@
-//! What a key is: its name, kind and default, and what a change of it needs. The keys themselves are in [`KEYS`].
+//! A config key: its name, kind and default, and what a change of it needs. The keys are listed in [`KEYS`].
 
 mod table;
 
@@ -9,18 +9,18 @@ pub use table::KEYS;
 /// The prefix of the environment variables that set keys: `TTM_SCHEDULER__HOT_INTERVAL` is `scheduler.hot_interval`.
 pub const ENV_PREFIX: &str = "TTM_";
 
-/// What a value must be.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A duration as text with units, from one to the other.
+    /// A duration as text with units, within these bounds.
     Duration(&'static str, &'static str),
-    /// A whole number, from one to the other.
+    /// A whole number within these bounds.
     Integer(u64, u64),
     /// A whole number from 1 to 100.
     Percent,
-    /// Yes or no.
+    /// True or false.
     Boolean,
-    /// Text, with what is expected of it.
+    /// Text; says what is expected.
     Text(&'static str),
 }
 
@@ -36,7 +36,7 @@ impl Kind {
         }
     }
 
-    /// The bounds of a value that is of the kind, for messages.
+    /// The bounds of a value of this kind, for messages.
     pub fn bounds(self) -> Option<String> {
         match self {
             Self::Duration(least, most) => Some(format!("at least {least} and at most {most}")),
@@ -93,9 +93,9 @@ impl fmt::Display for Restart {
 pub struct Key {
     /// Its full name, as `section.key`.
     pub name: &'static str,
-    /// What its value must be.
+    /// The kind of its value.
     pub kind: Kind,
-    /// Its default as it would stand in the file, without quotes; empty means "not set".
+    /// Its default as written in the file, without quotes; empty means not set.
     pub default: &'static str,
     /// What a change of it needs.
     pub restart: Restart,

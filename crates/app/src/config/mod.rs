@@ -1,5 +1,5 @@
 //! The configuration: one table of keys, read from a TOML file and the environment into [`Settings`] that hold only
-//! valid values. Every problem is reported, each on one line with its place. It starts nothing.
+//! valid values. All errors are reported at once, each on one line with its place.
 
 mod error;
 mod file;
@@ -20,7 +20,7 @@ pub use source::{Values, unknown_key};
 /// Reads the configuration: defaults, then the file, then the environment.
 ///
 /// # Errors
-/// Everything that is wrong with it, at once.
+/// All of its errors.
 pub fn load(
     path: Option<&Path>,
     environment: impl Iterator<Item = (OsString, OsString)>,
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_is_told_at_once_with_its_line() {
+    fn all_errors_are_reported_at_once_with_their_lines() {
         let text = "[scheduler]\nhot_interval = \"soon\"\nhot_intervall = \"5s\"\n\n[api]\nlisten = 80\n";
         let errors = read(text, &[("TTM_NO__SUCH", "1")]).expect_err("invalid");
         assert_eq!(
@@ -82,21 +82,21 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_toml_names_the_line() {
+    fn invalid_toml_is_an_error_with_its_line() {
         let errors = read("[store]\nurl = \n", &[]).expect_err("invalid");
         assert_eq!(errors.len(), 1);
         assert!(errors[0].starts_with("ttm.toml:2: "), "{errors:?}");
     }
 
     #[test]
-    fn a_bound_that_a_domain_holds_is_told_with_the_key_of_the_file() {
+    fn a_bound_of_a_domain_is_reported_with_the_key_and_line_of_the_file() {
         let errors = read("[breaker.dexscreener]\nfailure_threshold = 0\n", &[]).expect_err("invalid");
         assert_eq!(errors.len(), 1);
         assert!(errors[0].starts_with("ttm.toml:2: breaker.dexscreener.failure_threshold"), "{errors:?}");
     }
 
     #[test]
-    fn the_breaker_s_rates_are_read_and_what_cannot_be_is_refused_with_its_line() {
+    fn the_rates_of_the_breaker_are_read_and_invalid_ones_refused_with_their_lines() {
         let file = "[breaker.dexscreener]\nwindow = \"60s\"\nminimum_calls = 30\nslow_call_duration = \"2s\"\nmetrics_only = true\n";
         let settings = read(file, &[]).expect("valid");
         let rates = settings.service.breaker.settings().rates.expect("a window was set");
@@ -104,13 +104,13 @@ mod tests {
         assert!(settings.service.breaker.settings().metrics_only);
 
         let file = "[breaker.dexscreener]\nwindow = \"10 calls\"\nfailure_rate_percent = 0\n";
-        let errors = read(file, &[]).expect_err("no share");
+        let errors = read(file, &[]).expect_err("not a percentage");
         assert!(
             errors[0].starts_with("ttm.toml:3: breaker.dexscreener.failure_rate_percent is \"0\", expected a whole number from 1 to 100"),
             "{errors:?}"
         );
         let file = "[breaker.dexscreener]\nfailure_threshold = 0\nmetrics_only = \"maybe\"\nslow_call_duration = \"-2s\"\n";
-        let errors = read(file, &[]).expect_err("three of three");
+        let errors = read(file, &[]).expect_err("three errors");
         assert_eq!(errors.len(), 3, "all at once: {errors:?}");
         let file = "[breaker.dexscreener]\nwindow = \"10 calls\"\nminimum_calls = 11\n";
         let errors = read(file, &[]).expect_err("more than the window holds");
@@ -118,9 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn a_value_out_of_its_bounds_is_told_with_them() {
+    fn a_value_out_of_bounds_is_an_error_with_the_bounds() {
         let text = "[scheduler]\nhot_interval = \"-5s\"\ncold_interval = \"25h\"\n[dexscreener]\nrequests_per_minute = -5\n[recovery]\nmax_restart_attempts = 99999999999\n";
-        let errors = read(text, &[]).expect_err("all of them");
+        let errors = read(text, &[]).expect_err("all out of bounds");
         let bounds = "expected at least 10ms and at most 24h";
         assert_eq!(
             errors,
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_nearly_ours_is_told_with_the_one_that_was_meant() {
+    fn an_unknown_variable_with_our_prefix_gets_a_suggestion() {
         let wrong = [
             ("TTM_STORE_URL", "unknown variable; did you mean TTM_STORE__URL?"),
             ("TTM_SCHEDULER_HOT_INTERVAL", "unknown variable; did you mean TTM_SCHEDULER__HOT_INTERVAL?"),
             ("ttm_store__url", "unknown variable; did you mean TTM_STORE__URL?"),
             ("Ttm_Api__Listen", "unknown variable; did you mean TTM_API__LISTEN?"),
             ("TTM_STORE_URI", "unknown variable; did you mean TTM_STORE__URL?"),
-            ("TTM_DEBUG", "unknown variable; `ttm config schema` lists those that there are"),
+            ("TTM_DEBUG", "unknown variable; `ttm config schema` lists the known ones"),
             ("TTM_SCHEDULER__HOT", "unknown key scheduler.hot; `ttm config schema` lists the keys"),
         ];
         for (name, message) in wrong {
@@ -162,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_unicode_is_told_where_it_is_ours_and_is_nobody_s_business_elsewhere() {
+    fn a_variable_that_is_not_unicode_is_an_error_only_with_our_prefix() {
         use std::os::unix::ffi::OsStringExt;
         let junk = || OsString::from_vec(b"caf\xe9".to_vec());
         let load = |name: OsString| load(None, std::iter::once((name, junk()))).map_err(|e| e.to_string());
         assert!(load("LS_JUNK".into()).is_ok());
         assert!(load(junk()).is_ok());
-        let errors = load("TTM_STORE__URL".into()).expect_err("no text");
+        let errors = load("TTM_STORE__URL".into()).expect_err("not Unicode");
         assert_eq!(
             errors,
             "TTM_STORE__URL: store.url is not Unicode, expected sqlite://path or postgres://user@host/database"
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_section_or_key_that_is_misspelt_is_told_with_the_one_that_was_meant() {
+    fn a_misspelt_section_or_key_gets_a_suggestion() {
         let cases = [
             ("[schedulr]\nhot_interval = \"5s\"\n", "unknown key schedulr; did you mean scheduler?"),
             (
@@ -186,11 +186,11 @@ mod tests {
                 "unknown key breaker.dexscrener; did you mean breaker.dexscreener?",
             ),
             ("hot_interval = \"5s\"\n", "unknown key hot_interval; did you mean scheduler.hot_interval?"),
-            ("api = 5\n", "api is a section and no key; its keys are api.listen, api.token_file"),
+            ("api = 5\n", "api is a section, not a key; its keys are api.listen, api.token_file"),
             ("x = 1\n", "unknown key x; `ttm config schema` lists the keys"),
         ];
         for (text, message) in cases {
-            let errors = read(text, &[]).expect_err("no such thing");
+            let errors = read(text, &[]).expect_err("unknown");
             assert_eq!(errors, [format!("ttm.toml:1: {message}")]);
         }
     }
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_api_s_url_is_refused_with_what_may_be_a_secret_and_that_is_not_shown() {
+    fn a_base_url_that_may_contain_a_secret_is_refused_and_not_shown() {
         for url in ["https://h/?key=hunter2", "https://h#hunter2", "https://hunter2@h", "h?hunter2"] {
             let errors = read(&format!("[dexscreener]\nbase_url = \"{url}\"\n"), &[]).expect_err("refused");
             let line = "ttm.toml:2: dexscreener.base_url is a URL with a user name, a query or a fragment, expected an http or https URL such as https://api.dexscreener.com";
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_file_is_read_whatever_the_listener_and_refused_where_it_could_not_be_used() {
+    fn a_token_file_is_read_for_any_listener_and_refused_if_it_is_unusable() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("token");
@@ -246,18 +246,18 @@ mod tests {
         let bad: [(&[u8], u32, &str); 6] = [
             (b"", 0o600, "which is empty"),
             (b"\n", 0o600, "which is empty"),
-            (b"short", 0o600, "holds fewer than 16 characters"),
+            (b"short", 0o600, "has fewer than 16 characters"),
             (
                 b"first-token-of-two\nsecond-token-of-two\n",
                 0o600,
-                "holds white space or what is no printable ASCII",
+                "contains white space or characters that are not printable ASCII",
             ),
             (
                 b"caf\xe9caf\xe9caf\xe9caf\xe9caf\xe9",
                 0o600,
-                "holds white space or what is no printable ASCII",
+                "contains white space or characters that are not printable ASCII",
             ),
-            (token.as_bytes(), 0o644, "others may read: chmod 600"),
+            (token.as_bytes(), 0o644, "other users can read: chmod 600"),
         ];
         for (bytes, mode, problem) in bad {
             let error = load(bytes, mode).expect_err(problem).to_string();
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_that_is_not_loopback_needs_a_token() {
+    fn a_listener_that_is_not_loopback_requires_a_token() {
         let errors = read("[api]\nlisten = \"0.0.0.0:8080\"\n", &[]).expect_err("invalid");
         assert_eq!(
             errors,
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_of_tokens_are_read_and_their_password_is_never_shown() {
+    fn token_sources_are_read_and_their_password_is_never_shown() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ttm.toml");
         let text = "[sources]\nfile = \"mints.txt\"\npostgres_url = \"postgres://ann:hunter2@db/moon\"\npoll_interval = \"3s\"\n";
@@ -299,14 +299,14 @@ mod tests {
         let none = load(None, std::iter::empty()).expect("valid");
         assert!(none.sources.file.is_none() && none.sources.postgres_url.is_none() && !none.sources.profiles);
 
-        // Scoring may wait as long as it is told; a look at a source has to end before the next.
+        // Scoring waits for as long as configured; polling a source must end before the next poll.
         std::fs::write(&path, "[dexscreener]\ntimeout = \"60s\"\n").expect("written");
         let service = load(Some(&path), std::iter::empty()).expect("valid").service;
         let timeouts = [&service.guard, &service.profiles].map(|guard| guard.settings().attempt_timeout);
         assert_eq!(timeouts, [Duration::from_mins(1), Duration::from_secs(8)]);
 
         let text = "[dexscreener]\ntimeout = \"soon\"\nprofile_requests_per_minute = 0\n[sources]\nprofiles_limit = 0\n";
-        let errors = read(text, &[]).expect_err("all of it is wrong");
+        let errors = read(text, &[]).expect_err("all values are invalid");
         assert_eq!(
             errors,
             [
@@ -314,24 +314,24 @@ mod tests {
                 "ttm.toml:3: dexscreener.profile_requests_per_minute is 0, expected at least 1 and at most 1000000",
                 "ttm.toml:5: sources.profiles_limit is 0, expected at least 1 and at most 1000000",
             ],
-            "each once",
+            "each only once",
         );
 
         let text = "[sources]\npostgres_url = \"mysql://ann:hunter2@db/moon\"\npoll_interval = \"0s\"\nfil = \"x\"\n";
-        let errors = read(text, &[]).expect_err("three of three");
+        let errors = read(text, &[]).expect_err("three errors");
         assert_eq!(
             errors,
             [
                 "ttm.toml:4: unknown key sources.fil; did you mean sources.file?",
-                "ttm.toml:2: sources.postgres_url is no such URL, expected postgres://user@host/database, or nothing",
+                "ttm.toml:2: sources.postgres_url is not such a URL, expected postgres://user@host/database, or empty",
                 "ttm.toml:3: sources.poll_interval is 0s, expected at least 100ms and at most 24h",
             ]
         );
     }
 
     #[test]
-    fn a_chain_whose_addresses_are_no_mints_is_refused() {
-        let errors = read("[dexscreener]\nchain = \"solanaa\"\n", &[]).expect_err("no such chain");
+    fn a_chain_without_solana_addresses_is_refused() {
+        let errors = read("[dexscreener]\nchain = \"solanaa\"\n", &[]).expect_err("unsupported");
         assert_eq!(errors, ["ttm.toml:2: dexscreener.chain is \"solanaa\", expected solana"]);
     }
 }

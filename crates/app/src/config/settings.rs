@@ -1,5 +1,4 @@
-//! Settings that hold only valid values: one file for each section of the configuration, and the [`Draft`] that puts
-//! them together.
+//! Settings with valid values only: one file per section of the configuration, and the [`Draft`] that combines them.
 
 use std::collections::BTreeMap;
 
@@ -27,22 +26,22 @@ use ttm_service::ServiceSettings;
 /// Everything that was configured.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where tokens, scores and metrics are kept.
+    /// Where tokens, scores and metrics are stored.
     pub store: StoreUrl,
-    /// Lists of tokens that are kept elsewhere.
+    /// External token lists.
     pub sources: SourceSettings,
-    /// What the service needs to know.
+    /// Settings of the service.
     pub service: ServiceSettings,
     /// The price API.
     pub exchange: ExchangeSettings,
     /// The listener.
     pub api: ApiSettings,
-    /// Where each key stands that was set.
+    /// Where each key was set, for those that were.
     places: BTreeMap<&'static str, Origin>,
 }
 
 impl Settings {
-    /// Where a key was set, for what is found wrong with it later.
+    /// Where a key was set, for errors that are found later.
     pub fn place(&self, key: &str) -> Origin {
         place(&self.places, key)
     }

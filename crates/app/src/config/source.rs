@@ -1,5 +1,5 @@
-//! Reads keys and their values from TOML and from the environment, with the place of each. It judges no value beyond
-//! its kind.
+//! Reads keys and their values from TOML and from the environment, with the place of each. Values are checked for their
+//! kind only.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ use super::key::{ENV_PREFIX, KEYS, Key, Kind};
 pub struct Values(BTreeMap<&'static str, (String, Origin)>);
 
 impl Values {
-    /// The value of a key as text, and where it stands; its default when nobody set it.
+    /// The value of a key as text, and where it was set; its default if it was not.
     pub fn get(&self, key: &'static Key) -> (&str, Origin) {
         match self.0.get(key.name) {
             Some((value, origin)) => (value, origin.clone()),
@@ -23,7 +23,7 @@ impl Values {
         }
     }
 
-    /// Where each value stands that was set.
+    /// Where each value was set, for those that were.
     pub(super) fn places(&self) -> BTreeMap<&'static str, Origin> {
         self.0.iter().map(|(name, (_, origin))| (*name, origin.clone())).collect()
     }
@@ -50,7 +50,7 @@ impl Values {
         place: &dyn Fn(Option<usize>) -> Origin,
         errors: &mut Vec<ConfigError>,
     ) {
-        // In the order of the file, so that errors come in the order in which a person reads it.
+        // In the order of the file, so that errors appear in that order.
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
         for (name, value) in entries {
@@ -84,8 +84,8 @@ impl Values {
         }
     }
 
-    /// Takes every variable of the form `TTM_SECTION__KEY`. What begins like ours and is none is told; whatever else is
-    /// in the environment, Unicode or not, is not ours.
+    /// Takes every variable of the form `TTM_SECTION__KEY`. Other variables with our prefix are errors; the rest of the
+    /// environment is ignored, Unicode or not.
     pub fn read_environment(
         &mut self,
         environment: impl Iterator<Item = (OsString, OsString)>,
@@ -113,11 +113,11 @@ impl Values {
     }
 }
 
-/// Whether a variable begins like ours, in whatever case, and is not set by somebody who does not mean us.
+/// Whether a variable has our prefix, in any case, and is not one that another program sets.
 fn is_ours(name: &str) -> bool {
     let upper = name.to_uppercase();
     let Some(rest) = upper.strip_prefix(ENV_PREFIX) else { return false };
-    // The tests' own, and those that Kubernetes sets for a service that is called ttm.
+    // Those of the tests, and those that Kubernetes sets for a service named ttm.
     let others = rest.starts_with("TEST_")
         || rest == "SERVICE_HOST"
         || rest.starts_with("SERVICE_PORT")
@@ -140,7 +140,7 @@ fn unknown_variable(name: &str) -> String {
     let near = KEYS.iter().map(Key::variable).min_by_key(distance);
     match near.filter(|near| distance(near) <= NEAR) {
         Some(near) => format!("unknown variable; did you mean {near}?"),
-        None => "unknown variable; `ttm config schema` lists those that there are".to_owned(),
+        None => "unknown variable; `ttm config schema` lists the known ones".to_owned(),
     }
 }
 
@@ -157,13 +157,13 @@ fn as_text(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// Names that differ in this many letters may be mistaken for each other.
+/// The largest edit distance of a suggestion.
 const NEAR: usize = 3;
 
-/// What to say about a name that is no key: the key or section that was probably meant.
+/// The message for an unknown key, with the key or section that was probably meant.
 pub fn unknown_key(name: &str) -> String {
     let lower = name.to_lowercase();
-    // A variable is meant as the key that it would set.
+    // A variable means the key that it sets.
     let lower = lower.strip_prefix("ttm_").map_or(lower.clone(), |rest| rest.replace("__", "."));
     if is_section(&lower) && lower != name {
         return format!("unknown key {name}; did you mean {lower}?");
@@ -171,7 +171,7 @@ pub fn unknown_key(name: &str) -> String {
     if is_section(&lower) {
         let keys: Vec<&str> =
             KEYS.iter().map(|key| key.name).filter(|key| key.starts_with(&format!("{lower}."))).collect();
-        return format!("{name} is a section and no key; its keys are {}", keys.join(", "));
+        return format!("{name} is a section, not a key; its keys are {}", keys.join(", "));
     }
     let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
     let sections = KEYS.iter().map(|key| key.split().0);
@@ -179,7 +179,7 @@ pub fn unknown_key(name: &str) -> String {
     let near = names.map(|known| (strsim::levenshtein(known, &lower), known)).min();
     let same_end = KEYS.iter().map(|key| key.name).find(|key| last(key) == last(&lower));
     match (near, same_end) {
-        // A name of three letters is near to everything.
+        // Every name is close to one of three letters.
         (Some((distance, near)), _) if distance <= NEAR && distance * 2 < lower.len() => {
             format!("unknown key {name}; did you mean {near}?")
         }

@@ -1,5 +1,4 @@
-//! What is logged, as it is written on the command line. A word that is no level is refused: taken for the name of a
-//! part of the program it would silence all others.
+//! The log filter of the command line. A misspelt level is refused: as the name of a target it would silence all others.
 
 use std::str::FromStr;
 
@@ -12,7 +11,7 @@ pub(crate) struct LogFilter(Targets);
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl LogFilter {
-    /// What is logged unless somebody says otherwise.
+    /// The default filter, at this level.
     pub(crate) fn level(level: LevelFilter) -> Self {
         Self::new(level, Vec::new())
     }
@@ -21,15 +20,14 @@ impl LogFilter {
         self.0
     }
 
-    /// The database's driver tells what it does in its own words, such as what a migration found to be there already:
-    /// of no use to anybody who did not ask for it.
+    /// The database driver logs notices such as that a table already exists, which are of no use unless asked for.
     fn new(level: LevelFilter, targets: Vec<(String, LevelFilter)>) -> Self {
         let driver = ("sqlx".to_owned(), level.min(LevelFilter::WARN));
-        // Where nothing but errors is logged, one of them may be what was lost.
+        // That lines were lost is logged at every level but off: they may have been errors.
         let lost = ("ttm_app::log".to_owned(), LevelFilter::WARN);
-        // It shows each parameter of a URL that it does not know, passwords under another name among them.
+        // It logs unknown parameters of a URL, such as a misspelt password.
         let parser = ("sqlx_postgres::options".to_owned(), LevelFilter::OFF);
-        // What comes later wins.
+        // Later targets override earlier ones.
         Self(
             Targets::new()
                 .with_default(level)
@@ -52,7 +50,7 @@ impl FromStr for LogFilter {
                     targets.push((target.to_owned(), parse_level(of_target)?));
                 }
                 Some((target, _)) => {
-                    return Err(format!("{target:?} is the name of no part; {}", expected()));
+                    return Err(format!("{target:?} is not a valid target; {}", expected()));
                 }
                 None => level = parse_level(directive)?,
             }
@@ -72,13 +70,13 @@ fn parse_level(word: &str) -> Result<LevelFilter, String> {
     }
     let near = LEVELS.iter().min_by_key(|level| strsim::levenshtein(level, &lower));
     match near.filter(|near| strsim::levenshtein(near, &lower) <= 2 && !lower.is_empty()) {
-        Some(near) => Err(format!("{word:?} is no level; did you mean {near}?")),
-        None => Err(format!("{word:?} is no level; {}", expected())),
+        Some(near) => Err(format!("{word:?} is not a level; did you mean {near}?")),
+        None => Err(format!("{word:?} is not a level; {}", expected())),
     }
 }
 
 fn expected() -> String {
-    format!("expected one of {}, or a part and its level such as ttm_app=debug", LEVELS.join(", "))
+    format!("expected one of {}, or a target and its level such as ttm_app=debug", LEVELS.join(", "))
 }
 
 #[cfg(test)]
@@ -94,19 +92,19 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_level_is_refused_with_what_was_meant() {
-        refused("infoo", "\"infoo\" is no level; did you mean info?");
-        refused("nonsense=", "\"\" is no level; expected one of off, error, warn, info, debug, trace");
-        refused("nonsense", "\"nonsense\" is no level");
-        refused("", "\"\" is no level");
-        refused("info,", "\"\" is no level");
-        refused("=debug", "\"\" is the name of no part");
-        refused("ttm app=debug", "\"ttm app\" is the name of no part");
-        refused("ttm_app=5", "\"5\" is no level");
+    fn an_unknown_level_is_refused_with_a_suggestion() {
+        refused("infoo", "\"infoo\" is not a level; did you mean info?");
+        refused("nonsense=", "\"\" is not a level; expected one of off, error, warn, info, debug, trace");
+        refused("nonsense", "\"nonsense\" is not a level");
+        refused("", "\"\" is not a level");
+        refused("info,", "\"\" is not a level");
+        refused("=debug", "\"\" is not a valid target");
+        refused("ttm app=debug", "\"ttm app\" is not a valid target");
+        refused("ttm_app=5", "\"5\" is not a level");
     }
 
     #[test]
-    fn that_lines_were_lost_is_heard_at_every_level() {
+    fn lost_lines_are_logged_at_every_level() {
         for filter in ["error", "warn", "ttm_guard=debug", "sqlx=trace"] {
             let targets = filter.parse::<LogFilter>().expect("a filter").into_targets();
             assert!(targets.would_enable("ttm_app::log::queue", &tracing::Level::WARN), "{filter}");
@@ -114,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_driver_is_heard_from_warnings_on_unless_it_is_asked_for() {
+    fn the_driver_logs_warnings_only_unless_asked_for_more() {
         let would = |filter: &str, target: &str, level: tracing::Level| {
             filter.parse::<LogFilter>().expect("a filter").into_targets().would_enable(target, &level)
         };

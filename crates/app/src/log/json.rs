@@ -1,4 +1,4 @@
-//! One event as one line of JSON: flat, every key once, numbers as numbers. It does not know where the line goes.
+//! Formats a log event as one line of flat JSON with unique keys, and numbers as numbers.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The format of the log where no person reads it.
+/// The format of the log when standard error is not a terminal.
 pub(super) struct JsonLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines
@@ -24,10 +24,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a log line says when a person would say that it was written"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "a log line has the wall time")]
         let now = Timestamp::now();
         let mut line = Line::default();
         line.put("timestamp", format!("{now:.6}").into());
@@ -37,12 +34,12 @@ where
     }
 }
 
-/// Keys and values in their order.
+/// Keys and values, in order.
 #[derive(Default)]
 struct Line(Vec<(String, Value)>);
 
 impl Line {
-    /// A key that is there already gets a number: nothing is lost, and no key stands twice.
+    /// A duplicate key gets a number, so that no value is lost.
     fn put(&mut self, key: &str, value: Value) {
         let taken = |key: &str| self.0.iter().any(|(other, _)| other == key);
         let mut free = key.to_owned();
@@ -69,7 +66,7 @@ impl fmt::Display for Line {
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let text = format!("{value:?}");
-        // A number that has a type of its own, such as an epoch, comes as its text.
+        // A newtype around a number, such as an epoch, is recorded by its text.
         let whole = text.parse::<u64>().ok().filter(|number| number.to_string() == text);
         self.put(field.name(), whole.map_or_else(|| text.into(), Value::from));
     }
@@ -137,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_stands_twice_and_nothing_is_lost() {
+    fn duplicate_keys_are_numbered() {
         let message = "the store's own";
         let line = logged(|| tracing::error!(level = 3, message, timestamp = "then", "said"));
         let rest = line.split_once(',').expect("a timestamp").1;
@@ -148,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_numbers_and_what_is_none_is_null() {
+    fn numbers_are_numbers_and_nan_is_null() {
         let epoch = std::num::NonZeroU64::MIN;
         let line =
             logged(|| tracing::info!(%epoch, big = 7_u128, share = 0.5, none = f64::NAN, id = "7", "x"));

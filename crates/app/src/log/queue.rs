@@ -1,6 +1,6 @@
-//! Log lines on their way to standard error. One thread writes them, so that a reader who stops reading, a full disk or
-//! a pipe without a reader costs lines, and nobody who logs ever waits or fails. What was lost is counted, and told once the
-//! lines that stood before it are written: by the thread that writes, so that the line that tells it needs no room.
+//! A bounded queue of log lines in front of standard error. One thread writes them, so that a blocked reader, a full disk or
+//! a broken pipe loses lines, and logging never blocks or fails. Lost lines are counted. Once the lines that were queued
+//! before the first lost one are written, the writing thread itself logs the count, so that this line needs no room.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,12 +13,12 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that wait at most: a second of the busiest log.
+/// The capacity of the queue: a second of the busiest log.
 const CAPACITY: usize = 10_000;
-/// How long the end waits for what is not written yet.
-const LAST_WAIT: Duration = Duration::from_secs(1);
+/// How long a flush may take.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where lines are put.
+/// A handle on the queue.
 #[derive(Clone)]
 pub(super) struct Queue(Arc<Shared>);
 
@@ -32,32 +32,32 @@ struct Shared {
 #[derive(Default)]
 struct State {
     lines: VecDeque<Vec<u8>>,
-    /// One has been taken out and is not written yet.
+    /// Whether a line is being written.
     writing: bool,
-    /// Lines that were lost and not told yet.
+    /// Lost lines that are not reported yet.
     lost: u64,
-    /// Lines that are written before that is told: those that waited when the first of them was lost.
-    before: usize,
+    /// Lines to write before reporting them: those that were queued when the first was lost.
+    before_report: usize,
 }
 
 thread_local! {
-    /// On the thread that writes: the line that is being made of what was lost. It never goes by way of the queue.
+    /// On the writing thread: the line that reports lost ones, which bypasses the queue.
     static OWN: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
 impl Queue {
-    /// Starts the thread that writes to what standard error is now.
+    /// Starts the thread that writes to standard error.
     pub(super) fn start() -> io::Result<Self> {
-        // A handle of its own: while a write to it hangs, nobody waits for the lock of the standard library's.
+        // A separate handle: a write that hangs must not hold the lock of the standard library's handle.
         let out = File::from(io::stderr().as_fd().try_clone_to_owned()?);
-        Self::onto(out, |lost| tracing::warn!(lost, "log lines could not be written"))
+        Self::onto(out, |lost| tracing::warn!(lost, "log lines were lost"))
     }
 
-    /// `tell` logs how many lines were lost.
-    fn onto(out: impl Write + Send + 'static, tell: impl Fn(u64) + Send + 'static) -> io::Result<Self> {
+    /// `report` logs how many lines were lost.
+    fn onto(out: impl Write + Send + 'static, report: impl Fn(u64) + Send + 'static) -> io::Result<Self> {
         let queue = Self(Arc::new(Shared::default()));
         let shared = queue.0.clone();
-        std::thread::Builder::new().name("log".into()).spawn(move || write_all(&shared, out, tell))?;
+        std::thread::Builder::new().name("log".into()).spawn(move || write_all(&shared, out, report))?;
         Ok(queue)
     }
 
@@ -71,22 +71,22 @@ impl Queue {
             state.lines.push_back(line.to_vec());
             self.0.arrived.notify_one();
         } else {
-            if state.before == 0 {
-                state.before = CAPACITY;
+            if state.before_report == 0 {
+                state.before_report = CAPACITY;
             }
             state.lost += 1;
         }
     }
 
-    /// Waits until what was put is written, or for as long as anybody would.
+    /// Waits until the queue is written, up to a timeout.
     pub(super) fn flush(&self) {
         let waiting = |state: &mut State| state.writing || !state.lines.is_empty();
-        self.0.written.wait_while_for(&mut self.0.state.lock(), waiting, LAST_WAIT);
+        self.0.written.wait_while_for(&mut self.0.state.lock(), waiting, FLUSH_TIMEOUT);
     }
 }
 
-/// Writes what arrives, for as long as the process lives.
-fn write_all(shared: &Shared, out: impl Write, tell: impl Fn(u64)) {
+/// Writes lines as they arrive, forever.
+fn write_all(shared: &Shared, out: impl Write, report: impl Fn(u64)) {
     let mut out = Lines { out, torn: false };
     loop {
         let mut state = shared.state.lock();
@@ -98,42 +98,42 @@ fn write_all(shared: &Shared, out: impl Write, tell: impl Fn(u64)) {
         shared.arrived.wait_while(&mut state, waiting);
         let Some(line) = state.lines.pop_front() else { continue };
         state.writing = true;
-        state.before = state.before.saturating_sub(1);
+        state.before_report = state.before_report.saturating_sub(1);
         drop(state);
         let is_written = out.put(&line);
         let mut state = shared.state.lock();
         state.lost += u64::from(!is_written);
         let lost = state.lost;
-        if is_written && lost > 0 && state.before == 0 {
+        if is_written && lost > 0 && state.before_report == 0 {
             drop(state);
-            if out.put(&line_of(|| tell(lost))) {
-                // What was lost meanwhile is told the next time, behind all that waits by now.
+            if out.put(&line_of(|| report(lost))) {
+                // Lines lost meanwhile are reported after those that are queued now.
                 let mut state = shared.state.lock();
                 state.lost -= lost;
-                state.before = state.lines.len();
+                state.before_report = state.lines.len();
             }
         }
     }
 }
 
-/// The line that is logged by this.
+/// The line that `log` logs.
 fn line_of(log: impl FnOnce()) -> Vec<u8> {
     OWN.set(Some(Vec::new()));
     log();
     OWN.take().unwrap_or_default()
 }
 
-/// Whole lines, each on its own.
+/// Writes whole lines only.
 struct Lines<W> {
     out: W,
-    /// The last one was cut off.
+    /// Whether the last line was cut off.
     torn: bool,
 }
 
 impl<W: Write> Lines<W> {
-    /// Whether the line is written.
+    /// Writes a line; whether it succeeded.
     fn put(&mut self, line: &[u8]) -> bool {
-        // The rest of a line that was cut off must not begin the next one.
+        // End a line that was cut off, so that the next one does not continue it.
         let done = if self.torn { put_all(&mut self.out, b"\n") } else { Ok(()) };
         let done = done.map_err(|_| self.torn).and_then(|()| put_all(&mut self.out, line));
         self.torn = done.err().unwrap_or_default();
@@ -141,7 +141,7 @@ impl<W: Write> Lines<W> {
     }
 }
 
-/// Writes all of it; an error says whether a part of it was written.
+/// Writes all bytes; an error says whether some of them were written.
 fn put_all(out: &mut impl Write, bytes: &[u8]) -> Result<(), bool> {
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -155,7 +155,7 @@ fn put_all(out: &mut impl Write, bytes: &[u8]) -> Result<(), bool> {
     Ok(())
 }
 
-/// Takes one line at a time; the layer writes each at once.
+/// The layer writes each line with one call.
 impl Write for &Queue {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.put(bytes);
@@ -183,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    /// Hands out what is written, and answers as it is told.
+    /// Sends what is written to a channel, and returns scripted results.
     struct Scripted {
         seen: Sender<Vec<u8>>,
         answers: Receiver<io::Result<usize>>,
@@ -200,12 +200,12 @@ mod tests {
         }
     }
 
-    /// A queue onto `out` that tells what was lost in a line of its own, as the subscriber would.
+    /// A queue onto `out` that reports lost lines through itself, as the subscriber would.
     fn onto(out: impl Write + Send + 'static) -> Queue {
         let own = Arc::new(OnceLock::<Queue>::new());
-        let tell = own.clone();
-        let told = move |lost| tell.get().expect("set").put(format!("{lost} lost\n").as_bytes());
-        let queue = Queue::onto(out, told).expect("a thread");
+        let report = own.clone();
+        let report = move |lost| report.get().expect("set").put(format!("{lost} lost\n").as_bytes());
+        let queue = Queue::onto(out, report).expect("a thread");
         assert!(own.set(queue.clone()).is_ok());
         queue
     }
@@ -215,16 +215,16 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_reader_that_does_not_read_and_what_is_lost_is_told_once_behind_what_waited() {
+    fn logging_does_not_wait_for_a_blocked_reader_and_lost_lines_are_reported_once_after_those_queued() {
         let (seen, writes) = channel();
         let (answer, answers) = channel();
         let queue = onto(Scripted { seen, answers });
         queue.put(b"first\n");
-        assert_eq!(writes.recv(), Ok(b"first\n".to_vec()), "it is being written from now on");
+        assert_eq!(writes.recv(), Ok(b"first\n".to_vec()), "it is being written");
         for _ in 0..CAPACITY + 3 {
             queue.put(b"more\n");
         }
-        // The writer is back for one line, whose place is taken at once: the queue is as full as before.
+        // The writer takes one line from the queue, and another one takes its place: the queue is full again.
         answer.send(Ok(6)).expect("there");
         assert_eq!(writes.recv(), Ok(b"more\n".to_vec()));
         queue.put(b"late\n");
@@ -233,21 +233,21 @@ mod tests {
         queue.flush();
         let written = lines(&writes);
         assert_eq!(written.iter().filter(|line| line.ends_with("lost\n")).collect::<Vec<_>>(), ["4 lost\n"]);
-        let told = written.iter().position(|line| line == "4 lost\n");
-        assert_eq!(told, Some(CAPACITY - 1), "behind the lines that stood before the first that was lost");
+        let report = written.iter().position(|line| line == "4 lost\n");
+        assert_eq!(report, Some(CAPACITY - 1), "after the lines that were queued before the first lost one");
         assert_eq!(written.len(), CAPACITY + 1);
         assert_eq!(queue.0.state.lock().lost, 0);
     }
 
     #[test]
-    fn what_a_pipe_whose_reader_stops_and_reads_on_does_not_carry_is_told_to_the_line() {
+    fn lines_lost_while_the_reader_of_a_pipe_pauses_are_counted_exactly() {
         const PUT: usize = 3 * CAPACITY;
         let (reader, writer) = io::pipe().expect("a pipe");
         let queue = onto(writer);
         for number in 0..PUT {
             queue.put(format!("line {number}\n").as_bytes());
         }
-        // It reads on: whatever is logged meanwhile has room again, or is lost and told.
+        // The reader resumes: every line is read, or counted as lost.
         let mut read = BufReader::new(reader).lines().map(|line| line.expect("text"));
         let (mut carried, mut lost) = (0, Vec::new());
         while carried + lost.iter().sum::<usize>() < PUT {
@@ -257,11 +257,11 @@ mod tests {
                 None => carried += 1,
             }
         }
-        assert_eq!((carried + lost[0], lost.len()), (PUT, 1), "one line tells all of them");
+        assert_eq!((carried + lost[0], lost.len()), (PUT, 1), "one report for all of them");
     }
 
     #[test]
-    fn what_is_lost_is_told_again_when_the_line_that_tells_it_is_lost_itself() {
+    fn a_report_of_lost_lines_that_is_lost_itself_is_repeated() {
         let (seen, writes) = channel();
         let (answer, answers) = channel();
         let full = || Err(ErrorKind::StorageFull.into());
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_line_that_was_cut_off_does_not_begin_the_next() {
+    fn the_line_after_one_that_was_cut_off_starts_on_a_new_line() {
         let (seen, writes) = channel();
         let (answer, answers) = channel();
         for of in [Ok(2), Err(ErrorKind::StorageFull.into()), Err(ErrorKind::StorageFull.into())] {
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(
             lines(&writes),
             ["one\n", "e\n", "\n", "\n", "tri\n", "2 lost\n"],
-            "the second line was lost with its disk"
+            "the second and the third line were lost"
         );
     }
 }

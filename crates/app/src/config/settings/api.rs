@@ -1,4 +1,4 @@
-//! The section `[api]`: the listener.
+//! The section `[api]`: the HTTP server.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,12 +9,12 @@ use super::reader::Reader;
 use super::token_file;
 use crate::config::ConfigError;
 
-/// The listener of health, metrics and API.
+/// The HTTP server of health, metrics and API.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
-    /// Where it listens.
+    /// Its address.
     pub listen: SocketAddr,
-    /// The bearer token; there is one whenever the listener is not loopback.
+    /// The bearer token; always set if the address is not loopback.
     pub token: Option<SecretString>,
 }
 

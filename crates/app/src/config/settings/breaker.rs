@@ -1,4 +1,4 @@
-//! The section `[breaker.dexscreener]`: its keys as the settings of a breaker.
+//! The section `[breaker.dexscreener]`.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::reader::Reader;
 
 const SECTION: &str = "breaker.dexscreener";
 
-/// The window of the rates as it is written: nothing, `100 calls`, or a duration.
+/// The window of the rates as written: empty, `100 calls`, or a duration.
 struct WrittenWindow(Option<Window>);
 
 impl FromStr for WrittenWindow {
@@ -30,7 +30,7 @@ impl FromStr for WrittenWindow {
     }
 }
 
-/// A duration, or nothing.
+/// A duration, or empty.
 struct WrittenDuration(Option<Duration>);
 
 impl FromStr for WrittenDuration {
@@ -45,7 +45,7 @@ impl FromStr for WrittenDuration {
     }
 }
 
-/// A share in percent, above 0.
+/// A percentage above 0.
 struct Percent(f64);
 
 impl FromStr for Percent {
@@ -58,7 +58,7 @@ impl FromStr for Percent {
 }
 
 impl Reader<'_> {
-    /// What cannot be read is told, and its default stands in, so that the rest is checked all the same.
+    /// An invalid value is reported and replaced by its default, so that the others are checked, too.
     pub(super) fn breaker(&mut self) -> Option<BreakerConfig> {
         let defaults = BreakerSettings::default();
         let recovery_timeout =
@@ -73,12 +73,12 @@ impl Reader<'_> {
             recovery_timeout,
             max_recovery_timeout: recovery_timeout.max(ServiceSettings::MAX_RECOVERY),
             half_open_max_calls,
-            // Every probe that is admitted must succeed.
+            // All admitted probes must succeed.
             success_threshold: half_open_max_calls.max(1),
             metrics_only: self.parsed("breaker.dexscreener.metrics_only").unwrap_or(defaults.metrics_only),
             ..defaults
         };
-        // The domain names its rates as a part of their own; in the file they stand beside the rest.
+        // The domain nests its rates; in the file they are not nested.
         let verdict = BreakerConfig::try_new(settings).map_err(|wrong| {
             let flat = |wrong: InvalidSetting| InvalidSetting {
                 key: wrong.key.trim_start_matches("rates."),
@@ -89,7 +89,7 @@ impl Reader<'_> {
         self.checked(SECTION, verdict)
     }
 
-    /// The rules that look at shares of the last calls; none without a window.
+    /// The rules on the rates in the window; `None` without a window.
     fn rates(&mut self) -> Option<RateSettings> {
         let defaults = RateSettings::default();
         let window = self.parsed("breaker.dexscreener.window");
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_is_written_as_calls_or_as_a_duration_or_not_at_all() {
+    fn a_window_is_a_number_of_calls_or_a_duration_or_empty() {
         let read = |text: &str| text.parse::<WrittenWindow>().map(|WrittenWindow(window)| window);
         assert_eq!(read(""), Ok(None));
         assert_eq!(read("100 calls"), Ok(Some(Window::Calls(100))));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_a_whole_percentage_above_zero() {
+    fn a_rate_is_a_whole_percentage_above_zero() {
         assert!(matches!("50".parse(), Ok(Percent(rate)) if (rate - 0.5).abs() < 1e-9));
         for wrong in ["0", "101", "-1", "0.5", "50%", ""] {
             assert!(wrong.parse::<Percent>().is_err(), "{wrong:?}");

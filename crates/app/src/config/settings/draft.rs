@@ -1,5 +1,5 @@
-//! Settings as they were read, with everything that is wrong: each part that is right can be judged further, whatever the
-//! others are. It judges nothing that a key does not say by itself.
+//! Settings as they were read, together with their errors: valid parts can be checked further even if others are invalid,
+//! so that all errors are reported at once.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,12 +14,12 @@ use super::{Settings, place};
 use crate::config::{ConfigError, ConfigErrors, Origin, Values, file};
 use ttm_service::ServiceSettings;
 
-/// What was read. A part is there unless one of its own keys is wrong.
+/// What was read. A part is `None` if one of its keys is invalid.
 #[derive(Debug)]
 pub struct Draft {
-    /// Where tokens, scores and metrics are kept.
+    /// Where tokens, scores and metrics are stored.
     pub store: Option<StoreUrl>,
-    /// Lists of tokens that are kept elsewhere.
+    /// External token lists.
     pub sources: Option<SourceSettings>,
     /// The price API.
     pub exchange: Option<ExchangeSettings>,
@@ -53,7 +53,7 @@ impl Draft {
         let service = reader.service(timeout);
         let exchange = reader.exchange(timeout);
         let api = reader.api(&folder);
-        // Kept by the contract before their parts exist: checked like all others.
+        // Keys of the contract whose parts do not exist yet are validated like all others.
         for key in ["monitoring.alert_cooldown", "recovery.restart_cooldown"] {
             reader.duration(key);
         }
@@ -62,15 +62,15 @@ impl Draft {
         Self { store, sources, exchange, service, api, places, errors }
     }
 
-    /// Where a key was set, for what is found wrong with it later.
+    /// Where a key was set, for errors that are found later.
     pub fn place(&self, key: &str) -> Origin {
         place(&self.places, key)
     }
 
-    /// The settings, where nothing is wrong.
+    /// The settings, if there are no errors.
     ///
     /// # Errors
-    /// Everything that is, at once.
+    /// All of them.
     pub fn settled(self) -> Result<Settings, ConfigErrors> {
         let Self { store, sources, exchange, service, api, places, errors } = self;
         let settings = || {

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use super::reader::{Reader, SECRETIVE};
 
-/// The price API, as its adapter wants it.
+/// Settings of the price API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExchangeSettings {
-    /// Where it answers.
+    /// Its base URL.
     pub base_url: String,
-    /// Whose pools count.
+    /// The chain whose pools are scored.
     pub chain: String,
-    /// How the client names itself.
+    /// The User-Agent of requests.
     pub user_agent: String,
-    /// How long one attempt may take.
+    /// The timeout of one attempt.
     pub timeout: Duration,
 }
 
-/// The one chain that can work: mints are its addresses, and so are the quotes that pools are compared by.
+/// The only supported chain: mints and quote tokens are its addresses.
 const SOLANA: &str = "solana";
 
 impl Reader<'_> {

@@ -1,4 +1,4 @@
-//! Reads typed values by the name of their key, and collects what is wrong with them, each with its place.
+//! Reads typed values by the name of their key, and collects their errors, each with its place.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use ttm_kernel::InvalidSetting;
 use super::store_url::hides_password;
 use crate::config::{ConfigError, Key, Kind, Origin, Values};
 
-/// What begins or ends a part of a URL that may be a secret, and that the API's has no use for.
+/// Characters around the parts of a URL that may be secret; the base URL of the API needs none of them.
 pub(super) const SECRETIVE: [char; 3] = ['@', '?', '#'];
 
-/// Reads typed values and collects what is wrong with them.
+/// Reads typed values and collects their errors.
 pub(super) struct Reader<'a> {
     pub(super) values: &'a Values,
     pub(super) errors: &'a mut Vec<ConfigError>,
@@ -20,7 +20,7 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     pub(super) fn raw(&self, name: &str) -> (&'static Key, &str, Origin) {
-        let key = Key::find(name).expect("every name here is in the table of keys");
+        let key = Key::find(name).expect("every name is in the table of keys");
         let (text, origin) = self.values.get(key);
         (key, text, origin)
     }
@@ -55,7 +55,7 @@ impl Reader<'_> {
         self.bounded(name, duration)
     }
 
-    /// Takes a value that is of its kind; none is out of the key's bounds.
+    /// Reports a value that is out of the bounds of its key, which is `None`.
     pub(super) fn bounded<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             let (key, text, origin) = self.raw(name);
@@ -76,17 +76,17 @@ impl Reader<'_> {
         if value.is_none() {
             let message = if hides_password(text) {
                 format!(
-                    "{name} has an @ behind the host: a / ? or # in a user name or password is to be percent-encoded, as in %2F %3F %23"
+                    "{name} has an @ after the host: percent-encode / ? and # in a user name or password, as in %2F %3F %23"
                 )
             } else {
-                // These may hold a password.
+                // These may contain a password.
                 let shown = match name {
-                    "store.url" => "not a store".to_owned(),
-                    "sources.postgres_url" => "no such URL".to_owned(),
+                    "store.url" => "not a store URL".to_owned(),
+                    "sources.postgres_url" => "not such a URL".to_owned(),
                     "dexscreener.base_url" if text.contains(SECRETIVE) => {
                         "a URL with a user name, a query or a fragment".to_owned()
                     }
-                    _ if text.contains('@') => "no such URL".to_owned(),
+                    _ if text.contains('@') => "not such a URL".to_owned(),
                     _ => format!("{text:?}"),
                 };
                 format!("{name} is {shown}, expected {}", key.kind.expected())
@@ -96,9 +96,9 @@ impl Reader<'_> {
         value
     }
 
-    /// Takes a domain's verdict, whose settings stand in `section`.
-    pub(super) fn checked<T>(&mut self, section: &str, verdict: Result<T, Vec<InvalidSetting>>) -> Option<T> {
-        verdict
+    /// Takes the result of a domain's validation; its settings are in `section`.
+    pub(super) fn checked<T>(&mut self, section: &str, result: Result<T, Vec<InvalidSetting>>) -> Option<T> {
+        result
             .map_err(|wrong| {
                 for InvalidSetting { key, value, bound } in wrong {
                     let name = format!("{section}.{key}");

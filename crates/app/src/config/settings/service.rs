@@ -1,4 +1,4 @@
-//! The sections that become the settings of the service: scheduler, dispatcher, guards, control and monitoring.
+//! The sections that make up the settings of the service: scheduler, dispatcher, guards, control and monitoring.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use ttm_schedule::{ScheduleConfig, ScheduleSettings};
 use super::reader::Reader;
 use ttm_service::ServiceSettings;
 
-/// The size of the budget that scoring lives on.
+/// The request budget of scoring.
 const BUDGET: &str = "requests_per_minute";
 
 impl Reader<'_> {
@@ -24,9 +24,10 @@ impl Reader<'_> {
         let control = self.control(timeout);
         let breaker = self.breaker();
         let guard = self.guard(BUDGET, timeout, GuardSettings::default().deadline);
-        // Longer than its deadline no look at the profiles waits, whatever scoring does.
-        let look = timeout.map(|timeout| timeout.min(ServiceSettings::PROFILES_DEADLINE));
-        let profiles = self.guard("profile_requests_per_minute", look, ServiceSettings::PROFILES_DEADLINE);
+        // Polling the profiles has a deadline of its own, however long scoring may wait.
+        let profiles_timeout = timeout.map(|timeout| timeout.min(ServiceSettings::PROFILES_DEADLINE));
+        let profiles =
+            self.guard("profile_requests_per_minute", profiles_timeout, ServiceSettings::PROFILES_DEADLINE);
         let profiles_limit = self.profiles_limit();
         let health_check_interval = self.duration("monitoring.health_check_interval");
         let resource_check_interval = self.duration("monitoring.resource_check_interval");
@@ -73,7 +74,7 @@ impl Reader<'_> {
         self.checked("scheduler", ScheduleConfig::try_new(settings))
     }
 
-    /// The guard of one of the API's budgets, which is named by the key of its size.
+    /// The guard of one request budget of the API; `budget` is the key of its size.
     fn guard(
         &mut self,
         budget: &'static str,
@@ -81,7 +82,7 @@ impl Reader<'_> {
         deadline: Duration,
     ) -> Option<GuardConfig> {
         let requests_per_minute = self.integer(&format!("dexscreener.{budget}"));
-        // A timeout that is wrong is told already; the rest is checked all the same.
+        // An invalid timeout is already reported; check the rest with the default.
         let attempt_timeout = timeout.unwrap_or(GuardSettings::default().attempt_timeout);
         let settings = GuardSettings {
             attempt_timeout,
@@ -90,14 +91,14 @@ impl Reader<'_> {
             ..GuardSettings::default()
         };
         let config = GuardConfig::try_new(settings).map_err(|mut wrong| {
-            // The domain knows of one budget.
+            // The domain has one name for both budgets.
             wrong.iter_mut().filter(|setting| setting.key == BUDGET).for_each(|setting| setting.key = budget);
             wrong
         });
         self.checked("dexscreener", config)
     }
 
-    /// What was seen just before is as good as an answer, but not for a whole interval: every run sees something new.
+    /// A recent observation counts as fresh, but for less than an interval, so that every run gets new data.
     fn dispatch(&mut self, schedule: &ScheduleConfig) -> Option<DispatchConfig> {
         let defaults = DispatchSettings::default();
         let settings = DispatchSettings {
@@ -108,7 +109,7 @@ impl Reader<'_> {
         self.checked("scheduler", DispatchConfig::try_new(settings))
     }
 
-    /// The configured timeout is the most that an attempt may take.
+    /// The configured timeout is the upper limit of the adaptive one.
     fn control(&mut self, timeout: Option<Duration>) -> Option<ControlConfig> {
         let timeout_ceiling = timeout?;
         let defaults = ControlSettings::default();

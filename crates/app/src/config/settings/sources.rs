@@ -1,4 +1,4 @@
-//! The section `[sources]`: lists of tokens that are kept elsewhere.
+//! The section `[sources]`: external token lists.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +7,14 @@ use secrecy::SecretString;
 use super::reader::Reader;
 use super::store_url::StoreUrl;
 
-/// Where lists of tokens are kept; none of them is needed.
+/// External token lists; all are optional.
 #[derive(Clone, Debug, Default)]
 pub struct SourceSettings {
-    /// A file with one mint a line.
+    /// A file with one mint per line.
     pub file: Option<PathBuf>,
-    /// Whether tokens with a new profile are followed.
+    /// Whether to follow tokens with a new profile.
     pub profiles: bool,
-    /// The database of an existing system; the URL may hold a password.
+    /// The database of an existing system; the URL may contain a password.
     pub postgres_url: Option<SecretString>,
 }
 

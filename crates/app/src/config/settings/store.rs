@@ -1,5 +1,4 @@
-//! The key `store.url`: what looks like a database in a file and is none is refused, before one is made under a name that
-//! nobody meant.
+//! The key `store.url`. A path that cannot be a database file is refused before a file with an unintended name is created.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -34,26 +33,26 @@ impl Reader<'_> {
     }
 }
 
-/// That something else is there already, or could never be a file.
+/// Why the path cannot be a file, if it cannot.
 fn not_a_file(path: &Path) -> Option<String> {
     let shown = path.display();
     match path.metadata() {
-        Ok(there) if !there.is_file() => Some(format!("is {shown}, which is no file")),
+        Ok(there) if !there.is_file() => Some(format!("is {shown}, which is not a file")),
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
             Some(format!("is {shown}, which is below a file"))
         }
-        _ if path.to_string_lossy().ends_with('/') => Some(format!("is {shown}, which is no file")),
+        _ if path.to_string_lossy().ends_with('/') => Some(format!("is {shown}, which is not a file")),
         Err(_) => system_folder(path).map(|folder| {
-            format!("is {shown}, and {} is the system's own, which keeps no files", folder.display())
+            format!("is {shown}, and {} is a system directory that cannot hold files", folder.display())
         }),
-        // It can be made, or why not is told when that is tried.
+        // It can be created, or opening it reports why not.
         _ => None,
     }
 }
 
-/// The folder in which a file would be made, where that is one of the kernel's: to root it looks like any other.
+/// The folder in which the file would be created, if that is procfs or sysfs, which root could try to write to.
 fn system_folder(path: &Path) -> Option<&Path> {
-    /// Of sysfs, see statfs(2).
+    /// The magic number of sysfs, see statfs(2).
     const SYSFS_MAGIC: FsWord = 0x6265_6572;
     let folder = path.ancestors().skip(1).find(|folder| folder.exists())?;
     let kind = statfs(folder).ok()?.f_type;
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_silently_be_a_file_of_another_name_is_refused_with_what_was_expected() {
+    fn a_path_that_would_create_an_unintended_file_is_refused() {
         for path in [
             "d/ttm.db?mode=rwc&key=hunter2",
             "ttm.db#hunter2",
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_path_is_one_whatever_else_stands_in_it() {
+    fn unusual_characters_are_allowed_in_a_path() {
         for path in
             ["ttm-data/ttm.db", "/no/such/ttm.db", "my store.db", "100%.db", "a~b.db", "a:b.db", "é.db"]
         {

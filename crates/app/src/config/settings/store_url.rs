@@ -1,4 +1,4 @@
-//! The URL of a store, shown without the password that it may hold.
+//! The URL of a store, displayed without its password.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// Which store, and where.
+/// The kind and place of a store.
 #[derive(Clone)]
 pub enum StoreUrl {
-    /// A file.
+    /// SQLite: the path of the file.
     Sqlite(PathBuf),
-    /// A server; the URL may hold a password.
+    /// PostgreSQL: a URL that may contain a password.
     Postgres(SecretString),
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for StoreUrl {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             Self::Postgres(url) => {
-                // user:password@host: everything before the last @ may be secret, parameters too.
+                // user:password@host: everything before the last @ may be secret, and so may parameters.
                 let rest = url.expose_secret().split_once("://").map_or("", |(_, rest)| rest);
                 let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
                 write!(f, "postgres://{}", rest.split(['?', '#']).next().unwrap_or_default())
@@ -53,18 +53,18 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
-/// Whether an @ stands behind the host of a URL of ours: most likely a password holds one of `/ ? #`, and what a parser
-/// takes for host, port or path is a part of it.
+/// Whether a URL has an @ after the host: most likely a password contains one of `/ ? #`, and a parser takes parts of it for
+/// host, port or path.
 pub(super) fn hides_password(text: &str) -> bool {
     let rest = ["postgres://", "postgresql://", "http://", "https://"]
         .iter()
         .find_map(|scheme| text.strip_prefix(scheme));
-    let behind = rest.and_then(|rest| rest.split_once(['/', '?', '#', '\\']));
-    behind.is_some_and(|(_, behind)| behind.contains('@'))
+    let after_host = rest.and_then(|rest| rest.split_once(['/', '?', '#', '\\']));
+    after_host.is_some_and(|(_, after)| after.contains('@'))
 }
 
-/// What other programs understand in such a place and this one would take for the name of a file. The text is not shown:
-/// behind a question mark may stand a secret.
+/// Why the text is not a plain path: other programs would interpret it, and this one would use it as a file name. The text
+/// itself is not shown, since a query may contain a secret.
 pub(super) fn not_a_path(text: &str) -> Option<&'static str> {
     let is_escape = |at: usize| {
         text.as_bytes()[at + 1..].get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
@@ -72,13 +72,13 @@ pub(super) fn not_a_path(text: &str) -> Option<&'static str> {
     if text.contains(['?', '#']) {
         Some("has a ? or # in its path")
     } else if text.starts_with(':') || text.starts_with("file:") {
-        Some("names a database of SQLite that is no plain file")
+        Some("names an SQLite database that is not a plain file")
     } else if text.starts_with(['~', '$']) {
-        Some("begins with what only a shell understands")
+        Some("starts with ~ or $, which only a shell expands")
     } else if text.chars().any(char::is_control) {
         Some("has a control character in its path")
     } else if text.match_indices('%').any(|(at, _)| is_escape(at)) {
-        Some("is percent-encoded, which a path is not")
+        Some("is percent-encoded, but a path is taken literally")
     } else {
         None
     }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_is_shown_without_its_password() {
+    fn a_store_is_displayed_without_its_password() {
         let store: StoreUrl = "postgres://ttm:se@cret@db.example:5432/ttm?sslkey=x".parse().expect("a store");
         assert_eq!(store.to_string(), "postgres://db.example:5432/ttm");
         assert!(!format!("{store:?}").contains("cret"));
