@@ -1,4 +1,4 @@
-//! The API over HTTP: one call, one request, one verdict. It retries nothing and remembers nothing.
+//! The ports over HTTP: each call is one request, without retries or state.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::error::Answer;
 use crate::retry_after::retry_after;
 use crate::{BuildError, Decoded, DexscreenerConfig, decode, decode_profiles, error, gzip};
 
-/// A connection that takes longer than this will not be a good one; the rest of the timeout is for the answer.
+/// The connect timeout: a connection that takes longer will not be a good one. The rest of the timeout is for the response.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Of an answer that is an error, this much is read for its message.
+/// How much of the body of an error is read for the message.
 const EXCERPT_BYTES: usize = 512;
 
-/// The [`PairSource`] and [`ProfileSource`] that asks the DexScreener API.
+/// The [`PairSource`] and [`ProfileSource`] on the DexScreener API.
 #[derive(Clone, Debug)]
 pub struct DexscreenerSource {
     client: Client,
@@ -27,13 +27,13 @@ pub struct DexscreenerSource {
 }
 
 impl DexscreenerSource {
-    /// A source that keeps its connections between calls. Nothing is sent yet.
+    /// A source that reuses its connections. Sends nothing yet.
     ///
     /// # Errors
-    /// [`BuildError`] when the machine offers no usable TLS and the API needs it.
+    /// [`BuildError`] if the API needs TLS and the machine has no usable root certificates.
     pub fn new(config: DexscreenerConfig) -> Result<Self, BuildError> {
-        // Somebody else in the process may have chosen a provider before; any of them will do.
-        let _already_chosen = rustls::crypto::ring::default_provider().install_default();
+        // Fails if the process has a provider already, which is fine.
+        let _already_installed = rustls::crypto::ring::default_provider().install_default();
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
@@ -45,7 +45,7 @@ impl DexscreenerSource {
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never());
         if !config.is_https() {
-            // Without TLS no root certificates are needed, and a machine that has none is good enough for the demo.
+            // Without TLS no root certificates are needed, and a machine may have none.
             builder = builder.tls_certs_only([]);
         }
         if config.is_loopback() {
@@ -55,7 +55,7 @@ impl DexscreenerSource {
         Ok(Self { client, config })
     }
 
-    /// Asks one endpoint for pools of `asked`.
+    /// Requests the pools of `asked` from one endpoint.
     async fn ask(&self, path: &str, asked: &[Mint]) -> Result<PairBatch, PairSourceError> {
         match decode(&self.get(path).await?, self.config.chain(), asked) {
             Ok(Decoded::Pairs(batch)) => Ok(batch),
@@ -64,7 +64,7 @@ impl DexscreenerSource {
         }
     }
 
-    /// Asks one endpoint, whose path holds nothing that needs escaping, for JSON.
+    /// Requests JSON from one endpoint, whose path needs no escaping.
     async fn get(&self, path: &str) -> Result<Vec<u8>, PairSourceError> {
         let url = format!("{}/{path}", self.config.base_url());
         let timeout = self.config.timeout();
@@ -87,7 +87,7 @@ impl DexscreenerSource {
         Ok(body)
     }
 
-    /// The whole body as it was sent, up to the limit, which holds for what is announced as well.
+    /// The whole body before decompression. Both the announced and the received length are limited.
     async fn body(&self, response: &mut Response) -> Result<Vec<u8>, PairSourceError> {
         let limit = self.config.max_body_bytes();
         let too_large = || error::of_body(&gzip::UnpackError::TooLarge(limit));
@@ -107,12 +107,12 @@ impl DexscreenerSource {
     }
 }
 
-/// A header that is text.
+/// The value of a header, if it is text.
 fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
     response.headers().get(name)?.to_str().ok()
 }
 
-/// Where a redirect points to, without anything that could be a secret: no user, no query.
+/// The target of a redirect without its user and query, which may be secret.
 fn redirected_to(response: &Response) -> Option<String> {
     if !response.status().is_redirection() {
         return None;
@@ -120,12 +120,12 @@ fn redirected_to(response: &Response) -> Option<String> {
     let mut to = response.url().join(header(response, &LOCATION)?).ok()?;
     to.set_query(None);
     to.set_fragment(None);
-    // An address that can have no user has none that could be shown.
+    // Fails for a URL that cannot have a user, which is fine.
     let _has_none = (to.set_username(""), to.set_password(None));
     Some(to.into())
 }
 
-/// The first bytes of an error's body; the status already says what to do, so a failure here costs only the message.
+/// The first bytes of the body of an error. They are only for the message, so a failure to read them is ignored.
 async fn excerpt(response: &mut Response) -> Vec<u8> {
     let mut excerpt = Vec::new();
     while excerpt.len() < EXCERPT_BYTES {
@@ -140,7 +140,7 @@ impl PairSource for DexscreenerSource {
     async fn primary_pairs(&self, mints: &[Mint]) -> Result<PairBatch, PairSourceError> {
         let unique: Vec<Mint> = mints.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         if unique.is_empty() || unique.len() > MAX_BATCH {
-            // The API would drop what is too much without a word.
+            // The API silently drops what is too much.
             let message = format!("{} mints in a batch, expected 1 to {MAX_BATCH}", unique.len());
             return Err(PairSourceError::Rejected { message });
         }

@@ -1,4 +1,4 @@
-//! Where the API is and how to ask it, validated. It does not know which file or flag a value came from.
+//! The validated settings of the adapter.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use ttm_kernel::{InvalidSetting, SettingChecks};
 use url::{Host, Url};
 
-/// The `User-Agent` when nothing else is configured; the API answers 403 to requests without a real one.
+/// The default `User-Agent`; the API answers 403 to requests without one.
 pub const DEFAULT_USER_AGENT: &str =
     concat!("ttm/", env!("CARGO_PKG_VERSION"), " (To The Moon token scorer)");
 
@@ -22,7 +22,7 @@ const TIMEOUT_BOUND: &str = "50ms to 60s";
 const MAX_BODY_BYTES: RangeInclusive<usize> = 1_024..=64 * 1_024 * 1_024;
 const MAX_BODY_BOUND: &str = "1 KiB to 64 MiB";
 
-/// How to ask the API. Every value is valid: [`DexscreenerConfig::try_new`] is the only way to one.
+/// Settings of the adapter, always valid: [`DexscreenerConfig::try_new`] is the only constructor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DexscreenerConfig {
     base_url: Url,
@@ -32,12 +32,12 @@ pub struct DexscreenerConfig {
     max_body_bytes: usize,
 }
 
-/// Settings that cannot be used: everything that is wrong with them, in one line of text.
+/// Invalid settings: all violations, as one line of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(Vec<InvalidSetting>);
 
 impl ConfigError {
-    /// Each setting that is out of its bounds, with its key below `dexscreener`.
+    /// Each setting that is out of bounds, with its key in the section `dexscreener`.
     pub fn violations(&self) -> &[InvalidSetting] {
         &self.0
     }
@@ -70,17 +70,17 @@ impl Default for DexscreenerConfig {
 }
 
 impl DexscreenerConfig {
-    /// Checks every value.
+    /// Validates all values.
     ///
-    /// - `base_url`: http or https with a host, a path at most; no credentials, query or fragment
+    /// - `base_url`: http or https with a host and optionally a path; no credentials, query or fragment
     /// - `chain`: 1 to 32 of `a`–`z`, `0`–`9` and `-`
     /// - `user_agent`: 3 to 256 printable ASCII characters
-    /// - `timeout`: of a whole request, 50 ms to 60 s
+    /// - `timeout`: for a whole request, 50 ms to 60 s
     /// - `max_body_bytes`: 1 KiB to 64 MiB, after decompression
     ///
     /// # Errors
-    /// Every value that is out of its bounds.
-    #[expect(clippy::missing_panics_doc, reason = "the URL that is expected was required a line before")]
+    /// All values that are out of bounds.
+    #[expect(clippy::missing_panics_doc, reason = "the URL is required above")]
     pub fn try_new(
         base_url: &str,
         chain: &str,
@@ -103,7 +103,7 @@ impl DexscreenerConfig {
             .finish(())
             .map_err(ConfigError)?;
         Ok(Self {
-            base_url: url.expect("it was required above"),
+            base_url: url.expect("it is required above"),
             chain: chain.to_owned(),
             user_agent: user_agent.to_owned(),
             timeout,
@@ -111,7 +111,7 @@ impl DexscreenerConfig {
         })
     }
 
-    /// The root of the API, without a trailing slash.
+    /// The base URL, without a trailing slash.
     pub fn base_url(&self) -> &str {
         self.base_url.as_str().trim_end_matches('/')
     }
@@ -131,7 +131,7 @@ impl DexscreenerConfig {
         self.base_url.scheme() == "https"
     }
 
-    /// The chain whose pools are asked for and accepted.
+    /// The chain whose pools are requested and accepted.
     pub fn chain(&self) -> &str {
         &self.chain
     }
@@ -141,7 +141,7 @@ impl DexscreenerConfig {
         &self.user_agent
     }
 
-    /// How long a whole request may take, from connecting to the body's last byte.
+    /// The timeout of a whole request, from connecting to the last byte of the body.
     pub const fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -152,7 +152,7 @@ impl DexscreenerConfig {
     }
 }
 
-/// Whether paths can be appended to it, and nothing in it is a secret that would end up in a log.
+/// Whether paths can be appended to the URL, and it contains no secret that would end up in a log.
 fn is_root_of_an_api(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
         && url.has_host()
@@ -172,9 +172,9 @@ fn is_product_name(text: &str) -> bool {
     USER_AGENT_LENGTH.contains(&text.len()) && text.trim() == text && text.bytes().all(is_printable)
 }
 
-/// The text as it may be shown. What has one of these may hold a secret, in a place where nobody can tell.
+/// The URL for messages, hidden if it may contain a secret.
 fn without_secrets(url: &str) -> &str {
-    if url.contains(['@', '?', '#']) { "(hidden, has one of @ ? #)" } else { url }
+    if url.contains(['@', '?', '#']) { "(hidden: contains @, ? or #)" } else { url }
 }
 
 #[cfg(test)]
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_url_keeps_its_path_and_loses_its_slash() {
+    fn a_base_url_keeps_its_path_without_a_trailing_slash() {
         for (given, kept) in [
             ("http://127.0.0.1:80/", "http://127.0.0.1"),
             ("http://[::1]:9", "http://[::1]:9"),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_url_that_cannot_be_asked_is_refused() {
+    fn an_unusable_base_url_is_refused() {
         for url in [
             "",
             "api.dexscreener.com",
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_out_of_bounds_is_refused_with_key_value_and_bound() {
+    fn a_value_out_of_bounds_is_an_error_with_key_value_and_bound() {
         let try_new = |chain, agent, millis, bytes| {
             DexscreenerConfig::try_new("https://host", chain, agent, Duration::from_millis(millis), bytes)
                 .expect_err("out of bounds")
@@ -262,8 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_reported_at_once() {
-        let error = DexscreenerConfig::try_new("", "", "", Duration::ZERO, 0).expect_err("all wrong");
+    fn all_errors_are_reported_at_once() {
+        let error = DexscreenerConfig::try_new("", "", "", Duration::ZERO, 0).expect_err("all invalid");
         let keys: Vec<_> = error.violations().iter().map(|violation| violation.key).collect();
         assert_eq!(keys, ["base_url", "chain", "user_agent", "timeout", "max_body_bytes"]);
         assert_eq!(error.to_string().matches("dexscreener.").count(), 5);

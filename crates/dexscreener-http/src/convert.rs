@@ -1,4 +1,4 @@
-//! From the API's pair to the market's: the place where bad data is refused. It knows neither bodies nor requests.
+//! Converts a pair of the API to one of the market; this is where bad data is refused.
 
 use std::borrow::Cow;
 
@@ -9,19 +9,19 @@ use ttm_market::{Mint, Pair, SkipReason, TokenRef, Trades};
 use crate::dto::{Count, Object, OwnerDto, PairDto, SidesDto, Text, TokenDto};
 use crate::mend;
 
-/// The longest recorded address of a pool has 128 characters (on another chain), the longest dex name 20.
+/// The longest recorded pool address has 128 characters (on another chain), the longest dex name 20.
 const LONGEST_NAME: usize = 128;
 /// The longest recorded symbol has 21 characters.
 const LONGEST_SYMBOL: usize = 32;
 
-/// Of what a stranger wrote this much is shown.
+/// How much of an untrusted text is shown in a message.
 const EXCERPT: usize = 48;
 
-/// Why a pair is left out.
+/// Why a pair is skipped.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) reason: SkipReason,
-    /// Whose pair it is and what of it cannot be read, where that is known and it would have been kept otherwise.
+    /// The mint of the pair and what is unreadable, if that is known and the pair would have been kept otherwise.
     pub(crate) unreadable: Option<(Mint, Box<str>)>,
 }
 
@@ -31,7 +31,7 @@ impl From<SkipReason> for Refused {
     }
 }
 
-/// The pair, if it is one of `chain` whose base token was asked for and whose numbers can be used.
+/// The pair, if it is on `chain`, its base token was requested and its numbers are usable.
 pub(crate) fn pair(dto: &PairDto<'_>, chain: &str, asked: &[Mint]) -> Result<Pair, Refused> {
     if dto.chain_id != chain {
         return Err(SkipReason::OtherChain.into());
@@ -69,7 +69,7 @@ pub(crate) fn pair(dto: &PairDto<'_>, chain: &str, asked: &[Mint]) -> Result<Pai
     })
 }
 
-/// The mint of a pair that could not be read as one, and why not, where it is one that was asked for.
+/// Refuses a pair that cannot be read; names its mint, if that was requested.
 pub(crate) fn unreadable(raw: &RawValue, error: &serde_json::Error, asked: &[Mint]) -> Refused {
     let owner = serde_json::from_str::<Object<OwnerDto<'_>>>(raw.get()).ok();
     let base = owner.and_then(|owner| mint(&owner.base_token).ok()).filter(|base| asked.contains(base));
@@ -79,7 +79,7 @@ pub(crate) fn unreadable(raw: &RawValue, error: &serde_json::Error, asked: &[Min
     }
 }
 
-/// A value of the body as a person is shown it.
+/// A JSON value for a message.
 fn shown(json: Option<&RawValue>) -> String {
     let Some(json) = json else { return "missing".to_owned() };
     text(json).map_or_else(|| bounded(json.get()), |text| quoted(&text))
@@ -89,7 +89,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", bounded(text))
 }
 
-/// The beginning of what a stranger wrote, with nothing in it that a terminal would obey.
+/// The start of an untrusted text, escaped for a terminal.
 fn bounded(text: &str) -> String {
     let mut start: String = text.chars().take(EXCERPT).flat_map(char::escape_debug).collect();
     if text.chars().nth(EXCERPT).is_some() {
@@ -98,7 +98,7 @@ fn bounded(text: &str) -> String {
     start
 }
 
-/// An address that is missing makes the pair useless: without it a quote cannot be told from one that fakes its symbol.
+/// A mint is required: without the address, a quote token cannot be told from one that fakes its symbol.
 fn mint(token: &TokenDto<'_>) -> Result<Mint, SkipReason> {
     match token.address.as_deref() {
         None | Some("") => Err(SkipReason::Malformed),
@@ -106,7 +106,7 @@ fn mint(token: &TokenDto<'_>) -> Result<Mint, SkipReason> {
     }
 }
 
-/// A name that is needed, whole, and not absurdly long: by it pools are told apart, and bonding curves from exchanges.
+/// A required name, intact and not absurdly long: it identifies a pool or an exchange.
 fn name(text: &str) -> Result<Box<str>, SkipReason> {
     let is_whole = !text.contains(char::REPLACEMENT_CHARACTER);
     if text.is_empty() || text.len() > LONGEST_NAME || !is_printable(text) || !is_whole {
@@ -115,8 +115,8 @@ fn name(text: &str) -> Result<Box<str>, SkipReason> {
     Ok(text.into())
 }
 
-/// A symbol is chosen by strangers and shown on terminals: control characters go, the rest is cut. What is no text is
-/// no symbol.
+/// A symbol is untrusted and shown on terminals, so control characters are removed and the rest is truncated. A value that
+/// is not text is no symbol.
 fn symbol(json: Option<&RawValue>) -> Box<str> {
     let text = json.and_then(text).unwrap_or_default();
     if text.len() <= LONGEST_SYMBOL && is_printable(&text) {
@@ -125,12 +125,12 @@ fn symbol(json: Option<&RawValue>) -> Box<str> {
     text.chars().filter(|character| !character.is_control()).take(LONGEST_SYMBOL).collect()
 }
 
-/// Whether a text has no control characters. Nearly every one is ASCII, where a look at the bytes tells.
+/// Whether a text has no control characters. Nearly all are ASCII, where checking the bytes is enough.
 fn is_printable(text: &str) -> bool {
     text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || !text.chars().any(char::is_control)
 }
 
-/// What a JSON string says; none where the value is no string.
+/// The text of a JSON string; `None` if the value is not a string.
 fn text(json: &RawValue) -> Option<Cow<'_, str>> {
     if !json.get().starts_with('"') {
         return None;
@@ -141,10 +141,10 @@ fn text(json: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<String>(&mend::strings(json.get())).map(Cow::Owned).ok()
 }
 
-/// A price that is known is finite and > 0; a decimal text as a rule, and as good as a number.
+/// A price is finite and > 0, or unknown. It is usually a decimal text; a number is accepted, too.
 fn price(json: Option<&RawValue>) -> Result<Option<f64>, SkipReason> {
     let Some(json) = json else { return Ok(None) };
-    // A number's own text is what is left of anything that is no string; no other JSON reads as a float.
+    // The source text of a number; no other JSON value parses as a float.
     let decimal = text(json).unwrap_or(Cow::Borrowed(json.get()));
     match decimal.parse::<f64>() {
         Ok(price) if price.is_finite() && price > 0.0 => Ok(Some(price)),
@@ -153,7 +153,7 @@ fn price(json: Option<&RawValue>) -> Result<Option<f64>, SkipReason> {
     }
 }
 
-/// Trades of a window; a missing count is none.
+/// Trades of a window; a missing count is zero.
 fn trades(sides: Option<&SidesDto>) -> Trades {
     sides.map_or_else(Trades::default, |sides| Trades {
         buys: sides.buys.map_or(0, |Count(buys)| buys),
@@ -161,7 +161,7 @@ fn trades(sides: Option<&SidesDto>) -> Trades {
     })
 }
 
-/// An amount of US dollars that is known is finite and ≥ 0.
+/// An amount of US dollars is finite and ≥ 0, or unknown.
 fn amount(usd: Option<f64>) -> Result<Option<f64>, SkipReason> {
     match usd {
         Some(usd) if !usd.is_finite() || usd < 0.0 => Err(SkipReason::Malformed),
@@ -169,7 +169,7 @@ fn amount(usd: Option<f64>) -> Result<Option<f64>, SkipReason> {
     }
 }
 
-/// Nothing rests on this time, so what is none, or a nonsensical one, is only left out.
+/// No score depends on this time, so an invalid one is only ignored.
 fn created_at(json: &RawValue) -> Option<Timestamp> {
     let milliseconds = json.get().parse().ok()?;
     Timestamp::from_millisecond(milliseconds).ok().filter(|time| *time > Timestamp::UNIX_EPOCH)

@@ -1,4 +1,4 @@
-//! From a body to pairs, in any of the API's envelopes. Pure: it knows no status, no headers and no network.
+//! Decodes a body, in any of the envelopes of the API, into pairs. Pure: no status, headers or network.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,29 +8,29 @@ use crate::convert::Refused;
 use crate::dto::{Bounded, Envelope, Field, LooksLikePair, Object, PairDto};
 use crate::{convert, mend};
 
-/// What a body says.
+/// A decoded body.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decoded {
     /// A list, possibly empty.
     Pairs(PairBatch),
-    /// `null` where a list belongs. Some endpoints say so for an unknown token, all of them now and then under load.
+    /// `null` instead of a list. Some endpoints return it for an unknown token, all of them occasionally under load.
     Null,
 }
 
-/// The body is not one that the API promises.
+/// The body is not one that the API documents.
 #[derive(Debug, thiserror::Error)]
 pub enum Undecodable {
-    /// Bytes that are no JSON, end too early, or have other types than the envelope's.
-    #[error("no JSON of this API: {0}")]
+    /// Not JSON, truncated, or of other types than the envelope.
+    #[error("not the JSON of this API: {0}")]
     NotJson(#[from] serde_json::Error),
     /// JSON that is neither a list nor an object with `pairs` or `pair`.
-    #[error("no list in it, it starts with {start:?}")]
+    #[error("not a list, it starts with {start:?}")]
     NoList {
         /// Its first characters.
         start: String,
     },
-    /// A list in which nothing is what belongs there.
-    #[error("none of its {entries} entries can be read, the first one starts with {start:?}")]
+    /// A list without a single readable entry.
+    #[error("none of its {entries} entries is readable, the first one starts with {start:?}")]
     NoneReadable {
         /// How many there are.
         entries: usize,
@@ -39,19 +39,19 @@ pub enum Undecodable {
     },
 }
 
-/// Decodes a body: a bare list, `{pairs}`, `{pair}` or `null`. Kept are the pairs of `chain` whose base token is one
-/// of `asked`; the others are counted by reason.
+/// Decodes a body: a bare list, `{pairs}`, `{pair}` or `null`. Keeps the pairs on `chain` whose base token is one of
+/// `asked`, and counts the others by reason.
 ///
-/// What a score rests on is read strictly: a value of another type than the API's costs its pair. What none rests on
-/// costs nothing, whatever it is, and a text may hold anything: what is no character in it becomes U+FFFD.
+/// Fields that a score depends on are strict: one of the wrong type causes its pair to be skipped. All other fields are
+/// lenient. Text may contain anything; invalid characters become U+FFFD.
 ///
 /// # Errors
-/// [`Undecodable`] when the envelope is not one of these, holds more than any answer does, or nothing that can be read;
-/// a bad pair among others is no error, and neither is one that looks like a pair in the answer about one mint.
+/// [`Undecodable`] if the envelope is none of these, has more entries than any response, or no readable one. A bad pair
+/// among others is not an error, and neither is a bad pair alone in the response for a single mint.
 pub fn decode(body: &[u8], chain: &str, asked: &[Mint]) -> Result<Decoded, Undecodable> {
     let text = mend::text(body);
-    // In one go, which is all that a sound body needs. A pair that is not one of ours ends it, and then each is read by
-    // itself, so that a bad pair costs one pair.
+    // Fast path: a valid body is decoded in one go. If that fails, decode pair by pair, so that a bad pair is skipped
+    // alone.
     if let Ok(listed) = listed::<Object<PairDto<'_>>>(&text) {
         let Some(pairs) = listed else { return Ok(Decoded::Null) };
         let mut batch = PairBatch::default();
@@ -65,7 +65,7 @@ pub fn decode(body: &[u8], chain: &str, asked: &[Mint]) -> Result<Decoded, Undec
     Ok(Decoded::Pairs(one_by_one(&pairs, chain, asked)?))
 }
 
-/// Reads each pair by itself.
+/// Decodes each pair separately.
 fn one_by_one(pairs: &[&RawValue], chain: &str, asked: &[Mint]) -> Result<PairBatch, Undecodable> {
     let mut batch = PairBatch::default();
     let mut is_any_readable = pairs.is_empty();
@@ -75,7 +75,7 @@ fn one_by_one(pairs: &[&RawValue], chain: &str, asked: &[Mint]) -> Result<PairBa
         is_any_readable |= dto.is_ok();
         keep(&mut batch, dto.and_then(|dto| convert::pair(&dto, chain, asked)));
     }
-    // Bad pairs of one token are that token's trouble; what is no pair, or nothing but bad ones, is the API's.
+    // If all pairs of a single token are bad, that is a problem of the token; otherwise it is one of the API.
     let is_about_one = asked.len() <= 1 || pairs.len() == 1;
     if is_any_readable || (is_about_one && pairs.iter().any(|raw| looks_like_a_pair(raw))) {
         return Ok(batch);
@@ -100,7 +100,7 @@ fn looks_like_a_pair(raw: &RawValue) -> bool {
     looks.is_ok_and(|looks| looks.pair_address.is_some() || looks.base_token.is_some())
 }
 
-/// What is in an envelope; none where it says `null`.
+/// The entries of an envelope; `None` if it is `null`.
 fn listed<'a, P: Deserialize<'a>>(text: &'a str) -> Result<Option<Vec<P>>, Undecodable> {
     match text.bytes().next() {
         Some(b'[') => Ok(Some(serde_json::from_str::<Bounded<P>>(text)?.0)),

@@ -1,8 +1,8 @@
-//! The API's JSON, field by field as it arrives. It judges nothing beyond the types.
+//! The JSON of the API, field by field; checks types only.
 //!
-//! Keys that are not named here are ignored. What no score rests on is kept raw, so that its type costs nothing; the rest
-//! has the API's own types and no others: serde would read a list as an object, field after field. Text is borrowed
-//! from the body where it has no escapes.
+//! Unknown keys are ignored. Fields that no score depends on are kept raw, so that any type is accepted. The others must
+//! have exactly the types of the API: serde by itself would accept a list as an object, field by field. Text is borrowed
+//! from the body unless it has escapes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::de::{self, IgnoredAny, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use serde_json::value::RawValue;
 
-/// A key of an object: the API means different things by leaving it out and by `null`.
+/// A value of an object; for the API, an absent key and `null` mean different things.
 #[derive(Debug, Default)]
 pub(crate) enum Field<T> {
     #[default]
@@ -28,7 +28,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
     }
 }
 
-/// An object, and nothing that serde would take for one.
+/// A JSON object; a list is an error.
 #[derive(Debug)]
 pub(crate) struct Object<T>(pub(crate) T);
 
@@ -46,7 +46,7 @@ impl<T> Deref for Object<T> {
     }
 }
 
-/// Asks for a map where a struct is wanted: a derived struct would take a sequence too.
+/// Deserializes a struct from a map only: a derived struct would accept a sequence, too.
 struct OnlyObjects<D>(D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for OnlyObjects<D> {
@@ -62,11 +62,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for OnlyObjects<D> {
     }
 }
 
-/// A list that ends where no answer of the API goes: what a longer one would cost nobody wants to pay.
+/// A list with a limited number of entries, so that a huge response cannot exhaust memory.
 #[derive(Debug)]
 pub(crate) struct Bounded<P>(pub(crate) Vec<P>);
 
-/// Thirty mints with thirty pools each are the most that anything of this API could be about.
+/// More than thirty mints with thirty pools each, the largest conceivable response.
 pub(crate) const MOST_ENTRIES: usize = 1_000;
 
 impl<'de, P: Deserialize<'de>> Deserialize<'de> for Bounded<P> {
@@ -96,7 +96,7 @@ impl<'de, P: Deserialize<'de>> Visitor<'de> for BoundedVisitor<P> {
     }
 }
 
-/// `{pairs}`, `{pair}` or both, with pairs of whatever type they are read as.
+/// `{pairs}`, `{pair}` or both.
 #[derive(Debug, Deserialize)]
 #[serde(bound = "P: Deserialize<'de>")]
 pub(crate) struct Envelope<P> {
@@ -106,7 +106,7 @@ pub(crate) struct Envelope<P> {
     pub(crate) pair: Field<P>,
 }
 
-/// One pair. What the market has no use for (`url`, `priceChange`, `fdv`, `info`, …) is left out.
+/// One pair, without the fields that the market does not use (`url`, `priceChange`, `fdv`, `info`, …).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PairDto<'a> {
@@ -129,7 +129,7 @@ pub(crate) struct PairDto<'a> {
     pub(crate) volume: Option<Object<Windows<f64>>>,
     #[serde(default)]
     pub(crate) liquidity: Option<Object<LiquidityDto>>,
-    /// Milliseconds since 1970; nothing rests on them.
+    /// Milliseconds since 1970; no score depends on them.
     #[serde(borrow, default)]
     pub(crate) pair_created_at: Option<&'a RawValue>,
 }
@@ -139,12 +139,12 @@ pub(crate) struct PairDto<'a> {
 pub(crate) struct TokenDto<'a> {
     #[serde(borrow, default)]
     pub(crate) address: Option<Text<'a>>,
-    /// A text; nothing rests on it.
+    /// A text; no score depends on it.
     #[serde(borrow, default)]
     pub(crate) symbol: Option<&'a RawValue>,
 }
 
-/// Text, borrowed from the body where it has no escapes: inside of an `Option` serde would copy a plain `Cow`.
+/// Text, borrowed from the body unless it has escapes: serde would copy a plain `Cow` inside an `Option`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
@@ -165,7 +165,7 @@ pub(crate) struct Windows<T> {
     pub(crate) h1: Option<T>,
 }
 
-/// A plain `#[serde(default)]` would ask `T` for a default that nobody uses.
+/// A plain `#[serde(default)]` would require `T: Default`.
 const fn none<T>() -> Option<T> {
     None
 }
@@ -203,7 +203,7 @@ impl Visitor<'_> for CountVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, count: f64) -> Result<Count, E> {
-        /// Up to here every whole number is exact as a float.
+        /// Up to here, every whole number has an exact float.
         const EXACT: f64 = 9_007_199_254_740_992.0;
         if count.fract() == 0.0 && (0.0..=EXACT).contains(&count) {
             #[expect(
@@ -224,7 +224,7 @@ pub(crate) struct LiquidityDto {
     pub(crate) usd: Option<f64>,
 }
 
-/// Whose a pair is, whatever else is in it.
+/// The owner of a pair, whatever else it contains.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OwnerDto<'a> {
@@ -232,7 +232,7 @@ pub(crate) struct OwnerDto<'a> {
     pub(crate) base_token: Object<TokenDto<'a>>,
 }
 
-/// What tells a pair, however bad, from anything else.
+/// The keys that distinguish even a bad pair from anything else.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LooksLikePair {

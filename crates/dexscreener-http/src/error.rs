@@ -1,5 +1,5 @@
-//! From what went wrong on the wire to what the caller does next, in a sentence that a person can act on. It knows no
-//! bodies beyond their first line.
+//! Maps errors of the transport and error responses to what the caller does next, with a message that a person can act
+//! on.
 
 use std::error::Error;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use ttm_market::PairSourceError;
 use crate::gzip::UnpackError;
 use crate::{Undecodable, mend};
 
-/// Characters of a strange text that a message shows.
+/// The maximum length of an untrusted text in a message.
 const SHOWN: usize = 80;
-/// Characters of an address that a message shows.
+/// The maximum length of a URL in a message.
 const SHOWN_ADDRESS: usize = 200;
 
-/// The HTTP client could not be made: no usable TLS on this machine, in practice no root certificates.
+/// The HTTP client could not be created: in practice, the machine has no root certificates.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make the HTTP client for the DexScreener API: {}", root_cause(.0))]
+#[error("cannot create the HTTP client for the DexScreener API: {}", root_cause(.0))]
 pub struct BuildError(#[source] reqwest::Error);
 
 impl BuildError {
@@ -26,7 +26,7 @@ impl BuildError {
     }
 }
 
-/// An answer as far as messages are about it; of an error's body only the start.
+/// A response, as far as messages need it; of the body of an error only the start.
 pub(crate) struct Answer<'a> {
     pub(crate) status: StatusCode,
     pub(crate) content_type: Option<&'a str>,
@@ -46,14 +46,14 @@ impl Answer<'_> {
         mend::without_mark(self.body).trim_ascii_start()
     }
 
-    /// The code of Cloudflare's plain text `error code: N`.
+    /// N of the plain text `error code: N` of Cloudflare.
     fn cloudflare_code(&self) -> Option<u32> {
         let text = self.text().strip_prefix(b"error code:")?.trim_ascii_start();
         let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).take(6);
         Some(digits.fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
     }
 
-    /// The start of a sentence: `403, an HTML page`.
+    /// The start of a message: `403, an HTML page`.
     fn said(&self) -> String {
         let status = self.status.as_u16();
         if self.text().is_empty() {
@@ -68,11 +68,11 @@ impl Answer<'_> {
     }
 }
 
-/// No usable answer arrived.
+/// No complete response arrived.
 pub(crate) fn of_transport(error: reqwest::Error, timeout: Duration) -> PairSourceError {
     let error = error.without_url();
     let message = if error.is_timeout() && !error.is_connect() {
-        format!("no whole answer within {timeout:?}")
+        format!("no complete response within {timeout:?}")
     } else {
         let what = if error.is_connect() {
             "cannot connect"
@@ -86,7 +86,7 @@ pub(crate) fn of_transport(error: reqwest::Error, timeout: Duration) -> PairSour
     transient(message, None, Some(Box::new(error)))
 }
 
-/// What the system or the TLS library said; the layers between only say that there is something below.
+/// The error of the system or the TLS library; the layers above add nothing.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(below) = cause.source() {
@@ -95,13 +95,13 @@ fn root_cause(error: &reqwest::Error) -> String {
     shown(&cause.to_string(), 2 * SHOWN)
 }
 
-/// An answer whose status is not 200, and where it points to when it is a redirect.
+/// A response whose status is not 200; `location` is the target of a redirect.
 pub(crate) fn of_status(
     answer: &Answer<'_>,
     retry_after: Option<Duration>,
     location: Option<&str>,
 ) -> PairSourceError {
-    // Cloudflare's verdict is more precise than the status that it comes with.
+    // The code of Cloudflare is more precise than the status.
     if let Some(error) = of_cloudflare_code(answer, retry_after) {
         return error;
     }
@@ -112,17 +112,15 @@ pub(crate) fn of_status(
         408 | 425 | 500..=599 => transient(message, retry_after, None),
         400..=499 => PairSourceError::Rejected { message },
         status @ 300..=399 => {
-            let to = location.map_or_else(
-                || "an address that it does not say".to_owned(),
-                |address| shown(address, SHOWN_ADDRESS),
-            );
+            let to = location
+                .map_or_else(|| "an unknown location".to_owned(), |address| shown(address, SHOWN_ADDRESS));
             PairSourceError::Malformed { message: format!("{status}, a redirect to {to}") }
         }
         _ => PairSourceError::Malformed { message },
     }
 }
 
-/// A body with status 200 that is not JSON but a message of something in between.
+/// A body with status 200 that is not JSON but the message of a proxy.
 pub(crate) fn of_non_json(answer: &Answer<'_>, retry_after: Option<Duration>) -> Option<PairSourceError> {
     of_cloudflare_code(answer, retry_after)
         .or_else(|| answer.is_html().then(|| transient(answer.said(), retry_after, None)))
@@ -133,18 +131,18 @@ pub(crate) fn of_undecodable(error: &Undecodable) -> PairSourceError {
     PairSourceError::Malformed { message: format!("200, {}", shown(&error.to_string(), 2 * SHOWN)) }
 }
 
-/// `null` where a list belongs: the API says so under load, about tokens that it knows.
+/// `null` instead of a list: the API returns it under load even for known tokens.
 pub(crate) fn of_null() -> PairSourceError {
     transient("200, null instead of a list".to_owned(), None, None)
 }
 
-/// A body that would not end, or cannot be unpacked.
+/// A body that is too large or cannot be decompressed.
 pub(crate) fn of_body(error: &UnpackError) -> PairSourceError {
     PairSourceError::Malformed { message: format!("200, {error}") }
 }
 
 /// The plain text `error code: N` of Cloudflare: 1015 is its rate limit; 1006 to 1010 and 1020 refuse the client;
-/// the others are troubles between it and the API.
+/// the others are failures between Cloudflare and the API.
 fn of_cloudflare_code(answer: &Answer<'_>, retry_after: Option<Duration>) -> Option<PairSourceError> {
     let code = answer.cloudflare_code()?;
     let message = format!("{}, Cloudflare's error code {code}", answer.status.as_u16());
@@ -163,7 +161,7 @@ fn transient(
     PairSourceError::Transient { message, retry_after, source }
 }
 
-/// A text of strangers as it may stand in a log line: short, and without anything that could steer a terminal.
+/// An untrusted text for a log line: truncated, and without control characters.
 fn shown(text: &str, most: usize) -> String {
     text.trim().chars().filter(|character| !character.is_control()).take(most).collect()
 }
@@ -188,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_says_what_the_caller_does_next() {
+    fn each_status_maps_to_what_the_caller_does_next() {
         for (code, expected) in [
             (429, "rate limited"),
             (401, "forbidden"),
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_of_cloudflare_wins_over_the_status() {
+    fn the_code_of_cloudflare_takes_precedence_over_the_status() {
         assert_eq!(class(&status(403, b"error code: 1015")), "rate limited");
         assert_eq!(class(&status(403, b"\xef\xbb\xbferror code: 1020")), "forbidden");
         assert_eq!(class(&status(403, b"error code: 521")), "transient");
@@ -220,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_says_the_status_and_what_the_body_is() {
+    fn a_message_has_the_status_and_the_kind_of_the_body() {
         let page = "403, an HTML page: the API refuses this client";
         assert_eq!(status(403, b" <!DOCTYPE html>").to_string(), page);
         let called_so = Answer { status: StatusCode::FORBIDDEN, content_type: Some("Text/HTML"), body: b"x" };
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_shows_one_short_line_of_the_body() {
+    fn a_message_has_one_short_line_of_the_body() {
         let long = "x".repeat(5_000);
         assert!(status(400, long.as_bytes()).to_string().len() < 200);
         assert!(!status(400, b"a\nb\x1b[31m").to_string().contains(['\n', '\x1b']));

@@ -1,9 +1,9 @@
 //! The ports [`PairSource`](ttm_market::PairSource) and [`ProfileSource`](ttm_market::ProfileSource) over the DexScreener
 //! HTTP API.
 //!
-//! One call is one request. What comes back is judged in this order: status, then whether it is JSON at all, then the
-//! envelope, then every pair by itself, so that one bad pair costs one pair. The adapter neither retries nor caches
-//! nor limits its rate: that is the policy of whoever holds it.
+//! One call is one request. A response is checked in this order: its status, whether it is JSON at all, its envelope, then
+//! each pair separately, so that one bad pair is skipped alone. The adapter does not retry, cache or limit its rate: that is
+//! the policy of its caller.
 //!
 //! It knows nothing of scores, and decides nothing about a pool except whether it is usable.
 

@@ -1,19 +1,18 @@
-//! Text that JSON does not allow inside of its strings, made into text that it does. It changes nothing outside of them.
+//! Repairs JSON whose strings contain what JSON does not allow; leaves everything outside of strings alone.
 
 use std::borrow::Cow;
 
-/// A body as text: without a byte order mark, and with U+FFFD for bytes that are no UTF-8.
+/// A body as text: without a byte order mark, and with U+FFFD for invalid UTF-8.
 pub(crate) fn text(body: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(without_mark(body).trim_ascii())
 }
 
-/// A body without the byte order mark that some system put in front.
+/// A body without a byte order mark.
 pub(crate) fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// The same JSON with U+FFFD in its strings for every control character, every half of a surrogate pair and every
-/// escape that there is not.
+/// The JSON with U+FFFD in its strings for control characters, unpaired surrogates and invalid escapes.
 pub(crate) fn strings(json: &str) -> Cow<'_, str> {
     let mut mended = String::new();
     let (mut kept, mut at, mut inside) = (0, 0, false);
@@ -42,8 +41,7 @@ pub(crate) fn strings(json: &str) -> Cow<'_, str> {
     Cow::Owned(mended)
 }
 
-/// How many bytes the escape at the start has, and whether it stands for a character. One that cannot be read is its
-/// backslash alone: what follows is text.
+/// The length of the escape at the start, and whether it is valid. Of an invalid escape only the backslash is replaced.
 fn escape(bytes: &[u8]) -> (usize, bool) {
     match bytes.get(1) {
         Some(b'u') => match (unit(bytes), unit(bytes.get(6..).unwrap_or_default())) {
@@ -75,11 +73,11 @@ mod tests {
     #[track_caller]
     fn check(json: &str, mended: &str) {
         assert_eq!(strings(json), mended);
-        serde_json::from_str::<serde_json::Value>(mended).expect("it is JSON now");
+        serde_json::from_str::<serde_json::Value>(mended).expect("valid JSON");
     }
 
     #[test]
-    fn what_is_no_character_becomes_the_replacement_character() {
+    fn invalid_characters_become_the_replacement_character() {
         check(r#"["\ud800"]"#, "[\"\u{fffd}\"]");
         check(r#"["\udc00\ud83d\ude80\ud83d"]"#, "[\"\u{fffd}\\ud83d\\ude80\u{fffd}\"]");
         check(r#"["\ud83dx\ude80"]"#, "[\"\u{fffd}x\u{fffd}\"]");
@@ -89,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_json_stays_where_it_is() {
+    fn valid_json_is_not_copied() {
         for json in
             [r#"{"a":["\"\\\/\b\f\n\r\t\u0041\uABcd\ud83d\uDE80",1e9,null]}"#, "[ \n\t{}]", r#"["\\"]"#, ""]
         {
@@ -98,31 +96,31 @@ mod tests {
     }
 
     #[test]
-    fn a_string_without_an_end_keeps_none() {
+    fn an_unterminated_string_stays_invalid() {
         for json in ["\"", "\"\\", "\"\\u", "\"\\u12", "\"\\ud800", "\"\\ud800\\u"] {
             assert!(serde_json::from_str::<serde_json::Value>(&strings(json)).is_err(), "{json}");
         }
     }
 
     #[test]
-    fn a_byte_order_mark_goes_and_bad_bytes_are_replaced() {
+    fn a_byte_order_mark_is_removed_and_invalid_bytes_are_replaced() {
         assert_eq!(text(b"\xef\xbb\xbf [] \n"), "[]");
         assert_eq!(text(b"[\"\xff\"]"), "[\"\u{fffd}\"]");
     }
 
     proptest! {
         #[test]
-        fn what_is_json_already_says_the_same_afterwards(text in any::<String>(), other in ".*") {
+        fn valid_json_is_unchanged(text in any::<String>(), other in ".*") {
             let value = serde_json::json!({ other.clone(): [text, { "x": other }] });
             let json = value.to_string();
             prop_assert!(matches!(strings(&json), Cow::Borrowed(_)), "{json}");
         }
 
         #[test]
-        fn any_string_can_be_read_when_it_is_mended(units in prop::collection::vec(any::<u16>(), 0..20)) {
+        fn any_string_is_readable_after_repair(units in prop::collection::vec(any::<u16>(), 0..20)) {
             let escapes: Vec<String> = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
             let json = format!("\"{}\"", escapes.concat());
-            let read: String = serde_json::from_str(&strings(&json)).expect("it is mended");
+            let read: String = serde_json::from_str(&strings(&json)).expect("valid JSON");
             let expected = String::from_utf16_lossy(&units);
             prop_assert_eq!(read, expected);
         }

@@ -1,4 +1,4 @@
-//! From a body of token profiles to the mints in it. What a profile says about its token is not read.
+//! Decodes the mints in a list of token profiles; the other fields of a profile are ignored.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::decode::none_readable;
 use crate::dto::{Bounded, Object};
 use crate::{Undecodable, mend};
 
-/// One profile: a project's page about its token.
+/// One profile: the page of a project about its token.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ProfileDto<'a> {
@@ -20,12 +20,12 @@ struct ProfileDto<'a> {
     token_address: Cow<'a, str>,
 }
 
-/// The mints of `chain` that a list of profiles names; none where the body says `null`. Entries that are no profile, or
-/// of no mint, are counted by their place in the list.
+/// The mints on `chain` in a list of profiles; `None` if the body is `null`. Entries that are not profiles of a valid mint are
+/// counted by their position in the list.
 ///
 /// # Errors
-/// [`Undecodable`] when the body is no list, one that is longer than any answer, or one without a single profile in it;
-/// a bad entry among others is no error.
+/// [`Undecodable`] if the body is not a list, has more entries than any response, or not a single profile. A bad entry
+/// among others is not an error.
 pub fn decode_profiles(body: &[u8], chain: &str) -> Result<Option<Listing>, Undecodable> {
     let text = mend::text(body);
     let text = mend::strings(&text);
@@ -40,7 +40,7 @@ pub fn decode_profiles(body: &[u8], chain: &str) -> Result<Option<Listing>, Unde
         match profile {
             Ok(profile) if profile.chain_id == chain => listing.take(number, &profile.token_address),
             Ok(_elsewhere) => {}
-            // What is no profile is no mint either.
+            // Counts as an entry that is not a mint.
             Err(_) => listing.take(number, raw.get()),
         }
     }

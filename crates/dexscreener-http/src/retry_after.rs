@@ -1,11 +1,11 @@
-//! Finds the two headers that say how long to wait. It reads neither: that is `ttm_retry`'s.
+//! Finds the headers `Retry-After` and `Date`, which `ttm_retry` parses.
 
 use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use ttm_retry::parse_retry_after;
 
-/// How long the far side asks to wait; none when it does not say, or not in a way that can be read.
+/// How long upstream asks to wait; `None` if it does not, or not in a readable form.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok();
     parse_retry_after(text(RETRY_AFTER)?, text(DATE))
@@ -27,7 +27,7 @@ mod tests {
     }
 
     #[test]
-    fn both_headers_are_read_and_what_is_no_text_says_nothing() {
+    fn both_headers_are_used_and_invalid_ones_ignored() {
         check(&[], None);
         check(&[(DATE, NOON)], None);
         check(&[(RETRY_AFTER, b" 120 ")], Some(Duration::from_mins(2)));

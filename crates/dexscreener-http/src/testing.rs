@@ -1,28 +1,28 @@
-//! What holds for a body of any bytes: shared by the property tests, which damage recorded bodies, and the fuzzer, which
-//! makes up its own. It knows no body.
+//! Properties that hold for any body, shared by the property tests, which damage recorded bodies, and the fuzzer, which
+//! generates its own.
 
 use ttm_market::Mint;
 
 use crate::{Decoded, decode, decode_profiles};
 
-/// Mints that are taken from a body for it to be asked about.
+/// The number of mints that are taken from a body as the request.
 const ASKED: usize = 30;
 
-/// Decodes the body as profiles, and as the answer to a question about `asked`, and holds what is kept against the promises of a pair.
+/// Decodes the body as profiles and as the response to a request for `asked`, and checks the kept pairs.
 ///
 /// # Panics
-/// When the decoder does, or when it keeps what it must not.
+/// If the decoder panics, or keeps an invalid pair.
 pub fn check(body: &[u8], asked: &[Mint]) {
     if let Ok(Some(listing)) = decode_profiles(body, "solana") {
         let entries = listing.mints.len() as u64 + listing.unusable.count();
         assert!(entries <= body.len() as u64 / 2, "more profiles than the body can hold");
     }
     let Ok(Decoded::Pairs(batch)) = decode(body, "solana", asked) else { return };
-    // The shortest pair has a dozen characters for each of its keys; this is far below.
+    // Far more than the number of the shortest possible pairs.
     let most = body.len() as u64 / 2 + 1;
     assert!(batch.pairs.len() as u64 + batch.skipped.total() <= most, "more pairs than the body can hold");
     for pair in &batch.pairs {
-        assert!(asked.contains(&pair.base.mint), "the base was not asked for: {pair:?}");
+        assert!(asked.contains(&pair.base.mint), "the base was not requested: {pair:?}");
         assert!(pair.price_usd.is_none_or(|price| price.is_finite() && price > 0.0), "{pair:?}");
         let amounts = [Some(pair.volume_5m_usd), Some(pair.volume_1h_usd), pair.liquidity_usd];
         assert!(amounts.into_iter().flatten().all(|usd| usd.is_finite() && usd >= 0.0), "{pair:?}");
@@ -32,7 +32,7 @@ pub fn check(body: &[u8], asked: &[Mint]) {
     }
 }
 
-/// The first mints that stand in a body, as whoever asked for it would have named them.
+/// The first mints in a body, as if they had been requested.
 pub fn mints_in(body: &[u8]) -> Vec<Mint> {
     let words =
         body.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| (32..=44).contains(&word.len()));

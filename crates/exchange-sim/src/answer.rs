@@ -1,6 +1,6 @@
-//! From a request to its answer: limits, latency, and the market behind the API's paths.
+//! Answers requests: limits, latency, faults, and the market behind the paths of the API.
 //!
-//! It knows no sockets; what only a socket can do (resetting it) it asks for with [`ResetConnection`].
+//! Independent of sockets: to have its connection reset, a request returns the error [`ResetConnection`].
 
 use std::sync::Arc;
 
@@ -20,32 +20,32 @@ use crate::question::Question;
 use crate::response::{BUSY_PAGE, RATE_LIMIT_TEXT, as_json, text};
 use crate::{Endpoint, ExchangeConfig, ExchangeStats, Outcome, poison, profile, wire};
 
-/// The server is to drop the connection without an answer.
+/// The server has to reset the connection instead of responding.
 #[derive(Debug, thiserror::Error)]
 #[error("reset by the script")]
 pub(crate) struct ResetConnection;
 
-/// The limits of the real API, per minute and address; everyone comes from one address here.
+/// The rate limits of the real API, per minute and client address; here all clients share one address.
 const REQUESTS_PER_MINUTE: usize = 300;
 const PROMOTION_REQUESTS_PER_MINUTE: usize = 60;
-/// `/latest/dex/tokens` answers so many pairs in all, `/token-pairs/v1` so many of one token.
+/// The maximum number of pairs in a response of `/latest/dex/tokens` or `/token-pairs/v1`.
 const MOST_PAIRS: usize = 30;
 
-/// Profiles in one answer.
+/// The number of profiles in a response.
 const MOST_PROFILES: usize = 30;
 
-/// The API's side of every connection.
+/// The API behind all connections.
 pub(crate) struct Api {
     config: ExchangeConfig,
     market: SyntheticMarket,
     runtime: Arc<dyn Runtime>,
     latency: Arc<dyn Entropy>,
-    chance: Arc<dyn Entropy>,
+    fault_entropy: Arc<dyn Entropy>,
     started: Moment,
     books: Mutex<Books>,
 }
 
-/// What is remembered between requests.
+/// The state between requests.
 struct Books {
     stats: ExchangeStats,
     main: SlidingMinute,
@@ -53,12 +53,12 @@ struct Books {
 }
 
 impl Api {
-    /// An API whose script starts now.
+    /// An API whose fault script starts now.
     pub(crate) fn new(config: ExchangeConfig, runtime: Arc<dyn Runtime>) -> Self {
         Self {
             market: SyntheticMarket::new(config.seed, config.tokens),
             latency: runtime.entropy("exchange-latency"),
-            chance: runtime.entropy("exchange-faults"),
+            fault_entropy: runtime.entropy("exchange-faults"),
             started: runtime.now(),
             books: Mutex::new(Books {
                 stats: ExchangeStats::default(),
@@ -85,15 +85,19 @@ impl Api {
         }
     }
 
-    /// Answers one request, after the latency.
+    /// Responds to one request, after the latency.
     pub(crate) async fn answer<B>(&self, request: Request<B>) -> Result<Response<Body>, ResetConnection> {
         let now = self.runtime.now();
         let question = Question::read(request.uri().path(), &self.config.chain);
-        let fault =
-            self.config.faults.iter().find(|fault| fault.is_on(self.started, now)).map(|fault| fault.kind);
+        let fault = self
+            .config
+            .faults
+            .iter()
+            .find(|fault| fault.is_active(self.started, now))
+            .map(|fault| fault.kind);
         let poison = poison::of(&self.config.poisoned, question.mints());
-        let goes_wrong = fault.is_some() || poison.is_some();
-        let outcome = self.register(now, &question, &request, goes_wrong);
+        let is_faulty = fault.is_some() || poison.is_some();
+        let outcome = self.register(now, &question, &request, is_faulty);
 
         self.runtime.sleep_until(now + self.config.latency.draw(&*self.latency)).await;
         match (outcome, fault, poison) {
@@ -101,28 +105,28 @@ impl Api {
             (Outcome::OverLimit, ..) => {
                 Ok(text(StatusCode::TOO_MANY_REQUESTS, "text/plain", RATE_LIMIT_TEXT))
             }
-            (Outcome::Faulted, Some(kind), _) => self.go_wrong(kind, question).await,
+            (Outcome::Faulted, Some(kind), _) => self.misbehave(kind, question).await,
             (Outcome::Faulted, None, Some(poison)) => Ok(poison.answer()),
-            (Outcome::Rejected | Outcome::Answered | Outcome::Faulted, ..) => Ok(self.tell(&question)),
+            (Outcome::Rejected | Outcome::Answered | Outcome::Faulted, ..) => Ok(self.respond(&question)),
         }
     }
 
-    /// Decides how a request ends and writes that down.
+    /// Decides the outcome of a request and counts it.
     fn register<B>(
         &self,
         now: Moment,
         question: &Question,
         request: &Request<B>,
-        goes_wrong: bool,
+        is_faulty: bool,
     ) -> Outcome {
         let endpoint = question.endpoint();
         let mut books = self.books.lock();
         let budget = if endpoint == Endpoint::Promotion { &mut books.promotion } else { &mut books.main };
         let outcome = if !budget.admit(now) {
             Outcome::OverLimit
-        } else if !names_itself(request.headers()) {
+        } else if !has_user_agent(request.headers()) {
             Outcome::Forbidden
-        } else if goes_wrong {
+        } else if is_faulty {
             Outcome::Faulted
         } else if endpoint == Endpoint::Unknown || request.method() != Method::GET {
             Outcome::Rejected
@@ -136,20 +140,20 @@ impl Api {
         outcome
     }
 
-    /// The true answer.
-    pub(crate) fn tell(&self, question: &Question) -> Response<Body> {
+    /// The correct response.
+    pub(crate) fn respond(&self, question: &Question) -> Response<Body> {
         match question {
             Question::Unknown => text(StatusCode::NOT_FOUND, "text/plain", "not found"),
             known => as_json(Body::whole(self.json(known))),
         }
     }
 
-    /// The body of the true answer.
+    /// The body of the correct response.
     pub(crate) fn json(&self, question: &Question) -> Bytes {
         self.json_at(question, self.runtime.wall())
     }
 
-    /// The body of what was the true answer at a time.
+    /// The body of the response that was correct at this time.
     pub(crate) fn json_at(&self, question: &Question, at: Timestamp) -> Bytes {
         match question {
             Question::Tokens(asked) => self
@@ -168,22 +172,22 @@ impl Api {
         }
     }
 
-    /// All pools of some mints, without the bound of an answer.
+    /// All pools of some mints, without the limit of a response.
     pub(crate) fn all_pools(&self, asked: &[Mint]) -> Bytes {
         let at = self.runtime.wall();
         self.list(&asked.iter().flat_map(|mint| self.market.pools_of(mint, at)).collect::<Vec<_>>())
     }
 
-    /// Whether something happens that happens to so many in a hundred.
+    /// True with this probability.
     pub(crate) fn happens(&self, share: Percent) -> bool {
-        self.chance.below(100) < u64::from(share)
+        self.fault_entropy.below(100) < u64::from(share)
     }
 
     pub(crate) const fn runtime(&self) -> &Arc<dyn Runtime> {
         &self.runtime
     }
 
-    /// All pools of some mints, as many as one answer holds.
+    /// The pools of some mints, up to the limit of a response.
     fn pools(&self, asked: &[Mint], at: Timestamp) -> Vec<SyntheticPool> {
         asked.iter().flat_map(|mint| self.market.pools_of(mint, at)).take(MOST_PAIRS).collect()
     }
@@ -192,7 +196,7 @@ impl Api {
         wire::to_bytes(&pools.iter().map(|pool| wire::pair(&self.config.chain, pool)).collect::<Vec<_>>())
     }
 
-    /// The newest profiles first, one more every minute; after the last token the first one has a new profile.
+    /// The newest profiles first, with a new one every minute; after the last token, the first one gets a new profile.
     fn profiles(&self, at: Timestamp) -> Bytes {
         let minutes = usize::try_from(at.as_second().max(0) / 60).unwrap_or(0);
         let oldest = minutes.checked_rem(self.config.tokens).unwrap_or(0);
@@ -208,7 +212,7 @@ impl Api {
     }
 }
 
-/// Whether a request has a `User-Agent`; the real API refuses those without.
-fn names_itself(headers: &HeaderMap) -> bool {
+/// Whether a request has a `User-Agent`; the real API refuses requests without one.
+fn has_user_agent(headers: &HeaderMap) -> bool {
     headers.get(USER_AGENT).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty())
 }

@@ -1,4 +1,4 @@
-//! A response body that arrives at once, in drips, or in part. It does not know what it carries.
+//! Response bodies that arrive whole, slowly, or incomplete.
 
 use std::io;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use ttm_kernel::{BoxFuture, Runtime};
 const DRIP_BYTES: usize = 16;
 const DRIP_PAUSE: Duration = Duration::from_secs(1);
 
-/// The bytes of an answer and the manner of their arrival.
+/// The bytes of a response and how they are sent.
 pub(crate) struct Body {
     rest: Bytes,
     manner: Manner,
@@ -26,18 +26,18 @@ enum Manner {
 }
 
 impl Body {
-    /// Everything at once.
+    /// Sends everything at once.
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
         Self { rest: bytes.into(), manner: Manner::Whole }
     }
 
-    /// Announces everything, sends half, and breaks off.
+    /// Announces the whole length, sends half, and fails.
     pub(crate) fn cut(mut bytes: Bytes) -> Self {
         let sent = bytes.split_to(bytes.len() / 2);
         Self { rest: sent, manner: Manner::Cut { missing: bytes.len() as u64, flushed: false } }
     }
 
-    /// A few bytes a second.
+    /// Sends a few bytes per second.
     pub(crate) fn drip(bytes: Bytes, runtime: Arc<dyn Runtime>) -> Self {
         Self { rest: bytes, manner: Manner::Drip { runtime, pause: None } }
     }
@@ -56,9 +56,9 @@ impl hyper::body::Body for Body {
         match &mut this.manner {
             Manner::Cut { flushed, .. } if this.rest.is_empty() => {
                 if *flushed {
-                    return Poll::Ready(Some(Err(io::Error::other("cut off by the script"))));
+                    return Poll::Ready(Some(Err(io::Error::other("truncated by a fault"))));
                 }
-                // The server writes out what it has when a body makes it wait; after an error it would not.
+                // hyper flushes its buffer when the body is pending, but not after an error.
                 *flushed = true;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

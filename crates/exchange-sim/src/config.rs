@@ -1,4 +1,4 @@
-//! What the stand-in serves and how badly. Every combination of values is usable; a bad address is found at the start.
+//! The configuration of the stand-in. Every combination of values is valid; the address is checked at the start.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,20 +9,20 @@ use ttm_market::Mint;
 
 use crate::{Fault, Poison};
 
-/// How long an answer takes before its first byte: uniform in `mean ± spread`.
+/// The time before the first byte of a response: uniform in `mean ± spread`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latency {
-    /// The middle.
+    /// The mean.
     pub mean: Duration,
-    /// The most that an answer is faster or slower; what would be below zero is zero.
+    /// The largest deviation; a negative latency becomes zero.
     pub spread: Duration,
 }
 
 impl Latency {
-    /// Answers as fast as it can.
+    /// No latency.
     pub const NONE: Self = Self { mean: Duration::ZERO, spread: Duration::ZERO };
 
-    /// One latency.
+    /// Draws one latency.
     pub(crate) fn draw(self, entropy: &dyn Entropy) -> Duration {
         let offset = self.spread.mul_f64(2.0 * entropy.unit());
         (self.mean + offset).saturating_sub(self.spread)
@@ -30,13 +30,13 @@ impl Latency {
 }
 
 impl Default for Latency {
-    /// 80 ± 60 ms: an API on the same continent behind a content network.
+    /// 80 ± 60 ms: an API behind a CDN on the same continent.
     fn default() -> Self {
         Self { mean: Duration::from_millis(80), spread: Duration::from_millis(60) }
     }
 }
 
-/// What a stand-in serves.
+/// The configuration of a stand-in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExchangeConfig {
     pub(crate) listen: SocketAddr,
@@ -62,32 +62,32 @@ impl ExchangeConfig {
         }
     }
 
-    /// Listens here instead; only loopback addresses are accepted at the start.
+    /// Sets the address; the start refuses any but loopback.
     #[must_use]
     pub fn listen(self, listen: SocketAddr) -> Self {
         Self { listen, ..self }
     }
 
-    /// Serves this chain instead; others are unknown.
+    /// Sets the chain; others are unknown.
     #[must_use]
     pub fn chain(self, chain: &str) -> Self {
         Self { chain: chain.into(), ..self }
     }
 
-    /// Answers with this latency instead.
+    /// Sets the latency.
     #[must_use]
     pub fn latency(self, latency: Latency) -> Self {
         Self { latency, ..self }
     }
 
-    /// Goes wrong by this script. Where two faults overlap, the first in the list wins.
+    /// Sets the fault script. Of overlapping faults, the first in the list applies.
     #[must_use]
     pub fn faults(self, faults: Vec<Fault>) -> Self {
         Self { faults, ..self }
     }
 
-    /// Spoils every request that names one of these mints too, in batches and singly, for as long as it runs. Where the
-    /// script has a fault that is on, that one wins.
+    /// Makes every request with one of these mints fail, batch or single. An active fault of the script takes
+    /// precedence.
     #[must_use]
     pub fn poison(mut self, mints: impl IntoIterator<Item = Mint>, poison: Poison) -> Self {
         self.poisoned.extend(mints.into_iter().map(|mint| (mint, poison)));

@@ -1,4 +1,4 @@
-//! What goes wrong, and when. It does not know how a fault looks on the wire.
+//! The fault script: kinds of faults, when they are active, and their text form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,18 +7,18 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use ttm_kernel::Moment;
 
-/// One entry of the script.
+/// An entry of the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Begins this long after the exchange started.
+    /// Starts this long after the exchange.
     pub from: Duration,
-    /// Ends this long after it began.
+    /// Lasts this long.
     pub lasts: Duration,
-    /// What happens to every request that arrives in between.
+    /// What happens to requests that arrive in between.
     pub kind: FaultKind,
 }
 
-/// Out of a hundred requests, or tokens, this many.
+/// A percentage of requests or tokens.
 pub type Percent = u8;
 
 /// What happens to a request.
@@ -31,67 +31,67 @@ pub enum FaultKind {
         /// The status, 500 to 599; 503 is [`FaultKind::Unavailable`].
         status: u16,
     },
-    /// 403 with the page that challenges a browser.
+    /// 403 with a browser challenge page.
     Challenge,
     /// 429 with an HTML body, with or without a `Retry-After` in seconds.
     RateLimited {
-        /// The header's value, rounded down to seconds.
+        /// The value of the header, rounded down to seconds.
         retry_after: Option<Duration>,
     },
     /// The same with sixteen bytes of text instead: `error code: 1015`.
     RateLimitedText {
-        /// The header's value, rounded down to seconds.
+        /// The value of the header, rounded down to seconds.
         retry_after: Option<Duration>,
     },
-    /// The request is read and never answered.
+    /// The request is never answered.
     Hang,
-    /// Headers at once, then sixteen bytes of the body a second.
+    /// Headers at once, then sixteen bytes of the body per second.
     SlowDrip,
-    /// Half of the announced body, then the connection ends.
+    /// Half of the announced body, then the connection is closed.
     Truncate,
-    /// A whole answer whose JSON ends in the middle.
+    /// A complete response with truncated JSON.
     Malformed,
     /// 200 with `{"pairs":null}`.
     Nulls,
-    /// The same to a share of the requests; the others are answered.
+    /// The same for a share of the requests; the others are answered correctly.
     FlakyNulls(Percent),
-    /// 200 with `[]` to a share of the batches, though the tokens are listed; single tokens are answered.
+    /// 200 with `[]` for a share of the batches, although the tokens are listed; requests for single tokens work.
     EmptyBatch(Percent),
     /// 200 with an HTML page.
     Html,
-    /// The true answer, called `text/html`.
+    /// The correct body with content type `text/html`.
     WrongType,
-    /// The true answer, and eight mebibytes of blanks behind it.
+    /// The correct body followed by eight mebibytes of blanks.
     TooLarge,
-    /// The second half of a batch is left out; single tokens are answered.
+    /// The second half of a batch is missing; requests for single tokens work.
     HalfBatch,
-    /// A share of the tokens is unknown, in batches and singly, always the same ones.
+    /// A share of the tokens is unknown, always the same ones, in batches and single requests.
     Delisted(Percent),
-    /// What was true so long ago.
+    /// The data as of this long ago.
     Stale(Duration),
-    /// A batch brings all pools of its tokens instead of one each, the main one anywhere, those where the token is the
-    /// quote among them, and a pool of another chain in front.
+    /// A batch returns all pools of its tokens in any order, including those where a token is the quote, preceded by a pool
+    /// of another chain.
     ExtraPairs,
-    /// A share of the pairs has a price or an address that is none.
+    /// A share of the pairs has an invalid price or address.
     BadPairs(Percent),
-    /// Keys that nobody knows, and `null` for every optional key that a pair has not got.
+    /// Unknown keys, and `null` for every absent optional key.
     OddKeys,
-    /// The connection is reset before an answer.
+    /// The connection is reset before a response.
     Reset,
 }
 
 impl Fault {
-    /// Whether it is on at `now`, for an exchange that started at `started`.
-    pub(crate) fn is_on(&self, started: Moment, now: Moment) -> bool {
+    /// Whether it is active at `now`, for an exchange that started at `started`.
+    pub(crate) fn is_active(&self, started: Moment, now: Moment) -> bool {
         let begins = started + self.from;
         begins <= now && now < begins + self.lasts
     }
 }
 
-/// A script line that cannot be read.
+/// An invalid line of a script.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{line:?} is no fault; expected \"at 60s for 45s: KIND\" with one of 500 to 599, 403, 429, 429 retry-after 30s, \
+    "{line:?} is not a fault; expected \"at 60s for 45s: KIND\" with one of 500 to 599, 403, 429, 429 retry-after 30s, \
      429-text, 429-text retry-after 30s, hang, slow-drip, truncate, malformed, nulls, flaky-nulls 30%, empty-batch 30%, \
      html, wrong-type, too-large, half-batch, delisted 30%, stale 30s, extra-pairs, bad-pairs 30%, odd-keys, reset"
 )]
@@ -159,7 +159,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 impl fmt::Display for Fault {
-    /// As [`Fault::from_str`] reads it.
+    /// In the format of [`Fault::from_str`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "at {:?} for {:?}: {}", self.from, self.lasts, self.kind)
     }
@@ -205,17 +205,17 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_fault_is_on_from_its_first_moment_to_before_its_last() {
+    fn a_fault_is_active_from_its_start_until_before_its_end() {
         let fault = Fault { from: 60 * SECOND, lasts: 45 * SECOND, kind: FaultKind::Unavailable };
         let started = Moment::from_origin(10 * SECOND);
-        let on = |seconds| fault.is_on(started, started + seconds * SECOND);
+        let on = |seconds| fault.is_active(started, started + seconds * SECOND);
         assert!(!on(59) && on(60) && on(104) && !on(105));
         let for_ever = Fault { from: Duration::ZERO, lasts: Duration::MAX, kind: FaultKind::Hang };
-        assert!(for_ever.is_on(started, Moment::from_origin(86_400 * SECOND)));
+        assert!(for_ever.is_active(started, Moment::from_origin(86_400 * SECOND)));
     }
 
     #[test]
-    fn every_kind_is_written_as_it_is_read() {
+    fn every_kind_is_displayed_as_it_is_parsed() {
         for kind in [
             FaultKind::Unavailable,
             FaultKind::ServerError { status: 500 },
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_fault_says_what_would_be() {
+    fn the_error_of_an_invalid_line_has_an_example() {
         for line in [
             "",
             "at 60s: 503",

@@ -1,10 +1,10 @@
-//! An HTTP stand-in for the DexScreener API on loopback: a generated market behind the real one's paths, field names,
-//! silences and limits, with faults on a script.
+//! An HTTP stand-in for the DexScreener API on loopback: a synthetic market behind the paths, field names and limits of the
+//! real API, with scripted faults.
 //!
-//! What it answers is the synthetic market at the runtime's wall time, so two exchanges with one seed agree. What it
-//! gets wrong, it gets wrong on purpose: see [`FaultKind`] and [`Poison`].
+//! Its data is the synthetic market at the wall time of the runtime, so two exchanges with the same seed agree. Everything
+//! that it gets wrong is a [`FaultKind`] or a [`Poison`].
 //!
-//! It knows nothing of the clients, and trusts none: a batch that is too long is cut without a word, as the real API does.
+//! It knows nothing of its clients: like the real API, it silently truncates a batch that is too long.
 
 mod answer;
 mod body;

@@ -1,4 +1,4 @@
-//! How each fault looks on the wire. It does not know when one is on.
+//! The response of each fault.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ const CHALLENGE_PAGE: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>J
      continue</noscript><script src=\"/cdn-cgi/challenge-platform/h/b/orchestrate/chl_page/v1\"></script></body></html>";
 /// Twice what a client reads by default.
 const TOO_MANY_BLANKS: usize = 8 * 1_024 * 1_024;
-/// What a pair may leave out; the reference allows `null` there.
+/// The optional keys of a pair; the reference allows `null` for them.
 const OPTIONAL_KEYS: [&str; 8] =
     ["priceUsd", "liquidity", "fdv", "marketCap", "pairCreatedAt", "labels", "info", "boosts"];
 
 impl Api {
-    /// What the script makes of a request.
-    pub(crate) async fn go_wrong(
+    /// The response of a fault to a request.
+    pub(crate) async fn misbehave(
         &self,
         kind: FaultKind,
         question: Question,
@@ -57,15 +57,15 @@ impl Api {
             FaultKind::EmptyBatch(share) if question.is_batch() && self.happens(share) => {
                 as_json(Body::whole("[]"))
             }
-            FaultKind::FlakyNulls(_) | FaultKind::EmptyBatch(_) => self.tell(&question),
+            FaultKind::FlakyNulls(_) | FaultKind::EmptyBatch(_) => self.respond(&question),
             FaultKind::Html => text(StatusCode::OK, "text/html", BUSY_PAGE),
             FaultKind::WrongType => answer(StatusCode::OK, "text/html", Body::whole(self.json(&question))),
             FaultKind::TooLarge => as_json(Body::whole(padded(&self.json(&question)))),
-            FaultKind::HalfBatch => self.tell(&question.halved()),
+            FaultKind::HalfBatch => self.respond(&question.halved()),
             FaultKind::Delisted(share) => {
                 let known =
                     |mint: &ttm_market::Mint| wire::roll(&mint.to_string()) * 100.0 >= f64::from(share);
-                self.tell(&question.only(known))
+                self.respond(&question.only(known))
             }
             FaultKind::Stale(age) => {
                 let then = self.runtime().wall().checked_sub(age).unwrap_or(jiff::Timestamp::MIN);
@@ -82,7 +82,7 @@ impl Api {
         })
     }
 
-    /// All pools of a batch, and one of another chain in front of them.
+    /// All pools of a batch, preceded by one of another chain.
     fn with_extra_pairs(&self, question: &Question) -> Bytes {
         let Question::Tokens(asked) = question else { return self.json(question) };
         let everything = self.all_pools(asked);
@@ -108,7 +108,7 @@ fn limited(
     response
 }
 
-/// Blanks behind JSON are still JSON: only its size is wrong with it.
+/// Trailing blanks keep the JSON valid, so only the size is wrong.
 fn padded(body: &Bytes) -> Bytes {
     let mut padded = BytesMut::with_capacity(body.len() + TOO_MANY_BLANKS);
     padded.extend_from_slice(body);
@@ -116,7 +116,7 @@ fn padded(body: &Bytes) -> Bytes {
     padded.freeze()
 }
 
-/// The body with every pair changed; one without pairs stays as it is.
+/// Changes every pair of a body; a body without pairs is unchanged.
 fn rewritten(body: &Bytes, mut change: impl FnMut(&mut Map<String, Value>)) -> Bytes {
     let Ok(mut tree) = serde_json::from_slice::<Value>(body) else { return body.clone() };
     let pairs = if tree.is_array() { tree.as_array_mut() } else { tree["pairs"].as_array_mut() };

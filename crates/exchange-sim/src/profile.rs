@@ -1,4 +1,4 @@
-//! Token profiles as the API lists them: what a project says about itself. It makes them up from the address alone.
+//! Token profiles as the API lists them, generated from the address of the token.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -22,7 +22,7 @@ struct ProfileJson<'a> {
     links: Option<Vec<LinkJson>>,
 }
 
-/// A web page has a label, an account a type.
+/// A web page has a label, a social account a type.
 #[derive(Serialize)]
 struct LinkJson {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ struct LinkJson {
     url: String,
 }
 
-/// The bare list of these tokens' profiles.
+/// The bare list of profiles of these tokens.
 pub(crate) fn list(chain: &str, mints: &[Mint]) -> Bytes {
     let addresses: Vec<String> = mints.iter().map(Mint::to_string).collect();
     to_bytes(&addresses.iter().map(|address| profile(chain, address)).collect::<Vec<_>>())

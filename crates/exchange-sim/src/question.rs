@@ -1,10 +1,10 @@
-//! What a path asks for. It knows no answers.
+//! Parses the path of a request.
 
 use ttm_market::{MAX_BATCH, Mint};
 
 use crate::Endpoint;
 
-/// A path that was understood.
+/// A parsed path.
 pub(crate) enum Question {
     Tokens(Vec<Mint>),
     TokenPairs(Vec<Mint>),
@@ -16,8 +16,8 @@ pub(crate) enum Question {
 }
 
 impl Question {
-    /// Reads a path. What is no mint is as unknown as a mint that nobody listed, and so is everything on another chain;
-    /// addresses beyond the thirtieth are dropped.
+    /// Parses a path. Invalid mints and mints on another chain are ignored, as if they were not listed; so are addresses beyond
+    /// the thirtieth.
     pub(crate) fn read(path: &str, chain: &str) -> Self {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let on_chain = |asked: &str, list: &str| if asked == chain { mints(list) } else { Vec::new() };
@@ -42,7 +42,7 @@ impl Question {
         }
     }
 
-    /// The mints that it names.
+    /// The requested mints.
     pub(crate) fn mints(&self) -> &[Mint] {
         match self {
             Self::Tokens(asked) | Self::TokenPairs(asked) | Self::LatestTokens(asked) => asked,
@@ -50,7 +50,7 @@ impl Question {
         }
     }
 
-    /// Whether it asks for several tokens at once.
+    /// Whether it requests several tokens at once.
     pub(crate) fn is_batch(&self) -> bool {
         matches!(self, Self::Tokens(asked) | Self::LatestTokens(asked) if asked.len() > 1)
     }
@@ -65,7 +65,7 @@ impl Question {
         self
     }
 
-    /// The same, asked only for the mints that are `known`.
+    /// The same, with only the mints that are `known`.
     pub(crate) fn only(mut self, known: impl Fn(&Mint) -> bool) -> Self {
         if let Self::Tokens(asked) | Self::TokenPairs(asked) | Self::LatestTokens(asked) = &mut self {
             asked.retain(known);

@@ -1,4 +1,4 @@
-//! Responses by status, content type and body, and the texts that the real API and its proxy answer with.
+//! Responses by status, content type and body, and the texts of the real API and its proxy.
 
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};

@@ -1,4 +1,4 @@
-//! The listener and its connections. It knows nothing of what is asked or answered.
+//! The listener and its connections.
 
 use std::error::Error as _;
 use std::future::poll_fn;
@@ -21,39 +21,39 @@ use ttm_market::synthetic::SyntheticMarket;
 use crate::answer::{Api, ResetConnection};
 use crate::{ExchangeConfig, ExchangeStats};
 
-/// After a failed accept (no descriptors left, in practice) the listener waits this long.
+/// The pause after a failed accept (in practice, no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The stand-in, before it runs.
+/// Starts the stand-in.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange;
 
-/// Why the stand-in cannot run.
+/// Why the stand-in cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// It answers anyone who asks, so it only listens where strangers cannot.
+    /// It has no access control, so it listens on loopback only.
     #[error("{address} is not a loopback address")]
     NotLoopback {
         /// The configured address.
         address: SocketAddr,
     },
-    /// The port is in use, or not ours to use.
+    /// The port is in use, or needs privileges.
     #[error("cannot listen on {address}")]
     Listen {
         /// The configured address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
 }
 
 impl Exchange {
-    /// Listens and serves, with time, chance and tasks from `runtime`, which must be on tokio with its I/O enabled.
-    /// The script's clock starts now.
+    /// Listens and serves, with time, entropy and tasks from `runtime`, which must be a tokio runtime with I/O enabled. The
+    /// fault script starts now.
     ///
     /// # Errors
-    /// [`StartError`] when it cannot listen; nothing is left running then.
+    /// [`StartError`] if it cannot listen.
     pub async fn start(
         config: ExchangeConfig,
         runtime: Arc<dyn Runtime>,
@@ -68,7 +68,7 @@ impl Exchange {
         let api = Arc::new(Api::new(config, Arc::clone(&runtime)));
         let (stop, stopped) = watch::channel(());
         let accepting = accept(listener, Arc::clone(&api), Arc::clone(&runtime), stopped);
-        // Nobody waits for the tasks: each of them ends when the handle goes.
+        // The tasks are detached: each ends when the handle is dropped.
         drop(runtime.spawn("exchange-accept", Box::pin(accepting)));
         Ok(ExchangeHandle { address: bound, api, stop })
     }
@@ -82,17 +82,17 @@ pub struct ExchangeHandle {
 }
 
 impl ExchangeHandle {
-    /// What a client takes for the API's root, without a trailing slash.
+    /// The base URL of the API, without a trailing slash.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The tokens of the market, those that it does not list among them.
+    /// All tokens of the market, including unlisted ones.
     pub fn mints(&self) -> impl Iterator<Item = Mint> + use<> {
         self.market().mints()
     }
 
-    /// The market that is served.
+    /// The market.
     pub fn market(&self) -> SyntheticMarket {
         self.api.market()
     }
@@ -102,7 +102,7 @@ impl ExchangeHandle {
         self.api.stats()
     }
 
-    /// Closes everything and waits until it is closed; the counts at the end.
+    /// Closes everything, waits for that, and returns the final counts.
     pub async fn shutdown(self) -> ExchangeStats {
         self.stop.send_replace(());
         self.stop.closed().await;
@@ -116,18 +116,18 @@ impl std::fmt::Debug for ExchangeHandle {
     }
 }
 
-/// Accepts until the handle goes.
+/// Accepts connections until the handle is dropped.
 async fn accept(
     listener: TcpListener,
     api: Arc<Api>,
     runtime: Arc<dyn Runtime>,
     stopped: watch::Receiver<()>,
 ) {
-    let mut told = stopped.clone();
+    let mut stop = stopped.clone();
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = told.changed() => return,
+            _ = stop.changed() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -155,11 +155,11 @@ async fn serve(stream: TcpStream, api: Arc<Api>) {
         Box::pin(async move { api.answer(request).await })
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // Not `connection.await`: the socket is wanted back, to reset it when the service refused to answer.
+    // Not `connection.await`: the socket is needed afterwards, to reset it.
     let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
     if served.is_err_and(|error| matches!(error.source(), Some(cause) if cause.is::<ResetConnection>())) {
         let stream: TcpStream = connection.into_parts().io.into_inner();
-        // A socket without linger sends a reset when it is closed; where that fails it closes politely.
-        let _polite_close = stream.set_zero_linger();
+        // With zero linger, closing the socket sends a reset; if setting it fails, the close is graceful.
+        let _graceful_close = stream.set_zero_linger();
     }
 }

@@ -1,4 +1,4 @@
-//! What was asked and how it was answered, counted. It judges nobody.
+//! Counts of requests by endpoint and outcome.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ pub enum Endpoint {
     Tokens,
     /// `/token-pairs/v1/{chain}/{address}`: all pools of one.
     TokenPairs,
-    /// `/latest/dex/tokens/{addresses}`: the old one, 30 pairs in all.
+    /// `/latest/dex/tokens/{addresses}`: the old endpoint, at most 30 pairs.
     LatestTokens,
-    /// `/token-profiles/latest/v1`, `/token-boosts/…` and `/orders/v1/…`: the slow budget; the last two are always
+    /// `/token-profiles/latest/v1`, `/token-boosts/…` and `/orders/v1/…`: the smaller budget; the last two are always
     /// empty here.
     Promotion,
     /// Anything else.
@@ -21,38 +21,38 @@ pub enum Endpoint {
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
-    /// 200, as the real API would.
+    /// Answered correctly.
     Answered,
-    /// 429 because of the limit, not because of the script.
+    /// 429 by the rate limit, not by a fault.
     OverLimit,
     /// 403: no `User-Agent`.
     Forbidden,
     /// 404 or 405.
     Rejected,
-    /// What the script says, or a poisoned mint.
+    /// A fault of the script, or a poisoned mint.
     Faulted,
 }
 
 /// Counts since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExchangeStats {
-    /// Requests by path and end; a pair that never occurred is missing.
+    /// Requests by endpoint and outcome, without zeros.
     pub requests: BTreeMap<(Endpoint, Outcome), u64>,
-    /// Addresses in the requests on [`Endpoint::Tokens`] that were answered.
+    /// Addresses in answered requests to [`Endpoint::Tokens`].
     pub batched: u64,
-    /// The most requests that arrived in any sliding minute for the budget of 300.
+    /// The most requests of the budget of 300 that arrived in any minute.
     pub busiest_minute: usize,
     /// The same for the budget of 60.
     pub busiest_promotion_minute: usize,
 }
 
 impl ExchangeStats {
-    /// Requests in all.
+    /// The total number of requests.
     pub fn total(&self) -> u64 {
         self.requests.values().sum()
     }
 
-    /// Requests that ended so, on whatever path.
+    /// Requests with this outcome, on any endpoint.
     pub fn ended(&self, outcome: Outcome) -> u64 {
         self.requests.iter().filter(|((_, end), _)| *end == outcome).map(|(_, count)| count).sum()
     }

@@ -1,7 +1,7 @@
-//! The API's JSON, as recorded: field names, decimal texts, and keys that are left out rather than null.
+//! The JSON of the API, as recorded: field names, decimal texts, and keys that are absent rather than null.
 //!
-//! What the market does not generate (longer windows, price changes, valuations) is made up from what it does; nobody
-//! scores by it, it is there so that a client meets bodies of the real shape and size.
+//! What the market does not generate (longer windows, price changes, valuations) is derived from what it does. No score
+//! depends on it; it gives the bodies their real shape and size.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use ttm_market::synthetic::SyntheticPool;
 use ttm_market::{Mint, Trades};
 
-/// Anything of ours as a body.
+/// Serializes a value as a body.
 pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Bytes {
     serde_json::to_vec(value).expect("finite numbers and text are always JSON").into()
 }
@@ -90,7 +90,7 @@ struct Liquidity {
     quote: f64,
 }
 
-/// Supply of every generated token.
+/// The supply of every token.
 const SUPPLY: f64 = 1e9;
 
 /// The pool as JSON.
@@ -120,7 +120,7 @@ pub(crate) fn pair<'a>(chain: &'a str, pool: &'a SyntheticPool) -> PairJson<'a> 
             h6: cents(pair.volume_1h_usd * 5.0),
             h24: cents(pair.volume_1h_usd * 18.0),
         },
-        // Absent in 85, 72, 56 and 20 of 100 recorded pairs; a shorter window is never there without the longer ones.
+        // Absent in 85, 72, 56 and 20 of 100 recorded pairs; a shorter window is never present without the longer ones.
         price_change: PriceChange {
             m5: (roll >= 0.85).then_some(cents(roll)),
             h1: (roll >= 0.72).then_some(cents(roll * 4.0 - 3.0)),
@@ -150,7 +150,7 @@ fn cents(usd: f64) -> f64 {
     (usd * 100.0).round() / 100.0
 }
 
-/// A number in `[0, 1)` that belongs to an address (FNV-1a), so that the same keys and tokens are always missing.
+/// A number in `[0, 1)` from the hash of an address (FNV-1a), so that the same keys and tokens are always missing.
 pub(crate) fn roll(address: &str) -> f64 {
     let hash = address.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,7 +1,7 @@
-//! Any bytes at the decoder, in `crates/dexscreener-http`:
+//! Fuzzes the decoder with arbitrary bytes; run in `crates/dexscreener-http`:
 //! `cargo +nightly fuzz run decode fuzz/corpus/decode fuzz/seeds -- -create_missing_dirs=1 -dict=fuzz/decode.dict`.
 //!
-//! The seeds have pairs that are kept; from nothing the fuzzer does not come upon one, and then only panics are looked for.
+//! The seeds contain valid pairs. Without them the fuzzer does not find one, and only looks for panics.
 
 #![no_main]
 

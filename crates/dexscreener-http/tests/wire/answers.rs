@@ -1,4 +1,4 @@
-//! The adapter against real sockets: what is sent, and what each kind of answer means to the caller.
+//! The adapter against real sockets: what it sends, and what each kind of response means to the caller.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -21,7 +21,7 @@ fn source(base_url: &str) -> DexscreenerSource {
     DexscreenerSource::new(config.expect("valid")).expect("a client")
 }
 
-/// Asks for one token and gets this answer.
+/// Requests one token and gets this response.
 async fn ask(answer: ResponseTemplate) -> Result<PairBatch, PairSourceError> {
     let server = MockServer::start().await;
     Mock::given(method("GET")).respond_with(answer).mount(&server).await;
@@ -33,7 +33,7 @@ fn json_text(text: &str) -> ResponseTemplate {
 }
 
 #[tokio::test]
-async fn a_batch_is_one_request_for_unique_mints_under_the_client_s_name() {
+async fn a_batch_is_one_request_for_unique_mints_with_a_user_agent() {
     let server = MockServer::start().await;
     Mock::given(method("GET"))
         .and(path(format!("/tokens/v1/solana/{ASKED},{OTHER}")))
@@ -43,24 +43,24 @@ async fn a_batch_is_one_request_for_unique_mints_under_the_client_s_name() {
         .expect(1)
         .mount(&server)
         .await;
-    let batch = source(&server.uri()).primary_pairs(&[OTHER, ASKED, OTHER]).await.expect("an answer");
+    let batch = source(&server.uri()).primary_pairs(&[OTHER, ASKED, OTHER]).await.expect("a result");
     assert_eq!(batch.pairs.iter().map(|pair| pair.base.mint).collect::<Vec<_>>(), [OTHER, ASKED]);
 }
 
 #[tokio::test]
-async fn all_pools_of_a_token_come_from_their_own_path_below_the_base_url() {
+async fn all_pools_of_a_token_are_requested_from_their_own_path_below_the_base_url() {
     let server = MockServer::start().await;
     Mock::given(path(format!("/mirror/token-pairs/v1/solana/{ASKED}")))
         .respond_with(json_text(&json!([full_pair(ASKED), full_pair(ASKED)]).to_string()))
         .expect(1)
         .mount(&server)
         .await;
-    let batch = source(&format!("{}/mirror/", server.uri())).all_pairs(ASKED).await.expect("an answer");
+    let batch = source(&format!("{}/mirror/", server.uri())).all_pairs(ASKED).await.expect("a result");
     assert_eq!(batch.pairs.len(), 2);
 }
 
 #[tokio::test]
-async fn profiles_are_a_list_of_mints_and_a_bad_one_costs_no_other() {
+async fn profiles_are_a_list_of_mints_and_a_bad_one_is_skipped_alone() {
     let server = MockServer::start().await;
     let of =
         |chain, address: &str| json!({"url": "x", "chainId": chain, "tokenAddress": address, "links": []});
@@ -78,20 +78,20 @@ async fn profiles_are_a_list_of_mints_and_a_bad_one_costs_no_other() {
         .expect(1)
         .mount(&server)
         .await;
-    let listing = source(&server.uri()).latest_profiles().await.expect("an answer");
+    let listing = source(&server.uri()).latest_profiles().await.expect("a result");
     assert_eq!(listing.mints, BTreeSet::from([ASKED, OTHER]));
     assert_eq!(listing.unusable.count(), 3);
     assert_eq!(listing.unusable.shown().iter().map(|entry| entry.number).collect::<Vec<_>>(), [5, 6, 7]);
 }
 
 #[tokio::test]
-async fn what_is_no_list_of_profiles_is_told_as_for_pairs() {
+async fn a_body_without_profiles_is_an_error_as_for_pairs() {
     let ask = async |answer: ResponseTemplate| {
         let server = MockServer::start().await;
         Mock::given(method("GET")).respond_with(answer).mount(&server).await;
         source(&server.uri()).latest_profiles().await
     };
-    assert!(ask(json_text("[]")).await.expect("an answer").mints.is_empty());
+    assert!(ask(json_text("[]")).await.expect("a result").mints.is_empty());
     assert!(matches!(ask(json_text("null")).await, Err(PairSourceError::Transient { .. })));
     for body in [r#"{"pairs":[]}"#, "", "[1", "7"] {
         assert!(matches!(ask(json_text(body)).await, Err(PairSourceError::Malformed { .. })), "{body}");
@@ -101,7 +101,7 @@ async fn what_is_no_list_of_profiles_is_told_as_for_pairs() {
 }
 
 #[tokio::test]
-async fn no_mint_and_too_many_mints_are_refused_without_a_request() {
+async fn no_mints_or_too_many_are_refused_without_a_request() {
     let server = MockServer::start().await;
     let source = source(&server.uri());
     let mints: Vec<Mint> =
@@ -113,8 +113,8 @@ async fn no_mint_and_too_many_mints_are_refused_without_a_request() {
 }
 
 #[tokio::test]
-async fn an_empty_list_is_an_answer_and_null_is_a_suspicion() {
-    assert_eq!(ask(json_text("[]")).await.expect("an answer"), PairBatch::default());
+async fn an_empty_list_is_a_result_and_null_is_transient() {
+    assert_eq!(ask(json_text("[]")).await.expect("a result"), PairBatch::default());
     for body in ["null", r#"{"pairs":null}"#, r#"{"schemaVersion":"1.0.0","pairs":null,"pair":null}"#] {
         assert!(matches!(ask(json_text(body)).await, Err(PairSourceError::Transient { .. })), "{body}");
     }
@@ -144,7 +144,7 @@ async fn a_429_is_a_rate_limit_with_the_wait_that_it_names() {
 }
 
 #[tokio::test]
-async fn a_status_says_what_the_caller_does_next() {
+async fn each_status_maps_to_what_the_caller_does_next() {
     let status = |code| ask(ResponseTemplate::new(code).set_body_string("why"));
     assert!(matches!(status(403).await, Err(PairSourceError::Forbidden { .. })));
     assert!(matches!(status(401).await, Err(PairSourceError::Forbidden { .. })));
@@ -161,7 +161,7 @@ async fn a_status_says_what_the_caller_does_next() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_told_without_its_secrets() {
+async fn a_redirect_is_not_followed_and_reported_without_secrets() {
     let to = async |location: &str| {
         let server = MockServer::start().await;
         let elsewhere = ResponseTemplate::new(302).insert_header("location", location);
@@ -174,12 +174,12 @@ async fn a_redirect_is_not_followed_and_told_without_its_secrets() {
     let told = to("https://user:secret@example.com:8443/blocked?token=secret#secret").await;
     assert_eq!(told, "302, a redirect to https://example.com:8443/blocked");
     assert_eq!(to("/login?back=secret").await, "302, a redirect to HERE/login");
-    assert_eq!(to("https://[").await, "302, a redirect to an address that it does not say");
+    assert_eq!(to("https://[").await, "302, a redirect to an unknown location");
     assert!(to(&format!("https://example.com/{}", "x".repeat(5_000))).await.len() < 250);
 }
 
 #[tokio::test]
-async fn every_error_is_a_sentence_with_the_status_and_what_came_instead() {
+async fn every_error_has_the_status_and_what_was_received() {
     let page = "<!DOCTYPE html><html><title>Just a moment...</title></html>";
     for (status, content_type, body, told) in [
         (403, "text/html", page, "403, an HTML page: the API refuses this client"),
@@ -199,17 +199,12 @@ async fn every_error_is_a_sentence_with_the_status_and_what_came_instead() {
         (502, "text/html", page, "502, an HTML page"),
         (200, "text/html", page, "200, an HTML page"),
         (200, "application/json", "null", "200, null instead of a list"),
-        (
-            200,
-            "application/json",
-            "7",
-            r#"200, no list in it, it starts with "7": the answer cannot be used"#,
-        ),
+        (200, "application/json", "7", r#"200, not a list, it starts with "7": the answer cannot be used"#),
         (
             200,
             "application/json",
             "[1,2]",
-            r#"200, none of its 2 entries can be read, the first one starts with "1": the answer cannot be used"#,
+            r#"200, none of its 2 entries is readable, the first one starts with "1": the answer cannot be used"#,
         ),
     ] {
         let answer = ResponseTemplate::new(status).set_body_raw(body.as_bytes().to_vec(), content_type);
@@ -218,7 +213,7 @@ async fn every_error_is_a_sentence_with_the_status_and_what_came_instead() {
 }
 
 #[tokio::test]
-async fn an_html_page_is_an_upstream_fault_whatever_it_claims_to_be() {
+async fn an_html_page_is_transient_whatever_its_content_type() {
     let page = b"\n <!DOCTYPE html><html></html>".to_vec();
     for content_type in ["text/html; charset=UTF-8", "application/json"] {
         let answer = ask(ResponseTemplate::new(200).set_body_raw(page.clone(), content_type)).await;
@@ -227,11 +222,11 @@ async fn an_html_page_is_an_upstream_fault_whatever_it_claims_to_be() {
 }
 
 #[tokio::test]
-async fn json_that_breaks_the_promise_is_malformed_and_a_bad_pair_is_not() {
+async fn json_of_another_shape_is_malformed_but_a_bad_pair_is_not() {
     for body in ["", "[{", r#"{"orders":[]}"#, "7", r#""text""#] {
         assert!(matches!(ask(json_text(body)).await, Err(PairSourceError::Malformed { .. })), "{body}");
     }
-    let batch = ask(json_text(&json!([{}, full_pair(ASKED)]).to_string())).await.expect("an answer");
+    let batch = ask(json_text(&json!([{}, full_pair(ASKED)]).to_string())).await.expect("a result");
     assert_eq!((batch.pairs.len(), batch.skipped.total()), (1, 1));
 }
 
@@ -240,7 +235,7 @@ async fn a_body_over_the_limit_is_refused() {
     let huge = " ".repeat(MAX_BODY_BYTES) + "[]";
     assert!(matches!(ask(json_text(&huge)).await, Err(PairSourceError::Malformed { .. })));
     let just_fits = " ".repeat(MAX_BODY_BYTES - 2) + "[]";
-    assert_eq!(ask(json_text(&just_fits)).await.expect("an answer"), PairBatch::default());
+    assert_eq!(ask(json_text(&just_fits)).await.expect("a result"), PairBatch::default());
 }
 
 /// A body as one or more members of gzip.
@@ -254,29 +249,29 @@ fn gzipped(members: &[&[u8]]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_body_is_unpacked_under_either_name_of_gzip_and_all_of_its_members() {
+async fn a_body_is_decompressed_under_either_name_of_gzip_with_all_its_members() {
     let body = json!([full_pair(ASKED)]).to_string().into_bytes();
     let (front, back) = body.split_at(body.len() / 2);
     for encoding in ["gzip", "x-gzip"] {
         let answer = ResponseTemplate::new(200)
             .set_body_raw(gzipped(&[front, back]), "application/json")
             .insert_header("content-encoding", encoding);
-        assert_eq!(ask(answer).await.expect("an answer").pairs.len(), 1, "{encoding}");
+        assert_eq!(ask(answer).await.expect("a result").pairs.len(), 1, "{encoding}");
     }
 }
 
 #[tokio::test]
-async fn only_gzip_is_asked_for_and_anything_else_is_malformed() {
+async fn only_gzip_is_requested_and_any_other_encoding_is_malformed() {
     let server = MockServer::start().await;
     let answer = json_text("[]").insert_header("content-encoding", "br");
     Mock::given(header("accept-encoding", "gzip")).respond_with(answer).expect(1).mount(&server).await;
     let error = source(&server.uri()).primary_pairs(&[ASKED]).await.expect_err("nobody asked for that");
-    let told = r#"200, the body is packed as "br", expected gzip or nothing: the answer cannot be used"#;
+    let told = r#"200, the body is encoded as "br", expected gzip or none: the answer cannot be used"#;
     assert_eq!(error.to_string(), told);
 }
 
 #[tokio::test]
-async fn the_limit_of_a_body_holds_for_what_comes_out_of_it() {
+async fn the_limit_of_a_body_applies_after_decompression() {
     let bomb = gzipped(&[&vec![b' '; 2_000_000]]);
     assert!(bomb.len() < MAX_BODY_BYTES);
     let answer = ResponseTemplate::new(200)
@@ -286,7 +281,7 @@ async fn the_limit_of_a_body_holds_for_what_comes_out_of_it() {
 }
 
 #[tokio::test]
-async fn a_limit_of_cloudflare_is_found_in_a_compressed_error_too() {
+async fn a_rate_limit_of_cloudflare_is_found_in_a_compressed_error() {
     let answer = ResponseTemplate::new(403)
         .set_body_raw(gzipped(&[b"error code: 1015"]), "text/plain")
         .insert_header("content-encoding", "gzip");

@@ -1,9 +1,9 @@
-//! Bodies made by hand from the API's field table.
+//! Handmade bodies with all fields of the API.
 
 use serde_json::{Value, json};
 use ttm_market::Mint;
 
-/// The token that most tests ask for.
+/// The token that most tests request.
 pub(crate) const ASKED: Mint = Mint::from_bytes([0x41; 32]);
 /// Another one.
 pub(crate) const OTHER: Mint = Mint::from_bytes([0x42; 32]);

@@ -1,4 +1,4 @@
-//! Connections that fail below HTTP: refused, silent, cut, and streams without an end.
+//! Connections that fail below HTTP: refused, silent, cut off, and endless streams.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use ttm_market::{PairBatch, PairSource, PairSourceError};
 
 const MAX_BODY_BYTES: usize = 4 * 1_024;
 
-/// Asks a server that reads the request and then does `serve`.
+/// Sends a request to a server that reads it and then runs `serve`.
 async fn ask<F>(timeout: Duration, serve: impl FnOnce(TcpStream) -> F) -> Result<PairBatch, PairSourceError>
 where
     F: Future<Output = ()>,
 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback is free");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     let config =
         DexscreenerConfig::try_new(&url, "solana", "ttm/test", timeout, MAX_BODY_BYTES).expect("valid");
@@ -48,21 +48,21 @@ async fn a_server_that_never_answers_times_out() {
         let mut nothing = [0_u8; 1];
         let _closed = stream.read(&mut nothing).await;
     };
-    assert_eq!(transient(ask(Duration::from_millis(50), silent).await), "no whole answer within 50ms");
+    assert_eq!(transient(ask(Duration::from_millis(50), silent).await), "no complete response within 50ms");
 }
 
 #[tokio::test]
-async fn a_body_that_stops_in_the_middle_times_out() {
+async fn a_body_that_stalls_times_out() {
     let stalls = |mut stream: TcpStream| async move {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[").await.expect("it reads");
         let mut nothing = [0_u8; 1];
         let _closed = stream.read(&mut nothing).await;
     };
-    assert_eq!(transient(ask(Duration::from_millis(50), stalls).await), "no whole answer within 50ms");
+    assert_eq!(transient(ask(Duration::from_millis(50), stalls).await), "no complete response within 50ms");
 }
 
 #[tokio::test]
-async fn a_connection_lost_before_or_in_the_answer_is_transient() {
+async fn a_connection_lost_before_or_during_the_response_is_transient() {
     let closes = |stream: TcpStream| async move { drop(stream) };
     transient(ask(PATIENCE, closes).await);
 
@@ -76,8 +76,8 @@ async fn a_connection_lost_before_or_in_the_answer_is_transient() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_transient_and_names_no_address() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback is free");
+async fn a_refused_connection_is_transient_and_the_message_has_no_address() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     drop(listener);
     let url = format!("http://{address}");
@@ -92,10 +92,10 @@ async fn nobody_listening_is_transient_and_names_no_address() {
 }
 
 #[tokio::test]
-async fn a_body_without_an_announced_end_is_cut_at_the_limit() {
+async fn a_body_of_unknown_length_is_limited() {
     let floods = |mut stream: TcpStream| async move {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("it reads");
-        // Until the client hangs up.
+        // Until the client closes the connection.
         while stream.write_all(&[b' '; 1_024]).await.is_ok() {}
     };
     let answer = ask(PATIENCE, floods).await;
@@ -103,7 +103,7 @@ async fn a_body_without_an_announced_end_is_cut_at_the_limit() {
 }
 
 #[tokio::test]
-async fn a_broken_compression_is_malformed() {
+async fn an_invalid_compressed_body_is_malformed() {
     let garbled = |mut stream: TcpStream| async move {
         let head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nhello";
         stream.write_all(head).await.expect("it reads");

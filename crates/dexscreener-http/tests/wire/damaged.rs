@@ -1,8 +1,7 @@
-//! Recorded bodies, damaged in every way that a wire and a proxy can think of: none makes the decoder panic, and what it
-//! keeps it may keep. The recordings stay outside the repository; without them only a made-up body is damaged.
+//! Recorded bodies, damaged at random: none makes the decoder panic, and the pairs that it keeps are valid. The recordings are
+//! kept outside the repository; without them only a generated body is damaged.
 //!
-//! Damaged bytes mostly end a body, or miss what a pair promises. So another property leaves the JSON whole and puts
-//! odd values into it.
+//! Damaged bytes mostly make a body invalid as a whole. So another property keeps the JSON valid and replaces values.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,13 +14,13 @@ use proptest::sample::Index;
 use ttm_dexscreener_http::testing::{check, mints_in};
 use ttm_dexscreener_http::{Decoded, Undecodable, decode};
 
-/// From the crate, in which cargo runs its tests. Where it was built says nothing: several checkouts may share that.
+/// Relative to the crate, where cargo runs its tests. The place of the build would not do: checkouts may share it.
 const FOLDER: &str = "../../../shared/dexscreener";
-/// A body is cut to this, so that a damaged one is decoded in no time.
+/// Bodies are truncated to this, so that decoding them is fast.
 const LONGEST: usize = 50_000;
 
 static BODIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let made_up = include_bytes!("../../fuzz/seeds/list.json");
+    let generated = include_bytes!("../../fuzz/seeds/list.json");
     let files = fs::read_dir(Path::new(FOLDER)).into_iter().flatten().filter_map(Result::ok);
     let mut paths: Vec<_> = files.map(|file| file.path()).collect();
     paths.sort();
@@ -30,10 +29,10 @@ static BODIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         body.truncate(LONGEST);
         body
     });
-    [made_up.to_vec()].into_iter().chain(recorded).collect()
+    [generated.to_vec()].into_iter().chain(recorded).collect()
 });
 
-/// A body with pairs that are kept, and the places of its texts and numbers.
+/// A body with valid pairs, and the positions of its texts and numbers.
 struct Sound {
     body: &'static [u8],
     values: Vec<Range<usize>>,
@@ -46,7 +45,7 @@ static SOUND: LazyLock<Vec<Sound>> = LazyLock::new(|| {
     sound.map(|body| Sound { body, values: values(body) }).collect()
 });
 
-/// What a value is replaced by: JSON each, so that it costs one pair at most.
+/// Replacements of a value, each valid JSON, so that at most one pair is skipped.
 const ODD_VALUES: [&str; 20] = [
     "null",
     "true",
@@ -70,7 +69,7 @@ const ODD_VALUES: [&str; 20] = [
     r#""So11111111111111111111111111111111111111112""#,
 ];
 
-/// Where the texts and numbers behind the keys of a sound body are.
+/// The positions of the texts and numbers after keys in a valid body.
 fn values(body: &[u8]) -> Vec<Range<usize>> {
     let mut values = Vec::new();
     let mut at = 0;
@@ -97,7 +96,7 @@ fn values(body: &[u8]) -> Vec<Range<usize>> {
     values
 }
 
-/// Where the text ends that starts with the quote at `start`.
+/// The end of the text that starts with the quote at `start`.
 fn text_end(body: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while body[at] != b'"' {
@@ -112,7 +111,7 @@ enum Damage {
     Flip(Index, u8),
     Cut(Index, Index),
     Repeat(Index, Index),
-    /// A part of another body, put in.
+    /// A part of another body is inserted.
     Splice(Index, Index, Index, Index),
     Insert(Index, &'static [u8]),
 }
@@ -176,7 +175,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_damaged_recording_makes_nothing_panic_and_what_is_kept_may_be_kept(
+    fn a_damaged_recording_does_not_panic_and_keeps_only_valid_pairs(
         body in any::<Index>(), damages in prop::collection::vec(damage(), 0..12),
     ) {
         let mut body = BODIES[body.index(BODIES.len())].clone();
@@ -187,19 +186,19 @@ proptest! {
         check(&body, &asked);
     }
     #[test]
-    fn odd_values_in_a_recording_cost_pairs_at_most_and_what_is_kept_may_be_kept(
+    fn odd_values_in_a_recording_skip_pairs_at_most_and_keep_only_valid_ones(
         body in any::<Index>(),
         odd in prop::collection::vec((any::<Index>(), prop::sample::select(ODD_VALUES.to_vec())), 1..40),
     ) {
         let Sound { body, values } = &SOUND[body.index(SOUND.len())];
         let odd: BTreeMap<_, _> = odd.into_iter().map(|(at, odd)| (at.index(values.len()), odd)).collect();
         let mut damaged = body.to_vec();
-        // From the last to the first, so that the places before stay where they are.
+        // From the last to the first, so that the earlier positions stay valid.
         for (at, odd) in odd.into_iter().rev() {
             damaged.splice(values[at].clone(), odd.bytes());
         }
         check(&damaged, &mints_in(body));
-        // Only where every pair is hit is the body refused.
+        // The body is refused only if every pair is affected.
         let verdict = decode(&damaged, "solana", &mints_in(body));
         prop_assert!(matches!(verdict, Ok(Decoded::Pairs(_)) | Err(Undecodable::NoneReadable { .. })), "{verdict:?}");
     }

@@ -1,4 +1,4 @@
-//! What is made of a body: envelopes, pairs, and everything that can be wrong with either.
+//! Decoding of envelopes and pairs, valid and invalid.
 
 use crate::bodies::{ASKED, OTHER, full_pair, pair_with, pair_without};
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ fn kept(pair: &Value) -> Pair {
     batch.pairs.into_iter().next().expect("one pair")
 }
 
-/// Why the only pair of a body was left out.
+/// Why the only pair of a body was skipped.
 #[track_caller]
 fn skipped(pair: &Value) -> SkipReason {
     let batch = batch(&json!([pair]));
@@ -31,7 +31,7 @@ fn skipped(pair: &Value) -> SkipReason {
 }
 
 #[test]
-fn every_field_arrives_where_it_belongs() {
+fn every_field_is_decoded() {
     let pair = kept(&full_pair(ASKED));
     assert_eq!(&*pair.address, "Pool1111111111111111111111111111111111111111");
     assert_eq!(&*pair.dex, "raydium");
@@ -46,7 +46,7 @@ fn every_field_arrives_where_it_belongs() {
 }
 
 #[test]
-fn every_envelope_is_opened() {
+fn every_envelope_is_decoded() {
     let pair = full_pair(ASKED);
     for body in [
         json!([pair]),
@@ -66,7 +66,7 @@ fn every_envelope_is_opened() {
 }
 
 #[test]
-fn what_is_no_envelope_is_refused_with_a_reason() {
+fn a_body_that_is_not_an_envelope_is_refused_with_a_reason() {
     let refuse = |body: &[u8]| decode(body, "solana", &[ASKED]).expect_err("no envelope");
     assert!(matches!(refuse(br#"{"orders":[],"boosts":[]}"#), Undecodable::NoList { .. }));
     assert!(matches!(refuse(b"{}"), Undecodable::NoList { .. }));
@@ -101,7 +101,7 @@ fn an_optional_field_may_be_absent_null_or_empty() {
 }
 
 #[test]
-fn a_required_field_that_is_missing_or_null_costs_the_pair() {
+fn a_pair_with_a_missing_or_null_required_field_is_skipped() {
     for key in ["chainId", "dexId", "pairAddress", "baseToken", "quoteToken"] {
         assert_eq!(skipped(&pair_without(key)), SkipReason::Malformed, "{key}");
         assert_eq!(skipped(&pair_with(key, Value::Null)), SkipReason::Malformed, "{key}");
@@ -111,7 +111,7 @@ fn a_required_field_that_is_missing_or_null_costs_the_pair() {
 }
 
 #[test]
-fn a_name_with_control_characters_or_without_end_costs_the_pair() {
+fn a_pair_with_control_characters_or_too_long_a_name_is_skipped() {
     for key in ["pairAddress", "dexId"] {
         for name in ["a\u{7}b".into(), "\u{85}".into(), "x".repeat(129)] {
             assert_eq!(skipped(&pair_with(key, json!(name))), SkipReason::Malformed, "{key}: {name:?}");
@@ -136,7 +136,7 @@ fn a_price_is_a_decimal_text_greater_than_zero() {
 }
 
 #[test]
-fn a_number_that_cannot_be_one_costs_the_pair() {
+fn a_pair_with_an_impossible_number_is_skipped() {
     for (key, value) in [
         ("volume", json!({"m5": -1})),
         ("volume", json!({"m5": "12"})),
@@ -151,7 +151,7 @@ fn a_number_that_cannot_be_one_costs_the_pair() {
 }
 
 #[test]
-fn a_pair_of_something_else_is_left_out_with_its_reason() {
+fn a_pair_that_was_not_requested_is_skipped_with_its_reason() {
     assert_eq!(skipped(&pair_with("chainId", json!("base"))), SkipReason::OtherChain);
     assert_eq!(skipped(&full_pair(OTHER)), SkipReason::NotAsked);
     let mut quote_side = full_pair(OTHER);
@@ -168,7 +168,7 @@ fn a_pair_of_something_else_is_left_out_with_its_reason() {
 }
 
 #[test]
-fn one_bad_pair_costs_one_pair() {
+fn a_bad_pair_is_skipped_alone() {
     let body = json!([full_pair(ASKED), null, 7, [], {}, "x", full_pair(OTHER), full_pair(ASKED)]);
     let batch = batch(&body);
     assert_eq!(batch.pairs.len(), 2);
@@ -177,7 +177,7 @@ fn one_bad_pair_costs_one_pair() {
 }
 
 #[test]
-fn a_symbol_is_cut_and_cleaned_and_may_have_escapes() {
+fn a_symbol_is_truncated_and_cleaned_and_may_have_escapes() {
     let symbol =
         |text: String| kept(&pair_with("baseToken", json!({"address": ASKED.to_string(), "symbol": text})));
     assert_eq!(&*symbol("a\"b\u{1b}[31m\nc".to_owned()).base.symbol, "a\"b[31mc");
@@ -188,12 +188,12 @@ fn a_symbol_is_cut_and_cleaned_and_may_have_escapes() {
 
 proptest! {
     #[test]
-    fn no_bytes_can_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn no_body_makes_it_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
         let _any_verdict = decode(&body, "solana", &[ASKED]);
     }
 
     #[test]
-    fn a_damaged_body_keeps_the_promises_of_a_pair(
+    fn pairs_of_a_damaged_body_are_valid(
         position in any::<prop::sample::Index>(),
         replacement in prop::collection::vec(any::<u8>(), 0..4),
         removed in 0_usize..4,
@@ -213,7 +213,7 @@ proptest! {
     }
 
     #[test]
-    fn a_body_that_ends_early_is_refused(position in any::<prop::sample::Index>()) {
+    fn a_truncated_body_is_refused(position in any::<prop::sample::Index>()) {
         let body = json!([full_pair(ASKED), full_pair(OTHER)]).to_string();
         let end = position.index(body.len());
         prop_assert!(decode(&body.as_bytes()[..end], "solana", &[ASKED]).is_err());

@@ -1,5 +1,5 @@
-//! What costs nothing and what costs its pair: values of other types, texts that hold anything, and bodies of nothing that
-//! belongs there.
+//! Which invalid values are ignored and which cause their pair to be skipped: other types, arbitrary text, and bodies without
+//! a valid entry.
 
 use crate::bodies::{ASKED, OTHER, full_pair, pair_with, pair_without};
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ fn batch_of(body: &[u8]) -> PairBatch {
     }
 }
 
-/// The first pair of a body in which a second one is sound, and why it was left out if it was.
+/// The first pair of a body whose second one is valid, or why it was skipped.
 fn first(pair: &str) -> Result<ttm_market::Pair, SkipReason> {
     let mut batch = batch_of(format!("[{pair},{}]", full_pair(OTHER)).as_bytes());
     assert_eq!(batch.pairs.pop().map(|pair| pair.base.mint), Some(OTHER), "the neighbour of {pair}");
@@ -53,7 +53,7 @@ fn with(path: &[&str], json: &str) -> String {
 }
 
 #[test]
-fn what_no_score_rests_on_costs_nothing_whatever_it_is() {
+fn any_value_is_accepted_in_a_field_that_no_score_depends_on() {
     for path in [
         &["url"][..],
         &["labels"],
@@ -85,7 +85,7 @@ fn what_no_score_rests_on_costs_nothing_whatever_it_is() {
 }
 
 #[test]
-fn what_a_score_rests_on_costs_its_pair_when_it_is_of_another_type() {
+fn a_pair_is_skipped_for_another_type_in_a_field_that_scores_depend_on() {
     for (path, accepted) in [
         (&["txns"][..], &["null", "{}", r#"{"usd":[1,{"m5":null}]}"#][..]),
         (&["txns", "m5"], &["null", "{}", r#"{"usd":[1,{"m5":null}]}"#]),
@@ -111,7 +111,7 @@ fn what_a_score_rests_on_costs_its_pair_when_it_is_of_another_type() {
 }
 
 #[test]
-fn a_list_is_no_object_even_where_its_values_would_fit() {
+fn a_list_is_not_an_object_even_if_its_values_would_fit() {
     for (key, list) in [
         ("liquidity", json!([123_456])),
         ("volume", json!([15, 1781.77])),
@@ -133,14 +133,14 @@ fn a_list_is_no_object_even_where_its_values_would_fit() {
 }
 
 #[test]
-fn a_key_that_is_there_twice_says_two_things_and_costs_its_pair() {
+fn a_pair_with_a_duplicate_key_is_skipped() {
     let twice = with(&["liquidity"], r#"{"usd":1e6},"liquidity":{"usd":1}"#);
     assert_eq!(first(&twice), Err(SkipReason::Malformed));
     assert!(first(&with(&["url"], r#""a","url":"b""#)).is_ok(), "of two addresses of a page none is read");
 }
 
 #[test]
-fn a_symbol_may_hold_anything() {
+fn a_symbol_may_contain_anything() {
     let symbol = |json: &str| first(&with(&["baseToken", "symbol"], json)).map(|pair| pair.base.symbol);
     assert_eq!(symbol(r#""a\ud800b""#).as_deref(), Ok("a\u{fffd}b"));
     assert_eq!(symbol(r#""\udc00\ud83d\ude80""#).as_deref(), Ok("\u{fffd}🚀"));
@@ -151,7 +151,7 @@ fn a_symbol_may_hold_anything() {
     }
 }
 
-/// The full pair with a byte that is no UTF-8 in place of a mark.
+/// The full pair with an invalid byte in a text.
 fn with_bad_byte(path: &[&str]) -> Vec<u8> {
     let pair = with(path, r#""T@T""#);
     let body = format!("[{pair},{}]", full_pair(OTHER)).into_bytes();
@@ -159,7 +159,7 @@ fn with_bad_byte(path: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn a_byte_that_is_no_text_costs_what_it_stands_in_and_no_other_pair() {
+fn an_invalid_byte_affects_only_the_text_it_is_in() {
     let batch = batch_of(&with_bad_byte(&["baseToken", "symbol"]));
     assert_eq!(batch.pairs.len(), 2);
     assert_eq!(&*batch.pairs[0].base.symbol, "T\u{fffd}T");
@@ -180,7 +180,7 @@ fn a_byte_that_is_no_text_costs_what_it_stands_in_and_no_other_pair() {
 }
 
 #[test]
-fn a_byte_order_mark_in_front_costs_nothing() {
+fn a_byte_order_mark_is_ignored() {
     let mut body = b"\xef\xbb\xbf".to_vec();
     body.extend(json!({"pairs": [full_pair(ASKED)]}).to_string().bytes());
     assert_eq!(batch_of(&body).pairs.len(), 1);
@@ -189,14 +189,14 @@ fn a_byte_order_mark_in_front_costs_nothing() {
     assert!(decode_profiles(profiles, "solana").expect("a list").is_some());
 }
 
-/// Decodes a body that should not be.
+/// The error of a body that must be refused.
 #[track_caller]
 fn refused(body: &str, asked: &[Mint]) -> Undecodable {
     decode(body.as_bytes(), "solana", asked).expect_err(body.get(..60).unwrap_or(body))
 }
 
 #[test]
-fn a_body_of_nothing_that_belongs_there_is_refused_and_not_empty() {
+fn a_body_without_a_valid_entry_is_refused_instead_of_being_empty() {
     let profile = json!({"url": "x", "chainId": "solana", "tokenAddress": ASKED.to_string()}).to_string();
     for entry in ["1", "null", "[]", "{}", r#""text""#, "[[[[1]]]]", &profile] {
         for asked in [&[ASKED][..], &[ASKED, OTHER]] {
@@ -215,7 +215,7 @@ fn a_body_of_nothing_that_belongs_there_is_refused_and_not_empty() {
 }
 
 #[test]
-fn nothing_but_bad_pairs_is_the_api_s_trouble_in_a_batch_and_the_token_s_alone() {
+fn only_bad_pairs_are_an_error_of_the_api_in_a_batch_and_of_the_token_in_a_single_request() {
     let bad = pair_without("dexId");
     let body = json!([bad, bad]).to_string();
     assert!(matches!(refused(&body, &[ASKED, OTHER]), Undecodable::NoneReadable { entries: 2, .. }));
@@ -233,7 +233,7 @@ fn nothing_but_bad_pairs_is_the_api_s_trouble_in_a_batch_and_the_token_s_alone()
 }
 
 #[test]
-fn a_body_longer_or_deeper_than_any_answer_is_refused() {
+fn a_body_longer_or_deeper_than_any_response_is_refused() {
     let many = |entry: &str, count: usize| format!("[{}]", vec![entry; count].join(","));
     let pair = full_pair(ASKED).to_string();
     assert!(matches!(refused(&many("1", 400_000), &[ASKED]), Undecodable::NotJson(_)));
@@ -249,7 +249,7 @@ fn a_body_longer_or_deeper_than_any_answer_is_refused() {
 }
 
 #[test]
-fn a_list_without_a_single_profile_is_refused_as_well() {
+fn a_list_without_a_single_profile_is_refused() {
     let profiles = |body: &str| decode_profiles(body.as_bytes(), "solana");
     for body in ["[1,1]", "[{}]", r#"[["solana","x"]]"#, "[[[[]]]]"] {
         assert!(matches!(profiles(body), Err(Undecodable::NoneReadable { .. })), "{body}");
@@ -261,7 +261,7 @@ fn a_list_without_a_single_profile_is_refused_as_well() {
 
 proptest! {
     #[test]
-    fn odd_values_in_one_pair_never_cost_another(
+    fn odd_values_in_one_pair_never_affect_another(
         odd in prop::collection::vec(
             (prop::sample::select(vec![
                 "chainId", "dexId", "url", "pairAddress", "labels", "baseToken", "quoteToken", "priceNative", "priceUsd",

@@ -1,4 +1,4 @@
-//! The adapter from the outside: bodies made by hand, answers and connections of every kind, and the recorded bodies.
+//! The adapter from the outside: handmade bodies, all kinds of responses and connections, and the recorded bodies.
 
 mod answers;
 mod bodies;

@@ -1,6 +1,5 @@
-//! Every recorded body decodes, or is refused for a stated reason; and recorded pools give the scores that the system
-//! which this one replaces gave them. The recordings stay outside the repository; without them nothing runs, and the
-//! test says so.
+//! Every recorded body decodes, or is refused for an expected reason; and recorded pools get the same scores as in the
+//! previous system. The recordings are kept outside the repository; without them, the tests only report that.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,26 +11,26 @@ use serde_json::Value;
 use ttm_dexscreener_http::{Decoded, Undecodable, decode, decode_profiles};
 use ttm_market::{MarketConfig, Mint, Pair, SkipReason, score, summarize};
 
-/// From the crate, in which cargo runs its tests. Where it was built says nothing: several checkouts may share that.
+/// Relative to the crate, where cargo runs its tests. The place of the build would not do: checkouts may share it.
 const FOLDER: &str = "../../../shared/dexscreener";
 
-/// What is expected of a file.
+/// The expected result of a file.
 enum Verdict {
-    /// A list of so many pairs; those of other chains are left out, everything on Solana is kept.
+    /// A list of this many pairs; those of other chains are skipped, all on Solana are kept.
     Pairs(usize),
-    /// All pools of one token: so many in all, with so many where it is the quote.
+    /// All pools of one token: the total, and in how many it is the quote.
     Pools { all: usize, quote_side: usize },
-    /// `null` where a list belongs.
+    /// `null` instead of a list.
     Null,
-    /// A list of so many profiles, and so many of them of tokens on Solana; none of them is a pair.
+    /// A list of profiles: the total, and how many are of tokens on Solana.
     Profiles { all: usize, solana: usize },
     /// JSON without pairs.
     OtherObject,
-    /// No JSON: a page or a line of something in between.
+    /// Not JSON: a page or a line of a proxy.
     NotJson,
 }
 
-/// What is expected of each file, by the start of its name.
+/// The expected result of each file, by the start of its name.
 fn verdict(name: &str) -> Option<Verdict> {
     const VERDICTS: [(&str, Verdict); 23] = [
         ("golden_scores.json", Verdict::OtherObject),
@@ -61,12 +60,12 @@ fn verdict(name: &str) -> Option<Verdict> {
     VERDICTS.into_iter().find(|(start, _)| name.starts_with(start)).map(|(_, verdict)| verdict)
 }
 
-/// Says something that a passing test is seen to say; what is printed is not.
+/// Writes a line that is shown even if the test passes, unlike printed ones.
 fn report(line: &str) {
     writeln!(io::stderr(), "{line}").expect("a test has a stderr");
 }
 
-/// The recordings, or a word that there are none.
+/// The recordings; reports if there are none.
 fn recordings() -> Vec<PathBuf> {
     let Ok(folder) = fs::read_dir(FOLDER) else {
         report("no recordings beside the repository: 0 ran");
@@ -81,7 +80,7 @@ fn name(file: &Path) -> String {
     file.file_name().expect("a file has a name").to_string_lossy().into_owned()
 }
 
-/// The mints that are the base of some pair on Solana, wherever in the body.
+/// The base mints of the pairs on Solana, anywhere in the body.
 fn bases(body: &Value) -> BTreeSet<Mint> {
     match body {
         Value::Array(items) => items.iter().flat_map(bases).collect(),
@@ -95,7 +94,7 @@ fn bases(body: &Value) -> BTreeSet<Mint> {
 }
 
 #[test]
-fn every_recorded_body_decodes_or_is_refused_for_a_stated_reason() {
+fn every_recorded_body_decodes_or_is_refused_for_an_expected_reason() {
     let mut ran = 0;
     for file in recordings() {
         let name = name(&file);
@@ -151,7 +150,7 @@ fn pools(pairs_by_mint: &Value, mint: Mint) -> Vec<Pair> {
 }
 
 #[test]
-fn recorded_pools_score_as_they_did_in_the_system_before() {
+fn recorded_pools_score_as_in_the_previous_system() {
     let read = |name: &str| fs::read(Path::new(FOLDER).join(name)).ok();
     let (Some(golden), Some(pairs)) = (read("golden_scores.json"), read("pairs_by_mint.json")) else {
         report("no recordings beside the repository: 0 scores compared");

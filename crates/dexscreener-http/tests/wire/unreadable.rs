@@ -1,5 +1,4 @@
-//! What is said of a pair that is left out because nobody can read it: whose it is and what is wrong with it, in a few
-//! words that a terminal can show.
+//! The messages about unreadable pairs: the mint and the invalid value, short and escaped for a terminal.
 
 use serde_json::json;
 use ttm_dexscreener_http::{Decoded, decode};
@@ -7,7 +6,7 @@ use ttm_market::Mint;
 
 use crate::bodies::{ASKED, OTHER, full_pair};
 
-/// What is said of the asked token when this key of its pair has this JSON; a sound pair stands beside it.
+/// The message about the requested token if this key of its pair has this JSON; the body also has a valid pair.
 fn said(key: &str, json: &str) -> Option<String> {
     const MARK: &str = "7777777";
     let mut pair = full_pair(ASKED);
@@ -22,7 +21,7 @@ fn said(key: &str, json: &str) -> Option<String> {
 }
 
 #[test]
-fn the_value_that_cannot_be_used_is_quoted() {
+fn the_invalid_value_is_quoted() {
     for (key, json, expected) in [
         ("/priceUsd", r#""abc""#, r#"priceUsd "abc""#),
         ("/priceUsd", r#""NaN""#, r#"priceUsd "NaN""#),
@@ -42,7 +41,7 @@ fn the_value_that_cannot_be_used_is_quoted() {
 }
 
 #[test]
-fn what_is_quoted_is_bounded_and_does_nothing_to_a_terminal() {
+fn the_quoted_value_is_truncated_and_escaped() {
     let hostile = format!(r#""\u001b[2J\n\u202e\"{}""#, "x".repeat(100_000));
     for key in ["/priceUsd", "/dexId", "/quoteToken/address", "/volume/m5"] {
         let said = said(key, &hostile).expect("said");
@@ -53,7 +52,7 @@ fn what_is_quoted_is_bounded_and_does_nothing_to_a_terminal() {
 }
 
 #[test]
-fn a_pair_of_nobody_who_was_asked_for_is_said_of_nobody() {
+fn an_unreadable_pair_of_another_mint_is_not_reported() {
     let stranger = full_pair(Mint::from_bytes([0x43; 32]));
     let mut bad = stranger.clone();
     bad["priceUsd"] = json!("abc");

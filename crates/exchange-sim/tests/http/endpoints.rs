@@ -1,4 +1,4 @@
-//! What a client sees of the stand-in when nothing goes wrong: paths, shapes, silences and limits.
+//! The stand-in without faults as a client sees it: paths, shapes and limits.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -11,8 +11,7 @@ use ttm_market::Mint;
 
 async fn start(config: ExchangeConfig) -> (ExchangeHandle, Arc<ManualTime>) {
     let time = ManualTime::new();
-    let exchange =
-        Exchange::start(config.latency(Latency::NONE), time.clone()).await.expect("loopback is free");
+    let exchange = Exchange::start(config.latency(Latency::NONE), time.clone()).await.expect("a free port");
     (exchange, time)
 }
 
@@ -27,7 +26,7 @@ fn client_named(user_agent: &str) -> reqwest::Client {
 
 async fn get(exchange: &ExchangeHandle, path: &str) -> (u16, String) {
     let url = format!("{}{path}", exchange.base_url());
-    let response = client().get(url).send().await.expect("an answer");
+    let response = client().get(url).send().await.expect("a response");
     (response.status().as_u16(), response.text().await.expect("a body"))
 }
 
@@ -47,7 +46,7 @@ fn bases(pairs: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_batch_brings_one_primary_pair_of_each_listed_token_and_nothing_of_the_others() {
+async fn a_batch_returns_one_primary_pair_for_each_listed_token() {
     let (exchange, _time) = start(ExchangeConfig::new(7, 60)).await;
     let unlisted = exchange.mints().find(|mint| !exchange.market().is_listed(mint)).expect("one in twenty");
     let listed: Vec<Mint> =
@@ -58,7 +57,7 @@ async fn a_batch_brings_one_primary_pair_of_each_listed_token_and_nothing_of_the
 }
 
 #[tokio::test]
-async fn a_batch_that_is_too_long_is_cut_without_a_word() {
+async fn a_batch_that_is_too_long_is_silently_truncated() {
     let (exchange, _time) = start(ExchangeConfig::new(7, 60)).await;
     let listed: Vec<Mint> =
         exchange.mints().filter(|mint| exchange.market().is_listed(mint)).take(40).collect();
@@ -67,7 +66,7 @@ async fn a_batch_that_is_too_long_is_cut_without_a_word() {
 }
 
 #[tokio::test]
-async fn all_pools_of_a_token_come_with_those_where_it_is_the_quote() {
+async fn all_pools_of_a_token_include_those_where_it_is_the_quote() {
     let (exchange, time) = start(ExchangeConfig::new(7, 400)).await;
     let at = ttm_kernel::Clock::wall(&*time);
     let pools = |mint: &Mint| exchange.market().pools_of(mint, at);
@@ -124,7 +123,7 @@ async fn three_hundred_requests_a_minute_are_answered_and_not_one_more() {
     let url = format!("{}/tokens/v1/solana/x", exchange.base_url());
     let mut statuses = Vec::new();
     for _ in 0..301 {
-        statuses.push(client.get(&url).send().await.expect("an answer").status().as_u16());
+        statuses.push(client.get(&url).send().await.expect("a response").status().as_u16());
     }
     assert!(statuses[..300].iter().all(|status| *status == 200));
     assert_eq!(statuses[300], 429);
@@ -151,20 +150,20 @@ async fn sixty_promotion_requests_a_minute_are_answered_and_not_one_more() {
 }
 
 #[tokio::test]
-async fn a_client_without_a_name_is_refused() {
+async fn a_client_without_a_user_agent_is_refused() {
     let (exchange, _time) = start(ExchangeConfig::new(7, 3)).await;
     let url = format!("{}/tokens/v1/solana/x", exchange.base_url());
-    let response = client_named("").get(url).send().await.expect("an answer");
+    let response = client_named("").get(url).send().await.expect("a response");
     assert_eq!(response.status().as_u16(), 403);
     assert_eq!(exchange.stats().ended(Outcome::Forbidden), 1);
 }
 
 #[tokio::test]
-async fn an_answer_waits_for_its_latency() {
+async fn a_response_takes_its_latency() {
     let time = ManualTime::new();
     let latency = Latency { mean: Duration::from_millis(80), spread: Duration::ZERO };
     let config = ExchangeConfig::new(7, 3).latency(latency);
-    let exchange = Exchange::start(config, time.clone()).await.expect("loopback is free");
+    let exchange = Exchange::start(config, time.clone()).await.expect("a free port");
     let answer = get(&exchange, "/tokens/v1/solana/x");
     let arrival = async {
         while exchange.stats().total() == 0 {
@@ -191,7 +190,7 @@ async fn a_port_in_use_and_a_public_address_are_refused() {
 }
 
 #[tokio::test]
-async fn after_a_shutdown_nobody_listens() {
+async fn after_shutdown_connections_are_refused() {
     let (exchange, _time) = start(ExchangeConfig::new(7, 3)).await;
     let url = exchange.base_url();
     exchange.shutdown().await;

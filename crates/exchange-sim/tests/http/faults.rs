@@ -12,12 +12,12 @@ use ttm_market::Mint;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// An exchange that does `kind` for its first minute.
+/// An exchange with this fault for its first minute.
 async fn start(kind: FaultKind) -> (ExchangeHandle, Arc<ManualTime>) {
     let time = ManualTime::new();
     let faults = vec![Fault { from: Duration::ZERO, lasts: MINUTE, kind }];
     let config = ExchangeConfig::new(7, 60).latency(Latency::NONE).faults(faults);
-    let exchange = Exchange::start(config, time.clone()).await.expect("loopback is free");
+    let exchange = Exchange::start(config, time.clone()).await.expect("a free port");
     (exchange, time)
 }
 
@@ -27,7 +27,7 @@ async fn send(url: String) -> reqwest::Result<Response> {
     builder.build().expect("a client").get(url).send().await
 }
 
-/// Asks for a batch of four listed tokens.
+/// Requests a batch of four listed tokens.
 async fn ask(exchange: &ExchangeHandle) -> reqwest::Result<Response> {
     let listed = exchange.mints().filter(|mint| exchange.market().is_listed(mint)).take(4);
     let list = listed.map(|mint| mint.to_string()).collect::<Vec<_>>().join(",");
@@ -39,7 +39,7 @@ async fn pairs_in(response: Response) -> usize {
     serde_json::from_str::<Vec<serde_json::Value>>(&text).expect("a list").len()
 }
 
-/// Whether the system's error below a client's error is of this kind.
+/// Whether the cause of an error of the client is an I/O error of this kind.
 fn has_cause(error: &reqwest::Error, kind: io::ErrorKind) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -52,11 +52,11 @@ fn has_cause(error: &reqwest::Error, kind: io::ErrorKind) -> bool {
 }
 
 #[tokio::test]
-async fn a_fault_begins_and_ends_on_time_and_is_counted() {
+async fn a_fault_starts_and_ends_on_time_and_is_counted() {
     let (exchange, time) = start(FaultKind::Unavailable).await;
-    assert_eq!(ask(&exchange).await.expect("an answer").status().as_u16(), 503);
+    assert_eq!(ask(&exchange).await.expect("a response").status().as_u16(), 503);
     time.advance(MINUTE);
-    assert_eq!(pairs_in(ask(&exchange).await.expect("an answer")).await, 4);
+    assert_eq!(pairs_in(ask(&exchange).await.expect("a response")).await, 4);
     assert_eq!(exchange.stats().ended(Outcome::Faulted), 1);
     assert_eq!(exchange.stats().ended(Outcome::Answered), 1);
 }
@@ -65,7 +65,7 @@ async fn a_fault_begins_and_ends_on_time_and_is_counted() {
 async fn a_scripted_429_says_when_to_come_back_only_if_told_to() {
     for retry_after in [None, Some(Duration::from_secs(30))] {
         let (exchange, _time) = start(FaultKind::RateLimited { retry_after }).await;
-        let response = ask(&exchange).await.expect("an answer");
+        let response = ask(&exchange).await.expect("a response");
         assert_eq!(response.status().as_u16(), 429);
         let header = response.headers().get("retry-after").map(|value| value.as_bytes().to_vec());
         assert_eq!(header, retry_after.map(|_| b"30".to_vec()));
@@ -73,7 +73,7 @@ async fn a_scripted_429_says_when_to_come_back_only_if_told_to() {
 }
 
 #[tokio::test]
-async fn a_hang_is_a_request_that_arrived_and_is_never_answered() {
+async fn a_hanging_request_arrives_and_is_never_answered() {
     let (exchange, _time) = start(FaultKind::Hang).await;
     let arrived = async {
         while exchange.stats().total() == 0 {
@@ -88,7 +88,7 @@ async fn a_hang_is_a_request_that_arrived_and_is_never_answered() {
 }
 
 #[tokio::test]
-async fn a_slow_drip_sends_sixteen_bytes_a_second() {
+async fn a_slow_drip_sends_sixteen_bytes_per_second() {
     let (exchange, time) = start(FaultKind::SlowDrip).await;
     let mut response = ask(&exchange).await.expect("headers at once");
     let announced = response.content_length().expect("a length");
@@ -120,27 +120,27 @@ async fn a_truncated_body_ends_in_the_middle() {
 #[tokio::test]
 async fn nulls_and_html_come_with_status_200() {
     let (exchange, _time) = start(FaultKind::Nulls).await;
-    let response = ask(&exchange).await.expect("an answer");
+    let response = ask(&exchange).await.expect("a response");
     assert_eq!(response.status().as_u16(), 200);
     assert!(response.text().await.expect("a body").ends_with(r#""pairs":null}"#));
 
     let (exchange, _time) = start(FaultKind::Html).await;
-    let response = ask(&exchange).await.expect("an answer");
+    let response = ask(&exchange).await.expect("a response");
     assert_eq!(response.status().as_u16(), 200);
     assert_eq!(response.headers()["content-type"], "text/html");
 }
 
 #[tokio::test]
-async fn half_a_batch_is_dropped_but_single_tokens_are_answered() {
+async fn half_a_batch_is_missing_but_requests_for_single_tokens_work() {
     let (exchange, _time) = start(FaultKind::HalfBatch).await;
-    assert_eq!(pairs_in(ask(&exchange).await.expect("an answer")).await, 2);
+    assert_eq!(pairs_in(ask(&exchange).await.expect("a response")).await, 2);
     let listed: Mint = exchange.mints().find(|mint| exchange.market().is_listed(mint)).expect("most are");
     let single = send(format!("{}/tokens/v1/solana/{listed}", exchange.base_url())).await;
-    assert_eq!(pairs_in(single.expect("an answer")).await, 1);
+    assert_eq!(pairs_in(single.expect("a response")).await, 1);
 }
 
 #[tokio::test]
-async fn a_reset_is_a_reset_and_not_a_polite_close() {
+async fn a_reset_is_not_a_graceful_close() {
     let (exchange, _time) = start(FaultKind::Reset).await;
     let error = ask(&exchange).await.expect_err("no answer");
     assert!(has_cause(&error, io::ErrorKind::ConnectionReset), "{error:?}");

@@ -1,4 +1,4 @@
-//! The stand-in as a client sees it over a real socket, on a clock that the test moves.
+//! The stand-in as a client sees it over a real socket, on a manual clock.
 
 mod endpoints;
 mod faults;

@@ -1,4 +1,4 @@
-//! A runtime whose time stands still until the test moves it; its tasks and sockets are tokio's.
+//! A runtime with a manual clock, on tokio's tasks and sockets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +35,7 @@ impl Runtime for ManualTime {
     fn sleep_until(&self, at: Moment) -> BoxFuture<'static, ()> {
         let mut now = self.0.subscribe();
         Box::pin(async move {
-            now.wait_for(|now| *now >= at).await.expect("the test holds its time to the end");
+            now.wait_for(|now| *now >= at).await.expect("the clock outlives the sleep");
         })
     }
 
@@ -52,7 +52,7 @@ impl Runtime for ManualTime {
     }
 }
 
-/// Chance that is good enough for a latency.
+/// Entropy that is good enough for a latency.
 struct Counter(AtomicU64);
 
 impl Entropy for Counter {

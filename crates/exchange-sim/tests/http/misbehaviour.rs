@@ -1,4 +1,4 @@
-//! The faults that spoil answers rather than withhold them, as a client sees them.
+//! The faults that return bad data, as a client sees them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use serde_json::Value;
 use ttm_exchange_sim::{Exchange, ExchangeConfig, ExchangeHandle, Fault, Latency};
 use ttm_market::Mint;
 
-/// An exchange that goes wrong in one way for its first ten minutes, as a script says it.
+/// An exchange with this fault for its first ten minutes.
 async fn start(kind: &str) -> (ExchangeHandle, Arc<ManualTime>) {
     let time = ManualTime::new();
     let fault: Fault = format!("at 0s for 10m: {kind}").parse().expect(kind);
     let config = ExchangeConfig::new(7, 400).latency(Latency::NONE).faults(vec![fault]);
-    (Exchange::start(config, time.clone()).await.expect("loopback is free"), time)
+    (Exchange::start(config, time.clone()).await.expect("a free port"), time)
 }
 
 async fn get(exchange: &ExchangeHandle, path: &str) -> Response {
@@ -69,7 +69,7 @@ async fn the_short_429_is_sixteen_bytes_of_text() {
 }
 
 #[tokio::test]
-async fn what_happens_now_and_then_happens_to_its_share_of_the_requests() {
+async fn a_fault_with_a_share_affects_that_share_of_the_requests() {
     for (kind, body) in [("flaky-nulls 30%", "null}"), ("empty-batch 30%", "[]")] {
         let (exchange, _time) = start(kind).await;
         let path = batch(&listed(&exchange, 2));
@@ -82,14 +82,14 @@ async fn what_happens_now_and_then_happens_to_its_share_of_the_requests() {
 }
 
 #[tokio::test]
-async fn a_single_token_is_answered_while_batches_are_empty() {
+async fn requests_for_single_tokens_work_while_batches_are_empty() {
     let (exchange, _time) = start("empty-batch 100%").await;
     assert_eq!(json(&exchange, &batch(&listed(&exchange, 3))).await, Value::Array(Vec::new()));
     assert_eq!(bases(&json(&exchange, &batch(&listed(&exchange, 1))).await).len(), 1);
 }
 
 #[tokio::test]
-async fn delisted_tokens_are_gone_from_batches_and_singly_and_come_back() {
+async fn delisted_tokens_are_missing_from_all_responses_and_come_back() {
     let (exchange, time) = start("delisted 40%").await;
     let mints = listed(&exchange, 30);
     let left = json(&exchange, &batch(&mints)).await;
@@ -102,7 +102,7 @@ async fn delisted_tokens_are_gone_from_batches_and_singly_and_come_back() {
 }
 
 #[tokio::test]
-async fn a_stale_answer_is_what_was_true_then() {
+async fn a_stale_response_is_that_of_an_earlier_time() {
     let (exchange, time) = start("stale 30s").await;
     let path = batch(&listed(&exchange, 30));
     let stale = json(&exchange, &path).await;
@@ -115,7 +115,7 @@ async fn a_stale_answer_is_what_was_true_then() {
 }
 
 #[tokio::test]
-async fn a_batch_with_extra_pairs_does_not_begin_with_the_main_one() {
+async fn a_batch_with_extra_pairs_does_not_start_with_the_primary_one() {
     let (exchange, _time) = start("extra-pairs").await;
     let mints = listed(&exchange, 30);
     let body = json(&exchange, &batch(&mints)).await;
@@ -128,7 +128,7 @@ async fn a_batch_with_extra_pairs_does_not_begin_with_the_main_one() {
 }
 
 #[tokio::test]
-async fn bad_pairs_stand_among_good_ones() {
+async fn bad_pairs_are_mixed_with_good_ones() {
     let (exchange, _time) = start("bad-pairs 50%").await;
     let body = json(&exchange, &batch(&listed(&exchange, 30))).await;
     let pairs = body.as_array().expect("a list");
@@ -139,7 +139,7 @@ async fn bad_pairs_stand_among_good_ones() {
 }
 
 #[tokio::test]
-async fn odd_keys_are_nulls_and_strangers_and_the_rest_stays() {
+async fn odd_keys_are_nulls_and_unknown_keys_beside_the_correct_ones() {
     let (exchange, _time) = start("odd-keys").await;
     let mints = listed(&exchange, 30);
     let body = json(&exchange, &batch(&mints)).await;
@@ -150,7 +150,7 @@ async fn odd_keys_are_nulls_and_strangers_and_the_rest_stays() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_for_a_client_arrives_whole() {
+async fn bodies_that_a_client_cannot_use_arrive_complete() {
     let (exchange, _time) = start("malformed").await;
     let path = batch(&listed(&exchange, 4));
     let body = get(&exchange, &path).await.text().await.expect("a whole body");
@@ -167,10 +167,10 @@ async fn what_is_no_json_for_a_client_arrives_whole() {
 }
 
 #[tokio::test]
-async fn the_latest_profiles_are_of_listed_tokens_and_move_on_by_the_minute() {
+async fn the_latest_profiles_are_of_listed_tokens_and_change_every_minute() {
     let time = ManualTime::new();
     let config = ExchangeConfig::new(7, 400).latency(Latency::NONE);
-    let exchange = Exchange::start(config, time.clone()).await.expect("loopback is free");
+    let exchange = Exchange::start(config, time.clone()).await.expect("a free port");
     let path = "/token-profiles/latest/v1";
     let addresses = |body: &Value| -> Vec<String> {
         let profiles = body.as_array().expect("a bare list");

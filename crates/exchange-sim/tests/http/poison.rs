@@ -1,4 +1,4 @@
-//! Mints that spoil every request that names them, as a client sees it.
+//! Poisoned mints as a client sees them.
 
 use crate::manual_time::ManualTime;
 use reqwest::Response;
@@ -18,7 +18,7 @@ fn listed(count: usize) -> Vec<Mint> {
 async fn start(poisoned: &[(Mint, Poison)]) -> ExchangeHandle {
     let config = ExchangeConfig::new(SEED, TOKENS).latency(Latency::NONE);
     let config = poisoned.iter().fold(config, |config, (mint, poison)| config.poison([*mint], *poison));
-    Exchange::start(config, ManualTime::new()).await.expect("loopback is free")
+    Exchange::start(config, ManualTime::new()).await.expect("a free port")
 }
 
 async fn get(exchange: &ExchangeHandle, path: &str, mints: &[Mint]) -> Response {
@@ -30,7 +30,7 @@ async fn get(exchange: &ExchangeHandle, path: &str, mints: &[Mint]) -> Response 
 }
 
 #[tokio::test]
-async fn a_poisoned_mint_spoils_every_request_that_names_it_and_no_other() {
+async fn a_poisoned_mint_fails_every_request_that_contains_it_and_no_other() {
     let mints = listed(5);
     for status in [400, 404, 500] {
         let exchange = start(&[(mints[2], Poison::Status(status))]).await;
@@ -52,7 +52,7 @@ async fn a_poisoned_mint_spoils_every_request_that_names_it_and_no_other() {
 }
 
 #[tokio::test]
-async fn an_undecodable_answer_says_that_it_is_json_and_is_not_even_text() {
+async fn an_undecodable_response_claims_to_be_json_and_is_not_even_text() {
     let mints = listed(3);
     let exchange = start(&[(mints[0], Poison::Undecodable)]).await;
     let response = get(&exchange, "tokens/v1/solana", &mints).await;
@@ -64,7 +64,7 @@ async fn an_undecodable_answer_says_that_it_is_json_and_is_not_even_text() {
 }
 
 #[tokio::test]
-async fn of_two_poisoned_mints_the_smaller_one_decides_in_whatever_order_they_are_asked() {
+async fn of_two_poisoned_mints_the_smaller_one_decides_in_any_order() {
     let mut mints = listed(2);
     mints.sort_unstable();
     let exchange = start(&[(mints[1], Poison::Status(500)), (mints[0], Poison::Status(404))]).await;
