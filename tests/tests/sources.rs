@@ -91,7 +91,7 @@ fn a_foreign_database_is_followed_and_what_was_added_by_hand_stays() {
     database.ask("TRUNCATE tokens");
     let told = program.wait_for_message("the list of tokens is not usable; the last one stays");
     let problem = told["problem"].as_str().unwrap_or_default();
-    assert!(problem.contains("it lists no token that is not archived"), "{told}");
+    assert!(problem.contains("the table has no token that is not archived"), "{told}");
     database.ask("INSERT INTO tokens SELECT * FROM kept");
     program.wait_for_message("the list of tokens is usable again");
     assert_eq!(shown(address), expected, "nor is a table that is empty for a moment");

@@ -1,4 +1,4 @@
-//! The source itself: looks until two looks are equal, then reads what the text says. It does not know when to look again.
+//! The source: reads the file until two reads are equal, then parses it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,71 +9,71 @@ use tokio::sync::{Semaphore, TryAcquireError};
 use ttm_kernel::Runtime;
 use ttm_market::{Listing, Origin, TokenSource, TokenSourceError, parse_mints};
 
-use crate::read::{Look, look};
+use crate::read::{Text, read_file};
 
-/// Between two looks: longer than an editor takes from emptying a file to writing it.
+/// The pause between two reads: longer than an editor takes between truncating a file and writing it.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Looks before a file that never stays the same is given up until the next time.
-const LOOKS: usize = 10;
+/// The number of reads before a file that keeps changing is given up until the next poll.
+const READS: usize = 10;
 
 /// The mints in a file.
 pub struct FileTokenSource {
     path: Arc<Path>,
     runtime: Arc<dyn Runtime>,
-    /// A file system that hangs holds one thread, however often it is asked.
+    /// Limits a file system that hangs to one blocked thread, however often it is polled.
     reading: Arc<Semaphore>,
 }
 
 impl FileTokenSource {
-    /// The word of this kind of source.
+    /// The origin of the tokens of this source.
     pub const ORIGIN: Origin = Origin::new("file");
 
-    /// The file at this path, which is looked at only when it is listed.
+    /// A source for the file at this path, which is read only when listed.
     pub fn new(path: PathBuf, runtime: Arc<dyn Runtime>) -> Self {
         Self { path: path.into(), runtime, reading: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Whether the file can be used as it is now; blocks, and needs no runtime.
+    /// Checks that the file is usable now; blocks, and needs no runtime.
     ///
     /// # Errors
-    /// What is wrong with it, in lines for a person.
+    /// Its errors, as lines for a person.
     pub fn check(path: &Path) -> Result<(), String> {
-        look(path).and_then(|text| read(path, &text)).map(drop).map_err(|error| error.to_string())
+        read_file(path).and_then(|text| parse(path, &text)).map(drop).map_err(|error| error.to_string())
     }
 
-    async fn look(&self) -> Look {
+    async fn read(&self) -> Text {
         let permit = match self.reading.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
-                return Err(self.transient("the look before has not come back"));
+                return Err(self.transient("the previous read is still blocked"));
             }
         };
         let path = self.path.clone();
-        let looking = move || {
-            let seen = look(&path);
+        let read = move || {
+            let text = read_file(&path);
             drop(permit);
-            seen
+            text
         };
-        #[expect(clippy::disallowed_methods, reason = "an adapter may block, and a file may")]
-        let looked = tokio::task::spawn_blocking(looking).await;
-        looked.unwrap_or_else(|error| Err(self.transient(&error.to_string())))
+        #[expect(clippy::disallowed_methods, reason = "reading a file may block")]
+        let text = tokio::task::spawn_blocking(read).await;
+        text.unwrap_or_else(|error| Err(self.transient(&error.to_string())))
     }
 
     fn transient(&self, what: &str) -> TokenSourceError {
         TokenSourceError::Transient { message: format!("{}: {what}", self.path.display()) }
     }
 
-    async fn steady(&self) -> Look {
-        let mut seen = self.look().await;
-        for _ in 1..LOOKS {
+    async fn read_until_stable(&self) -> Text {
+        let mut text = self.read().await;
+        for _ in 1..READS {
             self.runtime.sleep_until(self.runtime.now() + PAUSE).await;
-            let again = self.look().await;
-            if again == seen {
-                return seen;
+            let again = self.read().await;
+            if again == text {
+                return text;
             }
-            seen = again;
+            text = again;
         }
-        Err(self.transient("is being written all the time"))
+        Err(self.transient("keeps changing while it is read"))
     }
 }
 
@@ -84,12 +84,12 @@ impl TokenSource for FileTokenSource {
     }
 
     async fn list(&self) -> Result<Listing, TokenSourceError> {
-        read(&self.path, &self.steady().await?)
+        parse(&self.path, &self.read_until_stable().await?)
     }
 }
 
-/// What the text of the file lists.
-fn read(path: &Path, text: &str) -> Result<Listing, TokenSourceError> {
+/// Parses the text of the file.
+fn parse(path: &Path, text: &str) -> Result<Listing, TokenSourceError> {
     let listing = parse_mints(text);
     let name = path.display().to_string();
     if let Some(message) = listing.unusable.complaint(&name, "none of it is used") {

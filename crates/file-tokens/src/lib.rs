@@ -1,8 +1,8 @@
-//! The port [`TokenSource`](ttm_market::TokenSource) on a file: one mint a line, `#` begins a comment.
+//! The port [`TokenSource`](ttm_market::TokenSource) on a file: one mint per line, `#` starts a comment.
 //!
-//! Whoever edits the file is not asked to do it well: an editor empties a file before it writes it, so the file counts
-//! only when two reads in a row are equal, and a file without a mint is a mistake, not an empty set. It does not know how
-//! often anybody looks, and never writes.
+//! Edits of the file need not be atomic: an editor truncates a file before it writes it, so a listing is used only if two
+//! reads in a row are equal, and a file without a mint is an error, not an empty set. The adapter has no schedule, and
+//! never writes.
 
 mod adapter;
 mod read;

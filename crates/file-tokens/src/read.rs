@@ -1,4 +1,4 @@
-//! One look at the file, and what a failure of it means. It does not know what the text says.
+//! Reads the file once, and classifies errors of that.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
@@ -8,14 +8,14 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use ttm_market::TokenSourceError;
 
-/// Room for a third of a million mints; a larger file is another one than was meant.
+/// Enough for a third of a million mints; a larger file is most likely the wrong file.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What one look found. Two looks that found the same are equal.
-pub(crate) type Look = Result<String, TokenSourceError>;
+/// The result of one read.
+pub(crate) type Text = Result<String, TokenSourceError>;
 
 /// Reads the file; blocks.
-pub(crate) fn look(path: &Path) -> Look {
+pub(crate) fn read_file(path: &Path) -> Text {
     let mut text = String::new();
     let read = open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
     read.map_err(|error| of_io(path, &error))?;
@@ -27,12 +27,11 @@ pub(crate) fn look(path: &Path) -> Look {
     Ok(text)
 }
 
-/// Opens what is a file and nothing else: a pipe would keep us waiting until somebody writes to it, and a device may do
-/// anything. What it is may change between the look and the opening, so it is looked at again, and the opening waits for
-/// nobody.
+/// Opens a regular file only: opening a pipe blocks until another process writes to it, and a device may do anything. The
+/// path may be replaced between the check and the opening, so the opened file is checked again, and opened non-blocking.
 fn open(path: &Path) -> io::Result<File> {
     is_file(fs::metadata(path)?.file_type())?;
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is one bit of an int");
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("a flag fits into an int");
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     is_file(file.metadata()?.file_type())?;
     Ok(file)
@@ -58,7 +57,7 @@ fn of_io(path: &Path, error: &io::Error) -> TokenSourceError {
         | ErrorKind::NotADirectory
         | ErrorKind::InvalidData
         | ErrorKind::InvalidInput => TokenSourceError::Unusable { message },
-        // A disk or a network file system that fails now.
+        // Such as an error of a disk or a network file system.
         _ => TokenSourceError::Transient { message },
     }
 }

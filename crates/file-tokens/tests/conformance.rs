@@ -1,4 +1,4 @@
-//! The laws of the port on a file, and what only a file can do wrong.
+//! The laws of the port on a file, and failures that are specific to files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task};
 use ttm_market::testing::conformance;
 use ttm_market::{Mint, TokenSource, TokenSourceError};
 
-/// Time that passes by being waited for; at each pause it does the next thing that somebody does to the file.
+/// A clock whose sleeps end at once; at each of them it runs the next edit of the file.
 struct Editor {
     pauses: AtomicU32,
     edits: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
@@ -39,11 +39,11 @@ impl Runtime for Editor {
     }
 
     fn spawn(&self, _: &'static str, _: BoxFuture<'static, ()>) -> Task {
-        unreachable!("a source starts no task")
+        unreachable!("a source spawns no task")
     }
 
     fn entropy(&self, _: &'static str) -> Arc<dyn Entropy> {
-        unreachable!("a source draws no lots")
+        unreachable!("a source needs no randomness")
     }
 }
 
@@ -80,27 +80,27 @@ async fn a_file_obeys_every_law() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_being_written_counts_once_it_stays_the_same() {
+async fn a_file_that_is_being_written_is_used_once_it_is_stable() {
     let (_folder, path) = file();
     let (whole, half) = (format!("{}\n{}\n", Mint::WSOL, Mint::USDC), format!("{}\nEPj", Mint::WSOL));
     write(&path, "")();
     let (source, editor) = source(&path, vec![write(&path, &half), write(&path, &whole)]);
-    assert_eq!(source.list().await.expect("it is whole in the end").mints.len(), 2);
+    assert_eq!(source.list().await.expect("it becomes stable").mints.len(), 2);
     assert_eq!(editor.pauses.load(Ordering::Relaxed), 3, "empty, half, whole, and whole again");
 }
 
 #[tokio::test]
-async fn a_file_that_never_stays_the_same_is_asked_for_again_later() {
+async fn a_file_that_keeps_changing_is_transient() {
     let (_folder, path) = file();
     write(&path, "")();
     let edits = (0..20).map(|edit| write(&path, &format!("# {edit}"))).collect();
     let (source, _) = source(&path, edits);
-    let error = source.list().await.expect_err("it changes all the time");
+    let error = source.list().await.expect_err("it keeps changing");
     assert!(matches!(error, TokenSourceError::Transient { .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn an_emptied_file_is_a_mistake_and_no_empty_set() {
+async fn an_empty_file_is_an_error_instead_of_an_empty_set() {
     let (_folder, path) = file();
     let (source, _) = source(&path, Vec::new());
     for text in ["", "\n\n", "# nothing but a comment\n"] {
@@ -111,7 +111,7 @@ async fn an_emptied_file_is_a_mistake_and_no_empty_set() {
 }
 
 #[tokio::test]
-async fn a_bad_line_is_named_and_nothing_of_the_file_is_used() {
+async fn a_bad_line_is_reported_and_nothing_of_the_file_is_used() {
     let (_folder, path) = file();
     let (source, _) = source(&path, Vec::new());
     write(&path, &format!("{}\nSo1\n", Mint::USDC))();
@@ -124,7 +124,7 @@ async fn a_bad_line_is_named_and_nothing_of_the_file_is_used() {
 }
 
 #[tokio::test]
-async fn what_is_no_readable_file_is_named_with_its_reason() {
+async fn an_unreadable_file_is_reported_with_the_reason() {
     let (folder, path) = file();
     let (gone, _) = source(&path, Vec::new());
     assert!(unusable(&gone).await.starts_with(&format!("{}: cannot be read: ", path.display())));
@@ -135,7 +135,7 @@ async fn what_is_no_readable_file_is_named_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_pipe_in_the_place_of_the_file_keeps_nobody_waiting_and_a_file_after_it_is_read() {
+async fn a_pipe_in_place_of_the_file_does_not_block_and_a_file_after_it_is_read() {
     let (folder, path) = file();
     mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("made");
     let (source, _) = source(&path, Vec::new());
@@ -150,7 +150,7 @@ async fn a_pipe_in_the_place_of_the_file_keeps_nobody_waiting_and_a_file_after_i
 }
 
 #[tokio::test]
-async fn what_is_no_file_is_told_alike_by_the_check_and_by_the_source() {
+async fn the_check_and_the_source_report_the_same_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("socket");
     let _bound = std::os::unix::net::UnixListener::bind(&socket).expect("bound");

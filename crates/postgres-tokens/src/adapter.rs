@@ -1,18 +1,18 @@
-//! The source itself: one question a listing. It does not know when to ask again.
+//! The source: each listing is one query.
 
 use async_trait::async_trait;
 use ttm_kernel::StoreErrorKind;
 use ttm_market::{Listing, Origin, TokenSource, TokenSourceError};
 use ttm_sqlx_pool::postgres::{OpenError, Pool, Server, foreign_error, is_missing_database, query_scalar};
 
-/// One asks; another is there when the first was given up and the server has not noticed yet.
+/// One connection for the query, and another for when the first was given up and the server has not noticed yet.
 const CONNECTIONS: u32 = 2;
-/// More than the API can be asked about in ten minutes. A longer list is refused as a whole: which part of it counts is
-/// not ours to choose.
-const MOST: usize = 100_000;
+/// More than can be requested from the API in ten minutes. A longer list is refused as a whole, since there is no right
+/// choice of a part of it.
+const MAX_ROWS: usize = 100_000;
 
-/// Every row that is not archived, whatever the types of the columns. A row without a status is watched.
-const QUESTION: &str = "SELECT mint_address::text FROM tokens \
+/// All rows that are not archived, whatever the types of the columns. A row without a status is included.
+const QUERY: &str = "SELECT mint_address::text FROM tokens \
      WHERE lower(trim(status::text)) IS DISTINCT FROM 'archived' ORDER BY 1 LIMIT $1";
 
 /// The tokens of another system's database.
@@ -23,30 +23,30 @@ pub struct PostgresTokenSource {
 }
 
 impl PostgresTokenSource {
-    /// The word of this kind of source.
+    /// The origin of the tokens of this source.
     pub const ORIGIN: Origin = Origin::new("postgres");
 
-    /// The database of this URL, which is connected to only when it is listed.
+    /// A source for the database with this URL, which is connected to only when listed.
     ///
     /// # Errors
-    /// When the URL cannot be read.
+    /// If the URL is invalid.
     pub fn new(url: &str) -> Result<Self, OpenError> {
         let server = Server::parse(url)?;
         Ok(Self { pool: server.pool(CONNECTIONS), server })
     }
 
-    /// Whether the URL of a database can be read; connects to nothing, and needs no runtime.
+    /// Checks the URL; does not connect, and needs no runtime.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Why it is invalid.
     pub fn check(url: &str) -> Result<(), OpenError> {
         Server::parse(url).map(drop)
     }
 
     async fn rows(&self) -> Result<Vec<Option<String>>, sqlx::Error> {
-        let limit = i64::try_from(MOST + 1).unwrap_or(i64::MAX);
+        let limit = i64::try_from(MAX_ROWS + 1).unwrap_or(i64::MAX);
         let mut tx = self.pool.begin_read().await?;
-        let rows = query_scalar(QUESTION).bind(limit).fetch_all(&mut *tx).await?;
+        let rows = query_scalar(QUERY).bind(limit).fetch_all(&mut *tx).await?;
         tx.commit().await?;
         Ok(rows)
     }
@@ -84,19 +84,18 @@ impl TokenSource for PostgresTokenSource {
 
     async fn list(&self) -> Result<Listing, TokenSourceError> {
         let rows = self.rows().await.map_err(|error| self.error(error))?;
-        if rows.len() > MOST {
-            return Err(self.unusable(&format!("more than {MOST} tokens are not archived")));
+        if rows.len() > MAX_ROWS {
+            return Err(self.unusable(&format!("more than {MAX_ROWS} tokens are not archived")));
         }
         let mut listing = Listing::default();
         for (number, row) in (1..).zip(&rows) {
             listing.take(number, row.as_deref().unwrap_or_default().trim());
         }
-        // One bad row is somebody's typing error; nothing but bad rows is another table than was meant, and no row at all one
-        // that is being filled anew.
+        // A bad row is skipped. Only bad rows mean that this is another table, and no rows that it is being refilled.
         if listing.mints.is_empty() {
             return Err(self.unusable(&match rows.len() {
-                0 => "it lists no token that is not archived".to_owned(),
-                rows => format!("not one of {rows} rows holds a mint"),
+                0 => "the table has no token that is not archived".to_owned(),
+                rows => format!("none of {rows} rows has a valid mint"),
             }));
         }
         Ok(listing)

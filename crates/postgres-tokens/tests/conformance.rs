@@ -1,4 +1,4 @@
-//! The laws of the port on a server, and what only another system's database can do wrong.
+//! The laws of the port on a server, and failures that are specific to the database of another system.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use ttm_sqlx_pool::postgres::testing::Database;
 const TABLE: &str = "CREATE TABLE $schema.tokens (mint_address text, status text)";
 
 fn source(database: &Database) -> PostgresTokenSource {
-    PostgresTokenSource::new(database.url()).expect("the URL is good")
+    PostgresTokenSource::new(database.url()).expect("a valid URL")
 }
 
 async fn listed(source: &PostgresTokenSource) -> BTreeSet<Mint> {
@@ -39,7 +39,7 @@ async fn a_database_of_another_system_obeys_every_law() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_row_is_watched_that_is_not_archived_whatever_the_type_of_its_status() {
+async fn all_rows_that_are_not_archived_are_listed_whatever_the_type_of_the_status() {
     let database = Database::new("source_status").await;
     let [sol, usdc] = [Mint::WSOL, Mint::USDC];
     database
@@ -61,15 +61,15 @@ async fn every_row_is_watched_that_is_not_archived_whatever_the_type_of_its_stat
     assert_eq!(listed(&source).await, BTreeSet::from([usdc]));
     database.execute("DELETE FROM $schema.tokens").await;
     let line = unusable(&source).await;
-    assert!(line.contains("it lists no token that is not archived"), "as when it is filled anew: {line}");
+    assert!(line.contains("the table has no token that is not archived"), "as when it is refilled: {line}");
     database.drop_schema().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_dropped_to_be_restored_is_away_and_nobody_is_told_to_make_it() {
+async fn a_missing_database_is_transient_since_it_may_be_being_restored() {
     let database = Database::new("source_dropped").await;
     let gone = PostgresTokenSource::new(&database.url().replacen("/postgres?", "/no_such_database?", 1));
-    match gone.expect("the URL is good").list().await {
+    match gone.expect("a valid URL").list().await {
         Err(TokenSourceError::Transient { message }) => {
             assert!(message.ends_with("does not exist (SQLSTATE 3D000)"), "{message}");
         }
@@ -79,7 +79,7 @@ async fn a_database_that_is_dropped_to_be_restored_is_away_and_nobody_is_told_to
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_another_one_is_told_in_one_line_with_what_was_expected() {
+async fn an_unexpected_table_is_an_error_of_one_line_with_what_was_expected() {
     let database = Database::new("source_other").await;
     let source = source(&database);
     let expected = "; expected a table tokens with the columns mint_address and status";
@@ -91,12 +91,12 @@ async fn a_table_that_is_another_one_is_told_in_one_line_with_what_was_expected(
     assert!(line.contains("does not exist") && line.ends_with(expected), "{line}");
     database.execute(&format!("DROP TABLE $schema.tokens; {TABLE}")).await;
     database.execute("INSERT INTO $schema.tokens VALUES ('a', ''), (NULL, '')").await;
-    assert!(unusable(&source).await.contains("not one of 2 rows holds a mint"));
+    assert!(unusable(&source).await.contains("none of 2 rows has a valid mint"));
     database.drop_schema().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_view_that_writes_is_refused_by_the_session() {
+async fn a_view_that_writes_is_refused_by_the_read_only_session() {
     let database = Database::new("source_writes").await;
     database
         .execute(
@@ -106,34 +106,35 @@ async fn a_view_that_writes_is_refused_by_the_session() {
              CREATE VIEW $schema.tokens AS SELECT $schema.note() AS mint_address, NULL::text AS status",
         )
         .await;
-    let refused = source(&database).list().await.expect_err("a session that only reads");
+    let refused = source(&database).list().await.expect_err("a read-only session");
     assert!(refused.to_string().contains("read-only"), "{refused}");
     database.drop_schema().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_away_is_asked_again_later_and_named_without_its_password() {
-    let source = PostgresTokenSource::new("postgres://ann:s3cret@127.0.0.1:1/moon").expect("the URL is good");
-    let error = source.list().await.expect_err("nobody listens there");
+async fn an_unreachable_server_is_transient_and_named_without_its_password() {
+    let source = PostgresTokenSource::new("postgres://ann:s3cret@127.0.0.1:1/moon").expect("a valid URL");
+    let error = source.list().await.expect_err("connection refused");
     assert!(matches!(error, TokenSourceError::Transient { .. }), "{error:?}");
     assert_eq!(error.to_string(), "PostgreSQL at 127.0.0.1:1/moon: connection refused (os error 111)");
     assert!(!format!("{source:?}").contains("s3cret"), "{source:?}");
-    let error = PostgresTokenSource::new("postgres://ann:s3cret@localhost:port/moon").expect_err("no port");
+    let error =
+        PostgresTokenSource::new("postgres://ann:s3cret@localhost:port/moon").expect_err("an invalid port");
     assert!(!error.to_string().contains("s3cret"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_locked_is_asked_again_later() {
+async fn a_locked_table_is_transient() {
     let database = Database::new("source_locked").await;
     database.execute(TABLE).await;
     let lock = database.begin_with("LOCK TABLE $schema.tokens").await;
     let locked = source(&database).list().await;
-    lock.rollback().await.expect("the lock is given back");
+    lock.rollback().await.expect("the lock is released");
     assert!(matches!(locked, Err(TokenSourceError::Transient { .. })), "{locked:?}");
     database.drop_schema().await;
 }
 
 #[test]
-fn a_source_is_made_without_a_runtime() {
+fn a_source_is_created_without_a_runtime() {
     assert!(PostgresTokenSource::new("postgres://ann:s3cret@127.0.0.1:1/moon").is_ok());
 }

@@ -1,4 +1,4 @@
-//! The port's implementation: one measurement at a time, on a thread where it may wait. It holds no figures of its own.
+//! The source: one measurement at a time, on a blocking thread.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use ttm_health::{ResourceError, ResourceSample, ResourceSource};
 use crate::file_system::used_percent;
 use crate::process::ProcessMeter;
 
-/// Measures this process and the file system of its data. Needs a tokio runtime around it.
+/// Measures this process and the file system of its data. Must be used inside a tokio runtime.
 ///
-/// Figures come from files of the kernel, which answer at once, and from the data's file system, which may hang with
-/// the disk under it. So the reading is done on a blocking thread, and while one hangs no other is begun: at most one
-/// thread is ever lost.
+/// The figures come from procfs, which never blocks, and from the file system of the data, which may hang with its disk. So
+/// they are read on a blocking thread, and while one measurement hangs no other starts: at most one thread is ever
+/// blocked.
 #[derive(Clone, Debug)]
 pub struct SysinfoResources {
     data_path: PathBuf,
@@ -22,15 +22,15 @@ pub struct SysinfoResources {
 }
 
 impl SysinfoResources {
-    /// Measures the file system that holds `data_path`, which need not be there yet.
+    /// Measures the file system of `data_path`, which need not exist yet.
     pub fn new(data_path: PathBuf) -> Self {
         Self { data_path, meter: Arc::default() }
     }
 
     fn measure(&self) -> Result<ResourceSample, ResourceError> {
-        // A panic while reading leaves the figures of the reading before, which the next one replaces.
+        // A panic while measuring leaves the previous figures, which the next measurement replaces.
         let Some(mut meter) = self.meter.try_lock() else {
-            return Err(failed("the measurement before has not come back"));
+            return Err(failed("the previous measurement is still blocked"));
         };
         let disk_usage_percent = used_percent(&self.data_path);
         if meter.is_none() {
@@ -51,15 +51,12 @@ fn failed(message: &str) -> ResourceError {
 
 #[async_trait]
 impl ResourceSource for SysinfoResources {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an adapter may block, and the data's file system may hang"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the file system of the data may hang")]
     async fn sample(&self) -> Result<ResourceSample, ResourceError> {
         let this = self.clone();
         tokio::task::spawn_blocking(move || this.measure())
             .await
-            .unwrap_or_else(|error| Err(failed(&format!("the measurement ended early: {error}"))))
+            .unwrap_or_else(|error| Err(failed(&format!("the measurement failed: {error}"))))
     }
 }
 
@@ -68,13 +65,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn while_one_measurement_hangs_the_next_is_refused_instead_of_waiting_for_it() {
+    fn while_one_measurement_hangs_the_next_fails_instead_of_waiting() {
         let resources = SysinfoResources::new(PathBuf::from("."));
         let hanging = resources.meter.lock();
-        let error = resources.measure().expect_err("one is under way");
+        let error = resources.measure().expect_err("one is in progress");
         assert_eq!(
             error.to_string(),
-            "resources cannot be measured: the measurement before has not come back"
+            "resources cannot be measured: the previous measurement is still blocked"
         );
         drop(hanging);
         assert!(resources.measure().is_ok());

@@ -1,12 +1,12 @@
-//! How full the file system of a path is. It does not know what is kept there.
+//! The usage of the file system of a path.
 
 use std::path::Path;
 
 use rustix::fs::StatVfs;
 
-/// Share of the file system that is in use, 0 to 100; none when it cannot be asked.
+/// The usage of the file system, 0 to 100; `None` if it cannot be read.
 ///
-/// A folder that is not made yet will be on the file system of the nearest one that is.
+/// A folder that does not exist yet will be on the file system of its nearest existing ancestor.
 pub(crate) fn used_percent(path: &Path) -> Option<f64> {
     path.ancestors()
         .map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
@@ -14,7 +14,7 @@ pub(crate) fn used_percent(path: &Path) -> Option<f64> {
         .and_then(|figures| share(&figures))
 }
 
-/// As `df` has it: blocks that are reserved for root are neither used nor to be had.
+/// As in `df`: blocks reserved for root are neither used nor available.
 fn share(figures: &StatVfs) -> Option<f64> {
     let used = figures.f_blocks.saturating_sub(figures.f_bfree) as f64;
     let usable = used + figures.f_bavail as f64;
@@ -44,18 +44,18 @@ mod tests {
     #[test]
     fn reserved_blocks_count_as_neither_used_nor_usable() {
         assert_eq!(share(&figures(1000, 500, 500)), Some(50.0));
-        assert_eq!(share(&figures(1000, 50, 0)), Some(100.0), "full for everyone but root");
+        assert_eq!(share(&figures(1000, 50, 0)), Some(100.0), "full except for root");
         assert_eq!(share(&figures(1000, 1000, 1000)), Some(0.0));
     }
 
     #[test]
-    fn a_file_system_without_blocks_has_no_share() {
+    fn a_file_system_without_blocks_has_no_usage() {
         assert_eq!(share(&figures(0, 0, 0)), None);
     }
 
     #[test]
-    fn a_folder_that_is_not_made_yet_has_the_share_of_the_one_above() {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fn a_folder_that_does_not_exist_has_the_usage_of_its_nearest_ancestor() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
         assert!(used_percent(&folder.path().join("not/made/yet")).is_some());
         assert!(used_percent(Path::new("not-made-yet/deep")).is_some(), "relative to the working folder");
     }

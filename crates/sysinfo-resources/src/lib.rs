@@ -1,10 +1,10 @@
 //! The [`ResourceSource`](ttm_health::ResourceSource) port on `sysinfo`, for the process, and on `statvfs`, for the
 //! file system of its data.
 //!
-//! `sysinfo` finds the memory limit of the process's cgroup, whether of version 1 or 2, and of every cgroup above it.
-//! Its list of disks is not used: making it asks every mount of the machine, and one that hangs hangs them all.
+//! `sysinfo` takes the memory limits of the cgroup of the process and of its ancestors into account, for versions 1 and 2.
+//! Its list of disks is not used: creating it queries every mount of the machine, and blocks if one of them hangs.
 //!
-//! It judges nothing, and knows neither thresholds nor intervals.
+//! The adapter has neither thresholds nor a schedule.
 
 mod adapter;
 mod file_system;

@@ -1,9 +1,9 @@
-//! What this process uses, read through `sysinfo`. It does not know who asks, nor how often.
+//! The resource usage of this process, by `sysinfo`.
 
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use ttm_health::ResourceSample;
 
-/// Reads this process; keeps what the last reading is needed for: a share of time lies between two.
+/// Measures this process; keeps the previous measurement, since CPU usage is the difference of two.
 #[derive(Debug)]
 pub(crate) struct ProcessMeter {
     pid: Pid,
@@ -16,7 +16,7 @@ impl ProcessMeter {
         Ok(Self { pid: sysinfo::get_current_pid()?, system: System::new()?, read_before: false })
     }
 
-    /// Everything but the disk.
+    /// Measures everything but the disk.
     pub(crate) fn read(&mut self) -> ResourceSample {
         let what = ProcessRefreshKind::nothing().with_cpu().with_memory().without_tasks();
         self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[self.pid]), false, what);
@@ -37,7 +37,7 @@ impl ProcessMeter {
     }
 }
 
-/// A `usize` fits wherever this runs.
+/// A `usize` fits into a `u64` on all platforms.
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }

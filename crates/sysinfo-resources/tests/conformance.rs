@@ -1,4 +1,4 @@
-//! The laws of the port, and one real sample of this very process.
+//! The laws of the port, and real samples of the test process.
 
 use ttm_health::testing::conformance;
 use ttm_health::{ResourceSample, ResourceSource};
@@ -12,7 +12,7 @@ async fn the_laws_of_the_port_hold() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_real_process_has_every_figure_from_the_second_sample_on() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let resources = SysinfoResources::new(folder.path().into());
     resources.sample().await.expect("the first sample");
     let sample = resources.sample().await.expect("the second sample");
@@ -38,8 +38,8 @@ async fn an_open_file_is_counted() {
     let resources = SysinfoResources::new(".".into());
     let open = async || resources.sample().await.expect("a sample").open_file_descriptors.expect("a count");
     let before = open().await;
-    let files: Vec<_> = (0..20).map(|_| tempfile::tempfile().expect("a file can be made")).collect();
+    let files: Vec<_> = (0..20).map(|_| tempfile::tempfile().expect("a temporary file")).collect();
     let after = open().await;
-    // Tests beside this one open and close files too.
+    // Concurrent tests open and close files, too.
     assert!(after >= before + 10, "{before} became {after} with {} more files", files.len());
 }

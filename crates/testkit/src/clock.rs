@@ -1,4 +1,4 @@
-//! A clock that moves when a test says so.
+//! A clock that a test advances.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{Clock, Moment};
 
-/// Starts at [`Moment::ZERO`]; wall time is a start plus the monotonic time plus the steps a test made.
+/// Starts at [`Moment::ZERO`]; wall time is its start, plus the monotonic time, plus the steps made by the test.
 #[derive(Debug)]
 pub struct ManualClock {
     now: AtomicU64,
@@ -20,17 +20,17 @@ impl ManualClock {
         Self { now: AtomicU64::new(0), start, wall_step_ns: AtomicI64::new(0) }
     }
 
-    /// Moves both clocks on.
+    /// Advances both clocks.
     pub fn advance(&self, by: Duration) {
         self.set(self.now() + by);
     }
 
-    /// Moves both clocks to `to`; a `to` in the past changes nothing, because the monotonic clock never goes back.
+    /// Sets both clocks to `to`. A time in the past changes nothing, because the monotonic clock never goes back.
     pub fn set(&self, to: Moment) {
         self.now.fetch_max(to.as_nanos(), Ordering::SeqCst);
     }
 
-    /// Steps the wall clock alone, as a correction by NTP does; by 292 years at most.
+    /// Steps only the wall clock, as NTP does, by at most 292 years.
     pub fn step_wall(&self, by: SignedDuration) {
         let most = if by.is_negative() { i64::MIN } else { i64::MAX };
         self.wall_step_ns.fetch_add(i64::try_from(by.as_nanos()).unwrap_or(most), Ordering::SeqCst);
@@ -38,7 +38,7 @@ impl ManualClock {
 }
 
 impl Default for ManualClock {
-    /// Wall time starts on the Unix epoch.
+    /// Wall time starts at the Unix epoch.
     fn default() -> Self {
         Self::starting_at(Timestamp::UNIX_EPOCH)
     }
@@ -52,7 +52,7 @@ impl Clock for ManualClock {
     fn wall(&self) -> Timestamp {
         let step = SignedDuration::from_nanos(self.wall_step_ns.load(Ordering::SeqCst));
         let elapsed = SignedDuration::try_from(self.now().since_origin()).unwrap_or(SignedDuration::MAX);
-        // Saturates: a test may jump further than the calendar reaches.
+        // Saturates: a test may advance beyond the range of a timestamp.
         self.start
             .saturating_add(elapsed)
             .and_then(|wall| wall.saturating_add(step))
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_clocks_move_together_and_only_the_wall_can_go_back() {
+    fn both_clocks_advance_together_and_only_wall_time_can_go_back() {
         let clock = ManualClock::default();
         clock.advance(Duration::from_secs(10));
         clock.step_wall(SignedDuration::from_secs(-3));

@@ -1,7 +1,7 @@
-//! What a test needs to own time and chance: [`ManualClock`], [`SeededEntropy`], [`ManualRuntime`] and [`Recorder`].
+//! Deterministic time, tasks and entropy for tests: [`ManualClock`], [`SeededEntropy`], [`ManualRuntime`] and [`Recorder`].
 //!
-//! It depends on the kernel alone and knows no domain. The simulator, which explores interleavings and injects
-//! faults, has its own executor; the one here is the smallest that lets a test await something.
+//! Depends on the kernel only. The simulator, which explores interleavings and injects faults, has its own executor; the
+//! one here is the smallest that lets a test await something.
 
 mod clock;
 mod recorder;

@@ -1,4 +1,4 @@
-//! Remembers what happened, in order.
+//! Records events in order.
 
 use parking_lot::Mutex;
 
@@ -7,12 +7,12 @@ use parking_lot::Mutex;
 pub struct Recorder<T>(Mutex<Vec<T>>);
 
 impl<T> Recorder<T> {
-    /// Remembers `event` after all the others.
+    /// Appends `event`.
     pub fn record(&self, event: T) {
         self.0.lock().push(event);
     }
 
-    /// Hands over what was recorded, and starts anew.
+    /// Takes what was recorded, and starts again empty.
     pub fn take(&self) -> Vec<T> {
         std::mem::take(&mut *self.0.lock())
     }

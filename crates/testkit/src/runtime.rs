@@ -1,5 +1,5 @@
-//! A single-threaded runtime for tests: tasks run first in, first out, and when all of them wait the clock jumps to
-//! the next timer. It explores no interleavings.
+//! A single-threaded runtime for tests: tasks run first in, first out, and when all of them are pending the clock jumps to the
+//! next timer. It does not explore interleavings.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
@@ -35,7 +35,7 @@ struct World {
     last_task: u64,
 }
 
-/// A spawned task: its future (absent while it is polled and after its end), its end, and who waits for that.
+/// A spawned task: its future (absent while it is polled and after its end), its end, and the waker of its handle.
 struct Slot {
     future: Option<BoxFuture<'static, ()>>,
     aborted: bool,
@@ -44,7 +44,7 @@ struct Slot {
 }
 
 impl ManualRuntime {
-    /// A runtime at [`Moment::ZERO`] whose chance comes from `seed`.
+    /// A runtime at [`Moment::ZERO`] with entropy from `seed`.
     pub fn new(seed: u64) -> Self {
         Self { clock: Arc::default(), seed, world: Arc::default() }
     }
@@ -54,10 +54,10 @@ impl ManualRuntime {
         &self.clock
     }
 
-    /// Runs `future`, and the spawned tasks beside it, until `future` completes.
+    /// Runs `future` and the spawned tasks until `future` completes.
     ///
     /// # Panics
-    /// When everything waits and no timer is left, which is a deadlock; and when `future` panics.
+    /// On a deadlock, which is when everything is pending and no timer is left; and if `future` panics.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         self.world.lock().ready.push_back(MAIN);
@@ -100,7 +100,7 @@ impl ManualRuntime {
             Ok(Poll::Ready(end)) => end,
             Err(payload) => TaskEnd::Panicked(message(payload.as_ref())),
         };
-        // Dropped outside the lock: what a task owns may wake others.
+        // Dropped outside the lock: the future may own wakers of other tasks.
         drop(future);
         let waiting = self.world.lock().tasks.get_mut(&id).and_then(|slot| {
             slot.end = Some(end);
@@ -112,7 +112,7 @@ impl ManualRuntime {
     /// Moves the clock to the next timer and wakes it.
     fn jump(&self) {
         let first = self.world.lock().timers.pop_first();
-        let ((at, _), waker) = first.expect("a deadlock: everything waits, and no timer is left");
+        let ((at, _), waker) = first.expect("a deadlock: everything is pending, and no timer is left");
         self.clock.set(at);
         waker.wake();
     }
@@ -159,15 +159,15 @@ impl Runtime for ManualRuntime {
                 world.ready.push_back(id);
             }
         };
-        // Like the state machine of an async block it may not be polled after its end.
-        let mut told = false;
+        // Like an async block, it must not be polled after it has completed.
+        let mut completed = false;
         let end = poll_fn(move |cx| {
-            assert!(!told, "the end of a task is awaited again after it was told");
+            assert!(!completed, "the end of a task is polled again after it has completed");
             let mut world = ending.world.lock();
             let slot = world.tasks.get_mut(&id).expect("slots live as long as the runtime");
             slot.waiting = Some(cx.waker().clone());
             let end = slot.end.clone().map_or(Poll::Pending, Poll::Ready);
-            told = end.is_ready();
+            completed = end.is_ready();
             end
         });
         Task::new(Box::new(abort), Box::pin(end))
@@ -178,7 +178,7 @@ impl Runtime for ManualRuntime {
     }
 }
 
-/// A timer; dropping it takes it off the clock, so that an abandoned one never moves time.
+/// A timer; dropping it removes it, so that an abandoned timer never advances the clock.
 struct Sleep {
     runtime: ManualRuntime,
     at: Moment,
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_and_an_abort_are_told_apart() {
+    fn a_panic_and_an_abort_are_distinguished() {
         let runtime = ManualRuntime::new(0);
         let panics = runtime.spawn("panics", Box::pin(async { panic!("boom {}", 7) }));
         let hangs = runtime.spawn("hangs", Box::pin(std::future::pending()));
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_timer_does_not_move_the_clock() {
+    fn an_abandoned_timer_does_not_advance_the_clock() {
         let runtime = ManualRuntime::new(0);
         runtime.block_on(async {
             let within = ttm_kernel::within(&runtime, at(60), runtime.sleep_until(at(1))).await;

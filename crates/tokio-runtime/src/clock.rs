@@ -1,11 +1,11 @@
-//! The machine's clocks. It does not know who reads them.
+//! The clocks of the machine: the only place that reads them.
 
 use std::time::Instant;
 
 use jiff::Timestamp;
 use ttm_kernel::{Clock, Moment};
 
-/// Moments since the clock was made; copies share that origin, so that the moments of two runtimes compare.
+/// A clock of moments since its creation; copies share that origin, so that moments of two runtimes are comparable.
 #[derive(Clone, Copy, Debug)]
 pub struct TokioClock {
     origin: Instant,
@@ -13,12 +13,12 @@ pub struct TokioClock {
 
 impl TokioClock {
     /// A clock whose origin is now.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the monotonic clock")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the monotonic clock")]
     pub fn start() -> Self {
         Self { origin: Instant::now() }
     }
 
-    /// The point of the machine's clock at `moment`; none when it is beyond what the platform can express.
+    /// The instant at `moment`; `None` if the platform cannot represent it.
     pub(crate) fn instant(self, moment: Moment) -> Option<Instant> {
         self.origin.checked_add(moment.since_origin())
     }
@@ -29,7 +29,7 @@ impl Clock for TokioClock {
         Moment::from_origin(self.origin.elapsed())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the wall clock")]
     fn wall(&self) -> Timestamp {
         Timestamp::now()
     }

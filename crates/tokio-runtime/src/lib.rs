@@ -1,7 +1,6 @@
-//! The ports to time and tasks on tokio and the machine's own clocks.
+//! The ports for time, tasks and entropy, on tokio and the clocks of the machine.
 //!
-//! It does not know what runs on it, and holds no policy: which plane a task belongs to, and what happens after a
-//! panic, is decided by the caller.
+//! The crate has no policy: which plane a task belongs to, and what happens after a panic, is decided by the caller.
 
 mod clock;
 mod runtime;

@@ -1,4 +1,4 @@
-//! Tasks and timers of one tokio runtime. It does not start or stop that runtime.
+//! Tasks and timers of one tokio runtime, which is started and stopped elsewhere.
 
 use std::any::Any;
 use std::collections::hash_map::RandomState;
@@ -16,8 +16,8 @@ use crate::TokioClock;
 
 /// The [`Runtime`] port on a tokio runtime whose timer is enabled.
 ///
-/// Sleeps and tasks belong to the runtime of the handle, wherever they are awaited: a plane that blocks does not
-/// hold up the timers of the other.
+/// Sleeps and tasks belong to the runtime of the handle, wherever they are awaited: a plane that blocks does not delay the
+/// timers of the other.
 #[derive(Clone, Debug)]
 pub struct TokioRuntime {
     handle: Handle,
@@ -30,12 +30,12 @@ impl TokioRuntime {
         Self::with_clock(handle, TokioClock::start())
     }
 
-    /// Runs on the runtime of `handle`, with moments that compare with those of everyone else who has `clock`.
+    /// Runs on the runtime of `handle`, with moments comparable to those of other runtimes with the same `clock`.
     pub const fn with_clock(handle: Handle, clock: TokioClock) -> Self {
         Self { handle, clock }
     }
 
-    /// Runs on the runtime that the caller runs on.
+    /// Runs on the current tokio runtime.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -60,11 +60,11 @@ impl Clock for TokioRuntime {
 }
 
 impl Runtime for TokioRuntime {
-    #[expect(clippy::disallowed_methods, reason = "this is the port that everyone else sleeps through")]
+    #[expect(clippy::disallowed_methods, reason = "the port through which everything else sleeps")]
     fn sleep_until(&self, at: Moment) -> BoxFuture<'static, ()> {
         match self.clock.instant(at) {
             Some(instant) => {
-                // A sleep registers with the runtime that is entered when it is made.
+                // A sleep registers with the runtime that is entered at its creation.
                 let _entered = self.handle.enter();
                 Box::pin(tokio::time::sleep_until(instant.into()))
             }
@@ -79,13 +79,13 @@ impl Runtime for TokioRuntime {
     }
 
     fn entropy(&self, stream: &'static str) -> Arc<dyn Entropy> {
-        // The keys of a `RandomState` come from the operating system, and no two in a process are equal: the streams
-        // cannot be foreseen, and differ under the same name too.
+        // The keys of a `RandomState` come from the operating system and are unique within the process: the streams are
+        // unpredictable, and differ even under the same name.
         Arc::new(SeededEntropy::new(RandomState::new().hash_one(stream)))
     }
 }
 
-/// Awaits a task and says how it ended.
+/// Awaits a task and returns how it ended.
 async fn end_of(running: JoinHandle<()>) -> TaskEnd {
     match running.await {
         Ok(()) => TaskEnd::Finished,
@@ -96,7 +96,7 @@ async fn end_of(running: JoinHandle<()>) -> TaskEnd {
     }
 }
 
-/// The text that `panic!` was called with.
+/// The message of a panic.
 fn message(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&str>() {
         (*text).to_owned()

@@ -1,4 +1,4 @@
-//! The laws of `Clock` and `Runtime`, on the real machine. Waits are a few milliseconds and only ever bound from below.
+//! The laws of `Clock` and `Runtime`, on the real machine. Sleeps are a few milliseconds, and only their minimum is asserted.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use ttm_kernel::{Clock, Moment, Runtime, TaskEnd, within};
 use ttm_tokio_runtime::TokioRuntime;
 
 fn tokio_runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be built")
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
 }
 
 #[test]
-fn a_sleep_never_ends_before_its_moment() {
+fn a_sleep_never_ends_early() {
     let tokio = tokio_runtime();
     let runtime = TokioRuntime::new(tokio.handle().clone());
     tokio.block_on(async {
@@ -26,20 +26,18 @@ fn a_sleep_never_ends_before_its_moment() {
 }
 
 #[test]
-fn a_sleep_whose_moment_has_passed_ends_at_once_and_one_for_ever_does_not() {
+fn a_sleep_until_the_past_ends_at_once_and_one_until_the_end_of_time_does_not() {
     let tokio = tokio_runtime();
     let runtime = TokioRuntime::new(tokio.handle().clone());
     tokio.block_on(async {
         runtime.sleep_until(Moment::ZERO).await;
         let soon = runtime.now() + Duration::from_millis(2);
-        within(&runtime, soon, runtime.sleep_until(Moment::MAX))
-            .await
-            .expect_err("the end of time is not near");
+        within(&runtime, soon, runtime.sleep_until(Moment::MAX)).await.expect_err("the sleep does not end");
     });
 }
 
 #[test]
-fn a_sleep_can_be_made_outside_of_any_runtime() {
+fn a_sleep_can_be_created_outside_of_a_runtime() {
     let tokio = tokio_runtime();
     let runtime = TokioRuntime::new(tokio.handle().clone());
     let sleep = runtime.sleep_until(runtime.now() + Duration::from_millis(1));
@@ -47,7 +45,7 @@ fn a_sleep_can_be_made_outside_of_any_runtime() {
 }
 
 #[test]
-fn a_task_ends_as_it_ended() {
+fn the_end_of_a_task_is_reported() {
     let tokio = tokio_runtime();
     let runtime = TokioRuntime::new(tokio.handle().clone());
     tokio.block_on(async {
@@ -67,7 +65,7 @@ fn a_task_ends_as_it_ended() {
 }
 
 #[test]
-fn a_task_whose_runtime_went_away_is_aborted() {
+fn a_task_whose_runtime_was_dropped_is_aborted() {
     let work = tokio_runtime();
     let task = TokioRuntime::new(work.handle().clone()).spawn("waits", Box::pin(pending()));
     drop(work);
@@ -81,7 +79,7 @@ fn a_task_outlives_its_handle() {
     let done = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&done);
     drop(runtime.spawn("sets", Box::pin(async move { flag.store(true, Ordering::SeqCst) })));
-    // Tasks of a current-thread runtime run in order, so this one ends after the one without a handle.
+    // Tasks of a current-thread runtime run in order, so this one ends after the detached one.
     tokio.block_on(runtime.spawn("after", Box::pin(async {})));
     assert!(done.load(Ordering::SeqCst));
 }
@@ -98,7 +96,7 @@ fn two_runtimes_with_one_clock_agree_on_moments() {
 }
 
 #[test]
-fn streams_start_in_different_places() {
+fn streams_are_different() {
     let tokio = tokio_runtime();
     let runtime = TokioRuntime::new(tokio.handle().clone());
     let streams = ["jitter", "jitter", "ids"].map(|name| runtime.entropy(name));
