@@ -163,7 +163,10 @@ fn a_database_with_two_names_is_found_by_the_check() {
 fn standard_input_is_no_config_file_and_says_so() {
     for arguments in [&["config", "check", "-"][..], &["run", "--config", "-"]] {
         let line = refused(folder().path(), arguments, &[], 78);
-        assert_eq!(line, "-: a config is not read from standard input, expected a TOML file; a file of this name is ./-");
+        assert_eq!(
+            line,
+            "-: a config is not read from standard input, expected a TOML file; a file of this name is ./-"
+        );
     }
 }
 

@@ -272,8 +272,5 @@ fn a_status_says_the_last_error_at_once_and_tells_a_wrong_token_from_none() {
 fn a_status_without_a_service_says_so_and_ends_with_three() {
     let status = Program::start(ttm(folder().path()).args(["status", "--url", "http://127.0.0.1:1"])).end();
     assert_eq!(status.code, Some(3), "{status:?}");
-    assert_eq!(
-        status.stderr,
-        "error: http://127.0.0.1:1: connection refused; is the service running?\n"
-    );
+    assert_eq!(status.stderr, "error: http://127.0.0.1:1: connection refused; is the service running?\n");
 }

@@ -113,7 +113,10 @@ fn a_file_is_followed_and_emptying_it_empties_nothing() {
 
     std::fs::write(&file, "").expect("written");
     let told = program.wait_for_message("the list of tokens is not usable; the last one stays");
-    assert_eq!(told["problem"], Value::from("mints.txt: contains no mints, expected at least one, one per line"));
+    assert_eq!(
+        told["problem"],
+        Value::from("mints.txt: contains no mints, expected at least one, one per line")
+    );
     for _ in 0..3 {
         program.wait_for("a run that goes on", |entry| entry["message"] == "run ended");
     }
