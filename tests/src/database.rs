@@ -1,21 +1,21 @@
-//! A database of its own on the test server, through the server's own client. Dropping it removes it.
+//! A database per test on the test server, by psql. Dropping it removes the database.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A database that nobody else uses.
+/// A database for one test.
 pub struct Database {
     server: String,
     name: String,
 }
 
-/// A transaction of somebody else. Dropping it ends it.
+/// An open transaction of another client. Dropping it ends the transaction.
 pub struct Held(Child);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // At the end of its input it says goodbye, and the server has let go when it has ended.
+        // psql quits at the end of its input; once it has ended, the server has released its locks.
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
@@ -24,8 +24,8 @@ impl Drop for Held {
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 impl Database {
-    /// Makes one on the server of `TTM_TEST_DATABASE_URL`.
-    #[expect(clippy::disallowed_methods, reason = "the test server is named by the environment")]
+    /// Creates one on the server of `TTM_TEST_DATABASE_URL`.
+    #[expect(clippy::disallowed_methods, reason = "the environment names the test server")]
     pub fn create() -> Self {
         let server = std::env::var("TTM_TEST_DATABASE_URL")
             .expect("TTM_TEST_DATABASE_URL is not set: run cargo xtask test, or cargo xtask services");
@@ -56,7 +56,7 @@ impl Database {
         self.parts().1.to_owned()
     }
 
-    /// User and password, the latter empty when there is none.
+    /// User and password, the latter empty if there is none.
     pub fn login(&self) -> (String, String) {
         let (credentials, ..) = self.parts();
         let credentials = credentials.trim_end_matches('@');
@@ -70,7 +70,7 @@ impl Database {
         run(&self.url(), query)
     }
 
-    /// Runs statements as somebody else would, in a transaction that stays open, with its locks, until this is dropped.
+    /// Runs statements as another client, in a transaction that stays open, with its locks, until the result is dropped.
     pub fn hold(&self, statements: &str) -> Held {
         let mut session = Command::new("psql")
             .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", &self.url()])
@@ -78,7 +78,7 @@ impl Database {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("psql comes with the server");
+            .expect("psql is installed with the server");
         let stdin = session.stdin.as_mut().expect("stdin is piped");
         writeln!(stdin, "BEGIN; {statements};\n\\echo held").expect("psql reads");
         let stdout = session.stdout.as_mut().expect("stdout is piped");
@@ -105,7 +105,7 @@ fn run(url: &str, statement: &str) -> String {
     let output = Command::new("psql")
         .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement, url])
         .output();
-    let output = output.expect("psql comes with the server");
+    let output = output.expect("psql is installed with the server");
     assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

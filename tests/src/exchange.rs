@@ -1,4 +1,4 @@
-//! The exchange stand-in on a runtime of its own, for programs that are told its address.
+//! The exchange stand-in on a runtime of its own.
 
 use std::sync::Arc;
 
@@ -13,36 +13,36 @@ pub struct Market {
     _runtime: Runtime,
 }
 
-/// An exchange with this many tokens that answers at once.
+/// An exchange with this many tokens and no latency.
 pub fn market(tokens: usize) -> Market {
     start(tokens, Vec::new())
 }
 
-/// One that answers everything with 503, for longer than any test takes.
+/// One that answers 503 to everything.
 pub fn market_that_is_down(tokens: usize) -> Market {
     start(tokens, vec!["at 0s for 1h: 503".parse().expect("a fault")])
 }
 
-/// One that accepts every request and never answers, for longer than any test takes.
+/// One that never answers.
 pub fn market_that_hangs(tokens: usize) -> Market {
     start(tokens, vec!["at 0s for 1h: hang".parse().expect("a fault")])
 }
 
 fn start(tokens: usize, faults: Vec<Fault>) -> Market {
-    let runtime = Runtime::new().expect("threads can be started");
+    let runtime = Runtime::new().expect("a runtime");
     let config = ExchangeConfig::new(7, tokens).latency(Latency::NONE).faults(faults);
     let clock = Arc::new(TokioRuntime::new(runtime.handle().clone()));
-    let exchange = runtime.block_on(Exchange::start(config, clock)).expect("a loopback port is free");
+    let exchange = runtime.block_on(Exchange::start(config, clock)).expect("a free port");
     Market { exchange, _runtime: runtime }
 }
 
 impl Market {
-    /// Where it answers.
+    /// Its base URL.
     pub fn base_url(&self) -> String {
         self.exchange.base_url()
     }
 
-    /// How many requests it got.
+    /// The number of requests so far.
     pub fn requests(&self) -> u64 {
         self.exchange.stats().total()
     }

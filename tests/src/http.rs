@@ -1,16 +1,16 @@
-//! One GET over a plain socket. It understands just what the program answers.
+//! A GET over a plain socket, for the responses of the program only.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
 
-/// What was answered.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The headers, as they came.
+    /// The status line and headers.
     pub head: String,
     /// The body.
     pub body: String,
@@ -23,7 +23,7 @@ impl Answer {
     }
 }
 
-/// Asks.
+/// Sends a GET request.
 pub fn get(address: SocketAddr, path: &str) -> Answer {
     let mut stream = TcpStream::connect(address).expect("it listens");
     write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").expect("it reads");
@@ -37,7 +37,7 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
         .unwrap_or_else(|| panic!("no status: {text}"));
     assert!(
         !head.to_lowercase().contains("transfer-encoding: chunked"),
-        "chunked answers are not understood: {head}"
+        "chunked responses are not supported: {head}"
     );
     Answer { status, head: head.to_owned(), body: body.to_owned() }
 }

@@ -1,7 +1,7 @@
-//! Drives the real program from outside: starts it, reads its log, asks it over HTTP, kills it. It waits for what the
-//! program says, never for a length of time.
+//! Drives the real program from outside: starts it, reads its log, sends it HTTP requests, kills it. Tests wait for log
+//! lines or answers, never for a length of time.
 
-#![expect(clippy::missing_panics_doc, reason = "a test fails by panicking, and says why there")]
+#![expect(clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 mod database;
 mod exchange;

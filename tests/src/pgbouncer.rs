@@ -1,4 +1,4 @@
-//! A pooler in front of the test server. Dropping it stops it.
+//! PgBouncer in front of the test server. Dropping it stops it.
 
 use std::fmt::Write;
 use std::fs;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::Database;
 
-/// PgBouncer between the tests and one database's server.
+/// A running PgBouncer.
 pub struct PgBouncer {
     child: Child,
     port: u16,
@@ -20,8 +20,8 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one in front of the server of this database. `mode` is `session` or `transaction`; `settings` are further lines
-    /// of its section.
+    /// Starts one in front of the server of this database. `mode` is `session` or `transaction`; `settings` are more lines of
+    /// its config.
     pub fn start(database: &Database, mode: &str, settings: &str) -> Self {
         let program = program();
         let folder = tempfile::Builder::new().prefix("ttm-pgb-").tempdir_in("/var/tmp").expect("a folder");
@@ -32,17 +32,17 @@ impl PgBouncer {
         let (host, server_port) = host.rsplit_once(':').unwrap_or((&host, "5432"));
         let mut config = format!("[databases]\n* = host={host} port={server_port} user={user}");
         if !password.is_empty() {
-            write!(config, " password={password}").expect("a string takes everything");
+            write!(config, " password={password}").expect("writing to a string cannot fail");
         }
         write!(
             config,
             "\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\n\
              pool_mode = {mode}\nunix_socket_dir =\n{settings}\n"
         )
-        .expect("a string takes everything");
+        .expect("writing to a string cannot fail");
         let file = folder.path().join("pgbouncer.ini");
         fs::write(&file, config).expect("the config is written");
-        // It refuses to run as root, and then reads its config as somebody else.
+        // It refuses to run as root, and as another user must be able to read its config.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("our own folder");
         let mut command = Command::new(program);
         if rustix::process::geteuid().is_root() {
@@ -62,7 +62,7 @@ impl PgBouncer {
             let read = log.read_line(&mut seen).expect("its log can be read");
             assert!(read > 0, "PgBouncer ended at its start: {seen}");
         }
-        // What it says later nobody needs, but it must not stop at a pipe that is full.
+        // The rest of its log is not used, but a full pipe would block it.
         drain(log);
         Self { child, port, _folder: folder }
     }
@@ -73,14 +73,14 @@ impl PgBouncer {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a pipe is read by a thread of its own")]
+#[expect(clippy::disallowed_methods, reason = "a thread drains a blocking pipe")]
 fn drain(mut log: BufReader<std::process::ChildStderr>) {
     std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
 }
 
-/// On `PATH`, else where Debian puts programs of the system.
+/// The path of the program: on `PATH`, else where Debian installs it.
 fn program() -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "programs are found where the environment says")]
+    #[expect(clippy::disallowed_methods, reason = "the environment names the folders of programs")]
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     let found =
@@ -90,7 +90,7 @@ fn program() -> PathBuf {
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
+        // Fails if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

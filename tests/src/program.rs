@@ -1,4 +1,4 @@
-//! A running `ttm`. Dropping it kills it.
+//! A running `ttm`. Dropping it kills the process.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
@@ -14,28 +14,28 @@ use serde_json::Value;
 /// A program under test whose log is read as it is written.
 pub struct Program {
     child: Child,
-    /// Dropped with the program; until then a thread waits to kill it when it takes too long.
+    /// Until this is dropped, a thread waits to kill a program that takes too long.
     _patience: Sender<()>,
     log: BufReader<ChildStderr>,
     stdout: Option<ChildStdout>,
     seen: Vec<String>,
 }
 
-/// What a program that ended left behind.
+/// The result of a program that has ended.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Its exit code; none when a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// What it printed.
+    /// Its standard output.
     pub stdout: String,
-    /// What it logged, or how it failed.
+    /// Its log and errors.
     pub stderr: String,
 }
 
-/// No test takes a tenth of this; a program that hangs is killed, so that its test fails with its log.
+/// Much longer than any test: a program that hangs is killed, so that its test fails and shows the log.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// The program, ready to be given arguments; it runs in `folder` with an environment without `TTM_` variables.
+/// A command for the program in `folder`, with an empty environment.
 pub fn ttm(folder: &Path) -> Command {
     let mut command = Command::new(binary());
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -70,7 +70,7 @@ impl Program {
         loop {
             let mut line = String::new();
             let read = self.log.read_line(&mut line).expect("the log can be read");
-            assert!(read > 0, "the program ended before it said {what}:\n{}", self.seen.join(""));
+            assert!(read > 0, "the program ended before it logged {what}:\n{}", self.seen.join(""));
             let parsed = serde_json::from_str::<Value>(&line);
             self.seen.push(line);
             if let Ok(entry) = parsed
@@ -102,7 +102,7 @@ impl Program {
         self.child.id()
     }
 
-    /// How long its thread of this name was ready to run while others had the processors.
+    /// How long its threads with this name were runnable but waited for a CPU.
     pub fn waited_to_run(&self, thread: &str) -> Duration {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
         let tasks = tasks.map(|task| task.expect("a thread").path());
@@ -112,7 +112,7 @@ impl Program {
         of_thread.map(|task| run_queue_wait(&task.join("schedstat"))).sum()
     }
 
-    /// Lets it open no more files than it has open now; one that it closes makes room for another.
+    /// Limits its file descriptors to those that are open now.
     pub fn leave_no_descriptor(&self) {
         let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs");
         let taken: BTreeSet<u64> =
@@ -126,7 +126,7 @@ impl Program {
         kill_process(pid_of(&self.child), signal).expect("the process is there");
     }
 
-    /// Reads on until it ends.
+    /// Reads its output until it ends.
     pub fn end(mut self) -> Outcome {
         let mut stderr = self.seen.concat();
         self.log.read_to_string(&mut stderr).expect("the log can be read");
@@ -136,15 +136,12 @@ impl Program {
         }
         let status = self.child.wait().expect("the process can be waited for");
         let debugged: Vec<&str> = stderr.lines().filter(|line| shows_debug(line)).collect();
-        assert!(
-            debugged.is_empty(),
-            "fields are numbers and words, not what Rust's Debug writes: {debugged:?}"
-        );
+        assert!(debugged.is_empty(), "log fields must not be formatted with Debug: {debugged:?}");
         Outcome { code: status.code(), stdout, stderr }
     }
 }
 
-/// Whether a value of a log line is what Rust's `Debug` writes of a struct or an enum.
+/// Whether a value of a log line looks like the `Debug` output of a struct or an enum.
 fn shows_debug(line: &str) -> bool {
     let Ok(Value::Object(fields)) = serde_json::from_str(line) else { return false };
     fields.values().filter_map(Value::as_str).any(|value| {
@@ -154,12 +151,12 @@ fn shows_debug(line: &str) -> bool {
     })
 }
 
-/// How long the calling thread was ready to run while others had the processors.
+/// How long the calling thread was runnable but waited for a CPU.
 pub fn waited_to_run() -> Duration {
     run_queue_wait(Path::new("/proc/thread-self/schedstat"))
 }
 
-/// The second number is that time in nanoseconds; a kernel that does not count it excuses nothing.
+/// The second number is that time in nanoseconds; zero if the kernel does not count it.
 fn run_queue_wait(schedstat: &Path) -> Duration {
     let text = std::fs::read_to_string(schedstat).unwrap_or_default();
     let waited = text.split(' ').nth(1).and_then(|nanos| nanos.parse().ok());
@@ -170,12 +167,12 @@ fn pid_of(child: &Child) -> Pid {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id")
 }
 
-#[expect(clippy::disallowed_methods, reason = "blocking reads of a log cannot be given up otherwise")]
+#[expect(clippy::disallowed_methods, reason = "a blocking read has no timeout")]
 fn kill_after_patience(pid: Pid) -> Sender<()> {
     let (sender, dropped) = channel();
     drop(std::thread::spawn(move || {
         if dropped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            // It may have ended in this very instant.
+            // Fails if it has just ended.
             let _ended_meanwhile = kill_process(pid, Signal::KILL);
         }
     }));
@@ -184,7 +181,7 @@ fn kill_after_patience(pid: Pid) -> Sender<()> {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if it has ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }

@@ -1,4 +1,4 @@
-//! A TCP proxy that can be cut, or that freezes: how a server is lost without touching the server.
+//! A TCP proxy that can be cut or frozen, to simulate an outage of a server.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 
-/// A listening proxy; its threads end with the test's process.
+/// A running proxy; its threads end with the process of the test.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -22,7 +22,7 @@ struct Shared {
 struct State {
     cut: bool,
     frozen: bool,
-    /// What a client says that freezes it.
+    /// Freezes when a client sends this.
     freezes_at: Option<String>,
     open: Vec<TcpStream>,
 }
@@ -30,7 +30,7 @@ struct State {
 impl Proxy {
     /// A proxy to `target`, a `host:port`.
     pub fn to(target: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let shared = Arc::new(Shared::default());
         let accepting = Arc::clone(&shared);
@@ -52,33 +52,33 @@ impl Proxy {
         Self { address, shared }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Closes every connection and lets no new one through.
+    /// Closes all connections and refuses new ones.
     pub fn cut(&self) {
         let mut state = self.shared.state.lock();
         state.cut = true;
         for stream in state.open.drain(..) {
-            // Either side may be gone already.
+            // Fails if a side has closed already.
             drop(stream.shutdown(Shutdown::Both));
         }
     }
 
-    /// Lets connections through again.
+    /// Accepts connections again.
     pub fn mend(&self) {
         self.shared.state.lock().cut = false;
     }
 
-    /// Passes nothing on any more, in either direction, from the moment on that a client says this; new connections are
-    /// accepted and hear nothing.
+    /// Stops forwarding in both directions once a client sends this; new connections are accepted, but nothing is forwarded
+    /// on them.
     pub fn freeze_at(&self, words: &str) {
         self.shared.state.lock().freezes_at = Some(words.to_owned());
     }
 
-    /// Passes on what was held up, and everything after it.
+    /// Forwards what was held up, and everything after it.
     pub fn thaw(&self) {
         let mut state = self.shared.state.lock();
         (state.frozen, state.freezes_at) = (false, None);
@@ -106,8 +106,8 @@ impl Shared {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "blocking sockets need threads; this is a test's tool")]
+#[expect(clippy::disallowed_methods, reason = "blocking sockets need threads")]
 fn start(body: impl FnOnce() + Send + 'static) {
-    // They end when their sockets do, or with the process.
+    // A thread ends when its socket is closed, or with the process.
     drop(std::thread::spawn(body));
 }

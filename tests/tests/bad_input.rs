@@ -26,7 +26,7 @@ fn check(outcome: &Outcome, code: i32, line: &str) {
 }
 
 #[test]
-fn an_invalid_mint_is_named_with_its_reason_and_nothing_is_stored() {
+fn an_invalid_mint_is_reported_with_the_reason_and_nothing_is_stored() {
     let folder = folder();
     let outcome = run(folder.path(), &["tokens", "add", GOOD, "So1"], &[]);
     check(&outcome, 2, "\"So1\" is no mint: 3 characters, expected 32 to 44 of base58");
@@ -34,7 +34,7 @@ fn an_invalid_mint_is_named_with_its_reason_and_nothing_is_stored() {
 }
 
 #[test]
-fn an_unknown_key_is_told_with_its_line_and_the_key_that_was_meant() {
+fn an_unknown_key_is_reported_with_its_line_and_a_suggestion() {
     let folder = folder();
     fs::write(folder.path().join("ttm.toml"), "[scheduler]\nhot_intervall = \"5s\"\n").expect("written");
     for arguments in [["run", "--config", "ttm.toml"], ["--config", "ttm.toml", "run"]] {
@@ -48,7 +48,7 @@ fn an_unknown_key_is_told_with_its_line_and_the_key_that_was_meant() {
 }
 
 #[test]
-fn a_bad_duration_is_told_with_what_was_expected() {
+fn an_invalid_duration_is_reported_with_what_was_expected() {
     let folder = folder();
     let outcome = run(folder.path(), &["run"], &[("TTM_SCHEDULER__HOT_INTERVAL", "soon")]);
     check(
@@ -59,14 +59,14 @@ fn a_bad_duration_is_told_with_what_was_expected() {
 }
 
 #[test]
-fn a_config_that_is_not_there_is_a_config_error() {
+fn a_missing_config_file_is_a_config_error() {
     let outcome = run(folder().path(), &["config", "check", "--config", "none.toml"], &[]);
     assert_eq!(outcome.code, Some(78));
     assert!(outcome.stderr.starts_with("error: none.toml: cannot be read: "), "{outcome:?}");
 }
 
 #[test]
-fn a_port_in_use_is_named_and_nothing_is_touched() {
+fn a_port_in_use_is_reported_and_nothing_is_created() {
     let folder = folder();
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -78,8 +78,8 @@ fn a_port_in_use_is_named_and_nothing_is_touched() {
 }
 
 #[test]
-fn a_data_folder_that_cannot_be_written_is_named() {
-    // Not even root can make a folder here.
+fn a_data_folder_that_cannot_be_created_is_reported() {
+    // Not even root can create a folder here.
     let store = ("TTM_STORE__URL", "sqlite:///dev/pts/ttm/ttm.db");
     let outcome = run(folder().path(), &["run"], &[store, ("TTM_API__LISTEN", "127.0.0.1:0")]);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
@@ -91,8 +91,8 @@ fn a_data_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn a_store_that_cannot_be_reached_at_the_start_is_waited_for_and_named_without_its_password() {
-    // Port 1 answers nowhere.
+fn a_start_waits_for_an_unreachable_store_and_names_it_without_its_password() {
+    // Nothing listens on port 1.
     let store = ("TTM_STORE__URL", "postgres://ttm:hunter2@127.0.0.1:1/ttm");
     let folder = folder();
     let mut program = ttm(folder.path());
@@ -107,7 +107,7 @@ fn a_store_that_cannot_be_reached_at_the_start_is_waited_for_and_named_without_i
 }
 
 #[test]
-fn one_bad_line_in_ten_thousand_is_named_and_nothing_is_imported() {
+fn one_bad_line_in_ten_thousand_is_reported_and_nothing_is_imported() {
     let folder = folder();
     let mut text = String::new();
     for number in 0..10_000_u32 {
@@ -131,8 +131,8 @@ fn one_bad_line_in_ten_thousand_is_named_and_nothing_is_imported() {
     assert!(!folder.path().join("ttm-data").exists());
 }
 
-/// Commands that read or take away find a database without tables, or with too old ones, and leave it as it is.
-fn what_only_reads_makes_nothing(store: &str, name: &str, folder: &Path) {
+/// Commands that list or remove tokens do not change a database without tables.
+fn reading_creates_nothing(store: &str, name: &str, folder: &Path) {
     let store = ("TTM_STORE__URL", store);
     for arguments in [&["tokens", "list"][..], &["tokens", "remove", GOOD]] {
         let outcome = run(folder, arguments, &[store]);
@@ -141,10 +141,10 @@ fn what_only_reads_makes_nothing(store: &str, name: &str, folder: &Path) {
 }
 
 #[test]
-fn what_only_reads_makes_nothing_in_an_empty_file() {
+fn reading_creates_nothing_in_an_empty_file() {
     let folder = folder();
     fs::write(folder.path().join("empty.db"), "").expect("written");
-    what_only_reads_makes_nothing("sqlite://empty.db", "empty.db", folder.path());
+    reading_creates_nothing("sqlite://empty.db", "empty.db", folder.path());
     let left: Vec<_> =
         fs::read_dir(folder.path()).expect("a folder").flatten().map(|file| file.path()).collect();
     assert_eq!(left, [folder.path().join("empty.db")]);
@@ -152,10 +152,10 @@ fn what_only_reads_makes_nothing_in_an_empty_file() {
 }
 
 #[test]
-fn what_only_reads_makes_nothing_on_a_server_and_says_when_its_schema_is_too_old() {
+fn reading_creates_nothing_on_a_server_and_reports_a_schema_that_is_too_old() {
     let (folder, database) = (folder(), Database::create());
     let server = format!("PostgreSQL at {}/{}", database.host(), database.name());
-    what_only_reads_makes_nothing(&database.url(), &server, folder.path());
+    reading_creates_nothing(&database.url(), &server, folder.path());
     assert_eq!(
         database.ask("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
         "0"
@@ -171,7 +171,7 @@ fn what_only_reads_makes_nothing_on_a_server_and_says_when_its_schema_is_too_old
 }
 
 #[test]
-fn a_base_url_without_its_scheme_is_told_with_what_was_expected() {
+fn a_base_url_without_a_scheme_is_reported_with_what_was_expected() {
     let environment = [("TTM_DEXSCREENER__BASE_URL", "api.dexscreener.com")];
     let outcome = run(folder().path(), &["run"], &environment);
     check(
@@ -182,18 +182,18 @@ fn a_base_url_without_its_scheme_is_told_with_what_was_expected() {
 }
 
 #[test]
-fn a_chain_that_cannot_work_is_told_with_the_one_that_can() {
+fn an_unsupported_chain_is_reported_with_the_supported_one() {
     let outcome = run(folder().path(), &["run"], &[("TTM_DEXSCREENER__CHAIN", "solanaa")]);
     check(&outcome, 78, "TTM_DEXSCREENER__CHAIN: dexscreener.chain is \"solanaa\", expected solana");
 }
 
-/// Starts the service with a source of tokens that is not usable.
+/// Starts the service with an unusable token source.
 fn run_with_source(folder: &Path, key: &str, value: &str) -> Outcome {
     run(folder, &["run", "--log", "off"], &[(key, value), ("TTM_API__LISTEN", "127.0.0.1:0")])
 }
 
 #[test]
-fn junk_in_the_file_of_mints_is_named_line_by_line() {
+fn bad_lines_in_the_file_of_mints_are_reported_each() {
     let folder = folder();
     fs::write(folder.path().join("mints.txt"), format!("{GOOD}\nSo1\n\nSo2\n")).expect("written");
     let outcome = run_with_source(folder.path(), "TTM_SOURCES__FILE", "mints.txt");
@@ -210,7 +210,7 @@ fn junk_in_the_file_of_mints_is_named_line_by_line() {
 }
 
 #[test]
-fn a_file_of_mints_that_is_empty_or_missing_is_named() {
+fn an_empty_or_missing_file_of_mints_is_reported() {
     let folder = folder();
     let outcome = run_with_source(folder.path(), "TTM_SOURCES__FILE", "mints.txt");
     let key = "TTM_SOURCES__FILE: sources.file:";
@@ -221,7 +221,7 @@ fn a_file_of_mints_that_is_empty_or_missing_is_named() {
 }
 
 #[test]
-fn a_foreign_database_without_the_table_is_named_with_what_was_expected() {
+fn an_external_database_without_the_table_is_reported_with_what_was_expected() {
     let database = Database::create();
     let outcome = run_with_source(folder().path(), "TTM_SOURCES__POSTGRES_URL", &database.url());
     let url = database.url();
@@ -234,7 +234,7 @@ fn a_foreign_database_without_the_table_is_named_with_what_was_expected() {
 }
 
 #[test]
-fn a_foreign_database_that_cannot_be_asked_is_named_without_its_password() {
+fn an_unreachable_external_database_is_reported_without_its_password() {
     let key = "TTM_SOURCES__POSTGRES_URL";
     let outcome = run_with_source(folder().path(), key, "postgres://moon:hunter2@127.0.0.1:1/moon");
     check(&outcome, 1, "PostgreSQL at 127.0.0.1:1/moon: connection refused (os error 111)");
@@ -244,7 +244,7 @@ fn a_foreign_database_that_cannot_be_asked_is_named_without_its_password() {
 }
 
 #[test]
-fn the_check_and_the_start_say_the_same_of_a_source_that_is_no_file_with_its_line() {
+fn the_check_and_the_start_report_the_same_for_a_source_that_is_not_a_file() {
     let folder = folder();
     fs::write(
         folder.path().join("ttm.toml"),
@@ -260,7 +260,7 @@ fn the_check_and_the_start_say_the_same_of_a_source_that_is_no_file_with_its_lin
 }
 
 #[test]
-fn a_file_without_an_end_is_refused_at_the_bound() {
+fn an_endless_file_is_refused_at_the_limit() {
     for (arguments, code, line) in [
         (
             &["tokens", "import", "/dev/zero"][..],
@@ -287,7 +287,7 @@ fn a_file_without_an_end_is_refused_at_the_bound() {
 }
 
 #[test]
-fn a_store_that_is_no_file_is_refused_before_anything_is_made() {
+fn a_store_that_is_not_a_file_is_refused_before_anything_is_created() {
     for (url, what) in [
         ("sqlite:///etc", "is /etc, which is not a file"),
         ("sqlite://.", "is ., which is not a file"),

@@ -1,4 +1,4 @@
-//! `ttm config check` finds what `ttm run` would stumble over, shows no secret, and makes nothing.
+//! `ttm config check` finds what `ttm run` would refuse, shows no secrets, and creates nothing.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Outco
     Program::start(ttm(folder).args(arguments).envs(environment.iter().copied())).end()
 }
 
-/// The one line that a command fails with.
+/// The one-line error of a command.
 #[track_caller]
 fn refused(folder: &Path, arguments: &[&str], environment: &[(&str, &str)], code: i32) -> String {
     let outcome = run(folder, arguments, environment);
@@ -29,7 +29,7 @@ const CHECK: &[&str] = &["config", "check"];
 const RUN: &[&str] = &["run", "--log", "off"];
 
 #[test]
-fn what_a_url_says_beyond_what_is_known_is_refused_and_its_values_are_not_shown() {
+fn unknown_parameters_of_a_url_are_refused_and_their_values_not_shown() {
     for (key, name) in
         [("TTM_STORE__URL", "store.url"), ("TTM_SOURCES__POSTGRES_URL", "sources.postgres_url")]
     {
@@ -51,7 +51,7 @@ fn what_a_url_says_beyond_what_is_known_is_refused_and_its_values_are_not_shown(
 }
 
 #[test]
-fn the_environment_of_other_clients_configures_nothing() {
+fn the_environment_variables_of_libpq_do_not_configure_the_store() {
     let store = ("TTM_STORE__URL", "postgres://127.0.0.1/ttm");
     for (variable, value) in [
         ("PGPORT", "notaport"),
@@ -64,17 +64,17 @@ fn the_environment_of_other_clients_configures_nothing() {
         let line = refused(folder().path(), CHECK, &[store, (variable, value)], 78);
         assert!(line.contains(&format!("{variable} is set")) && !line.contains(value), "{line}");
     }
-    let says_all = "postgres://ann@127.0.0.1:1/ttm?sslmode=disable";
+    let complete = "postgres://ann@127.0.0.1:1/ttm?sslmode=disable";
     let outcome = run(
         folder().path(),
         CHECK,
-        &[("TTM_STORE__URL", says_all), ("PGPORT", "2"), ("PGSSLMODE", "x"), ("PGPASSWORD", "hunter2")],
+        &[("TTM_STORE__URL", complete), ("PGPORT", "2"), ("PGSSLMODE", "x"), ("PGPASSWORD", "hunter2")],
     );
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
 }
 
 #[test]
-fn a_file_that_is_no_database_is_found_by_the_check_as_by_the_start_and_left_as_it_is() {
+fn a_file_that_is_not_a_database_is_reported_and_left_unchanged() {
     let folder = folder();
     let file = folder.path().join("notes.txt");
     fs::write(&file, "no database, but somebody's notes, and some more of them\n").expect("written");
@@ -88,7 +88,7 @@ fn a_file_that_is_no_database_is_found_by_the_check_as_by_the_start_and_left_as_
 }
 
 #[test]
-fn a_store_that_could_never_be_made_is_found_by_the_check() {
+fn a_store_that_cannot_be_created_is_reported() {
     for (path, system) in [("/proc/x/ttm.db", "/proc"), ("/sys/ttm.db", "/sys")] {
         let url = format!("sqlite://{path}");
         for arguments in [CHECK, RUN, &["tokens", "add", MINT]] {
@@ -107,11 +107,11 @@ fn a_store_that_could_never_be_made_is_found_by_the_check() {
         assert_eq!(outcome.code, Some(0), "{outcome:?}");
     }
     let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").flatten().collect();
-    assert_eq!(left.len(), 1, "the empty file alone: {left:?}");
+    assert_eq!(left.len(), 1, "only the empty file: {left:?}");
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once_whoever_finds_it() {
+fn all_errors_are_reported_at_once() {
     let folder = folder();
     let config = [
         "[scheduler]",
@@ -149,7 +149,7 @@ fn all_that_is_wrong_is_told_at_once_whoever_finds_it() {
 }
 
 #[test]
-fn a_database_with_two_names_is_found_by_the_check() {
+fn a_database_with_two_hard_links_is_reported() {
     let folder = folder();
     let made = run(folder.path(), &["tokens", "add", MINT], &[]);
     assert_eq!(made.code, Some(0), "{made:?}");
@@ -160,7 +160,7 @@ fn a_database_with_two_names_is_found_by_the_check() {
 }
 
 #[test]
-fn standard_input_is_no_config_file_and_says_so() {
+fn a_config_is_not_read_from_standard_input() {
     for arguments in [&["config", "check", "-"][..], &["run", "--config", "-"]] {
         let line = refused(folder().path(), arguments, &[], 78);
         assert_eq!(
@@ -171,7 +171,7 @@ fn standard_input_is_no_config_file_and_says_so() {
 }
 
 #[test]
-fn a_key_is_explained_by_its_variable_too_and_a_section_is_known_in_any_case() {
+fn a_key_is_also_explained_by_its_variable_and_a_section_suggested_in_any_case() {
     let folder = folder();
     let outcome = run(folder.path(), &["config", "explain", "TTM_STORE__URL"], &[]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
@@ -185,7 +185,7 @@ fn a_key_is_explained_by_its_variable_too_and_a_section_is_known_in_any_case() {
 }
 
 #[test]
-fn an_import_of_nothing_says_so_and_makes_nothing() {
+fn an_import_without_mints_is_an_error_and_creates_nothing() {
     let folder = folder();
     fs::write(folder.path().join("mints.txt"), "# none yet\n\n").expect("written");
     for (file, name) in [("-", "standard input"), ("mints.txt", "mints.txt")] {

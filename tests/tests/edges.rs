@@ -1,4 +1,4 @@
-//! The real program where it begins and ends: two on one store, orders to stop at any time, and an API that is away.
+//! Starts and stops of the real program: two processes on one store, signals at any time, and an unreachable API.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -50,31 +50,31 @@ fn a_second_process_is_refused(store: &str, folder: &Path) {
     let mut first = Program::start(&mut service(folder, &market.base_url(), store));
     let address = listening(&mut first).to_string();
     first.wait_for("a run", ran);
-    // With a port of its own, and with the config of the first one.
+    // With another port, and with the config of the first one.
     for listen in ["127.0.0.1:0", &address] {
         let mut second = service(folder, &market.base_url(), store);
         let second = Program::start(second.env("TTM_API__LISTEN", listen)).end();
         assert_eq!(second.code, Some(75), "{}", second.stderr);
         let last = second.stderr.lines().last().unwrap_or_default();
         assert!(last.contains("another process holds the store: "), "{}", second.stderr);
-        first.wait_for("that it goes on", ran);
+        first.wait_for("another run", ran);
     }
-    // Editing the set needs no lease.
+    // Editing the tokens needs no lease.
     let mut list = ttm(folder);
     let list = Program::start(list.args(["tokens", "list"]).env("TTM_STORE__URL", store)).end();
     assert_eq!(list.code, Some(0), "{}", list.stderr);
 
-    // A killed process holds nothing.
+    // A killed process does not hold the store.
     first.signal(Signal::KILL);
     drop(first);
     let mut third = Program::start(&mut service(folder, &market.base_url(), store));
-    third.wait_for("that it took over", ran);
+    third.wait_for("a run", ran);
     third.signal(Signal::TERM);
     let outcome = third.end();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    // Nor does one that has ended.
+    // Nor does one that has ended gracefully.
     let mut fourth = Program::start(&mut service(folder, &market.base_url(), store));
-    fourth.wait_for("that it took over at once", ran);
+    fourth.wait_for("a run", ran);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn on_postgres_a_second_process_is_refused_while_the_first_one_lives() {
 }
 
 #[test]
-fn every_order_to_stop_ends_in_order() {
+fn every_signal_to_stop_ends_gracefully() {
     let folder = folder();
     let market = market(TOKENS);
     import(folder.path(), &market.mints(), "sqlite://ttm-data/ttm.db");
@@ -106,10 +106,10 @@ fn every_order_to_stop_ends_in_order() {
     }
 }
 
-/// The mints of a copy of the database file, without what SQLite keeps beside it.
-/// At most so many tokens are listed: what fits into a pipe that is read last.
+/// The maximum number of listed tokens: the output must fit into a pipe, which is read after the log.
 const LISTED: usize = 100;
 
+/// The number of tokens in a copy of the database file, without its write-ahead log.
 fn listed_from_a_copy(folder: &Path) -> usize {
     std::fs::copy(folder.join("ttm-data/ttm.db"), folder.join("copy.db")).expect("copied");
     let mut list = ttm(folder);
@@ -121,7 +121,7 @@ fn listed_from_a_copy(folder: &Path) -> usize {
 }
 
 #[test]
-fn every_command_leaves_the_whole_database_in_the_one_file() {
+fn every_command_leaves_the_database_in_a_single_file() {
     let folder = folder();
     let (market, store) = (market(TOKENS), "sqlite://ttm-data/ttm.db");
     let mints = market.mints();
@@ -145,7 +145,7 @@ fn every_command_leaves_the_whole_database_in_the_one_file() {
 }
 
 #[test]
-fn an_import_that_is_ordered_to_end_leaves_what_it_stored_in_the_one_file() {
+fn an_import_ended_by_a_signal_leaves_what_it_stored_in_a_single_file() {
     const MINTS: u32 = 100_000;
     let mint = |number: u32| {
         let mut bytes = [7; 32];
@@ -157,7 +157,7 @@ fn an_import_that_is_ordered_to_end_leaves_what_it_stored_in_the_one_file() {
         let folder = folder();
         std::fs::write(folder.path().join("mints.txt"), &mints).expect("written");
         let import = Program::start(ttm(folder.path()).args(["tokens", "import", "mints.txt"]));
-        // More than the schema alone takes.
+        // More than only the schema takes.
         let log = folder.path().join("ttm-data/ttm.db-wal");
         while std::fs::metadata(&log).map_or(0, |log| log.len()) < 1_000_000 {
             std::thread::yield_now();
@@ -169,12 +169,12 @@ fn an_import_that_is_ordered_to_end_leaves_what_it_stored_in_the_one_file() {
         assert!(outcome.stderr.starts_with(&told), "{name}: {}", outcome.stderr);
         assert!(outcome.stderr.ends_with("run the same command again for the rest\n"), "{}", outcome.stderr);
         assert!(!log.exists(), "{name}");
-        assert_eq!(listed_from_a_copy(folder.path()), LISTED + 1, "{name}: and a line for the others");
+        assert_eq!(listed_from_a_copy(folder.path()), LISTED + 1, "{name}: and a line about the others");
     }
 }
 
 #[test]
-fn a_start_that_waits_for_its_database_answers_probes_and_hears_the_order_to_stop() {
+fn a_start_that_waits_for_its_database_answers_probes_and_can_be_stopped() {
     let folder = folder();
     // Nothing listens there.
     let store = "postgres://ttm@127.0.0.1:1/ttm";
@@ -195,14 +195,14 @@ fn a_start_that_waits_for_its_database_answers_probes_and_hears_the_order_to_sto
 }
 
 #[test]
-fn an_api_that_is_away_is_a_warning_with_its_reason_and_never_makes_the_service_dead() {
+fn an_unreachable_api_is_a_warning_with_its_reason_and_the_service_stays_live() {
     let folder = folder();
     let market = market_that_is_down(TOKENS);
     import(folder.path(), &market.mints(), "sqlite://ttm-data/ttm.db");
     let mut program =
         Program::start(&mut service(folder.path(), &market.base_url(), "sqlite://ttm-data/ttm.db"));
     let address = listening(&mut program);
-    // With an open breaker runs end with nothing attempted.
+    // With an open breaker, runs end without attempts.
     program.wait_for("a run that was held up", |entry| {
         ran(entry) && entry["attempted"] == 0 && entry["withheld"].as_u64() > Some(0)
     });

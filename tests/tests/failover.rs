@@ -1,4 +1,4 @@
-//! The real program while its database turns read-only, or takes a right away, and is well again after a while.
+//! The real program while its database is read-only, or lacks a privilege, for a while.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn scored(entry: &Value) -> bool {
     entry["message"] == "run ended" && entry["processed"].as_u64() > Some(0)
 }
 
-/// The health in full, once it is as wanted; looked at after each of so many runs.
+/// The detailed health once it is as wanted, checked after each of this many runs.
 fn health_within(
     runs: u32,
     program: &mut Program,
@@ -44,7 +44,7 @@ fn health_within(
     panic!("after {runs} runs: {health}");
 }
 
-/// Reads on until each of these uses of the store said this; the lines.
+/// Waits until each of these uses of the store has logged this, and returns the lines.
 fn all_said(program: &mut Program, uses: &[&str], message: &str) -> Vec<Value> {
     uses.iter().fold(Vec::new(), |mut said: Vec<Value>, _| {
         said.push(program.wait_for(message, |entry| {
@@ -67,8 +67,8 @@ fn with_all_tokens(folder: &Path, market: &Market, store: &str) -> Program {
     Program::start(&mut service(folder, market, store))
 }
 
-/// Runs until `breaks` has been told by these uses of the store, then `mends` it: nothing is lost, one line each says that it
-/// is over, and the health is as before.
+/// Runs until these uses of the store have reported what `breaks` did, then `mends` it: nothing is lost, each use logs once
+/// that it recovered, and the health is as before.
 fn nothing_is_lost(
     role: Option<&str>,
     uses: &[&str],
@@ -97,7 +97,7 @@ fn nothing_is_lost(
     // Eight runs of a second each, and the health in between.
     for _ in 0..8 {
         program.wait_for("a run that goes on", scored);
-        assert_eq!(get(address, "/health/ready").status, 200, "scores are served and what waits fits");
+        assert_eq!(get(address, "/health/ready").status, 200, "scores are served, and the queue has room");
     }
     let is_told =
         |health: &Value| health["store"]["status"] == status && health["reasons"].to_string().contains(said);
@@ -118,7 +118,7 @@ fn nothing_is_lost(
         assert_eq!(failed, again, "{of}: {}", outcome.stderr);
         assert!(failed == 1 || (failed == 0 && !uses.contains(&of)), "{of}, {failed}: {}", outcome.stderr);
     }
-    // Every run is in the history, also those of the time without a store.
+    // Every run is in the history, including those during the outage.
     let runs = outcome.stderr.lines().filter(|line| line.contains("\"run ended\"")).count();
     let stored = database.ask(
         "SELECT count(*) FROM sample JOIN series USING (series_id) WHERE key LIKE 'run.attempted%' \
@@ -127,12 +127,12 @@ fn nothing_is_lost(
     assert_eq!(stored.parse::<usize>().expect("a count"), runs, "runs in the history");
 }
 
-/// Ends all sessions but its own.
+/// Terminates all other sessions.
 const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 #[test]
-fn a_failover_to_a_server_that_only_reads_for_a_while_loses_nothing() {
+fn a_failover_to_a_read_only_server_loses_nothing() {
     let turn = |database: &Database, how: &str| {
         let name = database.name();
         database.ask(&format!("BEGIN; SET TRANSACTION READ WRITE; ALTER DATABASE {name} {how}; COMMIT"));
@@ -148,8 +148,8 @@ fn a_failover_to_a_server_that_only_reads_for_a_while_loses_nothing() {
 }
 
 #[test]
-fn a_right_that_is_taken_away_for_a_while_costs_nothing() {
-    // Nobody takes a right away from the administrator.
+fn a_privilege_revoked_for_a_while_loses_nothing() {
+    // Privileges cannot be revoked from a superuser.
     let role = format!("failover_{}", std::process::id());
     nothing_is_lost(
         Some(&role),
@@ -161,7 +161,7 @@ fn a_right_that_is_taken_away_for_a_while_costs_nothing() {
 }
 
 #[test]
-fn credentials_that_are_refused_for_a_while_call_a_person_and_cost_nothing() {
+fn credentials_refused_for_a_while_are_critical_and_lose_nothing() {
     let role = format!("refused_{}", std::process::id());
     nothing_is_lost(
         Some(&role),
@@ -176,7 +176,7 @@ fn credentials_that_are_refused_for_a_while_call_a_person_and_cost_nothing() {
 }
 
 #[test]
-fn tables_that_are_dropped_and_made_anew_are_no_edit_that_removes_every_token() {
+fn recreated_tables_are_not_an_edit_that_removes_all_tokens() {
     let (folder, market, database) =
         (tempfile::tempdir().expect("a folder"), market(TOKENS), Database::create());
     let store = database.url();
@@ -194,7 +194,11 @@ fn tables_that_are_dropped_and_made_anew_are_no_edit_that_removes_every_token() 
     assert_eq!(get(address, "/health/ready").status, 503);
     assert_eq!(get(address, "/health/live").status, 200);
     let page = get(address, "/api/v1/tokens?limit=1000").json();
-    assert_eq!(page["tokens"].as_array().map(Vec::len), Some(TOKENS), "what was known is served on: {page}");
+    assert_eq!(
+        page["tokens"].as_array().map(Vec::len),
+        Some(TOKENS),
+        "known tokens are still served: {page}"
+    );
     program.wait_for("a run that scored", scored);
     program.signal(Signal::TERM);
     let outcome = program.end();
@@ -203,7 +207,7 @@ fn tables_that_are_dropped_and_made_anew_are_no_edit_that_removes_every_token() 
 }
 
 #[test]
-fn a_lease_of_which_the_table_was_dropped_is_taken_again_and_still_keeps_others_off() {
+fn a_lease_whose_table_was_dropped_is_taken_again_and_still_excludes_others() {
     let (folder, market, database) =
         (tempfile::tempdir().expect("a folder"), market(TOKENS), Database::create());
     let store = database.url();
@@ -217,7 +221,7 @@ fn a_lease_of_which_the_table_was_dropped_is_taken_again_and_still_keeps_others_
             break;
         }
     }
-    assert!(is_there(), "it was made again");
+    assert!(is_there(), "it was recreated");
     let refused = Program::start(&mut service(folder.path(), &market, &store)).end();
     assert_eq!(refused.code, Some(75), "{}", refused.stderr);
     program.signal(Signal::TERM);

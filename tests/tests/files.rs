@@ -1,4 +1,4 @@
-//! What happens to the files of SQLite under the running program: whatever is lost is told, and nothing is told that is not so.
+//! Files of SQLite that are deleted, moved or replaced under the running program: every loss is reported, and nothing else.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -54,7 +54,7 @@ fn scored(entry: &Value) -> bool {
     entry["message"] == "run ended" && entry["processed"].as_u64() > Some(0)
 }
 
-/// The health is critical and not ready with this reason, and stays so for as long as nobody acts.
+/// The health is critical and not ready with this reason, and stays so until an operator acts.
 fn is_critical_until_a_person_acts(program: &mut Program, address: SocketAddr, reason: &str) {
     program.wait_for("that it is critical", |entry| {
         entry["message"] == "health changed" && entry["status"] == "critical"
@@ -71,25 +71,25 @@ fn stays_critical(program: &mut Program, address: SocketAddr, reason: &str) {
             (&"critical".into(), 503),
             "{health}"
         );
-        assert_eq!(get(address, "/health/live").status, 200, "a restart by a machine mends nothing");
+        assert_eq!(get(address, "/health/live").status, 200, "an automatic restart would not help");
         let reasons = health["reasons"].to_string();
         assert!(reasons.contains(reason), "{reasons}");
         assert!(reasons.contains("given up until a person has mended the store"), "{reasons}");
     }
 }
 
-/// Most tokens were stored with a score, and can be read.
+/// Most tokens are stored with a score and readable.
 fn is_whole(folder: &Path) {
     let listed = tokens(folder, &["list", "--limit", "1000"]);
     let with_a_score = listed.stdout.lines().skip(1).filter(|line| !line.ends_with("never")).count();
     assert!(with_a_score > TOKENS / 2, "{listed:?}");
 }
 
-/// Deletes a file beside the database of a running service, in the folder where the database is.
+/// Deletes a file next to the database of a running service.
 fn is_missed(folder: &Path, database: &str, end: &str) {
     let market = market(TOKENS);
     let (mut program, address) = running(folder, &market);
-    fs::remove_file(folder.join(format!("{database}{end}"))).expect("it is there while it is used");
+    fs::remove_file(folder.join(format!("{database}{end}"))).expect("it exists while it is used");
     let told = program.wait_for_message("given up: mend the store, then restart this process");
     let what = format!("ttm.db{end} was deleted or moved away while it was in use");
     assert!(told["error"].as_str().is_some_and(|text| text.contains(&what)), "{told}");
@@ -101,21 +101,21 @@ fn is_missed(folder: &Path, database: &str, end: &str) {
 
     program.signal(Signal::TERM);
     let outcome = program.end();
-    assert_eq!(outcome.code, Some(1), "what was not stored is not hidden: {}", outcome.stderr);
+    assert_eq!(outcome.code, Some(1), "unstored data is an error: {}", outcome.stderr);
     let tries_again =
         |line: &str| line.contains(&what) && line.contains("the store failed; what is to be stored is kept");
-    assert!(!outcome.stderr.lines().any(tries_again), "one line tells it: {}", outcome.stderr);
-    // What had been committed was merged at the end.
+    assert!(!outcome.stderr.lines().any(tries_again), "it is reported once: {}", outcome.stderr);
+    // Committed data was merged at the end.
     is_whole(folder);
 }
 
 #[test]
-fn a_log_that_is_deleted_under_the_service_is_told_and_what_was_committed_is_kept() {
+fn a_deleted_write_ahead_log_is_reported_and_committed_data_is_kept() {
     is_missed(folder().path(), "ttm-data/ttm.db", "-wal");
 }
 
 #[test]
-fn a_log_that_is_deleted_is_told_too_where_the_database_is_behind_links() {
+fn a_deleted_write_ahead_log_is_reported_behind_symbolic_links() {
     let folder = folder();
     let place = |name: &str| folder.path().join(name);
     for made in ["disk", "ttm-data"] {
@@ -183,11 +183,11 @@ fn is_refused(program: &mut Program, second: &mut Command) {
     let last = refused.stderr.lines().last().unwrap_or_default();
     let pid = program.pid();
     assert!(last.contains(&format!("another process holds the store: process {pid}, ")), "{last}");
-    program.wait_for("that the first one goes on", scored);
+    program.wait_for("another run", scored);
 }
 
 #[test]
-fn a_second_process_is_refused_over_a_hard_link_too() {
+fn a_second_process_is_refused_over_a_hard_link() {
     let (folder, market) = (folder(), market(TOKENS));
     let (mut program, _) = running(folder.path(), &market);
     for link in ["hard.db", "ttm-data/beside.db"] {
@@ -195,7 +195,7 @@ fn a_second_process_is_refused_over_a_hard_link_too() {
         fs::hard_link(folder.path().join("ttm-data/ttm.db"), &path).expect("linked");
         let url = format!("sqlite://{link}");
         is_refused(&mut program, service(folder.path(), &market).env("TTM_STORE__URL", &url));
-        // Nor is it touched by what needs no lease: each name has a log of its own, and of two logs one is lost.
+        // Commands without a lease refuse it, too: each name has a write-ahead log of its own, and one of them is lost.
         let mut list = ttm(folder.path());
         let list = Program::start(list.args(["tokens", "list"]).env("TTM_STORE__URL", &url)).end();
         assert_eq!(list.code, Some(1), "{list:?}");
@@ -209,7 +209,7 @@ fn a_second_process_is_refused_over_a_hard_link_too() {
 }
 
 #[test]
-fn a_second_process_is_refused_over_a_file_that_is_mounted_elsewhere_too() {
+fn a_second_process_is_refused_over_a_bind_mount() {
     const ON_A_BIND_MOUNT: &str =
         "touch other.db && mount --bind ttm-data/ttm.db other.db && exec \"$0\" run --log info";
     let (folder, market) = (folder(), market(TOKENS));
@@ -233,23 +233,23 @@ fn a_second_process_is_refused_over_a_file_that_is_mounted_elsewhere_too() {
 }
 
 #[test]
-fn a_lock_file_that_is_deleted_lets_nobody_in() {
+fn a_deleted_lock_file_does_not_admit_a_second_process() {
     let (folder, market) = (folder(), market(TOKENS));
     let (mut program, _) = running(folder.path(), &market);
     let lock = folder.path().join("ttm-data/ttm.db.lock");
-    fs::remove_file(&lock).expect("it is there while the lease is held");
+    fs::remove_file(&lock).expect("it exists while the lease is held");
     is_refused(&mut program, &mut service(folder.path(), &market));
     for _ in 0..7 {
-        program.wait_for("that the first one goes on", scored);
+        program.wait_for("another run", scored);
     }
-    assert!(lock.exists(), "it is made again, for the next refusal");
+    assert!(lock.exists(), "it is recreated");
     program.signal(Signal::TERM);
     let outcome = program.end();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
 
 #[test]
-fn a_folder_that_is_moved_away_and_put_back_is_used_again_after_the_restart_that_is_asked_for() {
+fn a_folder_that_is_moved_away_and_back_is_used_again_after_a_restart() {
     let (folder, market) = (folder(), market(TOKENS));
     let (mut program, address) = running(folder.path(), &market);
     let (data, elsewhere) = (folder.path().join("ttm-data"), folder.path().join("elsewhere"));
@@ -257,7 +257,7 @@ fn a_folder_that_is_moved_away_and_put_back_is_used_again_after_the_restart_that
     let advice = "while it was in use; put the original file back and restart this process, which stores nothing until then";
     is_critical_until_a_person_acts(&mut program, address, advice);
     fs::rename(&elsewhere, &data).expect("moved back");
-    // As the sentence says: what was done to the file meanwhile, nobody knows.
+    // As the reason says: the file may have been changed meanwhile.
     for _ in 0..7 {
         program.wait_for("a run that scored", scored);
     }
@@ -280,7 +280,7 @@ fn a_folder_that_is_moved_away_and_put_back_is_used_again_after_the_restart_that
 }
 
 #[test]
-fn a_folder_that_is_moved_away_is_told_as_that_and_another_database_in_its_place_ends_the_service() {
+fn a_folder_that_is_moved_away_is_reported_and_another_database_in_its_place_ends_the_service() {
     let (folder, market) = (folder(), market(TOKENS));
     let (mut program, address) = running(folder.path(), &market);
     fs::rename(folder.path().join("ttm-data"), folder.path().join("elsewhere")).expect("moved");
@@ -297,14 +297,14 @@ fn a_folder_that_is_moved_away_is_told_as_that_and_another_database_in_its_place
     );
     let outcome = program.end();
     assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
-    assert!(!outcome.stderr.contains("took over"), "nobody did: {}", outcome.stderr);
+    assert!(!outcome.stderr.contains("took over"), "no other process did: {}", outcome.stderr);
     other.signal(Signal::TERM);
     other.end();
 }
 
 #[test]
-fn a_ctrl_c_during_a_stop_that_the_service_ordered_itself_is_no_second_one() {
-    // Its requests are under way for as long as the stop lets them.
+fn the_first_ctrl_c_during_a_stop_by_the_service_itself_does_not_abort_it() {
+    // Its requests are in flight for as long as the shutdown allows.
     let (folder, market) = (folder(), market_that_hangs(TOKENS));
     let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
     fs::write(folder.path().join("mints.txt"), mints.join("\n")).expect("written");
@@ -314,7 +314,7 @@ fn a_ctrl_c_during_a_stop_that_the_service_ordered_itself_is_no_second_one() {
     fs::rename(folder.path().join("ttm-data"), folder.path().join("elsewhere")).expect("moved");
     let other = start(folder.path(), &market);
     program.wait_for_message("stopping in order");
-    // By now the stop is under way. Whoever presses it may not have seen that, and wants what happens anyway.
+    // The shutdown is in progress. The operator may not have noticed, and wants what happens anyway.
     program.wait_for_message("health changed");
     program.signal(Signal::INT);
     let outcome = program.end();

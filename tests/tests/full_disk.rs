@@ -1,6 +1,6 @@
-//! The real program on a disk that fills up: it says so, goes on, and stores everything once there is room again.
+//! The real program on a disk that fills up: it reports that, goes on, and stores everything once there is room again.
 //!
-//! The disk is a small file system in memory that the program alone sees, in a mount namespace of its own.
+//! The disk is a small tmpfs in a mount namespace of the program.
 
 use std::fs::File;
 use std::io::Write;
@@ -16,17 +16,17 @@ use ttm_e2e::{Market, Program, get, market, ttm};
 const TOKENS: usize = 40;
 const STORE: &str = "sqlite://disk/ttm.db";
 
-/// Mounts the disk, imports the tokens, and becomes the service: one process from the first to the last.
+/// Mounts the disk, imports the tokens, and execs the service, so that it is one process.
 const ON_A_SMALL_DISK: &str = "mkdir disk && mount -t tmpfs -o size=24m tmpfs disk \
     && \"$0\" tokens import mints.txt >&2 && exec \"$0\" run --log info";
 
-/// The same, on a disk that is full before the service starts, and after what other commands say of that.
+/// The same on a disk that is full before the service starts, after running other commands.
 const ON_A_FULL_DISK: &str = "mkdir disk && mount -t tmpfs -o size=4m tmpfs disk \
     && \"$0\" tokens import mints.txt >&2 || exit 9; cat /dev/zero > disk/ballast 2> /dev/null; \
     for command in 'tokens list' 'tokens import mints.txt' migrate; do \"$0\" $command >> told 2>&1; echo $? >> codes; done; \
     exec \"$0\" run --log info";
 
-/// The service on a disk of its own. Who is not root is root in a user namespace of its own.
+/// The service on a disk of its own; without root, in a user namespace.
 fn service_on_a_small_disk(folder: &Path, base_url: &str, script: &str) -> Program {
     let program = ttm(folder);
     let mut command = Command::new("unshare");
@@ -53,9 +53,9 @@ fn with_mints() -> (TempDir, Market) {
     (folder, market)
 }
 
-/// Writes until there is no room for another byte.
+/// Fills the disk to the last byte.
 fn fill(ballast: &Path) {
-    let mut file = File::create(ballast).expect("the disk can be seen through the process");
+    let mut file = File::create(ballast).expect("the disk is visible through /proc");
     while file.write_all(&[0; 4096]).is_ok() {}
     while file.write_all(&[0]).is_ok() {}
 }
@@ -64,7 +64,7 @@ fn scored(entry: &Value) -> bool {
     entry["message"] == "run ended" && entry["processed"].as_u64() > Some(0)
 }
 
-/// Reads on until samples and tokens both said this; the lines.
+/// Waits until samples and tokens have both logged this, and returns the lines.
 fn both_said(program: &mut Program, message: &str) -> Vec<Value> {
     ["samples", "token writes"].into_iter().fold(Vec::new(), |mut said: Vec<Value>, _| {
         said.push(program.wait_for(message, |entry| {
@@ -76,7 +76,7 @@ fn both_said(program: &mut Program, message: &str) -> Vec<Value> {
     })
 }
 
-/// The health in full, once it is as wanted; looked at after each of so many runs.
+/// The detailed health once it is as wanted, checked after each of this many runs.
 fn health_within(
     runs: u32,
     program: &mut Program,
@@ -95,7 +95,7 @@ fn health_within(
 }
 
 #[test]
-fn a_full_disk_is_told_and_everything_is_stored_once_there_is_room_again() {
+fn a_full_disk_is_reported_and_everything_is_stored_once_there_is_room_again() {
     let (folder, market) = with_mints();
     let mut program = service_on_a_small_disk(folder.path(), &market.base_url(), ON_A_SMALL_DISK);
     let address = program.address();
@@ -120,7 +120,7 @@ fn a_full_disk_is_told_and_everything_is_stored_once_there_is_room_again() {
 }
 
 #[test]
-fn a_limit_on_the_size_of_files_is_told_like_a_full_disk_and_kills_nothing() {
+fn a_file_size_limit_is_an_error_like_a_full_disk() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = ttm(folder.path()).get_program().to_owned();
     let mut limited = Command::new("/bin/sh");
@@ -134,7 +134,7 @@ fn a_limit_on_the_size_of_files_is_told_like_a_full_disk_and_kills_nothing() {
 }
 
 #[test]
-fn a_disk_that_is_full_at_the_start_is_told_and_waited_for() {
+fn a_start_reports_a_full_disk_and_waits_for_room() {
     let (folder, market) = with_mints();
     for is_told_to_stop in [true, false] {
         let mut program = service_on_a_small_disk(folder.path(), &market.base_url(), ON_A_FULL_DISK);
@@ -157,7 +157,7 @@ fn a_disk_that_is_full_at_the_start_is_told_and_waited_for() {
         program.signal(Signal::TERM);
         let outcome = program.end();
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-        // Each command told of it in its one line.
+        // Each command reported it in one line.
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("it was written");
         let (told, codes) = (read("told"), read("codes"));
         assert_eq!(codes, "1\n1\n1\n", "{told}");

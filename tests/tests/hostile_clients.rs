@@ -1,4 +1,4 @@
-//! Clients that mean harm, by the hundred, against the real program: whatever they do, probes are answered.
+//! Hundreds of hostile clients against the real program: whatever they do, probes are answered.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use ttm_e2e::{Market, Program, market, ttm};
 
-/// The promise. On a shared machine the time does not count in which the one who answers or the one who asks was ready to
-/// run and others had the processors.
+/// The promised time of a response. On a shared machine, the time in which the service or the test was runnable but waited
+/// for a CPU is not counted.
 const PROMISE: Duration = Duration::from_secs(1);
-/// How long that may take in all.
+/// The timeout including such waits.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn service(folder: &Path, market: &Market) -> Program {
@@ -22,8 +22,8 @@ fn service(folder: &Path, market: &Market) -> Program {
     )
 }
 
-/// Asks on a connection of its own, and holds the program to its promise.
-#[expect(clippy::disallowed_methods, reason = "what is promised is a time on the wall")]
+/// Sends a request on a new connection, and asserts the promised time.
+#[expect(clippy::disallowed_methods, reason = "the promise is about real time")]
 fn probe(program: &Program, address: SocketAddr, path: &str) {
     let waited = || program.waited_to_run("supervision") + ttm_e2e::waited_to_run();
     let (begun, waited_before) = (Instant::now(), waited());
@@ -31,10 +31,10 @@ fn probe(program: &Program, address: SocketAddr, path: &str) {
     let took = begun.elapsed();
     let others = waited().saturating_sub(waited_before);
     let counts = took.saturating_sub(others);
-    assert!(counts <= PROMISE, "{path} took {took:?}, of which others had the processors for {others:?}");
+    assert!(counts <= PROMISE, "{path} took {took:?}, of which {others:?} waiting for a CPU");
 }
 
-/// Asks on a connection of its own.
+/// Sends a request on a new connection.
 fn ask(address: SocketAddr, path: &str) {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -44,13 +44,13 @@ fn ask(address: SocketAddr, path: &str) {
     assert!(answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 503 "), "{path}: {answer}");
 }
 
-/// Connects, sends what the system takes at once, and reads nothing.
+/// Connects, sends as much as the socket buffer takes, and reads nothing.
 fn send_and_never_read(address: SocketAddr, request: &str, times: usize) -> TcpStream {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("it listens");
     rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 2048).expect("a small buffer");
-    stream.set_nonblocking(true).expect("a socket can be asked not to wait");
+    stream.set_nonblocking(true).expect("a non-blocking socket");
     for _ in 0..times {
-        // It is full, or was given up by the other side already.
+        // The buffer is full, or the service has closed the connection.
         if stream.write_all(request.as_bytes()).is_err() {
             break;
         }
@@ -80,10 +80,10 @@ fn probes_are_answered_whatever_six_hundred_hostile_clients_do() {
     }
     program.signal(rustix::process::Signal::TERM);
     let outcome = program.end();
-    assert_eq!(outcome.code, Some(0), "they do not hold up the stop: {}", outcome.stderr);
+    assert_eq!(outcome.code, Some(0), "they do not delay the shutdown: {}", outcome.stderr);
 }
 
-/// The service under a limit on open files, which it may not raise.
+/// The service with a limit on open files that it cannot raise.
 fn service_with_descriptors(folder: &Path, market: &Market, limit: u32) -> Program {
     let (program, own) = (ttm(folder), format!("ulimit -n {limit}; exec \"$0\" \"$@\""));
     let mut limited = Command::new("/bin/sh");
@@ -112,7 +112,7 @@ fn probes_are_answered_with_as_few_descriptors_as_the_service_starts_with() {
 }
 
 #[test]
-fn too_few_descriptors_are_refused_with_the_way_to_raise_them() {
+fn too_low_a_limit_on_descriptors_is_refused_with_how_to_raise_it() {
     for limit in [24, 40, 63] {
         let (folder, market) = (tempfile::tempdir().expect("a folder"), market(1));
         let outcome = service_with_descriptors(folder.path(), &market, limit).end();
@@ -126,7 +126,7 @@ fn too_few_descriptors_are_refused_with_the_way_to_raise_them() {
 }
 
 #[test]
-fn a_listener_without_descriptors_says_so_once_and_answers_probes() {
+fn a_listener_without_descriptors_reports_that_once_and_answers_probes() {
     let (folder, market) = (tempfile::tempdir().expect("a folder"), market(40));
     let mut program = service(folder.path(), &market);
     let address = program.address();

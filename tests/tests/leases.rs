@@ -1,4 +1,4 @@
-//! The real program and the lease on a database whose holder is on another machine, where nobody can see whether it lives.
+//! The real program and a lease whose holder is on another machine, where it cannot be checked whether it is alive.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,7 +10,7 @@ use ttm_e2e::{Database, Program, get, market, ttm};
 
 const TOKENS: usize = 40;
 
-#[expect(clippy::disallowed_methods, reason = "how long an end takes is what is measured")]
+#[expect(clippy::disallowed_methods, reason = "the test measures how long a shutdown takes")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -35,10 +35,10 @@ fn listening(program: &mut Program) -> SocketAddr {
     line["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
 }
 
-/// Makes the holder one of another machine, as far as anybody can tell.
+/// Makes the holder look like a process on another machine.
 const ELSEWHERE: &str = "UPDATE lease SET boot = 'another', host = 'elsewhere'";
 
-/// Waits until the start says that it waits for the holder elsewhere, and until when.
+/// Waits until the start reports that it waits for the holder on another machine, and until when.
 fn waits_visibly(program: &mut Program) {
     let address = listening(program);
     let waits = program.wait_for_message("the start waits");
@@ -55,7 +55,7 @@ fn waits_visibly(program: &mut Program) {
 }
 
 #[test]
-fn the_lease_of_a_process_that_died_on_another_machine_is_waited_for_until_it_runs_out() {
+fn a_start_waits_until_the_lease_of_a_dead_process_on_another_machine_expires() {
     let (folder, database) = (folder(), Database::create());
     let mut first = Program::start(&mut service(folder.path(), &database.url()));
     first.wait_for_message("started");
@@ -70,7 +70,7 @@ fn the_lease_of_a_process_that_died_on_another_machine_is_waited_for_until_it_ru
 }
 
 #[test]
-fn a_process_whose_epoch_is_fenced_off_ends_at_once_and_counts_what_it_leaves() {
+fn a_fenced_process_ends_at_once_and_counts_what_is_not_stored() {
     let (folder, database, market) = (folder(), Database::create(), market(TOKENS));
     let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
     std::fs::write(folder.path().join("mints.txt"), mints.join("\n")).expect("written");
@@ -99,7 +99,7 @@ fn a_process_whose_epoch_is_fenced_off_ends_at_once_and_counts_what_it_leaves() 
 }
 
 #[test]
-fn a_process_that_renews_its_lease_on_another_machine_is_not_waited_for() {
+fn a_start_is_refused_while_a_process_on_another_machine_renews_its_lease() {
     let (folder, database) = (folder(), Database::create());
     let mut first = Program::start(&mut service(folder.path(), &database.url()));
     first.wait_for_message("started");
@@ -112,5 +112,5 @@ fn a_process_that_renews_its_lease_on_another_machine_is_not_waited_for() {
     assert!(last.contains("another process holds the store: process "), "{last}");
     assert!(last.contains("; its lease expires at 20") && last.ends_with(" unless it is renewed"), "{last}");
     first.signal(Signal::TERM);
-    assert_eq!(first.end().code, Some(0), "the first one goes on");
+    assert_eq!(first.end().code, Some(0), "the first one was not affected");
 }

@@ -1,4 +1,4 @@
-//! Through a pooler, whatever its mode and whatever it ignores, everything works as on the server itself.
+//! Everything works through PgBouncer, in each mode and with ignored startup parameters, as on the server itself.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use ttm_postgres_metrics::PostgresMetricStore;
 use ttm_postgres_state::{PostgresLease, PostgresTokenStore};
 use ttm_postgres_tokens::PostgresTokenSource;
 
-/// What a pooler has to be told to let libpq's usual clients in; ours need none of it.
+/// A common setting for libpq clients; this program does not need it.
 const IGNORES: &str = "ignore_startup_parameters = extra_float_digits,options";
 
 async fn every_store_obeys_every_law(mode: &str, settings: &str) {
@@ -35,14 +35,14 @@ async fn every_store_obeys_every_law(mode: &str, settings: &str) {
     })
     .await;
 
-    let lease = || PostgresLease::new(&url).expect("the URL is good");
+    let lease = || PostgresLease::new(&url).expect("a valid URL");
     let (one, other) = (Arc::new(lease()), lease());
     one.acquire().await.expect("it is free");
-    one.renew().await.expect("it has it");
+    one.renew().await.expect("it is held");
     let held = other.acquire().await;
     assert!(matches!(held, Err(LeaseError::Held { .. })), "{held:?}");
     tokens().await.with_lease(one.clone()).claim().await.expect("the holder claims");
-    one.release().await.expect("it is given up");
+    one.release().await.expect("it is released");
     other.acquire().await.expect("it is free");
 
     let fresh = Database::create();
@@ -75,7 +75,7 @@ async fn in_transaction_mode_that_ignores_parameters_every_store_obeys_every_law
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_view_that_writes_is_refused_whatever_the_pooler_ignores() {
+async fn an_external_view_that_writes_is_refused_in_each_mode() {
     let database = Database::create();
     for statement in [
         "CREATE TABLE log (line text)",
@@ -88,8 +88,8 @@ async fn a_foreign_view_that_writes_is_refused_whatever_the_pooler_ignores() {
     for mode in ["session", "transaction"] {
         let pooler = PgBouncer::start(&database, mode, IGNORES);
         let url = database.url_at(&pooler.host());
-        let source = PostgresTokenSource::new(&url).expect("the URL is good");
-        let refused = source.list().await.expect_err("nothing may write there").to_string();
+        let source = PostgresTokenSource::new(&url).expect("a valid URL");
+        let refused = source.list().await.expect_err("read-only").to_string();
         assert!(refused.contains("(SQLSTATE 25006)"), "{refused}");
     }
     assert_eq!(database.ask("SELECT count(*) FROM log"), "0");

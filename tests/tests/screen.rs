@@ -1,4 +1,4 @@
-//! What a person reads: that it fits the terminal, says all that is wrong, and says it of the time that it is.
+//! Output for a person: it fits the terminal, reports all errors, and is up to date.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -24,13 +24,13 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The lines of a failure, without what it begins with.
+/// The errors of a command, without their prefix.
 fn errors(done: &Output) -> Vec<String> {
     let told = text(&done.stderr);
     told.lines().map(|line| line.strip_prefix("error: ").expect("an error").to_owned()).collect()
 }
 
-/// What the program prints on a terminal of this many columns, line by line.
+/// The output of the program on a terminal of this many columns, by lines.
 fn on_a_terminal(folder: &Path, columns: u16, arguments: &[&str]) -> Vec<String> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let mut terminal = File::from(openpt(flags).expect("a terminal"));
@@ -40,14 +40,14 @@ fn on_a_terminal(folder: &Path, columns: u16, arguments: &[&str]) -> Vec<String>
     let inside = File::options().read(true).write(true).open(name).expect("it is there");
     let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&inside, size).expect("any size will do");
-    // The command keeps the inside open: it goes before the end is waited for.
+    // The temporary command holds the terminal open, and is dropped before its end is read.
     let mut child = ttm(folder).args(arguments).stdout(inside).spawn().expect("it starts");
     let mut shown = Vec::new();
-    // The end of a terminal is an error.
+    // Reading the end of a terminal is an error.
     drop(terminal.read_to_end(&mut shown));
     assert!(child.wait().expect("it ends").success(), "{arguments:?}");
     let shown = text(&shown);
-    assert!(!shown.contains('\u{1b}'), "without a TERM there is no colour: {shown}");
+    assert!(!shown.contains('\u{1b}'), "no colour without TERM: {shown}");
     shown.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect()
 }
 
@@ -77,7 +77,7 @@ const ANSWERS: [&[&str]; 6] = [
 ];
 
 #[test]
-fn what_is_printed_fits_a_terminal_of_eighty_columns_and_is_whole_elsewhere() {
+fn output_fits_a_terminal_of_eighty_columns_and_is_not_wrapped_elsewhere() {
     let folder = folder();
     let added = output(ttm(folder.path()).args(["tokens", "add", MINT]));
     assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
@@ -97,7 +97,7 @@ fn what_is_printed_fits_a_terminal_of_eighty_columns_and_is_whole_elsewhere() {
 }
 
 #[test]
-fn every_argument_that_is_no_mint_is_named_up_to_twenty_and_nothing_is_changed() {
+fn up_to_twenty_invalid_mints_are_reported_and_nothing_is_changed() {
     let folder = folder();
     let run = |arguments: &[&str]| output(ttm(folder.path()).args(arguments));
     let so1 = "\"So1\" is no mint: 3 characters, expected 32 to 44 of base58";
@@ -111,7 +111,7 @@ fn every_argument_that_is_no_mint_is_named_up_to_twenty_and_nothing_is_changed()
         let told = errors(&many);
         assert_eq!((told.len(), told[0].as_str(), told[20].as_str()), (21, so1, "and 3 more"), "{what}");
     }
-    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was made");
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was created");
     assert_eq!(run(&["tokens", "add", MINT]).status.code(), Some(0));
     assert_eq!(run(&["tokens", "remove", MINT, "So1"]).status.code(), Some(2));
     let list = text(&run(&["tokens", "list"]).stdout);
@@ -119,15 +119,15 @@ fn every_argument_that_is_no_mint_is_named_up_to_twenty_and_nothing_is_changed()
 }
 
 #[test]
-fn a_screen_that_cannot_be_written_ends_the_demo_with_an_error() {
+fn a_demo_ends_with_an_error_if_standard_output_cannot_be_written() {
     let folder = folder();
-    let full = File::options().write(true).open("/dev/full").expect("every Linux has it");
+    let full = File::options().write(true).open("/dev/full").expect("it exists on Linux");
     let done = output(ttm(folder.path()).args(["demo", "--listen", "127.0.0.1:0"]).stdout(full));
     assert_eq!(done.status.code(), Some(1), "{}", text(&done.stderr));
     assert!(text(&done.stderr).contains("error: standard output cannot be written: No space left"));
 }
 
-/// A service in this folder that asks this market every second.
+/// A service in this folder that scores every second.
 fn service(folder: &Path, base_url: &str) -> Program {
     fs::write(folder.join("mints.txt"), MINT).expect("written");
     let mut command = ttm(folder);
@@ -141,7 +141,7 @@ fn service(folder: &Path, base_url: &str) -> Program {
 }
 
 #[test]
-fn a_change_of_health_says_why_in_each_phase_of_a_life() {
+fn a_change_of_health_is_logged_with_its_reason_in_each_phase() {
     let (folder, market) = (folder(), market(4));
     let mut service = service(folder.path(), &market.base_url());
     service
@@ -162,7 +162,7 @@ fn a_change_of_health_says_why_in_each_phase_of_a_life() {
 }
 
 #[test]
-fn a_status_needs_no_root_certificates_where_no_tls_is_spoken() {
+fn a_status_over_http_needs_no_root_certificates() {
     let (folder, market) = (folder(), market_that_is_down(4));
     let mut service = service(folder.path(), &market.base_url());
     let url = format!("http://{}", service.address());
@@ -173,7 +173,7 @@ fn a_status_needs_no_root_certificates_where_no_tls_is_spoken() {
 }
 
 #[test]
-fn a_start_says_that_it_is_one_how_long_it_has_taken_and_what_it_waits_for() {
+fn the_status_of_a_start_shows_its_duration_and_what_it_waits_for() {
     let folder = folder();
     let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let address = address.expect("a free port");

@@ -1,4 +1,4 @@
-//! The real program against the exchange stand-in: it scores, survives, and stops in order.
+//! The real program against the exchange stand-in: it scores, survives a kill, and shuts down gracefully.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -53,7 +53,7 @@ fn scores(address: SocketAddr) -> Vec<Value> {
     tokens.into_iter().filter(|token| token["score"].is_number()).collect()
 }
 
-/// Scores, is killed, starts again with what it had, and stops in order.
+/// Scores, is killed, starts again with the stored scores, and shuts down gracefully.
 fn scores_survive_a_kill(store: &str, folder: &Path) {
     let market = market(TOKENS);
     import(folder, &market, store);
@@ -65,7 +65,7 @@ fn scores_survive_a_kill(store: &str, folder: &Path) {
     assert_eq!(get(address, "/health/startup").status, 200);
     first.wait_for("a run that scored", scored);
     assert!(get(address, "/metrics").body.contains("ttm_tokens_scored_total"));
-    // A run of a second later: what the first one found was written in between.
+    // After a few runs, the results of the first one are stored.
     for _ in 0..4 {
         first.wait_for("another run", scored);
     }
@@ -74,7 +74,7 @@ fn scores_survive_a_kill(store: &str, folder: &Path) {
     first.signal(Signal::KILL);
     drop(first);
 
-    // Nothing answers behind this address: every score that is there was stored.
+    // The API is unreachable, so every score must have been stored.
     let mut second = service(folder, &market, store);
     let mut second = Program::start(second.env("TTM_DEXSCREENER__BASE_URL", "http://127.0.0.1:1"));
     let address = second.address();
@@ -88,18 +88,18 @@ fn scores_survive_a_kill(store: &str, folder: &Path) {
 }
 
 #[test]
-fn on_sqlite_scores_survive_a_kill_and_a_stop_is_in_order() {
+fn on_sqlite_scores_survive_a_kill_and_shutdown_is_graceful() {
     let folder = folder();
     scores_survive_a_kill("sqlite://ttm-data/ttm.db", folder.path());
 }
 
 #[test]
-fn on_postgres_scores_survive_a_kill_and_a_stop_is_in_order() {
+fn on_postgres_scores_survive_a_kill_and_shutdown_is_graceful() {
     let database = Database::create();
     scores_survive_a_kill(&database.url(), folder().path());
 }
 
-/// Opens its breaker, is killed, starts again, and knows that the API was down without asking it.
+/// Opens its breaker, is killed, and starts again with an open breaker, without a request.
 fn an_open_breaker_survives_a_kill(store: &str, folder: &Path) {
     let market = market_that_is_down(TOKENS);
     import(folder, &market, store);
@@ -124,18 +124,18 @@ fn an_open_breaker_survives_a_kill(store: &str, folder: &Path) {
     let state = || get(address, "/health/apis").json()["circuit_breaker_state"].clone();
     let mut seen = state();
     while seen.is_null() {
-        // The first report of the new process is not made yet.
+        // There is no report of the new process yet.
         seen = state();
     }
     assert_eq!(seen, "open");
-    // What is deferred comes once the breaker lets it, and not within the second of a round.
+    // Deferred tokens have to wait for the breaker, longer than an interval.
     let plan = || get(address, "/health/detailed").json()["plan"]["cold"].clone();
     let mut told = plan();
     while told["deferred"].as_u64().is_none_or(|deferred| deferred == 0) {
         told = plan();
     }
     assert!(told["comes_within_seconds"].as_f64() > Some(5.0), "{told}");
-    assert_eq!(market.requests(), asked, "an API that was down is not asked before its time");
+    assert_eq!(market.requests(), asked, "no request before the recovery timeout");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn on_postgres_an_open_breaker_survives_a_kill() {
 }
 
 #[test]
-fn a_store_that_is_lost_does_not_stop_scoring_and_loses_nothing_when_it_is_back() {
+fn an_outage_of_the_store_neither_stops_scoring_nor_loses_data() {
     let database = Database::create();
     let proxy = Proxy::to(database.host());
     let store = database.url_at(&proxy.address().to_string());
@@ -164,7 +164,7 @@ fn a_store_that_is_lost_does_not_stop_scoring_and_loses_nothing_when_it_is_back(
     for _ in 0..4 {
         program.wait_for("a run that scored without a store", scored);
     }
-    // What waits fits, and scores are served: nobody would be better off without this process.
+    // The queue has room, and scores are served: the process is still useful.
     assert_eq!(get(address, "/health/ready").status, 200);
     assert_eq!(get(address, "/health/live").status, 200);
     proxy.mend();
@@ -180,7 +180,7 @@ fn a_store_that_is_lost_does_not_stop_scoring_and_loses_nothing_when_it_is_back(
 }
 
 #[test]
-fn tokens_that_are_added_to_a_running_service_are_scored() {
+fn tokens_added_to_a_running_service_are_scored() {
     let (folder, market) = (folder(), market(TOKENS));
     let store = "sqlite://ttm-data/ttm.db";
     let mut program = Program::start(&mut service(folder.path(), &market, store));
@@ -193,7 +193,7 @@ fn tokens_that_are_added_to_a_running_service_are_scored() {
 }
 
 #[test]
-fn the_demo_scores_without_network_database_or_config_and_ends_when_asked() {
+fn the_demo_scores_without_network_database_or_config_and_ends_at_ctrl_c() {
     let folder = folder();
     let mut demo =
         Program::start(ttm(folder.path()).args(["demo", "--listen", "127.0.0.1:0", "--log", "info"]));
@@ -210,7 +210,7 @@ fn the_demo_scores_without_network_database_or_config_and_ends_when_asked() {
 }
 
 #[test]
-fn a_demo_leaves_the_data_of_whoever_works_with_it() {
+fn a_demo_does_not_touch_data_that_another_process_uses() {
     let folder = folder();
     let demo = ["demo", "--listen", "127.0.0.1:0", "--log", "info"];
     let mut first = Program::start(ttm(folder.path()).args(demo));
@@ -218,7 +218,7 @@ fn a_demo_leaves_the_data_of_whoever_works_with_it() {
     let second = Program::start(ttm(folder.path()).args(demo)).end();
     assert_eq!(second.code, Some(75), "{second:?}");
     assert!(second.stderr.ends_with("another demo runs in this folder\n"), "{}", second.stderr);
-    // Had its file been replaced, it would be told when it renews.
+    // If its file had been replaced, it would notice that when it renews its lease.
     first.signal(Signal::INT);
     let first = first.end();
     assert_eq!(first.code, Some(0), "{}", first.stderr);
@@ -234,7 +234,7 @@ fn a_demo_leaves_the_data_of_whoever_works_with_it() {
 }
 
 #[test]
-fn a_status_says_the_last_error_at_once_and_tells_a_wrong_token_from_none() {
+fn the_status_shows_the_last_error_at_once_and_distinguishes_a_wrong_token_from_none() {
     let folder = folder();
     let market = market_that_is_down(TOKENS);
     let store = "sqlite://ttm-data/ttm.db";
@@ -269,7 +269,7 @@ fn a_status_says_the_last_error_at_once_and_tells_a_wrong_token_from_none() {
 }
 
 #[test]
-fn a_status_without_a_service_says_so_and_ends_with_three() {
+fn a_status_without_a_service_ends_with_three() {
     let status = Program::start(ttm(folder().path()).args(["status", "--url", "http://127.0.0.1:1"])).end();
     assert_eq!(status.code, Some(3), "{status:?}");
     assert_eq!(status.stderr, "error: http://127.0.0.1:1: connection refused; is the service running?\n");

@@ -1,4 +1,4 @@
-//! The real program follows lists of tokens that others keep, and keeps the last good one when a list breaks.
+//! The real program follows external token lists, and keeps the last good one when a list becomes unusable.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
-/// A service that looks at its sources every second.
+/// A service that polls its sources every second.
 fn start(folder: &Path, market: &Market, key: &str, value: &str) -> Program {
     Program::start(ttm(folder).args(["run", "--log", "info"]).envs([
         ("TTM_API__LISTEN", "127.0.0.1:0"),
@@ -23,7 +23,7 @@ fn start(folder: &Path, market: &Market, key: &str, value: &str) -> Program {
     ]))
 }
 
-/// The mints that the API shows.
+/// The mints in the API.
 fn shown(address: SocketAddr) -> Vec<String> {
     let page = get(address, "/api/v1/tokens?limit=100&sort=mint").json();
     let tokens = page["tokens"].as_array().expect("a list");
@@ -39,7 +39,7 @@ fn reasons(address: SocketAddr) -> String {
     get(address, "/health/detailed").json()["reasons"].to_string()
 }
 
-/// Waits until readers see these mints: runs end every second, and an edit is noticed within ten.
+/// Waits until the API shows these mints: runs end every second, and an edit is noticed within ten.
 fn becomes(program: &mut Program, address: SocketAddr, expected: &[String]) {
     for _ in 0..60 {
         if shown(address) == expected {
@@ -56,7 +56,7 @@ fn add_by_hand(folder: &Path, mint: Mint) {
 }
 
 #[test]
-fn a_foreign_database_is_followed_and_what_was_added_by_hand_stays() {
+fn an_external_database_is_followed_and_tokens_added_by_hand_stay() {
     let (database, folder, market) = (Database::create(), folder(), market(4));
     let mints = market.mints();
     database.ask("CREATE TABLE tokens (mint_address text PRIMARY KEY, status text)");
@@ -84,9 +84,9 @@ fn a_foreign_database_is_followed_and_what_was_added_by_hand_stays() {
     }
     database.ask("ALTER TABLE hidden RENAME TO tokens");
     program.wait_for_message("the list of tokens is usable again");
-    assert_eq!(shown(address), expected, "an error is no empty list");
+    assert_eq!(shown(address), expected, "an error is not an empty list");
 
-    // As when the table is filled anew.
+    // As when the table is refilled.
     database.ask("CREATE TABLE kept AS SELECT * FROM tokens");
     database.ask("TRUNCATE tokens");
     let told = program.wait_for_message("the list of tokens is not usable; the last one stays");
@@ -94,11 +94,11 @@ fn a_foreign_database_is_followed_and_what_was_added_by_hand_stays() {
     assert!(problem.contains("the table has no token that is not archived"), "{told}");
     database.ask("INSERT INTO tokens SELECT * FROM kept");
     program.wait_for_message("the list of tokens is usable again");
-    assert_eq!(shown(address), expected, "nor is a table that is empty for a moment");
+    assert_eq!(shown(address), expected, "a table that is empty for a moment changes nothing");
 }
 
 #[test]
-fn a_file_is_followed_and_emptying_it_empties_nothing() {
+fn a_file_is_followed_and_truncating_it_removes_nothing() {
     let (folder, market) = (folder(), market(3));
     let mints = market.mints();
     let file = folder.path().join("mints.txt");
@@ -126,12 +126,12 @@ fn a_file_is_followed_and_emptying_it_empties_nothing() {
 }
 
 #[test]
-fn tokens_with_a_new_profile_are_followed_and_never_asked_for_faster_than_allowed() {
+fn tokens_with_a_new_profile_are_followed_within_the_rate_limit() {
     let (folder, market) = (folder(), market(3));
     add_by_hand(folder.path(), market.mints()[0]);
     let mut program = start(folder.path(), &market, "TTM_SOURCES__PROFILES", "true");
     let address = program.address();
-    // It starts with what it has: the API is asked when there is something to score already.
+    // It starts with the stored tokens: profiles are polled after the start.
     assert_eq!(shown(address), sorted(vec![market.mints()[0]]));
     becomes(&mut program, address, &sorted(market.mints()));
     let url = format!("http://{address}");

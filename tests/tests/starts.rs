@@ -1,4 +1,4 @@
-//! The real program at a start that something holds up: it answers probes, says what it waits for, and ends when told to.
+//! Starts that have to wait: they answer probes, report what they wait for, and can be stopped.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 use ttm_e2e::{Database, Program, Proxy, get, ttm};
 
-/// A start that is given up is over within this.
+/// A start that is stopped ends within this.
 const PROMPTLY: Duration = Duration::from_secs(2);
 
 fn folder() -> tempfile::TempDir {
@@ -37,12 +37,12 @@ fn listening(program: &mut Program) -> SocketAddr {
     line["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a person waits is what is measured")]
+#[expect(clippy::disallowed_methods, reason = "the test measures how long a stop takes")]
 fn now() -> Instant {
     Instant::now()
 }
 
-/// The probes say that the start is not over and what it waits for, within a second and whatever it waits for.
+/// Within a second, the probes report that the start is not over and what it waits for.
 fn says_that_it_waits_for(what: &str, address: SocketAddr) {
     let begun = now();
     let waits = format!("the start waits for {what}");
@@ -59,7 +59,7 @@ fn says_that_it_waits_for(what: &str, address: SocketAddr) {
     }
 }
 
-/// Told to stop, it is gone at once, and says what it waited for.
+/// After SIGTERM it ends at once, and logs what it waited for.
 fn ends_promptly(mut program: Program, waited_for: &str) {
     let begun = now();
     program.signal(Signal::TERM);
@@ -71,7 +71,7 @@ fn ends_promptly(mut program: Program, waited_for: &str) {
     assert!(took < PROMPTLY, "it took {took:?}");
 }
 
-/// Starts while somebody has this lock, which is on `table`: first to be told to stop, then to see the lock go.
+/// Starts while another client holds this lock on `table`: once to be stopped, and once until the lock is released.
 fn waits_for_a_lock(database: &Database, lock: &str, table: &str) {
     let (folder, store) = (folder(), database.url());
     let held = database.hold(lock);
@@ -89,7 +89,7 @@ fn waits_for_a_lock(database: &Database, lock: &str, table: &str) {
         let error = waits["error"].as_str().expect("a reason");
         assert!(error.contains(&format!("waiting for {table}, locked by")), "{waits}");
         assert!(error.contains("application somebody, user postgres"), "{waits}");
-        assert!(took < Duration::from_secs(3), "the holder was told after {took:?}");
+        assert!(took < Duration::from_secs(3), "the holder was reported after {took:?}");
         let detailed = get(address, "/health/detailed").json()["reasons"].to_string();
         assert!(detailed.contains("application somebody"), "{detailed}");
         drop(held);
@@ -99,7 +99,7 @@ fn waits_for_a_lock(database: &Database, lock: &str, table: &str) {
 }
 
 #[test]
-fn a_lock_on_the_right_to_migrate_is_told_with_its_holder_and_an_order_to_stop_is_heard() {
+fn a_start_that_waits_for_the_migration_lock_names_its_holder_and_can_be_stopped() {
     let database = Database::create();
     migrate(&database.url());
     database.ask("ALTER TABLE breaker DROP COLUMN rate_share, DROP COLUMN paused_for_us; DELETE FROM _ttm_state_migrations WHERE version = 4");
@@ -107,14 +107,14 @@ fn a_lock_on_the_right_to_migrate_is_told_with_its_holder_and_an_order_to_stop_i
 }
 
 #[test]
-fn a_lock_on_the_history_of_migrations_is_told_with_its_holder_and_an_order_to_stop_is_heard() {
+fn a_start_that_waits_for_the_table_of_migrations_names_the_holder_and_can_be_stopped() {
     let database = Database::create();
     migrate(&database.url());
     let lock = "LOCK TABLE _ttm_state_migrations IN ACCESS EXCLUSIVE MODE";
     waits_for_a_lock(&database, lock, "_ttm_state_migrations");
 }
 
-/// Starts on an empty database behind a server that freezes when it is told this.
+/// Starts on an empty database on a server that freezes when it receives this.
 fn waits_for_a_server_that_freezes_at(words: &str) {
     let (folder, database) = (folder(), Database::create());
     let proxy = Proxy::to(database.host());
@@ -135,20 +135,20 @@ fn waits_for_a_server_that_freezes_at(words: &str) {
 }
 
 #[test]
-fn a_server_that_freezes_while_it_is_asked_for_its_schema_is_given_up_and_tried_again() {
+fn a_server_that_freezes_during_the_check_of_its_schema_is_retried() {
     waits_for_a_server_that_freezes_at("_ttm_state_migrations");
 }
 
 #[test]
-fn a_server_that_freezes_at_the_right_to_migrate_is_given_up_and_tried_again() {
+fn a_server_that_freezes_at_the_migration_lock_is_retried() {
     waits_for_a_server_that_freezes_at("INSERT INTO _ttm_migration_lock");
 }
 
 #[test]
-fn an_order_to_stop_is_heard_while_a_list_of_tokens_does_not_answer() {
+fn a_start_that_waits_for_a_token_source_can_be_stopped() {
     let folder = folder();
-    mkfifoat(CWD, folder.path().join("mints.txt"), Mode::RWXU).expect("a pipe that nobody writes to");
-    // Takes connections and never says a word.
+    mkfifoat(CWD, folder.path().join("mints.txt"), Mode::RWXU).expect("a pipe without a writer");
+    // Accepts connections and never responds.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("postgres://ann@{}/moon", silent.local_addr().expect("an address"));
     for source in [("TTM_SOURCES__FILE", "mints.txt"), ("TTM_SOURCES__POSTGRES_URL", url.as_str())] {
@@ -159,9 +159,8 @@ fn an_order_to_stop_is_heard_while_a_list_of_tokens_does_not_answer() {
     }
 }
 
-/// A database that nobody made yet does not come by itself.
 #[test]
-fn a_start_that_only_a_person_can_help_says_how_and_goes_on_once_it_was_helped() {
+fn a_start_without_its_database_says_how_to_create_it_and_continues_afterwards() {
     let (folder, server) = (folder(), Database::create());
     let name = format!("made_later_{}", std::process::id());
     let store = server.url().replace(server.name(), &name);

@@ -1,4 +1,4 @@
-//! What the program does where its streams, its environment or its arguments are not what one would wish for.
+//! The program with broken streams, an unusual environment or invalid arguments.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -16,10 +16,10 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn full() -> File {
-    File::options().write(true).open("/dev/full").expect("every Linux has it")
+    File::options().write(true).open("/dev/full").expect("it exists on Linux")
 }
 
-/// A pipe whose reader is gone.
+/// A pipe whose reader is closed.
 fn pipe_without_reader() -> std::io::PipeWriter {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -34,11 +34,11 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Runs the service with this standard error, until it has answered for a while, and stops it in order.
-fn the_service_lives_with(stderr: Stdio, then: impl FnOnce()) {
+/// Runs the service with this standard error, checks that it answers for a while, and shuts it down.
+fn the_service_works_with(stderr: Stdio, then: impl FnOnce()) {
     let folder = folder();
     let market = market(4);
-    // Its log cannot be read, so its port must be known.
+    // Its log cannot be read, so the port has to be known.
     let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let address = address.expect("a free port");
     let mut command = ttm(folder.path());
@@ -53,7 +53,7 @@ fn the_service_lives_with(stderr: Stdio, then: impl FnOnce()) {
         assert_eq!(child.try_wait().expect("a child"), None, "it ended at its start");
     }
     then();
-    // Each answer is logged at this level, and nobody takes what is logged.
+    // Each response is logged at this level, and the log is not read.
     for _ in 0..500 {
         assert!(get(address, "/health/live").status >= 200);
     }
@@ -63,26 +63,26 @@ fn the_service_lives_with(stderr: Stdio, then: impl FnOnce()) {
 }
 
 #[test]
-fn the_service_outlives_the_reader_of_its_log() {
-    the_service_lives_with(pipe_without_reader().into(), || {});
+fn the_service_survives_the_end_of_the_reader_of_its_log() {
+    the_service_works_with(pipe_without_reader().into(), || {});
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    the_service_lives_with(writer.into(), || drop(reader));
+    the_service_works_with(writer.into(), || drop(reader));
 }
 
 #[test]
-fn the_service_outlives_a_full_disk_under_its_log() {
-    the_service_lives_with(full().into(), || {});
+fn the_service_survives_a_full_disk_under_its_log() {
+    the_service_works_with(full().into(), || {});
 }
 
 #[test]
-fn the_service_waits_for_no_reader_of_its_log() {
+fn the_service_does_not_wait_for_the_reader_of_its_log() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    the_service_lives_with(writer.into(), || {});
+    the_service_works_with(writer.into(), || {});
     drop(reader);
 }
 
 #[test]
-fn an_answer_that_nobody_reads_ends_quietly_and_one_that_does_not_fit_is_told() {
+fn a_closed_standard_output_is_ignored_and_a_full_one_is_an_error() {
     let folder = folder();
     fs::write(folder.path().join("mints.txt"), MINT).expect("written");
     let commands: [&[&str]; 5] = [
@@ -105,12 +105,12 @@ fn an_answer_that_nobody_reads_ends_quietly_and_one_that_does_not_fit_is_told() 
             arguments[0] == "tokens" && arguments[1] == "import"
         );
     }
-    let nobody = output(ttm(folder.path()).args(["tokens", "add", "So1"]).stderr(full()));
-    assert_eq!(nobody.status.code(), Some(2), "the exit code says it where nothing else can");
+    let unheard = output(ttm(folder.path()).args(["tokens", "add", "So1"]).stderr(full()));
+    assert_eq!(unheard.status.code(), Some(2), "the exit code is right even without standard error");
 }
 
 #[test]
-fn a_variable_that_is_not_unicode_harms_nobody_unless_it_is_ours() {
+fn a_variable_that_is_not_unicode_is_ignored_without_our_prefix() {
     let folder = folder();
     let junk = OsString::from_vec(b"caf\xe9".to_vec());
     fs::write(folder.path().join("mints.txt"), MINT).expect("written");
@@ -210,7 +210,7 @@ fn status_says(folder: &Path, url: &str, expected: &str) {
 }
 
 #[test]
-fn an_address_that_is_not_that_of_a_service_is_told_in_one_line() {
+fn a_status_without_a_service_at_the_url_is_an_error_of_one_line() {
     let folder = folder();
     let other = market(1).base_url();
     status_says(folder.path(), "127.0.0.1:8080", "--url does not start with http:// or https://");
@@ -228,7 +228,7 @@ fn an_address_that_is_not_that_of_a_service_is_told_in_one_line() {
 }
 
 #[test]
-fn arguments_that_cannot_be_used_end_with_two() {
+fn invalid_arguments_end_with_two() {
     let folder = folder();
     for (arguments, expected) in [
         (&["--log", "nonsense=", "config", "check"][..], "is not a level"),
