@@ -1,10 +1,9 @@
-//! Measures closures: pinned threads, warmed up, calibrated, interleaved, and the median kept. It does not know what it
-//! measures.
+//! Measures closures: on pinned threads, warmed up, calibrated and interleaved; reports medians.
 //!
-//! A sample lasts about [`SAMPLE`]. Its number is nanoseconds a call and thread: the wall time from the first thread's
-//! start to the last one's end, by the calls that each thread made. With two threads it is therefore what one caller
-//! waits, and twice the throughput's inverse. The subjects of a row take turns, so that what else the machine does hits
-//! them alike; they are compared round by round for the same reason.
+//! A sample takes about [`SAMPLE`]. Its unit is nanoseconds per call and thread: the wall time from the start of the first
+//! thread to the end of the last one, divided by the calls of each thread. With two threads, it is therefore the latency of
+//! one caller, and twice the inverse of the throughput. The subjects of a row are interleaved and compared round by round,
+//! so that other load on the machine affects them alike.
 
 use std::sync::Barrier;
 use std::thread;
@@ -12,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// How long one sample lasts.
+/// The duration of a sample.
 const SAMPLE: Duration = Duration::from_millis(20);
-/// How many samples of each subject are kept.
+/// The number of samples of each subject.
 const ROUNDS: usize = 15;
-/// The shortest run that says how many calls make a sample.
+/// The shortest run that is long enough to calibrate.
 const CALIBRATION: Duration = Duration::from_millis(2);
 
-/// Something to call, many times over.
+/// Something to measure.
 pub struct Subject {
     /// Its name.
     pub name: &'static str,
@@ -27,19 +26,19 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// A subject that loops by itself: it makes as many calls as it is told, and says how many ended as they should.
+    /// A subject with a loop of its own: it makes this many calls, and returns how many had the expected result.
     pub fn looped(name: &'static str, run: impl Fn(u64) -> u64 + Send + Sync + 'static) -> Self {
         Self { name, run: Box::new(run) }
     }
 
-    /// A subject of single calls, which get their number and say whether they ended as they should.
+    /// A subject of single calls, which get their number and return whether they had the expected result.
     ///
-    /// The check costs each subject the same addition, and notices a breaker that opens when it should not.
+    /// The check costs the same addition for each subject, and detects a breaker that opens unexpectedly.
     pub fn each(name: &'static str, call: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         Self::looped(name, move |calls| (0..calls).map(|number| u64::from(call(number))).sum())
     }
 
-    /// The same, for what each thread needs one of its own of.
+    /// The same, with a state per thread.
     pub fn with_own<S>(
         name: &'static str,
         own: impl Fn() -> S + Send + Sync + 'static,
@@ -51,7 +50,7 @@ impl Subject {
         })
     }
 
-    /// Allocations a call, in the long run: what is set up once is not counted.
+    /// Allocations per call, without those of the setup.
     pub fn allocations(&self) -> f64 {
         const CALLS: u64 = 10_000;
         let count = |calls| allocation_counter::measure(|| self.run(calls)).count_total;
@@ -60,31 +59,31 @@ impl Subject {
     }
 
     fn run(&self, calls: u64) {
-        let right = (self.run)(calls);
-        assert_eq!(right, calls, "calls of {} ended as they should not", self.name);
+        let expected = (self.run)(calls);
+        assert_eq!(expected, calls, "calls of {} had an unexpected result", self.name);
     }
 }
 
-/// What the samples of one subject say, in nanoseconds a call and thread.
+/// The samples of one subject, in nanoseconds per call and thread.
 #[derive(Debug)]
 pub struct Measured {
-    /// One of each round, in their order.
+    /// One per round, in order.
     samples: Vec<f64>,
 }
 
 impl Measured {
-    /// The middle one.
+    /// The median.
     pub fn median(&self) -> f64 {
         median(self.samples.clone())
     }
 
-    /// The quickest one.
+    /// The fastest sample.
     pub fn least(&self) -> f64 {
         self.samples.iter().copied().fold(f64::INFINITY, f64::min)
     }
 
-    /// What share of the other's time this one took: the median over the rounds, in each of which both had the same
-    /// neighbours on the machine.
+    /// The time as a share of that of another subject: the median over the rounds, in each of which both had the same load on
+    /// the machine.
     pub fn share_of(&self, other: &Self) -> f64 {
         median(self.samples.iter().zip(&other.samples).map(|(own, other)| own / other).collect())
     }
@@ -108,7 +107,7 @@ pub(crate) fn measure(subjects: &[&Subject], threads: usize) -> Vec<Measured> {
     samples.into_iter().map(|samples| Measured { samples }).collect()
 }
 
-/// How many calls make a sample; warms the subject up on the way.
+/// The number of calls of a sample; also warms up the subject.
 fn calibrate(subject: &Subject, threads: usize, cores: &[usize]) -> u64 {
     let mut calls = 1;
     loop {
@@ -121,14 +120,14 @@ fn calibrate(subject: &Subject, threads: usize, cores: &[usize]) -> u64 {
     }
 }
 
-/// Has each thread make `calls` calls, and says how long that took altogether.
+/// Makes `calls` calls on each thread, and returns how long that took.
 fn time(subject: &Subject, calls: u64, threads: usize, cores: &[usize]) -> Duration {
     let start = Barrier::new(threads);
     let timed = |core: usize| {
         pin(core);
         start.wait();
         let began = now();
-        // The counting allocator costs an allocating peer less while it does not count.
+        // Counting would slow down peers that allocate.
         allocation_counter::opt_out(|| subject.run(calls));
         (began, now())
     };
@@ -136,28 +135,28 @@ fn time(subject: &Subject, calls: u64, threads: usize, cores: &[usize]) -> Durat
         let timed = &timed;
         let running: Vec<_> =
             cores.iter().cycle().take(threads).map(|&core| scope.spawn(move || timed(core))).collect();
-        running.into_iter().map(|thread| thread.join().expect("a subject does not panic")).collect()
+        running.into_iter().map(|thread| thread.join().expect("subjects do not panic")).collect()
     });
-    let began = spans.iter().map(|(began, _)| *began).min().expect("a row has a thread");
-    let ended = spans.iter().map(|(_, ended)| *ended).max().expect("a row has a thread");
+    let began = spans.iter().map(|(began, _)| *began).min().expect("a row has at least one thread");
+    let ended = spans.iter().map(|(_, ended)| *ended).max().expect("a row has at least one thread");
     ended - began
 }
 
 /// The cores that this process may use.
 fn cores() -> Vec<usize> {
-    let allowed = sched_getaffinity(None).expect("a process may ask where it runs");
+    let allowed = sched_getaffinity(None).expect("the affinity is readable");
     (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect()
 }
 
-/// Keeps the calling thread on one core.
+/// Pins the calling thread to a core.
 fn pin(core: usize) {
     let mut only = CpuSet::new();
     only.set(core);
-    sched_setaffinity(None, &only).expect("the core is one of those that were allowed");
+    sched_setaffinity(None, &only).expect("the core is allowed");
 }
 
-/// The machine's clock.
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures the machine's own time")]
+/// The clock of the machine.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 pub fn now() -> Instant {
     Instant::now()
 }

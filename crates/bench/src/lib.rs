@@ -1,5 +1,5 @@
-//! What the benchmarks share: subjects that are measured side by side, rows of them with their targets, a table for a
-//! reader and a file for a program. It does not know what is measured; that, and every peer, is in `benches/`.
+//! The harness of the benchmarks: subjects that are measured side by side, rows of them with their targets, and reports as a
+//! table and as JSON. What is measured, and every peer, is in `benches/`.
 
 mod harness;
 mod report;
@@ -14,22 +14,21 @@ use report::Line;
 pub use row::{Row, Target};
 pub use scenario::{Bound, Figure, Figures, Scenario, Shown};
 
-/// Measures the rows and plays the scenarios whose name contains the first argument of the program, or all; then prints the
-/// table, the figures and the targets, and after a whole run writes `bench/NAME.json` into the folder of cargo's artefacts.
+/// Measures the rows and runs the scenarios whose name contains the first argument of the program, or all of them; then prints
+/// the table, the figures and the targets. After a complete run it writes `bench/NAME.json` into cargo's target folder.
 ///
-/// `temporary` is `env!("CARGO_TARGET_TMPDIR")`: cargo gives benchmarks a folder inside of the one for its artefacts,
-/// wherever the caller's settings put that. A row is built when its turn comes, so that one takes no part in another's
-/// noise.
+/// `temporary` is `env!("CARGO_TARGET_TMPDIR")`, a folder inside the target folder, wherever that is. Each row is built just
+/// before it is measured, so that rows do not disturb each other.
 ///
 /// # Errors
-/// When no row matches, or the file cannot be written.
+/// If no row or scenario matches, a scenario fails, or the file cannot be written.
 pub fn run(
     name: &str,
     temporary: &str,
     rows: &[fn() -> Row],
     scenarios: &[Scenario],
 ) -> Result<(), Box<dyn Error>> {
-    // Cargo itself passes `--bench`.
+    // cargo passes `--bench`.
     let part = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let mut lines = Vec::new();
     for (index, row) in rows.iter().enumerate() {
@@ -49,22 +48,22 @@ pub fn run(
         report::table(&lines);
         report::targets(&lines);
     }
-    let mut told = report::objects(&lines);
+    let mut objects = report::objects(&lines);
     for (index, scenario) in chosen.iter().enumerate() {
         let shown =
             |what: &str| progress(&format!("{}/{} {}: {what}", index + 1, chosen.len(), scenario.name));
         let figures = (scenario.play)(&shown)?;
         progress("");
         scenario::print(scenario, &figures);
-        told.extend(scenario::objects(scenario, &figures));
+        objects.extend(scenario::objects(scenario, &figures));
     }
     if part.is_none() {
-        anstream::eprintln!("\nwritten to {}", report::write(&told, temporary, name)?.display());
+        anstream::eprintln!("\nwritten to {}", report::write(&objects, temporary, name)?.display());
     }
     Ok(())
 }
 
-/// Shows what is under way in the place of what was shown before; a file has no use for that.
+/// Replaces the progress line, on a terminal only.
 fn progress(line: &str) {
     if io::stderr().is_terminal() {
         eprint!("\r{line:110}\r");

@@ -1,4 +1,4 @@
-//! Tells what was measured: the table and the targets to a reader, the same as JSON to a program. It measures nothing.
+//! Reports the measurements: the table and the targets for a reader, and the same as JSON.
 
 use std::fs;
 use std::io;
@@ -21,29 +21,29 @@ pub(crate) struct Line {
     pub(crate) floor: Option<(&'static str, Measured)>,
     pub(crate) peers: Vec<(&'static str, Measured)>,
     pub(crate) targets: Vec<Target>,
-    /// Allocations a call by subject, ours first, where they were counted.
+    /// Allocations per call by subject, ours first, if they were counted.
     pub(crate) allocations: Vec<(&'static str, f64)>,
 }
 
 impl Line {
-    /// The quickest of the peers.
+    /// The fastest peer.
     fn fastest(&self) -> Option<&'static str> {
         let fastest = self.peers.iter().min_by(|(_, a), (_, b)| a.median().total_cmp(&b.median()));
         fastest.map(|(name, _)| *name)
     }
 
-    /// The peer that ours has to beat: the one its target names, or else the quickest.
+    /// The peer to compare with: the one of the target, or else the fastest.
     fn rival(&self) -> Option<&'static str> {
         let named = self.targets.iter().map(|target| target.of);
         named.into_iter().find(|of| self.peers.iter().any(|(name, _)| name == of)).or_else(|| self.fastest())
     }
 
-    /// What else was measured on this row, under its name.
+    /// The measurement of the floor or a peer of this row.
     fn other(&self, name: &str) -> Option<&Measured> {
         self.floor.iter().chain(&self.peers).find(|(other, _)| *other == name).map(|(_, measured)| measured)
     }
 
-    /// The names over the columns after ours, the floor's first.
+    /// The headings of the columns after ours: the floor, then the peers.
     fn columns(&self) -> Vec<&'static str> {
         let floor = self.floor.as_ref().map_or("–", |(name, _)| *name);
         [floor].into_iter().chain(self.peers.iter().map(|(name, _)| *name)).collect()
@@ -54,10 +54,10 @@ impl Line {
     }
 }
 
-/// Prints the table; lines that are compared with the same subjects share a heading.
+/// Prints the table; rows with the same subjects share a heading.
 pub(crate) fn table(lines: &[Line]) {
     anstream::println!(
-        "Nanoseconds a call and thread; × is the share of it that ours takes. Medians over the rounds."
+        "Nanoseconds per call and thread; × is the time of ours as a share of it. Medians over the rounds."
     );
     let mut heading = Vec::new();
     for line in lines {
@@ -81,7 +81,7 @@ pub(crate) fn table(lines: &[Line]) {
         }
         anstream::println!();
     }
-    anstream::println!("\nThe column after ours is the floor. The quickest peer of a row is bold.");
+    anstream::println!("\nThe column after ours is the floor. The fastest peer of a row is bold.");
 }
 
 fn cell(ours: Option<&Measured>, other: &Measured) -> String {
@@ -89,20 +89,20 @@ fn cell(ours: Option<&Measured>, other: &Measured) -> String {
     format!("{:.1}{}", other.median(), share.unwrap_or_default())
 }
 
-/// Prints each target with what was measured.
+/// Prints each target with the measurement.
 pub(crate) fn targets(lines: &[Line]) {
     anstream::println!("\n{BOLD}{:24}  {:9}  {:26}  measured{BOLD:#}", "target", "", "at most");
     for line in lines {
         for target in &line.targets {
             let Some(ours) = &line.ours else { continue };
-            let other = line.other(target.of).expect("a target names a subject of its own row");
+            let other = line.other(target.of).expect("a target refers to a subject of its row");
             let share = ours.share_of(other);
             let least = ours.least() / other.least();
             let most = format!("{:.2} × {}", target.most, target.of);
             let verdict = verdict(share <= target.most);
             let threads = line.threads();
             anstream::println!(
-                "{:24}  {threads:9}  {most:26}  {share:>8.3}  {verdict}  ({least:.3} by the quickest samples)",
+                "{:24}  {threads:9}  {most:26}  {share:>8.3}  {verdict}  ({least:.3} by the fastest samples)",
                 line.name,
             );
         }
@@ -114,7 +114,7 @@ pub(crate) fn targets(lines: &[Line]) {
             anstream::println!(
                 "{:24}  {threads:9}  {:26}  {ours:>8.2}  {verdict}  ({others})",
                 line.name,
-                "no allocations a call",
+                "no allocations per call",
             );
         }
     }
@@ -124,9 +124,9 @@ pub(crate) fn verdict(met: bool) -> String {
     if met { format!("{GOOD}met   {GOOD:#}") } else { format!("{BAD}missed{BAD:#}") }
 }
 
-/// Writes everything to a file of this name in the folder `bench` beside `temporary`, and says where that is.
+/// Writes everything to a file of this name in the folder `bench` next to `temporary`, and returns its path.
 pub(crate) fn write(objects: &[Value], temporary: &str, name: &str) -> io::Result<PathBuf> {
-    let target = Path::new(temporary).parent().expect("it lies in the target folder");
+    let target = Path::new(temporary).parent().expect("it is in the target folder");
     let folder = target.join("bench");
     fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{name}.json"));
@@ -139,7 +139,7 @@ pub(crate) fn objects(lines: &[Line]) -> Vec<Value> {
     lines.iter().flat_map(of_line).collect()
 }
 
-/// A line as objects: ours first, then the floor and the peers under the row's name and their own.
+/// A line as objects: ours, then the floor and the peers, with the name of the row and their own.
 fn of_line(line: &Line) -> Vec<Value> {
     let mut objects = Vec::new();
     if let Some(ours) = &line.ours {
@@ -169,7 +169,7 @@ fn of_line(line: &Line) -> Vec<Value> {
     objects
 }
 
-/// To three decimals: the rest is noise.
+/// Rounds to three decimals.
 pub(crate) fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }

@@ -1,4 +1,4 @@
-//! What stands beside what, and how much faster ours is meant to be. It measures nothing.
+//! The rows of the table: the subjects to compare, and the targets.
 
 use crate::Subject;
 
@@ -7,21 +7,21 @@ use crate::Subject;
 pub struct Row {
     /// Its name.
     pub name: &'static str,
-    /// On how many threads it is measured.
+    /// The number of threads.
     pub threads: usize,
-    /// None where ours cannot be asked yet.
+    /// `None` if the row has only a floor.
     pub ours: Option<Subject>,
-    /// What nobody gets below.
+    /// A lower bound for all subjects.
     pub floor: Option<Subject>,
-    /// What ours is compared with.
+    /// The subjects to compare with.
     pub peers: Vec<Subject>,
-    /// What ours is meant to reach.
+    /// The targets of ours.
     pub targets: Vec<Target>,
-    /// Whether allocations are counted; ours are meant to be none.
+    /// Whether allocations are counted; the target is none.
     pub allocations: bool,
 }
 
-/// The most that ours may take, as a share of another subject.
+/// The maximum time of ours, as a share of that of another subject.
 pub struct Target {
     /// The share.
     pub most: f64,
@@ -43,23 +43,23 @@ impl Row {
         }
     }
 
-    /// With what nobody gets below.
+    /// Sets the lower bound.
     pub fn floor(self, floor: Subject) -> Self {
         Self { floor: Some(floor), ..self }
     }
 
-    /// With what it is compared with.
+    /// Sets the subjects to compare with.
     pub fn peers(self, peers: impl IntoIterator<Item = Subject>) -> Self {
         Self { peers: peers.into_iter().collect(), ..self }
     }
 
-    /// With a target: at most this share of another subject.
+    /// Adds a target: at most this share of another subject.
     pub fn target(mut self, most: f64, of: &'static str) -> Self {
         self.targets.push(Target { most, of });
         self
     }
 
-    /// With its allocations counted.
+    /// Counts allocations, with the target of none.
     pub fn without_allocations(self) -> Self {
         Self { allocations: true, ..self }
     }

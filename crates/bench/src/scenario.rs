@@ -1,5 +1,4 @@
-//! What is measured by letting a whole program run for minutes: named figures, each with what was asked of it. It does not
-//! know what is run.
+//! Scenarios: a whole program runs for minutes and yields named figures, each with an optional target.
 
 use std::error::Error;
 
@@ -7,33 +6,33 @@ use serde_json::{Value, json};
 
 use crate::report::{BOLD, rounded, verdict};
 
-/// What a scenario comes to.
+/// The result of a scenario.
 pub type Figures = Result<Vec<Figure>, Box<dyn Error>>;
 
-/// Shows how far something is.
+/// Shows the progress.
 pub type Shown<'a> = &'a dyn Fn(&str);
 
-/// Something to let run. It is given a way to show how far it is.
+/// A program to run.
 pub struct Scenario {
     /// Its name.
     pub name: &'static str,
-    /// Runs it, and says what was measured.
+    /// Runs it, and returns the figures.
     pub play: fn(Shown<'_>) -> Figures,
 }
 
-/// What was measured.
+/// A measured figure.
 pub struct Figure {
-    /// Of what.
+    /// Its name.
     pub name: &'static str,
-    /// How much.
+    /// Its value.
     pub value: f64,
-    /// Of which unit.
+    /// Its unit.
     pub unit: &'static str,
-    /// What was asked; none when it is told for comparison.
+    /// The target; `None` if it is only for information.
     pub bound: Option<Bound>,
 }
 
-/// What was asked of a figure.
+/// The target of a figure.
 #[derive(Clone, Copy)]
 pub enum Bound {
     /// At least this.
@@ -43,18 +42,18 @@ pub enum Bound {
 }
 
 impl Figure {
-    /// A figure of which nothing was asked.
+    /// A figure without a target.
     pub const fn new(name: &'static str, value: f64, unit: &'static str) -> Self {
         Self { name, value, unit, bound: None }
     }
 
-    /// With what was asked.
+    /// Sets the target.
     #[must_use]
     pub const fn bound(self, bound: Bound) -> Self {
         Self { bound: Some(bound), ..self }
     }
 
-    fn asked(&self) -> String {
+    fn target(&self) -> String {
         match self.bound {
             None => String::new(),
             Some(Bound::AtLeast(least)) => format!("at least {least}"),
@@ -71,13 +70,13 @@ impl Figure {
 }
 
 pub(crate) fn print(scenario: &Scenario, figures: &[Figure]) {
-    anstream::println!("\n{BOLD}{:46}  {:>12}  {:16}{BOLD:#}", scenario.name, "measured", "asked");
+    anstream::println!("\n{BOLD}{:46}  {:>12}  {:16}{BOLD:#}", scenario.name, "measured", "target");
     for figure in figures {
         let (value, verdict) = (rounded(figure.value), figure.is_met().map(verdict).unwrap_or_default());
         anstream::println!(
             "{:46}  {value:>12}  {:16}  {verdict} {}",
             figure.name,
-            figure.asked(),
+            figure.target(),
             figure.unit
         );
     }
@@ -89,7 +88,7 @@ pub(crate) fn objects(scenario: &Scenario, figures: &[Figure]) -> Vec<Value> {
             "name": format!("{}/{}", scenario.name, figure.name),
             "value": rounded(figure.value),
             "unit": figure.unit,
-            "asked": figure.bound.map(|_| figure.asked()),
+            "target": figure.bound.map(|_| figure.target()),
             "met": figure.is_met(),
         })
     };

@@ -1,7 +1,7 @@
-//! The breaker, the retry, the budget and the limiter beside their peers, in one run: `cargo xtask bench breaker`.
+//! The breaker, retry, budget and limiter compared with their peers: `cargo xtask bench breaker`.
 //!
-//! It asserts nothing but that every call went as it should; whether a target was met is for the reader. A part of a
-//! row's name as argument runs these rows alone, and then leaves the file for programs as it is:
+//! It asserts only that every call had the expected result; whether a target was met is for the reader. A part of a name as
+//! argument runs only the matching rows, and does not write the JSON file:
 //! `cargo bench -p ttm-bench --bench breaker -- closed`.
 
 mod rows;

@@ -1,11 +1,11 @@
-//! What stands beside what, and how much faster ours is meant to be. It measures nothing.
+//! The rows: which subjects are compared, and the targets.
 
 use ttm_bench::{Row, Subject};
 
 use crate::subjects::peers::SlowCalls;
 use crate::subjects::{Operation, Phase, fails_each_tenth, floor, ours, peers, policies, works};
 
-/// Every row, in the order of the table. A row is built when it is asked for, so that one takes no part in another's noise.
+/// All rows, in the order of the table. Each is built just before it is measured, so that rows do not disturb each other.
 pub(crate) fn all() -> Vec<fn() -> Row> {
     vec![
         || closed(1).target(0.25, "recloser").target(0.5, "shared word"),
@@ -28,7 +28,7 @@ pub(crate) fn all() -> Vec<fn() -> Row> {
     ]
 }
 
-/// The breakers of others around the same call, in the same phase.
+/// The breakers of other crates around the same call, in the same phase.
 fn breakers(phase: Phase, operation: impl Operation) -> [Subject; 5] {
     [
         peers::recloser(phase, operation),
@@ -45,7 +45,7 @@ fn closed(threads: usize) -> Row {
         .peers(breakers(Phase::Closed, works))
 }
 
-/// The peers tell of transitions by callbacks or not at all, so there is nothing to look for.
+/// The peers report transitions by callbacks or not at all, so they do not poll.
 fn polling(threads: usize) -> Row {
     Row::new("closed/success/transitions polled", threads, ours::polling(works))
         .floor(floor::shared_word(works))
@@ -63,7 +63,7 @@ fn open() -> Row {
         .peers(breakers(Phase::Open, works))
 }
 
-/// circuitbreaker-rs is missing: its asynchronous call wants all of tokio.
+/// Without circuitbreaker-rs, whose asynchronous call requires all of tokio.
 fn asynchronous() -> Row {
     let peers = [
         peers::recloser_async(works),

@@ -1,10 +1,10 @@
-//! The market's own work, by itself and beside what it replaces: `cargo xtask bench market`.
+//! The work of the market: `cargo xtask bench market`.
 //!
-//! Decoding, scoring and planning by themselves, then the whole program against the stand-in for minutes: with as many
-//! tokens as the budget allows, with many more, and through an outage. A word of a name runs a part.
+//! Decoding, scoring and planning alone, then the whole program against the stand-in for minutes: with as many tokens as the
+//! budget allows, with many more, and during an outage. A part of a name as argument runs only the matching ones.
 //!
-//! Bodies are the recordings of the real API, which lie outside the repository; without them the rows that need them are
-//! left out, and the first line says so.
+//! The bodies are recordings of the real API, which are kept outside the repository; without them the rows that need them are
+//! skipped, which is reported first.
 
 mod planner;
 mod service;
@@ -21,7 +21,7 @@ use ttm_dexscreener_http::{Decoded, decode};
 use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{MarketConfig, Mint, Pair, score, summarize};
 
-/// From the crate, in which cargo runs its benchmarks.
+/// Relative to the crate, where cargo runs its benchmarks.
 const RECORDINGS: &str = "../../../shared/dexscreener";
 const OURS: &str = "ours";
 
@@ -30,14 +30,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     if Path::new(RECORDINGS).is_dir() {
         rows.insert(0, decoding);
     } else {
-        anstream::eprintln!("the recordings are not there: decoding is not measured");
+        anstream::eprintln!("there are no recordings: decoding is not measured");
     }
     ttm_bench::run("market", env!("CARGO_TARGET_TMPDIR"), &rows, &service::SCENARIOS)
 }
 
-/// Real bodies with pairs in them, each with the mints that were asked for.
+/// Recorded bodies with pairs, each with the requested mints.
 fn recordings() -> Vec<(Vec<u8>, Vec<Mint>)> {
-    let files = fs::read_dir(RECORDINGS).expect("the folder is there").filter_map(Result::ok);
+    let files = fs::read_dir(RECORDINGS).expect("the folder exists").filter_map(Result::ok);
     let mut paths: Vec<_> = files.map(|file| file.path()).collect();
     paths.sort();
     let bodies = paths.iter().filter_map(|path| {
@@ -50,7 +50,7 @@ fn recordings() -> Vec<(Vec<u8>, Vec<Mint>)> {
     bodies.collect()
 }
 
-/// The base tokens of a body: what must have been asked for it.
+/// The base tokens of a body: those that must have been requested.
 fn mints(body: &Value) -> Vec<Mint> {
     let pairs = body.as_array().or_else(|| body["pairs"].as_array()).map_or(&[][..], Vec::as_slice);
     let mut mints: Vec<Mint> =
@@ -60,7 +60,7 @@ fn mints(body: &Value) -> Vec<Mint> {
     mints
 }
 
-/// A body a call, from bytes to pairs that the market can use; the other only builds a tree.
+/// Decodes a body per call into pairs of the market; the peer only builds a tree.
 fn decoding() -> Row {
     let bodies = recordings();
     let bytes: usize = bodies.iter().map(|(body, _)| body.len()).sum();
@@ -82,7 +82,7 @@ fn decoding() -> Row {
     Row::new("decode a body", 1, ours).peers([tree]).target(1.0 / 3.0, "serde_json::Value")
 }
 
-/// Thirty pools of one token, from the pairs to the score.
+/// Scores a token with thirty pools.
 fn scoring() -> Row {
     let (mint, pools) = thirty_pools();
     let config = MarketConfig::default();

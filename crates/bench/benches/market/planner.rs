@@ -1,4 +1,4 @@
-//! Deciding what is asked, token by token: with a million of them beside a thousand.
+//! Planning the requests: for a million tokens, compared with a thousand.
 
 use std::hint::black_box;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use ttm_kernel::{Lane, Moment};
 use ttm_market::Mint;
 use ttm_market::synthetic::SyntheticMarket;
 
-/// A call asks for one batch of thirty and puts it back in line.
+/// A call takes a batch of thirty tokens and puts them back into the queue.
 pub(crate) fn row() -> Row {
     let thousand = Subject::each("of a thousand", planner(1_000));
     Row::new("ask 30 of a million", 1, Subject::each("ours", planner(1_000_000)))
@@ -25,8 +25,8 @@ fn planner(tokens: usize) -> impl Fn(u64) -> bool + Send + Sync + 'static {
     }
     let state = Mutex::new((dispatcher, Moment::from_origin(Duration::from_hours(1))));
     move |_| {
-        let (dispatcher, now) = &mut *state.lock().expect("nothing panics with it");
-        // A line that is through begins anew, long enough after for its keys to be asked again.
+        let (dispatcher, now) = &mut *state.lock().expect("nothing panics while it holds the lock");
+        // When the queue is exhausted, the next tick is late enough for all tokens to be due again.
         if !dispatcher.is_ready(*now) {
             *now += Duration::from_mins(1);
             for lane in Lane::ALL {
@@ -38,7 +38,7 @@ fn planner(tokens: usize) -> impl Fn(u64) -> bool + Send + Sync + 'static {
     }
 }
 
-/// A place for each token that stays the same, so that every round finds the queues as the one before did.
+/// A constant place for each token, so that the queues are the same in every round.
 fn place(mint: &Mint) -> Place {
     let chance = usize::from(mint.as_bytes()[0]);
     Place { lane: Lane::ALL[chance % 2], value: Value::ALL[chance / 2 % 4] }

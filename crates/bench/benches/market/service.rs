@@ -1,5 +1,5 @@
-//! The program itself against the stand-in, for minutes: how much of the budget it uses, how fresh its tokens are, what it
-//! needs, and what it does through an outage.
+//! The program against the stand-in for minutes: the use of the request budget, the freshness of the tokens, CPU and memory,
+//! and the behaviour during an outage.
 
 use std::error::Error;
 use std::fs;
@@ -28,13 +28,13 @@ pub(crate) const SCENARIOS: [Scenario; 4] = [
     Scenario { name: "five minutes of 503", play: outage },
 ];
 
-/// Any; the same market each time makes two runs comparable.
+/// Arbitrary; the same market makes runs comparable.
 const SEED: u64 = 2026;
 const MINUTE: Duration = Duration::from_mins(1);
-/// Tokens that the physical limit answers in a minute: 300 batches of 30.
+/// The maximum number of tokens per minute: 300 batches of 30.
 const LIMIT: f64 = 9_000.0;
 
-/// A running program and the stand-in that it asks.
+/// A running program and its stand-in.
 struct Run {
     child: Child,
     address: SocketAddr,
@@ -45,7 +45,7 @@ struct Run {
 }
 
 impl Run {
-    /// Starts the stand-in with so many tokens, chooses those that the store holds, and starts the program.
+    /// Starts the stand-in with this many tokens, stores the chosen ones, and starts the program.
     fn start(
         tokens: usize,
         fault: Option<&str>,
@@ -60,7 +60,7 @@ impl Run {
         let exchange = runtime.block_on(Exchange::start(config, clock))?;
         runtime.block_on(fill(&database, &chosen(&exchange)))?;
         let began = now();
-        // Given back at once: nobody else on this machine is told the number in between.
+        // Released at once: the system does not reuse the port that soon.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let child = ttm(folder.path())
             .args(["--log", "warn", "run"])
@@ -77,7 +77,7 @@ impl Run {
         Ok(run)
     }
 
-    /// Lets time pass until then, looking every second.
+    /// Waits until then, and shows the progress every second.
     fn until(&self, end: Duration, shown: Shown<'_>, mut look: impl FnMut(&Self)) {
         while self.began.elapsed() < end {
             let left = end.saturating_sub(self.began.elapsed());
@@ -92,7 +92,7 @@ impl Run {
         get(self.address, "/health/detailed").json()
     }
 
-    /// Seconds of a processor that the program used so far, and the most memory that it had, in MiB.
+    /// The CPU seconds of the program so far, and its peak memory in MiB.
     fn usage(&self) -> Result<(f64, f64), Box<dyn Error>> {
         let folder = Path::new("/proc").join(self.child.id().to_string());
         let stat = fs::read_to_string(folder.join("stat"))?;
@@ -107,7 +107,7 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to stop.
+        // Fails if it has ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -124,7 +124,7 @@ async fn fill(database: &Path, tokens: &[Token]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Known for a day, and not scored yet.
+/// Added a day ago, and not scored yet.
 fn token(mint: Mint, status: TokenStatus) -> Token {
     Token { status, ..Token::new(mint, a_day_ago()) }
 }
@@ -133,18 +133,12 @@ fn a_day_ago() -> Timestamp {
     wall() - SignedDuration::from_hours(24)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the program under measurement lives in the machine's own time"
-)]
+#[expect(clippy::disallowed_methods, reason = "the program runs in real time")]
 fn wall() -> Timestamp {
     Timestamp::now()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the program under measurement lives in the machine's own time"
-)]
+#[expect(clippy::disallowed_methods, reason = "the program runs in real time")]
 fn pause(time: Duration) {
     thread::sleep(time);
 }
@@ -153,12 +147,12 @@ fn batches(stats: &ExchangeStats) -> f64 {
     stats.requests.get(&(Endpoint::Tokens, Outcome::Answered)).copied().unwrap_or_default() as f64
 }
 
-/// As in a system that has run for long: every token is active.
+/// As in a system that has run for long: all tokens are active.
 fn nine_thousand(shown: Shown<'_>) -> Figures {
     saturated(|mint| token(mint, TokenStatus::Active), shown)
 }
 
-/// As after an import: every token that has liquidity may be about to activate, which takes a request of its own to see.
+/// As after an import: all tokens with liquidity may activate, which takes a request for each.
 fn nine_thousand_new(shown: Shown<'_>) -> Figures {
     saturated(|mint| Token::new(mint, wall()), shown)
 }
@@ -174,23 +168,23 @@ fn saturated(token: impl Fn(Mint) -> Token, shown: Shown<'_>) -> Figures {
     let batches = batches(&after) - batches(&before);
     let unlisted = run.detailed()["data_freshness"]["unlisted"].as_f64().unwrap_or(f64::NAN);
     Ok(vec![
-        Figure::new("tokens answered a minute, % of 9,000", answered / LIMIT * 100.0, "%")
+        Figure::new("tokens answered per minute, % of 9,000", answered / LIMIT * 100.0, "%")
             .bound(Bound::AtLeast(95.0)),
         Figure::new("429 in ten minutes", after.ended(Outcome::OverLimit) as f64, "")
             .bound(Bound::AtMost(0.0)),
-        Figure::new("tokens in a batch", (after.batched - before.batched) as f64 / batches, "")
+        Figure::new("tokens per batch", (after.batched - before.batched) as f64 / batches, "")
             .bound(Bound::AtLeast(29.5)),
         Figure::new("most requests in a sliding minute", after.busiest_minute as f64, "")
             .bound(Bound::AtMost(300.0)),
-        Figure::new("tokens that the API does not know", unlisted, ""),
+        Figure::new("tokens unknown to the API", unlisted, ""),
         Figure::new("peak memory", peak, "MiB"),
-        Figure::new("processor, % of one core", (cpu - cpu_before) / 420.0 * 100.0, "%"),
+        Figure::new("CPU, % of one core", (cpu - cpu_before) / 420.0 * 100.0, "%"),
     ])
 }
 
-/// A token that is hot whatever its score, and many that are not.
+/// Some tokens that are hot regardless of their score, and many cold ones.
 fn crowd(shown: Shown<'_>) -> Figures {
-    shown("choosing the tokens");
+    shown("storing the tokens");
     let run = Run::start(160_000, None, |exchange| {
         let (market, config, at) = (exchange.market(), MarketConfig::default(), a_day_ago());
         let is_cold = |mint: &Mint| {
@@ -214,28 +208,27 @@ fn crowd(shown: Shown<'_>) -> Figures {
     let stats = run.exchange.stats();
     let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
     Ok(vec![
-        Figure::new("99th percentile of hot ages, at worst", worst, "s").bound(Bound::AtMost(20.0)),
+        Figure::new("99th percentile of hot ages, maximum", worst, "s").bound(Bound::AtMost(20.0)),
         Figure::new("peak memory", peak, "MiB").bound(Bound::AtMost(120.0)),
-        Figure::new("processor, % of one core", (cpu - cpu_before) / 360.0 * 100.0, "%")
-            .bound(Bound::AtMost(25.0)),
+        Figure::new("CPU, % of one core", (cpu - cpu_before) / 360.0 * 100.0, "%").bound(Bound::AtMost(25.0)),
         Figure::new("429 in eight minutes", stats.ended(Outcome::OverLimit) as f64, "")
             .bound(Bound::AtMost(0.0)),
         Figure::new("hot tokens", number(&last["data_freshness"]["hot"]["tokens"]), ""),
         Figure::new(
-            "computed cycle of the cold ones",
+            "computed cycle of cold tokens",
             number(&last["plan"]["cold"]["cycle_seconds"]) / 60.0,
             "min",
         ),
     ])
 }
 
-/// Two minutes of calm, five of 503, and then until it is well again.
+/// Two minutes without faults, five of 503, and then until it has recovered.
 fn outage(shown: Shown<'_>) -> Figures {
     let (fails, heals) = (2 * MINUTE, 7 * MINUTE);
     let active =
         |exchange: &ExchangeHandle| exchange.mints().map(|mint| token(mint, TokenStatus::Active)).collect();
     let run = Run::start(3_000, Some("at 2m for 5m: 503"), active)?;
-    // The stand-in began before the program did.
+    // The stand-in started before the program.
     run.until(fails + Duration::from_secs(20), shown, |_| {});
     let before = run.exchange.stats().total();
     let mut served = (0_u64, 0_u64, 0_u64);
@@ -247,16 +240,16 @@ fn outage(shown: Shown<'_>) -> Figures {
     let during = (run.exchange.stats().total() - before) as f64 / (278.0 / 60.0);
     let answered = |run: &Run| run.exchange.stats().ended(Outcome::Answered);
     let known = answered(&run);
-    // Every tenth of a second: when the first answer came, and the time and number of the answers since.
+    // Every tenth of a second: the time of the first response, and the times and numbers of those since.
     let mut arrivals: Vec<(Duration, u64)> = Vec::new();
     while run.began.elapsed() < heals + 4 * MINUTE {
-        shown("waiting for it to be well again");
+        shown("waiting for it to recover");
         pause(Duration::from_millis(100));
         arrivals.push((run.began.elapsed(), answered(&run) - known));
     }
     let first =
         arrivals.iter().find(|(_, answers)| *answers > 0).map_or(f64::INFINITY, |(at, _)| at.as_secs_f64());
-    // The first five seconds from the return on that hold 95 % of what the budget does.
+    // The first five seconds since the recovery with 95 % of the budget.
     let full = arrivals.iter().find(|(at, answers)| {
         at.as_secs_f64() >= first && {
             let later = arrivals.iter().find(|(later, _)| *later >= *at + Duration::from_secs(5));
@@ -266,19 +259,18 @@ fn outage(shown: Shown<'_>) -> Figures {
     let full = full.map_or(f64::INFINITY, |(at, _)| at.as_secs_f64());
     let (tokens, never_scored, unmarked) = served;
     Ok(vec![
-        Figure::new("requests a minute while the breaker is open", during, "").bound(Bound::AtMost(2.0)),
-        Figure::new("from its return to the budget", full - first, "s").bound(Bound::AtMost(10.0)),
-        Figure::new("from the end of the 503s to the first answer", first - heals.as_secs_f64(), "s"),
-        Figure::new("hot tokens served in the outage", tokens as f64, ""),
-        Figure::new("hot tokens served without a score", never_scored as f64, "(unlisted ones among them)"),
-        Figure::new("hot tokens served old and not marked stale", unmarked as f64, "")
-            .bound(Bound::AtMost(0.0)),
+        Figure::new("requests per minute while the breaker is open", during, "").bound(Bound::AtMost(2.0)),
+        Figure::new("from its recovery to the full budget", full - first, "s").bound(Bound::AtMost(10.0)),
+        Figure::new("from the end of the 503s to the first response", first - heals.as_secs_f64(), "s"),
+        Figure::new("hot tokens served during the outage", tokens as f64, ""),
+        Figure::new("hot tokens served without a score", never_scored as f64, "(including unlisted ones)"),
+        Figure::new("old hot tokens not marked stale", unmarked as f64, "").bound(Bound::AtMost(0.0)),
         Figure::new("429", run.exchange.stats().ended(Outcome::OverLimit) as f64, "")
             .bound(Bound::AtMost(0.0)),
     ])
 }
 
-/// How many hot tokens are served, how many of them without a score, and how many old ones without a mark.
+/// The numbers of served hot tokens, of those without a score, and of old ones that are not marked.
 fn hot_tokens(address: SocketAddr) -> (u64, u64, u64) {
     let (mut tokens, mut without, mut unmarked) = (0, 0, 0);
     let mut path = "/api/v1/tokens?lane=hot&sort=mint&limit=1000".to_owned();

@@ -1,5 +1,4 @@
-//! What no breaker of the plain kind gets below: the call alone, a word that all threads share, and the machine's clock.
-//! They decide nothing.
+//! Lower bounds for a simple breaker: the bare call, a word shared by all threads, and two reads of the clock.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Operation;
 use ttm_bench::{Subject, now};
 
-/// The call and nothing else: what the measuring itself costs, which is in every other number too.
+/// Only the call: the overhead of the measurement, which is included in all other numbers.
 pub(crate) fn bare(operation: impl Operation) -> Subject {
     Subject::each("bare call", move |number| {
         let _ = operation(number);
@@ -15,7 +14,7 @@ pub(crate) fn bare(operation: impl Operation) -> Subject {
     })
 }
 
-/// One load before the call and one addition after it, on one word that all threads share.
+/// A load before the call and an addition after it, on one word shared by all threads.
 pub(crate) fn shared_word(operation: impl Operation) -> Subject {
     let word = AtomicU64::new(0);
     Subject::each("shared word", move |number| {
@@ -26,7 +25,7 @@ pub(crate) fn shared_word(operation: impl Operation) -> Subject {
     })
 }
 
-/// One reading of the clock before the call, and one after it.
+/// A read of the clock before the call and one after it.
 pub(crate) fn two_clock_reads(operation: impl Operation) -> Subject {
     Subject::each("two clock reads", move |number| {
         black_box(now());

@@ -1,4 +1,4 @@
-//! What is measured, and the call that all of it is put around. It measures nothing.
+//! The subjects, and the call that each of them wraps.
 
 pub(crate) mod floor;
 pub(crate) mod ours;
@@ -13,18 +13,18 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// Longer than any run, so that what is open stays open.
+/// Longer than any run, so that an open breaker stays open.
 pub(crate) const LONG: Duration = Duration::from_hours(24);
 
 /// How a call ended.
 pub(crate) type Answer = Result<u64, Fault>;
 
-/// Why a call brought nothing.
+/// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The call itself failed.
     Failed,
-    /// It was not made: for the peers that answer with the caller's own error.
+    /// It was rejected: for peers that return an error of the caller.
     Rejected,
 }
 
@@ -39,17 +39,17 @@ impl fmt::Display for Fault {
 
 impl Error for Fault {}
 
-/// The call that a breaker is put around: it gets its number, and costs next to nothing.
+/// The wrapped call: it gets its number, and costs next to nothing.
 pub(crate) trait Operation: Fn(u64) -> Answer + Copy + Send + Sync + 'static {}
 
 impl<F: Fn(u64) -> Answer + Copy + Send + Sync + 'static> Operation for F {}
 
-/// Every call works.
+/// All calls succeed.
 pub(crate) fn works(number: u64) -> Answer {
     black_box(Ok(number))
 }
 
-/// Every tenth call fails, and never two in a row.
+/// Every tenth call fails.
 pub(crate) fn fails_each_tenth(number: u64) -> Answer {
     black_box(if number % 10 == 9 { Err(Fault::Failed) } else { Ok(number) })
 }
@@ -62,13 +62,13 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// Whether a call in this phase went as it should: rejected when the breaker is open, and only then.
+    /// Whether a call in this phase had the expected result: rejected if the breaker is open, and only then.
     pub(crate) fn fits(self, rejected: bool) -> bool {
         rejected == (self == Self::Open)
     }
 }
 
-/// Polls a future until it is ready, with nobody to wake. Only a lock that another thread holds makes it poll twice.
+/// Polls a future until it is ready, without a waker. It is polled more than once only if another thread holds a lock.
 pub(crate) fn finish<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());

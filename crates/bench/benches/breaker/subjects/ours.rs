@@ -1,4 +1,4 @@
-//! Our own breaker, guard, retry and budget, as their callers use them. It knows no peer.
+//! Our breaker, guard, retry and budget, as their callers use them.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use super::{Answer, Operation, Phase, finish, works};
 use ttm_bench::{Subject, now};
 
 const NAME: &str = "ours";
-/// The time that callers bring along where the clock is not what is measured.
+/// The time of the caller where reading the clock is not measured.
 const NOW: Moment = Moment::from_nanos(1_000_000_000);
 
 fn breaker(config: BreakerConfig) -> Breaker {
     Breaker::new("bench", config, Arc::new(SeededEntropy::new(1)))
 }
 
-/// A breaker that looks at shares alone, so that what is measured is the window.
+/// A breaker with rates only, to measure the window.
 fn with_rates(rates: RateSettings) -> Breaker {
     let settings =
         BreakerSettings { failure_threshold: None, rates: Some(rates), ..BreakerSettings::default() };
-    breaker(BreakerConfig::try_new(settings).expect("the settings are sound"))
+    breaker(BreakerConfig::try_new(settings).expect("valid settings"))
 }
 
-/// One call through the breaker at a given time: whether it was rejected.
+/// A call through the breaker at a given time; whether it was rejected.
 fn call(
     breaker: &Breaker,
     begun: Moment,
@@ -44,12 +44,12 @@ fn call(
     false
 }
 
-/// Failures in a row alone are counted: the default.
+/// Only consecutive failures are counted: the default.
 pub(crate) fn consecutive(operation: impl Operation) -> Subject {
     through(breaker(BreakerConfig::default()), operation)
 }
 
-/// The share of failures in the last 100 calls is counted, as the peers count it.
+/// The failure rate of the last 100 calls, as for the peers.
 pub(crate) fn windowed(operation: impl Operation) -> Subject {
     through(with_rates(RateSettings { window: Window::Calls(100), ..RateSettings::default() }), operation)
 }
@@ -61,7 +61,7 @@ fn through(breaker: Breaker, operation: impl Operation) -> Subject {
     })
 }
 
-/// What the service does for each call: it also looks whether the breaker changed its state.
+/// As in the service: each call also polls for transitions of the breaker.
 pub(crate) fn polling(operation: impl Operation) -> Subject {
     let breaker = breaker(BreakerConfig::default());
     Subject::each(NAME, move |number| {
@@ -71,11 +71,11 @@ pub(crate) fn polling(operation: impl Operation) -> Subject {
     })
 }
 
-/// A guard that neither limits nor charges, around a breaker with its defaults.
+/// A guard without limits, around a breaker with its defaults.
 fn guard(settings: GuardSettings, attempts: u32, runtime: &ManualRuntime) -> Guard {
-    let config = GuardConfig::try_new(settings).expect("the settings are sound");
+    let config = GuardConfig::try_new(settings).expect("valid settings");
     let retry = RetrySettings { max_attempts: attempts, ..RetrySettings::default() };
-    let retry = RetryPolicy::try_new(retry).expect("the settings are sound");
+    let retry = RetryPolicy::try_new(retry).expect("valid settings");
     let breaker = Arc::new(breaker(BreakerConfig::default()));
     Guard::new(config, breaker, retry, Arc::new(runtime.clone()), "bench")
 }
@@ -99,17 +99,17 @@ fn through_guard(guard: Guard, operation: impl Operation) -> Subject {
 
 const TRANSIENT: Disposition = Disposition::Transient { retry_after: None };
 
-/// A call of a future through the guard, without retry. Its runtime's clock is never read.
+/// A call through the guard, without retry. The clock of its runtime is never read.
 pub(crate) fn guarded(operation: impl Operation) -> Subject {
     through_guard(guard(UNLIMITED, 1, &ManualRuntime::new(0)), operation)
 }
 
-/// A call that works at once, with a retry around it that is not needed, and the breaker that each attempt passes.
+/// A call that succeeds at once, with a retry that is not needed, through the breaker.
 pub(crate) fn retrying(operation: impl Operation) -> Subject {
     through_guard(guard(UNLIMITED, 3, &ManualRuntime::new(0)), operation)
 }
 
-/// A call that gets its turn at once, since the clock moves on by as much as turns are apart.
+/// A call that gets its turn at once, since the clock advances by the spacing of the turns.
 pub(crate) fn turn() -> Subject {
     let settings = GuardSettings { requests_per_minute: Some(60_000), ..UNLIMITED };
     let runtime = ManualRuntime::new(0);
@@ -121,7 +121,7 @@ pub(crate) fn turn() -> Subject {
     })
 }
 
-/// A call that the open breaker rejects; the caller has the time at hand.
+/// A call that the open breaker rejects, with a time of the caller.
 pub(crate) fn rejecting() -> Subject {
     let breaker = breaker(BreakerConfig::default());
     while let Ok(permit) = breaker.admit(NOW) {
@@ -133,14 +133,14 @@ pub(crate) fn rejecting() -> Subject {
     })
 }
 
-/// A window of time with so many calls in it, at all times: the time between two calls follows from that.
+/// A time window with a constant number of calls, which determines the time between two of them.
 pub(crate) fn timed_window(name: &'static str, records: u64) -> Subject {
     const WINDOW: Duration = Duration::from_secs(10);
     let breaker = with_rates(RateSettings { window: Window::Time(WINDOW), ..RateSettings::default() });
-    let step = u64::try_from(WINDOW.as_nanos()).expect("ten seconds are few nanoseconds") / records;
+    let step = u64::try_from(WINDOW.as_nanos()).expect("ten seconds fit") / records;
     let newest = AtomicU64::new(NOW.as_nanos());
     Subject::looped(name, move |calls| {
-        // The window is as full in a later sample as it was at the end of the one before.
+        // The window stays full from one sample to the next.
         let begun = newest.load(Ordering::Relaxed);
         let at = |number: u64| Moment::from_nanos(begun + step * number);
         let right = (0..calls)
@@ -154,7 +154,7 @@ pub(crate) fn timed_window(name: &'static str, records: u64) -> Subject {
     })
 }
 
-/// Slow calls are noticed: the clock is read before the call and after it.
+/// Slow calls are detected: the clock is read before and after the call.
 pub(crate) fn timing(operation: impl Operation) -> Subject {
     let slow_calls = Some(SlowCallSettings { duration: Duration::from_secs(1), rate: 0.5 });
     let breaker = with_rates(RateSettings { slow_calls, ..RateSettings::default() });
@@ -165,15 +165,15 @@ pub(crate) fn timing(operation: impl Operation) -> Subject {
     })
 }
 
-/// A first try pays into the budget of retries, which is full: that of a healthy target.
+/// A first attempt deposits into a retry budget that is full, as for a healthy target.
 pub(crate) fn depositing() -> Subject {
     paying_into(RetryBudget::new(&BudgetConfig::default()))
 }
 
-/// The same before the budget is full, which it does not get while it is measured.
+/// The same with a budget that is not full, and does not become full while it is measured.
 pub(crate) fn depositing_below_the_cap() -> Subject {
     let settings = BudgetSettings { cap: u32::MAX, ..BudgetSettings::default() };
-    paying_into(RetryBudget::new(&BudgetConfig::try_new(settings).expect("the settings are sound")))
+    paying_into(RetryBudget::new(&BudgetConfig::try_new(settings).expect("valid settings")))
 }
 
 fn paying_into(budget: RetryBudget) -> Subject {

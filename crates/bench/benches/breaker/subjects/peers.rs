@@ -1,5 +1,4 @@
-//! The breakers of others, each through its own natural call, and set so that it stays in the phase it is measured in.
-//! It knows nothing of ours.
+//! The breakers of other crates, each with its natural API, configured to stay in the measured phase.
 
 use std::future::poll_fn;
 use std::task::Waker;
@@ -19,14 +18,14 @@ use tower_resilience_circuitbreaker::{CircuitBreakerError, CircuitBreakerLayer};
 use super::{Answer, Fault, LONG, Operation, Phase, finish};
 use ttm_bench::Subject;
 
-/// Failures in a row or calls in a window, for every peer that wants to know.
+/// Consecutive failures or calls in a window, for the peers with such a setting.
 const WINDOW: u32 = 100;
 
 /// The defaults: half of 100 calls, in a ring under a spin lock.
 fn new_recloser(phase: Phase) -> Recloser {
     let breaker = Recloser::custom().open_wait(LONG).build();
     if phase == Phase::Open {
-        // It judges once its ring is full, and by the next call.
+        // It evaluates once its ring is full, at the next call.
         for _ in 0..=WINDOW {
             let _ = breaker.call(|| Err::<u64, _>(Fault::Failed));
         }
@@ -50,7 +49,7 @@ pub(crate) fn recloser_async(operation: impl Operation) -> Subject {
     })
 }
 
-/// Its cheapest policy: failures in a row, without the moving average that reads the clock at each call.
+/// Its cheapest policy: consecutive failures, without the moving average that reads the clock at each call.
 fn new_failsafe(phase: Phase) -> StateMachine<ConsecutiveFailures<backoff::Constant>, ()> {
     let breaker =
         failsafe::Config::new().failure_policy(consecutive_failures(5, backoff::constant(LONG))).build();
@@ -76,15 +75,14 @@ pub(crate) fn failsafe_async(operation: impl Operation) -> Subject {
     })
 }
 
-/// Whether it also notices slow calls; it reads the clock twice a call in either case.
+/// Whether it also detects slow calls; it reads the clock twice per call in either case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SlowCalls {
     Ignored,
     Noticed,
 }
 
-/// Each thread has a clone of the service, as tower has it: the circuit in it is shared. It has no call that is not
-/// asynchronous.
+/// Each thread has a clone of the service, as usual for tower; they share the circuit. Its calls are asynchronous only.
 pub(crate) fn tower_resilience(phase: Phase, slow: SlowCalls, operation: impl Operation) -> Subject {
     let mut builder = CircuitBreakerLayer::builder()
         .failure_rate_threshold(0.5)
@@ -93,7 +91,7 @@ pub(crate) fn tower_resilience(phase: Phase, slow: SlowCalls, operation: impl Op
     if slow == SlowCalls::Noticed {
         builder = builder.slow_call_duration_threshold(Duration::from_secs(1)).slow_call_rate_threshold(0.5);
     }
-    let (layer, handle) = builder.build_with_handle().expect("the settings are sound");
+    let (layer, handle) = builder.build_with_handle().expect("valid settings");
     if phase == Phase::Open {
         finish(handle.force_open());
     }
@@ -126,9 +124,9 @@ pub(crate) fn circuitbreaker_rs(phase: Phase, operation: impl Operation) -> Subj
     })
 }
 
-/// It has no call that is not asynchronous, and no telemetry is switched on.
+/// Its calls are asynchronous only; telemetry is off.
 pub(crate) fn seatbelt(phase: Phase, operation: impl Operation) -> Subject {
-    // Nothing waits for this clock, so nobody drives it.
+    // Nothing waits for this clock, so it is not driven.
     let (clock, driver) = InactiveClock::default().activate(Waker::noop().clone());
     let context = ResilienceContext::new(&clock);
     let stack = (
@@ -142,7 +140,7 @@ pub(crate) fn seatbelt(phase: Phase, operation: impl Operation) -> Subject {
             .min_throughput(WINDOW)
             .break_duration(LONG),
         Execute::new(move |number: u64| async move {
-            // The call that opens the breaker is told by a number that no measured call has.
+            // The call that opens the breaker has a number that no measured call has.
             if number == u64::MAX { Err(Fault::Failed) } else { operation(number) }
         }),
     );

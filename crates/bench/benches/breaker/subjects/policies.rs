@@ -1,4 +1,4 @@
-//! The retries, the budget and the limiter of others. It knows nothing of ours.
+//! The retries, the budget and the limiter of other crates.
 
 use std::num::NonZeroU32;
 
@@ -11,7 +11,7 @@ use tower::retry::budget::{Budget, TpsBudget};
 use super::{Operation, finish};
 use ttm_bench::Subject;
 
-/// Attempts after the first; the default of ours is three attempts in all.
+/// Attempts after the first; our default is three attempts in total.
 const RETRIES: usize = 2;
 
 pub(crate) fn tokio_retry(operation: impl Operation) -> Subject {
@@ -28,7 +28,7 @@ pub(crate) fn backon(operation: impl Operation) -> Subject {
     })
 }
 
-/// The defaults: 20 % of the calls of ten seconds, and ten retries a second in any case.
+/// The defaults: 20 % of the calls of ten seconds, and at least ten retries per second.
 pub(crate) fn tps_budget() -> Subject {
     let budget = TpsBudget::default();
     Subject::each("tower", move |_| {
@@ -37,9 +37,9 @@ pub(crate) fn tps_budget() -> Subject {
     })
 }
 
-/// A turn each nanosecond, so that it never has to wait; its own clock, which reads the time stamp counter.
+/// A permit each nanosecond, so that it never has to wait; with its own clock, which reads the time stamp counter.
 pub(crate) fn governor() -> Subject {
-    let each_nanosecond = NonZeroU32::new(1_000_000_000).expect("a billion is more than zero");
+    let each_nanosecond = NonZeroU32::new(1_000_000_000).expect("not zero");
     let limiter = RateLimiter::direct(Quota::per_second(each_nanosecond));
     Subject::each("governor", move |_| limiter.check().is_ok())
 }
