@@ -121,7 +121,7 @@ fn a_deleted_write_ahead_log_is_reported_behind_symbolic_links() {
     for made in ["disk", "ttm-data"] {
         fs::create_dir(place(made)).expect("made");
     }
-    // The database itself is not made yet.
+    // The database itself does not exist yet.
     symlink("../other.db", place("ttm-data/ttm.db")).expect("linked");
     symlink("disk/ttm.db", place("other.db")).expect("linked");
     is_missed(folder.path(), "disk/ttm.db", "-wal");
@@ -129,11 +129,11 @@ fn a_deleted_write_ahead_log_is_reported_behind_symbolic_links() {
 }
 
 #[test]
-fn an_index_of_the_log_that_is_deleted_under_the_service_is_told_and_what_was_committed_is_kept() {
+fn a_deleted_index_of_the_write_ahead_log_is_reported_and_committed_data_is_kept() {
     is_missed(folder().path(), "ttm-data/ttm.db", "-shm");
 }
 
-/// Overwrites all pages but the first, which says that the file is a database.
+/// Overwrites all pages but the first, which identifies the file as a database.
 fn overwrite_pages(folder: &Path) {
     let path = folder.join("ttm-data/ttm.db");
     let length = fs::metadata(&path).expect("it is there").len();
@@ -151,7 +151,7 @@ fn pages_that_are_damaged_under_the_service_are_critical_until_a_person_acts() {
     let told = program.wait_for_message("given up: mend the store, then restart this process");
     assert!(told["error"].as_str().is_some_and(|text| text.contains("(SQLITE_CORRUPT, 11)")), "{told}");
     is_critical_until_a_person_acts(&mut program, address, "(SQLITE_CORRUPT, 11)");
-    // Nor is anything written any more, whichever use met the damage.
+    // Nothing is written any more, whichever use of the store found the damage.
     let written = || {
         ["ttm.db", "ttm.db-wal"].map(|name| {
             let file = fs::metadata(folder.path().join("ttm-data").join(name)).expect("it is there");
@@ -169,14 +169,14 @@ fn pages_that_are_damaged_under_the_service_are_critical_until_a_person_acts() {
     let last = outcome.stderr.lines().last().unwrap_or_default();
     assert!(last.contains("stopped with a store that a person must mend: "), "{}", outcome.stderr);
 
-    // The next start meets the damage at once.
+    // The next start finds the damage at once.
     let refused = start(folder.path(), &market).end();
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     let last = refused.stderr.lines().last().unwrap_or_default();
     assert!(last.contains("(SQLITE_CORRUPT, 11)"), "{}", refused.stderr);
 }
 
-/// What a second process says that opens the database of the running one under another name.
+/// A second process that opens the database of the running one under another name is refused.
 fn is_refused(program: &mut Program, second: &mut Command) {
     let refused = Program::start(second).end();
     assert_eq!(refused.code, Some(75), "{}", refused.stderr);

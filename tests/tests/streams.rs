@@ -160,7 +160,7 @@ fn a_config_with_the_database_of_another_system_is_checked_without_a_panic() {
 }
 
 #[test]
-fn what_only_reads_makes_nothing() {
+fn commands_that_only_read_create_nothing() {
     let folder = folder();
     for (arguments, code) in [
         (&["tokens", "list"][..], 1),
@@ -177,7 +177,7 @@ fn what_only_reads_makes_nothing() {
 }
 
 #[test]
-fn mints_are_imported_from_standard_input_in_chunks_and_all_of_them_are_judged_first() {
+fn mints_are_imported_from_standard_input_in_chunks_after_all_were_validated() {
     let folder = folder();
     let mint = |number: u32| {
         let mut bytes = [7; 32];
