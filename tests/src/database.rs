@@ -74,7 +74,7 @@ impl Database {
     pub fn hold(&self, statements: &str) -> Held {
         let mut session = Command::new("psql")
             .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", &self.url()])
-            .env("PGAPPNAME", "somebody")
+            .env("PGAPPNAME", "another")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -77,14 +77,14 @@ fn the_environment_variables_of_libpq_do_not_configure_the_store() {
 fn a_file_that_is_not_a_database_is_reported_and_left_unchanged() {
     let folder = folder();
     let file = folder.path().join("notes.txt");
-    fs::write(&file, "no database, but somebody's notes, and some more of them\n").expect("written");
+    fs::write(&file, "not a database, but a text file with some notes in it\n").expect("written");
     for arguments in [CHECK, RUN] {
         let listen = ("TTM_API__LISTEN", "127.0.0.1:0");
         let line = refused(folder.path(), arguments, &[("TTM_STORE__URL", "sqlite://notes.txt"), listen], 1);
         assert!(line.starts_with("notes.txt is not a usable store: file is not a database"), "{line}");
     }
     let text = fs::read_to_string(&file).expect("it is there");
-    assert_eq!(text, "no database, but somebody's notes, and some more of them\n");
+    assert_eq!(text, "not a database, but a text file with some notes in it\n");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn all_errors_are_reported_at_once() {
         "token_file = \"none\"",
     ];
     fs::write(folder.path().join("ttm.toml"), config.join("\n")).expect("written");
-    fs::write(folder.path().join("notes.txt"), "somebody's notes, and no database").expect("written");
+    fs::write(folder.path().join("notes.txt"), "notes, not a database").expect("written");
     let told = |arguments: &[&str]| {
         let with_config = [arguments, &["--config", "ttm.toml"]].concat();
         let outcome = run(folder.path(), &with_config, &[("TTM_STORE__URL", "sqlite://notes.txt")]);

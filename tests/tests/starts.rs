@@ -88,10 +88,10 @@ fn waits_for_a_lock(database: &Database, lock: &str, table: &str) {
         let took = begun.elapsed();
         let error = waits["error"].as_str().expect("a reason");
         assert!(error.contains(&format!("waiting for {table}, locked by")), "{waits}");
-        assert!(error.contains("application somebody, user postgres"), "{waits}");
+        assert!(error.contains("application another, user postgres"), "{waits}");
         assert!(took < Duration::from_secs(3), "the holder was reported after {took:?}");
         let detailed = get(address, "/health/detailed").json()["reasons"].to_string();
-        assert!(detailed.contains("application somebody"), "{detailed}");
+        assert!(detailed.contains("application another"), "{detailed}");
         drop(held);
         program.wait_for_message("started");
         return;

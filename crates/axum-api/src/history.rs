@@ -65,7 +65,7 @@ pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Response,
 
 /// 404 for an unknown series, with the name that may be meant. A known series without points in a range is empty.
 async fn check_series(app: &App, series: &SeriesKey) -> Result<(), Problem> {
-    /// Enough for every series of a group but the scores of the tokens, whose names contain a mint: nobody types those.
+    /// Enough for every series of a group but the scores of the tokens, whose names contain a mint and are not typed by hand.
     const LOOKED_AT: usize = 500;
     let history = &app.stores()?.history;
     let name = series.as_str();

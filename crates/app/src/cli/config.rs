@@ -12,22 +12,22 @@ use crate::config::{KEYS, Key, Kind, unknown_key};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Checks the config file and the environment, and reports all errors at once
+    /// Check the config file and the environment, and report all errors at once
     #[command(after_help = "Example:\n  ttm config check ttm.toml")]
     Check {
         /// The config file, as with --config
         file: Option<PathBuf>,
     },
-    /// Prints a config file with every key at its default
+    /// Print a config file with every key at its default
     #[command(after_help = "Example:\n  ttm config default > ttm.toml")]
     Default,
-    /// Explains one key, and says what must restart for a change of it to take effect
+    /// Explain one key, and what must restart for a change of it to take effect
     #[command(after_help = "Example:\n  ttm config explain scheduler.hot_interval")]
     Explain {
         /// The full name of the key, or its environment variable
         key: String,
     },
-    /// Lists every key with its kind, default, environment variable and what must restart for a change
+    /// List every key with its kind, default, what must restart for a change, and environment variable
     #[command(after_help = "Example:\n  ttm config schema | grep process")]
     Schema,
 }

@@ -21,7 +21,7 @@ use failure::Failure;
 use load::load;
 use tracing_subscriber::filter::LevelFilter;
 
-/// Keeps the scores of Solana tokens fresh.
+/// Keep the scores of Solana tokens fresh.
 #[derive(Debug, Parser)]
 #[command(
     name = "ttm",
@@ -36,7 +36,7 @@ Examples:
   ttm status                    see how a running service is doing"
 )]
 struct Arguments {
-    /// The config file; without one, every key has its default value
+    /// The config file; without one, all keys have their defaults
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -50,22 +50,22 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the service against a built-in exchange with a scripted outage, without network or database
+    /// Run the service against a built-in exchange with a scripted outage, without network or database
     #[command(after_help = "Example:\n  ttm demo --for 2m --listen 127.0.0.1:8090")]
     Demo(demo::DemoArguments),
-    /// Runs the service
+    /// Run the service
     #[command(after_help = "Example:\n  TTM_SCHEDULER__HOT_INTERVAL=5s ttm run --config /etc/ttm/ttm.toml")]
     Run,
-    /// Checks, prints and explains the configuration
+    /// Check, print and explain the configuration
     #[command(subcommand, after_help = "Example:\n  ttm config explain scheduler.hot_interval")]
     Config(config::ConfigCommand),
-    /// Edits the tokens in the store; a running service notices within 10 s
+    /// Edit the tokens in the store; a running service notices within 10 s
     #[command(subcommand, after_help = "Example:\n  ttm tokens import mints.txt")]
     Tokens(tokens::TokensCommand),
-    /// Shows the status of a running service; exit code 0 healthy, 1 degraded, 2 critical, 3 no answer or unknown
+    /// Show the status of a running service; exit code 0 healthy, 1 degraded, 2 critical, 3 no answer or unknown
     #[command(after_help = "Example:\n  ttm status --url http://127.0.0.1:8080")]
     Status(status::StatusArguments),
-    /// Migrates the store to the schema of this version; does not create an SQLite database
+    /// Migrate the store to the schema of this version; does not create an SQLite database
     #[command(after_help = "Example:\n  TTM_STORE__URL=postgres://ttm@localhost/ttm ttm migrate")]
     Migrate,
 }

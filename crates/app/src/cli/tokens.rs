@@ -16,28 +16,28 @@ use crate::config::{Settings, StoreUrl};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokensCommand {
-    /// Adds tokens by mint; they stay even if a source stops listing them
+    /// Add tokens by mint; they stay even if a source stops listing them
     #[command(after_help = "Example:\n  ttm tokens add EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")]
     Add {
         /// The mints
         #[arg(required = true)]
         mints: Vec<String>,
     },
-    /// Removes tokens by mint; one that a source still lists is added again at the next poll
+    /// Remove tokens by mint; one that a source still lists is added again at the next poll
     #[command(after_help = "Example:\n  ttm tokens remove EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")]
     Remove {
         /// The mints
         #[arg(required = true)]
         mints: Vec<String>,
     },
-    /// Lists the stored tokens by descending score
+    /// List the stored tokens by descending score
     #[command(after_help = "Example:\n  ttm tokens list --limit 20")]
     List {
         /// The maximum number of tokens
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Adds the mints of a file, one per line; `#` starts a comment
+    /// Add the mints of a file, one per line; `#` starts a comment
     #[command(
         after_help = "Examples:\n  ttm tokens import mints.txt\n  sort -u a.txt b.txt | ttm tokens import -"
     )]

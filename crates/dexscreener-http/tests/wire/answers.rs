@@ -265,7 +265,7 @@ async fn only_gzip_is_requested_and_any_other_encoding_is_malformed() {
     let server = MockServer::start().await;
     let answer = json_text("[]").insert_header("content-encoding", "br");
     Mock::given(header("accept-encoding", "gzip")).respond_with(answer).expect(1).mount(&server).await;
-    let error = source(&server.uri()).primary_pairs(&[ASKED]).await.expect_err("nobody asked for that");
+    let error = source(&server.uri()).primary_pairs(&[ASKED]).await.expect_err("brotli was not requested");
     let told = r#"200, the body is encoded as "br", expected gzip or none: the answer cannot be used"#;
     assert_eq!(error.to_string(), told);
 }
