@@ -86,10 +86,14 @@ impl Program {
         self.wait_for(message, |entry| entry["message"] == message)
     }
 
-    /// Where it answers, as its log says.
+    /// The address that it listens on, as soon as it does; it may still be starting.
+    pub fn listening(&mut self) -> SocketAddr {
+        address(&self.wait_for_message("listening; starting"))
+    }
+
+    /// The same, once it has started.
     pub fn address(&mut self) -> SocketAddr {
-        let started = self.wait_for_message("started");
-        started["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
+        address(&self.wait_for_message("started"))
     }
 
     /// The folder that it works in, with the mounts that it alone sees.
@@ -139,6 +143,10 @@ impl Program {
         assert!(debugged.is_empty(), "log fields must not be formatted with Debug: {debugged:?}");
         Outcome { code: status.code(), stdout, stderr }
     }
+}
+
+fn address(entry: &Value) -> SocketAddr {
+    entry["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
 }
 
 /// Whether a value of a log line looks like the `Debug` output of a struct or an enum.

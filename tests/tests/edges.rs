@@ -1,6 +1,5 @@
 //! Starts and stops of the real program: two processes on one store, signals at any time, and an unreachable API.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -35,11 +34,6 @@ fn import(folder: &Path, mints: &[ttm_market::Mint], store: &str) {
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
 }
 
-fn listening(program: &mut Program) -> SocketAddr {
-    let line = program.wait_for_message("listening; starting");
-    line["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
-}
-
 fn ran(entry: &Value) -> bool {
     entry["message"] == "run ended"
 }
@@ -48,7 +42,7 @@ fn a_second_process_is_refused(store: &str, folder: &Path) {
     let market = market(TOKENS);
     import(folder, &market.mints(), store);
     let mut first = Program::start(&mut service(folder, &market.base_url(), store));
-    let address = listening(&mut first).to_string();
+    let address = first.listening().to_string();
     first.wait_for("a run", ran);
     // With another port, and with the config of the first one.
     for listen in ["127.0.0.1:0", &address] {
@@ -179,7 +173,7 @@ fn a_start_that_waits_for_its_database_answers_probes_and_can_be_stopped() {
     // Nothing listens there.
     let store = "postgres://ttm@127.0.0.1:1/ttm";
     let mut program = Program::start(&mut service(folder.path(), "http://127.0.0.1:1", store));
-    let address = listening(&mut program);
+    let address = program.listening();
     for (path, code) in [("/health/live", 200), ("/health/ready", 503), ("/health/startup", 503)] {
         assert_eq!(get(address, path).status, code, "{path}");
     }
@@ -201,7 +195,7 @@ fn an_unreachable_api_is_a_warning_with_its_reason_and_the_service_stays_live() 
     import(folder.path(), &market.mints(), "sqlite://ttm-data/ttm.db");
     let mut program =
         Program::start(&mut service(folder.path(), &market.base_url(), "sqlite://ttm-data/ttm.db"));
-    let address = listening(&mut program);
+    let address = program.listening();
     // With an open breaker, runs end without attempts.
     program.wait_for("a run that was held up", |entry| {
         ran(entry) && entry["attempted"] == 0 && entry["withheld"].as_u64() > Some(0)

@@ -138,8 +138,7 @@ fn a_start_reports_a_full_disk_and_waits_for_room() {
     let (folder, market) = with_mints();
     for is_told_to_stop in [true, false] {
         let mut program = service_on_a_small_disk(folder.path(), &market.base_url(), ON_A_FULL_DISK);
-        let line = program.wait_for_message("listening; starting");
-        let address = line["address"].as_str().and_then(|text| text.parse().ok()).expect("an address");
+        let address = program.listening();
         let waits = program.wait_for_message("the start waits for a person to mend this");
         assert!(waits["error"].as_str().is_some_and(|text| text.contains("disk is full")), "{waits}");
         for (path, status) in

@@ -1,6 +1,5 @@
 //! The real program and a lease whose holder is on another machine, where it cannot be checked whether it is alive.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -30,17 +29,12 @@ fn service(folder: &Path, store: &str) -> Command {
     command
 }
 
-fn listening(program: &mut Program) -> SocketAddr {
-    let line = program.wait_for_message("listening; starting");
-    line["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
-}
-
 /// Makes the holder look like a process on another machine.
 const ELSEWHERE: &str = "UPDATE lease SET boot = 'another', host = 'elsewhere'";
 
 /// Waits until the start reports that it waits for the holder on another machine, and until when.
 fn waits_visibly(program: &mut Program) {
-    let address = listening(program);
+    let address = program.listening();
     let waits = program.wait_for_message("the start waits");
     assert_eq!(waits["waiting_for"], "the lease on the store", "{waits}");
     let error = waits["error"].as_str().expect("a reason");

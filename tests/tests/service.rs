@@ -58,7 +58,7 @@ fn scores_survive_a_kill(store: &str, folder: &Path) {
     let market = market(TOKENS);
     import(folder, &market, store);
     let mut first = Program::start(&mut service(folder, &market, store));
-    let address = first.address();
+    let address = first.listening();
     first
         .wait_for("that it is ready", |entry| entry["message"] == "health changed" && entry["ready"] == true);
     assert_eq!(get(address, "/health/ready").status, 200);

@@ -32,11 +32,6 @@ fn migrate(store: &str) {
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
 }
 
-fn listening(program: &mut Program) -> SocketAddr {
-    let line = program.wait_for_message("listening; starting");
-    line["address"].as_str().and_then(|text| text.parse().ok()).expect("the log names the address")
-}
-
 #[expect(clippy::disallowed_methods, reason = "the test measures how long a stop takes")]
 fn now() -> Instant {
     Instant::now()
@@ -77,7 +72,7 @@ fn waits_for_a_lock(database: &Database, lock: &str, table: &str) {
     let held = database.hold(lock);
     for is_told_to_stop in [true, false] {
         let mut program = Program::start(&mut service(folder.path(), &[("TTM_STORE__URL", &store)]));
-        let address = listening(&mut program);
+        let address = program.listening();
         says_that_it_waits_for("the store of the tokens", address);
         if is_told_to_stop {
             ends_promptly(program, "the store of the tokens");
@@ -121,7 +116,7 @@ fn waits_for_a_server_that_freezes_at(words: &str) {
     let store = database.url_at(&proxy.address().to_string());
     proxy.freeze_at(words);
     let mut program = Program::start(&mut service(folder.path(), &[("TTM_STORE__URL", &store)]));
-    let address = listening(&mut program);
+    let address = program.listening();
     says_that_it_waits_for("the store of the tokens", address);
     let waits = program.wait_for_message("the start waits");
     assert_eq!(waits["waiting_for"], "the store of the tokens", "{waits}");
@@ -153,7 +148,7 @@ fn a_start_that_waits_for_a_token_source_can_be_stopped() {
     let url = format!("postgres://ann@{}/moon", silent.local_addr().expect("an address"));
     for source in [("TTM_SOURCES__FILE", "mints.txt"), ("TTM_SOURCES__POSTGRES_URL", url.as_str())] {
         let mut program = Program::start(&mut service(folder.path(), &[source]));
-        let address = listening(&mut program);
+        let address = program.listening();
         says_that_it_waits_for("the sources of tokens", address);
         ends_promptly(program, "the sources of tokens");
     }
@@ -165,7 +160,7 @@ fn a_start_without_its_database_says_how_to_create_it_and_continues_afterwards()
     let name = format!("made_later_{}", std::process::id());
     let store = server.url().replace(server.name(), &name);
     let mut program = Program::start(&mut service(folder.path(), &[("TTM_STORE__URL", &store)]));
-    let address = listening(&mut program);
+    let address = program.listening();
     let waits = program.wait_for_message("the start waits for a person to mend this");
     assert_eq!(waits["level"], "ERROR", "{waits}");
     let error = waits["error"].as_str().expect("a reason");
