@@ -253,7 +253,7 @@ fn print_plan(health: &Value) -> Result<(), OutputError> {
     wrapped(
         &format!("{:LABEL$}", "budget"),
         &format!(
-            "{} of {} requests/min used{share}, {} tokens a batch, {} of {} in flight, timeout {}{paused}",
+            "{} of {} requests/min used{share}, {} tokens per batch, {} of {} in flight, timeout {}{paused}",
             number(used, 0),
             number(budget, 0),
             number(&plan["tokens_per_batch"], 1),
