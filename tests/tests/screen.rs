@@ -153,10 +153,7 @@ fn a_change_of_health_is_logged_with_its_reason_in_each_phase() {
         outcome.stderr.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let changes: Vec<_> = lines.filter(|entry| entry["message"] == "health changed").collect();
     let last = changes.last().expect("it was ready once");
-    assert_eq!(
-        (&last["ready"], &last["reason"]),
-        (&false.into(), &"the service stops, as it was told to".into())
-    );
+    assert_eq!((&last["ready"], &last["reason"]), (&false.into(), &"the service was ordered to stop".into()));
     assert_eq!(last["phase"], "stopping");
     assert!(changes.iter().all(|entry| entry["reason"] != ""), "{changes:#?}");
 }

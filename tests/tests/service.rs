@@ -105,7 +105,7 @@ fn an_open_breaker_survives_a_kill(store: &str, folder: &Path) {
     import(folder, &market, store);
     let mut first = Program::start(&mut service_that_logs("info,ttm_service=debug", folder, &market, store));
     first.wait_for("that its breaker is open", |entry| {
-        entry["message"] == "the breaker changed its state" && entry["to"] == "open"
+        entry["message"] == "breaker state changed" && entry["to"] == "open"
     });
     first.wait_for("that the breaker's state is stored", |entry| {
         entry["message"] == "stored" && entry["store"] == "breaker state"
@@ -114,7 +114,7 @@ fn an_open_breaker_survives_a_kill(store: &str, folder: &Path) {
     drop(first);
 
     let mut second = Program::start(&mut service(folder, &market, store));
-    let restored = second.wait_for_message("the breaker is as the process before left it");
+    let restored = second.wait_for_message("restored breaker state");
     let asked = market.requests();
     assert_eq!(restored["to"], "open", "{restored}");
     let retry_in = restored["retry_in_s"].as_f64().expect("a time");

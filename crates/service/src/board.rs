@@ -1,5 +1,5 @@
-//! What the two planes know of each other: the work plane posts, the supervision plane reads, and nobody waits. It
-//! judges nothing.
+//! What the planes know of each other: the work plane posts, the supervision plane reads, and neither waits for the other.
+//! What is on it is a snapshot; health is judged from it elsewhere.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -53,7 +53,7 @@ pub struct Board {
     /// How each use of a store went last.
     pub(super) stores: Stores,
     sources: Mutex<BTreeMap<Origin, SourceFacts>>,
-    /// Why the process ends without being told to.
+    /// Why the process ends without being ordered to.
     ends_because: OnceLock<String>,
     report: ArcSwap<Report>,
 }
@@ -122,7 +122,7 @@ impl Board {
     /// Posts tokens as they are now; the others stay.
     pub fn post_tokens(&self, changed: Vec<Arc<Token>>) {
         if self.tokens.read().is_empty() {
-            // The first ones may be a million: nobody waits while they are put in order.
+            // The first ones may be a million: readers are not kept waiting while they are put in order.
             let mut all = TokenIndex::new(self.market.clone());
             for token in changed {
                 all.insert(token);
@@ -151,7 +151,7 @@ impl Board {
         self.tokens.read().iter().cloned().collect()
     }
 
-    /// What a person must mend in the store, as a use of it and what the store said; none while nothing was given up.
+    /// What an operator must mend in the store, as a use of it and what the store said. `None` if nothing was given up.
     pub fn given_up(&self) -> Option<String> {
         self.stores.given_up()
     }
@@ -186,7 +186,7 @@ impl Board {
         }
     }
 
-    /// The share of the look-ups of the last five minutes that needed no request; none without any.
+    /// The share of the look-ups of the last five minutes that needed no request. `None` without any.
     pub fn cache_hit_rate(&self) -> Option<f64> {
         let look_ups = self.look_ups.lock();
         let ((_, asked_before, cached_before), (_, asked, cached)) = (look_ups.front()?, look_ups.back()?);
@@ -255,7 +255,7 @@ impl Board {
         self.troubles.lock().get(api)?.as_ref().map(Trouble::shown)
     }
 
-    /// For how long an API has given nothing but errors; none while it answers.
+    /// For how long an API has given nothing but errors. `None` if it answers.
     pub(super) fn api_failing_for(&self, api: &str) -> Option<Duration> {
         let since = self.troubles.lock().get(api)?.as_ref()?.unanswered_since()?;
         Some(self.clock.now() - since)
@@ -287,7 +287,7 @@ impl Board {
         self.sources.lock().values().cloned().collect()
     }
 
-    /// Posts that the process ends without being told to: every report says so, that of now too.
+    /// Posts that the process ends without being ordered to: every report says so from now on, the present one included.
     pub(super) fn ends_because(&self, cause: &str) {
         self.enter(Phase::Stopping);
         if self.ends_because.set(cause.to_owned()).is_ok() {
@@ -349,7 +349,7 @@ impl TokenView for Board {
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Now and then, in a long row of changes, whoever waits to look has its turn.
+/// Lets waiting readers in now and then during a long row of changes.
 fn let_others_look(tokens: &mut RwLockWriteGuard<'_, TokenIndex>, changes: usize) {
     const CHANGES: usize = 64;
     if changes % CHANGES == CHANGES - 1 {

@@ -1,6 +1,6 @@
-//! The breaker that scoring lives by and the rate behind it, across restarts: what the process before left is restored at
-//! the start, and every change is told and saved. Changes of other breakers are told, and those begin closed. Nobody waits for
-//! that: a store that is away makes it late, and nothing else. It does not decide when a breaker changes.
+//! The breaker that scoring depends on and the rate behind it, across restarts: what the process before left is restored at
+//! the start, and every change is reported and saved. Changes of other breakers are reported, and those begin closed. No call
+//! waits for that: a store that is away only delays it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ async fn left(
         Ok(stored) => stored,
         Err(error) => {
             let (breaker, error) = (breaker.name(), error.to_string());
-            tracing::warn!(breaker, error, "the breaker begins closed: its last state is not known");
+            tracing::warn!(breaker, error, "cannot load the last breaker state; starting closed");
             return None;
         }
     };
@@ -75,7 +75,7 @@ impl BreakerLog {
     ) {
         while let Some(change) = breaker.poll_transition() {
             let cause = if change.to == State::Closed { None } else { cause() };
-            tell(breaker.name(), &change, runtime, cause.as_deref());
+            log(breaker.name(), &change, runtime, cause.as_deref());
             if change.suppressed.is_none() {
                 self.events.breaker(breaker.name(), &change, cause.as_deref());
                 self.put();
@@ -88,35 +88,36 @@ impl BreakerLog {
 pub(crate) async fn restore(
     settings: &ServiceSettings,
     store: &dyn BreakerStore,
-    runtime: &Arc<dyn Runtime>,
+    clock: &Arc<dyn Runtime>,
+    caller: &dyn Runtime,
     log: &BreakerLog,
 ) -> Arc<Guard> {
-    let breaker = Arc::new(Breaker::new(POOLS, settings.breaker.clone(), runtime.entropy("breaker")));
+    let breaker = Arc::new(Breaker::new(POOLS, settings.breaker.clone(), clock.entropy("breaker")));
     let (config, retry) = (settings.guard.clone(), settings.retry.clone());
-    let guard = Guard::new(config, breaker.clone(), retry, runtime.clone(), "guard");
-    let left = left(&breaker, store, &**runtime).await;
+    let guard = Guard::new(config, breaker.clone(), retry, clock.clone(), "guard");
+    let left = left(&breaker, store, caller).await;
     if let Some((own, elapsed)) = &left {
-        breaker.restore(own.saved, *elapsed, runtime.now());
+        breaker.restore(own.saved, *elapsed, clock.now());
     }
     let (rate, elapsed) = left.map_or((None, Duration::ZERO), |(own, elapsed)| (own.rate, elapsed));
     let rate = rate
         .map_or_else(SavedRate::default, |StoredRate { share, paused_for }| SavedRate { share, paused_for });
     guard.resume(rate, elapsed);
-    log.report(&breaker, &**runtime, || None);
+    log.report(&breaker, caller, || None);
     Arc::new(guard)
 }
 
-fn tell(breaker: &str, change: &Transition, runtime: &dyn Runtime, cause: Option<&str>) {
+fn log(breaker: &str, change: &Transition, runtime: &dyn Runtime, cause: Option<&str>) {
     let Transition { from, to, reason, .. } = *change;
     if let Some(by) = change.suppressed {
-        tracing::warn!(breaker, state = %from, to = %to, reason = %reason, by = by.as_str(), "the breaker would have changed its state");
+        tracing::warn!(breaker, state = %from, to = %to, reason = %reason, by = by.as_str(), "breaker state would have changed");
         return;
     }
     let retry_in_s = change.retry_at.map(|at| (at - runtime.now()).as_secs_f64().ceil());
     if reason == TransitionReason::Restored {
-        tracing::warn!(breaker, to = %to, retry_in_s, "the breaker is as the process before left it");
+        tracing::warn!(breaker, to = %to, retry_in_s, "restored breaker state");
     } else {
-        tracing::warn!(breaker, from = %from, to = %to, reason = %reason, retry_in_s, cause, "the breaker changed its state");
+        tracing::warn!(breaker, from = %from, to = %to, reason = %reason, retry_in_s, cause, "breaker state changed");
     }
     metrics::counter!("ttm_breaker_transitions_total", "breaker" => breaker.to_owned(), "to" => to.as_str())
         .increment(1);

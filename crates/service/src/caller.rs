@@ -1,5 +1,5 @@
 //! The way out to the API: one budget of requests behind its guard. Translates the port's errors into what breaker and
-//! retry understand, counts every attempt and logs what matters, once. What is asked it does not know.
+//! retry understand, counts every attempt and logs what matters, once. What is asked is its callers' concern.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -30,7 +30,7 @@ pub(super) struct Caller {
     lease: Option<Arc<Lease>>,
     /// Whether no attempt may begin any more.
     closed: watch::Sender<bool>,
-    /// The end of the last pause that was told.
+    /// The end of the last pause that was reported.
     told_pause: AtomicU64,
 }
 
@@ -73,7 +73,7 @@ impl Caller {
         &self.guard
     }
 
-    /// When the breaker gives a turn again; none while it gives one.
+    /// When the breaker admits a call again. `None` if it does now.
     pub(super) fn open_until(&self) -> Option<Moment> {
         self.guard.breaker().snapshot(self.runtime.now()).retry_at
     }
@@ -86,8 +86,8 @@ impl Caller {
         }
     }
 
-    /// Tells what the last step of a call changed, and has it saved.
-    fn tell(&self) {
+    /// Reports what the last step of a call changed, and has it saved.
+    fn report(&self) {
         let breaker = self.guard.breaker();
         let cause = || self.board.api_trouble(breaker.name()).map(|trouble| trouble.message);
         self.breakers.report(breaker, &*self.runtime, cause);
@@ -103,7 +103,7 @@ impl Caller {
             tracing::warn!(
                 api,
                 pause_ms = pause.as_millis(),
-                "the API asks for patience; fewer requests follow"
+                "rate limited upstream; pausing, then sending fewer requests"
             );
             self.breakers.put();
         }
@@ -136,7 +136,7 @@ impl Caller {
             lapsed.store(!holds, Ordering::Relaxed);
             attempts.store(attempt.number, Ordering::Relaxed);
             async move {
-                // The call is over: nobody waits for this attempt.
+                // The call is over, and nothing waits for this attempt.
                 let Some(request) = request else { return std::future::pending().await };
                 let attempt = Attempt {
                     caller: self,
@@ -168,7 +168,7 @@ impl Caller {
             }
             let polled = guarded.as_mut().poll(cx);
             // After every step and not at the end: a call that opened the breaker may wait for seconds to try again.
-            self.tell();
+            self.report();
             if polled.is_pending() && gives_up() { over() } else { polled }
         })
         .await;

@@ -37,7 +37,7 @@ impl Edits {
     pub(crate) fn applied(&self, revision: u64) {
         self.0.send_if_modified(|edit| {
             edit.take_if(|edit| edit.revision == revision);
-            // Nothing to see for whoever waits.
+            // Readers that wait have nothing to see.
             false
         });
     }

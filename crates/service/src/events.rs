@@ -1,5 +1,4 @@
-//! What happened, on its way to the record: makes the events, and keeps them until they are stored. It
-//! decides nothing that they tell of.
+//! What happened, on its way to the record: makes the events, and keeps them until they are stored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +73,7 @@ impl EventLog {
         self.put(Kind::ServiceStopped, "service", severity, &payload);
     }
 
-    /// What an observation changed of tokens. That a token is missing is told the first time alone, and moves between
+    /// What an observation changed of tokens. That a token is missing is recorded the first time alone, and moves between
     /// lanes not at all: they would bury the rest.
     pub(crate) fn market(&self, events: &[MarketEvent]) {
         let put = |kind, mint: &Mint, payload| self.put(kind, &mint.to_string(), Severity::Info, &payload);

@@ -1,4 +1,4 @@
-//! What a sentence is about, so that one which only counts on is no news. It knows no sentence.
+//! What a sentence is about, without its figures: one that differs in those alone is not logged again.
 
 /// What stands before the number of an error.
 const NAMES: [&str; 3] = ["code", "error", "SQLSTATE"];

@@ -1,4 +1,4 @@
-//! One incarnation of a part: what it runs on, how it hears the stop, and how what it writes is told from what the
+//! One incarnation of a part: what it runs on, how it hears the stop, and how what it writes is distinguished from what the
 //! incarnations before it still write.
 
 use std::sync::Arc;

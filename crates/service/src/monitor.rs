@@ -1,5 +1,5 @@
-//! The supervision plane's eyes: samples resources, makes the health report, and turns figures into history. It acts
-//! on nothing.
+//! Samples resources, makes the health report, and turns figures into history. It reads the board and acts on nothing, so a
+//! report can never be late because of what it reports.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl Monitor {
         }
     }
 
-    /// Tells a pause of the process, which excuses what it made late, from a lateness of this plane, which does not.
+    /// Distinguishes a pause of the process, which excuses what it made late, from a lateness of this plane, which does not.
     fn note_lateness(&mut self, due: Moment) {
         let now = self.runtime.now();
         let late = now - due;
@@ -111,7 +111,7 @@ impl Monitor {
         let report = self.resident.board.as_it_ends(assess(&facts, &self.resident.settings.thresholds));
         let reason = match report.reasons.first() {
             Some(reason) => reason.as_str(),
-            None if report.phase == Phase::Stopping => "the service stops, as it was told to",
+            None if report.phase == Phase::Stopping => "the service was ordered to stop",
             None => "nothing is wrong",
         };
         let now = (report.status, report.ready, gist(reason));

@@ -4,7 +4,7 @@
 //! apart: every entry is put in under its [`Author`], and an author that was replaced is refused. A batch that a writer has
 //! taken stays in the outbox until the writer says what became of it, by the batch's number; when the writer is replaced the
 //! batch goes back to its place, and what the older writer says of it later names a batch that is not there. So what is
-//! produced is always stored, waiting, in flight or counted as dropped, whoever is aborted when.
+//! produced is always stored, waiting, in flight or counted as dropped, whichever task is aborted when.
 
 mod shelf;
 

@@ -14,6 +14,7 @@ use crate::outbox::{Outbox, Shelf};
 use crate::ports::{Plane, Surface};
 use crate::resident::Resident;
 use crate::sinks::{BreakerSink, EventSink, SampleSink, TokenSink};
+use crate::sources::Look;
 use crate::work::Work;
 use crate::{pause, roster};
 
@@ -167,7 +168,8 @@ fn follow_sources(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()
     let resident = resident.clone();
     Box::pin(async move {
         let every = resident.settings.source_poll_interval;
-        resident.sources.watch(&*life.runtime, every, under, &events).await;
+        let look = Look { runtime: &*life.runtime, under, events: Some(&events) };
+        resident.sources.watch(every, look).await;
     })
 }
 

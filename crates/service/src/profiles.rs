@@ -101,7 +101,7 @@ impl TokenSource for Profiles {
             .into_iter()
             .collect();
         let new: Vec<Mint> = latest.difference(&followed).copied().collect();
-        // What is shown right now stays whatever it is: let go, it would be new again at once, and asked for in vain.
+        // What is shown right now stays whatever it is: dropped, it would be new again at once, and looked up for nothing.
         let mut mints = followed;
         mints.retain(|mint| latest.contains(mint) || !self.is_over(mint));
         mints.extend(new.into_iter().take(self.limit.saturating_sub(mints.len())));

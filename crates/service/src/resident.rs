@@ -1,7 +1,7 @@
 //! What outlives every incarnation of a part: a part is dropped and started again, and finds here what it needs to go on.
 //!
 //! No domain code runs under a lock of this state, so that a part which hangs holds none: what is in here is either a value
-//! that is replaced whole, or guards itself for the length of an assignment. A part keeps what it can compute anew to itself.
+//! that is replaced whole, or guards itself for the length of an assignment. What a part can compute again it keeps to itself.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -62,21 +62,22 @@ impl Resident {
         starting: &Starting,
     ) -> Result<Self, StartError<E>> {
         let events = EventLog::new(clock);
-        let mut sources = Sources::new(&ports, clock, board, lease);
+        let runtime = starting.runtime();
+        let mut sources = Sources::new(&ports, board, lease);
         let listings = starting.at("the sources of tokens", sources.first_look(starting)).await?;
         let tokens = &*ports.tokens;
         let epoch = starting.claim(lease, tokens).await?;
         sources.begin(FencingToken::first(epoch), listings, starting).await?;
-        let revision = starting.store("the tokens", || roster::revision(tokens, epoch, &**clock)).await?;
-        let stored = starting.store("the tokens", || roster::load(tokens, &**clock)).await?;
-        // Tables that are dropped and made anew meanwhile are empty, and no set of tokens.
-        starting.store("the tokens", || roster::revision(tokens, epoch, &**clock)).await?;
+        let revision = starting.store("the tokens", || roster::revision(tokens, epoch, runtime)).await?;
+        let stored = starting.store("the tokens", || roster::load(tokens, runtime)).await?;
+        // Tables that are dropped and recreated meanwhile are empty, which is not an empty set of tokens.
+        starting.store("the tokens", || roster::revision(tokens, epoch, runtime)).await?;
         tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
         board.stores.answered(StoreUse::TokenReads, clock.now());
         events.started(epoch, stored.len());
-        sources.tell(&events);
+        sources.record(&events);
         let breakers = BreakerLog::new(events.clone());
-        let guard = breakers::restore(settings, &*ports.breakers, clock, &breakers).await;
+        let guard = breakers::restore(settings, &*ports.breakers, clock, runtime, &breakers).await;
         starting.done();
         // Before anything says that the service started: what was stored is served from the first answer on.
         board.post_tokens(stored.into_iter().map(Arc::new).collect());

@@ -33,7 +33,7 @@ pub(crate) async fn load(store: &dyn TokenStore, runtime: &dyn Runtime) -> Resul
     }
 }
 
-/// The number that tells whether the set was edited.
+/// Counts the edits of the set.
 pub(crate) async fn revision(
     store: &dyn TokenStore,
     epoch: Epoch,
@@ -93,7 +93,7 @@ async fn look(
     // The revision is read first: an edit between the two calls is seen again at the next look.
     let tokens = load(store, runtime).await?;
     // What was loaded is an edit only when the store is still the one that granted the epoch: one whose tables were
-    // dropped and made anew meanwhile is empty, and nobody removed anything.
+    // dropped and recreated meanwhile is empty, and no token was removed from it.
     if revision(store, epoch, runtime).await? < edits {
         return Err(StoreError::replaced("the number of edits went back"));
     }

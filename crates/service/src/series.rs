@@ -36,7 +36,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("tokens.age_p95_seconds{lane=…}", "age of the lane's data"),
 ];
 
-/// One sample; none when the value is not finite, which no series holds.
+/// One sample. `None` if the value is not finite, which no series holds.
 pub(super) fn sample(name: &str, labels: &[(&str, &str)], at: Timestamp, value: f64) -> Option<Sample> {
     Sample::try_new(key(name, labels), at, value).ok()
 }

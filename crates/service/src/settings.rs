@@ -32,7 +32,7 @@ pub struct ServiceSettings {
     pub retry: RetryPolicy,
     /// What is too much.
     pub thresholds: Thresholds,
-    /// How often the health report is made anew.
+    /// How often the health report is made.
     pub report_interval: Duration,
     /// How often health figures become history.
     pub health_check_interval: Duration,

@@ -1,4 +1,4 @@
-//! Follows the lists of mints that others keep: asks each source, has the store follow what it lists, and tells what is
+//! Follows the lists of mints that others keep: asks each source, has the store follow what it lists, and reports what is
 //! wrong with one, once. The tokens of a source that fails stay as they were. What was reported is kept beside each source, so
 //! that a watch which is started again repeats nothing.
 
@@ -39,20 +39,25 @@ struct Reported {
 pub(crate) struct Sources {
     watched: Vec<Watched>,
     store: Arc<dyn TokenStore>,
-    clock: Arc<dyn Runtime>,
     board: Arc<Board>,
     lease: Arc<Lease>,
 }
 
+/// What a look is made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Look<'a> {
+    /// The plane of the caller.
+    pub(crate) runtime: &'a dyn Runtime,
+    /// What the store is written under.
+    pub(crate) under: FencingToken,
+    /// Where problems are recorded; `None` during a start.
+    pub(crate) events: Option<&'a EventLog>,
+}
+
 impl Sources {
-    pub(crate) fn new(
-        ports: &Ports,
-        clock: &Arc<dyn Runtime>,
-        board: &Arc<Board>,
-        lease: &Arc<Lease>,
-    ) -> Self {
-        let (store, clock) = (ports.tokens.clone(), clock.clone());
-        let mut all = Self { watched: Vec::new(), store, clock, board: board.clone(), lease: lease.clone() };
+    pub(crate) fn new(ports: &Ports, board: &Arc<Board>, lease: &Arc<Lease>) -> Self {
+        let store = ports.tokens.clone();
+        let mut all = Self { watched: Vec::new(), store, board: board.clone(), lease: lease.clone() };
         all.extend(ports.sources.iter().cloned());
         all
     }
@@ -64,7 +69,7 @@ impl Sources {
     }
 
     /// Records what the first look found wrong.
-    pub(crate) fn tell(&self, events: &EventLog) {
+    pub(crate) fn record(&self, events: &EventLog) {
         for watched in &self.watched {
             if let Some(problem) = &watched.reported.lock().problem {
                 events.source(watched.source.origin(), Some(problem));
@@ -73,7 +78,7 @@ impl Sources {
     }
 
     /// The first look: every source is asked before anything is stored. One that is away may be away when the tokens that
-    /// it listed before are stored; one that a person must mend is told now, while that person is looking.
+    /// it listed before are stored; one that an operator must mend ends the start, while that operator is looking.
     ///
     /// # Errors
     /// All that is wrong with the sources, at once.
@@ -85,7 +90,7 @@ impl Sources {
         let mut messages = Vec::new();
         let mut is_config = false;
         for at in 0..self.watched.len() {
-            match self.ask(at).await {
+            match self.ask(at, starting.runtime()).await {
                 Ok(listing) => listings.push((at, listing)),
                 Err(TokenSourceError::Unusable { message }) => {
                     is_config = true;
@@ -93,7 +98,11 @@ impl Sources {
                 }
                 Err(error @ TokenSourceError::Transient { .. }) => {
                     let origin = self.watched[at].source.origin();
-                    if starting.store("the tokens", || self.owned(origin)).await?.is_empty() {
+                    if starting
+                        .store("the tokens", || self.owned(origin, starting.runtime()))
+                        .await?
+                        .is_empty()
+                    {
                         messages.push(error.to_string());
                     } else {
                         self.fails(at, &error, None);
@@ -117,8 +126,9 @@ impl Sources {
         listings: Vec<(usize, Listing)>,
         starting: &Starting,
     ) -> Result<(), StartError<E>> {
+        let look = Look { runtime: starting.runtime(), under, events: None };
         for (at, listing) in listings {
-            let follow = || self.follow(at, listing.clone(), under, None);
+            let follow = || self.follow(at, listing.clone(), look);
             starting.store("the lists of tokens", follow).await.map_err(|error| match error.kind() {
                 // Another one took over since the epoch was claimed.
                 StoreErrorKind::Fenced { by: FencedBy::Epoch } => {
@@ -131,19 +141,13 @@ impl Sources {
     }
 
     /// Looks again and again. A look that is dropped leaves what it did so far; the next one does the rest.
-    pub(crate) async fn watch(
-        &self,
-        runtime: &dyn Runtime,
-        every: Duration,
-        under: FencingToken,
-        events: &EventLog,
-    ) {
+    pub(crate) async fn watch(&self, every: Duration, look: Look<'_>) {
         if self.watched.is_empty() {
             return std::future::pending().await;
         }
         loop {
-            runtime.sleep_until(runtime.now() + every).await;
-            let Err(error) = self.look(under, events).await else { continue };
+            look.runtime.sleep_until(look.runtime.now() + every).await;
+            let Err(error) = self.look(look).await else { continue };
             match error.kind() {
                 StoreErrorKind::Transient { .. }
                 | StoreErrorKind::Missing
@@ -159,14 +163,15 @@ impl Sources {
 
     /// Asks each source and has the store follow it; the first answer of the store that ends the looking, or else its last
     /// failure.
-    async fn look(&self, under: FencingToken, events: &EventLog) -> Result<(), StoreError> {
+    async fn look(&self, look: Look<'_>) -> Result<(), StoreError> {
+        let runtime = look.runtime;
         let mut looked = Ok(());
         for at in 0..self.watched.len() {
-            match self.ask(at).await {
-                Ok(listing) => match self.follow_if_whole(at, listing, under, events).await {
-                    Ok(()) => self.board.stores.answered(StoreUse::Listings, self.clock.now()),
+            match self.ask(at, runtime).await {
+                Ok(listing) => match self.follow_if_whole(at, listing, look).await {
+                    Ok(()) => self.board.stores.answered(StoreUse::Listings, runtime.now()),
                     Err(error) => {
-                        let (now, wall) = (self.clock.now(), self.clock.wall());
+                        let (now, wall) = (runtime.now(), runtime.wall());
                         self.board.stores.failed(StoreUse::Listings, &error, now, wall);
                         let ends =
                             matches!(error.kind(), StoreErrorKind::Fenced { .. } | StoreErrorKind::Corrupt);
@@ -176,43 +181,36 @@ impl Sources {
                         }
                     }
                 },
-                Err(error) => self.fails(at, &error, Some(events)),
+                Err(error) => self.fails(at, &error, look.events),
             }
         }
         looked
     }
 
-    async fn follow_if_whole(
-        &self,
-        at: usize,
-        listing: Listing,
-        under: FencingToken,
-        events: &EventLog,
-    ) -> Result<(), StoreError> {
-        self.board.stores.may_ask(StoreUse::Listings, self.clock.now(), self.clock.wall())?;
-        self.follow(at, listing, under, Some(events)).await
+    async fn follow_if_whole(&self, at: usize, listing: Listing, look: Look<'_>) -> Result<(), StoreError> {
+        self.board.stores.may_ask(StoreUse::Listings, look.runtime.now(), look.runtime.wall())?;
+        self.follow(at, listing, look).await
     }
 
-    async fn ask(&self, at: usize) -> Result<Listing, TokenSourceError> {
+    async fn ask(&self, at: usize, runtime: &dyn Runtime) -> Result<Listing, TokenSourceError> {
         let source = &self.watched[at].source;
-        let deadline = self.clock.now() + SOURCE_DEADLINE;
-        within(&*self.clock, deadline, source.list()).await.unwrap_or_else(|_| {
+        let deadline = runtime.now() + SOURCE_DEADLINE;
+        within(runtime, deadline, source.list()).await.unwrap_or_else(|_| {
             let message =
                 format!("{} tokens: no answer within {} s", source.origin(), SOURCE_DEADLINE.as_secs());
             Err(TokenSourceError::Transient { message })
         })
     }
 
-    async fn owned(&self, origin: Origin) -> Result<Vec<Mint>, StoreError> {
-        bounded("listing the tokens of a source", &*self.clock, self.store.owned(origin)).await
+    async fn owned(&self, origin: Origin, runtime: &dyn Runtime) -> Result<Vec<Mint>, StoreError> {
+        bounded("listing the tokens of a source", runtime, self.store.owned(origin)).await
     }
 
     async fn follow(
         &self,
         at: usize,
         listing: Listing,
-        under: FencingToken,
-        events: Option<&EventLog>,
+        Look { runtime, under, events }: Look<'_>,
     ) -> Result<(), StoreError> {
         self.is_well(at, &listing, events);
         let origin = self.watched[at].source.origin();
@@ -220,15 +218,15 @@ impl Sources {
         let known = self.watched[at].reported.lock().owned.take();
         let owned = match known {
             Some(owned) => owned,
-            None => self.owned(origin).await?.len(),
+            None => self.owned(origin, runtime).await?.len(),
         };
         // The store works in steps: all that is listed may be due to come, and all that is owned to go.
         let steps = mints.len().div_ceil(FOLLOW_STEP) + owned.div_ceil(FOLLOW_STEP);
         let patience = STORE_DEADLINE.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX).max(1));
-        let following = self.store.follow(under, origin, &mints, self.clock.wall());
-        let followed = bounded_by(patience, "following a token list", &*self.clock, following).await?;
+        let following = self.store.follow(under, origin, &mints, runtime.wall());
+        let followed = bounded_by(patience, "following a token list", runtime, following).await?;
         let Followed { added, removed, kept, others } = followed;
-        // After an error it is looked up anew: some of the steps are done.
+        // After an error it is looked up again: some of the steps are done.
         self.watched[at].reported.lock().owned = usize::try_from(added + kept).ok();
         if added + removed > 0 {
             tracing::info!(%origin, added, removed, kept, others, "followed a list of tokens that changed");
@@ -261,7 +259,7 @@ impl Sources {
         self.board.post_source(origin, Ok(listing.mints.len() as u64));
     }
 
-    /// Counts every failure, and tells each distinct one once.
+    /// Counts every failure, and reports each distinct one once.
     fn fails(&self, at: usize, error: &TokenSourceError, events: Option<&EventLog>) {
         let watched = &self.watched[at];
         let origin = watched.source.origin();

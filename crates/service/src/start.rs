@@ -1,5 +1,5 @@
 //! The steps of a start that depend on others: each waits for a store that is away for as long as that lasts, and says
-//! meanwhile what for, and whether a person has to act first. What no waiting mends ends the start at once.
+//! meanwhile what for, and whether an operator has to act first. What no waiting mends ends the start at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::{Ports, ServiceSettings};
 
 /// How soon a store that is away is asked again.
 const RETRY: Duration = Duration::from_secs(1);
-/// The same where a person must act first: refused logins at a high pace lock accounts.
+/// The same where an operator must act first: refused logins at a high pace lock accounts.
 const RETRY_SELDOM: Duration = Duration::from_secs(5);
-/// A step that takes longer is told: what a start waits for is never a secret.
+/// A step that takes longer is logged.
 const LONG: Duration = Duration::from_secs(1);
 
 /// Opens the ports, with the steps of the start to wait by.
@@ -30,7 +30,7 @@ pub type Open<E> = Box<dyn for<'a> FnOnce(&'a Starting) -> BoxFuture<'a, Result<
 pub enum Again {
     /// What failed it may pass by itself.
     MayPass,
-    /// It will not pass before a person has acted; then it goes on by itself.
+    /// It will not pass before an operator has acted; then the start goes on by itself.
     OnceMended,
     /// The start is over.
     Never,
@@ -52,7 +52,7 @@ pub struct Starting {
     board: Arc<Board>,
     settings: ServiceSettings,
     runtime: Arc<dyn Runtime>,
-    /// What it waits for, as it was told last.
+    /// What it waits for, as reported last.
     waits_for: Mutex<Option<Waiting>>,
 }
 
@@ -63,7 +63,12 @@ impl Starting {
         Self { board, settings, runtime, waits_for: Mutex::default() }
     }
 
-    /// What it waits for now; none while nothing keeps it.
+    /// The plane that it runs on.
+    pub(crate) fn runtime(&self) -> &dyn Runtime {
+        &*self.runtime
+    }
+
+    /// What it waits for now. `None` if nothing delays it.
     pub fn waits_for(&self) -> Option<String> {
         self.waits_for.lock().as_ref().map(|waiting| waiting.what.clone())
     }
@@ -71,7 +76,7 @@ impl Starting {
     /// A step that takes as long as it takes.
     pub async fn at<T>(&self, what: &'static str, step: impl Future<Output = T>) -> T {
         self.waits(what.to_owned(), false);
-        self.told_when_long(what, step, false).await
+        self.logged_when_long(what, step, false).await
     }
 
     /// A step that is tried again for as long as `again` says of its error that this may help.
@@ -88,14 +93,14 @@ impl Starting {
         E: std::fmt::Display,
         F: Future<Output = Result<T, E>>,
     {
-        let mut told = None;
+        let mut reported = None;
         // Whatever waits around this step is what is waited for again once it is done.
         let around = self.waits_for.lock().clone();
         self.waits(what.to_owned(), false);
         loop {
-            // Once it was told why it fails, that is the news.
-            let is_told = told.is_some();
-            let outcome = self.told_when_long(what, step(), is_told).await;
+            // Once the reason is logged, the duration is not worth a line.
+            let is_reported = reported.is_some();
+            let outcome = self.logged_when_long(what, step(), is_reported).await;
             let (error, needs_a_person) = match outcome {
                 Err(error) => match again(&error) {
                     Again::MayPass => (error.to_string(), false),
@@ -107,14 +112,18 @@ impl Starting {
                     return done;
                 }
             };
-            if told.as_ref() != Some(&error) {
+            if reported.as_ref() != Some(&error) {
                 self.waits(format!("{what}: {error}"), needs_a_person);
                 if needs_a_person {
-                    tracing::error!(waiting_for = what, error, "the start waits for a person to mend this");
+                    tracing::error!(
+                        waiting_for = what,
+                        error,
+                        "the start waits until an operator has mended this"
+                    );
                 } else {
                     tracing::warn!(waiting_for = what, error, "the start waits");
                 }
-                told = Some(error);
+                reported = Some(error);
             }
             let pause = if needs_a_person { RETRY_SELDOM } else { RETRY };
             self.pause(pause).await;
@@ -177,13 +186,13 @@ impl Starting {
         self.patiently("the lease on the store", acquire, again).await
     }
 
-    /// A step, which is told when there is no outcome for long, unless it was told already; the report goes on meanwhile.
+    /// A step, which is logged when there is no outcome for long, unless it was logged already; the report goes on meanwhile.
     /// Boxed: a start is long enough as it is.
-    fn told_when_long<T>(
+    fn logged_when_long<T>(
         &self,
         what: &'static str,
         step: impl Future<Output = T>,
-        mut is_told: bool,
+        mut is_logged: bool,
     ) -> impl Future<Output = T> {
         let mut step = Box::pin(step);
         async move {
@@ -192,7 +201,7 @@ impl Starting {
                 if let Ok(outcome) = within(&*self.runtime, long, &mut step).await {
                     return outcome;
                 }
-                if !std::mem::replace(&mut is_told, true) {
+                if !std::mem::replace(&mut is_logged, true) {
                     tracing::info!(waiting_for = what, "the start takes long: there is no answer yet");
                 }
                 self.report();
@@ -214,7 +223,7 @@ impl Starting {
         self.report();
     }
 
-    /// Makes the report anew: how long the start has taken is part of it.
+    /// Makes the report again: how long the start has taken is part of it.
     fn report(&self) {
         let (uptime, waits_for) = (self.board.uptime(), self.waits_for.lock().clone());
         let report = first_report(&*self.runtime, &self.settings, uptime, waits_for);

@@ -1,7 +1,7 @@
 //! The order to stop, with its deadline, as every part hears it.
 //!
 //! A cancellation token carries the order and one number beside it the deadline. The deadline is written before the token is
-//! cancelled, so that whoever sees the order sees a deadline.
+//! cancelled, so that every listener that sees the order sees a deadline.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,10 @@ pub struct StopOrder(Stop);
 
 impl StopOrder {
     /// An order that has not been given.
-    #[expect(clippy::new_without_default, reason = "an order is made on purpose: dropping it stops somebody")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "an order is made on purpose: dropping it stops its listeners"
+    )]
     pub fn new() -> Self {
         let deadline = Arc::new(AtomicU64::new(Moment::MAX.as_nanos()));
         Self(Stop { token: CancellationToken::new(), deadline })

@@ -47,10 +47,10 @@ impl StoreUse {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Since when it fails; none while it answers.
+    /// Since when it fails. `None` if it answers.
     down: Option<(Moment, Timestamp)>,
     last_error: Option<String>,
-    /// What a person is called for.
+    /// What an operator is called for.
     call: Option<StoreCall>,
     gave_up: bool,
     /// What was dropped since the start, and when that last became more.
@@ -88,12 +88,12 @@ impl Stores {
         }
     }
 
-    /// It did not. One that is damaged is not tried again before a person has looked.
+    /// It did not. One that is damaged is not tried again before an operator has looked.
     pub(super) fn failed(&self, what: StoreUse, error: &StoreError, now: Moment, wall: Timestamp) {
         let mut states = self.0.lock();
         let state = states.uses.entry(what).or_default();
         let (message, code, doing) = (error.said(), error.code(), error.doing());
-        // What is damaged stays so for whoever asks later, even where another part of it can still be read.
+        // What is damaged stays so for every later use, even where another part of it can still be read.
         let gives_up = error.kind() == StoreErrorKind::Corrupt && !state.gave_up;
         let is_new = state.down.is_none();
         state.down.get_or_insert((now, wall));
@@ -137,7 +137,7 @@ impl Stores {
     /// So much of what it should store was dropped since the start.
     pub(super) fn dropped(&self, what: StoreUse, dropped: u64, now: Moment) {
         let mut states = self.0.lock();
-        // Nothing dropped is no sign that it was used.
+        // That nothing was dropped does not mean that it was used.
         if dropped > states.uses.get(&what).map_or(0, |state| state.dropped) {
             let state = states.uses.entry(what).or_default();
             (state.dropped, state.dropped_at) = (dropped, Some(now));

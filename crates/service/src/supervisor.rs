@@ -26,7 +26,7 @@ use crate::resident::{Figures, Resident};
 use crate::start::{Open, Starting};
 use crew::{Crew, Interrupted};
 
-/// What is stored by then needs no word.
+/// What is stored by then is not worth a line.
 const STORED_SOON: Duration = Duration::from_secs(1);
 /// Closing is given this long, of long stops, also when all was stored late: it writes nothing new.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
@@ -70,7 +70,7 @@ impl Supervisor {
         Self { parts, ..self }
     }
 
-    /// Figures that may be looked at whatever becomes of the service.
+    /// Figures that can be read before, during and after the life of the service.
     pub fn figures(&self) -> Figures {
         self.figures.clone()
     }
@@ -187,9 +187,9 @@ impl Supervisor {
         resident.breakers.put();
         resident.events.stopped(self.early.board.uptime(), in_time);
         crew.order(Stage::Store, stored_by);
-        let tell = runtime.now() + STORED_SOON;
-        if tell < stored_by
-            && let Err(_) = within(runtime, tell, crew.has_ended(Stage::Store)).await
+        let soon = runtime.now() + STORED_SOON;
+        if soon < stored_by
+            && let Err(_) = within(runtime, soon, crew.has_ended(Stage::Store)).await
         {
             let (tokens, samples) = (resident.tokens.counts().left(), resident.samples.counts().left());
             let events = resident.events.counts().left();

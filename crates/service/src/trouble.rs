@@ -1,5 +1,5 @@
-//! What keeps going wrong with an API, as a sentence a person can act on: told when it begins, when it changes and when it
-//! ends, however many calls it spoils. It judges nothing.
+//! What keeps going wrong with an API, as a sentence an operator can act on: reported when it begins, when it changes and when
+//! it ends, however many calls fail meanwhile.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use ttm_kernel::Moment;
 
 use super::gist::gist;
 
-/// So long without an error, and the trouble is over with the next answer: what fails now and then is not told each time.
+/// So long without an error, and the trouble is over with the next answer: what fails now and then is not reported each time.
 const QUIET: Duration = Duration::from_secs(10);
-/// So many different errors of one trouble are told; one that says something else each time does not fill the log.
-const MOST_TOLD: usize = 8;
+/// So many different errors of one trouble are reported; one that says something else each time does not fill the log.
+const MOST_REPORTED: usize = 8;
 
 /// What goes wrong with an API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +29,13 @@ pub struct ApiTrouble {
 pub(super) struct Trouble {
     shown: ApiTrouble,
     last: Moment,
-    /// The first error since the last answer; none when an answer came after it.
+    /// The first error since the last answer. `None` if an answer came after it.
     unanswered: Option<Moment>,
-    /// What the errors were about that were told.
-    told: Vec<String>,
+    /// What the errors were about that were reported.
+    reported: Vec<String>,
 }
 
-/// What is to be told.
+/// What is to be reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum News {
     Begins,
@@ -48,18 +48,18 @@ impl Trouble {
     pub(super) fn note(trouble: &mut Option<Self>, message: &str, now: Moment, wall: Timestamp) -> News {
         let Some(known) = trouble else {
             let shown = ApiTrouble { message: message.to_owned(), since: wall, at: wall };
-            let told = vec![gist(message)];
-            *trouble = Some(Self { shown, last: now, unanswered: Some(now), told });
+            let reported = vec![gist(message)];
+            *trouble = Some(Self { shown, last: now, unanswered: Some(now), reported });
             return News::Begins;
         };
         (known.last, known.shown.at) = (now, wall);
         known.unanswered.get_or_insert(now);
         message.clone_into(&mut known.shown.message);
         let about = gist(message);
-        if known.told.len() >= MOST_TOLD || known.told.contains(&about) {
+        if known.reported.len() >= MOST_REPORTED || known.reported.contains(&about) {
             return News::Nothing;
         }
-        known.told.push(about);
+        known.reported.push(about);
         News::Changes
     }
 
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(note(&mut trouble, "403", 0), News::Begins);
         assert_eq!(note(&mut trouble, "403", 1), News::Nothing);
         assert_eq!(note(&mut trouble, "503", 2), News::Changes);
-        assert_eq!(note(&mut trouble, "403", 3), News::Nothing, "it was told before");
+        assert_eq!(note(&mut trouble, "403", 3), News::Nothing, "it was reported before");
         let shown = trouble.as_ref().expect("it goes on").shown();
         assert_eq!(shown, ApiTrouble { message: "403".to_owned(), since: at(0).1, at: at(3).1 });
         assert_eq!(Trouble::end(&mut trouble, at(12).0), None, "an answer between errors ends nothing");
@@ -138,7 +138,7 @@ mod tests {
         let mut trouble = None;
         let said = |n: i64| (100 + n).to_string();
         let told = (0..100).filter(|n| note(&mut trouble, &said(*n), *n) != News::Nothing).count();
-        assert_eq!(told, MOST_TOLD);
+        assert_eq!(told, MOST_REPORTED);
         assert_eq!(
             trouble.expect("it goes on").shown().message,
             "199",

@@ -224,7 +224,7 @@ impl Work {
         }
     }
 
-    /// The first run that tells how a lane is doing ends the start.
+    /// The first run that shows how a lane is doing ends the start.
     fn end_start(&self, outcome: &RunOutcome) {
         let board = &self.resident.board;
         if board.phase() == Phase::Starting && outcome.is_telling() {

@@ -1,4 +1,4 @@
-//! The kinds of what is taken down: one table, for whoever makes the events and whoever is asked for them. What happened
+//! The kinds of events: one table, for the code that makes them and for readers that ask for them. What happened
 //! is said where each is made.
 
 /// A kind of event that this version makes.

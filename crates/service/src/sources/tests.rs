@@ -44,8 +44,7 @@ impl Scene {
     }
 
     fn sources_over(&self, tokens: Arc<dyn TokenStore>) -> Sources {
-        let clock: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
-        Sources::new(&Ports { tokens, ..self.ports() }, &clock, &self.board, &self.lease)
+        Sources::new(&Ports { tokens, ..self.ports() }, &self.board, &self.lease)
     }
 
     fn ports(&self) -> Ports {
@@ -60,14 +59,18 @@ impl Scene {
     /// Looks again and again, in a task.
     fn watch(&self, sources: Sources) -> Task {
         let (runtime, events) = (self.runtime.clone(), self.events());
-        let watch = async move { sources.watch(&runtime, EVERY, FIRST, &events).await };
+        let watch = async move {
+            let look = Look { runtime: &runtime, under: FIRST, events: Some(&events) };
+            sources.watch(EVERY, look).await;
+        };
         self.runtime.spawn("sources", Box::pin(watch))
     }
 
     /// Looks once.
     fn look(&self, sources: &Sources) {
         // Whatever it comes to is on the board.
-        drop(self.runtime.block_on(sources.look(FIRST, &self.events())));
+        let look = Look { runtime: &self.runtime, under: FIRST, events: None };
+        drop(self.runtime.block_on(sources.look(look)));
     }
 
     fn start(&self) -> Result<Sources, StartError<Infallible>> {
@@ -184,8 +187,8 @@ fn a_list_that_a_newer_process_follows_ends_this_one_as_a_lost_lease_does() {
         scene.runtime.block_on(scene.store.claim()).expect("another process");
     }
     scene.source.put([Mint::USDC]);
-    let events = scene.events();
-    scene.runtime.block_on(sources.watch(&scene.runtime, EVERY, FIRST, &events));
+    let look = Look { runtime: &scene.runtime, under: FIRST, events: None };
+    scene.runtime.block_on(sources.watch(EVERY, look));
     assert_eq!(
         scene.lease.lost(),
         Some("another process took over the store: epoch 1 is fenced off by epoch 3")
@@ -228,7 +231,8 @@ fn what_goes_wrong_later_is_an_event_once_and_so_is_its_end() {
     scene.source.put([Mint::WSOL]);
     let sources = scene.start().expect("it is well");
     let events = scene.events();
-    let look = || drop(scene.runtime.block_on(sources.look(FIRST, &events)));
+    let look = Look { runtime: &scene.runtime, under: FIRST, events: Some(&events) };
+    let look = || drop(scene.runtime.block_on(sources.look(look)));
     scene.fail(unusable, "mints.txt:3: \"junk\" is no mint");
     (0..3).for_each(|_| look());
     scene.source.heal();

@@ -1,4 +1,4 @@
-//! What the log and the metrics are told of the work.
+//! What the log says of the work, and the metrics that go with it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::machine::Notice;
 
 pub(super) fn run_started(lane: Lane, run: CorrelationId, missed: u64) {
     if missed > 0 {
-        tracing::warn!(%run, group = lane.as_str(), missed, "runs were due while nobody looked");
+        tracing::warn!(%run, group = lane.as_str(), missed, "missed scheduled runs");
     }
 }
 
@@ -41,10 +41,10 @@ pub(super) fn control(change: &ControlChange) {
     let ControlChange { what, from, to, reason } = change;
     match what {
         Controlled::AttemptTimeout => {
-            tracing::info!(from_ms = from, to_ms = to, %reason, "attempts may take another time");
+            tracing::info!(from_ms = from, to_ms = to, %reason, "attempt timeout changed");
         }
         Controlled::InFlight => {
-            tracing::info!(from, to, %reason, "another number of requests may be under way");
+            tracing::info!(from, to, %reason, "concurrency limit changed");
         }
     }
 }
@@ -67,11 +67,7 @@ pub(super) fn notice(notice: &Notice) {
             tracing::info!(added, removed, tokens, "the set of tokens was edited");
         }
         Notice::LaneReset { lane, taken_back } => {
-            tracing::warn!(
-                group = lane.as_str(),
-                taken_back,
-                "the lane begins anew; its tokens in flight wait again"
-            );
+            tracing::warn!(group = lane.as_str(), taken_back, "lane reset; its tokens in flight wait again");
         }
         Notice::Stopping { in_flight } => {
             tracing::info!(in_flight, "stopping: nothing more is asked");

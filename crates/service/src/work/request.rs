@@ -28,7 +28,7 @@ async fn ask(client: &Client, turn: Turn, request: &Request<Mint>) -> Result<Fou
             let is_expected = mints.len() > 1 && asked.iter().any(|asked| asked.from != Priority::Background);
             if is_expected && matches!(&answer, Ok(batch) if batch.pairs.is_empty()) {
                 // Once in a while a batch comes back empty although its tokens are listed: ask once more before asking
-                // for each of them. Of those that have rested nobody expects to be listed.
+                // for each of them. Tokens that have rested are not expected to be listed.
                 found.suspicious = true;
                 answer = client.primary_pairs(None, &mints, suspicion).await;
             }
