@@ -75,7 +75,7 @@ fn panics(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
 fn hangs(_: &Arc<Resident>, _: Life) -> BoxFuture<'static, ()> {
     Box::pin(async {
         let _noted = Noted;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
 }
 
