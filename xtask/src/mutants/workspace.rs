@@ -107,8 +107,8 @@ impl Workspace {
         let folder = self.folder(program);
         let mut tests = Command::new(executable);
         tests.current_dir(&folder).env("CARGO_MANIFEST_DIR", &folder);
-        // All tests at once, so that the quick ones need not wait for the slow ones, or for those that never end.
-        tests.env("RUST_TEST_THREADS", "100");
+        // Many tests at once, so that the quick ones need not wait for slow or endless ones.
+        tests.env("RUST_TEST_THREADS", "32");
         // Nobody looks at a failure, so it need not be made smaller.
         tests.env("PROPTEST_MAX_SHRINK_ITERS", "0").env("RUST_BACKTRACE", "0");
         run::run(&mut tests)

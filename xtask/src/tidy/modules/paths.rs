@@ -25,7 +25,8 @@ pub(super) fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
 }
 
 fn is_test(attribute: &TokenTree) -> bool {
-    attribute.to_string().replace(' ', "") == "[cfg(test)]"
+    let attribute = attribute.to_string().replace(' ', "");
+    ["[cfg(test)", "[cfg(all(test,"].iter().any(|test| attribute.starts_with(test))
 }
 
 fn is_end(token: &TokenTree) -> bool {

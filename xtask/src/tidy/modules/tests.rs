@@ -97,7 +97,7 @@ fn tests_may_use_what_they_like() {
             ("a.rs", "use crate::b::B; fn f() {} #[cfg(test)] mod tests;"),
             (
                 "b.rs",
-                "#[cfg(test)] use crate::a::A; #[cfg(test)] mod tests { use crate::a::A; }
+                "#[cfg(test)] use crate::a::A; #[cfg(all(test, not(loom)))] mod tests { use crate::a::A; }
                  impl B { #[cfg(test)] fn f() { crate::a::g() } fn g() {} }",
             ),
             ("testing.rs", "use crate::a::A;"),
