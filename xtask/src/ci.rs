@@ -23,7 +23,7 @@ pub(crate) struct Options {
 enum Phase {
     /// rustfmt has nothing to change
     Fmt,
-    /// the house rules hold
+    /// the project's rules hold
     Tidy,
     /// no lint warns, with all features
     Clippy,

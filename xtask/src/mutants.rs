@@ -2,7 +2,7 @@
 //!
 //! A crate lists its mutants in `tests/mutants.toml`. Each is built in a copy of the workspace under `target/`, so the
 //! sources themselves never change. A few workers, each with a copy of its own, share the mutants: most of a build is one
-//! crate and one link, which occupy a single core. Results are printed in the order of the lists, whoever finishes first.
+//! crate and one link, which occupy a single core. Results are printed in the order of the lists.
 //! It knows nothing of what the rules mean.
 
 pub(crate) mod list;
@@ -57,7 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for number in 1..cores.min(MOST_WORKERS).min(mutants.len()) {
         workers.push(workers[0].duplicate(&folder.join(number.to_string()))?);
     }
-    // A test that fails anyway notices nothing.
+    // A program that fails without a mutant proves nothing.
     in_parallel(&workers, &programs, &mut phases, Program::to_string, Workspace::passes);
     if phases.verdict().is_ok() {
         in_parallel(&workers, &mutants, &mut phases, Mutant::to_string, Workspace::check);

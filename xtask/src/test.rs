@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the whole suite on a fresh machine, in the order build, debug tests, model checkers, release tests.
 //!
-//! The simulator runs in release mode only: its worth lies in simulated hours per second.
+//! The simulator runs only in release mode: its worth lies in simulated hours per second.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ const PROGRAM_PATH: &str = "TTM_BIN";
     cargo xtask test -p ttm-market\n  \
     cargo xtask test -p ttm-market -- golden --nocapture")]
 pub(crate) struct Options {
-    /// Tests this package alone (may be repeated)
+    /// Tests only this package (may be repeated)
     #[arg(short, long = "package", value_name = "PACKAGE")]
     packages: Vec<String>,
     /// Arguments for the test programs: a name to filter by, --nocapture, --test-threads=1, …
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_but_the_benchmarks_is_the_default_and_the_simulator_runs_in_release_alone() {
+    fn everything_but_the_benchmarks_is_the_default_and_the_simulator_runs_only_in_release() {
         let plan = plan(&[]).expect("no package is named");
         assert_eq!(plan.debug, ["--workspace", "--exclude", SIMULATOR, "--exclude", BENCHMARKS]);
         assert_eq!(plan.build, plan.debug);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_simulator_alone_builds_nothing_in_debug() {
+    fn the_simulator_by_itself_builds_nothing_in_debug() {
         let plan = plan(&[SIMULATOR]).expect("the package exists");
         assert!(plan.debug.is_empty() && plan.simulator && !plan.postgres);
     }

@@ -15,13 +15,13 @@ const LIST: &str = "tests/mutants.toml";
 /// One way to break a crate.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Mutant {
-    /// What is broken.
+    /// The rule that it breaks, or what happens instead.
     pub(super) breaks: String,
     /// The file, relative to the crate's folder.
     pub(super) file: String,
     find: String,
     replace: String,
-    /// The test program that must notice.
+    /// The test program that must fail.
     pub(super) program: Program,
 }
 

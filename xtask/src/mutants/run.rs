@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// A broken loop may never end.
+/// A mutant may loop forever.
 const LONGEST: Duration = Duration::from_mins(2);
 
 /// How a run ended.
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_first_failing_test_ends_the_run() -> Result<()> {
-        // Left alone it would pass, and outlast this test.
+        // Without that it would outlast this test, and pass.
         check("echo 'test a ... FAILED'; exec sleep 1000", LONGEST, Outcome::Failed)
     }
 

@@ -45,7 +45,7 @@ pub(super) fn in_parallel<W: Sync, J: Sync>(
     });
 }
 
-/// The next job that nobody has claimed.
+/// The next unclaimed job.
 fn claim<'a, J>(next: &AtomicUsize, jobs: &'a [J]) -> Option<(usize, &'a J)> {
     let index = next.fetch_add(1, Ordering::Relaxed);
     jobs.get(index).map(|job| (index, job))
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_come_in_the_order_of_the_jobs_whoever_finishes_first() {
+    fn results_come_in_the_order_of_the_jobs_whichever_finishes_first() {
         // The first job ends only when the second worker has come to the last one.
         let barrier = Barrier::new(2);
         let mut phases = Phases::default();

@@ -87,8 +87,8 @@ impl Workspace {
         let verdict = self.judge(&mutant.program);
         fs::write(&file, whole)?;
         match verdict? {
-            Outcome::Passed => bail!("{} did not notice", mutant.program.name),
-            // A loop without end is noticed, too.
+            Outcome::Passed => bail!("{} still passes", mutant.program.name),
+            // An endless loop is a failure, too.
             Outcome::Failed | Outcome::Endless => Ok(()),
         }
     }

@@ -84,14 +84,14 @@ impl Server {
     fn wait_until_ready(&mut self) -> Result<()> {
         for _ in 0..STEPS {
             if let Some(status) = self.process.try_wait()? {
-                bail!("PostgreSQL exited during startup ({status}): {}", self.last_words());
+                bail!("PostgreSQL exited during startup ({status}): {}", self.last_log_line());
             }
             if self.says_ready() {
                 return Ok(());
             }
             std::thread::sleep(STEP);
         }
-        bail!("PostgreSQL was not ready after {:?}: {}", STEP * STEPS, self.last_words());
+        bail!("PostgreSQL was not ready after {:?}: {}", STEP * STEPS, self.last_log_line());
     }
 
     /// The eighth line of `postmaster.pid` is the server's status; `pg_ctl` reads it there too.
@@ -100,7 +100,7 @@ impl Server {
         status.lines().nth(7).is_some_and(|line| line.trim_end() == "ready")
     }
 
-    fn last_words(&self) -> String {
+    fn last_log_line(&self) -> String {
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         log.lines().last().unwrap_or("its log is empty").to_owned()
     }
