@@ -146,10 +146,13 @@ mod tests {
                 ("breaker.dexscreener" | "monitoring" | "recovery" | "scheduler", _)
                 | ("dexscreener", "requests_per_minute" | "profile_requests_per_minute") => Restart::None,
                 ("api", _) => Restart::Part("api"),
-                ("sources", "poll_interval" | "profiles_limit") => Restart::Part("sources"),
+                ("sources", "poll_interval") => Restart::Part("sources"),
                 _ => Restart::Process,
             };
             assert_eq!(key.restart, expected, "{}", key.name);
+            if let Restart::Part(part) = key.restart {
+                assert!(ttm_service::PARTS.iter().any(|known| known.name == part), "{part}");
+            }
         }
     }
 }

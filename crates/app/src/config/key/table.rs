@@ -14,7 +14,7 @@ const fn key(
 
 /// The HTTP server: it binds its address and reads its token when it starts.
 const API: &str = "api";
-/// The part that polls the lists of tokens: its interval and limit are fixed when it starts.
+/// The part that polls the token sources: it reads its interval when it starts.
 const SOURCES: &str = "sources";
 
 /// Every key, by section, in the order of the example file.
@@ -173,7 +173,7 @@ pub const KEYS: &[Key] = &[
         "sources.profiles_limit",
         Kind::Integer(1, 1_000_000),
         "1000",
-        Restart::Part(SOURCES),
+        Restart::Process,
         "The maximum number of tokens followed for their profile. Archived ones make room for new ones.",
     ),
     key(
