@@ -66,7 +66,7 @@ fn an_external_database_is_followed_and_tokens_added_by_hand_stay() {
     ));
     add_by_hand(folder.path(), mints[3]);
     let mut program = start(folder.path(), &market, "TTM_SOURCES__POSTGRES_URL", &database.url());
-    let junk = program.wait_for_message("entries of the list are no mints and left out");
+    let junk = program.wait_for_message("entries of the list are not valid mints; they are left out");
     assert_eq!(junk["unusable"], 1, "{junk}");
     let address = program.address();
     assert_eq!(shown(address), sorted(vec![mints[0], mints[1], mints[3]]), "at the start");
