@@ -11,7 +11,7 @@ use ttm_market::{Mint, PairBatch, PairSource};
 
 use super::caller::{CallError, Caller, disposition, of_suspects, on_trial};
 use super::lease::Lease;
-use super::work::machine::Upstream;
+use crate::machine::Upstream;
 
 /// The pools' source behind its budget.
 pub(super) struct Client {

@@ -20,6 +20,7 @@ use ttm_testkit::ManualRuntime;
 
 use crate::lease::Lease;
 use crate::life::{Author, Life};
+use crate::opening;
 use crate::outbox::{Outbox, Shelf};
 use crate::resident::Resident;
 use crate::{
@@ -101,7 +102,7 @@ pub(crate) fn resident(runtime: &ManualRuntime, board: &Arc<Board>, ports: Ports
     let (settings, clock) = (settings(), Arc::new(runtime.clone()) as Arc<dyn Runtime>);
     let lease = Arc::new(Lease::new(Arc::new(Unwanted), &clock));
     let starting = Starting::new(board, &settings, &clock);
-    let restored = Resident::restore::<Infallible>(ports, &settings, &clock, board, &lease, &starting);
+    let restored = opening::restore::<Infallible>(ports, &settings, &clock, board, &lease, &starting);
     Arc::new(runtime.block_on(restored).expect("it starts"))
 }
 

@@ -13,16 +13,14 @@ use ttm_guard::Guard;
 use ttm_kernel::{Epoch, FencingToken, Runtime};
 
 use crate::board::Board;
-use crate::breakers::{self, BreakerLog};
+use crate::breakers::BreakerLog;
 use crate::events::EventLog;
 use crate::lease::Lease;
 use crate::life::{Author, Life};
-use crate::outbox::{Fifo, Newest, Outbox, OutboxCounts, SampleOutbox, TokenOutbox};
+use crate::outbox::{OutboxCounts, SampleOutbox, TokenOutbox};
 use crate::pause::{Excuses, Pulse};
-use crate::profiles::Profiles;
 use crate::sources::Sources;
-use crate::stores::StoreUse;
-use crate::{Ports, ServiceSettings, StartError, Starting, edits, roster};
+use crate::{Ports, ServiceSettings, edits};
 
 /// The state of a service that has started.
 pub(crate) struct Resident {
@@ -48,63 +46,6 @@ pub(crate) struct Resident {
 }
 
 impl Resident {
-    /// Claims an epoch, loads the tokens and restores the breaker, under the lease. A store that is away is waited for; nothing
-    /// runs yet, so dropping this future abandons the start.
-    ///
-    /// # Errors
-    /// When another process took the store over, when an operator must mend it, or a source of tokens.
-    pub(crate) async fn restore<E>(
-        ports: Ports,
-        settings: &ServiceSettings,
-        clock: &Arc<dyn Runtime>,
-        board: &Arc<Board>,
-        lease: &Arc<Lease>,
-        starting: &Starting,
-    ) -> Result<Self, StartError<E>> {
-        let events = EventLog::new(clock);
-        let runtime = starting.runtime();
-        let mut sources = Sources::new(&ports, board, lease);
-        let listings = starting.at("the sources of tokens", sources.first_look(starting)).await?;
-        let tokens = &*ports.tokens;
-        let epoch = starting.claim(lease, tokens).await?;
-        sources.begin(FencingToken::first(epoch), listings, starting).await?;
-        let revision = starting.store("the tokens", || roster::revision(tokens, epoch, runtime)).await?;
-        let stored = starting.store("the tokens", || roster::load(tokens, runtime)).await?;
-        // Tables that are dropped and recreated meanwhile are empty, which is not an empty set of tokens.
-        starting.store("the tokens", || roster::revision(tokens, epoch, runtime)).await?;
-        tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");
-        board.stores.answered(StoreUse::TokenReads, clock.now());
-        events.started(epoch, stored.len());
-        sources.record(&events);
-        let breakers = BreakerLog::new(events.clone());
-        let guard = breakers::restore(settings, &*ports.breakers, clock, runtime, &breakers).await;
-        starting.done();
-        // Before anything says that the service started: what was stored is served from the first answer on.
-        board.post_tokens(stored.into_iter().map(Arc::new).collect());
-        if let Some(source) = ports.profiles.clone() {
-            let profiles = Profiles::new(source, &ports, settings, clock, board, &breakers, lease);
-            sources.extend([lease.guards(Arc::new(profiles))]);
-        }
-        Ok(Self {
-            settings: settings.clone(),
-            clock: clock.clone(),
-            board: board.clone(),
-            lease: lease.clone(),
-            epoch,
-            guard,
-            breakers,
-            tokens: Arc::new(Outbox::new(Newest::default())),
-            samples: Arc::new(Outbox::new(Fifo::new(settings.sample_capacity))),
-            events,
-            edits: edits::Edits::new(),
-            revision: AtomicU64::new(revision),
-            sources,
-            pulse: Arc::new(Pulse::new(clock.now())),
-            excuses: Mutex::new(Excuses::new(clock.now())),
-            ports,
-        })
-    }
-
     /// Refuses from now on what older incarnations of this author put into outboxes.
     pub(crate) fn admit(&self, author: Author) {
         self.tokens.admit(author);

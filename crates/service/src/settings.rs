@@ -11,7 +11,7 @@ use ttm_perf::ControlConfig;
 use ttm_retry::RetryPolicy;
 use ttm_schedule::ScheduleConfig;
 
-use super::work::machine::WorkSettings;
+use crate::machine::WorkSettings;
 
 /// The service's settings.
 #[derive(Clone, Debug)]

@@ -15,7 +15,6 @@ use tokio::sync::SetOnce;
 use ttm_health::{HealthView as _, Phase};
 use ttm_kernel::{Moment, Runtime, StoreLease, within};
 
-use crate::ServiceSettings;
 use crate::board::Board;
 use crate::ended::{Ended, Exit, Failure, StartError, Stopped};
 use crate::io::lease_on;
@@ -24,6 +23,7 @@ use crate::parts::{Early, PARTS, Part, Stage};
 use crate::ports::{Planes, Surface};
 use crate::resident::{Figures, Resident};
 use crate::start::{Open, Starting};
+use crate::{ServiceSettings, opening};
 use crew::{Crew, Interrupted};
 
 /// What is stored by then is not worth a line.
@@ -156,7 +156,7 @@ impl Supervisor {
         let ports = open(starting).await.map_err(StartError::Open)?.on(&self.io);
         self.early.surface.opened(&ports);
         let Early { board, lease, .. } = &self.early;
-        Resident::restore(ports, &self.settings, &self.io, board, lease, starting).await
+        opening::restore(ports, &self.settings, &self.io, board, lease, starting).await
     }
 
     /// Gives up a start. The next process need not wait for the lease; one that another holds is left as it is.

@@ -21,11 +21,10 @@ use crate::series::{self, ScoreSeries};
 use crate::stop::Stop;
 
 mod log;
-pub mod machine;
 mod request;
 mod requests;
 
-use machine::{Answer, Effect, Machine, Now, RequestId};
+use crate::machine::{Answer, Effect, Machine, Now, RequestId};
 use requests::Requests;
 
 /// The one task of the work plane.

@@ -24,7 +24,7 @@ pub use fault::{
     ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, Part, Percent, Poison, StoreFault,
     StoreTable, Swarm,
 };
+pub use oracle::{Promises, SLOT};
 pub use outcome::{Failure, Outcome};
-pub use plan::{InvalidPlan, Plan, Promises};
+pub use plan::{InvalidPlan, Plan};
 pub use planes::{NoReaders, SimPlanes};
-pub use simulation::SLOT;

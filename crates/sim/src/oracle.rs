@@ -10,18 +10,32 @@ mod succession;
 mod tokens;
 
 use std::fmt;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use ttm_kernel::Clock;
 
 use crate::SimRuntime;
 
-pub use availability::{Availability, Slot};
+pub use availability::{Availability, SLOT, Slot};
 pub use breaker::{BreakerRules, BreakerWatch, CallEnd, WatchedCall};
-pub use events::{every_change_has_its_event, none_lost};
+pub use events::{EventLedger, every_change_has_its_event, none_lost};
 pub use pace::{Limit, Pace};
 pub use succession::Succession;
 pub use tokens::{is_stored_as_seen, silence_unlists_nobody, unlisted};
+
+/// What the outside API and the operators were promised, whatever the service was then ordered to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Promises {
+    /// Requests in any sliding minute, at most.
+    pub requests_per_minute: usize,
+    /// Attempts of one call, at most.
+    pub attempts: usize,
+    /// What the breaker keeps from the API.
+    pub breaker: BreakerRules,
+    /// How long a stop may take.
+    pub stop_within: Duration,
+}
 
 /// How many broken promises are kept as text; the rest is counted.
 const KEPT: usize = 20;

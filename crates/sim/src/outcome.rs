@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::Plan;
-use crate::oracle::Availability;
-use crate::simulation::SLOT;
+use crate::oracle::{Availability, SLOT};
 use crate::world::{ExchangeCounts, SampleLedger};
 
 /// What a simulation came to.

@@ -8,7 +8,7 @@ use ttm_health::Report;
 use ttm_service::{PARTS, Part, ServiceSettings};
 
 use crate::FaultSchedule;
-use crate::oracle::BreakerRules;
+use crate::oracle::{BreakerRules, Promises};
 use crate::world::Defect;
 
 /// Everything that decides what happens. As text it is one line, without the settings: `SEED SECONDS TOKENS SCHEDULE`.
@@ -34,19 +34,6 @@ pub struct Plan {
     pub defects: Vec<Defect>,
     /// The service's table of parts.
     pub parts: Vec<Part>,
-}
-
-/// What the outside API and the operators were promised, whatever the service was then told to do.
-#[derive(Clone, Copy, Debug)]
-pub struct Promises {
-    /// Requests in any sliding minute, at most.
-    pub requests_per_minute: usize,
-    /// Attempts of one call, at most.
-    pub attempts: usize,
-    /// What the breaker keeps from the API.
-    pub breaker: BreakerRules,
-    /// How long a stop may take.
-    pub stop_within: Duration,
 }
 
 /// A line that is no plan.

@@ -12,12 +12,11 @@ use jiff::Timestamp;
 use ttm_kernel::{Clock, Moment, TaskEnd};
 use ttm_service::{OnEnd, ServiceSettings};
 
-use crate::oracle::{Availability, Verdicts};
+use crate::oracle::{Availability, SLOT, Verdicts};
 use crate::outcome::Outcome;
 use crate::process::{Outside, Process};
 use crate::world::World;
 use crate::{Executor, FaultKind, Part, Plan, Plane, Rest};
-pub use state::SLOT;
 use state::{HealthWatch, Hold, RESTART_AFTER, Second, Simulation, State, WELL_WITHIN};
 
 /// The wall at the beginning.

@@ -19,15 +19,15 @@ use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, ProfileSource};
 use ttm_service::Ports;
 
-use crate::oracle::{Succession, Verdicts};
+use crate::oracle::{Promises, Succession, Verdicts};
 use defect::Defects;
 use store::{Ledger, Server};
 
-use crate::{FaultSchedule, Promises, SimRuntime, StoreTable};
+use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 pub use breaker_store::SimBreakerStore;
 pub use defect::Defect;
-pub use event_store::{EventLedger, SimEventStore};
+pub use event_store::SimEventStore;
 pub use exchange::{ExchangeCounts, Heard, SimExchange};
 pub use lease::{LeaseKind, SimLease, SimLeases};
 pub use metric_store::{SampleLedger, SimMetricStore};

@@ -13,11 +13,8 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 use proc_macro2::{TokenStream, TokenTree};
 
-use crate::graph::{Crate, Layer};
+use crate::graph::Crate;
 use paths::{heads, imports, is_path_separator, without_tests};
-
-/// Layers whose modules are not in order yet.
-const UNSORTED: [Layer; 2] = [Layer::Service, Layer::Sim];
 
 /// Gives the text of a file, by its path from the workspace's root, if there is such a file.
 type Read<'a> = &'a dyn Fn(&Path) -> Option<String>;
@@ -25,7 +22,7 @@ type Read<'a> = &'a dyn Fn(&Path) -> Option<String>;
 /// The circles of all crates.
 pub(super) fn check(crates: &[Crate], read: Read<'_>) -> Result<Vec<String>> {
     let mut problems = Vec::new();
-    for each in crates.iter().filter(|each| each.layer.is_none_or(|layer| !UNSORTED.contains(&layer))) {
+    for each in crates {
         let source = Path::new(&each.folder).join("src");
         let root =
             ["lib.rs", "main.rs"].map(|name| source.join(name)).into_iter().find(|it| read(it).is_some());

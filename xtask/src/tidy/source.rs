@@ -19,7 +19,7 @@ const CHECKOUT: &str = "`env!(\"CARGO_MANIFEST_DIR\")` is the folder it was buil
 const EMPTY_NAMES: [&str; 6] = ["common", "helper", "helpers", "misc", "util", "utils"];
 
 /// State machines outside of the domain crates, by the beginning of their paths.
-const PURE: [&str; 1] = ["crates/service/src/work/machine"];
+const PURE: [&str; 1] = ["crates/service/src/machine"];
 /// What no state machine may use: time, randomness, tasks, logs and metrics belong in the driver.
 const IMPURE: [&str; 9] =
     ["tokio", "tracing", "metrics", "async", "await", "dyn", "Clock", "Entropy", "Runtime"];
@@ -184,8 +184,8 @@ mod tests {
         let text = "//! A file.\nuse std::sync::Arc;\nfn f(clock: &dyn Clock) {\n    tracing::info!(\"async\");\n}\n";
         let found =
             |path| check(Path::new(path), text).into_iter().map(|problem| problem.line).collect::<Vec<_>>();
-        assert_eq!(found("crates/service/src/work/machine.rs"), [3, 3, 4]);
-        assert_eq!(found("crates/service/src/work/machine/runs.rs"), [3, 3, 4]);
+        assert_eq!(found("crates/service/src/machine.rs"), [3, 3, 4]);
+        assert_eq!(found("crates/service/src/machine/runs.rs"), [3, 3, 4]);
         assert_eq!(found("crates/service/src/work.rs"), [0; 0]);
     }
 

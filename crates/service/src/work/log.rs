@@ -7,7 +7,7 @@ use ttm_market::MarketEvent;
 use ttm_perf::{ControlChange, Controlled};
 use ttm_schedule::RunOutcome;
 
-use super::machine::Notice;
+use crate::machine::Notice;
 
 pub(super) fn run_started(lane: Lane, run: CorrelationId, missed: u64) {
     if missed > 0 {

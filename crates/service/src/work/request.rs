@@ -6,9 +6,9 @@ use ttm_dispatch::{Ask, Priority, Request, Single};
 use ttm_guard::{GuardError, Turn};
 use ttm_market::{Mint, Pair, PairSourceError, SkipReason, Skipped};
 
-use super::machine::{Answer, Failed, Found, Seen};
 use crate::caller::CallError;
 use crate::client::Client;
+use crate::machine::{Answer, Failed, Found, Seen};
 
 /// Makes the request.
 pub(super) async fn make(client: &Client, turn: Turn, request: &Request<Mint>) -> Answer {

@@ -9,10 +9,10 @@ use ttm_guard::Turn;
 use ttm_kernel::{BoxFuture, Runtime, TaskEnd};
 use ttm_market::Mint;
 
-use super::machine::{Answer, RequestId};
 use super::request;
 use crate::client::Client;
 use crate::io::Owned;
+use crate::machine::{Answer, RequestId};
 
 /// Each completes with its answer; dropped, they end their tasks.
 pub(super) type Requests = FuturesUnordered<BoxFuture<'static, (RequestId, Answer)>>;

@@ -9,6 +9,8 @@ use ttm_market::Token;
 
 use crate::{Percent, Poison};
 
+/// Availability is counted in slots of this length.
+pub const SLOT: Duration = Duration::from_secs(10);
 /// While the API is up no hot token may be older.
 const FRESH: Duration = Duration::from_mins(1);
 

@@ -5,7 +5,14 @@ use ttm_market::{Token, TokenStatus};
 use ttm_perf::Event;
 use ttm_service::OutboxCounts;
 
-use crate::world::EventLedger;
+/// What the store knows of the events that it was sent by the present process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventLedger {
+    /// Events of batches whose writer was told that they are stored.
+    pub acknowledged: u64,
+    /// Events of batches that were sent and have no answer yet.
+    pub in_flight: u64,
+}
 
 /// Every event that the process made is stored, on its way, waiting or counted as given up.
 ///

@@ -7,9 +7,9 @@ use ttm_health::{HealthView, Status};
 use ttm_kernel::{Clock, Moment};
 use ttm_service::Board;
 
-use super::state::{SLOT, Simulation, State, WELL_WITHIN};
+use super::state::{Simulation, State, WELL_WITHIN};
 use crate::oracle::{
-    Slot, every_change_has_its_event, is_stored_as_seen, none_lost, silence_unlists_nobody, unlisted,
+    SLOT, Slot, every_change_has_its_event, is_stored_as_seen, none_lost, silence_unlists_nobody, unlisted,
 };
 use crate::process::{Exit, Process};
 use crate::{ExchangeFault, FaultKind, StoreFault, StoreTable};

@@ -12,8 +12,6 @@ use crate::process::Process;
 use crate::world::World;
 use crate::{Executor, FaultSchedule, Plan, Plane};
 
-/// Availability is counted in slots of this length.
-pub const SLOT: Duration = Duration::from_secs(10);
 /// The service manager starts a process that failed again after this.
 pub(super) const RESTART_AFTER: Duration = Duration::from_secs(5);
 /// Once everything is healed the service is given this long to be well: the breaker's longest open period, and then

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use ttm_perf::{Appended, Event, EventCursor, EventPage, EventQuery, EventStore};
 
 use super::store::{Ledger, Server};
+use crate::oracle::EventLedger;
 use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
@@ -27,15 +28,6 @@ struct Database {
     by_process: BTreeMap<u32, Vec<Event>>,
     /// Of each process: events of batches that were acknowledged, and of those that have no answer yet.
     sent: BTreeMap<u32, (u64, u64)>,
-}
-
-/// What the store knows of the events that it was sent by the present process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EventLedger {
-    /// Events of batches whose writer was told that they are stored.
-    pub acknowledged: u64,
-    /// Events of batches that were sent and have no answer yet.
-    pub in_flight: u64,
 }
 
 impl SimEventStore {

@@ -9,8 +9,8 @@ use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, Pair};
 use ttm_xoshiro_entropy::SeededEntropy;
 
-use crate::oracle::{Limit, Succession, Verdicts};
-use crate::{FaultSchedule, Promises, SimRuntime};
+use crate::oracle::{Limit, Promises, Succession, Verdicts};
+use crate::{FaultSchedule, SimRuntime};
 
 mod answer;
 mod call;

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use ttm_kernel::Moment;
 
 use super::heard::Hearing;
-use crate::Promises;
-use crate::oracle::{BreakerWatch, Pace};
+use crate::oracle::{BreakerWatch, Pace, Promises};
 
 /// What is held against the requests of one process, and what it knows.
 #[derive(Debug)]
