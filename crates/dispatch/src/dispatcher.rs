@@ -1,10 +1,11 @@
 //! The machine itself: keys and facts go in, requests come out. It sends nothing.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use ttm_kernel::{Lane, Moment, PerLane};
 
+use crate::left_behind::LeftBehind;
 use crate::line::{Entry, Keys};
 use crate::lists::Wanted;
 use crate::rest::Resting;
@@ -42,8 +43,7 @@ pub struct Dispatcher<K> {
     next_root: Root,
     /// The number of the last request.
     last_number: u64,
-    /// Keys of which entries were left behind in a line.
-    moved: BTreeMap<K, Moved>,
+    left_behind: LeftBehind<K>,
     max_in_flight: usize,
     /// One key is asked at a time.
     probing: bool,
@@ -66,15 +66,6 @@ struct UnderWay<K> {
     root: Root,
 }
 
-/// What is known of a key with entries that do not count any more.
-#[derive(Clone, Copy, Debug)]
-struct Moved {
-    /// The mark of the entry that counts, if there is one in a line.
-    valid: Option<u32>,
-    next_mark: u32,
-    left_behind: u32,
-}
-
 impl<K: Copy + Ord> Dispatcher<K> {
     /// A dispatcher for no keys.
     pub fn new(config: DispatchConfig) -> Self {
@@ -90,7 +81,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             under_way: Vec::new(),
             next_root: 0,
             last_number: 0,
-            moved: BTreeMap::new(),
+            left_behind: LeftBehind::new(),
             max_in_flight: settings.max_in_flight,
             probing: false,
             probed: BTreeSet::new(),
@@ -123,13 +114,13 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// Puts a key at the end of a line, to be asked after the next tick: one that is not in here, or was under way and is
     /// answered.
     pub fn put(&mut self, key: K, place: Place, seen: Option<Seen>) {
-        let mark = self.mark(key);
+        let mark = self.left_behind.mark(key);
         self.lines[place.lane].push(place.value, Entry { key, seen, mark });
     }
 
     /// Puts a key back that was asked in vain: it is asked after the next tick, before those that were seen since.
     pub fn put_failed(&mut self, key: K, place: Place, seen: Option<Seen>) {
-        let mark = self.mark(key);
+        let mark = self.left_behind.mark(key);
         self.lines[place.lane].push_failed(place.value, Entry { key, seen, mark });
     }
 
@@ -165,7 +156,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         let moves = rested || !self.is_elsewhere(&key);
         if moves {
             if !rested {
-                self.leave_behind(key);
+                self.left_behind.leave(key);
             }
             self.put(key, place, seen);
         }
@@ -185,7 +176,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
                 unanswered.retain(|asked| asked.key != key);
             }
         } else {
-            self.leave_behind(key);
+            self.left_behind.leave(key);
         }
     }
 
@@ -348,37 +339,6 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     fn is_under_way(&self, key: &K) -> bool {
         self.under_way.iter().flat_map(|under_way| &under_way.keys).any(|under_way| under_way == key)
-    }
-
-    /// The mark of a new entry.
-    fn mark(&mut self, key: K) -> u32 {
-        let Some(moved) = self.moved.get_mut(&key) else { return 0 };
-        let mark = moved.next_mark;
-        moved.valid = Some(mark);
-        moved.next_mark += 1;
-        mark
-    }
-
-    /// The entry of a key stays where it is and does not count any more: to look for it would cost more.
-    fn leave_behind(&mut self, key: K) {
-        let moved = self.moved.entry(key).or_insert(Moved { valid: Some(0), next_mark: 1, left_behind: 0 });
-        moved.left_behind += u32::from(moved.valid.take().is_some());
-    }
-
-    /// Whether an entry counts that was just taken out of its line.
-    fn counts_still(&mut self, key: K, mark: u32) -> bool {
-        // Nearly always nobody has moved.
-        let Some(moved) = self.moved.get_mut(&key) else { return true };
-        let counts = moved.valid == Some(mark);
-        if counts {
-            moved.valid = None;
-        } else {
-            moved.left_behind -= 1;
-        }
-        if moved.left_behind == 0 && moved.valid.is_none() {
-            self.moved.remove(&key);
-        }
-        counts
     }
 }
 

@@ -26,6 +26,7 @@
 mod config;
 mod counts;
 mod dispatcher;
+mod left_behind;
 mod line;
 mod lists;
 mod outlook;

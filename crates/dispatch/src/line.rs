@@ -103,35 +103,60 @@ impl<K: Copy> Keys<K> {
         self.since.get_or_insert(now);
     }
 
-    /// The most valuable one that may be asked. Those that were seen just now go to the end instead.
-    pub(crate) fn pop(&mut self, now: Moment) -> Option<Entry<K>> {
-        self.pop_where(|_| true, now)
+    /// The most valuable one that may be asked. Those that were seen just now go to the end instead, and those that are gone
+    /// are dropped.
+    pub(crate) fn pop(&mut self, gone: impl FnMut(&Entry<K>) -> bool, now: Moment) -> Option<Entry<K>> {
+        self.pop_where(|_| true, gone, now)
     }
 
     /// The same, but for these.
-    pub(crate) fn pop_but(&mut self, others: &BTreeSet<K>, now: Moment) -> Option<Entry<K>>
+    pub(crate) fn pop_but(
+        &mut self,
+        others: &BTreeSet<K>,
+        gone: impl FnMut(&Entry<K>) -> bool,
+        now: Moment,
+    ) -> Option<Entry<K>>
     where
         K: Ord,
     {
-        self.pop_where(|key| !others.contains(key), now)
+        self.pop_where(|key| !others.contains(key), gone, now)
     }
 
-    fn pop_where(&mut self, is_wanted: impl Fn(&K) -> bool, now: Moment) -> Option<Entry<K>> {
+    fn pop_where(
+        &mut self,
+        is_wanted: impl Fn(&K) -> bool,
+        mut gone: impl FnMut(&Entry<K>) -> bool,
+        now: Moment,
+    ) -> Option<Entry<K>> {
         let fresh_for = self.fresh_for;
         loop {
-            let (queue, at) = self.next(&is_wanted, now)?;
-            let entry = queue.entries.remove(at).expect("what may be asked is there");
-            queue.ready -= 1;
-            let fresh = entry.seen.is_some_and(|seen| seen.age(now) < fresh_for);
-            if fresh {
-                queue.entries.push_back(entry);
-                self.fresh += 1;
-            }
+            // First of all, or the age of one that is gone would decide whose turn it is.
+            self.drop_first_while(&mut gone);
+            let next = self.next(&is_wanted, now).map(|(queue, at)| {
+                queue.ready -= 1;
+                let entry = queue.entries.remove(at).expect("what may be asked is there");
+                let is_gone = at > 0 && gone(&entry);
+                let is_fresh = !is_gone && entry.seen.is_some_and(|seen| seen.age(now) < fresh_for);
+                if is_fresh {
+                    queue.entries.push_back(entry);
+                }
+                (entry, is_gone, is_fresh)
+            });
             if self.ready() == 0 {
                 self.since = None;
             }
-            if !fresh {
+            let (entry, is_gone, is_fresh) = next?;
+            self.fresh += u64::from(is_fresh);
+            if !is_gone && !is_fresh {
                 return Some(entry);
+            }
+        }
+    }
+
+    fn drop_first_while(&mut self, gone: &mut impl FnMut(&Entry<K>) -> bool) {
+        for queue in &mut self.queues {
+            while queue.ready > 0 && queue.entries.pop_front_if(|entry| gone(entry)).is_some() {
+                queue.ready -= 1;
             }
         }
     }

@@ -230,3 +230,16 @@ fn the_outlook_reserves_the_floor_and_the_activations_for_those_who_want_them() 
         outlook(PerLane { hot: demand(1_000_000), cold: demand(0) }, 300.0, &config, false);
     assert!((hot.requests_per_minute - 300.0).abs() < 1e-9, "{hot:?}");
 }
+
+#[test]
+fn a_key_that_is_gone_does_not_decide_whose_turn_it_is() {
+    let mut dispatcher = dispatcher(DispatchSettings { batch: 1, ..DispatchSettings::default() });
+    let seconds_ago = |seconds| Some(Seen::before(start(), Duration::from_secs(seconds)));
+    dispatcher.put(1, Place { lane: Lane::Hot, value: Value::Lowest }, seconds_ago(1_000));
+    dispatcher.put(2, Place { lane: Lane::Hot, value: Value::Lowest }, seconds_ago(50));
+    dispatcher.put(3, Place { lane: Lane::Hot, value: Value::Highest }, seconds_ago(60));
+    dispatcher.remove(1);
+    dispatcher.tick(Lane::Hot, start());
+    let asked = std::iter::from_fn(|| dispatcher.poll(start())).map(|request| keys(&request)[0]);
+    assert_eq!(asked.collect::<Vec<_>>(), [3, 2]);
+}

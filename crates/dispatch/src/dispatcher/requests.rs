@@ -11,7 +11,7 @@ use crate::{Ask, Asked, Backoff, Place, Priority, Request, Seen, Single, Suspici
 impl<K: Copy + Ord> Dispatcher<K> {
     /// Puts a key in front of a line as it was seen last, to be asked as soon as there is a turn: one that was released.
     pub fn put_in_front(&mut self, key: K, place: Place, seen: Option<Seen>, now: Moment) {
-        let mark = self.mark(key);
+        let mark = self.left_behind.mark(key);
         self.lines[place.lane].push_ready(place.value, Entry { key, seen, mark }, now);
     }
 
@@ -78,12 +78,10 @@ impl<K: Copy + Ord> Dispatcher<K> {
         let probed = std::mem::take(&mut self.probed);
         let asked = [first, Priority::Hot, Priority::Cold].into_iter().find_map(|from| {
             let lane = from.lane();
-            loop {
-                let Entry { key, seen, mark } = self.lines[lane].pop_but(&probed, now)?;
-                if self.counts_still(key, mark) {
-                    return Some(Asked { key, from: lane.into(), seen });
-                }
-            }
+            let gone = |entry: &Entry<K>| self.left_behind.forget(entry.key, entry.mark);
+            let Entry { key, seen, .. } = self.lines[lane].pop_but(&probed, gone, now)?;
+            self.left_behind.handle_taken(key);
+            Some(Asked { key, from: lane.into(), seen })
         });
         self.probed = probed;
         let asked = asked?;
@@ -161,11 +159,9 @@ impl<K: Copy + Ord> Dispatcher<K> {
             }
             Priority::Activation => return None,
         };
-        loop {
-            let Entry { key, seen, mark } = self.lines[lane].pop(now)?;
-            if self.counts_still(key, mark) {
-                return Some(Asked { key, from, seen });
-            }
-        }
+        let gone = |entry: &Entry<K>| self.left_behind.forget(entry.key, entry.mark);
+        let Entry { key, seen, .. } = self.lines[lane].pop(gone, now)?;
+        self.left_behind.handle_taken(key);
+        Some(Asked { key, from, seen })
     }
 }
