@@ -1,7 +1,7 @@
 //! The work as a state machine without I/O: which token is asked for when, and what follows from the answer.
 //!
 //! Facts go in (`handle_*`), commands change what is to be done ([`Machine::reset`],
-//! [`Machine::stop`]), and what is to be done comes out (`poll_*`). After every fact or command the driver empties
+//! [`Machine::reconfigure`], [`Machine::stop`]), and what is to be done comes out (`poll_*`). After every fact or command the driver empties
 //! [`Machine::poll_effect`], asks [`Machine::wants_turn`] and [`Machine::wants_calls`], and comes back at
 //! [`Machine::poll_timeout`] at the latest. Time is an argument; the machine reads no clock, draws no random number, and
 //! neither logs nor counts: both are effects.
@@ -70,7 +70,7 @@ use std::time::Duration;
 use ttm_dispatch::{Ask, Asked, DispatchConfig, Dispatcher, Request};
 use ttm_kernel::{Lane, Moment, PerLane};
 use ttm_market::{Book, DataQuality, MarketConfig, Mint, Token};
-use ttm_perf::{CallSummary, Control, ControlConfig, Controlled};
+use ttm_perf::{CallSummary, Control, ControlChange, ControlConfig, Controlled};
 use ttm_schedule::{LaneStatus, ScheduleConfig, Scheduler};
 
 mod answers;
@@ -79,6 +79,7 @@ mod effect;
 mod facts;
 mod place;
 mod plan;
+mod reconfigure;
 mod runs;
 mod set;
 mod silence;
@@ -199,16 +200,19 @@ impl Machine {
     /// How the calls went that [`Machine::wants_calls`] asked about.
     pub fn handle_calls(&mut self, calls: &CallSummary, now: Now) {
         self.next_control = now.moment + CONTROL_EVERY;
-        for change in self.control.update(calls) {
-            match change.what {
-                Controlled::AttemptTimeout => {
-                    self.effects.push_back(Effect::AttemptTimeout(self.control.attempt_timeout()));
-                }
-                Controlled::InFlight => self.dispatcher.set_max_in_flight(self.control.in_flight()),
+        let changes = self.control.update(calls);
+        self.apply_control(changes);
+        self.show_plan(now.moment);
+    }
+
+    fn apply_control(&mut self, changes: impl Iterator<Item = ControlChange>) {
+        for change in changes {
+            if change.what == Controlled::AttemptTimeout {
+                self.effects.push_back(Effect::AttemptTimeout(self.control.attempt_timeout()));
             }
             self.effects.push_back(Effect::Control(change));
         }
-        self.show_plan(now.moment);
+        self.dispatcher.set_max_in_flight(self.control.in_flight());
     }
 
     /// There is no turn, nor will there be one before `retry_at`.

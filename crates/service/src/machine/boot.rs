@@ -57,7 +57,7 @@ impl Machine {
     pub fn boot(settings: WorkSettings, begins_with: Boot, now: Now) -> Self {
         let Boot { tokens, mut standings, carried } = begins_with;
         let is_first = carried.is_none();
-        let Carried { began, scheduler, control, next_control, incarnations, looked_up } = carried
+        let Carried { began, mut scheduler, mut control, next_control, incarnations, looked_up } = carried
             .unwrap_or_else(|| Carried {
                 began: now,
                 scheduler: Scheduler::new(&settings.schedule, now.moment),
@@ -66,6 +66,9 @@ impl Machine {
                 incarnations: PerLane::default(),
                 looked_up: LookUps::default(),
             });
+        // They may come from before a change of the settings; the same ones change nothing.
+        scheduler.reconfigure(&settings.schedule, now.moment);
+        let changes = control.reconfigure(settings.control.clone());
         let mut book = Book::new(settings.market.clone());
         for token in tokens {
             book.insert(token);
@@ -92,6 +95,7 @@ impl Machine {
             effects: VecDeque::new(),
             settings,
         };
+        machine.apply_control(changes);
         machine.restore(&standings, |machine| machine.put_all_but(&standings, began), now.moment);
         if is_first {
             machine.effects.push_back(Effect::Show(machine.book.iter().cloned().collect()));
@@ -128,7 +132,6 @@ impl Machine {
                 self.show_status(lane);
             }
         }
-        self.dispatcher.set_max_in_flight(self.control.in_flight());
         self.effects.push_back(Effect::AttemptTimeout(self.control.attempt_timeout()));
     }
 }

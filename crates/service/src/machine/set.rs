@@ -94,7 +94,7 @@ impl Machine {
         }
         match self.book.get(&mint).and_then(|token| place_of(token, self.book.config())) {
             None => self.dispatcher.remove(mint),
-            Some(place) => self.relocate(mint, place, LastSeen::at(now.moment)),
+            Some(place) => self.relocate(mint, place, Some(LastSeen::at(now.moment))),
         }
     }
 }

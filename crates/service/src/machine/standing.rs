@@ -80,10 +80,10 @@ impl Machine {
     }
 
     /// A token that waits belongs into another line. One that waits to be asked for apart keeps waiting for that.
-    pub(super) fn relocate(&mut self, mint: Mint, place: Place, seen: LastSeen) {
-        if self.dispatcher.relocate(mint, place, Some(seen)) {
+    pub(super) fn relocate(&mut self, mint: Mint, place: Place, seen: Option<LastSeen>) {
+        if self.dispatcher.relocate(mint, place, seen) {
             let run = self.run(place.lane);
-            self.stands(mint, Spot::Line { place, seen: Some(seen), end: End::Back, run });
+            self.stands(mint, Spot::Line { place, seen, end: End::Back, run });
         }
     }
 

@@ -13,10 +13,11 @@ use ttm_perf::CallSummary;
 use ttm_schedule::RunOutcome;
 use ttm_service::machine::{
     Answer, Boot, Effect, Failed, Found, Incarnation, Machine, Now, RequestId, Standing, Upstream,
+    WorkSettings,
 };
 
 use crate::steps::{Ending, State, Step, TOKENS};
-use crate::world::{self, ALONE, BATCH, IN_FLIGHT, Says};
+use crate::world::{self, BATCH, Says};
 
 mod answer;
 mod changes;
@@ -49,6 +50,7 @@ struct InFlight {
 }
 
 pub(crate) struct Model {
+    settings: WorkSettings,
     machine: Machine,
     time: Duration,
     upstream: Upstream,
@@ -79,8 +81,10 @@ impl Model {
     pub(crate) fn new() -> Self {
         let now = world::at(Duration::ZERO);
         let tokens = world::first((0..TOKENS / 2).map(world::token));
-        let machine = Machine::boot(world::settings(world::dispatch()), tokens, now);
+        let settings = world::settings(world::dispatch());
+        let machine = Machine::boot(settings.clone(), tokens, now);
         let mut model = Self {
+            settings,
             machine,
             time: Duration::ZERO,
             upstream: Upstream::default(),
@@ -138,6 +142,7 @@ impl Model {
                 let calls = CallSummary { calls: 100, errors, ..CallSummary::default() };
                 self.machine.handle_calls(&calls, now);
             }
+            Step::Reconfigure(settings) => self.reconfigure(*settings)?,
             Step::NoTurn(_) | Step::Answer(..) => {}
         }
         self.effects()?;
@@ -176,11 +181,12 @@ impl Model {
             return Ok(());
         };
         prop_assert!(!self.is_stopping, "asked after the stop");
-        prop_assert!(self.requests.len() < IN_FLIGHT, "more in flight than may be");
+        let settings = self.settings.dispatch.settings();
+        prop_assert!(self.requests.len() < settings.max_in_flight, "more in flight than may be");
         let mut taken_from = BTreeMap::new();
         match &request.ask {
             Ask::Batch(asked) => {
-                prop_assert!((1..=BATCH).contains(&asked.len()));
+                prop_assert!((1..=settings.batch).contains(&asked.len()));
                 for asked in asked {
                     taken_from.insert(asked.key, self.take(asked, id, false)?);
                 }
@@ -255,7 +261,7 @@ impl Model {
 
     /// The lane of a token that is watched.
     fn lane(&self, mint: &Mint) -> Option<Lane> {
-        world::lane_of(self.tokens.get(mint)?)
+        self.tokens.get(mint)?.lane(self.settings.market.hot_threshold())
     }
 
     /// Puts a token where what is known of it says.
@@ -310,10 +316,10 @@ impl Model {
         self.at.values().any(|at| *at == At::Suspected)
     }
 
-    /// The machine, what another one begins with that replaces it, and the time.
-    pub(crate) fn into_machine(self) -> (Machine, Boot, Duration) {
+    /// The machine, its settings, what another one begins with that replaces it, and the time.
+    pub(crate) fn into_machine(self) -> (Machine, WorkSettings, Boot, Duration) {
         let boot = self.to_boot();
-        (self.machine, boot, self.time)
+        (self.machine, self.settings, boot, self.time)
     }
 
     /// Everything in flight ends well, and every token is then asked for in time.

@@ -73,8 +73,8 @@ proptest! {
         }
         model.answer_all()?;
         prop_assume!(!model.has_suspects());
-        let (mut before, boot, since) = model.into_machine();
-        let mut after = Machine::boot(world::settings(world::dispatch()), boot, world::at(since));
+        let (mut before, settings, boot, since) = model.into_machine();
+        let mut after = Machine::boot(settings, boot, world::at(since));
         for lane in Lane::ALL {
             let of = |machine: &Machine| (machine.status(lane).next_due, machine.status(lane).runs);
             prop_assert_eq!(of(&before), of(&after), "{}", lane);

@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use ttm_kernel::Lane;
+use ttm_service::machine::WorkSettings;
 
-use crate::world::{BATCH, Says};
+use crate::world::{BATCH, Says, other_settings};
 
 /// Tokens that there may be.
 pub(crate) const TOKENS: u32 = 14;
@@ -28,6 +29,7 @@ pub(crate) enum Step {
     Replace,
     /// So many of a hundred calls failed.
     Calls(u64),
+    Reconfigure(Box<WorkSettings>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,5 +88,6 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => lane().prop_map(Step::StaleReset),
         1 => Just(Step::Replace),
         1 => (0_u64..100).prop_map(Step::Calls),
+        1 => other_settings().prop_map(|settings| Step::Reconfigure(Box::new(settings))),
     ]
 }

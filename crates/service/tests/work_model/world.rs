@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use proptest::prelude::*;
 use ttm_dispatch::{DispatchConfig, DispatchSettings};
-use ttm_kernel::{Lane, Moment};
+use ttm_kernel::Moment;
 use ttm_market::{MarketConfig, MarketSettings, Mint, Pair, Token, TokenRef, Trades};
 use ttm_perf::{ControlConfig, ControlSettings};
-use ttm_schedule::ScheduleConfig;
+use ttm_schedule::{ScheduleConfig, ScheduleSettings};
 use ttm_service::machine::{Boot, Now, Seen, WorkSettings};
 
 /// Tokens that a request can ask for.
@@ -50,6 +51,35 @@ pub(crate) fn settings(dispatch: DispatchSettings) -> WorkSettings {
     }
 }
 
+/// Other settings, as large as those at most.
+pub(crate) fn other_settings() -> impl Strategy<Value = WorkSettings> {
+    let dispatch = (1..=BATCH, 1..=ALONE, 1..=IN_FLIGHT, 1_usize..=3, 0_u64..900);
+    // A token that is hot has a score between 0.3 and 1 by these.
+    let threshold = prop::sample::select(vec![0.05, 0.1, 0.4, 0.8]);
+    let seconds = (1_u64..=15, 15_u64..=45, 20_u64..90);
+    (dispatch, threshold, seconds).prop_map(
+        |((batch, alone, max_in_flight, lists, coalesce), hot_threshold, (hot, cold, archive_after))| {
+            let coalesce = Duration::from_millis(coalesce);
+            let dispatch =
+                DispatchSettings { batch, alone, max_in_flight, lists, coalesce, ..self::dispatch() };
+            let market = MarketSettings {
+                hot_threshold,
+                archive_after: Duration::from_secs(archive_after),
+                ..MarketSettings::default()
+            };
+            let schedule = ScheduleSettings {
+                hot_interval: Duration::from_secs(hot),
+                cold_interval: Duration::from_secs(cold),
+            };
+            WorkSettings {
+                market: MarketConfig::try_new(market).expect("valid settings"),
+                schedule: ScheduleConfig::try_new(schedule).expect("valid settings"),
+                ..settings(dispatch)
+            }
+        },
+    )
+}
+
 /// So long after both clocks' origins of this test.
 pub(crate) fn at(after: Duration) -> Now {
     let wall = Timestamp::from_second(1_800_000_000).expect("in range");
@@ -73,11 +103,6 @@ pub(crate) fn token(number: u32) -> Token {
 /// What the first machine of a process begins with.
 pub(crate) fn first(tokens: impl Iterator<Item = Token>) -> Boot {
     Boot { tokens: tokens.collect(), ..Boot::default() }
-}
-
-/// The lane of a token, by the default threshold; `None` if it is archived.
-pub(crate) fn lane_of(token: &Token) -> Option<Lane> {
-    token.lane(0.1)
 }
 
 /// What upstream says of a token.

@@ -1,6 +1,7 @@
 //! Small crates of a few files: each circle is found with its places, and what is none is not.
 
 use super::*;
+use crate::graph::Layer;
 
 /// Checks a crate of these files under `src/`: exactly the expected circles are found.
 #[track_caller]

@@ -3,9 +3,9 @@
 use ttm_kernel::{Lane, PerLane};
 
 use super::{
-    ALONE, Answer, Arc, Ask, Asked, At, BATCH, Duration, Effect, Ending, Failed, Found, InFlight,
-    MarketEvent, Mint, Model, Priority, RequestId, Says, Single, TestCaseError, Token, keys_of, lane_of,
-    prop_assert, prop_assert_eq, world,
+    Answer, Arc, Ask, Asked, At, BATCH, Duration, Effect, Ending, Failed, Found, InFlight, MarketEvent, Mint,
+    Model, Priority, RequestId, Says, Single, TestCaseError, Token, keys_of, lane_of, prop_assert,
+    prop_assert_eq,
 };
 
 /// What becomes of a token that was asked for.
@@ -118,6 +118,7 @@ impl Model {
         let mut one_is_asked = false;
         let waiting = |lane| self.at.values().filter(|at| **at == At::Alone(lane)).count();
         let mut alone = PerLane::from_fn(waiting);
+        let most_alone = self.settings.dispatch.settings().alone;
         let mut fates = Vec::new();
         for (asked, (mint, says)) in asked.iter().zip(said) {
             let is_watched = self.lane(mint).is_some();
@@ -130,7 +131,7 @@ impl Model {
                     }
                     _ if !is_watched => Fate::Processed,
                     Says::Missing if was_silent && one_is_asked && self.is_expected(mint) => Fate::Failed,
-                    Says::Missing | Says::Unreadable if alone[lane_of(asked)] < ALONE => {
+                    Says::Missing | Says::Unreadable if alone[lane_of(asked)] < most_alone => {
                         alone[lane_of(asked)] += 1;
                         one_is_asked = true;
                         Fate::Alone
@@ -200,13 +201,13 @@ impl Model {
                 self.done[lane].failed += u64::from(is_there);
                 self.put(mint, false);
                 if let Some(At::Rest(until)) = self.at.get_mut(&mint) {
-                    *until = (*until).max(now.moment + Duration::from_secs(45));
+                    *until = (*until).max(now.moment + self.settings.schedule.interval(Lane::Cold));
                 }
             }
             Fate::Alone => drop(self.at.insert(mint, At::Alone(lane))),
             Fate::Unanswered => match self.tokens.get(&mint) {
                 Some(token) if token.score.is_none() => {
-                    let rest = world::settings(world::dispatch()).market.unlisted_backoff(1);
+                    let rest = self.settings.market.unlisted_backoff(1);
                     self.at.insert(mint, At::Rest(now.moment + rest));
                 }
                 _ => {
@@ -233,6 +234,11 @@ impl Model {
             (Some((lane, _)), Some(At::Line { .. } | At::Rest(_))) => {
                 self.leave(&mint);
                 self.at.insert(mint, At::Line { lane, due: false });
+            }
+            // It may have waited in line.
+            (Some(_), Some(At::Suspected)) => {
+                self.leave(&mint);
+                self.at.insert(mint, At::Suspected);
             }
             (Some(_), _) => {}
         }

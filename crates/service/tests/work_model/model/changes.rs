@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use ttm_kernel::Lane;
 
 use super::{
-    Asked, At, Boot, InFlight, Machine, Mint, Model, RequestId, TOKENS, TestCaseError, Token, TokenStatus,
-    keys_of, lane_of, prop_assert, world,
+    Asked, At, Boot, Effect, InFlight, Machine, MarketEvent, Mint, Model, RequestId, TOKENS, TestCaseError,
+    Token, TokenStatus, WorkSettings, keys_of, lane_of, prop_assert, prop_assert_eq, world,
 };
 
 impl Model {
@@ -64,7 +64,7 @@ impl Model {
         if self.is_stopping {
             return Ok(());
         }
-        self.machine = Machine::boot(world::settings(world::dispatch()), self.to_boot(), self.now());
+        self.machine = Machine::boot(self.settings.clone(), self.to_boot(), self.now());
         let requests = std::mem::take(&mut self.requests);
         for InFlight { late, taken_from, .. } in requests.into_values() {
             for (mint, at) in taken_from.into_iter().filter(|(mint, _)| !late.contains(mint)) {
@@ -78,6 +78,44 @@ impl Model {
         (self.done, self.unsure, self.left) = Default::default();
         self.doubts.clear();
         self.effects()
+    }
+
+    /// Tokens that wait in line follow their lane; all others stay where they are. Nothing else happens to any of them.
+    pub(super) fn reconfigure(&mut self, settings: WorkSettings) -> Result<(), TestCaseError> {
+        let lanes = |model: &Self| -> Vec<(Mint, Option<Lane>)> {
+            model.tokens.keys().map(|mint| (*mint, model.lane(mint))).collect()
+        };
+        let before = lanes(self);
+        self.machine.handle_upstream(self.upstream);
+        self.machine.reconfigure(settings.clone(), self.now());
+        self.settings = settings;
+        let after = lanes(self);
+        let changed = before.into_iter().zip(after).filter(|(before, after)| before != after);
+        let changed: Vec<(Mint, Option<Lane>)> = changed.map(|(_, after)| after).collect();
+        for (mint, lane) in &changed {
+            let lane = lane.expect("no setting archives a token");
+            let at = match self.at.get(mint) {
+                Some(At::Line { .. }) => At::Line { lane, due: false },
+                // It may have waited in line.
+                Some(At::Suspected) => At::Suspected,
+                _ => continue,
+            };
+            self.leave(mint);
+            self.at.insert(*mint, at);
+        }
+        let mut told = Vec::new();
+        while let Some(effect) = self.machine.poll_effect() {
+            match effect {
+                Effect::Market(events) => told.extend(events),
+                other => self.effect(other)?,
+            }
+        }
+        let told = told.into_iter().map(|event| match event {
+            MarketEvent::LaneChanged { mint, to, .. } => (mint, Some(to)),
+            other => panic!("{other}"),
+        });
+        prop_assert_eq!(told.collect::<Vec<_>>(), changed);
+        Ok(())
     }
 
     /// What another machine begins with.

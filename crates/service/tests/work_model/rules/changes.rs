@@ -1,13 +1,15 @@
-//! What changes the work from outside: edits of the set, resets of a lane, and the stop.
+//! What changes the work from outside: edits of the set, resets of a lane, new settings, and the stop.
 
 use std::time::Duration;
 
 use ttm_dispatch::Priority;
 use ttm_kernel::Lane;
+use ttm_market::{MarketConfig, MarketSettings};
+use ttm_schedule::{ScheduleConfig, ScheduleSettings};
 use ttm_service::machine::{Effect, Incarnation, Notice};
 
-use crate::stage::{SECOND, Stage};
-use crate::world::{Says, mint, token};
+use crate::stage::{SECOND, Stage, but};
+use crate::world::{self, Says, mint, token};
 
 #[test]
 fn after_a_reset_a_late_answer_counts_for_the_other_lane_alone() {
@@ -150,4 +152,22 @@ fn where_many_added_tokens_stand_is_published_thirty_at_a_time() {
         _ => None,
     });
     assert_eq!(counts.collect::<Vec<_>>(), [30, 30, 30, 10]);
+}
+
+#[test]
+fn new_settings_change_the_lanes_of_tokens_and_their_intervals_at_once() {
+    let mut stage = Stage::scored(4, but(2, Says::Hot, Says::Cold));
+    let mut settings = world::settings(world::dispatch());
+    let market = MarketSettings { hot_threshold: 100.0, ..MarketSettings::default() };
+    settings.market = MarketConfig::try_new(market).expect("valid settings");
+    let schedule = ScheduleSettings { cold_interval: 20 * SECOND, ..ScheduleSettings::default() };
+    settings.schedule = ScheduleConfig::try_new(schedule).expect("valid settings");
+    stage.machine.reconfigure(settings, stage.now());
+    assert_eq!(stage.machine.status(Lane::Cold).next_due, Some(world::at(110 * SECOND).moment));
+    let batch = stage.ask().expect("the cold tokens are due");
+    assert!(!batch.mints().contains(&mint(2)), "it waits for the tick of its new lane");
+    stage.answer(&batch, |_| Says::Cold);
+    stage.wait(20 * SECOND);
+    assert!(stage.ask().expect("all are due").mints().contains(&mint(2)));
+    assert!(stage.runs(Lane::Hot).iter().all(|run| run.attempted == 0), "no token is hot any more");
 }
