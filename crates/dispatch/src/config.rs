@@ -1,4 +1,4 @@
-//! The settings of the dispatcher. It reads no file.
+//! The settings of the dispatcher, and their bounds.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ pub struct DispatchSettings {
     pub batch: usize,
     /// How long a key may wait for others to fill its batch.
     pub coalesce: Duration,
-    /// How long a key that has rested waits for a batch that goes anyway, before it gets one of its own.
+    /// How long a key whose backoff is over waits for room in another batch, before it gets its own.
     pub gather: Duration,
-    /// How long a key that makes every request fail is left alone at first; doubled each time, up to the next.
+    /// The first backoff of a key that makes every request fail; it doubles each time, up to the next setting.
     pub bad_rest: Duration,
-    /// The longest of these rests.
+    /// The longest of these backoffs.
     pub longest_bad_rest: Duration,
     /// The share of the turns that each line, and the keys that have rested, get at least when they can use it.
     pub floor_percent: f64,
@@ -26,9 +26,9 @@ pub struct DispatchSettings {
     pub hot_fresh_for: Duration,
     /// The same for a cold key.
     pub cold_fresh_for: Duration,
-    /// Requests that may be under way at once.
+    /// Requests that may be in flight at once.
     pub max_in_flight: usize,
-    /// Keys of each line that may wait to be asked alone, which takes a turn each. A far side that leaves out more at once is
+    /// Keys of each line that may wait to be asked alone, which takes a turn each. An upstream that leaves out more at once is
     /// better asked again in batches.
     pub alone: usize,
     /// Full lists that may wait, of each of the two kinds, more than which are not remembered. With fewer than there are

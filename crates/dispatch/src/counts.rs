@@ -1,4 +1,4 @@
-//! Where the keys are, and what was asked so far, as plain data.
+//! Counts of the dispatcher's keys and requests, as plain data.
 
 use ttm_kernel::PerLane;
 
@@ -11,17 +11,17 @@ pub struct Counts {
     pub in_line: PerLane<usize>,
     /// Those of them that may be asked and were not yet: what is deferred when the next tick comes.
     pub waiting: PerLane<usize>,
-    /// Keys that wait to be asked apart, by the line that they came from: a batch did not answer them, or failed.
+    /// Keys that wait to be asked for apart, by the lane that they came from: a batch did not answer them, or failed.
     pub unanswered: PerLane<usize>,
-    /// Keys that rest, or have rested and wait.
+    /// Keys that are backing off, or wait after that.
     pub resting: usize,
-    /// Those of them that rest because they make every request fail.
+    /// Those of them that make every request fail.
     pub bad: usize,
-    /// Requests that failed and of which the keys were asked again by halves.
+    /// Requests that failed and were split.
     pub split: u64,
     /// Full lists that wait.
     pub lists: Lists,
-    /// Requests under way.
+    /// Requests in flight.
     pub in_flight: usize,
     /// Requests made, by priority.
     pub requests: [u64; 4],
@@ -31,7 +31,7 @@ pub struct Counts {
     pub batched: u64,
     /// Keys that were asked for, alone or with others; full lists are not among them.
     pub asked: u64,
-    /// Keys that were not asked, because they had been seen just before, by line.
+    /// Keys that were passed over because they were still fresh, by lane.
     pub fresh: PerLane<u64>,
 }
 
@@ -41,7 +41,7 @@ impl Counts {
         self.requests[priority.index()]
     }
 
-    /// How many keys a batch held on average; none before the first.
+    /// How many keys a batch held on average; `None` before the first.
     pub fn keys_per_batch(&self) -> Option<f64> {
         (self.batches > 0).then(|| self.batched as f64 / self.batches as f64)
     }

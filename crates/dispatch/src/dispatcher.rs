@@ -1,4 +1,4 @@
-//! The machine itself: keys and facts go in, requests come out. It sends nothing.
+//! The state machine: keys and facts go in, requests come out.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::{Ask, Asked, Counts, DispatchConfig, End, Lists, Place, Priority, Req
 mod reconfigure;
 mod requests;
 
-/// Decides what is asked next.
+/// Decides what is asked for next.
 ///
-/// Laws: (1) a key is under way at most once, full lists apart; (2) every key that was put in and not removed is asked once
-/// after each tick of its line, or after its rest, if there are turns enough; (3) a batch has room left only when nobody
-/// else may be asked, and when one of those in it has waited for company as long as it may, or when it is a part of one that
-/// failed, and while it is a probe; (4) of many turns each priority gets its floor, when it can use it; (5) a key that makes every request fail keeps
-/// no other from being asked.
+/// Laws: (1) a key is in flight at most once, full lists apart; (2) every key that was put in and not removed is asked for once
+/// after each tick of its line, or after its backoff, if there are enough turns; (3) a batch has room left only if no other key
+/// is due and one of its keys has waited for others as long as it may, or if it is a part of a failed batch, or a probe;
+/// (4) of many turns each priority gets its floor, if it can use it; (5) a key that makes every request fail does not keep any
+/// other from being asked for.
 #[derive(Clone, Debug)]
 pub struct Dispatcher<K> {
     config: DispatchConfig,
@@ -32,12 +32,12 @@ pub struct Dispatcher<K> {
     unanswered: PerLane<VecDeque<Asked<K>>>,
     /// The same keys, to be found.
     alone: BTreeSet<K>,
-    /// Batches of each line since its last single question. A far side that answers half of each batch would leave no
-    /// turns for batches.
+    /// Batches of each line since its last single request. If upstream answered only half of each batch, single requests would
+    /// otherwise take every turn.
     since_single: PerLane<u32>,
     lists: Wanted<K>,
     suspects: Suspects<K>,
-    /// Each request under way, full lists apart. Its keys are looked for only when one is moved or removed.
+    /// The requests in flight, full lists apart. They are searched only when a key is moved or removed.
     under_way: Vec<UnderWay<K>>,
     /// The number of the next batch.
     next_root: Root,
@@ -45,23 +45,22 @@ pub struct Dispatcher<K> {
     last_number: u64,
     left_behind: LeftBehind<K>,
     max_in_flight: usize,
-    /// One key is asked at a time.
+    /// Requests ask for one key each.
     probing: bool,
-    /// The keys that were asked for like that and not answered. An answer to another one clears nothing: it may take several
-    /// of them until the far side is taken for there.
+    /// Keys whose probe failed. An answer to another probe does not clear them: the breaker may need several answers to close.
     probed: BTreeSet<K>,
     shares: Shares,
     counts: Counts,
 }
 
-/// A request under way.
+/// A request in flight.
 #[derive(Clone, Debug)]
 struct UnderWay<K> {
     /// The number of the request.
     number: u64,
-    /// Without those that were released meanwhile.
+    /// Without those that were released since.
     keys: Vec<K>,
-    /// The answers before it, or before the batch that it is a part of.
+    /// Requests answered before this one, or before the batch that it is a part of.
     since: Answers,
     root: Root,
 }
@@ -91,19 +90,19 @@ impl<K: Copy + Ord> Dispatcher<K> {
         }
     }
 
-    /// Its settings.
+    /// The settings.
     pub const fn config(&self) -> &DispatchConfig {
         &self.config
     }
 
-    /// Requests that may be under way at once, from now on.
+    /// Requests that may be in flight at once, from now on.
     pub const fn set_max_in_flight(&mut self, most: usize) {
         self.max_in_flight = most;
     }
 
-    /// Whether the far side is tried out: from now on requests ask for one key, and each for another one. One for many would
-    /// fail for one that makes every request fail, each time anew, and nobody would learn that the far side is there; so
-    /// would the most urgent key alone, if it is such a one.
+    /// Whether requests are probes: from now on each asks for one key, and each for another one. A batch with a key that makes
+    /// every request fail would fail each time, and so would the most urgent key if it is such a one: upstream would look
+    /// unavailable for ever.
     pub fn set_probing(&mut self, probing: bool) {
         self.probing = probing;
         if !probing {
@@ -111,35 +110,34 @@ impl<K: Copy + Ord> Dispatcher<K> {
         }
     }
 
-    /// Puts a key at the end of a line, to be asked after the next tick: one that is not in here, or was under way and is
-    /// answered.
+    /// Puts a key at the end of a line, due after the next tick. It must be new here, or answered.
     pub fn put(&mut self, key: K, place: Place, seen: Option<Seen>) {
         let mark = self.left_behind.mark(key);
         self.lines[place.lane].push(place.value, Entry { key, seen, mark });
     }
 
-    /// Puts a key back that was asked in vain: it is asked after the next tick, before those that were seen since.
+    /// Puts back a key whose request failed: due after the next tick, before those that were seen since.
     pub fn put_failed(&mut self, key: K, place: Place, seen: Option<Seen>) {
         let mark = self.left_behind.mark(key);
         self.lines[place.lane].push_failed(place.value, Entry { key, seen, mark });
     }
 
-    /// Puts a key that is not in here in front of a line, to be asked with the next turn. One that is under way is put back
-    /// when it is answered, and needs no second place.
+    /// Puts a new key at the front of a line, due at once. One that is in flight is put back when it is answered, and gets no
+    /// second place.
     pub fn put_first(&mut self, key: K, place: Place, now: Moment) {
         if !self.is_elsewhere(&key) {
             self.put_in_front(key, place, None, now);
         }
     }
 
-    /// Leaves a key alone for so long: one that is not in here, or was under way and is answered. Of those that have rested
-    /// the ones with the shortest rest are asked first.
-    pub fn put_to_rest(&mut self, key: K, now: Moment, rest: Duration) {
-        self.resting.put(key, now, rest);
+    /// Lets a key back off for `delay`. It must be new here, or answered. Of those whose backoff is over, the ones with the
+    /// shortest are asked for first.
+    pub fn back_off(&mut self, key: K, now: Moment, delay: Duration) {
+        self.resting.put(key, now, delay);
     }
 
-    /// A batch did not answer this key, which was under way: it is asked alone. Whether there was room for it; where there
-    /// was none it is the caller's to put back.
+    /// A batch did not answer this key: it is asked for alone. Returns false if no more keys may wait for that; the caller puts
+    /// it back then.
     pub fn put_alone(&mut self, asked: Asked<K>) -> bool {
         let waiting = self.unanswered[asked.from.lane()].len();
         let has_room = waiting < self.config.settings().alone;
@@ -149,8 +147,8 @@ impl<K: Copy + Ord> Dispatcher<K> {
         has_room
     }
 
-    /// Moves a key that waits in a line, or rests, to the end of another. Whether it did: one that is asked already, or
-    /// waits to be asked apart, is not moved.
+    /// Moves a key that waits in a line, or is backing off, to the end of another line. Returns false if it did not: a key that is
+    /// in flight, or waits to be asked for apart, is not moved.
     pub fn relocate(&mut self, key: K, place: Place, seen: Option<Seen>) -> bool {
         let rested = self.resting.remove(&key);
         let moves = rested || !self.is_elsewhere(&key);
@@ -163,10 +161,10 @@ impl<K: Copy + Ord> Dispatcher<K> {
         moves
     }
 
-    /// Forgets a key that is in here. One that is under way is forgotten by not being put back.
+    /// Removes a key. One that is in flight is removed by not being put back.
     pub fn remove(&mut self, key: K) {
         self.lists.remove(&key);
-        // What is held against a key that is under way is forgotten at once.
+        // The suspicion against a key that is in flight is dropped at once.
         let was_suspected = self.suspects.remove(&key);
         if was_suspected || self.resting.remove(&key) || self.is_under_way(&key) {
             return;
@@ -180,25 +178,25 @@ impl<K: Copy + Ord> Dispatcher<K> {
         }
     }
 
-    /// Wants the full list of a key, to see whether it is active or just to have it. Whether that is remembered: it is
-    /// not when the same is wanted already, or too many are.
+    /// Asks for the full list of a key, to see whether it is active or for completeness. Returns false if that list is wanted
+    /// already, or too many are.
     pub fn want_list(&mut self, key: K, for_activation: bool) -> bool {
         self.lists.want(key, for_activation, self.config.settings().lists)
     }
 
-    /// A tick of a line: everybody in it may be asked once.
+    /// A tick of a line: every key in it is due once.
     pub fn tick(&mut self, lane: Lane, now: Moment) {
         self.lines[lane].tick(now);
     }
 
-    /// Whether [`Dispatcher::poll`] would give a request.
+    /// Whether [`Dispatcher::poll`] would return a request.
     pub fn is_ready(&mut self, now: Moment) -> bool {
         self.advance(now);
         let lists = self.lists.waiting().others > 0;
         self.counts.in_flight < self.max_in_flight && (self.able(now).contains(&true) || lists)
     }
 
-    /// What to ask now that there is a turn; none when there is nothing to ask, or too much is under way.
+    /// What to ask for, now that a turn is granted; `None` if nothing is due, or too many requests are in flight.
     pub fn poll(&mut self, now: Moment) -> Option<Request<K>> {
         if self.counts.in_flight >= self.max_in_flight {
             return None;
@@ -215,15 +213,15 @@ impl<K: Copy + Ord> Dispatcher<K> {
                 Priority::Cold => self.of_lane(Lane::Cold, now),
                 Priority::Background => self.batch(priority, now),
             };
-            // None when all that seemed to wait was left behind, or was seen just before.
+            // `None` if all keys that seemed due are gone, or are still fresh.
             if request.is_some() {
                 return request;
             }
         }
     }
 
-    /// A request came to its end: its keys are not under way any more. Whether they stay in here, to be asked by halves or,
-    /// alone already, after a rest; otherwise they are now the caller's to put back.
+    /// A request ended: its keys are no longer in flight. Returns true if the dispatcher keeps them, to split the batch or to let
+    /// a single key back off; otherwise the caller puts them back.
     pub fn handle_done(&mut self, request: &Request<K>, end: End, now: Moment) -> bool {
         self.counts.in_flight -= 1;
         let at = self.under_way.iter().position(|under_way| under_way.number == request.number);
@@ -239,7 +237,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         if let Some(UnderWay { keys, .. }) = &under_way
             && keys.len() < asked.len()
         {
-            // Some were released meanwhile, and are elsewhere.
+            // Some were released since, and are elsewhere.
             asked.retain(|asked| keys.contains(&asked.key));
         }
         if let ([asked], true) = (&asked[..], self.probing && end != End::Answered) {
@@ -261,7 +259,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         fate == Fate::Stay
     }
 
-    /// When [`Dispatcher::is_ready`] may change by itself; none when it waits for a fact.
+    /// When [`Dispatcher::is_ready`] may change by itself; `None` if it waits for a fact.
     pub fn poll_timeout(&self, now: Moment) -> Option<Moment> {
         let full = self.may_be_asked() >= self.config.settings().batch;
         let ripe = |since: Moment| if full { now } else { since + self.coalesce() };
@@ -275,7 +273,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.lists.waiting()
     }
 
-    /// Where the keys are, and what was asked so far.
+    /// Where the keys are, and what was asked for so far.
     pub fn counts(&self) -> Counts {
         let of_lines = |count: fn(&Keys<K>) -> usize| PerLane::from_fn(|lane| count(&self.lines[lane]));
         Counts {
@@ -293,7 +291,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         }
     }
 
-    /// When each key of a line was last seen that is deferred if the next tick comes now. Those under way are not in here.
+    /// When each key was last seen that a tick at this time would defer. Those in flight are not included.
     pub fn deferred(&self, lane: Lane) -> impl Iterator<Item = Option<Seen>> {
         let unanswered = self.unanswered[lane].iter().chain(self.suspects.keys_of(lane));
         self.lines[lane].ready_seen().chain(unanswered.map(|asked| asked.seen))
@@ -304,7 +302,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.suspects.advance(now);
     }
 
-    /// Who can use a turn now.
+    /// Which priorities can use a turn now.
     fn able(&self, now: Moment) -> [bool; 4] {
         let full = self.may_be_asked() >= self.config.settings().batch;
         let ripe = |since: Option<Moment>, after| since.is_some_and(|since| full || now >= since + after);
@@ -329,7 +327,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.config.settings().gather
     }
 
-    /// Whether a key is in here, but in no line.
+    /// Whether a key is known, but in no line.
     fn is_elsewhere(&self, key: &K) -> bool {
         self.resting.contains(key)
             || self.alone.contains(key)

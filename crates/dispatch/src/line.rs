@@ -1,5 +1,5 @@
-//! One line of keys: who is next by the time since it was seen and by its value. Taking and putting are O(1), since each
-//! value has a queue of its own, in the order in which keys were seen.
+//! One line of keys, ordered by the time since each was seen, weighted by its value. Taking and putting are O(1), because each
+//! value has its own queue, in the order in which keys were seen.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::{Seen, Value};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<K> {
     pub(crate) key: K,
-    /// When it was last seen; none sorts before every time.
+    /// When it was last seen; `None` sorts before every time.
     pub(crate) seen: Option<Seen>,
     /// Tells an entry from an earlier one of the same key that was left behind.
     pub(crate) mark: u32,
@@ -21,7 +21,7 @@ pub(crate) struct Entry<K> {
 #[derive(Clone, Debug)]
 struct Queue<K> {
     entries: VecDeque<Entry<K>>,
-    /// How many, from the front, may be asked before the next tick.
+    /// How many, from the front, are due.
     ready: usize,
 }
 
@@ -29,12 +29,12 @@ struct Queue<K> {
 #[derive(Clone, Debug)]
 pub(crate) struct Keys<K> {
     queues: [Queue<K>; 4],
-    /// Keys that were asked in vain: from the next tick on they are where they were, in front.
+    /// Keys whose request failed: the next tick puts them back at the front.
     failed: Vec<(Value, Entry<K>)>,
     fresh_for: Duration,
-    /// Since when somebody may be asked.
+    /// Since when a key is due.
     since: Option<Moment>,
-    /// Keys that were not asked because they had been seen just before.
+    /// Keys that were passed over because they were still fresh.
     fresh: u64,
 }
 
@@ -48,22 +48,22 @@ impl<K: Copy> Keys<K> {
         self.fresh_for = fresh_for;
     }
 
-    /// How many wait, those that have to wait for a tick among them.
+    /// How many keys there are, including those that wait for a tick.
     pub(crate) fn len(&self) -> usize {
         self.queues.iter().map(|queue| queue.entries.len()).sum::<usize>() + self.failed.len()
     }
 
-    /// How many may be asked.
+    /// How many are due.
     pub(crate) fn ready(&self) -> usize {
         self.queues.iter().map(|queue| queue.ready).sum()
     }
 
-    /// When each of those was last seen that may be asked.
+    /// When each of the due keys was last seen.
     pub(crate) fn ready_seen(&self) -> impl Iterator<Item = Option<Seen>> {
         self.queues.iter().flat_map(|queue| queue.entries.iter().take(queue.ready).map(|entry| entry.seen))
     }
 
-    /// Since when somebody may be asked.
+    /// Since when a key is due.
     pub(crate) const fn since(&self) -> Option<Moment> {
         self.since
     }
@@ -72,7 +72,7 @@ impl<K: Copy> Keys<K> {
         self.fresh
     }
 
-    /// Everybody in the line may be asked once.
+    /// Makes every key in the line due once.
     pub(crate) fn tick(&mut self, now: Moment) {
         while let Some((value, entry)) = self.failed.pop() {
             self.queues[value.index()].entries.push_front(entry);
@@ -85,17 +85,17 @@ impl<K: Copy> Keys<K> {
         }
     }
 
-    /// To the end: not before the next tick.
+    /// Adds a key at the end, due after the next tick.
     pub(crate) fn push(&mut self, value: Value, entry: Entry<K>) {
         self.queues[value.index()].entries.push_back(entry);
     }
 
-    /// To the front, from the next tick on.
+    /// Adds a key at the front, due after the next tick.
     pub(crate) fn push_failed(&mut self, value: Value, entry: Entry<K>) {
         self.failed.push((value, entry));
     }
 
-    /// To the front: as soon as there is a turn.
+    /// Adds a key at the front, due at once.
     pub(crate) fn push_ready(&mut self, value: Value, entry: Entry<K>, now: Moment) {
         let queue = &mut self.queues[value.index()];
         queue.entries.push_front(entry);
@@ -103,13 +103,13 @@ impl<K: Copy> Keys<K> {
         self.since.get_or_insert(now);
     }
 
-    /// The most valuable one that may be asked. Those that were seen just now go to the end instead, and those that are gone
-    /// are dropped.
+    /// The due key with the greatest weighted age. Those that are still fresh go to the end instead, and those that are gone are
+    /// dropped.
     pub(crate) fn pop(&mut self, gone: impl FnMut(&Entry<K>) -> bool, now: Moment) -> Option<Entry<K>> {
         self.pop_where(|_| true, gone, now)
     }
 
-    /// The same, but for these.
+    /// The same, except for these keys.
     pub(crate) fn pop_but(
         &mut self,
         others: &BTreeSet<K>,
@@ -161,7 +161,7 @@ impl<K: Copy> Keys<K> {
         }
     }
 
-    /// The queue whose first wanted key is worth the most by now, and where that key is.
+    /// The queue whose first wanted key has the greatest weighted age, and where that key is.
     fn next(&mut self, is_wanted: impl Fn(&K) -> bool, now: Moment) -> Option<(&mut Queue<K>, usize)> {
         let ready = self.queues.iter_mut().zip(Value::ALL).filter_map(|(queue, value)| {
             let mut ready = queue.entries.iter().take(queue.ready).enumerate();

@@ -23,7 +23,7 @@ impl Lists {
 pub(crate) struct Wanted<K> {
     activation: VecDeque<K>,
     others: VecDeque<K>,
-    /// All of them, and those whose list is under way.
+    /// All of them, and those whose list is in flight.
     known: BTreeSet<K>,
 }
 
@@ -42,7 +42,7 @@ impl<K: Copy + Ord> Wanted<K> {
         remembered
     }
 
-    /// Forgets a list that waits. One that is under way stays wanted until it is done, or it could be wanted a second time.
+    /// Forgets a list that waits. One that is in flight stays wanted until it is done, or it could be wanted a second time.
     pub(crate) fn remove(&mut self, key: &K) {
         for lists in [&mut self.activation, &mut self.others] {
             let before = lists.len();
@@ -63,7 +63,7 @@ impl<K: Copy + Ord> Wanted<K> {
         self.others.pop_front()
     }
 
-    /// A list that was under way is done, and may be wanted again.
+    /// A list that was in flight is done, and may be wanted again.
     pub(crate) fn handle_done(&mut self, key: &K) {
         self.known.remove(key);
     }

@@ -1,4 +1,4 @@
-//! How long a round of each lane takes, given the turns that there are. It looks at numbers alone.
+//! How long a round of each lane takes, given the turns that there are: a forecast from numbers alone, for operators.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub struct Demand {
     pub keys: usize,
     /// How often each of them is to be asked.
     pub interval: Duration,
-    /// Keys that wait for a single question.
+    /// Keys that wait for a single request.
     pub unanswered: usize,
 }
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn single_questions_make_a_round_longer() {
+    fn single_requests_make_a_round_longer() {
         let cold = Demand { keys: 9_000, interval: Duration::from_secs(45), unanswered: 10 };
         let hot = Demand { keys: 0, interval: Duration::from_secs(10), unanswered: 0 };
         let outlook = outlook(PerLane { hot, cold }, 300.0, &DispatchConfig::default(), false);

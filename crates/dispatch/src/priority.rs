@@ -1,8 +1,8 @@
-//! The words for what matters more. They rank; they decide nothing.
+//! Priorities of requests, and values of keys within a lane.
 
 use ttm_kernel::Lane;
 
-/// What a turn may be used for, the more urgent first.
+/// What a turn may be used for, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// Full lists of keys that may be about to become active.
@@ -11,7 +11,7 @@ pub enum Priority {
     Hot,
     /// The cold line.
     Cold,
-    /// Keys that have rested, and full lists that are only good to have.
+    /// Keys whose backoff is over, and full lists for completeness.
     Background,
 }
 
@@ -29,7 +29,7 @@ impl Priority {
         }
     }
 
-    /// The lane whose round a key counts in that was taken for this: one that has rested rides along with the cold ones.
+    /// The lane in whose runs a key counts that was taken for this priority: one whose backoff is over counts as cold.
     pub const fn lane(self) -> Lane {
         match self {
             Self::Hot => Lane::Hot,
@@ -42,8 +42,8 @@ impl Priority {
     }
 }
 
-/// Of so many turns of a lane one goes to a single question, while any waits. A hot key that was not answered matters;
-/// a cold one is most likely dead, and would take its lane's few turns from all others.
+/// Of so many turns of a lane one goes to a single request, while any waits. A hot key that was not answered matters; a cold
+/// one is most likely dead, and would take turns from all others.
 pub const fn single_every(lane: Lane) -> u32 {
     match lane {
         Lane::Hot => 2,

@@ -1,4 +1,4 @@
-//! What a turn is used for, as plain data.
+//! A request, as plain data.
 
 use ttm_kernel::Moment;
 
@@ -6,31 +6,31 @@ use crate::{Priority, Seen};
 
 /// What a turn is used for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "its keys are under way until they are answered"]
+#[must_use = "its keys are in flight until they are answered"]
 pub struct Request<K> {
     /// Counts the requests: tells this one from another one for the same keys.
     pub number: u64,
-    /// Who got the turn.
+    /// The priority that got the turn.
     pub priority: Priority,
     /// What is asked.
     pub ask: Ask<K>,
-    /// Whether it is asked apart because a batch failed, maybe for one of its keys.
+    /// Whether its keys are suspected of having made a batch fail.
     pub suspicion: Suspicion,
 }
 
-/// What is held against the keys of a request.
+/// Whether the keys of a request are suspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suspicion {
-    /// Nothing.
+    /// They are not.
     None,
-    /// A batch with them failed, and nothing was answered since: it may as well be the far side.
+    /// A batch with them failed, and nothing was answered since: upstream may be the cause.
     OnTrial,
-    /// A batch with them failed while the far side answered others: a failure says nothing about the far side, and to try
-    /// again is no use.
+    /// A batch with them failed while upstream answered others: another failure says nothing about upstream, and a retry is
+    /// useless.
     Likely,
 }
 
-/// Why a key that makes every request fail is left alone.
+/// The backoff of a key that makes every request fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// How often it failed alone since it was last answered.
@@ -47,7 +47,7 @@ pub enum End {
     /// Without one, for a reason that has nothing to do with what was asked.
     Failed,
     /// Without one, and it may be for what was asked: it was refused as wrong, or again and again brought nothing usable
-    /// although the far side is there.
+    /// although upstream is there.
     Blamed,
 }
 

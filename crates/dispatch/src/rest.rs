@@ -1,12 +1,12 @@
-//! Keys that are left alone for a time. It does not know why.
+//! Keys that back off, and those whose backoff is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ttm_kernel::Moment;
 
-/// Keys that rest, and those that have rested. Those whose rest was short come first: who rests for long is hardly ever
-/// worth more than somebody who was expected to be back soon.
+/// Keys that back off (rest), and those whose backoff is over (rested). The shortest backoffs come first: a key that upstream has
+/// not known for long is less likely to be answered than one that was there lately.
 #[derive(Clone, Debug)]
 pub(crate) struct Resting<K> {
     rests: BTreeMap<K, Rest>,
@@ -36,7 +36,7 @@ impl<K: Copy + Ord> Resting<K> {
         self.rests.contains_key(key)
     }
 
-    /// Leaves a key alone for so long.
+    /// Lets a key back off for so long.
     pub(crate) fn put(&mut self, key: K, now: Moment, lasts: Duration) {
         self.remove(&key);
         let until = now + lasts;
@@ -55,7 +55,7 @@ impl<K: Copy + Ord> Resting<K> {
         true
     }
 
-    /// Finds out who has rested by now.
+    /// Moves on the keys whose backoff is over by now.
     pub(crate) fn advance(&mut self, now: Moment) {
         while let Some((until, key)) = self.order.first().copied().filter(|(until, _)| *until <= now) {
             self.order.pop_first();

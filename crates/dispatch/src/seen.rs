@@ -1,4 +1,4 @@
-//! When a key was last seen, also where that was before the process began. It reads no clock.
+//! When a key was last seen, which may be before the process started.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Who gets the next turn: the more urgent, unless another has waited for its floor. It does not know what for.
+//! Which priority gets the next turn: the most urgent, unless another is owed its floor. Each earns its share of every turn,
+//! as in deficit round robin, so that no priority starves whatever the others want.
 
 use crate::Priority;
 
@@ -9,8 +10,8 @@ const SAVED: u32 = 3 * TURN;
 
 /// What each priority has earned and not spent.
 ///
-/// Laws: (1) a priority that can use every turn gets its floor of any long run of turns, less two turns; (2) of those
-/// that are not owed anything the most urgent goes; (3) a turn that anybody can use is used.
+/// Laws: (1) a priority that can use every turn gets its floor of any long run of turns, less two turns; (2) if none is
+/// owed a turn, the most urgent gets it; (3) a turn that any priority can use is used.
 #[derive(Clone, Debug)]
 pub(crate) struct Shares {
     floor: u32,
@@ -28,7 +29,7 @@ impl Shares {
         (self.floor, self.activation) = (share(floor_percent), share(activation_percent));
     }
 
-    /// Who gets a turn, of those that can use it.
+    /// The priority that gets a turn, of those that can use it.
     pub(crate) fn choose(&mut self, can: [bool; 4]) -> Option<Priority> {
         let chosen = self.pick(can)?;
         for priority in Priority::ALL {
@@ -36,7 +37,7 @@ impl Shares {
             if priority == Priority::Activation {
                 *owed = (*owed + self.activation).min(SAVED);
             } else if can[priority.index()] {
-                // Everyone may be owed a turn at once, and then they take them in a row.
+                // Several may be owed a turn at once, and then take them in a row.
                 *owed = (*owed + self.floor).min(2 * TURN);
             } else {
                 *owed = 0;
@@ -74,7 +75,7 @@ mod tests {
     fn turns(shares: &mut Shares, can: [bool; 4], turns: u32) -> [u32; 4] {
         let mut got = [0; 4];
         for _ in 0..turns {
-            got[shares.choose(can).expect("somebody can").index()] += 1;
+            got[shares.choose(can).expect("one can").index()] += 1;
         }
         got
     }
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_else_can_use_goes_to_whoever_can() {
+    fn a_turn_that_no_other_can_use_goes_to_the_one_that_can() {
         let mut shares = Shares::new(5.0, 10.0);
         for only in Priority::ALL {
             let mut can = [false; 4];
@@ -117,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whoever_can_use_every_turn_gets_its_floor(
+        fn a_priority_that_can_use_every_turn_gets_its_floor(
             others in prop::collection::vec(any::<[bool; 4]>(), 100..400), always in 1_usize..4,
         ) {
             let mut shares = Shares::new(5.0, 10.0);

@@ -1,5 +1,6 @@
-//! Keys that may be why their batch failed: they are asked apart from all others, by halves, until the one that makes
-//! every request fail is alone. It does not know how a request can fail.
+//! Keys that may be why their batch failed. Each half of the batch is asked for apart from all others and split again if it
+//! fails, until the key that makes every request fail is alone. That is a binary search: with `p` bad keys among `n` it takes
+//! at most `2·p·(log₂ n + 1)` requests.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -8,37 +9,36 @@ use ttm_kernel::{Lane, Moment, PerLane};
 
 use crate::{Asked, Backoff, Suspicion};
 
-/// A far side that answered less long ago than this is taken to be there still.
+/// An upstream that answered less than this ago is taken to be available still.
 const LATELY: Duration = Duration::from_secs(10);
 
-/// How many requests in all were answered before something.
+/// How many requests in all were answered before an event.
 pub(crate) type Answers = u64;
 /// The number of the batch that a group is a part of.
 pub(crate) type Root = u64;
 
-/// Keys that are asked together, and apart from all others.
+/// Keys that are asked for together, and apart from all others.
 #[derive(Clone, Debug)]
 pub(crate) struct Group<K> {
     pub(crate) keys: Vec<Asked<K>>,
-    /// The answers before the batch that failed: with one since, the far side is there, and the keys are why it failed.
+    /// The answers before the batch that failed. If there was one since, upstream is available, and the keys are the cause.
     pub(crate) since: Answers,
     /// The batch that failed.
     pub(crate) root: Root,
 }
 
-/// What is suspected, and what is known to be bad.
+/// The keys that are suspected, and those that are known to be bad.
 ///
-/// A batch whose failure may be its keys' is split when another request was answered lately. Where none was, it may
-/// as well be the far side: then one batch at a time is split on trial, and after a trial in which nothing was answered the
-/// next one has to wait, longer each time. So a far side that is away costs a request for each key of one batch now and then,
-/// and `p` bad keys among `n` that it does answer at most `2·p·(log₂ n + 1)`.
+/// A batch that may have failed because of its keys is split if another request was answered lately. If none was, upstream may be
+/// the cause: then one batch at a time is split on trial, and after a trial in which nothing was answered the next one has to
+/// wait, longer each time. So an upstream that is unavailable costs a request for each key of one batch now and then.
 #[derive(Clone, Debug)]
 pub(crate) struct Suspects<K> {
-    /// Groups that wait for a turn, by the line whose turns they take.
+    /// Groups that wait for a turn, by the lane whose turns they take.
     waiting: PerLane<VecDeque<Group<K>>>,
-    /// How often each bad key has failed alone, since it was last answered.
+    /// The bad keys: those that failed alone since they were last answered.
     bad: BTreeMap<K, Bad<K>>,
-    /// Bad keys that are left alone, by the time when they are asked again.
+    /// Bad keys that are backing off, by the time at which they are asked for again.
     resting: BTreeSet<(Moment, K)>,
     answers: Answers,
     last_answer: Option<Moment>,
@@ -55,7 +55,7 @@ pub(crate) struct Suspects<K> {
 /// A key that failed alone, again and again.
 #[derive(Clone, Copy, Debug)]
 struct Bad<K> {
-    /// As it was asked last: it counts in the line that it came from, with what was known of it.
+    /// As it was asked for last: it counts in the lane that it came from.
     asked: Asked<K>,
     failures: u32,
     /// The answers before the last time.
@@ -65,9 +65,9 @@ struct Bad<K> {
 /// What becomes of keys whose request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// They stay here, to be asked by halves, or alone after a rest.
+    /// They stay here, to be split, or to back off if it is a single key.
     Stay,
-    /// Nothing is held against them.
+    /// They are not suspected.
     Free,
 }
 
@@ -88,7 +88,7 @@ impl<K: Copy + Ord> Suspects<K> {
         }
     }
 
-    /// Replaces the length of the rests that begin from now on.
+    /// Replaces the length of backoffs that start from now on.
     pub(crate) const fn reconfigure(&mut self, rest: Duration, longest_rest: Duration) {
         (self.rest, self.longest_rest) = (rest, longest_rest);
     }
@@ -98,18 +98,18 @@ impl<K: Copy + Ord> Suspects<K> {
         self.answers
     }
 
-    /// What is held against the keys of a group.
+    /// The suspicion against the keys of a group.
     pub(crate) fn suspicion(&self, group: &Group<K>) -> Suspicion {
         let is_known = || matches!(group.keys[..], [asked] if self.bad.contains_key(&asked.key));
         if self.answers > group.since || is_known() { Suspicion::Likely } else { Suspicion::OnTrial }
     }
 
-    /// Keys that wait to be asked apart, whichever line's turns they take.
+    /// Keys that wait to be asked for apart, of both lanes.
     fn keys(&self) -> impl Iterator<Item = &Asked<K>> {
         self.waiting.values().flatten().flat_map(|group| &group.keys)
     }
 
-    /// Those of them that came from a line. A batch of one line takes keys of the other along, and they stay together.
+    /// Those that came from a lane. A batch of one lane may hold keys of the other, and they stay together.
     pub(crate) fn keys_of(&self, lane: Lane) -> impl Iterator<Item = &Asked<K>> {
         self.keys().filter(move |asked| asked.from.lane() == lane)
     }
@@ -120,7 +120,7 @@ impl<K: Copy + Ord> Suspects<K> {
         Some(Backoff { failures, until: resting.map(|(until, _)| *until) })
     }
 
-    /// Leaves a key alone until then that failed alone so often.
+    /// Lets a key that failed alone so often back off until then.
     pub(crate) fn put_bad(&mut self, asked: Asked<K>, failures: u32, until: Moment) {
         self.bad.insert(asked.key, Bad { asked, failures, since: self.answers });
         self.resting.insert((until, asked.key));
@@ -142,7 +142,7 @@ impl<K: Copy + Ord> Suspects<K> {
     }
 
     pub(crate) fn contains(&self, key: &K) -> bool {
-        // A bad key may be under way: then nobody finds it here.
+        // A bad key may be in flight, and not in here.
         self.keys().any(|asked| asked.key == *key) || self.is_resting(key)
     }
 
@@ -167,7 +167,7 @@ impl<K: Copy + Ord> Suspects<K> {
         was_here
     }
 
-    /// Has the bad keys asked, each alone, that have rested by now.
+    /// Queues the bad keys whose backoff is over, each alone.
     pub(crate) fn advance(&mut self, now: Moment) {
         while let Some((_, key)) = self.resting.first().copied().filter(|(until, _)| *until <= now) {
             self.resting.pop_first();
@@ -180,7 +180,7 @@ impl<K: Copy + Ord> Suspects<K> {
         !self.waiting[lane].is_empty()
     }
 
-    /// The next group of a line, of which at most so many keys: the others go on waiting together.
+    /// The next group of a lane, cut to `most` keys: the others go on waiting together.
     pub(crate) fn pop(&mut self, lane: Lane, most: usize) -> Option<Group<K>> {
         let group = self.waiting[lane].front_mut()?;
         if group.keys.len() <= most {
@@ -190,7 +190,7 @@ impl<K: Copy + Ord> Suspects<K> {
         Some(Group { keys, since: group.since, root: group.root })
     }
 
-    /// A request was answered, whatever it asked for.
+    /// A request was answered.
     pub(crate) fn handle_answered(&mut self, keys: &[K], now: Moment) {
         self.answers += 1;
         self.last_answer = Some(now);
@@ -205,7 +205,7 @@ impl<K: Copy + Ord> Suspects<K> {
         let Group { mut keys, since, root } = group;
         let is_proven = self.answers > since;
         if let [asked] = keys[..] {
-            // One that was found out before stays so, whether the far side is there or not.
+            // A key that is known to be bad stays so, whether upstream is available or not.
             let known = self.bad.get(&asked.key).copied();
             if !is_proven && known.is_none() {
                 return Fate::Free;
@@ -215,7 +215,7 @@ impl<K: Copy + Ord> Suspects<K> {
             self.resting.insert((now + self.rest_after(failures), asked.key));
             return Fate::Stay;
         }
-        // To split takes less than to convict.
+        // Splitting takes less evidence than calling a single key bad.
         let was_there = is_proven || self.last_answer.is_some_and(|at| now - at <= LATELY);
         if !was_there {
             if self.trial.is_none() && now >= self.no_trial_before {

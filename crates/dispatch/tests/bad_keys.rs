@@ -43,7 +43,7 @@ fn after_a_trial_in_which_nothing_is_answered_the_next_one_has_to_wait_longer_ea
 }
 
 #[test]
-fn a_trial_lasts_until_its_last_part_that_is_under_way_has_ended() {
+fn a_trial_lasts_until_its_last_part_in_flight_has_ended() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     let now = Moment::from_origin(Duration::from_secs(1));
     (0..4).for_each(|key| dispatcher.put(key, HOT, None));
@@ -64,7 +64,7 @@ fn at_rest(bad: &[u32]) -> (Dispatcher<u32>, Moment) {
     }
     dispatcher.tick(Lane::Hot, Moment::ZERO);
     let batch = dispatcher.poll(now).expect("they have waited for company");
-    // Another is answered meanwhile: the far side is there, and whoever fails alone is why.
+    // Another is answered meanwhile: upstream is there, and whoever fails alone is why.
     dispatcher.put_first(1_000, HOT, Moment::ZERO);
     let other = dispatcher.poll(now).expect("it has waited, too");
     assert!(!dispatcher.handle_done(&other, End::Answered, now));
@@ -84,7 +84,7 @@ fn only_key(request: &Request<u32>) -> u32 {
 }
 
 #[test]
-fn the_end_of_its_rest_is_when_a_bad_key_is_asked_again() {
+fn a_bad_key_is_asked_for_again_when_its_backoff_ends() {
     let (mut dispatcher, now) = at_rest(&[1]);
     let due = now + Duration::from_mins(1);
     assert_eq!(dispatcher.poll_timeout(now), Some(due));
@@ -94,7 +94,7 @@ fn the_end_of_its_rest_is_when_a_bad_key_is_asked_again() {
 }
 
 #[test]
-fn a_bad_key_that_rests_has_no_second_place_in_a_line() {
+fn a_bad_key_that_backs_off_has_no_second_place_in_a_line() {
     for bad in [&[1][..], &[1, 2]] {
         let (mut dispatcher, now) = at_rest(bad);
         dispatcher.put_first(1, HOT, now);
@@ -104,7 +104,7 @@ fn a_bad_key_that_rests_has_no_second_place_in_a_line() {
 }
 
 #[test]
-fn a_bad_key_that_is_removed_leaves_the_others_their_rest() {
+fn removing_a_bad_key_does_not_end_the_backoff_of_others() {
     let (mut dispatcher, now) = at_rest(&[1, 2, 4]);
     dispatcher.remove(2);
     assert_eq!(dispatcher.counts().bad, 2);
@@ -114,7 +114,7 @@ fn a_bad_key_that_is_removed_leaves_the_others_their_rest() {
 }
 
 #[test]
-fn a_bad_key_that_is_removed_while_it_is_asked_is_a_stranger_when_it_comes_back() {
+fn a_bad_key_that_is_removed_in_flight_is_not_suspected_when_it_comes_back() {
     let (mut dispatcher, now) = at_rest(&[1]);
     let later = now + Duration::from_mins(2);
     let alone = dispatcher.poll(later).expect("it has rested");
@@ -129,7 +129,7 @@ fn a_bad_key_that_is_removed_while_it_is_asked_is_a_stranger_when_it_comes_back(
 }
 
 #[test]
-fn a_bad_key_that_has_rested_counts_in_the_line_that_it_came_from() {
+fn a_bad_key_whose_backoff_is_over_counts_in_the_lane_that_it_came_from() {
     let (mut dispatcher, now) = at_rest(&[1, 2]);
     let later = now + Duration::from_mins(2);
     let first = dispatcher.poll(later).expect("it has rested");
@@ -159,7 +159,7 @@ fn a_bad_key_that_is_back_in_its_line_is_moved_and_removed_there() {
 }
 
 #[test]
-fn a_part_that_waits_is_in_here_and_no_other_key_is_taken_for_it() {
+fn a_part_that_waits_is_known_and_no_other_key_is_mistaken_for_it() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     (0..2).for_each(|key| dispatcher.put(key, HOT, None));
     dispatcher.tick(Lane::Hot, Moment::ZERO);

@@ -52,7 +52,7 @@ fn the_counts_say_where_each_key_is() {
     }
     dispatcher.put(8, COLD, None);
     for key in 20..23 {
-        dispatcher.put_to_rest(key, start(), Duration::from_mins(5));
+        dispatcher.back_off(key, start(), Duration::from_mins(5));
     }
     let counts = dispatcher.counts();
     assert_eq!(
@@ -85,7 +85,7 @@ fn the_counts_say_where_each_key_is() {
 }
 
 #[test]
-fn deferred_are_those_whose_turn_did_not_come_and_those_that_are_to_be_asked_apart() {
+fn keys_without_a_turn_and_keys_to_be_asked_for_apart_are_deferred() {
     let mut dispatcher = dispatcher(DispatchSettings { batch: 2, ..DispatchSettings::default() });
     let seen = |age| Some(Seen::before(start(), Duration::from_secs(age)));
     for key in 1..=5 {
@@ -97,7 +97,7 @@ fn deferred_are_those_whose_turn_did_not_come_and_those_that_are_to_be_asked_apa
     assert_eq!(deferred(&dispatcher, Lane::Hot), [99, 98, 97, 96, 95].map(seen));
     let blamed = dispatcher.poll(start()).expect("a batch");
     let missed = dispatcher.poll(start()).expect("another");
-    assert_eq!(deferred(&dispatcher, Lane::Hot), [seen(95)], "those under way are not among them");
+    assert_eq!(deferred(&dispatcher, Lane::Hot), [seen(95)], "those in flight are not among them");
     dispatcher.handle_done(&blamed, End::Blamed, start());
     dispatcher.handle_done(&missed, End::Answered, start());
     let Ask::Batch(missed) = missed.ask else { panic!("two keys were asked") };
@@ -107,7 +107,7 @@ fn deferred_are_those_whose_turn_did_not_come_and_those_that_are_to_be_asked_apa
 }
 
 #[test]
-fn a_list_of_a_key_that_is_removed_is_wanted_no_more_unless_it_is_under_way() {
+fn the_list_of_a_removed_key_is_no_longer_wanted_unless_it_is_in_flight() {
     let mut dispatcher = one_by_one();
     dispatcher.put(1, HOT, None);
     dispatcher.put(2, HOT, None);
@@ -124,9 +124,9 @@ fn a_list_of_a_key_that_is_removed_is_wanted_no_more_unless_it_is_under_way() {
 }
 
 #[test]
-fn a_key_that_is_to_be_asked_first_and_rests_has_its_rest() {
+fn putting_a_key_first_does_not_end_its_backoff() {
     let mut dispatcher = one_by_one();
-    dispatcher.put_to_rest(1, start(), Duration::from_mins(5));
+    dispatcher.back_off(1, start(), Duration::from_mins(5));
     dispatcher.put_first(1, HOT, start());
     assert_eq!((dispatcher.counts().in_line, dispatcher.counts().resting), (PerLane::default(), 1));
     assert_eq!(dispatcher.poll(start()), None);
@@ -135,7 +135,7 @@ fn a_key_that_is_to_be_asked_first_and_rests_has_its_rest() {
 }
 
 #[test]
-fn no_more_requests_are_under_way_than_may_be_from_now_on() {
+fn a_new_limit_on_requests_in_flight_applies_at_once() {
     let mut dispatcher = one_by_one();
     for key in 0..10 {
         dispatcher.put(key, HOT, None);
@@ -155,7 +155,7 @@ fn no_more_requests_are_under_way_than_may_be_from_now_on() {
 }
 
 #[test]
-fn so_many_full_lists_of_each_kind_and_no_more_are_remembered() {
+fn a_bounded_number_of_full_lists_of_each_kind_waits() {
     let mut dispatcher = dispatcher(DispatchSettings { lists: 3, ..DispatchSettings::default() });
     for for_activation in [true, false] {
         let first = if for_activation { 0 } else { 10 };
@@ -167,7 +167,7 @@ fn so_many_full_lists_of_each_kind_and_no_more_are_remembered() {
     }
     assert_eq!(dispatcher.counts().lists, Lists { activation: 3, others: 3 });
     let asked = dispatcher.poll(start()).expect("a turn");
-    assert!(dispatcher.want_list(3, true), "one of them is under way, and has left its place");
+    assert!(dispatcher.want_list(3, true), "one of them is in flight, and has left its place");
     assert!(!dispatcher.want_list(keys(&asked)[0], true), "it is wanted until it is done");
 }
 
@@ -213,7 +213,7 @@ fn a_key_that_is_removed_and_put_again_is_asked_once() {
 }
 
 #[test]
-fn the_outlook_reserves_the_floor_and_the_activations_for_those_who_want_them() {
+fn the_outlook_reserves_the_floor_and_the_share_of_activations_if_they_are_wanted() {
     let settings =
         DispatchSettings { floor_percent: 5.0, activation_percent: 10.0, ..DispatchSettings::default() };
     let config = DispatchConfig::try_new(settings).expect("valid settings");

@@ -220,7 +220,7 @@ impl Model {
         prop_assert!(ready, "a request that nobody was told of");
         prop_assert!(
             self.under_way.len() < self.config.settings().max_in_flight,
-            "more under way than may be"
+            "more in flight than may be"
         );
         match &request.ask {
             Ask::Batch(asked) => {
@@ -297,7 +297,7 @@ impl Model {
                 }
                 Fate::Rests(millis) => {
                     let rest = Duration::from_millis(millis);
-                    self.dispatcher.put_to_rest(key, self.now, rest);
+                    self.dispatcher.back_off(key, self.now, rest);
                     At::Rests(self.now + rest)
                 }
                 Fate::Gone => {

@@ -44,7 +44,7 @@ fn answer_one(dispatcher: &mut Dispatcher<u32>, key: u32, now: Moment) {
 }
 
 #[test]
-fn the_parts_of_a_failed_batch_are_no_larger_than_a_batch_may_be_by_now() {
+fn the_parts_of_a_failed_batch_are_no_larger_than_the_new_batch_size() {
     let mut dispatcher = dispatcher(of_batches(16), 16);
     let failed = dispatcher.poll(at(1)).expect("a batch");
     answer_one(&mut dispatcher, 99, at(1));
@@ -61,7 +61,7 @@ fn the_parts_of_a_failed_batch_are_no_larger_than_a_batch_may_be_by_now() {
 }
 
 #[test]
-fn a_backoff_ends_when_it_was_to_end_and_the_next_one_has_the_new_length() {
+fn a_running_backoff_keeps_its_end_and_the_next_one_has_the_new_length() {
     let mut dispatcher = dispatcher(of_batches(1), 1);
     let failed = dispatcher.poll(at(1)).expect("the only key");
     answer_one(&mut dispatcher, 99, at(1));
@@ -79,7 +79,7 @@ fn a_backoff_ends_when_it_was_to_end_and_the_next_one_has_the_new_length() {
 }
 
 #[test]
-fn a_limit_on_requests_that_was_set_stays_unless_the_config_s_own_changes() {
+fn a_limit_that_was_set_is_kept_unless_that_of_the_config_changes() {
     let most = |dispatcher: &mut Dispatcher<u32>| {
         let requests = std::iter::from_fn(|| dispatcher.poll(at(1))).collect::<Vec<_>>();
         for request in &requests {

@@ -1,4 +1,4 @@
-//! Keys that are taken back while they are under way.
+//! Keys that are taken back while they are in flight.
 
 use std::time::Duration;
 
@@ -28,11 +28,11 @@ fn keys(request: &Request<u32>) -> Vec<u32> {
 }
 
 #[test]
-fn a_released_key_comes_first_as_it_was_seen_and_its_answer_says_nothing_about_it() {
+fn a_released_key_comes_first_and_its_late_answer_does_not_affect_it() {
     let mut dispatcher = dispatcher(4, 2);
     let first = dispatcher.poll(at(101)).expect("two are due");
     assert!(dispatcher.release(&1) && !dispatcher.release(&1), "once is enough");
-    assert!(!dispatcher.release(&3), "it is not under way");
+    assert!(!dispatcher.release(&3), "it is not in flight");
     dispatcher.put_in_front(1, HOT, Some(Seen::at(at(0))), at(101));
     let second = dispatcher.poll(at(102)).expect("three are due");
     assert_eq!(keys(&second), [1, 2]);
@@ -41,7 +41,7 @@ fn a_released_key_comes_first_as_it_was_seen_and_its_answer_says_nothing_about_i
     assert!(!dispatcher.handle_done(&first, End::Failed, at(103)));
     dispatcher.put_failed(0, HOT, None);
     assert_eq!(dispatcher.counts().in_flight, 1);
-    assert!(dispatcher.release(&1), "it is still under way in the second request");
+    assert!(dispatcher.release(&1), "it is still in flight in the second request");
 }
 
 #[test]

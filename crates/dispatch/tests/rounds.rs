@@ -1,4 +1,4 @@
-//! What readers of the lines see over many rounds: how old keys get, who waits for whom, and how full batches are.
+//! Many rounds: how old keys get, which priority waits for which, and how full batches are.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl Loop {
                 }
             }),
             Ask::One(asked, Single::Unanswered) => {
-                self.dispatcher.put_to_rest(asked.key, self.now, Duration::from_mins(30));
+                self.dispatcher.back_off(asked.key, self.now, Duration::from_mins(30));
             }
             Ask::One(_, Single::List) => {}
         }
@@ -125,7 +125,7 @@ fn nine_thousand_keys_fill_every_batch_of_a_minute() {
 }
 
 #[test]
-fn more_hot_keys_than_turns_grow_equally_old_and_the_most_valuable_a_little_less() {
+fn with_more_hot_keys_than_turns_all_grow_equally_old_but_the_most_valuable_a_little_less() {
     let place = |key: u32| match key {
         0..2_000 => hot(Value::ALL[key as usize % 4]),
         _ => cold(Value::ALL[key as usize % 4]),
@@ -171,7 +171,7 @@ fn turns_that_no_line_needs_refresh_full_lists() {
 }
 
 #[test]
-fn a_key_waits_for_company_no_longer_than_it_may() {
+fn a_key_waits_for_others_no_longer_than_it_may() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     let start = Moment::from_origin(Duration::from_hours(1));
     for key in 0..31 {
@@ -189,7 +189,7 @@ fn a_key_waits_for_company_no_longer_than_it_may() {
 }
 
 #[test]
-fn half_answers_leave_turns_to_batches_in_each_line() {
+fn single_requests_leave_turns_to_batches_in_each_lane() {
     for place in [hot, cold].map(|lane: fn(Value) -> Place| lane(Value::Low)) {
         let places: fn(u32) -> Place =
             if place.lane == Lane::Hot { |_| hot(Value::Low) } else { |_| cold(Value::Low) };
@@ -205,7 +205,7 @@ fn half_answers_leave_turns_to_batches_in_each_line() {
 }
 
 #[test]
-fn what_was_asked_in_vain_is_in_front_after_the_next_tick_and_not_before() {
+fn a_failed_key_is_in_front_after_the_next_tick_and_not_before() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     let start = Moment::from_origin(Duration::from_hours(1));
     for key in 0..90 {
@@ -230,23 +230,23 @@ fn what_was_asked_in_vain_is_in_front_after_the_next_tick_and_not_before() {
 }
 
 #[test]
-fn so_many_keys_and_no_more_wait_to_be_asked_alone() {
+fn a_bounded_number_of_keys_waits_to_be_asked_for_alone() {
     let mut service = Loop::new(2_000, |_| hot(Value::Low));
     service.missing = |_| true;
     service.run(Duration::from_mins(2));
     let counts = service.dispatcher.counts();
-    // One of them is under way.
+    // One of them is in flight.
     assert_eq!(counts.unanswered.hot + 1, DispatchConfig::default().settings().alone);
     assert!(counts.batches > 200, "the others are asked again in batches: {counts:?}");
 }
 
 #[test]
-fn keys_that_have_rested_ride_along_and_gather_for_a_minute_before_they_get_a_turn() {
+fn keys_whose_backoff_is_over_join_batches_and_gather_for_a_minute_before_they_get_a_turn() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     let start = Moment::from_origin(Duration::from_hours(1));
     let second = Duration::from_secs(1);
-    dispatcher.put_to_rest(1, start, second);
-    dispatcher.put_to_rest(2, start, 30 * second);
+    dispatcher.back_off(1, start, second);
+    dispatcher.back_off(2, start, 30 * second);
     let due = start + 61 * second;
     for at in [2, 31, 60].map(|seconds| start + seconds * second) {
         assert!(!dispatcher.is_ready(at) && dispatcher.poll(at).is_none(), "at {at:?}");
@@ -254,7 +254,7 @@ fn keys_that_have_rested_ride_along_and_gather_for_a_minute_before_they_get_a_tu
     assert_eq!(dispatcher.poll_timeout(start + 31 * second), Some(due));
     let gathered = dispatcher.poll(due).expect("the first has waited for a minute");
     assert!(matches!(&gathered.ask, Ask::Batch(asked) if asked.len() == 2), "{gathered:?}");
-    dispatcher.put_to_rest(3, due, second);
+    dispatcher.back_off(3, due, second);
     dispatcher.put(4, hot(Value::Low), None);
     dispatcher.tick(Lane::Hot, due + second);
     let along = dispatcher.poll(due + 2 * second).expect("a hot key waits");
@@ -265,7 +265,7 @@ fn keys_that_have_rested_ride_along_and_gather_for_a_minute_before_they_get_a_tu
 }
 
 #[test]
-fn what_was_seen_less_long_ago_than_counts_as_fresh_is_passed_over_and_exactly_then_it_is_asked() {
+fn a_key_is_passed_over_until_it_is_exactly_as_old_as_fresh_ones_may_be() {
     for lane in Lane::ALL {
         let fresh_for = DispatchConfig::default().fresh_for(lane);
         let start = Moment::from_origin(Duration::from_hours(1));
@@ -282,7 +282,7 @@ fn what_was_seen_less_long_ago_than_counts_as_fresh_is_passed_over_and_exactly_t
 }
 
 #[test]
-fn a_line_of_which_all_was_passed_over_is_not_ready_again_before_its_next_tick() {
+fn a_line_whose_keys_were_all_passed_over_is_not_ready_before_its_next_tick() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     let start = Moment::from_origin(Duration::from_hours(1));
     for (key, value) in (0..3).zip(Value::ALL) {
@@ -298,7 +298,7 @@ fn a_line_of_which_all_was_passed_over_is_not_ready_again_before_its_next_tick()
 }
 
 #[test]
-fn the_weighted_age_decides_who_is_first_and_of_equals_the_more_valuable() {
+fn the_greatest_weighted_age_comes_first_and_of_equals_the_more_valuable() {
     let start = Moment::from_origin(Duration::from_hours(1));
     let first = |keys: &[(u32, Value, u64)]| {
         let settings = ttm_dispatch::DispatchSettings { batch: 1, ..Default::default() };

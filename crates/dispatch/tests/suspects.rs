@@ -1,5 +1,5 @@
 //! Keys that make every request fail, among others: whoever they are and wherever they wait, the others are seen, it costs
-//! little, and a far side that is away is not mistaken for them.
+//! little, and an upstream that is away is not mistaken for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,7 +16,7 @@ const BATCH: u32 = 30;
 /// How often a batch is halved before a key is alone, and once more.
 const DEPTH: usize = 6;
 
-/// A service in miniature, in front of a far side that fails for some keys.
+/// A service in miniature, in front of an upstream that fails for some keys.
 struct Loop {
     dispatcher: Dispatcher<u32>,
     now: Moment,
@@ -136,7 +136,7 @@ proptest! {
 }
 
 #[test]
-fn one_bad_key_in_the_only_batch_that_there_is_is_found_at_once() {
+fn one_bad_key_in_the_only_batch_is_found_at_once() {
     for bad in [0, 7, 29] {
         let mut service = Loop::new(BATCH, BTreeSet::from([bad]));
         service.run(INTERVALS.hot.saturating_sub(SPACING));
@@ -147,7 +147,7 @@ fn one_bad_key_in_the_only_batch_that_there_is_is_found_at_once() {
 }
 
 #[test]
-fn a_bad_key_is_asked_alone_less_and_less_and_belongs_to_the_others_again_once_it_is_answered() {
+fn a_bad_key_is_asked_for_alone_less_and_less_and_joins_the_others_once_it_is_answered() {
     let mut service = Loop::new(90, BTreeSet::from([31]));
     service.run(Duration::from_mins(50));
     let asked = &service.alone[&31];
@@ -165,7 +165,7 @@ fn a_bad_key_is_asked_alone_less_and_less_and_belongs_to_the_others_again_once_i
 }
 
 #[test]
-fn a_far_side_that_is_away_is_not_mistaken_for_bad_keys() {
+fn an_unavailable_upstream_is_not_mistaken_for_bad_keys() {
     let mut service = Loop::new(600, BTreeSet::new());
     service.run(Duration::from_mins(1));
     let mut well = Loop::new(600, BTreeSet::new());
@@ -185,7 +185,7 @@ fn a_far_side_that_is_away_is_not_mistaken_for_bad_keys() {
 }
 
 #[test]
-fn a_part_is_likely_to_be_guilty_only_once_others_are_answered() {
+fn a_part_is_a_likely_cause_only_once_others_are_answered() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     (0..60).for_each(|key| dispatcher.put(key, Place { lane: Lane::Hot, value: Value::Low }, None));
     let now = Moment::ZERO;
@@ -204,12 +204,12 @@ fn a_part_is_likely_to_be_guilty_only_once_others_are_answered() {
 }
 
 #[test]
-fn a_suspect_that_rode_along_with_another_line_counts_in_its_own() {
+fn a_suspect_in_a_batch_of_the_other_lane_counts_in_its_own() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     let place = |lane| Place { lane, value: Value::Low };
     (0..4).for_each(|key| dispatcher.put(key, place(Lane::Hot), None));
     (4..7).for_each(|key| dispatcher.put(key, place(Lane::Cold), None));
-    dispatcher.put_to_rest(7, Moment::ZERO, Duration::ZERO);
+    dispatcher.back_off(7, Moment::ZERO, Duration::ZERO);
     for lane in Lane::ALL {
         dispatcher.tick(lane, Moment::ZERO);
     }
@@ -225,7 +225,7 @@ fn a_suspect_that_rode_along_with_another_line_counts_in_its_own() {
 }
 
 #[test]
-fn a_suspect_that_is_removed_is_asked_no_more_and_counts_nowhere() {
+fn a_suspect_that_is_removed_is_not_asked_for_and_not_counted() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     (0..4).for_each(|key| dispatcher.put(key, Place { lane: Lane::Hot, value: Value::Low }, None));
     let now = Moment::ZERO + Duration::from_secs(1);
@@ -246,7 +246,7 @@ fn a_suspect_that_is_removed_is_asked_no_more_and_counts_nowhere() {
 }
 
 #[test]
-fn a_far_side_that_is_tried_out_is_asked_for_one_key_at_a_time_though_only_suspects_are_left() {
+fn probes_ask_for_one_key_though_only_suspects_are_left() {
     for keys in 1..=30 {
         let mut dispatcher = Dispatcher::new(DispatchConfig::default());
         (0..keys).for_each(|key| dispatcher.put(key, place(3 * key + 1), None));
@@ -272,7 +272,7 @@ fn a_far_side_that_is_tried_out_is_asked_for_one_key_at_a_time_though_only_suspe
 }
 
 #[test]
-fn a_group_of_which_one_key_was_a_probe_is_asked_together_once_that_is_over() {
+fn a_group_of_which_one_key_was_a_probe_is_asked_for_together_after_probing() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     (0..8).for_each(|key| dispatcher.put(key, place(1), None));
     let now = Moment::ZERO + Duration::from_secs(1);
@@ -286,11 +286,11 @@ fn a_group_of_which_one_key_was_a_probe_is_asked_together_once_that_is_over() {
     let others = dispatcher.poll(now).expect("the others of its group");
     let Ask::Batch(batch) = &others.ask else { panic!("{others:?}") };
     assert!(batch.iter().map(|asked| asked.key).eq(1..4));
-    assert_eq!(others.suspicion, Suspicion::Likely, "the far side answered since");
+    assert_eq!(others.suspicion, Suspicion::Likely, "upstream answered since");
 }
 
 #[test]
-fn probes_ask_for_another_key_each_until_one_is_answered_however_urgent_the_first_ones_are() {
+fn each_probe_asks_for_another_key_until_one_is_answered() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     // Each of the bad ones is alone in its queue, and so its first key again at every tick.
     let bad = [0, 1];
@@ -321,7 +321,7 @@ fn probes_ask_for_another_key_each_until_one_is_answered_however_urgent_the_firs
 }
 
 #[test]
-fn probes_begin_anew_once_every_key_was_one() {
+fn probes_start_over_once_every_key_was_one() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     (0..3).for_each(|key| dispatcher.put(key, place(1), None));
     dispatcher.set_probing(true);

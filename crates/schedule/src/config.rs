@@ -1,4 +1,4 @@
-//! The settings of the schedule. It reads no file.
+//! The settings of the schedule, and their bounds.
 
 use std::time::Duration;
 

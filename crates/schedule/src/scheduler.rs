@@ -1,4 +1,4 @@
-//! The state machine: ticks in, runs out. What a run does is not its business.
+//! The state machine: a grid of ticks for each lane, of which each starts at most one run.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::{LaneStatus, RunOutcome, ScheduleConfig};
 /// Something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Start a run, and report its end with [`Scheduler::handle_finished`] or [`Scheduler::handle_aborted`].
+    /// Start a run, and report its end to [`Scheduler::handle_finished`] or [`Scheduler::handle_aborted`].
     StartRun {
-        /// Whose.
+        /// Its lane.
         lane: Lane,
-        /// Its number, counted from 1; reports carry it.
+        /// Its number, counting from 1; reports of the run carry it.
         run: u64,
-        /// Ticks missed since the run before started.
+        /// Ticks missed since the previous run started.
         missed: u64,
     },
 }
@@ -32,14 +32,14 @@ pub struct Scheduler {
 struct Grid {
     origin: Moment,
     interval: Duration,
-    /// The first tick that neither started a run nor was counted as missed.
+    /// The first tick that has neither started a run nor been counted as missed.
     next_tick: u64,
     missed_before_last_run: u64,
     status: LaneStatus,
 }
 
 impl Scheduler {
-    /// A schedule whose first ticks are `now`.
+    /// A schedule whose first ticks are at `now`.
     pub fn new(config: &ScheduleConfig, now: Moment) -> Self {
         let grid = |lane| Grid {
             origin: now,
@@ -53,13 +53,14 @@ impl Scheduler {
 
     /// Replaces the settings as of `now`.
     ///
-    /// Kept are runs in flight with their numbers, all counts and times, and the grid of a lane whose interval stays the same.
+    /// Kept are runs in progress with their numbers, all counts and times, and the grid of a lane whose interval does not change.
     /// A lane with another interval starts a new grid:
-    /// - A tick that has come and was not polled is still due. Those before it are missed, as they would have been.
-    /// - Otherwise the next tick comes one new interval after the last one, or at `now` if that has passed.
+    /// - If ticks have passed since the last poll, the latest of them is still due and the others are missed, as without the
+    ///   change.
+    /// - Otherwise the next tick is one new interval after the last one, or `now` if that has passed.
     ///
-    /// So no change delays a run by more than the new interval, and none brings it closer to the tick before than the new
-    /// interval. After a shutdown there are no ticks, and nothing changes.
+    /// So a change delays a run by no more than the new interval, and two ticks are never closer than the new interval. After a
+    /// shutdown there are no ticks, and nothing changes.
     pub fn reconfigure(&mut self, config: &ScheduleConfig, now: Moment) {
         if self.stopping {
             return;
@@ -69,20 +70,20 @@ impl Scheduler {
         }
     }
 
-    /// How a lane is doing, as of the last poll or report.
+    /// The state of a lane as of the last poll or report.
     pub fn status(&self, lane: Lane) -> LaneStatus {
         let grid = &self.lanes[lane];
         let next_due = (!self.stopping).then(|| grid.tick(grid.next_tick));
         LaneStatus { next_due, ..grid.status }
     }
 
-    /// Whether a run of any lane is under way.
+    /// Whether a run of any lane is in progress.
     pub fn is_running(&self) -> bool {
         self.lanes.values().any(|grid| grid.status.running)
     }
 
-    /// `amount` pieces of work of a lane were committed, in a run of its own or between two: what is done along with
-    /// another lane's work is progress as well.
+    /// `amount` pieces of a lane's work were committed, during one of its runs or between two: work that is done along with
+    /// the other lane's counts as progress as well.
     pub fn handle_progress(&mut self, lane: Lane, amount: u64, now: Moment) {
         if amount > 0 {
             let status = &mut self.lanes[lane].status;
@@ -91,28 +92,28 @@ impl Scheduler {
         }
     }
 
-    /// A run cannot go on because the far side is away. False when that run is not under way: then nothing changed.
+    /// A run cannot continue because upstream is unavailable. Returns false, and changes nothing, if that run is not in progress.
     pub fn handle_withheld(&mut self, lane: Lane, run: u64, now: Moment) -> bool {
         let grid = &mut self.lanes[lane];
-        let current = grid.is_under_way(run);
+        let current = grid.is_current(run);
         if current {
             grid.status.withheld_since.get_or_insert(now);
         }
         current
     }
 
-    /// A run came to its end. False when that run is not under way: then nothing changed.
+    /// A run finished. Returns false, and changes nothing, if that run is not in progress.
     pub fn handle_finished(&mut self, lane: Lane, run: u64, outcome: RunOutcome, now: Moment) -> bool {
         let ended = self.end(lane, run, now);
         if ended {
             let status = &mut self.lanes[lane].status;
             status.last_outcome = Some(outcome);
-            // What was committed was told when it was: a run may be held up for long after it.
+            // What was committed was reported when it was: the run may have been withheld for long since.
             if outcome.found_nothing() {
                 status.last_progress = Some(now);
             }
-            let was_in_vain = outcome.failed > 0 && outcome.processed == 0;
-            if status.withheld_since.is_some() || outcome.is_withheld() || was_in_vain {
+            let was_fruitless = outcome.failed > 0 && outcome.processed == 0;
+            if status.withheld_since.is_some() || outcome.is_withheld() || was_fruitless {
                 status.last_held_up = Some(now);
             }
             if outcome.is_withheld() {
@@ -124,7 +125,7 @@ impl Scheduler {
         ended
     }
 
-    /// A run was aborted, or panicked. False when that run is not under way: then nothing changed.
+    /// A run was aborted, or panicked. Returns false, and changes nothing, if that run is not in progress.
     pub fn handle_aborted(&mut self, lane: Lane, run: u64, now: Moment) -> bool {
         let ended = self.end(lane, run, now);
         if ended {
@@ -133,12 +134,12 @@ impl Scheduler {
         ended
     }
 
-    /// No further run starts, and no tick is missed any more; runs under way may still report.
+    /// Starts no further run and counts no further tick as missed; runs in progress may still report.
     pub fn handle_shutdown(&mut self) {
         self.stopping = true;
     }
 
-    /// The next run to start; call until it gives none.
+    /// The next run to start; call until it returns `None`.
     pub fn poll(&mut self, now: Moment) -> Option<Effect> {
         if self.stopping {
             return None;
@@ -149,7 +150,7 @@ impl Scheduler {
         })
     }
 
-    /// When to poll again, at the latest; none after shutdown.
+    /// When to poll again, at the latest; `None` after a shutdown.
     pub fn poll_timeout(&self) -> Option<Moment> {
         Lane::ALL.into_iter().filter_map(|lane| self.status(lane).next_due).min()
     }
@@ -157,7 +158,7 @@ impl Scheduler {
     fn end(&mut self, lane: Lane, run: u64, now: Moment) -> bool {
         let stopping = self.stopping;
         let grid = &mut self.lanes[lane];
-        let current = grid.is_under_way(run);
+        let current = grid.is_current(run);
         if current {
             if !stopping {
                 grid.miss_ticks_before(now);
@@ -171,11 +172,11 @@ impl Scheduler {
 }
 
 impl Grid {
-    const fn is_under_way(&self, run: u64) -> bool {
+    const fn is_current(&self, run: u64) -> bool {
         self.status.running && self.status.runs == run
     }
 
-    /// Number and misses of the run that starts now, if one does.
+    /// The number of the run that starts now, if one does, and the ticks missed before it.
     fn poll(&mut self, now: Moment) -> Option<(u64, u64)> {
         let due = self.ticks_up_to(now).checked_sub(self.next_tick).filter(|due| *due > 0)?;
         self.next_tick += due;
@@ -206,7 +207,7 @@ impl Grid {
         (self.interval, self.next_tick) = (interval, 0);
     }
 
-    /// A tick on the very moment of a run's end is not missed: the next run can start on it.
+    /// A tick at the moment at which the run ends is not missed: the next run can start on it.
     fn miss_ticks_before(&mut self, now: Moment) {
         let passed = self.ticks_up_to(now.saturating_sub(Duration::from_nanos(1)));
         let missed = passed.saturating_sub(self.next_tick);
@@ -214,8 +215,8 @@ impl Grid {
         self.status.missed_runs += missed;
     }
 
-    /// How many ticks there were, the one at the origin and one at `now` included. A division, so that a jump of the
-    /// clock by years costs no more than one by an interval.
+    /// How many ticks there were, including the one at the origin and one at `now`. A division, so that a jump of the clock by
+    /// years costs no more than one by an interval.
     fn ticks_up_to(&self, now: Moment) -> u64 {
         if now < self.origin {
             return 0;

@@ -1,74 +1,74 @@
-//! What is reported of a lane and of its runs, as plain data.
+//! The status of a lane and the outcome of a run, as plain data.
 
 use std::time::Duration;
 
 use ttm_kernel::Moment;
 
-/// What a run that came to its end achieved.
+/// What a finished run achieved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunOutcome {
-    /// Pieces of work that were begun.
+    /// Pieces of work that were started.
     pub attempted: u64,
     /// Those that were committed.
     pub processed: u64,
-    /// Those that failed: what is known of them is served on, `stale` or not at all.
+    /// Those that failed. What is known of them is still served if it is not too old: see `stale` and `skipped`.
     pub failed: u64,
-    /// Those of the failed and the deferred that are still known well enough to be served, marked with their age.
+    /// Failed and deferred ones whose last result is recent enough to be served as stale.
     pub stale: u64,
-    /// Those of the failed and the deferred of which too little is known, or nothing.
+    /// Failed and deferred ones whose last result is too old to be served, or that have none.
     pub skipped: u64,
-    /// What was due and not begun, because it had been done just before.
+    /// What was due and not started, because the last result was still fresh.
     pub cached: u64,
     /// What was due and left for a later run.
     pub deferred: u64,
-    /// What of the deferred had to wait because the far side is away: not even an attempt was possible.
+    /// Those of the deferred that could not even be attempted because upstream is unavailable.
     pub withheld: u64,
 }
 
 impl RunOutcome {
-    /// Whether the run found nothing to do, which is progress. To leave everything alone because it had been done just before
-    /// is none: whether anything can be done at all was not tried.
+    /// Whether the run found nothing to do, which counts as progress. A run in which everything was still fresh does not count:
+    /// it attempted nothing, so it does not show that work is possible.
     pub const fn found_nothing(&self) -> bool {
         self.attempted == 0 && self.processed == 0 && self.deferred == 0 && self.cached == 0
     }
 
-    /// Whether the run committed nothing because the far side is away.
+    /// Whether the run committed nothing because upstream is unavailable.
     pub const fn is_withheld(&self) -> bool {
         self.processed == 0 && self.withheld > 0
     }
 
-    /// Whether the run tells how the lane is doing: anything but leaving everything alone.
-    pub const fn is_telling(&self) -> bool {
+    /// Whether the run shows how the lane is doing, as every run does but one in which everything was still fresh.
+    pub const fn is_conclusive(&self) -> bool {
         self.found_nothing() || self.processed > 0 || self.attempted > 0 || self.deferred > 0
     }
 }
 
-/// How a lane is doing.
+/// The state of a lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaneStatus {
-    /// Whether a run is under way; its number is `runs`.
+    /// Whether a run is in progress; its number is `runs`.
     pub running: bool,
     /// Runs started.
     pub runs: u64,
-    /// Ticks on which no run started, because the one before was under way or nobody polled.
+    /// Ticks on which no run started, because the previous run was still in progress or the scheduler was not polled.
     pub missed_runs: u64,
     /// Runs that were aborted or panicked.
     pub aborted_runs: u64,
     /// When the last run started.
     pub last_started: Option<Moment>,
-    /// When a run last ended, whichever way.
+    /// When a run last ended, finished or aborted.
     pub last_finished: Option<Moment>,
     /// How long that run took.
     pub last_duration: Option<Duration>,
     /// When the lane last made progress.
     pub last_progress: Option<Moment>,
-    /// Since when work is withheld because the far side is away; none again with the next progress, and when a run ends
-    /// that was not held up. A lane like this is neither well nor stuck.
+    /// Since when work is withheld because upstream is unavailable. Cleared by the next progress, and by a run that ends without
+    /// being withheld. Such a lane is neither healthy nor stuck.
     pub withheld_since: Option<Moment>,
-    /// When a run last came to its end that the far side had held up, or that it gave nothing but failures.
+    /// When a run last finished that was withheld, or in which every attempt failed.
     pub last_held_up: Option<Moment>,
-    /// What the last run that came to its end achieved.
+    /// What the last finished run achieved.
     pub last_outcome: Option<RunOutcome>,
-    /// The next tick; none after shutdown.
+    /// The next tick; `None` after a shutdown.
     pub next_due: Option<Moment>,
 }

@@ -68,7 +68,7 @@ struct Plain {
     interval_ms: u64,
     next_tick_ms: u64,
     runs: u64,
-    under_way: Option<u64>,
+    current: Option<u64>,
     missed: u64,
     missed_since_start: u64,
     aborted: u64,
@@ -91,13 +91,13 @@ impl Plain {
         while self.next_tick_ms <= now {
             // The last of the ticks that have come can start a run; those before it have passed.
             let last = self.next_tick_ms + self.interval_ms > now;
-            if self.under_way.is_some() || !last {
+            if self.current.is_some() || !last {
                 self.miss();
                 continue;
             }
             self.next_tick_ms += self.interval_ms;
             self.runs += 1;
-            self.under_way = Some(self.runs);
+            self.current = Some(self.runs);
             self.started_ms = Some(now);
             start = Some((self.runs, std::mem::take(&mut self.missed_since_start)));
         }
@@ -119,13 +119,13 @@ impl Plain {
     }
 
     fn end(&mut self, run: u64, now: u64, stopping: bool) -> bool {
-        if self.under_way != Some(run) {
+        if self.current != Some(run) {
             return false;
         }
         while !stopping && self.next_tick_ms < now {
             self.miss();
         }
-        self.under_way = None;
+        self.current = None;
         self.finished = self.started_ms.map(|started| (now, now - started));
         true
     }
@@ -133,7 +133,7 @@ impl Plain {
 
 fn check(scheduler: &Scheduler, lane: Lane, plain: &Plain, stopping: bool) {
     let status = scheduler.status(lane);
-    assert_eq!(status.running, plain.under_way.is_some());
+    assert_eq!(status.running, plain.current.is_some());
     assert_eq!(
         (status.runs, status.missed_runs, status.aborted_runs),
         (plain.runs, plain.missed, plain.aborted)
@@ -196,7 +196,7 @@ proptest! {
                 Step::Withhold { lane, behind } => {
                     let plain = &mut model[lane];
                     let run = plain.runs.saturating_sub(behind);
-                    let current = plain.under_way == Some(run);
+                    let current = plain.current == Some(run);
                     if current && plain.withheld_ms.is_none() {
                         plain.withheld_ms = Some(now);
                     }

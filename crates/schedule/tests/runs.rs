@@ -29,7 +29,7 @@ fn start(lane: Lane, run: u64, missed: u64) -> Effect {
 }
 
 #[test]
-fn both_lanes_run_at_once_at_the_start_the_hot_one_first() {
+fn both_lanes_run_at_the_start_the_hot_one_first() {
     let mut scheduler = scheduler();
     assert_eq!(scheduler.poll_timeout(), Some(at(0)));
     assert_eq!(scheduler.poll(at(0)), Some(start(Lane::Hot, 1, 0)));
@@ -39,7 +39,7 @@ fn both_lanes_run_at_once_at_the_start_the_hot_one_first() {
 }
 
 #[test]
-fn a_run_that_takes_too_long_misses_ticks_and_the_next_one_starts_on_the_grid() {
+fn a_run_that_takes_too_long_misses_ticks_and_the_next_run_starts_on_the_grid() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
     scheduler.poll(at(0));
@@ -61,7 +61,7 @@ fn a_run_that_ends_on_a_tick_is_followed_at_once() {
 }
 
 #[test]
-fn a_run_that_its_own_tick_ends_is_followed_at_once_though_the_tick_is_noticed_late() {
+fn a_run_that_ends_on_a_tick_which_is_polled_late_is_followed_at_once() {
     let mut scheduler = scheduler();
     while scheduler.poll(at(0)).is_some() {}
     let due = scheduler.status(Lane::Hot).next_due.expect("the next tick");
@@ -70,7 +70,7 @@ fn a_run_that_its_own_tick_ends_is_followed_at_once_though_the_tick_is_noticed_l
 }
 
 #[test]
-fn a_poll_that_comes_late_does_not_move_the_ticks_after_it() {
+fn a_late_poll_does_not_move_later_ticks() {
     let mut scheduler = scheduler();
     scheduler.poll(at(3));
     assert_eq!(scheduler.status(Lane::Hot).next_due, Some(at(10)));
@@ -130,7 +130,7 @@ fn progress_is_committed_work_or_a_scan_that_found_nothing_due() {
 }
 
 #[test]
-fn after_shutdown_nothing_starts_and_what_is_under_way_may_finish() {
+fn after_a_shutdown_nothing_starts_and_runs_in_progress_may_finish() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
     scheduler.handle_shutdown();
@@ -144,20 +144,20 @@ fn after_shutdown_nothing_starts_and_what_is_under_way_may_finish() {
 }
 
 #[test]
-fn a_run_that_left_everything_alone_is_no_progress_and_tells_nothing() {
+fn a_run_in_which_everything_was_fresh_is_no_progress_and_not_conclusive() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
     let left_alone = RunOutcome { cached: 40, ..RunOutcome::default() };
     scheduler.handle_finished(Lane::Hot, 1, left_alone, at(1));
     assert_eq!(scheduler.status(Lane::Hot).last_progress, None);
-    assert!(!left_alone.is_telling() && WORK.is_telling() && RunOutcome::default().is_telling());
+    assert!(!left_alone.is_conclusive() && WORK.is_conclusive() && RunOutcome::default().is_conclusive());
     let failed = RunOutcome { attempted: 1, failed: 1, ..RunOutcome::default() };
     let deferred = RunOutcome { deferred: 1, ..RunOutcome::default() };
-    assert!(failed.is_telling() && deferred.is_telling());
+    assert!(failed.is_conclusive() && deferred.is_conclusive());
 }
 
 #[test]
-fn a_lane_whose_far_side_is_away_says_since_when_until_it_makes_progress() {
+fn a_lane_is_withheld_since_upstream_became_unavailable_until_it_makes_progress() {
     let mut scheduler = scheduler();
     let withheld = || RunOutcome { deferred: 40, withheld: 40, ..RunOutcome::default() };
     scheduler.poll(at(0));
@@ -177,7 +177,7 @@ fn a_lane_whose_far_side_is_away_says_since_when_until_it_makes_progress() {
 }
 
 #[test]
-fn runs_that_fail_although_they_are_not_held_up_do_not_pass_for_withheld() {
+fn failing_runs_are_not_withheld() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
     scheduler.handle_withheld(Lane::Hot, 1, at(3));
@@ -197,7 +197,7 @@ fn intervals(hot: u64, cold: u64) -> ScheduleConfig {
 }
 
 #[test]
-fn another_interval_counts_from_the_last_tick_and_leaves_the_other_lane_alone() {
+fn a_new_interval_counts_from_the_last_tick_and_does_not_affect_the_other_lane() {
     let mut scheduler = scheduler();
     while scheduler.poll(at(0)).is_some() {}
     for (hot, next) in [(30, 30), (4, 7)] {
@@ -208,7 +208,7 @@ fn another_interval_counts_from_the_last_tick_and_leaves_the_other_lane_alone() 
 }
 
 #[test]
-fn a_tick_that_was_not_polled_is_still_due_after_a_change_and_those_before_it_are_missed() {
+fn after_a_change_the_latest_unpolled_tick_is_due_and_earlier_ones_are_missed() {
     let mut scheduler = scheduler();
     while scheduler.poll(at(0)).is_some() {}
     scheduler.handle_finished(Lane::Hot, 1, WORK, at(1));

@@ -270,7 +270,7 @@ impl Machine {
             let Some(token) = self.book.get(&asked.key) else { continue };
             match wait_of(token, &self.book, now.wall) {
                 None => {}
-                Some(Wait::AtRest(rest)) => self.put_to_rest(asked.key, now.moment, rest),
+                Some(Wait::AtRest(rest)) => self.back_off(asked.key, now.moment, rest),
                 Some(Wait::InLine(place)) => {
                     self.put_in_line(asked.key, place, asked.seen, End::Front, now.moment);
                 }

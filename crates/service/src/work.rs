@@ -226,7 +226,7 @@ impl Work {
     /// The first run that shows how a lane is doing ends the start.
     fn end_start(&self, outcome: &RunOutcome) {
         let board = &self.resident.board;
-        if board.phase() == Phase::Starting && outcome.is_telling() {
+        if board.phase() == Phase::Starting && outcome.is_conclusive() {
             board.enter(Phase::Running);
         }
     }

@@ -1,5 +1,5 @@
-//! What one request asks: keys taken from where they wait, and noted as under way, or taken back. Which priority has its
-//! turn was decided before.
+//! Making one request for the priority whose turn it is: its keys are taken from where they wait, and are in flight from then
+//! on, or are taken back.
 
 use ttm_kernel::{Lane, Moment};
 
@@ -9,14 +9,14 @@ use crate::suspects::Group;
 use crate::{Ask, Asked, Backoff, Place, Priority, Request, Seen, Single, Suspicion, single_every};
 
 impl<K: Copy + Ord> Dispatcher<K> {
-    /// Puts a key in front of a line as it was seen last, to be asked as soon as there is a turn: one that was released.
+    /// Puts a key that was released at the front of a line, due at once.
     pub fn put_in_front(&mut self, key: K, place: Place, seen: Option<Seen>, now: Moment) {
         let mark = self.left_behind.mark(key);
         self.lines[place.lane].push_ready(place.value, Entry { key, seen, mark }, now);
     }
 
-    /// Takes a key back that is under way: it may be put elsewhere, and how its request ends says nothing about it any more.
-    /// Whether it was under way.
+    /// Takes back a key that is in flight: it may be put elsewhere, and the end of its request does not affect it. Returns whether
+    /// it was in flight.
     pub fn release(&mut self, key: &K) -> bool {
         self.under_way.iter_mut().any(|under_way| {
             let before = under_way.keys.len();
@@ -25,7 +25,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         })
     }
 
-    /// Has a key asked alone that is not in here, and for which [`Dispatcher::put_alone`] had room before.
+    /// Has a new key asked for alone, for which [`Dispatcher::put_alone`] had room before.
     pub fn put_alone_again(&mut self, asked: Asked<K>) {
         self.alone.insert(asked.key);
         self.unanswered[asked.from.lane()].push_back(asked);
@@ -36,14 +36,14 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.suspects.backoff(key)
     }
 
-    /// Puts a key that is not in here where [`Dispatcher::backoff`] said that it was.
+    /// Puts a new key where [`Dispatcher::backoff`] said that it was.
     pub fn put_bad(&mut self, asked: Asked<K>, failures: u32, until: Moment) {
         self.suspects.put_bad(asked, failures, until);
     }
 
     pub(super) fn of_lane(&mut self, lane: Lane, now: Moment) -> Option<Request<K>> {
         if self.probing {
-            // Not for the sake of one that is most likely why its requests fail, as long as there is another.
+            // One that is likely to make its requests fail is no good probe as long as there is another.
             if let Some(probe) = self.probe(lane.into(), now) {
                 return Some(probe);
             }
@@ -53,7 +53,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             if let Some(group) = self.suspects.pop(lane, 1) {
                 return Some(self.apart(group, lane.into()));
             }
-            // All of them were tried: from the start.
+            // All of them were tried: start over.
             self.probed.clear();
             return self.batch(lane.into(), now);
         }
@@ -73,7 +73,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         }
     }
 
-    /// Asks for one key of the lines that was not asked for as a probe yet.
+    /// Asks for one key of the lines that was not a probe yet.
     fn probe(&mut self, first: Priority, now: Moment) -> Option<Request<K>> {
         let probed = std::mem::take(&mut self.probed);
         let asked = [first, Priority::Hot, Priority::Cold].into_iter().find_map(|from| {
@@ -108,7 +108,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.request(priority, Ask::Batch(keys), suspicion)
     }
 
-    /// These are under way from now on.
+    /// Marks these as in flight.
     pub(super) fn send(&mut self, asked: &[Asked<K>]) {
         let keys = asked.iter().map(|asked| asked.key).collect();
         let number = self.last_number + 1;
@@ -122,7 +122,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         self.request(priority, Ask::One(asked, Single::List), Suspicion::None)
     }
 
-    /// As many keys as one request can ask for, those of `first` before all others.
+    /// A batch of as many keys as fit, those of `first` before all others.
     pub(super) fn batch(&mut self, first: Priority, now: Moment) -> Option<Request<K>> {
         let most = if self.probing { 1 } else { self.config.settings().batch };
         let mut asked = Vec::with_capacity(most);
@@ -149,7 +149,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
         Request { number: self.last_number, priority, ask, suspicion }
     }
 
-    /// The next key of a priority that can be asked along with others.
+    /// The next key of a priority that can be asked for along with others.
     pub(super) fn take(&mut self, from: Priority, now: Moment) -> Option<Asked<K>> {
         let lane = match from {
             Priority::Hot => Lane::Hot,

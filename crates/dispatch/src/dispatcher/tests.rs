@@ -1,4 +1,4 @@
-//! What is left of a key that is gone.
+//! Entries of keys that are gone are forgotten in the end.
 
 use ttm_kernel::Lane;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::{DispatchSettings, Value};
 
 #[test]
-fn nothing_is_remembered_of_a_key_once_its_old_entries_have_come_by() {
+fn a_key_is_forgotten_once_its_old_entries_were_dropped() {
     let settings = DispatchSettings { batch: 1, coalesce: Duration::ZERO, ..DispatchSettings::default() };
     let mut dispatcher = Dispatcher::new(DispatchConfig::try_new(settings).expect("valid settings"));
     let [hot, cold] = Lane::ALL.map(|lane| Place { lane, value: Value::Low });
@@ -26,7 +26,7 @@ fn nothing_is_remembered_of_a_key_once_its_old_entries_have_come_by() {
 fn a_key_that_is_removed_while_it_is_in_no_line_leaves_nothing_behind() {
     let mut dispatcher = Dispatcher::new(DispatchConfig::default());
     let hot = Place { lane: Lane::Hot, value: Value::Low };
-    dispatcher.put_to_rest(1, Moment::ZERO, Duration::from_mins(1));
+    dispatcher.back_off(1, Moment::ZERO, Duration::from_mins(1));
     for key in 2..6 {
         dispatcher.put_first(key, hot, Moment::ZERO);
     }

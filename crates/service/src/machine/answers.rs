@@ -185,7 +185,7 @@ impl Machine {
         let Some(token) = self.book.get(&mint) else { return };
         if token.score.is_none() {
             let rest = config.unlisted_backoff(1);
-            self.put_to_rest(mint, now.moment, rest);
+            self.back_off(mint, now.moment, rest);
         } else if let Some(place) = place_of(token, config) {
             self.put_in_line(mint, place, Some(LastSeen::at(now.moment)), End::Back, now.moment);
         }
@@ -209,7 +209,7 @@ impl Machine {
             Some(Wait::AtRest(rest)) => {
                 // It has rested already; without another moment of rest it would be asked for again with the next turn.
                 let rest = rest.max(self.settings.schedule.interval(Lane::Cold));
-                self.put_to_rest(asked.key, now.moment, rest);
+                self.back_off(asked.key, now.moment, rest);
             }
             Some(Wait::InLine(place)) => {
                 let end = if was_probe { End::Back } else { End::FrontAfterTick };

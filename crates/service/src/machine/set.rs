@@ -23,7 +23,7 @@ impl Machine {
         for token in &all {
             match wait_of(token, &self.book, now.wall) {
                 None => {}
-                Some(Wait::AtRest(rest)) => self.dispatcher.put_to_rest(token.mint, now.moment, rest),
+                Some(Wait::AtRest(rest)) => self.dispatcher.back_off(token.mint, now.moment, rest),
                 Some(Wait::InLine(place)) => {
                     // Another process saw it: however lately that was, only asking tells whether this one can.
                     let fresh_for = self.dispatcher.config().fresh_for(place.lane);
@@ -70,7 +70,7 @@ impl Machine {
         let Some(token) = self.book.get(&mint) else { return };
         match wait_of(token, &self.book, now.wall) {
             None => return,
-            Some(Wait::AtRest(rest)) => return self.put_to_rest(mint, now.moment, rest),
+            Some(Wait::AtRest(rest)) => return self.back_off(mint, now.moment, rest),
             Some(Wait::InLine(place)) => {
                 self.put_in_line(mint, place, Some(LastSeen::at(now.moment)), End::Back, now.moment);
             }

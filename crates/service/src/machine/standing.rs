@@ -58,8 +58,8 @@ impl Machine {
         self.stands(mint, Spot::Line { place, seen, end, run: self.run(place.lane) });
     }
 
-    pub(super) fn put_to_rest(&mut self, mint: Mint, now: Moment, rest: Duration) {
-        self.dispatcher.put_to_rest(mint, now, rest);
+    pub(super) fn back_off(&mut self, mint: Mint, now: Moment, rest: Duration) {
+        self.dispatcher.back_off(mint, now, rest);
         self.stands(mint, Spot::Rest { since: now, lasts: rest });
     }
 
@@ -166,7 +166,7 @@ impl Machine {
         for (mint, standing) in after {
             match standing.spot {
                 Spot::Line { place, seen, end, .. } => self.enter_line(mint, place, seen, end, now),
-                Spot::Rest { since, lasts } => self.dispatcher.put_to_rest(mint, since, lasts),
+                Spot::Rest { since, lasts } => self.dispatcher.back_off(mint, since, lasts),
                 // In flight or not, there was room for it.
                 Spot::Alone(asked) => self.dispatcher.put_alone_again(asked),
                 Spot::Bad { asked, failures, until } => self.dispatcher.put_bad(asked, failures, until),
