@@ -1,4 +1,4 @@
-//! Bounds any future by a moment. It knows no clock: the runtime brings one.
+//! A deadline around any future, on whatever clock the runtime has.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -13,11 +13,11 @@ pub struct DeadlineExceeded;
 
 /// Runs `future` until `deadline`.
 ///
-/// The future is polled first, so that one which is ready at its deadline still counts, and one that never waits
-/// costs no timer.
+/// The future is polled first, so that one that is ready at its deadline still counts, and one that never waits sets no
+/// timer.
 ///
 /// # Errors
-/// [`DeadlineExceeded`] when the deadline came first.
+/// [`DeadlineExceeded`] if the deadline came first.
 pub async fn within<F: Future>(
     runtime: &dyn Runtime,
     deadline: Moment,

@@ -1,4 +1,4 @@
-//! The port to chance. It does not know where the bits come from.
+//! The port to randomness, so that a seed can decide every random choice.
 
 /// A stream of random bits.
 ///

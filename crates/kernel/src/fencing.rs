@@ -96,7 +96,7 @@ pub struct FencingToken {
     incarnation: Incarnation,
 }
 
-/// How a store lets a write in.
+/// How a store admits a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// Its writer has written under this token before.
@@ -126,7 +126,7 @@ impl FencingToken {
         self.incarnation
     }
 
-    /// Whether a store lets a write under this token in: `newest` is its newest epoch, `known` the token that it remembers of
+    /// Whether a store admits a write under this token: `newest` is its newest epoch, `known` the token that it remembers of
     /// the writer. One of any other epoch says nothing: it is from before the claim.
     ///
     /// # Errors
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_is_let_in_unless_a_newer_token_has_been_there() {
+    fn a_write_is_admitted_unless_a_newer_token_was_seen() {
         let newest = Epoch::new(3);
         for (known, expected) in [
             (None, Admission::Newest),

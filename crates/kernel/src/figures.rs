@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Connections {
     /// In use now.
     pub in_use: u32,
-    /// As many as there may be.
+    /// The limit of the pools.
     pub max: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Ids that cross crates. It knows nothing of what they identify.
+//! Ids that cross crates.
 
 use std::fmt;
 

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
-/// Which of the two groups a piece of work belongs to. The hot one is asked for more often, and comes first.
+/// How urgent a piece of work is. Hot work is due more often, and comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// What matters now.
+    /// The more urgent work.
     Hot,
     /// Everything else.
     Cold,

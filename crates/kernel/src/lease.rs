@@ -50,8 +50,8 @@ pub enum LeaseError {
     Held {
         /// Which one, as far as known: process id, host, since when.
         holder: String,
-        /// When it expires by the store's clock unless it is renewed; none if the holder is known to live, or if this kind of
-        /// lease does not expire. If it stays the same, the lease is not being renewed.
+        /// When it expires by the store's clock unless it is renewed; `None` if the holder is known to be alive, or if this kind
+        /// of lease does not expire. If it stays the same, the lease is not being renewed.
         until: Option<Timestamp>,
     },
     /// This process held it, and lost it.

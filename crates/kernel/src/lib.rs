@@ -1,8 +1,7 @@
-//! What every crate of the house shares: moments, the ports to time, randomness, tasks and the store's
-//! lease, the two lanes of work, what a store's error means, fencing tokens,
-//! severities and ids.
+//! What all crates share: moments, the ports to time, randomness, tasks and the store's lease, the two lanes of work, store
+//! errors, fencing tokens, severities and ids.
 //!
-//! It knows nothing of tokens, breakers or stores, and holds no implementation of a port: those live in
+//! It does not depend on any domain, and holds no implementation of a port: those live in
 //! `tokio-runtime` for the real machine, in `testkit` for tests and in `sim` for the simulator.
 
 mod deadline;

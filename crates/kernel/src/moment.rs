@@ -1,12 +1,12 @@
-//! A point on the monotonic clock. It knows nothing of calendars: wall time is a [`jiff::Timestamp`].
+//! A point on the monotonic clock. Wall time is a [`jiff::Timestamp`].
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
-/// Nanoseconds since an origin that the [`Clock`](crate::Clock) chose; 64 bits hold 584 years.
+/// Nanoseconds since an origin that the [`Clock`](crate::Clock) chooses; 64 bits hold 584 years.
 ///
-/// All arithmetic saturates: a deadline too far away is [`Moment::MAX`], never a wrapped one in the past.
+/// All arithmetic saturates: a deadline too far ahead is [`Moment::MAX`], and never wraps into the past.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Moment(u64);
 
@@ -36,7 +36,7 @@ impl Moment {
         Duration::from_nanos(self.0)
     }
 
-    /// Time from `earlier` to here; zero when `earlier` is later.
+    /// Time from `earlier` to here; zero if `earlier` is later.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }

@@ -1,4 +1,4 @@
-//! The ports to time and tasks. It does not know whether time is real.
+//! The ports to time and tasks, on real time or on a simulated clock.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Reads time.
 ///
-/// Laws: (1) `now` never goes back; (2) `wall` may, by any amount, and no deadline may depend on it.
+/// Laws: (1) `now` never goes back; (2) `wall` may, by any amount, so no deadline may depend on it.
 pub trait Clock: Send + Sync {
     /// The monotonic clock, for durations and deadlines.
     fn now(&self) -> Moment;
@@ -23,8 +23,8 @@ pub trait Clock: Send + Sync {
     fn wall(&self) -> Timestamp;
 }
 
-/// The time, for somebody who may not need it: a moment that was read already, or a clock that is read when, and only
-/// when, the answer depends on it. Reading a clock costs more than most of what is decided by it.
+/// The time for a callee that may not need it: a moment that was read already, or a clock that is read only if the answer
+/// depends on it. Reading a clock costs more than most decisions that need it.
 pub trait Now: Copy {
     /// The time.
     fn now(&self) -> Moment;
@@ -55,7 +55,7 @@ pub trait Runtime: Clock {
     /// Starts a task. `name` is a static word for logs and traces.
     fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>) -> Task;
 
-    /// The source of chance with this name.
+    /// The random stream with this name.
     fn entropy(&self, stream: &'static str) -> Arc<dyn Entropy>;
 }
 
@@ -64,33 +64,33 @@ pub trait Runtime: Clock {
 pub enum TaskEnd {
     /// It returned.
     Finished,
-    /// It was aborted, or its runtime went away.
+    /// It was aborted, or its runtime was shut down.
     Aborted,
     /// It panicked, with this message.
     Panicked(String),
 }
 
-/// A running task; awaiting it gives its end, as often as it is asked. Dropping the handle leaves the task running.
+/// A running task. Awaiting it returns its end, and may be done again. Dropping the handle leaves the task running.
 #[must_use = "a task whose end nobody awaits can panic unseen"]
 pub struct Task {
     abort: Box<dyn Fn() + Send + Sync>,
     state: TaskState,
 }
 
-/// The end is kept: a future must not be polled again once it is over, and what waits for a part may ask once more on the
-/// way out.
+/// The end is kept, because a future must not be polled again after it completed, and a stop may await a task that the
+/// supervisor has awaited already.
 enum TaskState {
     Running(BoxFuture<'static, TaskEnd>),
     Ended(TaskEnd),
 }
 
 impl Task {
-    /// A handle for runtimes: `abort` asks the task to stop, `end` completes when it has.
+    /// Makes a handle, for runtimes: `abort` asks the task to stop, `end` completes when it has.
     pub fn new(abort: Box<dyn Fn() + Send + Sync>, end: BoxFuture<'static, TaskEnd>) -> Self {
         Self { abort, state: TaskState::Running(end) }
     }
 
-    /// Asks the task to stop at its next yield; await the task to know that it has.
+    /// Asks the task to stop at its next yield; await the task to wait until it has.
     pub fn abort(&self) {
         (self.abort)();
     }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_gives_its_end_as_often_as_it_is_asked() {
+    fn a_task_can_be_awaited_more_than_once() {
         // Like the state machine of an async block, this panics when it is polled after its end.
         let mut task = Task::new(Box::new(|| ()), Box::pin(async { TaskEnd::Panicked("boom".to_owned()) }));
         let mut context = Context::from_waker(Waker::noop());

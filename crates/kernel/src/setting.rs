@@ -1,14 +1,14 @@
-//! How a config says what is wrong with it. It does not know where settings come from.
+//! Checks of settings, of which all failures are reported at once.
 
 use std::fmt;
 
-/// A setting outside its bounds, in words that lead to the line to mend.
+/// A setting outside its bounds, in words that name what to fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key} is {value}: it must be {bound}")]
 pub struct InvalidSetting {
     /// The setting's name.
     pub key: &'static str,
-    /// What it was set to.
+    /// Its value.
     pub value: String,
     /// What it must be, such as `at least 1`.
     pub bound: &'static str,
@@ -20,7 +20,7 @@ pub struct InvalidSetting {
 pub struct SettingChecks(Vec<InvalidSetting>);
 
 impl SettingChecks {
-    /// Notes that `key` is `value`, which is wrong unless `valid`.
+    /// Adds an error about `key` and its `value` unless `valid`.
     pub fn require(
         mut self,
         valid: bool,
@@ -34,10 +34,10 @@ impl SettingChecks {
         self
     }
 
-    /// The config, when nothing was wrong.
+    /// The config, if all checks passed.
     ///
     /// # Errors
-    /// Everything that was wrong, in the order of the checks.
+    /// Every check that failed, in order.
     pub fn finish<T>(self, config: T) -> Result<T, Vec<InvalidSetting>> {
         if self.0.is_empty() { Ok(config) } else { Err(self.0) }
     }

@@ -1,17 +1,17 @@
-//! How loudly something should be said. It does not know to whom.
+//! Severities of alerts and events.
 
 use std::fmt;
 
-/// Levels of alerts and events, from quiet to loud.
+/// The severity of an alert or event, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Worth a line.
+    /// Worth a line in a log.
     Info,
-    /// Worth a look in working hours.
+    /// Worth a look during working hours.
     Warning,
     /// Worth an action today.
     Error,
-    /// Worth waking somebody.
+    /// Worth paging an operator.
     Critical,
 }
 

@@ -1,4 +1,4 @@
-//! Why a store did not do what it was asked to, as what the caller does next. Every port to a store returns it.
+//! Errors of stores, by what the caller does next. Every port to a store returns them.
 
 use std::borrow::Cow;
 use std::error::Error;
