@@ -1,5 +1,5 @@
-//! The judgement: facts and thresholds in, the report out. Total and pure: any facts give a report, and the same facts
-//! the same one. It remembers nothing between two reports: the levels that were reached come back in with the facts.
+//! The assessment: facts and thresholds in, the report out. It is total and pure: any facts give a report, and the same facts
+//! give the same one. It keeps no state between two reports: the levels that were reached come back in with the facts.
 
 mod apis;
 mod data;
@@ -11,11 +11,11 @@ mod store;
 
 use crate::{Facts, Phase, Report, Status, Thresholds, Waiting};
 
-/// Judges the facts.
+/// Assesses the facts.
 ///
-/// The worst of the parts is the whole. The scheduler and the store are what the service stands on: when one of them
-/// is unknown, so is the whole. Resources, the outside API and the age of the data are optional: unknown makes the
-/// whole degraded, and the latter two are never worse than that, because neither is mended by taking the service away.
+/// The whole is as bad as its worst part. The scheduler and the store are essential: if one of them is unknown, so is the whole.
+/// Resources, the outside API and the age of the data are optional: if one is unknown, the whole is degraded. The latter two
+/// make the whole no worse than that, because stopping the service would fix neither.
 pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
     let scheduler = scheduler::assess(facts, thresholds);
     let store = store::assess(facts);

@@ -1,4 +1,5 @@
-//! What the service measured, as plain data. It holds no judgement.
+//! What the service measured, as plain data: everything that the assessment depends on, time included, so that the same facts
+//! always give the same report.
 
 use std::time::Duration;
 
@@ -14,19 +15,19 @@ pub struct Facts {
     pub at: Timestamp,
     /// Time since the process started.
     pub uptime: Duration,
-    /// Time since the start was over, from when on everything is measured.
+    /// Time since the start was complete, from when on everything is measured.
     pub measured_for: Duration,
-    /// Where the process is in its life.
+    /// The phase of the process.
     pub phase: Phase,
-    /// What the start waits for; none when it waits for nothing.
+    /// What the start waits for; `None` if it waits for nothing.
     pub waiting_for: Option<Waiting>,
     /// The hot group.
     pub hot: GroupFacts,
     /// The cold group.
     pub cold: GroupFacts,
-    /// Tokens scored in the last minute; none before the first minute is over.
+    /// Tokens scored in the last minute; `None` before the first minute is over.
     pub tokens_per_minute: Option<f64>,
-    /// Last sample of the resources; none before the first.
+    /// Last sample of the resources; `None` before the first.
     pub resources: Option<ResourceSample>,
     /// How busy the connections of the stores' pools are.
     pub database_connections: Option<Connections>,
@@ -34,13 +35,13 @@ pub struct Facts {
     pub api: ApiFacts,
     /// The data's age.
     pub data: DataFacts,
-    /// What the next requests are for; none before the first plan.
+    /// How the budget of requests is used; `None` before the first plan.
     pub plan: Option<PlanFacts>,
     /// The store.
     pub store: StoreFacts,
-    /// The lists of tokens that are kept elsewhere.
+    /// The external lists of tokens.
     pub sources: Vec<SourceFacts>,
-    /// The levels that the report before told as reached.
+    /// The levels that the previous report had reached.
     pub reached: Reached,
 }
 
@@ -49,23 +50,23 @@ pub struct Facts {
 pub struct Waiting {
     /// The step, and why it is not done yet.
     pub what: String,
-    /// Whether it is the store, and will not pass before a person has acted.
+    /// Whether it is the store, and waits for an operator.
     pub needs_a_person: bool,
 }
 
-/// Where the process is in its life.
+/// The phase of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Until config, migrations and the first tick are done.
     Starting,
-    /// At work.
+    /// Working.
     Running,
     /// Finishing what is in flight.
     Stopping,
 }
 
 impl Phase {
-    /// The word of the contract.
+    /// The word in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -86,15 +87,15 @@ pub struct GroupFacts {
     pub processing_time: Option<Duration>,
     /// Time since the group last made progress: work committed, or a scan that found nothing due.
     pub since_progress: Option<Duration>,
-    /// Time since the last scheduled run began; none before the first.
+    /// Time since the last scheduled run started; `None` before the first.
     pub since_tick: Option<Duration>,
-    /// Whether a run is under way.
+    /// Whether a run is in progress.
     pub running: bool,
-    /// Runs that were due while another was under way.
+    /// Runs that were missed because another was in progress.
     pub missed_runs: u64,
-    /// For how long the group's work is withheld because the API is away; none while it is not.
+    /// For how long the group's work is withheld because the API is unavailable; `None` while it is not.
     pub withheld_for: Option<Duration>,
-    /// Time since a run last ended that the API had held up, or that it gave nothing but failures.
+    /// Time since a run last ended that was withheld because of the API, or in which every request failed.
     pub since_held_up: Option<Duration>,
     /// Tokens attempted by the last run.
     pub attempted: u64,
@@ -109,36 +110,36 @@ pub struct ApiFacts {
     pub calls: u64,
     /// Those that failed.
     pub errors: u64,
-    /// Mean response time; none without calls.
+    /// Mean response time; `None` without calls.
     pub average_response_time: Option<Duration>,
-    /// 95th percentile; none without calls.
+    /// 95th percentile; `None` without calls.
     pub p95_response_time: Option<Duration>,
-    /// The breaker; none before the first call.
+    /// The breaker; `None` before the first call.
     pub breaker: Option<BreakerState>,
-    /// Share of look-ups answered by a cache; none while there is no cache.
+    /// Share of look-ups answered by a cache; `None` while there is no cache.
     pub cache_hit_rate: Option<f64>,
     /// Requests of the last minute.
     pub requests_per_minute: Option<f64>,
-    /// The last error, in a sentence a person can act on, while calls fail or are kept back.
+    /// The last error, in a sentence an operator can act on, while calls fail or are withheld.
     pub last_error: Option<String>,
-    /// For how long it has given nothing but errors, however few were asked for; none while it answers.
+    /// For how long every call has failed, however few there were; `None` while it answers.
     pub failing_for: Option<Duration>,
-    /// What it was asked while its answers held nothing; none while it lists a token now and then.
+    /// Since when its answers hold no token at all; `None` while they do.
     pub silence: Option<SilenceFacts>,
-    /// What of its answers cannot be read; none while all of it can.
+    /// Tokens whose pairs cannot be parsed; `None` if there are none.
     pub unreadable: Option<UnreadableFacts>,
 }
 
-/// An API that answers and says nothing.
+/// An API that answers, but lists no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SilenceFacts {
-    /// Tokens that it was asked for, and that it should know.
+    /// Tokens that it was asked for and should know.
     pub tokens: u64,
-    /// For how long no answer has held any token.
+    /// For how long no answer has listed any token.
     pub lasts: Duration,
 }
 
-/// Tokens that the API lists in a way that nobody can read.
+/// Tokens that the API lists, but whose pairs cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadableFacts {
     /// How many.
@@ -147,14 +148,14 @@ pub struct UnreadableFacts {
     pub example: String,
 }
 
-/// The state of a breaker, as health cares about it.
+/// The state of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
-    /// Admits.
+    /// Admits calls.
     Closed,
-    /// Rejects.
+    /// Rejects calls.
     Open,
-    /// Probes.
+    /// Admits probes.
     HalfOpen,
     /// Held open by an operator.
     ForcedOpen,
@@ -163,7 +164,7 @@ pub enum BreakerState {
 }
 
 impl BreakerState {
-    /// The word of the contract.
+    /// The word in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -195,28 +196,28 @@ pub struct LaneFacts {
     pub tokens: u64,
     /// How many were never observed.
     pub never_observed: u64,
-    /// How many of those have been there, in a process that could ask for them, for longer than their lane allows.
+    /// How many of those have been waiting for longer than their lane allows, in a process that could ask for them.
     pub overdue: u64,
     /// How many of the observed ones are older than their lane allows.
     pub stale: u64,
-    /// How many of those are too old to be of any use.
+    /// How many of those are too old to be served.
     pub expired: u64,
     /// Ages of the observed ones; `None` if there is none.
     pub ages: Option<Quantiles>,
 }
 
-/// What the budget of requests is used for, and what has to wait.
+/// How the budget of requests is used, and what has to wait.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlanFacts {
-    /// Requests that may be made in a minute: the configured budget, or less after the API said "too many".
+    /// Requests that may be made in a minute: the configured budget, or less after the API limited the rate.
     pub requests_per_minute: f64,
-    /// How long the API asked everybody to wait, while it is on.
+    /// What is left of the pause that the API asked for.
     pub paused_for: Option<Duration>,
     /// The hot lane.
     pub hot: LanePlan,
     /// The cold lane.
     pub cold: LanePlan,
-    /// Tokens that the API does not know, and that are left alone for a while.
+    /// Tokens that the API does not know, and that are backing off.
     pub resting: u64,
     /// Full lists of pools that wait for their turn.
     pub lists_waiting: u64,
@@ -224,13 +225,13 @@ pub struct PlanFacts {
     pub in_flight: u64,
     /// How many may be.
     pub max_in_flight: u64,
-    /// How many tokens a batch held on average; none before the first.
+    /// How many tokens a batch held on average; `None` before the first.
     pub tokens_per_batch: Option<f64>,
     /// How long an attempt may take.
     pub attempt_timeout: Duration,
 }
 
-/// What a lane may expect.
+/// The forecast for a lane.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LanePlan {
     /// Requests a minute that its tokens get.
@@ -239,71 +240,71 @@ pub struct LanePlan {
     pub cycle: Duration,
     /// Tokens that are due and have to wait for their turn.
     pub deferred: u64,
-    /// When the last of those has it.
+    /// When the last of those is asked for.
     pub comes_within: Duration,
 }
 
 /// The stores, as their callers saw them last.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoreFacts {
-    /// Each use of a store that the service makes, with a state of its own: reads that work say nothing about writes, nor
-    /// one table about another.
+    /// The uses of the stores, each with its own state: reads that work say nothing about writes, nor does one table about
+    /// another.
     pub uses: Vec<StoreUseFacts>,
     /// Tokens whose newest state is not stored yet.
     pub tokens_waiting: u64,
     /// Samples that are not stored yet.
     pub samples_waiting: u64,
-    /// Samples that were given up, counted since the start.
+    /// Samples that were dropped since the start.
     pub samples_dropped: u64,
 }
 
 /// One use of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreUseFacts {
-    /// What for, in words: `token writes`.
+    /// Its name, such as `token writes`.
     pub name: String,
-    /// Whether the last call worked; none before the first.
+    /// Whether the last call worked; `None` before the first.
     pub answers: Option<bool>,
     /// Since when it does not.
     pub down_since: Option<Timestamp>,
     /// For how long it does not, by the monotonic clock.
     pub down_for: Option<Duration>,
-    /// The last error, without secrets; none while it answers.
+    /// The last error, without secrets; `None` while it answers.
     pub last_error: Option<String>,
-    /// What a person is called for at once, though it is tried again and nothing is lost yet.
+    /// Why an operator is needed at once, though calls are retried and nothing is lost yet.
     pub call: Option<StoreCall>,
-    /// Whether nothing more is tried before a person has looked.
+    /// Whether nothing is retried until an operator has acted.
     pub gave_up: bool,
-    /// Whether what it should store was dropped within the last minute, because it waited for too long.
+    /// Whether data was dropped within the last minute because it could not be stored in time.
     pub losing: bool,
 }
 
-/// What a store calls a person for.
+/// Why a store needs an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreCall {
     /// It refused this process's credentials the last time.
     Unauthenticated,
-    /// Nobody keeps other processes off it: the lease cannot be renewed before a person has acted.
+    /// Other processes are not kept off it: the lease cannot be renewed until an operator has acted.
     Unguarded,
 }
 
-/// One list of tokens that is kept elsewhere, as it was seen last.
+/// An external list of tokens, as it was read last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceFacts {
     /// Which kind of source it is.
     pub origin: String,
-    /// Mints that it listed when it last could be read; none when this process has not seen that yet.
+    /// Mints on it when it was last read; `None` if this process has not read it yet.
     pub tokens: Option<u64>,
-    /// What is wrong with it, without secrets; none when it is well.
+    /// What is wrong with it, without secrets; `None` if it can be read.
     pub problem: Option<String>,
 }
 
-/// What the process uses. `None` is "could not be measured", which is not zero.
+/// The resources that the process uses. `None` means that a figure could not be measured, which is not zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ResourceSample {
     /// Resident memory.
     pub memory_bytes: Option<u64>,
-    /// What memory may grow to: the cgroup's limit, else the machine's memory.
+    /// The limit of memory: the cgroup's limit, else the machine's memory.
     pub memory_limit_bytes: Option<u64>,
     /// Share of one core since the last sample; above 100 with several cores busy.
     pub cpu_percent: Option<f64>,

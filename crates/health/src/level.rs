@@ -1,4 +1,4 @@
-//! How far each figure has come on its levels, from one report to the next.
+//! The level that each figure has reached, kept from one report to the next for hysteresis.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ pub struct Reached {
     pub api_p95: LastLevel,
 }
 
-/// The level of a figure when it was last measured. It is left below its entry only for as long as the figure goes on: what
-/// was measured long ago says nothing of a value of now.
+/// The level of a figure when it was last measured. It matters only while the figure is still measured: an old value
+/// says nothing about the current one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LastLevel {
     /// The level.
     pub level: Level,
     /// The uptime at that time.
     pub at: Duration,
-    /// The uptime when the figure was last at or above what the level is left at.
+    /// The uptime when the figure was last at or above the exit of the level.
     pub reached: Duration,
 }
 
@@ -37,8 +37,8 @@ pub enum Level {
     /// None of them.
     #[default]
     None,
-    /// The first value that is worth a look.
+    /// Degraded.
     Warning,
-    /// The first value that is worth an action.
+    /// Critical.
     Critical,
 }

@@ -1,11 +1,10 @@
 //! Health: facts about the service go in, status words and the contract's models come out.
 //!
-//! [`assess`] is the whole of it: [`Facts`] (what the service measured) and [`Thresholds`] (what is too much) give a
-//! [`Report`]. Missing data is `unknown`, never healthy; the worst part is the whole, except that an unknown optional
-//! part makes it degraded. The [`ResourceSource`] port measures the process; the [`HealthView`] port hands the last
-//! report to whoever answers questions.
+//! [`assess`] is one total function: [`Facts`] (what the service measured) and [`Thresholds`] give a [`Report`]. Missing data is
+//! `unknown`, never healthy; the whole is as bad as its worst part, except that an unknown optional part makes it degraded.
+//! The [`ResourceSource`] port measures the process; the [`HealthView`] port gives readers the last report.
 //!
-//! It knows nothing of HTTP, of tasks, or of the clock.
+//! It does not know HTTP, tasks or the clock.
 
 mod assess;
 mod facts;

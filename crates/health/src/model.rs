@@ -7,14 +7,14 @@ use ttm_kernel::{Connections, Quantiles};
 
 use crate::{BreakerState, Phase, PlanFacts, Reached, SourceFacts, Status};
 
-/// Everything that the health endpoints answer from.
+/// The report that all health endpoints answer from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// When it was made.
     pub at: Timestamp,
     /// Time since the process started.
     pub uptime: Duration,
-    /// Where the process is in its life.
+    /// The phase of the process.
     pub phase: Phase,
     /// The whole.
     pub status: Status,
@@ -32,11 +32,11 @@ pub struct Report {
     pub apis: ApisModel,
     /// `/health/data-freshness`.
     pub data: FreshnessModel,
-    /// The plan's part of `/health/detailed`; it is told as it is, and judges nothing.
+    /// The plan's part of `/health/detailed`, unassessed.
     pub plan: Option<PlanFacts>,
     /// The store's part of `/health/detailed`.
     pub store: StoreModel,
-    /// The part of `/health/detailed` on the lists of tokens that are kept elsewhere.
+    /// The part of `/health/detailed` on the external lists of tokens.
     pub sources: SourcesModel,
     /// The levels that figures have reached, for the facts of the next report.
     pub reached: Reached,
@@ -64,7 +64,7 @@ pub struct SchedulerModel {
     pub cold: GroupModel,
     /// Tokens scored in the last minute.
     pub tokens_processed_per_minute: Option<f64>,
-    /// Share of attempted tokens that the last runs could not refresh, 0 to 1; none when they attempted nothing.
+    /// Share of attempted tokens that the last runs could not refresh, 0 to 1; `None` if they attempted nothing.
     pub error_rate: Option<f64>,
     /// Tokens that the last runs attempted.
     pub tokens_attempted: u64,
@@ -77,17 +77,17 @@ pub struct SchedulerModel {
 /// One group.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GroupModel {
-    /// How it is doing.
+    /// Its status.
     pub status: Status,
     /// When its last run ended.
     pub last_run: Option<Timestamp>,
     /// How long that run took.
     pub processing_time: Option<Duration>,
-    /// Runs that were due while another was under way.
+    /// Runs that were missed because another was in progress.
     pub missed_runs: u64,
     /// Time since it last made progress.
     pub since_progress: Option<Duration>,
-    /// For how long its work is withheld because the API is away.
+    /// For how long its work is withheld because the API is unavailable.
     pub withheld_for: Option<Duration>,
 }
 
@@ -115,7 +115,7 @@ pub struct ResourcesModel {
 /// `/health/apis`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApisModel {
-    /// How the API is doing; an API that is down is a warning, never critical for us.
+    /// The status of the API; one that is down makes it degraded, never critical.
     pub status: Status,
     /// Mean response time over five minutes.
     pub average_response_time: Option<Duration>,
@@ -133,7 +133,7 @@ pub struct ApisModel {
     pub cache_hit_rate: Option<f64>,
     /// Requests of the last minute.
     pub requests_per_minute: Option<f64>,
-    /// The last error, while calls fail or are kept back.
+    /// The last error, while calls fail or are withheld.
     pub last_error: Option<String>,
     /// One sentence for each thing that is wrong with the API.
     pub alerts: Vec<String>,
@@ -165,7 +165,7 @@ pub struct LaneModel {
     pub never_observed: u64,
     /// How many are older than their lane allows.
     pub stale: u64,
-    /// How many of those are too old to be of any use.
+    /// How many of those are too old to be served.
     pub expired: u64,
     /// Ages of the observed ones; `None` if there is none.
     pub ages: Option<Quantiles>,
@@ -182,7 +182,7 @@ pub struct StoreModel {
     pub tokens_waiting: u64,
     /// Samples that are not stored yet.
     pub samples_waiting: u64,
-    /// Samples that were given up since the start.
+    /// Samples that were dropped since the start.
     pub samples_dropped: u64,
     /// The last error of the worst of them, without secrets.
     pub last_error: Option<String>,
@@ -193,21 +193,21 @@ pub struct StoreModel {
 /// One use of a store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoreUseModel {
-    /// What for.
+    /// Its name.
     pub name: String,
-    /// How it is.
+    /// Its status.
     pub status: Status,
     /// Since when it does not answer.
     pub down_since: Option<Timestamp>,
-    /// The last error; none while it answers.
+    /// The last error; `None` while it answers.
     pub last_error: Option<String>,
 }
 
-/// The lists of tokens that are kept elsewhere.
+/// The external lists of tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourcesModel {
     /// Degraded when one of them cannot be read; never worse, because the last good ones stay.
     pub status: Status,
-    /// Each of them as it was seen last.
+    /// Each of them as it was read last.
     pub lists: Vec<SourceFacts>,
 }

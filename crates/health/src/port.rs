@@ -1,4 +1,4 @@
-//! The ports of health: where resources are measured, and who may read the report.
+//! The ports of health: the source of resource samples, and the view of the last report.
 
 use std::sync::Arc;
 

@@ -1,13 +1,13 @@
-//! The four words. It does not know how they are reached.
+//! The four status words.
 
 use std::fmt;
 
-/// How a part, or the whole, is doing. The order is that of badness.
+/// The status of a part, or of the whole, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// As it should be.
     Healthy,
-    /// Works, with something to look at.
+    /// Works, but something needs attention.
     Degraded,
     /// Not measured. Never healthy, and never resolves anything.
     Unknown,
@@ -16,7 +16,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The word of the contract.
+    /// The word in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",

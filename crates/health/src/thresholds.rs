@@ -1,15 +1,15 @@
-//! What is too much. It does not know what was measured.
+//! The thresholds of the assessment, and their bounds.
 
 use std::time::Duration;
 
 use ttm_kernel::{InvalidSetting, SettingChecks};
 
-/// Two levels of one figure: from `warning` on it is degraded, from `critical` on critical.
+/// Two levels of a figure: degraded from `warning` on, critical from `critical` on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Levels<T> {
-    /// First value that is worth a look.
+    /// The first degraded value.
     pub warning: T,
-    /// First value that is worth an action; at least `warning`.
+    /// The first critical value; at least `warning`.
     pub critical: T,
 }
 
@@ -29,11 +29,11 @@ pub struct ThresholdSettings {
     /// Open descriptors as a share of their limit, 0 to 100.
     pub file_descriptor_percent: Levels<f64>,
     /// A group without progress for this many of its intervals is degraded, and for twice as many critical, so that
-    /// a slow group is not called late by a fast group's measure.
+    /// a slow group is not judged by the interval of a fast one.
     pub progress_intervals: u32,
-    /// ... but never before this, however short the interval: one slow answer is no stall. Critical at twice this.
+    /// ... but never before this, however short the interval: one slow answer is not a stall. Critical at twice this.
     pub progress_floor: Duration,
-    /// A group that is critical and without progress for this long is given up: the process is no longer live.
+    /// Once a critical group has made no progress for this long, the process is no longer live.
     pub stall_after: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Default for ThresholdSettings {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Thresholds(ThresholdSettings);
 
-/// How long one group may be without progress; each is at least the one before.
+/// How long a group may be without progress; each limit is at least the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProgressLimits {
     pub(crate) warning: Duration,
@@ -104,8 +104,8 @@ impl Thresholds {
         Ok(Self(settings))
     }
 
-    /// The same, with another [`ThresholdSettings::stall_after`]. Every duration will do: one below a group's critical
-    /// limit gives that limit.
+    /// The same, with another [`ThresholdSettings::stall_after`]. Any duration is valid: one below a group's critical
+    /// limit acts as that limit.
     #[must_use]
     pub fn with_stall_after(mut self, stall_after: Duration) -> Self {
         self.0.stall_after = stall_after;

@@ -157,7 +157,7 @@ impl Book {
         self.quality.suspicious_batches += 1;
     }
 
-    /// How long a token is still to be left alone, because the API did not know it; none when it may be asked for now. A
+    /// How long a token is still to be left alone, because the API did not know it; `None` if it may be asked for now. A
     /// time further ahead than any back-off was written before the clock was set back, and binds nobody.
     pub fn rests_for(&self, token: &Token, now: Timestamp) -> Option<Duration> {
         let wait = token.unlisted?.ask_again_at.duration_since(now);

@@ -46,7 +46,7 @@ impl SyntheticMarket {
     }
 
     /// All pools of a mint at a time, 1 to 8, in an order that does not tell which is the main one, with those where
-    /// the mint is the quote; none when it is not listed.
+    /// the mint is the quote; `None` if it is not listed.
     pub fn pools_of(&self, mint: &Mint, at: Timestamp) -> Vec<SyntheticPool> {
         if !self.is_listed(mint) {
             return Vec::new();
@@ -55,7 +55,7 @@ impl SyntheticMarket {
     }
 
     /// The pool that the API answers a batch with: among those whose base is the mint the one of highest liquidity,
-    /// the first of them when none is known; none when the mint is not listed.
+    /// the first of them when none is known; `None` if the mint is not listed.
     pub fn primary_of(&self, mint: &Mint, at: Timestamp) -> Option<SyntheticPool> {
         if !self.is_listed(mint) {
             return None;

@@ -34,20 +34,20 @@ pub struct CallSummary {
     pub calls: u64,
     /// Calls that failed.
     pub errors: u64,
-    /// Mean latency of all calls, exact; none without calls.
+    /// Mean latency of all calls, exact; `None` without calls.
     pub mean: Option<Duration>,
-    /// Median latency, within 1 %; none without calls.
+    /// Median latency, within 1 %; `None` without calls.
     pub p50: Option<Duration>,
-    /// 95th percentile, within 1 %; none without calls.
+    /// 95th percentile, within 1 %; `None` without calls.
     pub p95: Option<Duration>,
-    /// 99th percentile, within 1 %; none without calls.
+    /// 99th percentile, within 1 %; `None` without calls.
     pub p99: Option<Duration>,
     /// The time that the counts cover, up to the moment that was asked for: the divisor of a rate.
     pub covers: Duration,
 }
 
 impl CallSummary {
-    /// Share of the calls that failed, 0 to 1; none without calls.
+    /// Share of the calls that failed, 0 to 1; `None` without calls.
     pub fn error_rate(&self) -> Option<f64> {
         (self.calls > 0).then(|| self.errors as f64 / self.calls as f64)
     }

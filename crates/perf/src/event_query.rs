@@ -175,7 +175,7 @@ impl FromStr for EventCursor {
 pub struct EventPage {
     /// The events, the newest first; those of one microsecond by descending id.
     pub events: Vec<Event>,
-    /// Where the next page begins; none at the end.
+    /// Where the next page begins; `None` at the end.
     pub next: Option<EventCursor>,
 }
 

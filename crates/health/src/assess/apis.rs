@@ -1,4 +1,4 @@
-//! Judges the outside API: never worse than a warning, because it is not ours to mend. It does not know what is asked.
+//! Assesses the outside API. It is never worse than degraded, because a restart of this service cannot fix it.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use crate::{
     ApisModel, BreakerState, Facts, Phase, Reached, SilenceFacts, Status, Thresholds, UnreadableFacts,
 };
 
-/// Errors alone for this long are an outage, however few they are: who is asked to wait makes no calls that could fail.
+/// If every call failed for this long it is an outage, however few there were: a client that backs off makes few.
 const OUTAGE: Duration = Duration::from_secs(30);
-/// Calls are counted over this. A level that they reached is left once none of them reached it for as long: a share that
-/// hovers about a limit crosses it by chance, again and again.
+/// Calls are counted over this. A level is left once it was not reached for as long: a share
+/// that hovers around a limit would otherwise cross it again and again.
 const WINDOW: Duration = Duration::from_mins(5);
-/// A share of fewer calls than this says little.
+/// A share of fewer calls than this is not significant.
 const FEWEST_CALLS: u64 = 10;
 
 pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reached) -> (ApisModel, Findings) {
@@ -35,7 +35,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         findings.add(Status::Critical, format!("DexScreener: nothing but errors for {failing}{why}"));
     }
     if let Some(rate) = error_rate {
-        // Of a handful of calls one failure is no rate yet.
+        // One failure among a handful of calls is not a rate yet.
         let judged = if api.calls < FEWEST_CALLS { 0.0 } else { rate };
         let last = &mut reached.api_errors;
         let (status, limit) =
@@ -59,7 +59,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         }
     }
     says_nothing(facts, &mut findings);
-    // Without a single call nothing is known, unless the breaker says why there was none.
+    // Without any call nothing is known, unless the breaker explains why there was none.
     if findings.worst() != Status::Unknown {
         findings = findings.into_warnings();
     }
@@ -79,7 +79,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
     (model, findings)
 }
 
-/// Calls that are answered may still bring nothing to score.
+/// Calls that succeed may still return nothing to score.
 fn says_nothing(facts: &Facts, findings: &mut Findings) {
     let answers = facts.api.failing_for.is_none_or(|failing| failing < OUTAGE);
     if let Some(SilenceFacts { tokens, lasts }) = facts.api.silence.filter(|_| answers) {
@@ -91,7 +91,7 @@ fn says_nothing(facts: &Facts, findings: &mut Findings) {
     if let Some(UnreadableFacts { tokens, example }) = &facts.api.unreadable {
         let lanes = [facts.data.hot, facts.data.cold];
         let known = lanes.iter().fold(0, |sum: u64, lane| sum.saturating_add(lane.tokens)).max(*tokens);
-        // Some pairs are wrong now and then, which is nothing to look at before a token is too old because of it.
+        // Some pairs are invalid now and then, which needs no attention until a token is too old because of it.
         let is_felt = lanes.iter().any(|lane| lane.stale > 0 || lane.overdue > 0) || *tokens > known / 2;
         if is_felt {
             findings.add(

@@ -1,4 +1,4 @@
-//! Judges how old the data is. An old score is a warning: it is still served, with its age.
+//! Assesses the age of the data. An old score makes it degraded: it is still served, with its age.
 
 use super::finding::{Findings, spoken};
 use crate::{Facts, FreshnessModel, LaneFacts, LaneModel, Phase, Status};
@@ -16,7 +16,7 @@ pub(super) fn assess(facts: &Facts) -> (FreshnessModel, Findings) {
             "there are no tokens to score; `ttm tokens import` brings some".to_owned(),
         );
     }
-    // One that the API does not list is nobody's fault; all of them are more likely an API that says nothing.
+    // That the API does not list one token is normal; that it lists none points to the API.
     if !starting && data.hot.tokens == 0 && data.cold.tokens == 0 && data.unlisted > 0 {
         let unlisted = data.unlisted;
         findings.add(Status::Degraded, format!("the API knows none of the {unlisted} tokens"));

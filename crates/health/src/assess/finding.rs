@@ -1,4 +1,4 @@
-//! One thing that was judged, and how judgements become one. It does not know what was judged.
+//! Findings of the assessment: a status with a sentence each, and how they add up to one status.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -7,35 +7,36 @@ use jiff::SignedDuration;
 
 use crate::{LastLevel, Level, Levels, Status};
 
-/// What takes a moment to be measured for the first time is not missing before this: a normal start is no change of health.
+/// Figures that take a moment to be measured for the first time do not count as missing before this, so that a normal start
+/// does not change health.
 pub(super) const BEGUN: Duration = Duration::from_secs(30);
 
 /// A figure that was not measured for longer than the API's own window has no level any more.
 const FORGOTTEN: Duration = Duration::from_mins(5);
 
-/// How one thing is, and the sentence that says so to a person.
+/// A status, and a sentence that explains it to an operator.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Finding {
     pub(super) status: Status,
     pub(super) sentence: String,
 }
 
-/// Everything that was found wrong, or not known, about a part. Nothing found is a healthy part.
+/// Everything that is wrong with a part, or unknown. A part without findings is healthy.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// Notes what is wrong.
+    /// Adds a finding.
     pub(super) fn add(&mut self, status: Status, sentence: String) {
         self.0.push(Finding { status, sentence });
     }
 
-    /// Takes over what was found elsewhere.
+    /// Adds the findings of another part.
     pub(super) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// The worst of them.
+    /// The worst status among them.
     pub(super) fn worst(&self) -> Status {
         self.0.iter().map(|finding| finding.status).max().unwrap_or(Status::Healthy)
     }
@@ -48,7 +49,7 @@ impl Findings {
         self
     }
 
-    /// The same as seen by a whole that this part is optional for: what is not known makes it degraded.
+    /// The same for an optional part: unknown makes the whole degraded.
     pub(super) fn into_optional(mut self) -> Self {
         for finding in &mut self.0 {
             finding.status = optional(finding.status);
@@ -68,7 +69,7 @@ pub(super) fn optional(status: Status) -> Status {
     if status == Status::Unknown { Status::Degraded } else { status }
 }
 
-/// A level that was reached: the value that enters it, and the one that leaves it once it has been undershot for so long.
+/// A level that was reached: it is entered at one value, and left once the figure was below another for `hold`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Limit<T> {
     pub(super) enter: T,
@@ -77,8 +78,8 @@ pub(super) struct Limit<T> {
 }
 
 impl<T> Limit<T> {
-    /// In words, the same ones whether the value is above the entry or only not below the exit yet: one that hovers is no
-    /// news each time.
+    /// In words, the same whether the value is above the entry or only not below the exit yet, so that one that hovers does
+    /// not change the sentence.
     pub(super) fn spelled<D: Display>(self, figure: impl Fn(T) -> D) -> String {
         let (enter, exit) = (figure(self.enter), figure(self.exit));
         match self.hold {
@@ -88,11 +89,10 @@ impl<T> Limit<T> {
     }
 }
 
-/// Where a value stands, and the level that it has reached. A level is entered at its limit and left once the value has been
-/// below `exit` of that for `hold`, so that a value that hovers there changes nothing; `last` says what was reached until
-/// now, and takes note of what is.
-/// A value that compares with nothing is not known, and resolves nothing; but after [`FORGOTTEN`] without a value the next one
-/// is judged as the first.
+/// The status of a value, and the level that it has reached. A level is entered at its limit and left once the value has been
+/// below `exit` of that for `hold`, so that a value that hovers there changes nothing; `last` is the level until now,
+/// and is updated. NaN is unknown and resolves nothing; but after [`FORGOTTEN`] without a value the next one is judged as the
+/// first.
 pub(super) fn level<T: PartialOrd + Copy>(
     value: T,
     levels: Levels<T>,
@@ -119,7 +119,7 @@ pub(super) fn level<T: PartialOrd + Copy>(
     }
 }
 
-/// The level of a value when `before` was reached until now; none when it compares with nothing.
+/// The level of a value if `before` was reached until now; `None` for NaN.
 fn reached<T: PartialOrd + Copy>(value: T, limits: &Levels<Limit<T>>, before: Level) -> Option<Level> {
     let is_at = |level, limit: &Limit<T>| value >= if before >= level { limit.exit } else { limit.enter };
     if is_at(Level::Critical, &limits.critical) {
@@ -136,17 +136,17 @@ pub(super) fn five_points_of(whole: f64) -> impl Fn(f64) -> f64 {
     move |level| (level - 0.05 * whole).max(level / 2.0)
 }
 
-/// `part` of `whole`; none when there is no whole.
+/// `part` as a share of `whole`; `None` if `whole` is unknown or zero.
 pub(super) fn share(part: f64, whole: f64) -> Option<f64> {
     measured((whole > 0.0).then_some(part / whole))
 }
 
-/// A measure that can be one: finite and not negative.
+/// A valid measurement: finite and not negative.
 pub(super) fn measured(value: Option<f64>) -> Option<f64> {
     value.filter(|value| value.is_finite() && *value >= 0.0)
 }
 
-/// A duration as a person says it: `2m 5s`, below ten seconds with milliseconds.
+/// A duration in words: `2m 5s`, below ten seconds with milliseconds.
 pub(super) fn spoken(duration: Duration) -> String {
     let rounded = if duration < Duration::from_secs(10) {
         Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))

@@ -1,4 +1,4 @@
-//! Judges what the process uses. It does not know how it is measured.
+//! Assesses the resources that the process uses.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{Facts, Reached, ResourceSample, ResourcesModel, Status, Thresholds};
 const CPU: &str = "CPU in use";
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// Connections are told, not judged: the pools of a store are small on purpose, and full for moments.
+/// Connections are reported but not assessed: the pools of a store are small on purpose, and full for moments.
 pub(super) fn assess(
     facts: &Facts,
     thresholds: &Thresholds,
@@ -61,7 +61,7 @@ pub(super) fn assess(
             None => findings.add(Status::Unknown, format!("{what}: not measured")),
         }
     }
-    // Figures stand for themselves: one that is missing does not make the others unknown.
+    // Each figure stands alone: one that is missing does not make the others unknown.
     if known > 0 {
         findings = findings.into_optional();
     }

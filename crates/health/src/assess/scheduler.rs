@@ -1,16 +1,16 @@
-//! Judges the two groups by their progress. What one run could not refresh is a figure and no finding: the next run may,
-//! and what is not refreshed for long shows in the age of the data. It does not know what a group works on.
+//! Assesses the two groups by their progress. Tokens that one run could not refresh are a figure and not a finding: the next run
+//! may, and what is not refreshed for long shows in the age of the data.
 
 use std::time::Duration;
 
 use super::finding::{Findings, measured, share, spoken};
 use crate::{Facts, GroupFacts, GroupModel, Phase, SchedulerModel, Status, Thresholds};
 
-/// What was found of both groups together.
+/// The findings of both groups.
 pub(super) struct Assessed {
     pub(super) model: SchedulerModel,
     pub(super) findings: Findings,
-    /// Whether a group is given up.
+    /// Whether a group is stalled for good: the process is not live.
     pub(super) stalled: bool,
 }
 
@@ -20,7 +20,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> Assessed {
     findings.extend(of_cold);
     let attempted = facts.hot.attempted as f64 + facts.cold.attempted as f64;
     let failed = facts.hot.failed as f64 + facts.cold.failed as f64;
-    // Nothing attempted is no success: then there is no rate.
+    // A run that attempted nothing has no rate.
     let error_rate = share(failed, attempted).map(|rate| rate.min(1.0));
     Assessed {
         model: SchedulerModel {
@@ -57,9 +57,9 @@ fn group(
     (model, findings, stalled)
 }
 
-/// Judges progress; whether the group is given up.
+/// Assesses progress. Returns whether the group is stalled for good.
 ///
-/// Outside [`Phase::Running`] nothing is late: at the start progress has not begun, at the stop it ends.
+/// Outside [`Phase::Running`] nothing is late: at the start there is no progress yet, at the stop it ends.
 fn progress(
     name: &str,
     group: &GroupFacts,
@@ -69,7 +69,7 @@ fn progress(
 ) -> bool {
     let limits = thresholds.progress_limits(group.interval);
     let running = facts.phase == Phase::Running;
-    // Each run says anew that the API is away: what is said by a scheduler that hangs is old.
+    // Each run reports again that the API is unavailable: from a scheduler that hangs that report is old.
     let since_tick = group.since_tick.unwrap_or(facts.uptime);
     if let Some(withheld) = group.withheld_for.filter(|_| since_tick < limits.warning) {
         if running {
@@ -84,16 +84,16 @@ fn progress(
         return false;
     }
     let (quiet, since) = match group.since_progress {
-        // What the API held up was well until the last run began.
+        // A withheld group was healthy until its last run started.
         Some(quiet) if group.withheld_for.is_some() => (quiet.min(since_tick), "for"),
         Some(quiet) => (quiet, "for"),
-        // A group that never began is late from the start of the process on.
+        // A group that never started is late from the start of the process on.
         None if running && facts.uptime >= limits.warning => (facts.uptime, "since the start, for"),
         None if facts.phase == Phase::Starting => {
             findings.add(Status::Unknown, format!("the {name} group has not made progress yet"));
             return false;
         }
-        // What has just begun is given the time that any group may be quiet for.
+        // A group that has just started has the time that any group may be without progress.
         None => return false,
     };
     if !running || quiet < limits.warning {
@@ -104,15 +104,15 @@ fn progress(
         findings.add(Status::Degraded, format!("{sentence}: its runs end, and refresh none of their tokens"));
         return false;
     }
-    // What the API held up has the time of any other from the end of that on.
+    // A group that was withheld has that time from the end of it on.
     let of_itself = group.since_held_up.map_or(quiet, |since| quiet.min(since));
     let status = if of_itself >= limits.critical { Status::Critical } else { Status::Degraded };
     findings.add(status, sentence);
     of_itself >= limits.stall
 }
 
-/// Whether runs still come to their end and fail at their tokens, by failed requests or by answers without them: then the group is not stuck, and restarting it, or
-/// the process, would not help.
+/// Whether runs still end and every token of them failed, by failed requests or by answers without them. Such a group is not
+/// stuck, and restarting it, or the process, would not help.
 fn fails_from_outside(group: &GroupFacts, facts: &Facts, limit: Duration) -> bool {
     let ended_lately =
         group.last_run.is_some_and(|ended| facts.at.duration_since(ended).unsigned_abs() < limit);

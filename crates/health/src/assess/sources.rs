@@ -1,4 +1,4 @@
-//! Judges the lists of tokens that are kept elsewhere. One that cannot be read is a warning: its last tokens are scored on.
+//! Assesses the external lists of tokens. One that cannot be read makes it degraded: its last tokens are still scored.
 
 use super::finding::Findings;
 use crate::{Facts, SourcesModel, Status};

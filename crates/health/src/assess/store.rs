@@ -1,19 +1,19 @@
-//! Judges the stores, each use by itself. One that is away is a warning while what waits for it fits; it is critical once
-//! something is being lost, once the credentials are refused, or once nothing more is tried before a person has looked.
+//! Assesses the stores, each use by itself. One that is unavailable is degraded while what waits for it fits; it is critical once
+//! data is being lost, once the credentials are refused, or once nothing is retried until an operator has acted.
 
 use std::time::Duration;
 
 use super::finding::{Findings, spoken};
 use crate::{Facts, Status, StoreCall, StoreModel, StoreUseFacts, StoreUseModel, Waiting};
 
-/// A failure that is over after the next attempt is worth a log line, not a status.
+/// A failure that is over after the next attempt belongs in the log, and does not change health.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What was found of all uses together.
+/// The findings of all uses.
 pub(super) struct Assessed {
     pub(super) model: StoreModel,
     pub(super) findings: Findings,
-    /// Whether nothing is being lost and every writer still tries.
+    /// Whether no data is being lost and every writer still retries.
     pub(super) keeps: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
     if let Some(Waiting { what, needs_a_person: true }) = &facts.waiting_for {
         findings.add(Status::Critical, format!("the start waits until a person has mended {what}"));
     }
-    // What was not asked yet says nothing while another use answered.
+    // A use without a call yet says nothing while another one answered.
     if store.uses.iter().all(|each| each.answers.is_none()) {
         findings.add(Status::Unknown, "the store was not asked yet".to_owned());
     }
@@ -77,7 +77,7 @@ fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
         );
     }
     let down_for = down_for.unwrap_or_default();
-    // A store that is away cannot be taken by others either. One that answers, and does not let this process renew, may be.
+    // A store that is unavailable cannot be taken by another process either. One that answers, but refuses a renewal, may be.
     if *call == Some(StoreCall::Unguarded) && down_for >= GRACE {
         let sentence = format!("{name}: cannot be renewed{since} before a person has mended it{error}");
         return (Status::Critical, Some(sentence));

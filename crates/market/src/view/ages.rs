@@ -51,7 +51,7 @@ impl Ages {
         whole + of_minute.map_or(0, |minute| minute.times.range(..at).map(|(_, count)| count).sum())
     }
 
-    /// The time that so many others come after; none when there are not so many.
+    /// The time that so many others come after; `None` if there are not so many.
     pub(super) fn with_later(&self, mut later: u64) -> Option<Timestamp> {
         for minute in self.minutes.values().rev() {
             if later >= minute.all {

@@ -25,6 +25,6 @@ pub struct TokenQuery {
 pub struct TokenPage {
     /// The rows.
     pub tokens: Vec<TokenRow>,
-    /// The cursor of the next page; none at the end.
+    /// The cursor of the next page; `None` at the end.
     pub next: Option<TokenCursor>,
 }

@@ -17,7 +17,7 @@ pub(super) enum Wait {
     AtRest(Duration),
 }
 
-/// Where a token of the book waits; none when it is archived. One that the API does not know is at rest also when its time
+/// Where a token of the book waits; `None` if it is archived. One that the API does not know is at rest also when its time
 /// has come already: it is then asked along with others, and not at the cost of a turn of its own.
 pub(super) fn wait_of(token: &Token, book: &Book, now: Timestamp) -> Option<Wait> {
     let place = place_of(token, book.config())?;
@@ -25,7 +25,7 @@ pub(super) fn wait_of(token: &Token, book: &Book, now: Timestamp) -> Option<Wait
     Some(token.unlisted.map_or(Wait::InLine(place), |_| Wait::AtRest(rest())))
 }
 
-/// In which line a token waits, and how much it is worth there; none when it is archived.
+/// In which line a token waits, and how much it is worth there; `None` if it is archived.
 ///
 /// The steps are shares of the hot threshold: a cold token is worth more the nearer it is to being hot, and a hot one the
 /// further it is above.

@@ -59,7 +59,7 @@ impl Silence {
         is_news.then_some(Notice::SilenceBegan { tokens: self.asked.len() })
     }
 
-    /// How many tokens were asked for since the silence began, and when that was; none before it is worth telling.
+    /// How many tokens were asked for since the silence began, and when that was; `None` before it is worth telling.
     pub(super) fn facts(&self, now: Moment) -> Option<SilenceFacts> {
         let began = self.began.filter(|_| self.is_told)?;
         Some(SilenceFacts { tokens: self.asked.len() as u64, lasts: now - began })
