@@ -29,7 +29,7 @@ fn check(outcome: &Outcome, code: i32, line: &str) {
 fn an_invalid_mint_is_reported_with_the_reason_and_nothing_is_stored() {
     let folder = folder();
     let outcome = run(folder.path(), &["tokens", "add", GOOD, "So1"], &[]);
-    check(&outcome, 2, "\"So1\" is no mint: 3 characters, expected 32 to 44 of base58");
+    check(&outcome, 2, "\"So1\" is not a valid mint: 3 characters, expected 32 to 44 of base58");
     assert!(!folder.path().join("ttm-data").exists());
 }
 
@@ -124,7 +124,7 @@ fn one_bad_line_in_ten_thousand_is_reported_and_nothing_is_imported() {
     assert_eq!(
         lines,
         [
-            "error: mints.txt:5001: \"l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1\" is no mint: 'l' at position 1 is not base58",
+            "error: mints.txt:5001: \"l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1l1\" is not a valid mint: 'l' at position 1 is not base58",
             "error: mints.txt: 1 bad line; nothing was imported",
         ]
     );
@@ -202,8 +202,8 @@ fn bad_lines_in_the_file_of_mints_are_reported_each() {
     assert_eq!(
         lines,
         [
-            "error: mints.txt:2: \"So1\" is no mint: 3 characters, expected 32 to 44 of base58",
-            "error: mints.txt:4: \"So2\" is no mint: 3 characters, expected 32 to 44 of base58",
+            "error: mints.txt:2: \"So1\" is not a valid mint: 3 characters, expected 32 to 44 of base58",
+            "error: mints.txt:4: \"So2\" is not a valid mint: 3 characters, expected 32 to 44 of base58",
             "error: TTM_SOURCES__FILE: sources.file: mints.txt: 2 bad lines; none of it is used",
         ]
     );

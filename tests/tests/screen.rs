@@ -100,7 +100,7 @@ fn output_fits_a_terminal_of_eighty_columns_and_is_not_wrapped_elsewhere() {
 fn up_to_twenty_invalid_mints_are_reported_and_nothing_is_changed() {
     let folder = folder();
     let run = |arguments: &[&str]| output(ttm(folder.path()).args(arguments));
-    let so1 = "\"So1\" is no mint: 3 characters, expected 32 to 44 of base58";
+    let so1 = "\"So1\" is not a valid mint: 3 characters, expected 32 to 44 of base58";
     for what in ["add", "remove"] {
         let done = run(&["tokens", what, "foo", "So1", MINT]);
         assert_eq!(done.status.code(), Some(2));

@@ -193,7 +193,7 @@ fn mints_are_imported_from_standard_input_in_chunks_after_all_were_validated() {
     };
     let bad = import(&format!("{}\nSo1\n", mints.join("\n")));
     assert_eq!(bad.0, Some(1));
-    assert!(bad.1.contains("standard input:6001: \"So1\" is no mint"), "{}", bad.1);
+    assert!(bad.1.contains("standard input:6001: \"So1\" is not a valid mint"), "{}", bad.1);
     let all = (Some(0), "6000 added, 0 unarchived, 0 already there\n".to_owned());
     assert_eq!(import(&mints.join("\n")), all);
     let again = (Some(0), "0 added, 0 unarchived, 6000 already there\n".to_owned());

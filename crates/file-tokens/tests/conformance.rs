@@ -117,7 +117,7 @@ async fn a_bad_line_is_reported_and_nothing_of_the_file_is_used() {
     write(&path, &format!("{}\nSo1\n", Mint::USDC))();
     let name = path.display();
     let expected = format!(
-        "{name}:2: \"So1\" is no mint: 3 characters, expected 32 to 44 of base58\n\
+        "{name}:2: \"So1\" is not a valid mint: 3 characters, expected 32 to 44 of base58\n\
          {name}: 1 bad line; none of it is used"
     );
     assert_eq!(unusable(&source).await, expected);

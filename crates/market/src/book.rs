@@ -1,5 +1,5 @@
-//! The tokens in memory, and what an observation makes of one. It knows nothing of requests, of stores or of how often
-//! anything runs; `now` is an argument, and may go back.
+//! The tokens in memory. An observation moves a token by pure rules, so that the same history always gives the same book; `now`
+//! is an argument, and may go back.
 
 mod observe;
 mod pool_list;
@@ -33,7 +33,7 @@ pub struct Book {
     quality: DataQuality,
 }
 
-/// What the API said about one token.
+/// What the API returned for one token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Observation<'a> {
     /// Its primary pool, out of a batch. An empty slice says nothing about the token.
@@ -62,10 +62,10 @@ impl Book {
     /// lists that still fit. The new rules apply to every later decision:
     /// - Nothing is scored, activated or archived by the change itself, because that takes an observation. The next one of each
     ///   token judges it by the new rules, over the whole time that it is below the minimum.
-    /// - The hot threshold divides the tokens anew at once, because a lane is not observed but computed.
+    /// - The hot threshold applies to all tokens at once, because a lane is not observed but computed.
     /// - A full list that is older than lists may be is dropped with the next observation.
-    /// - A token that the API does not know is asked for when it was to be, and at once if that is further ahead than the longest
-    ///   wait by the new rules.
+    /// - A token that the API does not know keeps its backoff, unless that is longer than any may be by the new rules: then it ends
+    ///   at once.
     pub fn reconfigure(&mut self, config: MarketConfig) -> Vec<MarketEvent> {
         let (before, after) = (self.config.hot_threshold(), config.hot_threshold());
         self.lists.set_capacity(config.list_capacity_bytes());
@@ -102,18 +102,18 @@ impl Book {
         self.tokens.values()
     }
 
-    /// How many bytes the full lists take that are kept to score from, about.
+    /// Roughly how many bytes the full lists take.
     pub const fn list_bytes(&self) -> usize {
         self.lists.bytes()
     }
 
-    /// Puts a token in, in place of what was known of it.
+    /// Inserts a token, or replaces it.
     pub fn insert(&mut self, token: Token) {
         self.lists.remove(&token.mint);
         self.tokens.insert(token.mint, Arc::new(token));
     }
 
-    /// Takes a token out.
+    /// Removes a token.
     pub fn remove(&mut self, mint: &Mint) -> Option<Arc<Token>> {
         self.lists.remove(mint);
         self.tokens.remove(mint)
@@ -157,8 +157,8 @@ impl Book {
         self.quality.suspicious_batches += 1;
     }
 
-    /// How long a token is still to be left alone, because the API did not know it; `None` if it may be asked for now. A
-    /// time further ahead than any back-off was written before the clock was set back, and binds nobody.
+    /// How much longer a token that the API does not know backs off; `None` if it may be asked for now. An end further ahead than
+    /// the longest backoff was stored before the clock was set back, and is ignored.
     pub fn rests_for(&self, token: &Token, now: Timestamp) -> Option<Duration> {
         let wait = token.unlisted?.ask_again_at.duration_since(now);
         Duration::try_from(wait)
@@ -174,8 +174,8 @@ impl Book {
         }
     }
 
-    /// What a full list of a token's pools would be good for now; nothing when it is archived, when it is to be left alone,
-    /// or when the last list is younger than half of the age at which one stops counting.
+    /// What a full list of a token's pools would be useful for now; `None` if the token is archived or backing off, or if the last
+    /// list is younger than half of the age at which one stops counting.
     pub fn wants_list(&self, mint: &Mint, now: Timestamp) -> Option<ListPurpose> {
         let token = self.tokens.get(mint).filter(|token| self.rests_for(token, now).is_none())?;
         if self.lists.is_young(mint, now, self.config.list_max_age() / 2) {

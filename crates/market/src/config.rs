@@ -1,4 +1,4 @@
-//! The market's thresholds: which pools count, what is hot, when a token is archived. It knows nothing of files.
+//! The market's thresholds: which pools count, what is hot, when a token is archived.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ pub struct MarketSettings {
     pub archive_after: Duration,
     /// A full list of pools that is older no longer counts as a basis.
     pub list_max_age: Duration,
-    /// So many bytes of full lists are kept, about; beyond, the oldest go first.
+    /// Roughly how many bytes of full lists are kept; beyond that the oldest go first.
     pub list_capacity_bytes: usize,
     /// A hot token that was not observed for longer is stale.
     pub hot_stale_after: Duration,
     /// A cold or archived token that was not observed for longer is stale.
     pub cold_stale_after: Duration,
-    /// A score that is older is of no use any more, even marked as stale.
+    /// A score that is older is not served, even marked as stale.
     pub serve_stale_for: Duration,
     /// A token that the API does not know is asked for again after this, then twice this, and so on.
     pub unlisted_backoff: Duration,
@@ -55,7 +55,7 @@ impl Default for MarketSettings {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MarketConfig(MarketSettings);
 
-/// Nobody waits longer than this for anything here; it keeps all sums of times far inside the calendar.
+/// No setting is longer than this, which keeps all sums of times far inside the calendar.
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
 impl MarketConfig {
@@ -130,7 +130,7 @@ impl MarketConfig {
         self.0.list_max_age
     }
 
-    /// So many bytes of full lists are kept, about.
+    /// Roughly how many bytes of full lists are kept.
     pub const fn list_capacity_bytes(&self) -> usize {
         self.0.list_capacity_bytes
     }
@@ -143,12 +143,12 @@ impl MarketConfig {
         }
     }
 
-    /// A score that is older is of no use any more, even marked as stale.
+    /// A score that is older is not served, even marked as stale.
     pub const fn serve_stale_for(&self) -> Duration {
         self.0.serve_stale_for
     }
 
-    /// How long a token that was not found `misses` times in a row is left alone: 1, 2, 4, … 60 minutes by default.
+    /// The backoff of a token that was missing `misses` times in a row: 1, 2, 4, … 60 minutes by default.
     pub fn unlisted_backoff(&self, misses: u32) -> Duration {
         let factor = 2_u32.saturating_pow(misses.saturating_sub(1));
         self.0.unlisted_backoff.saturating_mul(factor).min(self.0.unlisted_max_backoff)

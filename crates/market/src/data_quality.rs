@@ -1,4 +1,4 @@
-//! Counts of what was wrong with the data. It judges nothing: thresholds are the monitors'.
+//! Counts of problems with the data.
 
 use crate::Skipped;
 

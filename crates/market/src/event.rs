@@ -1,4 +1,4 @@
-//! What happened to a token: facts, as plain data. It does not know who listens.
+//! Events in the life of a token, as plain data.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub enum MarketEvent {
     Archived {
         /// The token.
         mint: Mint,
-        /// Since when it was below, without the time in which nobody looked.
+        /// Since when it was below, without the time in which it was not observed.
         below_since: Timestamp,
         /// What a pool must hold to count.
         min_liquidity_usd: f64,
@@ -84,7 +84,7 @@ pub struct PoolsSeen {
 }
 
 impl PoolsSeen {
-    /// An event names so many pools and counts the rest: it is read by people, and kept for ever.
+    /// An event names at most this many pools and counts the rest, because people read it and it is kept for ever.
     pub const LISTED: usize = 5;
 }
 

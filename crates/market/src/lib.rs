@@ -1,11 +1,11 @@
 //! The market: mints, pools, the hybrid momentum score, and the life of a token from its first sight to the archive.
 //!
 //! Pools come in as [`Pair`]s through the [`PairSource`] port. The [`Book`] turns what was observed of a token into
-//! its score, its lane (hot or cold) and its status, and the [`TokenStore`] port keeps the result. Which tokens there are
-//! may be kept elsewhere: the [`TokenSource`] port lists them, and the store follows; the [`ProfileSource`] port names new
+//! its score, its lane (hot or cold) and its status, and the [`TokenStore`] port keeps the result. The set of
+//! tokens may be kept elsewhere: the [`TokenSource`] port lists it, and the store follows; the [`ProfileSource`] port names new
 //! ones. Everything between the ports is pure: time is an argument, and nothing is read, slept or spawned.
 //!
-//! It knows nothing of HTTP, SQL, rate limits or schedules.
+//! It does not know HTTP, SQL, rate limits or schedules.
 
 mod book;
 mod config;

@@ -1,4 +1,4 @@
-//! The address of a Solana token. It knows nothing of the token behind it.
+//! The address of a Solana token.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mint([u8; 32]);
 
-/// Why a text is no mint.
+/// Why a text is not a valid mint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMint {
     /// A base58 text of 32 bytes has between 32 and 44 characters.

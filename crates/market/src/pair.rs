@@ -1,4 +1,4 @@
-//! One pool of a token, as the domain sees it. It knows nothing of the wire that it came over.
+//! One pool of a token, as the domain sees it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -70,7 +70,7 @@ pub enum SkipReason {
     NotAsked,
     /// A price that is not a number, not finite, or ≤ 0.
     BadPrice,
-    /// An address that is no mint.
+    /// An address that is not a valid mint.
     BadAddress,
     /// A required field is missing or of another type.
     Malformed,

@@ -1,4 +1,4 @@
-//! Which pools of a token count, and what they add up to. It knows neither the token's past nor where pools come from.
+//! Which pools of a token count, and their sums. They depend on the pools and the config alone.
 
 use std::cmp::Ordering;
 

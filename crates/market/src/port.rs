@@ -1,4 +1,4 @@
-//! The ports of the market: where pools and new tokens come from, where tokens are kept, and who may look at them.
+//! The ports of the market: sources of pools and of new tokens, the store of tokens, and the readers' view of them.
 //!
 //! The laws are numbered; `testing::conformance` checks those of stores, lists and views against every implementation, and
 //! the adapter's wire tests those of the API.
@@ -57,7 +57,7 @@ pub trait ProfileSource: Send + Sync {
     async fn latest_profiles(&self) -> Result<Listing, PairSourceError>;
 }
 
-/// Why a source gave no answer, as what the caller does next.
+/// Why a source gave no answer, by what the caller does next.
 ///
 /// Each is one sentence that a person can act on: "403, an HTML page: the API refuses this client".
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ pub enum PairSourceError {
     Transient {
         /// What happened, without addresses or secrets.
         message: String,
-        /// Not before, when the far side said so.
+        /// The earliest time for a retry, if upstream gave one.
         retry_after: Option<Duration>,
         /// The adapter's own error.
         #[source]
@@ -78,7 +78,7 @@ pub enum PairSourceError {
     RateLimited {
         /// What the answer said, without addresses or secrets.
         message: String,
-        /// Not before, when the far side said so.
+        /// The earliest time for a retry, if upstream gave one.
         retry_after: Option<Duration>,
     },
     /// 401 or 403: the API refuses this client; retrying makes it worse.

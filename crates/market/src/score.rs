@@ -1,4 +1,4 @@
-//! The hybrid momentum score: arithmetic only. It does not know where its inputs come from.
+//! The hybrid momentum score: arithmetic only.
 
 use jiff::SignedDuration;
 

@@ -50,25 +50,25 @@ pub struct UnusableEntries {
     count: u64,
 }
 
-/// One entry that is no mint.
+/// One entry that is not a valid mint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnusableEntry {
     /// Its line or row, counted from 1.
     pub number: u64,
     /// What stands there, cut, and without anything that could steer a terminal.
     pub text: Box<str>,
-    /// Why it is no mint.
+    /// Why it is not a valid mint.
     pub why: InvalidMint,
 }
 
 impl fmt::Display for UnusableEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no mint: {}", self.text, self.why)
+        write!(f, "{:?} is not a valid mint: {}", self.text, self.why)
     }
 }
 
 impl UnusableEntries {
-    /// Entries that are kept to be shown; the rest is counted.
+    /// The entries to show; the rest is counted.
     pub const SHOWN: usize = 20;
     /// Characters of an entry that are shown.
     const TEXT: usize = 60;
@@ -92,7 +92,7 @@ impl UnusableEntries {
         self.count
     }
 
-    /// What a person reads about a text called `name`: a line an entry, how many more, and what follows from it.
+    /// The report about a text called `name`: a line for each entry, how many more there are, and the consequence.
     /// Nothing when every entry is a mint.
     pub fn complaint(&self, name: &str, consequence: &str) -> Option<String> {
         let mut told: Vec<String> =
@@ -112,12 +112,12 @@ impl UnusableEntries {
 pub struct Listing {
     /// The mints, each once.
     pub mints: BTreeSet<Mint>,
-    /// What stands in the list and is no mint.
+    /// Entries that are not valid mints.
     pub unusable: UnusableEntries,
 }
 
 impl Listing {
-    /// Takes one entry: a mint, or something unusable in this line or row.
+    /// Adds the entry of a line or row: a mint, or something unusable.
     pub fn take(&mut self, number: u64, entry: &str) {
         match entry.parse() {
             Ok(mint) => drop(self.mints.insert(mint)),
@@ -126,7 +126,7 @@ impl Listing {
     }
 }
 
-/// The mints of a text, one a line. `#` begins a comment; empty lines say nothing.
+/// The mints of a text, one a line. `#` starts a comment; empty lines are ignored.
 pub fn parse_mints(text: &str) -> Listing {
     let mut listing = Listing::default();
     // An editor of another system may have put a byte order mark in front.
@@ -140,28 +140,28 @@ pub fn parse_mints(text: &str) -> Listing {
     listing
 }
 
-/// Where the set of tokens is kept by somebody else.
+/// An external list of tokens.
 ///
 /// Laws:
 /// 1. Nothing is changed at the source, whatever happens.
-/// 2. A listing is the whole set as it is now: every mint that stands there, each once, and no other.
+/// 2. A listing is the whole set as it is now: every mint on it, each once, and no other.
 /// 3. An error never means "no tokens", and no set that could not be read to its end is a listing.
-/// 4. What stands there and is no mint is told: counted in the listing where nobody here can mend it, or as
+/// 4. Entries that are not valid mints are reported: counted in the listing if they cannot be fixed from here, or else as
 ///    [`TokenSourceError::Unusable`]; of many, the first twenty are shown.
-/// 5. A source that failed can be asked again, and answers once it is mended.
+/// 5. A source that failed can be read again, and answers once it is fixed.
 /// 6. The origin is the same at every call, and no two sources of a service have the same.
-/// 7. Dropping the future abandons the question.
+/// 7. Dropping the future cancels the call.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait TokenSource: Send + Sync {
     /// Which kind of source this is.
     fn origin(&self) -> Origin;
 
-    /// The mints that stand there now.
+    /// Reads the list as it is now.
     async fn list(&self) -> Result<Listing, TokenSourceError>;
 }
 
-/// Why there is no listing, as what the caller does next. The message names the source, without secrets.
+/// Why there is no listing, by what the caller does next. The message names the source, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenSourceError {
     /// Unreachable, busy, being written: keep the tokens that there are, and ask again later.
@@ -170,7 +170,7 @@ pub enum TokenSourceError {
         /// What happened, in one line.
         message: String,
     },
-    /// A person must mend it: keep the tokens that there are, and say so.
+    /// An operator must fix it: keep the tokens that there are, and report it.
     #[error("{message}")]
     Unusable {
         /// What is wrong: one line, or a line for each bad entry up to twenty and one with their count.
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(
             one.complaint("mints.txt", "nothing was imported").as_deref(),
             Some(
-                "mints.txt:2: \"So1\" is no mint: 4 characters, expected 32 to 44 of base58\n\
+                "mints.txt:2: \"So1\" is not a valid mint: 4 characters, expected 32 to 44 of base58\n\
                  mints.txt: 1 bad line; nothing was imported"
             )
         );

@@ -1,4 +1,4 @@
-//! What is known of one token. It holds facts and small rules; the transitions are the book's.
+//! The state of one token: facts and small rules. The transitions are the book's.
 
 use std::fmt;
 
@@ -67,7 +67,7 @@ impl Basis {
     }
 }
 
-/// The newest score of a token and what it rests on.
+/// The newest score of a token and its basis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScoreState {
     /// As computed.
@@ -91,7 +91,7 @@ pub struct Unlisted {
     pub ask_again_at: Timestamp,
 }
 
-/// Everything that is kept of a token.
+/// The state of a token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Token {
     /// Its address.
@@ -104,8 +104,8 @@ pub struct Token {
     pub first_seen: Timestamp,
     /// The newest score.
     pub score: Option<ScoreState>,
-    /// Since when its pools were seen to hold less than the minimum liquidity; moved on by the time in which nobody
-    /// could tell, and cleared when it is archived.
+    /// Since when its pools were seen to hold less than the minimum liquidity. Gaps in which that was unknown move it on; archiving
+    /// clears it.
     pub below_since: Option<Timestamp>,
     /// Set while the API does not know it.
     pub unlisted: Option<Unlisted>,

@@ -1,4 +1,4 @@
-//! Tokens as readers see them. It changes nothing and knows no reader.
+//! Tokens as readers see them: pages in several orders, rows and cursors.
 
 mod ages;
 mod cursor;

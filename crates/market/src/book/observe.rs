@@ -1,5 +1,4 @@
-//! The transitions of a token: what an observation makes of its score, status and place in line. It knows nothing of
-//! the other tokens.
+//! The transitions of a token: how an observation changes its score, status and lane. They depend on this token alone.
 
 use std::sync::Arc;
 
@@ -13,16 +12,16 @@ use crate::{
     TokenStatus, Unlisted, score, summarize,
 };
 
-/// When nobody looked at a token for longer, the time between does not count as time below the minimum: a stalled
+/// If a token was not observed for longer, the gap does not count as time below the minimum: a stalled
 /// service, a step of the clock or an unlisted token are no evidence.
 const LONGEST_GAP: SignedDuration = SignedDuration::from_mins(15);
 
 impl Book {
-    /// Takes an observation made at `now`, and says what it changed. One of a token that was removed or archived
+    /// Applies an observation made at `now`, and returns what it changed. One of a token that was removed or archived
     /// meanwhile changes nothing.
     ///
     /// - Pools give a score. A primary pool refreshes a full list that still counts, and is the whole basis without one.
-    ///   The EWMA goes on while the kind of basis stays, and starts anew when it changes.
+    ///   The EWMA continues while the kind of basis stays the same, and restarts when it changes.
     /// - A full list with the right pools activates a monitored token.
     /// - A token is archived after it was seen below the minimum liquidity for the configured time, where "below" is: no
     ///   pool counts, and it is known why. A pool of unknown liquidity, or a primary pool that could never count, are

@@ -1,4 +1,4 @@
-//! The full lists of tokens' pools, as long as they may be scored from, in bounded memory. It knows nothing of scores.
+//! The full lists of tokens' pools, while they may be scored from, in bounded memory: beyond the capacity the oldest go first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl PoolLists {
         Self { capacity, bytes: 0, lists: BTreeMap::new(), order: BTreeSet::new() }
     }
 
-    /// What all pools take together, about.
+    /// Roughly how many bytes all pools take.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -42,7 +42,7 @@ impl PoolLists {
         }
     }
 
-    /// Whether a list was fetched less than so long ago, however much of it is still kept.
+    /// Whether a list was fetched less than `than` ago, even if its pools are dropped.
     pub(super) fn is_young(&self, mint: &Mint, now: Timestamp, than: Duration) -> bool {
         let age = self.lists.get(mint).map(|list| now.duration_since(list.listed_at).abs());
         age.is_some_and(|age| age <= signed(than))
@@ -129,7 +129,7 @@ impl PoolList {
     }
 }
 
-/// What pools take, without what the allocator adds.
+/// The size of pools, without the allocator's overhead.
 fn bytes_of(pools: &[Pair]) -> usize {
     let texts = |pair: &Pair| pair.address.len() + pair.dex.len() + pair.base.symbol.len();
     pools.iter().map(|pair| size_of::<Pair>() + texts(pair)).sum()

@@ -1,4 +1,4 @@
-//! How old many tokens are, without a look at each: counts by time, and by minute above them. It knows no token.
+//! The ages of many tokens without a scan: counts by time, and by minute above them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Where a page ended: a place in one of the orders, as text that a caller hands back. It knows no token.
+//! Where a page ended: a place in one of the orders, as text that a caller passes back.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! All tokens in every order that pages have, kept as they change: a page costs what it returns, and how old they all are
-//! is known without a look at each. It knows no lock and no reader.
+//! All tokens in every order that pages have, maintained as they change: a page costs what it returns, and the ages of all tokens
+//! are known without a scan.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -141,7 +141,7 @@ impl TokenIndex {
         }
     }
 
-    /// Replaces the rules. Every token stays; a look at each finds those that another hot threshold puts elsewhere.
+    /// Replaces the rules. Every token stays; a scan finds those that another hot threshold puts into the other lane.
     pub fn reconfigure(&mut self, config: MarketConfig) {
         let is_elsewhere = |token: &&Arc<Token>| Class::of(token, &self.config) != Class::of(token, &config);
         let moved: Vec<Arc<Token>> = self.tokens.values().filter(is_elsewhere).cloned().collect();
@@ -189,7 +189,7 @@ impl TokenIndex {
         self.ordered[0][Class::Archived as usize].len() as u64
     }
 
-    /// Puts a token in, in place of what was known of it.
+    /// Inserts a token, or replaces it.
     pub fn insert(&mut self, token: Arc<Token>) {
         self.remove(&token.mint);
         let class = Class::of(&token, &self.config);
@@ -203,7 +203,7 @@ impl TokenIndex {
         self.tokens.insert(token.mint, token);
     }
 
-    /// Takes a token out.
+    /// Removes a token.
     pub fn remove(&mut self, mint: &Mint) -> Option<Arc<Token>> {
         let token = self.tokens.remove(mint)?;
         let class = Class::of(&token, &self.config);

@@ -24,7 +24,7 @@ pub struct TokenRow {
     pub basis: Option<Basis>,
     /// How many pools counted.
     pub pools: u32,
-    /// Which group asks for it; `None` if archived.
+    /// Its lane; `None` if archived.
     pub lane: Option<Lane>,
     /// Where it is in its life.
     pub status: TokenStatus,

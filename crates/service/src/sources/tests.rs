@@ -233,7 +233,7 @@ fn what_goes_wrong_later_is_an_event_once_and_so_is_its_end() {
     let events = scene.events();
     let look = Look { runtime: &scene.runtime, under: FIRST, events: Some(&events) };
     let look = || drop(scene.runtime.block_on(sources.look(look)));
-    scene.fail(unusable, "mints.txt:3: \"junk\" is no mint");
+    scene.fail(unusable, "mints.txt:3: \"junk\" is not a valid mint");
     (0..3).for_each(|_| look());
     scene.source.heal();
     (0..2).for_each(|_| look());
