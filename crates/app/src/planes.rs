@@ -16,7 +16,7 @@ use ttm_kernel::Runtime as RuntimePort;
 use ttm_service::Planes;
 use ttm_tokio_runtime::{TokioClock, TokioRuntime};
 
-/// The runtimes of the process; dropping it gives the tasks that are left a second, then leaves them behind.
+/// The runtimes of the process; dropping it gives the tasks that are left on each a second, then leaves them behind.
 pub(crate) struct Threads {
     planes: Arc<Runtimes>,
     ended: Option<oneshot::Sender<()>>,

@@ -44,11 +44,19 @@ pub struct Report {
     pub reasons: Vec<String>,
 }
 
+/// What the reason begins with why a process ends.
+const ENDING: &str = "stopping because ";
+
 impl Report {
+    /// Whether it says why the process ends.
+    pub fn is_ending(&self) -> bool {
+        self.reasons.first().is_some_and(|reason| reason.starts_with(ENDING))
+    }
+
     /// The same of a process that ends without being told to: it does its work no more, whatever its parts say.
     #[must_use]
     pub fn ending(mut self, cause: &str) -> Self {
-        self.reasons.insert(0, format!("stopping because {cause}"));
+        self.reasons.insert(0, format!("{ENDING}{cause}"));
         Self { phase: Phase::Stopping, status: Status::Critical, ready: false, ..self }
     }
 }

@@ -101,7 +101,7 @@ impl Future for Task {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<TaskEnd> {
         let end = match &mut self.state {
-            TaskState::Ended(end) => end.clone(),
+            TaskState::Ended(end) => return Poll::Ready(end.clone()),
             TaskState::Running(running) => std::task::ready!(running.as_mut().poll(cx)),
         };
         self.state = TaskState::Ended(end.clone());

@@ -101,12 +101,19 @@ impl Board {
         *self.phase.lock()
     }
 
-    /// Posts where the process is in its life.
-    pub fn enter(&self, phase: Phase) {
-        if phase == Phase::Running {
+    /// Posts that the start is over, unless the process stops already.
+    pub fn enter_running(&self) {
+        let mut phase = self.phase.lock();
+        if *phase == Phase::Starting {
+            *phase = Phase::Running;
+            // The first time is the only one.
             let _ = self.running.set(self.clock.now());
         }
-        *self.phase.lock() = phase;
+    }
+
+    /// Posts that the process stops.
+    pub fn enter_stopping(&self) {
+        *self.phase.lock() = Phase::Stopping;
     }
 
     /// Posts a group's status.
@@ -289,23 +296,26 @@ impl Board {
 
     /// Posts that the process ends without being ordered to: every report says so from now on, the present one included.
     pub(super) fn ends_because(&self, cause: &str) {
-        self.enter(Phase::Stopping);
+        self.enter_stopping();
         if self.ends_because.set(cause.to_owned()).is_ok() {
-            self.post_report(self.as_it_ends(Report::clone(&self.report.load())));
+            // The sentence is in front of every report once: one that was posted since has it.
+            self.report.rcu(|report| self.as_it_ends(report));
         }
     }
 
-    /// The report, of a process that ends where it does.
-    pub(super) fn as_it_ends(&self, report: Report) -> Report {
+    /// Posts the report that readers get from now on, and returns it as they do: with why the process ends, if it does.
+    pub fn post_report(&self, report: Report) -> Arc<Report> {
+        let report = Arc::new(report);
+        // Tried again if another report came in between: the cause may have come with that one.
+        self.report.rcu(|_| self.as_it_ends(&report));
+        self.as_it_ends(&report)
+    }
+
+    fn as_it_ends(&self, report: &Arc<Report>) -> Arc<Report> {
         match self.ends_because.get() {
-            Some(cause) => report.ending(cause),
-            None => report,
+            Some(cause) if !report.is_ending() => Arc::new(Report::clone(report).ending(cause)),
+            Some(_) | None => report.clone(),
         }
-    }
-
-    /// Posts the report that readers get from now on.
-    pub fn post_report(&self, report: Report) {
-        self.report.store(Arc::new(report));
     }
 
     /// Age and staleness of the tokens, without a look at each.

@@ -9,14 +9,11 @@ use ttm_breaker::{Breaker, BreakerStore, State, StoredBreaker, StoredRate, Trans
 use ttm_guard::{Guard, SavedRate};
 use ttm_kernel::Runtime;
 
-use crate::ServiceSettings;
 use crate::bounded::bounded;
 use crate::events::EventLog;
 use crate::life::Author;
 use crate::outbox::{Flag, Outbox};
-
-/// The breaker of the pools, which scoring depends on.
-pub(crate) const POOLS: &str = "dexscreener";
+use crate::settings::{POOLS, ServiceSettings};
 
 /// What the process before left of a breaker, and how long ago. One that cannot be loaded begins closed: better to ask an
 /// API that is down a few times more than not to start.
@@ -46,26 +43,21 @@ async fn left(
 pub(crate) struct BreakerLog {
     pub(crate) changed: Arc<Outbox<Flag>>,
     events: EventLog,
-    author: Author,
 }
 
 impl BreakerLog {
     /// Nothing to save yet.
     pub(crate) fn new(events: EventLog) -> Self {
-        Self { changed: Arc::new(Outbox::new(Flag::default())), events, author: Author::RESIDENT }
-    }
-
-    /// The same log, for this author.
-    pub(crate) fn by(&self, author: Author) -> Self {
-        Self { changed: self.changed.clone(), events: self.events.by(author), author }
+        Self { changed: Arc::new(Outbox::new(Flag::default())), events: events.by(Author::RESIDENT) }
     }
 
     /// Has the state saved; never waits.
     pub(crate) fn put(&self) {
-        self.changed.put(self.author, [()]);
+        self.changed.put(Author::RESIDENT, [()]);
     }
 
-    /// Logs, counts and records every transition that has not been reported yet, and has the new state saved. `cause` is the
+    /// Logs, counts and records every transition that has not been reported yet, and has the new state saved. A breaker gives
+    /// each of them once, so it counts whichever incarnation of a part has taken it. `cause` is the
     /// last error of what is called, if there is one.
     pub(crate) fn report(
         &self,

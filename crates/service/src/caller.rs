@@ -127,11 +127,11 @@ impl Caller {
     {
         let call = CorrelationId::draw(&*self.ids);
         let (under_way, attempts) = (AtomicBool::new(false), AtomicU32::new(0));
-        let lapsed = AtomicBool::new(false);
+        let (lapsed, dropped) = (AtomicBool::new(false), AtomicBool::new(false));
         let operation = |attempt: ttm_guard::Attempt| {
             let holds = self.lease.as_ref().is_none_or(|lease| lease.holds());
             let request = holds.then(&mut request);
-            let under_way = &under_way;
+            let (under_way, dropped) = (&under_way, &dropped);
             under_way.store(holds, Ordering::Relaxed);
             lapsed.store(!holds, Ordering::Relaxed);
             attempts.store(attempt.number, Ordering::Relaxed);
@@ -143,6 +143,7 @@ impl Caller {
                     endpoint,
                     started: self.runtime.now(),
                     under_way,
+                    dropped,
                     number: attempt.number,
                 };
                 attempt.observe(call, request).await
@@ -154,6 +155,8 @@ impl Caller {
                 None => self.guard.call(Moment::MAX, judge, operation).await,
             }
         });
+        // Dropped before the call is: what its attempts then see is that nobody waits for them any more.
+        let _call = CallGuard(&dropped);
         let mut closing = self.closed.subscribe();
         let mut closing = pin!(async move { drop(closing.wait_for(|closed| *closed).await) });
         let mut is_closed = false;
@@ -176,6 +179,15 @@ impl Caller {
     }
 }
 
+/// Says of a call that it was dropped.
+struct CallGuard<'a>(&'a AtomicBool);
+
+impl Drop for CallGuard<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// One attempt; counted also when it is dropped at its deadline.
 struct Attempt<'a> {
     caller: &'a Caller,
@@ -183,6 +195,8 @@ struct Attempt<'a> {
     started: Moment,
     /// Until it is counted.
     under_way: &'a AtomicBool,
+    /// Whether its caller dropped the whole call, which says nothing of the API.
+    dropped: &'a AtomicBool,
     number: u32,
 }
 
@@ -212,24 +226,33 @@ impl Attempt<'_> {
         if self.caller.makes_figures {
             self.caller.board.post_call(latency, ok);
         }
-        let labels = [("endpoint", self.endpoint), ("outcome", if ok { "ok" } else { "error" })];
-        metrics::counter!("ttm_api_requests_total", &labels).increment(1);
+        let labels = self.count(if ok { "ok" } else { "error" });
         metrics::histogram!("ttm_api_request_seconds", &labels).record(latency.as_secs_f64());
+    }
+
+    fn count(&self, outcome: &'static str) -> [(&'static str, &'static str); 2] {
+        let labels = [("endpoint", self.endpoint), ("outcome", outcome)];
+        metrics::counter!("ttm_api_requests_total", &labels).increment(1);
+        labels
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        if self.under_way.load(Ordering::Relaxed) {
-            self.finish(false);
-            if !*self.caller.closed.borrow() {
-                let api = self.caller.guard.breaker().name();
-                let waited = self.caller.runtime.now() - self.started;
-                // Whole seconds, or each time would be another error.
-                let error = format!("no answer within {} s", waited.as_secs().max(1));
-                self.caller.board.post_api_error(api, &error);
-            }
+        if !self.under_way.load(Ordering::Relaxed) {
+            return;
         }
+        if self.dropped.load(Ordering::Relaxed) {
+            self.under_way.store(false, Ordering::Relaxed);
+            self.count("cancelled");
+            return;
+        }
+        self.finish(false);
+        let api = self.caller.guard.breaker().name();
+        let waited = self.caller.runtime.now() - self.started;
+        // Whole seconds, or each time would be another error.
+        let error = format!("no answer within {} s", waited.as_secs().max(1));
+        self.caller.board.post_api_error(api, &error);
     }
 }
 

@@ -114,6 +114,7 @@ impl Drain {
                 }
             }
         }
+        outbox.pass_on();
     }
 
     /// Writes one batch. What the store refuses is halved, the front first, until the entries that it refuses are alone.

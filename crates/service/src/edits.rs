@@ -4,13 +4,19 @@
 //! the next: a set names all tokens, and applying one twice changes nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::watch;
+use ttm_kernel::Incarnation;
 use ttm_market::Token;
 
 /// Where the set waits.
 #[derive(Debug)]
-pub(crate) struct Edits(watch::Sender<Option<Edit>>);
+pub(crate) struct Edits {
+    newest: watch::Sender<Option<Edit>>,
+    /// The incarnation of the work that may say what is applied.
+    reader: AtomicU32,
+}
 
 /// All tokens of the store, as of an edit.
 #[derive(Clone, Debug)]
@@ -25,26 +31,30 @@ pub(crate) struct EditReader(watch::Receiver<Option<Edit>>);
 
 impl Edits {
     pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(None))
+        Self { newest: watch::Sender::new(None), reader: AtomicU32::new(0) }
     }
 
     /// The set was edited; one that was not applied yet is superseded by this one.
     pub(crate) fn post(&self, edit: Edit) {
-        self.0.send_replace(Some(edit));
+        self.newest.send_replace(Some(edit));
     }
 
-    /// The set as of this edit is on the board: it need not be kept any more.
-    pub(crate) fn applied(&self, revision: u64) {
-        self.0.send_if_modified(|edit| {
-            edit.take_if(|edit| edit.revision == revision);
+    /// The set as of this edit is on the board: it need not be kept any more. What a work says that was replaced is ignored:
+    /// the next one may have begun with the board as it was before.
+    pub(crate) fn applied(&self, revision: u64, by: Incarnation) {
+        self.newest.send_if_modified(|edit| {
+            if by.number() == self.reader.load(Ordering::Acquire) {
+                edit.take_if(|edit| edit.revision == revision);
+            }
             // Readers that wait have nothing to see.
             false
         });
     }
 
-    /// A reader that has seen none.
-    pub(crate) fn reader(&self) -> EditReader {
-        let mut reader = self.0.subscribe();
+    /// A reader that has seen none, for this incarnation of the work. To be made before that looks at the board.
+    pub(crate) fn reader(&self, of: Incarnation) -> EditReader {
+        self.reader.fetch_max(of.number(), Ordering::AcqRel);
+        let mut reader = self.newest.subscribe();
         reader.mark_changed();
         EditReader(reader)
     }
@@ -85,17 +95,19 @@ mod tests {
     #[test]
     fn an_edit_that_was_not_applied_is_left_to_the_next_reader() {
         let edits = Edits::new();
-        let mut lost = edits.reader();
+        let (first, second) = (Incarnation::FIRST, Incarnation::FIRST.next());
+        let mut lost = edits.reader(first);
         assert_eq!(next(&mut lost), None);
         edits.post(edit(1));
         edits.post(edit(2));
         assert_eq!((next(&mut lost), next(&mut lost)), (Some(2), None), "the newest is all there is");
-        let mut reader = edits.reader();
-        assert_eq!(next(&mut reader), Some(2));
-        edits.applied(1);
-        assert_eq!(next(&mut edits.reader()), Some(2), "another one was applied");
-        edits.applied(2);
-        assert_eq!((next(&mut edits.reader()), next(&mut reader)), (None, None));
+        let mut reader = edits.reader(second);
+        edits.applied(2, first);
+        assert_eq!(next(&mut reader), Some(2), "the one that said so was replaced");
+        edits.applied(1, second);
+        assert_eq!(next(&mut edits.reader(second)), Some(2), "another one was applied");
+        edits.applied(2, second);
+        assert_eq!((next(&mut edits.reader(second)), next(&mut reader)), (None, None));
         edits.post(edit(3));
         assert_eq!(next(&mut reader), Some(3));
     }

@@ -12,6 +12,7 @@ use ttm_perf::{ControlChange, Controlled, Event, EventId};
 
 use crate::life::Author;
 use crate::outbox::{EventOutbox, Fifo, OutboxCounts};
+use crate::settings::POOLS;
 
 mod kind;
 
@@ -152,7 +153,7 @@ impl EventLog {
             Controlled::InFlight => Kind::ControlInFlight,
         };
         let payload = json!({"from": change.from, "to": change.to, "reason": change.reason.to_string()});
-        self.put(kind, "dexscreener", Severity::Info, &payload);
+        self.put(kind, POOLS, Severity::Info, &payload);
     }
 
     /// Where the events are.

@@ -102,7 +102,10 @@ impl Lease {
             let renewed = self.bounded(self.port.renew()).await;
             let now = runtime.now();
             match renewed {
-                Ok(()) => board.stores.answered(StoreUse::Lease, now),
+                Ok(()) => {
+                    board.stores.answered(StoreUse::Lease, now);
+                    *self.excused_until.lock() = Moment::ZERO;
+                }
                 Err(LeaseError::Store(error)) => {
                     board.stores.failed(StoreUse::Lease, &error, now, runtime.wall());
                     // Until the attempt after the next has been made: a pause of the process ends the excuse.

@@ -25,6 +25,6 @@ pub(crate) struct Author {
 }
 
 impl Author {
-    /// The start and the stop themselves, which nothing replaces.
+    /// What is said once, whichever incarnation sees it first: the start, the stop, and what a breaker changed.
     pub(crate) const RESIDENT: Self = Self { part: "resident", incarnation: Incarnation::FIRST };
 }

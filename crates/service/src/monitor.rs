@@ -16,6 +16,7 @@ use crate::life::{Author, Life};
 use crate::pause::{LATE, Watched, pause};
 use crate::resident::Resident;
 use crate::series::sample;
+use crate::settings::POOLS;
 use crate::stop::Stop;
 use crate::stores::StoreUse;
 
@@ -108,7 +109,7 @@ impl Monitor {
     /// Makes the report and the gauges from what is known now.
     fn report(&mut self) {
         let facts = self.facts();
-        let report = self.resident.board.as_it_ends(assess(&facts, &self.resident.settings.thresholds));
+        let report = self.resident.board.post_report(assess(&facts, &self.resident.settings.thresholds));
         let reason = match report.reasons.first() {
             Some(reason) => reason.as_str(),
             None if report.phase == Phase::Stopping => "the service was ordered to stop",
@@ -143,8 +144,7 @@ impl Monitor {
         let breaker = self.resident.guard.breaker().snapshot(self.runtime.now()).state;
         for state in State::ALL {
             let is = f64::from(u8::from(state == breaker));
-            metrics::gauge!("ttm_breaker_state", "breaker" => "dexscreener", "state" => state.as_str())
-                .set(is);
+            metrics::gauge!("ttm_breaker_state", "breaker" => POOLS, "state" => state.as_str()).set(is);
         }
         metrics::gauge!("ttm_samples_waiting").set(facts.store.samples_waiting as f64);
         metrics::gauge!("ttm_samples_dropped").set(facts.store.samples_dropped as f64);
@@ -152,7 +152,6 @@ impl Monitor {
         metrics::gauge!("ttm_events_waiting").set((events.waiting + events.in_flight) as f64);
         metrics::gauge!("ttm_events_dropped").set(events.dropped as f64);
         metrics::gauge!("ttm_uptime_seconds").set(facts.uptime.as_secs_f64());
-        self.resident.board.post_report(report);
     }
 
     fn facts(&self) -> Facts {

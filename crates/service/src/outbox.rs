@@ -40,6 +40,7 @@ struct State<S: Shelf> {
     /// The newest incarnation of each author. One that is not in here may put in what it likes.
     authors: BTreeMap<&'static str, Incarnation>,
     writer: Incarnation,
+    is_closed: bool,
     in_flight: Option<InFlight<S::Entry>>,
     batches: u64,
     counted: Counted,
@@ -61,7 +62,7 @@ struct Counted {
     refused: u64,
 }
 
-/// Entries that a writer has taken, oldest first. They stay in the outbox until it says what became of them.
+/// Entries that a writer has taken, in the order in which they are stored. They stay in the outbox until it says what became of them.
 pub(crate) struct Batch<E> {
     number: u64,
     pub(crate) entries: Arc<[E]>,
@@ -74,6 +75,7 @@ impl<S: Shelf> Outbox<S> {
             shelf,
             authors: BTreeMap::new(),
             writer: Incarnation::FIRST,
+            is_closed: false,
             in_flight: None,
             batches: 0,
             counted: Counted::default(),
@@ -88,10 +90,11 @@ impl<S: Shelf> Outbox<S> {
         *newest = author.incarnation.max(*newest);
     }
 
-    /// Puts entries in, unless the author was replaced; never waits.
+    /// Puts entries in, unless the author was replaced or the outbox is closed; never waits.
     pub(crate) fn put(&self, author: Author, entries: impl IntoIterator<Item = S::Put>) {
         let mut state = self.state.lock();
-        if state.authors.get(author.part).is_some_and(|newest| author.incarnation < *newest) {
+        let is_replaced = state.authors.get(author.part).is_some_and(|newest| author.incarnation < *newest);
+        if state.is_closed || is_replaced {
             return;
         }
         for entry in entries {
@@ -101,6 +104,11 @@ impl<S: Shelf> Outbox<S> {
         state.shed();
         drop(state);
         self.filled.notify_one();
+    }
+
+    /// Nothing comes in any more: the writers are about to stop.
+    pub(crate) fn close(&self) {
+        self.state.lock().is_closed = true;
     }
 
     /// A new writer begins: what the one before had taken waits again, and it takes nothing any more.
@@ -177,6 +185,11 @@ impl<S: Shelf> Outbox<S> {
     /// Completes when something was put in since the last call.
     pub(crate) async fn filled(&self) {
         self.filled.notified().await;
+    }
+
+    /// A writer that was replaced may have been woken in place of the newer one: that one looks too.
+    pub(crate) fn pass_on(&self) {
+        self.filled.notify_one();
     }
 }
 

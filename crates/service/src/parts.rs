@@ -54,9 +54,9 @@ pub enum OnEnd {
 pub enum Stage {
     /// What produces anything.
     Work,
-    /// What stores it, and reports until it is stored.
+    /// What stores it.
     Store,
-    /// What keeps the right to store it.
+    /// What keeps the right to store it, and reports until it is stored.
     Lease,
     /// What shows that the service is stopping.
     Surface,
@@ -141,7 +141,7 @@ pub const PARTS: [Part; 11] = {
         part("breaker writer", OnWork, Store, Drains, Start::Resident(write_breakers)).not_critical(),
         part("sample writer", OnWork, Store, Drains, Start::Resident(write_samples)).not_critical(),
         part("event writer", OnWork, Store, Drains, Start::Resident(write_events)).not_critical(),
-        part("monitor", Supervision, Store, Looks, Start::Resident(monitor)),
+        part("monitor", Supervision, Holding, Looks, Start::Resident(monitor)),
     ]
 };
 

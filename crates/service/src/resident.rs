@@ -1,7 +1,7 @@
 //! What outlives every incarnation of a part: a part is dropped and started again, and finds here what it needs to go on.
 //!
-//! No domain code runs under a lock of this state, so that a part which hangs holds none: what is in here is either a value
-//! that is replaced whole, or guards itself for the length of an assignment. What a part can compute again it keeps to itself.
+//! A part that hangs holds no lock of this state: under one there is no await, no I/O and no call of a port, only steps of
+//! bounded length over collections. Decisions are made outside, on values that were taken out. What a part can compute again it keeps to itself.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -25,7 +25,8 @@ use crate::{Ports, ServiceSettings, edits};
 /// The state of a service that has started.
 pub(crate) struct Resident {
     pub(crate) settings: ServiceSettings,
-    /// Of the io plane: its timers outlive every work plane.
+    /// Of the io plane: its timers outlive every work plane, so the guards of calls run on them. Every other deadline is measured
+    /// on its caller's plane.
     pub(crate) clock: Arc<dyn Runtime>,
     pub(crate) ports: Ports,
     pub(crate) board: Arc<Board>,
@@ -52,6 +53,14 @@ impl Resident {
         self.samples.admit(author);
         self.events.outbox.admit(author);
         self.breakers.changed.admit(author);
+    }
+
+    /// Puts nothing into outboxes any more.
+    pub(crate) fn close(&self) {
+        self.tokens.close();
+        self.samples.close();
+        self.events.outbox.close();
+        self.breakers.changed.close();
     }
 
     /// What a part writes to a store under.

@@ -13,6 +13,9 @@ use ttm_schedule::ScheduleConfig;
 
 use crate::machine::WorkSettings;
 
+/// What the API that scoring depends on is called: its breaker, and what happens to it.
+pub(crate) const POOLS: &str = "dexscreener";
+
 /// The service's settings.
 #[derive(Clone, Debug)]
 pub struct ServiceSettings {

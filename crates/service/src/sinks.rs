@@ -20,16 +20,17 @@ pub(crate) struct TokenSink {
 }
 
 #[async_trait]
-impl Sink<Token> for TokenSink {
+impl Sink<Arc<Token>> for TokenSink {
     const USE: StoreUse = StoreUse::TokenWrites;
     const STORED: &'static str = "ttm_token_states_stored_total";
     const BATCH: usize = 1_000;
 
-    async fn store(&self, batch: &[Token]) -> Result<(), StoreError> {
-        self.store.save(self.under, batch).await
+    async fn store(&self, batch: &[Arc<Token>]) -> Result<(), StoreError> {
+        let tokens: Vec<Token> = batch.iter().map(|token| Token::clone(token)).collect();
+        self.store.save(self.under, &tokens).await
     }
 
-    fn name(token: &Token) -> String {
+    fn name(token: &Arc<Token>) -> String {
         token.mint.to_string()
     }
 }
@@ -52,7 +53,7 @@ impl Sink<Sample> for SampleSink {
     }
 }
 
-/// Events. A burst shares a commit, and the reason of a token's new state is still stored before the state itself.
+/// Events. They are gathered for less long than states of tokens, so that mostly the reason of a new state is stored before it.
 pub(crate) struct EventSink(pub(crate) Arc<dyn EventStore>);
 
 #[async_trait]

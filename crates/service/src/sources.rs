@@ -71,8 +71,9 @@ impl Sources {
     /// Records what the first look found wrong.
     pub(crate) fn record(&self, events: &EventLog) {
         for watched in &self.watched {
-            if let Some(problem) = &watched.reported.lock().problem {
-                events.source(watched.source.origin(), Some(problem));
+            let problem = watched.reported.lock().problem.clone();
+            if let Some(problem) = problem {
+                events.source(watched.source.origin(), Some(&problem));
             }
         }
     }

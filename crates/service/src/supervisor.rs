@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::SetOnce;
-use ttm_health::{HealthView as _, Phase};
+use ttm_health::HealthView as _;
 use ttm_kernel::{Moment, Runtime, StoreLease, within};
 
 use crate::board::Board;
@@ -30,11 +30,12 @@ use crew::{Crew, Interrupted};
 const STORED_SOON: Duration = Duration::from_secs(1);
 /// Closing is given this long, of long stops, also when all was stored late: it writes nothing new.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-/// And of short ones this long: the next process waits for a lease that was not given up.
-const CLOSE_AT_LEAST: Duration = Duration::from_millis(250);
+/// And of short ones this long: the next process waits for a lease that was not given up. So is the surface. A stop may be
+/// later than its deadline by both of them, and by nothing else.
+const AT_LEAST: Duration = Duration::from_millis(250);
 /// A start that is given up waits for its lease to be released for this long.
 const RELEASE_WITHIN: Duration = Duration::from_millis(500);
-/// The last answers are given this long.
+/// The last answers of a long stop are given this long.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// A service that has not started yet.
@@ -77,8 +78,8 @@ impl Supervisor {
 
     /// Takes the store's lease, opens the ports under it, restores what was stored, starts all parts, and works until `stop`
     /// completes with the deadline of a stop, or until a part ends that never should. Either way it then stops in order; a
-    /// stop that the service orders itself takes no longer than [`ServiceSettings::stop_within`]. Runs on the supervision
-    /// plane; dropping it before it has started abandons the start.
+    /// stop that the service orders itself has [`ServiceSettings::stop_within`]. What does not end in time is aborted, so that a
+    /// stop is over within half a second of its deadline, whatever hangs. Dropping this future aborts every part.
     pub async fn run<E>(self, open: Open<E>, stop: impl Future<Output = Moment>) -> Exit<E> {
         let work = match self.planes.build_work() {
             Ok(work) => work,
@@ -89,18 +90,25 @@ impl Supervisor {
         };
         let mut crew = Crew::new(self.parts.clone(), self.early.clone(), work, self.supervision.clone());
         crew.start_early(Stage::Surface);
-        let exit = self.live(&mut crew, open, stop).await;
+        let (exit, deadline) = self.live(&mut crew, open, stop).await;
         // The endpoints answer until the end, so that one can see it stopping.
-        crew.stop(Stage::Surface, self.supervision.now() + LAST_ANSWERS).await;
+        let now = self.supervision.now();
+        crew.stop(Stage::Surface, deadline.min(now + LAST_ANSWERS).max(now + AT_LEAST)).await;
         exit
     }
 
-    async fn live<E>(&self, crew: &mut Crew, open: Open<E>, stop: impl Future<Output = Moment>) -> Exit<E> {
+    /// All of a life but the end of the surface, which has until the moment that is returned.
+    async fn live<E>(
+        &self,
+        crew: &mut Crew,
+        open: Open<E>,
+        stop: impl Future<Output = Moment>,
+    ) -> (Exit<E>, Moment) {
         let mut stop = std::pin::pin!(stop);
         let starting = Starting::new(&self.early.board, &self.settings, &self.supervision);
         let resident = match crew.unless(stop.as_mut(), starting.acquire(&self.early.lease)).await {
             Err(interrupted) => Err(interrupted),
-            Ok(Err(error)) => return Exit::NotStarted(error.into()),
+            Ok(Err(error)) => return (Exit::NotStarted(error.into()), Moment::MAX),
             Ok(Ok(())) => {
                 // Kept from here on: a start may take longer than the lease lasts.
                 crew.start_early(Stage::Lease);
@@ -110,21 +118,22 @@ impl Supervisor {
         let resident = match resident {
             Ok(Ok(resident)) => Arc::new(resident),
             Ok(Err(error)) => {
-                self.let_go(crew).await;
-                return Exit::NotStarted(error);
+                self.let_go(crew, Moment::MAX).await;
+                return (Exit::NotStarted(error), Moment::MAX);
             }
-            Err(Interrupted::ByOrder(_)) => {
+            Err(Interrupted::ByOrder(deadline)) => {
                 let waited_for = self.early.board.report().reasons.first().cloned().unwrap_or_default();
                 tracing::info!(waited_for, "stopped before the start was over");
-                self.let_go(crew).await;
-                return Exit::Abandoned;
+                self.let_go(crew, deadline).await;
+                return (Exit::Abandoned, deadline);
             }
             Err(Interrupted::ByFailure(failure)) => {
-                self.let_go(crew).await;
-                return Exit::NotStarted(match self.as_it_is(failure) {
+                self.let_go(crew, Moment::MAX).await;
+                let error = match self.as_it_is(failure) {
                     Failure::Superseded(reason) => StartError::Superseded(reason),
                     failure @ Failure::Part { .. } => StartError::Process(failure.to_string()),
-                });
+                };
+                return (Exit::NotStarted(error), Moment::MAX);
             }
         };
         crew.start_rest(&resident);
@@ -148,7 +157,7 @@ impl Supervisor {
         let stopped = self.stop(crew, &resident, deadline).await;
         // The lease may have been lost during the stop as well.
         let lost = || self.early.lease.lost().map(|reason| Failure::Superseded(reason.to_owned()));
-        Exit::Ended(Ended { failure: failure.or_else(lost), stopped })
+        (Exit::Ended(Ended { failure: failure.or_else(lost), stopped }), deadline)
     }
 
     /// The start under the lease.
@@ -160,8 +169,9 @@ impl Supervisor {
     }
 
     /// Gives up a start. The next process need not wait for the lease; one that another holds is left as it is.
-    async fn let_go(&self, crew: &mut Crew) {
-        let by = self.supervision.now() + RELEASE_WITHIN;
+    async fn let_go(&self, crew: &mut Crew, deadline: Moment) {
+        let now = self.supervision.now();
+        let by = deadline.min(now + RELEASE_WITHIN).max(now + AT_LEAST);
         crew.stop(Stage::Lease, by).await;
         drop(within(&*self.supervision, by, self.early.lease.release()).await);
     }
@@ -177,15 +187,20 @@ impl Supervisor {
     async fn stop(&self, crew: &mut Crew, resident: &Resident, deadline: Moment) -> Stopped {
         let runtime = &*self.supervision;
         let begun = runtime.now();
-        self.early.board.enter(Phase::Stopping);
-        crew.order(Stage::Work, begun + (deadline - begun) / 2);
-        // Part of the time is for closing: a store that hangs keeps its writers until they are given up.
-        let closing = CLOSE_WITHIN.min((deadline - begun) / 4);
-        let stored_by = deadline.saturating_sub(closing);
-        let mut in_time = crew.ended(Stage::Work, stored_by).await;
+        self.early.board.enter_stopping();
+        let lasts = deadline - begun;
+        crew.order(Stage::Work, begun + lasts / 2);
+        // Part of the time is for closing: a store that hangs keeps its writers until they are given up. And part of it for
+        // storing: work that hangs takes no time from what it has done.
+        let answering = LAST_ANSWERS.min(lasts / 8);
+        let closing = CLOSE_WITHIN.min(lasts / 8);
+        let stored_by = deadline.saturating_sub(closing + answering);
+        let mut in_time = crew.ended(Stage::Work, begun + lasts * 5 / 8).await;
         // No call is under way any more: this is what the next process should know.
         resident.breakers.put();
         resident.events.stopped(self.early.board.uptime(), in_time);
+        // What is put in later has no writer any more: the monitor goes on until all is stored.
+        resident.close();
         crew.order(Stage::Store, stored_by);
         let soon = runtime.now() + STORED_SOON;
         if soon < stored_by
@@ -198,7 +213,7 @@ impl Supervisor {
         }
         in_time &= crew.ended(Stage::Store, stored_by).await;
         // Kept up to here: a writer that tries again until it is given up needs it.
-        let by = deadline.max(runtime.now() + closing.max(CLOSE_AT_LEAST));
+        let by = deadline.saturating_sub(answering).max(runtime.now() + AT_LEAST);
         in_time &= crew.stop(Stage::Lease, by).await;
         // Closing merges what a database keeps beside its file, and the next process need not wait for the lease.
         let close = async {

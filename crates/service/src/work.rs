@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use ttm_guard::{GuardError, Turn};
-use ttm_health::Phase;
 use ttm_kernel::{BoxFuture, CorrelationId, Entropy, Moment, PerLane, Runtime};
+use ttm_market::DataQuality;
 use ttm_schedule::RunOutcome;
 
 use crate::caller::Caller;
@@ -39,6 +39,8 @@ pub(crate) struct Work {
     edits: EditReader,
     ids: Arc<dyn Entropy>,
     score_series: ScoreSeries,
+    /// What was counted of the data so far.
+    quality: DataQuality,
     /// The ids of the runs under way, for the log.
     runs: PerLane<Option<CorrelationId>>,
     requests: Requests,
@@ -59,16 +61,18 @@ impl Work {
     pub(crate) fn boot(resident: &Arc<Resident>, life: Life) -> Self {
         let Life { author, runtime, stop } = life;
         let Resident { board, guard, breakers, lease, ports, .. } = &**resident;
-        let caller = Caller::new(guard.clone(), &runtime, "calls", board, breakers.by(author));
+        let caller = Caller::new(guard.clone(), &runtime, "calls", board, breakers.clone());
+        let edits = resident.edits.reader(author.incarnation);
         let now = Now { moment: runtime.now(), wall: runtime.wall() };
         let tokens = board.tokens().into_iter().map(Arc::unwrap_or_clone).collect();
         let mut work = Self {
             machine: Machine::boot(resident.settings.work(), board.places.boot(tokens), now),
             client: Arc::new(Client::new(ports.pairs.clone(), caller, lease.clone())),
             events: resident.events.by(author),
-            edits: resident.edits.reader(),
+            edits,
             ids: runtime.entropy("runs"),
             score_series: ScoreSeries::default(),
+            quality: DataQuality::default(),
             runs: PerLane::default(),
             requests: Requests::default(),
             turn: None,
@@ -143,7 +147,7 @@ impl Work {
         self.machine.handle_set(edit.tokens.to_vec(), now);
         // What the machine made of it is on the board before the edit is let go.
         self.carry_out();
-        self.resident.edits.applied(edit.revision);
+        self.resident.edits.applied(edit.revision, self.author.incarnation);
     }
 
     fn use_turn(&mut self, turn: Result<Turn, GuardError<Infallible>>, now: Now) {
@@ -165,7 +169,8 @@ impl Work {
 
     /// Does what the machine wants done, and keeps what a work that replaces this one needs.
     fn carry_out(&mut self) {
-        let Resident { board, tokens: outbox, samples, .. } = &*self.resident;
+        let resident = self.resident.clone();
+        let Resident { board, tokens: outbox, samples, .. } = &*resident;
         board.places.carry(self.machine.carried());
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
@@ -225,19 +230,23 @@ impl Work {
 
     /// The first run that shows how a lane is doing ends the start.
     fn end_start(&self, outcome: &RunOutcome) {
-        let board = &self.resident.board;
-        if board.phase() == Phase::Starting && outcome.is_conclusive() {
-            board.enter(Phase::Running);
+        if outcome.is_conclusive() {
+            self.resident.board.enter_running();
         }
     }
 
-    fn show_quality(&self) {
-        let quality = self.machine.quality();
-        metrics::counter!("ttm_observations_missing_total").absolute(quality.missing);
-        metrics::counter!("ttm_numbers_unusable_total").absolute(quality.unusable_numbers);
-        metrics::counter!("ttm_batches_suspicious_total").absolute(quality.suspicious_batches);
+    /// Counts what was found since the last look: each work begins with none, and the counters go on.
+    fn show_quality(&mut self) {
+        let before = std::mem::replace(&mut self.quality, self.machine.quality().clone());
+        let quality = &self.quality;
+        metrics::counter!("ttm_observations_missing_total").increment(quality.missing - before.missing);
+        metrics::counter!("ttm_numbers_unusable_total")
+            .increment(quality.unusable_numbers - before.unusable_numbers);
+        metrics::counter!("ttm_batches_suspicious_total")
+            .increment(quality.suspicious_batches - before.suspicious_batches);
         for (reason, count) in quality.skipped.iter() {
-            metrics::counter!("ttm_pairs_skipped_total", "reason" => reason.as_str()).absolute(count);
+            metrics::counter!("ttm_pairs_skipped_total", "reason" => reason.as_str())
+                .increment(count - before.skipped.count(reason));
         }
         metrics::gauge!("ttm_pool_lists_bytes").set(self.machine.list_bytes() as f64);
     }

@@ -31,7 +31,7 @@ fn a_list_that_was_imported_hours_before_is_overdue_only_once_the_process_had_th
     let overdue = || board.data_facts().cold.overdue;
     runtime.clock().advance(Duration::from_mins(10));
     assert_eq!(overdue(), 0, "the store was away, and nothing could be asked for");
-    board.enter(Phase::Running);
+    board.enter_running();
     runtime.clock().advance(board.market.stale_after(Some(Lane::Cold)));
     assert_eq!(overdue(), 0);
     runtime.clock().advance(Duration::from_millis(1));
@@ -47,12 +47,12 @@ fn a_process_that_ends_by_itself_says_so_at_once_and_in_every_report_that_follow
         phase: Phase::Running,
         ..Report::clone(&board.report())
     };
-    board.post_report(board.as_it_ends(made.clone()));
+    board.post_report(made.clone());
     assert_eq!(*board.report(), made);
     for again in [false, true] {
         board.ends_because("the lease on the store is lost");
         if again {
-            board.post_report(board.as_it_ends(made.clone()));
+            board.post_report(made.clone());
         }
         let report = board.report();
         assert_eq!((report.status, report.ready, report.phase), (Status::Critical, false, Phase::Stopping));

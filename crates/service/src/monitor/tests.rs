@@ -13,7 +13,7 @@ use crate::fakes;
 fn stalled() -> (ManualRuntime, Arc<Resident>) {
     let runtime = ManualRuntime::new(1);
     let board = fakes::board(&runtime);
-    board.enter(Phase::Running);
+    board.enter_running();
     let now = Some(runtime.now());
     for lane in Lane::ALL {
         let status = LaneStatus { last_progress: now, last_started: now, ..LaneStatus::default() };

@@ -14,7 +14,7 @@ pub(crate) trait Shelf {
 
     /// Adds an entry behind the others.
     fn put(&mut self, entry: Self::Put);
-    /// Takes up to `limit` entries out, oldest first.
+    /// Takes up to `limit` entries out, the first ones first.
     fn take(&mut self, limit: usize) -> Vec<Self::Entry>;
     /// Puts entries that were taken back in front.
     fn give_back(&mut self, entries: &[Self::Entry]);
@@ -67,32 +67,32 @@ impl<T: Clone + Send + Sync> Shelf for Fifo<T> {
     }
 }
 
-/// The newest state of each token, so that there are never more than tokens and none is dropped.
+/// The newest state of each token, by mint, so that there are never more than tokens and none is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Newest(BTreeMap<Mint, Arc<Token>>);
 
 impl Shelf for Newest {
     type Put = Arc<Token>;
-    type Entry = Token;
+    type Entry = Arc<Token>;
 
     fn put(&mut self, token: Arc<Token>) {
         self.0.insert(token.mint, token);
     }
 
-    fn take(&mut self, limit: usize) -> Vec<Token> {
+    fn take(&mut self, limit: usize) -> Vec<Arc<Token>> {
         let mut taken = Vec::with_capacity(limit.min(self.0.len()));
         while taken.len() < limit
             && let Some((_, token)) = self.0.pop_first()
         {
-            taken.push(Arc::unwrap_or_clone(token));
+            taken.push(token);
         }
         taken
     }
 
     /// A newer state that came meanwhile stays.
-    fn give_back(&mut self, tokens: &[Token]) {
+    fn give_back(&mut self, tokens: &[Arc<Token>]) {
         for token in tokens {
-            self.0.entry(token.mint).or_insert_with(|| Arc::new(token.clone()));
+            self.0.entry(token.mint).or_insert_with(|| token.clone());
         }
     }
 

@@ -67,10 +67,10 @@ fn a_token_that_comes_back_does_not_hide_its_newer_state() {
     let outbox = TokenOutbox::new(Newest::default());
     outbox.put(AUTHOR, [Token::new(Mint::USDC, Timestamp::UNIX_EPOCH).into()]);
     let old = taken(&outbox, 10);
-    let newer = Token { symbol: Some("USDC".into()), ..old.entries[0].clone() };
+    let newer = Token { symbol: Some("USDC".into()), ..(*old.entries[0]).clone() };
     outbox.put(AUTHOR, [newer.clone().into()]);
     outbox.give_back(&old);
-    assert_eq!(*taken(&outbox, 10).entries, [newer]);
+    assert_eq!(*taken(&outbox, 10).entries, [Arc::new(newer)]);
 }
 
 #[test]
@@ -97,6 +97,18 @@ fn an_author_that_was_replaced_puts_nothing_in() {
     outbox.put(AUTHOR, [5]);
     assert_eq!(*taken(&outbox, 10).entries, [1, 3, 4]);
     assert_eq!(outbox.counts().produced, 3);
+}
+
+#[test]
+fn a_closed_outbox_gives_out_what_it_has_and_takes_nothing_in() {
+    let outbox = outbox(10);
+    outbox.put(AUTHOR, [1, 2]);
+    let batch = taken(&outbox, 1);
+    outbox.close();
+    outbox.put(AUTHOR, [3]);
+    outbox.give_back(&batch);
+    assert_eq!(*taken(&outbox, 10).entries, [1, 2]);
+    assert_eq!(outbox.counts().produced, 2);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn check_that_no_edit_is_seen(put_back: impl FnOnce(&FakeTokenStore, TokenTable)
     let (life, _order) = fakes::life(&runtime);
     let (copy, watched) = (store.copy(), resident.clone());
     let watching = runtime.spawn("roster", Box::pin(async move { watch(&watched, &life).await }));
-    let mut edits = resident.edits.reader();
+    let mut edits = resident.edits.reader(ttm_kernel::Incarnation::FIRST);
     runtime.block_on(async {
         store.remove(&[fakes::mint(2)]).await.expect("the fake works");
         assert_eq!(edits.next().await.tokens.len(), 1, "one was removed");

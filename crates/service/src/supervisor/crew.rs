@@ -112,6 +112,10 @@ impl Crew {
             let (end, at, _) = select_all(self.running.iter_mut().map(|running| &mut running.task)).await;
             let Running { part, incarnation, .. } = self.running[at];
             let (name, how) = (part.name, ending(&end));
+            if self.early.lease.lost().is_some() {
+                // No start of a part brings the store back.
+                return Failure::Part { part: name, end };
+            }
             match part.on_end {
                 OnEnd::EndProcess => return Failure::Part { part: name, end },
                 OnEnd::Degrade => {

@@ -63,5 +63,7 @@ fn requests_end_with_the_work_that_made_them() {
         work.abort();
         runtime.sleep_until(runtime.now() + second * 60).await;
         assert_eq!(api.seen(), (1, 0), "nothing came of the request, and no other followed");
+        assert_eq!(resident.board.api_trouble("dexscreener"), None, "the API is not blamed");
+        assert_eq!(resident.board.calls(Duration::from_mins(5)).errors, 0);
     });
 }
