@@ -108,9 +108,10 @@ impl Book {
     }
 
     /// Inserts a token, or replaces it.
-    pub fn insert(&mut self, token: Token) {
+    pub fn insert(&mut self, token: impl Into<Arc<Token>>) {
+        let token = token.into();
         self.lists.remove(&token.mint);
-        self.tokens.insert(token.mint, Arc::new(token));
+        self.tokens.insert(token.mint, token);
     }
 
     /// Removes a token.

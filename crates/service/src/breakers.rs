@@ -47,7 +47,7 @@ pub(crate) struct BreakerLog {
 
 impl BreakerLog {
     /// Nothing to save yet.
-    pub(crate) fn new(events: EventLog) -> Self {
+    pub(crate) fn new(events: &EventLog) -> Self {
         Self { changed: Arc::new(Outbox::new(Flag::default())), events: events.by(Author::RESIDENT) }
     }
 

@@ -47,7 +47,7 @@ pub(crate) async fn restore<E>(
     board.stores.answered(StoreUse::TokenReads, clock.now());
     events.started(epoch, stored.len());
     sources.record(&events);
-    let breakers = BreakerLog::new(events.clone());
+    let breakers = BreakerLog::new(&events);
     let guard = breakers::restore(settings, &*ports.breakers, clock, runtime, &breakers).await;
     starting.done();
     // Before anything says that the service started: what was stored is served from the first answer on.

@@ -64,9 +64,8 @@ impl Work {
         let caller = Caller::new(guard.clone(), &runtime, "calls", board, breakers.clone());
         let edits = resident.edits.reader(author.incarnation);
         let now = Now { moment: runtime.now(), wall: runtime.wall() };
-        let tokens = board.tokens().into_iter().map(Arc::unwrap_or_clone).collect();
         let mut work = Self {
-            machine: Machine::boot(resident.settings.work(), board.places.boot(tokens), now),
+            machine: Machine::boot(resident.settings.work(), board.places.boot(board.tokens()), now),
             client: Arc::new(Client::new(ports.pairs.clone(), caller, lease.clone())),
             events: resident.events.by(author),
             edits,

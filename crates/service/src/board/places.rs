@@ -2,6 +2,7 @@
 //! next one begins with it. Nothing in here is judged or read by anything else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use ttm_market::{Mint, Token};
@@ -38,7 +39,7 @@ impl Places {
     }
 
     /// What the work on these tokens begins with: where the one before it was lost, if there was one.
-    pub(crate) fn boot(&self, tokens: Vec<Token>) -> Boot {
+    pub(crate) fn boot(&self, tokens: Vec<Arc<Token>>) -> Boot {
         let kept = self.0.lock();
         Boot { tokens, standings: kept.standings.clone(), carried: kept.carried.clone() }
     }

@@ -1,6 +1,7 @@
 //! How a machine begins: with the tokens of the store, or where the machine before it was lost.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use ttm_dispatch::Dispatcher;
 use ttm_kernel::{Lane, Moment, PerLane};
@@ -17,7 +18,7 @@ use super::{Effect, Incarnation, Machine, Now, Standing, Upstream, WorkSettings}
 #[derive(Clone, Debug, Default)]
 pub struct Boot {
     /// All tokens.
-    pub tokens: Vec<Token>,
+    pub tokens: Vec<Arc<Token>>,
     /// Where they stand, as the machine before published it last. One that it never placed stands where it was put first.
     pub standings: BTreeMap<Mint, Standing>,
     /// What else the machine before had; `None` for the first machine of a process.

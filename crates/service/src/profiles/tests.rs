@@ -33,7 +33,7 @@ fn scene() -> Scene {
     let breaker = Arc::new(Breaker::new(NAME, settings.breaker.clone(), clock.entropy("breaker")));
     let guard =
         Guard::new(settings.profiles.clone(), breaker, settings.retry.clone(), clock.clone(), "guard");
-    let log = BreakerLog::new(EventLog::new(&clock));
+    let log = BreakerLog::new(&EventLog::new(&clock));
     let caller = Caller::new(Arc::new(guard), &clock, "calls", &board, log).without_figures();
     let answers = Arc::<Mutex<VecDeque<Answer>>>::default();
     let script = answers.clone();

@@ -1,6 +1,7 @@
 //! A machine whose time the test moves and whose requests it answers, for tests of one rule each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_dispatch::{Ask, DispatchSettings, Request, Single};
@@ -203,7 +204,7 @@ impl Stage {
     pub(crate) fn replace(&mut self) {
         self.look();
         let boot = Boot {
-            tokens: self.tokens.values().cloned().collect(),
+            tokens: self.tokens.values().cloned().map(Arc::new).collect(),
             standings: self.standings.clone(),
             carried: Some(self.machine.carried()),
         };

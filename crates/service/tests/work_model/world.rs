@@ -1,5 +1,7 @@
 //! What surrounds the machine under test: its settings, its tokens, and what upstream says of them.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -102,7 +104,7 @@ pub(crate) fn token(number: u32) -> Token {
 
 /// What the first machine of a process begins with.
 pub(crate) fn first(tokens: impl Iterator<Item = Token>) -> Boot {
-    Boot { tokens: tokens.collect(), ..Boot::default() }
+    Boot { tokens: tokens.map(Arc::new).collect(), ..Boot::default() }
 }
 
 /// What upstream says of a token.

@@ -121,7 +121,7 @@ impl Model {
     /// What another machine begins with.
     pub(super) fn to_boot(&self) -> Boot {
         Boot {
-            tokens: self.tokens.values().map(|token| Token::clone(token)).collect(),
+            tokens: self.tokens.values().cloned().collect(),
             standings: self.standings.clone(),
             carried: Some(self.machine.carried()),
         }
