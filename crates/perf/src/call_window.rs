@@ -1,4 +1,5 @@
-//! Calls, errors and latencies over sliding windows. It does not know what is called, and reads no clock.
+//! Calls, errors and latencies over sliding windows that really slide: counts by the second, with one histogram for each
+//! question.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub struct CallWindow {
     seconds: BTreeMap<u64, Second>,
 }
 
-/// What happened over some minutes.
+/// The calls of a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallSummary {
     /// Calls, failed ones included.
@@ -64,8 +65,8 @@ impl CallWindow {
 
     /// Counts a call that ended at `now` after `latency`.
     ///
-    /// What is older than the longest window is forgotten here. A call that is itself older than that of the newest one
-    /// is not counted.
+    /// Drops what is older than the longest window. A call that is itself older than that, seen from the newest one, is not
+    /// counted.
     pub fn record(&mut self, now: Moment, latency: Duration, ok: bool) {
         let second = second_of(now);
         let newest = self.seconds.last_key_value().map_or(second, |(newest, _)| second.max(*newest));
@@ -90,9 +91,9 @@ impl CallWindow {
         total.summary(covers)
     }
 
-    /// Calls of the last minute. Builds no histogram, so it may be asked for often.
+    /// Calls of the last minute. It builds no histogram, so it is cheap.
     ///
-    /// In the first minute these are the calls so far: before, there were none.
+    /// In the first minute these are the calls so far.
     pub fn calls_per_minute(&self, now: Moment) -> f64 {
         let current = second_of(now);
         let first = first_of(current, MINUTE.as_secs());
@@ -100,7 +101,7 @@ impl CallWindow {
         if current < MINUTE.as_secs() {
             return calls as f64;
         }
-        // The second that the minute begins in is not counted; what is missing of it is made up for.
+        // The second in which the minute starts is not counted; the result is scaled up for it.
         let under_way = f64::from(now.since_origin().subsec_nanos()) / 1e9;
         calls as f64 * 60.0 / (59.0 + under_way)
     }
@@ -112,7 +113,7 @@ fn whole_seconds(over: Duration) -> u64 {
     (over.as_secs() + u64::from(over.subsec_nanos() > 0)).max(1)
 }
 
-/// The first second of a window of `whole` seconds that ends in `current`, which is under way and one of them.
+/// The first second of a window of `whole` seconds that ends in `current`, which is included although it is not over.
 const fn first_of(current: u64, whole: u64) -> u64 {
     (current + 1).saturating_sub(whole)
 }
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_window_says_none_and_not_zero() {
+    fn an_empty_window_has_no_latencies_and_not_zero() {
         let summary = CallWindow::new().summary(at(300), minutes(5));
         assert_eq!(summary, CallSummary { covers: Duration::from_secs(299), ..CallSummary::default() });
         assert_eq!(summary.error_rate(), None);
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_of_very_many_calls_has_a_bound() {
+    fn a_second_of_many_calls_takes_bounded_memory() {
         let mut window = CallWindow::new();
         for call in 0..100_000_u64 {
             window.record(at(0), Duration::from_nanos(call * call * 60), true);
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_even_pace_is_told_as_it_is_at_any_moment_and_not_smeared_over_the_minutes_before() {
+    fn an_even_pace_is_reported_exactly_at_any_moment() {
         // Ten a second for five minutes, then fifty a minute.
         let mut window = CallWindow::new();
         let mut record = |from: u64, to: u64, every: u64| {
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_jumps_either_way_loses_no_sense() {
+    fn jumps_of_the_clock_break_no_law() {
         let mut window = CallWindow::new();
         window.record(at(60), Duration::from_millis(1), true);
         window.record(Moment::MAX, Duration::from_millis(1), false);
@@ -342,7 +343,7 @@ mod tests {
         }
 
         #[test]
-        fn a_window_holds_what_its_name_says_to_a_second(
+        fn a_window_covers_what_its_name_says_to_a_second(
             mut calls in prop::collection::vec((0_u64..400_000, any::<bool>()), 1..200),
             later in 0_u64..100_000,
             over in 1_000_u64..400_000,

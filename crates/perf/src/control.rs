@@ -1,5 +1,5 @@
-//! How long an attempt may take and how many may be under way, from how the last ones went. It changes nothing itself, and
-//! remembers nothing but what it said last.
+//! Adaptive control: how long an attempt may take and how many requests may be in flight, from the latencies and errors of the
+//! last minutes, by AIMD.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,26 +11,26 @@ use crate::CallSummary;
 /// What [`ControlConfig::try_new`] checks; [`Default`] gives the values of the specification.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ControlSettings {
-    /// An attempt may take this long at least.
+    /// The shortest attempt timeout.
     pub timeout_floor: Duration,
-    /// And this long at most.
+    /// The longest.
     pub timeout_ceiling: Duration,
-    /// In between, this many times the 99th percentile.
+    /// In between it is this many times the 99th percentile.
     pub timeout_factor: f64,
-    /// Attempts that may be under way at least.
+    /// The lowest limit on requests in flight.
     pub least_in_flight: usize,
-    /// And at most.
+    /// The highest.
     pub most_in_flight: usize,
-    /// Fewer calls say nothing.
+    /// Fewer calls are not significant, and change nothing.
     pub minimum_calls: u64,
-    /// A greater share of failures halves what may be under way.
+    /// A greater share of failures halves the limit on requests in flight.
     pub error_rate: f64,
-    /// So does a 95th percentile of more than this many times the usual one.
+    /// So does a 95th percentile above this many times the usual one.
     pub slow_factor: f64,
 }
 
 impl Default for ControlSettings {
-    /// The most is what the API's budget makes of answers that take six seconds.
+    /// The highest limit is what the API's budget needs if answers take six seconds.
     fn default() -> Self {
         Self {
             timeout_floor: Duration::from_secs(1),
@@ -90,7 +90,7 @@ impl ControlConfig {
 pub enum Controlled {
     /// How long an attempt may take, in milliseconds.
     AttemptTimeout,
-    /// How many requests may be under way, those that wait for another attempt among them.
+    /// How many requests may be in flight, including those that wait for a retry.
     InFlight,
 }
 
@@ -114,11 +114,11 @@ pub enum ControlReason {
     Percentile,
     /// Too many attempts failed.
     Errors,
-    /// Attempts take much longer than they usually do.
+    /// Attempts take much longer than usual.
     Latency,
-    /// All is well, so there may be a little more.
+    /// All is well, so the limit grows by one.
     Calm,
-    /// The settings changed, and what was allowed is out of the new bounds.
+    /// The settings changed, and with them the bounds.
     Settings,
 }
 
@@ -134,24 +134,24 @@ impl fmt::Display for ControlReason {
     }
 }
 
-/// Follows one far side.
+/// Controls the requests to one upstream.
 ///
-/// Laws: (1) both values stay within their bounds, whatever the calls; (2) a timeout moves by a fifth at least, so that
-/// noise is no news; (3) what may be under way halves at once and comes back one by one; (4) it halves again only when
-/// there is more of what it was halved for: the calls that tell of it are still among the last minutes' for a while.
+/// Laws: (1) both values stay within their bounds, whatever the calls; (2) a timeout moves by a fifth at least, so that noise does
+/// not change it; (3) the limit on requests halves at once and recovers one by one; (4) it halves again only if there are more
+/// errors, or slower calls, than at the last cut: those of the last cut stay in the window for a while.
 #[derive(Clone, Debug)]
 pub struct Control {
     config: ControlConfig,
     timeout: Duration,
     in_flight: usize,
-    /// The 95th percentile, as it usually is.
+    /// The usual 95th percentile.
     usual: Option<Duration>,
     /// Errors and the 95th percentile at the last cut, until all is well again.
     cut_at: Option<(u64, Duration)>,
 }
 
 impl Control {
-    /// Begins with the most of both: nothing is known yet.
+    /// Starts with the highest values of both: nothing is known yet.
     pub const fn new(config: ControlConfig) -> Self {
         let (timeout, in_flight) = (config.0.timeout_ceiling, config.0.most_in_flight);
         Self { config, timeout, in_flight, usual: None, cut_at: None }
@@ -162,16 +162,16 @@ impl Control {
         self.timeout
     }
 
-    /// How many requests may be under way.
+    /// How many requests may be in flight.
     pub const fn in_flight(&self) -> usize {
         self.in_flight
     }
 
     /// Replaces the settings, and returns what that changes.
     ///
-    /// Kept are both values, as far as the new bounds allow, and what was learnt: the usual 95th percentile, and what the last
-    /// cut was made for, so that the same errors do not cut again. A value at its upper bound follows that bound, because
-    /// nothing spoke for less. From the next update on both follow the calls by the new rules.
+    /// Kept are both values, as far as the new bounds allow, and what was learnt: the usual 95th percentile, and the reason
+    /// of the last cut, so that the same errors do not cut again. A value at its upper bound follows that bound, because no call
+    /// was a reason for less. From the next update on both follow the calls by the new rules.
     pub fn reconfigure(&mut self, config: ControlConfig) -> impl Iterator<Item = ControlChange> + use<> {
         let (old, new) = (self.config.settings(), config.settings());
         let timeout = if self.timeout == old.timeout_ceiling { Duration::MAX } else { self.timeout };
@@ -186,7 +186,7 @@ impl Control {
         changes.into_iter().flatten()
     }
 
-    /// Takes in how the calls of the last minutes went; call it every few seconds.
+    /// Updates both values from the calls of the last minutes; call it every few seconds.
     pub fn update(&mut self, calls: &CallSummary) -> impl Iterator<Item = ControlChange> + use<> {
         let enough = calls.calls >= self.config.0.minimum_calls;
         let changes = if enough { [self.follow(calls), self.adapt(calls)] } else { [None; 2] };
@@ -223,7 +223,7 @@ impl Control {
         let settings = self.config.settings();
         let p95 = calls.p95?;
         let usual = *self.usual.get_or_insert(p95);
-        // A twentieth of the way each time: what is usual changes slowly.
+        // A twentieth of the way each time, so that the usual value changes slowly.
         self.usual = Some(usual.mul_f64(0.95) + p95.mul_f64(0.05));
         let reason = if calls.error_rate().is_some_and(|rate| rate > settings.error_rate) {
             ControlReason::Errors

@@ -1,4 +1,4 @@
-//! What happened, as a record that outlives the process. It does not know what the kinds mean.
+//! Events: records of what happened that outlive the process.
 
 mod payload;
 

@@ -1,4 +1,4 @@
-//! Bounded questions for events, and the place where a page ended. It does not know who answers.
+//! Bounded queries for events, and the cursor of a page.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,24 +19,24 @@ pub struct EventQuery {
     after: Option<EventCursor>,
 }
 
-/// Why a question is not asked.
+/// Why a query is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEventQuery {
-    /// It ends before it begins.
+    /// Its end is before its start.
     #[error("from ({from}) must be before to ({to})")]
     Order {
-        /// Its begin.
+        /// Its start.
         from: Timestamp,
         /// Its end.
         to: Timestamp,
     },
-    /// A page of none or of too many.
+    /// The limit of the page is 0 or too high.
     #[error("limit is {limit}, expected 1 to {max}", max = EventQuery::MAX_LIMIT)]
     Limit {
         /// The limit.
         limit: usize,
     },
-    /// No kind begins like this.
+    /// No kind starts with this prefix.
     #[error("no kind begins like this: {0}")]
     Kind(#[source] InvalidName),
 }
@@ -101,12 +101,12 @@ impl EventQuery {
         self.limit
     }
 
-    /// How the kind begins; empty for every kind.
+    /// The prefix of the kind; empty for every kind.
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// To what it happened.
+    /// Its subject.
     pub const fn subject(&self) -> Option<&Subject> {
         self.subject.as_ref()
     }
@@ -116,7 +116,7 @@ impl EventQuery {
         self.after
     }
 
-    /// Whether an event is asked for, on this page or a later one.
+    /// Whether an event matches, on this page or a later one.
     pub fn matches(&self, event: &Event) -> bool {
         (self.first..=self.last).contains(&event.at())
             && event.kind().as_str().starts_with(&self.kind)
@@ -175,7 +175,7 @@ impl FromStr for EventCursor {
 pub struct EventPage {
     /// The events, the newest first; those of one microsecond by descending id.
     pub events: Vec<Event>,
-    /// Where the next page begins; `None` at the end.
+    /// Where the next page starts; `None` at the end.
     pub next: Option<EventCursor>,
 }
 

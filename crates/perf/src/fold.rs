@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn every_aggregate_of_a_known_bucket_is_what_the_school_says() {
+    fn every_aggregate_of_a_known_bucket_has_its_textbook_value() {
         let values = [4.0, 1.0, 3.0, 2.0];
         let expected = [2.5, 1.0, 4.0, 10.0, 4.0, 2.0, 4.0, 4.0];
         for (aggregate, expected) in Aggregate::ALL.into_iter().zip(expected) {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_at_the_begin_counts_and_one_at_the_end_does_not() {
+    fn a_sample_at_the_start_counts_and_one_at_the_end_does_not() {
         let samples = [(9, 1.0), (10, 2.0), (19, 3.0), (20, 4.0)];
         let points = fold(&query(10, 20, 1, Aggregate::Sum), &samples);
         assert_eq!(points, [Point { at: at(0), value: 5.0, count: 2 }]);

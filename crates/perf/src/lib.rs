@@ -4,11 +4,11 @@
 //! A [`Sample`] is one value of a [`SeriesKey`] at a time. The [`MetricStore`] port keeps samples and answers
 //! [`RangeQuery`]s; [`Fold`] is the one arithmetic by which every store turns samples into [`Point`]s. [`CallWindow`]
 //! counts calls, errors and latencies over sliding minutes, with percentiles from merged histograms, and
-//! [`Control`] makes of them how long an attempt may take and how many may be under way.
+//! [`Control`] derives from them how long an attempt may take and how many requests may be in flight.
 //!
 //! An [`Event`] is something that happened, with its reason; the [`EventStore`] port keeps events and lists them by page.
 //!
-//! It knows nothing of databases, of what the series mean, or of the clock: time is an argument.
+//! It does not know databases, the meaning of series, or the clock: time is an argument.
 
 mod call_window;
 mod control;

@@ -1,4 +1,4 @@
-//! Bounded questions to the history. It does not know who answers.
+//! Bounded queries for the history.
 
 use std::fmt;
 use std::time::Duration;
@@ -80,13 +80,13 @@ pub struct RangeQuery {
     aggregate: Aggregate,
 }
 
-/// Why a question is not asked.
+/// Why a query is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidQuery {
-    /// It ends before it begins.
+    /// Its end is before its start.
     #[error("from ({from}) must be before to ({to})")]
     Order {
-        /// Its begin.
+        /// Its start.
         from: Timestamp,
         /// Its end.
         to: Timestamp,

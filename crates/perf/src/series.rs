@@ -1,4 +1,4 @@
-//! Names of series and their samples. It does not know what is measured.
+//! Names of series, and their samples.
 
 use std::fmt;
 use std::str::FromStr;

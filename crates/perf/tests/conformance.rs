@@ -35,7 +35,7 @@ fn the_fake_record_of_events_obeys_every_law() {
 }
 
 #[test]
-fn the_fake_fails_when_told_to_and_remembers_what_was_before() {
+fn the_fake_fails_on_request_and_keeps_what_was_stored() {
     let store = FakeMetricStore::new();
     let key: SeriesKey = "a".parse().expect("valid");
     let sample = ttm_perf::Sample::try_new(key.clone(), jiff::Timestamp::UNIX_EPOCH, 1.0).expect("finite");

@@ -15,7 +15,7 @@ fn ask(seconds: i64, step: Duration) -> Result<RangeQuery, InvalidQuery> {
 }
 
 #[test]
-fn an_answer_has_its_most_points_and_not_one_more() {
+fn the_number_of_points_is_bounded() {
     let second = Duration::from_secs(1);
     assert!(ask(9_999, second).is_ok());
     assert_eq!(ask(10_000, second), Err(InvalidQuery::TooManyPoints { buckets: 10_001 }));

@@ -1,4 +1,4 @@
-//! What control makes of any calls and any settings, and by example.
+//! Adaptive control by example, and its laws under any calls and settings.
 
 use proptest::prelude::*;
 
@@ -40,7 +40,7 @@ fn an_attempt_may_take_three_times_the_99th_percentile_within_bounds() {
 }
 
 #[test]
-fn errors_and_slowness_halve_what_may_be_under_way_and_calm_brings_it_back_one_by_one() {
+fn errors_and_slowness_halve_the_limit_on_requests_and_calm_raises_it_one_by_one() {
     let mut control = Control::new(ControlConfig::default());
     assert!(update(&mut control, &calls(5, 100, 1_700)).iter().all(|c| c.what != Controlled::InFlight));
     let change = *update(&mut control, &calls(11, 100, 1_700)).last().expect("it halves");
@@ -54,7 +54,7 @@ fn errors_and_slowness_halve_what_may_be_under_way_and_calm_brings_it_back_one_b
 }
 
 #[test]
-fn a_few_calls_say_nothing() {
+fn a_few_calls_change_nothing() {
     let mut control = Control::new(ControlConfig::default());
     let few = CallSummary { calls: 19, ..calls(19, 100, 100) };
     assert_eq!(update(&mut control, &few), []);
@@ -75,7 +75,7 @@ fn reconfigure(control: &mut Control, settings: ControlSettings) -> Vec<ControlC
 }
 
 #[test]
-fn new_bounds_move_what_is_outside_of_them_and_what_was_at_its_upper_bound() {
+fn new_bounds_move_values_outside_of_them_and_those_at_their_upper_bound() {
     let mut control = Control::new(ControlConfig::default());
     let changes = reconfigure(&mut control, bounds(1_000, 9_000, 4, 40));
     let told = changes.iter().map(|change| (change.what, change.to, change.reason));
@@ -115,7 +115,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn both_stay_within_their_bounds_and_every_change_is_told(
+    fn both_stay_within_their_bounds_and_every_change_is_reported(
         steps in prop::collection::vec(any_step(), 1..100),
     ) {
         let mut settings = ControlSettings::default();

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_payload_is_as_long_as_it_may_be_and_no_longer() {
+    fn a_payload_is_bounded() {
         let of = |bytes| "x".repeat(bytes).parse::<Payload>();
         assert!(of(Payload::MAX_BYTES).is_ok());
         assert_eq!(of(Payload::MAX_BYTES + 1), Err(InvalidPayload { got: Payload::MAX_BYTES + 1 }));

@@ -1,5 +1,5 @@
 //! The laws of [`MetricStore`] as a suite. Each law uses series of its own, so that all of them can share one store; a
-//! broken law panics with what was expected. It does not know what the store is made of.
+//! broken law panics with what was expected.
 //!
 //! ```
 //! use ttm_perf::MetricStore;

@@ -1,5 +1,5 @@
 //! The laws of [`EventStore`] as a suite. Each law uses subjects of its own, so that all of them can share one store; a
-//! broken law panics with what was expected. It does not know what the store is made of.
+//! broken law panics with what was expected.
 #![expect(
     clippy::missing_panics_doc,
     reason = "a law that does not hold panics: that is what the suite is for"

@@ -1,4 +1,4 @@
-//! A history in memory that obeys every law of the port, and can be told to fail. It does not know how to be slow.
+//! A history in memory that obeys every law of the port, and can be told to fail.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::{Appended, Fold, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 
-/// Remembers samples. Clones share their memory, so that a clone is what a reopened store would be.
+/// Keeps samples in memory. Clones share it, so that a clone acts as the reopened store.
 #[derive(Clone, Debug, Default)]
 pub struct FakeMetricStore {
     inner: Arc<Mutex<Inner>>,

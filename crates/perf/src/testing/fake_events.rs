@@ -1,4 +1,4 @@
-//! A record of events in memory that obeys every law of the port, and can be told to fail. It does not know how to be slow.
+//! A record of events in memory that obeys every law of the port, and can be told to fail.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::{Appended, Event, EventCursor, EventPage, EventQuery, EventStore};
 
-/// Remembers events. Clones share their memory, so that a clone is what a reopened store would be.
+/// Keeps events in memory. Clones share it, so that a clone acts as the reopened store.
 #[derive(Clone, Debug, Default)]
 pub struct FakeEventStore {
     inner: Arc<Mutex<Inner>>,
