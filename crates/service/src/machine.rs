@@ -12,8 +12,8 @@
 //! apart. A **tick** makes every token that waits in its lane's line due, once. The guard paces requests: it gives **turns**, one
 //! request each, spread evenly over the minute. The machine asks for a turn when something may be asked for, and decides
 //! only when the turn comes ([`Machine::poll_request`]) what it is used for, so that a request always holds what matters most
-//! at that time. How the [`Dispatcher`] chooses is told in its crate; in short: candidates for activation first with a tenth of
-//! the turns, then hot, cold and rested tokens, each with a floor of 5 %, in a line the greatest age weighted by value, and
+//! at that time. The docs of [`Dispatcher`] say how it chooses; in short: candidates for activation first with a tenth of
+//! the turns, then hot and cold tokens and those whose backoff is over, each with a floor of 5 %, in a line the greatest age weighted by value, and
 //! every batch filled up from the other lane. Batches mix the lanes; that is why one machine works both.
 //!
 //! **Bounds.** With enough turns for all, a token of a lane is asked for within one interval, plus the time that a batch may wait for
@@ -37,8 +37,8 @@
 //! # Answers
 //!
 //! - A token with pairs is scored, saved, and put at the end of its line.
-//! - **Missing** from a batch says little: the token is asked for alone. Missing there too, it is **unlisted**: it rests for 1, 2, 4 …
-//!   60 minutes and is then asked for along with others. One that has rested and is missing again was asked for alone before: it is
+//! - **Missing** from a batch says little: the token is asked for alone. Missing there too, it is **unlisted**: it backs off for 1, 2,
+//!   4 … 60 minutes and is then asked for along with others. One that is missing after that was asked for alone before: it is
 //!   unlisted at once.
 //! - **In doubt.** If a batch comes back without a single pair, upstream is more likely to be broken than all tokens to be unlisted.
 //!   Until it lists a token again, one that is missing is in doubt and fails instead of becoming unlisted. A doubt ends when the
@@ -270,7 +270,7 @@ impl Machine {
             let Some(token) = self.book.get(&asked.key) else { continue };
             match wait_of(token, &self.book, now.wall) {
                 None => {}
-                Some(Wait::AtRest(rest)) => self.back_off(asked.key, now.moment, rest),
+                Some(Wait::BackingOff(rest)) => self.back_off(asked.key, now.moment, rest),
                 Some(Wait::InLine(place)) => {
                     self.put_in_line(asked.key, place, asked.seen, End::Front, now.moment);
                 }
@@ -282,7 +282,7 @@ impl Machine {
         self.notice(Some(Notice::LaneReset { lane, taken_back: asked.len() }));
     }
 
-    /// Nothing more is asked for. What is in flight may end until the deadline. A second order only brings it nearer.
+    /// Stops asking for tokens. Requests in flight may end until the deadline. A second call can only bring it forward.
     pub fn stop(&mut self, deadline: Moment) {
         let is_first = self.stop.is_none();
         self.stop = Some(self.stop.map_or(deadline, |earlier| earlier.min(deadline)));
@@ -293,7 +293,7 @@ impl Machine {
         }
     }
 
-    /// Ends both runs, and what is in flight. Nothing is asked of the machine afterwards.
+    /// Ends both runs, and the requests in flight. The machine must not be used afterwards.
     pub fn finish(&mut self, now: Now) {
         for InFlight { request, .. } in self.requests.values() {
             self.effects.push_back(Effect::Notice(Notice::GivenUp { priority: request.priority }));
@@ -303,7 +303,7 @@ impl Machine {
         }
     }
 
-    /// Whether the driver should ask for a turn now. Says so once, until the turn came or was refused.
+    /// Whether the driver should ask for a turn now. Returns true once, until the turn was granted or refused.
     pub fn wants_turn(&mut self, now: Now) -> bool {
         let wants = self.stop.is_none()
             && !self.turn_is_wanted
@@ -318,7 +318,7 @@ impl Machine {
         (self.stop.is_none() && now.moment >= self.next_control).then_some(CONTROL_OVER)
     }
 
-    /// A turn came: what it is used for. `None` if all that seemed to wait has just been seen.
+    /// A turn was granted: the request to use it for. `None` if all tokens that seemed due are still fresh.
     pub fn poll_request(&mut self, now: Now) -> Option<(RequestId, Request<Mint>)> {
         self.turn_is_wanted = false;
         if self.stop.is_some() {
@@ -338,7 +338,7 @@ impl Machine {
         Some((id, request))
     }
 
-    /// The next thing to do; call until there is none.
+    /// The next effect; call until there is none.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
@@ -354,7 +354,7 @@ impl Machine {
         } else if now.moment < self.blocked_until {
             self.blocked_until
         } else {
-            // What is ready already waits for an answer that makes room.
+            // What is ready already waits for a request in flight to end.
             self.dispatcher.poll_timeout(now.moment).filter(|at| *at > now.moment).unwrap_or(Moment::MAX)
         };
         schedule.min(dispatch).min(self.next_control)
@@ -379,7 +379,7 @@ impl Machine {
     }
 }
 
-/// The answer without what it says of these tokens.
+/// The answer without these tokens.
 fn without(late: &[Asked<Mint>], answer: Answer) -> Answer {
     match answer {
         Answer::Found(mut found) => {

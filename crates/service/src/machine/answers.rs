@@ -1,5 +1,5 @@
-//! What follows from an answer or a failure: tokens are scored, saved and put back where they wait, or asked for again
-//! another way.
+//! Handling of answers and failures: tokens are scored, saved and put back where they wait, or asked for again in another
+//! way.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ struct Observed {
 }
 
 impl Machine {
-    /// Takes an answer to what was asked.
+    /// Handles an answer.
     pub(super) fn take(&mut self, ask: &Ask<Mint>, found: Found, now: Now) {
         self.book.count_skipped(&found.skipped);
         if found.suspicious {
@@ -79,7 +79,7 @@ impl Machine {
             if has_rested && (is_unusable || is_missing && self.is_in_doubt(&mint, now)) {
                 self.fail_one(asked, false, now);
             } else if (is_unusable || is_missing) && !has_rested && self.is_watched(&mint) {
-                // One of each batch is asked alone in any case: perhaps only batches come back empty.
+                // One of each batch is asked for alone in any case: perhaps only batches come back empty.
                 if was_silent && one_is_asked && !is_unusable && self.is_expected(&mint) {
                     self.fail_one(asked, false, now);
                 } else if self.put_alone(*asked) {
@@ -191,7 +191,7 @@ impl Machine {
         }
     }
 
-    /// No answer came: what is known of the tokens is served on, marked with its age, for as long as that is of use.
+    /// No answer came: the last scores of the tokens are still served, marked with their age, while they are not too old.
     pub(super) fn fail(&mut self, ask: &Ask<Mint>, now: Now) {
         let asked = keys_of(ask);
         // The next probe asks for another token: this one may be why it failed.
@@ -206,8 +206,8 @@ impl Machine {
         let Some(token) = self.book.get(&asked.key) else { return };
         match wait_of(token, &self.book, now.wall) {
             None => {}
-            Some(Wait::AtRest(rest)) => {
-                // It has rested already; without another moment of rest it would be asked for again with the next turn.
+            Some(Wait::BackingOff(rest)) => {
+                // Its backoff is over; without another one it would be asked for again with the next turn.
                 let rest = rest.max(self.settings.schedule.interval(Lane::Cold));
                 self.back_off(asked.key, now.moment, rest);
             }

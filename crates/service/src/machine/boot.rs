@@ -1,4 +1,4 @@
-//! How a machine begins: with the tokens of the store, or where the machine before it was lost.
+//! How a machine starts: with the tokens of the store, or where the machine before it was lost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::silence::Silence;
 use super::unreadable::Unreadable;
 use super::{Effect, Incarnation, Machine, Now, Standing, Upstream, WorkSettings};
 
-/// What a machine begins with.
+/// What a machine starts with.
 #[derive(Clone, Debug, Default)]
 pub struct Boot {
     /// All tokens.
@@ -49,10 +49,10 @@ pub(super) struct LookUps {
 impl Machine {
     /// A machine that works on these tokens.
     ///
-    /// The first one of a process begins with a tick of both lanes, now. One that replaces another continues it: ticks, runs that
+    /// The first one of a process starts with a tick of both lanes, now. One that replaces another continues it: ticks, runs that
     /// were missed, adaptive control, rests and backoffs are kept; every token stands where it stood, and one that was in flight
     /// stands where it was taken from, so that the same tokens are asked for in the same order. Runs under way are aborted: what
-    /// they did is saved, and what they did not get to is still due. These begin anew: doubts and silences, full lists and the wish
+    /// they did is saved, and what they did not get to is still due. These start over: doubts and silences, full lists and the wish
     /// for them, the floors that priorities are owed, and batches that were being asked for by halves. A token that was passed over
     /// because it had just been seen is due again.
     pub fn boot(settings: WorkSettings, begins_with: Boot, now: Now) -> Self {

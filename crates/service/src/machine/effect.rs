@@ -1,4 +1,4 @@
-//! What the machine wants done or made known. The driver carries out effects in the order in which they come.
+//! The effects that the machine orders. The driver carries them out in the order in which they come.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use super::Standing;
 pub enum Effect {
     /// A run started.
     RunStarted {
-        /// Whose.
+        /// Its lane.
         lane: Lane,
         /// Its number, counted from 1.
         run: u64,
-        /// Runs that were due since the one before and did not start.
+        /// Scheduled runs that were missed since the previous one.
         missed: u64,
     },
     /// A run ended.
     RunEnded {
-        /// Whose.
+        /// Its lane.
         lane: Lane,
         /// The number that it started with.
         run: u64,
@@ -45,24 +45,24 @@ pub enum Effect {
     Forget(Vec<Mint>),
     /// A token has a new score: add it to the history.
     Sample(Mint, ScoreState),
-    /// So many tokens got a new score.
+    /// This many tokens got a new score.
     Scored(u64),
     /// Record what happened to a token.
     Market(Vec<MarketEvent>),
     /// Record that adaptive control changed a value.
     Control(ControlChange),
-    /// From now on an attempt may take this long.
+    /// The new attempt timeout.
     AttemptTimeout(Duration),
-    /// What the next requests are for.
+    /// How the budget of requests is used.
     Plan {
         /// The plan.
         facts: PlanFacts,
         /// Tokens that were asked for so far.
         asked: u64,
-        /// Tokens that were due so far and not asked for, because they had just been seen.
+        /// Tokens that were due so far and not asked for, because they were still fresh.
         cached: u64,
     },
-    /// What upstream's answers leave open.
+    /// What upstream does not list, or lists in a way that cannot be parsed.
     Unanswered {
         /// Whether it lists nothing at all.
         silence: Option<SilenceFacts>,
@@ -71,11 +71,11 @@ pub enum Effect {
     },
     /// Where these tokens stand now: keep it for the machine that replaces this one.
     Standing(Vec<(Mint, Standing)>),
-    /// Tell people.
+    /// Log this.
     Notice(Notice),
 }
 
-/// Something that people should read in the log.
+/// An event for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Upstream answers, but lists none of the tokens that it is asked for.

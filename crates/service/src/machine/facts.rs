@@ -1,4 +1,4 @@
-//! What the machine is told: plain data, made by the driver and by requests.
+//! The facts that go into the machine, as plain data: made by the driver and by requests.
 
 use jiff::Timestamp;
 use ttm_dispatch::End;
@@ -43,7 +43,7 @@ pub struct RequestId(pub(super) u64);
 pub struct Incarnation(u64);
 
 impl Incarnation {
-    /// The one that a process begins with.
+    /// The one that a process starts with.
     pub const FIRST: Self = Self(0);
 
     /// The one after this.

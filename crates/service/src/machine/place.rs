@@ -1,5 +1,5 @@
-//! Where a token waits for its next request: translates what the market knows into the dispatcher's words. It decides
-//! nothing about requests.
+//! Where a token waits for its next request: its status, score and backoff as a place of the dispatcher. A pure function, so that a
+//! machine that replaces another places tokens alike.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use ttm_market::{Book, MarketConfig, Token};
 pub(super) enum Wait {
     /// In a line.
     InLine(Place),
-    /// At rest, for so long.
-    AtRest(Duration),
+    /// Backing off, for so long.
+    BackingOff(Duration),
 }
 
-/// Where a token of the book waits; `None` if it is archived. One that the API does not know is at rest also when its time
-/// has come already: it is then asked along with others, and not at the cost of a turn of its own.
+/// Where a token of the book waits; `None` if it is archived. One that the API does not know counts as
+/// backing off even if its time has come: it is then asked for along with others, and does not cost a turn of its own.
 pub(super) fn wait_of(token: &Token, book: &Book, now: Timestamp) -> Option<Wait> {
     let place = place_of(token, book.config())?;
     let rest = || book.rests_for(token, now).unwrap_or(Duration::ZERO);
-    Some(token.unlisted.map_or(Wait::InLine(place), |_| Wait::AtRest(rest())))
+    Some(token.unlisted.map_or(Wait::InLine(place), |_| Wait::BackingOff(rest())))
 }
 
-/// In which line a token waits, and how much it is worth there; `None` if it is archived.
+/// The line in which a token waits, and its value there; `None` if it is archived.
 ///
 /// The steps are shares of the hot threshold: a cold token is worth more the nearer it is to being hot, and a hot one the
 /// further it is above.
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_the_api_does_not_know_is_at_rest_also_when_its_time_has_come() {
+    fn an_unlisted_token_counts_as_backing_off_even_when_its_time_has_come() {
         let at = |seconds| Timestamp::from_second(seconds).expect("in range");
         let book = Book::new(MarketConfig::default());
         let listed = Token::new(Mint::WSOL, at(0));
@@ -77,9 +77,9 @@ mod tests {
         let unlisted = Token { unlisted, ..listed.clone() };
         let in_line = Wait::InLine(Place { lane: Lane::Cold, value: Value::Lowest });
         assert_eq!(wait_of(&listed, &book, at(60)), Some(in_line));
-        assert_eq!(wait_of(&unlisted, &book, at(60)), Some(Wait::AtRest(Duration::from_mins(3))));
+        assert_eq!(wait_of(&unlisted, &book, at(60)), Some(Wait::BackingOff(Duration::from_mins(3))));
         for late in [240, 100_000] {
-            assert_eq!(wait_of(&unlisted, &book, at(late)), Some(Wait::AtRest(Duration::ZERO)));
+            assert_eq!(wait_of(&unlisted, &book, at(late)), Some(Wait::BackingOff(Duration::ZERO)));
         }
         assert_eq!(wait_of(&Token { status: TokenStatus::Archived, ..unlisted }, &book, at(60)), None);
     }

@@ -13,15 +13,15 @@ use super::{Effect, Incarnation, Machine, Now};
 /// The accounts of one lane.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Accounts {
-    /// The run under way.
+    /// The run in progress.
     run: Option<Run>,
     /// What was done since the last run ended.
     pub(super) done: RunOutcome,
     /// Tokens in flight.
     pub(super) in_flight: u64,
-    /// Tokens that had just been seen when they were due, as counted when the last run ended.
+    /// Tokens that were still fresh when they were due, as counted when the last run ended.
     fresh: u64,
-    /// Whose answers count.
+    /// The incarnation whose answers count.
     pub(super) incarnation: Incarnation,
 }
 
@@ -32,7 +32,7 @@ struct Run {
 }
 
 impl Accounts {
-    /// Nothing was done yet.
+    /// Empty accounts.
     pub(super) fn of(incarnation: Incarnation) -> Self {
         Self { incarnation, ..Self::default() }
     }
@@ -70,7 +70,7 @@ impl Machine {
         }
     }
 
-    /// While upstream is away, runs under way are held up. That is no progress, and no fault of theirs.
+    /// While upstream is unavailable, runs in progress are withheld: they make no progress, and are not stuck.
     pub(super) fn note_outage(&mut self, now: Now) {
         if !self.upstream.is_away {
             return;
@@ -84,7 +84,7 @@ impl Machine {
         }
     }
 
-    /// Ends the run under way, if there is one. What is due and was not answered is deferred.
+    /// Ends the run in progress, if there is one. What is due and was not answered is deferred.
     pub(super) fn end_run(&mut self, lane: Lane, now: Moment) {
         let Some(run) = self.lanes[lane].run.take() else { return };
         let counts = self.dispatcher.counts();
@@ -106,8 +106,7 @@ impl Machine {
         self.effects.push_back(Effect::RunEnded { lane, run: run.number, took: now - run.started, outcome });
     }
 
-    /// Of the tokens that a run did not get to: how many are known well enough to be served on, marked with their age, and how
-    /// many are not.
+    /// Of the tokens that a run did not get to: how many have a score that can still be served as stale, and how many do not.
     fn served_on(&self, lane: Lane, now: Moment) -> (u64, u64) {
         let longest = self.book.config().serve_stale_for();
         let in_flight = self.in_flight().filter(|asked| lane_of(asked) == lane).map(|asked| asked.seen);
@@ -128,7 +127,7 @@ impl Machine {
         }
     }
 
-    /// A request for this token failed: what was known of it is served on, for as long as that is of use.
+    /// A request for this token failed: its last score is still served while it is not too old.
     pub(super) fn count_failed(&mut self, asked: &Asked<Mint>, now: Now) {
         let Some(token) = self.book.get(&asked.key) else { return };
         let known = token.score.map(|score| now.wall.duration_since(score.at));
@@ -145,7 +144,7 @@ impl Machine {
     }
 }
 
-/// The lane in whose run a token is asked for. One that has rested is asked for along with cold ones.
+/// The lane in whose run a token is asked for. One whose backoff is over counts as cold.
 pub(super) fn lane_of(asked: &Asked<Mint>) -> Lane {
     asked.from.lane()
 }

@@ -1,4 +1,4 @@
-//! The set of tokens: who is put where at the start, after an edit, and after an answer.
+//! The set of tokens: where each is put at the start, after an edit, and after an answer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::place::{Wait, place_of, wait_of};
 use super::standing::{End, Standing};
 use super::{Effect, Machine, Notice, Now};
 
-/// Full lists that are only good to have are wanted while fewer than this many wait: those of hot tokens come first.
+/// Full lists for completeness are wanted while fewer than this many wait: those of hot tokens come first.
 const FEW: usize = 16;
 
 impl Machine {
@@ -23,9 +23,9 @@ impl Machine {
         for token in &all {
             match wait_of(token, &self.book, now.wall) {
                 None => {}
-                Some(Wait::AtRest(rest)) => self.dispatcher.back_off(token.mint, now.moment, rest),
+                Some(Wait::BackingOff(rest)) => self.dispatcher.back_off(token.mint, now.moment, rest),
                 Some(Wait::InLine(place)) => {
-                    // Another process saw it: however lately that was, only asking tells whether this one can.
+                    // Another process saw it: however lately that was, only a request shows whether this one can.
                     let fresh_for = self.dispatcher.config().fresh_for(place.lane);
                     let seen = token.score.map(|score| {
                         let age =
@@ -65,12 +65,12 @@ impl Machine {
         }));
     }
 
-    /// Puts a token that was answered where it waits for its next turn, and has its full list asked for if that is of use.
+    /// Puts an answered token where it waits for its next turn, and asks for its full list if that is useful.
     pub(super) fn put_back(&mut self, mint: Mint, now: Now) {
         let Some(token) = self.book.get(&mint) else { return };
         match wait_of(token, &self.book, now.wall) {
             None => return,
-            Some(Wait::AtRest(rest)) => return self.back_off(mint, now.moment, rest),
+            Some(Wait::BackingOff(rest)) => return self.back_off(mint, now.moment, rest),
             Some(Wait::InLine(place)) => {
                 self.put_in_line(mint, place, Some(LastSeen::at(now.moment)), End::Back, now.moment);
             }
@@ -81,7 +81,7 @@ impl Machine {
         }
     }
 
-    /// In which line a token waits, and whether it rests.
+    /// The lane in whose line a token waits, and whether it is unlisted.
     pub(super) fn whereabouts(&self, mint: &Mint) -> Option<(Lane, bool)> {
         let token = self.book.get(mint)?;
         Some((place_of(token, self.book.config())?.lane, token.unlisted.is_some()))

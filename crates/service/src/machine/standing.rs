@@ -1,4 +1,4 @@
-//! Where each token stands: every placing goes to the dispatcher and, as plain data, to whoever starts the machine that
+//! Where each token stands: every placing goes to the dispatcher and, as plain data, to the starter of the machine that
 //! replaces this one. A token in flight still stands where it was taken from.
 
 use std::cmp::Reverse;
@@ -14,7 +14,7 @@ use super::{Effect, Machine};
 /// Standings that one effect holds at most: as many as an answer has tokens.
 const AT_ONCE: usize = 30;
 
-/// Where a token stands. What it holds is the machine's affair.
+/// Where a token stands. Its content is private to the machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
     spot: Spot,
@@ -26,11 +26,11 @@ pub struct Standing {
 enum Spot {
     /// In a line, since the run of this number.
     Line { place: Place, seen: Option<LastSeen>, end: End, run: u64 },
-    /// At rest.
+    /// Backing off.
     Rest { since: Moment, lasts: Duration },
     /// To be asked for alone.
     Alone(Asked<Mint>),
-    /// At rest because it makes every request fail.
+    /// Backing off because it makes every request fail.
     Bad { asked: Asked<Mint>, failures: u32, until: Moment },
 }
 
@@ -63,7 +63,7 @@ impl Machine {
         self.stands(mint, Spot::Rest { since: now, lasts: rest });
     }
 
-    /// Has a token asked for alone, if there is room.
+    /// Queues a token to be asked for alone, if there is room.
     pub(super) fn put_alone(&mut self, asked: Asked<Mint>) -> bool {
         let has_room = self.dispatcher.put_alone(asked);
         if has_room {

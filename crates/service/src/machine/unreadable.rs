@@ -1,5 +1,5 @@
-//! Tokens that the API lists in a way that nobody can read. Each answer is all right, so nothing but this says why they grow
-//! old. It knows nothing of requests.
+//! Tokens that the API lists, but whose pairs cannot be parsed. Their requests succeed, so this is all that explains why they
+//! become stale.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,21 +10,21 @@ use ttm_market::Mint;
 
 use super::Notice;
 
-/// One that cannot be read for so long is told: sooner than it is too old, and not after a single bad answer.
-const TOLD_AFTER: Duration = Duration::from_secs(30);
+/// A token is reported once it could not be read for this long: before it is too old, and not after a single bad answer.
+const REPORTED_AFTER: Duration = Duration::from_secs(30);
 
 /// What could not be read the last time.
 #[derive(Debug, Default)]
 pub(super) struct Unreadable {
     tokens: BTreeMap<Mint, Since>,
-    /// How many of them are told.
-    told: u64,
+    /// How many of them are reported.
+    reported: u64,
 }
 
 #[derive(Debug)]
 struct Since {
     first: Moment,
-    is_told: bool,
+    is_reported: bool,
     why: Box<str>,
 }
 
@@ -32,28 +32,28 @@ impl Unreadable {
     /// An answer held a token that cannot be read.
     pub(super) fn handle_unreadable(&mut self, mint: Mint, why: &str, now: Moment) -> Option<Notice> {
         let since = self.tokens.entry(mint);
-        let since = since.or_insert_with(|| Since { first: now, is_told: false, why: Box::default() });
+        let since = since.or_insert_with(|| Since { first: now, is_reported: false, why: Box::default() });
         since.why = why.into();
-        if now - since.first >= TOLD_AFTER && !std::mem::replace(&mut since.is_told, true) {
-            self.told += 1;
-            return (self.told == 1).then(|| Notice::UnreadableBegan { mint, why: why.into() });
+        if now - since.first >= REPORTED_AFTER && !std::mem::replace(&mut since.is_reported, true) {
+            self.reported += 1;
+            return (self.reported == 1).then(|| Notice::UnreadableBegan { mint, why: why.into() });
         }
         None
     }
 
-    /// It was read, or is not asked for any more.
+    /// A token was read, or is no longer asked for.
     pub(super) fn forget(&mut self, mint: &Mint) -> Option<Notice> {
-        if self.tokens.remove(mint).is_some_and(|since| since.is_told) {
-            self.told -= 1;
-            return (self.told == 0).then_some(Notice::UnreadableEnded);
+        if self.tokens.remove(mint).is_some_and(|since| since.is_reported) {
+            self.reported -= 1;
+            return (self.reported == 0).then_some(Notice::UnreadableEnded);
         }
         None
     }
 
-    /// What health says of it.
+    /// The facts for the health report.
     pub(super) fn facts(&self) -> Option<UnreadableFacts> {
-        let (mint, Since { why, .. }) = self.tokens.iter().find(|(_, since)| since.is_told)?;
-        Some(UnreadableFacts { tokens: self.told, example: format!("{mint}: {why}") })
+        let (mint, Since { why, .. }) = self.tokens.iter().find(|(_, since)| since.is_reported)?;
+        Some(UnreadableFacts { tokens: self.reported, example: format!("{mint}: {why}") })
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_told_once_it_could_not_be_read_for_half_a_minute() {
+    fn a_token_is_reported_once_it_could_not_be_read_for_half_a_minute() {
         let mut unreadable = Unreadable::default();
         unreadable.handle_unreadable(Mint::WSOL, "priceUsd \"abc\"", at(0));
         unreadable.handle_unreadable(Mint::WSOL, "priceUsd \"abc\"", at(29));
