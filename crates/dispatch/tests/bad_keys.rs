@@ -64,7 +64,7 @@ fn at_rest(bad: &[u32]) -> (Dispatcher<u32>, Moment) {
     }
     dispatcher.tick(Lane::Hot, Moment::ZERO);
     let batch = dispatcher.poll(now).expect("they have waited for company");
-    // Another is answered meanwhile: upstream is there, and whoever fails alone is why.
+    // Another is answered meanwhile: upstream is available, and a key that fails alone is bad.
     dispatcher.put_first(1_000, HOT, Moment::ZERO);
     let other = dispatcher.poll(now).expect("it has waited, too");
     assert!(!dispatcher.handle_done(&other, End::Answered, now));

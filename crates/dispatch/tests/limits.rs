@@ -71,7 +71,7 @@ fn the_counts_say_where_each_key_is() {
     );
     assert_eq!((counts.split, counts.bad, counts.resting), (1, 0, 3));
 
-    // One of the four fails whoever is asked with it, and rests with the others.
+    // One of the four fails with whatever is asked for along with it, and backs off with the others.
     let mut now = start();
     for _ in 0..20 {
         now += Duration::from_secs(1);

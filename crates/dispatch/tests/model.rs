@@ -217,7 +217,7 @@ impl Model {
             prop_assert!(!ready || self.may_be_asked() == 0, "nothing to ask, though it was said so");
             return Ok(());
         };
-        prop_assert!(ready, "a request that nobody was told of");
+        prop_assert!(ready, "a request that was not announced");
         prop_assert!(
             self.under_way.len() < self.config.settings().max_in_flight,
             "more in flight than may be"

@@ -178,7 +178,7 @@ fn a_key_waits_for_others_no_longer_than_it_may() {
         dispatcher.put(key, hot(Value::Low), None);
     }
     dispatcher.tick(Lane::Hot, start);
-    let first = dispatcher.poll(start).expect("a full batch waits for nobody");
+    let first = dispatcher.poll(start).expect("a full batch does not wait");
     assert!(matches!(&first.ask, Ask::Batch(asked) if asked.len() == 30), "{first:?}");
     assert_eq!(dispatcher.poll(start), None);
     let ripe = start + Duration::from_millis(200);
@@ -290,7 +290,7 @@ fn a_line_whose_keys_were_all_passed_over_is_not_ready_before_its_next_tick() {
     }
     dispatcher.tick(Lane::Hot, start);
     let later = start + Duration::from_secs(1);
-    assert!(dispatcher.is_ready(later), "nobody has looked yet");
+    assert!(dispatcher.is_ready(later), "it was not polled yet");
     assert_eq!(dispatcher.poll(later), None);
     assert_eq!((dispatcher.counts().fresh.hot, dispatcher.counts().waiting.hot), (3, 0));
     assert!(!dispatcher.is_ready(later + Duration::from_mins(1)));
@@ -307,9 +307,9 @@ fn the_greatest_weighted_age_comes_first_and_of_equals_the_more_valuable() {
             dispatcher.put(*key, hot(*value), Some(Seen::before(start, Duration::from_secs(*age))));
         }
         dispatcher.tick(Lane::Hot, start);
-        match dispatcher.poll(start).expect("somebody waits").ask {
+        match dispatcher.poll(start).expect("a key waits").ask {
             Ask::Batch(asked) => asked[0].key,
-            Ask::One(..) => panic!("nobody is asked alone"),
+            Ask::One(..) => panic!("no key is asked for alone"),
         }
     };
     // 100 s weigh as much as 125 s: 1.25 to 1.

@@ -1,4 +1,4 @@
-//! Keys that make every request fail, among others: whoever they are and wherever they wait, the others are seen, it costs
+//! Keys that make every request fail, among others: wherever they wait, the others are seen, it costs
 //! little, and an upstream that is away is not mistaken for them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,7 +109,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whoever_is_poisonous_every_other_key_is_seen_within_two_rounds_and_it_costs_little(
+    fn whichever_keys_are_poisonous_all_others_are_seen_within_two_rounds_at_little_cost(
         keys in 1_u32..300, poison in prop::collection::btree_set(0_u32..300, 0..24),
     ) {
         let poison: BTreeSet<u32> = poison.into_iter().filter(|key| *key < keys).collect();
@@ -161,7 +161,7 @@ fn a_bad_key_is_asked_for_alone_less_and_less_and_joins_the_others_once_it_is_an
     service.alone.clear();
     service.run(Duration::from_mins(2));
     let asked = &service.alone[&31];
-    assert_eq!((asked[1] - asked[0]).as_secs() / 60, 1, "it begins anew");
+    assert_eq!((asked[1] - asked[0]).as_secs() / 60, 1, "it starts over");
 }
 
 #[test]
@@ -176,12 +176,12 @@ fn an_unavailable_upstream_is_not_mistaken_for_bad_keys() {
     // side may still be there.
     let (most, usual) = (well.requests + 4 * 2 * BATCH as usize + 49, well.requests);
     assert!(service.requests <= most, "{} requests instead of {usual}", service.requests);
-    assert_eq!(service.dispatcher.counts().bad, 0, "nobody is found guilty");
+    assert_eq!(service.dispatcher.counts().bad, 0, "no key is called bad");
     service.is_away = false;
     service.run(INTERVALS.cold + Duration::from_secs(5));
     let back = service.now.saturating_sub(INTERVALS.cold + Duration::from_secs(5));
     let late = service.seen.values().filter(|at| **at < back).count();
-    assert_eq!(late, 0, "everybody is seen as soon as it is back");
+    assert_eq!(late, 0, "every key is seen as soon as it is back");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn check(report: &Report, reason: &str) {
 }
 
 #[test]
-fn an_api_that_lists_none_of_the_tokens_it_is_asked_for_is_told_with_their_number() {
+fn an_api_that_lists_none_of_the_tokens_is_reported_with_their_number() {
     let silence = SilenceFacts { tokens: 31, lasts: Duration::from_mins(5) };
     check(
         &report(|facts| facts.api.silence = Some(silence)),
@@ -34,7 +34,7 @@ fn an_api_that_lists_none_of_the_tokens_it_is_asked_for_is_told_with_their_numbe
 }
 
 #[test]
-fn tokens_that_cannot_be_read_are_told_with_their_number_and_one_of_them() {
+fn tokens_that_cannot_be_read_are_reported_with_their_number_and_an_example() {
     let unreadable = |tokens| UnreadableFacts { tokens, example: "So11: priceUsd \"abc\"".to_owned() };
     let felt = report(|facts| {
         facts.api.unreadable = Some(unreadable(12));

@@ -33,7 +33,7 @@ fn plan(paused_for: Option<Duration>) -> PlanFacts {
 }
 
 #[test]
-fn a_pause_that_the_api_asked_for_is_told_with_how_long_it_lasts_and_is_no_api_that_is_away() {
+fn a_pause_that_the_api_asked_for_is_reported_with_its_length_and_is_not_an_outage() {
     let held_up = |pause: Option<u64>| {
         report(|facts| {
             (facts.hot.withheld_for, facts.hot.since_tick) =
@@ -50,7 +50,7 @@ fn a_pause_that_the_api_asked_for_is_told_with_how_long_it_lasts_and_is_no_api_t
 }
 
 #[test]
-fn a_group_that_the_api_holds_up_is_degraded_with_that_reason_unless_the_scheduler_hangs_too() {
+fn a_withheld_group_is_degraded_with_that_reason_unless_the_scheduler_hangs_too() {
     let held_up = |outage, tick| {
         report(|facts| {
             facts.api.breaker = Some(BreakerState::Open);

@@ -8,7 +8,7 @@ use ttm_health::{Phase, Status, StoreCall, StoreUseFacts, Thresholds, assess};
 
 proptest! {
     #[test]
-    fn any_facts_give_a_report_and_the_same_facts_the_same_one(facts in any_facts()) {
+    fn any_facts_give_a_report_and_the_same_facts_give_the_same_one(facts in any_facts()) {
         let report = assess(&facts, &Thresholds::default());
         prop_assert_eq!(&report, &assess(&facts, &Thresholds::default()));
     }
@@ -86,10 +86,10 @@ proptest! {
         }
     }
 
-    /// A restart helps nobody when the API is away, so nothing that an API can do may ask for one: not for as long as it
+    /// A restart does not help when the API is unavailable, so no fault of the API may ask for one: not for as long as it
     /// lasts, and whatever the runs made of it.
     #[test]
-    fn whatever_the_api_does_and_for_however_long_the_service_stays_live_and_is_not_critical(
+    fn no_fault_of_the_api_makes_the_service_critical_or_not_live_however_long_it_lasts(
         api in any_facts().prop_map(|facts| facts.api),
         outage in (60_u64..400_000).prop_map(Duration::from_secs),
         tick in (0_u64..45).prop_map(Duration::from_secs),

@@ -22,7 +22,7 @@ fn states(measures: &[(u64, Option<f64>)]) -> Vec<Status> {
 }
 
 #[test]
-fn a_figure_is_told_with_the_level_that_it_crossed_and_the_one_that_ends_that() {
+fn a_figure_is_reported_with_the_limit_that_it_crossed_and_the_one_that_clears_it() {
     let mut reached = Reached::default();
     for (disk, said) in [
         (89.9, "89.9 % of the data path's file system; limit 80 %, clears below 75 %"),
@@ -51,5 +51,9 @@ fn a_level_is_forgotten_when_its_figure_was_not_measured_for_long() {
         [worse, worse, worse, well]
     );
     assert_eq!(states(&[(0, Some(81.0)), (60, None), (120, Some(79.0))]), [worse; 3], "a sample was missed");
-    assert_eq!(states(&[(0, Some(81.0)), (hour, Some(79.0))]), [worse, well], "nobody looked");
+    assert_eq!(
+        states(&[(0, Some(81.0)), (hour, Some(79.0))]),
+        [worse, well],
+        "it was not measured in between"
+    );
 }

@@ -21,7 +21,7 @@ fn quiet(seconds: u64) -> Report {
 }
 
 #[test]
-fn a_service_as_it_should_be_is_healthy_live_ready_and_started() {
+fn a_service_without_problems_is_healthy_live_ready_and_started() {
     let report = report(|_| {});
     assert_eq!(report.status, Status::Healthy);
     assert_eq!(report.reasons, Vec::<String>::new());
@@ -75,7 +75,7 @@ fn a_quiet_group_is_first_degraded_then_critical_and_at_last_takes_the_process_d
 }
 
 #[test]
-fn a_group_whose_runs_end_in_vain_is_degraded_and_never_takes_the_process_down() {
+fn a_group_whose_runs_all_fail_is_degraded_and_never_takes_the_process_down() {
     let report = report(|facts| {
         facts.hot.since_progress = Some(Duration::from_hours(1));
         facts.hot.failed = facts.hot.attempted;
@@ -88,14 +88,14 @@ fn a_group_whose_runs_end_in_vain_is_degraded_and_never_takes_the_process_down()
 }
 
 #[test]
-fn tokens_that_one_run_could_not_refresh_are_a_figure_and_no_change_of_health() {
+fn tokens_that_one_run_could_not_refresh_do_not_change_health() {
     let report = report(|facts| (facts.cold.attempted, facts.cold.failed) = (15, 15));
     assert_eq!((report.status, report.reasons), (Status::Healthy, Vec::new()));
     assert_eq!(report.scheduler.error_rate, Some(15.0 / 115.0));
 }
 
 #[test]
-fn a_group_that_the_api_held_up_has_its_time_anew_when_that_is_over() {
+fn a_withheld_group_has_its_whole_time_again_once_the_api_is_back() {
     let after = |seconds| {
         let facts = |facts: &mut Facts| {
             facts.hot.since_progress = Some(Duration::from_hours(1));
@@ -119,7 +119,7 @@ fn a_run_that_hangs_after_failed_ones_is_still_a_stall() {
 }
 
 #[test]
-fn a_group_that_never_began_is_late_from_the_start_of_the_process_on() {
+fn a_group_that_never_started_is_late_from_the_start_of_the_process_on() {
     let after = |seconds| {
         report(|facts| {
             facts.uptime = Duration::from_secs(seconds);
@@ -137,7 +137,7 @@ fn waiting(needs_a_person: bool) -> Waiting {
 }
 
 #[test]
-fn a_start_that_only_a_person_can_help_is_critical_and_lives() {
+fn a_start_that_needs_an_operator_is_critical_and_live() {
     let start = |needs_a_person| {
         report(|facts| (facts.phase, facts.waiting_for) = (Phase::Starting, Some(waiting(needs_a_person))))
     };
@@ -193,7 +193,7 @@ fn an_api_that_is_down_is_a_warning() {
 }
 
 #[test]
-fn an_api_that_gives_nothing_but_errors_is_a_warning_however_few_they_are() {
+fn an_api_whose_calls_all_fail_is_degraded_however_few_there_are() {
     let after = |seconds| {
         report(|facts| {
             facts.api.errors = 3;
@@ -208,7 +208,7 @@ fn an_api_that_gives_nothing_but_errors_is_a_warning_however_few_they_are() {
 }
 
 #[test]
-fn tokens_of_which_the_api_knows_none_are_told() {
+fn tokens_of_which_the_api_knows_none_are_reported() {
     let report = report(|facts| {
         facts.data = DataFacts { unlisted: 31, archived: 2, ..DataFacts::default() };
     });
@@ -217,7 +217,7 @@ fn tokens_of_which_the_api_knows_none_are_told() {
 }
 
 #[test]
-fn an_api_that_nobody_called_is_unknown_unless_the_breaker_is_open() {
+fn an_api_without_calls_is_unknown_unless_the_breaker_is_open() {
     let report = |breaker| {
         report(|facts| {
             facts.api.calls = 0;
@@ -252,7 +252,7 @@ fn a_service_without_tokens_says_so() {
 }
 
 #[test]
-fn tokens_that_were_never_observed_are_no_stale_ones_and_a_warning_once_they_are_overdue() {
+fn tokens_that_were_never_observed_are_not_stale_and_degraded_once_they_are_overdue() {
     let report = |overdue| {
         report(|facts| {
             facts.data.cold.never_observed = 4;
@@ -280,7 +280,7 @@ fn resources_are_judged_against_their_limits() {
 }
 
 #[test]
-fn one_figure_that_is_missing_leaves_the_resources_known_and_all_of_them_do_not() {
+fn resources_are_unknown_only_if_every_figure_is_missing() {
     let one = report(|facts| facts.resources.iter_mut().for_each(|sample| sample.cpu_percent = None));
     assert_eq!(one.resources.status, Status::Degraded);
     let all = report(|facts| facts.resources = None);
@@ -298,7 +298,7 @@ fn stale_tokens_are_a_warning_with_their_number_and_the_age_of_the_oldest() {
 }
 
 #[test]
-fn reasons_come_worst_first_whatever_part_they_are_of() {
+fn reasons_of_all_parts_come_worst_first() {
     let report = report(|facts| {
         facts.cold.since_progress = Some(Duration::from_secs(140));
         facts.data.hot.stale = 1;

@@ -24,7 +24,7 @@ fn down(seconds: u64) -> StoreUseFacts {
 }
 
 #[test]
-fn a_store_that_is_away_is_degraded_and_ready_for_as_long_as_what_waits_fits() {
+fn an_unavailable_store_is_degraded_and_ready_while_what_waits_fits() {
     let after = |seconds| report(|facts| facts.store.uses[0] = down(seconds));
     assert_eq!((after(4).status, after(4).ready), (Status::Healthy, true), "one attempt that failed");
     for seconds in [5, 75, 400_000] {
@@ -39,7 +39,7 @@ fn a_store_that_is_away_is_degraded_and_ready_for_as_long_as_what_waits_fits() {
 }
 
 #[test]
-fn credentials_that_are_refused_are_critical_from_the_first_moment_and_ready_while_what_waits_fits() {
+fn refused_credentials_are_critical_at_once_and_ready_while_what_waits_fits() {
     let refused = StoreUseFacts { call: Some(StoreCall::Unauthenticated), ..down(4) };
     let report = report(|facts| facts.store.uses[0] = refused.clone());
     assert_eq!((report.status, report.store.status), (Status::Critical, Status::Critical));
@@ -50,13 +50,13 @@ fn credentials_that_are_refused_are_critical_from_the_first_moment_and_ready_whi
 }
 
 #[test]
-fn a_lease_that_only_a_person_can_have_renewed_again_is_critical_and_one_whose_store_is_away_is_not() {
+fn a_lease_that_needs_an_operator_is_critical_and_one_whose_store_is_unavailable_is_not() {
     let lease = |is_unguarded: bool, seconds| {
         let call = is_unguarded.then_some(StoreCall::Unguarded);
         let lease = StoreUseFacts { name: "lease".to_owned(), call, ..down(seconds) };
         report(|facts| facts.store.uses.push(lease))
     };
-    assert_eq!(lease(false, 60).status, Status::Degraded, "nobody else can take what is away");
+    assert_eq!(lease(false, 60).status, Status::Degraded, "no other process can take an unavailable store");
     assert_eq!(lease(true, 4).status, Status::Healthy, "the next attempt may find it mended");
     let lost = lease(true, 60);
     assert_eq!((lost.status, lost.live, lost.ready), (Status::Critical, true, true));
@@ -75,7 +75,7 @@ fn a_store_that_answers_does_not_hide_one_that_does_not() {
 }
 
 #[test]
-fn a_writer_that_gave_up_and_one_that_loses_data_are_critical_and_not_ready_but_live() {
+fn a_writer_that_gave_up_or_loses_data_is_critical_and_not_ready_but_live() {
     for (change, reason) in [
         (
             StoreUseFacts { gave_up: true, ..down(60) },

@@ -71,7 +71,7 @@ pub enum TaskEnd {
 }
 
 /// A running task. Awaiting it returns its end, and may be done again. Dropping the handle leaves the task running.
-#[must_use = "a task whose end nobody awaits can panic unseen"]
+#[must_use = "a task that is not awaited can panic unseen"]
 pub struct Task {
     abort: Box<dyn Fn() + Send + Sync>,
     state: TaskState,

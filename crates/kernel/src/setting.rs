@@ -16,7 +16,7 @@ pub struct InvalidSetting {
 
 /// Collects everything that is wrong with a config, so that all of it is reported at once.
 #[derive(Debug, Default)]
-#[must_use = "a check that nobody finishes checks nothing"]
+#[must_use = "checks that are not finished have no effect"]
 pub struct SettingChecks(Vec<InvalidSetting>);
 
 impl SettingChecks {

@@ -64,13 +64,13 @@ pub async fn check_lease_that_runs_out(
     }
     runs_out().await;
     pass(every).await;
-    one.renew().await.expect("nobody came meanwhile");
+    one.renew().await.expect("no other process came in between");
     assert!(one.stands(), "it was renewed");
     runs_out().await;
     pass(every).await;
     other.acquire().await.expect("it has run out");
     let holder = lost(&*one, "another took over").await;
-    assert!(holder.is_some(), "whoever took over is named");
+    assert!(holder.is_some(), "the new holder is named");
     assert!(!one.stands() && other.stands(), "one has it");
     held(&*one).await;
     other.release().await.expect("it is given up");

@@ -1,5 +1,5 @@
-//! The port to a set of mints that others keep: a file, another system's database. It knows nothing of stores, and not
-//! how often anybody looks.
+//! The port to an external set of mints: a file, another system's database. It does not know stores, nor how often the list is
+//! read.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! A generated market: what an API would answer for any mint at any time, as a pure function of a seed.
 //!
 //! The stand-in exchange serves it over HTTP and the simulator answers with it directly, so that both see one market.
-//! It is plausible, not true: shapes and rates of absence follow what was measured of the API, prices follow nobody.
-//! It knows nothing of requests, limits or faults.
+//! It is plausible, not true: shapes and rates of absence follow what was measured of the API, prices are invented.
+//! Requests, limits and faults are up to what serves it.
 
 mod noise;
 mod pool;

@@ -174,7 +174,7 @@ fn a_token_that_was_seen_below_for_twelve_hours_is_archived() {
     let archived = MarketEvent::Archived { mint: A, below_since: at(0), min_liquidity_usd: 500.0, pools };
     assert_eq!(events, [archived]);
     assert_eq!(token(&book, A).status, TokenStatus::Archived);
-    assert_eq!(token(&book, A).lane(0.10), None, "nobody asks for it");
+    assert_eq!(token(&book, A).lane(0.10), None, "it is in no lane");
     assert_eq!(book.wants_list(&A, at(hours(13))), None);
 }
 
@@ -194,7 +194,7 @@ fn liquidity_for_a_moment_starts_the_twelve_hours_anew() {
 fn missing_data_never_archives() {
     let mut book = book(&[A]);
     below_every_minute(&mut book, A, 0, hours(6));
-    // An outage, a step of the clock, or nobody found it: the hours between are no evidence.
+    // An outage, a step of the clock, or an unlisted token: the hours between are no evidence.
     book.observe(A, Observation::Missing, at(hours(7)));
     below_every_minute(&mut book, A, hours(48), hours(53));
     assert_eq!(token(&book, A).status, TokenStatus::Monitored);
@@ -244,7 +244,7 @@ fn a_missing_token_keeps_its_score_and_is_asked_for_after_a_wait_that_doubles() 
 }
 
 #[test]
-fn full_lists_are_wanted_where_they_are_worth_something_and_none_is_young() {
+fn full_lists_are_wanted_where_they_are_useful_and_the_last_one_is_not_young() {
     let mut book = book(&[A, B, C]);
     let then = |seconds| at(hours(9) + seconds);
     // A is active, B has liquidity and may activate, C has none.
@@ -365,7 +365,7 @@ fn a_row_says_how_old_the_score_is_and_whether_that_is_too_old() {
     assert!(row_of(A, 61).stale);
     let never = row_of(B, 180);
     assert_eq!((never.lane, never.age, never.stale), (Some(Lane::Cold), None, false));
-    assert!(row_of(B, 181).stale, "nobody looked since it was added");
+    assert!(row_of(B, 181).stale, "it was not observed since it was added");
 }
 
 #[test]

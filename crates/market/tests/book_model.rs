@@ -90,7 +90,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the rules say of one token, told as its history and not as its state.
+/// The rules for one token, in terms of its history instead of its state.
 #[derive(Clone, Debug)]
 struct Model {
     first_seen: Timestamp,

@@ -268,13 +268,13 @@ impl StoreLease for Lease {
 }
 
 #[test]
-fn the_fake_grants_an_epoch_to_the_holder_of_its_lease_alone_and_the_suite_refuses_one_that_asks_nobody() {
+fn the_fake_grants_an_epoch_only_to_the_holder_of_its_lease_and_the_suite_rejects_one_that_does_not_check() {
     let memory = FakeTokenStore::new();
     let holder = memory.with_lease(Arc::new(Lease { stands: true }));
     let other = memory.with_lease(Arc::new(Lease { stands: false }));
     let suite = conformance::token_store::only_the_holder_of_the_lease_claims;
     block_on(suite(&holder, &other));
-    let asks_nobody = &memory;
-    let outcome = catch_unwind(AssertUnwindSafe(|| block_on(suite(&holder, asks_nobody))));
+    let checks_no_lease = &memory;
+    let outcome = catch_unwind(AssertUnwindSafe(|| block_on(suite(&holder, checks_no_lease))));
     assert!(outcome.is_err(), "a claim without the lease goes unnoticed");
 }

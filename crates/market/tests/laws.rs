@@ -48,7 +48,7 @@ fn the_fake_list_obeys_every_law() {
 }
 
 #[test]
-fn the_fake_store_fails_when_told_to_and_remembers_what_was_before() {
+fn the_fake_store_fails_on_request_and_keeps_what_was_stored() {
     let store = FakeTokenStore::new();
     block_on(store.add(&[Mint::WSOL], Timestamp::UNIX_EPOCH)).expect("works");
     store.fail_with(|| StoreError::transient("gone"));

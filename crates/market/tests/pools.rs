@@ -117,7 +117,7 @@ fn the_symbol_is_that_of_the_deepest_pool_whose_price_agrees_with_the_others() {
         named("nameless", "", 1.0, 1e9),
     ];
     assert_eq!(sum(&pools).symbol.as_deref(), Some("MAIN"));
-    // Two that disagree: nobody can tell which is absurd.
+    // Two that disagree: there is no telling which is absurd.
     assert_eq!(sum(&pools[..2]).symbol.as_deref(), Some("FAKE"));
     assert_eq!(sum(&pools[3..]).symbol, None);
 }

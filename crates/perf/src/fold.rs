@@ -1,5 +1,4 @@
-//! The one arithmetic from samples to points, so that every store gives the same answer. It does not know where the
-//! samples are kept.
+//! The one arithmetic from samples to points, so that every store gives the same answer.
 
 use jiff::Timestamp;
 

@@ -184,7 +184,7 @@ fn failing_runs_are_not_withheld() {
     let failed = RunOutcome { attempted: 30, failed: 30, ..RunOutcome::default() };
     scheduler.handle_finished(Lane::Hot, 1, failed, at(10));
     assert_eq!(scheduler.status(Lane::Hot).withheld_since, None);
-    assert_eq!(scheduler.status(Lane::Hot).last_held_up, Some(at(10)), "and yet they were in vain");
+    assert_eq!(scheduler.status(Lane::Hot).last_held_up, Some(at(10)), "every attempt failed");
     scheduler.poll(at(10));
     scheduler.handle_finished(Lane::Hot, 2, RunOutcome { deferred: 30, ..RunOutcome::default() }, at(20));
     assert_eq!(scheduler.status(Lane::Hot).last_held_up, Some(at(10)), "nothing held this one up");

@@ -45,9 +45,9 @@
 //!   token is seen, when others were listed since and it is missing again, or after an hour: all that are left may be unlisted. One
 //!   token of each such batch is still asked for alone, since perhaps only batches come back empty.
 //! - **Unreadable**: upstream lists the token, but no pair of it can be parsed. It is asked for alone; unreadable there too it has
-//!   failed, and its last score is served on.
+//!   failed, and its last score is still served.
 //! - A **failure** says nothing about the tokens: they go to the front of their line, for after the next tick, and what is known of
-//!   them is served on, marked with its age.
+//!   them is still served, marked with its age.
 //! - **Poisoned**: if the failure may be the tokens' fault, the dispatcher asks for the batch again by halves, until the token that
 //!   makes every request fail is alone. It backs off for 1 to 10 minutes, and keeps no other token from being seen.
 //!

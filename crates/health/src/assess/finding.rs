@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_spoken_without_false_precision() {
+    fn durations_are_written_without_false_precision() {
         assert_eq!(spoken(Duration::from_millis(125_900)), "2m 5s");
         assert_eq!(spoken(Duration::from_micros(2_345_678)), "2s 345ms");
         assert_eq!(spoken(Duration::ZERO), "0s");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_left_five_points_below_and_each_by_itself() {
+    fn each_level_is_left_five_points_below_its_limit() {
         let levels = Levels { warning: 70.0, critical: 80.0 };
         let (mut last, uptime) = (LastLevel::default(), Duration::from_hours(1));
         let mut status = |value| {
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_is_held_is_left_once_the_value_has_been_below_it_for_so_long() {
+    fn a_level_with_a_hold_is_left_once_the_value_has_been_below_it_for_that_long() {
         let levels = Levels { warning: 70.0, critical: 80.0 };
         let (hold, mut last) = (Duration::from_mins(5), LastLevel::default());
         let mut status = |(second, value)| {
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_outlives_a_short_gap_in_measuring_and_no_long_one() {
+    fn a_level_survives_a_short_gap_in_the_measurements_but_no_long_one() {
         let levels = Levels { warning: 70.0, critical: 80.0 };
         for (gap, expected) in [(0, Status::Degraded), (300, Status::Degraded), (301, Status::Healthy)] {
             let mut last = LastLevel::default();

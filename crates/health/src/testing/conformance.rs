@@ -1,5 +1,4 @@
-//! The laws of [`ResourceSource`] as a suite; a broken law panics with what was expected. It does not know how the
-//! figures are measured, nor how large they should be.
+//! The laws of [`ResourceSource`] as a suite; a broken law panics with what was expected.
 #![expect(
     clippy::missing_panics_doc,
     reason = "a law that does not hold panics: that is what the suite is for"

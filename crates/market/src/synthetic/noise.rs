@@ -1,4 +1,4 @@
-//! Chance as a pure function: the same place always holds the same number. It knows nothing of markets.
+//! Randomness as a pure function: the same place always holds the same number.
 //!
 //! Only `+`, `−` and `×` on floats, so that the numbers are the same on every machine.
 

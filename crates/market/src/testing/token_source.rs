@@ -1,4 +1,4 @@
-//! A list of mints in memory that obeys the laws of its port, and can be told to fail. It does not know how to be slow.
+//! A list of mints in memory that obeys the laws of its port, and can be told to fail.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

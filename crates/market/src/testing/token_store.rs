@@ -1,4 +1,4 @@
-//! A token store in memory that obeys every law of the port, and can be told to fail. It does not know how to be slow.
+//! A token store in memory that obeys every law of the port, and can be told to fail.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +30,7 @@ impl FakeTokenStore {
         Self::default()
     }
 
-    /// The same memory for a process with this lease. Without one, the fake takes whoever asks for its only user.
+    /// The same memory for a process with this lease. Without one, the fake takes each caller for its only user.
     #[must_use]
     pub fn with_lease(&self, lease: Arc<dyn StoreLease>) -> Self {
         Self { inner: self.inner.clone(), lease: Some(lease) }

@@ -65,7 +65,7 @@ pub(crate) struct Model {
     is_silent: bool,
     spoke: Option<Moment>,
     doubts: BTreeMap<Mint, Moment>,
-    /// What was done since the last run of each lane ended, and how far failures may be off, because nobody outside knows
+    /// What was done since the last run of each lane ended, and how far failures may be off, because only the machine knows
     /// which suspects failed.
     done: PerLane<RunOutcome>,
     unsure: PerLane<u64>,

@@ -146,7 +146,7 @@ fn tokens_that_were_not_asked_for_yet_come_before_those_that_were_put_back() {
 }
 
 #[test]
-fn an_unlisted_token_rests_until_the_same_time() {
+fn an_unlisted_token_backs_off_until_the_same_time() {
     let mut stage = Stage::scored(4, |_| Says::Cold);
     for _ in 0..2 {
         let asked = stage.ask().expect("due, then alone");

@@ -119,7 +119,7 @@ async fn what_is_removed_comes_back_with_the_listing(store: &dyn TokenStore) {
     assert_eq!(store.remove(&mints).await.expect("remove works"), 1);
     assert_eq!(owned(store, FILE).await, BTreeSet::new());
     assert_eq!(follow(store, FILE, &mints).await, Followed { added: 1, ..Followed::default() });
-    // Added by hand after a removal it is nobody else's.
+    // Added by hand after a removal no source owns it.
     store.remove(&mints).await.expect("remove works");
     add(store, &mints).await;
     assert_eq!(follow(store, FILE, &[]).await, Followed::default());

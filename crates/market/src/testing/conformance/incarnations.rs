@@ -14,7 +14,7 @@ pub(super) async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>, store: &d
     an_older_incarnation_follows_nothing(store).await;
     the_first_write_of_an_incarnation_fences_off_older_ones_even_if_it_writes_nothing(store).await;
     writers_are_restarted_apart(store).await;
-    a_claim_begins_again_at_incarnation_zero(store).await;
+    a_claim_starts_again_at_incarnation_zero(store).await;
     an_older_incarnation_stays_fenced_after_reopening(open).await;
 }
 
@@ -77,7 +77,7 @@ async fn writers_are_restarted_apart(store: &dyn TokenStore) {
     store.save(second, &[]).await.expect("another writer was restarted");
 }
 
-async fn a_claim_begins_again_at_incarnation_zero(store: &dyn TokenStore) {
+async fn a_claim_starts_again_at_incarnation_zero(store: &dyn TokenStore) {
     let before = restarted(claim(store).await);
     store.save(before, &[]).await.expect("its writer was restarted");
     follow(store, before, &[]).await;

@@ -1,5 +1,4 @@
-//! The laws of the ports as suites. A broken law panics with what was expected. It does not know what stands behind a
-//! port.
+//! The laws of the ports as suites. A broken law panics with what was expected.
 
 mod fixture;
 mod follow;

@@ -1,4 +1,4 @@
-//! The laws of [`TokenView`], checked on whatever the view holds while nobody changes it.
+//! The laws of [`TokenView`], checked on whatever the view holds while it does not change.
 
 use std::collections::BTreeSet;
 

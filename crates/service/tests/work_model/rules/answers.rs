@@ -9,7 +9,7 @@ use crate::stage::{MINUTE, SECOND, Stage, but};
 use crate::world::{Says, mint};
 
 #[test]
-fn a_token_that_is_missing_from_a_batch_and_alone_is_unlisted_and_rests() {
+fn a_token_that_is_missing_from_a_batch_and_alone_is_unlisted_and_backs_off() {
     let mut stage = Stage::scored(4, |_| Says::Cold);
     let batch = stage.ask().expect("a tick made them due");
     assert_eq!(batch.mints().len(), 4);
@@ -49,7 +49,7 @@ fn a_token_that_cannot_be_read_fails_and_is_not_unlisted() {
 }
 
 #[test]
-fn a_token_that_cannot_be_read_for_half_a_minute_is_told_and_its_end_too() {
+fn a_token_that_cannot_be_read_for_half_a_minute_is_reported_and_so_is_the_end() {
     let mut stage = Stage::scored(4, |_| Says::Cold);
     let mut told = Vec::new();
     for says in [Says::Unreadable, Says::Unreadable, Says::Cold] {
@@ -101,7 +101,7 @@ fn a_doubt_ends_once_others_are_listed() {
 }
 
 #[test]
-fn a_silence_is_told_once_it_lasts_for_half_a_minute() {
+fn a_silence_is_reported_once_it_has_lasted_half_a_minute() {
     let mut stage = Stage::scored(4, |_| Says::Cold);
     let mut told = Vec::new();
     for says in [Says::Missing, Says::Missing, Says::Cold] {
@@ -115,7 +115,7 @@ fn a_silence_is_told_once_it_lasts_for_half_a_minute() {
 }
 
 #[test]
-fn where_too_many_are_missing_for_single_questions_those_that_were_never_seen_rest() {
+fn if_too_many_are_missing_for_single_requests_those_that_were_never_seen_back_off() {
     let mut stage = Stage::new(4);
     let batch = stage.ask().expect("all are due");
     stage.answer(&batch, |_| Says::Missing);
@@ -131,7 +131,7 @@ fn where_too_many_are_missing_for_single_questions_those_that_were_never_seen_re
 }
 
 #[test]
-fn a_token_that_makes_every_request_fail_is_found_by_halves_and_harms_no_other() {
+fn a_token_that_makes_every_request_fail_is_found_by_halves_and_delays_no_other() {
     let mut stage = Stage::scored(8, |_| Says::Cold);
     let bad = mint(3);
     let mut seen = BTreeSet::new();
@@ -158,7 +158,7 @@ fn a_request_that_panics_is_blamed_on_its_tokens() {
 }
 
 #[test]
-fn a_rested_token_whose_request_fails_rests_again() {
+fn a_token_whose_request_fails_after_its_backoff_backs_off_again() {
     let mut stage = Stage::scored(2, |_| Says::Cold);
     for _ in 0..2 {
         let asked = stage.ask().expect("due, then alone");

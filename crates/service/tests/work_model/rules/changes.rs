@@ -35,7 +35,7 @@ fn after_a_reset_a_late_answer_counts_for_the_other_lane_alone() {
 }
 
 #[test]
-fn a_late_failure_takes_no_token_from_its_place() {
+fn a_late_failure_moves_no_token() {
     let mut stage = Stage::scored(4, |_| Says::Cold);
     let batch = stage.ask().expect("a tick made them due");
     stage.effects();
@@ -63,7 +63,7 @@ fn an_incarnation_that_is_not_newer_resets_nothing() {
 }
 
 #[test]
-fn an_added_token_is_asked_for_with_the_next_turn_and_a_removed_one_not_any_more() {
+fn an_added_token_is_asked_for_with_the_next_turn_and_a_removed_one_no_longer() {
     let mut stage = Stage::scored(4, |_| Says::Cold);
     while let Some(asked) = stage.ask() {
         stage.answer(&asked, |_| Says::Cold);
@@ -92,7 +92,7 @@ fn an_answer_for_a_token_that_was_removed_meanwhile_has_no_effect() {
 }
 
 #[test]
-fn a_removed_token_ends_the_silence_that_it_was_all_of() {
+fn removing_the_only_silent_token_ends_the_silence() {
     let mut stage = Stage::scored(1, |_| Says::Cold);
     for _ in 0..2 {
         while let Some(asked) = stage.ask() {
@@ -143,7 +143,7 @@ fn what_is_in_flight_at_the_deadline_of_the_stop_is_given_up() {
 }
 
 #[test]
-fn where_many_added_tokens_stand_is_published_thirty_at_a_time() {
+fn standings_of_many_added_tokens_are_published_thirty_at_a_time() {
     let mut stage = Stage::new(0);
     stage.machine.handle_set((0..100).map(token).collect(), stage.now());
     let effects = stage.effects();

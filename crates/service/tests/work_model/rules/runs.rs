@@ -12,7 +12,7 @@ use crate::stage::{MINUTE, SECOND, Stage};
 use crate::world::Says;
 
 #[test]
-fn a_failure_is_no_progress_and_its_tokens_are_served_on_and_due_at_the_next_tick() {
+fn a_failure_is_no_progress_and_its_tokens_are_still_served_and_due_at_the_next_tick() {
     let mut stage = Stage::scored(4, |_| Says::Cold);
     let before = stage.machine.status(Lane::Cold).last_progress;
     let batch = stage.ask().expect("a tick made them due");
@@ -26,7 +26,7 @@ fn a_failure_is_no_progress_and_its_tokens_are_served_on_and_due_at_the_next_tic
 }
 
 #[test]
-fn what_is_too_old_or_unknown_is_not_served_on() {
+fn tokens_that_are_too_old_or_unknown_are_not_served() {
     let mut stage = Stage::new(4);
     let batch = stage.ask().expect("all are due");
     stage.fail(&batch);
@@ -63,7 +63,7 @@ fn a_tick_ends_the_run_before_it_and_defers_what_is_left() {
 }
 
 #[test]
-fn a_run_that_finds_nothing_due_is_progress_and_one_that_leaves_everything_alone_is_none() {
+fn a_run_with_nothing_due_is_progress_and_one_in_which_everything_was_fresh_is_not() {
     let mut stage = Stage::new(0);
     assert_eq!(stage.machine.status(Lane::Hot).last_progress, Some(crate::world::at(Duration::ZERO).moment));
     stage.wait(9 * SECOND);
@@ -88,7 +88,7 @@ fn a_run_that_finds_nothing_due_is_progress_and_one_that_leaves_everything_alone
 }
 
 #[test]
-fn while_upstream_is_away_runs_are_withheld_and_single_tokens_are_tried_in_turn() {
+fn while_upstream_is_unavailable_runs_are_withheld_and_probes_try_one_token_after_the_other() {
     let mut stage = Stage::scored(4, |_| Says::Cold);
     stage.upstream = AWAY;
     stage.wait(Duration::from_millis(1));
@@ -134,7 +134,7 @@ fn no_turn_is_wanted_while_there_is_none_and_an_open_breaker_is_asked_every_seco
 }
 
 #[test]
-fn an_answer_has_a_turn_asked_for_at_once_though_the_breaker_refused_one() {
+fn after_an_answer_a_turn_is_wanted_at_once_though_the_breaker_refused_one() {
     let mut stage = Stage::scored(8, |_| Says::Cold);
     let asked = stage.ask().expect("a tick made them due");
     assert!(stage.machine.wants_turn(stage.now()));
@@ -168,7 +168,7 @@ fn control_follows_the_calls_every_ten_seconds_and_bounds_what_is_in_flight() {
 }
 
 #[test]
-fn lists_that_are_only_good_to_have_are_wanted_while_few_wait() {
+fn lists_for_completeness_are_wanted_while_few_wait() {
     let dispatch = DispatchSettings { lists: 1_000, ..crate::world::dispatch() };
     let mut stage = Stage::with(60, dispatch);
     let mut lists = 0;
