@@ -2,46 +2,46 @@
 
 mod payload;
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use ttm_kernel::{Entropy, Severity};
+use uuid::{Builder, Uuid};
 
 pub use payload::{InvalidPayload, Payload};
 
-/// Tells one event from every other: 128 bits, printed as a UUID.
+/// Tells one event from every other: a UUID of version 7, so that ids are in the order of the events' milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EventId(u128);
+pub struct EventId(Uuid);
 
 impl EventId {
-    /// A new id. It is drawn once, when the event happens, so that an event that is sent again is the same one.
-    pub fn draw(entropy: &dyn Entropy) -> Self {
-        Self(u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64()))
+    /// A new id for what happened `at`. It is drawn once, when the event happens, so that an event that is sent again is the
+    /// same one.
+    pub fn draw(at: Timestamp, entropy: &dyn Entropy) -> Self {
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&entropy.next_u64().to_be_bytes());
+        random[8..].copy_from_slice(&entropy.next_u64().to_be_bytes()[..2]);
+        // Before 1970 only on a clock that was never set.
+        let millis = at.as_millisecond().try_into().unwrap_or(0);
+        Self(Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
     /// The id of these bits.
     pub const fn from_bits(bits: u128) -> Self {
-        Self(bits)
+        Self(Uuid::from_u128(bits))
     }
 
     /// Its bits, for a store.
     pub const fn bits(self) -> u128 {
-        self.0
+        self.0.as_u128()
     }
 }
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = format!("{:032x}", self.0);
-        for (at, digit) in digits.chars().enumerate() {
-            if matches!(at, 8 | 12 | 16 | 20) {
-                f.write_char('-')?;
-            }
-            f.write_char(digit)?;
-        }
-        Ok(())
+        self.0.fmt(f)
     }
 }
 
@@ -207,6 +207,24 @@ mod tests {
         for bad in ["", "a b", "a\n", "ü", &"a".repeat(129)] {
             assert!(bad.parse::<Subject>().is_err(), "{bad:?}");
         }
+    }
+
+    /// Gives all ones.
+    struct Ones;
+
+    impl Entropy for Ones {
+        fn next_u64(&self) -> u64 {
+            u64::MAX
+        }
+    }
+
+    #[test]
+    fn ids_are_in_the_order_of_their_milliseconds() {
+        let at = |millis| Timestamp::from_millisecond(millis).expect("in range");
+        let drawn = |millis| EventId::draw(at(millis), &Ones);
+        assert!(drawn(1_800_000_000_000) < drawn(1_800_000_000_001));
+        assert_eq!(drawn(1_800_000_000_000).to_string(), "01a3185c-5000-7fff-bfff-ffffffffffff");
+        assert_eq!(drawn(-1), drawn(0), "a clock that was never set");
     }
 
     #[test]

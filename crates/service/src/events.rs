@@ -56,14 +56,15 @@ impl EventLog {
     }
 
     fn put(&self, kind: Kind, subject: &str, severity: Severity, payload: &Value) {
-        let kind = kind.as_str().parse().expect("kinds are dotted words");
+        let kind = kind.into_str().parse().expect("kinds are dotted words");
         let payload = payload.to_string().parse();
         let (Ok(subject), Ok(payload)) = (subject.parse(), payload) else {
             tracing::error!(%kind, subject, "an event cannot be recorded: its subject or payload is not one");
             return;
         };
-        let id = EventId::draw(&*self.ids);
-        let event = Event::new(id, self.clock.wall(), kind, subject, severity, payload);
+        let at = self.clock.wall();
+        let id = EventId::draw(at, &*self.ids);
+        let event = Event::new(id, at, kind, subject, severity, payload);
         self.outbox.put(self.author, [event]);
     }
 

@@ -36,9 +36,16 @@ impl Layer {
     fn outside(self) -> Option<&'static [&'static str]> {
         match self {
             Self::Kernel => Some(&["async-trait", "jiff", "thiserror"]),
-            Self::Domain => {
-                Some(&["async-trait", "bs58", "five8", "hdrhistogram", "httpdate", "jiff", "thiserror"])
-            }
+            Self::Domain => Some(&[
+                "async-trait",
+                "bs58",
+                "five8",
+                "hdrhistogram",
+                "httpdate",
+                "jiff",
+                "thiserror",
+                "uuid",
+            ]),
             Self::Policy => Some(&["pin-project-lite", "thiserror"]),
             Self::Service => Some(&[
                 "arc-swap",
@@ -48,11 +55,11 @@ impl Layer {
                 "metrics",
                 "parking_lot",
                 "serde_json",
+                "strum",
                 "thiserror",
                 "tokio",
                 "tokio-util",
                 "tracing",
-                "uuid",
             ]),
             _ => None,
         }

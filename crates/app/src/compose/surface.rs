@@ -34,7 +34,7 @@ impl HttpSurface {
             health: board.clone(),
             tokens: board.clone(),
             stores: Arc::new(OnceLock::new()),
-            event_kinds: &ttm_service::EVENT_KINDS,
+            event_kinds: ttm_service::EVENT_KINDS,
             runtime: runtime.clone(),
             metrics: Arc::new(move || {
                 prometheus.run_upkeep();

@@ -62,7 +62,7 @@ fn a_domain_s_tests_may_use_only_itself_and_the_test_tools() {
 
 #[test]
 fn a_domain_uses_no_runtime_and_no_wire_format() {
-    const WHY: &str = "the only outside crates that a domain may use are async-trait, bs58, five8, hdrhistogram, httpdate, jiff, thiserror";
+    const WHY: &str = "the only outside crates that a domain may use are async-trait, bs58, five8, hdrhistogram, httpdate, jiff, thiserror, uuid";
     check_with(
         Crate::new("ttm-market", Layer::Domain).using("tokio", Normal).using("serde", Normal),
         &[&format!("ttm-market → tokio: {WHY}"), &format!("ttm-market → serde: {WHY}")],
@@ -77,7 +77,7 @@ fn a_domain_may_use_test_tools_only_behind_a_feature() {
     check_with(
         Crate::new("ttm-market", Layer::Domain).using("proptest", Normal),
         &[
-            "ttm-market → proptest: the only outside crates that a domain may use are async-trait, bs58, five8, hdrhistogram, httpdate, jiff, thiserror",
+            "ttm-market → proptest: the only outside crates that a domain may use are async-trait, bs58, five8, hdrhistogram, httpdate, jiff, thiserror, uuid",
         ],
     );
 }
@@ -176,7 +176,7 @@ fn the_service_and_the_simulator_name_no_adapter() {
         &[
             "ttm-service → ttm-sqlite-state: the service may not use an adapter",
             "ttm-service → reqwest: the only outside crates that the service may use are arc-swap, async-trait, futures-util, jiff, metrics, \
-            parking_lot, serde_json, thiserror, tokio, tokio-util, tracing, uuid",
+            parking_lot, serde_json, strum, thiserror, tokio, tokio-util, tracing",
         ],
     );
     check_with(
