@@ -1,8 +1,7 @@
 //! The single-threaded executor: virtual time, a seeded choice among the tasks that can run, and a trace.
 //!
-//! Time stands still while a task can run, and then jumps to the next timer. The same seed gives the same polls in the
-//! same order; other seeds give other interleavings, which a queue served in order cannot. It knows nothing of what
-//! the tasks do.
+//! Time stands still while a task can run, and then jumps to the next timer. The same seed gives the same polls in
+//! the same order; other seeds give other interleavings, which a first-in, first-out queue would never reach.
 
 mod place;
 mod runtime;
@@ -25,34 +24,38 @@ pub use runtime::{SimRuntime, Yields};
 use task::{SimTask, message};
 use trace::Kind;
 
-/// Polls at one instant after which the tasks are taken to spin: time would never move again.
+/// After this many polls at one instant the tasks are considered to be spinning: time would never advance again.
 const POLLS_PER_INSTANT: u32 = 1_000_000;
 
-/// Owns and drives the tasks; the handle that the tasks themselves hold is a [`SimRuntime`].
+/// Owns and drives the tasks; the tasks themselves hold a [`SimRuntime`], the handle to it.
 #[derive(Debug)]
 pub struct Executor {
     runtime: SimRuntime,
-    choice: SeededEntropy,
+    scheduling: SeededEntropy,
     polls: u64,
 }
 
-/// Why a run came back.
+/// Why a run returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
-    /// The moment was reached; tasks wait for later ones.
+pub enum RunEnd {
+    /// The moment was reached; the remaining tasks wait for later ones.
     Reached,
-    /// No task is left; the clock stands at the moment that was asked for.
+    /// No task is left; the clock shows the requested moment.
     Idle,
     /// Tasks wait, none can run, and there is no timer: nothing will ever happen again.
     Deadlock,
-    /// A million polls went by at one instant: some task wakes itself for ever.
+    /// A million polls happened at one instant: some task wakes itself for ever.
     Livelock,
 }
 
 impl Executor {
-    /// An executor at [`Moment::ZERO`], when the wall shows `wall`; all chance comes from `seed`.
+    /// An executor at [`Moment::ZERO`], when the wall clock shows `wall`; all randomness comes from `seed`.
     pub fn new(seed: u64, wall: Timestamp) -> Self {
-        Self { runtime: SimRuntime::new(seed, wall), choice: SeededEntropy::stream(seed, "sched"), polls: 0 }
+        Self {
+            runtime: SimRuntime::new(seed, wall),
+            scheduling: SeededEntropy::stream(seed, "sched"),
+            polls: 0,
+        }
     }
 
     /// The handle for tasks and ports.
@@ -60,34 +63,34 @@ impl Executor {
         &self.runtime
     }
 
-    /// How often a task was polled so far.
+    /// The number of polls so far.
     pub fn polls(&self) -> u64 {
         self.polls
     }
 
-    /// Lets the tasks run until the clock shows `until` and nothing more can run then.
-    pub fn run_until(&mut self, until: Moment) -> Rest {
+    /// Runs the tasks until the clock shows `until` and no task can run any more at that moment.
+    pub fn run_until(&mut self, until: Moment) -> RunEnd {
         loop {
             if !self.run_instant() {
-                return Rest::Livelock;
+                return RunEnd::Livelock;
             }
             match self.runtime.shared().fire_next(until) {
                 Fired::Woke => {}
                 Fired::Later => {
                     self.runtime.shared().advance(until);
-                    return Rest::Reached;
+                    return RunEnd::Reached;
                 }
                 Fired::NoTimer if self.runtime.live_tasks() == 0 => {
                     self.runtime.shared().advance(until);
-                    return Rest::Idle;
+                    return RunEnd::Idle;
                 }
-                Fired::NoTimer => return Rest::Deadlock,
+                Fired::NoTimer => return RunEnd::Deadlock,
             }
         }
     }
 
-    /// Lets the tasks run until none is left, or none can ever run.
-    pub fn run_until_idle(&mut self) -> Rest {
+    /// Runs the tasks until none is left, or none can ever run again.
+    pub fn run_until_idle(&mut self) -> RunEnd {
         self.run_until(Moment::MAX)
     }
 
@@ -97,36 +100,37 @@ impl Executor {
         self.runtime.trace(format_args!("wall clock steps by {by}"));
     }
 
-    /// Nothing of a process runs for as long, as after SIGSTOP; all timers of that time are then due at once.
+    /// Suspends a whole process, as SIGSTOP does; timers that expire meanwhile are all due when it resumes.
     pub fn freeze(&self, process: u32, lasts: Duration) {
         for plane in Plane::ALL {
             self.hold(process, plane, lasts);
         }
     }
 
-    /// Nothing runs on a plane for as long, as when a task spins or blocks there. A runtime that replaces it meanwhile runs.
+    /// Suspends one plane, as a task that spins or blocks there does. A runtime that replaces it meanwhile does run.
     pub fn hold(&self, process: u32, plane: Plane, lasts: Duration) {
         let at = self.runtime.shared().newest(process, plane);
         self.runtime.shared().suspend(at, self.runtime.now() + lasts);
         self.runtime.trace(format_args!("{at:?} is held for {lasts:?}"));
     }
 
-    /// Ends a task by its name at its next turn; false when that process has none.
+    /// Ends the task of this name at its next poll; false if the process has no such task.
     pub fn end_part(&self, process: u32, name: &str, end: &TaskEnd) -> bool {
         let part = |task: &SimTask| task.place().process == process && task.name() == name;
         let task = self.runtime.shared().find_task(part);
         if let Some(task) = &task {
-            task.doom(end.clone());
+            task.force_end(end.clone());
         }
         task.is_some()
     }
 
-    /// Drops every task where it stands.
+    /// Drops every task at its current await point.
     pub fn kill(&mut self) {
         self.kill_all(|_| true);
     }
 
-    /// Drops every task of a process where it stands, as `kill -9` does; what the ports made durable stays.
+    /// Drops every task of a process at its current await point, as `kill -9` does; what the stores made durable
+    /// stays.
     pub fn kill_process(&mut self, process: u32) {
         self.kill_all(|task| task.place().process == process);
         self.runtime.shared().forget_suspended(process);
@@ -134,17 +138,17 @@ impl Executor {
 
     fn kill_all(&mut self, matches: impl Fn(&SimTask) -> bool) {
         let shared = self.runtime.shared();
-        // Dropping a task may wake or start others: until none is left.
+        // Dropping a task may wake or spawn others, so this repeats until none is left.
         while let Some(task) = shared.find_task(&matches) {
             self.end(&task, TaskEnd::Aborted);
         }
         shared.ready().forget_ended();
     }
 
-    /// Polls until nothing can run at this instant; false when that never comes.
+    /// Polls until no task can run at this instant; false if that never happens.
     fn run_instant(&mut self) -> bool {
         for _ in 0..POLLS_PER_INSTANT {
-            match self.runtime.shared().choose(&self.choice) {
+            match self.runtime.shared().choose(&self.scheduling) {
                 Some(task) => self.poll(&task),
                 None => return true,
             }
@@ -160,7 +164,7 @@ impl Executor {
             self.polls += 1;
             self.runtime.fold(Kind::Polled, task.seq());
             self.runtime.shared().run(task);
-            if let Some(end) = task.verdict() {
+            if let Some(end) = task.forced_end() {
                 Some(end)
             } else {
                 let waker = Waker::from(Arc::clone(task));
@@ -177,7 +181,7 @@ impl Executor {
         }
     }
 
-    /// Drops what the task owns, forgets the task, and tells who waits for its end.
+    /// Drops what the task owns, removes the task, and wakes the holder of its handle.
     fn end(&self, task: &SimTask, end: TaskEnd) {
         let future = task.future().take();
         let end = match catch_unwind(AssertUnwindSafe(|| drop(future))) {
@@ -194,7 +198,7 @@ impl Executor {
 }
 
 impl Drop for Executor {
-    /// Tasks hold the runtime and the runtime holds the tasks: this takes the ring apart.
+    /// Tasks hold the runtime and the runtime holds the tasks: this breaks the reference cycle.
     fn drop(&mut self) {
         self.kill();
     }
@@ -204,14 +208,14 @@ impl Drop for Executor {
 enum Fired {
     /// All timers of the next moment woke their tasks.
     Woke,
-    /// The next timer is later than asked for.
+    /// The next timer is after the requested moment.
     Later,
     /// There is none.
     NoTimer,
 }
 
 impl Shared {
-    /// Moves the clock to the next timer's moment, if that is not after `until`, and wakes all that wait for it.
+    /// Advances the clock to the next timer, if that is not after `until`, and wakes all tasks that wait for it.
     fn fire_next(&self, until: Moment) -> Fired {
         let (timer, resume) = (self.timers().next(), self.next_resume());
         let Some(at) = timer.into_iter().chain(resume).min() else { return Fired::NoTimer };
@@ -220,7 +224,7 @@ impl Shared {
         }
         self.advance(at);
         self.resume_due();
-        // One lock for each: a waker takes others.
+        // The lock is released before each wake: a waker takes other locks.
         loop {
             let due = self.timers().pop_due(at);
             match due {
@@ -230,8 +234,8 @@ impl Shared {
         }
     }
 
-    /// Takes out one of the tasks that can run.
-    fn choose(&self, choice: &SeededEntropy) -> Option<Arc<SimTask>> {
+    /// Removes one of the runnable tasks.
+    fn choose(&self, scheduling: &SeededEntropy) -> Option<Arc<SimTask>> {
         let mut ready = self.ready().lock();
         let suspended = self.suspended();
         if !suspended.is_empty() {
@@ -239,14 +243,14 @@ impl Shared {
             let free: Vec<usize> = (0..ready.len()).filter(|at| free(&ready[*at])).collect();
             let at = match free.len() {
                 0 => return None,
-                many => free[usize::try_from(choice.below(many as u64)).unwrap_or(0)],
+                many => free[usize::try_from(scheduling.below(many as u64)).unwrap_or(0)],
             };
             return Some(ready.remove(at));
         }
         let at = match ready.len() {
             0 => return None,
             1 => 0,
-            many => usize::try_from(choice.below(many as u64)).unwrap_or(0),
+            many => usize::try_from(scheduling.below(many as u64)).unwrap_or(0),
         };
         Some(ready.remove(at))
     }

@@ -16,7 +16,7 @@ use crate::oracle::{Availability, SLOT, Verdicts};
 use crate::outcome::Outcome;
 use crate::process::{Outside, Process};
 use crate::world::World;
-use crate::{Executor, FaultKind, Part, Plan, Plane, Rest};
+use crate::{Executor, FaultKind, Part, Plan, Plane, RunEnd};
 use state::{HealthWatch, Hold, RESTART_AFTER, Second, Simulation, State, WELL_WITHIN};
 
 /// The wall at the beginning.
@@ -117,12 +117,12 @@ impl<'a> Simulation<'a> {
     /// Lets the process run until then; false when there is no sense in going on.
     fn advance(&mut self, until: Moment) -> bool {
         match self.executor.run_until(until) {
-            Rest::Reached | Rest::Idle => true,
-            Rest::Deadlock => {
+            RunEnd::Reached | RunEnd::Idle => true,
+            RunEnd::Deadlock => {
                 self.verdicts.broken("a deadlock: tasks wait, and nothing will ever wake them");
                 false
             }
-            Rest::Livelock => {
+            RunEnd::Livelock => {
                 self.verdicts.broken("a livelock: tasks wake each other, and time stands still");
                 false
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use ttm_kernel::{Clock, Moment, Runtime, Task, TaskEnd, within};
-use ttm_sim::{Executor, Plane, Rest, SimRuntime};
+use ttm_sim::{Executor, Plane, RunEnd, SimRuntime};
 use ttm_testkit::Recorder;
 
 fn executor(seed: u64) -> Executor {
@@ -43,7 +43,7 @@ fn turns(seed: u64) -> (Vec<u32>, u64) {
             }
         }));
     }
-    assert_eq!(executor.run_until_idle(), Rest::Idle);
+    assert_eq!(executor.run_until_idle(), RunEnd::Idle);
     (order.take(), executor.runtime().trace_hash())
 }
 
@@ -60,9 +60,9 @@ fn a_sleep_never_ends_early_and_a_past_one_ends_at_once() {
             woken.record((millis, runtime.now()));
         }));
     }
-    assert_eq!(executor.run_until(at(9)), Rest::Reached);
+    assert_eq!(executor.run_until(at(9)), RunEnd::Reached);
     assert_eq!((woken.take(), executor.now()), (Vec::new(), at(9)));
-    assert_eq!(executor.run_until_idle(), Rest::Idle);
+    assert_eq!(executor.run_until_idle(), RunEnd::Idle);
     let woken = woken.take();
     assert_eq!(woken.len(), 8);
     let late = Duration::from_millis(2);
@@ -107,10 +107,10 @@ fn an_aborted_task_is_dropped_at_its_next_turn_with_all_that_it_owns() {
         std::future::pending::<()>().await;
         drop(kept);
     });
-    assert_eq!(executor.run_until(at(1)), Rest::Deadlock);
+    assert_eq!(executor.run_until(at(1)), RunEnd::Deadlock);
     task.abort();
     let end = watch(&runtime, task);
-    assert_eq!(executor.run_until(at(1)), Rest::Idle);
+    assert_eq!(executor.run_until(at(1)), RunEnd::Idle);
     assert_eq!((end.take(), Arc::strong_count(&owned)), (vec![TaskEnd::Aborted], 1));
 }
 
@@ -118,7 +118,7 @@ fn an_aborted_task_is_dropped_at_its_next_turn_with_all_that_it_owns() {
 fn tasks_that_wait_for_each_other_are_a_deadlock_and_one_that_spins_a_livelock() {
     let mut stuck = executor(1);
     drop(spawn(stuck.runtime(), std::future::pending()));
-    assert_eq!(stuck.run_until(at(1)), Rest::Deadlock);
+    assert_eq!(stuck.run_until(at(1)), RunEnd::Deadlock);
 
     let mut spinning = executor(1);
     let runtime = spinning.runtime().clone();
@@ -128,7 +128,7 @@ fn tasks_that_wait_for_each_other_are_a_deadlock_and_one_that_spins_a_livelock()
             tokio::task::yield_now().await;
         }
     }));
-    assert_eq!(spinning.run_until(at(1)), Rest::Livelock);
+    assert_eq!(spinning.run_until(at(1)), RunEnd::Livelock);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_kill_drops_every_task_and_those_that_their_end_starts() {
     assert_eq!(runtime.live_tasks(), 3);
     executor.kill();
     assert_eq!(runtime.live_tasks(), 0);
-    assert_eq!(executor.run_until(at(2000)), Rest::Idle);
+    assert_eq!(executor.run_until(at(2000)), RunEnd::Idle);
     assert_eq!(executor.now(), at(2000));
 }
 
@@ -168,7 +168,7 @@ fn a_deadline_that_was_met_leaves_no_timer_behind() {
             assert_eq!(within(&runtime, at(1_000_000), work).await, Ok(()));
         }
     }));
-    assert_eq!(executor.run_until_idle(), Rest::Idle);
+    assert_eq!(executor.run_until_idle(), RunEnd::Idle);
     assert!((at(9_999)..=at(10_001)).contains(&executor.now()), "{:?}", executor.now());
 }
 
@@ -220,7 +220,7 @@ fn state_shared_by_tasks_needs_no_more_than_a_mutex() {
             *count.lock() += 1;
         }));
     }
-    assert_eq!(executor.run_until_idle(), Rest::Idle);
+    assert_eq!(executor.run_until_idle(), RunEnd::Idle);
     assert_eq!(*count.lock(), 100);
 }
 

@@ -3,15 +3,15 @@
 /// A process and one of its planes. Processes are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The process; 0 is the world, which is none.
+    /// The process; 0 stands for the world outside all processes.
     pub process: u32,
     /// Its plane.
     pub plane: Plane,
-    /// Which of the runtimes that this plane has had; the older ones were left behind.
+    /// Counts the runtimes that this plane has had; older ones were abandoned with their tasks.
     pub build: u32,
 }
 
-/// A thread, or several, of a process: while one of them is held the others go on.
+/// One or more threads of a process: while one plane is suspended, the others run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Plane {
     /// The thread that starts and stops the others.
@@ -20,12 +20,12 @@ pub enum Plane {
     Work,
     /// The monitor and the endpoints.
     Supervision,
-    /// The adapters: every call of a port.
+    /// The adapters: every call to a port.
     Io,
 }
 
 impl Plane {
-    /// All of a process.
+    /// All planes of a process.
     pub const ALL: [Self; 4] = [Self::Main, Self::Work, Self::Supervision, Self::Io];
 }
 

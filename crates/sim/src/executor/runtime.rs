@@ -1,4 +1,5 @@
-//! The handle that tasks and ports hold: the port `Runtime` on virtual time. It drives nothing.
+//! The handle that tasks and ports hold: the port `Runtime` on virtual time. Only the executor advances the clock and
+//! polls, so between two polls the state behind the handle does not change.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,8 +22,8 @@ use super::trace::{Kind, Trace};
 
 /// A clonable handle to one executor's timers and tasks, at one [`Place`].
 ///
-/// The clock of a process begins when it boots, as a real one's does, whatever the world's clock shows: what is computed
-/// from a moment of this process is wrong for another one, and must show.
+/// The clock of a process begins when it boots, as a real monotonic clock may, whatever the world's clock shows: a
+/// moment of one process means nothing to another, and code that mixes them up must fail here.
 #[derive(Clone)]
 pub struct SimRuntime {
     shared: Arc<Shared>,
@@ -30,7 +31,7 @@ pub struct SimRuntime {
     origin: Moment,
 }
 
-/// What the executor and its handles share. One thread uses it at a time, so no lock is ever waited for.
+/// State shared by the executor and its handles. One thread uses it at a time, so no lock is ever contended.
 pub(super) struct Shared {
     seed: u64,
     now: AtomicU64,
@@ -40,21 +41,22 @@ pub(super) struct Shared {
     timers: Mutex<Timers>,
     tasks: Mutex<BTreeMap<u64, Arc<SimTask>>>,
     last_task: AtomicU64,
-    /// The task that is polled, or was last, or whose call of a port that is; and its process.
+    /// The task that is being polled, or was polled last (for a call to a port: the task that made the call), and its
+    /// process.
     running: AtomicU64,
     running_process: AtomicU32,
-    /// How often the work plane of each process was built.
+    /// How often the work plane of each process was rebuilt.
     builds: Mutex<BTreeMap<u32, u32>>,
-    /// Where nothing runs for now, and until when.
+    /// The suspended places, and until when each is.
     suspended: Mutex<BTreeMap<Place, Moment>>,
     streams: Mutex<BTreeMap<&'static str, Arc<SeededEntropy>>>,
-    yielding: SeededEntropy,
-    late: SeededEntropy,
+    yields: SeededEntropy,
+    timer_delays: SeededEntropy,
     trace: Trace,
 }
 
-/// A timer fires this much after its moment at most: tokio's have a granularity of a millisecond.
-const LATEST_NS: u64 = 2_000_000;
+/// The longest delay of a timer after its deadline: tokio's timers have a granularity of a millisecond.
+const MAX_TIMER_DELAY_NS: u64 = 2_000_000;
 
 impl SimRuntime {
     pub(super) fn new(seed: u64, wall_start: Timestamp) -> Self {
@@ -72,14 +74,14 @@ impl SimRuntime {
             builds: Mutex::default(),
             suspended: Mutex::default(),
             streams: Mutex::default(),
-            yielding: SeededEntropy::stream(seed, "yields"),
-            late: SeededEntropy::stream(seed, "timers"),
+            yields: SeededEntropy::stream(seed, "yields"),
+            timer_delays: SeededEntropy::stream(seed, "timers"),
             trace: Trace::new(),
         });
         Self { shared, place: Place::WORLD, origin: Moment::ZERO }
     }
 
-    /// The handle of a process that boots now: its clock begins.
+    /// The handle of a process that boots now, which starts its clock.
     #[must_use]
     pub fn boot(&self, process: u32) -> Self {
         let place = Place::new(process, Plane::Main);
@@ -92,7 +94,7 @@ impl SimRuntime {
         Self { place: Place::new(self.place.process, plane), ..self.clone() }
     }
 
-    /// The handle of its work plane, built anew: what still runs on the one before is left behind.
+    /// The handle of its newly built work plane; tasks that still run on the previous one are abandoned.
     #[must_use]
     pub(crate) fn build_work(&self) -> Self {
         let process = self.place.process;
@@ -101,7 +103,7 @@ impl SimRuntime {
         Self { place: Place { build: *build, ..Place::new(process, Plane::Work) }, ..self.clone() }
     }
 
-    /// The process whose task is polled, or was last.
+    /// The process whose task is being polled, or was polled last.
     pub(crate) fn process(&self) -> u32 {
         self.shared.running_process.load(Ordering::Relaxed)
     }
@@ -110,23 +112,23 @@ impl SimRuntime {
         &self.shared
     }
 
-    /// The number of the task that is polled, or on whose behalf a port is called: what two of them do is never one and the
-    /// same.
+    /// The number of the task that is being polled, or on whose behalf a port is called; it tells the calls of
+    /// different tasks apart.
     pub(crate) fn task(&self) -> u64 {
         self.shared.running.load(Ordering::Relaxed)
     }
 
-    /// Notes an event in the trace: it counts in the hash, and the last 200 are kept as text.
+    /// Records an event in the trace: it goes into the hash, and the last 200 are kept as text.
     pub fn trace(&self, event: impl fmt::Display) {
         self.shared.trace.note(self.shared.now(), format_args!("{event}"));
     }
 
-    /// One number for everything that happened so far: equal for equal runs.
+    /// A hash of everything that happened so far: equal for equal runs.
     pub fn trace_hash(&self) -> u64 {
         self.shared.trace.hash()
     }
 
-    /// The last 200 events, oldest first, each after its moment.
+    /// The last 200 events, oldest first, each prefixed with its moment.
     pub fn last_events(&self) -> Vec<String> {
         self.shared.trace.lines()
     }
@@ -141,13 +143,13 @@ impl SimRuntime {
         self.shared.tasks.lock().values().filter(|task| task.place().process == process).count()
     }
 
-    /// Gives way to the other tasks up to three times, as chance decides; every simulated port call does, so that all
+    /// Yields to the other tasks a random number of times, at most three; every simulated port call does, so that all
     /// interleavings around it can happen.
     pub fn yields(&self) -> Yields {
-        Yields(self.shared.yielding.next_u64() & 3)
+        Yields(self.shared.yields.next_u64() & 3)
     }
 
-    /// The stream with this name, which all who ask for it share.
+    /// The random stream with this name; all callers share one.
     pub(crate) fn stream(&self, name: &'static str) -> Arc<SeededEntropy> {
         let seeded = || Arc::new(SeededEntropy::stream(self.shared.seed, name));
         Arc::clone(self.shared.streams.lock().entry(name).or_insert_with(seeded))
@@ -168,7 +170,7 @@ impl Shared {
         self.running_process.store(task.place().process, Ordering::Relaxed);
     }
 
-    /// The runtime that a plane has now.
+    /// The current runtime of a plane.
     pub(super) fn newest(&self, process: u32, plane: Plane) -> Place {
         let build = match plane {
             Plane::Work => self.builds.lock().get(&process).copied().unwrap_or_default(),
@@ -177,19 +179,19 @@ impl Shared {
         Place { build, ..Place::new(process, plane) }
     }
 
-    /// Nothing runs at `place` until then.
+    /// Suspends all tasks at `place` until then.
     pub(super) fn suspend(&self, place: Place, until: Moment) {
         let mut suspended = self.suspended.lock();
         let held = suspended.entry(place).or_insert(until);
         *held = until.max(*held);
     }
 
-    /// The next moment at which something may run again.
+    /// The next moment at which a suspended place resumes.
     pub(super) fn next_resume(&self) -> Option<Moment> {
         self.suspended.lock().values().min().copied()
     }
 
-    /// Forgets the suspensions that are over; whether there were any.
+    /// Removes the suspensions that are over, and returns whether there were any.
     pub(super) fn resume_due(&self) -> bool {
         let now = self.now();
         let mut suspended = self.suspended.lock();
@@ -198,7 +200,7 @@ impl Shared {
         suspended.len() < before
     }
 
-    /// A process that is gone is not held any more.
+    /// Removes the suspensions of a process that is gone.
     pub(super) fn forget_suspended(&self, process: u32) {
         self.suspended.lock().retain(|place, _| place.process != process);
     }
@@ -215,7 +217,7 @@ impl Shared {
         self.timers.lock()
     }
 
-    /// Moves the clock on; never back.
+    /// Advances the clock; never moves it back.
     pub(super) fn advance(&self, to: Moment) {
         if to != Moment::MAX {
             self.now.fetch_max(to.as_nanos(), Ordering::Relaxed);
@@ -247,22 +249,22 @@ impl Clock for SimRuntime {
     fn wall(&self) -> Timestamp {
         let step = i128::from(self.shared.wall_step_ns.load(Ordering::Relaxed));
         let nanos = self.shared.wall_start.as_nanosecond() + i128::from(self.shared.now().as_nanos()) + step;
-        // Beyond the calendar only when a schedule steps the wall by millennia.
+        // Out of range only if a schedule steps the wall clock by millennia.
         Timestamp::from_nanosecond(nanos).unwrap_or(Timestamp::MAX)
     }
 }
 
 impl Runtime for SimRuntime {
     fn sleep_until(&self, at: Moment) -> BoxFuture<'static, ()> {
-        // As on a real machine: never early, and hardly ever on the moment.
-        let late = if at > self.now() { self.shared.late.below(LATEST_NS) } else { 0 };
+        // As on a real machine: never early, and hardly ever exactly on time.
+        let late = if at > self.now() { self.shared.timer_delays.below(MAX_TIMER_DELAY_NS) } else { 0 };
         let at = self.origin + at.since_origin() + Duration::from_nanos(late);
         Box::pin(Sleep { shared: self.shared.clone(), at, timer: None })
     }
 
     fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) -> Task {
         let seq = self.shared.last_task.fetch_add(1, Ordering::Relaxed) + 1;
-        // A call of a port is its caller's doing.
+        // A call to a port runs on behalf of its caller.
         let caller = match self.place.plane {
             Plane::Io => self.task(),
             Plane::Main | Plane::Work | Plane::Supervision => seq,
@@ -275,7 +277,7 @@ impl Runtime for SimRuntime {
         task.handle()
     }
 
-    /// Whoever asks for the same name shares one stream, which goes on when the service boots again.
+    /// All callers that use the same name share one stream, which continues when the service boots again.
     fn entropy(&self, stream: &'static str) -> Arc<dyn Entropy> {
         self.stream(stream)
     }
@@ -290,8 +292,8 @@ impl fmt::Debug for SimRuntime {
     }
 }
 
-/// A timer that registers itself when it is first polled and leaves when it is dropped, so that an abandoned one
-/// never moves time.
+/// A timer that registers itself when it is first polled and deregisters when it is dropped, so that an abandoned one
+/// never advances the clock.
 struct Sleep {
     shared: Arc<Shared>,
     /// By the world's clock.
@@ -307,7 +309,7 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         if let Some(timer) = self.timer {
-            self.shared.timers().rewake(timer, cx.waker());
+            self.shared.timers().set_waker(timer, cx.waker());
         } else {
             let timer = self.shared.timers().register(self.at, cx.waker().clone());
             self.timer = Some(timer);
@@ -324,9 +326,9 @@ impl Drop for Sleep {
     }
 }
 
-/// Gives way a number of times.
+/// Yields a number of times.
 #[derive(Debug)]
-#[must_use = "it gives way only when awaited"]
+#[must_use = "futures do nothing unless awaited"]
 pub struct Yields(u64);
 
 impl Future for Yields {

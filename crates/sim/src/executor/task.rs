@@ -1,4 +1,5 @@
-//! One spawned task: its future, its waker, and its end for whoever waits. It does not know when it is polled.
+//! One spawned task: its future, its waker, and its end for the holder of its handle. A wake only marks the task as
+//! ready, at most once, so what runs next is the executor's seeded choice alone.
 
 use std::any::Any;
 use std::future::Future;
@@ -12,7 +13,7 @@ use ttm_kernel::{BoxFuture, Task, TaskEnd};
 
 use super::place::Place;
 
-/// A task of the executor, which is its own waker. The locks are never contended: they satisfy the port's bounds.
+/// A task of the executor, which is its own waker. The locks are never contended: the port's bounds require them.
 pub(super) struct SimTask {
     seq: u64,
     /// On whose behalf it runs.
@@ -23,13 +24,13 @@ pub(super) struct SimTask {
     future: Mutex<Option<BoxFuture<'static, ()>>>,
     queued: AtomicBool,
     aborted: AtomicBool,
-    /// How it ends at its next turn, by a fault.
-    doomed: Mutex<Option<TaskEnd>>,
+    /// How a fault ends it at its next poll.
+    forced: Mutex<Option<TaskEnd>>,
     end: Mutex<End>,
 }
 
-/// The tasks that can run, in the order in which they were spawned, so that the choice among them does not depend on the
-/// order of the wakes: tokio's watch channel wakes its listeners in a random one.
+/// The tasks that can run, in the order in which they were spawned, so that the choice among them does not depend on
+/// the order of the wakes: tokio's watch channel wakes its receivers in random order.
 #[derive(Default)]
 pub(super) struct ReadyQueue(Mutex<Vec<Arc<SimTask>>>);
 
@@ -77,7 +78,7 @@ impl SimTask {
             future: Mutex::new(Some(future)),
             queued: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
-            doomed: Mutex::default(),
+            forced: Mutex::default(),
             end: Mutex::default(),
         }
     }
@@ -102,36 +103,36 @@ impl SimTask {
         self.future().is_none()
     }
 
-    /// It ends like that at its next turn, which comes at once.
-    pub(super) fn doom(self: &Arc<Self>, end: TaskEnd) {
-        *self.doomed.lock() = Some(end);
+    /// Ends it like that at its next poll, which is scheduled at once.
+    pub(super) fn force_end(self: &Arc<Self>, end: TaskEnd) {
+        *self.forced.lock() = Some(end);
         self.enqueue();
     }
 
-    /// How it ends now, whatever it would do next.
-    pub(super) fn verdict(&self) -> Option<TaskEnd> {
+    /// How it ends now instead of being polled, if it was aborted or a fault ends it.
+    pub(super) fn forced_end(&self) -> Option<TaskEnd> {
         let aborted = self.aborted.load(Ordering::Relaxed).then_some(TaskEnd::Aborted);
-        aborted.or_else(|| self.doomed.lock().take())
+        aborted.or_else(|| self.forced.lock().take())
     }
 
-    /// The future; none after the end.
+    /// The future; `None` after the end.
     pub(super) fn future(&self) -> MutexGuard<'_, Option<BoxFuture<'static, ()>>> {
         self.future.lock()
     }
 
-    /// From now on a wake puts the task among the ready ones again.
+    /// From now on a wake enqueues the task again.
     pub(super) fn dequeued(&self) {
         self.queued.store(false, Ordering::Relaxed);
     }
 
-    /// Puts the task among the ready ones, once.
+    /// Adds the task to the ready queue, unless it is there.
     pub(super) fn enqueue(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::Relaxed) {
             self.ready.insert(Arc::clone(self));
         }
     }
 
-    /// Tells who waits.
+    /// Records the end, and wakes the holder of the handle.
     pub(super) fn finish(&self, end: TaskEnd) {
         let awaiting = {
             let mut state = self.end.lock();
@@ -141,14 +142,14 @@ impl SimTask {
         awaiting.into_iter().for_each(Waker::wake);
     }
 
-    /// The handle for whoever spawned it.
+    /// The handle for the code that spawned it.
     pub(super) fn handle(self: &Arc<Self>) -> Task {
         let task = Arc::clone(self);
         let abort = move || {
             task.aborted.store(true, Ordering::Relaxed);
             task.enqueue();
         };
-        Task::new(Box::new(abort), Box::pin(Joined { task: Arc::clone(self), told: false }))
+        Task::new(Box::new(abort), Box::pin(Joined { task: Arc::clone(self), completed: false }))
     }
 }
 
@@ -162,21 +163,21 @@ impl Wake for SimTask {
     }
 }
 
-/// Completes with the task's end, once: like the state machine of an async block it may not be polled after that.
+/// Completes with the task's end. Like an async block it panics when it is polled after that.
 struct Joined {
     task: Arc<SimTask>,
-    told: bool,
+    completed: bool,
 }
 
 impl Future for Joined {
     type Output = TaskEnd;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<TaskEnd> {
-        let Self { task, told } = self.get_mut();
-        assert!(!*told, "the end of task {:?} is awaited again after it was told", task.name);
+        let Self { task, completed } = self.get_mut();
+        assert!(!*completed, "the handle of task {:?} was polled after it completed", task.name);
         let mut end = task.end.lock();
         if let Some(reached) = &end.reached {
-            *told = true;
+            *completed = true;
             return Poll::Ready(reached.clone());
         }
         end.awaiting = Some(cx.waker().clone());
@@ -184,7 +185,7 @@ impl Future for Joined {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(super) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())

@@ -1,4 +1,5 @@
-//! The timers: a heap by moment and order of registration. It wakes nobody itself.
+//! The timers: a heap ordered by moment and then by registration, so that timers of one moment fire in a fixed order.
+//! A due timer hands its waker out instead of waking it, because the lock is held here.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,10 +7,10 @@ use std::task::Waker;
 
 use ttm_kernel::Moment;
 
-/// Below this many entries a heap full of abandoned timers is not worth cleaning.
+/// Below this many entries it is not worth sweeping abandoned timers out of the heap.
 const SWEEP_FROM: usize = 256;
 
-/// All timers that wait. An abandoned one stays in the heap without its slot, and is skipped.
+/// All pending timers. A cancelled one stays in the heap without its slot, and is skipped.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Moment, TimerId)>>,
@@ -18,7 +19,7 @@ pub(super) struct Timers {
     last_seq: u64,
 }
 
-/// Identifies a timer, also against a later one in the same slot; ordered by registration.
+/// Identifies a timer, and tells it from a later one in the same slot; ordered by registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TimerId {
     seq: u64,
@@ -32,7 +33,7 @@ struct Slot {
 }
 
 impl Timers {
-    /// A timer that wakes `waker` at `at`.
+    /// Registers a timer that wakes `waker` at `at`.
     pub(super) fn register(&mut self, at: Moment, waker: Waker) -> TimerId {
         self.sweep();
         self.last_seq += 1;
@@ -49,15 +50,15 @@ impl Timers {
         id
     }
 
-    /// Whom a timer wakes from now on.
-    pub(super) fn rewake(&mut self, id: TimerId, waker: &Waker) {
+    /// Replaces the waker of a timer.
+    pub(super) fn set_waker(&mut self, id: TimerId, waker: &Waker) {
         let slot = &mut self.slots[id.slot];
         if slot.seq == id.seq && slot.waker.as_ref().is_some_and(|old| !old.will_wake(waker)) {
             slot.waker = Some(waker.clone());
         }
     }
 
-    /// Forgets a timer; one that has fired is no longer known.
+    /// Removes a timer and returns its waker; `None` if it has fired.
     pub(super) fn cancel(&mut self, id: TimerId) -> Option<Waker> {
         let slot = &mut self.slots[id.slot];
         if slot.seq != id.seq {
@@ -81,7 +82,7 @@ impl Timers {
         None
     }
 
-    /// Takes out a timer that is due at `now`.
+    /// Removes a timer that is due at `now`, and returns its waker.
     pub(super) fn pop_due(&mut self, now: Moment) -> Option<Waker> {
         if self.next()? > now {
             return None;
@@ -90,7 +91,7 @@ impl Timers {
         self.cancel(id)
     }
 
-    /// Deadlines are mostly abandoned: when they are most of the heap, they go.
+    /// Drops cancelled timers once they are most of the heap: most deadlines are met, which cancels their timers.
     fn sweep(&mut self) {
         let waiting = self.slots.len() - self.free.len();
         if self.heap.len() > SWEEP_FROM && self.heap.len() > 4 * waiting {

@@ -1,4 +1,5 @@
-//! What happened, as one number and as the last lines of text. It does not know what the lines mean.
+//! The trace of a run: a hash of every step and every event, and the last events as text. Two runs with equal hashes
+//! took the same steps, whatever the text that is still kept.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,7 +20,7 @@ pub(super) enum Kind {
     Noted = 4,
 }
 
-/// A running hash over every step and every line, and the last lines.
+/// A running hash over every step and every event, and the last events.
 #[derive(Debug)]
 pub(super) struct Trace {
     hash: AtomicU64,
@@ -35,13 +36,13 @@ impl Trace {
         self.hash.load(Ordering::Relaxed)
     }
 
-    /// Takes a step into the hash.
+    /// Adds a step to the hash.
     pub(super) fn fold(&self, now: Moment, kind: Kind, number: u64) {
         let hash = mix(self.hash(), now.as_nanos());
         self.hash.store(mix(hash, number << 3 | kind as u64), Ordering::Relaxed);
     }
 
-    /// Takes a line into the hash, and keeps it.
+    /// Adds a line to the hash, and keeps it.
     pub(super) fn note(&self, now: Moment, line: fmt::Arguments<'_>) {
         let mut lines = self.lines.lock();
         let mut text = if lines.len() < LINES {
@@ -50,7 +51,7 @@ impl Trace {
             lines.pop_front().map_or_else(String::new, |(_, text)| text)
         };
         text.clear();
-        // Writing to a string fails only when a Display of the line does; what was written so far is kept.
+        // Writing to a string fails only if a `Display` impl in the line does; what was written so far is kept.
         let _ = fmt::write(&mut text, line);
         let mut hash = self.hash();
         for chunk in text.as_bytes().chunks(8) {
@@ -64,13 +65,13 @@ impl Trace {
         self.fold(now, Kind::Noted, 0);
     }
 
-    /// The last lines, oldest first, each with its moment.
+    /// The last lines, oldest first, each prefixed with its moment.
     pub(super) fn lines(&self) -> Vec<String> {
         self.lines.lock().iter().map(|(at, line)| format!("{at:?} {line}")).collect()
     }
 }
 
-/// Spreads `word` over the hash; the multiplier is that of PCG, the shift that of Murmur.
+/// Mixes `word` into the hash; the multiplier is that of PCG, the shift that of Murmur.
 const fn mix(hash: u64, word: u64) -> u64 {
     let mixed = (hash ^ word).wrapping_mul(0x5851_f42d_4c95_7f2d);
     mixed ^ (mixed >> 33)
