@@ -1,4 +1,4 @@
-//! Runs one plan again, as a failure of the simulator printed it:
+//! Replays the plan that a failure of the simulator printed:
 //! `cargo run --release -p ttm-sim --example replay -- '7 86400 31 at 2h for 20m api-503'`.
 
 use std::process::ExitCode;

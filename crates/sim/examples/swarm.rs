@@ -1,4 +1,5 @@
-//! Runs other days of the swarm than the tests do, and prints those that break a promise and what none of them met:
+//! Runs other days of the swarm than the tests, and prints those that break a promise, and the faults and states that
+//! none of them reached:
 //! `cargo run --release -p ttm-sim --example swarm -- 200..2200`.
 
 use std::ops::Range;
@@ -6,8 +7,8 @@ use std::process::ExitCode;
 
 use ttm_sim::Batch;
 
-/// So many are run before the next ones are told.
-const AT_ONCE: u64 = 20;
+/// The number of seeds between two lines of output.
+const CHUNK: u64 = 20;
 
 fn main() -> ExitCode {
     let Some(seeds) = std::env::args().nth(1).and_then(|seeds| parse(&seeds)) else {
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
     let mut days = Vec::new();
     let (first, end) = (seeds.start, seeds.end);
     for from in seeds.step_by(20) {
-        let to = from.saturating_add(AT_ONCE).min(end);
+        let to = from.saturating_add(CHUNK).min(end);
         let batch = Batch::run(from..to, threads);
         for (seed, failure) in batch.broken() {
             println!("seed {seed} broke a promise:\n{failure}\n");
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     }
     let all = Batch { days };
     let (broken, missing) = (all.broken().count(), all.never_reached());
-    println!("{first}..{end}: {broken} broke a promise; never met: {missing:?}");
+    println!("{first}..{end}: {broken} broke a promise; never reached: {missing:?}");
     if broken == 0 && missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -1,5 +1,5 @@
-//! Many days of the swarm at once, and what must have been reached in them: a batch that never met a fault, or never showed
-//! a status, proves nothing about it.
+//! Many days of the swarm at once, and their coverage: a batch that never injected a fault, or never reached a
+//! status, proves nothing about it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,38 +16,38 @@ use crate::{Failure, Outcome, Plan, Swarm};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// What came of a range of seeds.
+/// The results of a range of seeds.
 #[derive(Debug)]
 pub struct Batch {
-    /// Of each seed, in their order.
+    /// The day of each seed, in the order of the seeds.
     pub days: Vec<Day>,
 }
 
-/// What came of one seed.
+/// The result of one seed.
 #[derive(Debug)]
 pub struct Day {
     /// The seed.
     pub seed: u64,
-    /// The outcome, without its last events unless it broke a promise.
+    /// The outcome; it has its last events only if a promise was broken.
     pub outcome: Outcome,
-    /// The kinds of fault that began.
+    /// The kinds of fault in the schedule.
     pub faults: BTreeSet<String>,
-    /// The text of the failure, if a promise was broken.
+    /// The failure, if a promise was broken.
     pub failure: Option<Failure>,
 }
 
 impl Plan {
-    /// The day of the swarm that a seed stands for.
+    /// The day of the swarm for a seed.
     pub fn of_swarm(seed: u64) -> Self {
         Self::new(seed, DAY, Swarm::default().draw(&SeededEntropy::stream(seed, "schedule")))
     }
 }
 
 impl Batch {
-    /// Runs the days of these seeds, each twice, on so many threads.
+    /// Runs the day of each seed twice, on this many threads.
     ///
     /// # Panics
-    /// When a simulation panics.
+    /// If a simulation panics.
     pub fn run(seeds: Range<u64>, threads: usize) -> Self {
         let next = AtomicU64::new(seeds.start);
         let days = Mutex::new(Vec::new());
@@ -59,7 +59,7 @@ impl Batch {
                         if seed >= seeds.end {
                             return;
                         }
-                        let day = Day::live(seed);
+                        let day = Day::run(seed);
                         days.lock().push(day);
                     }
                 });
@@ -70,21 +70,21 @@ impl Batch {
         Self { days }
     }
 
-    /// Those that broke a promise.
+    /// The seeds that broke a promise.
     pub fn broken(&self) -> impl Iterator<Item = (u64, &Failure)> {
         self.days.iter().filter_map(|day| Some((day.seed, day.failure.as_ref()?)))
     }
 
-    /// What some day of a batch should reach, and none of this one did.
+    /// The faults and states that some day of a batch should reach, and no day of this one did.
     pub fn never_reached(&self) -> Vec<String> {
         let reached: BTreeSet<&String> =
             self.days.iter().flat_map(|day| day.outcome.reached.iter().chain(&day.faults)).collect();
-        wanted().into_iter().filter(|wanted| !reached.contains(wanted)).collect()
+        expected().into_iter().filter(|state| !reached.contains(state)).collect()
     }
 }
 
 impl Day {
-    fn live(seed: u64) -> Self {
+    fn run(seed: u64) -> Self {
         let plan = Plan::of_swarm(seed);
         let mut outcome = plan.run_twice();
         let failure = outcome.verdict(&plan).err();
@@ -110,9 +110,9 @@ impl fmt::Display for Batch {
     }
 }
 
-/// Every kind of fault that a swarm draws, every status, and every state of a use of the store and of the breaker that
-/// this world can bring about.
-fn wanted() -> Vec<String> {
+/// Every kind of fault that a swarm draws, every status, and every state of a use of the store and of the breaker
+/// that this world can cause.
+fn expected() -> Vec<String> {
     let statuses = [Status::Healthy, Status::Degraded, Status::Unknown, Status::Critical];
     let statuses = statuses.map(|status| format!("health {status}"));
     let uses = [
@@ -123,7 +123,7 @@ fn wanted() -> Vec<String> {
         StoreUse::Events,
     ];
     let uses = uses.into_iter().flat_map(|what| {
-        // Who only reads gives nothing up.
+        // A use that only reads drops nothing.
         let reads = what == StoreUse::TokenReads;
         let statuses =
             [Status::Healthy, Status::Degraded, Status::Critical].into_iter().take(3 - usize::from(reads));

@@ -1,5 +1,5 @@
-//! Faults as data: what breaks when, and for how long. A schedule is one line of text that can be stored, shortened by
-//! hand and replayed. It breaks nothing itself: the simulated world looks into it.
+//! Faults as data: what breaks when, and for how long. A schedule is one line of text that can be stored, shortened
+//! by hand and replayed. The simulated world queries it at every call, so a schedule and a seed decide a whole run.
 
 mod draw;
 mod poison;
@@ -21,18 +21,18 @@ pub use text::InvalidSchedule;
 pub struct Fault {
     /// Since the start of the simulation.
     pub at: Duration,
-    /// Until it heals; zero for what happens at once.
+    /// How long it lasts; zero if it happens at one instant.
     pub lasts: Duration,
-    /// What it is.
+    /// What breaks.
     pub kind: FaultKind,
 }
 
 /// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The outside API.
+    /// The upstream API.
     Exchange(ExchangeFault),
-    /// A table of the store, or all of them.
+    /// One table of the store, or all of them.
     Store(StoreTable, StoreFault),
     /// The resources of the process cannot be measured.
     ResourcesUnknown,
@@ -40,18 +40,18 @@ pub enum FaultKind {
     Kill,
     /// SIGTERM: the process stops, stays away for as long as the fault lasts, then boots.
     Terminate,
-    /// SIGSTOP, then SIGCONT: time passes and nobody notices.
+    /// SIGSTOP, then SIGCONT: time passes, and the process does not notice.
     Freeze,
-    /// Another service manager starts the service on the same store, again and again until the fault is over; then the one
-    /// of the two processes that has not got the store is stopped.
+    /// Another service manager starts the service on the same store, again and again until the fault is over; then
+    /// whichever of the two processes does not hold the lease is stopped.
     SecondProcess,
-    /// One plane of the process runs nothing, as when a task spins or blocks there.
+    /// One plane of the process runs nothing, as if a task spun or blocked there.
     PlaneStalls(Plane),
     /// A part of the process panics.
     PartPanics(Part),
     /// A part of the process returns.
     PartEnds(Part),
-    /// The wall clock alone jumps.
+    /// The wall clock steps; the monotonic clock does not.
     WallStep(SignedDuration),
 }
 
@@ -60,49 +60,50 @@ pub enum FaultKind {
 pub enum ExchangeFault {
     /// 503 to everything.
     Unavailable,
-    /// Another 5xx to everything; what differs is only the message.
+    /// Another 5xx to everything; only the message differs.
     ServerError(u16),
-    /// 403 to everything: the page that challenges a browser.
+    /// 403 to everything: a browser challenge page.
     Forbidden,
-    /// Accepts and never answers.
+    /// Accepts connections and never answers.
     Hang,
-    /// Answers, byte by byte, in half a minute to two.
+    /// Answers byte by byte, in 30 to 120 seconds.
     SlowDrip,
-    /// Bodies end in the middle.
+    /// Bodies are cut off.
     Truncated,
     /// Bodies are larger than the client reads.
     TooLarge,
-    /// Bodies claim to be HTML.
+    /// Bodies are declared as HTML.
     WrongType,
     /// 429 to everything, with a Retry-After in seconds or without one.
     Limited(Option<u32>),
     /// 200 with an empty list for everything.
     Nulls,
-    /// 200 with `null` where a list belongs, to a share of the requests.
+    /// 200 with `null` instead of a list, to a share of the requests.
     FlakyNulls(Percent),
     /// 200 with an empty list, to a share of the batches; single tokens are answered.
     EmptyBatch(Percent),
     /// Half of each batch is missing.
     HalfBatch,
-    /// A share of the tokens is unknown, in batches and singly, always the same ones.
+    /// A share of the tokens is unknown, in batches and in single requests, always the same ones.
     Delisted(Percent),
-    /// Every request fails that asks for one of a share of the tokens, always the same ones.
+    /// Every request that includes one of a share of the tokens fails, always the same ones.
     Poison(Percent),
-    /// What was true so many seconds ago.
+    /// Answers are this many seconds old.
     Stale(u32),
-    /// All pools of each token of a batch, the main one anywhere, and counts of those where it is the quote.
+    /// All pools of each token of a batch, the primary one at any position, and pools that have it as their quote.
     ExtraPairs,
-    /// A share of the pairs cannot be used.
+    /// A share of the pairs is unusable.
     BadPairs(Percent),
-    /// Pairs have nothing that a pair may leave out.
+    /// Pairs lack every optional field.
     Sparse,
 }
 
-/// Out of a hundred, this many.
+/// A whole number of percent.
 pub type Percent = u8;
 
 impl ExchangeFault {
-    /// Whether nothing usable comes out of the API. What spares some requests or tokens is no outage: readers are owed it.
+    /// Whether the API returns nothing usable. A fault that spares some requests or tokens is not an outage: readers
+    /// must still get those.
     pub const fn is_down(self) -> bool {
         match self {
             Self::Unavailable
@@ -122,45 +123,45 @@ impl ExchangeFault {
         }
     }
 
-    /// Whether every call is answered, and no answer holds a pair.
+    /// Whether every call is answered, and no answer contains a pair.
     pub const fn is_silent(self) -> bool {
         matches!(self, Self::Nulls | Self::Delisted(100..))
     }
 
-    /// Whether every call is answered, and no pair of it can be read.
+    /// Whether every call is answered, and no pair in any answer can be read.
     pub const fn is_unreadable(self) -> bool {
         matches!(self, Self::BadPairs(100..))
     }
 
-    /// Whether every call of it fails; an outage may also answer each of them, with nothing.
+    /// Whether every call fails; in other outages calls succeed with empty answers.
     pub const fn fails_calls(self) -> bool {
         self.is_down() && !self.is_silent() && !self.is_unreadable()
     }
 }
 
-/// What of the store misbehaves.
+/// Which part of the store misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StoreTable {
-    /// Every table: they are one database.
+    /// Every table, as they are in one database.
     All,
-    /// That of the tokens.
+    /// The table of tokens.
     Tokens,
-    /// That of the breakers.
+    /// The table of breakers.
     Breakers,
-    /// That of the samples.
+    /// The table of samples.
     Samples,
-    /// That of the events.
+    /// The table of events.
     Events,
-    /// The row of the lease, where it is one.
+    /// The row of the lease, if the lease is a row.
     Lease,
 }
 
 impl StoreTable {
-    /// All of them together, then each.
+    /// All of them together, and then each.
     pub const EACH: [Self; 6] =
         [Self::All, Self::Tokens, Self::Breakers, Self::Samples, Self::Events, Self::Lease];
 
-    /// The word of the schedule.
+    /// The word for it in a schedule.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::All => "store",
@@ -173,29 +174,29 @@ impl StoreTable {
     }
 }
 
-/// How the store misbehaves: every class of error of its ports, and what no error tells.
+/// How the store misbehaves: every class of error of its ports, and failures without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreFault {
     /// Refuses connections.
     Gone,
-    /// Answers only when the fault is over.
+    /// Answers only once the fault is over.
     Hang,
-    /// Commits, and then the connection breaks.
+    /// Commits, and then the connection is lost.
     LostAcks,
-    /// Reads work, writes find no space.
+    /// Reads work, writes fail because the disk is full.
     Full,
-    /// Reads work, writes find the store locked by another.
+    /// Reads work, writes fail because the store is locked.
     Busy,
     /// Reads work, writes are refused for now, as during a failover.
     ReadOnly,
-    /// The right to the table is missing, or the table: a person must mend that, and it is not tried more often than once
+    /// The privilege on the table is missing, or the table is: a person must fix that, and callers retry at most once
     /// a minute.
     NoRight,
-    /// It answers what no program of ours knows, which proves no damage: that is tried again as seldom.
+    /// It answers with an unknown error, which does not prove damage: callers retry as rarely.
     Unexpected,
-    /// The content is not what it must be, or looks so. When it heals only a new process finds out.
+    /// The content is damaged, or appears to be. After it heals only a new process uses the store again.
     Corrupt,
-    /// A share of the rows is refused, always the same ones.
+    /// A share of the rows is rejected, always the same ones.
     Rejects(Percent),
 }
 
@@ -204,21 +205,21 @@ pub enum StoreFault {
 pub enum Part {
     /// The groups.
     Work,
-    /// The watch over edits of the tokens.
+    /// Follows edits of the set of tokens.
     Roster,
-    /// The writer of the tokens.
+    /// Stores the tokens.
     TokenWriter,
-    /// The writer of the breakers.
+    /// Stores the breakers.
     BreakerWriter,
-    /// The writer of the samples.
+    /// Stores the samples.
     SampleWriter,
-    /// The writer of the events.
+    /// Stores the events.
     EventWriter,
-    /// What renews the lease on the store.
+    /// Renews the lease on the store.
     LeaseKeeper,
     /// The monitor.
     Monitor,
-    /// What tells the monitor that the work plane runs.
+    /// Signals the monitor that the work plane runs.
     Pulse,
 }
 
@@ -252,23 +253,23 @@ impl Part {
     }
 }
 
-/// Faults in the order of their beginning.
+/// Faults in the order in which they begin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultSchedule(Vec<Fault>);
 
 impl FaultSchedule {
-    /// These faults; of two that overlap on one part the earlier one wins.
+    /// A schedule of these faults; if two of them overlap on the same target the earlier one wins.
     pub fn new(mut faults: Vec<Fault>) -> Self {
         faults.sort_by_key(|fault| fault.at);
         Self(faults)
     }
 
-    /// The faults, by their beginning.
+    /// The faults, in the order in which they begin.
     pub fn faults(&self) -> &[Fault] {
         &self.0
     }
 
-    /// What is wrong with the API at `now`.
+    /// The fault of the API at `now`.
     pub fn exchange(&self, now: Moment) -> Option<ExchangeFault> {
         self.active(now).find_map(|fault| match fault.kind {
             FaultKind::Exchange(kind) => Some(kind),
@@ -276,7 +277,7 @@ impl FaultSchedule {
         })
     }
 
-    /// What is wrong with a table of the store at `now`, and until when.
+    /// The fault of a table of the store at `now`, and until when it lasts.
     pub fn store(&self, table: StoreTable, now: Moment) -> Option<(StoreFault, Moment)> {
         self.active(now).find_map(|fault| match fault.kind {
             FaultKind::Store(broken, kind) if [StoreTable::All, table].contains(&broken) => {
@@ -286,18 +287,19 @@ impl FaultSchedule {
         })
     }
 
-    /// Since when the API has misbehaved in one of these ways, if it does at `now`.
+    /// Since when the API has had a fault that matches, if it has one at `now`.
     pub fn exchange_since(&self, now: Moment, is_one: impl Fn(ExchangeFault) -> bool) -> Option<Moment> {
         let is_one = |fault: &Fault| matches!(fault.kind, FaultKind::Exchange(kind) if is_one(kind));
         let is_exchange = |fault: &&Fault| matches!(fault.kind, FaultKind::Exchange(_));
         let active = self.active(now).find(is_exchange)?;
-        // Of two that overlap the earlier one wins, until it is over.
+        // If two overlap the earlier one wins until it is over.
         let before = self.0.iter().take_while(|fault| *fault != active).filter(is_exchange);
         let others = before.filter(|fault| !is_one(fault)).map(Fault::until).max();
         is_one(active).then_some(others.map_or(active.begins(), |until| active.begins().max(until)))
     }
 
-    /// Until when nobody could keep a lease in the store, at `now` at the latest.
+    /// The end of the last fault before `now` that made the lease unavailable: `now` if it is still active,
+    /// [`Moment::ZERO`] if there was none.
     pub fn lease_was_away(&self, now: Moment) -> Moment {
         let of_lease = |fault: &&Fault| {
             let FaultKind::Store(table, _) = fault.kind else { return false };
@@ -306,7 +308,7 @@ impl FaultSchedule {
         self.0.iter().filter(of_lease).map(|fault| fault.until().min(now)).max().unwrap_or(Moment::ZERO)
     }
 
-    /// Whether any of these was going on at some time between the two.
+    /// Whether a matching fault was active at any time between the two.
     pub fn any_between(&self, from: Moment, to: Moment, matches: impl Fn(FaultKind) -> bool) -> bool {
         self.0.iter().any(|fault| matches(fault.kind) && fault.begins() <= to && from <= fault.until())
     }
@@ -350,22 +352,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_begins_when_what_hid_it_is_over() {
+    fn an_outage_begins_when_the_fault_that_hid_it_is_over() {
         let faults: FaultSchedule =
             "at 10m for 20m api-stale=30s; at 15m for 30m api-503; at 40m for 20m api-nulls"
                 .parse()
-                .expect("one");
+                .expect("a schedule");
         let since = |minute: u64, is_one: fn(ExchangeFault) -> bool| {
             let now = Moment::from_origin(Duration::from_mins(minute));
             faults.exchange_since(now, is_one).map(|since| since.since_origin().as_secs() / 60)
         };
         let down: Vec<_> = [5, 20, 31, 44, 46, 59].map(|minute| since(minute, ExchangeFault::is_down)).into();
         assert_eq!(down, [None, None, Some(30), Some(30), Some(40), Some(40)]);
-        assert_eq!(since(46, ExchangeFault::fails_calls), None, "each call is answered, with nothing");
+        assert_eq!(since(46, ExchangeFault::fails_calls), None, "each call is answered with nothing");
     }
 
     #[test]
-    fn what_spares_some_requests_or_tokens_is_no_outage() {
+    fn a_fault_that_spares_some_requests_or_tokens_is_not_an_outage() {
         use ExchangeFault as Api;
         for partial in [
             Api::FlakyNulls(99),

@@ -1,11 +1,11 @@
 //! The simulator: the production composition on a virtual clock under seeded faults.
 //!
-//! A [`Plan`] says what happens: a seed for every choice, a [`FaultSchedule`], the service's settings. Running it
-//! boots the real service over simulated ports on the [`Executor`], inflicts the faults, holds what the world sees
-//! against the promises (the [`oracle`]s), and gives an [`Outcome`] with a hash of everything that happened: two runs
-//! of one plan are equal. A day takes a fraction of a second.
+//! A [`Plan`] holds all inputs: a seed for every random choice, a [`FaultSchedule`], the service's settings. Running
+//! it boots the real service over simulated ports on the [`Executor`], injects the faults, and checks what is visible
+//! from outside against the promises (the [`oracle`]s). Its [`Outcome`] has a hash of everything that happened, which
+//! is equal for two runs of one plan. A simulated day takes a fraction of a second.
 //!
-//! It shows that the service conforms to this model of the world, not how long it will be up in the field.
+//! It shows that the service keeps its promises in this model of the world; it does not predict uptime in production.
 
 mod batch;
 mod executor;

@@ -1,5 +1,5 @@
-//! The oracles: what must hold at every moment of a simulation, whatever the faults. They see the service only from
-//! outside, through its ports and its published state.
+//! The oracles: what must hold at every moment of a simulation, whatever the faults. They observe the service only
+//! from outside, through its ports and its published state, so they cannot share its mistakes.
 
 mod availability;
 mod breaker;
@@ -22,25 +22,25 @@ pub use breaker::{BreakerRules, BreakerWatch, CallEnd, WatchedCall};
 pub use events::{EventLedger, every_change_has_its_event, none_lost};
 pub use pace::{Limit, Pace};
 pub use succession::Succession;
-pub use tokens::{is_stored_as_seen, silence_unlists_nobody, unlisted};
+pub use tokens::{is_stored_as_published, silence_unlists_no_token, unlisted};
 
-/// What the outside API and the operators were promised, whatever the service was then ordered to do.
+/// The promises to the upstream API and to the operators, whatever the service is configured to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Promises {
-    /// Requests in any sliding minute, at most.
+    /// The most requests in any sliding minute.
     pub requests_per_minute: usize,
-    /// Attempts of one call, at most.
+    /// The most attempts of one call.
     pub attempts: usize,
-    /// What the breaker keeps from the API.
+    /// When the breaker must keep calls from the API.
     pub breaker: BreakerRules,
     /// How long a stop may take.
     pub stop_within: Duration,
 }
 
-/// How many broken promises are kept as text; the rest is counted.
-const KEPT: usize = 20;
+/// How many broken promises are kept as text; the others are only counted.
+const MAX_KEPT: usize = 20;
 
-/// The promises that were broken so far.
+/// The promises broken so far.
 #[derive(Debug)]
 pub struct Verdicts {
     runtime: SimRuntime,
@@ -53,24 +53,24 @@ impl Verdicts {
         Self { runtime, broken: Mutex::default() }
     }
 
-    /// Notes that a promise was broken.
+    /// Records a broken promise.
     pub fn broken(&self, promise: impl fmt::Display) {
         self.runtime.trace(format_args!("BROKEN: {promise}"));
         let mut broken = self.broken.lock();
         broken.0 += 1;
-        if broken.1.len() < KEPT {
+        if broken.1.len() < MAX_KEPT {
             broken.1.push(format!("{:?} {promise}", self.runtime.now()));
         }
     }
 
-    /// Notes what a check found.
+    /// Records the result of a check.
     pub fn check(&self, found: Result<(), String>) {
         if let Err(promise) = found {
             self.broken(promise);
         }
     }
 
-    /// How many there were, and the first of them as text.
+    /// The number of broken promises, and the first ones as text.
     pub fn all(&self) -> (u64, Vec<String>) {
         self.broken.lock().clone()
     }

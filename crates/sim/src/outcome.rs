@@ -1,4 +1,5 @@
-//! What a simulation came to, and the text that a failure prints: enough to see it and one line to replay it.
+//! The outcome of a simulation, and the text that a failure prints: what was broken, the last events, and the command
+//! that replays it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,18 +8,18 @@ use crate::Plan;
 use crate::oracle::{Availability, SLOT};
 use crate::world::{ExchangeCounts, SampleLedger};
 
-/// What a simulation came to.
+/// The outcome of a simulation.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// One number for everything that happened.
+    /// A hash of everything that happened.
     pub hash: u64,
-    /// How often a task was polled.
+    /// The number of polls.
     pub polls: u64,
-    /// What readers got.
+    /// What readers saw.
     pub availability: Availability,
-    /// What the API saw.
+    /// What the API received.
     pub requests: ExchangeCounts,
-    /// What the history knows.
+    /// What the history counted.
     pub samples: SampleLedger,
     /// How many tokens are stored at the end.
     pub tokens: usize,
@@ -26,11 +27,11 @@ pub struct Outcome {
     pub boots: u32,
     /// How often a second process on the store took over.
     pub takeovers: u32,
-    /// How often one was refused.
+    /// How often one was refused the lease.
     pub refusals: u32,
-    /// How often it was stopped in an orderly way.
+    /// How often it was stopped in order.
     pub stops: u32,
-    /// Every word of a health status, of a use of the store and of the breaker that was shown.
+    /// Every health status, state of a use of the store and state of the breaker that was reported.
     pub reached: BTreeSet<String>,
     /// Every promise that was broken.
     pub broken: Vec<String>,
@@ -39,10 +40,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Nothing, or the text of the failure.
+    /// Checks that no promise was broken.
     ///
     /// # Errors
-    /// When a promise was broken.
+    /// If one was, with the text of the failure.
     pub fn verdict(&self, plan: &Plan) -> Result<(), Failure> {
         if self.broken.is_empty() {
             return Ok(());
@@ -77,7 +78,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Promises were broken: which, after what, and how to see it again.
+/// Promises were broken: which, after which events, and how to replay it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Failure(String);

@@ -1,4 +1,4 @@
-//! What decides a simulation, and the line that replays one.
+//! The inputs of a simulation, and the line that replays one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,24 +11,25 @@ use crate::FaultSchedule;
 use crate::oracle::{BreakerRules, Promises};
 use crate::world::Defect;
 
-/// Everything that decides what happens. As text it is one line, without the settings: `SEED SECONDS TOKENS SCHEDULE`.
+/// Everything that decides what happens. As text it is one line, without the settings: `SEED SECONDS TOKENS
+/// SCHEDULE`.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Decides every choice.
+    /// Decides every random choice.
     pub seed: u64,
-    /// How long it goes on.
+    /// How long it runs.
     pub lasts: Duration,
-    /// Tokens in the store at the beginning.
+    /// Tokens in the store at the start.
     pub tokens: usize,
-    /// Whether tokens with a new profile are followed: in this world one a minute.
+    /// Whether the service follows new profiles; in this world there is one a minute.
     pub profiles: bool,
     /// What breaks.
     pub faults: FaultSchedule,
     /// The service's settings.
     pub settings: ServiceSettings,
-    /// What the service's surroundings were promised.
+    /// What the upstream API and the operators were promised.
     pub promised: Promises,
-    /// Changes every report on its way to the oracle of health: a lie that it must see. None but for the mutants.
+    /// Falsifies every report before the health oracle sees it, which must notice. `None` except in mutants.
     pub misreport: Option<fn(&mut Report)>,
     /// Rules of the store that are broken on purpose.
     pub defects: Vec<Defect>,
@@ -36,34 +37,34 @@ pub struct Plan {
     pub parts: Vec<Part>,
 }
 
-/// A line that is no plan.
+/// A line that is not a valid plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{line:?} is no plan; expected `SEED SECONDS TOKENS SCHEDULE`, such as `7 86400 40 at 2h for 20m api-503`"
+    "{line:?} is not a valid plan; expected `SEED SECONDS TOKENS SCHEDULE`, such as `7 86400 40 at 2h for 20m api-503`"
 )]
 pub struct InvalidPlan {
     line: String,
 }
 
-/// No oracle reads the report more often; to make it every second would be half of the work of a day.
+/// No oracle reads the report more often, and assessing it every second would take half of a run's time.
 const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 
-/// What the service manager grants a stop by default.
+/// The time that the service manager grants a stop by default.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
 impl Plan {
-    /// The fewest that make two batches, so that they can overtake each other.
+    /// The smallest number that takes two batches, so that they can overtake each other.
     const TOKENS: usize = 31;
 
-    /// A plan for the service as it is configured by default, which promises just that.
+    /// A plan for the service with its default settings, and the promises that follow from them.
     ///
     /// # Panics
-    /// Never, unless the defaults of the service are not valid.
+    /// Only if the default settings of the service are invalid.
     pub fn new(seed: u64, lasts: Duration, faults: FaultSchedule) -> Self {
         let settings = ServiceSettings { report_interval: REPORT_INTERVAL, ..ServiceSettings::default() };
         let breaker = settings.breaker.settings();
         let promised = Promises {
-            // What the API's reference allows; the service was told to stay below.
+            // What the API's reference allows; the service is configured to stay below it.
             requests_per_minute: 300,
             attempts: usize::try_from(settings.retry.settings().max_attempts).unwrap_or(usize::MAX),
             breaker: BreakerRules {
@@ -99,7 +100,7 @@ impl fmt::Display for Plan {
 impl FromStr for Plan {
     type Err = InvalidPlan;
 
-    /// The plan of a line, with the default settings.
+    /// Parses the plan of a line, with the default settings.
     fn from_str(line: &str) -> Result<Self, InvalidPlan> {
         let parse = || {
             let mut words = line.trim_start().splitn(4, ' ');
@@ -118,12 +119,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_is_a_line_and_a_line_a_plan() {
+    fn a_plan_round_trips_through_its_line() {
         for line in ["7 86400 40 at 2h for 20m api-503; at 5h for 10s kill", "7 60 1 "] {
             assert_eq!(line.parse::<Plan>().expect("a plan").to_string(), line);
         }
         for line in ["", "7 60", "7 60 1 at noon", "seven 60 1 "] {
-            assert_eq!(line.parse::<Plan>().expect_err("no plan").line, line);
+            assert_eq!(line.parse::<Plan>().expect_err("not a plan").line, line);
         }
     }
 }

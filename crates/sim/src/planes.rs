@@ -1,4 +1,4 @@
-//! The planes of a simulated process, and the surface of one that nobody reads.
+//! The planes of a simulated process, and a surface without readers.
 
 use std::io;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use ttm_service::{Planes, Ports, Stop, Surface};
 
 use crate::{Plane, SimRuntime};
 
-/// Places of one process on the executor.
+/// The planes of one process, as places on the executor.
 pub struct SimPlanes(SimRuntime);
 
 impl SimPlanes {
-    /// Those of the process that this handle belongs to.
+    /// The planes of the process that this handle belongs to.
     pub fn new(process: &SimRuntime) -> Self {
         Self(process.clone())
     }
@@ -32,7 +32,7 @@ impl Planes for SimPlanes {
     }
 }
 
-/// Shows nothing.
+/// A surface that serves nothing.
 pub struct NoReaders;
 
 impl Surface for NoReaders {

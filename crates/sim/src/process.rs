@@ -1,5 +1,5 @@
-//! The process of the service, as a service manager sees it: it boots, runs, is told to stop, and exits. What it does
-//! in between it does not know.
+//! The process of the service, as a service manager sees it: it boots, runs, is ordered to stop, and exits.
+//! Everything in it is a task of its place on the executor, so a kill drops all of it at once.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -16,7 +16,7 @@ use ttm_service::{
 
 use crate::{NoReaders, SimPlanes, SimRuntime};
 
-/// One incarnation of the service.
+/// One process of the service.
 pub(crate) struct Process {
     number: u32,
     life: Arc<Mutex<Life>>,
@@ -33,22 +33,22 @@ struct Life {
     exit: Option<(Moment, Exit)>,
 }
 
-/// Why a process is gone.
+/// Why a process exited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It could not start.
+    /// It failed to start.
     NotStarted(String),
-    /// It was told to stop before its start was over.
+    /// It was ordered to stop before its start was over.
     Abandoned,
-    /// It ended without being told to, and stopped in order.
+    /// It failed, and stopped in order.
     Failed(String, Stopped),
-    /// It was told to stop.
+    /// It was ordered to stop.
     Stopped(Stopped),
-    /// It ended otherwise, as a panic on the main thread does.
+    /// It ended in another way, such as by a panic on the main thread.
     Crashed(TaskEnd),
 }
 
-/// What a process finds outside.
+/// What a process gets from outside.
 pub(crate) struct Outside {
     pub(crate) ports: Ports,
     pub(crate) lease: Arc<dyn StoreLease>,
@@ -67,9 +67,9 @@ impl Process {
         let supervisor = supervisor.with_parts(parts);
         let figures = supervisor.figures();
         let open: Open<Infallible> = Box::new(|_| Box::pin(std::future::ready(Ok(ports))));
-        let (told, ends, clock) = (life.clone(), life.clone(), world.clone());
+        let (order, ends, clock) = (life.clone(), life.clone(), world.clone());
         let body = async move {
-            let exit = supervisor.run(open, stop_of(&told)).await.into();
+            let exit = supervisor.run(open, stop_of(&order)).await.into();
             clock.trace(format_args!("process exits: {exit:?}"));
             ends.lock().exit = Some((clock.now(), exit));
         };
@@ -87,12 +87,12 @@ impl Process {
         Self { number, life, board, figures, runtime }
     }
 
-    /// Which of all processes it is.
+    /// Its number among all processes.
     pub(crate) fn number(&self) -> u32 {
         self.number
     }
 
-    /// SIGTERM: stop within the time.
+    /// SIGTERM, with this long to stop.
     pub(crate) fn terminate(&self, within: Duration) {
         let waiting = {
             let mut life = self.life.lock();
@@ -102,12 +102,12 @@ impl Process {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// When, by the world's clock, and why it exited, once it has.
+    /// When it exited, by the world's clock, and why; `None` while it runs.
     pub(crate) fn exit(&self) -> Option<(Moment, Exit)> {
         self.life.lock().exit.clone()
     }
 
-    /// What its readers see.
+    /// The board that its readers see.
     pub(crate) fn board(&self) -> &Board {
         &self.board
     }
@@ -117,12 +117,12 @@ impl Process {
         self.figures.breaker().map(|breaker| breaker.state)
     }
 
-    /// Where its samples are; `None` while it boots.
+    /// The counts of its sample outbox; `None` while it boots.
     pub(crate) fn samples(&self) -> Option<OutboxCounts> {
         self.figures.samples()
     }
 
-    /// Where its events are; `None` while it boots.
+    /// The counts of its event outbox; `None` while it boots.
     pub(crate) fn events(&self) -> Option<OutboxCounts> {
         self.figures.events()
     }

@@ -1,4 +1,5 @@
-//! One simulation: a world, a process in it, a schedule of faults, and the oracles looking on. It knows no scenario.
+//! One simulation: a world, a process in it, a schedule of faults, and the oracles. It advances from one fault, boot
+//! or slot to the next, and the oracles check the world at each slot.
 
 mod health;
 mod judge;
@@ -17,24 +18,24 @@ use crate::outcome::Outcome;
 use crate::process::{Outside, Process};
 use crate::world::World;
 use crate::{Executor, FaultKind, Part, Plan, Plane, RunEnd};
-use state::{HealthWatch, Hold, RESTART_AFTER, Second, Simulation, State, WELL_WITHIN};
+use state::{HealthWatch, Hold, RECOVERED_WITHIN, RESTART_AFTER, Second, Simulation, State};
 
-/// The wall at the beginning.
+/// The wall clock at the start.
 const WALL_S: i64 = 1_800_000_000;
 
 impl Plan {
-    /// Runs it.
+    /// Runs the plan.
     pub fn run(&self) -> Outcome {
         let mut simulation = Simulation::new(self);
         simulation.run();
         simulation.finish()
     }
 
-    /// Runs it twice, and wants every promise kept.
+    /// Runs the plan twice, and checks that no promise is broken.
     ///
     /// # Panics
-    /// When one is broken, with the line that replays it.
-    pub fn run_and_hold(&self) -> Outcome {
+    /// If one is broken, with the command that replays the plan.
+    pub fn run_and_check(&self) -> Outcome {
         let outcome = self.run_twice();
         println!("seed {}: {outcome}", self.seed);
         if let Err(failure) = outcome.verdict(self) {
@@ -43,7 +44,7 @@ impl Plan {
         outcome
     }
 
-    /// Runs it twice; two runs that differ in anything are a broken promise.
+    /// Runs the plan twice; if the runs differ in anything, that is a broken promise.
     pub fn run_twice(&self) -> Outcome {
         let first = self.run();
         let mut second = self.run();
@@ -84,7 +85,7 @@ impl<'a> Simulation<'a> {
             held: Vec::new(),
             ended: Vec::new(),
             part_ended: None,
-            // Nobody has asked yet.
+            // No request was made yet.
             unlisted: Some(0),
             open_for_poison: None,
             health: HealthWatch::default(),
@@ -105,31 +106,31 @@ impl<'a> Simulation<'a> {
             self.manage();
             while let Some(fault) = faults.next_if(|fault| fault.begins() <= self.executor.now()) {
                 self.executor.runtime().trace(format_args!("fault begins: {}", fault.kind));
-                self.inflict(fault.kind, fault.lasts);
+                self.inject(fault.kind, fault.lasts);
             }
             while self.next_slot <= self.executor.now() {
-                self.look();
+                self.judge_slot();
                 self.next_slot += SLOT;
             }
         }
     }
 
-    /// Lets the process run until then; false when there is no sense in going on.
+    /// Runs the process until then; false if the simulation cannot continue.
     fn advance(&mut self, until: Moment) -> bool {
         match self.executor.run_until(until) {
             RunEnd::Reached | RunEnd::Idle => true,
             RunEnd::Deadlock => {
-                self.verdicts.broken("a deadlock: tasks wait, and nothing will ever wake them");
+                self.verdicts.broken("a deadlock: tasks wait, but nothing will ever wake them");
                 false
             }
             RunEnd::Livelock => {
-                self.verdicts.broken("a livelock: tasks wake each other, and time stands still");
+                self.verdicts.broken("a livelock: tasks wake each other, so time does not advance");
                 false
             }
         }
     }
 
-    /// Does what the service manager does: notes exits, and boots what should run.
+    /// Acts as the service manager: notices exits, and boots processes.
     fn manage(&mut self) {
         let now = self.executor.now();
         self.follow_lease();
@@ -172,7 +173,7 @@ impl<'a> Simulation<'a> {
         self.state = State::Up(process);
     }
 
-    /// The process is gone, with all that it held, and comes back then.
+    /// The process is gone with all its state, and the next one boots at `until`.
     fn gone(&mut self, until: Moment) {
         self.executor.kill_process(self.number);
         self.world.process_gone(self.number);
@@ -182,8 +183,8 @@ impl<'a> Simulation<'a> {
         self.part_ended = None;
     }
 
-    /// Does what a fault does at once; what lasts, the world looks up itself.
-    fn inflict(&mut self, kind: FaultKind, lasts: Duration) {
+    /// Applies the immediate effect of a fault; the world queries the schedule for lasting ones.
+    fn inject(&mut self, kind: FaultKind, lasts: Duration) {
         let now = self.executor.now();
         match kind {
             FaultKind::Exchange(_) | FaultKind::Store(..) | FaultKind::ResourcesUnknown => {}
@@ -229,9 +230,9 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Stops the process, and judges the whole.
+    /// Stops the process, and checks the whole run.
     fn finish(mut self) -> Outcome {
-        if self.faults.healed(self.executor.now().saturating_sub(WELL_WITHIN)) {
+        if self.faults.healed(self.executor.now().saturating_sub(RECOVERED_WITHIN)) {
             self.judge_end();
         }
         self.terminate(Duration::MAX);
@@ -239,15 +240,15 @@ impl<'a> Simulation<'a> {
         self.advance(by);
         self.manage();
         if matches!(self.state, State::Up(_) | State::Stopping { .. }) && self.held.is_empty() {
-            self.verdicts.broken("the process was told to stop and did not");
+            self.verdicts.broken("the process was ordered to stop and did not");
         }
         if self.second.as_ref().is_some_and(Second::can_stop) {
-            self.verdicts.broken("a second process was told to stop and did not");
+            self.verdicts.broken("a second process was ordered to stop and did not");
         }
         let ledger = self.world.history.ledger(0);
         let stepped = self.faults.faults().iter().any(|fault| matches!(fault.kind, FaultKind::WallStep(_)));
         if ledger.collided > 0 && !stepped {
-            self.verdicts.broken(format_args!("{} samples had the identity of another", ledger.collided));
+            self.verdicts.broken(format_args!("{} samples had the identity of another one", ledger.collided));
         }
         let (count, mut broken) = self.verdicts.all();
         if count > broken.len() as u64 {

@@ -1,5 +1,5 @@
-//! The simulated world behind the ports: an API, a database, a process to measure. Everything in it outlives the
-//! process of the service; only what the stores made durable is found again after a kill.
+//! The simulated world behind the ports: an API, a database, the resources of a process. It outlives the processes of
+//! the service, so after a kill a process finds what the stores made durable and nothing else.
 
 mod breaker_store;
 mod defect;
@@ -28,38 +28,38 @@ use crate::{FaultSchedule, SimRuntime, StoreTable};
 pub use breaker_store::SimBreakerStore;
 pub use defect::Defect;
 pub use event_store::SimEventStore;
-pub use exchange::{ExchangeCounts, Heard, SimExchange};
+pub use exchange::{ExchangeCounts, LastResponses, SimExchange};
 pub use lease::{LeaseKind, SimLease, SimLeases};
 pub use metric_store::{SampleLedger, SimMetricStore};
 pub use resources::SimResources;
-pub use store::Told;
+pub use store::UseState;
 pub use token_store::SimTokenStore;
 
 /// Everything outside the process.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// The outside API.
+    /// The upstream API.
     pub exchange: Arc<SimExchange>,
-    /// The tokens' part of the database.
+    /// The table of tokens in the database.
     pub tokens: SimTokenStore,
-    /// The breakers' part of it.
+    /// The table of breakers.
     pub breakers: SimBreakerStore,
-    /// The history's part of it.
+    /// The table of samples.
     pub history: SimMetricStore,
-    /// The events' part of it.
+    /// The table of events.
     pub events: SimEventStore,
-    /// Who may work on it.
+    /// The lease on the database.
     pub leases: SimLeases,
-    /// What the process uses.
+    /// The resources that the process uses.
     pub resources: Arc<SimResources>,
-    /// Which of several processes may do what.
+    /// The oracle of which process may work on the store.
     pub succession: Arc<Succession>,
     ledger: Ledger,
     defects: Defects,
 }
 
 impl World {
-    /// A world with this many tokens, in which the faults of the schedule happen.
+    /// A world with this many tokens and the faults of the schedule.
     pub fn new(
         seed: u64,
         tokens: usize,
@@ -91,29 +91,29 @@ impl World {
         }
     }
 
-    /// What a process had been told of each table by its reads and by its writes at a moment of the last minutes: the
-    /// table, whether it wrote, since when it has been told just that, and what.
-    pub fn told(&self, process: u32, at: Moment) -> Vec<(StoreTable, bool, Moment, Told)> {
-        self.ledger.told(process, at)
+    /// How a process's reads and writes of each table had gone at a moment of the last minutes: the table, whether it
+    /// was written, since when the state has been the same, and the state.
+    pub fn store_states(&self, process: u32, at: Moment) -> Vec<(StoreTable, bool, Moment, UseState)> {
+        self.ledger.states(process, at)
     }
 
-    /// Breaks rules of the store on purpose.
+    /// Makes the store break these rules.
     pub fn break_rules(&self, defects: &[Defect]) {
         self.defects.add(defects);
     }
 
-    /// Whether a process read or wrote anything but its lease.
+    /// Whether a process read or wrote any table except the lease.
     pub fn touched(&self, process: u32) -> bool {
         self.ledger.touched(process)
     }
 
-    /// A process is gone, with all that it held and all that it knew.
+    /// Forgets the state of a process that is gone.
     pub fn process_gone(&self, process: u32) {
         self.exchange.process_gone(process);
         self.succession.released(process.into());
     }
 
-    /// The ports of a process in this world, which may follow the API's profiles.
+    /// The ports of a process in this world, with or without the API's profiles.
     pub fn ports(&self, profiles: bool) -> Ports {
         Ports {
             pairs: self.exchange.clone(),
@@ -127,7 +127,7 @@ impl World {
         }
     }
 
-    /// The lease of the process of this number on the store of this world, on one of two machines.
+    /// The lease on the store, as held by a process on one of two hosts.
     pub fn lease(&self, host: u32, process: u64, runtime: &SimRuntime) -> Arc<dyn StoreLease> {
         Arc::new(self.leases.of(process, host, runtime))
     }

@@ -1,4 +1,4 @@
-//! The laws of the executor: those of the port `Runtime`, and those that make a failure repeatable.
+//! The laws of the executor: those of the port `Runtime`, and those that make a failure reproducible.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn spawn(runtime: &SimRuntime, task: impl Future<Output = ()> + Send + 'static) 
     runtime.spawn("test", Box::pin(task))
 }
 
-/// Notes how a task ends.
+/// Records how a task ends.
 fn watch(runtime: &SimRuntime, task: Task) -> Arc<Recorder<TaskEnd>> {
     let ends = Arc::new(Recorder::default());
     let noted = Arc::clone(&ends);
@@ -29,7 +29,7 @@ fn watch(runtime: &SimRuntime, task: Task) -> Arc<Recorder<TaskEnd>> {
     ends
 }
 
-/// Three tasks that take turns; the order of the turns, and the hash of the trace.
+/// Three tasks that take turns: the order of the turns, and the hash of the trace.
 fn turns(seed: u64) -> (Vec<u32>, u64) {
     let mut executor = executor(seed);
     let order = Arc::new(Recorder::default());
@@ -86,7 +86,7 @@ fn different_seeds_explore_different_orders() {
 }
 
 #[test]
-fn a_panic_takes_nothing_else_down_and_is_told_to_who_waits() {
+fn a_panic_ends_its_task_alone_and_is_reported_to_the_handle() {
     let mut executor = executor(1);
     let runtime = executor.runtime().clone();
     let boom = watch(&runtime, spawn(&runtime, async { panic!("boom {}", 7) }));
@@ -98,7 +98,7 @@ fn a_panic_takes_nothing_else_down_and_is_told_to_who_waits() {
 }
 
 #[test]
-fn an_aborted_task_is_dropped_at_its_next_turn_with_all_that_it_owns() {
+fn an_aborted_task_is_dropped_with_all_that_it_owns_when_it_would_next_run() {
     let mut executor = executor(1);
     let runtime = executor.runtime().clone();
     let owned = Arc::new(());
@@ -115,7 +115,7 @@ fn an_aborted_task_is_dropped_at_its_next_turn_with_all_that_it_owns() {
 }
 
 #[test]
-fn tasks_that_wait_for_each_other_are_a_deadlock_and_one_that_spins_a_livelock() {
+fn tasks_that_wait_for_ever_are_a_deadlock_and_one_that_spins_is_a_livelock() {
     let mut stuck = executor(1);
     drop(spawn(stuck.runtime(), std::future::pending()));
     assert_eq!(stuck.run_until(at(1)), RunEnd::Deadlock);
@@ -132,10 +132,10 @@ fn tasks_that_wait_for_each_other_are_a_deadlock_and_one_that_spins_a_livelock()
 }
 
 #[test]
-fn a_kill_drops_every_task_and_those_that_their_end_starts() {
-    /// Starts another task when it is dropped.
-    struct Heir(SimRuntime);
-    impl Drop for Heir {
+fn a_kill_drops_every_task_and_those_that_are_spawned_meanwhile() {
+    /// Spawns another task when it is dropped.
+    struct SpawnsOnDrop(SimRuntime);
+    impl Drop for SpawnsOnDrop {
         fn drop(&mut self) {
             drop(spawn(&self.0, std::future::pending()));
         }
@@ -144,10 +144,10 @@ fn a_kill_drops_every_task_and_those_that_their_end_starts() {
     let mut executor = executor(1);
     let runtime = executor.runtime().clone();
     for _ in 0..3 {
-        let (heir, sleep) = (Heir(runtime.clone()), runtime.sleep_until(at(1000)));
+        let (guard, sleep) = (SpawnsOnDrop(runtime.clone()), runtime.sleep_until(at(1000)));
         drop(spawn(&runtime, async move {
             sleep.await;
-            drop(heir);
+            drop(guard);
         }));
     }
     executor.run_until(at(5));
@@ -173,7 +173,7 @@ fn a_deadline_that_was_met_leaves_no_timer_behind() {
 }
 
 #[test]
-fn the_wall_steps_alone() {
+fn a_step_of_the_wall_clock_leaves_the_monotonic_clock_alone() {
     let mut executor = executor(1);
     executor.run_until(at(5_000));
     executor.step_wall(SignedDuration::from_hours(-1));
@@ -182,7 +182,7 @@ fn the_wall_steps_alone() {
 }
 
 #[test]
-fn streams_of_other_names_are_not_shifted_and_one_name_is_one_stream() {
+fn streams_with_other_names_are_independent_and_equal_names_share_one() {
     let draw = |other: u32| {
         let executor = executor(3);
         let runtime = executor.runtime();
@@ -197,8 +197,8 @@ fn streams_of_other_names_are_not_shifted_and_one_name_is_one_stream() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the point is that these are loud here")]
-fn real_time_panics_under_it() {
+#[expect(clippy::disallowed_methods, reason = "the test is that these calls panic here")]
+fn tokio_time_and_tasks_panic_on_the_executor() {
     let mut executor = executor(1);
     let runtime = executor.runtime().clone();
     let sleeps = spawn(&runtime, async { tokio::time::sleep(Duration::from_secs(1)).await });
@@ -210,7 +210,7 @@ fn real_time_panics_under_it() {
 }
 
 #[test]
-fn state_shared_by_tasks_needs_no_more_than_a_mutex() {
+fn tasks_may_share_state_in_a_mutex() {
     let mut executor = executor(9);
     let count = Arc::new(Mutex::new(0_u32));
     for _ in 0..100 {
@@ -230,21 +230,21 @@ fn a_process_that_boots_has_a_clock_of_its_own() {
     executor.run_until(at(5_000));
     let process = executor.runtime().boot(1);
     let woken = Arc::new(Recorder::default());
-    let (inner, noted) = (process.clone(), Arc::clone(&woken));
+    let (inner, recorder) = (process.clone(), Arc::clone(&woken));
     drop(spawn(&process, async move {
         inner.sleep_until(at(100)).await;
-        noted.record(inner.now());
+        recorder.record(inner.now());
     }));
     assert_eq!(process.now(), Moment::ZERO);
     executor.run_until(at(6_000));
     assert_eq!(process.now(), at(1_000));
     let woken = woken.take();
     assert!(woken.len() == 1 && (at(100)..=at(102)).contains(&woken[0]), "{woken:?}");
-    assert_eq!(process.wall(), executor.wall(), "the wall is everybody's");
+    assert_eq!(process.wall(), executor.wall(), "the wall clock is shared");
 }
 
 #[test]
-fn a_plane_that_is_held_runs_nothing_and_then_goes_on_while_the_others_run() {
+fn a_suspended_plane_runs_nothing_until_it_resumes_while_the_others_run() {
     let mut executor = executor(1);
     let process = executor.runtime().boot(1);
     let ticks = Arc::new(Recorder::default());
@@ -267,13 +267,13 @@ fn a_plane_that_is_held_runs_nothing_and_then_goes_on_while_the_others_run() {
 }
 
 #[test]
-fn the_end_of_a_part_by_a_fault_is_told_like_any_other() {
+fn a_part_that_a_fault_ends_reports_its_end_like_any_other() {
     let mut executor = executor(1);
     let process = executor.runtime().boot(1);
     let end = watch(&process, spawn(&process, std::future::pending()));
     executor.run_until(at(1));
     assert!(executor.end_part(1, "test", &TaskEnd::Panicked("a fault".to_owned())));
-    assert!(!executor.end_part(2, "test", &TaskEnd::Finished), "it has no such part");
+    assert!(!executor.end_part(2, "test", &TaskEnd::Finished), "there is no such part");
     executor.run_until(at(2));
     assert_eq!(end.take(), [TaskEnd::Panicked("a fault".to_owned())]);
 }

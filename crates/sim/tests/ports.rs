@@ -1,4 +1,5 @@
-//! The simulated stores keep the laws of their ports, like every other adapter: else the simulator would prove nothing.
+//! The simulated stores keep the laws of their ports, like every other adapter: otherwise the simulator would prove
+//! nothing.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -15,7 +16,7 @@ use ttm_sim::oracle::Verdicts;
 use ttm_sim::world::{SimEventStore, SimMetricStore, SimTokenStore, World};
 use ttm_sim::{Executor, FaultSchedule, Plan, SimRuntime};
 
-/// Polls a suite, which cannot move between threads as tasks can, every virtual millisecond until it is done.
+/// Polls a suite every virtual millisecond until it is done; a suite is not `Send`, so it cannot be a task.
 fn run<F: Future<Output = ()>>(suite: impl FnOnce(SimRuntime, Arc<FaultSchedule>) -> F) {
     let mut executor = Executor::new(1, Timestamp::UNIX_EPOCH);
     let mut suite = pin!(suite(executor.runtime().clone(), Arc::default()));
@@ -33,7 +34,7 @@ fn the_simulated_history_keeps_the_laws_of_its_port() {
 }
 
 #[test]
-fn the_simulated_record_of_events_keeps_the_laws_of_its_port() {
+fn the_simulated_table_of_events_keeps_the_laws_of_its_port() {
     run(async |runtime, faults| {
         let store = SimEventStore::new(&runtime, &faults);
         let open = async || Box::new(store.clone()) as Box<dyn EventStore>;
@@ -58,7 +59,7 @@ fn the_simulated_lease_keeps_the_laws_of_its_port() {
         let promised = Plan::new(1, Duration::ZERO, FaultSchedule::default()).promised;
         let verdicts = Arc::new(Verdicts::new(runtime.clone()));
         let (world, processes) = (World::new(1, 0, promised, &runtime, &faults, &verdicts), Cell::new(0));
-        // An odd seed has a row, which runs out.
+        // An odd seed uses a row, which expires.
         let open = async || {
             processes.set(processes.get() + 1);
             Box::new(world.leases.of(processes.get(), 0, &runtime)) as Box<dyn StoreLease>

@@ -1,4 +1,4 @@
-//! A service that starts with what another left of its breaker, and what it leaves itself.
+//! The breaker across a restart: what a service loads from its predecessor, and what it saves itself.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use ttm_testkit::Recorder;
 const WALL: i64 = 1_800_000_000;
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// A breaker that was open for another minute at this second of the wall clock.
+/// A breaker that was saved at this second of the wall clock, open for another minute.
 fn open(name: &str, second: i64) -> StoredBreaker {
     let saved = Saved { state: State::Open, open_for: MINUTE, failed_recoveries: 0 };
     let at = Timestamp::from_second(WALL + second).expect("in range");
     StoredBreaker { name: name.to_owned(), saved, at, rate: None }
 }
 
-/// Starts a service in a world of these faults, lets it live until `stop` and stops it: its breaker, right after the start.
-fn live(faults: &str, stop: Moment, breakers: impl BreakerStore + 'static) -> Vec<(Moment, Snapshot)> {
+/// Runs a service in a world with these faults until `stop`, and returns its breaker right after the start.
+fn run(faults: &str, stop: Moment, breakers: impl BreakerStore + 'static) -> Vec<(Moment, Snapshot)> {
     let mut executor = Executor::new(1, Timestamp::from_second(WALL).expect("in range"));
     let runtime = executor.runtime().clone();
     let plan = Plan::new(1, Duration::ZERO, faults.parse().expect("a schedule"));
     let verdicts = Arc::new(Verdicts::new(runtime.clone()));
-    // An even seed has a lock file, which is given up without the store.
+    // An even seed uses a lock file, which is released without the store.
     let world = World::new(2, 20, plan.promised, &runtime, &Arc::new(plan.faults), &verdicts);
     let ports = Ports { breakers: Arc::new(breakers), ..world.ports(false) };
     let (planes, lease) = (Arc::new(SimPlanes::new(&runtime)), world.lease(0, 1, &runtime));
@@ -53,7 +53,7 @@ fn live(faults: &str, stop: Moment, breakers: impl BreakerStore + 'static) -> Ve
         assert!(matches!(exit, Exit::Ended(Ended { failure: None, .. })), "{exit:?}");
     };
     drop(runtime.spawn("service", Box::pin(life)));
-    // A timer may be a little late.
+    // Timers may be a little late.
     executor.run_until(stop + MINUTE + Duration::from_millis(10));
     assert_eq!(runtime.live_tasks(), 0, "it stopped");
     seen.take()
@@ -71,14 +71,14 @@ fn store(breakers: &[StoredBreaker]) -> FakeBreakerStore {
     store
 }
 
-/// What is left of a minute that was saved at this second, in seconds; none when a call may be made at once.
-fn left_of_a_minute_at(second: i64) -> Option<f64> {
-    let seen = live("", Moment::ZERO, store(&[open("dexscreener", second)]));
+/// The rest of the minute that was saved at this second, in seconds; `None` if a call may be made at once.
+fn rest_of_a_minute_at(second: i64) -> Option<f64> {
+    let seen = run("", Moment::ZERO, store(&[open("dexscreener", second)]));
     let [(now, breaker)] = seen[..] else { panic!("it started once: {seen:?}") };
     breaker.retry_at.map(|at| (at - now).as_secs_f64())
 }
 
-/// Never answers.
+/// A store that never answers.
 struct Hangs;
 
 #[async_trait]
@@ -93,18 +93,18 @@ impl BreakerStore for Hangs {
 }
 
 #[test]
-fn the_time_between_two_processes_counts_unless_the_wall_was_set_back() {
-    let left = left_of_a_minute_at(-20).expect("open");
+fn the_time_between_two_processes_counts_unless_the_wall_clock_was_set_back() {
+    let left = rest_of_a_minute_at(-20).expect("open");
     assert!((39.0..=40.0).contains(&left), "{left} s are left");
-    assert_eq!(left_of_a_minute_at(3_600), Some(60.0), "the wall was set back by an hour");
-    assert_eq!(left_of_a_minute_at(-60), None, "its period is over, and a probe may go");
+    assert_eq!(rest_of_a_minute_at(3_600), Some(60.0), "the wall clock was set back by an hour");
+    assert_eq!(rest_of_a_minute_at(-60), None, "the period is over, so a probe is allowed");
 }
 
 #[test]
-fn a_breaker_of_another_name_is_left_alone() {
+fn a_breaker_with_another_name_is_left_unchanged() {
     let foreign = open("another", 0);
     let store = store(std::slice::from_ref(&foreign));
-    let seen = live("", Moment::ZERO, store.clone());
+    let seen = run("", Moment::ZERO, store.clone());
     assert_eq!(seen[0].1.state, State::Closed);
     let stored = store.breakers();
     assert_eq!((stored.len(), &stored[0]), (2, &foreign));
@@ -112,35 +112,35 @@ fn a_breaker_of_another_name_is_left_alone() {
 }
 
 #[test]
-fn a_breaker_that_cannot_be_loaded_begins_closed_and_the_service_starts() {
+fn a_breaker_that_cannot_be_loaded_starts_closed_and_the_service_starts() {
     let store = store(&[open("dexscreener", 0)]);
-    store.fail_with(|| StoreError::corrupt("a row is no row"));
-    assert_eq!(live("", Moment::ZERO, store)[0].1.state, State::Closed);
-    let seen = live("", Moment::ZERO, Hangs);
+    store.fail_with(|| StoreError::corrupt("malformed row"));
+    assert_eq!(run("", Moment::ZERO, store)[0].1.state, State::Closed);
+    let seen = run("", Moment::ZERO, Hangs);
     assert_eq!(seen[0].1.state, State::Closed);
-    assert!(seen[0].0 < Moment::ZERO + Duration::from_secs(6), "{:?} is too long for a start", seen[0].0);
+    assert!(seen[0].0 < Moment::ZERO + Duration::from_secs(6), "a start that takes {:?}", seen[0].0);
 }
 
 #[test]
-fn a_change_that_the_store_does_not_take_is_stored_as_it_is_when_the_store_is_back() {
+fn a_change_that_cannot_be_saved_is_saved_in_its_latest_state_once_the_store_is_back() {
     let store = store(&[]);
-    let failing = Refuses { store: store.clone(), times: AtomicU32::new(3) };
-    // It opens within seconds, and before its minute is over the process is told to stop.
-    live("at 0s for 1h api-503", Moment::ZERO + MINUTE, failing);
+    let failing = FailsFirst { store: store.clone(), times: AtomicU32::new(3) };
+    // It opens within seconds, and the process is ordered to stop before its minute is over.
+    run("at 0s for 1h api-503", Moment::ZERO + MINUTE, failing);
     let stored = store.breakers();
     assert_eq!((stored.len(), stored[0].saved.state), (1, State::Open));
     assert!(stored[0].saved.open_for < MINUTE, "{stored:?}");
     assert!(store.saves() >= 3, "the first, the change, and the stop: {}", store.saves());
 }
 
-/// Refuses some saves first.
-struct Refuses {
+/// A store whose first saves fail.
+struct FailsFirst {
     store: FakeBreakerStore,
     times: AtomicU32,
 }
 
 #[async_trait]
-impl BreakerStore for Refuses {
+impl BreakerStore for FailsFirst {
     async fn load(&self) -> Result<Vec<StoredBreaker>, StoreError> {
         self.store.load().await
     }

@@ -1,58 +1,58 @@
-//! Outages that have happened to somebody, each under a few seeds; every run is done twice and must be the same twice.
+//! Outages known from production systems, each under a few seeds; every plan runs twice, and both runs must be equal.
 
 use std::time::Duration;
 
 use ttm_sim::{FaultSchedule, Outcome, Plan, SLOT};
 
 const HOUR: Duration = Duration::from_hours(1);
-/// In debug one seed has to do.
+/// Debug builds run one seed.
 const SEEDS: std::ops::Range<u64> = if cfg!(debug_assertions) { 1..2 } else { 1..6 };
 
-/// Runs a scenario under each seed, holds every promise against it, and hands the outcomes on.
+/// Runs a scenario under each seed, checks every promise, and returns the outcomes.
 fn check(lasts: Duration, faults: &str) -> Vec<Outcome> {
     let faults: FaultSchedule = faults.parse().expect("a schedule");
-    SEEDS.map(|seed| Plan::new(seed, lasts, faults.clone()).run_and_hold()).collect()
+    SEEDS.map(|seed| Plan::new(seed, lasts, faults.clone()).run_and_check()).collect()
 }
 
 #[test]
 fn a_calm_day_is_available_throughout() {
     for outcome in check(24 * HOUR, "") {
         assert!(outcome.availability.share() >= 0.999, "{outcome}");
-        assert!(outcome.requests.requests > 8_640, "the hot group alone asks every ten seconds");
+        assert!(outcome.requests.requests > 8_640, "the hot group alone makes a request every ten seconds");
         assert_eq!((outcome.boots, outcome.samples.again, outcome.samples.collided), (1, 0, 0));
     }
 }
 
 #[test]
-fn twenty_minutes_of_503_are_sat_out_and_forgotten() {
+fn twenty_minutes_of_503_leave_no_trace_after_a_quick_recovery() {
     for outcome in check(2 * HOUR, "at 30m for 20m api-503") {
-        // What is missing is the breaker's last open period, until it looks again: a minute and its jitter.
+        // The gap is the breaker's last open period, until it probes: a minute and its jitter.
         assert!(outcome.availability.longest_down(SLOT) <= Duration::from_secs(90), "{outcome}");
     }
 }
 
 #[test]
-fn an_api_that_accepts_and_never_answers_stops_nothing_else() {
+fn an_api_that_accepts_and_never_answers_stalls_nothing_else() {
     check(2 * HOUR, "at 30m for 20m api-hang");
 }
 
 #[test]
-fn an_api_that_drips_is_cut_off() {
+fn a_response_that_drips_times_out() {
     check(2 * HOUR, "at 30m for 20m api-drip");
 }
 
 #[test]
-fn truncated_bodies_are_failures_and_missing_pairs_are_asked_for_again() {
+fn truncated_bodies_are_failures_and_missing_pairs_are_requested_again() {
     check(2 * HOUR, "at 20m for 5m api-truncated; at 50m for 10m api-half");
 }
 
 #[test]
-fn a_429_pauses_every_caller_for_as_long_as_it_asks() {
+fn a_429_pauses_every_caller_for_as_long_as_it_requests() {
     check(2 * HOUR, "at 20m for 5m api-429=20s; at 50m for 5m api-429");
 }
 
 #[test]
-fn an_api_that_flaps_with_the_breakers_own_period_is_survived() {
+fn an_api_that_flaps_with_the_breakers_own_period_breaks_no_promise() {
     let flaps: Vec<String> = (0..20).map(|i| format!("at {}s for 60s api-503", 1_200 + i * 121)).collect();
     check(3 * HOUR, &flaps.join("; "));
 }
@@ -65,17 +65,17 @@ fn a_store_that_is_gone_for_an_hour_costs_neither_a_sample_nor_a_slot() {
 }
 
 #[test]
-fn a_store_that_hangs_or_loses_acknowledgements_still_holds_every_sample_once() {
+fn a_store_that_hangs_or_loses_acknowledgements_still_has_every_sample_once() {
     for outcome in
         check(2 * HOUR, "at 20m for 5m store-hang; at 40m for 10m store-lost-acks; at 60m for 10m store-full")
     {
-        assert!(outcome.samples.again > 0, "lost acknowledgements make batches come twice: {outcome}");
+        assert!(outcome.samples.again > 0, "lost acknowledgements cause duplicate batches: {outcome}");
         assert!(outcome.availability.share() >= 0.99, "{outcome}");
     }
 }
 
 #[test]
-fn a_kill_at_any_time_is_recovered_from_what_was_durable() {
+fn a_process_recovers_from_a_kill_at_any_time_with_the_durable_state() {
     let kills: Vec<String> =
         (1..30).map(|i| format!("at {}ms for 5s kill", 120_000 * i + 1_237 * i)).collect();
     for outcome in check(2 * HOUR, &kills.join("; ")) {
@@ -84,14 +84,14 @@ fn a_kill_at_any_time_is_recovered_from_what_was_durable() {
 }
 
 #[test]
-fn a_process_that_is_killed_while_the_api_is_down_does_not_ask_it_again_too_soon() {
-    // One process a minute: each would need its five failures to find out, if it did not know.
+fn a_process_that_is_killed_while_the_api_is_down_keeps_its_breaker_open() {
+    // One process a minute: without the saved breaker each would need five failures to open its own.
     let kills: Vec<String> = (0..50).map(|i| format!("at {}ms for 5s kill", 720_000 + 61_237 * i)).collect();
     for outcome in check(2 * HOUR, &format!("at 10m for 1h api-503; {}", kills.join("; "))) {
         assert_eq!(outcome.boots, 51);
         let failed = outcome.requests.requests - outcome.requests.succeeded;
-        // One look a minute, and the five failures of the first process. Forgetful ones would make five each.
-        assert!(failed < 80, "{failed} calls of an API that was down: {outcome}");
+        // One probe a minute, and the five failures of the first process; without the saved breaker, five each.
+        assert!(failed < 80, "{failed} calls to an API that was down: {outcome}");
     }
 }
 
@@ -105,12 +105,12 @@ fn a_stop_during_an_outage_ends_in_time() {
 }
 
 #[test]
-fn a_process_that_is_stopped_and_continued_picks_up_where_it_was() {
+fn a_process_that_is_suspended_continues_where_it_was() {
     check(2 * HOUR, "at 20m for 90s freeze; at 40m for 1h freeze");
 }
 
 #[test]
-fn a_wall_clock_that_steps_by_a_day_moves_no_deadline() {
+fn a_step_of_the_wall_clock_by_a_day_moves_no_deadline() {
     for outcome in check(2 * HOUR, "at 20m for 0s wall-step=24h123ms; at 50m for 0s wall-step=-24h456ms") {
         assert!(outcome.availability.share() >= 0.99, "{outcome}");
     }

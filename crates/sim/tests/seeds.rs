@@ -1,16 +1,13 @@
-//! The swarm: two hundred days, each with faults of its own, each run twice.
+//! The swarm: two hundred days, each with its own faults, each run twice.
 
 use ttm_sim::Batch;
 
-/// In debug a sample of the swarm has to do.
+/// Debug builds run a sample of the swarm.
 const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 200 };
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the swarm is the only one that wants to know how long it takes"
-)]
-fn no_promise_is_broken_in_two_hundred_days_of_faults_and_everything_was_met_in_them() {
+#[expect(clippy::disallowed_methods, reason = "only the swarm measures how long it takes")]
+fn two_hundred_days_of_faults_break_no_promise_and_reach_every_fault_and_state() {
     let started = std::time::Instant::now();
     let batch = Batch::run(0..SEEDS, 2);
     let hours = batch.days.len() as f64 * 2.0 * 24.0;

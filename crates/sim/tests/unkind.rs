@@ -1,21 +1,21 @@
-//! What production does and a kinder world would not: parts that end by themselves, planes that stand still, and a store of
-//! which one table fails alone, in every class of error. Every run is done twice and must be the same twice.
+//! Failures inside the process and of single tables: parts that end by themselves, planes that stall, and one table
+//! that fails alone, with every class of error. Every plan runs twice, and both runs must be equal.
 
 use std::time::Duration;
 
 use ttm_sim::{FaultSchedule, Outcome, Part, Plan, SLOT};
 
 const HOUR: Duration = Duration::from_hours(1);
-/// In debug one seed has to do.
+/// Debug builds run one seed.
 const SEEDS: std::ops::Range<u64> = if cfg!(debug_assertions) { 1..2 } else { 1..4 };
 
 fn check(faults: &str) -> Vec<Outcome> {
     let faults: FaultSchedule = faults.parse().expect("a schedule");
-    SEEDS.map(|seed| Plan::new(seed, HOUR, faults.clone()).run_and_hold()).collect()
+    SEEDS.map(|seed| Plan::new(seed, HOUR, faults.clone()).run_and_check()).collect()
 }
 
 #[test]
-fn every_part_that_ends_or_panics_ends_in_an_orderly_stop_and_another_start() {
+fn a_part_that_ends_or_panics_causes_an_orderly_stop_and_a_restart() {
     let parts = Part::ALL.into_iter().enumerate();
     let faults: Vec<String> = parts
         .map(|(i, part)| {
@@ -29,12 +29,12 @@ fn every_part_that_ends_or_panics_ends_in_an_orderly_stop_and_another_start() {
 }
 
 #[test]
-fn a_work_plane_that_stands_still_for_a_while_goes_on_where_it_was() {
+fn a_plane_that_stalls_for_a_while_continues_where_it_was() {
     check("at 10m for 5m plane-stalls=work; at 30m for 2m plane-stalls=supervision");
 }
 
 #[test]
-fn each_table_that_fails_alone_is_told_and_comes_back_by_itself() {
+fn a_table_that_fails_alone_is_reported_and_recovers_by_itself() {
     for table in ["tokens", "breakers", "samples", "events"] {
         let faults = ["gone", "full", "busy", "read-only", "no-right", "hang"];
         let faults =
@@ -44,33 +44,33 @@ fn each_table_that_fails_alone_is_told_and_comes_back_by_itself() {
 }
 
 #[test]
-fn what_looks_corrupt_waits_for_a_person_whose_restart_mends_it() {
+fn a_table_that_appears_corrupt_is_left_alone_until_an_operator_restarts_the_process() {
     for table in ["tokens", "samples", "events"] {
         check(&format!("at 10m for 2m {table}-corrupt; at 20m for 5s kill"));
     }
 }
 
 #[test]
-fn an_answer_that_is_not_known_costs_its_own_table_a_while_and_heals_without_a_person() {
+fn an_unknown_error_delays_its_own_table_and_heals_without_an_operator() {
     for table in ["tokens", "breakers", "samples", "events", "lease"] {
         check(&format!("at 10m for 5m {table}-unexpected"));
     }
 }
 
 #[test]
-fn a_crash_loop_of_any_length_asks_no_more_than_the_limit_and_refreshes_what_it_can() {
-    // What the service keeps to, below the API's limit.
+fn a_crash_loop_with_any_period_stays_below_the_limit_and_refreshes_what_it_can() {
+    // The service's own budget, below the API's limit.
     let budget = 294;
     for every_ms in [450_u64, 1_000, 3_000, 9_000] {
-        // Not at the moments at which the tokens are looked at.
+        // Not at the moments at which a slot ends.
         let kills = (1..300_000 / every_ms).map(|i| format!("at {}ms for 0s kill", 600_137 + i * every_ms));
         for outcome in check(&kills.collect::<Vec<_>>().join("; ")) {
-            assert!(outcome.requests.busiest_minute <= budget, "lives of {every_ms} ms: {outcome}");
-            // A life of 450 ms is long enough: some 50 ms for the start, a spacing of 204 ms before the first request, since
-            // the process before may have made one just then, 80 ms for its answer, 20 ms to store it. The tokens that it
-            // refreshes are the first 30 of those that were seen longest ago, so each gets its turn.
+            assert!(outcome.requests.busiest_minute <= budget, "a life of {every_ms} ms: {outcome}");
+            // A life of 450 ms is long enough: some 50 ms for the start, a spacing of 204 ms before the first
+            // request, since the previous process may just have made one, 80 ms for the answer, 20 ms to store it. It
+            // refreshes the 30 tokens that were refreshed longest ago, so each gets its turn.
             let longest_gap = outcome.availability.longest_down(SLOT);
-            assert!(longest_gap <= 2 * SLOT, "lives of {every_ms} ms: {outcome}");
+            assert!(longest_gap <= 2 * SLOT, "a life of {every_ms} ms: {outcome}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What the work plane asks the API for, in front of an API that fails for one mint, in a process that starts, starts again
-//! and again, or is told to stop.
+//! The requests of the work plane: to an API that fails for one mint, in a process that starts, restarts again and
+//! again, or is ordered to stop.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ fn at(millis: u64) -> Moment {
     Moment::from_origin(Duration::from_millis(millis))
 }
 
-/// A world with one process in it at a time.
+/// A world with one process at a time.
 struct Stage {
     executor: Executor,
     boots: u64,
@@ -40,18 +40,18 @@ struct Stage {
     seen: Arc<Recorder<(State, Vec<LaneStatus>)>>,
 }
 
-/// The API, with a note of when it was asked, and an error for requests that hold one mint.
+/// The API, with a record of its requests, and an error for those that contain one mint.
 struct Watched {
     api: Arc<dyn PairSource>,
     runtime: SimRuntime,
-    asked: Recorder<Moment>,
+    requests: Recorder<Moment>,
     poison: Option<(Mint, fn() -> PairSourceError)>,
 }
 
 #[async_trait]
 impl PairSource for Watched {
     async fn primary_pairs(&self, mints: &[Mint]) -> Result<PairBatch, PairSourceError> {
-        self.asked.record(self.runtime.now());
+        self.requests.record(self.runtime.now());
         let answer = self.api.primary_pairs(mints).await;
         match self.poison {
             Some((mint, error)) if mints.contains(&mint) => Err(error()),
@@ -60,7 +60,7 @@ impl PairSource for Watched {
     }
 
     async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
-        self.asked.record(self.runtime.now());
+        self.requests.record(self.runtime.now());
         let answer = self.api.all_pairs(mint).await;
         match self.poison {
             Some((bad, error)) if mint == bad => Err(error()),
@@ -75,21 +75,21 @@ impl Stage {
         let runtime = executor.runtime().clone();
         let plan = Plan::new(1, Duration::ZERO, faults.parse().expect("a schedule"));
         let verdicts = Arc::new(Verdicts::new(runtime.clone()));
-        // An even seed has a lock file: starts are as quick as those whose pace is counted here.
+        // An even seed uses a lock file, so a start does not wait for a lease in the store.
         let world = World::new(2, tokens, plan.promised, &runtime, &Arc::new(plan.faults.clone()), &verdicts);
         let bad = world.tokens.durable()[tokens / 3].mint;
         let api = Watched {
             api: world.exchange.clone(),
             runtime,
-            asked: Recorder::default(),
+            requests: Recorder::default(),
             poison: poison.map(|error| (bad, error)),
         };
         Self { executor, boots: 0, plan, world, verdicts, api: Arc::new(api), seen: Arc::default() }
     }
 
-    /// Starts a process, which is told to stop after so long.
+    /// Starts a process, which is ordered to stop after `lives`.
     fn boot(&mut self, lives: Duration) {
-        // Whichever was there before is gone.
+        // The previous process is gone.
         self.world.succession.released(self.boots);
         self.boots += 1;
         let runtime = self.executor.runtime().clone();
@@ -130,7 +130,7 @@ impl Stage {
     }
 
     fn assert_kept(&self) {
-        assert_eq!(self.verdicts.all().1, Vec::<String>::new(), "promises that were broken");
+        assert_eq!(self.verdicts.all().1, Vec::<String>::new(), "broken promises");
     }
 }
 
@@ -143,34 +143,39 @@ fn internal() -> PairSourceError {
 }
 
 fn malformed() -> PairSourceError {
-    PairSourceError::Malformed { message: "no JSON".to_owned() }
+    PairSourceError::Malformed { message: "not JSON".to_owned() }
 }
 
 #[test]
-fn a_mint_that_makes_its_batch_fail_in_any_way_keeps_no_other_from_being_scored() {
+fn a_mint_that_makes_its_batch_fail_keeps_no_other_from_being_scored() {
     for (tokens, error) in [20, 100].into_iter().flat_map(|tokens| {
         [rejected, internal, malformed].map(|error: fn() -> PairSourceError| (tokens, error))
     }) {
         let mut stage = Stage::new(tokens, "", wall(), Some(error));
-        let (bad, _) = stage.api.poison.expect("one is poisonous");
+        let (bad, _) = stage.api.poison.expect("one is poisoned");
         stage.boot(5 * MINUTE);
         stage.run_for(6 * MINUTE);
         let end = wall() + 5 * MINUTE;
         let stored = stage.tokens();
-        let old: Vec<_> = stored
+        let late: Vec<_> = stored
             .iter()
             .filter(|token| token.mint != bad && token.unlisted.is_none())
             .filter(|token| token.score.is_none_or(|score| end.duration_since(score.at).as_secs() > 60))
             .collect();
-        assert!(old.is_empty(), "{} of {tokens} tokens are old behind {}: {old:?}", old.len(), error());
+        assert!(
+            late.is_empty(),
+            "{} of {tokens} tokens are stale because of {}: {late:?}",
+            late.len(),
+            error()
+        );
         let states = stage.seen.take();
         let opened = states.iter().filter(|(state, _)| *state != State::Closed).count();
-        assert_eq!(opened, 0, "the breaker opened for everybody behind {}", error());
+        assert_eq!(opened, 0, "the breaker opened because of {}", error());
     }
 }
 
 #[test]
-fn what_was_scored_hours_before_the_process_began_is_asked_for_at_once() {
+fn tokens_that_were_scored_before_the_process_started_are_requested_at_once() {
     let mut first = Stage::new(40, "", wall(), None);
     first.boot(MINUTE);
     first.run_for(2 * MINUTE);
@@ -188,8 +193,8 @@ fn what_was_scored_hours_before_the_process_began_is_asked_for_at_once() {
         let born = second.now();
         second.boot(9 * SECOND);
         second.run_for(8 * SECOND);
-        let asked = second.api.asked.take();
-        assert!(asked[0] < born + SECOND, "the first request comes {:?} late", asked[0] - born);
+        let requests = second.api.requests.take();
+        assert!(requests[0] < born + SECOND, "the first request comes after {:?}", requests[0] - born);
         let (_, groups) = second.seen.take().pop().expect("it lives");
         assert!(groups.iter().any(|group| group.last_progress.is_some()), "{groups:?}");
         second.run_for(3 * SECOND);
@@ -204,7 +209,7 @@ fn what_was_scored_hours_before_the_process_began_is_asked_for_at_once() {
 }
 
 #[test]
-fn lives_that_follow_each_other_stay_within_the_budget_of_one() {
+fn processes_in_a_crash_loop_share_the_budget_of_one() {
     let mut stage = Stage::new(3_000, "", wall(), None);
     for _ in 0..300 {
         stage.boot(MINUTE);
@@ -217,52 +222,52 @@ fn lives_that_follow_each_other_stay_within_the_budget_of_one() {
 }
 
 #[test]
-fn a_pause_that_a_429_asked_for_outlives_the_process() {
+fn a_pause_that_a_429_requested_outlives_the_process() {
     let mut stage = Stage::new(300, "at 5s for 1s api-429=40s", wall(), None);
     stage.boot(MINUTE);
     stage.run_for(10 * SECOND);
     stage.executor.kill();
-    stage.api.asked.take();
+    stage.api.requests.take();
     for _ in 0..20 {
         stage.boot(MINUTE);
         stage.run_for(3 * SECOND);
         stage.executor.kill();
     }
-    let asked = stage.api.asked.take();
-    let first = asked.first().expect("the pause is over");
-    assert!(*first >= at(45_000), "asked at {first:?}, within the pause");
+    let requests = stage.api.requests.take();
+    let first = requests.first().expect("the pause is over");
+    assert!(*first >= at(45_000), "a request at {first:?}, within the pause");
     stage.assert_kept();
 }
 
 #[test]
-fn no_request_begins_once_the_stop_is_ordered_and_nobody_waits_for_one_that_sleeps() {
+fn no_request_begins_after_the_order_to_stop_and_the_stop_does_not_wait_for_a_pending_retry() {
     for faults in ["at 0s for 1h api-429=20s", "at 0s for 1h api-503", "at 0s for 1h api-429", ""] {
         for lives in [150, 700, 1_300, 2_100, 3_300, 10_050] {
             let mut stage = Stage::new(600, faults, wall(), None);
             stage.boot(Duration::from_millis(lives));
             stage.run_for(MINUTE);
-            // The start takes no time but for the seeded yields of its port calls.
+            // The start takes almost no time: only its port calls do.
             let ordered = at(lives);
             let late: Vec<_> =
-                stage.api.asked.take().into_iter().filter(|at| *at > ordered + SECOND / 10).collect();
-            assert_eq!(late, [], "requests after {ordered:?} in front of {faults:?}");
+                stage.api.requests.take().into_iter().filter(|at| *at > ordered + SECOND / 10).collect();
+            assert_eq!(late, [], "requests after {ordered:?} under {faults:?}");
             assert_eq!(stage.executor.runtime().live_tasks(), 0, "it stopped");
         }
     }
 }
 
 #[test]
-fn every_token_that_is_due_is_in_one_class_also_while_the_api_is_away() {
+fn every_due_token_is_counted_in_one_class_also_while_the_api_is_down() {
     let mut stage = Stage::new(193, "at 1m for 3m api-503; at 5m for 2m api-hang", wall(), None);
     stage.boot(8 * MINUTE);
     stage.run_for(9 * MINUTE);
-    let (mut held_up, mut served_old) = (0, 0);
+    let (mut withheld, mut served_stale) = (0, 0);
     for outcome in
         stage.seen.take().into_iter().flat_map(|(_, groups)| groups).filter_map(|group| group.last_outcome)
     {
         assert_eq!(outcome.stale + outcome.skipped, outcome.failed + outcome.deferred, "{outcome:?}");
-        held_up += u64::from(outcome.is_withheld());
-        served_old += outcome.stale;
+        withheld += u64::from(outcome.is_withheld());
+        served_stale += outcome.stale;
     }
-    assert!(held_up > 0 && served_old > 0, "{held_up} runs were held up");
+    assert!(withheld > 0 && served_stale > 0, "{withheld} runs were withheld");
 }

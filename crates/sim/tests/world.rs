@@ -1,4 +1,4 @@
-//! The simulated world misbehaves as its schedule says, and tells when a promise to it was broken.
+//! The simulated world misbehaves as its schedule says, and reports when a promise to it was broken.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn exchange(runtime: &SimRuntime, line: &str) -> (Arc<SimExchange>, Arc<Verdicts
     (Arc::new(SimExchange::new(MARKET, PROMISED, runtime, &faults(line), &verdicts)), verdicts)
 }
 
-/// Asks for all mints at these seconds; one word for each answer, with the second in which it came.
+/// Requests all mints at these seconds; returns one word for each answer, with the second in which it came.
 fn ask(line: &str, seconds: &[u64]) -> Vec<(u64, &'static str)> {
     let mut executor = executor(1);
     let (exchange, verdicts) = exchange(executor.runtime(), line);
@@ -87,7 +87,7 @@ fn batch(from: i64, count: i64) -> Vec<Sample> {
 }
 
 #[test]
-fn two_values_of_one_identity_are_counted_and_the_first_stays() {
+fn two_values_with_one_identity_are_counted_and_the_first_is_kept() {
     let mut executor = executor(1);
     let store = SimMetricStore::new(executor.runtime(), &faults(""));
     let (writer, key) = (store.clone(), batch(0, 1)[0].series().clone());
@@ -103,16 +103,16 @@ fn two_values_of_one_identity_are_counted_and_the_first_stays() {
     assert_eq!((store.ledger(0).stored, store.ledger(0).collided), (1, 1));
 }
 
-/// Writes a batch of five and runs until the end, with what the store knows then.
+/// Writes a batch of five and runs until `end`; returns the store's counts and the answer.
 fn write(seed: u64, line: &str, end: Moment, kill: bool) -> (SampleLedger, Option<bool>) {
     let mut executor = executor(seed);
     let store = SimMetricStore::new(executor.runtime(), &faults(line));
     let answer = Arc::new(Recorder::default());
-    let (writer, told) = (store.clone(), answer.clone());
+    let (writer, received) = (store.clone(), answer.clone());
     drop(executor.runtime().spawn(
         "writes",
         Box::pin(async move {
-            told.record(writer.append(&batch(0, 5)).await.is_ok());
+            received.record(writer.append(&batch(0, 5)).await.is_ok());
         }),
     ));
     executor.run_until(end);
@@ -123,7 +123,7 @@ fn write(seed: u64, line: &str, end: Moment, kill: bool) -> (SampleLedger, Optio
 }
 
 #[test]
-fn every_fault_of_the_api_reaches_the_caller_as_what_it_is() {
+fn every_fault_of_the_api_reaches_the_caller_as_its_own_error() {
     assert_eq!(ask("", &[0]), [(0, "all")]);
     assert_eq!(ask("at 0s for 1m api-503", &[0, 70]), [(0, "transient"), (70, "all")]);
     assert_eq!(ask("at 0s for 1m api-hang", &[0]), []);
@@ -136,7 +136,7 @@ fn every_fault_of_the_api_reaches_the_caller_as_what_it_is() {
 }
 
 #[test]
-fn a_request_over_the_limit_is_refused_and_is_a_broken_promise() {
+fn a_request_over_the_limit_is_rejected_and_is_a_broken_promise() {
     let mut executor = executor(1);
     let (exchange, verdicts) = exchange(executor.runtime(), "");
     for mint in MARKET.mints().take(21) {
@@ -149,7 +149,7 @@ fn a_request_over_the_limit_is_refused_and_is_a_broken_promise() {
     assert!(count == 1 && promises[0].contains("21 requests in one minute, 20 are allowed"), "{promises:?}");
 }
 
-/// What is told of a call by a process that may have loaded an open breaker, `age` after it was saved.
+/// The broken promises after a call by a process that may have loaded an open breaker, `age` after it was saved.
 fn call_after_a_restart(loads: bool, age: Duration) -> Vec<String> {
     let mut executor = executor(1);
     let runtime = executor.runtime().clone();
@@ -171,7 +171,7 @@ fn call_after_a_restart(loads: bool, age: Duration) -> Vec<String> {
 }
 
 #[test]
-fn a_call_in_spite_of_an_open_breaker_that_was_loaded_is_a_broken_promise() {
+fn a_call_despite_a_loaded_open_breaker_is_a_broken_promise() {
     let broken = call_after_a_restart(true, Duration::from_secs(50));
     assert!(broken.len() == 1 && broken[0].contains("a call while the breaker is open until"), "{broken:?}");
     assert_eq!(call_after_a_restart(true, Duration::from_mins(1)), [""; 0], "its period is over");
@@ -180,28 +180,28 @@ fn a_call_in_spite_of_an_open_breaker_that_was_loaded_is_a_broken_promise() {
 
 #[test]
 fn a_write_is_acknowledged_only_when_it_is_durable() {
-    let (ledger, told) = write(1, "", at(1), false);
-    assert_eq!((ledger.stored, ledger.acknowledged, ledger.in_flight, told), (5, 5, 0, Some(true)));
+    let (ledger, answer) = write(1, "", at(1), false);
+    assert_eq!((ledger.stored, ledger.acknowledged, ledger.in_flight, answer), (5, 5, 0, Some(true)));
     for (line, stored) in [("store-gone", 0), ("store-full", 0), ("store-lost-acks", 5)] {
-        let (ledger, told) = write(1, &format!("at 0s for 1m {line}"), at(1), false);
-        assert_eq!((ledger.stored, ledger.acknowledged, told), (stored, 0, Some(false)), "{line}");
+        let (ledger, answer) = write(1, &format!("at 0s for 1m {line}"), at(1), false);
+        assert_eq!((ledger.stored, ledger.acknowledged, answer), (stored, 0, Some(false)), "{line}");
     }
 }
 
 #[test]
-fn a_store_that_hangs_answers_when_it_is_over() {
-    let (ledger, told) = write(1, "at 0s for 1m store-hang", at(59), false);
-    assert_eq!((ledger.stored, ledger.in_flight, told), (0, 5, None));
-    let (ledger, told) = write(1, "at 0s for 1m store-hang", at(61), false);
-    assert_eq!((ledger.stored, ledger.in_flight, told), (5, 0, Some(true)));
+fn a_store_that_hangs_answers_when_the_fault_is_over() {
+    let (ledger, answer) = write(1, "at 0s for 1m store-hang", at(59), false);
+    assert_eq!((ledger.stored, ledger.in_flight, answer), (0, 5, None));
+    let (ledger, answer) = write(1, "at 0s for 1m store-hang", at(61), false);
+    assert_eq!((ledger.stored, ledger.in_flight, answer), (5, 0, Some(true)));
 }
 
 #[test]
-fn a_write_whose_writer_is_killed_is_stored_whole_or_not_at_all() {
+fn a_write_whose_writer_is_killed_is_stored_entirely_or_not_at_all() {
     let outcomes: Vec<u64> = (0..20)
         .map(|seed| {
-            let (ledger, told) = write(seed, "at 0s for 1m store-hang", at(1), true);
-            assert_eq!((ledger.acknowledged, ledger.in_flight, told), (0, 0, None));
+            let (ledger, answer) = write(seed, "at 0s for 1m store-hang", at(1), true);
+            assert_eq!((ledger.acknowledged, ledger.in_flight, answer), (0, 0, None));
             ledger.stored
         })
         .collect();

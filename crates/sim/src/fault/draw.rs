@@ -1,4 +1,4 @@
-//! Draws a schedule from chance: a random half of the kinds, spread over the hours before the healing begins.
+//! Draws a random schedule: a random half of the kinds, spread over the hours before recovery begins.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::Plane;
 /// How a swarm of schedules is drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Swarm {
-    /// Faults begin after this: the first boot is not disturbed.
+    /// Faults begin after this, so that the first boot is undisturbed.
     pub from: Duration,
-    /// Every fault is over by then, and the service has the rest of the run to get well.
+    /// Every fault is over by then, and the service has the rest of the run to recover.
     pub until: Duration,
     /// Mean time between the beginnings of two faults.
     pub every: Duration,
@@ -33,7 +33,7 @@ impl Default for Swarm {
 /// A kind and how many seconds it lasts, at least and at most.
 type Kind = (FaultKind, u64, u64);
 
-/// Of the outside API.
+/// Faults of the upstream API.
 const EXCHANGE: [Kind; 21] = [
     (FaultKind::Exchange(ExchangeFault::Unavailable), 60, 3_600),
     (FaultKind::Exchange(ExchangeFault::Hang), 60, 1_200),
@@ -58,7 +58,7 @@ const EXCHANGE: [Kind; 21] = [
     (FaultKind::Exchange(ExchangeFault::Sparse), 60, 3_600),
 ];
 
-/// Of a table, or of all of them.
+/// Faults of one table, or of all of them.
 const STORE: [(StoreFault, u64, u64); 8] = [
     (StoreFault::Gone, 1, 3_600),
     (StoreFault::Hang, 1, 600),
@@ -70,13 +70,13 @@ const STORE: [(StoreFault, u64, u64); 8] = [
     (StoreFault::Corrupt, 1, 600),
 ];
 
-/// What of a table refuses rows: those that are not worth a place are given up there.
+/// Faults that reject rows, for the tables whose writers drop rejected rows.
 const REJECTS: [Kind; 2] = [
     (FaultKind::Store(StoreTable::Samples, StoreFault::Rejects(30)), 60, 1_200),
     (FaultKind::Store(StoreTable::Events, StoreFault::Rejects(30)), 60, 1_200),
 ];
 
-/// Of the process and its machine.
+/// Faults of the process and its machine.
 const PROCESS: [Kind; 8] = [
     (FaultKind::ResourcesUnknown, 60, 3_600),
     (FaultKind::Kill, 5, 30),
@@ -88,7 +88,7 @@ const PROCESS: [Kind; 8] = [
     (FaultKind::SecondProcess, 60, 1_200),
 ];
 
-/// Every kind of the API, of the store and of the process. A step of the wall clock is drawn beside them.
+/// Every kind of the API, of the store and of the process. Steps of the wall clock are drawn separately.
 fn kinds() -> [Vec<Kind>; 3] {
     let of = |table| {
         STORE.iter().map(move |(fault, least, most)| (FaultKind::Store(table, *fault), *least, *most))
@@ -103,13 +103,13 @@ fn kinds() -> [Vec<Kind>; 3] {
 }
 
 impl Swarm {
-    /// The words of every kind that a swarm draws, but for a step of the wall clock, each of which is another.
+    /// The words of every kind that a swarm draws, except steps of the wall clock, each of which is different.
     pub fn words() -> Vec<String> {
         kinds().iter().flatten().map(|(kind, ..)| kind.to_string()).collect()
     }
 
-    /// A schedule; equal chance gives equal schedules. A swarm finds more when each run leaves out some kinds: those that
-    /// hide others.
+    /// Draws a schedule; equal randomness gives equal schedules. A swarm finds more when each run omits some kinds,
+    /// because some hide others.
     pub fn draw(&self, entropy: &dyn Entropy) -> FaultSchedule {
         let kinds = kinds().map(|kinds| half(kinds, entropy));
         let mut faults = Vec::new();
@@ -119,14 +119,14 @@ impl Swarm {
             if at >= self.until {
                 return FaultSchedule::new(faults);
             }
-            // The API is most of what fails.
+            // Most faults are those of the API.
             let kinds = match entropy.below(8) {
                 0..4 => &kinds[0],
                 4..6 => &kinds[1],
                 _ => &kinds[2],
             };
-            // One place more than there are kinds: the last one is a step of the wall clock, which has a length of
-            // its own.
+            // One index more than there are kinds: the last one stands for a step of the wall clock, which has a size
+            // of its own.
             let drawn = usize::try_from(entropy.below(kinds.len() as u64 + 1)).unwrap_or(0);
             match kinds.get(drawn) {
                 Some((kind, least, most)) => {
@@ -139,17 +139,17 @@ impl Swarm {
         }
     }
 
-    /// What follows from a fault that is over.
+    /// The faults that follow from one that is over.
     fn follow(&self, kind: FaultKind, over: Duration, entropy: &dyn Entropy) -> Vec<Fault> {
         let fault =
             |at: Duration, lasts, kind| Fault { at: at.min(self.until.saturating_sub(lasts)), lasts, kind };
         match kind {
-            // A person has looked at the store, and restarts the process.
+            // An operator has checked the store, and restarts the process.
             FaultKind::Store(_, StoreFault::Corrupt) => {
-                let looked = over + between(entropy, 1, 1_200);
-                vec![fault(looked, Duration::from_secs(2), FaultKind::Terminate)]
+                let checked = over + between(entropy, 1, 1_200);
+                vec![fault(checked, Duration::from_secs(2), FaultKind::Terminate)]
             }
-            // Some of those that are killed are killed again, and again.
+            // Some kills are followed by a series of others.
             FaultKind::Kill if entropy.below(4) == 0 => {
                 let every = between(entropy, 1, 40);
                 let times = 1 + u32::try_from(entropy.below(12)).unwrap_or(0);
@@ -171,7 +171,7 @@ fn half(mut kinds: Vec<Kind>, entropy: &dyn Entropy) -> Vec<Kind> {
     kinds
 }
 
-/// Up to two hours either way, in milliseconds: a whole number of minutes would hide what only odd steps show.
+/// Up to two hours either way, in milliseconds: whole minutes would hide bugs that only odd steps reveal.
 fn wall_step(entropy: &dyn Entropy) -> FaultKind {
     let millis = i64::try_from(entropy.below(14_400_000)).unwrap_or(0) - 7_200_000;
     FaultKind::WallStep(SignedDuration::from_millis(millis))
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_swarm_reaches_every_kind_and_leaves_half_of_them_out_of_each_run() {
+    fn a_swarm_draws_every_kind_and_omits_half_of_them_in_each_run() {
         let mut missing: Vec<FaultKind> = kinds().iter().flatten().map(|(kind, ..)| *kind).collect();
         let all = missing.len();
         for seed in 0..200 {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_of_a_swarm_is_over_when_the_healing_begins() {
+    fn every_fault_of_a_swarm_is_over_when_recovery_begins() {
         let swarm = Swarm::default();
         for seed in 0..200 {
             for fault in swarm.draw(&SeededEntropy::new(seed)).faults() {

@@ -1,5 +1,5 @@
-//! Mints that make every request fail which asks for them, alone or among others: always the same ones, each in a way of
-//! its own. It does not know who asks.
+//! Poisoned mints: every request that includes one fails. A hash of the mint decides whether and how, so they are the
+//! same ones in every request and every run.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use ttm_market::Mint;
 
 use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, Percent};
 
-/// The longest rest of a key that failed alone, by default, and then its turn in a round.
+/// The longest default rest of a key that failed in a request of its own, plus the wait for its turn in a round.
 const LONGEST_REST: Duration = Duration::from_mins(63);
 
 /// How the requests for a poisoned mint fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poison {
-    /// 400, the question is wrong.
+    /// 400: the server rejects the request.
     Refused,
-    /// 500, the server breaks over it.
+    /// 500: the server fails on it.
     ServerError,
-    /// 200 with a body that nobody can read.
+    /// 200 with a body that cannot be decoded.
     Undecodable,
 }
 
 impl Poison {
-    /// What is wrong with a mint, where so many in a hundred are poisoned.
+    /// How requests for `mint` fail if this share of all mints is poisoned; `None` if they do not.
     pub fn of(mint: &Mint, share: Percent) -> Option<Self> {
-        // FNV-1a: the same mints whatever else is drawn.
+        // FNV-1a instead of a random draw, so that other draws do not change which mints are poisoned.
         let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         let hash = mint.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fold) >> 16;
         let ways = [Self::Refused, Self::ServerError, Self::Undecodable];
@@ -35,7 +35,7 @@ impl Poison {
 }
 
 impl Fault {
-    /// How many in a hundred mints it poisons.
+    /// The share of mints that it poisons.
     fn poisons(&self) -> Option<Percent> {
         match self.kind {
             FaultKind::Exchange(ExchangeFault::Poison(share)) => Some(share),
@@ -45,8 +45,8 @@ impl Fault {
 }
 
 impl FaultSchedule {
-    /// How many in a hundred mints nobody is owed at `now`: the poisoned ones, and those that may still rest because they
-    /// were. Whatever goes on while such a one is asked again may make it rest again.
+    /// The share of mints that need not be fresh at `now`: the poisoned ones, and those that may still rest because
+    /// they were. Any fault that is active when such a mint is requested again may make it rest again.
     pub fn excused(&self, now: Moment) -> Percent {
         let (mut share, mut until) = (0, Moment::ZERO);
         for fault in self.faults().iter().filter(|fault| fault.begins() <= now) {
@@ -60,7 +60,7 @@ impl FaultSchedule {
         if now < until { share } else { 0 }
     }
 
-    /// Whether nothing but poison has been going on since then, and that has.
+    /// Whether poison has been the only fault since `since`, and has been active.
     pub fn is_poison_alone(&self, since: Moment, now: Moment) -> bool {
         let is_poison = |kind| matches!(kind, FaultKind::Exchange(ExchangeFault::Poison(_)));
         self.any_between(since, now, is_poison) && !self.any_between(since, now, |kind| !is_poison(kind))
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_in_a_hundred_are_poisoned_and_in_every_way() {
+    fn the_given_share_is_poisoned_and_in_every_way() {
         let mints: Vec<Mint> = SyntheticMarket::new(1, 1_000).mints().collect();
         let poisoned: Vec<Poison> = mints.iter().filter_map(|mint| Poison::of(mint, 10)).collect();
         assert!((60..140).contains(&poisoned.len()), "{}", poisoned.len());

@@ -1,4 +1,4 @@
-//! A schedule as one line: `at 2h for 20m api-503; at 5h for 10s kill; at 6h for 0s wall-step=-1h`.
+//! A schedule as one line of text: `at 2h for 20m api-503; at 5h for 10s kill; at 6h for 0s wall-step=-1h`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,9 +13,9 @@ use crate::Plane;
 const PRINTER: SpanPrinter = SpanPrinter::new().spacing(Spacing::None);
 const PARSER: SpanParser = SpanParser::new();
 
-/// A part of a line that is no fault.
+/// A part of a line that is not a valid fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{part:?} is no fault; expected one like `at 2h for 20m api-503`")]
+#[error("{part:?} is not a valid fault; expected e.g. `at 2h for 20m api-503`")]
 pub struct InvalidSchedule {
     part: String,
 }
@@ -137,7 +137,7 @@ fn part(word: &str) -> Option<Part> {
     Part::ALL.into_iter().find(|part| part_word(*part) == word)
 }
 
-/// What stands behind the name of a table.
+/// Parses the fault after the name of a table.
 fn store(text: &str) -> Option<StoreFault> {
     Some(match text.split_once('=').unwrap_or((text, "")) {
         ("gone", "") => StoreFault::Gone,
@@ -154,7 +154,7 @@ fn store(text: &str) -> Option<StoreFault> {
     })
 }
 
-/// What stands behind `api-`.
+/// Parses the fault after `api-`.
 fn exchange(text: &str) -> Option<ExchangeFault> {
     Some(match text.split_once('=').unwrap_or((text, "")) {
         ("503", "") => ExchangeFault::Unavailable,
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn every_drawn_schedule_survives_its_own_line() {
+    fn every_drawn_schedule_round_trips_through_its_line() {
         for seed in 0..200 {
             let schedule = Swarm::default().draw(&SeededEntropy::new(seed));
             assert_eq!(schedule.to_string().parse(), Ok(schedule));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_written_as_it_is_read() {
+    fn every_kind_round_trips_through_its_text() {
         for word in [
             "api-503 api-500 api-502 api-520 api-403 api-hang api-drip api-truncated api-too-large api-wrong-type",
             "api-429 api-429=20s api-nulls api-flaky-nulls=30% api-empty-batch=0% api-half api-delisted=100%",
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_is_named() {
+    fn an_invalid_fault_is_named_in_the_error() {
         for (line, part) in [
             ("at 2h for 20m", "at 2h for 20m"),
             ("at 2h for 20m api-418", "api-418"),

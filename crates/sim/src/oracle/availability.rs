@@ -1,4 +1,4 @@
-//! Availability as the promise states it: the share of ten-second slots in which readers got what they were promised.
+//! Availability as it is promised: the share of ten-second slots in which readers got what they were promised.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::{Percent, Poison};
 
 /// Availability is counted in slots of this length.
 pub const SLOT: Duration = Duration::from_secs(10);
-/// While the API is up no hot token may be older.
+/// The greatest age of a hot token while the API is up.
 const FRESH: Duration = Duration::from_mins(1);
 
 /// Counts slots.
@@ -30,22 +30,22 @@ pub struct Slot<'a> {
     pub exchange_up: bool,
     /// The tokens as published.
     pub tokens: &'a [Arc<Token>],
-    /// What the wall shows.
+    /// The wall clock.
     pub wall: Timestamp,
-    /// How many in a hundred tokens are poisoned, or may still rest because they were.
+    /// The share of tokens that are poisoned, or may still rest because they were.
     pub excused: Percent,
-    /// The smoothed score from which a token is hot.
+    /// The smoothed score at which a token becomes hot.
     pub hot_threshold: f64,
 }
 
 impl Slot<'_> {
-    /// Whether the promise was kept: fresh while the API is up, served while it is down. Ages are stamped by their
-    /// time, so what is served old is marked as such; the adapters' tests hold that mark.
+    /// Whether the promise was kept: hot tokens are fresh while the API is up, and served while it is down. Scores
+    /// carry their time, so a stale one is marked as such; the adapters' tests check that mark.
     fn is_good(&self) -> bool {
         if self.tokens.is_empty() {
             return false;
         }
-        // A token that the API does not list has no fresh score to be had, and is served marked as unlisted.
+        // A token that the API does not list cannot have a fresh score, and is served marked as unlisted.
         let is_hot = |token: &&Arc<Token>| {
             token.lane(self.hot_threshold) == Some(Lane::Hot)
                 && token.unlisted.is_none()
@@ -59,13 +59,13 @@ impl Slot<'_> {
     }
 
     fn age(&self, at: Timestamp) -> Duration {
-        // A time in the future is young: the wall was set back since.
+        // A time in the future counts as fresh: the wall clock was set back since.
         Duration::try_from(self.wall.duration_since(at)).unwrap_or(Duration::ZERO)
     }
 }
 
 impl Availability {
-    /// Takes a slot in.
+    /// Counts a slot.
     pub fn observe(&mut self, slot: Option<&Slot<'_>>) {
         self.slots += 1;
         if slot.is_some_and(Slot::is_good) {
@@ -77,7 +77,7 @@ impl Availability {
         }
     }
 
-    /// The share of good slots, 0 to 1; 1 when there was none.
+    /// The share of good slots, 0 to 1; 1 if no slot was counted.
     pub fn share(&self) -> f64 {
         if self.slots == 0 { 1.0 } else { f64::from(self.good) / f64::from(self.slots) }
     }
@@ -87,7 +87,7 @@ impl Availability {
         slot * self.longest_down
     }
 
-    /// How many slots were looked at.
+    /// The number of slots counted.
     pub fn slots(&self) -> u32 {
         self.slots
     }

@@ -1,43 +1,44 @@
-//! What a far side may see of a caller behind a breaker: silence after failures in a row, then a few probes. It holds
-//! the promise as the specification states it and shares no code with the breaker.
+//! What an upstream may see of a caller behind a breaker: no calls after consecutive failures, then a few probes.
+//! This is the promise as the specification states it; it shares no code with the breaker, so it cannot share its
+//! bugs.
 
 use std::time::Duration;
 
 use ttm_kernel::Moment;
 
-/// What was promised.
+/// The promised behaviour.
 #[derive(Clone, Copy, Debug)]
 pub struct BreakerRules {
-    /// Failures in a row after which calls stop.
+    /// Consecutive failures after which calls stop.
     pub failure_threshold: u32,
-    /// For at least how long.
+    /// How long they stop, at least.
     pub recovery_timeout: Duration,
-    /// How many calls one recovery may make.
+    /// The most calls of one recovery.
     pub half_open_max_calls: u32,
-    /// How many of them must succeed before calls flow again.
+    /// How many of them must succeed before calls are unrestricted again.
     pub success_threshold: u32,
-    /// A call of a recovery that has not ended after this long is written off, and another may be made in its place.
+    /// After this long a probe that has not ended no longer counts, and another may be made in its place.
     pub probe_lease: Duration,
 }
 
-/// How a call ended, as the caller takes it.
+/// How a call ended for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallEnd {
     /// An answer.
     Success,
-    /// No answer in time, or none that is usable.
+    /// No answer in time, or an unusable one.
     Failure,
-    /// The question was refused as wrong, which says nothing about the far side.
-    Refused,
+    /// The request was rejected as invalid, which says nothing about the upstream.
+    Rejected,
     /// 429.
     RateLimited,
-    /// The caller went away for its own reasons.
+    /// The caller dropped it for its own reasons.
     Cancelled,
-    /// The caller went away after a time that may have been all that it gives an attempt: a failure, or cancelled.
+    /// The caller dropped it after a time that may have been its attempt timeout: a failure, or cancelled.
     GivenUp,
 }
 
-/// A call that began: its end counts only in the same era, and in a recovery only within its lease.
+/// A call in progress: its end counts only in the same era, and that of a probe only within its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchedCall {
     era: u64,
@@ -45,7 +46,7 @@ pub struct WatchedCall {
     lease_until: Moment,
 }
 
-/// Follows the calls of one process to one far side.
+/// Follows the calls of one process to one upstream.
 #[derive(Debug)]
 pub struct BreakerWatch {
     rules: BreakerRules,
@@ -55,61 +56,63 @@ pub struct BreakerWatch {
 
 #[derive(Debug)]
 enum Mode {
-    Flowing {
+    Closed {
         failures: u32,
         given_up: u32,
     },
-    Silent {
+    Open {
         until: Moment,
     },
-    Probing {
-        out: Vec<Moment>,
+    HalfOpen {
+        in_flight: Vec<Moment>,
         succeeded: u32,
     },
-    /// Nobody outside can tell whether the breaker has opened. So many calls in a row, begun since, say that it has, or that
-    /// it is closed.
+    /// It is not visible from outside whether the breaker has opened. Consecutive failures of calls that began since
+    /// prove that it has, consecutive successes that it is closed.
     Unknown {
         failures: u32,
         succeeded: u32,
     },
 }
 
-const FLOWING: Mode = Mode::Flowing { failures: 0, given_up: 0 };
+const CLOSED: Mode = Mode::Closed { failures: 0, given_up: 0 };
 const UNKNOWN: Mode = Mode::Unknown { failures: 0, succeeded: 0 };
 
 impl BreakerWatch {
-    /// A watch over a process that has just booted.
+    /// The watch of a process that has just booted.
     pub const fn new(rules: BreakerRules) -> Self {
-        Self { rules, mode: FLOWING, era: 0 }
+        Self { rules, mode: CLOSED, era: 0 }
     }
 
-    /// The process before left its breaker open, and this one knows until when.
-    pub fn promise_silence(&mut self, until: Moment) {
-        self.enter(Mode::Silent { until });
+    /// The previous process left its breaker open, and this one has loaded until when.
+    pub fn begin_open(&mut self, until: Moment) {
+        self.enter(Mode::Open { until });
     }
 
     /// A call begins.
     ///
     /// # Errors
-    /// The promise that this breaks, beside the call, which counts on.
+    /// Beside the call, which still counts, the promise that it breaks.
     pub fn begin(&mut self, now: Moment) -> (WatchedCall, Result<(), String>) {
         let lease_until = now + self.rules.probe_lease;
-        if let Mode::Silent { until } = self.mode
+        if let Mode::Open { until } = self.mode
             && now >= until
         {
-            self.enter(Mode::Probing { out: Vec::new(), succeeded: 0 });
+            self.enter(Mode::HalfOpen { in_flight: Vec::new(), succeeded: 0 });
         }
         let kept = match &mut self.mode {
-            Mode::Flowing { .. } | Mode::Unknown { .. } => Ok(()),
-            Mode::Silent { until } => Err(format!("a call while the breaker is open until {until:?}")),
-            Mode::Probing { out, succeeded } => {
-                out.retain(|until| *until > now);
-                out.push(lease_until);
-                let out = out.len();
-                if out + *succeeded as usize <= self.rules.half_open_max_calls as usize {
+            Mode::Closed { .. } | Mode::Unknown { .. } => Ok(()),
+            Mode::Open { until } => Err(format!("a call while the breaker is open until {until:?}")),
+            Mode::HalfOpen { in_flight, succeeded } => {
+                in_flight.retain(|until| *until > now);
+                in_flight.push(lease_until);
+                let in_flight = in_flight.len();
+                if in_flight + *succeeded as usize <= self.rules.half_open_max_calls as usize {
                     Ok(())
                 } else {
-                    Err(format!("{out} probes out and {succeeded} back while the breaker is half-open"))
+                    Err(format!(
+                        "{in_flight} probes in flight and {succeeded} succeeded while the breaker is half-open"
+                    ))
                 }
             }
         };
@@ -121,19 +124,19 @@ impl BreakerWatch {
         if call.era != self.era {
             return;
         }
-        if let Mode::Probing { out, .. } = &mut self.mode {
-            out.retain(|until| *until > now);
-            let Some(place) = out.iter().position(|until| *until == call.lease_until) else {
+        if let Mode::HalfOpen { in_flight, .. } = &mut self.mode {
+            in_flight.retain(|until| *until > now);
+            let Some(place) = in_flight.iter().position(|until| *until == call.lease_until) else {
                 return;
             };
-            out.swap_remove(place);
+            in_flight.swap_remove(place);
         }
         match (&mut self.mode, end) {
-            (Mode::Flowing { failures, given_up }, CallEnd::Success) => (*failures, *given_up) = (0, 0),
-            (Mode::Flowing { failures, given_up }, CallEnd::Failure | CallEnd::GivenUp) => {
+            (Mode::Closed { failures, given_up }, CallEnd::Success) => (*failures, *given_up) = (0, 0),
+            (Mode::Closed { failures, given_up }, CallEnd::Failure | CallEnd::GivenUp) => {
                 *(if end == CallEnd::Failure { &mut *failures } else { &mut *given_up }) += 1;
                 if *failures >= self.rules.failure_threshold {
-                    self.enter(Mode::Silent { until: now + self.rules.recovery_timeout });
+                    self.enter(Mode::Open { until: now + self.rules.recovery_timeout });
                 } else if *failures + *given_up >= self.rules.failure_threshold {
                     self.enter(UNKNOWN);
                 }
@@ -142,32 +145,33 @@ impl BreakerWatch {
                 *succeeded = 0;
                 *failures += 1;
                 if *failures >= self.rules.failure_threshold {
-                    // It opened when this call ended or, as a probe beside this one failed, before, but not before it began.
-                    self.enter(Mode::Silent { until: call.begun + self.rules.recovery_timeout });
+                    // It opened when this call ended, or earlier, when another probe failed, but not before this call
+                    // began.
+                    self.enter(Mode::Open { until: call.begun + self.rules.recovery_timeout });
                 }
             }
             (Mode::Unknown { failures, succeeded }, CallEnd::Success) => {
                 *failures = 0;
                 *succeeded += 1;
                 if *succeeded >= self.rules.success_threshold {
-                    self.enter(FLOWING);
+                    self.enter(CLOSED);
                 }
             }
             (Mode::Unknown { succeeded, .. }, CallEnd::RateLimited) => *succeeded = 0,
             (Mode::Unknown { failures, succeeded }, CallEnd::GivenUp) => (*failures, *succeeded) = (0, 0),
-            (Mode::Probing { .. }, CallEnd::GivenUp) => self.enter(UNKNOWN),
-            (Mode::Probing { .. }, CallEnd::Failure | CallEnd::RateLimited) => {
-                self.enter(Mode::Silent { until: now + self.rules.recovery_timeout });
+            (Mode::HalfOpen { .. }, CallEnd::GivenUp) => self.enter(UNKNOWN),
+            (Mode::HalfOpen { .. }, CallEnd::Failure | CallEnd::RateLimited) => {
+                self.enter(Mode::Open { until: now + self.rules.recovery_timeout });
             }
-            (Mode::Probing { succeeded, .. }, CallEnd::Success) => {
+            (Mode::HalfOpen { succeeded, .. }, CallEnd::Success) => {
                 *succeeded += 1;
                 if *succeeded >= self.rules.success_threshold {
-                    self.enter(FLOWING);
+                    self.enter(CLOSED);
                 }
             }
-            (Mode::Flowing { .. }, CallEnd::RateLimited)
-            | (_, CallEnd::Cancelled | CallEnd::Refused)
-            | (Mode::Silent { .. }, _) => {}
+            (Mode::Closed { .. }, CallEnd::RateLimited)
+            | (_, CallEnd::Cancelled | CallEnd::Rejected)
+            | (Mode::Open { .. }, _) => {}
         }
     }
 
@@ -200,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_into_the_silence_is_seen() {
+    fn a_call_while_the_breaker_is_open_is_detected() {
         let mut watch = BreakerWatch::new(RULES);
         assert!(call(&mut watch, 0, CallEnd::Failure));
         assert!(call(&mut watch, 1, CallEnd::Failure));
@@ -210,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_that_may_have_failed_are_held_against_nobody_until_it_is_clear_again() {
+    fn attempts_that_may_have_failed_break_no_promise_until_the_state_is_known_again() {
         let mut watch = BreakerWatch::new(RULES);
         assert!(call(&mut watch, 0, CallEnd::Failure));
         assert!(call(&mut watch, 1, CallEnd::GivenUp), "it may be open now");
@@ -229,16 +233,16 @@ mod tests {
     }
 
     #[test]
-    fn a_call_into_the_silence_that_another_process_left_is_seen() {
+    fn a_call_while_the_breaker_of_the_previous_process_is_open_is_detected() {
         let mut watch = BreakerWatch::new(RULES);
-        watch.promise_silence(at(30));
+        watch.begin_open(at(30));
         assert!(!call(&mut watch, 29, CallEnd::Success));
         assert!(call(&mut watch, 30, CallEnd::Failure), "the first probe");
         assert!(!call(&mut watch, 89, CallEnd::Success), "it failed");
     }
 
     #[test]
-    fn a_probe_too_many_is_seen_and_a_failed_one_brings_the_silence_back() {
+    fn a_probe_too_many_is_detected_and_a_failed_one_opens_the_breaker_again() {
         let mut watch = BreakerWatch::new(RULES);
         for second in 0..2 {
             call(&mut watch, second, CallEnd::Failure);
@@ -253,20 +257,20 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_outlives_its_lease_is_written_off_whatever_it_says_later() {
+    fn a_probe_that_outlives_its_lease_no_longer_counts() {
         let mut watch = BreakerWatch::new(RULES);
         for second in 0..2 {
             call(&mut watch, second, CallEnd::Failure);
         }
         let (frozen, _) = watch.begin(at(61));
         watch.end(frozen, CallEnd::Failure, at(121));
-        assert_eq!(watch.begin(at(121)).1, Ok(()), "its end came too late to bring the silence back");
+        assert_eq!(watch.begin(at(121)).1, Ok(()), "its end came too late to open the breaker again");
         assert_eq!(watch.begin(at(121)).1, Ok(()), "its place is free again");
         assert!(watch.begin(at(121)).1.is_err());
     }
 
     #[test]
-    fn the_end_of_a_call_from_before_the_silence_changes_nothing() {
+    fn the_end_of_a_call_from_before_the_breaker_opened_changes_nothing() {
         let mut watch = BreakerWatch::new(RULES);
         let (late, _) = watch.begin(at(0));
         for second in 0..2 {

@@ -1,23 +1,23 @@
-//! Holds the record of events against what it is a record of. It knows no store and no process: it is shown what each
-//! has.
+//! Checks the recorded events against the changes that they record, and that none is lost. The checks are pure
+//! functions of what the store and the process have.
 
 use ttm_market::{Token, TokenStatus};
 use ttm_perf::Event;
 use ttm_service::OutboxCounts;
 
-/// What the store knows of the events that it was sent by the present process.
+/// The store's counts of the events that one process sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventLedger {
-    /// Events of batches whose writer was told that they are stored.
+    /// Events of batches that were acknowledged to their writer.
     pub acknowledged: u64,
     /// Events of batches that were sent and have no answer yet.
     pub in_flight: u64,
 }
 
-/// Every event that the process made is stored, on its way, waiting or counted as given up.
+/// Checks that every event of the process is stored, in flight, waiting or counted as dropped.
 ///
 /// # Errors
-/// The figures, when they do not add up.
+/// The counts, if they do not add up.
 pub fn none_lost(counts: &OutboxCounts, ledger: &EventLedger) -> Result<(), String> {
     let found = ledger.acknowledged + ledger.in_flight + counts.waiting + counts.dropped;
     if found == counts.produced {
@@ -26,7 +26,7 @@ pub fn none_lost(counts: &OutboxCounts, ledger: &EventLedger) -> Result<(), Stri
     Err(format!("{} events produced, {found} found: {counts:?} {ledger:?}", counts.produced))
 }
 
-/// Every token that the process made active or archived, as it is stored, has the event that says why.
+/// Checks that every stored token that the process activated or archived has the event that explains it.
 ///
 /// # Errors
 /// The first token without one.
@@ -42,9 +42,9 @@ pub fn every_change_has_its_event(before: &[Token], after: &[Token], stored: &[E
             continue;
         }
         let mint = token.mint.to_string();
-        let told = |event: &Event| event.kind().as_str() == kind && event.subject().as_str() == mint;
-        if !stored.iter().any(told) {
-            return Err(format!("{mint} is stored as {} and no event says why", token.status));
+        let explains = |event: &Event| event.kind().as_str() == kind && event.subject().as_str() == mint;
+        if !stored.iter().any(explains) {
+            return Err(format!("{mint} is stored as {} without an event that explains it", token.status));
         }
     }
     Ok(())
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_that_is_nowhere_is_seen() {
+    fn a_lost_event_is_detected() {
         let counts = OutboxCounts { waiting: 1, in_flight: 2, produced: 10, dropped: 3 };
         let ledger = EventLedger { acknowledged: 4, in_flight: 2 };
         assert_eq!(none_lost(&counts, &ledger), Ok(()));
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn an_activation_without_its_event_is_seen() {
+    fn an_activation_without_its_event_is_detected() {
         let before = [Token::new(Mint::WSOL, Timestamp::UNIX_EPOCH)];
         let after = [Token { status: TokenStatus::Active, ..before[0].clone() }];
         assert!(every_change_has_its_event(&before, &after, &[]).is_err());

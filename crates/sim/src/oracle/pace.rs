@@ -1,5 +1,5 @@
-//! How fast a caller asks: the limit of the far side, the pauses that it asked for, and how often one call tries its
-//! question again. It knows no limiter.
+//! How fast a caller makes requests: the rate limit of the upstream, the pauses that it requested, and the attempts
+//! of one call. Counted from the requests alone, so no bug of a limiter can hide here.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,24 +8,24 @@ use ttm_kernel::Moment;
 
 /// The window of the limit.
 const MINUTE: Duration = Duration::from_mins(1);
-/// No call takes longer, so no attempt is remembered for longer.
+/// No call takes longer, so attempts are kept no longer.
 const ONE_CALL: Duration = Duration::from_mins(1);
 
-/// Follows when the requests of an address begin, whoever makes them there.
+/// Follows when the requests from one address begin, whichever process makes them.
 #[derive(Debug)]
 pub struct Limit {
     per_minute: usize,
-    /// When each began, and whether whoever makes the others cannot know of it.
+    /// When each began, and whether the present process cannot know of it.
     begun: VecDeque<(Moment, bool)>,
     busiest: usize,
 }
 
-/// Follows when the requests of one caller begin.
+/// Follows the attempts and pauses of one caller.
 #[derive(Debug)]
 pub struct Pace {
     attempts: usize,
     failed: VecDeque<(Moment, u64)>,
-    patience: Moment,
+    paused_until: Moment,
 }
 
 impl Limit {
@@ -34,12 +34,12 @@ impl Limit {
         Self { per_minute, begun: VecDeque::new(), busiest: 0 }
     }
 
-    /// A request begins, of which others may be unable to know.
+    /// A request begins; `is_unknown` if the present process cannot know of it.
     ///
     /// # Errors
-    /// When those that they can know of are more than the limit.
+    /// If the known requests of the last minute exceed the limit.
     pub fn begin(&mut self, is_unknown: bool, now: Moment) -> Result<(), String> {
-        // A request is out of the window once a whole minute has passed.
+        // A request leaves the window once a whole minute has passed.
         while self.begun.front().is_some_and(|(at, _)| now - *at >= MINUTE) {
             self.begun.pop_front();
         }
@@ -67,9 +67,9 @@ impl Limit {
 }
 
 impl Pace {
-    /// A pace of at most `attempts` failed tries of one call.
+    /// A pace with at most `attempts` failed attempts of one call.
     pub const fn new(attempts: usize) -> Self {
-        Self { attempts, failed: VecDeque::new(), patience: Moment::ZERO }
+        Self { attempts, failed: VecDeque::new(), paused_until: Moment::ZERO }
     }
 
     /// A request begins.
@@ -80,12 +80,15 @@ impl Pace {
         while self.failed.front().is_some_and(|(at, _)| now - *at >= ONE_CALL) {
             self.failed.pop_front();
         }
-        let tries = self.failed.iter().filter(|(_, asked)| *asked == question).count();
-        if now < self.patience {
-            return Err(format!("a request before {:?}, until which a 429 asked to wait", self.patience));
+        let failed = self.failed.iter().filter(|(_, asked)| *asked == question).count();
+        if now < self.paused_until {
+            return Err(format!(
+                "a request before {:?}, the end of a pause that a 429 requested",
+                self.paused_until
+            ));
         }
-        if tries >= self.attempts {
-            return Err(format!("attempt {} at one call, {} are allowed", tries + 1, self.attempts));
+        if failed >= self.attempts {
+            return Err(format!("attempt {} of one call, {} are allowed", failed + 1, self.attempts));
         }
         Ok(())
     }
@@ -95,14 +98,14 @@ impl Pace {
         self.failed.push_back((begun, question));
     }
 
-    /// A question was answered: who asks it again makes another call.
+    /// A question was answered: when it is asked again, that is another call.
     pub fn answer(&mut self, question: u64) {
         self.failed.retain(|(_, asked)| *asked != question);
     }
 
-    /// An answer asked to wait until `until`.
-    pub fn ask_patience(&mut self, until: Moment) {
-        self.patience = self.patience.max(until);
+    /// A response requested a pause until `until`.
+    pub fn pause_until(&mut self, until: Moment) {
+        self.paused_until = self.paused_until.max(until);
     }
 }
 
@@ -115,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn one_request_too_many_in_a_sliding_minute_is_seen() {
+    fn one_request_too_many_in_a_sliding_minute_is_detected() {
         let mut limit = Limit::new(2);
         assert_eq!(limit.begin(false, at(0)), Ok(()));
         assert_eq!(limit.begin(false, at(59_000)), Ok(()));
@@ -125,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_nobody_can_know_of_is_held_against_nobody() {
+    fn a_request_that_the_present_process_cannot_know_of_breaks_no_promise() {
         let mut limit = Limit::new(1);
         assert_eq!(limit.begin(true, at(0)), Ok(()));
         assert_eq!(limit.begin(false, at(1)), Ok(()));
@@ -133,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn a_request_into_a_pause_and_a_fourth_attempt_are_seen() {
+    fn a_request_during_a_pause_and_a_fourth_attempt_are_detected() {
         let mut pace = Pace::new(3);
-        pace.ask_patience(at(1_000));
+        pace.pause_until(at(1_000));
         assert!(pace.begin(1, at(999)).is_err());
         for millis in [1_000, 1_100, 1_200] {
             assert_eq!(pace.begin(7, at(millis)), Ok(()));

@@ -1,5 +1,6 @@
-//! Of several processes on one store one works at a time: who was told that it may, who was granted which epoch, whose
-//! writes were accepted, and who still asks the API. It knows no lease and no store: it is told what each says to whom.
+//! Of several processes on one store one works at a time: which was granted the lease, which claimed which epoch,
+//! whose writes were accepted, and which still makes requests. The lease, the stores and the API report to it, so it
+//! sees whatever kind of lease and store is simulated.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,48 +10,48 @@ use parking_lot::Mutex;
 use ttm_kernel::{Epoch, Moment};
 use ttm_market::{Mint, Token};
 
-/// A lease lasts this long, so whoever lost it without a word stops asking after as long, and
+/// The TTL of a lease: a process that cannot reach its lease stops making requests after this,
 const TTL: Duration = Duration::from_secs(15);
-/// one tick of the hot group, whose request may be on its way.
+/// plus one tick of the hot group, whose request may be in flight.
 const TICK: Duration = Duration::from_secs(10);
 
-/// What became of the store's owners.
+/// Follows the processes that own the store, one after another.
 #[derive(Debug, Default)]
 pub struct Succession(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
     processes: BTreeMap<u64, Claimant>,
-    /// Who was granted the lease last, and when.
+    /// The process that was granted the lease last, and when.
     granted: Option<u64>,
     granted_at: Moment,
     refusals: u32,
-    /// Who claimed each epoch.
+    /// The process that claimed each epoch.
     epochs: BTreeMap<u64, u32>,
-    /// Who claimed the newest one, and when.
+    /// The newest epoch, the process that claimed it, and when.
     newest: Option<(u64, u32, Moment)>,
-    /// When each token had been scored whose state was acknowledged last.
+    /// The time of the score in each token's last acknowledged state.
     acknowledged: BTreeMap<Mint, Timestamp>,
 }
 
-/// A process that asked for the lease.
+/// A process that requested the lease.
 #[derive(Clone, Copy, Debug, Default)]
 struct Claimant {
-    /// Until when it was told that the lease is its own.
+    /// Until when it holds the lease, as far as it knows.
     until: Moment,
-    /// When its last attempt was over.
-    asked: Option<Moment>,
-    /// Who had the lease when it was refused.
+    /// When its last attempt to acquire or renew ended.
+    attempted: Option<Moment>,
+    /// The holder when it was refused the lease.
     refused_for: Option<u64>,
-    /// Whether the lease went to another after it.
+    /// Whether the lease has gone to another process since.
     is_superseded: bool,
 }
 
 impl Succession {
-    /// A process has the lease from now on, in place of any other.
+    /// A process is granted the lease.
     ///
     /// # Errors
-    /// When another was told that it is its own.
+    /// If another process still holds it.
     pub fn granted(&self, process: u64, now: Moment) -> Result<(), String> {
         let mut known = self.0.lock();
         let before = known.granted.replace(process);
@@ -65,22 +66,22 @@ impl Succession {
         found
     }
 
-    /// When the lease went to another the last time.
+    /// When the lease last went to another process.
     pub fn granted_at(&self) -> Moment {
         self.0.lock().granted_at
     }
 
-    /// A process heard that the lease is its own until then.
-    pub fn told(&self, process: u64, until: Moment) {
+    /// A process learned that it holds the lease until then.
+    pub fn holds_until(&self, process: u64, until: Moment) {
         self.0.lock().processes.entry(process).or_default().until = until;
     }
 
-    /// An attempt of a process to get or to keep the lease is over, whatever came of it.
-    pub fn asked(&self, process: u64, now: Moment) {
-        self.0.lock().processes.entry(process).or_default().asked = Some(now);
+    /// A process's attempt to acquire or renew the lease ended, with any result.
+    pub fn attempted(&self, process: u64, now: Moment) {
+        self.0.lock().processes.entry(process).or_default().attempted = Some(now);
     }
 
-    /// A process was told that another has the lease.
+    /// A process was refused the lease because another holds it.
     pub fn refused(&self, process: u64) {
         let mut known = self.0.lock();
         let holder = known.granted;
@@ -88,7 +89,7 @@ impl Succession {
         known.processes.entry(process).or_default().refused_for = holder;
     }
 
-    /// A process gives the lease up, or is gone.
+    /// A process releases the lease, or is gone.
     pub fn released(&self, process: u64) {
         if let Some(claimant) = self.0.lock().processes.get_mut(&process) {
             claimant.until = Moment::ZERO;
@@ -100,20 +101,20 @@ impl Succession {
         self.0.lock().refusals
     }
 
-    /// Who had the lease when this process was refused it.
+    /// The holder when this process was refused the lease; `None` if it was not.
     pub fn refused_for(&self, process: u64) -> Option<u64> {
         self.0.lock().processes.get(&process)?.refused_for
     }
 
-    /// Whether the lease went to another after this process.
+    /// Whether the lease has gone from this process to another.
     pub fn is_superseded(&self, process: u64) -> bool {
         self.0.lock().processes.get(&process).is_some_and(|claimant| claimant.is_superseded)
     }
 
-    /// A process claimed an epoch. Process 0 is the world, and may do anything.
+    /// A process claimed an epoch. Process 0 stands for the world, which may do anything.
     ///
     /// # Errors
-    /// When another has it.
+    /// If another process was granted the same epoch.
     pub fn claimed(&self, process: u32, epoch: Epoch, now: Moment) -> Result<(), String> {
         let mut known = self.0.lock();
         known.newest = Some((epoch.number(), process, now));
@@ -125,10 +126,10 @@ impl Succession {
         }
     }
 
-    /// A write of a process under an epoch was accepted.
+    /// A process's write under an epoch was accepted.
     ///
     /// # Errors
-    /// When it had to be refused.
+    /// If it should have been refused.
     pub fn wrote(&self, process: u32, epoch: Epoch) -> Result<(), String> {
         let known = self.0.lock();
         if process == 0 {
@@ -147,22 +148,22 @@ impl Succession {
         }
     }
 
-    /// The state of some tokens was acknowledged.
+    /// The states of some tokens were acknowledged to their writer.
     pub fn acknowledged(&self, tokens: &[Token]) {
         let mut known = self.0.lock();
         let scored = tokens.iter().filter_map(|token| Some((token.mint, token.score?.at)));
         known.acknowledged.extend(scored);
     }
 
-    /// These tokens are stored. Only where no clock was set.
+    /// These tokens are stored. Call this only if the wall clock does not step.
     ///
     /// # Errors
-    /// The first of which a newer state was acknowledged.
+    /// The first token whose stored state is older than its acknowledged one.
     pub fn stored(&self, tokens: &[Token]) -> Result<(), String> {
         let known = self.0.lock();
         let is_older = |token: &&Token| {
-            let told = known.acknowledged.get(&token.mint);
-            told.is_some_and(|told| token.score.is_none_or(|score| score.at < *told))
+            let acknowledged = known.acknowledged.get(&token.mint);
+            acknowledged.is_some_and(|at| token.score.is_none_or(|score| score.at < *at))
         };
         match tokens.iter().find(is_older) {
             Some(token) => Err(format!("{} is stored older than it was acknowledged", token.mint)),
@@ -170,17 +171,20 @@ impl Succession {
         }
     }
 
-    /// A process asks the API, which `store_was_away` until then at the latest, if it was. Whether its successor cannot
-    /// know of that, and the promise that it breaks.
-    pub fn asks(&self, process: u32, store_was_away: Moment, now: Moment) -> (bool, Result<(), String>) {
+    /// A process makes a request to the API; `store_was_away` is when the last outage of the lease ended. Returns
+    /// whether the process's successor cannot know of the request.
+    ///
+    /// # Errors
+    /// Beside that, the promise that the request breaks.
+    pub fn requests(&self, process: u32, store_was_away: Moment, now: Moment) -> (bool, Result<(), String>) {
         let known = self.0.lock();
         let Some(claimant) = known.processes.get(&u64::from(process)) else { return (false, Ok(())) };
-        let last_word = claimant.asked.map_or(Moment::ZERO, |asked| asked.max(store_was_away));
-        // One that never runs out needs no word.
-        if claimant.until < Moment::MAX && now - last_word > TTL + TICK {
+        let last_contact = claimant.attempted.map_or(Moment::ZERO, |ended| ended.max(store_was_away));
+        // A lease that never expires needs no renewal.
+        if claimant.until < Moment::MAX && now - last_contact > TTL + TICK {
             let found = format!(
-                "a request of process {process}, {:?} after the last word on its lease",
-                now - last_word
+                "a request of process {process}, {:?} after it last reached its lease",
+                now - last_contact
             );
             return (false, Err(found));
         }
@@ -205,39 +209,39 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_of_two_is_seen() {
-        let seen = Succession::default();
-        assert_eq!(seen.granted(1, at(0)), Ok(()));
-        seen.told(1, at(14));
-        assert!(seen.granted(2, at(13)).is_err());
-        assert!(seen.is_superseded(1) && !seen.is_superseded(2));
-        assert_eq!(seen.granted(3, at(15)), Ok(()));
+    fn a_lease_with_two_holders_is_detected() {
+        let succession = Succession::default();
+        assert_eq!(succession.granted(1, at(0)), Ok(()));
+        succession.holds_until(1, at(14));
+        assert!(succession.granted(2, at(13)).is_err());
+        assert!(succession.is_superseded(1) && !succession.is_superseded(2));
+        assert_eq!(succession.granted(3, at(15)), Ok(()));
     }
 
     #[test]
-    fn a_write_of_the_older_and_an_epoch_of_two_are_seen() {
-        let seen = Succession::default();
+    fn a_write_under_an_older_epoch_and_a_duplicate_epoch_are_detected() {
+        let succession = Succession::default();
         let [first, second] = [1, 2].map(Epoch::new);
-        assert_eq!(seen.claimed(1, first, at(0)), Ok(()));
-        assert_eq!(seen.wrote(1, first), Ok(()));
-        assert_eq!(seen.claimed(2, second, at(1)), Ok(()));
-        assert!(seen.wrote(1, first).is_err());
-        assert!(seen.wrote(1, second).is_err());
-        assert!(seen.claimed(3, second, at(2)).is_err());
+        assert_eq!(succession.claimed(1, first, at(0)), Ok(()));
+        assert_eq!(succession.wrote(1, first), Ok(()));
+        assert_eq!(succession.claimed(2, second, at(1)), Ok(()));
+        assert!(succession.wrote(1, first).is_err());
+        assert!(succession.wrote(1, second).is_err());
+        assert!(succession.claimed(3, second, at(2)).is_err());
     }
 
     #[test]
-    fn whoever_asks_on_without_a_word_on_its_lease_is_seen() {
-        let seen = Succession::default();
-        seen.granted(1, at(0)).expect("free");
-        seen.asked(1, at(0));
-        assert_eq!(seen.asks(1, Moment::ZERO, at(25)), (false, Ok(())));
-        assert!(seen.asks(1, Moment::ZERO, at(26)).1.is_err());
-        assert_eq!(seen.asks(1, at(20), at(26)), (false, Ok(())), "the store was away");
-        seen.granted(2, at(30)).expect("it ran out");
-        seen.claimed(2, Epoch::new(2), at(30)).expect("new");
-        seen.asked(1, at(50));
-        assert_eq!(seen.asks(1, Moment::ZERO, at(55)), (true, Ok(())));
-        assert!(seen.asks(1, Moment::ZERO, at(56)).1.is_err());
+    fn a_process_that_makes_requests_without_reaching_its_lease_is_detected() {
+        let succession = Succession::default();
+        succession.granted(1, at(0)).expect("free");
+        succession.attempted(1, at(0));
+        assert_eq!(succession.requests(1, Moment::ZERO, at(25)), (false, Ok(())));
+        assert!(succession.requests(1, Moment::ZERO, at(26)).1.is_err());
+        assert_eq!(succession.requests(1, at(20), at(26)), (false, Ok(())), "the store was away");
+        succession.granted(2, at(30)).expect("it expired");
+        succession.claimed(2, Epoch::new(2), at(30)).expect("new");
+        succession.attempted(1, at(50));
+        assert_eq!(succession.requests(1, Moment::ZERO, at(55)), (true, Ok(())));
+        assert!(succession.requests(1, Moment::ZERO, at(56)).1.is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! What is held against the process: in every slot, at its exit, and at the end. It inflicts nothing.
+//! The checks of the process: in every slot, at its exit, and at the end of the run. They only read the world, so
+//! they do not change the trace.
 
 use std::time::Duration;
 
@@ -7,25 +8,26 @@ use ttm_health::{HealthView, Status};
 use ttm_kernel::{Clock, Moment};
 use ttm_service::Board;
 
-use super::state::{Simulation, State, WELL_WITHIN};
+use super::state::{RECOVERED_WITHIN, Simulation, State};
 use crate::oracle::{
-    SLOT, Slot, every_change_has_its_event, is_stored_as_seen, none_lost, silence_unlists_nobody, unlisted,
+    SLOT, Slot, every_change_has_its_event, is_stored_as_published, none_lost, silence_unlists_no_token,
+    unlisted,
 };
 use crate::process::{Exit, Process};
 use crate::{ExchangeFault, FaultKind, StoreFault, StoreTable};
 
-/// When all batches fail for something in them the breaker opens; after this long the API has been seen to be there.
+/// If every batch contains a poisoned mint the breaker opens; within this time the service finds that the API is up.
 const FOUND_WITHIN: Duration = Duration::from_mins(5);
-/// What one call may take, with all its attempts and their turns.
-const A_CALL: Duration = Duration::from_secs(30);
-/// What is to end by a timer ends a little after its moment.
-const TIMERS_LATE: Duration = Duration::from_millis(30);
-/// A start asks the store a handful of questions, each with its deadline.
-const A_START: Duration = Duration::from_mins(1);
+/// The longest call, with all its attempts and their waits for a permit.
+const MAX_CALL: Duration = Duration::from_secs(30);
+/// What a timer ends, ends a little after its deadline.
+const TIMER_DELAY: Duration = Duration::from_millis(30);
+/// A start makes a handful of calls to the store, each with its deadline.
+const MAX_START: Duration = Duration::from_mins(1);
 
 impl Simulation<'_> {
-    /// What is looked at in every slot.
-    pub(super) fn look(&mut self) {
+    /// The checks of every slot.
+    pub(super) fn judge_slot(&mut self) {
         let now = self.executor.now();
         let board = match &self.state {
             State::Up(process) | State::Stopping { process, .. } => Some(process.board()),
@@ -34,12 +36,12 @@ impl Simulation<'_> {
         let tokens = board.map(Board::tokens);
         let unlisted_now = tokens.as_ref().map(|tokens| unlisted(tokens));
         let silent = |at| self.faults.exchange(at) == Some(ExchangeFault::Nulls);
-        // Not at once: what was missing just before may be asked alone in the silence.
-        if silent(now.saturating_sub(A_CALL))
+        // Not at once: a token that was missing just before may be requested singly during the silence.
+        if silent(now.saturating_sub(MAX_CALL))
             && silent(now)
             && let (Some(before), Some(now)) = (self.unlisted, unlisted_now)
         {
-            self.verdicts.check(silence_unlists_nobody(before, now));
+            self.verdicts.check(silence_unlists_no_token(before, now));
         }
         self.unlisted = unlisted_now;
         let slot = tokens.as_ref().map(|tokens| Slot {
@@ -50,7 +52,7 @@ impl Simulation<'_> {
             hot_threshold: self.plan.settings.market.hot_threshold(),
         });
         self.availability.observe(slot.as_ref());
-        if self.faults.healed(now.saturating_sub(WELL_WITHIN)) {
+        if self.faults.healed(now.saturating_sub(RECOVERED_WITHIN)) {
             self.healed.observe(slot.as_ref());
         }
         self.judge_health();
@@ -68,25 +70,25 @@ impl Simulation<'_> {
         self.judge_poison(breaker);
     }
 
-    /// Whether a batch of this table may have been refused just now: it is sent by halves, and what was not sent again yet is
-    /// in flight for the process and not for the store.
+    /// Whether a batch of this table may just have been rejected: it is resent in halves, and entries that were not
+    /// resent yet are in flight for the process and not for the store.
     fn is_halved(&self, table: StoreTable) -> bool {
         let rejects = |kind| matches!(kind, FaultKind::Store(of, StoreFault::Rejects(_)) if of == table);
         let now = self.executor.now();
-        self.faults.any_between(now.saturating_sub(A_START), now, rejects)
+        self.faults.any_between(now.saturating_sub(MAX_START), now, rejects)
     }
 
-    /// What makes a request fail is no reason to leave the API alone for longer than it takes to find out.
+    /// Poisoned mints must not keep the breaker open for longer than it takes to identify them.
     fn judge_poison(&mut self, breaker: Option<BreakerState>) {
         let now = self.executor.now();
-        let is_alone = self.faults.is_poison_alone(now.saturating_sub(WELL_WITHIN), now);
+        let is_alone = self.faults.is_poison_alone(now.saturating_sub(RECOVERED_WITHIN), now);
         let is_open = breaker.is_some_and(|state| state != BreakerState::Closed);
         let since = (is_alone && is_open).then(|| *self.open_for_poison.get_or_insert(now));
         self.open_for_poison = since;
         if let Some(since) = since.filter(|since| now - *since > FOUND_WITHIN) {
             let open = now - since;
             self.verdicts.broken(format_args!(
-                "the breaker has not been closed for {open:?}, and nothing but poison is wrong with the API"
+                "the breaker has not been closed for {open:?}, although the API fails for poisoned mints only"
             ));
         }
     }
@@ -105,35 +107,37 @@ impl Simulation<'_> {
             ));
         }
         if counts.waiting > self.plan.settings.sample_capacity as u64 {
-            self.verdicts.broken(format_args!("{} samples wait, more than may", counts.waiting));
+            self.verdicts.broken(format_args!("{} samples wait, more than the capacity", counts.waiting));
         }
     }
 
-    /// However many tokens there are, each is seen within twice the time that the service computes for a round, once
-    /// nothing has been wrong for as long.
+    /// However many tokens there are, each is refreshed within twice the time that the service computes for a round,
+    /// once there has been no fault for as long.
     fn judge_ages(&self, board: &Board) {
         let Some(plan) = board.plan() else { return };
         let facts = board.data_facts();
         for (lane, plan, ages) in [("hot", plan.hot, facts.hot.ages), ("cold", plan.cold, facts.cold.ages)] {
-            let bound = 2 * plan.cycle + WELL_WITHIN;
+            let bound = 2 * plan.cycle + RECOVERED_WITHIN;
             let calm_since = self.executor.now().saturating_sub(bound);
             let Some(ages) = ages.filter(|_| board.uptime() > bound) else { continue };
             let oldest = ages.max;
             if self.faults.healed(calm_since)
                 && self.faults.excused(self.executor.now()) == 0
-                && oldest > 2 * plan.cycle + A_CALL
+                && oldest > 2 * plan.cycle + MAX_CALL
             {
-                self.verdicts
-                    .broken(format_args!("a {lane} token is {oldest:?} old, a round is {:?}", plan.cycle));
+                self.verdicts.broken(format_args!(
+                    "a {lane} token is {oldest:?} old, but a round takes {:?}",
+                    plan.cycle
+                ));
             }
         }
     }
 
-    /// The process exited, and nobody had told it to.
+    /// Checks the exit of a process that was not ordered to stop.
     pub(super) fn judge_exit(&self, process: &Process, at: Moment, exit: &Exit) {
         match exit {
             Exit::Crashed(end) => {
-                self.verdicts.broken(format_args!("the process ended without a word: {end:?}"));
+                self.verdicts.broken(format_args!("the process crashed: {end:?}"));
             }
             Exit::NotStarted(error) if self.is_refused(process, error) => {}
             Exit::NotStarted(error) => {
@@ -143,10 +147,10 @@ impl Simulation<'_> {
                 }
             }
             Exit::Abandoned | Exit::Stopped(_) => {
-                self.verdicts.broken("the process stopped, and nobody told it to");
+                self.verdicts.broken("the process stopped without an order");
             }
             Exit::Failed(reason, _) => {
-                // One that ends by itself gives its lease up, and another may have it before this is looked at.
+                // A process that ends by itself releases its lease, which another may hold by the time of this check.
                 let lost_a_part = self.ended.iter().any(|part| reason.contains(part));
                 if !lost_a_part && self.is_superseded(process) {
                     self.judge_superseded(process, at, exit);
@@ -154,7 +158,7 @@ impl Simulation<'_> {
                     return;
                 }
                 if !lost_a_part {
-                    self.verdicts.broken(format_args!("the process went down by itself: {reason}"));
+                    self.verdicts.broken(format_args!("the process failed: {reason}"));
                 }
                 let since = self.part_ended.unwrap_or(at);
                 self.judge_stop(process, since, at, exit);
@@ -162,29 +166,29 @@ impl Simulation<'_> {
         }
     }
 
-    /// Holds a stop against its promise: in time, and with everything stored unless the store was away.
+    /// Checks a stop against its promise: in time, and with everything stored unless the store was unavailable.
     pub(super) fn judge_stop(&self, process: &Process, since: Moment, at: Moment, exit: &Exit) {
         let took = at - since;
         if self.held.iter().any(|hold| hold.until > since) {
-            // Nothing that is held can stop.
+            // A suspended process cannot stop.
             return;
         }
-        if took > self.plan.promised.stop_within + TIMERS_LATE {
+        if took > self.plan.promised.stop_within + TIMER_DELAY {
             self.verdicts.broken(format_args!("the stop took {took:?}"));
         }
         let (Exit::Stopped(stopped) | Exit::Failed(_, stopped)) = exit else {
             if let Exit::Crashed(end) = exit {
-                self.verdicts.broken(format_args!("the process ended without a word: {end:?}"));
+                self.verdicts.broken(format_args!("the process crashed: {end:?}"));
             }
-            // Told to stop while it booted without its store: there was nothing to lose.
+            // Ordered to stop during its start: there was nothing to lose.
             return;
         };
         let left = self.executor.runtime().live_tasks_of(process.number());
         if left > 0 {
             self.verdicts.broken(format_args!("{left} tasks outlive the stop"));
         }
-        let told = self.world.told(process.number(), at);
-        let gave_up = told.iter().any(|(.., told)| told.corrupt);
+        let states = self.world.store_states(process.number(), at);
+        let gave_up = states.iter().any(|(.., state)| state.corrupt);
         let superseded = self.is_superseded(process);
         if gave_up || superseded || self.store_was_away(since, at) || !self.ended.is_empty() {
             return;
@@ -193,25 +197,25 @@ impl Simulation<'_> {
             self.verdicts.broken(format_args!("not everything was stored: {stopped:?}"));
         }
         let (durable, events) = (self.world.tokens.durable(), self.world.events.durable(process.number()));
-        self.verdicts.check(is_stored_as_seen(&process.board().tokens(), &durable, self.plan.profiles));
+        self.verdicts.check(is_stored_as_published(&process.board().tokens(), &durable, self.plan.profiles));
         if process.events().is_some_and(|events| events.dropped == 0) {
             let found = self.world.tokens.found_by(process.number());
             self.verdicts.check(every_change_has_its_event(&found, &durable, &events));
         }
     }
 
-    /// Whether anything was wrong with the store between the two, or so shortly before that it still mattered.
+    /// Whether the store had a fault between the two, or so shortly before that it still mattered.
     fn store_was_away(&self, from: Moment, to: Moment) -> bool {
         let is_store = |kind| matches!(kind, FaultKind::Store(..));
-        self.faults.any_between(from.saturating_sub(A_START), to, is_store)
+        self.faults.any_between(from.saturating_sub(MAX_START), to, is_store)
     }
 
-    /// Everything healed long ago: nothing may be left of it.
+    /// Checks that no effect is left of faults that were over long ago.
     pub(super) fn judge_end(&self) {
         if self.healed.share() < 1.0 {
             let down = self.healed.longest_down(SLOT);
             self.verdicts.broken(format_args!(
-                "not well {WELL_WITHIN:?} after the last fault, for {down:?} at a time"
+                "not recovered {RECOVERED_WITHIN:?} after the last fault, for up to {down:?}"
             ));
         }
         match &self.state {

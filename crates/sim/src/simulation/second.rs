@@ -1,5 +1,5 @@
-//! Another service manager that runs the service on the same store for a while: what it does, and what is held against the
-//! two of them. The one of the two processes that has not got the store is always the second one.
+//! Another service manager that runs the service on the same store for a while, and the checks of the two processes.
+//! The one that does not hold the lease is always called the second, so a takeover swaps the two.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::state::{RESTART_AFTER, Second, Simulation, State};
 use crate::process::{Exit, Process};
 
 impl Simulation<'_> {
-    /// Another service manager begins, or goes on for longer.
+    /// Another service manager starts, or continues for longer.
     pub(super) fn begin_second(&mut self, until: Moment) {
         let now = self.executor.now();
         let host = 1 - self.host;
@@ -26,17 +26,17 @@ impl Simulation<'_> {
         second.until = second.until.max(until);
     }
 
-    /// When there is something to do for it.
+    /// When the second service manager acts next.
     pub(super) fn second_due(&self) -> Moment {
         match &self.second {
             Some(Second { state: State::Down { until: boots }, until, .. }) => *boots.min(until),
-            // Its exit is looked for in every slot.
+            // Its exit is checked in every slot.
             Some(Second { state: State::Up(_), until, .. }) if *until > self.executor.now() => *until,
             Some(_) | None => Moment::MAX,
         }
     }
 
-    /// The process that got the store is the present one from now on.
+    /// Makes the process that holds the lease the current one.
     pub(super) fn follow_lease(&mut self) {
         let holder = self.world.leases.holder();
         let Some(second) = self.second.as_ref().filter(|second| holder == Some(second.number.into())) else {
@@ -49,7 +49,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// Does what the other service manager does.
+    /// Acts as the second service manager.
     pub(super) fn manage_second(&mut self) {
         let now = self.executor.now();
         let Some(Second { until, .. }) = self.second else { return };
@@ -82,41 +82,49 @@ impl Simulation<'_> {
         }
     }
 
-    /// Whether the process ended its start because another one has the store, as it had to, and touched nothing.
+    /// Whether the process ended its start because another one holds the lease; if so, checks that it named the
+    /// holder and touched nothing.
     pub(super) fn is_refused(&self, process: &Process, error: &str) -> bool {
         let number = process.number();
         let Some(holder) = self.world.succession.refused_for(number.into()) else { return false };
         if !error.contains(&format!("another process holds the store: process {holder}")) {
-            self.verdicts
-                .broken(format_args!("a refusal does not say that process {holder} has the store: {error}"));
+            self.verdicts.broken(format_args!(
+                "a refusal does not name process {holder}, which holds the lease: {error}"
+            ));
         }
         if self.world.touched(number) {
-            self.verdicts.broken(format_args!("process {number} touched a store that it was refused"));
+            self.verdicts
+                .broken(format_args!("process {number} touched the store although it was refused the lease"));
         }
         true
     }
 
-    /// Whether another process has got the store from this one, which therefore stops, and cannot store what it has left.
+    /// Whether another process took the lease over from this one, which therefore stops and cannot store what it has
+    /// left.
     pub(super) fn is_superseded(&self, process: &Process) -> bool {
         self.world.succession.is_superseded(process.number().into())
     }
 
-    /// A superseded process is told so by its next attempt to renew, or to write.
+    /// Checks that a superseded process stops in time: it learns of the takeover at its next renewal or write.
     pub(super) fn judge_superseded(&self, process: &Process, at: Moment, exit: &Exit) {
         let Exit::Failed(reason, _) = exit else { return };
         if !reason.contains("took over") {
-            self.verdicts.broken(format_args!("process {} says why it stops: {reason}", process.number()));
+            self.verdicts.broken(format_args!(
+                "superseded process {} stops for another reason: {reason}",
+                process.number()
+            ));
         }
         let thawed = self.held.iter().map(|hold| hold.until).filter(|until| *until <= at).max();
         let since = self.world.succession.granted_at().max(self.faults.lease_was_away(at));
         let since = since.max(thawed.unwrap_or(Moment::ZERO));
         let took = at - since.min(at);
-        if took > TOLD_WITHIN + self.plan.promised.stop_within {
-            self.verdicts.broken(format_args!("a superseded process stopped {took:?} after it could know"));
+        if took > NOTICED_WITHIN + self.plan.promised.stop_within {
+            self.verdicts
+                .broken(format_args!("a superseded process stopped {took:?} after it could know that"));
         }
     }
 
-    /// Changes the places of the two.
+    /// Swaps the current process and the second one.
     fn swap(&mut self) {
         let Some(second) = &mut self.second else { return };
         std::mem::swap(&mut self.host, &mut second.host);
@@ -129,5 +137,5 @@ impl Simulation<'_> {
     }
 }
 
-/// Two renewals, each with its deadline, and a little for late timers.
-const TOLD_WITHIN: Duration = Duration::from_secs(21);
+/// Two renewals, each with its deadline, and a margin for late timers.
+const NOTICED_WITHIN: Duration = Duration::from_secs(21);

@@ -1,4 +1,5 @@
-//! The state of a simulation under way: the process, the second one if there is one, and what is remembered of them.
+//! The state of a running simulation: the current process, the second one if there is one, and what the checks
+//! remember of both.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -12,12 +13,13 @@ use crate::process::Process;
 use crate::world::World;
 use crate::{Executor, FaultSchedule, Plan, Plane};
 
-/// The service manager starts a process that failed again after this.
+/// The service manager restarts a failed process after this.
 pub(super) const RESTART_AFTER: Duration = Duration::from_secs(5);
-/// Once everything is healed the service is given this long to be well: the breaker's longest open period, and then
-/// some rounds of the groups.
-pub(super) const WELL_WITHIN: Duration = Duration::from_mins(15);
-/// A simulation under way.
+/// Once all faults are over the service has this long to recover: the breaker's longest open period, and then some
+/// rounds of the groups.
+pub(super) const RECOVERED_WITHIN: Duration = Duration::from_mins(15);
+
+/// A running simulation.
 pub(super) struct Simulation<'a> {
     pub(super) plan: &'a Plan,
     pub(super) faults: Arc<FaultSchedule>,
@@ -25,36 +27,36 @@ pub(super) struct Simulation<'a> {
     pub(super) verdicts: Arc<Verdicts>,
     pub(super) world: World,
     pub(super) state: State,
-    /// The number of the present process, and the machine that it runs on.
+    /// The number of the current process, and the host that it runs on.
     pub(super) number: u32,
     pub(super) host: u32,
-    /// Processes so far.
+    /// The number of processes so far.
     pub(super) processes: u32,
-    /// How often the present process booted.
+    /// How often the service manager of the current process booted one.
     pub(super) boots: u32,
-    /// The process that has not got the store, if there is one.
+    /// The process that does not hold the lease, if there are two.
     pub(super) second: Option<Second>,
     pub(super) takeovers: u32,
     pub(super) next_slot: Moment,
     pub(super) availability: Availability,
     pub(super) healed: Availability,
     pub(super) stops: u32,
-    /// When the present process booted.
+    /// When the current process booted.
     pub(super) booted: Moment,
-    /// When planes of the present process were held, or are.
+    /// When planes of the current process were suspended.
     pub(super) held: Vec<Hold>,
-    /// Parts of the present process that a fault ended.
+    /// Parts of the current process that a fault ended.
     pub(super) ended: Vec<&'static str>,
-    /// When the first of them was.
+    /// When the first of them ended.
     pub(super) part_ended: Option<Moment>,
-    /// Tokens that were taken for unlisted in the slot before.
+    /// Tokens that were marked as unlisted in the previous slot.
     pub(super) unlisted: Option<usize>,
-    /// Since when the breaker has not been closed, while nothing but poison was wrong with the API.
+    /// Since when the breaker has not been closed while poison was the only fault.
     pub(super) open_for_poison: Option<Moment>,
     pub(super) health: HealthWatch,
 }
 
-/// A plane of a process that is not polled for a while.
+/// A suspension of one plane.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hold {
     pub(super) plane: Plane,
@@ -62,16 +64,16 @@ pub(super) struct Hold {
     pub(super) until: Moment,
 }
 
-/// The process, or when there will be one again.
+/// The process, or when the next one boots.
 pub(super) enum State {
     Up(Process),
     Stopping { process: Process, since: Moment, away: Duration },
     Down { until: Moment },
 }
 
-/// What a service manager and the oracles know of the process that has not got the store.
+/// The process that does not hold the lease, with the state of its service manager and of the checks.
 pub(super) struct Second {
-    /// Until when its service manager goes on.
+    /// Until when its service manager runs.
     pub(super) until: Moment,
     pub(super) host: u32,
     pub(super) number: u32,
@@ -83,39 +85,39 @@ pub(super) struct Second {
 }
 
 impl Second {
-    /// Whether it was told to stop, and nothing holds it.
+    /// Whether it was ordered to stop and is not suspended.
     pub(super) fn can_stop(&self) -> bool {
         matches!(self.state, State::Stopping { .. }) && self.held.is_empty()
     }
 }
 
-/// A loss is worth a critical status for this long after it became more.
+/// How long a loss keeps the status critical after it last increased.
 pub(super) const LOSS: Duration = Duration::from_mins(1);
 
-/// What is remembered from slot to slot.
+/// What the health checks remember from slot to slot.
 #[derive(Debug, Default)]
 pub(super) struct HealthWatch {
     pub(super) flapping: Flapping,
-    /// Which process was looked at last, and which of its reports.
+    /// The process that was checked last, and the uptime in its report.
     pub(super) judged: Option<(u32, Duration)>,
     pub(super) boots: Vec<Moment>,
-    pub(super) given_up: BTreeMap<&'static str, GivenUp>,
-    /// When a writer was last known to wait for a person.
+    pub(super) dropped: BTreeMap<&'static str, Dropped>,
+    /// When a writer was last known to wait for an operator.
     pub(super) waited: Option<Moment>,
-    /// Every word of a status, of a use of the store and of the breaker that was shown.
+    /// Every health status, state of a use of the store and state of the breaker that was reported.
     pub(super) reached: BTreeSet<String>,
 }
 
-/// What of a use of the store the present process gave up.
+/// The entries of one use of the store that the current process dropped.
 #[derive(Debug, Default)]
-pub(super) struct GivenUp {
+pub(super) struct Dropped {
     pub(super) entries: u64,
     pub(super) counted: Moment,
-    /// Between which looks it became more.
+    /// The checks between which the count rose.
     pub(super) rises: VecDeque<(Moment, Moment)>,
 }
 
-impl GivenUp {
+impl Dropped {
     pub(super) fn count(&mut self, entries: u64, now: Moment) {
         if entries > self.entries {
             self.rises.push_back((self.counted, now));
@@ -126,7 +128,7 @@ impl GivenUp {
         (self.entries, self.counted) = (entries, now);
     }
 
-    /// Whether it became more within the last minute, as far as that is certain; it is noticed within `late`.
+    /// Whether the count rose within the last minute; `None` if that is uncertain. A rise is noticed within `late`.
     pub(super) fn is_losing(&self, at: Moment, late: Duration) -> Option<bool> {
         let is = |(from, until): &(Moment, Moment)| *until <= at && at < *from + LOSS;
         let may_be = |(from, until): &(Moment, Moment)| *from < at && at <= *until + LOSS + late;

@@ -1,5 +1,5 @@
-//! The simulated table of breakers: keeps the port's laws under every fault, and tells the API what a process that loaded
-//! it knows. Clones are connections to one database.
+//! The simulated table of breakers: keeps the port's laws under every fault, and informs the API's oracles of the
+//! open breakers and pauses that a process loaded. Clones are connections to one database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,12 +27,12 @@ pub struct SimBreakerStore {
 #[derive(Debug, Default)]
 struct Table {
     rows: BTreeMap<String, StoredBreaker>,
-    /// The newest token that was written under.
+    /// The newest fencing token of a write.
     saved: Option<FencingToken>,
 }
 
 impl SimBreakerStore {
-    /// An empty store beside `tokens`, of processes that call `exchange` behind their breaker.
+    /// An empty store in the database of `tokens`, for processes that call `exchange` through their breaker.
     pub(super) fn beside(
         tokens: &SimTokenStore,
         exchange: &Arc<SimExchange>,
@@ -74,10 +74,10 @@ impl BreakerStore for SimBreakerStore {
             let runtime = self.server.runtime();
             let elapsed = Duration::try_from(runtime.wall().duration_since(*at)).unwrap_or_default();
             if let Saved { state: State::Open, open_for, .. } = saved {
-                self.exchange.promise_silence(runtime.now() + open_for.saturating_sub(elapsed));
+                self.exchange.expect_open_breaker(runtime.now() + open_for.saturating_sub(elapsed));
             }
             if let Some(rate) = rate {
-                self.exchange.promise_patience(runtime.now() + rate.paused_for.saturating_sub(elapsed));
+                self.exchange.expect_pause(runtime.now() + rate.paused_for.saturating_sub(elapsed));
             }
         }
         Ok(all)

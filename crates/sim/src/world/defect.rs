@@ -1,4 +1,4 @@
-//! Rules of the simulated store that can be broken on purpose, so that an oracle sees what it is there for.
+//! Rules of the simulated store that can be broken on purpose, to prove that the oracles notice.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use parking_lot::Mutex;
 /// A rule that the store breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
-    /// The lease is granted to anybody who asks.
-    LeaseForAnybody,
+    /// The lease is granted to every process that requests it.
+    LeaseForAll,
     /// A write under an older epoch is accepted.
-    NoFence,
+    NoFencing,
     /// An epoch is granted twice.
-    EpochTwice,
-    /// What was saved since the last claim is gone with the next one, as when a replica that lags takes over.
+    DuplicateEpoch,
+    /// A claim loses what was saved since the previous one, as a failover to a lagging replica does.
     LaggingReplica,
-    /// A refusal does not say who holds the lease.
-    NamelessRefusal,
-    /// A process that is refused has written something by then, as when it migrates before it looks.
+    /// A refusal does not name the holder of the lease.
+    AnonymousRefusal,
+    /// A process writes to the store before it is refused the lease, as if it ran migrations first.
     WriteBeforeLease,
 }
 
-/// What is wrong with a store.
+/// The rules that a store breaks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Defects(Arc<Mutex<Vec<Defect>>>);
 

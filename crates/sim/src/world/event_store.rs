@@ -1,4 +1,4 @@
-//! The simulated record of events: keeps the port's laws under every fault, and counts for the oracles. Clones are
+//! The simulated table of events: keeps the port's laws under every fault, and counts for the oracles. Clones are
 //! connections to one database.
 
 use parking_lot::Mutex;
@@ -24,9 +24,9 @@ pub struct SimEventStore {
 #[derive(Debug, Default)]
 struct Database {
     events: BTreeMap<EventCursor, Event>,
-    /// Those that a process made durable. Nobody asks for those of one that is gone.
+    /// The events that each process made durable.
     by_process: BTreeMap<u32, Vec<Event>>,
-    /// Of each process: events of batches that were acknowledged, and of those that have no answer yet.
+    /// Per process: the events in acknowledged batches, and in those that have no answer yet.
     sent: BTreeMap<u32, (u64, u64)>,
 }
 
@@ -41,13 +41,13 @@ impl SimEventStore {
         Self { server, database: Arc::default() }
     }
 
-    /// The counts of a process as they are now.
+    /// The current counts of a process.
     pub fn ledger(&self, process: u32) -> EventLedger {
         let (acknowledged, in_flight) = self.database.lock().sent.get(&process).copied().unwrap_or_default();
         EventLedger { acknowledged, in_flight }
     }
 
-    /// What a process made durable, in that order, without asking the server.
+    /// The events that a process made durable, in that order; bypasses the server and its faults.
     pub fn durable(&self, process: u32) -> Vec<Event> {
         self.database.lock().by_process.get(&process).cloned().unwrap_or_default()
     }
@@ -74,7 +74,7 @@ impl Database {
 impl EventStore for SimEventStore {
     async fn append(&self, events: &[Event]) -> Result<Appended, StoreError> {
         let flight = InFlight::of(self, events.len() as u64);
-        events.iter().try_for_each(|event| self.server.takes(event.subject()))?;
+        events.iter().try_for_each(|event| self.server.accepts(event.subject()))?;
         let process = flight.process;
         let appended = self.server.write(|| self.database.lock().commit(process, events)).await?;
         for event in events {
@@ -93,7 +93,7 @@ impl EventStore for SimEventStore {
     }
 }
 
-/// Counts a batch as sent until it is answered or given up.
+/// Counts a batch as in flight until it is answered or the caller drops it.
 struct InFlight<'a> {
     store: &'a SimEventStore,
     process: u32,

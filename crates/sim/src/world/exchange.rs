@@ -1,4 +1,4 @@
-//! The simulated API over the generated market: what it remembers of each caller, and what it was promised.
+//! The simulated API over the generated market: its state for each caller, and the promises that callers made to it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,15 +14,16 @@ use crate::{FaultSchedule, SimRuntime};
 
 mod answer;
 mod call;
-mod heard;
-mod watching;
+mod caller;
+mod responses;
 
-pub use heard::Heard;
-pub use watching::ExchangeCounts;
-use watching::{Budget, Watching};
+pub use caller::ExchangeCounts;
+use caller::{Budget, CallerState};
+pub use responses::LastResponses;
 
 /// What the API's reference allows for profiles.
 const PROFILES_PER_MINUTE: usize = 60;
+
 /// The API.
 #[derive(Debug)]
 pub struct SimExchange {
@@ -31,7 +32,7 @@ pub struct SimExchange {
     faults: Arc<FaultSchedule>,
     verdicts: Arc<Verdicts>,
     latency: Arc<SeededEntropy>,
-    chance: Arc<SeededEntropy>,
+    fault_draws: Arc<SeededEntropy>,
     promised: Promises,
     succession: Arc<Succession>,
     state: Mutex<State>,
@@ -39,25 +40,25 @@ pub struct SimExchange {
 
 #[derive(Debug)]
 struct State {
-    /// What is held against this address, whoever asks there.
+    /// The rate limits of this address, for all its callers together.
     limits: [Limit; 2],
-    /// What is held against each process.
-    callers: BTreeMap<u32, Watching>,
+    /// The state of each process.
+    callers: BTreeMap<u32, CallerState>,
     counts: ExchangeCounts,
     primaries: BTreeMap<Mint, (i64, Option<Pair>)>,
 }
 
-/// What a request asks.
+/// The content of a request.
 #[derive(Clone, Copy, Debug)]
 struct Question<'a> {
-    /// The same for the same question.
+    /// Equal for equal requests.
     number: u64,
-    /// The mints of a batch; nothing for other requests.
+    /// The mints of a batch; empty for other requests.
     batch: &'a [Mint],
 }
 
 impl SimExchange {
-    /// An API over `market` that was promised something.
+    /// An API over `market` whose callers made these promises.
     pub fn new(
         market: SyntheticMarket,
         promised: Promises,
@@ -71,7 +72,7 @@ impl SimExchange {
             faults: faults.clone(),
             verdicts: verdicts.clone(),
             latency: runtime.stream("latency"),
-            chance: runtime.stream("faults"),
+            fault_draws: runtime.stream("faults"),
             promised,
             succession: Arc::default(),
             state: Mutex::new(State {
@@ -83,13 +84,13 @@ impl SimExchange {
         }
     }
 
-    /// The same, where one process at a time may ask.
+    /// The same API, where only one process at a time may make requests.
     #[must_use]
     pub(super) fn watched_by(self, succession: &Arc<Succession>) -> Self {
         Self { succession: succession.clone(), ..self }
     }
 
-    /// The counts as they are now.
+    /// The current counts.
     pub fn counts(&self) -> ExchangeCounts {
         let state = self.state.lock();
         let [busiest_minute, busiest_profile_minute] =
@@ -97,44 +98,44 @@ impl SimExchange {
         ExchangeCounts { busiest_minute, busiest_profile_minute, ..state.counts }
     }
 
-    /// What a process had heard from the pools' and the profiles' side of the API at a moment of the last minutes.
-    pub fn heard(&self, process: u32, at: Moment) -> [Heard; 2] {
+    /// The last responses for pools and for profiles that a process had received at a moment of the last minutes.
+    pub fn last_responses(&self, process: u32, at: Moment) -> [LastResponses; 2] {
         let mut state = self.state.lock();
         let caller = state.caller(process, self.promised);
-        [Budget::Pools, Budget::Profiles].map(|budget| caller.budgets[budget as usize].hearing.at(at))
+        [Budget::Pools, Budget::Profiles].map(|budget| caller.budgets[budget as usize].responses.at(at))
     }
 
-    /// A process is gone, and what it knew with it: the next one knows of no breaker and no pause until it is told. The
-    /// limit is the address's and stays.
+    /// Forgets a process that is gone: the next one is held to no breaker and no pause until it loads them. The rate
+    /// limit is that of the address, and stays.
     pub(super) fn process_gone(&self, process: u32) {
         self.state.lock().callers.remove(&process);
     }
 
-    /// The process was told that its breaker is to be open until then.
-    pub fn promise_silence(&self, until: Moment) {
+    /// The process loaded that its breaker is open until then.
+    pub fn expect_open_breaker(&self, until: Moment) {
         let mut state = self.state.lock();
         let caller = state.caller(self.runtime.process(), self.promised);
-        caller.budgets[Budget::Pools as usize].breaker.promise_silence(until);
+        caller.budgets[Budget::Pools as usize].breaker.begin_open(until);
     }
 
-    /// The process was told that a pause for which the one before was asked lasts until then.
-    pub fn promise_patience(&self, until: Moment) {
+    /// The process loaded that a pause requested from the previous process lasts until then.
+    pub fn expect_pause(&self, until: Moment) {
         let mut state = self.state.lock();
         let caller = state.caller(self.runtime.process(), self.promised);
-        caller.budgets[Budget::Pools as usize].pace.ask_patience(until);
+        caller.budgets[Budget::Pools as usize].pace.pause_until(until);
     }
 }
 
 impl State {
-    /// What is held against a process.
-    fn caller(&mut self, process: u32, promised: Promises) -> &mut Watching {
-        self.callers.entry(process).or_insert_with(|| Watching::new(promised))
+    /// The state of a process.
+    fn caller(&mut self, process: u32, promised: Promises) -> &mut CallerState {
+        self.callers.entry(process).or_insert_with(|| CallerState::new(promised))
     }
 }
 
-/// A number for a question, so that the next attempt at it is known again.
+/// A number that identifies a question, so that its next attempt is recognised.
 fn question_of(mints: &[Mint]) -> u64 {
-    // Word by word: each request has its question hashed, and those of its halves.
+    // Word by word for speed: the question of each request is hashed, and those of its halves.
     let words = mints.iter().flat_map(|mint| mint.as_bytes().as_chunks::<8>().0);
     words.fold(0, |hash: u64, word| {
         let mixed = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -1,5 +1,6 @@
-//! The lease on the simulated store, in both kinds that production has: a lock file, which its process holds for as long as
-//! it lives, and a row in the database, which runs out and is taken over. It does not know who asks for it twice.
+//! The lease on the simulated store, in both kinds that production has: a lock file, which a process holds for as
+//! long as it lives, and a row in the database, which expires and can then be taken over. Each grant and renewal is
+//! one transaction, and the succession oracle checks every grant.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,22 +18,23 @@ use crate::oracle::{Succession, Verdicts};
 
 /// How long a grant or a renewal of a row lasts.
 const TTL: Duration = Duration::from_secs(15);
-/// So much less than the row says is believed.
+/// Subtracted from the TTL by the holder, which so stops relying on its lease before the row expires.
 const MARGIN: Duration = Duration::from_secs(1);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 
-/// What a lease is made of.
+/// How a lease is implemented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseKind {
-    /// A lock on a file, as beside SQLite: it needs no store, runs out never, and is free when its process is dead.
+    /// A lock on a file, as with SQLite: it does not need the store, never expires, and is free once its process is
+    /// dead.
     LockFile,
-    /// A row of the database, as in PostgreSQL: it fails with the store, and is free when it has run out, or when its
-    /// process is dead on the machine of the one that asks.
+    /// A row of the database, as with PostgreSQL: it fails with the store, and is free once it has expired, or once
+    /// its process is dead and the requesting process runs on the same host.
     Row,
 }
 
 impl LeaseKind {
-    /// Half of all seeds have one, half the other.
+    /// Even seeds use a lock file, odd ones a row.
     pub const fn of(seed: u64) -> Self {
         if seed.is_multiple_of(2) { Self::LockFile } else { Self::Row }
     }
@@ -52,9 +54,9 @@ pub struct SimLeases {
 #[derive(Debug)]
 struct Row {
     process: u64,
-    /// The machine that it runs on.
+    /// The host that it runs on.
     host: u32,
-    /// What lives exactly as long as the process.
+    /// Alive exactly as long as the process.
     alive: Weak<()>,
     until: Moment,
 }
@@ -71,13 +73,13 @@ impl SimLeases {
         Self { kind, server, succession, verdicts, defects, row: Arc::default() }
     }
 
-    /// The lease as the process of this number sees it, from a machine.
+    /// The lease as a process on a host sees it.
     pub fn of(&self, process: u64, host: u32, runtime: &SimRuntime) -> SimLease {
         let (leases, runtime) = (self.clone(), runtime.clone());
         SimLease { process, host, leases, runtime, alive: Arc::new(()), stands_until: Mutex::default() }
     }
 
-    /// Who has it, or had it last.
+    /// The process that holds it, or held it last.
     pub fn holder(&self) -> Option<u64> {
         self.row.lock().as_ref().map(|row| row.process)
     }
@@ -86,12 +88,12 @@ impl SimLeases {
         self.defects.has(defect)
     }
 
-    /// The token as which the store takes a write under this one.
+    /// The fencing token that the store checks for a write under `under`.
     pub(super) fn fenced_as(&self, under: FencingToken, newest: Epoch) -> FencingToken {
-        if self.has(Defect::NoFence) { FencingToken::new(newest, under.incarnation()) } else { under }
+        if self.has(Defect::NoFencing) { FencingToken::new(newest, under.incarnation()) } else { under }
     }
 
-    /// A process claimed an epoch, and found these tokens if they are watched.
+    /// Checks a process's claim of an epoch, and the tokens that it found, if they are watched.
     pub(super) fn claimed(&self, process: u32, epoch: Epoch, tokens: Option<&Vec<Token>>) {
         self.verdicts.check(self.succession.claimed(process, epoch, self.server.runtime().now()));
         if let Some(tokens) = tokens {
@@ -99,7 +101,7 @@ impl SimLeases {
         }
     }
 
-    /// A write under an epoch was accepted, of these tokens if they are watched.
+    /// Checks an accepted write under an epoch, and its tokens, if they are watched.
     pub(super) fn wrote(&self, process: u32, epoch: Epoch, tokens: Option<&[Token]>) {
         self.verdicts.check(self.succession.wrote(process, epoch));
         if let Some(tokens) = tokens {
@@ -107,15 +109,15 @@ impl SimLeases {
         }
     }
 
-    /// The caller of a write has heard that it is durable.
+    /// Records that a write was acknowledged to its caller.
     pub(super) fn acknowledged(&self, tokens: &[Token]) {
         self.succession.acknowledged(tokens);
     }
 
-    /// Whether an epoch is granted to this process. A lock file needs no look: nobody else gets as far.
+    /// Whether this process may claim an epoch. With a lock file no check is needed: only its holder gets this far.
     pub(super) fn admits(&self, process: u32) -> bool {
         let any = self.kind == LeaseKind::LockFile || process == 0;
-        any || self.defects.has(Defect::LeaseForAnybody) || self.holder() == Some(process.into())
+        any || self.defects.has(Defect::LeaseForAll) || self.holder() == Some(process.into())
     }
 }
 
@@ -131,28 +133,30 @@ pub struct SimLease {
 }
 
 impl SimLease {
-    async fn take(&self, lost: bool) -> Result<(), LeaseError> {
+    async fn take(&self, renews: bool) -> Result<(), LeaseError> {
         let SimLeases { kind, server, succession, .. } = &self.leases;
         let begun = self.runtime.now();
-        // Whatever comes of it, and when the caller gives it up, too.
-        let asked = Asked { lease: self };
+        // Recorded when it ends, also if the caller drops it.
+        let attempt = Attempt { lease: self };
         let (taken, until) = match kind {
             LeaseKind::LockFile => {
                 self.runtime.yields().await;
-                (self.look(lost), Moment::MAX)
+                (self.transact(renews), Moment::MAX)
             }
-            LeaseKind::Row => (server.write(|| self.look(lost)).await?, begun + TTL.saturating_sub(MARGIN)),
+            LeaseKind::Row => {
+                (server.write(|| self.transact(renews)).await?, begun + TTL.saturating_sub(MARGIN))
+            }
         };
         *self.stands_until.lock() = taken.is_ok().then_some(until);
         if taken.is_ok() {
-            succession.told(self.process, until);
+            succession.holds_until(self.process, until);
         }
-        drop(asked);
+        drop(attempt);
         taken
     }
 
-    /// One transaction.
-    fn look(&self, lost: bool) -> Result<(), LeaseError> {
+    /// One transaction that grants or renews the lease.
+    fn transact(&self, renews: bool) -> Result<(), LeaseError> {
         let SimLeases { kind, succession, verdicts, defects, .. } = &self.leases;
         let now = self.runtime.now();
         let mut row = self.leases.row.lock();
@@ -161,23 +165,23 @@ impl SimLease {
             LeaseKind::LockFile => row.alive.strong_count() > 0,
             LeaseKind::Row => now < row.until && (row.host != self.host || row.alive.strong_count() > 0),
         };
-        let is_open = defects.has(Defect::LeaseForAnybody);
-        if let Some(other) = other.filter(|row| !is_open && (lost || is_held(row))) {
-            let named = !defects.has(Defect::NamelessRefusal);
-            let holder = if named { format!("process {}", other.process) } else { "somebody".to_owned() };
-            if lost {
+        let is_open = defects.has(Defect::LeaseForAll);
+        if let Some(other) = other.filter(|row| !is_open && (renews || is_held(row))) {
+            let named = !defects.has(Defect::AnonymousRefusal);
+            let holder = if named { format!("process {}", other.process) } else { "unknown".to_owned() };
+            if renews {
                 return Err(LeaseError::Lost { holder: Some(holder) });
             }
             if defects.has(Defect::WriteBeforeLease) {
                 self.leases.server.touch();
             }
             succession.refused(self.process);
-            // Where it can be told whether the holder lives, nothing is waited for.
+            // If it is known whether the holder lives, its expiry does not matter.
             let is_unknown = *kind == LeaseKind::Row && other.host != self.host;
             let until = is_unknown.then(|| Timestamp::UNIX_EPOCH + other.until.since_origin());
             return Err(LeaseError::Held { holder, until });
         }
-        if lost && row.is_none() {
+        if renews && row.is_none() {
             return Err(LeaseError::Lost { holder: None });
         }
         if row.as_ref().is_none_or(|row| row.process != self.process) {
@@ -189,7 +193,7 @@ impl SimLease {
         Ok(())
     }
 
-    fn give_up(&self) {
+    fn free(&self) {
         let mut row = self.leases.row.lock();
         if row.as_ref().is_some_and(|row| row.process == self.process) {
             *row = None;
@@ -197,14 +201,14 @@ impl SimLease {
     }
 }
 
-/// An attempt: the process has had word of its lease when it is over.
-struct Asked<'a> {
+/// An attempt to acquire or renew the lease; after it the process knows whether it holds it.
+struct Attempt<'a> {
     lease: &'a SimLease,
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.lease.leases.succession.asked(self.lease.process, self.lease.runtime.now());
+        self.lease.leases.succession.attempted(self.lease.process, self.lease.runtime.now());
     }
 }
 
@@ -224,10 +228,10 @@ impl StoreLease for SimLease {
         match self.leases.kind {
             LeaseKind::LockFile => {
                 self.runtime.yields().await;
-                self.give_up();
+                self.free();
                 Ok(())
             }
-            LeaseKind::Row => self.leases.server.write(|| self.give_up()).await,
+            LeaseKind::Row => self.leases.server.write(|| self.free()).await,
         }
     }
 

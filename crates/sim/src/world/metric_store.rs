@@ -24,22 +24,22 @@ pub struct SimMetricStore {
 struct Database {
     log: SeriesLog,
     ledger: SampleLedger,
-    /// Of each process: samples of batches that were acknowledged, and of those that have no answer yet.
+    /// Per process: the samples in acknowledged batches, and in those that have no answer yet.
     sent: BTreeMap<u32, (u64, u64)>,
 }
 
-/// What the store knows of the samples that it was sent.
+/// The store's counts of the samples that it was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SampleLedger {
-    /// Samples of batches whose writer was told that they are stored.
+    /// Samples of batches that were acknowledged to their writer.
     pub acknowledged: u64,
     /// Samples of batches that were sent and have no answer yet.
     pub in_flight: u64,
-    /// Different samples that are durable.
+    /// Distinct durable samples.
     pub stored: u64,
-    /// Samples that were there already, with the same value.
+    /// Samples that were stored already, with the same value.
     pub again: u64,
-    /// Samples whose series and time were there with another value: lost, because two measures had one identity.
+    /// Samples whose series and time were stored with another value: lost, because two measurements had one identity.
     pub collided: u64,
 }
 
@@ -54,7 +54,7 @@ impl SimMetricStore {
         Self { server, database: Arc::default() }
     }
 
-    /// The counts as they are now; those of batches are this process's.
+    /// The current counts; those of batches are the counts of this process.
     pub fn ledger(&self, process: u32) -> SampleLedger {
         let database = self.database.lock();
         let (acknowledged, in_flight) = database.sent.get(&process).copied().unwrap_or_default();
@@ -85,7 +85,7 @@ impl Database {
 impl MetricStore for SimMetricStore {
     async fn append(&self, samples: &[Sample]) -> Result<Appended, StoreError> {
         let flight = InFlight::of(self, samples.len() as u64);
-        samples.iter().try_for_each(|sample| self.server.takes(sample.series()))?;
+        samples.iter().try_for_each(|sample| self.server.accepts(sample.series()))?;
         let appended = self.server.write(|| self.database.lock().commit(samples)).await?;
         let runtime = self.server.runtime();
         runtime.trace(format_args!("history stores {} of {} samples", appended.stored, samples.len()));
@@ -121,7 +121,7 @@ impl MetricStore for SimMetricStore {
     }
 }
 
-/// Counts a batch as sent until it is answered or given up.
+/// Counts a batch as in flight until it is answered or the caller drops it.
 struct InFlight<'a> {
     store: &'a SimMetricStore,
     process: u32,

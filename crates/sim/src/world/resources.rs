@@ -1,4 +1,4 @@
-//! What the simulated process uses: plausible figures that wander a little.
+//! The resources of the simulated process: plausible figures with a little noise.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ const MIB: u64 = 1024 * 1024;
 pub struct SimResources {
     runtime: SimRuntime,
     faults: Arc<FaultSchedule>,
-    chance: Arc<SeededEntropy>,
+    noise: Arc<SeededEntropy>,
 }
 
 impl SimResources {
-    /// A process that is well.
+    /// A source whose figures are all below their limits.
     pub fn new(runtime: &SimRuntime, faults: &Arc<FaultSchedule>) -> Self {
-        Self { runtime: runtime.clone(), faults: faults.clone(), chance: runtime.stream("resources") }
+        Self { runtime: runtime.clone(), faults: faults.clone(), noise: runtime.stream("resources") }
     }
 }
 
@@ -34,11 +34,11 @@ impl ResourceSource for SimResources {
             return Err(ResourceError { message: "no such file or directory".to_owned() });
         }
         Ok(ResourceSample {
-            memory_bytes: Some(60 * MIB + self.chance.below(8 * MIB)),
+            memory_bytes: Some(60 * MIB + self.noise.below(8 * MIB)),
             memory_limit_bytes: Some(1024 * MIB),
-            cpu_percent: Some(5.0 + 10.0 * self.chance.unit()),
+            cpu_percent: Some(5.0 + 10.0 * self.noise.unit()),
             disk_usage_percent: Some(40.0),
-            open_file_descriptors: Some(40 + self.chance.below(20)),
+            open_file_descriptors: Some(40 + self.noise.below(20)),
             file_descriptor_limit: Some(1024),
         })
     }

@@ -1,4 +1,5 @@
-//! The durable samples, compactly: a day of them is in the millions. It knows nothing of stores.
+//! The durable samples in a compact form, because a day has millions. Samples arrive in the same order of series
+//! round after round, so each series remembers its successor, and most insertions need no search.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use ttm_perf::{Sample, SeriesKey};
 pub(super) struct SeriesLog {
     places: BTreeMap<SeriesKey, usize>,
     series: Vec<Series>,
-    /// The series that was written last.
+    /// The series of the last insertion.
     last: usize,
 }
 
@@ -19,18 +20,17 @@ struct Series {
     key: SeriesKey,
     /// Microseconds and values, ascending by time.
     samples: Vec<(i64, f64)>,
-    /// The series that followed this one the last time: samples come in the same order run after run, and looking
-    /// there first spares the search by name.
+    /// The series that followed this one last time; checked first, which usually avoids the search by name.
     next: usize,
 }
 
-/// What became of one sample.
+/// The result of one insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inserted {
     New,
-    /// The same sample was there.
+    /// The same sample was stored already.
     Again,
-    /// Another value of the same series and time was there, and stays.
+    /// Another value of the same series and time was stored already, and is kept.
     Collided,
 }
 
@@ -53,7 +53,7 @@ impl SeriesLog {
         }
     }
 
-    /// The samples of a series from `from` (inside) to `to` (outside), ascending.
+    /// The samples of a series from `from` (inclusive) to `to` (exclusive), ascending.
     pub(super) fn range(
         &self,
         series: &SeriesKey,

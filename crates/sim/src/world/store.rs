@@ -1,5 +1,6 @@
-//! How the simulated database takes a call, whichever table it is for: latency, faults, and the moment at which a write
-//! is durable. It does not know what is written.
+//! How the simulated database handles a call to any table: latency, faults, and the moment at which a write becomes
+//! durable. A write commits at one instant between two pauses, so a caller that is killed or gives up can leave it on
+//! either side.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -11,78 +12,78 @@ use ttm_xoshiro_entropy::SeededEntropy;
 
 use crate::{FaultSchedule, SimRuntime, StoreFault, StoreTable};
 
-/// A call takes at least this; a write that long again to commit.
-const LEAST_MS: u64 = 1;
-/// And this much more at most, before it commits.
-const SPREAD_MS: u64 = 8;
+/// The shortest latency of a call; a write takes another latency to commit.
+const MIN_LATENCY_MS: u64 = 1;
+/// How much longer a latency may be.
+const LATENCY_SPREAD_MS: u64 = 8;
 
-/// How long what was told before is remembered: longer than any look at it comes late.
-const REMEMBERED: Duration = Duration::from_mins(2);
+/// How long earlier states are kept: longer than an oracle ever looks back.
+const RETENTION: Duration = Duration::from_mins(2);
 
-/// What a caller of a table was told last.
+/// How a process's reads or writes of a table went last, from its point of view.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// Since when nothing else than failures.
+pub struct UseState {
+    /// Since when every call has failed; `None` if the last one was answered.
     pub failing_since: Option<Moment>,
-    /// What the last of these said, as its caller shows it; none when nobody waited to hear it.
+    /// The last error, as its caller reports it; `None` if the caller gave the call up before.
     pub error: Option<String>,
-    /// That its content is not what it must be, whatever it was told later: a writer leaves such a store alone.
+    /// Whether any call reported damage, whatever came later: a writer stops using such a store.
     pub corrupt: bool,
 }
 
-/// What each process was told of reading and of writing a table, for the oracles.
+/// How each process's reads and writes of each table went, for the oracles.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ledger(Arc<Mutex<BTreeMap<Asked, Changes>>>);
+pub(super) struct Ledger(Arc<Mutex<BTreeMap<Use, Changes>>>);
 
-/// What it was told since when, the newest last.
-type Changes = VecDeque<(Moment, Told)>;
+/// The states and since when each held, the newest last.
+type Changes = VecDeque<(Moment, UseState)>;
 
-/// Which process asked which table, and whether it wrote.
-type Asked = (u32, StoreTable, bool);
+/// The process, the table, and whether it was written.
+type Use = (u32, StoreTable, bool);
 
 impl Ledger {
-    /// What a process had been told of each table at a moment, reads before writes, and since when just that.
-    pub(super) fn told(&self, process: u32, at: Moment) -> Vec<(StoreTable, bool, Moment, Told)> {
-        let told = self.0.lock();
-        let of_process = told.iter().filter(|(key, _)| key.0 == process);
+    /// The state of each use of a process at a moment, reads before writes, and since when it held.
+    pub(super) fn states(&self, process: u32, at: Moment) -> Vec<(StoreTable, bool, Moment, UseState)> {
+        let uses = self.0.lock();
+        let of_process = uses.iter().filter(|(key, _)| key.0 == process);
         of_process
             .filter_map(|(key, changes)| {
-                let (since, told) = changes.iter().rev().find(|(since, _)| *since <= at)?;
-                Some((key.1, key.2, *since, told.clone()))
+                let (since, state) = changes.iter().rev().find(|(since, _)| *since <= at)?;
+                Some((key.1, key.2, *since, state.clone()))
             })
             .collect()
     }
 
-    /// Whether a process read or wrote anything but its lease.
+    /// Whether a process read or wrote any table except the lease.
     pub(super) fn touched(&self, process: u32) -> bool {
-        self.0.lock().keys().any(|(asked, table, _)| *asked == process && *table != StoreTable::Lease)
+        self.0.lock().keys().any(|(caller, table, _)| *caller == process && *table != StoreTable::Lease)
     }
 
-    fn note<T>(&self, call: &Heard<'_>, answer: &Result<T, StoreError>) {
+    fn note<T>(&self, call: &Call<'_>, answer: &Result<T, StoreError>) {
         let now = call.server.runtime.now();
         let key = (call.process, call.server.table, call.writes);
         let mut ledger = self.0.lock();
         let changes = ledger.entry(key).or_default();
-        let before = changes.back().map(|(_, told)| told.clone());
-        let corrupt = before.as_ref().is_some_and(|told| told.corrupt);
-        let told = match answer {
-            // It was answered: the data was wrong, or the caller.
-            Ok(_) => Told { failing_since: None, error: None, corrupt },
+        let before = changes.back().map(|(_, state)| state.clone());
+        let corrupt = before.as_ref().is_some_and(|state| state.corrupt);
+        let state = match answer {
+            // A rejected or fenced write was answered, too: what was wrong is the data, or the caller.
+            Ok(_) => UseState { failing_since: None, error: None, corrupt },
             Err(error)
                 if matches!(error.kind(), StoreErrorKind::Rejected | StoreErrorKind::Fenced { .. }) =>
             {
-                Told { failing_since: None, error: None, corrupt }
+                UseState { failing_since: None, error: None, corrupt }
             }
-            Err(error) => Told {
-                failing_since: before.as_ref().and_then(|told| told.failing_since).or(Some(now)),
+            Err(error) => UseState {
+                failing_since: before.as_ref().and_then(|state| state.failing_since).or(Some(now)),
                 error: call.is_over.then(|| error.said()),
                 corrupt: corrupt || error.kind() == StoreErrorKind::Corrupt,
             },
         };
-        if before.as_ref() != Some(&told) {
-            changes.push_back((now, told));
+        if before.as_ref() != Some(&state) {
+            changes.push_back((now, state));
         }
-        while changes.get(1).is_some_and(|(since, _)| *since + REMEMBERED < now) {
+        while changes.get(1).is_some_and(|(since, _)| *since + RETENTION < now) {
             changes.pop_front();
         }
     }
@@ -96,7 +97,7 @@ pub(super) struct Server {
     ledger: Ledger,
     faults: Arc<FaultSchedule>,
     latency: Arc<SeededEntropy>,
-    chance: Arc<SeededEntropy>,
+    commits: Arc<SeededEntropy>,
 }
 
 impl Server {
@@ -112,7 +113,7 @@ impl Server {
             ledger: ledger.clone(),
             faults: faults.clone(),
             latency: runtime.stream("store latency"),
-            chance: runtime.stream("store chance"),
+            commits: runtime.stream("store chance"),
         }
     }
 
@@ -120,21 +121,21 @@ impl Server {
         &self.runtime
     }
 
-    /// A read: by the time that this comes back the server looks at its data.
+    /// A read: the server looks at its data when this returns.
     pub(super) async fn read(&self) -> Result<(), StoreError> {
-        let mut call = Heard::new(self, false);
+        let mut call = Call::new(self, false);
         let answer = self.arrive().await.map(drop);
-        call.hears(&answer);
+        call.finish(&answer);
         answer
     }
 
-    /// A write. `commit` makes it durable, and is called at most once; its caller may wait in vain to hear of it:
-    /// when the connection breaks, or when the caller is killed or gives up between arrival and commit, in which case
-    /// chance decides whether the server still commits.
+    /// A write. `commit` makes it durable, and is called at most once. The caller may not learn of a commit: when the
+    /// connection breaks, or when the caller is killed or gives up between arrival and commit, in which case it is
+    /// random whether the server still commits.
     pub(super) async fn write<T>(&self, commit: impl FnOnce() -> T) -> Result<T, StoreError> {
-        let mut call = Heard::new(self, true);
+        let mut call = Call::new(self, true);
         let answer = self.try_write(commit).await;
-        call.hears(&answer);
+        call.finish(&answer);
         answer
     }
 
@@ -152,7 +153,7 @@ impl Server {
             return Err(StoreError::transient(message));
         }
         self.pause().await;
-        let commit = arrived.commit.take().expect("the write is committed here alone");
+        let commit = arrived.commit.take().expect("only this commits the write");
         let answer = commit();
         if fault == Some(StoreFault::LostAcks) {
             self.pause().await;
@@ -162,13 +163,16 @@ impl Server {
         Ok(answer)
     }
 
-    /// A process has written something by the way.
+    /// Records a write to the tokens that bypasses the server.
     pub(super) fn touch(&self) {
         self.ledger.0.lock().entry((self.runtime.process(), StoreTable::Tokens, true)).or_default();
     }
 
-    /// Whether the table takes a row with this identity now.
-    pub(super) fn takes(&self, row: &impl std::fmt::Debug) -> Result<(), StoreError> {
+    /// Whether the table accepts a row with this identity now.
+    ///
+    /// # Errors
+    /// The rejection.
+    pub(super) fn accepts(&self, row: &impl std::fmt::Debug) -> Result<(), StoreError> {
         match self.faults.store(self.table, self.runtime.now()) {
             Some((StoreFault::Rejects(share), _)) if hash(row) % 100 < u64::from(share) => {
                 Err(StoreError::rejected(format!("22P05 {row:?} has no equivalent in encoding LATIN1")))
@@ -177,7 +181,7 @@ impl Server {
         }
     }
 
-    /// Brings a request to the server; what is wrong with that, other than that it cannot be reached.
+    /// Delivers a request to the server: an error if it cannot be served, or the fault under which it is.
     async fn arrive(&self) -> Result<Option<StoreFault>, StoreError> {
         self.runtime.yields().await;
         self.pause().await;
@@ -203,7 +207,7 @@ impl Server {
     }
 
     async fn pause(&self) {
-        let micros = LEAST_MS * 1_000 + self.latency.below(SPREAD_MS * 1_000);
+        let micros = MIN_LATENCY_MS * 1_000 + self.latency.below(LATENCY_SPREAD_MS * 1_000);
         self.runtime.sleep_until(self.runtime.now() + Duration::from_micros(micros)).await;
     }
 }
@@ -217,33 +221,33 @@ struct Arrived<'a, T, C: FnOnce() -> T> {
 impl<T, C: FnOnce() -> T> Drop for Arrived<'_, T, C> {
     fn drop(&mut self) {
         if let Some(commit) = self.commit.take()
-            && self.server.chance.below(2) == 0
+            && self.server.commits.below(2) == 0
         {
             drop(commit());
         }
     }
 }
 
-/// A call of which its caller hears; one that it gives up has failed for it.
-struct Heard<'a> {
+/// A call in progress. It is recorded when it ends; one that its caller drops has failed.
+struct Call<'a> {
     server: &'a Server,
     process: u32,
     writes: bool,
     is_over: bool,
 }
 
-impl<'a> Heard<'a> {
+impl<'a> Call<'a> {
     fn new(server: &'a Server, writes: bool) -> Self {
         Self { server, process: server.runtime.process(), writes, is_over: false }
     }
 
-    fn hears<T>(&mut self, answer: &Result<T, StoreError>) {
+    fn finish<T>(&mut self, answer: &Result<T, StoreError>) {
         self.is_over = true;
         self.server.ledger.note(self, answer);
     }
 }
 
-impl Drop for Heard<'_> {
+impl Drop for Call<'_> {
     fn drop(&mut self) {
         if !self.is_over {
             let given_up: Result<(), _> = Err(StoreError::transient("no answer"));
@@ -252,7 +256,7 @@ impl Drop for Heard<'_> {
     }
 }
 
-/// The same for equal rows in every run; FNV-1a over what a row shows of itself.
+/// FNV-1a over the debug text of a row, so that equal rows have equal hashes in every run.
 fn hash(row: &impl std::fmt::Debug) -> u64 {
     let fold = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = format!("{row:?}").bytes().fold(0xcbf2_9ce4_8422_2325, fold);

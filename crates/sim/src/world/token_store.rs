@@ -16,7 +16,7 @@ use super::lease::SimLeases;
 use super::store::{Ledger, Server};
 use crate::{FaultKind, FaultSchedule, SimRuntime, StoreTable};
 
-/// A list is imported in the evening, and the service is started in the morning.
+/// As if a list was imported in the evening and the service started in the morning.
 const IMPORTED_BEFORE: Duration = Duration::from_hours(10);
 
 /// The store.
@@ -25,14 +25,14 @@ pub struct SimTokenStore {
     server: Server,
     database: Arc<Mutex<TokenTable>>,
     claims: Arc<Mutex<Claims>>,
-    /// Who may claim an epoch, and what is made of it; none where nobody may look.
+    /// Decides who may claim an epoch, and checks the writes under it; `None` outside a [`World`](super::World).
     leases: Option<SimLeases>,
-    /// Whether what is acknowledged is held against what is stored: only with a clock that goes on, and only where two
-    /// processes meet.
+    /// Whether acknowledged states are compared with stored ones: only if the wall clock does not step, and only if
+    /// there is a second process.
     is_watched: bool,
 }
 
-/// What the processes found when they claimed their epochs.
+/// The tokens that processes found when they claimed their epochs.
 #[derive(Debug, Default)]
 struct Claims {
     found: BTreeMap<u32, Vec<Token>>,
@@ -62,7 +62,7 @@ impl SimTokenStore {
         Self { server, database, claims, leases: leases.cloned(), is_watched }
     }
 
-    /// What a process found when it claimed its epoch.
+    /// The tokens that a process found when it claimed its epoch.
     pub fn found_by(&self, process: u32) -> Vec<Token> {
         self.claims.lock().found.get(&process).cloned().unwrap_or_default()
     }
@@ -74,7 +74,7 @@ impl SimTokenStore {
             return Err(StoreError::transient("this process does not hold the lease on the store"));
         }
         let epoch = match &claims.last {
-            Some((last, _)) if leases.has(Defect::EpochTwice) => *last,
+            Some((last, _)) if leases.has(Defect::DuplicateEpoch) => *last,
             _ => database.claim(),
         };
         if let Some((_, tokens)) = claims.last.take().filter(|_| leases.has(Defect::LaggingReplica)) {
@@ -97,8 +97,8 @@ impl SimTokenStore {
         Ok(())
     }
 
-    /// Whether a write beside the tokens is let in, by a writer that has written under `known` before; does not ask the
-    /// server.
+    /// Whether a write to another table is admitted, from a writer whose newest fencing token so far is `known`;
+    /// bypasses the server and its faults.
     pub(super) fn admit(
         &self,
         process: u32,
@@ -114,7 +114,7 @@ impl SimTokenStore {
         Ok(admission)
     }
 
-    /// What is durable now, without asking the server.
+    /// What is durable now; bypasses the server and its faults.
     pub fn durable(&self) -> Vec<Token> {
         self.database.lock().tokens()
     }

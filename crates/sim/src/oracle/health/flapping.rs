@@ -1,4 +1,5 @@
-//! Counts the changes of a status against what gave cause for one. It does not know what the causes were.
+//! Compares the number of status changes with the number of their possible causes. Each cause accounts for two
+//! changes, so a status that flaps by itself exceeds them within an hour.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,14 +7,14 @@ use std::time::Duration;
 use ttm_health::{Report, Status};
 use ttm_kernel::Moment;
 
-/// Changes are counted over this.
+/// The window over which changes are counted.
 const HOUR: Duration = Duration::from_hours(1);
-/// What happened this long before a change may be its cause: the breaker's longest open period, and the API's window.
-const LASTS: Duration = Duration::from_mins(15);
-/// A fault that begins, ends or restarts the process is worth two changes: to what it makes of the status, and back.
-const EACH: usize = 2;
+/// How long before a change its cause may have been: the breaker's longest open period, and the API's window.
+const MAX_DELAY: Duration = Duration::from_mins(15);
+/// A fault that begins or ends, and a boot, may change the status twice: to another one, and back.
+const CHANGES_PER_CAUSE: usize = 2;
 
-/// The changes of the last hour, and what gave cause for them.
+/// The status changes of the last hour.
 #[derive(Debug, Default)]
 pub struct Flapping {
     last: Option<Status>,
@@ -21,10 +22,11 @@ pub struct Flapping {
 }
 
 impl Flapping {
-    /// Takes a status in. `causes` says how many there were between two moments.
+    /// Counts a change of status, if there is one. `causes` returns the number of possible causes between two
+    /// moments.
     ///
     /// # Errors
-    /// When it changed more often than anything gave cause for.
+    /// If the status changed more often than its causes account for.
     pub fn observe(
         &mut self,
         now: Moment,
@@ -39,14 +41,14 @@ impl Flapping {
         while self.changes.front().is_some_and(|at| *at + HOUR < now) {
             self.changes.pop_front();
         }
-        let since = now.saturating_sub(HOUR + LASTS);
+        let since = now.saturating_sub(HOUR + MAX_DELAY);
         let (changes, causes) = (self.changes.len(), causes(since, now));
-        if changes <= EACH * causes {
+        if changes <= CHANGES_PER_CAUSE * causes {
             return Ok(());
         }
         let reasons = report.reasons.join("; ");
         Err(format!(
-            "health: {changes} changes of the status within an hour, and {causes} causes, now {status}: {reasons}"
+            "health: {changes} changes of the status within an hour, but only {causes} causes, now {status}: {reasons}"
         ))
     }
 }

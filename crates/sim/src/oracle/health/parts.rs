@@ -1,4 +1,4 @@
-//! What is held against the parts of a report: groups, store, API, resources, data, sources.
+//! The checks of the parts of a report: groups, store, API, resources, data, sources.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,25 +7,26 @@ use ttm_health::{GroupModel, LaneModel, Phase, Status};
 use ttm_kernel::Lane;
 use ttm_market::Token;
 
-use super::{API_SEEN, COLD_QUIET, HOT_QUIET, HeardTruth, Lies, SETTLED, Truth, UseTruth};
+use super::{API_REPORTED, COLD_QUIET, Check, HOT_QUIET, ResponseTruth, SETTLED, Truth, UseTruth};
 
-/// A failure that is over after the next attempt is worth no status.
+/// A failure that ends with the next attempt need not change a status.
 const GRACE: Duration = Duration::from_secs(5);
-/// What fails now and then fails on until it has been well for this long.
+/// An intermittent failure lasts until there was none for this long.
 const QUIET: Duration = Duration::from_secs(10);
-/// What a call may take, with all its attempts and their turns.
-const A_CALL: Duration = Duration::from_secs(30);
-/// Resources are measured once a minute, within a few seconds.
+/// The longest call, with all its attempts and their waits for a permit.
+const MAX_CALL: Duration = Duration::from_secs(30);
+/// Resources are measured once a minute, which takes a few seconds at most.
 const MEASURED: Duration = Duration::from_secs(65);
-/// Older than this and a token of the hot lane, or of the cold one, is stale.
+/// The age at which a token of the hot lane, and of the cold one, becomes stale.
 const FRESH: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(3)];
-/// An API that answers and says nothing is understood within this: a cold token is asked twice, and answers come late.
-const UNDERSTOOD: Duration = Duration::from_mins(2);
-/// How an error begins that was no answer at all.
+/// An API that answers without pairs is recognised within this: a cold token is requested twice, and answers are
+/// late.
+const RECOGNISED: Duration = Duration::from_mins(2);
+/// How the error of a call without an answer begins.
 const NO_ANSWER: &str = "no answer within ";
 
 impl Truth {
-    /// The tokens of a lane that the API knows, as they are now.
+    /// The tokens of a lane that the API lists, as they are now.
     fn of_lane(&self, lane: Lane) -> impl Iterator<Item = &Token> {
         let (tokens, hot_threshold) = &self.tokens;
         let is_of_lane =
@@ -35,14 +36,14 @@ impl Truth {
 }
 
 impl Truth {
-    /// Whether there is a token that is asked for.
+    /// Whether there is a token to request.
     fn has_tokens(&self) -> bool {
         [Lane::Hot, Lane::Cold].into_iter().any(|lane| self.of_lane(lane).next().is_some())
     }
 }
 
-impl Lies<'_> {
-    /// A group is late when its plane does not run, and never for what happens outside.
+impl Check<'_> {
+    /// A group is late if its plane does not run, and never because of a fault outside.
     pub(super) fn groups(&mut self, truth: &Truth) {
         let scheduler = &self.report.scheduler;
         let (hot, cold) = (scheduler.hot, scheduler.cold);
@@ -55,48 +56,52 @@ impl Lies<'_> {
         }
         let status = self.report.scheduler.status;
         let worst = hot.status.max(cold.status);
-        self.want(status == worst, || format!("the scheduler is {status}, the worst of its groups {worst}"));
+        self.ensure(status == worst, || {
+            format!("the scheduler is {status}, but the worst of its groups is {worst}")
+        });
     }
 
     fn group(
         &mut self,
         name: &str,
         group: &GroupModel,
-        [seen, critical]: [Duration; 2],
+        [degraded_by, critical_by]: [Duration; 2],
         lane: Lane,
         truth: &Truth,
     ) {
         let status = group.status;
         if let Some(held) = truth.work_held_for {
-            if held >= seen {
-                self.want_said(status, name);
+            if held >= degraded_by {
+                self.ensure_reported(status, name);
             }
-            self.want(held < critical || status == Status::Critical, || {
-                format!("{name} is {status}, and its plane has been held for {held:?}")
+            self.ensure(held < critical_by || status == Status::Critical, || {
+                format!("{name} is {status}, although its plane has been suspended for {held:?}")
             });
             return;
         }
-        self.want(status != Status::Critical || truth.work_runs_for < seen, || {
-            format!("{name} is critical, and its plane has run for {:?}", truth.work_runs_for)
+        self.ensure(status != Status::Critical || truth.work_runs_for < degraded_by, || {
+            format!("{name} is critical, although its plane has run for {:?}", truth.work_runs_for)
         });
-        if truth.api_fails_for.is_some_and(|down| down >= seen) {
-            // A group without a token has nothing to ask for, and is done with that.
+        if truth.api_fails_for.is_some_and(|down| down >= degraded_by) {
+            // A group without tokens has nothing to request, and makes progress all the same.
             if truth.of_lane(lane).next().is_some() {
-                self.want_said(status, name);
+                self.ensure_reported(status, name);
             }
-            self.want(status <= Status::Degraded, || format!("{name} is {status}, and only the API is away"));
+            self.ensure(status <= Status::Degraded, || {
+                format!("{name} is {status}, although only the API is down")
+            });
         }
     }
 
-    /// Each use of the store is as it was told, whatever the others were told.
+    /// Each use of the store is reported as its own calls went, independent of the others.
     pub(super) fn store(&mut self, truth: &Truth) {
-        for each in truth.uses.iter().filter(|each| each.told_for >= SETTLED) {
+        for each in truth.uses.iter().filter(|each| each.unchanged_for >= SETTLED) {
             self.store_use(each);
         }
         let worst = self.report.store.uses.iter().map(|each| each.status).max();
         let status = self.report.store.status;
-        self.want(worst.is_none_or(|worst| worst == status), || {
-            format!("the store is {status}, the worst of its uses {worst:?}")
+        self.ensure(worst.is_none_or(|worst| worst == status), || {
+            format!("the store is {status}, but the worst of its uses is {worst:?}")
         });
     }
 
@@ -105,84 +110,90 @@ impl Lies<'_> {
         let start = self.report.phase == Phase::Starting;
         let shown = self.report.store.uses.iter().find(|each| each.name == name);
         let Some(shown) = shown.cloned() else {
-            // What a start asks has no use yet; that it waits is said.
+            // Calls of a start belong to no use yet; the report says what it waits for.
             let has_failed = truth.failing_for.is_some_and(|failing| failing >= GRACE);
             if let (true, Some(error)) = (start && has_failed, &truth.error) {
-                self.want_said(self.report.status, error);
+                self.ensure_reported(self.report.status, error);
             }
-            return self.want(start || truth.failing_for.is_none(), || format!("nothing of {name}"));
+            return self.ensure(start || truth.failing_for.is_none(), || format!("{name} is missing"));
         };
         let (status, error) = (shown.status, shown.last_error.as_deref());
         if truth.failing_for.is_some() {
-            let is_told = error.is_some_and(|shown| match &truth.error {
-                // Shown instead, once this use was ended by it.
+            let is_reported = error.is_some_and(|shown| match &truth.error {
+                // Reported instead once it has ended this use.
                 _ if truth.damage.as_ref().is_some_and(|damage| shown.contains(damage)) => true,
-                Some(told) => shown == told,
+                Some(error) => shown == error,
                 None => shown.starts_with(NO_ANSWER),
             });
-            self.want(is_told, || format!("{name} was told {:?}, shown is {error:?}", truth.error));
+            self.ensure(is_reported, || {
+                format!("{name} last failed with {:?}, but reports {error:?}", truth.error)
+            });
         } else {
-            // One that met no damage itself shows which one did.
-            self.want(error.is_none() || truth.is_losing.is_none(), || {
-                format!("{name} is answered, shown is {error:?}")
+            // A use that met no damage itself reports the use that did.
+            self.ensure(error.is_none() || truth.is_losing.is_none(), || {
+                format!("{name} is answered, but reports {error:?}")
             });
         }
         if truth.failing_for.is_some_and(|failing| failing >= GRACE) {
-            self.want_said(status, name);
+            self.ensure_reported(status, name);
         }
         let is_critical = truth.is_losing.map(|losing| losing || truth.gave_up);
         let is_shown = status == Status::Critical;
-        self.want(is_critical.is_none_or(|is| is == is_shown), || {
+        self.ensure(is_critical.is_none_or(|is| is == is_shown), || {
             format!("{name} is {status}; gave up: {}, losing: {:?}", truth.gave_up, truth.is_losing)
         });
         let may_fail = truth.failing_for.is_some() || is_critical != Some(false);
-        self.want(may_fail || status == Status::Healthy, || {
-            format!("{name} is {status}, and it is answered")
+        self.ensure(may_fail || status == Status::Healthy, || {
+            format!("{name} is {status}, although it is answered")
         });
     }
 
-    /// The API is a warning while it is away, with what it says; never more.
+    /// The API is degraded while it is down, with its last error, and never critical.
     pub(super) fn api(&mut self, truth: &Truth) {
         let status = self.report.apis.status;
-        if truth.api_fails_for.is_some_and(|down| down >= API_SEEN) && self.is_running() {
-            self.want_said(status, "DexScreener");
+        if truth.api_fails_for.is_some_and(|down| down >= API_REPORTED) && self.is_running() {
+            self.ensure_reported(status, "DexScreener");
         }
-        // Who looks learns why tokens grow old, though every call is answered.
-        let is_asked = self.is_running() && truth.has_tokens();
-        let is_answering = truth.pools.answering_for.is_some_and(|since| since >= UNDERSTOOD);
+        // Readers are told why tokens become stale although every call is answered.
+        let is_requested = self.is_running() && truth.has_tokens();
+        let is_answering = truth.pools.answering_for.is_some_and(|since| since >= RECOGNISED);
         for (lasts, words) in
             [(truth.api_silent_for, "listed none of"), (truth.api_unreadable_for, "cannot be read, e.g. ")]
         {
-            if is_asked && is_answering && lasts.is_some_and(|lasts| lasts >= UNDERSTOOD) {
-                self.want_said(status, words);
+            if is_requested && is_answering && lasts.is_some_and(|lasts| lasts >= RECOGNISED) {
+                self.ensure_reported(status, words);
                 let is_alerted = self.report.apis.alerts.iter().any(|alert| alert.contains(words));
-                self.want(is_alerted, || format!("no word of {words:?} on the API's own page"));
+                self.ensure(is_alerted, || format!("no alert of the API mentions {words:?}"));
             }
         }
-        self.want(status != Status::Critical, || "the API is critical".to_owned());
+        self.ensure(status != Status::Critical, || "the API is critical".to_owned());
         let error = self.report.apis.last_error.clone();
-        let is_open = |ago: Option<Duration>| ago.is_none_or(|ago| ago >= SETTLED);
-        let HeardTruth { error: heard, answer, .. } = &truth.pools;
-        if truth.stopping_for.is_some() || !is_open(*answer) || !is_open(heard.as_ref().map(|(ago, _)| *ago))
+        let is_settled = |ago: Option<Duration>| ago.is_none_or(|ago| ago >= SETTLED);
+        let ResponseTruth { error: failure, answer, .. } = &truth.pools;
+        if truth.stopping_for.is_some()
+            || !is_settled(*answer)
+            || !is_settled(failure.as_ref().map(|(ago, _)| *ago))
         {
             return;
         }
-        match (heard, answer) {
-            (Some((failed, said)), answer) if answer.is_none_or(|answered| answered > *failed) => {
-                let is_told = error.as_ref().is_some_and(|shown| match said {
-                    Some(said) => shown == said,
+        match (failure, answer) {
+            (Some((failed, message)), answer) if answer.is_none_or(|answered| answered > *failed) => {
+                let is_reported = error.as_ref().is_some_and(|shown| match message {
+                    Some(message) => shown == message,
                     None => shown.starts_with(NO_ANSWER),
                 });
-                self.want(is_told, || format!("the API said {said:?} last, shown is {error:?}"));
+                self.ensure(is_reported, || {
+                    format!("the API last failed with {message:?}, but reports {error:?}")
+                });
             }
             (Some((failed, _)), Some(answered)) if *failed < *answered + QUIET + SETTLED => {}
             (Some(_) | None, _) => {
-                self.want(error.is_none(), || format!("the API answers, shown is {error:?}"));
+                self.ensure(error.is_none(), || format!("the API answers, but reports {error:?}"));
             }
         }
     }
 
-    /// Resources that cannot be measured are unknown, and those that can are well in this world.
+    /// Resources that cannot be measured are unknown; measured ones are healthy in this world.
     pub(super) fn resources(&mut self, truth: &Truth) {
         let (measurable, since) = truth.resources;
         if !self.is_running() || since.min(truth.runs_for) < MEASURED {
@@ -190,12 +201,13 @@ impl Lies<'_> {
         }
         let status = self.report.resources.status;
         let right = if measurable { Status::Healthy } else { Status::Unknown };
-        self.want(status == right, || {
-            format!("the resources are {status}, and have been {right} for {since:?}")
+        self.ensure(status == right, || {
+            format!("the resources are {status}, but have been {right} for {since:?}")
         });
     }
 
-    /// Old tokens are said to be old. What was observed since the report is left out: it may have been old or not.
+    /// Stale tokens are reported as stale. Tokens observed since the report are left out: they may have been stale or
+    /// not.
     pub(super) fn data(&mut self, truth: &Truth) {
         let Some(wall) = truth.wall else { return };
         let data = self.report.data;
@@ -204,31 +216,33 @@ impl Lies<'_> {
             let ages = observed.filter_map(|score| Duration::try_from(wall.duration_since(score.at)).ok());
             let stale = ages.filter(|age| *age > fresh + SETTLED).count() as u64;
             let LaneModel { status, stale: shown, .. } = model;
-            self.want(shown >= stale, || format!("{stale} {lane:?} tokens are stale, shown are {shown}"));
+            self.ensure(shown >= stale, || {
+                format!("{stale} {lane:?} tokens are stale, but {shown} are reported")
+            });
             if stale > 0 {
-                self.want_said(status, lane.as_str());
+                self.ensure_reported(status, lane.as_str());
             }
         }
     }
 
-    /// A list that cannot be read is said to be what it was.
+    /// A source that fails is reported, and so is its recovery.
     pub(super) fn sources(&mut self, truth: &Truth) {
-        let Some(HeardTruth { error, answer, .. }) = &truth.profiles else { return };
-        if !self.is_running() || truth.runs_for < A_CALL {
+        let Some(ResponseTruth { error, answer, .. }) = &truth.profiles else { return };
+        if !self.is_running() || truth.runs_for < MAX_CALL {
             return;
         }
         let status = self.report.sources.status;
         let failed = error.as_ref().map(|(ago, _)| *ago);
-        // A look is a call of several attempts, and what it found is stored before it is told.
-        let for_long = |ago: Option<Duration>, since: Duration| ago.is_none_or(|ago| ago >= since + A_CALL);
+        // A poll is a call of several attempts, and its result is stored before it is reported.
+        let for_long = |ago: Option<Duration>, since: Duration| ago.is_none_or(|ago| ago >= since + MAX_CALL);
         match (failed, *answer) {
-            (Some(failed), answered) if for_long(answered, failed.max(A_CALL)) => {
-                self.want_said(status, "source");
+            (Some(failed), answered) if for_long(answered, failed.max(MAX_CALL)) => {
+                self.ensure_reported(status, "source");
             }
             (failed, Some(answered)) if for_long(failed, answered) && answered >= SETTLED => {
                 let stores = truth.uses.iter().all(|each| each.failing_for.is_none());
-                self.want(!stores || status == Status::Healthy, || {
-                    format!("the sources are {status}, and can be read")
+                self.ensure(!stores || status == Status::Healthy, || {
+                    format!("the sources are {status}, although they can be read")
                 });
             }
             _ => {}

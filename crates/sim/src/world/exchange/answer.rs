@@ -1,4 +1,4 @@
-//! What the simulated API answers: latency, the strict limit, and every way to misbehave.
+//! The answers of the simulated API: latency, the strict rate limit, and every kind of fault.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use ttm_market::{
 };
 
 use super::call::Call;
-use super::watching::Budget;
+use super::caller::Budget;
 use super::{Question, SimExchange, question_of};
 use crate::{ExchangeFault, Percent, Poison};
 
-/// Profiles in one answer.
-const MOST_PROFILES: usize = 30;
-/// The API's own data is about this old, so one answer may be given again for as long.
-const ANSWERS_LAST_S: i64 = 30;
+/// The most profiles in one answer.
+const MAX_PROFILES: usize = 30;
+/// The API's own data is about this old, so an answer may be reused for as long.
+const ANSWER_TTL_S: i64 = 30;
 
 impl SimExchange {
-    /// One request for some mints: `answer` is what a healthy API says at a time.
+    /// One request for some mints; `answer` computes what a healthy API answers at a time.
     async fn request(
         &self,
         budget: Budget,
@@ -35,7 +35,7 @@ impl SimExchange {
         match fault {
             Some(ExchangeFault::Hang) => std::future::pending::<()>().await,
             Some(ExchangeFault::SlowDrip) => {
-                self.pause(Duration::from_secs(30 + self.chance.below(90))).await;
+                self.pause(Duration::from_secs(30 + self.fault_draws.below(90))).await;
             }
             _ => self.pause(self.draw_latency()).await,
         }
@@ -45,7 +45,7 @@ impl SimExchange {
         result
     }
 
-    /// What a client of ours makes of the answer.
+    /// The answer as our client would return it.
     fn respond(
         &self,
         fault: Option<ExchangeFault>,
@@ -54,7 +54,7 @@ impl SimExchange {
     ) -> Result<PairBatch, PairSourceError> {
         let now = self.runtime.wall();
         let Some(fault) = fault else { return Ok(answer(now)) };
-        // Only what is asked for together gets lost together.
+        // Some faults hit batches only.
         let batched = mints.len() > 1;
         Ok(match fault {
             ExchangeFault::Unavailable => return Err(transient("503 Service Unavailable")),
@@ -105,12 +105,12 @@ impl SimExchange {
         })
     }
 
-    /// Whether something happens that happens to so many in a hundred.
+    /// Draws whether a fault that hits this share of all cases hits this one.
     fn happens(&self, share: Percent) -> bool {
-        self.chance.below(100) < u64::from(share)
+        self.fault_draws.below(100) < u64::from(share)
     }
 
-    /// All pools of some mints that have one of them as their base; the others are counted.
+    /// All pools that have one of the mints as their base; pools that have one as their quote are counted.
     fn all_pools(&self, mints: &[Mint], at: Timestamp) -> PairBatch {
         let mut batch = PairBatch::default();
         for pool in mints.iter().flat_map(|mint| self.market.pools_of(mint, at)) {
@@ -127,14 +127,14 @@ impl SimExchange {
         self.runtime.sleep_until(self.runtime.now() + time).await;
     }
 
-    /// 80 ms give or take 60, never below 20: the sum of two draws is likelier in the middle.
+    /// 20 to 140 ms, mostly about 80: the sum of two uniform draws has its mode in the middle.
     fn draw_latency(&self) -> Duration {
         Duration::from_micros(20_000 + self.latency.below(60_000) + self.latency.below(60_000))
     }
 
-    /// The primary pool, computed anew every half minute.
+    /// The primary pool, recomputed every half minute.
     fn primary(&self, mint: Mint, at: Timestamp) -> Option<Pair> {
-        let era = at.as_second().div_euclid(ANSWERS_LAST_S);
+        let era = at.as_second().div_euclid(ANSWER_TTL_S);
         let mut state = self.state.lock();
         match state.primaries.get(&mint) {
             Some((made, pair)) if *made == era => pair.clone(),
@@ -162,7 +162,7 @@ impl PairSource for SimExchange {
     }
 
     async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
-        // Another question than a batch of one.
+        // A different question than a batch of one.
         let answer = |at| self.all_pools(&[mint], at);
         let question = Question { number: !question_of(&[mint]), batch: &[] };
         self.request(Budget::Pools, question, &[mint], answer).await
@@ -171,14 +171,14 @@ impl PairSource for SimExchange {
 
 #[async_trait]
 impl ProfileSource for SimExchange {
-    /// Every minute since the beginning one more token has a profile that the market did not have before.
+    /// Every minute since the start a token that is new to the market gets a profile.
     async fn latest_profiles(&self) -> Result<Listing, PairSourceError> {
         let question = Question { number: 0, batch: &[] };
         self.request(Budget::Profiles, question, &[], |_| PairBatch::default()).await?;
         let minutes = self.runtime.now().since_origin().as_secs() / 60;
         let profiles = usize::try_from(minutes).unwrap_or(usize::MAX);
         let new = self.market.grown_by(profiles).mints().skip(self.market.mints().count());
-        let mints = new.skip(profiles.saturating_sub(MOST_PROFILES)).collect();
+        let mints = new.skip(profiles.saturating_sub(MAX_PROFILES)).collect();
         Ok(Listing { mints, ..Listing::default() })
     }
 }
@@ -195,7 +195,7 @@ fn transient(message: &str) -> PairSourceError {
     PairSourceError::Transient { message: message.to_owned(), retry_after: None, source: None }
 }
 
-/// What a client of ours makes of the answer to a request that holds a poisoned mint.
+/// The error that our client would return for a request with a poisoned mint.
 fn poisoned(poison: Poison) -> PairSourceError {
     match poison {
         Poison::Refused => PairSourceError::Rejected { message: "400 Bad Request".to_owned() },
@@ -208,7 +208,7 @@ fn malformed(message: &str) -> PairSourceError {
     PairSourceError::Malformed { message: message.to_owned() }
 }
 
-/// The pairs to `keep`; the others count as skipped for the reason, if there is one.
+/// Only the pairs to `keep`; the others count as skipped for `reason`, if there is one.
 fn filtered(mut batch: PairBatch, keep: impl Fn(&Pair) -> bool, reason: Option<SkipReason>) -> PairBatch {
     let before = batch.pairs.len();
     let mut left_out = BTreeSet::new();
@@ -226,7 +226,7 @@ fn filtered(mut batch: PairBatch, keep: impl Fn(&Pair) -> bool, reason: Option<S
     batch
 }
 
-/// Leaves out what a pair may leave out.
+/// Drops every optional field.
 fn make_sparse(pair: &mut Pair) {
     pair.base.symbol = Box::default();
     (pair.price_usd, pair.liquidity_usd, pair.created_at) = (None, None, None);

@@ -1,71 +1,74 @@
-//! A request under way: tells the oracles of its budget when it begins and how it ends. It knows no answer's content.
+//! A request in flight: reports its beginning and its end to the oracles of its budget. A caller that drops it has
+//! not seen an answer, so how long it waited decides whether that counts as a failure.
 
 use std::time::Duration;
 
 use ttm_kernel::{Clock, Moment};
 use ttm_market::{Mint, PairBatch, PairSourceError};
 
-use super::watching::{Budget, Watched, Watching};
+use super::caller::{Budget, BudgetState, CallerState};
 use super::{Question, SimExchange, question_of};
 use crate::oracle::{CallEnd, WatchedCall};
 
-/// The most that the caller gives an attempt: one that it drops by then has failed.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The least that it gives one, when the answers were quick; what it drops sooner it has cancelled.
-const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+/// The longest attempt timeout of the caller: an attempt that it drops after this has failed.
+const MAX_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Its shortest attempt timeout, after quick answers: an attempt that it drops before this was cancelled.
+const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A request under way, as the oracles follow it.
+/// A request in flight, as the oracles follow it.
 pub(super) struct Call<'a> {
     exchange: &'a SimExchange,
-    /// Whose it is.
+    /// The calling process.
     process: u32,
     budget: Budget,
     question: u64,
     begun: Moment,
     watched: WatchedCall,
-    /// What a batch asks; nothing for other requests.
+    /// The mints of a batch; empty for other requests.
     batch: Vec<Mint>,
-    /// How many calls had been answered before it, or before the batch that it is a part of.
+    /// How many calls had succeeded before it, or before the batch that it is a half of.
     since: u64,
-    /// Whether it is a half of a batch that failed while others were answered. The service asks those to find the mint that
-    /// makes a batch fail, and may take their failures for the mint's; which it did cannot be told from outside.
+    /// Whether it is a half of a failed batch while other calls succeeded. The service requests the halves to find
+    /// the mint that makes a batch fail, and may attribute their failures to the mint; which it did is not visible
+    /// from outside.
     is_part: bool,
     pub(super) over_limit: bool,
     ended: bool,
 }
 
-/// No request takes longer, with all its attempts.
+/// No request takes longer, including all its attempts.
 const ONE_CALL: Duration = Duration::from_mins(1);
 
 impl<'a> Call<'a> {
-    pub(super) fn begin(exchange: &'a SimExchange, budget: Budget, asked: Question<'_>) -> Self {
+    pub(super) fn begin(exchange: &'a SimExchange, budget: Budget, question: Question<'_>) -> Self {
         let now = exchange.runtime.now();
-        // A call is one task's; another one may ask the same as soon as the first has given up.
-        let question = asked.number ^ exchange.runtime.task().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // A call belongs to one task; another task may ask the same question as soon as the first has given up.
+        let Question { number, batch } = question;
+        let question = number ^ exchange.runtime.task().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let process = exchange.runtime.process();
-        let (is_unknown, may_ask) =
-            exchange.succession.asks(process, exchange.faults.lease_was_away(now), now);
+        let (is_unknown, allowed) =
+            exchange.succession.requests(process, exchange.faults.lease_was_away(now), now);
         let mut state = exchange.state.lock();
         state.counts.requests += 1;
         state.counts.in_flight += 1;
         let limit = &mut state.limits[budget as usize];
         let limited = limit.begin(is_unknown, now);
         let over_limit = limit.is_exceeded();
-        let Watching { budgets, succeeded, parts, first } = state.caller(process, exchange.promised);
-        let since = parts.get(&asked.number).copied();
+        let CallerState { budgets, succeeded, parts, first } = state.caller(process, exchange.promised);
+        let since = parts.get(&number).copied();
         let is_part = since.is_some_and(|since| *succeeded > since);
         first.retain(|_, (at, _)| now - *at < ONE_CALL);
         let (_, answered) = *first.entry(question).or_insert((now, *succeeded));
         let since = since.unwrap_or(answered);
-        let Watched { breaker, pace, .. } = &mut budgets[budget as usize];
+        let BudgetState { breaker, pace, .. } = &mut budgets[budget as usize];
         let (watched, admitted) = breaker.begin(now);
         let paced = pace.begin(question, now);
         drop(state);
-        exchange.verdicts.check(may_ask);
+        exchange.verdicts.check(allowed);
         exchange.verdicts.check(limited);
         exchange.verdicts.check(admitted);
         exchange.verdicts.check(paced);
-        let batch = asked.batch.to_vec();
+        let batch = batch.to_vec();
         Self {
             exchange,
             process,
@@ -88,10 +91,10 @@ impl<'a> Call<'a> {
         let mut state = self.exchange.state.lock();
         state.counts.answered += 1;
         let caller = state.caller(self.process, self.exchange.promised);
-        let hearing = &mut caller.budgets[self.budget as usize].hearing;
+        let responses = &mut caller.budgets[self.budget as usize].responses;
         match result {
-            Ok(_) => hearing.answer(now),
-            Err(error) => hearing.error(Some(error.to_string()), now),
+            Ok(_) => responses.answer(now),
+            Err(error) => responses.error(Some(error.to_string()), now),
         }
         drop(state);
         let end = match result {
@@ -105,10 +108,10 @@ impl<'a> Call<'a> {
                     let until = runtime.now() + retry_after.unwrap_or(Duration::ZERO);
                     let mut state = self.exchange.state.lock();
                     let caller = state.caller(self.process, self.exchange.promised);
-                    caller.budgets[self.budget as usize].pace.ask_patience(until);
+                    caller.budgets[self.budget as usize].pace.pause_until(until);
                     CallEnd::RateLimited
                 } else if matches!(error, PairSourceError::Rejected { .. }) {
-                    CallEnd::Refused
+                    CallEnd::Rejected
                 } else {
                     CallEnd::Failure
                 }
@@ -122,18 +125,19 @@ impl<'a> Call<'a> {
         let mut state = self.exchange.state.lock();
         state.counts.in_flight -= 1;
         state.counts.succeeded += u64::from(end == CallEnd::Success);
-        let Watching { budgets, succeeded, parts, .. } = state.caller(self.process, self.exchange.promised);
+        let CallerState { budgets, succeeded, parts, .. } =
+            state.caller(self.process, self.exchange.promised);
         *succeeded += u64::from(end == CallEnd::Success);
-        if matches!(end, CallEnd::Failure | CallEnd::GivenUp | CallEnd::Refused) && self.batch.len() > 1 {
+        if matches!(end, CallEnd::Failure | CallEnd::GivenUp | CallEnd::Rejected) && self.batch.len() > 1 {
             let (first, second) = self.batch.split_at(self.batch.len().div_ceil(2));
             let since = self.since;
             parts.extend([first, second].map(|half| (question_of(half), since)));
         }
-        let Watched { breaker, pace, .. } = &mut budgets[self.budget as usize];
+        let BudgetState { breaker, pace, .. } = &mut budgets[self.budget as usize];
         match end {
             CallEnd::Success => pace.answer(self.question),
-            // Whatever it was, it was an attempt.
-            CallEnd::Failure | CallEnd::Refused | CallEnd::RateLimited | CallEnd::GivenUp => {
+            // Whatever the reason, it counts as a failed attempt.
+            CallEnd::Failure | CallEnd::Rejected | CallEnd::RateLimited | CallEnd::GivenUp => {
                 pace.fail(self.question, self.begun);
             }
             CallEnd::Cancelled => {}
@@ -149,15 +153,15 @@ impl Drop for Call<'_> {
         }
         let waited = self.exchange.runtime.now() - self.begun;
         let end = match waited {
-            _ if waited >= PATIENCE => CallEnd::Failure,
-            _ if waited >= LEAST_PATIENCE => CallEnd::GivenUp,
+            _ if waited >= MAX_ATTEMPT_TIMEOUT => CallEnd::Failure,
+            _ if waited >= MIN_ATTEMPT_TIMEOUT => CallEnd::GivenUp,
             _ => CallEnd::Cancelled,
         };
         self.exchange.runtime.trace(format_args!("api is left without an answer after {waited:?}"));
         let now = self.exchange.runtime.now();
         let mut state = self.exchange.state.lock();
         let caller = state.caller(self.process, self.exchange.promised);
-        caller.budgets[self.budget as usize].hearing.error(None, now);
+        caller.budgets[self.budget as usize].responses.error(None, now);
         drop(state);
         self.settle(end);
     }

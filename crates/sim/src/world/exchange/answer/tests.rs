@@ -1,4 +1,4 @@
-//! What a caller gets of each fault that spoils answers, without a service.
+//! What a caller receives under each fault that spoils answers, without a service.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const PROMISED: Promises = Promises {
     stop_within: Duration::from_secs(30),
 };
 
-/// Answers to the same question, asked so many times over while this goes on.
+/// The answers to the same question, repeated `times` times while the fault lasts.
 fn ask(kind: &str, mints: &[Mint], times: usize) -> Vec<Result<PairBatch, PairSourceError>> {
     let mut executor = Executor::new(1, Timestamp::from_second(1_800_000_000).expect("in range"));
     let runtime = executor.runtime().clone();
@@ -32,13 +32,13 @@ fn ask(kind: &str, mints: &[Mint], times: usize) -> Vec<Result<PairBatch, PairSo
     let faults = Arc::new(format!("at 0s for 1h {kind}").parse::<FaultSchedule>().expect(kind));
     let exchange = SimExchange::new(MARKET, PROMISED, &runtime, &faults, &verdicts);
     let (mints, answers) = (mints.to_vec(), Arc::new(Mutex::new(Vec::new())));
-    let told = answers.clone();
+    let received = answers.clone();
     drop(runtime.spawn(
         "asks",
         Box::pin(async move {
             for _ in 0..times {
                 let answer = exchange.primary_pairs(&mints).await;
-                told.lock().push(answer);
+                received.lock().push(answer);
             }
         }),
     ));
@@ -55,7 +55,7 @@ fn listed(count: usize) -> Vec<Mint> {
 }
 
 #[test]
-fn what_withholds_every_answer_says_what_to_do_next() {
+fn an_error_tells_the_caller_what_to_do_next() {
     let mints = listed(30);
     for kind in ["api-500", "api-520", "api-wrong-type", "api-flaky-nulls=100%"] {
         assert!(matches!(once(kind, &mints), Err(PairSourceError::Transient { .. })), "{kind}");
@@ -65,7 +65,7 @@ fn what_withholds_every_answer_says_what_to_do_next() {
 }
 
 #[test]
-fn what_happens_now_and_then_happens_to_its_share_of_the_requests() {
+fn an_intermittent_fault_hits_its_share_of_the_requests() {
     let nulls = ask("api-flaky-nulls=30%", &listed(30), 200);
     let failed = nulls.iter().filter(|answer| answer.is_err()).count();
     assert!((40..80).contains(&failed), "{failed}");
@@ -85,7 +85,7 @@ fn delisted_tokens_are_always_the_same_and_bad_pairs_are_counted() {
     let left: Vec<Vec<Mint>> = ask("api-delisted=40%", &mints, 3).iter().map(bases).collect();
     assert!((8..28).contains(&left[0].len()), "{}", left[0].len());
     assert!(left.iter().all(|each| *each == left[0]));
-    let bad = once("api-bad-pairs=50%", &mints).expect("some are good");
+    let bad = once("api-bad-pairs=50%", &mints).expect("an answer");
     assert!(bad.skipped.total() > 5);
     assert_eq!(bad.pairs.len() as u64 + bad.skipped.total(), 30);
 }

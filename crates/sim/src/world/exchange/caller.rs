@@ -1,49 +1,49 @@
-//! What is held against each process that asks, and what the API saw of all of them.
+//! The API's state for each calling process, and its counts over all of them.
 
 use std::collections::BTreeMap;
 
 use ttm_kernel::Moment;
 
-use super::heard::Hearing;
+use super::responses::ResponseLog;
 use crate::oracle::{BreakerWatch, Pace, Promises};
 
-/// What is held against the requests of one process, and what it knows.
+/// The state of one calling process.
 #[derive(Debug)]
-pub(super) struct Watching {
-    pub(super) budgets: [Watched; 2],
-    /// Calls that brought something.
+pub(super) struct CallerState {
+    pub(super) budgets: [BudgetState; 2],
+    /// Calls that succeeded.
     pub(super) succeeded: u64,
-    /// The halves of the batches that failed, which the process may ask next, and how many calls had been answered before.
+    /// The halves of failed batches, which the process may request next, and how many calls had succeeded before.
     pub(super) parts: BTreeMap<u64, u64>,
-    /// When each question that is under way was asked first, and how many calls had been answered before: its other attempts
-    /// are of the same request.
+    /// When each question in flight was first asked, and how many calls had succeeded before; later attempts belong
+    /// to the same request.
     pub(super) first: BTreeMap<u64, (Moment, u64)>,
 }
 
-/// What the API counts apart.
+/// What the API limits separately.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Budget {
     Pools,
     Profiles,
 }
 
-/// What is held against the requests of one budget.
+/// The oracles of the requests of one budget.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct BudgetState {
     pub(super) breaker: BreakerWatch,
     pub(super) pace: Pace,
-    pub(super) hearing: Hearing,
+    pub(super) responses: ResponseLog,
 }
 
-impl Watching {
-    /// A process that has not asked yet.
+impl CallerState {
+    /// A process that has made no request yet.
     pub(super) fn new(promised: Promises) -> Self {
         Self {
-            // Every look at the profiles asks the same, so that nobody can tell two looks from two attempts.
-            budgets: [promised.attempts, usize::MAX].map(|attempts| Watched {
+            // All requests for profiles are equal, so two requests cannot be told from two attempts.
+            budgets: [promised.attempts, usize::MAX].map(|attempts| BudgetState {
                 breaker: BreakerWatch::new(promised.breaker),
                 pace: Pace::new(attempts),
-                hearing: Hearing::default(),
+                responses: ResponseLog::default(),
             }),
             succeeded: 0,
             parts: BTreeMap::new(),
@@ -52,18 +52,18 @@ impl Watching {
     }
 }
 
-/// What the API saw.
+/// The API's counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExchangeCounts {
     /// Requests that began.
     pub requests: u64,
     /// Requests that got an answer of any kind.
     pub answered: u64,
-    /// Requests that got pairs, or would have if there were any.
+    /// Requests that succeeded, with or without pairs.
     pub succeeded: u64,
     /// Requests that failed because of a poisoned mint.
     pub poisoned: u64,
-    /// Requests under way.
+    /// Requests in flight.
     pub in_flight: u32,
     /// The most requests for pools in one minute.
     pub busiest_minute: usize,
