@@ -1,4 +1,4 @@
-//! What the board makes of what was posted, and of the time since.
+//! What the board reports of what was posted, and of the time since.
 
 use ttm_health::Status;
 use ttm_kernel::Clock as _;
@@ -8,7 +8,7 @@ use super::*;
 use crate::fakes;
 
 #[test]
-fn tokens_a_minute_are_those_of_the_last_minute_from_the_first_second_on() {
+fn tokens_per_minute_counts_the_last_minute_from_the_first_second_on() {
     let runtime = ManualRuntime::new(1);
     let board = fakes::board(&runtime);
     let is = |tokens: u32| board.tokens_per_minute().to_bits() == f64::from(tokens).to_bits();
@@ -23,14 +23,14 @@ fn tokens_a_minute_are_those_of_the_last_minute_from_the_first_second_on() {
 }
 
 #[test]
-fn a_list_that_was_imported_hours_before_is_overdue_only_once_the_process_had_the_time_to_ask_for_it() {
+fn tokens_imported_hours_ago_are_overdue_only_once_the_process_had_time_to_request_them() {
     let runtime = ManualRuntime::new(1);
     let board = fakes::board(&runtime);
     let imported = runtime.wall() - Duration::from_hours(3);
     board.post_tokens(vec![Arc::new(Token::new(Mint::WSOL, imported))]);
     let overdue = || board.data_facts().cold.overdue;
     runtime.clock().advance(Duration::from_mins(10));
-    assert_eq!(overdue(), 0, "the store was away, and nothing could be asked for");
+    assert_eq!(overdue(), 0, "the store was down, and nothing could be requested");
     board.enter_running();
     runtime.clock().advance(board.market.stale_after(Some(Lane::Cold)));
     assert_eq!(overdue(), 0);
@@ -39,7 +39,7 @@ fn a_list_that_was_imported_hours_before_is_overdue_only_once_the_process_had_th
 }
 
 #[test]
-fn a_process_that_ends_by_itself_says_so_at_once_and_in_every_report_that_follows() {
+fn a_process_that_ends_by_itself_reports_so_at_once_and_in_every_later_report() {
     let board = fakes::board(&ManualRuntime::new(1));
     let made = Report {
         ready: true,
@@ -56,8 +56,8 @@ fn a_process_that_ends_by_itself_says_so_at_once_and_in_every_report_that_follow
         }
         let report = board.report();
         assert_eq!((report.status, report.ready, report.phase), (Status::Critical, false, Phase::Stopping));
-        let said =
+        let stopping =
             report.reasons.iter().filter(|each| *each == "stopping because the lease on the store is lost");
-        assert_eq!(said.count(), 1, "{:?}", report.reasons);
+        assert_eq!(stopping.count(), 1, "{:?}", report.reasons);
     }
 }

@@ -1,4 +1,4 @@
-//! What a writer makes of every answer that a store can give.
+//! How a writer handles every answer that a store can give.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::life::Author;
 use crate::outbox::Fifo;
 use crate::{Stop, StopOrder};
 
-/// A store of numbers that answers by a script, then with success; it refuses 13.
+/// A store of numbers that gives the scripted answers, and then succeeds; it rejects 13.
 #[derive(Clone, Default)]
 struct Store(Arc<Mutex<Content>>);
 
@@ -49,7 +49,7 @@ impl Sink<u32> for NumberSink {
     }
 }
 
-/// A lease that stands while it is told so.
+/// A lease that stands as long as the flag is set.
 struct Standing(Mutex<bool>);
 
 #[async_trait]
@@ -119,7 +119,7 @@ impl Scene {
         self.runtime.spawn("writer", Box::pin(async move { drain.run(&outbox, &sink).await }))
     }
 
-    /// Lets the writer run for so long with these entries to store.
+    /// Runs a writer for this many seconds with these entries to store.
     fn run(&self, seconds: u64, entries: impl IntoIterator<Item = u32>) {
         self.outbox.put(AUTHOR, entries);
         let task = self.start(Incarnation::FIRST);
@@ -148,7 +148,7 @@ impl Scene {
 }
 
 #[test]
-fn a_store_that_fails_for_a_while_gets_everything_in_order_when_it_is_back() {
+fn a_store_that_recovers_gets_everything_in_order() {
     let full = || StoreError::transient("database or disk is full (SQLITE_FULL, 13)");
     let scene = scene((0..20).map(|_| full()));
     scene.run(5, 0..10);
@@ -161,7 +161,7 @@ fn a_store_that_fails_for_a_while_gets_everything_in_order_when_it_is_back() {
 }
 
 #[test]
-fn a_table_that_is_missing_is_tried_about_once_a_minute_and_not_given_up() {
+fn a_missing_table_is_retried_about_once_a_minute_and_not_given_up() {
     let missing = || StoreError::missing("relation \"sample\" does not exist").with_code("SQLSTATE 42P01");
     let scene = scene((0..4).map(|_| missing()));
     scene.run(300, 0..10);
@@ -172,7 +172,7 @@ fn a_table_that_is_missing_is_tried_about_once_a_minute_and_not_given_up() {
 }
 
 #[test]
-fn an_answer_that_is_not_known_costs_nothing_and_is_asked_for_again_about_once_a_minute() {
+fn an_unexpected_error_loses_nothing_and_is_retried_about_once_a_minute() {
     let unknown = || StoreError::unexpected("no such column: epoch (SQLITE_ERROR, 1)");
     let scene = scene((0..2).map(|_| unknown()));
     scene.run(300, 0..10);
@@ -183,19 +183,19 @@ fn an_answer_that_is_not_known_costs_nothing_and_is_asked_for_again_about_once_a
 }
 
 #[test]
-fn a_damaged_store_is_left_alone_and_says_that_it_waits_for_a_person() {
+fn a_damaged_store_is_left_alone_and_reported_as_given_up() {
     let scene = scene([StoreError::corrupt("database disk image is malformed (SQLITE_CORRUPT, 11)")]);
     scene.run(3_600, 0..10);
     assert_eq!((scene.calls().len(), scene.stored().len()), (1, 0));
     assert!(scene.state().gave_up);
-    assert_eq!(scene.outbox.counts().waiting, 10, "what waits is kept");
+    assert_eq!(scene.outbox.counts().waiting, 10, "waiting entries are kept");
     scene.order.give(scene.runtime.now() + Duration::from_secs(30));
     scene.wait(1);
-    assert_eq!(scene.calls().len(), 1, "nor is it touched at the stop");
+    assert_eq!(scene.calls().len(), 1, "the stop does not touch it either");
 }
 
 #[test]
-fn damage_that_another_use_met_leaves_the_store_alone_too() {
+fn a_store_that_another_use_found_damaged_is_left_alone() {
     let scene = scene([]);
     let error = StoreError::corrupt("database disk image is malformed (SQLITE_CORRUPT, 11)");
     let (board, now) = (&scene.board, scene.runtime.now());
@@ -206,7 +206,7 @@ fn damage_that_another_use_met_leaves_the_store_alone_too() {
 }
 
 #[test]
-fn an_entry_that_the_store_refuses_costs_no_other_and_is_counted() {
+fn an_entry_that_the_store_rejects_is_dropped_alone_and_counted() {
     let scene = scene([]);
     scene.run(5, 0..40);
     assert_eq!(scene.stored(), (0..40).filter(|n| *n != 13).collect::<Vec<_>>());
@@ -215,7 +215,7 @@ fn an_entry_that_the_store_refuses_costs_no_other_and_is_counted() {
 }
 
 #[test]
-fn a_newer_writer_ends_this_one_and_with_it_the_right_to_act() {
+fn a_writer_fenced_by_a_newer_epoch_ends_and_the_lease_is_lost() {
     let scene = scene([StoreError::fenced_by_epoch(Epoch::new(3), Epoch::new(4))]);
     scene.run(60, 0..10);
     assert_eq!((scene.calls().len(), scene.outbox.counts().waiting), (1, 10));
@@ -224,7 +224,7 @@ fn a_newer_writer_ends_this_one_and_with_it_the_right_to_act() {
 }
 
 #[test]
-fn a_newer_incarnation_of_a_writer_ends_the_older_one_and_not_the_process() {
+fn a_writer_fenced_by_a_newer_incarnation_ends_and_the_lease_is_kept() {
     let older = FencingToken::first(Epoch::new(3));
     let scene = scene([StoreError::fenced_by_incarnation(older, Incarnation::new(1))]);
     scene.run(60, 0..10);
@@ -234,7 +234,7 @@ fn a_newer_incarnation_of_a_writer_ends_the_older_one_and_not_the_process() {
 }
 
 #[test]
-fn once_one_writer_was_fenced_the_others_leave_what_waits_at_once() {
+fn once_one_writer_is_fenced_the_others_stop_at_once_without_writing() {
     let scene = scene([]);
     scene.lease.fenced(&StoreError::fenced_by_epoch(Epoch::new(3), Epoch::new(4)));
     scene.outbox.put(AUTHOR, 0..10);
@@ -247,7 +247,7 @@ fn once_one_writer_was_fenced_the_others_leave_what_waits_at_once() {
 }
 
 #[test]
-fn nothing_is_written_while_the_lease_is_not_renewed() {
+fn nothing_is_written_while_the_lease_does_not_stand() {
     let scene = scene([]);
     *scene.port.0.lock() = false;
     scene.run(60, 0..10);
@@ -257,7 +257,7 @@ fn nothing_is_written_while_the_lease_is_not_renewed() {
     assert_eq!(scene.stored().len(), 10);
 }
 
-/// A store that takes a minute for everything.
+/// A store that takes a minute for every call.
 struct Hanging(Arc<ManualRuntime>);
 
 #[async_trait]
@@ -277,7 +277,7 @@ impl Sink<u32> for Hanging {
 }
 
 #[test]
-fn what_a_writer_had_in_hand_when_it_was_dropped_is_stored_by_the_next() {
+fn a_batch_in_flight_when_its_writer_is_dropped_is_stored_by_the_next_one() {
     let scene = scene([]);
     let runtime: Arc<dyn Runtime> = scene.runtime.clone();
     scene.outbox.put(AUTHOR, 0..10);
@@ -298,7 +298,7 @@ fn what_a_writer_had_in_hand_when_it_was_dropped_is_stored_by_the_next() {
 }
 
 #[test]
-fn an_older_writer_ends_by_itself_once_a_newer_one_has_begun() {
+fn an_older_writer_ends_by_itself_once_a_newer_one_has_started() {
     let scene = scene([]);
     let older = scene.start(Incarnation::FIRST);
     scene.wait(1);

@@ -1,5 +1,5 @@
-//! What each event says: its kind, its subject, its severity and every field of its payload. Readers and alerts are written
-//! against these.
+//! The content of each event: its kind, subject, severity and every field of its payload, on which readers and alerts
+//! depend.
 
 use ttm_breaker::{Counts, TransitionReason};
 use ttm_kernel::Clock as _;
@@ -10,7 +10,7 @@ use ttm_testkit::ManualRuntime;
 use super::*;
 use crate::fakes;
 
-/// A log, and the wall's time at its beginning.
+/// A log, and the wall clock's time at its start.
 fn log() -> (EventLog, Timestamp) {
     let runtime = ManualRuntime::new(1);
     let clock: Arc<dyn Runtime> = Arc::new(runtime.clone());
@@ -20,7 +20,7 @@ fn log() -> (EventLog, Timestamp) {
 }
 
 /// The events since the start, each as kind, subject, severity and payload.
-fn told(log: &EventLog) -> Vec<(String, String, Severity, Value)> {
+fn logged(log: &EventLog) -> Vec<(String, String, Severity, Value)> {
     let events = fakes::take(&log.outbox);
     let parts = |event: &Event| {
         assert!(KINDS.contains(&event.kind().as_str()), "{} is in the table", event.kind());
@@ -35,7 +35,7 @@ fn event(kind: &str, subject: &str, severity: Severity, payload: Value) -> (Stri
 }
 
 #[test]
-fn a_breaker_that_changes_is_told_with_its_counts_and_when_it_asks_again() {
+fn a_transition_of_the_breaker_is_logged_with_its_counts_and_the_time_of_its_next_probe() {
     let (log, wall) = log();
     let counts = Counts { failures: 5, consecutive_failures: 5, ..Counts::default() };
     let opened = Transition {
@@ -54,7 +54,7 @@ fn a_breaker_that_changes_is_told_with_its_counts_and_when_it_asks_again() {
         &Transition { from: State::Open, to: State::HalfOpen, retry_at: None, ..opened },
         None,
     );
-    let [opened, probing] = told(&log).try_into().expect("two events");
+    let [opened, probing] = logged(&log).try_into().expect("two events");
     let expected = json!({
         "from": "closed",
         "to": "open",
@@ -73,7 +73,7 @@ fn a_breaker_that_changes_is_told_with_its_counts_and_when_it_asks_again() {
 }
 
 #[test]
-fn what_the_control_changes_is_told_with_its_reason() {
+fn a_change_by_the_adaptive_control_is_logged_with_its_reason() {
     let (log, _) = log();
     let change = ControlChange {
         what: Controlled::AttemptTimeout,
@@ -89,7 +89,7 @@ fn what_the_control_changes_is_told_with_its_reason() {
         reason: ControlReason::Errors,
     });
     assert_eq!(
-        told(&log),
+        logged(&log),
         [
             event(
                 "control.attempt_timeout",
@@ -108,12 +108,12 @@ fn what_the_control_changes_is_told_with_its_reason() {
 }
 
 #[test]
-fn a_source_is_told_when_it_fails_and_when_it_is_well_and_a_long_problem_is_cut() {
+fn the_failure_and_recovery_of_a_source_are_logged_and_a_long_problem_is_truncated() {
     let (log, _) = log();
     log.source(Origin::new("file"), Some(&"é".repeat(3_000)));
     log.source(Origin::new("file"), None);
     assert_eq!(
-        told(&log),
+        logged(&log),
         [
             event("source.failed", "file", Severity::Error, json!({"problem": "é".repeat(LONGEST_PROBLEM)})),
             event("source.recovered", "file", Severity::Info, json!({})),
@@ -122,7 +122,7 @@ fn a_source_is_told_when_it_fails_and_when_it_is_well_and_a_long_problem_is_cut(
 }
 
 #[test]
-fn tokens_are_told_with_the_rule_and_the_pools_and_repeated_misses_are_not() {
+fn changes_of_tokens_are_logged_with_rule_and_pools_and_repeated_misses_are_not() {
     let (log, wall) = log();
     let pools = PoolsSeen {
         count: 9,
@@ -146,7 +146,7 @@ fn tokens_are_told_with_the_rule_and_the_pools_and_repeated_misses_are_not() {
     });
     let of = |kind, payload| event(kind, &mint.to_string(), Severity::Info, payload);
     assert_eq!(
-        told(&log),
+        logged(&log),
         [
             of("token.activated", json!({"rule": "two", "pools": pools})),
             of("token.unlisted", json!({"ask_again_at": wall.to_string()})),

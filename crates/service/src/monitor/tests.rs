@@ -1,4 +1,4 @@
-//! What the monitor takes for a stall of the work plane, whatever the supervision plane went through itself.
+//! What the monitor reports as a stall of the work plane, also when the supervision plane itself is late.
 
 use ttm_health::HealthView as _;
 use ttm_kernel::Clock as _;
@@ -9,7 +9,7 @@ use ttm_testkit::ManualRuntime;
 use super::*;
 use crate::fakes;
 
-/// A running service whose groups made progress just now, and never will again.
+/// A running service whose groups have just made progress for the last time.
 fn stalled() -> (ManualRuntime, Arc<Resident>) {
     let runtime = ManualRuntime::new(1);
     let board = fakes::board(&runtime);
@@ -23,15 +23,15 @@ fn stalled() -> (ManualRuntime, Arc<Resident>) {
     (runtime, resident)
 }
 
-/// When the report says that the hot group makes no progress, while the supervision plane runs for one second of every
-/// nine; `beats` says whether the work plane's thread runs in the others.
-fn seen_after(beats: bool) -> Duration {
+/// When the hot group is reported to make no progress, while the supervision plane runs for one second of every nine;
+/// `beats` says whether the work plane's thread runs during the other eight.
+fn reported_after(beats: bool) -> Duration {
     let (runtime, resident) = stalled();
     let (life, _order) = fakes::life(&runtime);
     let watching = runtime.spawn("monitor", Box::pin(Monitor::new(resident.clone(), life).run()));
     let Resident { board, pulse, .. } = &*resident;
     let second = Duration::from_secs(1);
-    let seen = runtime.block_on(async {
+    let reported = runtime.block_on(async {
         while !matches!(board.report().scheduler.hot.status, Status::Degraded | Status::Critical) {
             runtime.sleep_until(runtime.now() + second).await;
             pulse.beat(runtime.now());
@@ -42,23 +42,23 @@ fn seen_after(beats: bool) -> Duration {
                 }
             }
             pulse.beat(runtime.now());
-            assert!(runtime.now().since_origin() < Duration::from_hours(1), "never seen");
+            assert!(runtime.now().since_origin() < Duration::from_hours(1), "never reported");
         }
         runtime.now().since_origin()
     });
     watching.abort();
-    seen
+    reported
 }
 
 #[test]
-fn a_stall_is_seen_in_time_however_often_the_supervision_plane_alone_is_late() {
-    let seen = seen_after(true);
-    assert!(seen <= Duration::from_mins(2), "{seen:?}");
+fn a_stall_is_reported_in_time_however_often_the_supervision_plane_alone_is_late() {
+    let after = reported_after(true);
+    assert!(after <= Duration::from_mins(2), "{after:?}");
 }
 
 #[test]
-fn a_stall_is_seen_once_the_process_has_run_long_enough_between_its_pauses() {
-    let seen = seen_after(false);
-    // It runs two seconds of every nine, and the first pause gives it all its time anew.
-    assert!(seen > Duration::from_mins(4) && seen < Duration::from_mins(15), "{seen:?}");
+fn a_stall_is_reported_once_the_process_has_run_long_enough_between_its_pauses() {
+    let after = reported_after(false);
+    // It runs two seconds of every nine, and the first pause restarts the deadline.
+    assert!(after > Duration::from_mins(4) && after < Duration::from_mins(15), "{after:?}");
 }

@@ -1,4 +1,4 @@
-//! Where entries are, whichever incarnation of author and writer does what.
+//! Where entries are after any step of any incarnation of author and writer.
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ fn a_full_outbox_drops_the_oldest_entries_and_counts_them() {
 }
 
 #[test]
-fn a_batch_that_comes_back_keeps_its_place_unless_it_is_the_oldest_of_too_many() {
+fn a_batch_that_is_given_back_keeps_its_place_except_for_entries_over_capacity() {
     let outbox = outbox(3);
     outbox.put(AUTHOR, 0..3);
     let batch = taken(&outbox, 2);
@@ -42,7 +42,7 @@ fn a_batch_that_comes_back_keeps_its_place_unless_it_is_the_oldest_of_too_many()
 }
 
 #[test]
-fn what_the_store_was_handed_is_not_stored_until_it_says_so() {
+fn entries_handed_to_the_store_are_in_flight_until_it_answers() {
     let outbox = outbox(10);
     outbox.put(AUTHOR, 0..3);
     let batch = taken(&outbox, 2);
@@ -53,7 +53,7 @@ fn what_the_store_was_handed_is_not_stored_until_it_says_so() {
 }
 
 #[test]
-fn what_a_batch_has_left_comes_back_after_some_of_it_was_stored() {
+fn the_rest_of_a_partly_stored_batch_can_be_given_back() {
     let outbox = outbox(10);
     outbox.put(AUTHOR, 0..4);
     let batch = taken(&outbox, 3);
@@ -63,7 +63,7 @@ fn what_a_batch_has_left_comes_back_after_some_of_it_was_stored() {
 }
 
 #[test]
-fn a_token_that_comes_back_does_not_hide_its_newer_state() {
+fn a_token_that_is_given_back_does_not_replace_its_newer_state() {
     let outbox = TokenOutbox::new(Newest::default());
     outbox.put(AUTHOR, [Token::new(Mint::USDC, Timestamp::UNIX_EPOCH).into()]);
     let old = taken(&outbox, 10);
@@ -78,14 +78,14 @@ fn a_change_during_a_write_is_written_again() {
     let outbox = Outbox::new(Flag::default());
     outbox.put(AUTHOR, [(), ()]);
     let batch = taken(&outbox, 10);
-    assert_eq!(batch.entries.len(), 1, "one write says all");
+    assert_eq!(batch.entries.len(), 1, "one write covers both");
     outbox.put(AUTHOR, [()]);
     outbox.stored(&batch, 1);
     assert_eq!(taken(&outbox, 10).entries.len(), 1);
 }
 
 #[test]
-fn an_author_that_was_replaced_puts_nothing_in() {
+fn entries_of_a_replaced_author_are_refused() {
     let outbox = outbox(10);
     let next = Author { incarnation: WRITER.next(), ..AUTHOR };
     outbox.put(AUTHOR, [1]);
@@ -100,7 +100,7 @@ fn an_author_that_was_replaced_puts_nothing_in() {
 }
 
 #[test]
-fn a_closed_outbox_gives_out_what_it_has_and_takes_nothing_in() {
+fn a_closed_outbox_still_drains_and_refuses_new_entries() {
     let outbox = outbox(10);
     outbox.put(AUTHOR, [1, 2]);
     let batch = taken(&outbox, 1);
@@ -112,14 +112,14 @@ fn a_closed_outbox_gives_out_what_it_has_and_takes_nothing_in() {
 }
 
 #[test]
-fn a_batch_outlives_the_writer_that_took_it_and_what_that_says_later_is_ignored() {
+fn a_batch_outlives_the_writer_that_took_it_whose_late_results_are_ignored() {
     let outbox = outbox(10);
     outbox.put(AUTHOR, 0..3);
     let lost = taken(&outbox, 2);
     let next = WRITER.next();
     outbox.open(next);
     assert_eq!(outbox.counts(), counts(3, 0, 3, 0));
-    assert!(outbox.take(WRITER, 10).is_none(), "the older writer takes nothing");
+    assert!(outbox.take(WRITER, 10).is_none(), "the older writer gets nothing");
     let batch = outbox.take(next, 10).expect("all of it");
     outbox.stored(&lost, 2);
     outbox.refused(&lost, 1);
@@ -130,7 +130,7 @@ fn a_batch_outlives_the_writer_that_took_it_and_what_that_says_later_is_ignored(
     assert_eq!(outbox.counts(), counts(0, 0, 3, 0));
 }
 
-/// A step of some writer or author; numbers choose which incarnation, and how many.
+/// A step of a writer or an author; the numbers are the incarnation or batch, and how many entries.
 #[derive(Clone, Debug)]
 enum Step {
     Put(u32, u64),
@@ -156,9 +156,9 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Nothing is lost and nothing comes out twice, whoever is replaced in the middle of what.
+    /// Nothing is lost and nothing is taken twice, whichever author or writer is replaced at whatever step.
     #[test]
-    fn every_entry_is_at_one_place_whatever_older_incarnations_do(steps in prop::collection::vec(step(), 0..80)) {
+    fn every_entry_is_in_exactly_one_place_whatever_older_incarnations_do(steps in prop::collection::vec(step(), 0..80)) {
         let outbox = outbox(8);
         let (mut batches, mut produced, mut stored, mut newest, mut writer) = (Vec::new(), 0, 0_u64, 0, 0);
         let at = |number| Author { part: "work", incarnation: Incarnation::new(number) };
@@ -206,7 +206,7 @@ proptest! {
             prop_assert_eq!(now.produced, stored + now.in_flight + now.waiting + now.dropped);
             prop_assert!(now.waiting <= 8);
         }
-        // What is left comes out once, in the order in which it was put in.
+        // The remaining entries are taken once, in the order in which they were put.
         outbox.open(Incarnation::new(9));
         let left = outbox.counts().waiting;
         let rest: Vec<u64> = outbox.take(Incarnation::new(9), 100).map_or_else(Vec::new, |batch| batch.entries.to_vec());

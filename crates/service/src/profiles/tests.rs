@@ -1,4 +1,4 @@
-//! What a look at the profiles makes of the set: what is taken, what stays, what goes, and what is told.
+//! How a poll of the profiles changes the set: what is added, kept and removed, and what is reported.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,7 +16,7 @@ type Answer = Result<Vec<Mint>, PairSourceError>;
 
 const LIMIT: usize = 3;
 
-/// A source over an API that gives the scripted answers, one a call, and then none.
+/// A source over an API that gives the scripted answers, one per call, and then fails.
 struct Scene {
     runtime: ManualRuntime,
     store: FakeTokenStore,
@@ -56,8 +56,8 @@ fn scene() -> Scene {
 }
 
 impl Scene {
-    /// Looks, and has the store follow what is listed.
-    fn look(&self, answer: impl IntoIterator<Item = u8>) -> Followed {
+    /// Polls once, and has the store follow the listing.
+    fn poll(&self, answer: impl IntoIterator<Item = u8>) -> Followed {
         let answer = answer.into_iter().map(mint).collect();
         self.answers.lock().push_back(Ok(answer));
         self.runtime.block_on(async {
@@ -72,7 +72,7 @@ impl Scene {
         self.store.tokens().into_iter().map(|token| token.mint).collect()
     }
 
-    /// Shows readers a token like this.
+    /// Posts such a token to the board.
     fn post(&self, number: u8, change: impl FnOnce(&mut Token)) {
         let mut token = Token::new(mint(number), self.runtime.wall());
         change(&mut token);
@@ -97,70 +97,70 @@ fn unavailable() -> PairSourceError {
 }
 
 #[test]
-fn what_was_shown_once_stays_and_what_another_brought_is_left_to_it() {
+fn a_token_listed_once_is_kept_and_a_token_of_another_origin_is_left_alone() {
     let scene = scene();
     scene.runtime.block_on(scene.store.add(&mints([1]), scene.runtime.wall())).expect("it works");
-    assert_eq!(scene.look([1, 2]), Followed { added: 1, others: 1, ..Followed::default() });
-    assert_eq!(scene.look([3]), Followed { added: 1, kept: 1, ..Followed::default() });
-    assert_eq!(scene.look([]), Followed { kept: 2, ..Followed::default() });
+    assert_eq!(scene.poll([1, 2]), Followed { added: 1, others: 1, ..Followed::default() });
+    assert_eq!(scene.poll([3]), Followed { added: 1, kept: 1, ..Followed::default() });
+    assert_eq!(scene.poll([]), Followed { kept: 2, ..Followed::default() });
     assert_eq!(scene.stored(), mints([1, 2, 3]));
 }
 
 #[test]
-fn what_is_over_goes_once_it_is_not_shown_any_more() {
+fn an_archived_or_unlisted_token_is_removed_once_its_profile_is_gone() {
     let scene = scene();
-    scene.look([1, 2, 3]);
+    scene.poll([1, 2, 3]);
     let misses = |misses| Some(Unlisted { misses, ask_again_at: scene.runtime.wall() });
     scene.post(1, |token| token.status = TokenStatus::Archived);
     scene.post(2, |token| token.unlisted = misses(GIVEN_UP_AFTER));
     scene.post(3, |token| token.unlisted = misses(GIVEN_UP_AFTER - 1));
-    assert_eq!(scene.look([1, 2]).removed, 0, "it would be new again at once");
-    assert_eq!(scene.look([]), Followed { removed: 2, kept: 1, ..Followed::default() });
+    assert_eq!(scene.poll([1, 2]).removed, 0, "the next poll would add it again");
+    assert_eq!(scene.poll([]), Followed { removed: 2, kept: 1, ..Followed::default() });
     assert_eq!(scene.stored(), mints([3]));
 }
 
 #[test]
-fn a_full_set_takes_new_ones_when_old_ones_are_over() {
+fn a_full_set_accepts_new_tokens_when_old_ones_are_archived() {
     let scene = scene();
-    scene.look([1, 2, 3, 4, 5]);
+    scene.poll([1, 2, 3, 4, 5]);
     assert_eq!(scene.stored().len(), LIMIT);
-    assert_eq!(scene.look([6, 7]), Followed { kept: 3, ..Followed::default() });
+    assert_eq!(scene.poll([6, 7]), Followed { kept: 3, ..Followed::default() });
     scene.post(1, |token| token.status = TokenStatus::Archived);
-    scene.look([6, 7]);
+    scene.poll([6, 7]);
     assert_eq!(scene.stored(), mints([2, 3, 6]));
 }
 
 #[test]
-fn what_is_removed_by_hand_comes_back_only_while_it_is_shown() {
+fn a_token_removed_by_hand_comes_back_only_while_it_is_listed() {
     let scene = scene();
-    scene.look([1, 2]);
+    scene.poll([1, 2]);
     scene.runtime.block_on(scene.store.remove(&mints([1, 2]))).expect("it works");
-    scene.look([2]);
+    scene.poll([2]);
     assert_eq!(scene.stored(), mints([2]));
 }
 
 #[test]
-fn an_api_that_is_down_is_told_with_its_error_also_while_it_is_left_alone() {
+fn an_api_that_is_down_is_reported_with_its_error_even_while_the_breaker_is_open() {
     let scene = scene();
-    scene.look([1]);
+    scene.poll([1]);
     for _ in 0..5 {
         assert_eq!(scene.problem(), "token profiles: status 503");
     }
     let breaker = scene.profiles.caller.open_until();
     assert!(breaker > Some(scene.runtime.now()), "it is open by now: {breaker:?}");
     scene.runtime.block_on(scene.runtime.sleep_until(scene.runtime.now() + Duration::from_mins(2)));
-    scene.look([1, 2]);
+    scene.poll([1, 2]);
     assert_eq!(scene.stored(), mints([1, 2]));
 }
 
 #[test]
-fn a_store_that_is_away_is_told_and_empties_nothing() {
+fn a_store_that_is_down_is_reported_and_the_set_is_kept() {
     let scene = scene();
-    scene.look([1]);
+    scene.poll([1]);
     scene.store.fail_with(|| ttm_kernel::StoreError::transient("gone"));
     scene.answers.lock().push_back(Ok(mints([2])));
     assert_eq!(scene.problem(), "token profiles: the store is unavailable: gone");
     scene.store.heal();
-    scene.look([2]);
+    scene.poll([2]);
     assert_eq!(scene.stored(), mints([1, 2]));
 }

@@ -1,4 +1,4 @@
-//! How long a set of tokens may take to be loaded, and what is taken for an edit of it.
+//! How long loading a set of tokens may take, and what counts as an edit of it.
 
 use ttm_kernel::{Clock as _, within};
 use ttm_market::memory::TokenTable;
@@ -9,7 +9,7 @@ use super::*;
 use crate::{Ports, fakes};
 
 #[test]
-fn a_start_waits_for_each_page_of_the_tokens_and_not_for_all_of_them_at_once() {
+fn the_deadline_of_a_load_applies_to_each_page_of_tokens() {
     let (runtime, store) = (ManualRuntime::new(1), FakeTokenStore::new());
     let mints: Vec<_> = (0..u32::try_from(2 * PAGE).expect("a few")).map(fakes::mint).collect();
     let slow = fakes::Slow(store.clone(), runtime.clone());
@@ -23,16 +23,16 @@ fn a_start_waits_for_each_page_of_the_tokens_and_not_for_all_of_them_at_once() {
 }
 
 #[test]
-fn a_store_that_was_made_anew_is_no_edit_that_removes_everything() {
+fn a_recreated_store_is_not_an_edit_that_removes_everything() {
     check_that_no_edit_is_seen(|store, _| store.restore(TokenTable::default()));
 }
 
 #[test]
-fn a_copy_from_earlier_in_the_life_of_the_process_is_no_edit_either() {
+fn a_store_restored_from_an_older_copy_is_not_an_edit() {
     check_that_no_edit_is_seen(FakeTokenStore::restore);
 }
 
-/// Follows an edit, then a store in whose place something else was put: all of the store, or a copy from before the edit.
+/// Follows an edit, and then replaces the store: with an empty one, or with a copy from before the edit.
 fn check_that_no_edit_is_seen(put_back: impl FnOnce(&FakeTokenStore, TokenTable)) {
     let (runtime, store) = (ManualRuntime::new(1), FakeTokenStore::new());
     let board = fakes::board(&runtime);
@@ -47,9 +47,9 @@ fn check_that_no_edit_is_seen(put_back: impl FnOnce(&FakeTokenStore, TokenTable)
         assert_eq!(edits.next().await.tokens.len(), 1, "one was removed");
         put_back(&store, copy);
         let later = runtime.now() + 3 * LOOK_EVERY;
-        assert!(within(&runtime, later, edits.next()).await.is_err(), "what a stranger wrote is no edit");
-        let said = board.given_up().expect("a person is called");
-        assert!(said.contains("its tables were recreated, or restored from an older copy"), "{said}");
+        assert!(within(&runtime, later, edits.next()).await.is_err(), "a replaced store is not an edit");
+        let reason = board.given_up().expect("an operator is needed");
+        assert!(reason.contains("its tables were recreated, or restored from an older copy"), "{reason}");
     });
     watching.abort();
 }

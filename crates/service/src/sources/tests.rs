@@ -1,4 +1,4 @@
-//! What the first look refuses, and what later looks change, tell and keep.
+//! What the first poll refuses, and what later polls change, report and keep.
 
 use std::convert::Infallible;
 
@@ -14,7 +14,7 @@ use crate::fakes;
 
 const EVERY: Duration = Duration::from_secs(10);
 const FILE: Origin = Origin::new("file");
-/// What the store of every scene has granted.
+/// The token that the store of every scene has granted.
 const FIRST: FencingToken = FencingToken::first(Epoch::new(1));
 
 struct Scene {
@@ -56,7 +56,7 @@ impl Scene {
         EventLog::new(&clock)
     }
 
-    /// Looks again and again, in a task.
+    /// Polls periodically in a task.
     fn watch(&self, sources: Sources) -> Task {
         let (runtime, events) = (self.runtime.clone(), self.events());
         let watch = async move {
@@ -66,9 +66,9 @@ impl Scene {
         self.runtime.spawn("sources", Box::pin(watch))
     }
 
-    /// Looks once.
+    /// Polls once.
     fn look(&self, sources: &Sources) {
-        // Whatever it comes to is on the board.
+        // The result is on the board.
         let look = Look { runtime: &self.runtime, under: FIRST, events: None };
         drop(self.runtime.block_on(sources.look(look)));
     }
@@ -111,45 +111,45 @@ fn unusable(message: String) -> TokenSourceError {
 }
 
 #[test]
-fn the_first_look_brings_what_is_listed() {
+fn the_first_poll_adds_the_listed_tokens() {
     let scene = scene();
     scene.source.put([Mint::WSOL]);
-    scene.start().expect("it is well");
+    scene.start().expect("nothing fails");
     assert_eq!(scene.stored(), [Mint::WSOL]);
     assert_eq!(scene.problem(), None);
 }
 
 #[test]
-fn a_list_that_a_person_must_mend_ends_the_start_as_a_config_does() {
+fn a_list_that_an_operator_must_fix_fails_the_start_like_a_config_error() {
     let scene = scene();
     scene.source.put([Mint::WSOL]);
-    scene.start().expect("it is well");
+    scene.start().expect("nothing fails");
     scene.fail(unusable, "mints.txt: lists no mint");
     let Err(StartError::Sources { messages, is_config: true }) = scene.start() else {
-        panic!("it is refused, whatever is stored")
+        panic!("it is refused whatever is stored")
     };
     assert_eq!(messages, "mints.txt: lists no mint");
 }
 
 #[test]
-fn a_source_that_is_away_at_the_start_is_waited_for_only_with_its_tokens_stored() {
+fn a_source_that_is_down_fails_the_start_unless_its_tokens_are_stored() {
     let scene = scene();
-    scene.fail(transient, "nobody listens");
+    scene.fail(transient, "connection refused");
     assert!(matches!(scene.start(), Err(StartError::Sources { is_config: false, .. })));
     scene.source.heal();
     scene.source.put([Mint::WSOL]);
-    scene.start().expect("it is well");
-    scene.fail(transient, "nobody listens");
+    scene.start().expect("nothing fails");
+    scene.fail(transient, "connection refused");
     scene.start().expect("its tokens are stored");
     assert_eq!(scene.stored(), [Mint::WSOL]);
-    assert_eq!(scene.problem().as_deref(), Some("nobody listens"));
+    assert_eq!(scene.problem().as_deref(), Some("connection refused"));
 }
 
 #[test]
-fn a_source_that_fails_later_keeps_its_tokens_and_is_followed_again_once_it_is_well() {
+fn a_source_that_fails_later_keeps_its_tokens_and_is_followed_again_once_it_recovers() {
     let scene = scene();
     scene.source.put([Mint::WSOL]);
-    let sources = scene.start().expect("it is well");
+    let sources = scene.start().expect("nothing fails");
     scene.fail(unusable, "mints.txt: lists no mint");
     scene.look(&sources);
     scene.look(&sources);
@@ -163,10 +163,10 @@ fn a_source_that_fails_later_keeps_its_tokens_and_is_followed_again_once_it_is_w
 }
 
 #[test]
-fn a_store_that_fails_is_no_problem_of_the_source_and_is_followed_later() {
+fn a_store_that_fails_is_not_a_problem_of_the_source_and_catches_up_later() {
     let scene = scene();
     scene.source.put([Mint::WSOL]);
-    let sources = scene.start().expect("it is well");
+    let sources = scene.start().expect("nothing fails");
     scene.source.put([Mint::USDC]);
     scene.store.fail_with(|| StoreError::transient("gone"));
     scene.look(&sources);
@@ -179,10 +179,10 @@ fn a_store_that_fails_is_no_problem_of_the_source_and_is_followed_later() {
 }
 
 #[test]
-fn a_list_that_a_newer_process_follows_ends_this_one_as_a_lost_lease_does() {
+fn being_fenced_by_a_newer_process_ends_this_one_like_a_lost_lease() {
     let scene = scene();
     scene.source.put([Mint::WSOL]);
-    let sources = scene.start().expect("it is well");
+    let sources = scene.start().expect("nothing fails");
     for _ in 0..2 {
         scene.runtime.block_on(scene.store.claim()).expect("another process");
     }
@@ -194,14 +194,14 @@ fn a_list_that_a_newer_process_follows_ends_this_one_as_a_lost_lease_does() {
         Some("another process took over the store: epoch 1 is fenced off by epoch 3")
     );
     assert_eq!(scene.stored(), [Mint::WSOL]);
-    let Err(StartError::Held(_)) = scene.start() else { panic!("a start ends as one that is refused") };
+    let Err(StartError::Held(_)) = scene.start() else { panic!("the start is refused") };
 }
 
 #[test]
-fn a_store_that_is_damaged_is_left_alone_until_a_person_acts() {
+fn a_damaged_store_is_left_alone_until_an_operator_acts() {
     let scene = scene();
     scene.source.put([Mint::WSOL]);
-    let sources = scene.start().expect("it is well");
+    let sources = scene.start().expect("nothing fails");
     scene.source.put([Mint::USDC]);
     scene.store.fail_with(|| StoreError::corrupt("malformed"));
     let runtime = &scene.runtime;
@@ -216,7 +216,7 @@ fn a_store_that_is_damaged_is_left_alone_until_a_person_acts() {
 }
 
 #[test]
-fn sources_are_asked_at_every_interval() {
+fn sources_are_polled_at_every_interval() {
     let scene = scene();
     let watching = scene.watch(scene.sources());
     let runtime = &scene.runtime;
@@ -226,10 +226,10 @@ fn sources_are_asked_at_every_interval() {
 }
 
 #[test]
-fn what_goes_wrong_later_is_an_event_once_and_so_is_its_end() {
+fn a_later_failure_is_logged_once_and_so_is_its_end() {
     let scene = scene();
     scene.source.put([Mint::WSOL]);
-    let sources = scene.start().expect("it is well");
+    let sources = scene.start().expect("nothing fails");
     let events = scene.events();
     let look = Look { runtime: &scene.runtime, under: FIRST, events: Some(&events) };
     let look = || drop(scene.runtime.block_on(sources.look(look)));
@@ -238,18 +238,19 @@ fn what_goes_wrong_later_is_an_event_once_and_so_is_its_end() {
     scene.source.heal();
     (0..2).for_each(|_| look());
     let taken = fakes::take(&events.outbox);
-    let told: Vec<_> = taken.iter().map(|event| (event.kind().as_str(), event.subject().as_str())).collect();
-    assert_eq!(told, [("source.failed", "file"), ("source.recovered", "file")]);
+    let logged: Vec<_> =
+        taken.iter().map(|event| (event.kind().as_str(), event.subject().as_str())).collect();
+    assert_eq!(logged, [("source.failed", "file"), ("source.recovered", "file")]);
     assert!(taken[0].payload().as_str().contains("mints.txt:3"), "{:?}", taken[0]);
 }
 
 #[test]
-fn a_long_list_that_becomes_short_is_given_the_time_that_its_removals_take() {
+fn a_long_list_that_becomes_short_has_enough_time_for_its_removals() {
     let scene = scene();
     let many: Vec<Mint> = (0..u32::try_from(2 * FOLLOW_STEP + 1).expect("a few")).map(fakes::mint).collect();
     scene.source.put(many.clone());
-    // Another process stored them; this one has not followed anything yet.
-    drop(scene.start().expect("it is well"));
+    // As stored by another process; this one has not followed anything yet.
+    drop(scene.start().expect("nothing fails"));
     let store = Arc::new(fakes::Slow(scene.store.clone(), scene.runtime.clone()));
     let sources = scene.sources_over(store);
     scene.source.put([Mint::WSOL]);
@@ -262,7 +263,7 @@ fn a_long_list_that_becomes_short_is_given_the_time_that_its_removals_take() {
     assert_eq!((scene.stored().len(), scene.store_answers()), (1, Some(true)));
 }
 
-/// What is logged, as text.
+/// The log as text.
 #[derive(Clone, Default)]
 struct Log(Arc<parking_lot::Mutex<Vec<u8>>>);
 
@@ -289,11 +290,11 @@ fn logged(work: impl FnOnce()) -> String {
 }
 
 #[test]
-fn a_store_that_is_away_when_the_lists_are_stored_is_waited_for_with_a_word() {
+fn a_start_waits_for_a_store_that_is_down_and_logs_and_reports_it() {
     let scene = scene();
     scene.source.put([Mint::WSOL]);
     let store = scene.store.clone();
-    store.fail_with(|| StoreError::transient("nobody listens"));
+    store.fail_with(|| StoreError::transient("connection refused"));
     let log = logged(|| {
         scene.runtime.block_on(async {
             let sources = scene.sources();
@@ -303,17 +304,17 @@ fn a_store_that_is_away_when_the_lists_are_stored_is_waited_for_with_a_word() {
             let healed = async {
                 runtime.sleep_until(runtime.now() + Duration::from_secs(5)).await;
                 let waits = starting.waits_for().unwrap_or_default();
-                assert!(waits.contains("nobody listens"), "{waits}");
+                assert!(waits.contains("connection refused"), "{waits}");
                 let reasons = ttm_health::HealthView::report(&*scene.board).reasons.join("; ");
-                assert!(reasons.contains("nobody listens"), "{reasons}");
+                assert!(reasons.contains("connection refused"), "{reasons}");
                 store.heal();
             };
             let begun = sources.begin::<Infallible>(FIRST, listings, &starting);
             let (begun, ()) = futures_util::future::join(begun, healed).await;
-            begun.expect("it is there again");
+            begun.expect("the store is back");
         });
     });
     assert_eq!(scene.stored(), [Mint::WSOL]);
     assert_eq!(log.matches("the start waits").count(), 1, "{log}");
-    assert!(log.contains("nobody listens"), "{log}");
+    assert!(log.contains("connection refused"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! The life of a service: what is started when, what happens when a part ends, and the order of a stop.
+//! The life cycle of a service: what starts when, what happens when a part ends, and the order of a stop.
 
 use std::convert::Infallible;
 
@@ -16,14 +16,14 @@ use crate::ports::Plane;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What the parts of these tests did.
+/// A log of what the parts of these tests did.
 static DID: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn did(what: impl Into<String>) {
     DID.lock().push(what.into());
 }
 
-/// The tests share what is done, so one runs at a time; each begins with nothing.
+/// The tests share that log, so one runs at a time, and each starts with an empty log.
 fn alone() -> parking_lot::MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock();
@@ -52,7 +52,7 @@ fn obeys(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
     })
 }
 
-/// Ends after a second, as its first two incarnations; the third one stays.
+/// The first two incarnations end after a second; the third one keeps running.
 fn ends_twice(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
     Box::pin(async move {
         let incarnation = life.author.incarnation.number();
@@ -72,7 +72,7 @@ fn panics(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
     })
 }
 
-/// Hears no order.
+/// Ignores every order.
 fn hangs(_: &Arc<Resident>, _: Life) -> BoxFuture<'static, ()> {
     Box::pin(async {
         let _noted = Noted;
@@ -88,8 +88,8 @@ impl Drop for Noted {
     }
 }
 
-/// Lives for a minute, with a stop that may take ten seconds: what became of it, and how long it took.
-fn live(parts: Vec<Part>) -> (Ended, Duration) {
+/// Runs for a minute, with ten seconds to stop; returns how it ended, and how long it took.
+fn run(parts: Vec<Part>) -> (Ended, Duration) {
     let runtime = ManualRuntime::new(1);
     let supervisor = fakes::supervisor(&runtime, &fakes::board(&runtime)).with_parts(parts);
     let figures = supervisor.figures();
@@ -114,7 +114,7 @@ fn a_stop_goes_through_its_stages_in_order() {
         part("store", Stage::Store, obeys),
         part("work", Stage::Work, obeys),
     ];
-    let (ended, took) = live(parts);
+    let (ended, took) = run(parts);
     assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
     assert!(took < 61 * SECOND, "{took:?}");
     assert_eq!(*DID.lock(), ["work stops", "store stops", "surface stops"]);
@@ -123,7 +123,7 @@ fn a_stop_goes_through_its_stages_in_order() {
 #[test]
 fn a_part_that_ends_by_itself_stops_the_service_in_order() {
     let _alone = alone();
-    let (ended, took) = live(vec![part("work", Stage::Work, panics), part("store", Stage::Store, obeys)]);
+    let (ended, took) = run(vec![part("work", Stage::Work, panics), part("store", Stage::Store, obeys)]);
     let end = TaskEnd::Panicked("boom".to_owned());
     assert_eq!(ended.failure, Some(Failure::Part { part: "work", end }));
     assert!(!ended.stopped.in_time && took < 2 * SECOND, "{took:?}");
@@ -131,41 +131,41 @@ fn a_part_that_ends_by_itself_stops_the_service_in_order() {
 }
 
 #[test]
-fn a_part_is_started_again_under_its_next_incarnation_where_its_row_says_so() {
+fn a_part_whose_row_says_so_is_restarted_under_its_next_incarnation() {
     let _alone = alone();
     let parts = vec![Part { on_end: OnEnd::Restart, ..part("work", Stage::Work, ends_twice) }];
-    let (ended, took) = live(parts);
+    let (ended, took) = run(parts);
     assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
     assert!(took >= 60 * SECOND, "{took:?}");
     assert_eq!(*DID.lock(), ["incarnation 0 begins", "incarnation 1 begins", "incarnation 2 begins"]);
 }
 
 #[test]
-fn a_part_that_the_service_can_do_without_ends_nothing() {
+fn the_end_of_an_optional_part_ends_nothing_else() {
     let _alone = alone();
     let parts = vec![
         Part { on_end: OnEnd::Degrade, ..part("extra", Stage::Work, panics) },
         part("work", Stage::Work, obeys),
     ];
-    let (ended, took) = live(parts);
+    let (ended, took) = run(parts);
     assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
     assert!(took >= 60 * SECOND, "{took:?}");
     assert_eq!(*DID.lock(), ["work stops"]);
 }
 
 #[test]
-fn what_hears_no_order_is_given_up_at_the_deadline_and_dropped() {
+fn a_part_that_ignores_the_order_is_dropped_at_the_deadline() {
     let _alone = alone();
-    let (ended, took) = live(vec![part("work", Stage::Work, hangs)]);
+    let (ended, took) = run(vec![part("work", Stage::Work, hangs)]);
     assert!(!ended.stopped.in_time && ended.failure.is_none());
-    assert!((66 * SECOND..=67 * SECOND).contains(&took), "what is left is for storing: {took:?}");
+    assert!((66 * SECOND..=67 * SECOND).contains(&took), "the rest is reserved for storing: {took:?}");
     assert_eq!(*DID.lock(), ["dropped"]);
 }
 
 #[test]
-fn what_has_nothing_to_finish_is_dropped_at_once() {
+fn a_part_with_nothing_to_finish_is_dropped_at_once() {
     let _alone = alone();
-    let (ended, took) = live(vec![Part { on_stop: OnStop::Abort, ..part("work", Stage::Work, hangs) }]);
+    let (ended, took) = run(vec![Part { on_stop: OnStop::Abort, ..part("work", Stage::Work, hangs) }]);
     assert!(ended.stopped.in_time && took < 61 * SECOND, "{took:?}");
     assert_eq!(*DID.lock(), ["dropped"]);
 }
@@ -180,14 +180,14 @@ fn dropping_the_service_drops_every_part() {
     runtime.block_on(async {
         let running = supervisor.run(open, std::future::pending());
         let deadline = runtime.now() + 5 * SECOND;
-        assert!(within(&runtime, deadline, running).await.is_err(), "it runs");
+        assert!(within(&runtime, deadline, running).await.is_err(), "it keeps running");
         runtime.sleep_until(runtime.now() + SECOND).await;
     });
     assert_eq!(*DID.lock(), ["dropped", "dropped"]);
 }
 
 #[test]
-fn an_order_during_a_start_abandons_it() {
+fn an_order_to_stop_during_the_start_abandons_it() {
     let runtime = ManualRuntime::new(1);
     let supervisor = fakes::supervisor(&runtime, &fakes::board(&runtime));
     let figures = supervisor.figures();
@@ -203,7 +203,7 @@ fn an_order_during_a_start_abandons_it() {
 }
 
 #[test]
-fn the_whole_service_lives_and_stops_in_time() {
+fn the_whole_service_runs_and_stops_in_time() {
     let runtime = ManualRuntime::new(1);
     let board = fakes::board(&runtime);
     let tokens = FakeTokenStore::new();
@@ -213,22 +213,22 @@ fn the_whole_service_lives_and_stops_in_time() {
     assert_eq!(board.phase(), Phase::Stopping);
 }
 
-/// The table of the service, with a work that hangs, or whatever else, in place of its own.
+/// The table of the service with another implementation of the work.
 fn with_work(start: fn(&Arc<Resident>, Life) -> BoxFuture<'static, ()>) -> Vec<Part> {
     let work = |part: Part| if part.name == "work" { self::part("work", Stage::Work, start) } else { part };
     PARTS.into_iter().map(work).collect()
 }
 
 #[test]
-fn a_work_that_hangs_takes_no_time_from_the_storing_of_what_it_did() {
+fn work_that_hangs_leaves_enough_time_to_store_its_results() {
     let _alone = alone();
-    let (ended, took) = live(with_work(hangs));
+    let (ended, took) = run(with_work(hangs));
     assert_eq!(ended.stopped, Stopped { tokens_left: 0, samples_left: 0, events_left: 0, in_time: false });
     assert!(took < 68 * SECOND, "{took:?}");
 }
 
 #[test]
-fn a_stop_is_over_in_time_however_much_hangs_and_however_short_it_is() {
+fn a_stop_ends_in_time_whatever_hangs_and_however_short_its_deadline() {
     let _alone = alone();
     for stage in Stage::ALL {
         for lasts in [Duration::ZERO, Duration::from_millis(10), SECOND, 10 * SECOND, 30 * SECOND] {

@@ -1,4 +1,4 @@
-//! What becomes of requests whose work ends under them.
+//! What happens to requests in flight when the work ends.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use ttm_testkit::ManualRuntime;
 use super::*;
 use crate::fakes;
 
-/// An API that takes three seconds to answer that it knows nothing.
+/// An API that takes three seconds to answer with an empty list.
 #[derive(Clone)]
 struct Slow {
     runtime: ManualRuntime,
@@ -59,10 +59,10 @@ fn requests_end_with_the_work_that_made_them() {
             runtime.sleep_until(runtime.now() + second).await;
         }
         assert_eq!(api.seen(), (1, 0));
-        // As a panic does: the work is dropped where it stands.
+        // Like a panic, this drops the work at its current await point.
         work.abort();
         runtime.sleep_until(runtime.now() + second * 60).await;
-        assert_eq!(api.seen(), (1, 0), "nothing came of the request, and no other followed");
+        assert_eq!(api.seen(), (1, 0), "the request was dropped, and no other followed");
         assert_eq!(resident.board.api_trouble("dexscreener"), None, "the API is not blamed");
         assert_eq!(resident.board.calls(Duration::from_mins(5)).errors, 0);
     });
