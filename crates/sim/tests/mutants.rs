@@ -132,7 +132,7 @@ fn check_report(faults: &str, misreport: fn(&mut Report), promise: &str) {
     check(faults, |plan| plan.misreport = Some(misreport), promise);
 }
 
-fn shown<'a>(report: &'a mut Report, name: &str) -> Option<&'a mut ttm_health::StoreUseModel> {
+fn use_model<'a>(report: &'a mut Report, name: &str) -> Option<&'a mut ttm_health::StoreUseModel> {
     report.store.uses.iter_mut().find(|each| each.name == name)
 }
 
@@ -165,14 +165,15 @@ fn a_readiness_that_fails_while_the_store_is_down_is_detected() {
 fn a_readiness_that_ignores_losses_is_detected() {
     check_report("at 30m for 1m samples-corrupt", |report| report.ready = true, "health: ready");
     let mild = |report: &mut Report| {
-        for samples in shown(report, "samples").into_iter().filter(|each| each.status == Status::Critical) {
+        for samples in use_model(report, "samples").into_iter().filter(|each| each.status == Status::Critical)
+        {
             samples.status = Status::Degraded;
         }
     };
     check_report("at 30m for 1m samples-corrupt", mild, "samples is degraded; gave up: true");
     check_report("at 30m for 5m samples-rejects=50%", mild, "gave up: false, losing: Some(true)");
     let false_alarm = |report: &mut Report| {
-        if let Some(samples) = shown(report, "samples") {
+        if let Some(samples) = use_model(report, "samples") {
             samples.status = Status::Critical;
         }
     };
@@ -182,7 +183,7 @@ fn a_readiness_that_ignores_losses_is_detected() {
 #[test]
 fn a_use_of_the_store_that_hides_another_is_detected() {
     let silent = |report: &mut Report| {
-        if let Some(writes) = shown(report, "token writes") {
+        if let Some(writes) = use_model(report, "token writes") {
             (writes.status, writes.last_error) = (Status::Healthy, None);
         }
     };
@@ -193,7 +194,7 @@ fn a_use_of_the_store_that_hides_another_is_detected() {
     let healthy = |report: &mut Report| report.store.status = Status::Healthy;
     check_report(STORE_GONE, healthy, "the store is healthy, but the worst of its uses");
     let stuck = |report: &mut Report| {
-        if let Some(samples) = shown(report, "samples") {
+        if let Some(samples) = use_model(report, "samples") {
             (samples.status, samples.last_error) = (Status::Degraded, Some("connection refused".to_owned()));
         }
     };

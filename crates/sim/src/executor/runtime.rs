@@ -1,5 +1,5 @@
-//! The handle that tasks and ports hold: the port `Runtime` on virtual time. Only the executor advances the clock and
-//! polls, so between two polls the state behind the handle does not change.
+//! The handle that tasks and ports hold: the port `Runtime` on virtual time. Only the executor advances the clock,
+//! between polls, so no time passes while a task runs.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! The trace of a run: a hash of every step and every event, and the last events as text. Two runs with equal hashes
-//! took the same steps, whatever the text that is still kept.
+//! The trace of a run: a hash of every step and every event, and the last events as text. Every step is in
+//! the hash, so runs with equal hashes took the same steps; the text is for people only.
 
 use std::collections::VecDeque;
 use std::fmt;

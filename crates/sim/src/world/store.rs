@@ -1,6 +1,6 @@
 //! How the simulated database handles a call to any table: latency, faults, and the moment at which a write becomes
-//! durable. A write commits at one instant between two pauses, so a caller that is killed or gives up can leave it on
-//! either side.
+//! durable. A write commits at one instant, with awaits before and after it, so a caller that is killed or gives up
+//! can leave it on either side.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
