@@ -68,11 +68,14 @@ pub enum Restart {
 }
 
 impl Restart {
-    /// What it means, for a person.
+    /// What it means to an operator. As long as a running service cannot reload its config, every change needs a restart of
+    /// the process.
     pub fn explained(self) -> String {
         match self {
-            Self::None => "none; a running service takes a new value".to_owned(),
-            Self::Part(part) => format!("the part {part}"),
+            Self::None => "the process, until a running service can reload its config; then nothing".to_owned(),
+            Self::Part(part) => {
+                format!("the process, until a running service can reload its config; then its part `{part}`")
+            }
             Self::Process => "the process".to_owned(),
         }
     }
