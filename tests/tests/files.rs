@@ -74,7 +74,7 @@ fn stays_critical(program: &mut Program, address: SocketAddr, reason: &str) {
         assert_eq!(get(address, "/health/live").status, 200, "an automatic restart would not help");
         let reasons = health["reasons"].to_string();
         assert!(reasons.contains(reason), "{reasons}");
-        assert!(reasons.contains("given up until a person has mended the store"), "{reasons}");
+        assert!(reasons.contains("given up until an operator has repaired the store"), "{reasons}");
     }
 }
 
@@ -167,7 +167,7 @@ fn pages_that_are_damaged_under_the_service_are_critical_until_a_person_acts() {
     let outcome = program.end();
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
     let last = outcome.stderr.lines().last().unwrap_or_default();
-    assert!(last.contains("stopped with a store that a person must mend: "), "{}", outcome.stderr);
+    assert!(last.contains("stopped with a store that an operator must repair: "), "{}", outcome.stderr);
 
     // The next start finds the damage at once.
     let refused = start(folder.path(), &market).end();
@@ -265,7 +265,11 @@ fn a_folder_that_is_moved_away_and_back_is_used_again_after_a_restart() {
     program.signal(Signal::TERM);
     let outcome = program.end();
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("stopped with a store that a person must mend: "), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("stopped with a store that an operator must repair: "),
+        "{}",
+        outcome.stderr
+    );
 
     is_whole(folder.path());
     let mut again = start(folder.path(), &market);

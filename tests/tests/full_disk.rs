@@ -139,7 +139,7 @@ fn a_start_reports_a_full_disk_and_waits_for_room() {
     for is_told_to_stop in [true, false] {
         let mut program = service_on_a_small_disk(folder.path(), &market.base_url(), ON_A_FULL_DISK);
         let address = program.listening();
-        let waits = program.wait_for_message("the start waits until an operator has mended this");
+        let waits = program.wait_for_message("the start waits until an operator has repaired this");
         assert!(waits["error"].as_str().is_some_and(|text| text.contains("disk is full")), "{waits}");
         for (path, status) in
             [("/health/live", 200), ("/health", 503), ("/health/ready", 503), ("/health/startup", 503)]

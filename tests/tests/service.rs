@@ -84,7 +84,7 @@ fn scores_survive_a_kill(store: &str, folder: &Path) {
     second.signal(Signal::TERM);
     let outcome = second.end();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("stopping: nothing more is asked"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("stopping: no new requests"), "{}", outcome.stderr);
 }
 
 #[test]

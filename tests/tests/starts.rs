@@ -161,7 +161,7 @@ fn a_start_without_its_database_says_how_to_create_it_and_continues_afterwards()
     let store = server.url().replace(server.name(), &name);
     let mut program = Program::start(&mut service(folder.path(), &[("TTM_STORE__URL", &store)]));
     let address = program.listening();
-    let waits = program.wait_for_message("the start waits until an operator has mended this");
+    let waits = program.wait_for_message("the start waits until an operator has repaired this");
     assert_eq!(waits["level"], "ERROR", "{waits}");
     let error = waits["error"].as_str().expect("a reason");
     let mend = "does not exist (SQLSTATE 3D000); create it, as in CREATE DATABASE ttm ENCODING 'UTF8'";
@@ -171,7 +171,7 @@ fn a_start_without_its_database_says_how_to_create_it_and_continues_afterwards()
     }
     let reasons = get(address, "/health/detailed").json()["reasons"].to_string();
     assert!(
-        reasons.contains("the start waits until a person has mended the lease on the store"),
+        reasons.contains("the start waits until an operator has repaired the lease on the store"),
         "{reasons}"
     );
 

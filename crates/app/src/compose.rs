@@ -224,7 +224,7 @@ fn as_result(store: &StoreUrl, ended: Ended, damage: Option<String>) -> Result<(
         }
         (Some(failure @ Failure::Part { .. }), _) => Err(ComposeError::Process(failure.to_string())),
         (None, Some(why)) => Err(ComposeError::Store(format!(
-            "{store}: stopped with a store that a person must mend: {why}{also}"
+            "{store}: stopped with a store that an operator must repair: {why}{also}"
         ))),
         (None, None) => left.map_or(Ok(()), |left| Err(ComposeError::Store(format!("stopped with {left}")))),
     }

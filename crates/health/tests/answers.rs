@@ -24,7 +24,7 @@ fn an_api_that_lists_none_of_the_tokens_is_reported_with_their_number() {
     let silence = SilenceFacts { tokens: 31, lasts: Duration::from_mins(5) };
     check(
         &report(|facts| facts.api.silence = Some(silence)),
-        "DexScreener answers, and listed none of the 31 tokens asked in the last 5m",
+        "DexScreener responds, and listed none of the 31 tokens requested in the last 5m",
     );
     let away = report(|facts| {
         facts.api.silence = Some(silence);

@@ -43,10 +43,13 @@ fn a_pause_that_the_api_asked_for_is_reported_with_its_length_and_is_not_an_outa
     };
     assert_eq!(
         held_up(Some(57)).scheduler.alerts,
-        ["the hot group is held up for 3s: the API asked for a pause, and 57s of it are left"]
+        ["the hot group has been blocked for 3s: the API is rate limiting for another 57s"]
     );
     assert_eq!(held_up(Some(57)).scheduler.status, Status::Degraded);
-    assert_eq!(held_up(None).scheduler.alerts, ["the hot group is held up for 3s: the API is away"]);
+    assert_eq!(
+        held_up(None).scheduler.alerts,
+        ["the hot group has been blocked for 3s: the API is unavailable"]
+    );
 }
 
 #[test]
@@ -62,7 +65,10 @@ fn a_withheld_group_is_degraded_with_that_reason_unless_the_scheduler_hangs_too(
     };
     let first_seconds = held_up(3, 3);
     assert_eq!((first_seconds.scheduler.status, first_seconds.live), (Status::Degraded, true));
-    assert_eq!(first_seconds.scheduler.alerts, ["the hot group is held up for 3s: the API is away"]);
+    assert_eq!(
+        first_seconds.scheduler.alerts,
+        ["the hot group has been blocked for 3s: the API is unavailable"]
+    );
     assert_eq!((held_up(86_400, 9).scheduler.status, held_up(86_400, 9).live), (Status::Degraded, true));
     let states =
         [59, 119, 120, 600].map(|tick| (held_up(86_400, tick).scheduler.status, held_up(86_400, tick).live));

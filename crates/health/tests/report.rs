@@ -144,7 +144,10 @@ fn a_start_that_needs_an_operator_is_critical_and_live() {
     assert_ne!(start(false).status, Status::Critical, "a server that is away comes back by itself");
     let start = start(true);
     assert_eq!((start.status, start.live, start.ready), (Status::Critical, true, false));
-    assert_eq!(start.reasons[0], "the start waits until a person has mended the store: connection refused");
+    assert_eq!(
+        start.reasons[0],
+        "the start waits until an operator has repaired the store: connection refused"
+    );
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_lease_that_needs_an_operator_is_critical_and_one_whose_store_is_unavailable
     assert_eq!((lost.status, lost.live, lost.ready), (Status::Critical, true, true));
     assert_eq!(
         lost.reasons,
-        ["lease: cannot be renewed for 1m before a person has mended it: connection refused"]
+        ["lease: cannot be renewed for 1m before an operator has repaired it: connection refused"]
     );
 }
 
@@ -79,7 +79,7 @@ fn a_writer_that_gave_up_or_loses_data_is_critical_and_not_ready_but_live() {
     for (change, reason) in [
         (
             StoreUseFacts { gave_up: true, ..down(60) },
-            "token writes: given up until a person has mended the store and restarted this process: connection refused",
+            "token writes: given up until an operator has repaired the store and restarted this process: connection refused",
         ),
         (
             StoreUseFacts { losing: true, ..down(60) },

@@ -118,7 +118,7 @@ impl Starting {
                     tracing::error!(
                         waiting_for = what,
                         error,
-                        "the start waits until an operator has mended this"
+                        "the start waits until an operator has repaired this"
                     );
                 } else {
                     tracing::warn!(waiting_for = what, error, "the start waits");

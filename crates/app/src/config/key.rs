@@ -72,7 +72,9 @@ impl Restart {
     /// the process.
     pub fn explained(self) -> String {
         match self {
-            Self::None => "the process, until a running service can reload its config; then nothing".to_owned(),
+            Self::None => {
+                "the process, until a running service can reload its config; then nothing".to_owned()
+            }
             Self::Part(part) => {
                 format!("the process, until a running service can reload its config; then its part `{part}`")
             }

@@ -84,8 +84,9 @@ fn says_nothing(facts: &Facts, findings: &mut Findings) {
     let answers = facts.api.failing_for.is_none_or(|failing| failing < OUTAGE);
     if let Some(SilenceFacts { tokens, lasts }) = facts.api.silence.filter(|_| answers) {
         let lasts = spoken(lasts);
-        let sentence =
-            format!("DexScreener answers, and listed none of the {tokens} tokens asked in the last {lasts}");
+        let sentence = format!(
+            "DexScreener responds, and listed none of the {tokens} tokens requested in the last {lasts}"
+        );
         findings.add(Status::Degraded, sentence);
     }
     if let Some(UnreadableFacts { tokens, example }) = &facts.api.unreadable {

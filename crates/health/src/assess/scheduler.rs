@@ -75,10 +75,10 @@ fn progress(
         if running {
             let pause = facts.plan.and_then(|plan| plan.paused_for);
             let why = pause.map_or_else(
-                || "the API is away".to_owned(),
-                |left| format!("the API asked for a pause, and {} of it are left", spoken(left)),
+                || "the API is unavailable".to_owned(),
+                |left| format!("the API is rate limiting for another {}", spoken(left)),
             );
-            let sentence = format!("the {name} group is held up for {}: {why}", spoken(withheld));
+            let sentence = format!("the {name} group has been blocked for {}: {why}", spoken(withheld));
             findings.add(Status::Degraded, sentence);
         }
         return false;

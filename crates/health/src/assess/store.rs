@@ -34,11 +34,11 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
         });
     }
     if let Some(Waiting { what, needs_a_person: true }) = &facts.waiting_for {
-        findings.add(Status::Critical, format!("the start waits until a person has mended {what}"));
+        findings.add(Status::Critical, format!("the start waits until an operator has repaired {what}"));
     }
     // A use without a call yet says nothing while another one answered.
     if store.uses.iter().all(|each| each.answers.is_none()) {
-        findings.add(Status::Unknown, "the store was not asked yet".to_owned());
+        findings.add(Status::Unknown, "the store has not been used yet".to_owned());
     }
     let worst = store.uses.iter().zip(&uses).filter(|(each, _)| each.last_error.is_some());
     let worst = worst.max_by_key(|(_, model)| model.status).and_then(|(each, _)| each.last_error.clone());
@@ -60,7 +60,7 @@ fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
     let error = last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
     let since = down_for.map_or_else(String::new, |down| format!(" for {}", spoken(down)));
     if *gave_up {
-        let until = "until a person has mended the store and restarted this process";
+        let until = "until an operator has repaired the store and restarted this process";
         return (Status::Critical, Some(format!("{name}: given up {until}{error}")));
     }
     if *losing {
@@ -79,7 +79,7 @@ fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
     let down_for = down_for.unwrap_or_default();
     // A store that is unavailable cannot be taken by another process either. One that answers, but refuses a renewal, may be.
     if *call == Some(StoreCall::Unguarded) && down_for >= GRACE {
-        let sentence = format!("{name}: cannot be renewed{since} before a person has mended it{error}");
+        let sentence = format!("{name}: cannot be renewed{since} before an operator has repaired it{error}");
         return (Status::Critical, Some(sentence));
     }
     match answers {

@@ -52,7 +52,7 @@ pub(super) fn control(change: &ControlChange) {
 pub(super) fn notice(notice: &Notice) {
     match notice {
         Notice::SilenceBegan { tokens } => {
-            tracing::warn!(tokens, "the API answers, and lists none of the tokens it is asked for");
+            tracing::warn!(tokens, "the API responds, and lists none of the requested tokens");
         }
         Notice::SilenceEnded => tracing::warn!("the API lists tokens again"),
         Notice::UnreadableBegan { mint, why } => {
@@ -61,7 +61,7 @@ pub(super) fn notice(notice: &Notice) {
         Notice::UnreadableEnded => tracing::warn!("every token that the API lists can be read again"),
         Notice::FailedAlone { mint, message } => {
             metrics::counter!("ttm_tokens_failed_alone_total").increment(1);
-            tracing::warn!(%mint, message, "a token makes its requests fail; it is asked alone, and less often each time");
+            tracing::warn!(%mint, message, "requests for this token keep failing; requesting it alone, less often each time");
         }
         Notice::SetEdited { added, removed, tokens } => {
             tracing::info!(added, removed, tokens, "the set of tokens was edited");
@@ -70,7 +70,7 @@ pub(super) fn notice(notice: &Notice) {
             tracing::warn!(group = lane.as_str(), taken_back, "lane reset; its tokens in flight wait again");
         }
         Notice::Stopping { in_flight } => {
-            tracing::info!(in_flight, "stopping: nothing more is asked");
+            tracing::info!(in_flight, "stopping: no new requests");
         }
         Notice::GivenUp { priority } => {
             tracing::warn!(priority = priority.as_str(), "given up at the deadline of the stop");
