@@ -100,6 +100,26 @@ fn every_signal_to_stop_ends_gracefully() {
     }
 }
 
+/// A Ctrl-C reaches every process of a terminal, and what started the service passes on the order that it got itself.
+#[test]
+fn a_ctrl_c_that_comes_with_another_order_gives_nothing_up() {
+    let folder = folder();
+    let market = market(TOKENS);
+    import(folder.path(), &market.mints(), "sqlite://ttm-data/ttm.db");
+    for other in [Signal::TERM, Signal::HUP] {
+        let mut program =
+            Program::start(&mut service(folder.path(), &market.base_url(), "sqlite://ttm-data/ttm.db"));
+        program.wait_for("a run", ran);
+        // Both are there when it looks.
+        for signal in [Signal::STOP, Signal::INT, other, Signal::CONT] {
+            program.signal(signal);
+        }
+        program.wait_for_message("stopped");
+        let outcome = program.end();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    }
+}
+
 /// The maximum number of listed tokens: the output must fit into a pipe, which is read after the log.
 const LISTED: usize = 100;
 

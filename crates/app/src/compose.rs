@@ -115,13 +115,18 @@ pub struct Process {
 const ASKED_WITHIN: Duration = Duration::from_secs(2);
 
 impl Process {
-    /// Puts everything together: it listens, and touches no store. Runs on the supervision plane.
+    /// Puts everything together: it listens, and touches no store. Runs on the supervision plane. Orders that came before it
+    /// runs are carried out then.
     ///
     /// # Errors
     /// The first thing that cannot be had; what was there before it is closed again.
-    pub async fn compose(settings: Settings, planes: Arc<dyn Planes>) -> Result<Self, ComposeError> {
+    pub(crate) async fn compose(
+        settings: Settings,
+        planes: Arc<dyn Planes>,
+        orders: Orders,
+    ) -> Result<Self, ComposeError> {
         descriptors::ensure()?;
-        let (orders, interrupts) = (Orders::listen()?, hear(SignalKind::interrupt())?);
+        let interrupts = hear(SignalKind::interrupt())?;
         let prometheus = crate::telemetry::prometheus().map_err(ComposeError::Process)?;
         let exchange = DexscreenerSource::new(exchange_config(&settings.exchange)?)
             .map_err(|error| ComposeError::Process(error.to_string()))?;
@@ -171,7 +176,7 @@ impl Process {
         let started = self.started();
         let Self { settings, supervisor, open, supervision, board, address, mut orders, mut interrupts } =
             self;
-        let (ordered, mut by_a_person) = tokio::sync::oneshot::channel();
+        let (ordered, mut was_ordered) = tokio::sync::oneshot::channel();
         let stop = async {
             tokio::select! {
                 biased;
@@ -201,7 +206,7 @@ impl Process {
             biased;
             exit = supervisor.run(open, stop) => exit,
             never = log_start => match never {},
-            () = second_interrupt(&mut by_a_person, &mut interrupts) => {
+            () = second_interrupt(&mut was_ordered, &mut interrupts) => {
                 let message = "given up at the second Ctrl-C; what was not stored is lost";
                 return Err(ComposeError::Process(message.to_owned()));
             }

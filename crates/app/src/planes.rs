@@ -39,12 +39,15 @@ struct Owned {
 
 /// How long tasks that are left at the end may take to notice.
 const LAST_YIELD: Duration = Duration::from_secs(1);
+/// Threads of the whole process, and a few more: it has about 12 with a database in a file.
+const NEEDED: usize = 16;
 /// Threads of a plane that has several.
 const WORKERS: usize = 2;
 
 impl Threads {
     /// Starts those of the supervision and of the adapters.
     pub(crate) fn start() -> io::Result<Self> {
+        ensure_room()?;
         let clock = TokioClock::start();
         let io = multi_threaded("io")?;
         let supervision = Builder::new_current_thread().enable_all().build()?;
@@ -128,6 +131,29 @@ impl Drop for Threads {
             drop(thread.join());
         }
     }
+}
+
+/// Sees to it that the process may have as many threads as it needs, with those of a database: a runtime that cannot start
+/// one of its own panics, and may then wait for it for ever.
+fn ensure_room() -> io::Result<()> {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    std::thread::scope(|scope| {
+        // Dropped on every way out, so that all of them end.
+        let _release = release;
+        for _ in 0..NEEDED {
+            let waits = || {
+                // It ends with an error, when the sender is gone.
+                let _ = held.lock().recv();
+            };
+            std::thread::Builder::new().spawn_scoped(scope, waits).map_err(|error| {
+                let message =
+                    format!("expected room for {NEEDED} threads: {error}; raise TasksMax or ulimit -u");
+                io::Error::new(error.kind(), message)
+            })?;
+        }
+        Ok(())
+    })
 }
 
 fn multi_threaded(name: &str) -> io::Result<Runtime> {

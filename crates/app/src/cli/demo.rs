@@ -20,7 +20,7 @@ use ttm_market::{Mint, TokenQuery, TokenView};
 use super::failure::Failure;
 use super::output::{OutputError, printable, row, say};
 use super::run::start_threads;
-use crate::compose::{self, ComposeError, Process, StateLease};
+use crate::compose::{self, ComposeError, Orders, Process, StateLease};
 use crate::config::Settings;
 use ttm_service::Board;
 use ttm_service::Planes;
@@ -72,6 +72,8 @@ pub(super) fn execute(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
 }
 
 async fn run(planes: Arc<dyn Planes>, listen: SocketAddr, lasts: Option<Duration>) -> Result<(), Failure> {
+    // First: an order that comes while the demo is set up ends it as soon as it runs.
+    let orders = Orders::listen()?;
     let config = ExchangeConfig::new(SEED, TOKENS).faults(vec![OUTAGE]);
     let runtime = planes.supervision();
     let exchange = Exchange::start(config, planes.io())
@@ -81,7 +83,7 @@ async fn run(planes: Arc<dyn Planes>, listen: SocketAddr, lasts: Option<Duration
     // Held until the demo is over.
     let _alone = forget_last_demo(&settings).await?;
     add_tokens(&settings, &exchange.mints().collect::<Vec<_>>(), runtime.wall()).await?;
-    let process = Process::compose(settings, planes).await?;
+    let process = Process::compose(settings, planes, orders).await?;
     let (board, clock, address, started) =
         (process.board(), runtime.clone(), process.address(), process.started());
     let (fails, failed) = oneshot::channel();

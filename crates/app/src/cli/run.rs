@@ -12,7 +12,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let threads = start_threads()?;
     let planes = threads.planes();
     let ended = threads.block_on(async {
-        Process::compose(settings.clone(), planes).await?.run(std::future::pending()).await
+        Process::compose(settings.clone(), planes, Orders::listen()?).await?.run(std::future::pending()).await
     });
     // Everything was stopped in order, or given up: what still hangs in a call is no reason to stay.
     threads.leave();

@@ -47,21 +47,18 @@ impl Orders {
     }
 }
 
-/// Completes with a Ctrl-C that comes once a person has ordered the stop. Of one that the service ordered itself nobody may
-/// have known: then the first Ctrl-C is the order, and the second one impatience. `interrupts` has been listening for as
-/// long as the orders, so that none is missed.
+/// Completes with the second Ctrl-C. The first one is the order to stop, comes with another order, or says that whoever is at
+/// the terminal is waiting for a stop that something else ordered: it gives nothing up. `ordered` has the name of the order, or
+/// is dropped when the service stops by itself; `interrupts` has been listening for as long as the orders, so that none is
+/// missed.
 pub(super) async fn second_interrupt(
-    by_a_person: &mut tokio::sync::oneshot::Receiver<&'static str>,
+    ordered: &mut tokio::sync::oneshot::Receiver<&'static str>,
     interrupts: &mut Signal,
 ) {
-    match by_a_person.await {
-        // It has been heard here as well.
-        Ok(SIGINT) => drop(interrupts.recv().await),
-        Ok(_) => {}
-        Err(_) => {
-            interrupts.recv().await;
-            tracing::info!(order = SIGINT, "stopping already; another Ctrl-C gives up what is not stored");
-        }
+    let order = ordered.await;
+    interrupts.recv().await;
+    if order != Ok(SIGINT) {
+        tracing::info!(order = SIGINT, "stopping already; another Ctrl-C gives up what is not stored");
     }
     interrupts.recv().await;
 }
