@@ -142,3 +142,6 @@ impl TokenSource for Leased {
         self.source.list().await
     }
 }
+
+#[cfg(test)]
+mod tests;

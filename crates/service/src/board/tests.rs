@@ -61,3 +61,13 @@ fn a_process_that_ends_by_itself_reports_so_at_once_and_in_every_later_report() 
         assert_eq!(stopping.count(), 1, "{:?}", report.reasons);
     }
 }
+
+#[test]
+fn a_start_that_ends_during_a_stop_does_not_hide_the_stop() {
+    let runtime = ManualRuntime::new(1);
+    let board = fakes::board(&runtime);
+    board.enter_running();
+    board.enter_stopping();
+    board.enter_running();
+    assert_eq!(board.phase(), Phase::Stopping);
+}
