@@ -1,12 +1,13 @@
 //! The outside of a service under test: every port faked, on a runtime whose clock the test moves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use ttm_breaker::testing::FakeBreakerStore;
 use ttm_health::ResourceSample;
 use ttm_health::testing::FakeResourceSource;
@@ -72,7 +73,7 @@ pub(crate) fn board(runtime: &ManualRuntime) -> Arc<Board> {
 
 /// A service that has not started, with the lease to itself.
 pub(crate) fn supervisor(runtime: &ManualRuntime, board: &Arc<Board>) -> Supervisor {
-    let (planes, lease) = (Arc::new(OnePlane(runtime.clone())), Arc::new(Unwanted));
+    let (planes, lease) = (Arc::new(OnePlane(runtime.clone())), Arc::new(ScriptedLease::new(true)));
     Supervisor::new(settings(), planes, board.clone(), lease, Arc::new(NoReaders))
 }
 
@@ -100,7 +101,7 @@ pub(crate) async fn live_for_a_minute(
 /// The state of a service that has just started on these ports.
 pub(crate) fn resident(runtime: &ManualRuntime, board: &Arc<Board>, ports: Ports) -> Arc<Resident> {
     let (settings, clock) = (settings(), Arc::new(runtime.clone()) as Arc<dyn Runtime>);
-    let lease = Arc::new(Lease::new(Arc::new(Unwanted), &clock));
+    let lease = Arc::new(Lease::new(Arc::new(ScriptedLease::new(true)), &clock));
     let starting = Starting::new(board, &settings, &clock);
     let restored = opening::restore::<Infallible>(ports, &settings, &clock, board, &lease, &starting);
     Arc::new(runtime.block_on(restored).expect("it starts"))
@@ -131,17 +132,26 @@ pub(crate) fn ports(tokens: &FakeTokenStore) -> Ports {
     }
 }
 
-/// A lease that stands.
-struct Unwanted;
+/// A lease that nobody else wants: it stands while the test says so, and renews by a script, then with success.
+pub(crate) struct ScriptedLease {
+    pub(crate) stands: Mutex<bool>,
+    pub(crate) renewals: Mutex<VecDeque<LeaseError>>,
+}
+
+impl ScriptedLease {
+    pub(crate) fn new(stands: bool) -> Self {
+        Self { stands: Mutex::new(stands), renewals: Mutex::default() }
+    }
+}
 
 #[async_trait]
-impl StoreLease for Unwanted {
+impl StoreLease for ScriptedLease {
     async fn acquire(&self) -> Result<(), LeaseError> {
         Ok(())
     }
 
     async fn renew(&self) -> Result<(), LeaseError> {
-        Ok(())
+        self.renewals.lock().pop_front().map_or(Ok(()), Err)
     }
 
     async fn release(&self) -> Result<(), StoreError> {
@@ -149,11 +159,11 @@ impl StoreLease for Unwanted {
     }
 
     fn stands(&self) -> bool {
-        true
+        *self.stands.lock()
     }
 
     fn renew_every(&self) -> Duration {
-        Duration::from_secs(10)
+        Duration::from_secs(5)
     }
 }
 

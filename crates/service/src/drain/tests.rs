@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
-use ttm_kernel::{Clock as _, Epoch, FencingToken, Incarnation, LeaseError, Runtime, StoreLease, Task};
+use ttm_kernel::{Clock as _, Epoch, FencingToken, Incarnation, Runtime, Task};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::fakes::{self, AUTHOR};
+use crate::fakes::{self, AUTHOR, ScriptedLease};
 use crate::life::Author;
 use crate::outbox::Fifo;
 use crate::{Stop, StopOrder};
@@ -49,39 +49,13 @@ impl Sink<u32> for NumberSink {
     }
 }
 
-/// A lease that stands as long as the flag is set.
-struct Standing(Mutex<bool>);
-
-#[async_trait]
-impl StoreLease for Standing {
-    async fn acquire(&self) -> Result<(), LeaseError> {
-        Ok(())
-    }
-
-    async fn renew(&self) -> Result<(), LeaseError> {
-        Ok(())
-    }
-
-    async fn release(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn stands(&self) -> bool {
-        *self.0.lock()
-    }
-
-    fn renew_every(&self) -> Duration {
-        Duration::from_secs(5)
-    }
-}
-
 const FENCED: &str = "another process took over the store: epoch 3 is fenced off by epoch 4";
 
 struct Scene {
     runtime: Arc<ManualRuntime>,
     store: Store,
     outbox: Arc<Outbox<Fifo<u32>>>,
-    port: Arc<Standing>,
+    port: Arc<ScriptedLease>,
     board: Arc<Board>,
     lease: Arc<Lease>,
     order: StopOrder,
@@ -93,7 +67,7 @@ fn scene(answers: impl IntoIterator<Item = StoreError>) -> Scene {
     let as_runtime: Arc<dyn Runtime> = runtime.clone();
     let store = Store::default();
     store.0.lock().answers.extend(answers);
-    let port = Arc::new(Standing(Mutex::new(true)));
+    let port = Arc::new(ScriptedLease::new(true));
     let order = StopOrder::new();
     Scene {
         board: fakes::board(&runtime),
@@ -249,10 +223,10 @@ fn once_one_writer_is_fenced_the_others_stop_at_once_without_writing() {
 #[test]
 fn nothing_is_written_while_the_lease_does_not_stand() {
     let scene = scene([]);
-    *scene.port.0.lock() = false;
+    *scene.port.stands.lock() = false;
     scene.run(60, 0..10);
     assert_eq!(scene.calls(), Vec::<u64>::new());
-    *scene.port.0.lock() = true;
+    *scene.port.stands.lock() = true;
     scene.wait(1);
     assert_eq!(scene.stored().len(), 10);
 }
