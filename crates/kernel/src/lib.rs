@@ -6,6 +6,7 @@
 
 mod deadline;
 mod entropy;
+mod failure;
 mod fencing;
 mod figures;
 mod id;
@@ -21,6 +22,7 @@ pub mod testing;
 
 pub use deadline::{DeadlineExceeded, within};
 pub use entropy::Entropy;
+pub use failure::FailureClass;
 pub use fencing::{Admission, Epoch, FencingToken, Incarnation};
 pub use figures::{Connections, Quantiles};
 pub use id::CorrelationId;

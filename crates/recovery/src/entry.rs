@@ -1,0 +1,222 @@
+//! What the ledger is made of: one entry for each decision, so that any prefix of them tells what was known at that time.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_kernel::{Epoch, FailureClass};
+
+/// Tells one entry from every other, in their order: the epoch of the process that made it, and its number in that epoch.
+/// The wall clock may go back; this does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryKey {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Counts from zero in each epoch.
+    pub number: u64,
+}
+
+/// A line of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place in the ledger.
+    pub key: EntryKey,
+    /// The entry that began the recovery which this one belongs to: its own key, if it is that one. It may be of an
+    /// earlier epoch.
+    pub recovery: EntryKey,
+    /// When it was made, by the wall clock.
+    pub at: Timestamp,
+    /// What it is about: the name of a part, [`Entry::PROCESS`] or [`Entry::WORK_PLANE`]. Printable ASCII, 1 to
+    /// [`Entry::MAX_SUBJECT`] bytes.
+    pub subject: String,
+    /// What happened, or what is about to.
+    pub fact: Fact,
+}
+
+impl Entry {
+    /// The subject of what is about the whole process.
+    pub const PROCESS: &'static str = "process";
+    /// The subject of what is about the runtime of the groups and writers.
+    pub const WORK_PLANE: &'static str = "work plane";
+    /// The longest subject, in bytes.
+    pub const MAX_SUBJECT: usize = 64;
+    /// The longest cause, in bytes.
+    pub const MAX_CAUSE: usize = 1_024;
+    /// The longest evidence, in bytes.
+    pub const MAX_EVIDENCE: usize = 16_384;
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A process claimed the epoch and began to work.
+    Booted,
+    /// That process stopped in order. One that has booted and not closed died.
+    Closed,
+    /// A recovery began.
+    Began {
+        /// What went wrong, in a line for a person.
+        cause: String,
+        /// Its class.
+        class: FailureClass,
+        /// Who began it.
+        by: By,
+        /// What was seen of the subject before anything was done to it: its threads, queues and requests in flight.
+        evidence: Option<String>,
+    },
+    /// A step is about to be taken.
+    Step {
+        /// Which one.
+        step: Step,
+        /// Whether it is counted against the budget: what has the same root as a step that was, is not.
+        charged: bool,
+    },
+    /// A restart is withheld.
+    Withheld {
+        /// What went wrong with the subject, in a line for a person.
+        cause: String,
+        /// What is away, so that a restart would not help.
+        dependency: String,
+    },
+    /// The recovery, or the withholding, is over.
+    Ended {
+        /// How.
+        outcome: Outcome,
+        /// Since it began.
+        took: Duration,
+    },
+}
+
+/// Who began a recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The service itself.
+    Service,
+    /// A person.
+    Operator,
+}
+
+/// A step of the ladder, the mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Start what has ended.
+    Start,
+    /// Stop taking up work, wait for what is in flight, start again.
+    Graceful,
+    /// Abort, take back what was in flight, start again as the next incarnation.
+    Emergency,
+    /// Build the runtime of the work plane anew, and leave the one before behind.
+    RebuildPlane,
+    /// End the process, so that what started it starts another one.
+    EndProcess,
+}
+
+/// How a recovery, or a withholding, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The subject makes progress again.
+    Recovered,
+    /// The subject failed again before it had made progress: another recovery takes over.
+    Failed,
+    /// No step is left that may be taken: a person is needed.
+    Escalated,
+    /// Nothing was done: the subject got on by itself, or what was away is back.
+    Withdrawn,
+    /// The process ended in between.
+    Interrupted,
+}
+
+impl Fact {
+    /// The word for logs and stores.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Booted => "booted",
+            Self::Closed => "closed",
+            Self::Began { .. } => "began",
+            Self::Step { .. } => "step",
+            Self::Withheld { .. } => "withheld",
+            Self::Ended { .. } => "ended",
+        }
+    }
+}
+
+impl By {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Service, Self::Operator];
+
+    /// The word for logs, stores and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The one with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.as_str() == word)
+    }
+}
+
+impl Step {
+    /// All of them, the mildest first.
+    pub const ALL: [Self; 5] =
+        [Self::Start, Self::Graceful, Self::Emergency, Self::RebuildPlane, Self::EndProcess];
+
+    /// The word for logs, stores and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Graceful => "graceful",
+            Self::Emergency => "emergency",
+            Self::RebuildPlane => "rebuild_plane",
+            Self::EndProcess => "end_process",
+        }
+    }
+
+    /// The step with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.as_str() == word)
+    }
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Recovered, Self::Failed, Self::Escalated, Self::Withdrawn, Self::Interrupted];
+
+    /// The word for logs, stores and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recovered => "recovered",
+            Self::Failed => "failed",
+            Self::Escalated => "escalated",
+            Self::Withdrawn => "withdrawn",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The outcome with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+}
+
+/// As `12-3`: the third after the first entry of epoch 12.
+impl fmt::Display for EntryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.number)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,19 @@
+//! Recovery: what is restarted, when, how hard, and when not.
+//!
+//! It knows parts by their names, failures by their [class](ttm_kernel::FailureClass) and dependencies by their names; it
+//! never knows what a part does. Facts go in, effects come out; it reads no clock, starts nothing and stops nothing.
+
+mod entry;
+mod port;
+mod recoveries;
+
+pub use entry::{By, Entry, EntryKey, Fact, Outcome, Step};
+pub use port::{
+    LEDGER_KEEPS, LastWords, Notice, PartView, RecoveryControl, RecoveryLedger, RestartRefused,
+    ServiceManager, ThreadFacts, ThreadSource,
+};
+#[cfg(feature = "testing")]
+pub use port::{
+    MockLastWords, MockRecoveryControl, MockRecoveryLedger, MockServiceManager, MockThreadSource,
+};
+pub use recoveries::{Recoveries, Recovery, Taken};
