@@ -3,10 +3,12 @@
 //! It knows parts by their names, failures by their [class](ttm_kernel::FailureClass) and dependencies by their names; it
 //! never knows what a part does. Facts go in, effects come out; it reads no clock, starts nothing and stops nothing.
 
+mod config;
 mod entry;
 mod port;
 mod recoveries;
 
+pub use config::{RecoveryConfig, RecoverySettings};
 pub use entry::{By, Entry, EntryKey, Fact, Outcome, Step};
 pub use port::{
     LEDGER_KEEPS, LastWords, Notice, PartView, RecoveryControl, RecoveryLedger, RestartRefused,

@@ -8,6 +8,7 @@ use ttm_guard::{GuardConfig, GuardSettings};
 use ttm_health::Thresholds;
 use ttm_market::MarketConfig;
 use ttm_perf::ControlConfig;
+use ttm_recovery::RecoveryConfig;
 use ttm_retry::RetryPolicy;
 use ttm_schedule::ScheduleConfig;
 
@@ -51,8 +52,11 @@ pub struct ServiceSettings {
     pub profiles_limit: usize,
     /// Samples that may wait for the store before the oldest are given up.
     pub sample_capacity: usize,
-    /// How long a stop may take that the service orders itself.
+    /// How long a stop may take that the service orders itself. A config file has one key for it and for recovery's
+    /// [`graceful_shutdown_timeout`](ttm_recovery::RecoverySettings::graceful_shutdown_timeout).
     pub stop_within: Duration,
+    /// What is restarted, how often and how hard.
+    pub recovery: RecoveryConfig,
 }
 
 impl ServiceSettings {
@@ -104,6 +108,7 @@ impl Default for ServiceSettings {
             profiles_limit: 1_000,
             sample_capacity: Self::SAMPLE_CAPACITY,
             stop_within: Duration::from_secs(30),
+            recovery: RecoveryConfig::default(),
         }
     }
 }

@@ -134,6 +134,34 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_recovery_that_contradict_each_other_are_refused_where_one_was_set() {
+        let text = "[recovery]\nmax_restart_attempts = 4\nmax_restarts_per_hour = 3\ngraceful_shutdown_timeout = \"15m\"\n";
+        let errors = read(text, &[]).expect_err("two contradictions");
+        assert_eq!(
+            errors,
+            [
+                "ttm.toml:3: recovery.max_restarts_per_hour is 3 while max_restart_attempts is 4, expected at least max_restart_attempts",
+                "ttm.toml:4: recovery.emergency_restart_threshold is 600s while graceful_shutdown_timeout is 900s, expected at least graceful_shutdown_timeout",
+            ]
+        );
+        let variable = [("TTM_RECOVERY__MAX_RESTART_ATTEMPTS", "11")];
+        let errors = read("", &variable).expect_err("more than the default of the hour");
+        assert_eq!(
+            errors,
+            [
+                "TTM_RECOVERY__MAX_RESTART_ATTEMPTS: recovery.max_restarts_per_hour is 10 while max_restart_attempts is 11, expected at least max_restart_attempts"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stop_and_a_graceful_restart_have_the_same_time() {
+        let settings = read("[recovery]\ngraceful_shutdown_timeout = \"7s\"\n", &[]).expect("valid").service;
+        let graceful = settings.recovery.settings().graceful_shutdown_timeout;
+        assert_eq!([settings.stop_within, graceful], [Duration::from_secs(7); 2]);
+    }
+
+    #[test]
     fn an_unknown_variable_with_our_prefix_gets_a_suggestion() {
         let wrong = [
             ("TTM_STORE_URL", "unknown variable; did you mean TTM_STORE__URL?"),

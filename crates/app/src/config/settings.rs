@@ -7,6 +7,7 @@ mod breaker;
 mod draft;
 mod exchange;
 mod reader;
+mod recovery;
 mod service;
 mod sources;
 mod store;

@@ -61,28 +61,38 @@ pub const KEYS: &[Key] = &[
         Kind::Integer(0, 1_000),
         "3",
         Restart::None,
-        "Validated, but without effect until self-healing is implemented.",
+        "Restarts of one part within restart_cooldown. If it needs another one, a person is called instead. With 0 nothing \
+         is restarted but by hand.",
     ),
     key(
         "recovery.restart_cooldown",
         Kind::Duration("1s", "24h"),
         "300s",
         Restart::None,
-        "Validated, but without effect until self-healing is implemented.",
+        "The sliding window in which max_restart_attempts counts.",
+    ),
+    key(
+        "recovery.max_restarts_per_hour",
+        Kind::Integer(0, 1_000),
+        "10",
+        Restart::None,
+        "Restarts of all parts together within a sliding hour; at least max_restart_attempts.",
     ),
     key(
         "recovery.graceful_shutdown_timeout",
         Kind::Duration("10ms", "1h"),
         "30s",
         Restart::None,
-        "How long a shutdown may take: half of it for requests in flight, the rest for the store.",
+        "How long a shutdown may take: half of it for requests in flight, the rest for the store. A graceful restart of \
+         a part waits as long for what is in flight.",
     ),
     key(
         "recovery.emergency_restart_threshold",
         Kind::Duration("1s", "24h"),
         "600s",
         Restart::None,
-        "/health/live answers 503 when a group has made no progress for this long.",
+        "A part without progress for this long is aborted and started again, whatever a graceful restart is at; at least \
+         graceful_shutdown_timeout. /health/live answers 503 when a group has made no progress for this long.",
     ),
     key(
         "breaker.dexscreener.failure_threshold",

@@ -53,11 +53,8 @@ impl Draft {
         let service = reader.service(timeout);
         let exchange = reader.exchange(timeout);
         let api = reader.api(&folder);
-        // Keys of the contract whose parts do not exist yet are validated like all others.
-        for key in ["monitoring.alert_cooldown", "recovery.restart_cooldown"] {
-            reader.duration(key);
-        }
-        reader.integer::<u32>("recovery.max_restart_attempts");
+        // A key of the contract whose part does not exist yet is validated like all others.
+        reader.duration("monitoring.alert_cooldown");
         let places = values.places();
         Self { store, sources, exchange, service, api, places, errors }
     }

@@ -1,4 +1,5 @@
-//! The sections that make up the settings of the service: scheduler, dispatcher, guards, control and monitoring.
+//! The sections that make up the settings of the service: scheduler, dispatcher, guards, control, recovery and
+//! monitoring.
 
 use std::time::Duration;
 
@@ -33,8 +34,9 @@ impl Reader<'_> {
         let resource_check_interval = self.duration("monitoring.resource_check_interval");
         let performance_check_interval = self.duration("monitoring.performance_check_interval");
         let source_poll_interval = self.duration("sources.poll_interval");
-        let stop_within = self.duration("recovery.graceful_shutdown_timeout");
-        let stalled = self.duration("recovery.emergency_restart_threshold");
+        let recovery = self.recovery()?;
+        let stop_within = recovery.settings().graceful_shutdown_timeout;
+        let stalled = recovery.settings().emergency_restart_threshold;
         Some(ServiceSettings {
             market: MarketConfig::default(),
             schedule: schedule?,
@@ -45,14 +47,15 @@ impl Reader<'_> {
             profiles_limit: profiles_limit?,
             breaker: breaker?,
             retry: RetryPolicy::default(),
-            thresholds: Thresholds::default().with_stall_after(stalled?),
+            thresholds: Thresholds::default().with_stall_after(stalled),
             report_interval: Duration::from_secs(1),
             health_check_interval: health_check_interval?,
             resource_check_interval: resource_check_interval?,
             performance_check_interval: performance_check_interval?,
             source_poll_interval: source_poll_interval?,
             sample_capacity: ServiceSettings::SAMPLE_CAPACITY,
-            stop_within: stop_within?,
+            stop_within,
+            recovery,
         })
     }
 
