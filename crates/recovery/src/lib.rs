@@ -3,13 +3,22 @@
 //! It knows parts by their names, failures by their [class](ttm_kernel::FailureClass) and dependencies by their names; it
 //! never knows what a part does. Facts go in, effects come out; it reads no clock, starts nothing and stops nothing.
 
+mod accounts;
 mod config;
+mod effect;
 mod entry;
+mod machine;
+mod part;
 mod port;
 mod recoveries;
+mod state;
 
+pub use accounts::IllegalEntry;
 pub use config::{RecoveryConfig, RecoverySettings};
+pub use effect::{Effect, Now};
 pub use entry::{By, Entry, EntryKey, Fact, Outcome, Step};
+pub use machine::{Machine, Past};
+pub use part::{PartId, PartSpec};
 pub use port::{
     LEDGER_KEEPS, LastWords, Notice, PartView, RecoveryControl, RecoveryLedger, RestartRefused,
     ServiceManager, ThreadFacts, ThreadSource,
@@ -19,3 +28,4 @@ pub use port::{
     MockLastWords, MockRecoveryControl, MockRecoveryLedger, MockServiceManager, MockThreadSource,
 };
 pub use recoveries::{Recoveries, Recovery, Taken};
+pub use state::{IllegalMove, Move, State};

@@ -1,0 +1,228 @@
+//! What was spent of the budgets, by every entry of the ledger, those of earlier processes too: the one function that a
+//! running machine and a replay go through alike.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_kernel::{Epoch, Moment};
+
+use crate::{By, Entry, EntryKey, Fact, Outcome, RecoveryConfig, RecoverySettings, Step};
+
+/// The window of all budgets but that of a part.
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
+/// The longest window that a part's own budget can have: what is older counts nowhere.
+pub(crate) const KEPT: Duration = Duration::from_hours(24);
+/// Planes that may be left behind in an hour: each keeps its stuck threads for as long as the process lives.
+pub(crate) const REBUILDS_PER_HOUR: u32 = 2;
+/// Processes that may be ended in an hour. One more and a person is called, and the process stays.
+pub(crate) const ENDS_PER_HOUR: u32 = 3;
+
+/// What makes no sense in a ledger. Two processes that wrote at once, or a ledger that is not ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IllegalEntry {
+    /// Its key is not after the key of the entry before.
+    #[error("entry {0} comes after a later one")]
+    OutOfOrder(EntryKey),
+    /// A process that has closed, or has not booted, cannot have made it.
+    #[error("entry {0} was made by a process that was not running")]
+    NotRunning(EntryKey),
+    /// It belongs to a recovery that is over, or never began.
+    #[error("entry {0} belongs to recovery {1}, which is not under way")]
+    NotUnderWay(EntryKey, EntryKey),
+    /// A ladder only goes up.
+    #[error("entry {0} takes a step down the ladder")]
+    StepDown(EntryKey),
+}
+
+/// A recovery, or a withholding, that is under way by the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub(crate) subject: String,
+    pub(crate) by: By,
+    pub(crate) began: Timestamp,
+    pub(crate) last_step: Option<Step>,
+    pub(crate) is_withheld: bool,
+}
+
+/// The accounts of one ledger.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Accounts {
+    last: Option<EntryKey>,
+    /// The process that runs by the ledger.
+    running: Option<Epoch>,
+    /// The process that ended itself last.
+    ended: Option<Epoch>,
+    open: BTreeMap<EntryKey, Open>,
+    restarts: Vec<Charge>,
+    rebuilds: Vec<Charge>,
+    ends: Vec<Charge>,
+    /// Everything counts as spent before: the ledger could not be read.
+    spent_until: Moment,
+}
+
+/// Something that was spent.
+#[derive(Clone, Debug)]
+struct Charge {
+    subject: String,
+    /// When it counts no more. Kept instead of the time of the step, which may be before the clock's origin.
+    until: Moment,
+}
+
+impl Accounts {
+    /// Accounts of a ledger that could not be read: everything is spent.
+    pub(crate) fn spent(now: Moment) -> Self {
+        Self { spent_until: now + HOUR, ..Self::default() }
+    }
+
+    /// Takes the next entry into account, which was made `age` ago.
+    pub(crate) fn apply(&mut self, entry: &Entry, age: Duration, now: Moment) -> Result<(), IllegalEntry> {
+        let Entry { key, recovery, at, subject, fact } = entry;
+        if self.last.is_some_and(|last| *key <= last) {
+            return Err(IllegalEntry::OutOfOrder(*key));
+        }
+        if self.running != Some(key.epoch) && *fact != Fact::Booted {
+            return Err(IllegalEntry::NotRunning(*key));
+        }
+        match fact {
+            Fact::Booted => self.running = Some(key.epoch),
+            Fact::Closed => self.running = None,
+            Fact::Began { by, .. } => {
+                self.begin(
+                    *key,
+                    Open {
+                        subject: subject.clone(),
+                        by: *by,
+                        began: *at,
+                        last_step: None,
+                        is_withheld: false,
+                    },
+                );
+            }
+            Fact::Withheld { .. } => {
+                self.begin(
+                    *key,
+                    Open {
+                        subject: subject.clone(),
+                        by: By::Service,
+                        began: *at,
+                        last_step: None,
+                        is_withheld: true,
+                    },
+                );
+            }
+            Fact::Step { step, charged } => {
+                let open = self.under_way(*key, *recovery)?;
+                if open.is_withheld || open.last_step.is_some_and(|last| *step <= last) {
+                    return Err(IllegalEntry::StepDown(*key));
+                }
+                open.last_step = Some(*step);
+                let until = (now + KEPT).saturating_sub(age);
+                let charge = || Charge { subject: subject.clone(), until };
+                match step {
+                    Step::Start | Step::Graceful | Step::Emergency => {}
+                    Step::RebuildPlane => self.rebuilds.push(charge()),
+                    Step::EndProcess => {
+                        self.ends.push(charge());
+                        self.ended = Some(key.epoch);
+                    }
+                }
+                if *charged {
+                    self.restarts.push(charge());
+                }
+            }
+            Fact::Ended { .. } => {
+                self.under_way(*key, *recovery)?;
+                self.open.remove(recovery);
+            }
+        }
+        self.last = Some(*key);
+        self.forget(now);
+        Ok(())
+    }
+
+    fn begin(&mut self, key: EntryKey, open: Open) {
+        self.open.insert(key, open);
+    }
+
+    fn under_way(&mut self, key: EntryKey, recovery: EntryKey) -> Result<&mut Open, IllegalEntry> {
+        self.open.get_mut(&recovery).ok_or(IllegalEntry::NotUnderWay(key, recovery))
+    }
+
+    fn forget(&mut self, now: Moment) {
+        for charges in [&mut self.restarts, &mut self.rebuilds, &mut self.ends] {
+            charges.retain(|charge| charge.until > now);
+        }
+    }
+
+    /// The process that booted and has neither closed nor ended itself: it died.
+    pub(crate) fn died(&self) -> Option<Epoch> {
+        self.running.filter(|epoch| self.ended != Some(*epoch))
+    }
+
+    /// Recoveries that are under way.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (EntryKey, &Open)> {
+        self.open.iter().map(|(key, open)| (*key, open))
+    }
+
+    /// Whether `subject` may be restarted now; if not, from when on it may as far as is known now.
+    pub(crate) fn may_restart(
+        &self,
+        subject: &str,
+        config: &RecoveryConfig,
+        now: Moment,
+    ) -> Result<(), Moment> {
+        let RecoverySettings { max_restart_attempts, restart_cooldown, max_restarts_per_hour, .. } =
+            *config.settings();
+        let own = self.restarts.iter().filter(|charge| charge.subject == subject);
+        let own = free_from(own, restart_cooldown, max_restart_attempts, now);
+        let all = free_from(&self.restarts, HOUR, max_restarts_per_hour, now);
+        self.unless_spent(own.max(all), now)
+    }
+
+    /// The same for leaving a plane behind.
+    pub(crate) fn may_rebuild(&self, now: Moment) -> Result<(), Moment> {
+        self.unless_spent(free_from(&self.rebuilds, HOUR, REBUILDS_PER_HOUR, now), now)
+    }
+
+    /// The same for ending the process.
+    pub(crate) fn may_end(&self, now: Moment) -> Result<(), Moment> {
+        self.unless_spent(free_from(&self.ends, HOUR, ENDS_PER_HOUR, now), now)
+    }
+
+    fn unless_spent(&self, free_from: Moment, now: Moment) -> Result<(), Moment> {
+        let from = free_from.max(self.spent_until);
+        if from <= now { Ok(()) } else { Err(from) }
+    }
+}
+
+/// From when on fewer than `most` of these charges lie within a window that ends then.
+fn free_from<'a>(
+    charges: impl IntoIterator<Item = &'a Charge>,
+    window: Duration,
+    most: u32,
+    now: Moment,
+) -> Moment {
+    // A charge leaves a shorter window that much earlier.
+    let earlier = KEPT.saturating_sub(window);
+    let leaves = charges.into_iter().map(|charge| charge.until.saturating_sub(earlier));
+    let mut leaves: Vec<Moment> = leaves.filter(|leaves| *leaves > now).collect();
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    match leaves.len().checked_sub(most) {
+        None => now,
+        Some(_) if most == 0 => Moment::MAX,
+        Some(over) => {
+            leaves.sort_unstable();
+            leaves[over]
+        }
+    }
+}
+
+/// How an open recovery of a process that is no more ended.
+pub(crate) const fn ended_with_its_process(open: &Open) -> Option<Outcome> {
+    match open.last_step {
+        // Whether that helped shows when the new process gets on.
+        Some(Step::EndProcess) => None,
+        _ => Some(Outcome::Interrupted),
+    }
+}

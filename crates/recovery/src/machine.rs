@@ -1,0 +1,377 @@
+//! What is restarted, when, how hard, and when not.
+//!
+//! # Signs of life
+//!
+//! A part gives two: **progress**, and word that it *waits* because what it depends on is away. Neither for its whole patience, and
+//! it is stuck. Word alone, and it is degraded: a restart would not help, and that one is withheld is a line of the ledger.
+//!
+//! # The ladder
+//!
+//! What has ended is started again, after a backoff with full jitter. What is stuck is stopped gracefully; if it has not ended in time
+//! it is aborted; if it does not end then, or does not get on as its next incarnation, the work plane is built anew; if that does
+//! not help, the process ends. All these steps are one recovery, and cost one restart of the budget. Progress ends it.
+//!
+//! # Budgets
+//!
+//! A part may be restarted so often in a sliding window, all parts together so often in an hour, the plane built anew twice
+//! in an hour, and the process ended three times. What a critical part may not do any more is done to the plane, then to the process;
+//! then, and with any other part, nothing more is done: it is escalated, and tried once more each hour. By hand a part can be restarted
+//! whatever was spent.
+//!
+//! # One root, one restart
+//!
+//! - Parts that one task runs and that are all stuck are restarted with that task.
+//! - If three parts that depend on the same thing fail within a minute, or half of them, that thing is taken to be away: one of them
+//!   goes on and is the probe, the others are held back. When the probe gets on the others are started again, spread over time.
+//! - Building the plane anew ends every recovery of the parts on it.
+//!
+//! # Time
+//!
+//! After a pause of the process each part has its time anew, once until it gets on again; of later pauses only what they lasted. Nothing
+//! is restarted because of one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use ttm_kernel::{Epoch, FailureClass, Incarnation, Moment, TaskEnd};
+
+use crate::accounts::{Accounts, HOUR};
+use crate::part::{Part, Phase, Repair, Waits};
+use crate::{
+    By, Effect, Entry, EntryKey, Fact, Move, Now, Outcome, PartId, PartView, RecoveryConfig, RestartRefused,
+    State, Step,
+};
+
+mod boot;
+mod dependency;
+mod ladder;
+
+pub use boot::Past;
+
+/// The first backoff is somewhere up to this long, and each one after it up to twice as long as the one before.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// But no longer than this.
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
+/// A part that has run for so long with progress has no failures behind it.
+const RUNS_WELL: Duration = Duration::from_mins(2);
+/// An aborted task ends at its next yield. One that has not by then does not yield.
+const ABORTED_WITHIN: Duration = Duration::from_secs(5);
+/// So many parts that fail together on one thing are enough, whatever share of all they are.
+const TRIED_BY: usize = 3;
+/// Parts that were held back start again within this time at most.
+const LONGEST_SPREAD: Duration = Duration::from_mins(10);
+/// Memory may be short for this long before the process is ended for it.
+const MEMORY_PATIENCE: Duration = Duration::from_mins(5);
+
+/// The machine. The [module](self) says what it guarantees.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    config: RecoveryConfig,
+    epoch: Epoch,
+    /// The number of the next entry.
+    next: u64,
+    accounts: Accounts,
+    parts: Vec<Part>,
+    /// What parts are held back for, and who finds out whether it is back.
+    probes: BTreeMap<&'static str, PartId>,
+    /// The recovery of the whole process.
+    process: Option<Repair>,
+    memory: Option<(Moment, String)>,
+    /// Whether nothing is decided any more.
+    is_over: bool,
+    effects: VecDeque<Effect>,
+}
+
+impl Machine {
+    /// The part got on, or looked and found nothing to do.
+    pub fn handle_progress(&mut self, id: PartId, incarnation: Incarnation, at: Moment, now: Now) {
+        let Some(part) = self.alive(id, incarnation) else { return };
+        if part.progress.is_some_and(|known| at <= known) {
+            return;
+        }
+        part.progress = Some(at);
+        if at >= part.counts_from {
+            (part.counts_from, part.was_granted) = (at, false);
+        }
+        part.silent_since = part.silent_since.max(at);
+        part.waits = None;
+        let well = now.moment - *part.gets_on_since.get_or_insert(now.moment) >= RUNS_WELL;
+        if well {
+            part.failures = 0;
+        }
+        if part.state == State::Stopping {
+            return;
+        }
+        part.go(Move::Progress);
+        let outcome = match part.repair.as_ref().map(|repair| repair.phase) {
+            None | Some(Phase::Draining(_) | Phase::Aborting(_) | Phase::Ending) => return,
+            Some(Phase::Escalated(_)) => {
+                part.repair = None;
+                return;
+            }
+            Some(Phase::Watching) => Outcome::Recovered,
+            Some(Phase::BackingOff(_) | Phase::Withheld | Phase::HeldBack { .. } | Phase::Resuming(_)) => {
+                Outcome::Withdrawn
+            }
+        };
+        part.failed_at = None;
+        self.proved(id, now);
+        self.close(id, outcome, now);
+    }
+
+    /// The part tried, or did not because it knew better: what it depends on has been away `since` then.
+    pub fn handle_waiting(
+        &mut self,
+        id: PartId,
+        incarnation: Incarnation,
+        on: &'static str,
+        since: Moment,
+        at: Moment,
+    ) {
+        let Some(part) = self.alive(id, incarnation) else { return };
+        part.silent_since = part.silent_since.max(at);
+        let since = part.waits.as_ref().map_or(since, |known| known.since.min(since));
+        part.waits = Some(Waits { on, since, said_at: at });
+    }
+
+    /// The part ended: as it was told to, or by itself.
+    pub fn handle_ended(&mut self, id: PartId, incarnation: Incarnation, end: &TaskEnd, now: Now) {
+        let Some(part) = self.alive(id, incarnation) else { return };
+        part.is_alive = false;
+        let was = part.state;
+        part.go(Move::End);
+        let outer = part.spec.within;
+        if outer.is_some_and(|outer| self.parts[outer.0].state == State::Stopping) {
+            // It is started again with the part that runs it.
+            return;
+        }
+        for inner in self.within(id) {
+            self.end_within(inner, now);
+        }
+        if self.is_over {
+            return;
+        }
+        match was {
+            State::Stopping => self.start_again(id, now),
+            State::Escalated => {}
+            State::Starting | State::Running | State::Degraded | State::Stuck | State::Stopped => {
+                self.fail(id, format!("it ended by itself: {}", how(end)), now);
+            }
+        }
+    }
+
+    /// Something on the work plane was aborted and has not ended: it keeps a thread.
+    pub fn handle_stuck_thread(&mut self, cause: &str, now: Now) {
+        let canary = self.ids().find(|id| self.parts[id.0].spec.is_canary);
+        if let Some(canary) = canary.filter(|id| self.parts[id.0].repair.is_none() && !self.is_over) {
+            self.fail(canary, cause.to_owned(), now);
+        }
+    }
+
+    /// The process uses so much of its memory that it should not go on for long, for this reason; or no more.
+    pub fn handle_memory(&mut self, short: Option<&str>, now: Now) {
+        match (short, &mut self.memory) {
+            (None, memory) => *memory = None,
+            (Some(cause), Some((_, known))) => cause.clone_into(known),
+            (Some(cause), memory @ None) => *memory = Some((now.moment, cause.to_owned())),
+        }
+    }
+
+    /// The process was paused for this long until now: nothing that is late because of it is late.
+    pub fn handle_pause(&mut self, lasted: Duration, now: Now) {
+        for part in &mut self.parts {
+            let granted =
+                |since: Moment| if part.was_granted { (since + lasted).min(now.moment) } else { now.moment };
+            (part.counts_from, part.silent_since) = (granted(part.counts_from), granted(part.silent_since));
+            part.was_granted = true;
+            if let Some(waits) = &mut part.waits {
+                waits.said_at = (waits.said_at + lasted).min(now.moment);
+            }
+            if let Some(Repair { phase: Phase::Draining(until) | Phase::Aborting(until), .. }) =
+                &mut part.repair
+            {
+                *until += lasted;
+            }
+        }
+        if let Some((since, _)) = &mut self.memory {
+            *since = (*since + lasted).min(now.moment);
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Now) {
+        for id in self.ids() {
+            if self.is_over {
+                return;
+            }
+            self.look_at(id, now);
+        }
+        self.look_at_memory(now);
+        self.look_at_all(now);
+    }
+
+    /// A person wants the part restarted: at once, and whatever was spent.
+    ///
+    /// # Errors
+    /// When it is being restarted, or the process ends.
+    pub fn restart(&mut self, id: PartId, now: Now) -> Result<EntryKey, RestartRefused> {
+        if self.is_over {
+            return Err(RestartRefused::NotRunning("stopping"));
+        }
+        let part = &self.parts[id.0];
+        if part.state == State::Stopping {
+            return Err(RestartRefused::UnderWay(part.spec.name.to_owned()));
+        }
+        self.close(id, Outcome::Withdrawn, now);
+        let part = &mut self.parts[id.0];
+        part.failures = 0;
+        let name = part.spec.name;
+        let key = self.begin(id, name, "a person ordered it".to_owned(), By::Operator, now);
+        self.climb(id, now);
+        Ok(key)
+    }
+
+    /// The process stops in order: nothing is decided any more.
+    pub fn close_all(&mut self, now: Now) {
+        for id in self.ids() {
+            let ends = self.parts[id.0].repair.as_ref().is_some_and(|repair| repair.phase == Phase::Ending);
+            if !ends {
+                self.close(id, Outcome::Interrupted, now);
+            }
+        }
+        if let Some(repair) = self.process.take_if(|repair| repair.phase != Phase::Ending) {
+            self.end_repair(&repair, Outcome::Interrupted, now);
+        }
+        self.is_over = true;
+        self.next_entry(None, Entry::PROCESS, Fact::Closed, now);
+    }
+
+    /// Changes the settings; what was spent stays spent.
+    pub fn reconfigure(&mut self, config: RecoveryConfig) {
+        self.config = config;
+    }
+
+    /// Changes how long a part may go without a sign of life.
+    pub fn set_patience(&mut self, id: PartId, patience: Duration) {
+        self.parts[id.0].spec.patience = patience;
+    }
+
+    /// The next effect; call until there is none.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// What is known of the parts, in the order of their table.
+    pub fn views(&self, now: Moment) -> Vec<PartView> {
+        self.parts.iter().map(|part| view(part, now)).collect()
+    }
+
+    /// Why a person is needed, if the process should be replaced and is not, because it was too often.
+    pub fn needs_a_person(&self) -> Option<&str> {
+        let escalated = |repair: &&Repair| matches!(repair.phase, Phase::Escalated(_));
+        self.process.as_ref().filter(escalated).map(|repair| repair.cause.as_str())
+    }
+
+    /// Until when the process counts as alive, unless something gets on before: every critical part is inside its patience, or
+    /// something is being done about it.
+    pub fn alive_until(&self, grace: Duration) -> Moment {
+        let overdue = |part: &&Part| part.spec.critical && part.repair.is_none();
+        self.parts.iter().filter(overdue).map(|part| part.stuck_at() + grace).min().unwrap_or(Moment::MAX)
+    }
+
+    /// The part with this name.
+    pub fn find(&self, name: &str) -> Option<PartId> {
+        self.ids().find(|id| self.parts[id.0].spec.name == name)
+    }
+
+    /// The incarnation of a part.
+    pub fn incarnation(&self, id: PartId) -> Incarnation {
+        self.parts[id.0].incarnation
+    }
+
+    fn ids(&self) -> impl Iterator<Item = PartId> + use<> {
+        (0..self.parts.len()).map(PartId)
+    }
+
+    fn within(&self, outer: PartId) -> Vec<PartId> {
+        self.ids().filter(|id| self.parts[id.0].spec.within == Some(outer)).collect()
+    }
+
+    /// The part, if it is this incarnation of it that runs: what an older one did counts no more.
+    fn alive(&mut self, id: PartId, incarnation: Incarnation) -> Option<&mut Part> {
+        let part = self.parts.get_mut(id.0)?;
+        (part.is_alive && part.incarnation == incarnation).then_some(part)
+    }
+
+    fn begin(&mut self, id: PartId, subject: &'static str, cause: String, by: By, now: Now) -> EntryKey {
+        let cause = bounded(cause);
+        let fact = Fact::Began { cause: cause.clone(), class: FailureClass::System, by, evidence: None };
+        let key = self.next_entry(None, subject, fact, now);
+        let phase = Phase::BackingOff(now.moment);
+        // What a person orders costs nothing.
+        let is_paid = by == By::Operator;
+        let repair = Repair { key, subject, began: now.moment, cause, by, rung: None, is_paid, phase };
+        self.parts[id.0].repair = Some(repair);
+        key
+    }
+
+    /// The repair of a part is over.
+    fn close(&mut self, id: PartId, outcome: Outcome, now: Now) {
+        if let Some(repair) = self.parts[id.0].repair.take() {
+            self.end_repair(&repair, outcome, now);
+        }
+        self.lose_probe(id, now);
+    }
+
+    fn end_repair(&mut self, repair: &Repair, outcome: Outcome, now: Now) {
+        if !matches!(repair.phase, Phase::Escalated(_)) {
+            let took = now.moment - repair.began;
+            self.next_entry(Some(repair.key), repair.subject, Fact::Ended { outcome, took }, now);
+        }
+    }
+
+    /// Makes the next entry, of this recovery or the first of one.
+    fn next_entry(&mut self, recovery: Option<EntryKey>, subject: &str, fact: Fact, now: Now) -> EntryKey {
+        let key = EntryKey { epoch: self.epoch, number: self.next };
+        self.next += 1;
+        let recovery = recovery.unwrap_or(key);
+        let entry = Entry { key, recovery, at: now.wall, subject: subject.to_owned(), fact };
+        let applied = self.accounts.apply(&entry, Duration::ZERO, now.moment);
+        debug_assert_eq!(applied, Ok(()), "{entry:?}");
+        self.effects.push_back(Effect::Record(entry));
+        key
+    }
+}
+
+/// A panic may say anything at any length.
+fn bounded(mut cause: String) -> String {
+    cause.truncate(cause.floor_char_boundary(Entry::MAX_CAUSE));
+    cause
+}
+
+fn how(end: &TaskEnd) -> String {
+    match end {
+        TaskEnd::Finished => "it returned".to_owned(),
+        TaskEnd::Aborted => "it was aborted".to_owned(),
+        TaskEnd::Panicked(message) => format!("it panicked: {message}"),
+    }
+}
+
+fn view(part: &Part, now: Moment) -> PartView {
+    let waits = part.waits.as_ref().filter(|_| part.state == State::Degraded);
+    let problem = match (&part.repair, waits) {
+        (Some(repair), _) => Some(repair.cause.clone()),
+        (None, Some(waits)) => {
+            Some(format!("{} has been away for {} s", waits.on, (now - waits.since).as_secs()))
+        }
+        (None, None) => None,
+    };
+    PartView {
+        name: part.spec.name.to_owned(),
+        critical: part.spec.critical,
+        state: part.state.as_str(),
+        incarnation: part.incarnation.number(),
+        since_progress: part.progress.map(|at| now - at),
+        problem,
+    }
+}

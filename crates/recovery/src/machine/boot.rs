@@ -1,0 +1,103 @@
+//! How a machine begins: with what the ledger says of the processes before.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use ttm_kernel::Epoch;
+
+use crate::accounts::{Accounts, IllegalEntry, ended_with_its_process};
+use crate::part::{Part, Phase, Repair};
+use crate::{By, Entry, Fact, Now, Outcome, PartSpec, RecoveryConfig, Step};
+
+use super::{FailureClass, Machine};
+
+/// What the ledger says of the past.
+#[derive(Clone, Debug)]
+pub struct Past {
+    accounts: Accounts,
+}
+
+impl Past {
+    /// Of a store that has never had a ledger.
+    pub fn none() -> Self {
+        Self { accounts: Accounts::default() }
+    }
+
+    /// Goes through the entries in their order. Any prefix of what a machine recorded is a legal past.
+    ///
+    /// # Errors
+    /// When no machine can have recorded these.
+    pub fn replay<'a>(entries: impl IntoIterator<Item = &'a Entry>, now: Now) -> Result<Self, IllegalEntry> {
+        let mut accounts = Accounts::default();
+        for entry in entries {
+            // A wall clock that was set back makes it look younger, and so the budget smaller.
+            let age = Duration::try_from(now.wall.duration_since(entry.at)).unwrap_or(Duration::ZERO);
+            accounts.apply(entry, age, now.moment)?;
+        }
+        Ok(Self { accounts })
+    }
+
+    /// Of a ledger that cannot be read: every budget counts as spent.
+    pub fn unreadable(now: Now) -> Self {
+        Self { accounts: Accounts::spent(now.moment) }
+    }
+}
+
+impl Machine {
+    /// The machine of a process that starts all these parts now, each as its first incarnation.
+    ///
+    /// A process before it that has not said that it ended died, and that is one charge.
+    pub fn boot(parts: Vec<PartSpec>, config: RecoveryConfig, epoch: Epoch, past: Past, now: Now) -> Self {
+        let Past { accounts } = past;
+        let died = accounts.died();
+        let open: Vec<_> = accounts.open().map(|(key, open)| (key, open.clone())).collect();
+        let mut machine = Self {
+            config,
+            epoch,
+            next: 0,
+            accounts,
+            parts: parts.into_iter().map(|spec| Part::new(spec, now.moment)).collect(),
+            probes: BTreeMap::new(),
+            process: None,
+            memory: None,
+            is_over: false,
+            effects: VecDeque::new(),
+        };
+        machine.next_entry(None, Entry::PROCESS, Fact::Booted, now);
+        for (key, open) in open {
+            let age = Duration::try_from(now.wall.duration_since(open.began)).unwrap_or(Duration::ZERO);
+            let id = machine.find(&open.subject);
+            let ended = ended_with_its_process(&open);
+            let free = id.filter(|id| machine.parts[id.0].repair.is_none() && ended.is_none());
+            if let Some(id) = free {
+                // Whether the end of the process helped shows when the part gets on.
+                let subject = machine.parts[id.0].spec.name;
+                machine.parts[id.0].repair = Some(Repair {
+                    key,
+                    subject,
+                    began: now.moment.saturating_sub(age),
+                    cause: "the process was ended for it".to_owned(),
+                    by: open.by,
+                    rung: Some(Step::EndProcess),
+                    is_paid: true,
+                    phase: Phase::Watching,
+                });
+                continue;
+            }
+            // The process is a new one: what it was ended for as a whole is over.
+            let outcome = ended.unwrap_or(Outcome::Recovered);
+            machine.next_entry(Some(key), &open.subject, Fact::Ended { outcome, took: age }, now);
+        }
+        if let Some(before) = died {
+            let cause = format!("the process before, of epoch {before}, ended without stopping in order");
+            let (class, by) = (FailureClass::System, By::Service);
+            let fact = Fact::Began { cause, class, by, evidence: None };
+            let key = machine.next_entry(None, Entry::PROCESS, fact, now);
+            let charged = machine.accounts.may_restart(Entry::PROCESS, &machine.config, now.moment).is_ok();
+            machine.next_entry(Some(key), Entry::PROCESS, Fact::Step { step: Step::Start, charged }, now);
+            let fact = Fact::Ended { outcome: Outcome::Recovered, took: Duration::ZERO };
+            machine.next_entry(Some(key), Entry::PROCESS, fact, now);
+        }
+        machine
+    }
+}

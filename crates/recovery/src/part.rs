@@ -1,0 +1,165 @@
+//! A supervised part: what the table says of it, what it was seen doing, and what is being done about it.
+
+use std::time::Duration;
+
+use ttm_kernel::{Incarnation, Moment};
+
+use crate::{By, EntryKey, Move, State, Step};
+
+/// What the machine needs to know of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartSpec {
+    /// Its name, which the ledger has too.
+    pub name: &'static str,
+    /// Whether the service does not do what it is for without it.
+    pub critical: bool,
+    /// Whether it runs on the work plane, which can be built anew.
+    pub on_work_plane: bool,
+    /// The part whose task runs this one; that comes before it in the table. It is restarted with it, and instead of it when all
+    /// that it runs are stuck.
+    pub within: Option<PartId>,
+    /// What it cannot do its work without.
+    pub depends_on: &'static [&'static str],
+    /// It is stuck after so long without a sign of life.
+    pub patience: Duration,
+    /// How often it has something to do. What was held back together starts again spread over this time.
+    pub interval: Duration,
+    /// Whether it does nothing but show that the work plane runs: if it is stuck, the plane is.
+    pub is_canary: bool,
+}
+
+/// A part, by its place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartId(pub usize);
+
+/// What is known of a part.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) spec: PartSpec,
+    pub(crate) state: State,
+    pub(crate) incarnation: Incarnation,
+    /// Whether its incarnation was started and has not ended.
+    pub(crate) is_alive: bool,
+    /// Its last progress.
+    pub(crate) progress: Option<Moment>,
+    /// Its time counts from here: its last progress, its start, or the pause after which it was granted anew.
+    pub(crate) counts_from: Moment,
+    /// Its last sign of life by any of its incarnations, but for pauses.
+    pub(crate) silent_since: Moment,
+    /// Whether a pause has granted it its time since.
+    pub(crate) was_granted: bool,
+    /// What it waited for last, and when it said so.
+    pub(crate) waits: Option<Waits>,
+    /// Its first progress since it was started.
+    pub(crate) gets_on_since: Option<Moment>,
+    /// Failures since it last ran for long enough with progress.
+    pub(crate) failures: u32,
+    /// When it failed last.
+    pub(crate) failed_at: Option<Moment>,
+    pub(crate) repair: Option<Repair>,
+}
+
+/// A dependency that is away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Waits {
+    pub(crate) on: &'static str,
+    pub(crate) since: Moment,
+    pub(crate) said_at: Moment,
+}
+
+/// What is being done about a part.
+#[derive(Clone, Debug)]
+pub(crate) struct Repair {
+    /// The recovery in the ledger.
+    pub(crate) key: EntryKey,
+    pub(crate) subject: &'static str,
+    pub(crate) began: Moment,
+    pub(crate) cause: String,
+    pub(crate) by: By,
+    /// The last step of the ladder.
+    pub(crate) rung: Option<Step>,
+    /// Whether its steps are paid for: by itself, or by a recovery with the same root.
+    pub(crate) is_paid: bool,
+    pub(crate) phase: Phase,
+}
+
+/// Where a recovery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The next step is taken then.
+    BackingOff(Moment),
+    /// The part has until then to end by itself.
+    Draining(Moment),
+    /// It was aborted, and should have ended by then.
+    Aborting(Moment),
+    /// It was started again: progress ends the recovery.
+    Watching,
+    /// The part says that it waits for something that is away.
+    Withheld,
+    /// What several parts depend on is taken to be away, until another part has proved the contrary.
+    HeldBack { dependency: &'static str },
+    /// It is back: the next step is taken then, paid for by the part that proved it.
+    Resuming(Moment),
+    /// The process ends.
+    Ending,
+    /// Nothing more is done until then. The recovery is over in the ledger.
+    Escalated(Moment),
+}
+
+impl Part {
+    pub(crate) fn new(spec: PartSpec, now: Moment) -> Self {
+        Self {
+            spec,
+            state: State::Starting,
+            incarnation: Incarnation::FIRST,
+            is_alive: true,
+            progress: None,
+            counts_from: now,
+            silent_since: now,
+            was_granted: false,
+            waits: None,
+            gets_on_since: None,
+            failures: 0,
+            failed_at: None,
+            repair: None,
+        }
+    }
+
+    /// Moves to the next state. A move that it cannot make is none: facts of a part come from several places, and may be late.
+    pub(crate) fn go(&mut self, what: Move) {
+        if let Ok(next) = self.state.after(what) {
+            self.state = next;
+        }
+    }
+
+    /// The next incarnation begins, with all its time.
+    pub(crate) fn start(&mut self, now: Moment) {
+        self.incarnation = self.incarnation.next();
+        self.is_alive = true;
+        self.counts_from = now;
+        (self.was_granted, self.waits, self.gets_on_since) = (false, None, None);
+        self.go(Move::Start);
+    }
+
+    /// Its last sign of life: progress, or word that it waits for something.
+    pub(crate) fn last_sign(&self) -> Moment {
+        self.waits.as_ref().map_or(self.counts_from, |waits| waits.said_at.max(self.counts_from))
+    }
+
+    /// When it is late, if nothing comes.
+    pub(crate) fn stuck_at(&self) -> Moment {
+        self.last_sign() + self.spec.patience
+    }
+
+    /// Whether it shows signs of life, and none of progress.
+    pub(crate) fn waits_at(&self, now: Moment) -> bool {
+        self.waits.is_some() && now >= self.counts_from + self.spec.patience && now < self.stuck_at()
+    }
+
+    /// Whether a recovery of it is under way that has taken a step, or will.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.repair.as_ref().is_some_and(|repair| {
+            !matches!(repair.phase, Phase::Withheld | Phase::Escalated(_) | Phase::Ending)
+        })
+    }
+}
