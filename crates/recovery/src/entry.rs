@@ -44,6 +44,44 @@ impl Entry {
     pub const MAX_CAUSE: usize = 1_024;
     /// The longest evidence, in bytes.
     pub const MAX_EVIDENCE: usize = 16_384;
+
+    /// Whether a ledger keeps this entry. Texts are bounded and have no NUL, which not every store can hold; a dependency
+    /// is bounded like a cause.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), InvalidEntry> {
+        let refuse = |what: String| Err(InvalidEntry { key: self.key, what });
+        let printable = self.subject.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        if !printable || self.subject.is_empty() || self.subject.len() > Self::MAX_SUBJECT {
+            return refuse(format!(
+                "a subject that is not 1 to {} bytes of printable ASCII",
+                Self::MAX_SUBJECT
+            ));
+        }
+        if self.recovery > self.key {
+            return refuse(format!("a recovery, {}, that began after it", self.recovery));
+        }
+        for (what, text, most) in self.fact.texts().into_iter().flatten() {
+            if text.len() > most {
+                return refuse(format!("{what} of {} bytes, and the longest one has {most}", text.len()));
+            }
+            if text.contains('\0') {
+                return refuse(format!("{what} that contains NUL"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An entry that no ledger keeps, since it breaks a bound of [`Entry`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the entry {key} has {what}")]
+pub struct InvalidEntry {
+    /// Which entry.
+    pub key: EntryKey,
+    /// What is wrong with it.
+    pub what: String,
 }
 
 /// What an entry says.
@@ -136,6 +174,21 @@ impl Fact {
             Self::Step { .. } => "step",
             Self::Withheld { .. } => "withheld",
             Self::Ended { .. } => "ended",
+        }
+    }
+
+    /// Its texts, each with its name and the most bytes that it may have.
+    fn texts(&self) -> [Option<(&'static str, &str, usize)>; 2] {
+        match self {
+            Self::Booted | Self::Closed | Self::Step { .. } | Self::Ended { .. } => [None, None],
+            Self::Began { cause, evidence, .. } => [
+                Some(("a cause", cause, Entry::MAX_CAUSE)),
+                evidence.as_deref().map(|evidence| ("evidence", evidence, Entry::MAX_EVIDENCE)),
+            ],
+            Self::Withheld { cause, dependency } => [
+                Some(("a cause", cause, Entry::MAX_CAUSE)),
+                Some(("a dependency", dependency, Entry::MAX_CAUSE)),
+            ],
         }
     }
 }

@@ -12,20 +12,18 @@ mod part;
 mod port;
 mod recoveries;
 mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use accounts::IllegalEntry;
 pub use config::{RecoveryConfig, RecoverySettings};
 pub use effect::{Effect, Now};
-pub use entry::{By, Entry, EntryKey, Fact, Outcome, Step};
+pub use entry::{By, Entry, EntryKey, Fact, InvalidEntry, Outcome, Step};
 pub use machine::{Machine, Past};
 pub use part::{PartId, PartSpec};
 pub use port::{
     LEDGER_KEEPS, LastWords, Notice, PartView, RecoveryControl, RecoveryLedger, RestartRefused,
     ServiceManager, ThreadFacts, ThreadSource,
-};
-#[cfg(feature = "testing")]
-pub use port::{
-    MockLastWords, MockRecoveryControl, MockRecoveryLedger, MockServiceManager, MockThreadSource,
 };
 pub use recoveries::{Recoveries, Recovery, Taken};
 pub use state::{IllegalMove, Move, State};

@@ -304,7 +304,7 @@ impl Machine {
     }
 
     fn begin(&mut self, id: PartId, subject: &'static str, cause: String, by: By, now: Now) -> EntryKey {
-        let cause = bounded(cause);
+        let cause = bounded(&cause);
         let fact = Fact::Began { cause: cause.clone(), class: FailureClass::System, by, evidence: None };
         let key = self.next_entry(None, subject, fact, now);
         let phase = Phase::BackingOff(now.moment);
@@ -343,8 +343,9 @@ impl Machine {
     }
 }
 
-/// A panic may say anything at any length.
-fn bounded(mut cause: String) -> String {
+/// A panic may say anything at any length; the ledger does not keep that.
+fn bounded(cause: &str) -> String {
+    let mut cause = cause.replace('\0', "\u{fffd}");
     cause.truncate(cause.floor_char_boundary(Entry::MAX_CAUSE));
     cause
 }

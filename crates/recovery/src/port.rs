@@ -27,6 +27,8 @@ use crate::{Entry, EntryKey, Recovery};
 /// 7. A row that no ledger can have written is [`Unexpected`](ttm_kernel::StoreErrorKind::Unexpected), and the error says
 ///    what is wrong with it. After `set_aside`, which is fenced as `append` is, the ledger is empty and can be used again,
 ///    and its rows are kept elsewhere for a person.
+/// 8. An entry that [`Entry::check`] refuses is [`Rejected`](ttm_kernel::StoreErrorKind::Rejected), and so is everything in
+///    the same call. Entries of earlier epochs are kept like others: a process adds what the one before it could not.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait RecoveryLedger: Send + Sync {
@@ -45,13 +47,21 @@ pub const LEDGER_KEEPS: usize = 10_000;
 
 /// Keeps, beside the ledger and without its store, what is said right before the process ends.
 ///
-/// Laws: (1) what `write` returned from is read by the next process, also after a power failure; (2) `read` of what was never
-/// written, or was cleared, is empty; (3) `read` of something that `write` cannot have written is an error that says what
-/// is wrong, and `set_aside` keeps it elsewhere for a person and leaves nothing; (4) a `write` that fails leaves what was
-/// written before. Calls may block for as long as a disk takes: they are made where nothing waits for it.
+/// Laws:
+/// 1. What `write` returned from is read by the next process exactly and in the order of the writes, also after a power
+///    failure.
+/// 2. `read` of what was never written, or was cleared, is empty.
+/// 3. `read` of something that `write` cannot have written is an error that says what is wrong, and `set_aside` keeps it
+///    elsewhere for a person and leaves nothing. Where there is nothing to clear or to set aside, both do nothing.
+/// 4. A `write` that fails leaves what was written before. It fails for an entry that [`Entry::check`] refuses.
+///
+/// Calls may block for as long as a disk takes: they are made where nothing waits for it.
 #[cfg_attr(feature = "testing", mockall::automock)]
 pub trait LastWords: Send + Sync {
     /// Adds these entries to what is kept.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an entry that cannot be kept; else those of the disk.
     fn write(&self, entries: &[Entry]) -> io::Result<()>;
 
     /// What is kept.

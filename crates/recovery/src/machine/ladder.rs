@@ -374,7 +374,7 @@ impl Machine {
     }
 
     fn end_process(&mut self, cause: String, now: Now) {
-        let cause = super::bounded(cause);
+        let cause = super::bounded(&cause);
         if let Some(Repair { phase: Phase::Escalated(again), .. }) = &self.process
             && now.moment < *again
         {
