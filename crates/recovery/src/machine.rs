@@ -155,7 +155,7 @@ impl Machine {
             State::Stopping => self.start_again(id, now),
             State::Escalated => {}
             State::Starting | State::Running | State::Degraded | State::Stuck | State::Stopped => {
-                self.fail(id, format!("it ended by itself: {}", how(end)), now);
+                self.fail(id, &format!("it ended by itself: {}", how(end)), now);
             }
         }
     }
@@ -164,7 +164,7 @@ impl Machine {
     pub fn handle_stuck_thread(&mut self, cause: &str, now: Now) {
         let canary = self.ids().find(|id| self.parts[id.0].spec.is_canary);
         if let Some(canary) = canary.filter(|id| self.parts[id.0].repair.is_none() && !self.is_over) {
-            self.fail(canary, cause.to_owned(), now);
+            self.fail(canary, cause, now);
         }
     }
 
@@ -226,7 +226,7 @@ impl Machine {
         let part = &mut self.parts[id.0];
         part.failures = 0;
         let name = part.spec.name;
-        let key = self.begin(id, name, "a person ordered it".to_owned(), By::Operator, now);
+        let key = self.begin(id, name, "a person ordered it", By::Operator, now);
         self.climb(id, now);
         Ok(key)
     }
@@ -303,8 +303,8 @@ impl Machine {
         (part.is_alive && part.incarnation == incarnation).then_some(part)
     }
 
-    fn begin(&mut self, id: PartId, subject: &'static str, cause: String, by: By, now: Now) -> EntryKey {
-        let cause = bounded(&cause);
+    fn begin(&mut self, id: PartId, subject: &'static str, cause: &str, by: By, now: Now) -> EntryKey {
+        let cause = bounded(cause);
         let fact = Fact::Began { cause: cause.clone(), class: FailureClass::System, by, evidence: None };
         let key = self.next_entry(None, subject, fact, now);
         let phase = Phase::BackingOff(now.moment);

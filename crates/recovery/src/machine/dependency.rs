@@ -112,7 +112,7 @@ impl Machine {
         } else {
             "what it depends on is back"
         };
-        self.begin(id, subject, cause.to_owned(), By::Service, now);
+        self.begin(id, subject, cause, By::Service, now);
         if let Some(repair) = &mut self.parts[id.0].repair {
             repair.is_paid = !is_probe;
         }

@@ -50,7 +50,7 @@ impl Machine {
         let part = &mut self.parts[id.0];
         part.go(Move::Stall);
         let silent = (now.moment - part.last_sign()).as_secs();
-        self.fail(id, format!("it has not got on for {silent} s"), now);
+        self.fail(id, &format!("it has not got on for {silent} s"), now);
     }
 
     /// A restart would not help.
@@ -82,7 +82,7 @@ impl Machine {
     }
 
     /// A part has failed: it is stuck, or has ended.
-    pub(super) fn fail(&mut self, id: PartId, cause: String, now: Now) {
+    pub(super) fn fail(&mut self, id: PartId, cause: &str, now: Now) {
         self.close(id, Outcome::Failed, now);
         let part = &mut self.parts[id.0];
         part.failed_at = Some(now.moment);
@@ -102,7 +102,7 @@ impl Machine {
                 self.close(inner, Outcome::Failed, now);
             }
             let cause = format!("all that it runs is stuck: {}", self.names_within(outer));
-            return self.fail(outer, cause, now);
+            return self.fail(outer, &cause, now);
         }
         if self.hold_back(id, now) {
             return;
@@ -232,7 +232,7 @@ impl Machine {
         if let Some(outer) = part.spec.within {
             // The task that runs it does not answer.
             let cause = format!("it does not restart {}", part.spec.name);
-            return self.blame(id, outer, cause, now);
+            return self.blame(id, outer, &cause, now);
         }
         self.above_emergency(id, now);
     }
@@ -242,7 +242,7 @@ impl Machine {
         let part = &self.parts[id.0];
         if let Some(outer) = part.spec.within {
             let cause = format!("{} does not get on after an emergency restart", part.spec.name);
-            return self.blame(id, outer, cause, now);
+            return self.blame(id, outer, &cause, now);
         }
         if part.spec.on_work_plane && (part.spec.critical || part.state == State::Stopping) {
             return self.rebuild(id, now);
@@ -251,7 +251,7 @@ impl Machine {
     }
 
     /// The recovery of a part goes on as that of the part which runs it, and is paid for.
-    fn blame(&mut self, id: PartId, outer: PartId, cause: String, now: Now) {
+    fn blame(&mut self, id: PartId, outer: PartId, cause: &str, now: Now) {
         self.close(id, Outcome::Failed, now);
         if self.parts[outer.0].is_failing() {
             return;
@@ -342,7 +342,7 @@ impl Machine {
         let part = &mut self.parts[id.0];
         part.failures = 0;
         part.failed_at = Some(now.moment);
-        self.begin(id, repair.subject, repair.cause, By::Service, now);
+        self.begin(id, repair.subject, &repair.cause, By::Service, now);
         self.climb(id, now);
     }
 
@@ -355,7 +355,7 @@ impl Machine {
             return;
         };
         if now.moment - since >= MEMORY_PATIENCE && !self.is_over {
-            self.end_process(cause, now);
+            self.end_process(&cause, now);
         }
     }
 
@@ -369,12 +369,12 @@ impl Machine {
         }
         let silent = critical.all(|part| now.moment - part.silent_since >= patience);
         if silent {
-            self.end_process(format!("nothing has got on for {} s", patience.as_secs()), now);
+            self.end_process(&format!("nothing has got on for {} s", patience.as_secs()), now);
         }
     }
 
-    fn end_process(&mut self, cause: String, now: Now) {
-        let cause = super::bounded(&cause);
+    fn end_process(&mut self, cause: &str, now: Now) {
+        let cause = super::bounded(cause);
         if let Some(Repair { phase: Phase::Escalated(again), .. }) = &self.process
             && now.moment < *again
         {
