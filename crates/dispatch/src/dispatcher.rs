@@ -45,6 +45,8 @@ pub struct Dispatcher<K> {
     last_number: u64,
     left_behind: LeftBehind<K>,
     max_in_flight: usize,
+    /// Lines whose keys are not asked for.
+    held: PerLane<bool>,
     /// Requests ask for one key each.
     probing: bool,
     /// Keys whose probe failed. An answer to another probe does not clear them: the breaker may need several answers to close.
@@ -82,6 +84,7 @@ impl<K: Copy + Ord> Dispatcher<K> {
             last_number: 0,
             left_behind: LeftBehind::new(),
             max_in_flight: settings.max_in_flight,
+            held: PerLane::default(),
             probing: false,
             probed: BTreeSet::new(),
             shares: Shares::new(settings.floor_percent, settings.activation_percent),
@@ -98,6 +101,15 @@ impl<K: Copy + Ord> Dispatcher<K> {
     /// Requests that may be in flight at once, from now on.
     pub const fn set_max_in_flight(&mut self, most: usize) {
         self.max_in_flight = most;
+    }
+
+    /// Whether the keys of a line are held: they keep their places, and none is asked for until they are held no more. What rests
+    /// goes with [`Lane::Cold`]; full lists belong to no line.
+    pub const fn set_held(&mut self, lane: Lane, held: bool) {
+        match lane {
+            Lane::Hot => self.held.hot = held,
+            Lane::Cold => self.held.cold = held,
+        }
     }
 
     /// Whether requests are probes: from now on each asks for one key, and each for another one. A batch with a key that makes
@@ -263,8 +275,10 @@ impl<K: Copy + Ord> Dispatcher<K> {
     pub fn poll_timeout(&self, now: Moment) -> Option<Moment> {
         let full = self.may_be_asked() >= self.config.settings().batch;
         let ripe = |since: Moment| if full { now } else { since + self.coalesce() };
-        let of_lines = self.lines.values().filter_map(Keys::since).map(ripe);
-        let rested = self.resting.rested().1.map(|since| if full { now } else { since + self.gather() });
+        let free = Lane::ALL.into_iter().filter(|lane| !self.held[*lane]);
+        let of_lines = free.filter_map(|lane| self.lines[lane].since()).map(ripe);
+        let rested = self.resting.rested().1.filter(|_| !self.held[Lane::Cold]);
+        let rested = rested.map(|since| if full { now } else { since + self.gather() });
         of_lines.chain(rested).chain(self.resting.next()).chain(self.suspects.next()).min()
     }
 
@@ -307,11 +321,12 @@ impl<K: Copy + Ord> Dispatcher<K> {
         let full = self.may_be_asked() >= self.config.settings().batch;
         let ripe = |since: Option<Moment>, after| since.is_some_and(|since| full || now >= since + after);
         let is_able = |lane: Lane| {
-            !self.unanswered[lane].is_empty()
-                || self.suspects.has(lane)
-                || ripe(self.lines[lane].since(), self.coalesce())
+            !self.held[lane]
+                && (!self.unanswered[lane].is_empty()
+                    || self.suspects.has(lane)
+                    || ripe(self.lines[lane].since(), self.coalesce()))
         };
-        let rested = ripe(self.resting.rested().1, self.gather());
+        let rested = !self.held[Lane::Cold] && ripe(self.resting.rested().1, self.gather());
         [self.lists.waiting().activation > 0, is_able(Lane::Hot), is_able(Lane::Cold), rested]
     }
 

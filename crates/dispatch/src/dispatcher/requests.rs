@@ -78,6 +78,9 @@ impl<K: Copy + Ord> Dispatcher<K> {
         let probed = std::mem::take(&mut self.probed);
         let asked = [first, Priority::Hot, Priority::Cold].into_iter().find_map(|from| {
             let lane = from.lane();
+            if self.held[lane] {
+                return None;
+            }
             let gone = |entry: &Entry<K>| self.left_behind.forget(entry.key, entry.mark);
             let Entry { key, seen, .. } = self.lines[lane].pop_but(&probed, gone, now)?;
             self.left_behind.handle_taken(key);
@@ -151,6 +154,9 @@ impl<K: Copy + Ord> Dispatcher<K> {
 
     /// The next key of a priority that can be asked for along with others.
     pub(super) fn take(&mut self, from: Priority, now: Moment) -> Option<Asked<K>> {
+        if self.held[from.lane()] {
+            return None;
+        }
         let lane = match from {
             Priority::Hot => Lane::Hot,
             Priority::Cold => Lane::Cold,
