@@ -11,6 +11,7 @@ use ttm_perf::{EventStore, MetricStore};
 use ttm_postgres_metrics::PostgresMetricStore;
 use ttm_postgres_state::{PostgresLease, PostgresTokenStore};
 use ttm_postgres_tokens::PostgresTokenSource;
+use ttm_recovery::RecoveryLedger;
 
 /// A common setting for libpq clients; this program does not need it.
 const IGNORES: &str = "ignore_startup_parameters = extra_float_digits,options";
@@ -26,6 +27,11 @@ async fn every_store_obeys_every_law(mode: &str, settings: &str) {
     let claim = async || first.claim().await.expect("claim works");
     ttm_breaker::testing::conformance::check(
         async || Box::new(tokens().await.breakers()) as Box<dyn BreakerStore>,
+        &claim,
+    )
+    .await;
+    ttm_recovery::testing::conformance::check(
+        async || Box::new(tokens().await.recoveries()) as Box<dyn RecoveryLedger>,
         claim,
     )
     .await;

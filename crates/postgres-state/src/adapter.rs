@@ -12,10 +12,13 @@ use ttm_sqlx_pool::postgres::{Pool, Server, Time, query, query_as, query_scalar,
 use crate::fence::{NEXT_EPOCH, REVISION, Writer, may_write};
 use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
-use crate::{OpenError, PostgresBreakerStore, PostgresLease, columns, convert, follow};
+use crate::{
+    OpenError, PostgresBreakerStore, PostgresLease, PostgresRecoveryLedger, columns, convert, follow,
+};
 
-/// A save of tokens, a save of breakers, and a read of the revision or a page of tokens at the same time.
-const CONNECTIONS: u32 = 3;
+/// A save of tokens, a save of breakers, an append to the ledger, and a read of the revision or a page of tokens at the same
+/// time.
+const CONNECTIONS: u32 = 4;
 
 /// A token store in a PostgreSQL database.
 #[derive(Clone, Debug)]
@@ -60,6 +63,11 @@ impl PostgresTokenStore {
     /// The breaker store in the same database, fenced by the same epochs.
     pub fn breakers(&self) -> PostgresBreakerStore {
         PostgresBreakerStore { pool: self.pool.clone() }
+    }
+
+    /// The ledger of recoveries in the same database, fenced by the same epochs.
+    pub fn recoveries(&self) -> PostgresRecoveryLedger {
+        PostgresRecoveryLedger { pool: self.pool.clone() }
     }
 
     /// None if another process holds the lease.

@@ -1,5 +1,5 @@
-//! The ports [`TokenStore`](ttm_market::TokenStore) and [`BreakerStore`](ttm_breaker::BreakerStore) on PostgreSQL 15 and
-//! later.
+//! The ports [`TokenStore`](ttm_market::TokenStore), [`BreakerStore`](ttm_breaker::BreakerStore) and
+//! [`RecoveryLedger`](ttm_recovery::RecoveryLedger) on PostgreSQL 15 and later.
 //!
 //! Every write is one transaction of whole-batch statements, which a dropped future rolls back. A save first locks the rows
 //! of the epoch and of its writer's fencing token, so a claim or a restarted writer waits for it and refuses older writes from
@@ -15,9 +15,11 @@ mod fence;
 mod follow;
 mod lease;
 mod process;
+mod recoveries;
 mod schema;
 
 pub use adapter::PostgresTokenStore;
 pub use breakers::PostgresBreakerStore;
 pub use lease::PostgresLease;
+pub use recoveries::PostgresRecoveryLedger;
 pub use ttm_sqlx_pool::postgres::OpenError;

@@ -128,7 +128,7 @@ async fn another_process_that_migrates_is_waited_for_briefly_and_named() {
     drop(open(&database).await);
     database
         .execute(
-            "DROP TABLE $schema.breaker, $schema.fence; ALTER TABLE $schema.token DROP COLUMN origin; \
+            "DROP TABLE $schema.breaker, $schema.fence, $schema.recovery, $schema.recovery_set_aside; ALTER TABLE $schema.token DROP COLUMN origin; \
              DELETE FROM $schema._ttm_state_migrations WHERE version > 1",
         )
         .await;

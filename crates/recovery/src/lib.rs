@@ -10,6 +10,7 @@ mod entry;
 mod machine;
 mod part;
 mod port;
+mod record;
 mod recoveries;
 mod state;
 #[cfg(feature = "testing")]
@@ -25,5 +26,6 @@ pub use port::{
     LEDGER_KEEPS, LastWords, Notice, PartView, RecoveryControl, RecoveryLedger, RestartRefused,
     ServiceManager, ThreadFacts, ThreadSource,
 };
+pub use record::Record;
 pub use recoveries::{Recoveries, Recovery, Taken};
 pub use state::{IllegalMove, Move, State};

@@ -13,6 +13,8 @@ pub(crate) enum Writer {
     Listings,
     /// Saves the states of breakers.
     Breakers,
+    /// Appends to the ledger of recoveries.
+    Recoveries,
 }
 
 impl Writer {
@@ -21,6 +23,7 @@ impl Writer {
             Self::Tokens => "tokens",
             Self::Listings => "listings",
             Self::Breakers => "breakers",
+            Self::Recoveries => "recoveries",
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The ports [`TokenStore`](ttm_market::TokenStore) and [`BreakerStore`](ttm_breaker::BreakerStore) on SQLite: one
-//! file, a real fsync at every commit, no server.
+//! The ports [`TokenStore`](ttm_market::TokenStore), [`BreakerStore`](ttm_breaker::BreakerStore) and
+//! [`RecoveryLedger`](ttm_recovery::RecoveryLedger) on SQLite: one file, a real fsync at every commit, no
+//! server.
 //!
 //! One connection writes and a few read, so readers never block the writer (WAL). Every write is one `BEGIN IMMEDIATE`
 //! transaction, which a dropped future rolls back. [`SqliteLease`] lets one process at a time work on the file. It knows
@@ -11,9 +12,11 @@ mod convert;
 mod fence;
 mod follow;
 mod lease;
+mod recoveries;
 mod schema;
 
 pub use adapter::SqliteTokenStore;
 pub use breakers::SqliteBreakerStore;
 pub use lease::SqliteLease;
+pub use recoveries::SqliteRecoveryLedger;
 pub use ttm_sqlx_pool::sqlite::OpenError;

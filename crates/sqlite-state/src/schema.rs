@@ -11,6 +11,7 @@ pub(crate) const SCHEMA: Schema = Schema {
         ("origins", include_str!("../../../migrations/sqlite/state/0003_origins.sql")),
         ("rates", include_str!("../../../migrations/sqlite/state/0004_rates.sql")),
         ("fences", include_str!("../../../migrations/sqlite/state/0005_fences.sql")),
+        ("recoveries", include_str!("../../../migrations/sqlite/state/0006_recoveries.sql")),
     ],
     tables: &["token", "writer", "fence", "revision"],
 };
