@@ -21,6 +21,7 @@
 
 mod breaker;
 mod config;
+mod control;
 mod event;
 mod fact;
 mod gate;
@@ -40,6 +41,7 @@ mod window;
 
 pub use breaker::{Breaker, Permit};
 pub use config::{BreakerConfig, BreakerSettings, CountAs, RateSettings, SlowCallSettings, Window};
+pub use control::{BreakerControl, BreakerView, Order, UnknownBreaker};
 pub use event::{
     Counts, Outcome, RejectReason, Rejected, Saved, Snapshot, State, SuppressedBy, Transition,
     TransitionReason, Verdict, WindowCounts,

@@ -116,6 +116,8 @@ pub struct ApiFacts {
     pub p95_response_time: Option<Duration>,
     /// The breaker; `None` before the first call.
     pub breaker: Option<BreakerState>,
+    /// What operators call the breaker.
+    pub breaker_name: &'static str,
     /// Share of look-ups answered by a cache; `None` while there is no cache.
     pub cache_hit_rate: Option<f64>,
     /// Requests of the last minute.

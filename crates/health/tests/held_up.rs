@@ -53,6 +53,31 @@ fn a_pause_that_the_api_asked_for_is_reported_with_its_length_and_is_not_an_outa
 }
 
 #[test]
+fn a_breaker_that_an_operator_holds_open_is_degraded_for_as_long_as_it_lasts_and_says_how_to_end_it() {
+    let report = report(|facts| {
+        facts.api.breaker = Some(BreakerState::ForcedOpen);
+        // An hour of it: no calls, what went wrong before is still known, and nothing was scored.
+        (facts.api.calls, facts.api.errors) = (0, 0);
+        facts.api.last_error = Some("403, an HTML page".to_owned());
+        for group in [&mut facts.hot, &mut facts.cold] {
+            (group.withheld_for, group.since_progress) =
+                (Some(Duration::from_hours(1)), Some(Duration::from_hours(1)));
+            group.since_tick = Some(Duration::from_secs(1));
+        }
+    });
+    assert_eq!((report.status, report.live, report.ready), (Status::Degraded, true, true));
+    assert_eq!(report.apis.status, Status::Degraded);
+    assert_eq!(
+        report.reasons,
+        [
+            "the hot group has been blocked for 1h: an operator holds the circuit breaker open",
+            "the cold group has been blocked for 1h: an operator holds the circuit breaker open",
+            "DexScreener: the circuit breaker is held open by an operator; `ttm breaker dexscreener reset` ends that",
+        ]
+    );
+}
+
+#[test]
 fn a_withheld_group_is_degraded_with_that_reason_unless_the_scheduler_hangs_too() {
     let held_up = |outage, tick| {
         report(|facts| {

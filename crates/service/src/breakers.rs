@@ -1,12 +1,14 @@
-//! The breaker that scoring depends on and the rate behind it, across restarts: what the process before left is restored at
-//! the start, and every change is reported and saved. Changes of other breakers are reported, and those begin closed. No call
-//! waits for that: a store that is away only delays it.
+//! The breakers and the rates behind them, across restarts: what the process before left is restored at the start, and every
+//! change is reported and saved. No call waits for that: a store that is away only delays it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use parking_lot::Mutex;
 use ttm_breaker::{Breaker, BreakerStore, State, StoredBreaker, StoredRate, Transition, TransitionReason};
-use ttm_guard::{Guard, SavedRate};
+use ttm_guard::{Guard, GuardConfig, SavedRate};
 use ttm_kernel::Runtime;
 
 use crate::bounded::bounded;
@@ -15,43 +17,53 @@ use crate::life::Author;
 use crate::outbox::{Flag, Outbox};
 use crate::settings::{POOLS, ServiceSettings};
 
-/// What the process before left of a breaker, and how long ago. One that cannot be loaded begins closed: better to ask an
-/// API that is down a few times more than not to start.
-async fn left(
-    breaker: &Breaker,
-    store: &dyn BreakerStore,
-    runtime: &dyn Runtime,
-) -> Option<(StoredBreaker, Duration)> {
-    let stored = match bounded("loading the breakers", runtime, store.load()).await {
-        Ok(stored) => stored,
-        Err(error) => {
-            let (breaker, error) = (breaker.name(), error.to_string());
-            tracing::warn!(breaker, error, "cannot load the last breaker state; starting closed");
-            return None;
-        }
-    };
-    // The others belong to a version that calls more, or called something else.
-    let own = stored.into_iter().find(|stored| stored.name == breaker.name())?;
-    // None when the wall clock was set back meanwhile: then the whole period is waited for once more.
-    let elapsed = Duration::try_from(runtime.wall().duration_since(own.at)).unwrap_or(Duration::ZERO);
-    Some((own, elapsed))
+/// What the breaker of the profiles is called, which have a budget of their own.
+pub(crate) const PROFILES: &str = "profiles";
+
+/// What the process before left of its breakers. One that cannot be loaded begins closed: better to ask an API that is down
+/// a few times more than not to start.
+pub(crate) async fn left(store: &dyn BreakerStore, runtime: &dyn Runtime) -> Vec<StoredBreaker> {
+    bounded("loading the breakers", runtime, store.load()).await.unwrap_or_else(|error| {
+        let error = error.to_string();
+        tracing::warn!(error, "cannot load the last breaker states; starting closed");
+        Vec::new()
+    })
 }
 
-/// Where changes of breakers are recorded, and that the state of the one that scoring depends on is to be saved. What is
-/// saved is its state at the time of the write, which is the newest.
+/// The last change of a breaker.
+#[derive(Clone)]
+pub(crate) struct Change {
+    generation: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) reason: TransitionReason,
+    pub(crate) cause: Option<String>,
+}
+
+/// Where changes of breakers are recorded, and that their states are to be saved. What is saved are the states at the time of
+/// the write, which are the newest.
 #[derive(Clone)]
 pub(crate) struct BreakerLog {
     pub(crate) changed: Arc<Outbox<Flag>>,
     events: EventLog,
+    last: Arc<Mutex<BTreeMap<String, Change>>>,
 }
 
 impl BreakerLog {
     /// Nothing to save yet.
     pub(crate) fn new(events: &EventLog) -> Self {
-        Self { changed: Arc::new(Outbox::new(Flag::default())), events: events.by(Author::RESIDENT) }
+        Self {
+            changed: Arc::new(Outbox::new(Flag::default())),
+            events: events.by(Author::RESIDENT),
+            last: Arc::default(),
+        }
     }
 
-    /// Has the state saved; never waits.
+    /// The last change that was reported of this breaker.
+    pub(crate) fn last_change(&self, breaker: &str) -> Option<Change> {
+        self.last.lock().get(breaker).cloned()
+    }
+
+    /// Has the states saved; never waits.
     pub(crate) fn put(&self) {
         self.changed.put(Author::RESIDENT, [()]);
     }
@@ -66,37 +78,72 @@ impl BreakerLog {
         cause: impl Fn() -> Option<String>,
     ) {
         while let Some(change) = breaker.poll_transition() {
-            let cause = if change.to == State::Closed { None } else { cause() };
+            let own = change.to != State::Closed && change.reason != TransitionReason::Operator;
+            let cause = own.then(&cause).flatten();
             log(breaker.name(), &change, runtime, cause.as_deref());
             if change.suppressed.is_none() {
                 self.events.breaker(breaker.name(), &change, cause.as_deref());
+                self.note(breaker.name(), &change, runtime, cause);
                 self.put();
             }
         }
     }
+
+    fn note(&self, breaker: &str, change: &Transition, runtime: &dyn Runtime, cause: Option<String>) {
+        let wall = runtime.wall();
+        let at = wall.checked_sub(runtime.now() - change.at).unwrap_or(wall);
+        let new = Change { generation: change.generation, at, reason: change.reason, cause };
+        let mut last = self.last.lock();
+        // Of two that are reported at once the newer one stays.
+        if last.get(breaker).is_none_or(|known| known.generation <= new.generation) {
+            last.insert(breaker.to_owned(), new);
+        }
+    }
 }
 
-/// The guard of the API that scoring depends on, with breaker and rate as the process before left them.
-pub(crate) async fn restore(
-    settings: &ServiceSettings,
-    store: &dyn BreakerStore,
-    clock: &Arc<dyn Runtime>,
-    caller: &dyn Runtime,
-    log: &BreakerLog,
-) -> Arc<Guard> {
-    let breaker = Arc::new(Breaker::new(POOLS, settings.breaker.clone(), clock.entropy("breaker")));
-    let (config, retry) = (settings.guard.clone(), settings.retry.clone());
-    let guard = Guard::new(config, breaker.clone(), retry, clock.clone(), "guard");
-    let left = left(&breaker, store, caller).await;
-    if let Some((own, elapsed)) = &left {
-        breaker.restore(own.saved, *elapsed, clock.now());
+/// What the guards of a service are made of.
+pub(crate) struct Restore<'a> {
+    pub(crate) settings: &'a ServiceSettings,
+    pub(crate) clock: &'a Arc<dyn Runtime>,
+    pub(crate) caller: &'a dyn Runtime,
+    pub(crate) log: &'a BreakerLog,
+    pub(crate) left: &'a [StoredBreaker],
+}
+
+impl Restore<'_> {
+    /// The guard of the API that scoring depends on, with breaker and rate as the process before left them.
+    pub(crate) fn pools(&self) -> Arc<Guard> {
+        self.guard(POOLS, self.settings.guard.clone(), ["breaker", "guard"])
     }
-    let (rate, elapsed) = left.map_or((None, Duration::ZERO), |(own, elapsed)| (own.rate, elapsed));
-    let rate = rate
-        .map_or_else(SavedRate::default, |StoredRate { share, paused_for }| SavedRate { share, paused_for });
-    guard.resume(rate, elapsed);
-    log.report(&breaker, caller, || None);
-    Arc::new(guard)
+
+    /// The same for the profiles.
+    pub(crate) fn profiles(&self) -> Arc<Guard> {
+        self.guard(PROFILES, self.settings.profiles.clone(), ["profiles breaker", "profiles guard"])
+    }
+
+    /// `entropy` names the streams of the breaker and of the guard.
+    fn guard(&self, name: &'static str, config: GuardConfig, entropy: [&'static str; 2]) -> Arc<Guard> {
+        let Self { settings, clock, caller, log, left } = *self;
+        let breaker = Arc::new(Breaker::new(name, settings.breaker.clone(), clock.entropy(entropy[0])));
+        let guard = Guard::new(config, breaker.clone(), settings.retry.clone(), clock.clone(), entropy[1]);
+        // The others belong to a version that calls more, or called something else.
+        let own = left.iter().find(|stored| stored.name == name);
+        // None when the wall clock was set back meanwhile: then the whole period is waited for once more.
+        let elapsed = own.map_or(Duration::ZERO, |own| {
+            Duration::try_from(caller.wall().duration_since(own.at)).unwrap_or(Duration::ZERO)
+        });
+        if let Some(own) = own {
+            breaker.restore(own.saved, elapsed, clock.now());
+        }
+        // Without a saved rate the process before may have asked just now.
+        let rate = own.and_then(|own| own.rate).map_or_else(
+            SavedRate::default,
+            |StoredRate { share, paused_for }| SavedRate { share, paused_for },
+        );
+        guard.resume(rate, elapsed);
+        log.report(&breaker, caller, || None);
+        Arc::new(guard)
+    }
 }
 
 fn log(breaker: &str, change: &Transition, runtime: &dyn Runtime, cause: Option<&str>) {

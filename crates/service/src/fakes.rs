@@ -25,7 +25,8 @@ use crate::opening;
 use crate::outbox::{Outbox, Shelf};
 use crate::resident::Resident;
 use crate::{
-    Board, Exit, Open, Planes, Ports, ServiceSettings, Starting, Stop, StopOrder, Supervisor, Surface,
+    Board, Controls, Exit, Open, Planes, Ports, ServiceSettings, Starting, Stop, StopOrder, Supervisor,
+    Surface,
 };
 
 /// Who puts something into outboxes.
@@ -64,6 +65,8 @@ impl Surface for NoReaders {
     }
 
     fn opened(&self, _: &Ports) {}
+
+    fn started(&self, _: Controls) {}
 }
 
 /// The board of a service that is not started yet.

@@ -141,10 +141,14 @@ impl Monitor {
             let is = f64::from(u8::from(status == report.status));
             metrics::gauge!("ttm_health", "status" => status.as_str()).set(is);
         }
-        let breaker = self.resident.guard.breaker().snapshot(self.runtime.now()).state;
-        for state in State::ALL {
-            let is = f64::from(u8::from(state == breaker));
-            metrics::gauge!("ttm_breaker_state", "breaker" => POOLS, "state" => state.as_str()).set(is);
+        for guard in &self.resident.guards {
+            let name = guard.breaker().name().to_owned();
+            let now = guard.breaker().snapshot(self.runtime.now()).state;
+            for state in State::ALL {
+                let is = f64::from(u8::from(state == now));
+                metrics::gauge!("ttm_breaker_state", "breaker" => name.clone(), "state" => state.as_str())
+                    .set(is);
+            }
         }
         metrics::gauge!("ttm_samples_waiting").set(facts.store.samples_waiting as f64);
         metrics::gauge!("ttm_samples_dropped").set(facts.store.samples_dropped as f64);
@@ -248,6 +252,7 @@ impl Monitor {
                 State::ForcedOpen => BreakerState::ForcedOpen,
                 State::Disabled => BreakerState::Disabled,
             }),
+            breaker_name: POOLS,
             cache_hit_rate: self.resident.board.cache_hit_rate(),
             requests_per_minute: Some(self.resident.board.calls_per_minute()),
             last_error: self

@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 use ttm_kernel::{FencingToken, Runtime};
 
 use crate::board::Board;
-use crate::breakers::{self, BreakerLog};
+use crate::breakers::{self, BreakerLog, Restore};
+use crate::caller::Caller;
 use crate::edits::Edits;
 use crate::events::EventLog;
 use crate::lease::Lease;
@@ -48,12 +49,18 @@ pub(crate) async fn restore<E>(
     events.started(epoch, stored.len());
     sources.record(&events);
     let breakers = BreakerLog::new(&events);
-    let guard = breakers::restore(settings, &*ports.breakers, clock, runtime, &breakers).await;
+    let left = breakers::left(&*ports.breakers, runtime).await;
+    let restore = Restore { settings, clock, caller: runtime, log: &breakers, left: &left };
+    let guard = restore.pools();
+    let mut guards = vec![guard.clone()];
     starting.done();
     // Before anything says that the service started: what was stored is served from the first answer on.
     board.post_tokens(stored.into_iter().map(Arc::new).collect());
     if let Some(source) = ports.profiles.clone() {
-        let profiles = Profiles::new(source, &ports, settings, clock, board, &breakers, lease);
+        let guard = restore.profiles();
+        guards.push(guard.clone());
+        let caller = Caller::new(guard, clock, "profiles calls", board, breakers.clone());
+        let profiles = Profiles::new(source, caller.under(lease), &ports, settings, board);
         sources.extend([lease.guards(Arc::new(profiles))]);
     }
     Ok(Resident {
@@ -63,6 +70,7 @@ pub(crate) async fn restore<E>(
         lease: lease.clone(),
         epoch,
         guard,
+        guards,
         breakers,
         tokens: Arc::new(Outbox::new(Newest::default())),
         samples: Arc::new(Outbox::new(Fifo::new(settings.sample_capacity))),

@@ -185,7 +185,7 @@ fn write_tokens(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> 
 
 fn write_breakers(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
     let sink = BreakerSink {
-        guard: resident.guard.clone(),
+        guards: resident.guards.clone(),
         store: resident.ports.breakers.clone(),
         under: resident.token_of(&life),
         clock: resident.clock.clone(),

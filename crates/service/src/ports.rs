@@ -4,11 +4,12 @@
 use std::io;
 use std::sync::Arc;
 
-use ttm_breaker::BreakerStore;
+use ttm_breaker::{BreakerControl, BreakerStore};
 use ttm_health::ResourceSource;
 use ttm_kernel::{BoxFuture, Runtime};
 use ttm_market::{PairSource, ProfileSource, TokenSource, TokenStore};
 use ttm_perf::{EventStore, MetricStore};
+use ttm_recovery::RecoveryControl;
 
 use crate::Stop;
 
@@ -72,6 +73,15 @@ impl Plane {
     }
 }
 
+/// What operators see and order while the service runs.
+#[derive(Clone)]
+pub struct Controls {
+    /// The breakers.
+    pub breakers: Arc<dyn BreakerControl>,
+    /// Parts and recoveries.
+    pub recovery: Arc<dyn RecoveryControl>,
+}
+
 /// Shows the board to readers: the HTTP API in production.
 pub trait Surface: Send + Sync {
     /// Answers readers from the first moment of a start on, until the stop is ordered. Called once for each time that it is
@@ -80,4 +90,7 @@ pub trait Surface: Send + Sync {
 
     /// The stores are open from now on.
     fn opened(&self, ports: &Ports);
+
+    /// The service has started: operators may act from now on.
+    fn started(&self, controls: Controls);
 }

@@ -4,26 +4,21 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use ttm_breaker::Breaker;
-use ttm_guard::{Guard, GuardError, SavedRate};
-use ttm_kernel::Runtime;
+use ttm_breaker::{RejectReason, Rejected};
+use ttm_guard::GuardError;
 use ttm_market::{
     Listing, Mint, Origin, ProfileSource, TokenSource, TokenSourceError, TokenStatus, TokenStore,
 };
 
 use super::board::Board;
-use super::breakers::BreakerLog;
+use super::breakers::PROFILES;
 use super::caller::{CallError, Caller, disposition};
-use super::lease::Lease;
 use super::settings::ServiceSettings;
 use crate::ports::Ports;
 
-/// What this source, its breaker and its calls are called.
-const NAME: &str = "profiles";
 /// So many times in a row not known to the API is an hour without it: 1, 2, 4, 8, 16 and 32 minutes lie between them.
 const GIVEN_UP_AFTER: u32 = 7;
 
@@ -42,23 +37,14 @@ impl Profiles {
     /// A source of the tokens that this one shows.
     pub(super) fn new(
         source: Arc<dyn ProfileSource>,
+        caller: Caller,
         ports: &Ports,
         settings: &ServiceSettings,
-        runtime: &Arc<dyn Runtime>,
         board: &Arc<Board>,
-        breakers: &BreakerLog,
-        lease: &Arc<Lease>,
     ) -> Self {
-        let breaker = Breaker::new(NAME, settings.breaker.clone(), runtime.entropy("profiles breaker"));
-        let (config, retry) = (settings.profiles.clone(), settings.retry.clone());
-        let guard = Guard::new(config, Arc::new(breaker), retry, runtime.clone(), "profiles guard");
-        // The process before may have asked just now.
-        guard.resume(SavedRate::default(), Duration::ZERO);
         Self {
             source,
-            caller: Caller::new(Arc::new(guard), runtime, "profiles calls", board, breakers.clone())
-                .without_figures()
-                .under(lease),
+            caller: caller.without_figures(),
             store: ports.tokens.clone(),
             board: board.clone(),
             limit: settings.profiles_limit,
@@ -79,6 +65,11 @@ impl Profiles {
         match error {
             GuardError::Failed { error, .. } => *problem = error.to_string(),
             GuardError::TimedOut { .. } => "no answer in time".clone_into(&mut problem),
+            GuardError::Rejected(Rejected { reason: RejectReason::ForcedOpen, .. }) => {
+                *problem = format!(
+                    "an operator holds the circuit breaker open; `ttm breaker {PROFILES} reset` ends that"
+                );
+            }
             GuardError::Rejected(_) | GuardError::Throttled { .. } => {}
         }
         TokenSourceError::Transient { message: format!("token profiles: {problem}") }
@@ -88,7 +79,7 @@ impl Profiles {
 #[async_trait]
 impl TokenSource for Profiles {
     fn origin(&self) -> Origin {
-        const { Origin::new(NAME) }
+        const { Origin::new(PROFILES) }
     }
 
     async fn list(&self) -> Result<Listing, TokenSourceError> {

@@ -34,6 +34,8 @@ pub(crate) struct Resident {
     pub(crate) epoch: Epoch,
     /// Limits, breaker and retries of the API that scoring depends on.
     pub(crate) guard: Arc<Guard>,
+    /// That one, and those of everything else that is called.
+    pub(crate) guards: Vec<Arc<Guard>>,
     pub(crate) breakers: BreakerLog,
     pub(crate) tokens: Arc<TokenOutbox>,
     pub(crate) samples: Arc<SampleOutbox>,

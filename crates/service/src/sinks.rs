@@ -72,10 +72,10 @@ impl Sink<Event> for EventSink {
     }
 }
 
-/// The state of the breaker that scoring depends on, and of the rate behind it, as they are at the time of the write: that is
-/// the newest state, whatever asked for the write.
+/// The states of the breakers, and of the rates behind them, as they are at the time of the write: those are the newest, whatever
+/// asked for the write.
 pub(crate) struct BreakerSink {
-    pub(crate) guard: Arc<Guard>,
+    pub(crate) guards: Vec<Arc<Guard>>,
     pub(crate) store: Arc<dyn BreakerStore>,
     pub(crate) under: FencingToken,
     pub(crate) clock: Arc<dyn Runtime>,
@@ -90,17 +90,17 @@ impl Sink<()> for BreakerSink {
     const GATHER: Duration = Duration::ZERO;
 
     async fn store(&self, _: &[()]) -> Result<(), StoreError> {
-        let breaker = self.guard.breaker();
-        let stored = StoredBreaker {
-            name: breaker.name().to_owned(),
-            saved: breaker.save(self.clock.now()),
+        let stored = |guard: &Arc<Guard>| StoredBreaker {
+            name: guard.breaker().name().to_owned(),
+            saved: guard.breaker().save(self.clock.now()),
             at: self.clock.wall(),
-            rate: self.guard.save().map(|SavedRate { share, paused_for }| StoredRate { share, paused_for }),
+            rate: guard.save().map(|SavedRate { share, paused_for }| StoredRate { share, paused_for }),
         };
-        self.store.save(self.under, &[stored]).await
+        let stored: Vec<StoredBreaker> = self.guards.iter().map(stored).collect();
+        self.store.save(self.under, &stored).await
     }
 
     fn name((): &()) -> String {
-        "the breaker".to_owned()
+        "the breakers".to_owned()
     }
 }

@@ -23,7 +23,7 @@ use crate::parts::{Early, PARTS, Part, Stage};
 use crate::ports::{Planes, Surface};
 use crate::resident::{Figures, Resident};
 use crate::start::{Open, Starting};
-use crate::{ServiceSettings, opening};
+use crate::{ServiceSettings, by_hand, opening};
 use crew::{Crew, Interrupted};
 
 /// What is stored by then is not worth a line.
@@ -137,6 +137,7 @@ impl Supervisor {
             }
         };
         crew.start_rest(&resident);
+        self.early.surface.started(by_hand::controls(&resident, &self.parts));
         // Nothing else sets it.
         drop(self.figures.0.set(resident.clone()));
         let (failure, deadline) = match crew.unless(stop, std::future::pending::<Infallible>()).await {

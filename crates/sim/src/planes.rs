@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use ttm_kernel::{BoxFuture, Runtime};
-use ttm_service::{Planes, Ports, Stop, Surface};
+use ttm_service::{Controls, Planes, Ports, Stop, Surface};
 
 use crate::{Plane, SimRuntime};
 
@@ -43,4 +43,6 @@ impl Surface for NoReaders {
     }
 
     fn opened(&self, _: &Ports) {}
+
+    fn started(&self, _: Controls) {}
 }

@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use ttm_axum_api::{ApiConfig, ApiState, Bound, Stores};
 use ttm_kernel::{BoxFuture, Runtime};
-use ttm_service::{Board, Ports, Stop, Surface};
+use ttm_service::{Board, Controls, Ports, Stop, Surface};
 
 use super::descriptors;
 use crate::config::ApiSettings;
@@ -70,4 +70,6 @@ impl Surface for HttpSurface {
         // A start opens them once.
         drop(self.state.stores.set(Stores { history: ports.history.clone(), events: ports.events.clone() }));
     }
+
+    fn started(&self, _: Controls) {}
 }

@@ -23,6 +23,17 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
     let why = api.last_error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
     match api.breaker {
         None | Some(BreakerState::Closed | BreakerState::Disabled) => {}
+        // Whatever went wrong before: it is not why there are no calls.
+        Some(state @ BreakerState::ForcedOpen) => {
+            findings.add(
+                Status::Critical,
+                format!(
+                    "DexScreener: the circuit breaker is {}; `ttm breaker {} reset` ends that",
+                    spelled(state),
+                    api.breaker_name
+                ),
+            );
+        }
         Some(state) => {
             findings.add(
                 Status::Critical,
@@ -46,7 +57,9 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
             findings
                 .add(status, format!("DexScreener: {percent:.1} % of {calls} calls failed; {limit}{why}"));
         }
-    } else if facts.measured_for >= BEGUN || facts.phase == Phase::Starting {
+    } else if api.breaker != Some(BreakerState::ForcedOpen)
+        && (facts.measured_for >= BEGUN || facts.phase == Phase::Starting)
+    {
         findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());
     }
     if let Some(p95) = api.p95_response_time {

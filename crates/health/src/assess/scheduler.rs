@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::finding::{Findings, measured, share, spoken};
-use crate::{Facts, GroupFacts, GroupModel, Phase, SchedulerModel, Status, Thresholds};
+use crate::{BreakerState, Facts, GroupFacts, GroupModel, Phase, SchedulerModel, Status, Thresholds};
 
 /// The findings of both groups.
 pub(super) struct Assessed {
@@ -74,10 +74,13 @@ fn progress(
     if let Some(withheld) = group.withheld_for.filter(|_| since_tick < limits.warning) {
         if running {
             let pause = facts.plan.and_then(|plan| plan.paused_for);
-            let why = pause.map_or_else(
-                || "the API is unavailable".to_owned(),
-                |left| format!("the API is rate limiting for another {}", spoken(left)),
-            );
+            let why = match (facts.api.breaker, pause) {
+                (Some(BreakerState::ForcedOpen), _) => {
+                    "an operator holds the circuit breaker open".to_owned()
+                }
+                (_, None) => "the API is unavailable".to_owned(),
+                (_, Some(left)) => format!("the API is rate limiting for another {}", spoken(left)),
+            };
             let sentence = format!("the {name} group has been blocked for {}: {why}", spoken(withheld));
             findings.add(Status::Degraded, sentence);
         }

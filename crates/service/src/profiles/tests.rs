@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ttm_kernel::{Clock as _, FencingToken};
+use ttm_breaker::Breaker;
+use ttm_guard::Guard;
+use ttm_kernel::{Clock as _, FencingToken, Runtime};
 use ttm_market::testing::{FakeTokenStore, MockProfileSource};
 use ttm_market::{Followed, PairSourceError, Token, Unlisted};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
+use crate::breakers::BreakerLog;
 use crate::events::EventLog;
 use crate::fakes;
 
@@ -30,7 +33,7 @@ fn scene() -> Scene {
     let settings = ServiceSettings::default();
     let clock: Arc<dyn Runtime> = Arc::new(runtime.clone());
     let (board, store) = (fakes::board(&runtime), FakeTokenStore::new());
-    let breaker = Arc::new(Breaker::new(NAME, settings.breaker.clone(), clock.entropy("breaker")));
+    let breaker = Arc::new(Breaker::new(PROFILES, settings.breaker.clone(), clock.entropy("breaker")));
     let guard =
         Guard::new(settings.profiles.clone(), breaker, settings.retry.clone(), clock.clone(), "guard");
     let log = BreakerLog::new(&EventLog::new(&clock));
@@ -149,6 +152,20 @@ fn an_api_that_is_down_is_reported_with_its_error_even_while_the_breaker_is_open
     let breaker = scene.profiles.caller.open_until();
     assert!(breaker > Some(scene.runtime.now()), "it is open by now: {breaker:?}");
     scene.runtime.block_on(scene.runtime.sleep_until(scene.runtime.now() + Duration::from_mins(2)));
+    scene.poll([1, 2]);
+    assert_eq!(scene.stored(), mints([1, 2]));
+}
+
+#[test]
+fn a_breaker_that_an_operator_holds_open_is_reported_with_what_ends_it() {
+    let scene = scene();
+    scene.poll([1]);
+    scene.profiles.caller.guard().breaker().force_open(scene.runtime.now());
+    assert_eq!(
+        scene.problem(),
+        "token profiles: an operator holds the circuit breaker open; `ttm breaker profiles reset` ends that"
+    );
+    scene.profiles.caller.guard().breaker().reset(scene.runtime.now());
     scene.poll([1, 2]);
     assert_eq!(scene.stored(), mints([1, 2]));
 }

@@ -1,0 +1,109 @@
+//! The port through which operators see the breakers of a process and overrule them, by name.
+//!
+//! The laws are numbered; `testing::control_conformance` checks each of them against every implementation.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::{Counts, State, TransitionReason, WindowCounts};
+
+/// What operators see of the breakers, and order.
+///
+/// Laws:
+/// 1. `breakers` returns every breaker once, ordered by name.
+/// 2. After `order` the breaker is in the state that was ordered, and says that an operator wanted it. It returns the breaker
+///    as it is then. Other breakers stay as they are.
+/// 3. An order to force open or to disable what is so already changes nothing; a reset always begins anew, with empty counts.
+/// 4. An unknown name changes nothing, and is [`UnknownBreaker`], which lists the known ones.
+///
+/// Neither waits for anything: that an order is also recorded and stored comes later, by itself.
+#[cfg_attr(feature = "testing", mockall::automock)]
+pub trait BreakerControl: Send + Sync {
+    /// All breakers.
+    fn breakers(&self) -> Vec<BreakerView>;
+
+    /// Carries out an order.
+    ///
+    /// # Errors
+    /// When there is no such breaker.
+    fn order(&self, name: &str, order: Order) -> Result<BreakerView, UnknownBreaker>;
+}
+
+/// What an operator orders. It holds until the next order, and a restart of the process does not end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Reject every call.
+    ForceOpen,
+    /// Admit every call, and count nothing.
+    Disable,
+    /// Begin anew, closed: the breaker decides by itself again.
+    Reset,
+}
+
+impl Order {
+    /// All orders.
+    pub const ALL: [Self; 3] = [Self::ForceOpen, Self::Disable, Self::Reset];
+
+    /// The word for the API and the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ForceOpen => "force-open",
+            Self::Disable => "disable",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// The order with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|order| order.as_str() == word)
+    }
+
+    /// The state that it leads to.
+    pub const fn state(self) -> State {
+        match self {
+            Self::ForceOpen => State::ForcedOpen,
+            Self::Disable => State::Disabled,
+            Self::Reset => State::Closed,
+        }
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A breaker as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakerView {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: State,
+    /// Since when, in this process.
+    pub since: Timestamp,
+    /// Why. `None` if it has not changed its state in this process.
+    pub reason: Option<TransitionReason>,
+    /// The last error of what is called, when it left the closed state.
+    pub cause: Option<String>,
+    /// When a rejected call may be tried again. `None` if a call would be admitted, or if only an operator can admit one.
+    pub retry_at: Option<Timestamp>,
+    /// Outcomes counted in this state.
+    pub counts: Counts,
+    /// The calls in the window, while the breaker is closed and has rates.
+    pub window: Option<WindowCounts>,
+    /// Probes in flight.
+    pub probes_in_flight: u32,
+}
+
+/// There is no such breaker.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no breaker is called {name:?}; the breakers are {}", known.join(", "))]
+pub struct UnknownBreaker {
+    /// What was asked for.
+    pub name: String,
+    /// The names of all breakers.
+    pub known: Vec<String>,
+}

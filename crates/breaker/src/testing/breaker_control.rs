@@ -1,0 +1,70 @@
+//! Breakers in memory that obey every law of the control port, for tests of what operators use.
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::{BreakerControl, BreakerView, Counts, Order, State, TransitionReason, UnknownBreaker};
+
+/// Breakers that change their state by orders alone.
+#[derive(Debug)]
+pub struct FakeBreakerControl {
+    breakers: Mutex<Vec<BreakerView>>,
+    orders: Mutex<Vec<(String, Order)>>,
+    now: Timestamp,
+}
+
+impl FakeBreakerControl {
+    /// Closed breakers with these names, at this time, which does not move.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, now: Timestamp) -> Self {
+        let mut breakers: Vec<_> = names.into_iter().map(|name| closed(name, now)).collect();
+        breakers.sort_by(|one, other| one.name.cmp(&other.name));
+        Self { breakers: Mutex::new(breakers), orders: Mutex::default(), now }
+    }
+
+    /// Shows a breaker as this one instead of the one with its name.
+    pub fn show(&self, view: &BreakerView) {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        breakers.iter_mut().filter(|known| known.name == view.name).for_each(|known| *known = view.clone());
+    }
+
+    /// The orders that were carried out.
+    pub fn orders(&self) -> Vec<(String, Order)> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn closed(name: &str, now: Timestamp) -> BreakerView {
+    BreakerView {
+        name: name.to_owned(),
+        state: State::Closed,
+        since: now,
+        reason: None,
+        cause: None,
+        retry_at: None,
+        counts: Counts::default(),
+        window: None,
+        probes_in_flight: 0,
+    }
+}
+
+impl BreakerControl for FakeBreakerControl {
+    fn breakers(&self) -> Vec<BreakerView> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn order(&self, name: &str, order: Order) -> Result<BreakerView, UnknownBreaker> {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || breakers.iter().map(|breaker| breaker.name.clone()).collect();
+        let Some(at) = breakers.iter().position(|breaker| breaker.name == name) else {
+            return Err(UnknownBreaker { name: name.to_owned(), known: known() });
+        };
+        let breaker = &mut breakers[at];
+        if order == Order::Reset || breaker.state != order.state() {
+            let (state, reason) = (order.state(), Some(TransitionReason::Operator));
+            *breaker = BreakerView { state, reason, ..closed(name, self.now) };
+        }
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), order));
+        Ok(breaker.clone())
+    }
+}

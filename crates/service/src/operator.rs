@@ -1,0 +1,85 @@
+//! Operators at the breakers of the guards. What they order is reported and saved as every other change is.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use ttm_breaker::{Breaker, BreakerControl, BreakerView, Order, UnknownBreaker};
+use ttm_guard::Guard;
+use ttm_kernel::Moment;
+
+use crate::breakers::Change;
+use crate::resident::Resident;
+
+/// The breakers of all guards.
+pub(crate) struct GuardBreakers(Arc<Resident>);
+
+impl GuardBreakers {
+    pub(crate) const fn new(resident: Arc<Resident>) -> Self {
+        Self(resident)
+    }
+
+    /// The guards, by the names of their breakers.
+    fn guards(&self) -> Vec<&Arc<Guard>> {
+        let mut guards: Vec<_> = self.0.guards.iter().collect();
+        guards.sort_by_key(|guard| guard.breaker().name());
+        guards
+    }
+
+    /// Reports what waits to be reported, so that the state and its reason are of one time.
+    fn report(&self, breaker: &Breaker) {
+        let cause = || self.0.board.api_trouble(breaker.name()).map(|trouble| trouble.message);
+        self.0.breakers.report(breaker, &*self.0.clock, cause);
+    }
+
+    fn view(&self, breaker: &Breaker) -> BreakerView {
+        self.report(breaker);
+        let (now, wall) = (self.0.clock.now(), self.0.clock.wall());
+        let snapshot = breaker.snapshot(now);
+        let (since, reason, cause) = match self.0.breakers.last_change(breaker.name()) {
+            Some(Change { at, reason, cause, .. }) => (at, Some(reason), cause),
+            // It began with the process.
+            None => (wall.checked_sub(self.0.board.uptime()).unwrap_or(wall), None, None),
+        };
+        BreakerView {
+            name: breaker.name().to_owned(),
+            state: snapshot.state,
+            since,
+            reason,
+            cause,
+            retry_at: snapshot
+                .retry_at
+                .filter(|at| *at < Moment::MAX)
+                .map(|at| wall.checked_add(at - now).unwrap_or(Timestamp::MAX)),
+            counts: snapshot.counts,
+            window: snapshot.window,
+            probes_in_flight: snapshot.probes_in_flight,
+        }
+    }
+}
+
+impl BreakerControl for GuardBreakers {
+    fn breakers(&self) -> Vec<BreakerView> {
+        self.guards().into_iter().map(|guard| self.view(guard.breaker())).collect()
+    }
+
+    fn order(&self, name: &str, order: Order) -> Result<BreakerView, UnknownBreaker> {
+        let guards = self.guards();
+        let Some(guard) = guards.iter().find(|guard| guard.breaker().name() == name) else {
+            let known = guards.iter().map(|guard| guard.breaker().name().to_owned()).collect();
+            return Err(UnknownBreaker { name: name.to_owned(), known });
+        };
+        let (breaker, now) = (guard.breaker(), self.0.clock.now());
+        // What came before the order is reported as it was.
+        self.report(breaker);
+        match order {
+            Order::ForceOpen => breaker.force_open(now),
+            Order::Disable => breaker.disable(now),
+            Order::Reset => breaker.reset(now),
+        }
+        tracing::warn!(breaker = name, %order, "an operator ordered the breaker");
+        Ok(self.view(breaker))
+    }
+}
+
+#[cfg(test)]
+mod tests;
