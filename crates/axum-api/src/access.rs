@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -65,6 +66,29 @@ pub(crate) async fn authenticate(
         return Problem::unauthorized().into_response();
     }
     request.extensions_mut().insert(access);
+    next.run(request).await
+}
+
+/// Lets an order pass: it needs a configured token, which [`authenticate`] has compared then, and carries no body. A browser
+/// sends no `Authorization` on behalf of a page of another origin unless the listener permits it, which it never does.
+pub(crate) async fn order(State(config): State<Arc<ApiConfig>>, request: Request, next: Next) -> Response {
+    if *request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    if config.token.is_none() {
+        return Problem::new(
+            StatusCode::FORBIDDEN,
+            "orders need a bearer token, and none is configured: write one of at least 16 characters to a file that only \
+             its owner may read, name that file in api.token_file or TTM_API__TOKEN_FILE, and restart the service",
+        )
+        .into_response();
+    }
+    if request.extensions().get() != Some(&Access::Full) {
+        return Problem::unauthorized().into_response();
+    }
+    if !request.body().is_end_stream() {
+        return Problem::bad_request("an order carries no body").into_response();
+    }
     next.run(request).await
 }
 

@@ -1,14 +1,16 @@
-//! State shared by the handlers: published snapshots, the stores once they are open, and the permit to render a response.
+//! State shared by the handlers: published snapshots, the stores once they are open, what operators use, and the permit to render a response.
 
 use std::sync::{Arc, OnceLock};
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
+use ttm_breaker::BreakerControl;
 use ttm_health::HealthView;
 use ttm_kernel::{Runtime, StoreError, within};
 use ttm_market::TokenView;
 use ttm_perf::{EventStore, MetricStore};
+use ttm_recovery::RecoveryControl;
 
 use crate::ApiConfig;
 use crate::problem::Problem;
@@ -23,6 +25,8 @@ pub struct ApiState {
     /// The stores that are queried; set once they are open. Until then the paths that need them answer 503, and all others
     /// work already.
     pub stores: Arc<OnceLock<Stores>>,
+    /// What operators see and order; set once the service has started. Until then the paths that need it answer 503.
+    pub controls: Arc<OnceLock<Controls>>,
     /// The kinds of events that this version of the service records. Other versions may have stored others.
     pub event_kinds: &'static [&'static str],
     /// Time, for deadlines and for relative times such as `24h`.
@@ -38,6 +42,15 @@ pub struct Stores {
     pub history: Arc<dyn MetricStore>,
     /// The record of events.
     pub events: Arc<dyn EventStore>,
+}
+
+/// What operators see and order.
+#[derive(Clone)]
+pub struct Controls {
+    /// The breakers.
+    pub breakers: Arc<dyn BreakerControl>,
+    /// Parts and recoveries.
+    pub recovery: Arc<dyn RecoveryControl>,
 }
 
 /// What handlers share.
@@ -60,6 +73,13 @@ impl App {
             Problem::unavailable(
                 "the service is starting and its store is not open yet; /health/ready is 200 once it is",
             )
+        })
+    }
+
+    /// What operators use, or the problem to return before the service has started.
+    pub(crate) fn controls(&self) -> Result<&Controls, Problem> {
+        self.state.controls.get().ok_or_else(|| {
+            Problem::unavailable("the service is starting; /health/ready is 200 once it has started")
         })
     }
 

@@ -1,16 +1,18 @@
 //! The routes, and the layers around all of them: the outermost sets headers, then panics are caught, sizes and hosts
 //! checked, callers authenticated, load shed and a timeout applied.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
+use ttm_breaker::Order;
 
 use crate::access::authenticate;
 use crate::app::{ApiState, App};
@@ -18,7 +20,7 @@ use crate::headers::harden;
 use crate::host::check_host;
 use crate::limits::{limit_size, panicked, shed_load, time_out};
 use crate::problem::{Problem, quoted};
-use crate::{ApiConfig, events, health, history, tokens};
+use crate::{ApiConfig, access, breakers, events, health, history, recoveries, tokens};
 
 /// The HTTP API.
 pub fn router(state: ApiState, config: ApiConfig) -> Router {
@@ -36,14 +38,28 @@ pub fn router(state: ApiState, config: ApiConfig) -> Router {
         .route("/resources", get(health::resources))
         .route("/apis", get(health::apis))
         .route("/data-freshness", get(health::data_freshness));
+    let ordering =
+        |order| post(move |state, path, uri: Uri| ready(breakers::order(order, state, path, &uri)));
+    let orders = Order::ALL.into_iter().fold(Router::new(), |router, order| {
+        router.route(&format!("/breakers/{{name}}/{order}"), ordering(order))
+    });
+    let orders = orders
+        .route("/parts/{part}/restart", post(recoveries::restart))
+        .route("/scheduler/{group}/restart", post(recoveries::restart_group))
+        .route_layer(from_fn_with_state(config.clone(), access::order));
     Router::new()
         .nest("/health", health)
+        .nest("/api/v1", orders)
         .route("/metrics", get(exposition))
         .route("/api/v1/tokens", get(tokens::page))
         .route("/api/v1/tokens/{mint}", get(tokens::one))
         .route("/api/v1/metrics", get(history::series))
         .route("/api/v1/metrics/{series}", get(history::range))
         .route("/api/v1/events", get(events::page))
+        .route("/api/v1/breakers", get(breakers::list))
+        .route("/api/v1/recoveries", get(recoveries::page))
+        .route("/api/v1/recoveries/{id}", get(recoveries::one))
+        .route("/api/v1/parts", get(recoveries::parts))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)
@@ -63,7 +79,7 @@ async fn exposition(State(app): State<App>) -> impl IntoResponse {
 
 async fn no_such_path(request: Request) -> Problem {
     Problem::not_found(format!(
-        "no such path {}; try /health, /metrics, /api/v1/tokens, /api/v1/metrics or /api/v1/events",
+        "no such path {}; try /health, /metrics, or under /api/v1 /tokens, /metrics, /events, /breakers, /recoveries or /parts",
         quoted(request.uri().path())
     ))
 }

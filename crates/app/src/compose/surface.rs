@@ -34,6 +34,7 @@ impl HttpSurface {
             health: board.clone(),
             tokens: board.clone(),
             stores: Arc::new(OnceLock::new()),
+            controls: Arc::new(OnceLock::new()),
             event_kinds: ttm_service::EVENT_KINDS,
             runtime: runtime.clone(),
             metrics: Arc::new(move || {
@@ -71,5 +72,9 @@ impl Surface for HttpSurface {
         drop(self.state.stores.set(Stores { history: ports.history.clone(), events: ports.events.clone() }));
     }
 
-    fn started(&self, _: Controls) {}
+    fn started(&self, controls: Controls) {
+        let Controls { breakers, recovery } = controls;
+        // A service starts once.
+        drop(self.state.controls.set(ttm_axum_api::Controls { breakers, recovery }));
+    }
 }

@@ -4,14 +4,17 @@
 //! `*_response_time` are milliseconds; `error_rate` and `cache_hit_rate` are shares from 0 to 1. `null` means unknown,
 //! never zero.
 
+mod breakers;
 mod events;
 mod health;
 mod history;
 mod plan;
 mod problem;
+mod recoveries;
 mod sources;
 mod tokens;
 
+pub use breakers::{BreakerDto, BreakersDto, CountsDto, WindowDto};
 pub use events::{EventDto, EventsDto};
 pub use health::{
     ApisDto, CheckDto, ChecksDto, DetailedDto, FreshnessDto, LaneDto, OverallDto, OverallStatus,
@@ -20,5 +23,6 @@ pub use health::{
 pub use history::{HistoryDto, PointDto, SeriesDto};
 pub use plan::{LanePlanDto, PlanDto};
 pub use problem::ProblemDto;
+pub use recoveries::{PartDto, PartsDto, RecoveriesDto, RecoveryDto, RestartDto, StepDto};
 pub use sources::{SourceDto, SourcesDto};
 pub use tokens::{ComponentsDto, TokenDto, TokensDto};

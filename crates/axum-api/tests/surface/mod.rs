@@ -13,7 +13,8 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use serde_json::Value;
 use tower::ServiceExt;
-use ttm_axum_api::{ApiConfig, ApiState, Stores, router};
+use ttm_axum_api::{ApiConfig, ApiState, Controls, Stores, router};
+use ttm_breaker::testing::FakeBreakerControl;
 use ttm_health::testing::{FakeHealthView, healthy_facts};
 use ttm_health::{Facts, Thresholds, assess};
 use ttm_market::{
@@ -21,10 +22,14 @@ use ttm_market::{
 };
 use ttm_perf::testing::{FakeEventStore, FakeMetricStore};
 use ttm_perf::{Appended, MetricStore, Point, RangeQuery, Sample, SeriesKey};
+use ttm_recovery::RecoveryControl;
+use ttm_recovery::testing::MockRecoveryControl;
 use ttm_testkit::ManualRuntime;
 
 pub(crate) const LOOPBACK: &str = "127.0.0.1:8080";
 pub(crate) const PUBLIC: &str = "0.0.0.0:8080";
+/// The second is named as those of a registry are.
+pub(crate) const BREAKERS: [&str; 2] = ["dexscreener", "dexscreener/token-pairs"];
 pub(crate) const TOKEN: &str = "correct horse battery staple";
 
 /// The router and the fakes behind it.
@@ -33,6 +38,7 @@ pub(crate) struct Surface {
     pub(crate) health: FakeHealthView,
     pub(crate) history: FakeMetricStore,
     pub(crate) events: FakeEventStore,
+    pub(crate) breakers: Arc<FakeBreakerControl>,
     listen: SocketAddr,
     token: Option<String>,
     state: ApiState,
@@ -52,16 +58,18 @@ impl Surface {
         let runtime = ManualRuntime::new(1);
         let health = FakeHealthView::new(assess(&healthy_facts(), &Thresholds::default()));
         let (history, events) = (FakeMetricStore::new(), FakeEventStore::new());
+        let breakers = Arc::new(FakeBreakerControl::new(BREAKERS, Timestamp::UNIX_EPOCH));
         let state = ApiState {
             health: Arc::new(health.clone()),
             tokens: Arc::new(Tokens::new(tokens)),
             stores: opened(Arc::new(history.clone()), Arc::new(events.clone())),
+            controls: controls(&breakers, MockRecoveryControl::new()),
             event_kinds: &["breaker.changed", "service.started", "token.archived"],
             runtime: Arc::new(runtime.clone()),
             metrics: Arc::new(|| "ttm_uptime_seconds 1\n".to_owned()),
         };
         let listen = LOOPBACK.parse().expect("an address");
-        Self { runtime, health, history, events, listen, token: None, state }
+        Self { runtime, health, history, events, breakers, listen, token: None, state }
     }
 
     /// The same on another listener.
@@ -77,6 +85,12 @@ impl Surface {
         self
     }
 
+    /// The same with self-healing that does as it is told.
+    pub(crate) fn with_recovery(mut self, recovery: impl RecoveryControl + 'static) -> Self {
+        self.state.controls = controls(&self.breakers, recovery);
+        self
+    }
+
     /// The same with a count of how often the metrics were rendered.
     pub(crate) fn counting(mut self, written: &Arc<AtomicUsize>) -> Self {
         let written = written.clone();
@@ -89,7 +103,7 @@ impl Surface {
 
     /// The same before the stores are open.
     pub(crate) fn starting(mut self) -> Self {
-        self.state.stores = Arc::default();
+        (self.state.stores, self.state.controls) = (Arc::default(), Arc::default());
         self
     }
 
@@ -170,6 +184,13 @@ pub(crate) fn assert_has(object: &Value, names: &str) {
 
 fn opened(history: Arc<dyn MetricStore>, events: Arc<FakeEventStore>) -> Arc<OnceLock<Stores>> {
     Arc::new(OnceLock::from(Stores { history, events }))
+}
+
+fn controls(
+    breakers: &Arc<FakeBreakerControl>,
+    recovery: impl RecoveryControl + 'static,
+) -> Arc<OnceLock<Controls>> {
+    Arc::new(OnceLock::from(Controls { breakers: breakers.clone(), recovery: Arc::new(recovery) }))
 }
 
 struct Tokens(TokenIndex);

@@ -1,0 +1,127 @@
+//! Models of the recoveries and of the parts that they are about.
+
+use serde::Serialize;
+use ttm_recovery::{PartView, Recovery, Taken};
+
+/// `/api/v1/recoveries`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RecoveriesDto {
+    /// The last ones, the newest first.
+    pub recoveries: Vec<RecoveryDto>,
+}
+
+/// A recovery, or the decision not to begin one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RecoveryDto {
+    /// Its id, as `12-3`.
+    pub id: String,
+    /// What it is about: the name of a part, `process` or `work plane`.
+    pub subject: String,
+    /// What went wrong.
+    pub cause: String,
+    /// `transient`, `persistent`, `system` or `critical`; null if a restart was withheld.
+    pub class: Option<&'static str>,
+    /// Who began it: `service` or `operator`.
+    pub by: &'static str,
+    /// When it began.
+    pub began_at: String,
+    /// What was done, in this order.
+    pub steps: Vec<StepDto>,
+    /// What was away, so that a restart was withheld; null if none was.
+    pub withheld_for: Option<String>,
+    /// `recovered`, `failed`, `escalated`, `withdrawn` or `interrupted`; null while it lasts.
+    pub outcome: Option<&'static str>,
+    /// How long it took; null while it lasts.
+    pub duration_seconds: Option<f64>,
+    /// What was seen before anything was done.
+    pub evidence: Option<String>,
+}
+
+/// A step that was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepDto {
+    /// `start`, `graceful`, `emergency`, `rebuild_plane` or `end_process`.
+    pub step: &'static str,
+    /// When.
+    pub at: String,
+    /// Whether it was counted against the budget of restarts.
+    pub charged: bool,
+}
+
+/// `/api/v1/parts`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartsDto {
+    /// All parts, in the order of their table.
+    pub parts: Vec<PartDto>,
+}
+
+/// A part of the service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartDto {
+    /// Its name.
+    pub name: String,
+    /// Whether the service does not do what it is for without it.
+    pub critical: bool,
+    /// The word of its state, as `running`.
+    pub state: &'static str,
+    /// The number of its incarnation.
+    pub incarnation: u32,
+    /// Since it last got on; null if that is not known.
+    pub seconds_since_progress: Option<f64>,
+    /// Why it is not running as it should; null if it is.
+    pub problem: Option<String>,
+}
+
+/// The answer to an order to restart a part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RestartDto {
+    /// The part.
+    pub part: String,
+    /// The recovery that the order began.
+    pub recovery: String,
+}
+
+impl From<Vec<Recovery>> for RecoveriesDto {
+    fn from(recoveries: Vec<Recovery>) -> Self {
+        Self { recoveries: recoveries.into_iter().map(RecoveryDto::from).collect() }
+    }
+}
+
+impl From<Recovery> for RecoveryDto {
+    fn from(recovery: Recovery) -> Self {
+        let (outcome, took) = recovery.ended.unzip();
+        Self {
+            id: recovery.id.to_string(),
+            subject: recovery.subject,
+            cause: recovery.cause,
+            class: recovery.class.map(ttm_kernel::FailureClass::as_str),
+            by: recovery.by.as_str(),
+            began_at: recovery.began.to_string(),
+            steps: recovery.steps.into_iter().map(StepDto::from).collect(),
+            withheld_for: recovery.withheld_for,
+            outcome: outcome.map(ttm_recovery::Outcome::as_str),
+            duration_seconds: took.map(|took| took.as_secs_f64()),
+            evidence: recovery.evidence,
+        }
+    }
+}
+
+impl From<Taken> for StepDto {
+    fn from(Taken { step, at, charged }: Taken) -> Self {
+        Self { step: step.as_str(), at: at.to_string(), charged }
+    }
+}
+
+impl From<Vec<PartView>> for PartsDto {
+    fn from(parts: Vec<PartView>) -> Self {
+        Self { parts: parts.into_iter().map(PartDto::from).collect() }
+    }
+}
+
+impl From<PartView> for PartDto {
+    fn from(part: PartView) -> Self {
+        let PartView { name, critical, state, incarnation, since_progress, problem } = part;
+        let seconds_since_progress = since_progress.map(|since| since.as_secs_f64());
+        Self { name, critical, state, incarnation, seconds_since_progress, problem }
+    }
+}

@@ -1,0 +1,93 @@
+//! The endpoints of self-healing: recoveries, parts, and an operator's order to restart one.
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use ttm_kernel::Lane;
+use ttm_recovery::RestartRefused;
+
+use crate::app::App;
+use crate::dto::{PartsDto, RecoveriesDto, RecoveryDto, RestartDto};
+use crate::parameters::Parameters;
+use crate::problem::{Problem, quoted};
+
+/// More than the service remembers.
+const ALL: usize = 1_000_000;
+
+pub(crate) async fn page(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+    let limit = Parameters::of(&uri, &["limit"])?.limit()?;
+    let recoveries = app.controls()?.recovery.recoveries(limit);
+    Ok(app.render(|| Json(RecoveriesDto::from(recoveries))).await)
+}
+
+pub(crate) async fn one(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<RecoveryDto>, Problem> {
+    let Path(id) = path.map_err(|_| Problem::bad_request("the id is not valid UTF-8"))?;
+    let known = app.controls()?.recovery.recoveries(ALL);
+    let found = known.into_iter().find(|recovery| recovery.id.to_string() == id);
+    found.map(|recovery| Json(recovery.into())).ok_or_else(|| {
+        Problem::not_found(format!(
+            "no recovery with the id {} is remembered; /api/v1/recoveries lists those that are",
+            quoted(&id)
+        ))
+    })
+}
+
+pub(crate) async fn parts(State(app): State<App>, uri: Uri) -> Result<Json<PartsDto>, Problem> {
+    Parameters::of(&uri, &[])?;
+    Ok(Json(app.controls()?.recovery.parts().into()))
+}
+
+/// Restarts the part with this name.
+pub(crate) async fn restart(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
+    let Path(part) = path.map_err(|_| Problem::bad_request("the name of the part is not valid UTF-8"))?;
+    ordered(&app, part).await
+}
+
+/// Restarts the part that is the group of a lane.
+pub(crate) async fn restart_group(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
+    let Path(group) = path.map_err(|_| Problem::bad_request("the name of the group is not valid UTF-8"))?;
+    let Some(lane) = Lane::parse(&group) else {
+        let known = Lane::ALL.map(Lane::as_str);
+        return Err(Problem::unknown("group", &group, known, "the groups are hot and cold"));
+    };
+    ordered(&app, format!("{} group", lane.as_str())).await
+}
+
+/// 202: the order was taken, and the recovery that it began can be followed.
+async fn ordered(app: &App, part: String) -> Result<Response, Problem> {
+    let control = &app.controls()?.recovery;
+    match control.restart(&part).await {
+        Ok(id) => {
+            let follow = HeaderValue::try_from(format!("/api/v1/recoveries/{id}"));
+            let mut response =
+                (StatusCode::ACCEPTED, Json(RestartDto { part, recovery: id.to_string() })).into_response();
+            response.headers_mut().extend(follow.ok().map(|path| (header::LOCATION, path)));
+            Ok(response)
+        }
+        Err(RestartRefused::Unknown { part, known }) => {
+            let names: Vec<String> = control.parts().into_iter().map(|part| part.name).collect();
+            let list = format!("the parts are {known}");
+            Err(Problem::unknown("part", &part, names.iter().map(String::as_str), &list))
+        }
+        Err(
+            refused @ (RestartRefused::UnderWay(_)
+            | RestartRefused::NotAlone { .. }
+            | RestartRefused::NotRunning(_)),
+        ) => Err(Problem::new(StatusCode::CONFLICT, refused.to_string())),
+    }
+}

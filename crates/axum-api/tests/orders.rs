@@ -1,0 +1,354 @@
+//! What operators see and order: breakers, recoveries and parts, and who may give an order.
+
+mod surface;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Method, Request};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use surface::{Answer, LOOPBACK, PUBLIC, Surface, TOKEN};
+use ttm_breaker::{BreakerControl as _, BreakerView, Counts, Order, State, TransitionReason, WindowCounts};
+use ttm_kernel::{Epoch, FailureClass};
+use ttm_recovery::testing::MockRecoveryControl;
+use ttm_recovery::{By, EntryKey, Outcome, PartView, Recovery, RestartRefused, Step, Taken};
+
+const ORDERS: [&str; 5] = [
+    "/api/v1/breakers/dexscreener/force-open",
+    "/api/v1/breakers/dexscreener/disable",
+    "/api/v1/breakers/dexscreener/reset",
+    "/api/v1/parts/hot%20group/restart",
+    "/api/v1/scheduler/hot/restart",
+];
+
+/// A loopback listener with a token.
+fn surface() -> Surface {
+    Surface::new(Vec::new()).on(LOOPBACK, Some(TOKEN))
+}
+
+fn with_token(surface: &Surface, method: Method, path: &str) -> Answer {
+    surface.ask(method, path, &[("authorization", &format!("Bearer {TOKEN}"))])
+}
+
+fn post(surface: &Surface, path: &str) -> Answer {
+    with_token(surface, Method::POST, path)
+}
+
+fn get(surface: &Surface, path: &str) -> Value {
+    let answer = with_token(surface, Method::GET, path);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.json()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("in range")
+}
+
+fn key(number: u64) -> EntryKey {
+    EntryKey { epoch: Epoch::new(12), number }
+}
+
+fn recovery() -> Recovery {
+    Recovery {
+        id: key(3),
+        subject: "hot group".to_owned(),
+        began: at(60),
+        cause: "no progress for 2m".to_owned(),
+        class: Some(FailureClass::System),
+        by: By::Service,
+        withheld_for: None,
+        steps: vec![Taken { step: Step::Graceful, at: at(61), charged: true }],
+        ended: Some((Outcome::Recovered, Duration::from_millis(4_500))),
+        evidence: Some("thread work-1 R".to_owned()),
+    }
+}
+
+fn withheld() -> Recovery {
+    Recovery {
+        id: key(7),
+        class: None,
+        withheld_for: Some("dexscreener".to_owned()),
+        steps: Vec::new(),
+        ended: None,
+        evidence: None,
+        ..recovery()
+    }
+}
+
+fn parts() -> Vec<PartView> {
+    let part = |name: &str| PartView {
+        name: name.to_owned(),
+        critical: true,
+        state: "running",
+        incarnation: 2,
+        since_progress: Some(Duration::from_millis(1_500)),
+        problem: None,
+    };
+    vec![part("hot group"), part("cold group"), PartView { since_progress: None, ..part("monitor") }]
+}
+
+/// Self-healing that answers every order so.
+fn restarting(answer: impl Fn(&str) -> Result<EntryKey, RestartRefused> + Send + Sync + 'static) -> Surface {
+    let mut recovery = MockRecoveryControl::new();
+    recovery.expect_parts().returning(parts);
+    recovery.expect_restart().returning(move |part| answer(part));
+    surface().with_recovery(recovery)
+}
+
+#[test]
+fn without_a_configured_token_every_order_is_refused_and_says_how_to_configure_one() {
+    for listen in [LOOPBACK, "[::1]:80"] {
+        // Self-healing is a mock that expects nothing.
+        let surface = Surface::new(Vec::new()).on(listen, None);
+        for path in ORDERS {
+            for headers in [&[][..], &[("authorization", "Bearer anything")]] {
+                let sentence = surface.ask(Method::POST, path, headers).problem(403);
+                assert!(sentence.contains("api.token_file or TTM_API__TOKEN_FILE"), "{sentence}");
+            }
+        }
+        assert!(surface.breakers.orders().is_empty());
+        assert_eq!(surface.get("/api/v1/breakers").status, 200, "reads stay open");
+    }
+}
+
+#[test]
+fn without_the_token_every_order_is_refused() {
+    for listen in [LOOPBACK, PUBLIC] {
+        let surface = Surface::new(Vec::new()).on(listen, Some(TOKEN));
+        for path in ORDERS {
+            let prefix = &TOKEN[..TOKEN.len() - 1];
+            for token in ["", "wrong", prefix, &format!("{TOKEN}x"), &TOKEN.to_uppercase()] {
+                let answer =
+                    surface.ask(Method::POST, path, &[("authorization", &format!("Bearer {token}"))]);
+                answer.problem(401);
+                assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+            }
+            surface.ask(Method::POST, path, &[]).problem(401);
+        }
+        assert!(surface.breakers.orders().is_empty());
+    }
+}
+
+#[test]
+fn a_web_page_in_a_browser_on_this_machine_can_give_no_order() {
+    let page = [
+        ("origin", "https://evil.example"),
+        ("content-type", "text/plain"),
+        ("sec-fetch-site", "cross-site"),
+    ];
+    for token in [None, Some(TOKEN)] {
+        let surface = Surface::new(Vec::new()).on(LOOPBACK, token);
+        for path in ORDERS {
+            // Without a header of its own the browser asks nobody first ...
+            let answer = surface.ask(Method::POST, path, &page);
+            answer.problem(if token.is_some() { 401 } else { 403 });
+            // ... and for one it asks whether it may: it may not.
+            let asked = [
+                page[0],
+                ("access-control-request-method", "POST"),
+                ("access-control-request-headers", "authorization"),
+            ];
+            let answer = surface.ask(Method::OPTIONS, path, &asked);
+            assert!(answer.status.is_client_error(), "{path}");
+            assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control")), "{path}");
+        }
+        assert!(surface.breakers.orders().is_empty());
+    }
+}
+
+#[test]
+fn an_order_with_a_body_or_unknown_parameters_is_refused() {
+    let surface = surface();
+    for path in ORDERS {
+        let request = |body: Body| {
+            let token = format!("Bearer {TOKEN}");
+            let request = Request::post(path).header("host", "localhost").header("authorization", token);
+            request.body(body).expect("a request")
+        };
+        assert_eq!(surface.send(request("{}".into())).problem(400), "an order carries no body");
+        surface.send(request("x".repeat(65 * 1024).into())).problem(413);
+        let sentence = post(&surface, &format!("{path}?force=true")).problem(400);
+        assert!(sentence.starts_with("unknown parameter \"force\""), "{sentence}");
+    }
+    assert!(surface.breakers.orders().is_empty());
+}
+
+#[test]
+fn an_order_is_a_post() {
+    let surface = surface();
+    for path in ORDERS {
+        for method in [Method::GET, Method::PUT, Method::DELETE] {
+            let answer = with_token(&surface, method, path);
+            answer.problem(405);
+            assert_eq!(answer.header("allow"), Some("POST"), "{path}");
+        }
+    }
+    for path in ["/api/v1/breakers", "/api/v1/recoveries", "/api/v1/recoveries/12-3", "/api/v1/parts"] {
+        post(&surface, path).problem(405);
+    }
+    assert!(surface.breakers.orders().is_empty());
+}
+
+#[test]
+fn before_the_service_has_started_operators_are_told_to_wait() {
+    let surface = surface().starting();
+    for path in ["/api/v1/breakers", "/api/v1/recoveries", "/api/v1/recoveries/12-3", "/api/v1/parts"] {
+        let answer = with_token(&surface, Method::GET, path);
+        assert!(answer.problem(503).starts_with("the service is starting"), "{path}");
+    }
+    for path in ORDERS {
+        assert_eq!(post(&surface, path).header("retry-after"), Some("1"), "{path}");
+    }
+}
+
+#[test]
+fn a_breaker_is_shown_with_everything_that_is_known_of_it() {
+    let surface = surface();
+    surface.breakers.show(&BreakerView {
+        name: "dexscreener".to_owned(),
+        state: State::Open,
+        since: at(60),
+        reason: Some(TransitionReason::FailureRate),
+        cause: Some("403, an HTML page".to_owned()),
+        retry_at: Some(at(120)),
+        counts: Counts { failures: 5, consecutive_failures: 5, ..Counts::default() },
+        window: Some(WindowCounts { calls: 20, failures: 5, slow: 1 }),
+        probes_in_flight: 2,
+    });
+    let counts = json!({
+        "successes": 0, "failures": 5, "consecutive_failures": 5, "slow": 0, "ignored": 0, "rate_limited": 0,
+    });
+    let breakers = get(&surface, "/api/v1/breakers");
+    assert_eq!(
+        breakers["breakers"][0],
+        json!({
+            "name": "dexscreener", "state": "open", "since": "1970-01-01T00:01:00Z", "reason": "failure_rate",
+            "cause": "403, an HTML page", "retry_at": "1970-01-01T00:02:00Z", "counts": counts,
+            "window": {"calls": 20, "failures": 5, "slow": 1}, "probes_in_flight": 2,
+        })
+    );
+    let other = &breakers["breakers"][1];
+    assert_eq!(
+        (&other["state"], &other["reason"], &other["window"]),
+        (&json!("closed"), &Value::Null, &Value::Null)
+    );
+}
+
+#[test]
+fn each_order_reaches_the_breaker_that_the_path_names_and_returns_it() {
+    let surface = surface();
+    for (order, state) in [("force-open", "forced_open"), ("disable", "disabled"), ("reset", "closed")] {
+        let answer = post(&surface, &format!("/api/v1/breakers/dexscreener%2Ftoken-pairs/{order}"));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let breaker = answer.json();
+        assert_eq!(breaker["name"], "dexscreener/token-pairs");
+        assert_eq!((&breaker["state"], &breaker["reason"]), (&json!(state), &json!("operator")));
+    }
+    let name = || "dexscreener/token-pairs".to_owned();
+    assert_eq!(
+        surface.breakers.orders(),
+        [(name(), Order::ForceOpen), (name(), Order::Disable), (name(), Order::Reset)]
+    );
+    assert_eq!(surface.breakers.breakers()[0].reason, None, "the other one is as it was");
+}
+
+#[test]
+fn an_unknown_breaker_gets_a_suggestion_and_the_names_of_all() {
+    let surface = surface();
+    assert_eq!(
+        post(&surface, "/api/v1/breakers/dexscrener/reset").problem(404),
+        "unknown breaker \"dexscrener\"; did you mean \"dexscreener\"?; the breakers are dexscreener, dexscreener/token-pairs"
+    );
+    post(&surface, "/api/v1/breakers/%FF/reset").problem(400);
+    post(&surface, "/api/v1/breakers/dexscreener/close").problem(404);
+}
+
+#[test]
+fn recoveries_are_shown_with_cause_steps_outcome_and_evidence_the_newest_first() {
+    let mut control = MockRecoveryControl::new();
+    control
+        .expect_recoveries()
+        .returning(|limit| vec![withheld(), recovery()].into_iter().take(limit).collect());
+    let surface = surface().with_recovery(control);
+    let whole = json!({
+        "id": "12-3", "subject": "hot group", "cause": "no progress for 2m", "class": "system", "by": "service",
+        "began_at": "1970-01-01T00:01:00Z",
+        "steps": [{"step": "graceful", "at": "1970-01-01T00:01:01Z", "charged": true}],
+        "withheld_for": null, "outcome": "recovered", "duration_seconds": 4.5, "evidence": "thread work-1 R",
+    });
+    let all = get(&surface, "/api/v1/recoveries");
+    assert_eq!(all["recoveries"][1], whole);
+    let newest = &all["recoveries"][0];
+    assert_eq!((&newest["id"], &newest["withheld_for"]), (&json!("12-7"), &json!("dexscreener")));
+    assert_eq!([&newest["class"], &newest["outcome"], &newest["duration_seconds"]], [&Value::Null; 3]);
+    let one = get(&surface, "/api/v1/recoveries?limit=1");
+    assert_eq!(one["recoveries"].as_array().map(Vec::len), Some(1));
+    assert_eq!(get(&surface, "/api/v1/recoveries/12-3"), whole);
+    let unknown = with_token(&surface, Method::GET, "/api/v1/recoveries/12-4").problem(404);
+    assert!(unknown.starts_with("no recovery with the id \"12-4\" is remembered"), "{unknown}");
+    for limit in ["0", "1001", "many"] {
+        with_token(&surface, Method::GET, &format!("/api/v1/recoveries?limit={limit}")).problem(400);
+    }
+}
+
+#[test]
+fn parts_are_shown_in_the_order_of_their_table() {
+    let surface = restarting(|_| Ok(key(9)));
+    let parts = get(&surface, "/api/v1/parts");
+    assert_eq!(
+        parts["parts"][0],
+        json!({
+            "name": "hot group", "critical": true, "state": "running", "incarnation": 2,
+            "seconds_since_progress": 1.5, "problem": null,
+        })
+    );
+    assert_eq!(
+        (&parts["parts"][2]["name"], &parts["parts"][2]["seconds_since_progress"]),
+        (&json!("monitor"), &Value::Null)
+    );
+}
+
+#[test]
+fn a_restart_is_accepted_with_the_recovery_that_it_began() {
+    let surface = restarting(|part| if part == "cold group" { Ok(key(9)) } else { Ok(key(8)) });
+    for (path, part, id) in [
+        ("/api/v1/parts/token%20writer/restart", "token writer", "12-8"),
+        ("/api/v1/parts/cold%20group/restart", "cold group", "12-9"),
+        ("/api/v1/scheduler/cold/restart", "cold group", "12-9"),
+        ("/api/v1/scheduler/hot/restart", "hot group", "12-8"),
+    ] {
+        let answer = post(&surface, path);
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        assert_eq!(answer.json(), json!({"part": part, "recovery": id}));
+        assert_eq!(answer.header("location"), Some(&*format!("/api/v1/recoveries/{id}")));
+    }
+}
+
+#[test]
+fn a_restart_that_is_refused_says_why() {
+    let surface = restarting(|part| {
+        let part = part.to_owned();
+        Err(match part.as_str() {
+            "hot group" => RestartRefused::UnderWay(part),
+            "monitor" => RestartRefused::NotRunning("stopping"),
+            "lease keeper" => RestartRefused::NotAlone { part, why: "it holds the lease" },
+            _ => RestartRefused::Unknown { part, known: "hot group, cold group, monitor".to_owned() },
+        })
+    });
+    let refused = |path: &str, status| post(&surface, path).problem(status);
+    assert_eq!(refused("/api/v1/scheduler/hot/restart", 409), "hot group is being restarted already");
+    assert_eq!(refused("/api/v1/parts/monitor/restart", 409), "the service is stopping");
+    assert_eq!(
+        refused("/api/v1/parts/lease%20keeper/restart", 409),
+        "lease keeper is not restarted on its own: it holds the lease"
+    );
+    assert_eq!(
+        refused("/api/v1/parts/hotgroup/restart", 404),
+        "unknown part \"hotgroup\"; did you mean \"hot group\"?; the parts are hot group, cold group, monitor"
+    );
+    assert_eq!(
+        refused("/api/v1/scheduler/warm/restart", 404),
+        "unknown group \"warm\"; the groups are hot and cold"
+    );
+}
