@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ttm_kernel::FailureClass;
 
 use crate::{Report, ResourceSample};
 
@@ -25,9 +26,28 @@ pub struct ResourceError {
     pub message: String,
 }
 
+impl ResourceError {
+    /// What kind of answer it wants: the next sample is a new attempt, and nothing depends on one.
+    pub fn class(&self) -> FailureClass {
+        let Self { message: _ } = self;
+        FailureClass::Transient
+    }
+}
+
 /// The last report, as published by the supervision plane; never waits.
 #[cfg_attr(feature = "testing", mockall::automock)]
 pub trait HealthView: Send + Sync {
     /// The last report.
     fn report(&self) -> Arc<Report>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_that_failed_passes() {
+        let error = ResourceError { message: "no /proc".to_owned() };
+        assert_eq!(error.class(), FailureClass::Transient);
+    }
 }

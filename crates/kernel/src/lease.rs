@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::StoreError;
+use crate::{FailureClass, StoreError};
 
 /// The lease on a store, as this process sees it. It is taken before anything else touches the store, migrations included, and
 /// renewed whether or not there is anything to write.
@@ -80,6 +80,18 @@ impl LeaseError {
             other => other,
         }
     }
+
+    /// What kind of answer it wants.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            // Nothing is damaged, and nothing helps but that the other process ends.
+            Self::Held { .. } => FailureClass::Persistent,
+            // It is this process that has been replaced.
+            Self::Lost { .. } => FailureClass::System,
+            Self::Gone { .. } => FailureClass::Critical,
+            Self::Store(error) => error.class(),
+        }
+    }
 }
 
 fn running_out(until: Option<&Timestamp>) -> String {
@@ -88,4 +100,25 @@ fn running_out(until: Option<&Timestamp>) -> String {
 
 fn taken_over(holder: Option<&String>) -> String {
     holder.map_or_else(String::new, |holder| format!(": {holder} took over"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_is_of_a_class() {
+        let holder = || "process 7".to_owned();
+        for (error, class) in [
+            (LeaseError::Held { holder: holder(), until: None }, FailureClass::Persistent),
+            (LeaseError::Held { holder: holder(), until: Some(Timestamp::MAX) }, FailureClass::Persistent),
+            (LeaseError::Lost { holder: None }, FailureClass::System),
+            (LeaseError::Lost { holder: Some(holder()) }, FailureClass::System),
+            (LeaseError::Gone { what: "deleted".to_owned() }, FailureClass::Critical),
+            (LeaseError::Store(StoreError::transient("gone")), FailureClass::Transient),
+            (LeaseError::Store(StoreError::corrupt("damaged")), FailureClass::Critical),
+        ] {
+            assert_eq!(error.class(), class, "{error}");
+        }
+    }
 }

@@ -5,6 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::FailureClass;
+
 /// How soon a call is retried when only an operator can fix what is wrong.
 pub const OPERATOR_RETRY: Duration = Duration::from_mins(1);
 
@@ -180,6 +182,22 @@ impl StoreError {
         matches!(self.kind(), StoreErrorKind::Missing | StoreErrorKind::Unauthenticated)
     }
 
+    /// What kind of answer it wants.
+    pub fn class(&self) -> FailureClass {
+        match self.kind() {
+            StoreErrorKind::Transient { .. } => FailureClass::Transient,
+            // The store answers, but not what is asked. A restart would ask the same: refused data is in an outbox that
+            // outlives its writer.
+            StoreErrorKind::Missing | StoreErrorKind::Rejected | StoreErrorKind::Unexpected => {
+                FailureClass::Persistent
+            }
+            // Nothing is wrong with the store. What was fenced off is the program's own, and has been replaced already.
+            StoreErrorKind::Fenced { by: FencedBy::Epoch | FencedBy::Incarnation } => FailureClass::System,
+            // Asking on with refused credentials looks like an attack, and locks accounts.
+            StoreErrorKind::Unauthenticated | StoreErrorKind::Corrupt => FailureClass::Critical,
+        }
+    }
+
     /// How long to wait at least before a retry.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind() {
@@ -248,6 +266,23 @@ mod tests {
         let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
         assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::ConnectionReset));
         assert_eq!(error.to_string(), "the store is unavailable: the connection was lost");
+    }
+
+    #[test]
+    fn each_kind_is_of_a_class() {
+        for (kind, class) in [
+            (StoreErrorKind::Transient { retry_after: None }, FailureClass::Transient),
+            (StoreErrorKind::Transient { retry_after: Some(OPERATOR_RETRY) }, FailureClass::Transient),
+            (StoreErrorKind::Missing, FailureClass::Persistent),
+            (StoreErrorKind::Unauthenticated, FailureClass::Critical),
+            (StoreErrorKind::Fenced { by: FencedBy::Epoch }, FailureClass::System),
+            (StoreErrorKind::Fenced { by: FencedBy::Incarnation }, FailureClass::System),
+            (StoreErrorKind::Rejected, FailureClass::Persistent),
+            (StoreErrorKind::Unexpected, FailureClass::Persistent),
+            (StoreErrorKind::Corrupt, FailureClass::Critical),
+        ] {
+            assert_eq!(StoreError::new(kind, "it failed").class(), class, "{kind:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Connections, Epoch, FencingToken, StoreError};
+use ttm_kernel::{Connections, Epoch, FailureClass, FencingToken, StoreError};
 
 use crate::{Listing, Mint, Origin, Pair, Skipped, Token, TokenPage, TokenQuery, TokenRow};
 
@@ -99,6 +99,19 @@ pub enum PairSourceError {
         /// What was wrong with it, without addresses or secrets.
         message: String,
     },
+}
+
+impl PairSourceError {
+    /// What kind of answer it wants.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::Transient { .. } | Self::RateLimited { .. } => FailureClass::Transient,
+            // A refused client is no breach: the API needs no credentials, and may let the client in again.
+            Self::Forbidden { .. } | Self::Rejected { .. } | Self::Malformed { .. } => {
+                FailureClass::Persistent
+            }
+        }
+    }
 }
 
 /// What adding mints changed.
@@ -214,4 +227,26 @@ pub trait TokenView: Send + Sync {
 
     /// One token.
     fn get(&self, mint: &Mint) -> Option<TokenRow>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_of_the_api_is_of_a_class() {
+        let (message, retry_after) = (|| "it failed".to_owned(), Some(Duration::from_secs(9)));
+        for (error, class) in [
+            (
+                PairSourceError::Transient { message: message(), retry_after: None, source: None },
+                FailureClass::Transient,
+            ),
+            (PairSourceError::RateLimited { message: message(), retry_after }, FailureClass::Transient),
+            (PairSourceError::Forbidden { message: message() }, FailureClass::Persistent),
+            (PairSourceError::Rejected { message: message() }, FailureClass::Persistent),
+            (PairSourceError::Malformed { message: message() }, FailureClass::Persistent),
+        ] {
+            assert_eq!(error.class(), class, "{error:?}");
+        }
+    }
 }

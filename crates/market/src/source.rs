@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
+use ttm_kernel::FailureClass;
 
 use crate::{InvalidMint, Mint};
 
@@ -178,11 +179,32 @@ pub enum TokenSourceError {
     },
 }
 
+impl TokenSourceError {
+    /// What kind of answer it wants.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::Transient { .. } => FailureClass::Transient,
+            Self::Unusable { .. } => FailureClass::Persistent,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const USDC: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
+
+    #[test]
+    fn each_error_is_of_a_class() {
+        let message = || "mints.txt".to_owned();
+        for (error, class) in [
+            (TokenSourceError::Transient { message: message() }, FailureClass::Transient),
+            (TokenSourceError::Unusable { message: message() }, FailureClass::Persistent),
+        ] {
+            assert_eq!(error.class(), class, "{error:?}");
+        }
+    }
 
     #[test]
     fn an_origin_is_shown_by_its_word() {
