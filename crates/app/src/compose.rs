@@ -36,7 +36,7 @@ pub use judged::{check, check_urls, exchange_config};
 pub(crate) use orders::Orders;
 use orders::{hear, second_interrupt};
 pub(crate) use stores::StateLease;
-use stores::open_state;
+use stores::{StateStores, open_state};
 pub use stores::{open_existing_tokens, open_history, open_tokens};
 use surface::HttpSurface;
 
@@ -260,7 +260,8 @@ impl Outside {
             let (url, lease) = (settings.store.clone(), lease.clone());
             run_on(&*io, async move { open_state(&url, Some(&lease)).await })
         };
-        let (tokens, breakers) = starting.patiently("the store of the tokens", state, again).await?;
+        let StateStores { tokens, breakers, ledger } =
+            starting.patiently("the store of the tokens", state, again).await?;
         let history = || {
             let url = settings.store.clone();
             run_on(&*io, async move { open_history(&url).await })
@@ -272,6 +273,7 @@ impl Outside {
             tokens,
             sources,
             breakers,
+            ledger,
             history,
             events,
             resources: Arc::new(SysinfoResources::new(data)),

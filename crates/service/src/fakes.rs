@@ -17,6 +17,7 @@ use ttm_kernel::{
 use ttm_market::testing::{FakePairSource, FakeTokenStore};
 use ttm_market::{Added, FOLLOW_STEP, Followed, Mint, Origin, Token, TokenStore};
 use ttm_perf::testing::{FakeEventStore, FakeMetricStore};
+use ttm_recovery::testing::FakeRecoveryLedger;
 use ttm_testkit::ManualRuntime;
 
 use crate::lease::Lease;
@@ -123,12 +124,16 @@ pub(crate) fn take<S: Shelf>(outbox: &Outbox<S>) -> Vec<S::Entry> {
 
 /// Stores that work, and an API that knows no token.
 pub(crate) fn ports(tokens: &FakeTokenStore) -> Ports {
+    let ledger = FakeRecoveryLedger::new();
+    // The first claim of the tokens is one of the ledger too.
+    ledger.claim();
     Ports {
         pairs: Arc::new(FakePairSource::new()),
         tokens: Arc::new(tokens.clone()),
         sources: Vec::new(),
         profiles: None,
         breakers: Arc::new(FakeBreakerStore::new()),
+        ledger: Arc::new(ledger),
         history: Arc::new(FakeMetricStore::new()),
         events: Arc::new(FakeEventStore::new()),
         resources: Arc::new(FakeResourceSource::new(ResourceSample::default())),

@@ -25,6 +25,7 @@ use ttm_market::{
 use ttm_perf::{
     Appended, Event, EventPage, EventQuery, EventStore, MetricStore, Point, RangeQuery, Sample, SeriesKey,
 };
+use ttm_recovery::{Entry, RecoveryLedger};
 
 use crate::Ports;
 
@@ -95,6 +96,7 @@ impl Ports {
             sources: self.sources.into_iter().map(source).collect(),
             profiles: self.profiles.map(|profiles| on(profiles, io) as Arc<dyn ProfileSource>),
             breakers: on(self.breakers, io),
+            ledger: on(self.ledger, io),
             history: on(self.history, io),
             events: on(self.events, io),
             resources: on(self.resources, io),
@@ -222,6 +224,22 @@ impl BreakerStore for OnIo<dyn BreakerStore> {
     async fn save(&self, under: FencingToken, breakers: &[StoredBreaker]) -> Result<(), StoreError> {
         let breakers = breakers.to_vec();
         self.call(|port| async move { port.save(under, &breakers).await }).await
+    }
+}
+
+#[async_trait]
+impl RecoveryLedger for OnIo<dyn RecoveryLedger> {
+    async fn load(&self, since: Timestamp, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.call(|port| async move { port.load(since, limit).await }).await
+    }
+
+    async fn append(&self, under: FencingToken, entries: &[Entry]) -> Result<(), StoreError> {
+        let entries = entries.to_vec();
+        self.call(|port| async move { port.append(under, &entries).await }).await
+    }
+
+    async fn set_aside(&self, under: FencingToken) -> Result<(), StoreError> {
+        self.call(|port| async move { port.set_aside(under).await }).await
     }
 }
 

@@ -10,6 +10,7 @@ use ttm_kernel::{BoxFuture, Runtime};
 use ttm_market::{PairSource, ProfileSource, TokenSource, TokenStore};
 use ttm_perf::{EventStore, MetricStore};
 use ttm_recovery::RecoveryControl;
+use ttm_recovery::RecoveryLedger;
 
 use crate::Stop;
 
@@ -26,6 +27,8 @@ pub struct Ports {
     pub profiles: Option<Arc<dyn ProfileSource>>,
     /// The state of the breakers, fenced by the epochs of the tokens.
     pub breakers: Arc<dyn BreakerStore>,
+    /// What self-healing decided, fenced by the epochs of the tokens.
+    pub ledger: Arc<dyn RecoveryLedger>,
     /// The history of every metric.
     pub history: Arc<dyn MetricStore>,
     /// The record of what happened.

@@ -148,6 +148,8 @@ pub enum StoreTable {
     Tokens,
     /// The table of breakers.
     Breakers,
+    /// The table of recoveries.
+    Recoveries,
     /// The table of samples.
     Samples,
     /// The table of events.
@@ -158,8 +160,8 @@ pub enum StoreTable {
 
 impl StoreTable {
     /// All of them together, and then each.
-    pub const EACH: [Self; 6] =
-        [Self::All, Self::Tokens, Self::Breakers, Self::Samples, Self::Events, Self::Lease];
+    pub const EACH: [Self; 7] =
+        [Self::All, Self::Tokens, Self::Breakers, Self::Samples, Self::Events, Self::Lease, Self::Recoveries];
 
     /// The word for it in a schedule.
     pub const fn as_str(self) -> &'static str {
@@ -167,6 +169,7 @@ impl StoreTable {
             Self::All => "store",
             Self::Tokens => "tokens",
             Self::Breakers => "breakers",
+            Self::Recoveries => "recoveries",
             Self::Samples => "samples",
             Self::Events => "events",
             Self::Lease => "lease",
@@ -189,8 +192,7 @@ pub enum StoreFault {
     Busy,
     /// Reads work, writes are refused for now, as during a failover.
     ReadOnly,
-    /// The privilege on the table is missing, or the table is: a person must fix that, and callers retry at most once
-    /// a minute.
+    /// The table or a privilege on it is missing: a person must act, and callers retry at most once a minute.
     NoRight,
     /// It answers with an unknown error, which does not prove damage: callers retry as rarely.
     Unexpected,

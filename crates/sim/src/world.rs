@@ -7,6 +7,7 @@ mod event_store;
 mod exchange;
 mod lease;
 mod metric_store;
+mod recovery_ledger;
 mod resources;
 mod series_log;
 mod store;
@@ -31,6 +32,7 @@ pub use event_store::SimEventStore;
 pub use exchange::{ExchangeCounts, LastResponses, SimExchange};
 pub use lease::{LeaseKind, SimLease, SimLeases};
 pub use metric_store::{SampleLedger, SimMetricStore};
+pub use recovery_ledger::SimRecoveryLedger;
 pub use resources::SimResources;
 pub use store::UseState;
 pub use token_store::SimTokenStore;
@@ -44,6 +46,8 @@ pub struct World {
     pub tokens: SimTokenStore,
     /// The table of breakers.
     pub breakers: SimBreakerStore,
+    /// The table of recoveries.
+    pub recoveries: SimRecoveryLedger,
     /// The table of samples.
     pub history: SimMetricStore,
     /// The table of events.
@@ -79,6 +83,7 @@ impl World {
         let tokens = SimTokenStore::beside(&mints, runtime, faults, &ledger, Some(&leases));
         Self {
             breakers: SimBreakerStore::beside(&tokens, &exchange, runtime, faults, &ledger),
+            recoveries: SimRecoveryLedger::beside(&tokens, runtime, faults, &ledger),
             exchange,
             tokens,
             history: SimMetricStore::beside(runtime, faults, &ledger),
@@ -121,6 +126,7 @@ impl World {
             sources: Vec::new(),
             profiles: profiles.then(|| self.exchange.clone() as Arc<dyn ProfileSource>),
             breakers: Arc::new(self.breakers.clone()),
+            ledger: Arc::new(self.recoveries.clone()),
             history: Arc::new(self.history.clone()),
             events: Arc::new(self.events.clone()),
             resources: self.resources.clone(),

@@ -12,6 +12,7 @@ use ttm_breaker::BreakerStore;
 use ttm_kernel::{Clock, Runtime, StoreLease};
 use ttm_market::TokenStore;
 use ttm_perf::{EventStore, MetricStore};
+use ttm_recovery::RecoveryLedger;
 use ttm_sim::oracle::Verdicts;
 use ttm_sim::world::{SimEventStore, SimMetricStore, SimTokenStore, World};
 use ttm_sim::{Executor, FaultSchedule, Plan, SimRuntime};
@@ -79,5 +80,17 @@ fn the_simulated_table_of_breakers_keeps_the_laws_of_its_port() {
         let claim = async || world.tokens.claim().await.expect("claim works");
         let open = async || Box::new(world.breakers.clone()) as Box<dyn BreakerStore>;
         ttm_breaker::testing::conformance::check(open, claim).await;
+    });
+}
+
+#[test]
+fn the_simulated_ledger_keeps_the_laws_of_its_port() {
+    run(async |runtime, faults| {
+        let promised = Plan::new(1, Duration::ZERO, FaultSchedule::default()).promised;
+        let verdicts = Arc::new(Verdicts::new(runtime.clone()));
+        let world = World::new(1, 0, promised, &runtime, &faults, &verdicts);
+        let claim = async || world.tokens.claim().await.expect("claim works");
+        let open = async || Box::new(world.recoveries.clone()) as Box<dyn RecoveryLedger>;
+        ttm_recovery::testing::conformance::check(open, claim).await;
     });
 }

@@ -10,6 +10,7 @@ use ttm_market::TokenStore;
 use ttm_perf::{EventStore, MetricStore};
 use ttm_postgres_metrics::PostgresMetricStore;
 use ttm_postgres_state::{PostgresLease, PostgresTokenStore};
+use ttm_recovery::RecoveryLedger;
 use ttm_sqlite_metrics::SqliteMetricStore;
 use ttm_sqlite_state::{SqliteLease, SqliteTokenStore};
 
@@ -18,7 +19,7 @@ use crate::config::StoreUrl;
 
 /// Opens the store of the tokens, with its schema up to date, to edit the set of tokens beside a running service.
 pub async fn open_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>, ComposeError> {
-    Ok(open_state(url, None).await?.0)
+    Ok(open_state(url, None).await?.tokens)
 }
 
 /// Opens the store of the tokens as it is: what is not up to date is refused, and nothing is made or changed.
@@ -83,11 +84,18 @@ impl StateLease {
     }
 }
 
-/// Opens the store of the state, with its schema up to date: the tokens, and the breakers beside them.
+/// What is kept in the store of the state, all under the same epochs.
+pub(super) struct StateStores {
+    pub(super) tokens: Arc<dyn TokenStore>,
+    pub(super) breakers: Arc<dyn BreakerStore>,
+    pub(super) ledger: Arc<dyn RecoveryLedger>,
+}
+
+/// Opens the store of the state, with its schema up to date.
 pub(super) async fn open_state(
     url: &StoreUrl,
     lease: Option<&StateLease>,
-) -> Result<(Arc<dyn TokenStore>, Arc<dyn BreakerStore>), ComposeError> {
+) -> Result<StateStores, ComposeError> {
     Ok(match url {
         StoreUrl::Sqlite(path) => {
             make_folder(path)?;
@@ -95,16 +103,16 @@ pub(super) async fn open_state(
             if let Some(lease) = lease {
                 store = store.with_lease(lease.port());
             }
-            let breakers = store.breakers();
-            (Arc::new(store), Arc::new(breakers))
+            let (breakers, ledger) = (Arc::new(store.breakers()), Arc::new(store.recoveries()));
+            StateStores { tokens: Arc::new(store), breakers, ledger }
         }
         StoreUrl::Postgres(url) => {
             let mut store = PostgresTokenStore::open(url.expose_secret()).await.map_err(told_of_postgres)?;
             if let Some(StateLease::Postgres(lease)) = lease {
                 store = store.with_lease(lease.clone());
             }
-            let breakers = store.breakers();
-            (Arc::new(store), Arc::new(breakers))
+            let (breakers, ledger) = (Arc::new(store.breakers()), Arc::new(store.recoveries()));
+            StateStores { tokens: Arc::new(store), breakers, ledger }
         }
     })
 }

@@ -95,9 +95,11 @@ fn kinds() -> [Vec<Kind>; 3] {
     };
     let parts = [FaultKind::PartPanics as fn(Part) -> FaultKind, FaultKind::PartEnds];
     let parts = Part::ALL.into_iter().flat_map(|part| parts.map(|kind| (kind(part), 0, 0)));
+    // Nothing uses the ledger yet: a fault of its table alone would be one that never shows.
+    let tables = StoreTable::EACH.into_iter().filter(|table| *table != StoreTable::Recoveries);
     [
         EXCHANGE.to_vec(),
-        StoreTable::EACH.into_iter().flat_map(of).chain(REJECTS).collect(),
+        tables.flat_map(of).chain(REJECTS).collect(),
         PROCESS.into_iter().chain(parts).collect(),
     ]
 }

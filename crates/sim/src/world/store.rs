@@ -107,13 +107,18 @@ impl Server {
         faults: &Arc<FaultSchedule>,
         ledger: &Ledger,
     ) -> Self {
+        // The ledger draws from streams of its own, so that what is recorded shifts nothing else.
+        let (latency, commits) = match table {
+            StoreTable::Recoveries => ("ledger latency", "ledger chance"),
+            _ => ("store latency", "store chance"),
+        };
         Self {
             runtime: runtime.clone(),
             table,
             ledger: ledger.clone(),
             faults: faults.clone(),
-            latency: runtime.stream("store latency"),
-            commits: runtime.stream("store chance"),
+            latency: runtime.stream(latency),
+            commits: runtime.stream(commits),
         }
     }
 
