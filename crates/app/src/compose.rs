@@ -1,7 +1,6 @@
 //! The composition: the only place that names concrete adapters. It holds no behaviour of its own beyond the order of
 //! starting and stopping.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{Signal, SignalKind};
-use ttm_axum_api::{BindError, Bound};
+use ttm_axum_api::BindError;
 use ttm_dexscreener_http::DexscreenerSource;
 use ttm_file_tokens::FileTokenSource;
 use ttm_kernel::{LeaseError, Runtime, within};
@@ -23,16 +22,20 @@ use ttm_service::{
 
 use crate::config::{Settings, SourceSettings, StoreUrl};
 
+mod beat;
 mod descriptors;
 mod error;
 mod judged;
+mod managed;
 mod orders;
 mod stores;
 mod surface;
 
+use beat::Beat;
 pub use error::ComposeError;
 use judged::with_place_of_file;
 pub use judged::{check, check_urls, exchange_config};
+pub(crate) use managed::Managed;
 pub(crate) use orders::Orders;
 use orders::{hear, second_interrupt};
 pub(crate) use stores::StateLease;
@@ -106,6 +109,7 @@ pub struct Process {
     supervision: Arc<dyn Runtime>,
     board: Arc<Board>,
     address: SocketAddr,
+    managed: Managed,
     orders: Orders,
     /// Every Ctrl-C once more: what they mean depends on who ordered the stop.
     interrupts: Signal,
@@ -123,6 +127,7 @@ impl Process {
     pub(crate) async fn compose(
         settings: Settings,
         planes: Arc<dyn Planes>,
+        mut managed: Managed,
         orders: Orders,
     ) -> Result<Self, ComposeError> {
         descriptors::ensure()?;
@@ -133,11 +138,11 @@ impl Process {
         let (supervision, io) = (planes.supervision(), planes.io());
         let sources = token_sources(&settings.sources, &io)?;
         // The listener first: a port that is taken is the commonest mistake, and nothing is touched before it is told.
-        let listener = match Bound::bind(settings.api.listen).await {
+        let listener = match managed.listen(settings.api.listen).await {
             Ok(listener) => listener,
             Err(error) => return Err(not_listening(&settings, &*supervision, &error).await),
         };
-        let address = listener.address();
+        let address = listener.bound.address();
         let lease = StateLease::new(&settings.store)?;
         let board = Board::starting(&settings.service, &*planes);
         let surface = HttpSurface::new(listener, &settings.api, &board, &supervision, prometheus);
@@ -147,7 +152,7 @@ impl Process {
         tracing::info!(%address, store = %settings.store, "listening; starting");
         let parts = Outside { settings: settings.clone(), lease: Arc::new(lease), exchange, sources, io };
         let open: Open<ComposeError> = Box::new(|starting| Box::pin(parts.open(starting)));
-        Ok(Self { settings, supervisor, open, supervision, board, address, orders, interrupts })
+        Ok(Self { settings, supervisor, open, supervision, board, address, managed, orders, interrupts })
     }
 
     /// Where it answers.
@@ -174,8 +179,14 @@ impl Process {
     /// in order first. When not everything was stored, or the store is damaged.
     pub async fn run(self, over: impl Future<Output = ()>) -> Result<(), ComposeError> {
         let started = self.started();
-        let Self { settings, supervisor, open, supervision, board, address, mut orders, mut interrupts } =
-            self;
+        let Self { settings, supervisor, open, supervision, board, address, managed, .. } = self;
+        let Self { mut orders, mut interrupts, .. } = self;
+        let (beat, beats) = Beat::start(&supervision);
+        // Until this returns: a stop that hangs ends by systemd's hand, too.
+        let _watchdog = managed
+            .watch(move || beat.is_alive())
+            .map_err(|error| ComposeError::Process(format!("the watchdog's thread cannot start: {error}")))?;
+        let stop_within = settings.service.stop_within;
         let (ordered, mut was_ordered) = tokio::sync::oneshot::channel();
         let stop = async {
             tokio::select! {
@@ -190,9 +201,10 @@ impl Process {
                     drop(ordered);
                 }
             }
-            supervision.now() + settings.service.stop_within
+            managed.stopping(stop_within);
+            supervision.now() + stop_within
         };
-        let log_start = async {
+        let logged = async {
             started.await;
             tracing::info!(%address, store = %settings.store, "started");
             if !board.has_tokens() {
@@ -200,22 +212,23 @@ impl Process {
                     "there are no tokens yet; `ttm tokens add` and `ttm tokens import` bring some"
                 );
             }
-            std::future::pending::<Infallible>().await
         };
         let exit = tokio::select! {
             biased;
             exit = supervisor.run(open, stop) => exit,
-            never = log_start => match never {},
+            never = managed.follow(&board, &*supervision, logged, stop_within) => match never {},
             () = second_interrupt(&mut was_ordered, &mut interrupts) => {
                 let message = "given up at the second Ctrl-C; what was not stored is lost";
                 return Err(ComposeError::Process(message.to_owned()));
             }
         };
-        match exit {
+        beats.abort();
+        let ended = match exit {
             Exit::NotStarted(error) => Err(not_started(&settings, error)),
             Exit::Abandoned => Ok(()),
             Exit::Ended(ended) => as_result(&settings.store, ended, board.given_up()),
-        }
+        };
+        ended.inspect_err(|error| managed.ended(error))
     }
 }
 

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,12 @@ impl fmt::Debug for Bound {
             .field("address", &self.address)
             .field("cap", &self.cap)
             .finish_non_exhaustive()
+    }
+}
+
+impl AsFd for Bound {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 
@@ -98,6 +105,17 @@ impl Bound {
             io::ErrorKind::AddrInUse => BindError::InUse { address },
             _ => BindError::Refused { address, source },
         })
+    }
+
+    /// Takes over a listener that was bound elsewhere, as by an earlier process.
+    ///
+    /// # Errors
+    /// When it is of no use.
+    pub fn adopt(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, cap: descriptors::room(), on_notice: Box::new(drop) })
     }
 
     /// The bound address.

@@ -20,7 +20,7 @@ use ttm_market::{Mint, TokenQuery, TokenView};
 use super::failure::Failure;
 use super::output::{OutputError, printable, row, say};
 use super::run::start_threads;
-use crate::compose::{self, ComposeError, Orders, Process, StateLease};
+use crate::compose::{self, ComposeError, Managed, Orders, Process, StateLease};
 use crate::config::Settings;
 use ttm_service::Board;
 use ttm_service::Planes;
@@ -83,7 +83,7 @@ async fn run(planes: Arc<dyn Planes>, listen: SocketAddr, lasts: Option<Duration
     // Held until the demo is over.
     let _alone = forget_last_demo(&settings).await?;
     add_tokens(&settings, &exchange.mints().collect::<Vec<_>>(), runtime.wall()).await?;
-    let process = Process::compose(settings, planes, orders).await?;
+    let process = Process::compose(settings, planes, Managed::by_nobody(), orders).await?;
     let (board, clock, address, started) =
         (process.board(), runtime.clone(), process.address(), process.started());
     let (fails, failed) = oneshot::channel();

@@ -4,15 +4,17 @@ use std::process::ExitCode;
 
 use super::failure::Failure;
 use super::output::wrapped;
-use crate::compose::{self, Orders, Process};
+use crate::compose::{self, Managed, Orders, Process};
 use crate::config::{Settings, StoreUrl};
 use crate::planes::Threads;
 
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
+    let managed = Managed::find();
     let threads = start_threads()?;
     let planes = threads.planes();
     let ended = threads.block_on(async {
-        Process::compose(settings.clone(), planes, Orders::listen()?).await?.run(std::future::pending()).await
+        let process = Process::compose(settings.clone(), planes, managed, Orders::listen()?).await?;
+        process.run(std::future::pending()).await
     });
     // Everything was stopped in order, or given up: what still hangs in a call is no reason to stay.
     threads.leave();

@@ -1,6 +1,6 @@
 //! The HTTP API as the surface of the service.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -10,25 +10,27 @@ use ttm_kernel::{BoxFuture, Runtime};
 use ttm_service::{Board, Controls, Ports, Stop, Surface};
 
 use super::descriptors;
+use super::managed::Listening;
 use crate::config::ApiSettings;
 
 pub(super) struct HttpSurface {
     address: SocketAddr,
     config: ApiConfig,
     state: ApiState,
-    /// Bound before anything is started; once that one has ended the address is bound anew.
+    /// Bound before anything is started; once that one has ended the address is bound anew, unless the listener is kept.
     listener: Mutex<Option<Bound>>,
+    kept: Option<TcpListener>,
 }
 
 impl HttpSurface {
     pub(super) fn new(
-        listener: Bound,
+        Listening { bound, kept }: Listening,
         settings: &ApiSettings,
         board: &Arc<Board>,
         runtime: &Arc<dyn Runtime>,
         prometheus: PrometheusHandle,
     ) -> Self {
-        let address = listener.address();
+        let address = bound.address();
         let config = ApiConfig::new(address, settings.token.clone());
         let state = ApiState {
             health: board.clone(),
@@ -42,21 +44,24 @@ impl HttpSurface {
                 prometheus.render()
             }),
         };
-        Self { address, config, state, listener: Mutex::new(Some(listener)) }
+        Self { address, config, state, listener: Mutex::new(Some(bound)), kept }
     }
 }
 
 impl Surface for HttpSurface {
     fn serve(&self, stop: Stop) -> BoxFuture<'static, ()> {
         let (address, bound) = (self.address, self.listener.lock().take());
+        let kept = self.kept.as_ref().map(TcpListener::try_clone);
         let router = ttm_axum_api::router(self.state.clone(), self.config.clone());
         Box::pin(async move {
-            let listener = match bound {
-                Some(listener) => listener,
-                None => match Bound::bind(address).await {
-                    Ok(listener) => listener,
-                    Err(error) => return tracing::error!(%error, "the API cannot listen"),
-                },
+            let listener = match (bound, kept) {
+                (Some(listener), _) => Ok(listener),
+                (None, Some(kept)) => kept.and_then(Bound::adopt).map_err(|error| error.to_string()),
+                (None, None) => Bound::bind(address).await.map_err(|error| error.to_string()),
+            };
+            let listener = match listener {
+                Ok(listener) => listener,
+                Err(error) => return tracing::error!(error, "the API cannot listen"),
             };
             let stopped = async {
                 stop.ordered().await;
