@@ -2,7 +2,7 @@
 //! starting and stopping.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +10,12 @@ use secrecy::ExposeSecret;
 use tokio::signal::unix::{Signal, SignalKind};
 use ttm_axum_api::BindError;
 use ttm_dexscreener_http::DexscreenerSource;
+use ttm_file_journal::FileJournal;
 use ttm_file_tokens::FileTokenSource;
 use ttm_kernel::{LeaseError, Runtime, within};
 use ttm_market::{ProfileSource, TokenSource};
 use ttm_postgres_tokens::PostgresTokenSource;
+use ttm_recovery::LastWords;
 use ttm_sysinfo_resources::SysinfoResources;
 
 use ttm_service::{
@@ -22,16 +24,15 @@ use ttm_service::{
 
 use crate::config::{Settings, SourceSettings, StoreUrl};
 
-mod beat;
 mod descriptors;
 mod error;
 mod judged;
 mod managed;
 mod orders;
+mod self_check;
 mod stores;
 mod surface;
 
-use beat::Beat;
 pub use error::ComposeError;
 use judged::with_place_of_file;
 pub use judged::{check, check_urls, exchange_config};
@@ -150,7 +151,15 @@ impl Process {
         let supervisor =
             Supervisor::new(settings.service.clone(), planes, board.clone(), port, Arc::new(surface));
         tracing::info!(%address, store = %settings.store, "listening; starting");
-        let parts = Outside { settings: settings.clone(), lease: Arc::new(lease), exchange, sources, io };
+        let state_folder = managed.state_folder.clone();
+        let parts = Outside {
+            settings: settings.clone(),
+            lease: Arc::new(lease),
+            exchange,
+            sources,
+            state_folder,
+            io,
+        };
         let open: Open<ComposeError> = Box::new(|starting| Box::pin(parts.open(starting)));
         Ok(Self { settings, supervisor, open, supervision, board, address, managed, orders, interrupts })
     }
@@ -181,10 +190,10 @@ impl Process {
         let started = self.started();
         let Self { settings, supervisor, open, supervision, board, address, managed, .. } = self;
         let Self { mut orders, mut interrupts, .. } = self;
-        let (beat, beats) = Beat::start(&supervision);
+        let vigil = supervisor.vigil();
         // Until this returns: a stop that hangs ends by systemd's hand, too.
         let _watchdog = managed
-            .watch(move || beat.is_alive())
+            .watch(move || vigil.is_alive())
             .map_err(|error| ComposeError::Process(format!("the watchdog's thread cannot start: {error}")))?;
         let stop_within = settings.service.stop_within;
         let (ordered, mut was_ordered) = tokio::sync::oneshot::channel();
@@ -222,7 +231,6 @@ impl Process {
                 return Err(ComposeError::Process(message.to_owned()));
             }
         };
-        beats.abort();
         let ended = match exit {
             Exit::NotStarted(error) => Err(not_started(&settings, error)),
             Exit::Abandoned => Ok(()),
@@ -240,6 +248,9 @@ fn as_result(store: &StoreUrl, ended: Ended, damage: Option<String>) -> Result<(
         (Some(failure @ Failure::Superseded(_)), _) => {
             Err(ComposeError::Held(format!("{store}: {failure}{also}")))
         }
+        (Some(Failure::Recovery(cause)), _) => {
+            Err(ComposeError::Recovery(format!("ended by self-healing, to be started again: {cause}{also}")))
+        }
         (Some(failure @ Failure::Part { .. }), _) => Err(ComposeError::Process(failure.to_string())),
         (None, Some(why)) => Err(ComposeError::Store(format!(
             "{store}: stopped with a store that an operator must repair: {why}{also}"
@@ -254,6 +265,7 @@ struct Outside {
     lease: Arc<StateLease>,
     exchange: DexscreenerSource,
     sources: Vec<Arc<dyn TokenSource>>,
+    state_folder: Option<PathBuf>,
     io: Arc<dyn Runtime>,
 }
 
@@ -261,7 +273,7 @@ impl Outside {
     /// Opens the stores, which are leased, and fills the ports. A database that is away is waited for. Before the first
     /// connection: two processes that migrate at once are two processes on one store.
     async fn open(self, starting: &Starting) -> Result<Ports, ComposeError> {
-        let Self { settings, lease, exchange, sources, io } = self;
+        let Self { settings, lease, exchange, sources, state_folder, io } = self;
         let data = lease.folder().unwrap_or(Path::new(".")).to_path_buf();
         let again = |error: &ComposeError| match error {
             ComposeError::Away(_) => Again::MayPass,
@@ -287,9 +299,18 @@ impl Outside {
             sources,
             breakers,
             ledger,
+            last_words: journal(&lease, state_folder.as_deref()),
+            threads: None,
             history,
             events,
             resources: Arc::new(SysinfoResources::new(data)),
         })
     }
+}
+
+/// Where a step that ends the process is kept without its store: beside a database that is a file, else where systemd gives the
+/// service a folder. `None` if there is neither.
+fn journal(lease: &StateLease, given: Option<&Path>) -> Option<Arc<dyn LastWords>> {
+    let folder = lease.folder().or(given)?;
+    Some(Arc::new(FileJournal::new(folder.join("recovery.journal"))))
 }

@@ -37,7 +37,7 @@ impl Entry {
     /// The subject of what is about the whole process.
     pub const PROCESS: &'static str = "process";
     /// The subject of what is about the runtime of the groups and writers.
-    pub const WORK_PLANE: &'static str = "work plane";
+    pub const WORK_PLANE: &'static str = "work-plane";
     /// The longest subject, in bytes.
     pub const MAX_SUBJECT: usize = 64;
     /// The longest cause, in bytes.

@@ -14,6 +14,7 @@ use ttm_market::{
     LaneAges, MarketConfig, Mint, Origin, Token, TokenIndex, TokenPage, TokenQuery, TokenRow, TokenView, row,
 };
 use ttm_perf::{CallSummary, CallWindow};
+use ttm_recovery::PartView;
 use ttm_schedule::LaneStatus;
 
 use super::answers::Answers;
@@ -53,6 +54,7 @@ pub struct Board {
     /// How each use of a store went last.
     pub(super) stores: Stores,
     sources: Mutex<BTreeMap<Origin, SourceFacts>>,
+    parts: Mutex<(Vec<PartView>, Option<String>)>,
     /// Why the process ends without being ordered to.
     ends_because: OnceLock<String>,
     report: ArcSwap<Report>,
@@ -86,6 +88,7 @@ impl Board {
             resources: Mutex::default(),
             stores: Stores::default(),
             sources: Mutex::default(),
+            parts: Mutex::default(),
             ends_because: OnceLock::new(),
             report: ArcSwap::from_pointee(report),
         }
@@ -124,6 +127,22 @@ impl Board {
     /// The last posted status of a group.
     pub fn group(&self, lane: Lane) -> Option<LaneStatus> {
         self.groups.lock()[lane]
+    }
+
+    /// The last posted status of each group.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (Lane, Option<LaneStatus>)> + use<> {
+        let groups = *self.groups.lock();
+        Lane::ALL.into_iter().map(move |lane| (lane, groups[lane]))
+    }
+
+    /// Posts the parts, and why a person is needed for the whole process.
+    pub(super) fn post_parts(&self, parts: Vec<PartView>, needs_a_person: Option<String>) {
+        *self.parts.lock() = (parts, needs_a_person);
+    }
+
+    /// The parts as last posted.
+    pub fn parts(&self) -> Vec<PartView> {
+        self.parts.lock().0.clone()
     }
 
     /// Posts tokens as they are now; the others stay.

@@ -1,51 +1,61 @@
-//! What operators see and order while the service runs.
+//! What operators see and order while the service runs. Orders go to the supervisor, which decides.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ttm_recovery::{EntryKey, PartView, Recovery, RecoveryControl, RestartRefused};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use ttm_recovery::{EntryKey, PartView, Recoveries, Recovery, RecoveryControl, RestartRefused};
 
+use crate::board::Board;
 use crate::operator::GuardBreakers;
-use crate::parts::Part;
 use crate::ports::Controls;
 use crate::resident::Resident;
 
-/// What operators of a service that has started with these parts may do.
-pub(crate) fn controls(resident: &Arc<Resident>, parts: &[Part]) -> Controls {
-    let breakers = Arc::new(GuardBreakers::new(resident.clone()));
-    Controls { breakers, recovery: Arc::new(Table(parts.to_vec())) }
+/// Orders that wait for the supervisor, which looks within a second: more than a person gives.
+const ORDERS: usize = 8;
+
+/// An order to restart a part.
+pub(crate) struct Order {
+    /// Its name.
+    pub(crate) part: String,
+    /// Takes what became of it.
+    pub(crate) answer: oneshot::Sender<Result<EntryKey, RestartRefused>>,
 }
 
-/// The parts as the table has them: each of them ends the process when it ends, so all of them run.
-struct Table(Vec<Part>);
+/// Where the supervisor hears orders.
+pub(crate) type Orders = mpsc::Receiver<Order>;
+
+/// What operators of a service may do, and where the supervisor hears it.
+pub(crate) fn controls(resident: &Arc<Resident>, shown: Arc<Mutex<Recoveries>>) -> (Controls, Orders) {
+    let (sender, orders) = mpsc::channel(ORDERS);
+    let breakers = Arc::new(GuardBreakers::new(resident.clone()));
+    let recovery = Arc::new(ByHand { board: resident.board.clone(), shown, orders: sender });
+    (Controls { breakers, recovery }, orders)
+}
+
+struct ByHand {
+    board: Arc<Board>,
+    shown: Arc<Mutex<Recoveries>>,
+    orders: mpsc::Sender<Order>,
+}
 
 #[async_trait]
-impl RecoveryControl for Table {
-    fn recoveries(&self, _: usize) -> Vec<Recovery> {
-        Vec::new()
+impl RecoveryControl for ByHand {
+    fn recoveries(&self, limit: usize) -> Vec<Recovery> {
+        self.shown.lock().newest(limit)
     }
 
     fn parts(&self) -> Vec<PartView> {
-        let view = |part: &Part| PartView {
-            name: part.name.to_owned(),
-            critical: part.critical,
-            state: "running",
-            incarnation: 0,
-            since_progress: None,
-            problem: None,
-        };
-        self.0.iter().map(view).collect()
+        self.board.parts()
     }
 
     async fn restart(&self, part: &str) -> Result<EntryKey, RestartRefused> {
-        let part = part.to_owned();
-        if self.0.iter().any(|known| known.name == part) {
-            return Err(RestartRefused::NotAlone {
-                part,
-                why: "this version restarts the whole process only",
-            });
-        }
-        let known: Vec<&str> = self.0.iter().map(|part| part.name).collect();
-        Err(RestartRefused::Unknown { part, known: known.join(", ") })
+        let (answer, answered) = oneshot::channel();
+        let order = Order { part: part.to_owned(), answer };
+        // Both fail once the supervisor decides nothing any more.
+        let stopping = RestartRefused::NotRunning("stopping");
+        self.orders.send(order).await.map_err(|_| stopping.clone())?;
+        answered.await.unwrap_or(Err(stopping))
     }
 }

@@ -16,11 +16,14 @@ use crate::bounded::{STORE_DEADLINE, timed_out};
 use crate::lease::Lease;
 use crate::life::Life;
 use crate::outbox::{Batch, Outbox, Shelf};
+use crate::settings::STORE;
 use crate::stores::StoreUse;
 
 /// The first write gathers for a tenth of the time of others: a process that lives for less than a second still stores what
 /// it did, and what is stored before something else stays so.
 const FIRST_GATHERS: u32 = 10;
+/// A writer with nothing to write looks again after this, to show that it is alive.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// How long a stop waits before it tries again.
 const RETRY_AT_STOP: Duration = Duration::from_secs(1);
 
@@ -65,7 +68,7 @@ enum Written {
 impl Drain {
     /// Until the stop is ordered; then until the outbox is empty or the deadline has come.
     pub(crate) async fn run<S: Shelf, K: Sink<S::Entry>>(self, outbox: &Outbox<S>, sink: &K) {
-        let Life { runtime, stop, .. } = &self.life;
+        let Life { runtime, stop, vital, .. } = &self.life;
         outbox.open(self.life.author.incarnation);
         let entropy = runtime.entropy("writer");
         let mut failures = 0;
@@ -75,10 +78,12 @@ impl Drain {
                 if stop.deadline().is_some() {
                     return;
                 }
+                vital.got_on();
                 tokio::select! {
                     biased;
                     _ = stop.ordered() => {}
                     () = outbox.filled() => self.pause(runtime.now() + gather).await,
+                    () = runtime.sleep_until(runtime.now() + LOOK_AGAIN) => {}
                 }
                 continue;
             }
@@ -91,14 +96,19 @@ impl Drain {
             }
             if !self.lease.holds() {
                 // After a pause of the process renewing comes before any write.
+                vital.waits_for(STORE);
                 runtime.sleep_until(runtime.now() + Lease::LOOK_AGAIN).await;
                 continue;
             }
             match self.write(outbox, sink).await {
-                Written::Done => (failures, gather) = (0, K::GATHER),
+                Written::Done => {
+                    vital.got_on();
+                    (failures, gather) = (0, K::GATHER);
+                }
                 Written::Fenced => return,
                 Written::Never => {
                     // What comes is kept as far as the outbox goes, and scoring goes on.
+                    vital.leaves_alone(STORE);
                     stop.ordered().await;
                     return;
                 }
@@ -107,6 +117,7 @@ impl Drain {
                     runtime.sleep_until(runtime.now() + RETRY_AT_STOP).await;
                 }
                 Written::Later(retry_after) => {
+                    vital.waits_for(STORE);
                     // Full jitter, as everywhere: writers that failed together do not come back together.
                     let backoff = self.backoff.backoff(failures).mul_f64(entropy.unit());
                     failures += 1;

@@ -78,6 +78,8 @@ pub struct Ended {
 pub enum Failure {
     /// This process has no right to the store any more, for this reason; most likely another one has.
     Superseded(String),
+    /// Self-healing ended it, for this reason: another process does better.
+    Recovery(String),
     /// A part ended that never should.
     Part {
         /// Its name.
@@ -103,7 +105,7 @@ impl Failure {
     /// What happened, in a line for a person.
     pub fn cause(&self) -> String {
         match self {
-            Self::Superseded(reason) => reason.clone(),
+            Self::Superseded(reason) | Self::Recovery(reason) => reason.clone(),
             Self::Part { part, end } => format!("{part} ended by itself: {}", ending(end)),
         }
     }

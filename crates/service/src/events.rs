@@ -9,6 +9,7 @@ use ttm_breaker::{State, Transition};
 use ttm_kernel::{Entropy, Epoch, Runtime, Severity};
 use ttm_market::{MarketEvent, Mint, Origin, PoolsSeen};
 use ttm_perf::{ControlChange, Controlled, Event, EventId};
+use ttm_recovery::{Entry, Fact, Outcome, Step};
 
 use crate::life::Author;
 use crate::outbox::{EventOutbox, Fifo, OutboxCounts};
@@ -145,6 +146,47 @@ impl EventLog {
             }
             None => self.put(Kind::SourceRecovered, origin.as_str(), Severity::Info, &json!({})),
         }
+    }
+
+    /// A line of the ledger.
+    pub(crate) fn recovery(&self, entry: &Entry) {
+        let id = entry.recovery.to_string();
+        let (kind, severity, payload) = match &entry.fact {
+            Fact::Booted | Fact::Closed => return,
+            Fact::Began { cause, class, by, .. } => (
+                Kind::RecoveryBegan,
+                Severity::Warning,
+                json!({"id": id, "cause": cause, "class": class.as_str(), "by": by.as_str()}),
+            ),
+            Fact::Step { step, charged } => (
+                Kind::RecoveryStep,
+                if *step >= Step::RebuildPlane { Severity::Error } else { Severity::Warning },
+                json!({"id": id, "step": step.as_str(), "charged": charged}),
+            ),
+            Fact::Withheld { cause, dependency } => (
+                Kind::RecoveryWithheld,
+                Severity::Warning,
+                json!({"id": id, "cause": cause, "dependency": dependency}),
+            ),
+            Fact::Ended { outcome, took } => (
+                Kind::RecoveryEnded,
+                if *outcome == Outcome::Escalated { Severity::Critical } else { Severity::Info },
+                json!({"id": id, "outcome": outcome.as_str(), "took_s": took.as_secs_f64()}),
+            ),
+        };
+        self.put(kind, &entry.subject, severity, &payload);
+    }
+
+    /// What the processes before did cannot be read.
+    pub(crate) fn ledger_set_aside(&self, problem: &str) {
+        let problem: String = problem.chars().take(LONGEST_PROBLEM).collect();
+        self.put(Kind::LedgerSetAside, "ledger", Severity::Error, &json!({ "problem": problem }));
+    }
+
+    /// The process was paused: nothing of it ran for so long.
+    pub(crate) fn paused(&self, lasted: Duration) {
+        let payload = json!({"lasted_s": lasted.as_secs_f64()});
+        self.put(Kind::ProcessPaused, "process", Severity::Warning, &payload);
     }
 
     /// Attempts may take another time, or another number of requests may be under way.

@@ -27,7 +27,7 @@ use crate::outbox::{Outbox, Shelf};
 use crate::resident::Resident;
 use crate::{
     Board, Controls, Exit, Open, Planes, Ports, ServiceSettings, Starting, Stop, StopOrder, Supervisor,
-    Surface,
+    Surface, Vital,
 };
 
 /// Who puts something into outboxes.
@@ -59,10 +59,8 @@ impl Planes for OnePlane {
 struct NoReaders;
 
 impl Surface for NoReaders {
-    fn serve(&self, stop: Stop) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            stop.ordered().await;
-        })
+    fn serve(&self, stop: Stop, vital: Vital) -> BoxFuture<'static, ()> {
+        Box::pin(async move { vital.gets_on_until(&stop).await })
     }
 
     fn opened(&self, _: &Ports) {}
@@ -114,7 +112,9 @@ pub(crate) fn resident(runtime: &ManualRuntime, board: &Arc<Board>, ports: Ports
 /// The first life of a part, and what stops it.
 pub(crate) fn life(runtime: &ManualRuntime) -> (Life, StopOrder) {
     let order = StopOrder::new();
-    (Life { author: AUTHOR, runtime: Arc::new(runtime.clone()), stop: order.listener() }, order)
+    let runtime = Arc::new(runtime.clone()) as Arc<dyn Runtime>;
+    let vital = Vital::new(&runtime);
+    (Life { author: AUTHOR, runtime, stop: order.listener(), vital }, order)
 }
 
 /// All that waits in an outbox.
@@ -134,6 +134,8 @@ pub(crate) fn ports(tokens: &FakeTokenStore) -> Ports {
         profiles: None,
         breakers: Arc::new(FakeBreakerStore::new()),
         ledger: Arc::new(ledger),
+        last_words: None,
+        threads: None,
         history: Arc::new(FakeMetricStore::new()),
         events: Arc::new(FakeEventStore::new()),
         resources: Arc::new(FakeResourceSource::new(ResourceSample::default())),

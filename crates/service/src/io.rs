@@ -97,6 +97,9 @@ impl Ports {
             profiles: self.profiles.map(|profiles| on(profiles, io) as Arc<dyn ProfileSource>),
             breakers: on(self.breakers, io),
             ledger: on(self.ledger, io),
+            // Called on the io plane, where they may block for as long as a disk takes.
+            last_words: self.last_words,
+            threads: self.threads,
             history: on(self.history, io),
             events: on(self.events, io),
             resources: on(self.resources, io),

@@ -15,6 +15,8 @@ use ttm_market::{Listing, Origin, TokenSource, TokenSourceError};
 
 use crate::board::Board;
 use crate::bounded::{STORE_DEADLINE, timed_out};
+use crate::life::Life;
+use crate::settings::STORE;
 use crate::stores::StoreUse;
 
 /// The lease as the service's parts see it.
@@ -94,7 +96,8 @@ impl Lease {
     }
 
     /// Renews until the lease is lost: then it ends, so that the service does.
-    pub(crate) async fn keep(self: Arc<Self>, runtime: Arc<dyn Runtime>, board: Arc<Board>) {
+    pub(crate) async fn keep(self: Arc<Self>, life: Life, board: Arc<Board>) {
+        let Life { runtime, vital, .. } = life;
         let every = self.port.renew_every();
         loop {
             let begun = runtime.now();
@@ -103,10 +106,12 @@ impl Lease {
             let now = runtime.now();
             match renewed {
                 Ok(()) => {
+                    vital.got_on();
                     board.stores.answered(StoreUse::Lease, now);
                     *self.excused_until.lock() = Moment::ZERO;
                 }
                 Err(LeaseError::Store(error)) => {
+                    vital.waits_for(STORE);
                     board.stores.failed(StoreUse::Lease, &error, now, runtime.wall());
                     // Until the attempt after the next has been made: a pause of the process ends the excuse.
                     let until = next + every + 2 * STORE_DEADLINE;

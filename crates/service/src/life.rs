@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ttm_kernel::{Incarnation, Runtime};
 
-use crate::Stop;
+use crate::{Stop, Vital};
 
 /// What a part is started with, beside the resident state.
 pub(crate) struct Life {
@@ -15,6 +15,8 @@ pub(crate) struct Life {
     pub(crate) runtime: Arc<dyn Runtime>,
     /// Hears the order to stop.
     pub(crate) stop: Stop,
+    /// Takes its signs of life.
+    pub(crate) vital: Vital,
 }
 
 /// Who puts something into an outbox: a part, and which of its incarnations.

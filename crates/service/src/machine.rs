@@ -68,7 +68,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use ttm_dispatch::{Ask, Asked, DispatchConfig, Dispatcher, Request};
-use ttm_kernel::{Lane, Moment, PerLane};
+use ttm_kernel::{Incarnation, Lane, Moment, PerLane};
 use ttm_market::{Book, DataQuality, MarketConfig, Mint, Token};
 use ttm_perf::{CallSummary, Control, ControlChange, ControlConfig, Controlled};
 use ttm_schedule::{LaneStatus, ScheduleConfig, Scheduler};
@@ -77,6 +77,7 @@ mod answers;
 mod boot;
 mod effect;
 mod facts;
+mod lanes;
 mod place;
 mod plan;
 mod reconfigure;
@@ -88,15 +89,13 @@ mod unreadable;
 
 pub use boot::{Boot, Carried};
 pub use effect::{Effect, Notice};
-pub use facts::{Answer, Failed, Found, Incarnation, Now, RequestId, Seen, Upstream};
+pub use facts::{Answer, Failed, Found, Now, RequestId, Seen, Upstream};
 pub use standing::Standing;
 
 use answers::keys_of;
 use boot::LookUps;
-use place::{Wait, wait_of};
 use runs::{Accounts, lane_of};
 use silence::Silence;
-use standing::End;
 use unreadable::Unreadable;
 
 /// How often adaptive control looks at the last calls.
@@ -252,34 +251,6 @@ impl Machine {
     pub fn handle_set(&mut self, tokens: Vec<Token>, now: Now) {
         self.edit_set(tokens, now);
         self.show_standings();
-    }
-
-    /// Gives a lane a new incarnation: its run ends as deferred, its tokens in flight go back to the front of its line, and
-    /// answers to what was asked before count no more for them. Full lists in flight belong to no run, and still count.
-    /// An incarnation that is not newer changes nothing.
-    pub fn reset(&mut self, lane: Lane, incarnation: Incarnation, now: Now) {
-        if incarnation <= self.lanes[lane].incarnation {
-            return;
-        }
-        self.end_run(lane, now.moment);
-        let asked: Vec<Asked<Mint>> =
-            self.in_flight().filter(|asked| lane_of(asked) == lane).copied().collect();
-        // From behind, so that the first one ends up in front.
-        for asked in asked.iter().rev() {
-            self.dispatcher.release(&asked.key);
-            let Some(token) = self.book.get(&asked.key) else { continue };
-            match wait_of(token, &self.book, now.wall) {
-                None => {}
-                Some(Wait::BackingOff(rest)) => self.back_off(asked.key, now.moment, rest),
-                Some(Wait::InLine(place)) => {
-                    self.put_in_line(asked.key, place, asked.seen, End::Front, now.moment);
-                }
-            }
-        }
-        let accounts = &mut self.lanes[lane];
-        (accounts.in_flight, accounts.incarnation) = (0, incarnation);
-        self.show_standings();
-        self.notice(Some(Notice::LaneReset { lane, taken_back: asked.len() }));
     }
 
     /// Stops asking for tokens. Requests in flight may end until the deadline. A second call can only bring it forward.

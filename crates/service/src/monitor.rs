@@ -19,6 +19,7 @@ use crate::series::sample;
 use crate::settings::POOLS;
 use crate::stop::Stop;
 use crate::stores::StoreUse;
+use crate::vital::Vital;
 
 /// Rates and percentiles of the API look back this far.
 const API_WINDOW: Duration = Duration::from_mins(5);
@@ -32,14 +33,15 @@ pub(crate) struct Monitor {
     author: Author,
     runtime: Arc<dyn Runtime>,
     stop: Stop,
+    vital: Vital,
     /// Status, readiness and reason of the report before, so that a change is worth a line.
     last: (Status, bool, String),
 }
 
 impl Monitor {
     pub(crate) fn new(resident: Arc<Resident>, life: Life) -> Self {
-        let Life { author, runtime, stop } = life;
-        Self { resident, author, runtime, stop, last: (Status::Unknown, false, String::new()) }
+        let Life { author, runtime, stop, vital } = life;
+        Self { resident, author, runtime, stop, vital, last: (Status::Unknown, false, String::new()) }
     }
 
     /// Watches until the stop is ordered, and makes a last report then.
@@ -63,6 +65,7 @@ impl Monitor {
         let mut performance = started + settings.performance_check_interval;
         loop {
             let now = runtime.now();
+            self.vital.got_on();
             if due(&mut resources, now, settings.resource_check_interval) {
                 self.sample_resources().await;
             }

@@ -11,6 +11,7 @@ use crate::breakers::{self, BreakerLog, Restore};
 use crate::caller::Caller;
 use crate::edits::Edits;
 use crate::events::EventLog;
+use crate::groups::Groups;
 use crate::lease::Lease;
 use crate::outbox::{Fifo, Newest, Outbox};
 use crate::pause::{Excuses, Pulse};
@@ -77,6 +78,8 @@ pub(crate) async fn restore<E>(
         events,
         edits: Edits::new(),
         revision: AtomicU64::new(revision),
+        groups: Groups::new(),
+        flights: Arc::default(),
         sources,
         pulse: Arc::new(Pulse::new(clock.now())),
         excuses: Mutex::new(Excuses::new(clock.now())),

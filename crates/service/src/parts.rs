@@ -2,8 +2,10 @@
 //! the resident state. ARCHITECTURE has the same table.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ttm_kernel::BoxFuture;
+use ttm_kernel::{BoxFuture, Lane};
+use ttm_recovery::{PartId, PartSpec};
 
 use crate::board::Board;
 use crate::drain::{Drain, Sink};
@@ -13,40 +15,39 @@ use crate::monitor::Monitor;
 use crate::outbox::{Outbox, Shelf};
 use crate::ports::{Plane, Surface};
 use crate::resident::Resident;
+use crate::settings::{POOLS, STORE};
 use crate::sinks::{BreakerSink, EventSink, SampleSink, TokenSink};
 use crate::sources::Look;
 use crate::work::Work;
-use crate::{pause, roster};
+use crate::{ServiceSettings, pause, roster};
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
-    /// What it is called in logs, and its task.
+    /// What it is called in logs, by operators and in the ledger, and its task.
     pub name: &'static str,
     /// Where it runs.
     pub plane: Plane,
     /// Whether the service does not do what it is for while this part does not run.
     pub critical: bool,
-    /// What happens when it ends by itself.
-    pub on_end: OnEnd,
+    /// What it cannot get on without. While that is away it says so, and is not restarted.
+    pub depends_on: &'static [&'static str],
     /// When it is stopped.
     pub stage: Stage,
     /// How it is stopped.
     pub on_stop: OnStop,
     /// What shows that it gets on.
     pub progress: Progress,
-    pub(crate) start: Start,
+    pub(crate) runs: Runs,
 }
 
-/// What happens when a part ends by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnEnd {
-    /// It is started again, as its next incarnation.
-    Restart,
-    /// The service goes on without it.
-    Degrade,
-    /// The service stops in order.
-    EndProcess,
+/// What a part consists of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Runs {
+    /// A task of its own.
+    Task(Start),
+    /// A group of tokens, which the task of the part before the groups works on.
+    Group(Lane),
 }
 
 /// The steps of a stop, in their order: each part of one has ended before the next begins.
@@ -74,12 +75,14 @@ pub enum OnStop {
 /// What shows that a part gets on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Runs of both lanes end, having refreshed tokens or found none due.
+    /// Runs of its group end, having refreshed tokens or found none due.
     Runs,
-    /// What waits in its outbox is stored or dropped, unless the store is away.
+    /// What waits in its outbox is stored or dropped.
     Drains,
     /// It looks again, whatever it finds.
     Looks,
+    /// It beats: if it does not, its plane is stuck.
+    Beats,
     /// Connections are answered.
     Answers,
 }
@@ -101,19 +104,12 @@ pub(crate) struct Early {
     pub(crate) surface: Arc<dyn Surface>,
 }
 
-/// A part that ends the process when it ends.
-const fn part(name: &'static str, plane: Plane, stage: Stage, progress: Progress, start: Start) -> Part {
-    let (critical, on_end, on_stop) = (true, OnEnd::EndProcess, OnStop::Drain);
-    Part { name, plane, critical, on_end, stage, on_stop, progress, start }
+/// A critical part that depends on nothing and finishes what it has begun.
+const fn part(name: &'static str, plane: Plane, stage: Stage, progress: Progress, runs: Runs) -> Part {
+    Part { name, plane, critical: true, depends_on: &[], stage, on_stop: OnStop::Drain, progress, runs }
 }
 
 impl Part {
-    /// The same part, with something else to happen when it ends.
-    #[must_use]
-    pub const fn with_on_end(self, on_end: OnEnd) -> Self {
-        Self { on_end, ..self }
-    }
-
     /// The service still does what it is for without it.
     const fn not_critical(self) -> Self {
         Self { critical: false, ..self }
@@ -123,34 +119,106 @@ impl Part {
     const fn aborted(self) -> Self {
         Self { on_stop: OnStop::Abort, ..self }
     }
+
+    /// It needs this to get on.
+    const fn on(self, depends_on: &'static [&'static str]) -> Self {
+        Self { depends_on, ..self }
+    }
+
+    /// It is stuck after so long without a sign of life.
+    pub fn patience(&self, settings: &ServiceSettings) -> Duration {
+        match (self.progress, self.runs) {
+            (Progress::Runs, Runs::Group(lane)) => stuck_after(settings.schedule.interval(lane)),
+            (Progress::Drains, _) => WRITER_PATIENCE,
+            (Progress::Beats, _) => CANARY_PATIENCE,
+            (Progress::Looks | Progress::Runs, _) if self.name == SOURCES => {
+                SOURCES_PATIENCE.max(3 * settings.source_poll_interval)
+            }
+            (Progress::Looks | Progress::Runs | Progress::Answers, _) => PATIENCE,
+        }
+    }
+
+    /// How often it has something to do.
+    fn interval(&self, settings: &ServiceSettings) -> Duration {
+        match self.runs {
+            Runs::Group(lane) => settings.schedule.interval(lane),
+            Runs::Task(_) => TURN,
+        }
+    }
+
+    /// What recovery knows of it; `at` is the place of the part that works on the groups.
+    pub(crate) fn spec(&self, at: Option<PartId>, settings: &ServiceSettings) -> PartSpec {
+        PartSpec {
+            name: self.name,
+            critical: self.critical,
+            on_work_plane: self.plane == Plane::Work,
+            within: at.filter(|_| matches!(self.runs, Runs::Group(_))),
+            depends_on: self.depends_on,
+            patience: self.patience(settings),
+            interval: self.interval(settings),
+            is_canary: self.progress == Progress::Beats,
+        }
+    }
 }
 
+/// A group is stuck after three intervals, but not within a minute, and not later than the specification allows for any interval.
+/// A group whose runs take longer has more time: [`PartSpec::patience`] follows them.
+pub(crate) fn stuck_after(interval: Duration) -> Duration {
+    (3 * interval).max(PATIENCE).min(longest_patience(interval))
+}
+
+/// A group has no longer than this, however long its runs take.
+pub(crate) fn longest_patience(interval: Duration) -> Duration {
+    (interval + PATIENCE).max(2 * PATIENCE)
+}
+
+/// Twice what the longest of one look, one write with its deadline or one connection takes.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// A writer whose store needs an operator tries once a minute.
+const WRITER_PATIENCE: Duration = Duration::from_mins(3);
+/// A look at a list may follow many tokens, each step of which has a deadline of its own.
+const SOURCES_PATIENCE: Duration = Duration::from_mins(5);
+/// A plane that does not run a task which is due for so long runs none.
+const CANARY_PATIENCE: Duration = Duration::from_secs(10);
+/// How often parts that are no groups have something to do.
+const TURN: Duration = Duration::from_secs(10);
+
+/// The name of the part that follows lists of tokens.
+const SOURCES: &str = "sources";
+
 /// All parts, in the order in which they are started; those that need no store come first.
-pub const PARTS: [Part; 11] = {
+pub const PARTS: [Part; 13] = {
     use Plane::{Supervision, Work as OnWork};
-    use Progress::{Answers, Drains, Looks, Runs};
+    use Progress::{Answers, Beats, Drains, Looks, Runs as OfRuns};
     use Stage::{Lease as Holding, Store, Surface as Showing, Work as Working};
+    const fn task(start: fn(&Arc<Resident>, Life) -> BoxFuture<'static, ()>) -> Runs {
+        Runs::Task(Start::Resident(start))
+    }
+    let api = Runs::Task(Start::Early(serve));
+    let keeper = Runs::Task(Start::Early(keep_lease));
     [
-        part("api", Supervision, Showing, Answers, Start::Early(serve)),
-        part("lease keeper", Supervision, Holding, Looks, Start::Early(keep_lease)).aborted(),
-        part("work", OnWork, Working, Runs, Start::Resident(work)),
-        part("roster", OnWork, Working, Looks, Start::Resident(watch_roster)).not_critical().aborted(),
-        part("sources", OnWork, Working, Looks, Start::Resident(follow_sources)).not_critical().aborted(),
-        part("pulse", OnWork, Working, Looks, Start::Resident(beat)).aborted(),
-        part("token writer", OnWork, Store, Drains, Start::Resident(write_tokens)),
-        part("breaker writer", OnWork, Store, Drains, Start::Resident(write_breakers)).not_critical(),
-        part("sample writer", OnWork, Store, Drains, Start::Resident(write_samples)).not_critical(),
-        part("event writer", OnWork, Store, Drains, Start::Resident(write_events)).not_critical(),
-        part("monitor", Supervision, Holding, Looks, Start::Resident(monitor)),
+        part("api", Supervision, Showing, Answers, api),
+        part("lease-keeper", Supervision, Holding, Looks, keeper).aborted().on(&[STORE]),
+        part("work", OnWork, Working, Looks, task(work)),
+        part("hot-group", OnWork, Working, OfRuns, Runs::Group(Lane::Hot)).on(&[POOLS]),
+        part("cold-group", OnWork, Working, OfRuns, Runs::Group(Lane::Cold)).on(&[POOLS]),
+        part("roster", OnWork, Working, Looks, task(watch_roster)).not_critical().aborted().on(&[STORE]),
+        part(SOURCES, OnWork, Working, Looks, task(follow_sources)).not_critical().aborted().on(&[STORE]),
+        part("pulse", OnWork, Working, Beats, task(beat)).aborted(),
+        part("token-writer", OnWork, Store, Drains, task(write_tokens)).on(&[STORE]),
+        part("breaker-writer", OnWork, Store, Drains, task(write_breakers)).not_critical().on(&[STORE]),
+        part("sample-writer", OnWork, Store, Drains, task(write_samples)).not_critical().on(&[STORE]),
+        part("event-writer", OnWork, Store, Drains, task(write_events)).not_critical().on(&[STORE]),
+        part("monitor", Supervision, Holding, Looks, task(monitor)),
     ]
 };
 
 fn serve(early: &Early, life: Life) -> BoxFuture<'static, ()> {
-    early.surface.serve(life.stop)
+    early.surface.serve(life.stop, life.vital)
 }
 
 fn keep_lease(early: &Early, life: Life) -> BoxFuture<'static, ()> {
-    Box::pin(early.lease.clone().keep(life.runtime, early.board.clone()))
+    Box::pin(early.lease.clone().keep(life, early.board.clone()))
 }
 
 fn work(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
@@ -169,13 +237,13 @@ fn follow_sources(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()
     Box::pin(async move {
         let every = resident.settings.source_poll_interval;
         let look = Look { runtime: &*life.runtime, under, events: Some(&events) };
-        resident.sources.watch(every, look).await;
+        resident.sources.watch(every, look, &life.vital).await;
     })
 }
 
 fn beat(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
     let resident = resident.clone();
-    Box::pin(async move { pause::beat(&resident.pulse, &*life.runtime).await })
+    Box::pin(async move { pause::beat(&resident.pulse, &life).await })
 }
 
 fn write_tokens(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
@@ -215,17 +283,6 @@ where
     Box::pin(async move { drain.run(&outbox, &sink).await })
 }
 
-impl OnEnd {
-    /// As the documentation names it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Restart => "restart",
-            Self::Degrade => "degrade",
-            Self::EndProcess => "end the process",
-        }
-    }
-}
-
 impl Stage {
     /// All of them, in their order.
     pub const ALL: [Self; 4] = [Self::Work, Self::Store, Self::Lease, Self::Surface];
@@ -255,9 +312,10 @@ impl Progress {
     /// As the documentation names it.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Runs => "runs end",
+            Self::Runs => "its runs end",
             Self::Drains => "its outbox empties",
             Self::Looks => "it looks again",
+            Self::Beats => "it beats",
             Self::Answers => "connections are answered",
         }
     }

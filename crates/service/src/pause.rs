@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ttm_kernel::{Lane, Moment, Runtime};
+use ttm_kernel::{Lane, Moment};
+
+use crate::life::Life;
 
 /// Timers are late by milliseconds; a plane that is later than this did not run.
 pub(crate) const LATE: Duration = Duration::from_secs(5);
@@ -49,8 +51,9 @@ impl Pulse {
 }
 
 /// Beats for as long as the work plane runs it.
-pub(crate) async fn beat(pulse: &Pulse, runtime: &dyn Runtime) {
+pub(crate) async fn beat(pulse: &Pulse, Life { runtime, vital, .. }: &Life) {
     loop {
+        vital.got_on();
         runtime.sleep_until(runtime.now() + BEAT).await;
         pulse.beat(runtime.now());
     }

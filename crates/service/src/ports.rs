@@ -9,10 +9,9 @@ use ttm_health::ResourceSource;
 use ttm_kernel::{BoxFuture, Runtime};
 use ttm_market::{PairSource, ProfileSource, TokenSource, TokenStore};
 use ttm_perf::{EventStore, MetricStore};
-use ttm_recovery::RecoveryControl;
-use ttm_recovery::RecoveryLedger;
+use ttm_recovery::{LastWords, RecoveryControl, RecoveryLedger, ThreadSource};
 
-use crate::Stop;
+use crate::{Stop, Vital};
 
 /// The outside, as the service sees it. The lease on the store comes before it: see [`Supervisor`](crate::Supervisor).
 #[derive(Clone)]
@@ -27,8 +26,12 @@ pub struct Ports {
     pub profiles: Option<Arc<dyn ProfileSource>>,
     /// The state of the breakers, fenced by the epochs of the tokens.
     pub breakers: Arc<dyn BreakerStore>,
-    /// What self-healing decided, fenced by the epochs of the tokens.
+    /// The ledger of recoveries, fenced by the epochs of the tokens.
     pub ledger: Arc<dyn RecoveryLedger>,
+    /// Where a step that ends the process is kept beside the ledger. `None` if there is no such place.
+    pub last_words: Option<Arc<dyn LastWords>>,
+    /// The threads of this process, to say why one hung. `None` if they cannot be seen.
+    pub threads: Option<Arc<dyn ThreadSource>>,
     /// The history of every metric.
     pub history: Arc<dyn MetricStore>,
     /// The record of what happened.
@@ -89,7 +92,8 @@ pub struct Controls {
 pub trait Surface: Send + Sync {
     /// Answers readers from the first moment of a start on, until the stop is ordered. Called once for each time that it is
     /// started.
-    fn serve(&self, stop: Stop) -> BoxFuture<'static, ()>;
+    /// It gives a sign of life whenever a connection was answered, its own included.
+    fn serve(&self, stop: Stop, vital: Vital) -> BoxFuture<'static, ()>;
 
     /// The stores are open from now on.
     fn opened(&self, ports: &Ports);

@@ -15,6 +15,8 @@ use ttm_kernel::{Epoch, FencingToken, Runtime};
 use crate::board::Board;
 use crate::breakers::BreakerLog;
 use crate::events::EventLog;
+use crate::flights::Flights;
+use crate::groups::Groups;
 use crate::lease::Lease;
 use crate::life::{Author, Life};
 use crate::outbox::{OutboxCounts, SampleOutbox, TokenOutbox};
@@ -43,6 +45,8 @@ pub(crate) struct Resident {
     pub(crate) edits: edits::Edits,
     /// The newest edit of the store that is on its way to the work.
     pub(crate) revision: AtomicU64,
+    pub(crate) groups: Groups,
+    pub(crate) flights: Arc<Flights>,
     pub(crate) sources: Sources,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) excuses: Mutex<Excuses>,

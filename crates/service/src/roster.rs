@@ -12,6 +12,7 @@ use crate::bounded::bounded;
 use crate::edits::Edit;
 use crate::life::Life;
 use crate::resident::Resident;
+use crate::settings::STORE;
 use crate::stores::StoreUse;
 
 /// How soon an edit is noticed.
@@ -45,7 +46,7 @@ pub(crate) async fn revision(
 /// Posts the whole set whenever it was edited.
 pub(crate) async fn watch(resident: &Resident, life: &Life) {
     let Resident { ports, board, edits, epoch, revision: known, .. } = resident;
-    let runtime = &*life.runtime;
+    let (runtime, vital) = (&*life.runtime, &life.vital);
     loop {
         runtime.sleep_until(runtime.now() + LOOK_EVERY).await;
         let looked = async {
@@ -54,6 +55,7 @@ pub(crate) async fn watch(resident: &Resident, life: &Life) {
         };
         match looked.await {
             Ok(edit) => {
+                vital.got_on();
                 board.stores.answered(StoreUse::TokenReads, runtime.now());
                 if let Some(edit) = edit {
                     let revision = edit.revision;
@@ -64,7 +66,9 @@ pub(crate) async fn watch(resident: &Resident, life: &Life) {
             }
             Err(error) => {
                 board.stores.failed(StoreUse::TokenReads, &error, runtime.now(), runtime.wall());
+                vital.waits_for(STORE);
                 if error.kind() == StoreErrorKind::Corrupt {
+                    vital.leaves_alone(STORE);
                     // The store is left alone until an operator has looked; scoring goes on.
                     return std::future::pending().await;
                 }

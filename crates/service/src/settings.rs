@@ -17,6 +17,9 @@ use crate::machine::WorkSettings;
 /// What the API that scoring depends on is called: its breaker, and what happens to it.
 pub(crate) const POOLS: &str = "dexscreener";
 
+/// The store, as what parts depend on.
+pub(crate) const STORE: &str = "store";
+
 /// The service's settings.
 #[derive(Clone, Debug)]
 pub struct ServiceSettings {

@@ -13,7 +13,9 @@ use crate::board::Board;
 use crate::bounded::{STORE_DEADLINE, bounded, bounded_by};
 use crate::events::EventLog;
 use crate::lease::Lease;
+use crate::settings::STORE;
 use crate::stores::StoreUse;
+use crate::vital::Vital;
 use crate::{Ports, StartError, Starting};
 
 /// How long a source may take to answer.
@@ -142,13 +144,20 @@ impl Sources {
     }
 
     /// Looks again and again. A look that is dropped leaves what it did so far; the next one does the rest.
-    pub(crate) async fn watch(&self, every: Duration, look: Look<'_>) {
+    pub(crate) async fn watch(&self, every: Duration, look: Look<'_>, vital: &Vital) {
         if self.watched.is_empty() {
-            return std::future::pending().await;
+            loop {
+                vital.got_on();
+                look.runtime.sleep_until(look.runtime.now() + every).await;
+            }
         }
         loop {
             look.runtime.sleep_until(look.runtime.now() + every).await;
-            let Err(error) = self.look(look).await else { continue };
+            let Err(error) = self.look(look).await else {
+                vital.got_on();
+                continue;
+            };
+            vital.waits_for(STORE);
             match error.kind() {
                 StoreErrorKind::Transient { .. }
                 | StoreErrorKind::Missing
@@ -157,7 +166,10 @@ impl Sources {
                 | StoreErrorKind::Rejected => {}
                 StoreErrorKind::Fenced { .. } => return self.lease.fenced(&error),
                 // The store is left alone until an operator has looked.
-                StoreErrorKind::Corrupt => return std::future::pending().await,
+                StoreErrorKind::Corrupt => {
+                    vital.leaves_alone(STORE);
+                    return std::future::pending().await;
+                }
             }
         }
     }

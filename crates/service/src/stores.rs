@@ -26,6 +26,8 @@ pub enum StoreUse {
     Samples,
     /// Events.
     Events,
+    /// The ledger of recoveries.
+    Recoveries,
     /// Keeping the lease.
     Lease,
 }
@@ -40,6 +42,7 @@ impl StoreUse {
             Self::Breakers => "breaker state",
             Self::Samples => "samples",
             Self::Events => "events",
+            Self::Recoveries => "recoveries",
             Self::Lease => "lease",
         }
     }

@@ -6,6 +6,7 @@
 //! stop at once.
 
 mod crew;
+mod healing;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,14 +18,16 @@ use ttm_kernel::{Moment, Runtime, StoreLease, within};
 
 use crate::board::Board;
 use crate::ended::{Ended, Exit, Failure, StartError, Stopped};
-use crate::io::lease_on;
+use crate::io::{Owned, lease_on};
 use crate::lease::Lease;
 use crate::parts::{Early, PARTS, Part, Stage};
 use crate::ports::{Planes, Surface};
 use crate::resident::{Figures, Resident};
 use crate::start::{Open, Starting};
-use crate::{ServiceSettings, by_hand, opening};
+use crate::vigil::Vigil;
+use crate::{ServiceSettings, opening};
 use crew::{Crew, Interrupted};
+use healing::Healing;
 
 /// What is stored by then is not worth a line.
 const STORED_SOON: Duration = Duration::from_secs(1);
@@ -47,6 +50,7 @@ pub struct Supervisor {
     early: Early,
     parts: Vec<Part>,
     figures: Figures,
+    vigil: Vigil,
 }
 
 impl Supervisor {
@@ -62,7 +66,8 @@ impl Supervisor {
         let lease = Arc::new(Lease::new(lease_on(lease, &io), &supervision));
         let early = Early { board, lease, surface };
         let figures = Figures(Arc::new(SetOnce::new()));
-        Self { settings, planes, supervision, io, early, parts: PARTS.to_vec(), figures }
+        let vigil = Vigil::new(&supervision);
+        Self { settings, planes, supervision, io, early, parts: PARTS.to_vec(), figures, vigil }
     }
 
     /// With another table, for tests.
@@ -76,20 +81,32 @@ impl Supervisor {
         self.figures.clone()
     }
 
+    /// Whether the process counts as alive, for a watchdog.
+    pub fn vigil(&self) -> Vigil {
+        self.vigil.clone()
+    }
+
     /// Takes the store's lease, opens the ports under it, restores what was stored, starts all parts, and works until `stop`
     /// completes with the deadline of a stop, or until a part ends that never should. Either way it then stops in order; a
     /// stop that the service orders itself has [`ServiceSettings::stop_within`]. What does not end in time is aborted, so that a
     /// stop is over within half a second of its deadline, whatever hangs. Dropping this future aborts every part.
     pub async fn run<E>(self, open: Open<E>, stop: impl Future<Output = Moment>) -> Exit<E> {
-        let work = match self.planes.build_work() {
-            Ok(work) => work,
+        let mut crew = match Crew::new(
+            self.parts.clone(),
+            self.early.clone(),
+            self.planes.clone(),
+            self.supervision.clone(),
+        ) {
+            Ok(crew) => crew,
             Err(error) => {
                 let message = format!("threads cannot be started: {error}");
                 return Exit::NotStarted(StartError::Process(message));
             }
         };
-        let mut crew = Crew::new(self.parts.clone(), self.early.clone(), work, self.supervision.clone());
         crew.start_early(Stage::Surface);
+        let vigil = self.vigil.clone();
+        // A task of that plane: that this future is polled says nothing about it.
+        let _beat = Owned(self.supervision.spawn("vigil", Box::pin(async move { vigil.beat().await })));
         let (exit, deadline) = self.live(&mut crew, open, stop).await;
         // The endpoints answer until the end, so that one can see it stopping.
         let now = self.supervision.now();
@@ -131,16 +148,23 @@ impl Supervisor {
                 self.let_go(crew, Moment::MAX).await;
                 let error = match self.as_it_is(failure) {
                     Failure::Superseded(reason) => StartError::Superseded(reason),
-                    failure @ Failure::Part { .. } => StartError::Process(failure.to_string()),
+                    failure => StartError::Process(failure.to_string()),
                 };
                 return (Exit::NotStarted(error), Moment::MAX);
             }
         };
+        let begin = Healing::begin(crew.parts(), &resident, &self.supervision, &self.vigil).await;
+        let (mut healing, controls) = begin;
         crew.start_rest(&resident);
-        self.early.surface.started(by_hand::controls(&resident, &self.parts));
         // Nothing else sets it.
         drop(self.figures.0.set(resident.clone()));
-        let (failure, deadline) = match crew.unless(stop, std::future::pending::<Infallible>()).await {
+        self.early.surface.started(controls);
+        let ended = tokio::select! {
+            biased;
+            deadline = stop.as_mut() => Err(Interrupted::ByOrder(deadline)),
+            failure = healing.watch(crew) => Err::<Infallible, _>(Interrupted::ByFailure(failure)),
+        };
+        let (failure, deadline) = match ended {
             Ok(never) => match never {},
             Err(Interrupted::ByOrder(deadline)) => (None, deadline),
             Err(Interrupted::ByFailure(failure)) => {
@@ -150,12 +174,12 @@ impl Supervisor {
                 // Nothing can be written any more, so there is nothing to wait for.
                 let patience = match failure {
                     Failure::Superseded(_) => CLOSE_WITHIN,
-                    Failure::Part { .. } => self.settings.stop_within,
+                    Failure::Recovery(_) | Failure::Part { .. } => self.settings.stop_within,
                 };
                 (Some(failure), self.supervision.now() + patience)
             }
         };
-        let stopped = self.stop(crew, &resident, deadline).await;
+        let stopped = self.stop(crew, &mut healing, &resident, deadline).await;
         // The lease may have been lost during the stop as well.
         let lost = || self.early.lease.lost().map(|reason| Failure::Superseded(reason.to_owned()));
         (Exit::Ended(Ended { failure: failure.or_else(lost), stopped }), deadline)
@@ -185,7 +209,13 @@ impl Supervisor {
 
     /// Stops: no run starts, what is in flight ends, then everything is written, all by `deadline`. Requests that wait for
     /// another attempt are given up in time for the writing.
-    async fn stop(&self, crew: &mut Crew, resident: &Resident, deadline: Moment) -> Stopped {
+    async fn stop(
+        &self,
+        crew: &mut Crew,
+        healing: &mut Healing,
+        resident: &Resident,
+        deadline: Moment,
+    ) -> Stopped {
         let runtime = &*self.supervision;
         let begun = runtime.now();
         self.early.board.enter_stopping();
@@ -202,6 +232,8 @@ impl Supervisor {
         resident.events.stopped(self.early.board.uptime(), in_time);
         // What is put in later has no writer any more: the monitor goes on until all is stored.
         resident.close();
+        // A writer that waits to be started again would leave what it should store.
+        crew.start_missing(Stage::Store, |id| healing.incarnation(id).next());
         crew.order(Stage::Store, stored_by);
         let soon = runtime.now() + STORED_SOON;
         if soon < stored_by
@@ -213,6 +245,7 @@ impl Supervisor {
             tracing::info!(tokens, samples, events, for_s, "the stop waits for the store");
         }
         in_time &= crew.ended(Stage::Store, stored_by).await;
+        healing.close(stored_by.max(runtime.now() + AT_LEAST)).await;
         // Kept up to here: a writer that tries again until it is given up needs it.
         let by = deadline.saturating_sub(answering).max(runtime.now() + AT_LEAST);
         in_time &= crew.stop(Stage::Lease, by).await;

@@ -5,9 +5,8 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
 use ttm_guard::{GuardError, Turn};
-use ttm_kernel::{BoxFuture, CorrelationId, Entropy, Moment, PerLane, Runtime};
+use ttm_kernel::{BoxFuture, CorrelationId, Entropy, Lane, Moment, PerLane, Runtime};
 use ttm_market::DataQuality;
 use ttm_schedule::RunOutcome;
 
@@ -15,10 +14,12 @@ use crate::caller::Caller;
 use crate::client::Client;
 use crate::edits::{Edit, EditReader};
 use crate::events::EventLog;
+use crate::groups::{GroupReader, Mode, Wanted};
 use crate::life::{Author, Life};
 use crate::resident::Resident;
 use crate::series::{self, ScoreSeries};
 use crate::stop::Stop;
+use crate::vital::Vital;
 
 mod log;
 mod request;
@@ -34,6 +35,8 @@ pub(crate) struct Work {
     author: Author,
     runtime: Arc<dyn Runtime>,
     stop: Stop,
+    vital: Vital,
+    groups: GroupReader,
     client: Arc<Client>,
     events: EventLog,
     edits: EditReader,
@@ -53,17 +56,19 @@ enum Wake {
     Ended(RequestId, Answer),
     Turn(Result<Turn, GuardError<Infallible>>),
     Edit(Edit),
+    Groups,
     Timeout,
 }
 
 impl Work {
     /// The work on the tokens of the board, which goes on where the one before it was lost.
     pub(crate) fn boot(resident: &Arc<Resident>, life: Life) -> Self {
-        let Life { author, runtime, stop } = life;
+        let Life { author, runtime, stop, vital } = life;
         let Resident { board, guard, breakers, lease, ports, .. } = &**resident;
         let caller = Caller::new(guard.clone(), &runtime, "calls", board, breakers.clone());
         let edits = resident.edits.reader(author.incarnation);
         let now = Now { moment: runtime.now(), wall: runtime.wall() };
+        resident.flights.abort_before(author.incarnation, now.moment);
         let mut work = Self {
             machine: Machine::boot(resident.settings.work(), board.places.boot(board.tokens()), now),
             client: Arc::new(Client::new(ports.pairs.clone(), caller, lease.clone())),
@@ -73,12 +78,14 @@ impl Work {
             score_series: ScoreSeries::default(),
             quality: DataQuality::default(),
             runs: PerLane::default(),
-            requests: Requests::default(),
+            requests: Requests::new(author.incarnation, &resident.flights),
             turn: None,
             resident: resident.clone(),
             author,
             runtime,
             stop,
+            vital,
+            groups: resident.groups.reader(),
         };
         work.carry_out();
         work
@@ -88,6 +95,8 @@ impl Work {
     pub(crate) async fn run(mut self) {
         loop {
             let now = self.look();
+            self.vital.got_on();
+            self.follow_groups(now);
             self.machine.handle_timeout(now);
             if let Some(over) = self.machine.wants_calls(now) {
                 self.machine.handle_calls(&self.resident.board.calls(over), now);
@@ -108,7 +117,7 @@ impl Work {
                 Wake::Ended(id, answer) => self.machine.handle_answer(id, answer, now),
                 Wake::Turn(turn) => self.use_turn(turn, now),
                 Wake::Edit(edit) => self.apply(&edit, now),
-                Wake::Timeout => {}
+                Wake::Groups | Wake::Timeout => {}
             }
         }
         let now = self.look();
@@ -117,12 +126,13 @@ impl Work {
     }
 
     async fn next(&mut self, timer: BoxFuture<'static, ()>) -> Wake {
-        let Self { stop, requests, edits, turn, machine, .. } = self;
+        let Self { stop, requests, edits, groups, turn, machine, .. } = self;
         tokio::select! {
             biased;
             deadline = stop.ordered(), if !machine.is_stopping() => Wake::Stop(deadline),
             Some((id, answer)) = requests.next() => Wake::Ended(id, answer),
             edit = edits.next() => Wake::Edit(edit),
+            () = groups.changed() => Wake::Groups,
             turn = async { turn.as_mut().expect("only polled when there is one").await }, if turn.is_some() => {
                 Wake::Turn(turn)
             }
@@ -140,6 +150,26 @@ impl Work {
         self.turn = None;
         self.client.close();
         self.machine.stop(deadline);
+    }
+
+    /// Does with the groups what the supervisor wants. Done as often as one likes, it does the same.
+    fn follow_groups(&mut self, now: Now) {
+        let wanted = self.groups.wanted();
+        for lane in Lane::ALL {
+            let Wanted { incarnation, mode } = wanted[lane];
+            match mode {
+                Mode::Run => self.machine.reset(lane, incarnation, now),
+                Mode::Drain => {}
+                Mode::Abort => self.machine.reset(lane, incarnation.next(), now),
+            }
+            self.machine.hold(lane, mode != Mode::Run);
+            if mode != Mode::Run && self.machine.is_idle(lane) {
+                self.resident.groups.has_ended(lane, incarnation);
+            }
+        }
+        for id in self.machine.lost() {
+            self.requests.abort(id, &*self.runtime);
+        }
     }
 
     fn apply(&mut self, edit: &Edit, now: Now) {
@@ -163,7 +193,7 @@ impl Work {
         };
         let Some((id, request)) = self.machine.poll_request(now) else { return };
         metrics::counter!("ttm_requests_total", "priority" => request.priority.as_str()).increment(1);
-        requests::start(&mut self.requests, &*self.runtime, &self.client, turn, id, request);
+        self.requests.start(&*self.runtime, &self.client, turn, id, request);
     }
 
     /// Does what the machine wants done, and keeps what a work that replaces this one needs.

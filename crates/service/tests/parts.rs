@@ -2,14 +2,18 @@
 
 use std::fs;
 
-use ttm_service::{PARTS, Part};
+use ttm_service::{PARTS, Part, ServiceSettings};
 
 fn row(part: &Part) -> String {
+    let depends_on = if part.depends_on.is_empty() { "–".to_owned() } else { part.depends_on.join(", ") };
+    // With the defaults.
+    let patience = format!("{} s", part.patience(&ServiceSettings::default()).as_secs());
     let cells = [
         part.name,
         part.plane.as_str(),
         if part.critical { "yes" } else { "no" },
-        part.on_end.as_str(),
+        &depends_on,
+        &patience,
         part.stage.as_str(),
         part.on_stop.as_str(),
         part.progress.as_str(),

@@ -244,11 +244,11 @@ impl Part {
         match self {
             Self::Work => "work",
             Self::Roster => "roster",
-            Self::TokenWriter => "token writer",
-            Self::BreakerWriter => "breaker writer",
-            Self::SampleWriter => "sample writer",
-            Self::EventWriter => "event writer",
-            Self::LeaseKeeper => "lease keeper",
+            Self::TokenWriter => "token-writer",
+            Self::BreakerWriter => "breaker-writer",
+            Self::SampleWriter => "sample-writer",
+            Self::EventWriter => "event-writer",
+            Self::LeaseKeeper => "lease-keeper",
             Self::Monitor => "monitor",
             Self::Pulse => "pulse",
         }

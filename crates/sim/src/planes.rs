@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use ttm_kernel::{BoxFuture, Runtime};
-use ttm_service::{Controls, Planes, Ports, Stop, Surface};
+use ttm_service::{Controls, Planes, Ports, Stop, Surface, Vital};
 
 use crate::{Plane, SimRuntime};
 
@@ -36,10 +36,8 @@ impl Planes for SimPlanes {
 pub struct NoReaders;
 
 impl Surface for NoReaders {
-    fn serve(&self, stop: Stop) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            stop.ordered().await;
-        })
+    fn serve(&self, stop: Stop, vital: Vital) -> BoxFuture<'static, ()> {
+        Box::pin(async move { vital.gets_on_until(&stop).await })
     }
 
     fn opened(&self, _: &Ports) {}

@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use ttm_breaker::State;
 use ttm_kernel::{Clock, Moment, Runtime, StoreLease, TaskEnd};
 use ttm_service::{
-    Board, Ended, Figures, Open, OutboxCounts, Part, Ports, ServiceSettings, Stopped, Supervisor,
+    Board, Ended, Figures, Open, OutboxCounts, Part, Ports, ServiceSettings, Stopped, Supervisor, Vigil,
 };
 
-use crate::{NoReaders, SimPlanes, SimRuntime};
+use crate::{NoReaders, Plane, SimPlanes, SimRuntime};
 
 /// One process of the service.
 pub(crate) struct Process {
@@ -22,6 +22,7 @@ pub(crate) struct Process {
     life: Arc<Mutex<Life>>,
     board: Arc<Board>,
     figures: Figures,
+    vigil: Vigil,
     /// Its own clock and tasks.
     runtime: SimRuntime,
 }
@@ -65,7 +66,7 @@ impl Process {
         let Outside { ports, lease, parts } = outside;
         let supervisor = Supervisor::new(settings, planes, board.clone(), lease, Arc::new(NoReaders));
         let supervisor = supervisor.with_parts(parts);
-        let figures = supervisor.figures();
+        let (figures, vigil) = (supervisor.figures(), supervisor.vigil());
         let open: Open<Infallible> = Box::new(|_| Box::pin(std::future::ready(Ok(ports))));
         let (order, ends, clock) = (life.clone(), life.clone(), world.clone());
         let body = async move {
@@ -73,7 +74,8 @@ impl Process {
             clock.trace(format_args!("process exits: {exit:?}"));
             ends.lock().exit = Some((clock.now(), exit));
         };
-        let main = runtime.spawn("process", Box::pin(body));
+        // Its timers are those of the supervision plane, and stall with it.
+        let main = runtime.on(Plane::Supervision).spawn("process", Box::pin(body));
         let (ends, world) = (life.clone(), world.clone());
         let watch = async move {
             let end = main.await;
@@ -84,7 +86,7 @@ impl Process {
             }
         };
         drop(runtime.spawn("process watch", Box::pin(watch)));
-        Self { number, life, board, figures, runtime }
+        Self { number, life, board, figures, vigil, runtime }
     }
 
     /// Its number among all processes.
@@ -105,6 +107,11 @@ impl Process {
     /// When it exited, by the world's clock, and why; `None` while it runs.
     pub(crate) fn exit(&self) -> Option<(Moment, Exit)> {
         self.life.lock().exit.clone()
+    }
+
+    /// Whether the thread that feeds the watchdog would do so now.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.vigil.is_alive()
     }
 
     /// The board that its readers see.

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_kernel::{Clock, Moment, TaskEnd};
-use ttm_service::{OnEnd, ServiceSettings};
+use ttm_service::ServiceSettings;
 
 use crate::oracle::{Availability, SLOT, Verdicts};
 use crate::outcome::Outcome;
 use crate::process::{Outside, Process};
 use crate::world::World;
 use crate::{Executor, FaultKind, Part, Plan, Plane, RunEnd};
-use state::{HealthWatch, Hold, RECOVERED_WITHIN, RESTART_AFTER, Second, Simulation, State};
+use state::{HealthWatch, Hold, RECOVERED_WITHIN, RESTART_AFTER, Second, Simulation, State, WATCHDOG};
 
 /// The wall clock at the start.
 const WALL_S: i64 = 1_800_000_000;
@@ -82,9 +82,9 @@ impl<'a> Simulation<'a> {
             healed: Availability::default(),
             stops: 0,
             booted: Moment::ZERO,
+            fed: Moment::ZERO,
             held: Vec::new(),
             ended: Vec::new(),
-            part_ended: None,
             // No request was made yet.
             unlisted: Some(0),
             open_for_poison: None,
@@ -139,6 +139,10 @@ impl<'a> Simulation<'a> {
                 if let Some((at, exit)) = process.exit() {
                     self.judge_exit(process, at, &exit);
                     self.gone(at + RESTART_AFTER);
+                } else if self.is_watched() && self.starves(process.is_alive()) {
+                    self.judge_kill();
+                    self.executor.runtime().trace(format_args!("the watchdog kills the process"));
+                    self.gone(now + RESTART_AFTER);
                 }
             }
             State::Stopping { process, since, away } => {
@@ -158,7 +162,22 @@ impl<'a> Simulation<'a> {
         self.manage_second();
     }
 
+    /// Half of the seeds have a service manager with a watchdog.
+    const fn is_watched(&self) -> bool {
+        self.plan.seed.is_multiple_of(2)
+    }
+
+    /// Whether the watchdog has waited for long enough. A process that is stopped as a whole does not feed it.
+    fn starves(&mut self, is_alive: bool) -> bool {
+        let now = self.executor.now();
+        if is_alive && !self.held.iter().any(|hold| hold.plane == Plane::Main && now < hold.until) {
+            self.fed = now;
+        }
+        now - self.fed >= WATCHDOG
+    }
+
     fn boot(&mut self) {
+        self.fed = self.executor.now();
         self.processes += 1;
         self.number = self.processes;
         self.booted = self.executor.now();
@@ -180,7 +199,6 @@ impl<'a> Simulation<'a> {
         self.state = State::Down { until };
         self.held.clear();
         self.ended.clear();
-        self.part_ended = None;
     }
 
     /// Applies the immediate effect of a fault; the world queries the schedule for lasting ones.
@@ -211,11 +229,8 @@ impl<'a> Simulation<'a> {
     }
 
     fn end_part(&mut self, part: Part, end: &TaskEnd) {
-        let is_ended = self.executor.end_part(self.number, part.name(), end);
-        let row = self.plan.parts.iter().find(|row| row.name == part.name());
-        if is_ended && row.is_some_and(|row| row.on_end == OnEnd::EndProcess) {
+        if self.executor.end_part(self.number, part.name(), end) {
             self.ended.push(part.name());
-            self.part_ended.get_or_insert(self.executor.now());
         }
     }
 

@@ -127,6 +127,8 @@ impl World {
             profiles: profiles.then(|| self.exchange.clone() as Arc<dyn ProfileSource>),
             breakers: Arc::new(self.breakers.clone()),
             ledger: Arc::new(self.recoveries.clone()),
+            last_words: None,
+            threads: None,
             history: Arc::new(self.history.clone()),
             events: Arc::new(self.events.clone()),
             resources: self.resources.clone(),

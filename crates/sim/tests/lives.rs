@@ -1,10 +1,8 @@
 //! Parts that are dropped and restarted from the resident state, also under faults: nothing is lost, nothing is
-//! scored twice for one instant, and requests stay within the budget. No row of the table restarts its part yet; here
-//! every row does.
+//! scored twice for one instant, and requests stay within the budget.
 
 use std::time::Duration;
 
-use ttm_service::{OnEnd, PARTS};
 use ttm_sim::Plan;
 
 const PART_WORDS: [&str; 9] = [
@@ -20,9 +18,8 @@ const PART_WORDS: [&str; 9] = [
 ];
 
 fn restarted(seed: u64, hours: u64, faults: &str) -> Plan {
-    let parts = PARTS.into_iter().map(|part| part.with_on_end(OnEnd::Restart)).collect();
     let lasts = Duration::from_hours(hours);
-    Plan { parts, tokens: 200, ..Plan::new(seed, lasts, faults.parse().expect("a schedule")) }
+    Plan { tokens: 200, ..Plan::new(seed, lasts, faults.parse().expect("a schedule")) }
 }
 
 #[test]

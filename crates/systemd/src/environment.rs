@@ -1,6 +1,7 @@
 //! What systemd tells a service through its environment. Read once; everything else gets it as a value.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The variables of `sd_notify(3)`, `sd_watchdog_enabled(3)` and `sd_listen_fds(3)`, as they were found.
@@ -14,6 +15,8 @@ pub struct Environment {
     pub watchdog_pid: Option<OsString>,
     /// `LISTEN_FDNAMES`: the names of the descriptors that were passed, with colons between them.
     pub descriptor_names: Option<OsString>,
+    /// `STATE_DIRECTORY`: the folders for what outlives the service, with colons between them.
+    pub state_folders: Option<OsString>,
 }
 
 impl Environment {
@@ -25,6 +28,7 @@ impl Environment {
             watchdog_usec: std::env::var_os("WATCHDOG_USEC"),
             watchdog_pid: std::env::var_os("WATCHDOG_PID"),
             descriptor_names: std::env::var_os("LISTEN_FDNAMES"),
+            state_folders: std::env::var_os("STATE_DIRECTORY"),
         }
     }
 
@@ -34,6 +38,12 @@ impl Environment {
         let is_ours = self.watchdog_pid.as_ref().is_none_or(|of| number(of) == Some(pid.into()));
         let micros = self.watchdog_usec.as_ref().and_then(number)?;
         (is_ours && micros > 0).then(|| Duration::from_micros(micros))
+    }
+
+    /// The first folder for what outlives the service.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        let first = self.state_folders.as_ref()?.to_str()?.split(':').next()?;
+        (!first.is_empty()).then(|| first.into())
     }
 
     /// The place of the descriptor with this name among those that were passed.
@@ -49,6 +59,15 @@ mod tests {
     fn watched(usec: Option<&str>, pid: Option<&str>) -> Option<Duration> {
         let (watchdog_usec, watchdog_pid) = (usec.map(Into::into), pid.map(Into::into));
         Environment { watchdog_usec, watchdog_pid, ..Environment::default() }.watchdog(7)
+    }
+
+    #[test]
+    fn the_first_state_folder_counts() {
+        let folder = |given: Option<&str>| {
+            Environment { state_folders: given.map(Into::into), ..Environment::default() }.state_folder()
+        };
+        assert_eq!(folder(Some("/var/lib/ttm:/var/lib/other")), Some("/var/lib/ttm".into()));
+        assert_eq!((folder(Some("")), folder(None)), (None, None));
     }
 
     #[test]

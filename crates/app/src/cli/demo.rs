@@ -107,7 +107,7 @@ async fn run(planes: Arc<dyn Planes>, listen: SocketAddr, lasts: Option<Duration
             Ok(error) = failed => unshown = Some(error),
         }
     };
-    let ended = process.run(over).await;
+    let ended = Box::pin(process.run(over)).await;
     shown.abort();
     exchange.shutdown().await;
     ended?;

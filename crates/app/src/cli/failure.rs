@@ -27,6 +27,8 @@ pub(super) enum Failure {
 impl Failure {
     /// `EX_CONFIG`: systemd must not restart a service that cannot start.
     const CONFIG: u8 = 78;
+    /// `EX_SOFTWARE`: ended by self-healing; systemd starts it again.
+    const RECOVERY: u8 = 70;
     /// `EX_TEMPFAIL`: another process holds the store.
     const HELD: u8 = 75;
     pub(super) const ARGUMENTS: u8 = 2;
@@ -36,6 +38,7 @@ impl Failure {
             Self::Config(_) => Self::CONFIG,
             Self::Compose(error) if error.is_config() => Self::CONFIG,
             Self::Compose(ComposeError::Held(_)) => Self::HELD,
+            Self::Compose(ComposeError::Recovery(_)) => Self::RECOVERY,
             Self::Arguments(_) => Self::ARGUMENTS,
             Self::Compose(_) | Self::Output(_) | Self::Told(_) => 1,
         }

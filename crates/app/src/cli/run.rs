@@ -14,7 +14,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let planes = threads.planes();
     let ended = threads.block_on(async {
         let process = Process::compose(settings.clone(), planes, managed, Orders::listen()?).await?;
-        process.run(std::future::pending()).await
+        Box::pin(process.run(std::future::pending())).await
     });
     // Everything was stopped in order, or given up: what still hangs in a call is no reason to stay.
     threads.leave();

@@ -24,6 +24,9 @@ pub enum ComposeError {
     /// Another process has the store, or took it over.
     #[error("{0}")]
     Held(String),
+    /// Self-healing ended the process, so that another one is started.
+    #[error("{0}")]
+    Recovery(String),
     /// Something of the process itself.
     #[error("{0}")]
     Process(String),

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd as _;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,8 @@ const LEAVING: Duration = Duration::from_secs(10);
 pub(crate) struct Managed {
     systemd: Arc<Systemd>,
     listener: Option<TcpListener>,
+    /// A folder for what outlives the process.
+    pub(super) state_folder: Option<PathBuf>,
     /// Whether it was told that the process stops.
     stops: AtomicBool,
 }
@@ -38,7 +41,12 @@ pub(crate) struct Managed {
 impl Managed {
     /// None.
     pub(crate) fn by_nobody() -> Self {
-        Self { systemd: Arc::new(Systemd::absent()), listener: None, stops: AtomicBool::new(false) }
+        Self {
+            systemd: Arc::new(Systemd::absent()),
+            listener: None,
+            state_folder: None,
+            stops: AtomicBool::new(false),
+        }
     }
 
     /// What started this process. To be called before the planes are started, since the variables for the listener are taken
@@ -63,7 +71,8 @@ impl Managed {
             Delivery::Failed(error) => tracing::warn!(%error, "systemd does not hear what it is told"),
             Delivery::Restored => tracing::info!("systemd hears again"),
         });
-        Self { systemd: Arc::new(systemd), listener, stops: AtomicBool::new(false) }
+        let state_folder = environment.state_folder();
+        Self { systemd: Arc::new(systemd), listener, state_folder, stops: AtomicBool::new(false) }
     }
 
     /// The listener on this address: the one that was kept, or else a new one. Either is kept from now on.

@@ -7,10 +7,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use ttm_axum_api::{ApiConfig, ApiState, Bound, Stores};
 use ttm_kernel::{BoxFuture, Runtime};
-use ttm_service::{Board, Controls, Ports, Stop, Surface};
+use ttm_service::{Board, Controls, Ports, Stop, Surface, Vital};
 
-use super::descriptors;
 use super::managed::Listening;
+use super::{descriptors, self_check};
 use crate::config::ApiSettings;
 
 pub(super) struct HttpSurface {
@@ -49,9 +49,10 @@ impl HttpSurface {
 }
 
 impl Surface for HttpSurface {
-    fn serve(&self, stop: Stop) -> BoxFuture<'static, ()> {
+    fn serve(&self, stop: Stop, vital: Vital) -> BoxFuture<'static, ()> {
         let (address, bound) = (self.address, self.listener.lock().take());
         let kept = self.kept.as_ref().map(TcpListener::try_clone);
+        let runtime = self.state.runtime.clone();
         let router = ttm_axum_api::router(self.state.clone(), self.config.clone());
         Box::pin(async move {
             let listener = match (bound, kept) {
@@ -66,8 +67,15 @@ impl Surface for HttpSurface {
             let stopped = async {
                 stop.ordered().await;
             };
-            if let Err(error) = listener.telling(descriptors::tell).serve(router, stopped).await {
-                tracing::error!(%error, "the API stopped answering");
+            let serve = listener.telling(descriptors::tell).serve(router, stopped);
+            tokio::select! {
+                biased;
+                served = serve => {
+                    if let Err(error) = served {
+                        tracing::error!(%error, "the API stopped answering");
+                    }
+                }
+                () = self_check::ask(address, runtime, vital) => {}
             }
         })
     }

@@ -7,6 +7,7 @@ use ttm_kernel::{Clock as _, Epoch, FencingToken, Incarnation, Runtime, Task};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
+use crate::Vital;
 use crate::fakes::{self, AUTHOR, ScriptedLease};
 use crate::life::Author;
 use crate::outbox::Fifo;
@@ -86,7 +87,8 @@ impl Scene {
     fn start(&self, incarnation: Incarnation) -> Task {
         let runtime: Arc<dyn Runtime> = self.runtime.clone();
         let author = Author { part: "writer", incarnation };
-        let life = Life { author, runtime: runtime.clone(), stop: self.stop.clone() };
+        let vital = Vital::new(&runtime);
+        let life = Life { author, runtime: runtime.clone(), stop: self.stop.clone(), vital };
         let backoff = fakes::settings().retry;
         let drain = Drain { life, board: self.board.clone(), lease: self.lease.clone(), backoff };
         let (outbox, sink) = (self.outbox.clone(), NumberSink(self.store.clone(), runtime));
@@ -256,7 +258,8 @@ fn a_batch_in_flight_when_its_writer_is_dropped_is_stored_by_the_next_one() {
     let runtime: Arc<dyn Runtime> = scene.runtime.clone();
     scene.outbox.put(AUTHOR, 0..10);
     let author = Author { part: "writer", incarnation: Incarnation::FIRST };
-    let life = Life { author, runtime, stop: scene.stop.clone() };
+    let vital = Vital::new(&runtime);
+    let life = Life { author, runtime, stop: scene.stop.clone(), vital };
     let backoff = fakes::settings().retry;
     let drain = Drain { life, board: scene.board.clone(), lease: scene.lease.clone(), backoff };
     let (outbox, sink) = (scene.outbox.clone(), Hanging(scene.runtime.clone()));

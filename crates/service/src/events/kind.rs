@@ -25,6 +25,18 @@ pub(super) enum Kind {
     SourceFailed,
     #[strum(serialize = "source.recovered")]
     SourceRecovered,
+    #[strum(serialize = "recovery.began")]
+    RecoveryBegan,
+    #[strum(serialize = "recovery.step")]
+    RecoveryStep,
+    #[strum(serialize = "recovery.withheld")]
+    RecoveryWithheld,
+    #[strum(serialize = "recovery.ended")]
+    RecoveryEnded,
+    #[strum(serialize = "recovery.ledger_set_aside")]
+    LedgerSetAside,
+    #[strum(serialize = "process.paused")]
+    ProcessPaused,
     #[strum(serialize = "control.attempt_timeout")]
     ControlAttemptTimeout,
     #[strum(serialize = "control.in_flight")]

@@ -13,7 +13,8 @@ fn a_store_that_is_away_excuses_the_holder_until_the_next_renewal() {
     let port = Arc::new(ScriptedLease::new(false));
     port.renewals.lock().push_back(StoreError::transient("connection refused").into());
     let lease = Arc::new(Lease::new(port, &clock));
-    let keeping = runtime.spawn("keeper", Box::pin(lease.clone().keep(clock, fakes::board(&runtime))));
+    let (life, _order) = fakes::life(&runtime);
+    let keeping = runtime.spawn("keeper", Box::pin(lease.clone().keep(life, fakes::board(&runtime))));
     let wait = |millis| runtime.block_on(runtime.sleep_until(runtime.now() + Duration::from_millis(millis)));
     assert!(!lease.holds(), "it was never renewed");
     wait(100);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ttm_dispatch::Dispatcher;
-use ttm_kernel::{Lane, Moment, PerLane};
+use ttm_kernel::{Incarnation, Lane, Moment, PerLane};
 use ttm_market::{Book, Mint, Token, TokenStatus};
 use ttm_perf::Control;
 use ttm_schedule::Scheduler;
@@ -12,7 +12,7 @@ use ttm_schedule::Scheduler;
 use super::runs::Accounts;
 use super::silence::Silence;
 use super::unreadable::Unreadable;
-use super::{Effect, Incarnation, Machine, Now, Standing, Upstream, WorkSettings};
+use super::{Effect, Machine, Now, Standing, Upstream, WorkSettings};
 
 /// What a machine starts with.
 #[derive(Clone, Debug, Default)]

@@ -36,22 +36,7 @@ impl Default for Upstream {
 
 /// Identifies a request that the machine asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub(super) u64);
-
-/// Counts the incarnations of whatever carries out a lane's work. A greater one replaces a smaller one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Incarnation(u64);
-
-impl Incarnation {
-    /// The one that a process starts with.
-    pub const FIRST: Self = Self(0);
-
-    /// The one after this.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
+pub struct RequestId(pub(crate) u64);
 
 /// How a request ended.
 #[derive(Debug)]

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use ttm_dispatch::Asked;
-use ttm_kernel::{Lane, Moment};
+use ttm_kernel::{Incarnation, Lane, Moment};
 use ttm_market::Mint;
 use ttm_schedule::{Effect as Due, RunOutcome};
 
-use super::{Effect, Incarnation, Machine, Now};
+use super::{Effect, Machine, Now};
 
 /// The accounts of one lane.
 #[derive(Clone, Debug, Default)]

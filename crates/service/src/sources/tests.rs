@@ -59,9 +59,10 @@ impl Scene {
     /// Polls periodically in a task.
     fn watch(&self, sources: Sources) -> Task {
         let (runtime, events) = (self.runtime.clone(), self.events());
+        let vital = fakes::life(&runtime).0.vital;
         let watch = async move {
             let look = Look { runtime: &runtime, under: FIRST, events: Some(&events) };
-            sources.watch(EVERY, look).await;
+            sources.watch(EVERY, look, &vital).await;
         };
         self.runtime.spawn("sources", Box::pin(watch))
     }
@@ -188,7 +189,7 @@ fn being_fenced_by_a_newer_process_ends_this_one_like_a_lost_lease() {
     }
     scene.source.put([Mint::USDC]);
     let look = Look { runtime: &scene.runtime, under: FIRST, events: None };
-    scene.runtime.block_on(sources.watch(EVERY, look));
+    scene.runtime.block_on(sources.watch(EVERY, look, &fakes::life(&scene.runtime).0.vital));
     assert_eq!(
         scene.lease.lost(),
         Some("another process took over the store: epoch 1 is fenced off by epoch 3")

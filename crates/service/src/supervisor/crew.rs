@@ -1,84 +1,119 @@
-//! The parts that run: their tasks, their incarnations, and the orders that stop them.
+//! The tasks of the parts: each start is an incarnation with an order to stop and signs of life of its own. It decides nothing.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::future::{join_all, select_all};
-use ttm_kernel::{Incarnation, Moment, Runtime, TaskEnd, within};
+use ttm_kernel::{Incarnation, Lane, Moment, Runtime, TaskEnd, within};
+use ttm_recovery::PartId;
 
 use crate::ended::{Failure, ending};
+use crate::groups::{Mode, Wanted};
 use crate::io::Owned;
 use crate::life::{Author, Life};
-use crate::parts::{Early, OnEnd, OnStop, Part, Stage, Start};
-use crate::ports::Plane;
+use crate::parts::{Early, OnStop, Part, Runs, Stage, Start};
+use crate::ports::{Plane, Planes};
 use crate::resident::Resident;
 use crate::stop::StopOrder;
+use crate::vital::{Signs, Vital};
 
 /// Everything that was started, and what is needed to start it again. What still runs when it is dropped is aborted.
 pub(super) struct Crew {
     parts: Vec<Part>,
     early: Early,
     resident: Option<Arc<Resident>>,
+    planes: Arc<dyn Planes>,
     work: Arc<dyn Runtime>,
     supervision: Arc<dyn Runtime>,
-    orders: BTreeMap<Stage, StopOrder>,
-    running: Vec<Running>,
+    running: BTreeMap<PartId, Running>,
+    /// Tasks of planes that were left behind: they are never waited for.
+    left_behind: Vec<Running>,
 }
 
 struct Running {
     part: Part,
     incarnation: Incarnation,
     task: Owned,
+    order: StopOrder,
+    vital: Vital,
 }
 
 /// Why a step was not finished.
 pub(super) enum Interrupted {
     /// The stop was ordered, with this deadline.
     ByOrder(Moment),
-    /// A part ended that never should.
+    /// Something failed that ends the process.
     ByFailure(Failure),
 }
 
 impl Crew {
     /// Nothing runs yet.
+    ///
+    /// # Errors
+    /// When the threads of the work plane cannot be started.
     pub(super) fn new(
         parts: Vec<Part>,
         early: Early,
-        work: Arc<dyn Runtime>,
+        planes: Arc<dyn Planes>,
         supervision: Arc<dyn Runtime>,
-    ) -> Self {
-        let orders = Stage::ALL.into_iter().map(|stage| (stage, StopOrder::new())).collect();
-        Self { parts, early, resident: None, work, supervision, orders, running: Vec::new() }
+    ) -> io::Result<Self> {
+        let work = planes.build_work()?;
+        let (running, left_behind) = (BTreeMap::new(), Vec::new());
+        Ok(Self { parts, early, resident: None, planes, work, supervision, running, left_behind })
+    }
+
+    /// The table.
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// Starts the parts of a stage that need no store.
     pub(super) fn start_early(&mut self, stage: Stage) {
-        let is_early = |part: &Part| part.stage == stage && matches!(part.start, Start::Early(_));
-        self.start_all(is_early);
+        self.start_all(|part| part.stage == stage && matches!(part.runs, Runs::Task(Start::Early(_))));
     }
 
     /// Starts the parts that need the resident state.
     pub(super) fn start_rest(&mut self, resident: &Arc<Resident>) {
         self.resident = Some(resident.clone());
-        self.start_all(|part| matches!(part.start, Start::Resident(_)));
+        self.start_all(|part| matches!(part.runs, Runs::Task(Start::Resident(_)) | Runs::Group(_)));
     }
 
     fn start_all(&mut self, these: impl Fn(&Part) -> bool) {
-        let parts: Vec<Part> = self.parts.iter().filter(|part| these(part)).copied().collect();
-        for part in parts {
-            self.start(part, Incarnation::FIRST);
+        let ids = (0..self.parts.len()).map(PartId).filter(|id| these(&self.parts[id.0]));
+        for id in ids.collect::<Vec<_>>() {
+            self.start(id, Incarnation::FIRST);
         }
     }
 
-    fn start(&mut self, part: Part, incarnation: Incarnation) {
+    /// Starts those parts of a stage that do not run.
+    pub(super) fn start_missing(&mut self, stage: Stage, incarnation: impl Fn(PartId) -> Incarnation) {
+        let is_missing = |id: &PartId| {
+            let part = &self.parts[id.0];
+            part.stage == stage && !self.running.contains_key(id) && matches!(part.runs, Runs::Task(_))
+        };
+        let missing: Vec<PartId> = (0..self.parts.len()).map(PartId).filter(is_missing).collect();
+        for id in missing {
+            self.start(id, incarnation(id));
+        }
+    }
+
+    /// Starts an incarnation of a part. The one before has ended, or was left behind.
+    pub(super) fn start(&mut self, id: PartId, incarnation: Incarnation) {
+        let part = self.parts[id.0];
+        let start = match part.runs {
+            Runs::Task(start) => start,
+            Runs::Group(lane) => return self.want(lane, incarnation, Mode::Run),
+        };
         let runtime = match part.plane {
             Plane::Work => self.work.clone(),
             Plane::Supervision => self.supervision.clone(),
         };
+        let (order, vital) = (StopOrder::new(), Vital::new(&runtime));
         let author = Author { part: part.name, incarnation };
-        let life = Life { author, runtime: runtime.clone(), stop: self.orders[&part.stage].listener() };
-        let body = match (part.start, &self.resident) {
+        let life = Life { author, runtime: runtime.clone(), stop: order.listener(), vital: vital.clone() };
+        let body = match (start, &self.resident) {
             (Start::Early(start), _) => start(&self.early, life),
             (Start::Resident(start), Some(resident)) => {
                 resident.admit(author);
@@ -88,10 +123,87 @@ impl Crew {
                 unreachable!("a part that needs the resident state is started with it")
             }
         };
-        self.running.push(Running { part, incarnation, task: Owned(runtime.spawn(part.name, body)) });
+        let task = Owned(runtime.spawn(part.name, body));
+        self.running.insert(id, Running { part, incarnation, task, order, vital });
     }
 
-    /// Does this work, unless the stop is ordered or a part ends that never should.
+    fn want(&self, lane: Lane, incarnation: Incarnation, mode: Mode) {
+        if let Some(resident) = &self.resident {
+            resident.groups.want(lane, Wanted { incarnation, mode });
+        }
+    }
+
+    /// Has a part stop by then.
+    pub(super) fn stop_one(&self, id: PartId, incarnation: Incarnation, deadline: Moment) {
+        if let Runs::Group(lane) = self.parts[id.0].runs {
+            return self.want(lane, incarnation, Mode::Drain);
+        }
+        if let Some(running) = self.running.get(&id) {
+            running.order.give(deadline);
+            if running.part.on_stop == OnStop::Abort {
+                running.task.0.abort();
+            }
+        }
+    }
+
+    /// Aborts a part.
+    pub(super) fn abort_one(&self, id: PartId, incarnation: Incarnation) {
+        if let Runs::Group(lane) = self.parts[id.0].runs {
+            return self.want(lane, incarnation, Mode::Abort);
+        }
+        if let Some(running) = self.running.get(&id) {
+            running.task.0.abort();
+        }
+    }
+
+    /// Builds the work plane anew. What runs on the one before is left behind.
+    ///
+    /// # Errors
+    /// When its threads cannot be started; then everything is as it was.
+    pub(super) fn rebuild(&mut self) -> io::Result<()> {
+        self.work = self.planes.build_work()?;
+        let on_it: Vec<PartId> = self.running.keys().copied().collect();
+        for id in on_it.into_iter().filter(|id| self.parts[id.0].plane == Plane::Work) {
+            if let Some(running) = self.running.remove(&id) {
+                running.task.0.abort();
+                self.left_behind.push(running);
+            }
+        }
+        if let Some(resident) = &self.resident {
+            resident.flights.forget();
+        }
+        Ok(())
+    }
+
+    /// Completes when a task has ended, which is no part of the crew any more then. Dropping it loses nothing: a task gives its end as
+    /// often as it is asked.
+    pub(super) async fn has_ended_one(&mut self) -> (PartId, Incarnation, TaskEnd) {
+        if self.running.is_empty() {
+            return std::future::pending().await;
+        }
+        let ids: Vec<PartId> = self.running.keys().copied().collect();
+        let tasks = self.running.values_mut().map(|running| &mut running.task);
+        let (end, at, _) = select_all(tasks).await;
+        let id = ids[at];
+        let incarnation = self.running.remove(&id).map_or(Incarnation::FIRST, |running| running.incarnation);
+        (id, incarnation, end)
+    }
+
+    /// The signs of life of the tasks that run.
+    pub(super) fn signs(&self) -> impl Iterator<Item = (PartId, Incarnation, Signs)> {
+        self.running.iter().map(|(id, running)| (*id, running.incarnation, running.vital.signs()))
+    }
+
+    /// Groups that have ended as these incarnations.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (PartId, Lane)> {
+        let group = |(at, part): (usize, &Part)| match part.runs {
+            Runs::Group(lane) => Some((PartId(at), lane)),
+            Runs::Task(_) => None,
+        };
+        self.parts.iter().enumerate().filter_map(group)
+    }
+
+    /// Does this work, unless the stop is ordered or a part ends: a start goes on without none.
     pub(super) async fn unless<T>(
         &mut self,
         stop: Pin<&mut impl Future<Output = Moment>>,
@@ -100,43 +212,21 @@ impl Crew {
         tokio::select! {
             biased;
             deadline = stop => Err(Interrupted::ByOrder(deadline)),
-            failure = self.failed() => Err(Interrupted::ByFailure(failure)),
+            (id, _, end) = self.has_ended_one() => {
+                let part = self.parts[id.0].name;
+                Err(Interrupted::ByFailure(Failure::Part { part, end }))
+            }
             done = work => Ok(done),
         }
     }
 
-    /// Completes when a part ended that never should. Others are started again, at once, or done without, as their rows say.
-    /// Dropping it loses nothing: a task gives its end as often as it is asked.
-    async fn failed(&mut self) -> Failure {
-        while !self.running.is_empty() {
-            let (end, at, _) = select_all(self.running.iter_mut().map(|running| &mut running.task)).await;
-            let Running { part, incarnation, .. } = self.running[at];
-            let (name, how) = (part.name, ending(&end));
-            if self.early.lease.lost().is_some() {
-                // No start of a part brings the store back.
-                return Failure::Part { part: name, end };
-            }
-            match part.on_end {
-                OnEnd::EndProcess => return Failure::Part { part: name, end },
-                OnEnd::Degrade => {
-                    tracing::error!(part = name, end = how, "a part ended; the service goes on without it");
-                    self.running.remove(at);
-                }
-                OnEnd::Restart => {
-                    tracing::warn!(part = name, end = how, %incarnation, "a part ended; starting it again");
-                    self.running.remove(at);
-                    self.start(part, incarnation.next());
-                }
-            }
-        }
-        std::future::pending().await
-    }
-
     /// Orders the parts of a stage to stop.
     pub(super) fn order(&mut self, stage: Stage, deadline: Moment) {
-        self.orders[&stage].give(deadline);
-        for running in self.of(stage).filter(|running| running.part.on_stop == OnStop::Abort) {
-            running.task.0.abort();
+        for running in self.of(stage) {
+            running.order.give(deadline);
+            if running.part.on_stop == OnStop::Abort {
+                running.task.0.abort();
+            }
         }
     }
 
@@ -175,6 +265,6 @@ impl Crew {
     }
 
     fn of(&mut self, stage: Stage) -> impl Iterator<Item = &mut Running> {
-        self.running.iter_mut().filter(move |running| running.part.stage == stage)
+        self.running.values_mut().filter(move |running| running.part.stage == stage)
     }
 }

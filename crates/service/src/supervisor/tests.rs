@@ -4,14 +4,14 @@ use std::convert::Infallible;
 
 use parking_lot::Mutex;
 use ttm_health::Phase;
-use ttm_kernel::{BoxFuture, Clock as _, TaskEnd};
+use ttm_kernel::{BoxFuture, Clock as _};
 use ttm_market::testing::FakeTokenStore;
 use ttm_testkit::ManualRuntime;
 
 use super::*;
 use crate::fakes;
 use crate::life::Life;
-use crate::parts::{OnEnd, OnStop, Progress, Start};
+use crate::parts::{OnStop, Progress, Runs, Start};
 use crate::ports::Plane;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,18 +36,18 @@ fn part(name: &'static str, stage: Stage, start: fn(&Arc<Resident>, Life) -> Box
         name,
         plane: Plane::Work,
         critical: true,
-        on_end: OnEnd::EndProcess,
+        depends_on: &[],
         stage,
         on_stop: OnStop::Drain,
         progress: Progress::Looks,
-        start: Start::Resident(start),
+        runs: Runs::Task(Start::Resident(start)),
     }
 }
 
 /// Runs until it is ordered to stop.
 fn obeys(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
     Box::pin(async move {
-        life.stop.ordered().await;
+        life.vital.gets_on_until(&life.stop).await;
         did(format!("{} stops", life.author.part));
     })
 }
@@ -88,14 +88,17 @@ impl Drop for Noted {
     }
 }
 
-/// Runs for a minute, with ten seconds to stop; returns how it ended, and how long it took.
+/// For so long, unless it ends before: less than the patience of a part.
+const RUNS: Duration = Duration::from_secs(50);
+
+/// Runs for a while, with ten seconds to stop; returns how it ended, and how long it took.
 fn run(parts: Vec<Part>) -> (Ended, Duration) {
     let runtime = ManualRuntime::new(1);
     let supervisor = fakes::supervisor(&runtime, &fakes::board(&runtime)).with_parts(parts);
     let figures = supervisor.figures();
     let stop = async {
         figures.started().await;
-        runtime.sleep_until(runtime.now() + 60 * SECOND).await;
+        runtime.sleep_until(runtime.now() + RUNS).await;
         runtime.now() + 10 * SECOND
     };
     let begun = runtime.now();
@@ -116,27 +119,28 @@ fn a_stop_goes_through_its_stages_in_order() {
     ];
     let (ended, took) = run(parts);
     assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
-    assert!(took < 61 * SECOND, "{took:?}");
+    assert!(took < RUNS + SECOND, "{took:?}");
     assert_eq!(*DID.lock(), ["work stops", "store stops", "surface stops"]);
 }
 
 #[test]
-fn a_part_that_ends_by_itself_stops_the_service_in_order() {
+fn a_critical_part_that_ends_whatever_is_done_ends_the_process_in_order() {
     let _alone = alone();
     let (ended, took) = run(vec![part("work", Stage::Work, panics), part("store", Stage::Store, obeys)]);
-    let end = TaskEnd::Panicked("boom".to_owned());
-    assert_eq!(ended.failure, Some(Failure::Part { part: "work", end }));
-    assert!(!ended.stopped.in_time && took < 2 * SECOND, "{took:?}");
+    let failure = ended.failure.expect("it is not ordered to stop");
+    assert_eq!(failure, Failure::Recovery("work: it ended by itself: it panicked: boom".to_owned()));
+    assert!(ended.stopped.in_time, "everything else stops as ordered");
+    // Four times it runs for a second, with three backoffs in between.
+    assert!((4 * SECOND..12 * SECOND).contains(&took), "{took:?}");
     assert_eq!(*DID.lock(), ["store stops"]);
 }
 
 #[test]
-fn a_part_whose_row_says_so_is_restarted_under_its_next_incarnation() {
+fn a_part_that_ends_is_started_again_under_its_next_incarnation() {
     let _alone = alone();
-    let parts = vec![Part { on_end: OnEnd::Restart, ..part("work", Stage::Work, ends_twice) }];
-    let (ended, took) = run(parts);
+    let (ended, took) = run(vec![part("work", Stage::Work, ends_twice)]);
     assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
-    assert!(took >= 60 * SECOND, "{took:?}");
+    assert!(took >= RUNS, "{took:?}");
     assert_eq!(*DID.lock(), ["incarnation 0 begins", "incarnation 1 begins", "incarnation 2 begins"]);
 }
 
@@ -144,12 +148,12 @@ fn a_part_whose_row_says_so_is_restarted_under_its_next_incarnation() {
 fn the_end_of_an_optional_part_ends_nothing_else() {
     let _alone = alone();
     let parts = vec![
-        Part { on_end: OnEnd::Degrade, ..part("extra", Stage::Work, panics) },
+        Part { critical: false, ..part("extra", Stage::Work, panics) },
         part("work", Stage::Work, obeys),
     ];
     let (ended, took) = run(parts);
     assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
-    assert!(took >= 60 * SECOND, "{took:?}");
+    assert!(took >= RUNS, "{took:?}");
     assert_eq!(*DID.lock(), ["work stops"]);
 }
 
@@ -158,7 +162,10 @@ fn a_part_that_ignores_the_order_is_dropped_at_the_deadline() {
     let _alone = alone();
     let (ended, took) = run(vec![part("work", Stage::Work, hangs)]);
     assert!(!ended.stopped.in_time && ended.failure.is_none());
-    assert!((66 * SECOND..=67 * SECOND).contains(&took), "the rest is reserved for storing: {took:?}");
+    assert!(
+        (RUNS + 6 * SECOND..=RUNS + 7 * SECOND).contains(&took),
+        "the rest is reserved for storing: {took:?}"
+    );
     assert_eq!(*DID.lock(), ["dropped"]);
 }
 
@@ -166,7 +173,7 @@ fn a_part_that_ignores_the_order_is_dropped_at_the_deadline() {
 fn a_part_with_nothing_to_finish_is_dropped_at_once() {
     let _alone = alone();
     let (ended, took) = run(vec![Part { on_stop: OnStop::Abort, ..part("work", Stage::Work, hangs) }]);
-    assert!(ended.stopped.in_time && took < 61 * SECOND, "{took:?}");
+    assert!(ended.stopped.in_time && took < RUNS + SECOND, "{took:?}");
     assert_eq!(*DID.lock(), ["dropped"]);
 }
 
@@ -224,7 +231,7 @@ fn work_that_hangs_leaves_enough_time_to_store_its_results() {
     let _alone = alone();
     let (ended, took) = run(with_work(hangs));
     assert_eq!(ended.stopped, Stopped { tokens_left: 0, samples_left: 0, events_left: 0, in_time: false });
-    assert!(took < 68 * SECOND, "{took:?}");
+    assert!(took < RUNS + 8 * SECOND, "{took:?}");
 }
 
 #[test]

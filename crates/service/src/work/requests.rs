@@ -1,42 +1,94 @@
-//! The requests in flight: a task each, which ends with its owner.
+//! The requests in flight: a task each, which ends with its owner, or when it is told to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
-use ttm_dispatch::Request;
+use ttm_dispatch::{Ask, Request};
 use ttm_guard::Turn;
-use ttm_kernel::{BoxFuture, Runtime, TaskEnd};
+use ttm_kernel::{BoxFuture, Incarnation, Runtime, TaskEnd};
 use ttm_market::Mint;
 
 use super::request;
 use crate::client::Client;
+use crate::flights::{Flight, Flights};
 use crate::io::Owned;
 use crate::machine::{Answer, RequestId};
 
 /// Each completes with its answer; dropped, they end their tasks.
-pub(super) type Requests = FuturesUnordered<BoxFuture<'static, (RequestId, Answer)>>;
+pub(super) struct Requests {
+    by: Incarnation,
+    flights: Arc<Flights>,
+    running: FuturesUnordered<BoxFuture<'static, (RequestId, Answer)>>,
+    /// Dropping one aborts its request.
+    owners: BTreeMap<RequestId, oneshot::Sender<()>>,
+}
 
-/// Makes a request on a turn.
-pub(super) fn start(
-    requests: &mut Requests,
-    runtime: &dyn Runtime,
-    client: &Arc<Client>,
-    turn: Turn,
-    id: RequestId,
-    request: Request<Mint>,
-) {
-    let client = client.clone();
-    let (sender, mut answer) = oneshot::channel();
-    let body = async move {
-        // The receiver is gone only after the deadline of a stop.
-        drop(sender.send(request::make(&client, turn, &request).await));
-    };
-    let task = Owned(runtime.spawn("request", Box::pin(body)));
-    requests.push(Box::pin(async move {
-        if let TaskEnd::Panicked(message) = task.await {
-            tracing::error!(message, "a request panicked; its tokens are asked for again");
+impl Requests {
+    /// Of this incarnation of the work.
+    pub(super) fn new(by: Incarnation, flights: &Arc<Flights>) -> Self {
+        Self { by, flights: flights.clone(), running: FuturesUnordered::new(), owners: BTreeMap::new() }
+    }
+
+    /// Makes a request on a turn.
+    pub(super) fn start(
+        &mut self,
+        runtime: &dyn Runtime,
+        client: &Arc<Client>,
+        turn: Turn,
+        id: RequestId,
+        request: Request<Mint>,
+    ) {
+        let flight = Flight {
+            priority: request.priority.as_str(),
+            tokens: match &request.ask {
+                Ask::Batch(asked) => asked.len(),
+                Ask::One(..) => 1,
+            },
+            since: runtime.now(),
+            aborted: None,
+        };
+        let listed = self.flights.begin((self.by, id), flight);
+        let (client, (sender, mut answer)) = (client.clone(), oneshot::channel());
+        let body = async move {
+            let _listed = listed;
+            // The receiver is gone only after the deadline of a stop.
+            drop(sender.send(request::make(&client, turn, &request).await));
+        };
+        let mut task = Owned(runtime.spawn("request", Box::pin(body)));
+        let (keep, dropped) = oneshot::channel::<()>();
+        self.owners.insert(id, keep);
+        self.running.push(Box::pin(async move {
+            let end = tokio::select! {
+                biased;
+                end = &mut task => end,
+                _ = dropped => {
+                    task.0.abort();
+                    (&mut task).await
+                }
+            };
+            if let TaskEnd::Panicked(message) = end {
+                tracing::error!(message, "a request panicked; its tokens are asked for again");
+            }
+            (id, answer.try_recv().unwrap_or(Answer::Panicked))
+        }));
+    }
+
+    /// Aborts a request; it completes when its task has ended.
+    pub(super) fn abort(&mut self, id: RequestId, runtime: &dyn Runtime) {
+        if self.owners.remove(&id).is_some() {
+            self.flights.abort((self.by, id), runtime.now());
         }
-        (id, answer.try_recv().unwrap_or(Answer::Panicked))
-    }));
+    }
+
+    /// The next one that completes. `None` if there is none in flight.
+    pub(super) async fn next(&mut self) -> Option<(RequestId, Answer)> {
+        let ended = self.running.next().await;
+        if let Some((id, _)) = &ended {
+            self.owners.remove(id);
+        }
+        ended
+    }
 }

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ttm_dispatch::{Ask, Asked, Priority, Request, Single};
-use ttm_kernel::{Lane, Moment, PerLane};
+use ttm_kernel::{Incarnation, Lane, Moment, PerLane};
 use ttm_market::{MarketEvent, Mint, Token, TokenStatus};
 use ttm_perf::CallSummary;
 use ttm_schedule::RunOutcome;
 use ttm_service::machine::{
-    Answer, Boot, Effect, Failed, Found, Incarnation, Machine, Now, RequestId, Standing, Upstream,
-    WorkSettings,
+    Answer, Boot, Effect, Failed, Found, Machine, Now, RequestId, Standing, Upstream, WorkSettings,
 };
 
 use crate::steps::{Ending, State, Step, TOKENS};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_dispatch::{Ask, DispatchSettings, Request, Single};
-use ttm_kernel::Lane;
+use ttm_kernel::{Incarnation, Lane};
 use ttm_market::{Mint, Token};
 use ttm_schedule::RunOutcome;
 use ttm_service::machine::{
-    Answer, Boot, Effect, Failed, Found, Incarnation, Machine, Notice, Now, RequestId, Standing, Upstream,
+    Answer, Boot, Effect, Failed, Found, Machine, Notice, Now, RequestId, Standing, Upstream,
 };
 
 use crate::world::{self, Says, mint, token};

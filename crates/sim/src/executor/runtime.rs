@@ -45,8 +45,8 @@ pub(super) struct Shared {
     /// process.
     running: AtomicU64,
     running_process: AtomicU32,
-    /// How often the work plane of each process was rebuilt.
-    builds: Mutex<BTreeMap<u32, u32>>,
+    /// When the work plane of each process was built, and built anew.
+    builds: Mutex<BTreeMap<u32, Vec<Moment>>>,
     /// The suspended places, and until when each is.
     suspended: Mutex<BTreeMap<Place, Moment>>,
     streams: Mutex<BTreeMap<&'static str, Arc<SeededEntropy>>>,
@@ -99,8 +99,16 @@ impl SimRuntime {
     pub(crate) fn build_work(&self) -> Self {
         let process = self.place.process;
         let mut builds = self.shared.builds.lock();
-        let build = builds.entry(process).and_modify(|build| *build += 1).or_insert(0);
-        Self { place: Place { build: *build, ..Place::new(process, Plane::Work) }, ..self.clone() }
+        let times = builds.entry(process).or_default();
+        let build = u32::try_from(times.len()).expect("a few");
+        times.push(self.shared.now());
+        Self { place: Place { build, ..Place::new(process, Plane::Work) }, ..self.clone() }
+    }
+
+    /// When the work plane of a process was first built anew after a moment.
+    pub(crate) fn rebuilt_after(&self, process: u32, moment: Moment) -> Option<Moment> {
+        let builds = self.shared.builds.lock();
+        builds.get(&process)?.iter().copied().find(|built| *built > moment)
     }
 
     /// The process whose task is being polled, or was polled last.
@@ -173,7 +181,10 @@ impl Shared {
     /// The current runtime of a plane.
     pub(super) fn newest(&self, process: u32, plane: Plane) -> Place {
         let build = match plane {
-            Plane::Work => self.builds.lock().get(&process).copied().unwrap_or_default(),
+            Plane::Work => {
+                let times = self.builds.lock().get(&process).map_or(0, Vec::len);
+                u32::try_from(times.saturating_sub(1)).expect("a few")
+            }
             Plane::Main | Plane::Supervision | Plane::Io => 0,
         };
         Place { build, ..Place::new(process, plane) }

@@ -77,12 +77,11 @@ const REJECTS: [Kind; 2] = [
 ];
 
 /// Faults of the process and its machine.
-const PROCESS: [Kind; 8] = [
+const PROCESS: [Kind; 7] = [
     (FaultKind::ResourcesUnknown, 60, 3_600),
     (FaultKind::Kill, 5, 30),
     (FaultKind::Terminate, 5, 30),
     (FaultKind::Freeze, 1, 300),
-    (FaultKind::PlaneStalls(Plane::Main), 1, 300),
     (FaultKind::PlaneStalls(Plane::Work), 1, 900),
     (FaultKind::PlaneStalls(Plane::Supervision), 1, 300),
     (FaultKind::SecondProcess, 60, 1_200),

@@ -29,7 +29,7 @@ impl Simulation<'_> {
     pub(super) fn judge_health(&mut self) {
         let now = self.executor.now();
         let (process, stop) = match &self.state {
-            State::Up(process) => (process, self.part_ended),
+            State::Up(process) => (process, None),
             State::Stopping { process, since, .. } => (process, Some(*since)),
             State::Down { .. } => return,
         };
@@ -225,7 +225,10 @@ impl Simulation<'_> {
             if hold.from > until {
                 (since, runs) = (hold.from, until);
             }
-            until = until.max(hold.until);
+            // A plane that was built anew is not the one that is suspended.
+            let rebuilt = self.executor.runtime().rebuilt_after(self.number, hold.from);
+            let rebuilt = rebuilt.filter(|_| plane == Plane::Work).unwrap_or(Moment::MAX);
+            until = until.max(hold.until.min(rebuilt));
         }
         if at < until { (Some(since), runs) } else { (None, until) }
     }

@@ -8,13 +8,13 @@ use ttm_health::{HealthView, Status};
 use ttm_kernel::{Clock, Moment};
 use ttm_service::Board;
 
-use super::state::{RECOVERED_WITHIN, Simulation, State};
+use super::state::{Hold, RECOVERED_WITHIN, Simulation, State};
 use crate::oracle::{
     SLOT, Slot, every_change_has_its_event, is_stored_as_published, none_lost, silence_unlists_no_token,
     unlisted,
 };
 use crate::process::{Exit, Process};
-use crate::{ExchangeFault, FaultKind, StoreFault, StoreTable};
+use crate::{ExchangeFault, FaultKind, Plane, StoreFault, StoreTable};
 
 /// If every batch contains a poisoned mint the breaker opens; within this time the service finds that the API is up.
 const FOUND_WITHIN: Duration = Duration::from_mins(5);
@@ -160,9 +160,19 @@ impl Simulation<'_> {
                 if !lost_a_part {
                     self.verdicts.broken(format_args!("the process failed: {reason}"));
                 }
-                let since = self.part_ended.unwrap_or(at);
-                self.judge_stop(process, since, at, exit);
+                // Nobody outside knows when it began to stop.
+                self.judge_stop(process, at, at, exit);
             }
+        }
+    }
+
+    /// Checks that the watchdog starved for a reason: nothing of the process ran, or nothing of its supervision.
+    pub(super) fn judge_kill(&self) {
+        let now = self.executor.now();
+        let hangs =
+            |hold: &Hold| matches!(hold.plane, Plane::Main | Plane::Supervision) && hold.until + SLOT >= now;
+        if !self.held.iter().any(hangs) {
+            self.verdicts.broken("the watchdog killed a process that did not hang");
         }
     }
 
@@ -190,7 +200,7 @@ impl Simulation<'_> {
         let states = self.world.store_states(process.number(), at);
         let gave_up = states.iter().any(|(.., state)| state.corrupt);
         let superseded = self.is_superseded(process);
-        if gave_up || superseded || self.store_was_away(since, at) || !self.ended.is_empty() {
+        if gave_up || superseded || self.store_was_away(since, at) {
             return;
         }
         if !stopped.in_time || stopped.tokens_left + stopped.samples_left + stopped.events_left > 0 {

@@ -21,7 +21,6 @@ impl Simulation<'_> {
             booted: now,
             held: Vec::new(),
             ended: Vec::new(),
-            part_ended: None,
         });
         second.until = second.until.max(until);
     }
@@ -132,8 +131,8 @@ impl Simulation<'_> {
         std::mem::swap(&mut self.state, &mut second.state);
         std::mem::swap(&mut self.booted, &mut second.booted);
         std::mem::swap(&mut self.held, &mut second.held);
+        self.fed = self.executor.now();
         std::mem::swap(&mut self.ended, &mut second.ended);
-        std::mem::swap(&mut self.part_ended, &mut second.part_ended);
     }
 }
 

@@ -15,6 +15,8 @@ use crate::{Executor, FaultSchedule, Plan, Plane};
 
 /// The service manager restarts a failed process after this.
 pub(super) const RESTART_AFTER: Duration = Duration::from_secs(5);
+/// A service manager with a watchdog kills a process that was silent for so long.
+pub(super) const WATCHDOG: Duration = Duration::from_mins(1);
 /// Once all faults are over the service has this long to recover: the breaker's longest open period, and then some
 /// rounds of the groups.
 pub(super) const RECOVERED_WITHIN: Duration = Duration::from_mins(15);
@@ -43,12 +45,12 @@ pub(super) struct Simulation<'a> {
     pub(super) stops: u32,
     /// When the current process booted.
     pub(super) booted: Moment,
+    /// When the watchdog was fed last.
+    pub(super) fed: Moment,
     /// When planes of the current process were suspended.
     pub(super) held: Vec<Hold>,
     /// Parts of the current process that a fault ended.
     pub(super) ended: Vec<&'static str>,
-    /// When the first of them ended.
-    pub(super) part_ended: Option<Moment>,
     /// Tokens that were marked as unlisted in the previous slot.
     pub(super) unlisted: Option<usize>,
     /// Since when the breaker has not been closed while poison was the only fault.
@@ -81,7 +83,6 @@ pub(super) struct Second {
     pub(super) booted: Moment,
     pub(super) held: Vec<Hold>,
     pub(super) ended: Vec<&'static str>,
-    pub(super) part_ended: Option<Moment>,
 }
 
 impl Second {

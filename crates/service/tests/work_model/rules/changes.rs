@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use ttm_dispatch::Priority;
-use ttm_kernel::Lane;
+use ttm_kernel::{Incarnation, Lane};
 use ttm_market::{MarketConfig, MarketSettings};
 use ttm_schedule::{ScheduleConfig, ScheduleSettings};
-use ttm_service::machine::{Effect, Incarnation, Notice};
+use ttm_service::machine::{Effect, Notice};
 
 use crate::stage::{SECOND, Stage, but};
 use crate::world::{self, Says, mint, token};

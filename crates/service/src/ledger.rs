@@ -1,0 +1,208 @@
+//! Recoveries on their way into the ledger, and what the ledger said at the start.
+//!
+//! An entry is stored before what it says is done, if the store answers within a second; else it waits here, and is stored when the
+//! store is back. What it says is done all the same: a store that is away must not keep a stuck group stuck. What ends the process
+//! also goes into a local file, so that no step that costs a budget is forgotten with the memory.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+use ttm_kernel::{Epoch, FencingToken, Moment, Runtime, StoreError, StoreErrorKind, within};
+use ttm_recovery::{Entry, Fact, LEDGER_KEEPS, LastWords, Now, Past, Recoveries, RecoveryLedger, Step};
+
+use crate::board::Board;
+use crate::bounded::{bounded, timed_out};
+use crate::io::run_on;
+use crate::ports::Ports;
+use crate::stores::StoreUse;
+
+/// A step waits this long for the store at most.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// What waits is tried again after this.
+const RETRY: Duration = Duration::from_secs(5);
+/// So much of the past counts against a budget, and is shown.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24);
+/// Recoveries that are shown.
+const SHOWN: usize = 500;
+
+/// The ledger as the supervisor writes it.
+pub(crate) struct Ledger {
+    port: Arc<dyn RecoveryLedger>,
+    last_words: Option<Arc<dyn LastWords>>,
+    io: Arc<dyn Runtime>,
+    board: Arc<Board>,
+    under: FencingToken,
+    /// What is not stored yet, oldest first.
+    waiting: VecDeque<Entry>,
+    retry_at: Moment,
+    /// Whether the file holds what the ledger may not have.
+    has_words: bool,
+    /// The last recoveries, for readers.
+    pub(crate) shown: Arc<Mutex<Recoveries>>,
+}
+
+/// What a start found.
+pub(crate) struct Found {
+    pub(crate) past: Past,
+    /// What is wrong with it, in a line for a person.
+    pub(crate) problem: Option<String>,
+}
+
+impl Ledger {
+    pub(crate) fn new(ports: &Ports, board: &Arc<Board>, io: &Arc<dyn Runtime>, epoch: Epoch) -> Self {
+        Self {
+            port: ports.ledger.clone(),
+            last_words: ports.last_words.clone(),
+            io: io.clone(),
+            board: board.clone(),
+            under: FencingToken::first(epoch),
+            waiting: VecDeque::new(),
+            retry_at: Moment::ZERO,
+            has_words: false,
+            shown: Arc::new(Mutex::new(Recoveries::new(SHOWN))),
+        }
+    }
+
+    /// What the processes before did. One that cannot be read is set aside, and every budget counts as spent: better a person
+    /// too early than a restart too many.
+    pub(crate) async fn read(&mut self, now: Now) -> Found {
+        let since = now.wall.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
+        let load = self.port.load(since, LEDGER_KEEPS);
+        let entries = bounded("loading the ledger of recoveries", &*self.io, load).await;
+        let kept = self.words(|words| words.read()).await.transpose();
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable(&error.to_string(), is_damaged(&error), false, now).await,
+        };
+        let kept = match kept {
+            Ok(kept) => kept.unwrap_or_default(),
+            Err(error) => {
+                return self.unreadable(&format!("the local file: {error}"), false, true, now).await;
+            }
+        };
+        let newest = entries.last().map(|entry| entry.key);
+        let mut all = entries;
+        all.extend(kept.iter().filter(|entry| newest.is_none_or(|newest| entry.key > newest)).cloned());
+        all.sort_by_key(|entry| entry.key);
+        all.dedup_by_key(|entry| entry.key);
+        if let Some(ahead) = all.last().filter(|entry| entry.key.epoch >= self.under.epoch()) {
+            let problem =
+                format!("it has entries of epoch {}, and this is {}", ahead.key.epoch, self.under.epoch());
+            return self.unreadable(&problem, true, true, now).await;
+        }
+        match Past::replay(&all, now) {
+            Ok(past) => {
+                let mut shown = self.shown.lock();
+                for entry in &all {
+                    shown.add(entry);
+                }
+                drop(shown);
+                self.has_words = !kept.is_empty();
+                self.waiting.extend(kept);
+                Found { past, problem: None }
+            }
+            Err(error) => self.unreadable(&error.to_string(), true, true, now).await,
+        }
+    }
+
+    async fn unreadable(&mut self, problem: &str, ledger: bool, file: bool, now: Now) -> Found {
+        if ledger {
+            let aside = self.port.set_aside(self.under);
+            if let Err(error) = bounded("setting the ledger aside", &*self.io, aside).await {
+                tracing::error!(%error, "the ledger of recoveries cannot be set aside");
+            }
+        }
+        if file && let Some(Err(error)) = self.words(|words| words.set_aside()).await {
+            tracing::error!(%error, "the file of last words cannot be set aside");
+        }
+        let problem = format!(
+            "the ledger of recoveries cannot be used, so every budget counts as spent for an hour: {problem}"
+        );
+        tracing::error!(problem, "set aside");
+        Found { past: Past::unreadable(now), problem: Some(problem) }
+    }
+
+    /// Has an entry wait for the store.
+    pub(crate) fn add(&mut self, entry: Entry) {
+        self.shown.lock().add(&entry);
+        if self.waiting.len() >= LEDGER_KEEPS {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(entry);
+    }
+
+    /// Puts an entry into the ledger before what it says is done.
+    pub(crate) async fn record(&mut self, entry: Entry) {
+        let ends = matches!(entry.fact, Fact::Step { step: Step::EndProcess, .. });
+        self.add(entry);
+        if ends {
+            // With all that waits: the ledger may never get it.
+            let entries: Vec<Entry> = self.waiting.iter().cloned().collect();
+            self.has_words = true;
+            if let Some(Err(error)) = self.words(move |words| words.write(&entries)).await {
+                tracing::error!(%error, "the last step cannot be kept in the local file");
+            }
+        }
+        self.store(PATIENCE).await;
+    }
+
+    /// Stores what waits, if it is time to try.
+    pub(crate) async fn tend(&mut self) {
+        if !self.waiting.is_empty() && self.io.now() >= self.retry_at {
+            self.store(PATIENCE).await;
+        }
+    }
+
+    /// Stores what waits. Whether nothing waits any more.
+    pub(crate) async fn store(&mut self, patience: Duration) -> bool {
+        let entries: Vec<Entry> = self.waiting.iter().cloned().collect();
+        if entries.is_empty() {
+            return true;
+        }
+        let (now, wall) = (self.io.now(), self.io.wall());
+        if self.board.stores.may_ask(StoreUse::Recoveries, now, wall).is_err() {
+            return false;
+        }
+        let stored = within(&*self.io, now + patience, self.port.append(self.under, &entries)).await;
+        let now = self.io.now();
+        match stored.unwrap_or_else(|_| Err(timed_out(patience))) {
+            Ok(()) => {
+                self.waiting.clear();
+                self.board.stores.answered(StoreUse::Recoveries, now);
+                if std::mem::take(&mut self.has_words)
+                    && let Some(Err(error)) = self.words(|words| words.clear()).await
+                {
+                    tracing::warn!(%error, "the file of last words cannot be cleared");
+                }
+            }
+            Err(error) if error.kind() == StoreErrorKind::Rejected => {
+                tracing::error!(%error, "the store refuses these recoveries; they are dropped");
+                self.waiting.clear();
+            }
+            Err(error) => {
+                self.board.stores.failed(StoreUse::Recoveries, &error, now, self.io.wall());
+                self.retry_at = now + RETRY.max(error.retry_after().unwrap_or_default());
+            }
+        }
+        self.waiting.is_empty()
+    }
+
+    /// Uses the local file on the io plane: a disk may take its time. `None` if there is no such file.
+    async fn words<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn LastWords) -> std::io::Result<T> + Send + 'static,
+    ) -> Option<std::io::Result<T>> {
+        let words = self.last_words.clone()?;
+        let call = run_on(&*self.io, async move { call(&*words) });
+        let answer = within(&*self.io, self.io.now() + PATIENCE, call).await;
+        Some(answer.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())))
+    }
+}
+
+/// Whether the content is what is wrong, and not the way to it.
+fn is_damaged(error: &StoreError) -> bool {
+    matches!(error.kind(), StoreErrorKind::Unexpected | StoreErrorKind::Corrupt)
+}

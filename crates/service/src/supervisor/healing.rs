@@ -1,0 +1,302 @@
+//! Watches the parts and restarts them: gives the machine of [`ttm_recovery`] its facts, and does what it decides. It decides
+//! nothing itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ttm_health::ResourceSample;
+use ttm_kernel::{Entropy, Epoch, Incarnation, Moment, Runtime, TaskEnd};
+use ttm_recovery::{By, Effect, Entry, Fact, Machine, Now, Outcome, PartId, RestartRefused};
+use ttm_schedule::LaneStatus;
+
+use super::crew::Crew;
+use crate::by_hand::{Order, Orders};
+use crate::ended::Failure;
+use crate::ledger::{Found, Ledger};
+use crate::life::Author;
+use crate::parts::{Part, Runs};
+use crate::pause::{LATE, pause};
+use crate::resident::Resident;
+use crate::series::sample;
+use crate::settings::POOLS;
+use crate::vigil::Vigil;
+use crate::vital::Signs;
+use crate::{ServiceSettings, by_hand, evidence};
+
+/// How often the parts are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// An aborted request has ended by then, or keeps a thread.
+const ABORTED_WITHIN: Duration = Duration::from_secs(5);
+/// From this share of its limit on the process should not go on for long.
+const MEMORY_SHORT: f64 = 0.9;
+/// A critical part may be late for so long before the process counts as dead: every step that could be taken was.
+const STEP_PATIENCE: Duration = Duration::from_secs(45);
+
+/// The healing of a service that has started.
+pub(super) struct Healing {
+    machine: Machine,
+    ledger: Ledger,
+    resident: Arc<Resident>,
+    runtime: Arc<dyn Runtime>,
+    jitter: Arc<dyn Entropy>,
+    orders: Orders,
+    vigil: Vigil,
+    next_look: Moment,
+}
+
+enum Wake {
+    Ended(PartId, Incarnation, TaskEnd),
+    Order(Order),
+    Look,
+}
+
+impl Healing {
+    /// Of these parts, which start now. What operators may do is returned with it.
+    pub(super) async fn begin(
+        parts: &[Part],
+        resident: &Arc<Resident>,
+        runtime: &Arc<dyn Runtime>,
+        vigil: &Vigil,
+    ) -> (Self, crate::ports::Controls) {
+        let Resident { ports, board, clock, epoch, settings, .. } = &**resident;
+        let jitter = runtime.entropy("recovery");
+        let now = Now { moment: runtime.now(), wall: runtime.wall(), jitter: jitter.unit() };
+        let mut ledger = Ledger::new(ports, board, clock, *epoch);
+        let Found { past, problem } = ledger.read(now).await;
+        if let Some(problem) = &problem {
+            resident.events.ledger_set_aside(problem);
+        }
+        let machine = machine(parts, settings, *epoch, past, now);
+        let (controls, orders) = by_hand::controls(resident, ledger.shown.clone());
+        let (resident, next_look) = (resident.clone(), runtime.now() + LOOK_EVERY);
+        let (runtime, vigil) = (runtime.clone(), vigil.clone());
+        (Self { machine, ledger, resident, runtime, jitter, orders, vigil, next_look }, controls)
+    }
+
+    fn now(&self) -> Now {
+        Now { moment: self.runtime.now(), wall: self.runtime.wall(), jitter: self.jitter.unit() }
+    }
+
+    /// Watches until the process ends, and returns why. It may be dropped at any point: what it decided is in the machine, and
+    /// what it has to say waits in the ledger.
+    pub(super) async fn watch(&mut self, crew: &mut Crew) -> Failure {
+        loop {
+            if let Some(failure) = self.carry_out(crew).await {
+                return failure;
+            }
+            self.show();
+            let look = self.runtime.sleep_until(self.next_look);
+            let wake = tokio::select! {
+                biased;
+                (id, incarnation, end) = crew.has_ended_one() => Wake::Ended(id, incarnation, end),
+                Some(order) = self.orders.recv() => Wake::Order(order),
+                () = look => Wake::Look,
+            };
+            match wake {
+                Wake::Ended(id, incarnation, end) => {
+                    if let Some(reason) = self.resident.lease.lost() {
+                        // No start of a part brings the store back.
+                        return Failure::Superseded(reason.to_owned());
+                    }
+                    self.machine.handle_ended(id, incarnation, &end, self.now());
+                }
+                Wake::Order(Order { part, answer }) => {
+                    let restarted = self.restart(&part);
+                    // Who ordered it may be gone.
+                    drop(answer.send(restarted));
+                }
+                Wake::Look => {
+                    self.look(crew);
+                    self.ledger.tend().await;
+                }
+            }
+        }
+    }
+
+    fn restart(&mut self, part: &str) -> Result<ttm_recovery::EntryKey, RestartRefused> {
+        let Some(id) = self.machine.find(part) else {
+            let known = self.resident.board.parts().into_iter().map(|part| part.name);
+            let known = known.collect::<Vec<_>>().join(", ");
+            return Err(RestartRefused::Unknown { part: part.to_owned(), known });
+        };
+        self.machine.restart(id, self.now())
+    }
+
+    /// Tells the machine what there is to see.
+    fn look(&mut self, crew: &Crew) {
+        let (now, due) = (self.now(), self.next_look);
+        self.next_look = now.moment + LOOK_EVERY;
+        if now.moment - due > LATE {
+            if let Some(lasted) = pause(due, now.moment, &self.resident.pulse) {
+                self.machine.handle_pause(lasted, now);
+                self.resident.events.paused(lasted);
+            }
+            // Whatever is late may be so because of what made this look late: what runs again has a second to show it.
+            return;
+        }
+        for (id, incarnation, signs) in crew.signs() {
+            if let Some(at) = signs.progress {
+                self.machine.handle_progress(id, incarnation, at, now);
+            }
+            if let Some(waits) = signs.waits {
+                let at = waits.tried_at.unwrap_or(now.moment);
+                self.machine.handle_waiting(id, incarnation, waits.on, waits.since, at);
+            }
+        }
+        for (id, lane) in crew.groups() {
+            let incarnation = self.machine.incarnation(id);
+            if self.resident.groups.ended(lane, incarnation) {
+                self.machine.handle_ended(id, incarnation, &TaskEnd::Finished, now);
+                continue;
+            }
+            let Some(status) = self.resident.board.group(lane) else { continue };
+            if let Some(at) = status.last_progress {
+                self.machine.handle_progress(id, incarnation, at, now);
+            }
+            if let Some((since, at)) = held_up(&status) {
+                self.machine.handle_waiting(id, incarnation, POOLS, since, at);
+            }
+        }
+        if let Some(stuck) = self.resident.flights.stuck(ABORTED_WITHIN, now.moment) {
+            let since = (now.moment - stuck.since).as_secs();
+            let cause = format!(
+                "a request for {} {} tokens keeps a thread; it began {since} s ago",
+                stuck.tokens, stuck.priority
+            );
+            self.machine.handle_stuck_thread(&cause, now);
+        }
+        if let Some(sample) = self.resident.board.resources() {
+            self.machine.handle_memory(memory_short(&sample).as_deref(), now);
+        }
+        self.machine.handle_timeout(now);
+    }
+
+    /// Shows readers what is known of the parts, and how long they need nobody.
+    fn show(&self) {
+        self.vigil.parts_until(self.machine.alive_until(STEP_PATIENCE));
+        let views = self.machine.views(self.runtime.now());
+        for view in &views {
+            let runs = matches!(view.state, "running" | "starting" | "degraded");
+            metrics::gauge!("ttm_part_up", "part" => view.name.clone()).set(f64::from(u8::from(runs)));
+        }
+        self.resident.board.post_parts(views, self.machine.needs_a_person().map(str::to_owned));
+    }
+
+    /// Does what the machine decided, in its order. Returns why the process ends, if it does.
+    async fn carry_out(&mut self, crew: &mut Crew) -> Option<Failure> {
+        while let Some(effect) = self.machine.poll_effect() {
+            match effect {
+                Effect::Record(entry) => {
+                    let part = self.machine.find(&entry.subject);
+                    let signs = crew.signs().find(|(id, ..)| Some(*id) == part).map(|(.., signs)| signs);
+                    self.record(entry, signs).await;
+                }
+                Effect::Stop { part, incarnation, deadline } => crew.stop_one(part, incarnation, deadline),
+                Effect::Abort { part, incarnation } => crew.abort_one(part, incarnation),
+                Effect::Start { part, incarnation } => crew.start(part, incarnation),
+                Effect::RebuildPlane => {
+                    if let Err(error) = crew.rebuild() {
+                        let reason = format!(
+                            "the work plane cannot be built anew: threads cannot be started: {error}"
+                        );
+                        return Some(Failure::Recovery(reason));
+                    }
+                }
+                Effect::EndProcess { cause } => return Some(Failure::Recovery(cause)),
+            }
+        }
+        None
+    }
+
+    async fn record(&mut self, mut entry: Entry, signs: Option<Signs>) {
+        if let Fact::Began { by: By::Service, evidence: evidence @ None, .. } = &mut entry.fact {
+            *evidence = Some(evidence::gather(&self.resident, signs, &*self.runtime).await);
+        }
+        log(&entry);
+        self.resident.events.recovery(&entry);
+        if let Fact::Step { step, .. } = entry.fact {
+            let labels = [("part", entry.subject.as_str()), ("step", step.as_str())];
+            self.resident.samples.put(Author::RESIDENT, sample("recovery.step", &labels, entry.at, 1.0));
+        }
+        self.ledger.record(entry).await;
+    }
+
+    /// The process stops: says so in the ledger, if that can be written by then.
+    pub(super) async fn close(&mut self, by: Moment) {
+        self.machine.close_all(self.now());
+        while let Some(effect) = self.machine.poll_effect() {
+            if let Effect::Record(entry) = effect {
+                log(&entry);
+                self.ledger.add(entry);
+            }
+        }
+        if self.resident.lease.lost().is_none() {
+            self.ledger.store(by - self.runtime.now()).await;
+        }
+    }
+
+    /// The incarnation that a part has, or had last.
+    pub(super) fn incarnation(&self, id: PartId) -> Incarnation {
+        self.machine.incarnation(id)
+    }
+}
+
+fn machine(
+    parts: &[Part],
+    settings: &ServiceSettings,
+    epoch: Epoch,
+    past: ttm_recovery::Past,
+    now: Now,
+) -> Machine {
+    // The task that works on the groups is the one right before them.
+    let first = parts.iter().position(|part| matches!(part.runs, Runs::Group(_)));
+    let works = first.and_then(|at| at.checked_sub(1)).map(PartId);
+    let specs = parts.iter().map(|part| part.spec(works, settings)).collect();
+    Machine::boot(specs, settings.recovery.clone(), epoch, past, now)
+}
+
+/// Since when a group makes no progress for want of the API, and when it last said so. `None` if it has got on since.
+fn held_up(status: &LaneStatus) -> Option<(Moment, Moment)> {
+    let at = status.last_held_up.max(status.withheld_since)?;
+    let since = status.withheld_since.unwrap_or(at);
+    (Some(at) > status.last_progress).then_some((since, at))
+}
+
+/// What is said of a process whose memory is short.
+fn memory_short(sample: &ResourceSample) -> Option<String> {
+    let (used, limit) = (sample.memory_bytes?, sample.memory_limit_bytes?);
+    let share = used as f64 / limit as f64;
+    (share >= MEMORY_SHORT).then(|| {
+        format!("the process uses {} MiB of memory, {:.0} % of its limit", used >> 20, share * 100.0)
+    })
+}
+
+fn log(entry: &Entry) {
+    let Entry { recovery, subject: part, fact, .. } = entry;
+    let id = recovery.to_string();
+    match fact {
+        Fact::Booted | Fact::Closed => {}
+        Fact::Began { cause, by, .. } => {
+            tracing::warn!(id, part, cause, by = by.as_str(), "recovering");
+        }
+        Fact::Step { step, charged } => {
+            metrics::counter!("ttm_recovery_steps_total", "part" => part.clone(), "step" => step.as_str())
+                .increment(1);
+            tracing::warn!(id, part, step = step.as_str(), charged, "recovery step");
+        }
+        Fact::Withheld { cause, dependency } => {
+            metrics::counter!("ttm_restarts_withheld_total", "part" => part.clone()).increment(1);
+            tracing::warn!(id, part, cause, dependency, "restart withheld");
+        }
+        Fact::Ended { outcome, took } => {
+            let (outcome, took_s) = (*outcome, took.as_secs_f64());
+            let word = outcome.as_str();
+            metrics::counter!("ttm_recoveries_total", "part" => part.clone(), "outcome" => word).increment(1);
+            if outcome == Outcome::Escalated {
+                tracing::error!(id, part, took_s, "a person is needed: no step is left that may be taken");
+            } else {
+                tracing::warn!(id, part, outcome = word, took_s, "recovery over");
+            }
+        }
+    }
+}
