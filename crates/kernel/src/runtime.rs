@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -14,13 +15,20 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Reads time.
 ///
-/// Laws: (1) `now` never goes back; (2) `wall` may, by any amount, so no deadline may depend on it.
+/// Laws: (1) `now` never goes back, and stands still while the machine is suspended; (2) `wall` may go back, by any amount, so no
+/// deadline may depend on it; (3) `suspended` is never more than it was, and less only by what reading two clocks takes.
 pub trait Clock: Send + Sync {
     /// The monotonic clock, for durations and deadlines.
     fn now(&self) -> Moment;
 
     /// The wall clock, for what a person reads or a table stores.
     fn wall(&self) -> Timestamp;
+
+    /// How long the machine was suspended since the origin of `now`; zero where that is not known. A process that was stopped,
+    /// or a virtual machine that was paused, is not a machine that was suspended.
+    fn suspended(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// The time for a callee that may not need it: a moment that was read already, or a clock that is read only if the answer

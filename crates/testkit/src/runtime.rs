@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -129,6 +130,10 @@ impl Clock for ManualRuntime {
 
     fn wall(&self) -> Timestamp {
         self.clock.wall()
+    }
+
+    fn suspended(&self) -> Duration {
+        self.clock.suspended()
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::hash_map::RandomState;
 use std::future::pending;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
@@ -56,6 +57,10 @@ impl Clock for TokioRuntime {
 
     fn wall(&self) -> Timestamp {
         self.clock.wall()
+    }
+
+    fn suspended(&self) -> Duration {
+        self.clock.suspended()
     }
 }
 
