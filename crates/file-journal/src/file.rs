@@ -13,15 +13,9 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     regular(options().read(true).open(path)?)
 }
 
-/// Opens it for reading and writing. Whether it was created.
-pub(crate) fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
-    match options().read(true).write(true).create_new(true).mode(0o600).open(path) {
-        Ok(file) => Ok((file, true)),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Ok((regular(options().read(true).write(true).open(path)?)?, false))
-        }
-        Err(error) => Err(error),
-    }
+/// Opens it for reading and writing; creates it for this user alone.
+pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
+    regular(options().read(true).write(true).create(true).mode(0o600).open(path)?)
 }
 
 /// A pipe that is opened waits for its other end, unless it is opened like this.

@@ -102,17 +102,19 @@ impl LastWords for FileJournal {
             if lines.is_empty() {
                 return Ok(());
             }
-            let (file, is_new) = file::open_or_create(&self.path)?;
+            let file = file::open_or_create(&self.path)?;
             let whole = parse(&file::content(&file, MAX_BYTES)?)?.whole;
             if whole == 0 {
+                // It may have been created just now, or by a process that was killed before it came to this. While it is empty,
+                // a failure leaves nothing that the next process would read.
+                file::sync_folder(&self.path)?;
                 lines.insert_str(0, HEADER);
             }
             if whole + lines.len() as u64 > MAX_BYTES {
                 let what = format!("{} bytes more do not fit into {MAX_BYTES}", lines.len());
                 return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
             }
-            file::replace_tail(&file, whole, lines.as_bytes())?;
-            if is_new { file::sync_folder(&self.path) } else { Ok(()) }
+            file::replace_tail(&file, whole, lines.as_bytes())
         };
         let _turn = self.turn.lock();
         self.told(write(), "cannot be written")

@@ -3,7 +3,7 @@
 //!
 //! The file is a header line with the version of the format, and a line for each entry: the CRC-32 of the JSON and the
 //! newline in eight hex digits, a space, and the entry as JSON. A write appends its lines and returns once they are on the disk; the
-//! one that creates the file has the folder synced too, so that the file's name is there as well.
+//! first one has the folder synced before, so that the file's name is there as well.
 //!
 //! What makes it sound: a line ends with the only newline in it. So what a crash leaves of a write that never returned has no
 //! newline at its end, and is left out by the next read and cut off by the next write. Anything else that does not match its
