@@ -2,10 +2,12 @@
 
 use std::hint;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::TryRecvError;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use ttm_procfs_threads::ProcfsThreads;
 use ttm_recovery::{ThreadFacts, ThreadSource};
 
@@ -27,19 +29,41 @@ fn until(name: &str, is_it: impl Fn(&ThreadFacts) -> bool) -> ThreadFacts {
     }
 }
 
+/// What the calling thread has used of a processor by its own clock.
+fn used() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).expect("a part of a second"))
+}
+
 #[test]
 fn a_thread_that_spins_runs_and_uses_its_processor() {
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = stop.clone();
+    /// Ticks are coarse.
+    const COARSE: Duration = Duration::from_millis(40);
+    let (asked, asks) = mpsc::channel::<()>();
+    let (answers, answered) = mpsc::channel();
     let spinning = start("spins (on) it", move || {
-        while !stopped.load(Ordering::Relaxed) {
-            hint::spin_loop();
+        loop {
+            for _ in 0..100_000 {
+                hint::spin_loop();
+            }
+            match asks.try_recv() {
+                Ok(()) => answers.send(used()).expect("the test waits for it"),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return,
+            }
         }
     });
-    let before = until("spins (on) it", |thread| thread.state == 'R');
-    let after = until("spins (on) it", |thread| thread.cpu >= before.cpu + Duration::from_millis(30));
-    assert_eq!((after.id, after.state, after.waits_in), (before.id, 'R', None));
-    stop.store(true, Ordering::Relaxed);
+    let own = || {
+        asked.send(()).expect("it spins");
+        answered.recv().expect("it answers")
+    };
+    while own() < Duration::from_millis(200) {}
+    let before = own();
+    let seen = until("spins (on) it", |thread| thread.state == 'R');
+    let after = own();
+    assert!(seen.cpu + COARSE > before && seen.cpu < after + COARSE, "{before:?} {seen:?} {after:?}");
+    assert_eq!(seen.waits_in, None);
+    drop(asked);
     spinning.join().expect("it ends");
 }
 
