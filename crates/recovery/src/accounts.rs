@@ -48,6 +48,8 @@ pub(crate) struct Open {
 /// The accounts of one ledger.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Accounts {
+    /// The first entry: what was before it is not kept any more.
+    first: Option<EntryKey>,
     last: Option<EntryKey>,
     /// The process that runs by the ledger.
     running: Option<Epoch>,
@@ -81,38 +83,25 @@ impl Accounts {
         if self.last.is_some_and(|last| *key <= last) {
             return Err(IllegalEntry::OutOfOrder(*key));
         }
-        if self.running != Some(key.epoch) && *fact != Fact::Booted {
+        if self.last.is_some() && self.running != Some(key.epoch) && *fact != Fact::Booted {
             return Err(IllegalEntry::NotRunning(*key));
         }
+        let open =
+            |by| Open { subject: subject.clone(), by, began: *at, last_step: None, is_withheld: false };
+        let first = *self.first.get_or_insert(*key);
+        if *recovery < first {
+            self.open.entry(*recovery).or_insert_with(|| open(By::Service));
+        }
         match fact {
-            Fact::Booted => self.running = Some(key.epoch),
-            Fact::Closed => self.running = None,
+            Fact::Booted | Fact::Closed => {}
             Fact::Began { by, .. } => {
-                self.begin(
-                    *key,
-                    Open {
-                        subject: subject.clone(),
-                        by: *by,
-                        began: *at,
-                        last_step: None,
-                        is_withheld: false,
-                    },
-                );
+                self.open.insert(*key, open(*by));
             }
             Fact::Withheld { .. } => {
-                self.begin(
-                    *key,
-                    Open {
-                        subject: subject.clone(),
-                        by: By::Service,
-                        began: *at,
-                        last_step: None,
-                        is_withheld: true,
-                    },
-                );
+                self.open.insert(*key, Open { is_withheld: true, ..open(By::Service) });
             }
             Fact::Step { step, charged } => {
-                let open = self.under_way(*key, *recovery)?;
+                let open = self.open.get_mut(recovery).ok_or(IllegalEntry::NotUnderWay(*key, *recovery))?;
                 if open.is_withheld || open.last_step.is_some_and(|last| *step <= last) {
                     return Err(IllegalEntry::StepDown(*key));
                 }
@@ -132,21 +121,13 @@ impl Accounts {
                 }
             }
             Fact::Ended { .. } => {
-                self.under_way(*key, *recovery)?;
-                self.open.remove(recovery);
+                self.open.remove(recovery).ok_or(IllegalEntry::NotUnderWay(*key, *recovery))?;
             }
         }
         self.last = Some(*key);
+        self.running = Some(key.epoch).filter(|_| *fact != Fact::Closed);
         self.forget(now);
         Ok(())
-    }
-
-    fn begin(&mut self, key: EntryKey, open: Open) {
-        self.open.insert(key, open);
-    }
-
-    fn under_way(&mut self, key: EntryKey, recovery: EntryKey) -> Result<&mut Open, IllegalEntry> {
-        self.open.get_mut(&recovery).ok_or(IllegalEntry::NotUnderWay(key, recovery))
     }
 
     fn forget(&mut self, now: Moment) {
@@ -165,57 +146,44 @@ impl Accounts {
         self.open.iter().map(|(key, open)| (*key, open))
     }
 
-    /// Whether `subject` may be restarted now; if not, from when on it may as far as is known now.
-    pub(crate) fn may_restart(
-        &self,
-        subject: &str,
-        config: &RecoveryConfig,
-        now: Moment,
-    ) -> Result<(), Moment> {
+    /// Whether `subject` may be restarted now.
+    pub(crate) fn may_restart(&self, subject: &str, config: &RecoveryConfig, now: Moment) -> bool {
         let RecoverySettings { max_restart_attempts, restart_cooldown, max_restarts_per_hour, .. } =
             *config.settings();
         let own = self.restarts.iter().filter(|charge| charge.subject == subject);
-        let own = free_from(own, restart_cooldown, max_restart_attempts, now);
-        let all = free_from(&self.restarts, HOUR, max_restarts_per_hour, now);
-        self.unless_spent(own.max(all), now)
+        self.is_left(own, restart_cooldown, max_restart_attempts, now)
+            && self.is_left(&self.restarts, HOUR, max_restarts_per_hour, now)
     }
 
-    /// The same for leaving a plane behind.
-    pub(crate) fn may_rebuild(&self, now: Moment) -> Result<(), Moment> {
-        self.unless_spent(free_from(&self.rebuilds, HOUR, REBUILDS_PER_HOUR, now), now)
+    /// Whether a plane may be left behind.
+    pub(crate) fn may_rebuild(&self, config: &RecoveryConfig, now: Moment) -> bool {
+        !is_off(config) && self.is_left(&self.rebuilds, HOUR, REBUILDS_PER_HOUR, now)
     }
 
-    /// The same for ending the process.
-    pub(crate) fn may_end(&self, now: Moment) -> Result<(), Moment> {
-        self.unless_spent(free_from(&self.ends, HOUR, ENDS_PER_HOUR, now), now)
+    /// Whether the process may be ended.
+    pub(crate) fn may_end(&self, config: &RecoveryConfig, now: Moment) -> bool {
+        !is_off(config) && self.is_left(&self.ends, HOUR, ENDS_PER_HOUR, now)
     }
 
-    fn unless_spent(&self, free_from: Moment, now: Moment) -> Result<(), Moment> {
-        let from = free_from.max(self.spent_until);
-        if from <= now { Ok(()) } else { Err(from) }
+    /// Whether fewer than `most` of these charges lie within a window that ends now.
+    fn is_left<'a>(
+        &self,
+        charges: impl IntoIterator<Item = &'a Charge>,
+        window: Duration,
+        most: u32,
+        now: Moment,
+    ) -> bool {
+        // A charge leaves a shorter window that much earlier.
+        let earlier = KEPT.saturating_sub(window);
+        let lies_within = |charge: &&Charge| charge.until.saturating_sub(earlier) > now;
+        let spent = charges.into_iter().filter(lies_within).count();
+        self.spent_until <= now && u32::try_from(spent).is_ok_and(|spent| spent < most)
     }
 }
 
-/// From when on fewer than `most` of these charges lie within a window that ends then.
-fn free_from<'a>(
-    charges: impl IntoIterator<Item = &'a Charge>,
-    window: Duration,
-    most: u32,
-    now: Moment,
-) -> Moment {
-    // A charge leaves a shorter window that much earlier.
-    let earlier = KEPT.saturating_sub(window);
-    let leaves = charges.into_iter().map(|charge| charge.until.saturating_sub(earlier));
-    let mut leaves: Vec<Moment> = leaves.filter(|leaves| *leaves > now).collect();
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    match leaves.len().checked_sub(most) {
-        None => now,
-        Some(_) if most == 0 => Moment::MAX,
-        Some(over) => {
-            leaves.sort_unstable();
-            leaves[over]
-        }
-    }
+/// Whether nothing is done but by hand.
+fn is_off(config: &RecoveryConfig) -> bool {
+    config.settings().max_restart_attempts == 0
 }
 
 /// How an open recovery of a process that is no more ended.

@@ -3,26 +3,31 @@
 //! # Signs of life
 //!
 //! A part gives two: **progress**, and word that it *waits* because what it depends on is away. Neither for its whole patience, and
-//! it is stuck. Word alone, and it is degraded: a restart would not help, and that one is withheld is a line of the ledger.
+//! it is stuck. Word alone, and it is degraded: a restart would not help, and that one is withheld is a line of the ledger. What
+//! waits is not restarted, whatever was about to be done.
 //!
 //! # The ladder
 //!
 //! What has ended is started again, after a backoff with full jitter. What is stuck is stopped gracefully; if it has not ended in time
 //! it is aborted; if it does not end then, or does not get on as its next incarnation, the work plane is built anew; if that does
-//! not help, the process ends. All these steps are one recovery, and cost one restart of the budget. Progress ends it.
+//! not help, the process ends. What has shown nothing for the emergency threshold is aborted at once. A part that is not critical
+//! costs no plane unless it keeps one of its threads, and no process. All these steps are one recovery, and cost one restart of the
+//! budget. Progress ends it.
 //!
 //! # Budgets
 //!
 //! A part may be restarted so often in a sliding window, all parts together so often in an hour, the plane built anew twice
-//! in an hour, and the process ended three times. What a critical part may not do any more is done to the plane, then to the process;
-//! then, and with any other part, nothing more is done: it is escalated, and tried once more each hour. By hand a part can be restarted
-//! whatever was spent.
+//! in an hour, and the process ended three times. What a critical part that is stuck may not do any more is done to the plane, then to
+//! the process; then, and with any other part, nothing more is done: it is escalated, and tried once more each hour. By hand a part can
+//! be restarted whatever was spent. With a budget of none nothing is done but by hand.
 //!
 //! # One root, one restart
 //!
-//! - Parts that one task runs and that are all stuck are restarted with that task.
+//! - Parts that one task runs and that are all stuck are restarted with that task, and so is one that an abort has not helped. The
+//!   restart of the task goes up the ladder until what it was restarted for gets on; nothing else is done to what it runs meanwhile.
 //! - If three parts that depend on the same thing fail within a minute, or half of them, that thing is taken to be away: one of them
-//!   goes on and is the probe, the others are held back. When the probe gets on the others are started again, spread over time.
+//!   goes on and is the probe, the others are held back. When the probe gets on the others are started again, spread over time. When
+//!   its budget is spent it waits, for as long as the emergency threshold. When it is escalated, another one probes.
 //! - Building the plane anew ends every recovery of the parts on it.
 //!
 //! # Time
@@ -36,6 +41,7 @@ use std::time::Duration;
 use ttm_kernel::{Epoch, FailureClass, Incarnation, Moment, TaskEnd};
 
 use crate::accounts::{Accounts, HOUR};
+use crate::machine::dependency::Probe;
 use crate::part::{Part, Phase, Repair, Waits};
 use crate::{
     By, Effect, Entry, EntryKey, Fact, Move, Now, Outcome, PartId, PartView, RecoveryConfig, RestartRefused,
@@ -45,6 +51,9 @@ use crate::{
 mod boot;
 mod dependency;
 mod ladder;
+mod ledger;
+mod process;
+mod within;
 
 pub use boot::Past;
 
@@ -52,8 +61,6 @@ pub use boot::Past;
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// But no longer than this.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
-/// A part that has run for so long with progress has no failures behind it.
-const RUNS_WELL: Duration = Duration::from_mins(2);
 /// An aborted task ends at its next yield. One that has not by then does not yield.
 const ABORTED_WITHIN: Duration = Duration::from_secs(5);
 /// So many parts that fail together on one thing are enough, whatever share of all they are.
@@ -62,6 +69,13 @@ const TRIED_BY: usize = 3;
 const LONGEST_SPREAD: Duration = Duration::from_mins(10);
 /// Memory may be short for this long before the process is ended for it.
 const MEMORY_PATIENCE: Duration = Duration::from_mins(5);
+
+/// A person is needed; it is tried once more then.
+#[derive(Clone, Debug)]
+struct Escalation {
+    cause: String,
+    again: Moment,
+}
 
 /// The machine. The [module](self) says what it guarantees.
 #[derive(Clone, Debug)]
@@ -73,12 +87,14 @@ pub struct Machine {
     accounts: Accounts,
     parts: Vec<Part>,
     /// What parts are held back for, and who finds out whether it is back.
-    probes: BTreeMap<&'static str, PartId>,
-    /// The recovery of the whole process.
-    process: Option<Repair>,
+    probes: BTreeMap<&'static str, Probe>,
+    /// The process should be replaced, and is not.
+    escalated: Option<Escalation>,
     memory: Option<(Moment, String)>,
-    /// Whether nothing is decided any more.
+    /// Whether nothing is decided any more: the process ends.
     is_over: bool,
+    /// Whether the ledger says that the process stopped in order.
+    is_closed: bool,
     effects: VecDeque<Effect>,
 }
 
@@ -89,34 +105,18 @@ impl Machine {
         if part.progress.is_some_and(|known| at <= known) {
             return;
         }
-        part.progress = Some(at);
-        if at >= part.counts_from {
-            (part.counts_from, part.was_granted) = (at, false);
-        }
-        part.silent_since = part.silent_since.max(at);
-        part.waits = None;
-        let well = now.moment - *part.gets_on_since.get_or_insert(now.moment) >= RUNS_WELL;
-        if well {
-            part.failures = 0;
-        }
+        part.got_on(at, now.moment);
         if part.state == State::Stopping {
             return;
         }
-        part.go(Move::Progress);
-        let outcome = match part.repair.as_ref().map(|repair| repair.phase) {
-            None | Some(Phase::Draining(_) | Phase::Aborting(_) | Phase::Ending) => return,
-            Some(Phase::Escalated(_)) => {
-                part.repair = None;
-                return;
-            }
-            Some(Phase::Watching) => Outcome::Recovered,
-            Some(Phase::BackingOff(_) | Phase::Withheld | Phase::HeldBack { .. } | Phase::Resuming(_)) => {
-                Outcome::Withdrawn
-            }
-        };
-        part.failed_at = None;
-        self.proved(id, now);
-        self.close(id, outcome, now);
+        let proves = part.repair.as_ref().is_none_or(|repair| repair.proved_by.contains(&id));
+        if proves || part.state != State::Escalated {
+            part.go(Move::Progress);
+        }
+        let outer = part.spec.within;
+        for of in std::iter::once(id).chain(outer) {
+            self.end_if_proved(of, id, now);
+        }
     }
 
     /// The part tried, or did not because it knew better: what it depends on has been away `since` then.
@@ -130,7 +130,8 @@ impl Machine {
     ) {
         let Some(part) = self.alive(id, incarnation) else { return };
         part.silent_since = part.silent_since.max(at);
-        let since = part.waits.as_ref().map_or(since, |known| known.since.min(since));
+        let known = part.waits.as_ref().filter(|known| known.on == on);
+        let since = known.map_or(since, |known| known.since.min(since));
         part.waits = Some(Waits { on, since, said_at: at });
     }
 
@@ -141,18 +142,15 @@ impl Machine {
         let was = part.state;
         part.go(Move::End);
         let outer = part.spec.within;
-        if outer.is_some_and(|outer| self.parts[outer.0].state == State::Stopping) {
-            // It is started again with the part that runs it.
+        if self.is_over || outer.is_some_and(|outer| self.is_stopping(outer)) {
+            // It is started again with the part that runs it, or not at all.
             return;
         }
         for inner in self.within(id) {
             self.end_within(inner, now);
         }
-        if self.is_over {
-            return;
-        }
         match was {
-            State::Stopping => self.start_again(id, now),
+            State::Stopping => self.start(id, now),
             State::Escalated => {}
             State::Starting | State::Running | State::Degraded | State::Stuck | State::Stopped => {
                 self.fail(id, &format!("it ended by itself: {}", how(end)), now);
@@ -163,8 +161,16 @@ impl Machine {
     /// Something on the work plane was aborted and has not ended: it keeps a thread.
     pub fn handle_stuck_thread(&mut self, cause: &str, now: Now) {
         let canary = self.ids().find(|id| self.parts[id.0].spec.is_canary);
-        if let Some(canary) = canary.filter(|id| self.parts[id.0].repair.is_none() && !self.is_over) {
-            self.fail(canary, cause, now);
+        let Some(canary) = canary.filter(|_| !self.is_over) else { return };
+        let part = &mut self.parts[canary.0];
+        if !part.is_alive || part.repair.is_some() {
+            return;
+        }
+        part.go(Move::Stall);
+        self.fail(canary, cause, now);
+        if self.parts[canary.0].state == State::Escalated {
+            // The plane beats with a thread less: that it does proves nothing.
+            self.prove_by(canary, Vec::new());
         }
     }
 
@@ -179,18 +185,13 @@ impl Machine {
 
     /// The process was paused for this long until now: nothing that is late because of it is late.
     pub fn handle_pause(&mut self, lasted: Duration, now: Now) {
+        let drained_within = self.config.settings().graceful_shutdown_timeout;
         for part in &mut self.parts {
-            let granted =
-                |since: Moment| if part.was_granted { (since + lasted).min(now.moment) } else { now.moment };
-            (part.counts_from, part.silent_since) = (granted(part.counts_from), granted(part.silent_since));
-            part.was_granted = true;
-            if let Some(waits) = &mut part.waits {
-                waits.said_at = (waits.said_at + lasted).min(now.moment);
-            }
-            if let Some(Repair { phase: Phase::Draining(until) | Phase::Aborting(until), .. }) =
-                &mut part.repair
-            {
-                *until += lasted;
+            part.was_paused(lasted, now.moment);
+            match part.repair.as_mut().map(|repair| &mut repair.phase) {
+                Some(Phase::Draining(until)) => *until = (*until + lasted).min(now.moment + drained_within),
+                Some(Phase::Aborting(until)) => *until = (*until + lasted).min(now.moment + ABORTED_WITHIN),
+                _ => {}
             }
         }
         if let Some((since, _)) = &mut self.memory {
@@ -206,11 +207,10 @@ impl Machine {
             }
             self.look_at(id, now);
         }
-        self.look_at_memory(now);
-        self.look_at_all(now);
+        self.look_at_process(now);
     }
 
-    /// A person wants the part restarted: at once, and whatever was spent.
+    /// A person wants the part restarted: at once, and whatever was spent. If the part that runs it does not run, that one is started.
     ///
     /// # Errors
     /// When it is being restarted, or the process ends.
@@ -218,14 +218,17 @@ impl Machine {
         if self.is_over {
             return Err(RestartRefused::NotRunning("stopping"));
         }
-        let part = &self.parts[id.0];
-        if part.state == State::Stopping {
-            return Err(RestartRefused::UnderWay(part.spec.name.to_owned()));
-        }
-        self.close(id, Outcome::Withdrawn, now);
+        let outer = self.parts[id.0].spec.within;
+        let runs = |outer: PartId| self.parts[outer.0].is_alive && !self.is_stopping(outer);
+        let id = outer.filter(|outer| !runs(*outer)).unwrap_or(id);
         let part = &mut self.parts[id.0];
-        part.failures = 0;
         let name = part.spec.name;
+        if part.state == State::Stopping {
+            return Err(RestartRefused::UnderWay(name.to_owned()));
+        }
+        part.failures = 0;
+        let has_begun = part.repair.as_ref().is_some_and(|repair| repair.rung.is_some());
+        self.close(id, if has_begun { Outcome::Failed } else { Outcome::Withdrawn }, now);
         let key = self.begin(id, name, "a person ordered it", By::Operator, now);
         self.climb(id, now);
         Ok(key)
@@ -233,16 +236,16 @@ impl Machine {
 
     /// The process stops in order: nothing is decided any more.
     pub fn close_all(&mut self, now: Now) {
+        if self.is_closed {
+            return;
+        }
         for id in self.ids() {
             let ends = self.parts[id.0].repair.as_ref().is_some_and(|repair| repair.phase == Phase::Ending);
             if !ends {
                 self.close(id, Outcome::Interrupted, now);
             }
         }
-        if let Some(repair) = self.process.take_if(|repair| repair.phase != Phase::Ending) {
-            self.end_repair(&repair, Outcome::Interrupted, now);
-        }
-        self.is_over = true;
+        (self.is_over, self.is_closed) = (true, true);
         self.next_entry(None, Entry::PROCESS, Fact::Closed, now);
     }
 
@@ -268,15 +271,18 @@ impl Machine {
 
     /// Why a person is needed, if the process should be replaced and is not, because it was too often.
     pub fn needs_a_person(&self) -> Option<&str> {
-        let escalated = |repair: &&Repair| matches!(repair.phase, Phase::Escalated(_));
-        self.process.as_ref().filter(escalated).map(|repair| repair.cause.as_str())
+        self.escalated.as_ref().map(|escalation| escalation.cause.as_str())
     }
 
     /// Until when the process counts as alive, unless something gets on before: every critical part is inside its patience, or
     /// something is being done about it.
     pub fn alive_until(&self, grace: Duration) -> Moment {
-        let overdue = |part: &&Part| part.spec.critical && part.repair.is_none();
-        self.parts.iter().filter(overdue).map(|part| part.stuck_at() + grace).min().unwrap_or(Moment::MAX)
+        let is_overdue = |id: &PartId| {
+            let part = &self.parts[id.0];
+            part.spec.critical && part.repair.is_none() && !self.is_covered(*id)
+        };
+        let overdue = self.ids().filter(is_overdue).map(|id| self.parts[id.0].stuck_at() + grace);
+        overdue.min().unwrap_or(Moment::MAX)
     }
 
     /// The part with this name.
@@ -293,61 +299,32 @@ impl Machine {
         (0..self.parts.len()).map(PartId)
     }
 
-    fn within(&self, outer: PartId) -> Vec<PartId> {
-        self.ids().filter(|id| self.parts[id.0].spec.within == Some(outer)).collect()
-    }
-
     /// The part, if it is this incarnation of it that runs: what an older one did counts no more.
     fn alive(&mut self, id: PartId, incarnation: Incarnation) -> Option<&mut Part> {
         let part = self.parts.get_mut(id.0)?;
         (part.is_alive && part.incarnation == incarnation).then_some(part)
     }
 
-    fn begin(&mut self, id: PartId, subject: &'static str, cause: &str, by: By, now: Now) -> EntryKey {
-        let cause = bounded(cause);
-        let fact = Fact::Began { cause: cause.clone(), class: FailureClass::System, by, evidence: None };
-        let key = self.next_entry(None, subject, fact, now);
-        let phase = Phase::BackingOff(now.moment);
-        // What a person orders costs nothing.
-        let is_paid = by == By::Operator;
-        let repair = Repair { key, subject, began: now.moment, cause, by, rung: None, is_paid, phase };
-        self.parts[id.0].repair = Some(repair);
-        key
+    /// Progress of a part ends the recovery that waits for it.
+    fn end_if_proved(&mut self, id: PartId, by: PartId, now: Now) {
+        let part = &mut self.parts[id.0];
+        let Some(repair) = part.repair.as_ref().filter(|repair| repair.proved_by.contains(&by)) else {
+            return;
+        };
+        let outcome = match repair.phase {
+            Phase::Draining(_) | Phase::Aborting(_) | Phase::Ending => return,
+            Phase::Watching => Outcome::Recovered,
+            Phase::BackingOff(_)
+            | Phase::Withheld
+            | Phase::HeldBack { .. }
+            | Phase::Resuming(_)
+            | Phase::Escalated(_) => Outcome::Withdrawn,
+        };
+        part.failed_at = None;
+        part.go(Move::Progress);
+        self.proved(id, now);
+        self.close(id, outcome, now);
     }
-
-    /// The repair of a part is over.
-    fn close(&mut self, id: PartId, outcome: Outcome, now: Now) {
-        if let Some(repair) = self.parts[id.0].repair.take() {
-            self.end_repair(&repair, outcome, now);
-        }
-        self.lose_probe(id, now);
-    }
-
-    fn end_repair(&mut self, repair: &Repair, outcome: Outcome, now: Now) {
-        if !matches!(repair.phase, Phase::Escalated(_)) {
-            let took = now.moment - repair.began;
-            self.next_entry(Some(repair.key), repair.subject, Fact::Ended { outcome, took }, now);
-        }
-    }
-
-    /// Makes the next entry, of this recovery or the first of one.
-    fn next_entry(&mut self, recovery: Option<EntryKey>, subject: &str, fact: Fact, now: Now) -> EntryKey {
-        let key = EntryKey { epoch: self.epoch, number: self.next };
-        self.next += 1;
-        let recovery = recovery.unwrap_or(key);
-        let entry = Entry { key, recovery, at: now.wall, subject: subject.to_owned(), fact };
-        let applied = self.accounts.apply(&entry, Duration::ZERO, now.moment);
-        debug_assert_eq!(applied, Ok(()), "{entry:?}");
-        self.effects.push_back(Effect::Record(entry));
-        key
-    }
-}
-
-/// A panic may say anything at any length; the ledger does not keep that.
-fn bounded(cause: &str) -> String {
-    let mut cause = cause.replace('\0', "\u{fffd}");
-    cause.truncate(cause.floor_char_boundary(Entry::MAX_CAUSE));
-    cause
 }
 
 fn how(end: &TaskEnd) -> String {

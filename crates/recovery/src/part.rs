@@ -6,6 +6,9 @@ use ttm_kernel::{Incarnation, Moment};
 
 use crate::{By, EntryKey, Move, State, Step};
 
+/// A part that has run for so long with progress has no failures behind it.
+const RUNS_WELL: Duration = Duration::from_mins(2);
+
 /// What the machine needs to know of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartSpec {
@@ -80,6 +83,8 @@ pub(crate) struct Repair {
     pub(crate) rung: Option<Step>,
     /// Whether its steps are paid for: by itself, or by a recovery with the same root.
     pub(crate) is_paid: bool,
+    /// Progress of any of these ends it. If all of them are late after a step, that has not helped.
+    pub(crate) proved_by: Vec<PartId>,
     pub(crate) phase: Phase,
 }
 
@@ -92,13 +97,13 @@ pub(crate) enum Phase {
     Draining(Moment),
     /// It was aborted, and should have ended by then.
     Aborting(Moment),
-    /// It was started again: progress ends the recovery.
+    /// It was started again: what proves that it helped is waited for.
     Watching,
     /// The part says that it waits for something that is away.
     Withheld,
     /// What several parts depend on is taken to be away, until another part has proved the contrary.
     HeldBack { dependency: &'static str },
-    /// It is back: the next step is taken then, paid for by the part that proved it.
+    /// It is back, or this part is to find out: the next step is taken then.
     Resuming(Moment),
     /// The process ends.
     Ending,
@@ -141,6 +146,29 @@ impl Part {
         self.go(Move::Start);
     }
 
+    /// It got on.
+    pub(crate) fn got_on(&mut self, at: Moment, now: Moment) {
+        self.progress = Some(at);
+        if at >= self.counts_from {
+            (self.counts_from, self.was_granted) = (at, false);
+        }
+        self.silent_since = self.silent_since.max(at);
+        self.waits = None;
+        if now - *self.gets_on_since.get_or_insert(now) >= RUNS_WELL {
+            self.failures = 0;
+        }
+    }
+
+    /// The process was paused for this long: all its time anew, but only once until it gets on.
+    pub(crate) fn was_paused(&mut self, lasted: Duration, now: Moment) {
+        let granted = |since: Moment| if self.was_granted { (since + lasted).min(now) } else { now };
+        (self.counts_from, self.silent_since) = (granted(self.counts_from), granted(self.silent_since));
+        self.was_granted = true;
+        if let Some(waits) = &mut self.waits {
+            waits.said_at = (waits.said_at + lasted).min(now);
+        }
+    }
+
     /// Its last sign of life: progress, or word that it waits for something.
     pub(crate) fn last_sign(&self) -> Moment {
         self.waits.as_ref().map_or(self.counts_from, |waits| waits.said_at.max(self.counts_from))
@@ -151,9 +179,17 @@ impl Part {
         self.last_sign() + self.spec.patience
     }
 
+    /// Whether it has gone without a sign of life for too long.
+    pub(crate) fn is_late(&self, now: Moment) -> bool {
+        self.is_alive && now >= self.stuck_at()
+    }
+
     /// Whether it shows signs of life, and none of progress.
     pub(crate) fn waits_at(&self, now: Moment) -> bool {
-        self.waits.is_some() && now >= self.counts_from + self.spec.patience && now < self.stuck_at()
+        self.is_alive
+            && self.waits.is_some()
+            && now >= self.counts_from + self.spec.patience
+            && now < self.stuck_at()
     }
 
     /// Whether a recovery of it is under way that has taken a step, or will.

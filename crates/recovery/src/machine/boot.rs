@@ -23,7 +23,8 @@ impl Past {
         Self { accounts: Accounts::default() }
     }
 
-    /// Goes through the entries in their order. Any prefix of what a machine recorded is a legal past.
+    /// Goes through the entries in their order. Any prefix of what a machine recorded is a legal past, and so is what is left of one
+    /// when the oldest entries are not kept any more.
     ///
     /// # Errors
     /// When no machine can have recorded these.
@@ -58,9 +59,10 @@ impl Machine {
             accounts,
             parts: parts.into_iter().map(|spec| Part::new(spec, now.moment)).collect(),
             probes: BTreeMap::new(),
-            process: None,
+            escalated: None,
             memory: None,
             is_over: false,
+            is_closed: false,
             effects: VecDeque::new(),
         };
         machine.next_entry(None, Entry::PROCESS, Fact::Booted, now);
@@ -80,6 +82,7 @@ impl Machine {
                     by: open.by,
                     rung: Some(Step::EndProcess),
                     is_paid: true,
+                    proved_by: vec![id],
                     phase: Phase::Watching,
                 });
                 continue;
@@ -93,7 +96,7 @@ impl Machine {
             let (class, by) = (FailureClass::System, By::Service);
             let fact = Fact::Began { cause, class, by, evidence: None };
             let key = machine.next_entry(None, Entry::PROCESS, fact, now);
-            let charged = machine.accounts.may_restart(Entry::PROCESS, &machine.config, now.moment).is_ok();
+            let charged = machine.accounts.may_restart(Entry::PROCESS, &machine.config, now.moment);
             machine.next_entry(Some(key), Entry::PROCESS, Fact::Step { step: Step::Start, charged }, now);
             let fact = Fact::Ended { outcome: Outcome::Recovered, took: Duration::ZERO };
             machine.next_entry(Some(key), Entry::PROCESS, fact, now);

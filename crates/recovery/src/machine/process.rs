@@ -1,0 +1,96 @@
+//! What is done to all parts at once: the work plane is built anew, or the process ends.
+
+use super::{
+    By, Duration, Effect, Entry, Escalation, Fact, HOUR, Machine, Move, Now, Outcome, Part, PartId, Phase,
+    Step,
+};
+use ttm_kernel::FailureClass;
+
+impl Machine {
+    /// Builds the work plane anew for the sake of a part, if it may be.
+    pub(super) fn rebuild(&mut self, id: PartId, now: Now) {
+        let Some(repair) = &self.parts[id.0].repair else { return };
+        if !self.accounts.may_rebuild(&self.config, now.moment) {
+            return self.end_process_for(id, now);
+        }
+        let may_restart = self.accounts.may_restart(repair.subject, &self.config, now.moment);
+        let charged = !repair.is_paid && may_restart;
+        self.step(id, Step::RebuildPlane, charged, now);
+        let on_it: Vec<PartId> = self.ids().filter(|id| self.parts[id.0].spec.on_work_plane).collect();
+        for other in on_it.iter().filter(|other| **other != id) {
+            self.close(*other, Outcome::Failed, now);
+        }
+        self.phase(id, Phase::Watching);
+        self.effects.push_back(Effect::RebuildPlane);
+        for part in on_it {
+            let known = &mut self.parts[part.0];
+            known.go(Move::Stop);
+            known.go(Move::End);
+            known.start(now.moment);
+            let incarnation = self.incarnation(part);
+            self.effects.push_back(Effect::Start { part, incarnation });
+        }
+    }
+
+    /// Ends the process for the sake of a part: if that is critical, and the process may be ended. Else nothing more is done.
+    pub(super) fn end_process_for(&mut self, id: PartId, now: Now) {
+        let part = &self.parts[id.0];
+        let Some(repair) = &part.repair else { return };
+        let may_end = repair.by == By::Service && self.accounts.may_end(&self.config, now.moment);
+        if !part.spec.critical || !may_end {
+            return self.escalate(id, now);
+        }
+        let cause = format!("{}: {}", part.spec.name, repair.cause);
+        self.step(id, Step::EndProcess, false, now);
+        self.phase(id, Phase::Ending);
+        self.end_process(cause);
+    }
+
+    /// Ends the process if it should be replaced as a whole.
+    pub(super) fn look_at_process(&mut self, now: Now) {
+        if self.is_over {
+            return;
+        }
+        let Some(cause) = self.why_replace(now) else {
+            self.escalated = None;
+            return;
+        };
+        if self.escalated.as_ref().is_some_and(|known| now.moment < known.again) {
+            return;
+        }
+        let cause = super::ledger::bounded(&cause);
+        let (class, by) = (FailureClass::System, By::Service);
+        let fact = Fact::Began { cause: cause.clone(), class, by, evidence: None };
+        let key = self.next_entry(None, Entry::PROCESS, fact, now);
+        if self.accounts.may_end(&self.config, now.moment) {
+            let charged = self.accounts.may_restart(Entry::PROCESS, &self.config, now.moment);
+            let fact = Fact::Step { step: Step::EndProcess, charged };
+            self.next_entry(Some(key), Entry::PROCESS, fact, now);
+            return self.end_process(cause);
+        }
+        let fact = Fact::Ended { outcome: Outcome::Escalated, took: Duration::ZERO };
+        self.next_entry(Some(key), Entry::PROCESS, fact, now);
+        self.escalated = Some(Escalation { cause, again: now.moment + HOUR });
+    }
+
+    /// Why the process should be replaced: for the memory that it uses, or because no critical part that does any work on the work
+    /// plane has shown a sign of life for so long that it does not matter what is being done.
+    fn why_replace(&self, now: Now) -> Option<String> {
+        if let Some((since, cause)) = &self.memory
+            && now.moment - *since >= super::MEMORY_PATIENCE
+        {
+            return Some(cause.clone());
+        }
+        let patience = self.config.settings().emergency_restart_threshold;
+        let works = |part: &&Part| part.spec.critical && part.spec.on_work_plane && !part.spec.is_canary;
+        let critical = || self.parts.iter().filter(works);
+        let are_silent = critical().all(|part| now.moment - part.silent_since >= patience);
+        (are_silent && critical().next().is_some())
+            .then(|| format!("nothing has got on for {} s", patience.as_secs()))
+    }
+
+    fn end_process(&mut self, cause: String) {
+        self.is_over = true;
+        self.effects.push_back(Effect::EndProcess { cause });
+    }
+}
