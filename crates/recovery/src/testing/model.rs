@@ -1,0 +1,251 @@
+//! Recovery as specified, as a judge: it keeps what was spent as plain lists and the ladder as a table, and says of each effect
+//! whether it may be. Written independently of the machine, slow, and of no use but to find it wrong.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ttm_kernel::{Incarnation, Moment};
+
+use crate::{By, EntryKey, Machine, Outcome, PartId, PartSpec, RecoveryConfig, Step};
+
+mod judge;
+mod ladder;
+
+const HOUR: Duration = Duration::from_hours(1);
+const REBUILDS: usize = 2;
+const ENDS: usize = 3;
+/// An escalated part is tried again after an hour, and what several parts depend on is not taken to be away for longer.
+const LONGEST: Duration = Duration::from_hours(2);
+
+/// The judge.
+#[derive(Clone, Debug)]
+pub struct Model {
+    specs: Vec<PartSpec>,
+    config: RecoveryConfig,
+    /// Since the first process booted.
+    at: Duration,
+    parts: Vec<Known>,
+    /// What was charged, rebuilt and ended, and when.
+    charges: Vec<(Duration, String)>,
+    rebuilds: Vec<Duration>,
+    ends: Vec<Duration>,
+    lines: BTreeMap<EntryKey, Line>,
+    last: Option<EntryKey>,
+    /// The step that was recorded last, and no effect has followed.
+    announced: Option<(String, Step)>,
+    has_booted: bool,
+    is_closed: bool,
+}
+
+/// What the judge saw of a part.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what was seen, one by one")]
+struct Known {
+    incarnation: Incarnation,
+    runs: bool,
+    /// Whether it was told to stop.
+    told: bool,
+    sign: Moment,
+    was_granted: bool,
+    /// Whether its last sign was that it waits.
+    waits: bool,
+    progress: Option<Moment>,
+}
+
+/// A line of the ledger: a recovery, or a withholding.
+#[derive(Clone, Debug)]
+struct Line {
+    subject: String,
+    by: By,
+    is_withheld: bool,
+    steps: Vec<(Step, bool)>,
+    /// When it began, or the last pause ended.
+    since: Duration,
+    ended: Option<(Outcome, Duration)>,
+    /// Whether its subject had just got on when it ended.
+    got_on: bool,
+}
+
+impl Line {
+    fn rung(&self) -> Option<Step> {
+        self.steps.last().map(|(step, _)| *step)
+    }
+}
+
+impl Model {
+    /// Judges the machine of these parts, which have just been started.
+    pub fn new(specs: Vec<PartSpec>, config: RecoveryConfig) -> Self {
+        let mut model = Self {
+            parts: Vec::new(),
+            specs,
+            config,
+            at: Duration::ZERO,
+            charges: Vec::new(),
+            rebuilds: Vec::new(),
+            ends: Vec::new(),
+            lines: BTreeMap::new(),
+            last: None,
+            announced: None,
+            has_booted: false,
+            is_closed: false,
+        };
+        model.booted(Moment::ZERO);
+        model
+    }
+
+    /// Another process has started all parts.
+    pub fn booted(&mut self, now: Moment) {
+        let known = Known {
+            incarnation: Incarnation::FIRST,
+            runs: true,
+            told: false,
+            sign: now,
+            was_granted: false,
+            waits: false,
+            progress: None,
+        };
+        self.parts = vec![known; self.specs.len()];
+        (self.has_booted, self.is_closed, self.announced) = (false, false, None);
+    }
+
+    /// A part got on.
+    pub fn progress(&mut self, part: PartId, now: Moment) {
+        let known = &mut self.parts[part.0];
+        (known.sign, known.was_granted, known.waits) = (now, false, false);
+        known.progress = Some(now);
+    }
+
+    /// A part said that it waits.
+    pub fn waits(&mut self, part: PartId, now: Moment) {
+        (self.parts[part.0].sign, self.parts[part.0].waits) = (now, true);
+    }
+
+    /// A part has ended.
+    pub fn ended(&mut self, part: PartId) {
+        self.parts[part.0].runs = false;
+    }
+
+    /// The process was paused.
+    pub fn paused(&mut self, lasted: Duration, now: Moment) {
+        for known in &mut self.parts {
+            known.sign = if known.was_granted { (known.sign + lasted).min(now) } else { now };
+            known.was_granted = true;
+        }
+        self.at += lasted;
+        for line in self.lines.values_mut().filter(|line| line.ended.is_none()) {
+            line.since = self.at;
+        }
+    }
+
+    /// The settings have changed.
+    pub fn reconfigured(&mut self, config: RecoveryConfig) {
+        self.config = config;
+    }
+
+    /// Looks whether something was forgotten.
+    pub fn passes(&mut self, machine: &Machine, at: Duration, now: Moment) {
+        self.at = at;
+        assert!(
+            machine.alive_until(Duration::from_secs(5)) >= now,
+            "the watchdog would bark at {:?}",
+            self.at
+        );
+        if self.is_closed || self.announced.is_some() {
+            return;
+        }
+        for (id, spec) in self.specs.iter().enumerate().map(|(id, spec)| (PartId(id), spec)) {
+            let known = &self.parts[id.0];
+            let is_done_for = spec.within.is_some_and(|outer| self.is_looked_after(outer));
+            let is_well = known.runs && !self.is_late(id, now);
+            assert!(
+                is_well || self.is_looked_after(id) || is_done_for,
+                "nothing is done about {} at {:?}",
+                spec.name,
+                self.at
+            );
+            self.nothing_lasts_for_ever(id, now);
+        }
+    }
+
+    fn nothing_lasts_for_ever(&self, id: PartId, now: Moment) {
+        let waits = |id: PartId| self.parts[id.0].waits && !self.is_late(id, now);
+        let spec = &self.specs[id.0];
+        let Some(line) = self.lines_of(id).find(|line| line.ended.is_none()) else { return };
+        let shares = |other: &PartSpec| other.depends_on.iter().any(|on| spec.depends_on.contains(on));
+        let excused = waits(id)
+            || self.within(id).any(waits)
+            || (line.is_withheld && self.ids().any(|id| shares(&self.specs[id.0]) && waits(id)));
+        let lasts = self.at.saturating_sub(line.since);
+        let bound = if line.is_withheld { LONGEST } else { self.bound(id) };
+        assert!(excused || lasts <= bound, "{} has been {lasts:?} at it: {line:?}", spec.name);
+    }
+
+    /// How long a recovery can take: each step with all its time, and a backoff before.
+    fn bound(&self, id: PartId) -> Duration {
+        let patience = self.within(id).chain([id]).map(|id| self.specs[id.0].patience).max();
+        let steps = patience.unwrap_or_default() * 5;
+        Duration::from_mins(12)
+            + self.config.settings().graceful_shutdown_timeout.max(Duration::from_mins(1))
+            + steps
+    }
+
+    /// Whether something is being done about a part, or nothing for an hour at most.
+    fn is_looked_after(&self, id: PartId) -> bool {
+        let known = &self.parts[id.0];
+        let escalated = |line: &Line| {
+            let within = HOUR + Duration::from_secs(2);
+            let at = line.ended.filter(|(outcome, _)| *outcome == Outcome::Escalated).map(|(_, at)| at);
+            at.is_some_and(|at| known.waits || self.at.saturating_sub(at) <= within)
+        };
+        self.lines_of(id).any(|line| line.ended.is_none())
+            || self.lines_of(id).max_by_key(|line| line.ended.map(|(_, at)| at)).is_some_and(escalated)
+    }
+
+    fn ids(&self) -> impl Iterator<Item = PartId> + use<> {
+        (0..self.specs.len()).map(PartId)
+    }
+
+    fn within(&self, outer: PartId) -> impl Iterator<Item = PartId> {
+        self.ids().filter(move |id| self.specs[id.0].within == Some(outer))
+    }
+
+    fn find(&self, subject: &str) -> Option<PartId> {
+        let is_it =
+            |spec: &PartSpec| spec.name == subject || (spec.is_canary && subject == crate::Entry::WORK_PLANE);
+        self.specs.iter().position(is_it).map(PartId)
+    }
+
+    fn lines_of(&self, id: PartId) -> impl Iterator<Item = &Line> {
+        self.lines.values().filter(move |line| self.find(&line.subject) == Some(id))
+    }
+
+    fn is_late(&self, id: PartId, now: Moment) -> bool {
+        let known = &self.parts[id.0];
+        known.runs && now >= known.sign + self.specs[id.0].patience
+    }
+
+    /// How many of these lie within a window that ends now.
+    fn recent<'a>(&self, times: impl Iterator<Item = &'a Duration>, window: Duration) -> usize {
+        times.filter(|time| self.at < **time + window).count()
+    }
+
+    fn may_restart(&self, subject: &str) -> bool {
+        let settings = self.config.settings();
+        let own = self.charges.iter().filter(|(_, of)| of == subject).map(|(at, _)| at);
+        let all = self.charges.iter().map(|(at, _)| at);
+        self.recent(own, settings.restart_cooldown) < settings.max_restart_attempts as usize
+            && self.recent(all, HOUR) < settings.max_restarts_per_hour as usize
+    }
+
+    fn is_off(&self) -> bool {
+        self.config.settings().max_restart_attempts == 0
+    }
+
+    fn may_rebuild(&self) -> bool {
+        !self.is_off() && self.recent(self.rebuilds.iter(), HOUR) < REBUILDS
+    }
+
+    fn may_end(&self) -> bool {
+        !self.is_off() && self.recent(self.ends.iter(), HOUR) < ENDS
+    }
+}

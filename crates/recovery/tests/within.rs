@@ -1,0 +1,183 @@
+//! Two groups that one task runs.
+
+use ttm_recovery::testing::{API, Ends, Shows, Stage, table};
+use ttm_recovery::{RecoveryConfig, Step};
+
+fn stage() -> Stage {
+    let mut stage = Stage::new(table(), RecoveryConfig::default()).with_jitter(0.5);
+    stage.pass(100);
+    stage.story();
+    stage
+}
+
+#[test]
+fn one_group_that_is_stuck_is_restarted_alone() {
+    let mut stage = stage();
+    stage.fault("hot-group", Shows::Nothing, Ends::WhenTold, Some(Step::Graceful));
+    stage.pass(120);
+    let story =
+        ["160 hot-group began by service", "160 hot-group graceful, charged", "162 hot-group recovered"];
+    assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn groups_that_are_both_stuck_are_restarted_once_with_the_task_that_runs_them() {
+    let mut stage = stage();
+    stage.fault("hot-group", Shows::Nothing, Ends::WhenTold, Some(Step::Emergency));
+    stage.fault("cold-group", Shows::Nothing, Ends::WhenTold, Some(Step::Graceful));
+    stage.pass(105);
+    stage.heal("hot-group");
+    stage.pass(300);
+    let story = [
+        "160 hot-group began by service",
+        "160 hot-group graceful, charged",
+        "205 cold-group began by service",
+        "205 hot-group failed",
+        "205 cold-group failed",
+        "205 work began by service",
+        // The hot group has paid for it.
+        "205 work graceful",
+        "206 work recovered",
+    ];
+    assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn a_task_that_is_restarted_for_its_groups_goes_up_the_ladder_until_one_of_them_gets_on() {
+    let mut stage = stage();
+    for group in ["hot-group", "cold-group"] {
+        stage.fault(group, Shows::Nothing, Ends::WhenTold, Some(Step::EndProcess));
+    }
+    stage.pass(900);
+    let story = [
+        "160 hot-group began by service",
+        "160 hot-group graceful, charged",
+        "205 cold-group began by service",
+        "205 hot-group failed",
+        "205 cold-group failed",
+        "205 work began by service",
+        "205 work graceful",
+        "311 work emergency",
+        "417 work rebuild_plane",
+        "522 work end_process",
+        "522 process closed",
+        "527 process booted",
+        "528 work recovered",
+    ];
+    assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn a_task_that_does_not_restart_its_group_is_aborted_and_the_restart_of_the_group_pays_for_it() {
+    let mut stage = stage();
+    stage.fault("hot-group", Shows::Nothing, Ends::Never, Some(Step::Emergency));
+    stage.pass(200);
+    let story = [
+        "160 hot-group began by service",
+        "160 hot-group graceful, charged",
+        "190 hot-group emergency",
+        "195 hot-group failed",
+        "195 work began by service",
+        "195 work emergency",
+        "196 work recovered",
+    ];
+    assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn a_task_that_spins_is_left_behind_with_its_plane() {
+    let mut stage = stage();
+    stage.fault("work", Shows::Nothing, Ends::Never, Some(Step::RebuildPlane));
+    for group in ["hot-group", "cold-group"] {
+        stage.fault(group, Shows::Nothing, Ends::Never, Some(Step::RebuildPlane));
+    }
+    stage.pass(300);
+    let story = [
+        "160 work began by service",
+        "160 work graceful, charged",
+        "190 work emergency",
+        "195 work rebuild_plane",
+        "196 work recovered",
+    ];
+    assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn a_group_that_waits_is_not_restarted_with_one_that_is_stuck() {
+    let mut stage = stage();
+    stage.fault("cold-group", Shows::Waits(API), Ends::WhenTold, None);
+    stage.fault("hot-group", Shows::Nothing, Ends::WhenTold, Some(Step::Graceful));
+    stage.pass(300);
+    let story = [
+        "160 hot-group began by service",
+        "160 hot-group graceful, charged",
+        "162 hot-group recovered",
+        "205 cold-group withheld for dexscreener",
+    ];
+    assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn a_task_that_ends_by_itself_is_started_again_with_its_groups() {
+    let mut stage = stage();
+    stage.fault("hot-group", Shows::Nothing, Ends::WhenTold, None);
+    stage.pass(70);
+    stage.fault("work", Shows::Panics, Ends::WhenTold, Some(Step::Start));
+    stage.pass(5);
+    stage.heal("hot-group");
+    stage.pass(5);
+    let story = [
+        "160 hot-group began by service",
+        "160 hot-group graceful, charged",
+        "171 hot-group failed",
+        "171 work began by service",
+        "172 work start, charged",
+        "173 work recovered",
+    ];
+    assert_eq!(stage.story(), story);
+    let views = stage.machine().views(stage.clone().now().moment);
+    assert!(views.iter().all(|view| view.state == "running"), "{views:?}");
+}
+
+#[test]
+fn a_group_that_does_not_get_on_after_an_abort_is_what_the_restart_of_its_task_is_judged_by() {
+    let mut stage = stage();
+    stage.fault("hot-group", Shows::Nothing, Ends::WhenTold, Some(Step::EndProcess));
+    stage.pass(500);
+    let story = [
+        "160 hot-group began by service",
+        "160 hot-group graceful, charged",
+        "221 hot-group emergency",
+        "282 hot-group failed",
+        "282 work began by service",
+        "282 work emergency",
+        "343 work rebuild_plane",
+        "403 work end_process",
+        "403 process closed",
+        "408 process booted",
+        "409 work recovered",
+    ];
+    assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn a_group_is_not_late_while_the_task_that_runs_it_drains() {
+    let mut stage = stage();
+    for group in ["hot-group", "cold-group"] {
+        stage.fault(group, Shows::Nothing, Ends::WhenTold, Some(Step::Emergency));
+    }
+    stage.fault("work", Shows::Progress, Ends::WhenAborted, Some(Step::Emergency));
+    stage.pass(400);
+    let story = [
+        "160 hot-group began by service",
+        "160 hot-group graceful, charged",
+        "205 cold-group began by service",
+        "205 hot-group failed",
+        "205 cold-group failed",
+        "205 work began by service",
+        "205 work graceful",
+        "235 work emergency",
+        "236 work recovered",
+    ];
+    assert_eq!(stage.story(), story);
+}
