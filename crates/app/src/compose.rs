@@ -15,6 +15,7 @@ use ttm_file_tokens::FileTokenSource;
 use ttm_kernel::{LeaseError, Runtime, within};
 use ttm_market::{ProfileSource, TokenSource};
 use ttm_postgres_tokens::PostgresTokenSource;
+use ttm_procfs_threads::ProcfsThreads;
 use ttm_recovery::LastWords;
 use ttm_sysinfo_resources::SysinfoResources;
 
@@ -300,7 +301,7 @@ impl Outside {
             breakers,
             ledger,
             last_words: journal(&lease, state_folder.as_deref()),
-            threads: None,
+            threads: Some(Arc::new(ProcfsThreads)),
             history,
             events,
             resources: Arc::new(SysinfoResources::new(data)),

@@ -42,6 +42,8 @@ pub(super) struct Healing {
     orders: Orders,
     vigil: Vigil,
     next_look: Moment,
+    /// How long the machine had been suspended at the last look.
+    suspended: Duration,
 }
 
 enum Wake {
@@ -70,7 +72,8 @@ impl Healing {
         let (controls, orders) = by_hand::controls(resident, ledger.shown.clone());
         let (resident, next_look) = (resident.clone(), runtime.now() + LOOK_EVERY);
         let (runtime, vigil) = (runtime.clone(), vigil.clone());
-        (Self { machine, ledger, resident, runtime, jitter, orders, vigil, next_look }, controls)
+        let suspended = runtime.suspended();
+        (Self { machine, ledger, resident, runtime, jitter, orders, vigil, next_look, suspended }, controls)
     }
 
     fn now(&self) -> Now {
@@ -126,6 +129,15 @@ impl Healing {
     fn look(&mut self, crew: &Crew) {
         let (now, due) = (self.now(), self.next_look);
         self.next_look = now.moment + LOOK_EVERY;
+        let suspended = self.runtime.suspended();
+        let slept = suspended.saturating_sub(self.suspended);
+        self.suspended = suspended;
+        if slept > LATE {
+            // No deadline of ours has moved, but those of others have: connections and leases are gone.
+            self.machine.handle_pause(slept, now);
+            self.resident.events.paused(slept);
+            tracing::warn!(slept_s = slept.as_secs_f64(), "the machine was suspended");
+        }
         if now.moment - due > LATE {
             if let Some(lasted) = pause(due, now.moment, &self.resident.pulse) {
                 self.machine.handle_pause(lasted, now);
