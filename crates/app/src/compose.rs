@@ -42,8 +42,9 @@ pub(crate) use orders::Orders;
 use orders::{hear, second_interrupt};
 pub(crate) use stores::StateLease;
 use stores::{StateStores, open_state};
-pub use stores::{open_existing_tokens, open_history, open_tokens};
+pub use stores::{open_existing_tokens, open_history, open_tokens, stored_recoveries};
 use surface::HttpSurface;
+pub use surface::recoveries_as_json;
 
 /// The database of an existing system, if there is one; it is not asked yet.
 fn postgres_tokens(sources: &SourceSettings) -> Result<Option<PostgresTokenSource>, ComposeError> {

@@ -76,7 +76,6 @@ impl BreakerControl for GuardBreakers {
             Order::Disable => breaker.disable(now),
             Order::Reset => breaker.reset(now),
         }
-        tracing::warn!(breaker = name, %order, "an operator ordered the breaker");
         Ok(self.view(breaker))
     }
 }

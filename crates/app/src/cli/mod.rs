@@ -1,15 +1,20 @@
 //! The command line: parses arguments, runs one command, and turns its failure into one line and an exit code. Each
 //! command has a module.
 
+mod breaker;
+mod client;
 mod config;
 mod demo;
 mod failure;
 mod load;
 mod output;
+mod recovery;
+mod restart;
 mod run;
 mod status;
 mod status_request;
 mod tokens;
+mod values;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,6 +70,17 @@ enum Command {
     /// Show the status of a running service; exit code 0 healthy, 1 degraded, 2 critical, 3 no answer or unknown
     #[command(after_help = "Example:\n  ttm status --url http://127.0.0.1:8080")]
     Status(status::StatusArguments),
+    /// Show what self-healing did and why, from the running service, or from its store if none answers
+    #[command(after_help = "Examples:\n  ttm recovery --limit 5\n  ttm recovery show 12-3")]
+    Recovery(recovery::RecoveryArguments),
+    /// Restart a part of the running service; needs its token
+    #[command(after_help = "Example:\n  ttm restart hot group")]
+    Restart(restart::RestartArguments),
+    /// Show the circuit breakers of the running service, or overrule one, which needs its token
+    #[command(
+        after_help = "Examples:\n  ttm breaker\n  ttm breaker dexscreener force-open\n  ttm breaker dexscreener reset"
+    )]
+    Breaker(breaker::BreakerArguments),
     /// Migrate the store to the schema of this version; does not create an SQLite database
     #[command(after_help = "Example:\n  TTM_STORE__URL=postgres://ttm@localhost/ttm ttm migrate")]
     Migrate,
@@ -121,6 +137,9 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             tokens::execute(command, || load(file.as_deref()))
         }
         Command::Status(arguments) => status::execute(&arguments, file.as_deref()),
+        Command::Recovery(arguments) => recovery::execute(&arguments, file.as_deref()),
+        Command::Restart(arguments) => restart::execute(&arguments, file.as_deref()),
+        Command::Breaker(arguments) => breaker::execute(&arguments, file.as_deref()),
         Command::Migrate => {
             let settings = load(file.as_deref())?;
             let _log = log(LevelFilter::INFO)?;

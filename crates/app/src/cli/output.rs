@@ -39,6 +39,11 @@ pub(super) fn row(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     say!("{}", laid_out("", 4, &text.to_string(), width_of_terminal()))
 }
 
+/// Whether a line of this width need not be wrapped.
+pub(super) fn fits(columns: usize) -> bool {
+    width_of_terminal().is_none_or(|width| columns <= width)
+}
+
 fn width_of_terminal() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }

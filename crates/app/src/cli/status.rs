@@ -1,55 +1,42 @@
 //! `ttm status`: one screen about a running service, from its health endpoint.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use jiff::Timestamp;
-use secrecy::SecretString;
 use serde_json::Value;
 
+use super::client::{SENTENCE, Service, ServiceArguments};
 use super::failure::Failure;
-use super::load::draft;
 use super::output::{OutputError, say, tell, wrapped};
-use super::status_request::{self, Answer, Target};
+use super::status_request::{self, Answer};
+use super::values::{duration, spoken, word};
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
-    /// The URL of the service; by default, the address in the config
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
-
-    /// The file with its bearer token; by default, the one in the config
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    service: ServiceArguments,
 }
 
 const LABEL: usize = 12;
-/// The longest sentence that is shown: longer than any of this service, in case another program answers.
-const SENTENCE: usize = 1_000;
 /// The exit code without an answer, or for the status unknown.
 const UNKNOWN: u8 = 3;
 /// Reports are made every second; an older one is marked.
 const FRESH: Duration = Duration::from_secs(5);
 
 pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
-    let mut token = None;
-    let url = match &arguments.url {
-        // The token of the config goes only to its own service, or to a URL that is given along with the config.
-        Some(url) if file.is_none() => url.clone(),
-        url => {
-            let settings = draft(file).settled()?;
-            token = settings.api.token;
-            url.clone().unwrap_or_else(|| format!("http://{}", reachable(settings.api.listen)))
-        }
+    let answer = match arguments.service.service(file) {
+        Ok(service) => ask(&service).map(|answer| (service, answer)),
+        Err(Failure::Arguments(message)) => Err(message),
+        Err(failure) => return Err(failure),
     };
-    match ask(&url, token, arguments.token_file.as_deref()) {
-        Ok((target, answer)) => {
+    match answer {
+        Ok((service, answer)) => {
             let health = &answer.health;
-            match print(target.shown(), &answer) {
+            match print(service.shown(), &answer) {
                 Ok(()) => {}
                 Err(error) if error.is_closed() => {}
                 Err(error) => {
@@ -71,24 +58,11 @@ pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Resul
     }
 }
 
-/// A service that listens on all addresses is reached on loopback.
-fn reachable(mut listen: SocketAddr) -> SocketAddr {
-    if listen.ip().is_unspecified() {
-        listen.set_ip(if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
-    }
-    listen
-}
-
-fn ask(url: &str, token: Option<SecretString>, file: Option<&Path>) -> Result<(Target, Answer), String> {
-    let target = Target::parse(url)?;
-    let token = file.map(status_request::token).transpose()?.or(token);
+fn ask(service: &Service) -> Result<Answer, String> {
     let threads =
         crate::planes::Threads::start().map_err(|error| format!("cannot start threads: {error}"))?;
-    let answer = threads.block_on(status_request::fetch(&target, token.as_ref()));
-    match answer {
-        Ok(answer) => Ok((target, answer)),
-        Err(message) => Err(format!("{}: {message}", target.shown())),
-    }
+    let answer = threads.block_on(status_request::fetch(service));
+    answer.map_err(|message| format!("{}: {message}", service.shown()))
 }
 
 fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
@@ -107,7 +81,7 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
     let life = life(&word(&health["phase"]), &duration(&health["uptime_seconds"]));
     wrapped(&format!("{:LABEL$}", "ttm"), &format!("{style}{status}{style:#}  {url}  {life}"))?;
     if let Some(age) = answer.age.filter(|age| *age > FRESH) {
-        let age = text(age.as_secs_f64());
+        let age = spoken(age.as_secs_f64());
         remark(&format!("this report is {age} old: the service has stopped updating it"))?;
     }
     let scheduler = &health["scheduler"];
@@ -247,7 +221,7 @@ fn print_plan(health: &Value) -> Result<(), OutputError> {
         _ => String::new(),
     };
     let paused = match plan["paused_for_seconds"].as_f64() {
-        Some(seconds) => format!(", paused for {} by Retry-After", text(seconds)),
+        Some(seconds) => format!(", paused for {} by Retry-After", spoken(seconds)),
         None => String::new(),
     };
     wrapped(
@@ -316,14 +290,6 @@ fn style(status: &str) -> Style {
     }
 }
 
-fn word(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => super::output::printable(text, 60),
-        other => other.to_string(),
-    }
-}
-
 fn number(value: &Value, digits: usize) -> String {
     value.as_f64().map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
 }
@@ -332,35 +298,14 @@ fn number(value: &Value, digits: usize) -> String {
 fn ago(then: &Value, report: &Value) -> String {
     let time = |value: &Value| value.as_str()?.parse::<Timestamp>().ok();
     match (time(then), time(report)) {
-        (Some(then), Some(report)) => format!("{} ago", text(report.duration_since(then).as_secs_f64())),
+        (Some(then), Some(report)) => format!("{} ago", spoken(report.duration_since(then).as_secs_f64())),
         _ => "-".to_owned(),
     }
-}
-
-fn duration(seconds: &Value) -> String {
-    seconds.as_f64().map_or_else(|| "-".to_owned(), text)
-}
-
-fn text(seconds: f64) -> String {
-    if seconds < 60.0 {
-        return format!("{seconds:.1}s");
-    }
-    let minutes = (seconds / 60.0).floor();
-    if minutes < 60.0 {
-        return format!("{minutes}m{:02.0}s", (seconds - minutes * 60.0).floor());
-    }
-    format!("{:.0}h{:02.0}m", (minutes / 60.0).floor(), minutes % 60.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_duration_is_shown_in_suitable_units() {
-        let shown = [0.0, 59.94, 60.0, 119.9, 3_599.0, 3_600.0, 90_000.0].map(text);
-        assert_eq!(shown, ["0.0s", "59.9s", "1m00s", "1m59s", "59m59s", "1h00m", "25h00m"]);
-    }
 
     #[test]
     fn the_uptime_is_shown_with_the_phase() {

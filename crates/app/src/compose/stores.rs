@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use ttm_breaker::BreakerStore;
 use ttm_kernel::StoreLease;
@@ -10,7 +11,7 @@ use ttm_market::TokenStore;
 use ttm_perf::{EventStore, MetricStore};
 use ttm_postgres_metrics::PostgresMetricStore;
 use ttm_postgres_state::{PostgresLease, PostgresTokenStore};
-use ttm_recovery::RecoveryLedger;
+use ttm_recovery::{LEDGER_KEEPS, Recoveries, RecoveryLedger};
 use ttm_sqlite_metrics::SqliteMetricStore;
 use ttm_sqlite_state::{SqliteLease, SqliteTokenStore};
 
@@ -32,6 +33,30 @@ pub async fn open_existing_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>,
             Arc::new(PostgresTokenStore::open_existing(url.expose_secret()).await.map_err(told)?)
         }
     })
+}
+
+/// The recoveries in the ledger as it is: nothing is made or changed.
+pub async fn stored_recoveries(url: &StoreUrl) -> Result<Recoveries, ComposeError> {
+    let (store, ledger): (Arc<dyn TokenStore>, Arc<dyn RecoveryLedger>) = match url {
+        StoreUrl::Sqlite(path) => {
+            let store = SqliteTokenStore::open_existing(path).await.map_err(told_of_sqlite)?;
+            let ledger = store.recoveries();
+            (Arc::new(store), Arc::new(ledger))
+        }
+        StoreUrl::Postgres(url) => {
+            let store = PostgresTokenStore::open_existing(url.expose_secret()).await.map_err(told)?;
+            let ledger = store.recoveries();
+            (Arc::new(store), Arc::new(ledger))
+        }
+    };
+    let entries = ledger.load(Timestamp::MIN, LEDGER_KEEPS).await;
+    store.close().await;
+    let entries = entries.map_err(|error| ComposeError::Store(format!("{url}: {error}")))?;
+    let mut recoveries = Recoveries::new(LEDGER_KEEPS);
+    for entry in &entries {
+        recoveries.add(entry);
+    }
+    Ok(recoveries)
 }
 
 /// The lease on the store of the state.

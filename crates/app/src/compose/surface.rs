@@ -5,13 +5,21 @@ use std::sync::{Arc, OnceLock};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
+use serde_json::Value;
+use ttm_axum_api::dto::RecoveriesDto;
 use ttm_axum_api::{ApiConfig, ApiState, Bound, Stores};
 use ttm_kernel::{BoxFuture, Runtime};
+use ttm_recovery::Recovery;
 use ttm_service::{Board, Controls, Ports, Stop, Surface, Vital};
 
 use super::managed::Listening;
 use super::{descriptors, self_check};
 use crate::config::ApiSettings;
+
+/// Recoveries as the API shows them.
+pub fn recoveries_as_json(recoveries: Vec<Recovery>) -> Value {
+    serde_json::to_value(RecoveriesDto::from(recoveries)).unwrap_or_default()
+}
 
 pub(super) struct HttpSurface {
     address: SocketAddr,

@@ -1,0 +1,290 @@
+//! `ttm recovery`: what self-healing did, from the running service, or from its store if none answers.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use reqwest::Method;
+use serde_json::Value;
+use ttm_recovery::Entry;
+
+use super::client::{SENTENCE, Service, ServiceArguments, segment};
+use super::failure::Failure;
+use super::load::load;
+use super::output::{OutputError, fits, printable, say, tell, wrapped};
+use super::run::{missing, start_threads};
+use super::values::{duration, moment, spoken, word};
+use crate::compose;
+use crate::config::StoreUrl;
+use crate::planes::Threads;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct RecoveryArguments {
+    #[command(subcommand)]
+    command: Option<RecoveryCommand>,
+
+    /// The maximum number of recoveries, the newest first
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+
+    /// Print the JSON of the API
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    service: ServiceArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum RecoveryCommand {
+    /// Show one recovery with what was seen before anything was done
+    #[command(after_help = "Example:\n  ttm recovery show 12-3")]
+    Show {
+        /// Its id, as `ttm recovery` lists it
+        id: String,
+
+        /// Print the JSON of the API
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+const LABEL: usize = 12;
+/// The longest evidence that a ledger keeps.
+const EVIDENCE: usize = 16_384;
+
+pub(super) fn execute(arguments: &RecoveryArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
+    let service = arguments.service.service(file)?;
+    // The store of the config says nothing of a service that was named.
+    let store = if arguments.service.names_another() { None } else { Some(load(file)?.store) };
+    let source = Source { threads: start_threads()?, service, store };
+    match &arguments.command {
+        None => {
+            let limit = usize::from(arguments.limit);
+            let answer = source.ask(&format!("?limit={limit}"), |all| Some(all(limit)))?;
+            if arguments.json {
+                return print_json(&answer);
+            }
+            let all = answer["recoveries"].as_array().map(Vec::as_slice).unwrap_or_default();
+            list(all)?;
+            match all.first() {
+                Some(newest) => source.service.next(&format!("recovery show {}", word(&newest["id"])))?,
+                None => source.service.next("status")?,
+            }
+        }
+        Some(RecoveryCommand::Show { id, json }) => {
+            let find = |all: &dyn Fn(usize) -> Value| {
+                let all = all(usize::MAX);
+                all["recoveries"].as_array()?.iter().find(|recovery| recovery["id"] == *id).cloned()
+            };
+            let recovery = source.ask(&format!("/{}", segment(id)), find)?;
+            if *json {
+                return print_json(&recovery);
+            }
+            show(&recovery)?;
+            source.service.next(&next(&recovery))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_json(answer: &Value) -> Result<ExitCode, Failure> {
+    say!("{answer:#}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where recoveries are known.
+struct Source {
+    threads: Threads,
+    service: Service,
+    /// Asked if nothing answers there.
+    store: Option<StoreUrl>,
+}
+
+impl Source {
+    /// Asks the service, or else takes from what is stored.
+    fn ask(
+        &self,
+        path: &str,
+        stored: impl Fn(&dyn Fn(usize) -> Value) -> Option<Value>,
+    ) -> Result<Value, Failure> {
+        let answer =
+            self.threads.block_on(self.service.ask_api(Method::GET, &format!("/api/v1/recoveries{path}")));
+        let silent = match answer {
+            Ok(answer) => return Ok(answer),
+            Err(error) if error.is_silent => format!("{}: {error}", self.service.shown()),
+            Err(error) => return Err(Failure::Told(format!("{}: {error}", self.service.shown()))),
+        };
+        let Some(store) = &self.store else { return Err(Failure::Told(silent)) };
+        if let Some(complaint) = missing(store) {
+            return Err(Failure::Told(format!("{silent}\n{complaint}")));
+        }
+        let recoveries = self
+            .threads
+            .block_on(compose::stored_recoveries(store))
+            .map_err(|error| Failure::Told(format!("{silent}\n{error}")))?;
+        tell(format_args!("{silent}\nthese are from {store}:\n"));
+        stored(&|limit| compose::recoveries_as_json(recoveries.newest(limit))).ok_or_else(|| {
+            Failure::Told(format!("{store}: no recovery has this id; `ttm recovery` lists them"))
+        })
+    }
+}
+
+/// One recovery a line. Where a line of them would not fit, every cause has a line of its own.
+fn list(all: &[Value]) -> Result<(), OutputError> {
+    if all.is_empty() {
+        return wrapped("", "no recoveries: nothing was restarted, and no restart was withheld");
+    }
+    let head = ["ID", "WHEN (UTC)", "PART", "STEPS", "OUTCOME", "TOOK"].map(str::to_owned);
+    let rows: Vec<([String; 6], String)> = all.iter().map(|one| (cells(one), cause(one))).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().map(|(cells, _)| cells).chain([&head]);
+        cells.map(|cells| cells[column].chars().count()).max().unwrap_or_default()
+    };
+    let widths: [usize; 6] = std::array::from_fn(width);
+    let row = |cells: &[String; 6], style: Style| {
+        let cells = cells.iter().zip(widths).enumerate();
+        cells.fold(String::new(), |line, (column, (cell, width))| {
+            let style = if column == OUTCOME { style } else { Style::new() };
+            format!("{line}{style}{cell:width$}{style:#}  ")
+        })
+    };
+    let before: usize = widths.iter().map(|width| width + 2).sum();
+    let in_line = rows.iter().all(|(_, cause)| fits(before + cause.chars().count()));
+    say!("{}{}", row(&head, Style::new()), if in_line { "CAUSE" } else { "" })?;
+    for (cells, cause) in &rows {
+        let line = row(cells, style(&cells[OUTCOME]));
+        if in_line {
+            say!("{line}{cause}")?;
+        } else {
+            say!("{}", line.trim_end())?;
+            wrapped("    ", cause)?;
+        }
+    }
+    Ok(())
+}
+
+/// The column with the outcome.
+const OUTCOME: usize = 4;
+
+fn cells(one: &Value) -> [String; 6] {
+    let began = one["began_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    let when = began.map_or_else(|| "-".to_owned(), |at| at.strftime("%m-%d %H:%M:%S").to_string());
+    let steps = one["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let steps: Vec<String> = steps.iter().map(|step| step_word(&step["step"])).collect();
+    let steps = match (steps.is_empty(), one["withheld_for"].is_null()) {
+        (false, _) => steps.join(", "),
+        (true, false) => "withheld".to_owned(),
+        (true, true) => "-".to_owned(),
+    };
+    [word(&one["id"]), when, word(&one["subject"]), steps, outcome(one), duration(&one["duration_seconds"])]
+}
+
+fn cause(one: &Value) -> String {
+    let cause = printable(one["cause"].as_str().unwrap_or("-"), SENTENCE);
+    match one["withheld_for"].as_str() {
+        Some(dependency) => {
+            format!("{cause}; a restart would not help while {} is away", printable(dependency, 60))
+        }
+        None => cause,
+    }
+}
+
+fn outcome(one: &Value) -> String {
+    if one["outcome"].is_null() { "under way".to_owned() } else { word(&one["outcome"]) }
+}
+
+fn step_word(step: &Value) -> String {
+    word(step).replace('_', " ")
+}
+
+fn style(outcome: &str) -> Style {
+    match outcome {
+        "recovered" | "withdrawn" => AnsiColor::Green.on_default(),
+        "escalated" => AnsiColor::Red.on_default(),
+        _ => AnsiColor::Yellow.on_default(),
+    }
+}
+
+/// Everything about one.
+fn show(one: &Value) -> Result<(), OutputError> {
+    let line = |label: &str, text: &str| wrapped(&format!("{label:LABEL$}"), text);
+    line("recovery", &word(&one["id"]))?;
+    line("part", &word(&one["subject"]))?;
+    line("cause", &cause(one))?;
+    let class =
+        if one["class"].is_null() { String::new() } else { format!(", a {} failure", word(&one["class"])) };
+    line("began", &format!("{}, by the {}{class}", moment(&one["began_at"]), word(&one["by"])))?;
+    for step in one["steps"].as_array().into_iter().flatten() {
+        let charged = if step["charged"] == true { "" } else { ", not counted against the budget" };
+        line("step", &format!("{}  {}{charged}", moment(&step["at"]), step_word(&step["step"])))?;
+    }
+    let ended = outcome(one);
+    let style = style(&ended);
+    let took = match one["duration_seconds"].as_f64() {
+        Some(seconds) => format!(" after {}", spoken(seconds)),
+        None => String::new(),
+    };
+    line("outcome", &format!("{style}{ended}{style:#}{took}"))?;
+    if let Some(evidence) = one["evidence"].as_str() {
+        say!("evidence")?;
+        for text in evidence.lines() {
+            wrapped("    ", &printable(text, EVIDENCE))?;
+        }
+    }
+    Ok(())
+}
+
+/// What an operator may want to do next.
+fn next(one: &Value) -> String {
+    let subject = word(&one["subject"]);
+    let is_part = ![Entry::PROCESS, Entry::WORK_PLANE].contains(&subject.as_str());
+    match one["outcome"].as_str() {
+        Some("escalated" | "failed") if is_part => format!("restart {subject}"),
+        _ => "status".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_part_that_did_not_recover_is_to_be_restarted_next() {
+        let after = |subject: &str, outcome: Value| next(&json!({"subject": subject, "outcome": outcome}));
+        assert_eq!(after("hot group", "escalated".into()), "restart hot group");
+        assert_eq!(after("hot group", "failed".into()), "restart hot group");
+        for (subject, outcome) in
+            [("hot group", "recovered".into()), ("hot group", Value::Null), ("process", "escalated".into())]
+        {
+            assert_eq!(after(subject, outcome), "status");
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_steps_or_says_that_there_were_none_and_why() {
+        let one = |steps: Value, withheld: Value, outcome: Value| {
+            json!({
+                "id": "12-3", "subject": "hot group", "cause": "no progress for 2m", "began_at": "2026-11-29T03:14:07.5Z",
+                "steps": steps, "withheld_for": withheld, "outcome": outcome, "duration_seconds": 34.5,
+            })
+        };
+        let ladder = json!([{"step": "graceful"}, {"step": "rebuild_plane"}]);
+        assert_eq!(
+            cells(&one(ladder, Value::Null, "recovered".into())),
+            ["12-3", "11-29 03:14:07", "hot group", "graceful, rebuild plane", "recovered", "34.5s"]
+        );
+        let withheld = one(json!([]), "dexscreener".into(), Value::Null);
+        assert_eq!((cells(&withheld)[3].as_str(), cells(&withheld)[4].as_str()), ("withheld", "under way"));
+        assert_eq!(
+            cause(&withheld),
+            "no progress for 2m; a restart would not help while dexscreener is away"
+        );
+        assert_eq!(cells(&one(json!([]), Value::Null, Value::Null))[3], "-");
+    }
+}

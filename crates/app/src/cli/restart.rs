@@ -1,0 +1,35 @@
+//! `ttm restart`: an operator's order to restart a part of a running service.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use reqwest::Method;
+
+use super::client::{ServiceArguments, segment};
+use super::failure::Failure;
+use super::output::wrapped;
+use super::run::start_threads;
+use super::values::word;
+
+#[derive(Debug, Args)]
+pub(super) struct RestartArguments {
+    /// The part, with or without quotes: hot group, cold group, token writer; a wrong name lists them all
+    #[arg(required = true, num_args = 1..)]
+    part: Vec<String>,
+
+    #[command(flatten)]
+    service: ServiceArguments,
+}
+
+pub(super) fn execute(arguments: &RestartArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
+    let service = arguments.service.service(file)?;
+    let part = arguments.part.join(" ");
+    let path = format!("/api/v1/parts/{}/restart", segment(&part));
+    let answer = start_threads()?
+        .block_on(service.ask_api(Method::POST, &path))
+        .map_err(|error| Failure::Told(format!("{}: {error}", service.shown())))?;
+    wrapped("", &format!("{part} is being restarted: recovery {}", word(&answer["recovery"])))?;
+    service.next(&format!("recovery show {}", word(&answer["recovery"])))?;
+    Ok(ExitCode::SUCCESS)
+}
