@@ -1,4 +1,4 @@
-//! A GET over a plain socket, for the responses of the program only.
+//! Requests over a plain socket, for the responses of the program only.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -25,8 +25,19 @@ impl Answer {
 
 /// Sends a GET request.
 pub fn get(address: SocketAddr, path: &str) -> Answer {
+    send(address, "GET", path, "", "")
+}
+
+/// Sends a POST request without a body; each of its header lines ends with CR and LF.
+pub fn post(address: SocketAddr, path: &str, headers: &str) -> Answer {
+    send(address, "POST", path, headers, "")
+}
+
+/// Sends any request, with a body that the headers announce.
+pub fn send(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).expect("it listens");
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").expect("it reads");
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\r\n");
+    write!(stream, "{head}{body}").expect("it reads");
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("it answers in UTF-8");
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));

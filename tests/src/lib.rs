@@ -12,7 +12,7 @@ mod proxy;
 
 pub use database::{Database, Held};
 pub use exchange::{Market, market, market_that_hangs, market_that_is_down};
-pub use http::{Answer, get};
+pub use http::{Answer, get, post, send};
 pub use pgbouncer::PgBouncer;
 pub use program::{Outcome, Program, ttm, waited_to_run};
 pub use proxy::Proxy;

@@ -51,7 +51,7 @@ fn on_a_terminal(folder: &Path, columns: u16, arguments: &[&str]) -> Vec<String>
     shown.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect()
 }
 
-const HELP: [&[&str]; 14] = [
+const HELP: [&[&str]; 18] = [
     &["--help"],
     &["demo", "--help"],
     &["run", "--help"],
@@ -66,6 +66,10 @@ const HELP: [&[&str]; 14] = [
     &["tokens", "list", "--help"],
     &["tokens", "import", "--help"],
     &["status", "--help"],
+    &["recovery", "--help"],
+    &["recovery", "show", "--help"],
+    &["restart", "--help"],
+    &["breaker", "--help"],
 ];
 const ANSWERS: [&[&str]; 6] = [
     &["config", "default"],

@@ -1,0 +1,332 @@
+//! Operators: who may give orders, what becomes of them, and what can be read when no service answers.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use ttm_e2e::{Answer, Database, Market, Program, market, post, send, ttm};
+use ttm_kernel::{Epoch, FailureClass, FencingToken};
+use ttm_market::TokenStore as _;
+use ttm_postgres_state::PostgresTokenStore;
+use ttm_recovery::{By, Entry, EntryKey, Fact, Outcome, RecoveryLedger, Step};
+use ttm_sqlite_state::SqliteTokenStore;
+
+const TOKEN: &str = "correct-horse-battery-staple";
+const STORE: &str = "sqlite://ttm-data/ttm.db";
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = folder.path().join("token");
+    fs::write(&token, TOKEN).expect("written");
+    fs::set_permissions(token, fs::Permissions::from_mode(0o600)).expect("ours");
+    folder
+}
+
+fn service(folder: &Path, market: &Market, store: &str) -> Command {
+    let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
+    fs::write(folder.join("mints.txt"), mints.join("\n")).expect("written");
+    let mut command = ttm(folder);
+    command.args(["run", "--log", "info,ttm_service=debug"]).envs([
+        ("TTM_API__LISTEN", "127.0.0.1:0"),
+        ("TTM_DEXSCREENER__BASE_URL", &market.base_url()),
+        ("TTM_SCHEDULER__HOT_INTERVAL", "1s"),
+        ("TTM_SCHEDULER__COLD_INTERVAL", "1s"),
+        ("TTM_SOURCES__FILE", "mints.txt"),
+        ("TTM_STORE__URL", store),
+    ]);
+    command
+}
+
+fn guarded(folder: &Path, market: &Market, store: &str) -> Command {
+    let mut command = service(folder, market, store);
+    command.env("TTM_API__TOKEN_FILE", "token");
+    command
+}
+
+/// A command about the service at this address, with its token.
+fn ask(folder: &Path, address: SocketAddr, arguments: &[&str]) -> Output {
+    let url = format!("http://{address}");
+    let mut command = ttm(folder);
+    command.args(arguments).args(["--url", &url, "--token-file", "token"]);
+    command.output().expect("it starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The output of a command that succeeds.
+#[track_caller]
+fn told(done: &Output) -> String {
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    text(&done.stdout)
+}
+
+/// The one line of a command that fails with 1.
+#[track_caller]
+fn complaint(done: &Output) -> String {
+    let line = text(&done.stderr);
+    assert_eq!((done.status.code(), line.lines().count()), (Some(1), 1), "{line}");
+    line.strip_prefix("error: ").expect("an error").trim_end().to_owned()
+}
+
+fn detail(answer: &Answer) -> String {
+    answer.json()["detail"].as_str().expect("a problem document").to_owned()
+}
+
+const ORDERS: [&str; 4] = [
+    "/api/v1/breakers/dexscreener/force-open",
+    "/api/v1/breakers/dexscreener/disable",
+    "/api/v1/parts/monitor/restart",
+    "/api/v1/scheduler/hot/restart",
+];
+
+#[test]
+fn an_order_needs_the_configured_token_and_carries_no_body() {
+    let (market, folder) = (market(5), folder());
+    let (open, closed) = (folder.path().join("open"), folder.path().join("closed"));
+    for folder in [&open, &closed] {
+        fs::create_dir(folder).expect("made");
+    }
+    let mut without = Program::start(&mut service(&open, &market, STORE));
+    let mut with = Program::start(guarded(&closed, &market, STORE).env("TTM_API__TOKEN_FILE", "../token"));
+    let (without, with) = (without.address(), with.address());
+    let bearer = format!("authorization: Bearer {TOKEN}\r\n");
+    for path in ORDERS {
+        for header in ["", &bearer] {
+            let refused = post(without, path, header);
+            assert_eq!(refused.status, 403, "{path}");
+            assert!(detail(&refused).contains("api.token_file or TTM_API__TOKEN_FILE"), "{path}");
+        }
+        assert_eq!(post(with, path, "").status, 401, "{path}");
+        assert_eq!(post(with, path, &bearer.replace("horse", "house")).status, 401, "{path}");
+        let page = "origin: https://evil.example\r\ncontent-type: text/plain\r\n";
+        assert_eq!(post(with, path, page).status, 401, "{path}");
+        let body = format!("{bearer}content-length: 2\r\n");
+        assert_eq!(detail(&send(with, "POST", path, &body, "{}")), "an order carries no body", "{path}");
+        let chunked = format!("{bearer}transfer-encoding: chunked\r\n");
+        assert_eq!(send(with, "POST", path, &chunked, "2\r\n{}\r\n0\r\n\r\n").status, 400, "{path}");
+    }
+    for address in [without, with] {
+        let breakers = send(address, "GET", "/api/v1/breakers", &bearer, "");
+        assert_eq!(breakers.json()["breakers"][0]["state"], "closed", "nothing was carried out");
+    }
+}
+
+#[test]
+fn a_breaker_that_is_forced_open_withholds_scoring_until_it_is_reset_and_a_restart_does_not_end_that() {
+    let (market, folder) = (market(20), folder());
+    let folder = folder.path();
+    let mut first = Program::start(&mut guarded(folder, &market, STORE));
+    let address = first.address();
+    first.wait_for("a run that scored", scored);
+    let listed = told(&ask(folder, address, &["breaker"]));
+    assert!(listed.starts_with("dexscreener closed      since "), "{listed}");
+
+    let forced = told(&ask(folder, address, &["breaker", "dexscreener", "force-open"]));
+    assert!(
+        forced.starts_with("dexscreener forced open since ") && forced.contains(", operator, "),
+        "{forced}"
+    );
+    let next = format!("next: ttm breaker dexscreener reset --url http://{address} --token-file token\n");
+    assert!(forced.ends_with(&next), "{forced}");
+    let changed = first.wait_for_message("breaker state changed");
+    assert_eq!((&changed["to"], &changed["reason"]), (&json!("forced_open"), &json!("operator")));
+    let health = first.wait_for("that health says so", |entry| {
+        entry["message"] == "health changed"
+            && entry["reason"].as_str().is_some_and(|why| why.contains("operator"))
+    });
+    assert_eq!((&health["status"], &health["ready"]), (&json!("degraded"), &json!(true)));
+    let bearer = format!("authorization: Bearer {TOKEN}\r\n");
+    let health = send(address, "GET", "/health/detailed", &bearer, "").body;
+    assert!(
+        health.contains("held open by an operator; `ttm breaker dexscreener reset` ends that"),
+        "{health}"
+    );
+    let asked = market.requests();
+    first.wait_for("that a run was withheld", |entry| entry["withheld"].as_u64() > Some(0));
+    let scores = send(address, "GET", "/api/v1/tokens?limit=1", &bearer, "");
+    assert!(scores.json()["tokens"][0]["score"].is_number(), "the last scores are served: {}", scores.body);
+    assert_eq!(market.requests(), asked);
+    first.signal(Signal::KILL);
+    drop(first);
+
+    let mut second = Program::start(&mut guarded(folder, &market, STORE));
+    let restored = second.wait_for_message("restored breaker state");
+    assert_eq!((&restored["breaker"], &restored["to"]), (&json!("dexscreener"), &json!("forced_open")));
+    let address = second.address();
+    second.wait_for("that a run was withheld", |entry| entry["withheld"].as_u64() > Some(0));
+    assert_eq!(market.requests(), asked);
+    let reset = told(&ask(folder, address, &["breaker", "dexscreener", "reset"]));
+    assert!(reset.starts_with("dexscreener closed ") && reset.contains("next: ttm status"), "{reset}");
+    second.wait_for("a run that scored", scored);
+    assert!(market.requests() > asked);
+}
+
+fn scored(entry: &Value) -> bool {
+    entry["message"] == "run ended" && entry["processed"].as_u64() > Some(0)
+}
+
+#[test]
+fn an_order_that_cannot_be_carried_out_is_one_clear_line() {
+    let (market, folder) = (market(5), folder());
+    let folder = folder.path();
+    let mut program = Program::start(&mut guarded(folder, &market, STORE));
+    let address = program.address();
+    let url = format!("http://{address}");
+    assert_eq!(
+        complaint(&ask(folder, address, &["breaker", "dexscrener", "reset"])),
+        format!(
+            "{url}: unknown breaker \"dexscrener\"; did you mean \"dexscreener\"?; the breakers are dexscreener"
+        )
+    );
+    assert_eq!(
+        complaint(&ask(folder, address, &["breaker", "a/b"])),
+        format!("{url}: unknown breaker \"a/b\"; the breakers are dexscreener")
+    );
+    let unknown = complaint(&ask(folder, address, &["restart", "monitors"]));
+    let expected = format!("{url}: unknown part \"monitors\"; did you mean \"monitor\"?; the parts are ");
+    assert!(unknown.starts_with(&expected), "{unknown}");
+    let without =
+        ttm(folder).args(["breaker", "dexscreener", "reset", "--url", &url]).output().expect("it starts");
+    assert!(complaint(&without).ends_with("the token is required, as --token-file FILE or --config FILE"));
+    for words in [&["breaker", "dexscreener", "close"][..], &["restart"], &["recovery", "show"]] {
+        let done = ttm(folder).args(words).output().expect("it starts");
+        assert_eq!(done.status.code(), Some(2), "{words:?}");
+    }
+    assert_eq!(
+        told(&ask(folder, address, &["recovery", "--json"])).parse::<Value>().expect("JSON")["recoveries"],
+        json!([])
+    );
+    let none = "no recoveries: nothing was restarted, and no restart was withheld\n";
+    assert!(told(&ask(folder, address, &["recovery"])).starts_with(none));
+    program.signal(Signal::TERM);
+    assert_eq!(program.end().code, Some(0));
+    for words in [&["breaker"][..], &["restart", "monitor"], &["recovery"]] {
+        let silent = complaint(&ask(folder, address, words));
+        assert_eq!(silent, format!("{url}: connection refused; is the service running?"), "{words:?}");
+    }
+}
+
+/// The third process: one part recovered, another needs a person.
+fn entries(epoch: Epoch) -> Vec<Entry> {
+    let key = |number| EntryKey { epoch, number };
+    let entry = |number, recovery, subject: &str, fact| Entry {
+        key: key(number),
+        recovery: key(recovery),
+        at: Timestamp::from_second(1_795_921_000 + i64::try_from(number).expect("small")).expect("in range"),
+        subject: subject.to_owned(),
+        fact,
+    };
+    let began = |cause: &str, evidence: Option<&str>| Fact::Began {
+        cause: cause.to_owned(),
+        class: FailureClass::System,
+        by: By::Service,
+        evidence: evidence.map(str::to_owned),
+    };
+    let step = |step, charged| Fact::Step { step, charged };
+    let ended = |outcome, seconds| Fact::Ended { outcome, took: Duration::from_secs(seconds) };
+    vec![
+        entry(0, 0, Entry::PROCESS, Fact::Booted),
+        entry(1, 1, "hot group", began("no progress for 2m", Some("thread work-1 R\nqueue 12"))),
+        entry(2, 1, "hot group", step(Step::Graceful, true)),
+        entry(3, 1, "hot group", step(Step::Emergency, false)),
+        entry(4, 1, "hot group", ended(Outcome::Recovered, 35)),
+        entry(5, 5, "token writer", began("it panicked: boom", None)),
+        entry(6, 5, "token writer", step(Step::Start, true)),
+        entry(7, 5, "token writer", ended(Outcome::Escalated, 4_500)),
+    ]
+}
+
+/// Fills the ledger of a new store, and has the command read it while nothing listens.
+fn the_ledger_is_read(
+    folder: &Path,
+    store: &str,
+    ledger: &dyn RecoveryLedger,
+    epoch: Epoch,
+    runtime: &Runtime,
+) {
+    let appended = runtime.block_on(ledger.append(FencingToken::first(epoch), &entries(epoch)));
+    appended.expect("it works");
+    let command = |arguments: &[&str]| {
+        let environment = [("TTM_STORE__URL", store), ("TTM_API__LISTEN", "127.0.0.1:1")];
+        ttm(folder).args(arguments).envs(environment).output().expect("it starts")
+    };
+    let done = command(&["recovery"]);
+    let said = text(&done.stderr);
+    assert!(said.starts_with("http://127.0.0.1:1: connection refused") && !said.contains("error"), "{said}");
+    let shown = told(&done);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), 4, "{shown}");
+    assert!(lines[1].starts_with(&format!("{epoch}-5")) && lines[1].contains("escalated  1h15m"), "{shown}");
+    assert!(lines[1].ends_with("it panicked: boom"), "{shown}");
+    assert!(lines[2].contains("hot group     graceful, emergency  recovered  35.0s"), "{shown}");
+    assert_eq!(lines[3], format!("next: ttm recovery show {epoch}-5"), "{shown}");
+    let one = told(&command(&["recovery", "show", &format!("{epoch}-1")]));
+    assert!(one.contains("evidence\n    thread work-1 R\n    queue 12\n"), "{one}");
+    let last = told(&command(&["recovery", "show", &format!("{epoch}-5")]));
+    assert!(last.ends_with("next: ttm restart token writer\n"), "{last}");
+    let newest: Value = told(&command(&["recovery", "--json", "--limit", "1"])).parse().expect("JSON");
+    assert_eq!(newest["recoveries"].as_array().map(Vec::len), Some(1));
+    assert_eq!(newest["recoveries"][0]["steps"][0]["step"], "start");
+    let unknown = command(&["recovery", "show", "9-9"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(text(&unknown.stderr).ends_with("no recovery has this id; `ttm recovery` lists them\n"));
+}
+
+#[test]
+fn without_a_service_recoveries_are_read_from_sqlite() {
+    let (folder, runtime) = (folder(), Runtime::new().expect("a runtime"));
+    fs::create_dir(folder.path().join("ttm-data")).expect("made");
+    let path = folder.path().join("ttm-data/ttm.db");
+    let (store, epoch) = runtime.block_on(async {
+        let store = SqliteTokenStore::open(&path).await.expect("it opens");
+        let epoch = store.claim().await.expect("it works");
+        (store, epoch)
+    });
+    the_ledger_is_read(folder.path(), STORE, &store.recoveries(), epoch, &runtime);
+    runtime.block_on(store.close());
+}
+
+#[test]
+fn without_a_service_recoveries_are_read_from_postgres() {
+    let (folder, runtime, database) = (folder(), Runtime::new().expect("a runtime"), Database::create());
+    let (store, epoch) = runtime.block_on(async {
+        let store = PostgresTokenStore::open(&database.url()).await.expect("it opens");
+        let epoch = store.claim().await.expect("it works");
+        (store, epoch)
+    });
+    the_ledger_is_read(folder.path(), &database.url(), &store.recoveries(), epoch, &runtime);
+    runtime.block_on(store.close());
+}
+
+#[test]
+fn reading_recoveries_creates_nothing_and_says_what_is_missing() {
+    let folder = folder();
+    let listen = ("TTM_API__LISTEN", "127.0.0.1:1");
+    let done = ttm(folder.path()).arg("recovery").envs([listen]).output().expect("it starts");
+    assert_eq!(done.status.code(), Some(1));
+    let lines = text(&done.stderr);
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    assert!(lines.contains("error: sqlite://ttm-data/ttm.db: there is no database yet"), "{lines}");
+    assert!(!folder.path().join("ttm-data").exists());
+    fs::write(folder.path().join("text.db"), "these are no pages of a database").expect("written");
+    let store = ("TTM_STORE__URL", "sqlite://text.db");
+    let done = ttm(folder.path()).arg("recovery").envs([listen, store]).output().expect("it starts");
+    assert_eq!(
+        (done.status.code(), text(&done.stderr).lines().count()),
+        (Some(1), 2),
+        "{}",
+        text(&done.stderr)
+    );
+    let names: Vec<_> =
+        fs::read_dir(folder.path()).expect("ours").map(|file| file.expect("a file").file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+}
