@@ -28,6 +28,8 @@ struct State {
     since: Instant,
     /// When the client last read a byte.
     wrote: Instant,
+    /// The client has sent a byte.
+    received: bool,
     head: HeadReader,
 }
 
@@ -56,16 +58,23 @@ pub(super) enum Expired {
 impl Activity {
     pub(super) fn new(now: Instant) -> Self {
         let head = HeadReader::default();
-        Self(Mutex::new(State { in_flight: false, wait: Wait::Request, since: now, wrote: now, head }))
+        let (wait, since, wrote) = (Wait::Request, now, now);
+        Self(Mutex::new(State { in_flight: false, wait, since, wrote, received: false, head }))
     }
 
     /// The client sent these bytes.
     pub(super) fn received(&self, bytes: &[u8], now: Instant) {
         let mut state = self.0.lock();
+        state.received = true;
         state.head.read(bytes);
         if state.wait == Wait::Request && state.head.has_begun() {
             state.wait_for(Wait::Head, now);
         }
+    }
+
+    /// Whether the client has sent anything so far.
+    pub(super) fn has_received(&self) -> bool {
+        self.0.lock().received
     }
 
     /// A request head is complete, and its handler runs.

@@ -26,6 +26,10 @@ use crate::problem::Problem;
 /// connection, and the client could lose the response.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// At a stop, a client that has sent nothing yet gets this long: it has most likely just connected, and its request is on the
+/// way. Closing would lose that without an answer.
+pub(super) const FIRST_REQUEST: Duration = Duration::from_millis(250);
+
 /// Serves one connection until it ends or a deadline expires. How it ends concerns the client alone.
 #[expect(clippy::disallowed_methods, reason = "the sockets and their timers are tokio's")]
 pub(super) async fn serve<T>(
@@ -65,14 +69,23 @@ pub(super) async fn serve<T>(
         .serve_connection(TokioIo::new(Socket::new(stream, activity.clone())), service);
     let mut deadline = pin!(tokio::time::sleep_until(activity.deadline(now())));
     let mut stopped = pin!(stop.wait_for(|stop| *stop));
-    let mut stopping = false;
+    let mut until_first = pin!(tokio::time::sleep(FIRST_REQUEST));
+    let (mut ordered, mut stopping) = (false, false);
     let ended = poll_fn(|cx| {
-        if !stopping && stopped.as_mut().poll(cx).is_ready() {
+        if !ordered && stopped.as_mut().poll(cx).is_ready() {
+            ordered = true;
+            until_first.as_mut().reset(now() + FIRST_REQUEST);
+        }
+        if ordered && !stopping && (activity.has_received() || until_first.as_mut().poll(cx).is_ready()) {
             stopping = true;
             Pin::new(&mut served).graceful_shutdown();
         }
         if let Poll::Ready(ended) = Pin::new(&mut served).poll(cx) {
             return Poll::Ready(Ok(ended));
+        }
+        if ordered && !stopping && activity.has_received() {
+            // Just now: its answer is to be the last.
+            cx.waker().wake_by_ref();
         }
         // Polling hyper may have changed the deadline.
         loop {

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::activity::{Activity, HEAD, IDLE, STALL, TRANSFER};
+use super::connection::FIRST_REQUEST;
 use super::socket::MAX_HEAD_BYTES;
 use super::{Bound, connection, socket};
 use crate::problem::Problem;
@@ -25,14 +26,22 @@ fn router() -> Router {
 
 /// A connection that buffers this many bytes each way, and the task that serves it.
 fn connect(buffer: usize, router: Router) -> (DuplexStream, JoinSet<()>) {
+    let (stop, stopped) = watch::channel(false);
+    let (client, mut task) = connect_until(stopped, buffer, router);
+    task.spawn(async move { stop.closed().await });
+    (client, task)
+}
+
+/// The same, with an order to stop.
+fn connect_until(
+    stopped: watch::Receiver<bool>,
+    buffer: usize,
+    router: Router,
+) -> (DuplexStream, JoinSet<()>) {
     let (client, served) = duplex(buffer);
     let activity = Arc::new(Activity::new(socket::now()));
-    let (stop, stopped) = watch::channel(false);
     let mut task = JoinSet::new();
-    task.spawn(async move {
-        connection::serve(served, router, activity, stopped).await;
-        drop(stop);
-    });
+    task.spawn(connection::serve(served, router, activity, stopped));
     (client, task)
 }
 
@@ -60,6 +69,43 @@ async fn a_client_that_never_reads_is_closed() {
     let (mut client, task) = connect(512, router());
     client.write_all(ASK).await.expect("there is room");
     assert_eq!(ends_after(task, start).await, STALL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_connected_right_before_a_stop_is_still_answered() {
+    let (stop, stopped) = watch::channel(false);
+    let (mut client, task) = connect_until(stopped, 1 << 20, router());
+    stop.send(true).expect("it is listened to");
+    // Whatever runs at the stop runs before the request arrives.
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+    client.write_all(ASK).await.expect("there is room");
+    let (start, mut answer) = (socket::now(), String::new());
+    client.read_to_string(&mut answer).await.expect("the answer is text");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    drop(client);
+    assert_eq!(ends_after(task, start).await, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_a_stop_connections_that_are_not_used_do_not_hold_it_up_for_long() {
+    let (stop, stopped) = watch::channel(false);
+    let (client, task) = connect_until(stopped.clone(), 1 << 20, router());
+    let (mut kept_alive, used) = connect_until(stopped, 1 << 20, router());
+    kept_alive.write_all(ASK).await.expect("there is room");
+    let mut byte = [0];
+    kept_alive.read_exact(&mut byte).await.expect("it is answered");
+    stop.send(true).expect("it is listened to");
+    let start = socket::now();
+    drop(kept_alive);
+    assert_eq!(ends_after(used, start).await, Duration::ZERO);
+    let drained = async {
+        let (mut client, mut rest) = (client, Vec::new());
+        client.read_to_end(&mut rest).await.expect("it is closed");
+        rest
+    };
+    assert!(drained.await.is_empty());
+    assert_eq!(ends_after(task, start).await, FIRST_REQUEST);
 }
 
 #[tokio::test(start_paused = true)]
