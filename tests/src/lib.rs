@@ -14,5 +14,5 @@ pub use database::{Database, Held};
 pub use exchange::{Market, market, market_that_hangs, market_that_is_down};
 pub use http::{Answer, get, post, send};
 pub use pgbouncer::PgBouncer;
-pub use program::{Outcome, Program, ttm, waited_to_run};
+pub use program::{Outcome, Program, binary, ttm, waited_to_run};
 pub use proxy::Proxy;

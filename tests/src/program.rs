@@ -44,7 +44,7 @@ pub fn ttm(folder: &Path) -> Command {
 }
 
 /// `target/<profile>/ttm`, next to the folder of this test's own executable.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("a test has an executable");
     let profile = own.parent().and_then(Path::parent).expect("tests live in target/<profile>/deps");
     let binary = profile.join("ttm");

@@ -1,0 +1,167 @@
+//! A container with systemd as its first process, on a root folder of its own whose changes are lost with it. It shares no
+//! process, mount, network or control group with the machine.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::ScopedJoinHandle;
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use ttm_systemd::testing::FakeManager;
+
+/// The root folder of a Debian with systemd, which `cargo xtask test --systemd` makes.
+const ROOT: &str = "TTM_TEST_ROOT";
+/// Joins its control groups, ends with the thread that started it, and becomes the program of its arguments.
+const ENTER: &str = r#"while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift; exec setpriv --pdeathsig KILL "$@""#;
+
+/// A running container. Dropping it kills all that runs in it.
+pub(crate) struct Container {
+    nspawn: Child,
+    leader: i32,
+    /// Last: they can be removed once nothing runs in them.
+    groups: Groups,
+}
+
+impl Container {
+    /// Boots one, with these files and folders of the machine at `/mnt`, for reading.
+    pub(crate) fn boot(shown: &[&Path]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut manager = FakeManager::in_folder(folder.path());
+        let groups = Groups::make();
+        let mut command = Command::new("sh");
+        command.args(["-c", ENTER, "sh"]).args(&groups.0).args(["--", "systemd-nspawn", "--quiet", "--boot"]);
+        command.arg("--directory").arg(root());
+        // Without the machine's own manager: it may have none, and the container's is none of its business.
+        command.args(["--volatile=overlay", "--register=no", "--keep-unit", "--notify-ready=yes"]);
+        command.args(["--private-network", "--console=read-only", "--machine=ttm-test"]);
+        for path in shown {
+            let name = path.file_name().expect("a name").to_string_lossy();
+            command.arg(format!("--bind-ro={}:/mnt/{name}", path.display()));
+        }
+        command.env("NOTIFY_SOCKET", manager.notify_socket()).env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
+        let log = File::create(folder.path().join("log")).expect("a file");
+        let errors = log.try_clone().expect("a descriptor is free");
+        let nspawn = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().expect("sh");
+        let mut container = Self { nspawn, leader: 0, groups };
+        let started = manager.wait_until(|line| line.starts_with("X_NSPAWN_LEADER_PID="));
+        let leader = started.lines.iter().find_map(|line| line.strip_prefix("X_NSPAWN_LEADER_PID="));
+        container.leader = leader.and_then(|pid| pid.parse().ok()).expect("a process id");
+        manager.wait_for("READY=1");
+        container
+    }
+
+    /// A command that runs in it, as root.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.leader.to_string()]);
+        command.args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd", "--"]);
+        command.arg(program).stdin(Stdio::null()).env_clear();
+        command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+    }
+
+    /// Runs a command to its end. `words` are separated by spaces.
+    pub(crate) fn run(&self, words: &str) -> Output {
+        let mut words = words.split(' ');
+        let mut command = self.command(words.next().expect("a program"));
+        command.args(words).output().expect("nsenter")
+    }
+
+    /// The same for one that succeeds; its standard output, trimmed.
+    pub(crate) fn ok(&self, words: &str) -> String {
+        let output = self.run(words);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{words}: {}\n{out}\n{err}", output.status);
+        out
+    }
+
+    /// Writes a file in it, with the mode of any other.
+    pub(crate) fn write(&self, path: &str, contents: &str) {
+        let mut child =
+            self.command("tee").arg(path).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("tee");
+        child.stdin.take().expect("it is piped").write_all(contents.as_bytes()).expect("it reads");
+        assert!(child.wait().expect("it ends").success(), "{path} cannot be written");
+    }
+
+    /// Opens a file in it.
+    pub(crate) fn open(&self, path: &str) -> File {
+        let path = format!("/proc/{}/root{path}", self.leader);
+        File::options().read(true).write(true).open(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Runs something on a thread of its own whose sockets are those of the container.
+    pub(crate) fn with_network<'scope, T: Send + 'scope>(
+        &self,
+        scope: &'scope std::thread::Scope<'scope, '_>,
+        work: impl FnOnce() -> T + Send + 'scope,
+    ) -> ScopedJoinHandle<'scope, T> {
+        let network = File::open(format!("/proc/{}/ns/net", self.leader)).expect("it runs");
+        scope.spawn(move || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).expect("root");
+            work()
+        })
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // With its first process all the others end, and then nspawn.
+        match Pid::from_raw(self.leader) {
+            Some(leader) => drop(kill_process(leader, Signal::KILL).map_err(io::Error::from)),
+            None => drop(self.nspawn.kill()),
+        }
+        drop(self.nspawn.wait());
+        self.groups.remove();
+    }
+}
+
+/// What a program wrote.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tool that makes it says where it is")]
+fn root() -> PathBuf {
+    let root = std::env::var_os(ROOT);
+    root.unwrap_or_else(|| panic!("{ROOT} is not set: run cargo xtask test --systemd")).into()
+}
+
+/// Control groups of the container alone, in the hierarchies that nspawn moves processes in.
+struct Groups(Vec<PathBuf>);
+
+impl Groups {
+    fn make() -> Self {
+        // Unified, hybrid, or both with systemd's own hierarchy of version 1.
+        let hierarchies =
+            ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"].map(Path::new);
+        let own = std::fs::read_to_string("/proc/self/cgroup").expect("/proc is mounted");
+        let ours = |line: &str| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, path) = rest.split_once(':')?;
+            matches!(controllers, "" | "name=systemd").then(|| path.trim_start_matches('/').to_owned())
+        };
+        let below = own.lines().find_map(ours).unwrap_or_default();
+        let name = format!("ttm-test-{}", std::process::id());
+        let groups = hierarchies.into_iter().filter(|folder| folder.join("cgroup.procs").exists());
+        let groups = groups.map(|folder| folder.join(&below).join(&name));
+        Self(groups.inspect(|group| std::fs::create_dir_all(group).expect("root")).collect())
+    }
+
+    fn remove(&self) {
+        // A group that is not empty yet stays: the next container has others.
+        self.0.iter().for_each(|group| drop(remove_with_children(group)));
+    }
+}
+
+fn remove_with_children(group: &Path) -> io::Result<()> {
+    for child in group.read_dir()? {
+        let child = child?.path();
+        if child.is_dir() {
+            remove_with_children(&child)?;
+        }
+    }
+    std::fs::remove_dir(group)
+}

@@ -1,0 +1,150 @@
+//! The service under a real systemd, in containers that are booted for it. Needs root, a root folder for the containers, and
+//! systemd-nspawn: `cargo xtask test --systemd` sees to it.
+
+mod client;
+mod container;
+mod service;
+
+use std::time::Duration;
+
+use client::Client;
+use rustix::fs::{FlockOperation, fcntl_lock};
+use service::{installed, now, pause};
+
+/// `RestartSec` of the unit.
+const RESTART_SEC: Duration = Duration::from_secs(5);
+
+#[test]
+fn the_unit_is_valid_and_exposed_no_more_than_is_promised() {
+    installed("", "", |service| {
+        let unit = "/etc/systemd/system/ttm.service";
+        let verified = service.container.run(&format!("systemd-analyze verify {unit}"));
+        assert_eq!(container::text(&verified.stderr), "", "{}", verified.status);
+        assert!(verified.status.success());
+        // In tenths. It fails when the unit is exposed more.
+        service
+            .container
+            .ok(&format!("systemd-analyze security --offline=true --threshold=20 --no-pager {unit}"));
+    });
+}
+
+#[test]
+fn a_start_is_over_once_it_is_ready_and_may_take_longer_than_systemd_waits() {
+    installed("", "TimeoutStartSec=3", |service| {
+        let container = &service.container;
+        container.ok("systemctl start ttm");
+        assert_eq!(service.get("/health/live").status, 200);
+        assert!(service.mints[..3].iter().all(|mint| service.add(mint)));
+        container.ok("systemctl stop ttm");
+        let shown = service.shown();
+        assert_eq!((&*shown["Result"], &*shown["ExecMainStatus"]), ("success", "0"), "{}", service.log());
+
+        let database = container.open("/var/lib/ttm/ttm.db");
+        fcntl_lock(&database, FlockOperation::LockExclusive).expect("nobody uses it");
+        let begun = now();
+        let mut start = container.command("systemctl").args(["start", "ttm"]).spawn().expect("nsenter");
+        service.wait_for("StatusText", |text| {
+            text.contains("the start waits for the store") && text.contains("cannot use")
+        });
+        while begun.elapsed() < Duration::from_secs(8) {
+            assert!(start.try_wait().expect("it runs").is_none(), "it is not ready\n{}", service.log());
+            pause();
+        }
+        assert_eq!(service.property("SubState"), "start");
+        assert_eq!((service.get("/health/live").status, service.get("/health/ready").status), (200, 503));
+        drop(database);
+        assert!(start.wait().expect("it ends").success(), "{}", service.log());
+        service.wait_for("StatusText", |text| text == "scoring 3 tokens");
+        let shown = service.shown();
+        assert_eq!((&*shown["ActiveState"], &*shown["NRestarts"]), ("active", "0"));
+    });
+}
+
+#[test]
+fn a_process_that_hangs_is_killed_by_the_watchdog_and_started_again() {
+    installed("", "WatchdogSec=6", |service| {
+        let container = &service.container;
+        container.ok("systemctl start ttm");
+        assert!(service.add(&service.mints[0]));
+        let hung = service.pid();
+        container.ok("systemctl kill --kill-whom=main --signal=STOP ttm");
+        let begun = now();
+        service.wait_for("NRestarts", |count| count == "1");
+        service.wait_for("ActiveState", |state| state == "active");
+        let took = begun.elapsed();
+        assert_ne!(service.pid(), hung);
+        let journal = container.ok("journalctl --unit ttm --output cat --no-pager");
+        assert!(journal.contains("Watchdog timeout"), "{journal}");
+        assert_eq!(service.tokens(), [service.mints[0].to_string()]);
+        assert!(took < Duration::from_secs(6) + RESTART_SEC + Duration::from_secs(4), "it took {took:?}");
+    });
+}
+
+#[test]
+fn a_process_that_is_killed_is_started_again_and_has_every_token_that_was_accepted() {
+    installed("", "", |service| {
+        let container = &service.container;
+        container.ok("systemctl start ttm");
+        let mut accepted = Vec::new();
+        for (at, mint) in service.mints.iter().enumerate() {
+            if at == 10 || at == 25 {
+                container.ok("systemctl kill --kill-whom=main --signal=KILL ttm");
+            }
+            if service.add(mint) {
+                accepted.push(mint.to_string());
+            }
+            if at == 20 {
+                service.wait_for("ActiveState", |state| state == "active");
+            }
+        }
+        assert!(accepted.len() > 10, "{} of {} were accepted", accepted.len(), service.mints.len());
+        service.wait_for("NRestarts", |count| count == "2");
+        service.wait_for("ActiveState", |state| state == "active");
+        let tokens = service.tokens();
+        let lost: Vec<_> = accepted.iter().filter(|mint| !tokens.contains(mint)).collect();
+        assert!(lost.is_empty(), "lost: {lost:?}\n{}", service.log());
+    });
+}
+
+#[test]
+fn a_config_that_is_bad_ends_with_78_and_is_not_tried_again() {
+    installed("", "", |service| {
+        service.configure("[store]\nurl = \"sqlite:///var/lib/ttm/ttm.db\"\nurll = 1\n");
+        assert!(!service.container.run("systemctl start ttm").status.success());
+        let shown = service.shown();
+        let of = |name: &str| &*shown[name];
+        // Had it been about to start it again, it would be activating.
+        assert_eq!((of("ActiveState"), of("SubState"), of("ExecMainStatus")), ("failed", "failed", "78"));
+        assert_eq!((of("NRestarts"), of("Result")), ("0", "exit-code"));
+        assert!(service.log().contains("urll"), "{}", service.log());
+    });
+}
+
+#[test]
+fn no_connection_is_refused_over_twenty_restarts_and_none_waits_long() {
+    installed("", "", |service| {
+        let container = &service.container;
+        container.ok("systemctl start ttm");
+        assert_eq!(service.property("NFileDescriptorStore"), "1");
+        std::thread::scope(|scope| {
+            let client = Client::start(container, scope);
+            for _ in 0..20 {
+                container.ok("systemctl restart ttm");
+            }
+            // And once without a word.
+            container.ok("systemctl kill --kill-whom=main --signal=KILL ttm");
+            service.wait_for("NRestarts", |count| count == "1");
+            service.wait_for("ActiveState", |state| state == "active");
+            let record = client.stop();
+            eprintln!("{record}");
+            assert_eq!(record.refused, 0, "{record}");
+            // The one that the killed process was answering has nobody to answer it.
+            assert!(record.unanswered <= 1, "{record}");
+            assert!(record.answered >= 100, "{record}");
+            assert!(record.longest < RESTART_SEC + Duration::from_secs(3), "{record}");
+        });
+        assert_eq!(service.property("NFileDescriptorStore"), "1");
+        container.ok("systemctl stop ttm");
+        assert_eq!(service.property("NFileDescriptorStore"), "0");
+    });
+}
