@@ -80,7 +80,7 @@ fn parts() -> Vec<PartView> {
     let part = |name: &str| PartView {
         name: name.to_owned(),
         critical: true,
-        state: "running",
+        state: ttm_recovery::State::Running,
         incarnation: 2,
         since_progress: Some(Duration::from_millis(1_500)),
         problem: None,

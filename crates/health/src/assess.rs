@@ -4,6 +4,7 @@
 mod apis;
 mod data;
 mod finding;
+mod recovery;
 mod resources;
 mod scheduler;
 mod sources;
@@ -24,11 +25,13 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
     let (apis, of_apis) = apis::assess(facts, thresholds, &mut reached);
     let (data, of_data) = data::assess(facts);
     let (sources, of_sources) = sources::assess(facts);
+    let recovery = recovery::assess(facts);
 
     let mut findings = finding::Findings::default();
     if let Some(Waiting { what, needs_a_person: false }) = &facts.waiting_for {
         findings.add(Status::Unknown, format!("the start waits for {what}"));
     }
+    findings.extend(recovery.findings);
     findings.extend(scheduler.findings);
     findings.extend(store.findings);
     findings.extend(of_sources);
@@ -40,8 +43,9 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
         uptime: facts.uptime,
         phase: facts.phase,
         status: findings.worst(),
-        live: !scheduler.stalled,
-        ready: facts.phase == Phase::Running && store.keeps,
+        // What is beyond help is not helped by whoever kills a process that is not live.
+        live: !scheduler.stalled || recovery.is_beyond_help,
+        ready: facts.phase == Phase::Running && store.keeps && !recovery.is_beyond_help,
         started: facts.phase != Phase::Starting,
         scheduler: scheduler.model,
         resources,
@@ -50,6 +54,7 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
         plan: facts.plan,
         store: store.model,
         sources,
+        recovery: recovery.model,
         reached,
         reasons: findings.sentences(),
     }

@@ -41,6 +41,8 @@ pub struct Facts {
     pub store: StoreFacts,
     /// The external lists of tokens.
     pub sources: Vec<SourceFacts>,
+    /// The parts of the process that are not running as they should.
+    pub recovery: RecoveryFacts,
     /// The levels that the previous report had reached.
     pub reached: Reached,
 }
@@ -299,6 +301,28 @@ pub struct SourceFacts {
     pub tokens: Option<u64>,
     /// What is wrong with it, without secrets; `None` if it can be read.
     pub problem: Option<String>,
+}
+
+/// What self-healing is at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryFacts {
+    /// Parts that are being restarted, or are about to be.
+    pub restarting: Vec<PartFacts>,
+    /// Parts about which nothing more is done, because all was.
+    pub escalated: Vec<PartFacts>,
+    /// Why the process should be replaced and is not, because it was too often.
+    pub needs_a_person: Option<String>,
+}
+
+/// A part that is not running as it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartFacts {
+    /// Its name.
+    pub name: String,
+    /// Whether the service does not do what it is for without it.
+    pub critical: bool,
+    /// What is wrong with it.
+    pub problem: String,
 }
 
 /// The resources that the process uses. `None` means that a figure could not be measured, which is not zero.

@@ -18,14 +18,14 @@ mod thresholds;
 
 pub use assess::assess;
 pub use facts::{
-    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, Phase, PlanFacts,
-    ResourceSample, SilenceFacts, SourceFacts, StoreCall, StoreFacts, StoreUseFacts, UnreadableFacts,
-    Waiting,
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, PartFacts, Phase, PlanFacts,
+    RecoveryFacts, ResourceSample, SilenceFacts, SourceFacts, StoreCall, StoreFacts, StoreUseFacts,
+    UnreadableFacts, Waiting,
 };
 pub use level::{LastLevel, Level, Reached};
 pub use model::{
-    ApisModel, FreshnessModel, GroupModel, LaneModel, Report, ResourcesModel, SchedulerModel, SourcesModel,
-    StoreModel, StoreUseModel,
+    ApisModel, FreshnessModel, GroupModel, LaneModel, RecoveryModel, Report, ResourcesModel, SchedulerModel,
+    SourcesModel, StoreModel, StoreUseModel,
 };
 pub use port::{HealthView, ResourceError, ResourceSource};
 pub use status::Status;

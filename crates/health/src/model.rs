@@ -18,9 +18,10 @@ pub struct Report {
     pub phase: Phase,
     /// The whole.
     pub status: Status,
-    /// `/health/live`: false only on a critical stall.
+    /// `/health/live`: false only on a critical stall that nothing is being done about.
     pub live: bool,
-    /// `/health/ready`: false while starting, stopping, while something is being lost, or when a writer gave up.
+    /// `/health/ready`: false while starting, stopping, while something is being lost, when a writer gave up, or when a critical part
+    /// is beyond help.
     pub ready: bool,
     /// `/health/startup`: true once config, migrations and the first tick are done.
     pub started: bool,
@@ -38,6 +39,8 @@ pub struct Report {
     pub store: StoreModel,
     /// The part of `/health/detailed` on the external lists of tokens.
     pub sources: SourcesModel,
+    /// The part of `/health/detailed` on self-healing.
+    pub recovery: RecoveryModel,
     /// The levels that figures have reached, for the facts of the next report.
     pub reached: Reached,
     /// One sentence for each thing that is not healthy, the worst first.
@@ -209,6 +212,15 @@ pub struct StoreUseModel {
     pub down_since: Option<Timestamp>,
     /// The last error; `None` while it answers.
     pub last_error: Option<String>,
+}
+
+/// What self-healing is at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecoveryModel {
+    /// Degraded while a part is being restarted, critical once nothing more is done about one.
+    pub status: Status,
+    /// One sentence for each part that is not running as it should.
+    pub alerts: Vec<String>,
 }
 
 /// The external lists of tokens.

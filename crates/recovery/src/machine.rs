@@ -347,7 +347,7 @@ fn view(part: &Part, now: Moment) -> PartView {
     PartView {
         name: part.spec.name.to_owned(),
         critical: part.spec.critical,
-        state: part.state.as_str(),
+        state: part.state,
         incarnation: part.incarnation.number(),
         since_progress: part.progress.map(|at| now - at),
         problem,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{FencingToken, StoreError};
 
-use crate::{Entry, EntryKey, Recovery};
+use crate::{Entry, EntryKey, Recovery, State};
 
 /// Keeps every decision, so that a restart of the process forgets none: neither what was spent of a budget, nor why.
 ///
@@ -130,8 +130,8 @@ pub struct PartView {
     pub name: String,
     /// Whether the service does not do what it is for without it.
     pub critical: bool,
-    /// The word of its state.
-    pub state: &'static str,
+    /// What it is doing.
+    pub state: State,
     /// The number of its incarnation.
     pub incarnation: u32,
     /// Since it last got on.

@@ -140,6 +140,11 @@ impl Board {
         *self.parts.lock() = (parts, needs_a_person);
     }
 
+    /// The parts as last posted, and why a person is needed for the whole process.
+    pub(super) fn recovery(&self) -> (Vec<PartView>, Option<String>) {
+        self.parts.lock().clone()
+    }
+
     /// The parts as last posted.
     pub fn parts(&self) -> Vec<PartView> {
         self.parts.lock().0.clone()

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ttm_health::{
-    ApiFacts, DataFacts, Facts, GroupFacts, Phase, Reached, Report, StoreFacts, Thresholds, Waiting, assess,
+    ApiFacts, DataFacts, Facts, GroupFacts, Phase, Reached, RecoveryFacts, Report, StoreFacts, Thresholds,
+    Waiting, assess,
 };
 use ttm_kernel::Lane;
 use ttm_kernel::Runtime;
@@ -35,6 +36,7 @@ pub(crate) fn first_report(
         plan: None,
         store: StoreFacts::default(),
         sources: Vec::new(),
+        recovery: RecoveryFacts::default(),
         reached: Reached::default(),
     };
     assess(&facts, thresholds)

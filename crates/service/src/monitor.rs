@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ttm_breaker::State;
-use ttm_health::{ApiFacts, BreakerState, Facts, GroupFacts, HealthView, Phase, Status, StoreFacts, assess};
+use ttm_breaker::State as BreakerWord;
+use ttm_health::{
+    ApiFacts, BreakerState, Facts, GroupFacts, HealthView, PartFacts, Phase, RecoveryFacts, Status,
+    StoreFacts, assess,
+};
 use ttm_kernel::{Connections, Lane, Moment, Quantiles, Runtime, within};
 use ttm_perf::Sample;
+use ttm_recovery::{PartView, State};
 use ttm_schedule::LaneStatus;
 
 use crate::gist::gist;
@@ -147,7 +151,7 @@ impl Monitor {
         for guard in &self.resident.guards {
             let name = guard.breaker().name().to_owned();
             let now = guard.breaker().snapshot(self.runtime.now()).state;
-            for state in State::ALL {
+            for state in BreakerWord::ALL {
                 let is = f64::from(u8::from(state == now));
                 metrics::gauge!("ttm_breaker_state", "breaker" => name.clone(), "state" => state.as_str())
                     .set(is);
@@ -194,8 +198,25 @@ impl Monitor {
             plan: self.resident.board.plan(),
             store,
             sources: self.resident.board.sources(),
+            recovery: self.recovery(),
             reached: self.resident.board.report().reached,
         }
+    }
+
+    /// What of the parts is not as it should be. What waits for something that is away has findings of its own.
+    fn recovery(&self) -> RecoveryFacts {
+        let (parts, needs_a_person) = self.resident.board.recovery();
+        let mut facts = RecoveryFacts { needs_a_person, ..RecoveryFacts::default() };
+        for PartView { name, critical, state, problem, .. } in parts {
+            let Some(problem) = problem else { continue };
+            let into = match state {
+                State::Escalated => &mut facts.escalated,
+                State::Starting | State::Stuck | State::Stopping | State::Stopped => &mut facts.restarting,
+                State::Running | State::Degraded => continue,
+            };
+            into.push(PartFacts { name, critical, problem });
+        }
+        facts
     }
 
     /// The pools of both stores together.
@@ -249,11 +270,11 @@ impl Monitor {
             average_response_time: window.mean,
             p95_response_time: window.p95,
             breaker: Some(match self.resident.guard.breaker().snapshot(self.runtime.now()).state {
-                State::Closed => BreakerState::Closed,
-                State::Open => BreakerState::Open,
-                State::HalfOpen => BreakerState::HalfOpen,
-                State::ForcedOpen => BreakerState::ForcedOpen,
-                State::Disabled => BreakerState::Disabled,
+                BreakerWord::Closed => BreakerState::Closed,
+                BreakerWord::Open => BreakerState::Open,
+                BreakerWord::HalfOpen => BreakerState::HalfOpen,
+                BreakerWord::ForcedOpen => BreakerState::ForcedOpen,
+                BreakerWord::Disabled => BreakerState::Disabled,
             }),
             breaker_name: POOLS,
             cache_hit_rate: self.resident.board.cache_hit_rate(),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{PlanDto, SourcesDto};
+use super::{PlanDto, SelfHealingDto, SourcesDto};
 
 mod convert;
 
@@ -99,6 +99,8 @@ pub struct DetailedDto {
     pub store: StoreDto,
     /// The external token lists.
     pub sources: SourcesDto,
+    /// Self-healing.
+    pub recovery: SelfHealingDto,
 }
 
 /// `/health/scheduler`.

@@ -11,6 +11,7 @@ mod history;
 mod plan;
 mod problem;
 mod recoveries;
+mod recovery;
 mod sources;
 mod tokens;
 
@@ -24,5 +25,6 @@ pub use history::{HistoryDto, PointDto, SeriesDto};
 pub use plan::{LanePlanDto, PlanDto};
 pub use problem::ProblemDto;
 pub use recoveries::{PartDto, PartsDto, RecoveriesDto, RecoveryDto, RestartDto, StepDto};
+pub use recovery::SelfHealingDto;
 pub use sources::{SourceDto, SourcesDto};
 pub use tokens::{ComponentsDto, TokenDto, TokensDto};

@@ -122,6 +122,7 @@ impl From<PartView> for PartDto {
     fn from(part: PartView) -> Self {
         let PartView { name, critical, state, incarnation, since_progress, problem } = part;
         let seconds_since_progress = since_progress.map(|since| since.as_secs_f64());
+        let state = state.as_str();
         Self { name, critical, state, incarnation, seconds_since_progress, problem }
     }
 }

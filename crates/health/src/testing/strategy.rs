@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use ttm_kernel::{Connections, Quantiles};
 
 use crate::{
-    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LastLevel, Level, Phase, Reached,
-    ResourceSample, SilenceFacts, SourceFacts, StoreCall, StoreFacts, StoreUseFacts, UnreadableFacts,
-    Waiting,
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LastLevel, Level, PartFacts, Phase,
+    Reached, RecoveryFacts, ResourceSample, SilenceFacts, SourceFacts, StoreCall, StoreFacts, StoreUseFacts,
+    UnreadableFacts, Waiting,
 };
 
 /// Facts of a service that is an hour old and as it should be.
@@ -66,6 +66,7 @@ pub fn healthy_facts() -> Facts {
             ..StoreFacts::default()
         },
         sources: vec![SourceFacts { origin: "file".to_owned(), tokens: Some(3), problem: None }],
+        recovery: RecoveryFacts::default(),
         reached: Reached::default(),
     }
 }
@@ -89,12 +90,19 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
     );
     let float = || option::of(proptest::num::f64::ANY);
     let work = (any_group(), any_group(), float(), option::of(any_resources()));
-    let rest =
-        (any_api(), any_lane(), any_lane(), any::<(u64, u64)>(), any_store(), any_sources(), any_reached());
+    let rest = (
+        any_api(),
+        any_lane(),
+        any_lane(),
+        any::<(u64, u64)>(),
+        any_store(),
+        any_sources(),
+        (any_recovery(), any_reached()),
+    );
     (life, work, rest).prop_map(|(life, work, rest)| {
         let (at, (uptime, measured_for), phase, database_connections, waiting_for) = life;
         let (hot, cold, tokens_per_minute, resources) = work;
-        let (api, hot_lane, cold_lane, (unlisted, archived), store, sources, reached) = rest;
+        let (api, hot_lane, cold_lane, (unlisted, archived), store, sources, (recovery, reached)) = rest;
         Facts {
             at,
             uptime,
@@ -111,6 +119,7 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
             plan: None,
             store,
             sources,
+            recovery,
             reached,
         }
     })
@@ -169,6 +178,10 @@ pub enum Worsening {
     Losing,
     /// The first list of tokens cannot be read.
     SourceDown,
+    /// A part is being restarted.
+    Restarting,
+    /// A part is given up.
+    Escalated,
 }
 
 impl Worsening {
@@ -216,6 +229,8 @@ impl Worsening {
                 facts.store.uses.push(each);
             }
             Self::Losing => facts.store.uses.push(StoreUseFacts { losing: true, ..answering("samples") }),
+            Self::Restarting => facts.recovery.restarting.push(broken()),
+            Self::Escalated => facts.recovery.escalated.push(broken()),
             Self::SourceDown => {
                 if let Some(source) = facts.sources.first_mut() {
                     source.problem = Some("it is gone".to_owned());
@@ -237,6 +252,8 @@ pub fn any_worsening() -> impl Strategy<Value = Worsening> {
         any_duration().prop_map(Worsening::ApiFails),
         any_duration().prop_map(Worsening::ApiLatency),
         Just(Worsening::BreakerOpen),
+        Just(Worsening::Restarting),
+        Just(Worsening::Escalated),
         any::<u64>().prop_map(Worsening::Stale),
         Just(Worsening::StoreDown),
         Just(Worsening::CredentialsRefused),
@@ -380,6 +397,18 @@ fn any_store() -> impl Strategy<Value = StoreFacts> {
             samples_dropped,
         })
         .boxed()
+}
+
+fn broken() -> PartFacts {
+    PartFacts { name: "hot-group".to_owned(), critical: true, problem: "it panicked".to_owned() }
+}
+
+fn any_recovery() -> impl Strategy<Value = RecoveryFacts> {
+    let part = any::<bool>().prop_map(|critical| PartFacts { critical, ..broken() });
+    let parts = || proptest::collection::vec(part.clone(), 0..3);
+    (parts(), parts(), option::of(Just("it leaks".to_owned()))).prop_map(
+        |(restarting, escalated, needs_a_person)| RecoveryFacts { restarting, escalated, needs_a_person },
+    )
 }
 
 fn any_sources() -> impl Strategy<Value = Vec<SourceFacts>> {

@@ -156,7 +156,7 @@ impl Stage {
     /// The word of a part's state.
     pub fn state(&self, name: &str) -> &'static str {
         let now = Moment::from_origin(self.elapsed.saturating_sub(self.booted));
-        self.machine.views(now)[self.part(name).0].state
+        self.machine.views(now)[self.part(name).0].state.as_str()
     }
 
     /// From now on a part has this fault.

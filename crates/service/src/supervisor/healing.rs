@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ttm_health::ResourceSample;
 use ttm_kernel::{Entropy, Epoch, Incarnation, Moment, Runtime, TaskEnd};
-use ttm_recovery::{By, Effect, Entry, Fact, Machine, Now, Outcome, PartId, RestartRefused};
+use ttm_recovery::{By, Effect, Entry, Fact, Machine, Now, Outcome, PartId, RestartRefused, State};
 use ttm_schedule::LaneStatus;
 
 use super::crew::Crew;
@@ -188,7 +188,7 @@ impl Healing {
         self.vigil.parts_until(self.machine.alive_until(STEP_PATIENCE));
         let views = self.machine.views(self.runtime.now());
         for view in &views {
-            let runs = matches!(view.state, "running" | "starting" | "degraded");
+            let runs = matches!(view.state, State::Running | State::Starting | State::Degraded);
             metrics::gauge!("ttm_part_up", "part" => view.name.clone()).set(f64::from(u8::from(runs)));
         }
         self.resident.board.post_parts(views, self.machine.needs_a_person().map(str::to_owned));

@@ -8,7 +8,7 @@ use ttm_kernel::Quantiles;
 
 use super::{
     ApisDto, CheckDto, ChecksDto, DetailedDto, FreshnessDto, LaneDto, OverallDto, OverallStatus, PlanDto,
-    ResourcesDto, SchedulerDto, SourcesDto, StatusDto, StoreDto, StoreUseDto,
+    ResourcesDto, SchedulerDto, SelfHealingDto, SourcesDto, StatusDto, StoreDto, StoreUseDto,
 };
 
 impl From<Status> for StatusDto {
@@ -71,6 +71,7 @@ impl From<&Report> for DetailedDto {
             plan: report.plan.as_ref().map(PlanDto::from),
             store: StoreDto::from(&report.store),
             sources: SourcesDto::from(&report.sources),
+            recovery: SelfHealingDto::from(&report.recovery),
         }
     }
 }
