@@ -55,6 +55,10 @@ fn a_start_is_over_once_it_is_ready_and_may_take_longer_than_systemd_waits() {
         drop(database);
         assert!(start.wait().expect("it ends").success(), "{}", service.log());
         service.wait_for("StatusText", |text| text == "scoring 3 tokens");
+        let measured = service.get("/health/resources").json();
+        for figure in ["memory_usage_mb", "disk_usage_percent", "open_file_descriptors"] {
+            assert!(measured[figure].is_number(), "what it measures may not be closed to it: {measured}");
+        }
         let shown = service.shown();
         assert_eq!((&*shown["ActiveState"], &*shown["NRestarts"]), ("active", "0"));
     });

@@ -34,8 +34,7 @@ pub(crate) struct Service {
 /// Boots a container and installs the service there, which is not started yet. `more` is added to its config, and `dropin` to
 /// its unit.
 pub(crate) fn installed(more: &str, dropin: &str, test: impl FnOnce(&Service)) {
-    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/systemd");
-    let deploy = deploy.canonicalize().expect("the folder of the unit");
+    let deploy = Path::new("../deploy/systemd").canonicalize().expect("the folder of the unit");
     std::thread::scope(|scope| {
         let container = Container::boot(&[&ttm_e2e::binary(), &deploy]);
         let (stop, stopped) = oneshot::channel();

@@ -35,6 +35,8 @@ enum Phase {
     Deny,
     /// a test fails for every mutant
     Mutants,
+    /// the service under a real systemd, where a container can be booted
+    Systemd,
     /// the whole suite
     Test,
 }
@@ -62,6 +64,7 @@ impl Phase {
             }
             Self::Deny => deny::run(),
             Self::Mutants => mutants::run(&mutants::Options::default()),
+            Self::Systemd => test::under_systemd_if_possible(),
             Self::Test => test::run(&test::Options::default()),
         }
     }

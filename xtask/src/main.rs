@@ -8,9 +8,11 @@ mod ci;
 mod deny;
 mod graph;
 mod mutants;
+mod packages;
 mod phase;
 mod process;
 mod services;
+mod systemd;
 mod tally;
 mod test;
 mod tidy;
@@ -43,7 +45,7 @@ enum Command {
     Bench(bench::Options),
     /// Breaks the code on purpose, one rule at a time, and expects a test to fail
     Mutants(mutants::Options),
-    /// Runs what CI runs: fmt, tidy, clippy, each crate alone, doc, deny, mutants, test
+    /// Runs what CI runs: fmt, tidy, clippy, each crate alone, doc, deny, mutants, systemd, test
     Ci(ci::Options),
     /// Keeps a PostgreSQL running until standard input closes (the other half of `services` and `test`)
     #[command(hide = true)]

@@ -6,19 +6,22 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 
 use crate::graph::{self, CHECKERS, Crate, Layer};
 use crate::phase::Phases;
 use crate::process::{self, cargo};
 use crate::services::{DATABASE_URL, Postgres};
+use crate::systemd::{Container, Obstacle};
 use crate::tally::Tally;
 
 /// The one crate that is tested in release mode.
 const SIMULATOR: &str = "ttm-sim";
 /// The one crate that is not tested: it only measures, and its peers take long to build.
 const BENCHMARKS: &str = "ttm-bench";
+/// Cargo's arguments for everything else.
+const IN_DEBUG_MODE: [&str; 5] = ["--workspace", "--exclude", SIMULATOR, "--exclude", BENCHMARKS];
 /// The crate whose program the end-to-end tests drive.
 const PROGRAM: &str = "ttm-app";
 /// Tells the end-to-end tests where the built program `ttm` lies.
@@ -28,17 +31,28 @@ const PROGRAM_PATH: &str = "TTM_BIN";
 #[command(after_help = "Examples:\n  \
     cargo xtask test\n  \
     cargo xtask test -p ttm-market\n  \
+    cargo xtask test --systemd\n  \
     cargo xtask test -p ttm-market -- golden --nocapture")]
 pub(crate) struct Options {
     /// Tests only this package (may be repeated)
     #[arg(short, long = "package", value_name = "PACKAGE")]
     packages: Vec<String>,
+    /// Tests the service under a real systemd instead, in containers; needs root
+    #[arg(long, conflicts_with = "packages")]
+    systemd: bool,
     /// Arguments for the test programs: a name to filter by, --nocapture, --test-threads=1, …
     #[arg(last = true)]
     arguments: Vec<String>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.systemd {
+        let container = Container::prepare()?;
+        return under_systemd(
+            &container.map_err(|Obstacle(why)| anyhow!("not tested under systemd: {why}"))?,
+            options,
+        );
+    }
     let plan = Plan::new(options, &graph::read()?)?;
     let mut phases = Phases::default();
     let mut tally = Tally::default();
@@ -85,6 +99,33 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The same where no container can be booted: says so in a line, and is content.
+pub(crate) fn under_systemd_if_possible() -> Result<()> {
+    match Container::prepare()? {
+        Ok(container) => under_systemd(&container, &Options::default()),
+        Err(Obstacle(why)) => {
+            eprintln!("not tested under systemd: {why}");
+            Ok(())
+        }
+    }
+}
+
+fn under_systemd(container: &Container, options: &Options) -> Result<()> {
+    // The selection of the other tests, so that cargo resolves features as for them and nothing is compiled twice.
+    let target = ["--features", "ttm-e2e/systemd", "--test", "systemd"];
+    process::run(&mut cargo([&["build"], &IN_DEBUG_MODE[..], &target, &["--bin", "ttm"]].concat()))?;
+    let mut command = cargo([&["test"], &IN_DEBUG_MODE[..], &target].concat());
+    // One after another: each boots a container of its own.
+    command.args(["--", "--test-threads=1"]).args(&options.arguments);
+    container.lend(&mut command);
+    let line = process::shown(&command);
+    eprintln!("$ {line}");
+    let mut tally = Tally::default();
+    sum_output(&mut command, &mut tally).with_context(|| format!("`{line}`"))?;
+    println!("{tally}");
+    Ok(())
+}
+
 /// What a selection of packages needs.
 #[derive(Debug, PartialEq, Eq)]
 struct Plan {
@@ -121,8 +162,7 @@ fn checkers(each: &Crate) -> impl Iterator<Item = (&'static str, String)> {
 impl Plan {
     fn new(options: &Options, crates: &[Crate]) -> Result<Self> {
         if options.packages.is_empty() {
-            let all = ["--workspace", "--exclude", SIMULATOR, "--exclude", BENCHMARKS].map(str::to_owned);
-            let all = Vec::from(all);
+            let all = Vec::from(IN_DEBUG_MODE.map(str::to_owned));
             let checked = crates.iter().flat_map(checkers).collect();
             return Ok(Self { build: all.clone(), debug: all, simulator: true, postgres: true, checked });
         }
@@ -221,7 +261,7 @@ mod tests {
         ]
         .map(|(name, layer)| Crate::new(name, layer));
         let packages = packages.iter().map(|&name| name.to_owned()).collect();
-        Plan::new(&Options { packages, arguments: Vec::new() }, &crates)
+        Plan::new(&Options { packages, ..Options::default() }, &crates)
     }
 
     #[test]
@@ -263,7 +303,7 @@ mod tests {
         let mut checked =
             Crate::new("ttm-market", Layer::Domain).using("shuttle", cargo_metadata::DependencyKind::Normal);
         checked.last().target = Some("cfg(shuttle)".to_owned());
-        let options = Options { packages: vec!["ttm-market".to_owned()], arguments: Vec::new() };
+        let options = Options { packages: vec!["ttm-market".to_owned()], ..Options::default() };
         let plan = Plan::new(&options, &[checked]).expect("the package exists");
         assert_eq!(plan.checked, [("shuttle", "ttm-market".to_owned())]);
     }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::packages::{install, may_install};
 use crate::process;
 
 /// Where tests find PostgreSQL: a `postgres://` URL whose user may create databases and schemas.
@@ -49,10 +50,6 @@ pub(super) fn have_pooler() -> Result<()> {
     Ok(())
 }
 
-fn may_install() -> bool {
-    rustix::process::geteuid().is_root() && process::folder_on_path("apt-get").is_some()
-}
-
 fn find() -> Option<PathBuf> {
     let on_path =
         process::folder_on_path("initdb").filter(|folder| version(folder).is_some_and(|v| v >= OLDEST));
@@ -82,16 +79,6 @@ fn major(shown: &str) -> Option<u32> {
     let number = shown.split_once("(PostgreSQL) ")?.1;
     let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()
-}
-
-fn install(package: &str) -> Result<()> {
-    eprintln!("{package} is missing: installing it with apt-get");
-    let apt = |words: &[&str]| {
-        let mut command = Command::new("apt-get");
-        process::run(command.args(words).env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    apt(&["update", "--quiet"])?;
-    apt(&["install", "--quiet", "--yes", "--no-install-recommends", package])
 }
 
 #[cfg(test)]
