@@ -170,6 +170,57 @@ fn a_breaker_that_is_forced_open_withholds_scoring_until_it_is_reset_and_a_resta
     assert!(market.requests() > asked);
 }
 
+#[test]
+fn a_part_that_is_restarted_by_hand_goes_on_as_its_next_incarnation_and_the_order_is_kept() {
+    let (market, folder) = (market(20), folder());
+    let folder = folder.path();
+    let mut first = Program::start(&mut guarded(folder, &market, STORE));
+    let address = first.address();
+    first.wait_for("a run that scored", scored);
+    let bearer = format!("authorization: Bearer {TOKEN}\r\n");
+    let parts = || send(address, "GET", "/api/v1/parts", &bearer, "").json()["parts"].clone();
+    let incarnation = |name: &str| {
+        let parts = parts();
+        let part = parts.as_array().expect("a list").iter().find(|part| part["name"] == name);
+        part.expect("there is one")["incarnation"].as_u64().expect("a number")
+    };
+    let before = ["hot-group", "token-writer"].map(incarnation);
+
+    let ordered = told(&ask(folder, address, &["restart", "hot-group"]));
+    let id =
+        ordered.strip_prefix("hot-group is being restarted: recovery ").and_then(|rest| rest.lines().next());
+    let id = id.unwrap_or_else(|| panic!("{ordered}"));
+    let next = format!("next: ttm recovery show {id} --url http://{address} --token-file token\n");
+    assert!(ordered.ends_with(&next), "{ordered}");
+    first.wait_for("a run that scored afterwards", scored);
+    let answer = post(address, "/api/v1/parts/token-writer/restart", &bearer);
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let second = answer.json()["recovery"].as_str().expect("an id").to_owned();
+    let recovered = |id: &str| loop {
+        let recovery = send(address, "GET", &format!("/api/v1/recoveries/{id}"), &bearer, "").json();
+        if !recovery["outcome"].is_null() {
+            assert_eq!(
+                (&recovery["outcome"], &recovery["by"]),
+                (&json!("recovered"), &json!("operator")),
+                "{recovery}"
+            );
+            assert_eq!(recovery["steps"][0]["step"], "graceful", "{recovery}");
+            break;
+        }
+    };
+    recovered(id);
+    recovered(&second);
+    assert_eq!(["hot-group", "token-writer"].map(incarnation), before.map(|number| number + 1));
+    assert_eq!(post(address, "/api/v1/scheduler/cold/restart", &bearer).status, 202);
+    first.signal(Signal::TERM);
+    assert_eq!(first.end().code, Some(0));
+
+    let stored =
+        ttm(folder).args(["recovery"]).env("TTM_API__LISTEN", "127.0.0.1:1").output().expect("it starts");
+    let stored = told(&stored);
+    assert!(stored.contains(id) && stored.contains(&second), "{stored}");
+}
+
 fn scored(entry: &Value) -> bool {
     entry["message"] == "run ended" && entry["processed"].as_u64() > Some(0)
 }
@@ -235,13 +286,13 @@ fn entries(epoch: Epoch) -> Vec<Entry> {
     let ended = |outcome, seconds| Fact::Ended { outcome, took: Duration::from_secs(seconds) };
     vec![
         entry(0, 0, Entry::PROCESS, Fact::Booted),
-        entry(1, 1, "hot group", began("no progress for 2m", Some("thread work-1 R\nqueue 12"))),
-        entry(2, 1, "hot group", step(Step::Graceful, true)),
-        entry(3, 1, "hot group", step(Step::Emergency, false)),
-        entry(4, 1, "hot group", ended(Outcome::Recovered, 35)),
-        entry(5, 5, "token writer", began("it panicked: boom", None)),
-        entry(6, 5, "token writer", step(Step::Start, true)),
-        entry(7, 5, "token writer", ended(Outcome::Escalated, 4_500)),
+        entry(1, 1, "hot-group", began("no progress for 2m", Some("thread work-1 R\nqueue 12"))),
+        entry(2, 1, "hot-group", step(Step::Graceful, true)),
+        entry(3, 1, "hot-group", step(Step::Emergency, false)),
+        entry(4, 1, "hot-group", ended(Outcome::Recovered, 35)),
+        entry(5, 5, "token-writer", began("it panicked: boom", None)),
+        entry(6, 5, "token-writer", step(Step::Start, true)),
+        entry(7, 5, "token-writer", ended(Outcome::Escalated, 4_500)),
     ]
 }
 
@@ -267,12 +318,12 @@ fn the_ledger_is_read(
     assert_eq!(lines.len(), 4, "{shown}");
     assert!(lines[1].starts_with(&format!("{epoch}-5")) && lines[1].contains("escalated  1h15m"), "{shown}");
     assert!(lines[1].ends_with("it panicked: boom"), "{shown}");
-    assert!(lines[2].contains("hot group     graceful, emergency  recovered  35.0s"), "{shown}");
+    assert!(lines[2].contains("hot-group     graceful, emergency  recovered  35.0s"), "{shown}");
     assert_eq!(lines[3], format!("next: ttm recovery show {epoch}-5"), "{shown}");
     let one = told(&command(&["recovery", "show", &format!("{epoch}-1")]));
     assert!(one.contains("evidence\n    thread work-1 R\n    queue 12\n"), "{one}");
     let last = told(&command(&["recovery", "show", &format!("{epoch}-5")]));
-    assert!(last.ends_with("next: ttm restart token writer\n"), "{last}");
+    assert!(last.ends_with("next: ttm restart token-writer\n"), "{last}");
     let newest: Value = told(&command(&["recovery", "--json", "--limit", "1"])).parse().expect("JSON");
     assert_eq!(newest["recoveries"].as_array().map(Vec::len), Some(1));
     assert_eq!(newest["recoveries"][0]["steps"][0]["step"], "start");

@@ -17,9 +17,9 @@
 //! | `/api/v1/breakers` | the breakers; POST `/{name}/force-open`, `/disable` and `/reset` overrule one |
 //! | `/api/v1/recoveries`, `/api/v1/recoveries/{id}` | what self-healing did, the newest first |
 //! | `/api/v1/parts` | the parts of the service; POST `/{part}/restart` restarts one |
-//! | POST `/api/v1/scheduler/{group}/restart` | restarts the part `hot group` or `cold group`: 202 |
+//! | POST `/api/v1/scheduler/{group}/restart` | restarts the part `hot-group` or `cold-group`: 202 |
 //!
-//! A name in a path is percent-encoded: a space as `%20`, a `/` as `%2F`. A POST is an order: it carries no body, and needs the
+//! A name in a path is percent-encoded: a `/` as `%2F`. A POST is an order: it carries no body, and needs the
 //! token on every listener, so that no web page of a browser on this machine can give one. Without a configured token it is 403.
 //!
 //! Where a token is configured or the listener is not loopback, a request without the token gets `{"status"}` of health and

@@ -65,7 +65,7 @@ pub(crate) async fn restart_group(
         let known = Lane::ALL.map(Lane::as_str);
         return Err(Problem::unknown("group", &group, known, "the groups are hot and cold"));
     };
-    ordered(&app, format!("{} group", lane.as_str())).await
+    ordered(&app, format!("{}-group", lane.as_str())).await
 }
 
 /// 202: the order was taken, and the recovery that it began can be followed.

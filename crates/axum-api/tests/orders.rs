@@ -18,7 +18,7 @@ const ORDERS: [&str; 5] = [
     "/api/v1/breakers/dexscreener/force-open",
     "/api/v1/breakers/dexscreener/disable",
     "/api/v1/breakers/dexscreener/reset",
-    "/api/v1/parts/hot%20group/restart",
+    "/api/v1/parts/hot-group/restart",
     "/api/v1/scheduler/hot/restart",
 ];
 
@@ -52,7 +52,7 @@ fn key(number: u64) -> EntryKey {
 fn recovery() -> Recovery {
     Recovery {
         id: key(3),
-        subject: "hot group".to_owned(),
+        subject: "hot-group".to_owned(),
         began: at(60),
         cause: "no progress for 2m".to_owned(),
         class: Some(FailureClass::System),
@@ -85,7 +85,7 @@ fn parts() -> Vec<PartView> {
         since_progress: Some(Duration::from_millis(1_500)),
         problem: None,
     };
-    vec![part("hot group"), part("cold group"), PartView { since_progress: None, ..part("monitor") }]
+    vec![part("hot-group"), part("cold-group"), PartView { since_progress: None, ..part("monitor") }]
 }
 
 /// Self-healing that answers every order so.
@@ -272,7 +272,7 @@ fn recoveries_are_shown_with_cause_steps_outcome_and_evidence_the_newest_first()
         .returning(|limit| vec![withheld(), recovery()].into_iter().take(limit).collect());
     let surface = surface().with_recovery(control);
     let whole = json!({
-        "id": "12-3", "subject": "hot group", "cause": "no progress for 2m", "class": "system", "by": "service",
+        "id": "12-3", "subject": "hot-group", "cause": "no progress for 2m", "class": "system", "by": "service",
         "began_at": "1970-01-01T00:01:00Z",
         "steps": [{"step": "graceful", "at": "1970-01-01T00:01:01Z", "charged": true}],
         "withheld_for": null, "outcome": "recovered", "duration_seconds": 4.5, "evidence": "thread work-1 R",
@@ -299,7 +299,7 @@ fn parts_are_shown_in_the_order_of_their_table() {
     assert_eq!(
         parts["parts"][0],
         json!({
-            "name": "hot group", "critical": true, "state": "running", "incarnation": 2,
+            "name": "hot-group", "critical": true, "state": "running", "incarnation": 2,
             "seconds_since_progress": 1.5, "problem": null,
         })
     );
@@ -311,12 +311,12 @@ fn parts_are_shown_in_the_order_of_their_table() {
 
 #[test]
 fn a_restart_is_accepted_with_the_recovery_that_it_began() {
-    let surface = restarting(|part| if part == "cold group" { Ok(key(9)) } else { Ok(key(8)) });
+    let surface = restarting(|part| if part == "cold-group" { Ok(key(9)) } else { Ok(key(8)) });
     for (path, part, id) in [
-        ("/api/v1/parts/token%20writer/restart", "token writer", "12-8"),
-        ("/api/v1/parts/cold%20group/restart", "cold group", "12-9"),
-        ("/api/v1/scheduler/cold/restart", "cold group", "12-9"),
-        ("/api/v1/scheduler/hot/restart", "hot group", "12-8"),
+        ("/api/v1/parts/token-writer/restart", "token-writer", "12-8"),
+        ("/api/v1/parts/cold-group/restart", "cold-group", "12-9"),
+        ("/api/v1/scheduler/cold/restart", "cold-group", "12-9"),
+        ("/api/v1/scheduler/hot/restart", "hot-group", "12-8"),
     ] {
         let answer = post(&surface, path);
         assert_eq!(answer.status, 202, "{}", answer.body);
@@ -330,22 +330,22 @@ fn a_restart_that_is_refused_says_why() {
     let surface = restarting(|part| {
         let part = part.to_owned();
         Err(match part.as_str() {
-            "hot group" => RestartRefused::UnderWay(part),
+            "hot-group" => RestartRefused::UnderWay(part),
             "monitor" => RestartRefused::NotRunning("stopping"),
             "lease keeper" => RestartRefused::NotAlone { part, why: "it holds the lease" },
-            _ => RestartRefused::Unknown { part, known: "hot group, cold group, monitor".to_owned() },
+            _ => RestartRefused::Unknown { part, known: "hot-group, cold-group, monitor".to_owned() },
         })
     });
     let refused = |path: &str, status| post(&surface, path).problem(status);
-    assert_eq!(refused("/api/v1/scheduler/hot/restart", 409), "hot group is being restarted already");
+    assert_eq!(refused("/api/v1/scheduler/hot/restart", 409), "hot-group is being restarted already");
     assert_eq!(refused("/api/v1/parts/monitor/restart", 409), "the service is stopping");
     assert_eq!(
         refused("/api/v1/parts/lease%20keeper/restart", 409),
         "lease keeper is not restarted on its own: it holds the lease"
     );
     assert_eq!(
-        refused("/api/v1/parts/hotgroup/restart", 404),
-        "unknown part \"hotgroup\"; did you mean \"hot group\"?; the parts are hot group, cold group, monitor"
+        refused("/api/v1/parts/hotgrupe/restart", 404),
+        "unknown part \"hotgrupe\"; did you mean \"hot-group\"?; the parts are hot-group, cold-group, monitor"
     );
     assert_eq!(
         refused("/api/v1/scheduler/warm/restart", 404),

@@ -15,8 +15,8 @@ const GRACEFUL_BOUND: &str = "at least 10ms and at most 1h";
 /// What [`RecoveryConfig::try_new`] checks; [`Default`] gives the values of the specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecoverySettings {
-    /// Restarts of one part within [`restart_cooldown`](Self::restart_cooldown); one more is not made. With 0 nothing is
-    /// restarted but by hand.
+    /// Restarts of one part within [`restart_cooldown`](Self::restart_cooldown); one more is not made: of a critical part the
+    /// plane or the process is replaced, and any other is left to a person.
     pub max_restart_attempts: u32,
     /// The sliding window in which the restarts of one part are counted.
     pub restart_cooldown: Duration,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::DATE;
 use reqwest::redirect::Policy;
 use reqwest::{Method, Response, StatusCode, Url};
@@ -214,9 +214,12 @@ impl Service {
     }
 }
 
+/// What a name in a path may contain as it is, besides letters and digits.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+
 /// A name in a path: percent-encoded, so that it may contain anything.
 pub(super) fn segment(name: &str) -> String {
-    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(name, NAME).to_string()
 }
 
 /// The URL of a service, which contains no secret.
@@ -304,7 +307,7 @@ mod tests {
     #[test]
     fn a_name_in_a_path_may_contain_anything() {
         assert_eq!(segment("dexscreener"), "dexscreener");
-        assert_eq!(segment("hot group"), "hot%20group");
+        assert_eq!([segment("hot-group"), segment("hot group")], ["hot-group", "hot%20group"]);
         assert_eq!(segment("api/pairs?a#b%2F.."), "api%2Fpairs%3Fa%23b%252F%2E%2E");
         assert_eq!(segment("é\n"), "%C3%A9%0A");
     }

@@ -74,7 +74,7 @@ enum Command {
     #[command(after_help = "Examples:\n  ttm recovery --limit 5\n  ttm recovery show 12-3")]
     Recovery(recovery::RecoveryArguments),
     /// Restart a part of the running service; needs its token
-    #[command(after_help = "Example:\n  ttm restart hot group")]
+    #[command(after_help = "Example:\n  ttm restart hot-group")]
     Restart(restart::RestartArguments),
     /// Show the circuit breakers of the running service, or overrule one, which needs its token
     #[command(

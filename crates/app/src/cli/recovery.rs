@@ -257,10 +257,10 @@ mod tests {
     #[test]
     fn only_a_part_that_did_not_recover_is_to_be_restarted_next() {
         let after = |subject: &str, outcome: Value| next(&json!({"subject": subject, "outcome": outcome}));
-        assert_eq!(after("hot group", "escalated".into()), "restart hot group");
-        assert_eq!(after("hot group", "failed".into()), "restart hot group");
+        assert_eq!(after("hot-group", "escalated".into()), "restart hot-group");
+        assert_eq!(after("hot-group", "failed".into()), "restart hot-group");
         for (subject, outcome) in
-            [("hot group", "recovered".into()), ("hot group", Value::Null), ("process", "escalated".into())]
+            [("hot-group", "recovered".into()), ("hot-group", Value::Null), ("process", "escalated".into())]
         {
             assert_eq!(after(subject, outcome), "status");
         }
@@ -270,14 +270,14 @@ mod tests {
     fn a_row_has_the_steps_or_says_that_there_were_none_and_why() {
         let one = |steps: Value, withheld: Value, outcome: Value| {
             json!({
-                "id": "12-3", "subject": "hot group", "cause": "no progress for 2m", "began_at": "2026-11-29T03:14:07.5Z",
+                "id": "12-3", "subject": "hot-group", "cause": "no progress for 2m", "began_at": "2026-11-29T03:14:07.5Z",
                 "steps": steps, "withheld_for": withheld, "outcome": outcome, "duration_seconds": 34.5,
             })
         };
         let ladder = json!([{"step": "graceful"}, {"step": "rebuild_plane"}]);
         assert_eq!(
             cells(&one(ladder, Value::Null, "recovered".into())),
-            ["12-3", "11-29 03:14:07", "hot group", "graceful, rebuild plane", "recovered", "34.5s"]
+            ["12-3", "11-29 03:14:07", "hot-group", "graceful, rebuild plane", "recovered", "34.5s"]
         );
         let withheld = one(json!([]), "dexscreener".into(), Value::Null);
         assert_eq!((cells(&withheld)[3].as_str(), cells(&withheld)[4].as_str()), ("withheld", "under way"));

@@ -14,9 +14,8 @@ use super::values::word;
 
 #[derive(Debug, Args)]
 pub(super) struct RestartArguments {
-    /// The part, with or without quotes: hot group, cold group, token writer; a wrong name lists them all
-    #[arg(required = true, num_args = 1..)]
-    part: Vec<String>,
+    /// The part, as hot-group, cold-group or token-writer; a wrong name lists them all
+    part: String,
 
     #[command(flatten)]
     service: ServiceArguments,
@@ -24,8 +23,8 @@ pub(super) struct RestartArguments {
 
 pub(super) fn execute(arguments: &RestartArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
     let service = arguments.service.service(file)?;
-    let part = arguments.part.join(" ");
-    let path = format!("/api/v1/parts/{}/restart", segment(&part));
+    let part = &arguments.part;
+    let path = format!("/api/v1/parts/{}/restart", segment(part));
     let answer = start_threads()?
         .block_on(service.ask_api(Method::POST, &path))
         .map_err(|error| Failure::Told(format!("{}: {error}", service.shown())))?;

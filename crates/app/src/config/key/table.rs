@@ -61,8 +61,8 @@ pub const KEYS: &[Key] = &[
         Kind::Integer(0, 1_000),
         "3",
         Restart::None,
-        "Restarts of one part within restart_cooldown. If it needs another one, a person is called instead. With 0 nothing \
-         is restarted but by hand.",
+        "Restarts of one part within restart_cooldown. When it needs another one, the threads or the process of a critical \
+         part are replaced, and for any other part a person is called. docs/recovery.md says which value is for which wish.",
     ),
     key(
         "recovery.restart_cooldown",
