@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use ttm_health::testing::{FakeResourceSource, any_facts, any_worsening, conformance, healthy_facts};
+use ttm_health::testing::{
+    FakeResourceSource, Worsening, any_facts, any_worsening, conformance, healthy_facts,
+};
 use ttm_health::{Phase, Status, StoreCall, StoreUseFacts, Thresholds, assess};
 
 proptest! {
@@ -19,7 +21,8 @@ proptest! {
         worsening.apply(&mut worse);
         let [before, after] = [facts, worse].map(|facts| assess(&facts, &Thresholds::default()));
         prop_assert!(after.status >= before.status, "{:?} became {:?}", before.reasons, after.reasons);
-        prop_assert!(after.live <= before.live);
+        // What is beyond help is not helped by whoever kills what is not live.
+        prop_assert!(after.live <= before.live || matches!(worsening, Worsening::Escalated));
         prop_assert!(after.ready <= before.ready);
     }
 
@@ -35,6 +38,7 @@ proptest! {
             report.apis.status,
             report.data.status,
             report.sources.status,
+            report.recovery.status,
         ];
         prop_assert_eq!(Some(report.status), parts.into_iter().max());
     }
@@ -49,6 +53,7 @@ proptest! {
             report.apis.status,
             report.data.status,
             report.sources.status,
+            report.recovery.status,
         ];
         prop_assert_eq!(report.status == Status::Healthy, parts.iter().all(|part| *part == Status::Healthy));
         prop_assert_eq!(report.status == Status::Healthy, report.reasons.is_empty());

@@ -191,6 +191,7 @@ impl Check<'_> {
             report.scheduler.status,
             report.store.status,
             report.sources.status,
+            report.recovery.status,
             optional(report.resources.status),
             optional(report.apis.status),
             optional(report.data.status),

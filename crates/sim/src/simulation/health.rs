@@ -13,6 +13,8 @@ use crate::process::Process;
 use crate::world::LastResponses;
 use crate::{ExchangeFault, Fault, FaultKind, Plane, StoreTable};
 
+/// A part that ends once is started again and gets on within this time.
+const RESTARTED_WITHIN: Duration = Duration::from_mins(1);
 /// How late a report may be made: the measurements for it may time out.
 const REPORT_DELAY: Duration = Duration::from_secs(6);
 /// A process that is away for no longer than this leaves nothing stale.
@@ -163,6 +165,7 @@ impl Simulation<'_> {
             tokens: (Board::tokens(process.board()), self.plan.settings.market.hot_threshold()),
             is_calm: fits
                 && !is_damaged
+                && !self.faults.any_between(at.saturating_sub(RESTARTED_WITHIN), at, is_of_part)
                 && disturbed.is_none_or(|disturbed| disturbed + RECOVERED_WITHIN <= at),
         }
     }
@@ -232,6 +235,10 @@ impl Simulation<'_> {
         }
         if at < until { (Some(since), runs) } else { (None, until) }
     }
+}
+
+fn is_of_part(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::PartPanics(_) | FaultKind::PartEnds(_))
 }
 
 fn ages_of(last: LastResponses, at: Moment) -> ResponseTruth {

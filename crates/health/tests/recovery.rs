@@ -1,0 +1,59 @@
+//! Health follows self-healing.
+
+use std::time::Duration;
+
+use ttm_health::testing::healthy_facts;
+use ttm_health::{Facts, PartFacts, RecoveryFacts, Report, Status, Thresholds, assess};
+
+fn part(name: &str, critical: bool) -> PartFacts {
+    PartFacts { name: name.to_owned(), critical, problem: "it ended by itself: it panicked: boom".to_owned() }
+}
+
+fn report(recovery: RecoveryFacts) -> Report {
+    assess(&Facts { recovery, ..healthy_facts() }, &Thresholds::default())
+}
+
+#[test]
+fn a_part_that_is_being_restarted_makes_the_whole_degraded_and_nothing_worse() {
+    let report =
+        report(RecoveryFacts { restarting: vec![part("hot-group", true)], ..RecoveryFacts::default() });
+    assert_eq!((report.status, report.live, report.ready), (Status::Degraded, true, true));
+    assert_eq!(report.recovery.status, Status::Degraded);
+    assert_eq!(report.reasons, ["the hot-group does not get on: it ended by itself: it panicked: boom"]);
+    assert_eq!(report.recovery.alerts, report.reasons);
+}
+
+#[test]
+fn a_critical_part_that_is_given_up_is_critical_and_not_ready_and_stays_live() {
+    let escalated = vec![part("work", true)];
+    let mut facts =
+        Facts { recovery: RecoveryFacts { escalated, ..RecoveryFacts::default() }, ..healthy_facts() };
+    for group in [&mut facts.hot, &mut facts.cold] {
+        group.since_progress = Some(Duration::from_hours(9));
+    }
+    let report = assess(&facts, &Thresholds::default());
+    assert_eq!((report.status, report.live, report.ready), (Status::Critical, true, false));
+    let first = "the work is given up for now, since restarting did not help: it ended by itself: it panicked: boom; once \
+                 it is mended, `ttm restart work`";
+    assert_eq!(report.reasons.first().map(String::as_str), Some(first));
+    facts.recovery = RecoveryFacts::default();
+    assert!(
+        !assess(&facts, &Thresholds::default()).live,
+        "nothing is done about a group that is stalled for hours"
+    );
+}
+
+#[test]
+fn a_part_that_the_service_can_do_without_calls_a_person_and_keeps_it_ready() {
+    let report =
+        report(RecoveryFacts { escalated: vec![part("sources", false)], ..RecoveryFacts::default() });
+    assert_eq!((report.status, report.live, report.ready), (Status::Critical, true, true));
+}
+
+#[test]
+fn a_process_that_was_ended_too_often_calls_a_person_and_is_not_ready() {
+    let needs_a_person = Some("it leaks".to_owned());
+    let report = report(RecoveryFacts { needs_a_person, ..RecoveryFacts::default() });
+    assert_eq!((report.status, report.live, report.ready), (Status::Critical, true, false));
+    assert!(report.reasons[0].contains("it leaks"), "{:?}", report.reasons);
+}
