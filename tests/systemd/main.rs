@@ -113,14 +113,17 @@ fn a_process_that_is_killed_is_started_again_and_has_every_token_that_was_accept
 #[test]
 fn a_config_that_is_bad_ends_with_78_and_is_not_tried_again() {
     installed("", "", |service| {
+        service.container.ok("systemctl start ttm");
         service.configure("[store]\nurl = \"sqlite:///var/lib/ttm/ttm.db\"\nurll = 1\n");
-        assert!(!service.container.run("systemctl start ttm").status.success());
+        assert!(!service.container.run("systemctl restart ttm").status.success());
         let shown = service.shown();
         let of = |name: &str| &*shown[name];
         // Had it been about to start it again, it would be activating.
         assert_eq!((of("ActiveState"), of("SubState"), of("ExecMainStatus")), ("failed", "failed", "78"));
         assert_eq!((of("NRestarts"), of("Result")), ("0", "exit-code"));
         assert!(service.log().contains("urll"), "{}", service.log());
+        // Nobody is left to answer who would wait on it.
+        assert_eq!(of("NFileDescriptorStore"), "0");
     });
 }
 
