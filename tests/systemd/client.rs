@@ -32,7 +32,16 @@ pub(crate) struct Record {
 }
 
 impl<'scope> Client<'scope> {
-    pub(crate) fn start(container: &Container, scope: &'scope Scope<'scope, '_>) -> Self {
+    /// What became of the requests of one that ran meanwhile.
+    pub(crate) fn watches(container: &Container, meanwhile: impl FnOnce()) -> Record {
+        std::thread::scope(|scope| {
+            let client = Client::start(container, scope);
+            meanwhile();
+            client.stop()
+        })
+    }
+
+    fn start(container: &Container, scope: &'scope Scope<'scope, '_>) -> Self {
         let (stop, stopped) = channel();
         let running = container.with_network(scope, move || {
             let mut record = Record::default();
@@ -44,7 +53,7 @@ impl<'scope> Client<'scope> {
         Self { stop, running }
     }
 
-    pub(crate) fn stop(self) -> Record {
+    fn stop(self) -> Record {
         drop(self.stop);
         self.running.join().expect("a client does not panic")
     }
