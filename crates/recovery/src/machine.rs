@@ -140,6 +140,7 @@ impl Machine {
         let Some(part) = self.alive(id, incarnation) else { return };
         part.is_alive = false;
         let was = part.state;
+        let proves_nothing = part.repair.as_ref().is_some_and(|repair| repair.proved_by.is_empty());
         part.go(Move::End);
         let outer = part.spec.within;
         if self.is_over || outer.is_some_and(|outer| self.is_stopping(outer)) {
@@ -151,8 +152,10 @@ impl Machine {
         }
         match was {
             State::Stopping => self.start(id, now),
-            State::Escalated => {}
-            State::Starting | State::Running | State::Degraded | State::Stuck | State::Stopped => {
+            // The plane was escalated, and not its canary, which now has failed itself.
+            State::Escalated if !proves_nothing => {}
+            _ => {
+                self.gives_up_on_outer(id, now);
                 self.fail(id, &format!("it ended by itself: {}", how(end)), now);
             }
         }

@@ -99,25 +99,25 @@ fn a_plane_is_built_anew_twice_an_hour_then_the_process_ends_three_times_and_the
     stage.fault("pulse", Shows::Nothing, Ends::Never, None);
     stage.pass(600);
     let story = [
-        "110 work plane began by service",
-        "110 work plane rebuild_plane, charged",
-        "120 work plane end_process",
+        "110 work-plane began by service",
+        "110 work-plane rebuild_plane, charged",
+        "120 work-plane end_process",
         "120 process closed",
         "125 process booted",
-        "125 work plane recovered",
-        "135 work plane began by service",
-        "135 work plane rebuild_plane, charged",
-        "145 work plane end_process",
+        "125 work-plane recovered",
+        "135 work-plane began by service",
+        "135 work-plane rebuild_plane, charged",
+        "145 work-plane end_process",
         "145 process closed",
         "150 process booted",
-        "150 work plane recovered",
-        "160 work plane began by service",
-        "160 work plane end_process",
+        "150 work-plane recovered",
+        "160 work-plane began by service",
+        "160 work-plane end_process",
         "160 process closed",
         "165 process booted",
-        "165 work plane recovered",
-        "175 work plane began by service",
-        "175 work plane escalated",
+        "165 work-plane recovered",
+        "175 work-plane began by service",
+        "175 work-plane escalated",
     ];
     assert_eq!((stage.story(), stage.state("pulse")), (story.map(str::to_owned).to_vec(), "escalated"));
     stage.heal("pulse");
@@ -169,15 +169,15 @@ fn a_ledger_that_cannot_be_read_counts_as_spent_for_an_hour() {
         machine.handle_ended(part, machine.incarnation(part), &TaskEnd::Finished, now);
         now.moment += Duration::from_mins(1);
         machine.handle_timeout(now);
-        machine.views(now.moment)[part.0].state
+        machine.views(now.moment)[part.0].state.as_str()
     };
     assert_eq!(ends(10, &mut machine), "escalated");
     now.moment += Duration::from_mins(59);
     machine.handle_timeout(now);
-    assert_eq!(machine.views(now.moment)[part.0].state, "escalated");
+    assert_eq!(machine.views(now.moment)[part.0].state.as_str(), "escalated");
     now.moment += Duration::from_mins(1);
     machine.handle_timeout(now);
-    assert_eq!(machine.views(now.moment)[part.0].state, "starting");
+    assert_eq!(machine.views(now.moment)[part.0].state.as_str(), "starting");
 }
 
 #[test]

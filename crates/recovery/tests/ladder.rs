@@ -166,9 +166,9 @@ fn a_plane_whose_canary_is_late_by_ten_seconds_is_built_anew_at_once() {
     stage.fault("pulse", Shows::Nothing, Ends::Never, Some(Step::RebuildPlane));
     stage.pass(20);
     let story = [
-        "110 work plane began by service",
-        "110 work plane rebuild_plane, charged",
-        "111 work plane recovered",
+        "110 work-plane began by service",
+        "110 work-plane rebuild_plane, charged",
+        "111 work-plane recovered",
     ];
     assert_eq!(stage.story(), story);
 }

@@ -198,12 +198,12 @@ fn a_thread_that_is_kept_costs_a_plane_and_is_not_forgotten_when_none_is_left() 
         stage.pass(10);
     }
     let story = [
-        "100 work plane began by service",
-        "100 work plane rebuild_plane, charged",
-        "101 work plane recovered",
-        "110 work plane began by service",
-        "110 work plane rebuild_plane, charged",
-        "111 work plane recovered",
+        "100 work-plane began by service",
+        "100 work-plane rebuild_plane, charged",
+        "101 work-plane recovered",
+        "110 work-plane began by service",
+        "110 work-plane rebuild_plane, charged",
+        "111 work-plane recovered",
     ];
     assert_eq!(stage.story(), story);
     for _ in 0..4 {

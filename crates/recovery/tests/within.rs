@@ -1,7 +1,7 @@
 //! Two groups that one task runs.
 
 use ttm_recovery::testing::{API, Ends, Shows, Stage, table};
-use ttm_recovery::{RecoveryConfig, Step};
+use ttm_recovery::{RecoveryConfig, State, Step};
 
 fn stage() -> Stage {
     let mut stage = Stage::new(table(), RecoveryConfig::default()).with_jitter(0.5);
@@ -136,7 +136,7 @@ fn a_task_that_ends_by_itself_is_started_again_with_its_groups() {
     ];
     assert_eq!(stage.story(), story);
     let views = stage.machine().views(stage.clone().now().moment);
-    assert!(views.iter().all(|view| view.state == "running"), "{views:?}");
+    assert!(views.iter().all(|view| view.state == State::Running), "{views:?}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ impl Machine {
             }
             Some(Phase::Aborting(until)) if at >= until => self.above_emergency(id, now),
             Some(Phase::Watching) => self.watch(id, now),
-            Some(Phase::Escalated(again)) if at >= again && !waits => self.try_once_more(id, now),
+            Some(Phase::Escalated(again)) if at >= again => self.try_once_more(id, now),
             _ => {}
         }
     }
@@ -34,12 +34,9 @@ impl Machine {
     /// Looks whether a restart has helped.
     fn watch(&mut self, id: PartId, now: Now) {
         let Some(repair) = &self.parts[id.0].repair else { return };
-        let part = |id: &PartId| &self.parts[id.0];
-        let has_not_helped =
-            part(&id).is_late(now.moment) || repair.proved_by.iter().all(|id| part(id).is_late(now.moment));
-        let waits = repair.proved_by.iter().any(|id| part(id).waits_at(now.moment));
+        let waits = repair.proved_by.iter().any(|id| self.parts[id.0].waits_at(now.moment));
         let ended_the_process = repair.rung == Some(Step::EndProcess);
-        if has_not_helped {
+        if self.is_stuck(id, now) {
             if ended_the_process {
                 // It was the process before.
                 return self.stalled(id, now);
@@ -54,6 +51,13 @@ impl Machine {
             self.parts[id.0].go(Move::Wait);
             self.prove_by(id, vec![id]);
         }
+    }
+
+    /// Whether a part does not get on, or nothing does that it was restarted for.
+    fn is_stuck(&self, id: PartId, now: Now) -> bool {
+        let is_late = |id: &PartId| self.parts[id.0].is_late(now.moment);
+        let repair = self.parts[id.0].repair.as_ref();
+        is_late(&id) || repair.is_some_and(|repair| repair.proved_by.iter().all(is_late))
     }
 
     fn stalled(&mut self, id: PartId, now: Now) {
@@ -231,8 +235,11 @@ impl Machine {
         self.lose_probe(id, now);
     }
 
-    /// An escalated part is tried once more.
+    /// An escalated part is tried once more, unless it shows signs of life now.
     fn try_once_more(&mut self, id: PartId, now: Now) {
+        if self.parts[id.0].is_alive && !self.is_stuck(id, now) {
+            return;
+        }
         let part = &mut self.parts[id.0];
         let Some(repair) = part.repair.take() else { return };
         if repair.proved_by.is_empty() {

@@ -39,7 +39,7 @@ impl Machine {
     pub(super) fn restart_around(&mut self, outer: PartId, now: Now) {
         let within = self.within(outer);
         let repairs = || within.iter().filter_map(|id| self.parts[id.0].repair.as_ref());
-        let is_paid = repairs().any(|repair| repair.is_paid);
+        let is_paid = repairs().any(|repair| repair.is_paid && repair.by == By::Service);
         let names: Vec<&str> = within.iter().map(|id| self.parts[id.0].spec.name).collect();
         let cause = format!("all that it runs is stuck: {}", names.join(", "));
         for inner in &within {
@@ -74,6 +74,15 @@ impl Machine {
         self.fail_as(outer, name, cause, by, now);
         if let Some(repair) = &mut self.parts[outer.0].repair {
             (repair.is_paid, repair.proved_by) = (is_paid, proved_by);
+        }
+    }
+
+    /// A part has ended by itself while its task was watched for its sake: that is another failure, with its own backoff and price.
+    pub(super) fn gives_up_on_outer(&mut self, inner: PartId, now: Now) {
+        let Some(outer) = self.parts[inner.0].spec.within else { return };
+        let repair = self.parts[outer.0].repair.as_ref();
+        if repair.is_some_and(|repair| repair.phase == Phase::Watching && repair.proved_by.contains(&inner)) {
+            self.close(outer, Outcome::Failed, now);
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub mod conformance;
 mod entries;
+mod history;
 mod incident;
 mod last_words;
 pub mod last_words_conformance;
@@ -19,6 +20,7 @@ mod table;
 pub use crate::port::{
     MockLastWords, MockRecoveryControl, MockRecoveryLedger, MockServiceManager, MockThreadSource,
 };
+pub use history::{any_config, any_history, any_incident};
 pub use incident::Incident;
 pub use last_words::FakeLastWords;
 pub use model::Model;

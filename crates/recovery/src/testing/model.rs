@@ -1,7 +1,7 @@
 //! Recovery as specified, as a judge: it keeps what was spent as plain lists and the ladder as a table, and says of each effect
 //! whether it may be. Written independently of the machine, slow, and of no use but to find it wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ttm_kernel::{Incarnation, Moment};
@@ -30,6 +30,8 @@ pub struct Model {
     rebuilds: Vec<Duration>,
     ends: Vec<Duration>,
     lines: BTreeMap<EntryKey, Line>,
+    /// Those that have not ended.
+    open: BTreeSet<EntryKey>,
     last: Option<EntryKey>,
     /// The step that was recorded last, and no effect has followed.
     announced: Option<(String, Step)>,
@@ -59,6 +61,9 @@ struct Line {
     by: By,
     is_withheld: bool,
     steps: Vec<(Step, bool)>,
+    began: Duration,
+    /// Whether its subject ran when it began.
+    ran: bool,
     /// When it began, or the last pause ended.
     since: Duration,
     ended: Option<(Outcome, Duration)>,
@@ -84,6 +89,7 @@ impl Model {
             rebuilds: Vec::new(),
             ends: Vec::new(),
             lines: BTreeMap::new(),
+            open: BTreeSet::new(),
             last: None,
             announced: None,
             has_booted: false,
@@ -150,7 +156,9 @@ impl Model {
             "the watchdog would bark at {:?}",
             self.at
         );
-        if self.is_closed || self.announced.is_some() {
+        let is_well = |id: PartId| self.parts[id.0].runs && !self.is_late(id, now);
+        let has_nothing_to_do = self.open.is_empty() && self.ids().all(is_well);
+        if self.is_closed || self.announced.is_some() || has_nothing_to_do {
             return;
         }
         for (id, spec) in self.specs.iter().enumerate().map(|(id, spec)| (PartId(id), spec)) {
@@ -171,6 +179,9 @@ impl Model {
         let waits = |id: PartId| self.parts[id.0].waits && !self.is_late(id, now);
         let spec = &self.specs[id.0];
         let Some(line) = self.lines_of(id).find(|line| line.ended.is_none()) else { return };
+        if spec.within.is_some_and(|outer| self.is_looked_after(outer)) {
+            return;
+        }
         let shares = |other: &PartSpec| other.depends_on.iter().any(|on| spec.depends_on.contains(on));
         let excused = waits(id)
             || self.within(id).any(waits)

@@ -94,6 +94,8 @@ impl Model {
             by,
             is_withheld,
             steps: Vec::new(),
+            began: self.at,
+            ran: self.find(&entry.subject).is_some_and(|id| self.parts[id.0].runs),
             since: self.at,
             ended: None,
             got_on: false,
@@ -125,9 +127,14 @@ impl Model {
                 require(line.ended.is_none(), "it ends once")?;
                 self.judge_outcome(&line, *outcome)?;
                 let of = self.find(&line.subject);
+                if let Some(id) = of.filter(|_| *outcome == Outcome::Escalated) {
+                    // It may go on, if it can.
+                    self.parts[id.0].told = false;
+                }
                 let got_on = of.is_some_and(|id| self.parts[id.0].progress == Some(now));
                 let ended = Some((*outcome, self.at));
                 self.lines.insert(entry.recovery, Line { ended, got_on, ..line });
+                self.open.remove(&entry.recovery);
             }
         }
         Ok(())
@@ -139,6 +146,7 @@ impl Model {
         let same = |other: &Line| other.ended.is_none() && self.find(&other.subject) == subject;
         require(!self.lines.values().any(same), "one at a time is done about a part")?;
         self.lines.insert(entry.key, line);
+        self.open.insert(entry.key);
         Ok(())
     }
 

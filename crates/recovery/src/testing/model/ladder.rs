@@ -19,10 +19,13 @@ impl Model {
         require(!charged || self.may_restart(&line.subject), "a charge is within the budgets")?;
         require(step != Step::RebuildPlane || self.may_rebuild(), "a plane may be left behind")?;
         require(step != Step::EndProcess || self.may_end(), "the process may be ended")?;
-        require(charged == self.costs(line, step), "each recovery costs one restart")?;
+        let is_free = !charged && self.is_paid_by_a_probe(line);
+        require(charged == self.costs(line, step) || is_free, "each recovery costs one restart")?;
         let Some(id) = self.find(&line.subject) else { return Ok(()) };
         if self.is_off() {
-            require(line.by == By::Operator, "nothing is done but by hand")?;
+            let has_begun =
+                line.by == By::Operator || !line.steps.is_empty() || self.is_paid_by_another(line);
+            require(has_begun, "nothing is begun but by hand")?;
         }
         require(self.follows(line, id, step), "it is the next step of the ladder")?;
         let known = &self.parts[id.0];
@@ -41,25 +44,30 @@ impl Model {
         !is_paid && !is_last && self.may_restart(&line.subject)
     }
 
-    /// Whether the root is that of a recovery which has paid: of a part that this one runs, or of the probe.
+    /// Whether the root is that of a recovery which has paid: of a part that this one runs.
     fn is_paid_by_another(&self, line: &Line) -> bool {
         let Some(id) = self.find(&line.subject) else { return false };
         let runs_it = |other: PartId| self.specs[other.0].within == Some(id);
+        line.ran
+            && self.lines.values().any(|other| {
+                let has_paid = !other.steps.is_empty() && other.by == line.by;
+                let at_once = other.ended == Some((Outcome::Failed, line.began));
+                has_paid && at_once && self.find(&other.subject).is_some_and(runs_it)
+            })
+    }
+
+    /// Whether a probe has just proved that what a part was held back for is there, and so may have paid for it.
+    fn is_paid_by_a_probe(&self, line: &Line) -> bool {
+        let Some(id) = self.find(&line.subject) else { return false };
         let same_root = |other: PartId| {
             let on = self.specs[id.0].depends_on;
             other != id && self.specs[other.0].depends_on.iter().any(|other| on.contains(other))
         };
-        self.lines.values().any(|other| {
-            let Some(of) = self.find(&other.subject) else { return false };
-            let has_paid = !other.steps.is_empty();
-            match other.ended {
-                Some((Outcome::Failed, at)) => runs_it(of) && has_paid && at == self.at,
-                Some((_, at)) if other.got_on => {
-                    same_root(of) && at + HOUR / 6 >= self.at && self.was_held(id)
-                }
-                _ => false,
-            }
-        })
+        let proves = |other: &Line| {
+            let is_recent = other.ended.is_some_and(|(_, at)| at + HOUR / 6 >= self.at);
+            other.got_on && is_recent && self.find(&other.subject).is_some_and(same_root)
+        };
+        line.rung().is_none() && self.was_held(id) && self.lines.values().any(proves)
     }
 
     /// Whether a part has been held back until now.
@@ -76,8 +84,7 @@ impl Model {
         let known = &self.parts[id.0];
         let by_service = line.by == By::Service;
         let is_plane = spec.is_canary && by_service && known.runs;
-        let may_restart = !self.costs_nothing_more(line) && self.may_restart(&line.subject)
-            || self.costs_nothing_more(line);
+        let may_restart = self.costs_nothing_more(line) || self.may_restart(&line.subject);
         match (line.rung(), step) {
             (None, Step::Start) => !known.runs && may_restart,
             (None, Step::Graceful) => known.runs && !is_plane && may_restart,
@@ -110,7 +117,8 @@ impl Model {
     }
 
     fn costs_nothing_more(&self, line: &Line) -> bool {
-        !line.steps.is_empty() || line.by == By::Operator || self.is_paid_by_another(line)
+        let is_paid = !line.steps.is_empty() || line.by == By::Operator;
+        is_paid || self.is_paid_by_another(line) || self.is_paid_by_a_probe(line)
     }
 
     /// Whether there is no step left that may be taken.
