@@ -14,7 +14,7 @@ fn stage() -> Stage {
 fn what_waits_is_degraded_and_that_its_restart_is_withheld_is_a_line_of_the_ledger() {
     let mut stage = stage();
     stage.happens(&Incident::Outage(API));
-    stage.pass(80_000);
+    stage.pass(8_000);
     assert_eq!(stage.state("hot-group"), "degraded");
     stage.happens(&Incident::Back(API));
     stage.pass(2);
@@ -22,8 +22,8 @@ fn what_waits_is_degraded_and_that_its_restart_is_withheld_is_a_line_of_the_ledg
     let story = [
         "160 hot-group withheld for dexscreener",
         "205 cold-group withheld for dexscreener",
-        "80101 hot-group withdrawn",
-        "80101 cold-group withdrawn",
+        "8101 hot-group withdrawn",
+        "8101 cold-group withdrawn",
     ];
     assert_eq!(stage.story(), story);
 }
@@ -32,7 +32,7 @@ fn what_waits_is_degraded_and_that_its_restart_is_withheld_is_a_line_of_the_ledg
 fn a_store_that_is_away_restarts_nothing() {
     let mut stage = stage();
     stage.happens(&Incident::Outage(STORE));
-    stage.pass(80_000);
+    stage.pass(8_000);
     stage.happens(&Incident::Back(STORE));
     stage.pass(10);
     let story = stage.story();
@@ -121,6 +121,25 @@ fn what_was_restarted_and_does_not_get_on_is_held_back_while_another_part_probes
     stage.story();
     stage.pass(20);
     let story = ["471 breaker-writer failed", "471 breaker-writer withheld for store"];
+    assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn failures_that_are_more_than_a_minute_apart_are_not_one() {
+    let mut stage = stage();
+    for part in ["sample-writer", "breaker-writer", "event-writer"] {
+        stage.fault(part, Shows::Nothing, Ends::WhenTold, None);
+        stage.pass(61);
+    }
+    stage.pass(140);
+    let story = [
+        "280 sample-writer began by service",
+        "280 sample-writer graceful, charged",
+        "341 breaker-writer began by service",
+        "341 breaker-writer graceful, charged",
+        "402 event-writer began by service",
+        "402 event-writer graceful, charged",
+    ];
     assert_eq!(stage.story(), story);
 }
 
