@@ -154,7 +154,8 @@ fn list(all: &[Value]) -> Result<(), OutputError> {
     };
     let before: usize = widths.iter().map(|width| width + 2).sum();
     let in_line = rows.iter().all(|(_, cause)| fits(before + cause.chars().count()));
-    say!("{}{}", row(&head, Style::new()), if in_line { "CAUSE" } else { "" })?;
+    let head = row(&head, Style::new());
+    say!("{}", if in_line { format!("{head}CAUSE") } else { head.trim_end().to_owned() })?;
     for (cells, cause) in &rows {
         let line = row(cells, style(&cells[OUTCOME]));
         if in_line {
@@ -215,9 +216,12 @@ fn show(one: &Value) -> Result<(), OutputError> {
     line("recovery", &word(&one["id"]))?;
     line("part", &word(&one["subject"]))?;
     line("cause", &cause(one))?;
-    let class =
-        if one["class"].is_null() { String::new() } else { format!(", a {} failure", word(&one["class"])) };
-    line("began", &format!("{}, by the {}{class}", moment(&one["began_at"]), word(&one["by"])))?;
+    let by = match (one["by"].as_str(), one["class"].as_str()) {
+        (Some("operator"), _) => "by an operator".to_owned(),
+        (_, Some(class)) => format!("by the service, after a {} failure", printable(class, 60)),
+        (_, None) => "by the service".to_owned(),
+    };
+    line("began", &format!("{}, {by}", moment(&one["began_at"])))?;
     for step in one["steps"].as_array().into_iter().flatten() {
         let charged = if step["charged"] == true { "" } else { ", not counted against the budget" };
         line("step", &format!("{}  {}{charged}", moment(&step["at"]), step_word(&step["step"])))?;

@@ -15,7 +15,7 @@ pub struct RecoveriesDto {
 pub struct RecoveryDto {
     /// Its id, as `12-3`.
     pub id: String,
-    /// What it is about: the name of a part, `process` or `work plane`.
+    /// What it is about: the name of a part, `process` or `work-plane`.
     pub subject: String,
     /// What went wrong.
     pub cause: String,
