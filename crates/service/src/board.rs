@@ -6,13 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
-use parking_lot::{RwLock, RwLockWriteGuard};
+use parking_lot::{Mutex, RwLock};
 use ttm_health::{DataFacts, HealthView, LaneFacts, Phase, PlanFacts, Report, ResourceSample, SourceFacts};
-use ttm_kernel::{Lane, Moment, PerLane, Runtime};
-use ttm_market::{
-    LaneAges, MarketConfig, Mint, Origin, Token, TokenIndex, TokenPage, TokenQuery, TokenRow, TokenView, row,
-};
+use ttm_kernel::{Incarnation, Lane, Moment, PerLane, Runtime};
+use ttm_market::{LaneAges, MarketConfig, Origin, TokenIndex};
 use ttm_perf::{CallSummary, CallWindow};
 use ttm_recovery::PartView;
 use ttm_schedule::LaneStatus;
@@ -21,9 +18,11 @@ use super::answers::Answers;
 use super::stores::Stores;
 use super::trouble::{ApiTrouble, News, Trouble};
 use crate::first_report::first_report;
+use crate::life::Author;
 use crate::{Planes, ServiceSettings};
 
 mod places;
+mod tokens;
 
 use places::Places;
 
@@ -33,6 +32,8 @@ pub struct Board {
     clock: Arc<dyn Runtime>,
     market: MarketConfig,
     started: Moment,
+    /// The incarnations that may post: what an older one still does is not shown, and nothing goes on from it.
+    admitted: RwLock<BTreeMap<&'static str, Incarnation>>,
     phase: Mutex<Phase>,
     /// When the start was over: the time in which a token has to be observed counts from then, not from its import.
     running: OnceLock<Moment>,
@@ -75,6 +76,7 @@ impl Board {
             clock,
             tokens: RwLock::new(TokenIndex::new(market.clone())),
             market,
+            admitted: RwLock::default(),
             phase: Mutex::new(Phase::Starting),
             running: OnceLock::new(),
             groups: Mutex::default(),
@@ -119,9 +121,24 @@ impl Board {
         *self.phase.lock() = Phase::Stopping;
     }
 
+    /// Takes posts of no older incarnation of this author from now on: what such a one posts meanwhile is seen by whoever reads after
+    /// this, or never.
+    pub(super) fn admit(&self, author: Author) {
+        self.admitted.write().insert(author.part, author.incarnation);
+        self.places.admit(author);
+    }
+
+    /// Whether this author was not replaced. To be asked under the lock of what is posted.
+    fn may_post(&self, author: Author) -> bool {
+        self.admitted.read().get(author.part).is_none_or(|newest| author.incarnation >= *newest)
+    }
+
     /// Posts a group's status.
-    pub fn post_group(&self, lane: Lane, status: LaneStatus) {
-        self.groups.lock()[lane] = Some(status);
+    pub(super) fn post_group(&self, by: Author, lane: Lane, status: LaneStatus) {
+        let mut groups = self.groups.lock();
+        if self.may_post(by) {
+            groups[lane] = Some(status);
+        }
     }
 
     /// The last posted status of a group.
@@ -150,51 +167,9 @@ impl Board {
         self.parts.lock().0.clone()
     }
 
-    /// Posts tokens as they are now; the others stay.
-    pub fn post_tokens(&self, changed: Vec<Arc<Token>>) {
-        if self.tokens.read().is_empty() {
-            // The first ones may be a million: readers are not kept waiting while they are put in order.
-            let mut all = TokenIndex::new(self.market.clone());
-            for token in changed {
-                all.insert(token);
-            }
-            *self.tokens.write() = all;
-            return;
-        }
-        let mut tokens = self.tokens.write();
-        for (at, token) in changed.into_iter().enumerate() {
-            let_others_look(&mut tokens, at);
-            tokens.insert(token);
-        }
-    }
-
-    /// Posts that these tokens are gone.
-    pub fn forget_tokens(&self, mints: impl IntoIterator<Item = Mint>) {
-        let mut tokens = self.tokens.write();
-        for (at, mint) in mints.into_iter().enumerate() {
-            let_others_look(&mut tokens, at);
-            tokens.remove(&mint);
-        }
-    }
-
-    /// The tokens as last posted, in the order of their mints: a look at all of them, for tests.
-    pub fn tokens(&self) -> Vec<Arc<Token>> {
-        self.tokens.read().iter().cloned().collect()
-    }
-
     /// What an operator must mend in the store, as a use of it and what the store said. `None` if nothing was given up.
     pub fn given_up(&self) -> Option<String> {
         self.stores.given_up()
-    }
-
-    /// Whether there are any tokens.
-    pub fn has_tokens(&self) -> bool {
-        !self.tokens.read().is_empty()
-    }
-
-    /// A token as last posted.
-    pub(super) fn token(&self, mint: &Mint) -> Option<Arc<Token>> {
-        self.tokens.read().get(mint).cloned()
     }
 
     /// Posts what the next requests are for.
@@ -368,28 +343,7 @@ impl HealthView for Board {
     }
 }
 
-impl TokenView for Board {
-    fn page(&self, query: &TokenQuery) -> TokenPage {
-        let (tokens, next) = self.tokens.read().page(query);
-        // The lock is free again: rows are made of what was found.
-        let now = self.clock.wall();
-        TokenPage { tokens: tokens.iter().map(|token| row(token, now, &self.market)).collect(), next }
-    }
-
-    fn get(&self, mint: &Mint) -> Option<TokenRow> {
-        Some(row(&*self.token(mint)?, self.clock.wall(), &self.market))
-    }
-}
-
 const MINUTE: Duration = Duration::from_mins(1);
-
-/// Lets waiting readers in now and then during a long row of changes.
-fn let_others_look(tokens: &mut RwLockWriteGuard<'_, TokenIndex>, changes: usize) {
-    const CHANGES: usize = 64;
-    if changes % CHANGES == CHANGES - 1 {
-        RwLockWriteGuard::bump(tokens);
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use ttm_kernel::{Epoch, FencingToken, Moment, Runtime, StoreError, StoreErrorKind, within};
 use ttm_recovery::{Entry, Fact, LEDGER_KEEPS, LastWords, Now, Past, Recoveries, RecoveryLedger, Step};
@@ -23,8 +23,8 @@ use crate::stores::StoreUse;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// What waits is tried again after this.
 const RETRY: Duration = Duration::from_secs(5);
-/// So much of the past counts against a budget, and is shown.
-const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24);
+/// So many entries are looked back at. A day has fewer that count against a budget.
+const LOOK_BACK: usize = 2_000;
 /// Recoveries that are shown.
 const SHOWN: usize = 500;
 
@@ -69,8 +69,8 @@ impl Ledger {
     /// What the processes before did. One that cannot be read is set aside, and every budget counts as spent: better a person
     /// too early than a restart too many.
     pub(crate) async fn read(&mut self, now: Now) -> Found {
-        let since = now.wall.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
-        let load = self.port.load(since, LEDGER_KEEPS);
+        // By their number and not by their age: a wall clock that was set back would leave holes.
+        let load = self.port.load(Timestamp::MIN, LOOK_BACK);
         let entries = bounded("loading the ledger of recoveries", &*self.io, load).await;
         let kept = self.words(|words| words.read()).await.transpose();
         let entries = match entries {

@@ -13,6 +13,7 @@ use crate::edits::Edits;
 use crate::events::EventLog;
 use crate::groups::Groups;
 use crate::lease::Lease;
+use crate::life::Author;
 use crate::outbox::{Fifo, Newest, Outbox};
 use crate::pause::{Excuses, Pulse};
 use crate::profiles::Profiles;
@@ -56,7 +57,7 @@ pub(crate) async fn restore<E>(
     let mut guards = vec![guard.clone()];
     starting.done();
     // Before anything says that the service started: what was stored is served from the first answer on.
-    board.post_tokens(stored.into_iter().map(Arc::new).collect());
+    board.post_tokens(Author::RESIDENT, stored.into_iter().map(Arc::new).collect());
     if let Some(source) = ports.profiles.clone() {
         let guard = restore.profiles();
         guards.push(guard.clone());

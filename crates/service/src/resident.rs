@@ -53,8 +53,10 @@ pub(crate) struct Resident {
 }
 
 impl Resident {
-    /// Refuses from now on what older incarnations of this author put into outboxes.
+    /// Refuses from now on what older incarnations of this author post and put into outboxes. The board first: what is on it is what a
+    /// work goes on from, and must not be what no outbox took.
     pub(crate) fn admit(&self, author: Author) {
+        self.board.admit(author);
         self.tokens.admit(author);
         self.samples.admit(author);
         self.events.outbox.admit(author);

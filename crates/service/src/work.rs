@@ -200,7 +200,7 @@ impl Work {
     fn carry_out(&mut self) {
         let resident = self.resident.clone();
         let Resident { board, tokens: outbox, samples, .. } = &*resident;
-        board.places.carry(self.machine.carried());
+        board.places.carry(self.author, self.machine.carried());
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::RunStarted { lane, run: _, missed } => {
@@ -216,17 +216,17 @@ impl Work {
                         log::run_ended(lane, id, took, &outcome);
                     }
                 }
-                Effect::Status(lane, status) => board.post_group(lane, status),
+                Effect::Status(lane, status) => board.post_group(self.author, lane, status),
                 Effect::Save(tokens) => {
                     outbox.put(self.author, tokens.iter().cloned());
-                    board.post_tokens(tokens);
+                    board.post_tokens(self.author, tokens);
                 }
-                Effect::Show(tokens) => board.post_tokens(tokens),
+                Effect::Show(tokens) => board.post_tokens(self.author, tokens),
                 Effect::Forget(mints) => {
                     // The keys of removed tokens go; the others are made again when they are needed.
                     self.score_series = ScoreSeries::default();
-                    board.places.forget(&mints);
-                    board.forget_tokens(mints);
+                    board.places.forget(self.author, &mints);
+                    board.forget_tokens(self.author, mints);
                 }
                 Effect::Sample(mint, score) => {
                     samples.put(self.author, self.score_series.samples(mint, &score).into_iter().flatten());
@@ -251,7 +251,7 @@ impl Work {
                 Effect::Unanswered { silence, unreadable } => {
                     board.answers.post(silence, unreadable, self.runtime.now());
                 }
-                Effect::Standing(standings) => board.places.post(standings),
+                Effect::Standing(standings) => board.places.post(self.author, standings),
                 Effect::Notice(notice) => log::notice(&notice),
             }
         }

@@ -3,8 +3,10 @@
 pub mod conformance;
 mod fake;
 mod strategy;
+mod worsening;
 
 pub use fake::{FakeHealthView, FakeResourceSource};
-pub use strategy::{Worsening, any_facts, any_worsening, healthy_facts};
+pub use strategy::{any_facts, healthy_facts};
+pub use worsening::{Worsening, any_worsening};
 
 pub use crate::port::{MockHealthView, MockResourceSource};

@@ -2,6 +2,7 @@
 
 use ttm_health::Status;
 use ttm_kernel::Clock as _;
+use ttm_market::{Mint, Token};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
@@ -27,7 +28,7 @@ fn tokens_imported_hours_ago_are_overdue_only_once_the_process_had_time_to_reque
     let runtime = ManualRuntime::new(1);
     let board = fakes::board(&runtime);
     let imported = runtime.wall() - Duration::from_hours(3);
-    board.post_tokens(vec![Arc::new(Token::new(Mint::WSOL, imported))]);
+    board.post_tokens(Author::RESIDENT, vec![Arc::new(Token::new(Mint::WSOL, imported))]);
     let overdue = || board.data_facts().cold.overdue;
     runtime.clock().advance(Duration::from_mins(10));
     assert_eq!(overdue(), 0, "the store was down, and nothing could be requested");
@@ -70,4 +71,33 @@ fn a_start_that_ends_during_a_stop_does_not_hide_the_stop() {
     board.enter_stopping();
     board.enter_running();
     assert_eq!(board.phase(), Phase::Stopping);
+}
+
+#[test]
+fn what_a_replaced_work_still_posts_is_not_seen() {
+    let runtime = ManualRuntime::new(1);
+    let board = fakes::board(&runtime);
+    let work = |number| Author { part: "work", incarnation: Incarnation::new(number) };
+    let token = |symbol: &str| {
+        let symbol = Some(symbol.into());
+        Arc::new(Token { symbol, ..Token::new(Mint::WSOL, runtime.wall()) })
+    };
+    let seen = || board.token(&Mint::WSOL).and_then(|token| token.symbol.clone());
+    let status = |runs| LaneStatus { runs, ..LaneStatus::default() };
+    board.admit(work(0));
+    board.post_tokens(work(0), vec![token("old")]);
+    board.post_group(work(0), Lane::Hot, status(1));
+    board.admit(work(1));
+    board.post_tokens(work(1), vec![token("new")]);
+    board.post_group(work(1), Lane::Hot, status(2));
+    board.post_tokens(work(0), vec![token("stale")]);
+    board.forget_tokens(work(0), [Mint::WSOL]);
+    board.post_group(work(0), Lane::Hot, status(9));
+    assert_eq!(seen().as_deref(), Some("new"));
+    assert_eq!(board.group(Lane::Hot).map(|status| status.runs), Some(2));
+    board.forget_tokens(work(1), [Mint::WSOL]);
+    board.post_tokens(work(0), vec![token("stale")]);
+    assert_eq!(seen(), None, "nor are the first ones of all");
+    board.post_tokens(Author::RESIDENT, vec![token("loaded")]);
+    assert_eq!(seen().as_deref(), Some("loaded"), "others are not affected");
 }

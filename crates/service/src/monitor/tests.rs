@@ -17,7 +17,7 @@ fn stalled() -> (ManualRuntime, Arc<Resident>) {
     let now = Some(runtime.now());
     for lane in Lane::ALL {
         let status = LaneStatus { last_progress: now, last_started: now, ..LaneStatus::default() };
-        board.post_group(lane, LaneStatus { running: true, runs: 1, ..status });
+        board.post_group(fakes::AUTHOR, lane, LaneStatus { running: true, runs: 1, ..status });
     }
     let resident = fakes::resident(&runtime, &board, fakes::ports(&FakeTokenStore::new()));
     (runtime, resident)

@@ -79,7 +79,7 @@ impl Scene {
     fn post(&self, number: u8, change: impl FnOnce(&mut Token)) {
         let mut token = Token::new(mint(number), self.runtime.wall());
         change(&mut token);
-        self.board.post_tokens(vec![Arc::new(token)]);
+        self.board.post_tokens(crate::life::Author::RESIDENT, vec![Arc::new(token)]);
     }
 
     fn problem(&self) -> String {
