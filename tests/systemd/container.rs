@@ -21,8 +21,8 @@ const ENTER: &str = r#"while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shi
 pub(crate) struct Container {
     nspawn: Child,
     leader: i32,
-    /// Last: they can be removed once nothing runs in them.
-    groups: Groups,
+    /// Removed last, once nothing runs in them.
+    _groups: Groups,
 }
 
 impl Container {
@@ -45,7 +45,7 @@ impl Container {
         let log = File::create(folder.path().join("log")).expect("a file");
         let errors = log.try_clone().expect("a descriptor is free");
         let nspawn = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().expect("sh");
-        let mut container = Self { nspawn, leader: 0, groups };
+        let mut container = Self { nspawn, leader: 0, _groups: groups };
         let started = manager.wait_until(|line| line.starts_with("X_NSPAWN_LEADER_PID="));
         let leader = started.lines.iter().find_map(|line| line.strip_prefix("X_NSPAWN_LEADER_PID="));
         container.leader = leader.and_then(|pid| pid.parse().ok()).expect("a process id");
@@ -114,7 +114,6 @@ impl Drop for Container {
             None => drop(self.nspawn.kill()),
         }
         drop(self.nspawn.wait());
-        self.groups.remove();
     }
 }
 
@@ -134,25 +133,34 @@ struct Groups(Vec<PathBuf>);
 
 impl Groups {
     fn make() -> Self {
-        // Unified, hybrid, or both with systemd's own hierarchy of version 1.
-        let hierarchies =
-            ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"].map(Path::new);
         let own = std::fs::read_to_string("/proc/self/cgroup").expect("/proc is mounted");
-        let ours = |line: &str| {
-            let (_, rest) = line.split_once(':')?;
-            let (controllers, path) = rest.split_once(':')?;
-            matches!(controllers, "" | "name=systemd").then(|| path.trim_start_matches('/').to_owned())
-        };
-        let below = own.lines().find_map(ours).unwrap_or_default();
         let name = format!("ttm-test-{}", std::process::id());
-        let groups = hierarchies.into_iter().filter(|folder| folder.join("cgroup.procs").exists());
-        let groups = groups.map(|folder| folder.join(&below).join(&name));
-        Self(groups.inspect(|group| std::fs::create_dir_all(group).expect("root")).collect())
+        let group = |line: &str| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, own) = rest.split_once(':')?;
+            // Unified, beside the hierarchies of version 1, and systemd's own of those.
+            let roots: &[&str] = match controllers {
+                "" => &["/sys/fs/cgroup", "/sys/fs/cgroup/unified"],
+                "name=systemd" => &["/sys/fs/cgroup/systemd"],
+                _ => return None,
+            };
+            let root = roots.iter().map(Path::new).find(|root| root.join("cgroup.procs").exists())?;
+            Some(root.join(own.trim_start_matches('/')).join(&name))
+        };
+        let groups: Vec<_> = own.lines().filter_map(group).collect();
+        for group in &groups {
+            std::fs::create_dir_all(group).expect("root");
+        }
+        Self(groups)
     }
+}
 
-    fn remove(&self) {
-        // A group that is not empty yet stays: the next container has others.
-        self.0.iter().for_each(|group| drop(remove_with_children(group)));
+impl Drop for Groups {
+    fn drop(&mut self) {
+        for group in &self.0 {
+            // One that is not empty yet stays, for the next container.
+            let _ = remove_with_children(group);
+        }
     }
 }
 
