@@ -86,6 +86,21 @@ impl Container {
         assert!(child.wait().expect("it ends").success(), "{path} cannot be written");
     }
 
+    /// The machine's number of a process whose number in it is `pid`.
+    pub(crate) fn outside(&self, pid: &str) -> i32 {
+        let namespace = |process: &Path| std::fs::read_link(process.join("ns/pid")).ok();
+        let ours = namespace(Path::new(&format!("/proc/{}", self.leader)));
+        let is_it = |process: &Path| {
+            let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
+            let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+            namespace(process) == ours && numbers.and_then(|all| all.split_whitespace().last()) == Some(pid)
+        };
+        let all =
+            std::fs::read_dir("/proc").expect("it is mounted").map(|entry| entry.expect("an entry").path());
+        let process = all.into_iter().find(|process| is_it(process)).expect("it runs");
+        process.file_name().and_then(|number| number.to_str()?.parse().ok()).expect("a number")
+    }
+
     /// Opens a file in it.
     pub(crate) fn open(&self, path: &str) -> File {
         let path = format!("/proc/{}/root{path}", self.leader);

@@ -3,13 +3,14 @@
 
 mod client;
 mod container;
+mod hung;
 mod service;
 
 use std::time::Duration;
 
 use client::Client;
 use rustix::fs::{FlockOperation, fcntl_lock};
-use service::{installed, now, pause};
+use service::{Service, installed, now, pause};
 
 /// `RestartSec` of the unit.
 const RESTART_SEC: Duration = Duration::from_secs(5);
@@ -64,24 +65,46 @@ fn a_start_is_over_once_it_is_ready_and_may_take_longer_than_systemd_waits() {
     });
 }
 
-#[test]
-fn a_process_that_hangs_is_killed_by_the_watchdog_and_started_again() {
-    installed("", "WatchdogSec=6", |service| {
+/// `WatchdogSec` of the tests in which it expires.
+const WATCHDOG_SEC: Duration = Duration::from_secs(6);
+/// The supervision plane is believed to run for this long after it last did.
+const BELIEVED: Duration = Duration::from_secs(5);
+/// For systemd, and for the start.
+const SOME_MORE: Duration = Duration::from_secs(4);
+
+/// Has the watchdog expire, and returns how long it took until the service was there again, with its token.
+fn is_killed_and_started_again(hang: impl FnOnce(&Service)) -> Duration {
+    let mut took = Duration::ZERO;
+    installed("", &format!("WatchdogSec={}", WATCHDOG_SEC.as_secs()), |service| {
         let container = &service.container;
         container.ok("systemctl start ttm");
         assert!(service.add(&service.mints[0]));
-        let hung = service.pid();
-        container.ok("systemctl kill --kill-whom=main --signal=STOP ttm");
+        let before = service.pid();
         let begun = now();
+        hang(service);
         service.wait_for("NRestarts", |count| count == "1");
         service.wait_for("ActiveState", |state| state == "active");
-        let took = begun.elapsed();
-        assert_ne!(service.pid(), hung);
+        took = begun.elapsed();
+        assert_ne!(service.pid(), before);
         let journal = container.ok("journalctl --unit ttm --output cat --no-pager");
         assert!(journal.contains("Watchdog timeout"), "{journal}");
         assert_eq!(service.tokens(), [service.mints[0].to_string()]);
-        assert!(took < Duration::from_secs(6) + RESTART_SEC + Duration::from_secs(4), "it took {took:?}");
     });
+    took
+}
+
+#[test]
+fn a_process_whose_supervision_hangs_is_killed_by_the_watchdog_and_started_again() {
+    let took = is_killed_and_started_again(|service| hung::hang(service, "supervision"));
+    assert!(took < BELIEVED + WATCHDOG_SEC + RESTART_SEC + SOME_MORE, "it took {took:?}");
+}
+
+#[test]
+fn a_process_that_is_stopped_is_killed_by_the_watchdog_and_started_again() {
+    let took = is_killed_and_started_again(|service| {
+        drop(service.container.ok("systemctl kill --kill-whom=main --signal=STOP ttm"));
+    });
+    assert!(took < WATCHDOG_SEC + RESTART_SEC + SOME_MORE, "it took {took:?}");
 }
 
 #[test]
