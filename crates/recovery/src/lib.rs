@@ -1,7 +1,6 @@
-//! Recovery: what is restarted, when, how hard, and when not.
-//!
-//! It knows parts by their names, failures by their [class](ttm_kernel::FailureClass) and dependencies by their names; it
-//! never knows what a part does. Facts go in, effects come out; it reads no clock, starts nothing and stops nothing.
+//! Recovery: a pure machine that knows parts by their names, failures by their [class](ttm_kernel::FailureClass) and dependencies by
+//! their names, and never what a part does.
+#![doc = include_str!("../README.md")]
 
 mod accounts;
 mod config;

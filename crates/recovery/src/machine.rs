@@ -1,39 +1,4 @@
-//! What is restarted, when, how hard, and when not.
-//!
-//! # Signs of life
-//!
-//! A part gives two: **progress**, and word that it *waits* because what it depends on is away. Neither for its whole patience, and
-//! it is stuck. Word alone, and it is degraded: a restart would not help, and that one is withheld is a line of the ledger. What
-//! waits is not restarted, whatever was about to be done.
-//!
-//! # The ladder
-//!
-//! What has ended is started again, after a backoff with full jitter. What is stuck is stopped gracefully; if it has not ended in time
-//! it is aborted; if it does not end then, or does not get on as its next incarnation, the work plane is built anew; if that does
-//! not help, the process ends. What has shown nothing for the emergency threshold is aborted at once. A part that is not critical
-//! costs no plane unless it keeps one of its threads, and no process. All these steps are one recovery, and cost one restart of the
-//! budget. Progress ends it.
-//!
-//! # Budgets
-//!
-//! A part may be restarted so often in a sliding window, all parts together so often in an hour, the plane built anew twice
-//! in an hour, and the process ended three times. What a critical part that is stuck may not do any more is done to the plane, then to
-//! the process; then, and with any other part, nothing more is done: it is escalated, and tried once more each hour. By hand a part can
-//! be restarted whatever was spent. With a budget of none nothing is done but by hand.
-//!
-//! # One root, one restart
-//!
-//! - Parts that one task runs and that are all stuck are restarted with that task, and so is one that an abort has not helped. The
-//!   restart of the task goes up the ladder until what it was restarted for gets on; nothing else is done to what it runs meanwhile.
-//! - If three parts that depend on the same thing fail within a minute, or half of them, that thing is taken to be away: one of them
-//!   goes on and is the probe, the others are held back. When the probe gets on the others are started again, spread over time. When
-//!   its budget is spent it waits, for as long as the emergency threshold. When it is escalated, another one probes.
-//! - Building the plane anew ends every recovery of the parts on it.
-//!
-//! # Time
-//!
-//! After a pause of the process each part has its time anew, once until it gets on again; of later pauses only what they lasted. Nothing
-//! is restarted because of one.
+//! What is restarted, when, how hard, and when not: the machine, and what it is told.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -77,7 +42,42 @@ struct Escalation {
     again: Moment,
 }
 
-/// The machine. The [module](self) says what it guarantees.
+/// What is restarted, when, how hard, and when not.
+///
+/// # Signs of life
+///
+/// A part gives two: **progress**, and word that it *waits* because what it depends on is away. Neither for its whole patience, and
+/// it is stuck. Word alone, and it is degraded: a restart would not help, and that one is withheld is a line of the ledger. What
+/// waits is not restarted, whatever was about to be done.
+///
+/// # The ladder
+///
+/// What has ended is started again, after a backoff with full jitter. What is stuck is stopped gracefully; if it has not ended in time
+/// it is aborted; if it does not end then, or does not get on as its next incarnation, the work plane is built anew; if that does
+/// not help, the process ends. What has shown nothing for the emergency threshold is aborted at once. A part that is not critical
+/// costs no plane unless it keeps one of its threads, and no process. All these steps are one recovery, and cost one restart of the
+/// budget. Progress ends it.
+///
+/// # Budgets
+///
+/// A part may be restarted so often in a sliding window, all parts together so often in an hour, the plane built anew twice
+/// in an hour, and the process ended three times. What a critical part that is stuck may not do any more is done to the plane, then to
+/// the process; then, and with any other part, nothing more is done: it is escalated, and tried once more each hour. By hand a part can
+/// be restarted whatever was spent. With a budget of none nothing is done but by hand.
+///
+/// # One root, one restart
+///
+/// - Parts that one task runs and that are all stuck are restarted with that task, and so is one that an abort has not helped. The
+///   restart of the task goes up the ladder until what it was restarted for gets on; nothing else is done to what it runs meanwhile.
+/// - If three parts that depend on the same thing fail within a minute, or half of them, that thing is taken to be away: one of them
+///   goes on and is the probe, the others are held back. When the probe gets on the others are started again, spread over time. When
+///   its budget is spent it waits, for as long as the emergency threshold. When it is escalated, another one probes.
+/// - Building the plane anew ends every recovery of the parts on it.
+///
+/// # Time
+///
+/// After a pause of the process each part has its time anew, once until it gets on again; of later pauses only what they lasted. Nothing
+/// is restarted because of one.
 #[derive(Clone, Debug)]
 pub struct Machine {
     config: RecoveryConfig,

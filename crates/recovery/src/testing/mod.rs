@@ -7,6 +7,7 @@
 
 pub mod conformance;
 mod entries;
+mod fault;
 mod history;
 mod incident;
 mod last_words;
@@ -20,11 +21,12 @@ mod table;
 pub use crate::port::{
     MockLastWords, MockRecoveryControl, MockRecoveryLedger, MockServiceManager, MockThreadSource,
 };
+pub use fault::{Ends, Fault, Shows};
 pub use history::{any_config, any_history, any_incident};
 pub use incident::Incident;
 pub use last_words::FakeLastWords;
 pub use model::Model;
 pub use recovery_ledger::FakeRecoveryLedger;
-pub use stage::{Ends, Fault, Shows, Stage};
+pub use stage::Stage;
 pub use strategy::{any_entry, any_fact};
 pub use table::{API, STORE, table};
