@@ -102,7 +102,7 @@ impl Machine {
     /// The part got on, or looked and found nothing to do.
     pub fn handle_progress(&mut self, id: PartId, incarnation: Incarnation, at: Moment, now: Now) {
         let Some(part) = self.alive(id, incarnation) else { return };
-        if part.progress.is_some_and(|known| at <= known) {
+        if at < part.started || part.progress.is_some_and(|known| at <= known) {
             return;
         }
         part.got_on(at, now.moment);

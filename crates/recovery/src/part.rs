@@ -43,6 +43,8 @@ pub(crate) struct Part {
     pub(crate) incarnation: Incarnation,
     /// Whether its incarnation was started and has not ended.
     pub(crate) is_alive: bool,
+    /// When its incarnation was started: what was done before is not its own. Those of a new process have no older ones.
+    pub(crate) started: Moment,
     /// Its last progress.
     pub(crate) progress: Option<Moment>,
     /// Its time counts from here: its last progress, its start, or the pause after which it was granted anew.
@@ -118,6 +120,7 @@ impl Part {
             state: State::Starting,
             incarnation: Incarnation::FIRST,
             is_alive: true,
+            started: Moment::ZERO,
             progress: None,
             counts_from: now,
             silent_since: now,
@@ -141,7 +144,7 @@ impl Part {
     pub(crate) fn start(&mut self, now: Moment) {
         self.incarnation = self.incarnation.next();
         self.is_alive = true;
-        self.counts_from = now;
+        (self.started, self.counts_from) = (now, now);
         (self.was_granted, self.waits, self.gets_on_since) = (false, None, None);
         self.go(Move::Start);
     }

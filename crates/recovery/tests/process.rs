@@ -1,7 +1,10 @@
 //! What ends the process as a whole, pauses of it, and what a person orders.
 
+use std::time::Duration;
+
+use ttm_kernel::{Epoch, Moment, TaskEnd};
 use ttm_recovery::testing::{API, Ends, Incident, Shows, Stage, table};
-use ttm_recovery::{RecoveryConfig, RestartRefused, Step};
+use ttm_recovery::{Effect, Machine, PartId, Past, RecoveryConfig, RestartRefused, State, Step};
 
 fn stage() -> Stage {
     let mut stage = Stage::new(table(), RecoveryConfig::default()).with_jitter(0.5);
@@ -232,4 +235,54 @@ fn nothing_is_decided_once_the_process_stops() {
         "166 process booted",
     ];
     assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn what_was_done_before_a_start_is_no_progress_of_what_was_started() {
+    let mut stage = stage();
+    stage.fault("roster", Shows::Nothing, Ends::WhenTold, None);
+    stage.pass(60);
+    let before = stage.now().moment;
+    stage.pass(1);
+    let (roster, now) = (stage.part("roster"), stage.now());
+    let mut machine = stage.machine().clone();
+    let incarnation = machine.incarnation(roster);
+    machine.handle_progress(roster, incarnation, before, now);
+    assert_eq!(machine.views(now.moment)[roster.0].state, State::Starting);
+    machine.handle_progress(roster, incarnation, now.moment, now);
+    assert_eq!(machine.views(now.moment)[roster.0].state, State::Running);
+}
+
+#[test]
+fn times_at_the_ends_of_the_clock_and_periods_without_end_break_nothing() {
+    let mut table = table();
+    for part in &mut table {
+        (part.patience, part.interval) = (Duration::MAX, Duration::MAX);
+    }
+    let mut now = Stage::new(table.clone(), RecoveryConfig::default()).now();
+    let ids = || (0..13).map(PartId);
+    for moment in [Moment::ZERO, Moment::from_nanos(1), Moment::MAX] {
+        let mut machine =
+            Machine::boot(table.clone(), RecoveryConfig::default(), Epoch::new(1), Past::none(), now);
+        now.moment = moment;
+        for id in ids() {
+            machine.handle_ended(id, machine.incarnation(id), &TaskEnd::Panicked("\0".repeat(5_000)), now);
+        }
+        machine.handle_pause(Duration::MAX, now);
+        machine.handle_stuck_thread("a thread", now);
+        machine.handle_timeout(now);
+        for id in ids() {
+            machine.handle_waiting(id, machine.incarnation(id), API, Moment::MAX, Moment::MAX);
+            drop(machine.restart(id, now));
+        }
+        now.moment = Moment::MAX;
+        machine.handle_timeout(now);
+        machine.close_all(now);
+        machine.close_all(now);
+        while let Some(effect) = machine.poll_effect() {
+            if let Effect::Record(entry) = effect {
+                assert_eq!(entry.check(), Ok(()));
+            }
+        }
+    }
 }

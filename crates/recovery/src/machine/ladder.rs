@@ -237,13 +237,11 @@ impl Machine {
 
     /// An escalated part is tried once more, unless it shows signs of life now.
     fn try_once_more(&mut self, id: PartId, now: Now) {
-        if self.parts[id.0].is_alive && !self.is_stuck(id, now) {
-            return;
-        }
+        let is_stuck = self.is_stuck(id, now);
         let part = &mut self.parts[id.0];
         let Some(repair) = part.repair.take() else { return };
-        if repair.proved_by.is_empty() {
-            // If a thread is still stuck, one is told so again.
+        if part.is_alive && (!is_stuck || repair.proved_by.is_empty()) {
+            // If a thread is still kept, one is told so again.
             part.go(Move::Progress);
             return self.look_at(id, now);
         }

@@ -18,6 +18,7 @@ impl Machine {
         let is_repaired = part.repair.as_ref().is_some_and(|repair| match repair.phase {
             Phase::Withheld | Phase::HeldBack { .. } => false,
             Phase::Watching => !repair.proved_by.contains(&outer),
+            Phase::Escalated(_) => repair.proved_by.contains(&outer) || repair.proved_by.contains(&id),
             _ => true,
         });
         !part.is_alive || is_repaired
@@ -77,11 +78,12 @@ impl Machine {
         }
     }
 
-    /// A part has ended by itself while its task was watched for its sake: that is another failure, with its own backoff and price.
+    /// A part has ended by itself while its task was watched, or given up, for its sake: that is another failure, with its own backoff and price.
     pub(super) fn gives_up_on_outer(&mut self, inner: PartId, now: Now) {
         let Some(outer) = self.parts[inner.0].spec.within else { return };
-        let repair = self.parts[outer.0].repair.as_ref();
-        if repair.is_some_and(|repair| repair.phase == Phase::Watching && repair.proved_by.contains(&inner)) {
+        let Some(repair) = &self.parts[outer.0].repair else { return };
+        let is_idle = matches!(repair.phase, Phase::Watching | Phase::Escalated(_));
+        if is_idle && repair.proved_by.contains(&inner) {
             self.close(outer, Outcome::Failed, now);
         }
     }

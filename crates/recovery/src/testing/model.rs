@@ -8,6 +8,8 @@ use ttm_kernel::{Incarnation, Moment};
 
 use crate::{By, EntryKey, Machine, Outcome, PartId, PartSpec, RecoveryConfig, Step};
 
+use judge::require;
+
 mod judge;
 mod ladder;
 
@@ -149,46 +151,37 @@ impl Model {
     }
 
     /// Looks whether something was forgotten.
-    pub fn passes(&mut self, machine: &Machine, at: Duration, now: Moment) {
+    pub fn passes(&mut self, machine: &Machine, at: Duration, now: Moment) -> Result<(), String> {
         self.at = at;
-        assert!(
-            machine.alive_until(Duration::from_secs(5)) >= now,
-            "the watchdog would bark at {:?}",
-            self.at
-        );
+        let until = machine.alive_until(Duration::from_secs(5));
+        require(until >= now, "every critical part is in time, or something is done about it")?;
         let is_well = |id: PartId| self.parts[id.0].runs && !self.is_late(id, now);
         let has_nothing_to_do = self.open.is_empty() && self.ids().all(is_well);
         if self.is_closed || self.announced.is_some() || has_nothing_to_do {
-            return;
+            return Ok(());
         }
-        for (id, spec) in self.specs.iter().enumerate().map(|(id, spec)| (PartId(id), spec)) {
-            let known = &self.parts[id.0];
-            let is_done_for = spec.within.is_some_and(|outer| self.is_looked_after(outer));
-            let is_well = known.runs && !self.is_late(id, now);
-            assert!(
-                is_well || self.is_looked_after(id) || is_done_for,
-                "nothing is done about {} at {:?}",
-                spec.name,
-                self.at
-            );
-            self.nothing_lasts_for_ever(id, now);
+        for id in self.ids() {
+            let name = self.specs[id.0].name;
+            let is_done_for = self.specs[id.0].within.is_some_and(|outer| self.is_looked_after(outer));
+            let is_known = is_well(id) || self.is_looked_after(id) || is_done_for;
+            require(is_known, &format!("something is done about {name}"))?;
+            let is_in_time = is_done_for || self.is_in_time(id, now);
+            require(is_in_time, &format!("what is done about {name} ends"))?;
         }
+        Ok(())
     }
 
-    fn nothing_lasts_for_ever(&self, id: PartId, now: Moment) {
+    /// Whether what is done about a part does not take longer than all its steps can.
+    fn is_in_time(&self, id: PartId, now: Moment) -> bool {
         let waits = |id: PartId| self.parts[id.0].waits && !self.is_late(id, now);
-        let spec = &self.specs[id.0];
-        let Some(line) = self.lines_of(id).find(|line| line.ended.is_none()) else { return };
-        if spec.within.is_some_and(|outer| self.is_looked_after(outer)) {
-            return;
-        }
-        let shares = |other: &PartSpec| other.depends_on.iter().any(|on| spec.depends_on.contains(on));
-        let excused = waits(id)
+        let Some(line) = self.lines_of(id).find(|line| line.ended.is_none()) else { return true };
+        let on = self.specs[id.0].depends_on;
+        let shares = |other: PartId| self.specs[other.0].depends_on.iter().any(|other| on.contains(other));
+        let is_excused = waits(id)
             || self.within(id).any(waits)
-            || (line.is_withheld && self.ids().any(|id| shares(&self.specs[id.0]) && waits(id)));
-        let lasts = self.at.saturating_sub(line.since);
+            || (line.is_withheld && self.ids().any(|other| shares(other) && waits(other)));
         let bound = if line.is_withheld { LONGEST } else { self.bound(id) };
-        assert!(excused || lasts <= bound, "{} has been {lasts:?} at it: {line:?}", spec.name);
+        is_excused || self.at.saturating_sub(line.since) <= bound
     }
 
     /// How long a recovery can take: each step with all its time, and a backoff before.

@@ -1,6 +1,7 @@
 //! A stage on which a machine acts: tasks that have faults, a clock of whole seconds, and processes that follow one another
 //! on one ledger. A [`Model`] judges everything that the machine does.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -237,9 +238,8 @@ impl Stage {
         self.machine.handle_timeout(now);
         self.perform();
         let now = self.now();
-        if self.is_judged {
-            self.model.passes(&self.machine, self.elapsed, now.moment);
-        }
+        let verdict = self.model.passes(&self.machine, self.elapsed, now.moment);
+        self.heed(verdict, &"time passes");
         if self.is_ending {
             self.machine.close_all(now);
             self.perform();
@@ -305,12 +305,8 @@ impl Stage {
     fn perform(&mut self) {
         while let Some(effect) = self.machine.poll_effect() {
             let now = self.now().moment;
-            if self.is_judged
-                && let Err(broken) = self.model.judge(&effect, self.elapsed, now)
-            {
-                let story = self.story.join("\n");
-                panic!("{broken}\nat {} s: {effect:?}\nafter:\n{story}", self.seconds());
-            }
+            let verdict = self.model.judge(&effect, self.elapsed, now);
+            self.heed(verdict, &effect);
             match &effect {
                 Effect::Record(entry) => self.record(entry),
                 Effect::Stop { part, .. } => self.tasks[part.0].told = Some(Step::Graceful),
@@ -324,6 +320,12 @@ impl Stage {
                 Effect::EndProcess { .. } => self.is_ending = true,
             }
             self.effects.push(effect);
+        }
+    }
+
+    fn heed(&self, verdict: Result<(), String>, at: &dyn fmt::Debug) {
+        if let Some(broken) = verdict.err().filter(|_| self.is_judged) {
+            panic!("{broken}\nat {} s: {at:?}\nafter:\n{}", self.seconds(), self.story.join("\n"));
         }
     }
 
