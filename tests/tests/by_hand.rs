@@ -150,6 +150,9 @@ fn a_breaker_that_is_forced_open_withholds_scoring_until_it_is_reset_and_a_resta
         health.contains("held open by an operator; `ttm breaker dexscreener reset` ends that"),
         "{health}"
     );
+    let plan =
+        |health: &str| health.parse::<Value>().expect("JSON")["plan"]["hot"]["comes_within_seconds"].clone();
+    assert_eq!(plan(&health), Value::Null, "no time ends it");
     let asked = market.requests();
     first.wait_for("that a run was withheld", |entry| entry["withheld"].as_u64() > Some(0));
     let scores = send(address, "GET", "/api/v1/tokens?limit=1", &bearer, "");

@@ -244,8 +244,8 @@ pub struct LanePlan {
     pub cycle: Duration,
     /// Tokens that are due and have to wait for their turn.
     pub deferred: u64,
-    /// When the last of those is asked for.
-    pub comes_within: Duration,
+    /// When the last of those is asked for; `None` if an operator holds all requests back.
+    pub comes_within: Option<Duration>,
 }
 
 /// The stores, as their callers saw them last.

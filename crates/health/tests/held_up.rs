@@ -16,7 +16,7 @@ fn plan(paused_for: Option<Duration>) -> PlanFacts {
         requests_per_minute: 147.0,
         cycle: Duration::from_secs(10),
         deferred: 0,
-        comes_within: Duration::ZERO,
+        comes_within: Some(Duration::ZERO),
     };
     PlanFacts {
         requests_per_minute: 294.0,
@@ -59,6 +59,7 @@ fn a_breaker_that_an_operator_holds_open_is_degraded_for_as_long_as_it_lasts_and
         // An hour of it: no calls, what went wrong before is still known, and nothing was scored.
         (facts.api.calls, facts.api.errors) = (0, 0);
         facts.api.last_error = Some("403, an HTML page".to_owned());
+        facts.api.failing_for = Some(Duration::from_hours(1));
         for group in [&mut facts.hot, &mut facts.cold] {
             (group.withheld_for, group.since_progress) =
                 (Some(Duration::from_hours(1)), Some(Duration::from_hours(1)));

@@ -185,13 +185,7 @@ fn cells(one: &Value) -> [String; 6] {
 }
 
 fn cause(one: &Value) -> String {
-    let cause = printable(one["cause"].as_str().unwrap_or("-"), SENTENCE);
-    match one["withheld_for"].as_str() {
-        Some(dependency) => {
-            format!("{cause}; a restart would not help while {} is away", printable(dependency, 60))
-        }
-        None => cause,
-    }
+    printable(one["cause"].as_str().unwrap_or("-"), SENTENCE)
 }
 
 fn outcome(one: &Value) -> String {
@@ -222,6 +216,9 @@ fn show(one: &Value) -> Result<(), OutputError> {
         (_, None) => "by the service".to_owned(),
     };
     line("began", &format!("{}, {by}", moment(&one["began_at"])))?;
+    if let Some(dependency) = one["withheld_for"].as_str() {
+        line("withheld", &format!("a restart would not help while {} is away", printable(dependency, 60)))?;
+    }
     for step in one["steps"].as_array().into_iter().flatten() {
         let charged = if step["charged"] == true { "" } else { ", not counted against the budget" };
         line("step", &format!("{}  {}{charged}", moment(&step["at"]), step_word(&step["step"])))?;
@@ -285,10 +282,6 @@ mod tests {
         );
         let withheld = one(json!([]), "dexscreener".into(), Value::Null);
         assert_eq!((cells(&withheld)[3].as_str(), cells(&withheld)[4].as_str()), ("withheld", "under way"));
-        assert_eq!(
-            cause(&withheld),
-            "no progress for 2m; a restart would not help while dexscreener is away"
-        );
         assert_eq!(cells(&one(json!([]), Value::Null, Value::Null))[3], "-");
     }
 }

@@ -240,9 +240,10 @@ fn print_plan(health: &Value) -> Result<(), OutputError> {
         let of = &plan[lane];
         let deferred = match of["deferred"].as_u64() {
             None | Some(0) => "none deferred".to_owned(),
-            Some(deferred) => {
-                format!("{deferred} deferred by up to {}", duration(&of["comes_within_seconds"]))
-            }
+            Some(deferred) => match of["comes_within_seconds"].as_f64() {
+                Some(seconds) => format!("{deferred} deferred by up to {}", spoken(seconds)),
+                None => format!("{deferred} deferred until the breaker is reset"),
+            },
         };
         format!("{lane} every {}, {deferred}", duration(&of["cycle_seconds"]))
     };

@@ -37,8 +37,8 @@ pub struct LanePlanDto {
     pub cycle_seconds: f64,
     /// Tokens that are due and wait for a request.
     pub deferred: u64,
-    /// Time until the last of those is requested.
-    pub comes_within_seconds: f64,
+    /// Time until the last of those is requested; null while an operator holds all requests back.
+    pub comes_within_seconds: Option<f64>,
 }
 
 impl From<&PlanFacts> for PlanDto {
@@ -64,7 +64,7 @@ impl From<&LanePlan> for LanePlanDto {
             requests_per_minute: plan.requests_per_minute,
             cycle_seconds: plan.cycle.as_secs_f64(),
             deferred: plan.deferred,
-            comes_within_seconds: plan.comes_within.as_secs_f64(),
+            comes_within_seconds: plan.comes_within.map(|within| within.as_secs_f64()),
         }
     }
 }

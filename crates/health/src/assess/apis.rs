@@ -41,7 +41,8 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
             );
         }
     }
-    if let Some(failing) = api.failing_for.filter(|failing| *failing >= OUTAGE) {
+    let is_asked = api.breaker != Some(BreakerState::ForcedOpen);
+    if let Some(failing) = api.failing_for.filter(|failing| *failing >= OUTAGE && is_asked) {
         let failing = spoken(failing);
         findings.add(Status::Critical, format!("DexScreener: nothing but errors for {failing}{why}"));
     }
@@ -57,9 +58,7 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
             findings
                 .add(status, format!("DexScreener: {percent:.1} % of {calls} calls failed; {limit}{why}"));
         }
-    } else if api.breaker != Some(BreakerState::ForcedOpen)
-        && (facts.measured_for >= BEGUN || facts.phase == Phase::Starting)
-    {
+    } else if is_asked && (facts.measured_for >= BEGUN || facts.phase == Phase::Starting) {
         findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());
     }
     if let Some(p95) = api.p95_response_time {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use parking_lot::RwLockWriteGuard;
-use ttm_kernel::Clock as _;
 use ttm_market::{Mint, Token, TokenIndex, TokenPage, TokenQuery, TokenRow, TokenView, row};
 
 use super::Board;

@@ -26,7 +26,11 @@ impl Machine {
         let others = counts.lists.activation > 0;
         let outlooks = outlook(demand, budget, self.dispatcher.config(), others);
         let held_until = self.upstream.retry_at.max(self.upstream.paused_until);
-        let held_for = held_until.map_or(Duration::ZERO, |until| until - now);
+        // None if only an operator can end it.
+        let held_for = match held_until {
+            Some(Moment::MAX) => None,
+            until => Some(until.map_or(Duration::ZERO, |until| until - now)),
+        };
         let lane = |lane: Lane| {
             let outlook = outlooks[lane];
             let deferred = counts.waiting[lane] as u64;
@@ -35,7 +39,7 @@ impl Machine {
                 requests_per_minute: outlook.requests_per_minute,
                 cycle: outlook.cycle,
                 deferred,
-                comes_within: held_for.saturating_add(outlook.cycle.mul_f64(share.min(1.0))),
+                comes_within: held_for.map(|held| held.saturating_add(outlook.cycle.mul_f64(share.min(1.0)))),
             }
         };
         PlanFacts {
