@@ -222,6 +222,19 @@ fn a_thread_that_is_kept_costs_a_plane_and_is_not_forgotten_when_none_is_left() 
 }
 
 #[test]
+fn a_canary_that_ends_while_its_plane_is_given_up_is_started_again() {
+    let mut stage = stage();
+    for _ in 0..6 {
+        stage.happens(&Incident::StuckThread);
+        stage.pass(10);
+    }
+    assert_eq!(stage.state("pulse"), "escalated");
+    stage.fault("pulse", Shows::Panics, Ends::WhenTold, Some(Step::Start));
+    stage.pass(5);
+    assert_eq!(stage.state("pulse"), "running");
+}
+
+#[test]
 fn nothing_is_decided_once_the_process_stops() {
     let mut stage = stage();
     stage.fault("roster", Shows::Nothing, Ends::WhenTold, None);

@@ -1,7 +1,7 @@
 //! Two groups that one task runs.
 
 use ttm_recovery::testing::{API, Ends, Shows, Stage, table};
-use ttm_recovery::{RecoveryConfig, State, Step};
+use ttm_recovery::{RecoveryConfig, RecoverySettings, State, Step};
 
 fn stage() -> Stage {
     let mut stage = Stage::new(table(), RecoveryConfig::default()).with_jitter(0.5);
@@ -180,4 +180,54 @@ fn a_group_is_not_late_while_the_task_that_runs_it_drains() {
         "236 work recovered",
     ];
     assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn a_group_that_ends_by_itself_while_its_task_is_watched_is_started_again_at_a_price_of_its_own() {
+    let mut stage = stage();
+    stage.fault("hot-group", Shows::Nothing, Ends::WhenTold, None);
+    stage.pass(185);
+    stage.story();
+    stage.fault("hot-group", Shows::Panics, Ends::WhenTold, Some(Step::Start));
+    stage.pass(10);
+    let story = [
+        "286 work failed",
+        "286 hot-group began by service",
+        "287 hot-group start, charged",
+        "288 hot-group recovered",
+    ];
+    assert_eq!((stage.story(), stage.state("work")), (story.map(str::to_owned).to_vec(), "running"));
+}
+
+#[test]
+fn what_a_person_ordered_for_a_group_does_not_pay_for_its_task() {
+    let mut stage = stage();
+    for group in ["hot-group", "cold-group"] {
+        stage.fault(group, Shows::Nothing, Ends::WhenTold, None);
+    }
+    stage.restart("hot-group").expect("it can be");
+    stage.pass(105);
+    let story = stage.story();
+    assert_eq!(story.last().map(String::as_str), Some("205 work graceful, charged"), "{story:?}");
+}
+
+#[test]
+fn a_task_that_is_given_up_for_one_group_does_not_hide_the_other() {
+    let settings = RecoverySettings { max_restart_attempts: 0, ..RecoverySettings::default() };
+    let config = RecoveryConfig::try_new(settings).expect("possible settings");
+    let mut stage = Stage::new(table(), config).with_jitter(0.5);
+    stage.fault("hot-group", Shows::Nothing, Ends::Never, None);
+    stage.fault("work", Shows::Progress, Ends::Never, None);
+    stage.restart("hot-group").expect("it can be");
+    stage.pass(60);
+    assert_eq!((stage.state("work"), stage.state("cold-group")), ("escalated", "running"));
+    stage.fault("cold-group", Shows::Nothing, Ends::WhenTold, None);
+    stage.pass(106);
+    assert_eq!(stage.state("cold-group"), "escalated");
+    stage.heal("cold-group");
+    stage.heal("hot-group");
+    stage.pass(2);
+    for part in ["work", "hot-group", "cold-group"] {
+        assert_eq!(stage.state(part), "running", "{part}");
+    }
 }

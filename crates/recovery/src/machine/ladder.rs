@@ -232,6 +232,12 @@ impl Machine {
         let part = &mut self.parts[id.0];
         part.repair = Some(repair);
         part.go(Move::Escalate);
+        for inner in self.within(id) {
+            // It was to stop with the part that runs it, and goes on if that does.
+            if self.is_stopping(inner) {
+                self.parts[inner.0].go(Move::Escalate);
+            }
+        }
         self.lose_probe(id, now);
     }
 
