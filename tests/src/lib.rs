@@ -5,6 +5,7 @@
 
 mod database;
 mod exchange;
+mod faults;
 mod http;
 mod pgbouncer;
 mod program;
@@ -12,7 +13,8 @@ mod proxy;
 
 pub use database::{Database, Held};
 pub use exchange::{Market, market, market_that_hangs, market_that_is_down};
+pub use faults::Faults;
 pub use http::{Answer, get, post, send};
 pub use pgbouncer::PgBouncer;
-pub use program::{Outcome, Program, binary, ttm, waited_to_run};
+pub use program::{Outcome, Program, binary, ttm, ttm_faulty, waited_to_run};
 pub use proxy::Proxy;

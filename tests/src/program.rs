@@ -37,7 +37,16 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A command for the program in `folder`, with an empty environment.
 pub fn ttm(folder: &Path) -> Command {
-    let mut command = Command::new(binary());
+    run_in(folder, &binary())
+}
+
+/// The same program, in which faults can be made.
+pub fn ttm_faulty(folder: &Path) -> Command {
+    run_in(folder, &built("ttm-faulty"))
+}
+
+fn run_in(folder: &Path, binary: &Path) -> Command {
+    let mut command = Command::new(binary);
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_clear();
     command
@@ -45,12 +54,16 @@ pub fn ttm(folder: &Path) -> Command {
 
 /// `target/<profile>/ttm`, next to the folder of this test's own executable.
 pub fn binary() -> PathBuf {
+    built("ttm")
+}
+
+fn built(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a test has an executable");
     let profile = own.parent().and_then(Path::parent).expect("tests live in target/<profile>/deps");
-    let binary = profile.join("ttm");
+    let binary = profile.join(name);
     assert!(
         binary.exists(),
-        "{} is not built: run cargo xtask test, or cargo build -p ttm-app",
+        "{} is not built: run cargo xtask test -p ttm-e2e, which builds it",
         binary.display()
     );
     binary

@@ -24,6 +24,10 @@ const BENCHMARKS: &str = "ttm-bench";
 const IN_DEBUG_MODE: [&str; 5] = ["--workspace", "--exclude", SIMULATOR, "--exclude", BENCHMARKS];
 /// The crate whose program the end-to-end tests drive.
 const PROGRAM: &str = "ttm-app";
+/// The same program with the faults that the end-to-end tests make, the feature that it needs, and the tests that use it.
+const FAULTY_PROGRAM: &str = "ttm-faulty";
+const FAULTS: &str = "ttm-app/test-faults";
+const TESTS_OF_FAULTS: &str = "healing";
 /// Tells the end-to-end tests where the built program `ttm` lies.
 const PROGRAM_PATH: &str = "TTM_BIN";
 
@@ -67,6 +71,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         // `--all-targets` has cargo resolve features as it does for the tests, so nothing is compiled twice.
         let build = [&["build", "--all-targets"][..], &as_strs(&plan.build)].concat();
         if !phases.run("build", || process::run(&mut cargo(build))) {
+            return phases.verdict();
+        }
+        // With a test, so that cargo resolves all other features as above.
+        let faulty = ["build", "--features", FAULTS, "--bin", FAULTY_PROGRAM, "--test", TESTS_OF_FAULTS];
+        let build = || process::run(&mut cargo([&faulty[..], &as_strs(&plan.build)].concat()));
+        if plan.program && !phases.run("build the program with faults", build) {
             return phases.verdict();
         }
         let words = [&["test", "--no-fail-fast"][..], &as_strs(&plan.debug)].concat();
@@ -135,6 +145,8 @@ struct Plan {
     debug: Vec<String>,
     simulator: bool,
     postgres: bool,
+    /// Whether the end-to-end tests are among it.
+    program: bool,
     /// Model checkers, each with the package that it checks.
     checked: Vec<(&'static str, String)>,
 }
@@ -164,11 +176,17 @@ impl Plan {
         if options.packages.is_empty() {
             let all = Vec::from(IN_DEBUG_MODE.map(str::to_owned));
             let checked = crates.iter().flat_map(checkers).collect();
-            return Ok(Self { build: all.clone(), debug: all, simulator: true, postgres: true, checked });
+            return Ok(Self {
+                build: all.clone(),
+                debug: all,
+                simulator: true,
+                postgres: true,
+                program: true,
+                checked,
+            });
         }
         let (build, debug, checked) = (Vec::new(), Vec::new(), Vec::new());
-        let mut plan = Self { build, debug, simulator: false, postgres: false, checked };
-        let mut program = false;
+        let mut plan = Self { build, debug, simulator: false, postgres: false, program: false, checked };
         for package in &options.packages {
             let Some(chosen) = crates.iter().find(|each| each.name == *package) else {
                 let names: Vec<&str> = crates.iter().map(|each| &*each.name).collect();
@@ -184,10 +202,10 @@ impl Plan {
             }
             plan.checked.extend(checkers(chosen));
             plan.postgres |= chosen.layer.is_none_or(Layer::does_io);
-            program |= chosen.layer == Some(Layer::E2e);
+            plan.program |= chosen.layer == Some(Layer::E2e);
         }
         plan.build.clone_from(&plan.debug);
-        if program {
+        if plan.program {
             plan.build.extend(["--package".to_owned(), PROGRAM.to_owned()]);
         }
         Ok(plan)

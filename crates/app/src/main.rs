@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[cfg(all(feature = "test-faults", not(debug_assertions)))]
+compile_error!("a release has no faults of tests: build `ttm` without the feature test-faults");
+
 fn main() -> ExitCode {
     ttm_app::cli::main()
 }

@@ -91,6 +91,7 @@ pub struct Machine {
     /// The process should be replaced, and is not.
     escalated: Option<Escalation>,
     memory: Option<(Moment, String)>,
+    memory_patience: Duration,
     /// Whether nothing is decided any more: the process ends.
     is_over: bool,
     /// Whether the ledger says that the process stopped in order.
@@ -260,6 +261,11 @@ impl Machine {
     /// Changes how long a part may go without a sign of life.
     pub fn set_patience(&mut self, id: PartId, patience: Duration) {
         self.parts[id.0].spec.patience = patience;
+    }
+
+    /// Changes how long memory may be short before the process is ended for it.
+    pub fn set_memory_patience(&mut self, patience: Duration) {
+        self.memory_patience = patience;
     }
 
     /// The next effect; call until there is none.

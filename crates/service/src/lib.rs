@@ -23,6 +23,8 @@ mod events;
 mod evidence;
 #[cfg(test)]
 mod fakes;
+#[cfg(feature = "test-faults")]
+mod faults;
 mod first_report;
 mod flights;
 mod gist;

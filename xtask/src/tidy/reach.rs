@@ -1,4 +1,5 @@
-//! Test tools in programs that are released: none may be reached by way of normal and build dependencies.
+//! Test tools in programs that are released: none may be reached by way of normal and build dependencies, and no feature may be
+//! switched on that is there for tests.
 //!
 //! The graph is `cargo tree`'s, which resolves features as a build of that one package does. `cargo metadata` unites the
 //! features of the whole workspace, tests included, and so finds proptest under every program.
@@ -24,11 +25,15 @@ const TEST_TOOLS: [&str; 9] = [
     "wiremock",
 ];
 
+/// Features of ours that a release does not have.
+const TEST_FEATURES: [&str; 1] = ["test-faults"];
+
 /// One line of the tree.
 #[derive(Debug)]
 struct Node {
     depth: usize,
     name: String,
+    features: Vec<String>,
 }
 
 /// Every test tool that a program reaches, or the simulator, which a program may use.
@@ -56,17 +61,19 @@ fn read(workspace: &Path, package: &str) -> Result<Vec<Node>> {
         "--prefix",
         "depth",
         "--format",
-        "{p}",
+        "{p};{f}",
     ]);
     let tree = process::output(tree.current_dir(workspace))?;
     tree.lines().map(|line| parse(line).with_context(|| format!("`cargo tree` says `{line}`"))).collect()
 }
 
-/// Reads a line such as `12serde v1.0.0`.
+/// Reads a line such as `12serde v1.0.0;derive,std`. That of a package that stands there twice has ` (*)` at its end.
 fn parse(line: &str) -> Option<Node> {
-    let (package, _) = line.split_once(' ')?;
+    let (package, features) = line.split_once(';')?;
+    let features = features.trim_end_matches(" (*)").split(',').map(str::to_owned).collect();
+    let (package, _) = package.split_once(' ')?;
     let name = package.trim_start_matches(|c: char| c.is_ascii_digit());
-    Some(Node { depth: package.strip_suffix(name)?.parse().ok()?, name: name.to_owned() })
+    Some(Node { depth: package.strip_suffix(name)?.parse().ok()?, name: name.to_owned(), features })
 }
 
 fn check(tree: &[Node], crates: &[Crate]) -> Vec<String> {
@@ -81,6 +88,9 @@ fn check(tree: &[Node], crates: &[Crate]) -> Vec<String> {
         path.push(&node.name);
         if TEST_TOOLS.contains(&&*node.name) || is_ours(&node.name) {
             problems.push(format!("{}: a test tool in a release build", path.join(" → ")));
+        }
+        for feature in node.features.iter().filter(|feature| TEST_FEATURES.contains(&feature.as_str())) {
+            problems.push(format!("{}: the feature {feature} of tests in a release build", path.join(" → ")));
         }
     }
     problems
@@ -103,12 +113,12 @@ mod tests {
     #[test]
     fn a_test_tool_is_named_with_the_way_to_it() {
         check_tree(
-            "0ttm-app v0.1.0 (/somewhere)
-             1ttm-market v0.1.0 (/somewhere)
-             2bitflags v2.0.0
-             2proptest v1.0.0
-             3rand v0.9.0
-             1ttm-market v0.1.0 (/somewhere) (*)",
+            "0ttm-app v0.1.0 (/somewhere);
+             1ttm-market v0.1.0 (/somewhere);testing
+             2bitflags v2.0.0;
+             2proptest v1.0.0;bit-set,std
+             3rand v0.9.0;
+             1ttm-market v0.1.0 (/somewhere);testing (*)",
             &["ttm-app → ttm-market → proptest: a test tool in a release build"],
         );
     }
@@ -116,10 +126,18 @@ mod tests {
     #[test]
     fn a_crate_of_ours_for_tests_is_one() {
         check_tree(
-            "0ttm-app v0.1.0\n1ttm-service v0.1.0\n1ttm-testkit v0.1.0",
+            "0ttm-app v0.1.0;\n1ttm-service v0.1.0;\n1ttm-testkit v0.1.0;",
             &["ttm-app → ttm-testkit: a test tool in a release build"],
         );
-        check_tree("0ttm-app v0.1.0\n1ttm-service v0.1.0", &[]);
+        check_tree("0ttm-app v0.1.0;\n1ttm-service v0.1.0;", &[]);
+    }
+
+    #[test]
+    fn a_feature_for_tests_is_named_with_who_has_it() {
+        check_tree(
+            "0ttm-app v0.1.0;\n1ttm-service v0.1.0;default,test-faults (*)\n2serde v1.0.0;std",
+            &["ttm-app → ttm-service: the feature test-faults of tests in a release build"],
+        );
     }
 
     /// A workspace in which a program uses a library whose feature `testing` needs proptest, and the tests use that.

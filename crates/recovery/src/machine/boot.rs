@@ -9,7 +9,7 @@ use crate::accounts::{Accounts, IllegalEntry, ended_with_its_process};
 use crate::part::{Part, Phase, Repair};
 use crate::{By, Entry, Fact, Now, Outcome, PartSpec, RecoveryConfig, Step};
 
-use super::{FailureClass, Machine};
+use super::{FailureClass, MEMORY_PATIENCE, Machine};
 
 /// What the ledger says of the past.
 #[derive(Clone, Debug)]
@@ -61,6 +61,7 @@ impl Machine {
             probes: BTreeMap::new(),
             escalated: None,
             memory: None,
+            memory_patience: MEMORY_PATIENCE,
             is_over: false,
             is_closed: false,
             effects: VecDeque::new(),

@@ -77,7 +77,7 @@ impl Machine {
     /// plane has shown a sign of life for so long that it does not matter what is being done.
     fn why_replace(&self, now: Now) -> Option<String> {
         if let Some((since, cause)) = &self.memory
-            && now.moment - *since >= super::MEMORY_PATIENCE
+            && now.moment - *since >= self.memory_patience
         {
             return Some(cause.clone());
         }

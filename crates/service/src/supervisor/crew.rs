@@ -123,6 +123,8 @@ impl Crew {
                 unreachable!("a part that needs the resident state is started with it")
             }
         };
+        #[cfg(feature = "test-faults")]
+        let body = crate::faults::of_part(part.name, body);
         let task = Owned(runtime.spawn(part.name, body));
         self.running.insert(id, Running { part, incarnation, task, order, vital });
     }

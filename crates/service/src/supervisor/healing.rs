@@ -69,6 +69,8 @@ impl Healing {
             resident.events.ledger_set_aside(problem);
         }
         let machine = machine(parts, settings, *epoch, past, now);
+        #[cfg(feature = "test-faults")]
+        let machine = crate::faults::hurried(machine);
         let (controls, orders) = by_hand::controls(resident, ledger.shown.clone());
         let (resident, next_look) = (resident.clone(), runtime.now() + LOOK_EVERY);
         let (runtime, vigil) = (runtime.clone(), vigil.clone());
@@ -277,6 +279,8 @@ fn held_up(status: &LaneStatus) -> Option<(Moment, Moment)> {
 /// What is said of a process whose memory is short.
 fn memory_short(sample: &ResourceSample) -> Option<String> {
     let (used, limit) = (sample.memory_bytes?, sample.memory_limit_bytes?);
+    #[cfg(feature = "test-faults")]
+    let limit = crate::faults::memory_limit(limit);
     let share = used as f64 / limit as f64;
     (share >= MEMORY_SHORT).then(|| {
         format!("the process uses {} MiB of memory, {:.0} % of its limit", used >> 20, share * 100.0)

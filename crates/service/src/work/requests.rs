@@ -54,6 +54,8 @@ impl Requests {
         let (client, (sender, mut answer)) = (client.clone(), oneshot::channel());
         let body = async move {
             let _listed = listed;
+            #[cfg(feature = "test-faults")]
+            crate::faults::of_request(request.priority.lane()).await;
             // The receiver is gone only after the deadline of a stop.
             drop(sender.send(request::make(&client, turn, &request).await));
         };
