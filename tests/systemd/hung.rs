@@ -10,10 +10,15 @@ use nix::unistd::Pid;
 
 use crate::service::Service;
 
-/// Has this thread of the service hang until its process is killed.
+/// Has all threads of the service with this name hang until its process is killed.
+pub(crate) fn hang(service: &Service, name: &str) {
+    let threads = find(service, name);
+    assert!(!threads.is_empty(), "no thread is called {name}");
+    threads.into_iter().for_each(stop);
+}
+
 #[expect(clippy::disallowed_methods, reason = "a thread is traced by the one that began to")]
-pub(crate) fn hang(service: &Service, thread: &str) {
-    let traced = find(service, thread);
+fn stop(traced: Pid) {
     let (tell, stopped) = channel();
     drop(std::thread::spawn(move || {
         ptrace::seize(traced, ptrace::Options::empty()).expect("root");
@@ -29,13 +34,11 @@ pub(crate) fn hang(service: &Service, thread: &str) {
     stopped.recv().expect("it is traced").expect("it stops");
 }
 
-/// The machine's number of a thread of the service.
-fn find(service: &Service, thread: &str) -> Pid {
-    let inside = format!("/proc/{}/task", service.container.outside(&service.pid()));
-    let named =
-        |task: &PathBuf| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == thread);
-    let tasks = fs::read_dir(inside).expect("it runs").map(|task| task.expect("a thread").path());
-    let task = tasks.into_iter().find(named).unwrap_or_else(|| panic!("no thread is called {thread}"));
-    let id = task.file_name().and_then(|id| id.to_str()?.parse().ok()).expect("a number");
-    Pid::from_raw(id)
+/// The machine's numbers of threads of the service.
+fn find(service: &Service, name: &str) -> Vec<Pid> {
+    let tasks = format!("/proc/{}/task", service.container.outside(&service.pid()));
+    let tasks = fs::read_dir(tasks).expect("it runs").map(|task| task.expect("a thread").path());
+    let named = |task: &PathBuf| fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name);
+    let number = |task: PathBuf| task.file_name()?.to_str()?.parse().ok().map(Pid::from_raw);
+    tasks.filter(named).filter_map(number).collect()
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use client::Client;
 use rustix::fs::{FlockOperation, fcntl_lock};
+use serde_json::json;
 use service::{Service, installed, now, pause};
 
 /// `RestartSec` of the unit.
@@ -97,6 +98,26 @@ fn is_killed_and_started_again(hang: impl FnOnce(&Service)) -> Duration {
 fn a_process_whose_supervision_hangs_is_killed_by_the_watchdog_and_started_again() {
     let took = is_killed_and_started_again(|service| hung::hang(service, "supervision"));
     assert!(took < BELIEVED + WATCHDOG_SEC + RESTART_SEC + SOME_MORE, "it took {took:?}");
+}
+
+#[test]
+fn a_work_plane_that_hangs_is_built_anew_before_the_watchdog_expires() {
+    installed("", "", |service| {
+        let container = &service.container;
+        container.ok("systemctl start ttm");
+        assert!(service.add(&service.mints[0]));
+        service.wait_for("StatusText", |text| text == "scoring 1 token");
+        let before = service.pid();
+        hung::hang(service, "work");
+        let first = || service.get("/api/v1/recoveries").json()["recoveries"][0].clone();
+        let recovery = service.wait(|| Some(first()).filter(|recovery| !recovery["outcome"].is_null()));
+        assert_eq!((&recovery["subject"], &recovery["outcome"]), (&json!("work-plane"), &json!("recovered")));
+        assert_eq!(recovery["steps"].as_array().map(Vec::len), Some(1), "{recovery}");
+        assert_eq!(recovery["steps"][0]["step"], "rebuild_plane", "{recovery}");
+        let age = || service.get("/api/v1/tokens").json()["tokens"][0]["age_seconds"].as_f64();
+        service.wait(|| age().filter(|seconds| *seconds < 2.0));
+        assert_eq!((service.pid(), service.property("NRestarts")), (before, "0".to_owned()));
+    });
 }
 
 #[test]

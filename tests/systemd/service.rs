@@ -107,13 +107,23 @@ impl Service {
     /// Waits until this is true of a property.
     #[track_caller]
     pub(crate) fn wait_for(&self, name: &str, wanted: impl Fn(&str) -> bool) -> String {
+        self.wait(|| Some(self.property(name)).filter(|value| wanted(value)))
+    }
+
+    /// Waits until there is an answer.
+    #[track_caller]
+    pub(crate) fn wait<T>(&self, ask: impl Fn() -> Option<T>) -> T {
         let begun = now();
         loop {
-            let value = self.property(name);
-            if wanted(&value) {
-                return value;
+            if let Some(answer) = ask() {
+                return answer;
             }
-            assert!(begun.elapsed() < PATIENCE, "{name} is still {value:?}\n{}", self.log());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "there is no answer; its status is {:?}\n{}",
+                self.property("StatusText"),
+                self.log()
+            );
             pause();
         }
     }
