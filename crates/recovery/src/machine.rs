@@ -141,7 +141,6 @@ impl Machine {
         let Some(part) = self.alive(id, incarnation) else { return };
         part.is_alive = false;
         let was = part.state;
-        let proves_nothing = part.repair.as_ref().is_some_and(|repair| repair.proved_by.is_empty());
         part.go(Move::End);
         let outer = part.spec.within;
         if self.is_over || outer.is_some_and(|outer| self.is_stopping(outer)) {
@@ -151,15 +150,11 @@ impl Machine {
         for inner in self.within(id) {
             self.end_within(inner, now);
         }
-        match was {
-            State::Stopping => self.start(id, now),
-            // The plane was escalated, and not its canary, which now has failed itself.
-            State::Escalated if !proves_nothing => {}
-            _ => {
-                self.gives_up_on_outer(id, now);
-                self.fail(id, &format!("it ended by itself: {}", how(end)), now);
-            }
+        if was == State::Stopping {
+            return self.start(id, now);
         }
+        self.gives_up_on_outer(id, now);
+        self.fail(id, &format!("it ended by itself: {}", how(end)), now);
     }
 
     /// Something on the work plane was aborted and has not ended: it keeps a thread.

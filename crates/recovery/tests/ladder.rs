@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ttm_recovery::testing::{Ends, Shows, Stage, table};
-use ttm_recovery::{RecoveryConfig, RecoverySettings, Step};
+use ttm_recovery::{Effect, Machine, RecoveryConfig, RecoverySettings, Step};
 
 fn stage() -> Stage {
     let mut stage = Stage::new(table(), RecoveryConfig::default()).with_jitter(0.5);
@@ -170,5 +170,37 @@ fn a_plane_whose_canary_is_late_by_ten_seconds_is_built_anew_at_once() {
         "110 work-plane rebuild_plane, charged",
         "111 work-plane recovered",
     ];
+    assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn the_patience_of_a_part_can_change_while_it_runs() {
+    let mut machine = stage().machine().clone();
+    let mut now = stage().now();
+    let monitor = machine.find("monitor").expect("it is in the table");
+    machine.set_patience(monitor, Duration::from_secs(90));
+    now.moment += Duration::from_secs(89);
+    assert_eq!(machine.views(now.moment)[monitor.0].since_progress, Some(Duration::from_secs(89)));
+    let is_stopped = |machine: &mut Machine| {
+        std::iter::from_fn(|| machine.poll_effect())
+            .any(|effect| matches!(effect, Effect::Stop { part, .. } if part == monitor))
+    };
+    machine.handle_timeout(now);
+    assert!(!is_stopped(&mut machine));
+    now.moment += Duration::from_secs(1);
+    machine.handle_timeout(now);
+    assert!(is_stopped(&mut machine));
+}
+
+#[test]
+fn what_ends_after_it_was_given_up_is_started_again_if_the_budget_allows_it() {
+    let mut stage = stage();
+    stage.fault("roster", Shows::Nothing, Ends::WhenTold, None);
+    stage.pass(200);
+    assert_eq!(stage.state("roster"), "escalated");
+    stage.story();
+    stage.fault("roster", Shows::Panics, Ends::WhenTold, Some(Step::Start));
+    stage.pass(10);
+    let story = ["301 roster began by service", "302 roster start, charged", "303 roster recovered"];
     assert_eq!(stage.story(), story);
 }
