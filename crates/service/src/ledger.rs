@@ -23,6 +23,8 @@ use crate::stores::StoreUse;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// What waits is tried again after this.
 const RETRY: Duration = Duration::from_secs(5);
+/// A ledger that does not answer is asked so often: the start does not wait for it as for the tokens.
+const LOADS: usize = 3;
 /// So many entries are looked back at. A day has fewer that count against a budget.
 const LOOK_BACK: usize = 2_000;
 /// Recoveries that are shown.
@@ -70,8 +72,14 @@ impl Ledger {
     /// too early than a restart too many.
     pub(crate) async fn read(&mut self, now: Now) -> Found {
         // By their number and not by their age: a wall clock that was set back would leave holes.
-        let load = self.port.load(Timestamp::MIN, LOOK_BACK);
-        let entries = bounded("loading the ledger of recoveries", &*self.io, load).await;
+        let mut entries = self.load().await;
+        for _ in 1..LOADS {
+            if !matches!(&entries, Err(error) if error.may_pass()) {
+                break;
+            }
+            self.io.sleep_until(self.io.now() + PATIENCE).await;
+            entries = self.load().await;
+        }
         let kept = self.words(|words| words.read()).await.transpose();
         let entries = match entries {
             Ok(entries) => entries,
@@ -106,6 +114,11 @@ impl Ledger {
             }
             Err(error) => self.unreadable(&error.to_string(), true, true, now).await,
         }
+    }
+
+    async fn load(&self) -> Result<Vec<Entry>, StoreError> {
+        let load = self.port.load(Timestamp::MIN, LOOK_BACK);
+        bounded("loading the ledger of recoveries", &*self.io, load).await
     }
 
     async fn unreadable(&mut self, problem: &str, ledger: bool, file: bool, now: Now) -> Found {
@@ -146,7 +159,8 @@ impl Ledger {
                 tracing::error!(%error, "the last step cannot be kept in the local file");
             }
         }
-        self.store(PATIENCE).await;
+        // One that does not answer is waited for once, and not with each of the entries that belong together.
+        self.tend().await;
     }
 
     /// Stores what waits, if it is time to try.
@@ -206,3 +220,6 @@ impl Ledger {
 fn is_damaged(error: &StoreError) -> bool {
     matches!(error.kind(), StoreErrorKind::Unexpected | StoreErrorKind::Corrupt)
 }
+
+#[cfg(test)]
+mod tests;

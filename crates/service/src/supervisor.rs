@@ -21,7 +21,7 @@ use crate::ended::{Ended, Exit, Failure, StartError, Stopped};
 use crate::io::{Owned, lease_on};
 use crate::lease::Lease;
 use crate::parts::{Early, PARTS, Part, Stage};
-use crate::ports::{Planes, Surface};
+use crate::ports::{Controls, Planes, Surface};
 use crate::resident::{Figures, Resident};
 use crate::start::{Open, Starting};
 use crate::vigil::Vigil;
@@ -40,6 +40,9 @@ const AT_LEAST: Duration = Duration::from_millis(250);
 const RELEASE_WITHIN: Duration = Duration::from_millis(500);
 /// The last answers of a long stop are given this long.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// What a start comes to.
+type Opened = (Arc<Resident>, Healing, Controls);
 
 /// A service that has not started yet.
 pub struct Supervisor {
@@ -132,8 +135,8 @@ impl Supervisor {
                 crew.unless(stop.as_mut(), Box::pin(self.open(open, &starting))).await
             }
         };
-        let resident = match resident {
-            Ok(Ok(resident)) => Arc::new(resident),
+        let (resident, mut healing, controls) = match resident {
+            Ok(Ok(opened)) => opened,
             Ok(Err(error)) => {
                 self.let_go(crew, Moment::MAX).await;
                 return (Exit::NotStarted(error), Moment::MAX);
@@ -153,8 +156,6 @@ impl Supervisor {
                 return (Exit::NotStarted(error), Moment::MAX);
             }
         };
-        let begin = Healing::begin(crew.parts(), &resident, &self.supervision, &self.vigil).await;
-        let (mut healing, controls) = begin;
         crew.start_rest(&resident);
         // Nothing else sets it.
         drop(self.figures.0.set(resident.clone()));
@@ -186,11 +187,15 @@ impl Supervisor {
     }
 
     /// The start under the lease.
-    async fn open<E>(&self, open: Open<E>, starting: &Starting) -> Result<Resident, StartError<E>> {
+    async fn open<E>(&self, open: Open<E>, starting: &Starting) -> Result<Opened, StartError<E>> {
         let ports = open(starting).await.map_err(StartError::Open)?.on(&self.io);
         self.early.surface.opened(&ports);
         let Early { board, lease, .. } = &self.early;
-        opening::restore(ports, &self.settings, &self.io, board, lease, starting).await
+        let resident = opening::restore(ports, &self.settings, &self.io, board, lease, starting).await?;
+        let resident = Arc::new(resident);
+        let (healing, controls) =
+            Healing::begin(&self.parts, &resident, &self.supervision, &self.vigil).await;
+        Ok((resident, healing, controls))
     }
 
     /// Gives up a start. The next process need not wait for the lease; one that another holds is left as it is.

@@ -64,11 +64,6 @@ impl Crew {
         Ok(Self { parts, early, resident: None, planes, work, supervision, running, left_behind })
     }
 
-    /// The table.
-    pub(super) fn parts(&self) -> &[Part] {
-        &self.parts
-    }
-
     /// Starts the parts of a stage that need no store.
     pub(super) fn start_early(&mut self, stage: Stage) {
         self.start_all(|part| part.stage == stage && matches!(part.runs, Runs::Task(Start::Early(_))));

@@ -16,6 +16,7 @@ use crate::ledger::{Found, Ledger};
 use crate::life::Author;
 use crate::parts::{Part, Runs};
 use crate::pause::{LATE, pause};
+use crate::ports::Controls;
 use crate::resident::Resident;
 use crate::series::sample;
 use crate::settings::POOLS;
@@ -59,7 +60,7 @@ impl Healing {
         resident: &Arc<Resident>,
         runtime: &Arc<dyn Runtime>,
         vigil: &Vigil,
-    ) -> (Self, crate::ports::Controls) {
+    ) -> (Self, Controls) {
         let Resident { ports, board, clock, epoch, settings, .. } = &**resident;
         let jitter = runtime.entropy("recovery");
         let now = Now { moment: runtime.now(), wall: runtime.wall(), jitter: jitter.unit() };
