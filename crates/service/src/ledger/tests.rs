@@ -146,6 +146,8 @@ fn a_step_that_ends_the_process_is_found_by_the_next_whatever_became_of_the_stor
     assert_eq!(scene.store.entries(), ended, "each is there once");
 }
 
+type Spoil<'a> = &'a dyn Fn(&Scene);
+
 #[test]
 fn what_cannot_be_read_is_set_aside_and_every_budget_counts_as_spent() {
     let foreign = |scene: &Scene| scene.words.write(&scene.end(7)).expect("it works");
@@ -157,7 +159,7 @@ fn what_cannot_be_read_is_set_aside_and_every_budget_counts_as_spent() {
         let entries = [scene.entry(1, 0, 0, Fact::Booted), scene.entry(1, 5, 3, over)];
         scene.runtime.block_on(scene.store.append(under, &entries)).expect("it works");
     };
-    let cases: [(&str, &dyn Fn(&Scene)); 4] = [
+    let cases: [(&str, Spoil<'_>); 4] = [
         ("entries of epoch 7, and this is 2", &foreign),
         ("no header", &spoilt_file),
         ("a row without a key", &spoilt_ledger),

@@ -256,3 +256,26 @@ fn a_stop_ends_in_time_whatever_hangs_and_however_short_its_deadline() {
         }
     }
 }
+
+/// Ends right before the stop; its next incarnation stores what waits.
+fn ends_before_the_stop(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        if life.author.incarnation.number() == 0 {
+            life.vital.got_on();
+            life.runtime
+                .sleep_until(life.runtime.now() + RUNS.saturating_sub(Duration::from_millis(10)))
+                .await;
+            panic!("boom");
+        }
+        life.stop.ordered().await;
+        did("what waited is stored");
+    })
+}
+
+#[test]
+fn a_writer_that_is_about_to_be_started_again_is_not_missing_at_the_stop() {
+    let _alone = alone();
+    let (ended, _) = run(vec![part("store", Stage::Store, ends_before_the_stop)]);
+    assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
+    assert_eq!(*DID.lock(), ["what waited is stored"]);
+}

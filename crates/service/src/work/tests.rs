@@ -1,4 +1,4 @@
-//! What happens to requests in flight when the work ends.
+//! What happens to requests in flight when the work ends, or one of its groups.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -66,4 +66,92 @@ fn requests_end_with_the_work_that_made_them() {
         assert_eq!(resident.board.api_trouble("dexscreener"), None, "the API is not blamed");
         assert_eq!(resident.board.calls(Duration::from_mins(5)).errors, 0);
     });
+}
+
+/// A work with two cold tokens, and its API.
+fn working(runtime: &ManualRuntime) -> (Arc<Resident>, Slow, ttm_kernel::Task, crate::StopOrder) {
+    let tokens = FakeTokenStore::new();
+    let api = Slow { runtime: runtime.clone(), calls: Arc::default(), answers: Arc::default() };
+    let ports = crate::Ports { pairs: Arc::new(api.clone()), ..fakes::ports(&tokens) };
+    runtime.block_on(tokens.add(&[Mint::WSOL, Mint::USDC], runtime.wall())).expect("the fake works");
+    let resident = fakes::resident(runtime, &fakes::board(runtime), ports);
+    let (life, order) = fakes::life(runtime);
+    let work = runtime.spawn("work", Box::pin(Work::boot(&resident, life).run()));
+    (resident, api, work, order)
+}
+
+/// The group of the tokens that have no score.
+const COLD: Lane = Lane::Cold;
+
+fn wanted(number: u32, mode: Mode) -> Wanted {
+    Wanted { incarnation: ttm_kernel::Incarnation::new(number), mode }
+}
+
+#[test]
+fn a_group_that_is_drained_waits_for_what_is_in_flight_and_asks_for_nothing_more() {
+    let runtime = ManualRuntime::new(1);
+    let (resident, api, work, _order) = working(&runtime);
+    let pause = |millis| runtime.sleep_until(runtime.now() + Duration::from_millis(millis));
+    let ended = || resident.groups.ended(COLD, wanted(0, Mode::Run).incarnation);
+    runtime.block_on(async {
+        while api.seen().0 == 0 {
+            pause(100).await;
+        }
+        resident.groups.want(COLD, wanted(0, Mode::Drain));
+        pause(1_000).await;
+        assert!(!ended(), "a request is in flight");
+        pause(10_000).await;
+        assert!(ended());
+        let (calls, answers) = api.seen();
+        assert_eq!(calls, answers, "all were waited for");
+        pause(120_000).await;
+        assert_eq!(api.seen(), (calls, answers), "the next ticks ask for nothing");
+        resident.groups.want(COLD, wanted(1, Mode::Run));
+        pause(60_000).await;
+        assert!(api.seen().0 > calls, "it goes on as its next incarnation");
+    });
+    work.abort();
+}
+
+#[test]
+fn a_group_that_is_aborted_has_its_requests_dropped_and_its_tokens_asked_for_again() {
+    let runtime = ManualRuntime::new(1);
+    let (resident, api, work, _order) = working(&runtime);
+    let pause = |millis| runtime.sleep_until(runtime.now() + Duration::from_millis(millis));
+    runtime.block_on(async {
+        while api.seen().0 == 0 {
+            pause(100).await;
+        }
+        resident.groups.want(COLD, wanted(0, Mode::Abort));
+        pause(100).await;
+        assert!(resident.groups.ended(COLD, wanted(0, Mode::Run).incarnation));
+        assert_eq!(resident.flights.all().len(), 0, "its task is gone");
+        pause(10_000).await;
+        assert_eq!(api.seen(), (1, 0), "the request was dropped, and none follows");
+        assert_eq!(resident.board.calls(Duration::from_mins(5)).errors, 0, "the API is not blamed");
+        resident.groups.want(COLD, wanted(1, Mode::Run));
+        pause(2_000).await;
+        assert_eq!(api.seen().0, 2, "its tokens were due, and are asked for first");
+    });
+    work.abort();
+}
+
+#[test]
+fn the_other_group_is_not_touched_by_the_end_of_one() {
+    let runtime = ManualRuntime::new(1);
+    let (resident, api, work, _order) = working(&runtime);
+    let pause = |millis| runtime.sleep_until(runtime.now() + Duration::from_millis(millis));
+    runtime.block_on(async {
+        while api.seen().0 == 0 {
+            pause(100).await;
+        }
+        resident.groups.want(Lane::Hot, wanted(0, Mode::Abort));
+        pause(10_000).await;
+        let (calls, answers) = api.seen();
+        assert!(answers >= 1 && calls == answers, "the cold request was answered");
+        assert!(!resident.groups.ended(COLD, wanted(0, Mode::Run).incarnation));
+        pause(120_000).await;
+        assert!(api.seen().0 > calls, "and others follow");
+    });
+    work.abort();
 }
