@@ -9,7 +9,7 @@ use crate::accounts::{Accounts, IllegalEntry, ended_with_its_process};
 use crate::part::{Part, Phase, Repair};
 use crate::{By, Entry, Fact, Now, Outcome, PartSpec, RecoveryConfig, Step};
 
-use super::{FailureClass, MEMORY_PATIENCE, Machine};
+use super::{FailureClass, MEMORY_PATIENCE, Machine, PartId};
 
 /// What the ledger says of the past.
 #[derive(Clone, Debug)]
@@ -69,12 +69,13 @@ impl Machine {
         machine.next_entry(None, Entry::PROCESS, Fact::Booted, now);
         for (key, open) in open {
             let age = Duration::try_from(now.wall.duration_since(open.began)).unwrap_or(Duration::ZERO);
-            let id = machine.find(&open.subject);
+            let id = machine.of_subject(&open.subject);
             let ended = ended_with_its_process(&open);
             let free = id.filter(|id| machine.parts[id.0].repair.is_none() && ended.is_none());
             if let Some(id) = free {
                 // Whether the end of the process helped shows when the part gets on.
-                let subject = machine.parts[id.0].spec.name;
+                let name = machine.parts[id.0].spec.name;
+                let subject = if open.subject == name { name } else { Entry::WORK_PLANE };
                 machine.parts[id.0].repair = Some(Repair {
                     key,
                     subject,
@@ -103,5 +104,12 @@ impl Machine {
             machine.next_entry(Some(key), Entry::PROCESS, fact, now);
         }
         machine
+    }
+
+    /// The part that shows whether a recovery of this subject has helped.
+    fn of_subject(&self, subject: &str) -> Option<PartId> {
+        let is_it =
+            |part: &Part| part.spec.name == subject || (part.spec.is_canary && subject == Entry::WORK_PLANE);
+        self.ids().find(|id| is_it(&self.parts[id.0]))
     }
 }
