@@ -86,6 +86,19 @@ fn a_pause_gives_each_part_its_time_anew_and_restarts_nothing() {
 }
 
 #[test]
+fn a_pause_while_a_part_backs_off_withdraws_its_restart() {
+    let mut stage = stage();
+    stage.fault("roster", Shows::Panics, Ends::WhenTold, Some(Step::Start));
+    stage.pass(4);
+    stage.fault("roster", Shows::Nothing, Ends::WhenTold, None);
+    stage.pass(60);
+    stage.story();
+    stage.happens(&Incident::Pause(10));
+    stage.pass(59);
+    assert_eq!(stage.story(), ["175 roster withdrawn"]);
+}
+
+#[test]
 fn a_second_pause_without_progress_in_between_gives_only_what_it_lasted() {
     let mut stage = stage();
     stage.fault("roster", Shows::Nothing, Ends::WhenTold, Some(Step::Graceful));

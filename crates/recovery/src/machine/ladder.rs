@@ -17,8 +17,15 @@ impl Machine {
         match part.repair.as_ref().map(|repair| repair.phase) {
             // What waits is not restarted, whatever was about to be done.
             None | Some(Phase::BackingOff(_) | Phase::Resuming(_)) if waits => self.withhold(id, now),
+            Some(Phase::BackingOff(_) | Phase::Resuming(_)) if part.is_alive && !self.is_stuck(id, now) => {
+                // A pause has given it time.
+                self.parts[id.0].go(Move::Progress);
+                self.close(id, Outcome::Withdrawn, now);
+            }
             // What has fallen silent is not excused any more by what it waited for.
             None | Some(Phase::Withheld) if is_late => self.stalled(id, now),
+            // It was to be started with the part that runs it, and that was given up for another.
+            None if !part.is_alive => self.fail(id, "it was left behind", now),
             Some(Phase::BackingOff(until)) if at >= until => self.climb(id, now),
             Some(Phase::Resuming(until)) if at >= until => self.resume(id, now),
             Some(Phase::Draining(until)) if at >= until || self.is_an_emergency(id, now) => {
