@@ -7,10 +7,13 @@ use clap::Args;
 
 use crate::graph::{self, Crate};
 use crate::process::{self, cargo};
+use crate::services::{DATABASE_URL, Postgres};
 
-/// The bench that runs the program, and the program's crate.
-const WITH_THE_PROGRAM: &str = "market";
+/// The benches that run the program, and the program's crate.
+const WITH_THE_PROGRAM: [&str; 2] = ["market", "recovery"];
 const PROGRAM: &str = "ttm-app";
+/// The bench that makes faults in it, and needs a database.
+const WITH_FAULTS: &str = "recovery";
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench breaker")]
@@ -21,10 +24,18 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     for (package, bench) in chosen(&graph::read()?, options.name.as_deref().unwrap_or_default())? {
-        if bench == WITH_THE_PROGRAM {
+        if WITH_THE_PROGRAM.contains(&&*bench) {
             process::run(&mut cargo(["build", "--release", "--package", PROGRAM]))?;
         }
-        process::run(&mut cargo(["bench", "--package", &package, "--bench", &bench]))?;
+        let mut measure = cargo(["bench", "--package", &package, "--bench", &bench]);
+        if bench != WITH_FAULTS {
+            process::run(&mut measure)?;
+            continue;
+        }
+        let faulty = ["--features", "test-faults", "--bin", "ttm-faulty"];
+        process::run(cargo(["build", "--release", "--package", PROGRAM]).args(faulty))?;
+        let postgres = Postgres::start()?;
+        process::run(measure.env(DATABASE_URL, postgres.url()))?;
     }
     Ok(())
 }
