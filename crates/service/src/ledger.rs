@@ -4,14 +4,16 @@
 //! store is back. What it says is done all the same: a store that is away must not keep a stuck group stuck. What ends the process
 //! also goes into a local file, so that no step that costs a budget is forgotten with the memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use ttm_kernel::{Epoch, FencingToken, Moment, Runtime, StoreError, StoreErrorKind, within};
-use ttm_recovery::{Entry, Fact, LEDGER_KEEPS, LastWords, Now, Past, Recoveries, RecoveryLedger, Step};
+use ttm_recovery::{
+    Entry, EntryKey, Fact, LEDGER_KEEPS, LastWords, Now, Past, Recoveries, RecoveryLedger, Step,
+};
 
 use crate::board::Board;
 use crate::bounded::{bounded, timed_out};
@@ -91,11 +93,10 @@ impl Ledger {
                 return self.unreadable(&format!("the local file: {error}"), false, true, now).await;
             }
         };
-        let newest = entries.last().map(|entry| entry.key);
-        let mut all = entries;
-        all.extend(kept.iter().filter(|entry| newest.is_none_or(|newest| entry.key > newest)).cloned());
-        all.sort_by_key(|entry| entry.key);
-        all.dedup_by_key(|entry| entry.key);
+        let mut all: BTreeMap<EntryKey, Entry> =
+            kept.iter().map(|entry| (entry.key, entry.clone())).collect();
+        all.extend(entries.into_iter().map(|entry| (entry.key, entry)));
+        let all: Vec<Entry> = all.into_values().collect();
         if let Some(ahead) = all.last().filter(|entry| entry.key.epoch >= self.under.epoch()) {
             let problem =
                 format!("it has entries of epoch {}, and this is {}", ahead.key.epoch, self.under.epoch());

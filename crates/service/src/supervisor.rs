@@ -224,6 +224,7 @@ impl Supervisor {
         let runtime = &*self.supervision;
         let begun = runtime.now();
         self.early.board.enter_stopping();
+        healing.stop();
         let lasts = deadline - begun;
         crew.order(Stage::Work, begun + lasts / 2);
         // Part of the time is for closing: a store that hangs keeps its writers until they are given up. And part of it for

@@ -200,7 +200,10 @@ impl Work {
     fn carry_out(&mut self) {
         let resident = self.resident.clone();
         let Resident { board, tokens: outbox, samples, .. } = &*resident;
-        board.places.carry(self.author, self.machine.carried());
+        // A work that stops has shut its schedule down: one that goes on needs the schedule from before that.
+        if !self.machine.is_stopping() {
+            board.places.carry(self.author, self.machine.carried());
+        }
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::RunStarted { lane, run: _, missed } => {

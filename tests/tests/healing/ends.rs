@@ -33,7 +33,7 @@ fn a_panic_at_each_start_ends_the_process_and_the_next_one_knows_that_without_th
     assert!(last.contains("ended by self-healing, to be started again: work: it ended by itself: it panicked: a test ordered it"), "{last}");
     let ends = "SELECT count(*) FROM recovery WHERE step = 'end_process'";
     assert_eq!(database.ask(ends), "0", "the store was away");
-    assert!(state.join("recovery.journal").exists());
+    assert!(state.join("ttm-recovery").exists());
 
     faults.end();
     proxy.mend();
@@ -45,7 +45,7 @@ fn a_panic_at_each_start_ends_the_process_and_the_next_one_knows_that_without_th
     let outcome = second.end();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert_eq!(database.ask(ends), "1", "once");
-    let journal = fs::read(state.join("recovery.journal"));
+    let journal = fs::read(state.join("ttm-recovery"));
     assert!(journal.as_ref().map_or(true, Vec::is_empty), "{journal:?}");
 }
 

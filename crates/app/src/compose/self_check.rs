@@ -17,10 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks again and again; each answer is a sign of life. What is answered does not matter.
 pub(super) async fn ask(address: SocketAddr, runtime: Arc<dyn Runtime>, vital: Vital) {
+    let mut was_answered = false;
     loop {
         let asked = within(&*runtime, runtime.now() + PATIENCE, once(address)).await;
         match asked {
-            Ok(Ok(())) => vital.got_on(),
+            Ok(Ok(())) => {
+                was_answered = true;
+                vital.got_on();
+            }
+            // A firewall may be in the way of this, and of nobody else: what never worked shows nothing.
+            _ if !was_answered => vital.got_on(),
             Ok(Err(error)) => tracing::debug!(%error, "the API does not answer itself"),
             Err(_) => tracing::debug!("the API does not answer itself in time"),
         }

@@ -87,8 +87,13 @@ impl StateLease {
 
     /// The folder of a database that is a file, wherever the links to it are.
     pub(super) fn folder(&self) -> Option<&Path> {
+        self.database()?.parent()
+    }
+
+    /// A database that is a file, wherever the links to it are.
+    pub(super) fn database(&self) -> Option<&Path> {
         match self {
-            Self::Sqlite(lease) => lease.database().parent(),
+            Self::Sqlite(lease) => Some(lease.database()),
             Self::Postgres(_) => None,
         }
     }

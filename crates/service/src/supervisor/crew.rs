@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use futures_util::future::{join_all, select_all};
 use ttm_kernel::{Incarnation, Lane, Moment, Runtime, TaskEnd, within};
 use ttm_recovery::PartId;
@@ -84,6 +85,9 @@ impl Crew {
 
     /// Starts those parts of a stage that do not run.
     pub(super) fn start_missing(&mut self, stage: Stage, incarnation: impl Fn(PartId) -> Incarnation) {
+        // One that has ended since anybody looked does not run either.
+        let ended = |running: &mut Running| (&mut running.task).now_or_never().is_some();
+        self.running.retain(|_, running| running.part.stage != stage || !ended(running));
         let is_missing = |id: &PartId| {
             let part = &self.parts[id.0];
             part.stage == stage && !self.running.contains_key(id) && matches!(part.runs, Runs::Task(_))

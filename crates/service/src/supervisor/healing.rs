@@ -43,6 +43,8 @@ pub(super) struct Healing {
     orders: Orders,
     vigil: Vigil,
     next_look: Moment,
+    /// An entry whose evidence is being gathered.
+    gathering: Option<Entry>,
     /// How long the machine had been suspended at the last look.
     suspended: Duration,
 }
@@ -76,7 +78,21 @@ impl Healing {
         let (resident, next_look) = (resident.clone(), runtime.now() + LOOK_EVERY);
         let (runtime, vigil) = (runtime.clone(), vigil.clone());
         let suspended = runtime.suspended();
-        (Self { machine, ledger, resident, runtime, jitter, orders, vigil, next_look, suspended }, controls)
+        (
+            Self {
+                machine,
+                ledger,
+                resident,
+                runtime,
+                jitter,
+                orders,
+                vigil,
+                next_look,
+                gathering: None,
+                suspended,
+            },
+            controls,
+        )
     }
 
     fn now(&self) -> Now {
@@ -224,8 +240,14 @@ impl Healing {
     }
 
     async fn record(&mut self, mut entry: Entry, signs: Option<Signs>) {
-        if let Fact::Began { by: By::Service, evidence: evidence @ None, .. } = &mut entry.fact {
-            *evidence = Some(evidence::gather(&self.resident, signs, &*self.runtime).await);
+        if matches!(entry.fact, Fact::Began { by: By::Service, evidence: None, .. }) {
+            // Kept meanwhile: a stop may come first, and a ledger without this entry has a hole.
+            self.gathering = Some(entry.clone());
+            let gathered = evidence::gather(&self.resident, signs, &*self.runtime).await;
+            self.gathering = None;
+            if let Fact::Began { evidence, .. } = &mut entry.fact {
+                *evidence = Some(gathered);
+            }
         }
         log(&entry);
         self.resident.events.recovery(&entry);
@@ -236,8 +258,18 @@ impl Healing {
         self.ledger.record(entry).await;
     }
 
-    /// The process stops: says so in the ledger, if that can be written by then.
-    pub(super) async fn close(&mut self, by: Moment) {
+    /// The process stops: nothing is decided any more. Orders are refused from now on, and the watchdog is fed by the supervision plane
+    /// alone: a stop has a deadline of its own.
+    pub(super) fn stop(&mut self) {
+        self.vigil.parts_until(Moment::MAX);
+        self.orders.close();
+        while let Ok(order) = self.orders.try_recv() {
+            drop(order);
+        }
+        if let Some(entry) = self.gathering.take() {
+            log(&entry);
+            self.ledger.add(entry);
+        }
         self.machine.close_all(self.now());
         while let Some(effect) = self.machine.poll_effect() {
             if let Effect::Record(entry) = effect {
@@ -245,6 +277,10 @@ impl Healing {
                 self.ledger.add(entry);
             }
         }
+    }
+
+    /// Stores what the ledger does not have, if that can be done by then.
+    pub(super) async fn close(&mut self, by: Moment) {
         if self.resident.lease.lost().is_none() {
             self.ledger.store(by - self.runtime.now()).await;
         }

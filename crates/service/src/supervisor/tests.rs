@@ -6,13 +6,14 @@ use parking_lot::Mutex;
 use ttm_health::Phase;
 use ttm_kernel::{BoxFuture, Clock as _};
 use ttm_market::testing::FakeTokenStore;
+use ttm_recovery::testing::{FakeRecoveryLedger, MockThreadSource};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::fakes;
 use crate::life::Life;
 use crate::parts::{OnStop, Progress, Runs, Start};
 use crate::ports::Plane;
+use crate::{Ports, fakes};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -278,4 +279,68 @@ fn a_writer_that_is_about_to_be_started_again_is_not_missing_at_the_stop() {
     let (ended, _) = run(vec![part("store", Stage::Store, ends_before_the_stop)]);
     assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
     assert_eq!(*DID.lock(), ["what waited is stored"]);
+}
+
+/// Ends when the stop has begun; its next incarnation stores what waits.
+fn ends_in_the_stop(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        if life.author.incarnation.number() == 0 {
+            life.vital.got_on();
+            life.runtime.sleep_until(life.runtime.now() + RUNS + Duration::from_millis(100)).await;
+            panic!("boom");
+        }
+        life.stop.ordered().await;
+        did("what waited is stored");
+    })
+}
+
+/// Takes a second to stop.
+fn takes_its_time(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        life.vital.gets_on_until(&life.stop).await;
+        life.runtime.sleep_until(life.runtime.now() + SECOND).await;
+    })
+}
+
+#[test]
+fn a_writer_that_ends_while_the_work_stops_is_not_missing_afterwards() {
+    let _alone = alone();
+    let (ended, _) =
+        run(vec![part("work", Stage::Work, takes_its_time), part("store", Stage::Store, ends_in_the_stop)]);
+    assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
+    assert_eq!(*DID.lock(), ["what waited is stored"]);
+}
+
+#[test]
+fn a_ledger_has_no_hole_whenever_the_stop_comes() {
+    let _alone = alone();
+    // The part is found stuck after its patience of a minute, at one of the looks around that.
+    for millis in (59_900..62_000).step_by(70) {
+        let runtime = ManualRuntime::new(1);
+        let ledger = FakeRecoveryLedger::new();
+        ledger.claim();
+        let mut threads = MockThreadSource::new();
+        threads.expect_threads().returning(|| Ok(Vec::new()));
+        let ports = Ports {
+            ledger: Arc::new(ledger.clone()),
+            threads: Some(Arc::new(threads)),
+            ..fakes::ports(&FakeTokenStore::new())
+        };
+        let parts = vec![part("work", Stage::Work, hangs)];
+        let supervisor = fakes::supervisor(&runtime, &fakes::board(&runtime)).with_parts(parts);
+        let figures = supervisor.figures();
+        let stop = async {
+            figures.started().await;
+            runtime.sleep_until(runtime.now() + Duration::from_millis(millis)).await;
+            runtime.now() + SECOND
+        };
+        let exit: Exit<Infallible> = runtime.block_on(supervisor.run(fakes::open(ports), stop));
+        assert!(matches!(exit, Exit::Ended(_)), "{exit:?}");
+        let entries = ledger.entries();
+        let numbers: Vec<u64> = entries.iter().map(|entry| entry.key.number).collect();
+        assert!(numbers.iter().copied().eq(0..entries.len() as u64), "{millis}: {numbers:?}");
+        assert_eq!(entries.last().map(|entry| entry.fact.kind()), Some("closed"), "{millis}");
+        let now = ttm_recovery::Now { moment: runtime.now(), wall: runtime.wall(), jitter: 0.0 };
+        ttm_recovery::Past::replay(&entries, now).expect("the next process can go on from it");
+    }
 }

@@ -155,3 +155,25 @@ fn the_other_group_is_not_touched_by_the_end_of_one() {
     });
     work.abort();
 }
+
+#[test]
+fn a_work_that_was_stopped_in_order_is_continued_by_the_next() {
+    let runtime = ManualRuntime::new(1);
+    let (resident, api, work, order) = working(&runtime);
+    let pause = |millis| runtime.sleep_until(runtime.now() + Duration::from_millis(millis));
+    runtime.block_on(async {
+        while api.seen().0 == 0 {
+            pause(100).await;
+        }
+        order.give(runtime.now() + Duration::from_secs(30));
+        assert_eq!(work.await, ttm_kernel::TaskEnd::Finished);
+        let (calls, answers) = api.seen();
+        assert_eq!(calls, answers, "what was in flight was waited for");
+        let (mut life, _order) = fakes::life(&runtime);
+        life.author.incarnation = life.author.incarnation.next();
+        let next = runtime.spawn("work", Box::pin(Work::boot(&resident, life).run()));
+        pause(120_000).await;
+        assert!(api.seen().0 > calls, "its ticks go on");
+        next.abort();
+    });
+}
