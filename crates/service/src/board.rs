@@ -51,7 +51,8 @@ pub struct Board {
     pub(super) places: Places,
     /// By the name of its breaker.
     troubles: Mutex<BTreeMap<String, Option<Trouble>>>,
-    resources: Mutex<Option<ResourceSample>>,
+    /// The last sample, and when it came.
+    resources: Mutex<Option<(Moment, ResourceSample)>>,
     /// How each use of a store went last.
     pub(super) stores: Stores,
     sources: Mutex<BTreeMap<Origin, SourceFacts>>,
@@ -269,12 +270,19 @@ impl Board {
 
     /// Posts a sample of the resources.
     pub fn post_resources(&self, sample: Option<ResourceSample>) {
-        *self.resources.lock() = sample;
+        let now = self.clock.now();
+        *self.resources.lock() = sample.map(|sample| (now, sample));
     }
 
     /// The last sample of the resources.
     pub fn resources(&self) -> Option<ResourceSample> {
-        *self.resources.lock()
+        self.resources.lock().map(|(_, sample)| sample)
+    }
+
+    /// The last sample of the resources, if it is no older than this.
+    pub(crate) fn fresh_resources(&self, longest: Duration) -> Option<ResourceSample> {
+        let now = self.clock.now();
+        self.resources.lock().filter(|(at, _)| now - *at <= longest).map(|(_, sample)| sample)
     }
 
     /// Posts how many tokens a source lists, or what is wrong with it.

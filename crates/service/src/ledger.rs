@@ -5,9 +5,11 @@
 //! also goes into a local file, so that no step that costs a budget is forgotten with the memory.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use ttm_kernel::{Epoch, FencingToken, Moment, Runtime, StoreError, StoreErrorKind, within};
@@ -42,8 +44,8 @@ pub(crate) struct Ledger {
     /// What is not stored yet, oldest first.
     waiting: VecDeque<Entry>,
     retry_at: Moment,
-    /// Whether the file holds what the ledger may not have.
-    has_words: bool,
+    /// The last entry that the file holds, which the ledger may not have.
+    in_file: Option<EntryKey>,
     /// The last recoveries, for readers.
     pub(crate) shown: Arc<Mutex<Recoveries>>,
 }
@@ -65,7 +67,7 @@ impl Ledger {
             under: FencingToken::first(epoch),
             waiting: VecDeque::new(),
             retry_at: Moment::ZERO,
-            has_words: false,
+            in_file: None,
             shown: Arc::new(Mutex::new(Recoveries::new(SHOWN))),
         }
     }
@@ -109,7 +111,7 @@ impl Ledger {
                     shown.add(entry);
                 }
                 drop(shown);
-                self.has_words = !kept.is_empty();
+                self.in_file = kept.last().map(|entry| entry.key);
                 self.waiting.extend(kept);
                 Found { past, problem: None }
             }
@@ -118,7 +120,7 @@ impl Ledger {
     }
 
     async fn load(&self) -> Result<Vec<Entry>, StoreError> {
-        let load = self.port.load(Timestamp::MIN, LOOK_BACK);
+        let load = caught(self.port.load(Timestamp::MIN, LOOK_BACK));
         bounded("loading the ledger of recoveries", &*self.io, load).await
     }
 
@@ -135,7 +137,7 @@ impl Ledger {
         let problem = format!(
             "the ledger of recoveries cannot be used, so every budget counts as spent for an hour: {problem}"
         );
-        tracing::error!(problem, "set aside");
+        tracing::error!(problem, kept_elsewhere = ledger || file, "self-healing starts with nothing left");
         Found { past: Past::unreadable(now), problem: Some(problem) }
     }
 
@@ -154,8 +156,9 @@ impl Ledger {
         self.add(entry);
         if ends {
             // With all that waits: the ledger may never get it.
-            let entries: Vec<Entry> = self.waiting.iter().cloned().collect();
-            self.has_words = true;
+            let is_new = |entry: &&Entry| self.in_file.is_none_or(|last| entry.key > last);
+            let entries: Vec<Entry> = self.waiting.iter().filter(is_new).cloned().collect();
+            self.in_file = self.waiting.back().map(|entry| entry.key);
             if let Some(Err(error)) = self.words(move |words| words.write(&entries)).await {
                 tracing::error!(%error, "the last step cannot be kept in the local file");
             }
@@ -181,21 +184,27 @@ impl Ledger {
         if self.board.stores.may_ask(StoreUse::Recoveries, now, wall).is_err() {
             return false;
         }
-        let stored = within(&*self.io, now + patience, self.port.append(self.under, &entries)).await;
+        let append = caught(self.port.append(self.under, &entries));
+        let stored = within(&*self.io, now + patience, append).await;
         let now = self.io.now();
         match stored.unwrap_or_else(|_| Err(timed_out(patience))) {
             Ok(()) => {
                 self.waiting.clear();
                 self.board.stores.answered(StoreUse::Recoveries, now);
-                if std::mem::take(&mut self.has_words)
+                if self.in_file.take().is_some()
                     && let Some(Err(error)) = self.words(|words| words.clear()).await
                 {
                     tracing::warn!(%error, "the file of last words cannot be cleared");
                 }
             }
             Err(error) if error.kind() == StoreErrorKind::Rejected => {
-                tracing::error!(%error, "the store refuses these recoveries; they are dropped");
-                self.waiting.clear();
+                let before = self.waiting.len();
+                self.waiting.retain(|entry| entry.check().is_ok());
+                if self.waiting.len() == before {
+                    self.waiting.clear();
+                }
+                let dropped = before - self.waiting.len();
+                tracing::error!(%error, dropped, "the store refuses what it is told of recoveries; that is dropped");
             }
             Err(error) => {
                 self.board.stores.failed(StoreUse::Recoveries, &error, now, self.io.wall());
@@ -215,6 +224,12 @@ impl Ledger {
         let answer = within(&*self.io, self.io.now() + PATIENCE, call).await;
         Some(answer.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())))
     }
+}
+
+/// What records restarts must not need one.
+async fn caught<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let ended = AssertUnwindSafe(call).catch_unwind().await;
+    ended.unwrap_or_else(|_| Err(StoreError::unexpected("the ledger's adapter panicked")))
 }
 
 /// Whether the content is what is wrong, and not the way to it.

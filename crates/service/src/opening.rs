@@ -43,7 +43,7 @@ pub(crate) async fn restore<E>(
     let epoch = starting.claim(lease, tokens).await?;
     sources.begin(FencingToken::first(epoch), listings, starting).await?;
     let revision = starting.store("the tokens", || roster::revision(tokens, epoch, runtime)).await?;
-    let stored = starting.store("the tokens", || roster::load(tokens, runtime)).await?;
+    let stored = starting.store("the tokens", || roster::load(tokens, runtime, || {})).await?;
     // Tables that are dropped and recreated meanwhile are empty, which is not an empty set of tokens.
     starting.store("the tokens", || roster::revision(tokens, epoch, runtime)).await?;
     tracing::info!(%epoch, tokens = stored.len(), "tokens loaded");

@@ -128,7 +128,9 @@ impl Part {
     /// It is stuck after so long without a sign of life.
     pub fn patience(&self, settings: &ServiceSettings) -> Duration {
         match (self.progress, self.runs) {
-            (Progress::Runs, Runs::Group(lane)) => stuck_after(settings.schedule.interval(lane)),
+            (Progress::Runs, Runs::Group(lane)) => {
+                stuck_after(settings.schedule.interval(lane)).max(slowest_turns(settings))
+            }
             (Progress::Drains, _) => WRITER_PATIENCE,
             (Progress::Beats, _) => CANARY_PATIENCE,
             (Progress::Looks | Progress::Runs, _) if self.name == SOURCES => {
@@ -161,15 +163,18 @@ impl Part {
     }
 }
 
-/// A group is stuck after three intervals, but not within a minute, and not later than the specification allows for any interval.
-/// A group whose runs take longer has more time: [`PartSpec::patience`] follows them.
-pub(crate) fn stuck_after(interval: Duration) -> Duration {
-    (3 * interval).max(PATIENCE).min(longest_patience(interval))
+/// A group is stuck after three intervals, but not within a minute, and not later than the specification allows for any interval. Runs
+/// end with the next tick at the latest, so how long they take adds nothing.
+fn stuck_after(interval: Duration) -> Duration {
+    (3 * interval).max(PATIENCE).min((interval + PATIENCE).max(2 * PATIENCE))
 }
 
-/// A group has no longer than this, however long its runs take.
-pub(crate) fn longest_patience(interval: Duration) -> Duration {
-    (interval + PATIENCE).max(2 * PATIENCE)
+/// Two turns of a group that gets no more of the budget than its floor: with few requests a minute that is longer.
+fn slowest_turns(settings: &ServiceSettings) -> Duration {
+    let floor = settings.dispatch.settings().floor_percent / 100.0;
+    let of_group = settings.guard.usable_per_minute().map(|per_minute| per_minute * floor);
+    let a_minute = of_group.filter(|turns| *turns > 0.0);
+    a_minute.map_or(Duration::ZERO, |turns| Duration::from_secs_f64((120.0 / turns).min(86_400.0)))
 }
 
 /// Twice what the longest of one look, one write with its deadline or one connection takes.
@@ -198,7 +203,8 @@ pub const PARTS: [Part; 13] = {
     let keeper = Runs::Task(Start::Early(keep_lease));
     [
         part("api", Supervision, Showing, Answers, api),
-        part("lease-keeper", Supervision, Holding, Looks, keeper).aborted().on(&[STORE]),
+        // It says when the store is away, but is held back with no other part: what waits for the store needs the lease.
+        part("lease-keeper", Supervision, Holding, Looks, keeper).aborted(),
         part("work", OnWork, Working, Looks, task(work)),
         part("hot-group", OnWork, Working, OfRuns, Runs::Group(Lane::Hot)).on(&[POOLS]),
         part("cold-group", OnWork, Working, OfRuns, Runs::Group(Lane::Cold)).on(&[POOLS]),

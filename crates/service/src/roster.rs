@@ -21,11 +21,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const PAGE: usize = 5_000;
 
 /// Every token of the store.
-pub(crate) async fn load(store: &dyn TokenStore, runtime: &dyn Runtime) -> Result<Vec<Token>, StoreError> {
+pub(crate) async fn load(
+    store: &dyn TokenStore,
+    runtime: &dyn Runtime,
+    page_is_there: impl Fn(),
+) -> Result<Vec<Token>, StoreError> {
     let mut tokens = Vec::new();
     loop {
         let after = tokens.last().map(|token: &Token| token.mint);
         let page = bounded("loading tokens", runtime, store.load(after, PAGE)).await?;
+        page_is_there();
         let last = page.len() < PAGE;
         tokens.extend(page);
         if last {
@@ -51,7 +56,7 @@ pub(crate) async fn watch(resident: &Resident, life: &Life) {
         runtime.sleep_until(runtime.now() + LOOK_EVERY).await;
         let looked = async {
             board.stores.may_ask(StoreUse::TokenReads, runtime.now(), runtime.wall())?;
-            look(&*ports.tokens, runtime, *epoch, known.load(Ordering::Relaxed)).await
+            look(&*ports.tokens, life, *epoch, known.load(Ordering::Relaxed)).await
         };
         match looked.await {
             Ok(edit) => {
@@ -79,10 +84,11 @@ pub(crate) async fn watch(resident: &Resident, life: &Life) {
 
 async fn look(
     store: &dyn TokenStore,
-    runtime: &dyn Runtime,
+    life: &Life,
     epoch: Epoch,
     known: u64,
 ) -> Result<Option<Edit>, StoreError> {
+    let runtime = &*life.runtime;
     let edits = revision(store, epoch, runtime).await?;
     match edits.cmp(&known) {
         Equal => return Ok(None),
@@ -95,7 +101,8 @@ async fn look(
         }
     }
     // The revision is read first: an edit between the two calls is seen again at the next look.
-    let tokens = load(store, runtime).await?;
+    // A set of many pages takes longer than a look may: each of them shows that it gets on.
+    let tokens = load(store, runtime, || life.vital.got_on()).await?;
     // What was loaded is an edit only when the store is still the one that granted the epoch: one whose tables were
     // dropped and recreated meanwhile is empty, and no token was removed from it.
     if revision(store, epoch, runtime).await? < edits {

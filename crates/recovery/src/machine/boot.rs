@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use ttm_kernel::Epoch;
 
 use crate::accounts::{Accounts, IllegalEntry, ended_with_its_process};
@@ -30,9 +31,12 @@ impl Past {
     /// When no machine can have recorded these.
     pub fn replay<'a>(entries: impl IntoIterator<Item = &'a Entry>, now: Now) -> Result<Self, IllegalEntry> {
         let mut accounts = Accounts::default();
+        let entries: Vec<&Entry> = entries.into_iter().collect();
+        // A wall clock that was set back since makes what is recorded look younger, and so the budget smaller; but not younger than
+        // it was when the newest was recorded.
+        let wall = entries.iter().map(|entry| entry.at).fold(now.wall, Timestamp::max);
         for entry in entries {
-            // A wall clock that was set back makes it look younger, and so the budget smaller.
-            let age = Duration::try_from(now.wall.duration_since(entry.at)).unwrap_or(Duration::ZERO);
+            let age = Duration::try_from(wall.duration_since(entry.at)).unwrap_or(Duration::ZERO);
             accounts.apply(entry, age, now.moment)?;
         }
         Ok(Self { accounts })

@@ -29,8 +29,6 @@ pub(super) struct Crew {
     work: Arc<dyn Runtime>,
     supervision: Arc<dyn Runtime>,
     running: BTreeMap<PartId, Running>,
-    /// Tasks of planes that were left behind: they are never waited for.
-    left_behind: Vec<Running>,
 }
 
 struct Running {
@@ -61,8 +59,8 @@ impl Crew {
         supervision: Arc<dyn Runtime>,
     ) -> io::Result<Self> {
         let work = planes.build_work()?;
-        let (running, left_behind) = (BTreeMap::new(), Vec::new());
-        Ok(Self { parts, early, resident: None, planes, work, supervision, running, left_behind })
+        let running = BTreeMap::new();
+        Ok(Self { parts, early, resident: None, planes, work, supervision, running })
     }
 
     /// Starts the parts of a stage that need no store.
@@ -85,9 +83,13 @@ impl Crew {
 
     /// Starts those parts of a stage that do not run.
     pub(super) fn start_missing(&mut self, stage: Stage, incarnation: impl Fn(PartId) -> Incarnation) {
-        // One that has ended since anybody looked does not run either.
-        let ended = |running: &mut Running| (&mut running.task).now_or_never().is_some();
-        self.running.retain(|_, running| running.part.stage != stage || !ended(running));
+        // One that has ended since anybody looked does not run either, and one that was told to stop before has less time than it
+        // could have. Dropping one aborts it; its outbox keeps what it had taken.
+        self.running.retain(|_, running| {
+            let is_of_stage = running.part.stage == stage;
+            let is_told = running.order.listener().deadline().is_some();
+            !is_of_stage || (!is_told && (&mut running.task).now_or_never().is_none())
+        });
         let is_missing = |id: &PartId| {
             let part = &self.parts[id.0];
             part.stage == stage && !self.running.contains_key(id) && matches!(part.runs, Runs::Task(_))
@@ -163,13 +165,8 @@ impl Crew {
     /// When its threads cannot be started; then everything is as it was.
     pub(super) fn rebuild(&mut self) -> io::Result<()> {
         self.work = self.planes.build_work()?;
-        let on_it: Vec<PartId> = self.running.keys().copied().collect();
-        for id in on_it.into_iter().filter(|id| self.parts[id.0].plane == Plane::Work) {
-            if let Some(running) = self.running.remove(&id) {
-                running.task.0.abort();
-                self.left_behind.push(running);
-            }
-        }
+        // Dropping them aborts what yields there.
+        self.running.retain(|_, running| running.part.plane != Plane::Work);
         if let Some(resident) = &self.resident {
             resident.flights.forget();
         }

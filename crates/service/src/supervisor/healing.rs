@@ -30,6 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const ABORTED_WITHIN: Duration = Duration::from_secs(5);
 /// From this share of its limit on the process should not go on for long.
 const MEMORY_SHORT: f64 = 0.9;
+/// A sample of the memory counts for so long. Where it is measured less often, the process is not ended for it.
+const SAMPLE_COUNTS: Duration = Duration::from_secs(150);
 /// A critical part may be late for so long before the process counts as dead: every step that could be taken was.
 const STEP_PATIENCE: Duration = Duration::from_secs(45);
 
@@ -196,9 +198,9 @@ impl Healing {
             );
             self.machine.handle_stuck_thread(&cause, now);
         }
-        if let Some(sample) = self.resident.board.resources() {
-            self.machine.handle_memory(memory_short(&sample).as_deref(), now);
-        }
+        // One sample says nothing about the minutes after it.
+        let sample = self.resident.board.fresh_resources(SAMPLE_COUNTS);
+        self.machine.handle_memory(sample.as_ref().and_then(memory_short).as_deref(), now);
         self.machine.handle_timeout(now);
     }
 

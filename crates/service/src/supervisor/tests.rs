@@ -326,8 +326,8 @@ fn a_ledger_has_no_hole_whenever_the_stop_comes() {
             threads: Some(Arc::new(threads)),
             ..fakes::ports(&FakeTokenStore::new())
         };
-        let parts = vec![part("work", Stage::Work, hangs)];
-        let supervisor = fakes::supervisor(&runtime, &fakes::board(&runtime)).with_parts(parts);
+        let table = vec![part("work", Stage::Work, hangs)];
+        let supervisor = fakes::supervisor(&runtime, &fakes::board(&runtime)).with_parts(table);
         let figures = supervisor.figures();
         let stop = async {
             figures.started().await;
