@@ -62,8 +62,8 @@ struct Escalation {
 ///
 /// A part may be restarted so often in a sliding window, all parts together so often in an hour, the plane built anew twice
 /// in an hour, and the process ended three times. What a critical part that is stuck may not do any more is done to the plane, then to
-/// the process; then, and with any other part, nothing more is done: it is escalated, and tried once more each hour, or when it ends. By hand a part can
-/// be restarted whatever was spent. With a budget of none nothing is done but by hand.
+/// the process; then, and with any other part, nothing more is done: it is escalated, and tried once more each hour, or when it
+/// ends. By hand a part can be restarted whatever was spent. With a budget of none nothing is done but by hand.
 ///
 /// # One root, one restart
 ///

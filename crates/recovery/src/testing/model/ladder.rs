@@ -52,7 +52,11 @@ impl Model {
             && self.lines.values().any(|other| {
                 let has_paid = !other.steps.is_empty() && other.by == line.by;
                 let at_once = other.ended == Some((Outcome::Failed, line.began));
-                has_paid && at_once && self.find(&other.subject).is_some_and(runs_it)
+                let is_taken_over = |id: &PartId| {
+                    runs_it(*id)
+                        && !self.lines_of(*id).any(|own| own.began == line.began && own.ended.is_none())
+                };
+                has_paid && at_once && self.find(&other.subject).as_ref().is_some_and(is_taken_over)
             })
     }
 
