@@ -17,7 +17,7 @@ use ttm_e2e::{Database, Faults, Market, Program, get, market, post, ttm, ttm_fau
 use ttm_systemd::testing::FakeManager;
 
 pub(crate) const SCENARIOS: [Scenario; 4] = [
-    Scenario { name: "start", play: starts },
+    Scenario { name: "exec to READY", play: starts },
     Scenario { name: "graceful restart", play: graceful },
     Scenario { name: "spinning threads", play: spinning },
     Scenario { name: "cost of watching", play: cost },
