@@ -65,6 +65,12 @@ impl Flights {
         flights.values().find(is_stuck).copied()
     }
 
+    /// Whether a request that nobody has given up has been under way for so long.
+    pub(crate) fn overdue(&self, after: Duration, now: Moment) -> bool {
+        let flights = self.0.lock();
+        flights.values().any(|flight| flight.aborted.is_none() && now - flight.since >= after)
+    }
+
     /// All of them, the oldest first.
     pub(crate) fn all(&self) -> Vec<Flight> {
         let mut all: Vec<Flight> = self.0.lock().values().copied().collect();
@@ -100,7 +106,9 @@ mod tests {
         drop(old);
         assert!(flights.stuck(five, at(60)).is_none());
         assert_eq!(flights.all().len(), 1);
+        assert!(!flights.overdue(five, at(9)), "it began at the fifth second");
+        assert!(flights.overdue(five, at(10)));
         drop(new);
-        assert!(flights.all().is_empty());
+        assert!(flights.all().is_empty() && !flights.overdue(five, at(60)));
     }
 }

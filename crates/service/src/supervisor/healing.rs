@@ -28,6 +28,8 @@ use crate::{ServiceSettings, by_hand, evidence};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// An aborted request has ended by then, or keeps a thread.
 const ABORTED_WITHIN: Duration = Duration::from_secs(5);
+/// No request takes so long: each attempt has its deadline, and so has the whole.
+const OVERDUE: Duration = Duration::from_mins(2);
 /// From this share of its limit on the process should not go on for long.
 const MEMORY_SHORT: f64 = 0.9;
 /// A sample of the memory counts for so long. Where it is measured less often, the process is not ended for it.
@@ -186,7 +188,9 @@ impl Healing {
             if let Some(at) = status.last_progress {
                 self.machine.handle_progress(id, incarnation, at, now);
             }
-            if let Some((since, at)) = held_up(&status) {
+            // What hangs in a request of ours may be all that is left to find out whether the API is back.
+            let hangs = self.resident.flights.overdue(OVERDUE, now.moment);
+            if let Some((since, at)) = held_up(&status).filter(|_| !hangs) {
                 self.machine.handle_waiting(id, incarnation, POOLS, since, at);
             }
         }
