@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_health::ResourceSample;
-use ttm_kernel::{Entropy, Epoch, Incarnation, Moment, Runtime, TaskEnd};
+use ttm_kernel::{Entropy, Epoch, Incarnation, Lane, Moment, Runtime, TaskEnd};
 use ttm_recovery::{By, Effect, Entry, Fact, Machine, Now, Outcome, PartId, RestartRefused, State};
 use ttm_schedule::LaneStatus;
 
@@ -190,7 +190,8 @@ impl Healing {
             }
             // What hangs in a request of ours may be all that is left to find out whether the API is back.
             let hangs = self.resident.flights.overdue(OVERDUE, now.moment);
-            if let Some((since, at)) = held_up(&status).filter(|_| !hangs) {
+            let held_up = held_up(&status).or_else(|| self.fails_from_outside(lane, &status, now.moment));
+            if let Some((since, at)) = held_up.filter(|_| !hangs) {
                 self.machine.handle_waiting(id, incarnation, POOLS, since, at);
             }
         }
@@ -206,6 +207,15 @@ impl Healing {
         let sample = self.resident.board.fresh_resources(SAMPLE_COUNTS);
         self.machine.handle_memory(sample.as_ref().and_then(memory_short).as_deref(), now);
         self.machine.handle_timeout(now);
+    }
+
+    /// Since when a group whose runs begin makes no progress because the API gives nothing but errors, and now. A run that got to none
+    /// of its tokens meanwhile does not say so itself: the other group, or a pause that is over, left it no turn.
+    fn fails_from_outside(&self, lane: Lane, status: &LaneStatus, now: Moment) -> Option<(Moment, Moment)> {
+        let failing = self.resident.board.api_failing_for(POOLS)?;
+        let interval = self.resident.settings.schedule.interval(lane);
+        let ticks = status.last_started.is_some_and(|at| now - at < 2 * interval + LATE);
+        ticks.then(|| (now.saturating_sub(failing), now))
     }
 
     /// Shows readers what is known of the parts, and how long they need nobody.

@@ -4,15 +4,16 @@ use std::convert::Infallible;
 
 use parking_lot::Mutex;
 use ttm_health::Phase;
-use ttm_kernel::{BoxFuture, Clock as _};
+use ttm_kernel::{BoxFuture, Clock as _, Incarnation};
 use ttm_market::testing::FakeTokenStore;
 use ttm_recovery::testing::{FakeRecoveryLedger, MockThreadSource};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::life::Life;
+use crate::life::{Author, Life};
 use crate::parts::{OnStop, Progress, Runs, Start};
 use crate::ports::Plane;
+use crate::series::sample;
 use crate::{Ports, fakes};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -343,4 +344,28 @@ fn a_ledger_has_no_hole_whenever_the_stop_comes() {
         let now = ttm_recovery::Now { moment: runtime.now(), wall: runtime.wall(), jitter: 0.0 };
         ttm_recovery::Past::replay(&entries, now).expect("the next process can go on from it");
     }
+}
+
+/// The first incarnation ends at once; the second one puts a sample into the outbox in the name of the first.
+fn speaks_for_the_one_before(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
+    let resident = resident.clone();
+    Box::pin(async move {
+        if life.author.incarnation == Incarnation::FIRST {
+            return;
+        }
+        let before = Author { incarnation: Incarnation::FIRST, ..life.author };
+        for (by, whose) in [(before, "the one before"), (life.author, "this one")] {
+            let produced = resident.samples.counts().produced;
+            resident.samples.put(by, sample("test", &[], life.runtime.wall(), 1.0));
+            did(format!("{} of {whose}", resident.samples.counts().produced - produced));
+        }
+        life.vital.gets_on_until(&life.stop).await;
+    })
+}
+
+#[test]
+fn what_an_incarnation_that_was_replaced_puts_in_is_refused() {
+    let _alone = alone();
+    run(vec![part("work", Stage::Work, speaks_for_the_one_before)]);
+    assert_eq!(*DID.lock(), ["0 of the one before", "1 of this one"]);
 }
