@@ -54,7 +54,10 @@ fn a_pause_longer_than_every_deadline_restarts_nothing_and_is_one_event() {
 
 /// The problem that the start reported, after which it went on.
 fn goes_on(program: &mut Program) -> String {
-    let problem = program.wait_for_message("set aside")["problem"].as_str().expect("a reason").to_owned();
+    let problem = program.wait_for_message("self-healing starts with nothing left")["problem"]
+        .as_str()
+        .expect("a reason")
+        .to_owned();
     let address = program.address();
     scores_again(program);
     let set_aside = || get(address, "/api/v1/events?kind=recovery.ledger_set_aside").json()["events"].clone();
@@ -91,7 +94,7 @@ fn a_corrupt_row_of_the_ledger_is_set_aside_and_the_start_goes_on() {
     third.address();
     third.signal(Signal::TERM);
     let outcome = third.end();
-    assert!(!outcome.stderr.contains("set aside"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("starts with nothing left"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -99,15 +102,15 @@ fn a_corrupt_journal_is_set_aside_and_the_start_goes_on() {
     let (market, folder) = (market(TOKENS), folder());
     let data = folder.path().join("ttm-data");
     fs::create_dir(&data).expect("made");
-    fs::write(data.join("recovery.journal"), "this is no journal\n").expect("written");
+    fs::write(data.join("ttm.db-recovery"), "this is no journal\n").expect("written");
     let mut program = Program::start(&mut service(folder.path(), &market, STORE));
     let problem = goes_on(&mut program);
     assert!(problem.contains("the local file: "), "{problem}");
     assert_eq!(program.end().code, Some(0));
     let names =
         fs::read_dir(&data).expect("ours").filter_map(|file| file.ok()?.file_name().into_string().ok());
-    let kept: Vec<String> = names.filter(|name| name.starts_with("recovery.journal")).collect();
+    let kept: Vec<String> = names.filter(|name| name.starts_with("ttm.db-recovery")).collect();
     // It is called by the time, too.
-    assert!(kept.len() == 1 && kept[0] != "recovery.journal", "{kept:?}");
+    assert!(kept.len() == 1 && kept[0] != "ttm.db-recovery", "{kept:?}");
     assert_eq!(fs::read_to_string(data.join(&kept[0])).expect("kept"), "this is no journal\n");
 }
