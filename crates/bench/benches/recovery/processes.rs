@@ -6,7 +6,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -155,11 +155,14 @@ fn ask_until(address: SocketAddr, is_over: &AtomicBool) -> Vec<Duration> {
 /// Two programs side by side, one with recovery off, and the processor time of their supervision threads.
 fn cost(shown: Shown<'_>) -> Figures {
     let minutes = minutes()?;
-    let run = |attempts: &str| -> Result<(Market, tempfile::TempDir, Program), Box<dyn Error>> {
+    let run = |attempts: &str| -> Result<(Market, tempfile::TempDir, Running), Box<dyn Error>> {
         let (market, folder) = (market(TOKENS), folder()?);
         let mut command = service(ttm, folder.path(), &market, STORE, "warn");
-        let program = Program::start(command.env("TTM_RECOVERY__MAX_RESTART_ATTEMPTS", attempts));
-        Ok((market, folder, program))
+        command
+            .env("TTM_RECOVERY__MAX_RESTART_ATTEMPTS", attempts)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok((market, folder, Running(command.spawn()?)))
     };
     let (on, off) = (run("3")?, run("0")?);
     shown("both start");
@@ -181,9 +184,20 @@ fn cost(shown: Shown<'_>) -> Figures {
     ])
 }
 
+/// A program that may run for as long as it takes; one of a test is killed after minutes.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail if it has ended, which the figures show.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// The processor time of the supervision thread so far, in seconds.
-fn supervision(program: &Program) -> Result<f64, Box<dyn Error>> {
-    for task in fs::read_dir(format!("/proc/{}/task", program.pid()))? {
+fn supervision(Running(program): &Running) -> Result<f64, Box<dyn Error>> {
+    for task in fs::read_dir(format!("/proc/{}/task", program.id()))? {
         let task = task?.path();
         if fs::read_to_string(task.join("comm"))?.trim() == "supervision" {
             let nanos: u64 = fs::read_to_string(task.join("schedstat"))?
