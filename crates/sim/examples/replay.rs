@@ -15,6 +15,9 @@ fn main() -> ExitCode {
         }
     };
     let outcome = plan.run_twice();
+    for line in &outcome.recoveries {
+        println!("{line}");
+    }
     println!("{outcome}");
     match outcome.verdict(&plan) {
         Ok(()) => ExitCode::SUCCESS,

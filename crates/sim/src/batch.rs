@@ -90,6 +90,7 @@ impl Day {
         let failure = outcome.verdict(&plan).err();
         if failure.is_none() {
             outcome.last_events.clear();
+            outcome.recoveries.clear();
         }
         let faults = plan.faults.faults().iter().map(|fault| fault.kind.to_string()).collect();
         Self { seed, outcome, faults, failure }

@@ -5,6 +5,7 @@
 
 mod place;
 mod runtime;
+mod strike;
 mod task;
 mod timers;
 mod trace;
@@ -21,6 +22,7 @@ use ttm_xoshiro_entropy::SeededEntropy;
 pub use place::{Place, Plane};
 use runtime::Shared;
 pub use runtime::{SimRuntime, Yields};
+pub use strike::{Ailment, Exhausted, Struck};
 use task::{SimTask, message};
 use trace::Kind;
 
@@ -84,6 +86,11 @@ impl Executor {
                     self.runtime.shared().advance(until);
                     return RunEnd::Idle;
                 }
+                // What is stuck, and what waits for that, is so because of a fault.
+                Fired::NoTimer if self.runtime.is_any_stuck() => {
+                    self.runtime.shared().advance(until);
+                    return RunEnd::Reached;
+                }
                 Fired::NoTimer => return RunEnd::Deadlock,
             }
         }
@@ -116,7 +123,11 @@ impl Executor {
 
     /// Ends the task of this name at its next poll; false if the process has no such task.
     pub fn end_part(&self, process: u32, name: &str, end: &TaskEnd) -> bool {
-        let part = |task: &SimTask| task.place().process == process && task.name() == name;
+        let shared = self.runtime.shared();
+        let part = |task: &SimTask| {
+            let place = task.place();
+            task.name() == name && place == shared.newest(process, place.plane)
+        };
         let task = self.runtime.shared().find_task(part);
         if let Some(task) = &task {
             task.force_end(end.clone());
@@ -158,13 +169,16 @@ impl Executor {
 
     fn poll(&mut self, task: &Arc<SimTask>) {
         task.dequeued();
+        if task.is_stuck() {
+            return;
+        }
         let end = {
             let mut slot = task.future();
             let Some(future) = slot.as_mut() else { return };
             self.polls += 1;
             self.runtime.fold(Kind::Polled, task.seq());
             self.runtime.shared().run(task);
-            if let Some(end) = task.forced_end() {
+            if let Some(end) = task.forced_end(self.runtime.shared().now()) {
                 Some(end)
             } else {
                 let waker = Waker::from(Arc::clone(task));
@@ -192,6 +206,7 @@ impl Executor {
             self.runtime.trace(format_args!("task {} ends: {end:?}", task.name()));
         }
         self.runtime.fold(Kind::Ended, task.seq());
+        self.runtime.shared().is_gone(task);
         self.runtime.shared().forget(task.seq());
         task.finish(end);
     }

@@ -2,6 +2,7 @@
 //! by hand and replayed. The simulated world queries it at every call, so a schedule and a seed decide a whole run.
 
 mod draw;
+mod job;
 mod poison;
 mod text;
 
@@ -13,6 +14,7 @@ use ttm_kernel::Moment;
 use crate::Plane;
 
 pub use draw::Swarm;
+pub use job::{JobFault, Part, Requests};
 pub use poison::Poison;
 pub use text::InvalidSchedule;
 
@@ -53,6 +55,8 @@ pub enum FaultKind {
     PartEnds(Part),
     /// The wall clock steps; the monotonic clock does not.
     WallStep(SignedDuration),
+    /// Something that the process does gets stuck, or fails again and again.
+    Job(JobFault),
 }
 
 /// How the API misbehaves.
@@ -200,59 +204,6 @@ pub enum StoreFault {
     Corrupt,
     /// A share of the rows is rejected, always the same ones.
     Rejects(Percent),
-}
-
-/// A part of the process that runs for as long as the process does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The groups.
-    Work,
-    /// Follows edits of the set of tokens.
-    Roster,
-    /// Stores the tokens.
-    TokenWriter,
-    /// Stores the breakers.
-    BreakerWriter,
-    /// Stores the samples.
-    SampleWriter,
-    /// Stores the events.
-    EventWriter,
-    /// Renews the lease on the store.
-    LeaseKeeper,
-    /// The monitor.
-    Monitor,
-    /// Signals the monitor that the work plane runs.
-    Pulse,
-}
-
-impl Part {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Work,
-        Self::Roster,
-        Self::TokenWriter,
-        Self::BreakerWriter,
-        Self::SampleWriter,
-        Self::EventWriter,
-        Self::LeaseKeeper,
-        Self::Monitor,
-        Self::Pulse,
-    ];
-
-    /// The name of its task.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Work => "work",
-            Self::Roster => "roster",
-            Self::TokenWriter => "token-writer",
-            Self::BreakerWriter => "breaker-writer",
-            Self::SampleWriter => "sample-writer",
-            Self::EventWriter => "event-writer",
-            Self::LeaseKeeper => "lease-keeper",
-            Self::Monitor => "monitor",
-            Self::Pulse => "pulse",
-        }
-    }
 }
 
 /// Faults in the order in which they begin.

@@ -15,16 +15,18 @@ mod outcome;
 mod plan;
 mod planes;
 mod process;
+mod rates;
 mod simulation;
 pub mod world;
 
 pub use batch::{Batch, Day};
-pub use executor::{Executor, Place, Plane, RunEnd, SimRuntime, Yields};
+pub use executor::{Ailment, Executor, Exhausted, Place, Plane, RunEnd, SimRuntime, Struck, Yields};
 pub use fault::{
-    ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, Part, Percent, Poison, StoreFault,
-    StoreTable, Swarm,
+    ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, JobFault, Part, Percent, Poison,
+    Requests, StoreFault, StoreTable, Swarm,
 };
 pub use oracle::{Promises, SLOT};
 pub use outcome::{Failure, Outcome};
 pub use plan::{InvalidPlan, Plan};
 pub use planes::{NoReaders, SimPlanes};
+pub use rates::{Pooled, RATES, Rate};

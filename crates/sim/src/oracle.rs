@@ -6,6 +6,7 @@ mod breaker;
 mod events;
 pub mod health;
 mod pace;
+pub mod recovery;
 mod succession;
 mod tokens;
 
@@ -21,6 +22,7 @@ pub use availability::{Availability, SLOT, Slot};
 pub use breaker::{BreakerRules, BreakerWatch, CallEnd, WatchedCall};
 pub use events::{EventLedger, every_change_has_its_event, none_lost};
 pub use pace::{Limit, Pace};
+pub use recovery::Budgets;
 pub use succession::Succession;
 pub use tokens::{is_stored_as_published, silence_unlists_no_token, unlisted};
 
@@ -33,6 +35,8 @@ pub struct Promises {
     pub attempts: usize,
     /// When the breaker must keep calls from the API.
     pub breaker: BreakerRules,
+    /// How often self-healing may restart what.
+    pub recovery: recovery::Budgets,
     /// How long a stop may take.
     pub stop_within: Duration,
 }

@@ -17,6 +17,8 @@ pub struct Outcome {
     pub polls: u64,
     /// What readers saw.
     pub availability: Availability,
+    /// The same without slots in which the process was frozen or killed from outside.
+    pub own: Availability,
     /// What the API received.
     pub requests: ExchangeCounts,
     /// What the history counted.
@@ -25,6 +27,8 @@ pub struct Outcome {
     pub tokens: usize,
     /// How often the process booted.
     pub boots: u32,
+    /// The steps of recoveries that began or replaced anything, by the durable ledger.
+    pub restarts: u32,
     /// How often a second process on the store took over.
     pub takeovers: u32,
     /// How often one was refused the lease.
@@ -35,6 +39,8 @@ pub struct Outcome {
     pub reached: BTreeSet<String>,
     /// Every promise that was broken.
     pub broken: Vec<String>,
+    /// What self-healing did, by the durable ledger.
+    pub recoveries: Vec<String>,
     /// The last 200 events.
     pub last_events: Vec<String>,
 }
@@ -50,8 +56,9 @@ impl Outcome {
         }
         let events = self.last_events.join("\n  ");
         let broken = self.broken.join("\nbroken: ");
+        let recoveries = self.recoveries.join("\n  ");
         Err(Failure(format!(
-            "the last events:\n  {events}\n{self}\nbroken: {broken}\nreplay with:\n  \
+            "the last events:\n  {events}\nself-healing:\n  {recoveries}\n{self}\nbroken: {broken}\nreplay with:\n  \
              cargo run --release -p ttm-sim --example replay -- '{plan}'"
         )))
     }
@@ -63,13 +70,14 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "available {:.3} % (longest gap {:?}), {} requests ({} in the busiest minute), {} samples, {} boots, \
-             {} takeovers, {} stops, {} polls, trace {:016x}",
+             {} restarts, {} takeovers, {} stops, {} polls, trace {:016x}",
             100.0 * self.availability.share(),
             self.availability.longest_down(SLOT),
             requests.requests,
             requests.busiest_minute,
             samples.stored,
             self.boots,
+            self.restarts,
             self.takeovers,
             self.stops,
             self.polls,

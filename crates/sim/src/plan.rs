@@ -8,6 +8,7 @@ use ttm_health::Report;
 use ttm_service::{PARTS, Part, ServiceSettings};
 
 use crate::FaultSchedule;
+use crate::oracle::recovery::Budgets;
 use crate::oracle::{BreakerRules, Promises};
 use crate::world::Defect;
 
@@ -74,6 +75,7 @@ impl Plan {
                 success_threshold: breaker.success_threshold,
                 probe_lease: breaker.probe_lease,
             },
+            recovery: Budgets::SPECIFIED,
             stop_within: STOP_WITHIN,
         };
         Self {

@@ -2,7 +2,9 @@
 //! or slot to the next, and the oracles check the world at each slot.
 
 mod health;
+mod jobs;
 mod judge;
+mod recovery;
 mod second;
 mod state;
 
@@ -18,7 +20,8 @@ use crate::outcome::Outcome;
 use crate::process::{Outside, Process};
 use crate::world::World;
 use crate::{Executor, FaultKind, Part, Plan, Plane, RunEnd};
-use state::{HealthWatch, Hold, RECOVERED_WITHIN, RESTART_AFTER, Second, Simulation, State, WATCHDOG};
+use jobs::Illness;
+use state::{HealthWatch, Hold, RESTART_AFTER, Second, Simulation, State, WATCHDOG};
 
 /// The wall clock at the start.
 const WALL_S: i64 = 1_800_000_000;
@@ -79,6 +82,7 @@ impl<'a> Simulation<'a> {
             takeovers: 0,
             next_slot: Moment::ZERO + SLOT,
             availability: Availability::default(),
+            own: Availability::default(),
             healed: Availability::default(),
             stops: 0,
             booted: Moment::ZERO,
@@ -89,6 +93,9 @@ impl<'a> Simulation<'a> {
             unlisted: Some(0),
             open_for_poison: None,
             health: HealthWatch::default(),
+            illness: Illness::default(),
+            wall_steps: Vec::new(),
+            replayed: 0,
         }
     }
 
@@ -133,6 +140,7 @@ impl<'a> Simulation<'a> {
     /// Acts as the service manager: notices exits, and boots processes.
     fn manage(&mut self) {
         let now = self.executor.now();
+        self.follow_jobs();
         self.follow_lease();
         match &self.state {
             State::Up(process) => {
@@ -183,7 +191,7 @@ impl<'a> Simulation<'a> {
         self.booted = self.executor.now();
         self.executor.runtime().trace(format_args!("process boots"));
         let (number, runtime) = (u64::from(self.number), self.executor.runtime());
-        let ports = self.world.ports(self.plan.profiles);
+        let ports = self.world.ports(self.host, self.plan.profiles);
         let stop_within = self.plan.promised.stop_within;
         let settings = ServiceSettings { stop_within, ..self.plan.settings.clone() };
         let lease = self.world.lease(self.host, number, runtime);
@@ -213,7 +221,11 @@ impl<'a> Simulation<'a> {
             FaultKind::PlaneStalls(plane) => self.hold(&[plane], lasts),
             FaultKind::PartPanics(part) => self.end_part(part, &TaskEnd::Panicked("a fault".to_owned())),
             FaultKind::PartEnds(part) => self.end_part(part, &TaskEnd::Finished),
-            FaultKind::WallStep(by) => self.executor.step_wall(by),
+            FaultKind::WallStep(by) => {
+                self.executor.step_wall(by);
+                self.wall_steps.push((now, by));
+            }
+            FaultKind::Job(fault) => self.begin_job_fault(fault, lasts),
         }
     }
 
@@ -247,7 +259,8 @@ impl<'a> Simulation<'a> {
 
     /// Stops the process, and checks the whole run.
     fn finish(mut self) -> Outcome {
-        if self.faults.healed(self.executor.now().saturating_sub(RECOVERED_WITHIN)) {
+        self.judge_recoveries();
+        if self.is_healed() {
             self.judge_end();
         }
         self.terminate(Duration::MAX);
@@ -269,20 +282,24 @@ impl<'a> Simulation<'a> {
         if count > broken.len() as u64 {
             broken.push(format!("and {} more", count - broken.len() as u64));
         }
+        let recoveries = self.recoveries();
         let runtime = self.executor.runtime();
         Outcome {
             hash: runtime.trace_hash(),
             polls: self.executor.polls(),
             availability: self.availability,
+            own: self.own,
             requests: self.world.exchange.counts(),
             samples: ledger,
             tokens: self.world.tokens.durable().len(),
             boots: self.boots,
+            restarts: self.restarts(),
             takeovers: self.takeovers,
             refusals: self.world.succession.refusals(),
             stops: self.stops,
             reached: self.health.reached,
             broken,
+            recoveries,
             last_events: runtime.last_events(),
         }
     }

@@ -5,6 +5,7 @@ mod breaker_store;
 mod defect;
 mod event_store;
 mod exchange;
+mod last_words;
 mod lease;
 mod metric_store;
 mod recovery_ledger;
@@ -13,8 +14,10 @@ mod series_log;
 mod store;
 mod token_store;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use ttm_kernel::{Moment, StoreLease};
 use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, ProfileSource};
@@ -30,6 +33,7 @@ pub use breaker_store::SimBreakerStore;
 pub use defect::Defect;
 pub use event_store::SimEventStore;
 pub use exchange::{ExchangeCounts, LastResponses, SimExchange};
+pub use last_words::SimLastWords;
 pub use lease::{LeaseKind, SimLease, SimLeases};
 pub use metric_store::{SampleLedger, SimMetricStore};
 pub use recovery_ledger::SimRecoveryLedger;
@@ -58,6 +62,8 @@ pub struct World {
     pub resources: Arc<SimResources>,
     /// The oracle of which process may work on the store.
     pub succession: Arc<Succession>,
+    /// The file of each host.
+    words: Arc<Mutex<BTreeMap<u32, SimLastWords>>>,
     ledger: Ledger,
     defects: Defects,
 }
@@ -91,6 +97,7 @@ impl World {
             leases,
             resources: Arc::new(SimResources::new(runtime, faults)),
             succession,
+            words: Arc::default(),
             ledger,
             defects,
         }
@@ -116,10 +123,11 @@ impl World {
     pub fn process_gone(&self, process: u32) {
         self.exchange.process_gone(process);
         self.succession.released(process.into());
+        self.resources.process_gone(process);
     }
 
-    /// The ports of a process in this world, with or without the API's profiles.
-    pub fn ports(&self, profiles: bool) -> Ports {
+    /// The ports of a process on one of two hosts in this world, with or without the API's profiles.
+    pub fn ports(&self, host: u32, profiles: bool) -> Ports {
         Ports {
             pairs: self.exchange.clone(),
             tokens: Arc::new(self.tokens.clone()),
@@ -127,7 +135,7 @@ impl World {
             profiles: profiles.then(|| self.exchange.clone() as Arc<dyn ProfileSource>),
             breakers: Arc::new(self.breakers.clone()),
             ledger: Arc::new(self.recoveries.clone()),
-            last_words: None,
+            last_words: Some(Arc::new(self.words.lock().entry(host).or_default().clone())),
             threads: None,
             history: Arc::new(self.history.clone()),
             events: Arc::new(self.events.clone()),

@@ -34,7 +34,7 @@ fn run(faults: &str, stop: Moment, breakers: impl BreakerStore + 'static) -> Vec
     let verdicts = Arc::new(Verdicts::new(runtime.clone()));
     // An even seed uses a lock file, which is released without the store.
     let world = World::new(2, 20, plan.promised, &runtime, &Arc::new(plan.faults), &verdicts);
-    let ports = Ports { breakers: Arc::new(breakers), ..world.ports(false) };
+    let ports = Ports { breakers: Arc::new(breakers), ..world.ports(0, false) };
     let (planes, lease) = (Arc::new(SimPlanes::new(&runtime)), world.lease(0, 1, &runtime));
     let (seen, clock) = (Arc::new(Recorder::default()), executor.runtime().clone());
     let started = seen.clone();

@@ -93,7 +93,7 @@ impl Stage {
         self.world.succession.released(self.boots);
         self.boots += 1;
         let runtime = self.executor.runtime().clone();
-        let ports = Ports { pairs: self.api.clone(), ..self.world.ports(false) };
+        let ports = Ports { pairs: self.api.clone(), ..self.world.ports(0, false) };
         let (planes, lease) = (Arc::new(SimPlanes::new(&runtime)), self.world.lease(0, self.boots, &runtime));
         let (settings, clock, seen) = (self.plan.settings.clone(), runtime.clone(), self.seen.clone());
         let life = async move {

@@ -9,7 +9,7 @@ use ttm_kernel::{Clock, FencingToken, Moment, Runtime};
 use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, PairSource, PairSourceError, TokenStore};
 use ttm_perf::{MetricStore, Sample};
-use ttm_sim::oracle::{BreakerRules, Verdicts};
+use ttm_sim::oracle::{BreakerRules, Budgets, Verdicts};
 use ttm_sim::world::{SampleLedger, SimExchange, SimMetricStore, World};
 use ttm_sim::{Executor, FaultSchedule, Promises, SimRuntime};
 use ttm_testkit::Recorder;
@@ -25,6 +25,7 @@ const PROMISED: Promises = Promises {
         success_threshold: 3,
         probe_lease: Duration::from_mins(1),
     },
+    recovery: Budgets::SPECIFIED,
     stop_within: Duration::from_secs(30),
 };
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
-use ttm_dispatch::{Ask, Request};
+use ttm_dispatch::{Ask, Priority, Request};
 use ttm_guard::Turn;
 use ttm_kernel::{BoxFuture, Incarnation, Runtime, TaskEnd};
 use ttm_market::Mint;
@@ -52,6 +52,7 @@ impl Requests {
         };
         let listed = self.flights.begin((self.by, id), flight);
         let (client, (sender, mut answer)) = (client.clone(), oneshot::channel());
+        let name = task_name(request.priority);
         let body = async move {
             let _listed = listed;
             #[cfg(feature = "test-faults")]
@@ -59,7 +60,7 @@ impl Requests {
             // The receiver is gone only after the deadline of a stop.
             drop(sender.send(request::make(&client, turn, &request).await));
         };
-        let mut task = Owned(runtime.spawn("request", Box::pin(body)));
+        let mut task = Owned(runtime.spawn(name, Box::pin(body)));
         let (keep, dropped) = oneshot::channel::<()>();
         self.owners.insert(id, keep);
         self.running.push(Box::pin(async move {
@@ -92,5 +93,15 @@ impl Requests {
             self.owners.remove(id);
         }
         ended
+    }
+}
+
+/// What a request's task is called where tasks are listed.
+const fn task_name(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Activation => "activation request",
+        Priority::Hot => "hot request",
+        Priority::Cold => "cold request",
+        Priority::Background => "background request",
     }
 }

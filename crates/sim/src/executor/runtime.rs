@@ -16,6 +16,7 @@ use ttm_kernel::{BoxFuture, Clock, Entropy, Moment, Runtime, Task};
 use ttm_xoshiro_entropy::SeededEntropy;
 
 use super::place::{Place, Plane};
+use super::strike::Ward;
 use super::task::{ReadyQueue, SimTask};
 use super::timers::{TimerId, Timers};
 use super::trace::{Kind, Trace};
@@ -49,6 +50,7 @@ pub(super) struct Shared {
     builds: Mutex<BTreeMap<u32, Vec<Moment>>>,
     /// The suspended places, and until when each is.
     suspended: Mutex<BTreeMap<Place, Moment>>,
+    ward: Ward,
     streams: Mutex<BTreeMap<&'static str, Arc<SeededEntropy>>>,
     yields: SeededEntropy,
     timer_delays: SeededEntropy,
@@ -73,6 +75,7 @@ impl SimRuntime {
             running_process: AtomicU32::new(0),
             builds: Mutex::default(),
             suspended: Mutex::default(),
+            ward: Ward::default(),
             streams: Mutex::default(),
             yields: SeededEntropy::stream(seed, "yields"),
             timer_delays: SeededEntropy::stream(seed, "timers"),
@@ -102,7 +105,10 @@ impl SimRuntime {
         let times = builds.entry(process).or_default();
         let build = u32::try_from(times.len()).expect("a few");
         times.push(self.shared.now());
-        Self { place: Place { build, ..Place::new(process, Plane::Work) }, ..self.clone() }
+        drop(builds);
+        let place = Place { build, ..Place::new(process, Plane::Work) };
+        self.shared.leave_behind(place);
+        Self { place, ..self.clone() }
     }
 
     /// When the work plane of a process was first built anew after a moment.
@@ -146,9 +152,27 @@ impl SimRuntime {
         self.shared.tasks.lock().len()
     }
 
-    /// How many tasks of a process have not ended.
+    /// How many tasks of a process have not ended although they could.
     pub fn live_tasks_of(&self, process: u32) -> usize {
-        self.shared.tasks.lock().values().filter(|task| task.place().process == process).count()
+        self.count(|task| task.place().process == process && self.shared.may_run(task))
+    }
+
+    /// Whether a task is never polled again, however it is woken.
+    pub(super) fn is_any_stuck(&self) -> bool {
+        self.count(|task| !self.shared.may_run(task)) > 0
+    }
+
+    fn count(&self, matches: impl Fn(&SimTask) -> bool) -> usize {
+        self.shared.tasks.lock().values().filter(|task| matches(task)).count()
+    }
+
+    /// When the work plane of any process was built anew.
+    pub(crate) fn rebuilds(&self) -> Vec<Moment> {
+        let builds = self.shared.builds.lock();
+        let mut rebuilds: Vec<Moment> =
+            builds.values().flat_map(|times| times.iter().skip(1).copied()).collect();
+        rebuilds.sort();
+        rebuilds
     }
 
     /// Yields to the other tasks a random number of times, at most three; every simulated port call does, so that all
@@ -159,8 +183,7 @@ impl SimRuntime {
 
     /// The random stream with this name; all callers share one.
     pub(crate) fn stream(&self, name: &'static str) -> Arc<SeededEntropy> {
-        let seeded = || Arc::new(SeededEntropy::stream(self.shared.seed, name));
-        Arc::clone(self.shared.streams.lock().entry(name).or_insert_with(seeded))
+        self.shared.stream(name)
     }
 
     pub(super) fn fold(&self, kind: Kind, number: u64) {
@@ -169,6 +192,11 @@ impl SimRuntime {
 }
 
 impl Shared {
+    pub(super) fn stream(&self, name: &'static str) -> Arc<SeededEntropy> {
+        let seeded = || Arc::new(SeededEntropy::stream(self.seed, name));
+        Arc::clone(self.streams.lock().entry(name).or_insert_with(seeded))
+    }
+
     pub(super) fn now(&self) -> Moment {
         Moment::from_nanos(self.now.load(Ordering::Relaxed))
     }
@@ -199,7 +227,8 @@ impl Shared {
 
     /// The next moment at which a suspended place resumes.
     pub(super) fn next_resume(&self) -> Option<Moment> {
-        self.suspended.lock().values().min().copied()
+        // One that never resumes is no timer.
+        self.suspended.lock().values().min().copied().filter(|until| *until < Moment::MAX)
     }
 
     /// Removes the suspensions that are over, and returns whether there were any.
@@ -245,6 +274,15 @@ impl Shared {
         self.tasks.lock().values().find(|task| matches(task)).cloned()
     }
 
+    /// Every task that matches, in the order in which they were spawned.
+    pub(super) fn tasks_that(&self, matches: impl Fn(&SimTask) -> bool) -> Vec<Arc<SimTask>> {
+        self.tasks.lock().values().filter(|task| matches(task)).cloned().collect()
+    }
+
+    pub(super) fn ward(&self) -> &Ward {
+        &self.ward
+    }
+
     pub(super) fn forget(&self, seq: u64) {
         // Dropped after the lock: a task may own the last handle to another.
         let task = self.tasks.lock().remove(&seq);
@@ -283,6 +321,7 @@ impl Runtime for SimRuntime {
         let ready = Arc::clone(&self.shared.ready);
         let task = Arc::new(SimTask::new(seq, caller, name, self.place, ready, future));
         self.shared.tasks.lock().insert(seq, Arc::clone(&task));
+        self.expose(&task);
         task.enqueue();
         self.fold(Kind::Spawned, seq);
         task.handle()

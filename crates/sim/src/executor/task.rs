@@ -5,13 +5,14 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use parking_lot::{Mutex, MutexGuard};
-use ttm_kernel::{BoxFuture, Task, TaskEnd};
+use ttm_kernel::{BoxFuture, Moment, Task, TaskEnd};
 
 use super::place::Place;
+use super::strike::Ailment;
 
 /// A task of the executor, which is its own waker. The locks are never contended: the port's bounds require them.
 pub(super) struct SimTask {
@@ -26,6 +27,10 @@ pub(super) struct SimTask {
     aborted: AtomicBool,
     /// How a fault ends it at its next poll.
     forced: Mutex<Option<TaskEnd>>,
+    /// Zero, or one more than its ailment.
+    ailment: AtomicU8,
+    /// When it panics, if it is going to.
+    panics_from: Mutex<Option<Moment>>,
     end: Mutex<End>,
 }
 
@@ -79,6 +84,8 @@ impl SimTask {
             queued: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
             forced: Mutex::default(),
+            ailment: AtomicU8::new(0),
+            panics_from: Mutex::default(),
             end: Mutex::default(),
         }
     }
@@ -110,9 +117,35 @@ impl SimTask {
     }
 
     /// How it ends now instead of being polled, if it was aborted or a fault ends it.
-    pub(super) fn forced_end(&self) -> Option<TaskEnd> {
+    pub(super) fn forced_end(&self, now: Moment) -> Option<TaskEnd> {
         let aborted = self.aborted.load(Ordering::Relaxed).then_some(TaskEnd::Aborted);
-        aborted.or_else(|| self.forced.lock().take())
+        let panics = || self.panics_from.lock().is_some_and(|from| from <= now);
+        let panics = || panics().then(|| TaskEnd::Panicked("a fault, at each start".to_owned()));
+        aborted.or_else(|| self.forced.lock().take()).or_else(panics)
+    }
+
+    pub(super) fn fall_ill(&self, ailment: Ailment) {
+        self.ailment.store(ailment as u8 + 1, Ordering::Relaxed);
+    }
+
+    pub(super) fn panics_from(&self, from: Moment) {
+        *self.panics_from.lock() = Some(from);
+    }
+
+    /// Whether it has ever fallen ill.
+    pub(super) fn was_struck(&self) -> bool {
+        self.ailment.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether it is not polled: it spins, or it hangs and was not aborted.
+    pub(super) fn is_stuck(&self) -> bool {
+        const HANGS: u8 = Ailment::Hangs as u8 + 1;
+        const SPINS: u8 = Ailment::Spins as u8 + 1;
+        match self.ailment.load(Ordering::Relaxed) {
+            HANGS => !self.aborted.load(Ordering::Relaxed),
+            SPINS => true,
+            _ => false,
+        }
     }
 
     /// The future; `None` after the end.

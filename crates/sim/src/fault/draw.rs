@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use ttm_kernel::Entropy;
 
-use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, Part, StoreFault, StoreTable};
+use super::{
+    ExchangeFault, Fault, FaultKind, FaultSchedule, JobFault, Part, Requests, StoreFault, StoreTable,
+};
 use crate::Plane;
 
 /// How a swarm of schedules is drawn.
@@ -32,6 +34,9 @@ impl Default for Swarm {
 
 /// A kind and how many seconds it lasts, at least and at most.
 type Kind = (FaultKind, u64, u64);
+
+/// The same for a kind that each part can have.
+type OfPart = (fn(Part) -> JobFault, u64, u64);
 
 /// Faults of the upstream API.
 const EXCHANGE: [Kind; 21] = [
@@ -77,7 +82,7 @@ const REJECTS: [Kind; 2] = [
 ];
 
 /// Faults of the process and its machine.
-const PROCESS: [Kind; 7] = [
+const PROCESS: [Kind; 8] = [
     (FaultKind::ResourcesUnknown, 60, 3_600),
     (FaultKind::Kill, 5, 30),
     (FaultKind::Terminate, 5, 30),
@@ -85,21 +90,37 @@ const PROCESS: [Kind; 7] = [
     (FaultKind::PlaneStalls(Plane::Work), 1, 900),
     (FaultKind::PlaneStalls(Plane::Supervision), 1, 300),
     (FaultKind::SecondProcess, 60, 1_200),
+    (FaultKind::PlaneStalls(Plane::Io), 1, 300),
 ];
 
-/// Every kind of the API, of the store and of the process. Steps of the wall clock are drawn separately.
-fn kinds() -> [Vec<Kind>; 3] {
+/// Faults inside the process, beside those of each part.
+const JOBS: [Kind; 5] = [
+    (FaultKind::Job(JobFault::RequestsHang(Requests::Hot)), 10, 300),
+    (FaultKind::Job(JobFault::RequestsHang(Requests::Cold)), 10, 300),
+    (FaultKind::Job(JobFault::RequestsHang(Requests::All)), 10, 300),
+    (FaultKind::Job(JobFault::RequestsSpin), 60, 300),
+    (FaultKind::Job(JobFault::Leaks), 60, 1_800),
+];
+
+/// What may go wrong with each part.
+const OF_PARTS: [OfPart; 3] =
+    [(JobFault::PartHangs, 0, 120), (JobFault::PartSpins, 30, 60), (JobFault::PartPanicsAlways, 10, 600)];
+
+/// Every kind of the API, of the store, of the process and of what it does. Steps of the wall clock are drawn separately.
+fn kinds() -> [Vec<Kind>; 4] {
     let of = |table| {
         STORE.iter().map(move |(fault, least, most)| (FaultKind::Store(table, *fault), *least, *most))
     };
     let parts = [FaultKind::PartPanics as fn(Part) -> FaultKind, FaultKind::PartEnds];
     let parts = Part::ALL.into_iter().flat_map(|part| parts.map(|kind| (kind(part), 0, 0)));
-    // Nothing uses the ledger yet: a fault of its table alone would be one that never shows.
-    let tables = StoreTable::EACH.into_iter().filter(|table| *table != StoreTable::Recoveries);
+    let jobs = Part::ALL
+        .into_iter()
+        .flat_map(|part| OF_PARTS.map(|(kind, least, most)| (FaultKind::Job(kind(part)), least, most)));
     [
         EXCHANGE.to_vec(),
-        tables.flat_map(of).chain(REJECTS).collect(),
+        StoreTable::EACH.into_iter().flat_map(of).chain(REJECTS).collect(),
         PROCESS.into_iter().chain(parts).collect(),
+        JOBS.into_iter().chain(jobs).collect(),
     ]
 }
 
@@ -121,10 +142,11 @@ impl Swarm {
                 return FaultSchedule::new(faults);
             }
             // Most faults are those of the API.
-            let kinds = match entropy.below(8) {
+            let kinds = match entropy.below(9) {
                 0..4 => &kinds[0],
                 4..6 => &kinds[1],
-                _ => &kinds[2],
+                6..8 => &kinds[2],
+                _ => &kinds[3],
             };
             // One index more than there are kinds: the last one stands for a step of the wall clock, which has a size
             // of its own.
@@ -149,6 +171,11 @@ impl Swarm {
             FaultKind::Store(_, StoreFault::Corrupt) => {
                 let checked = over + between(entropy, 1, 1_200);
                 vec![fault(checked, Duration::from_secs(2), FaultKind::Terminate)]
+            }
+            // Without a watchdog it is a person who notices that the process hangs as a whole.
+            FaultKind::Job(JobFault::PartSpins(Part::Api | Part::LeaseKeeper | Part::Monitor)) => {
+                let noticed = over + between(entropy, 120, 1_200);
+                vec![fault(noticed, Duration::from_secs(5), FaultKind::Kill)]
             }
             // Some kills are followed by a series of others.
             FaultKind::Kill if entropy.below(4) == 0 => {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::fmt::friendly::{Spacing, SpanParser, SpanPrinter};
 
-use super::{ExchangeFault, Fault, FaultKind, FaultSchedule, Part, Percent, StoreFault, StoreTable};
+use super::{
+    ExchangeFault, Fault, FaultKind, FaultSchedule, JobFault, Part, Percent, StoreFault, StoreTable,
+};
 use crate::Plane;
 
 const PRINTER: SpanPrinter = SpanPrinter::new().spacing(Spacing::None);
@@ -25,9 +27,10 @@ impl fmt::Display for FaultKind {
         f.write_str(match self {
             Self::Exchange(fault) => return fault.fmt(f),
             Self::Store(table, fault) => return write!(f, "{}-{fault}", table.as_str()),
+            Self::Job(fault) => return fault.fmt(f),
             Self::PlaneStalls(plane) => return write!(f, "plane-stalls={}", plane_word(*plane)),
-            Self::PartPanics(part) => return write!(f, "part-panics={}", part_word(*part)),
-            Self::PartEnds(part) => return write!(f, "part-ends={}", part_word(*part)),
+            Self::PartPanics(part) => return write!(f, "part-panics={}", part.name()),
+            Self::PartEnds(part) => return write!(f, "part-ends={}", part.name()),
             Self::ResourcesUnknown => "resources-unknown",
             Self::Kill => "kill",
             Self::Terminate => "terminate",
@@ -102,15 +105,15 @@ impl FromStr for FaultKind {
         }
         Ok(match text.split_once('=').unwrap_or((text, "")) {
             ("plane-stalls", word) => Self::PlaneStalls(plane(word).ok_or_else(invalid)?),
-            ("part-panics", word) => Self::PartPanics(part(word).ok_or_else(invalid)?),
-            ("part-ends", word) => Self::PartEnds(part(word).ok_or_else(invalid)?),
+            ("part-panics", word) => Self::PartPanics(Part::parse(word).ok_or_else(invalid)?),
+            ("part-ends", word) => Self::PartEnds(Part::parse(word).ok_or_else(invalid)?),
             ("resources-unknown", "") => Self::ResourcesUnknown,
             ("kill", "") => Self::Kill,
             ("terminate", "") => Self::Terminate,
             ("freeze", "") => Self::Freeze,
             ("second-process", "") => Self::SecondProcess,
             ("wall-step", by) => Self::WallStep(PARSER.parse_duration(by).map_err(|_| invalid())?),
-            _ => return Err(invalid()),
+            (kind, word) => Self::Job(JobFault::parse(kind, word).ok_or_else(invalid)?),
         })
     }
 }
@@ -126,15 +129,6 @@ fn plane_word(plane: Plane) -> &'static str {
 
 fn plane(word: &str) -> Option<Plane> {
     Plane::ALL.into_iter().find(|plane| plane_word(*plane) == word)
-}
-
-/// A part's name as one word.
-fn part_word(part: Part) -> String {
-    part.name().replace(' ', "-")
-}
-
-fn part(word: &str) -> Option<Part> {
-    Part::ALL.into_iter().find(|part| part_word(*part) == word)
 }
 
 /// Parses the fault after the name of a table.
@@ -257,7 +251,9 @@ mod tests {
             "api-stale=30s api-poison=3% api-extra-pairs api-bad-pairs=5% api-sparse store-gone store-hang store-lost-acks",
             "store-full store-busy store-read-only tokens-no-right events-corrupt samples-rejects=5% breakers-gone",
             "lease-gone second-process resources-unknown kill terminate freeze plane-stalls=work plane-stalls=supervision",
-            "part-panics=token-writer part-ends=work wall-step=-1h tokens-unexpected",
+            "part-panics=token-writer part-ends=work wall-step=-1h tokens-unexpected recoveries-gone plane-stalls=io",
+            "part-hangs=api part-spins=sources part-panics-always=monitor requests-hang=hot requests-hang=cold",
+            "requests-hang=all requests-spin leaks",
         ]
         .iter()
         .flat_map(|words| words.split(' '))
@@ -277,6 +273,9 @@ mod tests {
             ("at 2h for 20m tokens-sick", "tokens-sick"),
             ("at 2h for 20m part-ends=all", "part-ends=all"),
             ("at 2h for 20m plane-stalls=sky", "plane-stalls=sky"),
+            ("at 2h for 20m part-hangs=all", "part-hangs=all"),
+            ("at 2h for 20m requests-hang", "requests-hang"),
+            ("at 2h for 20m leaks=5", "leaks=5"),
             ("at 2h for -5m kill", "at 2h for -5m kill"),
             ("at 1h for 1s kill; at 2h for 1s wall-step=soon", "wall-step=soon"),
         ] {

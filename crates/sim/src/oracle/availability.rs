@@ -87,6 +87,11 @@ impl Availability {
         slot * self.longest_down
     }
 
+    /// The number of good slots.
+    pub fn good(&self) -> u32 {
+        self.good
+    }
+
     /// The number of slots counted.
     pub fn slots(&self) -> u32 {
         self.slots

@@ -24,6 +24,8 @@ const COLD_QUIET: [Duration; 2] = [Duration::from_secs(135), Duration::from_secs
 const STALL: Duration = Duration::from_mins(10);
 /// An API that is down for this long makes hot tokens stale, and must be reported.
 const API_REPORTED: Duration = Duration::from_mins(1);
+/// A hot group that can do nothing must be reported after this: its last run ended before.
+const ILL_REPORTED: Duration = Duration::from_secs(90);
 /// What changed just before a report may not be in it yet.
 const SETTLED: Duration = Duration::from_millis(10);
 /// The longest start while everything is available.
@@ -42,6 +44,10 @@ pub struct Truth {
     pub work_held_for: Option<Duration>,
     /// For how long the work plane has run.
     pub work_runs_for: Duration,
+    /// Whether no task of the service has been ill for so long that nothing shows it any more.
+    pub is_well: bool,
+    /// For how long the hot group has not been able to do anything; `None` if it can.
+    pub hot_ill_for: Option<Duration>,
     /// For how long no plane has been suspended.
     pub runs_for: Duration,
     /// For how long the API has returned nothing usable while the process could notice; `None` while it returns
@@ -163,17 +169,18 @@ impl Check<'_> {
         });
         // The group's last progress may be an interval and a call before the suspension.
         let may_be_dead = held + HOT_QUIET[0] >= STALL || truth.work_runs_for < HOT_QUIET[0];
-        self.ensure(live || self.is_running() && may_be_dead, || {
+        self.ensure(live || !truth.is_well || self.is_running() && may_be_dead, || {
             format!("not live, although the work plane has been suspended for {:?}", truth.work_held_for)
         });
 
         let losing = truth.uses.iter().map(|each| each.is_losing.map(|losing| losing || each.gave_up));
         let losing: Option<Vec<bool>> = losing.collect();
         let must_not_be_ready = truth.uses.iter().any(|each| each.gave_up || each.is_losing == Some(true));
-        self.ensure(!ready || self.is_running() && !must_not_be_ready, || {
+        self.ensure(!ready || self.is_running() && (!must_not_be_ready || !truth.is_well), || {
             "ready, although it is not running or entries are being lost".to_owned()
         });
-        self.ensure(ready || !self.is_running() || losing.is_none_or(|each| each.contains(&true)), || {
+        let may_be_unready = !truth.is_well || losing.is_none_or(|each| each.contains(&true));
+        self.ensure(ready || !self.is_running() || may_be_unready, || {
             "not ready, although nothing is being lost".to_owned()
         });
     }
@@ -204,7 +211,12 @@ impl Check<'_> {
             "healthy before the start is over".to_owned()
         });
         let is_well = report.status == Status::Healthy;
-        self.ensure(!is_well || truth.api_down_for.is_none_or(|down| down < API_REPORTED), || {
+        let ill_for = truth.hot_ill_for.filter(|_| self.is_running());
+        self.ensure(!is_well || ill_for.is_none_or(|ill| ill < ILL_REPORTED), || {
+            format!("healthy, although the hot group could do nothing for {ill_for:?}")
+        });
+        let sees_the_api = truth.api_down_for.filter(|_| truth.is_well);
+        self.ensure(!is_well || sees_the_api.is_none_or(|down| down < API_REPORTED), || {
             format!("healthy, although the API has been down for {:?}", truth.api_down_for)
         });
         let gave_up = truth.uses.iter().any(|each| each.gave_up);

@@ -7,6 +7,7 @@ use ttm_health::{HealthView, Phase, Report};
 use ttm_kernel::{Clock, Moment};
 use ttm_service::{Board, StoreUse};
 
+use super::jobs::SETTLES;
 use super::state::{LOSS, RECOVERED_WITHIN, Simulation, State};
 use crate::oracle::health::{ResponseTruth, Truth, UseTruth, judge};
 use crate::process::Process;
@@ -52,7 +53,8 @@ impl Simulation<'_> {
         let made = if report.uptime.is_zero() { now } else { self.booted + report.uptime };
         let every = self.plan.settings.report_interval + REPORT_DELAY;
         let (held, released) = self.held(Plane::Supervision, now);
-        let is_due = stop.is_none() && held.is_none() && released + every < now;
+        let is_well = self.well_for(now).is_none_or(|well| well >= SETTLES);
+        let is_due = stop.is_none() && held.is_none() && released + every < now && is_well;
         if made > now || is_due && made + every < now {
             self.verdicts.broken(format_args!("health: the report at {now:?} was made at {made:?}"));
         }
@@ -74,9 +76,13 @@ impl Simulation<'_> {
             self.verdicts.broken(format_args!("{violation}, at {made:?}"));
         }
         self.note_reached(&report);
+        let struck = self.executor.struck();
         let (boots, faults) = (&self.health.boots, self.faults.faults());
         let causes = |from: Moment, to: Moment| {
             let edges = faults.iter().flat_map(|fault| [fault.begins(), fault.until()]);
+            // A part that is ill is restarted, perhaps several times.
+            let ill = struck.iter().flat_map(|struck| [struck.at, struck.over.unwrap_or(now)]);
+            let edges = edges.chain(ill);
             let edges =
                 edges.chain(boots.iter().copied()).filter(|edge| from <= *edge && *edge <= to).count();
             let partial = faults
@@ -115,7 +121,8 @@ impl Simulation<'_> {
             .unwrap_or_default()
             .max(runs)
             .max(if main_held.is_some() { at } else { main_runs })
-            .max(self.booted);
+            .max(self.booted)
+            .max(self.illness.last(at).unwrap_or_default());
         let disturbed = self.last_disturbed(at, |fault| match fault.kind {
             // A restart soon after another leaves no time to refresh anything.
             FaultKind::Kill | FaultKind::Terminate => {
@@ -128,7 +135,7 @@ impl Simulation<'_> {
             _ => true,
         });
         // Tokens that were not stored meanwhile are stale when the next process loads them.
-        let disturbed = disturbed.max(self.health.waited);
+        let disturbed = disturbed.max(self.health.waited).max(self.illness.last(at));
         let unmeasured = self.last_disturbed(at, |fault| fault.kind == FaultKind::ResourcesUnknown);
         let resources = match self.faults.resources_unknown_since(at) {
             Some(since) => (false, at - since.max(self.booted)),
@@ -154,6 +161,11 @@ impl Simulation<'_> {
                 at - work_runs.max(supervision_runs)
             },
             runs_for: at - runs,
+            is_well: self.well_for(at).is_none_or(|well| well >= SETTLES),
+            hot_ill_for: self
+                .hot_ill_since()
+                .filter(|since| *since <= at)
+                .map(|since| at - since.max(supervision_runs).max(self.booted)),
             api_down_for: down(ExchangeFault::is_down),
             api_fails_for: down(ExchangeFault::fails_calls),
             api_silent_for: down(ExchangeFault::is_silent),

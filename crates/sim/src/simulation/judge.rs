@@ -52,15 +52,24 @@ impl Simulation<'_> {
             hot_threshold: self.plan.settings.market.hot_threshold(),
         });
         self.availability.observe(slot.as_ref());
-        if self.faults.healed(now.saturating_sub(RECOVERED_WITHIN)) {
+        if !self.is_disturbed_from_outside() {
+            self.own.observe(slot.as_ref());
+        }
+        if self.is_healed() {
             self.healed.observe(slot.as_ref());
         }
         self.judge_health();
+        self.judge_ledger();
         let State::Up(process) = &self.state else { return };
         if let Some(counts) = process.events() {
             let mut ledger = self.world.events.ledger(process.number());
-            if self.is_halved(StoreTable::Events) {
+            if self.is_halved(StoreTable::Events) || self.io_is_held() {
                 ledger.in_flight = ledger.in_flight.max(counts.in_flight);
+            }
+            if self.was_struck() {
+                // A writer that was left behind cannot say that its batch was stored, so the next one stores it again.
+                let others = ledger.in_flight + counts.waiting + counts.dropped;
+                ledger.acknowledged = ledger.acknowledged.min(counts.produced.saturating_sub(others));
             }
             self.verdicts.check(none_lost(&counts, &ledger));
         }
@@ -68,6 +77,13 @@ impl Simulation<'_> {
         self.judge_samples(process);
         let breaker = process.breaker();
         self.judge_poison(breaker);
+    }
+
+    /// Whether the process is frozen, or was killed and has had no time to start and to refresh what is served.
+    fn is_disturbed_from_outside(&self) -> bool {
+        let now = self.executor.now();
+        let is_outside = |kind| matches!(kind, FaultKind::Freeze | FaultKind::Kill | FaultKind::Terminate);
+        self.faults.any_between(now.saturating_sub(MAX_START), now, is_outside)
     }
 
     /// Whether a batch of this table may just have been rejected: it is resent in halves, and entries that were not
@@ -81,7 +97,8 @@ impl Simulation<'_> {
     /// Poisoned mints must not keep the breaker open for longer than it takes to identify them.
     fn judge_poison(&mut self, breaker: Option<BreakerState>) {
         let now = self.executor.now();
-        let is_alone = self.faults.is_poison_alone(now.saturating_sub(RECOVERED_WITHIN), now);
+        let long_ago = now.saturating_sub(RECOVERED_WITHIN);
+        let is_alone = self.faults.is_poison_alone(long_ago, now) && !self.illness.any_between(long_ago, now);
         let is_open = breaker.is_some_and(|state| state != BreakerState::Closed);
         let since = (is_alone && is_open).then(|| *self.open_for_poison.get_or_insert(now));
         self.open_for_poison = since;
@@ -96,11 +113,13 @@ impl Simulation<'_> {
     fn judge_samples(&self, process: &Process) {
         let Some(counts) = process.samples() else { return };
         let mut ledger = self.world.history.ledger(process.number());
-        if self.is_halved(StoreTable::Samples) {
+        if self.is_halved(StoreTable::Samples) || self.io_is_held() {
             ledger.in_flight = ledger.in_flight.max(counts.in_flight);
         }
         let found = ledger.acknowledged + ledger.in_flight + counts.waiting + counts.dropped;
-        if found != counts.produced {
+        // A writer that was left behind cannot say that its batch was stored, so the next one stores it again.
+        let again = if self.was_struck() { found.saturating_sub(counts.produced) } else { 0 };
+        if found - again != counts.produced {
             self.verdicts.broken(format_args!(
                 "{} samples produced, {found} found: {counts:?} {ledger:?}",
                 counts.produced
@@ -122,6 +141,7 @@ impl Simulation<'_> {
             let Some(ages) = ages.filter(|_| board.uptime() > bound) else { continue };
             let oldest = ages.max;
             if self.faults.healed(calm_since)
+                && !self.illness.any_between(calm_since, self.executor.now())
                 && self.faults.excused(self.executor.now()) == 0
                 && oldest > 2 * plan.cycle + MAX_CALL
             {
@@ -142,7 +162,7 @@ impl Simulation<'_> {
             Exit::NotStarted(error) if self.is_refused(process, error) => {}
             Exit::NotStarted(error) => {
                 let store_was_away = self.store_was_away(self.booted, at);
-                if !store_was_away {
+                if !store_was_away && !self.was_struck() {
                     self.verdicts.broken(format_args!("the process did not start: {error}"));
                 }
             }
@@ -157,7 +177,8 @@ impl Simulation<'_> {
                     self.judge_stop(process, at, at, exit);
                     return;
                 }
-                if !lost_a_part {
+                let healed_itself = self.may_end_itself(at);
+                if !lost_a_part && !healed_itself {
                     self.verdicts.broken(format_args!("the process failed: {reason}"));
                 }
                 // Nobody outside knows when it began to stop.
@@ -179,12 +200,18 @@ impl Simulation<'_> {
     /// Checks a stop against its promise: in time, and with everything stored unless the store was unavailable.
     pub(super) fn judge_stop(&self, process: &Process, since: Moment, at: Moment, exit: &Exit) {
         let took = at - since;
-        if self.held.iter().any(|hold| hold.until > since) {
+        let is_held = |planes: &[Plane]| {
+            self.held.iter().any(|hold| hold.until > since && planes.contains(&hold.plane))
+        };
+        if is_held(&[Plane::Main, Plane::Supervision]) {
             // A suspended process cannot stop.
             return;
         }
         if took > self.plan.promised.stop_within + TIMER_DELAY {
             self.verdicts.broken(format_args!("the stop took {took:?}"));
+        }
+        if is_held(&Plane::ALL) {
+            return;
         }
         let (Exit::Stopped(stopped) | Exit::Failed(_, stopped)) = exit else {
             if let Exit::Crashed(end) = exit {
@@ -200,7 +227,8 @@ impl Simulation<'_> {
         let states = self.world.store_states(process.number(), at);
         let gave_up = states.iter().any(|(.., state)| state.corrupt);
         let superseded = self.is_superseded(process);
-        if gave_up || superseded || self.store_was_away(since, at) {
+        let was_ill = self.illness.any_between(since.saturating_sub(MAX_START), at);
+        if gave_up || superseded || was_ill || self.store_was_away(since, at) {
             return;
         }
         if !stopped.in_time || stopped.tokens_left + stopped.samples_left + stopped.events_left > 0 {
@@ -215,9 +243,16 @@ impl Simulation<'_> {
     }
 
     /// Whether the store had a fault between the two, or so shortly before that it still mattered.
-    fn store_was_away(&self, from: Moment, to: Moment) -> bool {
+    pub(super) fn store_was_away(&self, from: Moment, to: Moment) -> bool {
         let is_store = |kind| matches!(kind, FaultKind::Store(..));
         self.faults.any_between(from.saturating_sub(MAX_START), to, is_store)
+    }
+
+    /// Whether nothing has been wrong for as long as the service may take to recover.
+    pub(super) fn is_healed(&self) -> bool {
+        let now = self.executor.now();
+        let since = now.saturating_sub(RECOVERED_WITHIN);
+        self.faults.healed(since) && !self.illness.any_between(since, now)
     }
 
     /// Checks that no effect is left of faults that were over long ago.

@@ -53,6 +53,7 @@ impl Simulation<'_> {
         let now = self.executor.now();
         let Some(Second { until, .. }) = self.second else { return };
         self.swap();
+        self.follow_jobs();
         let mut is_over = false;
         match &self.state {
             State::Up(process) => {

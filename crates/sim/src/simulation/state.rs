@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use ttm_kernel::Moment;
 
+use super::jobs::Illness;
 use crate::oracle::health::Flapping;
 use crate::oracle::{Availability, Verdicts};
 use crate::process::Process;
@@ -41,6 +43,8 @@ pub(super) struct Simulation<'a> {
     pub(super) takeovers: u32,
     pub(super) next_slot: Moment,
     pub(super) availability: Availability,
+    /// Without slots in which the process was frozen or killed from outside.
+    pub(super) own: Availability,
     pub(super) healed: Availability,
     pub(super) stops: u32,
     /// When the current process booted.
@@ -56,6 +60,11 @@ pub(super) struct Simulation<'a> {
     /// Since when the breaker has not been closed while poison was the only fault.
     pub(super) open_for_poison: Option<Moment>,
     pub(super) health: HealthWatch,
+    pub(super) illness: Illness,
+    /// When the wall clock was stepped.
+    pub(super) wall_steps: Vec<(Moment, SignedDuration)>,
+    /// How many entries of the ledger of recoveries were replayed.
+    pub(super) replayed: usize,
 }
 
 /// A suspension of one plane.

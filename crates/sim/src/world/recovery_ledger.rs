@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use ttm_kernel::{Admission, FencingToken, StoreError};
+use ttm_kernel::{Admission, Clock, FencingToken, Moment, StoreError};
 use ttm_recovery::{Entry, EntryKey, LEDGER_KEEPS, RecoveryLedger};
 
 use super::SimTokenStore;
@@ -25,6 +25,8 @@ pub struct SimRecoveryLedger {
 #[derive(Debug, Default)]
 struct Table {
     rows: BTreeMap<EntryKey, Entry>,
+    /// Every entry that was ever durable, and since when, also if it was set aside later.
+    ever: Vec<(Moment, Entry)>,
     /// The newest fencing token of a write.
     written: Option<FencingToken>,
 }
@@ -49,10 +51,20 @@ impl SimRecoveryLedger {
         self.database.lock().rows.values().cloned().collect()
     }
 
+    /// Every entry that was ever durable, and since when.
+    pub fn ever(&self) -> Vec<(Moment, Entry)> {
+        self.database.lock().ever.clone()
+    }
+
+    /// How many entries were ever durable.
+    pub fn count(&self) -> usize {
+        self.database.lock().ever.len()
+    }
+
     async fn write(
         &self,
         under: FencingToken,
-        change: impl FnOnce(&mut BTreeMap<EntryKey, Entry>),
+        change: impl FnOnce(&mut Table, Moment),
     ) -> Result<(), StoreError> {
         let process = self.server.runtime().process();
         let commit = || {
@@ -60,7 +72,7 @@ impl SimRecoveryLedger {
             if self.tokens.admit(process, under, database.written)? == Admission::Newest {
                 database.written = Some(under);
             }
-            change(&mut database.rows);
+            change(&mut database, self.server.runtime().now());
             Ok(())
         };
         self.server.write(commit).await?
@@ -81,18 +93,22 @@ impl RecoveryLedger for SimRecoveryLedger {
     async fn append(&self, under: FencingToken, entries: &[Entry]) -> Result<(), StoreError> {
         let checked = entries.iter().try_for_each(Entry::check);
         checked.map_err(|error| StoreError::rejected(error.to_string()))?;
-        self.write(under, |rows| {
+        self.write(under, |table, now| {
             for entry in entries {
-                rows.entry(entry.key).or_insert_with(|| entry.clone());
+                if table.rows.contains_key(&entry.key) {
+                    continue;
+                }
+                table.rows.insert(entry.key, entry.clone());
+                table.ever.push((now, entry.clone()));
             }
-            while rows.len() > LEDGER_KEEPS {
-                rows.pop_first();
+            while table.rows.len() > LEDGER_KEEPS {
+                table.rows.pop_first();
             }
         })
         .await
     }
 
     async fn set_aside(&self, under: FencingToken) -> Result<(), StoreError> {
-        self.write(under, BTreeMap::clear).await
+        self.write(under, |table, _| table.rows.clear()).await
     }
 }

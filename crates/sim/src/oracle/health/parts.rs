@@ -50,7 +50,7 @@ impl Check<'_> {
         let groups =
             [("the hot group", hot, HOT_QUIET, Lane::Hot), ("the cold group", cold, COLD_QUIET, Lane::Cold)];
         for (name, group, quiet, lane) in groups {
-            if self.is_running() {
+            if self.is_running() && truth.is_well {
                 self.group(name, &group, quiet, lane, truth);
             }
         }
@@ -95,7 +95,8 @@ impl Check<'_> {
 
     /// Each use of the store is reported as its own calls went, independent of the others.
     pub(super) fn store(&mut self, truth: &Truth) {
-        for each in truth.uses.iter().filter(|each| each.unchanged_for >= SETTLED) {
+        // One whose caller is ill does not learn how its calls went.
+        for each in truth.uses.iter().filter(|each| each.unchanged_for >= SETTLED && truth.is_well) {
             self.store_use(each);
         }
         let worst = self.report.store.uses.iter().map(|each| each.status).max();
@@ -150,6 +151,9 @@ impl Check<'_> {
 
     /// The API is degraded while it is down, with its last error, and never critical.
     pub(super) fn api(&mut self, truth: &Truth) {
+        if !truth.is_well {
+            return;
+        }
         let status = self.report.apis.status;
         if truth.api_fails_for.is_some_and(|down| down >= API_REPORTED) && self.is_running() {
             self.ensure_reported(status, "DexScreener");
@@ -196,7 +200,7 @@ impl Check<'_> {
     /// Resources that cannot be measured are unknown; measured ones are healthy in this world.
     pub(super) fn resources(&mut self, truth: &Truth) {
         let (measurable, since) = truth.resources;
-        if !self.is_running() || since.min(truth.runs_for) < MEASURED {
+        if !self.is_running() || !truth.is_well || since.min(truth.runs_for) < MEASURED {
             return;
         }
         let status = self.report.resources.status;
@@ -228,7 +232,7 @@ impl Check<'_> {
     /// A source that fails is reported, and so is its recovery.
     pub(super) fn sources(&mut self, truth: &Truth) {
         let Some(ResponseTruth { error, answer, .. }) = &truth.profiles else { return };
-        if !self.is_running() || truth.runs_for < MAX_CALL {
+        if !self.is_running() || !truth.is_well || truth.runs_for < MAX_CALL {
             return;
         }
         let status = self.report.sources.status;

@@ -37,6 +37,8 @@ fn healthy() -> Truth {
         could_start_for: day,
         work_held_for: None,
         work_runs_for: day,
+        is_well: true,
+        hot_ill_for: None,
         runs_for: day,
         api_down_for: None,
         api_fails_for: None,

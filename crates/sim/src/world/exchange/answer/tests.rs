@@ -7,7 +7,7 @@ use ttm_kernel::Moment;
 use ttm_market::synthetic::SyntheticMarket;
 
 use super::*;
-use crate::oracle::{BreakerRules, Verdicts};
+use crate::oracle::{BreakerRules, Budgets, Verdicts};
 use crate::{Executor, FaultSchedule, Promises};
 
 const MARKET: SyntheticMarket = SyntheticMarket::new(7, 200);
@@ -21,6 +21,7 @@ const PROMISED: Promises = Promises {
         success_threshold: 3,
         probe_lease: Duration::from_mins(1),
     },
+    recovery: Budgets::SPECIFIED,
     stop_within: Duration::from_secs(30),
 };
 

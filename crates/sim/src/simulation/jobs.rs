@@ -1,0 +1,126 @@
+//! Faults inside the process, and what is known of them from outside: which tasks are ill, since when, and which planes have no
+//! thread left. The truth is the executor's, and never the process's.
+
+use std::time::Duration;
+
+use ttm_kernel::{Clock, Moment};
+
+use super::state::{Hold, Simulation, State};
+use crate::{Ailment, JobFault, Part, Plane, Struck};
+
+/// For how long a process may still show that it was ill.
+pub(super) const SETTLES: Duration = Duration::from_mins(5);
+
+/// Times in which something of any process was ill.
+#[derive(Debug, Default)]
+pub(super) struct Illness {
+    /// In the order of their beginnings; those that touch are one.
+    spells: Vec<(Moment, Moment)>,
+    seen: usize,
+}
+
+impl Illness {
+    fn note(&mut self, from: Moment, to: Moment) {
+        match self.spells.last_mut() {
+            Some((_, until)) if from <= *until => *until = to.max(*until),
+            _ => self.spells.push((from, to)),
+        }
+    }
+
+    /// When something was last ill, at that moment or before.
+    pub(super) fn last(&self, at: Moment) -> Option<Moment> {
+        let begun = self.spells.iter().rev().find(|(from, _)| *from <= at);
+        begun.map(|(_, until)| at.min(*until))
+    }
+
+    /// Whether something was ill between the two.
+    pub(super) fn any_between(&self, from: Moment, to: Moment) -> bool {
+        self.spells.iter().any(|(began, until)| *began <= to && from <= *until)
+    }
+}
+
+impl Simulation<'_> {
+    /// Something goes wrong in the process.
+    pub(super) fn begin_job_fault(&mut self, fault: JobFault, lasts: Duration) {
+        let now = self.executor.now();
+        match fault.strikes() {
+            Some((tasks, ailment)) => self.executor.strike(tasks, ailment, now + lasts),
+            None if matches!(self.state, State::Down { .. }) => {}
+            None => self.world.resources.leak(self.number, lasts),
+        }
+        self.follow_jobs();
+    }
+
+    /// Notes what is ill now.
+    pub(super) fn follow_jobs(&mut self) {
+        let now = self.executor.now();
+        let struck = self.executor.struck();
+        // What was struck since the last look, and may be over by now.
+        for new in &struck[self.illness.seen..] {
+            self.illness.note(new.at, new.over.unwrap_or(now));
+        }
+        self.illness.seen = struck.len();
+        let runs = matches!(self.state, State::Up(_));
+        let of_this = |each: &&Struck| each.place.process == self.number;
+        let is_ill = |each: &Struck| {
+            let is_part = Part::ALL.iter().any(|part| part.name() == each.name);
+            let is_missing = || runs && is_part && !self.executor.is_well(self.number, each.name);
+            each.over.is_none() || is_missing()
+        };
+        let io_is_held = self.held.iter().any(|hold| hold.plane == Plane::Io && now < hold.until);
+        if struck.iter().filter(of_this).any(is_ill) || io_is_held || self.world.resources.leaks(self.number)
+        {
+            self.illness.note(now, now);
+            let look = crate::SLOT;
+            // Looks are a slot apart at most, so this is one spell.
+            if let Some((_, until)) = self.illness.spells.last_mut() {
+                *until = now + look;
+            }
+        }
+        for each in self.executor.exhausted().into_iter().filter(|each| each.place.process == self.number) {
+            let hold = Hold { plane: each.place.plane, from: each.at, until: Moment::MAX };
+            let is_known = |known: &Hold| known.plane == hold.plane && known.from == hold.from;
+            if !self.held.iter().any(is_known) {
+                self.held.push(hold);
+            }
+        }
+        for hold in self.held.iter_mut().filter(|hold| hold.until == Moment::MAX) {
+            if let Some(rebuilt) = self.executor.runtime().rebuilt_after(self.number, hold.from)
+                && hold.plane == Plane::Work
+            {
+                hold.until = rebuilt;
+            }
+        }
+    }
+
+    /// Whether something of the current process has ever been ill.
+    pub(super) fn was_struck(&self) -> bool {
+        let struck = self.executor.struck();
+        struck.iter().any(|struck| struck.place.process == self.number)
+            || self.world.resources.leaks(self.number)
+    }
+
+    /// Whether calls of ports do not get anywhere, so that what is in flight for the process has not arrived.
+    pub(super) fn io_is_held(&self) -> bool {
+        let now = self.executor.now();
+        self.held
+            .iter()
+            .any(|hold| hold.plane == Plane::Io && hold.from <= now && now <= hold.until + SETTLES)
+    }
+
+    /// How long ago something was last ill; `None` if nothing ever was.
+    pub(super) fn well_for(&self, at: Moment) -> Option<Duration> {
+        self.illness.last(at).map(|last| at - last)
+    }
+
+    /// Since when the hot group of the current process cannot do anything, because what does its work is ill.
+    pub(super) fn hot_ill_since(&self) -> Option<Moment> {
+        let stops = |each: &Struck| {
+            each.place.process == self.number
+                && each.over.is_none()
+                && each.ailment != Ailment::Panics
+                && ["work", "hot request"].contains(&each.name)
+        };
+        self.executor.struck().into_iter().filter(stops).map(|struck| struck.at).min()
+    }
+}
