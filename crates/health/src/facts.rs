@@ -120,6 +120,8 @@ pub struct ApiFacts {
     pub breaker: Option<BreakerState>,
     /// What operators call the breaker.
     pub breaker_name: &'static str,
+    /// Breakers that an operator overrules, but for this one held open.
+    pub overruled: Vec<OverruledBreaker>,
     /// Share of look-ups answered by a cache; `None` while there is no cache.
     pub cache_hit_rate: Option<f64>,
     /// Requests of the last minute.
@@ -132,6 +134,15 @@ pub struct ApiFacts {
     pub silence: Option<SilenceFacts>,
     /// Tokens whose pairs cannot be parsed; `None` if there are none.
     pub unreadable: Option<UnreadableFacts>,
+}
+
+/// A breaker that an operator overrules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverruledBreaker {
+    /// Its name.
+    pub name: String,
+    /// Whether it lets no call through; else it lets every call through.
+    pub is_open: bool,
 }
 
 /// An API that answers, but lists no token.
@@ -312,6 +323,8 @@ pub struct RecoveryFacts {
     pub escalated: Vec<PartFacts>,
     /// Why the process should be replaced and is not, because it was too often.
     pub needs_a_person: Option<String>,
+    /// What is wrong with the record of earlier restarts, for as long as every budget counts as spent because of it.
+    pub set_aside: Option<String>,
 }
 
 /// A part that is not running as it should.

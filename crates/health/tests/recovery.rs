@@ -1,9 +1,9 @@
-//! Health follows self-healing.
+//! Health follows self-healing, and what operators overrule.
 
 use std::time::Duration;
 
 use ttm_health::testing::healthy_facts;
-use ttm_health::{Facts, PartFacts, RecoveryFacts, Report, Status, Thresholds, assess};
+use ttm_health::{Facts, OverruledBreaker, PartFacts, RecoveryFacts, Report, Status, Thresholds, assess};
 
 fn part(name: &str, critical: bool) -> PartFacts {
     PartFacts { name: name.to_owned(), critical, problem: "it ended by itself: it panicked: boom".to_owned() }
@@ -56,4 +56,26 @@ fn a_process_that_was_ended_too_often_calls_a_person_and_is_not_ready() {
     let report = report(RecoveryFacts { needs_a_person, ..RecoveryFacts::default() });
     assert_eq!((report.status, report.live, report.ready), (Status::Critical, true, false));
     assert!(report.reasons[0].contains("it leaks"), "{:?}", report.reasons);
+}
+
+#[test]
+fn budgets_that_count_as_spent_are_told_while_they_do() {
+    let set_aside = Some("the ledger of recoveries cannot be used".to_owned());
+    let report = report(RecoveryFacts { set_aside, ..RecoveryFacts::default() });
+    assert_eq!((report.status, report.live, report.ready), (Status::Degraded, true, true));
+    assert_eq!(report.reasons, ["the ledger of recoveries cannot be used"]);
+}
+
+#[test]
+fn a_breaker_that_an_operator_overrules_is_told_with_what_ends_it() {
+    let mut facts = healthy_facts();
+    let breaker = |name: &str, is_open| OverruledBreaker { name: name.to_owned(), is_open };
+    facts.api.overruled = vec![breaker("profiles", true), breaker("dexscreener", false)];
+    let report = assess(&facts, &Thresholds::default());
+    assert_eq!((report.status, report.apis.status), (Status::Degraded, Status::Degraded));
+    let told = [
+        "profiles: an operator holds the circuit breaker open; `ttm breaker profiles reset` ends that",
+        "dexscreener: an operator has disabled the circuit breaker; `ttm breaker dexscreener reset` ends that",
+    ];
+    assert_eq!(report.reasons, told);
 }

@@ -57,6 +57,8 @@ pub struct Board {
     pub(super) stores: Stores,
     sources: Mutex<BTreeMap<Origin, SourceFacts>>,
     parts: Mutex<(Vec<PartView>, Option<String>)>,
+    /// What is wrong with the record of earlier restarts, and until when that matters.
+    set_aside: Mutex<Option<(Moment, String)>>,
     /// Why the process ends without being ordered to.
     ends_because: OnceLock<String>,
     report: ArcSwap<Report>,
@@ -92,6 +94,7 @@ impl Board {
             stores: Stores::default(),
             sources: Mutex::default(),
             parts: Mutex::default(),
+            set_aside: Mutex::default(),
             ends_because: OnceLock::new(),
             report: ArcSwap::from_pointee(report),
         }
@@ -156,6 +159,17 @@ impl Board {
     /// Posts the parts, and why a person is needed for the whole process.
     pub(super) fn post_parts(&self, parts: Vec<PartView>, needs_a_person: Option<String>) {
         *self.parts.lock() = (parts, needs_a_person);
+    }
+
+    /// Posts what is wrong with the record of earlier restarts, which matters for so long.
+    pub(super) fn post_set_aside(&self, problem: String, lasts: Duration) {
+        *self.set_aside.lock() = Some((self.clock.now() + lasts, problem));
+    }
+
+    /// What is wrong with the record of earlier restarts, while that matters.
+    pub(super) fn set_aside(&self) -> Option<String> {
+        let now = self.clock.now();
+        self.set_aside.lock().as_ref().filter(|(until, _)| now < *until).map(|(_, problem)| problem.clone())
     }
 
     /// The parts as last posted, and why a person is needed for the whole process.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_breaker::State as BreakerWord;
+use ttm_guard::Guard;
 use ttm_health::{
-    ApiFacts, BreakerState, Facts, GroupFacts, HealthView, PartFacts, Phase, RecoveryFacts, Status,
-    StoreFacts, assess,
+    ApiFacts, BreakerState, Facts, GroupFacts, HealthView, OverruledBreaker, PartFacts, Phase, RecoveryFacts,
+    Status, StoreFacts, assess,
 };
 use ttm_kernel::{Connections, Lane, Moment, Quantiles, Runtime, within};
 use ttm_perf::Sample;
@@ -206,7 +207,8 @@ impl Monitor {
     /// What of the parts is not as it should be. What waits for something that is away has findings of its own.
     fn recovery(&self) -> RecoveryFacts {
         let (parts, needs_a_person) = self.resident.board.recovery();
-        let mut facts = RecoveryFacts { needs_a_person, ..RecoveryFacts::default() };
+        let set_aside = self.resident.board.set_aside();
+        let mut facts = RecoveryFacts { needs_a_person, set_aside, ..RecoveryFacts::default() };
         for PartView { name, critical, state, problem, .. } in parts {
             let Some(problem) = problem else { continue };
             let into = match state {
@@ -261,6 +263,22 @@ impl Monitor {
         status.last_progress.or_else(|| (self.resident.board.phase() == Phase::Running).then(|| self.began()))
     }
 
+    /// Breakers that an operator overrules. That the API's own is held open is told with the API.
+    fn overruled(&self) -> Vec<OverruledBreaker> {
+        let now = self.runtime.now();
+        let overruled = |guard: &Arc<Guard>| {
+            let breaker = guard.breaker();
+            let is_open = match breaker.snapshot(now).state {
+                BreakerWord::ForcedOpen if breaker.name() == POOLS => return None,
+                BreakerWord::ForcedOpen => true,
+                BreakerWord::Disabled => false,
+                BreakerWord::Closed | BreakerWord::Open | BreakerWord::HalfOpen => return None,
+            };
+            Some(OverruledBreaker { name: breaker.name().to_owned(), is_open })
+        };
+        self.resident.guards.iter().filter_map(overruled).collect()
+    }
+
     fn api(&self) -> ApiFacts {
         let window = self.resident.board.calls(API_WINDOW);
         let (silence, unreadable) = self.resident.board.answers.facts(self.runtime.now());
@@ -277,6 +295,7 @@ impl Monitor {
                 BreakerWord::Disabled => BreakerState::Disabled,
             }),
             breaker_name: POOLS,
+            overruled: self.overruled(),
             cache_hit_rate: self.resident.board.cache_hit_rate(),
             requests_per_minute: Some(self.resident.board.calls_per_minute()),
             last_error: self

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::finding::{BEGUN, Findings, five_points_of, level, measured, share, spoken};
 use crate::{
-    ApisModel, BreakerState, Facts, Phase, Reached, SilenceFacts, Status, Thresholds, UnreadableFacts,
+    ApisModel, BreakerState, Facts, OverruledBreaker, Phase, Reached, SilenceFacts, Status, Thresholds,
+    UnreadableFacts,
 };
 
 /// If every call failed for this long it is an outage, however few there were: a client that backs off makes few.
@@ -40,6 +41,14 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
                 format!("DexScreener: the circuit breaker is {}{why}", spelled(state)),
             );
         }
+    }
+    for OverruledBreaker { name, is_open } in &api.overruled {
+        let how =
+            if *is_open { "holds the circuit breaker open" } else { "has disabled the circuit breaker" };
+        findings.add(
+            Status::Degraded,
+            format!("{name}: an operator {how}; `ttm breaker {name} reset` ends that"),
+        );
     }
     let is_asked = api.breaker != Some(BreakerState::ForcedOpen);
     if let Some(failing) = api.failing_for.filter(|failing| *failing >= OUTAGE && is_asked) {

@@ -20,6 +20,9 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
         );
         findings.add(Status::Critical, sentence);
     }
+    if let Some(problem) = &recovery.set_aside {
+        findings.add(Status::Degraded, problem.clone());
+    }
     for part in &recovery.escalated {
         let name = &part.name;
         let sentence = format!(

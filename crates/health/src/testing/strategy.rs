@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use ttm_kernel::{Connections, Quantiles};
 
 use crate::{
-    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LastLevel, Level, PartFacts, Phase,
-    Reached, RecoveryFacts, ResourceSample, SilenceFacts, SourceFacts, StoreCall, StoreFacts, StoreUseFacts,
-    UnreadableFacts, Waiting,
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LastLevel, Level, OverruledBreaker,
+    PartFacts, Phase, Reached, RecoveryFacts, ResourceSample, SilenceFacts, SourceFacts, StoreCall,
+    StoreFacts, StoreUseFacts, UnreadableFacts, Waiting,
 };
 
 /// Facts of a service that is an hour old and as it should be.
@@ -52,6 +52,7 @@ pub fn healthy_facts() -> Facts {
             p95_response_time: Some(Duration::from_millis(300)),
             breaker: Some(BreakerState::Closed),
             breaker_name: "dexscreener",
+            overruled: Vec::new(),
             cache_hit_rate: None,
             requests_per_minute: Some(100.0),
             last_error: None,
@@ -227,6 +228,10 @@ fn any_api() -> impl Strategy<Value = ApiFacts> {
                 p95_response_time: p95,
                 breaker,
                 breaker_name: "dexscreener",
+                overruled: (calls == 1)
+                    .then(|| OverruledBreaker { name: "profiles".to_owned(), is_open: errors > 0 })
+                    .into_iter()
+                    .collect(),
                 cache_hit_rate,
                 requests_per_minute,
                 last_error: (errors > 0).then(|| "503: upstream".to_owned()),
@@ -290,7 +295,10 @@ fn any_recovery() -> impl Strategy<Value = RecoveryFacts> {
     let part = any::<bool>().prop_map(|critical| PartFacts { critical, ..broken() });
     let parts = || proptest::collection::vec(part.clone(), 0..3);
     (parts(), parts(), option::of(Just("it leaks".to_owned()))).prop_map(
-        |(restarting, escalated, needs_a_person)| RecoveryFacts { restarting, escalated, needs_a_person },
+        |(restarting, escalated, needs_a_person)| {
+            let set_aside = needs_a_person.clone();
+            RecoveryFacts { restarting, escalated, needs_a_person, set_aside }
+        },
     )
 }
 

@@ -32,6 +32,8 @@ const ABORTED_WITHIN: Duration = Duration::from_secs(5);
 const OVERDUE: Duration = Duration::from_mins(2);
 /// From this share of its limit on the process should not go on for long.
 const MEMORY_SHORT: f64 = 0.9;
+/// So long budgets count as spent when the ledger cannot be read.
+const SPENT_FOR: Duration = Duration::from_hours(1);
 /// A sample of the memory counts for so long. Where it is measured less often, the process is not ended for it.
 const SAMPLE_COUNTS: Duration = Duration::from_secs(150);
 /// A critical part may be late for so long before the process counts as dead: every step that could be taken was.
@@ -74,6 +76,7 @@ impl Healing {
         let Found { past, problem } = ledger.read(now).await;
         if let Some(problem) = &problem {
             resident.events.ledger_set_aside(problem);
+            board.post_set_aside(problem.clone(), SPENT_FOR);
         }
         let machine = machine(parts, settings, *epoch, past, now);
         #[cfg(feature = "test-faults")]
