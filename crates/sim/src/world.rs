@@ -89,7 +89,7 @@ impl World {
         let tokens = SimTokenStore::beside(&mints, runtime, faults, &ledger, Some(&leases));
         Self {
             breakers: SimBreakerStore::beside(&tokens, &exchange, runtime, faults, &ledger),
-            recoveries: SimRecoveryLedger::beside(&tokens, runtime, faults, &ledger),
+            recoveries: SimRecoveryLedger::beside(&tokens, &defects, runtime, faults, &ledger),
             exchange,
             tokens,
             history: SimMetricStore::beside(runtime, faults, &ledger),

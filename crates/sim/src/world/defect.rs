@@ -19,6 +19,10 @@ pub enum Defect {
     AnonymousRefusal,
     /// A process writes to the store before it is refused the lease, as if it ran migrations first.
     WriteBeforeLease,
+    /// The ledger of recoveries shows a process nothing of those before.
+    ForgetfulLedger,
+    /// It loses the beginnings of recoveries.
+    TornLedger,
 }
 
 /// The rules that a store breaks.

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use ttm_kernel::{Admission, Clock, FencingToken, Moment, StoreError};
-use ttm_recovery::{Entry, EntryKey, LEDGER_KEEPS, RecoveryLedger};
+use ttm_recovery::{Entry, EntryKey, Fact, LEDGER_KEEPS, RecoveryLedger};
 
 use super::SimTokenStore;
+use super::defect::{Defect, Defects};
 use super::store::{Ledger, Server};
 use crate::{FaultSchedule, SimRuntime, StoreTable};
 
@@ -19,6 +20,7 @@ pub struct SimRecoveryLedger {
     server: Server,
     /// Where epochs are claimed.
     tokens: SimTokenStore,
+    defects: Defects,
     database: Arc<Mutex<Table>>,
 }
 
@@ -35,6 +37,7 @@ impl SimRecoveryLedger {
     /// An empty ledger in the database of `tokens`.
     pub(super) fn beside(
         tokens: &SimTokenStore,
+        defects: &Defects,
         runtime: &SimRuntime,
         faults: &Arc<FaultSchedule>,
         ledger: &Ledger,
@@ -42,6 +45,7 @@ impl SimRecoveryLedger {
         Self {
             server: Server::new(StoreTable::Recoveries, runtime, faults, ledger),
             tokens: tokens.clone(),
+            defects: defects.clone(),
             database: Arc::default(),
         }
     }
@@ -83,6 +87,9 @@ impl SimRecoveryLedger {
 impl RecoveryLedger for SimRecoveryLedger {
     async fn load(&self, since: Timestamp, limit: usize) -> Result<Vec<Entry>, StoreError> {
         self.server.read().await?;
+        if self.defects.has(Defect::ForgetfulLedger) {
+            return Ok(Vec::new());
+        }
         let database = self.database.lock();
         let newest = database.rows.values().rev().filter(|entry| entry.at >= since).take(limit);
         let mut entries: Vec<Entry> = newest.cloned().collect();
@@ -95,7 +102,9 @@ impl RecoveryLedger for SimRecoveryLedger {
         checked.map_err(|error| StoreError::rejected(error.to_string()))?;
         self.write(under, |table, now| {
             for entry in entries {
-                if table.rows.contains_key(&entry.key) {
+                let is_lost =
+                    self.defects.has(Defect::TornLedger) && matches!(entry.fact, Fact::Began { .. });
+                if is_lost || table.rows.contains_key(&entry.key) {
                     continue;
                 }
                 table.rows.insert(entry.key, entry.clone());
