@@ -28,7 +28,7 @@ impl Layer {
             Sim => &[Kernel, Domain, Policy, Service, Technology],
             App | Probe => &[Kernel, Domain, Policy, Adapter, Service, Sim, App, Probe],
             E2e => &[Kernel, Domain, Policy, Technology, Adapter, Service, App, Probe, Test, Sim],
-            Bench => &[Kernel, Domain, Policy, Adapter, Test, E2e],
+            Bench => &[Kernel, Domain, Policy, Adapter, Test, E2e, Sim],
         }
     }
 

@@ -226,6 +226,7 @@ fn the_benchmarks_may_use_our_crates_and_their_peers_but_not_the_app() {
         Crate::new("ttm-bench", Layer::Bench)
             .using("ttm-breaker", Development)
             .using("ttm-guard", Development)
+            .using("ttm-sim", Development)
             .using("ttm-sqlite-state", Development)
             .using("ttm-testkit", Development)
             .using("recloser", Development),
