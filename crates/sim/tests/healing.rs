@@ -41,6 +41,20 @@ fn one_group_that_is_stuck_is_restarted_alone() {
 }
 
 #[test]
+fn a_request_that_hangs_while_its_group_gets_on_is_asked_again() {
+    for seed in SEEDS {
+        let plan = Plan {
+            tokens: 200,
+            ..Plan::new(*seed, HOUR, "at 30m for 400ms requests-hang=hot".parse().expect("a schedule"))
+        };
+        let outcome = plan.run_and_check();
+        let longest = outcome.availability.longest_down(SLOT);
+        assert!(Duration::ZERO < longest && longest <= 2 * MINUTE, "{longest:?}: {outcome}");
+        assert_eq!(outcome.restarts, 0, "{:#?}", outcome.recoveries);
+    }
+}
+
+#[test]
 fn groups_that_are_all_stuck_are_restarted_together() {
     check("at 30m for 50s requests-hang=all", 4 * MINUTE, 1);
     for outcome in check("at 30m for 0s part-hangs=work", 3 * MINUTE, 1) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -16,6 +17,10 @@ use crate::client::Client;
 use crate::flights::{Flight, Flights};
 use crate::io::Owned;
 use crate::machine::{Answer, RequestId};
+
+/// No request takes so long: each of its attempts has a deadline, and so has the whole. One that does hangs, and is aborted: its
+/// group may get on with other tokens all the while, so that nothing else would notice.
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// Each completes with its answer; dropped, they end their tasks.
 pub(super) struct Requests {
@@ -63,11 +68,20 @@ impl Requests {
         let mut task = Owned(runtime.spawn(name, Box::pin(body)));
         let (keep, dropped) = oneshot::channel::<()>();
         self.owners.insert(id, keep);
+        let (flights, key, begun) = (self.flights.clone(), (self.by, id), runtime.now());
+        let overdue = runtime.sleep_until(begun + LONGEST);
         self.running.push(Box::pin(async move {
             let end = tokio::select! {
                 biased;
                 end = &mut task => end,
                 _ = dropped => {
+                    task.0.abort();
+                    (&mut task).await
+                }
+                () = overdue => {
+                    let waited_s = LONGEST.as_secs();
+                    tracing::error!(waited_s, "a request hangs; its tokens are asked for again");
+                    flights.abort(key, begun + LONGEST);
                     task.0.abort();
                     (&mut task).await
                 }
