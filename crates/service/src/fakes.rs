@@ -106,7 +106,9 @@ pub(crate) fn resident(runtime: &ManualRuntime, board: &Arc<Board>, ports: Ports
     let lease = Arc::new(Lease::new(Arc::new(ScriptedLease::new(true)), &clock));
     let starting = Starting::new(board, &settings, &clock);
     let restored = opening::restore::<Infallible>(ports, &settings, &clock, board, &lease, &starting);
-    Arc::new(runtime.block_on(restored).expect("it starts"))
+    let (resident, stored) = runtime.block_on(restored).expect("it starts");
+    board.post_tokens(Author::RESIDENT, stored.into_iter().map(Arc::new).collect());
+    Arc::new(resident)
 }
 
 /// The first life of a part, and what stops it.

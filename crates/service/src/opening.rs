@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 use ttm_kernel::{FencingToken, Runtime};
+use ttm_market::Token;
 
 use crate::board::Board;
 use crate::breakers::{self, BreakerLog, Restore};
@@ -13,7 +14,6 @@ use crate::edits::Edits;
 use crate::events::EventLog;
 use crate::groups::Groups;
 use crate::lease::Lease;
-use crate::life::Author;
 use crate::outbox::{Fifo, Newest, Outbox};
 use crate::pause::{Excuses, Pulse};
 use crate::profiles::Profiles;
@@ -22,7 +22,7 @@ use crate::sources::Sources;
 use crate::stores::StoreUse;
 use crate::{Ports, ServiceSettings, StartError, Starting, roster};
 
-/// Claims an epoch, loads the tokens and restores the breaker, under the lease. A store that is away is waited for; nothing
+/// Claims an epoch, loads the tokens, which are to be posted once all is there, and restores the breaker, under the lease. A store that is away is waited for; nothing
 /// runs yet, so dropping this future abandons the start.
 ///
 /// # Errors
@@ -34,7 +34,7 @@ pub(crate) async fn restore<E>(
     board: &Arc<Board>,
     lease: &Arc<Lease>,
     starting: &Starting,
-) -> Result<Resident, StartError<E>> {
+) -> Result<(Resident, Vec<Token>), StartError<E>> {
     let events = EventLog::new(clock);
     let runtime = starting.runtime();
     let mut sources = Sources::new(&ports, board, lease);
@@ -56,8 +56,6 @@ pub(crate) async fn restore<E>(
     let guard = restore.pools();
     let mut guards = vec![guard.clone()];
     starting.done();
-    // Before anything says that the service started: what was stored is served from the first answer on.
-    board.post_tokens(Author::RESIDENT, stored.into_iter().map(Arc::new).collect());
     if let Some(source) = ports.profiles.clone() {
         let guard = restore.profiles();
         guards.push(guard.clone());
@@ -65,7 +63,7 @@ pub(crate) async fn restore<E>(
         let profiles = Profiles::new(source, caller.under(lease), &ports, settings, board);
         sources.extend([lease.guards(Arc::new(profiles))]);
     }
-    Ok(Resident {
+    let resident = Resident {
         settings: settings.clone(),
         clock: clock.clone(),
         board: board.clone(),
@@ -85,5 +83,6 @@ pub(crate) async fn restore<E>(
         pulse: Arc::new(Pulse::new(clock.now())),
         excuses: Mutex::new(Excuses::new(clock.now())),
         ports,
-    })
+    };
+    Ok((resident, stored))
 }

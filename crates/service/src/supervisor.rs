@@ -20,6 +20,7 @@ use crate::board::Board;
 use crate::ended::{Ended, Exit, Failure, StartError, Stopped};
 use crate::io::{Owned, lease_on};
 use crate::lease::Lease;
+use crate::life::Author;
 use crate::parts::{Early, PARTS, Part, Stage};
 use crate::ports::{Controls, Planes, Surface};
 use crate::resident::{Figures, Resident};
@@ -191,10 +192,13 @@ impl Supervisor {
         let ports = open(starting).await.map_err(StartError::Open)?.on(&self.io);
         self.early.surface.opened(&ports);
         let Early { board, lease, .. } = &self.early;
-        let resident = opening::restore(ports, &self.settings, &self.io, board, lease, starting).await?;
+        let restored = opening::restore(ports, &self.settings, &self.io, board, lease, starting);
+        let (resident, stored) = restored.await?;
         let resident = Arc::new(resident);
         let (healing, controls) =
             Healing::begin(&self.parts, &resident, &self.supervision, &self.vigil).await;
+        // Last, and before anything says that the service started: what was stored is served from the first answer on.
+        board.post_tokens(Author::RESIDENT, stored.into_iter().map(Arc::new).collect());
         Ok((resident, healing, controls))
     }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ttm_recovery::{RecoveryConfig, RecoverySettings};
 use ttm_sim::Plan;
 
 const PART_WORDS: [&str; 9] = [
@@ -19,7 +20,16 @@ const PART_WORDS: [&str; 9] = [
 
 fn restarted(seed: u64, hours: u64, faults: &str) -> Plan {
     let lasts = Duration::from_hours(hours);
-    Plan { tokens: 200, ..Plan::new(seed, lasts, faults.parse().expect("a schedule")) }
+    let mut plan = Plan { tokens: 200, ..Plan::new(seed, lasts, faults.parse().expect("a schedule")) };
+    // More often than any budget allows: what is looked at is that nothing is lost.
+    let often = RecoverySettings {
+        max_restart_attempts: 1_000,
+        max_restarts_per_hour: 1_000,
+        ..RecoverySettings::default()
+    };
+    plan.settings.recovery = RecoveryConfig::try_new(often).expect("valid settings");
+    (plan.promised.recovery.restarts, plan.promised.recovery.per_hour) = (1_000, 1_000);
+    plan
 }
 
 #[test]
