@@ -103,6 +103,29 @@ fn a_task_that_spins_is_left_behind_with_its_plane() {
 }
 
 #[test]
+fn a_task_that_is_found_stuck_after_its_group_is_restarted_at_the_same_price() {
+    let mut stage = stage();
+    // The group got on last, then the task looked once more: it spins all the same.
+    stage.fault("hot-group", Shows::Nothing, Ends::Never, Some(Step::RebuildPlane));
+    stage.pass(2);
+    for part in ["work", "cold-group"] {
+        stage.fault(part, Shows::Nothing, Ends::Never, Some(Step::RebuildPlane));
+    }
+    stage.pass(300);
+    let story = [
+        "160 hot-group began by service",
+        "160 hot-group graceful, charged",
+        "162 hot-group failed",
+        "162 work began by service",
+        "162 work graceful",
+        "192 work emergency",
+        "197 work rebuild_plane",
+        "198 work recovered",
+    ];
+    assert_eq!(stage.story(), story);
+}
+
+#[test]
 fn a_group_that_waits_is_not_restarted_with_one_that_is_stuck() {
     let mut stage = stage();
     stage.fault("cold-group", Shows::Waits(API), Ends::WhenTold, None);

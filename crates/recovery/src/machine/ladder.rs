@@ -99,7 +99,11 @@ impl Machine {
         let part = &self.parts[id.0];
         let is_plane = part.spec.is_canary && part.is_alive;
         let subject = if is_plane { Entry::WORK_PLANE } else { part.spec.name };
+        let is_paid = part.is_alive && self.take_back(id, now);
         self.fail_as(id, subject, cause, By::Service, now);
+        if let Some(repair) = &mut self.parts[id.0].repair {
+            repair.is_paid = is_paid;
+        }
         if let Some(outer) = self.outer_of_the_stuck(id) {
             return self.restart_around(outer, now);
         }

@@ -1,6 +1,6 @@
 //! Parts that the task of another one runs: they stop and start with it, and it is restarted for them.
 
-use super::{By, Machine, Move, Now, Outcome, PartId, Phase, State, Step};
+use super::{By, Machine, Move, Now, Outcome, PartId, Phase, Repair, State, Step};
 
 impl Machine {
     pub(super) fn within(&self, outer: PartId) -> Vec<PartId> {
@@ -50,6 +50,20 @@ impl Machine {
         if !self.hold_back(outer, now) {
             self.back_off(outer, now);
         }
+    }
+
+    /// Ends the restarts of what a part runs, which have not come about because the part itself is stuck. Returns whether one of them
+    /// has paid for it.
+    pub(super) fn take_back(&mut self, outer: PartId, now: Now) -> bool {
+        let is_stopped = |repair: &Repair| matches!(repair.phase, Phase::Draining(_) | Phase::Aborting(_));
+        let mut is_paid = false;
+        for inner in self.within(outer) {
+            let repair = self.parts[inner.0].repair.as_ref().filter(|repair| is_stopped(repair));
+            let Some(repair) = repair else { continue };
+            is_paid |= repair.is_paid && repair.by == By::Service;
+            self.close(inner, Outcome::Failed, now);
+        }
+        is_paid
     }
 
     /// The recovery of a part goes on as that of the part which runs it, and is paid for.
