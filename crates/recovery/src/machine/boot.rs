@@ -12,6 +12,10 @@ use crate::{By, Entry, Fact, Now, Outcome, PartSpec, RecoveryConfig, Step};
 
 use super::{FailureClass, MEMORY_PATIENCE, Machine, PartId};
 
+/// The evidence of a process that is gone.
+const NOTHING_LEFT: &str =
+    "nothing is left to be seen of that process but its log, its events and its samples up to then\n";
+
 /// What the ledger says of the past.
 #[derive(Clone, Debug)]
 pub struct Past {
@@ -100,7 +104,9 @@ impl Machine {
         if let Some(before) = died {
             let cause = format!("the process before, of epoch {before}, ended without stopping in order");
             let (class, by) = (FailureClass::System, By::Service);
-            let fact = Fact::Began { cause, class, by, evidence: None };
+            // What there is to see now is of another process.
+            let evidence = Some(NOTHING_LEFT.to_owned());
+            let fact = Fact::Began { cause, class, by, evidence };
             let key = machine.next_entry(None, Entry::PROCESS, fact, now);
             let charged = machine.accounts.may_restart(Entry::PROCESS, &machine.config, now.moment);
             machine.next_entry(Some(key), Entry::PROCESS, Fact::Step { step: Step::Start, charged }, now);
