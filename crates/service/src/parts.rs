@@ -129,7 +129,8 @@ impl Part {
     pub fn patience(&self, settings: &ServiceSettings) -> Duration {
         match (self.progress, self.runs) {
             (Progress::Runs, Runs::Group(lane)) => {
-                stuck_after(settings.schedule.interval(lane)).max(slowest_turns(settings))
+                let of_turns = slowest_turns(settings).max(slowest_answer(settings));
+                stuck_after(settings.schedule.interval(lane)).max(of_turns)
             }
             (Progress::Drains, _) => WRITER_PATIENCE,
             (Progress::Beats, _) => CANARY_PATIENCE,
@@ -175,6 +176,11 @@ fn slowest_turns(settings: &ServiceSettings) -> Duration {
     let of_group = settings.guard.usable_per_minute().map(|per_minute| per_minute * floor);
     let a_minute = of_group.filter(|turns| *turns > 0.0);
     a_minute.map_or(Duration::ZERO, |turns| Duration::from_secs_f64((120.0 / turns).min(86_400.0)))
+}
+
+/// That an API which never answers is away shows after the time of an attempt; with a long one that is longer.
+fn slowest_answer(settings: &ServiceSettings) -> Duration {
+    2 * settings.guard.settings().attempt_timeout + PATIENCE / 2
 }
 
 /// Twice what the longest of one look, one write with its deadline or one connection takes.

@@ -71,6 +71,11 @@ impl ServiceSettings {
     /// tokens grow old until its return is noticed.
     pub const MAX_RECOVERY: Duration = Duration::from_mins(1);
 
+    /// No request takes so long: each call that it makes has a deadline, and it makes two at most. One that does hangs.
+    pub fn request_hangs_after(&self) -> Duration {
+        2 * self.guard.settings().deadline + Duration::from_mins(1)
+    }
+
     /// What the work needs of them.
     pub fn work(&self) -> WorkSettings {
         WorkSettings {

@@ -78,7 +78,11 @@ impl Work {
             score_series: ScoreSeries::default(),
             quality: DataQuality::default(),
             runs: PerLane::default(),
-            requests: Requests::new(author.incarnation, &resident.flights),
+            requests: Requests::new(
+                author.incarnation,
+                resident.settings.request_hangs_after(),
+                &resident.flights,
+            ),
             turn: None,
             resident: resident.clone(),
             author,

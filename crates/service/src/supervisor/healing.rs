@@ -28,8 +28,6 @@ use crate::{ServiceSettings, by_hand, evidence};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// An aborted request has ended by then, or keeps a thread.
 const ABORTED_WITHIN: Duration = Duration::from_secs(5);
-/// No request takes so long: each attempt has its deadline, and so has the whole.
-const OVERDUE: Duration = Duration::from_mins(2);
 /// From this share of its limit on the process should not go on for long.
 const MEMORY_SHORT: f64 = 0.9;
 /// So long budgets count as spent when the ledger cannot be read.
@@ -192,7 +190,8 @@ impl Healing {
                 self.machine.handle_progress(id, incarnation, at, now);
             }
             // What hangs in a request of ours may be all that is left to find out whether the API is back.
-            let hangs = self.resident.flights.overdue(OVERDUE, now.moment);
+            let hangs =
+                self.resident.flights.overdue(self.resident.settings.request_hangs_after(), now.moment);
             let held_up = held_up(&status).or_else(|| self.fails_from_outside(lane, &status, now.moment));
             if let Some((since, at)) = held_up.filter(|_| !hangs) {
                 self.machine.handle_waiting(id, incarnation, POOLS, since, at);

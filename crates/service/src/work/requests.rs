@@ -18,13 +18,11 @@ use crate::flights::{Flight, Flights};
 use crate::io::Owned;
 use crate::machine::{Answer, RequestId};
 
-/// No request takes so long: each of its attempts has a deadline, and so has the whole. One that does hangs, and is aborted: its
-/// group may get on with other tokens all the while, so that nothing else would notice.
-const LONGEST: Duration = Duration::from_mins(2);
-
 /// Each completes with its answer; dropped, they end their tasks.
 pub(super) struct Requests {
     by: Incarnation,
+    /// One that takes so long is aborted: its group may get on with other tokens all the while, so that nothing else would notice.
+    hangs_after: Duration,
     flights: Arc<Flights>,
     running: FuturesUnordered<BoxFuture<'static, (RequestId, Answer)>>,
     /// Dropping one aborts its request.
@@ -33,8 +31,9 @@ pub(super) struct Requests {
 
 impl Requests {
     /// Of this incarnation of the work.
-    pub(super) fn new(by: Incarnation, flights: &Arc<Flights>) -> Self {
-        Self { by, flights: flights.clone(), running: FuturesUnordered::new(), owners: BTreeMap::new() }
+    pub(super) fn new(by: Incarnation, hangs_after: Duration, flights: &Arc<Flights>) -> Self {
+        let (running, owners) = (FuturesUnordered::new(), BTreeMap::new());
+        Self { by, hangs_after, flights: flights.clone(), running, owners }
     }
 
     /// Makes a request on a turn.
@@ -68,8 +67,9 @@ impl Requests {
         let mut task = Owned(runtime.spawn(name, Box::pin(body)));
         let (keep, dropped) = oneshot::channel::<()>();
         self.owners.insert(id, keep);
-        let (flights, key, begun) = (self.flights.clone(), (self.by, id), runtime.now());
-        let overdue = runtime.sleep_until(begun + LONGEST);
+        let (flights, key, hangs_after) = (self.flights.clone(), (self.by, id), self.hangs_after);
+        let hangs_at = runtime.now() + hangs_after;
+        let overdue = runtime.sleep_until(hangs_at);
         self.running.push(Box::pin(async move {
             let end = tokio::select! {
                 biased;
@@ -79,9 +79,9 @@ impl Requests {
                     (&mut task).await
                 }
                 () = overdue => {
-                    let waited_s = LONGEST.as_secs();
+                    let waited_s = hangs_after.as_secs();
                     tracing::error!(waited_s, "a request hangs; its tokens are asked for again");
-                    flights.abort(key, begun + LONGEST);
+                    flights.abort(key, hangs_at);
                     task.0.abort();
                     (&mut task).await
                 }
