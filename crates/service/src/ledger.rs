@@ -29,8 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(5);
 /// A ledger that does not answer is asked so often: the start does not wait for it as for the tokens.
 const LOADS: usize = 3;
-/// So many entries are looked back at. A day has fewer that count against a budget.
-const LOOK_BACK: usize = 2_000;
 /// Recoveries that are shown.
 const SHOWN: usize = 500;
 
@@ -75,7 +73,8 @@ impl Ledger {
     /// What the processes before did. One that cannot be read is set aside, and every budget counts as spent: better a person
     /// too early than a restart too many.
     pub(crate) async fn read(&mut self, now: Now) -> Found {
-        // By their number and not by their age: a wall clock that was set back would leave holes.
+        // All that is kept, and not what is young: a wall clock that was set back would leave holes. A process that dies as often as
+        // systemd starts it again makes some three thousand entries in an hour, each of which may count against a budget.
         let mut entries = self.load().await;
         for _ in 1..LOADS {
             if !matches!(&entries, Err(error) if error.may_pass()) {
@@ -120,7 +119,7 @@ impl Ledger {
     }
 
     async fn load(&self) -> Result<Vec<Entry>, StoreError> {
-        let load = caught(self.port.load(Timestamp::MIN, LOOK_BACK));
+        let load = caught(self.port.load(Timestamp::MIN, LEDGER_KEEPS));
         bounded("loading the ledger of recoveries", &*self.io, load).await
     }
 
