@@ -1,9 +1,9 @@
-//! Failures inside the process and of single tables: parts that end by themselves, planes that stall, and one table
-//! that fails alone, with every class of error. Every plan runs twice, and both runs must be equal.
+//! Planes that stall, processes that are killed again and again, and one table that fails alone, with every class of error. Every
+//! plan runs twice, and both runs must be equal. `lives` has the parts that end by themselves.
 
 use std::time::Duration;
 
-use ttm_sim::{FaultSchedule, Outcome, Part, Plan, SLOT};
+use ttm_sim::{FaultSchedule, Outcome, Plan, SLOT};
 
 const HOUR: Duration = Duration::from_hours(1);
 /// Debug builds run one seed.
@@ -12,20 +12,6 @@ const SEEDS: std::ops::Range<u64> = if cfg!(debug_assertions) { 1..2 } else { 1.
 fn check(faults: &str) -> Vec<Outcome> {
     let faults: FaultSchedule = faults.parse().expect("a schedule");
     SEEDS.map(|seed| Plan::new(seed, HOUR, faults.clone()).run_and_check()).collect()
-}
-
-#[test]
-fn a_part_that_ends_or_panics_causes_an_orderly_stop_and_a_restart() {
-    let parts = Part::ALL.into_iter().enumerate();
-    let faults: Vec<String> = parts
-        .map(|(i, part)| {
-            let (word, at) = (part.name().replace(' ', "-"), 2 * i + 2);
-            format!("at {at}m for 0s part-ends={word}; at {}m for 0s part-panics={word}", at + 1)
-        })
-        .collect();
-    for outcome in check(&faults.join("; ")) {
-        assert_eq!(outcome.boots as usize, 1 + 2 * Part::ALL.len(), "{outcome}");
-    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use ttm_service::{Board, StoreUse};
 
 use super::jobs::SETTLES;
 use super::state::{LOSS, RECOVERED_WITHIN, Simulation, State};
+use crate::oracle::SLOT;
 use crate::oracle::health::{ResponseTruth, Truth, UseTruth, judge};
 use crate::process::Process;
 use crate::world::LastResponses;
@@ -31,12 +32,14 @@ impl Simulation<'_> {
     /// Checks the newest report against the world.
     pub(super) fn judge_health(&mut self) {
         let now = self.executor.now();
-        let (process, stop) = match &self.state {
+        let (process, ordered) = match &self.state {
             State::Up(process) => (process, None),
             State::Stopping { process, since, .. } => (process, Some(*since)),
             State::Down { .. } => return,
         };
         let number = process.number();
+        let stop = ordered.or_else(|| self.ends_since(process, now));
+        self.health.ends = stop.filter(|_| ordered.is_none()).map(|since| (number, since));
         if self.health.judged.is_none_or(|(judged, _)| judged != number) {
             self.health.boots.push(self.booted);
             self.health.dropped.clear();
@@ -93,6 +96,21 @@ impl Simulation<'_> {
             edges + usize::try_from(hovering.as_secs() / HOVERS.as_secs()).unwrap_or(usize::MAX)
         };
         self.verdicts.check(self.health.flapping.observe(now, &report, causes));
+    }
+
+    /// Since when a process says that it ends without an order, if self-healing had a reason to end it.
+    fn ends_since(&self, process: &Process, now: Moment) -> Option<Moment> {
+        let says_so = process.board().report().phase == Phase::Stopping;
+        if !says_so || !self.may_end_itself(now) {
+            return None;
+        }
+        let known = self.health.ends.filter(|(number, _)| *number == process.number());
+        let since = known.map_or(now, |(_, since)| since);
+        if now > since + self.plan.promised.stop_within + SLOT && self.held.is_empty() {
+            self.verdicts
+                .broken(format_args!("the process has ended itself since {since:?}, and is still there"));
+        }
+        Some(since)
     }
 
     fn note_reached(&mut self, report: &Report) {

@@ -111,6 +111,8 @@ pub(super) struct HealthWatch {
     /// The process that was checked last, and the uptime in its report.
     pub(super) judged: Option<(u32, Duration)>,
     pub(super) boots: Vec<Moment>,
+    /// The process that ends itself, and since when it says so.
+    pub(super) ends: Option<(u32, Moment)>,
     pub(super) dropped: BTreeMap<&'static str, Dropped>,
     /// When a writer was last known to wait for an operator.
     pub(super) waited: Option<Moment>,
