@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use ttm_breaker::{Order, UnknownBreaker};
 
 use crate::app::App;
-use crate::dto::{BreakerDto, BreakersDto};
+use crate::dto::{BreakersDto, OrderedDto};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 
@@ -16,18 +17,21 @@ pub(crate) async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Breake
     Ok(Json(app.controls()?.breakers.breakers().into()))
 }
 
-/// Carries out an order; the breaker as it is then. In the path its name is percent-encoded, so that it may contain a `/`.
-pub(crate) fn order(
+/// Carries out an order; the breaker as it is then. In the path its name is percent-encoded, so that it may contain a `/`. 202: the
+/// order is in force, and not stored yet.
+pub(crate) async fn order(
     order: Order,
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
-    uri: &Uri,
-) -> Result<Json<BreakerDto>, Problem> {
-    Parameters::of(uri, &[])?;
+    uri: Uri,
+) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
     let Path(name) = path.map_err(|_| Problem::bad_request("the name of the breaker is not valid UTF-8"))?;
-    let ordered = app.controls()?.breakers.order(&name, order);
-    ordered.map(|view| Json(view.into())).map_err(|UnknownBreaker { name, known }| {
+    let ordered = app.controls()?.breakers.order(&name, order).await;
+    let ordered = ordered.map_err(|UnknownBreaker { name, known }| {
         let list = format!("the breakers are {}", known.join(", "));
         Problem::unknown("breaker", &name, known.iter().map(String::as_str), &list)
-    })
+    })?;
+    let status = if ordered.stored { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(OrderedDto::from(ordered))).into_response())
 }

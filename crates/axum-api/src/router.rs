@@ -1,12 +1,11 @@
 //! The routes, and the layers around all of them: the outermost sets headers, then panics are caught, sizes and hosts
 //! checked, callers authenticated, load shed and a timeout applied.
 
-use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -38,8 +37,7 @@ pub fn router(state: ApiState, config: ApiConfig) -> Router {
         .route("/resources", get(health::resources))
         .route("/apis", get(health::apis))
         .route("/data-freshness", get(health::data_freshness));
-    let ordering =
-        |order| post(move |state, path, uri: Uri| ready(breakers::order(order, state, path, &uri)));
+    let ordering = |order| post(move |state, path, uri| breakers::order(order, state, path, uri));
     let orders = Order::ALL.into_iter().fold(Router::new(), |router, order| {
         router.route(&format!("/breakers/{{name}}/{order}"), ordering(order))
     });

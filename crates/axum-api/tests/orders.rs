@@ -244,6 +244,7 @@ fn each_order_reaches_the_breaker_that_the_path_names_and_returns_it() {
         let breaker = answer.json();
         assert_eq!(breaker["name"], "dexscreener/token-pairs");
         assert_eq!((&breaker["state"], &breaker["reason"]), (&json!(state), &json!("operator")));
+        assert_eq!(breaker["stored"], true);
     }
     let name = || "dexscreener/token-pairs".to_owned();
     assert_eq!(
@@ -251,6 +252,16 @@ fn each_order_reaches_the_breaker_that_the_path_names_and_returns_it() {
         [(name(), Order::ForceOpen), (name(), Order::Disable), (name(), Order::Reset)]
     );
     assert_eq!(surface.breakers.breakers()[0].reason, None, "the other one is as it was");
+}
+
+#[test]
+fn an_order_that_is_not_stored_yet_is_accepted_and_says_so() {
+    let surface = surface();
+    surface.breakers.stores(false);
+    let answer = post(&surface, "/api/v1/breakers/dexscreener/force-open");
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let breaker = answer.json();
+    assert_eq!((&breaker["state"], &breaker["stored"]), (&json!("forced_open"), &json!(false)));
 }
 
 #[test]

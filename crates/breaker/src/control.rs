@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{Counts, State, TransitionReason, WindowCounts};
@@ -12,22 +13,33 @@ use crate::{Counts, State, TransitionReason, WindowCounts};
 ///
 /// Laws:
 /// 1. `breakers` returns every breaker once, ordered by name.
-/// 2. After `order` the breaker is in the state that was ordered, and says that an operator wanted it. It returns the breaker
-///    as it is then. Other breakers stay as they are.
+/// 2. `order` puts the breaker into the state that was ordered at once, and the breaker says that an operator wanted it. It
+///    returns the breaker as it was then. Other breakers stay as they are.
 /// 3. An order to force open or to disable what is so already changes nothing; a reset always begins anew, with empty counts.
 /// 4. An unknown name changes nothing, and is [`UnknownBreaker`], which lists the known ones.
 ///
-/// Neither waits for anything: that an order is also recorded and stored comes later, by itself.
+/// 5. `order` returns once the order is stored, so that the next process knows of it, however this one ends. If the store does
+///    not take it within a few seconds it returns without, and says so; the order goes on being stored.
 #[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
 pub trait BreakerControl: Send + Sync {
-    /// All breakers.
+    /// All breakers. Never waits.
     fn breakers(&self) -> Vec<BreakerView>;
 
     /// Carries out an order.
     ///
     /// # Errors
     /// When there is no such breaker.
-    fn order(&self, name: &str, order: Order) -> Result<BreakerView, UnknownBreaker>;
+    async fn order(&self, name: &str, order: Order) -> Result<Ordered, UnknownBreaker>;
+}
+
+/// What became of an order: it is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ordered {
+    /// The breaker.
+    pub breaker: BreakerView,
+    /// Whether the next process knows of it.
+    pub stored: bool,
 }
 
 /// What an operator orders. It holds until the next order, and a restart of the process does not end it.

@@ -2,9 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_breaker::testing::{FakeBreakerControl, control_conformance};
-use ttm_breaker::{BreakerControl, BreakerView, Counts, Order, UnknownBreaker};
+use ttm_breaker::{BreakerControl, BreakerView, Counts, Order, Ordered, UnknownBreaker};
+use ttm_testkit::ManualRuntime;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Bug {
@@ -19,6 +21,7 @@ enum Bug {
     KeepsCounts,
     TakesAnyName,
     HidesTheKnown,
+    SaysNothingIsStored,
 }
 
 struct Broken {
@@ -43,6 +46,7 @@ impl Broken {
     }
 }
 
+#[async_trait]
 impl BreakerControl for Broken {
     fn breakers(&self) -> Vec<BreakerView> {
         let mut all: Vec<_> = self.control.breakers().into_iter().map(|view| self.with(view)).collect();
@@ -54,42 +58,57 @@ impl BreakerControl for Broken {
         all
     }
 
-    fn order(&self, name: &str, order: Order) -> Result<BreakerView, UnknownBreaker> {
+    async fn order(&self, name: &str, order: Order) -> Result<Ordered, UnknownBreaker> {
         let before = self.breakers().into_iter().find(|view| view.name == name);
         let one = match self.bug {
-            Bug::ChangesNothing => before.clone().map(Ok),
-            Bug::TakesAnyName if before.is_none() => Some(self.control.order("api/pairs", order)),
+            Bug::ChangesNothing => before.clone().map(stored).map(Ok),
+            Bug::TakesAnyName if before.is_none() => Some(self.control.order("api/pairs", order).await),
             _ => None,
         };
         if self.bug == Bug::OrdersAll {
             for view in self.breakers() {
-                self.control.order(&view.name, order).expect("a known name");
+                self.control.order(&view.name, order).await.expect("a known name");
             }
         }
-        let ordered = one.unwrap_or_else(|| self.control.order(name, order));
+        let ordered = match one {
+            Some(ordered) => ordered,
+            None => self.control.order(name, order).await,
+        };
         if self.bug == Bug::CarriesOutAgain {
             self.again.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
         match (ordered, before) {
-            (Ok(_), Some(before)) if self.bug == Bug::ReturnsTheBreakerBefore => Ok(before),
+            (Ok(_), Some(before)) if self.bug == Bug::ReturnsTheBreakerBefore => Ok(stored(before)),
             (Err(UnknownBreaker { name, .. }), _) if self.bug == Bug::HidesTheKnown => {
                 Err(UnknownBreaker { name, known: Vec::new() })
             }
-            (ordered, _) => ordered.map(|view| self.with(view)),
+            (ordered, _) => ordered.map(|ordered| Ordered {
+                breaker: self.with(ordered.breaker),
+                stored: ordered.stored && self.bug != Bug::SaysNothingIsStored,
+            }),
         }
     }
+}
+
+fn stored(breaker: BreakerView) -> Ordered {
+    Ordered { breaker, stored: true }
 }
 
 /// Whether the suite passes a control with this bug.
 fn passes(bug: Bug) -> bool {
     let control = FakeBreakerControl::new(["profiles", "api/pairs"], Timestamp::UNIX_EPOCH);
     let broken = Broken { control, bug, again: 0.into() };
-    catch_unwind(AssertUnwindSafe(|| control_conformance::check(&broken))).is_ok()
+    let check = || ManualRuntime::new(1).block_on(control_conformance::check(&broken, true));
+    catch_unwind(AssertUnwindSafe(check)).is_ok()
 }
 
 #[test]
 fn the_fake_control_obeys_every_law() {
-    control_conformance::check(&FakeBreakerControl::new(["b", "a"], Timestamp::UNIX_EPOCH));
+    for stores in [true, false] {
+        let fake = FakeBreakerControl::new(["b", "a"], Timestamp::UNIX_EPOCH);
+        fake.stores(stores);
+        ManualRuntime::new(1).block_on(control_conformance::check(&fake, stores));
+    }
 }
 
 #[test]
@@ -106,6 +125,7 @@ fn the_suite_refuses_every_broken_control() {
         Bug::KeepsCounts,
         Bug::TakesAnyName,
         Bug::HidesTheKnown,
+        Bug::SaysNothingIsStored,
     ] {
         assert!(!passes(bug), "{bug:?} goes unnoticed");
     }

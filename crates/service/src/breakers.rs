@@ -17,6 +17,12 @@ use crate::life::Author;
 use crate::outbox::{Flag, Outbox};
 use crate::settings::{POOLS, ServiceSettings};
 
+mod orders;
+
+pub(crate) use orders::Orders;
+#[cfg(test)]
+pub(crate) use orders::STORED_WITHIN;
+
 /// What the breaker of the profiles is called, which have a budget of their own.
 pub(crate) const PROFILES: &str = "profiles";
 
@@ -44,6 +50,7 @@ pub(crate) struct Change {
 #[derive(Clone)]
 pub(crate) struct BreakerLog {
     pub(crate) changed: Arc<Outbox<Flag>>,
+    pub(crate) orders: Arc<Orders>,
     events: EventLog,
     last: Arc<Mutex<BTreeMap<String, Change>>>,
 }
@@ -53,6 +60,7 @@ impl BreakerLog {
     pub(crate) fn new(events: &EventLog) -> Self {
         Self {
             changed: Arc::new(Outbox::new(Flag::default())),
+            orders: Arc::new(Orders::new()),
             events: events.by(Author::RESIDENT),
             last: Arc::default(),
         }

@@ -59,6 +59,8 @@ pub struct Stopped {
     pub samples_left: u64,
     /// Events that were not stored.
     pub events_left: u64,
+    /// Breakers whose last order by an operator was not stored.
+    pub orders_left: u64,
     /// Whether everything ended by itself before the deadline.
     pub in_time: bool,
 }
@@ -92,10 +94,14 @@ pub enum Failure {
 impl Stopped {
     /// What was not stored. `None` if all of it was.
     pub fn left(&self) -> Option<String> {
-        let Self { tokens_left, samples_left, events_left, .. } = self;
-        (tokens_left + samples_left + events_left > 0).then(|| {
+        let Self { tokens_left, samples_left, events_left, orders_left, .. } = self;
+        (tokens_left + samples_left + events_left + orders_left > 0).then(|| {
+            let orders = match orders_left {
+                0 => "",
+                _ => ", nor an operator's order to a breaker",
+            };
             format!(
-                "{tokens_left} tokens, {samples_left} samples and {events_left} events that the store did not take"
+                "{tokens_left} tokens, {samples_left} samples and {events_left} events that the store did not take{orders}"
             )
         })
     }

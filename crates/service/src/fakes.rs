@@ -75,8 +75,17 @@ pub(crate) fn board(runtime: &ManualRuntime) -> Arc<Board> {
 
 /// A service that has not started, with the lease to itself.
 pub(crate) fn supervisor(runtime: &ManualRuntime, board: &Arc<Board>) -> Supervisor {
+    supervisor_behind(runtime, board, Arc::new(NoReaders))
+}
+
+/// The same behind another surface.
+pub(crate) fn supervisor_behind(
+    runtime: &ManualRuntime,
+    board: &Arc<Board>,
+    surface: Arc<dyn Surface>,
+) -> Supervisor {
     let (planes, lease) = (Arc::new(OnePlane(runtime.clone())), Arc::new(ScriptedLease::new(true)));
-    Supervisor::new(settings(), planes, board.clone(), lease, Arc::new(NoReaders))
+    Supervisor::new(settings(), planes, board.clone(), lease, surface)
 }
 
 /// Opens these ports.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_breaker::{Breaker, BreakerControl, BreakerView, Order, UnknownBreaker};
+use ttm_breaker::{Breaker, BreakerControl, BreakerView, Order, Ordered, UnknownBreaker};
 use ttm_guard::Guard;
 use ttm_kernel::Moment;
 
@@ -57,12 +58,13 @@ impl GuardBreakers {
     }
 }
 
+#[async_trait]
 impl BreakerControl for GuardBreakers {
     fn breakers(&self) -> Vec<BreakerView> {
         self.guards().into_iter().map(|guard| self.view(guard.breaker())).collect()
     }
 
-    fn order(&self, name: &str, order: Order) -> Result<BreakerView, UnknownBreaker> {
+    async fn order(&self, name: &str, order: Order) -> Result<Ordered, UnknownBreaker> {
         let guards = self.guards();
         let Some(guard) = guards.iter().find(|guard| guard.breaker().name() == name) else {
             let known = guards.iter().map(|guard| guard.breaker().name().to_owned()).collect();
@@ -76,7 +78,11 @@ impl BreakerControl for GuardBreakers {
             Order::Disable => breaker.disable(now),
             Order::Reset => breaker.reset(now),
         }
-        Ok(self.view(breaker))
+        let (breaker, orders) = (self.view(breaker), &self.0.breakers.orders);
+        let number = orders.give(name);
+        // One that changes nothing is stored, too: the order before it may not be.
+        self.0.breakers.put();
+        Ok(Ordered { breaker, stored: orders.is_stored(number, &*self.0.clock).await })
     }
 }
 

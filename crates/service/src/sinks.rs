@@ -10,6 +10,7 @@ use ttm_kernel::{FencingToken, Runtime, StoreError};
 use ttm_market::{Token, TokenStore};
 use ttm_perf::{Event, EventStore, MetricStore, Sample};
 
+use crate::breakers::Orders;
 use crate::drain::Sink;
 use crate::stores::StoreUse;
 
@@ -79,6 +80,7 @@ pub(crate) struct BreakerSink {
     pub(crate) store: Arc<dyn BreakerStore>,
     pub(crate) under: FencingToken,
     pub(crate) clock: Arc<dyn Runtime>,
+    pub(crate) orders: Arc<Orders>,
 }
 
 #[async_trait]
@@ -90,6 +92,7 @@ impl Sink<()> for BreakerSink {
     const GATHER: Duration = Duration::ZERO;
 
     async fn store(&self, _: &[()]) -> Result<(), StoreError> {
+        let ordered = self.orders.given();
         let stored = |guard: &Arc<Guard>| StoredBreaker {
             name: guard.breaker().name().to_owned(),
             saved: guard.breaker().save(self.clock.now()),
@@ -97,7 +100,9 @@ impl Sink<()> for BreakerSink {
             rate: guard.save().map(|SavedRate { share, paused_for }| StoredRate { share, paused_for }),
         };
         let stored: Vec<StoredBreaker> = self.guards.iter().map(stored).collect();
-        self.store.save(self.under, &stored).await
+        self.store.save(self.under, &stored).await?;
+        self.orders.stored(ordered);
+        Ok(())
     }
 
     fn name((): &()) -> String {

@@ -270,14 +270,22 @@ impl Supervisor {
         if within(runtime, by, close).await.is_err() {
             tracing::warn!("the store was not closed in time");
         }
+        let orders = resident.breakers.orders.unstored();
+        for breaker in &orders {
+            tracing::error!(
+                breaker,
+                "an operator's order was not stored: the next process does not know of it"
+            );
+        }
         let stopped = Stopped {
             tokens_left: resident.tokens.counts().left(),
             samples_left: resident.samples.counts().left(),
             events_left: resident.events.counts().left(),
+            orders_left: orders.len() as u64,
             in_time: in_time && runtime.now() <= by,
         };
-        let Stopped { tokens_left, samples_left, events_left, in_time } = stopped;
-        tracing::info!(tokens_left, samples_left, events_left, in_time, "stopped");
+        let Stopped { tokens_left, samples_left, events_left, orders_left, in_time } = stopped;
+        tracing::info!(tokens_left, samples_left, events_left, orders_left, in_time, "stopped");
         stopped
     }
 }

@@ -43,6 +43,13 @@ pub(super) fn execute(arguments: &BreakerArguments, file: Option<&Path>) -> Resu
         (Some(name), Some(order)) => {
             let breaker = ask(Method::POST, &format!("{BREAKERS}/{}/{order}", segment(name)))?;
             show(&breaker)?;
+            if breaker["stored"] == false {
+                wrapped(
+                    &format!("{:LABEL$}", "!"),
+                    "this is in force, but not stored yet: the store does not answer. It goes on being stored; \
+                     if the process ends before that is done, the next one does not know of it",
+                )?;
+            }
             next(&service, std::slice::from_ref(&breaker))?;
         }
         (name, _) => {

@@ -1,7 +1,7 @@
 //! Models of the breakers.
 
 use serde::Serialize;
-use ttm_breaker::{BreakerView, Counts, WindowCounts};
+use ttm_breaker::{BreakerView, Counts, Ordered, WindowCounts};
 
 /// `/api/v1/breakers`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,6 +31,16 @@ pub struct BreakerDto {
     pub window: Option<WindowDto>,
     /// Probes in flight.
     pub probes_in_flight: u32,
+}
+
+/// The answer to an order, which is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrderedDto {
+    /// The breaker.
+    #[serde(flatten)]
+    pub breaker: BreakerDto,
+    /// Whether the order is stored, so that a restart of the process does not end it. If not it goes on being stored.
+    pub stored: bool,
 }
 
 /// Outcomes of calls.
@@ -80,6 +90,12 @@ impl From<BreakerView> for BreakerDto {
             probes_in_flight: view.probes_in_flight,
             name: view.name,
         }
+    }
+}
+
+impl From<Ordered> for OrderedDto {
+    fn from(Ordered { breaker, stored }: Ordered) -> Self {
+        Self { breaker: breaker.into(), stored }
     }
 }
 

@@ -15,7 +15,7 @@ mod recovery;
 mod sources;
 mod tokens;
 
-pub use breakers::{BreakerDto, BreakersDto, CountsDto, WindowDto};
+pub use breakers::{BreakerDto, BreakersDto, CountsDto, OrderedDto, WindowDto};
 pub use events::{EventDto, EventsDto};
 pub use health::{
     ApisDto, CheckDto, ChecksDto, DetailedDto, FreshnessDto, LaneDto, OverallDto, OverallStatus,

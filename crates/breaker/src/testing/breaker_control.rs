@@ -1,16 +1,19 @@
 //! Breakers in memory that obey every law of the control port, for tests of what operators use.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{BreakerControl, BreakerView, Counts, Order, State, TransitionReason, UnknownBreaker};
+use crate::{BreakerControl, BreakerView, Counts, Order, Ordered, State, TransitionReason, UnknownBreaker};
 
 /// Breakers that change their state by orders alone.
 #[derive(Debug)]
 pub struct FakeBreakerControl {
     breakers: Mutex<Vec<BreakerView>>,
     orders: Mutex<Vec<(String, Order)>>,
+    stores: AtomicBool,
     now: Timestamp,
 }
 
@@ -19,13 +22,18 @@ impl FakeBreakerControl {
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, now: Timestamp) -> Self {
         let mut breakers: Vec<_> = names.into_iter().map(|name| closed(name, now)).collect();
         breakers.sort_by(|one, other| one.name.cmp(&other.name));
-        Self { breakers: Mutex::new(breakers), orders: Mutex::default(), now }
+        Self { breakers: Mutex::new(breakers), orders: Mutex::default(), stores: true.into(), now }
     }
 
     /// Shows a breaker as this one instead of the one with its name.
     pub fn show(&self, view: &BreakerView) {
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         breakers.iter_mut().filter(|known| known.name == view.name).for_each(|known| *known = view.clone());
+    }
+
+    /// Whether orders are stored from now on.
+    pub fn stores(&self, stores: bool) {
+        self.stores.store(stores, Ordering::Relaxed);
     }
 
     /// The orders that were carried out.
@@ -48,12 +56,13 @@ fn closed(name: &str, now: Timestamp) -> BreakerView {
     }
 }
 
+#[async_trait]
 impl BreakerControl for FakeBreakerControl {
     fn breakers(&self) -> Vec<BreakerView> {
         self.breakers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn order(&self, name: &str, order: Order) -> Result<BreakerView, UnknownBreaker> {
+    async fn order(&self, name: &str, order: Order) -> Result<Ordered, UnknownBreaker> {
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = || breakers.iter().map(|breaker| breaker.name.clone()).collect();
         let Some(at) = breakers.iter().position(|breaker| breaker.name == name) else {
@@ -65,6 +74,6 @@ impl BreakerControl for FakeBreakerControl {
             *breaker = BreakerView { state, reason, ..closed(name, self.now) };
         }
         self.orders.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), order));
-        Ok(breaker.clone())
+        Ok(Ordered { breaker: breaker.clone(), stored: self.stores.load(Ordering::Relaxed) })
     }
 }

@@ -1,31 +1,35 @@
 //! The laws of [`BreakerControl`] as a suite. A broken law panics with what was expected.
 
-use crate::{BreakerControl, BreakerView, Counts, Order, TransitionReason};
+use crate::{BreakerControl, BreakerView, Counts, Order, Ordered, TransitionReason};
 
 /// Checks every law on breakers that nobody calls meanwhile, of which there is at least one. They are closed afterwards.
-pub fn check(control: &dyn BreakerControl) {
+/// `stores` says whether there is a store that takes orders.
+pub async fn check(control: &dyn BreakerControl, stores: bool) {
     let names: Vec<String> = control.breakers().into_iter().map(|breaker| breaker.name).collect();
     assert!(!names.is_empty(), "there is a breaker to check");
     assert!(names.is_sorted_by(|one, next| one < next), "law 1: once each, by name: {names:?}");
     for name in &names {
         for order in [Order::ForceOpen, Order::Disable, Order::ForceOpen, Order::Reset, Order::Disable] {
-            carries_out(control, name, order);
+            carries_out(control, stores, name, order).await;
         }
-        let again = |order| control.order(name, order).expect("a known name");
-        assert_eq!(again(Order::Disable), again(Order::Disable), "law 3: nothing changes");
-        let reset = again(Order::Reset);
+        let again = async |order| control.order(name, order).await.expect("a known name");
+        let (first, second) = (again(Order::Disable).await, again(Order::Disable).await);
+        assert_eq!(first, second, "law 3: nothing changes");
+        let reset = again(Order::Reset).await.breaker;
         assert_eq!(reset.counts, Counts::default(), "law 3: a reset begins anew");
     }
     let before = control.breakers();
-    let unknown = control.order("no such breaker", Order::ForceOpen).expect_err("law 4: an unknown name");
+    let unknown = control.order("no such breaker", Order::ForceOpen).await;
+    let unknown = unknown.expect_err("law 4: an unknown name");
     assert_eq!((unknown.name.as_str(), &unknown.known), ("no such breaker", &names), "law 4");
     assert_eq!(control.breakers(), before, "law 4: nothing changes");
 }
 
-fn carries_out(control: &dyn BreakerControl, name: &str, order: Order) {
+async fn carries_out(control: &dyn BreakerControl, stores: bool, name: &str, order: Order) {
     let others = |all: Vec<BreakerView>| all.into_iter().filter(|breaker| breaker.name != name);
     let before: Vec<_> = others(control.breakers()).collect();
-    let view = control.order(name, order).expect("a known name");
+    let Ordered { breaker: view, stored } = control.order(name, order).await.expect("a known name");
+    assert_eq!(stored, stores, "law 5: {order}");
     assert_eq!((view.name.as_str(), view.state), (name, order.state()), "law 2: {order}");
     assert_eq!(view.reason, Some(TransitionReason::Operator), "law 2: {order}");
     let after = control.breakers();

@@ -218,7 +218,10 @@ fn the_whole_service_runs_and_stops_in_time() {
     let tokens = FakeTokenStore::new();
     let exit = runtime.block_on(fakes::live_for_a_minute(&runtime, &board, fakes::ports(&tokens)));
     let Exit::Ended(Ended { failure: None, stopped }) = exit else { panic!("{exit:?}") };
-    assert_eq!(stopped, Stopped { tokens_left: 0, samples_left: 0, events_left: 0, in_time: true });
+    assert_eq!(
+        stopped,
+        Stopped { tokens_left: 0, samples_left: 0, events_left: 0, orders_left: 0, in_time: true }
+    );
     assert_eq!(board.phase(), Phase::Stopping);
 }
 
@@ -232,7 +235,10 @@ fn with_work(start: fn(&Arc<Resident>, Life) -> BoxFuture<'static, ()>) -> Vec<P
 fn work_that_hangs_leaves_enough_time_to_store_its_results() {
     let _alone = alone();
     let (ended, took) = run(with_work(hangs));
-    assert_eq!(ended.stopped, Stopped { tokens_left: 0, samples_left: 0, events_left: 0, in_time: false });
+    assert_eq!(
+        ended.stopped,
+        Stopped { tokens_left: 0, samples_left: 0, events_left: 0, orders_left: 0, in_time: false }
+    );
     assert!(took < RUNS + 8 * SECOND, "{took:?}");
 }
 
