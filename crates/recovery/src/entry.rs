@@ -160,6 +160,8 @@ pub enum Outcome {
     Escalated,
     /// Nothing was done: the subject got on by itself, or what was away is back.
     Withdrawn,
+    /// A person ordered a restart before the subject had got on: the recovery of that order takes over.
+    Replaced,
     /// The process ended in between.
     Interrupted,
 }
@@ -235,8 +237,8 @@ impl Step {
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Recovered, Self::Failed, Self::Escalated, Self::Withdrawn, Self::Interrupted];
+    pub const ALL: [Self; 6] =
+        [Self::Recovered, Self::Failed, Self::Escalated, Self::Withdrawn, Self::Replaced, Self::Interrupted];
 
     /// The word for logs, stores and the API.
     pub const fn as_str(self) -> &'static str {
@@ -245,6 +247,7 @@ impl Outcome {
             Self::Failed => "failed",
             Self::Escalated => "escalated",
             Self::Withdrawn => "withdrawn",
+            Self::Replaced => "replaced",
             Self::Interrupted => "interrupted",
         }
     }

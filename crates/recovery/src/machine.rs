@@ -227,7 +227,7 @@ impl Machine {
         }
         part.failures = 0;
         let has_begun = part.repair.as_ref().is_some_and(|repair| repair.rung.is_some());
-        self.close(id, if has_begun { Outcome::Failed } else { Outcome::Withdrawn }, now);
+        self.close(id, if has_begun { Outcome::Replaced } else { Outcome::Withdrawn }, now);
         let key = self.begin(id, name, "a person ordered it", By::Operator, now);
         self.climb(id, now);
         Ok(key)

@@ -204,3 +204,24 @@ fn what_ends_after_it_was_given_up_is_started_again_if_the_budget_allows_it() {
     let story = ["301 roster began by service", "302 roster start, charged", "303 roster recovered"];
     assert_eq!(stage.story(), story);
 }
+
+#[test]
+fn an_order_on_what_has_not_got_on_yet_replaces_the_recovery_before() {
+    let mut stage = stage();
+    stage.fault("roster", Shows::Nothing, Ends::WhenTold, None);
+    stage.restart("roster").expect("it can be");
+    stage.pass(2);
+    assert_eq!(stage.state("roster"), "starting");
+    stage.heal("roster");
+    stage.restart("roster").expect("it can be");
+    stage.pass(3);
+    let story = [
+        "100 roster began by operator",
+        "100 roster graceful",
+        "102 roster replaced",
+        "102 roster began by operator",
+        "102 roster graceful",
+        "104 roster recovered",
+    ];
+    assert_eq!(stage.story(), story);
+}

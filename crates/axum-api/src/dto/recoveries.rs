@@ -29,9 +29,9 @@ pub struct RecoveryDto {
     pub steps: Vec<StepDto>,
     /// What was away, so that a restart was withheld; null if none was.
     pub withheld_for: Option<String>,
-    /// `recovered`, `failed`, `escalated`, `withdrawn` or `interrupted`; null while it lasts.
+    /// `recovered`, `failed`, `escalated`, `withdrawn`, `replaced` by an operator's order, or `interrupted`; null while it lasts.
     pub outcome: Option<&'static str>,
-    /// How long it took; null while it lasts.
+    /// How long it took, over all processes that it spans; null while it lasts.
     pub duration_seconds: Option<f64>,
     /// What was seen before anything was done.
     pub evidence: Option<String>,

@@ -171,6 +171,7 @@ impl Model {
         match outcome {
             Outcome::Recovered => require(line.rung().is_some(), "what has recovered was restarted"),
             Outcome::Withdrawn => require(line.rung().is_none(), "what was restarted is not withdrawn"),
+            Outcome::Replaced => require(line.rung().is_some(), "what an order replaced had begun"),
             Outcome::Failed | Outcome::Interrupted => Ok(()),
             Outcome::Escalated => require(self.may_escalate(line), "something could still be done"),
         }
