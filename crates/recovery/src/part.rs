@@ -79,6 +79,8 @@ pub(crate) struct Repair {
     pub(crate) key: EntryKey,
     pub(crate) subject: &'static str,
     pub(crate) began: Moment,
+    /// How long it had lasted by then, in the processes before.
+    pub(crate) before: Duration,
     pub(crate) cause: String,
     pub(crate) by: By,
     /// The last step of the ladder.

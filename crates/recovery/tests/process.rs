@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ttm_kernel::{Epoch, Moment, TaskEnd};
 use ttm_recovery::testing::{API, Ends, Incident, Shows, Stage, table};
-use ttm_recovery::{Effect, Machine, PartId, Past, RecoveryConfig, RestartRefused, State, Step};
+use ttm_recovery::{Effect, Fact, Machine, PartId, Past, RecoveryConfig, RestartRefused, State, Step};
 
 fn stage() -> Stage {
     let mut stage = Stage::new(table(), RecoveryConfig::default()).with_jitter(0.5);
@@ -311,4 +311,18 @@ fn times_at_the_ends_of_the_clock_and_periods_without_end_break_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn a_recovery_that_spans_two_processes_took_from_its_own_beginning() {
+    let mut stage = Stage::new(table(), RecoveryConfig::default()).with_jitter(0.5);
+    stage.pass(100);
+    stage.fault("monitor", Shows::Nothing, Ends::Never, Some(Step::EndProcess));
+    stage.pass(120);
+    let took = stage.ledger().iter().rev().find_map(|entry| match entry.fact {
+        Fact::Ended { took, .. } if entry.subject == "monitor" => Some(took),
+        _ => None,
+    });
+    // From 160 on; the process ended at 195, and the next one booted at 200.
+    assert_eq!(took, Some(Duration::from_secs(41)));
 }

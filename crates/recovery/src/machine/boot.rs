@@ -87,7 +87,8 @@ impl Machine {
                 machine.parts[id.0].repair = Some(Repair {
                     key,
                     subject,
-                    began: now.moment.saturating_sub(age),
+                    began: now.moment,
+                    before: age,
                     cause: "the process was ended for it".to_owned(),
                     by: open.by,
                     rung: Some(Step::EndProcess),

@@ -33,6 +33,7 @@ impl Machine {
             key,
             subject,
             began: now.moment,
+            before: Duration::ZERO,
             cause,
             by,
             rung: None,
@@ -54,7 +55,7 @@ impl Machine {
     pub(super) fn end(&mut self, id: PartId, outcome: Outcome, now: Now) -> Option<Repair> {
         let repair = self.parts[id.0].repair.take()?;
         if !matches!(repair.phase, Phase::Escalated(_)) {
-            let took = now.moment - repair.began;
+            let took = repair.before + (now.moment - repair.began);
             self.next_entry(Some(repair.key), repair.subject, Fact::Ended { outcome, took }, now);
         }
         Some(repair)
