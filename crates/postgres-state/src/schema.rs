@@ -12,7 +12,6 @@ pub(crate) const SCHEMA: Schema = Schema {
         ("rates", include_str!("../../../migrations/postgres/state/0004_rates.sql")),
         ("fences", include_str!("../../../migrations/postgres/state/0005_fences.sql")),
         ("recoveries", include_str!("../../../migrations/postgres/state/0006_recoveries.sql")),
-        ("replaced", include_str!("../../../migrations/postgres/state/0007_replaced.sql")),
     ],
     tables: &["token", "writer", "fence", "revision"],
 };

@@ -55,7 +55,7 @@ async fn a_database_without_a_ledger_is_migrated_and_keeps_its_fences() {
             "DROP TABLE $schema.recovery, $schema.recovery_set_aside; \
              ALTER TABLE $schema.fence DROP CONSTRAINT fence_writer_check, \
              ADD CHECK (writer IN ('tokens', 'listings', 'breakers')); \
-             DELETE FROM $schema._ttm_state_migrations WHERE version >= 6",
+             DELETE FROM $schema._ttm_state_migrations WHERE version = 6",
         )
         .await;
     let store = open(&database).await;

@@ -15,7 +15,7 @@ CREATE TABLE recovery (
     step         text        CHECK (step IN ('start', 'graceful', 'emergency', 'rebuild_plane', 'end_process')),
     charged      boolean,
     dependency   text        CHECK (octet_length(dependency) <= 1024),
-    outcome      text        CHECK (outcome IN ('recovered', 'failed', 'escalated', 'withdrawn', 'interrupted')),
+    outcome      text        CHECK (outcome IN ('recovered', 'failed', 'escalated', 'withdrawn', 'replaced', 'interrupted')),
     took_us      bigint      CHECK (took_us >= 0),
     PRIMARY KEY (epoch, number),
     CONSTRAINT began_before CHECK ((began_epoch, began_number) <= (epoch, number))

@@ -15,7 +15,7 @@ CREATE TABLE recovery (
     step         TEXT    CHECK (step IN ('start', 'graceful', 'emergency', 'rebuild_plane', 'end_process')),
     charged      INTEGER CHECK (charged IN (0, 1)),
     dependency   TEXT    CHECK (length(CAST(dependency AS BLOB)) <= 1024),
-    outcome      TEXT    CHECK (outcome IN ('recovered', 'failed', 'escalated', 'withdrawn', 'interrupted')),
+    outcome      TEXT    CHECK (outcome IN ('recovered', 'failed', 'escalated', 'withdrawn', 'replaced', 'interrupted')),
     took_us      INTEGER CHECK (took_us >= 0),
     PRIMARY KEY (epoch, number),
     CHECK ((began_epoch, began_number) <= (epoch, number))
