@@ -32,6 +32,8 @@ const ABORTED_WITHIN: Duration = Duration::from_secs(5);
 const TRIED_BY: usize = 3;
 /// Parts that were held back start again within this time at most.
 const LONGEST_SPREAD: Duration = Duration::from_mins(10);
+/// What was given up is tried once more after this time, and each time after twice as long as the time before.
+const FIRST_RETRY: Duration = Duration::from_mins(5);
 /// Memory may be short for this long before the process is ended for it.
 const MEMORY_PATIENCE: Duration = Duration::from_mins(5);
 
@@ -62,8 +64,9 @@ struct Escalation {
 ///
 /// A part may be restarted so often in a sliding window, all parts together so often in an hour, the plane built anew twice
 /// in an hour, and the process ended three times. What a critical part that is stuck may not do any more is done to the plane, then to
-/// the process; then, and with any other part, nothing more is done: it is escalated, and tried once more each hour, or when it
-/// ends. By hand a part can be restarted whatever was spent. With a budget of none nothing is done but by hand.
+/// the process; then, and with any other part, nothing more is done: it is escalated. After five minutes it is tried once more, if the
+/// budget allows it, and then each time after twice as long, at most an hour, until it has run for two minutes with progress. By hand
+/// a part can be restarted whatever was spent. With a budget of none nothing is done but by hand.
 ///
 /// # One root, one restart
 ///
@@ -225,7 +228,7 @@ impl Machine {
         if part.state == State::Stopping {
             return Err(RestartRefused::UnderWay(name.to_owned()));
         }
-        part.failures = 0;
+        (part.failures, part.given_up) = (0, 0);
         let has_begun = part.repair.as_ref().is_some_and(|repair| repair.rung.is_some());
         self.close(id, if has_begun { Outcome::Replaced } else { Outcome::Withdrawn }, now);
         let key = self.begin(id, name, "a person ordered it", By::Operator, now);
@@ -322,7 +325,7 @@ impl Machine {
             | Phase::Withheld
             | Phase::HeldBack { .. }
             | Phase::Resuming(_)
-            | Phase::Escalated(_) => Outcome::Withdrawn,
+            | Phase::Escalated { .. } => Outcome::Withdrawn,
         };
         part.failed_at = None;
         part.go(Move::Progress);

@@ -59,6 +59,8 @@ pub(crate) struct Part {
     pub(crate) gets_on_since: Option<Moment>,
     /// Failures since it last ran for long enough with progress.
     pub(crate) failures: u32,
+    /// How often it was given up since then.
+    pub(crate) given_up: u32,
     /// When it failed last.
     pub(crate) failed_at: Option<Moment>,
     pub(crate) repair: Option<Repair>,
@@ -111,8 +113,8 @@ pub(crate) enum Phase {
     Resuming(Moment),
     /// The process ends.
     Ending,
-    /// Nothing more is done until then. The recovery is over in the ledger.
-    Escalated(Moment),
+    /// Nothing more is done before `again`. The recovery is over in the ledger.
+    Escalated { since: Moment, again: Moment },
 }
 
 impl Part {
@@ -130,6 +132,7 @@ impl Part {
             waits: None,
             gets_on_since: None,
             failures: 0,
+            given_up: 0,
             failed_at: None,
             repair: None,
         }
@@ -160,7 +163,7 @@ impl Part {
         self.silent_since = self.silent_since.max(at);
         self.waits = None;
         if now - *self.gets_on_since.get_or_insert(now) >= RUNS_WELL {
-            self.failures = 0;
+            (self.failures, self.given_up) = (0, 0);
         }
     }
 
@@ -200,7 +203,7 @@ impl Part {
     /// Whether a recovery of it is under way that has taken a step, or will.
     pub(crate) fn is_failing(&self) -> bool {
         self.repair.as_ref().is_some_and(|repair| {
-            !matches!(repair.phase, Phase::Withheld | Phase::Escalated(_) | Phase::Ending)
+            !matches!(repair.phase, Phase::Withheld | Phase::Escalated { .. } | Phase::Ending)
         })
     }
 }

@@ -172,7 +172,7 @@ fn a_ledger_that_cannot_be_read_counts_as_spent_for_an_hour() {
         machine.views(now.moment)[part.0].state.as_str()
     };
     assert_eq!(ends(10, &mut machine), "escalated");
-    now.moment += Duration::from_mins(59);
+    now.moment += Duration::from_mins(58);
     machine.handle_timeout(now);
     assert_eq!(machine.views(now.moment)[part.0].state.as_str(), "escalated");
     now.moment += Duration::from_mins(1);

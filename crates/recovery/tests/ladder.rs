@@ -84,7 +84,8 @@ fn a_plane_is_built_anew_for_what_does_not_end_even_if_it_is_not_critical() {
 }
 
 #[test]
-fn what_is_not_critical_and_does_not_get_on_after_an_abort_is_escalated_and_tried_once_more_each_hour() {
+fn what_is_not_critical_and_does_not_get_on_after_an_abort_is_escalated_and_tried_once_more_after_ever_longer()
+ {
     let mut stage = stage();
     stage.fault("roster", Shows::Nothing, Ends::WhenTold, None);
     stage.pass(7_600);
@@ -93,12 +94,20 @@ fn what_is_not_critical_and_does_not_get_on_after_an_abort_is_escalated_and_trie
         "160 roster graceful, charged",
         "221 roster emergency",
         "282 roster escalated",
-        "3882 roster began by service",
-        "3882 roster emergency, charged",
-        "3943 roster escalated",
-        "7543 roster began by service",
-        "7543 roster emergency, charged",
-        "7604 roster escalated",
+        "582 roster began by service",
+        "582 roster graceful, charged",
+        "643 roster emergency",
+        "704 roster escalated",
+        "1304 roster began by service",
+        // Silent for longer than the emergency threshold by now.
+        "1304 roster emergency, charged",
+        "1365 roster escalated",
+        "2565 roster began by service",
+        "2565 roster emergency, charged",
+        "2626 roster escalated",
+        "5026 roster began by service",
+        "5026 roster emergency, charged",
+        "5087 roster escalated",
     ];
     assert_eq!((stage.story(), stage.state("roster")), (story.map(str::to_owned).to_vec(), "escalated"));
     stage.heal("roster");
@@ -190,6 +199,46 @@ fn the_patience_of_a_part_can_change_while_it_runs() {
     now.moment += Duration::from_secs(1);
     machine.handle_timeout(now);
     assert!(is_stopped(&mut machine));
+}
+
+#[test]
+fn what_was_given_up_is_started_once_at_a_time_until_it_runs_well_or_a_person_acts() {
+    let mut stage = stage();
+    stage.fault("roster", Shows::Panics, Ends::WhenTold, None);
+    stage.pass(1_200);
+    let story = [
+        "101 roster began by service",
+        "102 roster start, charged",
+        "103 roster failed",
+        "103 roster began by service",
+        "104 roster start, charged",
+        "105 roster failed",
+        "105 roster began by service",
+        "107 roster start, charged",
+        "108 roster failed",
+        "108 roster began by service",
+        "112 roster escalated",
+        "412 roster began by service",
+        "412 roster start, charged",
+        "413 roster failed",
+        "413 roster began by service",
+        "413 roster escalated",
+        "1013 roster began by service",
+        "1013 roster start, charged",
+        "1014 roster failed",
+        "1014 roster began by service",
+        "1014 roster escalated",
+    ];
+    assert_eq!(stage.story(), story);
+    stage.restart("roster").expect("it can be");
+    stage.pass(5);
+    let story = [
+        "1300 roster began by operator",
+        "1300 roster start",
+        "1301 roster failed",
+        "1301 roster began by service",
+    ];
+    assert_eq!(stage.story()[..4], story, "a person has a whole ladder");
 }
 
 #[test]

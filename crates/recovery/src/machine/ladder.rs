@@ -1,8 +1,8 @@
 //! Which step is taken next, and when.
 
 use super::{
-    ABORTED_WITHIN, By, Duration, Effect, Entry, FIRST_BACKOFF, Fact, HOUR, LONGEST_BACKOFF, Machine, Move,
-    Now, Outcome, PartId, Phase, Step,
+    ABORTED_WITHIN, By, Duration, Effect, Entry, FIRST_BACKOFF, FIRST_RETRY, Fact, HOUR, LONGEST_BACKOFF,
+    Machine, Moment, Move, Now, Outcome, Part, PartId, Phase, Repair, Step,
 };
 
 impl Machine {
@@ -33,7 +33,7 @@ impl Machine {
             }
             Some(Phase::Aborting(until)) if at >= until => self.above_emergency(id, now),
             Some(Phase::Watching) => self.watch(id, now),
-            Some(Phase::Escalated(again)) if at >= again => self.try_once_more(id, now),
+            Some(Phase::Escalated { since, again }) if at >= again => self.try_once_more(id, since, now),
             _ => {}
         }
     }
@@ -99,10 +99,16 @@ impl Machine {
         let part = &self.parts[id.0];
         let is_plane = part.spec.is_canary && part.is_alive;
         let subject = if is_plane { Entry::WORK_PLANE } else { part.spec.name };
+        let was_given_up = |repair: &Repair| matches!(repair.phase, Phase::Escalated { .. });
+        // It was tried once more, and that was all. What has only now ended is another case.
+        let is_all = part.given_up > 0 && !part.is_alive && !part.repair.as_ref().is_some_and(was_given_up);
         let is_paid = part.is_alive && self.take_back(id, now);
         self.fail_as(id, subject, cause, By::Service, now);
         if let Some(repair) = &mut self.parts[id.0].repair {
             repair.is_paid = is_paid;
+        }
+        if is_all {
+            return self.escalate(id, now);
         }
         if let Some(outer) = self.outer_of_the_stuck(id) {
             return self.restart_around(outer, now);
@@ -239,8 +245,10 @@ impl Machine {
     /// Nothing more is done about a part, for now.
     pub(super) fn escalate(&mut self, id: PartId, now: Now) {
         let Some(mut repair) = self.end(id, Outcome::Escalated, now) else { return };
-        repair.phase = Phase::Escalated(now.moment + HOUR);
         let part = &mut self.parts[id.0];
+        let wait = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(part.given_up)).min(HOUR);
+        part.given_up += 1;
+        repair.phase = Phase::Escalated { since: now.moment, again: now.moment + wait };
         part.repair = Some(repair);
         part.go(Move::Escalate);
         for inner in self.within(id) {
@@ -253,8 +261,13 @@ impl Machine {
     }
 
     /// An escalated part is tried once more, unless it shows signs of life now.
-    fn try_once_more(&mut self, id: PartId, now: Now) {
+    fn try_once_more(&mut self, id: PartId, since: Moment, now: Now) {
         let is_stuck = self.is_stuck(id, now);
+        let at_last = since + HOUR;
+        if now.moment < at_last && !self.may_be_tried(id, now) {
+            let again = at_last.min(now.moment + LONGEST_BACKOFF);
+            return self.phase(id, Phase::Escalated { since, again });
+        }
         let part = &mut self.parts[id.0];
         let Some(repair) = part.repair.take() else { return };
         if part.is_alive && (!is_stuck || repair.proved_by.is_empty()) {
@@ -266,6 +279,20 @@ impl Machine {
         self.fail_as(id, repair.subject, &repair.cause, By::Service, now);
         self.prove_by(id, repair.proved_by);
         self.climb(id, now);
+    }
+
+    /// Whether there is a step that a budget allows, and nobody else finds out whether it would help.
+    fn may_be_tried(&self, id: PartId, now: Now) -> bool {
+        let Part { spec, repair: Some(repair), is_alive, .. } = &self.parts[id.0] else { return false };
+        let (config, at) = (&self.config, now.moment);
+        if self.probed_by_another(id).is_some() {
+            return false;
+        }
+        let is_plane = spec.is_canary && *is_alive;
+        let has_plane = *is_alive && spec.critical && spec.on_work_plane;
+        !is_plane && self.accounts.may_restart(repair.subject, config, at)
+            || (is_plane || has_plane) && self.accounts.may_rebuild(config, at)
+            || spec.critical && self.accounts.may_end(config, at)
     }
 
     pub(super) fn phase(&mut self, id: PartId, phase: Phase) {

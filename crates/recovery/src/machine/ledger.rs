@@ -54,7 +54,7 @@ impl Machine {
     /// The repair of a part is over. If it was escalated it has been, in the ledger.
     pub(super) fn end(&mut self, id: PartId, outcome: Outcome, now: Now) -> Option<Repair> {
         let repair = self.parts[id.0].repair.take()?;
-        if !matches!(repair.phase, Phase::Escalated(_)) {
+        if !matches!(repair.phase, Phase::Escalated { .. }) {
             let took = repair.before + (now.moment - repair.began);
             self.next_entry(Some(repair.key), repair.subject, Fact::Ended { outcome, took }, now);
         }

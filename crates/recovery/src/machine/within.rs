@@ -18,7 +18,7 @@ impl Machine {
         let is_repaired = part.repair.as_ref().is_some_and(|repair| match repair.phase {
             Phase::Withheld | Phase::HeldBack { .. } => false,
             Phase::Watching => !repair.proved_by.contains(&outer),
-            Phase::Escalated(_) => repair.proved_by.contains(&outer) || repair.proved_by.contains(&id),
+            Phase::Escalated { .. } => repair.proved_by.contains(&outer) || repair.proved_by.contains(&id),
             _ => true,
         });
         !part.is_alive || is_repaired
@@ -96,7 +96,7 @@ impl Machine {
     pub(super) fn gives_up_on_outer(&mut self, inner: PartId, now: Now) {
         let Some(outer) = self.parts[inner.0].spec.within else { return };
         let Some(repair) = &self.parts[outer.0].repair else { return };
-        let is_idle = matches!(repair.phase, Phase::Watching | Phase::Escalated(_));
+        let is_idle = matches!(repair.phase, Phase::Watching | Phase::Escalated { .. });
         if is_idle && repair.proved_by.contains(&inner) {
             self.close(outer, Outcome::Failed, now);
         }

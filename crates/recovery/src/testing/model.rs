@@ -16,6 +16,7 @@ mod ladder;
 const HOUR: Duration = Duration::from_hours(1);
 const REBUILDS: usize = 2;
 const ENDS: usize = 3;
+const RUNS_WELL: Duration = Duration::from_mins(2);
 /// An escalated part is tried again after an hour, and what several parts depend on is not taken to be away for longer.
 const LONGEST: Duration = Duration::from_hours(2);
 
@@ -54,6 +55,10 @@ struct Known {
     /// Whether its last sign was that it waits.
     waits: bool,
     progress: Option<Moment>,
+    /// Since when it has got on without a failure.
+    well_since: Option<Moment>,
+    /// Whether it was escalated, and has not run well since.
+    given_up: bool,
 }
 
 /// A line of the ledger: a recovery, or a withholding.
@@ -111,6 +116,8 @@ impl Model {
             was_granted: false,
             waits: false,
             progress: None,
+            well_since: None,
+            given_up: false,
         };
         self.parts = vec![known; self.specs.len()];
         (self.has_booted, self.is_closed, self.announced) = (false, false, None);
@@ -121,6 +128,9 @@ impl Model {
         let known = &mut self.parts[part.0];
         (known.sign, known.was_granted, known.waits) = (now, false, false);
         known.progress = Some(now);
+        if now - *known.well_since.get_or_insert(now) >= RUNS_WELL {
+            known.given_up = false;
+        }
     }
 
     /// A part said that it waits.

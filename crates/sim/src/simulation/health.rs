@@ -263,7 +263,8 @@ impl Simulation<'_> {
             let rebuilt = rebuilt.filter(|_| plane == Plane::Work).unwrap_or(Moment::MAX);
             until = until.max(hold.until.min(rebuilt));
         }
-        if at < until { (Some(since), runs) } else { (None, until) }
+        // The uptime in a report counts from a little after the boot.
+        if at + TIMER_DELAY < until { (Some(since), runs) } else { (None, until) }
     }
 }
 

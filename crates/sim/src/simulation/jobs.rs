@@ -77,7 +77,10 @@ impl Simulation<'_> {
                 *until = now + look;
             }
         }
-        for each in self.executor.exhausted().into_iter().filter(|each| each.place.process == self.number) {
+        // The planes of a process that is gone went with it.
+        let is_there = !matches!(self.state, State::Down { .. });
+        let exhausted = self.executor.exhausted().into_iter();
+        for each in exhausted.filter(|each| is_there && each.place.process == self.number) {
             let hold = Hold { plane: each.place.plane, from: each.at, until: Moment::MAX };
             let is_known = |known: &Hold| known.plane == hold.plane && known.from == hold.from;
             if !self.held.iter().any(is_known) {

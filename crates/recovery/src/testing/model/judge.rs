@@ -29,6 +29,7 @@ impl Model {
                 require(*incarnation == known.incarnation.next(), "incarnations rise one by one")?;
                 (known.incarnation, known.runs, known.told) = (*incarnation, true, false);
                 (known.sign, known.was_granted, known.waits) = (now, false, false);
+                known.well_since = None;
                 if self.announced.as_ref().is_some_and(|(_, step)| *step == Step::Start) {
                     self.announced = None;
                 }
@@ -129,7 +130,7 @@ impl Model {
                 let of = self.find(&line.subject);
                 if let Some(id) = of.filter(|_| *outcome == Outcome::Escalated) {
                     // It may go on, if it can.
-                    self.parts[id.0].told = false;
+                    (self.parts[id.0].told, self.parts[id.0].given_up) = (false, true);
                 }
                 let got_on = of.is_some_and(|id| self.parts[id.0].progress == Some(now));
                 let ended = Some((*outcome, self.at));
@@ -145,6 +146,11 @@ impl Model {
         let subject = self.find(&line.subject);
         let same = |other: &Line| other.ended.is_none() && self.find(&other.subject) == subject;
         require(!self.lines.values().any(same), "one at a time is done about a part")?;
+        if let Some(id) = subject {
+            let known = &mut self.parts[id.0];
+            known.well_since = None;
+            known.given_up &= line.by == By::Service;
+        }
         self.lines.insert(entry.key, line);
         self.open.insert(entry.key);
         Ok(())

@@ -131,6 +131,10 @@ impl Model {
             return true;
         }
         let Some(id) = self.find(&line.subject) else { return !self.may_end() };
+        if self.parts[id.0].given_up && !self.parts[id.0].runs {
+            // One more try was all.
+            return true;
+        }
         let spec = &self.specs[id.0];
         if spec.critical {
             return !self.may_end();
