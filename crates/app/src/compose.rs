@@ -145,7 +145,7 @@ impl Process {
             Ok(listener) => listener,
             Err(error) => return Err(not_listening(&settings, &*supervision, &error).await),
         };
-        let address = listener.bound.address();
+        let address = listener.address();
         let lease = StateLease::new(&settings.store)?;
         let board = Board::starting(&settings.service, &*planes);
         let surface = HttpSurface::new(listener, &settings.api, &board, &supervision, prometheus);

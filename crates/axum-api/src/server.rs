@@ -118,6 +118,17 @@ impl Bound {
         Ok(Self { listener, address, cap: descriptors::room(), on_notice: Box::new(drop) })
     }
 
+    /// The same listener once more, for what serves after this one: a connection that comes in between waits for it, and none is
+    /// refused for as long as either is there.
+    ///
+    /// # Errors
+    /// When there is no descriptor left.
+    pub fn again(&self) -> io::Result<Self> {
+        let listener = std::net::TcpListener::from(self.listener.as_fd().try_clone_to_owned()?);
+        let listener = TcpListener::from_std(listener)?;
+        Ok(Self { listener, address: self.address, cap: self.cap, on_notice: Box::new(drop) })
+    }
+
     /// The bound address.
     pub const fn address(&self) -> SocketAddr {
         self.address

@@ -100,3 +100,33 @@ async fn a_malformed_request_is_refused_and_others_are_still_answered() {
     let (served, ()) = tokio::join!(served, asked);
     served.expect("the listener works");
 }
+
+#[tokio::test]
+async fn what_connects_between_one_server_and_the_next_is_answered_by_that() {
+    let bound = bind().await;
+    let address = bound.address();
+    let router = || Surface::new(Vec::new()).router();
+    let request = "GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    for _ in 0..3 {
+        let stopped = async {
+            assert!(exchange(address, request).await.starts_with("HTTP/1.1 200 "));
+        };
+        let served = bound.again().expect("a descriptor is left").serve(router(), stopped);
+        served.await.expect("the listener works");
+        let mut early = TcpStream::connect(address).await.expect("it is still bound");
+        early.write_all(request.as_bytes()).await.expect("the request is sent");
+        let answered = async {
+            let mut answer = String::new();
+            early.read_to_string(&mut answer).await.expect("the answer is text");
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        };
+        bound
+            .again()
+            .expect("a descriptor is left")
+            .serve(router(), answered)
+            .await
+            .expect("the listener works");
+    }
+    drop(bound);
+    assert!(TcpStream::connect(address).await.is_err());
+}

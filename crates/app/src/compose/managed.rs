@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -75,8 +74,9 @@ impl Managed {
         Self { systemd: Arc::new(systemd), listener, state_folder, stops: AtomicBool::new(false) }
     }
 
-    /// The listener on this address: the one that was kept, or else a new one. Either is kept from now on.
-    pub(super) async fn listen(&mut self, address: SocketAddr) -> Result<Listening, BindError> {
+    /// The listener on this address: the one that was kept, or else a new one. systemd, if it is there, keeps either from
+    /// now on.
+    pub(super) async fn listen(&mut self, address: SocketAddr) -> Result<Bound, BindError> {
         let bound = match self.listener.take() {
             Some(listener) if listener.local_addr().is_ok_and(|bound| bound == address) => {
                 Bound::adopt(listener).map_err(|source| BindError::Refused { address, source })?
@@ -91,12 +91,8 @@ impl Managed {
                 Bound::bind(address).await?
             }
         };
-        let copy = || bound.as_fd().try_clone_to_owned().map(TcpListener::from);
-        let kept = self.systemd.is_there().then(copy).and_then(Result::ok);
-        if let Some(kept) = &kept {
-            self.systemd.keep(kept);
-        }
-        Ok(Listening { bound, kept })
+        self.systemd.keep(&bound);
+        Ok(bound)
     }
 
     /// Starts to ping, for as long as `is_alive`, if pings are waited for.
@@ -147,12 +143,6 @@ impl Managed {
     fn say(&self, words: String) {
         self.systemd.notify(Notice::Status(words));
     }
-}
-
-/// A listener, and a copy of it where the service manager keeps one, too: its address cannot be bound anew then.
-pub(super) struct Listening {
-    pub(super) bound: Bound,
-    pub(super) kept: Option<TcpListener>,
 }
 
 /// A report in one line.

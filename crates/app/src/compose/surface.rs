@@ -1,6 +1,6 @@
 //! The HTTP API as the surface of the service.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -8,11 +8,11 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use ttm_axum_api::dto::RecoveriesDto;
 use ttm_axum_api::{ApiConfig, ApiState, Bound, Stores};
+use ttm_health::Phase;
 use ttm_kernel::{BoxFuture, Runtime};
 use ttm_recovery::Recovery;
 use ttm_service::{Board, Controls, Ports, Stop, Surface, Vital};
 
-use super::managed::Listening;
 use super::{descriptors, self_check};
 use crate::config::ApiSettings;
 
@@ -25,14 +25,14 @@ pub(super) struct HttpSurface {
     address: SocketAddr,
     config: ApiConfig,
     state: ApiState,
-    /// Bound before anything is started; once that one has ended the address is bound anew, unless the listener is kept.
-    listener: Mutex<Option<Bound>>,
-    kept: Option<TcpListener>,
+    board: Arc<Board>,
+    /// Bound before anything is started, and kept while the part is restarted: who connects meanwhile waits, and is not refused.
+    listener: Arc<Mutex<Option<Bound>>>,
 }
 
 impl HttpSurface {
     pub(super) fn new(
-        Listening { bound, kept }: Listening,
+        bound: Bound,
         settings: &ApiSettings,
         board: &Arc<Board>,
         runtime: &Arc<dyn Runtime>,
@@ -52,21 +52,21 @@ impl HttpSurface {
                 prometheus.render()
             }),
         };
-        Self { address, config, state, listener: Mutex::new(Some(bound)), kept }
+        let listener = Arc::new(Mutex::new(Some(bound)));
+        Self { address, config, state, board: board.clone(), listener }
     }
 }
 
 impl Surface for HttpSurface {
     fn serve(&self, stop: Stop, vital: Vital) -> BoxFuture<'static, ()> {
-        let (address, bound) = (self.address, self.listener.lock().take());
-        let kept = self.kept.as_ref().map(TcpListener::try_clone);
+        let (address, board, kept) = (self.address, self.board.clone(), self.listener.clone());
         let runtime = self.state.runtime.clone();
         let router = ttm_axum_api::router(self.state.clone(), self.config.clone());
         Box::pin(async move {
-            let listener = match (bound, kept) {
-                (Some(listener), _) => Ok(listener),
-                (None, Some(kept)) => kept.and_then(Bound::adopt).map_err(|error| error.to_string()),
-                (None, None) => Bound::bind(address).await.map_err(|error| error.to_string()),
+            let again = kept.lock().as_ref().map(Bound::again);
+            let listener = match again {
+                Some(again) => again.map_err(|error| error.to_string()),
+                None => Bound::bind(address).await.map_err(|error| error.to_string()),
             };
             let listener = match listener {
                 Ok(listener) => listener,
@@ -74,12 +74,18 @@ impl Surface for HttpSurface {
             };
             let stopped = async {
                 stop.ordered().await;
+                if board.phase() != Phase::Running {
+                    // Nothing serves after this one. Whoever connects now is refused at once.
+                    drop(kept.lock().take());
+                }
             };
             let serve = listener.telling(descriptors::tell).serve(router, stopped);
             tokio::select! {
                 biased;
                 served = serve => {
                     if let Err(error) = served {
+                        // It is of no use to the next incarnation, either.
+                        drop(kept.lock().take());
                         tracing::error!(%error, "the API stopped answering");
                     }
                 }

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 pub(super) const IDLE: Duration = Duration::from_secs(75);
 /// A request head is a few hundred bytes: a client that takes longer to send one is gone or malicious.
 pub(super) const HEAD: Duration = Duration::from_secs(10);
+/// At a stop, the rest of a request head gets this long, or its first byte: it has most likely just been sent, and is on the way.
+/// What serves next would have to wait for a longer one.
+pub(super) const FIRST_REQUEST: Duration = Duration::from_millis(250);
 /// A client that reads not one byte of its response for this long will not read the rest.
 pub(super) const STALL: Duration = Duration::from_secs(10);
 /// A client that reads slowly gets this long for the whole response.
@@ -30,6 +33,8 @@ struct State {
     wrote: Instant,
     /// The client has sent a byte.
     received: bool,
+    /// When the stop was ordered.
+    stops: Option<Instant>,
     head: HeadReader,
 }
 
@@ -59,7 +64,7 @@ impl Activity {
     pub(super) fn new(now: Instant) -> Self {
         let head = HeadReader::default();
         let (wait, since, wrote) = (Wait::Request, now, now);
-        Self(Mutex::new(State { in_flight: false, wait, since, wrote, received: false, head }))
+        Self(Mutex::new(State { in_flight: false, wait, since, wrote, received: false, stops: None, head }))
     }
 
     /// The client sent these bytes.
@@ -75,6 +80,11 @@ impl Activity {
     /// Whether the client has sent anything so far.
     pub(super) fn has_received(&self) -> bool {
         self.0.lock().received
+    }
+
+    /// The listener stops.
+    pub(super) fn stop(&self, now: Instant) {
+        self.0.lock().stops = Some(now);
     }
 
     /// A request head is complete, and its handler runs.
@@ -127,7 +137,10 @@ impl Activity {
         }
         match state.wait {
             Wait::Request => state.since + IDLE,
-            Wait::Head => state.since + HEAD,
+            Wait::Head => {
+                let last = state.stops.map(|stops| stops.max(state.since) + FIRST_REQUEST);
+                last.into_iter().fold(state.since + HEAD, Instant::min)
+            }
             Wait::Reader => (state.wrote + STALL).min(state.since + TRANSFER),
         }
     }
@@ -226,6 +239,24 @@ mod tests {
         assert_eq!(activity.first_line_bytes(), 14);
         assert_eq!(activity.expired(first + HEAD - Duration::from_millis(1)), None);
         assert_eq!(activity.expired(first + HEAD), Some(Expired::Head));
+    }
+
+    #[test]
+    fn at_a_stop_half_a_head_is_not_waited_for() {
+        let (activity, now) = start();
+        activity.received(b"GET / HT", now);
+        let stop = now + HEAD / 2;
+        activity.stop(stop);
+        assert_eq!(activity.deadline(stop), stop + FIRST_REQUEST);
+        let (activity, now) = start();
+        activity.stop(now);
+        let begins = now + FIRST_REQUEST / 2;
+        activity.received(b"GET / HT", begins);
+        assert_eq!(activity.deadline(begins), begins + FIRST_REQUEST, "it has begun since");
+        let (activity, now) = start();
+        activity.received(b"GET / HT", now);
+        activity.stop(now + HEAD - FIRST_REQUEST / 2);
+        assert_eq!(activity.deadline(now), now + HEAD, "a stop gives no time");
     }
 
     #[test]

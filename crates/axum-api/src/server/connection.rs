@@ -18,17 +18,13 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
-use super::activity::{Activity, Expired};
+use super::activity::{Activity, Expired, FIRST_REQUEST};
 use super::socket::{MAX_HEAD_BYTES, Socket, now};
 use crate::problem::Problem;
 
 /// After the last response, what the client still sends is read for this long: closing with unread data would reset the
 /// connection, and the client could lose the response.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// At a stop, a client that has sent nothing yet gets this long: it has most likely just connected, and its request is on the
-/// way. Closing would lose that without an answer.
-pub(super) const FIRST_REQUEST: Duration = Duration::from_millis(250);
 
 /// Serves one connection until it ends or a deadline expires. How it ends concerns the client alone.
 #[expect(clippy::disallowed_methods, reason = "the sockets and their timers are tokio's")]
@@ -74,6 +70,7 @@ pub(super) async fn serve<T>(
     let ended = poll_fn(|cx| {
         if !ordered && stopped.as_mut().poll(cx).is_ready() {
             ordered = true;
+            activity.stop(now());
             until_first.as_mut().reset(now() + FIRST_REQUEST);
         }
         if ordered && !stopping && (activity.has_received() || until_first.as_mut().poll(cx).is_ready()) {

@@ -12,8 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::activity::{Activity, HEAD, IDLE, STALL, TRANSFER};
-use super::connection::FIRST_REQUEST;
+use super::activity::{Activity, FIRST_REQUEST, HEAD, IDLE, STALL, TRANSFER};
 use super::socket::MAX_HEAD_BYTES;
 use super::{Bound, connection, socket};
 use crate::problem::Problem;
@@ -105,6 +104,20 @@ async fn at_a_stop_connections_that_are_not_used_do_not_hold_it_up_for_long() {
         rest
     };
     assert!(drained.await.is_empty());
+    assert_eq!(ends_after(task, start).await, FIRST_REQUEST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_a_stop_half_a_request_does_not_hold_it_up_for_long() {
+    let (stop, stopped) = watch::channel(false);
+    let (mut client, task) = connect_until(stopped, 1 << 20, router());
+    client.write_all(&ASK[..10]).await.expect("there is room");
+    tokio::task::yield_now().await;
+    stop.send(true).expect("it is listened to");
+    let (start, mut answer) = (socket::now(), String::new());
+    client.read_to_string(&mut answer).await.expect("the answer is text");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    drop(client);
     assert_eq!(ends_after(task, start).await, FIRST_REQUEST);
 }
 
