@@ -2,7 +2,8 @@
 //!
 //! An entry is stored before what it says is done, if the store answers within a second; else it waits here, and is stored when the
 //! store is back. What it says is done all the same: a store that is away must not keep a stuck group stuck. What ends the process
-//! also goes into a local file, so that no step that costs a budget is forgotten with the memory.
+//! also goes into a local file, so that no step that costs a budget is forgotten with the memory; and so does what a stop cannot
+//! store, so that the next process does not take it for a death.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -83,17 +84,24 @@ impl Ledger {
             self.io.sleep_until(self.io.now() + PATIENCE).await;
             entries = self.load().await;
         }
-        let kept = self.words(|words| words.read()).await.transpose();
+        let kept = self.words(PATIENCE, |words| words.read()).await.transpose();
         let entries = match entries {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(&error.to_string(), is_damaged(&error), false, now).await,
         };
-        let kept = match kept {
+        let mut kept = match kept {
             Ok(kept) => kept.unwrap_or_default(),
             Err(error) => {
                 return self.unreadable(&format!("the local file: {error}"), false, true, now).await;
             }
         };
+        // If another process has booted since without this file, as on another host, it has told how what was under way ended, and
+        // taken the one before for dead. What was spent counts all the same.
+        let newest = entries.last().map(|entry| entry.key.epoch);
+        kept.retain(|entry| {
+            let is_end = matches!(entry.fact, Fact::Closed | Fact::Ended { .. });
+            !is_end || Some(entry.key.epoch) >= newest
+        });
         let mut all: BTreeMap<EntryKey, Entry> =
             kept.iter().map(|entry| (entry.key, entry.clone())).collect();
         all.extend(entries.into_iter().map(|entry| (entry.key, entry)));
@@ -130,7 +138,7 @@ impl Ledger {
                 tracing::error!(%error, "the ledger of recoveries cannot be set aside");
             }
         }
-        if file && let Some(Err(error)) = self.words(|words| words.set_aside()).await {
+        if file && let Some(Err(error)) = self.words(PATIENCE, |words| words.set_aside()).await {
             tracing::error!(%error, "the file of last words cannot be set aside");
         }
         let problem = format!(
@@ -154,16 +162,28 @@ impl Ledger {
         let ends = matches!(entry.fact, Fact::Step { step: Step::EndProcess, .. });
         self.add(entry);
         if ends {
-            // With all that waits: the ledger may never get it.
-            let is_new = |entry: &&Entry| self.in_file.is_none_or(|last| entry.key > last);
-            let entries: Vec<Entry> = self.waiting.iter().filter(is_new).cloned().collect();
-            self.in_file = self.waiting.back().map(|entry| entry.key);
-            if let Some(Err(error)) = self.words(move |words| words.write(&entries)).await {
-                tracing::error!(%error, "the last step cannot be kept in the local file");
-            }
+            self.keep(PATIENCE).await;
         }
         // One that does not answer is waited for once, and not with each of the entries that belong together.
         self.tend().await;
+    }
+
+    /// Puts what waits into the local file: the ledger may never get it.
+    async fn keep(&mut self, patience: Duration) {
+        let is_new = |entry: &&Entry| self.in_file.is_none_or(|last| entry.key > last);
+        let entries: Vec<Entry> = self.waiting.iter().filter(is_new).cloned().collect();
+        match self.words(patience, move |words| words.write(&entries)).await {
+            Some(Ok(())) => self.in_file = self.waiting.back().map(|entry| entry.key),
+            Some(Err(error)) => tracing::error!(%error, "what is said last cannot be kept in the local file"),
+            None => {}
+        }
+    }
+
+    /// The process stops: stores what waits, or else keeps it in the local file. Each has half the time.
+    pub(crate) async fn close(&mut self, patience: Duration) {
+        if !self.store(patience / 2).await {
+            self.keep(patience / 2).await;
+        }
     }
 
     /// Stores what waits, if it is time to try.
@@ -191,7 +211,7 @@ impl Ledger {
                 self.waiting.clear();
                 self.board.stores.answered(StoreUse::Recoveries, now);
                 if self.in_file.take().is_some()
-                    && let Some(Err(error)) = self.words(|words| words.clear()).await
+                    && let Some(Err(error)) = self.words(PATIENCE, |words| words.clear()).await
                 {
                     tracing::warn!(%error, "the file of last words cannot be cleared");
                 }
@@ -216,11 +236,12 @@ impl Ledger {
     /// Uses the local file on the io plane: a disk may take its time. `None` if there is no such file.
     async fn words<T: Send + 'static>(
         &self,
+        patience: Duration,
         call: impl FnOnce(&dyn LastWords) -> std::io::Result<T> + Send + 'static,
     ) -> Option<std::io::Result<T>> {
         let words = self.last_words.clone()?;
         let call = run_on(&*self.io, async move { call(&*words) });
-        let answer = within(&*self.io, self.io.now() + PATIENCE, call).await;
+        let answer = within(&*self.io, self.io.now() + patience, call).await;
         Some(answer.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())))
     }
 }

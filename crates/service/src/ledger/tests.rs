@@ -146,6 +146,104 @@ fn a_step_that_ends_the_process_is_found_by_the_next_whatever_became_of_the_stor
     assert_eq!(scene.store.entries(), ended, "each is there once");
 }
 
+/// A process stops while its store is away, and the next one claims its epoch. Returns what is stored.
+fn stopped(scene: &Scene) -> Vec<Entry> {
+    let [booted, began, _] = scene.end(2);
+    let mut ledger = scene.ledger(2);
+    scene.runtime.block_on(async {
+        ledger.record(booted.clone()).await;
+        ledger.record(began.clone()).await;
+        scene.store.fail_with(|| StoreError::transient("connection refused"));
+        let over = Fact::Ended { outcome: Outcome::Interrupted, took: Duration::ZERO };
+        ledger.add(scene.entry(2, 2, 1, over));
+        ledger.add(scene.entry(2, 3, 3, Fact::Closed));
+        ledger.close(PATIENCE).await;
+    });
+    scene.store.heal();
+    scene.store.claim();
+    vec![booted, began]
+}
+
+/// What a process records at its start about the one before.
+fn charges(scene: &Scene, found: Found, epoch: u64) -> Vec<Entry> {
+    let config = RecoveryConfig::default();
+    let mut machine = Machine::boot(Vec::new(), config, Epoch::new(epoch), found.past, scene.now());
+    let recorded = std::iter::from_fn(|| machine.poll_effect()).filter_map(|effect| match effect {
+        ttm_recovery::Effect::Record(entry) => Some(entry),
+        _ => None,
+    });
+    recorded.collect()
+}
+
+#[test]
+fn a_stop_in_order_that_cannot_reach_its_store_is_no_death_for_the_next_process() {
+    let scene = Scene::new();
+    let stored = stopped(&scene);
+    assert_eq!(scene.store.entries(), stored);
+    let mut ledger = scene.ledger(3);
+    let found = scene.runtime.block_on(ledger.read(scene.now()));
+    assert_eq!(found.problem, None);
+    let said: Vec<&str> = charges(&scene, found, 3).iter().map(|entry| entry.fact.kind()).collect();
+    assert_eq!(said, ["booted"]);
+    assert!(scene.runtime.block_on(ledger.store(PATIENCE)));
+    assert_eq!(scene.store.entries().last().map(|entry| entry.fact.kind()), Some("closed"));
+    assert_eq!(scene.words.entries(), [], "the ledger has it");
+}
+
+#[test]
+fn a_stop_whose_store_works_leaves_no_file() {
+    let scene = Scene::new();
+    let mut ledger = scene.ledger(2);
+    scene.runtime.block_on(async {
+        ledger.add(scene.entry(2, 0, 0, Fact::Booted));
+        ledger.add(scene.entry(2, 1, 1, Fact::Closed));
+        ledger.close(PATIENCE).await;
+    });
+    assert_eq!((scene.store.entries().len(), scene.words.entries()), (2, Vec::new()));
+}
+
+#[test]
+fn what_could_not_be_written_into_the_file_is_written_with_what_comes_after() {
+    let scene = Scene::new();
+    scene.store.fail_with(|| StoreError::transient("the disk is full"));
+    scene.words.fail_with(std::io::ErrorKind::StorageFull);
+    let ended = scene.end(1);
+    let mut ledger = scene.ledger(1);
+    scene.runtime.block_on(async {
+        for entry in ended.clone() {
+            ledger.record(entry).await;
+        }
+        scene.words.heal();
+        ledger.add(scene.entry(1, 3, 3, Fact::Closed));
+        ledger.close(PATIENCE).await;
+    });
+    assert_eq!(scene.words.entries()[..3], ended);
+    assert_eq!(scene.words.entries().len(), 4);
+}
+
+#[test]
+fn a_file_that_another_process_has_booted_without_takes_nothing_back() {
+    let scene = Scene::new();
+    drop(stopped(&scene));
+    // On another host, which does not have the file.
+    let kept = scene.words.entries();
+    scene.words.clear().expect("it works");
+    let mut other = scene.ledger(3);
+    let found = scene.runtime.block_on(other.read(scene.now()));
+    let said = charges(&scene, found, 3);
+    let kinds: Vec<&str> = said.iter().map(|entry| entry.fact.kind()).collect();
+    assert_eq!(kinds, ["booted", "ended", "began", "step", "ended"], "it knows of no stop in order");
+    for entry in said {
+        other.add(entry);
+    }
+    assert!(scene.runtime.block_on(other.store(PATIENCE)));
+    // And then on the first one again.
+    scene.words.write(&kept).expect("it works");
+    scene.store.claim();
+    let found = scene.runtime.block_on(scene.ledger(4).read(scene.now()));
+    assert_eq!(found.problem, None);
+}
+
 type Spoil<'a> = &'a dyn Fn(&Scene);
 
 #[test]

@@ -297,10 +297,10 @@ impl Healing {
         }
     }
 
-    /// Stores what the ledger does not have, if that can be done by then.
+    /// Stores what the ledger does not have, or has the local file keep it, by then.
     pub(super) async fn close(&mut self, by: Moment) {
         if self.resident.lease.lost().is_none() {
-            self.ledger.store(by - self.runtime.now()).await;
+            self.ledger.close(by - self.runtime.now()).await;
         }
     }
 
