@@ -94,7 +94,7 @@ pub struct BreakerView {
     pub name: String,
     /// Its state.
     pub state: State,
-    /// Since when, in this process.
+    /// Since when; what was restored, since before the process began.
     pub since: Timestamp,
     /// Why. `None` if it has not changed its state in this process.
     pub reason: Option<TransitionReason>,

@@ -20,6 +20,8 @@ pub struct StoredBreaker {
     pub saved: Saved,
     /// The wall time of the save, from which the open period counts: the only clock that two processes share.
     pub at: Timestamp,
+    /// Since when it is in this state, by the wall clock; `None` if the version that saved it did not say.
+    pub since: Option<Timestamp>,
     /// How fast its upstream was called; `None` if that was not limited.
     pub rate: Option<StoredRate>,
 }

@@ -27,6 +27,7 @@ enum Bug {
     RoundsPeriodsDown,
     ForgetsFailedRecoveries,
     ForgetsTheRate,
+    ForgetsSinceWhen,
     RoundsShares,
     RoundsPausesDown,
     TakesHalfOpenForOpen,
@@ -50,6 +51,7 @@ impl Broken {
             Bug::RoundsPeriodsDown => saved.open_for = micros(saved.open_for),
             Bug::ForgetsFailedRecoveries => saved.failed_recoveries = 0,
             Bug::ForgetsTheRate => breaker.rate = None,
+            Bug::ForgetsSinceWhen => breaker.since = None,
             Bug::RoundsShares => {
                 breaker.rate.iter_mut().for_each(|rate| rate.share = (rate.share * 100.0).round() / 100.0);
             }
@@ -162,6 +164,7 @@ fn the_suite_refuses_every_broken_store() {
         Bug::RoundsPeriodsDown,
         Bug::ForgetsFailedRecoveries,
         Bug::ForgetsTheRate,
+        Bug::ForgetsSinceWhen,
         Bug::RoundsShares,
         Bug::RoundsPausesDown,
         Bug::TakesHalfOpenForOpen,
@@ -176,7 +179,8 @@ fn the_suite_refuses_every_broken_store() {
 fn the_fake_store_fails_on_request_and_keeps_what_it_had() {
     let store = FakeBreakerStore::new();
     let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 2 };
-    let breaker = StoredBreaker { name: "api".to_owned(), saved, at: Timestamp::UNIX_EPOCH, rate: None };
+    let breaker =
+        StoredBreaker { name: "api".to_owned(), saved, at: Timestamp::UNIX_EPOCH, since: None, rate: None };
     block_on(store.save(FencingToken::first(store.claim()), std::slice::from_ref(&breaker))).expect("works");
     store.fail_with(|| StoreError::transient("gone"));
     let error = block_on(store.load()).expect_err("fails");

@@ -12,14 +12,14 @@ use ttm_sqlx_pool::postgres::{Pool, Time, query, store_error};
 
 use crate::fence::{Writer, may_write};
 
-const SELECT: &str = "SELECT name, state, open_for_us, failed_recoveries, saved_at, rate_share, paused_for_us FROM breaker ORDER BY name";
+const SELECT: &str = "SELECT name, state, open_for_us, failed_recoveries, saved_at, rate_share, paused_for_us, since FROM breaker ORDER BY name";
 
 const UPSERT: &str = "INSERT INTO breaker (name, state, open_for_us, failed_recoveries, saved_at, \
-     rate_share, paused_for_us) SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[], \
-     $5::timestamptz[], $6::float8[], $7::int8[]) \
+     rate_share, paused_for_us, since) SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[], \
+     $5::timestamptz[], $6::float8[], $7::int8[], $8::timestamptz[]) \
      ON CONFLICT (name) DO UPDATE SET state = excluded.state, open_for_us = excluded.open_for_us, \
      failed_recoveries = excluded.failed_recoveries, saved_at = excluded.saved_at, \
-     rate_share = excluded.rate_share, paused_for_us = excluded.paused_for_us";
+     rate_share = excluded.rate_share, paused_for_us = excluded.paused_for_us, since = excluded.since";
 
 /// A breaker store in the database of a [`PostgresTokenStore`](crate::PostgresTokenStore).
 #[derive(Clone, Debug)]
@@ -57,6 +57,7 @@ impl PostgresBreakerStore {
             .bind(column(&latest, |breaker| Time(breaker.at)))
             .bind(column(&latest, |breaker| breaker.rate.map(|rate| rate.share)))
             .bind(column(&latest, |breaker| breaker.rate.map(|rate| whole_micros(rate.paused_for))))
+            .bind(column(&latest, |breaker| breaker.since.map(Time)))
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
@@ -87,6 +88,7 @@ fn breaker(row: &PgRow) -> Result<StoredBreaker, sqlx::Error> {
             .map_err(|_| broken("an out-of-range count of failed recoveries"))?,
     };
     let Time(at) = row.try_get(4)?;
+    let since = row.try_get::<Option<Time>, _>(7)?.map(|Time(since)| since);
     let rate = match (row.try_get::<Option<f64>, _>(5)?, row.try_get::<Option<i64>, _>(6)?) {
         (None, None) => None,
         (Some(share), Some(micros)) if share > 0.0 && share <= 1.0 => Some(StoredRate {
@@ -97,7 +99,7 @@ fn breaker(row: &PgRow) -> Result<StoredBreaker, sqlx::Error> {
         }),
         _ => return Err(broken("an incomplete rate, or a share that is not above 0 and up to 1")),
     };
-    Ok(StoredBreaker { saved, at, rate, name })
+    Ok(StoredBreaker { saved, at, since, rate, name })
 }
 
 #[async_trait]

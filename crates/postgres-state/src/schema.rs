@@ -12,6 +12,7 @@ pub(crate) const SCHEMA: Schema = Schema {
         ("rates", include_str!("../../../migrations/postgres/state/0004_rates.sql")),
         ("fences", include_str!("../../../migrations/postgres/state/0005_fences.sql")),
         ("recoveries", include_str!("../../../migrations/postgres/state/0006_recoveries.sql")),
+        ("since", include_str!("../../../migrations/postgres/state/0007_since.sql")),
     ],
     tables: &["token", "writer", "fence", "revision"],
 };

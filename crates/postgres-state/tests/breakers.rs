@@ -16,7 +16,7 @@ async fn open(database: &Database) -> PostgresTokenStore {
 
 fn named(name: &str) -> StoredBreaker {
     let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 0 };
-    StoredBreaker { name: name.to_owned(), saved, at: Timestamp::UNIX_EPOCH, rate: None }
+    StoredBreaker { name: name.to_owned(), saved, at: Timestamp::UNIX_EPOCH, since: None, rate: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ use crate::settings::{POOLS, ServiceSettings};
 
 mod orders;
 
-pub(crate) use orders::Orders;
+use orders::Orders;
 #[cfg(test)]
 pub(crate) use orders::STORED_WITHIN;
 
@@ -36,12 +36,13 @@ pub(crate) async fn left(store: &dyn BreakerStore, runtime: &dyn Runtime) -> Vec
     })
 }
 
-/// The last change of a breaker.
+/// The last change of a breaker, also one in a process before; if none is known, the start.
 #[derive(Clone)]
 pub(crate) struct Change {
     generation: u64,
     pub(crate) at: Timestamp,
-    pub(crate) reason: TransitionReason,
+    /// `None` if there was none in this process.
+    pub(crate) reason: Option<TransitionReason>,
     pub(crate) cause: Option<String>,
 }
 
@@ -97,10 +98,23 @@ impl BreakerLog {
         }
     }
 
+    /// The breaker begins in a state that it has been in since then.
+    fn began(&self, breaker: &str, since: Timestamp) {
+        let mut last = self.last.lock();
+        let new = Change { generation: 0, at: since, reason: None, cause: None };
+        last.entry(breaker.to_owned()).or_insert(new).at = since;
+    }
+
     fn note(&self, breaker: &str, change: &Transition, runtime: &dyn Runtime, cause: Option<String>) {
         let wall = runtime.wall();
         let at = wall.checked_sub(runtime.now() - change.at).unwrap_or(wall);
-        let new = Change { generation: change.generation, at, reason: change.reason, cause };
+        self.change(
+            breaker,
+            Change { generation: change.generation, at, reason: Some(change.reason), cause },
+        );
+    }
+
+    fn change(&self, breaker: &str, new: Change) {
         let mut last = self.last.lock();
         // Of two that are reported at once the newer one stays.
         if last.get(breaker).is_none_or(|known| known.generation <= new.generation) {
@@ -140,8 +154,9 @@ impl Restore<'_> {
         let elapsed = own.map_or(Duration::ZERO, |own| {
             Duration::try_from(caller.wall().duration_since(own.at)).unwrap_or(Duration::ZERO)
         });
+        let (now, wall) = (clock.now(), caller.wall());
         if let Some(own) = own {
-            breaker.restore(own.saved, elapsed, clock.now());
+            breaker.restore(own.saved, elapsed, now);
         }
         // Without a saved rate the process before may have asked just now.
         let rate = own.and_then(|own| own.rate).map_or_else(
@@ -150,6 +165,10 @@ impl Restore<'_> {
         );
         guard.resume(rate, elapsed);
         log.report(&breaker, caller, || None);
+        // What was restored is as it was before; but not what these settings begin otherwise.
+        let is_as_before = |own: &&StoredBreaker| own.saved.state == breaker.snapshot(now).state;
+        let since = own.filter(is_as_before).and_then(|own| own.since);
+        log.began(name, since.map_or(wall, |since| since.min(wall)));
         Arc::new(guard)
     }
 }

@@ -37,9 +37,9 @@ impl GuardBreakers {
         let (now, wall) = (self.0.clock.now(), self.0.clock.wall());
         let snapshot = breaker.snapshot(now);
         let (since, reason, cause) = match self.0.breakers.last_change(breaker.name()) {
-            Some(Change { at, reason, cause, .. }) => (at, Some(reason), cause),
-            // It began with the process.
-            None => (wall.checked_sub(self.0.board.uptime()).unwrap_or(wall), None, None),
+            Some(Change { at, reason, cause, .. }) => (at, reason, cause),
+            // Each has one from its start on.
+            None => (wall, None, None),
         };
         BreakerView {
             name: breaker.name().to_owned(),

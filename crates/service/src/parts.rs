@@ -269,7 +269,7 @@ fn write_breakers(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()
         store: resident.ports.breakers.clone(),
         under: resident.token_of(&life),
         clock: resident.clock.clone(),
-        orders: resident.breakers.orders.clone(),
+        log: resident.breakers.clone(),
     };
     drain(resident, life, resident.breakers.changed.clone(), sink)
 }

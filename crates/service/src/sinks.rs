@@ -10,7 +10,7 @@ use ttm_kernel::{FencingToken, Runtime, StoreError};
 use ttm_market::{Token, TokenStore};
 use ttm_perf::{Event, EventStore, MetricStore, Sample};
 
-use crate::breakers::Orders;
+use crate::breakers::BreakerLog;
 use crate::drain::Sink;
 use crate::stores::StoreUse;
 
@@ -80,7 +80,7 @@ pub(crate) struct BreakerSink {
     pub(crate) store: Arc<dyn BreakerStore>,
     pub(crate) under: FencingToken,
     pub(crate) clock: Arc<dyn Runtime>,
-    pub(crate) orders: Arc<Orders>,
+    pub(crate) log: BreakerLog,
 }
 
 #[async_trait]
@@ -92,16 +92,17 @@ impl Sink<()> for BreakerSink {
     const GATHER: Duration = Duration::ZERO;
 
     async fn store(&self, _: &[()]) -> Result<(), StoreError> {
-        let ordered = self.orders.given();
+        let ordered = self.log.orders.given();
         let stored = |guard: &Arc<Guard>| StoredBreaker {
             name: guard.breaker().name().to_owned(),
             saved: guard.breaker().save(self.clock.now()),
             at: self.clock.wall(),
+            since: self.log.last_change(guard.breaker().name()).map(|change| change.at),
             rate: guard.save().map(|SavedRate { share, paused_for }| StoredRate { share, paused_for }),
         };
         let stored: Vec<StoredBreaker> = self.guards.iter().map(stored).collect();
         self.store.save(self.under, &stored).await?;
-        self.orders.stored(ordered);
+        self.log.orders.stored(ordered);
         Ok(())
     }
 

@@ -23,7 +23,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 fn open(name: &str, second: i64) -> StoredBreaker {
     let saved = Saved { state: State::Open, open_for: MINUTE, failed_recoveries: 0 };
     let at = Timestamp::from_second(WALL + second).expect("in range");
-    StoredBreaker { name: name.to_owned(), saved, at, rate: None }
+    StoredBreaker { name: name.to_owned(), saved, at, since: None, rate: None }
 }
 
 /// Runs a service in a world with these faults until `stop`, and returns its breaker right after the start.

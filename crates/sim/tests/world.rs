@@ -157,7 +157,8 @@ fn call_after_a_restart(loads: bool, age: Duration) -> Vec<String> {
     let verdicts = Arc::new(Verdicts::new(runtime.clone()));
     let world = World::new(7, 30, PROMISED, &runtime, &faults(""), &verdicts);
     let saved = Saved { state: State::Open, open_for: Duration::from_mins(1), failed_recoveries: 0 };
-    let breaker = StoredBreaker { name: "api".to_owned(), saved, at: runtime.wall() - age, rate: None };
+    let breaker =
+        StoredBreaker { name: "api".to_owned(), saved, at: runtime.wall() - age, since: None, rate: None };
     let asks = async move {
         let under = FencingToken::first(world.tokens.claim().await.expect("claim works"));
         world.breakers.save(under, &[breaker]).await.expect("save works");

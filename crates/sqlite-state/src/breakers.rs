@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker, StoredRate};
@@ -12,12 +13,12 @@ use ttm_sqlx_pool::sqlite::{File, time};
 
 use crate::fence::{Writer, may_write};
 
-const SELECT: &str = "SELECT name, state, open_for_us, failed_recoveries, saved_at, rate_share, paused_for_us FROM breaker ORDER BY name";
+const SELECT: &str = "SELECT name, state, open_for_us, failed_recoveries, saved_at, rate_share, paused_for_us, since FROM breaker ORDER BY name";
 
 const UPSERT: &str = "INSERT INTO breaker (name, state, open_for_us, failed_recoveries, saved_at, \
-     rate_share, paused_for_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name) DO UPDATE SET state = excluded.state, \
+     rate_share, paused_for_us, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) DO UPDATE SET state = excluded.state, \
      open_for_us = excluded.open_for_us, failed_recoveries = excluded.failed_recoveries, saved_at = excluded.saved_at, \
-     rate_share = excluded.rate_share, paused_for_us = excluded.paused_for_us";
+     rate_share = excluded.rate_share, paused_for_us = excluded.paused_for_us, since = excluded.since";
 
 /// A breaker store in the file of a [`SqliteTokenStore`](crate::SqliteTokenStore).
 #[derive(Clone, Debug)]
@@ -50,6 +51,7 @@ impl SqliteBreakerStore {
                 .bind(breaker.at.as_microsecond())
                 .bind(breaker.rate.map(|rate| rate.share))
                 .bind(breaker.rate.map(|rate| whole_micros(rate.paused_for)))
+                .bind(breaker.since.map(Timestamp::as_microsecond))
                 .execute(&mut *tx)
                 .await?;
         }
@@ -77,6 +79,7 @@ fn breaker(row: &SqliteRow) -> Result<StoredBreaker, sqlx::Error> {
             .map_err(|_| broken("an out-of-range count of failed recoveries"))?,
     };
     let at = time(row.try_get(4)?)?;
+    let since = row.try_get::<Option<i64>, _>(7)?.map(time).transpose()?;
     let rate = match (row.try_get::<Option<f64>, _>(5)?, row.try_get::<Option<i64>, _>(6)?) {
         (None, None) => None,
         (Some(share), Some(micros)) if share > 0.0 && share <= 1.0 => Some(StoredRate {
@@ -87,7 +90,7 @@ fn breaker(row: &SqliteRow) -> Result<StoredBreaker, sqlx::Error> {
         }),
         _ => return Err(broken("an incomplete rate, or a share that is not above 0 and up to 1")),
     };
-    Ok(StoredBreaker { saved, at, rate, name })
+    Ok(StoredBreaker { saved, at, since, rate, name })
 }
 
 #[async_trait]

@@ -37,7 +37,7 @@ async fn a_file_without_breakers_is_migrated_and_keeps_its_tokens() {
     let store = open(&file).await;
     store.add(&[Mint::USDC], jiff::Timestamp::UNIX_EPOCH).await.expect("add works");
     drop(store);
-    execute(&file, "DROP TABLE breaker; DELETE FROM _ttm_state_migrations WHERE version IN (2, 4)").await;
+    execute(&file, "DROP TABLE breaker; DELETE FROM _ttm_state_migrations WHERE version IN (2, 4, 8)").await;
     let store = open(&file).await;
     assert_eq!(store.breakers().load().await.expect("load answers"), []);
     assert_eq!(store.load(None, 9).await.expect("load answers").len(), 1);
@@ -50,31 +50,31 @@ async fn a_row_that_no_breaker_can_have_written_is_unexpected_and_says_why() {
     let store = open(&file).await;
     for (row, why) in [
         (
-            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'ajar', 0, 0, 0, NULL, NULL)",
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'ajar', 0, 0, 0, NULL, NULL, NULL)",
             "the breaker \"api\" has the unknown state \"ajar\"",
         ),
         (
-            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', -1, 0, 0, NULL, NULL)",
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', -1, 0, 0, NULL, NULL, NULL)",
             "the breaker \"api\" has a negative open period",
         ),
         (
-            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, -1, 0, NULL, NULL)",
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, -1, 0, NULL, NULL, NULL)",
             "the breaker \"api\" has an out-of-range count of failed recoveries",
         ),
         (
-            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 1.5, 0)",
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 1.5, 0, NULL)",
             "the breaker \"api\" has an incomplete rate, or a share that is not above 0 and up to 1",
         ),
         (
-            "REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 0.5, NULL)",
+            "REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 0.5, NULL, NULL)",
             "the breaker \"api\" has an incomplete rate, or a share that is not above 0 and up to 1",
         ),
         (
-            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 0.5, -1)",
+            "PRAGMA ignore_check_constraints = 1; REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 0, 0.5, -1, NULL)",
             "the breaker \"api\" has a negative pause",
         ),
         (
-            "REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 9223372036854775807, NULL, NULL)",
+            "REPLACE INTO breaker VALUES ('api', 'open', 0, 0, 9223372036854775807, NULL, NULL, NULL)",
             "a time is out of range",
         ),
     ] {

@@ -83,9 +83,9 @@ async fn a_file_of_a_newer_program_is_refused_in_one_line() {
     let file = folder.path().join("ttm.db");
     execute(&file, "INSERT INTO _ttm_state_migrations SELECT 99, 'new', '', true, '', 0").await;
     let error = SqliteTokenStore::open(&file).await.expect_err("it is refused");
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 6, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 7, .. }), "{error:?}");
     let line = format!(
-        "{} has schema version 99, this program knows versions up to 6: start a newer one",
+        "{} has schema version 99, this program knows versions up to 7: start a newer one",
         file.display()
     );
     assert_eq!(error.to_string(), line);
@@ -224,6 +224,7 @@ async fn a_transaction_that_sqlite_rolled_back_by_itself_breaks_no_later_one() {
         name: "api".to_owned(),
         saved: Saved { state: State::Open, open_for: Duration::from_secs(3), failed_recoveries: 1 },
         at: AT,
+        since: None,
         rate: None,
     };
     for trigger in ROLLED_BACK_BY_SQLITE {

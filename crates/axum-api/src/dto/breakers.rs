@@ -17,7 +17,7 @@ pub struct BreakerDto {
     pub name: String,
     /// `closed`, `open`, `half_open`, `forced_open` or `disabled`.
     pub state: &'static str,
-    /// Since when, in this process.
+    /// Since when; what was restored, since before the process began.
     pub since: String,
     /// Why; null if it has not changed its state in this process.
     pub reason: Option<&'static str>,

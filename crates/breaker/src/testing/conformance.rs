@@ -53,7 +53,7 @@ fn at(seconds: i64) -> Timestamp {
 fn open_for(law: u8, name: &str, seconds: u64) -> StoredBreaker {
     let saved =
         Saved { state: State::Open, open_for: Duration::from_secs(seconds), failed_recoveries: law.into() };
-    StoredBreaker { name: format!("law {law} {name}"), saved, at: at(0), rate: None }
+    StoredBreaker { name: format!("law {law} {name}"), saved, at: at(0), since: Some(at(-60)), rate: None }
 }
 
 /// The stored breakers of a law.
@@ -149,13 +149,18 @@ pub async fn periods_and_times_are_kept_to_the_microsecond(
     let time = Timestamp::from_nanosecond(1_700_000_000_123_456_789).expect("in range");
     let mut breaker = open_for(4, "fine", 0);
     breaker.saved.open_for = period;
-    breaker.at = time;
+    (breaker.at, breaker.since) = (time, Some(time));
     store.save(claim().await, &[breaker]).await.expect("save works");
     let got = stored(store, 4).await.remove(0);
     let longer = got.saved.open_for.checked_sub(period).expect("no period is made shorter");
     assert!(longer < Duration::from_micros(1), "{:?} is not {period:?}", got.saved.open_for);
-    let off = got.at.duration_since(time).abs();
-    assert!(off < SignedDuration::from_micros(1), "{} is {off} away from {time}", got.at);
+    for kept in [got.at, got.since.expect("it was saved")] {
+        let off = kept.duration_since(time).abs();
+        assert!(off < SignedDuration::from_micros(1), "{kept} is {off} away from {time}");
+    }
+    let unknown = StoredBreaker { since: None, ..open_for(4, "fine", 0) };
+    store.save(claim().await, std::slice::from_ref(&unknown)).await.expect("save works");
+    assert_eq!(stored(store, 4).await, [unknown]);
 }
 
 /// Laws 2 and 3.

@@ -90,7 +90,7 @@ fn sink(resident: &Arc<Resident>, store: &FakeBreakerStore) -> BreakerSink {
         store: Arc::new(store.clone()),
         under: FencingToken::first(resident.epoch),
         clock: resident.clock.clone(),
-        orders: resident.breakers.orders.clone(),
+        log: resident.breakers.clone(),
     }
 }
 
@@ -156,16 +156,18 @@ fn an_order_for_either_breaker_outlives_the_process() {
         let scene = scene();
         let ports = Ports { breakers: Arc::new(store.clone()), ..scene.ports.clone() };
         let scene = restarted(scene.runtime, scene.tokens, ports);
-        scene.order(name, order);
+        let ordered = scene.order(name, order).breaker;
         assert_eq!(scene.control.0.breakers.changed.counts().left(), 1, "it waits to be saved");
         let resident = &scene.control.0;
         scene.runtime.block_on(sink(resident, &store).store(&[()])).expect("it works");
         assert_eq!(store.breakers().len(), 2, "both are saved");
+        scene.later(60);
         let Scene { runtime, tokens, ports, .. } = scene;
         let scene = restarted(runtime, tokens, ports);
         scene.later(3_600);
         let view = scene.view(name);
         assert_eq!((view.state, view.reason), (order.state(), Some(TransitionReason::Restored)), "{name}");
+        assert_eq!(view.since, ordered.since, "it is so since the order, not since the restart");
     }
 }
 
