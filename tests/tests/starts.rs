@@ -182,3 +182,27 @@ fn a_start_without_its_database_says_how_to_create_it_and_continues_afterwards()
     server.ask(&format!("DROP DATABASE {name}"));
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
+
+#[test]
+fn recoveries_are_read_from_the_store_while_a_start_waits() {
+    let folder = folder();
+    let folder = folder.path();
+    let data = folder.join("ttm.db");
+    let store = format!("sqlite://{}", data.display());
+    migrate(&store);
+    mkfifoat(CWD, folder.join("mints"), Mode::RWXU).expect("a pipe without a writer");
+    let environment = [("TTM_STORE__URL", &*store), ("TTM_SOURCES__FILE", "mints")];
+    let mut program = Program::start(&mut service(folder, &environment));
+    let address = program.listening();
+    says_that_it_waits_for("the sources of tokens", address);
+    let listen = ("TTM_API__LISTEN", &*address.to_string());
+    let done = ttm(folder).args(["recovery"]).envs(environment).envs([listen]).output().expect("it starts");
+    let (said, shown) = (String::from_utf8_lossy(&done.stderr), String::from_utf8_lossy(&done.stdout));
+    assert!(done.status.success(), "{said}");
+    assert!(
+        said.contains(": the service is starting; ") && said.contains("these are from sqlite://"),
+        "{said}"
+    );
+    assert!(shown.starts_with("no recoveries: "), "{shown}");
+    ends_promptly(program, "the sources of tokens");
+}

@@ -106,7 +106,7 @@ pub(super) struct Reply {
 #[derive(Debug)]
 pub(super) struct NoAnswer {
     message: String,
-    /// Whether nothing answered at all.
+    /// Whether nothing answered at all, or a service that cannot answer this now, as while it starts.
     pub(super) is_silent: bool,
 }
 
@@ -186,7 +186,8 @@ impl Service {
             Some(answer) if status.is_success() => Ok(answer),
             _ if status == StatusCode::UNAUTHORIZED => Err(NoAnswer::told(self.unauthorized(status))),
             Some(problem) if problem["detail"].is_string() => {
-                Err(NoAnswer::told(printable(problem["detail"].as_str().unwrap_or_default(), SENTENCE)))
+                let message = printable(problem["detail"].as_str().unwrap_or_default(), SENTENCE);
+                Err(NoAnswer { message, is_silent: status == StatusCode::SERVICE_UNAVAILABLE })
             }
             _ => Err(NoAnswer::told(self.of_another(status))),
         }

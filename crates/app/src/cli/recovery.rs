@@ -1,4 +1,4 @@
-//! `ttm recovery`: what self-healing did, from the running service, or from its store if none answers.
+//! `ttm recovery`: what self-healing did, from the running service, or from its store if none answers or it still starts.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -100,7 +100,7 @@ fn print_json(answer: &Value) -> Result<ExitCode, Failure> {
 struct Source {
     threads: Threads,
     service: Service,
-    /// Asked if nothing answers there.
+    /// Asked if the service does not answer.
     store: Option<StoreUrl>,
 }
 
