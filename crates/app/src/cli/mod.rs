@@ -9,6 +9,7 @@ mod failure;
 mod load;
 mod output;
 mod recovery;
+mod recovery_table;
 mod restart;
 mod run;
 mod status;

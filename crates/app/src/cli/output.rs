@@ -39,16 +39,13 @@ pub(super) fn row(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     say!("{}", laid_out("", 4, &text.to_string(), width_of_terminal()))
 }
 
-/// Whether a line of this width need not be wrapped.
-pub(super) fn fits(columns: usize) -> bool {
-    width_of_terminal().is_none_or(|width| columns <= width)
-}
-
-fn width_of_terminal() -> Option<usize> {
+/// How wide the terminal is; `None` if the output goes elsewhere.
+pub(super) fn width_of_terminal() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
-fn laid_out(head: &str, below: usize, text: &str, width: Option<usize>) -> String {
+/// A text behind `head`, wrapped to this width with an indent of `below`.
+pub(super) fn laid_out(head: &str, below: usize, text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return format!("{head}{text}") };
     let below = " ".repeat(below);
     textwrap::fill(text, layout(width).initial_indent(head).subsequent_indent(&below))

@@ -3,19 +3,18 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::Value;
 use ttm_recovery::Entry;
 
-use super::client::{SENTENCE, Service, ServiceArguments, segment};
+use super::client::{Service, ServiceArguments, segment};
 use super::failure::Failure;
 use super::load::load;
-use super::output::{OutputError, fits, printable, say, tell, wrapped};
+use super::output::{OutputError, printable, say, tell, width_of_terminal, wrapped};
+use super::recovery_table::{cause, outcome, step_word, style, table};
 use super::run::{missing, start_threads};
-use super::values::{duration, moment, spoken, word};
+use super::values::{moment, spoken, word};
 use crate::compose;
 use crate::config::StoreUrl;
 use crate::planes::Threads;
@@ -133,75 +132,11 @@ impl Source {
     }
 }
 
-/// One recovery a line. Where a line of them would not fit, every cause has a line of its own.
 fn list(all: &[Value]) -> Result<(), OutputError> {
     if all.is_empty() {
         return wrapped("", "no recoveries: nothing was restarted, and no restart was withheld");
     }
-    let head = ["ID", "WHEN (UTC)", "PART", "STEPS", "OUTCOME", "TOOK"].map(str::to_owned);
-    let rows: Vec<([String; 6], String)> = all.iter().map(|one| (cells(one), cause(one))).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().map(|(cells, _)| cells).chain([&head]);
-        cells.map(|cells| cells[column].chars().count()).max().unwrap_or_default()
-    };
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let row = |cells: &[String; 6], style: Style| {
-        let cells = cells.iter().zip(widths).enumerate();
-        cells.fold(String::new(), |line, (column, (cell, width))| {
-            let style = if column == OUTCOME { style } else { Style::new() };
-            format!("{line}{style}{cell:width$}{style:#}  ")
-        })
-    };
-    let before: usize = widths.iter().map(|width| width + 2).sum();
-    let in_line = rows.iter().all(|(_, cause)| fits(before + cause.chars().count()));
-    let head = row(&head, Style::new());
-    say!("{}", if in_line { format!("{head}CAUSE") } else { head.trim_end().to_owned() })?;
-    for (cells, cause) in &rows {
-        let line = row(cells, style(&cells[OUTCOME]));
-        if in_line {
-            say!("{line}{cause}")?;
-        } else {
-            say!("{}", line.trim_end())?;
-            wrapped("    ", cause)?;
-        }
-    }
-    Ok(())
-}
-
-/// The column with the outcome.
-const OUTCOME: usize = 4;
-
-fn cells(one: &Value) -> [String; 6] {
-    let began = one["began_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
-    let when = began.map_or_else(|| "-".to_owned(), |at| at.strftime("%m-%d %H:%M:%S").to_string());
-    let steps = one["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let steps: Vec<String> = steps.iter().map(|step| step_word(&step["step"])).collect();
-    let steps = match (steps.is_empty(), one["withheld_for"].is_null()) {
-        (false, _) => steps.join(", "),
-        (true, false) => "withheld".to_owned(),
-        (true, true) => "-".to_owned(),
-    };
-    [word(&one["id"]), when, word(&one["subject"]), steps, outcome(one), duration(&one["duration_seconds"])]
-}
-
-fn cause(one: &Value) -> String {
-    printable(one["cause"].as_str().unwrap_or("-"), SENTENCE)
-}
-
-fn outcome(one: &Value) -> String {
-    if one["outcome"].is_null() { "under way".to_owned() } else { word(&one["outcome"]) }
-}
-
-fn step_word(step: &Value) -> String {
-    word(step).replace('_', " ")
-}
-
-fn style(outcome: &str) -> Style {
-    match outcome {
-        "recovered" | "withdrawn" => AnsiColor::Green.on_default(),
-        "escalated" => AnsiColor::Red.on_default(),
-        _ => AnsiColor::Yellow.on_default(),
-    }
+    say!("{}", table(all, width_of_terminal()).join("\n"))
 }
 
 /// Everything about one.
@@ -265,23 +200,5 @@ mod tests {
         {
             assert_eq!(after(subject, outcome), "status");
         }
-    }
-
-    #[test]
-    fn a_row_has_the_steps_or_says_that_there_were_none_and_why() {
-        let one = |steps: Value, withheld: Value, outcome: Value| {
-            json!({
-                "id": "12-3", "subject": "hot-group", "cause": "no progress for 2m", "began_at": "2026-11-29T03:14:07.5Z",
-                "steps": steps, "withheld_for": withheld, "outcome": outcome, "duration_seconds": 34.5,
-            })
-        };
-        let ladder = json!([{"step": "graceful"}, {"step": "rebuild_plane"}]);
-        assert_eq!(
-            cells(&one(ladder, Value::Null, "recovered".into())),
-            ["12-3", "11-29 03:14:07", "hot-group", "graceful, rebuild plane", "recovered", "34.5s"]
-        );
-        let withheld = one(json!([]), "dexscreener".into(), Value::Null);
-        assert_eq!((cells(&withheld)[3].as_str(), cells(&withheld)[4].as_str()), ("withheld", "under way"));
-        assert_eq!(cells(&one(json!([]), Value::Null, Value::Null))[3], "-");
     }
 }
