@@ -95,7 +95,7 @@ pub enum Fact {
     Began {
         /// What went wrong, in a line for a person.
         cause: String,
-        /// Its class.
+        /// Its class. What a person ordered is kept with one, too, which says nothing.
         class: FailureClass,
         /// Who began it.
         by: By,
@@ -176,6 +176,14 @@ impl Fact {
             Self::Step { .. } => "step",
             Self::Withheld { .. } => "withheld",
             Self::Ended { .. } => "ended",
+        }
+    }
+
+    /// The class of the failure that a recovery began with. None has one that a person ordered: nothing need have failed.
+    pub const fn class(&self) -> Option<FailureClass> {
+        match self {
+            Self::Began { class, by: By::Service, .. } => Some(*class),
+            _ => None,
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Recovery {
     pub began: Timestamp,
     /// What went wrong.
     pub cause: String,
-    /// Its class; `None` if a restart was withheld.
+    /// Its class; `None` if a restart was withheld, or a person ordered it.
     pub class: Option<FailureClass>,
     /// Who began it.
     pub by: By,
@@ -74,9 +74,9 @@ impl Recoveries {
         };
         match fact {
             Fact::Booted | Fact::Closed => {}
-            Fact::Began { cause, class, by, evidence } => {
+            Fact::Began { cause, by, evidence, .. } => {
                 self.push(Recovery {
-                    class: Some(*class),
+                    class: fact.class(),
                     by: *by,
                     evidence: evidence.clone(),
                     ..begun(cause)

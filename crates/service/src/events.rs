@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use ttm_breaker::{State, Transition};
-use ttm_kernel::{Entropy, Epoch, Runtime, Severity};
+use ttm_kernel::{Entropy, Epoch, FailureClass, Runtime, Severity};
 use ttm_market::{MarketEvent, Mint, Origin, PoolsSeen};
 use ttm_perf::{ControlChange, Controlled, Event, EventId};
 use ttm_recovery::{Entry, Fact, Outcome, Step};
@@ -153,10 +153,10 @@ impl EventLog {
         let id = entry.recovery.to_string();
         let (kind, severity, payload) = match &entry.fact {
             Fact::Booted | Fact::Closed => return,
-            Fact::Began { cause, class, by, .. } => (
+            Fact::Began { cause, by, .. } => (
                 Kind::RecoveryBegan,
                 Severity::Warning,
-                json!({"id": id, "cause": cause, "class": class.as_str(), "by": by.as_str()}),
+                json!({"id": id, "cause": cause, "class": entry.fact.class().map(FailureClass::as_str), "by": by.as_str()}),
             ),
             Fact::Step { step, charged } => (
                 Kind::RecoveryStep,

@@ -19,7 +19,7 @@ pub struct RecoveryDto {
     pub subject: String,
     /// What went wrong.
     pub cause: String,
-    /// `transient`, `persistent`, `system` or `critical`; null if a restart was withheld.
+    /// `transient`, `persistent`, `system` or `critical`; null if a restart was withheld, or ordered by an operator.
     pub class: Option<&'static str>,
     /// Who began it: `service` or `operator`.
     pub by: &'static str,
