@@ -84,10 +84,8 @@ async fn ordered(app: &App, part: String) -> Result<Response, Problem> {
             let list = format!("the parts are {known}");
             Err(Problem::unknown("part", &part, names.iter().map(String::as_str), &list))
         }
-        Err(
-            refused @ (RestartRefused::UnderWay(_)
-            | RestartRefused::NotAlone { .. }
-            | RestartRefused::NotRunning(_)),
-        ) => Err(Problem::new(StatusCode::CONFLICT, refused.to_string())),
+        Err(refused @ (RestartRefused::UnderWay(_) | RestartRefused::NotRunning(_))) => {
+            Err(Problem::new(StatusCode::CONFLICT, refused.to_string()))
+        }
     }
 }

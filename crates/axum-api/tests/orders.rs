@@ -343,17 +343,12 @@ fn a_restart_that_is_refused_says_why() {
         Err(match part.as_str() {
             "hot-group" => RestartRefused::UnderWay(part),
             "monitor" => RestartRefused::NotRunning("stopping"),
-            "lease keeper" => RestartRefused::NotAlone { part, why: "it holds the lease" },
             _ => RestartRefused::Unknown { part, known: "hot-group, cold-group, monitor".to_owned() },
         })
     });
     let refused = |path: &str, status| post(&surface, path).problem(status);
     assert_eq!(refused("/api/v1/scheduler/hot/restart", 409), "hot-group is being restarted already");
     assert_eq!(refused("/api/v1/parts/monitor/restart", 409), "the service is stopping");
-    assert_eq!(
-        refused("/api/v1/parts/lease%20keeper/restart", 409),
-        "lease keeper is not restarted on its own: it holds the lease"
-    );
     assert_eq!(
         refused("/api/v1/parts/hotgrupe/restart", 404),
         "unknown part \"hotgrupe\"; did you mean \"hot-group\"?; the parts are hot-group, cold-group, monitor"

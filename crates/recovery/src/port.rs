@@ -168,14 +168,6 @@ pub enum RestartRefused {
     /// It is being restarted.
     #[error("{0} is being restarted already")]
     UnderWay(String),
-    /// It cannot be restarted on its own.
-    #[error("{part} is not restarted on its own: {why}")]
-    NotAlone {
-        /// Its name.
-        part: String,
-        /// Why.
-        why: &'static str,
-    },
     /// The service is starting or stopping.
     #[error("the service is {0}")]
     NotRunning(&'static str),
