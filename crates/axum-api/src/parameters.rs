@@ -52,8 +52,13 @@ impl Parameters {
 
     /// The size of a page: `limit`, by default 100.
     pub(crate) fn limit(&self) -> Result<usize, Problem> {
-        let limit = self.read("limit", "a whole number from 1 to 1000", |text| {
-            text.parse().ok().filter(|limit| (1..=1000).contains(limit))
+        self.limit_up_to(1000)
+    }
+
+    /// The same where a page has at most so many.
+    pub(crate) fn limit_up_to(&self, most: usize) -> Result<usize, Problem> {
+        let limit = self.read("limit", &format!("a whole number from 1 to {most}"), |text| {
+            text.parse().ok().filter(|limit| (1..=most).contains(limit))
         })?;
         Ok(limit.unwrap_or(100))
     }

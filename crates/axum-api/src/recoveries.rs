@@ -6,18 +6,15 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ttm_kernel::Lane;
-use ttm_recovery::RestartRefused;
+use ttm_recovery::{RECOVERIES_SHOWN, RestartRefused};
 
 use crate::app::App;
 use crate::dto::{PartsDto, RecoveriesDto, RecoveryDto, RestartDto};
 use crate::parameters::Parameters;
 use crate::problem::{Problem, quoted};
 
-/// More than the service remembers.
-const ALL: usize = 1_000_000;
-
 pub(crate) async fn page(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    let limit = Parameters::of(&uri, &["limit"])?.limit()?;
+    let limit = Parameters::of(&uri, &["limit"])?.limit_up_to(RECOVERIES_SHOWN)?;
     let recoveries = app.controls()?.recovery.recoveries(limit);
     Ok(app.render(|| Json(RecoveriesDto::from(recoveries))).await)
 }
@@ -27,7 +24,7 @@ pub(crate) async fn one(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<RecoveryDto>, Problem> {
     let Path(id) = path.map_err(|_| Problem::bad_request("the id is not valid UTF-8"))?;
-    let known = app.controls()?.recovery.recoveries(ALL);
+    let known = app.controls()?.recovery.recoveries(RECOVERIES_SHOWN);
     let found = known.into_iter().find(|recovery| recovery.id.to_string() == id);
     found.map(|recovery| Json(recovery.into())).ok_or_else(|| {
         Problem::not_found(format!(

@@ -298,8 +298,10 @@ fn recoveries_are_shown_with_cause_steps_outcome_and_evidence_the_newest_first()
     assert_eq!(get(&surface, "/api/v1/recoveries/12-3"), whole);
     let unknown = with_token(&surface, Method::GET, "/api/v1/recoveries/12-4").problem(404);
     assert!(unknown.starts_with("no recovery with the id \"12-4\" is remembered"), "{unknown}");
-    for limit in ["0", "1001", "many"] {
-        with_token(&surface, Method::GET, &format!("/api/v1/recoveries?limit={limit}")).problem(400);
+    for limit in ["0", "501", "many"] {
+        let refused =
+            with_token(&surface, Method::GET, &format!("/api/v1/recoveries?limit={limit}")).problem(400);
+        assert!(refused.ends_with("expected a whole number from 1 to 500"), "{refused}");
     }
 }
 

@@ -22,8 +22,8 @@ pub use entry::{By, Entry, EntryKey, Fact, InvalidEntry, Outcome, Step};
 pub use machine::{Machine, Past};
 pub use part::{PartId, PartSpec};
 pub use port::{
-    LEDGER_KEEPS, LastWords, Notice, PartView, RecoveryControl, RecoveryLedger, RestartRefused,
-    ServiceManager, ThreadFacts, ThreadSource,
+    LEDGER_KEEPS, LastWords, Notice, PartView, RECOVERIES_SHOWN, RecoveryControl, RecoveryLedger,
+    RestartRefused, ServiceManager, ThreadFacts, ThreadSource,
 };
 pub use record::Record;
 pub use recoveries::{Recoveries, Recovery, Taken};

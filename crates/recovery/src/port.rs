@@ -42,6 +42,9 @@ pub trait RecoveryLedger: Send + Sync {
     async fn set_aside(&self, under: FencingToken) -> Result<(), StoreError>;
 }
 
+/// How many recoveries a running service remembers for operators.
+pub const RECOVERIES_SHOWN: usize = 500;
+
 /// How many entries a ledger keeps at least.
 pub const LEDGER_KEEPS: usize = 10_000;
 
@@ -144,7 +147,7 @@ pub struct PartView {
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait RecoveryControl: Send + Sync {
-    /// The last recoveries, the newest first. Never waits.
+    /// The last recoveries, the newest first: at most [`RECOVERIES_SHOWN`] are remembered. Never waits.
     fn recoveries(&self, limit: usize) -> Vec<Recovery>;
 
     /// All parts, in the order of their table. Never waits.

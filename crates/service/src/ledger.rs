@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use ttm_kernel::{Epoch, FencingToken, Moment, Runtime, StoreError, StoreErrorKind, within};
 use ttm_recovery::{
-    Entry, EntryKey, Fact, LEDGER_KEEPS, LastWords, Now, Past, Recoveries, RecoveryLedger, Step,
+    Entry, EntryKey, Fact, LEDGER_KEEPS, LastWords, Now, Past, RECOVERIES_SHOWN, Recoveries, RecoveryLedger,
+    Step,
 };
 
 use crate::board::Board;
@@ -30,8 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(5);
 /// A ledger that does not answer is asked so often: the start does not wait for it as for the tokens.
 const LOADS: usize = 3;
-/// Recoveries that are shown.
-const SHOWN: usize = 500;
 
 /// The ledger as the supervisor writes it.
 pub(crate) struct Ledger {
@@ -67,7 +66,7 @@ impl Ledger {
             waiting: VecDeque::new(),
             retry_at: Moment::ZERO,
             in_file: None,
-            shown: Arc::new(Mutex::new(Recoveries::new(SHOWN))),
+            shown: Arc::new(Mutex::new(Recoveries::new(RECOVERIES_SHOWN))),
         }
     }
 

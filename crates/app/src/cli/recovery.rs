@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::Value;
-use ttm_recovery::Entry;
+use ttm_recovery::{Entry, RECOVERIES_SHOWN};
 
 use super::client::{Service, ServiceArguments, segment};
 use super::failure::Failure;
@@ -26,7 +26,7 @@ pub(super) struct RecoveryArguments {
     command: Option<RecoveryCommand>,
 
     /// The maximum number of recoveries, the newest first
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=MOST))]
     limit: u16,
 
     /// Print the JSON of the API
@@ -52,6 +52,9 @@ enum RecoveryCommand {
 }
 
 const LABEL: usize = 12;
+/// A running service remembers so many.
+#[expect(clippy::cast_possible_wrap, reason = "a few hundred")]
+const MOST: i64 = RECOVERIES_SHOWN as i64;
 /// The longest evidence that a ledger keeps.
 const EVIDENCE: usize = 16_384;
 
