@@ -77,6 +77,17 @@ impl Accounts {
         Self { spent_until: now + HOUR, ..Self::default() }
     }
 
+    /// Takes the past into account that could not be read until now.
+    pub(crate) fn recall(&mut self, past: Self) {
+        let Self { first, open, restarts, rebuilds, ends, spent_until, .. } = past;
+        self.first = first.or(self.first);
+        self.open.extend(open);
+        self.restarts.extend(restarts);
+        self.rebuilds.extend(rebuilds);
+        self.ends.extend(ends);
+        self.spent_until = spent_until;
+    }
+
     /// Takes the next entry into account, which was made `age` ago.
     pub(crate) fn apply(&mut self, entry: &Entry, age: Duration, now: Moment) -> Result<(), IllegalEntry> {
         let Entry { key, recovery, at, subject, fact } = entry;

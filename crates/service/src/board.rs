@@ -161,9 +161,9 @@ impl Board {
         *self.parts.lock() = (parts, needs_a_person);
     }
 
-    /// Posts what is wrong with the record of earlier restarts, which matters for so long.
-    pub(super) fn post_set_aside(&self, problem: String, lasts: Duration) {
-        *self.set_aside.lock() = Some((self.clock.now() + lasts, problem));
+    /// Posts what is wrong with the record of earlier restarts, if anything is; it matters for so long.
+    pub(super) fn post_set_aside(&self, problem: Option<String>, lasts: Duration) {
+        *self.set_aside.lock() = problem.map(|problem| (self.clock.now() + lasts, problem));
     }
 
     /// What is wrong with the record of earlier restarts, while that matters.

@@ -44,11 +44,13 @@ pub(crate) struct Ledger {
     retry_at: Moment,
     /// The last entry that the file holds, which the ledger may not have.
     in_file: Option<EntryKey>,
+    /// Whether what the processes before did is still to be read.
+    is_unread: bool,
     /// The last recoveries, for readers.
     pub(crate) shown: Arc<Mutex<Recoveries>>,
 }
 
-/// What a start found.
+/// What was found of the processes before.
 pub(crate) struct Found {
     pub(crate) past: Past,
     /// What is wrong with it, in a line for a person.
@@ -66,12 +68,13 @@ impl Ledger {
             waiting: VecDeque::new(),
             retry_at: Moment::ZERO,
             in_file: None,
+            is_unread: false,
             shown: Arc::new(Mutex::new(Recoveries::new(RECOVERIES_SHOWN))),
         }
     }
 
-    /// What the processes before did. One that cannot be read is set aside, and every budget counts as spent: better a person
-    /// too early than a restart too many.
+    /// What the processes before did. While that cannot be read every budget counts as spent: better a person too early than a restart
+    /// too many. A ledger that is damaged is set aside; one that is away is read once it is back.
     pub(crate) async fn read(&mut self, now: Now) -> Found {
         // All that is kept, and not what is young: a wall clock that was set back would leave holes. A process that dies as often as
         // systemd starts it again makes some three thousand entries in an hour, each of which may count against a budget.
@@ -83,11 +86,41 @@ impl Ledger {
             self.io.sleep_until(self.io.now() + PATIENCE).await;
             entries = self.load().await;
         }
-        let kept = self.words(PATIENCE, |words| words.read()).await.transpose();
-        let entries = match entries {
-            Ok(entries) => entries,
-            Err(error) => return self.unreadable(&error.to_string(), is_damaged(&error), false, now).await,
+        match entries {
+            Ok(entries) => self.replay(entries, now).await,
+            Err(error) if is_damaged(&error) => self.unreadable(&error.to_string(), true, false, now).await,
+            Err(error) => {
+                self.is_unread = true;
+                self.retry_at = self.io.now() + RETRY;
+                let problem = format!(
+                    "the ledger of recoveries cannot be read yet, so every budget counts as spent: {error}"
+                );
+                tracing::warn!(problem, "self-healing starts with nothing left");
+                Found { past: Past::unreadable(now), problem: Some(problem) }
+            }
+        }
+    }
+
+    /// What the processes before did, if that could not be read so far and now can.
+    pub(crate) async fn recall(&mut self, now: Now) -> Option<Found> {
+        let at = self.io.now();
+        if !self.is_unread || at < self.retry_at {
+            return None;
+        }
+        let Ok(Ok(entries)) = within(&*self.io, at + PATIENCE, self.load()).await else {
+            self.retry_at = self.io.now() + RETRY;
+            return None;
         };
+        self.is_unread = false;
+        let own = self.under.epoch();
+        // What this process has stored meanwhile is not of the past.
+        let entries = entries.into_iter().filter(|entry| entry.key.epoch != own).collect();
+        Some(self.replay(entries, now).await)
+    }
+
+    /// Puts the ledger and the local file together.
+    async fn replay(&mut self, entries: Vec<Entry>, now: Now) -> Found {
+        let kept = self.words(PATIENCE, |words| words.read()).await.transpose();
         let mut kept = match kept {
             Ok(kept) => kept.unwrap_or_default(),
             Err(error) => {
@@ -117,8 +150,10 @@ impl Ledger {
                     shown.add(entry);
                 }
                 drop(shown);
-                self.in_file = kept.last().map(|entry| entry.key);
-                self.waiting.extend(kept);
+                self.in_file = self.in_file.or(kept.last().map(|entry| entry.key));
+                for entry in kept.into_iter().rev() {
+                    self.waiting.push_front(entry);
+                }
                 Found { past, problem: None }
             }
             Err(error) => self.unreadable(&error.to_string(), true, true, now).await,

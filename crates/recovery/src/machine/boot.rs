@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_kernel::Epoch;
 
-use crate::accounts::{Accounts, IllegalEntry, ended_with_its_process};
+use crate::accounts::{Accounts, IllegalEntry, Open, ended_with_its_process};
 use crate::part::{Part, Phase, Repair};
-use crate::{By, Entry, Fact, Now, Outcome, PartSpec, RecoveryConfig, Step};
+use crate::{By, Entry, EntryKey, Fact, Now, Outcome, PartSpec, RecoveryConfig, Step};
 
 use super::{FailureClass, MEMORY_PATIENCE, Machine, PartId};
 
@@ -52,19 +52,29 @@ impl Past {
     }
 }
 
+/// What the processes before left to be told.
+struct Unsettled {
+    died: Option<Epoch>,
+    open: Vec<(EntryKey, Open)>,
+}
+
+impl Unsettled {
+    fn of(accounts: &Accounts) -> Self {
+        let open = accounts.open().map(|(key, open)| (key, open.clone())).collect();
+        Self { died: accounts.died(), open }
+    }
+}
+
 impl Machine {
     /// The machine of a process that starts all these parts now, each as its first incarnation.
     ///
     /// A process before it that has not said that it ended died, and that is one charge.
     pub fn boot(parts: Vec<PartSpec>, config: RecoveryConfig, epoch: Epoch, past: Past, now: Now) -> Self {
-        let Past { accounts } = past;
-        let died = accounts.died();
-        let open: Vec<_> = accounts.open().map(|(key, open)| (key, open.clone())).collect();
         let mut machine = Self {
             config,
             epoch,
             next: 0,
-            accounts,
+            accounts: Accounts::default(),
             parts: parts.into_iter().map(|spec| Part::new(spec, now.moment)).collect(),
             probes: BTreeMap::new(),
             escalated: None,
@@ -74,17 +84,36 @@ impl Machine {
             is_closed: false,
             effects: VecDeque::new(),
         };
+        let Past { accounts } = past;
+        let unsettled = Unsettled::of(&accounts);
+        machine.accounts = accounts;
         machine.next_entry(None, Entry::PROCESS, Fact::Booted, now);
+        machine.settle(unsettled, now);
+        machine
+    }
+
+    /// What the processes before did is known only now. Until then every budget counted as spent.
+    pub fn recall(&mut self, past: Past, now: Now) {
+        let Past { accounts } = past;
+        let unsettled = Unsettled::of(&accounts);
+        self.accounts.recall(accounts);
+        if !self.is_over {
+            self.settle(unsettled, now);
+        }
+    }
+
+    /// Goes on with what the processes before left.
+    fn settle(&mut self, Unsettled { died, open }: Unsettled, now: Now) {
         for (key, open) in open {
             let age = Duration::try_from(now.wall.duration_since(open.began)).unwrap_or(Duration::ZERO);
-            let id = machine.of_subject(&open.subject);
+            let id = self.of_subject(&open.subject);
             let ended = ended_with_its_process(&open);
-            let free = id.filter(|id| machine.parts[id.0].repair.is_none() && ended.is_none());
+            let free = id.filter(|id| self.parts[id.0].repair.is_none() && ended.is_none());
             if let Some(id) = free {
                 // Whether the end of the process helped shows when the part gets on.
-                let name = machine.parts[id.0].spec.name;
+                let name = self.parts[id.0].spec.name;
                 let subject = if open.subject == name { name } else { Entry::WORK_PLANE };
-                machine.parts[id.0].repair = Some(Repair {
+                self.parts[id.0].repair = Some(Repair {
                     key,
                     subject,
                     began: now.moment,
@@ -100,7 +129,7 @@ impl Machine {
             }
             // The process is a new one: what it was ended for as a whole is over.
             let outcome = ended.unwrap_or(Outcome::Recovered);
-            machine.next_entry(Some(key), &open.subject, Fact::Ended { outcome, took: age }, now);
+            self.next_entry(Some(key), &open.subject, Fact::Ended { outcome, took: age }, now);
         }
         if let Some(before) = died {
             let cause = format!("the process before, of epoch {before}, ended without stopping in order");
@@ -108,13 +137,12 @@ impl Machine {
             // What there is to see now is of another process.
             let evidence = Some(NOTHING_LEFT.to_owned());
             let fact = Fact::Began { cause, class, by, evidence };
-            let key = machine.next_entry(None, Entry::PROCESS, fact, now);
-            let charged = machine.accounts.may_restart(Entry::PROCESS, &machine.config, now.moment);
-            machine.next_entry(Some(key), Entry::PROCESS, Fact::Step { step: Step::Start, charged }, now);
+            let key = self.next_entry(None, Entry::PROCESS, fact, now);
+            let charged = self.accounts.may_restart(Entry::PROCESS, &self.config, now.moment);
+            self.next_entry(Some(key), Entry::PROCESS, Fact::Step { step: Step::Start, charged }, now);
             let fact = Fact::Ended { outcome: Outcome::Recovered, took: Duration::ZERO };
-            machine.next_entry(Some(key), Entry::PROCESS, fact, now);
+            self.next_entry(Some(key), Entry::PROCESS, fact, now);
         }
-        machine
     }
 
     /// The part that shows whether a recovery of this subject has helped.

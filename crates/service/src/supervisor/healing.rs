@@ -74,8 +74,8 @@ impl Healing {
         let Found { past, problem } = ledger.read(now).await;
         if let Some(problem) = &problem {
             resident.events.ledger_set_aside(problem);
-            board.post_set_aside(problem.clone(), SPENT_FOR);
         }
+        board.post_set_aside(problem, SPENT_FOR);
         let machine = machine(parts, settings, *epoch, past, now);
         #[cfg(feature = "test-faults")]
         let machine = crate::faults::hurried(machine);
@@ -134,10 +134,23 @@ impl Healing {
                 }
                 Wake::Look => {
                     self.look(crew);
+                    self.recall().await;
                     self.ledger.tend().await;
                 }
             }
         }
+    }
+
+    /// Takes into account what the processes before did, if that could not be read at the start and now can.
+    async fn recall(&mut self) {
+        let now = self.now();
+        let Some(Found { past, problem }) = self.ledger.recall(now).await else { return };
+        match &problem {
+            Some(problem) => self.resident.events.ledger_set_aside(problem),
+            None => tracing::info!("the ledger of recoveries was read; budgets count as they were spent"),
+        }
+        self.resident.board.post_set_aside(problem, SPENT_FOR);
+        self.machine.recall(past, self.now());
     }
 
     fn restart(&mut self, part: &str) -> Result<ttm_recovery::EntryKey, RestartRefused> {
