@@ -66,7 +66,8 @@ enum Written {
 }
 
 impl Drain {
-    /// Until the stop is ordered; then until the outbox is empty or the deadline has come.
+    /// Until the stop is ordered; then until the outbox is empty. Who ordered it ends what is not over by its deadline, and alone knows
+    /// of pauses.
     pub(crate) async fn run<S: Shelf, K: Sink<S::Entry>>(self, outbox: &Outbox<S>, sink: &K) {
         let Life { runtime, stop, vital, .. } = &self.life;
         outbox.open(self.life.author.incarnation);
@@ -86,9 +87,6 @@ impl Drain {
                     () = runtime.sleep_until(runtime.now() + LOOK_AGAIN) => {}
                 }
                 continue;
-            }
-            if stop.deadline().is_some_and(|deadline| runtime.now() >= deadline) {
-                return;
             }
             if self.lease.lost().is_some() {
                 // Nothing is written any more: what waits is left, and counted.
@@ -113,7 +111,7 @@ impl Drain {
                     return;
                 }
                 Written::Later(_) if stop.deadline().is_some() => {
-                    // A stop has no time for long pauses; the deadline above ends this.
+                    // A stop has no time for long pauses.
                     runtime.sleep_until(runtime.now() + RETRY_AT_STOP).await;
                 }
                 Written::Later(retry_after) => {

@@ -135,15 +135,16 @@ pub(crate) fn take<S: Shelf>(outbox: &Outbox<S>) -> Vec<S::Entry> {
 
 /// Stores that work, and an API that knows no token.
 pub(crate) fn ports(tokens: &FakeTokenStore) -> Ports {
-    let ledger = FakeRecoveryLedger::new();
-    // The first claim of the tokens is one of the ledger too.
+    let (ledger, breakers) = (FakeRecoveryLedger::new(), FakeBreakerStore::new());
+    // The first claim of the tokens is one of these too.
     ledger.claim();
+    breakers.claim();
     Ports {
         pairs: Arc::new(FakePairSource::new()),
         tokens: Arc::new(tokens.clone()),
         sources: Vec::new(),
         profiles: None,
-        breakers: Arc::new(FakeBreakerStore::new()),
+        breakers: Arc::new(breakers),
         ledger: Arc::new(ledger),
         last_words: None,
         threads: None,

@@ -7,6 +7,7 @@
 
 mod crew;
 mod healing;
+mod time;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -113,7 +114,7 @@ impl Supervisor {
         let _beat = Owned(self.supervision.spawn("vigil", Box::pin(async move { vigil.beat().await })));
         let (exit, deadline) = self.live(&mut crew, open, stop).await;
         // The endpoints answer until the end, so that one can see it stopping.
-        let now = self.supervision.now();
+        let now = crew.clock.now();
         crew.stop(Stage::Surface, deadline.min(now + LAST_ANSWERS).max(now + AT_LEAST)).await;
         exit
     }
@@ -181,7 +182,8 @@ impl Supervisor {
                 (Some(failure), self.supervision.now() + patience)
             }
         };
-        let stopped = self.stop(crew, &mut healing, &resident, deadline).await;
+        let (clock, lasts) = (crew.clock.clone(), deadline - self.supervision.now());
+        let stopped = clock.watch(lasts, self.stop(crew, &mut healing, &resident, deadline)).await;
         // The lease may have been lost during the stop as well.
         let lost = || self.early.lease.lost().map(|reason| Failure::Superseded(reason.to_owned()));
         (Exit::Ended(Ended { failure: failure.or_else(lost), stopped }), deadline)
@@ -217,7 +219,7 @@ impl Supervisor {
     }
 
     /// Stops: no run starts, what is in flight ends, then everything is written, all by `deadline`. Requests that wait for
-    /// another attempt are given up in time for the writing.
+    /// another attempt are given up in time for the writing. A pause of the process takes no time from any stage.
     async fn stop(
         &self,
         crew: &mut Crew,
@@ -225,8 +227,8 @@ impl Supervisor {
         resident: &Resident,
         deadline: Moment,
     ) -> Stopped {
-        let runtime = &*self.supervision;
-        let begun = runtime.now();
+        let clock = crew.clock.clone();
+        let begun = clock.now();
         self.early.board.enter_stopping();
         healing.stop();
         let lasts = deadline - begun;
@@ -245,19 +247,19 @@ impl Supervisor {
         // A writer that waits to be started again would leave what it should store.
         crew.start_missing(Stage::Store, |id| healing.incarnation(id).next());
         crew.order(Stage::Store, stored_by);
-        let soon = runtime.now() + STORED_SOON;
+        let soon = clock.now() + STORED_SOON;
         if soon < stored_by
-            && let Err(_) = within(runtime, soon, crew.has_ended(Stage::Store)).await
+            && let Err(_) = clock.within(soon, crew.has_ended(Stage::Store)).await
         {
             let (tokens, samples) = (resident.tokens.counts().left(), resident.samples.counts().left());
             let events = resident.events.counts().left();
-            let for_s = (stored_by - runtime.now()).as_secs();
+            let for_s = (stored_by - clock.now()).as_secs();
             tracing::info!(tokens, samples, events, for_s, "the stop waits for the store");
         }
         in_time &= crew.ended(Stage::Store, stored_by).await;
-        healing.close(stored_by.max(runtime.now() + AT_LEAST)).await;
+        healing.close(stored_by.max(clock.now() + AT_LEAST) - clock.now()).await;
         // Kept up to here: a writer that tries again until it is given up needs it.
-        let by = deadline.saturating_sub(answering).max(runtime.now() + AT_LEAST);
+        let by = deadline.saturating_sub(answering).max(clock.now() + AT_LEAST);
         in_time &= crew.stop(Stage::Lease, by).await;
         // Closing merges what a database keeps beside its file, and the next process need not wait for the lease.
         let close = async {
@@ -267,7 +269,7 @@ impl Supervisor {
                 tracing::warn!(%error, "the lease was not released; it runs out by itself");
             }
         };
-        if within(runtime, by, close).await.is_err() {
+        if clock.within(by, close).await.is_err() {
             tracing::warn!("the store was not closed in time");
         }
         let orders = resident.breakers.orders.unstored();
@@ -282,7 +284,7 @@ impl Supervisor {
             samples_left: resident.samples.counts().left(),
             events_left: resident.events.counts().left(),
             orders_left: orders.len() as u64,
-            in_time: in_time && runtime.now() <= by,
+            in_time: in_time && clock.now() <= by,
         };
         let Stopped { tokens_left, samples_left, events_left, orders_left, in_time } = stopped;
         tracing::info!(tokens_left, samples_left, events_left, orders_left, in_time, "stopped");

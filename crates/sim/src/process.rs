@@ -23,13 +23,12 @@ pub(crate) struct Process {
     board: Arc<Board>,
     figures: Figures,
     vigil: Vigil,
-    /// Its own clock and tasks.
-    runtime: SimRuntime,
 }
 
 #[derive(Default)]
 struct Life {
-    stop_by: Option<Moment>,
+    /// The stop was ordered, with this long to it.
+    stop_within: Option<Duration>,
     waiting: Option<Waker>,
     exit: Option<(Moment, Exit)>,
 }
@@ -70,7 +69,7 @@ impl Process {
         let open: Open<Infallible> = Box::new(|_| Box::pin(std::future::ready(Ok(ports))));
         let (order, ends, clock) = (life.clone(), life.clone(), world.clone());
         let body = async move {
-            let exit = supervisor.run(open, stop_of(&order)).await.into();
+            let exit = supervisor.run(open, stop_of(&order, &clock)).await.into();
             clock.trace(format_args!("process exits: {exit:?}"));
             ends.lock().exit = Some((clock.now(), exit));
         };
@@ -86,7 +85,7 @@ impl Process {
             }
         };
         drop(runtime.spawn("process watch", Box::pin(watch)));
-        Self { number, life, board, figures, vigil, runtime }
+        Self { number, life, board, figures, vigil }
     }
 
     /// Its number among all processes.
@@ -98,7 +97,7 @@ impl Process {
     pub(crate) fn terminate(&self, within: Duration) {
         let waiting = {
             let mut life = self.life.lock();
-            life.stop_by = Some(self.runtime.now() + within);
+            life.stop_within = Some(within);
             life.waiting.take()
         };
         waiting.into_iter().for_each(Waker::wake);
@@ -148,15 +147,15 @@ impl From<ttm_service::Exit<Infallible>> for Exit {
     }
 }
 
-/// Waits for the order to stop.
-async fn stop_of(life: &Mutex<Life>) -> Moment {
+/// Waits for the order to stop. A process that is frozen hears it when it goes on.
+async fn stop_of(life: &Mutex<Life>, clock: &SimRuntime) -> Moment {
     poll_fn(|cx| {
         let mut life = life.lock();
-        let Some(deadline) = life.stop_by else {
+        let Some(within) = life.stop_within else {
             life.waiting = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        Poll::Ready(deadline)
+        Poll::Ready(clock.now() + within)
     })
     .await
 }

@@ -236,7 +236,12 @@ impl<'a> Simulation<'a> {
         let from = self.executor.now();
         for plane in planes {
             self.executor.hold(self.number, *plane, lasts);
-            self.held.push(Hold { plane: *plane, from, until: from + lasts });
+            self.held.push(Hold {
+                plane: *plane,
+                from,
+                until: from + lasts,
+                is_freeze: planes == Plane::ALL,
+            });
         }
     }
 

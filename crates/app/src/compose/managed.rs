@@ -123,7 +123,12 @@ impl Managed {
                 self.stopping(stop_within);
             }
             self.say(in_words(&board.report()));
-            runtime.sleep_until(runtime.now() + EVERY).await;
+            let due = runtime.now() + EVERY;
+            runtime.sleep_until(due).await;
+            if runtime.now() - due > EVERY && self.stops.load(Ordering::Relaxed) {
+                // Paused: the stop has its time all the same, and what waits for it did not stand still.
+                self.systemd.notify(Notice::Extend(stop_within + LEAVING));
+            }
         }
     }
 

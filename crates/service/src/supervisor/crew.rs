@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, select_all};
-use ttm_kernel::{Incarnation, Lane, Moment, Runtime, TaskEnd, within};
+use ttm_kernel::{Incarnation, Lane, Moment, Runtime, TaskEnd};
 use ttm_recovery::PartId;
 
+use super::time::StopClock;
 use crate::ended::{Failure, ending};
 use crate::groups::{Mode, Wanted};
 use crate::io::Owned;
@@ -28,6 +29,8 @@ pub(super) struct Crew {
     planes: Arc<dyn Planes>,
     work: Arc<dyn Runtime>,
     supervision: Arc<dyn Runtime>,
+    /// Deadlines of a stop are by this clock.
+    pub(super) clock: StopClock,
     running: BTreeMap<PartId, Running>,
 }
 
@@ -60,7 +63,8 @@ impl Crew {
     ) -> io::Result<Self> {
         let work = planes.build_work()?;
         let running = BTreeMap::new();
-        Ok(Self { parts, early, resident: None, planes, work, supervision, running })
+        let clock = StopClock::new(&supervision);
+        Ok(Self { parts, early, resident: None, planes, work, supervision, clock, running })
     }
 
     /// Starts the parts of a stage that need no store.
@@ -220,6 +224,7 @@ impl Crew {
 
     /// Orders the parts of a stage to stop.
     pub(super) fn order(&mut self, stage: Stage, deadline: Moment) {
+        let deadline = self.clock.outside(deadline);
         for running in self.of(stage) {
             running.order.give(deadline);
             if running.part.on_stop == OnStop::Abort {
@@ -236,10 +241,10 @@ impl Crew {
     /// Waits for the parts of a stage until the deadline, and gives up what has not ended then. Whether all ended as they were
     /// ordered to.
     pub(super) async fn ended(&mut self, stage: Stage, deadline: Moment) -> bool {
-        let runtime = self.supervision.clone();
+        let clock = self.clock.clone();
         let mut in_time = true;
         for Running { part, task, .. } in self.of(stage) {
-            in_time &= match within(&*runtime, deadline, &mut *task).await {
+            in_time &= match clock.within(deadline, &mut *task).await {
                 Ok(TaskEnd::Finished) => true,
                 Ok(TaskEnd::Aborted) if part.on_stop == OnStop::Abort => true,
                 Ok(end) => {

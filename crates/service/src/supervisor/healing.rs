@@ -310,10 +310,10 @@ impl Healing {
         }
     }
 
-    /// Stores what the ledger does not have, or has the local file keep it, by then.
-    pub(super) async fn close(&mut self, by: Moment) {
+    /// Stores what the ledger does not have, or has the local file keep it, within this time.
+    pub(super) async fn close(&mut self, patience: Duration) {
         if self.resident.lease.lost().is_none() {
-            self.ledger.close(by - self.runtime.now()).await;
+            self.ledger.close(patience).await;
         }
     }
 

@@ -81,7 +81,7 @@ impl Simulation<'_> {
         let is_there = !matches!(self.state, State::Down { .. });
         let exhausted = self.executor.exhausted().into_iter();
         for each in exhausted.filter(|each| is_there && each.place.process == self.number) {
-            let hold = Hold { plane: each.place.plane, from: each.at, until: Moment::MAX };
+            let hold = Hold { plane: each.place.plane, from: each.at, until: Moment::MAX, is_freeze: false };
             let is_known = |known: &Hold| known.plane == hold.plane && known.from == hold.from;
             if !self.held.iter().any(is_known) {
                 self.held.push(hold);

@@ -73,6 +73,8 @@ pub(super) struct Hold {
     pub(super) plane: Plane,
     pub(super) from: Moment,
     pub(super) until: Moment,
+    /// Whether all planes are suspended at once, as by SIGSTOP.
+    pub(super) is_freeze: bool,
 }
 
 /// The process, or when the next one boots.
