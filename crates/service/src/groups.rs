@@ -1,11 +1,11 @@
 //! What the supervisor wants of the two groups, which one task runs: it is told the state that each should be in, and says when one
-//! has ended. A task that replaces it finds the same wishes.
+//! has ended, or has started and has nothing to do before its next run. A task that replaces it finds the same wishes.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use ttm_kernel::{Incarnation, Lane, PerLane};
+use ttm_kernel::{Incarnation, Lane, Moment, PerLane};
 
 /// The wishes, and what became of them.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct Groups {
     wanted: watch::Sender<PerLane<Wanted>>,
     /// The last incarnation of each group that has ended as it was told to.
     ended: Arc<Mutex<PerLane<Option<Incarnation>>>>,
+    /// The last incarnation of each group that has found nothing due, and when it did first.
+    idle: Arc<Mutex<PerLane<Option<(Incarnation, Moment)>>>>,
 }
 
 /// What a group should do.
@@ -36,7 +38,7 @@ pub(crate) enum Mode {
 
 impl Groups {
     pub(crate) fn new() -> Self {
-        Self { wanted: watch::Sender::new(PerLane::default()), ended: Arc::default() }
+        Self { wanted: watch::Sender::new(PerLane::default()), ended: Arc::default(), idle: Arc::default() }
     }
 
     /// Wants something else of a group.
@@ -52,6 +54,20 @@ impl Groups {
     /// Whether a group has ended as this incarnation.
     pub(crate) fn ended(&self, lane: Lane, incarnation: Incarnation) -> bool {
         self.ended.lock()[lane] == Some(incarnation)
+    }
+
+    /// A group runs as this incarnation, and nothing is due. Said again, it says nothing new: that no time is wasted on nothing shows
+    /// that a group has started, and not that it goes on.
+    pub(crate) fn is_idle(&self, lane: Lane, incarnation: Incarnation, now: Moment) {
+        let known = &mut self.idle.lock()[lane];
+        if known.is_none_or(|(known, _)| known != incarnation) {
+            *known = Some((incarnation, now));
+        }
+    }
+
+    /// When this incarnation of a group first found nothing due.
+    pub(crate) fn idle_since(&self, lane: Lane, incarnation: Incarnation) -> Option<Moment> {
+        self.idle.lock()[lane].filter(|(known, _)| *known == incarnation).map(|(_, at)| at)
     }
 
     /// For the task that runs them. It has seen no wish yet.
@@ -78,3 +94,6 @@ impl GroupReader {
         *self.0.borrow_and_update()
     }
 }
+
+#[cfg(test)]
+mod tests;

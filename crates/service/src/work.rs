@@ -100,8 +100,9 @@ impl Work {
         loop {
             let now = self.look();
             self.vital.got_on();
-            self.follow_groups(now);
+            let wanted = self.follow_groups(now);
             self.machine.handle_timeout(now);
+            self.note_idle_groups(wanted, now);
             if let Some(over) = self.machine.wants_calls(now) {
                 self.machine.handle_calls(&self.resident.board.calls(over), now);
             }
@@ -157,7 +158,7 @@ impl Work {
     }
 
     /// Does with the groups what the supervisor wants. Done as often as one likes, it does the same.
-    fn follow_groups(&mut self, now: Now) {
+    fn follow_groups(&mut self, now: Now) -> PerLane<Wanted> {
         let wanted = self.groups.wanted();
         for lane in Lane::ALL {
             let Wanted { incarnation, mode } = wanted[lane];
@@ -173,6 +174,16 @@ impl Work {
         }
         for id in self.machine.lost() {
             self.requests.abort(id, &*self.runtime);
+        }
+        wanted
+    }
+
+    /// Says which groups have started and have nothing to do before their next run. What is due at this moment has begun.
+    fn note_idle_groups(&self, wanted: PerLane<Wanted>, now: Now) {
+        for lane in Lane::ALL.into_iter().filter(|lane| wanted[*lane].mode == Mode::Run) {
+            if self.machine.has_nothing_due(lane) {
+                self.resident.groups.is_idle(lane, wanted[lane].incarnation, now.moment);
+            }
         }
     }
 

@@ -26,6 +26,12 @@ impl Machine {
         self.lanes[lane].in_flight == 0
     }
 
+    /// Whether nothing of a lane is due, or in flight.
+    pub fn has_nothing_due(&self, lane: Lane) -> bool {
+        let counts = self.dispatcher.counts();
+        counts.waiting[lane] == 0 && counts.unanswered[lane] == 0 && self.is_idle(lane)
+    }
+
     /// The requests in flight whose answers count for no token any more.
     pub fn lost(&self) -> Vec<RequestId> {
         let is_lost = |(id, InFlight { request, asked_by }): (&RequestId, &InFlight)| {

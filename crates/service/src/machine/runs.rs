@@ -62,9 +62,8 @@ impl Machine {
         if self.stop.is_some() {
             return;
         }
-        let counts = self.dispatcher.counts();
         for lane in Lane::ALL {
-            if counts.waiting[lane] == 0 && counts.unanswered[lane] == 0 && self.lanes[lane].in_flight == 0 {
+            if self.has_nothing_due(lane) {
                 self.end_run(lane, now.moment);
             }
         }

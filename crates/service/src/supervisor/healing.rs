@@ -199,7 +199,9 @@ impl Healing {
                 continue;
             }
             let Some(status) = self.resident.board.group(lane) else { continue };
-            if let Some(at) = status.last_progress {
+            // What starts with nothing due has nothing to show before its next run.
+            let idle_since = self.resident.groups.idle_since(lane, incarnation);
+            if let Some(at) = status.last_progress.max(idle_since) {
                 self.machine.handle_progress(id, incarnation, at, now);
             }
             // What hangs in a request of ours may be all that is left to find out whether the API is back.
