@@ -36,7 +36,8 @@ pub(crate) async fn one(
 
 pub(crate) async fn parts(State(app): State<App>, uri: Uri) -> Result<Json<PartsDto>, Problem> {
     Parameters::of(&uri, &[])?;
-    Ok(Json(app.controls()?.recovery.parts().into()))
+    let control = &app.controls()?.recovery;
+    Ok(Json(PartsDto::new(control.parts(), control.budgets())))
 }
 
 /// Restarts the part with this name.

@@ -12,7 +12,7 @@ use surface::{Answer, LOOPBACK, PUBLIC, Surface, TOKEN};
 use ttm_breaker::{BreakerControl as _, BreakerView, Counts, Order, State, TransitionReason, WindowCounts};
 use ttm_kernel::{Epoch, FailureClass};
 use ttm_recovery::testing::MockRecoveryControl;
-use ttm_recovery::{By, EntryKey, Outcome, PartView, Recovery, RestartRefused, Step, Taken};
+use ttm_recovery::{Budget, Budgets, By, EntryKey, Outcome, PartView, Recovery, RestartRefused, Step, Taken};
 
 const ORDERS: [&str; 5] = [
     "/api/v1/breakers/dexscreener/force-open",
@@ -88,10 +88,22 @@ fn parts() -> Vec<PartView> {
     vec![part("hot-group"), part("cold-group"), PartView { since_progress: None, ..part("monitor") }]
 }
 
+fn budgets() -> Budgets {
+    let whole = |most| Budget { left: most, most, window: Duration::from_mins(5), more_at: None };
+    let spent = Budget { left: 2, more_at: Some(at(300)), ..whole(3) };
+    Budgets {
+        parts: vec![("hot-group".to_owned(), spent)],
+        restarts: whole(10),
+        rebuilds: whole(2),
+        ends: whole(3),
+    }
+}
+
 /// Self-healing that answers every order so.
 fn restarting(answer: impl Fn(&str) -> Result<EntryKey, RestartRefused> + Send + Sync + 'static) -> Surface {
     let mut recovery = MockRecoveryControl::new();
     recovery.expect_parts().returning(parts);
+    recovery.expect_budgets().returning(|| Some(budgets()));
     recovery.expect_restart().returning(move |part| answer(part));
     surface().with_recovery(recovery)
 }
@@ -314,7 +326,13 @@ fn parts_are_shown_in_the_order_of_their_table() {
         json!({
             "name": "hot-group", "critical": true, "state": "running", "incarnation": 2,
             "seconds_since_progress": 1.5, "problem": null,
+            "budget": {"left": 2, "most": 3, "window_seconds": 300, "more_at": "1970-01-01T00:05:00Z"},
         })
+    );
+    let whole = |most: u32| json!({"left": most, "most": most, "window_seconds": 300, "more_at": null});
+    assert_eq!(
+        parts["budgets"],
+        json!({"restarts": whole(10), "plane_rebuilds": whole(2), "process_ends": whole(3)})
     );
     assert_eq!(
         (&parts["parts"][2]["name"], &parts["parts"][2]["seconds_since_progress"]),

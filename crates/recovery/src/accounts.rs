@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_kernel::{Epoch, Moment};
 
-use crate::{By, Entry, EntryKey, Fact, Outcome, RecoveryConfig, RecoverySettings, Step};
+use crate::{Budget, Budgets, By, Entry, EntryKey, Fact, Outcome, RecoveryConfig, RecoverySettings, Step};
 
 /// The window of all budgets but that of a part.
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
@@ -184,12 +184,53 @@ impl Accounts {
         most: u32,
         now: Moment,
     ) -> bool {
-        // A charge leaves a shorter window that much earlier.
-        let earlier = KEPT.saturating_sub(window);
-        let lies_within = |charge: &&Charge| charge.until.saturating_sub(earlier) > now;
-        let spent = charges.into_iter().filter(lies_within).count();
-        self.spent_until <= now && u32::try_from(spent).is_ok_and(|spent| spent < most)
+        self.spent_until <= now && left(most, &counting(charges, window, now)) > 0
     }
+
+    /// What is left of all budgets.
+    pub(crate) fn budgets<'a>(
+        &self,
+        parts: impl Iterator<Item = &'a str>,
+        config: &RecoveryConfig,
+        now: Moment,
+        wall: Timestamp,
+    ) -> Budgets {
+        let RecoverySettings { max_restart_attempts, restart_cooldown, max_restarts_per_hour, .. } =
+            *config.settings();
+        let budget = |charges: &mut dyn Iterator<Item = &Charge>, window, most| {
+            let most = if is_off(config) { 0 } else { most };
+            let counting = counting(charges, window, now);
+            // If more was spent than may be, that many must pass first.
+            let next = counting.len().saturating_sub(most.max(1) as usize);
+            let more = counting.get(next).copied().max(Some(self.spent_until).filter(|until| *until > now));
+            let left = if self.spent_until > now { 0 } else { left(most, &counting) };
+            Budget { left, most, window, more_at: more.map(|at| wall.checked_add(at - now).unwrap_or(wall)) }
+        };
+        let of = |part: &'a str| {
+            let mut own = self.restarts.iter().filter(|charge| charge.subject == part);
+            (part.to_owned(), budget(&mut own, restart_cooldown, max_restart_attempts))
+        };
+        Budgets {
+            parts: parts.map(of).collect(),
+            restarts: budget(&mut self.restarts.iter(), HOUR, max_restarts_per_hour),
+            rebuilds: budget(&mut self.rebuilds.iter(), HOUR, REBUILDS_PER_HOUR),
+            ends: budget(&mut self.ends.iter(), HOUR, ENDS_PER_HOUR),
+        }
+    }
+}
+
+/// When each of these charges that count in a window which ends now counts no more, the next one first.
+fn counting<'a>(charges: impl IntoIterator<Item = &'a Charge>, window: Duration, now: Moment) -> Vec<Moment> {
+    // A charge leaves a shorter window that much earlier.
+    let earlier = KEPT.saturating_sub(window);
+    let ends = charges.into_iter().map(|charge| charge.until.saturating_sub(earlier));
+    let mut ends: Vec<Moment> = ends.filter(|until| *until > now).collect();
+    ends.sort_unstable();
+    ends
+}
+
+fn left(most: u32, spent: &[Moment]) -> u32 {
+    most.saturating_sub(u32::try_from(spent.len()).unwrap_or(u32::MAX))
 }
 
 /// Whether nothing is done but by hand.

@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accounts;
+mod budget;
 mod config;
 mod effect;
 mod entry;
@@ -16,6 +17,7 @@ mod state;
 pub mod testing;
 
 pub use accounts::IllegalEntry;
+pub use budget::{Budget, Budgets};
 pub use config::{RecoveryConfig, RecoverySettings};
 pub use effect::{Effect, Now};
 pub use entry::{By, Entry, EntryKey, Fact, InvalidEntry, Outcome, Step};

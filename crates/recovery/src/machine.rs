@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use ttm_kernel::{Epoch, FailureClass, Incarnation, Moment, TaskEnd};
 
 use crate::accounts::{Accounts, HOUR};
 use crate::machine::dependency::Probe;
 use crate::part::{Part, Phase, Repair, Waits};
 use crate::{
-    By, Effect, Entry, EntryKey, Fact, Move, Now, Outcome, PartId, PartView, RecoveryConfig, RestartRefused,
-    State, Step,
+    Budgets, By, Effect, Entry, EntryKey, Fact, Move, Now, Outcome, PartId, PartView, RecoveryConfig,
+    RestartRefused, State, Step,
 };
 
 mod boot;
@@ -274,6 +275,11 @@ impl Machine {
     /// What is known of the parts, in the order of their table.
     pub fn views(&self, now: Moment) -> Vec<PartView> {
         self.parts.iter().map(|part| view(part, now)).collect()
+    }
+
+    /// What is left of the budgets. `wall` is now by the wall clock.
+    pub fn budgets(&self, now: Moment, wall: Timestamp) -> Budgets {
+        self.accounts.budgets(self.parts.iter().map(|part| part.spec.name), &self.config, now, wall)
     }
 
     /// Why a person is needed, if the process should be replaced and is not, because it was too often.

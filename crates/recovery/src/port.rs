@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{FencingToken, StoreError};
 
-use crate::{Entry, EntryKey, Recovery, State};
+use crate::{Budgets, Entry, EntryKey, Recovery, State};
 
 /// Keeps every decision, so that a restart of the process forgets none: neither what was spent of a budget, nor why.
 ///
@@ -152,6 +152,9 @@ pub trait RecoveryControl: Send + Sync {
 
     /// All parts, in the order of their table. Never waits.
     fn parts(&self) -> Vec<PartView>;
+
+    /// What is left of the budgets; `None` in the first moments of a service. Never waits.
+    fn budgets(&self) -> Option<Budgets>;
 
     /// Restarts a part, whatever its budget. Answers when the order was taken, with the recovery that it began.
     async fn restart(&self, part: &str) -> Result<EntryKey, RestartRefused>;

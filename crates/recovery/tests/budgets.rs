@@ -321,3 +321,53 @@ fn the_table_is_like_that_of_the_service() {
     assert_eq!(table()[2].name, "work");
     assert!(table().iter().all(|part| part.within.is_none_or(|outer| outer == PartId(2))));
 }
+
+/// What is left of the budget of a part, of all of them, and when there is one more, in seconds from now.
+fn left(stage: &mut Stage, part: &str) -> [(u32, Option<i64>); 2] {
+    let now = stage.now();
+    let budgets = stage.machine().budgets(now.moment, now.wall);
+    let of = budgets.parts.iter().find(|(name, _)| name == part).expect("it is in the table").1;
+    [of, budgets.restarts]
+        .map(|budget| (budget.left, budget.more_at.map(|at| at.duration_since(now.wall).as_secs())))
+}
+
+#[test]
+fn what_is_left_of_a_budget_and_when_there_is_more_is_told() {
+    let mut stage = stage();
+    assert_eq!(left(&mut stage, "event-writer"), [(3, None), (10, None)]);
+    // Charged within two seconds, and the look comes twenty seconds after the fault.
+    crash(&mut stage, "event-writer");
+    let [own, all] = left(&mut stage, "event-writer");
+    assert_eq!((own.0, all.0), (2, 9));
+    assert!((280..=283).contains(&own.1.expect("one was spent")), "{own:?}");
+    assert!((3_580..=3_583).contains(&all.1.expect("one was spent")), "{all:?}");
+    crash(&mut stage, "event-writer");
+    crash(&mut stage, "event-writer");
+    assert_eq!(left(&mut stage, "event-writer").map(|(left, _)| left), [0, 7]);
+    assert_eq!(left(&mut stage, "roster"), [(3, None), left(&mut stage, "event-writer")[1]]);
+    stage.pass(300);
+    assert_eq!(left(&mut stage, "event-writer").map(|(left, _)| left), [3, 7]);
+    // It is spent, and one more is there once as many are over as are too many.
+    let config =
+        RecoverySettings { max_restarts_per_hour: 1, max_restart_attempts: 1, ..RecoverySettings::default() };
+    stage.happens(&Incident::Reconfigure(RecoveryConfig::try_new(config).expect("possible settings")));
+    let [_, (left_of_all, more)] = left(&mut stage, "event-writer");
+    let now = stage.now().wall;
+    let last =
+        stage.ledger().iter().rev().find(|entry| matches!(entry.fact, Fact::Step { charged: true, .. }));
+    let age = now.duration_since(last.expect("there were three").at).as_secs();
+    assert_eq!((left_of_all, more), (0, Some(3_600 - age)));
+}
+
+#[test]
+fn a_ledger_that_cannot_be_read_leaves_nothing_for_an_hour() {
+    let now = stage().now();
+    let machine =
+        Machine::boot(table(), RecoveryConfig::default(), Epoch::new(2), Past::unreadable(now), now);
+    let budgets = machine.budgets(now.moment, now.wall);
+    let all = budgets.parts.iter().map(|(_, budget)| *budget);
+    for budget in all.chain([budgets.restarts, budgets.rebuilds, budgets.ends]) {
+        let hour = now.wall.checked_add(Duration::from_hours(1)).expect("in range");
+        assert_eq!((budget.left, budget.more_at), (0, Some(hour)));
+    }
+}

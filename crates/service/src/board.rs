@@ -11,7 +11,7 @@ use ttm_health::{DataFacts, HealthView, LaneFacts, Phase, PlanFacts, Report, Res
 use ttm_kernel::{Incarnation, Lane, Moment, PerLane, Runtime};
 use ttm_market::{LaneAges, MarketConfig, Origin, TokenIndex};
 use ttm_perf::{CallSummary, CallWindow};
-use ttm_recovery::PartView;
+use ttm_recovery::{Budgets, PartView};
 use ttm_schedule::LaneStatus;
 
 use super::answers::Answers;
@@ -57,6 +57,7 @@ pub struct Board {
     pub(super) stores: Stores,
     sources: Mutex<BTreeMap<Origin, SourceFacts>>,
     parts: Mutex<(Vec<PartView>, Option<String>)>,
+    budgets: Mutex<Option<Budgets>>,
     /// What is wrong with the record of earlier restarts, and until when that matters.
     set_aside: Mutex<Option<(Moment, String)>>,
     /// Why the process ends without being ordered to.
@@ -94,6 +95,7 @@ impl Board {
             stores: Stores::default(),
             sources: Mutex::default(),
             parts: Mutex::default(),
+            budgets: Mutex::default(),
             set_aside: Mutex::default(),
             ends_because: OnceLock::new(),
             report: ArcSwap::from_pointee(report),
@@ -159,6 +161,16 @@ impl Board {
     /// Posts the parts, and why a person is needed for the whole process.
     pub(super) fn post_parts(&self, parts: Vec<PartView>, needs_a_person: Option<String>) {
         *self.parts.lock() = (parts, needs_a_person);
+    }
+
+    /// Posts what is left of the budgets of restarts.
+    pub(super) fn post_budgets(&self, budgets: Budgets) {
+        *self.budgets.lock() = Some(budgets);
+    }
+
+    /// What is left of them, as last posted.
+    pub(super) fn budgets(&self) -> Option<Budgets> {
+        self.budgets.lock().clone()
     }
 
     /// Posts what is wrong with the record of earlier restarts, if anything is; it matters for so long.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
-use ttm_recovery::{EntryKey, PartView, Recoveries, Recovery, RecoveryControl, RestartRefused};
+use ttm_recovery::{Budgets, EntryKey, PartView, Recoveries, Recovery, RecoveryControl, RestartRefused};
 
 use crate::board::Board;
 use crate::operator::GuardBreakers;
@@ -48,6 +48,10 @@ impl RecoveryControl for ByHand {
 
     fn parts(&self) -> Vec<PartView> {
         self.board.parts()
+    }
+
+    fn budgets(&self) -> Option<Budgets> {
+        self.board.budgets()
     }
 
     async fn restart(&self, part: &str) -> Result<EntryKey, RestartRefused> {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::Value;
 use ttm_recovery::{Entry, RECOVERIES_SHOWN};
@@ -66,12 +67,15 @@ pub(super) fn execute(arguments: &RecoveryArguments, file: Option<&Path>) -> Res
     match &arguments.command {
         None => {
             let limit = usize::from(arguments.limit);
-            let answer = source.ask(&format!("?limit={limit}"), |all| Some(all(limit)))?;
+            let (answer, is_live) = source.ask(&format!("?limit={limit}"), |all| Some(all(limit)))?;
             if arguments.json {
                 return print_json(&answer);
             }
             let all = answer["recoveries"].as_array().map(Vec::as_slice).unwrap_or_default();
             list(all)?;
+            if let Some(spent) = is_live.then(|| source.spent()).flatten() {
+                wrapped(&format!("{:LABEL$}", "budget"), &spent)?;
+            }
             match all.first() {
                 Some(newest) => source.service.next(&format!("recovery show {}", word(&newest["id"])))?,
                 None => source.service.next("status")?,
@@ -82,7 +86,7 @@ pub(super) fn execute(arguments: &RecoveryArguments, file: Option<&Path>) -> Res
                 let all = all(usize::MAX);
                 all["recoveries"].as_array()?.iter().find(|recovery| recovery["id"] == *id).cloned()
             };
-            let recovery = source.ask(&format!("/{}", segment(id)), find)?;
+            let (recovery, _) = source.ask(&format!("/{}", segment(id)), find)?;
             if *json {
                 return print_json(&recovery);
             }
@@ -107,16 +111,16 @@ struct Source {
 }
 
 impl Source {
-    /// Asks the service, or else takes from what is stored.
+    /// Asks the service, or else takes from what is stored; and whether the service answered.
     fn ask(
         &self,
         path: &str,
         stored: impl Fn(&dyn Fn(usize) -> Value) -> Option<Value>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<(Value, bool), Failure> {
         let answer =
             self.threads.block_on(self.service.ask_api(Method::GET, &format!("/api/v1/recoveries{path}")));
         let silent = match answer {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => return Ok((answer, true)),
             Err(error) if error.is_silent => format!("{}: {error}", self.service.shown()),
             Err(error) => return Err(Failure::Told(format!("{}: {error}", self.service.shown()))),
         };
@@ -129,9 +133,16 @@ impl Source {
             .block_on(compose::stored_recoveries(store))
             .map_err(|error| Failure::Told(format!("{silent}\n{error}")))?;
         tell(format_args!("{silent}\nthese are from {store}:\n"));
-        stored(&|limit| compose::recoveries_as_json(recoveries.newest(limit))).ok_or_else(|| {
+        let found = stored(&|limit| compose::recoveries_as_json(recoveries.newest(limit)));
+        found.map(|found| (found, false)).ok_or_else(|| {
             Failure::Told(format!("{store}: no recovery has this id; `ttm recovery` lists them"))
         })
+    }
+
+    /// The budgets of restarts of which something is spent. A service that does not tell shows its recoveries all the same.
+    fn spent(&self) -> Option<String> {
+        let parts = self.threads.block_on(self.service.ask_api(Method::GET, "/api/v1/parts")).ok()?;
+        spent(&parts)
     }
 }
 
@@ -140,6 +151,26 @@ fn list(all: &[Value]) -> Result<(), OutputError> {
         return wrapped("", "no recoveries: nothing was restarted, and no restart was withheld");
     }
     say!("{}", table(all, width_of_terminal()).join("\n"))
+}
+
+/// The budgets that are not full, in one line.
+fn spent(parts: &Value) -> Option<String> {
+    let own = parts["parts"].as_array().into_iter().flatten();
+    let own = own.map(|part| (word(&part["name"]), &part["budget"]));
+    let shared = [
+        ("all parts", "restarts"),
+        ("rebuilds of the plane", "plane_rebuilds"),
+        ("ends of the process", "process_ends"),
+    ];
+    let shared = shared.map(|(name, budget)| (name.to_owned(), &parts["budgets"][budget]));
+    let told =
+        own.chain(shared).filter(|(_, budget)| budget["left"] != budget["most"]).map(|(name, budget)| {
+            let until = budget["more_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+            let until = until.map_or_else(String::new, |at| at.strftime(" until %H:%MZ").to_string());
+            format!("{name} {} of {} left{until}", word(&budget["left"]), word(&budget["most"]))
+        });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// Everything about one.
@@ -192,6 +223,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn only_budgets_that_are_not_full_are_shown() {
+        let budget = |left: u32, most: u32, more_at: Option<&str>| json!({"left": left, "most": most, "window_seconds": 300, "more_at": more_at});
+        let (full, at) = (budget(3, 3, None), Some("2026-11-29T14:05:10Z"));
+        let parts = |hot: Value, all: Value, ends: Value| {
+            json!({
+                "parts": [{"name": "hot-group", "budget": hot}, {"name": "monitor", "budget": full}],
+                "budgets": {"restarts": all, "plane_rebuilds": full, "process_ends": ends},
+            })
+        };
+        let spent_of = |hot, all, ends| spent(&parts(hot, all, ends));
+        assert_eq!(spent_of(full.clone(), full.clone(), full.clone()), None);
+        assert_eq!(
+            spent_of(budget(2, 3, at), budget(9, 10, at), budget(0, 3, at)).as_deref(),
+            Some(
+                "hot-group 2 of 3 left until 14:05Z, all parts 9 of 10 left until 14:05Z, \
+                 ends of the process 0 of 3 left until 14:05Z"
+            )
+        );
+        assert_eq!(spent(&json!({"parts": [{"name": "hot-group"}]})), None, "an older service does not tell");
+    }
 
     #[test]
     fn only_a_part_that_did_not_recover_is_to_be_restarted_next() {

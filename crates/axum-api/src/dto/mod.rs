@@ -24,7 +24,9 @@ pub use health::{
 pub use history::{HistoryDto, PointDto, SeriesDto};
 pub use plan::{LanePlanDto, PlanDto};
 pub use problem::ProblemDto;
-pub use recoveries::{PartDto, PartsDto, RecoveriesDto, RecoveryDto, RestartDto, StepDto};
+pub use recoveries::{
+    BudgetDto, BudgetsDto, PartDto, PartsDto, RecoveriesDto, RecoveryDto, RestartDto, StepDto,
+};
 pub use recovery::SelfHealingDto;
 pub use sources::{SourceDto, SourcesDto};
 pub use tokens::{ComponentsDto, TokenDto, TokensDto};

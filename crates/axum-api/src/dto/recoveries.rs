@@ -1,7 +1,7 @@
 //! Models of the recoveries and of the parts that they are about.
 
 use serde::Serialize;
-use ttm_recovery::{PartView, Recovery, Taken};
+use ttm_recovery::{Budget, Budgets, PartView, Recovery, Taken};
 
 /// `/api/v1/recoveries`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,6 +53,32 @@ pub struct StepDto {
 pub struct PartsDto {
     /// All parts, in the order of their table.
     pub parts: Vec<PartDto>,
+    /// What is left of the budgets that all parts share; null in the first moments of a service.
+    pub budgets: Option<BudgetsDto>,
+}
+
+/// What all parts share. Each part has a budget of its own, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BudgetsDto {
+    /// Restarts of all parts together.
+    pub restarts: BudgetDto,
+    /// New work planes, each of which leaves the threads of the one before behind.
+    pub plane_rebuilds: BudgetDto,
+    /// Ends of the process.
+    pub process_ends: BudgetDto,
+}
+
+/// What is left of a budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BudgetDto {
+    /// So many may still be spent.
+    pub left: u32,
+    /// So many may be spent in a window; 0 if nothing is done but by hand.
+    pub most: u32,
+    /// What was spent counts for so long.
+    pub window_seconds: u64,
+    /// When there is one more; null if nothing was spent.
+    pub more_at: Option<String>,
 }
 
 /// A part of the service.
@@ -70,6 +96,8 @@ pub struct PartDto {
     pub seconds_since_progress: Option<f64>,
     /// Why it is not running as it should; null if it is.
     pub problem: Option<String>,
+    /// What is left of its restarts; null in the first moments of a service.
+    pub budget: Option<BudgetDto>,
 }
 
 /// The answer to an order to restart a part.
@@ -112,9 +140,21 @@ impl From<Taken> for StepDto {
     }
 }
 
-impl From<Vec<PartView>> for PartsDto {
-    fn from(parts: Vec<PartView>) -> Self {
-        Self { parts: parts.into_iter().map(PartDto::from).collect() }
+impl PartsDto {
+    /// Of these parts, whose budgets are known or not.
+    pub fn new(parts: Vec<PartView>, budgets: Option<Budgets>) -> Self {
+        let own = |part: &PartView| {
+            let known = budgets.iter().flat_map(|budgets| &budgets.parts);
+            known.into_iter().find(|(name, _)| *name == part.name).map(|(_, budget)| BudgetDto::from(*budget))
+        };
+        let parts =
+            parts.into_iter().map(|part| PartDto { budget: own(&part), ..PartDto::from(part) }).collect();
+        let budgets = budgets.map(|Budgets { restarts, rebuilds, ends, .. }| BudgetsDto {
+            restarts: restarts.into(),
+            plane_rebuilds: rebuilds.into(),
+            process_ends: ends.into(),
+        });
+        Self { parts, budgets }
     }
 }
 
@@ -123,6 +163,12 @@ impl From<PartView> for PartDto {
         let PartView { name, critical, state, incarnation, since_progress, problem } = part;
         let seconds_since_progress = since_progress.map(|since| since.as_secs_f64());
         let state = state.as_str();
-        Self { name, critical, state, incarnation, seconds_since_progress, problem }
+        Self { name, critical, state, incarnation, seconds_since_progress, problem, budget: None }
+    }
+}
+
+impl From<Budget> for BudgetDto {
+    fn from(Budget { left, most, window, more_at }: Budget) -> Self {
+        Self { left, most, window_seconds: window.as_secs(), more_at: more_at.map(|at| at.to_string()) }
     }
 }

@@ -243,6 +243,7 @@ impl Healing {
             let runs = matches!(view.state, State::Running | State::Starting | State::Degraded);
             metrics::gauge!("ttm_part_up", "part" => view.name.clone()).set(f64::from(u8::from(runs)));
         }
+        self.resident.board.post_budgets(self.machine.budgets(self.runtime.now(), self.runtime.wall()));
         self.resident.board.post_parts(views, self.machine.needs_a_person().map(str::to_owned));
     }
 
