@@ -1,5 +1,7 @@
 //! The endpoints of self-healing: recoveries, parts, and an operator's order to restart one.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -12,6 +14,9 @@ use crate::app::App;
 use crate::dto::{PartsDto, RecoveriesDto, RecoveryDto, RestartDto};
 use crate::parameters::Parameters;
 use crate::problem::{Problem, quoted};
+
+/// What is lately.
+const LATELY: Duration = Duration::from_hours(1);
 
 pub(crate) async fn page(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let limit = Parameters::of(&uri, &["limit"])?.limit_up_to(RECOVERIES_SHOWN)?;
@@ -37,7 +42,9 @@ pub(crate) async fn one(
 pub(crate) async fn parts(State(app): State<App>, uri: Uri) -> Result<Json<PartsDto>, Problem> {
     Parameters::of(&uri, &[])?;
     let control = &app.controls()?.recovery;
-    Ok(Json(PartsDto::new(control.parts(), control.budgets())))
+    let wall = app.state.runtime.wall();
+    let lately = control.lately(wall.checked_sub(LATELY).unwrap_or(wall));
+    Ok(Json(PartsDto::new(control.parts(), control.budgets(), lately)))
 }
 
 /// Restarts the part with this name.

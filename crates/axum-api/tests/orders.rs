@@ -10,9 +10,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use surface::{Answer, LOOPBACK, PUBLIC, Surface, TOKEN};
 use ttm_breaker::{BreakerControl as _, BreakerView, Counts, Order, State, TransitionReason, WindowCounts};
-use ttm_kernel::{Epoch, FailureClass};
+use ttm_kernel::{Clock as _, Epoch, FailureClass};
 use ttm_recovery::testing::MockRecoveryControl;
-use ttm_recovery::{Budget, Budgets, By, EntryKey, Outcome, PartView, Recovery, RestartRefused, Step, Taken};
+use ttm_recovery::{
+    Budget, Budgets, By, EntryKey, Lately, Outcome, PartView, Recovery, RestartRefused, Step, Taken,
+};
+use ttm_testkit::ManualRuntime;
 
 const ORDERS: [&str; 5] = [
     "/api/v1/breakers/dexscreener/force-open",
@@ -103,6 +106,10 @@ fn budgets() -> Budgets {
 fn restarting(answer: impl Fn(&str) -> Result<EntryKey, RestartRefused> + Send + Sync + 'static) -> Surface {
     let mut recovery = MockRecoveryControl::new();
     recovery.expect_parts().returning(parts);
+    // An hour before the surface's time.
+    let an_hour_ago = |since: &Timestamp| *since + Duration::from_hours(1) == ManualRuntime::new(1).wall();
+    let lately = Lately { restarted: 2, withheld: 1, escalated: 0 };
+    recovery.expect_lately().withf(an_hour_ago).returning(move |_| lately);
     recovery.expect_budgets().returning(|| Some(budgets()));
     recovery.expect_restart().returning(move |part| answer(part));
     surface().with_recovery(recovery)
@@ -330,6 +337,7 @@ fn parts_are_shown_in_the_order_of_their_table() {
         })
     );
     let whole = |most: u32| json!({"left": most, "most": most, "window_seconds": 300, "more_at": null});
+    assert_eq!(parts["lately"], json!({"restarted": 2, "withheld": 1, "escalated": 0}));
     assert_eq!(
         parts["budgets"],
         json!({"restarts": whole(10), "plane_rebuilds": whole(2), "process_ends": whole(3)})

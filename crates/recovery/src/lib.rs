@@ -28,5 +28,5 @@ pub use port::{
     RestartRefused, ServiceManager, ThreadFacts, ThreadSource,
 };
 pub use record::Record;
-pub use recoveries::{Recoveries, Recovery, Taken};
+pub use recoveries::{Lately, Recoveries, Recovery, Taken};
 pub use state::{IllegalMove, Move, State};

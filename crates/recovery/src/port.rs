@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{FencingToken, StoreError};
 
-use crate::{Budgets, Entry, EntryKey, Recovery, State};
+use crate::{Budgets, Entry, EntryKey, Lately, Recovery, State};
 
 /// Keeps every decision, so that a restart of the process forgets none: neither what was spent of a budget, nor why.
 ///
@@ -149,6 +149,9 @@ pub struct PartView {
 pub trait RecoveryControl: Send + Sync {
     /// The last recoveries, the newest first: at most [`RECOVERIES_SHOWN`] are remembered. Never waits.
     fn recoveries(&self, limit: usize) -> Vec<Recovery>;
+
+    /// How many recoveries there were after this time, or are still under way. Never waits.
+    fn lately(&self, since: Timestamp) -> Lately;
 
     /// All parts, in the order of their table. Never waits.
     fn parts(&self) -> Vec<PartView>;

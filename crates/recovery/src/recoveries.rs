@@ -44,6 +44,17 @@ pub struct Taken {
     pub charged: bool,
 }
 
+/// How many recoveries there were in a time, by what became of them. One may count in several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lately {
+    /// Those that restarted something.
+    pub restarted: u64,
+    /// Restarts that were withheld.
+    pub withheld: u64,
+    /// Those after which a person was needed.
+    pub escalated: u64,
+}
+
 /// The last recoveries, bounded.
 #[derive(Clone, Debug)]
 pub struct Recoveries {
@@ -101,6 +112,22 @@ impl Recoveries {
     /// The last ones, the newest first.
     pub fn newest(&self, limit: usize) -> Vec<Recovery> {
         self.all.iter().rev().take(limit).cloned().collect()
+    }
+
+    /// What there was after this time, or is still under way.
+    pub fn lately(&self, since: Timestamp) -> Lately {
+        let mut lately = Lately::default();
+        let was_after = |one: &&Recovery| {
+            let until = one.ended.and_then(|(_, took)| one.began.checked_add(took).ok());
+            until.is_none_or(|until| until >= since)
+        };
+        for one in self.all.iter().filter(was_after) {
+            lately.restarted += u64::from(!one.steps.is_empty());
+            lately.withheld += u64::from(one.withheld_for.is_some());
+            lately.escalated +=
+                u64::from(one.ended.is_some_and(|(outcome, _)| outcome == Outcome::Escalated));
+        }
+        lately
     }
 
     fn push(&mut self, recovery: Recovery) {

@@ -1,8 +1,10 @@
 //! The ledger as a person reads it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use ttm_kernel::{Epoch, FailureClass};
-use ttm_recovery::{By, Entry, EntryKey, Fact, Recoveries};
+use ttm_recovery::{By, Entry, EntryKey, Fact, Lately, Outcome, Recoveries, Step};
 
 fn entry(number: u64, recovery: u64, fact: Fact) -> Entry {
     let key = |number| EntryKey { epoch: Epoch::new(12), number };
@@ -25,4 +27,36 @@ fn what_a_person_ordered_has_no_class_of_a_failure() {
     let recoveries = known([entry(1, 1, began(By::Service)), entry(2, 2, began(By::Operator))]);
     let classes: Vec<_> = recoveries.newest(9).into_iter().map(|one| (one.by, one.class)).collect();
     assert_eq!(classes, [(By::Operator, None), (By::Service, Some(FailureClass::System))]);
+}
+
+#[test]
+fn what_there_was_lately_is_counted_by_what_became_of_it() {
+    let step = |number, recovery| entry(number, recovery, Fact::Step { step: Step::Graceful, charged: true });
+    let ended = |number, recovery, outcome| {
+        let took = Duration::from_secs(number - recovery);
+        entry(number, recovery, Fact::Ended { outcome, took })
+    };
+    let withheld = Fact::Withheld { cause: "no answer".to_owned(), dependency: "dexscreener".to_owned() };
+    let recoveries = known([
+        entry(1, 1, began(By::Service)),
+        step(2, 1),
+        ended(50, 1, Outcome::Recovered),
+        entry(60, 60, began(By::Service)),
+        step(61, 60),
+        ended(99, 60, Outcome::Escalated),
+        entry(100, 100, withheld),
+        ended(110, 100, Outcome::Withdrawn),
+        entry(120, 120, began(By::Operator)),
+        step(121, 120),
+    ]);
+    let lately = |since| {
+        let Lately { restarted, withheld, escalated } =
+            recoveries.lately(Timestamp::from_second(since).expect("in range"));
+        [restarted, withheld, escalated]
+    };
+    assert_eq!(lately(0), [3, 1, 1]);
+    assert_eq!(lately(50), [3, 1, 1], "it counts until it ends");
+    assert_eq!(lately(51), [2, 1, 1]);
+    assert_eq!(lately(111), [1, 0, 0]);
+    assert_eq!(lately(1_000), [1, 0, 0], "it is under way");
 }

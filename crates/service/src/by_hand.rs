@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
-use ttm_recovery::{Budgets, EntryKey, PartView, Recoveries, Recovery, RecoveryControl, RestartRefused};
+use ttm_recovery::{
+    Budgets, EntryKey, Lately, PartView, Recoveries, Recovery, RecoveryControl, RestartRefused,
+};
 
 use crate::board::Board;
 use crate::operator::GuardBreakers;
@@ -44,6 +47,10 @@ struct ByHand {
 impl RecoveryControl for ByHand {
     fn recoveries(&self, limit: usize) -> Vec<Recovery> {
         self.shown.lock().newest(limit)
+    }
+
+    fn lately(&self, since: Timestamp) -> Lately {
+        self.shown.lock().lately(since)
     }
 
     fn parts(&self) -> Vec<PartView> {

@@ -130,7 +130,12 @@ impl Service {
 
     /// Prints the next command to type, which is about the same service.
     pub(super) fn next(&self, command: &str) -> Result<(), OutputError> {
-        say!("next: ttm {command}{}", self.same)
+        say!("next: {}", self.command(command))
+    }
+
+    /// A command to type, which is about the same service.
+    pub(super) fn command(&self, command: &str) -> String {
+        format!("ttm {command}{}", self.same)
     }
 
     /// The path of the URL; `/` if it has none.

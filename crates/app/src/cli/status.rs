@@ -36,7 +36,7 @@ pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Resul
     match answer {
         Ok((service, answer)) => {
             let health = &answer.health;
-            match print(service.shown(), &answer) {
+            match print(&service, &answer) {
                 Ok(()) => {}
                 Err(error) if error.is_closed() => {}
                 Err(error) => {
@@ -65,7 +65,8 @@ fn ask(service: &Service) -> Result<Answer, String> {
     answer.map_err(|message| format!("{}: {message}", service.shown()))
 }
 
-fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
+fn print(service: &Service, answer: &Answer) -> Result<(), OutputError> {
+    let url = service.shown();
     let health = &answer.health;
     if health["scheduler"].is_null() {
         let status = word(&health["status"]);
@@ -157,10 +158,22 @@ fn print(url: &str, answer: &Answer) -> Result<(), OutputError> {
             word(&resources["database_connections_max"]),
         ),
     )?;
+    if let Some(lately) = lately(&answer.parts["lately"], &service.command("recovery")) {
+        line("recovery", &health["recovery"]["status"], &lately)?;
+    }
     for reason in health["reasons"].as_array().into_iter().flatten() {
         remark(&super::output::printable(reason.as_str().unwrap_or_default(), SENTENCE))?;
     }
     Ok(())
+}
+
+/// What self-healing did in the last hour, if it did anything, and the command that says more.
+fn lately(lately: &Value, command: &str) -> Option<String> {
+    let counted =
+        ["restarted", "withheld", "escalated"].map(|what| (lately[what].as_u64().unwrap_or(0), what));
+    let told = counted.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| format!("in the last hour {}; `{command}` says why", told.join(", ")))
 }
 
 /// Where the process is in its life, and since when.
@@ -323,6 +336,21 @@ mod tests {
         assert_eq!(shown("healthy", 600, 30), "30 of 600 calls failed");
         assert_eq!(shown("healthy", 40, 40), "40 of 40 calls failed; too soon to judge");
         assert_eq!(shown("degraded", 40, 40), "40 of 40 calls failed");
+    }
+
+    #[test]
+    fn what_was_restarted_lately_is_shown_with_the_command_that_says_why() {
+        let shown = |restarted: u64, withheld: u64, escalated: u64| {
+            let counts =
+                serde_json::json!({"restarted": restarted, "withheld": withheld, "escalated": escalated});
+            lately(&counts, "ttm recovery --url http://h")
+        };
+        assert_eq!(shown(0, 0, 0), None);
+        assert_eq!(
+            shown(2, 0, 1).as_deref(),
+            Some("in the last hour 2 restarted, 1 escalated; `ttm recovery --url http://h` says why")
+        );
+        assert_eq!(lately(&Value::Null, "ttm recovery"), None, "an older service does not tell");
     }
 
     #[test]

@@ -14,6 +14,8 @@ const STATUSES: [&str; 4] = ["healthy", "degraded", "critical", "unknown"];
 pub(super) struct Answer {
     pub(super) health: Value,
     pub(super) age: Option<Duration>,
+    /// What is known of the parts; null if that is not told.
+    pub(super) parts: Value,
     /// Whether the request had a token.
     pub(super) with_token: bool,
 }
@@ -29,7 +31,9 @@ pub(super) async fn fetch(service: &Service) -> Result<Answer, String> {
     match (ours, status) {
         (Some(health), StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE) => {
             let age = age(&health, sent);
-            Ok(Answer { health, age, with_token: service.has_token() })
+            // A service that starts does not tell, and an older one says less: the report is shown all the same.
+            let parts = service.ask_api(Method::GET, "/api/v1/parts").await.unwrap_or_default();
+            Ok(Answer { health, age, parts, with_token: service.has_token() })
         }
         (_, StatusCode::UNAUTHORIZED) => Err(service.unauthorized(status)),
         _ => Err(service.of_another(status)),

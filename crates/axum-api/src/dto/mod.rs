@@ -25,7 +25,7 @@ pub use history::{HistoryDto, PointDto, SeriesDto};
 pub use plan::{LanePlanDto, PlanDto};
 pub use problem::ProblemDto;
 pub use recoveries::{
-    BudgetDto, BudgetsDto, PartDto, PartsDto, RecoveriesDto, RecoveryDto, RestartDto, StepDto,
+    BudgetDto, BudgetsDto, LatelyDto, PartDto, PartsDto, RecoveriesDto, RecoveryDto, RestartDto, StepDto,
 };
 pub use recovery::SelfHealingDto;
 pub use sources::{SourceDto, SourcesDto};

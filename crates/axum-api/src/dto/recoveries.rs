@@ -1,7 +1,7 @@
 //! Models of the recoveries and of the parts that they are about.
 
 use serde::Serialize;
-use ttm_recovery::{Budget, Budgets, PartView, Recovery, Taken};
+use ttm_recovery::{Budget, Budgets, Lately, PartView, Recovery, Taken};
 
 /// `/api/v1/recoveries`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -55,6 +55,19 @@ pub struct PartsDto {
     pub parts: Vec<PartDto>,
     /// What is left of the budgets that all parts share; null in the first moments of a service.
     pub budgets: Option<BudgetsDto>,
+    /// How much self-healing did in the last hour.
+    pub lately: LatelyDto,
+}
+
+/// How many recoveries there were in the last hour, or are still under way. One may count in several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LatelyDto {
+    /// Those that restarted something.
+    pub restarted: u64,
+    /// Restarts that were withheld.
+    pub withheld: u64,
+    /// Those after which a person was needed.
+    pub escalated: u64,
 }
 
 /// What all parts share. Each part has a budget of its own, too.
@@ -142,7 +155,7 @@ impl From<Taken> for StepDto {
 
 impl PartsDto {
     /// Of these parts, whose budgets are known or not.
-    pub fn new(parts: Vec<PartView>, budgets: Option<Budgets>) -> Self {
+    pub fn new(parts: Vec<PartView>, budgets: Option<Budgets>, lately: Lately) -> Self {
         let own = |part: &PartView| {
             let known = budgets.iter().flat_map(|budgets| &budgets.parts);
             known.into_iter().find(|(name, _)| *name == part.name).map(|(_, budget)| BudgetDto::from(*budget))
@@ -154,7 +167,8 @@ impl PartsDto {
             plane_rebuilds: rebuilds.into(),
             process_ends: ends.into(),
         });
-        Self { parts, budgets }
+        let Lately { restarted, withheld, escalated } = lately;
+        Self { parts, budgets, lately: LatelyDto { restarted, withheld, escalated } }
     }
 }
 
