@@ -71,7 +71,7 @@ fn stop(paused_at: &[u64], back_after: u64) -> (Stopped, Duration) {
 
 #[test]
 fn a_pause_in_the_middle_of_a_stop_loses_no_queued_token() {
-    let stored = Stopped { tokens_left: 0, samples_left: 0, events_left: 0, in_time: true };
+    let stored = Stopped { tokens_left: 0, samples_left: 0, events_left: 0, orders_left: 0, in_time: true };
     for second in [0, 1, 2, 4, 6] {
         let (stopped, took) = stop(&[second], 62);
         assert_eq!(stopped, stored, "{second}");
