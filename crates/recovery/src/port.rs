@@ -58,7 +58,7 @@ pub const LEDGER_KEEPS: usize = 10_000;
 ///    elsewhere for a person and leaves nothing. Where there is nothing to clear or to set aside, both do nothing.
 /// 4. A `write` that fails leaves what was written before. It fails for an entry that [`Entry::check`] refuses.
 ///
-/// Calls may block for as long as a disk takes: they are made where nothing waits for it.
+/// Calls may block for as long as a disk takes: they are made one at a time, where nothing waits for it.
 #[cfg_attr(feature = "testing", mockall::automock)]
 pub trait LastWords: Send + Sync {
     /// Adds these entries to what is kept.

@@ -36,6 +36,8 @@ const LOADS: usize = 3;
 pub(crate) struct Ledger {
     port: Arc<dyn RecoveryLedger>,
     last_words: Option<Arc<dyn LastWords>>,
+    /// The call of the local file that is under way has the other one.
+    turn: Arc<()>,
     io: Arc<dyn Runtime>,
     board: Arc<Board>,
     under: FencingToken,
@@ -62,6 +64,7 @@ impl Ledger {
         Self {
             port: ports.ledger.clone(),
             last_words: ports.last_words.clone(),
+            turn: Arc::default(),
             io: io.clone(),
             board: board.clone(),
             under: FencingToken::first(epoch),
@@ -274,7 +277,15 @@ impl Ledger {
         call: impl FnOnce(&dyn LastWords) -> std::io::Result<T> + Send + 'static,
     ) -> Option<std::io::Result<T>> {
         let words = self.last_words.clone()?;
-        let call = run_on(&*self.io, async move { call(&*words) });
+        if Arc::strong_count(&self.turn) > 1 {
+            // A disk that hangs takes one thread of the io plane, and must not take all.
+            return Some(Err(std::io::ErrorKind::TimedOut.into()));
+        }
+        let turn = self.turn.clone();
+        let call = run_on(&*self.io, async move {
+            let _turn = turn;
+            call(&*words)
+        });
         let answer = within(&*self.io, self.io.now() + patience, call).await;
         Some(answer.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())))
     }
