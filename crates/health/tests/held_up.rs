@@ -71,8 +71,8 @@ fn a_breaker_that_an_operator_holds_open_is_degraded_for_as_long_as_it_lasts_and
     assert_eq!(
         report.reasons,
         [
-            "the hot group has been blocked for 1h: an operator holds the circuit breaker open",
-            "the cold group has been blocked for 1h: an operator holds the circuit breaker open",
+            "the hot group has been blocked for 1h: an operator holds the circuit breaker open; `ttm breaker dexscreener reset` ends that",
+            "the cold group has been blocked for 1h: an operator holds the circuit breaker open; `ttm breaker dexscreener reset` ends that",
             "DexScreener: the circuit breaker is held open by an operator; `ttm breaker dexscreener reset` ends that",
         ]
     );

@@ -92,6 +92,8 @@ pub struct Machine {
     parts: Vec<Part>,
     /// What parts are held back for, and who finds out whether it is back.
     probes: BTreeMap<&'static str, Probe>,
+    /// Why something that parts depend on gives no answers, where it is known better than that it is away.
+    known: BTreeMap<&'static str, String>,
     /// The process should be replaced, and is not.
     escalated: Option<Escalation>,
     memory: Option<(Moment, String)>,
@@ -138,6 +140,14 @@ impl Machine {
         let known = part.waits.as_ref().filter(|known| known.on == on);
         let since = known.map_or(since, |known| known.since.min(since));
         part.waits = Some(Waits { on, since, said_at: at });
+    }
+
+    /// Why something that parts depend on gives no answers is known from now on, as a clause for a person; or is not known any more.
+    pub fn handle_reason(&mut self, on: &'static str, why: Option<String>) {
+        match why {
+            Some(why) => drop(self.known.insert(on, why)),
+            None => drop(self.known.remove(on)),
+        }
     }
 
     /// The part ended: as it was told to, or by itself.
@@ -274,7 +284,7 @@ impl Machine {
 
     /// What is known of the parts, in the order of their table.
     pub fn views(&self, now: Moment) -> Vec<PartView> {
-        self.parts.iter().map(|part| view(part, now)).collect()
+        self.parts.iter().map(|part| self.view(part, now)).collect()
     }
 
     /// What is left of the budgets. `wall` is now by the wall clock.
@@ -306,6 +316,34 @@ impl Machine {
     /// The incarnation of a part.
     pub fn incarnation(&self, id: PartId) -> Incarnation {
         self.parts[id.0].incarnation
+    }
+
+    fn view(&self, part: &Part, now: Moment) -> PartView {
+        let waits = part.waits.as_ref().filter(|_| part.state == State::Degraded);
+        let problem = match (&part.repair, waits) {
+            (Some(Repair { phase: Phase::Withheld, .. }), Some(waits)) => Some(self.withheld(waits, now)),
+            (Some(repair), _) => Some(repair.cause.clone()),
+            (None, Some(waits)) => Some(self.why(waits, now)),
+            (None, None) => None,
+        };
+        PartView {
+            name: part.spec.name.to_owned(),
+            critical: part.spec.critical,
+            state: part.state,
+            incarnation: part.incarnation.number(),
+            since_progress: part.progress.map(|at| now - at),
+            problem,
+        }
+    }
+
+    /// Why a part waits.
+    fn why(&self, waits: &Waits, now: Moment) -> String {
+        let away = || format!("{} has been away for {} s", waits.on, (now - waits.since).as_secs());
+        self.known.get(waits.on).cloned().unwrap_or_else(away)
+    }
+
+    fn withheld(&self, waits: &Waits, now: Moment) -> String {
+        format!("restart withheld: {}", self.why(waits, now))
     }
 
     fn ids(&self) -> impl Iterator<Item = PartId> + use<> {
@@ -345,24 +383,5 @@ fn how(end: &TaskEnd) -> String {
         TaskEnd::Finished => "it returned".to_owned(),
         TaskEnd::Aborted => "it was aborted".to_owned(),
         TaskEnd::Panicked(message) => format!("it panicked: {message}"),
-    }
-}
-
-fn view(part: &Part, now: Moment) -> PartView {
-    let waits = part.waits.as_ref().filter(|_| part.state == State::Degraded);
-    let problem = match (&part.repair, waits) {
-        (Some(repair), _) => Some(repair.cause.clone()),
-        (None, Some(waits)) => {
-            Some(format!("{} has been away for {} s", waits.on, (now - waits.since).as_secs()))
-        }
-        (None, None) => None,
-    };
-    PartView {
-        name: part.spec.name.to_owned(),
-        critical: part.spec.critical,
-        state: part.state,
-        incarnation: part.incarnation.number(),
-        since_progress: part.progress.map(|at| now - at),
-        problem,
     }
 }

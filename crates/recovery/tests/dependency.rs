@@ -1,7 +1,11 @@
 //! What is done, and not done, when what parts depend on is away.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_kernel::{Epoch, Moment};
 use ttm_recovery::testing::{API, Ends, Incident, STORE, Shows, Stage, table};
-use ttm_recovery::{RecoveryConfig, Step};
+use ttm_recovery::{Effect, Entry, Fact, Machine, Now, PartId, Past, RecoveryConfig, Step};
 
 fn stage() -> Stage {
     let mut stage = Stage::new(table(), RecoveryConfig::default()).with_jitter(0.5);
@@ -220,4 +224,38 @@ fn an_escalated_probe_gives_its_place_to_the_next_one_which_pays_for_itself() {
         "1006 event-writer emergency, charged",
     ];
     assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn why_something_gives_no_answers_is_said_where_it_is_known() {
+    let now = |seconds| Now {
+        moment: Moment::from_origin(Duration::from_secs(seconds)),
+        wall: Timestamp::UNIX_EPOCH,
+        jitter: 0.5,
+    };
+    let mut machine = Machine::boot(table(), RecoveryConfig::default(), Epoch::new(1), Past::none(), now(0));
+    let id = machine.find("hot-group").expect("it is in the table");
+    machine.handle_reason(API, Some("an operator holds its breaker open".to_owned()));
+    let mut causes = Vec::new();
+    for second in 1..=60 {
+        let now = now(second);
+        let at = now.moment;
+        for other in (0..table().len()).map(PartId).filter(|other| *other != id) {
+            machine.handle_progress(other, machine.incarnation(other), at, now);
+        }
+        machine.handle_waiting(id, machine.incarnation(id), API, Moment::ZERO, at);
+        machine.handle_timeout(now);
+        while let Some(effect) = machine.poll_effect() {
+            if let Effect::Record(Entry { fact: Fact::Withheld { cause, .. }, .. }) = effect {
+                causes.push(cause);
+            }
+        }
+    }
+    let problem = |machine: &Machine, second| machine.views(now(second).moment)[id.0].problem.clone();
+    let held = "restart withheld: an operator holds its breaker open";
+    assert_eq!(causes, [held]);
+    assert_eq!(problem(&machine, 61).as_deref(), Some(held));
+    machine.handle_reason(API, None);
+    let away = "restart withheld: dexscreener has been away for 61 s";
+    assert_eq!(problem(&machine, 61).as_deref(), Some(away), "it is not any more, and does not answer yet");
 }

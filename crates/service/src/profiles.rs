@@ -14,7 +14,7 @@ use ttm_market::{
 };
 
 use super::board::Board;
-use super::breakers::PROFILES;
+use super::breakers::{PROFILES, held_open};
 use super::caller::{CallError, Caller, disposition};
 use super::settings::ServiceSettings;
 use crate::ports::Ports;
@@ -66,9 +66,7 @@ impl Profiles {
             GuardError::Failed { error, .. } => *problem = error.to_string(),
             GuardError::TimedOut { .. } => "no answer in time".clone_into(&mut problem),
             GuardError::Rejected(Rejected { reason: RejectReason::ForcedOpen, .. }) => {
-                *problem = format!(
-                    "an operator holds the circuit breaker open; `ttm breaker {PROFILES} reset` ends that"
-                );
+                *problem = held_open(PROFILES);
             }
             GuardError::Rejected(_) | GuardError::Throttled { .. } => {}
         }

@@ -186,7 +186,7 @@ fn show(one: &Value) -> Result<(), OutputError> {
     };
     line("began", &format!("{}, {by}", moment(&one["began_at"])))?;
     if let Some(dependency) = one["withheld_for"].as_str() {
-        line("withheld", &format!("a restart would not help while {} is away", printable(dependency, 60)))?;
+        line("withheld", &format!("a restart would not help: it waits for {}", printable(dependency, 60)))?;
     }
     for step in one["steps"].as_array().into_iter().flatten() {
         let charged = if step["charged"] == true { "" } else { ", not counted against the budget" };

@@ -77,6 +77,7 @@ impl Machine {
             accounts: Accounts::default(),
             parts: parts.into_iter().map(|spec| Part::new(spec, now.moment)).collect(),
             probes: BTreeMap::new(),
+            known: BTreeMap::new(),
             escalated: None,
             memory: None,
             memory_patience: MEMORY_PATIENCE,

@@ -80,8 +80,7 @@ impl Machine {
         let Some(waits) = part.waits.clone() else { return };
         part.gets_on_since = None;
         part.go(Move::Wait);
-        let away = (now.moment - waits.since).as_secs();
-        let cause = format!("restart withheld: {} has been away for {away} s", waits.on);
+        let cause = super::ledger::bounded(&self.withheld(&waits, now.moment));
         self.close(id, Outcome::Withdrawn, now);
         self.wait(id, waits.on, cause, Phase::Withheld, now);
     }

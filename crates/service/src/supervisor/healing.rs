@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ttm_breaker::State as BreakerState;
 use ttm_health::ResourceSample;
 use ttm_kernel::{Entropy, Epoch, Incarnation, Lane, Moment, Runtime, TaskEnd};
 use ttm_recovery::{By, Effect, Entry, Fact, Machine, Now, Outcome, PartId, RestartRefused, State};
 use ttm_schedule::LaneStatus;
 
 use super::crew::Crew;
+use crate::breakers::held_open;
 use crate::by_hand::{Order, Orders};
 use crate::ended::Failure;
 use crate::ledger::{Found, Ledger};
@@ -192,6 +194,8 @@ impl Healing {
                 self.machine.handle_waiting(id, incarnation, waits.on, waits.since, at);
             }
         }
+        let held = self.resident.guard.breaker().snapshot(now.moment).state == BreakerState::ForcedOpen;
+        self.machine.handle_reason(POOLS, held.then(|| held_open(POOLS)));
         for (id, lane) in crew.groups() {
             let incarnation = self.machine.incarnation(id);
             if self.resident.groups.ended(lane, incarnation) {
