@@ -190,8 +190,9 @@ fn a_part_that_is_restarted_by_hand_goes_on_as_its_next_incarnation_and_the_orde
     let before = ["hot-group", "token-writer"].map(incarnation);
 
     let ordered = told(&ask(folder, address, &["restart", "hot-group"]));
-    let id =
-        ordered.strip_prefix("hot-group is being restarted: recovery ").and_then(|rest| rest.lines().next());
+    let id = ordered
+        .strip_prefix("the part hot-group is being restarted: recovery ")
+        .and_then(|rest| rest.lines().next());
     let id = id.unwrap_or_else(|| panic!("{ordered}"));
     let next = format!("next: ttm recovery show {id} --url http://{address} --token-file token\n");
     assert!(ordered.ends_with(&next), "{ordered}");

@@ -375,7 +375,10 @@ fn a_restart_that_is_refused_says_why() {
         })
     });
     let refused = |path: &str, status| post(&surface, path).problem(status);
-    assert_eq!(refused("/api/v1/scheduler/hot/restart", 409), "hot-group is being restarted already");
+    assert_eq!(
+        refused("/api/v1/scheduler/hot/restart", 409),
+        "the part hot-group is being restarted already"
+    );
     assert_eq!(refused("/api/v1/parts/monitor/restart", 409), "the service is stopping");
     assert_eq!(
         refused("/api/v1/parts/hotgrupe/restart", 404),

@@ -19,7 +19,7 @@ fn a_part_that_is_being_restarted_makes_the_whole_degraded_and_nothing_worse() {
         report(RecoveryFacts { restarting: vec![part("hot-group", true)], ..RecoveryFacts::default() });
     assert_eq!((report.status, report.live, report.ready), (Status::Degraded, true, true));
     assert_eq!(report.recovery.status, Status::Degraded);
-    assert_eq!(report.reasons, ["the hot-group does not get on: it ended by itself: it panicked: boom"]);
+    assert_eq!(report.reasons, ["the part hot-group does not get on: it ended by itself: it panicked: boom"]);
     assert_eq!(report.recovery.alerts, report.reasons);
 }
 
@@ -33,7 +33,7 @@ fn a_critical_part_that_is_given_up_is_critical_and_not_ready_and_stays_live() {
     }
     let report = assess(&facts, &Thresholds::default());
     assert_eq!((report.status, report.live, report.ready), (Status::Critical, true, false));
-    let first = "the work is given up for now, since restarting did not help: it ended by itself: it panicked: boom; once \
+    let first = "the part work is given up for now, since restarting did not help: it ended by itself: it panicked: boom; once \
                  it is mended, `ttm restart work`";
     assert_eq!(report.reasons.first().map(String::as_str), Some(first));
     facts.recovery = RecoveryFacts::default();
@@ -48,6 +48,9 @@ fn a_part_that_the_service_can_do_without_calls_a_person_and_keeps_it_ready() {
     let report =
         report(RecoveryFacts { escalated: vec![part("sources", false)], ..RecoveryFacts::default() });
     assert_eq!((report.status, report.live, report.ready), (Status::Critical, true, true));
+    let told = "the part sources is given up for now, since restarting did not help: it ended by itself: it panicked: boom; \
+                once it is mended, `ttm restart sources`";
+    assert_eq!(report.reasons, [told], "a name may be a plural");
 }
 
 #[test]

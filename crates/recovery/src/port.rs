@@ -175,7 +175,7 @@ pub enum RestartRefused {
         known: String,
     },
     /// It is being restarted.
-    #[error("{0} is being restarted already")]
+    #[error("the part {0} is being restarted already")]
     UnderWay(String),
     /// The service is starting or stopping.
     #[error("the service is {0}")]

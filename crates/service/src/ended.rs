@@ -112,7 +112,7 @@ impl Failure {
     pub fn cause(&self) -> String {
         match self {
             Self::Superseded(reason) | Self::Recovery(reason) => reason.clone(),
-            Self::Part { part, end } => format!("{part} ended by itself: {}", ending(end)),
+            Self::Part { part, end } => format!("the part {part} ended by itself: {}", ending(end)),
         }
     }
 }

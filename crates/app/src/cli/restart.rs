@@ -28,7 +28,7 @@ pub(super) fn execute(arguments: &RestartArguments, file: Option<&Path>) -> Resu
     let answer = start_threads()?
         .block_on(service.ask_api(Method::POST, &path))
         .map_err(|error| Failure::Told(format!("{}: {error}", service.shown())))?;
-    wrapped("", &format!("{part} is being restarted: recovery {}", word(&answer["recovery"])))?;
+    wrapped("", &format!("the part {part} is being restarted: recovery {}", word(&answer["recovery"])))?;
     service.next(&format!("recovery show {}", word(&answer["recovery"])))?;
     Ok(ExitCode::SUCCESS)
 }

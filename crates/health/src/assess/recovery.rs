@@ -26,13 +26,13 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
     for part in &recovery.escalated {
         let name = &part.name;
         let sentence = format!(
-            "the {name} is given up for now, since restarting did not help: {}; once it is mended, `ttm restart {name}`",
+            "the part {name} is given up for now, since restarting did not help: {}; once it is mended, `ttm restart {name}`",
             part.problem
         );
         findings.add(Status::Critical, sentence);
     }
     for part in &recovery.restarting {
-        findings.add(Status::Degraded, format!("the {} does not get on: {}", part.name, part.problem));
+        findings.add(Status::Degraded, format!("the part {} does not get on: {}", part.name, part.problem));
     }
     let is_beyond_help =
         recovery.needs_a_person.is_some() || recovery.escalated.iter().any(|part| part.critical);

@@ -219,7 +219,7 @@ impl Machine {
         let is_in_the_way = self.is_stopping(id);
         if let Some(outer) = part.spec.within {
             let does_not = if is_in_the_way { "end" } else { "get on after an emergency restart" };
-            let cause = format!("{} does not {does_not}", part.spec.name);
+            let cause = format!("the part {} does not {does_not}", part.spec.name);
             return self.blame(id, outer, &cause, now);
         }
         if part.spec.on_work_plane && (part.spec.critical || is_in_the_way) {
