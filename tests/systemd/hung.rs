@@ -34,11 +34,14 @@ fn stop(traced: Pid) {
     stopped.recv().expect("it is traced").expect("it stops");
 }
 
-/// The machine's numbers of threads of the service.
+/// The machine's numbers of threads of the service that do not hang yet.
 fn find(service: &Service, name: &str) -> Vec<Pid> {
     let tasks = format!("/proc/{}/task", service.container.outside(&service.pid()));
     let tasks = fs::read_dir(tasks).expect("it runs").map(|task| task.expect("a thread").path());
     let named = |task: &PathBuf| fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name);
+    let runs = |task: &PathBuf| {
+        fs::read_to_string(task.join("status")).is_ok_and(|status| status.contains("TracerPid:\t0\n"))
+    };
     let number = |task: PathBuf| task.file_name()?.to_str()?.parse().ok().map(Pid::from_raw);
-    tasks.filter(named).filter_map(number).collect()
+    tasks.filter(named).filter(runs).filter_map(number).collect()
 }

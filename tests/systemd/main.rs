@@ -101,22 +101,41 @@ fn a_process_whose_supervision_hangs_is_killed_by_the_watchdog_and_started_again
 }
 
 #[test]
-fn a_work_plane_that_hangs_is_built_anew_before_the_watchdog_expires() {
+fn a_work_plane_that_hangs_is_built_anew_before_the_watchdog_expires_and_the_third_time_the_process_is() {
     installed("", "", |service| {
         let container = &service.container;
         container.ok("systemctl start ttm");
         assert!(service.add(&service.mints[0]));
         service.wait_for("StatusText", |text| text == "scoring 1 token");
         let before = service.pid();
-        hung::hang(service, "work");
-        let first = || service.get("/api/v1/recoveries").json()["recoveries"][0].clone();
-        let recovery = service.wait(|| Some(first()).filter(|recovery| !recovery["outcome"].is_null()));
-        assert_eq!((&recovery["subject"], &recovery["outcome"]), (&json!("work-plane"), &json!("recovered")));
-        assert_eq!(recovery["steps"].as_array().map(Vec::len), Some(1), "{recovery}");
-        assert_eq!(recovery["steps"][0]["step"], "rebuild_plane", "{recovery}");
+        let recoveries = || service.get("/api/v1/recoveries").json()["recoveries"].clone();
+        // The newest is the first.
+        let ended = |count: usize| {
+            let all = recoveries();
+            let is_over = all.as_array().map(Vec::len) == Some(count) && !all[0]["outcome"].is_null();
+            is_over.then(|| all[0].clone())
+        };
         let age = || service.get("/api/v1/tokens").json()["tokens"][0]["age_seconds"].as_f64();
+        for time in 1..=2 {
+            hung::hang(service, "work");
+            let recovery = service.wait(|| ended(time));
+            assert_eq!(
+                (&recovery["subject"], &recovery["outcome"]),
+                (&json!("work-plane"), &json!("recovered"))
+            );
+            assert_eq!(recovery["steps"].as_array().map(Vec::len), Some(1), "{recovery}");
+            assert_eq!(recovery["steps"][0]["step"], "rebuild_plane", "{recovery}");
+            service.wait(|| age().filter(|seconds| *seconds < 2.0));
+            assert_eq!((service.pid(), service.property("NRestarts")), (before.clone(), "0".to_owned()));
+        }
+        hung::hang(service, "work");
+        service.wait_for("ExecMainStatus", |code| code == "70");
+        service.wait_for("NRestarts", |count| count == "1");
+        service.wait_for("ActiveState", |state| state == "active");
+        let recovery = service.wait(|| ended(3));
+        assert_eq!((&recovery["subject"], &recovery["outcome"]), (&json!("work-plane"), &json!("recovered")));
+        assert_eq!(recovery["steps"][0]["step"], "end_process", "{recovery}");
         service.wait(|| age().filter(|seconds| *seconds < 2.0));
-        assert_eq!((service.pid(), service.property("NRestarts")), (before, "0".to_owned()));
     });
 }
 

@@ -9,11 +9,21 @@ use ttm_e2e::{Database, Faults, Program, get, market, ttm};
 use super::{STORE, TOKENS, folder, scores_again, service};
 
 #[test]
-fn a_pause_longer_than_every_deadline_restarts_nothing_and_is_one_event() {
+fn on_sqlite_a_pause_longer_than_every_deadline_restarts_nothing_and_is_one_event() {
+    a_pause_restarts_nothing(STORE);
+}
+
+#[test]
+fn on_postgres_a_pause_longer_than_every_deadline_restarts_nothing_and_is_one_event() {
+    let database = Database::create();
+    a_pause_restarts_nothing(&database.url());
+}
+
+fn a_pause_restarts_nothing(store: &str) {
     let (market, folder) = (market(TOKENS), folder());
     let faults = Faults::in_folder(folder.path());
     faults.make(&["all: patience 5"]);
-    let mut program = Program::start(&mut service(folder.path(), &market, STORE));
+    let mut program = Program::start(&mut service(folder.path(), &market, store));
     let address = program.address();
     scores_again(&mut program);
     // Another one runs once a second meanwhile.
