@@ -68,8 +68,9 @@ impl Process {
         let (figures, vigil) = (supervisor.figures(), supervisor.vigil());
         let open: Open<Infallible> = Box::new(|_| Box::pin(std::future::ready(Ok(ports))));
         let (order, ends, clock) = (life.clone(), life.clone(), world.clone());
+        let own = runtime.clone();
         let body = async move {
-            let exit = supervisor.run(open, stop_of(&order, &clock)).await.into();
+            let exit = supervisor.run(open, stop_of(&order, &own)).await.into();
             clock.trace(format_args!("process exits: {exit:?}"));
             ends.lock().exit = Some((clock.now(), exit));
         };
@@ -147,15 +148,15 @@ impl From<ttm_service::Exit<Infallible>> for Exit {
     }
 }
 
-/// Waits for the order to stop. A process that is frozen hears it when it goes on.
-async fn stop_of(life: &Mutex<Life>, clock: &SimRuntime) -> Moment {
+/// Waits for the order to stop. A process that is frozen hears it when it goes on. The deadline is by the clock of the process.
+async fn stop_of(life: &Mutex<Life>, own: &SimRuntime) -> Moment {
     poll_fn(|cx| {
         let mut life = life.lock();
         let Some(within) = life.stop_within else {
             life.waiting = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        Poll::Ready(clock.now() + within)
+        Poll::Ready(own.now() + within)
     })
     .await
 }
