@@ -14,8 +14,11 @@ pub(crate) struct Groups {
     /// The last incarnation of each group that has ended as it was told to.
     ended: Arc<Mutex<PerLane<Option<Incarnation>>>>,
     /// The last incarnation of each group that has found nothing due, and when it did first.
-    idle: Arc<Mutex<PerLane<Option<(Incarnation, Moment)>>>>,
+    idle: Arc<Mutex<PerLane<Idle>>>,
 }
+
+/// An incarnation that has found nothing due, and when.
+type Idle = Option<(Incarnation, Moment)>;
 
 /// What a group should do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
