@@ -18,6 +18,16 @@ pub(crate) const REBUILDS_PER_HOUR: u32 = 2;
 /// Processes that may be ended in an hour. One more and a person is called, and the process stays.
 pub(crate) const ENDS_PER_HOUR: u32 = 3;
 
+/// Whether the process may be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MayEnd {
+    Now,
+    /// It was ended a short while ago: what made it fail may pass by itself.
+    From(Moment),
+    /// It was ended too often, or is ended by hand alone.
+    No,
+}
+
 /// What makes no sense in a ledger. Two processes that wrote at once, or a ledger that is not ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IllegalEntry {
@@ -171,9 +181,16 @@ impl Accounts {
         !is_off(config) && self.is_left(&self.rebuilds, HOUR, REBUILDS_PER_HOUR, now)
     }
 
-    /// Whether the process may be ended.
-    pub(crate) fn may_end(&self, config: &RecoveryConfig, now: Moment) -> bool {
-        !is_off(config) && self.is_left(&self.ends, HOUR, ENDS_PER_HOUR, now)
+    /// Whether the process may be ended: the second time in an hour, and the third one, so long after the one before.
+    pub(crate) fn may_end(&self, config: &RecoveryConfig, apart: [Duration; 2], now: Moment) -> MayEnd {
+        if is_off(config) || !self.is_left(&self.ends, HOUR, ENDS_PER_HOUR, now) {
+            return MayEnd::No;
+        }
+        let is_left = |most| self.is_left(&self.ends, HOUR, most, now);
+        let Some(last) = self.ends.last().filter(|_| !is_left(1)) else { return MayEnd::Now };
+        let apart = if is_left(2) { apart[0] } else { apart[1] };
+        let from = last.until.saturating_sub(KEPT.saturating_sub(apart));
+        if from <= now { MayEnd::Now } else { MayEnd::From(from) }
     }
 
     /// Whether fewer than `most` of these charges lie within a window that ends now.

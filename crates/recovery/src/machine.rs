@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_kernel::{Epoch, FailureClass, Incarnation, Moment, TaskEnd};
 
-use crate::accounts::{Accounts, HOUR};
+use crate::accounts::{Accounts, HOUR, MayEnd};
 use crate::machine::dependency::Probe;
 use crate::part::{Part, Phase, Repair, Waits};
 use crate::{
@@ -38,6 +38,9 @@ const FIRST_RETRY: Duration = Duration::from_mins(5);
 /// Memory may be short for this long before the process is ended for it.
 const MEMORY_PATIENCE: Duration = Duration::from_mins(5);
 
+/// The process is ended a second time in an hour so long after the first time, and a third time so long after that.
+const ENDS_APART: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(5)];
+
 /// A person is needed; it is tried once more then.
 #[derive(Clone, Debug)]
 struct Escalation {
@@ -64,8 +67,11 @@ struct Escalation {
 /// # Budgets
 ///
 /// A part may be restarted so often in a sliding window, all parts together so often in an hour, the plane built anew twice
-/// in an hour, and the process ended three times. What a critical part that is stuck may not do any more is done to the plane, then to
-/// the process; then, and with any other part, nothing more is done: it is escalated. After five minutes it is tried once more, if the
+/// in an hour, and the process ended three times, the second time one minute after the first at the earliest, and the third time five
+/// minutes after that. What a critical part that is stuck may not do any more is done to the plane, then to the process. Until the
+/// process may be ended again, a part for which nothing else is left waits: what is stuck is looked at again then, and what has ended
+/// is started again after each backoff, which costs nothing. If it gets on meanwhile the process is not ended. With any other part, and
+/// when the process was ended three times, nothing more is done: it is escalated. After five minutes it is tried once more, if the
 /// budget allows it, and then each time after twice as long, at most an hour, until it has run for two minutes with progress. By hand
 /// a part can be restarted whatever was spent. With a budget of none nothing is done but by hand.
 ///
@@ -98,6 +104,7 @@ pub struct Machine {
     escalated: Option<Escalation>,
     memory: Option<(Moment, String)>,
     memory_patience: Duration,
+    ends_apart: [Duration; 2],
     /// Whether nothing is decided any more: the process ends.
     is_over: bool,
     /// Whether the ledger says that the process stopped in order.
@@ -181,7 +188,8 @@ impl Machine {
         }
         part.go(Move::Stall);
         self.fail(canary, cause, now);
-        if self.parts[canary.0].state == State::Escalated {
+        let is_put_off = self.parts[canary.0].is_put_off();
+        if is_put_off || self.parts[canary.0].state == State::Escalated {
             // The plane beats with a thread less: that it does proves nothing.
             self.prove_by(canary, Vec::new());
         }
@@ -277,6 +285,11 @@ impl Machine {
         self.memory_patience = patience;
     }
 
+    /// Changes how long after one end of the process the next one comes.
+    pub fn set_ends_apart(&mut self, apart: Duration) {
+        self.ends_apart = [apart; 2];
+    }
+
     /// The next effect; call until there is none.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
@@ -322,7 +335,14 @@ impl Machine {
         let waits = part.waits.as_ref().filter(|_| part.state == State::Degraded);
         let problem = match (&part.repair, waits) {
             (Some(Repair { phase: Phase::Withheld, .. }), Some(waits)) => Some(self.withheld(waits, now)),
-            (Some(repair), _) => Some(repair.cause.clone()),
+            (Some(repair), _) => Some(match self.end_waits(part, now) {
+                Some(rest) => format!(
+                    "{}; the process was ended a short while ago, and is not ended again for {} s",
+                    repair.cause,
+                    rest.as_secs()
+                ),
+                None => repair.cause.clone(),
+            }),
             (None, Some(waits)) => Some(self.why(waits, now)),
             (None, None) => None,
         };
@@ -364,8 +384,12 @@ impl Machine {
         };
         let outcome = match repair.phase {
             Phase::Draining(_) | Phase::Aborting(_) | Phase::Ending => return,
+            // It was aborted, and does not end.
+            Phase::PutOff(_) if part.state == State::Stopping => return,
+            Phase::PutOff(_) if repair.rung.is_some() => Outcome::Recovered,
             Phase::Watching => Outcome::Recovered,
             Phase::BackingOff(_)
+            | Phase::PutOff(_)
             | Phase::Withheld
             | Phase::HeldBack { .. }
             | Phase::Resuming(_)

@@ -111,6 +111,8 @@ pub(crate) enum Phase {
     HeldBack { dependency: &'static str },
     /// It is back, or this part is to find out: the next step is taken then.
     Resuming(Moment),
+    /// Only the end of the process is left, which was ended a short while ago: that is waited for until then.
+    PutOff(Moment),
     /// The process ends.
     Ending,
     /// Nothing more is done before `again`. The recovery is over in the ledger.
@@ -198,6 +200,11 @@ impl Part {
             && self.waits.is_some()
             && now >= self.counts_from + self.spec.patience
             && now < self.stuck_at()
+    }
+
+    /// Whether only the end of the process is left for it, and waited for.
+    pub(crate) fn is_put_off(&self) -> bool {
+        self.repair.as_ref().is_some_and(|repair| matches!(repair.phase, Phase::PutOff(_)))
     }
 
     /// Whether a recovery of it is under way that has taken a step, or will.

@@ -55,8 +55,11 @@ pub(crate) fn of_part(part: &'static str, mut body: BoxFuture<'static, ()>) -> B
 }
 
 /// The machine, with the patience that `all: patience SECONDS` leaves groups, the plane and short memory. Other parts give signs of
-/// life too seldom for that, and are left a little more.
+/// life too seldom for that, and are left a little more. The ends of the process are as far apart as `all: ends apart SECONDS` says.
 pub(crate) fn hurried(mut machine: Machine) -> Machine {
+    if let Some(seconds) = number("all: ends apart ") {
+        machine.set_ends_apart(Duration::from_secs(seconds));
+    }
     let Some(patience) = number("all: patience ").map(Duration::from_secs) else { return machine };
     for (at, part) in machine.views(Moment::ZERO).iter().enumerate() {
         let is_frequent = part.name.ends_with("-group") || part.name == "pulse";

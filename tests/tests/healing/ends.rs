@@ -53,7 +53,7 @@ fn a_panic_at_each_start_ends_the_process_and_the_next_one_knows_that_without_th
 fn after_three_ends_the_process_stays_for_a_person() {
     let (market, folder) = (market(TOKENS), folder());
     let faults = Faults::in_folder(folder.path());
-    faults.make(&["work: panic"]);
+    faults.make(&["all: ends apart 1", "work: panic"]);
     for end in 1..=3 {
         let outcome = Program::start(&mut service(folder.path(), &market, STORE)).end();
         assert_eq!(outcome.code, Some(70), "end {end}: {}", outcome.stderr);

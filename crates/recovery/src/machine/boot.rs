@@ -10,7 +10,7 @@ use crate::accounts::{Accounts, IllegalEntry, Open, ended_with_its_process};
 use crate::part::{Part, Phase, Repair};
 use crate::{By, Entry, EntryKey, Fact, Now, Outcome, PartSpec, RecoveryConfig, Step};
 
-use super::{FailureClass, MEMORY_PATIENCE, Machine, PartId};
+use super::{ENDS_APART, FailureClass, MEMORY_PATIENCE, Machine, PartId};
 
 /// The evidence of a process that is gone.
 const NOTHING_LEFT: &str =
@@ -81,6 +81,7 @@ impl Machine {
             escalated: None,
             memory: None,
             memory_patience: MEMORY_PATIENCE,
+            ends_apart: ENDS_APART,
             is_over: false,
             is_closed: false,
             effects: VecDeque::new(),

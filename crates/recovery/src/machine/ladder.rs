@@ -2,7 +2,7 @@
 
 use super::{
     ABORTED_WITHIN, By, Duration, Effect, Entry, FIRST_BACKOFF, FIRST_RETRY, Fact, HOUR, LONGEST_BACKOFF,
-    Machine, Moment, Move, Now, Outcome, Part, PartId, Phase, Repair, Step,
+    Machine, MayEnd, Moment, Move, Now, Outcome, Part, PartId, Phase, Repair, Step,
 };
 
 impl Machine {
@@ -19,8 +19,7 @@ impl Machine {
             None | Some(Phase::BackingOff(_) | Phase::Resuming(_)) if waits => self.withhold(id, now),
             Some(Phase::BackingOff(_) | Phase::Resuming(_)) if part.is_alive && !self.is_stuck(id, now) => {
                 // A pause has given it time.
-                self.parts[id.0].go(Move::Progress);
-                self.close(id, Outcome::Withdrawn, now);
+                self.withdraw(id, now);
             }
             // What has fallen silent is not excused any more by what it waited for.
             None | Some(Phase::Withheld) if is_late => self.stalled(id, now),
@@ -32,6 +31,7 @@ impl Machine {
                 self.climb(id, now);
             }
             Some(Phase::Aborting(until)) if at >= until => self.above_emergency(id, now),
+            Some(Phase::PutOff(until)) => self.look_at_put_off(id, until, now),
             Some(Phase::Watching) => self.watch(id, now),
             Some(Phase::Escalated { since, again }) if at >= again => self.try_once_more(id, since, now),
             _ => {}
@@ -61,7 +61,7 @@ impl Machine {
     }
 
     /// Whether a part does not get on, or nothing does that it was restarted for.
-    fn is_stuck(&self, id: PartId, now: Now) -> bool {
+    pub(super) fn is_stuck(&self, id: PartId, now: Now) -> bool {
         let is_late = |id: &PartId| self.parts[id.0].is_late(now.moment);
         let repair = self.parts[id.0].repair.as_ref();
         is_late(&id) || repair.is_some_and(|repair| repair.proved_by.iter().all(is_late))
@@ -74,8 +74,14 @@ impl Machine {
         self.fail(id, &format!("it has not got on for {silent} s"), now);
     }
 
+    /// Nothing is done about a part after all.
+    pub(super) fn withdraw(&mut self, id: PartId, now: Now) {
+        self.parts[id.0].go(Move::Progress);
+        self.close(id, Outcome::Withdrawn, now);
+    }
+
     /// A restart would not help.
-    fn withhold(&mut self, id: PartId, now: Now) {
+    pub(super) fn withhold(&mut self, id: PartId, now: Now) {
         let part = &mut self.parts[id.0];
         let Some(waits) = part.waits.clone() else { return };
         part.gets_on_since = None;
@@ -291,7 +297,7 @@ impl Machine {
         let has_plane = *is_alive && spec.critical && spec.on_work_plane;
         !is_plane && self.accounts.may_restart(repair.subject, config, at)
             || (is_plane || has_plane) && self.accounts.may_rebuild(config, at)
-            || spec.critical && self.accounts.may_end(config, at)
+            || spec.critical && self.may_end(at) != MayEnd::No
     }
 
     pub(super) fn phase(&mut self, id: PartId, phase: Phase) {

@@ -1,8 +1,8 @@
 //! What is done to all parts at once: the work plane is built anew, or the process ends.
 
 use super::{
-    By, Duration, Effect, Entry, Escalation, Fact, HOUR, Machine, Move, Now, Outcome, Part, PartId, Phase,
-    Step,
+    By, Duration, Effect, Entry, Escalation, Fact, HOUR, Machine, MayEnd, Moment, Move, Now, Outcome, Part,
+    PartId, Phase, Step,
 };
 use ttm_kernel::FailureClass;
 
@@ -36,14 +36,67 @@ impl Machine {
     pub(super) fn end_process_for(&mut self, id: PartId, now: Now) {
         let part = &self.parts[id.0];
         let Some(repair) = &part.repair else { return };
-        let may_end = repair.by == By::Service && self.accounts.may_end(&self.config, now.moment);
-        if !part.spec.critical || !may_end {
-            return self.escalate(id, now);
+        let is_worth_it = part.spec.critical && repair.by == By::Service;
+        match self.may_end(now.moment) {
+            MayEnd::Now if is_worth_it => {}
+            MayEnd::From(at) if is_worth_it => return self.put_off(id, at, now),
+            _ => return self.escalate(id, now),
         }
         let cause = format!("{}: {}", part.spec.name, repair.cause);
         self.step(id, Step::EndProcess, false, now);
         self.phase(id, Phase::Ending);
         self.end_process(cause);
+    }
+
+    pub(super) fn may_end(&self, now: Moment) -> MayEnd {
+        self.accounts.may_end(&self.config, self.ends_apart, now)
+    }
+
+    /// The process is not ended again before that. What has ended is started once more meanwhile, which costs nothing: if it ends again
+    /// it backs off for longer, and if it gets on there is no need to end the process.
+    fn put_off(&mut self, id: PartId, until: Moment, now: Now) {
+        if self.parts[id.0].is_alive {
+            return self.phase(id, Phase::PutOff(until));
+        }
+        self.step(id, Step::Start, false, now);
+        self.start(id, now);
+    }
+
+    /// How long the process is not ended for a part for which nothing else is left.
+    pub(super) fn end_waits(&self, part: &Part, now: Moment) -> Option<Duration> {
+        let repair = part.repair.as_ref().filter(|repair| part.spec.critical && repair.by == By::Service)?;
+        let is_spent = || !self.accounts.may_restart(repair.subject, &self.config, now);
+        let is_waited_for = match repair.phase {
+            Phase::PutOff(_) => true,
+            Phase::BackingOff(_) | Phase::Watching => is_spent(),
+            _ => false,
+        };
+        match self.may_end(now) {
+            MayEnd::From(at) if is_waited_for => Some(at - now),
+            _ => None,
+        }
+    }
+
+    /// Looks whether a part still needs the end of the process that was put off, and whether it may be ended now.
+    pub(super) fn look_at_put_off(&mut self, id: PartId, until: Moment, now: Now) {
+        let Some(repair) = &self.parts[id.0].repair else { return };
+        // One that waits for nothing keeps a thread, and would say so again.
+        let (has_begun, keeps_a_thread) = (repair.rung.is_some(), repair.proved_by.is_empty());
+        if !self.is_stuck(id, now) && !self.is_stopping(id) {
+            // A pause has given it time, or it says that it waits.
+            return match (has_begun, self.parts[id.0].waits_at(now.moment)) {
+                (true, _) => self.phase(id, Phase::Watching),
+                (false, true) => self.withhold(id, now),
+                (false, false) => self.withdraw(id, now),
+            };
+        }
+        if now.moment < until {
+            return;
+        }
+        if keeps_a_thread && !self.parts[id.0].is_late(now.moment) {
+            return self.withdraw(id, now);
+        }
+        self.climb(id, now);
     }
 
     /// Ends the process if it should be replaced as a whole.
@@ -58,11 +111,16 @@ impl Machine {
         if self.escalated.as_ref().is_some_and(|known| now.moment < known.again) {
             return;
         }
+        let may_end = self.may_end(now.moment);
+        if matches!(may_end, MayEnd::From(_)) {
+            // What is wrong may pass meanwhile.
+            return;
+        }
         let cause = super::ledger::bounded(&cause);
         let (class, by) = (FailureClass::System, By::Service);
         let fact = Fact::Began { cause: cause.clone(), class, by, evidence: None };
         let key = self.next_entry(None, Entry::PROCESS, fact, now);
-        if self.accounts.may_end(&self.config, now.moment) {
+        if may_end == MayEnd::Now {
             let charged = self.accounts.may_restart(Entry::PROCESS, &self.config, now.moment);
             let fact = Fact::Step { step: Step::EndProcess, charged };
             self.next_entry(Some(key), Entry::PROCESS, fact, now);

@@ -96,7 +96,7 @@ impl Machine {
     pub(super) fn gives_up_on_outer(&mut self, inner: PartId, now: Now) {
         let Some(outer) = self.parts[inner.0].spec.within else { return };
         let Some(repair) = &self.parts[outer.0].repair else { return };
-        let is_idle = matches!(repair.phase, Phase::Watching | Phase::Escalated { .. });
+        let is_idle = matches!(repair.phase, Phase::Watching | Phase::PutOff(_) | Phase::Escalated { .. });
         if is_idle && repair.proved_by.contains(&inner) {
             self.close(outer, Outcome::Failed, now);
         }

@@ -17,6 +17,8 @@ const HOUR: Duration = Duration::from_hours(1);
 const REBUILDS: usize = 2;
 const ENDS: usize = 3;
 const RUNS_WELL: Duration = Duration::from_mins(2);
+/// The second end of a process in an hour comes so long after the first one, and the third one so long after that.
+const APART: [Duration; ENDS - 1] = [Duration::from_mins(1), Duration::from_mins(5)];
 /// An escalated part is tried again after an hour, and what several parts depend on is not taken to be away for longer.
 const LONGEST: Duration = Duration::from_hours(2);
 
@@ -199,6 +201,7 @@ impl Model {
         let patience = self.within(id).chain([id]).map(|id| self.specs[id.0].patience).max();
         let steps = patience.unwrap_or_default() * 5;
         Duration::from_mins(12)
+            + APART[1]
             + self.config.settings().graceful_shutdown_timeout.max(Duration::from_mins(1))
             + steps
     }
@@ -259,7 +262,19 @@ impl Model {
         !self.is_off() && self.recent(self.rebuilds.iter(), HOUR) < REBUILDS
     }
 
-    fn may_end(&self) -> bool {
+    /// Whether the process may be ended, now or later.
+    fn has_ends_left(&self) -> bool {
         !self.is_off() && self.recent(self.ends.iter(), HOUR) < ENDS
+    }
+
+    fn may_end(&self) -> bool {
+        let ends = self.recent(self.ends.iter(), HOUR);
+        let apart = ends.checked_sub(1).and_then(|at| APART.get(at)).copied().unwrap_or_default();
+        self.has_ends_left() && self.ends.last().is_none_or(|last| *last + apart <= self.at)
+    }
+
+    /// Whether nothing but the end of the process is left for what has ended, and that one is waited for.
+    fn waits_for_the_end(&self, id: PartId) -> bool {
+        self.specs[id.0].critical && self.has_ends_left() && !self.may_end()
     }
 }

@@ -11,6 +11,11 @@ const HOUR: Duration = Duration::from_hours(1);
 /// What was made at the end of a window and stored a little later may seem to be in it.
 const LATE: Duration = Duration::from_secs(2);
 
+/// The second end of a process in an hour comes so long after the first one at the earliest,
+const SECOND_END: Duration = Duration::from_mins(1);
+/// and the third one so long after that.
+const THIRD_END: Duration = Duration::from_mins(5);
+
 /// How often what may be done.
 #[derive(Clone, Copy, Debug)]
 pub struct Budgets {
@@ -92,7 +97,9 @@ pub fn overspent(
     let whole = [
         ("restarts".to_owned(), all, per_hour, HOUR),
         ("planes were built anew".to_owned(), rebuilds.to_vec(), most_rebuilds, HOUR),
-        ("processes ended themselves".to_owned(), ends, most_ends, HOUR),
+        ("processes ended themselves".to_owned(), ends.clone(), most_ends, HOUR),
+        ("process ended itself".to_owned(), ends.clone(), 1, SECOND_END),
+        ("processes ended themselves".to_owned(), ends, 2, SECOND_END + THIRD_END),
     ];
     parts
         .chain(whole)
@@ -158,6 +165,12 @@ mod tests {
         assert!(hours[0].contains("more than 10 restarts between"), "{hours:?}");
         let ends = spent(&steps(Entry::PROCESS, Step::EndProcess, [0, 1_000, 2_000, 3_000]), &[]);
         assert!(ends[0].contains("processes ended themselves"), "{ends:?}");
+        let ends = |seconds: &[u64]| {
+            spent(&steps(Entry::PROCESS, Step::EndProcess, seconds.iter().copied()), &[]).join("")
+        };
+        assert!(ends(&[0, 30]).contains("more than 1 process ended itself"));
+        assert!(ends(&[0, 60, 300]).contains("more than 2 processes ended themselves"));
+        assert_eq!(ends(&[0, 60, 360]), "");
         assert!(spent(&[], &[at(0), at(1_000), at(3_600)]).is_empty());
         assert!(spent(&[], &[at(0), at(1_000), at(3_000)])[0].contains("planes were built anew"));
     }

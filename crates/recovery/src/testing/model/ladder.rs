@@ -90,7 +90,7 @@ impl Model {
         let is_plane = spec.is_canary && by_service && known.runs;
         let may_restart = self.costs_nothing_more(line) || self.may_restart(&line.subject);
         match (line.rung(), step) {
-            (None, Step::Start) => !known.runs && may_restart,
+            (None, Step::Start) => !known.runs && (may_restart || (by_service && self.waits_for_the_end(id))),
             (None, Step::Graceful) => known.runs && !is_plane && may_restart,
             (Some(Step::Start), Step::Graceful) => known.runs && !is_plane,
             (None | Some(Step::Start), Step::Emergency) => {
@@ -130,14 +130,14 @@ impl Model {
         if line.by == By::Operator || self.is_off() {
             return true;
         }
-        let Some(id) = self.find(&line.subject) else { return !self.may_end() };
+        let Some(id) = self.find(&line.subject) else { return !self.has_ends_left() };
         if self.parts[id.0].given_up && !self.parts[id.0].runs {
             // One more try was all.
             return true;
         }
         let spec = &self.specs[id.0];
         if spec.critical {
-            return !self.may_end();
+            return !self.has_ends_left();
         }
         let is_spent = line.steps.is_empty() && !self.may_restart(&line.subject);
         let has_no_plane = !spec.on_work_plane || !self.parts[id.0].told || !self.may_rebuild();
