@@ -76,8 +76,10 @@ fn progress(
             let pause = facts.plan.and_then(|plan| plan.paused_for);
             let why = match (facts.api.breaker, pause) {
                 (Some(BreakerState::ForcedOpen), _) => {
-                    "an operator holds the circuit breaker open; `ttm breaker dexscreener reset` ends that"
-                        .to_owned()
+                    format!(
+                        "an operator holds the circuit breaker open; `ttm breaker {} reset` ends that",
+                        facts.api.breaker_name
+                    )
                 }
                 (_, None) => "the API is unavailable".to_owned(),
                 (_, Some(left)) => format!("the API is rate limiting for another {}", spoken(left)),
