@@ -190,8 +190,10 @@ fn recoveries_are_read_from_the_store_while_a_start_waits() {
     let data = folder.join("ttm.db");
     let store = format!("sqlite://{}", data.display());
     migrate(&store);
-    mkfifoat(CWD, folder.join("mints"), Mode::RWXU).expect("a pipe without a writer");
-    let environment = [("TTM_STORE__URL", &*store), ("TTM_SOURCES__FILE", "mints")];
+    // Accepts connections and never responds.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let source = format!("postgres://ann@{}/moon", silent.local_addr().expect("an address"));
+    let environment = [("TTM_STORE__URL", &*store), ("TTM_SOURCES__POSTGRES_URL", &*source)];
     let mut program = Program::start(&mut service(folder, &environment));
     let address = program.listening();
     says_that_it_waits_for("the sources of tokens", address);
