@@ -46,7 +46,7 @@ pub(super) fn execute(arguments: &BreakerArguments, file: Option<&Path>) -> Resu
             if breaker["stored"] == false {
                 wrapped(
                     &format!("{:LABEL$}", "!"),
-                    "this is in force, but not stored yet: the store does not answer. It goes on being stored; \
+                    "this is in force, but not stored yet: the store has not taken it. It goes on being stored; \
                      if the process ends before that is done, the next one does not know of it",
                 )?;
             }
