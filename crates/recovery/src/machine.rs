@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use ttm_kernel::{Epoch, FailureClass, Incarnation, Moment, TaskEnd};
 
 use crate::accounts::{Accounts, HOUR, MayEnd};
 use crate::machine::dependency::Probe;
 use crate::part::{Part, Phase, Repair, Waits};
 use crate::{
-    Budgets, By, Effect, Entry, EntryKey, Fact, Move, Now, Outcome, PartId, PartView, RecoveryConfig,
-    RestartRefused, State, Step,
+    By, Effect, Entry, EntryKey, Fact, Move, Now, Outcome, PartId, RecoveryConfig, RestartRefused, State,
+    Step,
 };
 
 mod boot;
@@ -19,6 +18,7 @@ mod dependency;
 mod ladder;
 mod ledger;
 mod process;
+mod view;
 mod within;
 
 pub use boot::Past;
@@ -70,7 +70,8 @@ struct Escalation {
 /// in an hour, and the process ended three times, the second time one minute after the first at the earliest, and the third time five
 /// minutes after that. What a critical part that is stuck may not do any more is done to the plane, then to the process. Until the
 /// process may be ended again, a part for which nothing else is left waits: what is stuck is looked at again then, and what has ended
-/// is started again after each backoff, which costs nothing. If it gets on meanwhile the process is not ended. With any other part, and
+/// is started again after each backoff, which costs nothing. If it gets on meanwhile the process is not ended. Nor is it for a part
+/// while another one says that what this one depends on is away: the next process would wait for that. With any other part, and
 /// when the process was ended three times, nothing more is done: it is escalated. After five minutes it is tried once more, if the
 /// budget allows it, and then each time after twice as long, at most an hour, until it has run for two minutes with progress. By hand
 /// a part can be restarted whatever was spent. With a budget of none nothing is done but by hand.
@@ -295,21 +296,6 @@ impl Machine {
         self.effects.pop_front()
     }
 
-    /// What is known of the parts, in the order of their table.
-    pub fn views(&self, now: Moment) -> Vec<PartView> {
-        self.parts.iter().map(|part| self.view(part, now)).collect()
-    }
-
-    /// What is left of the budgets. `wall` is now by the wall clock.
-    pub fn budgets(&self, now: Moment, wall: Timestamp) -> Budgets {
-        self.accounts.budgets(self.parts.iter().map(|part| part.spec.name), &self.config, now, wall)
-    }
-
-    /// Why a person is needed, if the process should be replaced and is not, because it was too often.
-    pub fn needs_a_person(&self) -> Option<&str> {
-        self.escalated.as_ref().map(|escalation| escalation.cause.as_str())
-    }
-
     /// Until when the process counts as alive, unless something gets on before: every critical part is inside its patience, or
     /// something is being done about it.
     pub fn alive_until(&self, grace: Duration) -> Moment {
@@ -329,41 +315,6 @@ impl Machine {
     /// The incarnation of a part.
     pub fn incarnation(&self, id: PartId) -> Incarnation {
         self.parts[id.0].incarnation
-    }
-
-    fn view(&self, part: &Part, now: Moment) -> PartView {
-        let waits = part.waits.as_ref().filter(|_| part.state == State::Degraded);
-        let problem = match (&part.repair, waits) {
-            (Some(Repair { phase: Phase::Withheld, .. }), Some(waits)) => Some(self.withheld(waits, now)),
-            (Some(repair), _) => Some(match self.end_waits(part, now) {
-                Some(rest) => format!(
-                    "{}; the process was ended a short while ago, and is not ended again for {} s",
-                    repair.cause,
-                    rest.as_secs()
-                ),
-                None => repair.cause.clone(),
-            }),
-            (None, Some(waits)) => Some(self.why(waits, now)),
-            (None, None) => None,
-        };
-        PartView {
-            name: part.spec.name.to_owned(),
-            critical: part.spec.critical,
-            state: part.state,
-            incarnation: part.incarnation.number(),
-            since_progress: part.progress.map(|at| now - at),
-            problem,
-        }
-    }
-
-    /// Why a part waits.
-    fn why(&self, waits: &Waits, now: Moment) -> String {
-        let away = || format!("{} has been away for {} s", waits.on, (now - waits.since).as_secs());
-        self.known.get(waits.on).cloned().unwrap_or_else(away)
-    }
-
-    fn withheld(&self, waits: &Waits, now: Moment) -> String {
-        format!("restart withheld: {}", self.why(waits, now))
     }
 
     fn ids(&self) -> impl Iterator<Item = PartId> + use<> {

@@ -1,8 +1,8 @@
 //! What is done to all parts at once: the work plane is built anew, or the process ends.
 
 use super::{
-    By, Duration, Effect, Entry, Escalation, Fact, HOUR, Machine, MayEnd, Moment, Move, Now, Outcome, Part,
-    PartId, Phase, Step,
+    By, Duration, Effect, Entry, Escalation, Fact, HOUR, LONGEST_BACKOFF, Machine, MayEnd, Moment, Move, Now,
+    Outcome, Part, PartId, Phase, Step,
 };
 use ttm_kernel::FailureClass;
 
@@ -37,7 +37,7 @@ impl Machine {
         let part = &self.parts[id.0];
         let Some(repair) = &part.repair else { return };
         let is_worth_it = part.spec.critical && repair.by == By::Service;
-        match self.may_end(now.moment) {
+        match self.may_end_for(id, now.moment) {
             MayEnd::Now if is_worth_it => {}
             MayEnd::From(at) if is_worth_it => return self.put_off(id, at, now),
             _ => return self.escalate(id, now),
@@ -52,7 +52,22 @@ impl Machine {
         self.accounts.may_end(&self.config, self.ends_apart, now)
     }
 
-    /// The process is not ended again before that. What has ended is started once more meanwhile, which costs nothing: if it ends again
+    /// Whether the process may be ended for a part: not while another one says that what this one depends on is away. The next process
+    /// would wait for that before it begins, and this one serves what it has.
+    fn may_end_for(&self, id: PartId, now: Moment) -> MayEnd {
+        match self.may_end(now) {
+            MayEnd::Now if self.said_to_be_away(id, now).is_some() => MayEnd::From(now + LONGEST_BACKOFF),
+            may_end => may_end,
+        }
+    }
+
+    fn said_to_be_away(&self, id: PartId, now: Moment) -> Option<&'static str> {
+        let needed = self.parts[id.0].spec.depends_on;
+        let others = self.parts.iter().filter(|part| part.is_alive && !part.is_late(now));
+        others.filter_map(|part| part.waits.as_ref()).map(|waits| waits.on).find(|on| needed.contains(on))
+    }
+
+    /// The process is not ended before that. What has ended is started once more meanwhile, which costs nothing: if it ends again
     /// it backs off for longer, and if it gets on there is no need to end the process.
     fn put_off(&mut self, id: PartId, until: Moment, now: Now) {
         if self.parts[id.0].is_alive {
@@ -62,8 +77,9 @@ impl Machine {
         self.start(id, now);
     }
 
-    /// How long the process is not ended for a part for which nothing else is left.
-    pub(super) fn end_waits(&self, part: &Part, now: Moment) -> Option<Duration> {
+    /// Why the process is not ended yet for a part for which nothing else is left.
+    pub(super) fn end_waits(&self, id: PartId, now: Moment) -> Option<String> {
+        let part = &self.parts[id.0];
         let repair = part.repair.as_ref().filter(|repair| part.spec.critical && repair.by == By::Service)?;
         let is_spent = || !self.accounts.may_restart(repair.subject, &self.config, now);
         let is_waited_for = match repair.phase {
@@ -71,8 +87,13 @@ impl Machine {
             Phase::BackingOff(_) | Phase::Watching => is_spent(),
             _ => false,
         };
-        match self.may_end(now) {
-            MayEnd::From(at) if is_waited_for => Some(at - now),
+        match (self.may_end(now), self.said_to_be_away(id, now)) {
+            _ if !is_waited_for => None,
+            (MayEnd::From(at), _) => Some(format!(
+                "the process was ended a short while ago, and is not ended again for {} s",
+                (at - now).as_secs()
+            )),
+            (MayEnd::Now, Some(on)) => Some(format!("the process is not ended while {on} is away")),
             _ => None,
         }
     }

@@ -54,8 +54,8 @@ struct Known {
     told: bool,
     sign: Moment,
     was_granted: bool,
-    /// Whether its last sign was that it waits.
-    waits: bool,
+    /// What it waits for, if its last sign was that it does.
+    waits: Option<&'static str>,
     progress: Option<Moment>,
     /// Since when it has got on without a failure.
     well_since: Option<Moment>,
@@ -116,7 +116,7 @@ impl Model {
             told: false,
             sign: now,
             was_granted: false,
-            waits: false,
+            waits: None,
             progress: None,
             well_since: None,
             given_up: false,
@@ -128,16 +128,16 @@ impl Model {
     /// A part got on.
     pub fn progress(&mut self, part: PartId, now: Moment) {
         let known = &mut self.parts[part.0];
-        (known.sign, known.was_granted, known.waits) = (now, false, false);
+        (known.sign, known.was_granted, known.waits) = (now, false, None);
         known.progress = Some(now);
         if now - *known.well_since.get_or_insert(now) >= RUNS_WELL {
             known.given_up = false;
         }
     }
 
-    /// A part said that it waits.
-    pub fn waits(&mut self, part: PartId, now: Moment) {
-        (self.parts[part.0].sign, self.parts[part.0].waits) = (now, true);
+    /// A part said that it waits for something.
+    pub fn waits(&mut self, part: PartId, on: &'static str, now: Moment) {
+        (self.parts[part.0].sign, self.parts[part.0].waits) = (now, Some(on));
     }
 
     /// A part has ended.
@@ -185,13 +185,13 @@ impl Model {
 
     /// Whether what is done about a part does not take longer than all its steps can.
     fn is_in_time(&self, id: PartId, now: Moment) -> bool {
-        let waits = |id: PartId| self.parts[id.0].waits && !self.is_late(id, now);
+        let waits = |id: PartId| self.parts[id.0].waits.is_some() && !self.is_late(id, now);
         let Some(line) = self.lines_of(id).find(|line| line.ended.is_none()) else { return true };
-        let on = self.specs[id.0].depends_on;
-        let shares = |other: PartId| self.specs[other.0].depends_on.iter().any(|other| on.contains(other));
+        // The end of the process is put off meanwhile.
+        let can_be_put_off = line.is_withheld || self.specs[id.0].critical;
         let is_excused = waits(id)
             || self.within(id).any(waits)
-            || (line.is_withheld && self.ids().any(|other| shares(other) && waits(other)));
+            || (can_be_put_off && self.say_that_it_is_away(id).any(waits));
         let bound = if line.is_withheld { LONGEST } else { self.bound(id) };
         is_excused || self.at.saturating_sub(line.since) <= bound
     }
@@ -212,7 +212,7 @@ impl Model {
         let escalated = |line: &Line| {
             let within = HOUR + Duration::from_secs(2);
             let at = line.ended.filter(|(outcome, _)| *outcome == Outcome::Escalated).map(|(_, at)| at);
-            at.is_some_and(|at| known.waits || self.at.saturating_sub(at) <= within)
+            at.is_some_and(|at| known.waits.is_some() || self.at.saturating_sub(at) <= within)
         };
         self.lines_of(id).any(|line| line.ended.is_none())
             || self.lines_of(id).max_by_key(|line| line.ended.map(|(_, at)| at)).is_some_and(escalated)
@@ -275,6 +275,15 @@ impl Model {
 
     /// Whether nothing but the end of the process is left for what has ended, and that one is waited for.
     fn waits_for_the_end(&self, id: PartId) -> bool {
-        self.specs[id.0].critical && self.has_ends_left() && !self.may_end()
+        self.specs[id.0].critical
+            && self.has_ends_left()
+            && (!self.may_end() || self.say_that_it_is_away(id).next().is_some())
+    }
+
+    /// The parts that say that what this one depends on is away.
+    fn say_that_it_is_away(&self, id: PartId) -> impl Iterator<Item = PartId> {
+        let needed = self.specs[id.0].depends_on;
+        let says_so = move |other: &PartId| self.parts[other.0].waits.is_some_and(|on| needed.contains(&on));
+        self.ids().filter(move |other| self.parts[other.0].runs).filter(says_so)
     }
 }

@@ -263,7 +263,7 @@ impl Stage {
             self.model.progress(part, now.moment);
             self.machine.handle_progress(part, task.incarnation, now.moment, now);
         } else if let Shows::Waits(on) = shows {
-            self.model.waits(part, now.moment);
+            self.model.waits(part, on, now.moment);
             self.machine.handle_waiting(part, task.incarnation, on, now.moment, now.moment);
         }
         self.perform();

@@ -28,7 +28,7 @@ impl Model {
                 require(!known.runs, "what runs is not started")?;
                 require(*incarnation == known.incarnation.next(), "incarnations rise one by one")?;
                 (known.incarnation, known.runs, known.told) = (*incarnation, true, false);
-                (known.sign, known.was_granted, known.waits) = (now, false, false);
+                (known.sign, known.was_granted, known.waits) = (now, false, None);
                 known.well_since = None;
                 if self.announced.as_ref().is_some_and(|(_, step)| *step == Step::Start) {
                     self.announced = None;

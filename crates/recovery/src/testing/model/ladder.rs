@@ -22,6 +22,8 @@ impl Model {
         let is_free = !charged && self.is_paid_by_a_probe(line);
         require(charged == self.costs(line, step) || is_free, "each recovery costs one restart")?;
         let Some(id) = self.find(&line.subject) else { return Ok(()) };
+        let is_away = self.say_that_it_is_away(id).any(|other| !self.is_late(other, now));
+        require(step != Step::EndProcess || !is_away, "the process is not ended into an outage")?;
         if self.is_off() {
             let has_begun =
                 line.by == By::Operator || !line.steps.is_empty() || self.is_paid_by_another(line);
