@@ -283,8 +283,9 @@ impl Ledger {
         }
         let turn = self.turn.clone();
         let call = run_on(&*self.io, async move {
-            let _turn = turn;
-            call(&*words)
+            let answer = call(&*words);
+            drop(turn);
+            answer
         });
         let answer = within(&*self.io, self.io.now() + patience, call).await;
         Some(answer.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())))

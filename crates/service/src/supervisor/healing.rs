@@ -147,9 +147,10 @@ impl Healing {
     async fn recall(&mut self) {
         let now = self.now();
         let Some(Found { past, problem }) = self.ledger.recall(now).await else { return };
-        match &problem {
-            Some(problem) => self.resident.events.ledger_set_aside(problem),
-            None => tracing::info!("the ledger of recoveries was read; budgets count as they were spent"),
+        if let Some(problem) = &problem {
+            self.resident.events.ledger_set_aside(problem);
+        } else {
+            tracing::info!("the ledger of recoveries was read; budgets count as they were spent");
         }
         self.resident.board.post_set_aside(problem, SPENT_FOR);
         self.machine.recall(past, self.now());
