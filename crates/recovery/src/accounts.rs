@@ -65,6 +65,8 @@ pub(crate) struct Accounts {
     running: Option<Epoch>,
     /// The process that ended itself last.
     ended: Option<Epoch>,
+    /// Processes that died, which no later one has told of, oldest first.
+    untold: Vec<Epoch>,
     open: BTreeMap<EntryKey, Open>,
     restarts: Vec<Charge>,
     rebuilds: Vec<Charge>,
@@ -82,13 +84,14 @@ struct Charge {
 }
 
 impl Accounts {
-    /// Accounts of a ledger that could not be read: everything is spent.
-    pub(crate) fn spent(now: Moment) -> Self {
-        Self { spent_until: now + HOUR, ..Self::default() }
+    /// Accounts of a ledger that could not be read: until then everything is spent.
+    pub(crate) fn spent(until: Moment) -> Self {
+        Self { spent_until: until, ..Self::default() }
     }
 
     /// Takes the past into account that could not be read until now.
     pub(crate) fn recall(&mut self, past: Self) {
+        self.untold = past.deaths();
         let Self { first, open, restarts, rebuilds, ends, spent_until, .. } = past;
         self.first = first.or(self.first);
         self.open.extend(open);
@@ -114,7 +117,8 @@ impl Accounts {
             self.open.entry(*recovery).or_insert_with(|| open(By::Service));
         }
         match fact {
-            Fact::Booted | Fact::Closed => {}
+            Fact::Booted => self.untold.extend(self.died()),
+            Fact::Closed => {}
             Fact::Began { by, .. } => {
                 self.open.insert(*key, open(*by));
             }
@@ -127,6 +131,9 @@ impl Accounts {
                     return Err(IllegalEntry::StepDown(*key));
                 }
                 open.last_step = Some(*step);
+                if *step == Step::Start && subject == Entry::PROCESS && !self.untold.is_empty() {
+                    self.untold.remove(0);
+                }
                 let until = (now + KEPT).saturating_sub(age);
                 let charge = || Charge { subject: subject.clone(), until };
                 match step {
@@ -157,8 +164,13 @@ impl Accounts {
         }
     }
 
+    /// The processes that died and were not told of.
+    pub(crate) fn deaths(&self) -> Vec<Epoch> {
+        self.untold.iter().copied().chain(self.died()).collect()
+    }
+
     /// The process that booted and has neither closed nor ended itself: it died.
-    pub(crate) fn died(&self) -> Option<Epoch> {
+    fn died(&self) -> Option<Epoch> {
         self.running.filter(|epoch| self.ended != Some(*epoch))
     }
 
@@ -187,9 +199,11 @@ impl Accounts {
             return MayEnd::No;
         }
         let is_left = |most| self.is_left(&self.ends, HOUR, most, now);
-        let Some(last) = self.ends.last().filter(|_| !is_left(1)) else { return MayEnd::Now };
+        // Not the last one of the ledger: the wall clock may have been set back since.
+        let youngest = self.ends.iter().map(|charge| charge.until).max();
+        let Some(until) = youngest.filter(|_| !is_left(1)) else { return MayEnd::Now };
         let apart = if is_left(2) { apart[0] } else { apart[1] };
-        let from = last.until.saturating_sub(KEPT.saturating_sub(apart));
+        let from = until.saturating_sub(KEPT.saturating_sub(apart));
         if from <= now { MayEnd::Now } else { MayEnd::From(from) }
     }
 
@@ -221,7 +235,7 @@ impl Accounts {
             let next = counting.len().saturating_sub(most.max(1) as usize);
             let more = counting.get(next).copied().max(Some(self.spent_until).filter(|until| *until > now));
             let left = if self.spent_until > now { 0 } else { left(most, &counting) };
-            Budget { left, most, window, more_at: more.map(|at| wall.checked_add(at - now).unwrap_or(wall)) }
+            Budget { left, most, window, more_at: more.and_then(|at| wall.checked_add(at - now).ok()) }
         };
         let of = |part: &'a str| {
             let mut own = self.restarts.iter().filter(|charge| charge.subject == part);
@@ -251,7 +265,7 @@ fn left(most: u32, spent: &[Moment]) -> u32 {
 }
 
 /// Whether nothing is done but by hand.
-fn is_off(config: &RecoveryConfig) -> bool {
+pub(crate) fn is_off(config: &RecoveryConfig) -> bool {
     config.settings().max_restart_attempts == 0
 }
 

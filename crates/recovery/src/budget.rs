@@ -13,7 +13,7 @@ pub struct Budget {
     pub most: u32,
     /// What was spent counts for so long.
     pub window: Duration,
-    /// When there is one more; `None` if nothing was spent.
+    /// When there is one more; `None` if nothing was spent, or if what was spent cannot be read yet.
     pub more_at: Option<Timestamp>,
 }
 

@@ -70,9 +70,9 @@ struct Escalation {
 /// in an hour, and the process ended three times, the second time one minute after the first at the earliest, and the third time five
 /// minutes after that. What a critical part that is stuck may not do any more is done to the plane, then to the process. Until the
 /// process may be ended again, a part for which nothing else is left waits: what is stuck is looked at again then, and what has ended
-/// is started again after each backoff, which costs nothing. If it gets on meanwhile the process is not ended. Nor is it for a part
-/// while another one says that what this one depends on is away: the next process would wait for that. With any other part, and
-/// when the process was ended three times, nothing more is done: it is escalated. After five minutes it is tried once more, if the
+/// is started again after each backoff, which costs nothing. If it gets on meanwhile the process is not ended. With any other part, when
+/// the process was ended three times, and while another part says that what this one depends on is away, so that the next process
+/// would wait for that, nothing more is done: it is escalated. After five minutes it is tried once more, if the
 /// budget allows it, and then each time after twice as long, at most an hour, until it has run for two minutes with progress. By hand
 /// a part can be restarted whatever was spent. With a budget of none nothing is done but by hand.
 ///

@@ -164,7 +164,8 @@ impl Part {
         }
         self.silent_since = self.silent_since.max(at);
         self.waits = None;
-        if now - *self.gets_on_since.get_or_insert(now) >= RUNS_WELL {
+        // What it is repaired for may be another part that its task runs.
+        if self.repair.is_none() && now - *self.gets_on_since.get_or_insert(now) >= RUNS_WELL {
             (self.failures, self.given_up) = (0, 0);
         }
     }

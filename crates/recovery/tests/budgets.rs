@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ttm_kernel::{Epoch, TaskEnd};
+use ttm_kernel::Epoch;
 use ttm_recovery::testing::{Ends, Incident, Shows, Stage, table};
 use ttm_recovery::{
     Effect, Entry, EntryKey, Fact, Machine, PartId, Past, RecoveryConfig, RecoverySettings, Step,
@@ -154,71 +154,6 @@ fn a_restart_of_the_process_refills_no_budget() {
         crash(&mut stage, "event-writer");
         assert_eq!(stage.state("event-writer"), "escalated");
     }
-}
-
-#[test]
-fn a_past_that_is_read_late_counts_as_one_that_was_there_at_the_start() {
-    let mut now = Stage::new(table(), RecoveryConfig::default()).now();
-    let mut before =
-        Machine::boot(vec![table()[11].clone()], RecoveryConfig::default(), Epoch::new(1), Past::none(), now);
-    let part = before.find("event-writer").expect("it is there");
-    let ends = |machine: &mut Machine, times: u32, now: &mut ttm_recovery::Now| {
-        for _ in 0..times {
-            now.moment += Duration::from_secs(20);
-            machine.handle_ended(part, machine.incarnation(part), &TaskEnd::Finished, *now);
-            now.moment += Duration::from_secs(10);
-            machine.handle_timeout(*now);
-        }
-        let effects = std::iter::from_fn(|| machine.poll_effect()).collect::<Vec<_>>();
-        let starts = effects.iter().filter(|effect| matches!(effect, Effect::Start { .. })).count();
-        let entries = effects.into_iter().filter_map(|effect| match effect {
-            Effect::Record(entry) => Some(entry),
-            _ => None,
-        });
-        (starts, entries.collect::<Vec<_>>())
-    };
-    let (starts, entries) = ends(&mut before, 2, &mut now);
-    assert_eq!(starts, 2);
-    let config = RecoveryConfig::default();
-    let mut late =
-        Machine::boot(vec![table()[11].clone()], config, Epoch::new(2), Past::unreadable(now), now);
-    assert_eq!(ends(&mut late, 1, &mut now).0, 0, "all counts as spent");
-    late.recall(Past::replay(&entries, now).expect("it is legal"), now);
-    // The process that died is told of, and what it had begun is over.
-    let (starts, entries) = {
-        now.moment += Duration::from_mins(5);
-        late.handle_timeout(now);
-        ends(&mut late, 0, &mut now)
-    };
-    assert_eq!(starts, 1, "what was given up is tried again");
-    let died =
-        |entry: &&Entry| matches!(&entry.fact, Fact::Began { cause, .. } if cause.contains("of epoch 1"));
-    assert_eq!(entries.iter().filter(died).count(), 1, "{entries:#?}");
-    assert!(entries.iter().any(|entry| entry.recovery.epoch == Epoch::new(1)), "{entries:#?}");
-}
-
-#[test]
-fn a_ledger_that_cannot_be_read_counts_as_spent_for_an_hour() {
-    let mut now = Stage::new(table(), RecoveryConfig::default()).now();
-    let unreadable = Past::unreadable(now);
-    let config = RecoveryConfig::default();
-    let writer = vec![table()[11].clone()];
-    let mut machine = Machine::boot(writer, config, Epoch::new(2), unreadable, now);
-    let part = machine.find("event-writer").expect("it is there");
-    let mut ends = |seconds, machine: &mut Machine| {
-        now.moment += Duration::from_secs(seconds);
-        machine.handle_ended(part, machine.incarnation(part), &TaskEnd::Finished, now);
-        now.moment += Duration::from_mins(1);
-        machine.handle_timeout(now);
-        machine.views(now.moment)[part.0].state.as_str()
-    };
-    assert_eq!(ends(10, &mut machine), "escalated");
-    now.moment += Duration::from_mins(58);
-    machine.handle_timeout(now);
-    assert_eq!(machine.views(now.moment)[part.0].state.as_str(), "escalated");
-    now.moment += Duration::from_mins(1);
-    machine.handle_timeout(now);
-    assert_eq!(machine.views(now.moment)[part.0].state.as_str(), "starting");
 }
 
 #[test]

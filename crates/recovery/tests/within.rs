@@ -115,8 +115,8 @@ fn a_task_that_is_found_stuck_after_its_group_is_restarted_at_the_same_price() {
     let story = [
         "160 hot-group began by service",
         "160 hot-group graceful, charged",
-        "162 hot-group failed",
         "162 work began by service",
+        "162 hot-group failed",
         "162 work graceful",
         "192 work emergency",
         "197 work rebuild_plane",
@@ -253,4 +253,47 @@ fn a_task_that_is_given_up_for_one_group_does_not_hide_the_other() {
     for part in ["work", "hot-group", "cold-group"] {
         assert_eq!(stage.state(part), "running", "{part}");
     }
+}
+
+#[test]
+fn a_task_that_is_given_up_for_its_group_is_tried_again_ever_later_although_it_gets_on_itself() {
+    let mut stage = stage();
+    stage.fault("hot-group", Shows::Nothing, Ends::WhenTold, None);
+    // Less than an hour after the first end of the process, so that none is allowed again.
+    stage.pass(4_400);
+    let story = stage.story();
+    let seconds = |line: &String| line.split(' ').next().and_then(|at| at.parse::<u64>().ok());
+    let given_up: Vec<u64> =
+        story.iter().filter(|line| line.ends_with("work escalated")).filter_map(seconds).collect();
+    let apart: Vec<u64> = given_up.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // Each try takes two minutes and a bit.
+    assert_eq!(apart[..3], [422, 722, 1322], "{story:#?}");
+}
+
+#[test]
+fn what_a_person_orders_of_a_group_goes_through_while_its_task_is_given_up_for_it() {
+    let mut stage = stage();
+    stage.fault("hot-group", Shows::Nothing, Ends::WhenAborted, None);
+    stage.pass(1_300);
+    assert_eq!(stage.state("work"), "escalated");
+    stage.story();
+    stage.restart("hot-group").expect("it can be");
+    stage.pass(40);
+    assert_eq!(
+        stage.story(),
+        ["1415 hot-group began by operator", "1415 hot-group graceful", "1445 hot-group emergency"]
+    );
+}
+
+#[test]
+fn a_task_that_gets_on_after_all_takes_nothing_back() {
+    let mut stage = stage();
+    stage.fault("hot-group", Shows::Nothing, Ends::Never, Some(Step::Emergency));
+    stage.pass(2);
+    stage.fault("work", Shows::Nothing, Ends::Never, None);
+    stage.pass(59);
+    stage.heal("work");
+    stage.pass(100);
+    let story = stage.story();
+    assert_eq!(story.iter().filter(|line| line.contains("charged")).count(), 1, "{story:#?}");
 }

@@ -16,7 +16,6 @@ use crate::bounded::{STORE_DEADLINE, timed_out};
 use crate::lease::Lease;
 use crate::life::Life;
 use crate::outbox::{Batch, Outbox, Shelf};
-use crate::settings::STORE;
 use crate::stores::StoreUse;
 
 /// The first write gathers for a tenth of the time of others: a process that lives for less than a second still stores what
@@ -94,7 +93,7 @@ impl Drain {
             }
             if !self.lease.holds() {
                 // After a pause of the process renewing comes before any write.
-                vital.waits_for(STORE);
+                vital.waits_for(K::USE.store());
                 runtime.sleep_until(runtime.now() + Lease::LOOK_AGAIN).await;
                 continue;
             }
@@ -106,7 +105,7 @@ impl Drain {
                 Written::Fenced => return,
                 Written::Never => {
                     // What comes is kept as far as the outbox goes, and scoring goes on.
-                    vital.leaves_alone(STORE);
+                    vital.leaves_alone(K::USE.store());
                     stop.ordered().await;
                     return;
                 }
@@ -115,7 +114,7 @@ impl Drain {
                     runtime.sleep_until(runtime.now() + RETRY_AT_STOP).await;
                 }
                 Written::Later(retry_after) => {
-                    vital.waits_for(STORE);
+                    vital.waits_for(K::USE.store());
                     // Full jitter, as everywhere: writers that failed together do not come back together.
                     let backoff = self.backoff.backoff(failures).mul_f64(entropy.unit());
                     failures += 1;

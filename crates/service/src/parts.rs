@@ -15,7 +15,7 @@ use crate::monitor::Monitor;
 use crate::outbox::{Outbox, Shelf};
 use crate::ports::{Plane, Surface};
 use crate::resident::Resident;
-use crate::settings::{POOLS, STORE};
+use crate::settings::{METRICS, POOLS, STORE};
 use crate::sinks::{BreakerSink, EventSink, SampleSink, TokenSink};
 use crate::sources::Look;
 use crate::work::Work;
@@ -219,8 +219,8 @@ pub const PARTS: [Part; 13] = {
         part("pulse", OnWork, Working, Beats, task(beat)).aborted(),
         part("token-writer", OnWork, Store, Drains, task(write_tokens)).on(&[STORE]),
         part("breaker-writer", OnWork, Store, Drains, task(write_breakers)).not_critical().on(&[STORE]),
-        part("sample-writer", OnWork, Store, Drains, task(write_samples)).not_critical().on(&[STORE]),
-        part("event-writer", OnWork, Store, Drains, task(write_events)).not_critical().on(&[STORE]),
+        part("sample-writer", OnWork, Store, Drains, task(write_samples)).not_critical().on(&[METRICS]),
+        part("event-writer", OnWork, Store, Drains, task(write_events)).not_critical().on(&[METRICS]),
         part("monitor", Supervision, Holding, Looks, task(monitor)),
     ]
 };

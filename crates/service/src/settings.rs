@@ -17,8 +17,10 @@ use crate::machine::WorkSettings;
 /// What the API that scoring depends on is called: its breaker, and what happens to it.
 pub(crate) const POOLS: &str = "dexscreener";
 
-/// The store, as what parts depend on.
+/// The store of the state, as what parts depend on.
 pub(crate) const STORE: &str = "store";
+/// The store of samples and events, which may be another one.
+pub(crate) const METRICS: &str = "metrics store";
 
 /// The service's settings.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@ use ttm_health::{StoreCall, StoreUseFacts};
 use ttm_kernel::{Moment, StoreError, StoreErrorKind};
 
 use super::gist::gist;
+use crate::settings::{METRICS, STORE};
 
 /// What a store is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +45,19 @@ impl StoreUse {
             Self::Events => "events",
             Self::Recoveries => "recoveries",
             Self::Lease => "lease",
+        }
+    }
+
+    /// Which store that is, as parts depend on it.
+    pub(crate) const fn store(self) -> &'static str {
+        match self {
+            Self::Samples | Self::Events => METRICS,
+            Self::TokenReads
+            | Self::TokenWrites
+            | Self::Listings
+            | Self::Breakers
+            | Self::Recoveries
+            | Self::Lease => STORE,
         }
     }
 }

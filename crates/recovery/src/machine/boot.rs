@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ttm_kernel::Epoch;
+use ttm_kernel::{Epoch, Moment};
 
 use crate::accounts::{Accounts, IllegalEntry, Open, ended_with_its_process};
 use crate::part::{Part, Phase, Repair};
 use crate::{By, Entry, EntryKey, Fact, Now, Outcome, PartSpec, RecoveryConfig, Step};
 
-use super::{ENDS_APART, FailureClass, MEMORY_PATIENCE, Machine, PartId};
+use super::{ENDS_APART, FailureClass, HOUR, MEMORY_PATIENCE, Machine, PartId};
 
 /// The evidence of a process that is gone.
 const NOTHING_LEFT: &str =
@@ -46,22 +46,27 @@ impl Past {
         Ok(Self { accounts })
     }
 
-    /// Of a ledger that cannot be read: every budget counts as spent.
+    /// Of a ledger that can never be read: every budget counts as spent for an hour.
     pub fn unreadable(now: Now) -> Self {
-        Self { accounts: Accounts::spent(now.moment) }
+        Self { accounts: Accounts::spent(now.moment + HOUR) }
+    }
+
+    /// Of a ledger that could not be read yet: every budget counts as spent until [`Machine::recall`].
+    pub fn unread() -> Self {
+        Self { accounts: Accounts::spent(Moment::MAX) }
     }
 }
 
 /// What the processes before left to be told.
 struct Unsettled {
-    died: Option<Epoch>,
+    died: Vec<Epoch>,
     open: Vec<(EntryKey, Open)>,
 }
 
 impl Unsettled {
     fn of(accounts: &Accounts) -> Self {
         let open = accounts.open().map(|(key, open)| (key, open.clone())).collect();
-        Self { died: accounts.died(), open }
+        Self { died: accounts.deaths(), open }
     }
 }
 
@@ -99,8 +104,16 @@ impl Machine {
         let Past { accounts } = past;
         let unsettled = Unsettled::of(&accounts);
         self.accounts.recall(accounts);
-        if !self.is_over {
-            self.settle(unsettled, now);
+        if self.is_over {
+            return;
+        }
+        self.settle(unsettled, now);
+        for part in &mut self.parts {
+            if let Some(Repair { phase: Phase::Escalated { again, .. }, .. }) = &mut part.repair {
+                // It may have been given up for no more than that nothing was known.
+                *again = now.moment;
+                part.given_up = 0;
+            }
         }
     }
 
@@ -133,7 +146,7 @@ impl Machine {
             let outcome = ended.unwrap_or(Outcome::Recovered);
             self.next_entry(Some(key), &open.subject, Fact::Ended { outcome, took: age }, now);
         }
-        if let Some(before) = died {
+        for before in died {
             let cause = format!("the process before, of epoch {before}, ended without stopping in order");
             let (class, by) = (FailureClass::System, By::Service);
             // What there is to see now is of another process.

@@ -1,5 +1,7 @@
 //! Which step is taken next, and when.
 
+use crate::accounts::is_off;
+
 use super::{
     ABORTED_WITHIN, By, Duration, Effect, Entry, FIRST_BACKOFF, FIRST_RETRY, Fact, HOUR, LONGEST_BACKOFF,
     Machine, MayEnd, Moment, Move, Now, Outcome, Part, PartId, Phase, Repair, Step,
@@ -107,11 +109,7 @@ impl Machine {
         let was_given_up = |repair: &Repair| matches!(repair.phase, Phase::Escalated { .. });
         // It was tried once more, and that was all. What has only now ended is another case.
         let is_all = part.given_up > 0 && !part.is_alive && !part.repair.as_ref().is_some_and(was_given_up);
-        let is_paid = part.is_alive && self.take_back(id, now);
         self.fail_as(id, subject, cause, By::Service, now);
-        if let Some(repair) = &mut self.parts[id.0].repair {
-            repair.is_paid = is_paid;
-        }
         if is_all {
             return self.escalate(id, now);
         }
@@ -153,6 +151,7 @@ impl Machine {
 
     /// Takes the next step of a recovery.
     pub(super) fn climb(&mut self, id: PartId, now: Now) {
+        self.take_back(id, now);
         let part = &self.parts[id.0];
         let Some(repair) = &part.repair else { return };
         let by_service = repair.by == By::Service;
@@ -268,6 +267,9 @@ impl Machine {
     /// An escalated part is tried once more, unless it shows signs of life now.
     fn try_once_more(&mut self, id: PartId, since: Moment, now: Now) {
         let is_stuck = self.is_stuck(id, now);
+        if is_off(&self.config) {
+            return self.phase(id, Phase::Escalated { since, again: now.moment + LONGEST_BACKOFF });
+        }
         let at_last = since + HOUR;
         if now.moment < at_last && !self.may_be_tried(id, now) {
             let again = at_last.min(now.moment + LONGEST_BACKOFF);
@@ -297,7 +299,7 @@ impl Machine {
         let has_plane = *is_alive && spec.critical && spec.on_work_plane;
         !is_plane && self.accounts.may_restart(repair.subject, config, at)
             || (is_plane || has_plane) && self.accounts.may_rebuild(config, at)
-            || spec.critical && self.may_end(at) != MayEnd::No
+            || spec.critical && self.may_end_for(id, at) != MayEnd::No
     }
 
     pub(super) fn phase(&mut self, id: PartId, phase: Phase) {

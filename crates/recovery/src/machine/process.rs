@@ -1,8 +1,8 @@
 //! What is done to all parts at once: the work plane is built anew, or the process ends.
 
 use super::{
-    By, Duration, Effect, Entry, Escalation, Fact, HOUR, LONGEST_BACKOFF, Machine, MayEnd, Moment, Move, Now,
-    Outcome, Part, PartId, Phase, Step,
+    By, Duration, Effect, Entry, Escalation, Fact, HOUR, Machine, MayEnd, Moment, Move, Now, Outcome, Part,
+    PartId, Phase, Step,
 };
 use ttm_kernel::FailureClass;
 
@@ -54,20 +54,20 @@ impl Machine {
 
     /// Whether the process may be ended for a part: not while another one says that what this one depends on is away. The next process
     /// would wait for that before it begins, and this one serves what it has.
-    fn may_end_for(&self, id: PartId, now: Moment) -> MayEnd {
+    pub(super) fn may_end_for(&self, id: PartId, now: Moment) -> MayEnd {
+        let needed = self.parts[id.0].spec.depends_on;
+        let says_so = |part: &Part| {
+            part.is_alive
+                && !part.is_late(now)
+                && part.waits.as_ref().is_some_and(|waits| needed.contains(&waits.on))
+        };
         match self.may_end(now) {
-            MayEnd::Now if self.said_to_be_away(id, now).is_some() => MayEnd::From(now + LONGEST_BACKOFF),
+            MayEnd::Now if self.parts.iter().any(says_so) => MayEnd::No,
             may_end => may_end,
         }
     }
 
-    fn said_to_be_away(&self, id: PartId, now: Moment) -> Option<&'static str> {
-        let needed = self.parts[id.0].spec.depends_on;
-        let others = self.parts.iter().filter(|part| part.is_alive && !part.is_late(now));
-        others.filter_map(|part| part.waits.as_ref()).map(|waits| waits.on).find(|on| needed.contains(on))
-    }
-
-    /// The process is not ended before that. What has ended is started once more meanwhile, which costs nothing: if it ends again
+    /// The process is not ended again before that. What has ended is started once more meanwhile, which costs nothing: if it ends again
     /// it backs off for longer, and if it gets on there is no need to end the process.
     fn put_off(&mut self, id: PartId, until: Moment, now: Now) {
         if self.parts[id.0].is_alive {
@@ -77,9 +77,8 @@ impl Machine {
         self.start(id, now);
     }
 
-    /// Why the process is not ended yet for a part for which nothing else is left.
-    pub(super) fn end_waits(&self, id: PartId, now: Moment) -> Option<String> {
-        let part = &self.parts[id.0];
+    /// How long the process is not ended for a part for which nothing else is left.
+    pub(super) fn end_waits(&self, part: &Part, now: Moment) -> Option<Duration> {
         let repair = part.repair.as_ref().filter(|repair| part.spec.critical && repair.by == By::Service)?;
         let is_spent = || !self.accounts.may_restart(repair.subject, &self.config, now);
         let is_waited_for = match repair.phase {
@@ -87,13 +86,8 @@ impl Machine {
             Phase::BackingOff(_) | Phase::Watching => is_spent(),
             _ => false,
         };
-        match (self.may_end(now), self.said_to_be_away(id, now)) {
-            _ if !is_waited_for => None,
-            (MayEnd::From(at), _) => Some(format!(
-                "the process was ended a short while ago, and is not ended again for {} s",
-                (at - now).as_secs()
-            )),
-            (MayEnd::Now, Some(on)) => Some(format!("the process is not ended while {on} is away")),
+        match self.may_end(now) {
+            MayEnd::From(at) if is_waited_for => Some(at - now),
             _ => None,
         }
     }

@@ -26,8 +26,12 @@ impl Machine {
         let waits = part.waits.as_ref().filter(|_| part.state == State::Degraded);
         let problem = match (&part.repair, waits) {
             (Some(Repair { phase: Phase::Withheld, .. }), Some(waits)) => Some(self.withheld(waits, now)),
-            (Some(repair), _) => Some(match self.end_waits(id, now) {
-                Some(why) => format!("{}; {why}", repair.cause),
+            (Some(repair), _) => Some(match self.end_waits(part, now) {
+                Some(rest) => format!(
+                    "{}; the process was ended a short while ago, and is not ended again for {} s",
+                    repair.cause,
+                    rest.as_secs()
+                ),
                 None => repair.cause.clone(),
             }),
             (None, Some(waits)) => Some(self.why(waits, now)),

@@ -15,6 +15,13 @@ impl Machine {
     pub(super) fn is_covered(&self, id: PartId) -> bool {
         let Some(outer) = self.parts[id.0].spec.within else { return false };
         let part = &self.parts[outer.0];
+        if part.is_alive
+            && !self.is_stopping(outer)
+            && self.parts[id.0].repair.as_ref().is_some_and(is_stopped)
+        {
+            // What is under way goes through, whatever is done about the other one.
+            return false;
+        }
         let is_repaired = part.repair.as_ref().is_some_and(|repair| match repair.phase {
             Phase::Withheld | Phase::HeldBack { .. } => false,
             Phase::Watching => !repair.proved_by.contains(&outer),
@@ -52,18 +59,24 @@ impl Machine {
         }
     }
 
-    /// Ends the restarts of what a part runs, which have not come about because the part itself is stuck. Returns whether one of them
-    /// has paid for it.
-    pub(super) fn take_back(&mut self, outer: PartId, now: Now) -> bool {
-        let is_stopped = |repair: &Repair| matches!(repair.phase, Phase::Draining(_) | Phase::Aborting(_));
-        let mut is_paid = false;
-        for inner in self.within(outer) {
-            let repair = self.parts[inner.0].repair.as_ref().filter(|repair| is_stopped(repair));
-            let Some(repair) = repair else { continue };
-            is_paid |= repair.is_paid && repair.by == By::Service;
-            self.close(inner, Outcome::Failed, now);
+    /// The first step for a part that is stuck ends the restarts of what it runs, which have not come about for the same cause. If one
+    /// of them has paid, this one is paid for.
+    pub(super) fn take_back(&mut self, outer: PartId, now: Now) {
+        let part = &self.parts[outer.0];
+        if !part.is_alive || part.repair.as_ref().is_none_or(|repair| repair.rung.is_some()) {
+            return;
         }
-        is_paid
+        for inner in self.within(outer) {
+            let Some(inner_repair) = self.parts[inner.0].repair.as_ref().filter(|repair| is_stopped(repair))
+            else {
+                continue;
+            };
+            let has_paid = inner_repair.is_paid && inner_repair.by == By::Service;
+            self.close(inner, Outcome::Failed, now);
+            if let Some(repair) = &mut self.parts[outer.0].repair {
+                repair.is_paid |= has_paid && repair.by == By::Service;
+            }
+        }
     }
 
     /// The recovery of a part goes on as that of the part which runs it, and is paid for.
@@ -109,4 +122,9 @@ impl Machine {
         part.is_alive = false;
         part.go(Move::End);
     }
+}
+
+/// Whether a part was told to stop, and has not ended.
+fn is_stopped(repair: &Repair) -> bool {
+    matches!(repair.phase, Phase::Draining(_) | Phase::Aborting(_))
 }

@@ -42,6 +42,8 @@ pub struct Model {
     announced: Option<(String, Step)>,
     has_booted: bool,
     is_closed: bool,
+    /// When nothing was done but by hand for the last time.
+    off_until: Duration,
 }
 
 /// What the judge saw of a part.
@@ -103,6 +105,7 @@ impl Model {
             announced: None,
             has_booted: false,
             is_closed: false,
+            off_until: Duration::ZERO,
         };
         model.booted(Moment::ZERO);
         model
@@ -159,6 +162,9 @@ impl Model {
 
     /// The settings have changed.
     pub fn reconfigured(&mut self, config: RecoveryConfig) {
+        if self.is_off() {
+            self.off_until = self.at;
+        }
         self.config = config;
     }
 
@@ -187,11 +193,9 @@ impl Model {
     fn is_in_time(&self, id: PartId, now: Moment) -> bool {
         let waits = |id: PartId| self.parts[id.0].waits.is_some() && !self.is_late(id, now);
         let Some(line) = self.lines_of(id).find(|line| line.ended.is_none()) else { return true };
-        // The end of the process is put off meanwhile.
-        let can_be_put_off = line.is_withheld || self.specs[id.0].critical;
         let is_excused = waits(id)
             || self.within(id).any(waits)
-            || (can_be_put_off && self.say_that_it_is_away(id).any(waits));
+            || (line.is_withheld && self.say_that_it_is_away(id).any(waits));
         let bound = if line.is_withheld { LONGEST } else { self.bound(id) };
         is_excused || self.at.saturating_sub(line.since) <= bound
     }
@@ -212,7 +216,10 @@ impl Model {
         let escalated = |line: &Line| {
             let within = HOUR + Duration::from_secs(2);
             let at = line.ended.filter(|(outcome, _)| *outcome == Outcome::Escalated).map(|(_, at)| at);
-            at.is_some_and(|at| known.waits.is_some() || self.at.saturating_sub(at) <= within)
+            at.is_some_and(|at| {
+                let since = at.max(self.off_until);
+                known.waits.is_some() || self.is_off() || self.at.saturating_sub(since) <= within
+            })
         };
         self.lines_of(id).any(|line| line.ended.is_none())
             || self.lines_of(id).max_by_key(|line| line.ended.map(|(_, at)| at)).is_some_and(escalated)
@@ -275,9 +282,7 @@ impl Model {
 
     /// Whether nothing but the end of the process is left for what has ended, and that one is waited for.
     fn waits_for_the_end(&self, id: PartId) -> bool {
-        self.specs[id.0].critical
-            && self.has_ends_left()
-            && (!self.may_end() || self.say_that_it_is_away(id).next().is_some())
+        self.specs[id.0].critical && self.has_ends_left() && !self.may_end()
     }
 
     /// The parts that say that what this one depends on is away.

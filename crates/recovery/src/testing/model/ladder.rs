@@ -53,7 +53,8 @@ impl Model {
         line.ran
             && self.lines.values().any(|other| {
                 let has_paid = !other.steps.is_empty() && other.by == line.by;
-                let at_once = other.ended == Some((Outcome::Failed, line.began));
+                let at_once =
+                    [line.began, self.at].iter().any(|at| other.ended == Some((Outcome::Failed, *at)));
                 let is_taken_over = |id: &PartId| {
                     runs_it(*id)
                         && !self.lines_of(*id).any(|own| own.began == line.began && own.ended.is_none())
@@ -139,7 +140,8 @@ impl Model {
         }
         let spec = &self.specs[id.0];
         if spec.critical {
-            return !self.has_ends_left();
+            // The process is not ended into an outage either.
+            return !self.has_ends_left() || self.say_that_it_is_away(id).next().is_some();
         }
         let is_spent = line.steps.is_empty() && !self.may_restart(&line.subject);
         let has_no_plane = !spec.on_work_plane || !self.parts[id.0].told || !self.may_rebuild();
