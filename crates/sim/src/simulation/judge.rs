@@ -14,7 +14,7 @@ use crate::oracle::{
     unlisted,
 };
 use crate::process::{Exit, Process};
-use crate::{ExchangeFault, FaultKind, Plane, StoreFault, StoreTable};
+use crate::{ExchangeFault, FaultKind, Part, Plane, StoreFault, StoreTable};
 
 /// If every batch contains a poisoned mint the breaker opens; within this time the service finds that the API is up.
 const FOUND_WITHIN: Duration = Duration::from_mins(5);
@@ -63,7 +63,7 @@ impl Simulation<'_> {
         let State::Up(process) = &self.state else { return };
         if let Some(counts) = process.events() {
             let mut ledger = self.world.events.ledger(process.number());
-            if self.is_halved(StoreTable::Events) || self.io_is_held() {
+            if self.keeps_a_batch(StoreTable::Events, Part::EventWriter) {
                 ledger.in_flight = ledger.in_flight.max(counts.in_flight);
             }
             if self.was_struck() {
@@ -94,6 +94,12 @@ impl Simulation<'_> {
         self.faults.any_between(now.saturating_sub(MAX_START), now, rejects)
     }
 
+    /// Whether a batch may be in flight for the process and not for the store: it is resent in halves, its call hangs, or the writer
+    /// that took it is gone and held back.
+    fn keeps_a_batch(&self, table: StoreTable, writer: Part) -> bool {
+        self.is_halved(table) || self.io_is_held() || !self.executor.is_well(self.number, writer.name())
+    }
+
     /// Poisoned mints must not keep the breaker open for longer than it takes to identify them.
     fn judge_poison(&mut self, breaker: Option<BreakerState>) {
         let now = self.executor.now();
@@ -113,7 +119,7 @@ impl Simulation<'_> {
     fn judge_samples(&self, process: &Process) {
         let Some(counts) = process.samples() else { return };
         let mut ledger = self.world.history.ledger(process.number());
-        if self.is_halved(StoreTable::Samples) || self.io_is_held() {
+        if self.keeps_a_batch(StoreTable::Samples, Part::SampleWriter) {
             ledger.in_flight = ledger.in_flight.max(counts.in_flight);
         }
         let found = ledger.acknowledged + ledger.in_flight + counts.waiting + counts.dropped;
