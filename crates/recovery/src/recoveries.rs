@@ -131,10 +131,12 @@ impl Recoveries {
     }
 
     fn push(&mut self, recovery: Recovery) {
-        if self.all.iter().any(|known| known.id == recovery.id) {
+        // What an earlier process did may become known late.
+        let at = self.all.partition_point(|known| known.id < recovery.id);
+        if self.all.get(at).is_some_and(|known| known.id == recovery.id) {
             return;
         }
-        self.all.push_back(recovery);
+        self.all.insert(at, recovery);
         while self.all.len() > self.most {
             self.all.pop_front();
         }

@@ -60,3 +60,21 @@ fn what_there_was_lately_is_counted_by_what_became_of_it() {
     assert_eq!(lately(111), [1, 0, 0]);
     assert_eq!(lately(1_000), [1, 0, 0], "it is under way");
 }
+
+#[test]
+fn what_becomes_known_late_is_shown_in_its_place_and_goes_first() {
+    let mut recoveries = Recoveries::new(3);
+    let ids =
+        |recoveries: &Recoveries| recoveries.newest(9).iter().map(|one| one.id.number).collect::<Vec<_>>();
+    for number in [5, 7, 3] {
+        recoveries.add(&entry(number, number, began(By::Service)));
+    }
+    assert_eq!(ids(&recoveries), [7, 5, 3]);
+    recoveries.add(&entry(4, 3, Fact::Step { step: Step::Start, charged: true }));
+    assert_eq!(recoveries.newest(9)[2].steps.len(), 1);
+    recoveries.add(&entry(8, 8, began(By::Service)));
+    recoveries.add(&entry(2, 2, began(By::Service)));
+    assert_eq!(ids(&recoveries), [8, 7, 5], "the oldest ones are not kept");
+    recoveries.add(&entry(8, 8, began(By::Service)));
+    assert_eq!(ids(&recoveries), [8, 7, 5], "each is there once");
+}
