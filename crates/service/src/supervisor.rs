@@ -182,8 +182,8 @@ impl Supervisor {
                 (Some(failure), self.supervision.now() + patience)
             }
         };
-        let (clock, lasts) = (crew.clock.clone(), deadline - self.supervision.now());
-        let stopped = clock.watch(lasts, self.stop(crew, &mut healing, &resident, deadline)).await;
+        let clock = crew.clock.clone();
+        let stopped = clock.watch(self.stop(crew, &mut healing, &resident, deadline)).await;
         // The lease may have been lost during the stop as well.
         let lost = || self.early.lease.lost().map(|reason| Failure::Superseded(reason.to_owned()));
         (Exit::Ended(Ended { failure: failure.or_else(lost), stopped }), deadline)
@@ -257,7 +257,10 @@ impl Supervisor {
             tracing::info!(tokens, samples, events, for_s, "the stop waits for the store");
         }
         in_time &= crew.ended(Stage::Store, stored_by).await;
-        healing.close(stored_by.max(clock.now() + AT_LEAST) - clock.now()).await;
+        let by = stored_by.max(clock.now() + AT_LEAST);
+        if clock.within(by, healing.close(by - clock.now())).await.is_err() {
+            tracing::warn!("what the ledger does not have was given up at the deadline of the stop");
+        }
         // Kept up to here: a writer that tries again until it is given up needs it.
         let by = deadline.saturating_sub(answering).max(clock.now() + AT_LEAST);
         in_time &= crew.stop(Stage::Lease, by).await;

@@ -11,11 +11,9 @@ use std::time::Duration;
 
 use ttm_kernel::{DeadlineExceeded, Moment, Runtime};
 
-use crate::pause::LATE;
-
 /// How often it is looked whether the process was paused.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// No timer is so late by itself.
+/// No timer is so late by itself. Less than any stage of a stop has, so that no pause that is not given back takes it all.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// A clock that the pauses of a stop do not move. Clones are one clock.
@@ -71,16 +69,15 @@ impl StopClock {
         }
     }
 
-    /// Runs a stop that lasts so long, and looks for pauses meanwhile: before the stop looks at any of its deadlines.
-    pub(super) async fn watch<F: Future>(&self, lasts: Duration, stop: F) -> F::Output {
-        let late = (lasts / 4).clamp(LEAST, LATE);
+    /// Runs a stop, and looks for pauses meanwhile: before the stop looks at any of its deadlines.
+    pub(super) async fn watch<F: Future>(&self, stop: F) -> F::Output {
         let mut stop = pin!(stop);
         let mut last = self.runtime.now();
         let mut look = self.runtime.sleep_until(last + LOOK_EVERY);
         poll_fn(|cx| {
             let now = self.runtime.now();
             let silent = now - last;
-            if silent > late {
+            if silent > LEAST {
                 tracing::warn!(
                     paused_s = silent.as_secs_f64(),
                     "paused while stopping; the stop has its time all the same"

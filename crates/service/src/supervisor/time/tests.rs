@@ -27,9 +27,9 @@ fn finds_one_late(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()
     })
 }
 
-/// A stop of ten seconds, in which the process is paused for a minute at each of these seconds, and the store of tokens is back after so
+/// A stop of ten seconds, in which the process is paused at each of these seconds for so many, and the store of tokens is back after so
 /// many. How it ended, and how long it took.
-fn stop(paused_at: &[u64], back_after: u64) -> (Stopped, Duration) {
+fn stop(pauses: &[(u64, u64)], back_after: u64) -> (Stopped, Duration) {
     let runtime = ManualRuntime::new(1);
     let tokens = FakeTokenStore::new();
     let work = |part: Part| match part.name {
@@ -44,11 +44,12 @@ fn stop(paused_at: &[u64], back_after: u64) -> (Stopped, Duration) {
         figures.started().await;
         runtime.sleep_until(begun).await;
         tokens.fail_with(|| StoreError::transient("it is away"));
-        for second in paused_at {
+        for (second, lasts) in pauses {
             let (clock, at) = (runtime.clone(), begun + Duration::from_secs(*second));
+            let lasts = Duration::from_secs(*lasts);
             let pauses = async move {
                 clock.sleep_until(at).await;
-                clock.clock().advance(60 * SECOND);
+                clock.clock().advance(lasts);
             };
             drop(runtime.spawn("pause", Box::pin(pauses)));
         }
@@ -73,7 +74,7 @@ fn stop(paused_at: &[u64], back_after: u64) -> (Stopped, Duration) {
 fn a_pause_in_the_middle_of_a_stop_loses_no_queued_token() {
     let stored = Stopped { tokens_left: 0, samples_left: 0, events_left: 0, orders_left: 0, in_time: true };
     for second in [0, 1, 2, 4, 6] {
-        let (stopped, took) = stop(&[second], 62);
+        let (stopped, took) = stop(&[(second, 60)], 62);
         assert_eq!(stopped, stored, "{second}");
         assert!(took < 70 * SECOND, "{second}: {took:?}");
     }
@@ -81,10 +82,11 @@ fn a_pause_in_the_middle_of_a_stop_loses_no_queued_token() {
 
 #[test]
 fn a_stop_whose_store_stays_away_ends_in_its_time_and_that_of_the_pauses() {
-    for pauses in [&[][..], &[3], &[1, 65]] {
+    // Short ones, too: several of them would leave nothing of a stage.
+    for pauses in [&[][..], &[(3, 60)], &[(1, 60), (65, 60)], &[(1, 2), (4, 2), (8, 2), (11, 2)]] {
         let (stopped, took) = stop(pauses, 1_000);
         assert_eq!((stopped.tokens_left, stopped.in_time), (1, false));
-        let paused = pauses.iter().map(|_| 60 * SECOND).sum::<Duration>();
+        let paused = Duration::from_secs(pauses.iter().map(|(_, lasts)| lasts).sum());
         assert!((paused + 7 * SECOND..paused + 11 * SECOND).contains(&took), "{pauses:?}: {took:?}");
     }
 }
