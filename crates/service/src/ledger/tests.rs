@@ -1,13 +1,17 @@
 //! What waits for a store that is away, and what a start makes of what the processes before left.
 
+use jiff::Timestamp;
 use ttm_kernel::{Clock as _, FailureClass, Incarnation};
 use ttm_market::testing::FakeTokenStore;
 use ttm_recovery::testing::{FakeLastWords, FakeRecoveryLedger};
-use ttm_recovery::{By, EntryKey, Machine, Outcome, PartSpec, RecoveryConfig};
+use ttm_recovery::{By, LastWords, Machine, Outcome, PartSpec, RecoveryConfig};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
 use crate::fakes;
+
+mod outage;
+mod recall;
 
 struct Scene {
     runtime: ManualRuntime,
@@ -296,38 +300,6 @@ fn a_ledger_that_does_not_answer_at_once_is_asked_again() {
     let found = runtime.block_on(scene.ledger(2).read(scene.now()));
     assert!(found.problem.is_some_and(|problem| problem.contains("connection refused")));
     assert_eq!(scene.store.aside(), [], "nothing is wrong with what it has");
-}
-
-#[test]
-fn a_ledger_that_is_away_at_the_start_is_read_once_it_is_back() {
-    let scene = Scene::new();
-    let runtime = scene.runtime.clone();
-    let (class, by) = (FailureClass::System, By::Service);
-    let began = |cause: &str| Fact::Began { cause: cause.to_owned(), class, by, evidence: None };
-    let before = [
-        scene.entry(1, 0, 0, Fact::Booted),
-        scene.entry(1, 1, 1, began("it panicked")),
-        scene.entry(1, 2, 1, Fact::Step { step: Step::Start, charged: true }),
-    ];
-    let under = FencingToken::first(Epoch::new(2));
-    runtime.block_on(scene.store.append(under, &before)).expect("it works");
-    scene.store.fail_with(|| StoreError::transient("connection refused"));
-    let mut ledger = scene.ledger(2);
-    let found = runtime.block_on(ledger.read(scene.now()));
-    assert!(found.problem.as_ref().is_some_and(|problem| problem.contains("cannot be read yet")));
-    assert!(!scene.may_restart(found), "nothing is known of what is left");
-    runtime.block_on(ledger.record(scene.entry(2, 0, 0, Fact::Booted)));
-    scene.store.heal();
-    assert!(runtime.block_on(ledger.recall(scene.now())).is_none(), "it is not asked all the time");
-    runtime.block_on(runtime.sleep_until(runtime.now() + RETRY));
-    assert!(runtime.block_on(ledger.store(PATIENCE)));
-    let found = runtime.block_on(ledger.recall(scene.now())).expect("it is back");
-    assert_eq!(found.problem, None);
-    assert!(scene.may_restart(found), "one of three is spent");
-    assert!(runtime.block_on(ledger.recall(scene.now())).is_none(), "it is read once");
-    let keys = scene.store.entries().iter().map(|entry| entry.key.epoch.number()).collect::<Vec<_>>();
-    assert_eq!(keys, [1, 1, 1, 2]);
-    assert_eq!(scene.store.aside(), []);
 }
 
 /// A ledger that never answers.

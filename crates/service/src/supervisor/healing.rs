@@ -73,12 +73,9 @@ impl Healing {
         let jitter = runtime.entropy("recovery");
         let now = Now { moment: runtime.now(), wall: runtime.wall(), jitter: jitter.unit() };
         let mut ledger = Ledger::new(ports, board, clock, *epoch);
-        let Found { past, problem } = ledger.read(now).await;
-        if let Some(problem) = &problem {
-            resident.events.ledger_set_aside(problem);
-        }
-        board.post_set_aside(problem, SPENT_FOR);
-        let machine = machine(parts, settings, *epoch, past, now);
+        let found = ledger.read(now).await;
+        tell(resident, &found);
+        let machine = machine(parts, settings, *epoch, found.past, now);
         #[cfg(feature = "test-faults")]
         let machine = crate::faults::hurried(machine);
         let (controls, orders) = by_hand::controls(resident, ledger.shown.clone());
@@ -136,7 +133,7 @@ impl Healing {
                 }
                 Wake::Look => {
                     self.look(crew);
-                    self.recall().await;
+                    self.recall();
                     self.ledger.tend().await;
                 }
             }
@@ -144,16 +141,14 @@ impl Healing {
     }
 
     /// Takes into account what the processes before did, if that could not be read at the start and now can.
-    async fn recall(&mut self) {
+    fn recall(&mut self) {
         let now = self.now();
-        let Some(Found { past, problem }) = self.ledger.recall(now).await else { return };
-        if let Some(problem) = &problem {
-            self.resident.events.ledger_set_aside(problem);
-        } else {
+        let Some(found) = self.ledger.recall(now) else { return };
+        tell(&self.resident, &found);
+        if found.problem.is_none() {
             tracing::info!("the ledger of recoveries was read; budgets count as they were spent");
         }
-        self.resident.board.post_set_aside(problem, SPENT_FOR);
-        self.machine.recall(past, self.now());
+        self.machine.recall(found.past, now);
     }
 
     fn restart(&mut self, part: &str) -> Result<ttm_recovery::EntryKey, RestartRefused> {
@@ -343,6 +338,15 @@ fn machine(
     let works = first.and_then(|at| at.checked_sub(1)).map(PartId);
     let specs = parts.iter().map(|part| part.spec(works, settings)).collect();
     Machine::boot(specs, settings.recovery.clone(), epoch, past, now)
+}
+
+/// Says what is wrong with the ledger, if anything is: of one that is away until it can be read, and without an event, which would say
+/// that it was set aside.
+fn tell(resident: &Resident, Found { problem, is_unread, .. }: &Found) {
+    if let Some(problem) = problem.as_ref().filter(|_| !is_unread) {
+        resident.events.ledger_set_aside(problem);
+    }
+    resident.board.post_set_aside(problem.clone(), Some(SPENT_FOR).filter(|_| !is_unread));
 }
 
 /// Since when a group makes no progress for want of the API, and when it last said so. `None` if it has got on since.

@@ -16,6 +16,8 @@ use crate::ports::Plane;
 use crate::series::sample;
 use crate::{Ports, fakes};
 
+mod unread;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A log of what the parts of these tests did.

@@ -1,0 +1,151 @@
+//! Reads what the processes before did: out of the ledger and the local file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use ttm_kernel::{FencingToken, Runtime, StoreError, StoreErrorKind};
+use ttm_recovery::{Entry, EntryKey, Fact, LEDGER_KEEPS, Now, Past, RecoveryLedger};
+
+use super::words::Words;
+use super::{PATIENCE, caught};
+use crate::bounded::bounded;
+
+/// A ledger that does not answer is asked so often: the start does not wait for it as for the tokens.
+const LOADS: usize = 3;
+
+/// What was found of the processes before.
+pub(crate) struct Found {
+    pub(crate) past: Past,
+    /// What is wrong with it, in a line for a person.
+    pub(crate) problem: Option<String>,
+    /// Whether it is still to be read: nothing is wrong with it but that it is away.
+    pub(crate) is_unread: bool,
+}
+
+/// What was read.
+pub(super) struct Reading {
+    pub(super) found: Found,
+    /// Everything, for readers.
+    pub(super) entries: Vec<Entry>,
+    /// What the local file has of it.
+    pub(super) kept: Vec<Entry>,
+}
+
+/// Reads the ledger and the local file.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) port: Arc<dyn RecoveryLedger>,
+    pub(super) words: Words,
+    pub(super) io: Arc<dyn Runtime>,
+    pub(super) under: FencingToken,
+}
+
+impl Reader {
+    /// What there is at the start, before this process has written anything.
+    pub(super) async fn first(&self, now: Now) -> Reading {
+        // All that is kept, and not what is young: a wall clock that was set back would leave holes. A process that dies as often as
+        // systemd starts it again makes some three thousand entries in an hour, each of which may count against a budget.
+        let mut entries = self.load().await;
+        for _ in 1..LOADS {
+            if !matches!(&entries, Err(error) if error.may_pass()) {
+                break;
+            }
+            self.io.sleep_until(self.io.now() + PATIENCE).await;
+            entries = self.load().await;
+        }
+        self.judge(entries, false, now).await
+    }
+
+    /// The same later, when this process has entries of its own, which are not of the past.
+    pub(super) async fn again(&self, now: Now) -> Reading {
+        let entries = self.load().await;
+        self.judge(entries, true, now).await
+    }
+
+    async fn judge(&self, entries: Result<Vec<Entry>, StoreError>, is_late: bool, now: Now) -> Reading {
+        match entries {
+            Ok(entries) => self.replay(entries, is_late, now).await,
+            Err(error) if is_damaged(&error) => self.unreadable(&error.to_string(), true, false, now).await,
+            Err(error) => {
+                let problem = format!(
+                    "the ledger of recoveries cannot be read yet, so every budget counts as spent: {error}"
+                );
+                nothing(unread(now), problem, true)
+            }
+        }
+    }
+
+    /// Puts the ledger and the local file together.
+    async fn replay(&self, mut entries: Vec<Entry>, is_late: bool, now: Now) -> Reading {
+        let kept = self.words.call(PATIENCE, |words| words.read()).await.transpose();
+        let mut kept = match kept {
+            Ok(kept) => kept.unwrap_or_default(),
+            Err(error) => {
+                return self.unreadable(&format!("the local file: {error}"), false, true, now).await;
+            }
+        };
+        if is_late {
+            let own = self.under.epoch();
+            entries.retain(|entry| entry.key.epoch != own);
+            kept.retain(|entry| entry.key.epoch != own);
+        }
+        // If another process has booted since without this file, as on another host, it has told how what was under way ended, and
+        // taken the one before for dead. What was spent counts all the same.
+        let newest = entries.last().map(|entry| entry.key.epoch);
+        kept.retain(|entry| {
+            let is_end = matches!(entry.fact, Fact::Closed | Fact::Ended { .. });
+            !is_end || Some(entry.key.epoch) >= newest
+        });
+        let mut all: BTreeMap<EntryKey, Entry> =
+            kept.iter().map(|entry| (entry.key, entry.clone())).collect();
+        all.extend(entries.into_iter().map(|entry| (entry.key, entry)));
+        let entries: Vec<Entry> = all.into_values().collect();
+        if let Some(ahead) = entries.last().filter(|entry| entry.key.epoch >= self.under.epoch()) {
+            let problem =
+                format!("it has entries of epoch {}, and this is {}", ahead.key.epoch, self.under.epoch());
+            return self.unreadable(&problem, true, true, now).await;
+        }
+        match Past::replay(&entries, now) {
+            Ok(past) => Reading { found: Found { past, problem: None, is_unread: false }, entries, kept },
+            Err(error) => self.unreadable(&error.to_string(), true, true, now).await,
+        }
+    }
+
+    async fn load(&self) -> Result<Vec<Entry>, StoreError> {
+        let load = caught(self.port.load(Timestamp::MIN, LEDGER_KEEPS));
+        bounded("loading the ledger of recoveries", &*self.io, load).await
+    }
+
+    async fn unreadable(&self, problem: &str, ledger: bool, file: bool, now: Now) -> Reading {
+        if ledger {
+            let aside = caught(self.port.set_aside(self.under));
+            if let Err(error) = bounded("setting the ledger aside", &*self.io, aside).await {
+                tracing::error!(%error, "the ledger of recoveries cannot be set aside");
+            }
+        }
+        if file && let Some(Err(error)) = self.words.call(PATIENCE, |words| words.set_aside()).await {
+            tracing::error!(%error, "the file of last words cannot be set aside");
+        }
+        let problem = format!(
+            "the ledger of recoveries cannot be used, so every budget counts as spent for an hour: {problem}"
+        );
+        tracing::error!(problem, kept_elsewhere = ledger || file, "self-healing has nothing left");
+        nothing(Past::unreadable(now), problem, false)
+    }
+}
+
+fn nothing(past: Past, problem: String, is_unread: bool) -> Reading {
+    let found = Found { past, problem: Some(problem), is_unread };
+    Reading { found, entries: Vec::new(), kept: Vec::new() }
+}
+
+/// Of a ledger that is away: every budget counts as spent until it is read.
+fn unread(now: Now) -> Past {
+    Past::unreadable(now)
+}
+
+/// Whether the content is what is wrong, and not the way to it.
+fn is_damaged(error: &StoreError) -> bool {
+    matches!(error.kind(), StoreErrorKind::Unexpected | StoreErrorKind::Corrupt)
+}
