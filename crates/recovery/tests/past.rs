@@ -34,6 +34,8 @@ fn a_past_that_is_read_late_counts_as_one_that_was_there_at_the_start() {
         Machine::boot(vec![table()[11].clone()], config, Epoch::new(2), Past::unreadable(now), now);
     assert_eq!(ends(&mut late, 1, &mut now).0, 0, "all counts as spent");
     late.recall(Past::replay(&entries, now).expect("it is legal"), now);
+    let left = late.budgets(now.moment, now.wall);
+    assert_eq!((left.parts[0].1.left, left.restarts.left), (1, 7), "two restarts and a death");
     // The process that died is told of, and what it had begun is over.
     let (starts, entries) = {
         now.moment += Duration::from_mins(5);

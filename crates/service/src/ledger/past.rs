@@ -71,7 +71,7 @@ impl Reader {
                 let problem = format!(
                     "the ledger of recoveries cannot be read yet, so every budget counts as spent: {error}"
                 );
-                nothing(unread(now), problem, true)
+                nothing(Past::unread(), problem, true)
             }
         }
     }
@@ -138,11 +138,6 @@ impl Reader {
 fn nothing(past: Past, problem: String, is_unread: bool) -> Reading {
     let found = Found { past, problem: Some(problem), is_unread };
     Reading { found, entries: Vec::new(), kept: Vec::new() }
-}
-
-/// Of a ledger that is away: every budget counts as spent until it is read.
-fn unread(now: Now) -> Past {
-    Past::unreadable(now)
 }
 
 /// Whether the content is what is wrong, and not the way to it.
