@@ -125,10 +125,10 @@ fn a_wall_clock_that_was_set_back_brings_no_end_of_the_process_closer() {
         ends(1, now.wall).into_iter().chain(ends(2, now.wall - Duration::from_mins(30))).collect();
     let past = Past::replay(&entries, now).expect("it is legal");
     let mut machine = Machine::boot(table(), RecoveryConfig::default(), Epoch::new(3), past, now);
-    let part = machine.find("lease-keeper").expect("it is there");
+    let keeper = machine.find("lease-keeper").expect("it is there");
     for _ in 0..28 {
         now.moment += Duration::from_secs(10);
-        machine.handle_ended(part, machine.incarnation(part), &TaskEnd::Finished, now);
+        machine.handle_ended(keeper, machine.incarnation(keeper), &TaskEnd::Finished, now);
         machine.handle_timeout(now);
     }
     let is_end = |effect: Effect| matches!(effect, Effect::EndProcess { .. });

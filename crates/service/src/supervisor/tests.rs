@@ -191,7 +191,7 @@ fn dropping_the_service_drops_every_part() {
     runtime.block_on(async {
         let running = supervisor.run(open, std::future::pending());
         let deadline = runtime.now() + 5 * SECOND;
-        assert!(within(&runtime, deadline, running).await.is_err(), "it keeps running");
+        assert!(Box::pin(within(&runtime, deadline, running)).await.is_err(), "it keeps running");
         runtime.sleep_until(runtime.now() + SECOND).await;
     });
     assert_eq!(*DID.lock(), ["dropped", "dropped"]);
