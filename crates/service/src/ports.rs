@@ -100,4 +100,7 @@ pub trait Surface: Send + Sync {
 
     /// The service has started: operators may act from now on.
     fn started(&self, controls: Controls);
+
+    /// The service has stopped, and [`serve`](Self::serve) is not called any more: whoever asks from now on is to find nobody.
+    fn ended(&self) {}
 }

@@ -116,6 +116,7 @@ impl Supervisor {
         // The endpoints answer until the end, so that one can see it stopping.
         let now = crew.clock.now();
         crew.stop(Stage::Surface, deadline.min(now + LAST_ANSWERS).max(now + AT_LEAST)).await;
+        self.early.surface.ended();
         exit
     }
 

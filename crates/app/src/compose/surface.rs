@@ -104,4 +104,35 @@ impl Surface for HttpSurface {
         // A service starts once.
         drop(self.state.controls.set(ttm_axum_api::Controls { breakers, recovery }));
     }
+
+    fn ended(&self) {
+        // If the stop came while this part was being restarted, nothing has dropped it. Who waits in it would wait for the process to end.
+        drop(self.listener.lock().take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use ttm_service::ServiceSettings;
+
+    use super::*;
+    use crate::planes::Threads;
+
+    #[test]
+    fn nobody_waits_in_the_listener_of_a_service_that_has_ended() {
+        let threads = Threads::start().expect("there is room for them");
+        let planes = threads.planes();
+        let board = Board::starting(&ServiceSettings::default(), &*planes);
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let bound = threads.block_on(Bound::bind(any)).expect("a free port");
+        let settings = ApiSettings { listen: bound.address(), token: None };
+        let prometheus = PrometheusBuilder::new().build_recorder().handle();
+        let surface = HttpSurface::new(bound, &settings, &board, &planes.supervision(), prometheus);
+        TcpStream::connect(settings.listen).expect("the part that is started again would answer");
+        surface.ended();
+        TcpStream::connect(settings.listen).expect_err("nothing would");
+    }
 }

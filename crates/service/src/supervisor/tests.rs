@@ -16,6 +16,7 @@ use crate::ports::Plane;
 use crate::series::sample;
 use crate::{Ports, fakes};
 
+mod surface;
 mod unread;
 
 const SECOND: Duration = Duration::from_secs(1);
