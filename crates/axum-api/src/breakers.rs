@@ -5,7 +5,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use ttm_breaker::{Order, UnknownBreaker};
+use ttm_breaker::{Order, OrderRefused};
 
 use crate::app::App;
 use crate::dto::{BreakersDto, OrderedDto};
@@ -18,7 +18,7 @@ pub(crate) async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Breake
 }
 
 /// Carries out an order; the breaker as it is then. In the path its name is percent-encoded, so that it may contain a `/`. 202: the
-/// order is in force, and not stored yet.
+/// order is in force, and not stored yet. 409: the service stops.
 pub(crate) async fn order(
     order: Order,
     State(app): State<App>,
@@ -28,9 +28,12 @@ pub(crate) async fn order(
     Parameters::of(&uri, &[])?;
     let Path(name) = path.map_err(|_| Problem::bad_request("the name of the breaker is not valid UTF-8"))?;
     let ordered = app.controls()?.breakers.order(&name, order).await;
-    let ordered = ordered.map_err(|UnknownBreaker { name, known }| {
-        let list = format!("the breakers are {}", known.join(", "));
-        Problem::unknown("breaker", &name, known.iter().map(String::as_str), &list)
+    let ordered = ordered.map_err(|refused| match refused {
+        OrderRefused::Unknown { name, known } => {
+            let list = format!("the breakers are {}", known.join(", "));
+            Problem::unknown("breaker", &name, known.iter().map(String::as_str), &list)
+        }
+        OrderRefused::NotRunning(_) => Problem::new(StatusCode::CONFLICT, refused.to_string()),
     })?;
     let status = if ordered.stored { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(OrderedDto::from(ordered))).into_response())

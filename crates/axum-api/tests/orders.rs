@@ -284,6 +284,15 @@ fn an_order_that_is_not_stored_yet_is_accepted_and_says_so() {
 }
 
 #[test]
+fn an_order_while_the_service_stops_is_refused() {
+    let surface = surface();
+    surface.breakers.stop();
+    let refused = post(&surface, "/api/v1/breakers/dexscreener/force-open").problem(409);
+    assert_eq!(refused, "the service is stopping");
+    assert!(surface.breakers.orders().is_empty());
+}
+
+#[test]
 fn an_unknown_breaker_gets_a_suggestion_and_the_names_of_all() {
     let surface = surface();
     assert_eq!(

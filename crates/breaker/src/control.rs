@@ -16,10 +16,11 @@ use crate::{Counts, State, TransitionReason, WindowCounts};
 /// 2. `order` puts the breaker into the state that was ordered at once, and the breaker says that an operator wanted it. It
 ///    returns the breaker as it was then. Other breakers stay as they are.
 /// 3. An order to force open or to disable what is so already changes nothing; a reset always begins anew, with empty counts.
-/// 4. An unknown name changes nothing, and is [`UnknownBreaker`], which lists the known ones.
-///
+/// 4. An unknown name changes nothing, and is [`Unknown`](OrderRefused::Unknown), which lists the known ones.
 /// 5. `order` returns once the order is stored, so that the next process knows of it, however this one ends. If the store does
 ///    not take it within a few seconds it returns without, and says so; the order goes on being stored.
+/// 6. While the process stops an order changes nothing, and is [`NotRunning`](OrderRefused::NotRunning): it might not be stored
+///    any more.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait BreakerControl: Send + Sync {
@@ -29,8 +30,8 @@ pub trait BreakerControl: Send + Sync {
     /// Carries out an order.
     ///
     /// # Errors
-    /// When there is no such breaker.
-    async fn order(&self, name: &str, order: Order) -> Result<Ordered, UnknownBreaker>;
+    /// When there is no such breaker, or the process stops.
+    async fn order(&self, name: &str, order: Order) -> Result<Ordered, OrderRefused>;
 }
 
 /// What became of an order: it is in force.
@@ -110,12 +111,18 @@ pub struct BreakerView {
     pub probes_in_flight: u32,
 }
 
-/// There is no such breaker.
+/// Why an order is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no breaker is called {name:?}; the breakers are {}", known.join(", "))]
-pub struct UnknownBreaker {
-    /// What was asked for.
-    pub name: String,
-    /// The names of all breakers.
-    pub known: Vec<String>,
+pub enum OrderRefused {
+    /// There is no such breaker.
+    #[error("no breaker is called {name:?}; the breakers are {}", known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The names of all breakers.
+        known: Vec<String>,
+    },
+    /// The service is stopping.
+    #[error("the service is {0}")]
+    NotRunning(&'static str),
 }

@@ -41,7 +41,7 @@ mod window;
 
 pub use breaker::{Breaker, Permit};
 pub use config::{BreakerConfig, BreakerSettings, CountAs, RateSettings, SlowCallSettings, Window};
-pub use control::{BreakerControl, BreakerView, Order, Ordered, UnknownBreaker};
+pub use control::{BreakerControl, BreakerView, Order, OrderRefused, Ordered};
 pub use event::{
     Counts, Outcome, RejectReason, Rejected, Saved, Snapshot, State, SuppressedBy, Transition,
     TransitionReason, Verdict, WindowCounts,

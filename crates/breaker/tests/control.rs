@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_breaker::testing::{FakeBreakerControl, control_conformance};
-use ttm_breaker::{BreakerControl, BreakerView, Counts, Order, Ordered, UnknownBreaker};
+use ttm_breaker::{BreakerControl, BreakerView, Counts, Order, OrderRefused, Ordered};
 use ttm_testkit::ManualRuntime;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,7 +58,7 @@ impl BreakerControl for Broken {
         all
     }
 
-    async fn order(&self, name: &str, order: Order) -> Result<Ordered, UnknownBreaker> {
+    async fn order(&self, name: &str, order: Order) -> Result<Ordered, OrderRefused> {
         let before = self.breakers().into_iter().find(|view| view.name == name);
         let one = match self.bug {
             Bug::ChangesNothing => before.clone().map(stored).map(Ok),
@@ -79,8 +79,8 @@ impl BreakerControl for Broken {
         }
         match (ordered, before) {
             (Ok(_), Some(before)) if self.bug == Bug::ReturnsTheBreakerBefore => Ok(stored(before)),
-            (Err(UnknownBreaker { name, .. }), _) if self.bug == Bug::HidesTheKnown => {
-                Err(UnknownBreaker { name, known: Vec::new() })
+            (Err(OrderRefused::Unknown { name, .. }), _) if self.bug == Bug::HidesTheKnown => {
+                Err(OrderRefused::Unknown { name, known: Vec::new() })
             }
             (ordered, _) => ordered.map(|ordered| Ordered {
                 breaker: self.with(ordered.breaker),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_breaker::{Breaker, BreakerControl, BreakerView, Order, Ordered, UnknownBreaker};
+use ttm_breaker::{Breaker, BreakerControl, BreakerView, Order, OrderRefused, Ordered};
 use ttm_guard::Guard;
+use ttm_health::Phase;
 use ttm_kernel::Moment;
 
 use crate::breakers::Change;
@@ -64,12 +65,16 @@ impl BreakerControl for GuardBreakers {
         self.guards().into_iter().map(|guard| self.view(guard.breaker())).collect()
     }
 
-    async fn order(&self, name: &str, order: Order) -> Result<Ordered, UnknownBreaker> {
+    async fn order(&self, name: &str, order: Order) -> Result<Ordered, OrderRefused> {
         let guards = self.guards();
         let Some(guard) = guards.iter().find(|guard| guard.breaker().name() == name) else {
             let known = guards.iter().map(|guard| guard.breaker().name().to_owned()).collect();
-            return Err(UnknownBreaker { name: name.to_owned(), known });
+            return Err(OrderRefused::Unknown { name: name.to_owned(), known });
         };
+        if self.0.board.phase() == Phase::Stopping {
+            // The writer may have written the breakers for the last time.
+            return Err(OrderRefused::NotRunning("stopping"));
+        }
         let (breaker, now) = (guard.breaker(), self.0.clock.now());
         // What came before the order is reported as it was.
         self.report(breaker);

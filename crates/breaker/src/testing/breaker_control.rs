@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{BreakerControl, BreakerView, Counts, Order, Ordered, State, TransitionReason, UnknownBreaker};
+use crate::{BreakerControl, BreakerView, Counts, Order, OrderRefused, Ordered, State, TransitionReason};
 
 /// Breakers that change their state by orders alone.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct FakeBreakerControl {
     breakers: Mutex<Vec<BreakerView>>,
     orders: Mutex<Vec<(String, Order)>>,
     stores: AtomicBool,
+    stops: AtomicBool,
     now: Timestamp,
 }
 
@@ -22,7 +23,13 @@ impl FakeBreakerControl {
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, now: Timestamp) -> Self {
         let mut breakers: Vec<_> = names.into_iter().map(|name| closed(name, now)).collect();
         breakers.sort_by(|one, other| one.name.cmp(&other.name));
-        Self { breakers: Mutex::new(breakers), orders: Mutex::default(), stores: true.into(), now }
+        Self {
+            breakers: Mutex::new(breakers),
+            orders: Mutex::default(),
+            stores: true.into(),
+            stops: false.into(),
+            now,
+        }
     }
 
     /// Shows a breaker as this one instead of the one with its name.
@@ -34,6 +41,11 @@ impl FakeBreakerControl {
     /// Whether orders are stored from now on.
     pub fn stores(&self, stores: bool) {
         self.stores.store(stores, Ordering::Relaxed);
+    }
+
+    /// Refuses orders from now on.
+    pub fn stop(&self) {
+        self.stops.store(true, Ordering::Relaxed);
     }
 
     /// The orders that were carried out.
@@ -62,12 +74,15 @@ impl BreakerControl for FakeBreakerControl {
         self.breakers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn order(&self, name: &str, order: Order) -> Result<Ordered, UnknownBreaker> {
+    async fn order(&self, name: &str, order: Order) -> Result<Ordered, OrderRefused> {
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = || breakers.iter().map(|breaker| breaker.name.clone()).collect();
         let Some(at) = breakers.iter().position(|breaker| breaker.name == name) else {
-            return Err(UnknownBreaker { name: name.to_owned(), known: known() });
+            return Err(OrderRefused::Unknown { name: name.to_owned(), known: known() });
         };
+        if self.stops.load(Ordering::Relaxed) {
+            return Err(OrderRefused::NotRunning("stopping"));
+        }
         let breaker = &mut breakers[at];
         if order == Order::Reset || breaker.state != order.state() {
             let (state, reason) = (order.state(), Some(TransitionReason::Operator));

@@ -202,6 +202,16 @@ fn an_order_that_the_store_does_not_take_is_in_force_and_is_stored_once_it_is_ba
     assert_eq!(store.breakers()[1].saved.state, State::ForcedOpen);
 }
 
+#[test]
+fn an_order_while_the_service_stops_is_refused_and_changes_nothing() {
+    let scene = scene();
+    scene.board.enter_stopping();
+    let order = scene.runtime.block_on(scene.control.order("dexscreener", Order::ForceOpen));
+    assert_eq!(order, Err(OrderRefused::NotRunning("stopping")));
+    assert_eq!(scene.view("dexscreener").state, State::Closed);
+    assert_eq!(scene.control.0.breakers.orders.given(), 0);
+}
+
 /// A surface that hands over what operators use.
 #[derive(Default)]
 struct Console(OnceLock<Controls>);
