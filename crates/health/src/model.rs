@@ -62,6 +62,16 @@ impl Report {
         self.reasons.insert(0, format!("{ENDING}{cause}"));
         Self { phase: Phase::Stopping, status: Status::Critical, ready: false, ..self }
     }
+
+    /// The same after so long without a new one: what makes reports hangs, and nobody knows how the rest does.
+    #[must_use]
+    pub fn outdated(mut self, age: Duration) -> Self {
+        self.reasons.insert(
+            0,
+            format!("there has been no report for {} s: the part monitor does not get on", age.as_secs()),
+        );
+        Self { status: Status::Critical, ready: false, ..self }
+    }
 }
 
 /// `/health/scheduler`.

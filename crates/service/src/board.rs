@@ -21,9 +21,11 @@ use crate::first_report::first_report;
 use crate::life::Author;
 use crate::{Planes, ServiceSettings};
 
+mod freshness;
 mod places;
 mod tokens;
 
+use freshness::Freshness;
 use places::Places;
 
 /// The board. Locks are held for a few instructions, never across an await; that of the tokens for a page or a few dozen
@@ -63,6 +65,7 @@ pub struct Board {
     /// Why the process ends without being ordered to.
     ends_because: OnceLock<String>,
     report: ArcSwap<Report>,
+    freshness: Freshness,
 }
 
 impl Board {
@@ -99,6 +102,7 @@ impl Board {
             set_aside: Mutex::default(),
             ends_because: OnceLock::new(),
             report: ArcSwap::from_pointee(report),
+            freshness: Freshness::default(),
         }
     }
 
@@ -161,6 +165,7 @@ impl Board {
     /// Posts the parts, and why a person is needed for the whole process.
     pub(super) fn post_parts(&self, parts: Vec<PartView>, needs_a_person: Option<String>) {
         *self.parts.lock() = (parts, needs_a_person);
+        self.freshness.is_due(self.clock.now());
     }
 
     /// Posts what is left of the budgets of restarts.
@@ -339,6 +344,7 @@ impl Board {
 
     /// Posts the report that readers get from now on, and returns it as they do: with why the process ends, if it does.
     pub fn post_report(&self, report: Report) -> Arc<Report> {
+        self.freshness.made(self.clock.now());
         let report = Arc::new(report);
         // Tried again if another report came in between: the cause may have come with that one.
         self.report.rcu(|_| self.as_it_ends(&report));
@@ -374,7 +380,11 @@ impl Board {
 
 impl HealthView for Board {
     fn report(&self) -> Arc<Report> {
-        self.report.load_full()
+        let report = self.report.load_full();
+        match self.freshness.missing_for(self.clock.now()) {
+            Some(age) if report.phase != Phase::Stopping => Arc::new(Report::clone(&report).outdated(age)),
+            _ => report,
+        }
     }
 }
 

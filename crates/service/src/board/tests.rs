@@ -64,6 +64,40 @@ fn a_process_that_ends_by_itself_reports_so_at_once_and_in_every_later_report() 
 }
 
 #[test]
+fn a_report_that_nobody_makes_anew_is_critical_and_a_start_that_waits_is_not() {
+    let runtime = ManualRuntime::new(1);
+    let board = fakes::board(&runtime);
+    runtime.clock().advance(Duration::from_hours(1));
+    assert_eq!(board.report().status, Status::Unknown, "the start waits for its store");
+    board.post_parts(Vec::new(), None);
+    let made = Report {
+        ready: true,
+        status: Status::Healthy,
+        phase: Phase::Running,
+        ..Report::clone(&board.report())
+    };
+    board.post_report(made.clone());
+    runtime.clock().advance(Duration::from_secs(30));
+    assert_eq!(*board.report(), made);
+    runtime.clock().advance(Duration::from_secs(1));
+    let report = board.report();
+    assert_eq!((report.status, report.ready, report.live), (Status::Critical, false, made.live));
+    assert_eq!(report.reasons[0], "there has been no report for 31 s: the part monitor does not get on");
+    board.post_report(made.clone());
+    assert_eq!(*board.report(), made);
+}
+
+#[test]
+fn a_part_that_never_makes_its_first_report_is_told_of() {
+    let runtime = ManualRuntime::new(1);
+    let board = fakes::board(&runtime);
+    board.post_parts(Vec::new(), None);
+    runtime.clock().advance(Duration::from_mins(1));
+    board.post_parts(Vec::new(), None);
+    assert_eq!(board.report().status, Status::Critical);
+}
+
+#[test]
 fn a_start_that_ends_during_a_stop_does_not_hide_the_stop() {
     let runtime = ManualRuntime::new(1);
     let board = fakes::board(&runtime);
