@@ -313,12 +313,6 @@ impl Outside {
 /// Where a step that ends the process is kept without its store: beside a database that is a file, else where systemd gives the
 /// service a folder. `None` if there is neither.
 fn journal(lease: &StateLease, given: Option<&Path>) -> Option<Arc<dyn LastWords>> {
-    // With the name of the database: two of them may be in one folder.
-    let beside = lease.database().map(|file| {
-        let mut name = file.file_name().unwrap_or_default().to_owned();
-        name.push("-recovery");
-        file.with_file_name(name)
-    });
-    let path = beside.or_else(|| Some(given?.join("ttm-recovery")))?;
+    let path = lease.database().map(stores::journal_beside).or_else(|| Some(given?.join("ttm-recovery")))?;
     Some(Arc::new(FileJournal::new(path)))
 }

@@ -1,17 +1,19 @@
 //! The stores and the lease on them, by their URL: which adapter it is, and what its errors mean to a start.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use ttm_breaker::BreakerStore;
+use ttm_file_journal::FileJournal;
 use ttm_kernel::StoreLease;
 use ttm_market::TokenStore;
 use ttm_perf::{EventStore, MetricStore};
 use ttm_postgres_metrics::PostgresMetricStore;
 use ttm_postgres_state::{PostgresLease, PostgresTokenStore};
-use ttm_recovery::{LEDGER_KEEPS, Recoveries, RecoveryLedger};
+use ttm_recovery::{Entry, LEDGER_KEEPS, LastWords as _, Recoveries, RecoveryLedger};
 use ttm_sqlite_metrics::SqliteMetricStore;
 use ttm_sqlite_state::{SqliteLease, SqliteTokenStore};
 
@@ -35,7 +37,21 @@ pub async fn open_existing_tokens(url: &StoreUrl) -> Result<Arc<dyn TokenStore>,
     })
 }
 
-/// The recoveries in the ledger as it is: nothing is made or changed.
+/// The file for what is said last, beside a database. With the name of the database: two of them may be in one folder.
+pub(crate) fn journal_beside(database: &Path) -> PathBuf {
+    let mut name = database.file_name().unwrap_or_default().to_owned();
+    name.push("-recovery");
+    database.with_file_name(name)
+}
+
+/// What a process could not store before it ended. A file that cannot be read is told of by the next start.
+fn last_words(url: &StoreUrl) -> Vec<Entry> {
+    let StoreUrl::Sqlite(path) = url else { return Vec::new() };
+    let journal = path.canonicalize().map(|database| FileJournal::new(journal_beside(&database)));
+    journal.and_then(|journal| journal.read()).unwrap_or_default()
+}
+
+/// The recoveries in the ledger as it is, and those that its last process could not store: nothing is made or changed.
 pub async fn stored_recoveries(url: &StoreUrl) -> Result<Recoveries, ComposeError> {
     let (store, ledger): (Arc<dyn TokenStore>, Arc<dyn RecoveryLedger>) = match url {
         StoreUrl::Sqlite(path) => {
@@ -52,8 +68,9 @@ pub async fn stored_recoveries(url: &StoreUrl) -> Result<Recoveries, ComposeErro
     let entries = ledger.load(Timestamp::MIN, LEDGER_KEEPS).await;
     store.close().await;
     let entries = entries.map_err(|error| ComposeError::Store(format!("{url}: {error}")))?;
+    let entries = last_words(url).into_iter().chain(entries).map(|entry| (entry.key, entry));
     let mut recoveries = Recoveries::new(LEDGER_KEEPS);
-    for entry in &entries {
+    for entry in entries.collect::<BTreeMap<_, _>>().values() {
         recoveries.add(entry);
     }
     Ok(recoveries)
@@ -192,4 +209,36 @@ fn make_folder(file: &Path) -> Result<(), ComposeError> {
     folder.map_or(Ok(()), std::fs::create_dir_all).map_err(|error| {
         ComposeError::Store(format!("sqlite://{}: the folder cannot be made: {error}", file.display()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use ttm_kernel::{Epoch, FailureClass};
+    use ttm_recovery::{By, EntryKey, Fact};
+
+    use super::*;
+
+    #[test]
+    fn what_the_last_process_could_not_store_is_shown_from_its_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ttm.db");
+        let url = StoreUrl::Sqlite(path.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("threads");
+        runtime.block_on(async {
+            let tokens = open_tokens(&url).await.expect("a new store");
+            tokens.close().await;
+        });
+        let shown = || runtime.block_on(stored_recoveries(&url)).expect("it is there").newest(10);
+        assert_eq!(shown(), []);
+        let entry = |number, fact| {
+            let key = EntryKey { epoch: Epoch::new(1), number };
+            Entry { key, recovery: key, at: Timestamp::UNIX_EPOCH, subject: "work".to_owned(), fact }
+        };
+        let (cause, class, by) = ("it hangs".to_owned(), FailureClass::System, By::Service);
+        let began = Fact::Began { cause, class, by, evidence: None };
+        let journal = FileJournal::new(journal_beside(&path.canonicalize().expect("it is there")));
+        journal.write(&[entry(0, Fact::Booted), entry(1, began)]).expect("written");
+        let causes: Vec<String> = shown().into_iter().map(|recovery| recovery.cause).collect();
+        assert_eq!(causes, ["it hangs"]);
+    }
 }
