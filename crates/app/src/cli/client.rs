@@ -164,12 +164,18 @@ impl Service {
             }
             NoAnswer::told(format!("cannot send requests: {cause}"))
         })?;
+        let is_order = method == Method::POST;
         let mut request = client.request(method, format!("{}{path}", self.shown()));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose_secret());
         }
-        let silent =
-            |error: &reqwest::Error| NoAnswer { message: no_answer(&self.target, error), is_silent: true };
+        let silent = |error: &reqwest::Error| {
+            let mut message = no_answer(&self.target, error);
+            if is_order && error.is_timeout() {
+                message.push_str("; the order may be carried out all the same");
+            }
+            NoAnswer { message, is_silent: true }
+        };
         let mut response = request.send().await.map_err(|error| silent(&error))?;
         let (status, sent) = (response.status(), sent_at(&response));
         let mut body = Vec::new();
