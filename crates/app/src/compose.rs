@@ -253,7 +253,6 @@ fn as_result(store: &StoreUrl, ended: Ended, damage: Option<String>) -> Result<(
         (Some(Failure::Recovery(cause)), _) => {
             Err(ComposeError::Recovery(format!("ended by self-healing, to be started again: {cause}{also}")))
         }
-        (Some(failure @ Failure::Part { .. }), _) => Err(ComposeError::Process(failure.to_string())),
         (None, Some(why)) => Err(ComposeError::Store(format!(
             "{store}: stopped with a store that an operator must repair: {why}{also}"
         ))),

@@ -36,7 +36,7 @@ pub enum StartError<E> {
         /// Whether an operator must mend one of them.
         is_config: bool,
     },
-    /// The process itself: a part ended, or threads cannot be started.
+    /// The process itself: threads cannot be started.
     #[error("{0}")]
     Process(String),
 }
@@ -82,13 +82,6 @@ pub enum Failure {
     Superseded(String),
     /// Self-healing ended it, for this reason: another process does better.
     Recovery(String),
-    /// A part ended that never should.
-    Part {
-        /// Its name.
-        part: &'static str,
-        /// How it ended.
-        end: TaskEnd,
-    },
 }
 
 impl Stopped {
@@ -112,7 +105,6 @@ impl Failure {
     pub fn cause(&self) -> String {
         match self {
             Self::Superseded(reason) | Self::Recovery(reason) => reason.clone(),
-            Self::Part { part, end } => format!("the part {part} ended by itself: {}", ending(end)),
         }
     }
 }

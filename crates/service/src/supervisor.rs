@@ -152,11 +152,8 @@ impl Supervisor {
             }
             Err(Interrupted::ByFailure(failure)) => {
                 self.let_go(crew, Moment::MAX).await;
-                let error = match self.as_it_is(failure) {
-                    Failure::Superseded(reason) => StartError::Superseded(reason),
-                    failure => StartError::Process(failure.to_string()),
-                };
-                return (Exit::NotStarted(error), Moment::MAX);
+                // Nothing else ends a start.
+                return (Exit::NotStarted(StartError::Superseded(failure.cause())), Moment::MAX);
             }
         };
         crew.start_rest(&resident);
@@ -178,7 +175,7 @@ impl Supervisor {
                 // Nothing can be written any more, so there is nothing to wait for.
                 let patience = match failure {
                     Failure::Superseded(_) => CLOSE_WITHIN,
-                    Failure::Recovery(_) | Failure::Part { .. } => self.settings.stop_within,
+                    Failure::Recovery(_) => self.settings.stop_within,
                 };
                 (Some(failure), self.supervision.now() + patience)
             }

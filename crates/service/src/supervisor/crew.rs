@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, select_all};
@@ -20,6 +21,11 @@ use crate::ports::{Plane, Planes};
 use crate::resident::Resident;
 use crate::stop::StopOrder;
 use crate::vital::{Signs, Vital};
+
+/// A part that ends during the start is started again after this time,
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// and each time after twice as long, but no longer than this.
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// Everything that was started, and what is needed to start it again. What still runs when it is dropped is aborted.
 pub(super) struct Crew {
@@ -205,20 +211,39 @@ impl Crew {
         self.parts.iter().enumerate().filter_map(group)
     }
 
-    /// Does this work, unless the stop is ordered or a part ends: a start goes on without none.
+    /// Does this work of a start, unless the stop is ordered or the lease is lost. A part that ends meanwhile is started again after a
+    /// time that grows: nothing counts yet how often, and a process that ended for it would come back to the same.
     pub(super) async fn unless<T>(
         &mut self,
-        stop: Pin<&mut impl Future<Output = Moment>>,
+        mut stop: Pin<&mut impl Future<Output = Moment>>,
         work: impl Future<Output = T>,
     ) -> Result<T, Interrupted> {
-        tokio::select! {
-            biased;
-            deadline = stop => Err(Interrupted::ByOrder(deadline)),
-            (id, _, end) = self.has_ended_one() => {
-                let part = self.parts[id.0].name;
-                Err(Interrupted::ByFailure(Failure::Part { part, end }))
+        let mut work = pin!(work);
+        let mut backoff = FIRST_BACKOFF;
+        loop {
+            let (id, end) = tokio::select! {
+                biased;
+                deadline = stop.as_mut() => return Err(Interrupted::ByOrder(deadline)),
+                (id, _, end) = self.has_ended_one() => (id, end),
+                done = work.as_mut() => return Ok(done),
+            };
+            if let Some(reason) = self.early.lease.lost() {
+                return Err(Interrupted::ByFailure(Failure::Superseded(reason.to_owned())));
             }
-            done = work => Ok(done),
+            let (part, end, again_in_s) = (self.parts[id.0].name, ending(&end), backoff.as_secs());
+            tracing::error!(part, end, again_in_s, "a part ended during the start; it is started again");
+            let again = self.supervision.sleep_until(self.supervision.now() + backoff);
+            let done = tokio::select! {
+                biased;
+                deadline = stop.as_mut() => return Err(Interrupted::ByOrder(deadline)),
+                done = work.as_mut() => Some(done),
+                () = again => None,
+            };
+            self.start(id, Incarnation::FIRST);
+            if let Some(done) = done {
+                return Ok(done);
+            }
+            backoff = (2 * backoff).min(LONGEST_BACKOFF);
         }
     }
 
