@@ -111,7 +111,7 @@ fn is_killed_in(step: &str, faults: &[&str], part: &str, store: &str, folder: &P
     let all = known["recoveries"].as_array().expect("a list");
     assert_eq!(all.iter().filter(open).count(), 0, "{step}: every recovery has ended: {known}");
     let died = |one: &&Value| {
-        one["cause"].as_str().is_some_and(|cause| cause.contains("ended without stopping in order"))
+        one["cause"].as_str().is_some_and(|cause| cause.contains("left no word that it stopped in order"))
     };
     // One that was about to end itself has said so, if that was stored in time.
     let deaths = all.iter().filter(died).count();

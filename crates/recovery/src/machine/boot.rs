@@ -147,7 +147,8 @@ impl Machine {
             self.next_entry(Some(key), &open.subject, Fact::Ended { outcome, took: age }, now);
         }
         for before in died {
-            let cause = format!("the process before, of epoch {before}, ended without stopping in order");
+            let cause =
+                format!("the process before, of epoch {before}, left no word that it stopped in order");
             let (class, by) = (FailureClass::System, By::Service);
             // What there is to see now is of another process.
             let evidence = Some(NOTHING_LEFT.to_owned());
