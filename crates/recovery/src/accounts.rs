@@ -119,6 +119,7 @@ impl Accounts {
         match fact {
             Fact::Booted => self.untold.extend(self.died()),
             Fact::Closed => {}
+            Fact::Spent => self.spent_until = self.spent_until.max((now + HOUR).saturating_sub(age)),
             Fact::Began { by, .. } => {
                 self.open.insert(*key, open(*by));
             }

@@ -91,6 +91,8 @@ pub enum Fact {
     Booted,
     /// That process stopped in order. One that has booted and not closed died.
     Closed,
+    /// What was spent before this process cannot be known: everything counts as spent for an hour.
+    Spent,
     /// A recovery began.
     Began {
         /// What went wrong, in a line for a person.
@@ -172,6 +174,7 @@ impl Fact {
         match self {
             Self::Booted => "booted",
             Self::Closed => "closed",
+            Self::Spent => "spent",
             Self::Began { .. } => "began",
             Self::Step { .. } => "step",
             Self::Withheld { .. } => "withheld",
@@ -190,7 +193,9 @@ impl Fact {
     /// Its texts, each with its name and the most bytes that it may have.
     fn texts(&self) -> [Option<(&'static str, &str, usize)>; 2] {
         match self {
-            Self::Booted | Self::Closed | Self::Step { .. } | Self::Ended { .. } => [None, None],
+            Self::Booted | Self::Closed | Self::Spent | Self::Step { .. } | Self::Ended { .. } => {
+                [None, None]
+            }
             Self::Began { cause, evidence, .. } => [
                 Some(("a cause", cause, Entry::MAX_CAUSE)),
                 evidence.as_deref().map(|evidence| ("evidence", evidence, Entry::MAX_EVIDENCE)),

@@ -62,7 +62,7 @@ impl From<&Entry> for Record {
             took: None,
         };
         match fact {
-            Fact::Booted | Fact::Closed => record,
+            Fact::Booted | Fact::Closed | Fact::Spent => record,
             Fact::Began { cause, class, by, evidence } => Self {
                 cause: Some(cause.clone()),
                 class: Some(class.as_str().to_owned()),
@@ -101,6 +101,7 @@ impl Record {
         let fact = match &*self.kind {
             "booted" => Fact::Booted,
             "closed" => Fact::Closed,
+            "spent" => Fact::Spent,
             "began" => Fact::Began {
                 cause: there("cause", self.cause.take())?,
                 class: word("class", self.class.take(), FailureClass::parse)?,

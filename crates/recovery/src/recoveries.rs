@@ -84,7 +84,7 @@ impl Recoveries {
             evidence: None,
         };
         match fact {
-            Fact::Booted | Fact::Closed => {}
+            Fact::Booted | Fact::Closed | Fact::Spent => {}
             Fact::Began { cause, by, evidence, .. } => {
                 self.push(Recovery {
                     class: fact.class(),

@@ -134,3 +134,30 @@ fn a_wall_clock_that_was_set_back_brings_no_end_of_the_process_closer() {
     let is_end = |effect: Effect| matches!(effect, Effect::EndProcess { .. });
     assert!(!std::iter::from_fn(|| machine.poll_effect()).any(is_end), "they are five minutes apart");
 }
+
+#[test]
+fn a_ledger_that_was_lost_counts_as_spent_for_the_processes_after_as_well() {
+    let mut now = Stage::new(table(), RecoveryConfig::default()).now();
+    let boot = |past: Past, epoch: u64, now| {
+        Machine::boot(table(), RecoveryConfig::default(), Epoch::new(epoch), past, now)
+    };
+    let entries = |machine: &mut Machine| {
+        let effects = std::iter::from_fn(|| machine.poll_effect());
+        effects
+            .filter_map(|effect| if let Effect::Record(entry) = effect { Some(entry) } else { None })
+            .collect::<Vec<Entry>>()
+    };
+    let mut first = boot(Past::unreadable(now), 1, now);
+    first.close_all(now);
+    let ledger = entries(&mut first);
+    now.moment += Duration::from_mins(40);
+    now.wall += Duration::from_mins(40);
+    let left = |now: ttm_recovery::Now| {
+        let past = Past::replay(&ledger, now).expect("it is legal");
+        boot(past, 2, now).budgets(now.moment, now.wall).ends.left
+    };
+    assert_eq!(left(now), 0);
+    now.moment += Duration::from_mins(21);
+    now.wall += Duration::from_mins(21);
+    assert_eq!(left(now), 3);
+}

@@ -152,7 +152,7 @@ impl EventLog {
     pub(crate) fn recovery(&self, entry: &Entry) {
         let id = entry.recovery.to_string();
         let (kind, severity, payload) = match &entry.fact {
-            Fact::Booted | Fact::Closed => return,
+            Fact::Booted | Fact::Closed | Fact::Spent => return,
             Fact::Began { cause, by, .. } => (
                 Kind::RecoveryBegan,
                 Severity::Warning,

@@ -37,7 +37,7 @@ async fn a_file_without_breakers_is_migrated_and_keeps_its_tokens() {
     let store = open(&file).await;
     store.add(&[Mint::USDC], jiff::Timestamp::UNIX_EPOCH).await.expect("add works");
     drop(store);
-    execute(&file, "DROP TABLE breaker; DELETE FROM _ttm_state_migrations WHERE version IN (2, 4, 8)").await;
+    execute(&file, "DROP TABLE breaker; DELETE FROM _ttm_state_migrations WHERE version IN (2, 4, 7)").await;
     let store = open(&file).await;
     assert_eq!(store.breakers().load().await.expect("load answers"), []);
     assert_eq!(store.load(None, 9).await.expect("load answers").len(), 1);

@@ -7,7 +7,7 @@ CREATE TABLE recovery (
     began_number bigint      NOT NULL CHECK (began_number >= 0),
     made_at      timestamptz NOT NULL,
     subject      text        NOT NULL CHECK (octet_length(subject) BETWEEN 1 AND 64),
-    kind         text        NOT NULL CHECK (kind IN ('booted', 'closed', 'began', 'step', 'withheld', 'ended')),
+    kind         text        NOT NULL CHECK (kind IN ('booted', 'closed', 'spent', 'began', 'step', 'withheld', 'ended')),
     cause        text        CHECK (octet_length(cause) <= 1024),
     class        text        CHECK (class IN ('transient', 'persistent', 'system', 'critical')),
     initiator    text        CHECK (initiator IN ('service', 'operator')),

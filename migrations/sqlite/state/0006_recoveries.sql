@@ -7,7 +7,7 @@ CREATE TABLE recovery (
     began_number INTEGER NOT NULL CHECK (began_number >= 0),
     made_at      INTEGER NOT NULL,
     subject      TEXT    NOT NULL CHECK (length(subject) BETWEEN 1 AND 64),
-    kind         TEXT    NOT NULL CHECK (kind IN ('booted', 'closed', 'began', 'step', 'withheld', 'ended')),
+    kind         TEXT    NOT NULL CHECK (kind IN ('booted', 'closed', 'spent', 'began', 'step', 'withheld', 'ended')),
     cause        TEXT    CHECK (length(CAST(cause AS BLOB)) <= 1024),
     class        TEXT    CHECK (class IN ('transient', 'persistent', 'system', 'critical')),
     initiator    TEXT    CHECK (initiator IN ('service', 'operator')),

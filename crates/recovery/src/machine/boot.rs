@@ -20,12 +20,14 @@ const NOTHING_LEFT: &str =
 #[derive(Clone, Debug)]
 pub struct Past {
     accounts: Accounts,
+    /// Whether it can never be known.
+    is_lost: bool,
 }
 
 impl Past {
     /// Of a store that has never had a ledger.
     pub fn none() -> Self {
-        Self { accounts: Accounts::default() }
+        Self::of(Accounts::default())
     }
 
     /// Goes through the entries in their order. Any prefix of what a machine recorded is a legal past, and so is what is left of one
@@ -43,17 +45,21 @@ impl Past {
             let age = Duration::try_from(wall.duration_since(entry.at)).unwrap_or(Duration::ZERO);
             accounts.apply(entry, age, now.moment)?;
         }
-        Ok(Self { accounts })
+        Ok(Self::of(accounts))
     }
 
     /// Of a ledger that can never be read: every budget counts as spent for an hour.
     pub fn unreadable(now: Now) -> Self {
-        Self { accounts: Accounts::spent(now.moment + HOUR) }
+        Self { accounts: Accounts::spent(now.moment + HOUR), is_lost: true }
     }
 
     /// Of a ledger that could not be read yet: every budget counts as spent until [`Machine::recall`].
     pub fn unread() -> Self {
-        Self { accounts: Accounts::spent(Moment::MAX) }
+        Self::of(Accounts::spent(Moment::MAX))
+    }
+
+    fn of(accounts: Accounts) -> Self {
+        Self { accounts, is_lost: false }
     }
 }
 
@@ -91,22 +97,24 @@ impl Machine {
             is_closed: false,
             effects: VecDeque::new(),
         };
-        let Past { accounts } = past;
+        let Past { accounts, is_lost } = past;
         let unsettled = Unsettled::of(&accounts);
         machine.accounts = accounts;
         machine.next_entry(None, Entry::PROCESS, Fact::Booted, now);
+        machine.note_loss(is_lost, now);
         machine.settle(unsettled, now);
         machine
     }
 
     /// What the processes before did is known only now. Until then every budget counted as spent.
     pub fn recall(&mut self, past: Past, now: Now) {
-        let Past { accounts } = past;
+        let Past { accounts, is_lost } = past;
         let unsettled = Unsettled::of(&accounts);
         self.accounts.recall(accounts);
         if self.is_over {
             return;
         }
+        self.note_loss(is_lost, now);
         self.settle(unsettled, now);
         for part in &mut self.parts {
             if let Some(Repair { phase: Phase::Escalated { again, .. }, .. }) = &mut part.repair {
@@ -114,6 +122,13 @@ impl Machine {
                 *again = now.moment;
                 part.given_up = 0;
             }
+        }
+    }
+
+    /// The ledger begins anew: the next process must not find its budgets full.
+    fn note_loss(&mut self, is_lost: bool, now: Now) {
+        if is_lost {
+            self.next_entry(None, Entry::PROCESS, Fact::Spent, now);
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) fn other(entry: &Entry) -> Entry {
 pub(super) fn every_fact() -> Vec<Fact> {
     let long = |unit: &str, most: usize| unit.repeat(most / unit.len());
     let cause = || long("é", Entry::MAX_CAUSE);
-    let mut facts = vec![Fact::Booted, Fact::Closed];
+    let mut facts = vec![Fact::Booted, Fact::Closed, Fact::Spent];
     for class in FailureClass::ALL {
         for by in By::ALL {
             for evidence in

@@ -338,7 +338,7 @@ impl Stage {
 
     fn record(&mut self, entry: &Entry) {
         let what = match &entry.fact {
-            Fact::Booted | Fact::Closed => entry.fact.kind().to_owned(),
+            Fact::Booted | Fact::Closed | Fact::Spent => entry.fact.kind().to_owned(),
             Fact::Began { by, .. } => format!("began by {}", by.as_str()),
             Fact::Step { step, charged } => format!("{step}{}", if *charged { ", charged" } else { "" }),
             Fact::Withheld { dependency, .. } => format!("withheld for {dependency}"),

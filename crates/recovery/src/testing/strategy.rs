@@ -31,6 +31,7 @@ pub fn any_fact() -> impl Strategy<Value = Fact> {
     prop_oneof![
         1 => Just(Fact::Booted),
         1 => Just(Fact::Closed),
+        1 => Just(Fact::Spent),
         4 => began,
         4 => (select(&Step::ALL[..]), any::<bool>()).prop_map(|(step, charged)| Fact::Step { step, charged }),
         2 => (cause(), cause()).prop_map(|(cause, dependency)| Fact::Withheld { cause, dependency }),

@@ -32,7 +32,7 @@ pub(super) fn surplus<'a>(
         let whole = all.entry(*recovery).or_default();
         whole.entries += 1;
         match fact {
-            Fact::Booted | Fact::Closed => {}
+            Fact::Booted | Fact::Closed | Fact::Spent => {}
             Fact::Began { .. } | Fact::Withheld { .. } => whole.began = true,
             Fact::Step { step, .. } => whole.last_step = Some(*step),
             Fact::Ended { .. } => whole.ended = true,

@@ -371,7 +371,7 @@ fn log(entry: &Entry) {
     let Entry { recovery, subject: part, fact, .. } = entry;
     let id = recovery.to_string();
     match fact {
-        Fact::Booted | Fact::Closed => {}
+        Fact::Booted | Fact::Closed | Fact::Spent => {}
         Fact::Began { cause, by, .. } => {
             tracing::warn!(id, part, cause, by = by.as_str(), "recovering");
         }

@@ -45,7 +45,7 @@ impl Simulation<'_> {
         let words = |Line { at, entry }: Line| {
             let Entry { key, recovery, subject, fact, .. } = entry;
             let what = match fact {
-                Fact::Booted | Fact::Closed => String::new(),
+                Fact::Booted | Fact::Closed | Fact::Spent => String::new(),
                 Fact::Began { cause, evidence, .. } => format!("{cause} {}", evidence.unwrap_or_default()),
                 Fact::Withheld { cause, .. } => cause,
                 Fact::Step { step, charged } => format!("{step}, charged: {charged}"),

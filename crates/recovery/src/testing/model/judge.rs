@@ -103,6 +103,7 @@ impl Model {
         };
         match &entry.fact {
             Fact::Booted => self.has_booted = true,
+            Fact::Spent => require(false, "every past of a history can be read")?,
             Fact::Closed => {
                 self.is_closed = true;
                 let stays = |line: &Line| line.ended.is_some() || line.rung() == Some(Step::EndProcess);
