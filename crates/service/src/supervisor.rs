@@ -7,6 +7,7 @@
 
 mod crew;
 mod healing;
+mod log;
 mod time;
 
 use std::convert::Infallible;
@@ -243,7 +244,7 @@ impl Supervisor {
         // What is put in later has no writer any more: the monitor goes on until all is stored.
         resident.close();
         // A writer that waits to be started again would leave what it should store.
-        crew.start_missing(Stage::Store, |id| healing.incarnation(id).next());
+        crew.start_missing(Stage::Store, |id| healing.is_stuck(id), |id| healing.incarnation(id).next());
         crew.order(Stage::Store, stored_by);
         let soon = clock.now() + STORED_SOON;
         if soon < stored_by

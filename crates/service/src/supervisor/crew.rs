@@ -91,14 +91,19 @@ impl Crew {
         }
     }
 
-    /// Starts those parts of a stage that do not run.
-    pub(super) fn start_missing(&mut self, stage: Stage, incarnation: impl Fn(PartId) -> Incarnation) {
+    /// Starts those parts of a stage that do not run, or do not get on.
+    pub(super) fn start_missing(
+        &mut self,
+        stage: Stage,
+        is_stuck: impl Fn(PartId) -> bool,
+        incarnation: impl Fn(PartId) -> Incarnation,
+    ) {
         // One that has ended since anybody looked does not run either, and one that was told to stop before has less time than it
         // could have. Dropping one aborts it; its outbox keeps what it had taken.
-        self.running.retain(|_, running| {
+        self.running.retain(|id, running| {
             let is_of_stage = running.part.stage == stage;
             let is_told = running.order.listener().deadline().is_some();
-            !is_of_stage || (!is_told && (&mut running.task).now_or_never().is_none())
+            !is_of_stage || (!is_told && !is_stuck(*id) && (&mut running.task).now_or_never().is_none())
         });
         let is_missing = |id: &PartId| {
             let part = &self.parts[id.0];

@@ -7,10 +7,11 @@ use std::time::Duration;
 use ttm_breaker::State as BreakerState;
 use ttm_health::ResourceSample;
 use ttm_kernel::{Entropy, Epoch, Incarnation, Lane, Moment, Runtime, TaskEnd};
-use ttm_recovery::{By, Effect, Entry, Fact, Machine, Now, Outcome, PartId, RestartRefused, State};
+use ttm_recovery::{By, Effect, Entry, Fact, Machine, Now, PartId, RestartRefused, State};
 use ttm_schedule::LaneStatus;
 
 use super::crew::Crew;
+use super::log::log;
 use crate::breakers::held_open;
 use crate::by_hand::{Order, Orders};
 use crate::ended::Failure;
@@ -320,6 +321,12 @@ impl Healing {
         }
     }
 
+    /// Whether a part does not get on, and nothing excuses it.
+    pub(super) fn is_stuck(&self, id: PartId) -> bool {
+        let views = self.machine.views(self.runtime.now());
+        views.get(id.0).is_some_and(|view| matches!(view.state, State::Stuck | State::Escalated))
+    }
+
     /// The incarnation that a part has, or had last.
     pub(super) fn incarnation(&self, id: PartId) -> Incarnation {
         self.machine.incarnation(id)
@@ -365,34 +372,4 @@ fn memory_short(sample: &ResourceSample) -> Option<String> {
     (share >= MEMORY_SHORT).then(|| {
         format!("the process uses {} MiB of memory, {:.0} % of its limit", used >> 20, share * 100.0)
     })
-}
-
-fn log(entry: &Entry) {
-    let Entry { recovery, subject: part, fact, .. } = entry;
-    let id = recovery.to_string();
-    match fact {
-        Fact::Booted | Fact::Closed | Fact::Spent => {}
-        Fact::Began { cause, by, .. } => {
-            tracing::warn!(id, part, cause, by = by.as_str(), "recovering");
-        }
-        Fact::Step { step, charged } => {
-            metrics::counter!("ttm_recovery_steps_total", "part" => part.clone(), "step" => step.as_str())
-                .increment(1);
-            tracing::warn!(id, part, step = step.as_str(), charged, "recovery step");
-        }
-        Fact::Withheld { cause, dependency } => {
-            metrics::counter!("ttm_restarts_withheld_total", "part" => part.clone()).increment(1);
-            tracing::warn!(id, part, cause, dependency, "restart withheld");
-        }
-        Fact::Ended { outcome, took } => {
-            let (outcome, took_s) = (*outcome, took.as_secs_f64());
-            let word = outcome.as_str();
-            metrics::counter!("ttm_recoveries_total", "part" => part.clone(), "outcome" => word).increment(1);
-            if outcome == Outcome::Escalated {
-                tracing::error!(id, part, took_s, "a person is needed: no step is left that may be taken");
-            } else {
-                tracing::warn!(id, part, outcome = word, took_s, "recovery over");
-            }
-        }
-    }
 }

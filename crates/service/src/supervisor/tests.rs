@@ -18,6 +18,7 @@ use crate::{Ports, fakes};
 
 mod surface;
 mod unread;
+mod writers;
 
 const SECOND: Duration = Duration::from_secs(1);
 
