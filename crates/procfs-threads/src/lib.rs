@@ -1,4 +1,4 @@
-//! The port [`ThreadSource`](ttm_recovery::ThreadSource) on `/proc/self/task`: what each thread of this process does, and how
+//! The port [`ThreadSource`] on `/proc/self/task`: what each thread of this process does, and how
 //! much processor time it has used, to ten milliseconds on most kernels.
 //!
 //! The kernel makes these files up as they are read, so nothing is waited for. What a thread waits in is the name of a function
