@@ -20,10 +20,11 @@ fn main() -> ExitCode {
         println!("{:32} {:>8} {:>16}", rate.kind.to_string(), rate.a_day, format!("{least} to {most} s"));
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let with = Pooled::run(seeds.clone(), threads, |seed| Plan::of_rates(seed, true));
-    let without = Pooled::run(seeds.clone(), threads, |seed| Plan::of_rates(seed, true).without_healing());
+    let with = Pooled::run(seeds.clone(), threads, |seed| Plan::of_rates(seed, true), progress("with"));
     let outside = seeds.start..seeds.end.min(seeds.start + OUTSIDE);
-    let outside = Pooled::run(outside, threads, |seed| Plan::of_rates(seed, false));
+    let outside = Pooled::run(outside, threads, |seed| Plan::of_rates(seed, false), progress("from outside"));
+    let plan = |seed| Plan::of_rates(seed, true).without_healing();
+    let without = Pooled::run(seeds, threads, plan, progress("without"));
     println!("\n{:32} {:>12} {:>12}", "", "with", "without");
     let percent = |pooled: &Pooled| format!("{:.4} %", 100.0 * pooled.share());
     println!("{:32} {:>12} {:>12}", "available", percent(&with), percent(&without));
@@ -42,6 +43,16 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Says on standard error how far a batch got, every fifty days.
+fn progress(batch: &str) -> impl Fn(&Pooled) + Sync {
+    move |pooled| {
+        if pooled.days.is_multiple_of(50) {
+            let share = 100.0 * pooled.share();
+            eprintln!("{batch}: {} days, {share:.4} % available, {} promises broken", pooled.days, pooled.broken.len());
+        }
     }
 }
 

@@ -78,6 +78,8 @@ pub const RATES: [Rate; 20] = {
 /// What happened in many days under the rates.
 #[derive(Clone, Debug, Default)]
 pub struct Pooled {
+    /// The days.
+    pub days: u64,
     /// Slots in which readers could get anything, and those in which they got what was promised; without those in which the
     /// process was frozen or killed from outside.
     pub slots: u64,
@@ -130,11 +132,17 @@ impl Plan {
 }
 
 impl Pooled {
-    /// Runs the plan of each seed once, on this many threads.
+    /// Runs the plan of each seed once, on this many threads, and shows `seen` after each how far it got: a thousand days take most of
+    /// an hour.
     ///
     /// # Panics
     /// If a simulation panics.
-    pub fn run(seeds: Range<u64>, threads: usize, plan: impl Fn(u64) -> Plan + Sync) -> Self {
+    pub fn run(
+        seeds: Range<u64>,
+        threads: usize,
+        plan: impl Fn(u64) -> Plan + Sync,
+        seen: impl Fn(&Self) + Sync,
+    ) -> Self {
         let (next, pooled) = (AtomicU64::new(seeds.start), Mutex::new(Self::default()));
         std::thread::scope(|scope| {
             for _ in 0..threads {
@@ -145,7 +153,9 @@ impl Pooled {
                             return;
                         }
                         let outcome = plan(seed).run();
-                        pooled.lock().add(seed, outcome);
+                        let mut pooled = pooled.lock();
+                        pooled.add(seed, outcome);
+                        seen(&pooled);
                     }
                 });
             }
@@ -162,6 +172,7 @@ impl Pooled {
 
     fn add(&mut self, seed: u64, outcome: Outcome) {
         let own: Availability = outcome.own;
+        self.days += 1;
         self.slots += u64::from(own.slots());
         self.good += u64::from(own.good());
         self.apart += u64::from(outcome.availability.slots() - own.slots());

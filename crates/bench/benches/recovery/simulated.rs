@@ -14,7 +14,7 @@ fn days(shown: Shown<'_>) -> Figures {
     let threads = thread::available_parallelism()?.get();
     let run = |what: &str, days: u64, plan: &(dyn Fn(u64) -> Plan + Sync)| {
         shown(&format!("{days} days {what}"));
-        Pooled::run(0..days, threads, plan)
+        Pooled::run(0..days, threads, plan, |_| ())
     };
     let with = run("with self-healing", days, &|seed| Plan::of_rates(seed, true));
     let without = run("without", days, &|seed| Plan::of_rates(seed, true).without_healing());
