@@ -79,7 +79,7 @@ impl Phase {
 }
 
 /// One scheduler group.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupFacts {
     /// Its interval.
     pub interval: Duration,
@@ -103,6 +103,21 @@ pub struct GroupFacts {
     pub attempted: u64,
     /// Tokens that the last run could not refresh.
     pub failed: u64,
+    /// Those of the failed that failed in this process, and not because of the API.
+    pub broken: u64,
+    /// Its requests that panicked lately; `None` if there was none.
+    pub panics: Option<PanicFacts>,
+}
+
+/// Requests that panicked, which is a defect of this program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PanicFacts {
+    /// How many, since there was none for some minutes.
+    pub requests: u64,
+    /// Time since the first of them.
+    pub lasts: Duration,
+    /// What the last one said, bounded and without control characters.
+    pub message: String,
 }
 
 /// The outside API over the last five minutes.
@@ -132,7 +147,7 @@ pub struct ApiFacts {
     pub failing_for: Option<Duration>,
     /// Since when its answers hold no token at all; `None` while they do.
     pub silence: Option<SilenceFacts>,
-    /// Tokens whose pairs cannot be parsed; `None` if there are none.
+    /// Tokens whose data cannot be read; `None` if there are none.
     pub unreadable: Option<UnreadableFacts>,
 }
 
@@ -154,7 +169,7 @@ pub struct SilenceFacts {
     pub lasts: Duration,
 }
 
-/// Tokens that the API lists, but whose pairs cannot be parsed.
+/// Tokens that the API lists with pairs that cannot be parsed, or of which each request alone fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadableFacts {
     /// How many.

@@ -18,9 +18,9 @@ mod thresholds;
 
 pub use assess::assess;
 pub use facts::{
-    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, OverruledBreaker, PartFacts,
-    Phase, PlanFacts, RecoveryFacts, ResourceSample, SilenceFacts, SourceFacts, StoreCall, StoreFacts,
-    StoreUseFacts, UnreadableFacts, Waiting,
+    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, OverruledBreaker, PanicFacts,
+    PartFacts, Phase, PlanFacts, RecoveryFacts, ResourceSample, SilenceFacts, SourceFacts, StoreCall,
+    StoreFacts, StoreUseFacts, UnreadableFacts, Waiting,
 };
 pub use level::{LastLevel, Level, Reached};
 pub use model::{

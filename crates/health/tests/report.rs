@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use ttm_health::testing::healthy_facts;
 use ttm_health::{
-    BreakerState, DataFacts, Facts, LaneFacts, Phase, Reached, Report, ResourceSample, Status, Thresholds,
-    Waiting, assess,
+    BreakerState, DataFacts, Facts, LaneFacts, PanicFacts, Phase, Reached, Report, ResourceSample, Status,
+    Thresholds, Waiting, assess,
 };
 use ttm_kernel::Quantiles;
 
@@ -322,4 +322,15 @@ fn a_list_of_tokens_that_cannot_be_read_is_a_warning_with_its_first_line() {
         ["the tokens of source file are those of its last good list: mints.txt:3: bad"]
     );
     assert!(report.ready);
+}
+
+#[test]
+fn requests_that_panic_make_their_group_degraded_and_say_what_they_said() {
+    let message = "index out of bounds".to_owned();
+    let panics = PanicFacts { requests: 17, lasts: Duration::from_mins(4), message };
+    let report = report(|facts| facts.cold.panics = Some(panics));
+    assert_eq!((report.status, report.scheduler.cold.status), (Status::Degraded, Status::Degraded));
+    assert_eq!(report.scheduler.hot.status, Status::Healthy);
+    let sentence = "requests of the cold group panic, 17 within 4m: index out of bounds; this is a defect, please report it";
+    assert_eq!(report.reasons, [sentence]);
 }

@@ -13,6 +13,8 @@ pub struct RunOutcome {
     pub processed: u64,
     /// Those that failed. What is known of them is still served if it is not too old: see `stale` and `skipped`.
     pub failed: u64,
+    /// Those of the failed that failed in this process, and not because of upstream.
+    pub broken: u64,
     /// Failed and deferred ones whose last result is recent enough to be served as stale.
     pub stale: u64,
     /// Failed and deferred ones whose last result is too old to be served, or that have none.
@@ -65,7 +67,7 @@ pub struct LaneStatus {
     /// Since when work is withheld because upstream is unavailable. Cleared by the next progress, and by a run that ends without
     /// being withheld. Such a lane is neither healthy nor stuck.
     pub withheld_since: Option<Moment>,
-    /// When a run last finished that was withheld, or in which every attempt failed.
+    /// When a run last finished that was withheld, or in which every attempt failed and upstream had a part in it.
     pub last_held_up: Option<Moment>,
     /// What the last finished run achieved.
     pub last_outcome: Option<RunOutcome>,

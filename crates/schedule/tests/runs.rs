@@ -9,6 +9,7 @@ const WORK: RunOutcome = RunOutcome {
     attempted: 10,
     processed: 9,
     failed: 1,
+    broken: 0,
     stale: 1,
     skipped: 0,
     cached: 0,
@@ -188,6 +189,13 @@ fn failing_runs_are_not_withheld() {
     scheduler.poll(at(10));
     scheduler.handle_finished(Lane::Hot, 2, RunOutcome { deferred: 30, ..RunOutcome::default() }, at(20));
     assert_eq!(scheduler.status(Lane::Hot).last_held_up, Some(at(10)), "nothing held this one up");
+    for (tick, broken, last) in [(20, 30, 10), (30, 29, 35)] {
+        scheduler.poll(at(tick));
+        let run = scheduler.status(Lane::Hot).runs;
+        scheduler.handle_finished(Lane::Hot, run, RunOutcome { broken, ..failed }, at(tick + 5));
+        let held_up = scheduler.status(Lane::Hot).last_held_up;
+        assert_eq!(held_up, Some(at(last)), "{broken} of 30 failed in this process");
+    }
 }
 
 fn intervals(hot: u64, cold: u64) -> ScheduleConfig {

@@ -223,6 +223,10 @@ impl Machine {
     /// A request ended. One that is not in flight changes nothing.
     pub fn handle_answer(&mut self, id: RequestId, mut answer: Answer, now: Now) {
         let Some(InFlight { mut request, asked_by }) = self.requests.remove(&id) else { return };
+        if let Answer::Panicked(message) = &answer {
+            let (lane, message) = (request.priority.lane(), message.clone());
+            self.notice(Some(Notice::Panicked { lane, message }));
+        }
         let kept = self.dispatcher.handle_done(&request, answer.end(), now.moment);
         // An answer is news of the breaker, too.
         self.blocked_until = Moment::ZERO;
@@ -237,11 +241,10 @@ impl Machine {
             }
             (request.ask, answer) = (Ask::Batch(asked), without(&late, answer));
         }
-        match answer {
-            Answer::Found(found) => self.take(&request.ask, found, now),
-            Answer::Failed(failed) if kept => self.keep(&request.ask, failed.message, now),
-            Answer::Panicked if kept => self.keep(&request.ask, "the request panicked".to_owned(), now),
-            Answer::Failed(_) | Answer::Panicked => self.fail(&request.ask, now),
+        match answer.into_found() {
+            Ok(found) => self.take(&request.ask, found, now),
+            Err((origin, message)) if kept => self.keep(&request.ask, origin, message, now),
+            Err((origin, _)) => self.fail(&request.ask, origin, now),
         }
         self.show_standings();
         self.end_idle_runs(now);

@@ -250,6 +250,8 @@ impl Monitor {
             missed_runs: status.missed_runs,
             attempted: outcome.attempted,
             failed: outcome.failed,
+            broken: outcome.broken,
+            panics: self.resident.board.answers.panics(lane, now),
         }
     }
 

@@ -25,7 +25,7 @@ mod log;
 mod request;
 mod requests;
 
-use crate::machine::{Answer, Effect, Machine, Now, RequestId};
+use crate::machine::{Answer, Effect, Machine, Notice, Now, RequestId};
 use requests::Requests;
 
 /// The one task of the work plane.
@@ -270,7 +270,12 @@ impl Work {
                     board.answers.post(silence, unreadable, self.runtime.now());
                 }
                 Effect::Standing(standings) => board.places.post(self.author, standings),
-                Effect::Notice(notice) => log::notice(&notice),
+                Effect::Notice(notice) => {
+                    if let Notice::Panicked { lane, message } = &notice {
+                        board.answers.post_panic(*lane, message, self.runtime.now());
+                    }
+                    log::notice(&notice);
+                }
             }
         }
     }

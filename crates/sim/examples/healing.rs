@@ -51,7 +51,11 @@ fn progress(batch: &str) -> impl Fn(&Pooled) + Sync {
     move |pooled| {
         if pooled.days.is_multiple_of(50) {
             let share = 100.0 * pooled.share();
-            eprintln!("{batch}: {} days, {share:.4} % available, {} promises broken", pooled.days, pooled.broken.len());
+            eprintln!(
+                "{batch}: {} days, {share:.4} % available, {} promises broken",
+                pooled.days,
+                pooled.broken.len()
+            );
         }
     }
 }

@@ -132,7 +132,7 @@ impl Plan {
 }
 
 impl Pooled {
-    /// Runs the plan of each seed once, on this many threads, and shows `seen` after each how far it got: a thousand days take most of
+    /// Runs the plan of each seed once, on this many threads, calling `shown` after each with how far it got: a thousand days take most of
     /// an hour.
     ///
     /// # Panics
@@ -141,7 +141,7 @@ impl Pooled {
         seeds: Range<u64>,
         threads: usize,
         plan: impl Fn(u64) -> Plan + Sync,
-        seen: impl Fn(&Self) + Sync,
+        shown: impl Fn(&Self) + Sync,
     ) -> Self {
         let (next, pooled) = (AtomicU64::new(seeds.start), Mutex::new(Self::default()));
         std::thread::scope(|scope| {
@@ -155,7 +155,7 @@ impl Pooled {
                         let outcome = plan(seed).run();
                         let mut pooled = pooled.lock();
                         pooled.add(seed, outcome);
-                        seen(&pooled);
+                        shown(&pooled);
                     }
                 });
             }

@@ -63,6 +63,16 @@ fn groups_that_are_all_stuck_are_restarted_together() {
 }
 
 #[test]
+fn a_group_whose_requests_panic_is_restarted_and_no_outage_of_the_api_is_blamed() {
+    for requests in ["hot", "all"] {
+        for outcome in check(&format!("at 30m for 2m requests-panic={requests}"), 5 * MINUTE, 1) {
+            assert!(did(&outcome, "hot-group graceful, charged: true"), "{:#?}", outcome.recoveries);
+            assert!(!did(&outcome, "restart withheld"), "{:#?}", outcome.recoveries);
+        }
+    }
+}
+
+#[test]
 fn a_part_that_panics_at_each_start_is_started_again_until_its_budget_is_spent() {
     let outcomes = check("at 30m for 10m part-panics-always=sample-writer", MINUTE, 1);
     for outcome in outcomes {

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use super::finding::{Findings, measured, share, spoken};
-use crate::{BreakerState, Facts, GroupFacts, GroupModel, Phase, SchedulerModel, Status, Thresholds};
+use crate::{
+    BreakerState, Facts, GroupFacts, GroupModel, PanicFacts, Phase, SchedulerModel, Status, Thresholds,
+};
 
 /// The findings of both groups.
 pub(super) struct Assessed {
@@ -46,6 +48,11 @@ fn group(
 ) -> (GroupModel, Findings, bool) {
     let mut findings = Findings::default();
     let stalled = progress(name, group, facts, thresholds, &mut findings);
+    if let Some(PanicFacts { requests, lasts, message }) = &group.panics {
+        let lasts = spoken(*lasts);
+        let what = format!("requests of the {name} group panic, {requests} within {lasts}: {message}");
+        findings.add(Status::Degraded, format!("{what}; this is a defect, please report it"));
+    }
     let model = GroupModel {
         status: findings.worst(),
         last_run: group.last_run,
@@ -117,10 +124,10 @@ fn progress(
     of_itself >= limits.stall
 }
 
-/// Whether runs still end and every token of them failed, by failed requests or by answers without them. Such a group is not
+/// Whether runs still end and every token of them failed, by requests that failed outside or by answers without them. Such a group is not
 /// stuck, and restarting it, or the process, would not help.
 fn fails_from_outside(group: &GroupFacts, facts: &Facts, limit: Duration) -> bool {
     let ended_lately =
         group.last_run.is_some_and(|ended| facts.at.duration_since(ended).unsigned_abs() < limit);
-    ended_lately && group.failed > 0
+    ended_lately && group.failed > group.broken
 }

@@ -9,8 +9,8 @@ use ttm_kernel::{Connections, Quantiles};
 
 use crate::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LastLevel, Level, OverruledBreaker,
-    PartFacts, Phase, Reached, RecoveryFacts, ResourceSample, SilenceFacts, SourceFacts, StoreCall,
-    StoreFacts, StoreUseFacts, UnreadableFacts, Waiting,
+    PanicFacts, PartFacts, Phase, Reached, RecoveryFacts, ResourceSample, SilenceFacts, SourceFacts,
+    StoreCall, StoreFacts, StoreUseFacts, UnreadableFacts, Waiting,
 };
 
 /// Facts of a service that is an hour old and as it should be.
@@ -168,8 +168,9 @@ fn any_phase() -> impl Strategy<Value = Phase> {
 fn any_group() -> impl Strategy<Value = GroupFacts> {
     let time = || option::of(any_duration());
     let times = (any_duration(), option::of(any_timestamp()), time(), time(), time(), time());
-    (times, any::<bool>(), any::<u64>(), 0_u64..200, 0_u64..200).prop_map(
-        |(times, running, missed_runs, attempted, failed)| {
+    let panics = option::weighted(0.1, (1_u64..200, any_duration()).prop_map(panics));
+    (times, any::<bool>(), any::<u64>(), 0_u64..200, 0_u64..200, panics).prop_map(
+        |(times, running, missed_runs, attempted, failed, panics)| {
             let (interval, last_run, processing_time, since_progress, since_tick, withheld_for) = times;
             GroupFacts {
                 interval,
@@ -183,9 +184,16 @@ fn any_group() -> impl Strategy<Value = GroupFacts> {
                 since_held_up: withheld_for,
                 attempted,
                 failed,
+                broken: failed.saturating_sub(attempted),
+                panics,
             }
         },
     )
+}
+
+/// So many requests that panicked.
+pub(super) fn panics((requests, lasts): (u64, Duration)) -> PanicFacts {
+    PanicFacts { requests, lasts, message: "index out of bounds".to_owned() }
 }
 
 fn any_resources() -> impl Strategy<Value = ResourceSample> {

@@ -7,6 +7,7 @@ use ttm_dispatch::{Ask, Asked, Priority, Seen as LastSeen, Single};
 use ttm_kernel::{Lane, PerLane};
 use ttm_market::{Mint, Observation, Token, TokenStatus};
 
+use super::facts::Origin;
 use super::place::{Wait, place_of, wait_of};
 use super::runs::lane_of;
 use super::standing::End;
@@ -35,8 +36,10 @@ impl Machine {
             Ask::One(asked, Single::Unanswered) => {
                 for (mint, seen) in found.seen {
                     match seen {
-                        Seen::Unusable(_) => self.fail(ask, now),
-                        Seen::Missing if self.is_in_doubt(&mint, now) => self.fail(ask, now),
+                        Seen::Unusable(_) => self.fail(ask, Origin::Upstream, now),
+                        Seen::Missing if self.is_in_doubt(&mint, now) => {
+                            self.fail(ask, Origin::Upstream, now);
+                        }
                         _ => self.process(asked, &seen, &mut observed, now),
                     }
                 }
@@ -77,11 +80,11 @@ impl Machine {
             let is_unusable = matches!(seen, Seen::Unusable(_));
             let is_missing = matches!(seen, Seen::Missing);
             if has_rested && (is_unusable || is_missing && self.is_in_doubt(&mint, now)) {
-                self.fail_one(asked, false, now);
+                self.fail_one(asked, Origin::Upstream, false, now);
             } else if (is_unusable || is_missing) && !has_rested && self.is_watched(&mint) {
                 // One of each batch is asked for alone in any case: perhaps only batches come back empty.
                 if was_silent && one_is_asked && !is_unusable && self.is_expected(&mint) {
-                    self.fail_one(asked, false, now);
+                    self.fail_one(asked, Origin::Upstream, false, now);
                 } else if self.put_alone(*asked) {
                     one_is_asked = true;
                 } else {
@@ -192,17 +195,17 @@ impl Machine {
     }
 
     /// No answer came: the last scores of the tokens are still served, marked with their age, while they are not too old.
-    pub(super) fn fail(&mut self, ask: &Ask<Mint>, now: Now) {
+    pub(super) fn fail(&mut self, ask: &Ask<Mint>, origin: Origin, now: Now) {
         let asked = keys_of(ask);
         // The next probe asks for another token: this one may be why it failed.
         let was_probe = asked.len() == 1 && self.upstream.is_away;
         for asked in asked {
-            self.fail_one(asked, was_probe, now);
+            self.fail_one(asked, origin, was_probe, now);
         }
     }
 
-    fn fail_one(&mut self, asked: &Asked<Mint>, was_probe: bool, now: Now) {
-        self.count_failed(asked, now);
+    fn fail_one(&mut self, asked: &Asked<Mint>, origin: Origin, was_probe: bool, now: Now) {
+        self.count_failed(asked, origin, now);
         let Some(token) = self.book.get(&asked.key) else { return };
         match wait_of(token, &self.book, now.wall) {
             None => {}
@@ -220,10 +223,13 @@ impl Machine {
 
     /// No answer came, perhaps because of one of the tokens: the dispatcher keeps them, to ask for them by halves until that one
     /// is alone. Only then has it failed, and the others were seen.
-    pub(super) fn keep(&mut self, ask: &Ask<Mint>, message: String, now: Now) {
+    pub(super) fn keep(&mut self, ask: &Ask<Mint>, origin: Origin, message: String, now: Now) {
         let asked = keys_of(ask);
         if let [asked] = asked {
-            self.count_failed(asked, now);
+            self.count_failed(asked, origin, now);
+            // Else nothing but its age would show: it is asked for less and less often.
+            let notice = self.unreadable.handle_unreadable(asked.key, &message, now.moment);
+            self.notice(notice);
             self.notice(Some(Notice::FailedAlone { mint: asked.key, message }));
         }
         for asked in asked {

@@ -85,7 +85,7 @@ pub enum Notice {
     },
     /// Upstream lists tokens again.
     SilenceEnded,
-    /// Upstream lists a token in a way that cannot be read, the first for a while.
+    /// A token cannot be read, the first for a while.
     UnreadableBegan {
         /// The token.
         mint: Mint,
@@ -99,6 +99,13 @@ pub enum Notice {
         /// The token.
         mint: Mint,
         /// How the request failed.
+        message: String,
+    },
+    /// A request panicked, which is a defect. Its tokens are asked for again.
+    Panicked {
+        /// The lane whose turn it had.
+        lane: Lane,
+        /// What it said.
         message: String,
     },
     /// The set of tokens was edited.

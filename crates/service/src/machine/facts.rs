@@ -45,8 +45,10 @@ pub enum Answer {
     Found(Found),
     /// It did not.
     Failed(Failed),
-    /// The request panicked, and may panic again on the same answer.
-    Panicked,
+    /// The request panicked, saying this, and may panic again on the same answer.
+    Panicked(String),
+    /// The request was aborted, because it hung or nothing wants its answer any more.
+    Aborted,
 }
 
 impl Answer {
@@ -54,9 +56,28 @@ impl Answer {
         match self {
             Self::Found(_) => End::Answered,
             Self::Failed(Failed { may_be_the_tokens: false, .. }) => End::Failed,
-            Self::Failed(_) | Self::Panicked => End::Blamed,
+            Self::Failed(_) | Self::Panicked(_) | Self::Aborted => End::Blamed,
         }
     }
+
+    /// What it holds, or where it failed and how.
+    pub(super) fn into_found(self) -> Result<Found, (Origin, String)> {
+        match self {
+            Self::Found(found) => Ok(found),
+            Self::Failed(failed) => Err((Origin::Upstream, failed.message)),
+            Self::Panicked(message) => Err((Origin::Here, format!("the request panicked: {message}"))),
+            Self::Aborted => Err((Origin::Here, "the request hung".to_owned())),
+        }
+    }
+}
+
+/// Where a request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Upstream, or on the way there.
+    Upstream,
+    /// In this process: restarting its group may help.
+    Here,
 }
 
 /// What an answer holds.

@@ -8,6 +8,7 @@ use ttm_kernel::{Incarnation, Lane, Moment};
 use ttm_market::Mint;
 use ttm_schedule::{Effect as Due, RunOutcome};
 
+use super::facts::Origin;
 use super::{Effect, Machine, Now};
 
 /// The accounts of one lane.
@@ -126,8 +127,8 @@ impl Machine {
         }
     }
 
-    /// A request for this token failed: its last score is still served while it is not too old.
-    pub(super) fn count_failed(&mut self, asked: &Asked<Mint>, now: Now) {
+    /// A request for this token failed, here or upstream: its last score is still served while it is not too old.
+    pub(super) fn count_failed(&mut self, asked: &Asked<Mint>, origin: Origin, now: Now) {
         let Some(token) = self.book.get(&asked.key) else { return };
         let known = token.score.map(|score| now.wall.duration_since(score.at));
         let longest = self.book.config().serve_stale_for();
@@ -135,6 +136,7 @@ impl Machine {
         let done = &mut self.lanes[lane_of(asked)].done;
         done.attempted += 1;
         done.failed += 1;
+        done.broken += u64::from(origin == Origin::Here);
         *(if of_use { &mut done.stale } else { &mut done.skipped }) += 1;
     }
 

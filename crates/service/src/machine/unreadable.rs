@@ -1,5 +1,5 @@
-//! Tokens that the API lists, but whose pairs cannot be parsed. Their requests succeed, so this is all that explains why they
-//! become stale.
+//! Tokens that cannot be read: the API lists them with pairs that cannot be parsed, or every request for such a token alone fails while
+//! others are answered. Nothing else explains why they become stale.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,7 +29,7 @@ struct Since {
 }
 
 impl Unreadable {
-    /// An answer held a token that cannot be read.
+    /// A token cannot be read, for this reason.
     pub(super) fn handle_unreadable(&mut self, mint: Mint, why: &str, now: Moment) -> Option<Notice> {
         let since = self.tokens.entry(mint);
         let since = since.or_insert_with(|| Since { first: now, is_reported: false, why: Box::default() });

@@ -19,13 +19,14 @@ pub(super) fn run_ended(lane: Lane, run: CorrelationId, took: Duration, outcome:
     let name = lane.as_str();
     metrics::counter!("ttm_runs_total", "group" => name).increment(1);
     metrics::histogram!("ttm_run_seconds", "group" => name).record(took.as_secs_f64());
-    let RunOutcome { attempted, processed, failed, stale, skipped, cached, deferred, withheld } = *outcome;
+    let RunOutcome { attempted, processed, failed, broken, stale, skipped, cached, deferred, withheld } =
+        *outcome;
     for (how, tokens) in [("fresh", processed), ("cached", cached), ("stale", stale), ("skipped", skipped)] {
         metrics::counter!("ttm_tokens_served_total", "group" => name, "how" => how).increment(tokens);
     }
     // After everything else, so that readers who wait for this line find the run's results.
     tracing::info!(
-        %run, group = name, took_ms = took.as_millis(), attempted, processed, failed, cached, deferred, withheld,
+        %run, group = name, took_ms = took.as_millis(), attempted, processed, failed, broken, cached, deferred, withheld,
         "run ended"
     );
 }
@@ -56,12 +57,20 @@ pub(super) fn notice(notice: &Notice) {
         }
         Notice::SilenceEnded => tracing::warn!("the API lists tokens again"),
         Notice::UnreadableBegan { mint, why } => {
-            tracing::warn!(%mint, why, "the API lists a token that cannot be read; health says how many");
+            tracing::warn!(%mint, why, "a token cannot be read; health says how many");
         }
-        Notice::UnreadableEnded => tracing::warn!("every token that the API lists can be read again"),
+        Notice::UnreadableEnded => tracing::warn!("all tokens can be read again"),
         Notice::FailedAlone { mint, message } => {
             metrics::counter!("ttm_tokens_failed_alone_total").increment(1);
             tracing::warn!(%mint, message, "requests for this token keep failing; requesting it alone, less often each time");
+        }
+        Notice::Panicked { lane, message } => {
+            metrics::counter!("ttm_request_panics_total", "group" => lane.as_str()).increment(1);
+            tracing::error!(
+                group = lane.as_str(),
+                message,
+                "a request panicked; its tokens are requested again"
+            );
         }
         Notice::SetEdited { added, removed, tokens } => {
             tracing::info!(added, removed, tokens, "the set of tokens was edited");

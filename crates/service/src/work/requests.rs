@@ -86,10 +86,12 @@ impl Requests {
                     (&mut task).await
                 }
             };
-            if let TaskEnd::Panicked(message) = end {
-                tracing::error!(message, "a request panicked; its tokens are asked for again");
-            }
-            (id, answer.try_recv().unwrap_or(Answer::Panicked))
+            let answer = match (answer.try_recv(), end) {
+                (Ok(answer), _) => answer,
+                (Err(_), TaskEnd::Panicked(message)) => Answer::Panicked(message),
+                (Err(_), TaskEnd::Finished | TaskEnd::Aborted) => Answer::Aborted,
+            };
+            (id, answer)
         }));
     }
 

@@ -27,6 +27,15 @@ pub enum Ailment {
     Spins,
     /// It panics soon after it starts.
     Panics,
+    /// It panics as soon as it runs.
+    PanicsAtOnce,
+}
+
+impl Ailment {
+    /// Whether the task ends by it.
+    pub(crate) const fn is_panic(self) -> bool {
+        matches!(self, Self::Panics | Self::PanicsAtOnce)
+    }
 }
 
 /// Tasks that fall ill, as long as the fault lasts.
@@ -140,8 +149,9 @@ impl Shared {
             return;
         }
         task.fall_ill(ailment);
-        if ailment == Ailment::Panics {
-            let after = PANICS_WITHIN.mul_f64(self.stream("job faults").unit());
+        if ailment.is_panic() {
+            let within = if ailment == Ailment::Panics { PANICS_WITHIN } else { Duration::ZERO };
+            let after = within.mul_f64(self.stream("job faults").unit());
             task.panics_from(at + after);
             self.timers().register(at + after, Waker::from(Arc::clone(task)));
         }

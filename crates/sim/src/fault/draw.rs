@@ -94,11 +94,14 @@ const PROCESS: [Kind; 8] = [
 ];
 
 /// Faults inside the process, beside those of each part.
-const JOBS: [Kind; 5] = [
+const JOBS: [Kind; 8] = [
     (FaultKind::Job(JobFault::RequestsHang(Requests::Hot)), 10, 300),
     (FaultKind::Job(JobFault::RequestsHang(Requests::Cold)), 10, 300),
     (FaultKind::Job(JobFault::RequestsHang(Requests::All)), 10, 300),
     (FaultKind::Job(JobFault::RequestsSpin), 60, 300),
+    (FaultKind::Job(JobFault::RequestsPanic(Requests::Hot)), 10, 1_800),
+    (FaultKind::Job(JobFault::RequestsPanic(Requests::Cold)), 10, 1_800),
+    (FaultKind::Job(JobFault::RequestsPanic(Requests::All)), 10, 1_800),
     (FaultKind::Job(JobFault::Leaks), 60, 1_800),
 ];
 

@@ -18,6 +18,8 @@ pub enum JobFault {
     RequestsHang(Requests),
     /// One request never yields again, and keeps a thread of its plane.
     RequestsSpin,
+    /// Requests panic as soon as they run.
+    RequestsPanic(Requests),
     /// Memory grows to more than nine tenths of its limit, and stays there until the process ends.
     Leaks,
 }
@@ -42,6 +44,7 @@ impl JobFault {
             Self::PartPanicsAlways(part) => (part.task(), Ailment::Panics),
             Self::RequestsHang(requests) => (requests.tasks(), Ailment::Hangs),
             Self::RequestsSpin => (Requests::All.tasks(), Ailment::Spins),
+            Self::RequestsPanic(requests) => (requests.tasks(), Ailment::PanicsAtOnce),
             Self::Leaks => return None,
         })
     }
@@ -52,10 +55,8 @@ impl JobFault {
             "part-hangs" => Self::PartHangs(Part::parse(word)?),
             "part-spins" => Self::PartSpins(Part::parse(word)?),
             "part-panics-always" => Self::PartPanicsAlways(Part::parse(word)?),
-            "requests-hang" => {
-                let all = [Requests::Hot, Requests::Cold, Requests::All];
-                Self::RequestsHang(all.into_iter().find(|requests| requests.as_str() == word)?)
-            }
+            "requests-hang" => Self::RequestsHang(Requests::parse(word)?),
+            "requests-panic" => Self::RequestsPanic(Requests::parse(word)?),
             "requests-spin" if word.is_empty() => Self::RequestsSpin,
             "leaks" if word.is_empty() => Self::Leaks,
             _ => return None,
@@ -71,6 +72,7 @@ impl fmt::Display for JobFault {
             Self::PartPanicsAlways(part) => write!(f, "part-panics-always={}", part.name()),
             Self::RequestsHang(requests) => write!(f, "requests-hang={}", requests.as_str()),
             Self::RequestsSpin => f.write_str("requests-spin"),
+            Self::RequestsPanic(requests) => write!(f, "requests-panic={}", requests.as_str()),
             Self::Leaks => f.write_str("leaks"),
         }
     }
@@ -83,6 +85,10 @@ impl Requests {
             Self::Cold => "cold",
             Self::All => "all",
         }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Hot, Self::Cold, Self::All].into_iter().find(|requests| requests.as_str() == word)
     }
 
     /// The names of their tasks.

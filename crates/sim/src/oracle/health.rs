@@ -48,6 +48,10 @@ pub struct Truth {
     pub is_well: bool,
     /// For how long the hot group has not been able to do anything; `None` if it can.
     pub hot_ill_for: Option<Duration>,
+    /// The requests of the process that panicked so lately that they must be reported.
+    pub panicked: usize,
+    /// How long ago its last request panicked; `None` if none did.
+    pub last_panic: Option<Duration>,
     /// For how long no plane has been suspended.
     pub runs_for: Duration,
     /// For how long the API has returned nothing usable while the process could notice; `None` while it returns
@@ -108,6 +112,7 @@ pub fn judge(truth: &Truth, report: &Report) -> Vec<String> {
     let mut check = Check { report, violations: Vec::new() };
     check.life(truth);
     check.groups(truth);
+    check.panics(truth);
     check.store(truth);
     check.api(truth);
     check.resources(truth);

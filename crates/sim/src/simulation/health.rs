@@ -1,6 +1,7 @@
 //! Passes the health oracle, in every slot, the newest report and the truth about the world when it was made. The
 //! truth comes from the schedule and the simulated ports, and never from the process.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ttm_health::{HealthView, Phase, Report};
@@ -13,7 +14,7 @@ use crate::oracle::SLOT;
 use crate::oracle::health::{ResponseTruth, Truth, UseTruth, judge};
 use crate::process::Process;
 use crate::world::LastResponses;
-use crate::{ExchangeFault, Fault, FaultKind, Plane, StoreTable};
+use crate::{ExchangeFault, Fault, FaultKind, Plane, StoreFault, StoreTable};
 
 /// A part that ends once is started again and gets on within this time.
 const RESTARTED_WITHIN: Duration = Duration::from_mins(1);
@@ -21,10 +22,13 @@ const RESTARTED_WITHIN: Duration = Duration::from_mins(1);
 const REPORT_DELAY: Duration = Duration::from_secs(6);
 /// A process that is away for no longer than this leaves nothing stale.
 const SHORT: Duration = Duration::from_secs(30);
-/// An error rate that hovers around its thresholds may cross both of them once in this time.
-const HOVERS: Duration = Duration::from_mins(20);
+/// An error rate that hovers around its thresholds may cross both of them once in this time: it has to stay below the lower one for five
+/// minutes, and then to come from there to the upper one by chance. One that is at the upper one on average does so in ten.
+const HOVERS: Duration = Duration::from_mins(10);
 /// The longest round of a lane that keeps its tokens fresh.
 const MAX_ROUND: Duration = Duration::from_mins(1);
+/// A request that panicked so long ago must be told of.
+const TOLD: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_mins(4);
 /// The longest delay of timers.
 const TIMER_DELAY: Duration = Duration::from_millis(10);
 
@@ -88,12 +92,11 @@ impl Simulation<'_> {
             let edges = edges.chain(ill);
             let edges =
                 edges.chain(boots.iter().copied()).filter(|edge| from <= *edge && *edge <= to).count();
-            let partial = faults
-                .iter()
-                .filter(|fault| matches!(fault.kind, FaultKind::Exchange(fault) if !fault.is_down()));
-            let hovering =
-                partial.map(|fault| fault.until().min(to) - fault.begins().max(from)).sum::<Duration>();
-            edges + usize::try_from(hovering.as_secs() / HOVERS.as_secs()).unwrap_or(usize::MAX)
+            let hovering = faults.iter().filter_map(|fault| {
+                let lasts = fault.until().min(to) - fault.begins().max(from);
+                Some(lasts.as_secs() / hovers(fault.kind)?.as_secs())
+            });
+            edges + usize::try_from(hovering.sum::<u64>()).unwrap_or(usize::MAX)
         };
         self.verdicts.check(self.health.flapping.observe(now, &report, causes));
     }
@@ -165,6 +168,7 @@ impl Simulation<'_> {
         let is_damaged = self.is_damaged(process.number(), at);
         // With more tokens than permits not all can be fresh, which the service reports.
         let fits = process.board().plan().is_none_or(|plan| plan.hot.cycle.max(plan.cold.cycle) <= MAX_ROUND);
+        let panics = self.panics_of_requests(process.number(), at);
         let [pools, profiles] =
             self.world.exchange.last_responses(process.number(), at).map(|last| ages_of(last, at));
         Truth {
@@ -184,6 +188,8 @@ impl Simulation<'_> {
                 .hot_ill_since()
                 .filter(|since| *since <= at)
                 .map(|since| at - since.max(supervision_runs).max(self.booted)),
+            panicked: panics.iter().filter(|ago| TOLD.contains(ago)).count(),
+            last_panic: panics.iter().copied().min(),
             api_down_for: down(ExchangeFault::is_down),
             api_fails_for: down(ExchangeFault::fails_calls),
             api_silent_for: down(ExchangeFault::is_silent),
@@ -277,5 +283,15 @@ fn ages_of(last: LastResponses, at: Moment) -> ResponseTruth {
         error: last.error.map(|(since, message)| (at - since, message)),
         answer: last.answer.map(|since| at - since),
         answering_for: last.answering_since.map(|since| at - since),
+    }
+}
+
+/// In which time a fault that strikes at random may change the status and change it back.
+fn hovers(kind: FaultKind) -> Option<Duration> {
+    match kind {
+        FaultKind::Exchange(fault) if !fault.is_down() => Some(HOVERS),
+        // Each row that is lost is told for as long.
+        FaultKind::Store(_, StoreFault::Rejects(_)) => Some(2 * LOSS),
+        _ => None,
     }
 }

@@ -116,12 +116,20 @@ impl Simulation<'_> {
         self.illness.last(at).map(|last| at - last)
     }
 
+    /// How long ago each request of a process panicked that a fault made panic.
+    pub(super) fn panics_of_requests(&self, process: u32, at: Moment) -> Vec<Duration> {
+        let of_it = |each: &Struck| {
+            each.place.process == process && each.ailment == Ailment::PanicsAtOnce && each.at <= at
+        };
+        self.executor.struck().into_iter().filter(of_it).map(|each| at - each.at).collect()
+    }
+
     /// Since when the hot group of the current process cannot do anything, because what does its work is ill.
     pub(super) fn hot_ill_since(&self) -> Option<Moment> {
         let stops = |each: &Struck| {
             each.place.process == self.number
                 && each.over.is_none()
-                && each.ailment != Ailment::Panics
+                && !each.ailment.is_panic()
                 && ["work", "hot request"].contains(&each.name)
         };
         self.executor.struck().into_iter().filter(stops).map(|struck| struck.at).min()

@@ -160,7 +160,7 @@ impl Simulation<'_> {
         let is_group = ["work", "hot request", "cold request"].contains(&name);
         let is_over = over.is_some_and(|over| over <= at + GROUP_RESTARTED);
         let began = || lines.iter().filter(within(GROUP_RESTARTED)).any(Line::restarts);
-        if is_group && ailment != Ailment::Panics && !is_over && !began() {
+        if is_group && !ailment.is_panic() && !is_over && !began() {
             self.verdicts.broken(format_args!(
                 "{name} of process {} {ailment:?} since {at:?}, and no restart began in time",
                 place.process

@@ -32,9 +32,11 @@ impl Model {
         let said: Vec<(Mint, Says)> = said.into_iter().filter(|(mint, _)| !late.contains(mint)).collect();
         let fates = match &answer {
             Answer::Found(_) => self.fates(&request.ask, &asked, &said),
-            Answer::Failed(_) | Answer::Panicked => asked.iter().map(|_| Fate::Failed).collect(),
+            Answer::Failed(_) | Answer::Panicked(_) | Answer::Aborted => {
+                asked.iter().map(|_| Fate::Failed).collect()
+            }
         };
-        let is_blamed = matches!(answer, Answer::Panicked)
+        let is_blamed = matches!(answer, Answer::Panicked(_) | Answer::Aborted)
             || matches!(answer, Answer::Failed(Failed { may_be_the_tokens: true, .. }));
         let is_found = matches!(answer, Answer::Found(_));
         self.machine.handle_upstream(self.upstream);
@@ -270,7 +272,7 @@ fn answer_to(ask: &Ask<Mint>, ending: &Ending, says: [Says; BATCH]) -> (Answer, 
         Ending::Failed { may_be_the_tokens } => {
             Answer::Failed(Failed { may_be_the_tokens: *may_be_the_tokens, message: "no answer".to_owned() })
         }
-        Ending::Panicked => Answer::Panicked,
+        Ending::Panicked => Answer::Panicked("boom".to_owned()),
     };
     (answer, said)
 }

@@ -39,6 +39,7 @@ impl Model {
         prop_assert_eq!(outcome.processed, done.processed, "{:?}", outcome);
         let may_have_failed = done.failed..=done.failed + unsure;
         prop_assert!(may_have_failed.contains(&outcome.failed), "{outcome:?}: failed {may_have_failed:?}");
+        prop_assert!(outcome.broken <= outcome.failed, "{:?}", outcome);
         let (due, more) = self.due(lane);
         prop_assert!((due..=due + more).contains(&outcome.deferred), "{outcome:?}: {due} are due");
         prop_assert_eq!(outcome.cached, 0);

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use ttm_dispatch::{Ask, Priority};
-use ttm_service::machine::{Effect, Notice};
+use ttm_kernel::Lane;
+use ttm_service::machine::{Answer, Effect, Failed, Notice};
 
 use crate::stage::{MINUTE, SECOND, Stage, but};
 use crate::world::{Says, mint};
@@ -152,9 +153,49 @@ fn a_token_that_makes_every_request_fail_is_found_by_halves_and_delays_no_other(
 fn a_request_that_panics_is_blamed_on_its_tokens() {
     let mut stage = Stage::scored(4, |_| Says::Cold);
     let batch = stage.ask().expect("a tick made them due");
-    stage.end(&batch, ttm_service::machine::Answer::Panicked);
+    stage.end(&batch, Answer::Panicked("boom".to_owned()));
+    let told = Notice::Panicked { lane: Lane::Cold, message: "boom".to_owned() };
+    assert_eq!(stage.notices(), [told]);
     let half = stage.ask().expect("it is asked for by halves");
     assert_eq!(half.mints(), batch.mints()[..2]);
+}
+
+#[test]
+fn what_panics_or_hangs_failed_here_and_what_upstream_refuses_did_not() {
+    let endings: [(fn() -> Answer, u64); 3] = [
+        (|| Answer::Panicked("boom".to_owned()), 1),
+        (|| Answer::Aborted, 1),
+        (|| Answer::Failed(Failed { may_be_the_tokens: false, message: "503".to_owned() }), 0),
+    ];
+    for (ending, broken) in endings {
+        let mut stage = Stage::scored(1, |_| Says::Cold);
+        let asked = stage.ask().expect("a tick made it due");
+        stage.end(&asked, ending());
+        stage.wait(45 * SECOND);
+        let [.., run] = stage.runs(Lane::Cold)[..] else { panic!("no run ended") };
+        assert_eq!((run.failed, run.broken), (1, broken), "{:?}", ending());
+    }
+}
+
+#[test]
+fn a_token_whose_requests_keep_failing_alone_cannot_be_read_until_one_is_answered() {
+    let mut stage = Stage::scored(4, |_| Says::Cold);
+    let bad = mint(1);
+    let mut told = Vec::new();
+    for second in 0..600 {
+        while let Some(asked) = stage.ask() {
+            if second < 300 && asked.mints().contains(&bad) {
+                stage.blame(&asked);
+            } else {
+                stage.answer(&asked, |_| Says::Cold);
+            }
+        }
+        told.extend(
+            stage.notices().into_iter().filter(|notice| !matches!(notice, Notice::FailedAlone { .. })),
+        );
+        stage.wait(SECOND);
+    }
+    assert_eq!(told, [Notice::UnreadableBegan { mint: bad, why: "400".into() }, Notice::UnreadableEnded]);
 }
 
 #[test]

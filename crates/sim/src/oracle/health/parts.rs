@@ -22,6 +22,10 @@ const FRESH: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(3)];
 /// An API that answers without pairs is recognised within this: a cold token is requested twice, and answers are
 /// late.
 const RECOGNISED: Duration = Duration::from_mins(2);
+/// So many requests that panicked are told.
+const FEW_PANICS: usize = 3;
+/// Panics are not told of any more after this.
+const PANICS_FORGOTTEN: Duration = Duration::from_secs(330);
 /// How the error of a call without an answer begins.
 const NO_ANSWER: &str = "no answer within ";
 
@@ -59,6 +63,21 @@ impl Check<'_> {
         self.ensure(status == worst, || {
             format!("the scheduler is {status}, but the worst of its groups is {worst}")
         });
+    }
+
+    /// Requests that panic are told as long as they do, and not for ever.
+    pub(super) fn panics(&mut self, truth: &Truth) {
+        let is_able = self.is_running() && truth.hot_ill_for.is_none() && truth.work_held_for.is_none();
+        // One alone may have been lost with the work that made it.
+        if is_able && truth.panicked >= FEW_PANICS {
+            self.ensure_reported(self.report.scheduler.status, "panic");
+        }
+        if truth.last_panic.is_none_or(|ago| ago > PANICS_FORGOTTEN) {
+            let is_told = self.report.scheduler.alerts.iter().any(|alert| alert.contains("panic"));
+            self.ensure(!is_told, || {
+                "it tells of requests that panic, but no request has panicked lately".to_owned()
+            });
+        }
     }
 
     fn group(

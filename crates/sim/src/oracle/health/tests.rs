@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use ttm_health::testing::healthy_facts;
-use ttm_health::{BreakerState, Facts, SilenceFacts, StoreUseFacts, Thresholds, assess};
+use ttm_health::{BreakerState, Facts, PanicFacts, SilenceFacts, StoreUseFacts, Thresholds, assess};
 use ttm_kernel::Moment;
 use ttm_market::{Basis, Components, Mint, Score, ScoreState, Smoothed, TokenStatus};
 
@@ -39,6 +39,8 @@ fn healthy() -> Truth {
         work_runs_for: day,
         is_well: true,
         hot_ill_for: None,
+        panicked: 0,
+        last_panic: None,
         runs_for: day,
         api_down_for: None,
         api_fails_for: None,
@@ -283,6 +285,19 @@ fn more_changes_than_causes_are_flapping() {
     assert_eq!(observe(3, Status::Healthy, 0), Ok(()), "no change");
     assert!(observe(4, Status::Degraded, 1).expect_err("a third one").contains("3 changes"));
     assert_eq!(observe(90, Status::Healthy, 1), Ok(()), "the others were more than an hour ago");
+}
+
+#[test]
+fn requests_that_panic_are_reported_while_they_do() {
+    let panics = || PanicFacts { requests: 3, lasts: seconds(60), message: "boom".to_owned() };
+    let panicked = Truth { panicked: 3, last_panic: Some(seconds(10)), ..healthy() };
+    check(&panicked, nothing, nothing, "no reason mentions \"panic\"");
+    assert_eq!(
+        violations(&panicked, |facts| facts.cold.panics = Some(panics()), nothing),
+        Vec::<String>::new()
+    );
+    let long_ago = Truth { last_panic: Some(seconds(400)), ..healthy() };
+    check(&long_ago, |facts| facts.hot.panics = Some(panics()), nothing, "no request has panicked lately");
 }
 
 #[test]
