@@ -163,6 +163,23 @@ fn a_person_restarts_a_part_whatever_was_spent_and_it_costs_nothing() {
 }
 
 #[test]
+fn a_part_that_a_person_restarted_has_all_its_time_before_anything_is_wrong_with_it() {
+    let mut stage = stage();
+    stage.fault("roster", Shows::Nothing, Ends::WhenTold, None);
+    stage.restart("roster").expect("it can be");
+    let roster = stage.part("roster").0;
+    let mut problem = |seconds| {
+        stage.pass(seconds);
+        let now = stage.now().moment;
+        let view = stage.machine().views(now).swap_remove(roster);
+        (view.state.as_str(), view.problem)
+    };
+    assert_eq!(problem(58), ("starting", None));
+    let said = Some("a person ordered it".to_owned());
+    assert_eq!(problem(10), ("starting", said), "it had its time, and was aborted");
+}
+
+#[test]
 fn a_person_wins_over_a_restart_that_is_withheld() {
     let mut stage = stage();
     stage.happens(&Incident::Outage(API));

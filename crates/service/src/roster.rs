@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ttm_kernel::{Epoch, Runtime, StoreError, StoreErrorKind};
+use ttm_kernel::{Epoch, Incarnation, Runtime, StoreError, StoreErrorKind};
 use ttm_market::{Token, TokenStore};
 
 use crate::bounded::bounded;
@@ -48,12 +48,16 @@ pub(crate) async fn revision(
     bounded("looking for edits", runtime, store.revision(epoch)).await
 }
 
-/// Posts the whole set whenever it was edited.
+/// Posts the whole set whenever it was edited. The start has just looked; one that replaces another looks at once, and so shows that it
+/// gets on.
 pub(crate) async fn watch(resident: &Resident, life: &Life) {
     let Resident { ports, board, edits, epoch, revision: known, .. } = resident;
     let (runtime, vital) = (&*life.runtime, &life.vital);
+    let mut has_just_looked = life.author.incarnation == Incarnation::FIRST;
     loop {
-        runtime.sleep_until(runtime.now() + LOOK_EVERY).await;
+        if std::mem::replace(&mut has_just_looked, true) {
+            runtime.sleep_until(runtime.now() + LOOK_EVERY).await;
+        }
         let looked = async {
             board.stores.may_ask(StoreUse::TokenReads, runtime.now(), runtime.wall())?;
             look(&*ports.tokens, life, *epoch, known.load(Ordering::Relaxed)).await

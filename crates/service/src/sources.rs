@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ttm_kernel::{FencedBy, FencingToken, LeaseError, Runtime, StoreError, StoreErrorKind, within};
+use ttm_kernel::{
+    FencedBy, FencingToken, Incarnation, LeaseError, Runtime, StoreError, StoreErrorKind, within,
+};
 use ttm_market::{FOLLOW_STEP, Followed, Listing, Mint, Origin, TokenSource, TokenSourceError, TokenStore};
 
 use crate::board::Board;
@@ -143,7 +145,8 @@ impl Sources {
         Ok(())
     }
 
-    /// Looks again and again. A look that is dropped leaves what it did so far; the next one does the rest.
+    /// Looks again and again. A look that is dropped leaves what it did so far; the next one does the rest. The start has just looked; a
+    /// watch that replaces another looks at once, and so shows that it gets on.
     pub(crate) async fn watch(&self, every: Duration, look: Look<'_>, vital: &Vital) {
         if self.watched.is_empty() {
             loop {
@@ -151,8 +154,11 @@ impl Sources {
                 look.runtime.sleep_until(look.runtime.now() + every).await;
             }
         }
+        let mut has_just_looked = look.under.incarnation() == Incarnation::FIRST;
         loop {
-            look.runtime.sleep_until(look.runtime.now() + every).await;
+            if std::mem::replace(&mut has_just_looked, true) {
+                look.runtime.sleep_until(look.runtime.now() + every).await;
+            }
             let Err(error) = self.look(look).await else {
                 vital.got_on();
                 continue;

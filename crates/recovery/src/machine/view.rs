@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Machine, Moment, PartId, Phase, Repair, State, Waits};
+use super::{By, Machine, Moment, Part, PartId, Phase, Repair, State, Step, Waits};
 use crate::{Budgets, PartView};
 
 impl Machine {
@@ -26,6 +26,8 @@ impl Machine {
         let waits = part.waits.as_ref().filter(|_| part.state == State::Degraded);
         let problem = match (&part.repair, waits) {
             (Some(Repair { phase: Phase::Withheld, .. }), Some(waits)) => Some(self.withheld(waits, now)),
+            // It has all its time before anything is wrong with it.
+            (Some(repair), _) if is_just_restarted_by_hand(part, repair) => None,
             (Some(repair), _) => Some(match self.end_waits(part, now) {
                 Some(rest) => format!(
                     "{}; the process was ended a short while ago, and is not ended again for {} s",
@@ -56,4 +58,10 @@ impl Machine {
     pub(super) fn withheld(&self, waits: &Waits, now: Moment) -> String {
         format!("restart withheld: {}", self.why(waits, now))
     }
+}
+
+/// Whether a person had a part restarted, which has not shown yet whether it gets on, and need not have.
+fn is_just_restarted_by_hand(part: &Part, repair: &Repair) -> bool {
+    let is_first = repair.rung.is_some_and(|rung| rung <= Step::Graceful);
+    repair.by == By::Operator && is_first && part.state == State::Starting
 }
