@@ -29,7 +29,7 @@ use crate::resident::{Figures, Resident};
 use crate::start::{Open, Starting};
 use crate::vigil::Vigil;
 use crate::{ServiceSettings, opening};
-use crew::{Crew, Interrupted};
+use crew::{Crew, Interrupted, Replaced};
 use healing::Healing;
 
 /// What is stored by then is not worth a line.
@@ -230,6 +230,11 @@ impl Supervisor {
         let begun = clock.now();
         self.early.board.enter_stopping();
         healing.stop();
+        // What was being restarted would not be there: whoever asks is answered until the end, by a report that is made until then, under
+        // a lease that is kept. What the ones before still answer has until the end, too.
+        let _replaced = start_missing(crew, healing, Stage::Surface);
+        let _replaced_too =
+            self.early.lease.lost().is_none().then(|| start_missing(crew, healing, Stage::Lease));
         let lasts = deadline - begun;
         crew.order(Stage::Work, begun + lasts / 2);
         // Part of the time is for closing: a store that hangs keeps its writers until they are given up. And part of it for
@@ -244,7 +249,8 @@ impl Supervisor {
         // What is put in later has no writer any more: the monitor goes on until all is stored.
         resident.close();
         // A writer that waits to be started again would leave what it should store.
-        crew.start_missing(Stage::Store, |id| healing.is_stuck(id), |id| healing.incarnation(id).next());
+        // Dropping the one before aborts it; its outbox keeps what it had taken.
+        drop(start_missing(crew, healing, Stage::Store));
         crew.order(Stage::Store, stored_by);
         let soon = clock.now() + STORED_SOON;
         if soon < stored_by
@@ -292,6 +298,11 @@ impl Supervisor {
         tracing::info!(tokens_left, samples_left, events_left, orders_left, in_time, "stopped");
         stopped
     }
+}
+
+/// Starts what was being restarted when the stop came, since nothing else is decided any more.
+fn start_missing(crew: &mut Crew, healing: &Healing, stage: Stage) -> Replaced {
+    crew.start_missing(stage, |id| healing.is_stuck(id), |id| healing.incarnation(id).next())
 }
 
 #[cfg(test)]

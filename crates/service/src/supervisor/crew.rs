@@ -48,6 +48,9 @@ struct Running {
     vital: Vital,
 }
 
+/// Parts that others do the work of now.
+pub(super) struct Replaced(#[expect(dead_code, reason = "it is there to be dropped")] Vec<Running>);
+
 /// Why a step was not finished.
 pub(super) enum Interrupted {
     /// The stop was ordered, with this deadline.
@@ -91,20 +94,21 @@ impl Crew {
         }
     }
 
-    /// Starts those parts of a stage that do not run, or do not get on.
+    /// Starts those parts of a stage that do not run, or do not get on. Those that they replace are returned: dropping one aborts it.
     pub(super) fn start_missing(
         &mut self,
         stage: Stage,
         is_stuck: impl Fn(PartId) -> bool,
         incarnation: impl Fn(PartId) -> Incarnation,
-    ) {
+    ) -> Replaced {
         // One that has ended since anybody looked does not run either, and one that was told to stop before has less time than it
-        // could have. Dropping one aborts it; its outbox keeps what it had taken.
-        self.running.retain(|id, running| {
-            let is_of_stage = running.part.stage == stage;
+        // could have.
+        let is_replaced = |id: &PartId, running: &mut Running| {
             let is_told = running.order.listener().deadline().is_some();
-            !is_of_stage || (!is_told && !is_stuck(*id) && (&mut running.task).now_or_never().is_none())
-        });
+            running.part.stage == stage
+                && (is_told || is_stuck(*id) || (&mut running.task).now_or_never().is_some())
+        };
+        let replaced = self.running.extract_if(.., is_replaced).map(|(_, running)| running).collect();
         let is_missing = |id: &PartId| {
             let part = &self.parts[id.0];
             part.stage == stage && !self.running.contains_key(id) && matches!(part.runs, Runs::Task(_))
@@ -113,6 +117,7 @@ impl Crew {
         for id in missing {
             self.start(id, incarnation(id));
         }
+        Replaced(replaced)
     }
 
     /// Starts an incarnation of a part. The one before has ended, or was left behind.

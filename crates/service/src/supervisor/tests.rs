@@ -16,6 +16,7 @@ use crate::ports::Plane;
 use crate::series::sample;
 use crate::{Ports, fakes};
 
+mod by_hand;
 mod surface;
 mod unread;
 mod writers;
