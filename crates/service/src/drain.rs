@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ttm_kernel::{Moment, StoreError, StoreErrorKind, within};
+use ttm_kernel::{Moment, StoreError, StoreErrorKind};
 use ttm_retry::RetryPolicy;
 
 use crate::board::Board;
-use crate::bounded::{STORE_DEADLINE, timed_out};
+use crate::bounded::{STORE_DEADLINE, timed_out, while_awake};
 use crate::lease::Lease;
 use crate::life::Life;
 use crate::outbox::{Batch, Outbox, Shelf};
@@ -135,7 +135,7 @@ impl Drain {
         let Some(batch) = outbox.take(self.life.author.incarnation, K::BATCH) else { return Written::Done };
         let mut parts = vec![&*batch.entries];
         while let Some(part) = parts.pop() {
-            let answer = within(runtime, runtime.now() + STORE_DEADLINE, sink.store(part)).await;
+            let answer = while_awake(runtime, runtime.now() + STORE_DEADLINE, sink.store(part)).await;
             let now = runtime.now();
             let Err(error) = answer.unwrap_or_else(|_| Err(timed_out(STORE_DEADLINE))) else {
                 outbox.stored(&batch, part.len());

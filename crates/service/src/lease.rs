@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use ttm_kernel::{FencedBy, LeaseError, Moment, Runtime, StoreError, StoreErrorKind, StoreLease, within};
+use ttm_kernel::{FencedBy, LeaseError, Moment, Runtime, StoreError, StoreErrorKind, StoreLease};
 use ttm_market::{Listing, Origin, TokenSource, TokenSourceError};
 
 use crate::board::Board;
-use crate::bounded::{STORE_DEADLINE, timed_out};
+use crate::bounded::{STORE_DEADLINE, timed_out, while_awake};
 use crate::life::Life;
 use crate::settings::STORE;
 use crate::stores::StoreUse;
@@ -91,7 +91,7 @@ impl Lease {
     }
 
     async fn bounded(&self, call: impl Future<Output = Result<(), LeaseError>>) -> Result<(), LeaseError> {
-        let answer = within(&*self.runtime, self.runtime.now() + STORE_DEADLINE, call).await;
+        let answer = while_awake(&*self.runtime, self.runtime.now() + STORE_DEADLINE, call).await;
         answer.unwrap_or_else(|_| Err(timed_out(STORE_DEADLINE).into()))
     }
 

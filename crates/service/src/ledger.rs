@@ -14,13 +14,13 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::oneshot::{self, error::TryRecvError};
-use ttm_kernel::{Epoch, FencingToken, Moment, Runtime, StoreError, StoreErrorKind, within};
+use ttm_kernel::{Epoch, FencingToken, Moment, Runtime, StoreError, StoreErrorKind};
 use ttm_recovery::{
     Entry, EntryKey, Fact, LEDGER_KEEPS, Now, RECOVERIES_SHOWN, Recoveries, RecoveryLedger, Step,
 };
 
 use crate::board::Board;
-use crate::bounded::timed_out;
+use crate::bounded::{timed_out, while_awake};
 use crate::io::Owned;
 use crate::ports::Ports;
 use crate::stores::StoreUse;
@@ -219,7 +219,7 @@ impl Ledger {
             }
             let entries: Vec<Entry> = self.waiting.iter().take(CHUNK).cloned().collect();
             let append = caught(self.port.append(self.under, &entries));
-            let stored = match within(&*self.io, deadline, append).await {
+            let stored = match while_awake(&*self.io, deadline, append).await {
                 // The time is over, and the store is not away.
                 Err(_) if gets_on => return false,
                 stored => stored.unwrap_or_else(|_| Err(timed_out(patience))),

@@ -6,13 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ttm_kernel::{
-    FencedBy, FencingToken, Incarnation, LeaseError, Runtime, StoreError, StoreErrorKind, within,
-};
+use ttm_kernel::{FencedBy, FencingToken, Incarnation, LeaseError, Runtime, StoreError, StoreErrorKind};
 use ttm_market::{FOLLOW_STEP, Followed, Listing, Mint, Origin, TokenSource, TokenSourceError, TokenStore};
 
 use crate::board::Board;
-use crate::bounded::{STORE_DEADLINE, bounded, bounded_by};
+use crate::bounded::{STORE_DEADLINE, bounded, bounded_by, while_awake};
 use crate::events::EventLog;
 use crate::lease::Lease;
 use crate::settings::STORE;
@@ -214,7 +212,7 @@ impl Sources {
     async fn ask(&self, at: usize, runtime: &dyn Runtime) -> Result<Listing, TokenSourceError> {
         let source = &self.watched[at].source;
         let deadline = runtime.now() + SOURCE_DEADLINE;
-        within(runtime, deadline, source.list()).await.unwrap_or_else(|_| {
+        while_awake(runtime, deadline, source.list()).await.unwrap_or_else(|_| {
             let message =
                 format!("{} tokens: no answer within {} s", source.origin(), SOURCE_DEADLINE.as_secs());
             Err(TokenSourceError::Transient { message })

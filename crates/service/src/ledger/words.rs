@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use ttm_kernel::{Runtime, within};
+use ttm_kernel::Runtime;
 use ttm_recovery::LastWords;
 
+use crate::bounded::while_awake;
 use crate::io::run_on;
 
 /// The local file, if there is one. Clones share their turn.
@@ -40,7 +41,7 @@ impl Words {
             };
             run_on(&*self.io, call).await
         };
-        let answer = within(&*self.io, self.io.now() + patience, call).await;
+        let answer = while_awake(&*self.io, self.io.now() + patience, call).await;
         Some(answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())))
     }
 }

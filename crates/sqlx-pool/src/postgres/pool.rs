@@ -9,6 +9,7 @@
 use std::fmt;
 use std::io;
 use std::ops::{Add, Deref, DerefMut};
+use std::pin::pin;
 use std::time::Duration;
 
 use deadpool::Runtime;
@@ -22,6 +23,9 @@ use super::Server;
 
 /// How long a call waits for a free session, for a new one, and for the first answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Longer calls are waited for in slices.
+const SLICE: Duration = Duration::from_secs(1);
 
 const WRITE: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'";
 const READ: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'";
@@ -158,7 +162,8 @@ async fn goodbye(idle: Vec<PgConnection>) {
     }
 }
 
-/// Bounds a whole call, which a frozen server would block forever.
+/// Bounds a whole call, which a frozen server would block forever. A pause of this process takes a second of its time at most: of a call
+/// that has asked several times, the answer that came meanwhile is not the last one.
 ///
 /// # Errors
 /// Those of the call, or that there was no answer in time.
@@ -166,7 +171,19 @@ pub async fn answered<T>(
     limit: Duration,
     call: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    Runtime::Tokio1.timeout(limit, call).await.unwrap_or_else(|| Err(no_answer_within(limit)))
+    let mut call = pin!(call);
+    let mut left = limit;
+    loop {
+        // Whatever passes meanwhile, no more than this has passed.
+        let slice = left.min(SLICE);
+        if let Some(answer) = Runtime::Tokio1.timeout(slice, call.as_mut()).await {
+            return answer;
+        }
+        left -= slice;
+        if left.is_zero() {
+            return Err(no_answer_within(limit));
+        }
+    }
 }
 
 fn no_answer() -> sqlx::Error {
@@ -219,5 +236,31 @@ impl Drop for Transaction {
                 pool.retain(|_, _| false);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A call that asks twice, and whose process is paused for this long before the first answer is read: how long it is waited for.
+    async fn paused(pause: Duration, second: Duration) -> Result<(), sqlx::Error> {
+        let asked = async {
+            tokio::time::advance(pause).await;
+            Runtime::Tokio1.timeout(second, std::future::pending::<()>()).await;
+            Ok(())
+        };
+        answered(4 * SLICE, asked).await
+    }
+
+    #[test]
+    fn a_pause_of_the_process_takes_a_second_of_a_call_at_most() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            for pause in [Duration::ZERO, Duration::from_mins(1)] {
+                paused(pause, 2 * SLICE + SLICE / 2).await.expect("it has that long");
+                paused(pause, 4 * SLICE + SLICE / 2).await.expect_err("nobody waits for that");
+            }
+        });
     }
 }
