@@ -89,6 +89,11 @@ impl Accounts {
         Self { spent_until: until, ..Self::default() }
     }
 
+    /// Until when everything counts as spent.
+    pub(crate) const fn spent_until(&self) -> Moment {
+        self.spent_until
+    }
+
     /// Takes the past into account that could not be read until now.
     pub(crate) fn recall(&mut self, past: Self) {
         self.untold = past.deaths();

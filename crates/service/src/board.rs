@@ -178,10 +178,9 @@ impl Board {
         self.budgets.lock().clone()
     }
 
-    /// Posts what is wrong with the record of earlier restarts, if anything is; it matters for so long, or until the next post.
-    pub(super) fn post_set_aside(&self, problem: Option<String>, lasts: Option<Duration>) {
-        let until = lasts.map_or(Moment::MAX, |lasts| self.clock.now() + lasts);
-        *self.set_aside.lock() = problem.map(|problem| (until, problem));
+    /// Posts what is wrong with the record of earlier restarts, if anything is, and until when that matters.
+    pub(super) fn post_set_aside(&self, problem: Option<(Moment, String)>) {
+        *self.set_aside.lock() = problem;
     }
 
     /// What is wrong with the record of earlier restarts, while that matters.

@@ -58,6 +58,16 @@ impl Past {
         Self::of(Accounts::spent(Moment::MAX))
     }
 
+    /// Whether it is [unreadable](Self::unreadable) to this very process.
+    pub const fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// Until when every budget counts as spent, since this process, or one before, could not read its past. `None` if they do not.
+    pub fn spent_until(&self, now: Moment) -> Option<Moment> {
+        Some(self.accounts.spent_until()).filter(|until| *until > now)
+    }
+
     fn of(accounts: Accounts) -> Self {
         Self { accounts, is_lost: false }
     }

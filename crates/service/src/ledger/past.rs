@@ -14,6 +14,9 @@ use crate::bounded::bounded;
 /// A ledger that does not answer is asked so often: the start does not wait for it as for the tokens.
 const LOADS: usize = 3;
 
+/// What is wrong with a ledger that begins with the loss of the one before.
+const LOST_BEFORE: &str = "the ledger of recoveries could not be used when an earlier process started, so every budget counts as spent for an hour from then";
+
 /// What was found of the processes before.
 pub(crate) struct Found {
     pub(crate) past: Past,
@@ -107,7 +110,10 @@ impl Reader {
             return self.unreadable(&problem, true, true, now).await;
         }
         match Past::replay(&entries, now) {
-            Ok(past) => Reading { found: Found { past, problem: None, is_unread: false }, entries, kept },
+            Ok(past) => {
+                let problem = past.spent_until(now.moment).map(|_| LOST_BEFORE.to_owned());
+                Reading { found: Found { past, problem, is_unread: false }, entries, kept }
+            }
             Err(error) => self.unreadable(&error.to_string(), true, true, now).await,
         }
     }

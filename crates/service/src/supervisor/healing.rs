@@ -33,8 +33,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const ABORTED_WITHIN: Duration = Duration::from_secs(5);
 /// From this share of its limit on the process should not go on for long.
 const MEMORY_SHORT: f64 = 0.9;
-/// So long budgets count as spent when the ledger cannot be read.
-const SPENT_FOR: Duration = Duration::from_hours(1);
 /// A sample of the memory counts for so long. Where it is measured less often, the process is not ended for it.
 const SAMPLE_COUNTS: Duration = Duration::from_secs(150);
 /// A critical part may be late for so long before the process counts as dead: every step that could be taken was.
@@ -75,7 +73,7 @@ impl Healing {
         let now = Now { moment: runtime.now(), wall: runtime.wall(), jitter: jitter.unit() };
         let mut ledger = Ledger::new(ports, board, clock, *epoch);
         let found = ledger.read(now).await;
-        tell(resident, &found);
+        tell(resident, &found, now.moment);
         let machine = machine(parts, settings, *epoch, found.past, now);
         #[cfg(feature = "test-faults")]
         let machine = crate::faults::hurried(machine);
@@ -145,7 +143,7 @@ impl Healing {
     fn recall(&mut self) {
         let now = self.now();
         let Some(found) = self.ledger.recall(now) else { return };
-        tell(&self.resident, &found);
+        tell(&self.resident, &found, now.moment);
         if found.problem.is_none() {
             tracing::info!("the ledger of recoveries was read; budgets count as they were spent");
         }
@@ -347,13 +345,13 @@ fn machine(
     Machine::boot(specs, settings.recovery.clone(), epoch, past, now)
 }
 
-/// Says what is wrong with the ledger, if anything is: of one that is away until it can be read, and without an event, which would say
-/// that it was set aside.
-fn tell(resident: &Resident, Found { problem, is_unread, .. }: &Found) {
-    if let Some(problem) = problem.as_ref().filter(|_| !is_unread) {
+/// Says what is wrong with the ledger, if anything is, for as long as budgets count as spent because of it. An event says of it that it
+/// was set aside, which is done once, and not to one that is away.
+fn tell(resident: &Resident, Found { past, problem, .. }: &Found, now: Moment) {
+    if let Some(problem) = problem.as_ref().filter(|_| past.is_lost()) {
         resident.events.ledger_set_aside(problem);
     }
-    resident.board.post_set_aside(problem.clone(), Some(SPENT_FOR).filter(|_| !is_unread));
+    resident.board.post_set_aside(past.spent_until(now).zip(problem.clone()));
 }
 
 /// Since when a group makes no progress for want of the API, and when it last said so. `None` if it has got on since.
