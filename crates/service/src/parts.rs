@@ -81,6 +81,8 @@ pub enum Progress {
     Drains,
     /// It looks again, whatever it finds.
     Looks,
+    /// It renews the lease, or hears that the store is away.
+    Renews,
     /// It beats: if it does not, its plane is stuck.
     Beats,
     /// Connections are answered.
@@ -134,6 +136,7 @@ impl Part {
             }
             (Progress::Drains, _) => WRITER_PATIENCE,
             (Progress::Beats, _) => CANARY_PATIENCE,
+            (Progress::Renews, _) => LEASE_PATIENCE,
             (Progress::Looks | Progress::Runs, _) if self.name == SOURCES => {
                 SOURCES_PATIENCE.max(3 * settings.source_poll_interval)
             }
@@ -189,6 +192,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const WRITER_PATIENCE: Duration = Duration::from_mins(3);
 /// A look at a list may follow many tokens, each step of which has a deadline of its own.
 const SOURCES_PATIENCE: Duration = Duration::from_mins(5);
+/// A lease may last no longer than 15 s, and is renewed, or found not to be renewable, every ten seconds at the latest. One that hangs
+/// is replaced before nothing can be requested or written for want of it.
+const LEASE_PATIENCE: Duration = Duration::from_secs(12);
 /// A plane that does not run a task which is due for so long runs none.
 const CANARY_PATIENCE: Duration = Duration::from_secs(10);
 /// How often parts that are no groups have something to do.
@@ -200,7 +206,7 @@ const SOURCES: &str = "sources";
 /// All parts, in the order in which they are started; those that need no store come first.
 pub const PARTS: [Part; 13] = {
     use Plane::{Supervision, Work as OnWork};
-    use Progress::{Answers, Beats, Drains, Looks, Runs as OfRuns};
+    use Progress::{Answers, Beats, Drains, Looks, Renews, Runs as OfRuns};
     use Stage::{Lease as Holding, Store, Surface as Showing, Work as Working};
     const fn task(start: fn(&Arc<Resident>, Life) -> BoxFuture<'static, ()>) -> Runs {
         Runs::Task(Start::Resident(start))
@@ -210,7 +216,7 @@ pub const PARTS: [Part; 13] = {
     [
         part("api", Supervision, Showing, Answers, api),
         // It says when the store is away, but is held back with no other part: what waits for the store needs the lease.
-        part("lease-keeper", Supervision, Holding, Looks, keeper).aborted(),
+        part("lease-keeper", Supervision, Holding, Renews, keeper).aborted(),
         part("work", OnWork, Working, Looks, task(work)),
         part("hot-group", OnWork, Working, OfRuns, Runs::Group(Lane::Hot)).on(&[POOLS]),
         part("cold-group", OnWork, Working, OfRuns, Runs::Group(Lane::Cold)).on(&[POOLS]),
@@ -328,6 +334,7 @@ impl Progress {
             Self::Runs => "its runs end",
             Self::Drains => "its outbox empties",
             Self::Looks => "it looks again",
+            Self::Renews => "it renews the lease",
             Self::Beats => "it beats",
             Self::Answers => "connections are answered",
         }

@@ -55,6 +55,19 @@ fn a_request_that_hangs_while_its_group_gets_on_is_asked_again() {
 }
 
 #[test]
+fn a_keeper_of_the_lease_that_hangs_is_replaced_before_the_lease_runs_out() {
+    for seed in [2, 3] {
+        let outcome = run(seed, HOUR, "at 30m for 0s part-hangs=lease-keeper");
+        let told =
+            outcome.recoveries.iter().find(|line| line.contains("lease-keeper it has not got on for 12 s"));
+        let told = told.unwrap_or_else(|| panic!("{:#?}", outcome.recoveries));
+        let since = |line: &str| line.split("last progress ").nth(1)?.split(' ').next()?.parse::<f64>().ok();
+        assert!(since(told).is_some_and(|since| since < 13.0), "the hot group has stood still: {told}");
+        assert_eq!(outcome.restarts, 1, "{:#?}", outcome.recoveries);
+    }
+}
+
+#[test]
 fn groups_that_are_all_stuck_are_restarted_together() {
     check("at 30m for 50s requests-hang=all", 4 * MINUTE, 1);
     for outcome in check("at 30m for 0s part-hangs=work", 3 * MINUTE, 1) {
