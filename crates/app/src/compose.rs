@@ -219,9 +219,9 @@ impl Process {
             started.await;
             tracing::info!(%address, store = %settings.store, "started");
             if !board.has_tokens() {
-                tracing::warn!(
-                    "there are no tokens yet; `ttm tokens add` and `ttm tokens import` bring some"
-                );
+                let [add, import] =
+                    ["tokens add", "tokens import"].map(|command| settings.service.commands.quoted(command));
+                tracing::warn!("there are no tokens yet; {add} and {import} bring some");
             }
         };
         let exit = tokio::select! {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_kernel::{Connections, Quantiles};
 
-use crate::Reached;
+use crate::{Commands, Reached};
 
 /// Everything that a report is made from.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,8 @@ pub struct Facts {
     pub recovery: RecoveryFacts,
     /// The levels that the previous report had reached.
     pub reached: Reached,
+    /// How sentences write commands.
+    pub commands: Commands,
 }
 
 /// What a start waits for.

@@ -7,6 +7,7 @@
 //! It does not know HTTP, tasks or the clock.
 
 mod assess;
+mod commands;
 mod facts;
 mod level;
 mod model;
@@ -17,6 +18,7 @@ pub mod testing;
 mod thresholds;
 
 pub use assess::assess;
+pub use commands::Commands;
 pub use facts::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, OverruledBreaker, PanicFacts,
     PartFacts, Phase, PlanFacts, RecoveryFacts, ResourceSample, SilenceFacts, SourceFacts, StoreCall,

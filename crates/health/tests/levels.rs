@@ -57,3 +57,33 @@ fn a_level_is_forgotten_when_its_figure_was_not_measured_for_long() {
         "it was not measured in between"
     );
 }
+
+#[test]
+fn what_is_said_of_calls_stays_true_while_their_level_is_held() {
+    let mut reached = Reached::default();
+    let mut said = |second: u64, calls, errors, p95| {
+        let mut facts = healthy_facts();
+        facts.uptime = Duration::from_secs(3_600 + second);
+        (facts.api.calls, facts.api.errors) = (calls, errors);
+        facts.api.p95_response_time = Some(Duration::from_millis(p95));
+        facts.reached = reached;
+        let report = assess(&facts, &Thresholds::default());
+        reached = report.reached;
+        report.reasons
+    };
+    let share = "the limit of 20 % was reached, clears once below 15 % for 5m";
+    let slow = "the limit of 2s was reached, clears once below 1s 800ms for 5m";
+    for (second, calls, errors, p95, figures, took) in [
+        (0, 500, 150, 2_500, "150 of 500 calls failed (30.0 %)", "2s 500ms"),
+        (100, 612, 0, 300, "0 of 612 calls failed (0.0 %)", "300ms"),
+        (200, 3_000, 1, 300, "1 of 3000 calls failed (0.0 %)", "300ms"),
+        (299, 2, 2, 300, "2 of 2 calls failed (100.0 %), too few to judge", "300ms"),
+    ] {
+        let expected = [
+            format!("DexScreener: {figures}; {share}"),
+            format!("DexScreener: 95 % of calls took up to {took}; {slow}"),
+        ];
+        assert_eq!(said(second, calls, errors, p95), expected);
+    }
+    assert_eq!(said(300, 612, 0, 300), [""; 0]);
+}

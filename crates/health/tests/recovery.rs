@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use ttm_health::testing::healthy_facts;
-use ttm_health::{Facts, OverruledBreaker, PartFacts, RecoveryFacts, Report, Status, Thresholds, assess};
+use ttm_health::{
+    BreakerState, Commands, Facts, OverruledBreaker, PartFacts, RecoveryFacts, Report, Status, Thresholds,
+    assess,
+};
 
 fn part(name: &str, critical: bool) -> PartFacts {
     PartFacts { name: name.to_owned(), critical, problem: "it ended by itself: it panicked: boom".to_owned() }
@@ -81,4 +84,26 @@ fn a_breaker_that_an_operator_overrules_is_told_with_what_ends_it() {
         "dexscreener: an operator has disabled the circuit breaker; `ttm breaker dexscreener reset` ends that",
     ];
     assert_eq!(report.reasons, told);
+}
+
+#[test]
+fn a_command_names_the_config_that_the_service_was_started_with() {
+    let mut facts = healthy_facts();
+    facts.commands = Commands::with_config("/etc/ttm/ttm.toml");
+    facts.recovery.escalated = vec![part("sources", false)];
+    facts.api.breaker = Some(BreakerState::ForcedOpen);
+    facts.api.overruled = vec![OverruledBreaker { name: "profiles".to_owned(), is_open: false }];
+    (facts.hot.withheld_for, facts.hot.since_tick) =
+        (Some(Duration::from_mins(1)), Some(Duration::from_secs(1)));
+    (facts.data.hot.tokens, facts.data.cold.tokens, facts.data.unlisted, facts.data.archived) = (0, 0, 0, 0);
+    let report = assess(&facts, &Thresholds::default());
+    let commands: Vec<&str> = report.reasons.iter().filter_map(|reason| reason.split('`').nth(1)).collect();
+    let expected = [
+        "ttm restart sources --config /etc/ttm/ttm.toml",
+        "ttm breaker dexscreener reset --config /etc/ttm/ttm.toml",
+        "ttm breaker dexscreener reset --config /etc/ttm/ttm.toml",
+        "ttm breaker profiles reset --config /etc/ttm/ttm.toml",
+        "ttm tokens import --config /etc/ttm/ttm.toml",
+    ];
+    assert_eq!(commands, expected, "{:#?}", report.reasons);
 }

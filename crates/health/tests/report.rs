@@ -189,8 +189,8 @@ fn an_api_that_is_down_is_a_warning() {
         report.reasons,
         [
             "DexScreener: the circuit breaker is open (403, an HTML page: the API refuses this client)",
-            "DexScreener: 25.0 % of 500 calls failed; limit 20 %, clears once below 15 % for 5m (403, an HTML page: the API refuses this client)",
-            "DexScreener: 95 % of calls took up to 5s 250ms; limit 5s, clears once below 4s 500ms for 5m",
+            "DexScreener: 125 of 500 calls failed (25.0 %); the limit of 20 % was reached, clears once below 15 % for 5m (403, an HTML page: the API refuses this client)",
+            "DexScreener: 95 % of calls took up to 5s 250ms; the limit of 5s was reached, clears once below 4s 500ms for 5m",
         ]
     );
 }

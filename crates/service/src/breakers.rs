@@ -26,11 +26,6 @@ pub(crate) use orders::STORED_WITHIN;
 /// What the breaker of the profiles is called, which have a budget of their own.
 pub(crate) const PROFILES: &str = "profiles";
 
-/// Why nothing is asked of an API while an operator holds its breaker open, and what ends that.
-pub(crate) fn held_open(breaker: &str) -> String {
-    format!("an operator holds the circuit breaker open; `ttm breaker {breaker} reset` ends that")
-}
-
 /// What the process before left of its breakers. One that cannot be loaded begins closed: better to ask an API that is down
 /// a few times more than not to start.
 pub(crate) async fn left(store: &dyn BreakerStore, runtime: &dyn Runtime) -> Vec<StoredBreaker> {

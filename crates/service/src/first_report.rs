@@ -38,6 +38,7 @@ pub(crate) fn first_report(
         sources: Vec::new(),
         recovery: RecoveryFacts::default(),
         reached: Reached::default(),
+        commands: settings.commands.clone(),
     };
     assess(&facts, thresholds)
 }

@@ -201,6 +201,7 @@ impl Monitor {
             sources: self.resident.board.sources(),
             recovery: self.recovery(),
             reached: self.resident.board.report().reached,
+            commands: self.resident.settings.commands.clone(),
         }
     }
 

@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use ttm_breaker::{RejectReason, Rejected};
 use ttm_guard::GuardError;
+use ttm_health::Commands;
 use ttm_market::{
     Listing, Mint, Origin, ProfileSource, TokenSource, TokenSourceError, TokenStatus, TokenStore,
 };
 
 use super::board::Board;
-use super::breakers::{PROFILES, held_open};
+use super::breakers::PROFILES;
 use super::caller::{CallError, Caller, disposition};
 use super::settings::ServiceSettings;
 use crate::ports::Ports;
@@ -29,6 +30,7 @@ pub(super) struct Profiles {
     store: Arc<dyn TokenStore>,
     board: Arc<Board>,
     limit: usize,
+    commands: Commands,
     /// Why there was no answer. While the breaker keeps calls away that is still the reason.
     problem: Mutex<String>,
 }
@@ -48,6 +50,7 @@ impl Profiles {
             store: ports.tokens.clone(),
             board: board.clone(),
             limit: settings.profiles_limit,
+            commands: settings.commands.clone(),
             problem: Mutex::new("no answer yet".to_owned()),
         }
     }
@@ -66,7 +69,7 @@ impl Profiles {
             GuardError::Failed { error, .. } => *problem = error.to_string(),
             GuardError::TimedOut { .. } => "no answer in time".clone_into(&mut problem),
             GuardError::Rejected(Rejected { reason: RejectReason::ForcedOpen, .. }) => {
-                *problem = held_open(PROFILES);
+                *problem = self.commands.held_open(PROFILES);
             }
             GuardError::Rejected(_) | GuardError::Throttled { .. } => {}
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ttm_breaker::{BreakerConfig, BreakerSettings};
 use ttm_dispatch::DispatchConfig;
 use ttm_guard::{GuardConfig, GuardSettings};
-use ttm_health::Thresholds;
+use ttm_health::{Commands, Thresholds};
 use ttm_market::MarketConfig;
 use ttm_perf::ControlConfig;
 use ttm_recovery::RecoveryConfig;
@@ -62,6 +62,8 @@ pub struct ServiceSettings {
     pub stop_within: Duration,
     /// What is restarted, how often and how hard.
     pub recovery: RecoveryConfig,
+    /// How sentences write commands, which differs with how the process was started.
+    pub commands: Commands,
 }
 
 impl ServiceSettings {
@@ -119,6 +121,7 @@ impl Default for ServiceSettings {
             sample_capacity: Self::SAMPLE_CAPACITY,
             stop_within: Duration::from_secs(30),
             recovery: RecoveryConfig::default(),
+            commands: Commands::default(),
         }
     }
 }

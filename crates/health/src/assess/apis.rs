@@ -29,9 +29,9 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
             findings.add(
                 Status::Critical,
                 format!(
-                    "DexScreener: the circuit breaker is {}; `ttm breaker {} reset` ends that",
+                    "DexScreener: the circuit breaker is {}; {}",
                     spelled(state),
-                    api.breaker_name
+                    facts.commands.ends(api.breaker_name)
                 ),
             );
         }
@@ -43,12 +43,12 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         }
     }
     for OverruledBreaker { name, is_open } in &api.overruled {
-        let how =
-            if *is_open { "holds the circuit breaker open" } else { "has disabled the circuit breaker" };
-        findings.add(
-            Status::Degraded,
-            format!("{name}: an operator {how}; `ttm breaker {name} reset` ends that"),
-        );
+        let how = if *is_open {
+            facts.commands.held_open(name)
+        } else {
+            format!("an operator has disabled the circuit breaker; {}", facts.commands.ends(name))
+        };
+        findings.add(Status::Degraded, format!("{name}: {how}"));
     }
     let is_asked = api.breaker != Some(BreakerState::ForcedOpen);
     if let Some(failing) = api.failing_for.filter(|failing| *failing >= OUTAGE && is_asked) {
@@ -62,10 +62,13 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         let (status, limit) =
             level(judged, levels.error_rate, five_points_of(1.0), WINDOW, last, facts.uptime);
         if status > Status::Healthy {
-            let (percent, limit) = (rate * 100.0, limit.spelled(|rate| format!("{:.0} %", rate * 100.0)));
-            let calls = api.calls;
-            findings
-                .add(status, format!("DexScreener: {percent:.1} % of {calls} calls failed; {limit}{why}"));
+            let limit = limit.spelled(|rate| format!("{:.0} %", rate * 100.0));
+            let few = if api.calls < FEWEST_CALLS { ", too few to judge" } else { "" };
+            let (errors, calls, percent) = (api.errors, api.calls, rate * 100.0);
+            findings.add(
+                status,
+                format!("DexScreener: {errors} of {calls} calls failed ({percent:.1} %){few}; {limit}{why}"),
+            );
         }
     } else if is_asked && (facts.measured_for >= BEGUN || facts.phase == Phase::Starting) {
         findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());

@@ -13,7 +13,7 @@ pub(super) fn assess(facts: &Facts) -> (FreshnessModel, Findings) {
     if !starting && all == [0; 4] {
         findings.add(
             Status::Degraded,
-            "there are no tokens to score; `ttm tokens import` brings some".to_owned(),
+            format!("there are no tokens to score; {} brings some", facts.commands.quoted("tokens import")),
         );
     }
     // That the API does not list one token is normal; that it lists none points to the API.

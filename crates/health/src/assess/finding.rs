@@ -78,13 +78,15 @@ pub(super) struct Limit<T> {
 }
 
 impl<T> Limit<T> {
-    /// In words, the same whether the value is above the entry or only not below the exit yet, so that one that hovers does
-    /// not change the sentence.
+    /// In words, the same and true whether the value is above the entry, not below the exit yet or below it not for long
+    /// enough, so that one that hovers does not change the sentence.
     pub(super) fn spelled<D: Display>(self, figure: impl Fn(T) -> D) -> String {
         let (enter, exit) = (figure(self.enter), figure(self.exit));
         match self.hold {
             Duration::ZERO => format!("limit {enter}, clears below {exit}"),
-            hold => format!("limit {enter}, clears once below {exit} for {}", spoken(hold)),
+            hold => {
+                format!("the limit of {enter} was reached, clears once below {exit} for {}", spoken(hold))
+            }
         }
     }
 }

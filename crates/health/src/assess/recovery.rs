@@ -26,8 +26,9 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
     for part in &recovery.escalated {
         let name = &part.name;
         let sentence = format!(
-            "the part {name} is given up for now, since restarting did not help: {}; once it is mended, `ttm restart {name}`",
-            part.problem
+            "the part {name} is given up for now, since restarting did not help: {}; once it is mended, {}",
+            part.problem,
+            facts.commands.quoted(&format!("restart {name}"))
         );
         findings.add(Status::Critical, sentence);
     }

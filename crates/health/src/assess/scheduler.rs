@@ -82,12 +82,7 @@ fn progress(
         if running {
             let pause = facts.plan.and_then(|plan| plan.paused_for);
             let why = match (facts.api.breaker, pause) {
-                (Some(BreakerState::ForcedOpen), _) => {
-                    format!(
-                        "an operator holds the circuit breaker open; `ttm breaker {} reset` ends that",
-                        facts.api.breaker_name
-                    )
-                }
+                (Some(BreakerState::ForcedOpen), _) => facts.commands.held_open(facts.api.breaker_name),
                 (_, None) => "the API is unavailable".to_owned(),
                 (_, Some(left)) => format!("the API is rate limiting for another {}", spoken(left)),
             };

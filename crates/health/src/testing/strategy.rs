@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use ttm_kernel::{Connections, Quantiles};
 
 use crate::{
-    ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LastLevel, Level, OverruledBreaker,
-    PanicFacts, PartFacts, Phase, Reached, RecoveryFacts, ResourceSample, SilenceFacts, SourceFacts,
-    StoreCall, StoreFacts, StoreUseFacts, UnreadableFacts, Waiting,
+    ApiFacts, BreakerState, Commands, DataFacts, Facts, GroupFacts, LaneFacts, LastLevel, Level,
+    OverruledBreaker, PanicFacts, PartFacts, Phase, Reached, RecoveryFacts, ResourceSample, SilenceFacts,
+    SourceFacts, StoreCall, StoreFacts, StoreUseFacts, UnreadableFacts, Waiting,
 };
 
 /// Facts of a service that is an hour old and as it should be.
@@ -69,6 +69,7 @@ pub fn healthy_facts() -> Facts {
         sources: vec![SourceFacts { origin: "file".to_owned(), tokens: Some(3), problem: None }],
         recovery: RecoveryFacts::default(),
         reached: Reached::default(),
+        commands: Commands::default(),
     }
 }
 
@@ -122,6 +123,7 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
             sources,
             recovery,
             reached,
+            commands: Commands::default(),
         }
     })
 }

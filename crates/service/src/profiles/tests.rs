@@ -53,6 +53,7 @@ fn scene() -> Scene {
         store: Arc::new(store.clone()),
         board: board.clone(),
         limit: LIMIT,
+        commands: Commands::default(),
         problem: Mutex::default(),
     };
     Scene { runtime, store, board, answers, profiles }

@@ -12,7 +12,6 @@ use ttm_schedule::LaneStatus;
 
 use super::crew::Crew;
 use super::log::log;
-use crate::breakers::held_open;
 use crate::by_hand::{Order, Orders};
 use crate::ended::Failure;
 use crate::ledger::{Found, Ledger};
@@ -190,7 +189,8 @@ impl Healing {
             }
         }
         let held = self.resident.guard.breaker().snapshot(now.moment).state == BreakerState::ForcedOpen;
-        self.machine.handle_reason(POOLS, held.then(|| held_open(POOLS)));
+        let commands = &self.resident.settings.commands;
+        self.machine.handle_reason(POOLS, held.then(|| commands.held_open(POOLS)));
         for (id, lane) in crew.groups() {
             let incarnation = self.machine.incarnation(id);
             if self.resident.groups.ended(lane, incarnation) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ttm_dispatch::{DispatchConfig, DispatchSettings};
 use ttm_guard::{GuardConfig, GuardSettings};
-use ttm_health::Thresholds;
+use ttm_health::{Commands, Thresholds};
 use ttm_kernel::{Lane, SettingChecks};
 use ttm_market::MarketConfig;
 use ttm_perf::{ControlConfig, ControlSettings};
@@ -56,6 +56,8 @@ impl Reader<'_> {
             sample_capacity: ServiceSettings::SAMPLE_CAPACITY,
             stop_within,
             recovery,
+            // Not a setting: the command line knows.
+            commands: Commands::default(),
         })
     }
 
