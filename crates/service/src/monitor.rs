@@ -62,12 +62,14 @@ impl Monitor {
 
     async fn watch(&mut self, runtime: &dyn Runtime) {
         let started = runtime.now();
-        let settings = &self.resident.clone().settings;
+        let resident = self.resident.clone();
+        let (settings, orders) = (&resident.settings, &resident.breakers.orders);
         self.sample_resources().await;
         let mut report = started;
         let mut resources = started + SECOND_SAMPLE.min(settings.resource_check_interval);
         let mut health = started + settings.health_check_interval;
         let mut performance = started + settings.performance_check_interval;
+        let mut ordered = orders.given();
         loop {
             let now = runtime.now();
             self.vital.got_on();
@@ -80,13 +82,19 @@ impl Monitor {
             if due(&mut performance, now, settings.performance_check_interval) {
                 self.record_performance();
             }
-            if due(&mut report, now, settings.report_interval) {
+            // Who ordered something looks at once.
+            let given = orders.given();
+            if due(&mut report, now, settings.report_interval) || given > ordered {
+                ordered = given;
                 self.report();
             }
             // What measuring took is no lateness of the timer.
             let next = report.min(resources).min(health).min(performance).max(runtime.now());
-            runtime.sleep_until(next).await;
-            self.note_lateness(next);
+            tokio::select! {
+                biased;
+                () = orders.after(ordered) => {}
+                () = runtime.sleep_until(next) => self.note_lateness(next),
+            }
         }
     }
 

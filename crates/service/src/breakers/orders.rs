@@ -44,6 +44,12 @@ impl Orders {
         self.0.borrow().given
     }
 
+    /// Waits for one after this.
+    pub(crate) async fn after(&self, number: u64) {
+        // Fails when nobody can give one any more, which is not before this is dropped.
+        let _ = self.0.subscribe().wait_for(|book| book.given > number).await;
+    }
+
     /// All up to this one are stored.
     pub(crate) fn stored(&self, number: u64) {
         self.0.send_modify(|book| book.stored = book.stored.max(number));

@@ -62,3 +62,20 @@ fn a_stall_is_reported_once_the_process_has_run_long_enough_between_its_pauses()
     // It runs two seconds of every nine, and the first pause restarts the deadline.
     assert!(after > Duration::from_mins(4) && after < Duration::from_mins(15), "{after:?}");
 }
+
+#[test]
+fn the_report_after_an_order_shows_it_at_once() {
+    let (runtime, resident) = stalled();
+    let (life, _order) = fakes::life(&runtime);
+    let watching = runtime.spawn("monitor", Box::pin(Monitor::new(resident.clone(), life).run()));
+    let moment = Duration::from_millis(1);
+    let shown = runtime.block_on(async {
+        runtime.sleep_until(runtime.now() + 100 * moment).await;
+        resident.guard.breaker().force_open(runtime.now());
+        resident.breakers.orders.give(POOLS);
+        runtime.sleep_until(runtime.now() + moment).await;
+        resident.board.report().apis.circuit_breaker_state
+    });
+    watching.abort();
+    assert_eq!(shown, Some(BreakerState::ForcedOpen));
+}
