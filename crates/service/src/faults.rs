@@ -18,7 +18,8 @@ const FILE: &str = "test-faults";
 /// One leak, in bytes. It is written to, so that it takes memory.
 const LEAK: usize = 16 << 20;
 
-/// Every part gives a sign of life more often than this.
+/// What those are left at least that give signs of life seldom: more than the ten seconds between two of most parts. A writer with
+/// nothing to write gives one every thirty, so one that is idle may be restarted meanwhile, which loses nothing.
 const SELDOM: Duration = Duration::from_secs(15);
 
 /// How often each line has happened.
