@@ -1,22 +1,14 @@
-//! Operators: who may give orders, what becomes of them, and what can be read when no service answers.
+//! Operators: who may give orders, and what becomes of them.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
 
-use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
-use ttm_e2e::{Answer, Database, Market, Program, market, post, send, ttm};
-use ttm_kernel::{Epoch, FailureClass, FencingToken};
-use ttm_market::TokenStore as _;
-use ttm_postgres_state::PostgresTokenStore;
-use ttm_recovery::{By, Entry, EntryKey, Fact, Outcome, RecoveryLedger, Step};
-use ttm_sqlite_state::SqliteTokenStore;
+use ttm_e2e::{Answer, Market, Program, market, post, send, ttm};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 const STORE: &str = "sqlite://ttm-data/ttm.db";
@@ -137,6 +129,10 @@ fn a_breaker_that_is_forced_open_withholds_scoring_until_it_is_reset_and_a_resta
     );
     let next = format!("next: ttm breaker dexscreener reset --url http://{address} --token-file token\n");
     assert!(forced.ends_with(&next), "{forced}");
+    let status = ask(folder, address, &["status"]);
+    assert!(text(&status.stdout).contains("breaker forced open, "), "at once: {}", text(&status.stdout));
+    let json: Value = text(&ask(folder, address, &["status", "--json"]).stdout).parse().expect("JSON");
+    assert_eq!(json["apis"]["circuit_breaker_state"], "forced_open");
     let changed = first.wait_for_message("breaker state changed");
     assert_eq!((&changed["to"], &changed["reason"]), (&json!("forced_open"), &json!("operator")));
     let health = first.wait_for("that health says so", |entry| {
@@ -150,9 +146,12 @@ fn a_breaker_that_is_forced_open_withholds_scoring_until_it_is_reset_and_a_resta
         health.contains("held open by an operator; `ttm breaker dexscreener reset` ends that"),
         "{health}"
     );
-    let plan =
-        |health: &str| health.parse::<Value>().expect("JSON")["plan"]["hot"]["comes_within_seconds"].clone();
-    assert_eq!(plan(&health), Value::Null, "no time ends it");
+    // The work plans anew a moment later: no time ends it.
+    let planned = || {
+        let health = send(address, "GET", "/health/detailed", &bearer, "").json();
+        health["plan"]["hot"]["comes_within_seconds"].clone()
+    };
+    while !planned().is_null() {}
     let asked = market.requests();
     first.wait_for("that a run was withheld", |entry| entry["withheld"].as_u64() > Some(0));
     let scores = send(address, "GET", "/api/v1/tokens?limit=1", &bearer, "");
@@ -161,12 +160,20 @@ fn a_breaker_that_is_forced_open_withholds_scoring_until_it_is_reset_and_a_resta
     first.signal(Signal::KILL);
     drop(first);
 
-    let mut second = Program::start(&mut guarded(folder, &market, STORE));
+    fs::write(folder.join("my ttm.toml"), "").expect("written");
+    let mut second = Program::start(guarded(folder, &market, STORE).args(["--config", "my ttm.toml"]));
     let restored = second.wait_for_message("restored breaker state");
     assert_eq!((&restored["breaker"], &restored["to"]), (&json!("dexscreener"), &json!("forced_open")));
     let address = second.address();
     second.wait_for("that a run was withheld", |entry| entry["withheld"].as_u64() > Some(0));
     assert_eq!(market.requests(), asked);
+    let health = send(address, "GET", "/health/detailed", &bearer, "").body;
+    let ends =
+        format!("`ttm breaker dexscreener reset --config '{}/my ttm.toml'` ends that", folder.display());
+    assert!(health.contains(&ends), "{health}");
+    let json: Value =
+        told(&ask(folder, address, &["breaker", "dexscreener", "--json"])).parse().expect("JSON");
+    assert_eq!(json["state"], "forced_open");
     let reset = told(&ask(folder, address, &["breaker", "dexscreener", "reset"]));
     assert!(reset.starts_with("dexscreener closed ") && reset.contains("next: ttm status"), "{reset}");
     second.wait_for("a run that scored", scored);
@@ -246,6 +253,28 @@ fn an_order_that_cannot_be_carried_out_is_one_clear_line() {
         complaint(&ask(folder, address, &["breaker", "a/b"])),
         format!("{url}: unknown breaker \"a/b\"; the breakers are dexscreener")
     );
+    assert_eq!(
+        complaint(&ask(folder, address, &["breaker", "dexscrener"])),
+        format!(
+            "{url}: unknown breaker \"dexscrener\"; did you mean \"dexscreener\"?; the breakers are dexscreener"
+        )
+    );
+    let before = ["--url", &url, "--token-file", "token", "breaker", "--json"];
+    let all: Value = told(&ttm(folder).args(before).output().expect("it starts")).parse().expect("JSON");
+    assert_eq!(all["breakers"][0]["name"], "dexscreener");
+    for (words, expected) in [
+        (
+            &["recovery", "show", "x", "--url", &url][..],
+            "error: \"x\" is no id of a recovery; one looks like 12-3\n",
+        ),
+        (
+            &["--token-file", "token", "run"],
+            "error: --token-file is for status, recovery, restart and breaker\n",
+        ),
+    ] {
+        let done = ttm(folder).args(words).output().expect("it starts");
+        assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(2), expected), "{words:?}");
+    }
     let unknown = complaint(&ask(folder, address, &["restart", "monitors"]));
     let expected = format!("{url}: unknown part \"monitors\"; did you mean \"monitor\"?; the parts are ");
     assert!(unknown.starts_with(&expected), "{unknown}");
@@ -268,120 +297,4 @@ fn an_order_that_cannot_be_carried_out_is_one_clear_line() {
         let silent = complaint(&ask(folder, address, words));
         assert_eq!(silent, format!("{url}: connection refused; is the service running?"), "{words:?}");
     }
-}
-
-/// The third process: one part recovered, another needs a person.
-fn entries(epoch: Epoch) -> Vec<Entry> {
-    let key = |number| EntryKey { epoch, number };
-    let entry = |number, recovery, subject: &str, fact| Entry {
-        key: key(number),
-        recovery: key(recovery),
-        at: Timestamp::from_second(1_795_921_000 + i64::try_from(number).expect("small")).expect("in range"),
-        subject: subject.to_owned(),
-        fact,
-    };
-    let began = |cause: &str, evidence: Option<&str>| Fact::Began {
-        cause: cause.to_owned(),
-        class: FailureClass::System,
-        by: By::Service,
-        evidence: evidence.map(str::to_owned),
-    };
-    let step = |step, charged| Fact::Step { step, charged };
-    let ended = |outcome, seconds| Fact::Ended { outcome, took: Duration::from_secs(seconds) };
-    vec![
-        entry(0, 0, Entry::PROCESS, Fact::Booted),
-        entry(1, 1, "hot-group", began("no progress for 2m", Some("thread work-1 R\nqueue 12"))),
-        entry(2, 1, "hot-group", step(Step::Graceful, true)),
-        entry(3, 1, "hot-group", step(Step::Emergency, false)),
-        entry(4, 1, "hot-group", ended(Outcome::Recovered, 35)),
-        entry(5, 5, "token-writer", began("it panicked: boom", None)),
-        entry(6, 5, "token-writer", step(Step::Start, true)),
-        entry(7, 5, "token-writer", ended(Outcome::Escalated, 4_500)),
-    ]
-}
-
-/// Fills the ledger of a new store, and has the command read it while nothing listens.
-fn the_ledger_is_read(
-    folder: &Path,
-    store: &str,
-    ledger: &dyn RecoveryLedger,
-    epoch: Epoch,
-    runtime: &Runtime,
-) {
-    let appended = runtime.block_on(ledger.append(FencingToken::first(epoch), &entries(epoch)));
-    appended.expect("it works");
-    let command = |arguments: &[&str]| {
-        let environment = [("TTM_STORE__URL", store), ("TTM_API__LISTEN", "127.0.0.1:1")];
-        ttm(folder).args(arguments).envs(environment).output().expect("it starts")
-    };
-    let done = command(&["recovery"]);
-    let said = text(&done.stderr);
-    assert!(said.starts_with("http://127.0.0.1:1: connection refused") && !said.contains("error"), "{said}");
-    let shown = told(&done);
-    let lines: Vec<&str> = shown.lines().collect();
-    assert_eq!(lines.len(), 4, "{shown}");
-    assert!(lines[1].starts_with(&format!("{epoch}-5")) && lines[1].contains("escalated  1h15m"), "{shown}");
-    assert!(lines[1].ends_with("it panicked: boom"), "{shown}");
-    assert!(lines[2].contains("hot-group     graceful, emergency  recovered  35.0s"), "{shown}");
-    assert_eq!(lines[3], format!("next: ttm recovery show {epoch}-5"), "{shown}");
-    let one = told(&command(&["recovery", "show", &format!("{epoch}-1")]));
-    assert!(one.contains("evidence\n    thread work-1 R\n    queue 12\n"), "{one}");
-    let last = told(&command(&["recovery", "show", &format!("{epoch}-5")]));
-    assert!(last.ends_with("next: ttm restart token-writer\n"), "{last}");
-    let newest: Value = told(&command(&["recovery", "--json", "--limit", "1"])).parse().expect("JSON");
-    assert_eq!(newest["recoveries"].as_array().map(Vec::len), Some(1));
-    assert_eq!(newest["recoveries"][0]["steps"][0]["step"], "start");
-    let unknown = command(&["recovery", "show", "9-9"]);
-    assert_eq!(unknown.status.code(), Some(1));
-    assert!(text(&unknown.stderr).ends_with("no recovery has this id; `ttm recovery` lists them\n"));
-}
-
-#[test]
-fn without_a_service_recoveries_are_read_from_sqlite() {
-    let (folder, runtime) = (folder(), Runtime::new().expect("a runtime"));
-    fs::create_dir(folder.path().join("ttm-data")).expect("made");
-    let path = folder.path().join("ttm-data/ttm.db");
-    let (store, epoch) = runtime.block_on(async {
-        let store = SqliteTokenStore::open(&path).await.expect("it opens");
-        let epoch = store.claim().await.expect("it works");
-        (store, epoch)
-    });
-    the_ledger_is_read(folder.path(), STORE, &store.recoveries(), epoch, &runtime);
-    runtime.block_on(store.close());
-}
-
-#[test]
-fn without_a_service_recoveries_are_read_from_postgres() {
-    let (folder, runtime, database) = (folder(), Runtime::new().expect("a runtime"), Database::create());
-    let (store, epoch) = runtime.block_on(async {
-        let store = PostgresTokenStore::open(&database.url()).await.expect("it opens");
-        let epoch = store.claim().await.expect("it works");
-        (store, epoch)
-    });
-    the_ledger_is_read(folder.path(), &database.url(), &store.recoveries(), epoch, &runtime);
-    runtime.block_on(store.close());
-}
-
-#[test]
-fn reading_recoveries_creates_nothing_and_says_what_is_missing() {
-    let folder = folder();
-    let listen = ("TTM_API__LISTEN", "127.0.0.1:1");
-    let done = ttm(folder.path()).arg("recovery").envs([listen]).output().expect("it starts");
-    assert_eq!(done.status.code(), Some(1));
-    let lines = text(&done.stderr);
-    assert_eq!(lines.lines().count(), 2, "{lines}");
-    assert!(lines.contains("error: sqlite://ttm-data/ttm.db: there is no database yet"), "{lines}");
-    assert!(!folder.path().join("ttm-data").exists());
-    fs::write(folder.path().join("text.db"), "these are no pages of a database").expect("written");
-    let store = ("TTM_STORE__URL", "sqlite://text.db");
-    let done = ttm(folder.path()).arg("recovery").envs([listen, store]).output().expect("it starts");
-    assert_eq!(
-        (done.status.code(), text(&done.stderr).lines().count()),
-        (Some(1), 2),
-        "{}",
-        text(&done.stderr)
-    );
-    let names: Vec<_> =
-        fs::read_dir(folder.path()).expect("ours").map(|file| file.expect("a file").file_name()).collect();
-    assert_eq!(names.len(), 2, "{names:?}");
 }

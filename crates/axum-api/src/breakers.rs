@@ -10,7 +10,7 @@ use ttm_breaker::{Order, OrderRefused};
 use crate::app::App;
 use crate::dto::{BreakersDto, OrderedDto};
 use crate::parameters::Parameters;
-use crate::problem::Problem;
+use crate::problem::{Problem, unknown_breaker};
 
 pub(crate) async fn list(State(app): State<App>, uri: Uri) -> Result<Json<BreakersDto>, Problem> {
     Parameters::of(&uri, &[])?;
@@ -29,10 +29,7 @@ pub(crate) async fn order(
     let Path(name) = path.map_err(|_| Problem::bad_request("the name of the breaker is not valid UTF-8"))?;
     let ordered = app.controls()?.breakers.order(&name, order).await;
     let ordered = ordered.map_err(|refused| match refused {
-        OrderRefused::Unknown { name, known } => {
-            let list = format!("the breakers are {}", known.join(", "));
-            Problem::unknown("breaker", &name, known.iter().map(String::as_str), &list)
-        }
+        OrderRefused::Unknown { name, known } => Problem::not_found(unknown_breaker(&name, &known)),
         OrderRefused::NotRunning(_) => Problem::new(StatusCode::CONFLICT, refused.to_string()),
     })?;
     let status = if ordered.stored { StatusCode::OK } else { StatusCode::ACCEPTED };

@@ -46,5 +46,6 @@ mod tokens;
 
 pub use app::{ApiState, Controls, Stores};
 pub use config::ApiConfig;
+pub use problem::{recovery_id, unknown_breaker, unknown_recovery};
 pub use router::router;
 pub use server::{BindError, Bound, Notice, ServeError};

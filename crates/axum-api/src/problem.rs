@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ttm_recovery::EntryKey;
 
 use crate::dto::ProblemDto;
 use crate::headers::SECURITY;
@@ -41,10 +42,7 @@ impl Problem {
         known: impl IntoIterator<Item = &'a str>,
         list: &str,
     ) -> Self {
-        let near = known.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
-        let nearest = near.filter(|(near, _)| *near > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
-        let hint = nearest.map(|(_, known)| format!("; did you mean {}?", quoted(known))).unwrap_or_default();
-        Self::not_found(format!("unknown {what} {}{hint}; {list}", quoted(name)))
+        Self::not_found(unknown(what, name, known, list))
     }
 
     pub(crate) fn unauthorized() -> Self {
@@ -100,6 +98,39 @@ impl IntoResponse for Problem {
     }
 }
 
+fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>, list: &str) -> String {
+    let near = known.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
+    let nearest = near.filter(|(near, _)| *near > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = nearest.map(|(_, known)| format!("; did you mean {}?", quoted(known))).unwrap_or_default();
+    format!("unknown {what} {}{hint}; {list}", quoted(name))
+}
+
+/// That no breaker has this name, as the API says it.
+pub fn unknown_breaker(name: &str, known: &[String]) -> String {
+    let list = format!("the breakers are {}", known.join(", "));
+    unknown("breaker", name, known.iter().map(String::as_str), &list)
+}
+
+/// That no recovery with this id is remembered, as the API says it.
+pub fn unknown_recovery(id: &str) -> String {
+    // One that looks alike is not meant.
+    unknown(
+        "recovery",
+        id,
+        [],
+        "/api/v1/recoveries, or `ttm recovery` without an id, lists those that are remembered",
+    )
+}
+
+/// The id of a recovery.
+///
+/// # Errors
+/// That this is none, as the API says it.
+pub fn recovery_id(text: &str) -> Result<EntryKey, String> {
+    EntryKey::parse(text)
+        .ok_or_else(|| format!("{} is no id of a recovery; one looks like 12-3", quoted(text)))
+}
+
 /// Text from a request inside a message: quoted, escaped and truncated.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 80;
@@ -117,5 +148,16 @@ mod tests {
     fn text_from_a_request_is_quoted_escaped_and_truncated() {
         assert_eq!(quoted("a\n\"b\""), r#""a\n\"b\"""#);
         assert_eq!(quoted(&"x".repeat(200)).chars().count(), 83);
+    }
+
+    #[test]
+    fn an_id_of_a_recovery_is_two_numbers_as_they_are_shown() {
+        assert_eq!(recovery_id("12-3").expect("an id").to_string(), "12-3");
+        for text in ["x", "12", "12-", "-3", "12-03", "+12-3", "12-3-4", "12-99999999999999999999", ""] {
+            assert_eq!(
+                recovery_id(text),
+                Err(format!("{text:?} is no id of a recovery; one looks like 12-3"))
+            );
+        }
     }
 }

@@ -13,7 +13,7 @@ use ttm_recovery::{RECOVERIES_SHOWN, RestartRefused};
 use crate::app::App;
 use crate::dto::{PartsDto, RecoveriesDto, RecoveryDto, RestartDto};
 use crate::parameters::Parameters;
-use crate::problem::{Problem, quoted};
+use crate::problem::{Problem, recovery_id, unknown_recovery};
 
 /// What is lately.
 const LATELY: Duration = Duration::from_hours(1);
@@ -29,14 +29,10 @@ pub(crate) async fn one(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<RecoveryDto>, Problem> {
     let Path(id) = path.map_err(|_| Problem::bad_request("the id is not valid UTF-8"))?;
+    let wanted = recovery_id(&id).map_err(Problem::bad_request)?;
     let known = app.controls()?.recovery.recoveries(RECOVERIES_SHOWN);
-    let found = known.into_iter().find(|recovery| recovery.id.to_string() == id);
-    found.map(|recovery| Json(recovery.into())).ok_or_else(|| {
-        Problem::not_found(format!(
-            "no recovery with the id {} is remembered; /api/v1/recoveries lists those that are",
-            quoted(&id)
-        ))
-    })
+    let found = known.into_iter().find(|recovery| recovery.id == wanted);
+    found.map(|recovery| Json(recovery.into())).ok_or_else(|| Problem::not_found(unknown_recovery(&id)))
 }
 
 pub(crate) async fn parts(State(app): State<App>, uri: Uri) -> Result<Json<PartsDto>, Problem> {

@@ -321,11 +321,11 @@ fn recoveries_are_shown_with_cause_steps_outcome_and_evidence_the_newest_first()
     let newest = &all["recoveries"][0];
     assert_eq!((&newest["id"], &newest["withheld_for"]), (&json!("12-7"), &json!("dexscreener")));
     assert_eq!([&newest["class"], &newest["outcome"], &newest["duration_seconds"]], [&Value::Null; 3]);
-    let one = get(&surface, "/api/v1/recoveries?limit=1");
-    assert_eq!(one["recoveries"].as_array().map(Vec::len), Some(1));
+    assert_eq!(get(&surface, "/api/v1/recoveries?limit=1")["recoveries"].as_array().map(Vec::len), Some(1));
     assert_eq!(get(&surface, "/api/v1/recoveries/12-3"), whole);
     let unknown = with_token(&surface, Method::GET, "/api/v1/recoveries/12-4").problem(404);
-    assert!(unknown.starts_with("no recovery with the id \"12-4\" is remembered"), "{unknown}");
+    assert!(unknown.starts_with("unknown recovery \"12-4\"; "), "{unknown}");
+    with_token(&surface, Method::GET, "/api/v1/recoveries/x").problem(400);
     for limit in ["0", "501", "many"] {
         let refused =
             with_token(&surface, Method::GET, &format!("/api/v1/recoveries?limit={limit}")).problem(400);

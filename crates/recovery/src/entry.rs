@@ -16,6 +16,16 @@ pub struct EntryKey {
     pub number: u64,
 }
 
+impl EntryKey {
+    /// The key that is written like this; `None` if none is.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (epoch, number) = text.split_once('-')?;
+        let key = Self { epoch: Epoch::new(epoch.parse().ok()?), number: number.parse().ok()? };
+        // Not with a sign or leading zeros.
+        (key.to_string() == text).then_some(key)
+    }
+}
+
 /// A line of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

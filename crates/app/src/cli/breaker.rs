@@ -8,11 +8,12 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use reqwest::Method;
 use serde_json::Value;
+use ttm_axum_api::unknown_breaker;
 use ttm_breaker::Order;
 
 use super::client::{SENTENCE, Service, ServiceArguments, segment};
 use super::failure::Failure;
-use super::output::{OutputError, printable, wrapped};
+use super::output::{OutputError, print_json, printable, wrapped};
 use super::run::start_threads;
 use super::values::{moment, word};
 
@@ -25,15 +26,20 @@ pub(super) struct BreakerArguments {
     #[arg(value_parser = PossibleValuesParser::new(Order::ALL.map(Order::as_str)))]
     order: Option<String>,
 
-    #[command(flatten)]
-    service: ServiceArguments,
+    /// Print the JSON of the API: the list, or the one breaker
+    #[arg(long)]
+    json: bool,
 }
 
 const BREAKERS: &str = "/api/v1/breakers";
 const LABEL: usize = 12;
 
-pub(super) fn execute(arguments: &BreakerArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
-    let service = arguments.service.service(file)?;
+pub(super) fn execute(
+    arguments: &BreakerArguments,
+    service: &ServiceArguments,
+    file: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let service = service.service(file)?;
     let threads = start_threads()?;
     let ask = |method, path: &str| {
         let answer = threads.block_on(service.ask_api(method, path));
@@ -42,6 +48,10 @@ pub(super) fn execute(arguments: &BreakerArguments, file: Option<&Path>) -> Resu
     match (&arguments.name, arguments.order.as_deref()) {
         (Some(name), Some(order)) => {
             let breaker = ask(Method::POST, &format!("{BREAKERS}/{}/{order}", segment(name)))?;
+            if arguments.json {
+                print_json(&breaker)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             show(&breaker)?;
             if breaker["stored"] == false {
                 wrapped(
@@ -59,11 +69,11 @@ pub(super) fn execute(arguments: &BreakerArguments, file: Option<&Path>) -> Resu
             let shown: Vec<Value> = all.iter().filter(wanted).cloned().collect();
             if let (Some(name), true) = (name, shown.is_empty()) {
                 let known: Vec<String> = all.iter().map(|breaker| word(&breaker["name"])).collect();
-                let known = known.join(", ");
-                let url = service.shown();
-                return Err(Failure::Told(format!(
-                    "{url}: unknown breaker {name:?}; the breakers are {known}"
-                )));
+                return Err(Failure::Told(format!("{}: {}", service.shown(), unknown_breaker(name, &known))));
+            }
+            if arguments.json {
+                print_json(if name.is_some() { &shown[0] } else { &answer })?;
+                return Ok(ExitCode::SUCCESS);
             }
             for breaker in &shown {
                 show(breaker)?;

@@ -28,9 +28,11 @@ const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The longest sentence of an answer that is shown: longer than any of this service, in case another program answers.
 pub(super) const SENTENCE: usize = 1_000;
 
+/// Which service `status`, `recovery`, `restart` and `breaker` ask.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Which service status, recovery, restart and breaker ask")]
 pub(super) struct ServiceArguments {
-    /// The URL of the service; by default, the address in the config
+    /// Its URL; by default, the address in the config
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
 
@@ -40,6 +42,17 @@ pub(super) struct ServiceArguments {
 }
 
 impl ServiceArguments {
+    /// Refuses them for a command that asks no service.
+    ///
+    /// # Errors
+    /// The one that was given.
+    pub(super) fn refuse(&self) -> Result<(), Failure> {
+        let given = self.url.as_ref().map(|_| "--url").or(self.token_file.as_ref().map(|_| "--token-file"));
+        given.map_or(Ok(()), |name| {
+            Err(Failure::Arguments(format!("{name} is for status, recovery, restart and breaker")))
+        })
+    }
+
     /// Whether a service was named instead of the config's own.
     pub(super) const fn names_another(&self) -> bool {
         self.url.is_some()
@@ -63,13 +76,23 @@ impl ServiceArguments {
         let target = Target::parse(&url).map_err(Failure::Arguments)?;
         let given = self.token_file.as_deref().map(read_token).transpose().map_err(Failure::Arguments)?;
         let same = [
-            ("--config", file.map(|path| path.display().to_string())),
-            ("--url", self.url.clone()),
-            ("--token-file", self.token_file.as_ref().map(|path| path.display().to_string())),
+            ("--config", file.map(quoted_path)),
+            ("--url", self.url.as_deref().map(quoted)),
+            ("--token-file", self.token_file.as_deref().map(quoted_path)),
         ];
         let same = same.into_iter().filter_map(|(name, value)| Some(format!(" {name} {}", value?))).collect();
         Ok(Service { target, token: given.or(token), same })
     }
+}
+
+/// An argument as a shell reads it.
+fn quoted(argument: &str) -> String {
+    // Only a NUL cannot be quoted, and no argument contains one.
+    shlex::try_quote(argument).map_or_else(|_| argument.to_owned(), Into::into)
+}
+
+pub(super) fn quoted_path(path: &Path) -> String {
+    quoted(&path.display().to_string())
 }
 
 /// A service that listens on all addresses is reached on loopback.

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::log::{Log, LogFilter};
+use client::ServiceArguments;
 use failure::Failure;
 use load::load;
 use tracing_subscriber::filter::LevelFilter;
@@ -49,6 +50,9 @@ struct Arguments {
     /// What to log: a level, or directives such as info,ttm_app=debug
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<LogFilter>,
+
+    #[command(flatten)]
+    service: ServiceArguments,
 
     #[command(subcommand)]
     command: Command,
@@ -87,6 +91,12 @@ enum Command {
     Migrate,
 }
 
+impl Command {
+    const fn asks_the_service(&self) -> bool {
+        matches!(self, Self::Status(_) | Self::Recovery(_) | Self::Restart(_) | Self::Breaker(_))
+    }
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     let done = match Arguments::try_parse() {
@@ -117,7 +127,11 @@ pub fn main() -> ExitCode {
 const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
 
 fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { config: file, log, command } = arguments;
+    let Arguments { config: file, log, service, command } = arguments;
+    let file = file.as_deref();
+    if !command.asks_the_service() {
+        service.refuse()?;
+    }
     // Dropped, and so flushed, before a failure is printed.
     let log = |level: LevelFilter| -> Result<Log, Failure> {
         crate::log::start(log.unwrap_or_else(|| LogFilter::level(level))).map_err(Failure::Told)
@@ -128,21 +142,21 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             demo::execute(&arguments)
         }
         Command::Run => {
-            let settings = load(file.as_deref())?;
+            let settings = load(file)?;
             let _log = log(LevelFilter::INFO)?;
-            run::run(&settings)
+            run::run(settings)
         }
-        Command::Config(command) => config::execute(&command, file.as_deref()),
+        Command::Config(command) => config::execute(&command, file),
         Command::Tokens(command) => {
             let _log = log(LevelFilter::WARN)?;
-            tokens::execute(command, || load(file.as_deref()))
+            tokens::execute(command, || load(file))
         }
-        Command::Status(arguments) => status::execute(&arguments, file.as_deref()),
-        Command::Recovery(arguments) => recovery::execute(&arguments, file.as_deref()),
-        Command::Restart(arguments) => restart::execute(&arguments, file.as_deref()),
-        Command::Breaker(arguments) => breaker::execute(&arguments, file.as_deref()),
+        Command::Status(arguments) => status::execute(&arguments, &service, file),
+        Command::Recovery(arguments) => recovery::execute(&arguments, &service, file),
+        Command::Restart(arguments) => restart::execute(&arguments, &service, file),
+        Command::Breaker(arguments) => breaker::execute(&arguments, &service, file),
         Command::Migrate => {
-            let settings = load(file.as_deref())?;
+            let settings = load(file)?;
             let _log = log(LevelFilter::INFO)?;
             run::migrate(&settings)
         }

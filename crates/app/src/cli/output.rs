@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
+use serde_json::Value;
+
 /// Standard output cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output cannot be written: {0}")]
@@ -21,6 +23,11 @@ pub(super) fn print(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     let mut out = anstream::stdout().lock();
     out.write_fmt(text)?;
     Ok(out.flush()?)
+}
+
+/// Prints an answer of the API as it is.
+pub(super) fn print_json(answer: &Value) -> Result<(), OutputError> {
+    say!("{answer:#}")
 }
 
 /// Prints to standard error; there is nowhere to report a failure of that.
@@ -44,11 +51,24 @@ pub(super) fn width_of_terminal() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
+/// A space that no line ends at.
+const KEPT: char = '\u{a0}';
+
 /// A text behind `head`, wrapped to this width with an indent of `below`.
 pub(super) fn laid_out(head: &str, below: usize, text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return format!("{head}{text}") };
     let below = " ".repeat(below);
-    textwrap::fill(text, layout(width).initial_indent(head).subsequent_indent(&below))
+    // A command is not broken, so that it can be copied; the terminal wraps one that is too long.
+    let is_paired = text.matches('`').count() % 2 == 0;
+    let mut is_command = false;
+    let kept: String = text
+        .chars()
+        .map(|c| {
+            is_command ^= is_paired && c == '`';
+            if is_command && c == ' ' { KEPT } else { c }
+        })
+        .collect();
+    textwrap::fill(&kept, layout(width).initial_indent(head).subsequent_indent(&below)).replace(KEPT, " ")
 }
 
 /// A word longer than a line, such as a URL, is not broken, so that it can be copied.
@@ -84,6 +104,17 @@ mod tests {
         let narrow = format!("{head}last run 4.0s ago,\n{below}took 0.2s, missed 0");
         assert_eq!(laid_out(&head, 22, text, Some(42)), narrow);
         assert_eq!(laid_out("!           ", 12, "https://example.org/long", Some(20)).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_command_is_not_broken() {
+        let text = "it is held open; `ttm breaker api reset` ends that";
+        assert_eq!(
+            laid_out("! ", 2, text, Some(30)),
+            "! it is held open;\n  `ttm breaker api reset` ends\n  that"
+        );
+        let narrow = laid_out("! ", 2, text, Some(10));
+        assert!(narrow.contains("\n  `ttm breaker api reset`\n"), "{narrow}");
     }
 
     #[test]

@@ -7,17 +7,18 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::Value;
+use ttm_axum_api::{recovery_id, unknown_recovery};
 use ttm_recovery::{Entry, RECOVERIES_SHOWN};
 
 use super::client::{Service, ServiceArguments, segment};
 use super::failure::Failure;
 use super::load::load;
-use super::output::{OutputError, printable, say, tell, width_of_terminal, wrapped};
+use super::output::{OutputError, print_json, printable, say, tell, width_of_terminal, wrapped};
 use super::recovery_table::{cause, outcome, step_word, style, table};
 use super::run::{missing, start_threads};
 use super::values::{moment, spoken, word};
 use crate::compose;
-use crate::config::StoreUrl;
+use crate::config::Settings;
 use crate::planes::Threads;
 
 #[derive(Debug, Args)]
@@ -33,9 +34,6 @@ pub(super) struct RecoveryArguments {
     /// Print the JSON of the API
     #[arg(long)]
     json: bool,
-
-    #[command(flatten)]
-    service: ServiceArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -59,17 +57,24 @@ const MOST: i64 = RECOVERIES_SHOWN as i64;
 /// The longest evidence that a ledger keeps.
 const EVIDENCE: usize = 16_384;
 
-pub(super) fn execute(arguments: &RecoveryArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
-    let service = arguments.service.service(file)?;
+pub(super) fn execute(
+    arguments: &RecoveryArguments,
+    service: &ServiceArguments,
+    file: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    if let Some(RecoveryCommand::Show { id, .. }) = &arguments.command {
+        recovery_id(id).map_err(Failure::Arguments)?;
+    }
     // The store of the config says nothing of a service that was named.
-    let store = if arguments.service.names_another() { None } else { Some(load(file)?.store) };
-    let source = Source { threads: start_threads()?, service, store };
+    let settings = if service.names_another() { None } else { Some(load(file)?) };
+    let source = Source { threads: start_threads()?, service: service.service(file)?, settings };
     match &arguments.command {
         None => {
             let limit = usize::from(arguments.limit);
-            let (answer, is_live) = source.ask(&format!("?limit={limit}"), |all| Some(all(limit)))?;
+            let (answer, is_live) = source.ask(&format!("?limit={limit}"), |all| Ok(all(limit)))?;
             if arguments.json {
-                return print_json(&answer);
+                print_json(&answer)?;
+                return Ok(ExitCode::SUCCESS);
             }
             let all = answer["recoveries"].as_array().map(Vec::as_slice).unwrap_or_default();
             list(all)?;
@@ -84,11 +89,14 @@ pub(super) fn execute(arguments: &RecoveryArguments, file: Option<&Path>) -> Res
         Some(RecoveryCommand::Show { id, json }) => {
             let find = |all: &dyn Fn(usize) -> Value| {
                 let all = all(usize::MAX);
-                all["recoveries"].as_array()?.iter().find(|recovery| recovery["id"] == *id).cloned()
+                let mut all = all["recoveries"].as_array().into_iter().flatten();
+                let found = all.find(|recovery| recovery["id"] == *id);
+                found.cloned().ok_or_else(|| unknown_recovery(id))
             };
             let (recovery, _) = source.ask(&format!("/{}", segment(id)), find)?;
             if *json {
-                return print_json(&recovery);
+                print_json(&recovery)?;
+                return Ok(ExitCode::SUCCESS);
             }
             show(&recovery)?;
             source.service.next(&next(&recovery))?;
@@ -97,17 +105,12 @@ pub(super) fn execute(arguments: &RecoveryArguments, file: Option<&Path>) -> Res
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_json(answer: &Value) -> Result<ExitCode, Failure> {
-    say!("{answer:#}")?;
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Where recoveries are known.
 struct Source {
     threads: Threads,
     service: Service,
     /// Asked if the service does not answer.
-    store: Option<StoreUrl>,
+    settings: Option<Settings>,
 }
 
 impl Source {
@@ -115,7 +118,7 @@ impl Source {
     fn ask(
         &self,
         path: &str,
-        stored: impl Fn(&dyn Fn(usize) -> Value) -> Option<Value>,
+        stored: impl Fn(&dyn Fn(usize) -> Value) -> Result<Value, String>,
     ) -> Result<(Value, bool), Failure> {
         let answer =
             self.threads.block_on(self.service.ask_api(Method::GET, &format!("/api/v1/recoveries{path}")));
@@ -124,8 +127,9 @@ impl Source {
             Err(error) if error.is_silent => format!("{}: {error}", self.service.shown()),
             Err(error) => return Err(Failure::Told(format!("{}: {error}", self.service.shown()))),
         };
-        let Some(store) = &self.store else { return Err(Failure::Told(silent)) };
-        if let Some(complaint) = missing(store) {
+        let Some(settings) = &self.settings else { return Err(Failure::Told(silent)) };
+        let store = &settings.store;
+        if let Some(complaint) = missing(settings) {
             return Err(Failure::Told(format!("{silent}\n{complaint}")));
         }
         let recoveries = self
@@ -134,9 +138,7 @@ impl Source {
             .map_err(|error| Failure::Told(format!("{silent}\n{error}")))?;
         tell(format_args!("{silent}\nthese are from {store}:\n"));
         let found = stored(&|limit| compose::recoveries_as_json(recoveries.newest(limit)));
-        found.map(|found| (found, false)).ok_or_else(|| {
-            Failure::Told(format!("{store}: no recovery has this id; `ttm recovery` lists them"))
-        })
+        found.map(|found| (found, false)).map_err(|error| Failure::Told(format!("{store}: {error}")))
     }
 
     /// The budgets of restarts of which something is spent. A service that does not tell shows its recoveries all the same.

@@ -16,13 +16,14 @@ use super::values::word;
 pub(super) struct RestartArguments {
     /// The part, as hot-group, cold-group or token-writer; a wrong name lists them all
     part: String,
-
-    #[command(flatten)]
-    service: ServiceArguments,
 }
 
-pub(super) fn execute(arguments: &RestartArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
-    let service = arguments.service.service(file)?;
+pub(super) fn execute(
+    arguments: &RestartArguments,
+    service: &ServiceArguments,
+    file: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let service = service.service(file)?;
     let part = &arguments.part;
     let path = format!("/api/v1/parts/{}/restart", segment(part));
     let answer = start_threads()?

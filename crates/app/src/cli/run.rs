@@ -8,12 +8,12 @@ use crate::compose::{self, Managed, Orders, Process};
 use crate::config::{Settings, StoreUrl};
 use crate::planes::Threads;
 
-pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
+pub(super) fn run(settings: Settings) -> Result<ExitCode, Failure> {
     let managed = Managed::find();
     let threads = start_threads()?;
     let planes = threads.planes();
     let ended = threads.block_on(async {
-        let process = Process::compose(settings.clone(), planes, managed, Orders::listen()?).await?;
+        let process = Process::compose(settings, planes, managed, Orders::listen()?).await?;
         Box::pin(process.run(std::future::pending())).await
     });
     // Everything was stopped in order, or given up: what still hangs in a call is no reason to stay.
@@ -23,7 +23,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn migrate(settings: &Settings) -> Result<ExitCode, Failure> {
-    if let Some(complaint) = missing(&settings.store) {
+    if let Some(complaint) = missing(settings) {
         // Nothing is out of date then, and a folder that was misspelt must not come to be.
         wrapped("", &complaint)?;
         return Ok(ExitCode::SUCCESS);
@@ -62,10 +62,12 @@ pub(super) fn ended_by(order: &str) -> String {
 }
 
 /// That there is no database, where it would be a file.
-pub(super) fn missing(store: &StoreUrl) -> Option<String> {
+pub(super) fn missing(settings: &Settings) -> Option<String> {
+    let Settings { store, service, .. } = settings;
     match store {
         StoreUrl::Sqlite(path) if !path.exists() => {
-            Some(format!("{store}: there is no database yet; `ttm tokens import` and `ttm run` make one"))
+            let [import, run] = ["tokens import", "run"].map(|command| service.commands.quoted(command));
+            Some(format!("{store}: there is no database yet; {import} and {run} make one"))
         }
         StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) => None,
     }

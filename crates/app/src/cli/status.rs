@@ -11,14 +11,15 @@ use serde_json::Value;
 
 use super::client::{SENTENCE, Service, ServiceArguments};
 use super::failure::Failure;
-use super::output::{OutputError, say, tell, wrapped};
+use super::output::{OutputError, print_json, say, tell, wrapped};
 use super::status_request::{self, Answer};
 use super::values::{duration, spoken, word};
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
-    #[command(flatten)]
-    service: ServiceArguments,
+    /// Print the JSON of /health/detailed
+    #[arg(long)]
+    json: bool,
 }
 
 const LABEL: usize = 12;
@@ -27,8 +28,12 @@ const UNKNOWN: u8 = 3;
 /// Reports are made every second; an older one is marked.
 const FRESH: Duration = Duration::from_secs(5);
 
-pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Result<ExitCode, Failure> {
-    let answer = match arguments.service.service(file) {
+pub(super) fn execute(
+    arguments: &StatusArguments,
+    service: &ServiceArguments,
+    file: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let answer = match service.service(file) {
         Ok(service) => ask(&service).map(|answer| (service, answer)),
         Err(Failure::Arguments(message)) => Err(message),
         Err(failure) => return Err(failure),
@@ -36,7 +41,8 @@ pub(super) fn execute(arguments: &StatusArguments, file: Option<&Path>) -> Resul
     match answer {
         Ok((service, answer)) => {
             let health = &answer.health;
-            match print(&service, &answer) {
+            let printed = if arguments.json { print_json(health) } else { print(&service, &answer) };
+            match printed {
                 Ok(()) => {}
                 Err(error) if error.is_closed() => {}
                 Err(error) => {
@@ -202,7 +208,7 @@ fn print_apis(apis: &Value) -> Result<(), OutputError> {
         &apis["dexscreener_status"],
         &format!(
             "breaker {}, {} requests/min, {} ms on average, {}",
-            word(&apis["circuit_breaker_state"]),
+            word(&apis["circuit_breaker_state"]).replace('_', " "),
             number(&apis["requests_per_minute"], 0),
             number(&apis["average_response_time"], 0),
             failures(

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::output::{printable, row, say};
 use super::run::{ended_by, missing, start_threads, unless_ordered};
 use crate::compose::{self, ComposeError, Orders};
-use crate::config::{Settings, StoreUrl};
+use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokensCommand {
@@ -68,7 +68,7 @@ pub(super) fn execute(
     let settings = load()?;
     // Removing must not create a database.
     if let Edit::Remove(_) = edit {
-        check_exists(&settings.store)?;
+        check_exists(&settings)?;
     }
     let threads = start_threads()?;
     let planes = threads.planes();
@@ -98,8 +98,8 @@ enum Edit {
 }
 
 /// Refuses a database that does not exist.
-fn check_exists(store: &StoreUrl) -> Result<(), Failure> {
-    missing(store).map_or(Ok(()), |complaint| Err(Failure::Told(complaint)))
+fn check_exists(settings: &Settings) -> Result<(), Failure> {
+    missing(settings).map_or(Ok(()), |complaint| Err(Failure::Told(complaint)))
 }
 
 fn told(error: impl std::fmt::Display) -> Failure {
@@ -176,7 +176,7 @@ fn style() -> ProgressStyle {
 /// Lists the tokens. It needs no graceful shutdown, so signals are not caught: they end it even while it waits for a reader
 /// that has stopped reading.
 fn list(limit: usize, settings: &Settings) -> Result<ExitCode, Failure> {
-    check_exists(&settings.store)?;
+    check_exists(settings)?;
     let mut tokens = start_threads()?.block_on(async {
         let store = compose::open_existing_tokens(&settings.store).await?;
         let tokens = load_all(&*store).await;

@@ -261,6 +261,7 @@ pub const KEYS: &[Key] = &[
         Kind::Text("the path of a file that holds the bearer token"),
         "",
         Restart::Part(API),
-        "A file with the bearer token of the API, readable by its owner only (chmod 600). If set, every request requires the token.",
+        "A file with the bearer token of the API, readable by its owner only (chmod 600). If set, every request requires the token, \
+         except for the bare status of /health.",
     ),
 ];
