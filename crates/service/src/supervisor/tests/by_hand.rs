@@ -87,6 +87,26 @@ fn lingers(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
     })
 }
 
+/// Ends right before the stop.
+fn reports(_: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        if life.author.incarnation == Incarnation::FIRST {
+            life.runtime.sleep_until(life.runtime.now() + RUNS.saturating_sub(SECOND / 1_000)).await;
+        } else {
+            did("it is reported again");
+            life.vital.gets_on_until(&life.stop).await;
+        }
+    })
+}
+
+#[test]
+fn a_stop_that_finds_nobody_who_reports_is_reported_all_the_same() {
+    let _alone = alone();
+    let (ended, _) = run(vec![part("work", Stage::Work, obeys), part("reports", Stage::Lease, reports)]);
+    assert_eq!((ended.failure, ended.stopped.in_time), (None, true));
+    assert_eq!(*DID.lock(), ["it is reported again", "work stops"]);
+}
+
 #[test]
 fn a_stop_that_finds_its_surface_restarted_is_shown_all_the_same() {
     let runtime = ManualRuntime::new(1);
