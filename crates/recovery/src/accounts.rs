@@ -89,6 +89,11 @@ impl Accounts {
         Self { spent_until: until, ..Self::default() }
     }
 
+    /// It is not known what else was spent: everything, for an hour.
+    pub(crate) fn lose(&mut self, now: Moment) {
+        self.spent_until = self.spent_until.max(now + HOUR);
+    }
+
     /// Until when everything counts as spent.
     pub(crate) const fn spent_until(&self) -> Moment {
         self.spent_until

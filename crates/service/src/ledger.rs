@@ -31,7 +31,7 @@ mod words;
 
 pub(crate) use past::Found;
 use past::{Reader, Reading};
-use waiting::{lighten, surplus, without_evidence};
+use waiting::{bound_evidence, lighten, surplus, without_evidence, without_words};
 use words::Words;
 
 /// A step waits this long for the store at most.
@@ -40,6 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(5);
 /// So many entries are stored at once: what waits after a long time without the store is too much for one call.
 const CHUNK: usize = 200;
+/// So much evidence waits, in bytes: all that may wait could have ten times as much.
+const EVIDENCE_WAITS: usize = 4 << 20;
 /// So many go into the local file: they fit into it with room for those of the end.
 const FILE_TAKES: usize = 500;
 
@@ -52,6 +54,8 @@ pub(crate) struct Ledger {
     under: FencingToken,
     /// What is not stored yet, oldest first.
     waiting: VecDeque<Entry>,
+    /// So many of it are stored at once: fewer while the store refuses one of them.
+    chunk: usize,
     retry_at: Moment,
     /// The last entry that the file holds, which the ledger may not have.
     in_file: Option<EntryKey>,
@@ -78,6 +82,7 @@ impl Ledger {
             board: board.clone(),
             under: FencingToken::first(epoch),
             waiting: VecDeque::new(),
+            chunk: CHUNK,
             retry_at: Moment::ZERO,
             in_file: None,
             is_unread: false,
@@ -156,6 +161,7 @@ impl Ledger {
         if !surplus.is_empty() {
             self.waiting.retain(|entry| !surplus.contains(&entry.recovery));
         }
+        bound_evidence(&mut self.waiting, EVIDENCE_WAITS);
     }
 
     /// Puts an entry into the ledger before what it says is done.
@@ -174,9 +180,14 @@ impl Ledger {
     async fn keep(&mut self, patience: Duration) {
         let Some(newest) = self.waiting.back().map(|entry| (entry.key, entry.recovery)) else { return };
         let is_new = |entry: &&Entry| self.in_file.is_none_or(|last| entry.key > last);
-        let kept =
-            |entry: &Entry| if entry.recovery == newest.1 { entry.clone() } else { without_evidence(entry) };
-        let mut entries: Vec<Entry> = self.waiting.iter().filter(is_new).map(kept).collect();
+        let kept = |entry: &Entry| match entry {
+            // It would be refused, and all with it.
+            entry if entry.check().is_err() => without_words(entry),
+            entry if entry.recovery == newest.1 => entry.clone(),
+            entry => without_evidence(entry),
+        };
+        let mut entries: Vec<Entry> =
+            self.waiting.iter().filter(is_new).map(kept).filter(|entry| entry.check().is_ok()).collect();
         let surplus = surplus(entries.iter(), FILE_TAKES);
         entries.retain(|entry| !surplus.contains(&entry.recovery));
         let write = self.words.call(patience, move |words| {
@@ -217,7 +228,7 @@ impl Ledger {
             if self.board.stores.may_ask(StoreUse::Recoveries, now, wall).is_err() {
                 return false;
             }
-            let entries: Vec<Entry> = self.waiting.iter().take(CHUNK).cloned().collect();
+            let entries: Vec<Entry> = self.waiting.iter().take(self.chunk).cloned().collect();
             let append = caught(self.port.append(self.under, &entries));
             let stored = match while_awake(&*self.io, deadline, append).await {
                 // The time is over, and the store is not away.
@@ -239,23 +250,23 @@ impl Ledger {
         true
     }
 
-    /// What became of the first entries that wait. Whether they were stored.
+    /// What became of the first entries that wait. Whether the store answers, so that it can be asked for more.
     fn answered(&mut self, stored: Result<(), StoreError>, count: usize) -> bool {
         let now = self.io.now();
         match stored {
             Ok(()) => {
                 self.waiting.drain(..count);
+                self.chunk = (2 * self.chunk).min(CHUNK);
                 self.board.stores.answered(StoreUse::Recoveries, now);
                 return true;
             }
             Err(error) if error.kind() == StoreErrorKind::Rejected => {
-                let before = self.waiting.len();
-                self.waiting.retain(|entry| entry.check().is_ok());
-                if self.waiting.len() == before {
-                    self.waiting.drain(..count);
+                // One of them is refused, and all of them with it.
+                self.chunk = (count / 2).max(1);
+                if count == 1 {
+                    self.refused(&error);
                 }
-                let dropped = before - self.waiting.len();
-                tracing::error!(%error, dropped, "the store refuses what it is told of recoveries; that is dropped");
+                return true;
             }
             Err(error) => {
                 self.board.stores.failed(StoreUse::Recoveries, &error, now, self.io.wall());
@@ -263,6 +274,20 @@ impl Ledger {
             }
         }
         false
+    }
+
+    /// The store refuses the first entry that waits: it is stored without its words, or else lost, and no other one with it.
+    fn refused(&mut self, error: &StoreError) {
+        let Some(entry) = self.waiting.pop_front() else { return };
+        let Entry { key, recovery, subject, fact, .. } = &entry;
+        let (id, part, kind) = (recovery.to_string(), subject, fact.kind());
+        let plain = without_words(&entry);
+        if plain == entry {
+            tracing::error!(%error, %key, id, part, kind, "the store refuses an entry on a recovery; it is dropped");
+        } else {
+            tracing::error!(%error, %key, id, part, kind, "the store refuses an entry on a recovery; it is stored without its words");
+            self.waiting.push_front(plain);
+        }
     }
 }
 

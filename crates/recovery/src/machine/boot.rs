@@ -10,7 +10,7 @@ use crate::accounts::{Accounts, IllegalEntry, Open, ended_with_its_process};
 use crate::part::{Part, Phase, Repair};
 use crate::{By, Entry, EntryKey, Fact, Now, Outcome, PartSpec, RecoveryConfig, Step};
 
-use super::{ENDS_APART, FailureClass, HOUR, MEMORY_PATIENCE, Machine, PartId};
+use super::{ENDS_APART, FailureClass, MEMORY_PATIENCE, Machine, PartId};
 
 /// The evidence of a process that is gone.
 const NOTHING_LEFT: &str =
@@ -50,7 +50,14 @@ impl Past {
 
     /// Of a ledger that can never be read: every budget counts as spent for an hour.
     pub fn unreadable(now: Now) -> Self {
-        Self { accounts: Accounts::spent(now.moment + HOUR), is_lost: true }
+        Self::none().with_a_loss(now)
+    }
+
+    /// The same, when this is what is left of it.
+    #[must_use]
+    pub fn with_a_loss(mut self, now: Now) -> Self {
+        self.accounts.lose(now.moment);
+        Self { is_lost: true, ..self }
     }
 
     /// Of a ledger that could not be read yet: every budget counts as spent until [`Machine::recall`].
@@ -58,7 +65,7 @@ impl Past {
         Self::of(Accounts::spent(Moment::MAX))
     }
 
-    /// Whether it is [unreadable](Self::unreadable) to this very process.
+    /// Whether this very process could not read it, or a piece of it.
     pub const fn is_lost(&self) -> bool {
         self.is_lost
     }

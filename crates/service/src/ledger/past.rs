@@ -1,6 +1,7 @@
 //! Reads what the processes before did: out of the ledger and the local file.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -66,26 +67,30 @@ impl Reader {
         self.judge(entries, true, now).await
     }
 
-    async fn judge(&self, entries: Result<Vec<Entry>, StoreError>, is_late: bool, now: Now) -> Reading {
-        match entries {
-            Ok(entries) => self.replay(entries, is_late, now).await,
-            Err(error) if is_damaged(&error) => self.unreadable(&error.to_string(), true, false, now).await,
-            Err(error) => {
-                let problem = format!(
-                    "the ledger of recoveries cannot be read yet, so every budget counts as spent: {error}"
-                );
-                nothing(Past::unread(), problem, true)
+    /// Puts the ledger and the local file together. One of them that is damaged is set aside, and what the other one has counts all the
+    /// same.
+    async fn judge(&self, ledger: Result<Vec<Entry>, StoreError>, is_late: bool, now: Now) -> Reading {
+        let mut lost = Vec::new();
+        let mut entries = match ledger {
+            Ok(entries) => entries,
+            Err(error) if is_damaged(&error) => {
+                self.set_ledger_aside().await;
+                lost.push(error.to_string());
+                Vec::new()
             }
-        }
-    }
-
-    /// Puts the ledger and the local file together.
-    async fn replay(&self, mut entries: Vec<Entry>, is_late: bool, now: Now) -> Reading {
+            Err(error) => return not_yet(&error.to_string()),
+        };
         let kept = self.words.call(PATIENCE, |words| words.read()).await.transpose();
         let mut kept = match kept {
             Ok(kept) => kept.unwrap_or_default(),
+            // A disk that takes its time has lost nothing.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && lost.is_empty() => {
+                return not_yet(&format!("the local file: {error}"));
+            }
             Err(error) => {
-                return self.unreadable(&format!("the local file: {error}"), false, true, now).await;
+                self.set_file_aside().await;
+                lost.push(format!("the local file: {error}"));
+                Vec::new()
             }
         };
         if is_late {
@@ -104,18 +109,27 @@ impl Reader {
             kept.iter().map(|entry| (entry.key, entry.clone())).collect();
         all.extend(entries.into_iter().map(|entry| (entry.key, entry)));
         let entries: Vec<Entry> = all.into_values().collect();
-        if let Some(ahead) = entries.last().filter(|entry| entry.key.epoch >= self.under.epoch()) {
-            let problem =
-                format!("it has entries of epoch {}, and this is {}", ahead.key.epoch, self.under.epoch());
-            return self.unreadable(&problem, true, true, now).await;
-        }
-        match Past::replay(&entries, now) {
-            Ok(past) => {
+        match self.past(&entries, now) {
+            Ok(past) if lost.is_empty() => {
                 let problem = past.spent_until(now.moment).map(|_| LOST_BEFORE.to_owned());
                 Reading { found: Found { past, problem, is_unread: false }, entries, kept }
             }
-            Err(error) => self.unreadable(&error.to_string(), true, true, now).await,
+            Ok(past) => told(Reading { entries, kept, ..without(past.with_a_loss(now), &lost) }),
+            Err(problem) => {
+                self.set_ledger_aside().await;
+                self.set_file_aside().await;
+                lost.push(problem);
+                told(without(Past::unreadable(now), &lost))
+            }
         }
+    }
+
+    fn past(&self, entries: &[Entry], now: Now) -> Result<Past, String> {
+        let own = self.under.epoch();
+        if let Some(ahead) = entries.last().filter(|entry| entry.key.epoch >= own) {
+            return Err(format!("it has entries of epoch {}, and this is {own}", ahead.key.epoch));
+        }
+        Past::replay(entries, now).map_err(|error| error.to_string())
     }
 
     async fn load(&self) -> Result<Vec<Entry>, StoreError> {
@@ -123,22 +137,40 @@ impl Reader {
         bounded("loading the ledger of recoveries", &*self.io, load).await
     }
 
-    async fn unreadable(&self, problem: &str, ledger: bool, file: bool, now: Now) -> Reading {
-        if ledger {
-            let aside = caught(self.port.set_aside(self.under));
-            if let Err(error) = bounded("setting the ledger aside", &*self.io, aside).await {
-                tracing::error!(%error, "the ledger of recoveries cannot be set aside");
-            }
+    async fn set_ledger_aside(&self) {
+        let aside = caught(self.port.set_aside(self.under));
+        if let Err(error) = bounded("setting the ledger aside", &*self.io, aside).await {
+            tracing::error!(%error, "the ledger of recoveries cannot be set aside");
         }
-        if file && let Some(Err(error)) = self.words.call(PATIENCE, |words| words.set_aside()).await {
+    }
+
+    async fn set_file_aside(&self) {
+        if let Some(Err(error)) = self.words.call(PATIENCE, |words| words.set_aside()).await {
             tracing::error!(%error, "the file of last words cannot be set aside");
         }
-        let problem = format!(
-            "the ledger of recoveries cannot be used, so every budget counts as spent for an hour: {problem}"
-        );
-        tracing::error!(problem, kept_elsewhere = ledger || file, "self-healing has nothing left");
-        nothing(Past::unreadable(now), problem, false)
     }
+}
+
+/// Nothing is known so far.
+fn not_yet(problem: &str) -> Reading {
+    let problem =
+        format!("the ledger of recoveries cannot be read yet, so every budget counts as spent: {problem}");
+    nothing(Past::unread(), problem, true)
+}
+
+/// This is known, and that was lost.
+fn without(past: Past, lost: &[String]) -> Reading {
+    let problem = format!(
+        "the ledger of recoveries cannot be used, so every budget counts as spent for an hour: {}",
+        lost.join("; ")
+    );
+    nothing(past, problem, false)
+}
+
+fn told(reading: Reading) -> Reading {
+    let problem = reading.found.problem.as_deref();
+    tracing::error!(problem, left = reading.entries.len(), "self-healing has nothing left");
+    reading
 }
 
 fn nothing(past: Past, problem: String, is_unread: bool) -> Reading {

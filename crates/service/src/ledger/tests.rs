@@ -10,6 +10,7 @@ use ttm_testkit::ManualRuntime;
 use super::*;
 use crate::fakes;
 
+mod lost;
 mod outage;
 mod recall;
 
@@ -278,29 +279,6 @@ fn what_cannot_be_read_is_set_aside_and_every_budget_counts_as_spent() {
         assert_eq!(again.problem, None, "it is kept elsewhere");
         assert!(scene.may_restart(again));
     }
-}
-
-#[test]
-fn a_ledger_that_an_earlier_process_lost_is_a_problem_until_the_hour_is_over() {
-    let scene = Scene::new();
-    let under = FencingToken::first(Epoch::new(2));
-    let lost = [scene.entry(1, 0, 0, Fact::Booted), scene.entry(1, 1, 1, Fact::Spent)];
-    scene.runtime.block_on(scene.store.append(under, &lost)).expect("it works");
-    let pass = |minutes| {
-        let until = scene.runtime.now() + Duration::from_mins(minutes);
-        scene.runtime.block_on(scene.runtime.sleep_until(until));
-    };
-    let over = scene.runtime.now() + Duration::from_hours(1);
-    pass(20);
-    let found = scene.runtime.block_on(scene.ledger(2).read(scene.now()));
-    let problem = found.problem.clone().unwrap_or_default();
-    assert!(problem.contains("every budget counts as spent for an hour from then"), "{problem}");
-    assert_eq!(found.past.spent_until(scene.runtime.now()), Some(over));
-    assert!(!found.past.is_lost(), "that was told then");
-    assert!(!scene.may_restart(found));
-    pass(41);
-    let found = scene.runtime.block_on(scene.ledger(2).read(scene.now()));
-    assert_eq!((found.problem, found.past.spent_until(scene.runtime.now())), (None, None));
 }
 
 #[test]

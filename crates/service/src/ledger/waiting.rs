@@ -1,9 +1,14 @@
 //! How little of what waits will do. What is left is always a past that a replay takes: an entry of a process that never booted, or of
 //! a recovery that never began, would have the next process set the whole ledger aside.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ttm_recovery::{Entry, EntryKey, Fact, Step};
+
+/// Instead of evidence that was dropped.
+const DROPPED: &str = "what was seen was dropped again before it was stored: the store was away, and newer evidence had no room\n";
+/// Instead of what the store refuses.
+const REFUSED: &str = "the store refused what was to be said here; the log has it";
 
 /// What there is of a recovery.
 #[derive(Default)]
@@ -66,14 +71,48 @@ pub(super) fn lighten(entries: &mut Vec<Entry>) -> bool {
     is_lighter
 }
 
+/// Has no more evidence wait than this, in bytes: the oldest goes first, and its entry says so.
+pub(super) fn bound_evidence(entries: &mut VecDeque<Entry>, most: usize) {
+    let size = |entry: &Entry| match &entry.fact {
+        Fact::Began { evidence: Some(evidence), .. } if evidence != DROPPED => evidence.len(),
+        _ => 0,
+    };
+    let mut bytes: usize = entries.iter().map(size).sum();
+    for entry in entries {
+        if bytes <= most {
+            return;
+        }
+        bytes -= size(entry);
+        if let Fact::Began { evidence: Some(evidence), .. } = &mut entry.fact {
+            DROPPED.clone_into(evidence);
+            evidence.shrink_to_fit();
+        }
+    }
+}
+
 /// The entry without its evidence, which is not copied.
 pub(super) fn without_evidence(entry: &Entry) -> Entry {
-    let fact = match &entry.fact {
+    match &entry.fact {
         Fact::Began { cause, class, by, .. } => {
-            Fact::Began { cause: cause.clone(), class: *class, by: *by, evidence: None }
+            with(entry, Fact::Began { cause: cause.clone(), class: *class, by: *by, evidence: None })
         }
-        fact => fact.clone(),
-    };
+        fact => with(entry, fact.clone()),
+    }
+}
+
+/// The entry without what it says in words, which a store may refuse. What it counts for stays.
+pub(super) fn without_words(entry: &Entry) -> Entry {
+    let refused = || REFUSED.to_owned();
+    match &entry.fact {
+        Fact::Began { class, by, .. } => {
+            with(entry, Fact::Began { cause: refused(), class: *class, by: *by, evidence: None })
+        }
+        Fact::Withheld { .. } => with(entry, Fact::Withheld { cause: refused(), dependency: refused() }),
+        fact => with(entry, fact.clone()),
+    }
+}
+
+fn with(entry: &Entry, fact: Fact) -> Entry {
     let Entry { key, recovery, at, ref subject, .. } = *entry;
     Entry { key, recovery, at, subject: subject.clone(), fact }
 }

@@ -105,6 +105,92 @@ fn what_waited_long_is_stored_piece_by_piece() {
     assert_eq!(scene.store.entries(), entries);
 }
 
+#[test]
+fn what_the_store_refuses_is_stored_without_its_words_and_nothing_else_is_lost() {
+    for at in [1, 700, 1_498] {
+        let scene = Scene::new();
+        let mut ledger = scene.ledger(2);
+        ledger.port = Arc::new(Picky(scene.store.clone()));
+        let mut entries = scene.long(500, 10);
+        let at = (at..entries.len()).find(|at| entries[*at].fact.kind() == "began").expect("there is one");
+        if let Fact::Began { cause, .. } = &mut entries[at].fact {
+            "a word that it does not know".clone_into(cause);
+        }
+        for entry in entries.clone() {
+            ledger.add(entry);
+        }
+        assert!(scene.runtime.block_on(ledger.store(PATIENCE)));
+        let stored = scene.store.entries();
+        scene.legal(&stored);
+        assert_eq!(stored.len(), entries.len());
+        let differ = stored.iter().zip(&entries).filter(|(stored, told)| stored != told);
+        let differ: Vec<Entry> = differ.map(|(stored, _)| stored.clone()).collect();
+        assert_eq!(differ, [without_words(&entries[at])], "the one that it refused");
+    }
+}
+
+#[test]
+fn an_entry_that_no_store_takes_is_dropped_alone_and_is_in_no_file() {
+    let scene = Scene::new();
+    let mut ledger = scene.ledger(2);
+    let mut entries = scene.long(100, 0);
+    let last = entries.len() - 1;
+    entries[last].subject = "heiß".to_owned();
+    for entry in entries.clone() {
+        ledger.add(entry);
+    }
+    scene.store.fail_with(|| StoreError::transient("connection refused"));
+    scene.runtime.block_on(ledger.close(PATIENCE));
+    assert_eq!(scene.words.entries().len(), last);
+    scene.store.heal();
+    assert!(scene.runtime.block_on(ledger.store(PATIENCE)));
+    assert_eq!(scene.store.entries(), entries[..last]);
+}
+
+#[test]
+fn no_more_evidence_waits_than_there_is_room_for_and_the_oldest_goes_first() {
+    let scene = Scene::new();
+    let mut ledger = scene.ledger(2);
+    let entries = scene.long(1_000, Entry::MAX_EVIDENCE);
+    for entry in entries.clone() {
+        ledger.add(entry);
+    }
+    assert_eq!(ledger.waiting.len(), entries.len(), "no entry is lost");
+    let evidence = |entry: &Entry| match &entry.fact {
+        Fact::Began { evidence, .. } => evidence.clone(),
+        _ => None,
+    };
+    let waiting: Vec<String> = ledger.waiting.iter().filter_map(evidence).collect();
+    let (dropped, kept): (Vec<_>, Vec<_>) = waiting.iter().partition(|text| text.contains("dropped"));
+    assert_eq!((dropped.len(), kept.len()), (1_000 - 256, 256));
+    assert!(waiting[..dropped.len()].iter().all(|text| text.contains("no room")), "the oldest");
+    let bytes: usize = kept.iter().map(|text| text.len()).sum();
+    assert_eq!(bytes, EVIDENCE_WAITS);
+}
+
+/// A ledger that refuses a word.
+struct Picky(FakeRecoveryLedger);
+
+#[async_trait::async_trait]
+impl RecoveryLedger for Picky {
+    async fn load(&self, since: Timestamp, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.0.load(since, limit).await
+    }
+
+    async fn append(&self, under: FencingToken, entries: &[Entry]) -> Result<(), StoreError> {
+        let is_refused =
+            |entry: &Entry| matches!(&entry.fact, Fact::Began { cause, .. } if cause.contains("a word"));
+        if entries.iter().any(is_refused) {
+            return Err(StoreError::rejected("invalid byte sequence"));
+        }
+        self.0.append(under, entries).await
+    }
+
+    async fn set_aside(&self, under: FencingToken) -> Result<(), StoreError> {
+        self.0.set_aside(under).await
+    }
+}
+
 /// A file that has room for so many bytes, of texts and a hundred for each entry.
 #[derive(Clone)]
 struct Small {
