@@ -98,7 +98,7 @@ impl Ledger {
         let reading = self.reader().first(now).await;
         let found = self.take(reading);
         if let Some(problem) = found.problem.as_ref().filter(|_| found.is_unread) {
-            tracing::warn!(problem, "self-healing has nothing left");
+            tracing::warn!(problem, "the record of earlier restarts is not read yet");
         }
         found
     }

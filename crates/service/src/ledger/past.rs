@@ -169,7 +169,7 @@ fn without(past: Past, lost: &[String]) -> Reading {
 
 fn told(reading: Reading) -> Reading {
     let problem = reading.found.problem.as_deref();
-    tracing::error!(problem, left = reading.entries.len(), "self-healing has nothing left");
+    tracing::error!(problem, left = reading.entries.len(), "the record of earlier restarts, or a part of it, is lost");
     reading
 }
 
