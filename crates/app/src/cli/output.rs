@@ -59,7 +59,7 @@ pub(super) fn laid_out(head: &str, below: usize, text: &str, width: Option<usize
     let Some(width) = width else { return format!("{head}{text}") };
     let below = " ".repeat(below);
     // A command is not broken, so that it can be copied; the terminal wraps one that is too long.
-    let is_paired = text.matches('`').count() % 2 == 0;
+    let is_paired = text.matches('`').count().is_multiple_of(2);
     let mut is_command = false;
     let kept: String = text
         .chars()
