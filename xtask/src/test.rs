@@ -18,6 +18,8 @@ use crate::tally::Tally;
 
 /// The one crate that is tested in release mode.
 const SIMULATOR: &str = "ttm-sim";
+/// To optimise each of its many test programs as a whole takes longer than it saves.
+const NO_LTO: &str = "profile.release.lto='off'";
 /// The one crate that is not tested: it only measures, and its peers take long to build.
 const BENCHMARKS: &str = "ttm-bench";
 /// Cargo's arguments for everything else.
@@ -83,14 +85,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         phases.run("test", || run_tests(words, options, postgres.as_ref(), None, &mut tally));
     }
     for (checker, package) in &plan.checked {
-        let words = vec!["test", "--release", "--package", package, "--test", checker];
+        let words = vec!["test", "--release", "--config", NO_LTO, "--package", package, "--test", checker];
         phases.run(&format!("check {package} with {checker}"), || {
             let flags = CheckerBuild::new(checker)?;
             run_tests(words, options, None, Some(&flags), &mut tally)
         });
     }
     if plan.simulator {
-        let words = vec!["test", "--no-fail-fast", "--release", "--package", SIMULATOR];
+        let words = vec!["test", "--no-fail-fast", "--release", "--config", NO_LTO, "--package", SIMULATOR];
         phases.run("test the simulator (release)", || {
             run_tests(words, options, postgres.as_ref(), None, &mut tally)
         });

@@ -169,7 +169,11 @@ fn without(past: Past, lost: &[String]) -> Reading {
 
 fn told(reading: Reading) -> Reading {
     let problem = reading.found.problem.as_deref();
-    tracing::error!(problem, left = reading.entries.len(), "the record of earlier restarts, or a part of it, is lost");
+    tracing::error!(
+        problem,
+        left = reading.entries.len(),
+        "the record of earlier restarts, or a part of it, is lost"
+    );
     reading
 }
 

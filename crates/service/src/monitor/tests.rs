@@ -1,6 +1,6 @@
 //! What the monitor reports as a stall of the work plane, also when the supervision plane itself is late.
 
-use ttm_health::HealthView as _;
+use ttm_health::{BreakerState, HealthView as _};
 use ttm_kernel::Clock as _;
 use ttm_market::testing::FakeTokenStore;
 use ttm_schedule::LaneStatus;
@@ -8,6 +8,7 @@ use ttm_testkit::ManualRuntime;
 
 use super::*;
 use crate::fakes;
+use crate::settings::POOLS;
 
 /// A running service whose groups have just made progress for the last time.
 fn stalled() -> (ManualRuntime, Arc<Resident>) {
