@@ -38,7 +38,7 @@ proptest! {
         for part in 0..table().len() {
             stage.happens(&Incident::Heal(PartId(part)));
         }
-        for what in [Incident::Back(API), Incident::Back(STORE), Incident::Memory(false)] {
+        for what in [Incident::Back(API), Incident::Back(STORE), Incident::Memory(false), Incident::Recall] {
             stage.happens(&what);
         }
         stage.happens(&Incident::Reconfigure(RecoveryConfig::default()));
@@ -79,6 +79,24 @@ proptest! {
                 }
             }
         }
+    }
+
+    /// Nobody gains anything by reading the ledger late.
+    #[test]
+    fn a_past_that_is_read_late_counts_as_one_that_was_there(history in any_history(1..30), later in 0_u64..4_000) {
+        let config = RecoveryConfig::default();
+        let mut stage = after(&config, &history);
+        stage.pass(later);
+        let now = stage.now();
+        let past = || Past::replay(stage.ledger(), now).expect("a machine recorded these");
+        let epoch = Epoch::new(1_000);
+        let boot = |past| Machine::boot(table(), config.clone(), epoch, past, now);
+        let (known, mut late) = (boot(past()), boot(Past::unread()));
+        let none = late.budgets(now.moment, now.wall);
+        prop_assert!(none.parts.iter().all(|(_, budget)| budget.left == 0) && none.ends.left == 0);
+        late.recall(past(), now);
+        prop_assert_eq!(late.budgets(now.moment, now.wall), known.budgets(now.moment, now.wall));
+        prop_assert_eq!(late.views(now.moment), known.views(now.moment));
     }
 
     /// The wall clock may be set to any time in between: everything stays legal.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ttm_kernel::{Epoch, TaskEnd};
-use ttm_recovery::testing::{Stage, table};
-use ttm_recovery::{Effect, Entry, EntryKey, Fact, Machine, Past, RecoveryConfig, Step};
+use ttm_recovery::testing::{Ends, Incident, Shows, Stage, table};
+use ttm_recovery::{Effect, Entry, EntryKey, Fact, Machine, Outcome, Past, RecoveryConfig, Step};
 
 #[test]
 fn a_past_that_is_read_late_counts_as_one_that_was_there_at_the_start() {
@@ -47,6 +47,31 @@ fn a_past_that_is_read_late_counts_as_one_that_was_there_at_the_start() {
         |entry: &&Entry| matches!(&entry.fact, Fact::Began { cause, .. } if cause.contains("of epoch 1"));
     assert_eq!(entries.iter().filter(died).count(), 1, "{entries:#?}");
     assert!(entries.iter().any(|entry| entry.recovery.epoch == Epoch::new(1)), "{entries:#?}");
+}
+
+#[test]
+fn what_the_process_was_ended_for_has_not_helped_if_the_part_fails_before_that_is_known() {
+    for fails in [true, false] {
+        let mut stage = Stage::new(table(), RecoveryConfig::default());
+        let booted = |stage: &Stage| stage.ledger().iter().filter(|entry| entry.fact == Fact::Booted).count();
+        stage.fault("work", Shows::Panics, Ends::WhenTold, None);
+        while booted(&stage) < 2 {
+            stage.pass(1);
+        }
+        if !fails {
+            stage.heal("work");
+        }
+        stage.happens(&Incident::Unread);
+        stage.pass(10);
+        assert_eq!(stage.state("work"), if fails { "escalated" } else { "running" });
+        stage.happens(&Incident::Recall);
+        stage.pass(1);
+        let step = Fact::Step { step: Step::EndProcess, charged: false };
+        let end = stage.ledger().iter().find(|entry| entry.fact == step).expect("it was ended");
+        let over = stage.ledger().iter().rfind(|entry| entry.recovery == end.recovery).expect("it is over");
+        let Fact::Ended { outcome, .. } = over.fact else { panic!("{over:?}") };
+        assert_eq!(outcome, if fails { Outcome::Failed } else { Outcome::Recovered });
+    }
 }
 
 #[test]

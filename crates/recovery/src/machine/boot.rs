@@ -133,6 +133,9 @@ impl Machine {
         }
         self.note_loss(is_lost, now);
         self.settle(unsettled, now);
+        if let Some(escalation) = &mut self.escalated {
+            escalation.again = now.moment;
+        }
         for part in &mut self.parts {
             if let Some(Repair { phase: Phase::Escalated { again, .. }, .. }) = &mut part.repair {
                 // It may have been given up for no more than that nothing was known.
@@ -174,8 +177,10 @@ impl Machine {
                 });
                 continue;
             }
-            // The process is a new one: what it was ended for as a whole is over.
-            let outcome = ended.unwrap_or(Outcome::Recovered);
+            // The process is a new one: what it was ended for as a whole is over, and what it was ended for in a part that fails again has
+            // not helped.
+            let has_helped = if id.is_none() { Outcome::Recovered } else { Outcome::Failed };
+            let outcome = ended.unwrap_or(has_helped);
             self.next_entry(Some(key), &open.subject, Fact::Ended { outcome, took: age }, now);
         }
         for before in died {

@@ -60,6 +60,8 @@ pub fn any_incident() -> impl Strategy<Value = Incident> {
         1 => any_part().prop_map(Incident::Zombie),
         1 => any_config().prop_map(Incident::Reconfigure),
         1 => Just(Incident::Crash),
+        1 => Just(Incident::Unread),
+        2 => Just(Incident::Recall),
         1 => Just(Incident::Stop),
     ]
 }

@@ -32,6 +32,10 @@ pub enum Incident {
     Reconfigure(RecoveryConfig),
     /// The process is killed, and another one boots.
     Crash,
+    /// It is killed, and another one boots that cannot read the ledger yet.
+    Unread,
+    /// The ledger can be read.
+    Recall,
     /// It stops in order, and another one boots.
     Stop,
 }

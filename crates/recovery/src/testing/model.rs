@@ -37,6 +37,8 @@ pub struct Model {
     lines: BTreeMap<EntryKey, Line>,
     /// Those that have not ended.
     open: BTreeSet<EntryKey>,
+    /// Those of processes before that this one does not know of, since it cannot read the ledger yet.
+    unread: Option<BTreeMap<EntryKey, Line>>,
     last: Option<EntryKey>,
     /// The step that was recorded last, and no effect has followed.
     announced: Option<(String, Step)>,
@@ -101,18 +103,25 @@ impl Model {
             ends: Vec::new(),
             lines: BTreeMap::new(),
             open: BTreeSet::new(),
+            unread: None,
             last: None,
             announced: None,
             has_booted: false,
             is_closed: false,
             off_until: Duration::ZERO,
         };
-        model.booted(Moment::ZERO);
+        model.booted(false, Moment::ZERO);
         model
     }
 
-    /// Another process has started all parts.
-    pub fn booted(&mut self, now: Moment) {
+    /// Another process has started all parts. Unless it can read the ledger, nothing is under way for it, and all is spent.
+    pub fn booted(&mut self, is_unread: bool, now: Moment) {
+        self.recalled();
+        if is_unread {
+            let is_open = |_: &EntryKey, line: &mut Line| line.ended.is_none();
+            self.unread = Some(self.lines.extract_if(.., is_open).collect());
+            self.open.clear();
+        }
         let known = Known {
             incarnation: Incarnation::FIRST,
             runs: true,
@@ -126,6 +135,14 @@ impl Model {
         };
         self.parts = vec![known; self.specs.len()];
         (self.has_booted, self.is_closed, self.announced) = (false, false, None);
+    }
+
+    /// The process can read the ledger from now on.
+    pub fn recalled(&mut self) {
+        for (key, line) in self.unread.take().into_iter().flatten() {
+            self.lines.insert(key, line);
+            self.open.insert(key);
+        }
     }
 
     /// A part got on.
@@ -221,8 +238,7 @@ impl Model {
                 known.waits.is_some() || self.is_off() || self.at.saturating_sub(since) <= within
             })
         };
-        self.lines_of(id).any(|line| line.ended.is_none())
-            || self.lines_of(id).max_by_key(|line| line.ended.map(|(_, at)| at)).is_some_and(escalated)
+        self.lines_of(id).any(|line| line.ended.is_none()) || self.lines_of(id).last().is_some_and(escalated)
     }
 
     fn ids(&self) -> impl Iterator<Item = PartId> + use<> {
@@ -257,7 +273,8 @@ impl Model {
         let settings = self.config.settings();
         let own = self.charges.iter().filter(|(_, of)| of == subject).map(|(at, _)| at);
         let all = self.charges.iter().map(|(at, _)| at);
-        self.recent(own, settings.restart_cooldown) < settings.max_restart_attempts as usize
+        self.unread.is_none()
+            && self.recent(own, settings.restart_cooldown) < settings.max_restart_attempts as usize
             && self.recent(all, HOUR) < settings.max_restarts_per_hour as usize
     }
 
@@ -266,12 +283,12 @@ impl Model {
     }
 
     fn may_rebuild(&self) -> bool {
-        !self.is_off() && self.recent(self.rebuilds.iter(), HOUR) < REBUILDS
+        !self.is_off() && self.unread.is_none() && self.recent(self.rebuilds.iter(), HOUR) < REBUILDS
     }
 
     /// Whether the process may be ended, now or later.
     fn has_ends_left(&self) -> bool {
-        !self.is_off() && self.recent(self.ends.iter(), HOUR) < ENDS
+        !self.is_off() && self.unread.is_none() && self.recent(self.ends.iter(), HOUR) < ENDS
     }
 
     fn may_end(&self) -> bool {

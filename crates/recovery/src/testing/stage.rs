@@ -24,6 +24,7 @@ struct Task {
 
 /// The stage.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what is so for now, one by one")]
 pub struct Stage {
     specs: Vec<PartSpec>,
     config: RecoveryConfig,
@@ -40,6 +41,8 @@ pub struct Stage {
     wall_is_off_by: i64,
     is_judged: bool,
     is_ending: bool,
+    /// Whether the process does not know what the ones before did.
+    is_unread: bool,
     memory_is_short: bool,
     random: u64,
     jitter: Option<f64>,
@@ -68,6 +71,7 @@ impl Stage {
             wall_is_off_by: 0,
             is_judged: true,
             is_ending: false,
+            is_unread: false,
             memory_is_short: false,
             random: 1,
             jitter: None,
@@ -199,12 +203,14 @@ impl Stage {
                 self.model.reconfigured(config.clone());
                 self.machine.reconfigure(config.clone());
             }
-            Incident::Crash => self.boot(Step::EndProcess, 5),
+            Incident::Crash => self.boot(Step::EndProcess, 5, false),
+            Incident::Unread => self.boot(Step::EndProcess, 5, true),
+            Incident::Recall => self.recall(),
             Incident::Stop => {
                 let now = self.now();
                 self.machine.close_all(now);
                 self.perform();
-                self.boot(Step::EndProcess, 5);
+                self.boot(Step::EndProcess, 5, false);
             }
         }
         self.perform();
@@ -243,7 +249,7 @@ impl Stage {
         if self.is_ending {
             self.machine.close_all(now);
             self.perform();
-            self.boot(Step::EndProcess, 5);
+            self.boot(Step::EndProcess, 5, false);
         }
     }
 
@@ -348,20 +354,34 @@ impl Stage {
         self.ledger.push(entry.clone());
     }
 
+    /// What the processes before did is known only now.
+    fn recall(&mut self) {
+        if std::mem::take(&mut self.is_unread) {
+            let now = self.now();
+            self.model.recalled();
+            self.machine.recall(self.past(now), now);
+        }
+    }
+
+    fn past(&self, now: Now) -> Past {
+        let before = |entry: &&Entry| entry.key.epoch < Epoch::new(self.epoch);
+        Past::replay(self.ledger.iter().filter(before), now).expect("what was recorded is a legal past")
+    }
+
     /// The process is gone, and another one boots so many seconds later.
-    fn boot(&mut self, step: Step, after: u64) {
+    fn boot(&mut self, step: Step, after: u64, is_unread: bool) {
         self.elapsed += Duration::from_secs(after);
         self.booted = self.elapsed;
         self.epoch += 1;
-        self.is_ending = false;
+        (self.is_ending, self.is_unread) = (false, is_unread);
         self.memory_is_short = false;
         for task in &mut self.tasks {
             task.fault.take_if(|fault| fault.helped_by.is_some_and(|helps| helps <= step));
             *task = Task { incarnation: Incarnation::FIRST, runs: true, told: None, ..*task };
         }
         let now = self.now();
-        let past = Past::replay(&self.ledger, now).expect("what was recorded is a legal past");
-        self.model.booted(now.moment);
+        self.model.booted(is_unread, now.moment);
+        let past = if is_unread { Past::unread() } else { self.past(now) };
         let (specs, config) = (self.specs.clone(), self.config.clone());
         self.machine = Machine::boot(specs, config, Epoch::new(self.epoch), past, now);
         self.perform();
