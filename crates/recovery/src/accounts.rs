@@ -248,12 +248,14 @@ impl Accounts {
             let left = if self.spent_until > now { 0 } else { left(most, &counting) };
             Budget { left, most, window, more_at: more.and_then(|at| wall.checked_add(at - now).ok()) }
         };
-        let of = |part: &'a str| {
-            let mut own = self.restarts.iter().filter(|charge| charge.subject == part);
-            (part.to_owned(), budget(&mut own, restart_cooldown, max_restart_attempts))
+        let of = |subject: &str| {
+            let mut own = self.restarts.iter().filter(|charge| charge.subject == subject);
+            budget(&mut own, restart_cooldown, max_restart_attempts)
         };
         Budgets {
-            parts: parts.map(of).collect(),
+            parts: parts.map(|part| (part.to_owned(), of(part))).collect(),
+            work_plane: of(Entry::WORK_PLANE),
+            process: of(Entry::PROCESS),
             restarts: budget(&mut self.restarts.iter(), HOUR, max_restarts_per_hour),
             rebuilds: budget(&mut self.rebuilds.iter(), HOUR, REBUILDS_PER_HOUR),
             ends: budget(&mut self.ends.iter(), HOUR, ENDS_PER_HOUR),

@@ -22,7 +22,11 @@ pub struct Budget {
 pub struct Budgets {
     /// Restarts of each part, by its name, in the order of their table.
     pub parts: Vec<(String, Budget)>,
-    /// Restarts of all parts together.
+    /// The same of the work plane, when its threads were what hung.
+    pub work_plane: Budget,
+    /// The same of the process: deaths without a last word, and ends for its memory or because nothing got on.
+    pub process: Budget,
+    /// Restarts of all parts together, of the work plane and of the process.
     pub restarts: Budget,
     /// Planes that may be left behind.
     pub rebuilds: Budget,

@@ -267,6 +267,22 @@ fn left(stage: &mut Stage, part: &str) -> [(u32, Option<i64>); 2] {
 }
 
 #[test]
+fn what_the_work_plane_and_the_process_cost_is_told_beside_the_parts() {
+    let mut stage = stage();
+    let left = |stage: &mut Stage| {
+        let now = stage.now();
+        let budgets = stage.machine().budgets(now.moment, now.wall);
+        (budgets.work_plane.left, budgets.process.left, budgets.restarts.left)
+    };
+    assert_eq!(left(&mut stage), (3, 3, 10));
+    stage.fault("pulse", Shows::Nothing, Ends::Never, Some(Step::RebuildPlane));
+    stage.pass(15);
+    assert_eq!(left(&mut stage), (2, 3, 9));
+    stage.happens(&Incident::Crash);
+    assert_eq!(left(&mut stage), (2, 2, 8));
+}
+
+#[test]
 fn what_is_left_of_a_budget_and_when_there_is_more_is_told() {
     let mut stage = stage();
     assert_eq!(left(&mut stage, "event-writer"), [(3, None), (10, None)]);

@@ -160,6 +160,8 @@ fn spent(parts: &Value) -> Option<String> {
     let own = parts["parts"].as_array().into_iter().flatten();
     let own = own.map(|part| (word(&part["name"]), &part["budget"]));
     let shared = [
+        ("work-plane", "work_plane"),
+        ("process", "process"),
         ("all parts", "restarts"),
         ("rebuilds of the plane", "plane_rebuilds"),
         ("ends of the process", "process_ends"),
@@ -233,7 +235,7 @@ mod tests {
         let parts = |hot: Value, all: Value, ends: Value| {
             json!({
                 "parts": [{"name": "hot-group", "budget": hot}, {"name": "monitor", "budget": full}],
-                "budgets": {"restarts": all, "plane_rebuilds": full, "process_ends": ends},
+                "budgets": {"work_plane": full, "process": hot, "restarts": all, "plane_rebuilds": full, "process_ends": ends},
             })
         };
         let spent_of = |hot, all, ends| spent(&parts(hot, all, ends));
@@ -241,7 +243,7 @@ mod tests {
         assert_eq!(
             spent_of(budget(2, 3, at), budget(9, 10, at), budget(0, 3, at)).as_deref(),
             Some(
-                "hot-group 2 of 3 left until 14:05Z, all parts 9 of 10 left until 14:05Z, \
+                "hot-group 2 of 3 left until 14:05Z, process 2 of 3 left until 14:05Z, all parts 9 of 10 left until 14:05Z, \
                  ends of the process 0 of 3 left until 14:05Z"
             )
         );

@@ -73,7 +73,11 @@ pub struct LatelyDto {
 /// What all parts share. Each part has a budget of its own, too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BudgetsDto {
-    /// Restarts of all parts together.
+    /// Restarts of the work plane, when its threads were what hung.
+    pub work_plane: BudgetDto,
+    /// Restarts of the process: deaths without a last word, and ends for its memory or because nothing got on.
+    pub process: BudgetDto,
+    /// Restarts of all of them together.
     pub restarts: BudgetDto,
     /// New work planes, each of which leaves the threads of the one before behind.
     pub plane_rebuilds: BudgetDto,
@@ -162,11 +166,14 @@ impl PartsDto {
         };
         let parts =
             parts.into_iter().map(|part| PartDto { budget: own(&part), ..PartDto::from(part) }).collect();
-        let budgets = budgets.map(|Budgets { restarts, rebuilds, ends, .. }| BudgetsDto {
-            restarts: restarts.into(),
-            plane_rebuilds: rebuilds.into(),
-            process_ends: ends.into(),
-        });
+        let budgets =
+            budgets.map(|Budgets { work_plane, process, restarts, rebuilds, ends, .. }| BudgetsDto {
+                work_plane: work_plane.into(),
+                process: process.into(),
+                restarts: restarts.into(),
+                plane_rebuilds: rebuilds.into(),
+                process_ends: ends.into(),
+            });
         let Lately { restarted, withheld, escalated } = lately;
         Self { parts, budgets, lately: LatelyDto { restarted, withheld, escalated } }
     }
