@@ -252,11 +252,14 @@ impl FaultSchedule {
     }
 
     /// The end of the last fault before `now` that made the lease unavailable: `now` if it is still active,
-    /// [`Moment::ZERO`] if there was none.
+    /// [`Moment::ZERO`] if there was none. While no call gets out, none reaches the lease.
     pub fn lease_was_away(&self, now: Moment) -> Moment {
         let of_lease = |fault: &&Fault| {
-            let FaultKind::Store(table, _) = fault.kind else { return false };
-            [StoreTable::All, StoreTable::Lease].contains(&table) && fault.begins() <= now
+            let is_of_lease = match fault.kind {
+                FaultKind::Store(table, _) => [StoreTable::All, StoreTable::Lease].contains(&table),
+                kind => kind == FaultKind::PlaneStalls(Plane::Io),
+            };
+            is_of_lease && fault.begins() <= now
         };
         self.0.iter().filter(of_lease).map(|fault| fault.until().min(now)).max().unwrap_or(Moment::ZERO)
     }
