@@ -3,6 +3,7 @@
 //! Time stands still while a task can run, and then jumps to the next timer. The same seed gives the same polls in
 //! the same order; other seeds give other interleavings, which a first-in, first-out queue would never reach.
 
+mod ailment;
 mod place;
 mod runtime;
 mod strike;
@@ -19,10 +20,11 @@ use jiff::{SignedDuration, Timestamp};
 use ttm_kernel::{Clock, Entropy, Moment, TaskEnd};
 use ttm_xoshiro_entropy::SeededEntropy;
 
+pub use ailment::Ailment;
 pub use place::{Place, Plane};
 use runtime::Shared;
 pub use runtime::{SimRuntime, Yields};
-pub use strike::{Ailment, Exhausted, Struck};
+pub use strike::{Exhausted, Struck};
 use task::{SimTask, message};
 use trace::Kind;
 

@@ -2,6 +2,7 @@
 //! or slot to the next, and the oracles check the world at each slot.
 
 mod health;
+mod illness;
 mod jobs;
 mod judge;
 mod recovery;
@@ -20,7 +21,7 @@ use crate::outcome::Outcome;
 use crate::process::{Outside, Process};
 use crate::world::World;
 use crate::{Executor, FaultKind, Part, Plan, Plane, RunEnd};
-use jobs::Illness;
+use illness::Illness;
 use state::{HealthWatch, Hold, RESTART_AFTER, Second, Simulation, State, WATCHDOG};
 
 /// The wall clock at the start.

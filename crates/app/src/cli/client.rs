@@ -20,6 +20,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::load::draft;
 use super::output::{OutputError, printable, say};
+use super::quote::{quoted, quoted_path};
 
 /// The timeout; a service on this machine answers in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -83,16 +84,6 @@ impl ServiceArguments {
         let same = same.into_iter().filter_map(|(name, value)| Some(format!(" {name} {}", value?))).collect();
         Ok(Service { target, token: given.or(token), same })
     }
-}
-
-/// An argument as a shell reads it.
-fn quoted(argument: &str) -> String {
-    // Only a NUL cannot be quoted, and no argument contains one.
-    shlex::try_quote(argument).map_or_else(|_| argument.to_owned(), Into::into)
-}
-
-pub(super) fn quoted_path(path: &Path) -> String {
-    quoted(&path.display().to_string())
 }
 
 /// A service that listens on all addresses is reached on loopback.

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ttm_health::Commands;
 
-use super::client::quoted_path;
 use super::failure::Failure;
+use super::quote::quoted_path;
 use crate::config::{Draft, Settings};
 
 /// The settings for a command that needs a store, or all errors.

@@ -8,6 +8,7 @@ mod demo;
 mod failure;
 mod load;
 mod output;
+mod quote;
 mod recovery;
 mod recovery_table;
 mod restart;

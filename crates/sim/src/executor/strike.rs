@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use ttm_kernel::{Entropy, Moment};
 
+use super::ailment::Ailment;
 use super::place::{Place, Plane};
 use super::runtime::Shared;
 use super::task::SimTask;
@@ -17,26 +18,6 @@ use super::{Executor, SimRuntime};
 const WORK_THREADS: usize = 2;
 /// A task that panics does so within this time after it starts.
 const PANICS_WITHIN: Duration = Duration::from_secs(2);
-
-/// What is wrong with a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ailment {
-    /// It is not polled any more, as if it waited for something that never comes. An abort ends it.
-    Hangs,
-    /// It never yields, so no abort ends it, and it keeps one of the threads of its plane.
-    Spins,
-    /// It panics soon after it starts.
-    Panics,
-    /// It panics as soon as it runs.
-    PanicsAtOnce,
-}
-
-impl Ailment {
-    /// Whether the task ends by it.
-    pub(crate) const fn is_panic(self) -> bool {
-        matches!(self, Self::Panics | Self::PanicsAtOnce)
-    }
-}
 
 /// Tasks that fall ill, as long as the fault lasts.
 #[derive(Clone, Debug)]

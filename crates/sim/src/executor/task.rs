@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use parking_lot::{Mutex, MutexGuard};
 use ttm_kernel::{BoxFuture, Moment, Task, TaskEnd};
 
+use super::ailment::Ailment;
 use super::place::Place;
-use super::strike::Ailment;
 
 /// A task of the executor, which is its own waker. The locks are never contended: the port's bounds require them.
 pub(super) struct SimTask {

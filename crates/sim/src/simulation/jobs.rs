@@ -11,34 +11,6 @@ use crate::{Ailment, JobFault, Part, Plane, Struck};
 /// For how long a process may still show that it was ill.
 pub(super) const SETTLES: Duration = Duration::from_mins(5);
 
-/// Times in which something of any process was ill.
-#[derive(Debug, Default)]
-pub(super) struct Illness {
-    /// In the order of their beginnings; those that touch are one.
-    spells: Vec<(Moment, Moment)>,
-    seen: usize,
-}
-
-impl Illness {
-    fn note(&mut self, from: Moment, to: Moment) {
-        match self.spells.last_mut() {
-            Some((_, until)) if from <= *until => *until = to.max(*until),
-            _ => self.spells.push((from, to)),
-        }
-    }
-
-    /// When something was last ill, at that moment or before.
-    pub(super) fn last(&self, at: Moment) -> Option<Moment> {
-        let begun = self.spells.iter().rev().find(|(from, _)| *from <= at);
-        begun.map(|(_, until)| at.min(*until))
-    }
-
-    /// Whether something was ill between the two.
-    pub(super) fn any_between(&self, from: Moment, to: Moment) -> bool {
-        self.spells.iter().any(|(began, until)| *began <= to && from <= *until)
-    }
-}
-
 impl Simulation<'_> {
     /// Something goes wrong in the process.
     pub(super) fn begin_job_fault(&mut self, fault: JobFault, lasts: Duration) {

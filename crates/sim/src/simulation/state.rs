@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use ttm_kernel::Moment;
 
-use super::jobs::Illness;
+use super::illness::Illness;
 use crate::oracle::health::Flapping;
 use crate::oracle::{Availability, Verdicts};
 use crate::process::Process;
