@@ -112,8 +112,7 @@ impl Scheduler {
             if outcome.found_nothing() {
                 status.last_progress = Some(now);
             }
-            let was_fruitless = outcome.failed > outcome.broken && outcome.processed == 0;
-            if status.withheld_since.is_some() || outcome.is_withheld() || was_fruitless {
+            if status.withheld_since.is_some() || outcome.is_withheld() || outcome.failed_upstream() {
                 status.last_held_up = Some(now);
             }
             if outcome.is_withheld() {

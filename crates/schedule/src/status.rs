@@ -39,6 +39,11 @@ impl RunOutcome {
         self.processed == 0 && self.withheld > 0
     }
 
+    /// Whether the run committed nothing, and most of what it attempted failed because of upstream.
+    pub const fn failed_upstream(&self) -> bool {
+        self.processed == 0 && self.failed > self.broken.saturating_mul(2)
+    }
+
     /// Whether the run shows how the lane is doing, as every run does but one in which everything was still fresh.
     pub const fn is_conclusive(&self) -> bool {
         self.found_nothing() || self.processed > 0 || self.attempted > 0 || self.deferred > 0
@@ -67,7 +72,7 @@ pub struct LaneStatus {
     /// Since when work is withheld because upstream is unavailable. Cleared by the next progress, and by a run that ends without
     /// being withheld. Such a lane is neither healthy nor stuck.
     pub withheld_since: Option<Moment>,
-    /// When a run last finished that was withheld, or in which every attempt failed and upstream had a part in it.
+    /// When a run last finished that was withheld, or in which every attempt failed, most of them because of upstream.
     pub last_held_up: Option<Moment>,
     /// What the last finished run achieved.
     pub last_outcome: Option<RunOutcome>,

@@ -189,7 +189,7 @@ fn failing_runs_are_not_withheld() {
     scheduler.poll(at(10));
     scheduler.handle_finished(Lane::Hot, 2, RunOutcome { deferred: 30, ..RunOutcome::default() }, at(20));
     assert_eq!(scheduler.status(Lane::Hot).last_held_up, Some(at(10)), "nothing held this one up");
-    for (tick, broken, last) in [(20, 30, 10), (30, 29, 35)] {
+    for (tick, broken, last) in [(20, 30, 10), (30, 15, 10), (40, 14, 45)] {
         scheduler.poll(at(tick));
         let run = scheduler.status(Lane::Hot).runs;
         scheduler.handle_finished(Lane::Hot, run, RunOutcome { broken, ..failed }, at(tick + 5));

@@ -7,11 +7,9 @@ use parking_lot::Mutex;
 use ttm_health::{PanicFacts, SilenceFacts, UnreadableFacts};
 use ttm_kernel::{Lane, Moment, PerLane};
 
-/// Panics are shown for so long after the last one: tokens whose requests panic are asked for less and less often.
-const PANICS_SHOWN: Duration = Duration::from_mins(5);
-
-/// Characters of a panic's message that are shown.
-const LONGEST_MESSAGE: usize = 200;
+/// Panics are shown for so long after the last one. Tokens whose requests panic are asked for less and less often, though not less than
+/// every ten minutes by default.
+const PANICS_SHOWN: Duration = Duration::from_mins(11);
 
 /// As last posted.
 #[derive(Debug, Default)]
@@ -45,13 +43,14 @@ impl Answers {
         (posted.at, posted.silence, posted.unreadable) = (at, silence, unreadable);
     }
 
-    /// A request for tokens of this lane panicked with this message.
-    pub(super) fn post_panic(&self, lane: Lane, message: &str, at: Moment) {
+    /// A request for tokens of this lane panicked with this message, which is bounded. Returns whether that is news.
+    pub(super) fn post_panic(&self, lane: Lane, message: &str, at: Moment) -> bool {
         let panics = &mut self.0.lock().panics[lane];
         let before = panics.take().filter(|panics| panics.are_shown(at));
+        let is_news = before.as_ref().is_none_or(|before| before.message != message);
         let (requests, first) = before.map_or((0, at), |before| (before.requests, before.first));
-        let message = message.chars().filter(|char| !char.is_control()).take(LONGEST_MESSAGE).collect();
-        *panics = Some(Panics { requests: requests + 1, first, last: at, message });
+        *panics = Some(Panics { requests: requests + 1, first, last: at, message: message.to_owned() });
+        is_news
     }
 
     /// What is so now: a silence lasts on until an answer ends it.
@@ -61,6 +60,11 @@ impl Answers {
             .silence
             .map(|silence| SilenceFacts { lasts: silence.lasts.saturating_add(now - posted.at), ..silence });
         (silence, posted.unreadable.clone())
+    }
+
+    /// When a request for tokens of this lane panicked last.
+    pub(super) fn last_panic(&self, lane: Lane) -> Option<Moment> {
+        self.0.lock().panics[lane].as_ref().map(|panics| panics.last)
     }
 
     /// The requests of a lane that panicked lately.
@@ -87,20 +91,22 @@ mod tests {
     }
 
     #[test]
-    fn panics_are_counted_by_lane_until_there_was_none_for_five_minutes() {
+    fn panics_are_counted_by_lane_until_there_was_none_for_long() {
         let answers = Answers::default();
         assert_eq!(answers.panics(Lane::Hot, at(0)), None);
-        for second in [10, 20, 319] {
-            answers.post_panic(Lane::Hot, &format!("boom {second}"), at(second));
+        for (second, message, is_news) in [(10, "boom", true), (20, "boom", false), (679, "bang", true)] {
+            assert_eq!(answers.post_panic(Lane::Hot, message, at(second)), is_news, "{second}");
         }
-        answers.post(None, None, at(320));
-        let shown = answers.panics(Lane::Hot, at(320)).expect("panics");
-        let message = "boom 319".to_owned();
-        assert_eq!(shown, PanicFacts { requests: 3, lasts: Duration::from_secs(310), message });
-        assert_eq!(answers.panics(Lane::Cold, at(320)), None);
-        assert!(answers.panics(Lane::Hot, at(618)).is_some());
-        assert_eq!(answers.panics(Lane::Hot, at(619)), None);
-        answers.post_panic(Lane::Hot, "again", at(619));
-        assert_eq!(answers.panics(Lane::Hot, at(620)).map(|panics| panics.requests), Some(1));
+        answers.post(None, None, at(680));
+        let shown = answers.panics(Lane::Hot, at(680)).expect("panics");
+        assert_eq!(
+            shown,
+            PanicFacts { requests: 3, lasts: Duration::from_secs(670), message: "bang".to_owned() }
+        );
+        assert_eq!(answers.panics(Lane::Cold, at(680)), None);
+        assert!(answers.panics(Lane::Hot, at(1_338)).is_some());
+        assert_eq!(answers.panics(Lane::Hot, at(1_339)), None);
+        assert!(answers.post_panic(Lane::Hot, "bang", at(1_339)), "it was over");
+        assert_eq!(answers.panics(Lane::Hot, at(1_340)).map(|panics| panics.requests), Some(1));
     }
 }

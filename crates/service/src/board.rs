@@ -16,11 +16,12 @@ use ttm_schedule::LaneStatus;
 
 use super::answers::Answers;
 use super::stores::Stores;
-use super::trouble::{ApiTrouble, News, Trouble};
+use super::trouble::Trouble;
 use crate::first_report::first_report;
 use crate::life::Author;
 use crate::{Planes, ServiceSettings};
 
+mod apis;
 mod freshness;
 mod places;
 mod tokens;
@@ -53,6 +54,8 @@ pub struct Board {
     pub(super) places: Places,
     /// By the name of its breaker.
     troubles: Mutex<BTreeMap<String, Option<Trouble>>>,
+    /// When each API answered last, with whatever, by the name of its breaker.
+    last_words: Mutex<BTreeMap<String, Moment>>,
     /// The last sample, and when it came.
     resources: Mutex<Option<(Moment, ResourceSample)>>,
     /// How each use of a store went last.
@@ -94,6 +97,7 @@ impl Board {
             answers: Answers::default(),
             places: Places::default(),
             troubles: Mutex::default(),
+            last_words: Mutex::default(),
             resources: Mutex::default(),
             stores: Stores::default(),
             sources: Mutex::default(),
@@ -263,40 +267,6 @@ impl Board {
     /// Attempts of the last minute.
     pub(super) fn calls_per_minute(&self) -> f64 {
         self.calls.lock().calls_per_minute(self.clock.now())
-    }
-
-    /// Posts that an API did not do what it was asked to.
-    pub fn post_api_error(&self, api: &str, error: &str) {
-        let (now, wall) = (self.clock.now(), self.clock.wall());
-        let news = {
-            let mut troubles = self.troubles.lock();
-            Trouble::note(troubles.entry(api.to_owned()).or_default(), error, now, wall)
-        };
-        match news {
-            News::Begins => tracing::warn!(api, error, "the API fails"),
-            News::Changes => tracing::warn!(api, error, "the API fails in another way"),
-            News::Nothing => {}
-        }
-    }
-
-    /// Posts that an API answered.
-    pub fn post_api_answered(&self, api: &str) {
-        let now = self.clock.now();
-        let over = self.troubles.lock().get_mut(api).and_then(|trouble| Trouble::end(trouble, now));
-        if let Some(ApiTrouble { message, since, .. }) = over {
-            tracing::warn!(api, failed_since = %since, last_error = message, "the API answers again");
-        }
-    }
-
-    /// What goes wrong with an API, while it does; APIs have the names of their breakers.
-    pub fn api_trouble(&self, api: &str) -> Option<ApiTrouble> {
-        self.troubles.lock().get(api)?.as_ref().map(Trouble::shown)
-    }
-
-    /// For how long an API has given nothing but errors. `None` if it answers.
-    pub(super) fn api_failing_for(&self, api: &str) -> Option<Duration> {
-        let since = self.troubles.lock().get(api)?.as_ref()?.unanswered_since()?;
-        Some(self.clock.now() - since)
     }
 
     /// Posts a sample of the resources.

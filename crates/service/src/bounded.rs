@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use ttm_kernel::{DeadlineExceeded, Moment, Runtime, StoreError, within};
 
+use crate::pause::LATE;
+
 /// How long a caller of a store waits at most.
 pub(crate) const STORE_DEADLINE: Duration = Duration::from_secs(5);
 /// How often who waits looks whether it was paused meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// No timer is so late by itself.
-const LATE: Duration = Duration::from_secs(1);
 
 /// A call to the store that ends at its deadline.
 pub(crate) async fn bounded<T>(
@@ -32,8 +32,8 @@ pub(crate) async fn bounded_by<T>(
     answer.unwrap_or_else(|_| Err(timed_out(patience))).map_err(|error| error.while_doing(doing))
 }
 
-/// Runs a call until the deadline, which a pause of the caller puts off: an answer that came meanwhile is still to be read, and that it
-/// was not says nothing about who gave it.
+/// Runs a call until the deadline, which a [pause](LATE) of the caller puts off: an answer that came meanwhile is still to be read, and that
+/// it was not says nothing about who gave it. Who is merely late reads it as well.
 ///
 /// # Errors
 /// [`DeadlineExceeded`] if the deadline came first.
@@ -43,21 +43,23 @@ pub(crate) async fn while_awake<F: Future>(
     call: F,
 ) -> Result<F::Output, DeadlineExceeded> {
     let mut call = pin!(call);
-    let mut was_paused = false;
+    let mut was_late = false;
     loop {
-        let look = deadline.min(runtime.now() + LOOK_EVERY);
+        let begun = runtime.now();
+        let look = deadline.min(begun + LOOK_EVERY);
         if let Ok(answer) = within(runtime, look, call.as_mut()).await {
             return Ok(answer);
         }
         let now = runtime.now();
-        let late = now - look;
+        let late = now - look.max(begun);
         if late > LATE {
             deadline += late;
-            if !std::mem::replace(&mut was_paused, true) {
-                // What is read on another plane takes a moment. Only once: a plane that is always late must come to an end.
-                deadline = deadline.max(now + LOOK_EVERY);
-            }
-        } else if now >= deadline {
+        }
+        if late > LOOK_EVERY && !std::mem::replace(&mut was_late, true) {
+            // What came meanwhile takes a moment to be read on another plane. Only once: a plane that is late again and again must come
+            // to an end.
+            deadline = deadline.max(now + LOOK_EVERY);
+        } else if late <= LATE && now >= deadline {
             return Err(DeadlineExceeded);
         }
     }
@@ -106,8 +108,20 @@ mod tests {
     }
 
     #[test]
-    fn a_plane_that_is_always_late_waits_for_an_end_all_the_same() {
+    fn a_deadline_that_was_over_before_is_no_pause() {
         let runtime = ManualRuntime::new(1);
+        let deadline = runtime.now();
+        runtime.clock().advance(Duration::from_mins(1));
+        let begun = runtime.now();
+        let call = while_awake(&runtime, deadline, std::future::pending::<()>());
+        assert!(runtime.block_on(call).is_err());
+        assert_eq!(runtime.now(), begun);
+    }
+
+    #[test]
+    fn a_plane_that_is_always_late_waits_hardly_longer() {
+        let runtime = ManualRuntime::new(1);
+        let begun = runtime.now();
         let clock = runtime.clone();
         let late = async move {
             loop {
@@ -118,6 +132,8 @@ mod tests {
         let late = runtime.spawn("late", Box::pin(late));
         let call = std::future::pending::<Result<(), StoreError>>();
         assert!(runtime.block_on(bounded("reading", &runtime, call)).is_err());
+        let took = runtime.now() - begun;
+        assert!(took < Duration::from_secs(10), "{took:?}");
         late.abort();
     }
 }

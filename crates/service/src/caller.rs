@@ -188,7 +188,7 @@ impl Drop for CallGuard<'_> {
     }
 }
 
-/// One attempt; counted also when it is dropped at its deadline.
+/// One attempt; counted also when it is dropped at its deadline, or by a panic in what makes it, which is no failure of the API.
 struct Attempt<'a> {
     caller: &'a Caller,
     endpoint: &'static str,
@@ -245,6 +245,11 @@ impl Drop for Attempt<'_> {
         if self.dropped.load(Ordering::Relaxed) {
             self.under_way.store(false, Ordering::Relaxed);
             self.count("cancelled");
+            return;
+        }
+        if std::thread::panicking() {
+            self.under_way.store(false, Ordering::Relaxed);
+            self.count("panicked");
             return;
         }
         self.finish(false);

@@ -99,11 +99,19 @@ impl Lease {
     pub(crate) async fn keep(self: Arc<Self>, life: Life, board: Arc<Board>) {
         let Life { runtime, vital, .. } = life;
         let every = self.port.renew_every();
+        let mut is_away = false;
         loop {
+            // At the beginning as well: the lease lasts from then on, if it is renewed.
+            if is_away {
+                vital.waits_for(STORE);
+            } else {
+                vital.got_on();
+            }
             let begun = runtime.now();
             let next = begun + every;
             let renewed = self.bounded(self.port.renew()).await;
             let now = runtime.now();
+            is_away = renewed.is_err();
             match renewed {
                 Ok(()) => {
                     vital.got_on();

@@ -283,6 +283,8 @@ impl Ledger {
         let (id, part, kind) = (recovery.to_string(), subject, fact.kind());
         let plain = without_words(&entry);
         if plain == entry {
+            // Without its beginning the rest of a recovery could not be replayed.
+            self.waiting.retain(|other| other.recovery != *recovery);
             tracing::error!(%error, %key, id, part, kind, "the store refuses an entry on a recovery; it is dropped");
         } else {
             tracing::error!(%error, %key, id, part, kind, "the store refuses an entry on a recovery; it is stored without its words");

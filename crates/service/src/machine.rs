@@ -224,7 +224,9 @@ impl Machine {
     pub fn handle_answer(&mut self, id: RequestId, mut answer: Answer, now: Now) {
         let Some(InFlight { mut request, asked_by }) = self.requests.remove(&id) else { return };
         if let Answer::Panicked(message) = &answer {
-            let (lane, message) = (request.priority.lane(), message.clone());
+            // A token that failed alone before is asked for in the turns of the other lane.
+            let lane = keys_of(&request.ask).first().map_or(request.priority.lane(), lane_of);
+            let message = message.clone();
             self.notice(Some(Notice::Panicked { lane, message }));
         }
         let kept = self.dispatcher.handle_done(&request, answer.end(), now.moment);
@@ -246,6 +248,7 @@ impl Machine {
             Err((origin, message)) if kept => self.keep(&request.ask, origin, message, now),
             Err((origin, _)) => self.fail(&request.ask, origin, now),
         }
+        self.show_unanswered(now);
         self.show_standings();
         self.end_idle_runs(now);
     }

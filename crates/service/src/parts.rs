@@ -192,8 +192,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const WRITER_PATIENCE: Duration = Duration::from_mins(3);
 /// A look at a list may follow many tokens, each step of which has a deadline of its own.
 const SOURCES_PATIENCE: Duration = Duration::from_mins(5);
-/// A lease may last no longer than 15 s, and is renewed, or found not to be renewable, every ten seconds at the latest. One that hangs
-/// is replaced before nothing can be requested or written for want of it.
+/// The shortest lease lasts 15 s, and is trusted for 14. An attempt to renew it begins every five seconds, and is given up after as many:
+/// a keeper that hangs is replaced before nothing can be requested or written for want of it.
 const LEASE_PATIENCE: Duration = Duration::from_secs(12);
 /// A plane that does not run a task which is due for so long runs none.
 const CANARY_PATIENCE: Duration = Duration::from_secs(10);

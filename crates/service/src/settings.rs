@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ttm_breaker::{BreakerConfig, BreakerSettings};
+use ttm_breaker::{BreakerConfig, BreakerSettings, CountAs};
 use ttm_dispatch::DispatchConfig;
 use ttm_guard::{GuardConfig, GuardSettings};
 use ttm_health::{Commands, Thresholds};
@@ -75,6 +75,15 @@ impl ServiceSettings {
     /// tokens grow old until its return is noticed.
     pub const MAX_RECOVERY: Duration = Duration::from_mins(1);
 
+    /// What a breaker has unless the config says otherwise. A call that panics is a defect of ours, and says nothing about the API.
+    pub fn breaker_defaults() -> BreakerSettings {
+        BreakerSettings {
+            max_recovery_timeout: Self::MAX_RECOVERY,
+            on_panic: CountAs::Ignored,
+            ..BreakerSettings::default()
+        }
+    }
+
     /// No request takes so long: each call that it makes has a deadline, and it makes two at most. One that does hangs.
     pub fn request_hangs_after(&self) -> Duration {
         2 * self.guard.settings().deadline + Duration::from_mins(1)
@@ -95,8 +104,6 @@ impl ServiceSettings {
 impl Default for ServiceSettings {
     /// What an empty config file means.
     fn default() -> Self {
-        let breaker =
-            BreakerSettings { max_recovery_timeout: Self::MAX_RECOVERY, ..BreakerSettings::default() };
         let profiles = GuardSettings {
             requests_per_minute: Some(60),
             deadline: Self::PROFILES_DEADLINE,
@@ -108,7 +115,7 @@ impl Default for ServiceSettings {
             dispatch: DispatchConfig::default(),
             control: ControlConfig::default(),
             guard: GuardConfig::default(),
-            breaker: BreakerConfig::try_new(breaker).expect("the defaults are valid"),
+            breaker: BreakerConfig::try_new(Self::breaker_defaults()).expect("the defaults are valid"),
             retry: RetryPolicy::default(),
             thresholds: Thresholds::default(),
             report_interval: Duration::from_secs(1),

@@ -231,10 +231,11 @@ impl Supervisor {
         self.early.board.enter_stopping();
         healing.stop();
         // What was being restarted would not be there: whoever asks is answered until the end, by a report that is made until then, under
-        // a lease that is kept. What the ones before still answer has until the end, too.
+        // a lease that is kept. What the surface before still answers has until the stores are closed, too.
         let _replaced = start_missing(crew, healing, Stage::Surface);
-        let _replaced_too =
-            self.early.lease.lost().is_none().then(|| start_missing(crew, healing, Stage::Lease));
+        if self.early.lease.lost().is_none() {
+            drop(start_missing(crew, healing, Stage::Lease));
+        }
         let lasts = deadline - begun;
         crew.order(Stage::Work, begun + lasts / 2);
         // Part of the time is for closing: a store that hangs keeps its writers until they are given up. And part of it for

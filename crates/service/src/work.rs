@@ -208,7 +208,7 @@ impl Work {
         };
         let Some((id, request)) = self.machine.poll_request(now) else { return };
         metrics::counter!("ttm_requests_total", "priority" => request.priority.as_str()).increment(1);
-        self.requests.start(&*self.runtime, &self.client, turn, id, request);
+        self.requests.start(&self.runtime, &self.client, turn, id, request);
     }
 
     /// Does what the machine wants done, and keeps what a work that replaces this one needs.
@@ -272,7 +272,11 @@ impl Work {
                 Effect::Standing(standings) => board.places.post(self.author, standings),
                 Effect::Notice(notice) => {
                     if let Notice::Panicked { lane, message } = &notice {
-                        board.answers.post_panic(*lane, message, self.runtime.now());
+                        log::panicked(
+                            *lane,
+                            message,
+                            board.answers.post_panic(*lane, message, self.runtime.now()),
+                        );
                     }
                     log::notice(&notice);
                 }

@@ -119,10 +119,10 @@ fn progress(
     of_itself >= limits.stall
 }
 
-/// Whether runs still end and every token of them failed, by requests that failed outside or by answers without them. Such a group is not
+/// Whether runs still end and their tokens failed, most of them by requests that failed outside or by answers without them. Such a group is not
 /// stuck, and restarting it, or the process, would not help.
 fn fails_from_outside(group: &GroupFacts, facts: &Facts, limit: Duration) -> bool {
     let ended_lately =
         group.last_run.is_some_and(|ended| facts.at.duration_since(ended).unsigned_abs() < limit);
-    ended_lately && group.failed > group.broken
+    ended_lately && group.failed > group.broken.saturating_mul(2)
 }

@@ -171,8 +171,9 @@ fn any_group() -> impl Strategy<Value = GroupFacts> {
     let time = || option::of(any_duration());
     let times = (any_duration(), option::of(any_timestamp()), time(), time(), time(), time());
     let panics = option::weighted(0.1, (1_u64..200, any_duration()).prop_map(panics));
-    (times, any::<bool>(), any::<u64>(), 0_u64..200, 0_u64..200, panics).prop_map(
-        |(times, running, missed_runs, attempted, failed, panics)| {
+    let counts = (0_u64..200, 0_u64..200, 0_u64..200);
+    (times, any::<bool>(), any::<u64>(), counts, panics).prop_map(
+        |(times, running, missed_runs, (attempted, failed, broken), panics)| {
             let (interval, last_run, processing_time, since_progress, since_tick, withheld_for) = times;
             GroupFacts {
                 interval,
@@ -186,7 +187,7 @@ fn any_group() -> impl Strategy<Value = GroupFacts> {
                 since_held_up: withheld_for,
                 attempted,
                 failed,
-                broken: failed.saturating_sub(attempted),
+                broken: broken.min(failed),
                 panics,
             }
         },

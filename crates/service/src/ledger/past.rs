@@ -70,23 +70,27 @@ impl Reader {
     /// Puts the ledger and the local file together. One of them that is damaged is set aside, and what the other one has counts all the
     /// same.
     async fn judge(&self, ledger: Result<Vec<Entry>, StoreError>, is_late: bool, now: Now) -> Reading {
+        let kept = match ledger {
+            Err(error) if !is_damaged(&error) => return not_yet(&error.to_string()),
+            _ => self.words.call(PATIENCE, |words| words.read()).await.transpose(),
+        };
+        // A disk that takes its time has lost nothing. The ledger is read again with it.
+        if let Err(error) = &kept
+            && error.kind() == io::ErrorKind::TimedOut
+        {
+            return not_yet(&format!("the local file: {error}"));
+        }
         let mut lost = Vec::new();
         let mut entries = match ledger {
             Ok(entries) => entries,
-            Err(error) if is_damaged(&error) => {
+            Err(error) => {
                 self.set_ledger_aside().await;
                 lost.push(error.to_string());
                 Vec::new()
             }
-            Err(error) => return not_yet(&error.to_string()),
         };
-        let kept = self.words.call(PATIENCE, |words| words.read()).await.transpose();
         let mut kept = match kept {
             Ok(kept) => kept.unwrap_or_default(),
-            // A disk that takes its time has lost nothing.
-            Err(error) if error.kind() == io::ErrorKind::TimedOut && lost.is_empty() => {
-                return not_yet(&format!("the local file: {error}"));
-            }
             Err(error) => {
                 self.set_file_aside().await;
                 lost.push(format!("the local file: {error}"));

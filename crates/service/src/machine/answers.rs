@@ -57,7 +57,6 @@ impl Machine {
                 }
             }
         }
-        self.show_unanswered(now);
         let Observed { processed, scored, changed } = observed;
         self.effects.push_back(Effect::Save(changed));
         self.effects.push_back(Effect::Scored(scored));
@@ -228,8 +227,10 @@ impl Machine {
         if let [asked] = asked {
             self.count_failed(asked, origin, now);
             // Else nothing but its age would show: it is asked for less and less often.
-            let notice = self.unreadable.handle_unreadable(asked.key, &message, now.moment);
-            self.notice(notice);
+            if origin == Origin::Upstream && self.is_watched(&asked.key) {
+                let notice = self.unreadable.handle_unreadable(asked.key, &message, now.moment);
+                self.notice(notice);
+            }
             self.notice(Some(Notice::FailedAlone { mint: asked.key, message }));
         }
         for asked in asked {

@@ -45,7 +45,7 @@ pub enum Answer {
     Found(Found),
     /// It did not.
     Failed(Failed),
-    /// The request panicked, saying this, and may panic again on the same answer.
+    /// The request panicked, saying this in a line, and may panic again on the same answer.
     Panicked(String),
     /// The request was aborted, because it hung or nothing wants its answer any more.
     Aborted,
@@ -66,7 +66,7 @@ impl Answer {
             Self::Found(found) => Ok(found),
             Self::Failed(failed) => Err((Origin::Upstream, failed.message)),
             Self::Panicked(message) => Err((Origin::Here, format!("the request panicked: {message}"))),
-            Self::Aborted => Err((Origin::Here, "the request hung".to_owned())),
+            Self::Aborted => Err((Origin::Here, "the request was aborted".to_owned())),
         }
     }
 }

@@ -203,11 +203,12 @@ impl Healing {
             if let Some(at) = status.last_progress.max(idle_since) {
                 self.machine.handle_progress(id, incarnation, at, now);
             }
-            // What hangs in a request of ours may be all that is left to find out whether the API is back.
+            // What hangs, or panics, in a request of ours may be all that is left to find out whether the API is back.
             let hangs =
                 self.resident.flights.overdue(self.resident.settings.request_hangs_after(), now.moment);
             let held_up = held_up(&status).or_else(|| self.fails_from_outside(lane, &status, now.moment));
-            if let Some((since, at)) = held_up.filter(|_| !hangs) {
+            let panics = self.resident.board.panics_since_heard_of(POOLS, lane);
+            if let Some((since, at)) = held_up.filter(|_| !hangs && !panics) {
                 self.machine.handle_waiting(id, incarnation, POOLS, since, at);
             }
         }

@@ -50,6 +50,21 @@ pub(super) fn control(change: &ControlChange) {
     }
 }
 
+/// A request panicked. Told when that begins and when it says something else; health counts them.
+pub(super) fn panicked(lane: Lane, message: &str, is_news: bool) {
+    let group = lane.as_str();
+    metrics::counter!("ttm_request_panics_total", "group" => group).increment(1);
+    if is_news {
+        tracing::error!(
+            group,
+            message,
+            "requests panic, which is a defect of this program; health says how many"
+        );
+    } else {
+        tracing::debug!(group, message, "a request panicked");
+    }
+}
+
 pub(super) fn notice(notice: &Notice) {
     match notice {
         Notice::SilenceBegan { tokens } => {
@@ -64,14 +79,8 @@ pub(super) fn notice(notice: &Notice) {
             metrics::counter!("ttm_tokens_failed_alone_total").increment(1);
             tracing::warn!(%mint, message, "requests for this token keep failing; requesting it alone, less often each time");
         }
-        Notice::Panicked { lane, message } => {
-            metrics::counter!("ttm_request_panics_total", "group" => lane.as_str()).increment(1);
-            tracing::error!(
-                group = lane.as_str(),
-                message,
-                "a request panicked; its tokens are requested again"
-            );
-        }
+        // Whether it is worth a line depends on the ones before: see `panicked`.
+        Notice::Panicked { .. } => {}
         Notice::SetEdited { added, removed, tokens } => {
             tracing::info!(added, removed, tokens, "the set of tokens was edited");
         }

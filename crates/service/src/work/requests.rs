@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 use ttm_dispatch::{Ask, Priority, Request};
 use ttm_guard::Turn;
-use ttm_kernel::{BoxFuture, Incarnation, Runtime, TaskEnd};
+use ttm_kernel::{BoxFuture, Incarnation, Moment, Runtime, TaskEnd};
 use ttm_market::Mint;
 
 use super::request;
@@ -17,6 +17,10 @@ use crate::client::Client;
 use crate::flights::{Flight, Flights};
 use crate::io::Owned;
 use crate::machine::{Answer, RequestId};
+use crate::pause::LATE;
+
+/// Characters of a panic's message that are kept.
+const LONGEST_MESSAGE: usize = 200;
 
 /// Each completes with its answer; dropped, they end their tasks.
 pub(super) struct Requests {
@@ -39,7 +43,7 @@ impl Requests {
     /// Makes a request on a turn.
     pub(super) fn start(
         &mut self,
-        runtime: &dyn Runtime,
+        runtime: &Arc<dyn Runtime>,
         client: &Arc<Client>,
         turn: Turn,
         id: RequestId,
@@ -68,8 +72,7 @@ impl Requests {
         let (keep, dropped) = oneshot::channel::<()>();
         self.owners.insert(id, keep);
         let (flights, key, hangs_after) = (self.flights.clone(), (self.by, id), self.hangs_after);
-        let hangs_at = runtime.now() + hangs_after;
-        let overdue = runtime.sleep_until(hangs_at);
+        let overdue = overdue(runtime.clone(), hangs_after);
         self.running.push(Box::pin(async move {
             let end = tokio::select! {
                 biased;
@@ -78,17 +81,17 @@ impl Requests {
                     task.0.abort();
                     (&mut task).await
                 }
-                () = overdue => {
+                now = overdue => {
                     let waited_s = hangs_after.as_secs();
                     tracing::error!(waited_s, "a request hangs; its tokens are asked for again");
-                    flights.abort(key, hangs_at);
+                    flights.abort(key, now);
                     task.0.abort();
                     (&mut task).await
                 }
             };
             let answer = match (answer.try_recv(), end) {
                 (Ok(answer), _) => answer,
-                (Err(_), TaskEnd::Panicked(message)) => Answer::Panicked(message),
+                (Err(_), TaskEnd::Panicked(message)) => Answer::Panicked(bounded(&message)),
                 (Err(_), TaskEnd::Finished | TaskEnd::Aborted) => Answer::Aborted,
             };
             (id, answer)
@@ -110,6 +113,23 @@ impl Requests {
         }
         ended
     }
+}
+
+/// Completes, with the time, after so long; a pause of the process grants it anew, so that what came meanwhile is read first.
+async fn overdue(runtime: Arc<dyn Runtime>, after: Duration) -> Moment {
+    loop {
+        let at = runtime.now() + after;
+        runtime.sleep_until(at).await;
+        let now = runtime.now();
+        if now - at <= LATE {
+            return now;
+        }
+    }
+}
+
+/// A panic may say anything: what it was given to read, for example.
+fn bounded(message: &str) -> String {
+    message.chars().filter(|char| !char.is_control()).take(LONGEST_MESSAGE).collect()
 }
 
 /// What a request's task is called where tasks are listed.

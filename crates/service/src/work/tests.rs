@@ -11,6 +11,7 @@ use ttm_testkit::ManualRuntime;
 
 use super::*;
 use crate::fakes;
+use crate::settings::POOLS;
 
 /// An API that takes three seconds to answer with an empty list.
 #[derive(Clone)]
@@ -66,6 +67,46 @@ fn requests_end_with_the_work_that_made_them() {
         assert_eq!(resident.board.api_trouble("dexscreener"), None, "the API is not blamed");
         assert_eq!(resident.board.calls(Duration::from_mins(5)).errors, 0);
     });
+}
+
+/// An API whose answers make the adapter panic.
+struct Panics;
+
+#[async_trait]
+impl PairSource for Panics {
+    async fn primary_pairs(&self, _: &[Mint]) -> Result<PairBatch, PairSourceError> {
+        panic!("it cannot be read:\n{}", "x".repeat(1_000))
+    }
+
+    async fn all_pairs(&self, mint: Mint) -> Result<PairBatch, PairSourceError> {
+        self.primary_pairs(&[mint]).await
+    }
+}
+
+#[test]
+fn a_panic_in_the_adapter_is_told_as_one_and_no_failure_of_the_api() {
+    let (runtime, tokens) = (ManualRuntime::new(1), FakeTokenStore::new());
+    let ports = crate::Ports { pairs: Arc::new(Panics), ..fakes::ports(&tokens) };
+    let io = Arc::new(runtime.clone()) as Arc<dyn Runtime>;
+    runtime.block_on(tokens.add(&[Mint::WSOL, Mint::USDC], runtime.wall())).expect("the fake works");
+    let resident = fakes::resident(&runtime, &fakes::board(&runtime), ports.on(&io));
+    let (life, _order) = fakes::life(&runtime);
+    let work = runtime.spawn("work", Box::pin(Work::boot(&resident, life).run()));
+    runtime.block_on(runtime.sleep_until(runtime.now() + Duration::from_mins(5)));
+    let panics = resident.board.answers.panics(COLD, runtime.now()).expect("they are told");
+    assert!(panics.requests >= 5, "{panics:?}");
+    assert_eq!(panics.message, format!("it cannot be read:{}", "x".repeat(182)));
+    assert!(resident.board.panics_since_heard_of(POOLS, COLD));
+    assert_eq!(resident.board.api_trouble(POOLS), None, "the API is not blamed");
+    assert_eq!(resident.board.calls(Duration::from_mins(5)).errors, 0);
+    let breaker = resident.guard.breaker().snapshot(runtime.now());
+    assert_eq!(breaker.state, ttm_breaker::State::Closed);
+    let held_up = resident.board.group(COLD).and_then(|status| status.last_held_up);
+    assert_eq!(held_up, None);
+    runtime.clock().advance(Duration::from_millis(1));
+    resident.board.post_api_error(POOLS, "503");
+    assert!(!resident.board.panics_since_heard_of(POOLS, COLD), "it was heard of after that");
+    work.abort();
 }
 
 /// A work with two cold tokens, and its API.

@@ -60,7 +60,7 @@ impl FromStr for Percent {
 impl Reader<'_> {
     /// An invalid value is reported and replaced by its default, so that the others are checked, too.
     pub(super) fn breaker(&mut self) -> Option<BreakerConfig> {
-        let defaults = BreakerSettings::default();
+        let defaults = ServiceSettings::breaker_defaults();
         let recovery_timeout =
             self.duration("breaker.dexscreener.recovery_timeout").unwrap_or(defaults.recovery_timeout);
         let half_open_max_calls =
