@@ -55,6 +55,42 @@ fn a_stalled_group_is_restarted_within_its_bound_and_no_token_is_lost_or_scored_
     );
 }
 
+#[test]
+fn requests_that_panic_are_told_with_what_they_said_and_nobody_blames_the_api() {
+    let (market, folder) = (market(TOKENS), folder());
+    let faults = Faults::in_folder(folder.path());
+    let mut program = Program::start(&mut service(folder.path(), &market, STORE));
+    let address = program.address();
+    scores_again(&mut program);
+    faults.make(&["hot-group: panic 3"]);
+    let told = program.wait_for("that they panic", |entry| {
+        entry["message"].as_str().is_some_and(|said| said.starts_with("requests panic"))
+    });
+    assert_eq!(told["group"], "hot", "{told}");
+    // Reports are as far apart as runs.
+    for _ in 0..3 {
+        scores_again(&mut program);
+    }
+    let health = get(address, "/health/detailed").json();
+    let reasons = health["reasons"].to_string();
+    assert!(
+        reasons.contains("requests of the hot group panic, ") && reasons.contains("a test ordered it"),
+        "{reasons}"
+    );
+    let apis = &health["apis"];
+    assert_eq!(
+        (&apis["dexscreener_status"], &apis["last_error"]),
+        (&json!("healthy"), &json!(null)),
+        "{health}"
+    );
+    let metrics = get(address, "/metrics").body;
+    assert!(metrics.contains("ttm_request_panics_total{group=\"hot\"} 3"), "{metrics}");
+    scores(address);
+    program.signal(Signal::TERM);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
 /// Asks whether the process is alive, again and again, until something is logged. Each answer comes within a second.
 fn lives_until(
     program: &mut Program,
