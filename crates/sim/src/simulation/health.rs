@@ -14,7 +14,7 @@ use crate::oracle::SLOT;
 use crate::oracle::health::{ResponseTruth, Truth, UseTruth, judge};
 use crate::process::Process;
 use crate::world::LastResponses;
-use crate::{ExchangeFault, Fault, FaultKind, Plane, StoreFault, StoreTable};
+use crate::{ExchangeFault, Fault, FaultKind, Plane, StoreTable};
 
 /// A part that ends once is started again and gets on within this time.
 const RESTARTED_WITHIN: Duration = Duration::from_mins(1);
@@ -50,7 +50,9 @@ impl Simulation<'_> {
         }
         for (name, counts) in [(StoreUse::Samples, process.samples()), (StoreUse::Events, process.events())] {
             let dropped = counts.map_or(0, |counts| counts.dropped);
-            self.health.dropped.entry(name.as_str()).or_default().count(dropped, now);
+            if self.health.dropped.entry(name.as_str()).or_default().count(dropped, now) {
+                self.health.losses.push(now);
+            }
         }
         let mut report = Report::clone(&process.board().report());
         if let Some(misreport) = self.plan.misreport {
@@ -84,19 +86,16 @@ impl Simulation<'_> {
         }
         self.note_reached(&report);
         let struck = self.executor.struck();
-        let (boots, faults) = (&self.health.boots, self.faults.faults());
+        let (boots, losses, faults) = (&self.health.boots, &self.health.losses, self.faults.faults());
         let causes = |from: Moment, to: Moment| {
             let edges = faults.iter().flat_map(|fault| [fault.begins(), fault.until()]);
             // A part that is ill is restarted, perhaps several times.
             let ill = struck.iter().flat_map(|struck| [struck.at, struck.over.unwrap_or(now)]);
             let edges = edges.chain(ill);
-            let edges =
-                edges.chain(boots.iter().copied()).filter(|edge| from <= *edge && *edge <= to).count();
-            let hovering = faults.iter().filter_map(|fault| {
-                let lasts = fault.until().min(to) - fault.begins().max(from);
-                Some(lasts.as_secs() / hovers(fault.kind)?.as_secs())
-            });
-            edges + usize::try_from(hovering.sum::<u64>()).unwrap_or(usize::MAX)
+            let edges = edges.chain(boots.iter().chain(losses).copied());
+            let edges = edges.filter(|edge| from <= *edge && *edge <= to).count();
+            let hovering = hovering(faults, from, to).as_secs() / HOVERS.as_secs();
+            edges + usize::try_from(hovering).unwrap_or(usize::MAX)
         };
         self.verdicts.check(self.health.flapping.observe(now, &report, causes));
     }
@@ -286,12 +285,34 @@ fn ages_of(last: LastResponses, at: Moment) -> ResponseTruth {
     }
 }
 
-/// In which time a fault that strikes at random may change the status and change it back.
-fn hovers(kind: FaultKind) -> Option<Duration> {
-    match kind {
-        FaultKind::Exchange(fault) if !fault.is_down() => Some(HOVERS),
-        // Each row that is lost is told for as long.
-        FaultKind::Store(_, StoreFault::Rejects(_)) => Some(2 * LOSS),
-        _ => None,
+/// For how long between the two moments the rate of errors was left to chance.
+fn hovering(faults: &[Fault], from: Moment, to: Moment) -> Duration {
+    let is_chance = |fault: &&Fault| match fault.kind {
+        FaultKind::Exchange(fault @ ExchangeFault::FlakyNulls(_)) => !fault.is_down(),
+        _ => false,
+    };
+    let (mut hovering, mut known) = (Duration::ZERO, from);
+    // In the order in which they begin: what two of them share counts once.
+    for fault in faults.iter().filter(is_chance) {
+        let until = fault.until().min(to);
+        hovering += until - fault.begins().max(known).min(until);
+        known = known.max(until);
+    }
+    hovering
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FaultSchedule;
+
+    #[test]
+    fn only_what_fails_by_chance_hovers_and_what_two_faults_share_counts_once() {
+        let line = "at 10m for 20m api-flaky-nulls=30%; at 20m for 20m api-flaky-nulls=10%; \
+            at 50m for 10m api-flaky-nulls=100%; at 60m for 10m api-half; at 70m for 1h api-flaky-nulls=5%";
+        let faults: FaultSchedule = line.parse().expect("a schedule");
+        let at = |minutes| Moment::from_origin(Duration::from_mins(minutes));
+        let minutes = |from, to| hovering(faults.faults(), at(from), at(to)).as_secs() / 60;
+        assert_eq!([minutes(0, 45), minutes(25, 35), minutes(45, 80), minutes(45, 60)], [30, 10, 10, 0]);
     }
 }

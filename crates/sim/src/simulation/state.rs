@@ -116,6 +116,8 @@ pub(super) struct HealthWatch {
     /// The process that ends itself, and since when it says so.
     pub(super) ends: Option<(u32, Moment)>,
     pub(super) dropped: BTreeMap<&'static str, Dropped>,
+    /// When spells of losses began, of any process.
+    pub(super) losses: Vec<Moment>,
     /// When a writer was last known to wait for an operator.
     pub(super) waited: Option<Moment>,
     /// Every health status, state of a use of the store and state of the breaker that was reported.
@@ -132,14 +134,18 @@ pub(super) struct Dropped {
 }
 
 impl Dropped {
-    pub(super) fn count(&mut self, entries: u64, now: Moment) {
-        if entries > self.entries {
+    /// Whether a spell of losses begins: after the last rise the status may have changed back.
+    pub(super) fn count(&mut self, entries: u64, now: Moment) -> bool {
+        let rises = entries > self.entries;
+        let begins = rises && self.rises.back().is_none_or(|(from, _)| *from + LOSS <= now);
+        if rises {
             self.rises.push_back((self.counted, now));
             while self.rises.front().is_some_and(|(_, until)| *until + 5 * LOSS < now) {
                 self.rises.pop_front();
             }
         }
         (self.entries, self.counted) = (entries, now);
+        begins
     }
 
     /// Whether the count rose within the last minute; `None` if that is uncertain. A rise is noticed within `late`.
