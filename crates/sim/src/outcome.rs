@@ -33,6 +33,8 @@ pub struct Outcome {
     pub takeovers: u32,
     /// How often one was refused the lease.
     pub refusals: u32,
+    /// How often the lease ran out under a process that renewed it later.
+    pub lapses: usize,
     /// How often it was stopped in order.
     pub stops: u32,
     /// Every health status, state of a use of the store and state of the breaker that was reported.

@@ -302,6 +302,7 @@ impl<'a> Simulation<'a> {
             restarts: self.restarts(),
             takeovers: self.takeovers,
             refusals: self.world.succession.refusals(),
+            lapses: self.world.succession.lapses().len(),
             stops: self.stops,
             reached: self.health.reached,
             broken,

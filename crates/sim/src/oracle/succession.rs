@@ -32,6 +32,8 @@ struct Known {
     newest: Option<(u64, u32, Moment)>,
     /// The time of the score in each token's last acknowledged state.
     acknowledged: BTreeMap<Mint, Timestamp>,
+    /// Until when each lease stood that was renewed only later.
+    lapses: Vec<Moment>,
 }
 
 /// A process that requested the lease.
@@ -72,8 +74,17 @@ impl Succession {
     }
 
     /// A process learned that it holds the lease until then.
-    pub fn holds_until(&self, process: u64, until: Moment) {
-        self.0.lock().processes.entry(process).or_default().until = until;
+    pub fn holds_until(&self, process: u64, until: Moment, now: Moment) {
+        let mut known = self.0.lock();
+        let before = std::mem::replace(&mut known.processes.entry(process).or_default().until, until);
+        if before != Moment::ZERO && before < now {
+            known.lapses.push(before);
+        }
+    }
+
+    /// When a lease ran out that its process, still there, renewed only later.
+    pub fn lapses(&self) -> Vec<Moment> {
+        self.0.lock().lapses.clone()
     }
 
     /// A process's attempt to acquire or renew the lease ended, with any result.
@@ -212,10 +223,22 @@ mod tests {
     fn a_lease_with_two_holders_is_detected() {
         let succession = Succession::default();
         assert_eq!(succession.granted(1, at(0)), Ok(()));
-        succession.holds_until(1, at(14));
+        succession.holds_until(1, at(14), at(0));
         assert!(succession.granted(2, at(13)).is_err());
         assert!(succession.is_superseded(1) && !succession.is_superseded(2));
         assert_eq!(succession.granted(3, at(15)), Ok(()));
+    }
+
+    #[test]
+    fn a_lease_that_runs_out_under_its_holder_is_noted() {
+        let succession = Succession::default();
+        succession.holds_until(1, at(14), at(0));
+        succession.holds_until(1, at(28), at(14));
+        succession.holds_until(1, at(43), at(29));
+        assert_eq!(succession.lapses(), [at(28)]);
+        succession.released(1);
+        succession.holds_until(1, at(80), at(66));
+        assert_eq!(succession.lapses(), [at(28)]);
     }
 
     #[test]

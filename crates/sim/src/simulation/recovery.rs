@@ -9,7 +9,7 @@ use ttm_recovery::{Entry, Fact, Now, Past};
 use super::state::Simulation;
 use super::{Plane, WALL_S};
 use crate::oracle::recovery::{Line, only_climbs, overspent};
-use crate::{Ailment, Fault, FaultKind, Struck};
+use crate::{Ailment, Fault, FaultKind, Part, Struck};
 
 /// A fault has effects for so long: the longest patience, the whole ladder, and some backoffs.
 const EFFECTS: Duration = Duration::from_mins(15);
@@ -156,6 +156,17 @@ impl Simulation<'_> {
                 "{name} of process {} {ailment:?} since {at:?}, and was neither recovered nor escalated: {over:?}",
                 place.process
             ));
+        }
+        let lapsed = self
+            .world
+            .succession
+            .lapses()
+            .into_iter()
+            .find(|lapsed| at <= *lapsed && *lapsed <= at + RECOVERED);
+        if let (true, Some(lapsed)) = (name == Part::LeaseKeeper.name() && ailment == Ailment::Hangs, lapsed)
+        {
+            self.verdicts
+                .broken(format_args!("{name} hangs since {at:?}, and the lease ran out at {lapsed:?}"));
         }
         let is_group = ["work", "hot request", "cold request"].contains(&name);
         let is_over = over.is_some_and(|over| over <= at + GROUP_RESTARTED);

@@ -149,7 +149,7 @@ impl SimLease {
         };
         *self.stands_until.lock() = taken.is_ok().then_some(until);
         if taken.is_ok() {
-            succession.holds_until(self.process, until);
+            succession.holds_until(self.process, until, self.runtime.now());
         }
         drop(attempt);
         taken
