@@ -127,6 +127,11 @@ impl ExchangeFault {
         }
     }
 
+    /// Whether calls may fail because of it, or answers may lack or hide what was asked for.
+    pub const fn may_fail(self) -> bool {
+        !matches!(self, Self::Stale(_) | Self::ExtraPairs | Self::Sparse)
+    }
+
     /// Whether every call is answered, and no answer contains a pair.
     pub const fn is_silent(self) -> bool {
         matches!(self, Self::Nulls | Self::Delisted(100..))
@@ -272,6 +277,11 @@ impl FaultSchedule {
     /// Whether the resources cannot be measured at `now`.
     pub fn resources_unknown(&self, now: Moment) -> bool {
         self.active(now).any(|fault| fault.kind == FaultKind::ResourcesUnknown)
+    }
+
+    /// Whether the process panics on the answers of the API at `now`.
+    pub fn answers_panic(&self, now: Moment) -> bool {
+        self.active(now).any(|fault| fault.kind == FaultKind::Job(JobFault::AnswersPanic))
     }
 
     /// Since when the resources cannot be measured, if they cannot at `now`.

@@ -12,6 +12,7 @@ mod executor;
 mod fault;
 pub mod oracle;
 mod outcome;
+mod panics;
 mod plan;
 mod planes;
 mod process;

@@ -32,7 +32,7 @@ pub struct Plan {
     pub promised: Promises,
     /// Falsifies every report before the health oracle sees it, which must notice. `None` except in mutants.
     pub misreport: Option<fn(&mut Report)>,
-    /// Rules of the store that are broken on purpose.
+    /// Rules of the world that are broken on purpose.
     pub defects: Vec<Defect>,
     /// The service's table of parts.
     pub parts: Vec<Part>,

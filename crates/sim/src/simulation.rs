@@ -1,6 +1,7 @@
 //! One simulation: a world, a process in it, a schedule of faults, and the oracles. It advances from one fault, boot
 //! or slot to the next, and the oracles check the world at each slot.
 
+mod blame;
 mod health;
 mod illness;
 mod jobs;

@@ -32,7 +32,7 @@ use crate::{FaultSchedule, SimRuntime, StoreTable};
 pub use breaker_store::SimBreakerStore;
 pub use defect::Defect;
 pub use event_store::SimEventStore;
-pub use exchange::{ExchangeCounts, LastResponses, SimExchange};
+pub use exchange::{ExchangeCounts, LastResponses, Panicked, SimExchange};
 pub use last_words::SimLastWords;
 pub use lease::{LeaseKind, SimLease, SimLeases};
 pub use metric_store::{SampleLedger, SimMetricStore};
@@ -83,7 +83,7 @@ impl World {
         let (ledger, succession, defects) =
             (Ledger::default(), Arc::new(Succession::default()), Defects::default());
         let exchange = SimExchange::new(market, promised, runtime, faults, verdicts);
-        let exchange = Arc::new(exchange.watched_by(&succession));
+        let exchange = Arc::new(exchange.watched_by(&succession, &defects));
         let row = Server::new(StoreTable::Lease, runtime, faults, &ledger);
         let leases = SimLeases::new(LeaseKind::of(seed), row, &succession, verdicts, &defects);
         let tokens = SimTokenStore::beside(&mints, runtime, faults, &ledger, Some(&leases));
@@ -109,7 +109,7 @@ impl World {
         self.ledger.states(process, at)
     }
 
-    /// Makes the store break these rules.
+    /// Makes the world break these rules.
     pub fn break_rules(&self, defects: &[Defect]) {
         self.defects.add(defects);
     }

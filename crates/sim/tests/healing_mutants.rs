@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ttm_guard::{GuardConfig, GuardSettings};
 use ttm_health::{Report, Status};
 use ttm_recovery::{RecoveryConfig, RecoverySettings};
 use ttm_service::Progress;
@@ -55,6 +56,41 @@ fn a_ledger_that_no_process_can_replay_is_detected() {
 fn a_group_that_is_restarted_late_is_detected() {
     let off = RecoverySettings { max_restart_attempts: 0, ..RecoverySettings::default() };
     check(HANGS, with(off), "no restart began in time");
+}
+
+#[test]
+fn a_lease_that_runs_out_while_its_keeper_hangs_is_detected() {
+    let patient = |plan: &mut Plan| {
+        // Its lease is a row, which expires.
+        plan.seed = 3;
+        for part in plan.parts.iter_mut().filter(|part| part.name == "lease-keeper") {
+            part.progress = Progress::Looks;
+        }
+    };
+    check("at 30m for 0s part-hangs=lease-keeper", patient, "and the lease ran out at");
+}
+
+#[test]
+fn an_outage_of_the_api_that_is_blamed_and_never_was_is_detected() {
+    let secret = |plan: &mut Plan| {
+        plan.lasts = Duration::from_mins(35);
+        plan.defects = vec![Defect::SecretOutage];
+    };
+    // Requests that panic are no excuse.
+    check("at 29m for 5m requests-panic=cold", secret, "the API was blamed");
+}
+
+#[test]
+fn a_group_whose_requests_panic_and_that_is_left_alone_is_detected() {
+    let attempt_timeout = Duration::from_mins(10);
+    let patient = GuardSettings { attempt_timeout, deadline: attempt_timeout, ..GuardSettings::default() };
+    let patient = GuardConfig::try_new(patient).expect("valid settings");
+    let panics = "at 30m for 20m requests-panic=hot";
+    check(
+        panics,
+        |plan| plan.settings.guard = patient.clone(),
+        "all requests of the hot group have panicked",
+    );
 }
 
 #[test]

@@ -78,6 +78,12 @@ fn ask(line: &str, seconds: &[u64]) -> Vec<(u64, &'static str)> {
     answers.take()
 }
 
+#[test]
+fn only_an_answer_makes_the_process_panic_that_decodes_it() {
+    let line = "at 5s for 20s answers-panic; at 10s for 5s api-503";
+    assert_eq!(ask(line, &[1, 6, 11, 16, 26]), [(1, "all"), (11, "transient"), (26, "all")]);
+}
+
 fn batch(from: i64, count: i64) -> Vec<Sample> {
     let key: ttm_perf::SeriesKey = "a".parse().expect("a key");
     let sample = |second| {

@@ -132,6 +132,11 @@ impl SimRuntime {
         self.shared.running.load(Ordering::Relaxed)
     }
 
+    /// The name of that task; `None` if it has ended.
+    pub(crate) fn task_name(&self) -> Option<&'static str> {
+        Some(self.shared.tasks.lock().get(&self.task())?.name())
+    }
+
     /// Records an event in the trace: it goes into the hash, and the last 200 are kept as text.
     pub fn trace(&self, event: impl fmt::Display) {
         self.shared.trace.note(self.shared.now(), format_args!("{event}"));

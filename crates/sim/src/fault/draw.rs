@@ -94,7 +94,7 @@ const PROCESS: [Kind; 8] = [
 ];
 
 /// Faults inside the process, beside those of each part.
-const JOBS: [Kind; 8] = [
+const JOBS: [Kind; 9] = [
     (FaultKind::Job(JobFault::RequestsHang(Requests::Hot)), 10, 300),
     (FaultKind::Job(JobFault::RequestsHang(Requests::Cold)), 10, 300),
     (FaultKind::Job(JobFault::RequestsHang(Requests::All)), 10, 300),
@@ -102,6 +102,7 @@ const JOBS: [Kind; 8] = [
     (FaultKind::Job(JobFault::RequestsPanic(Requests::Hot)), 10, 1_800),
     (FaultKind::Job(JobFault::RequestsPanic(Requests::Cold)), 10, 1_800),
     (FaultKind::Job(JobFault::RequestsPanic(Requests::All)), 10, 1_800),
+    (FaultKind::Job(JobFault::AnswersPanic), 10, 1_800),
     (FaultKind::Job(JobFault::Leaks), 60, 1_800),
 ];
 

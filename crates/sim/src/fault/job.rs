@@ -20,6 +20,8 @@ pub enum JobFault {
     RequestsSpin,
     /// Requests panic as soon as they run.
     RequestsPanic(Requests),
+    /// What decodes the API's answers panics on each of them. It decodes none that is an error.
+    AnswersPanic,
     /// Memory grows to more than nine tenths of its limit, and stays there until the process ends.
     Leaks,
 }
@@ -45,7 +47,7 @@ impl JobFault {
             Self::RequestsHang(requests) => (requests.tasks(), Ailment::Hangs),
             Self::RequestsSpin => (Requests::All.tasks(), Ailment::Spins),
             Self::RequestsPanic(requests) => (requests.tasks(), Ailment::PanicsAtOnce),
-            Self::Leaks => return None,
+            Self::AnswersPanic | Self::Leaks => return None,
         })
     }
 
@@ -57,6 +59,7 @@ impl JobFault {
             "part-panics-always" => Self::PartPanicsAlways(Part::parse(word)?),
             "requests-hang" => Self::RequestsHang(Requests::parse(word)?),
             "requests-panic" => Self::RequestsPanic(Requests::parse(word)?),
+            "answers-panic" if word.is_empty() => Self::AnswersPanic,
             "requests-spin" if word.is_empty() => Self::RequestsSpin,
             "leaks" if word.is_empty() => Self::Leaks,
             _ => return None,
@@ -73,6 +76,7 @@ impl fmt::Display for JobFault {
             Self::RequestsHang(requests) => write!(f, "requests-hang={}", requests.as_str()),
             Self::RequestsSpin => f.write_str("requests-spin"),
             Self::RequestsPanic(requests) => write!(f, "requests-panic={}", requests.as_str()),
+            Self::AnswersPanic => f.write_str("answers-panic"),
             Self::Leaks => f.write_str("leaks"),
         }
     }

@@ -253,7 +253,7 @@ mod tests {
             "lease-gone second-process resources-unknown kill terminate freeze plane-stalls=work plane-stalls=supervision",
             "part-panics=token-writer part-ends=work wall-step=-1h tokens-unexpected recoveries-gone plane-stalls=io",
             "part-hangs=api part-spins=sources part-panics-always=monitor requests-hang=hot requests-hang=cold",
-            "requests-hang=all requests-spin leaks",
+            "requests-hang=all requests-spin requests-panic=cold answers-panic leaks",
         ]
         .iter()
         .flat_map(|words| words.split(' '))
@@ -276,6 +276,7 @@ mod tests {
             ("at 2h for 20m part-hangs=all", "part-hangs=all"),
             ("at 2h for 20m requests-hang", "requests-hang"),
             ("at 2h for 20m leaks=5", "leaks=5"),
+            ("at 2h for 20m answers-panic=hot", "answers-panic=hot"),
             ("at 2h for -5m kill", "at 2h for -5m kill"),
             ("at 1h for 1s kill; at 2h for 1s wall-step=soon", "wall-step=soon"),
         ] {

@@ -60,6 +60,12 @@ impl Line {
         self.step().is_some_and(|step| self.entry.subject != Entry::PROCESS || step == Step::EndProcess)
     }
 
+    /// Whether it says that a restart is withheld because the API is away, and not that several parts fail together.
+    pub fn blames_the_api(&self) -> bool {
+        let Fact::Withheld { cause, .. } = &self.entry.fact else { return false };
+        cause.starts_with("restart withheld: dexscreener")
+    }
+
     /// Whether it says that nothing more is done.
     pub fn escalates(&self) -> bool {
         matches!(self.entry.fact, Fact::Ended { outcome: Outcome::Escalated, .. })
@@ -173,6 +179,21 @@ mod tests {
         assert_eq!(ends(&[0, 60, 360]), "");
         assert!(spent(&[], &[at(0), at(1_000), at(3_600)]).is_empty());
         assert!(spent(&[], &[at(0), at(1_000), at(3_000)])[0].contains("planes were built anew"));
+    }
+
+    #[test]
+    fn only_what_says_that_the_api_is_away_blames_it() {
+        let blames = |cause: &str| {
+            let fact = Fact::Withheld {
+                cause: format!("restart withheld: {cause}"),
+                dependency: "dexscreener".to_owned(),
+            };
+            line(0, 0, "hot-group", fact).blames_the_api()
+        };
+        assert!(blames("dexscreener has been away for 61 s"));
+        assert!(!blames("parts that depend on dexscreener fail together, so it is taken to be away"));
+        assert!(!blames("store has been away for 61 s"));
+        assert!(!steps("hot-group", Step::Graceful, [0])[0].blames_the_api());
     }
 
     #[test]

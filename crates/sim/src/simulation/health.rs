@@ -167,7 +167,9 @@ impl Simulation<'_> {
         let is_damaged = self.is_damaged(process.number(), at);
         // With more tokens than permits not all can be fresh, which the service reports.
         let fits = process.board().plan().is_none_or(|plan| plan.hot.cycle.max(plan.cold.cycle) <= MAX_ROUND);
-        let panics = self.panics_of_requests(process.number(), at);
+        let panics = self.panics_of_requests(process.number());
+        let panics =
+            || panics.iter().filter(|(panicked, _)| *panicked <= at).map(|(panicked, _)| at - *panicked);
         let [pools, profiles] =
             self.world.exchange.last_responses(process.number(), at).map(|last| ages_of(last, at));
         Truth {
@@ -187,8 +189,8 @@ impl Simulation<'_> {
                 .hot_ill_since()
                 .filter(|since| *since <= at)
                 .map(|since| at - since.max(supervision_runs).max(self.booted)),
-            panicked: panics.iter().filter(|ago| TOLD.contains(ago)).count(),
-            last_panic: panics.iter().copied().min(),
+            panicked: panics().filter(|ago| TOLD.contains(ago)).count(),
+            last_panic: panics().min(),
             api_down_for: down(ExchangeFault::is_down),
             api_fails_for: down(ExchangeFault::fails_calls),
             api_silent_for: down(ExchangeFault::is_silent),
@@ -249,7 +251,7 @@ impl Simulation<'_> {
     }
 
     /// When a matching fault was last active; `at` if one still is.
-    fn last_disturbed(&self, at: Moment, is_one: impl Fn(&Fault) -> bool) -> Option<Moment> {
+    pub(super) fn last_disturbed(&self, at: Moment, is_one: impl Fn(&Fault) -> bool) -> Option<Moment> {
         let begun = self.faults.faults().iter().take_while(|fault| fault.begins() <= at);
         begun.filter(|fault| is_one(fault)).map(|fault| fault.until().min(at)).max()
     }

@@ -7,7 +7,12 @@ use ttm_kernel::Moment;
 pub(super) struct Illness {
     /// In the order of their beginnings; those that touch are one.
     pub(super) spells: Vec<(Moment, Moment)>,
+    /// How many of the tasks that were struck are among them.
     pub(super) seen: usize,
+    /// How many answers on which a process panicked are among them.
+    pub(super) panics: usize,
+    /// Since when the hot group got nowhere because its requests panicked, and when the last of them did that shows it.
+    pub(super) fruitless: Vec<(Moment, Moment)>,
 }
 
 impl Illness {

@@ -15,10 +15,10 @@ impl Simulation<'_> {
     /// Something goes wrong in the process.
     pub(super) fn begin_job_fault(&mut self, fault: JobFault, lasts: Duration) {
         let now = self.executor.now();
-        match fault.strikes() {
-            Some((tasks, ailment)) => self.executor.strike(tasks, ailment, now + lasts),
-            None if matches!(self.state, State::Down { .. }) => {}
-            None => self.world.resources.leak(self.number, lasts),
+        if let Some((tasks, ailment)) = fault.strikes() {
+            self.executor.strike(tasks, ailment, now + lasts);
+        } else if fault == JobFault::Leaks && !matches!(self.state, State::Down { .. }) {
+            self.world.resources.leak(self.number, lasts);
         }
         self.follow_jobs();
     }
@@ -32,6 +32,11 @@ impl Simulation<'_> {
             self.illness.note(new.at, new.over.unwrap_or(now));
         }
         self.illness.seen = struck.len();
+        let panicked = self.world.exchange.panicked(self.illness.panics);
+        self.illness.panics += panicked.len();
+        for new in panicked {
+            self.illness.note(new.at, now);
+        }
         let runs = matches!(self.state, State::Up(_));
         let of_this = |each: &&Struck| each.place.process == self.number;
         let is_ill = |each: &Struck| {
@@ -88,12 +93,25 @@ impl Simulation<'_> {
         self.illness.last(at).map(|last| at - last)
     }
 
-    /// How long ago each request of a process panicked that a fault made panic.
-    pub(super) fn panics_of_requests(&self, process: u32, at: Moment) -> Vec<Duration> {
-        let of_it = |each: &Struck| {
-            each.place.process == process && each.ailment == Ailment::PanicsAtOnce && each.at <= at
+    /// When requests of a process panicked, and the names of their tasks: at once, or on an answer.
+    pub(super) fn panics_of_requests(&self, process: u32) -> Vec<(Moment, &'static str)> {
+        let of_it = |each: &Struck| each.place.process == process && each.ailment == Ailment::PanicsAtOnce;
+        let at_once = self.executor.struck().into_iter().filter(of_it).map(|each| (each.at, each.name));
+        let on_answers = self.world.exchange.panicked(0).into_iter();
+        let on_answers = on_answers.filter(|each| each.process == process);
+        let on_answers = on_answers.filter_map(|each| Some((self.reaches_work(each.at)?, each.task)));
+        at_once.chain(on_answers).collect()
+    }
+
+    /// When the work plane of the current process learns of what happened to a call then: not while it is suspended, and never if it
+    /// was left behind meanwhile.
+    fn reaches_work(&self, at: Moment) -> Option<Moment> {
+        let is_held = |hold: &&Hold| hold.plane == Plane::Work && hold.from <= at && at < hold.until;
+        let Some(until) = self.held.iter().filter(is_held).map(|hold| hold.until).max() else {
+            return Some(at);
         };
-        self.executor.struck().into_iter().filter(of_it).map(|each| at - each.at).collect()
+        let rebuilt = self.executor.runtime().rebuilt_after(self.number, at);
+        Some(until).filter(|until| rebuilt.is_none_or(|rebuilt| *until < rebuilt))
     }
 
     /// Since when the hot group of the current process cannot do anything, because what does its work is ill.

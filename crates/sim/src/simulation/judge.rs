@@ -60,6 +60,7 @@ impl Simulation<'_> {
         }
         self.judge_health();
         self.judge_ledger();
+        self.follow_panics();
         let State::Up(process) = &self.state else { return };
         if let Some(counts) = process.events() {
             let mut ledger = self.world.events.ledger(process.number());

@@ -83,6 +83,8 @@ impl Simulation<'_> {
         for struck in self.alone() {
             self.judge_recovery(&struck, &lines);
         }
+        self.judge_panics(&lines);
+        self.judge_blame();
     }
 
     /// Whether something that a restart may help was wrong shortly before.
@@ -188,19 +190,24 @@ impl Simulation<'_> {
 
     /// When the wall clock showed this, at the latest: it may have shown it twice.
     fn made(&self, wall: Timestamp, by: Moment) -> Moment {
+        self.shown(wall, by).last().copied().unwrap_or(by)
+    }
+
+    /// Each time that the wall clock showed this.
+    pub(super) fn shown(&self, wall: Timestamp, by: Moment) -> Vec<Moment> {
         let mut from = Moment::ZERO;
         let mut shown = Timestamp::from_second(WALL_S).expect("a valid time");
-        let mut made = None;
+        let mut times = Vec::new();
         let ends = self.wall_steps.iter().copied().chain([(Moment::MAX, jiff::SignedDuration::ZERO)]);
         for (until, step) in ends {
             let after = Duration::try_from(wall.duration_since(shown)).ok();
             let at = after.map(|after| from + after);
-            made = at.filter(|at| *at <= until && *at <= by).or(made);
+            times.extend(at.filter(|at| *at <= until && *at <= by));
             if until < Moment::MAX {
                 shown = shown + jiff::SignedDuration::try_from(until - from).unwrap_or_default() + step;
                 from = until;
             }
         }
-        made.unwrap_or(by)
+        times
     }
 }

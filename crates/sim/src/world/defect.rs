@@ -1,10 +1,10 @@
-//! Rules of the simulated store that can be broken on purpose, to prove that the oracles notice.
+//! Rules of the simulated world that can be broken on purpose, to prove that the oracles notice.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// A rule that the store breaks.
+/// A rule that the world breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
     /// The lease is granted to every process that requests it.
@@ -23,9 +23,12 @@ pub enum Defect {
     ForgetfulLedger,
     /// It loses the beginnings of recoveries.
     TornLedger,
+    /// From half an hour on calls of the API fail for two minutes although no fault says so: for the oracles it is the process that
+    /// fails them.
+    SecretOutage,
 }
 
-/// The rules that a store breaks.
+/// The rules that a world breaks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Defects(Arc<Mutex<Vec<Defect>>>);
 

@@ -9,6 +9,7 @@ use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, Pair};
 use ttm_xoshiro_entropy::SeededEntropy;
 
+use super::defect::{Defect, Defects};
 use crate::oracle::{Limit, Promises, Succession, Verdicts};
 use crate::{FaultSchedule, SimRuntime};
 
@@ -17,8 +18,8 @@ mod call;
 mod caller;
 mod responses;
 
-pub use caller::ExchangeCounts;
 use caller::{Budget, CallerState};
+pub use caller::{ExchangeCounts, Panicked};
 pub use responses::LastResponses;
 
 /// What the API's reference allows for profiles.
@@ -35,6 +36,7 @@ pub struct SimExchange {
     fault_draws: Arc<SeededEntropy>,
     promised: Promises,
     succession: Arc<Succession>,
+    defects: Defects,
     state: Mutex<State>,
 }
 
@@ -45,6 +47,7 @@ struct State {
     /// The state of each process.
     callers: BTreeMap<u32, CallerState>,
     counts: ExchangeCounts,
+    panicked: Vec<Panicked>,
     primaries: BTreeMap<Mint, (i64, Option<Pair>)>,
 }
 
@@ -75,19 +78,21 @@ impl SimExchange {
             fault_draws: runtime.stream("faults"),
             promised,
             succession: Arc::default(),
+            defects: Defects::default(),
             state: Mutex::new(State {
                 limits: [promised.requests_per_minute, PROFILES_PER_MINUTE].map(Limit::new),
                 callers: BTreeMap::new(),
                 counts: ExchangeCounts::default(),
+                panicked: Vec::new(),
                 primaries: BTreeMap::new(),
             }),
         }
     }
 
-    /// The same API, where only one process at a time may make requests.
+    /// The same API, where only one process at a time may make requests, in a world that breaks these rules.
     #[must_use]
-    pub(super) fn watched_by(self, succession: &Arc<Succession>) -> Self {
-        Self { succession: succession.clone(), ..self }
+    pub(super) fn watched_by(self, succession: &Arc<Succession>, defects: &Defects) -> Self {
+        Self { succession: succession.clone(), defects: defects.clone(), ..self }
     }
 
     /// The current counts.
@@ -96,6 +101,11 @@ impl SimExchange {
         let [busiest_minute, busiest_profile_minute] =
             [Budget::Pools, Budget::Profiles].map(|budget| state.limits[budget as usize].busiest());
         ExchangeCounts { busiest_minute, busiest_profile_minute, ..state.counts }
+    }
+
+    /// The requests on whose answers a process panicked, from the one with this number on.
+    pub fn panicked(&self, from: usize) -> Vec<Panicked> {
+        self.state.lock().panicked.get(from..).unwrap_or_default().to_vec()
     }
 
     /// The last responses for pools and for profiles that a process had received at a moment of the last minutes.

@@ -1,6 +1,7 @@
 //! The answers of the simulated API: latency, the strict rate limit, and every kind of fault.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,11 +13,13 @@ use ttm_market::{
 
 use super::call::Call;
 use super::caller::Budget;
-use super::{Question, SimExchange, question_of};
+use super::{Defect, Question, SimExchange, question_of};
 use crate::{ExchangeFault, Percent, Poison};
 
 /// The most profiles in one answer.
 const MAX_PROFILES: usize = 30;
+/// When calls fail although no fault says so, in a world with that defect.
+const SECRET_OUTAGE: Range<Duration> = Duration::from_mins(30)..Duration::from_mins(32);
 /// The API's own data is about this old, so an answer may be reused for as long.
 const ANSWER_TTL_S: i64 = 30;
 
@@ -31,7 +34,7 @@ impl SimExchange {
     ) -> Result<PairBatch, PairSourceError> {
         let call = Call::begin(self, budget, question);
         self.runtime.yields().await;
-        let fault = self.faults.exchange(self.runtime.now());
+        let fault = self.fault();
         match fault {
             Some(ExchangeFault::Hang) => std::future::pending::<()>().await,
             Some(ExchangeFault::SlowDrip) => {
@@ -41,8 +44,19 @@ impl SimExchange {
         }
         self.runtime.yields().await;
         let result = if call.over_limit { Err(limited(None)) } else { self.respond(fault, mints, answer) };
+        if matches!(budget, Budget::Pools) && result.is_ok() && self.faults.answers_panic(self.runtime.now())
+        {
+            call.panic();
+        }
         call.end(&result);
         result
+    }
+
+    fn fault(&self) -> Option<ExchangeFault> {
+        let now = self.runtime.now();
+        let is_away =
+            || self.defects.has(Defect::SecretOutage) && SECRET_OUTAGE.contains(&now.since_origin());
+        self.faults.exchange(now).or_else(|| is_away().then_some(ExchangeFault::Unavailable))
     }
 
     /// The answer as our client would return it.

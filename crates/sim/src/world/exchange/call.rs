@@ -6,7 +6,7 @@ use std::time::Duration;
 use ttm_kernel::{Clock, Moment};
 use ttm_market::{Mint, PairBatch, PairSourceError};
 
-use super::caller::{Budget, BudgetState, CallerState};
+use super::caller::{Budget, BudgetState, CallerState, Panicked};
 use super::{Question, SimExchange, question_of};
 use crate::oracle::{CallEnd, WatchedCall};
 
@@ -121,18 +121,41 @@ impl<'a> Call<'a> {
         self.settle(end);
     }
 
+    /// The process panics on the answer: that says nothing of the API.
+    pub(super) fn panic(mut self) -> ! {
+        self.ended = true;
+        let runtime = &self.exchange.runtime;
+        runtime.trace(format_args!("the answer of the api makes its reader panic"));
+        let panicked =
+            Panicked { process: self.process, at: runtime.now(), task: runtime.task_name().unwrap_or("") };
+        let mut state = self.exchange.state.lock();
+        state.counts.answered += 1;
+        state.panicked.push(panicked);
+        drop(state);
+        self.settle(CallEnd::Cancelled);
+        self.is_halved();
+        crate::panics::panic();
+    }
+
+    /// The process may ask for the halves of the batch next.
+    fn is_halved(&self) {
+        if self.batch.len() > 1 {
+            let (first, second) = self.batch.split_at(self.batch.len().div_ceil(2));
+            let halves = [first, second].map(|half| (question_of(half), self.since));
+            let mut state = self.exchange.state.lock();
+            state.caller(self.process, self.exchange.promised).parts.extend(halves);
+        }
+    }
+
     fn settle(&self, end: CallEnd) {
+        if matches!(end, CallEnd::Failure | CallEnd::GivenUp | CallEnd::Rejected) {
+            self.is_halved();
+        }
         let mut state = self.exchange.state.lock();
         state.counts.in_flight -= 1;
         state.counts.succeeded += u64::from(end == CallEnd::Success);
-        let CallerState { budgets, succeeded, parts, .. } =
-            state.caller(self.process, self.exchange.promised);
+        let CallerState { budgets, succeeded, .. } = state.caller(self.process, self.exchange.promised);
         *succeeded += u64::from(end == CallEnd::Success);
-        if matches!(end, CallEnd::Failure | CallEnd::GivenUp | CallEnd::Rejected) && self.batch.len() > 1 {
-            let (first, second) = self.batch.split_at(self.batch.len().div_ceil(2));
-            let since = self.since;
-            parts.extend([first, second].map(|half| (question_of(half), since)));
-        }
         let BudgetState { breaker, pace, .. } = &mut budgets[self.budget as usize];
         match end {
             CallEnd::Success => pace.answer(self.question),

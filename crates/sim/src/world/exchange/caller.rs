@@ -52,6 +52,17 @@ impl CallerState {
     }
 }
 
+/// A request on whose answer the process panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panicked {
+    /// The process.
+    pub process: u32,
+    /// When.
+    pub at: Moment,
+    /// The name of the task that made the request.
+    pub task: &'static str,
+}
+
 /// The API's counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExchangeCounts {
