@@ -6,6 +6,8 @@ use std::time::Duration;
 use ttm_sim::world::LeaseKind;
 use ttm_sim::{FaultSchedule, Outcome, Plan, SLOT};
 
+/// How the ledger says that a group is left alone because the API is away.
+const BLAMED: &str = "restart withheld: dexscreener";
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 /// One seed with a watchdog and one without; debug builds run one.
@@ -34,6 +36,17 @@ fn check(faults: &str, down: Duration, boots: u32) -> Vec<Outcome> {
 
 fn did(outcome: &Outcome, words: &str) -> bool {
     outcome.recoveries.iter().any(|line| line.contains(words))
+}
+
+/// The same, of what was done after this.
+fn did_after(outcome: &Outcome, after: Duration, words: &str) -> bool {
+    let made = |line: &&String| {
+        let seconds = line.strip_prefix('+')?.split_once("s ")?.0.parse().ok()?;
+        Some(after < Duration::from_secs_f64(seconds))
+    };
+    // What was done in the first second has another unit.
+    let mut later = outcome.recoveries.iter().filter(|line| made(line).unwrap_or(false));
+    later.any(|line| line.contains(words))
 }
 
 #[test]
@@ -86,6 +99,42 @@ fn a_group_whose_requests_panic_is_restarted_and_no_outage_of_the_api_is_blamed(
         for outcome in check(&format!("at 30m for 2m requests-panic={requests}"), 5 * MINUTE, 1) {
             assert!(did(&outcome, "hot-group graceful, charged: true"), "{:#?}", outcome.recoveries);
             assert!(!did(&outcome, "restart withheld"), "{:#?}", outcome.recoveries);
+        }
+    }
+}
+
+#[test]
+fn cold_requests_that_panic_cost_the_hot_group_nothing() {
+    for seed in SEEDS {
+        let outcome = run(*seed, 90 * MINUTE, "at 30m for 20m requests-panic=cold");
+        assert!(outcome.availability.share() >= 0.999, "{outcome}");
+        assert_eq!(outcome.boots, 1, "{outcome}");
+        assert!(!did(&outcome, "restart withheld"), "{:#?}", outcome.recoveries);
+    }
+}
+
+#[test]
+fn a_process_that_panics_on_each_answer_blames_no_outage_of_the_api_and_recovers_once_it_does_not() {
+    for seed in SEEDS {
+        let outcome = run(*seed, 2 * HOUR, "at 30m for 20m answers-panic");
+        assert!(!did(&outcome, BLAMED), "{:#?}", outcome.recoveries);
+        let longest = outcome.availability.longest_down(SLOT);
+        assert!(longest <= 35 * MINUTE, "{longest:?}: {outcome}");
+    }
+}
+
+#[test]
+fn panics_that_outlast_an_outage_of_the_api_do_not_pass_for_it() {
+    for panics in ["requests-panic=hot", "requests-panic=all", "answers-panic"] {
+        for seed in SEEDS {
+            let faults = format!("at 30m for 6m api-503; at 33m for 20m {panics}");
+            let outcome = run(*seed, 2 * HOUR, &faults);
+            let [over, probed] = [36 * MINUTE, 41 * MINUTE];
+            // The API was away until the first probe that found it there.
+            assert!(!did_after(&outcome, probed, BLAMED), "{faults}: {:#?}", outcome.recoveries);
+            let is_restarted =
+                ["hot-group graceful", "work graceful"].map(|words| did_after(&outcome, over, words));
+            assert!(is_restarted.contains(&true), "{faults}: {:#?}", outcome.recoveries);
         }
     }
 }
