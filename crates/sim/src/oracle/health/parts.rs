@@ -25,7 +25,7 @@ const RECOGNISED: Duration = Duration::from_mins(2);
 /// So many requests that panicked are told.
 const FEW_PANICS: usize = 3;
 /// Panics are not told of any more after this.
-const PANICS_FORGOTTEN: Duration = Duration::from_secs(330);
+const PANICS_FORGOTTEN: Duration = Duration::from_secs(690);
 /// How the error of a call without an answer begins.
 const NO_ANSWER: &str = "no answer within ";
 

@@ -296,7 +296,7 @@ fn requests_that_panic_are_reported_while_they_do() {
         violations(&panicked, |facts| facts.cold.panics = Some(panics()), nothing),
         Vec::<String>::new()
     );
-    let long_ago = Truth { last_panic: Some(seconds(400)), ..healthy() };
+    let long_ago = Truth { last_panic: Some(seconds(700)), ..healthy() };
     check(&long_ago, |facts| facts.hot.panics = Some(panics()), nothing, "no request has panicked lately");
 }
 
