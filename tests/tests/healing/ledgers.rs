@@ -64,10 +64,11 @@ fn a_pause_restarts_nothing(store: &str) {
 
 /// The problem that the start reported, after which it went on.
 fn goes_on(program: &mut Program) -> String {
-    let problem = program.wait_for_message("the record of earlier restarts, or a part of it, is lost")["problem"]
-        .as_str()
-        .expect("a reason")
-        .to_owned();
+    let problem =
+        program.wait_for_message("the record of earlier restarts, or a part of it, is lost")["problem"]
+            .as_str()
+            .expect("a reason")
+            .to_owned();
     let address = program.address();
     scores_again(program);
     let set_aside = || get(address, "/api/v1/events?kind=recovery.ledger_set_aside").json()["events"].clone();
@@ -104,7 +105,11 @@ fn a_corrupt_row_of_the_ledger_is_set_aside_and_the_start_goes_on() {
     third.address();
     third.signal(Signal::TERM);
     let outcome = third.end();
-    assert!(!outcome.stderr.contains("the record of earlier restarts, or a part of it, is lost"), "{}", outcome.stderr);
+    assert!(
+        !outcome.stderr.contains("the record of earlier restarts, or a part of it, is lost"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
