@@ -14,7 +14,7 @@ use crate::oracle::SLOT;
 use crate::oracle::health::{ResponseTruth, Truth, UseTruth, judge};
 use crate::process::Process;
 use crate::world::LastResponses;
-use crate::{ExchangeFault, Fault, FaultKind, Plane, StoreTable};
+use crate::{Ailment, ExchangeFault, Fault, FaultKind, Plane, StoreTable};
 
 /// A part that ends once is started again and gets on within this time.
 const RESTARTED_WITHIN: Duration = Duration::from_mins(1);
@@ -86,13 +86,16 @@ impl Simulation<'_> {
         }
         self.note_reached(&report);
         let struck = self.executor.struck();
+        let restarted: Vec<Moment> =
+            self.lines().iter().filter(|line| line.restarts()).map(|line| line.at).collect();
         let (boots, losses, faults) = (&self.health.boots, &self.health.losses, self.faults.faults());
         let causes = |from: Moment, to: Moment| {
             let edges = faults.iter().flat_map(|fault| [fault.begins(), fault.until()]);
-            // A part that is ill is restarted, perhaps several times.
-            let ill = struck.iter().flat_map(|struck| [struck.at, struck.over.unwrap_or(now)]);
+            // Requests that panic are many, and what comes of them is told for as long as they do.
+            let ill = struck.iter().filter(|struck| struck.ailment != Ailment::PanicsAtOnce);
+            let ill = ill.flat_map(|struck| [struck.at, struck.over.unwrap_or(now)]);
             let edges = edges.chain(ill);
-            let edges = edges.chain(boots.iter().chain(losses).copied());
+            let edges = edges.chain(boots.iter().chain(losses).chain(&restarted).copied());
             let edges = edges.filter(|edge| from <= *edge && *edge <= to).count();
             let hovering = hovering(faults, from, to).as_secs() / HOVERS.as_secs();
             edges + usize::try_from(hovering).unwrap_or(usize::MAX)

@@ -182,7 +182,7 @@ impl Simulation<'_> {
     }
 
     /// Every line that ever was in the ledger.
-    fn lines(&self) -> Vec<Line> {
+    pub(super) fn lines(&self) -> Vec<Line> {
         let ever = self.world.recoveries.ever();
         let line = |(stored, entry): (Moment, Entry)| Line { at: self.made(entry.at, stored), entry };
         ever.into_iter().map(line).collect()
