@@ -20,8 +20,9 @@ const LATELY: Duration = Duration::from_hours(1);
 
 pub(crate) async fn page(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let limit = Parameters::of(&uri, &["limit"])?.limit_up_to(RECOVERIES_SHOWN)?;
-    let recoveries = app.controls()?.recovery.recoveries(limit);
-    Ok(app.render(|| Json(RecoveriesDto::from(recoveries))).await)
+    let control = &app.controls()?.recovery;
+    let (recoveries, problem) = (control.recoveries(limit), control.problem());
+    Ok(app.render(|| Json(RecoveriesDto::new(recoveries, problem))).await)
 }
 
 pub(crate) async fn one(

@@ -308,9 +308,9 @@ fn an_unknown_breaker_gets_a_suggestion_and_the_names_of_all() {
 #[test]
 fn recoveries_are_shown_with_cause_steps_outcome_and_evidence_the_newest_first() {
     let mut control = MockRecoveryControl::new();
-    control
-        .expect_recoveries()
-        .returning(|limit| vec![withheld(), recovery()].into_iter().take(limit).collect());
+    let all = || vec![withheld(), recovery()].into_iter();
+    control.expect_recoveries().returning(move |limit| all().take(limit).collect());
+    control.expect_problem().returning(|| Some("the ledger was lost".to_owned()));
     let surface = surface().with_recovery(control);
     let whole = json!({
         "id": "12-3", "subject": "hot-group", "cause": "no progress for 2m", "class": "system", "by": "service",
@@ -319,7 +319,7 @@ fn recoveries_are_shown_with_cause_steps_outcome_and_evidence_the_newest_first()
         "withheld_for": null, "outcome": "recovered", "duration_seconds": 4.5, "evidence": "thread work-1 R",
     });
     let all = get(&surface, "/api/v1/recoveries");
-    assert_eq!(all["recoveries"][1], whole);
+    assert_eq!((&all["recoveries"][1], &all["problem"]), (&whole, &json!("the ledger was lost")));
     let newest = &all["recoveries"][0];
     assert_eq!((&newest["id"], &newest["withheld_for"]), (&json!("12-7"), &json!("dexscreener")));
     assert_eq!([&newest["class"], &newest["outcome"], &newest["duration_seconds"]], [&Value::Null; 3]);

@@ -118,6 +118,8 @@ pub struct PanicFacts {
     pub requests: u64,
     /// Time since the first of them.
     pub lasts: Duration,
+    /// Time since the last of them.
+    pub since_last: Duration,
     /// What the last one said, bounded and without control characters.
     pub message: String,
 }

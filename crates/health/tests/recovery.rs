@@ -36,7 +36,7 @@ fn a_critical_part_that_is_given_up_is_critical_and_not_ready_and_stays_live() {
     }
     let report = assess(&facts, &Thresholds::default());
     assert_eq!((report.status, report.live, report.ready), (Status::Critical, true, false));
-    let first = "the part work is given up for now, since restarting did not help: it ended by itself: it panicked: boom; once \
+    let first = "the part work is given up for now, since no restart that may be tried helps: it ended by itself: it panicked: boom; once \
                  it is mended, `ttm restart work`";
     assert_eq!(report.reasons.first().map(String::as_str), Some(first));
     facts.recovery = RecoveryFacts::default();
@@ -51,7 +51,7 @@ fn a_part_that_the_service_can_do_without_calls_a_person_and_keeps_it_ready() {
     let report =
         report(RecoveryFacts { escalated: vec![part("sources", false)], ..RecoveryFacts::default() });
     assert_eq!((report.status, report.live, report.ready), (Status::Critical, true, true));
-    let told = "the part sources is given up for now, since restarting did not help: it ended by itself: it panicked: boom; \
+    let told = "the part sources is given up for now, since no restart that may be tried helps: it ended by itself: it panicked: boom; \
                 once it is mended, `ttm restart sources`";
     assert_eq!(report.reasons, [told], "a name may be a plural");
 }

@@ -327,10 +327,11 @@ fn a_list_of_tokens_that_cannot_be_read_is_a_warning_with_its_first_line() {
 #[test]
 fn requests_that_panic_make_their_group_degraded_and_say_what_they_said() {
     let message = "index out of bounds".to_owned();
-    let panics = PanicFacts { requests: 17, lasts: Duration::from_mins(4), message };
+    let (lasts, since_last) = (Duration::from_mins(4), Duration::from_mins(1));
+    let panics = PanicFacts { requests: 17, lasts, since_last, message };
     let report = report(|facts| facts.cold.panics = Some(panics));
     assert_eq!((report.status, report.scheduler.cold.status), (Status::Degraded, Status::Degraded));
     assert_eq!(report.scheduler.hot.status, Status::Healthy);
-    let sentence = "requests of the cold group panic, 17 within 4m: index out of bounds; this is a defect, please report it";
+    let sentence = "requests of the cold group panicked: 17 within 3m, the last 1m ago: index out of bounds; this is a defect, please report it";
     assert_eq!(report.reasons, [sentence]);
 }

@@ -245,6 +245,8 @@ impl Accounts {
             // If more was spent than may be, that many must pass first.
             let next = counting.len().saturating_sub(most.max(1) as usize);
             let more = counting.get(next).copied().max(Some(self.spent_until).filter(|until| *until > now));
+            // Nobody knows when the past can be read.
+            let more = more.filter(|at| *at < Moment::MAX);
             let left = if self.spent_until > now { 0 } else { left(most, &counting) };
             Budget { left, most, window, more_at: more.and_then(|at| wall.checked_add(at - now).ok()) }
         };

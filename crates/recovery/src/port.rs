@@ -150,6 +150,9 @@ pub trait RecoveryControl: Send + Sync {
     /// The last recoveries, the newest first: at most [`RECOVERIES_SHOWN`] are remembered. Never waits.
     fn recoveries(&self, limit: usize) -> Vec<Recovery>;
 
+    /// Why recoveries of earlier processes may be missing; `None` if none is. Never waits.
+    fn problem(&self) -> Option<String>;
+
     /// How many recoveries there were after this time, or are still under way. Never waits.
     fn lately(&self, since: Timestamp) -> Lately;
 

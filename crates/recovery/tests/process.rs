@@ -175,7 +175,7 @@ fn a_part_that_a_person_restarted_has_all_its_time_before_anything_is_wrong_with
         (view.state.as_str(), view.problem)
     };
     assert_eq!(problem(58), ("starting", None));
-    let said = Some("a person ordered it".to_owned());
+    let said = Some("it has not got on since a person ordered its restart".to_owned());
     assert_eq!(problem(10), ("starting", said), "it had its time, and was aborted");
 }
 

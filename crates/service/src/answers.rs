@@ -71,8 +71,9 @@ impl Answers {
     pub(super) fn panics(&self, lane: Lane, now: Moment) -> Option<PanicFacts> {
         let posted = self.0.lock();
         let panics = posted.panics[lane].as_ref().filter(|panics| panics.are_shown(now))?;
-        let Panics { requests, first, message, .. } = panics;
-        Some(PanicFacts { requests: *requests, lasts: now - *first, message: message.clone() })
+        let Panics { requests, first, last, message } = panics;
+        let (lasts, since_last) = (now - *first, now - *last);
+        Some(PanicFacts { requests: *requests, lasts, since_last, message: message.clone() })
     }
 }
 
@@ -99,10 +100,8 @@ mod tests {
         }
         answers.post(None, None, at(680));
         let shown = answers.panics(Lane::Hot, at(680)).expect("panics");
-        assert_eq!(
-            shown,
-            PanicFacts { requests: 3, lasts: Duration::from_secs(670), message: "bang".to_owned() }
-        );
+        let (lasts, since_last) = (Duration::from_secs(670), Duration::from_secs(1));
+        assert_eq!(shown, PanicFacts { requests: 3, lasts, since_last, message: "bang".to_owned() });
         assert_eq!(answers.panics(Lane::Cold, at(680)), None);
         assert!(answers.panics(Lane::Hot, at(1_338)).is_some());
         assert_eq!(answers.panics(Lane::Hot, at(1_339)), None);

@@ -49,6 +49,10 @@ impl RecoveryControl for ByHand {
         self.shown.lock().newest(limit)
     }
 
+    fn problem(&self) -> Option<String> {
+        self.board.set_aside()
+    }
+
     fn lately(&self, since: Timestamp) -> Lately {
         self.shown.lock().lately(since)
     }

@@ -89,6 +89,7 @@ mod unreadable;
 
 pub use boot::{Boot, Carried};
 pub use effect::{Effect, Notice};
+use facts::Origin;
 pub use facts::{Answer, Failed, Found, Now, RequestId, Seen, Upstream};
 pub use standing::Standing;
 
@@ -243,7 +244,13 @@ impl Machine {
             }
             (request.ask, answer) = (Ask::Batch(asked), without(&late, answer));
         }
-        match answer.into_found() {
+        let answer = answer.into_found();
+        if let Err((Origin::Here, _)) = answer {
+            for asked in keys_of(&request.ask) {
+                self.lanes[lane_of(asked)].is_broken = true;
+            }
+        }
+        match answer {
             Ok(found) => self.take(&request.ask, found, now),
             Err((origin, message)) if kept => self.keep(&request.ask, origin, message, now),
             Err((origin, _)) => self.fail(&request.ask, origin, now),

@@ -181,7 +181,7 @@ impl Work {
     /// Says which groups have started and have nothing to do before their next run. What is due at this moment has begun.
     fn note_idle_groups(&self, wanted: PerLane<Wanted>, now: Now) {
         for lane in Lane::ALL.into_iter().filter(|lane| wanted[*lane].mode == Mode::Run) {
-            if self.machine.has_nothing_due(lane) {
+            if self.machine.is_at_rest(lane) {
                 self.resident.groups.is_idle(lane, wanted[lane].incarnation, now.moment);
             }
         }

@@ -74,7 +74,7 @@ fn requests_that_panic_are_told_with_what_they_said_and_nobody_blames_the_api() 
     let health = get(address, "/health/detailed").json();
     let reasons = health["reasons"].to_string();
     assert!(
-        reasons.contains("requests of the hot group panic, ") && reasons.contains("a test ordered it"),
+        reasons.contains("requests of the hot group panicked: ") && reasons.contains("a test ordered it"),
         "{reasons}"
     );
     let apis = &health["apis"];

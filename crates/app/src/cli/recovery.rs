@@ -10,7 +10,7 @@ use serde_json::Value;
 use ttm_axum_api::{recovery_id, unknown_recovery};
 use ttm_recovery::{Entry, RECOVERIES_SHOWN};
 
-use super::client::{Service, ServiceArguments, segment};
+use super::client::{SENTENCE, Service, ServiceArguments, segment};
 use super::failure::Failure;
 use super::load::load;
 use super::output::{OutputError, print_json, printable, say, tell, width_of_terminal, wrapped};
@@ -22,7 +22,6 @@ use crate::config::Settings;
 use crate::planes::Threads;
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct RecoveryArguments {
     #[command(subcommand)]
     command: Option<RecoveryCommand>,
@@ -77,7 +76,11 @@ pub(super) fn execute(
                 return Ok(ExitCode::SUCCESS);
             }
             let all = answer["recoveries"].as_array().map(Vec::as_slice).unwrap_or_default();
-            list(all)?;
+            let problem = answer["problem"].as_str();
+            if let Some(problem) = problem {
+                wrapped(&format!("{:LABEL$}", "!"), &printable(problem, SENTENCE))?;
+            }
+            list(all, problem.is_none())?;
             if let Some(spent) = is_live.then(|| source.spent()).flatten() {
                 wrapped(&format!("{:LABEL$}", "budget"), &spent)?;
             }
@@ -94,7 +97,7 @@ pub(super) fn execute(
                 found.cloned().ok_or_else(|| unknown_recovery(id))
             };
             let (recovery, _) = source.ask(&format!("/{}", segment(id)), find)?;
-            if *json {
+            if *json || arguments.json {
                 print_json(&recovery)?;
                 return Ok(ExitCode::SUCCESS);
             }
@@ -148,9 +151,10 @@ impl Source {
     }
 }
 
-fn list(all: &[Value]) -> Result<(), OutputError> {
+fn list(all: &[Value], is_complete: bool) -> Result<(), OutputError> {
     if all.is_empty() {
-        return wrapped("", "no recoveries: nothing was restarted, and no restart was withheld");
+        let nothing = "no recoveries: nothing was restarted, and no restart was withheld";
+        return wrapped("", if is_complete { nothing } else { "no recoveries are known" });
     }
     say!("{}", table(all, width_of_terminal()).join("\n"))
 }

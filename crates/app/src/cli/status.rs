@@ -164,7 +164,7 @@ fn print(service: &Service, answer: &Answer) -> Result<(), OutputError> {
             word(&resources["database_connections_max"]),
         ),
     )?;
-    if let Some(lately) = lately(&answer.parts["lately"], &service.command("recovery")) {
+    if let Some(lately) = lately(&answer.parts["lately"], health, &service.command("recovery")) {
         line("recovery", &health["recovery"]["status"], &lately)?;
     }
     for reason in health["reasons"].as_array().into_iter().flatten() {
@@ -173,13 +173,17 @@ fn print(service: &Service, answer: &Answer) -> Result<(), OutputError> {
     Ok(())
 }
 
-/// What self-healing did in the last hour, if it did anything, and the command that says more.
-fn lately(lately: &Value, command: &str) -> Option<String> {
+/// What self-healing did in the last hour, if it did anything or may have, and the command that says more.
+fn lately(lately: &Value, health: &Value, command: &str) -> Option<String> {
     let counted =
         ["restarted", "withheld", "escalated"].map(|what| (lately[what].as_u64().unwrap_or(0), what));
     let told = counted.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
     let told: Vec<String> = told.collect();
-    (!told.is_empty()).then(|| format!("in the last hour {}; `{command}` says why", told.join(", ")))
+    if told.is_empty() {
+        let is_ill = ["degraded", "critical"].map(Value::from).contains(&health["recovery"]["status"]);
+        return is_ill.then(|| "nothing is known to have been restarted in the last hour".to_owned());
+    }
+    Some(format!("in the last hour {}; `{command}` says why", told.join(", ")))
 }
 
 /// Where the process is in its life, and since when.
@@ -349,14 +353,23 @@ mod tests {
         let shown = |restarted: u64, withheld: u64, escalated: u64| {
             let counts =
                 serde_json::json!({"restarted": restarted, "withheld": withheld, "escalated": escalated});
-            lately(&counts, "ttm recovery --url http://h")
+            lately(&counts, &Value::Null, "ttm recovery --url http://h")
         };
         assert_eq!(shown(0, 0, 0), None);
         assert_eq!(
             shown(2, 0, 1).as_deref(),
             Some("in the last hour 2 restarted, 1 escalated; `ttm recovery --url http://h` says why")
         );
-        assert_eq!(lately(&Value::Null, "ttm recovery"), None, "an older service does not tell");
+        assert_eq!(
+            lately(&Value::Null, &Value::Null, "ttm recovery"),
+            None,
+            "an older service does not tell"
+        );
+        let degraded = serde_json::json!({"recovery": {"status": "degraded"}});
+        assert!(
+            lately(&Value::Null, &degraded, "ttm recovery").is_some(),
+            "the record of restarts may be lost"
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::config::ApiSettings;
 
 /// Recoveries as the API shows them.
 pub fn recoveries_as_json(recoveries: Vec<Recovery>) -> Value {
-    serde_json::to_value(RecoveriesDto::from(recoveries)).unwrap_or_default()
+    serde_json::to_value(RecoveriesDto::new(recoveries, None)).unwrap_or_default()
 }
 
 pub(super) struct HttpSurface {

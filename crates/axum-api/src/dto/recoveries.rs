@@ -8,6 +8,8 @@ use ttm_recovery::{Budget, Budgets, Lately, PartView, Recovery, Taken};
 pub struct RecoveriesDto {
     /// The last ones, the newest first.
     pub recoveries: Vec<RecoveryDto>,
+    /// Why earlier ones may be missing; null if none is.
+    pub problem: Option<String>,
 }
 
 /// A recovery, or the decision not to begin one.
@@ -126,9 +128,10 @@ pub struct RestartDto {
     pub recovery: String,
 }
 
-impl From<Vec<Recovery>> for RecoveriesDto {
-    fn from(recoveries: Vec<Recovery>) -> Self {
-        Self { recoveries: recoveries.into_iter().map(RecoveryDto::from).collect() }
+impl RecoveriesDto {
+    /// These, with why earlier ones may be missing.
+    pub fn new(recoveries: Vec<Recovery>, problem: Option<String>) -> Self {
+        Self { recoveries: recoveries.into_iter().map(RecoveryDto::from).collect(), problem }
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
     for part in &recovery.escalated {
         let name = &part.name;
         let sentence = format!(
-            "the part {name} is given up for now, since restarting did not help: {}; once it is mended, {}",
+            "the part {name} is given up for now, since no restart that may be tried helps: {}; once it is mended, {}",
             part.problem,
             facts.commands.quoted(&format!("restart {name}"))
         );

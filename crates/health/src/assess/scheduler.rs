@@ -48,9 +48,12 @@ fn group(
 ) -> (GroupModel, Findings, bool) {
     let mut findings = Findings::default();
     let stalled = progress(name, group, facts, thresholds, &mut findings);
-    if let Some(PanicFacts { requests, lasts, message }) = &group.panics {
-        let lasts = spoken(*lasts);
-        let what = format!("requests of the {name} group panic, {requests} within {lasts}: {message}");
+    if let Some(PanicFacts { requests, lasts, since_last, message }) = &group.panics {
+        let within = spoken(lasts.saturating_sub(*since_last));
+        let what = format!(
+            "requests of the {name} group panicked: {requests} within {within}, the last {} ago: {message}",
+            spoken(*since_last)
+        );
         findings.add(Status::Degraded, format!("{what}; this is a defect, please report it"));
     }
     let model = GroupModel {

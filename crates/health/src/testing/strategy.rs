@@ -196,7 +196,7 @@ fn any_group() -> impl Strategy<Value = GroupFacts> {
 
 /// So many requests that panicked.
 pub(super) fn panics((requests, lasts): (u64, Duration)) -> PanicFacts {
-    PanicFacts { requests, lasts, message: "index out of bounds".to_owned() }
+    PanicFacts { requests, lasts, since_last: lasts / 2, message: "index out of bounds".to_owned() }
 }
 
 fn any_resources() -> impl Strategy<Value = ResourceSample> {

@@ -28,6 +28,9 @@ impl Machine {
             (Some(Repair { phase: Phase::Withheld, .. }), Some(waits)) => Some(self.withheld(waits, now)),
             // It has all its time before anything is wrong with it.
             (Some(repair), _) if is_just_restarted_by_hand(part, repair) => None,
+            (Some(repair), _) if repair.by == By::Operator && part.state != State::Escalated => {
+                Some("it has not got on since a person ordered its restart".to_owned())
+            }
             (Some(repair), _) => Some(match self.end_waits(part, now) {
                 Some(rest) => format!(
                     "{}; the process was ended a short while ago, and is not ended again for {} s",
@@ -63,5 +66,7 @@ impl Machine {
 /// Whether a person had a part restarted, which has not shown yet whether it gets on, and need not have.
 fn is_just_restarted_by_hand(part: &Part, repair: &Repair) -> bool {
     let is_first = repair.rung.is_some_and(|rung| rung <= Step::Graceful);
-    repair.by == By::Operator && is_first && part.state == State::Starting
+    repair.by == By::Operator
+        && is_first
+        && matches!(part.state, State::Stopping | State::Stopped | State::Starting)
 }

@@ -165,7 +165,7 @@ fn not_yet(problem: &str) -> Reading {
 /// This is known, and that was lost.
 fn without(past: Past, lost: &[String]) -> Reading {
     let problem = format!(
-        "the ledger of recoveries cannot be used, so every budget counts as spent for an hour: {}",
+        "the record of restarts cannot be used, or a part of it, and was set aside, so every budget counts as spent for an hour: {}",
         lost.join("; ")
     );
     nothing(past, problem, false)

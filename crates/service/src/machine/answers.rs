@@ -230,8 +230,8 @@ impl Machine {
             if origin == Origin::Upstream && self.is_watched(&asked.key) {
                 let notice = self.unreadable.handle_unreadable(asked.key, &message, now.moment);
                 self.notice(notice);
+                self.notice(Some(Notice::FailedAlone { mint: asked.key, message }));
             }
-            self.notice(Some(Notice::FailedAlone { mint: asked.key, message }));
         }
         for asked in asked {
             match self.book.get(&asked.key).and_then(|token| place_of(token, self.book.config())) {

@@ -32,6 +32,11 @@ impl Machine {
         counts.waiting[lane] == 0 && counts.unanswered[lane] == 0 && self.is_idle(lane)
     }
 
+    /// Whether nothing of a lane is due, or in flight, although it can get on as far as is known.
+    pub fn is_at_rest(&self, lane: Lane) -> bool {
+        self.has_nothing_due(lane) && !self.lanes[lane].is_broken
+    }
+
     /// The requests in flight whose answers count for no token any more.
     pub fn lost(&self) -> Vec<RequestId> {
         let is_lost = |(id, InFlight { request, asked_by }): (&RequestId, &InFlight)| {
@@ -65,7 +70,7 @@ impl Machine {
             }
         }
         let accounts = &mut self.lanes[lane];
-        (accounts.in_flight, accounts.incarnation) = (0, incarnation);
+        (accounts.in_flight, accounts.incarnation, accounts.is_broken) = (0, incarnation, false);
         self.show_standings();
         self.notice(Some(Notice::LaneReset { lane, taken_back: asked.len() }));
     }

@@ -24,6 +24,8 @@ pub(super) struct Accounts {
     fresh: u64,
     /// The incarnation whose answers count.
     pub(super) incarnation: Incarnation,
+    /// Whether a request of it has failed in this process since it last got on.
+    pub(super) is_broken: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +124,7 @@ impl Machine {
             let done = &mut self.lanes[lane].done;
             done.attempted += tokens;
             done.processed += tokens;
+            self.lanes[lane].is_broken = false;
             self.scheduler.handle_progress(lane, tokens, now.moment);
             self.show_status(lane);
         }

@@ -57,11 +57,11 @@ pub(super) fn panicked(lane: Lane, message: &str, is_news: bool) {
     if is_news {
         tracing::error!(
             group,
-            message,
+            panic = message,
             "requests panic, which is a defect of this program; health says how many"
         );
     } else {
-        tracing::debug!(group, message, "a request panicked");
+        tracing::debug!(group, panic = message, "a request panicked");
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) fn notice(notice: &Notice) {
         Notice::UnreadableEnded => tracing::warn!("all tokens can be read again"),
         Notice::FailedAlone { mint, message } => {
             metrics::counter!("ttm_tokens_failed_alone_total").increment(1);
-            tracing::warn!(%mint, message, "requests for this token keep failing; requesting it alone, less often each time");
+            tracing::warn!(%mint, error = message, "requests for this token keep failing; requesting it alone, less often each time");
         }
         // Whether it is worth a line depends on the ones before: see `panicked`.
         Notice::Panicked { .. } => {}

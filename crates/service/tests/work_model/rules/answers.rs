@@ -178,6 +178,26 @@ fn what_panics_or_hangs_failed_here_and_what_upstream_refuses_did_not() {
 }
 
 #[test]
+fn a_lane_whose_requests_all_panic_is_not_at_rest_between_its_runs() {
+    let mut stage = Stage::scored(2, |_| Says::Cold);
+    assert!(stage.machine.is_at_rest(Lane::Hot));
+    let rests: [bool; 3] = [false, false, true].map(|answers| {
+        while let Some(asked) = stage.ask() {
+            if answers {
+                stage.answer(&asked, |_| Says::Cold);
+            } else {
+                stage.end(&asked, Answer::Panicked("boom".to_owned()));
+            }
+        }
+        assert!(stage.machine.has_nothing_due(Lane::Cold));
+        let rests = stage.machine.is_at_rest(Lane::Cold);
+        stage.wait(3 * MINUTE);
+        rests
+    });
+    assert_eq!(rests, [false, false, true]);
+}
+
+#[test]
 fn a_token_whose_requests_keep_failing_alone_cannot_be_read_until_one_is_answered() {
     let mut stage = Stage::scored(4, |_| Says::Cold);
     let bad = mint(1);

@@ -289,7 +289,12 @@ fn more_changes_than_causes_are_flapping() {
 
 #[test]
 fn requests_that_panic_are_reported_while_they_do() {
-    let panics = || PanicFacts { requests: 3, lasts: seconds(60), message: "boom".to_owned() };
+    let panics = || PanicFacts {
+        requests: 3,
+        lasts: seconds(60),
+        since_last: seconds(10),
+        message: "boom".to_owned(),
+    };
     let panicked = Truth { panicked: 3, last_panic: Some(seconds(10)), ..healthy() };
     check(&panicked, nothing, nothing, "no reason mentions \"panic\"");
     assert_eq!(
