@@ -3,9 +3,15 @@
 #![doc = include_str!("../README.md")]
 
 mod alert;
+mod desk;
 mod engine;
 mod labels;
+mod message;
+mod now;
+mod quiet;
 mod reading;
+mod record;
+mod route;
 mod rule;
 mod rules;
 mod series;
@@ -14,9 +20,15 @@ pub mod testing;
 mod track;
 
 pub use alert::{AlertKey, Ending, Episode, EpisodeId, SavedAlert, Transition, Turn};
+pub use desk::{Desk, Hidden, NotFiring};
 pub use engine::{Engine, InvalidMeasurement, Stale};
 pub use labels::{Identity, InvalidLabels, Labels};
+pub use message::{Attempt, Item, Message, News, OutboxRow, Outcome, Receipt, RowKey, Said};
+pub use now::Now;
+pub use quiet::{InvalidQuiet, Quiet, QuietId, When, Zone};
 pub use reading::{Measurement, Reading};
+pub use record::{Ack, AlertRecord, Case, Commit, DeadLetter, Journalled, Loaded, Told};
+pub use route::{ChannelId, Escalation, Matcher, NotifyConfig, NotifySettings, Route};
 pub use rule::{Condition, Limit, RuleSpec, Side, Worse};
 pub use rules::{Fault, InvalidRule, RuleId, RuleSet};
 pub use series::{Catalogue, Collector, Series, SeriesKind, Unit};

@@ -32,6 +32,8 @@ pub struct RuleSet {
     collectors: Vec<Option<usize>>,
     /// For each series, the rules about it.
     by_series: Vec<Vec<RuleId>>,
+    /// For each rule, the rules that it inhibits.
+    inhibits: Vec<Vec<RuleId>>,
     /// For each rule, the rules that inhibit it.
     inhibitors: Vec<Vec<RuleId>>,
 }
@@ -78,10 +80,14 @@ impl RuleSet {
         if !invalid.is_empty() {
             return Err(invalid);
         }
+        let mut inhibits = vec![Vec::new(); rules.len()];
         let mut by_series = vec![Vec::new(); catalogue.series.len()];
         for (id, rule) in (0..).map(RuleId).zip(&rules) {
             if let Some(place) = rule.series.as_deref().and_then(|name| catalogue.find(name)) {
                 by_series[place].push(id);
+            }
+            for inhibitor in &inhibitors[id.place()] {
+                inhibits[inhibitor.place()].push(id);
             }
         }
         let names = rules.iter().map(|rule| Arc::from(&*rule.name)).collect();
@@ -90,7 +96,7 @@ impl RuleSet {
             catalogue.collector(catalogue.series[series].collector)
         });
         let collectors = collectors.collect();
-        Ok(Self { catalogue, rules, names, by_name, collectors, by_series, inhibitors })
+        Ok(Self { catalogue, rules, names, by_name, collectors, by_series, inhibits, inhibitors })
     }
 
     /// The rules, in their order.
@@ -130,6 +136,11 @@ impl RuleSet {
     /// The rules about a series.
     pub(crate) fn about(&self, series: usize) -> &[RuleId] {
         &self.by_series[series]
+    }
+
+    /// The rules that are consequences of this one.
+    pub(crate) fn inhibited_by(&self, id: RuleId) -> &[RuleId] {
+        &self.inhibits[id.place()]
     }
 
     /// The rules that this one is a consequence of.

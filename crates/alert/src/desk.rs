@@ -1,0 +1,227 @@
+//! What is told, to whom and when. Facts go in; messages to store and to send come out, and receipts go in again.
+//!
+//! Nothing is decided by what happened and all by what is: each channel is told what it does not know yet of what is true now.
+//! So a channel that was down, a silence that ends, a cause that is gone and a process that was restarted need no rules of their
+//! own. A channel has at most one message of a group under way; what has changed by the time that it answers again replaces
+//! it.
+
+mod case;
+mod commit;
+mod gate;
+mod look;
+mod operator;
+mod plan;
+mod restore;
+mod send;
+mod steady;
+mod thread;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ttm_kernel::{Epoch, Moment};
+
+use crate::{
+    AlertKey, Engine, InvalidMeasurement, Measurement, NotifyConfig, Now, Quiet, QuietId, RuleSet,
+    Transition, Turn,
+};
+use case::{Case, Subject};
+use commit::Unsaved;
+use steady::Steady;
+use thread::{Thread, ThreadKey};
+
+pub use gate::Hidden;
+pub use operator::NotFiring;
+
+/// The engine, and what is told of its alerts.
+///
+/// Each evaluation goes in as to [`Engine`]: [`begin`](Self::begin), [`handle`](Self::handle), [`end`](Self::end). After that, and at
+/// least once a second, call [`handle_timeout`](Self::handle_timeout); then [`poll`](Self::poll) until it returns false, then
+/// store what [`poll_commit`](Self::poll_commit) gives, and send what [`poll_send`](Self::poll_send) gives until there is none.
+#[derive(Debug)]
+pub struct Desk {
+    engine: Engine,
+    config: NotifyConfig,
+    clock: Steady,
+    started: Moment,
+    /// Whether anything may be told: everything has been evaluated once.
+    is_open: bool,
+    subjects: BTreeMap<AlertKey, Subject>,
+    /// What has to be looked at.
+    dirty: BTreeSet<AlertKey>,
+    /// What has to be looked at later.
+    agenda: BTreeSet<(Moment, AlertKey)>,
+    /// What something kept from being told when it was looked at.
+    hidden: BTreeSet<AlertKey>,
+    threads: BTreeMap<ThreadKey, Thread>,
+    timers: BTreeSet<(Moment, ThreadKey)>,
+    quiets: BTreeMap<QuietId, Quiet>,
+    /// Those that are on.
+    quiet_now: BTreeSet<QuietId>,
+    unsaved: Unsaved,
+    /// Episodes that were given up, since too many of one alert waited to be told.
+    given_up: u64,
+}
+
+impl Desk {
+    /// Nothing is known yet. `epoch` is the one that this process claimed.
+    pub fn new(rules: RuleSet, config: NotifyConfig, epoch: Epoch, now: Now) -> Self {
+        Self {
+            engine: Engine::new(rules, epoch, now.moment),
+            config,
+            clock: Steady::new(now),
+            started: now.moment,
+            is_open: false,
+            subjects: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            agenda: BTreeSet::new(),
+            hidden: BTreeSet::new(),
+            threads: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            quiets: BTreeMap::new(),
+            quiet_now: BTreeSet::new(),
+            unsaved: Unsaved::default(),
+            given_up: 0,
+        }
+    }
+
+    /// The engine, to read.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Episodes that nobody will be told of, since too many of one alert waited while its channels were down.
+    pub fn given_up(&self) -> u64 {
+        self.given_up
+    }
+
+    /// An evaluation of this collector begins.
+    pub fn begin(&mut self, collector: &str, now: Now) {
+        self.engine.begin(collector, now.moment);
+    }
+
+    /// What was found for one fact.
+    ///
+    /// # Errors
+    /// Those of [`Engine::handle`].
+    pub fn handle(&mut self, measurement: &Measurement) -> Result<(), InvalidMeasurement> {
+        self.engine.handle(measurement)
+    }
+
+    /// The evaluation is complete.
+    pub fn end(&mut self, collector: &str) {
+        self.engine.end(collector);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.engine.handle_timeout(now.moment, now.wall);
+        let steady = self.clock.read(now);
+        self.unsaved.handle_timeout(now.moment, self.config.settings().commit_patience);
+        let waited = now.moment.saturating_since(self.started) >= self.config.settings().start_patience;
+        if !self.is_open && (self.engine.has_evaluated() || waited) {
+            self.is_open = true;
+            self.dirty.extend(self.subjects.keys().cloned());
+        }
+        self.look_at_quiets(now.wall);
+        while let Some((_, key)) = self.agenda.first().filter(|(at, _)| *at <= steady).cloned() {
+            self.agenda.pop_first();
+            if let Some(subject) = self.subjects.get_mut(&key) {
+                subject.agenda = None;
+            }
+            self.dirty.insert(key);
+        }
+    }
+
+    /// Does up to `limit` pieces of work, and says whether there is more.
+    pub fn poll(&mut self, limit: usize, now: Now) -> bool {
+        if self.engine.poll(limit, now.wall) {
+            return true;
+        }
+        for _ in 0..limit {
+            if let Some(transition) = self.engine.poll_transition() {
+                self.handle_transition(transition);
+            } else if let Some(key) = self.dirty.pop_first() {
+                self.look(&key);
+            } else if let Some(key) = self.next_thread() {
+                self.plan(&key, now);
+            } else {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn handle_transition(&mut self, transition: Transition) {
+        let Transition { key, turn, episode, severity, value, at } = transition;
+        self.unsaved.record(&key);
+        let now = self.clock.now();
+        let Some(episode) = episode else { return };
+        match turn {
+            Turn::Fired => {
+                let subject = self.subjects.entry(key.clone()).or_default();
+                subject.cases.insert(episode.id, Case::new(episode, severity, value));
+                self.given_up += subject.collapse();
+                self.changed(&key, now);
+            }
+            Turn::Severity => {
+                if let Some(case) = self.case(&key, episode.id) {
+                    case.severity = severity;
+                }
+            }
+            Turn::Resolved(ending) => {
+                if let Some(case) = self.case(&key, episode.id) {
+                    case.ended = Some((at, ending));
+                    case.value = value.or(case.value);
+                    self.changed(&key, now);
+                }
+                self.release_consequences(&key);
+            }
+            Turn::Pending | Turn::Cancelled | Turn::Recovering | Turn::Relapsed => return,
+        }
+        self.dirty.insert(key);
+    }
+
+    fn changed(&mut self, key: &AlertKey, now: Moment) {
+        let Some(subject) = self.subjects.get_mut(key) else { return };
+        if subject.changed(now)
+            && let Some((_, newest)) = subject.cases.last_key_value()
+        {
+            let id = newest.episode.id;
+            if let Some(newest) = subject.cases.get_mut(&id) {
+                newest.is_notice = true;
+            }
+        }
+    }
+
+    fn case(&mut self, key: &AlertKey, episode: crate::EpisodeId) -> Option<&mut Case> {
+        self.subjects.get_mut(key)?.cases.get_mut(&episode)
+    }
+
+    /// The next thread whose time has come.
+    fn next_thread(&mut self) -> Option<ThreadKey> {
+        let now = self.clock.now();
+        let (_, key) = self.timers.first().filter(|(at, _)| *at <= now && self.is_open)?.clone();
+        self.timers.pop_first();
+        if let Some(thread) = self.threads.get_mut(&key) {
+            thread.timer = None;
+        }
+        Some(key)
+    }
+
+    /// Has a thread looked at no later than this.
+    fn wake(&mut self, key: &ThreadKey, at: Moment) {
+        let thread = self.threads.entry(key.clone()).or_default();
+        if thread.timer.is_none_or(|timer| at < timer) {
+            if let Some(timer) = thread.timer.replace(at) {
+                self.timers.remove(&(timer, key.clone()));
+            }
+            self.timers.insert((at, key.clone()));
+        }
+    }
+
+    /// The group of an alert on a channel.
+    fn thread_of(channel: &crate::ChannelId, alert: &AlertKey) -> ThreadKey {
+        (channel.clone(), Arc::clone(&alert.rule))
+    }
+}

@@ -1,0 +1,329 @@
+//! One episode and who knows of it: what there is to tell a channel, and from when on.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_kernel::{Moment, Severity};
+
+use crate::record::{Ack, Case as SavedCase, Told as SavedTold};
+use crate::{ChannelId, Ending, Episode, EpisodeId, News, NotifyConfig, Said};
+
+use super::steady::Steady;
+
+/// An episode. Times are those of the steady clock.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) episode: Episode,
+    pub(super) severity: Severity,
+    pub(super) value: Option<f64>,
+    pub(super) ended: Option<(Timestamp, Ending)>,
+    pub(super) ack: Option<Ack>,
+    /// Since when nothing has kept it from being told.
+    pub(super) opened: Option<Moment>,
+    /// The step of the escalation that was taken last.
+    pub(super) step: u8,
+    pub(super) is_notice: bool,
+    pub(super) told: BTreeMap<ChannelId, Told>,
+}
+
+/// What a channel knows of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    pub(super) said: Option<Said>,
+    /// What it refused to be told since.
+    pub(super) refused: Option<Said>,
+    pub(super) at: Moment,
+    pub(super) is_delivered: bool,
+    pub(super) is_due: bool,
+    pub(super) is_fallback: bool,
+    pub(super) messages: u32,
+    pub(super) remote_id: Option<Arc<str>>,
+}
+
+/// All that is told of one alert.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Subject {
+    pub(super) cases: BTreeMap<EpisodeId, Case>,
+    /// When it began or ended to fire.
+    pub(super) changes: VecDeque<Moment>,
+    pub(super) is_flapping: bool,
+    /// When it is looked at next by itself.
+    pub(super) agenda: Option<Moment>,
+}
+
+/// What a look at a case needs to know beside it.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) config: &'a NotifyConfig,
+    pub(super) now: Moment,
+    pub(super) is_flapping: bool,
+    /// When the channel was last told of the group.
+    pub(super) group_told: Option<Moment>,
+}
+
+/// Within which time changes are counted.
+const HOUR: Duration = Duration::from_hours(1);
+/// How many changes within an hour are too many to tell of each.
+const FLAPPING: usize = 4;
+/// For how long an alert that was flapping must not have changed.
+const STABLE: Duration = Duration::from_mins(30);
+/// The most episodes of one alert that are remembered until they are told.
+const MOST_CASES: usize = 8;
+
+impl Case {
+    pub(super) fn new(episode: Episode, severity: Severity, value: Option<f64>) -> Self {
+        let (ended, ack, opened, told) = (None, None, None, BTreeMap::new());
+        Self { episode, severity, value, ended, ack, opened, step: 0, is_notice: false, told }
+    }
+
+    /// Who has acknowledged it as severe as it is.
+    pub(super) fn acknowledged_by(&self) -> Option<&str> {
+        self.ack.as_ref().filter(|ack| ack.severity >= self.severity).map(|ack| &*ack.by)
+    }
+
+    /// Takes the steps of the escalation that are due, and says when the next one is.
+    pub(super) fn escalate(&mut self, config: &NotifyConfig, now: Moment) -> Option<Moment> {
+        let opened = self.opened.filter(|_| self.ended.is_none() && self.acknowledged_by().is_none())?;
+        let steps = config.steps(self.severity);
+        while steps.get(usize::from(self.step) + 1).is_some_and(|after| opened + *after <= now) {
+            self.step += 1;
+        }
+        steps.get(usize::from(self.step) + 1).map(|after| opened + *after)
+    }
+
+    /// Nothing keeps it from being told any more, or for the first time.
+    pub(super) fn open(&mut self, now: Moment) {
+        if self.opened.is_none() {
+            (self.opened, self.step) = (Some(now), 0);
+            for told in self.told.values_mut() {
+                told.said = told.said.map(|said| Said { step: 0, ..said });
+            }
+        }
+    }
+
+    /// The step of the escalation by which a channel was to be told last; zero if by none.
+    fn step_of(&self, channel: &ChannelId, config: &NotifyConfig) -> u8 {
+        if self.acknowledged_by().is_some() || config.steps(self.severity).is_empty() {
+            return 0;
+        }
+        (1..=self.step)
+            .rev()
+            .find(|step| config.escalates_to(usize::from(*step)) == Some(channel))
+            .unwrap_or(0)
+    }
+
+    /// The channels that are to know of it, with those that do.
+    pub(super) fn channels(&self, by_route: Vec<&ChannelId>, config: &NotifyConfig) -> Vec<ChannelId> {
+        let mut channels: Vec<ChannelId> = self.told.keys().cloned().collect();
+        if self.ended.is_none() || self.is_notice {
+            channels.extend(by_route.into_iter().cloned());
+        }
+        if self.ended.is_none() && !config.steps(self.severity).is_empty() {
+            let steps = 0..=usize::from(self.step);
+            channels.extend(steps.filter_map(|step| config.escalates_to(step)).cloned());
+        }
+        channels.sort_unstable();
+        channels.dedup();
+        channels
+    }
+
+    /// What a channel is told next, and from when on; `None` if it knows all.
+    pub(super) fn news(
+        &self,
+        channel: &ChannelId,
+        is_routed: bool,
+        around: Around<'_>,
+    ) -> Option<(News, Moment)> {
+        let Around { config, now, .. } = around;
+        let settings = config.settings();
+        let unknown = Told::default();
+        let told = self.told.get(channel).unwrap_or(&unknown);
+        let grouped = around.group_told.map_or(Moment::ZERO, |last| last + settings.group_interval);
+        let knows_that_it_flaps = told.said.is_some_and(|said| said.is_flapping);
+        if around.is_flapping {
+            return (self.is_notice && !knows_that_it_flaps).then_some((News::Flapping, now));
+        }
+        let waited = self.opened.unwrap_or(now) + settings.group_wait;
+        let is_urgent = self.severity == Severity::Critical || told.is_fallback || !is_routed;
+        let new = if is_urgent { now } else { waited.max(grouped) };
+        let Some(said) = told.said else {
+            return match self.ended {
+                None => Some((News::New, new)),
+                Some(_) => told.is_due.then_some((News::Passed, now)),
+            };
+        };
+        if self.ended.is_some() {
+            return (!said.is_over && told.is_delivered).then_some((News::Resolved, now));
+        }
+        if !told.is_delivered {
+            // It refused, and knows nothing: it is asked again as rarely as it would be reminded.
+            let repeat = config.repeat(self.severity)?;
+            return Some((News::New, if self.severity > said.severity { now } else { told.at + repeat }));
+        }
+        let cooled = told.at + settings.cooldown;
+        let (news, from) = if self.severity > said.severity {
+            (News::MoreSevere, now)
+        } else if self.step_of(channel, config) > said.step {
+            (News::Escalated, cooled)
+        } else if said.is_flapping {
+            (News::Settled, cooled.max(grouped))
+        } else if self.severity < said.severity {
+            (News::LessSevere, cooled.max(grouped))
+        } else {
+            (News::Reminder, (told.at + config.repeat(self.severity)?).max(grouped))
+        };
+        if told.refused == Some(self.says(news, channel, config)) {
+            return Some((news, from.max(told.at + config.repeat(self.severity)?)));
+        }
+        Some((news, from))
+    }
+
+    /// What the channel knows once it has been told this.
+    pub(super) fn says(&self, news: News, channel: &ChannelId, config: &NotifyConfig) -> Said {
+        Said {
+            is_over: self.ended.is_some(),
+            severity: self.severity,
+            is_flapping: news == News::Flapping,
+            step: if self.ended.is_some() { 0 } else { self.step_of(channel, config) },
+        }
+    }
+
+    /// A channel was told this, or refused it.
+    pub(super) fn answered(
+        &mut self,
+        channel: &ChannelId,
+        said: Said,
+        is_delivered: bool,
+        now: Moment,
+    ) -> &mut Told {
+        let told = self.told.entry(channel.clone()).or_default();
+        let knows_nothing = !told.is_delivered || said.is_over;
+        (told.at, told.is_due, told.refused) = (now, false, (!is_delivered).then_some(said));
+        if is_delivered || knows_nothing {
+            told.said = Some(said);
+        }
+        told.is_delivered |= is_delivered;
+        told
+    }
+
+    /// Whether it is over and nobody will be told more of it, not even when nothing keeps it from being told.
+    pub(super) fn is_done(&self, is_flapping: bool) -> bool {
+        let is_settled = |told: &Told| match told.said {
+            None => !told.is_due,
+            Some(said) => said.is_over || !told.is_delivered,
+        };
+        self.ended.is_some()
+            && self.told.values().all(is_settled)
+            && !(self.is_notice && is_flapping && self.is_untold())
+    }
+
+    fn is_untold(&self) -> bool {
+        !self.told.values().any(|told| told.said.is_some_and(|said| said.is_flapping))
+    }
+
+    pub(super) fn saved(&self, clock: &Steady) -> SavedCase {
+        let told = self.told.iter().map(|(channel, told)| SavedTold {
+            channel: channel.clone(),
+            said: told.said,
+            refused: told.refused,
+            at: told.said.map(|_| clock.wall(told.at)),
+            is_delivered: told.is_delivered,
+            is_due: told.is_due,
+            is_fallback: told.is_fallback,
+            messages: told.messages,
+            remote_id: told.remote_id.clone(),
+        });
+        SavedCase {
+            episode: self.episode,
+            severity: self.severity,
+            value: self.value,
+            ended: self.ended,
+            ack: self.ack.clone(),
+            opened: self.opened.map(|opened| clock.wall(opened)),
+            step: self.step,
+            is_notice: self.is_notice,
+            told: told.collect(),
+        }
+    }
+
+    pub(super) fn restored(saved: &SavedCase, clock: &Steady) -> Self {
+        let told = saved.told.iter().map(|told| {
+            let of = Told {
+                said: told.said,
+                refused: told.refused,
+                at: told.at.map_or(Moment::ZERO, |at| clock.at(at)),
+                is_delivered: told.is_delivered,
+                is_due: told.is_due,
+                is_fallback: told.is_fallback,
+                messages: told.messages,
+                remote_id: told.remote_id.clone(),
+            };
+            (told.channel.clone(), of)
+        });
+        Self {
+            ended: saved.ended,
+            ack: saved.ack.clone(),
+            opened: saved.opened.map(|opened| clock.at(opened)),
+            step: saved.step,
+            is_notice: saved.is_notice,
+            told: told.collect(),
+            ..Self::new(saved.episode, saved.severity, saved.value)
+        }
+    }
+}
+
+impl Subject {
+    /// It began or ended to fire. Says whether that is once too often within an hour.
+    pub(super) fn changed(&mut self, now: Moment) -> bool {
+        self.changes.push_back(now);
+        self.trim(now);
+        let begins = !self.is_flapping && self.changes.len() >= FLAPPING;
+        self.is_flapping |= begins;
+        begins
+    }
+
+    /// Forgets changes of more than an hour ago, and more than there can be use of.
+    fn trim(&mut self, now: Moment) {
+        let is_old = |at: &Moment| *at + HOUR <= now;
+        while self.changes.front().is_some_and(is_old) || self.changes.len() > FLAPPING {
+            self.changes.pop_front();
+        }
+    }
+
+    /// Looks whether it has settled. Says when to look again.
+    pub(super) fn settle(&mut self, now: Moment) -> Option<Moment> {
+        self.trim(now);
+        let Some(newest) = self.changes.back().copied() else {
+            self.is_flapping = false;
+            return None;
+        };
+        if !self.is_flapping {
+            return Some(newest + HOUR);
+        }
+        let second = self.changes.len().checked_sub(2).map(|place| self.changes[place] + HOUR);
+        let settled = second.unwrap_or(Moment::ZERO).max(newest + STABLE);
+        if settled <= now {
+            self.is_flapping = false;
+            return Some(newest + HOUR);
+        }
+        Some(settled)
+    }
+
+    /// The episodes beyond the most that are remembered, the oldest of which are given up.
+    pub(super) fn collapse(&mut self) -> u64 {
+        let mut given_up = 0;
+        while self.cases.len() > MOST_CASES {
+            let over = self.cases.iter().find(|(_, case)| case.ended.is_some()).map(|(id, _)| *id);
+            let Some(id) = over else { break };
+            self.cases.remove(&id);
+            given_up += 1;
+        }
+        given_up
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.cases.is_empty() && self.changes.is_empty() && !self.is_flapping
+    }
+}

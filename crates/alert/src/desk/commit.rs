@@ -1,0 +1,180 @@
+//! What the store does not have yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ttm_kernel::Moment;
+
+use super::{AlertKey, Desk, ThreadKey};
+use crate::record::{AlertRecord, Commit, DeadLetter};
+use crate::{Now, Quiet, QuietId, Receipt, RowKey};
+
+/// What changed since the last commit.
+#[derive(Debug, Default)]
+pub(super) struct Unsaved {
+    records: BTreeSet<AlertKey>,
+    rows: BTreeSet<ThreadKey>,
+    settled: Vec<RowKey>,
+    pub(super) dead: Vec<DeadLetter>,
+    pub(super) receipts: Vec<Receipt>,
+    quiets: BTreeMap<QuietId, Option<Quiet>>,
+    /// The commit that is under way, and since when.
+    under_way: Option<(Commit, Moment)>,
+    is_slow: bool,
+    has_failed: bool,
+}
+
+/// How many receipts and dead letters wait for a store that is away; the oldest are given up.
+const MOST_WAITING: usize = 10_000;
+
+impl Unsaved {
+    pub(super) fn record(&mut self, key: &AlertKey) {
+        self.records.insert(key.clone());
+    }
+
+    pub(super) fn row(&mut self, thread: &ThreadKey) {
+        self.rows.insert(thread.clone());
+    }
+
+    pub(super) fn settled(&mut self, key: RowKey) {
+        self.settled.push(key);
+    }
+
+    pub(super) fn quiet(&mut self, id: QuietId, quiet: Option<Quiet>) {
+        self.quiets.insert(id, quiet);
+    }
+
+    pub(super) fn newest_quiet(&self) -> u64 {
+        self.quiets.last_key_value().map_or(0, |(id, _)| id.0)
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Moment, patience: Duration) {
+        self.is_slow =
+            self.under_way.as_ref().is_some_and(|(_, since)| now.saturating_since(*since) >= patience);
+    }
+
+    /// Whether the store takes too long, or has refused the last commit.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.is_slow || self.has_failed
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty()
+            && self.rows.is_empty()
+            && self.settled.is_empty()
+            && self.dead.is_empty()
+            && self.receipts.is_empty()
+            && self.quiets.is_empty()
+    }
+}
+
+impl Desk {
+    /// What to store next, in one go; `None` if nothing has changed, or while a commit is under way. Answer with
+    /// [`handle_committed`](Self::handle_committed) or [`handle_commit_failed`](Self::handle_commit_failed).
+    pub fn poll_commit(&mut self, now: Now) -> Option<Commit> {
+        if self.unsaved.under_way.is_some() || self.unsaved.is_empty() {
+            return None;
+        }
+        let mut commit = Commit::default();
+        for key in std::mem::take(&mut self.unsaved.records) {
+            match self.record(&key) {
+                Some(record) => commit.records.push(record),
+                None => commit.forgotten.push(key),
+            }
+        }
+        for thread in std::mem::take(&mut self.unsaved.rows) {
+            let row = self.threads.get(&thread).and_then(|thread| thread.row.as_ref());
+            commit.rows.extend(row.map(|row| row.out.clone()));
+        }
+        commit.settled = std::mem::take(&mut self.unsaved.settled);
+        commit.dead = std::mem::take(&mut self.unsaved.dead);
+        commit.receipts = std::mem::take(&mut self.unsaved.receipts);
+        for (id, quiet) in std::mem::take(&mut self.unsaved.quiets) {
+            match quiet {
+                Some(quiet) => commit.quiets.push((id, quiet)),
+                None => commit.ended_quiets.push(id),
+            }
+        }
+        self.unsaved.under_way = Some((commit.clone(), now.moment));
+        Some(commit)
+    }
+
+    /// The store has the commit that was under way.
+    pub fn handle_committed(&mut self) {
+        let Some((commit, _)) = self.unsaved.under_way.take() else { return };
+        (self.unsaved.is_slow, self.unsaved.has_failed) = (false, false);
+        for out in commit.rows {
+            let thread = self.threads.get_mut(&Self::thread_of(&out.key.channel, &out.key.alert));
+            if let Some(row) =
+                thread.and_then(|thread| thread.row.as_mut()).filter(|row| row.out.key == out.key)
+            {
+                row.is_saved = true;
+            }
+        }
+    }
+
+    /// The store has not taken the commit that was under way, or nobody knows: all of it is in the next one.
+    pub fn handle_commit_failed(&mut self) {
+        let Some((commit, _)) = self.unsaved.under_way.take() else { return };
+        (self.unsaved.is_slow, self.unsaved.has_failed) = (false, true);
+        let records = commit.records.into_iter().map(|record| record.key);
+        self.unsaved.records.extend(records.chain(commit.forgotten));
+        self.unsaved
+            .rows
+            .extend(commit.rows.iter().map(|out| Self::thread_of(&out.key.channel, &out.key.alert)));
+        first(commit.settled, &mut self.unsaved.settled, usize::MAX);
+        first(commit.dead, &mut self.unsaved.dead, MOST_WAITING);
+        first(commit.receipts, &mut self.unsaved.receipts, MOST_WAITING);
+        let quiets = commit.quiets.into_iter().map(|(id, quiet)| (id, Some(quiet)));
+        for (id, quiet) in quiets.chain(commit.ended_quiets.into_iter().map(|id| (id, None))) {
+            self.unsaved.quiets.entry(id).or_insert(quiet);
+        }
+    }
+
+    /// Whether the store has everything, so that the journal of what was sent from memory can be cleared.
+    pub fn is_saved(&self) -> bool {
+        self.unsaved.under_way.is_none() && self.unsaved.is_empty()
+    }
+
+    /// Has the observed time of every alert whose time is running stored with the next commit: a kill loses what was
+    /// observed since the last time. Once a minute is enough.
+    pub fn checkpoint(&mut self) {
+        let running: Vec<AlertKey> = self.engine.checkpoint().map(|alert| alert.key).collect();
+        self.unsaved.records.extend(running);
+    }
+
+    /// Everything about an alert; `None` if nothing is kept of it.
+    pub fn record(&self, key: &AlertKey) -> Option<AlertRecord> {
+        let life = self.engine.saved(key);
+        let subject = self.subjects.get(key);
+        if life.is_none() && subject.is_none() {
+            return None;
+        }
+        let changes = subject.iter().flat_map(|subject| &subject.changes);
+        Some(AlertRecord {
+            key: key.clone(),
+            life,
+            changes: changes.map(|at| self.clock.wall(*at)).collect(),
+            is_flapping: subject.is_some_and(|subject| subject.is_flapping),
+            cases: subject
+                .iter()
+                .flat_map(|subject| subject.cases.values())
+                .map(|case| case.saved(&self.clock))
+                .collect(),
+        })
+    }
+
+    /// All alerts of which something is kept, ordered by their keys.
+    pub fn records(&self) -> impl Iterator<Item = AlertRecord> {
+        let keys: BTreeSet<AlertKey> =
+            self.engine.all().map(|alert| alert.key).chain(self.subjects.keys().cloned()).collect();
+        keys.into_iter().filter_map(|key| self.record(&key))
+    }
+}
+
+/// Puts what comes back before what came since, and keeps the newest.
+fn first<T>(mut back: Vec<T>, since: &mut Vec<T>, most: usize) {
+    back.append(since);
+    back.drain(..back.len().saturating_sub(most));
+    *since = back;
+}

@@ -1,0 +1,143 @@
+//! What a process begins with.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ttm_kernel::Moment;
+
+use super::thread::Row;
+use super::{AlertKey, Case, Desk, Subject};
+use crate::record::{AlertRecord, Journalled, Loaded};
+use crate::{Ending, EpisodeId, Item, Now, OutboxRow, Outcome, Phase, Receipt, SavedAlert};
+
+/// What the store has of the lives of alerts.
+type Lives = BTreeMap<AlertKey, SavedAlert>;
+
+impl Desk {
+    /// Takes up what the store and the journal have, before the first evaluation. Messages that waited wait on, under the same
+    /// keys, and are sent only if they are still true.
+    pub fn restore(&mut self, loaded: &Loaded, now: Now) {
+        self.clock.read(now);
+        for record in &loaded.records {
+            self.restore_record(record, now);
+        }
+        let lives =
+            loaded.records.iter().filter_map(|record| Some((record.key.clone(), record.life.clone()?)));
+        let mut lives: Lives = lives.collect();
+        let is_news = |it: &&Journalled| !self.knows(&it.row, loaded);
+        let journal: Vec<&Journalled> = loaded.journal.iter().filter(is_news).collect();
+        for item in journal.iter().flat_map(|it| &it.row.message.items) {
+            self.adopt(item, &mut lives);
+        }
+        let lives: Vec<SavedAlert> = lives.into_values().collect();
+        self.engine.restore(&lives, now.wall);
+        for row in &loaded.rows {
+            self.restore_row(row, true);
+        }
+        for Journalled { row, outcome } in journal {
+            self.restore_row(row, false);
+            if let Some(outcome) = outcome {
+                let thread = self.threads.get_mut(&Self::thread_of(&row.key.channel, &row.key.alert));
+                if let Some(row) = thread.and_then(|thread| thread.row.as_mut()) {
+                    row.is_under_way = true;
+                }
+                self.handle_outcome(&row.key, outcome, Duration::ZERO, now);
+            }
+        }
+        self.quiets = loaded.quiets.iter().cloned().collect();
+        self.look_at_quiets(now.wall);
+    }
+
+    fn restore_record(&mut self, record: &AlertRecord, now: Now) {
+        let fires = record.life.as_ref().and_then(|life| life.episode);
+        let mut cases: BTreeMap<EpisodeId, Case> = BTreeMap::new();
+        for saved in &record.cases {
+            let mut case = Case::restored(saved, &self.clock);
+            if case.ended.is_none() && fires.is_none_or(|fires| fires.id != case.episode.id) {
+                // Its life was lost: nobody can say that it still fires.
+                case.ended = Some((now.wall, Ending::Gone));
+            }
+            for (channel, told) in case.told.iter().filter(|(_, told)| told.is_delivered) {
+                let last = &mut self.threads.entry(Self::thread_of(channel, &record.key)).or_default().told;
+                *last = Some(last.map_or(told.at, |last: Moment| last.max(told.at)));
+            }
+            cases.insert(case.episode.id, case);
+        }
+        let changes = record.changes.iter().map(|at| self.clock.at(*at)).collect();
+        let subject = Subject { cases, changes, is_flapping: record.is_flapping, agenda: None };
+        if !subject.is_empty() {
+            self.subjects.insert(record.key.clone(), subject);
+        }
+    }
+
+    /// Whether the store knows what became of a message that was sent from memory.
+    fn knows(&self, row: &OutboxRow, loaded: &Loaded) -> bool {
+        let is_final = |it: &Receipt| it.key == row.key && !matches!(it.outcome, Outcome::Retry { .. });
+        if loaded.rows.iter().any(|waits| waits.key == row.key) || loaded.receipts.iter().any(is_final) {
+            return loaded.receipts.iter().any(is_final);
+        }
+        let subject = self.subjects.get(&row.key.alert);
+        let told =
+            subject.and_then(|subject| subject.cases.get(&row.key.episode)?.told.get(&row.key.channel));
+        told.is_some_and(|told| told.messages >= row.key.step)
+    }
+
+    /// Goes on with an episode that was told from memory and never stored.
+    fn adopt(&mut self, item: &Item, lives: &mut Lives) {
+        let subject = self.subjects.entry(item.key.clone()).or_default();
+        let is_new = !subject.cases.contains_key(&item.episode.id);
+        let new = Case::new(item.episode, item.severity, item.value);
+        let case = subject.cases.entry(item.episode.id).or_insert(new);
+        case.ended = case.ended.or(item.ended);
+        self.unsaved.record(&item.key);
+        let newest = lives.get(&item.key).and_then(|life| life.episode).map(|episode| episode.id);
+        if case.ended.is_some() {
+            // Who was told that it is over is told nothing else of it.
+            if newest == Some(item.episode.id) {
+                lives.remove(&item.key);
+            }
+        } else if is_new && newest.is_none_or(|newest| newest < item.episode.id) {
+            let worse = self.engine.rules().find(&item.key.rule).is_some_and(|rule| {
+                let worse = self.engine.rules().rule(rule).condition.worse();
+                worse.is_some_and(|worse| worse.severity == item.severity)
+            });
+            let life = SavedAlert {
+                key: item.key.clone(),
+                phase: Phase::Firing,
+                held: Duration::ZERO,
+                worse: if worse { Phase::Firing } else { Phase::Inactive },
+                worse_held: Duration::ZERO,
+                episode: Some(item.episode),
+                value: item.value,
+            };
+            lives.insert(item.key.clone(), life);
+        }
+    }
+
+    fn restore_row(&mut self, out: &OutboxRow, is_saved: bool) {
+        let channel = out.key.channel.clone();
+        for (alert, id, said) in &out.covers {
+            if let Some(case) = self.case(alert, *id) {
+                case.step = case.step.max(said.step);
+                let told = case.told.entry(channel.clone()).or_default();
+                told.is_due |= told.said.is_none();
+            }
+        }
+        if let Some(case) = self.case(&out.key.alert, out.key.episode) {
+            let told = case.told.entry(channel.clone()).or_default();
+            told.messages = told.messages.max(out.key.step);
+        }
+        let key = Self::thread_of(&channel, &out.key.alert);
+        if !is_saved {
+            self.unsaved.row(&key);
+        }
+        let thread = self.threads.entry(key).or_default();
+        thread.wanting.extend(out.covers.iter().map(|(alert, id, _)| (alert.clone(), *id)));
+        thread.failing_since = out.failing_since;
+        // Whether anybody had it is not known.
+        let row = Row { out: out.clone(), is_saved, is_tried: true, is_under_way: false };
+        if let Some(before) = thread.row.replace(row).filter(|before| before.out.key != out.key) {
+            self.unsaved.settled(before.out.key);
+        }
+    }
+}

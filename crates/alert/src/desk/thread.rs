@@ -1,0 +1,67 @@
+//! What one channel is told of one group: one message at a time, in order.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_kernel::Moment;
+
+use crate::{AlertKey, ChannelId, EpisodeId, OutboxRow};
+
+/// A channel, and a group: the name of a rule.
+pub(super) type ThreadKey = (ChannelId, Arc<str>);
+
+/// The state of a channel for a group.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Thread {
+    /// What there may be to tell, now or later.
+    pub(super) wanting: BTreeSet<(AlertKey, EpisodeId)>,
+    /// The message that waits.
+    pub(super) row: Option<Row>,
+    /// When it was last told.
+    pub(super) told: Option<Moment>,
+    /// When it is looked at next by itself.
+    pub(super) timer: Option<Moment>,
+    /// Attempts since the last that worked.
+    failures: u32,
+    not_before: Moment,
+    pub(super) failing_since: Option<Timestamp>,
+}
+
+/// A message that waits.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) out: OutboxRow,
+    /// Whether the store has it.
+    pub(super) is_saved: bool,
+    /// Whether somebody may have had it.
+    pub(super) is_tried: bool,
+    pub(super) is_under_way: bool,
+}
+
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
+/// What is believed of a channel that says when to come back.
+const LONGEST_RETRY: Duration = Duration::from_hours(1);
+
+impl Thread {
+    /// Whether its message may be tried at this time.
+    pub(super) fn may_try(&self, now: Moment) -> bool {
+        self.not_before <= now && self.row.as_ref().is_some_and(|row| !row.is_under_way)
+    }
+
+    /// The channel has failed: full jitter on a growing backoff, and never sooner than it asked for.
+    pub(super) fn fail(&mut self, after: Option<Duration>, jitter: f64, now: Moment, wall: Timestamp) {
+        let backoff = FIRST_BACKOFF.saturating_mul(1 << self.failures.min(16)).min(LONGEST_BACKOFF);
+        self.failures = self.failures.saturating_add(1);
+        self.not_before =
+            now + backoff.mul_f64(jitter.clamp(0.0, 1.0)).max(after.unwrap_or_default().min(LONGEST_RETRY));
+        self.failing_since.get_or_insert(wall);
+    }
+
+    /// The channel has answered.
+    pub(super) fn answered(&mut self) {
+        (self.failures, self.not_before, self.failing_since) = (0, Moment::ZERO, None);
+    }
+}

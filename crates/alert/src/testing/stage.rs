@@ -1,0 +1,343 @@
+//! A stage on which a desk acts: measurements that go on until they are changed, a store, channels that fail, processes one after
+//! the other, and a [`Judge`] that sees everything that is sent.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ttm_kernel::{Epoch, Moment};
+
+use super::example::{labels, rule_set, wall};
+use super::judge::Judge;
+use super::memory::Memory;
+use crate::{
+    AlertKey, ChannelId, Commit, Desk, Journalled, Loaded, Measurement, NotifyConfig, Now, Outcome, Quiet,
+    QuietId, Reading, RowKey, RuleSet,
+};
+
+/// How a channel or the store behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// It does what it is asked.
+    #[default]
+    Well,
+    /// It answers with an error that may pass.
+    Down,
+    /// It does what it is asked, and its answer is lost.
+    Mute,
+    /// It refuses for good; a store that does is fenced off.
+    Refusing,
+    /// It does not answer until it is well again.
+    Hanging,
+}
+
+/// Something that a channel took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// Since the stage began.
+    pub at: Duration,
+    /// The channel.
+    pub channel: String,
+    /// The message's key.
+    pub key: RowKey,
+    /// Its alerts: what is new of each, which it is, and how severe.
+    pub lines: Vec<String>,
+    /// What is listed as a consequence.
+    pub affected: Vec<String>,
+    /// Whether it was sent before the store had it.
+    pub is_unsaved: bool,
+    /// For how long the channel was down before.
+    pub was_down: Option<Duration>,
+}
+
+/// The stage.
+#[derive(Debug)]
+pub struct Stage {
+    desk: Desk,
+    rules: RuleSet,
+    config: NotifyConfig,
+    /// Since the stage began, which the monotonic clock goes by.
+    now: Duration,
+    /// How far the wall clock is off.
+    wall_off: i64,
+    facts: BTreeMap<(&'static str, String), Reading>,
+    memory: Memory,
+    /// What was sent from memory, in the file beside the store.
+    journal: Vec<Journalled>,
+    store: Health,
+    hanging: Option<Commit>,
+    channels: BTreeMap<String, Health>,
+    deliveries: Vec<Delivery>,
+    read: usize,
+    epoch: u64,
+    jitter: f64,
+    judge: Judge,
+}
+
+impl Stage {
+    /// The example's rules under these settings, in a process that has just begun.
+    pub fn new(config: NotifyConfig) -> Self {
+        let rules = rule_set();
+        let now = Now { moment: Moment::ZERO, wall: wall(0), jitter: 0.5 };
+        Self {
+            desk: Desk::new(rules.clone(), config.clone(), Epoch::new(1), now),
+            judge: Judge::new(config.clone()),
+            rules,
+            config,
+            now: Duration::ZERO,
+            wall_off: 0,
+            facts: BTreeMap::new(),
+            memory: Memory::default(),
+            journal: Vec::new(),
+            store: Health::Well,
+            hanging: None,
+            channels: BTreeMap::new(),
+            deliveries: Vec::new(),
+            read: 0,
+            epoch: 1,
+            jitter: 0.5,
+        }
+    }
+
+    fn time(&self) -> Now {
+        let at: i64 = self.now.as_secs().try_into().expect("a stage lasts no ages");
+        Now { moment: Moment::from_origin(self.now), wall: wall(at + self.wall_off), jitter: self.jitter }
+    }
+
+    /// The wall clock.
+    pub fn wall(&self) -> Timestamp {
+        self.time().wall
+    }
+
+    /// The desk.
+    pub fn desk(&mut self) -> &mut Desk {
+        &mut self.desk
+    }
+
+    /// What the store has.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// A fact is measured as this from now on.
+    pub fn set(&mut self, series: &'static str, of: &str, reading: Reading) {
+        self.facts.insert((series, of.to_owned()), reading);
+    }
+
+    /// The same for a value.
+    pub fn is(&mut self, series: &'static str, of: &str, value: f64) {
+        self.set(series, of, Reading::Value(value));
+    }
+
+    /// How a channel behaves from now on.
+    pub fn channel(&mut self, name: &str, health: Health) {
+        self.channels.insert(name.to_owned(), health);
+    }
+
+    /// How the store behaves from now on.
+    pub fn store(&mut self, health: Health) {
+        self.store = health;
+        if health != Health::Hanging
+            && let Some(commit) = self.hanging.take()
+        {
+            self.commit(&commit);
+        }
+    }
+
+    /// The wall clock is set, by so many seconds.
+    pub fn set_wall(&mut self, by: i64) {
+        self.wall_off += by;
+        self.judge.the_wall_was_set();
+    }
+
+    /// A silence begins.
+    pub fn silence(&mut self, quiet: Quiet) -> QuietId {
+        let now = self.time();
+        self.judge.silenced(&quiet);
+        self.desk.silence(quiet, now)
+    }
+
+    /// A silence is ended.
+    pub fn end_silence(&mut self, id: QuietId) {
+        let now = self.time();
+        self.desk.end_silence(id, now);
+        self.judge.unsilenced(self.desk.silences().map(|(_, quiet)| quiet));
+    }
+
+    /// Somebody acknowledges an alert.
+    pub fn acknowledge(&mut self, rule: &str, of: &str) {
+        let now = self.time();
+        let key = AlertKey::new(rule, labels(of));
+        self.desk.acknowledge(&key, "ada", now).expect("it fires");
+    }
+
+    /// The process is killed, and another one begins after so many seconds.
+    pub fn restart(&mut self, after: u64) {
+        self.now += Duration::from_secs(after);
+        self.hanging = None;
+        self.epoch += 1;
+        let now = self.time();
+        self.desk = Desk::new(self.rules.clone(), self.config.clone(), Epoch::new(self.epoch), now);
+        let loaded = Loaded { journal: self.journal.clone(), ..self.memory.loaded() };
+        self.desk.restore(&loaded, now);
+        self.judge.restarted(&self.memory, &self.journal, self.now);
+        self.judge.passed(now.wall);
+    }
+
+    /// So many seconds pass, one after the other.
+    pub fn pass(&mut self, seconds: u64) {
+        self.pass_in_steps(seconds, 1);
+    }
+
+    /// The same in longer steps, for long times.
+    pub fn pass_in_steps(&mut self, seconds: u64, step: u64) {
+        for _ in 0..seconds / step {
+            let before = self.now.as_secs();
+            self.now += Duration::from_secs(step);
+            let after = self.now.as_secs();
+            let reached = |each: u64| before / each < after / each;
+            for (collector, each) in [("fast", 10), ("slow", 20)] {
+                if reached(each) {
+                    self.evaluate(collector);
+                }
+            }
+            if reached(60) {
+                self.desk.checkpoint();
+            }
+            self.act();
+        }
+    }
+
+    /// A collector evaluates, and everything is done that follows.
+    pub fn evaluate(&mut self, collector: &'static str) {
+        let now = self.time();
+        self.desk.begin(collector, now);
+        let of = |series: &str| {
+            self.rules.catalogue().series.iter().any(|it| it.name == series && it.collector == collector)
+        };
+        let facts: Vec<_> = self.facts.iter().filter(|((series, _), _)| of(series)).collect();
+        for ((series, of), reading) in facts {
+            let measurement =
+                Measurement { series, labels: labels(of), reading: reading.clone(), at: now.wall };
+            self.desk.handle(&measurement).expect("it fits");
+        }
+        self.desk.end(collector);
+        self.facts.retain(|_, reading| *reading != Reading::Gone);
+        self.judge.evaluated(collector);
+        self.act();
+    }
+
+    fn act(&mut self) {
+        let now = self.time();
+        self.desk.handle_timeout(now);
+        self.judge.passed(now.wall);
+        // What is sent may be followed by more to store, and that by more to send.
+        for round in 0.. {
+            assert!(round < 100, "it comes to rest");
+            while self.desk.poll(10, now) {}
+            let commit = self.desk.poll_commit(now);
+            if let Some(commit) = &commit {
+                self.commit(commit);
+            }
+            let mut has_sent = false;
+            while self.attempt(now) {
+                has_sent = true;
+            }
+            if commit.is_none() && !has_sent {
+                return;
+            }
+            if self.store != Health::Well && !has_sent {
+                return;
+            }
+        }
+    }
+
+    fn commit(&mut self, commit: &Commit) {
+        match self.store {
+            Health::Well => {
+                self.memory.apply(commit);
+                self.desk.handle_committed();
+                if self.desk.is_saved() {
+                    self.journal.clear();
+                }
+            }
+            Health::Mute => {
+                self.memory.apply(commit);
+                self.desk.handle_commit_failed();
+            }
+            Health::Down | Health::Refusing => self.desk.handle_commit_failed(),
+            Health::Hanging => self.hanging = Some(commit.clone()),
+        }
+    }
+
+    fn attempt(&mut self, now: Now) -> bool {
+        let Some(attempt) = self.desk.poll_send(now) else { return false };
+        self.jitter = (self.jitter + 0.618).fract();
+        self.judge.attempted(
+            &attempt,
+            &self.desk,
+            now,
+            self.now,
+            self.memory.rows.contains_key(&attempt.row.key),
+        );
+        if attempt.is_unsaved {
+            self.journal.push(Journalled { row: attempt.row.clone(), outcome: None });
+        }
+        let channel = attempt.row.key.channel.as_str().to_owned();
+        let health = self.channels.get(&channel).copied().unwrap_or_default();
+        if matches!(health, Health::Well | Health::Mute) {
+            let line = |item: &crate::Item| format!("{:?} {} {}", item.news, item.key, item.severity);
+            let was_down = attempt.was_down.map(|(from, to)| to.duration_since(from).unsigned_abs());
+            self.deliveries.push(Delivery {
+                at: self.now,
+                channel,
+                key: attempt.row.key.clone(),
+                lines: attempt.row.message.items.iter().map(line).collect(),
+                affected: attempt.row.message.affected.iter().map(ToString::to_string).collect(),
+                is_unsaved: attempt.is_unsaved,
+                was_down,
+            });
+        }
+        let outcome = match health {
+            Health::Well => Outcome::Delivered { remote_id: Some(attempt.row.key.to_string().into()) },
+            Health::Down => Outcome::Retry { after: None, why: "503".to_owned() },
+            Health::Mute => Outcome::Retry { after: None, why: "timed out".to_owned() },
+            Health::Refusing => Outcome::Refused { why: "401".to_owned() },
+            // As if the process were killed with it under way.
+            Health::Hanging => return true,
+        };
+        if attempt.is_unsaved
+            && let Some(last) = self.journal.last_mut()
+        {
+            last.outcome = Some(outcome.clone());
+        }
+        self.judge.answered(&attempt, &outcome, self.now);
+        self.desk.handle_outcome(&attempt.row.key, &outcome, Duration::from_millis(80), now);
+        true
+    }
+
+    /// What was delivered since the last time, as `second channel: line, line`.
+    pub fn told(&mut self) -> Vec<String> {
+        let new = &self.deliveries[self.read..];
+        let lines =
+            new.iter().map(|it| format!("{} {}: {}", it.at.as_secs(), it.channel, it.lines.join(", ")));
+        let lines = lines.collect();
+        self.read = self.deliveries.len();
+        lines
+    }
+
+    /// Everything that was delivered.
+    pub fn deliveries(&self) -> &[Delivery] {
+        &self.deliveries
+    }
+
+    /// What each channel believes to fire, from what it was told.
+    pub fn believed(&self) -> Vec<String> {
+        self.judge.believed()
+    }
+
+    /// The channel with this name.
+    pub fn id(name: &str) -> ChannelId {
+        ChannelId::new(name)
+    }
+}

@@ -1,0 +1,284 @@
+//! What is told, to whom and when: waits, repeats, escalation, silences, flapping and refusals.
+
+use std::time::Duration;
+
+use ttm_alert::testing::{Health, Stage, labels};
+use ttm_alert::{AlertKey, Escalation, Hidden, Matcher, NotifyConfig, NotifySettings, Quiet, When};
+
+const HOUR: u64 = 3_600;
+
+fn settings() -> NotifySettings {
+    NotifySettings { default_channels: vec![Stage::id("ops")], ..NotifySettings::default() }
+}
+
+fn with(settings: NotifySettings) -> Stage {
+    let mut stage = Stage::new(NotifyConfig::try_new(settings).expect("valid"));
+    stage.is("open", "at=x", 0.0);
+    stage.is("late", "at=x", 0.0);
+    stage.is("load", "at=x", 5.0);
+    stage.pass(60);
+    assert_eq!(stage.told(), [""; 0]);
+    stage
+}
+
+/// Whose minute of quiet is over.
+fn stage() -> Stage {
+    with(settings())
+}
+
+fn escalating() -> Stage {
+    let channels = vec![Stage::id("ops"), Stage::id("phone")];
+    let escalation = Escalation { channels, ..settings().escalation };
+    with(NotifySettings { escalation, ..settings() })
+}
+
+fn silence(stage: &Stage, seconds: u64, rule: &str) -> Quiet {
+    let from = stage.wall();
+    let until = Some(from + Duration::from_secs(seconds));
+    let matcher = Matcher { rule: Some(rule.to_owned()), ..Matcher::default() };
+    Quiet::try_new(matcher, When::Once { from, until }, "ada", "we know").expect("valid")
+}
+
+#[test]
+fn a_warning_waits_for_its_group_and_its_end_waits_for_nothing() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.pass(45);
+    assert_eq!(stage.told(), ["100 ops: New open{at=x} WARNING"]);
+    stage.is("open", "at=x", 0.0);
+    stage.pass(60);
+    assert_eq!(stage.told(), ["120 ops: Resolved open{at=x} WARNING"]);
+    assert_eq!(stage.believed(), [""; 0]);
+    stage.pass_in_steps(26 * HOUR, 10);
+    assert_eq!(stage.told(), [""; 0]);
+    assert!(stage.memory().records.is_empty() && stage.memory().rows.is_empty(), "nothing is kept of it");
+}
+
+#[test]
+fn a_critical_alert_waits_for_nothing_and_more_severity_is_told_at_once() {
+    let mut stage = stage();
+    stage.is("load", "at=x", 25.0);
+    stage.pass(30);
+    assert_eq!(stage.told(), ["90 ops: New load{at=x} CRITICAL"]);
+    stage.is("load", "at=y", 12.0);
+    stage.pass(20);
+    stage.is("load", "at=y", 25.0);
+    stage.pass(30);
+    assert_eq!(stage.told(), ["140 ops: New load{at=y} CRITICAL"]);
+    stage.is("load", "at=y", 12.0);
+    stage.pass(40);
+    assert_eq!(stage.told(), [""; 0], "less severity waits");
+    stage.pass(300);
+    assert_eq!(stage.told(), ["440 ops: LessSevere load{at=y} WARNING"]);
+    stage.is("load", "at=y", 25.0);
+    stage.pass(30);
+    assert_eq!(stage.told(), ["510 ops: MoreSevere load{at=y} CRITICAL"]);
+}
+
+#[test]
+fn what_still_fires_is_told_again_by_its_severity() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.is("load", "at=x", 25.0);
+    stage.is("load", "at=y", 0.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 2, "INFO is told where somebody asked for it");
+    stage.pass_in_steps(24 * HOUR + 60, 10);
+    let told = stage.told();
+    let count = |of: &str| told.iter().filter(|line| line.ends_with(of)).count();
+    assert_eq!([count("Reminder load{at=x} CRITICAL"), count("Reminder open{at=x} WARNING")], [24, 1]);
+    assert_eq!(told.len(), 25);
+}
+
+#[test]
+fn an_inhibited_alert_that_is_over_with_its_cause_is_never_told() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.is("late", "at=x", 9.0);
+    stage.pass(600);
+    stage.is("late", "at=x", 0.0);
+    stage.is("open", "at=x", 0.0);
+    stage.pass(600);
+    let told = stage.told();
+    assert!(told.len() == 2 && told.iter().all(|line| line.contains("open{at=x}")), "{told:?}");
+}
+
+#[test]
+fn ten_thousand_alerts_at_once_are_one_message_of_bounded_length() {
+    let mut stage = stage();
+    for place in 0..10_000 {
+        stage.is("open", &format!("at=place-{place}"), 1.0);
+    }
+    stage.pass_in_steps(60, 10);
+    let told = stage.told();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].matches("New open").count(), 50);
+    assert_eq!(stage.believed().len(), 50, "the others are counted in the message");
+}
+
+#[test]
+fn a_flapping_alert_is_told_of_once_and_then_when_it_has_settled() {
+    let mut stage = stage();
+    let flip = |stage: &mut Stage, value, seconds| {
+        stage.is("open", "at=x", value);
+        stage.pass_in_steps(seconds, 5);
+    };
+    for _ in 0..6 {
+        flip(&mut stage, 1.0, 120);
+        flip(&mut stage, 0.0, 120);
+    }
+    let told = stage.told();
+    let ends: Vec<&str> = told.iter().map(|line| line.split(": ").nth(1).expect("a line")).collect();
+    assert_eq!(
+        ends,
+        ["New open{at=x} WARNING", "Resolved open{at=x} WARNING", "Flapping open{at=x} WARNING"]
+    );
+    let key = AlertKey::new("open", labels("at=x"));
+    flip(&mut stage, 1.0, 60);
+    let now = stage.wall();
+    assert_eq!(stage.desk().hidden(&key, now), Some(Hidden::Flapping));
+    stage.restart(10);
+    stage.pass_in_steps(HOUR + 600, 10);
+    let told = stage.told();
+    assert!(
+        told.len() == 1 && told[0].ends_with("New open{at=x} WARNING"),
+        "it has settled, and fires: {told:?}"
+    );
+    assert_eq!(stage.believed(), ["ops: open{at=x}"]);
+}
+
+#[test]
+fn what_was_told_to_fire_and_settles_as_over_is_told_to_be_over() {
+    let mut stage = stage();
+    for value in [1.0, 0.0, 1.0, 0.0, 1.0] {
+        stage.is("open", "at=x", value);
+        stage.pass(25);
+    }
+    stage.pass_in_steps(1_000, 10);
+    assert!(!stage.told().is_empty());
+    stage.is("open", "at=x", 0.0);
+    stage.pass_in_steps(3 * HOUR, 10);
+    stage.told();
+    assert_eq!(stage.believed(), [""; 0]);
+}
+
+#[test]
+fn what_still_fires_when_a_silence_ends_is_told_then() {
+    let mut stage = stage();
+    let quiet = silence(&stage, 1_000, "open");
+    stage.silence(quiet);
+    stage.is("open", "at=x", 1.0);
+    stage.pass(990);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.pass(60);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("New open{at=x} WARNING"), "{told:?}");
+}
+
+#[test]
+fn a_resolve_that_a_silence_hid_is_told_when_it_ends() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 1);
+    let quiet = silence(&stage, 10_000, "open");
+    let id = stage.silence(quiet);
+    stage.is("open", "at=x", 0.0);
+    stage.is("open", "at=y", 1.0);
+    stage.pass(100);
+    stage.is("open", "at=y", 0.0);
+    stage.pass(100);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.restart(5);
+    stage.pass(100);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.end_silence(id);
+    stage.pass(5);
+    let told = stage.told();
+    assert!(
+        told.len() == 1 && told[0].ends_with("ops: Resolved open{at=x} WARNING"),
+        "and what was over within it is not: {told:?}"
+    );
+    assert!(stage.memory().quiets.is_empty());
+}
+
+#[test]
+fn an_alert_that_nobody_acknowledges_is_told_to_others() {
+    let mut stage = escalating();
+    stage.is("load", "at=x", 25.0);
+    stage.pass_in_steps(1_200, 1);
+    assert_eq!(
+        stage.told(),
+        [
+            "90 ops: New load{at=x} CRITICAL",
+            "390 phone: New load{at=x} CRITICAL",
+            "990 phone: Escalated load{at=x} CRITICAL",
+        ]
+    );
+    stage.is("load", "at=x", 5.0);
+    stage.pass(60);
+    let told = stage.told();
+    assert_eq!(told.len(), 2, "everybody who knows of it learns of its end: {told:?}");
+}
+
+#[test]
+fn an_ack_stops_the_escalation_and_not_the_end() {
+    let mut stage = escalating();
+    stage.is("load", "at=x", 12.0);
+    stage.pass(90);
+    assert_eq!(stage.told(), ["120 ops: New load{at=x} WARNING"]);
+    stage.acknowledge("load", "at=x");
+    stage.is("load", "at=x", 25.0);
+    stage.pass(30);
+    assert_eq!(stage.told(), ["180 ops: MoreSevere load{at=x} CRITICAL"]);
+    stage.pass(400);
+    let told = stage.told();
+    assert_eq!(told.len(), 1, "it is worse than what was acknowledged: {told:?}");
+    stage.acknowledge("load", "at=x");
+    stage.pass(1);
+    stage.restart(5);
+    stage.pass(1_500);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.is("load", "at=x", 5.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 2);
+}
+
+#[test]
+fn what_a_channel_refuses_goes_to_the_dead_letters_and_to_the_fallback_at_once() {
+    let escalation = Escalation { fallback: Some(Stage::id("mail")), ..settings().escalation };
+    let mut stage = with(NotifySettings { escalation, ..settings() });
+    stage.channel("ops", Health::Refusing);
+    stage.is("open", "at=x", 1.0);
+    stage.pass(60);
+    assert_eq!(stage.told(), ["100 mail: New open{at=x} WARNING"]);
+    assert_eq!(stage.memory().dead.len(), 1);
+    assert_eq!(stage.memory().dead[0].why, "401");
+    stage.channel("ops", Health::Well);
+    let key = AlertKey::new("open", labels("at=x"));
+    assert!(stage.desk().tell_again(&key, &Stage::id("ops")));
+    stage.pass(60);
+    assert_eq!(stage.told(), ["121 ops: New open{at=x} WARNING"]);
+    stage.is("open", "at=x", 0.0);
+    stage.pass(60);
+    let told = stage.told();
+    assert!(
+        told.len() == 2 && told.iter().all(|line| line.ends_with("Resolved open{at=x} WARNING")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_was_refused_is_not_told_to_be_over() {
+    let mut stage = stage();
+    stage.channel("ops", Health::Refusing);
+    stage.is("open", "at=x", 1.0);
+    stage.pass(60);
+    stage.channel("ops", Health::Well);
+    stage.is("open", "at=x", 0.0);
+    stage.pass(600);
+    assert_eq!(stage.told(), [""; 0]);
+    assert!(
+        stage.memory().records.is_empty() || stage.memory().records.values().all(|it| it.cases.is_empty())
+    );
+}

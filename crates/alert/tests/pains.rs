@@ -1,0 +1,306 @@
+//! Each known pain of other systems by its name, and days on which stores, channels, clocks and measurements fail.
+
+use std::time::Duration;
+
+use ttm_alert::testing::{Health, Stage};
+use ttm_alert::{Escalation, Matcher, NotifyConfig, NotifySettings, Quiet, Reading, When};
+
+const HOUR: u64 = 3_600;
+
+fn settings() -> NotifySettings {
+    NotifySettings { default_channels: vec![Stage::id("ops")], ..NotifySettings::default() }
+}
+
+fn with(settings: NotifySettings) -> Stage {
+    let mut stage = Stage::new(NotifyConfig::try_new(settings).expect("valid"));
+    stage.is("open", "at=x", 0.0);
+    stage.is("late", "at=x", 0.0);
+    stage.is("load", "at=x", 5.0);
+    stage.pass(60);
+    assert_eq!(stage.told(), [""; 0]);
+    stage
+}
+
+/// Whose minute of quiet is over.
+fn stage() -> Stage {
+    with(settings())
+}
+
+fn escalating() -> Stage {
+    let channels = vec![Stage::id("ops"), Stage::id("phone")];
+    let escalation = Escalation { channels, ..settings().escalation };
+    with(NotifySettings { escalation, ..settings() })
+}
+
+fn silence(stage: &Stage, seconds: u64, rule: &str) -> Quiet {
+    let from = stage.wall();
+    let until = Some(from + Duration::from_secs(seconds));
+    let matcher = Matcher { rule: Some(rule.to_owned()), ..Matcher::default() };
+    Quiet::try_new(matcher, When::Once { from, until }, "ada", "we know").expect("valid")
+}
+
+/// The pain: it fired on Friday, was told once, and nobody knew on Monday.
+#[test]
+fn forgotten_over_a_weekend() {
+    let mut stage = stage();
+    stage.is("late", "at=x", 9.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 1);
+    for _ in 0..3 {
+        stage.pass_in_steps(12 * HOUR, 30);
+        stage.restart(600);
+        stage.pass_in_steps(12 * HOUR, 30);
+    }
+    let told = stage.told();
+    assert!((17..=18).contains(&told.len()), "each four hours: {told:?}");
+    assert!(told.iter().all(|line| line.ends_with("Reminder late{at=x} ERROR")));
+}
+
+/// The pain: an end is told of what nobody knows to have begun.
+#[test]
+fn resolved_without_firing() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.pass(20);
+    stage.is("open", "at=x", 0.0);
+    stage.pass(600);
+    assert_eq!(stage.told(), [""; 0], "it was over before its group had waited");
+}
+
+/// The pain: the receiver was away, and what happened meanwhile is never told.
+#[test]
+fn lost_while_the_receiver_was_down() {
+    let mut stage = stage();
+    stage.channel("ops", Health::Down);
+    stage.is("open", "at=x", 1.0);
+    stage.is("open", "at=y", 1.0);
+    stage.pass(100);
+    stage.is("open", "at=x", 0.0);
+    stage.is("open", "at=z", 1.0);
+    stage.pass(100);
+    stage.is("open", "at=z", 0.0);
+    stage.pass(400);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.channel("ops", Health::Well);
+    stage.pass(300);
+    let told = stage.told();
+    assert_eq!(told.len(), 1, "one message: {told:?}");
+    assert!(
+        told[0]
+            .ends_with("ops: New open{at=y} WARNING, Passed open{at=x} WARNING, Passed open{at=z} WARNING"),
+        "{told:?}"
+    );
+    let was_down = stage.deliveries()[0].was_down.expect("it says so");
+    assert!(was_down > Duration::from_secs(500), "{was_down:?}");
+    assert_eq!(stage.believed(), ["ops: open{at=y}"]);
+}
+
+/// The pain: the receiver comes back, and gets each attempt of the outage.
+#[test]
+fn duplicates_after_the_receiver_recovers() {
+    let mut stage = stage();
+    stage.channel("ops", Health::Down);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(2_000);
+    stage.channel("ops", Health::Well);
+    stage.pass(1_000);
+    let told = stage.told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].ends_with("ops: New load{at=x} CRITICAL"));
+}
+
+#[test]
+fn an_attempt_whose_answer_is_lost_is_repeated_under_the_same_key() {
+    let mut stage = stage();
+    stage.channel("ops", Health::Mute);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(300);
+    stage.channel("ops", Health::Well);
+    stage.pass(600);
+    let keys: Vec<String> = stage.deliveries().iter().map(|it| it.key.to_string()).collect();
+    assert!(keys.len() > 2 && keys.iter().all(|key| key == "ops: load{at=x} 1-1, 1"), "{keys:?}");
+}
+
+/// The pain: after each restart everything is told once more.
+#[test]
+fn sent_again_after_a_restart() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 2);
+    for _ in 0..5 {
+        stage.restart(5);
+        stage.pass(60);
+    }
+    assert_eq!(stage.told(), [""; 0]);
+    stage.is("open", "at=x", 0.0);
+    stage.restart(5);
+    stage.pass(60);
+    assert_eq!(stage.told(), ["470 ops: Resolved open{at=x} WARNING"], "and its end is told by the next one");
+}
+
+/// The pain: the message that waited is lost with the process.
+#[test]
+fn what_waited_to_be_sent_is_sent_by_the_next_process() {
+    let mut stage = stage();
+    stage.channel("ops", Health::Down);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(60);
+    stage.restart(5);
+    stage.channel("ops", Health::Well);
+    stage.pass(60);
+    assert_eq!(stage.told(), ["140 ops: New load{at=x} CRITICAL"]);
+    assert_eq!(stage.deliveries()[0].key.to_string(), "ops: load{at=x} 1-1, 1", "under the same key");
+    // Killed with it under way: nobody knows whether it arrived.
+    stage.is("load", "at=y", 25.0);
+    stage.channel("ops", Health::Hanging);
+    stage.pass(60);
+    stage.channel("ops", Health::Well);
+    stage.restart(5);
+    stage.pass(60);
+    assert_eq!(stage.told(), ["260 ops: New load{at=y} CRITICAL"]);
+}
+
+/// The pain: the process begins anew, does not know the cause yet, and tells of its consequences.
+#[test]
+fn inhibited_alert_sent_after_a_restart() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.is("late", "at=x", 9.0);
+    stage.pass(60);
+    assert_eq!(stage.told(), ["100 ops: New open{at=x} WARNING"]);
+    assert_eq!(stage.deliveries()[0].affected, ["late{at=x}"]);
+    stage.restart(5);
+    stage.pass(1_000);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.is("open", "at=x", 0.0);
+    stage.pass(60);
+    let told = stage.told();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].ends_with("Resolved open{at=x} WARNING") && told[1].ends_with("New late{at=x} ERROR"));
+}
+
+/// The pain: fifty dependents of one thing that is down are fifty messages.
+#[test]
+fn fifty_messages_for_one_cause() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    for place in 0..50 {
+        stage.is("late", &format!("at=place-{place}"), 9.0);
+    }
+    stage.is("late", "at=x", 9.0);
+    stage.pass(60);
+    let told = stage.told();
+    assert_eq!(told.len(), 2, "one of the cause with its consequence, one of a group: {told:?}");
+    let late = told.iter().map(|line| line.matches("New late").count()).max();
+    assert_eq!(late, Some(50));
+    let cause = stage.deliveries().iter().find(|it| it.key.alert.rule.as_ref() == "open");
+    assert_eq!(cause.map(|it| it.affected.as_slice()), Some(&["late{at=x}".to_owned()][..]));
+}
+
+/// The pain: a new incident within the cooldown of the last one is swallowed.
+#[test]
+fn cooldown_that_swallows_a_new_incident() {
+    let mut stage = stage();
+    stage.is("load", "at=x", 25.0);
+    stage.pass(30);
+    stage.is("load", "at=x", 5.0);
+    stage.pass(50);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(40);
+    let told = stage.told();
+    let expected = ["New load{at=x} CRITICAL", "Resolved load{at=x} CRITICAL", "New load{at=x} CRITICAL"];
+    assert!(told.iter().zip(expected).all(|(line, end)| line.ends_with(end)) && told.len() == 3, "{told:?}");
+    let episodes: Vec<u64> = stage.deliveries().iter().map(|it| it.key.episode.number).collect();
+    assert_eq!(episodes, [1, 1, 2]);
+}
+
+/// The pain: resolved, and firing again the next moment.
+#[test]
+fn firing_again_just_after_resolved() {
+    let mut stage = stage();
+    stage.is("load", "at=x", 25.0);
+    stage.pass(30);
+    for _ in 0..50 {
+        stage.is("load", "at=x", 7.0);
+        stage.pass(20);
+        stage.is("load", "at=x", 25.0);
+        stage.pass(20);
+    }
+    let told = stage.told();
+    assert_eq!(told.len(), 1, "it has to be well for thirty seconds: {told:?}");
+}
+
+/// The pain: a maintenance hides the alert and lets its escalation through.
+#[test]
+fn escalation_leaking_through_maintenance() {
+    let mut stage = escalating();
+    stage.is("load", "at=x", 25.0);
+    stage.pass(100);
+    assert_eq!(stage.told(), ["90 ops: New load{at=x} CRITICAL"]);
+    let quiet = silence(&stage, 5_000, "load");
+    stage.silence(quiet);
+    stage.pass(4_900);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.pass(200);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("ops: Reminder load{at=x} CRITICAL"), "{told:?}");
+    stage.pass(300);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].contains("phone: New"), "the steps begin anew: {told:?}");
+}
+
+#[test]
+fn while_the_store_is_away_critical_is_sent_from_memory_and_the_rest_waits() {
+    for health in [Health::Down, Health::Hanging, Health::Mute] {
+        let mut stage = stage();
+        stage.store(health);
+        stage.is("open", "at=x", 1.0);
+        stage.is("load", "at=x", 25.0);
+        stage.pass(200);
+        assert_eq!(
+            stage.told().last().map(String::as_str).map(|it| &it[3..]),
+            Some("ops: New load{at=x} CRITICAL"),
+            "{health:?}"
+        );
+        assert!(stage.deliveries()[0].is_unsaved);
+        stage.store(Health::Well);
+        stage.pass(60);
+        let told = stage.told();
+        assert!(told.len() == 1 && told[0].ends_with("ops: New open{at=x} WARNING"), "{health:?} {told:?}");
+        assert_eq!(stage.memory().receipts.len(), 2, "what was sent meanwhile is recorded");
+        stage.restart(5);
+        stage.pass(600);
+        assert_eq!(stage.told(), [""; 0], "{health:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_brings_no_storm_and_no_silence() {
+    for by in [-86_400, -600, 600, 365 * 86_400] {
+        let mut stage = stage();
+        stage.is("load", "at=x", 25.0);
+        stage.pass(60);
+        assert_eq!(stage.told().len(), 1);
+        stage.set_wall(by);
+        stage.pass_in_steps(2 * HOUR, 10);
+        let told = stage.told();
+        assert!((2..=3).contains(&told.len()), "{by}: {told:?}");
+        assert!(told.iter().all(|line| line.ends_with("Reminder load{at=x} CRITICAL")));
+    }
+}
+
+#[test]
+fn missing_data_ends_nothing_and_one_message_says_that_it_is_missing() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 1);
+    for (series, of) in [("open", "at=x"), ("load", "at=x"), ("late", "at=x")] {
+        stage.set(series, of, Reading::Missing("no answer".into()));
+    }
+    stage.pass(3_000);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("ops: New stale{collector=fast} ERROR"), "{told:?}");
+}
