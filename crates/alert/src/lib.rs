@@ -3,11 +3,13 @@
 #![doc = include_str!("../README.md")]
 
 mod alert;
+pub mod defaults;
 mod desk;
 mod engine;
 mod labels;
 mod message;
 mod now;
+mod port;
 mod quiet;
 mod reading;
 mod record;
@@ -25,6 +27,7 @@ pub use engine::{Engine, InvalidMeasurement, Stale};
 pub use labels::{Identity, InvalidLabels, Labels};
 pub use message::{Attempt, Item, Message, News, OutboxRow, Outcome, Receipt, RowKey, Said};
 pub use now::Now;
+pub use port::{AlertStore, DEAD_LETTERS_KEPT, Notifier, RECEIPTS_KEPT};
 pub use quiet::{InvalidQuiet, Quiet, QuietId, When, Zone};
 pub use reading::{Measurement, Reading};
 pub use record::{Ack, AlertRecord, Case, Commit, DeadLetter, Journalled, Loaded, Told};

@@ -207,6 +207,19 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The same with what every store can hold of its texts.
+    pub(crate) fn bounded(&self) -> Self {
+        match self {
+            Self::Delivered { remote_id } => {
+                Self::Delivered { remote_id: remote_id.as_deref().map(|id| bounded(id).into()) }
+            }
+            Self::Retry { after, why } => Self::Retry { after: *after, why: bounded(why) },
+            Self::Refused { why } => Self::Refused { why: bounded(why) },
+        }
+    }
+}
+
 /// What is kept of an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Receipt {
@@ -220,6 +233,14 @@ pub struct Receipt {
     pub latency: Duration,
     /// When the outcome was known.
     pub at: Timestamp,
+}
+
+/// The longest text that is kept of what an operator or a receiver says, in characters.
+const MOST_CHARACTERS: usize = 512;
+
+/// What every store can hold of a text that came from outside.
+pub(crate) fn bounded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MOST_CHARACTERS).collect()
 }
 
 #[cfg(test)]
@@ -238,5 +259,11 @@ mod tests {
         for news in News::ALL {
             assert_eq!(News::parse(news.as_str()), Some(news));
         }
+    }
+
+    #[test]
+    fn a_text_from_outside_is_bounded_and_has_no_control_characters() {
+        assert_eq!(bounded("a\0b\nü"), "abü");
+        assert_eq!(bounded(&"ü".repeat(10_240)).chars().count(), 512);
     }
 }

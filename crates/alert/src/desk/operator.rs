@@ -1,6 +1,7 @@
 //! What operators order.
 
 use super::{AlertKey, Desk, QuietId};
+use crate::message::bounded;
 use crate::record::Ack;
 use crate::{ChannelId, NotifyConfig, Now, Quiet, RuleSet};
 
@@ -18,7 +19,7 @@ impl Desk {
         let cases = self.subjects.get_mut(key).map(|subject| &mut subject.cases);
         let firing = cases.and_then(|cases| cases.values_mut().rev().find(|case| case.ended.is_none()));
         let case = firing.ok_or_else(|| NotFiring(key.clone()))?;
-        case.ack = Some(Ack { by: by.to_owned(), at: now.wall, severity: case.severity });
+        case.ack = Some(Ack { by: bounded(by), at: now.wall, severity: case.severity });
         self.unsaved.record(key);
         self.dirty.insert(key.clone());
         Ok(())

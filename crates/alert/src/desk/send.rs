@@ -66,6 +66,7 @@ impl Desk {
 
     /// What became of a message. One that is not under way is ignored.
     pub fn handle_outcome(&mut self, key: &RowKey, outcome: &Outcome, latency: Duration, now: Now) {
+        let outcome = &outcome.bounded();
         let steady = self.clock.read(now);
         let thread = Self::thread_of(&key.channel, &key.alert);
         let Some(of_thread) = self.threads.get_mut(&thread) else { return };

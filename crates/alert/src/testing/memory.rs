@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{AlertKey, AlertRecord, Commit, DeadLetter, Loaded, OutboxRow, Quiet, QuietId, Receipt, RowKey};
+use crate::{
+    AlertKey, AlertRecord, Commit, DEAD_LETTERS_KEPT, DeadLetter, Loaded, OutboxRow, Quiet, QuietId,
+    RECEIPTS_KEPT, Receipt, RowKey,
+};
 
 /// A store's content.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,6 +41,8 @@ impl Memory {
             self.receipts.retain(|known| (&known.key, known.attempt) != (&receipt.key, receipt.attempt));
             self.receipts.push(receipt.clone());
         }
+        self.receipts.drain(..self.receipts.len().saturating_sub(2 * RECEIPTS_KEPT));
+        self.dead.drain(..self.dead.len().saturating_sub(2 * DEAD_LETTERS_KEPT));
         self.quiets.extend(commit.quiets.iter().cloned());
         for id in &commit.ended_quiets {
             self.quiets.remove(id);
@@ -50,7 +55,7 @@ impl Memory {
             records: self.records.values().cloned().collect(),
             rows: self.rows.values().cloned().collect(),
             quiets: self.quiets.iter().map(|(id, quiet)| (*id, quiet.clone())).collect(),
-            receipts: self.receipts.clone(),
+            receipts: self.receipts[self.receipts.len().saturating_sub(RECEIPTS_KEPT)..].to_vec(),
             journal: Vec::new(),
         }
     }

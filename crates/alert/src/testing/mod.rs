@@ -1,22 +1,30 @@
 //! For tests here and elsewhere: a naive model of the engine that is checked against it, what can happen to either, and a stage on which a
-//! desk acts before a judge. Nothing of it runs in production.
+//! desk acts before a judge, and the fakes, mocks and suites of the ports. Nothing of it runs in production.
 #![expect(
     clippy::missing_panics_doc,
     reason = "a test helper that is wrong panics, and so does a law that is broken"
 )]
 
+mod alert_store;
+mod commits;
+pub mod conformance;
 mod engine_model;
 mod engine_step;
 mod example;
 mod incident;
 mod judge;
 mod memory;
+mod notifier;
+pub mod notifier_conformance;
 mod stage;
 
+pub use crate::port::{MockAlertStore, MockNotifier};
+pub use alert_store::FakeAlertStore;
 pub use engine_model::EngineModel;
 pub use engine_step::{Measured, Step, any_step};
 pub use example::{labels, rule_set, wall};
 pub use incident::{Incident, any_history, any_incident};
 pub use judge::Judge;
 pub use memory::Memory;
+pub use notifier::FakeNotifier;
 pub use stage::{Delivery, Health, Stage};

@@ -1,0 +1,70 @@
+//! The ports of alerts: the store of their states and of the messages that wait, and a channel.
+
+use async_trait::async_trait;
+use ttm_kernel::{FencingToken, StoreError};
+
+use crate::{Attempt, Commit, DeadLetter, Loaded, Outcome, Receipt};
+
+/// How many receipts a store keeps at least, and how many it loads.
+pub const RECEIPTS_KEPT: usize = 1_000;
+
+/// How many dead letters a store keeps at least.
+pub const DEAD_LETTERS_KEPT: usize = 1_000;
+
+/// Keeps the state of alerts, the messages that wait, and what became of those that do not, so that nothing is told twice, forgotten
+/// or taken back by a restart.
+///
+/// Laws:
+/// 1. What `commit` acknowledged is returned by `load`, also after a crash. Times and periods are kept to the microsecond.
+/// 2. `commit` stores all or nothing, and is idempotent.
+/// 3. What a commit does not name stays as it is. A record, a message, a silence with the key of one that is stored replaces
+///    it, whatever its times. To forget or to settle what is not stored does nothing.
+/// 4. A message that is settled, or dead, does not wait any more; of one that the same commit has among those that wait, that
+///    counts.
+/// 5. `load` returns records, messages and silences once each, ordered by their keys; then the newest [`RECEIPTS_KEPT`] receipts, the
+///    oldest of them first, and an empty journal.
+/// 6. `commit` under an epoch older than the newest claimed one stores nothing and returns
+///    [`Fenced`](ttm_kernel::StoreErrorKind::Fenced) by the epoch. Epochs are claimed where the store's other writers claim
+///    theirs.
+/// 7. Once `commit` has succeeded under an incarnation, even with nothing to store, `commit` under an older incarnation of the
+///    same epoch stores nothing and returns [`Fenced`](ttm_kernel::StoreErrorKind::Fenced) by the incarnation, also after a
+///    restart. The store's other writers are not affected, and after a claim the first incarnation is zero again.
+/// 8. Receipts and dead letters are returned in the order in which they were committed, the newest `limit` of them. A receipt
+///    is known by its message and attempt, a dead letter by its message: committed again it is there once. At least the newest
+///    [`RECEIPTS_KEPT`] and [`DEAD_LETTERS_KEPT`] are kept; older ones may go.
+/// 9. A row that no commit can have written is [`Unexpected`](ttm_kernel::StoreErrorKind::Unexpected), and the error says what
+///    is wrong with it.
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait AlertStore: Send + Sync {
+    /// What a process begins with.
+    async fn load(&self) -> Result<Loaded, StoreError>;
+
+    /// Stores what changed.
+    async fn commit(&self, under: FencingToken, commit: &Commit) -> Result<(), StoreError>;
+
+    /// What became of attempts, the oldest first.
+    async fn receipts(&self, limit: usize) -> Result<Vec<Receipt>, StoreError>;
+
+    /// The messages that were refused, the oldest first.
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+}
+
+/// A channel on which people, or other programs, are told.
+///
+/// Laws:
+/// 1. One call is one attempt: nothing is retried, queued or remembered inside.
+/// 2. [`Delivered`](Outcome::Delivered) means that the receiver has said so. An answer that says otherwise is none, whatever its
+///    status; no answer in time is [`Retry`](Outcome::Retry).
+/// 3. What passes by itself is [`Retry`](Outcome::Retry), with the time that the receiver asked for: no connection, 408, 425, 429 and
+///    every 5xx. Everything else that a receiver refuses is [`Refused`](Outcome::Refused): the same message would be refused
+///    again.
+/// 4. The receiver gets the message's [idempotency key](crate::RowKey::idempotency_key) where it can take one, the same each time.
+/// 5. No reason contains a secret: neither a token nor an address that is one.
+/// 6. A call that is dropped has no effect but for an attempt that may have arrived.
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Sends a message once. The caller bounds the time.
+    async fn send(&self, attempt: &Attempt) -> Outcome;
+}
