@@ -116,7 +116,7 @@ impl Desk {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Now) {
         self.engine.handle_timeout(now.moment, now.wall);
-        let steady = self.clock.read(now);
+        self.clock.read(now);
         self.unsaved.handle_timeout(now.moment, self.config.settings().commit_patience);
         let waited = now.moment.saturating_since(self.started) >= self.config.settings().start_patience;
         if !self.is_open && (self.engine.has_evaluated() || waited) {
@@ -124,13 +124,6 @@ impl Desk {
             self.dirty.extend(self.subjects.keys().cloned());
         }
         self.look_at_quiets(now.wall);
-        while let Some((_, key)) = self.agenda.first().filter(|(at, _)| *at <= steady).cloned() {
-            self.agenda.pop_first();
-            if let Some(subject) = self.subjects.get_mut(&key) {
-                subject.agenda = None;
-            }
-            self.dirty.insert(key);
-        }
     }
 
     /// Does up to `limit` pieces of work, and says whether there is more.
@@ -141,7 +134,7 @@ impl Desk {
         for _ in 0..limit {
             if let Some(transition) = self.engine.poll_transition() {
                 self.handle_transition(transition);
-            } else if let Some(key) = self.dirty.pop_first() {
+            } else if let Some(key) = self.dirty.pop_first().or_else(|| self.next_on_agenda()) {
                 self.look(&key);
             } else if let Some(key) = self.next_thread() {
                 self.plan(&key, now);
@@ -196,6 +189,17 @@ impl Desk {
 
     fn case(&mut self, key: &AlertKey, episode: crate::EpisodeId) -> Option<&mut Case> {
         self.subjects.get_mut(key)?.cases.get_mut(&episode)
+    }
+
+    /// The next alert whose time to be looked at has come.
+    fn next_on_agenda(&mut self) -> Option<AlertKey> {
+        let now = self.clock.now();
+        self.agenda.first().filter(|(at, _)| *at <= now && self.is_open)?;
+        let (_, key) = self.agenda.pop_first()?;
+        if let Some(subject) = self.subjects.get_mut(&key) {
+            subject.agenda = None;
+        }
+        Some(key)
     }
 
     /// The next thread whose time has come.

@@ -11,7 +11,8 @@ use crate::{ChannelId, NotifyConfig, Now, Quiet, RuleSet};
 pub struct NotFiring(pub AlertKey);
 
 impl Desk {
-    /// Somebody has seen an alert: it escalates no further as long as it gets no worse. Its end is told all the same.
+    /// Somebody has seen an alert: it escalates no further as long as it gets no worse. It is repeated, and its end is told, all the
+    /// same. Tell the operator so once that is stored.
     ///
     /// # Errors
     /// It does not fire.

@@ -73,7 +73,7 @@ impl Desk {
         let now = self.clock.now();
         let wanting = self.threads.get(thread).map(|thread| thread.wanting.clone()).unwrap_or_default();
         let (mut covers, mut is_time, mut next) = (Vec::new(), false, None::<Moment>);
-        let (mut hidden, mut none) = (Vec::new(), BTreeSet::new());
+        let (mut hidden, mut none) = (BTreeSet::new(), BTreeSet::new());
         for (key, id) in wanting {
             let subject = self.subjects.get(&key);
             let case = subject.and_then(|subject| Some((subject.is_flapping, subject.cases.get(&id)?)));
@@ -82,19 +82,21 @@ impl Desk {
                 continue;
             };
             if self.hides(&key, case, wall).is_some() {
-                hidden.push((key, id));
+                hidden.insert((key, id));
                 continue;
             }
             match self.news(&key, case, &thread.0, is_flapping) {
                 None => {
                     none.insert((key, id));
                 }
+                Some((news, from)) if from > now && !news.joins() => {
+                    // It is looked at again when its own time has come.
+                    none.insert((key, id));
+                }
                 Some((news, from)) => {
-                    if from <= now || news.joins() {
-                        let said = case.says(news, &thread.0, &self.config);
-                        let (fires, is_ready) = (case.ended.is_none(), from <= now);
-                        covers.push(Cover { key, id, said, news, fires, is_ready });
-                    }
+                    let said = case.says(news, &thread.0, &self.config);
+                    let (fires, is_ready) = (case.ended.is_none(), from <= now);
+                    covers.push(Cover { key, id, said, news, fires, is_ready });
                     is_time |= from <= now;
                     next = Some(next.map_or(from, |next| next.min(from)));
                 }
