@@ -74,8 +74,6 @@ pub struct Told {
     pub is_delivered: bool,
     /// Whether the time to tell it has come.
     pub is_due: bool,
-    /// Whether it is told because another channel refused.
-    pub is_fallback: bool,
     /// How many messages it was the first alert of.
     pub messages: u32,
     /// What the channel called the last message about it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ttm_alert::testing::{rule_set, wall};
-use ttm_alert::{Engine, Labels, Measurement, Reading};
+use ttm_alert::{ChannelId, Desk, Engine, Labels, Measurement, NotifyConfig, NotifySettings, Now, Reading};
 use ttm_kernel::{Epoch, Moment};
 
 const PAIRS: u64 = 100_000;
@@ -45,6 +45,39 @@ fn a_firing_alert_at_rest_takes_at_most_200_bytes_and_a_quiet_one_nothing() {
     assert_eq!(engine.active(), 100_000);
     let each = firing.bytes_current / i64::try_from(PAIRS).expect("small");
     assert!(each <= 200, "{each} bytes each, {firing:?}");
+}
+
+#[test]
+fn a_storm_is_stored_in_pieces_and_its_message_with_the_last() {
+    let settings =
+        NotifySettings { default_channels: vec![ChannelId::new("ops")], ..NotifySettings::default() };
+    let config = NotifyConfig::try_new(settings).expect("valid");
+    let at = |second: u64| {
+        let moment = Moment::from_origin(Duration::from_secs(second));
+        Now { moment, wall: wall(second.try_into().expect("small")), jitter: 0.5 }
+    };
+    let mut desk = Desk::new(rule_set(), config, Epoch::new(1), at(0));
+    let mut commits = Vec::new();
+    for second in [0, 10, 20] {
+        for collector in ["fast", "slow"] {
+            desk.begin(collector, at(second));
+        }
+        for place in 0..1_000 {
+            desk.handle(&measurement(place, 25.0)).expect("it fits");
+        }
+        for collector in ["fast", "slow"] {
+            desk.end(collector);
+        }
+        desk.handle_timeout(at(second));
+        while desk.poll(100, at(second)) {}
+        while let Some(commit) = desk.poll_commit(at(second)) {
+            desk.handle_committed();
+            commits.push((commit.records.len(), commit.rows.len()));
+        }
+    }
+    assert_eq!(commits, [(250, 0), (250, 0), (250, 0), (250, 0), (250, 0), (250, 0), (250, 0), (250, 1)]);
+    let attempt = desk.poll_send(at(20)).expect("it is stored");
+    assert_eq!((attempt.row.message.items.len(), attempt.row.message.more_items), (50, 950));
 }
 
 #[test]

@@ -148,6 +148,32 @@ fn a_flapping_alert_is_told_of_once_and_then_when_it_has_settled() {
 }
 
 #[test]
+fn an_alert_has_settled_once_it_was_stable_for_half_an_hour_with_one_change_in_the_last_hour() {
+    let mut stage = stage();
+    for value in [1.0, 0.0, 1.0, 0.0] {
+        stage.is("open", "at=x", value);
+        stage.pass(25);
+    }
+    stage.pass_in_steps(2_400, 10);
+    stage.told();
+    stage.is("open", "at=x", 1.0);
+    stage.pass_in_steps(1_780, 10);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.pass_in_steps(60, 10);
+    assert_eq!(stage.told().len(), 1, "and not an hour after the last change");
+}
+
+#[test]
+fn after_a_start_a_collector_that_hangs_is_waited_for_a_minute() {
+    let mut stage = Stage::new(NotifyConfig::try_new(settings()).expect("valid"));
+    stage.stick("slow");
+    stage.is("load", "at=x", 25.0);
+    stage.pass(300);
+    let told = stage.told();
+    assert!(told[0].starts_with("60 ops: New load{at=x} CRITICAL"), "{told:?}");
+}
+
+#[test]
 fn what_was_told_to_fire_and_settles_as_over_is_told_to_be_over() {
     let mut stage = stage();
     for value in [1.0, 0.0, 1.0, 0.0, 1.0] {
@@ -273,7 +299,8 @@ fn what_was_refused_is_not_told_to_be_over() {
     let mut stage = stage();
     stage.channel("ops", Health::Refusing);
     stage.is("open", "at=x", 1.0);
-    stage.pass(60);
+    stage.pass_in_steps(HOUR, 10);
+    assert_eq!(stage.memory().dead.len(), 1, "it is not asked again at once");
     stage.channel("ops", Health::Well);
     stage.is("open", "at=x", 0.0);
     stage.pass(600);

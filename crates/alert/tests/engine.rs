@@ -78,6 +78,17 @@ fn one_spike_beyond_the_worse_limit_makes_nothing_more_severe() {
 }
 
 #[test]
+fn one_evaluation_may_leave_both_levels() {
+    let mut engine = new();
+    for second in [0, 10, 20] {
+        evaluate(&mut engine, second, &[("load", "at=x", Reading::Value(25.0))]);
+    }
+    evaluate(&mut engine, 30, &[("load", "at=x", Reading::Value(12.0))]);
+    let turns = evaluate(&mut engine, 60, &[("load", "at=x", Reading::Value(5.0))]);
+    assert_eq!(said(&turns), ["load{at=x} Recovering WARNING", "load{at=x} Severity WARNING"]);
+}
+
+#[test]
 fn what_happens_between_two_evaluations_is_not_lost() {
     let mut engine = new();
     evaluate(&mut engine, 0, &[]);

@@ -102,6 +102,8 @@ fn duplicates_after_the_receiver_recovers() {
     stage.channel("ops", Health::Down);
     stage.is("load", "at=x", 25.0);
     stage.pass(2_000);
+    let attempts = stage.memory().receipts.len();
+    assert!((8..40).contains(&attempts), "with ever longer pauses: {attempts}");
     stage.channel("ops", Health::Well);
     stage.pass(1_000);
     let told = stage.told();
@@ -249,6 +251,14 @@ fn escalation_leaking_through_maintenance() {
     stage.pass(300);
     let told = stage.told();
     assert!(told.len() == 1 && told[0].contains("phone: New"), "the steps begin anew: {told:?}");
+    // Once more, with somebody who was told by a step before.
+    let quiet = silence(&stage, 1_000, "load");
+    stage.silence(quiet);
+    stage.pass(1_100);
+    assert_eq!(stage.told(), [""; 0], "the steps before count no more");
+    stage.pass(300);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].contains("phone: Escalated"), "{told:?}");
 }
 
 #[test]

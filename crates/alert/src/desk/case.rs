@@ -37,7 +37,6 @@ pub(super) struct Told {
     pub(super) at: Moment,
     pub(super) is_delivered: bool,
     pub(super) is_due: bool,
-    pub(super) is_fallback: bool,
     pub(super) messages: u32,
     pub(super) remote_id: Option<Arc<str>>,
 }
@@ -146,7 +145,7 @@ impl Case {
             return (self.is_notice && !knows_that_it_flaps).then_some((News::Flapping, now));
         }
         let waited = self.opened.unwrap_or(now) + settings.group_wait;
-        let is_urgent = self.severity == Severity::Critical || told.is_fallback || !is_routed;
+        let is_urgent = self.severity == Severity::Critical || !is_routed;
         let new = if is_urgent { now } else { waited.max(grouped) };
         let Some(said) = told.said else {
             return match self.ended {
@@ -231,7 +230,6 @@ impl Case {
             at: told.said.map(|_| clock.wall(told.at)),
             is_delivered: told.is_delivered,
             is_due: told.is_due,
-            is_fallback: told.is_fallback,
             messages: told.messages,
             remote_id: told.remote_id.clone(),
         });
@@ -256,7 +254,6 @@ impl Case {
                 at: told.at.map_or(Moment::ZERO, |at| clock.at(at)),
                 is_delivered: told.is_delivered,
                 is_due: told.is_due,
-                is_fallback: told.is_fallback,
                 messages: told.messages,
                 remote_id: told.remote_id.clone(),
             };

@@ -1,6 +1,7 @@
 //! What the store does not have yet.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_kernel::Moment;
@@ -19,10 +20,13 @@ pub(super) struct Unsaved {
     pub(super) receipts: Vec<Receipt>,
     quiets: BTreeMap<QuietId, Option<Quiet>>,
     /// The commit that is under way, and since when.
-    under_way: Option<(Commit, Moment)>,
+    under_way: Option<(Arc<Commit>, Moment)>,
     is_slow: bool,
     has_failed: bool,
 }
+
+/// How many states are stored in one commit.
+const MOST_RECORDS: usize = 250;
 
 /// How many receipts and dead letters wait for a store that is away; the oldest are given up.
 const MOST_WAITING: usize = 10_000;
@@ -69,19 +73,30 @@ impl Unsaved {
 }
 
 impl Desk {
-    /// What to store next, in one go; `None` if nothing has changed, or while a commit is under way. Answer with
+    /// What to store next, in one go; `None` if nothing has changed, or while a commit is under way. After a storm, states are
+    /// stored in several commits, and messages with the last of them: they follow from all. Answer with
     /// [`handle_committed`](Self::handle_committed) or [`handle_commit_failed`](Self::handle_commit_failed).
-    pub fn poll_commit(&mut self, now: Now) -> Option<Commit> {
+    pub fn poll_commit(&mut self, now: Now) -> Option<Arc<Commit>> {
         if self.unsaved.under_way.is_some() || self.unsaved.is_empty() {
             return None;
         }
         let mut commit = Commit::default();
-        for key in std::mem::take(&mut self.unsaved.records) {
+        for _ in 0..MOST_RECORDS {
+            let Some(key) = self.unsaved.records.pop_first() else { break };
             match self.record(&key) {
                 Some(record) => commit.records.push(record),
                 None => commit.forgotten.push(key),
             }
         }
+        if self.unsaved.records.is_empty() {
+            self.with_messages(&mut commit);
+        }
+        let commit = Arc::new(commit);
+        self.unsaved.under_way = Some((Arc::clone(&commit), now.moment));
+        Some(commit)
+    }
+
+    fn with_messages(&mut self, commit: &mut Commit) {
         for thread in std::mem::take(&mut self.unsaved.rows) {
             let row = self.threads.get(&thread).and_then(|thread| thread.row.as_ref());
             commit.rows.extend(row.map(|row| row.out.clone()));
@@ -95,15 +110,13 @@ impl Desk {
                 None => commit.ended_quiets.push(id),
             }
         }
-        self.unsaved.under_way = Some((commit.clone(), now.moment));
-        Some(commit)
     }
 
     /// The store has the commit that was under way.
     pub fn handle_committed(&mut self) {
         let Some((commit, _)) = self.unsaved.under_way.take() else { return };
         (self.unsaved.is_slow, self.unsaved.has_failed) = (false, false);
-        for out in commit.rows {
+        for out in &commit.rows {
             let thread = self.threads.get_mut(&Self::thread_of(&out.key.channel, &out.key.alert));
             if let Some(row) =
                 thread.and_then(|thread| thread.row.as_mut()).filter(|row| row.out.key == out.key)
@@ -117,6 +130,7 @@ impl Desk {
     pub fn handle_commit_failed(&mut self) {
         let Some((commit, _)) = self.unsaved.under_way.take() else { return };
         (self.unsaved.is_slow, self.unsaved.has_failed) = (false, true);
+        let commit = Arc::unwrap_or_clone(commit);
         let records = commit.records.into_iter().map(|record| record.key);
         self.unsaved.records.extend(records.chain(commit.forgotten));
         self.unsaved

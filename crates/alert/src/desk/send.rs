@@ -108,7 +108,6 @@ impl Desk {
             }
             if let Some(fallback) = fallback.filter(|it| !is_delivered && *it != key.channel) {
                 let told = case.told.entry(fallback).or_default();
-                told.is_fallback = true;
                 told.is_due |= told.said.is_none();
             }
             self.unsaved.record(alert);

@@ -4,7 +4,6 @@ use super::{
     AlertKey, Change, Condition, Ending, Engine, Episode, EpisodeId, Moment, Pair, PairKey, Phase, Reading,
     Seen, Timestamp, Transition, Turn, Window, finite,
 };
-use crate::Track;
 
 impl Engine {
     /// A reading for a pair.
@@ -76,8 +75,7 @@ impl Engine {
         let change;
         (pair.base, change) = before.base.step(seen[0], timing, now(seen[0]));
         let (worse, _) = before.worse().step(seen[1], timing, now(seen[1]));
-        // A level beyond one that is over is over as well.
-        pair.set_worse(if pair.base.phase() == Phase::Inactive { Track::default() } else { worse });
+        pair.set_worse(worse);
         pair.value = value.unwrap_or(before.value);
         if change == Some(Change::Fired) {
             self.episodes += 1;

@@ -2,6 +2,7 @@
 //! the other, and a [`Judge`] that sees everything that is sent.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -65,7 +66,9 @@ pub struct Stage {
     /// What was sent from memory, in the file beside the store.
     journal: Vec<Journalled>,
     store: Health,
-    hanging: Option<Commit>,
+    hanging: Option<Arc<Commit>>,
+    /// A collector that does not evaluate.
+    stuck: Option<&'static str>,
     channels: BTreeMap<String, Health>,
     deliveries: Vec<Delivery>,
     read: usize,
@@ -91,6 +94,7 @@ impl Stage {
             journal: Vec::new(),
             store: Health::Well,
             hanging: None,
+            stuck: None,
             channels: BTreeMap::new(),
             deliveries: Vec::new(),
             read: 0,
@@ -142,6 +146,11 @@ impl Stage {
         {
             self.commit(&commit);
         }
+    }
+
+    /// A collector does not evaluate any more.
+    pub fn stick(&mut self, collector: &'static str) {
+        self.stuck = Some(collector);
     }
 
     /// The wall clock is set, by so many seconds.
@@ -197,7 +206,7 @@ impl Stage {
             let after = self.now.as_secs();
             let reached = |each: u64| before / each < after / each;
             for (collector, each) in [("fast", 10), ("slow", 20)] {
-                if reached(each) {
+                if reached(each) && self.stuck != Some(collector) {
                     self.evaluate(collector);
                 }
             }
@@ -252,7 +261,7 @@ impl Stage {
         }
     }
 
-    fn commit(&mut self, commit: &Commit) {
+    fn commit(&mut self, commit: &Arc<Commit>) {
         match self.store {
             Health::Well => {
                 self.memory.apply(commit);
@@ -266,7 +275,7 @@ impl Stage {
                 self.desk.handle_commit_failed();
             }
             Health::Down | Health::Refusing => self.desk.handle_commit_failed(),
-            Health::Hanging => self.hanging = Some(commit.clone()),
+            Health::Hanging => self.hanging = Some(Arc::clone(commit)),
         }
     }
 
