@@ -18,6 +18,7 @@ mod thread;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ttm_kernel::{Epoch, Moment};
 
@@ -33,10 +34,16 @@ use thread::{Thread, ThreadKey};
 pub use gate::Hidden;
 pub use operator::NotFiring;
 
+/// How many bits the ids of silences have within an epoch, so that none is given away twice.
+const QUIETS_OF_AN_EPOCH: u32 = 20;
+
+/// How often a desk is looked at, if it has nothing else to wait for.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// The engine, and what is told of its alerts.
 ///
-/// Each evaluation goes in as to [`Engine`]: [`begin`](Self::begin), [`handle`](Self::handle), [`end`](Self::end). After that, and at
-/// least once a second, call [`handle_timeout`](Self::handle_timeout); then [`poll`](Self::poll) until it returns false, then
+/// Each evaluation goes in as to [`Engine`]: [`begin`](Self::begin), [`handle`](Self::handle), [`end`](Self::end). After that, and when
+/// [`poll_timeout`](Self::poll_timeout) says so, call [`handle_timeout`](Self::handle_timeout); then [`poll`](Self::poll) until it returns false, then
 /// store what [`poll_commit`](Self::poll_commit) gives, and send what [`poll_send`](Self::poll_send) gives until there is none.
 #[derive(Debug)]
 pub struct Desk {
@@ -56,6 +63,8 @@ pub struct Desk {
     threads: BTreeMap<ThreadKey, Thread>,
     timers: BTreeSet<(Moment, ThreadKey)>,
     quiets: BTreeMap<QuietId, Quiet>,
+    /// The last id that was given away; each epoch has its own.
+    newest_quiet: u64,
     /// Those that are on.
     quiet_now: BTreeSet<QuietId>,
     unsaved: Unsaved,
@@ -79,6 +88,7 @@ impl Desk {
             threads: BTreeMap::new(),
             timers: BTreeSet::new(),
             quiets: BTreeMap::new(),
+            newest_quiet: epoch.number() << QUIETS_OF_AN_EPOCH,
             quiet_now: BTreeSet::new(),
             unsaved: Unsaved::default(),
             given_up: 0,
@@ -124,6 +134,19 @@ impl Desk {
             self.dirty.extend(self.subjects.keys().cloned());
         }
         self.look_at_quiets(now.wall);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has to be called next, if nothing else happens: within a second.
+    pub fn poll_timeout(&self, now: Now) -> Moment {
+        let steady = self.clock.now();
+        let waits = self.threads.values().filter_map(Thread::waits_until);
+        let of_desk = self.agenda.first().map(|(at, _)| *at).into_iter();
+        let of_threads = self.timers.first().map(|(at, _)| *at);
+        let next = of_desk.chain(of_threads).chain(waits).min();
+        let next = next.map(|at| now.moment + at.saturating_since(steady));
+        let of_store = self.unsaved.patience_ends(self.config.settings().commit_patience);
+        let least = now.moment + LOOK;
+        next.into_iter().chain(of_store).filter(|at| *at > now.moment).fold(least, Moment::min)
     }
 
     /// Does up to `limit` pieces of work, and says whether there is more.

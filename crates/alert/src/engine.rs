@@ -151,7 +151,12 @@ impl Engine {
         let watch = self.paces.len() - 1;
         self.paces[watch].begin(now);
         for (place, collector) in rules.catalogue().collectors.iter().enumerate() {
-            let missed = Reading::Value(self.paces[place].missed(now) as f64);
+            let pace = &self.paces[place];
+            let missed = match pace.missed(now) {
+                // After a start nobody knows yet whether what was stale still is.
+                0 if !pace.has_evaluated() => Reading::Idle("restarted".into()),
+                missed => Reading::Value(missed as f64),
+            };
             let labels = Labels::try_new([("collector", collector.name)]).unwrap_or_else(|_| Labels::none());
             for rule in rules.absences() {
                 self.see(&PairKey { rule, labels: labels.clone() }, &missed, wall);

@@ -226,6 +226,8 @@ fn a_resolve_that_a_silence_hid_is_told_when_it_ends() {
         "and what was over within it is not: {told:?}"
     );
     assert!(stage.memory().quiets.is_empty());
+    let quiet = silence(&stage, 60, "open");
+    assert!(stage.silence(quiet) > id, "nobody ends this one who meant the one before");
 }
 
 #[test]
@@ -307,5 +309,21 @@ fn what_was_refused_is_not_told_to_be_over() {
     assert_eq!(stage.told(), [""; 0]);
     assert!(
         stage.memory().records.is_empty() || stage.memory().records.values().all(|it| it.cases.is_empty())
+    );
+}
+
+#[test]
+fn it_says_when_to_look_again_and_not_later_than_in_a_second() {
+    let mut stage = stage();
+    let now = stage.time();
+    assert_eq!(stage.desk().poll_timeout(now), now.moment + Duration::from_secs(1));
+    stage.store(Health::Hanging);
+    stage.is("open", "at=x", 1.0);
+    stage.evaluate("fast");
+    let now = stage.time();
+    assert_eq!(
+        stage.desk().poll_timeout(now),
+        now.moment + Duration::from_millis(500),
+        "the store's patience"
     );
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ttm_alert::testing::{Health, Stage};
-use ttm_alert::{Escalation, Matcher, NotifyConfig, NotifySettings, Quiet, Reading, When};
+use ttm_alert::testing::{Health, Stage, rule_set};
+use ttm_alert::{Escalation, Matcher, NotifyConfig, NotifySettings, Quiet, Reading, RuleSet, RuleSpec, When};
 
 const HOUR: u64 = 3_600;
 
@@ -313,4 +313,40 @@ fn missing_data_ends_nothing_and_one_message_says_that_it_is_missing() {
     stage.pass(3_000);
     let told = stage.told();
     assert!(told.len() == 1 && told[0].ends_with("ops: New stale{collector=fast} ERROR"), "{told:?}");
+}
+
+#[test]
+fn what_is_stale_stays_so_over_a_restart_and_is_told_once() {
+    let mut stage = stage();
+    stage.set("load", "at=x", Reading::Missing("no answer".into()));
+    stage.pass(120);
+    assert_eq!(stage.told().len(), 1);
+    for _ in 0..5 {
+        stage.restart(5);
+        stage.pass(200);
+    }
+    assert_eq!(stage.told(), [""; 0]);
+    stage.is("load", "at=x", 5.0);
+    stage.restart(5);
+    stage.pass(60);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("ops: Resolved stale{collector=fast} ERROR"), "{told:?}");
+}
+
+#[test]
+fn other_rules_end_the_alerts_of_those_that_are_gone_and_leave_the_rest() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 2);
+    let all = rule_set();
+    let fewer = all.rules().iter().filter(|rule| rule.name != "open").cloned();
+    let fewer = fewer.map(|rule| RuleSpec { inhibited_by: Vec::new(), ..rule }).collect();
+    let fewer = RuleSet::try_new(fewer, all.catalogue().clone()).expect("valid");
+    stage.reconfigure(fewer, NotifyConfig::try_new(settings()).expect("valid"));
+    stage.pass(300);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("ops: Resolved open{at=x} WARNING"), "{told:?}");
+    assert_eq!(stage.believed(), ["ops: load{at=x}"]);
 }

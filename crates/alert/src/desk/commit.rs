@@ -48,13 +48,14 @@ impl Unsaved {
         self.quiets.insert(id, quiet);
     }
 
-    pub(super) fn newest_quiet(&self) -> u64 {
-        self.quiets.last_key_value().map_or(0, |(id, _)| id.0)
-    }
-
     pub(super) fn handle_timeout(&mut self, now: Moment, patience: Duration) {
         self.is_slow =
             self.under_way.as_ref().is_some_and(|(_, since)| now.saturating_since(*since) >= patience);
+    }
+
+    /// When the commit that is under way has taken too long.
+    pub(super) fn patience_ends(&self, patience: Duration) -> Option<Moment> {
+        self.under_way.as_ref().map(|(_, since)| *since + patience)
     }
 
     /// Whether the store takes too long, or has refused the last commit.

@@ -28,8 +28,8 @@ impl Desk {
 
     /// A silence or a maintenance window. It is in force at once.
     pub fn silence(&mut self, quiet: Quiet, now: Now) -> QuietId {
-        let newest = self.quiets.last_key_value().map_or(0, |(id, _)| id.0);
-        let id = QuietId(newest.max(self.unsaved.newest_quiet()) + 1);
+        self.newest_quiet += 1;
+        let id = QuietId(self.newest_quiet);
         self.unsaved.quiet(id, Some(quiet.clone()));
         self.quiets.insert(id, quiet);
         self.look_at_quiets(now.wall);

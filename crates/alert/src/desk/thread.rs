@@ -51,6 +51,11 @@ impl Thread {
         self.not_before <= now && self.row.as_ref().is_some_and(|row| !row.is_under_way)
     }
 
+    /// Until when its message waits for another attempt.
+    pub(super) fn waits_until(&self) -> Option<Moment> {
+        self.row.as_ref().filter(|row| !row.is_under_way).map(|_| self.not_before)
+    }
+
     /// The channel has failed: full jitter on a growing backoff, and never sooner than it asked for.
     pub(super) fn fail(&mut self, after: Option<Duration>, jitter: f64, now: Moment, wall: Timestamp) {
         let backoff = FIRST_BACKOFF.saturating_mul(1 << self.failures.min(16)).min(LONGEST_BACKOFF);

@@ -248,12 +248,16 @@ impl EngineModel {
             collector.silent += since.min(collector.interval);
             let silent = collector.silent.as_secs() / collector.interval.as_secs();
             let longest = collector.missing.values().map(|since| collector.evaluations - since).max();
-            missed.push((*name, silent.max(longest.unwrap_or(0).into())));
+            let most = silent.max(longest.unwrap_or(0).into());
+            let is_known = most > 0 || collector.evaluations > 0;
+            missed.push((*name, is_known.then_some(most)));
         }
         let is_absence = |rule: &RuleSpec| matches!(rule.condition, Condition::Absence { .. });
         let rule = self.rules.rules().iter().position(is_absence).expect("the example has one");
         for (name, missed) in missed {
-            self.see(rule, &labels(&format!("collector={name}")), &Reading::Value(missed as f64));
+            let reading =
+                missed.map_or(Reading::Idle("restarted".into()), |missed| Reading::Value(missed as f64));
+            self.see(rule, &labels(&format!("collector={name}")), &reading);
         }
     }
 }

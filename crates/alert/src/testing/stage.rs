@@ -103,7 +103,8 @@ impl Stage {
         }
     }
 
-    fn time(&self) -> Now {
+    /// The time.
+    pub fn time(&self) -> Now {
         let at: i64 = self.now.as_secs().try_into().expect("a stage lasts no ages");
         Now { moment: Moment::from_origin(self.now), wall: wall(at + self.wall_off), jitter: self.jitter }
     }
@@ -191,6 +192,13 @@ impl Stage {
         self.desk.restore(&loaded, now);
         self.judge.restarted(&self.memory, &self.journal, self.now);
         self.judge.passed(now.wall);
+    }
+
+    /// Other rules and settings are loaded.
+    pub fn reconfigure(&mut self, rules: RuleSet, config: NotifyConfig) {
+        let now = self.time();
+        (self.rules, self.config) = (rules.clone(), config.clone());
+        self.desk.reconfigure(rules, config, now);
     }
 
     /// So many seconds pass, one after the other.
