@@ -70,6 +70,13 @@ impl Database {
         run(&self.url(), query)
     }
 
+    /// Returns once a session waits for a lock.
+    pub fn has_a_session_that_waits(&self) {
+        let waiting = "SELECT count(*) > 0 FROM pg_stat_activity \
+             WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while self.ask(waiting).trim() != "t" {}
+    }
+
     /// Runs statements as another client, in a transaction that stays open, with its locks, until the result is dropped.
     pub fn hold(&self, statements: &str) -> Held {
         let mut session = Command::new("psql")

@@ -75,6 +75,8 @@ fn waits_for_a_lock(database: &Database, lock: &str, table: &str) {
         let address = program.listening();
         says_that_it_waits_for("the store of the tokens", address);
         if is_told_to_stop {
+            // It leaves a session in front of the second one that waits for the same lock until its own time is over.
+            database.has_a_session_that_waits();
             ends_promptly(program, "the store of the tokens");
             continue;
         }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migration};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::Pool;
 use super::pool::{PATIENCE, answered, query, query_as, query_scalar};
+use super::{Pool, error};
 use crate::Schema;
 
 /// The longest that one migration may take, as in [`MIGRATE`]. Anything longer is not a migration: the running service does
@@ -20,7 +20,11 @@ pub(super) const LONGEST: Duration = Duration::from_mins(5);
 /// The longest that anything else here may take, waiting for a lock included.
 const LIMIT: Duration = Duration::from_secs(5);
 
-const MIGRATE: &str = "BEGIN; SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '2s'";
+const LOOK: &str = "BEGIN; SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '2s'";
+/// Taking the lock is bounded as a whole: behind another session that waits for the same row, it waits twice, and a lock
+/// timeout counts each of these waits by itself.
+const TAKE_TURN: &str = "BEGIN; SET LOCAL statement_timeout = '2s'";
+const MIGRATE: &str = "SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '2s'";
 
 /// One row, whose lock is held to migrate. Stores that share a database take turns.
 const MAKE_LOCK: &str =
@@ -48,6 +52,8 @@ pub(super) enum Stopped {
     Encoding(String),
     /// A table is missing.
     Gone(&'static str),
+    /// Another session holds the lock.
+    Locked,
 }
 
 impl From<sqlx::Error> for Stopped {
@@ -58,7 +64,7 @@ impl From<sqlx::Error> for Stopped {
 
 /// Applies the missing migrations, each within `longest`. Waits briefly for locks of other sessions.
 pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> Result<(), Stopped> {
-    let mut tx = pool.begin_with(MIGRATE).await?;
+    let mut tx = pool.begin_with(LOOK).await?;
     let look = async {
         let encoding: String =
             query_scalar("SELECT current_setting('server_encoding')").fetch_one(&mut *tx).await?;
@@ -84,8 +90,12 @@ pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> 
         return Ok(());
     }
     answered(LIMIT, Box::pin(ensure_table(pool, LOCK_TABLE, MAKE_LOCK))).await?;
-    let mut tx = pool.begin_with(MIGRATE).await?;
-    answered(LIMIT, query(LOCK).execute(&mut *tx)).await?;
+    let mut tx = pool.begin_with(TAKE_TURN).await?;
+    if let Err(error) = answered(LIMIT, query(LOCK).execute(&mut *tx)).await {
+        let timed_out = error::state(&error).as_deref() == Some("57014");
+        return Err(if timed_out { Stopped::Locked } else { error.into() });
+    }
+    answered(LIMIT, sqlx::raw_sql(MIGRATE).execute(&mut *tx)).await?;
     apply(&mut tx, schema, longest).await?;
     answered(LIMIT, tx.commit()).await?;
     Ok(())
