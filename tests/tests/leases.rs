@@ -89,7 +89,7 @@ fn a_fenced_process_ends_at_once_and_counts_what_is_not_stored() {
     assert!(took < Duration::from_secs(3), "it took {took:?}");
     assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
     let last = outcome.stderr.lines().last().unwrap_or_default();
-    assert!(last.contains(why) && last.ends_with(" events that the store did not take"), "{last}");
+    assert!(last.contains(why) && last.ends_with(" events that were not stored"), "{last}");
 }
 
 #[test]

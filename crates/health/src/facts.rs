@@ -25,6 +25,8 @@ pub struct Facts {
     pub hot: GroupFacts,
     /// The cold group.
     pub cold: GroupFacts,
+    /// For how long the groups may ask for nothing, because the lease on the store has run out; `None` while it stands.
+    pub lease_lapsed_for: Option<Duration>,
     /// Tokens scored in the last minute; `None` before the first minute is over.
     pub tokens_per_minute: Option<f64>,
     /// Last sample of the resources; `None` before the first.

@@ -53,6 +53,25 @@ fn a_pause_that_the_api_asked_for_is_reported_with_its_length_and_is_not_an_outa
 }
 
 #[test]
+fn groups_without_a_lease_are_blocked_and_not_stuck() {
+    let lapsed = |seconds| {
+        report(|facts| {
+            facts.lease_lapsed_for = Some(Duration::from_secs(seconds));
+            facts.hot.since_progress = Some(Duration::from_secs(seconds));
+        })
+    };
+    let blocked = lapsed(3_000);
+    assert_eq!(
+        blocked.scheduler.alerts,
+        ["hot", "cold"].map(|name| format!(
+            "the {name} group has been blocked for 50m: this process could not renew its lease on the store"
+        ))
+    );
+    assert_eq!((blocked.scheduler.status, blocked.live), (Status::Degraded, true));
+    assert!(lapsed(2).scheduler.alerts.is_empty(), "after a pause it is renewed at once");
+}
+
+#[test]
 fn a_breaker_that_an_operator_holds_open_is_degraded_for_as_long_as_it_lasts_and_says_how_to_end_it() {
     let report = report(|facts| {
         facts.api.breaker = Some(BreakerState::ForcedOpen);

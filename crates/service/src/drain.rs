@@ -16,6 +16,7 @@ use crate::bounded::{STORE_DEADLINE, timed_out, while_awake};
 use crate::lease::Lease;
 use crate::life::Life;
 use crate::outbox::{Batch, Outbox, Shelf};
+use crate::settings::LEASE;
 use crate::stores::StoreUse;
 
 /// The first write gathers for a tenth of the time of others: a process that lives for less than a second still stores what
@@ -93,7 +94,7 @@ impl Drain {
             }
             if !self.lease.holds() {
                 // After a pause of the process renewing comes before any write.
-                vital.waits_for(K::USE.store());
+                vital.waits_for(LEASE);
                 runtime.sleep_until(runtime.now() + Lease::LOOK_AGAIN).await;
                 continue;
             }

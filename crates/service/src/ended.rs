@@ -91,10 +91,10 @@ impl Stopped {
         (tokens_left + samples_left + events_left + orders_left > 0).then(|| {
             let orders = match orders_left {
                 0 => "",
-                _ => ", nor an operator's order to a breaker",
+                _ => ", nor was an operator's order to a breaker",
             };
             format!(
-                "{tokens_left} tokens, {samples_left} samples and {events_left} events that the store did not take{orders}"
+                "{tokens_left} tokens, {samples_left} samples and {events_left} events that were not stored{orders}"
             )
         })
     }

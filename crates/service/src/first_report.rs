@@ -28,6 +28,7 @@ pub(crate) fn first_report(
         waiting_for,
         hot: group(Lane::Hot),
         cold: group(Lane::Cold),
+        lease_lapsed_for: None,
         tokens_per_minute: None,
         resources: None,
         database_connections: None,

@@ -25,6 +25,8 @@ pub(crate) struct Lease {
     runtime: Arc<dyn Runtime>,
     /// An attempt to renew failed because of the store: until then the holder may go on without.
     excused_until: Mutex<Moment>,
+    /// When it was first seen that it had run out, if nobody has seen it stand since.
+    lapsed: Mutex<Option<Moment>>,
     /// Why this process may not go on, once another took over.
     lost: OnceLock<String>,
 }
@@ -35,16 +37,28 @@ impl Lease {
 
     pub(crate) fn new(port: Arc<dyn StoreLease>, runtime: &Arc<dyn Runtime>) -> Self {
         let excused_until = Mutex::new(Moment::ZERO);
-        Self { port, runtime: runtime.clone(), excused_until, lost: OnceLock::new() }
+        let (lapsed, lost) = (Mutex::default(), OnceLock::new());
+        Self { port, runtime: runtime.clone(), excused_until, lapsed, lost }
     }
 
     /// Whether requests and writes may be made now. Never waits.
     pub(crate) fn holds(&self) -> bool {
-        if self.lost.get().is_some() {
-            return false;
-        }
+        self.lapsed_since().is_none()
+    }
+
+    /// Since when requests and writes may not be made, because the lease was not renewed in time or is lost: from when that was first
+    /// noticed. Never waits.
+    pub(crate) fn lapsed_since(&self) -> Option<Moment> {
+        let now = self.runtime.now();
         let excused_until = *self.excused_until.lock();
-        self.port.stands() || self.runtime.now() < excused_until
+        let holds = self.lost.get().is_none() && (self.port.stands() || now < excused_until);
+        let mut lapsed = self.lapsed.lock();
+        if holds {
+            *lapsed = None;
+        } else {
+            lapsed.get_or_insert(now);
+        }
+        *lapsed
     }
 
     /// The store refused a write because of its token. Only an epoch ends the process: a writer's older incarnation ends by

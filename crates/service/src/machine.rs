@@ -31,8 +31,9 @@
 //! Work that a lane gets done between two runs, riding along in the other lane's batches, counts for its next run.
 //!
 //! **Progress** is work that was committed (an answer that was processed), or a run that ended and had found nothing due. A tick
-//! is no progress, nor is a failure, nor a run in which everything had just been seen. While upstream is away runs are *withheld*:
-//! neither progress nor stuck.
+//! is no progress, nor is a failure, nor a run in which everything had just been seen. Nor is an answer in a run in which more
+//! tokens failed in this process than were processed, or a run that found nothing due because that set all the others apart.
+//! While upstream is away runs are *withheld*: neither progress nor stuck.
 //!
 //! # Answers
 //!
@@ -247,7 +248,9 @@ impl Machine {
         let answer = answer.into_found();
         if let Err((Origin::Here, _)) = answer {
             for asked in keys_of(&request.ask) {
-                self.lanes[lane_of(asked)].is_broken = true;
+                let accounts = &mut self.lanes[lane_of(asked)];
+                accounts.failed_here.insert(asked.key);
+                accounts.is_broken = true;
             }
         }
         match answer {

@@ -17,6 +17,8 @@ use crate::machine::WorkSettings;
 /// What the API that scoring depends on is called: its breaker, and what happens to it.
 pub(crate) const POOLS: &str = "dexscreener";
 
+/// The lease on the store, as what work depends on.
+pub(crate) const LEASE: &str = "the lease on the store";
 /// The store of the state, as what parts depend on.
 pub(crate) const STORE: &str = "store";
 /// The store of samples and events, which may be another one.

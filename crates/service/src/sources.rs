@@ -13,7 +13,7 @@ use crate::board::Board;
 use crate::bounded::{STORE_DEADLINE, bounded, bounded_by, while_awake};
 use crate::events::EventLog;
 use crate::lease::Lease;
-use crate::settings::STORE;
+use crate::settings::{LEASE, STORE};
 use crate::stores::StoreUse;
 use crate::vital::Vital;
 use crate::{Ports, StartError, Starting};
@@ -156,6 +156,10 @@ impl Sources {
         loop {
             if std::mem::replace(&mut has_just_looked, true) {
                 look.runtime.sleep_until(look.runtime.now() + every).await;
+            }
+            while !self.lease.holds() {
+                vital.waits_for(LEASE);
+                look.runtime.sleep_until(look.runtime.now() + Lease::LOOK_AGAIN).await;
             }
             let Err(error) = self.look(look).await else {
                 vital.got_on();

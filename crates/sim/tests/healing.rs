@@ -71,6 +71,29 @@ fn a_request_that_hangs_while_its_group_gets_on_is_asked_again() {
 }
 
 #[test]
+fn work_that_waits_for_the_lease_is_not_restarted_and_blames_nothing_else() {
+    for seed in ROWS {
+        assert_eq!(LeaseKind::of(*seed), LeaseKind::Row, "another kind of lease does not run out");
+        let outcome = run(*seed, 2 * HOUR, "at 30m for 40m part-hangs=lease-keeper");
+        for group in ["hot-group", "cold-group"] {
+            let withheld = format!("{group} restart withheld: the lease on the store could not be renewed");
+            assert!(did(&outcome, &withheld), "{:#?}", outcome.recoveries);
+            assert!(!did(&outcome, &format!("{group} graceful")), "{:#?}", outcome.recoveries);
+        }
+    }
+}
+
+#[test]
+fn a_group_whose_requests_all_panic_has_not_recovered_after_each_restart() {
+    for panics in ["requests-panic=all", "answers-panic"] {
+        for seed in SEEDS {
+            let outcome = run(*seed, 2 * HOUR, &format!("at 30m for 20m {panics}"));
+            assert!(did(&outcome, "end_process"), "{:#?}", outcome.recoveries);
+        }
+    }
+}
+
+#[test]
 fn a_keeper_of_the_lease_that_hangs_is_replaced_before_the_lease_runs_out() {
     // It renews every five seconds, and hangs at any time between.
     for after in (0..5_000).step_by(if cfg!(debug_assertions) { 2_500 } else { 500 }) {

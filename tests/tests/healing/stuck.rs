@@ -91,6 +91,28 @@ fn requests_that_panic_are_told_with_what_they_said_and_nobody_blames_the_api() 
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
 
+#[test]
+fn groups_that_wait_for_the_lease_say_so_until_the_process_ends_for_its_keeper() {
+    let (market, folder, database) = (market(TOKENS), folder(), Database::create());
+    let faults = Faults::in_folder(folder.path());
+    let mut program = Program::start(&mut service(folder.path(), &market, &database.url()));
+    let address = program.address();
+    scores_again(&mut program);
+    faults.make(&["lease-keeper: stall"]);
+    program.wait_for("that its keeper is stuck", said("recovering", "lease-keeper"));
+    let blocked = |group| format!("the {group} group has been blocked for ");
+    let said = loop {
+        let reasons = get(address, "/health/detailed").json()["reasons"].to_string();
+        if reasons.contains("could not renew its lease on the store") {
+            break reasons;
+        }
+    };
+    assert!(said.contains(&blocked("hot")) && said.contains(&blocked("cold")), "{said}");
+    assert_eq!(get(address, "/health/live").status, 200);
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(70), "{}", outcome.stderr);
+}
+
 /// Asks whether the process is alive, again and again, until something is logged. Each answer comes within a second.
 fn lives_until(
     program: &mut Program,

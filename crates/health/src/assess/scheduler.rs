@@ -8,6 +8,9 @@ use crate::{
     BreakerState, Facts, GroupFacts, GroupModel, PanicFacts, Phase, SchedulerModel, Status, Thresholds,
 };
 
+/// After a pause of the process the lease is renewed within this time, before anything else.
+const LEASE_GRACE: Duration = Duration::from_secs(3);
+
 /// The findings of both groups.
 pub(super) struct Assessed {
     pub(super) model: SchedulerModel,
@@ -79,6 +82,15 @@ fn progress(
 ) -> bool {
     let limits = thresholds.progress_limits(group.interval);
     let running = facts.phase == Phase::Running;
+    if let Some(lapsed) = facts.lease_lapsed_for.filter(|lapsed| running && *lapsed >= LEASE_GRACE) {
+        // Neither stuck nor healthy. What does not renew the lease is a part, which has findings of its own.
+        let sentence = format!(
+            "the {name} group has been blocked for {}: this process could not renew its lease on the store",
+            spoken(lapsed)
+        );
+        findings.add(Status::Degraded, sentence);
+        return false;
+    }
     // Each run reports again that the API is unavailable: from a scheduler that hangs that report is old.
     let since_tick = group.since_tick.unwrap_or(facts.uptime);
     if let Some(withheld) = group.withheld_for.filter(|_| since_tick < limits.warning) {

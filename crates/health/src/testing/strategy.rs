@@ -35,6 +35,7 @@ pub fn healthy_facts() -> Facts {
         waiting_for: None,
         hot: group(10),
         cold: group(45),
+        lease_lapsed_for: None,
         tokens_per_minute: Some(1200.0),
         resources: Some(ResourceSample {
             memory_bytes: Some(64 << 20),
@@ -99,12 +100,20 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
         any::<(u64, u64)>(),
         any_store(),
         any_sources(),
-        (any_recovery(), any_reached()),
+        (any_recovery(), any_reached(), option::weighted(0.1, any_duration())),
     );
     (life, work, rest).prop_map(|(life, work, rest)| {
         let (at, (uptime, measured_for), phase, database_connections, waiting_for) = life;
         let (hot, cold, tokens_per_minute, resources) = work;
-        let (api, hot_lane, cold_lane, (unlisted, archived), store, sources, (recovery, reached)) = rest;
+        let (
+            api,
+            hot_lane,
+            cold_lane,
+            (unlisted, archived),
+            store,
+            sources,
+            (recovery, reached, lease_lapsed_for),
+        ) = rest;
         Facts {
             at,
             uptime,
@@ -113,6 +122,7 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
             waiting_for,
             hot,
             cold,
+            lease_lapsed_for,
             tokens_per_minute,
             resources,
             database_connections: database_connections.map(|(in_use, max)| Connections { in_use, max }),

@@ -61,6 +61,7 @@ struct Scene {
     lease: Arc<Lease>,
     order: StopOrder,
     stop: Stop,
+    vital: Vital,
 }
 
 fn scene(answers: impl IntoIterator<Item = StoreError>) -> Scene {
@@ -74,6 +75,7 @@ fn scene(answers: impl IntoIterator<Item = StoreError>) -> Scene {
         board: fakes::board(&runtime),
         lease: Arc::new(Lease::new(port.clone(), &as_runtime)),
         stop: order.listener(),
+        vital: Vital::new(&as_runtime),
         outbox: Arc::new(Outbox::new(Fifo::new(1_000))),
         runtime,
         store,
@@ -87,8 +89,8 @@ impl Scene {
     fn start(&self, incarnation: Incarnation) -> Task {
         let runtime: Arc<dyn Runtime> = self.runtime.clone();
         let author = Author { part: "writer", incarnation };
-        let vital = Vital::new(&runtime);
-        let life = Life { author, runtime: runtime.clone(), stop: self.stop.clone(), vital };
+        let life =
+            Life { author, runtime: runtime.clone(), stop: self.stop.clone(), vital: self.vital.clone() };
         let backoff = fakes::settings().retry;
         let drain = Drain { life, board: self.board.clone(), lease: self.lease.clone(), backoff };
         let (outbox, sink) = (self.outbox.clone(), NumberSink(self.store.clone(), runtime));
@@ -228,6 +230,8 @@ fn nothing_is_written_while_the_lease_does_not_stand() {
     *scene.port.stands.lock() = false;
     scene.run(60, 0..10);
     assert_eq!(scene.calls(), Vec::<u64>::new());
+    let waits = scene.vital.signs().waits.expect("it says what it waits for");
+    assert_eq!(waits.on, LEASE, "the store is there");
     *scene.port.stands.lock() = true;
     scene.wait(1);
     assert_eq!(scene.stored().len(), 10);

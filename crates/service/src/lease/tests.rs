@@ -23,3 +23,23 @@ fn a_store_that_is_away_excuses_the_holder_until_the_next_renewal() {
     assert!(!lease.holds(), "the store has answered since: only the lease itself counts");
     keeping.abort();
 }
+
+#[test]
+fn a_lease_has_lapsed_since_it_was_first_seen_until_it_stands_again() {
+    let runtime = ManualRuntime::new(1);
+    let clock: Arc<dyn Runtime> = Arc::new(runtime.clone());
+    let port = Arc::new(ScriptedLease::new(true));
+    let lease = Lease::new(port.clone(), &clock);
+    let wait = || runtime.block_on(runtime.sleep_until(runtime.now() + Duration::from_secs(1)));
+    assert_eq!(lease.lapsed_since(), None);
+    *port.stands.lock() = false;
+    let first = runtime.now();
+    for _ in 0..2 {
+        assert_eq!(lease.lapsed_since(), Some(first));
+        wait();
+    }
+    *port.stands.lock() = true;
+    assert_eq!(lease.lapsed_since(), None);
+    *port.stands.lock() = false;
+    assert_eq!(lease.lapsed_since(), Some(runtime.now()), "it has stood meanwhile");
+}

@@ -34,6 +34,8 @@ pub struct Carried {
     control: Control,
     next_control: Moment,
     incarnations: PerLane<Incarnation>,
+    /// Which lanes have not got on since a request of theirs failed in this process.
+    broken: PerLane<bool>,
     looked_up: LookUps,
 }
 
@@ -58,13 +60,14 @@ impl Machine {
     pub fn boot(settings: WorkSettings, begins_with: Boot, now: Now) -> Self {
         let Boot { tokens, mut standings, carried } = begins_with;
         let is_first = carried.is_none();
-        let Carried { began, mut scheduler, mut control, next_control, incarnations, looked_up } = carried
-            .unwrap_or_else(|| Carried {
+        let Carried { began, mut scheduler, mut control, next_control, incarnations, broken, looked_up } =
+            carried.unwrap_or_else(|| Carried {
                 began: now,
                 scheduler: Scheduler::new(&settings.schedule, now.moment),
                 control: Control::new(settings.control.clone()),
                 next_control: Moment::ZERO,
                 incarnations: PerLane::default(),
+                broken: PerLane::default(),
                 looked_up: LookUps::default(),
             });
         // They may come from before a change of the settings; the same ones change nothing.
@@ -83,7 +86,7 @@ impl Machine {
             control,
             next_control,
             upstream: Upstream::default(),
-            lanes: incarnations.map(Accounts::of),
+            lanes: PerLane::from_fn(|lane| Accounts::of(incarnations[lane], broken[lane])),
             looked_up_before: looked_up,
             requests: BTreeMap::new(),
             turn_is_wanted: false,
@@ -114,6 +117,7 @@ impl Machine {
             control: self.control.clone(),
             next_control: self.next_control,
             incarnations: PerLane::from_fn(|lane| self.lanes[lane].incarnation),
+            broken: PerLane::from_fn(|lane| self.lanes[lane].is_broken),
             looked_up: self.looked_up(),
         }
     }

@@ -70,7 +70,7 @@ impl Machine {
             }
         }
         let accounts = &mut self.lanes[lane];
-        (accounts.in_flight, accounts.incarnation, accounts.is_broken) = (0, incarnation, false);
+        (accounts.in_flight, accounts.incarnation) = (0, incarnation);
         self.show_standings();
         self.notice(Some(Notice::LaneReset { lane, taken_back: asked.len() }));
     }

@@ -1,6 +1,7 @@
 //! The runs of the lanes: started by the schedule, ended by the next tick or by having nothing left to do, and accounted
 //! for token by token.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ttm_dispatch::Asked;
@@ -24,7 +25,9 @@ pub(super) struct Accounts {
     fresh: u64,
     /// The incarnation whose answers count.
     pub(super) incarnation: Incarnation,
-    /// Whether a request of it has failed in this process since it last got on.
+    /// Tokens whose requests have failed in this process since the last run ended, and that were not answered since.
+    pub(super) failed_here: BTreeSet<Mint>,
+    /// Whether a request of it has failed in this process since it last got on. A restart proves nothing yet, so it outlives one.
     pub(super) is_broken: bool,
 }
 
@@ -36,8 +39,8 @@ struct Run {
 
 impl Accounts {
     /// Empty accounts.
-    pub(super) fn of(incarnation: Incarnation) -> Self {
-        Self { incarnation, ..Self::default() }
+    pub(super) fn of(incarnation: Incarnation, is_broken: bool) -> Self {
+        Self { incarnation, is_broken, ..Self::default() }
     }
 }
 
@@ -93,9 +96,13 @@ impl Machine {
         let (stale, skipped) = self.served_on(lane, now);
         let accounts = &mut self.lanes[lane];
         let mut outcome = std::mem::take(&mut accounts.done);
+        accounts.failed_here.clear();
         outcome.deferred = (counts.waiting[lane] + counts.unanswered[lane]) as u64 + accounts.in_flight;
         if self.upstream.is_away || self.upstream.paused_until.is_some() {
             outcome.withheld = outcome.deferred;
+        }
+        if accounts.is_broken {
+            outcome.set_apart = self.dispatcher.bad_of(lane) as u64;
         }
         outcome.stale += stale;
         outcome.skipped += skipped;
@@ -118,14 +125,17 @@ impl Machine {
         })
     }
 
-    /// `tokens` of a lane were processed.
+    /// `tokens` of a lane were processed. The lane gets on if at least half of what its run came to was: a few answers among many
+    /// requests that fail here show nothing.
     pub(super) fn progress(&mut self, lane: Lane, tokens: u64, now: Now) {
         if tokens > 0 {
-            let done = &mut self.lanes[lane].done;
-            done.attempted += tokens;
-            done.processed += tokens;
-            self.lanes[lane].is_broken = false;
-            self.scheduler.handle_progress(lane, tokens, now.moment);
+            let accounts = &mut self.lanes[lane];
+            accounts.done.attempted += tokens;
+            accounts.done.processed += tokens;
+            if accounts.done.processed >= accounts.failed_here.len() as u64 {
+                accounts.is_broken = false;
+                self.scheduler.handle_progress(lane, tokens, now.moment);
+            }
             self.show_status(lane);
         }
     }

@@ -44,6 +44,7 @@ impl Monitor {
             waiting_for: None,
             hot: self.group(Lane::Hot),
             cold: self.group(Lane::Cold),
+            lease_lapsed_for: self.resident.lease.lapsed_since().map(|since| now - since),
             tokens_per_minute: Some(self.resident.board.tokens_per_minute()),
             resources: self.resident.board.resources(),
             database_connections: self.connections(),

@@ -252,7 +252,8 @@ fn a_stop_that_leaves_an_order_unstored_says_so() {
         let exit = runtime.block_on(supervisor.run(fakes::open(ports), stop));
         let Exit::Ended(Ended { failure: None, stopped }) = exit else { panic!("{exit:?}") };
         assert_eq!(stopped.orders_left, u64::from(fails));
-        let left = "0 tokens, 0 samples and 0 events that the store did not take, nor an operator's order to a breaker";
+        let left =
+            "0 tokens, 0 samples and 0 events that were not stored, nor was an operator's order to a breaker";
         assert_eq!(stopped.left().as_deref(), fails.then_some(left));
     }
 }

@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 
 use ttm_kernel::StoreError;
-use ttm_kernel::testing::FakeLeases;
 use ttm_kernel::{Clock as _, Epoch, Task};
 use ttm_market::Origin;
 use ttm_market::testing::{FakeTokenSource, FakeTokenStore};
 use ttm_testkit::ManualRuntime;
 
 use super::*;
-use crate::fakes;
+use crate::Vital;
+use crate::fakes::{self, ScriptedLease};
 
 const EVERY: Duration = Duration::from_secs(10);
 const FILE: Origin = Origin::new("file");
@@ -22,7 +22,9 @@ struct Scene {
     source: FakeTokenSource,
     store: FakeTokenStore,
     board: Arc<Board>,
+    port: Arc<ScriptedLease>,
     lease: Arc<Lease>,
+    vital: Vital,
 }
 
 fn settings() -> crate::ServiceSettings {
@@ -32,10 +34,11 @@ fn settings() -> crate::ServiceSettings {
 fn scene() -> Scene {
     let runtime = ManualRuntime::new(1);
     let (board, clock) = (fakes::board(&runtime), Arc::new(runtime.clone()) as Arc<dyn Runtime>);
-    let lease = Lease::new(Arc::new(FakeLeases::default().holder()), &clock);
+    let (port, vital) = (Arc::new(ScriptedLease::new(true)), Vital::new(&clock));
+    let lease = Lease::new(port.clone(), &clock);
     let (source, store) = (FakeTokenSource::new(FILE), FakeTokenStore::new());
     runtime.block_on(store.claim()).expect("the fake works");
-    Scene { runtime, source, store, board, lease: Arc::new(lease) }
+    Scene { runtime, source, store, board, port, lease: Arc::new(lease), vital }
 }
 
 impl Scene {
@@ -59,7 +62,7 @@ impl Scene {
     /// Polls periodically in a task.
     fn watch(&self, sources: Sources) -> Task {
         let (runtime, events) = (self.runtime.clone(), self.events());
-        let vital = fakes::life(&runtime).0.vital;
+        let vital = self.vital.clone();
         let watch = async move {
             let look = Look { runtime: &runtime, under: FIRST, events: Some(&events) };
             sources.watch(EVERY, look, &vital).await;
@@ -189,7 +192,7 @@ fn being_fenced_by_a_newer_process_ends_this_one_like_a_lost_lease() {
     }
     scene.source.put([Mint::USDC]);
     let look = Look { runtime: &scene.runtime, under: FIRST, events: None };
-    scene.runtime.block_on(sources.watch(EVERY, look, &fakes::life(&scene.runtime).0.vital));
+    scene.runtime.block_on(sources.watch(EVERY, look, &scene.vital));
     assert_eq!(
         scene.lease.lost(),
         Some("another process took over the store: epoch 1 is fenced off by epoch 3")
@@ -224,6 +227,21 @@ fn sources_are_polled_at_every_interval() {
     runtime.block_on(runtime.sleep_until(runtime.now() + EVERY * 3 + EVERY / 2));
     watching.abort();
     assert_eq!(scene.source.calls(), 3);
+}
+
+#[test]
+fn without_the_lease_no_source_is_polled() {
+    let scene = scene();
+    *scene.port.stands.lock() = false;
+    let watching = scene.watch(scene.sources());
+    let runtime = &scene.runtime;
+    runtime.block_on(runtime.sleep_until(runtime.now() + EVERY * 3));
+    assert_eq!(scene.source.calls(), 0);
+    assert_eq!(scene.vital.signs().waits.map(|waits| waits.on), Some(LEASE));
+    *scene.port.stands.lock() = true;
+    runtime.block_on(runtime.sleep_until(runtime.now() + EVERY / 10));
+    assert_eq!(scene.source.calls(), 1);
+    watching.abort();
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::pause::{LATE, pause};
 use crate::ports::Controls;
 use crate::resident::Resident;
 use crate::series::sample;
-use crate::settings::POOLS;
+use crate::settings::{LEASE, POOLS};
 use crate::vigil::Vigil;
 use crate::vital::Signs;
 use crate::{ServiceSettings, by_hand, evidence};
@@ -191,6 +191,8 @@ impl Healing {
         let held = self.resident.guard.breaker().snapshot(now.moment).state == BreakerState::ForcedOpen;
         let commands = &self.resident.settings.commands;
         self.machine.handle_reason(POOLS, held.then(|| commands.held_open(POOLS)));
+        let lapsed = self.resident.lease.lapsed_since();
+        self.machine.handle_reason(LEASE, lapsed.map(|_| format!("{LEASE} could not be renewed")));
         for (id, lane) in crew.groups() {
             let incarnation = self.machine.incarnation(id);
             if self.resident.groups.ended(lane, incarnation) {
@@ -202,6 +204,11 @@ impl Healing {
             let idle_since = self.resident.groups.idle_since(lane, incarnation);
             if let Some(at) = status.last_progress.max(idle_since) {
                 self.machine.handle_progress(id, incarnation, at, now);
+            }
+            // Whatever else is wrong: without the lease nothing may be asked for.
+            if let Some(since) = lapsed {
+                self.machine.handle_waiting(id, incarnation, LEASE, since, now.moment);
+                continue;
             }
             // What hangs, or panics, in a request of ours may be all that is left to find out whether the API is back.
             let hangs =

@@ -68,6 +68,9 @@ pub(crate) struct Model {
     /// which suspects failed.
     done: PerLane<RunOutcome>,
     unsure: PerLane<u64>,
+    /// Tokens whose requests panicked since then, and whether a lane has not got on since one did.
+    failed_here: PerLane<BTreeSet<Mint>>,
+    is_broken: PerLane<bool>,
     /// Tokens that left each line other than by being asked for: the dispatcher comes across their entries later.
     left: PerLane<u64>,
     /// When each lane last made progress.
@@ -98,6 +101,8 @@ impl Model {
             doubts: BTreeMap::new(),
             done: PerLane::default(),
             unsure: PerLane::default(),
+            failed_here: PerLane::default(),
+            is_broken: PerLane::default(),
             left: PerLane::default(),
             progress: PerLane::default(),
             standings: BTreeMap::new(),

@@ -52,6 +52,8 @@ pub struct Truth {
     pub panicked: usize,
     /// How long ago its last request panicked; `None` if none did.
     pub last_panic: Option<Duration>,
+    /// For how long its lease on the store has run out, without anything wrong with the store; `None` while it stands.
+    pub lease_lapsed_for: Option<Duration>,
     /// For how long no plane has been suspended.
     pub runs_for: Duration,
     /// For how long the API has returned nothing usable while the process could notice; `None` while it returns
@@ -113,6 +115,7 @@ pub fn judge(truth: &Truth, report: &Report) -> Vec<String> {
     check.life(truth);
     check.groups(truth);
     check.panics(truth);
+    check.lease(truth);
     check.store(truth);
     check.api(truth);
     check.resources(truth);

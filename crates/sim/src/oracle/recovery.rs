@@ -60,10 +60,15 @@ impl Line {
         self.step().is_some_and(|step| self.entry.subject != Entry::PROCESS || step == Step::EndProcess)
     }
 
-    /// Whether it says that a restart is withheld because the API is away, and not that several parts fail together.
-    pub fn blames_the_api(&self) -> bool {
+    /// Whether it says that a restart is withheld because this is away, and not that several parts fail together.
+    pub fn blames(&self, what: &str) -> bool {
         let Fact::Withheld { cause, .. } = &self.entry.fact else { return false };
-        cause.starts_with("restart withheld: dexscreener")
+        cause.strip_prefix("restart withheld: ").is_some_and(|cause| cause.starts_with(what))
+    }
+
+    /// Whether it says that what was done helped.
+    pub fn has_recovered(&self) -> bool {
+        matches!(self.entry.fact, Fact::Ended { outcome: Outcome::Recovered, .. })
     }
 
     /// Whether it says that nothing more is done.
@@ -188,12 +193,12 @@ mod tests {
                 cause: format!("restart withheld: {cause}"),
                 dependency: "dexscreener".to_owned(),
             };
-            line(0, 0, "hot-group", fact).blames_the_api()
+            line(0, 0, "hot-group", fact).blames("dexscreener")
         };
         assert!(blames("dexscreener has been away for 61 s"));
         assert!(!blames("parts that depend on dexscreener fail together, so it is taken to be away"));
         assert!(!blames("store has been away for 61 s"));
-        assert!(!steps("hot-group", Step::Graceful, [0])[0].blames_the_api());
+        assert!(!steps("hot-group", Step::Graceful, [0])[0].blames("dexscreener"));
     }
 
     #[test]

@@ -43,6 +43,8 @@ struct Claimant {
     until: Moment,
     /// When its last attempt to acquire or renew ended.
     attempted: Option<Moment>,
+    /// When the last one that succeeded did.
+    renewed: Option<Moment>,
     /// The holder when it was refused the lease.
     refused_for: Option<u64>,
     /// Whether the lease has gone to another process since.
@@ -76,7 +78,9 @@ impl Succession {
     /// A process learned that it holds the lease until then.
     pub fn holds_until(&self, process: u64, until: Moment, now: Moment) {
         let mut known = self.0.lock();
-        let before = std::mem::replace(&mut known.processes.entry(process).or_default().until, until);
+        let claimant = known.processes.entry(process).or_default();
+        claimant.renewed = Some(now);
+        let before = std::mem::replace(&mut claimant.until, until);
         if before != Moment::ZERO && before < now {
             known.lapses.push(before);
         }
@@ -85,6 +89,13 @@ impl Succession {
     /// When a lease ran out that its process, still there, renewed only later.
     pub fn lapses(&self) -> Vec<Moment> {
         self.0.lock().lapses.clone()
+    }
+
+    /// For how long the lease of a process has run out whose last attempt succeeded, so that it has no excuse to go on.
+    pub fn lapsed_for(&self, process: u64, at: Moment) -> Option<Duration> {
+        let known = self.0.lock();
+        let Claimant { until, attempted, renewed, .. } = known.processes.get(&process)?;
+        (*until != Moment::ZERO && *until <= at && attempted == renewed).then(|| at - *until)
     }
 
     /// A process's attempt to acquire or renew the lease ended, with any result.

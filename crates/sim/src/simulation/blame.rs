@@ -8,7 +8,7 @@ use ttm_recovery::Entry;
 
 use super::state::{Simulation, State};
 use crate::oracle::recovery::Line;
-use crate::{ExchangeFault, Fault, FaultKind, JobFault, StoreTable};
+use crate::{ExchangeFault, Fault, FaultKind, JobFault, Requests, StoreTable};
 
 /// What went wrong with calls has effects for so long: the longest that the service leaves its breaker open, and a few probes.
 const AFTERMATH: Duration = Duration::from_mins(5);
@@ -16,6 +16,8 @@ const AFTERMATH: Duration = Duration::from_mins(5);
 const HELPED: Duration = Duration::from_mins(5);
 /// Fewer requests that panic prove nothing.
 const FEW: usize = 3;
+/// A request that was under way when others began to panic has ended by then.
+const IN_FLIGHT: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 impl Simulation<'_> {
@@ -60,26 +62,63 @@ impl Simulation<'_> {
         }
     }
 
-    /// Checks that restarts were withheld for want of the API only if something was wrong with it, or with what leads to it.
+    /// Checks that no group was said to have recovered while all requests of the process panicked.
+    pub(super) fn judge_recovered(&self, lines: &[Line]) {
+        let all_panic = |fault: &Fault| {
+            let kind = matches!(
+                fault.kind,
+                FaultKind::Job(JobFault::RequestsPanic(Requests::All) | JobFault::AnswersPanic)
+            );
+            kind.then(|| (fault.begins() + IN_FLIGHT, fault.until()))
+        };
+        for (from, until) in self.faults.faults().iter().filter_map(all_panic) {
+            let is_during = |line: &&Line| from <= line.at && line.at < until;
+            for line in
+                lines.iter().filter(is_during).filter(|line| line.has_recovered() && is_of_a_group(line))
+            {
+                self.verdicts.broken(format_args!(
+                    "{} is said to have recovered at {:?}, although all requests have panicked since {from:?}",
+                    line.entry.subject, line.at
+                ));
+            }
+        }
+    }
+
+    /// Checks that restarts were withheld for want of the API, of a store, or of the lease only if something was wrong with it, or with
+    /// what leads to it.
     pub(super) fn judge_blame(&self) {
+        let blamed: [(&str, fn(FaultKind) -> bool); 4] = [
+            ("dexscreener", may_fail_calls),
+            ("store", may_fail_the_store),
+            ("metrics store", may_fail_the_store),
+            ("the lease on the store", may_end_the_lease),
+        ];
+        for (what, may_fail) in blamed {
+            self.judge_blame_of(what, may_fail);
+        }
+    }
+
+    fn judge_blame_of(&self, what: &str, may_fail: fn(FaultKind) -> bool) {
         for (stored, entry) in self.world.recoveries.ever() {
             let times = self.shown(entry.at, stored);
             let line = Line { at: times.last().copied().unwrap_or(stored), entry };
             let is_cause = |fault: &Fault, at| {
-                may_fail_calls(fault.kind)
-                    && fault.begins() <= at
-                    && at <= fault.until() + aftermath(fault.kind)
+                may_fail(fault.kind) && fault.begins() <= at && at <= fault.until() + aftermath(fault.kind)
             };
             let has_cause = |at: &Moment| self.faults.faults().iter().any(|fault| is_cause(fault, *at));
-            if line.blames_the_api() && !has_cause(&line.at) && !times.iter().any(has_cause) {
+            if line.blames(what) && !has_cause(&line.at) && !times.iter().any(has_cause) {
                 let Line { at, entry } = line;
                 self.verdicts.broken(format_args!(
-                    "the API was blamed at {at:?} for {}, although nothing was wrong with it",
+                    "{what} was blamed at {at:?} for {}, although nothing was wrong with it",
                     entry.subject
                 ));
             }
         }
     }
+}
+
+fn is_of_a_group(line: &Line) -> bool {
+    ["hot-group", "cold-group"].contains(&line.entry.subject.as_str())
 }
 
 fn is_of_hot_group(line: &Line) -> bool {
@@ -104,6 +143,20 @@ fn aftermath(kind: FaultKind) -> Duration {
         }
         _ => AFTERMATH,
     }
+}
+
+/// Whether calls of a store may fail, or be given up.
+const fn may_fail_the_store(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::Store(..) | FaultKind::PlaneStalls(_) | FaultKind::Freeze | FaultKind::SecondProcess
+    )
+}
+
+/// Whether the lease may run out or be lost: its keeper may fail as well.
+const fn may_end_the_lease(kind: FaultKind) -> bool {
+    may_fail_the_store(kind)
+        || matches!(kind, FaultKind::Job(_) | FaultKind::PartPanics(_) | FaultKind::PartEnds(_))
 }
 
 /// Whether calls of the API may fail because of it, or be given up. A process that panics is no reason.

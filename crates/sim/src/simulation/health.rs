@@ -194,6 +194,7 @@ impl Simulation<'_> {
                 .map(|since| at - since.max(supervision_runs).max(self.booted)),
             panicked: panics().filter(|ago| TOLD.contains(ago)).count(),
             last_panic: panics().min(),
+            lease_lapsed_for: self.world.succession.lapsed_for(process.number().into(), at),
             api_down_for: down(ExchangeFault::is_down),
             api_fails_for: down(ExchangeFault::fails_calls),
             api_silent_for: down(ExchangeFault::is_silent),

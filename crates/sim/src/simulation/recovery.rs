@@ -84,6 +84,7 @@ impl Simulation<'_> {
             self.judge_recovery(&struck, &lines);
         }
         self.judge_panics(&lines);
+        self.judge_recovered(&lines);
         self.judge_blame();
     }
 

@@ -58,8 +58,23 @@ impl Model {
             _ => None,
         };
         self.tokens.extend(saved.into_iter().map(|token| (token.mint, token)));
+        let was_done = self.done;
         for (asked, fate) in asked.iter().zip(fates) {
             self.settle(asked, fate, is_blamed);
+            if fate == Fate::Processed {
+                self.failed_here[lane_of(asked)].remove(&asked.key);
+            }
+            if matches!(ending, Ending::Panicked) {
+                self.failed_here[lane_of(asked)].insert(asked.key);
+                self.is_broken[lane_of(asked)] = true;
+            }
+        }
+        for lane in Lane::ALL {
+            let processed = self.done[lane].processed;
+            if processed > was_done[lane].processed && processed >= self.failed_here[lane].len() as u64 {
+                self.progress[lane] = Some(self.now().moment);
+                self.is_broken[lane] = false;
+            }
         }
         if let Ask::One(asked, Single::List) = &request.ask {
             self.move_over(asked.key, before);
@@ -189,7 +204,6 @@ impl Model {
         match fate {
             Fate::Processed => {
                 self.done[lane].processed += 1;
-                self.progress[lane] = Some(now.moment);
                 self.put(mint, false);
             }
             Fate::Failed if is_blamed => {

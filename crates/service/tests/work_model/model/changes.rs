@@ -75,7 +75,7 @@ impl Model {
             }
         }
         (self.turn_is_wanted, self.is_silent, self.spoke) = (false, false, None);
-        (self.done, self.unsure, self.left) = Default::default();
+        (self.done, self.unsure, self.left, self.failed_here) = Default::default();
         self.doubts.clear();
         self.effects()
     }

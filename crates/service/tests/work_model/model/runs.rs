@@ -40,6 +40,10 @@ impl Model {
         let may_have_failed = done.failed..=done.failed + unsure;
         prop_assert!(may_have_failed.contains(&outcome.failed), "{outcome:?}: failed {may_have_failed:?}");
         prop_assert!(outcome.broken <= outcome.failed, "{:?}", outcome);
+        self.failed_here[lane].clear();
+        let suspected = self.at.values().filter(|at| **at == At::Suspected).count() as u64;
+        let may_be_apart = if self.is_broken[lane] { suspected } else { 0 };
+        prop_assert!(outcome.set_apart <= may_be_apart, "{outcome:?}: {suspected} are suspected");
         let (due, more) = self.due(lane);
         prop_assert!((due..=due + more).contains(&outcome.deferred), "{outcome:?}: {due} are due");
         prop_assert_eq!(outcome.cached, 0);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ttm_dispatch::{Ask, Priority};
 use ttm_kernel::Lane;
+use ttm_market::Mint;
 use ttm_service::machine::{Answer, Effect, Failed, Notice};
 
 use crate::stage::{MINUTE, SECOND, Stage, but};
@@ -175,6 +176,50 @@ fn what_panics_or_hangs_failed_here_and_what_upstream_refuses_did_not() {
         let [.., run] = stage.runs(Lane::Cold)[..] else { panic!("no run ended") };
         assert_eq!((run.failed, run.broken), (1, broken), "{:?}", ending());
     }
+}
+
+/// Each request panics until none can be made for so long; `answers` says which are answered instead.
+fn panics(stage: &mut Stage, answers: impl Fn(&[Mint]) -> bool) {
+    while let Some(asked) = stage.ask() {
+        if answers(&asked.mints()) {
+            stage.answer(&asked, |_| Says::Cold);
+        } else {
+            stage.end(&asked, Answer::Panicked("boom".to_owned()));
+        }
+    }
+}
+
+#[test]
+fn a_restart_or_another_machine_does_not_make_a_lane_get_on_whose_requests_all_panic() {
+    let changes: [fn(&mut Stage); 2] = [|stage| stage.reset(Lane::Cold), |stage| stage.replace()];
+    for change in changes {
+        let mut stage = Stage::scored(4, |_| Says::Cold);
+        let before = stage.machine.status(Lane::Cold).last_progress;
+        for _ in 0..4 {
+            panics(&mut stage, |_| false);
+            stage.wait(45 * SECOND);
+        }
+        change(&mut stage);
+        stage.wait(45 * SECOND);
+        panics(&mut stage, |_| false);
+        assert!(stage.machine.has_nothing_due(Lane::Cold) && !stage.machine.is_at_rest(Lane::Cold));
+        assert_eq!(stage.machine.status(Lane::Cold).last_progress, before, "all of them are set apart");
+        stage.wait(20 * MINUTE);
+        panics(&mut stage, |_| true);
+        assert!(stage.machine.status(Lane::Cold).last_progress > before);
+    }
+}
+
+#[test]
+fn a_few_answers_among_many_requests_that_panic_are_no_progress() {
+    let mut stage = Stage::scored(8, |_| Says::Cold);
+    let (lucky, before) = (mint(0), stage.machine.status(Lane::Cold).last_progress);
+    panics(&mut stage, |mints| mints == [lucky]);
+    assert_eq!(stage.machine.status(Lane::Cold).last_progress, before, "one of eight was answered");
+    let mut stage = Stage::scored(8, |_| Says::Cold);
+    let before = stage.machine.status(Lane::Cold).last_progress;
+    panics(&mut stage, |mints| mints.len() == 4 && !mints.contains(&lucky) || mints == [lucky]);
+    assert!(stage.machine.status(Lane::Cold).last_progress > before, "half of them were answered");
 }
 
 #[test]

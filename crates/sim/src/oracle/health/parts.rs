@@ -11,6 +11,8 @@ use super::{API_REPORTED, COLD_QUIET, Check, HOT_QUIET, ResponseTruth, SETTLED, 
 
 /// A failure that ends with the next attempt need not change a status.
 const GRACE: Duration = Duration::from_secs(5);
+/// A lease that has run out is noticed within a second, and reported once it was not renewed within three more.
+const LEASE_REPORTED: Duration = Duration::from_secs(6);
 /// An intermittent failure lasts until there was none for this long.
 const QUIET: Duration = Duration::from_secs(10);
 /// The longest call, with all its attempts and their waits for a permit.
@@ -77,6 +79,18 @@ impl Check<'_> {
             self.ensure(!is_told, || {
                 "it tells of requests that panic, but no request has panicked lately".to_owned()
             });
+        }
+    }
+
+    /// Groups that may ask for nothing say so, and why.
+    pub(super) fn lease(&mut self, truth: &Truth) {
+        let runs = self.is_running() && truth.runs_for >= LEASE_REPORTED && truth.stopping_for.is_none();
+        if runs && truth.lease_lapsed_for.is_some_and(|lapsed| lapsed >= LEASE_REPORTED) {
+            let scheduler = &self.report.scheduler;
+            let (hot, cold) = (scheduler.hot.status, scheduler.cold.status);
+            self.ensure_reported(hot, "the hot group has been blocked");
+            self.ensure_reported(cold, "the cold group has been blocked");
+            self.ensure_reported(hot, "could not renew its lease");
         }
     }
 

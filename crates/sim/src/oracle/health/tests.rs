@@ -41,6 +41,7 @@ fn healthy() -> Truth {
         hot_ill_for: None,
         panicked: 0,
         last_panic: None,
+        lease_lapsed_for: None,
         runs_for: day,
         api_down_for: None,
         api_fails_for: None,
@@ -303,6 +304,14 @@ fn requests_that_panic_are_reported_while_they_do() {
     );
     let long_ago = Truth { last_panic: Some(seconds(700)), ..healthy() };
     check(&long_ago, |facts| facts.hot.panics = Some(panics()), nothing, "no request has panicked lately");
+}
+
+#[test]
+fn groups_without_a_lease_say_so() {
+    let lapsed = Truth { lease_lapsed_for: Some(seconds(10)), ..healthy() };
+    check(&lapsed, nothing, nothing, "no reason mentions \"the hot group has been blocked\"");
+    let blocked = |facts: &mut Facts| facts.lease_lapsed_for = Some(seconds(8));
+    assert_eq!(violations(&lapsed, blocked, nothing), Vec::<String>::new());
 }
 
 #[test]
