@@ -70,11 +70,12 @@ impl Database {
         run(&self.url(), query)
     }
 
-    /// Returns once a session waits for a lock.
+    /// Returns once a session waits for a lock. Panics if none does for some seconds.
     pub fn has_a_session_that_waits(&self) {
         let waiting = "SELECT count(*) > 0 FROM pg_stat_activity \
              WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while self.ask(waiting).trim() != "t" {}
+        let looks = (0..1_000).find(|_| self.ask(waiting).trim() == "t");
+        assert!(looks.is_some(), "no session waits for a lock");
     }
 
     /// Runs statements as another client, in a transaction that stays open, with its locks, until the result is dropped.

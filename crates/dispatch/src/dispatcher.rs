@@ -305,11 +305,6 @@ impl<K: Copy + Ord> Dispatcher<K> {
         }
     }
 
-    /// How many keys of a lane rest because they make every request fail. It looks at each of those.
-    pub fn bad_of(&self, lane: Lane) -> usize {
-        self.suspects.resting_of(lane)
-    }
-
     /// When each key was last seen that a tick at this time would defer. Those in flight are not included.
     pub fn deferred(&self, lane: Lane) -> impl Iterator<Item = Option<Seen>> {
         let unanswered = self.unanswered[lane].iter().chain(self.suspects.keys_of(lane));

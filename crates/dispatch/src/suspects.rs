@@ -131,12 +131,6 @@ impl<K: Copy + Ord> Suspects<K> {
         self.resting.len()
     }
 
-    /// Those of them that came from a lane.
-    pub(crate) fn resting_of(&self, lane: Lane) -> usize {
-        let bad = self.resting.iter().filter_map(|(_, key)| self.bad.get(key));
-        bad.filter(|bad| bad.asked.from.lane() == lane).count()
-    }
-
     /// Requests of which the keys were split.
     pub(crate) const fn split(&self) -> u64 {
         self.split

@@ -101,7 +101,8 @@ pub struct GroupFacts {
     pub missed_runs: u64,
     /// For how long the group's work is withheld because the API is unavailable; `None` while it is not.
     pub withheld_for: Option<Duration>,
-    /// Time since a run last ended that was withheld because of the API, or in which every request failed, most of them because of it.
+    /// Time since something outside last kept it from its work: a run that was withheld because of the API, or in which every request
+    /// failed, most of them because of it; or the lack of a lease.
     pub since_held_up: Option<Duration>,
     /// Tokens attempted by the last run.
     pub attempted: u64,

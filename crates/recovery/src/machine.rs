@@ -147,7 +147,9 @@ impl Machine {
         part.silent_since = part.silent_since.max(at);
         let known = part.waits.as_ref().filter(|known| known.on == on);
         let since = known.map_or(since, |known| known.since.min(since));
-        part.waits = Some(Waits { on, since, said_at: at });
+        // Told of another thing, of which it found out earlier, it is no more silent than it was.
+        let said_at = part.waits.as_ref().map_or(at, |known| known.said_at.max(at));
+        part.waits = Some(Waits { on, since, said_at });
     }
 
     /// Why something that parts depend on gives no answers is known from now on, as a clause for a person; or is not known any more.

@@ -259,3 +259,29 @@ fn why_something_gives_no_answers_is_said_where_it_is_known() {
     let away = "restart withheld: dexscreener has been away for 61 s";
     assert_eq!(problem(&machine, 61).as_deref(), Some(away), "it is not any more, and does not answer yet");
 }
+
+#[test]
+fn what_waits_for_another_thing_that_it_heard_of_earlier_is_not_silent_since_then() {
+    let now = |seconds| Now {
+        moment: Moment::from_origin(Duration::from_secs(seconds)),
+        wall: Timestamp::UNIX_EPOCH,
+        jitter: 0.5,
+    };
+    let mut machine = Machine::boot(table(), RecoveryConfig::default(), Epoch::new(1), Past::none(), now(0));
+    let id = machine.find("hot-group").expect("it is in the table");
+    for second in 1..=230 {
+        let at = now(second).moment;
+        for other in (0..table().len()).map(PartId).filter(|other| *other != id) {
+            machine.handle_progress(other, machine.incarnation(other), at, now(second));
+        }
+        let (on, said_at) = if second <= 200 { (STORE, at) } else { (API, now(20).moment) };
+        machine.handle_waiting(id, machine.incarnation(id), on, now(20).moment, said_at);
+        machine.handle_timeout(now(second));
+        while let Some(effect) = machine.poll_effect() {
+            assert!(
+                !matches!(effect, Effect::Stop { .. }),
+                "it waited until 200 s: {effect:?} at {second} s"
+            );
+        }
+    }
+}

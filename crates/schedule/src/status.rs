@@ -25,23 +25,13 @@ pub struct RunOutcome {
     pub deferred: u64,
     /// Those of the deferred that could not even be attempted because upstream is unavailable.
     pub withheld: u64,
-    /// What was not due because whatever was attempted since the lane last got on failed in this process, each piece alone.
-    pub set_apart: u64,
 }
 
 impl RunOutcome {
-    /// Fewer pieces of work that are set apart have themselves to blame; so many or more have their lane.
-    pub const MANY_APART: u64 = 3;
-
     /// Whether the run found nothing to do, which counts as progress. A run in which everything was still fresh does not count:
-    /// it attempted nothing, so it does not show that work is possible. Nor does one that had nothing to do because all that the lane
-    /// does fails.
+    /// it attempted nothing, so it does not show that work is possible.
     pub const fn found_nothing(&self) -> bool {
-        self.attempted == 0
-            && self.processed == 0
-            && self.deferred == 0
-            && self.cached == 0
-            && self.set_apart < Self::MANY_APART
+        self.attempted == 0 && self.processed == 0 && self.deferred == 0 && self.cached == 0
     }
 
     /// Whether the run committed nothing because upstream is unavailable.
@@ -56,11 +46,7 @@ impl RunOutcome {
 
     /// Whether the run shows how the lane is doing, as every run does but one in which everything was still fresh.
     pub const fn is_conclusive(&self) -> bool {
-        self.found_nothing()
-            || self.processed > 0
-            || self.attempted > 0
-            || self.deferred > 0
-            || self.set_apart > 0
+        self.found_nothing() || self.processed > 0 || self.attempted > 0 || self.deferred > 0
     }
 }
 

@@ -15,7 +15,6 @@ const WORK: RunOutcome = RunOutcome {
     cached: 0,
     deferred: 0,
     withheld: 0,
-    set_apart: 0,
 };
 
 fn at(seconds: u64) -> Moment {
@@ -129,16 +128,6 @@ fn progress_is_committed_work_or_a_scan_that_found_nothing_due() {
     assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(21)), "nothing since it was committed");
     scheduler.handle_progress(Lane::Hot, 1, at(29));
     assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(29)), "along with another lane's");
-    for (run, set_apart, progress) in [(4, 3, 29), (5, 2, 41)] {
-        scheduler.poll(at(10 * (run - 1)));
-        let rests = RunOutcome { set_apart, ..RunOutcome::default() };
-        scheduler.handle_finished(Lane::Hot, run, rests, at(10 * (run - 1) + 1));
-        assert_eq!(
-            scheduler.status(Lane::Hot).last_progress,
-            Some(at(progress)),
-            "{set_apart} are set apart"
-        );
-    }
 }
 
 #[test]

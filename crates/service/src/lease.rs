@@ -25,10 +25,18 @@ pub(crate) struct Lease {
     runtime: Arc<dyn Runtime>,
     /// An attempt to renew failed because of the store: until then the holder may go on without.
     excused_until: Mutex<Moment>,
-    /// When it was first seen that it had run out, if nobody has seen it stand since.
-    lapsed: Mutex<Option<Moment>>,
+    lapse: Mutex<Lapse>,
     /// Why this process may not go on, once another took over.
     lost: OnceLock<String>,
+}
+
+/// What was seen of a lease that had run out.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lapse {
+    /// Since when; `None` while it stands.
+    since: Option<Moment>,
+    /// When that was seen last.
+    seen: Option<Moment>,
 }
 
 impl Lease {
@@ -37,8 +45,8 @@ impl Lease {
 
     pub(crate) fn new(port: Arc<dyn StoreLease>, runtime: &Arc<dyn Runtime>) -> Self {
         let excused_until = Mutex::new(Moment::ZERO);
-        let (lapsed, lost) = (Mutex::default(), OnceLock::new());
-        Self { port, runtime: runtime.clone(), excused_until, lapsed, lost }
+        let (lapse, lost) = (Mutex::default(), OnceLock::new());
+        Self { port, runtime: runtime.clone(), excused_until, lapse, lost }
     }
 
     /// Whether requests and writes may be made now. Never waits.
@@ -52,13 +60,19 @@ impl Lease {
         let now = self.runtime.now();
         let excused_until = *self.excused_until.lock();
         let holds = self.lost.get().is_none() && (self.port.stands() || now < excused_until);
-        let mut lapsed = self.lapsed.lock();
+        let mut lapse = self.lapse.lock();
         if holds {
-            *lapsed = None;
+            lapse.since = None;
         } else {
-            lapsed.get_or_insert(now);
+            lapse.since.get_or_insert(now);
+            lapse.seen = Some(now);
         }
-        *lapsed
+        lapse.since
+    }
+
+    /// Until when the last lapse lasted, as far as was noticed.
+    pub(crate) fn lapsed_until(&self) -> Option<Moment> {
+        self.lapse.lock().seen
     }
 
     /// The store refused a write because of its token. Only an epoch ends the process: a writer's older incarnation ends by

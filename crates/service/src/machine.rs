@@ -32,8 +32,7 @@
 //!
 //! **Progress** is work that was committed (an answer that was processed), or a run that ended and had found nothing due. A tick
 //! is no progress, nor is a failure, nor a run in which everything had just been seen. Nor is an answer in a run in which more
-//! tokens failed in this process than were processed, or a run that found nothing due because that set all the others apart.
-//! While upstream is away runs are *withheld*: neither progress nor stuck.
+//! tokens failed in this process so far than were processed. While upstream is away runs are *withheld*: neither progress nor stuck.
 //!
 //! # Answers
 //!
@@ -68,7 +67,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use ttm_dispatch::{Ask, Asked, DispatchConfig, Dispatcher, Request};
+use ttm_dispatch::{Ask, Asked, DispatchConfig, Dispatcher, Request, Suspicion};
 use ttm_kernel::{Incarnation, Lane, Moment, PerLane};
 use ttm_market::{Book, DataQuality, MarketConfig, Mint, Token};
 use ttm_perf::{CallSummary, Control, ControlChange, ControlConfig, Controlled};
@@ -246,11 +245,16 @@ impl Machine {
             (request.ask, answer) = (Ask::Batch(asked), without(&late, answer));
         }
         let answer = answer.into_found();
-        if let Err((Origin::Here, _)) = answer {
-            for asked in keys_of(&request.ask) {
-                let accounts = &mut self.lanes[lane_of(asked)];
-                accounts.failed_here.insert(asked.key);
-                accounts.is_broken = true;
+        let suspicion = request.suspicion;
+        for asked in keys_of(&request.ask) {
+            let accounts = &mut self.lanes[lane_of(asked)];
+            match &answer {
+                Ok(_) => drop(accounts.failed_here.remove(&asked.key)),
+                Err((Origin::Here, _)) if suspicion != Suspicion::Likely => {
+                    accounts.failed_here.insert(asked.key);
+                    accounts.is_broken = true;
+                }
+                Err(_) => {}
             }
         }
         match answer {

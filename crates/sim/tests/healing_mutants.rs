@@ -77,7 +77,7 @@ fn an_outage_of_the_api_that_is_blamed_and_never_was_is_detected() {
         plan.defects = vec![Defect::SecretOutage];
     };
     // Requests that panic are no excuse.
-    check("at 29m for 5m requests-panic=cold", secret, "the API was blamed");
+    check("at 29m for 5m requests-panic=cold", secret, "dexscreener was blamed");
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn a_lease_has_lapsed_since_it_was_first_seen_until_it_stands_again() {
     let port = Arc::new(ScriptedLease::new(true));
     let lease = Lease::new(port.clone(), &clock);
     let wait = || runtime.block_on(runtime.sleep_until(runtime.now() + Duration::from_secs(1)));
-    assert_eq!(lease.lapsed_since(), None);
+    assert_eq!((lease.lapsed_since(), lease.lapsed_until()), (None, None));
     *port.stands.lock() = false;
     let first = runtime.now();
     for _ in 0..2 {
@@ -40,6 +40,7 @@ fn a_lease_has_lapsed_since_it_was_first_seen_until_it_stands_again() {
     }
     *port.stands.lock() = true;
     assert_eq!(lease.lapsed_since(), None);
+    assert_eq!(lease.lapsed_until(), Some(first + Duration::from_secs(1)), "when it was seen last");
     *port.stands.lock() = false;
     assert_eq!(lease.lapsed_since(), Some(runtime.now()), "it has stood meanwhile");
 }

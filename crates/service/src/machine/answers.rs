@@ -150,7 +150,6 @@ impl Machine {
     /// One token that was asked for is answered.
     fn process(&mut self, asked: &Asked<Mint>, seen: &Seen, observed: &mut Observed, now: Now) {
         observed.processed[lane_of(asked)] += 1;
-        self.lanes[lane_of(asked)].failed_here.remove(&asked.key);
         self.observe(asked.key, seen, observed, now);
         self.put_back(asked.key, now);
     }

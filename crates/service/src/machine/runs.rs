@@ -25,9 +25,10 @@ pub(super) struct Accounts {
     fresh: u64,
     /// The incarnation whose answers count.
     pub(super) incarnation: Incarnation,
-    /// Tokens whose requests have failed in this process since the last run ended, and that were not answered since.
+    /// Tokens whose requests have failed in this process since the last run ended, and that were not answered since. Those that fail
+    /// while others are answered are not among them: that says something of them alone.
     pub(super) failed_here: BTreeSet<Mint>,
-    /// Whether a request of it has failed in this process since it last got on. A restart proves nothing yet, so it outlives one.
+    /// Whether such a request has failed since it last got on. A restart proves nothing yet, so it outlives one.
     pub(super) is_broken: bool,
 }
 
@@ -101,9 +102,6 @@ impl Machine {
         if self.upstream.is_away || self.upstream.paused_until.is_some() {
             outcome.withheld = outcome.deferred;
         }
-        if accounts.is_broken {
-            outcome.set_apart = self.dispatcher.bad_of(lane) as u64;
-        }
         outcome.stale += stale;
         outcome.skipped += skipped;
         outcome.cached = counts.fresh[lane] - accounts.fresh;
@@ -125,8 +123,8 @@ impl Machine {
         })
     }
 
-    /// `tokens` of a lane were processed. The lane gets on if at least half of what its run came to was: a few answers among many
-    /// requests that fail here show nothing.
+    /// `tokens` of a lane were processed. The lane gets on if at least half of what its run has come to so far was: a few answers
+    /// among many requests that fail here show nothing.
     pub(super) fn progress(&mut self, lane: Lane, tokens: u64, now: Now) {
         if tokens > 0 {
             let accounts = &mut self.lanes[lane];

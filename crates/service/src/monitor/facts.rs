@@ -99,7 +99,7 @@ impl Monitor {
             processing_time: status.last_duration,
             since_progress: since(Watched::Progress, self.progress(&status)),
             since_tick: since(Watched::Tick, status.last_started),
-            since_held_up: status.last_held_up.map(|at| now - at),
+            since_held_up: status.last_held_up.max(self.resident.lease.lapsed_until()).map(|at| now - at),
             withheld_for: status.withheld_since.map(|at| now - at),
             running: status.running,
             missed_runs: status.missed_runs,

@@ -19,25 +19,15 @@ pub(super) fn run_ended(lane: Lane, run: CorrelationId, took: Duration, outcome:
     let name = lane.as_str();
     metrics::counter!("ttm_runs_total", "group" => name).increment(1);
     metrics::histogram!("ttm_run_seconds", "group" => name).record(took.as_secs_f64());
-    let RunOutcome {
-        attempted,
-        processed,
-        failed,
-        broken,
-        stale,
-        skipped,
-        cached,
-        deferred,
-        withheld,
-        set_apart,
-    } = *outcome;
+    let RunOutcome { attempted, processed, failed, broken, stale, skipped, cached, deferred, withheld } =
+        *outcome;
     for (how, tokens) in [("fresh", processed), ("cached", cached), ("stale", stale), ("skipped", skipped)] {
         metrics::counter!("ttm_tokens_served_total", "group" => name, "how" => how).increment(tokens);
     }
     // After everything else, so that readers who wait for this line find the run's results.
     tracing::info!(
         %run, group = name, took_ms = took.as_millis(), attempted, processed, failed, broken, cached, deferred, withheld,
-        set_apart, "run ended"
+        "run ended"
     );
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use ttm_dispatch::{Ask, Asked, Priority, Request, Single};
+use ttm_dispatch::{Ask, Asked, Priority, Request, Single, Suspicion};
 use ttm_kernel::{Incarnation, Lane, Moment, PerLane};
 use ttm_market::{MarketEvent, Mint, Token, TokenStatus};
 use ttm_perf::CallSummary;

@@ -15,6 +15,9 @@ const TTL: Duration = Duration::from_secs(15);
 /// plus one tick of the hot group, whose request may be in flight.
 const TICK: Duration = Duration::from_secs(10);
 
+/// A store that did not answer an attempt excuses its process until the one after the next, with the deadlines of both.
+const EXCUSE: Duration = Duration::from_secs(20);
+
 /// Follows the processes that own the store, one after another.
 #[derive(Debug, Default)]
 pub struct Succession(Mutex<Known>);
@@ -91,11 +94,14 @@ impl Succession {
         self.0.lock().lapses.clone()
     }
 
-    /// For how long the lease of a process has run out whose last attempt succeeded, so that it has no excuse to go on.
+    /// For how long the lease of a process has run out without an excuse: that the store did not answer the last attempt is one for
+    /// some time.
     pub fn lapsed_for(&self, process: u64, at: Moment) -> Option<Duration> {
         let known = self.0.lock();
-        let Claimant { until, attempted, renewed, .. } = known.processes.get(&process)?;
-        (*until != Moment::ZERO && *until <= at && attempted == renewed).then(|| at - *until)
+        let Claimant { until, attempted, renewed, .. } = *known.processes.get(&process)?;
+        let excused_until = attempted.filter(|_| attempted != renewed).map(|attempted| attempted + EXCUSE);
+        let from = until.max(excused_until.unwrap_or_default());
+        (until != Moment::ZERO && from <= at).then(|| at - from)
     }
 
     /// A process's attempt to acquire or renew the lease ended, with any result.
@@ -250,6 +256,21 @@ mod tests {
         succession.released(1);
         succession.holds_until(1, at(80), at(66));
         assert_eq!(succession.lapses(), [at(28)]);
+    }
+
+    #[test]
+    fn a_lease_has_lapsed_once_nothing_excuses_it() {
+        let succession = Succession::default();
+        assert_eq!(succession.lapsed_for(1, at(100)), None);
+        succession.holds_until(1, at(14), at(0));
+        succession.attempted(1, at(0));
+        assert_eq!(succession.lapsed_for(1, at(13)), None);
+        assert_eq!(succession.lapsed_for(1, at(20)), Some(Duration::from_secs(6)));
+        succession.attempted(1, at(10));
+        assert_eq!(succession.lapsed_for(1, at(29)), None, "the store did not answer");
+        assert_eq!(succession.lapsed_for(1, at(36)), Some(Duration::from_secs(6)));
+        succession.released(1);
+        assert_eq!(succession.lapsed_for(1, at(36)), None);
     }
 
     #[test]

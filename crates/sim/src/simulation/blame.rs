@@ -153,10 +153,20 @@ const fn may_fail_the_store(kind: FaultKind) -> bool {
     )
 }
 
-/// Whether the lease may run out or be lost: its keeper may fail as well.
+/// Whether the lease may run out or be lost: its keeper may fail, or what it runs on.
 const fn may_end_the_lease(kind: FaultKind) -> bool {
-    may_fail_the_store(kind)
-        || matches!(kind, FaultKind::Job(_) | FaultKind::PartPanics(_) | FaultKind::PartEnds(_))
+    let is_of_requests = matches!(
+        kind,
+        FaultKind::Job(
+            JobFault::RequestsHang(_)
+                | JobFault::RequestsSpin
+                | JobFault::RequestsPanic(_)
+                | JobFault::AnswersPanic
+                | JobFault::Leaks
+        )
+    );
+    let is_of_a_part = matches!(kind, FaultKind::Job(_) | FaultKind::PartPanics(_) | FaultKind::PartEnds(_));
+    may_fail_the_store(kind) || is_of_a_part && !is_of_requests
 }
 
 /// Whether calls of the API may fail because of it, or be given up. A process that panics is no reason.

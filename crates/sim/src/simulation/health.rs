@@ -194,7 +194,7 @@ impl Simulation<'_> {
                 .map(|since| at - since.max(supervision_runs).max(self.booted)),
             panicked: panics().filter(|ago| TOLD.contains(ago)).count(),
             last_panic: panics().min(),
-            lease_lapsed_for: self.world.succession.lapsed_for(process.number().into(), at),
+            lease_lapsed_for: self.lease_lapsed_for(process.number(), at),
             api_down_for: down(ExchangeFault::is_down),
             api_fails_for: down(ExchangeFault::fails_calls),
             api_silent_for: down(ExchangeFault::is_silent),
@@ -209,6 +209,13 @@ impl Simulation<'_> {
                 && !self.faults.any_between(at.saturating_sub(RESTARTED_WITHIN), at, is_of_part)
                 && disturbed.is_none_or(|disturbed| disturbed + RECOVERED_WITHIN <= at),
         }
+    }
+
+    /// For how long the lease of a process has run out while it could be renewed: one that is asked for and not answered excuses it.
+    fn lease_lapsed_for(&self, process: u32, at: Moment) -> Option<Duration> {
+        let (io_held, io_runs) = self.held(Plane::Io, at);
+        let lapsed = self.world.succession.lapsed_for(process.into(), at)?;
+        io_held.is_none().then(|| lapsed.min(at - io_runs))
     }
 
     /// Whether any use of the process met damage, which ends all its uses of the store until an operator acts.

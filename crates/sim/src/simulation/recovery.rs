@@ -166,8 +166,13 @@ impl Simulation<'_> {
             .lapses()
             .into_iter()
             .find(|lapsed| at <= *lapsed && *lapsed <= at + RECOVERED);
-        if let (true, Some(lapsed)) = (name == Part::LeaseKeeper.name() && ailment == Ailment::Hangs, lapsed)
-        {
+        // No keeper can renew it if the next one hangs, too.
+        let hangs_again = || {
+            let next = |other: &Struck| other.name == name && at < other.at && other.at <= at + RECOVERED;
+            self.executor.struck().iter().any(next)
+        };
+        let is_keeper = name == Part::LeaseKeeper.name() && ailment == Ailment::Hangs;
+        if let Some(lapsed) = lapsed.filter(|_| is_keeper && !hangs_again()) {
             self.verdicts
                 .broken(format_args!("{name} hangs since {at:?}, and the lease ran out at {lapsed:?}"));
         }

@@ -33,13 +33,13 @@ const LOCK_TABLE: &str = "_ttm_migration_lock";
 const LOCK: &str =
     "INSERT INTO _ttm_migration_lock (one) VALUES (true) ON CONFLICT (one) DO UPDATE SET one = true";
 
-/// The sessions that hold a lock on a table of this schema, the strongest and oldest lock first.
+/// The sessions that hold a lock on a table of this schema, or on one of them, the strongest and oldest lock first.
 const HOLDER: &str = "SELECT l.pid, a.application_name, a.usename::text, host(a.client_addr), c.relname::text, \
      date_trunc('second', a.xact_start)::text \
      FROM pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
      WHERE l.granted AND l.pid <> pg_backend_pid() AND c.relkind IN ('r', 'p') \
      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-     AND c.relnamespace = current_schema()::regnamespace \
+     AND c.relnamespace = current_schema()::regnamespace AND ($1::text IS NULL OR c.relname = $1) \
      ORDER BY (l.mode = 'AccessExclusiveLock') DESC, (l.mode = 'AccessShareLock'), a.xact_start LIMIT 1";
 
 type Holder = (i32, Option<String>, Option<String>, Option<String>, String, Option<String>);
@@ -200,11 +200,12 @@ async fn exists(tx: &mut PgConnection, table: &'static str) -> Result<bool, sqlx
     query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(tx).await
 }
 
-/// A description of the session that holds the lock, as far as known.
-pub(super) async fn holder(pool: &Pool) -> Cow<'static, str> {
+/// A description of the session that holds the lock, as far as known: that of the migrations, or one on any table.
+pub(super) async fn holder(pool: &Pool, of_migrations: bool) -> Cow<'static, str> {
+    let table = of_migrations.then_some(LOCK_TABLE);
     let asked = async {
         let mut tx = pool.begin_read().await?;
-        let holder: Option<Holder> = query_as(HOLDER).fetch_optional(&mut *tx).await?;
+        let holder: Option<Holder> = query_as(HOLDER).bind(table).fetch_optional(&mut *tx).await?;
         tx.commit().await.map(|()| holder)
     };
     match answered(PATIENCE, Box::pin(asked)).await {

@@ -4,7 +4,7 @@ use ttm_kernel::{Lane, PerLane};
 
 use super::{
     Answer, Arc, Ask, Asked, At, BATCH, Duration, Effect, Ending, Failed, Found, InFlight, MarketEvent, Mint,
-    Model, Priority, RequestId, Says, Single, TestCaseError, Token, keys_of, lane_of, prop_assert,
+    Model, Priority, RequestId, Says, Single, Suspicion, TestCaseError, Token, keys_of, lane_of, prop_assert,
     prop_assert_eq,
 };
 
@@ -61,10 +61,10 @@ impl Model {
         let was_done = self.done;
         for (asked, fate) in asked.iter().zip(fates) {
             self.settle(asked, fate, is_blamed);
-            if fate == Fate::Processed {
+            if is_found {
                 self.failed_here[lane_of(asked)].remove(&asked.key);
             }
-            if matches!(ending, Ending::Panicked) {
+            if matches!(ending, Ending::Panicked) && request.suspicion != Suspicion::Likely {
                 self.failed_here[lane_of(asked)].insert(asked.key);
                 self.is_broken[lane_of(asked)] = true;
             }

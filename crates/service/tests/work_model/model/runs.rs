@@ -41,9 +41,6 @@ impl Model {
         prop_assert!(may_have_failed.contains(&outcome.failed), "{outcome:?}: failed {may_have_failed:?}");
         prop_assert!(outcome.broken <= outcome.failed, "{:?}", outcome);
         self.failed_here[lane].clear();
-        let suspected = self.at.values().filter(|at| **at == At::Suspected).count() as u64;
-        let may_be_apart = if self.is_broken[lane] { suspected } else { 0 };
-        prop_assert!(outcome.set_apart <= may_be_apart, "{outcome:?}: {suspected} are suspected");
         let (due, more) = self.due(lane);
         prop_assert!((due..=due + more).contains(&outcome.deferred), "{outcome:?}: {due} are due");
         prop_assert_eq!(outcome.cached, 0);
@@ -63,6 +60,8 @@ impl Model {
             let (due, more) = self.due(lane);
             prop_assert!(!status.running || self.is_stopping || due + more > 0, "{lane} runs on and on");
             prop_assert_eq!(status.last_progress, self.progress[lane], "progress of {}", lane);
+            let rests = self.machine.has_nothing_due(lane) && !self.is_broken[lane];
+            prop_assert_eq!(self.machine.is_at_rest(lane), rests, "{} has been broken", lane);
             let is_withheld = status.withheld_since.is_some();
             prop_assert!(!self.upstream.is_away || self.is_stopping || !status.running || is_withheld);
         }
