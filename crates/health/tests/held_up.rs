@@ -70,7 +70,7 @@ fn groups_without_a_lease_are_blocked_and_not_stuck() {
     assert_eq!((blocked.scheduler.status, blocked.live), (Status::Degraded, true));
     assert!(lapsed(2).scheduler.alerts.is_empty(), "after a pause it is renewed at once");
     let over = report(|facts| {
-        facts.hot.since_progress = Some(Duration::from_secs(3_000));
+        facts.hot.since_progress = Some(Duration::from_mins(50));
         facts.hot.since_held_up = Some(Duration::from_secs(2));
     });
     assert_eq!((over.scheduler.status, over.live), (Status::Degraded, true), "it has its time from then on");

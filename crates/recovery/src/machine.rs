@@ -22,6 +22,7 @@ mod view;
 mod within;
 
 pub use boot::Past;
+use boot::Unproven;
 
 /// The first backoff is somewhere up to this long, and each one after it up to twice as long as the one before.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
@@ -103,6 +104,8 @@ pub struct Machine {
     known: BTreeMap<&'static str, String>,
     /// The process should be replaced, and is not.
     escalated: Option<Escalation>,
+    /// What the process before was ended for, and has not got on yet.
+    unproven: Option<Unproven>,
     memory: Option<(Moment, String)>,
     memory_patience: Duration,
     ends_apart: [Duration; 2],
@@ -132,6 +135,7 @@ impl Machine {
         for of in std::iter::once(id).chain(outer) {
             self.end_if_proved(of, id, now);
         }
+        self.prove_the_end(id, now);
     }
 
     /// The part tried, or did not because it knew better: what it depends on has been away `since` then.
@@ -252,8 +256,10 @@ impl Machine {
         }
         (part.failures, part.given_up) = (0, 0);
         let has_begun = part.repair.as_ref().is_some_and(|repair| repair.rung.is_some());
+        let was_given_up = self.is_given_up(id);
         self.close(id, if has_begun { Outcome::Replaced } else { Outcome::Withdrawn }, now);
         let key = self.begin(id, name, "a person ordered it", By::Operator, now);
+        self.go_on_given_up(id, was_given_up);
         self.climb(id, now);
         Ok(key)
     }
@@ -269,6 +275,7 @@ impl Machine {
                 self.close(id, Outcome::Interrupted, now);
             }
         }
+        self.settle_the_end(Outcome::Interrupted, now);
         (self.is_over, self.is_closed) = (true, true);
         self.next_entry(None, Entry::PROCESS, Fact::Closed, now);
     }

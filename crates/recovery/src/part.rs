@@ -92,6 +92,8 @@ pub(crate) struct Repair {
     /// Progress of any of these ends it. If all of them are late after a step, that has not helped.
     pub(crate) proved_by: Vec<PartId>,
     pub(crate) phase: Phase,
+    /// Whether the part was given up before, and has not got on since.
+    pub(crate) was_given_up: bool,
 }
 
 /// Where a recovery stands.

@@ -135,6 +135,8 @@ pub struct PartView {
     pub critical: bool,
     /// What it is doing.
     pub state: State,
+    /// Whether it was given up, and has not got on since, whatever is tried.
+    pub given_up: bool,
     /// The number of its incarnation.
     pub incarnation: u32,
     /// Since it last got on.

@@ -221,6 +221,19 @@ fn what_a_person_ordered_never_ends_the_process() {
         "135 monitor escalated",
     ];
     assert_eq!(stage.story(), story);
+    let shown = |stage: &mut Stage| {
+        let now = stage.now().moment;
+        let view = stage.machine().views(now).into_iter().find(|view| view.name == "monitor");
+        view.map(|view| (view.given_up, view.problem)).expect("it is in the table")
+    };
+    let problem = Some("it has not got on since a person ordered its restart".to_owned());
+    assert_eq!(shown(&mut stage), (true, problem.clone()), "that somebody ordered it is no reason");
+    stage.pass(220);
+    assert_eq!(stage.story(), ["435 monitor began by service", "435 monitor graceful, charged"]);
+    assert_eq!(shown(&mut stage), (true, problem), "that it is tried once more helps nobody yet");
+    stage.heal("monitor");
+    stage.pass(60);
+    assert_eq!(shown(&mut stage), (false, None));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Two groups that one task runs.
 
-use ttm_recovery::testing::{API, Ends, Shows, Stage, table};
+use ttm_recovery::testing::{API, Ends, Incident, Shows, Stage, table};
 use ttm_recovery::{RecoveryConfig, RecoverySettings, State, Step};
 
 fn stage() -> Stage {
@@ -181,6 +181,25 @@ fn a_group_that_does_not_get_on_after_an_abort_is_what_the_restart_of_its_task_i
         "409 work recovered",
     ];
     assert_eq!(stage.story(), story);
+}
+
+#[test]
+fn that_a_task_runs_does_not_show_that_ending_the_process_has_helped_its_group() {
+    let mut stage = stage();
+    stage.fault("hot-group", Shows::Nothing, Ends::WhenTold, None);
+    stage.pass(309);
+    let story = stage.story();
+    assert_eq!(&story[story.len() - 2..], ["403 process closed", "408 process booted"]);
+    stage.pass(60);
+    let story = ["468 work failed", "468 hot-group began by service", "468 hot-group graceful, charged"];
+    assert_eq!(stage.story(), story);
+    let mut stage = self::stage();
+    stage.fault("hot-group", Shows::Nothing, Ends::WhenTold, None);
+    stage.pass(309);
+    stage.story();
+    stage.happens(&Incident::Stop);
+    let story = stage.story();
+    assert!(story.contains(&"414 work interrupted".to_owned()), "{story:?}");
 }
 
 #[test]

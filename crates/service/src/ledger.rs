@@ -63,6 +63,8 @@ pub(crate) struct Ledger {
     is_unread: bool,
     recall_at: Moment,
     recalling: Option<Recalling>,
+    /// The store's word that another process took over.
+    fenced: Option<StoreError>,
     /// The last recoveries, for readers.
     pub(crate) shown: Arc<Mutex<Recoveries>>,
 }
@@ -88,6 +90,7 @@ impl Ledger {
             is_unread: false,
             recall_at: Moment::ZERO,
             recalling: None,
+            fenced: None,
             shown: Arc::new(Mutex::new(Recoveries::new(RECOVERIES_SHOWN))),
         }
     }
@@ -212,6 +215,11 @@ impl Ledger {
         }
     }
 
+    /// The store's word that another process took over, if it has given it.
+    pub(crate) const fn fenced(&self) -> Option<&StoreError> {
+        self.fenced.as_ref()
+    }
+
     /// Stores what waits, if it is time to try.
     pub(crate) async fn tend(&mut self) {
         if !self.waiting.is_empty() && self.io.now() >= self.retry_at {
@@ -271,6 +279,9 @@ impl Ledger {
             Err(error) => {
                 self.board.stores.failed(StoreUse::Recoveries, &error, now, self.io.wall());
                 self.retry_at = now + RETRY.max(error.retry_after().unwrap_or_default());
+                if let StoreErrorKind::Fenced { .. } = error.kind() {
+                    self.fenced = Some(error);
+                }
             }
         }
         false

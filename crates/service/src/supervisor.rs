@@ -234,7 +234,10 @@ impl Supervisor {
         // a lease that is kept. What the surface before still answers has until the stores are closed, too.
         let _replaced = start_missing(crew, healing, Stage::Surface);
         if self.early.lease.lost().is_none() {
-            drop(start_missing(crew, healing, Stage::Lease));
+            // Without a lease nothing is stored. One that has run out was not renewed by whoever keeps it, stuck or not so far.
+            let has_lapsed = self.early.lease.lapsed_since().is_some();
+            let is_stuck = |id| has_lapsed || healing.is_stuck(id);
+            drop(crew.start_missing(Stage::Lease, is_stuck, |id| healing.incarnation(id).next()));
         }
         let lasts = deadline - begun;
         crew.order(Stage::Work, begun + lasts / 2);
@@ -260,7 +263,11 @@ impl Supervisor {
             let (tokens, samples) = (resident.tokens.counts().left(), resident.samples.counts().left());
             let events = resident.events.counts().left();
             let for_s = (stored_by - clock.now()).as_secs();
-            tracing::info!(tokens, samples, events, for_s, "the stop waits for the store");
+            if self.early.lease.lapsed_since().is_some() {
+                tracing::info!(tokens, samples, events, for_s, "the stop waits for the lease on the store");
+            } else {
+                tracing::info!(tokens, samples, events, for_s, "the stop waits for the store");
+            }
         }
         in_time &= crew.ended(Stage::Store, stored_by).await;
         let by = stored_by.max(clock.now() + AT_LEAST);

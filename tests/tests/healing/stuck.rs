@@ -113,6 +113,23 @@ fn groups_that_wait_for_the_lease_say_so_until_the_process_ends_for_its_keeper()
     assert_eq!(outcome.code, Some(70), "{}", outcome.stderr);
 }
 
+#[test]
+fn a_stop_that_finds_the_lease_lapsed_replaces_its_keeper_and_stores_everything() {
+    let (market, folder, database) = (market(TOKENS), folder(), Database::create());
+    let faults = Faults::in_folder(folder.path());
+    let mut program = Program::start(&mut service(folder.path(), &market, &database.url()));
+    let address = program.address();
+    scores_again(&mut program);
+    faults.make(&["lease-keeper: stall 2"]);
+    program.wait_for("that its keeper is stuck", said("recovering", "lease-keeper"));
+    while !get(address, "/health/detailed").body.contains("could not renew its lease on the store") {}
+    program.signal(Signal::TERM);
+    let stopped = program.wait_for_message("stopped");
+    assert_eq!(stopped["in_time"], true, "{stopped}");
+    let outcome = program.end();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
 /// Asks whether the process is alive, again and again, until something is logged. Each answer comes within a second.
 fn lives_until(
     program: &mut Program,

@@ -109,6 +109,8 @@ pub struct PartDto {
     pub critical: bool,
     /// The word of its state, as `running`.
     pub state: &'static str,
+    /// Whether it was given up, and has not got on since, whatever is tried.
+    pub given_up: bool,
     /// The number of its incarnation.
     pub incarnation: u32,
     /// Since it last got on; null if that is not known.
@@ -184,10 +186,10 @@ impl PartsDto {
 
 impl From<PartView> for PartDto {
     fn from(part: PartView) -> Self {
-        let PartView { name, critical, state, incarnation, since_progress, problem } = part;
+        let PartView { name, critical, state, given_up, incarnation, since_progress, problem } = part;
         let seconds_since_progress = since_progress.map(|since| since.as_secs_f64());
         let state = state.as_str();
-        Self { name, critical, state, incarnation, seconds_since_progress, problem, budget: None }
+        Self { name, critical, state, given_up, incarnation, seconds_since_progress, problem, budget: None }
     }
 }
 

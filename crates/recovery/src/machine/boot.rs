@@ -24,6 +24,17 @@ pub struct Past {
     is_lost: bool,
 }
 
+/// The recovery of a part for which the process before was ended, for the sake of what the part runs.
+#[derive(Clone, Debug)]
+pub(super) struct Unproven {
+    key: EntryKey,
+    outer: PartId,
+    began: Moment,
+    before: Duration,
+    /// What it runs that has not got on in this process.
+    left: Vec<PartId>,
+}
+
 impl Past {
     /// Of a store that has never had a ledger.
     pub fn none() -> Self {
@@ -107,6 +118,7 @@ impl Machine {
             probes: BTreeMap::new(),
             known: BTreeMap::new(),
             escalated: None,
+            unproven: None,
             memory: None,
             memory_patience: MEMORY_PATIENCE,
             ends_apart: ENDS_APART,
@@ -159,6 +171,12 @@ impl Machine {
             let id = self.of_subject(&open.subject);
             let ended = ended_with_its_process(&open);
             let free = id.filter(|id| self.parts[id.0].repair.is_none() && ended.is_none());
+            if let Some(outer) = free.filter(|id| !self.within(*id).is_empty()) {
+                // It was ended for what the part runs, and that the part itself gets on shows nothing.
+                let left = self.within(outer);
+                self.unproven = Some(Unproven { key, outer, began: now.moment, before: age, left });
+                continue;
+            }
             if let Some(id) = free {
                 // Whether the end of the process helped shows when the part gets on.
                 let name = self.parts[id.0].spec.name;
@@ -174,6 +192,7 @@ impl Machine {
                     is_paid: true,
                     proved_by: vec![id],
                     phase: Phase::Watching,
+                    was_given_up: false,
                 });
                 continue;
             }
@@ -196,6 +215,29 @@ impl Machine {
             let fact = Fact::Ended { outcome: Outcome::Recovered, took: Duration::ZERO };
             self.next_entry(Some(key), Entry::PROCESS, fact, now);
         }
+    }
+
+    /// A part got on: it may be the last one to show that the end of the process before has helped.
+    pub(super) fn prove_the_end(&mut self, id: PartId, now: Now) {
+        let Some(Unproven { left, .. }) = &mut self.unproven else { return };
+        left.retain(|other| *other != id);
+        if left.is_empty() {
+            self.settle_the_end(Outcome::Recovered, now);
+        }
+    }
+
+    /// A part has failed: if the process before was ended for it, that has not helped.
+    pub(super) fn disprove_the_end(&mut self, id: PartId, now: Now) {
+        let is_of_it = |Unproven { outer, left, .. }: &Unproven| *outer == id || left.contains(&id);
+        if self.unproven.as_ref().is_some_and(is_of_it) {
+            self.settle_the_end(Outcome::Failed, now);
+        }
+    }
+
+    pub(super) fn settle_the_end(&mut self, outcome: Outcome, now: Now) {
+        let Some(Unproven { key, outer, began, before, .. }) = self.unproven.take() else { return };
+        let (subject, took) = (self.parts[outer.0].spec.name, before + (now.moment - began));
+        self.next_entry(Some(key), subject, Fact::Ended { outcome, took }, now);
     }
 
     /// The part that shows whether a recovery of this subject has helped.

@@ -7,6 +7,9 @@ use super::{
     Machine, MayEnd, Moment, Move, Now, Outcome, Part, PartId, Phase, Repair, Step,
 };
 
+/// What is wrong with a part that was restarted by hand.
+pub(super) const NOT_SINCE_THE_ORDER: &str = "it has not got on since a person ordered its restart";
+
 impl Machine {
     /// Does what has come due for a part.
     pub(super) fn look_at(&mut self, id: PartId, now: Now) {
@@ -123,12 +126,30 @@ impl Machine {
 
     /// Begins the recovery of a part that has failed, instead of one that is under way.
     pub(super) fn fail_as(&mut self, id: PartId, subject: &'static str, cause: &str, by: By, now: Now) {
+        let was_given_up = self.is_given_up(id);
         self.end(id, Outcome::Failed, now);
+        if by == By::Service {
+            self.disprove_the_end(id, now);
+        }
         let part = &mut self.parts[id.0];
         part.failed_at = Some(now.moment);
         part.gets_on_since = None;
         part.failures += 1;
         self.begin(id, subject, cause, by, now);
+        self.go_on_given_up(id, was_given_up);
+    }
+
+    /// Whether a part was given up, and has not got on since.
+    pub(super) fn is_given_up(&self, id: PartId) -> bool {
+        let repair = self.parts[id.0].repair.as_ref();
+        repair.is_some_and(|repair| repair.was_given_up || matches!(repair.phase, Phase::Escalated { .. }))
+    }
+
+    /// What is done about a part now goes on with what was given up.
+    pub(super) fn go_on_given_up(&mut self, id: PartId, was_given_up: bool) {
+        if let Some(repair) = &mut self.parts[id.0].repair {
+            repair.was_given_up = was_given_up;
+        }
     }
 
     /// Takes the first step after a time that grows with each failure.
@@ -252,6 +273,10 @@ impl Machine {
         let part = &mut self.parts[id.0];
         let wait = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(part.given_up)).min(HOUR);
         part.given_up += 1;
+        if repair.by == By::Operator {
+            // That somebody ordered a restart is no reason for giving up, nor for trying again.
+            NOT_SINCE_THE_ORDER.clone_into(&mut repair.cause);
+        }
         repair.phase = Phase::Escalated { since: now.moment, again: now.moment + wait };
         part.repair = Some(repair);
         part.go(Move::Escalate);
@@ -284,6 +309,7 @@ impl Machine {
         }
         part.failures = 0;
         self.fail_as(id, repair.subject, &repair.cause, By::Service, now);
+        self.go_on_given_up(id, true);
         self.prove_by(id, repair.proved_by);
         self.climb(id, now);
     }

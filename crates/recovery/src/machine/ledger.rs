@@ -41,6 +41,7 @@ impl Machine {
             is_paid: by == By::Operator,
             proved_by: vec![id],
             phase: Phase::BackingOff(now.moment),
+            was_given_up: false,
         });
         key
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::ladder::NOT_SINCE_THE_ORDER;
 use super::{By, Machine, Moment, Part, PartId, Phase, Repair, State, Step, Waits};
 use crate::{Budgets, PartView};
 
@@ -29,7 +30,7 @@ impl Machine {
             // It has all its time before anything is wrong with it.
             (Some(repair), _) if is_just_restarted_by_hand(part, repair) => None,
             (Some(repair), _) if repair.by == By::Operator && part.state != State::Escalated => {
-                Some("it has not got on since a person ordered its restart".to_owned())
+                Some(NOT_SINCE_THE_ORDER.to_owned())
             }
             (Some(repair), _) => Some(match self.end_waits(part, now) {
                 Some(rest) => format!(
@@ -46,6 +47,7 @@ impl Machine {
             name: part.spec.name.to_owned(),
             critical: part.spec.critical,
             state: part.state,
+            given_up: self.is_given_up(id),
             incarnation: part.incarnation.number(),
             since_progress: part.progress.map(|at| now - at),
             problem,
@@ -68,5 +70,6 @@ fn is_just_restarted_by_hand(part: &Part, repair: &Repair) -> bool {
     let is_first = repair.rung.is_some_and(|rung| rung <= Step::Graceful);
     repair.by == By::Operator
         && is_first
+        && !repair.was_given_up
         && matches!(part.state, State::Stopping | State::Stopped | State::Starting)
 }

@@ -107,6 +107,20 @@ fn what_a_store_that_is_away_did_not_take_is_stored_in_its_order_when_it_is_back
 }
 
 #[test]
+fn that_another_process_took_over_is_known_from_the_store_s_refusal() {
+    let scene = Scene::new();
+    let [booted, ..] = scene.end(1);
+    let mut older = scene.ledger(1);
+    scene.runtime.block_on(async {
+        scene.ledger(2).record(scene.entry(2, 0, 0, Fact::Booted)).await;
+        assert!(older.fenced().is_none());
+        older.record(booted).await;
+    });
+    let said = older.fenced().map(|error| error.said().clone());
+    assert!(said.as_ref().is_some_and(|said| said.contains("fenced off by epoch 2")), "{said:?}");
+}
+
+#[test]
 fn a_store_that_hangs_is_waited_for_once_and_not_with_each_entry() {
     let scene = Scene::new();
     let slow = Slow(scene.runtime.clone());

@@ -64,10 +64,12 @@ impl Monitor {
         let (parts, needs_a_person) = self.resident.board.recovery();
         let set_aside = self.resident.board.set_aside();
         let mut facts = RecoveryFacts { needs_a_person, set_aside, ..RecoveryFacts::default() };
-        for PartView { name, critical, state, problem, .. } in parts {
+        for PartView { name, critical, state, given_up, problem, .. } in parts {
             let Some(problem) = problem else { continue };
             let into = match state {
                 State::Escalated => &mut facts.escalated,
+                // That it is tried once more helps nobody yet.
+                _ if given_up => &mut facts.escalated,
                 State::Starting | State::Stuck | State::Stopping | State::Stopped => &mut facts.restarting,
                 State::Running | State::Degraded => continue,
             };

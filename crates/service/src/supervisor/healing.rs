@@ -108,6 +108,10 @@ impl Healing {
             if let Some(failure) = self.carry_out(crew).await {
                 return failure;
             }
+            if let Some(error) = self.ledger.fenced() {
+                // A keeper of the lease that hangs does not find out, and writers wait for the lease before they would.
+                self.resident.lease.fenced(error);
+            }
             self.show();
             let look = self.runtime.sleep_until(self.next_look);
             let wake = tokio::select! {

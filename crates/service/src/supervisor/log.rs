@@ -24,7 +24,12 @@ pub(super) fn log(entry: &Entry) {
             let word = outcome.as_str();
             metrics::counter!("ttm_recoveries_total", "part" => part.clone(), "outcome" => word).increment(1);
             if outcome == Outcome::Escalated {
-                tracing::error!(id, part, took_s, "a person is needed: no step is left that may be taken");
+                tracing::error!(
+                    id,
+                    part,
+                    took_s,
+                    "a person is needed: nothing more is done about it for now"
+                );
             } else {
                 tracing::warn!(id, part, outcome = word, took_s, "recovery over");
             }

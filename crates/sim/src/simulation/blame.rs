@@ -12,6 +12,8 @@ use crate::{ExchangeFault, Fault, FaultKind, JobFault, Requests, StoreTable};
 
 /// What went wrong with calls has effects for so long: the longest that the service leaves its breaker open, and a few probes.
 const AFTERMATH: Duration = Duration::from_mins(5);
+/// Once requests are answered again, the breaker has closed within this time.
+const BREAKER_CLOSES: Duration = Duration::from_secs(30);
 /// A group all of whose requests panic is restarted or given up within this time.
 const HELPED: Duration = Duration::from_mins(5);
 /// Fewer requests that panic prove nothing.
@@ -87,15 +89,10 @@ impl Simulation<'_> {
     /// Checks that restarts were withheld for want of the API, of a store, or of the lease only if something was wrong with it, or with
     /// what leads to it.
     pub(super) fn judge_blame(&self) {
-        let blamed: [(&str, fn(FaultKind) -> bool); 4] = [
-            ("dexscreener", may_fail_calls),
-            ("store", may_fail_the_store),
-            ("metrics store", may_fail_the_store),
-            ("the lease on the store", may_end_the_lease),
-        ];
-        for (what, may_fail) in blamed {
-            self.judge_blame_of(what, may_fail);
-        }
+        self.judge_blame_of("dexscreener", may_fail_calls);
+        self.judge_blame_of("store", may_fail_the_store);
+        self.judge_blame_of("metrics store", may_fail_the_store);
+        self.judge_blame_of("the lease on the store", may_end_the_lease);
     }
 
     fn judge_blame_of(&self, what: &str, may_fail: fn(FaultKind) -> bool) {
@@ -103,7 +100,7 @@ impl Simulation<'_> {
             let times = self.shown(entry.at, stored);
             let line = Line { at: times.last().copied().unwrap_or(stored), entry };
             let is_cause = |fault: &Fault, at| {
-                may_fail(fault.kind) && fault.begins() <= at && at <= fault.until() + aftermath(fault.kind)
+                may_fail(fault.kind) && fault.begins() <= at && at <= self.matters_until(fault)
             };
             let has_cause = |at: &Moment| self.faults.faults().iter().any(|fault| is_cause(fault, *at));
             if line.blames(what) && !has_cause(&line.at) && !times.iter().any(has_cause) {
@@ -114,6 +111,17 @@ impl Simulation<'_> {
                 ));
             }
         }
+    }
+
+    /// How long a fault may matter: the breaker that it opened closes on answers, and requests that panic get none.
+    fn matters_until(&self, fault: &Fault) -> Moment {
+        let until = fault.until() + aftermath(fault.kind);
+        let panics = self.faults.faults().iter().filter(|other| {
+            let is_panic =
+                matches!(other.kind, FaultKind::Job(JobFault::RequestsPanic(_) | JobFault::AnswersPanic));
+            is_panic && other.begins() <= until
+        });
+        panics.map(|panics| panics.until() + BREAKER_CLOSES).fold(until, Moment::max)
     }
 }
 

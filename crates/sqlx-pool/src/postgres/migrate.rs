@@ -33,14 +33,16 @@ const LOCK_TABLE: &str = "_ttm_migration_lock";
 const LOCK: &str =
     "INSERT INTO _ttm_migration_lock (one) VALUES (true) ON CONFLICT (one) DO UPDATE SET one = true";
 
-/// The sessions that hold a lock on a table of this schema, or on one of them, the strongest and oldest lock first.
+/// The sessions that hold a lock on a table of this schema, or on one of them, the strongest and oldest lock first. Whoever waits itself is
+/// not what is waited for.
 const HOLDER: &str = "SELECT l.pid, a.application_name, a.usename::text, host(a.client_addr), c.relname::text, \
      date_trunc('second', a.xact_start)::text \
      FROM pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
      WHERE l.granted AND l.pid <> pg_backend_pid() AND c.relkind IN ('r', 'p') \
      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
      AND c.relnamespace = current_schema()::regnamespace AND ($1::text IS NULL OR c.relname = $1) \
-     ORDER BY (l.mode = 'AccessExclusiveLock') DESC, (l.mode = 'AccessShareLock'), a.xact_start LIMIT 1";
+     ORDER BY EXISTS (SELECT FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted), \
+     (l.mode = 'AccessExclusiveLock') DESC, (l.mode = 'AccessShareLock'), a.xact_start LIMIT 1";
 
 type Holder = (i32, Option<String>, Option<String>, Option<String>, String, Option<String>);
 
