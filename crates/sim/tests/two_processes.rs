@@ -107,7 +107,7 @@ fn a_superseded_process_that_is_frozen_again_and_again_overwrites_nothing() {
 
 #[test]
 fn a_process_whose_keeper_of_the_lease_hangs_learns_of_its_successor_from_the_ledger() {
-    let faults = "at 30m for 5m part-hangs=lease-keeper; at 30m17s for 20m second-process";
+    let faults = "at 30m for 21s part-hangs=lease-keeper; at 30m22s for 20m second-process";
     for outcome in check(LeaseKind::Row, faults) {
         assert!(outcome.takeovers >= 1, "{outcome}");
     }

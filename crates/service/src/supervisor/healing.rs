@@ -105,12 +105,14 @@ impl Healing {
     /// what it has to say waits in the ledger.
     pub(super) async fn watch(&mut self, crew: &mut Crew) -> Failure {
         loop {
-            if let Some(failure) = self.carry_out(crew).await {
-                return failure;
-            }
+            let failure = self.carry_out(crew).await;
             if let Some(error) = self.ledger.fenced() {
                 // A keeper of the lease that hangs does not find out, and writers wait for the lease before they would.
                 self.resident.lease.fenced(error);
+            }
+            if let Some(failure) = failure {
+                let lost = self.resident.lease.lost();
+                return lost.map_or(failure, |reason| Failure::Superseded(reason.to_owned()));
             }
             self.show();
             let look = self.runtime.sleep_until(self.next_look);
