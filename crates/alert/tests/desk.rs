@@ -1,43 +1,12 @@
 //! What is told, to whom and when: waits, repeats, escalation, silences, flapping and refusals.
 
+mod scene;
+
 use std::time::Duration;
 
+use scene::{HOUR, escalating, settings, silence, stage, with};
 use ttm_alert::testing::{Health, Stage, labels};
-use ttm_alert::{AlertKey, Escalation, Hidden, Matcher, NotifyConfig, NotifySettings, Quiet, When};
-
-const HOUR: u64 = 3_600;
-
-fn settings() -> NotifySettings {
-    NotifySettings { default_channels: vec![Stage::id("ops")], ..NotifySettings::default() }
-}
-
-fn with(settings: NotifySettings) -> Stage {
-    let mut stage = Stage::new(NotifyConfig::try_new(settings).expect("valid"));
-    stage.is("open", "at=x", 0.0);
-    stage.is("late", "at=x", 0.0);
-    stage.is("load", "at=x", 5.0);
-    stage.pass(60);
-    assert_eq!(stage.told(), [""; 0]);
-    stage
-}
-
-/// Whose minute of quiet is over.
-fn stage() -> Stage {
-    with(settings())
-}
-
-fn escalating() -> Stage {
-    let channels = vec![Stage::id("ops"), Stage::id("phone")];
-    let escalation = Escalation { channels, ..settings().escalation };
-    with(NotifySettings { escalation, ..settings() })
-}
-
-fn silence(stage: &Stage, seconds: u64, rule: &str) -> Quiet {
-    let from = stage.wall();
-    let until = Some(from + Duration::from_secs(seconds));
-    let matcher = Matcher { rule: Some(rule.to_owned()), ..Matcher::default() };
-    Quiet::try_new(matcher, When::Once { from, until }, "ada", "we know").expect("valid")
-}
+use ttm_alert::{AlertKey, Escalation, Hidden, NotifyConfig, NotifySettings};
 
 #[test]
 fn a_warning_waits_for_its_group_and_its_end_waits_for_nothing() {

@@ -1,43 +1,12 @@
 //! Each known pain of other systems by its name, and days on which stores, channels, clocks and measurements fail.
 
+mod scene;
+
 use std::time::Duration;
 
+use scene::{HOUR, escalating, settings, silence, stage};
 use ttm_alert::testing::{Health, Stage, rule_set};
-use ttm_alert::{Escalation, Matcher, NotifyConfig, NotifySettings, Quiet, Reading, RuleSet, RuleSpec, When};
-
-const HOUR: u64 = 3_600;
-
-fn settings() -> NotifySettings {
-    NotifySettings { default_channels: vec![Stage::id("ops")], ..NotifySettings::default() }
-}
-
-fn with(settings: NotifySettings) -> Stage {
-    let mut stage = Stage::new(NotifyConfig::try_new(settings).expect("valid"));
-    stage.is("open", "at=x", 0.0);
-    stage.is("late", "at=x", 0.0);
-    stage.is("load", "at=x", 5.0);
-    stage.pass(60);
-    assert_eq!(stage.told(), [""; 0]);
-    stage
-}
-
-/// Whose minute of quiet is over.
-fn stage() -> Stage {
-    with(settings())
-}
-
-fn escalating() -> Stage {
-    let channels = vec![Stage::id("ops"), Stage::id("phone")];
-    let escalation = Escalation { channels, ..settings().escalation };
-    with(NotifySettings { escalation, ..settings() })
-}
-
-fn silence(stage: &Stage, seconds: u64, rule: &str) -> Quiet {
-    let from = stage.wall();
-    let until = Some(from + Duration::from_secs(seconds));
-    let matcher = Matcher { rule: Some(rule.to_owned()), ..Matcher::default() };
-    Quiet::try_new(matcher, When::Once { from, until }, "ada", "we know").expect("valid")
-}
+use ttm_alert::{Condition, NotifyConfig, Reading, RuleSet, RuleSpec};
 
 /// The pain: it fired on Friday, was told once, and nobody knew on Monday.
 #[test]
@@ -218,6 +187,55 @@ fn cooldown_that_swallows_a_new_incident() {
     assert_eq!(episodes, [1, 1, 2]);
 }
 
+/// The pain: a value that hovers at its limit is a message each time that it crosses it.
+#[test]
+fn threshold_flapping_at_69_9_and_70_1() {
+    let mut stage = stage();
+    let all = rule_set();
+    let rules = all.rules().iter().cloned().map(|rule| match &*rule.name {
+        "load" => RuleSpec { condition: Condition::above(70.0, 65.0), ..rule },
+        _ => rule,
+    });
+    let rules = RuleSet::try_new(rules.collect(), all.catalogue().clone()).expect("valid");
+    stage.reconfigure(rules, NotifyConfig::try_new(settings()).expect("valid"));
+    let hover = |stage: &mut Stage, times| {
+        for value in [70.1, 69.9].repeat(times) {
+            stage.is("load", "at=x", value);
+            stage.pass(10);
+        }
+    };
+    hover(&mut stage, 60);
+    assert_eq!(stage.told(), [""; 0], "it never lasts");
+    stage.is("load", "at=x", 70.1);
+    stage.pass(60);
+    hover(&mut stage, 60);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("New load{at=x} WARNING"), "it does not end: {told:?}");
+}
+
+/// The pain: after an upgrade nothing is measured at first, and all of it is an alert.
+#[test]
+fn no_data_storm_at_the_own_upgrade() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 1);
+    for series in ["open", "load", "late"] {
+        for of in ["at=x", "at=y", "at=z"] {
+            stage.set(series, of, Reading::Missing("not begun".into()));
+        }
+    }
+    stage.restart(20);
+    stage.pass(25);
+    for series in ["open", "load", "late"] {
+        stage.set(series, "at=x", Reading::Value(if series == "open" { 1.0 } else { 0.0 }));
+        stage.set(series, "at=y", Reading::Idle("no calls".into()));
+        stage.set(series, "at=z", Reading::Gone);
+    }
+    stage.pass(600);
+    assert_eq!(stage.told(), [""; 0]);
+}
+
 /// The pain: resolved, and firing again the next moment.
 #[test]
 fn firing_again_just_after_resolved() {
@@ -301,8 +319,9 @@ fn a_clock_that_is_set_brings_no_storm_and_no_silence() {
     }
 }
 
+/// The pain: a collector fails, and what it measured last counts as well.
 #[test]
-fn missing_data_ends_nothing_and_one_message_says_that_it_is_missing() {
+fn false_resolve_on_missing_data() {
     let mut stage = stage();
     stage.is("open", "at=x", 1.0);
     stage.pass(60);
