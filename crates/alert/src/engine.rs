@@ -54,8 +54,8 @@ pub struct Stale<'a> {
 ///
 /// An evaluation is [`begin`](Self::begin), [`handle`](Self::handle) once for each fact, [`end`](Self::end): what it does not
 /// mention is as it was, except that the first evaluation of a collector, and the first after
-/// [`reconfigure`](Self::reconfigure), mentions every fact that exists. In between, `handle` takes what happens at once. After
-/// each of these, [`poll`](Self::poll) until it returns false, and take the transitions.
+/// [`reconfigure`](Self::reconfigure), mentions every fact that exists. In between, `handle` takes what happens at once; as it
+/// has been observed for none of the time since the last evaluation, its time begins with the next one. After each of these, [`poll`](Self::poll) until it returns false, and take the transitions.
 #[derive(Debug)]
 pub struct Engine {
     rules: Arc<RuleSet>,

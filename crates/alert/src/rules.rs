@@ -182,6 +182,9 @@ fn faults(rule: &RuleSpec, catalogue: &Catalogue) -> Vec<(&'static str, Fault)> 
         Condition::Absence { evaluations: 0 } => faults.push(("evaluations", Fault::NoEvaluations)),
         _ => {}
     }
+    if matches!(rule.condition, Condition::Rate { limit, .. } if limit.exit <= 0.0) {
+        faults.push(("exit", Fault::Endless));
+    }
     if let Some(worse) = rule.condition.worse() {
         faults.extend(limit_fault(side, worse.limit).map(|(_, fault)| ("worse", fault)));
         let beyond = |one: f64, other: f64| match side {

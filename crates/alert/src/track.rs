@@ -181,6 +181,12 @@ impl Track {
         (track, change.or(Some(Change::Recovering)))
     }
 
+    /// The same, except that what was not observed `before` is only from so much later on.
+    pub(crate) fn postponed(self, before: Self, by: Duration) -> Self {
+        let begins = self.since != before.since && self.since != NOT_OBSERVED;
+        if begins { Self { since: self.since + by, ..self } } else { self }
+    }
+
     /// Observed again from here on, if it was not.
     fn observed(self, now: Moment) -> Self {
         if self.since == NOT_OBSERVED { Self { since: now, ..self } } else { self }

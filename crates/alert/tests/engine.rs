@@ -97,7 +97,8 @@ fn what_happens_between_two_evaluations_is_not_lost() {
     }
     let turns = turns(&mut engine, 3);
     assert_eq!(said(&turns), ["open{at=x} Fired WARNING", "open{at=x} Recovering WARNING"]);
-    assert_eq!(said(&evaluate(&mut engine, 10, &[])), ["open{at=x} Resolved(Recovered) WARNING"]);
+    assert_eq!(said(&evaluate(&mut engine, 10, &[])), [""; 0], "of ten seconds it was well for seven");
+    assert_eq!(said(&evaluate(&mut engine, 20, &[])), ["open{at=x} Resolved(Recovered) WARNING"]);
 }
 
 #[test]
@@ -151,6 +152,8 @@ fn a_collector_that_is_silent_is_stale_and_says_that_it_has_not_begun() {
         fired.extend(turns(&mut engine, second).into_iter().map(|turn| (second, turn.key.to_string())));
     }
     assert_eq!(fired, [(60, "stale{collector=slow}".to_owned())]);
+    engine.begin("slow", at(60));
+    assert!(engine.stale("slow", at(60)).is_some(), "one that begins and does not end is none");
     let stale = engine.stale("slow", at(60)).expect("it is");
     assert!(stale.since_start && stale.missing.is_none());
     engine.handle(&measured("load", "at=x", Reading::Missing("no answer".into()), 60)).expect("it fits");
@@ -230,6 +233,35 @@ fn an_alert_whose_rule_is_gone_ends() {
     let mut next = Engine::new(fewer("open"), Epoch::new(2), at(0));
     next.restore(&saved, wall(0));
     assert_eq!(next.poll_transition().map(|it| it.turn), Some(Turn::Resolved(Ending::RuleRemoved)));
+}
+
+#[test]
+fn an_evaluation_that_began_under_other_rules_ends_nothing() {
+    let mut engine = new();
+    evaluate(&mut engine, 0, &[("open", "at=x", Reading::Value(1.0))]);
+    engine.begin("fast", at(10));
+    engine.handle(&measured("open", "at=x", Reading::Value(1.0), 10)).expect("it fits");
+    engine.reconfigure(rule_set(), at(10), wall(10));
+    engine.end("fast");
+    assert_eq!(said(&turns(&mut engine, 10)), [""; 0], "it was mentioned to the rules before");
+    assert_eq!(said(&evaluate(&mut engine, 20, &[])), ["open{at=x} Resolved(Gone) WARNING"]);
+}
+
+#[test]
+fn what_is_missing_is_missing_under_other_rules_too() {
+    let mut engine = new();
+    let missing = [("load", "at=x", Reading::Missing("no answer".into()))];
+    for second in [0, 10, 20] {
+        evaluate(&mut engine, second, &missing);
+    }
+    engine.handle_timeout(at(20), wall(20));
+    assert_eq!(said(&turns(&mut engine, 20)), ["stale{collector=fast} Fired ERROR"]);
+    engine.reconfigure(rule_set(), at(25), wall(25));
+    for second in [25, 30, 35] {
+        engine.handle_timeout(at(second), wall(0));
+        assert_eq!(said(&turns(&mut engine, second)), [""; 0], "at {second}");
+        evaluate(&mut engine, second, &missing);
+    }
 }
 
 #[test]

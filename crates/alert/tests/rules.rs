@@ -75,6 +75,12 @@ fn an_exit_above_enter_is_refused() {
     );
     let wrong = RuleSpec { condition: Condition::above(f64::NAN, 85.0), ..rule("cpu") };
     check(wrong, "the rule \"cpu\", enter: expected a finite number");
+    let limit = Limit { enter: 1.0, exit: 0.0 };
+    let endless = Condition::Rate { window: Duration::from_mins(5), limit };
+    check(
+        RuleSpec { series: Some("api.rate_limited".to_owned()), condition: endless, ..rule("limited") },
+        "the rule \"limited\", exit: expected more than zero: a counter never grows by less",
+    );
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) struct Pace {
     pub(super) confirmed: Moment,
     /// When the newest evaluation began, by the monotonic clock.
     last: Option<Moment>,
-    /// Since when it is silent.
+    /// Since when no evaluation has been completed.
     silent: Moment,
     pub(super) is_evaluating: bool,
     /// Evaluations that are complete.
@@ -65,15 +65,23 @@ impl Pace {
             self.observed += step;
         }
         self.last = Some(now);
-        self.silent = now;
         self.is_evaluating = true;
     }
 
+    /// The evaluation that began is complete. One that began under other rules is none under these.
     pub(super) fn end(&mut self) {
+        if !std::mem::take(&mut self.is_evaluating) {
+            return;
+        }
+        self.silent = self.last.unwrap_or(self.silent).max(self.silent);
         self.confirmed = self.observed;
-        self.is_evaluating = false;
         self.evaluations += 1;
-        self.gone.append(&mut self.restored);
+        if self.gone.is_empty() {
+            // After a start that is every alert there is.
+            std::mem::swap(&mut self.gone, &mut self.restored);
+        } else {
+            self.gone.append(&mut self.restored);
+        }
         self.new_rules.clear();
     }
 
@@ -87,6 +95,8 @@ impl Pace {
             return;
         }
         match missing {
+            // One of them makes the collector stale, however many there are.
+            Some(_) if self.missing.len() >= MOST_MISSING && !self.missing.contains_key(&fact) => {}
             Some(why) => {
                 let why = Cow::Owned(why.chars().take(MAX_WHY).collect());
                 let (since, known) =
@@ -124,11 +134,16 @@ impl Pace {
         !self.gone.is_empty() || self.due.first().is_some_and(|(due, _)| *due <= self.observed)
     }
 
-    /// Goes on from another one, whose alerts are restored here.
-    pub(super) fn go_on(&mut self, before: &Self) {
+    /// Goes on from another one, whose alerts are restored here. `place` says where one of its series is now.
+    pub(super) fn go_on(&mut self, before: Self, place: impl Fn(usize) -> Option<usize>) {
         self.observed = before.observed;
         self.confirmed = before.confirmed;
         (self.last, self.silent, self.evaluations) = (before.last, before.silent, before.evaluations);
+        for ((series, labels), (since, why)) in before.missing {
+            let Some(series) = place(series) else { continue };
+            self.oldest.insert((since, (series, labels.clone())));
+            self.missing.insert((series, labels), (since, why));
+        }
     }
 
     /// The whole process stood still, so that nothing of this time was its collector's to use.
@@ -136,6 +151,9 @@ impl Pace {
         self.silent += gap.saturating_sub(self.interval);
     }
 }
+
+/// How many facts that are missing are remembered.
+const MOST_MISSING: usize = 10_000;
 
 /// What is kept of a reason, in characters.
 const MAX_WHY: usize = 200;

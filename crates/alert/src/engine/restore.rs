@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use ttm_kernel::Moment;
 
+use super::pace::Pace;
 use super::pair::{Pair, PairKey};
 use super::{AlertKey, Ending, Engine, SavedAlert, Transition, Turn};
 use crate::{Phase, RuleId, RuleSet};
@@ -48,7 +49,14 @@ impl Engine {
         std::mem::swap(&mut next.transitions, &mut self.transitions);
         for (place, collector) in next.rules.catalogue().collectors.iter().enumerate() {
             if let Some(old) = self.rules.catalogue().collector(collector.name) {
-                next.paces[place].go_on(&self.paces[old]);
+                let now_at = |series: usize| {
+                    let known = &self.rules.catalogue().series[series];
+                    let of_next = next.rules.catalogue();
+                    let place = of_next.find(known.name)?;
+                    (of_next.series[place].collector == collector.name).then_some(place)
+                };
+                let before = std::mem::replace(&mut self.paces[old], Pace::new(collector.interval, now));
+                next.paces[place].go_on(before, now_at);
             }
         }
         for (place, spec) in (0..).zip(next.rules.rules()) {

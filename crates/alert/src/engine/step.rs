@@ -1,5 +1,7 @@
 //! One step of one pair: what is seen of it, what becomes of it, and when time alone changes it next.
 
+use std::time::Duration;
+
 use super::{
     AlertKey, Change, Condition, Ending, Engine, Episode, EpisodeId, Moment, Pair, PairKey, Phase, Reading,
     Seen, Timestamp, Transition, Turn, Window, finite,
@@ -11,30 +13,43 @@ impl Engine {
         let pace = self.pace(key.rule);
         self.paces[pace].restored.remove(key);
         let before = self.due(key);
-        let now = self.paces[pace].observed;
-        let condition = self.rules.rule(key.rule).condition;
-        let value = match condition {
-            Condition::Rate { window, .. } => {
-                let base = reading.value().filter(|_| self.paces[pace].new_rules.contains(&key.rule));
-                let new = || Window::from_total(base.unwrap_or(0.0));
-                let counter = self.windows.entry(key.clone()).or_insert_with(new);
-                counter.is_known = false;
-                reading.value().map(|total| {
-                    counter.count(total, window, now);
-                    counter.left(window, now)
-                })
-            }
+        let value = match self.rules.rule(key.rule).condition {
+            Condition::Rate { window, .. } => self.count(key, reading, window),
             Condition::Threshold { .. } | Condition::Absence { .. } | Condition::Event => reading.value(),
         };
         if *reading == Reading::Gone {
             self.windows.remove(key);
         }
+        // What is seen between two evaluations has been observed for no part of the time between them.
+        let from = if self.paces[pace].is_evaluating { Duration::ZERO } else { self.paces[pace].interval };
         match (value, reading) {
-            (Some(value), _) => self.judge(key, value, at),
-            (None, Reading::Gone) => self.step(key, [Seen::Gone; 2], None, at),
-            (None, _) => self.step(key, [Seen::Unknown; 2], None, at),
+            (Some(value), _) => self.judge(key, value, at, from),
+            (None, Reading::Gone) => self.step(key, [Seen::Gone; 2], None, at, from),
+            (None, _) => self.step(key, [Seen::Unknown; 2], None, at, from),
         }
         self.queue(key, before);
+    }
+
+    /// Takes up the total of a counter. Gives its growth within the window; `None` without a total, and beyond
+    /// [`MOST`](Self::MOST) counters, which is counted.
+    fn count(&mut self, key: &PairKey, reading: &Reading, window: Duration) -> Option<f64> {
+        let pace = &self.paces[self.pace(key.rule)];
+        let total = reading.value();
+        if !self.windows.contains_key(key) {
+            total?;
+            if self.windows.len() >= Self::MOST {
+                self.refused += 1;
+                return None;
+            }
+        }
+        let base = total.filter(|_| pace.new_rules.contains(&key.rule));
+        let new = || Window::from_total(base.unwrap_or(0.0));
+        let counter = self.windows.entry(key.clone()).or_insert_with(new);
+        counter.is_known = false;
+        total.map(|total| {
+            counter.count(total, window, pace.observed);
+            counter.left(window, pace.observed)
+        })
     }
 
     /// Time has passed for a pair.
@@ -45,21 +60,22 @@ impl Engine {
         match (self.rules.rule(key.rule).condition, counter) {
             (Condition::Rate { window, .. }, Some(counter)) => {
                 let value = counter.left(window, now);
-                self.judge(key, value, at);
+                self.judge(key, value, at, Duration::ZERO);
             }
-            _ => self.step(key, [Seen::Same; 2], None, at),
+            _ => self.step(key, [Seen::Same; 2], None, at, Duration::ZERO),
         }
         self.queue(key, before);
     }
 
-    fn judge(&mut self, key: &PairKey, value: f64, at: Timestamp) {
+    fn judge(&mut self, key: &PairKey, value: f64, at: Timestamp, from: Duration) {
         let condition = self.rules.rule(key.rule).condition;
         let (side, limit) = condition.limit();
         let worse = condition.worse().map_or(Seen::Good, |worse| worse.limit.judge(side, value));
-        self.step(key, [limit.judge(side, value), worse], Some(value), at);
+        self.step(key, [limit.judge(side, value), worse], Some(value), at, from);
     }
 
-    fn step(&mut self, key: &PairKey, seen: [Seen; 2], value: Option<f64>, at: Timestamp) {
+    /// What is seen of both levels; what begins with it counts `from` so long after the observed time.
+    fn step(&mut self, key: &PairKey, seen: [Seen; 2], value: Option<f64>, at: Timestamp, from: Duration) {
         let pairs = &mut self.pairs[key.rule.place()];
         let known = pairs.get(&key.labels);
         if known.is_none() && (seen[0] != Seen::Bad || self.active >= Self::MOST) {
@@ -74,8 +90,9 @@ impl Engine {
         let mut pair = before.clone();
         let change;
         (pair.base, change) = before.base.step(seen[0], timing, now(seen[0]));
+        pair.base = pair.base.postponed(before.base, from);
         let (worse, _) = before.worse().step(seen[1], timing, now(seen[1]));
-        pair.set_worse(worse);
+        pair.set_worse(worse.postponed(before.worse(), from));
         pair.value = value.unwrap_or(before.value);
         if change == Some(Change::Fired) {
             self.episodes += 1;

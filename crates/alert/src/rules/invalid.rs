@@ -58,6 +58,8 @@ pub enum Fault {
         /// Where it is left.
         exit: f64,
     },
+    /// A rate that would never end.
+    Endless,
     /// The worse level is not beyond the first.
     NotBeyond,
     /// The worse level is not more severe.
@@ -104,6 +106,7 @@ impl fmt::Display for Fault {
                 };
                 write!(f, "{exit} is {side} enter, {enter}: it would be left while it is entered")
             }
+            Self::Endless => f.write_str("expected more than zero: a counter never grows by less"),
             Self::NotBeyond => f.write_str("it must be entered and left beyond the first level"),
             Self::NotMoreSevere => f.write_str("it must be more severe than the first level"),
             Self::TooLong => f.write_str("the longest period is 7 days"),

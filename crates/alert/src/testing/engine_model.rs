@@ -23,6 +23,8 @@ pub struct EngineModel {
 struct Level {
     phase: Phase,
     held: Duration,
+    /// What passes of it before any counts, since it was seen between two evaluations.
+    ahead: Duration,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -89,7 +91,7 @@ impl EngineModel {
         self.turns.clear();
         match step {
             Step::Evaluate { collector, mentions } => self.evaluate(collector, mentions),
-            Step::Happens(measured) => self.happens(measured),
+            Step::Happens(measured) => self.happens(measured, true),
             Step::Pass(time) => {
                 self.now += *time;
                 self.look();
@@ -105,12 +107,7 @@ impl EngineModel {
                     (pair.total, pair.growth) = (0.0, Vec::new());
                 }
             }
-            Step::Reload => {
-                self.again();
-                for collector in self.collectors.values_mut() {
-                    collector.missing.clear();
-                }
-            }
+            Step::Reload => self.again(),
         }
         self.turns.sort_unstable();
     }
@@ -122,6 +119,7 @@ impl EngineModel {
         });
         for pair in self.pairs.values_mut() {
             (pair.value, pair.restored) = (None, pair.base.phase != Phase::Inactive);
+            (pair.base.ahead, pair.worse.ahead) = (Duration::ZERO, Duration::ZERO);
         }
     }
 
@@ -145,14 +143,14 @@ impl EngineModel {
             }
         }
         for measured in mentions {
-            self.happens(measured);
+            self.happens(measured, false);
         }
         for (rule, labels) in of_collector {
             let pair = self.pairs.get_mut(&(rule, labels.clone())).expect("it is listed");
             if std::mem::take(&mut pair.restored) {
-                self.see(rule, &labels, &Reading::Gone);
+                self.see(rule, &labels, &Reading::Gone, false);
             } else if pair.value.is_some() {
-                self.judge(rule, &labels);
+                self.judge(rule, &labels, Duration::ZERO);
             }
         }
         self.collectors.get_mut(name).expect("the example has it").evaluations += 1;
@@ -169,7 +167,7 @@ impl EngineModel {
         self.rules.catalogue().series.iter().find(|it| it.name == series).map(|series| series.collector)
     }
 
-    fn happens(&mut self, measured: &Measured) {
+    fn happens(&mut self, measured: &Measured, is_between: bool) {
         let Measured { series, labels, reading } = measured;
         let of = self.rules.catalogue().series.iter().find(|it| it.name == *series).expect("it is known");
         let collector = self.collectors.get_mut(of.collector).expect("it is known");
@@ -187,15 +185,21 @@ impl EngineModel {
         let about = |rule: &RuleSpec| rule.series.as_deref() == Some(series);
         let rules = self.rules.rules().iter().enumerate().filter(|(_, rule)| about(rule));
         for rule in rules.map(|(place, _)| place).collect::<Vec<_>>() {
-            self.see(rule, labels, reading);
+            self.see(rule, labels, reading, is_between);
         }
     }
 
-    fn see(&mut self, rule: usize, labels: &Labels, reading: &Reading) {
+    fn see(&mut self, rule: usize, labels: &Labels, reading: &Reading, is_between: bool) {
         let spec = self.rules.rules()[rule].clone();
         let observed = self.collector(rule).map_or(self.now, |name| self.collectors[name].observed);
+        let interval = self.collector(rule).map_or(Duration::ZERO, |name| self.collectors[name].interval);
+        let ahead = if is_between { interval } else { Duration::ZERO };
         let pair = self.pairs.entry((rule, labels.clone())).or_default();
         pair.restored = false;
+        if pair.value.is_none() || reading.value().is_none() {
+            let of_new = if reading.value().is_some() { ahead } else { Duration::ZERO };
+            (pair.base.ahead, pair.worse.ahead) = (of_new, of_new);
+        }
         pair.value = reading.value();
         if let (Some(total), Condition::Rate { .. }) = (pair.value, spec.condition) {
             let growth = if total >= pair.total { total - pair.total } else { total };
@@ -211,12 +215,12 @@ impl EngineModel {
                 }
                 *pair = Pair::default();
             }
-            _ if pair.value.is_some() => self.judge(rule, labels),
+            _ if pair.value.is_some() => self.judge(rule, labels, ahead),
             _ => {}
         }
     }
 
-    fn judge(&mut self, rule: usize, labels: &Labels) {
+    fn judge(&mut self, rule: usize, labels: &Labels, ahead: Duration) {
         let spec = self.rules.rules()[rule].clone();
         let observed = self.collector(rule).map_or(self.now, |name| self.collectors[name].observed);
         let pair = self.pairs.get_mut(&(rule, labels.clone())).expect("it was seen");
@@ -227,9 +231,9 @@ impl EngineModel {
         }
         let (side, limit) = spec.condition.limit();
         let (was, fired) = (pair.worse.phase.fires(), pair.base.phase.fires());
-        let turns = pair.base.sees(&spec, side, limit, value);
+        let turns = pair.base.sees(&spec, side, limit, value, ahead);
         if let Some(worse) = spec.condition.worse() {
-            pair.worse.sees(&spec, side, worse.limit, value);
+            pair.worse.sees(&spec, side, worse.limit, value, ahead);
         }
         if pair.base.phase == Phase::Inactive {
             pair.worse = Level::default();
@@ -257,7 +261,7 @@ impl EngineModel {
         for (name, missed) in missed {
             let reading =
                 missed.map_or(Reading::Idle("restarted".into()), |missed| Reading::Value(missed as f64));
-            self.see(rule, &labels(&format!("collector={name}")), &reading);
+            self.see(rule, &labels(&format!("collector={name}")), &reading, false);
         }
     }
 }
@@ -265,21 +269,32 @@ impl EngineModel {
 impl Level {
     fn passes(&mut self, time: Duration) {
         if matches!(self.phase, Phase::Pending | Phase::Recovering) {
-            self.held += time;
+            let before = self.ahead.min(time);
+            self.ahead -= before;
+            self.held += time - before;
         }
     }
 
-    fn sees(&mut self, rule: &RuleSpec, side: Side, limit: Limit, value: f64) -> Option<Turn> {
+    fn sees(
+        &mut self,
+        rule: &RuleSpec,
+        side: Side,
+        limit: Limit,
+        value: f64,
+        ahead: Duration,
+    ) -> Option<Turn> {
         let (is_bad, is_good) = match side {
             Side::Above => (value >= limit.enter, value < limit.exit),
             Side::Below => (value <= limit.enter, value > limit.exit),
         };
         let before = self.phase;
         match before {
-            Phase::Inactive if is_bad => *self = Self { phase: Phase::Pending, held: Duration::ZERO },
+            Phase::Inactive if is_bad => *self = Self { phase: Phase::Pending, held: Duration::ZERO, ahead },
             Phase::Pending if !is_bad => *self = Self::default(),
-            Phase::Firing if is_good => *self = Self { phase: Phase::Recovering, held: Duration::ZERO },
-            Phase::Recovering if !is_good => *self = Self { phase: Phase::Firing, held: Duration::ZERO },
+            Phase::Firing if is_good => {
+                *self = Self { phase: Phase::Recovering, held: Duration::ZERO, ahead }
+            }
+            Phase::Recovering if !is_good => *self = Self { phase: Phase::Firing, ..Self::default() },
             _ => {}
         }
         if self.phase == Phase::Pending && self.held >= rule.hold {
