@@ -90,6 +90,26 @@ fn nothing_less_severe_keeps_a_critical_alert_from_being_told() {
     }
 }
 
+/// What is less severe waits for the store, which may be the one that it is about.
+#[test]
+fn what_is_wrong_with_a_store_itself_is_critical() {
+    for series in ["store.down", "store.corrupt"] {
+        let rule = RULES.iter().find(|rule| rule.series == Some(series)).expect("it is listed");
+        assert_eq!(rule.severity, Severity::Critical, "{series}");
+    }
+}
+
+/// What it caused is measured over five minutes, and would else be told when it is over.
+#[test]
+fn what_an_api_causes_is_over_before_its_cause_is() {
+    let of_api = RULES.iter().filter(|rule| rule.series.is_some_and(|series| series.starts_with("api.")));
+    let by: Vec<&str> = of_api.flat_map(|rule| rule.inhibited_by).copied().collect();
+    assert!(!by.is_empty());
+    for cause in RULES.iter().filter(|rule| by.contains(&rule.name)) {
+        assert!(cause.keep > 300 + 30, "{}: the window, and an evaluation", cause.name);
+    }
+}
+
 /// Each rule fires by itself when its series is bad for long enough, and by nothing else.
 #[test]
 fn each_rule_fires_by_its_own_series_and_none_while_all_is_well() {
