@@ -16,23 +16,27 @@ mod send;
 mod steady;
 mod thread;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_kernel::{Epoch, Moment};
 
+use crate::engine::Running;
 use crate::{
     AlertKey, Engine, InvalidMeasurement, Measurement, NotifyConfig, Now, Quiet, QuietId, RuleSet,
     Transition, Turn,
 };
 use case::{Case, Subject};
 use commit::Unsaved;
+use gate::Release;
+use plan::Draft;
+use send::Answer;
 use steady::Steady;
 use thread::{Thread, ThreadKey};
 
 pub use gate::Hidden;
-pub use operator::NotFiring;
+pub use operator::{NotFiring, TooManyQuiets};
 
 /// How many bits the ids of silences have within an epoch, so that none is given away twice.
 const QUIETS_OF_AN_EPOCH: u32 = 20;
@@ -42,9 +46,11 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The engine, and what is told of its alerts.
 ///
-/// Each evaluation goes in as to [`Engine`]: [`begin`](Self::begin), [`handle`](Self::handle), [`end`](Self::end). After that, and when
-/// [`poll_timeout`](Self::poll_timeout) says so, call [`handle_timeout`](Self::handle_timeout); then [`poll`](Self::poll) until it returns false, then
-/// store what [`poll_commit`](Self::poll_commit) gives, and send what [`poll_send`](Self::poll_send) gives until there is none.
+/// Each evaluation goes in as to [`Engine`]: [`begin`](Self::begin), [`handle`](Self::handle), [`end`](Self::end). After that, after
+/// whatever else goes in, and when [`poll_timeout`](Self::poll_timeout) says so, call [`handle_timeout`](Self::handle_timeout); then
+/// [`poll`](Self::poll) until it returns false, then store what [`poll_commit`](Self::poll_commit) gives, and send what
+/// [`poll_send`](Self::poll_send) gives; from `poll` on again until neither gives anything. None of these
+/// costs more when there are more alerts; [`restore`](Self::restore) and [`reconfigure`](Self::reconfigure) do.
 #[derive(Debug)]
 pub struct Desk {
     engine: Engine,
@@ -67,6 +73,14 @@ pub struct Desk {
     newest_quiet: u64,
     /// Those that are on.
     quiet_now: BTreeSet<QuietId>,
+    /// What was hidden, and is looked at one after the other.
+    releases: VecDeque<Release>,
+    /// The message that is being made.
+    drafting: Option<Draft>,
+    /// What channels have answered, and is not taken up yet.
+    answers: VecDeque<Answer>,
+    /// How far storing all observed time has got.
+    checkpoint: Option<Running>,
     unsaved: Unsaved,
     /// Episodes that were given up, since too many of one alert waited to be told.
     given_up: u64,
@@ -90,6 +104,10 @@ impl Desk {
             quiets: BTreeMap::new(),
             newest_quiet: epoch.number() << QUIETS_OF_AN_EPOCH,
             quiet_now: BTreeSet::new(),
+            releases: VecDeque::new(),
+            drafting: None,
+            answers: VecDeque::new(),
+            checkpoint: None,
             unsaved: Unsaved::default(),
             given_up: 0,
         }
@@ -129,43 +147,49 @@ impl Desk {
         self.clock.read(now);
         self.unsaved.handle_timeout(now.moment, self.config.settings().commit_patience);
         let waited = now.moment.saturating_since(self.started) >= self.config.settings().start_patience;
-        if !self.is_open && (self.engine.has_evaluated() || waited) {
-            self.is_open = true;
-            self.dirty.extend(self.subjects.keys().cloned());
-        }
+        self.is_open |= self.engine.has_evaluated() || waited;
         self.look_at_quiets(now.wall);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has to be called next, if nothing else happens: within a second.
     pub fn poll_timeout(&self, now: Now) -> Moment {
         let steady = self.clock.now();
-        let waits = self.threads.values().filter_map(Thread::waits_until);
         let of_desk = self.agenda.first().map(|(at, _)| *at).into_iter();
         let of_threads = self.timers.first().map(|(at, _)| *at);
-        let next = of_desk.chain(of_threads).chain(waits).min();
-        let next = next.map(|at| now.moment + at.saturating_since(steady));
+        let waits = self.threads.values().filter_map(Thread::waits_until);
+        let ahead = of_desk.chain(of_threads).chain(waits).map(|at| at.saturating_since(steady));
+        let ahead = ahead.filter(|ahead| !ahead.is_zero()).map(|ahead| now.moment + ahead);
         let of_store = self.unsaved.patience_ends(self.config.settings().commit_patience);
         let least = now.moment + LOOK;
-        next.into_iter().chain(of_store).filter(|at| *at > now.moment).fold(least, Moment::min)
+        ahead.chain(of_store.filter(|at| *at > now.moment)).fold(least, Moment::min)
     }
 
-    /// Does up to `limit` pieces of work, and says whether there is more.
+    /// Does up to `limit` pieces of work, and says whether there is more. A piece is one alert, of whatever there is to do.
     pub fn poll(&mut self, limit: usize, now: Now) -> bool {
-        if self.engine.poll(limit, now.wall) {
+        self.engine.poll(limit, now.wall) || (0..limit).all(|_| self.work(now))
+    }
+
+    /// Does a piece of work. Says whether there was one.
+    fn work(&mut self, now: Now) -> bool {
+        if let Some(transition) = self.engine.poll_transition() {
+            self.handle_transition(transition);
             return true;
         }
-        for _ in 0..limit {
-            if let Some(transition) = self.engine.poll_transition() {
-                self.handle_transition(transition);
-            } else if let Some(key) = self.dirty.pop_first().or_else(|| self.next_on_agenda()) {
+        // Before anything is looked at: it says what channels know.
+        if self.take_up_answer() {
+            return true;
+        }
+        if self.is_open {
+            let next = self.dirty.pop_first().or_else(|| self.next_released());
+            if let Some(key) = next.or_else(|| self.next_on_agenda()) {
                 self.look(&key);
-            } else if let Some(key) = self.next_thread() {
-                self.plan(&key, now);
-            } else {
-                return false;
+                return true;
+            }
+            if self.draft(now) {
+                return true;
             }
         }
-        true
+        self.go_on_with_checkpoint()
     }
 
     fn handle_transition(&mut self, transition: Transition) {
@@ -179,10 +203,11 @@ impl Desk {
                 subject.cases.insert(episode.id, Case::new(episode, severity, value));
                 self.given_up += subject.collapse();
                 self.changed(&key, now);
+                self.doubt_consequences(&key);
             }
             Turn::Severity => {
                 if let Some(case) = self.case(&key, episode.id) {
-                    case.severity = severity;
+                    case.set_severity(severity);
                 }
             }
             Turn::Resolved(ending) => {
@@ -193,7 +218,8 @@ impl Desk {
                 }
                 self.release_consequences(&key);
             }
-            Turn::Pending | Turn::Cancelled | Turn::Recovering | Turn::Relapsed => return,
+            Turn::Relapsed => return self.release_one(key),
+            Turn::Pending | Turn::Cancelled | Turn::Recovering => return,
         }
         self.dirty.insert(key);
     }
@@ -217,7 +243,7 @@ impl Desk {
     /// The next alert whose time to be looked at has come.
     fn next_on_agenda(&mut self) -> Option<AlertKey> {
         let now = self.clock.now();
-        self.agenda.first().filter(|(at, _)| *at <= now && self.is_open)?;
+        self.agenda.first().filter(|(at, _)| *at <= now)?;
         let (_, key) = self.agenda.pop_first()?;
         if let Some(subject) = self.subjects.get_mut(&key) {
             subject.agenda = None;
@@ -225,15 +251,23 @@ impl Desk {
         Some(key)
     }
 
-    /// The next thread whose time has come.
+    /// The next thread whose time has come, and for which a message is to be made.
     fn next_thread(&mut self) -> Option<ThreadKey> {
         let now = self.clock.now();
-        let (_, key) = self.timers.first().filter(|(at, _)| *at <= now && self.is_open)?.clone();
-        self.timers.pop_first();
-        if let Some(thread) = self.threads.get_mut(&key) {
+        loop {
+            let (_, key) = self.timers.first().filter(|(at, _)| *at <= now)?.clone();
+            self.timers.pop_first();
+            let Some(thread) = self.threads.get_mut(&key) else { continue };
             thread.timer = None;
+            if thread.row.is_none() {
+                return Some(key);
+            }
+            match thread.remakes_at() {
+                Some(at) if at <= now => return Some(key),
+                Some(at) => self.wake(&key, at),
+                None => {}
+            }
         }
-        Some(key)
     }
 
     /// Has a thread looked at no later than this.
@@ -249,6 +283,6 @@ impl Desk {
 
     /// The group of an alert on a channel.
     fn thread_of(channel: &crate::ChannelId, alert: &AlertKey) -> ThreadKey {
-        (channel.clone(), Arc::clone(&alert.rule))
+        (Arc::clone(&alert.rule), channel.clone())
     }
 }

@@ -3,6 +3,7 @@
 //! A pair that is inactive has no memory, and what time alone changes waits in a queue by its time. So a measurement costs
 //! its own rules, an evaluation costs what changed, and nothing costs what there is.
 
+mod inhibit;
 mod pace;
 mod pair;
 mod restore;
@@ -10,6 +11,7 @@ mod step;
 mod window;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -209,10 +211,31 @@ impl Engine {
         Some(pair.saved(key.clone(), self.paces[self.pace(rule)].observed))
     }
 
-    /// The same of all alerts whose time is running: what a kill would lose if it were stored with transitions alone.
-    pub fn checkpoint(&self) -> impl Iterator<Item = SavedAlert> {
-        let running = self.paces.iter().flat_map(|pace| pace.due.iter().map(|(_, key)| key));
-        running.filter_map(|key| self.saved(&self.alert(key)))
+    /// The next of all alerts whose time is running, after those that this walk has been to: what a kill would lose if it were
+    /// stored with transitions alone.
+    pub(crate) fn next_running(&self, walk: &mut Running) -> Option<AlertKey> {
+        while let Some(pace) = self.paces.get(walk.pace) {
+            let after = walk.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+            if let Some(next) = pace.due.range((after, Bound::Unbounded)).next() {
+                walk.after = Some(next.clone());
+                return Some(self.alert(&next.1));
+            }
+            *walk = Running { pace: walk.pace + 1, after: None };
+        }
+        None
+    }
+
+    /// How severe an alert is; `None` if it does not fire.
+    pub(crate) fn severity(&self, key: &AlertKey) -> Option<Severity> {
+        let rule = self.rules.find(&key.rule)?;
+        let pair = self.pairs[rule.place()].get(&key.labels).filter(|pair| pair.base.phase().fires())?;
+        Some(pair.severity(self.rules.rule(rule)))
+    }
+
+    /// Whether an alert has been left, and is over unless that changes.
+    pub(crate) fn recovers(&self, key: &AlertKey) -> bool {
+        let pair = self.rules.find(&key.rule).and_then(|rule| self.pairs[rule.place()].get(&key.labels));
+        pair.is_some_and(|pair| pair.base.phase() == Phase::Recovering)
     }
 
     /// The alerts of a rule that fire, in the order of their labels, with their severity and last value.
@@ -226,32 +249,6 @@ impl Engine {
     pub fn value(&self, key: &AlertKey) -> Option<f64> {
         let rule = self.rules.find(&key.rule)?;
         finite(self.pairs[rule.place()].get(&key.labels)?.value)
-    }
-
-    /// The alert that this one is a consequence of right now, if one of them fires.
-    pub fn cause(&self, key: &AlertKey) -> Option<AlertKey> {
-        let rule = self.rules.find(&key.rule)?;
-        self.rules.inhibitors_of(rule).iter().find_map(|inhibitor| {
-            let pairs = &self.pairs[inhibitor.place()];
-            let shared = self
-                .rules
-                .label_keys(*inhibitor)
-                .iter()
-                .map(|shared| Some((*shared, key.labels.get(shared)?)));
-            // With all of its labels known there is one alert to look at, however many fire.
-            let labels = match shared.collect::<Option<Vec<_>>>() {
-                Some(labels) => {
-                    let labels = Labels::try_new(labels).ok()?;
-                    pairs.get(&labels).filter(|pair| pair.base.phase().fires()).map(|_| labels)
-                }
-                None => self
-                    .firing(*inhibitor)
-                    .map(|(labels, ..)| labels)
-                    .find(|it| it.agree(&key.labels))
-                    .cloned(),
-            };
-            labels.map(|labels| AlertKey { rule: self.rules.name(*inhibitor), labels })
-        })
     }
 
     /// What a collector does not measure, if it is not as it should be.
@@ -281,6 +278,13 @@ impl Engine {
     fn alert(&self, key: &PairKey) -> AlertKey {
         AlertKey { rule: self.rules.name(key.rule), labels: key.labels.clone() }
     }
+}
+
+/// How far a walk over all alerts whose time is running has got.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Running {
+    pace: usize,
+    after: Option<(Moment, PairKey)>,
 }
 
 /// How often the absences are expected to be looked at; longer gaps are not observed.

@@ -109,6 +109,15 @@ impl Labels {
         &self.0
     }
 
+    /// The labels with just these keys, which are sorted; `None` if one of them is not there.
+    pub(crate) fn only(&self, keys: &[&str]) -> Option<Self> {
+        if self.iter().map(|(key, _)| key).eq(keys.iter().copied()) {
+            return Some(self.clone());
+        }
+        let pairs = keys.iter().map(|key| Some((*key, self.get(key)?)));
+        Self::try_new(pairs.collect::<Option<Vec<_>>>()?).ok()
+    }
+
     /// Whether every key that both have has one value: what the one says may be the cause of what the other says.
     pub fn agree(&self, other: &Self) -> bool {
         self.iter().all(|(key, value)| other.get(key).is_none_or(|theirs| theirs == value))

@@ -22,7 +22,7 @@ pub mod testing;
 mod track;
 
 pub use alert::{AlertKey, Ending, Episode, EpisodeId, SavedAlert, Transition, Turn};
-pub use desk::{Desk, Hidden, NotFiring};
+pub use desk::{Desk, Hidden, NotFiring, TooManyQuiets};
 pub use engine::{Engine, InvalidMeasurement, Stale};
 pub use labels::{Identity, InvalidLabels, Labels};
 pub use message::{Attempt, Item, Message, News, OutboxRow, Outcome, Receipt, RowKey, Said};

@@ -103,7 +103,7 @@ pub struct Message {
     pub more_items: usize,
     /// What is a consequence of them and is not told by itself: at most [`Message::MOST_AFFECTED`].
     pub affected: Vec<AlertKey>,
-    /// How many more there are.
+    /// How many more there are, of as many as were looked at.
     pub more_affected: usize,
     /// What the channel called the last message about the first alert, for one that can answer or edit it.
     pub replies_to: Option<Arc<str>>,
@@ -166,8 +166,9 @@ pub struct OutboxRow {
     pub key: RowKey,
     /// What is sent.
     pub message: Message,
-    /// What the channel knows once it is delivered, of each episode.
-    pub covers: Vec<(AlertKey, EpisodeId, Said)>,
+    /// What the channel knows once it is delivered, of each episode, ordered by alert and episode. There may be very many, so
+    /// copies share them.
+    pub covers: Arc<Vec<(AlertKey, EpisodeId, Said)>>,
     /// How often it was tried.
     pub attempts: u32,
     /// Since when the channel does not take it.

@@ -177,20 +177,18 @@ impl NotifyConfig {
         }
     }
 
-    /// When each step of the escalation is taken, where somebody is to be told by it.
-    pub(crate) fn steps(&self, severity: Severity) -> &[Duration] {
-        match severity {
-            _ if self.0.escalation.channels.is_empty() => &[],
-            Severity::Critical => &self.0.escalation.critical,
-            Severity::Error => &self.0.escalation.error,
-            Severity::Warning | Severity::Info => &[],
-        }
-    }
-
-    /// Whom a step of the escalation tells.
-    pub(crate) fn escalates_to(&self, step: usize) -> Option<&ChannelId> {
-        let channels = &self.0.escalation.channels;
-        channels.get(step).or(channels.last())
+    /// When a step of the escalation is taken, and whom it tells; `None` if it is none. Step zero is taken at once, and tells nobody
+    /// if the first is to be taken later.
+    pub(crate) fn step(&self, severity: Severity, step: u8) -> Option<(Duration, &ChannelId)> {
+        let Escalation { critical, error, channels, .. } = &self.0.escalation;
+        let steps = match severity {
+            Severity::Critical => critical,
+            Severity::Error => error,
+            Severity::Warning | Severity::Info => return None,
+        };
+        let before = usize::from(steps.first().is_some_and(|first| !first.is_zero()));
+        let place = usize::from(step).checked_sub(before)?;
+        Some((*steps.get(place)?, channels.get(place).or(channels.last())?))
     }
 
     /// The channels of an alert by its routes. One about a channel itself goes to others, if there are any.

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -133,7 +133,7 @@ impl Broken {
         }
         for row in &mut commit.rows {
             match self.bug {
-                Bug::ForgetsCovers => row.covers.truncate(1),
+                Bug::ForgetsCovers => Arc::make_mut(&mut row.covers).truncate(1),
                 Bug::ForgetsFailingSince => row.failing_since = None,
                 Bug::KeepsTheFirstRow => {
                     if let Some(first) = memory.rows.get(&row.key) {

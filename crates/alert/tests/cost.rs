@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use ttm_alert::testing::{rule_set, wall};
-use ttm_alert::{ChannelId, Desk, Engine, Labels, Measurement, NotifyConfig, NotifySettings, Now, Reading};
-use ttm_kernel::{Epoch, Moment};
+use ttm_alert::{
+    ChannelId, Desk, Engine, Labels, Matcher, Measurement, NotifyConfig, NotifySettings, Now, Outcome, Quiet,
+    Reading, When,
+};
+use ttm_kernel::{Epoch, Moment, Severity};
 
 const PAIRS: u64 = 100_000;
 
@@ -47,27 +50,37 @@ fn a_firing_alert_at_rest_takes_at_most_200_bytes_and_a_quiet_one_nothing() {
     assert!(each <= 200, "{each} bytes each, {firing:?}");
 }
 
-#[test]
-fn a_storm_is_stored_in_pieces_and_its_message_with_the_last() {
+fn at(second: u64) -> Now {
+    let moment = Moment::from_origin(Duration::from_secs(second));
+    Now { moment, wall: wall(second.try_into().expect("small")), jitter: 0.5 }
+}
+
+fn new_desk() -> Desk {
     let settings =
         NotifySettings { default_channels: vec![ChannelId::new("ops")], ..NotifySettings::default() };
     let config = NotifyConfig::try_new(settings).expect("valid");
-    let at = |second: u64| {
-        let moment = Moment::from_origin(Duration::from_secs(second));
-        Now { moment, wall: wall(second.try_into().expect("small")), jitter: 0.5 }
-    };
-    let mut desk = Desk::new(rule_set(), config, Epoch::new(1), at(0));
+    Desk::new(rule_set(), config, Epoch::new(1), at(0))
+}
+
+/// Both collectors evaluate, and find these.
+fn find(desk: &mut Desk, second: u64, measurements: impl Iterator<Item = Measurement>) {
+    for collector in ["fast", "slow"] {
+        desk.begin(collector, at(second));
+    }
+    for measurement in measurements {
+        desk.handle(&measurement).expect("it fits");
+    }
+    for collector in ["fast", "slow"] {
+        desk.end(collector);
+    }
+}
+
+#[test]
+fn a_storm_is_stored_in_pieces_and_its_message_with_the_last() {
+    let mut desk = new_desk();
     let mut commits = Vec::new();
     for second in [0, 10, 20] {
-        for collector in ["fast", "slow"] {
-            desk.begin(collector, at(second));
-        }
-        for place in 0..1_000 {
-            desk.handle(&measurement(place, 25.0)).expect("it fits");
-        }
-        for collector in ["fast", "slow"] {
-            desk.end(collector);
-        }
+        find(&mut desk, second, (0..1_000).map(|place| measurement(place, 25.0)));
         desk.handle_timeout(at(second));
         while desk.poll(100, at(second)) {}
         while let Some(commit) = desk.poll_commit(at(second)) {
@@ -78,6 +91,94 @@ fn a_storm_is_stored_in_pieces_and_its_message_with_the_last() {
     assert_eq!(commits, [(250, 0), (250, 0), (250, 0), (250, 0), (250, 0), (250, 0), (250, 0), (250, 1)]);
     let attempt = desk.poll_send(at(20)).expect("it is stored");
     assert_eq!((attempt.row.message.items.len(), attempt.row.message.more_items), (50, 950));
+}
+
+#[test]
+fn a_critical_message_is_in_the_next_commit_however_much_of_others_is_to_be_stored() {
+    let mut desk = new_desk();
+    for second in [0, 10, 20] {
+        let open = |place| Measurement { series: "open", ..measurement(place, 1.0) };
+        let warnings = (0..10_000).map(open).filter(|_| second == 20);
+        find(&mut desk, second, warnings.chain([measurement(0, 25.0)]));
+        desk.handle_timeout(at(second));
+        while desk.poll(100, at(second)) {}
+        if second == 20 {
+            desk.checkpoint();
+            while desk.poll(100, at(second)) {}
+            let commit = desk.poll_commit(at(second)).expect("there is much to store");
+            desk.handle_committed();
+            let rows: Vec<Severity> = commit.rows.iter().map(|row| row.message.severity).collect();
+            assert_eq!((commit.records.len(), rows), (250, vec![Severity::Critical]));
+        }
+    }
+    assert!(desk.poll_send(at(20)).is_some());
+}
+
+/// The most that one call allocates, by what was called: each alert that is looked at costs some.
+#[derive(Default)]
+struct Most(std::collections::BTreeMap<&'static str, u64>);
+
+impl Most {
+    fn of<T>(&mut self, call: &'static str, run: impl FnOnce() -> T) -> T {
+        let mut result = None;
+        let count = allocation_counter::measure(|| result = Some(run())).count_total;
+        let most = self.0.entry(call).or_default();
+        *most = count.max(*most);
+        result.expect("it has run")
+    }
+
+    /// Everything that is to be done at this time.
+    fn rest(&mut self, desk: &mut Desk, second: u64, outcome: &Outcome) -> Vec<usize> {
+        let mut sent = Vec::new();
+        self.of("handle_timeout", || desk.handle_timeout(at(second)));
+        loop {
+            while self.of("poll", || desk.poll(10, at(second))) {}
+            let commit = self.of("poll_commit", || desk.poll_commit(at(second)));
+            let is_any = commit.is_some();
+            self.of("handle_committed", || desk.handle_committed());
+            let Some(attempt) = self.of("poll_send", || desk.poll_send(at(second))) else {
+                if is_any {
+                    continue;
+                }
+                return sent;
+            };
+            sent.push(attempt.row.covers.len());
+            let (key, zero) = (&attempt.row.key, Duration::ZERO);
+            self.of("handle_outcome", || desk.handle_outcome(key, outcome, zero, at(second)));
+        }
+    }
+}
+
+/// Ten thousand alerts fire, are told, are refused their channel, are silenced, and have the same cause, which ends.
+#[test]
+fn no_call_costs_more_when_there_are_more_alerts() {
+    let (mut desk, mut most) = (new_desk(), Most::default());
+    let of = |series, place: u64, value| Measurement { series, ..measurement(place, value) };
+    let late = || (0..5_000).map(|place| of("late", place, 9.0));
+    let delivered = Outcome::Delivered { remote_id: None };
+    find(&mut desk, 0, (0..5_000).map(|place| of("open", place, 1.0)).chain(late()));
+    assert_eq!(most.rest(&mut desk, 0, &delivered), [0; 0]);
+    find(&mut desk, 10, std::iter::empty());
+    let busy = Outcome::Retry { after: None, why: "503".to_owned() };
+    assert_eq!(most.rest(&mut desk, 31, &busy), [5_000], "one message, tried once");
+    let matcher = Matcher { rule: Some("open".to_owned()), ..Matcher::default() };
+    let when = When::Once { from: wall(0), until: Some(wall(60)) };
+    let quiet = Quiet::try_new(matcher, when, "ada", "we know").expect("valid");
+    most.of("silence", || desk.silence(quiet, at(32)).expect("there are not too many"));
+    assert_eq!(most.rest(&mut desk, 40, &delivered), [0; 0]);
+    assert_eq!(most.rest(&mut desk, 61, &delivered), [0; 0], "they wait for their group again");
+    assert_eq!(most.rest(&mut desk, 92, &delivered), [5_000]);
+    desk.checkpoint();
+    assert_eq!(most.rest(&mut desk, 93, &delivered), [0; 0]);
+    find(&mut desk, 100, (0..5_000).map(|place| of("open", place, 0.0)));
+    most.rest(&mut desk, 100, &delivered);
+    find(&mut desk, 110, std::iter::empty());
+    assert_eq!(most.rest(&mut desk, 110, &delivered), [5_000], "the cause is over");
+    assert_eq!(most.rest(&mut desk, 141, &delivered), [5_000], "and its consequences are told");
+    let Most(most) = most;
+    assert!(most["poll_commit"] < 2_000, "250 states: {most:?}");
+    let others = most.iter().filter(|(call, _)| **call != "poll_commit");
+    assert!(others.clone().all(|(_, count)| *count < 200), "{most:?}");
 }
 
 #[test]

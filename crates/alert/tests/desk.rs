@@ -104,8 +104,7 @@ fn a_flapping_alert_is_told_of_once_and_then_when_it_has_settled() {
     );
     let key = AlertKey::new("open", labels("at=x"));
     flip(&mut stage, 1.0, 60);
-    let now = stage.wall();
-    assert_eq!(stage.desk().hidden(&key, now), Some(Hidden::Flapping));
+    assert_eq!(stage.desk().hidden(&key), Some(Hidden::Flapping));
     stage.restart(10);
     stage.pass_in_steps(HOUR + 600, 10);
     let told = stage.told();

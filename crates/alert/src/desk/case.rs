@@ -1,6 +1,6 @@
 //! One episode and who knows of it: what there is to tell a channel, and from when on.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(super) struct Case {
     /// The step of the escalation that was taken last.
     pub(super) step: u8,
     pub(super) is_notice: bool,
+    /// Whether something has kept it from being told since it was last open.
+    pub(super) was_hidden: bool,
     pub(super) told: BTreeMap<ChannelId, Told>,
 }
 
@@ -74,7 +76,8 @@ const MOST_CASES: usize = 8;
 impl Case {
     pub(super) fn new(episode: Episode, severity: Severity, value: Option<f64>) -> Self {
         let (ended, ack, opened, told) = (None, None, None, BTreeMap::new());
-        Self { episode, severity, value, ended, ack, opened, step: 0, is_notice: false, told }
+        let (step, is_notice, was_hidden) = (0, false, false);
+        Self { episode, severity, value, ended, ack, opened, step, is_notice, was_hidden, told }
     }
 
     /// Who has acknowledged it as severe as it is.
@@ -82,18 +85,29 @@ impl Case {
         self.ack.as_ref().filter(|ack| ack.severity >= self.severity).map(|ack| &*ack.by)
     }
 
+    /// It is so severe from now on. If that is worse, its escalation begins anew.
+    pub(super) fn set_severity(&mut self, severity: Severity) {
+        if severity > self.severity {
+            self.opened = None;
+        }
+        self.severity = severity;
+    }
+
     /// Takes the steps of the escalation that are due, and says when the next one is.
     pub(super) fn escalate(&mut self, config: &NotifyConfig, now: Moment) -> Option<Moment> {
         let opened = self.opened.filter(|_| self.ended.is_none() && self.acknowledged_by().is_none())?;
-        let steps = config.steps(self.severity);
-        while steps.get(usize::from(self.step) + 1).is_some_and(|after| opened + *after <= now) {
+        loop {
+            let (after, _) = config.step(self.severity, self.step + 1)?;
+            if opened + after > now {
+                return Some(opened + after);
+            }
             self.step += 1;
         }
-        steps.get(usize::from(self.step) + 1).map(|after| opened + *after)
     }
 
     /// Nothing keeps it from being told any more, or for the first time.
     pub(super) fn open(&mut self, now: Moment) {
+        self.was_hidden = false;
         if self.opened.is_none() {
             (self.opened, self.step) = (Some(now), 0);
             for told in self.told.values_mut() {
@@ -104,28 +118,34 @@ impl Case {
 
     /// The step of the escalation by which a channel was to be told last; zero if by none.
     fn step_of(&self, channel: &ChannelId, config: &NotifyConfig) -> u8 {
-        if self.acknowledged_by().is_some() || config.steps(self.severity).is_empty() {
+        if self.acknowledged_by().is_some() {
             return 0;
         }
-        (1..=self.step)
-            .rev()
-            .find(|step| config.escalates_to(usize::from(*step)) == Some(channel))
-            .unwrap_or(0)
+        let tells = |step: &u8| config.step(self.severity, *step).is_some_and(|(_, to)| to == channel);
+        (1..=self.step).rev().find(tells).unwrap_or(0)
     }
 
-    /// The channels that are to know of it, with those that do.
-    pub(super) fn channels(&self, by_route: Vec<&ChannelId>, config: &NotifyConfig) -> Vec<ChannelId> {
-        let mut channels: Vec<ChannelId> = self.told.keys().cloned().collect();
-        if self.ended.is_none() || self.is_notice {
-            channels.extend(by_route.into_iter().cloned());
-        }
-        if self.ended.is_none() && !config.steps(self.severity).is_empty() {
-            let steps = 0..=usize::from(self.step);
-            channels.extend(steps.filter_map(|step| config.escalates_to(step)).cloned());
-        }
-        channels.sort_unstable();
-        channels.dedup();
-        channels
+    /// Whether a channel is to know of it, or does already.
+    pub(super) fn is_for(&self, channel: &ChannelId, is_routed: bool, config: &NotifyConfig) -> bool {
+        let is_on = self.ended.is_none();
+        let mut by_steps = self.by_steps(config).filter(|_| is_on);
+        self.told.contains_key(channel)
+            || is_routed && (is_on || self.is_notice)
+            || by_steps.any(|told| told == channel)
+    }
+
+    /// The channels that are told by the steps taken so far.
+    fn by_steps<'a>(&self, config: &'a NotifyConfig) -> impl Iterator<Item = &'a ChannelId> {
+        let steps = (0..=self.step).filter(|_| self.acknowledged_by().is_none());
+        steps.filter_map(|step| config.step(self.severity, step)).map(|(_, channel)| channel)
+    }
+
+    /// All such channels.
+    pub(super) fn channels(&self, by_route: &[&ChannelId], config: &NotifyConfig) -> Vec<ChannelId> {
+        let known = self.told.keys().chain(by_route.iter().copied()).chain(self.by_steps(config));
+        let of = known.filter(|channel| self.is_for(channel, by_route.contains(channel), config));
+        let all: BTreeSet<&ChannelId> = of.collect();
+        all.into_iter().cloned().collect()
     }
 
     /// What a channel is told next, and from when on; `None` if it knows all.
@@ -216,6 +236,16 @@ impl Case {
         self.ended.is_some()
             && self.told.values().all(is_settled)
             && !(self.is_notice && is_flapping && self.is_untold())
+    }
+
+    /// The channels that were told of it, or are about to be.
+    pub(super) fn told_channels(&self) -> Vec<ChannelId> {
+        self.told.keys().cloned().collect()
+    }
+
+    /// Whether no channel was told anything of it, or is about to be.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.told.values().all(|told| told.said.is_none() && !told.is_due)
     }
 
     fn is_untold(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What the store does not have yet.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use ttm_kernel::Moment;
 
 use super::{AlertKey, Desk, ThreadKey};
+use crate::engine::Running;
 use crate::record::{AlertRecord, Commit, DeadLetter};
 use crate::{Now, Quiet, QuietId, Receipt, RowKey};
 
@@ -16,8 +18,8 @@ pub(super) struct Unsaved {
     records: BTreeSet<AlertKey>,
     rows: BTreeSet<ThreadKey>,
     settled: Vec<RowKey>,
-    pub(super) dead: Vec<DeadLetter>,
-    pub(super) receipts: Vec<Receipt>,
+    dead: Vec<DeadLetter>,
+    receipts: Vec<Receipt>,
     quiets: BTreeMap<QuietId, Option<Quiet>>,
     /// The commit that is under way, and since when.
     under_way: Option<(Arc<Commit>, Moment)>,
@@ -28,7 +30,11 @@ pub(super) struct Unsaved {
 /// How many states are stored in one commit.
 const MOST_RECORDS: usize = 250;
 
-/// How many receipts and dead letters wait for a store that is away; the oldest are given up.
+/// How many episodes of messages are looked at for it.
+const MOST_LOOKED: usize = 2_000;
+
+/// How many receipts and dead letters wait for a store that is away, and messages that are to be taken out of it; the oldest are
+/// given up.
 const MOST_WAITING: usize = 10_000;
 
 impl Unsaved {
@@ -41,7 +47,15 @@ impl Unsaved {
     }
 
     pub(super) fn settled(&mut self, key: RowKey) {
-        self.settled.push(key);
+        push(&mut self.settled, key);
+    }
+
+    pub(super) fn receipt(&mut self, receipt: Receipt) {
+        push(&mut self.receipts, receipt);
+    }
+
+    pub(super) fn dead(&mut self, letter: DeadLetter) {
+        push(&mut self.dead, letter);
     }
 
     pub(super) fn quiet(&mut self, id: QuietId, quiet: Option<Quiet>) {
@@ -75,40 +89,74 @@ impl Unsaved {
 
 impl Desk {
     /// What to store next, in one go; `None` if nothing has changed, or while a commit is under way. After a storm, states are
-    /// stored in several commits, and messages with the last of them: they follow from all. Answer with
-    /// [`handle_committed`](Self::handle_committed) or [`handle_commit_failed`](Self::handle_commit_failed).
+    /// stored in several commits: first those that messages follow from, each message with the last of its own, CRITICAL ones
+    /// before all others. Answer with [`handle_committed`](Self::handle_committed) or
+    /// [`handle_commit_failed`](Self::handle_commit_failed).
     pub fn poll_commit(&mut self, now: Now) -> Option<Arc<Commit>> {
         if self.unsaved.under_way.is_some() || self.unsaved.is_empty() {
             return None;
         }
         let mut commit = Commit::default();
-        for _ in 0..MOST_RECORDS {
+        self.with_messages(&mut commit);
+        while commit.states() < MOST_RECORDS {
             let Some(key) = self.unsaved.records.pop_first() else { break };
-            match self.record(&key) {
-                Some(record) => commit.records.push(record),
-                None => commit.forgotten.push(key),
-            }
+            self.with_state(&mut commit, key);
         }
         if self.unsaved.records.is_empty() {
-            self.with_messages(&mut commit);
+            // What became of messages, after the states that say so.
+            commit.settled = std::mem::take(&mut self.unsaved.settled);
+            commit.dead = std::mem::take(&mut self.unsaved.dead);
+            commit.receipts = std::mem::take(&mut self.unsaved.receipts);
+        }
+        for (id, quiet) in std::mem::take(&mut self.unsaved.quiets) {
+            match quiet {
+                Some(quiet) => commit.quiets.push((id, quiet)),
+                None => commit.ended_quiets.push(id),
+            }
         }
         let commit = Arc::new(commit);
         self.unsaved.under_way = Some((Arc::clone(&commit), now.moment));
         Some(commit)
     }
 
-    fn with_messages(&mut self, commit: &mut Commit) {
-        for thread in std::mem::take(&mut self.unsaved.rows) {
-            let row = self.threads.get(&thread).and_then(|thread| thread.row.as_ref());
-            commit.rows.extend(row.map(|row| row.out.clone()));
+    fn with_state(&self, commit: &mut Commit, key: AlertKey) {
+        match self.record(&key) {
+            Some(record) => commit.records.push(record),
+            None => commit.forgotten.push(key),
         }
-        commit.settled = std::mem::take(&mut self.unsaved.settled);
-        commit.dead = std::mem::take(&mut self.unsaved.dead);
-        commit.receipts = std::mem::take(&mut self.unsaved.receipts);
-        for (id, quiet) in std::mem::take(&mut self.unsaved.quiets) {
-            match quiet {
-                Some(quiet) => commit.quiets.push((id, quiet)),
-                None => commit.ended_quiets.push(id),
+    }
+
+    /// Messages all of whose states are stored, or are in this commit.
+    fn with_messages(&mut self, commit: &mut Commit) {
+        let row = |thread: &ThreadKey| self.threads.get(thread).and_then(|thread| thread.row.as_ref());
+        let severity = |thread: &ThreadKey| row(thread).map(|row| row.out.message.severity);
+        let mut threads: Vec<ThreadKey> = self.unsaved.rows.iter().cloned().collect();
+        threads.sort_by_cached_key(|thread| Reverse(severity(thread)));
+        let mut looked = 0;
+        for thread in threads {
+            let Some(row) = self.threads.get(&thread).and_then(|thread| thread.row.as_ref()) else {
+                self.unsaved.rows.remove(&thread);
+                continue;
+            };
+            let (covers, mut stored) = (Arc::clone(&row.out.covers), row.stored);
+            while let Some((key, ..)) = covers.get(stored).filter(|_| !self.unsaved.records.is_empty()) {
+                if commit.states() >= MOST_RECORDS || looked >= MOST_LOOKED {
+                    break;
+                }
+                (looked, stored) = (looked + 1, stored + 1);
+                if self.unsaved.records.remove(key) {
+                    self.with_state(commit, key.clone());
+                }
+            }
+            let is_whole = stored >= covers.len() || self.unsaved.records.is_empty();
+            let Some(row) = self.threads.get_mut(&thread).and_then(|thread| thread.row.as_mut()) else {
+                continue;
+            };
+            row.stored = stored;
+            if is_whole {
+                row.stored = covers.len();
+                commit.rows.push(row.out.clone());
+                self.unsaved.rows.remove(&thread);
             }
         }
     }
@@ -137,9 +185,12 @@ impl Desk {
         self.unsaved
             .rows
             .extend(commit.rows.iter().map(|out| Self::thread_of(&out.key.channel, &out.key.alert)));
-        first(commit.settled, &mut self.unsaved.settled, usize::MAX);
-        first(commit.dead, &mut self.unsaved.dead, MOST_WAITING);
-        first(commit.receipts, &mut self.unsaved.receipts, MOST_WAITING);
+        for row in self.threads.values_mut().filter_map(|thread| thread.row.as_mut()) {
+            row.stored = 0;
+        }
+        first(commit.settled, &mut self.unsaved.settled);
+        first(commit.dead, &mut self.unsaved.dead);
+        first(commit.receipts, &mut self.unsaved.receipts);
         let quiets = commit.quiets.into_iter().map(|(id, quiet)| (id, Some(quiet)));
         for (id, quiet) in quiets.chain(commit.ended_quiets.into_iter().map(|id| (id, None))) {
             self.unsaved.quiets.entry(id).or_insert(quiet);
@@ -148,14 +199,24 @@ impl Desk {
 
     /// Whether the store has everything, so that the journal of what was sent from memory can be cleared.
     pub fn is_saved(&self) -> bool {
-        self.unsaved.under_way.is_none() && self.unsaved.is_empty()
+        self.unsaved.under_way.is_none() && self.unsaved.is_empty() && self.answers.is_empty()
     }
 
-    /// Has the observed time of every alert whose time is running stored with the next commit: a kill loses what was
-    /// observed since the last time. Once a minute is enough.
+    /// Has the observed time of every alert whose time is running stored: a kill loses what was observed since the last time.
+    /// Once a minute is enough.
     pub fn checkpoint(&mut self) {
-        let running: Vec<AlertKey> = self.engine.checkpoint().map(|alert| alert.key).collect();
-        self.unsaved.records.extend(running);
+        self.checkpoint = Some(Running::default());
+    }
+
+    /// Goes on with that. Says whether there was anything to do.
+    pub(super) fn go_on_with_checkpoint(&mut self) -> bool {
+        let next = self.checkpoint.as_mut().and_then(|walk| self.engine.next_running(walk));
+        if let Some(key) = &next {
+            self.unsaved.record(key);
+        } else {
+            self.checkpoint = None;
+        }
+        next.is_some()
     }
 
     /// Everything about an alert; `None` if nothing is kept of it.
@@ -187,9 +248,23 @@ impl Desk {
     }
 }
 
+impl Commit {
+    fn states(&self) -> usize {
+        self.records.len() + self.forgotten.len()
+    }
+}
+
 /// Puts what comes back before what came since, and keeps the newest.
-fn first<T>(mut back: Vec<T>, since: &mut Vec<T>, most: usize) {
+fn first<T>(mut back: Vec<T>, since: &mut Vec<T>) {
     back.append(since);
-    back.drain(..back.len().saturating_sub(most));
+    back.drain(..back.len().saturating_sub(MOST_WAITING));
     *since = back;
+}
+
+/// Adds to what waits, and keeps the newest.
+fn push<T>(waiting: &mut Vec<T>, new: T) {
+    waiting.push(new);
+    if waiting.len() >= 2 * MOST_WAITING {
+        waiting.drain(..MOST_WAITING);
+    }
 }

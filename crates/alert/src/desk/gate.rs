@@ -1,11 +1,12 @@
 //! What keeps an alert from being told: every message passes here when it is made and when it is sent.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{AlertKey, Case, Desk, Quiet, QuietId};
-use crate::Labels;
+use super::{AlertKey, Case, Desk, QuietId};
+use crate::{ChannelId, Labels};
 
 /// Why nobody is told of an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,32 +17,49 @@ pub enum Hidden {
     Consequence(AlertKey),
     /// It keeps changing, and that has been told.
     Flapping,
+    /// One of these kept it from being told until it was left; now it is over, unless that changes.
+    Recovering,
+}
+
+/// Alerts that were hidden, and are looked at again one after the other.
+#[derive(Debug)]
+pub(super) struct Release {
+    /// Those of this rule, or all.
+    rule: Option<Arc<str>>,
+    after: Option<AlertKey>,
 }
 
 impl Desk {
-    /// Why nobody is told of an alert right now; `None` if nothing keeps it from being told.
-    pub fn hidden(&self, key: &AlertKey, at: Timestamp) -> Option<Hidden> {
+    /// Why nobody is told of an alert; `None` if nothing keeps it from being told. It is as of the last time that was handled.
+    pub fn hidden(&self, key: &AlertKey) -> Option<Hidden> {
         let subject = self.subjects.get(key)?;
         let (_, case) = subject.cases.last_key_value()?;
         let is_told = subject.is_flapping && !case.is_notice;
-        self.hides(key, case, at).or(is_told.then_some(Hidden::Flapping))
+        self.hides(key, case).or(is_told.then_some(Hidden::Flapping))
     }
 
     /// What keeps a case from being told, other than that it keeps changing.
-    pub(super) fn hides(&self, key: &AlertKey, case: &Case, at: Timestamp) -> Option<Hidden> {
+    pub(super) fn hides(&self, key: &AlertKey, case: &Case) -> Option<Hidden> {
         let mut on = self.quiet_now.iter().filter_map(|id| Some((id, self.quiets.get(id)?)));
-        let is_silenced = |(_, quiet): &(&QuietId, &Quiet)| quiet.silences(key, case.severity, at);
-        if let Some((id, _)) = on.find(is_silenced) {
+        if let Some((id, _)) = on.find(|(_, quiet)| quiet.matcher().matches(key, case.severity)) {
             return Some(Hidden::Quiet(*id));
         }
-        self.engine.cause(key).map(Hidden::Consequence)
+        if let Some(cause) = self.engine.cause(key) {
+            return Some(Hidden::Consequence(cause));
+        }
+        let is_over_soon = case.was_hidden && case.is_unheard() && self.engine.recovers(key);
+        is_over_soon.then_some(Hidden::Recovering)
     }
 
-    /// Which silences and windows are on. What they kept from being told is looked at when one is not on any more.
+    /// Which silences and windows are on. What they kept from being told is looked at when one is not on any more, and what waits to be
+    /// sent when one begins.
     pub(super) fn look_at_quiets(&mut self, at: Timestamp) {
         let on = self.quiets.iter().filter(|(_, quiet)| quiet.is_on(at)).map(|(id, _)| *id).collect();
         if !self.quiet_now.is_subset(&on) {
-            self.release(|_| true);
+            self.release(None);
+        }
+        if !on.is_subset(&self.quiet_now) {
+            self.doubt_all();
         }
         self.quiet_now = on;
         let over: Vec<QuietId> =
@@ -52,24 +70,73 @@ impl Desk {
         }
     }
 
-    /// A cause is gone: what was hidden as its consequence is looked at.
-    pub(super) fn release_consequences(&mut self, cause: &AlertKey) {
+    /// A cause fires: what waits to be sent may be its consequence.
+    pub(super) fn doubt_consequences(&mut self, cause: &AlertKey) {
         let rules = Arc::clone(self.engine.rules());
-        let Some(rule) = rules.find(&cause.rule) else { return self.release(|_| true) };
+        let Some(rule) = rules.find(&cause.rule) else { return };
         for consequence in rules.inhibited_by(rule) {
-            let name = rules.name(*consequence);
-            let first = AlertKey::new(Arc::clone(&name), Labels::none());
-            let of_rule = self.hidden.range(first..).take_while(|key| key.rule == name);
-            let released: Vec<AlertKey> =
-                of_rule.filter(|key| key.labels.agree(&cause.labels)).cloned().collect();
-            for key in released {
-                self.hidden.remove(&key);
-                self.dirty.insert(key);
+            let group = rules.name(*consequence);
+            let first = (Arc::clone(&group), ChannelId::new(""));
+            let of_group = self.threads.range(first..).map(|(key, _)| key).take_while(|(of, _)| *of == group);
+            for thread in of_group.cloned().collect::<Vec<_>>() {
+                self.doubt(&thread);
             }
         }
     }
 
-    pub(super) fn release(&mut self, which: impl Fn(&AlertKey) -> bool) {
-        self.dirty.extend(self.hidden.extract_if(.., which));
+    pub(super) fn doubt_all(&mut self) {
+        for thread in self.threads.keys().cloned().collect::<Vec<_>>() {
+            self.doubt(&thread);
+        }
+    }
+
+    /// A cause is gone: what was hidden as its consequence is looked at.
+    pub(super) fn release_consequences(&mut self, cause: &AlertKey) {
+        let rules = Arc::clone(self.engine.rules());
+        let Some(rule) = rules.find(&cause.rule) else { return self.release(None) };
+        for consequence in rules.inhibited_by(rule) {
+            let name = rules.name(*consequence);
+            match cause.labels.only(rules.label_keys(*consequence)) {
+                Some(labels) => self.release_one(AlertKey { rule: name, labels }),
+                None => self.release(Some(name)),
+            }
+        }
+    }
+
+    /// An alert that was hidden is looked at.
+    pub(super) fn release_one(&mut self, key: AlertKey) {
+        if self.hidden.remove(&key) {
+            self.dirty.insert(key);
+        }
+    }
+
+    /// Those of a rule that were hidden are looked at one after the other, or all.
+    fn release(&mut self, rule: Option<Arc<str>>) {
+        match self.releases.iter_mut().find(|release| release.rule == rule) {
+            Some(release) => release.after = None,
+            None => self.releases.push_back(Release { rule, after: None }),
+        }
+    }
+
+    /// The next alert that was hidden and is looked at.
+    pub(super) fn next_released(&mut self) -> Option<AlertKey> {
+        while let Some(Release { rule, after }) = self.releases.front_mut() {
+            let begin = rule.as_ref().map(|rule| AlertKey::new(Arc::clone(rule), Labels::none()));
+            let from = match (&*after, &begin) {
+                (Some(after), _) => Bound::Excluded(after),
+                (None, Some(begin)) => Bound::Included(begin),
+                (None, None) => Bound::Unbounded,
+            };
+            let next = self.hidden.range((from, Bound::Unbounded)).next();
+            let next = next.filter(|key| rule.as_ref().is_none_or(|rule| key.rule == *rule)).cloned();
+            let Some(key) = next else {
+                self.releases.pop_front();
+                continue;
+            };
+            *after = Some(key.clone());
+            self.hidden.remove(&key);
+            return Some(key);
+        }
+        None
     }
 }

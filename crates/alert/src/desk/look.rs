@@ -3,16 +3,14 @@
 use ttm_kernel::Moment;
 
 use super::case::Around;
+use super::plan::Wish;
 use super::{AlertKey, Case, Desk, ThreadKey};
 use crate::{ChannelId, EpisodeId};
 
 impl Desk {
-    /// Looks at an alert, if it may be told at all.
+    /// Looks at an alert.
     pub(super) fn look(&mut self, key: &AlertKey) {
-        if !self.is_open {
-            return;
-        }
-        let (now, wall) = (self.clock.now(), self.clock.wall(self.clock.now()));
+        let now = self.clock.now();
         let Some(subject) = self.subjects.get_mut(key) else { return };
         let was_flapping = subject.is_flapping;
         let mut next = subject.settle(now);
@@ -24,12 +22,13 @@ impl Desk {
         }
         let cases: Vec<EpisodeId> = subject.cases.keys().copied().collect();
         for id in cases {
-            let Some(case) = self.subjects.get(key).and_then(|subject| subject.cases.get(&id)) else {
-                continue;
-            };
-            let is_hidden = self.hides(key, case, wall).is_some();
+            self.keep_what_may_be_known(key, id);
+            let is_hidden = self.case_of(key, id).is_some_and(|case| self.hides(key, case).is_some());
             if is_hidden {
                 self.hide(key, id);
+                for channel in self.case_of(key, id).map(Case::told_channels).unwrap_or_default() {
+                    self.compare(&Self::thread_of(&channel, key), key, id, None);
+                }
             } else if let Some(later) = self.look_at(key, id, now) {
                 next = Some(next.map_or(later, |next| next.min(later)));
             }
@@ -38,20 +37,34 @@ impl Desk {
         self.look_again(key, next);
     }
 
+    /// Who may have got a message about a case is to learn of its end.
+    fn keep_what_may_be_known(&mut self, key: &AlertKey, id: EpisodeId) {
+        let Some(case) = self.subjects.get_mut(key).and_then(|subject| subject.cases.get_mut(&id)) else {
+            return;
+        };
+        for (channel, told) in case.told.iter_mut().filter(|(_, told)| told.said.is_none() && !told.is_due) {
+            let row = self.threads.get(&Self::thread_of(channel, key)).and_then(|it| it.row.as_ref());
+            if row.is_some_and(|row| row.says(key, id).is_some()) {
+                told.is_due = true;
+                self.unsaved.record(key);
+            }
+        }
+    }
+
     /// A case may not be told.
     pub(super) fn hide(&mut self, key: &AlertKey, id: EpisodeId) {
         self.hidden.insert(key.clone());
-        if let Some(case) = self.case(key, id)
-            && case.opened.take().is_some()
-        {
-            self.unsaved.record(key);
+        if let Some(case) = self.case(key, id) {
+            case.was_hidden = true;
+            if case.opened.take().is_some() {
+                self.unsaved.record(key);
+            }
         }
     }
 
     /// A case may be told: puts it where there is something to tell. Says when to look again.
     fn look_at(&mut self, key: &AlertKey, id: EpisodeId, now: Moment) -> Option<Moment> {
         let subject = self.subjects.get_mut(key)?;
-        let is_flapping = subject.is_flapping;
         let case = subject.cases.get_mut(&id)?;
         let before = (case.opened, case.step);
         case.open(now);
@@ -59,47 +72,54 @@ impl Desk {
         if before != (case.opened, case.step) {
             self.unsaved.record(key);
         }
-        let case = case.clone();
         let by_route = self.config.channels(key, case.severity);
-        let channels = case.channels(by_route, &self.config);
-        for channel in channels {
+        for channel in case.channels(&by_route, &self.config) {
             let thread = Self::thread_of(&channel, key);
-            match self.news(key, &case, &channel, is_flapping) {
-                Some((_, from)) if from <= now => {
-                    self.threads.entry(thread.clone()).or_default().wanting.insert((key.clone(), id));
-                    self.wake(&thread, from);
+            let wish = self.wish(&thread, key, id);
+            self.compare(&thread, key, id, wish);
+            let Some(Wish { news, from, .. }) = wish else {
+                if let Some(thread) = self.threads.get_mut(&thread) {
+                    thread.wanting.remove(&(key.clone(), id));
                 }
-                Some((news, from)) => {
-                    // Others of its group may be told sooner, and then this one along with them.
-                    if news.joins() {
-                        self.threads.entry(thread.clone()).or_default().wanting.insert((key.clone(), id));
-                        self.wake(&thread, from);
-                    }
-                    next = Some(next.map_or(from, |next| next.min(from)));
-                }
-                None => {
-                    if let Some(thread) = self.threads.get_mut(&thread) {
-                        thread.wanting.remove(&(key.clone(), id));
-                    }
-                }
+                continue;
+            };
+            let is_time = from <= now;
+            // Others of its group may be told sooner, and then this one along with them.
+            if is_time || news.joins() {
+                self.threads.entry(thread.clone()).or_default().wanting.insert((key.clone(), id));
+                self.wake(&thread, from);
+            }
+            if is_time {
+                self.is_due(key, id, channel);
+            } else {
+                next = Some(next.map_or(from, |next| next.min(from)));
             }
         }
         next
     }
 
-    /// What a channel is told next of a case, and from when on.
-    pub(super) fn news(
-        &self,
-        key: &AlertKey,
-        case: &Case,
-        channel: &ChannelId,
-        is_flapping: bool,
-    ) -> Option<(crate::News, Moment)> {
+    /// The time to tell a channel has come, even if it is over before that can be done.
+    fn is_due(&mut self, key: &AlertKey, id: EpisodeId, channel: ChannelId) {
+        let Some(case) = self.case(key, id) else { return };
+        let told = case.told.entry(channel).or_default();
+        if told.said.is_none() && !std::mem::replace(&mut told.is_due, true) {
+            self.unsaved.record(key);
+        }
+    }
+
+    /// What there is to tell a channel of a case that nothing hides.
+    pub(super) fn wish(&self, thread: &ThreadKey, key: &AlertKey, id: EpisodeId) -> Option<Wish> {
+        let subject = self.subjects.get(key)?;
+        let case = subject.cases.get(&id)?;
+        let (channel, is_flapping) = (&thread.1, subject.is_flapping);
         let is_routed = self.config.channels(key, case.severity).contains(&channel);
-        let thread: ThreadKey = Self::thread_of(channel, key);
-        let group_told = self.threads.get(&thread).and_then(|thread| thread.told);
+        if !case.is_for(channel, is_routed, &self.config) {
+            return None;
+        }
+        let group_told = self.threads.get(thread).and_then(|thread| thread.told);
         let around = Around { config: &self.config, now: self.clock.now(), is_flapping, group_told };
-        case.news(channel, is_routed, around)
+        let (news, from) = case.news(channel, is_routed, around)?;
+        Some(Wish { news, said: case.says(news, channel, &self.config), from })
     }
 
     fn forget_what_is_done(&mut self, key: &AlertKey) {

@@ -10,7 +10,15 @@ use crate::{ChannelId, NotifyConfig, Now, Quiet, RuleSet};
 #[error("the alert {0} does not fire")]
 pub struct NotFiring(pub AlertKey);
 
+/// As many silences and maintenance windows as there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are {most} silences and maintenance windows, which is the most there may be: end some", most = Desk::MOST_QUIETS)]
+pub struct TooManyQuiets;
+
 impl Desk {
+    /// The most silences and maintenance windows.
+    pub const MOST_QUIETS: usize = 500;
+
     /// Somebody has seen an alert: it escalates no further as long as it gets no worse. It is repeated, and its end is told, all the
     /// same. Tell the operator so once that is stored.
     ///
@@ -21,19 +29,42 @@ impl Desk {
         let firing = cases.and_then(|cases| cases.values_mut().rev().find(|case| case.ended.is_none()));
         let case = firing.ok_or_else(|| NotFiring(key.clone()))?;
         case.ack = Some(Ack { by: bounded(by), at: now.wall, severity: case.severity });
+        // Nor is anybody told by a step that was taken and has not been told yet.
+        let (id, by_route) = (case.episode.id, self.config.channels(key, case.severity));
+        let fallback = self.config.settings().escalation.fallback.as_ref();
+        let waits = |channel: &&ChannelId| !by_route.contains(channel) && Some(*channel) != fallback;
+        let untold = case.told.iter().filter(|(_, told)| told.said.is_none()).map(|(channel, _)| channel);
+        let mut dropped = Vec::new();
+        for channel in untold.filter(waits).cloned().collect::<Vec<_>>() {
+            let thread = Self::thread_of(&channel, key);
+            let row = self.threads.get(&thread).and_then(|thread| thread.row.as_ref());
+            if row.is_none_or(|row| row.out.attempts == 0 || row.says(key, id).is_none()) {
+                case.told.remove(&channel);
+                dropped.push(thread);
+            }
+        }
+        for thread in dropped {
+            self.doubt(&thread);
+        }
         self.unsaved.record(key);
         self.dirty.insert(key.clone());
         Ok(())
     }
 
     /// A silence or a maintenance window. It is in force at once.
-    pub fn silence(&mut self, quiet: Quiet, now: Now) -> QuietId {
+    ///
+    /// # Errors
+    /// There are as many as there may be.
+    pub fn silence(&mut self, quiet: Quiet, now: Now) -> Result<QuietId, TooManyQuiets> {
+        if self.quiets.len() >= Self::MOST_QUIETS {
+            return Err(TooManyQuiets);
+        }
         self.newest_quiet += 1;
         let id = QuietId(self.newest_quiet);
         self.unsaved.quiet(id, Some(quiet.clone()));
         self.quiets.insert(id, quiet);
         self.look_at_quiets(now.wall);
-        id
+        Ok(id)
     }
 
     /// Ends a silence or a maintenance window. Says whether there was one.
@@ -59,16 +90,39 @@ impl Desk {
             let told = case.told.entry(channel.clone()).or_default();
             (told.said, told.is_due) = (None, true);
         }
+        let is_any = !subject.cases.is_empty();
         self.unsaved.record(key);
         self.dirty.insert(key.clone());
-        true
+        is_any
     }
 
-    /// Goes on with other rules and settings. Alerts of rules that stay go on; see [`Engine::reconfigure`](crate::Engine::reconfigure).
+    /// Goes on with other rules and settings. Alerts of rules that stay go on, as severe as their rule is now; see
+    /// [`Engine::reconfigure`](crate::Engine::reconfigure). This is not done in slices: it takes as long as there are alerts.
     pub fn reconfigure(&mut self, rules: RuleSet, config: NotifyConfig, now: Now) {
         self.engine.reconfigure(rules, now.moment, now.wall);
         self.config = config;
+        (self.drafting, self.checkpoint) = (None, None);
         self.hidden.clear();
+        self.releases.clear();
         self.dirty.extend(self.subjects.keys().cloned());
+        self.take_up_severities();
+        let (interval, steady) = (self.config.settings().group_interval, self.clock.now());
+        for (key, thread) in self.threads.extract_if(.., |_, thread| thread.is_idle(interval, steady)) {
+            let timer = thread.timer.map(|timer| (timer, key));
+            timer.inspect(|timer| _ = self.timers.remove(timer));
+        }
+        self.doubt_all();
+    }
+
+    /// How severe what fires is by the rules that there are now.
+    pub(super) fn take_up_severities(&mut self) {
+        for (key, subject) in &mut self.subjects {
+            let Some(severity) = self.engine.severity(key) else { continue };
+            let firing = subject.cases.values_mut().filter(|case| case.ended.is_none());
+            for case in firing.filter(|case| case.severity != severity) {
+                case.set_severity(severity);
+                self.unsaved.record(key);
+            }
+        }
     }
 }

@@ -1,25 +1,44 @@
-//! Making a message: what the group has to tell the channel now, in one.
+//! Making a message: what the group has to tell the channel now, in one. There may be very much, so it is made an episode at a
+//! time, while the world goes on: what changes meanwhile makes the result doubtful, and a doubtful message is made again.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use ttm_kernel::{Moment, Severity};
 
-use super::thread::Row;
+use super::thread::{Row, says};
 use super::{AlertKey, Case, Desk, ThreadKey};
 use crate::{EpisodeId, Item, Message, News, Now, OutboxRow, RowKey, Said};
 
-/// A case that is told.
-pub(super) struct Cover {
-    pub(super) key: AlertKey,
-    pub(super) id: EpisodeId,
-    pub(super) said: Said,
-    news: News,
-    fires: bool,
-    /// Whether its own time has come, not only that of its group.
-    is_ready: bool,
+/// A message that is being made.
+#[derive(Debug)]
+pub(super) struct Draft {
+    thread: ThreadKey,
+    /// The episode that was looked at last.
+    at: Option<(AlertKey, EpisodeId)>,
+    covers: Vec<(AlertKey, EpisodeId, Said)>,
+    /// What is listed, the worst first: whether it is over, how severe it is, and which it is.
+    listed: BTreeMap<(bool, Reverse<Severity>, AlertKey, EpisodeId), News>,
+    /// Whether the time of any of it has come; else when that is.
+    is_time: bool,
+    next: Option<Moment>,
+    /// Whether it covers what the message that waits does, so far.
+    is_same: bool,
+    is_doubtful: bool,
 }
+
+/// What there is to tell of an episode, and from when on.
+#[derive(Clone, Copy)]
+pub(super) struct Wish {
+    pub(super) news: News,
+    pub(super) said: Said,
+    pub(super) from: Moment,
+}
+
+/// How many alerts are looked at for the consequences of those in one message.
+const MOST_LOOKED: usize = 1_000;
 
 impl News {
     /// Whether it is told along with what others of its group have to tell, though its own time has not come.
@@ -35,141 +54,223 @@ impl News {
 }
 
 impl Desk {
-    /// Makes a thread's next message, if its time has come and no other one is under way.
-    pub(super) fn plan(&mut self, thread: &ThreadKey, now: Now) {
-        let (covers, next) = self.covers(thread, now.wall);
-        if let Some(next) = next.filter(|_| covers.is_empty()) {
-            self.wake(thread, next);
+    /// Goes on with the message that is being made, or begins the next one. Says whether there was anything to do.
+    pub(super) fn draft(&mut self, now: Now) -> bool {
+        let Some(mut draft) = self.drafting.take().or_else(|| Some(Draft::new(self.next_thread()?))) else {
+            return false;
+        };
+        if self.goes_on(&mut draft) {
+            self.drafting = Some(draft);
+        } else {
+            self.finish(draft, now);
         }
-        let Some(first) = covers.first() else { return };
-        let lead = RowKey { channel: thread.0.clone(), alert: first.key.clone(), episode: first.id, step: 0 };
-        let waits = self.threads.get(thread).is_some_and(|thread| thread.row.is_some());
-        for Cover { key, id, .. } in covers.iter().filter(|it| it.is_ready || !waits) {
-            let Some(case) = self.case(key, *id) else { continue };
-            let told = case.told.entry(thread.0.clone()).or_default();
-            if !std::mem::replace(&mut told.is_due, true) {
-                self.unsaved.record(key);
-            }
-        }
-        if waits {
-            return;
-        }
-        let message = self.message(thread, &covers, now.wall);
-        let Some(case) = self.case(&lead.alert, lead.episode) else { return };
-        let told = case.told.entry(thread.0.clone()).or_default();
-        told.messages += 1;
-        let key = RowKey { step: told.messages, ..lead };
-        self.unsaved.record(&key.alert);
-        let covers = covers.into_iter().map(|Cover { key, id, said, .. }| (key, id, said)).collect();
-        let of_thread = self.threads.entry(thread.clone()).or_default();
-        let failing_since = of_thread.failing_since;
-        let out = OutboxRow { key, message, covers, attempts: 0, failing_since };
-        of_thread.row = Some(Row { out, is_saved: false, is_tried: false, is_under_way: false });
-        self.unsaved.row(thread);
+        true
     }
 
-    /// What a thread has to tell now, the worst first; if that is nothing, when it has.
-    pub(super) fn covers(&mut self, thread: &ThreadKey, wall: Timestamp) -> (Vec<Cover>, Option<Moment>) {
+    /// Takes up one more episode. Says whether there was one.
+    fn goes_on(&mut self, draft: &mut Draft) -> bool {
         let now = self.clock.now();
-        let wanting = self.threads.get(thread).map(|thread| thread.wanting.clone()).unwrap_or_default();
-        let (mut covers, mut is_time, mut next) = (Vec::new(), false, None::<Moment>);
-        let (mut hidden, mut none) = (BTreeSet::new(), BTreeSet::new());
-        for (key, id) in wanting {
-            let subject = self.subjects.get(&key);
-            let case = subject.and_then(|subject| Some((subject.is_flapping, subject.cases.get(&id)?)));
-            let Some((is_flapping, case)) = case else {
-                none.insert((key, id));
-                continue;
-            };
-            if self.hides(&key, case, wall).is_some() {
-                hidden.insert((key, id));
-                continue;
+        let Some(thread) = self.threads.get(&draft.thread) else { return false };
+        let after = draft.at.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let Some((key, id)) = thread.wanting.range((after, Bound::Unbounded)).next().cloned() else {
+            return false;
+        };
+        draft.at = Some((key.clone(), id));
+        let before = thread.row.as_ref().map(|row| Arc::clone(&row.out.covers)).unwrap_or_default();
+        let was_covered = says(&before, &key, id).is_some();
+        let is_hidden = self.case_of(&key, id).is_some_and(|case| self.hides(&key, case).is_some());
+        let wish = if is_hidden { None } else { self.wish(&draft.thread, &key, id) };
+        let Some(Wish { news, said, from }) = wish.filter(|it| it.from <= now || it.news.joins()) else {
+            // If its own time has not come, it is looked at again when it has.
+            if let Some(thread) = self.threads.get_mut(&draft.thread) {
+                thread.wanting.remove(&(key.clone(), id));
             }
-            match self.news(&key, case, &thread.0, is_flapping) {
-                None => {
-                    none.insert((key, id));
-                }
-                Some((news, from)) if from > now && !news.joins() => {
-                    // It is looked at again when its own time has come.
-                    none.insert((key, id));
-                }
-                Some((news, from)) => {
-                    let said = case.says(news, &thread.0, &self.config);
-                    let (fires, is_ready) = (case.ended.is_none(), from <= now);
-                    covers.push(Cover { key, id, said, news, fires, is_ready });
-                    is_time |= from <= now;
-                    next = Some(next.map_or(from, |next| next.min(from)));
-                }
+            if is_hidden {
+                self.hide(&key, id);
             }
+            if was_covered {
+                self.dirty.insert(key);
+            }
+            return true;
+        };
+        draft.is_same &= before.get(draft.covers.len()) == Some(&(key.clone(), id, said));
+        draft.is_time |= from <= now;
+        draft.next = Some(draft.next.map_or(from, |next| next.min(from)));
+        draft.covers.push((key.clone(), id, said));
+        draft.listed.insert((said.is_over, Reverse(said.severity), key.clone(), id), news);
+        if draft.listed.len() > Message::MOST_ITEMS {
+            draft.listed.pop_last();
         }
-        if let Some(thread) = self.threads.get_mut(thread) {
-            thread.wanting.retain(|it| !none.contains(it) && !hidden.contains(it));
+        let channel = draft.thread.1.clone();
+        if let Some(case) = self.case(&key, id) {
+            case.told.entry(channel).or_default();
         }
-        for (key, id) in hidden {
-            self.hide(&key, id);
-        }
-        if !is_time {
-            return (Vec::new(), next);
-        }
-        covers.sort_by_key(|it| (!it.fires, std::cmp::Reverse(it.said.severity), it.key.clone(), it.id));
-        (covers, next)
+        true
     }
 
-    fn message(&self, thread: &ThreadKey, covers: &[Cover], at: Timestamp) -> Message {
-        let case = |cover: &Cover| self.subjects.get(&cover.key)?.cases.get(&cover.id);
-        let listed = covers.iter().take(Message::MOST_ITEMS);
-        let items = listed.filter_map(|cover| Some(self.item(cover, case(cover)?))).collect();
-        let affected = self.affected(covers);
-        let lead = covers.first().and_then(case);
+    /// Every episode has been looked at: the message waits from here on, instead of the one before if that says something else.
+    fn finish(&mut self, draft: Draft, now: Now) {
+        let steady = self.clock.now();
+        let Draft { thread, covers, listed, is_time, next, is_same, is_doubtful, .. } = draft;
+        let Some(of_thread) = self.threads.get_mut(&thread) else { return };
+        if let Some(row) = &mut of_thread.row {
+            if row.is_under_way {
+                return;
+            }
+            if is_time && is_same && row.out.covers.len() == covers.len() {
+                row.is_doubtful = is_doubtful;
+                if is_doubtful {
+                    self.wake(&thread, steady);
+                }
+                return;
+            }
+        }
+        if let Some(before) = of_thread.row.take() {
+            // Of what nobody waits for it does not matter for how long it was not told.
+            of_thread.failing_since = of_thread.failing_since.filter(|_| is_time);
+            self.unsaved.settled(before.out.key);
+        }
+        let failing_since = of_thread.failing_since;
+        let Some((_, _, alert, episode)) = listed.first_key_value().map(|(lead, _)| lead).filter(|_| is_time)
+        else {
+            if let Some(next) = next {
+                self.wake(&thread, next);
+            }
+            return;
+        };
+        let (alert, episode) = (alert.clone(), *episode);
+        let message = self.message(&thread, &listed, covers.len(), now);
+        let Some(case) = self.case(&alert, episode) else { return self.wake(&thread, steady) };
+        let told = case.told.entry(thread.1.clone()).or_default();
+        told.messages += 1;
+        let key = RowKey { channel: thread.1.clone(), alert, episode, step: told.messages };
+        self.unsaved.record(&key.alert);
+        self.unsaved.row(&thread);
+        let out = OutboxRow { key, message, covers: Arc::new(covers), attempts: 0, failing_since };
+        let of_thread = self.threads.entry(thread.clone()).or_default();
+        of_thread.row = Some(Row { is_doubtful, ..Row::new(out) });
+        if is_doubtful {
+            self.wake(&thread, steady);
+        }
+    }
+
+    fn message(
+        &self,
+        thread: &ThreadKey,
+        listed: &BTreeMap<(bool, Reverse<Severity>, AlertKey, EpisodeId), News>,
+        all: usize,
+        now: Now,
+    ) -> Message {
+        let item =
+            |((_, _, key, id), news): (&(_, _, AlertKey, EpisodeId), &News)| self.item(key, *id, *news);
+        let items: Vec<Item> = listed.iter().filter_map(item).collect();
+        let affected = self.affected(&items);
+        let lead = listed.first_key_value().map(|(lead, _)| lead);
+        let of_lead = lead.and_then(|(_, _, key, id)| self.case_of(key, *id)?.told.get(&thread.1));
         Message {
-            group: Arc::clone(&thread.1),
-            severity: covers.first().map_or(Severity::Info, |first| first.said.severity),
-            fires: covers.iter().any(|cover| cover.fires),
+            group: Arc::clone(&thread.0),
+            severity: lead.map_or(Severity::Info, |(_, severity, ..)| severity.0),
+            fires: lead.is_some_and(|(is_over, ..)| !is_over),
+            more_items: all - items.len(),
             items,
-            more_items: covers.len().saturating_sub(Message::MOST_ITEMS),
             more_affected: affected.len().saturating_sub(Message::MOST_AFFECTED),
             affected: affected.into_iter().take(Message::MOST_AFFECTED).collect(),
-            replies_to: lead.and_then(|case| case.told.get(&thread.0)?.remote_id.clone()),
-            at,
+            replies_to: of_lead.and_then(|told| told.remote_id.clone()),
+            at: now.wall,
         }
     }
 
-    fn item(&self, cover: &Cover, case: &Case) -> Item {
-        let rule = self.engine.rules().find(&cover.key.rule).map(|rule| self.engine.rules().rule(rule));
+    fn item(&self, key: &AlertKey, id: EpisodeId, news: News) -> Option<Item> {
+        let case = self.case_of(key, id)?;
+        let rule = self.engine.rules().find(&key.rule).map(|rule| self.engine.rules().rule(rule));
         let limit = rule.map(|rule| {
             let worse = rule.condition.worse().filter(|worse| worse.severity == case.severity);
             worse.map_or(rule.condition.limit().1, |worse| worse.limit).enter
         });
-        Item {
-            key: cover.key.clone(),
+        Some(Item {
+            key: key.clone(),
             episode: case.episode,
-            news: cover.news,
+            news,
             severity: case.severity,
-            value: self.engine.value(&cover.key).filter(|_| cover.fires).or(case.value),
+            value: self.engine.value(key).filter(|_| case.ended.is_none()).or(case.value),
             limit,
             ended: case.ended,
             acknowledged_by: case.acknowledged_by().map(str::to_owned),
-        }
+        })
     }
 
     /// What fires as a consequence of what fires in a message, at first and at second hand.
-    fn affected(&self, covers: &[Cover]) -> BTreeSet<AlertKey> {
-        let rules = self.engine.rules();
+    fn affected(&self, items: &[Item]) -> BTreeSet<AlertKey> {
+        let mut left = MOST_LOOKED;
         let mut affected = BTreeSet::new();
-        let mut causes: Vec<AlertKey> =
-            covers.iter().filter(|it| it.fires).take(Message::MOST_ITEMS).map(|it| it.key.clone()).collect();
+        let firing = items.iter().filter(|item| item.ended.is_none());
+        let mut causes: Vec<AlertKey> = firing.map(|item| item.key.clone()).collect();
         while let Some(cause) = causes.pop() {
-            let consequences = rules.find(&cause.rule).map_or(&[][..], |rule| rules.inhibited_by(rule));
-            for rule in consequences {
-                let firing = self.engine.firing(*rule).map(|(labels, ..)| labels);
-                for labels in firing.filter(|labels| labels.agree(&cause.labels)) {
-                    let key = AlertKey::new(rules.name(*rule), labels.clone());
-                    if affected.insert(key.clone()) {
-                        causes.push(key);
-                    }
+            for key in self.engine.consequences(&cause, &mut left) {
+                if affected.insert(key.clone()) {
+                    causes.push(key);
                 }
             }
         }
         affected
+    }
+
+    /// Looks whether a message that waits, or is being made, says of an episode what is to be told now. What has come up since it was
+    /// made waits for the next one, unless it is more severe.
+    pub(super) fn compare(&mut self, thread: &ThreadKey, key: &AlertKey, id: EpisodeId, wish: Option<Wish>) {
+        let now = self.clock.now();
+        let wish = wish.filter(|wish| wish.from <= now || wish.news.joins());
+        let differs = |says: Option<Said>, severity: Severity| match (says, wish) {
+            (Some(said), wish) => wish.is_none_or(|wish| wish.said != said),
+            (None, Some(wish)) => wish.from <= now && !wish.said.is_over && wish.said.severity > severity,
+            (None, None) => false,
+        };
+        if let Some(draft) = self.drafting.as_mut().filter(|it| it.thread == *thread && it.has_seen(key, id))
+        {
+            draft.is_doubtful |= differs(says(&draft.covers, key, id), draft.severity());
+        }
+        let row = self.threads.get(thread).and_then(|thread| thread.row.as_ref());
+        if row.is_some_and(|row| !row.is_doubtful && differs(row.says(key, id), row.out.message.severity)) {
+            self.doubt(thread);
+        }
+    }
+
+    /// A message may not be what is to be told any more, be it one that waits or one that is being made.
+    pub(super) fn doubt(&mut self, thread: &ThreadKey) {
+        if let Some(draft) = self.drafting.as_mut().filter(|draft| draft.thread == *thread) {
+            draft.is_doubtful = true;
+        }
+        if let Some(row) = self.threads.get_mut(thread).and_then(|thread| thread.row.as_mut()) {
+            row.is_doubtful = true;
+            self.wake(thread, self.clock.now());
+        }
+    }
+
+    pub(super) fn case_of(&self, key: &AlertKey, id: EpisodeId) -> Option<&Case> {
+        self.subjects.get(key)?.cases.get(&id)
+    }
+}
+
+impl Draft {
+    fn new(thread: ThreadKey) -> Self {
+        Self {
+            thread,
+            at: None,
+            covers: Vec::new(),
+            listed: BTreeMap::new(),
+            is_time: false,
+            next: None,
+            is_same: true,
+            is_doubtful: false,
+        }
+    }
+
+    /// Whether it has looked at an episode.
+    fn has_seen(&self, key: &AlertKey, id: EpisodeId) -> bool {
+        self.at.as_ref().is_some_and(|(of, its)| (key, id) <= (of, *its))
+    }
+
+    fn severity(&self) -> Severity {
+        self.listed.first_key_value().map_or(Severity::Info, |((_, severity, ..), _)| severity.0)
     }
 }

@@ -1,14 +1,15 @@
 //! What a process begins with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_kernel::Moment;
+use ttm_kernel::{Moment, Severity};
 
 use super::thread::Row;
 use super::{AlertKey, Case, Desk, Subject};
 use crate::record::{AlertRecord, Journalled, Loaded};
-use crate::{Ending, EpisodeId, Item, Now, OutboxRow, Outcome, Phase, Receipt, SavedAlert};
+use crate::{Ending, Episode, EpisodeId, Item, News, Now, OutboxRow, Outcome, Phase, Receipt, SavedAlert};
 
 /// What the store has of the lives of alerts.
 type Lives = BTreeMap<AlertKey, SavedAlert>;
@@ -26,11 +27,17 @@ impl Desk {
         let mut lives: Lives = lives.collect();
         let is_news = |it: &&Journalled| !self.knows(&it.row, loaded);
         let journal: Vec<&Journalled> = loaded.journal.iter().filter(is_news).collect();
-        for item in journal.iter().flat_map(|it| &it.row.message.items) {
-            self.adopt(item, &mut lives);
+        for Journalled { row, .. } in &journal {
+            for item in row.message.items.iter().cloned().chain(unlisted(row)) {
+                self.adopt(&item, &mut lives);
+            }
+        }
+        for life in lives.values() {
+            self.restore_case(life);
         }
         let lives: Vec<SavedAlert> = lives.into_values().collect();
         self.engine.restore(&lives, now.wall);
+        self.take_up_severities();
         for row in &loaded.rows {
             self.restore_row(row, true);
         }
@@ -42,8 +49,10 @@ impl Desk {
                     row.is_under_way = true;
                 }
                 self.handle_outcome(&row.key, outcome, Duration::ZERO, now);
+                while self.take_up_answer() {}
             }
         }
+        self.dirty.extend(self.subjects.keys().cloned());
         self.quiets = loaded.quiets.iter().cloned().collect();
         self.look_at_quiets(now.wall);
     }
@@ -68,6 +77,13 @@ impl Desk {
         if !subject.is_empty() {
             self.subjects.insert(record.key.clone(), subject);
         }
+    }
+
+    /// What fires has an episode to tell of, even if it was stored in between.
+    fn restore_case(&mut self, life: &SavedAlert) {
+        let Some(episode) = life.episode.filter(|_| life.phase.fires()) else { return };
+        let subject = self.subjects.entry(life.key.clone()).or_default();
+        subject.cases.entry(episode.id).or_insert_with(|| Case::new(episode, Severity::Info, life.value));
     }
 
     /// Whether the store knows what became of a message that was sent from memory.
@@ -116,7 +132,7 @@ impl Desk {
 
     fn restore_row(&mut self, out: &OutboxRow, is_saved: bool) {
         let channel = out.key.channel.clone();
-        for (alert, id, said) in &out.covers {
+        for (alert, id, said) in &*out.covers {
             if let Some(case) = self.case(alert, *id) {
                 case.step = case.step.max(said.step);
                 let told = case.told.entry(channel.clone()).or_default();
@@ -131,13 +147,33 @@ impl Desk {
         if !is_saved {
             self.unsaved.row(&key);
         }
-        let thread = self.threads.entry(key).or_default();
+        let thread = self.threads.entry(key.clone()).or_default();
         thread.wanting.extend(out.covers.iter().map(|(alert, id, _)| (alert.clone(), *id)));
         thread.failing_since = out.failing_since;
-        // Whether anybody had it is not known.
-        let row = Row { out: out.clone(), is_saved, is_tried: true, is_under_way: false };
+        // Whether anybody had it is not known, nor whether it is still true.
+        let mut row = Row { is_saved, is_doubtful: true, ..Row::new(out.clone()) };
+        Arc::make_mut(&mut row.out.covers)
+            .sort_unstable_by(|(of, id, _), (other, its, _)| (of, id).cmp(&(other, its)));
         if let Some(before) = thread.row.replace(row).filter(|before| before.out.key != out.key) {
             self.unsaved.settled(before.out.key);
         }
+        self.wake(&key, self.clock.now());
     }
+}
+
+/// What a message covers and does not list, as far as it says.
+fn unlisted(row: &OutboxRow) -> impl Iterator<Item = Item> {
+    let is_listed =
+        |key: &AlertKey, id| row.message.items.iter().any(|item| item.key == *key && item.episode.id == id);
+    let fires = row.covers.iter().filter(move |(key, id, said)| !said.is_over && !is_listed(key, *id));
+    fires.map(|(key, id, said)| Item {
+        key: key.clone(),
+        episode: Episode { id: *id, started: row.message.at },
+        news: News::New,
+        severity: said.severity,
+        value: None,
+        limit: None,
+        ended: None,
+        acknowledged_by: None,
+    })
 }

@@ -1,17 +1,28 @@
 //! What is sent now, and what becomes of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_kernel::Severity;
+use ttm_kernel::{Moment, Severity};
 
 use super::{Desk, ThreadKey};
 use crate::record::DeadLetter;
-use crate::{Attempt, Now, Outcome, Receipt, RowKey};
+use crate::{Attempt, Now, OutboxRow, Outcome, Receipt, RowKey};
+
+/// The last word of a channel on a message. There may be very many episodes in it, which are gone through one at a time.
+#[derive(Debug)]
+pub(super) struct Answer {
+    thread: ThreadKey,
+    row: OutboxRow,
+    /// Of how many episodes it has been taken up.
+    taken_up: usize,
+    at: Moment,
+    receipt: Receipt,
+}
 
 impl Desk {
     /// The next message to send, which is under way from here on until [`handle_outcome`](Self::handle_outcome). It passes the
-    /// gate once more; what has been tried before and is not true any more is replaced instead. Only what the store has
-    /// is sent; while that hangs or fails, CRITICAL is sent from memory.
+    /// gate once more. Only what the store has is sent; while that hangs or fails, CRITICAL is sent from memory.
     pub fn poll_send(&mut self, now: Now) -> Option<Attempt> {
         let steady = self.clock.read(now);
         if !self.is_open {
@@ -30,43 +41,24 @@ impl Desk {
         if !row.is_saved && !may_go_unsaved {
             return None;
         }
-        if !self.is_true(thread, now) {
-            let of_thread = self.threads.get_mut(thread)?;
-            let row = of_thread.row.take()?;
-            self.unsaved.settled(row.out.key);
-            self.dirty.extend(row.out.covers.into_iter().map(|(key, ..)| key));
-            self.plan(thread, now);
+        let is_hidden = row.out.message.items.iter().any(|item| {
+            let case = self.case_of(&item.key, item.episode.id);
+            case.is_none_or(|case| self.hides(&item.key, case).is_some())
+        });
+        if is_hidden {
+            self.doubt(thread);
             return None;
         }
         let of_thread = self.threads.get_mut(thread)?;
         let was_down = of_thread.failing_since.map(|from| (from, now.wall));
         let row = of_thread.row.as_mut()?;
-        (row.is_under_way, row.is_tried) = (true, true);
+        row.is_under_way = true;
         row.out.attempts += 1;
         Some(Attempt { row: row.out.clone(), was_down, is_unsaved: !row.is_saved })
     }
 
-    /// Whether a message may be sent as it is. Nothing of it may be hidden; and if somebody may have had it, or its channel was
-    /// down, it must say what a new one would.
-    fn is_true(&mut self, thread: &ThreadKey, now: Now) -> bool {
-        let Some(row) = self.threads.get(thread).and_then(|thread| thread.row.clone()) else { return false };
-        if row.is_tried {
-            let (covers, _) = self.covers(thread, now.wall);
-            let new = covers.iter().map(|it| (&it.key, it.id, it.said));
-            return new.eq(row.out.covers.iter().map(|(key, id, said)| (key, *id, *said)));
-        }
-        row.out.covers.iter().all(|(key, id, said)| {
-            let subject = self.subjects.get(key);
-            let case = subject.and_then(|subject| Some((subject.is_flapping, subject.cases.get(id)?)));
-            case.is_some_and(|(is_flapping, case)| {
-                self.hides(key, case, now.wall).is_none() && (!is_flapping || said.is_flapping)
-            })
-        })
-    }
-
-    /// What became of a message. One that is not under way is ignored.
+    /// What became of a message. One that is not under way is ignored. [`poll`](Self::poll) takes it up.
     pub fn handle_outcome(&mut self, key: &RowKey, outcome: &Outcome, latency: Duration, now: Now) {
-        let outcome = &outcome.bounded();
         let steady = self.clock.read(now);
         let thread = Self::thread_of(&key.channel, &key.alert);
         let Some(of_thread) = self.threads.get_mut(&thread) else { return };
@@ -74,52 +66,67 @@ impl Desk {
             return;
         };
         row.is_under_way = false;
-        let attempt = row.out.attempts;
-        self.unsaved.receipts.push(Receipt {
-            key: key.clone(),
-            attempt,
-            outcome: outcome.clone(),
-            latency,
-            at: now.wall,
-        });
-        if let Outcome::Retry { after, .. } = outcome {
+        let (outcome, attempt) = (outcome.bounded(), row.out.attempts);
+        let receipt = Receipt { key: key.clone(), attempt, outcome, latency, at: now.wall };
+        if let Outcome::Retry { after, .. } = &receipt.outcome {
             of_thread.fail(*after, now.jitter, steady, now.wall);
+            let failing_since = of_thread.failing_since;
             if let Some(row) = &mut of_thread.row {
-                row.out.failing_since = of_thread.failing_since;
+                // By the next attempt there may be more to tell.
+                (row.out.failing_since, row.is_doubtful) = (failing_since, true);
             }
+            self.unsaved.receipt(receipt);
             self.unsaved.row(&thread);
+            self.wake(&thread, steady);
             return;
         }
         let Some(row) = of_thread.row.take() else { return };
         of_thread.answered();
-        let (is_delivered, remote_id) = match outcome {
+        if matches!(receipt.outcome, Outcome::Delivered { .. }) {
+            of_thread.told = Some(steady);
+        }
+        self.answers.push_back(Answer { thread, row: row.out, taken_up: 0, at: steady, receipt });
+    }
+
+    /// Takes up what a channel has answered about one more episode. Says whether there was one.
+    pub(super) fn take_up_answer(&mut self) -> bool {
+        let Some(answer) = self.answers.front_mut() else { return false };
+        let covers = Arc::clone(&answer.row.covers);
+        let Some((alert, id, said)) = covers.get(answer.taken_up) else {
+            self.finish_answer();
+            return true;
+        };
+        answer.taken_up += 1;
+        let (channel, at) = (answer.thread.1.clone(), answer.at);
+        let (is_delivered, remote_id) = match &answer.receipt.outcome {
             Outcome::Delivered { remote_id } => (true, remote_id.clone()),
             Outcome::Retry { .. } | Outcome::Refused { .. } => (false, None),
         };
-        if is_delivered {
-            of_thread.told = Some(steady);
+        let fallback = self.config.settings().escalation.fallback.clone();
+        let Some(case) = self.case(alert, *id) else { return true };
+        let told = case.answered(&channel, *said, is_delivered, at);
+        if remote_id.is_some() {
+            told.remote_id = remote_id;
         }
-        for (alert, id, said) in &row.out.covers {
-            let fallback = self.config.settings().escalation.fallback.clone();
-            let Some(case) = self.case(alert, *id) else { continue };
-            let told = case.answered(&key.channel, *said, is_delivered, steady);
-            if remote_id.is_some() {
-                told.remote_id.clone_from(&remote_id);
-            }
-            if let Some(fallback) = fallback.filter(|it| !is_delivered && *it != key.channel) {
-                let told = case.told.entry(fallback).or_default();
-                told.is_due |= told.said.is_none();
-            }
-            self.unsaved.record(alert);
-            self.dirty.insert(alert.clone());
+        if let Some(fallback) = fallback.filter(|it| !is_delivered && *it != channel) {
+            let told = case.told.entry(fallback).or_default();
+            told.is_due |= told.said.is_none();
         }
-        match outcome {
+        self.unsaved.record(alert);
+        self.dirty.insert(alert.clone());
+        true
+    }
+
+    fn finish_answer(&mut self) {
+        let Some(Answer { thread, row, receipt, at, .. }) = self.answers.pop_front() else { return };
+        match &receipt.outcome {
             Outcome::Refused { why } => {
-                self.unsaved.dead.push(DeadLetter { row: row.out, why: why.clone(), at: now.wall });
+                self.unsaved.dead(DeadLetter { row, why: why.clone(), at: receipt.at });
             }
-            Outcome::Delivered { .. } | Outcome::Retry { .. } => self.unsaved.settled(row.out.key),
+            Outcome::Delivered { .. } | Outcome::Retry { .. } => self.unsaved.settled(row.key),
         }
+        self.unsaved.receipt(receipt);
         // What has come up meanwhile was not put into a message of its own.
-        self.wake(&thread, steady);
+        self.wake(&thread, at);
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_kernel::Moment;
 
-use crate::{AlertKey, ChannelId, EpisodeId, OutboxRow};
+use crate::{AlertKey, ChannelId, EpisodeId, OutboxRow, Said};
 
-/// A channel, and a group: the name of a rule.
-pub(super) type ThreadKey = (ChannelId, Arc<str>);
+/// A group, which is the name of a rule, and a channel.
+pub(super) type ThreadKey = (Arc<str>, ChannelId);
 
 /// The state of a channel for a group.
 #[derive(Clone, Debug, Default)]
@@ -35,9 +35,28 @@ pub(super) struct Row {
     pub(super) out: OutboxRow,
     /// Whether the store has it.
     pub(super) is_saved: bool,
-    /// Whether somebody may have had it.
-    pub(super) is_tried: bool,
+    /// How many of what it covers have their states in the store, or get them there before it.
+    pub(super) stored: usize,
     pub(super) is_under_way: bool,
+    /// Whether it may not be what is to be told any more: it is made again before it is sent, and stays if that is the same.
+    pub(super) is_doubtful: bool,
+}
+
+impl Row {
+    pub(super) fn new(out: OutboxRow) -> Self {
+        Self { out, is_saved: false, stored: 0, is_under_way: false, is_doubtful: false }
+    }
+
+    /// What it says of an episode.
+    pub(super) fn says(&self, key: &AlertKey, id: EpisodeId) -> Option<Said> {
+        says(&self.out.covers, key, id)
+    }
+}
+
+/// What is said of an episode, in the order of alerts and episodes.
+pub(super) fn says(covers: &[(AlertKey, EpisodeId, Said)], key: &AlertKey, id: EpisodeId) -> Option<Said> {
+    let place = covers.binary_search_by(|(of, its, _)| (of, its).cmp(&(key, &id))).ok()?;
+    Some(covers[place].2)
 }
 
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
@@ -48,7 +67,18 @@ const LONGEST_RETRY: Duration = Duration::from_hours(1);
 impl Thread {
     /// Whether its message may be tried at this time.
     pub(super) fn may_try(&self, now: Moment) -> bool {
-        self.not_before <= now && self.row.as_ref().is_some_and(|row| !row.is_under_way)
+        self.not_before <= now && self.row.as_ref().is_some_and(|row| !row.is_under_way && !row.is_doubtful)
+    }
+
+    /// When its message is to be made again before it is sent; `None` if it is not.
+    pub(super) fn remakes_at(&self) -> Option<Moment> {
+        self.row.as_ref().filter(|row| row.is_doubtful && !row.is_under_way).map(|_| self.not_before)
+    }
+
+    /// Whether nothing is lost with it at this time.
+    pub(super) fn is_idle(&self, group_interval: Duration, now: Moment) -> bool {
+        let waits = self.told.is_some_and(|told| told + group_interval > now);
+        self.row.is_none() && self.wanting.is_empty() && self.failing_since.is_none() && !waits
     }
 
     /// Until when its message waits for another attempt.

@@ -1,5 +1,6 @@
 //! The commits that the store's suite writes: every field at its ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::{Weekday, date, time};
@@ -133,7 +134,7 @@ pub(super) fn row(epoch: Epoch, step: u32) -> OutboxRow {
         at: wall(6),
     };
     let other = EpisodeId { epoch, number: 8 };
-    let covers = vec![(alert("row"), key.episode, said), (alert("x"), other, over)];
+    let covers = Arc::new(vec![(alert("row"), key.episode, said), (alert("x"), other, over)]);
     OutboxRow { key, message, covers, attempts: step, failing_since: (step > 1).then(|| wall(8)) }
 }
 

@@ -270,8 +270,8 @@ impl Level {
     fn passes(&mut self, time: Duration) {
         if matches!(self.phase, Phase::Pending | Phase::Recovering) {
             let before = self.ahead.min(time);
-            self.ahead -= before;
-            self.held += time - before;
+            self.ahead = self.ahead.saturating_sub(before);
+            self.held += time.saturating_sub(before);
         }
     }
 

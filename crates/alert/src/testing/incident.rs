@@ -26,6 +26,8 @@ pub enum Incident {
     SetWall(i64),
     /// The process is killed, and the next one begins so many seconds later.
     Restart(u64),
+    /// The same rules and settings are loaded again.
+    Reload,
     /// So many seconds pass.
     Pass(u64),
 }
@@ -57,6 +59,7 @@ impl Stage {
             }
             Incident::SetWall(by) => self.set_wall(*by),
             Incident::Restart(after) => self.restart(*after),
+            Incident::Reload => self.reload(),
             Incident::Pass(seconds) => self.pass_in_steps(*seconds, if *seconds > 300 { 5 } else { 1 }),
         }
     }
@@ -87,6 +90,7 @@ pub fn any_incident() -> BoxedStrategy<Incident> {
         1 => (rule(), at()).prop_map(|(rule, at)| Incident::Acknowledge(rule, at)),
         1 => prop::sample::select(vec![-86_400, -400, 400, 86_400]).prop_map(Incident::SetWall),
         2 => (0_u64..400).prop_map(Incident::Restart),
+        1 => Just(Incident::Reload),
         10 => prop_oneof![3 => 1_u64..60, 1 => 60_u64..1_500].prop_map(Incident::Pass),
     ]
     .boxed()

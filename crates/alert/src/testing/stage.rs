@@ -164,7 +164,7 @@ impl Stage {
     pub fn silence(&mut self, quiet: Quiet) -> QuietId {
         let now = self.time();
         self.judge.silenced(&quiet);
-        self.desk.silence(quiet, now)
+        self.desk.silence(quiet, now).expect("there are not too many")
     }
 
     /// A silence is ended.
@@ -199,6 +199,11 @@ impl Stage {
         let now = self.time();
         (self.rules, self.config) = (rules.clone(), config.clone());
         self.desk.reconfigure(rules, config, now);
+    }
+
+    /// The same ones are loaded again.
+    pub fn reload(&mut self) {
+        self.reconfigure(self.rules.clone(), self.config.clone());
     }
 
     /// So many seconds pass, one after the other.
