@@ -203,11 +203,13 @@ impl Desk {
                 subject.cases.insert(episode.id, Case::new(episode, severity, value));
                 self.given_up += subject.collapse();
                 self.changed(&key, now);
+                self.notice(&key, episode.id);
                 self.doubt_consequences(&key);
             }
             Turn::Severity => {
                 if let Some(case) = self.case(&key, episode.id) {
                     case.set_severity(severity);
+                    self.notice(&key, episode.id);
                 }
             }
             Turn::Resolved(ending) => {
@@ -227,12 +229,18 @@ impl Desk {
     fn changed(&mut self, key: &AlertKey, now: Moment) {
         let Some(subject) = self.subjects.get_mut(key) else { return };
         if subject.changed(now)
-            && let Some((_, newest)) = subject.cases.last_key_value()
+            && let Some(mut newest) = subject.cases.last_entry()
         {
-            let id = newest.episode.id;
-            if let Some(newest) = subject.cases.get_mut(&id) {
-                newest.is_notice = true;
-            }
+            newest.get_mut().is_notice = true;
+            subject.noticed = Some(newest.get().severity);
+        }
+    }
+
+    fn notice(&mut self, key: &AlertKey, episode: crate::EpisodeId) {
+        let rules = self.engine.rules();
+        let Some(base) = rules.find(&key.rule).map(|rule| rules.rule(rule).severity) else { return };
+        if let Some(subject) = self.subjects.get_mut(key) {
+            subject.notice(episode, base);
         }
     }
 

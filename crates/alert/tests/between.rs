@@ -5,11 +5,11 @@ mod scene;
 
 use std::time::Duration;
 
-use scene::{HOUR, escalating, settings, silence, stage, with};
+use scene::{HOUR, escalating, settings, silence, stage};
 use ttm_alert::testing::{Health, Stage, labels, rule_set, wall};
 use ttm_alert::{
-    AlertKey, AlertRecord, Desk, Episode, EpisodeId, Escalation, Hidden, Loaded, NotifyConfig,
-    NotifySettings, Now, Phase, Reading, RuleSet, RuleSpec, SavedAlert, TooManyQuiets,
+    AlertKey, AlertRecord, Desk, Episode, EpisodeId, Hidden, Loaded, Matcher, NotifyConfig, Now, Phase,
+    Quiet, Reading, RuleSet, RuleSpec, SavedAlert, TooManyQuiets, When,
 };
 use ttm_kernel::{Epoch, Moment, Severity};
 
@@ -73,33 +73,6 @@ fn an_ack_stops_what_waits_to_escalate() {
     stage.pass(60);
     let told = stage.told();
     assert!(told.len() == 1 && told[0].contains("ops: Resolved"), "{told:?}");
-}
-
-#[test]
-fn the_escalation_counts_from_when_it_is_so_severe() {
-    let mut stage = escalating();
-    stage.is("load", "at=x", 12.0);
-    stage.pass_in_steps(HOUR, 10);
-    assert_eq!(stage.told().len(), 1);
-    stage.is("load", "at=x", 25.0);
-    stage.pass(300);
-    let told = stage.told();
-    assert!(told.len() == 1 && told[0].ends_with("ops: MoreSevere load{at=x} CRITICAL"), "{told:?}");
-    stage.pass(31);
-    let told = stage.told();
-    assert!(told.len() == 1 && told[0].ends_with("phone: New load{at=x} CRITICAL"), "{told:?}");
-}
-
-#[test]
-fn a_first_step_that_is_later_tells_nobody_at_once() {
-    let critical = vec![Duration::from_mins(5)];
-    let escalation = Escalation { channels: vec![Stage::id("phone")], critical, ..settings().escalation };
-    let mut stage = with(NotifySettings { escalation, ..settings() });
-    stage.is("load", "at=x", 25.0);
-    stage.pass(329);
-    assert_eq!(stage.told(), ["90 ops: New load{at=x} CRITICAL"]);
-    stage.pass(1);
-    assert_eq!(stage.told(), ["390 phone: New load{at=x} CRITICAL"]);
 }
 
 #[test]
@@ -311,6 +284,8 @@ fn it_says_when_to_look_again_while_something_waits_for_the_store() {
 #[test]
 fn who_may_have_got_a_message_along_with_others_learns_of_its_end() {
     let mut stage = stage();
+    let at_once = rules_with("load", |rule| RuleSpec { keep_firing_for: Duration::ZERO, ..rule });
+    stage.reconfigure(at_once, config());
     stage.channel("ops", Health::Mute);
     stage.is("load", "at=x", 12.0);
     stage.is("load", "at=y", 25.0);
@@ -318,10 +293,69 @@ fn who_may_have_got_a_message_along_with_others_learns_of_its_end() {
     let told = stage.told();
     assert!(told[0].ends_with("New load{at=y} CRITICAL, New load{at=x} WARNING"), "{told:?}");
     stage.is("load", "at=x", 5.0);
-    stage.pass(60);
+    stage.pass(15);
     stage.told();
     stage.channel("ops", Health::Well);
     stage.pass(400);
     let told = stage.told();
     assert!(told.len() == 1 && told[0].contains("Passed load{at=x} WARNING"), "{told:?}");
+}
+
+#[test]
+fn what_is_hidden_by_now_is_not_counted_among_the_others_of_a_message() {
+    for is_silenced in [true, false] {
+        let mut stage = stage();
+        stage.store(Health::Down);
+        for place in 0..60 {
+            stage.is("late", &format!("at=p{place:02}"), 9.0);
+        }
+        stage.pass(60);
+        if is_silenced {
+            let (from, until) = (stage.wall(), Some(stage.wall() + Duration::from_hours(1)));
+            let matcher = Matcher { labels: Some(labels("at=p59")), ..Matcher::default() };
+            let when = When::Once { from, until };
+            stage.silence(Quiet::try_new(matcher, when, "ada", "we know").expect("valid"));
+        } else {
+            stage.is("open", "at=p59", 1.0);
+            stage.evaluate("fast");
+        }
+        stage.store(Health::Well);
+        stage.pass(10);
+        assert_eq!(stage.told().len(), 1);
+        let is_told = |place: &str| {
+            let record = &stage.memory().records[&AlertKey::new("late", labels(place))];
+            record.cases[0].told.iter().any(|told| told.said.is_some())
+        };
+        assert_eq!((is_told("at=p58"), is_told("at=p59")), (true, false));
+    }
+}
+
+#[test]
+fn what_came_up_while_the_channel_was_down_is_in_the_same_message() {
+    let mut stage = stage();
+    stage.channel("ops", Health::Down);
+    stage.is("late", "at=x", 9.0);
+    stage.pass(100);
+    stage.is("late", "at=y", 9.0);
+    stage.pass(400);
+    stage.channel("ops", Health::Well);
+    stage.pass(300);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("New late{at=x} ERROR, New late{at=y} ERROR"), "{told:?}");
+}
+
+#[test]
+fn a_clock_that_is_set_back_gives_what_may_have_arrived_no_other_key() {
+    let mut stage = stage();
+    stage.is("load", "at=x", 25.0);
+    stage.pass(30);
+    stage.is("load", "at=x", 12.0);
+    stage.channel("ops", Health::Hanging);
+    stage.pass(400);
+    stage.set_wall(-86_400);
+    stage.channel("ops", Health::Well);
+    stage.restart(5);
+    stage.pass(60);
+    let keys: Vec<u32> = stage.deliveries().iter().map(|it| it.key.step).collect();
+    assert_eq!(keys, [1, 2], "{:?}", stage.told());
 }

@@ -182,6 +182,20 @@ fn no_call_costs_more_when_there_are_more_alerts() {
 }
 
 #[test]
+fn beyond_the_most_alerts_none_begins_until_another_is_over() {
+    let mut engine = Engine::new(rule_set(), Epoch::new(1), Moment::ZERO);
+    let open = |place, reading| Measurement { series: "open", reading, ..measurement(place, 1.0) };
+    let most = u64::try_from(Engine::MOST).expect("small");
+    for place in 0..=most {
+        engine.handle(&open(place, Reading::Value(1.0))).expect("it fits");
+    }
+    assert_eq!((engine.active(), engine.refused()), (Engine::MOST, 1));
+    engine.handle(&open(0, Reading::Gone)).expect("it fits");
+    engine.handle(&open(most, Reading::Value(1.0))).expect("it fits");
+    assert_eq!((engine.active(), engine.refused()), (Engine::MOST, 1));
+}
+
+#[test]
 fn what_is_due_at_once_is_done_in_slices() {
     let mut engine = Engine::new(rule_set(), Epoch::new(1), Moment::ZERO);
     evaluate(&mut engine, 0, 0..10_000, 12.0);

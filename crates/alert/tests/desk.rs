@@ -295,3 +295,78 @@ fn it_says_when_to_look_again_and_not_later_than_in_a_second() {
         "the store's patience"
     );
 }
+
+#[test]
+fn the_escalation_counts_from_when_it_is_so_severe() {
+    let mut stage = escalating();
+    stage.is("load", "at=x", 12.0);
+    stage.pass_in_steps(HOUR, 10);
+    assert_eq!(stage.told().len(), 1);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(300);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("ops: MoreSevere load{at=x} CRITICAL"), "{told:?}");
+    stage.pass(31);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("phone: New load{at=x} CRITICAL"), "{told:?}");
+}
+
+#[test]
+fn a_first_step_that_is_later_tells_nobody_at_once() {
+    let critical = vec![Duration::from_mins(5)];
+    let escalation = Escalation { channels: vec![Stage::id("phone")], critical, ..settings().escalation };
+    let mut stage = with(NotifySettings { escalation, ..settings() });
+    stage.is("load", "at=x", 25.0);
+    stage.pass(329);
+    assert_eq!(stage.told(), ["90 ops: New load{at=x} CRITICAL"]);
+    stage.pass(1);
+    assert_eq!(stage.told(), ["390 phone: New load{at=x} CRITICAL"]);
+}
+
+#[test]
+fn what_keeps_changing_and_gets_worse_is_told_to_be_worse() {
+    let mut stage = stage();
+    let flip = |stage: &mut Stage, value| {
+        stage.is("load", "at=x", value);
+        stage.pass(60);
+    };
+    for _ in 0..4 {
+        flip(&mut stage, 12.0);
+        flip(&mut stage, 5.0);
+    }
+    let told = stage.told();
+    assert!(told.last().is_some_and(|line| line.ends_with("Flapping load{at=x} WARNING")), "{told:?}");
+    flip(&mut stage, 25.0);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("Flapping load{at=x} CRITICAL"), "{told:?}");
+    for _ in 0..3 {
+        flip(&mut stage, 5.0);
+        flip(&mut stage, 12.0);
+        flip(&mut stage, 25.0);
+        stage.restart(5);
+        stage.pass(30);
+        let told = stage.told();
+        assert!(told.len() <= 1, "once for each process at most: {told:?}");
+    }
+}
+
+#[test]
+fn whose_beginning_was_told_is_not_given_up_before_others() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 1);
+    stage.channel("ops", Health::Down);
+    stage.is("open", "at=x", 0.0);
+    for _ in 0..10 {
+        stage.pass_in_steps(HOUR, 10);
+        stage.is("open", "at=x", 1.0);
+        stage.pass(60);
+        stage.is("open", "at=x", 0.0);
+    }
+    stage.pass(60);
+    assert!(stage.desk().given_up() > 0);
+    stage.channel("ops", Health::Well);
+    stage.pass(600);
+    assert_eq!(stage.believed(), [""; 0], "{:?}", stage.told());
+}

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use ttm_alert::testing::{Health, Incident, Stage, any_history};
-use ttm_alert::{Escalation, NotifyConfig, NotifySettings, Reading};
+use ttm_alert::testing::{Health, Incident, Stage, any_history, labels};
+use ttm_alert::{AlertKey, Escalation, NotifyConfig, NotifySettings, Reading};
 
 fn stage() -> Stage {
     let escalation = Escalation {
@@ -72,6 +72,31 @@ proptest! {
         prop_assert!(stage.believed().contains(&"ops: load{at=z}".to_owned()), "{:?}", stage.believed());
         stage.pass(301);
         prop_assert!(stage.believed().contains(&"phone: load{at=z}".to_owned()), "{:?}", stage.believed());
+    }
+
+    /// Whatever was before, once channels and store work everybody believes what is true, of all that nothing hides.
+    #[test]
+    fn everybody_believes_what_is_true(history in any_history(1..60)) {
+        let refuses = |it: &Incident| matches!(it, Incident::Channel(_, Health::Refusing));
+        let history: Vec<Incident> = history.into_iter().filter(|it| !refuses(it)).collect();
+        let mut stage = after(&history);
+        mend(&mut stage);
+        stage.pass_in_steps(2 * 3_600, 10);
+        let believed = stage.believed();
+        let desk = stage.desk();
+        let rules = ["load", "late", "open", "refusals", "stale"].map(|name| desk.engine().rules().find(name));
+        for rule in rules.into_iter().flatten() {
+            let name = &desk.engine().rules().rule(rule).name;
+            let firing: Vec<AlertKey> =
+                desk.engine().firing(rule).map(|(labels, ..)| AlertKey::new(&**name, labels.clone())).collect();
+            for of in ["at=x", "at=y", "", "collector=fast", "collector=slow"] {
+                let key = AlertKey::new(&**name, labels(of));
+                if desk.hidden(&key).is_none() {
+                    let (fires, is_believed) = (firing.contains(&key), believed.contains(&format!("ops: {key}")));
+                    prop_assert_eq!(fires, is_believed, "{}: {:?}", key, believed);
+                }
+            }
+        }
     }
 
     #[test]

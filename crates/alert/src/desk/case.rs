@@ -50,6 +50,8 @@ pub(super) struct Subject {
     /// When it began or ended to fire.
     pub(super) changes: VecDeque<Moment>,
     pub(super) is_flapping: bool,
+    /// How severe it was when that was told last; a restart forgets it.
+    pub(super) noticed: Option<Severity>,
     /// When it is looked at next by itself.
     pub(super) agenda: Option<Moment>,
 }
@@ -160,7 +162,8 @@ impl Case {
         let unknown = Told::default();
         let told = self.told.get(channel).unwrap_or(&unknown);
         let grouped = around.group_told.map_or(Moment::ZERO, |last| last + settings.group_interval);
-        let knows_that_it_flaps = told.said.is_some_and(|said| said.is_flapping);
+        let knows_that_it_flaps =
+            told.said.is_some_and(|said| said.is_flapping && said.severity >= self.severity);
         if around.is_flapping {
             return (self.is_notice && !knows_that_it_flaps).then_some((News::Flapping, now));
         }
@@ -323,7 +326,7 @@ impl Subject {
     pub(super) fn settle(&mut self, now: Moment) -> Option<Moment> {
         self.trim(now);
         let Some(newest) = self.changes.back().copied() else {
-            self.is_flapping = false;
+            (self.is_flapping, self.noticed) = (false, None);
             return None;
         };
         if !self.is_flapping {
@@ -332,18 +335,30 @@ impl Subject {
         let second = self.changes.len().checked_sub(2).map(|place| self.changes[place] + HOUR);
         let settled = second.unwrap_or(Moment::ZERO).max(newest + STABLE);
         if settled <= now {
-            self.is_flapping = false;
+            (self.is_flapping, self.noticed) = (false, None);
             return Some(newest + HOUR);
         }
         Some(settled)
     }
 
-    /// The episodes beyond the most that are remembered, the oldest of which are given up.
+    /// What keeps changing is told once more if it is more severe than that was.
+    pub(super) fn notice(&mut self, id: EpisodeId, base: Severity) {
+        let Some(case) = self.cases.get_mut(&id).filter(|_| self.is_flapping) else { return };
+        if case.severity > self.noticed.unwrap_or(base) {
+            (case.is_notice, self.noticed) = (true, Some(case.severity));
+        }
+    }
+
+    /// The episodes beyond the most that are remembered, the oldest of which are given up: first those of which nobody knows that
+    /// they began.
     pub(super) fn collapse(&mut self) -> u64 {
         let mut given_up = 0;
         while self.cases.len() > MOST_CASES {
-            let over = self.cases.iter().find(|(_, case)| case.ended.is_some()).map(|(id, _)| *id);
-            let Some(id) = over else { break };
+            let over = self.cases.iter().filter(|(_, case)| case.ended.is_some());
+            let is_known = |case: &Case| case.told.values().any(|told| told.is_delivered);
+            let Some(id) = over.min_by_key(|(id, case)| (is_known(case), **id)).map(|(id, _)| *id) else {
+                break;
+            };
             self.cases.remove(&id);
             given_up += 1;
         }

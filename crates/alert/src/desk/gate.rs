@@ -1,5 +1,6 @@
 //! What keeps an alert from being told: every message passes here when it is made and when it is sent.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -54,7 +55,8 @@ impl Desk {
     /// Which silences and windows are on. What they kept from being told is looked at when one is not on any more, and what waits to be
     /// sent when one begins.
     pub(super) fn look_at_quiets(&mut self, at: Timestamp) {
-        let on = self.quiets.iter().filter(|(_, quiet)| quiet.is_on(at)).map(|(id, _)| *id).collect();
+        let on = self.quiets.iter().filter(|(_, quiet)| quiet.is_on(at)).map(|(id, _)| *id);
+        let on: BTreeSet<QuietId> = on.collect();
         if !self.quiet_now.is_subset(&on) {
             self.release(None);
         }

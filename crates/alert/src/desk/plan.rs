@@ -77,10 +77,11 @@ impl Desk {
         };
         draft.at = Some((key.clone(), id));
         let before = thread.row.as_ref().map(|row| Arc::clone(&row.out.covers)).unwrap_or_default();
-        let was_covered = says(&before, &key, id).is_some();
+        let said_before = says(&before, &key, id);
         let is_hidden = self.case_of(&key, id).is_some_and(|case| self.hides(&key, case).is_some());
         let wish = if is_hidden { None } else { self.wish(&draft.thread, &key, id) };
-        let Some(Wish { news, said, from }) = wish.filter(|it| it.from <= now || it.news.joins()) else {
+        let is_told = |it: &Wish| it.from <= now || it.news.joins() || said_before == Some(it.said);
+        let Some(Wish { news, said, from }) = wish.filter(is_told) else {
             // If its own time has not come, it is looked at again when it has.
             if let Some(thread) = self.threads.get_mut(&draft.thread) {
                 thread.wanting.remove(&(key.clone(), id));
@@ -88,7 +89,7 @@ impl Desk {
             if is_hidden {
                 self.hide(&key, id);
             }
-            if was_covered {
+            if said_before.is_some() {
                 self.dirty.insert(key);
             }
             return true;
@@ -117,7 +118,8 @@ impl Desk {
             if row.is_under_way {
                 return;
             }
-            if is_time && is_same && row.out.covers.len() == covers.len() {
+            // Though its time seems not to have come, for the clock was set: somebody may have had it.
+            if is_same && row.out.covers.len() == covers.len() && !covers.is_empty() {
                 row.is_doubtful = is_doubtful;
                 if is_doubtful {
                     self.wake(&thread, steady);
@@ -219,7 +221,6 @@ impl Desk {
     /// made waits for the next one, unless it is more severe.
     pub(super) fn compare(&mut self, thread: &ThreadKey, key: &AlertKey, id: EpisodeId, wish: Option<Wish>) {
         let now = self.clock.now();
-        let wish = wish.filter(|wish| wish.from <= now || wish.news.joins());
         let differs = |says: Option<Said>, severity: Severity| match (says, wish) {
             (Some(said), wish) => wish.is_none_or(|wish| wish.said != said),
             (None, Some(wish)) => wish.from <= now && !wish.said.is_over && wish.said.severity > severity,

@@ -73,7 +73,7 @@ impl Desk {
             cases.insert(case.episode.id, case);
         }
         let changes = record.changes.iter().map(|at| self.clock.at(*at)).collect();
-        let subject = Subject { cases, changes, is_flapping: record.is_flapping, agenda: None };
+        let subject = Subject { cases, changes, is_flapping: record.is_flapping, ..Subject::default() };
         if !subject.is_empty() {
             self.subjects.insert(record.key.clone(), subject);
         }

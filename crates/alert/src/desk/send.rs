@@ -22,7 +22,8 @@ pub(super) struct Answer {
 
 impl Desk {
     /// The next message to send, which is under way from here on until [`handle_outcome`](Self::handle_outcome). It passes the
-    /// gate once more. Only what the store has is sent; while that hangs or fails, CRITICAL is sent from memory.
+    /// gate once more. Only what the store has is sent; while that hangs or fails, CRITICAL is sent from memory. One for a
+    /// channel that other settings have taken away is to be answered as refused.
     pub fn poll_send(&mut self, now: Now) -> Option<Attempt> {
         let steady = self.clock.read(now);
         if !self.is_open {

@@ -76,12 +76,7 @@ impl Pace {
         self.silent = self.last.unwrap_or(self.silent).max(self.silent);
         self.confirmed = self.observed;
         self.evaluations += 1;
-        if self.gone.is_empty() {
-            // After a start that is every alert there is.
-            std::mem::swap(&mut self.gone, &mut self.restored);
-        } else {
-            self.gone.append(&mut self.restored);
-        }
+        self.gone.append(&mut self.restored);
         self.new_rules.clear();
     }
 
