@@ -151,17 +151,23 @@ impl Desk {
         self.look_at_quiets(now.wall);
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) has to be called next, if nothing else happens: within a second.
+    /// When [`handle_timeout`](Self::handle_timeout) has to be called next, if nothing else happens: within a second, and at once if
+    /// [`poll`](Self::poll) has work to do.
     pub fn poll_timeout(&self, now: Now) -> Moment {
         let steady = self.clock.now();
+        let is_waiting = !(self.dirty.is_empty() && self.releases.is_empty() && self.drafting.is_none());
+        if !self.answers.is_empty() || self.is_open && is_waiting {
+            return now.moment;
+        }
         let of_desk = self.agenda.first().map(|(at, _)| *at).into_iter();
         let of_threads = self.timers.first().map(|(at, _)| *at);
-        let waits = self.threads.values().filter_map(Thread::waits_until);
-        let ahead = of_desk.chain(of_threads).chain(waits).map(|at| at.saturating_since(steady));
-        let ahead = ahead.filter(|ahead| !ahead.is_zero()).map(|ahead| now.moment + ahead);
+        let due = of_desk.chain(of_threads).filter(|_| self.is_open);
+        // What may be sent already waits for the store.
+        let waits = self.threads.values().filter_map(Thread::waits_until).filter(|at| *at > steady);
+        let next = due.chain(waits).map(|at| now.moment + at.saturating_since(steady));
         let of_store = self.unsaved.patience_ends(self.config.settings().commit_patience);
         let least = now.moment + LOOK;
-        ahead.chain(of_store.filter(|at| *at > now.moment)).fold(least, Moment::min)
+        next.chain(of_store.filter(|at| *at > now.moment)).fold(least, Moment::min)
     }
 
     /// Does up to `limit` pieces of work, and says whether there is more. A piece is one alert, of whatever there is to do.

@@ -132,7 +132,7 @@ impl NotifyConfig {
     /// Every setting that is out of its bounds.
     pub fn try_new(settings: NotifySettings) -> Result<Self, Vec<InvalidSetting>> {
         const DAY: Duration = Duration::from_hours(24);
-        const LEAST_REPEAT: Duration = Duration::from_mins(1);
+        const MINUTE: Duration = Duration::from_mins(1);
         let rising = |steps: &[Duration]| steps.is_sorted_by(|one, next| one < next) && steps.len() <= 10;
         let s = &settings;
         SettingChecks::default()
@@ -140,11 +140,13 @@ impl NotifyConfig {
             .require(s.group_interval <= DAY, "group_interval", s.group_interval, "at most 24h")
             .require(s.cooldown <= DAY, "alert_cooldown", s.cooldown, "at most 24h")
             .require(
-                s.repeat.iter().all(|repeat| *repeat >= LEAST_REPEAT.max(s.cooldown)),
+                s.repeat.iter().all(|repeat| *repeat >= MINUTE.max(s.cooldown)),
                 "repeat",
                 s.repeat,
                 "at least 1m and not shorter than alert_cooldown",
             )
+            .require(s.commit_patience <= MINUTE, "commit_patience", s.commit_patience, "at most 1m")
+            .require(s.start_patience <= MINUTE, "start_patience", s.start_patience, "at most 1m")
             .require(
                 rising(&s.escalation.critical),
                 "escalation.critical",
@@ -237,6 +239,8 @@ mod tests {
             group_wait: long,
             group_interval: long,
             cooldown: long,
+            commit_patience: long,
+            start_patience: long,
             escalation: Escalation {
                 critical: vec![Duration::from_mins(5), Duration::from_mins(5)],
                 error: vec![Duration::ZERO; 11],
@@ -251,6 +255,8 @@ mod tests {
             "group_interval",
             "alert_cooldown",
             "repeat",
+            "commit_patience",
+            "start_patience",
             "escalation.critical",
             "escalation.error",
         ];

@@ -8,8 +8,8 @@ use std::time::Duration;
 use scene::{HOUR, escalating, settings, silence, stage};
 use ttm_alert::testing::{Health, Stage, labels, rule_set, wall};
 use ttm_alert::{
-    AlertKey, AlertRecord, Desk, Episode, EpisodeId, Hidden, Loaded, Matcher, NotifyConfig, Now, Phase,
-    Quiet, Reading, RuleSet, RuleSpec, SavedAlert, TooManyQuiets, When,
+    AlertKey, AlertRecord, Desk, Episode, EpisodeId, Hidden, Loaded, Matcher, NotifyConfig, Now, Outcome,
+    Phase, Quiet, Reading, RuleSet, RuleSpec, SavedAlert, TooManyQuiets, When,
 };
 use ttm_kernel::{Epoch, Moment, Severity};
 
@@ -212,6 +212,12 @@ fn what_was_stored_as_firing_before_it_was_looked_at_is_told_by_the_next_process
         (attempt.row.key.to_string().as_str(), attempt.row.message.severity),
         ("ops: load{at=x} 1-1, 1", Severity::Critical)
     );
+    let delivered = Outcome::Delivered { remote_id: None };
+    assert!(desk.poll_timeout(at(61)) > at(61).moment);
+    desk.handle_outcome(&attempt.row.key, &delivered, Duration::ZERO, at(61));
+    assert_eq!(desk.poll_timeout(at(61)), at(61).moment, "there is something to take up");
+    while desk.poll(10, at(61)) {}
+    assert!(desk.poll_timeout(at(61)) > at(61).moment);
 }
 
 #[test]
