@@ -365,3 +365,25 @@ fn a_clock_that_is_set_back_gives_what_may_have_arrived_no_other_key() {
     let keys: Vec<u32> = stage.deliveries().iter().map(|it| it.key.step).collect();
     assert_eq!(keys, [1, 2], "{:?}", stage.told());
 }
+
+#[test]
+fn a_message_that_its_states_say_was_taken_is_not_sent_again() {
+    let mut stage = stage();
+    stage.channel("ops", Health::Hanging);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(40);
+    let rows: Vec<_> = stage.memory().rows.values().cloned().collect();
+    assert_eq!(rows.len(), 1);
+    stage.channel("ops", Health::Well);
+    stage.restart(5);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 1);
+    // As if that process had ended between the commit of what the channel knows and that of what waits no more.
+    let mut desk = restored(&Loaded { rows, receipts: Vec::new(), ..stage.memory().loaded() });
+    desk.handle_timeout(at(61));
+    while desk.poll(10, at(61)) {}
+    while desk.poll_commit(at(61)).is_some() {
+        desk.handle_committed();
+    }
+    assert_eq!(desk.poll_send(at(61)), None);
+}

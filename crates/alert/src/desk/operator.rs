@@ -85,15 +85,15 @@ impl Desk {
     /// Has a channel told of an alert as if it had never been: the message of a dead letter once more, as it is true now. Says
     /// whether there is anything to tell.
     pub fn tell_again(&mut self, key: &AlertKey, channel: &ChannelId) -> bool {
-        let Some(subject) = self.subjects.get_mut(key) else { return false };
+        let subject = self.subjects.get_mut(key).filter(|subject| !subject.cases.is_empty());
+        let Some(subject) = subject else { return false };
         for case in subject.cases.values_mut() {
             let told = case.told.entry(channel.clone()).or_default();
             (told.said, told.is_due) = (None, true);
         }
-        let is_any = !subject.cases.is_empty();
         self.unsaved.record(key);
         self.dirty.insert(key.clone());
-        is_any
+        true
     }
 
     /// Goes on with other rules and settings. Alerts of rules that stay go on, as severe as their rule is now; see
@@ -108,8 +108,9 @@ impl Desk {
         self.take_up_severities();
         let (interval, steady) = (self.config.settings().group_interval, self.clock.now());
         for (key, thread) in self.threads.extract_if(.., |_, thread| thread.is_idle(interval, steady)) {
-            let timer = thread.timer.map(|timer| (timer, key));
-            timer.inspect(|timer| _ = self.timers.remove(timer));
+            if let Some(timer) = thread.timer {
+                self.timers.remove(&(timer, key));
+            }
         }
         self.doubt_all();
     }

@@ -80,7 +80,9 @@ impl Desk {
         let said_before = says(&before, &key, id);
         let is_hidden = self.case_of(&key, id).is_some_and(|case| self.hides(&key, case).is_some());
         let wish = if is_hidden { None } else { self.wish(&draft.thread, &key, id) };
-        let is_told = |it: &Wish| it.from <= now || it.news.joins() || said_before == Some(it.said);
+        // Somebody may have had what waits, so it stays though the clock was set back; but not if its channel knows it.
+        let stays = |it: &Wish| it.news != News::Reminder && said_before == Some(it.said);
+        let is_told = |it: &Wish| it.from <= now || it.news.joins() || stays(it);
         let Some(Wish { news, said, from }) = wish.filter(is_told) else {
             // If its own time has not come, it is looked at again when it has.
             if let Some(thread) = self.threads.get_mut(&draft.thread) {
@@ -118,7 +120,6 @@ impl Desk {
             if row.is_under_way {
                 return;
             }
-            // Though its time seems not to have come, for the clock was set: somebody may have had it.
             if is_same && row.out.covers.len() == covers.len() && !covers.is_empty() {
                 row.is_doubtful = is_doubtful;
                 if is_doubtful {
