@@ -370,3 +370,24 @@ fn whose_beginning_was_told_is_not_given_up_before_others() {
     stage.pass(600);
     assert_eq!(stage.believed(), [""; 0], "{:?}", stage.told());
 }
+
+#[test]
+fn an_episode_that_another_one_followed_while_the_store_was_away_is_over_for_the_next_process() {
+    let mut stage = stage();
+    stage.is("load", "at=x", 12.0);
+    let quiet = silence(&stage, 56, "load");
+    stage.silence(quiet);
+    stage.pass(40);
+    stage.store(Health::Down);
+    stage.is("load", "at=x", 5.0);
+    stage.pass(60);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(31);
+    assert_eq!(stage.told().len(), 1, "the second one, from memory");
+    stage.restart(5);
+    stage.store(Health::Well);
+    stage.pass(60);
+    stage.is("load", "at=x", 5.0);
+    stage.pass(600);
+    assert_eq!(stage.believed(), [""; 0], "{:?}", stage.told());
+}

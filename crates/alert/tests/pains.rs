@@ -369,3 +369,23 @@ fn other_rules_end_the_alerts_of_those_that_are_gone_and_leave_the_rest() {
     assert!(told.len() == 1 && told[0].ends_with("ops: Resolved open{at=x} WARNING"), "{told:?}");
     assert_eq!(stage.believed(), ["ops: load{at=x}"]);
 }
+
+/// What was replaced and then taken is no news, though the journal has it.
+#[test]
+fn what_was_sent_from_memory_and_replaced_is_over_for_the_next_process() {
+    let mut stage = escalating();
+    stage.channel("phone", Health::Down);
+    stage.store(Health::Mute);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(350);
+    stage.is("load", "at=x", 5.0);
+    stage.pass(60);
+    stage.channel("phone", Health::Well);
+    stage.pass(300);
+    assert!(stage.told().iter().any(|line| line.contains("phone: Passed load{at=x}")));
+    stage.restart(5);
+    stage.store(Health::Well);
+    stage.pass(600);
+    assert_eq!(stage.told(), [""; 0]);
+    assert_eq!(stage.desk().engine().active(), 0);
+}

@@ -9,7 +9,9 @@ use ttm_kernel::{Moment, Severity};
 use super::thread::Row;
 use super::{AlertKey, Case, Desk, Subject};
 use crate::record::{AlertRecord, Journalled, Loaded};
-use crate::{Ending, Episode, EpisodeId, Item, News, Now, OutboxRow, Outcome, Phase, Receipt, SavedAlert};
+use crate::{
+    Ending, Episode, EpisodeId, Item, News, Now, OutboxRow, Outcome, Phase, Receipt, RowKey, SavedAlert,
+};
 
 /// What the store has of the lives of alerts.
 type Lives = BTreeMap<AlertKey, SavedAlert>;
@@ -20,7 +22,7 @@ impl Desk {
     pub fn restore(&mut self, loaded: &Loaded, now: Now) {
         self.clock.read(now);
         for record in &loaded.records {
-            self.restore_record(record, now);
+            self.restore_record(record);
         }
         let lives =
             loaded.records.iter().filter_map(|record| Some((record.key.clone(), record.life.clone()?)));
@@ -35,6 +37,7 @@ impl Desk {
         for life in lives.values() {
             self.restore_case(life);
         }
+        self.end_what_does_not_live(&lives, now);
         let lives: Vec<SavedAlert> = lives.into_values().collect();
         self.engine.restore(&lives, now.wall);
         self.take_up_severities();
@@ -57,15 +60,10 @@ impl Desk {
         self.look_at_quiets(now.wall);
     }
 
-    fn restore_record(&mut self, record: &AlertRecord, now: Now) {
-        let fires = record.life.as_ref().and_then(|life| life.episode);
+    fn restore_record(&mut self, record: &AlertRecord) {
         let mut cases: BTreeMap<EpisodeId, Case> = BTreeMap::new();
         for saved in &record.cases {
-            let mut case = Case::restored(saved, &self.clock);
-            if case.ended.is_none() && fires.is_none_or(|fires| fires.id != case.episode.id) {
-                // Its life was lost: nobody can say that it still fires.
-                case.ended = Some((now.wall, Ending::Gone));
-            }
+            let case = Case::restored(saved, &self.clock);
             for (channel, told) in case.told.iter().filter(|(_, told)| told.is_delivered) {
                 let last = &mut self.threads.entry(Self::thread_of(channel, &record.key)).or_default().told;
                 *last = Some(last.map_or(told.at, |last: Moment| last.max(told.at)));
@@ -79,6 +77,20 @@ impl Desk {
         }
     }
 
+    /// Of what does not fire any more, as far as anybody knows, nobody can say that it does: its life was lost, or another
+    /// episode has followed.
+    fn end_what_does_not_live(&mut self, lives: &Lives, now: Now) {
+        for (key, subject) in &mut self.subjects {
+            let fires = lives.get(key).and_then(|life| life.episode).map(|episode| episode.id);
+            for (id, case) in subject.cases.iter_mut().filter(|(_, case)| case.ended.is_none()) {
+                if fires != Some(*id) {
+                    case.ended = Some((now.wall, Ending::Gone));
+                    self.unsaved.record(key);
+                }
+            }
+        }
+    }
+
     /// What fires has an episode to tell of, even if it was stored in between.
     fn restore_case(&mut self, life: &SavedAlert) {
         let Some(episode) = life.episode.filter(|_| life.phase.fires()) else { return };
@@ -88,9 +100,17 @@ impl Desk {
 
     /// Whether the store knows what became of a message that was sent from memory.
     fn knows(&self, row: &OutboxRow, loaded: &Loaded) -> bool {
+        let RowKey { channel, alert, episode, step } = &row.key;
         let is_final = |it: &Receipt| it.key == row.key && !matches!(it.outcome, Outcome::Retry { .. });
-        if loaded.rows.iter().any(|waits| waits.key == row.key) || loaded.receipts.iter().any(is_final) {
-            return loaded.receipts.iter().any(is_final);
+        let is_of_next = |it: &Receipt| {
+            it.key.step > *step
+                && (&it.key.channel, &it.key.alert, &it.key.episode) == (channel, alert, episode)
+        };
+        if loaded.receipts.iter().any(|it| is_final(it) || is_of_next(it)) {
+            return true;
+        }
+        if loaded.rows.iter().any(|waits| waits.key == row.key) {
+            return false;
         }
         let subject = self.subjects.get(&row.key.alert);
         let told =
