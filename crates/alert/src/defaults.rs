@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use ttm_kernel::Severity;
 
-use crate::{Catalogue, Collector, Condition, Limit, RuleSpec, Series, SeriesKind, Unit};
+use crate::words::{About, Words};
+use crate::{Catalogue, Collector, Condition, Item, Limit, RuleSpec, Series, SeriesKind, Unit};
 
 /// A rule that is on without any config.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -192,4 +193,20 @@ impl DefaultRule {
 /// The rules, as a config would give them.
 pub fn rules() -> Vec<RuleSpec> {
     RULES.iter().map(DefaultRule::spec).collect()
+}
+
+/// Says what the rules here mean, and nothing about others.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Meanings;
+
+impl Words for Meanings {
+    fn about(&self, item: &Item) -> About {
+        let rule = RULES.iter().find(|rule| *rule.name == *item.key.rule);
+        let series = rule.and_then(|rule| SERIES.iter().find(|series| Some(series.name) == rule.series));
+        About {
+            meaning: rule.map(|rule| rule.meaning.to_owned()),
+            unit: series.map(|series| series.unit),
+            ..About::default()
+        }
+    }
 }

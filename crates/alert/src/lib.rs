@@ -20,6 +20,7 @@ mod series;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod track;
+pub mod words;
 
 pub use alert::{AlertKey, Ending, Episode, EpisodeId, SavedAlert, Transition, Turn};
 pub use desk::{Desk, Hidden, NotFiring, TooManyQuiets};

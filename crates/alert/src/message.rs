@@ -1,4 +1,4 @@
-//! What is told on a channel, as plain data. The words are for whoever sends it.
+//! What is told on a channel, as plain data. `words` makes words of it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -184,6 +184,26 @@ pub struct Attempt {
     pub was_down: Option<(Timestamp, Timestamp)>,
     /// The store has not acknowledged it: it is to be journalled first, where that is possible.
     pub is_unsaved: bool,
+}
+
+impl Attempt {
+    /// The same about one of its alerts, for a channel that knows nothing of groups. What is a consequence goes with the first.
+    #[must_use]
+    pub fn alone(&self, item: &Item) -> Self {
+        let message = &self.row.message;
+        let mut alone = self.clone();
+        alone.row.message = Message {
+            severity: item.severity,
+            fires: item.ended.is_none(),
+            items: vec![item.clone()],
+            more_items: 0,
+            ..message.clone()
+        };
+        if message.items.first() != Some(item) {
+            (alone.row.message.affected, alone.row.message.more_affected) = (Vec::new(), 0);
+        }
+        alone
+    }
 }
 
 /// What became of an attempt.

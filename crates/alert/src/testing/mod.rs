@@ -17,6 +17,7 @@ mod memory;
 mod notifier;
 pub mod notifier_conformance;
 mod stage;
+mod wording;
 
 pub use crate::port::{MockAlertStore, MockNotifier};
 pub use alert_store::FakeAlertStore;
@@ -28,3 +29,4 @@ pub use judge::Judge;
 pub use memory::Memory;
 pub use notifier::FakeNotifier;
 pub use stage::{Delivery, Health, Stage};
+pub use wording::{Saying, any_about, any_attempt};
