@@ -33,6 +33,11 @@ pub trait Receiver: Send + Sync {
 
     /// What no reason may contain.
     fn secret(&self) -> Option<String>;
+
+    /// Whether its service has a way to say how long to wait. One that has none says that it is busy, and no more.
+    fn can_ask_to_wait(&self) -> bool {
+        true
+    }
 }
 
 /// Checks every law that a receiver can show.
@@ -66,7 +71,9 @@ pub async fn each_answer_is_told_as_what_it_means(notifier: &dyn Notifier, recei
         let outcome = notifier.send(&attempt(1)).await;
         let is_right = match (answer, &outcome) {
             (Answer::Takes, Outcome::Delivered { .. }) | (Answer::Refuses, Outcome::Refused { .. }) => true,
-            (Answer::Busy, Outcome::Retry { after, .. }) => *after == Some(Duration::from_secs(30)),
+            (Answer::Busy, Outcome::Retry { after, .. }) => {
+                *after == receiver.can_ask_to_wait().then_some(Duration::from_secs(30))
+            }
             (Answer::Fails, Outcome::Retry { after, .. }) => after.is_none(),
             _ => false,
         };
