@@ -147,12 +147,12 @@ mod tests {
     #[test]
     fn what_may_be_secret_in_it_is_neither_shown_nor_told() {
         let address =
-            parse("https://ada:hunter2@h.example/hooks/T00SECRET?key=p%40ssw0rd", Insecure::Loopback);
+            parse("https://ada:hunter2@h.example/hooks/T00SECRET?key=a%40b%41c%42d", Insecure::Loopback);
         let address = address.expect("valid");
         assert_eq!(format!("{address:?}"), "https://h.example/…");
         let mut secrets = Secrets::default();
         address.add_to(&mut secrets);
-        for told in ["hunter2", "POST /hooks/t00secret", "p%40ssw0rd", "p@ssw0rd"] {
+        for told in ["hunter2", "POST /hooks/t00secret", "a%40b%41c%42d", "a@bAcBd"] {
             assert!(secrets.without(told).contains("repeat"), "{told}");
         }
         assert_eq!(secrets.without("no such channel"), "no such channel");

@@ -20,10 +20,9 @@ use crate::wire::Wire;
 
 /// The most characters of a message's content, by the reference of webhooks.
 const MOST_OF_CONTENT: usize = 2_000;
-/// The most of an embed's description, by the reference of embeds.
+/// The most of an embed's description, by the reference of embeds. All embeds of a message may have 6,000 together, which one
+/// description never has.
 const MOST_OF_DESCRIPTION: usize = 4_096;
-/// The most of all embeds together, by the same. The content is counted too, to be on the safe side.
-const MOST_OF_ALL: usize = 6_000;
 
 /// The [`Notifier`] on a webhook of Discord. Nobody is mentioned, whatever a message says.
 #[derive(Clone)]
@@ -128,10 +127,7 @@ impl Layout {
     }
 
     fn fits(&self) -> bool {
-        let (content, description) = (utf16(&self.content), utf16(&self.description));
-        content <= MOST_OF_CONTENT
-            && description <= MOST_OF_DESCRIPTION
-            && content + description <= MOST_OF_ALL
+        utf16(&self.content) <= MOST_OF_CONTENT && utf16(&self.description) <= MOST_OF_DESCRIPTION
     }
 
     fn payload(&self, message: &Message) -> Value {

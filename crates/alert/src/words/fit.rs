@@ -1,7 +1,7 @@
 //! As much as a channel takes.
 
 use super::Words;
-use super::text::{Detail, Text};
+use super::text::{Detail, Text, abouts};
 use crate::{Attempt, Message};
 
 /// From all to nearly nothing. The last is short enough for every channel, whatever its markup does to it.
@@ -25,8 +25,9 @@ impl Text {
         fits: impl Fn(&T) -> bool,
     ) -> T {
         let [details @ .., shortest] = DETAILS;
-        let versions = details.into_iter().map(|detail| lay_out(&Self::with(attempt, words, detail)));
-        let longest = versions.into_iter().find(|version| fits(version));
-        longest.unwrap_or_else(|| lay_out(&Self::with(attempt, words, shortest)))
+        // Asked once, so that all versions say the same.
+        let abouts = abouts(attempt, words);
+        let version = |detail| lay_out(&Self::with(attempt, &abouts, detail));
+        details.into_iter().map(version).find(|version| fits(version)).unwrap_or_else(|| version(shortest))
     }
 }

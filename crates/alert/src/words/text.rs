@@ -52,12 +52,13 @@ pub(super) enum Detail {
 impl Text {
     /// All that there is to say.
     pub fn of(attempt: &Attempt, words: &dyn Words) -> Self {
-        Self::with(attempt, words, Detail::Listed(Message::MOST_ITEMS))
+        Self::with(attempt, &abouts(attempt, words), Detail::Listed(Message::MOST_ITEMS))
     }
 
-    pub(super) fn with(attempt: &Attempt, words: &dyn Words, detail: Detail) -> Self {
+    /// What there is to say in this detail, of what was said about each alert.
+    pub(super) fn with(attempt: &Attempt, abouts: &[About], detail: Detail) -> Self {
         let message = &attempt.row.message;
-        let about = message.items.first().map(|worst| words.about(worst)).unwrap_or_default();
+        let about = abouts.first().cloned().unwrap_or_default();
         let idempotency_key = attempt.row.key.idempotency_key();
         let title = title(message, &about);
         match detail {
@@ -74,7 +75,7 @@ impl Text {
             Detail::Listed(most) => {
                 let mut sections = Vec::new();
                 if total(message) > 1 {
-                    sections.push(alerts(message, words, most));
+                    sections.push(alerts(message, abouts, most));
                 }
                 sections.extend(affected(message, most));
                 sections.extend(healing(&about));
@@ -90,8 +91,13 @@ impl Text {
     }
 }
 
-/// What the worst alert of a message says of itself, as in its summary.
-pub(super) fn state(item: &Item, about: &About, message: &Message) -> Vec<String> {
+/// What is to be said about each alert of a message.
+pub(super) fn abouts(attempt: &Attempt, words: &dyn Words) -> Vec<About> {
+    attempt.row.message.items.iter().map(|item| words.about(item)).collect()
+}
+
+/// What an alert of a message is.
+fn state(item: &Item, about: &About, message: &Message) -> Vec<String> {
     let mut said = vec![life(item, message.at)];
     said.extend(measured(item, about.unit));
     said.extend(news(item.news).map(str::to_owned));
@@ -136,12 +142,12 @@ fn summary(attempt: &Attempt, about: &About) -> String {
 }
 
 /// The alerts, one a line, the worst first.
-fn alerts(message: &Message, words: &dyn Words, most: usize) -> Section {
-    let line = |item: &Item| {
-        let said = state(item, &words.about(item), message).join("; ");
+fn alerts(message: &Message, abouts: &[About], most: usize) -> Section {
+    let line = |(item, about): (&Item, &About)| {
+        let said = state(item, about, message).join("; ");
         Line::Text(format!("{} {}: {said}", item.severity, name(item)))
     };
-    let mut lines: Vec<Line> = message.items.iter().take(most).map(line).collect();
+    let mut lines: Vec<Line> = message.items.iter().zip(abouts).take(most).map(line).collect();
     lines.extend(and_more(total(message) - lines.len()));
     Section { heading: "Alerts".to_owned(), lines }
 }
@@ -187,7 +193,7 @@ fn to_do(message: &Message, about: &About) -> Vec<Section> {
 }
 
 /// The first characters, with a mark where something is missing.
-pub(super) fn cut(text: &str, most: usize) -> String {
+fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }

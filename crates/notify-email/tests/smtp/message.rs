@@ -62,7 +62,7 @@ async fn what_is_said_later_is_in_the_conversation_of_the_first_message() {
     assert_eq!(header(&taken.email, "References"), first);
     assert_ne!(header(&taken.email, "Message-ID"), first);
     assert_eq!(header(&taken.email, "Importance"), "");
-    for other in ["4711", "<a@b>\r\nBcc: x@example.org", "<a@b> <c@d>", "<>", "<ü@b>"] {
+    for other in ["4711", "<a@b>\r\nBcc: x@example.org", "<a@b> <c@d>", "<a@b><c@d>", "<>", "<ü@b>"] {
         let (_, taken) = sent(&attempt(over(), 1, Some(other))).await;
         assert_eq!(header(&taken.email, "References"), "", "{other}");
         assert_eq!(header(&taken.email, "Bcc"), "");

@@ -31,7 +31,7 @@ impl Service for Hook {
         let description = text(embed, "/description")?;
         rule((1..=2_000).contains(&utf16(content)), "BASE_TYPE_MAX_LENGTH of the content")?;
         rule((1..=4_096).contains(&utf16(description)), "BASE_TYPE_MAX_LENGTH of the description")?;
-        rule(utf16(description) + utf16(content) <= 6_000, "MAX_EMBED_SIZE_EXCEEDED")?;
+        rule(utf16(description) <= 6_000, "MAX_EMBED_SIZE_EXCEEDED")?;
         rule(embed["color"].as_u64().is_some_and(|color| color <= 0x00ff_ffff), "the color")?;
         key_in(description)
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use ttm_alert::testing::Saying;
 use ttm_alert::testing::notifier_conformance::Answer;
-use ttm_alert::words::Words;
+use ttm_alert::words::{About, Words};
 use ttm_alert::{Notifier, Outcome};
 use ttm_kernel::Severity;
 use ttm_notify_http::{Ntfy, NtfyConfig};
@@ -90,6 +91,16 @@ async fn a_message_has_a_title_a_priority_and_what_a_tap_opens() {
         assert_eq!(stand_in.last()["priority"], priority);
     }
     assert_eq!(stand_in.broken(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_escaped_in_json_counts_as_it_is_sent() {
+    let stand_in = StandIn::start(Server).await;
+    // Neither the message nor the title is too long, but both are nearly twice as long in JSON.
+    let quotes = |count| Some("\"".repeat(count));
+    let about = About { meaning: quotes(185), effect: quotes(3_705), ..About::default() };
+    let channel = stand_in.channel_with(Arc::new(Saying(about)));
+    assert!(matches!(channel.send(&attempt(vec![over("group=hot")])).await, Outcome::Delivered { .. }));
 }
 
 #[tokio::test]

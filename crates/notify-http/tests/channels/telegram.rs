@@ -132,6 +132,14 @@ async fn markup_does_not_count() {
 }
 
 #[tokio::test]
+async fn what_takes_two_units_counts_twice() {
+    let stand_in = StandIn::start(Api).await;
+    let about = About { effect: Some("\u{1f680}".repeat(2_500)), ..About::default() };
+    let channel = stand_in.channel_with(Arc::new(Saying(about)));
+    assert!(matches!(channel.send(&attempt(vec![item("group=hot")])).await, Outcome::Delivered { .. }));
+}
+
+#[tokio::test]
 async fn what_is_over_is_a_reply_without_a_sound() {
     let stand_in = StandIn::start(Api).await;
     let channel = stand_in.channel();
