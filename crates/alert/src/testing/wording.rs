@@ -177,7 +177,7 @@ pub fn any_attempt() -> impl Strategy<Value = Attempt> {
                 };
                 (item.key.clone(), item.episode.id, said)
             };
-            let covers = items.iter().map(said).collect();
+            let covers = Arc::new(items.iter().map(said).collect());
             let message = Message {
                 group: Arc::clone(&first.key.rule),
                 severity: items.iter().map(|item| item.severity).max().expect("there is one"),

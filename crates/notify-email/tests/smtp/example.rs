@@ -75,7 +75,7 @@ pub(crate) fn attempt(item: Item, attempts: u32, replies_to: Option<&str>) -> At
         replies_to: replies_to.map(Arc::from),
         at: wall(0),
     };
-    let row = OutboxRow { key, message, covers: Vec::new(), attempts, failing_since: None };
+    let row = OutboxRow { key, message, covers: Arc::default(), attempts, failing_since: None };
     Attempt { row, was_down: None, is_unsaved: false }
 }
 

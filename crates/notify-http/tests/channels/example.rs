@@ -48,7 +48,7 @@ pub(crate) fn attempt(items: Vec<Item>) -> Attempt {
         replies_to: None,
         at: wall(0),
     };
-    let row = OutboxRow { key, message, covers: Vec::new(), attempts: 1, failing_since: None };
+    let row = OutboxRow { key, message, covers: Arc::default(), attempts: 1, failing_since: None };
     Attempt { row, was_down: Some((wall(-300), wall(0))), is_unsaved: false }
 }
 
