@@ -6,6 +6,7 @@
 )]
 
 mod alert_store;
+mod any_commit;
 mod commits;
 pub mod conformance;
 mod engine_model;
@@ -21,6 +22,7 @@ mod wording;
 
 pub use crate::port::{MockAlertStore, MockNotifier};
 pub use alert_store::FakeAlertStore;
+pub use any_commit::any_commit;
 pub use engine_model::EngineModel;
 pub use engine_step::{Measured, Step, any_step};
 pub use example::{labels, rule_set, wall};
