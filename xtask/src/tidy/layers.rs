@@ -20,9 +20,10 @@ impl Layer {
         match self {
             // The tool uses nothing of ours, so it builds even if our crates do not.
             Kernel | Xtask => &[],
-            Domain | Technology => &[Kernel],
+            Domain => &[Kernel],
+            // Of the domains, only what `inside` says.
+            Policy | Technology => &[Kernel, Domain],
             Test => &[Kernel, Technology],
-            Policy => &[Kernel, Domain],
             Adapter => &[Kernel, Domain, Policy, Technology],
             Service => &[Kernel, Domain, Policy],
             Sim => &[Kernel, Domain, Policy, Service, Technology],
@@ -123,6 +124,13 @@ fn inside(from: &Crate, layer: Layer, to: &Crate, to_layer: Layer, edge: &Depend
     }
     if layer == Layer::Policy && to_layer == Layer::Domain && !UNDER_POLICY.contains(&&*to.name) {
         return Some(format!("the only domains that a policy may use are {}", UNDER_POLICY.join(" and ")));
+    }
+    // `ttm-alert-json` is the JSON of `ttm-alert`.
+    let is_of_it = from.name.strip_prefix(&*to.name).is_some_and(|technology| technology.starts_with('-'));
+    if layer == Layer::Technology && to_layer == Layer::Domain && !is_of_it {
+        return Some(
+            "the only domain that a technology may use is one that its own name begins with".to_owned(),
+        );
     }
     None
 }

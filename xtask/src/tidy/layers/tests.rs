@@ -105,16 +105,34 @@ fn an_adapter_uses_no_other_adapter_not_even_in_tests() {
 }
 
 #[test]
-fn a_technology_uses_neither_a_domain_nor_an_adapter() {
+fn a_technology_uses_neither_a_domain_that_it_is_not_named_after_nor_an_adapter() {
     check_with(
         Crate::new("ttm-sqlx-pool", Layer::Technology)
             .using("ttm-schedule", Normal)
             .using("ttm-guard", Normal)
             .using("ttm-sqlite-state", Development),
         &[
-            "ttm-sqlx-pool → ttm-schedule: a technology may not use a domain",
+            "ttm-sqlx-pool → ttm-schedule: the only domain that a technology may use is one that its own name begins with",
             "ttm-sqlx-pool → ttm-guard: a technology may not use a policy",
             "ttm-sqlx-pool → ttm-sqlite-state (tests): a technology may not use an adapter",
+        ],
+    );
+}
+
+#[test]
+fn a_technology_may_use_the_domain_that_it_is_named_after() {
+    let json = |of: &str| Crate::new("ttm-schedule-json", Layer::Technology).using(of, Normal);
+    check_with(json("ttm-schedule").using("serde", Normal), &[]);
+    check_with(
+        json("ttm-breaker"),
+        &[
+            "ttm-schedule-json → ttm-breaker: the only domain that a technology may use is one that its own name begins with",
+        ],
+    );
+    check_with(
+        Crate::new("ttm-schedules", Layer::Technology).using("ttm-schedule", Normal),
+        &[
+            "ttm-schedules → ttm-schedule: the only domain that a technology may use is one that its own name begins with",
         ],
     );
 }
