@@ -166,7 +166,7 @@ fn reading_creates_nothing_on_a_server_and_reports_a_schema_that_is_too_old() {
     assert_eq!(run(folder.path(), &["tokens", "list"], &[store]).code, Some(0));
     database.ask("DELETE FROM _ttm_state_migrations WHERE version > 2");
     let outcome = run(folder.path(), &["tokens", "list"], &[store]);
-    let line = "schema version 2, but this program needs 7: run `ttm migrate` to upgrade it";
+    let line = "schema version 2, but this program needs 8: run `ttm migrate` to upgrade it";
     check(&outcome, 1, &format!("{server}: {line}"));
 }
 

@@ -13,12 +13,13 @@ use crate::fence::{NEXT_EPOCH, REVISION, Writer, may_write};
 use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
 use crate::{
-    OpenError, PostgresBreakerStore, PostgresLease, PostgresRecoveryLedger, columns, convert, follow,
+    OpenError, PostgresAlertStore, PostgresBreakerStore, PostgresLease, PostgresRecoveryLedger, columns,
+    convert, follow,
 };
 
-/// A save of tokens, a save of breakers, an append to the ledger, and a read of the revision or a page of tokens at the same
-/// time.
-const CONNECTIONS: u32 = 4;
+/// A save of tokens, a save of breakers, an append to the ledger, a commit of alerts, and a read of the revision or a page of
+/// tokens at the same time.
+const CONNECTIONS: u32 = 5;
 
 /// A token store in a PostgreSQL database.
 #[derive(Clone, Debug)]
@@ -68,6 +69,11 @@ impl PostgresTokenStore {
     /// The ledger of recoveries in the same database, fenced by the same epochs.
     pub fn recoveries(&self) -> PostgresRecoveryLedger {
         PostgresRecoveryLedger { pool: self.pool.clone() }
+    }
+
+    /// The store of alerts in the same database, fenced by the same epochs.
+    pub fn alerts(&self) -> PostgresAlertStore {
+        PostgresAlertStore { pool: self.pool.clone() }
     }
 
     /// None if another process holds the lease.

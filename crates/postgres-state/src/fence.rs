@@ -20,6 +20,8 @@ pub(crate) enum Writer {
     Breakers,
     /// Appends to the ledger of recoveries.
     Recoveries,
+    /// Commits the states of alerts and the messages about them.
+    Alerts,
 }
 
 impl Writer {
@@ -29,6 +31,7 @@ impl Writer {
             Self::Listings => "listings",
             Self::Breakers => "breakers",
             Self::Recoveries => "recoveries",
+            Self::Alerts => "alerts",
         }
     }
 }

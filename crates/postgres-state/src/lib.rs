@@ -1,5 +1,5 @@
-//! The ports [`TokenStore`](ttm_market::TokenStore), [`BreakerStore`](ttm_breaker::BreakerStore) and
-//! [`RecoveryLedger`](ttm_recovery::RecoveryLedger) on PostgreSQL 15 and later.
+//! The ports [`TokenStore`](ttm_market::TokenStore), [`BreakerStore`](ttm_breaker::BreakerStore),
+//! [`RecoveryLedger`](ttm_recovery::RecoveryLedger) and [`AlertStore`](ttm_alert::AlertStore) on PostgreSQL 15 and later.
 //!
 //! Every write is one transaction of whole-batch statements, which a dropped future rolls back. A save first locks the rows
 //! of the epoch and of its writer's fencing token, so a claim or a restarted writer waits for it and refuses older writes from
@@ -8,6 +8,7 @@
 //! the metrics that may share its database.
 
 mod adapter;
+mod alerts;
 mod breakers;
 mod columns;
 mod convert;
@@ -19,6 +20,7 @@ mod recoveries;
 mod schema;
 
 pub use adapter::PostgresTokenStore;
+pub use alerts::PostgresAlertStore;
 pub use breakers::PostgresBreakerStore;
 pub use lease::PostgresLease;
 pub use recoveries::PostgresRecoveryLedger;

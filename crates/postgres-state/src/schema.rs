@@ -13,6 +13,7 @@ pub(crate) const SCHEMA: Schema = Schema {
         ("fences", include_str!("../../../migrations/postgres/state/0005_fences.sql")),
         ("recoveries", include_str!("../../../migrations/postgres/state/0006_recoveries.sql")),
         ("since", include_str!("../../../migrations/postgres/state/0007_since.sql")),
+        ("alerts", include_str!("../../../migrations/postgres/state/0008_alerts.sql")),
     ],
     tables: &["token", "writer", "fence", "revision"],
 };

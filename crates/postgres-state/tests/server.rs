@@ -128,7 +128,8 @@ async fn another_process_that_migrates_is_waited_for_briefly_and_named() {
     drop(open(&database).await);
     database
         .execute(
-            "DROP TABLE $schema.breaker, $schema.fence, $schema.recovery, $schema.recovery_set_aside; ALTER TABLE $schema.token DROP COLUMN origin; \
+            "DROP TABLE $schema.breaker, $schema.fence, $schema.recovery, $schema.recovery_set_aside, $schema.alert, \
+             $schema.alert_message, $schema.alert_dead_letter, $schema.alert_receipt, $schema.alert_quiet; ALTER TABLE $schema.token DROP COLUMN origin; \
              DELETE FROM $schema._ttm_state_migrations WHERE version > 1",
         )
         .await;

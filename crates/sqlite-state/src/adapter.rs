@@ -15,7 +15,7 @@ use ttm_sqlx_pool::sqlite::store_error;
 use crate::fence::{NEXT_EPOCH, REVISION, Writer, may_write};
 use crate::follow::commit_edit;
 use crate::schema::SCHEMA;
-use crate::{OpenError, SqliteBreakerStore, SqliteRecoveryLedger, convert, follow};
+use crate::{OpenError, SqliteAlertStore, SqliteBreakerStore, SqliteRecoveryLedger, convert, follow};
 
 /// Enough for a page of tokens and the revision, with room for the command line.
 const READERS: u32 = 2;
@@ -61,6 +61,11 @@ impl SqliteTokenStore {
     /// The ledger of recoveries in the same file, fenced by the same epochs.
     pub fn recoveries(&self) -> SqliteRecoveryLedger {
         SqliteRecoveryLedger { file: self.file.clone() }
+    }
+
+    /// The store of alerts in the same file, fenced by the same epochs.
+    pub fn alerts(&self) -> SqliteAlertStore {
+        SqliteAlertStore { file: self.file.clone() }
     }
 
     async fn next_epoch(&self) -> Result<i64, sqlx::Error> {

@@ -15,6 +15,8 @@ pub(crate) enum Writer {
     Breakers,
     /// Appends to the ledger of recoveries.
     Recoveries,
+    /// Commits the states of alerts and the messages about them.
+    Alerts,
 }
 
 impl Writer {
@@ -24,6 +26,7 @@ impl Writer {
             Self::Listings => "listings",
             Self::Breakers => "breakers",
             Self::Recoveries => "recoveries",
+            Self::Alerts => "alerts",
         }
     }
 }

@@ -83,9 +83,9 @@ async fn a_file_of_a_newer_program_is_refused_in_one_line() {
     let file = folder.path().join("ttm.db");
     execute(&file, "INSERT INTO _ttm_state_migrations SELECT 99, 'new', '', true, '', 0").await;
     let error = SqliteTokenStore::open(&file).await.expect_err("it is refused");
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 7, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 8, .. }), "{error:?}");
     let line = format!(
-        "{} has schema version 99, this program knows versions up to 7: start a newer one",
+        "{} has schema version 99, this program knows versions up to 8: start a newer one",
         file.display()
     );
     assert_eq!(error.to_string(), line);
