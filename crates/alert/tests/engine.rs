@@ -32,8 +32,10 @@ fn evaluate(engine: &mut Engine, second: u64, facts: &[(&'static str, &str, Read
     turns(engine, second)
 }
 
+/// All that follows, a piece at a time. An engine that always finds more to do fails here, and does not hang.
 fn turns(engine: &mut Engine, second: u64) -> Vec<Transition> {
-    while engine.poll(1, wall(second.try_into().expect("small"))) {}
+    let wall = wall(second.try_into().expect("small"));
+    assert!((0..1_000).any(|_| !engine.poll(1, wall)), "there is always more to do");
     std::iter::from_fn(|| engine.poll_transition()).collect()
 }
 
@@ -116,6 +118,36 @@ fn a_counter_fires_by_what_it_grew_within_the_window() {
     assert_eq!(count(40, 5.0), [""; 0]);
     assert_eq!(count(60, 5.0), ["refusals Recovering ERROR"], "1 is left of the minute");
     assert_eq!(count(80, 5.0), ["refusals Resolved(Recovered) ERROR"]);
+}
+
+#[test]
+fn what_is_due_later_than_it_was_waits_until_then_and_is_done_once() {
+    let mut engine = new();
+    let load = |reading| [("load", "at=x", reading)];
+    let said_at = [0, 10, 20, 30, 40, 50, 60].map(|second| {
+        let reading = if second == 10 || second == 20 {
+            Reading::Missing("no answer".into())
+        } else {
+            Reading::Value(12.0)
+        };
+        said(&evaluate(&mut engine, second, &load(reading))).concat()
+    });
+    let [pending, fired] = ["load{at=x} Pending WARNING", "load{at=x} Fired WARNING"];
+    assert_eq!(said_at, [pending, "", "", "", "", fired, ""], "at 20 nothing was observed yet");
+}
+
+#[test]
+fn growth_leaves_the_window_for_good() {
+    let mut engine = new();
+    let mut count = |second, total| {
+        engine.begin("slow", at(second));
+        engine.handle(&measured("refusals", "", Reading::Value(total), second)).expect("it fits");
+        engine.end("slow");
+        said(&turns(&mut engine, second)).concat()
+    };
+    let totals = [(0, 4.0), (20, 4.0), (40, 4.0), (60, 5.0), (80, 7.0), (100, 8.0), (120, 9.0)];
+    assert_eq!(totals.map(|(second, total)| count(second, total)), [""; 7], "never five within a minute");
+    assert_eq!(count(140, 12.0), "refusals Fired ERROR", "1 and 1 are left of the minute, and 3 more");
 }
 
 /// The pain: every series of a collector that fails is an alert, and so is every one after an upgrade.
