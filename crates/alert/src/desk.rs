@@ -15,6 +15,7 @@ mod restore;
 mod send;
 mod steady;
 mod thread;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -43,6 +44,9 @@ const QUIETS_OF_AN_EPOCH: u32 = 20;
 
 /// How often a desk is looked at, if it has nothing else to wait for.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How many turns of alerts are kept for who records them.
+const MOST_TURNS: usize = 1_000;
 
 /// The engine, and what is told of its alerts.
 ///
@@ -84,6 +88,8 @@ pub struct Desk {
     unsaved: Unsaved,
     /// Episodes that were given up, since too many of one alert waited to be told.
     given_up: u64,
+    /// What has become of alerts, for the record.
+    turns: VecDeque<Transition>,
 }
 
 impl Desk {
@@ -110,6 +116,7 @@ impl Desk {
             checkpoint: None,
             unsaved: Unsaved::default(),
             given_up: 0,
+            turns: VecDeque::new(),
         }
     }
 
@@ -198,7 +205,19 @@ impl Desk {
         self.go_on_with_checkpoint()
     }
 
+    /// What has become of an alert, for the record: that it fires, with another severity, or no more. Those that nobody asks for
+    /// are forgotten, the oldest first.
+    pub fn poll_turn(&mut self) -> Option<Transition> {
+        self.turns.pop_front()
+    }
+
     fn handle_transition(&mut self, transition: Transition) {
+        if matches!(transition.turn, Turn::Fired | Turn::Severity | Turn::Resolved(_)) {
+            if self.turns.len() >= MOST_TURNS {
+                self.turns.pop_front();
+            }
+            self.turns.push_back(transition.clone());
+        }
         let Transition { key, turn, episode, severity, value, at } = transition;
         self.unsaved.record(&key);
         let now = self.clock.now();

@@ -167,6 +167,12 @@ impl Identity {
         Self(text.fold(BASIS, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME)))
     }
 
+    /// The identity that is printed like this; `None` if none is.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_printed = text.len() == 32 && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+        u128::from_str_radix(text, 16).ok().filter(|_| is_printed).map(Self)
+    }
+
     /// Its bits, for a store.
     pub const fn bits(self) -> u128 {
         self.0
@@ -235,6 +241,8 @@ mod tests {
         let hot = Labels::parse("group=hot").expect("valid");
         // A change of this figure would make every alert another one after an upgrade.
         assert_eq!(Identity::of("group_stalled", &hot).to_string(), IDENTITY);
+        assert_eq!(Identity::parse(IDENTITY), Some(Identity::of("group_stalled", &hot)));
+        assert_eq!(Identity::parse(&IDENTITY.to_uppercase()), None);
         assert_ne!(Identity::of("group_stalled", &hot), Identity::of("group_stalled", &Labels::none()));
         assert_ne!(Identity::of("cpu", &Labels::none()), Identity::of("memory", &Labels::none()));
     }

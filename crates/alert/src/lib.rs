@@ -3,10 +3,13 @@
 #![doc = include_str!("../README.md")]
 
 mod alert;
+mod control;
 pub mod defaults;
 mod desk;
 mod engine;
 mod labels;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod message;
 mod now;
 mod port;
@@ -24,12 +27,13 @@ mod track;
 pub mod words;
 
 pub use alert::{AlertKey, Ending, Episode, EpisodeId, SavedAlert, Transition, Turn};
+pub use control::{AlertControl, AlertView, ChannelView, OrderRefused, Ordered};
 pub use desk::{Desk, Hidden, NotFiring, TooManyQuiets};
 pub use engine::{Engine, InvalidMeasurement, Stale};
 pub use labels::{Identity, InvalidLabels, Labels};
 pub use message::{Attempt, Item, Message, News, OutboxRow, Outcome, Receipt, RowKey, Said};
 pub use now::Now;
-pub use port::{AlertStore, DEAD_LETTERS_KEPT, Notifier, RECEIPTS_KEPT};
+pub use port::{AlertFeed, AlertStore, DEAD_LETTERS_KEPT, Notifier, RECEIPTS_KEPT};
 pub use quiet::{InvalidQuiet, Quiet, QuietId, When, Zone};
 pub use reading::{Measurement, Reading};
 pub use reason::repeated;

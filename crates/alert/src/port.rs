@@ -1,9 +1,12 @@
 //! The ports of alerts: the store of their states and of the messages that wait, and a channel.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use jiff::Timestamp;
 use ttm_kernel::{FencingToken, StoreError};
 
-use crate::{Attempt, Commit, DeadLetter, Loaded, Outcome, Receipt};
+use crate::{Attempt, Commit, DeadLetter, Item, Loaded, Outcome, Receipt};
 
 /// How many receipts a store keeps at least, and how many it loads.
 pub const RECEIPTS_KEPT: usize = 1_000;
@@ -67,4 +70,18 @@ pub trait AlertStore: Send + Sync {
 pub trait Notifier: Send + Sync {
     /// Sends a message once. The caller bounds the time.
     async fn send(&self, attempt: &Attempt) -> Outcome;
+}
+
+/// A receiver that wants to be told what is, not what is new, and decides itself what to make of it.
+///
+/// Laws: (1) one call tells all that it is given, or says that it did not; (2) to be told the same again changes nothing; (3) no reason
+/// contains a secret.
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait AlertFeed: Send + Sync {
+    /// How often it is to be told.
+    fn every(&self) -> Duration;
+
+    /// Tells all that fires at this time; what has just ended is among it once. The caller bounds the time.
+    async fn tell(&self, alerts: &[Item], now: Timestamp) -> Outcome;
 }

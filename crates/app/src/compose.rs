@@ -286,7 +286,7 @@ impl Outside {
             let (url, lease) = (settings.store.clone(), lease.clone());
             run_on(&*io, async move { open_state(&url, Some(&lease)).await })
         };
-        let StateStores { tokens, breakers, ledger } =
+        let StateStores { tokens, breakers, ledger, alerts } =
             starting.patiently("the store of the tokens", state, again).await?;
         let history = || {
             let url = settings.store.clone();
@@ -305,6 +305,9 @@ impl Outside {
             history,
             events,
             resources: Arc::new(SysinfoResources::new(data)),
+            alerts,
+            channels: Vec::new(),
+            feeds: Vec::new(),
         })
     }
 }

@@ -10,6 +10,8 @@ mod scheduler;
 mod sources;
 mod store;
 
+pub use scheduler::stands_still;
+
 use crate::{Facts, Phase, Report, Status, Thresholds, Waiting};
 
 /// Assesses the facts.

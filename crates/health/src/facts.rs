@@ -367,7 +367,7 @@ pub struct ResourceSample {
     pub memory_bytes: Option<u64>,
     /// The limit of memory: the cgroup's limit, else the machine's memory.
     pub memory_limit_bytes: Option<u64>,
-    /// Share of one core since the last sample; above 100 with several cores busy.
+    /// Share of the processor time that the process may use, by its quota and the processors that it runs on, since the last sample.
     pub cpu_percent: Option<f64>,
     /// Share of the data path's file system that is in use.
     pub disk_usage_percent: Option<f64>,

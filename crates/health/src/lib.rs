@@ -17,7 +17,7 @@ mod status;
 pub mod testing;
 mod thresholds;
 
-pub use assess::assess;
+pub use assess::{assess, stands_still};
 pub use commands::Commands;
 pub use facts::{
     ApiFacts, BreakerState, DataFacts, Facts, GroupFacts, LaneFacts, LanePlan, OverruledBreaker, PanicFacts,

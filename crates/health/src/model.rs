@@ -121,7 +121,7 @@ pub struct ResourcesModel {
     pub memory_usage_mb: Option<f64>,
     /// Memory as a share of its limit, 0 to 100.
     pub memory_usage_percent: Option<f64>,
-    /// Share of one core.
+    /// Share of the processor time that the process may use, 0 to 100.
     pub cpu_usage_percent: Option<f64>,
     /// Share of the data path's file system.
     pub disk_usage_percent: Option<f64>,

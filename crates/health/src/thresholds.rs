@@ -22,7 +22,7 @@ pub struct ThresholdSettings {
     pub error_rate: Levels<f64>,
     /// Memory as a share of its limit, 0 to 100.
     pub memory_percent: Levels<f64>,
-    /// CPU as a share of one core; above 100 with several cores busy.
+    /// CPU as a share of what the process may use.
     pub cpu_percent: Levels<f64>,
     /// Share of the data path's file system, 0 to 100.
     pub disk_percent: Levels<f64>,

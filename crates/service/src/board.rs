@@ -5,18 +5,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::{Mutex, RwLock};
-use ttm_health::{DataFacts, HealthView, LaneFacts, Phase, PlanFacts, Report, ResourceSample, SourceFacts};
+use ttm_health::{
+    DataFacts, Facts, HealthView, LaneFacts, Phase, PlanFacts, Report, ResourceSample, SourceFacts,
+};
 use ttm_kernel::{Incarnation, Lane, Moment, PerLane, Runtime};
 use ttm_market::{LaneAges, MarketConfig, Origin, TokenIndex};
 use ttm_perf::{CallSummary, CallWindow};
-use ttm_recovery::{Budgets, PartView};
+use ttm_recovery::{Budgets, PartView, Recoveries, Recovery};
 use ttm_schedule::LaneStatus;
 
 use super::answers::Answers;
 use super::stores::Stores;
 use super::trouble::Trouble;
+use crate::alerts::Refusals;
 use crate::first_report::first_report;
 use crate::life::Author;
 use crate::{Planes, ServiceSettings};
@@ -56,8 +59,14 @@ pub struct Board {
     troubles: Mutex<BTreeMap<String, Option<Trouble>>>,
     /// When each API answered last, with whatever, by the name of its breaker.
     last_words: Mutex<BTreeMap<String, Moment>>,
-    /// The last sample, and when it came.
-    resources: Mutex<Option<(Moment, ResourceSample)>>,
+    /// The last sample, and when it came or could not be made.
+    resources: Mutex<(Option<Moment>, Option<ResourceSample>)>,
+    /// What the last report was made from.
+    facts: ArcSwapOption<(Moment, Arc<Facts>)>,
+    /// How often each API refused a call, by the name of its breaker.
+    refusals: Mutex<BTreeMap<String, Refusals>>,
+    /// What self-healing did.
+    recoveries: OnceLock<Arc<Mutex<Recoveries>>>,
     /// How each use of a store went last.
     pub(super) stores: Stores,
     sources: Mutex<BTreeMap<Origin, SourceFacts>>,
@@ -99,6 +108,9 @@ impl Board {
             troubles: Mutex::default(),
             last_words: Mutex::default(),
             resources: Mutex::default(),
+            facts: ArcSwapOption::empty(),
+            refusals: Mutex::default(),
+            recoveries: OnceLock::new(),
             stores: Stores::default(),
             sources: Mutex::default(),
             parts: Mutex::default(),
@@ -272,18 +284,45 @@ impl Board {
     /// Posts a sample of the resources.
     pub fn post_resources(&self, sample: Option<ResourceSample>) {
         let now = self.clock.now();
-        *self.resources.lock() = sample.map(|sample| (now, sample));
+        *self.resources.lock() = (Some(now), sample);
     }
 
     /// The last sample of the resources.
     pub fn resources(&self) -> Option<ResourceSample> {
-        self.resources.lock().map(|(_, sample)| sample)
+        self.resources.lock().1
+    }
+
+    /// When the resources were sampled last, whether or not that could be done, and what came of it.
+    pub(crate) fn sampled(&self) -> (Option<Moment>, Option<ResourceSample>) {
+        *self.resources.lock()
     }
 
     /// The last sample of the resources, if it is no older than this.
     pub(crate) fn fresh_resources(&self, longest: Duration) -> Option<ResourceSample> {
         let now = self.clock.now();
-        self.resources.lock().filter(|(at, _)| now - *at <= longest).map(|(_, sample)| sample)
+        let (at, sample) = *self.resources.lock();
+        sample.filter(|_| at.is_some_and(|at| now - at <= longest))
+    }
+
+    /// Posts what a report is made from.
+    pub(super) fn post_facts(&self, facts: Facts) {
+        self.facts.store(Some(Arc::new((self.clock.now(), Arc::new(facts)))));
+    }
+
+    /// What the last report was made from, and when; `None` before the first one of a service that has started.
+    pub(crate) fn facts(&self) -> Option<(Moment, Arc<Facts>)> {
+        self.facts.load().as_deref().cloned()
+    }
+
+    /// What self-healing does from now on is shown here.
+    pub(super) fn show_recoveries(&self, recoveries: Arc<Mutex<Recoveries>>) {
+        // A service heals itself by one ledger.
+        drop(self.recoveries.set(recoveries));
+    }
+
+    /// The last recoveries, the newest first.
+    pub(crate) fn recoveries(&self, limit: usize) -> Vec<Recovery> {
+        self.recoveries.get().map_or_else(Vec::new, |recoveries| recoveries.lock().newest(limit))
     }
 
     /// Posts how many tokens a source lists, or what is wrong with it.

@@ -10,6 +10,7 @@ use ttm_recovery::{
     Budgets, EntryKey, Lately, PartView, Recoveries, Recovery, RecoveryControl, RestartRefused,
 };
 
+use crate::alerts::OfAlerts;
 use crate::board::Board;
 use crate::operator::GuardBreakers;
 use crate::ports::Controls;
@@ -32,9 +33,11 @@ pub(crate) type Orders = mpsc::Receiver<Order>;
 /// What operators of a service may do, and where the supervisor hears it.
 pub(crate) fn controls(resident: &Arc<Resident>, shown: Arc<Mutex<Recoveries>>) -> (Controls, Orders) {
     let (sender, orders) = mpsc::channel(ORDERS);
+    resident.board.show_recoveries(shown.clone());
     let breakers = Arc::new(GuardBreakers::new(resident.clone()));
     let recovery = Arc::new(ByHand { board: resident.board.clone(), shown, orders: sender });
-    (Controls { breakers, recovery }, orders)
+    let alerts = Arc::new(OfAlerts::new(resident.clone()));
+    (Controls { breakers, recovery, alerts }, orders)
 }
 
 struct ByHand {

@@ -212,7 +212,14 @@ impl Attempt<'_> {
         let api = self.caller.guard.breaker().name();
         match &result {
             Ok(_) => self.caller.board.post_api_answered(api),
-            Err(error) => self.caller.board.post_api_error(api, &error.to_string()),
+            Err(error) => {
+                match error {
+                    PairSourceError::RateLimited { .. } => self.caller.board.post_rate_limited(api),
+                    PairSourceError::Forbidden { .. } => self.caller.board.post_forbidden(api),
+                    _ => {}
+                }
+                self.caller.board.post_api_error(api, &error.to_string());
+            }
         }
         if let Err(error) = &result {
             tracing::debug!(%call, endpoint, attempt = self.number, %error, "an attempt failed");

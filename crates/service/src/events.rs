@@ -1,10 +1,12 @@
 //! What happened, on its way to the record: makes the events, and keeps them until they are stored.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use ttm_alert::{Transition as Turned, Turn};
 use ttm_breaker::{State, Transition};
 use ttm_kernel::{Entropy, Epoch, FailureClass, Runtime, Severity};
 use ttm_market::{MarketEvent, Mint, Origin, PoolsSeen};
@@ -197,6 +199,25 @@ impl EventLog {
         };
         let payload = json!({"from": change.from, "to": change.to, "reason": change.reason.to_string()});
         self.put(kind, POOLS, Severity::Info, &payload);
+    }
+
+    /// What has become of an alert. Its id is the subject, so that one can ask for the past of one alert.
+    pub(crate) fn alert(&self, turn: &Turned) {
+        let (kind, severity, ended) = match turn.turn {
+            Turn::Fired => (Kind::AlertFired, turn.severity, None),
+            Turn::Severity => (Kind::AlertSeverityChanged, turn.severity, None),
+            Turn::Resolved(ending) => (Kind::AlertResolved, Severity::Info, Some(ending.as_str())),
+            Turn::Pending | Turn::Cancelled | Turn::Recovering | Turn::Relapsed => return,
+        };
+        let payload = json!({
+            "rule": &*turn.key.rule,
+            "labels": turn.key.labels.iter().collect::<BTreeMap<_, _>>(),
+            "severity": turn.severity.as_str(),
+            "value": turn.value,
+            "episode": turn.episode.map(|episode| episode.id.to_string()),
+            "ended": ended,
+        });
+        self.put(kind, &turn.key.identity().to_string(), severity, &payload);
     }
 
     /// Where the events are.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use ttm_alert::testing::FakeAlertStore;
 use ttm_breaker::testing::FakeBreakerStore;
 use ttm_health::ResourceSample;
 use ttm_health::testing::FakeResourceSource;
@@ -139,6 +140,8 @@ pub(crate) fn ports(tokens: &FakeTokenStore) -> Ports {
     // The first claim of the tokens is one of these too.
     ledger.claim();
     breakers.claim();
+    let alerts = FakeAlertStore::new();
+    alerts.claim();
     Ports {
         pairs: Arc::new(FakePairSource::new()),
         tokens: Arc::new(tokens.clone()),
@@ -151,6 +154,9 @@ pub(crate) fn ports(tokens: &FakeTokenStore) -> Ports {
         history: Arc::new(FakeMetricStore::new()),
         events: Arc::new(FakeEventStore::new()),
         resources: Arc::new(FakeResourceSource::new(ResourceSample::default())),
+        alerts: Arc::new(alerts),
+        channels: Vec::new(),
+        feeds: Vec::new(),
     }
 }
 

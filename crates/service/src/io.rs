@@ -13,6 +13,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use ttm_alert::{
+    AlertFeed, AlertStore, Attempt, Commit, DeadLetter, Item, Loaded, Notifier, Outcome, Receipt,
+};
 use ttm_breaker::{BreakerStore, StoredBreaker};
 use ttm_health::{ResourceError, ResourceSample, ResourceSource};
 use ttm_kernel::{
@@ -103,6 +106,13 @@ impl Ports {
             history: on(self.history, io),
             events: on(self.events, io),
             resources: on(self.resources, io),
+            alerts: on(self.alerts, io),
+            channels: self
+                .channels
+                .into_iter()
+                .map(|(id, it)| (id, on(it, io) as Arc<dyn Notifier>))
+                .collect(),
+            feeds: self.feeds.into_iter().map(|(id, it)| (id, on(it, io) as Arc<dyn AlertFeed>)).collect(),
         }
     }
 }
@@ -132,6 +142,46 @@ impl StoreLease for OnIo<dyn StoreLease> {
 
     fn renew_every(&self) -> Duration {
         self.port.renew_every()
+    }
+}
+
+#[async_trait]
+impl AlertStore for OnIo<dyn AlertStore> {
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        self.call(|port| async move { port.load().await }).await
+    }
+
+    async fn commit(&self, under: FencingToken, commit: &Commit) -> Result<(), StoreError> {
+        let commit = commit.clone();
+        self.call(|port| async move { port.commit(under, &commit).await }).await
+    }
+
+    async fn receipts(&self, limit: usize) -> Result<Vec<Receipt>, StoreError> {
+        self.call(|port| async move { port.receipts(limit).await }).await
+    }
+
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.call(|port| async move { port.dead_letters(limit).await }).await
+    }
+}
+
+#[async_trait]
+impl Notifier for OnIo<dyn Notifier> {
+    async fn send(&self, attempt: &Attempt) -> Outcome {
+        let attempt = attempt.clone();
+        self.call(|port| async move { port.send(&attempt).await }).await
+    }
+}
+
+#[async_trait]
+impl AlertFeed for OnIo<dyn AlertFeed> {
+    fn every(&self) -> Duration {
+        self.port.every()
+    }
+
+    async fn tell(&self, alerts: &[Item], now: Timestamp) -> Outcome {
+        let alerts = alerts.to_vec();
+        self.call(|port| async move { port.tell(&alerts, now).await }).await
     }
 }
 

@@ -9,6 +9,7 @@
 //! work plane, which scores it and puts its tokens back in line → the new states and samples go to the outboxes → the
 //! writers store them. Beside it the supervision plane reads the board and makes the report.
 
+mod alerts;
 mod answers;
 mod board;
 mod bounded;
@@ -57,6 +58,7 @@ mod vigil;
 mod vital;
 mod work;
 
+pub use alerts::{Briefing, Links};
 pub use board::Board;
 pub use ended::{Ended, Exit, Failure, StartError, Stopped};
 pub use events::KINDS as EVENT_KINDS;
@@ -65,7 +67,7 @@ pub use outbox::OutboxCounts;
 pub use parts::{OnStop, PARTS, Part, Progress, Stage};
 pub use ports::{Controls, Plane, Planes, Ports, Surface};
 pub use resident::Figures;
-pub use settings::ServiceSettings;
+pub use settings::{AlertSettings, ServiceSettings};
 pub use start::{Again, Open, Starting};
 pub use stop::{Stop, StopOrder};
 pub use stores::StoreUse;

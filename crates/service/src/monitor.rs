@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_breaker::State as BreakerWord;
-use ttm_health::{Phase, Status, assess};
+use ttm_health::{Facts, Phase, Status, assess};
 use ttm_kernel::{Lane, Moment, Quantiles, Runtime, within};
 use ttm_perf::Sample;
 
@@ -132,6 +132,12 @@ impl Monitor {
             let (status, ready, phase) = (report.status, report.ready, report.phase.as_str());
             tracing::info!(%status, ready, phase, reason, "health changed");
         }
+        self.show(&facts, report.status);
+        self.resident.board.post_facts(facts);
+    }
+
+    /// Shows figures to who collects them.
+    fn show(&self, facts: &Facts, now: Status) {
         for (lane, facts) in [("hot", facts.data.hot), ("cold", facts.data.cold)] {
             metrics::gauge!("ttm_tokens", "lane" => lane).set(facts.tokens as f64);
             metrics::gauge!("ttm_tokens_stale", "lane" => lane).set(facts.stale as f64);
@@ -148,7 +154,7 @@ impl Monitor {
             }
         }
         for status in [Status::Healthy, Status::Degraded, Status::Critical, Status::Unknown] {
-            let is = f64::from(u8::from(status == report.status));
+            let is = f64::from(u8::from(status == now));
             metrics::gauge!("ttm_health", "status" => status.as_str()).set(is);
         }
         for guard in &self.resident.guards {

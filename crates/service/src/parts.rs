@@ -7,6 +7,7 @@ use std::time::Duration;
 use ttm_kernel::{BoxFuture, Lane};
 use ttm_recovery::{PartId, PartSpec};
 
+use crate::alerts::Alerts;
 use crate::board::Board;
 use crate::drain::{Drain, Sink};
 use crate::lease::Lease;
@@ -204,7 +205,7 @@ const TURN: Duration = Duration::from_secs(10);
 const SOURCES: &str = "sources";
 
 /// All parts, in the order in which they are started; those that need no store come first.
-pub const PARTS: [Part; 13] = {
+pub const PARTS: [Part; 14] = {
     use Plane::{Supervision, Work as OnWork};
     use Progress::{Answers, Beats, Drains, Looks, Renews, Runs as OfRuns};
     use Stage::{Lease as Holding, Store, Surface as Showing, Work as Working};
@@ -228,6 +229,7 @@ pub const PARTS: [Part; 13] = {
         part("sample-writer", OnWork, Store, Drains, task(write_samples)).not_critical().on(&[METRICS]),
         part("event-writer", OnWork, Store, Drains, task(write_events)).not_critical().on(&[METRICS]),
         part("monitor", Supervision, Holding, Looks, task(monitor)),
+        part("alerts", Supervision, Holding, Looks, task(tell)).not_critical(),
     ]
 };
 
@@ -290,6 +292,11 @@ fn write_events(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> 
 
 fn monitor(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
     Box::pin(Monitor::new(resident.clone(), life).run())
+}
+
+fn tell(resident: &Arc<Resident>, life: Life) -> BoxFuture<'static, ()> {
+    let resident = resident.clone();
+    Box::pin(async move { Alerts::take_up(resident, life).await.run().await })
 }
 
 fn drain<S, K>(resident: &Resident, life: Life, outbox: Arc<Outbox<S>>, sink: K) -> BoxFuture<'static, ()>

@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
+use ttm_alert::{AlertControl, AlertFeed, AlertStore, ChannelId, Notifier};
 use ttm_breaker::{BreakerControl, BreakerStore};
 use ttm_health::ResourceSource;
 use ttm_kernel::{BoxFuture, Runtime};
@@ -38,6 +39,12 @@ pub struct Ports {
     pub events: Arc<dyn EventStore>,
     /// What this process uses.
     pub resources: Arc<dyn ResourceSource>,
+    /// The states of alerts and the messages that wait, fenced by the epochs of the tokens.
+    pub alerts: Arc<dyn AlertStore>,
+    /// Where messages go, each channel once.
+    pub channels: Vec<(ChannelId, Arc<dyn Notifier>)>,
+    /// Those who want to know all that fires, again and again.
+    pub feeds: Vec<(ChannelId, Arc<dyn AlertFeed>)>,
 }
 
 /// Makes the runtimes, which share one clock.
@@ -86,6 +93,8 @@ pub struct Controls {
     pub breakers: Arc<dyn BreakerControl>,
     /// Parts and recoveries.
     pub recovery: Arc<dyn RecoveryControl>,
+    /// Alerts, silences and channels.
+    pub alerts: Arc<dyn AlertControl>,
 }
 
 /// Shows the board to readers: the HTTP API in production.

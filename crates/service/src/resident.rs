@@ -12,6 +12,7 @@ use ttm_breaker::Snapshot;
 use ttm_guard::Guard;
 use ttm_kernel::{Epoch, FencingToken, Runtime};
 
+use crate::alerts::Alerting;
 use crate::board::Board;
 use crate::breakers::BreakerLog;
 use crate::events::EventLog;
@@ -50,6 +51,7 @@ pub(crate) struct Resident {
     pub(crate) sources: Sources,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) excuses: Mutex<Excuses>,
+    pub(crate) alerting: Alerting,
 }
 
 impl Resident {

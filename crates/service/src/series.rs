@@ -29,7 +29,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("api.p95_ms", "response time over five minutes"),
     ("api.p99_ms", "response time over five minutes"),
     ("resource.memory_bytes", "resident memory"),
-    ("resource.cpu_percent", "share of one core"),
+    ("resource.cpu_percent", "share of what the process may use"),
     ("resource.disk_usage_percent", "of the data path's file system"),
     ("resource.open_file_descriptors", "open descriptors"),
     ("tokens.per_minute", "tokens scored in the last minute"),

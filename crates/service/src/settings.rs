@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ttm_alert::{NotifyConfig, RuleSet, defaults};
 use ttm_breaker::{BreakerConfig, BreakerSettings, CountAs};
 use ttm_dispatch::DispatchConfig;
 use ttm_guard::{GuardConfig, GuardSettings};
@@ -64,8 +65,36 @@ pub struct ServiceSettings {
     pub stop_within: Duration,
     /// What is restarted, how often and how hard.
     pub recovery: RecoveryConfig,
+    /// What is told of what goes wrong, and to whom.
+    pub alerts: AlertSettings,
     /// How sentences write commands, which differs with how the process was started.
     pub commands: Commands,
+}
+
+/// What is told of what goes wrong, and to whom.
+#[derive(Clone, Debug)]
+pub struct AlertSettings {
+    /// What is wrong for long enough.
+    pub rules: RuleSet,
+    /// Whom to tell, and when.
+    pub notify: NotifyConfig,
+    /// How often everything but resources is evaluated; those are with each sample of them.
+    pub every: Duration,
+}
+
+impl AlertSettings {
+    /// How often everything but resources is evaluated unless the config says otherwise.
+    pub const EVERY: Duration = Duration::from_secs(10);
+
+    /// The default rules, told to nobody. `resources` is how often resources are sampled.
+    ///
+    /// # Panics
+    /// Only if the default rules are invalid.
+    pub fn new(resources: Duration) -> Self {
+        let rules = RuleSet::try_new(defaults::rules(), defaults::catalogue(Self::EVERY, resources));
+        let rules = rules.expect("the defaults are valid");
+        Self { rules, notify: NotifyConfig::default(), every: Self::EVERY }
+    }
 }
 
 impl ServiceSettings {
@@ -130,6 +159,7 @@ impl Default for ServiceSettings {
             sample_capacity: Self::SAMPLE_CAPACITY,
             stop_within: Duration::from_secs(30),
             recovery: RecoveryConfig::default(),
+            alerts: AlertSettings::new(Duration::from_mins(1)),
             commands: Commands::default(),
         }
     }

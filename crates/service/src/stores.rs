@@ -29,11 +29,26 @@ pub enum StoreUse {
     Events,
     /// The ledger of recoveries.
     Recoveries,
+    /// The states of alerts, and the messages that wait.
+    Alerts,
     /// Keeping the lease.
     Lease,
 }
 
 impl StoreUse {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::TokenReads,
+        Self::TokenWrites,
+        Self::Listings,
+        Self::Breakers,
+        Self::Samples,
+        Self::Events,
+        Self::Recoveries,
+        Self::Alerts,
+        Self::Lease,
+    ];
+
     /// In words, for people; also a label of metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -44,6 +59,7 @@ impl StoreUse {
             Self::Samples => "samples",
             Self::Events => "events",
             Self::Recoveries => "recoveries",
+            Self::Alerts => "alerts",
             Self::Lease => "lease",
         }
     }
@@ -57,8 +73,14 @@ impl StoreUse {
             | Self::Listings
             | Self::Breakers
             | Self::Recoveries
+            | Self::Alerts
             | Self::Lease => STORE,
         }
+    }
+
+    /// The store of the use with this name.
+    pub(crate) fn store_of(name: &str) -> Option<&'static str> {
+        Self::ALL.into_iter().find(|each| each.as_str() == name).map(Self::store)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Faults as data: what breaks when, and for how long. A schedule is one line of text that can be stored, shortened
 //! by hand and replayed. The simulated world queries it at every call, so a schedule and a seed decide a whole run.
 
+mod channel;
 mod draw;
 mod job;
 mod poison;
@@ -13,6 +14,7 @@ use ttm_kernel::Moment;
 
 use crate::Plane;
 
+pub use channel::{Channel, ChannelFault};
 pub use draw::Swarm;
 pub use job::{JobFault, Part, Requests};
 pub use poison::Poison;
@@ -57,6 +59,8 @@ pub enum FaultKind {
     WallStep(SignedDuration),
     /// Something that the process does gets stuck, or fails again and again.
     Job(JobFault),
+    /// A channel on which alerts are told.
+    Channel(Channel, ChannelFault),
 }
 
 /// How the API misbehaves.
@@ -163,14 +167,24 @@ pub enum StoreTable {
     Samples,
     /// The table of events.
     Events,
+    /// The table of alerts.
+    Alerts,
     /// The row of the lease, if the lease is a row.
     Lease,
 }
 
 impl StoreTable {
     /// All of them together, and then each.
-    pub const EACH: [Self; 7] =
-        [Self::All, Self::Tokens, Self::Breakers, Self::Samples, Self::Events, Self::Lease, Self::Recoveries];
+    pub const EACH: [Self; 8] = [
+        Self::All,
+        Self::Tokens,
+        Self::Breakers,
+        Self::Samples,
+        Self::Events,
+        Self::Lease,
+        Self::Recoveries,
+        Self::Alerts,
+    ];
 
     /// The word for it in a schedule.
     pub const fn as_str(self) -> &'static str {
@@ -181,6 +195,7 @@ impl StoreTable {
             Self::Recoveries => "recoveries",
             Self::Samples => "samples",
             Self::Events => "events",
+            Self::Alerts => "alerts",
             Self::Lease => "lease",
         }
     }
@@ -272,6 +287,14 @@ impl FaultSchedule {
     /// Whether a matching fault was active at any time between the two.
     pub fn any_between(&self, from: Moment, to: Moment, matches: impl Fn(FaultKind) -> bool) -> bool {
         self.0.iter().any(|fault| matches(fault.kind) && fault.begins() <= to && from <= fault.until())
+    }
+
+    /// The fault of a channel at `now`.
+    pub fn channel(&self, channel: Channel, now: Moment) -> Option<ChannelFault> {
+        self.active(now).find_map(|fault| match fault.kind {
+            FaultKind::Channel(of, kind) if of == channel => Some(kind),
+            _ => None,
+        })
     }
 
     /// Whether the resources cannot be measured at `now`.

@@ -23,8 +23,8 @@ pub mod world;
 pub use batch::{Batch, Day};
 pub use executor::{Ailment, Executor, Exhausted, Place, Plane, RunEnd, SimRuntime, Struck, Yields};
 pub use fault::{
-    ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, JobFault, Part, Percent, Poison,
-    Requests, StoreFault, StoreTable, Swarm,
+    Channel, ChannelFault, ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, JobFault, Part,
+    Percent, Poison, Requests, StoreFault, StoreTable, Swarm,
 };
 pub use oracle::{Promises, SLOT};
 pub use outcome::{Failure, Outcome};

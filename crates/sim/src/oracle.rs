@@ -8,6 +8,7 @@ pub mod health;
 mod pace;
 pub mod recovery;
 mod succession;
+mod telling;
 mod tokens;
 
 use std::fmt;
@@ -24,6 +25,7 @@ pub use events::{EventLedger, every_change_has_its_event, none_lost};
 pub use pace::{Limit, Pace};
 pub use recovery::Budgets;
 pub use succession::Succession;
+pub use telling::{Telling, Told};
 pub use tokens::{is_stored_as_published, silence_unlists_no_token, unlisted};
 
 /// The promises to the upstream API and to the operators, whatever the service is configured to do.

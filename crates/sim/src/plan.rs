@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ttm_alert::{ChannelId, Escalation, NotifyConfig, NotifySettings, RuleSet, defaults};
 use ttm_health::Report;
-use ttm_service::{PARTS, Part, ServiceSettings};
+use ttm_service::{AlertSettings, PARTS, Part, ServiceSettings};
 
 use crate::FaultSchedule;
+use crate::fault::Channel;
 use crate::oracle::recovery::Budgets;
 use crate::oracle::{BreakerRules, Promises};
 use crate::world::Defect;
@@ -62,7 +64,12 @@ impl Plan {
     /// # Panics
     /// Only if the default settings of the service are invalid.
     pub fn new(seed: u64, lasts: Duration, faults: FaultSchedule) -> Self {
-        let settings = ServiceSettings { report_interval: REPORT_INTERVAL, ..ServiceSettings::default() };
+        let defaults = ServiceSettings::default();
+        let settings = ServiceSettings {
+            report_interval: REPORT_INTERVAL,
+            alerts: alerts(defaults.resource_check_interval),
+            ..defaults
+        };
         let breaker = settings.breaker.settings();
         let promised = Promises {
             // What the API's reference allows; the service is configured to stay below it.
@@ -90,6 +97,23 @@ impl Plan {
             defects: Vec::new(),
             parts: PARTS.to_vec(),
         }
+    }
+}
+
+/// The default rules, told on one channel, and on a second one when nobody acknowledges.
+fn alerts(resources: Duration) -> AlertSettings {
+    let catalogue = defaults::catalogue(REPORT_INTERVAL, resources);
+    let channels = Channel::ALL.map(|channel| ChannelId::new(channel.name())).to_vec();
+    let defaults = NotifySettings::default();
+    let notify = NotifySettings {
+        default_channels: channels[..1].to_vec(),
+        escalation: Escalation { channels, ..defaults.escalation.clone() },
+        ..defaults
+    };
+    AlertSettings {
+        rules: RuleSet::try_new(defaults::rules(), catalogue).expect("the defaults are valid"),
+        notify: NotifyConfig::try_new(notify).expect("these are valid"),
+        every: REPORT_INTERVAL,
     }
 }
 

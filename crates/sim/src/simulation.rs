@@ -9,6 +9,7 @@ mod judge;
 mod recovery;
 mod second;
 mod state;
+mod telling;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +99,7 @@ impl<'a> Simulation<'a> {
             illness: Illness::default(),
             wall_steps: Vec::new(),
             replayed: 0,
+            told: 0,
         }
     }
 
@@ -191,6 +193,7 @@ impl<'a> Simulation<'a> {
         self.processes += 1;
         self.number = self.processes;
         self.booted = self.executor.now();
+        self.world.telling.boots(self.number, self.booted);
         self.executor.runtime().trace(format_args!("process boots"));
         let (number, runtime) = (u64::from(self.number), self.executor.runtime());
         let ports = self.world.ports(self.host, self.plan.profiles);
@@ -215,7 +218,10 @@ impl<'a> Simulation<'a> {
     fn inject(&mut self, kind: FaultKind, lasts: Duration) {
         let now = self.executor.now();
         match kind {
-            FaultKind::Exchange(_) | FaultKind::Store(..) | FaultKind::ResourcesUnknown => {}
+            FaultKind::Exchange(_)
+            | FaultKind::Store(..)
+            | FaultKind::Channel(..)
+            | FaultKind::ResourcesUnknown => {}
             FaultKind::Kill => self.gone(now + lasts),
             FaultKind::Terminate => self.terminate(lasts),
             FaultKind::Freeze => self.hold(&Plane::ALL, lasts),

@@ -1,7 +1,9 @@
 //! The simulated world behind the ports: an API, a database, the resources of a process. It outlives the processes of
 //! the service, so after a kill a process finds what the stores made durable and nothing else.
 
+mod alert_store;
 mod breaker_store;
+mod channel;
 mod defect;
 mod event_store;
 mod exchange;
@@ -18,18 +20,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use ttm_alert::{ChannelId, Notifier};
 use ttm_kernel::{Moment, StoreLease};
 use ttm_market::synthetic::SyntheticMarket;
 use ttm_market::{Mint, ProfileSource};
 use ttm_service::Ports;
 
-use crate::oracle::{Promises, Succession, Verdicts};
+use crate::fault::Channel;
+use crate::oracle::{Promises, Succession, Telling, Verdicts};
 use defect::Defects;
 use store::{Ledger, Server};
 
 use crate::{FaultSchedule, SimRuntime, StoreTable};
 
+pub use alert_store::SimAlertStore;
 pub use breaker_store::SimBreakerStore;
+pub use channel::SimChannel;
 pub use defect::Defect;
 pub use event_store::SimEventStore;
 pub use exchange::{ExchangeCounts, LastResponses, Panicked, SimExchange};
@@ -56,6 +62,12 @@ pub struct World {
     pub history: SimMetricStore,
     /// The table of events.
     pub events: SimEventStore,
+    /// The table of alerts.
+    pub alerts: SimAlertStore,
+    /// What was told of them, and the oracle of it.
+    pub telling: Arc<Telling>,
+    /// Where they are told.
+    channels: Vec<(ChannelId, Arc<SimChannel>)>,
     /// The lease on the database.
     pub leases: SimLeases,
     /// The resources that the process uses.
@@ -87,7 +99,17 @@ impl World {
         let row = Server::new(StoreTable::Lease, runtime, faults, &ledger);
         let leases = SimLeases::new(LeaseKind::of(seed), row, &succession, verdicts, &defects);
         let tokens = SimTokenStore::beside(&mints, runtime, faults, &ledger, Some(&leases));
+        let alerts = SimAlertStore::beside(&tokens, &defects, runtime, faults, &ledger);
+        let telling = Arc::new(Telling::new(&alerts, verdicts));
+        let channel = |channel: Channel| {
+            let of_world = SimChannel::new(channel, runtime, faults, &telling);
+            (ChannelId::new(channel.name()), Arc::new(of_world))
+        };
+        let channels = Channel::ALL.map(channel).to_vec();
         Self {
+            alerts,
+            telling,
+            channels,
             breakers: SimBreakerStore::beside(&tokens, &exchange, runtime, faults, &ledger),
             recoveries: SimRecoveryLedger::beside(&tokens, &defects, runtime, faults, &ledger),
             exchange,
@@ -140,6 +162,13 @@ impl World {
             history: Arc::new(self.history.clone()),
             events: Arc::new(self.events.clone()),
             resources: self.resources.clone(),
+            alerts: Arc::new(self.alerts.clone()),
+            channels: self
+                .channels
+                .iter()
+                .map(|(id, it)| (id.clone(), it.clone() as Arc<dyn Notifier>))
+                .collect(),
+            feeds: Vec::new(),
         }
     }
 

@@ -9,5 +9,6 @@
 mod adapter;
 mod file_system;
 mod process;
+mod quota;
 
 pub use adapter::SysinfoResources;

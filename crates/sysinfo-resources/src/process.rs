@@ -3,6 +3,8 @@
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use ttm_health::ResourceSample;
 
+use crate::quota;
+
 /// Measures this process; keeps the previous measurement, since CPU usage is the difference of two.
 #[derive(Debug)]
 pub(crate) struct ProcessMeter {
@@ -28,7 +30,7 @@ impl ProcessMeter {
             memory_bytes: Some(process.memory()).filter(|bytes| *bytes > 0),
             memory_limit_bytes: process.cgroup_limits().map(|limits| limits.total_memory).or(machine_memory),
             cpu_percent: read_before
-                .then(|| f64::from(process.cpu_usage()))
+                .then(|| f64::from(process.cpu_usage()) / quota::processors().unwrap_or(1.0))
                 .filter(|percent| percent.is_finite() && *percent >= 0.0),
             disk_usage_percent: None,
             open_file_descriptors: process.open_files().map(count),

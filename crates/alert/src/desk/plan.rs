@@ -183,23 +183,25 @@ impl Desk {
         }
     }
 
-    fn item(&self, key: &AlertKey, id: EpisodeId, news: News) -> Option<Item> {
+    pub(super) fn item(&self, key: &AlertKey, id: EpisodeId, news: News) -> Option<Item> {
         let case = self.case_of(key, id)?;
-        let rule = self.engine.rules().find(&key.rule).map(|rule| self.engine.rules().rule(rule));
-        let limit = rule.map(|rule| {
-            let worse = rule.condition.worse().filter(|worse| worse.severity == case.severity);
-            worse.map_or(rule.condition.limit().1, |worse| worse.limit).enter
-        });
         Some(Item {
             key: key.clone(),
             episode: case.episode,
             news,
             severity: case.severity,
             value: self.engine.value(key).filter(|_| case.ended.is_none()).or(case.value),
-            limit,
+            limit: self.limit(key, case.severity),
             ended: case.ended,
             acknowledged_by: case.acknowledged_by().map(str::to_owned),
         })
+    }
+
+    /// Where the level of an alert with this severity begins.
+    pub(super) fn limit(&self, key: &AlertKey, severity: Severity) -> Option<f64> {
+        let rule = self.engine.rules().rule(self.engine.rules().find(&key.rule)?);
+        let worse = rule.condition.worse().filter(|worse| worse.severity == severity);
+        Some(worse.map_or(rule.condition.limit().1, |worse| worse.limit).enter)
     }
 
     /// What fires as a consequence of what fires in a message, at first and at second hand.

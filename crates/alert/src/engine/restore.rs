@@ -1,5 +1,6 @@
 //! What outlives a process, and a change of the rules.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -83,6 +84,24 @@ impl Engine {
             pairs.iter().map(move |(labels, pair)| {
                 pair.saved(AlertKey { rule: Arc::clone(&name), labels: labels.clone() }, now)
             })
+        })
+    }
+
+    /// Alerts that are not inactive, ordered by their keys, beginning at this one.
+    pub(crate) fn keys_from(&self, first: Bound<AlertKey>) -> impl Iterator<Item = AlertKey> {
+        let rules = Arc::clone(&self.rules);
+        let mut places: Vec<(Arc<str>, RuleId)> =
+            (0..).map(RuleId).take(self.pairs.len()).map(|rule| (rules.name(rule), rule)).collect();
+        places.sort_unstable();
+        places.into_iter().flat_map(move |(name, rule)| {
+            let from = match &first {
+                Bound::Included(key) if key.rule == name => Bound::Included(key.labels.clone()),
+                Bound::Excluded(key) if key.rule == name => Bound::Excluded(key.labels.clone()),
+                _ => Bound::Unbounded,
+            };
+            let is_before = matches!(&first, Bound::Included(key) | Bound::Excluded(key) if name < key.rule);
+            let labels = self.pairs[rule.place()].range((from, Bound::Unbounded)).filter(move |_| !is_before);
+            labels.map(move |(labels, _)| AlertKey { rule: Arc::clone(&name), labels: labels.clone() })
         })
     }
 }

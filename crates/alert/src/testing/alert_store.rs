@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use ttm_kernel::{Admission, Epoch, FencingToken, StoreError};
 
-use super::memory::Memory;
+use crate::memory::Memory;
 use crate::{AlertStore, Commit, DeadLetter, Loaded, Receipt};
 
 /// Remembers commits. Clones share their memory, so that a clone is what a reopened store would be.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::memory::Memory;
+use crate::memory::Memory;
 use crate::{
     AlertKey, Attempt, Desk, EpisodeId, Journalled, Message, News, NotifyConfig, Now, OutboxRow, Outcome,
     Quiet, RowKey,

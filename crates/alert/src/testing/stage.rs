@@ -10,7 +10,7 @@ use ttm_kernel::{Epoch, Moment};
 
 use super::example::{labels, rule_set, wall};
 use super::judge::Judge;
-use super::memory::Memory;
+use crate::memory::Memory;
 use crate::{
     AlertKey, ChannelId, Commit, Desk, Journalled, Loaded, Measurement, NotifyConfig, Now, Outcome, Quiet,
     QuietId, Reading, RowKey, RuleSet,

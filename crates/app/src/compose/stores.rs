@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use ttm_alert::AlertStore;
 use ttm_breaker::BreakerStore;
 use ttm_file_journal::FileJournal;
 use ttm_kernel::StoreLease;
@@ -136,6 +137,7 @@ pub(super) struct StateStores {
     pub(super) tokens: Arc<dyn TokenStore>,
     pub(super) breakers: Arc<dyn BreakerStore>,
     pub(super) ledger: Arc<dyn RecoveryLedger>,
+    pub(super) alerts: Arc<dyn AlertStore>,
 }
 
 /// Opens the store of the state, with its schema up to date.
@@ -151,7 +153,8 @@ pub(super) async fn open_state(
                 store = store.with_lease(lease.port());
             }
             let (breakers, ledger) = (Arc::new(store.breakers()), Arc::new(store.recoveries()));
-            StateStores { tokens: Arc::new(store), breakers, ledger }
+            let alerts = Arc::new(store.alerts());
+            StateStores { tokens: Arc::new(store), breakers, ledger, alerts }
         }
         StoreUrl::Postgres(url) => {
             let mut store = PostgresTokenStore::open(url.expose_secret()).await.map_err(told_of_postgres)?;
@@ -159,7 +162,8 @@ pub(super) async fn open_state(
                 store = store.with_lease(lease.clone());
             }
             let (breakers, ledger) = (Arc::new(store.breakers()), Arc::new(store.recoveries()));
-            StateStores { tokens: Arc::new(store), breakers, ledger }
+            let alerts = Arc::new(store.alerts());
+            StateStores { tokens: Arc::new(store), breakers, ledger, alerts }
         }
     })
 }

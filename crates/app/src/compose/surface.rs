@@ -100,7 +100,7 @@ impl Surface for HttpSurface {
     }
 
     fn started(&self, controls: Controls) {
-        let Controls { breakers, recovery } = controls;
+        let Controls { breakers, recovery, .. } = controls;
         // A service starts once.
         drop(self.state.controls.set(ttm_axum_api::Controls { breakers, recovery }));
     }

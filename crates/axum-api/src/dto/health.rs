@@ -153,7 +153,7 @@ pub struct ResourcesDto {
     pub memory_usage_mb: Option<f64>,
     /// Memory as a share of its limit, 0 to 100.
     pub memory_usage_percent: Option<f64>,
-    /// Share of one core; above 100 with several cores busy.
+    /// Share of the processor time that the process may use, 0 to 100.
     pub cpu_usage_percent: Option<f64>,
     /// Usage of the file system that holds the data, 0 to 100.
     pub disk_usage_percent: Option<f64>,

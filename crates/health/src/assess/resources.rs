@@ -27,7 +27,7 @@ pub(super) fn assess(
     let levels = thresholds.settings();
     let figures = [
         ("memory in use", "of its limit", memory_usage_percent, levels.memory_percent, &mut reached.memory),
-        (CPU, "of one core", cpu_usage_percent, levels.cpu_percent, &mut reached.cpu),
+        (CPU, "of what this process may use", cpu_usage_percent, levels.cpu_percent, &mut reached.cpu),
         (
             "disk in use",
             "of the data path's file system",

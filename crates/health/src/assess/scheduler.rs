@@ -123,15 +123,35 @@ fn progress(
         return false;
     }
     let sentence = format!("the {name} group has made no progress {since} {}", spoken(quiet));
-    if fails_from_outside(group, facts, limits.warning) {
+    let Some(of_itself) = of_itself(group, facts, quiet, limits.warning) else {
         findings.add(Status::Degraded, format!("{sentence}: its runs end, and refresh none of their tokens"));
         return false;
-    }
-    // A group that was withheld has that time from the end of it on.
-    let of_itself = group.since_held_up.map_or(quiet, |since| quiet.min(since));
+    };
     let status = if of_itself >= limits.critical { Status::Critical } else { Status::Degraded };
     findings.add(status, sentence);
     of_itself >= limits.stall
+}
+
+/// For how much of the time in which a group made no progress nothing outside kept it from making some. `None` if something outside
+/// still does.
+fn of_itself(group: &GroupFacts, facts: &Facts, quiet: Duration, limit: Duration) -> Option<Duration> {
+    // A group that was withheld has all its time from the end of that on.
+    (!fails_from_outside(group, facts, limit))
+        .then(|| group.since_held_up.map_or(quiet, |since| quiet.min(since)))
+}
+
+/// For how long a group has stood still while nothing outside kept it from its work, as the report judges it. `None` where that
+/// is not a question: the API or the lease keeps it from working, or the process is not running.
+pub fn stands_still(group: &GroupFacts, facts: &Facts, thresholds: &Thresholds) -> Option<Duration> {
+    let limits = thresholds.progress_limits(group.interval);
+    let since_tick = group.since_tick.unwrap_or(facts.uptime);
+    let is_withheld = group.withheld_for.is_some() && since_tick < limits.warning;
+    if facts.phase != Phase::Running || facts.lease_lapsed_for.is_some() || is_withheld {
+        return None;
+    }
+    let quiet = group.since_progress.unwrap_or(facts.measured_for);
+    let quiet = if group.withheld_for.is_some() { quiet.min(since_tick) } else { quiet };
+    of_itself(group, facts, quiet, limits.warning)
 }
 
 /// Whether runs still end and their tokens failed, most of them by requests that failed outside or by answers without them. Such a group is not

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ttm_kernel::Lane;
 
 use super::Board;
+use crate::alerts::Refusals;
 use crate::trouble::{ApiTrouble, News, Trouble};
 
 impl Board {
@@ -31,6 +32,21 @@ impl Board {
         if let Some(ApiTrouble { message, since, .. }) = over {
             tracing::warn!(api, failed_since = %since, last_error = message, "the API answers again");
         }
+    }
+
+    /// Posts that an API refused a call because it is asked too often.
+    pub(crate) fn post_rate_limited(&self, api: &str) {
+        self.refusals.lock().entry(api.to_owned()).or_default().rate_limited += 1;
+    }
+
+    /// Posts that an API refused a call because of who makes it.
+    pub(crate) fn post_forbidden(&self, api: &str) {
+        self.refusals.lock().entry(api.to_owned()).or_default().forbidden += 1;
+    }
+
+    /// How often an API has refused a call since the start.
+    pub(crate) fn refusals(&self, api: &str) -> (String, Refusals) {
+        (api.to_owned(), self.refusals.lock().get(api).copied().unwrap_or_default())
     }
 
     /// What goes wrong with an API, while it does; APIs have the names of their breakers.

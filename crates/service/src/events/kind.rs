@@ -37,6 +37,12 @@ pub(super) enum Kind {
     LedgerSetAside,
     #[strum(serialize = "process.paused")]
     ProcessPaused,
+    #[strum(serialize = "alert.fired")]
+    AlertFired,
+    #[strum(serialize = "alert.severity_changed")]
+    AlertSeverityChanged,
+    #[strum(serialize = "alert.resolved")]
+    AlertResolved,
     #[strum(serialize = "control.attempt_timeout")]
     ControlAttemptTimeout,
     #[strum(serialize = "control.in_flight")]

@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use ttm_kernel::Entropy;
 
 use super::{
-    ExchangeFault, Fault, FaultKind, FaultSchedule, JobFault, Part, Requests, StoreFault, StoreTable,
+    Channel, ChannelFault, ExchangeFault, Fault, FaultKind, FaultSchedule, JobFault, Part, Requests,
+    StoreFault, StoreTable,
 };
 use crate::Plane;
 
@@ -110,6 +111,26 @@ const JOBS: [Kind; 9] = [
 const OF_PARTS: [OfPart; 3] =
     [(JobFault::PartHangs, 0, 120), (JobFault::PartSpins, 30, 60), (JobFault::PartPanicsAlways, 10, 600)];
 
+/// What may go wrong with a channel.
+const OF_CHANNELS: [(ChannelFault, u64, u64); 5] = [
+    (ChannelFault::Down, 10, 3_600),
+    (ChannelFault::Hangs, 10, 1_200),
+    (ChannelFault::Mute, 10, 600),
+    (ChannelFault::Refuses, 10, 1_200),
+    (ChannelFault::Limited(30), 10, 600),
+];
+
+/// Every kind of the table of alerts and of the channels.
+fn kinds_of_telling() -> Vec<Kind> {
+    let of_store = STORE
+        .iter()
+        .map(|(fault, least, most)| (FaultKind::Store(StoreTable::Alerts, *fault), *least, *most));
+    let of_channels = Channel::ALL.into_iter().flat_map(|channel| {
+        OF_CHANNELS.map(|(fault, least, most)| (FaultKind::Channel(channel, fault), least, most))
+    });
+    of_store.chain(of_channels).collect()
+}
+
 /// Every kind of the API, of the store, of the process and of what it does. Steps of the wall clock are drawn separately.
 fn kinds() -> [Vec<Kind>; 4] {
     let of = |table| {
@@ -122,7 +143,12 @@ fn kinds() -> [Vec<Kind>; 4] {
         .flat_map(|part| OF_PARTS.map(|(kind, least, most)| (FaultKind::Job(kind(part)), least, most)));
     [
         EXCHANGE.to_vec(),
-        StoreTable::EACH.into_iter().flat_map(of).chain(REJECTS).collect(),
+        StoreTable::EACH
+            .into_iter()
+            .filter(|table| *table != StoreTable::Alerts)
+            .flat_map(of)
+            .chain(REJECTS)
+            .collect(),
         PROCESS.into_iter().chain(parts).collect(),
         JOBS.into_iter().chain(jobs).collect(),
     ]
@@ -131,19 +157,39 @@ fn kinds() -> [Vec<Kind>; 4] {
 impl Swarm {
     /// The words of every kind that a swarm draws, except steps of the wall clock, each of which is different.
     pub fn words() -> Vec<String> {
-        kinds().iter().flatten().map(|(kind, ..)| kind.to_string()).collect()
+        let kinds = kinds();
+        kinds.iter().flatten().chain(&kinds_of_telling()).map(|(kind, ..)| kind.to_string()).collect()
     }
 
     /// Draws a schedule; equal randomness gives equal schedules. A swarm finds more when each run omits some kinds,
     /// because some hide others.
     pub fn draw(&self, entropy: &dyn Entropy) -> FaultSchedule {
+        let mut faults = self.draw_work(entropy);
+        // What tells of them fails by itself, and no less than they do.
+        let kinds = half(kinds_of_telling(), entropy);
+        let mut at = self.from;
+        loop {
+            at += exponential(entropy, self.every);
+            if at >= self.until {
+                return FaultSchedule::new(faults);
+            }
+            let drawn = usize::try_from(entropy.below(kinds.len() as u64)).unwrap_or(0);
+            let (kind, least, most) = kinds[drawn];
+            let lasts = between(entropy, least, most).min(self.until.saturating_sub(at));
+            faults.push(Fault { at, lasts, kind });
+            faults.extend(self.follow(kind, at + lasts, entropy));
+        }
+    }
+
+    /// Faults of everything but what tells of them.
+    fn draw_work(&self, entropy: &dyn Entropy) -> Vec<Fault> {
         let kinds = kinds().map(|kinds| half(kinds, entropy));
         let mut faults = Vec::new();
         let mut at = self.from;
         loop {
             at += exponential(entropy, self.every);
             if at >= self.until {
-                return FaultSchedule::new(faults);
+                return faults;
             }
             // Most faults are those of the API.
             let kinds = match entropy.below(9) {
@@ -227,7 +273,8 @@ mod tests {
 
     #[test]
     fn a_swarm_draws_every_kind_and_omits_half_of_them_in_each_run() {
-        let mut missing: Vec<FaultKind> = kinds().iter().flatten().map(|(kind, ..)| *kind).collect();
+        let all = kinds().into_iter().flatten().chain(kinds_of_telling());
+        let mut missing: Vec<FaultKind> = all.map(|(kind, ..)| kind).collect();
         let all = missing.len();
         for seed in 0..200 {
             let schedule = Swarm::default().draw(&SeededEntropy::new(seed));

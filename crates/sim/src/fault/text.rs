@@ -8,7 +8,8 @@ use jiff::SignedDuration;
 use jiff::fmt::friendly::{Spacing, SpanParser, SpanPrinter};
 
 use super::{
-    ExchangeFault, Fault, FaultKind, FaultSchedule, JobFault, Part, Percent, StoreFault, StoreTable,
+    Channel, ChannelFault, ExchangeFault, Fault, FaultKind, FaultSchedule, JobFault, Part, Percent,
+    StoreFault, StoreTable,
 };
 use crate::Plane;
 
@@ -28,6 +29,7 @@ impl fmt::Display for FaultKind {
             Self::Exchange(fault) => return fault.fmt(f),
             Self::Store(table, fault) => return write!(f, "{}-{fault}", table.as_str()),
             Self::Job(fault) => return fault.fmt(f),
+            Self::Channel(channel, fault) => return write!(f, "{}-{fault}", channel.name()),
             Self::PlaneStalls(plane) => return write!(f, "plane-stalls={}", plane_word(*plane)),
             Self::PartPanics(part) => return write!(f, "part-panics={}", part.name()),
             Self::PartEnds(part) => return write!(f, "part-ends={}", part.name()),
@@ -101,6 +103,13 @@ impl FromStr for FaultKind {
             Some(Self::Store(*table, store(fault)?))
         });
         if let Some(fault) = of_store {
+            return Ok(fault);
+        }
+        let of_channel = Channel::ALL.into_iter().find_map(|channel| {
+            let fault = text.strip_prefix(channel.name())?.strip_prefix('-')?;
+            Some(Self::Channel(channel, ChannelFault::parse(fault)?))
+        });
+        if let Some(fault) = of_channel {
             return Ok(fault);
         }
         Ok(match text.split_once('=').unwrap_or((text, "")) {
@@ -254,6 +263,7 @@ mod tests {
             "part-panics=token-writer part-ends=work wall-step=-1h tokens-unexpected recoveries-gone plane-stalls=io",
             "part-hangs=api part-spins=sources part-panics-always=monitor requests-hang=hot requests-hang=cold",
             "requests-hang=all requests-spin requests-panic=cold answers-panic leaks",
+            "ops-down ops-hangs phone-mute phone-refuses ops-limited=30s alerts-full",
         ]
         .iter()
         .flat_map(|words| words.split(' '))

@@ -190,6 +190,7 @@ fn may_fail_calls(kind: FaultKind) -> bool {
         | FaultKind::PartPanics(_)
         | FaultKind::PartEnds(_)
         | FaultKind::WallStep(_)
+        | FaultKind::Channel(..)
         | FaultKind::Job(_) => false,
     }
 }

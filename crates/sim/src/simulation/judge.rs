@@ -60,6 +60,7 @@ impl Simulation<'_> {
         }
         self.judge_health();
         self.judge_ledger();
+        self.judge_told();
         self.follow_panics();
         let State::Up(process) = &self.state else { return };
         if let Some(counts) = process.events() {
@@ -268,6 +269,7 @@ impl Simulation<'_> {
                 "not recovered {RECOVERED_WITHIN:?} after the last fault, for up to {down:?}"
             ));
         }
+        self.judge_told_at_end();
         match &self.state {
             State::Up(process) => {
                 let report = process.board().report();

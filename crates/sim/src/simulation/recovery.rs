@@ -103,6 +103,7 @@ impl Simulation<'_> {
             | FaultKind::Kill
             | FaultKind::Terminate
             | FaultKind::Freeze
+            | FaultKind::Channel(..)
             | FaultKind::WallStep(_) => false,
         };
         self.faults.any_between(from, at, is_inside) || self.illness.any_between(from, at)

@@ -65,6 +65,8 @@ pub(super) struct Simulation<'a> {
     pub(super) wall_steps: Vec<(Moment, SignedDuration)>,
     /// How many entries of the ledger of recoveries were replayed.
     pub(super) replayed: usize,
+    /// How many of the things that were told have been judged.
+    pub(super) told: usize,
 }
 
 /// A suspension of one plane.

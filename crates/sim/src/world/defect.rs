@@ -23,6 +23,10 @@ pub enum Defect {
     ForgetfulLedger,
     /// It loses the beginnings of recoveries.
     TornLedger,
+    /// The table of alerts shows a process nothing of those before.
+    ForgetfulAlerts,
+    /// It loses the messages that wait.
+    TornAlerts,
     /// From half an hour on calls of the API fail for two minutes although no fault says so: for the oracles it is the process that
     /// fails them.
     SecretOutage,

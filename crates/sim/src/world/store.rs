@@ -110,6 +110,7 @@ impl Server {
         // The ledger draws from streams of its own, so that what is recorded shifts nothing else.
         let (latency, commits) = match table {
             StoreTable::Recoveries => ("ledger latency", "ledger chance"),
+            StoreTable::Alerts => ("alerts latency", "alerts chance"),
             _ => ("store latency", "store chance"),
         };
         Self {

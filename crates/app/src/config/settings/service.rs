@@ -13,7 +13,7 @@ use ttm_retry::RetryPolicy;
 use ttm_schedule::{ScheduleConfig, ScheduleSettings};
 
 use super::reader::Reader;
-use ttm_service::ServiceSettings;
+use ttm_service::{AlertSettings, ServiceSettings};
 
 /// The request budget of scoring.
 const BUDGET: &str = "requests_per_minute";
@@ -56,6 +56,7 @@ impl Reader<'_> {
             sample_capacity: ServiceSettings::SAMPLE_CAPACITY,
             stop_within,
             recovery,
+            alerts: AlertSettings::new(resource_check_interval?),
             // Not a setting: the command line knows.
             commands: Commands::default(),
         })

@@ -1,0 +1,129 @@
+//! A channel behind its guard: a breaker, so that one that is down is left alone, and a budget, so that it is never flooded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use ttm_alert::{Attempt, ChannelId, Notifier, Outcome};
+use ttm_breaker::{Breaker, BreakerConfig, BreakerSettings};
+use ttm_guard::{Disposition, Guard, GuardConfig, GuardError, GuardSettings};
+use ttm_kernel::{Moment, Runtime};
+use ttm_retry::{RetryPolicy, RetrySettings};
+
+use crate::resident::Resident;
+
+/// How long one attempt may take, with all that a channel does for it.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a message waits for a turn of the budget.
+const TURN: Duration = Duration::from_secs(10);
+/// As many as the strictest of the known services takes.
+const A_MINUTE: u32 = 60;
+/// A channel that was down is looked at again after this at the latest, so that no escalation passes by it.
+const AWAY: Duration = Duration::from_mins(1);
+
+/// A channel.
+pub(crate) struct Channel {
+    pub(super) id: ChannelId,
+    notifier: Arc<dyn Notifier>,
+    guard: Guard,
+    /// Since when it takes nothing, and what it said last.
+    failing: Mutex<Option<(Timestamp, String)>>,
+}
+
+impl Channel {
+    pub(super) fn new(id: ChannelId, notifier: Arc<dyn Notifier>, clock: &Arc<dyn Runtime>) -> Self {
+        let breaker = BreakerSettings {
+            recovery_timeout: AWAY / 2,
+            max_recovery_timeout: AWAY,
+            ..BreakerSettings::default()
+        };
+        let breaker = BreakerConfig::try_new(breaker).expect("these are valid");
+        let breaker = Arc::new(Breaker::new(id.as_str(), breaker, clock.entropy("channels")));
+        let settings = GuardSettings {
+            attempt_timeout: TIMEOUT,
+            deadline: TIMEOUT + TURN,
+            requests_per_minute: Some(A_MINUTE),
+            max_concurrent: Some(1),
+            budget: None,
+            ..GuardSettings::default()
+        };
+        let guard = GuardConfig::try_new(settings).expect("these are valid");
+        // What is not taken is tried again by the desk, which knows by then whether it is still true.
+        let once = RetryPolicy::try_new(RetrySettings { max_attempts: 1, ..RetrySettings::default() });
+        let once = once.expect("these are valid");
+        let guard = Guard::new(guard, breaker, once, clock.clone(), "channels");
+        Self { id, notifier, guard, failing: Mutex::default() }
+    }
+
+    /// Since when it takes no messages, and why; `None` if it took the last one.
+    pub(super) fn failing(&self) -> Option<(Timestamp, String)> {
+        self.failing.lock().clone()
+    }
+
+    /// Sends a message once, under the lease.
+    pub(super) async fn send(&self, attempt: &Attempt, resident: &Resident, clock: &dyn Runtime) -> Outcome {
+        let call = self.guard.call(Moment::MAX, disposition, |_| async {
+            // It may have waited for its turn while another process took over.
+            if !resident.lease.holds() {
+                let why = "this process could not renew its lease on the store".to_owned();
+                return Err(Outcome::Retry { after: None, why });
+            }
+            match self.notifier.send(attempt).await {
+                delivered @ Outcome::Delivered { .. } => Ok(delivered),
+                failed => Err(failed),
+            }
+        });
+        let now = || clock.now();
+        let outcome = match call.await {
+            Ok(delivered) => delivered,
+            Err(GuardError::Failed { error, .. }) => error,
+            Err(GuardError::Rejected(rejected)) => {
+                let after = Some(rejected.retry_at.saturating_since(now()).min(AWAY));
+                Outcome::Retry {
+                    after,
+                    why: "left alone for a while, since it failed again and again".to_owned(),
+                }
+            }
+            Err(GuardError::Throttled { retry_at }) => {
+                let after = Some(retry_at.saturating_since(now()));
+                Outcome::Retry { after, why: "too many messages for its budget".to_owned() }
+            }
+            Err(GuardError::TimedOut { .. }) => {
+                let why = format!("no answer within {} s", TIMEOUT.as_secs());
+                Outcome::Retry { after: None, why }
+            }
+        };
+        self.note(&outcome, clock.wall());
+        outcome
+    }
+
+    /// What fails is logged when it begins and when it ends.
+    fn note(&self, outcome: &Outcome, wall: Timestamp) {
+        let mut failing = self.failing.lock();
+        let channel = self.id.as_str();
+        match outcome {
+            Outcome::Delivered { .. } => {
+                if let Some((since, _)) = failing.take() {
+                    tracing::info!(channel, failed_since = %since, "the channel takes messages again");
+                }
+            }
+            Outcome::Retry { why, .. } | Outcome::Refused { why } => match &mut *failing {
+                Some((_, last)) => why.clone_into(last),
+                None => {
+                    tracing::warn!(channel, error = why, "the channel does not take a message");
+                    *failing = Some((wall, why.clone()));
+                }
+            },
+        }
+    }
+}
+
+/// What is refused for good says nothing about the channel's health: the message may be wrong.
+fn disposition(failed: &Outcome) -> Disposition {
+    match failed {
+        Outcome::Retry { after: Some(after), .. } => Disposition::RateLimited { retry_after: Some(*after) },
+        Outcome::Retry { after: None, .. } => Disposition::Transient { retry_after: None },
+        Outcome::Refused { .. } | Outcome::Delivered { .. } => Disposition::Invalid,
+    }
+}

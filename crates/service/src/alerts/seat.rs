@@ -1,0 +1,220 @@
+//! What a part that works the desk takes over from the one before it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use ttm_alert::{
+    AlertKey, AlertView, ChannelId, Desk, Identity, Loaded, Measurement, Now, OrderRefused, Ordered, Outcome,
+    Quiet, QuietId, RowKey, RuleSpec,
+};
+use ttm_kernel::{Epoch, Moment, Runtime};
+
+use super::channel::Channel;
+use crate::{Ports, ServiceSettings};
+
+/// Orders that wait for the desk, which looks at once: more than a few people give.
+const ORDERS: usize = 32;
+/// Who orders something waits this long for the store to have it.
+pub(super) const CONFIRM: Duration = Duration::from_secs(5);
+/// The wall clock was set if it went so much otherwise than the monotonic one between two looks.
+const STEP: SignedDuration = SignedDuration::from_secs(5);
+
+/// What outlives the parts.
+pub(crate) struct Alerting {
+    pub(super) seat: Arc<Mutex<Seat>>,
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) channels: BTreeMap<ChannelId, Arc<Channel>>,
+    pub(super) rules: Vec<RuleSpec>,
+}
+
+/// What the part has to itself while it lives.
+pub(crate) struct Seat {
+    pub(super) desk: Desk,
+    pub(super) orders: mpsc::Receiver<Order>,
+    /// Messages that have been sent, and not answered.
+    pub(super) under_way: BTreeMap<RowKey, Moment>,
+    pub(super) next_evaluation: Moment,
+    /// Which sample of the resources was evaluated last.
+    pub(super) resources_seen: Option<Moment>,
+    /// How often the wall clock was set.
+    pub(super) clock_steps: u64,
+    clocks: (Moment, Timestamp),
+    /// Who waits for the store to have what they ordered, and until when.
+    unconfirmed: Vec<(Moment, Confirm)>,
+    /// Whether a measurement that no rule can have was reported.
+    has_refused: bool,
+}
+
+/// Tells somebody that the store has what they ordered, or does not yet.
+type Confirm = Box<dyn FnOnce(bool) + Send>;
+/// Takes an answer.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, OrderRefused>>;
+
+/// What somebody wants of the desk.
+pub(crate) enum Order {
+    List { after: Option<AlertKey>, limit: usize, reply: Reply<Vec<AlertView>> },
+    Show { id: Identity, reply: Reply<AlertView> },
+    Acknowledge { id: Identity, by: String, reply: Reply<Ordered<AlertView>> },
+    Silences { reply: Reply<Vec<(QuietId, Quiet)>> },
+    Silence { quiet: Quiet, reply: Reply<Ordered<QuietId>> },
+    EndSilence { id: QuietId, reply: Reply<Ordered<()>> },
+    TellAgain { id: Identity, channel: ChannelId, reply: Reply<Ordered<()>> },
+    Waiting { reply: Reply<BTreeMap<ChannelId, usize>> },
+}
+
+impl Alerting {
+    /// Goes on with what the store has.
+    pub(crate) fn new(
+        ports: &Ports,
+        settings: &ServiceSettings,
+        epoch: Epoch,
+        loaded: &Loaded,
+        clock: &Arc<dyn Runtime>,
+    ) -> Self {
+        let (moment, wall) = (clock.now(), clock.wall());
+        let now = Now { moment, wall, jitter: clock.entropy("alerts").unit() };
+        let rules = settings.alerts.rules.clone();
+        let specs = rules.rules().to_vec();
+        let mut desk = Desk::new(rules, settings.alerts.notify.clone(), epoch, now);
+        desk.restore(loaded, now);
+        let (sender, orders) = mpsc::channel(ORDERS);
+        let seat = Seat {
+            desk,
+            orders,
+            under_way: BTreeMap::new(),
+            next_evaluation: moment,
+            resources_seen: None,
+            clock_steps: 0,
+            clocks: (moment, wall),
+            unconfirmed: Vec::new(),
+            has_refused: false,
+        };
+        let channel = |(id, notifier): &(ChannelId, _)| {
+            (id.clone(), Arc::new(Channel::new(id.clone(), Arc::clone(notifier), clock)))
+        };
+        let channels = ports.channels.iter().map(channel).collect();
+        Self { seat: Arc::new(Mutex::new(seat)), orders: sender, channels, rules: specs }
+    }
+}
+
+impl Seat {
+    /// Whoever had the seat before does not hear of the store or of channels any more: nobody knows what became of what was
+    /// under way, and all of it is stored and sent again.
+    pub(super) fn give_up_what_is_under_way(&mut self, now: Now) {
+        self.desk.handle_commit_failed();
+        let why = "nobody waits for its answer any more".to_owned();
+        let outcome = Outcome::Retry { after: None, why };
+        for (key, since) in std::mem::take(&mut self.under_way) {
+            self.desk.handle_outcome(&key, &outcome, now.moment - since, now);
+        }
+    }
+
+    /// Notices that the wall clock was set.
+    pub(super) fn watch_clock(&mut self, now: Moment, wall: Timestamp) {
+        let (moment_before, wall_before) = std::mem::replace(&mut self.clocks, (now, wall));
+        let passed = SignedDuration::try_from(now - moment_before).unwrap_or(SignedDuration::MAX);
+        let off = wall.duration_since(wall_before).saturating_sub(passed);
+        if off.abs() >= STEP {
+            tracing::warn!(by_s = off.as_secs(), "the wall clock was set");
+            self.clock_steps += 1;
+        }
+    }
+
+    /// Gives the desk all that was found at one time.
+    pub(super) fn evaluate(&mut self, collector: &str, found: Vec<Measurement>, now: Moment) {
+        let at = Now { moment: now, wall: found.first().map_or(self.clocks.1, |it| it.at), jitter: 0.0 };
+        self.desk.begin(collector, at);
+        for measurement in &found {
+            if let Err(error) = self.desk.handle(measurement)
+                && !std::mem::replace(&mut self.has_refused, true)
+            {
+                let series = measurement.series;
+                tracing::error!(series, %error, "a measurement is refused, which is a defect of this program");
+            }
+        }
+        self.desk.end(collector);
+    }
+
+    /// Does what somebody ordered. Who changed something hears of it once the store has it.
+    pub(super) fn order(&mut self, order: Order, now: Now) {
+        match order {
+            Order::List { after, limit, reply } => answer(reply, Ok(self.desk.views(after.as_ref(), limit))),
+            Order::Show { id, reply } => {
+                let view = self.find(id).and_then(|key| self.desk.view(&key).ok_or_else(|| unknown(id)));
+                answer(reply, view);
+            }
+            Order::Acknowledge { id, by, reply } => {
+                let key = self.find(id).and_then(|key| {
+                    let done = self.desk.acknowledge(&key, &by, now);
+                    done.map_err(|error| OrderRefused::Impossible(error.to_string()))?;
+                    self.desk.view(&key).ok_or_else(|| unknown(id))
+                });
+                self.changed(key, reply, now);
+            }
+            Order::Silences { reply } => {
+                let silences = self.desk.silences().map(|(id, quiet)| (id, quiet.clone()));
+                answer(reply, Ok(silences.collect()));
+            }
+            Order::Silence { quiet, reply } => {
+                let id = self.desk.silence(quiet, now);
+                self.changed(id.map_err(|error| OrderRefused::Impossible(error.to_string())), reply, now);
+            }
+            Order::EndSilence { id, reply } => {
+                let unknown = || OrderRefused::Unknown { what: format!("silence {}", id.0) };
+                let ended = self.desk.end_silence(id, now).then_some(()).ok_or_else(unknown);
+                self.changed(ended, reply, now);
+            }
+            Order::TellAgain { id, channel, reply } => {
+                let told = self.find(id).and_then(|key| {
+                    let nothing = || OrderRefused::Impossible("there is nothing to tell any more".to_owned());
+                    self.desk.tell_again(&key, &channel).then_some(()).ok_or_else(nothing)
+                });
+                self.changed(told, reply, now);
+            }
+            Order::Waiting { reply } => answer(reply, Ok(self.desk.waiting())),
+        }
+    }
+
+    fn find(&self, id: Identity) -> Result<AlertKey, OrderRefused> {
+        self.desk.find(id).ok_or_else(|| unknown(id))
+    }
+
+    fn changed<T: Send + 'static>(
+        &mut self,
+        done: Result<T, OrderRefused>,
+        reply: Reply<Ordered<T>>,
+        now: Now,
+    ) {
+        match done {
+            Ok(done) => {
+                let confirm = move |stored| answer(reply, Ok(Ordered { done, stored }));
+                self.unconfirmed.push((now.moment + CONFIRM, Box::new(confirm)));
+            }
+            Err(error) => answer(reply, Err(error)),
+        }
+    }
+
+    /// Tells those who wait that the store has everything, or that their time is over.
+    pub(super) fn confirm(&mut self, now: Moment) {
+        let is_saved = self.desk.is_saved();
+        for (until, confirm) in std::mem::take(&mut self.unconfirmed) {
+            if is_saved || now >= until {
+                confirm(is_saved);
+            } else {
+                self.unconfirmed.push((until, confirm));
+            }
+        }
+    }
+}
+
+/// Who asked may have gone.
+fn answer<T>(reply: Reply<T>, answer: Result<T, OrderRefused>) {
+    drop(reply.send(answer));
+}
+
+fn unknown(id: Identity) -> OrderRefused {
+    OrderRefused::Unknown { what: format!("alert with the id {id}") }
+}

@@ -1,0 +1,201 @@
+//! What was told of alerts: an incident once, nothing without a reason, and everything that is CRITICAL somewhere.
+//!
+//! It sees what goes over the wire and what the store has, and nothing of the process, so it cannot share its mistakes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ttm_alert::{AlertKey, Attempt, EpisodeId, Item, Message, News, Outcome, RowKey};
+use ttm_kernel::{Clock, Moment, Severity};
+
+use super::Verdicts;
+use crate::SimRuntime;
+use crate::fault::Channel;
+use crate::world::SimAlertStore;
+
+/// The least time between two messages about one episode on a channel that nothing makes urgent. Both times are those of the receiver, and
+/// messages take some time to arrive.
+const COOLDOWN: Duration = Duration::from_secs(300 - 20);
+
+/// An episode on a channel.
+type Heard = (Channel, AlertKey, EpisodeId);
+
+/// Something that was told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// When it arrived.
+    pub at: Moment,
+    /// Where.
+    pub channel: Channel,
+    /// What.
+    pub item: Item,
+    /// The message that it was in.
+    pub key: RowKey,
+}
+
+/// The oracle.
+#[derive(Debug)]
+pub struct Telling {
+    store: SimAlertStore,
+    verdicts: Arc<Verdicts>,
+    heard: Mutex<Record>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    /// Every message by its key: it never says anything else.
+    messages: BTreeMap<RowKey, Message>,
+    /// Messages that have arrived, and when they first did.
+    arrived: BTreeMap<RowKey, Moment>,
+    /// Messages of which a process was told that they have arrived: by which process, and when.
+    confirmed: BTreeMap<RowKey, u32>,
+    told: Vec<Told>,
+    /// When each channel was last told of an episode, and how severe it was.
+    last: BTreeMap<Heard, (Moment, Severity)>,
+    /// What each channel believes to fire.
+    firing: BTreeSet<Heard>,
+    /// What each channel knows to be over.
+    over: BTreeSet<Heard>,
+    /// What a channel has refused to hear of.
+    refused: BTreeSet<Heard>,
+    /// Everything that was told of, or listed as a consequence.
+    mentioned: BTreeSet<AlertKey>,
+    episodes: BTreeSet<(AlertKey, EpisodeId)>,
+    /// When each process began to load, for what it can know.
+    booted: BTreeMap<u32, Moment>,
+}
+
+impl Telling {
+    /// Nothing was told yet.
+    pub fn new(store: &SimAlertStore, verdicts: &Arc<Verdicts>) -> Self {
+        Self { store: store.clone(), verdicts: verdicts.clone(), heard: Mutex::default() }
+    }
+
+    /// A process begins.
+    pub fn boots(&self, process: u32, at: Moment) {
+        self.heard.lock().booted.insert(process, at);
+    }
+
+    /// A process sends a message.
+    pub fn attempted(&self, channel: Channel, attempt: &Attempt, process: u32, _runtime: &SimRuntime) {
+        let Attempt { row, is_unsaved, .. } = attempt;
+        let (key, message) = (&row.key, &row.message);
+        let mut heard = self.heard.lock();
+        if *is_unsaved && message.severity != Severity::Critical {
+            self.verdicts.broken(format_args!("{key} is not CRITICAL, and was sent before it was stored"));
+        }
+        let known = heard.messages.entry(key.clone()).or_insert_with(|| message.clone());
+        if !is_same(known, message) {
+            self.verdicts.broken(format_args!("{key} said one thing, and now another"));
+        }
+        if let Some(by) = heard.confirmed.get(key) {
+            // A later process does not know what the store did not have when that process began.
+            let began = heard.booted.get(&process).copied().unwrap_or(Moment::ZERO);
+            if *by == process || self.store.knew_of(key, began) {
+                self.verdicts
+                    .broken(format_args!("{key} has arrived, and is sent again to {}", channel.name()));
+            }
+        }
+    }
+
+    /// A message has arrived, whether or not its sender learns of it.
+    pub fn arrived(&self, channel: Channel, attempt: &Attempt, runtime: &SimRuntime) {
+        let (key, message) = (&attempt.row.key, &attempt.row.message);
+        let now = runtime.now();
+        let mut heard = self.heard.lock();
+        runtime.trace(format_args!("{} is told {key}: {} alerts", channel.name(), message.items.len()));
+        if heard.arrived.contains_key(key) {
+            // The receiver knows it by its key.
+            return;
+        }
+        heard.arrived.insert(key.clone(), now);
+        heard.mentioned.extend(message.affected.iter().cloned());
+        heard.episodes.extend(attempt.row.covers.iter().map(|(alert, id, _)| (alert.clone(), *id)));
+        for item in &message.items {
+            let broken = heard.hear(channel, item, now);
+            heard.told.push(Told { at: now, channel, item: item.clone(), key: key.clone() });
+            if let Some(broken) = broken {
+                self.verdicts.broken(format_args!("{} was told of {}: {broken}", channel.name(), item.key));
+            }
+        }
+    }
+
+    /// A process learns what became of a message.
+    pub fn answered(&self, channel: Channel, attempt: &Attempt, outcome: &Outcome, process: u32) {
+        let mut heard = self.heard.lock();
+        match outcome {
+            Outcome::Delivered { .. } => {
+                heard.confirmed.insert(attempt.row.key.clone(), process);
+            }
+            Outcome::Refused { .. } => {
+                let covers = attempt.row.covers.iter().map(|(alert, id, _)| (channel, alert.clone(), *id));
+                heard.refused.extend(covers);
+            }
+            Outcome::Retry { .. } => {}
+        }
+    }
+
+    /// All that was told, in the order in which it arrived.
+    pub fn told(&self) -> Vec<Told> {
+        self.heard.lock().told.clone()
+    }
+
+    /// Everything CRITICAL that the store knew of before this time and that nobody was told of.
+    pub fn unheard(&self, before: Moment) -> Vec<String> {
+        let heard = self.heard.lock();
+        let is_heard = |(alert, id): &(AlertKey, EpisodeId)| {
+            heard.episodes.contains(&(alert.clone(), *id)) || heard.mentioned.contains(alert)
+        };
+        let critical = self.store.critical();
+        let unheard = critical.iter().filter(|(episode, since)| **since <= before && !is_heard(episode));
+        unheard.map(|((alert, id), _)| format!("{alert} {id}")).collect()
+    }
+
+    /// What channels believe to fire, but for those that refused to hear more.
+    pub fn believed(&self) -> Vec<String> {
+        let heard = self.heard.lock();
+        let believed = heard.firing.difference(&heard.refused);
+        believed.map(|(channel, alert, id)| format!("{}: {alert} {id}", channel.name())).collect()
+    }
+}
+
+impl Record {
+    /// Takes up what a channel hears of an episode. Says what is wrong with it.
+    fn hear(&mut self, channel: Channel, item: &Item, now: Moment) -> Option<String> {
+        let episode = (channel, item.key.clone(), item.episode.id);
+        let before = self.last.insert(episode.clone(), (now, item.severity));
+        let is_over = self.over.contains(&episode);
+        let fires = self.firing.contains(&episode);
+        if item.ended.is_some() {
+            self.firing.remove(&episode);
+            self.over.insert(episode);
+        } else {
+            self.firing.insert(episode);
+        }
+        let news = item.news;
+        if is_over && item.ended.is_none() {
+            return Some(format!("{news:?}, although it was over"));
+        }
+        if news == News::Resolved && !fires && !is_over {
+            return Some("resolved without firing".to_owned());
+        }
+        let is_urgent = matches!(news, News::MoreSevere | News::Resolved | News::Passed | News::Flapping);
+        match before {
+            Some((last, _)) if !is_urgent && now - last < COOLDOWN => {
+                Some(format!("{news:?} within {:?} of the last time", now - last))
+            }
+            Some(_) | None => None,
+        }
+    }
+}
+
+/// When a message was made is part of it, but for one that another process makes from the same state.
+fn is_same(one: &Message, other: &Message) -> bool {
+    let says = |message: &Message| {
+        let items = message.items.iter();
+        items.map(|item| (item.key.clone(), item.episode.id, item.ended.is_some())).collect::<Vec<_>>()
+    };
+    one.group == other.group && says(one) == says(other)
+}
