@@ -125,6 +125,15 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Whether these words are a command line of the program, for documents that name some.
+///
+/// # Errors
+/// What is wrong with them.
+#[cfg(test)]
+pub(crate) fn check_words(words: &[&str]) -> Result<(), clap::Error> {
+    Arguments::try_parse_from(words).map(drop)
+}
+
 const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
 
 fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
