@@ -8,7 +8,7 @@ use clap::Subcommand;
 use super::failure::Failure;
 use super::load::draft;
 use super::output::{self, layout, row, say, wrapped};
-use crate::config::{KEYS, Key, Kind, unknown_key};
+use crate::config::{KEYS, Key, Kind, unknown_key, variable_of};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
@@ -22,7 +22,9 @@ pub(super) enum ConfigCommand {
     #[command(after_help = "Example:\n  ttm config default > ttm.toml")]
     Default,
     /// Explain one key, and what must restart for a change of it to take effect
-    #[command(after_help = "Example:\n  ttm config explain scheduler.hot_interval")]
+    #[command(
+        after_help = "Examples:\n  ttm config explain scheduler.hot_interval\n  ttm config explain alerts.channels.ops.kind"
+    )]
     Explain {
         /// The full name of the key, or its environment variable
         key: String,
@@ -48,25 +50,34 @@ pub(super) fn execute(command: &ConfigCommand, file: Option<&Path>) -> Result<Ex
             }
         }
         ConfigCommand::Default => output::print(format_args!("{}", default_file()))?,
-        ConfigCommand::Explain { key } => match Key::find(key).or_else(|| Key::of_variable(key)) {
-            Some(key) => explain(key)?,
-            None => return Err(Failure::Arguments(unknown_key(key))),
-        },
+        ConfigCommand::Explain { key: given } => {
+            let name = Key::of_variable(given).unwrap_or_else(|| given.clone());
+            match Key::find(&name) {
+                Some(key) => explain(key, &name)?,
+                None => return Err(Failure::Arguments(unknown_key(given))),
+            }
+        }
         ConfigCommand::Schema => schema()?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain(key: &Key) -> Result<(), Failure> {
-    say!("{}", key.name)?;
+/// What is open in the name of the key may be filled in the name that is asked for.
+fn explain(key: &Key, name: &str) -> Result<(), Failure> {
+    say!("{name}")?;
     wrapped("  ", key.doc)?;
     say!("")?;
-    wrapped("  expects   ", key.kind.expected())?;
+    let separated =
+        if matches!(key.kind, Kind::List(_)) { "; separated by commas in the variable" } else { "" };
+    wrapped("  expects   ", &format!("{}{separated}", key.kind.expected()))?;
     wrapped("  default   ", if key.default.is_empty() { "not set" } else { key.default })?;
-    wrapped("  variable  ", &key.variable())?;
+    wrapped("  variable  ", variable_of(name).as_deref().unwrap_or(NO_VARIABLE))?;
     wrapped("  restart   ", &key.restart.explained())?;
     Ok(())
 }
+
+/// In place of a variable.
+const NO_VARIABLE: &str = "none: a list of tables is set in the file alone";
 
 fn schema() -> Result<(), Failure> {
     let width = |length: fn(&Key) -> usize| KEYS.iter().map(length).max().unwrap_or(0);
@@ -74,7 +85,7 @@ fn schema() -> Result<(), Failure> {
     row(format_args!("{:names$}  {:8}  {:defaults$}  RESTART  VARIABLE", "KEY", "KIND", "DEFAULT"))?;
     for key in KEYS {
         let Key { name, kind, default, restart, .. } = key;
-        let (kind, variable) = (kind.name(), key.variable());
+        let (kind, variable) = (kind.name(), key.variable().unwrap_or_else(|| "-".to_owned()));
         row(format_args!("{name:names$}  {kind:8}  {default:defaults$}  {restart:7}  {variable}"))?;
     }
     Ok(())
@@ -88,16 +99,39 @@ fn default_file() -> String {
     let mut section = "";
     for key in KEYS {
         let (of, name) = key.split();
+        // There is none of these unless somebody gives it a name.
+        let open = of.rsplit_once('.').filter(|(_, last)| matches!(*last, "*" | "#"));
         if of != section {
             section = of;
-            text.extend(["\n[", section, "]\n"]);
+            let begins = match open {
+                None => format!("[{of}]"),
+                Some((list, "#")) => format!("# Any number of these:\n# [[{list}]]"),
+                Some((named, _)) => {
+                    format!("# Any number of these, each with a name of your choice:\n# [{named}.name]")
+                }
+            };
+            text.extend(["\n", &begins, "\n"]);
         }
-        let quote = if matches!(key.kind, Kind::Duration(..) | Kind::Text(_)) { "\"" } else { "" };
-        let unset = if key.default.is_empty() { "# " } else { "" };
+        let unset = if open.is_some() || key.default.is_empty() { "# " } else { "" };
         let comment = textwrap::fill(key.doc, layout(WIDTH).initial_indent("# ").subsequent_indent("# "));
-        text.extend([&comment, "\n", unset, name, " = ", quote, key.default, quote, "\n"]);
+        let name = name.replace('*', "label");
+        text.extend([&comment, "\n", unset, &name, " = ", &written(key), "\n"]);
     }
     text
+}
+
+/// The default of a key as TOML; something of its kind if it has none.
+fn written(key: &Key) -> String {
+    let default = key.default;
+    match key.kind {
+        Kind::Duration(..) | Kind::Text(_) | Kind::Secret(_) => format!("\"{default}\""),
+        Kind::List(_) => {
+            let items = default.split(", ").filter(|item| !item.is_empty());
+            format!("[{}]", items.map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", "))
+        }
+        Kind::Number | Kind::Integer(..) | Kind::Percent if default.is_empty() => "0".to_owned(),
+        Kind::Number | Kind::Integer(..) | Kind::Percent | Kind::Boolean => default.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! A config key: its name, kind and default, and what a change of it needs. The keys are listed in [`KEYS`].
 
+mod pattern;
 mod table;
 
 use std::fmt;
 
+use pattern::is_meant;
+pub(super) use pattern::{ANY, NTH, filled, is_below, is_chosen, not_a_name};
 pub use table::KEYS;
 
 /// The prefix of the environment variables that set keys: `TTM_SCHEDULER__HOT_INTERVAL` is `scheduler.hot_interval`.
@@ -20,8 +23,14 @@ pub enum Kind {
     Percent,
     /// True or false.
     Boolean,
+    /// A number, with decimals or without.
+    Number,
     /// Text; says what is expected.
     Text(&'static str),
+    /// Text that no message shows; says what is expected.
+    Secret(&'static str),
+    /// Texts without commas, which separate them in a variable; says what is expected.
+    List(&'static str),
 }
 
 impl Kind {
@@ -32,7 +41,8 @@ impl Kind {
             Self::Integer(..) => "a whole number",
             Self::Percent => "a whole number from 1 to 100",
             Self::Boolean => "true or false",
-            Self::Text(expected) => expected,
+            Self::Number => "a number",
+            Self::Text(expected) | Self::Secret(expected) | Self::List(expected) => expected,
         }
     }
 
@@ -41,7 +51,12 @@ impl Kind {
         match self {
             Self::Duration(least, most) => Some(format!("at least {least} and at most {most}")),
             Self::Integer(least, most) => Some(format!("at least {least} and at most {most}")),
-            Self::Percent | Self::Boolean | Self::Text(_) => None,
+            Self::Percent
+            | Self::Boolean
+            | Self::Number
+            | Self::Text(_)
+            | Self::Secret(_)
+            | Self::List(_) => None,
         }
     }
 
@@ -51,7 +66,10 @@ impl Kind {
             Self::Duration(..) => "duration",
             Self::Integer(..) | Self::Percent => "integer",
             Self::Boolean => "boolean",
+            Self::Number => "number",
             Self::Text(_) => "text",
+            Self::Secret(_) => "secret",
+            Self::List(_) => "list",
         }
     }
 }
@@ -96,7 +114,8 @@ impl fmt::Display for Restart {
 /// One key.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// Its full name, as `section.key`.
+    /// Its full name, as `section.key`. A segment `*` stands for a name of the user's choice, and `#` for a place in a list of
+    /// tables.
     pub name: &'static str,
     /// The kind of its value.
     pub kind: Kind,
@@ -111,23 +130,34 @@ pub struct Key {
 impl Key {
     /// The key with this name.
     pub fn find(name: &str) -> Option<&'static Self> {
-        KEYS.iter().find(|key| key.name == name)
+        KEYS.iter().find(|key| is_meant(key.name, name))
     }
 
-    /// The key that this environment variable sets.
-    pub fn of_variable(name: &str) -> Option<&'static Self> {
-        KEYS.iter().find(|key| key.variable() == name)
+    /// The name of the key that this environment variable sets.
+    pub fn of_variable(variable: &str) -> Option<String> {
+        let name = variable.strip_prefix(ENV_PREFIX)?.replace("__", ".").to_lowercase();
+        (variable_of(&name)? == variable).then_some(name)
     }
 
-    /// The section and the last part of the name.
+    /// The section, up to the first name that is the user's choice, and the rest of the name.
     pub fn split(&self) -> (&'static str, &'static str) {
-        self.name.rsplit_once('.').unwrap_or(("", self.name))
+        let chosen = [".*.", ".#."].into_iter().filter_map(|mark| self.name.find(mark)).min();
+        match chosen {
+            Some(at) => (&self.name[..at + 2], &self.name[at + 3..]),
+            None => self.name.rsplit_once('.').unwrap_or(("", self.name)),
+        }
     }
 
-    /// The environment variable that sets it.
-    pub fn variable(&self) -> String {
-        format!("{}{}", ENV_PREFIX, self.name.replace('.', "__").to_uppercase())
+    /// The environment variable that sets it; `None` in a list of tables, which the file alone has.
+    pub fn variable(&self) -> Option<String> {
+        variable_of(self.name)
     }
+}
+
+/// The environment variable that sets the key with this name, if there is such a key and it has one.
+pub fn variable_of(name: &str) -> Option<String> {
+    let is_listed = Key::find(name)?.name.split('.').any(|segment| segment == NTH);
+    (!is_listed).then(|| format!("{}{}", ENV_PREFIX, name.replace('.', "__").to_uppercase()))
 }
 
 #[cfg(test)]
@@ -138,10 +168,33 @@ mod tests {
     fn names_are_unique_and_give_their_variable() {
         for (i, key) in KEYS.iter().enumerate() {
             assert!(KEYS[i + 1..].iter().all(|other| other.name != key.name), "{}", key.name);
+            assert_eq!(key.variable().and_then(|it| Key::of_variable(&it)).is_none(), key.name.contains('#'));
         }
         let key = Key::find("breaker.dexscreener.failure_threshold").expect("a key");
-        assert_eq!(key.variable(), "TTM_BREAKER__DEXSCREENER__FAILURE_THRESHOLD");
+        assert_eq!(key.variable().as_deref(), Some("TTM_BREAKER__DEXSCREENER__FAILURE_THRESHOLD"));
         assert_eq!(key.split(), ("breaker.dexscreener", "failure_threshold"));
+    }
+
+    #[test]
+    fn a_key_with_a_name_of_the_users_choice_is_found_by_every_such_name() {
+        let key = Key::find("alerts.rules.mine.worse.enter").expect("a key");
+        assert_eq!(
+            (key.name, key.split()),
+            ("alerts.rules.*.worse.enter", ("alerts.rules.*", "worse.enter"))
+        );
+        let variable = "TTM_ALERTS__RULES__MINE__WORSE__ENTER";
+        assert_eq!(variable_of("alerts.rules.mine.worse.enter").as_deref(), Some(variable));
+        assert_eq!(Key::of_variable(variable).as_deref(), Some("alerts.rules.mine.worse.enter"));
+        let label = Key::find("alerts.routes.3.match.labels.group").expect("a key");
+        assert_eq!(label.split(), ("alerts.routes.#", "match.labels.*"));
+        for none in ["alerts.rules.Mine.enter", "alerts.rules.enter", "alerts.routes.first.channels"] {
+            assert!(Key::find(none).is_none(), "{none}");
+        }
+        for none in
+            ["TTM_ALERTS__ROUTES__1__CHANNELS", "TTM_ALERTS__RULES__mine__ENTER", "ALERTS__RULES__A__ENTER"]
+        {
+            assert_eq!(Key::of_variable(none), None, "{none}");
+        }
     }
 
     #[test]
@@ -149,9 +202,12 @@ mod tests {
         for key in KEYS {
             let expected = match key.name.rsplit_once('.').expect("a section") {
                 ("breaker.dexscreener" | "monitoring" | "recovery" | "scheduler", _)
-                | ("dexscreener", "requests_per_minute" | "profile_requests_per_minute") => Restart::None,
+                | ("dexscreener", "requests_per_minute" | "profile_requests_per_minute")
+                | ("api", "public_url") => Restart::None,
                 ("api", _) => Restart::Part("api"),
                 ("sources", "poll_interval") => Restart::Part("sources"),
+                ("alerts.channels.*" | "alerts.heartbeat", _) => Restart::Process,
+                (section, _) if section.starts_with("alerts") => Restart::None,
                 _ => Restart::Process,
             };
             assert_eq!(key.restart, expected, "{}", key.name);

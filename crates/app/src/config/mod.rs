@@ -6,16 +6,21 @@ mod file;
 mod key;
 mod settings;
 mod source;
+mod suggest;
 
 use std::ffi::OsString;
 use std::path::Path;
 
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use file::{read_text, text};
-pub use key::{ENV_PREFIX, KEYS, Key, Kind, Restart};
+pub use key::{ENV_PREFIX, KEYS, Key, Kind, Restart, variable_of};
 pub(crate) use settings::read_token;
-pub use settings::{ApiSettings, Draft, ExchangeSettings, Settings, SourceSettings, StoreUrl};
-pub use source::{Values, unknown_key};
+pub use settings::{
+    AlertSettings, ApiSettings, ChannelKind, ChannelSettings, Draft, EmailSettings, ExchangeSettings,
+    HeartbeatSettings, MailSecurity, Settings, SourceSettings, StoreUrl,
+};
+pub use source::Values;
+pub use suggest::unknown_key;
 
 /// Reads the configuration: defaults, then the file, then the environment.
 ///
@@ -214,7 +219,10 @@ mod tests {
                 "unknown key breaker.dexscrener; did you mean breaker.dexscreener?",
             ),
             ("hot_interval = \"5s\"\n", "unknown key hot_interval; did you mean scheduler.hot_interval?"),
-            ("api = 5\n", "api is a section, not a key; its keys are api.listen, api.token_file"),
+            (
+                "api = 5\n",
+                "api is a section, not a key; its keys are api.listen, api.token_file, api.public_url",
+            ),
             ("x = 1\n", "unknown key x; `ttm config schema` lists the keys"),
         ];
         for (text, message) in cases {

@@ -2,24 +2,28 @@
 
 use std::collections::BTreeMap;
 
+mod alerts;
 mod api;
 mod breaker;
 mod draft;
 mod exchange;
 mod reader;
 mod recovery;
+mod secret_file;
 mod service;
 mod sources;
 mod store;
 mod store_url;
-mod token_file;
 
+pub use alerts::{
+    AlertSettings, ChannelKind, ChannelSettings, EmailSettings, HeartbeatSettings, MailSecurity,
+};
 pub use api::ApiSettings;
 pub use draft::Draft;
 pub use exchange::ExchangeSettings;
+pub(crate) use secret_file::read_token;
 pub use sources::SourceSettings;
 pub use store_url::StoreUrl;
-pub(crate) use token_file::read as read_token;
 
 use crate::config::Origin;
 use ttm_service::ServiceSettings;
@@ -37,8 +41,10 @@ pub struct Settings {
     pub exchange: ExchangeSettings,
     /// The listener.
     pub api: ApiSettings,
+    /// Who is told what.
+    pub alerts: AlertSettings,
     /// Where each key was set, for those that were.
-    places: BTreeMap<&'static str, Origin>,
+    places: BTreeMap<String, Origin>,
 }
 
 impl Settings {
@@ -48,6 +54,6 @@ impl Settings {
     }
 }
 
-fn place(places: &BTreeMap<&'static str, Origin>, key: &str) -> Origin {
+fn place(places: &BTreeMap<String, Origin>, key: &str) -> Origin {
     places.get(key).cloned().unwrap_or(Origin::Default)
 }

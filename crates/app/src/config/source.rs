@@ -8,24 +8,43 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Origin};
-use super::key::{ENV_PREFIX, KEYS, Key, Kind};
+use super::key::{ANY, KEYS, Key, Kind, NTH, is_below, is_chosen};
+use super::suggest::{is_ours, unknown_key, unknown_variable};
 
 /// The values that were set, by key, as text.
 #[derive(Clone, Debug, Default)]
-pub struct Values(BTreeMap<&'static str, (String, Origin)>);
+pub struct Values {
+    set: BTreeMap<String, (String, Origin)>,
+    /// Where the sections begin whose names are the user's choice, or that are in a list.
+    chosen: BTreeMap<String, Origin>,
+}
 
 impl Values {
-    /// The value of a key as text, and where it was set; its default if it was not.
-    pub fn get(&self, key: &'static Key) -> (&str, Origin) {
-        match self.0.get(key.name) {
-            Some((value, origin)) => (value, origin.clone()),
-            None => (key.default, Origin::Default),
-        }
+    /// The value of a key as text, and where it was set, if it was.
+    pub fn get(&self, name: &str) -> Option<(&str, Origin)> {
+        self.set.get(name).map(|(value, origin)| (&**value, origin.clone()))
+    }
+
+    /// The names below `section` that are the user's choice, and where each was first written. The places in a list are in order.
+    pub fn chosen(&self, section: &str) -> Vec<(&str, Origin)> {
+        let found = self.chosen.iter().filter_map(|(full, origin)| {
+            let (of, name) = full.rsplit_once('.')?;
+            (of == section).then(|| (name, origin.clone()))
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort_by_key(|(name, _)| name.parse::<usize>().ok());
+        found
+    }
+
+    /// The keys that were set in a section, without the name of the section.
+    pub fn keys_in<'a>(&'a self, section: &'a str) -> impl Iterator<Item = &'a str> {
+        self.set.keys().filter_map(move |name| name.strip_prefix(section)?.strip_prefix('.'))
     }
 
     /// Where each value was set, for those that were.
-    pub(super) fn places(&self) -> BTreeMap<&'static str, Origin> {
-        self.0.iter().map(|(name, (_, origin))| (*name, origin.clone())).collect()
+    pub(super) fn places(&self) -> BTreeMap<String, Origin> {
+        let set = self.set.iter().map(|(name, (_, origin))| (name.clone(), origin.clone()));
+        self.chosen.clone().into_iter().chain(set).collect()
     }
 
     /// Takes every key of a TOML document.
@@ -60,27 +79,50 @@ impl Values {
                 format!("{prefix}.{}", name.get_ref())
             };
             let origin = place(Some(name.span().start));
-            match (Key::find(&full), value.get_ref()) {
-                (None, DeValue::Table(inner)) if is_section(&full) => {
-                    self.read_table(&full, inner, place, errors);
+            self.read_value(full, value.get_ref(), origin, place, errors);
+        }
+    }
+
+    fn read_value(
+        &mut self,
+        full: String,
+        value: &DeValue<'_>,
+        origin: Origin,
+        place: &dyn Fn(Option<usize>) -> Origin,
+        errors: &mut Vec<ConfigError>,
+    ) {
+        let is_pattern = full.split('.').any(|segment| [ANY, NTH].contains(&segment));
+        let key = Key::find(&full).filter(|_| !is_pattern);
+        let list = format!("{full}.{NTH}");
+        match (key, value) {
+            (Some(key), value) => match as_text(key.kind, value) {
+                Some(text) => {
+                    self.set.insert(full, (text, origin));
                 }
-                (None, _) => errors.push(unknown(origin, &full)),
-                (Some(key), value) => match as_text(key.kind, value) {
-                    Some(text) => {
-                        self.0.insert(key.name, (text, origin));
-                    }
-                    None => errors.push(ConfigError {
-                        origin,
-                        message: format!(
-                            "{full} is {} {}, expected {}{}",
-                            if value.type_str().starts_with(['a', 'i']) { "an" } else { "a" },
-                            value.type_str(),
-                            if matches!(key.kind, Kind::Text(_)) { "text: " } else { "" },
-                            key.kind.expected()
-                        ),
-                    }),
-                },
+                None => errors.push(ConfigError { origin, message: wrong_type(&full, key.kind, value) }),
+            },
+            (None, DeValue::Array(items)) if is_section(&list) => {
+                for (nth, item) in (1..).zip(items.iter()) {
+                    self.read_value(
+                        format!("{full}.{nth}"),
+                        item.get_ref(),
+                        place(Some(item.span().start)),
+                        place,
+                        errors,
+                    );
+                }
             }
+            (None, _) if is_section(&list) => errors.push(ConfigError {
+                origin,
+                message: format!("{full} is a list of tables, expected [[{full}]]"),
+            }),
+            (None, DeValue::Table(inner)) if is_section(&full) && !is_pattern => {
+                if is_chosen(&full) {
+                    self.chosen.insert(full.clone(), origin);
+                }
+                self.read_table(&full, inner, place, errors);
+            }
+            (None, _) => errors.push(ConfigError { origin, message: unknown_key(&full) }),
         }
     }
 
@@ -97,97 +139,68 @@ impl Values {
             .collect();
         ours.sort();
         for (name, value) in ours {
-            let key = Key::of_variable(&name);
+            let origin = Origin::Environment(name.clone());
+            let found = Key::of_variable(&name).filter(|full| !full.contains(ANY));
+            let key = found.and_then(|full| Some((Key::find(&full)?, full)));
             let message = match (key, value.into_string()) {
-                (Some(key), Ok(value)) => {
-                    self.0.insert(key.name, (value, Origin::Environment(name)));
+                (Some((key, full)), Ok(value)) => {
+                    self.choose(key, &full, &origin);
+                    self.set.insert(full, (value, origin));
                     continue;
                 }
-                (Some(key), Err(_)) => {
-                    format!("{} is not Unicode, expected {}", key.name, key.kind.expected())
+                (Some((key, full)), Err(_)) => {
+                    format!("{full} is not Unicode, expected {}", key.kind.expected())
                 }
                 (None, _) => unknown_variable(&name),
             };
-            errors.push(ConfigError { origin: Origin::Environment(name), message });
+            errors.push(ConfigError { origin, message });
         }
     }
-}
 
-/// Whether a variable has our prefix, in any case, and is not one that another program sets.
-fn is_ours(name: &str) -> bool {
-    let upper = name.to_uppercase();
-    let Some(rest) = upper.strip_prefix(ENV_PREFIX) else { return false };
-    // Those of the tests, and those that Kubernetes sets for a service named ttm.
-    let others = rest.starts_with("TEST_")
-        || rest == "SERVICE_HOST"
-        || rest.starts_with("SERVICE_PORT")
-        || rest == "PORT"
-        || rest.strip_prefix("PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    !others
-}
-
-fn unknown_variable(name: &str) -> String {
-    let squeezed = |name: &str| name.to_uppercase().replace("__", "_");
-    let meant = KEYS.iter().map(Key::variable).find(|variable| squeezed(variable) == squeezed(name));
-    if let Some(meant) = meant {
-        return format!("unknown variable; did you mean {meant}?");
-    }
-    let of_ours = name.strip_prefix(ENV_PREFIX).filter(|rest| rest.contains("__"));
-    if let Some(rest) = of_ours {
-        return unknown_key(&rest.to_lowercase().replace("__", "."));
-    }
-    let distance = |variable: &String| strsim::levenshtein(&squeezed(variable), &squeezed(name));
-    let near = KEYS.iter().map(Key::variable).min_by_key(distance);
-    match near.filter(|near| distance(near) <= NEAR) {
-        Some(near) => format!("unknown variable; did you mean {near}?"),
-        None => "unknown variable; `ttm config schema` lists the known ones".to_owned(),
+    /// Notes the section of a key that is the user's choice.
+    fn choose(&mut self, key: &Key, full: &str, origin: &Origin) {
+        let depth = key.split().0.split('.').count();
+        let section = full.split('.').take(depth).collect::<Vec<_>>().join(".");
+        if is_chosen(&section) {
+            self.chosen.entry(section).or_insert_with(|| origin.clone());
+        }
     }
 }
 
 fn is_section(name: &str) -> bool {
-    KEYS.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+    KEYS.iter().any(|key| is_below(key.name, name))
 }
 
 fn as_text(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     match (kind, value) {
-        (Kind::Integer(..) | Kind::Percent, DeValue::Integer(number)) => Some(number.to_string()),
+        (Kind::Integer(..) | Kind::Percent | Kind::Number, DeValue::Integer(number)) => {
+            Some(number.to_string())
+        }
+        (Kind::Number, DeValue::Float(number)) => Some(number.to_string()),
         (Kind::Boolean, DeValue::Boolean(yes)) => Some(yes.to_string()),
-        (Kind::Duration(..) | Kind::Text(_), DeValue::String(text)) => Some(text.to_string()),
+        (Kind::Duration(..) | Kind::Text(_) | Kind::Secret(_), DeValue::String(text)) => {
+            Some(text.to_string())
+        }
+        (Kind::List(_), DeValue::Array(items)) => {
+            let text =
+                |item: &DeValue<'_>| item.as_str().filter(|text| !text.contains(',')).map(str::to_owned);
+            let items: Option<Vec<String>> = items.iter().map(|item| text(item.get_ref())).collect();
+            items.map(|items| items.join(", "))
+        }
         _ => None,
     }
 }
 
-/// The largest edit distance of a suggestion.
-const NEAR: usize = 3;
-
-/// The message for an unknown key, with the key or section that was probably meant.
-pub fn unknown_key(name: &str) -> String {
-    let lower = name.to_lowercase();
-    // A variable means the key that it sets.
-    let lower = lower.strip_prefix("ttm_").map_or(lower.clone(), |rest| rest.replace("__", "."));
-    if is_section(&lower) && lower != name {
-        return format!("unknown key {name}; did you mean {lower}?");
-    }
-    if is_section(&lower) {
-        let keys: Vec<&str> =
-            KEYS.iter().map(|key| key.name).filter(|key| key.starts_with(&format!("{lower}."))).collect();
-        return format!("{name} is a section, not a key; its keys are {}", keys.join(", "));
-    }
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
-    let sections = KEYS.iter().map(|key| key.split().0);
-    let names = KEYS.iter().map(|key| key.name).chain(sections);
-    let near = names.map(|known| (strsim::levenshtein(known, &lower), known)).min();
-    let same_end = KEYS.iter().map(|key| key.name).find(|key| last(key) == last(&lower));
-    match (near, same_end) {
-        // Every name is close to one of three letters.
-        (Some((distance, near)), _) if distance <= NEAR && distance * 2 < lower.len() => {
-            format!("unknown key {name}; did you mean {near}?")
-        }
-        (_, Some(near)) => format!("unknown key {name}; did you mean {near}?"),
-        _ => format!("unknown key {name}; `ttm config schema` lists the keys"),
-    }
-}
-
-fn unknown(origin: Origin, name: &str) -> ConfigError {
-    ConfigError { origin, message: unknown_key(name) }
+fn wrong_type(name: &str, kind: Kind, value: &DeValue<'_>) -> String {
+    format!(
+        "{name} is {} {}, expected {}{}",
+        if value.type_str().starts_with(['a', 'i']) { "an" } else { "a" },
+        value.type_str(),
+        match kind {
+            Kind::Text(_) | Kind::Secret(_) => "text: ",
+            Kind::List(_) => "a list of texts without commas: ",
+            _ => "",
+        },
+        kind.expected()
+    )
 }

@@ -1,6 +1,9 @@
 //! The table of keys: the one place that names them, with kind, default, meaning, and what a change of each needs.
 
+mod alerts;
+
 use super::{Key, Kind, Restart};
+use alerts::ALERTS;
 
 const fn key(
     name: &'static str,
@@ -18,7 +21,20 @@ const API: &str = "api";
 const SOURCES: &str = "sources";
 
 /// Every key, by section, in the order of the example file.
-pub const KEYS: &[Key] = &[
+pub const KEYS: &[Key] = &joined();
+
+const fn joined() -> [Key; SERVICE.len() + ALERTS.len()] {
+    let mut all = [SERVICE[0]; SERVICE.len() + ALERTS.len()];
+    let mut at = 1;
+    while at < all.len() {
+        all[at] = if at < SERVICE.len() { SERVICE[at] } else { ALERTS[at - SERVICE.len()] };
+        at += 1;
+    }
+    all
+}
+
+/// All but those of alerts.
+const SERVICE: &[Key] = &[
     key(
         "store.url",
         Kind::Text("sqlite://path or postgres://user@host/database"),
@@ -51,10 +67,10 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "monitoring.alert_cooldown",
-        Kind::Duration("1s", "720h"),
+        Kind::Duration("1s", "24h"),
         "300s",
         Restart::None,
-        "Validated, but without effect until alerts are implemented.",
+        "The least time between two messages about one alert, unless it gets worse or is over.",
     ),
     key(
         "recovery.max_restart_attempts",
@@ -263,5 +279,12 @@ pub const KEYS: &[Key] = &[
         Restart::Part(API),
         "A file with the bearer token of the API, readable by its owner only (chmod 600). If set, every request requires the token, \
          except for the bare status of /health.",
+    ),
+    key(
+        "api.public_url",
+        Kind::Text("an http or https URL such as https://ttm.example.org, or empty"),
+        "",
+        Restart::None,
+        "Where people reach the API, for links in alerts. If empty, alerts have commands instead of links.",
     ),
 ];

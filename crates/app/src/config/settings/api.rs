@@ -6,7 +6,7 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use super::reader::Reader;
-use super::token_file;
+use super::secret_file;
 use crate::config::ConfigError;
 
 /// The HTTP server of health, metrics and API.
@@ -34,7 +34,7 @@ impl Reader<'_> {
             }
             return Some(ApiSettings { listen, token: None });
         }
-        match token_file::read(&folder.join(file)) {
+        match secret_file::read_token(&folder.join(file)) {
             Ok(token) => Some(ApiSettings { listen: listen?, token: Some(token) }),
             Err(problem) => {
                 let message = format!("api.token_file is {problem}");

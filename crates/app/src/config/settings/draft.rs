@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::alerts::AlertSettings;
 use super::api::ApiSettings;
 use super::exchange::ExchangeSettings;
 use super::reader::Reader;
@@ -23,9 +24,11 @@ pub struct Draft {
     pub sources: Option<SourceSettings>,
     /// The price API.
     pub exchange: Option<ExchangeSettings>,
+    /// Who is told what; what is wrong with it is left out.
+    pub alerts: AlertSettings,
     service: Option<ServiceSettings>,
     api: Option<ApiSettings>,
-    places: BTreeMap<&'static str, Origin>,
+    places: BTreeMap<String, Origin>,
     errors: Vec<ConfigError>,
 }
 
@@ -53,10 +56,9 @@ impl Draft {
         let service = reader.service(timeout);
         let exchange = reader.exchange(timeout);
         let api = reader.api(&folder);
-        // A key of the contract whose part does not exist yet is validated like all others.
-        reader.duration("monitoring.alert_cooldown");
+        let alerts = reader.alerts(&folder, service.as_ref());
         let places = values.places();
-        Self { store, sources, exchange, service, api, places, errors }
+        Self { store, sources, exchange, alerts, service, api, places, errors }
     }
 
     /// Where a key was set, for errors that are found later.
@@ -69,7 +71,7 @@ impl Draft {
     /// # Errors
     /// All of them.
     pub fn settled(self) -> Result<Settings, ConfigErrors> {
-        let Self { store, sources, exchange, service, api, places, errors } = self;
+        let Self { store, sources, exchange, alerts, service, api, places, errors } = self;
         let settings = || {
             Some(Settings {
                 store: store?,
@@ -77,6 +79,7 @@ impl Draft {
                 service: service?,
                 exchange: exchange?,
                 api: api?,
+                alerts,
                 places,
             })
         };

@@ -12,6 +12,10 @@ use crate::config::{ConfigError, Key, Kind, Origin, Values};
 /// Characters around the parts of a URL that may be secret; the base URL of the API needs none of them.
 pub(super) const SECRETIVE: [char; 3] = ['@', '?', '#'];
 
+/// There is no value, and its error is reported already.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reported;
+
 /// Reads typed values and collects their errors.
 pub(super) struct Reader<'a> {
     pub(super) values: &'a Values,
@@ -19,10 +23,36 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// The key, its value or its default, and where that was set.
     pub(super) fn raw(&self, name: &str) -> (&'static Key, &str, Origin) {
         let key = Key::find(name).expect("every name is in the table of keys");
-        let (text, origin) = self.values.get(key);
+        let (text, origin) = self.values.get(name).unwrap_or((key.default, Origin::Default));
         (key, text, origin)
+    }
+
+    /// Where a key was set.
+    pub(super) fn place(&self, name: &str) -> Origin {
+        self.values.get(name).map_or(Origin::Default, |(_, origin)| origin)
+    }
+
+    /// Whether a key has a value that is not empty, from somewhere else than the table of keys.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|(text, _)| !text.is_empty())
+    }
+
+    /// The value of a key that may be missing; `default` if it is. `None` where it is wrong.
+    pub(super) fn if_set<T>(
+        &mut self,
+        name: &str,
+        default: T,
+        read: impl FnOnce(&mut Self, &str) -> Option<T>,
+    ) -> Option<T> {
+        if self.is_set(name) { read(self, name) } else { Some(default) }
+    }
+
+    /// Reports an error.
+    pub(super) fn refuse(&mut self, origin: Origin, message: String) {
+        self.errors.push(ConfigError { origin, message });
     }
 
     pub(super) fn parsed<T: FromStr>(&mut self, name: &str) -> Option<T> {
@@ -66,6 +96,12 @@ impl Reader<'_> {
         value
     }
 
+    /// The texts of a list.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let items = self.raw(name).1.split(',').map(str::trim).filter(|item| !item.is_empty());
+        items.map(str::to_owned).collect()
+    }
+
     pub(super) fn text(&self, name: &str) -> String {
         self.raw(name).1.to_owned()
     }
@@ -74,7 +110,7 @@ impl Reader<'_> {
         let (key, text, origin) = self.raw(name);
         let value = parse(text);
         if value.is_none() {
-            let message = if hides_password(text) {
+            let message = if hides_password(text) && !matches!(key.kind, Kind::Secret(_)) {
                 format!(
                     "{name} has an @ after the host: percent-encode / ? and # in a user name or password, as in %2F %3F %23"
                 )
@@ -86,6 +122,7 @@ impl Reader<'_> {
                     "dexscreener.base_url" if text.contains(SECRETIVE) => {
                         "a URL with a user name, a query or a fragment".to_owned()
                     }
+                    _ if matches!(key.kind, Kind::Secret(_)) => "(hidden)".to_owned(),
                     _ if text.contains('@') => "not such a URL".to_owned(),
                     _ => format!("{text:?}"),
                 };
@@ -102,7 +139,7 @@ impl Reader<'_> {
             .map_err(|wrong| {
                 for InvalidSetting { key, value, bound } in wrong {
                     let name = format!("{section}.{key}");
-                    let origin = Key::find(&name).map_or(Origin::Default, |key| self.values.get(key).1);
+                    let origin = self.place(&name);
                     let message = format!("{name} is {value}, expected {bound}");
                     self.errors.push(ConfigError { origin, message });
                 }

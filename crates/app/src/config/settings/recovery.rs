@@ -27,7 +27,7 @@ impl Reader<'_> {
             let other =
                 others.into_iter().filter_map(Key::find).find(|key| error.message.contains(key.split().1));
             if let Some(other) = other {
-                error.origin = self.values.get(other).1;
+                error.origin = self.values.get(other.name).map_or(Origin::Default, |(_, origin)| origin);
             }
         }
         config

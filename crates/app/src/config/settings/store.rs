@@ -15,17 +15,17 @@ impl Reader<'_> {
     /// The store; a relative path is relative to `folder`.
     pub(super) fn store(&mut self, folder: &Path) -> Option<StoreUrl> {
         if let Some(wrong) = self.raw(KEY).1.strip_prefix("sqlite://").and_then(not_a_path) {
-            return self.refuse(wrong);
+            return self.refuse_store(wrong);
         }
         let StoreUrl::Sqlite(path) = self.parsed(KEY)? else { return self.parsed(KEY) };
         let path = folder.join(path);
         match not_a_file(&path) {
-            Some(wrong) => self.refuse(&wrong),
+            Some(wrong) => self.refuse_store(&wrong),
             None => Some(StoreUrl::Sqlite(path)),
         }
     }
 
-    fn refuse(&mut self, wrong: &str) -> Option<StoreUrl> {
+    fn refuse_store(&mut self, wrong: &str) -> Option<StoreUrl> {
         let (key, _, origin) = self.raw(KEY);
         let message = format!("{KEY} {wrong}, expected {}", key.kind.expected());
         self.errors.push(ConfigError { origin, message });

@@ -1,0 +1,284 @@
+//! The sections `[alerts.channels.NAME]`. What a value means to its service is checked by the adapter, when it is made.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use ttm_alert::ChannelId;
+
+use super::AlertSettings;
+use crate::config::settings::reader::{Reader, Reported};
+use crate::config::{Origin, file};
+
+/// A channel.
+#[derive(Clone, Debug)]
+pub struct ChannelSettings {
+    /// What it is.
+    pub kind: ChannelKind,
+    /// The timeout of one attempt to send a message; the log needs none.
+    pub timeout: Duration,
+}
+
+/// What a channel is, with the settings of its kind. Addresses that are missing are those of the service itself.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the adapters say what each setting is")]
+pub enum ChannelKind {
+    /// The log of this process.
+    Log,
+    /// An incoming webhook of Slack.
+    SlackWebhook { url: SecretString },
+    /// A bot of Slack.
+    SlackBot { api: Option<String>, channel: String, token: SecretString },
+    /// A bot of Telegram.
+    Telegram { api: Option<String>, chat: String, thread: Option<i64>, token: SecretString },
+    /// E-mail.
+    Email(Box<EmailSettings>),
+    /// A webhook of the operator's own.
+    Webhook { url: SecretString, secret: Option<SecretString> },
+    /// Prometheus Alertmanager, which is told what fires, and takes no messages.
+    Alertmanager { url: SecretString, token: Option<SecretString> },
+    /// A webhook of Discord.
+    Discord { url: SecretString },
+    /// A topic of ntfy.
+    Ntfy { server: Option<SecretString>, topic: SecretString, token: Option<SecretString> },
+    /// The Events API v2 of PagerDuty.
+    PagerDuty { api: Option<String>, routing_key: SecretString, source: String },
+}
+
+/// Where e-mail goes, and through which server.
+#[derive(Clone, Debug)]
+pub struct EmailSettings {
+    /// The server.
+    pub server: String,
+    /// Its port; the usual one if there is none.
+    pub port: Option<u16>,
+    /// How connections are secured.
+    pub security: MailSecurity,
+    /// The certificate of an authority, as PEM.
+    pub authority: Option<String>,
+    /// User and password, for servers that ask.
+    pub credentials: Option<(String, SecretString)>,
+    /// The sender.
+    pub from: String,
+    /// The receivers.
+    pub to: Vec<String>,
+}
+
+/// How connections to a mail server are secured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailSecurity {
+    /// TLS from the first byte on.
+    Tls,
+    /// TLS after the greeting.
+    StartTls,
+    /// None, to a server on this machine.
+    Plain,
+}
+
+/// What one section is read with.
+struct Section<'a> {
+    folder: &'a Path,
+    name: String,
+    /// Where it begins, for what is missing in it.
+    origin: Origin,
+}
+
+impl Section<'_> {
+    fn key(&self, key: &str) -> String {
+        format!("{}.{key}", self.name)
+    }
+}
+
+impl Reader<'_> {
+    /// The channels whose keys can be used.
+    pub(super) fn channels(&mut self, folder: &Path) -> BTreeMap<ChannelId, ChannelSettings> {
+        let log = ChannelSettings { kind: ChannelKind::Log, timeout: Duration::from_secs(10) };
+        let mut channels = BTreeMap::from([(ChannelId::new(AlertSettings::LOG), log)]);
+        for (name, origin) in self.values.chosen("alerts.channels") {
+            let section = Section { folder, name: format!("alerts.channels.{name}"), origin };
+            if let Some(settings) = self.channel(name, &section) {
+                channels.insert(ChannelId::new(name), settings);
+            }
+        }
+        channels
+    }
+
+    /// Whether there is such a channel, and it takes messages; also where something is wrong with it.
+    pub(super) fn takes_messages(&self, channel: &str) -> Option<bool> {
+        let is_there = |(name, _): &(&str, Origin)| *name == channel;
+        let is_there =
+            channel == AlertSettings::LOG || self.values.chosen("alerts.channels").iter().any(is_there);
+        is_there.then(|| self.raw(&format!("alerts.channels.{channel}.kind")).1 != "alertmanager")
+    }
+
+    fn channel(&mut self, name: &str, at: &Section<'_>) -> Option<ChannelSettings> {
+        let kind = self.required(at, "kind")?;
+        if name == AlertSettings::LOG && kind != "log" {
+            let message =
+                format!("{} is {kind:?}, expected log: this channel is always there", at.key("kind"));
+            self.refuse(self.place(&at.key("kind")), message);
+            return None;
+        }
+        let timeout = self.duration(&at.key("timeout"));
+        let keys: &[&str] = match &*kind {
+            "log" => &[],
+            "slack" if self.has_secret(at, "token") => &["token", "channel", "api", "timeout"],
+            "slack" | "discord" => &["url", "timeout"],
+            "telegram" => &["token", "chat", "thread", "api", "timeout"],
+            "email" => {
+                &["server", "port", "security", "authority_file", "user", "password", "from", "to", "timeout"]
+            }
+            "webhook" => &["url", "secret", "timeout"],
+            "alertmanager" => &["url", "token", "timeout"],
+            "ntfy" => &["url", "topic", "token", "timeout"],
+            "pagerduty" => &["routing_key", "source", "api", "timeout"],
+            _ => return self.read(&at.key("kind"), |_| None),
+        };
+        let fits = self.has_only(at, &kind, keys);
+        let kind = match &*kind {
+            "log" => Some(ChannelKind::Log),
+            "slack" if keys[0] == "token" => self.slack_bot(at),
+            "slack" => self.required_secret(at, "url").map(|url| ChannelKind::SlackWebhook { url }),
+            "discord" => self.required_secret(at, "url").map(|url| ChannelKind::Discord { url }),
+            "telegram" => self.telegram(at),
+            "email" => self.email(at),
+            "webhook" => self.webhook(at),
+            "alertmanager" => self.alertmanager(at),
+            "ntfy" => self.ntfy(at),
+            _ => self.pagerduty(at),
+        };
+        let settings = ChannelSettings { kind: kind?, timeout: timeout? };
+        fits.then_some(settings)
+    }
+
+    fn slack_bot(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
+        let token = self.required_secret(at, "token");
+        let channel = self.required(at, "channel");
+        Some(ChannelKind::SlackBot { api: self.optional(at, "api"), channel: channel?, token: token? })
+    }
+
+    fn telegram(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
+        let token = self.required_secret(at, "token");
+        let chat = self.required(at, "chat");
+        let thread = self.if_set(&at.key("thread"), None, |reader, name| reader.integer(name).map(Some));
+        let api = self.optional(at, "api");
+        Some(ChannelKind::Telegram { api, chat: chat?, thread: thread?, token: token? })
+    }
+
+    fn webhook(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
+        let (url, secret) = (self.required_secret(at, "url"), self.secret_of(at, "secret"));
+        Some(ChannelKind::Webhook { url: url?, secret: secret.ok()? })
+    }
+
+    fn alertmanager(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
+        let (url, token) = (self.required_secret(at, "url"), self.secret_of(at, "token"));
+        Some(ChannelKind::Alertmanager { url: url?, token: token.ok()? })
+    }
+
+    fn ntfy(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
+        let server = self.secret_of(at, "url");
+        let topic = self.required_secret(at, "topic");
+        let token = self.secret_of(at, "token");
+        Some(ChannelKind::Ntfy { server: server.ok()?, topic: topic?, token: token.ok()? })
+    }
+
+    fn pagerduty(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
+        let routing_key = self.required_secret(at, "routing_key");
+        let source = self.text(&at.key("source"));
+        Some(ChannelKind::PagerDuty { api: self.optional(at, "api"), routing_key: routing_key?, source })
+    }
+
+    fn email(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
+        let server = self.required(at, "server");
+        let port = self.if_set(&at.key("port"), None, |reader, name| reader.integer(name).map(Some));
+        let security = self.read(&at.key("security"), |text| match text {
+            "tls" => Some(MailSecurity::Tls),
+            "starttls" => Some(MailSecurity::StartTls),
+            "plain" => Some(MailSecurity::Plain),
+            _ => None,
+        });
+        let authority = self.if_set(&at.key("authority_file"), None, |reader, name| {
+            let path = at.folder.join(reader.raw(name).1);
+            let read = file::read_text(&path);
+            read.map_err(|error| {
+                let message = format!("{name} is {}, which cannot be read: {error}", path.display());
+                reader.refuse(reader.place(name), message);
+            })
+            .ok()
+            .map(Some)
+        });
+        let credentials = self.credentials(at);
+        let from = self.required(at, "from");
+        let to = self.required(at, "to").map(|_| self.list(&at.key("to")));
+        Some(ChannelKind::Email(Box::new(EmailSettings {
+            server: server?,
+            port: port?,
+            security: security?,
+            authority: authority?,
+            credentials: credentials.ok()?,
+            from: from?,
+            to: to?,
+        })))
+    }
+
+    /// Both of user and password, or neither.
+    fn credentials(&mut self, at: &Section<'_>) -> Result<Option<(String, SecretString)>, Reported> {
+        if !self.is_set(&at.key("user")) && !self.has_secret(at, "password") {
+            return Ok(None);
+        }
+        let (user, password) = (self.required(at, "user"), self.required_secret(at, "password"));
+        user.zip(password).map(Some).ok_or(Reported)
+    }
+
+    /// A text that may be missing.
+    fn optional(&self, at: &Section<'_>, key: &str) -> Option<String> {
+        Some(self.text(&at.key(key))).filter(|text| !text.is_empty())
+    }
+
+    /// A text that must not be missing.
+    fn required(&mut self, at: &Section<'_>, key: &str) -> Option<String> {
+        let name = at.key(key);
+        if !self.is_set(&name) {
+            let message = format!("{name} is not set, expected {}", self.raw(&name).0.kind.expected());
+            self.refuse(at.origin.clone(), message);
+            return None;
+        }
+        Some(self.text(&name))
+    }
+
+    fn has_secret(&self, at: &Section<'_>, key: &str) -> bool {
+        self.is_set(&at.key(key)) || self.is_set(&at.key(&format!("{key}_file")))
+    }
+
+    fn secret_of(&mut self, at: &Section<'_>, key: &str) -> Result<Option<SecretString>, Reported> {
+        self.secret(at.folder, &at.key(key))
+    }
+
+    fn required_secret(&mut self, at: &Section<'_>, key: &str) -> Option<SecretString> {
+        if self.has_secret(at, key) {
+            return self.secret_of(at, key).ok().flatten();
+        }
+        let name = at.key(key);
+        let expected = self.raw(&name).0.kind.expected();
+        self.refuse(at.origin.clone(), format!("{name} is not set, expected {expected}, or {name}_file"));
+        None
+    }
+
+    /// Whether nothing is set that this kind has no use for: most likely it was meant for another kind.
+    fn has_only(&mut self, at: &Section<'_>, kind: &str, keys: &[&str]) -> bool {
+        let is_known = |set: &str| {
+            set == "kind" || keys.contains(&set.strip_suffix("_file").unwrap_or(set)) || keys.contains(&set)
+        };
+        let unknown: Vec<String> =
+            self.values.keys_in(&at.name).filter(|set| !is_known(set)).map(|set| at.key(set)).collect();
+        for name in &unknown {
+            let message = match keys {
+                [] => format!("{name} is set, expected nothing but kind: {kind} needs no settings"),
+                _ => format!("{name} is set, expected one of the keys of {kind}: {}", keys.join(", ")),
+            };
+            self.refuse(self.place(name), message);
+        }
+        unknown.is_empty()
+    }
+}

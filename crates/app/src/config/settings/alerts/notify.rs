@@ -1,0 +1,155 @@
+//! Who is told, how soon and how often: `[alerts]`, `[alerts.repeat]`, `[alerts.escalation]` and `[[alerts.routes]]`.
+
+use std::time::Duration;
+
+use jiff::fmt::friendly::SpanParser;
+use ttm_alert::{ChannelId, Escalation, Labels, Matcher, NotifyConfig, NotifySettings, Route};
+
+use super::AlertSettings;
+use crate::config::Origin;
+use crate::config::settings::reader::{Reader, Reported};
+use crate::config::suggest::did_you_mean;
+
+impl Reader<'_> {
+    pub(super) fn notify(&mut self) -> Option<NotifyConfig> {
+        let default_channels = self.told("alerts.default_channels");
+        let routes = self.routes();
+        let group_wait = self.duration("alerts.group_wait");
+        let group_interval = self.duration("alerts.group_interval");
+        let cooldown = self.duration("monitoring.alert_cooldown");
+        let repeat = ["critical", "error", "warning"].map(|of| self.repeat(of, cooldown));
+        let escalation = self.escalation();
+        let [Some(critical), Some(error), Some(warning)] = repeat else { return None };
+        let settings = NotifySettings {
+            default_channels: default_channels?,
+            routes: routes?,
+            escalation: escalation?,
+            group_wait: group_wait?,
+            group_interval: group_interval?,
+            cooldown: cooldown?,
+            repeat: [critical, error, warning],
+            ..NotifySettings::default()
+        };
+        self.checked("alerts", NotifyConfig::try_new(settings))
+    }
+
+    /// How often an alert of this severity is repeated: not more often than two messages about it may follow each other.
+    fn repeat(&mut self, severity: &str, cooldown: Option<Duration>) -> Option<Duration> {
+        const COOLDOWN: &str = "monitoring.alert_cooldown";
+        let name = format!("alerts.repeat.{severity}");
+        let repeat = self.duration(&name)?;
+        let Some(cooldown) = cooldown.filter(|cooldown| repeat < *cooldown) else { return Some(repeat) };
+        let origin = Some(self.place(&name)).filter(|place| *place != Origin::Default);
+        let message =
+            format!("{name} is {repeat:?} while {COOLDOWN} is {cooldown:?}, expected at least that");
+        self.refuse(origin.unwrap_or_else(|| self.place(COOLDOWN)), message);
+        None
+    }
+
+    fn escalation(&mut self) -> Option<Escalation> {
+        let critical = self.steps("alerts.escalation.critical");
+        let error = self.steps("alerts.escalation.error");
+        let channels = self.named("alerts.escalation.channels");
+        let fallback = self.named("alerts.escalation.fallback");
+        Some(Escalation {
+            critical: critical?,
+            error: error?,
+            channels: channels?,
+            fallback: fallback?.into_iter().next(),
+        })
+    }
+
+    fn steps(&mut self, name: &str) -> Option<Vec<Duration>> {
+        let steps = self.list(name);
+        self.read(name, |_| {
+            steps.iter().map(|step| SpanParser::new().parse_unsigned_duration(step).ok()).collect()
+        })
+    }
+
+    fn routes(&mut self) -> Option<Vec<Route>> {
+        let routes: Vec<Option<Route>> = self
+            .values
+            .chosen("alerts.routes")
+            .into_iter()
+            .map(|(nth, origin)| self.route(&format!("alerts.routes.{nth}"), origin))
+            .collect();
+        routes.into_iter().collect()
+    }
+
+    fn route(&mut self, section: &str, origin: Origin) -> Option<Route> {
+        let rule = self.if_set(&format!("{section}.match.rule"), None, |reader, name| {
+            let rule = reader.text(name);
+            if reader.is_rule(&rule) {
+                return Some(Some(rule));
+            }
+            let near = did_you_mean(&rule, reader.rule_names());
+            reader.refuse(reader.place(name), format!("{name} is {rule:?}, and there is no such rule{near}"));
+            None
+        });
+        let severity = self.if_set(&format!("{section}.match.severity"), None, |reader, name| {
+            reader.severity(name).map(Some)
+        });
+        let labels = self.labels(&format!("{section}.match.labels"));
+        let name = format!("{section}.channels");
+        let channels = if self.values.get(&name).is_some() {
+            self.told(&name)
+        } else {
+            self.refuse(origin, format!("{name} is not set, expected names of channels"));
+            None
+        };
+        let matcher = Matcher { rule: rule?, severity: severity?, labels: labels.ok()? };
+        Some(Route { matcher, channels: channels? })
+    }
+
+    /// The labels of a section, if there are any.
+    fn labels(&mut self, section: &str) -> Result<Option<Labels>, Reported> {
+        let pairs: Vec<(&str, &str)> = self
+            .values
+            .keys_in(section)
+            .map(|label| (label, self.raw(&format!("{section}.{label}")).1))
+            .collect();
+        if pairs.is_empty() {
+            return Ok(None);
+        }
+        // One by one first, to know which of them is wrong.
+        let one = |pair: &&(&str, &str)| Labels::try_new([**pair]).is_err();
+        let wrong = pairs.iter().find(one).or(pairs.first()).map(|(label, _)| format!("{section}.{label}"));
+        match Labels::try_new(pairs) {
+            Ok(labels) => Ok(Some(labels)),
+            Err(error) => {
+                let name = wrong.unwrap_or_default();
+                self.refuse(self.place(&name), format!("{name}: {error}"));
+                Err(Reported)
+            }
+        }
+    }
+
+    /// The channels that are told something; the log, if there are none.
+    fn told(&mut self, name: &str) -> Option<Vec<ChannelId>> {
+        let channels = self.named(name)?;
+        Some(if channels.is_empty() { vec![ChannelId::new(AlertSettings::LOG)] } else { channels })
+    }
+
+    /// The channels that a key names; each has to be one that takes messages.
+    fn named(&mut self, name: &str) -> Option<Vec<ChannelId>> {
+        let named = self.list(name);
+        let before = self.errors.len();
+        for channel in &named {
+            let message = match self.takes_messages(channel) {
+                Some(true) => continue,
+                Some(false) => {
+                    format!(
+                        "{name} has {channel:?}, an Alertmanager, which is told all that fires anyway, and takes no messages"
+                    )
+                }
+                None => {
+                    let known = self.values.chosen("alerts.channels").into_iter().map(|(known, _)| known);
+                    let near = did_you_mean(channel, known.chain([AlertSettings::LOG]));
+                    format!("{name} has {channel:?}, and there is no such channel{near}")
+                }
+            };
+            self.refuse(self.place(name), message);
+        }
+        (self.errors.len() == before).then(|| named.iter().map(|channel| ChannelId::new(channel)).collect())
+    }
+}
