@@ -1,12 +1,13 @@
-//! The ports of alerts: the store of their states and of the messages that wait, and a channel.
+//! The ports of alerts: the store of their states and of the messages that wait, the journal for when it is away, and a channel.
 
+use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::{FencingToken, StoreError};
 
-use crate::{Attempt, Commit, DeadLetter, Item, Loaded, Outcome, Receipt};
+use crate::{Attempt, Commit, DeadLetter, Item, Journal, Journalled, Loaded, Outcome, Receipt};
 
 /// How many receipts a store keeps at least, and how many it loads.
 pub const RECEIPTS_KEPT: usize = 1_000;
@@ -51,6 +52,42 @@ pub trait AlertStore: Send + Sync {
 
     /// The messages that were refused, the oldest first.
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+}
+
+/// Keeps, beside the store and without it, what was sent while the store was away, so that the next process knows who was told
+/// what. A message is appended before it is sent, and again once its outcome is known; when the store has everything, the journal
+/// is cleared.
+///
+/// Laws:
+/// 1. What `append` returned from is read by the next process, in the order of the calls, also after a power failure. Times and
+///    periods are kept to the microsecond.
+/// 2. An attempt is known by its message's key and its count: appended again it is there once, where it was, as it was appended
+///    last.
+/// 3. `read` of what was never appended, or was cleared, is empty.
+/// 4. What a crash has left of an `append` that never returned is not read, but counted. The next `append` takes its place.
+/// 5. `read` of anything else that `append` cannot have written is [`InvalidData`](io::ErrorKind::InvalidData) and says what is
+///    wrong, and `set_aside` keeps it elsewhere for a person and leaves nothing. Where there is nothing to clear or to set
+///    aside, both do nothing.
+/// 6. An `append` that fails leaves what was there before. One that does not fit any more fails with
+///    [`FileTooLarge`](io::ErrorKind::FileTooLarge): nothing that is there is given up for it.
+///
+/// Calls may block for as long as a disk takes: they are made one at a time, where nothing waits for it.
+#[cfg_attr(feature = "testing", mockall::automock)]
+pub trait AlertJournal: Send + Sync {
+    /// Adds an attempt, or what became of it.
+    ///
+    /// # Errors
+    /// Those of law 6 and those of the disk. The message may be sent all the same.
+    fn append(&self, sent: &Journalled) -> io::Result<()>;
+
+    /// What was sent.
+    fn read(&self) -> io::Result<Journal>;
+
+    /// Nothing is kept any more: the store has it.
+    fn clear(&self) -> io::Result<()>;
+
+    /// Keeps what cannot be read elsewhere.
+    fn set_aside(&self) -> io::Result<()>;
 }
 
 /// A channel on which people, or other programs, are told.

@@ -1,5 +1,6 @@
 //! What a store keeps of an alert and of the messages about it, as plain data.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -141,4 +142,29 @@ pub struct Journalled {
     pub row: OutboxRow,
     /// What became of it, written once that was known.
     pub outcome: Option<Outcome>,
+}
+
+/// What the journal beside the store has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Journal {
+    /// What was sent from memory, each attempt once, in the order in which they began.
+    pub sent: Vec<Journalled>,
+    /// How many more were being written when a process was killed, and are lost.
+    pub torn: usize,
+}
+
+impl Journal {
+    /// What was appended, and how many more are lost. What became of an attempt takes the place of the attempt.
+    pub fn of(appended: impl IntoIterator<Item = Journalled>, torn: usize) -> Self {
+        let mut places = BTreeMap::new();
+        let mut sent: Vec<Journalled> = Vec::new();
+        for next in appended {
+            let place = *places.entry((next.row.key.clone(), next.row.attempts)).or_insert(sent.len());
+            match sent.get_mut(place) {
+                Some(known) => *known = next,
+                None => sent.push(next),
+            }
+        }
+        Self { sent, torn }
+    }
 }

@@ -6,15 +6,128 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rustix::fs::OFlags;
 
+use crate::lines::{Text, parse};
+
+/// A journal's file. Nothing is opened or created before it is used.
+#[derive(Debug)]
+pub(crate) struct JournalFile {
+    path: PathBuf,
+    /// The first line; the number in it is the version of the format.
+    header: &'static str,
+    /// A larger file is not a journal.
+    max_bytes: u64,
+    /// One call at a time.
+    turn: Mutex<()>,
+}
+
+impl JournalFile {
+    pub(crate) fn new(path: PathBuf, header: &'static str, max_bytes: u64) -> Self {
+        Self { path, header, max_bytes, turn: Mutex::new(()) }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Everything that it says; nothing if there is no such file.
+    pub(crate) fn read<T>(&self, entry: impl Fn(&[u8]) -> Result<T, String>) -> io::Result<Text<T>> {
+        let read = || match open(&self.path) {
+            Ok(file) => self.text(&file, entry),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Ok(Text { entries: Vec::new(), whole: 0, is_torn: false })
+            }
+            Err(error) => Err(error),
+        };
+        let _turn = self.turn.lock();
+        self.told(read(), "cannot be read")
+    }
+
+    /// Adds lines behind the whole ones, of which `whole` says how many bytes there are.
+    pub(crate) fn append(
+        &self,
+        lines: impl FnOnce() -> io::Result<String>,
+        whole: impl FnOnce(&File) -> io::Result<u64>,
+    ) -> io::Result<()> {
+        let append = || {
+            let mut lines = lines()?;
+            if lines.is_empty() {
+                return Ok(());
+            }
+            let file = open_or_create(&self.path)?;
+            let whole = whole(&file)?;
+            if whole == 0 {
+                // It may have been created just now, or by a process that was killed before it came to this. While it is empty,
+                // a failure leaves nothing that the next process would read.
+                sync_folder(&self.path)?;
+                lines.insert_str(0, self.header);
+            }
+            if whole + lines.len() as u64 > self.max_bytes {
+                let what = format!("{} bytes more do not fit into {}", lines.len(), self.max_bytes);
+                return Err(io::Error::new(ErrorKind::FileTooLarge, what));
+            }
+            replace_tail(&file, whole, lines.as_bytes())
+        };
+        let _turn = self.turn.lock();
+        self.told(append(), "cannot be written")
+    }
+
+    /// How many bytes are whole lines, each of which is read.
+    pub(crate) fn checked<T>(
+        &self,
+        file: &File,
+        entry: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> io::Result<u64> {
+        Ok(self.text(file, entry)?.whole)
+    }
+
+    /// The same from the two ends alone where nothing is torn, however long it is.
+    pub(crate) fn ends(&self, file: &File) -> io::Result<u64> {
+        let length = file.metadata()?.len();
+        let mut start = vec![0; self.header.len()];
+        let mut last = [0];
+        if length >= start.len() as u64 {
+            file.read_exact_at(&mut start, 0)?;
+            file.read_exact_at(&mut last, length - 1)?;
+        }
+        if start == self.header.as_bytes() && last == *b"\n" {
+            return Ok(length);
+        }
+        self.checked(file, |_| Ok(()))
+    }
+
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        let _turn = self.turn.lock();
+        self.told(remove(&self.path), "cannot be removed")
+    }
+
+    pub(crate) fn set_aside(&self) -> io::Result<()> {
+        let _turn = self.turn.lock();
+        self.told(rename_by_time(&self.path), "cannot be set aside")
+    }
+
+    fn text<T>(&self, file: &File, entry: impl Fn(&[u8]) -> Result<T, String>) -> io::Result<Text<T>> {
+        parse(&content(file, self.max_bytes)?, self.header, entry)
+    }
+
+    /// What was done, and where, to an error of it.
+    fn told<T>(&self, outcome: io::Result<T>, what: &str) -> io::Result<T> {
+        outcome.map_err(|error| {
+            let message = format!("{}: {what}: {error}", self.path.display());
+            io::Error::new(error.kind(), message)
+        })
+    }
+}
+
 /// Opens it for reading.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path) -> io::Result<File> {
     regular(options().read(true).open(path)?)
 }
 
 /// Opens it for reading and writing; creates it for this user alone.
-pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
+fn open_or_create(path: &Path) -> io::Result<File> {
     regular(options().read(true).write(true).create(true).mode(0o600).open(path)?)
 }
 
@@ -34,7 +147,7 @@ fn regular(file: File) -> io::Result<File> {
 }
 
 /// Everything in it.
-pub(crate) fn content(file: &File, most: u64) -> io::Result<Vec<u8>> {
+fn content(file: &File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
@@ -45,7 +158,7 @@ pub(crate) fn content(file: &File, most: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Writes this after the first `keep` bytes. If that fails, these alone are left, as far as the disk still does anything.
-pub(crate) fn replace_tail(file: &File, keep: u64, tail: &[u8]) -> io::Result<()> {
+fn replace_tail(file: &File, keep: u64, tail: &[u8]) -> io::Result<()> {
     file.set_len(keep)?;
     let written = file.write_all_at(tail, keep).and_then(|()| file.sync_all());
     if written.is_err() {
@@ -55,13 +168,13 @@ pub(crate) fn replace_tail(file: &File, keep: u64, tail: &[u8]) -> io::Result<()
 }
 
 /// Makes the names in its folder outlive a power failure.
-pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Removes it, if it is there.
-pub(crate) fn remove(path: &Path) -> io::Result<()> {
+fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Ok(()) => sync_folder(path),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -70,7 +183,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Gives it a name with the time of its last change, and with a number if another file has that name already.
-pub(crate) fn rename_by_time(path: &Path) -> io::Result<()> {
+fn rename_by_time(path: &Path) -> io::Result<()> {
     let changed = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.modified()?,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

@@ -15,8 +15,8 @@ use ttm_kernel::{Epoch, Severity};
 use super::example::labels;
 use crate::{
     Ack, AlertKey, AlertRecord, Case, ChannelId, Commit, DeadLetter, Ending, Episode, EpisodeId, Item,
-    Matcher, Message, News, OutboxRow, Outcome, Phase, Quiet, QuietId, Receipt, RowKey, Said, SavedAlert,
-    Told, When, Zone,
+    Journalled, Matcher, Message, News, OutboxRow, Outcome, Phase, Quiet, QuietId, Receipt, RowKey, Said,
+    SavedAlert, Told, When, Zone,
 };
 
 /// A commit that every store can take. Its times and periods are whole microseconds.
@@ -41,6 +41,11 @@ pub fn any_commit() -> impl Strategy<Value = Commit> {
             quiets,
             ended_quiets,
         })
+}
+
+/// A message that was sent from memory, and what became of it, if that is known.
+pub fn any_journalled() -> impl Strategy<Value = Journalled> {
+    (row(), option::of(outcome())).prop_map(|(row, outcome)| Journalled { row, outcome })
 }
 
 fn alert() -> impl Strategy<Value = AlertKey> {
@@ -220,13 +225,16 @@ fn dead_letter() -> impl Strategy<Value = DeadLetter> {
     (row(), text(), time()).prop_map(|(row, why, at)| DeadLetter { row, why, at })
 }
 
-fn receipt() -> impl Strategy<Value = Receipt> {
-    let outcome = prop_oneof![
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
         remote_id().prop_map(|remote_id| Outcome::Delivered { remote_id }),
         (option::of(period()), text()).prop_map(|(after, why)| Outcome::Retry { after, why }),
         text().prop_map(|why| Outcome::Refused { why }),
-    ];
-    (row_key(), select(vec![1, u32::MAX]), outcome, period(), time())
+    ]
+}
+
+fn receipt() -> impl Strategy<Value = Receipt> {
+    (row_key(), select(vec![1, u32::MAX]), outcome(), period(), time())
         .prop_map(|(key, attempt, outcome, latency, at)| Receipt { key, attempt, outcome, latency, at })
 }
 

@@ -5,6 +5,7 @@
     reason = "a test helper that is wrong panics, and so does a law that is broken"
 )]
 
+mod alert_journal;
 mod alert_store;
 mod any_commit;
 mod commits;
@@ -13,6 +14,7 @@ mod engine_model;
 mod engine_step;
 mod example;
 mod incident;
+pub mod journal_conformance;
 mod judge;
 mod notifier;
 pub mod notifier_conformance;
@@ -20,9 +22,10 @@ mod stage;
 mod wording;
 
 pub use crate::memory::Memory;
-pub use crate::port::{MockAlertStore, MockNotifier};
+pub use crate::port::{MockAlertJournal, MockAlertStore, MockNotifier};
+pub use alert_journal::FakeAlertJournal;
 pub use alert_store::FakeAlertStore;
-pub use any_commit::any_commit;
+pub use any_commit::{any_commit, any_journalled};
 pub use engine_model::EngineModel;
 pub use engine_step::{Measured, Step, any_step};
 pub use example::{labels, rule_set, wall};

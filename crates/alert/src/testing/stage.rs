@@ -8,12 +8,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_kernel::{Epoch, Moment};
 
+use super::alert_journal::FakeAlertJournal;
 use super::example::{labels, rule_set, wall};
 use super::judge::Judge;
 use crate::memory::Memory;
 use crate::{
-    AlertKey, ChannelId, Commit, Desk, Journalled, Loaded, Measurement, NotifyConfig, Now, Outcome, Quiet,
-    QuietId, Reading, RowKey, RuleSet,
+    AlertJournal as _, AlertKey, ChannelId, Commit, Desk, Journalled, Loaded, Measurement, NotifyConfig, Now,
+    Outcome, Quiet, QuietId, Reading, RowKey, RuleSet,
 };
 
 /// How a channel or the store behaves.
@@ -64,7 +65,7 @@ pub struct Stage {
     facts: BTreeMap<(&'static str, String), Reading>,
     memory: Memory,
     /// What was sent from memory, in the file beside the store.
-    journal: Vec<Journalled>,
+    journal: FakeAlertJournal,
     store: Health,
     hanging: Option<Arc<Commit>>,
     /// A collector that does not evaluate.
@@ -91,7 +92,7 @@ impl Stage {
             wall_off: 0,
             facts: BTreeMap::new(),
             memory: Memory::default(),
-            journal: Vec::new(),
+            journal: FakeAlertJournal::new(),
             store: Health::Well,
             hanging: None,
             stuck: None,
@@ -188,9 +189,9 @@ impl Stage {
         self.epoch += 1;
         let now = self.time();
         self.desk = Desk::new(self.rules.clone(), self.config.clone(), Epoch::new(self.epoch), now);
-        let loaded = Loaded { journal: self.journal.clone(), ..self.memory.loaded() };
+        let loaded = Loaded { journal: self.journal.sent(), ..self.memory.loaded() };
         self.desk.restore(&loaded, now);
-        self.judge.restarted(&self.memory, &self.journal, self.now);
+        self.judge.restarted(&self.memory, &loaded.journal, self.now);
         self.judge.passed(now.wall);
     }
 
@@ -280,7 +281,7 @@ impl Stage {
                 self.memory.apply(commit);
                 self.desk.handle_committed();
                 if self.desk.is_saved() {
-                    self.journal.clear();
+                    self.journal.clear().expect("it works");
                 }
             }
             Health::Mute => {
@@ -303,7 +304,8 @@ impl Stage {
             self.memory.rows.contains_key(&attempt.row.key),
         );
         if attempt.is_unsaved {
-            self.journal.push(Journalled { row: attempt.row.clone(), outcome: None });
+            let sent = Journalled { row: attempt.row.clone(), outcome: None };
+            self.journal.append(&sent).expect("it works");
         }
         let channel = attempt.row.key.channel.as_str().to_owned();
         let health = self.channels.get(&channel).copied().unwrap_or_default();
@@ -328,10 +330,9 @@ impl Stage {
             // As if the process were killed with it under way.
             Health::Hanging => return true,
         };
-        if attempt.is_unsaved
-            && let Some(last) = self.journal.last_mut()
-        {
-            last.outcome = Some(outcome.clone());
+        if attempt.is_unsaved {
+            let sent = Journalled { row: attempt.row.clone(), outcome: Some(outcome.clone()) };
+            self.journal.append(&sent).expect("it works");
         }
         self.judge.answered(&attempt, &outcome, self.now);
         self.desk.handle_outcome(&attempt.row.key, &outcome, Duration::from_millis(80), now);
