@@ -122,3 +122,16 @@ pub trait AlertFeed: Send + Sync {
     /// Tells all that fires at this time; what has just ended is among it once. The caller bounds the time.
     async fn tell(&self, alerts: &[Item], now: Timestamp) -> Outcome;
 }
+
+/// Tells somebody outside that this process lives, so that its end is noticed, which nothing inside could tell.
+///
+/// Laws:
+/// 1. One call is one beat, sent now or never: none is retried, queued or sent later, since one that comes late tells of a life
+///    that may be over.
+/// 2. The laws 2, 3, 5 and 6 of [`Notifier`].
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait Heartbeat: Send + Sync {
+    /// Sends a beat. The caller bounds the time.
+    async fn beat(&self) -> Outcome;
+}

@@ -308,6 +308,8 @@ impl Outside {
             alerts,
             channels: Vec::new(),
             feeds: Vec::new(),
+            alert_journal: None,
+            heartbeat: None,
         })
     }
 }

@@ -16,8 +16,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedMutexGuard;
-use ttm_alert::{Attempt, Commit, Now, Outcome, RowKey};
-use ttm_health::Phase;
+use ttm_alert::{Attempt, Commit, Journalled, Loaded, Now, Outcome, RowKey};
+use ttm_health::{HealthView as _, Phase};
 use ttm_kernel::{BoxFuture, Entropy, FencingToken, Moment, Runtime, StoreError, StoreErrorKind};
 
 use crate::bounded::bounded;
@@ -32,6 +32,8 @@ mod briefing;
 mod channel;
 mod control;
 mod feeds;
+mod heart;
+mod journal;
 mod measure;
 mod seat;
 
@@ -49,6 +51,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const CHECKPOINT: Duration = Duration::from_mins(1);
 /// Facts that are older than this and the interval of reports are not measured: whoever gathers them is late or gone.
 const FRESH: Duration = Duration::from_secs(5);
+/// What could not be done when it was due is looked at again after this.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// What is sent at a stop has this long to arrive; the next process sends again what did not.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -79,10 +83,14 @@ pub(crate) struct Alerts {
     events: EventLog,
     seat: OwnedMutexGuard<Seat>,
     commit: Option<BoxFuture<'static, Result<(), StoreError>>>,
+    load: Option<BoxFuture<'static, (Result<Loaded, StoreError>, Vec<Journalled>)>>,
+    /// What was read, until nothing is under way any more that a desk which has read it would not know.
+    loaded: Option<Loaded>,
     /// When the store may be asked again.
     retry_at: Moment,
     sends: FuturesUnordered<BoxFuture<'static, Answer>>,
     feeds: feeds::Feeds,
+    heart: heart::Heart,
     next_checkpoint: Moment,
     /// Whether a newer writer has taken over.
     is_fenced: bool,
@@ -92,8 +100,9 @@ pub(crate) struct Alerts {
 enum Wake {
     Stop,
     Stored(Result<(), StoreError>),
+    Loaded(Result<Loaded, StoreError>, Vec<Journalled>),
     Answered(Answer),
-    Fed,
+    Told,
     Ordered(Order),
     Timeout,
 }
@@ -110,12 +119,15 @@ impl Alerts {
         Self {
             events: resident.events.by(author),
             feeds: feeds::Feeds::new(&resident.ports, now),
+            heart: heart::Heart::new(&resident.ports, resident.settings.alerts.heartbeat, now),
             under,
             entropy,
             stop,
             vital,
             seat,
             commit: None,
+            load: None,
+            loaded: None,
             retry_at: now,
             sends: FuturesUnordered::new(),
             next_checkpoint: now + CHECKPOINT,
@@ -131,6 +143,7 @@ impl Alerts {
             self.vital.got_on();
             self.evaluate();
             self.tell_feeds();
+            self.beat();
             let wake = self.turn(Moment::MAX).await;
             self.handle(wake);
         }
@@ -172,33 +185,46 @@ impl Alerts {
             self.events.alert(&turn);
         }
         let holds = self.resident.lease.holds();
-        if holds && now.moment >= self.retry_at && self.commit.is_none() {
+        if !self.seat.is_read {
+            self.go_on_reading(now);
+        } else if holds && now.moment >= self.retry_at && self.commit.is_none() {
             self.commit = self.seat.desk.poll_commit(now).map(|commit| self.store(commit));
         }
-        while let Some(attempt) = if holds { self.seat.desk.poll_send(now) } else { None } {
+        let sends = holds && self.loaded.is_none();
+        while let Some(attempt) = if sends { self.seat.desk.poll_send(now) } else { None } {
             self.send(attempt, now.moment);
         }
         let is_stopping = self.stop.deadline().is_some();
         let mut until = self.seat.desk.poll_timeout(now).min(by).max(now.moment);
-        if self.commit.is_none() && !self.seat.desk.is_saved() {
+        if self.commit.is_none() && self.load.is_none() && !(self.seat.is_read && self.seat.desk.is_saved()) {
             until = until.min(self.retry_at.max(now.moment + Duration::from_millis(100)));
         }
         if !is_stopping {
-            until = until.min(self.seat.next_evaluation).min(self.feeds.due());
+            until = self.next_due(until, now.moment);
         }
         let timer = self.runtime.sleep_until(until.max(now.moment + Duration::from_millis(1)));
-        let Self { stop, seat, commit, sends, feeds, .. } = self;
+        let Self { stop, seat, commit, load, sends, feeds, heart, .. } = self;
         tokio::select! {
             biased;
             _ = stop.ordered(), if !is_stopping => Wake::Stop,
             stored = async { commit.as_mut().expect("only polled when there is one").await }, if commit.is_some() => {
                 Wake::Stored(stored)
             }
+            (loaded, journal) = async { load.as_mut().expect("only polled when there is one").await }, if load.is_some() => {
+                Wake::Loaded(loaded, journal)
+            }
             Some(answer) = sends.next() => Wake::Answered(answer),
-            () = feeds.answered() => Wake::Fed,
+            () = feeds.answered() => Wake::Told,
+            () = heart.answered() => Wake::Told,
             Some(order) = seat.orders.recv() => Wake::Ordered(order),
             () = timer => Wake::Timeout,
         }
+    }
+
+    /// When something is due that is not done by now. What could not be done when it was due is looked at again.
+    fn next_due(&self, until: Moment, now: Moment) -> Moment {
+        let due = [self.seat.next_evaluation, self.feeds.due(), self.heart.due()];
+        due.into_iter().map(|due| if due > now { due } else { now + LOOK_AGAIN }).fold(until, Moment::min)
     }
 
     fn handle(&mut self, wake: Wake) {
@@ -213,7 +239,11 @@ impl Alerts {
                 self.seat.desk.handle_outcome(&key, &outcome, latency, now);
             }
             Wake::Ordered(order) => self.seat.order(order, now),
-            Wake::Stop | Wake::Fed | Wake::Timeout => {}
+            Wake::Loaded(loaded, journal) => {
+                self.load = None;
+                self.loaded(loaded, journal);
+            }
+            Wake::Stop | Wake::Told | Wake::Timeout => {}
         }
         self.seat.confirm(now.moment);
     }
@@ -226,12 +256,68 @@ impl Alerts {
         })
     }
 
+    /// Reads what the store has, and goes on with it once nothing is under way that the desk which has read it would not know of. While
+    /// the store does not answer, what is CRITICAL goes out from memory.
+    fn go_on_reading(&mut self, now: Now) {
+        if let Some(loaded) = self.loaded.take_if(|_| self.sends.is_empty()) {
+            self.seat.read(&loaded, now);
+            return;
+        }
+        if self.loaded.is_none() && self.load.is_none() && now.moment >= self.retry_at {
+            let (resident, runtime) = (self.resident.clone(), self.runtime.clone());
+            self.load = Some(Box::pin(async move {
+                let stores = &resident.board.stores;
+                let loaded = match stores.may_ask(StoreUse::Alerts, runtime.now(), runtime.wall()) {
+                    Ok(()) => bounded("loading alerts", &*runtime, resident.ports.alerts.load()).await,
+                    Err(error) => Err(error),
+                };
+                let journal = resident.alerting.journal.read().await;
+                (loaded, journal)
+            }));
+        }
+        if self.seat.goes_unread && self.seat.desk.poll_commit(now).is_some() {
+            self.seat.desk.handle_commit_failed();
+        }
+    }
+
+    fn loaded(&mut self, loaded: Result<Loaded, StoreError>, journal: Vec<Journalled>) {
+        let (now, stores) = (self.runtime.now(), &self.resident.board.stores);
+        match loaded {
+            Ok(loaded) => {
+                stores.answered(StoreUse::Alerts, now);
+                self.loaded = Some(Loaded { journal, ..loaded });
+            }
+            Err(error) if error.kind() == StoreErrorKind::Unexpected => {
+                // A row that no process can have written. Scores matter more than what was told, and what is wrong now matters more as well.
+                tracing::error!(%error, "what was told of alerts cannot be read: what fires is told anew");
+                self.loaded = Some(Loaded { journal, ..Loaded::default() });
+            }
+            Err(error) => {
+                stores.failed(StoreUse::Alerts, &error, now, self.runtime.wall());
+                self.retry_at = now + RETRY.max(error.retry_after().unwrap_or_default());
+                if !std::mem::replace(&mut self.seat.goes_unread, true) {
+                    let (at, wall) = (now, self.runtime.wall());
+                    let known = Loaded { journal, ..Loaded::default() };
+                    self.seat.desk.restore(&known, Now { moment: at, wall, jitter: 0.0 });
+                }
+            }
+        }
+    }
+
+    /// Tells somebody that this process lives and does what it is for.
+    fn beat(&mut self) {
+        if self.resident.lease.holds() && self.resident.board.report().live {
+            self.heart.beat(self.runtime.now(), &self.resident.clock);
+        }
+    }
+
     fn stored(&mut self, stored: Result<(), StoreError>) {
         let (now, stores) = (self.runtime.now(), &self.resident.board.stores);
         match stored {
             Ok(()) => {
                 stores.answered(StoreUse::Alerts, now);
                 self.seat.desk.handle_committed();
+                self.clear_journal();
             }
             Err(error) => {
                 stores.failed(StoreUse::Alerts, &error, now, self.runtime.wall());
@@ -242,6 +328,16 @@ impl Alerts {
                     self.is_fenced = true;
                 }
             }
+        }
+    }
+
+    /// The store has everything that was told from memory.
+    fn clear_journal(&self) {
+        let journal = &self.resident.alerting.journal;
+        if self.seat.under_way.is_empty() && self.seat.desk.is_saved() && !journal.is_empty() {
+            let journal = journal.clone();
+            let clear = async move { journal.clear().await };
+            drop(self.resident.clock.spawn("alert journal", Box::pin(clear)));
         }
     }
 
@@ -265,7 +361,8 @@ impl Alerts {
     fn evaluate(&mut self) {
         let (now, board) = (self.runtime.now(), &self.resident.board);
         self.seat.watch_clock(now, self.runtime.wall());
-        if board.phase() != Phase::Running || now < self.seat.next_evaluation {
+        let is_reading = !self.seat.is_read && !self.seat.goes_unread;
+        if board.phase() != Phase::Running || is_reading || now < self.seat.next_evaluation {
             return;
         }
         self.seat.next_evaluation = now + self.resident.settings.alerts.every;
@@ -306,7 +403,7 @@ impl Alerts {
                 .values()
                 .map(|it| (it.id.to_string(), it.failing().is_some()))
                 .collect(),
-            heartbeat_fails: None,
+            heartbeat_fails: self.heart.fails(),
             lost: measure::Lost { tokens: tokens.counts().dropped, events: events.counts().dropped },
             clock_steps: self.seat.clock_steps,
         }

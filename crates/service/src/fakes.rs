@@ -157,6 +157,8 @@ pub(crate) fn ports(tokens: &FakeTokenStore) -> Ports {
         alerts: Arc::new(alerts),
         channels: Vec::new(),
         feeds: Vec::new(),
+        alert_journal: None,
+        heartbeat: None,
     }
 }
 

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use ttm_alert::{
-    AlertFeed, AlertStore, Attempt, Commit, DeadLetter, Item, Loaded, Notifier, Outcome, Receipt,
+    AlertFeed, AlertStore, Attempt, Commit, DeadLetter, Heartbeat, Item, Loaded, Notifier, Outcome, Receipt,
 };
 use ttm_breaker::{BreakerStore, StoredBreaker};
 use ttm_health::{ResourceError, ResourceSample, ResourceSource};
@@ -107,6 +107,9 @@ impl Ports {
             events: on(self.events, io),
             resources: on(self.resources, io),
             alerts: on(self.alerts, io),
+            // Called on the io plane, where it may block for as long as a disk takes.
+            alert_journal: self.alert_journal,
+            heartbeat: self.heartbeat.map(|heartbeat| on(heartbeat, io) as Arc<dyn Heartbeat>),
             channels: self
                 .channels
                 .into_iter()
@@ -170,6 +173,13 @@ impl Notifier for OnIo<dyn Notifier> {
     async fn send(&self, attempt: &Attempt) -> Outcome {
         let attempt = attempt.clone();
         self.call(|port| async move { port.send(&attempt).await }).await
+    }
+}
+
+#[async_trait]
+impl Heartbeat for OnIo<dyn Heartbeat> {
+    async fn beat(&self) -> Outcome {
+        self.call(|port| async move { port.beat().await }).await
     }
 }
 

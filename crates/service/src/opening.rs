@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
-use ttm_alert::Loaded;
-use ttm_kernel::{FencingToken, Runtime, StoreError, StoreErrorKind};
+use ttm_kernel::{FencingToken, Runtime};
 use ttm_market::Token;
 
 use crate::alerts::Alerting;
 use crate::board::Board;
-use crate::bounded::bounded;
 use crate::breakers::{self, BreakerLog, Restore};
 use crate::caller::Caller;
 use crate::edits::Edits;
@@ -23,15 +21,7 @@ use crate::profiles::Profiles;
 use crate::resident::Resident;
 use crate::sources::Sources;
 use crate::stores::StoreUse;
-use crate::{Again, Ports, ServiceSettings, StartError, Starting, roster};
-
-/// A row that no process can have written keeps none from starting: scores matter more than what was told.
-fn readable(error: &StoreError) -> Again {
-    match error.kind() {
-        StoreErrorKind::Unexpected => Again::Never,
-        _ => Again::after(error),
-    }
-}
+use crate::{Ports, ServiceSettings, StartError, Starting, roster};
 
 /// Claims an epoch, loads the tokens, which are to be posted once all is there, and restores the breaker, under the lease. A store that is away is waited for; nothing
 /// runs yet, so dropping this future abandons the start.
@@ -64,20 +54,7 @@ pub(crate) async fn restore<E>(
     let breakers = BreakerLog::new(&events);
     let left = breakers::left(&*ports.breakers, runtime).await;
     let restore = Restore { settings, clock, caller: runtime, log: &breakers, left: &left };
-    let alerts = starting.patiently(
-        "the alerts",
-        || bounded("loading alerts", runtime, ports.alerts.load()),
-        readable,
-    );
-    let alerts = match alerts.await {
-        Ok(alerts) => alerts,
-        Err(error) if error.kind() == StoreErrorKind::Unexpected => {
-            tracing::error!(%error, "what was told of alerts cannot be read: what fires is told anew");
-            Loaded::default()
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let alerting = Alerting::new(&ports, settings, epoch, &alerts, starting.plane());
+    let alerting = Alerting::new(&ports, settings, epoch, clock);
     let guard = restore.pools();
     let mut guards = vec![guard.clone()];
     starting.done();

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use ttm_alert::{AlertControl, AlertFeed, AlertStore, ChannelId, Notifier};
+use ttm_alert::{AlertControl, AlertFeed, AlertJournal, AlertStore, ChannelId, Heartbeat, Notifier};
 use ttm_breaker::{BreakerControl, BreakerStore};
 use ttm_health::ResourceSource;
 use ttm_kernel::{BoxFuture, Runtime};
@@ -41,10 +41,14 @@ pub struct Ports {
     pub resources: Arc<dyn ResourceSource>,
     /// The states of alerts and the messages that wait, fenced by the epochs of the tokens.
     pub alerts: Arc<dyn AlertStore>,
+    /// Where it is kept what is told while the store is away. `None` if there is no such place.
+    pub alert_journal: Option<Arc<dyn AlertJournal>>,
     /// Where messages go, each channel once.
     pub channels: Vec<(ChannelId, Arc<dyn Notifier>)>,
     /// Those who want to know all that fires, again and again.
     pub feeds: Vec<(ChannelId, Arc<dyn AlertFeed>)>,
+    /// Who is told again and again that this process lives. `None` if nobody is.
+    pub heartbeat: Option<Arc<dyn Heartbeat>>,
 }
 
 /// Makes the runtimes, which share one clock.

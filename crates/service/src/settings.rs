@@ -80,20 +80,19 @@ pub struct AlertSettings {
     pub notify: NotifyConfig,
     /// How often everything but resources is evaluated; those are with each sample of them.
     pub every: Duration,
+    /// How often the heartbeat is sent.
+    pub heartbeat: Duration,
 }
 
 impl AlertSettings {
-    /// How often everything but resources is evaluated unless the config says otherwise.
-    pub const EVERY: Duration = Duration::from_secs(10);
-
-    /// The default rules, told to nobody. `resources` is how often resources are sampled.
+    /// The default rules, told to nobody. `every` is how often everything but resources is evaluated, and `resources` how often those are.
     ///
     /// # Panics
     /// Only if the default rules are invalid.
-    pub fn new(resources: Duration) -> Self {
-        let rules = RuleSet::try_new(defaults::rules(), defaults::catalogue(Self::EVERY, resources));
+    pub fn new(every: Duration, resources: Duration) -> Self {
+        let rules = RuleSet::try_new(defaults::rules(), defaults::catalogue(every, resources));
         let rules = rules.expect("the defaults are valid");
-        Self { rules, notify: NotifyConfig::default(), every: Self::EVERY }
+        Self { rules, notify: NotifyConfig::default(), every, heartbeat: Duration::from_mins(1) }
     }
 }
 
@@ -159,7 +158,7 @@ impl Default for ServiceSettings {
             sample_capacity: Self::SAMPLE_CAPACITY,
             stop_within: Duration::from_secs(30),
             recovery: RecoveryConfig::default(),
-            alerts: AlertSettings::new(Duration::from_mins(1)),
+            alerts: AlertSettings::new(Duration::from_secs(30), Duration::from_mins(1)),
             commands: Commands::default(),
         }
     }

@@ -68,11 +68,6 @@ impl Starting {
         &*self.runtime
     }
 
-    /// The same, to keep.
-    pub(crate) const fn plane(&self) -> &Arc<dyn Runtime> {
-        &self.runtime
-    }
-
     /// What it waits for now. `None` if nothing delays it.
     pub fn waits_for(&self) -> Option<String> {
         self.waits_for.lock().as_ref().map(|waiting| waiting.what.clone())

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ttm_alert::{ChannelId, Escalation, NotifyConfig, NotifySettings, RuleSet, defaults};
+use ttm_alert::{ChannelId, Escalation, NotifyConfig, NotifySettings};
 use ttm_health::Report;
 use ttm_service::{AlertSettings, PARTS, Part, ServiceSettings};
 
@@ -102,7 +102,6 @@ impl Plan {
 
 /// The default rules, told on one channel, and on a second one when nobody acknowledges.
 fn alerts(resources: Duration) -> AlertSettings {
-    let catalogue = defaults::catalogue(REPORT_INTERVAL, resources);
     let channels = Channel::ALL.map(|channel| ChannelId::new(channel.name())).to_vec();
     let defaults = NotifySettings::default();
     let notify = NotifySettings {
@@ -110,11 +109,8 @@ fn alerts(resources: Duration) -> AlertSettings {
         escalation: Escalation { channels, ..defaults.escalation.clone() },
         ..defaults
     };
-    AlertSettings {
-        rules: RuleSet::try_new(defaults::rules(), catalogue).expect("the defaults are valid"),
-        notify: NotifyConfig::try_new(notify).expect("these are valid"),
-        every: REPORT_INTERVAL,
-    }
+    let notify = NotifyConfig::try_new(notify).expect("these are valid");
+    AlertSettings { notify, ..AlertSettings::new(REPORT_INTERVAL, resources) }
 }
 
 impl fmt::Display for Plan {

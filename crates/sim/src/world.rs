@@ -1,6 +1,7 @@
 //! The simulated world behind the ports: an API, a database, the resources of a process. It outlives the processes of
 //! the service, so after a kill a process finds what the stores made durable and nothing else.
 
+mod alert_journal;
 mod alert_store;
 mod breaker_store;
 mod channel;
@@ -33,6 +34,7 @@ use store::{Ledger, Server};
 
 use crate::{FaultSchedule, SimRuntime, StoreTable};
 
+pub use alert_journal::SimAlertJournal;
 pub use alert_store::SimAlertStore;
 pub use breaker_store::SimBreakerStore;
 pub use channel::SimChannel;
@@ -76,6 +78,8 @@ pub struct World {
     pub succession: Arc<Succession>,
     /// The file of each host.
     words: Arc<Mutex<BTreeMap<u32, SimLastWords>>>,
+    /// Another one.
+    journals: Arc<Mutex<BTreeMap<u32, SimAlertJournal>>>,
     ledger: Ledger,
     defects: Defects,
 }
@@ -120,6 +124,7 @@ impl World {
             resources: Arc::new(SimResources::new(runtime, faults)),
             succession,
             words: Arc::default(),
+            journals: Arc::default(),
             ledger,
             defects,
         }
@@ -169,6 +174,8 @@ impl World {
                 .map(|(id, it)| (id.clone(), it.clone() as Arc<dyn Notifier>))
                 .collect(),
             feeds: Vec::new(),
+            alert_journal: Some(Arc::new(self.journals.lock().entry(host).or_default().clone())),
+            heartbeat: None,
         }
     }
 

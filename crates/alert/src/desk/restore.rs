@@ -38,6 +38,10 @@ impl Desk {
             self.restore_case(life);
         }
         self.end_what_does_not_live(&lives, now);
+        let episodes = self.subjects.values().flat_map(|subject| subject.cases.keys());
+        if let Some(newest) = episodes.max().copied() {
+            self.engine.number_after(newest);
+        }
         let lives: Vec<SavedAlert> = lives.into_values().collect();
         self.engine.restore(&lives, now.wall);
         self.take_up_severities();

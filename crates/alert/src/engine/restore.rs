@@ -8,7 +8,7 @@ use ttm_kernel::Moment;
 
 use super::pace::Pace;
 use super::pair::{Pair, PairKey};
-use super::{AlertKey, Ending, Engine, SavedAlert, Transition, Turn};
+use super::{AlertKey, Ending, Engine, EpisodeId, SavedAlert, Transition, Turn};
 use crate::{Phase, RuleId, RuleSet};
 
 impl Engine {
@@ -35,6 +35,13 @@ impl Engine {
             self.active += usize::from(self.pairs[rule.place()].insert(key.labels.clone(), pair).is_none());
             let pace = self.pace(rule);
             self.paces[pace].restored.insert(key);
+        }
+    }
+
+    /// Gives no number of this epoch away that an episode has, which a desk before this one may have begun and told.
+    pub(crate) fn number_after(&mut self, id: EpisodeId) {
+        if id.epoch == self.epoch {
+            self.episodes = self.episodes.max(id.number);
         }
     }
 

@@ -61,8 +61,20 @@ impl Channel {
         self.failing.lock().clone()
     }
 
-    /// Sends a message once, under the lease.
+    /// Sends a message once, under the lease. What the store does not have is journalled, before and after.
     pub(super) async fn send(&self, attempt: &Attempt, resident: &Resident, clock: &dyn Runtime) -> Outcome {
+        let journal = Some(&resident.alerting.journal).filter(|_| attempt.is_unsaved);
+        if let Some(journal) = journal {
+            journal.append(&attempt.row, None).await;
+        }
+        let outcome = self.send_guarded(attempt, resident, clock).await;
+        if let Some(journal) = journal {
+            journal.append(&attempt.row, Some(&outcome)).await;
+        }
+        outcome
+    }
+
+    async fn send_guarded(&self, attempt: &Attempt, resident: &Resident, clock: &dyn Runtime) -> Outcome {
         let call = self.guard.call(Moment::MAX, disposition, |_| async {
             // It may have waited for its turn while another process took over.
             if !resident.lease.holds() {

@@ -13,7 +13,8 @@ use ttm_alert::{
 use ttm_kernel::{Epoch, Moment, Runtime};
 
 use super::channel::Channel;
-use crate::{Ports, ServiceSettings};
+use super::journal::Told;
+use crate::{AlertSettings, Ports, ServiceSettings};
 
 /// Orders that wait for the desk, which looks at once: more than a few people give.
 const ORDERS: usize = 32;
@@ -27,6 +28,7 @@ pub(crate) struct Alerting {
     pub(super) seat: Arc<Mutex<Seat>>,
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) channels: BTreeMap<ChannelId, Arc<Channel>>,
+    pub(super) journal: Arc<Told>,
     pub(super) rules: Vec<RuleSpec>,
 }
 
@@ -41,6 +43,12 @@ pub(crate) struct Seat {
     pub(super) resources_seen: Option<Moment>,
     /// How often the wall clock was set.
     pub(super) clock_steps: u64,
+    /// Whether the desk knows what the store has. Until then nothing is stored, and what is CRITICAL goes out from memory.
+    pub(super) is_read: bool,
+    /// Whether reading it has failed, so that what is wrong is told without it.
+    pub(super) goes_unread: bool,
+    settings: AlertSettings,
+    epoch: Epoch,
     clocks: (Moment, Timestamp),
     /// Who waits for the store to have what they ordered, and until when.
     unconfirmed: Vec<(Moment, Confirm)>,
@@ -65,21 +73,38 @@ pub(crate) enum Order {
     Waiting { reply: Reply<BTreeMap<ChannelId, usize>> },
 }
 
+impl Order {
+    /// The desk does not know yet what the store has, and would forget what is ordered.
+    fn refuse(self) {
+        fn not_now<T>(reply: Reply<T>) {
+            let why = "what the store has of alerts could not be read yet".to_owned();
+            answer(reply, Err(OrderRefused::NotNow(why)));
+        }
+        match self {
+            Self::List { reply, .. } => not_now(reply),
+            Self::Show { reply, .. } => not_now(reply),
+            Self::Acknowledge { reply, .. } => not_now(reply),
+            Self::Silences { reply } => not_now(reply),
+            Self::Silence { reply, .. } => not_now(reply),
+            Self::EndSilence { reply, .. } | Self::TellAgain { reply, .. } => not_now(reply),
+            Self::Waiting { reply } => not_now(reply),
+        }
+    }
+}
+
 impl Alerting {
-    /// Goes on with what the store has.
+    /// Nothing is read yet.
     pub(crate) fn new(
         ports: &Ports,
         settings: &ServiceSettings,
         epoch: Epoch,
-        loaded: &Loaded,
         clock: &Arc<dyn Runtime>,
     ) -> Self {
         let (moment, wall) = (clock.now(), clock.wall());
         let now = Now { moment, wall, jitter: clock.entropy("alerts").unit() };
-        let rules = settings.alerts.rules.clone();
-        let specs = rules.rules().to_vec();
-        let mut desk = Desk::new(rules, settings.alerts.notify.clone(), epoch, now);
-        desk.restore(loaded, now);
+        let settings = settings.alerts.clone();
+        let specs = settings.rules.rules().to_vec();
+        let desk = Desk::new(settings.rules.clone(), settings.notify.clone(), epoch, now);
         let (sender, orders) = mpsc::channel(ORDERS);
         let seat = Seat {
             desk,
@@ -88,6 +113,10 @@ impl Alerting {
             next_evaluation: moment,
             resources_seen: None,
             clock_steps: 0,
+            is_read: false,
+            goes_unread: false,
+            settings,
+            epoch,
             clocks: (moment, wall),
             unconfirmed: Vec::new(),
             has_refused: false,
@@ -96,7 +125,8 @@ impl Alerting {
             (id.clone(), Arc::new(Channel::new(id.clone(), Arc::clone(notifier), clock)))
         };
         let channels = ports.channels.iter().map(channel).collect();
-        Self { seat: Arc::new(Mutex::new(seat)), orders: sender, channels, rules: specs }
+        let journal = Arc::new(Told::new(ports.alert_journal.clone(), clock));
+        Self { seat: Arc::new(Mutex::new(seat)), orders: sender, channels, journal, rules: specs }
     }
 }
 
@@ -110,6 +140,15 @@ impl Seat {
         for (key, since) in std::mem::take(&mut self.under_way) {
             self.desk.handle_outcome(&key, &outcome, now.moment - since, now);
         }
+    }
+
+    /// Goes on with what the store and the journal have. What was found out meanwhile is found again by the next evaluation, in the
+    /// episodes that were told from memory.
+    pub(super) fn read(&mut self, loaded: &Loaded, now: Now) {
+        let AlertSettings { rules, notify, .. } = &self.settings;
+        self.desk = Desk::new(rules.clone(), notify.clone(), self.epoch, now);
+        self.desk.restore(loaded, now);
+        (self.next_evaluation, self.resources_seen, self.is_read) = (now.moment, None, true);
     }
 
     /// Notices that the wall clock was set.
@@ -140,6 +179,9 @@ impl Seat {
 
     /// Does what somebody ordered. Who changed something hears of it once the store has it.
     pub(super) fn order(&mut self, order: Order, now: Now) {
+        if !self.is_read {
+            return order.refuse();
+        }
         match order {
             Order::List { after, limit, reply } => answer(reply, Ok(self.desk.views(after.as_ref(), limit))),
             Order::Show { id, reply } => {

@@ -56,7 +56,7 @@ impl Reader<'_> {
             sample_capacity: ServiceSettings::SAMPLE_CAPACITY,
             stop_within,
             recovery,
-            alerts: AlertSettings::new(resource_check_interval?),
+            alerts: AlertSettings::new(health_check_interval?, resource_check_interval?),
             // Not a setting: the command line knows.
             commands: Commands::default(),
         })

@@ -76,7 +76,7 @@ fn times_routes_and_escalation_are_read() {
         "[alerts.escalation]\ncritical = [\"0m\", \"1h 5m\"]\nerror = []\nchannels = [\"ops\"]\nfallback = \"\"\n",
         OPS,
         "[[alerts.routes]]\nmatch = { severity = \"critical\", labels = { group = \"hot\" } }\nchannels = [\"ops\"]\n",
-        "[[alerts.routes]]\nmatch = { rule = \"disk_full\" }\nchannels = []\n",
+        "[[alerts.routes]]\nmatch = { rule = \"disk\" }\nchannels = []\n",
     ];
     let alerts = read(&text.concat(), &[]).expect("valid");
     let settings = alerts.notify.settings();
@@ -91,7 +91,7 @@ fn times_routes_and_escalation_are_read() {
     let hot = Labels::parse("group=hot").expect("valid");
     let critical =
         Matcher { severity: Some(Severity::Critical), labels: Some(hot.clone()), ..Matcher::default() };
-    let disk = Matcher { rule: Some("disk_full".to_owned()), ..Matcher::default() };
+    let disk = Matcher { rule: Some("disk".to_owned()), ..Matcher::default() };
     let expected = [
         Route { matcher: critical, channels: names(&["ops"]) },
         Route { matcher: disk, channels: names(&["log"]) },
@@ -133,7 +133,7 @@ fn variables_set_channels_rules_and_lists_but_no_routes() {
     };
     assert_eq!(url.expose_secret(), "https://hooks.slack.com/hunter2");
     assert_eq!(alerts.notify.settings().default_channels, names(&["ops", "on_call"]));
-    let cpu = alerts.rules.find("cpu_high").expect("it is on");
+    let cpu = alerts.rules.find("cpu").expect("it is on");
     let worse = alerts.rules.rule(cpu).condition.worse().expect("a level");
     assert!((worse.limit.enter - 97.5).abs() < 1e-9, "{worse:?}");
 
@@ -217,10 +217,7 @@ fn unknown_keys_and_wrong_types_are_told_with_what_was_meant() {
             "[alerts]\ndefault_channels = [\"log, ops\"]",
             "2: alerts.default_channels is an array, expected a list of texts without commas: names of channels",
         ),
-        (
-            "[alerts.rules.cpu_high]\nenter = \"80\"",
-            "2: alerts.rules.cpu_high.enter is a string, expected a number",
-        ),
+        ("[alerts.rules.cpu]\nenter = \"80\"", "2: alerts.rules.cpu.enter is a string, expected a number"),
         (
             "[alerts.heartbeat]\nurl = 5",
             "2: alerts.heartbeat.url is an integer, expected text: an https URL, or empty",
@@ -269,7 +266,7 @@ fn what_names_a_channel_or_a_rule_that_is_not_there_is_told_with_what_was_meant(
         "ttm.toml:2: alerts.default_channels has \"opps\", and there is no such channel; did you mean ops?",
         "ttm.toml:2: alerts.default_channels has \"nobody\", and there is no such channel",
         "ttm.toml:2: alerts.default_channels has \"relay\", an Alertmanager, which is told all that fires anyway, and takes no messages",
-        "ttm.toml:7: alerts.routes.1.match.rule is \"cpu\", and there is no such rule; did you mean cpu_high?",
+        "ttm.toml:7: alerts.routes.1.match.rule is \"cpu\", and there is no such rule; did you mean cpu?",
         "ttm.toml:8: alerts.routes.1.channels has \"ops1\", and there is no such channel; did you mean ops?",
         "ttm.toml:10: alerts.routes.2.match.severity is \"fatal\", expected info, warning, error or critical",
         "ttm.toml:9: alerts.routes.2.channels is not set, expected names of channels",

@@ -16,17 +16,13 @@ fn default(name: &str) -> RuleSpec {
 
 #[test]
 fn a_section_with_the_name_of_a_default_rule_overrides_what_it_says() {
-    let text = "[alerts.rules.cpu_high]\nenter = 60\nexit = 55.5\nfor = \"1m\"\nseverity = \"Error\"\n";
+    let text = "[alerts.rules.cpu]\nenter = 60\nexit = 55.5\nfor = \"1m\"\nseverity = \"Error\"\n";
     let limit = |enter, exit| Limit { enter, exit };
     let worse = Worse { limit: limit(95.0, 90.0), severity: Severity::Critical };
     let condition = Condition::Threshold { side: Side::Above, limit: limit(60.0, 55.5), worse: Some(worse) };
-    let expected = RuleSpec {
-        condition,
-        hold: Duration::from_mins(1),
-        severity: Severity::Error,
-        ..default("cpu_high")
-    };
-    assert_eq!(rule(text, "cpu_high"), expected);
+    let expected =
+        RuleSpec { condition, hold: Duration::from_mins(1), severity: Severity::Error, ..default("cpu") };
+    assert_eq!(rule(text, "cpu"), expected);
 
     let rate = rule(
         "[alerts.rules.rate_limited]\nwindow = \"1m\"\ninhibited_by = [\"breaker_open\"]\n",
@@ -79,7 +75,7 @@ fn what_is_wrong_with_a_rule_is_told_with_its_line_and_key() {
     let cases = [
         (
             "[alerts.rules.cpu]\nenter = 80",
-            "1: alerts.rules.cpu has no series, and no rule that is on without any config has this name; did you mean cpu_high?",
+            "1: alerts.rules.cpu has no series, and no rule that is on without any config has this name; did you mean cpu?",
         ),
         (
             "[alerts.rules.cpu]\nseries = \"resource.cpu\"\nenter = 80",
@@ -90,20 +86,20 @@ fn what_is_wrong_with_a_rule_is_told_with_its_line_and_key() {
             "2: alerts.rules.cpu.enter is not set, expected a number",
         ),
         (
-            "[alerts.rules.cpu_high]\nfor = \"2m\"\nexit = 85",
-            "3: alerts.rules.cpu_high.exit: 85 is above enter, 80: it would be left while it is entered",
+            "[alerts.rules.cpu]\nfor = \"2m\"\nexit = 85",
+            "3: alerts.rules.cpu.exit: 85 is above enter, 80: it would be left while it is entered",
         ),
         (
-            "[alerts.rules.cpu_high]\nenter = 70",
-            "2: alerts.rules.cpu_high.exit: 75 is above enter, 70: it would be left while it is entered",
+            "[alerts.rules.cpu]\nenter = 70",
+            "2: alerts.rules.cpu.exit: 75 is above enter, 70: it would be left while it is entered",
         ),
         (
-            "[alerts.rules.cpu_high]\nenter = 99",
-            "2: alerts.rules.cpu_high.worse: it must be entered and left beyond the first level",
+            "[alerts.rules.cpu]\nenter = 99",
+            "2: alerts.rules.cpu.worse: it must be entered and left beyond the first level",
         ),
         (
-            "[alerts.rules.cpu_high]\nworse.severity = \"info\"",
-            "2: alerts.rules.cpu_high.worse: it must be more severe than the first level",
+            "[alerts.rules.cpu]\nworse.severity = \"info\"",
+            "2: alerts.rules.cpu.worse: it must be more severe than the first level",
         ),
         (
             "[alerts.rules.group_errors]\nenter = nan",
@@ -118,28 +114,28 @@ fn what_is_wrong_with_a_rule_is_told_with_its_line_and_key() {
             "2: alerts.rules.rate_limited.window is 200h, expected at least 1s and at most 168h",
         ),
         (
-            "[alerts.rules.cpu_high]\nseverity = \"fatal\"",
-            "2: alerts.rules.cpu_high.severity is \"fatal\", expected info, warning, error or critical",
+            "[alerts.rules.cpu]\nseverity = \"fatal\"",
+            "2: alerts.rules.cpu.severity is \"fatal\", expected info, warning, error or critical",
         ),
         (
             "[alerts.rules.breaker_open]\nenter = 2",
             "2: alerts.rules.breaker_open.enter has no meaning for this rule, expected one of enabled, for, keep_firing_for, severity, inhibited_by",
         ),
         (
-            "[alerts.rules.cpu_high]\nseries = \"resource.memory_percent\"",
-            "2: alerts.rules.cpu_high.series has no meaning for this rule, expected one of enter, exit, worse.enter, worse.exit, worse.severity, enabled, for, keep_firing_for, severity, inhibited_by",
+            "[alerts.rules.cpu]\nseries = \"resource.memory_percent\"",
+            "2: alerts.rules.cpu.series has no meaning for this rule, expected one of enter, exit, worse.enter, worse.exit, worse.severity, enabled, for, keep_firing_for, severity, inhibited_by",
         ),
         (
-            "[alerts.rules.disk_full]\ninhibited_by = [\"store_dwon\"]",
-            "2: alerts.rules.disk_full.inhibited_by: there is no rule \"store_dwon\"; did you mean store_down?",
+            "[alerts.rules.disk]\ninhibited_by = [\"store_dwon\"]",
+            "2: alerts.rules.disk.inhibited_by: there is no rule \"store_dwon\"; did you mean store_down?",
         ),
         (
             "[alerts.rules.credentials_refused]\ninhibited_by = [\"store_down\"]",
             "2: alerts.rules.credentials_refused.inhibited_by: rules that inhibit each other are never sent: ",
         ),
         (
-            "[alerts.rules.cpu_high]\nenabled = false\nfor = \"soon\"",
-            "3: alerts.rules.cpu_high.for is \"soon\", expected a duration such as 30s or 5m",
+            "[alerts.rules.cpu]\nenabled = false\nfor = \"soon\"",
+            "3: alerts.rules.cpu.for is \"soon\", expected a duration such as 30s or 5m",
         ),
     ];
     for (text, message) in cases {
