@@ -11,6 +11,7 @@ mod mutants;
 mod packages;
 mod phase;
 mod process;
+mod rules;
 mod services;
 mod systemd;
 mod tally;
@@ -45,6 +46,9 @@ enum Command {
     Bench(bench::Options),
     /// Breaks the code on purpose, one rule at a time, and expects a test to fail
     Mutants(mutants::Options),
+    /// Writes the default rules of alerts as rules of Prometheus to deploy/prometheus/rules.yml
+    #[command(after_help = "Example:\n  cargo xtask rules && git diff deploy")]
+    Rules,
     /// Runs what CI runs: fmt, tidy, clippy, each crate alone, doc, deny, mutants, systemd, test
     Ci(ci::Options),
     /// Keeps a PostgreSQL running until standard input closes (the other half of `services` and `test`)
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Bench(options) => bench::run(&options),
         Command::Mutants(options) => mutants::run(&options),
+        Command::Rules => rules::run(),
         Command::Ci(options) => ci::run(&options),
         Command::KeepPostgres(options) => services::keep(&options),
     };

@@ -54,6 +54,7 @@ impl Postgres {
     /// tests, each with settings of its own.
     pub(crate) fn start() -> Result<Self> {
         binaries::have_pooler()?;
+        binaries::have_promtool()?;
         match process::variable(DATABASE_URL) {
             Some(url) => Ok(Self { url, keeper: None }),
             None => Self::start_throw_away(&binaries::find_or_install()?),

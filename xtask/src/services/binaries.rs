@@ -1,4 +1,4 @@
-//! Finds PostgreSQL's programs and its pooler's, or has the system's package manager install them.
+//! Finds PostgreSQL's programs, its pooler's and Prometheus's, or has the system's package manager install them.
 //!
 //! Starts nothing, and changes the system only through that package manager.
 
@@ -37,14 +37,23 @@ pub(super) fn find_or_install() -> Result<PathBuf> {
 
 /// Makes sure that tests find PgBouncer: on `PATH`, in `/usr/sbin`, or from the package manager.
 pub(super) fn have_pooler() -> Result<()> {
+    have("pgbouncer", "pgbouncer", "PgBouncer")
+}
+
+/// The same for what checks rules of Prometheus.
+pub(super) fn have_promtool() -> Result<()> {
+    have("promtool", "prometheus", "Prometheus's promtool")
+}
+
+fn have(program: &str, package: &str, name: &str) -> Result<()> {
     let found =
-        || process::folder_on_path("pgbouncer").is_some() || Path::new("/usr/sbin/pgbouncer").is_file();
+        || process::folder_on_path(program).is_some() || Path::new("/usr/sbin").join(program).is_file();
     if !found() && may_install() {
-        install("pgbouncer")?;
+        install(package)?;
     }
     if !found() {
         bail!(
-            "PgBouncer was not found. Either put `pgbouncer` on PATH, or run this as root on a system with apt-get"
+            "{name} was not found. Either put `{program}` on PATH, or run this as root on a system with apt-get"
         );
     }
     Ok(())
