@@ -51,10 +51,12 @@ fn on_a_terminal(folder: &Path, columns: u16, arguments: &[&str]) -> Vec<String>
     shown.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect()
 }
 
-const HELP: [&[&str]; 18] = [
+const HELP: [&[&str]; 20] = [
     &["--help"],
     &["demo", "--help"],
     &["run", "--help"],
+    &["alerts", "--help"],
+    &["alerts", "test", "--help"],
     &["config", "--help"],
     &["config", "check", "--help"],
     &["config", "default", "--help"],
@@ -71,10 +73,11 @@ const HELP: [&[&str]; 18] = [
     &["restart", "--help"],
     &["breaker", "--help"],
 ];
-const ANSWERS: [&[&str]; 6] = [
+const ANSWERS: [&[&str]; 7] = [
     &["config", "default"],
     &["config", "schema"],
     &["config", "explain", "store.url"],
+    &["config", "explain", "alerts.channels.ops.url"],
     &["config", "explain", "breaker.dexscreener.window"],
     &["tokens", "list"],
     &["migrate", "--help"],

@@ -33,7 +33,7 @@ pub use engine::{Engine, InvalidMeasurement, Stale};
 pub use labels::{Identity, InvalidLabels, Labels};
 pub use message::{Attempt, Item, Message, News, OutboxRow, Outcome, Receipt, RowKey, Said};
 pub use now::Now;
-pub use port::{AlertFeed, AlertJournal, AlertStore, DEAD_LETTERS_KEPT, Heartbeat, Notifier, RECEIPTS_KEPT};
+pub use port::{AlertJournal, AlertStore, DEAD_LETTERS_KEPT, Feed, Heartbeat, Notifier, RECEIPTS_KEPT};
 pub use quiet::{InvalidQuiet, Quiet, QuietId, When, Zone};
 pub use reading::{Measurement, Reading};
 pub use reason::repeated;

@@ -1,4 +1,5 @@
-//! The ports of alerts: the store of their states and of the messages that wait, the journal for when it is away, and a channel.
+//! The ports of alerts: the store of their states and of the messages that wait, the journal for when it is away, a channel, a
+//! program that is told the state instead of messages, and the heartbeat.
 
 use std::io;
 use std::time::Duration;
@@ -109,17 +110,19 @@ pub trait Notifier: Send + Sync {
     async fn send(&self, attempt: &Attempt) -> Outcome;
 }
 
-/// A receiver that wants to be told what is, not what is new, and decides itself what to make of it.
+/// Another program that groups, silences and resolves by itself, as Prometheus Alertmanager does. It is told what is, and no
+/// messages: again and again, since it takes for over what it is not told any more.
 ///
-/// Laws: (1) one call tells all that it is given, or says that it did not; (2) to be told the same again changes nothing; (3) no reason
-/// contains a secret.
+/// Laws:
+/// 1. One call tells all that it is given, and nothing is retried, queued or remembered inside.
+/// 2. The laws 2, 3, 5 and 6 of [`Notifier`], of all that was told; what comes after a failure is not told.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
-pub trait AlertFeed: Send + Sync {
+pub trait Feed: Send + Sync {
     /// How often it is to be told.
     fn every(&self) -> Duration;
 
-    /// Tells all that fires at this time; what has just ended is among it once. The caller bounds the time.
+    /// Tells all that fires at this time; what has just ended may be among it. The caller bounds the time.
     async fn tell(&self, alerts: &[Item], now: Timestamp) -> Outcome;
 }
 

@@ -25,6 +25,7 @@ use ttm_service::{
 
 use crate::config::{Settings, SourceSettings, StoreUrl};
 
+mod channels;
 mod descriptors;
 mod error;
 mod judged;
@@ -34,6 +35,7 @@ mod self_check;
 mod stores;
 mod surface;
 
+pub use channels::{Channel, Channels, channel};
 pub use error::ComposeError;
 use judged::with_place_of_file;
 pub use judged::{check, check_urls, exchange_config};

@@ -1,14 +1,15 @@
 //! Prometheus Alertmanager, which is told what is, not what is new: everything that fires, again and again. It groups, silences and
-//! resolves by itself, so there is neither a message nor an outbox, and this is no `Notifier`.
+//! resolves by itself, so there is neither a message nor an outbox, and this is no `Notifier` but a `Feed`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use ttm_alert::words::Words;
-use ttm_alert::{Item, Outcome};
+use ttm_alert::{Feed, Item, Outcome};
 use ttm_kernel::SettingChecks;
 
 use crate::address::{Address, Insecure};
@@ -16,6 +17,8 @@ use crate::answer::Said;
 use crate::error::InvalidChannel;
 use crate::wire::Wire;
 
+/// How often it is told what fires.
+const EVERY: Duration = Duration::from_mins(1);
 /// An alert that is not told again is over after this: so long Alertmanager believes a sender that may have died. Four times what
 /// it is told at, as Prometheus does.
 const LASTS: Duration = Duration::from_mins(4);
@@ -31,7 +34,7 @@ pub struct AlertmanagerConfig {
     pub token: Option<SecretString>,
 }
 
-/// Tells an Alertmanager what fires. Call [`tell`](Self::tell) once a minute.
+/// The [`Feed`] to an Alertmanager, which is told once a minute.
 #[derive(Clone)]
 pub struct Alertmanager {
     wire: Wire,
@@ -39,9 +42,6 @@ pub struct Alertmanager {
 }
 
 impl Alertmanager {
-    /// How often it is to be told what fires.
-    pub const EVERY: Duration = Duration::from_mins(1);
-
     /// A feed that sends nothing yet. `timeout`, 50 ms to 60 s, is that of a whole request.
     ///
     /// # Errors
@@ -56,11 +56,17 @@ impl Alertmanager {
         let wire = Wire::try_new(address, config.token.as_ref(), timeout, SettingChecks::default())?;
         Ok(Self { wire, words })
     }
+}
 
-    /// Tells all that fires at this time; what has just ended may be among it, and is over at once rather than after four
-    /// minutes. With many alerts this is several requests, up to the first that fails. A failure needs no other answer than
-    /// to tell again in a minute.
-    pub async fn tell(&self, alerts: &[Item], now: Timestamp) -> Outcome {
+/// What has ended is over at once rather than after four minutes. Many alerts are several requests, up to the first that fails. A
+/// failure needs no other answer than to tell again in a minute.
+#[async_trait]
+impl Feed for Alertmanager {
+    fn every(&self) -> Duration {
+        EVERY
+    }
+
+    async fn tell(&self, alerts: &[Item], now: Timestamp) -> Outcome {
         for chunk in alerts.chunks(AT_ONCE) {
             let alerts: Vec<Value> = chunk.iter().map(|item| alert(item, now, &*self.words)).collect();
             match self.wire.post(&Value::Array(alerts)).await {

@@ -1,4 +1,5 @@
-//! The port [`Notifier`](ttm_alert::Notifier) over HTTP, and a feed for Prometheus Alertmanager.
+//! The ports of `ttm_alert` over HTTP: [`Notifier`](ttm_alert::Notifier), [`Feed`](ttm_alert::Feed) and
+//! [`Heartbeat`](ttm_alert::Heartbeat).
 #![doc = include_str!("../README.md")]
 
 mod address;
@@ -6,6 +7,7 @@ mod alertmanager;
 mod answer;
 mod discord;
 mod error;
+mod heartbeat;
 mod length;
 mod ntfy;
 mod pagerduty;
@@ -19,6 +21,7 @@ mod wire;
 pub use alertmanager::{Alertmanager, AlertmanagerConfig};
 pub use discord::Discord;
 pub use error::InvalidChannel;
+pub use heartbeat::{HeartbeatConfig, HttpHeartbeat};
 pub use ntfy::{NTFY_SERVER, Ntfy, NtfyConfig};
 pub use pagerduty::{PAGERDUTY_API, PagerDuty, PagerDutyConfig};
 pub use slack::{SLACK_API, SlackBot, SlackBotConfig, SlackWebhook};

@@ -1,10 +1,10 @@
-//! One POST: no redirect is followed, nothing is tried twice, and no more of an answer is read than its bound.
+//! One request: no redirect is followed, nothing is tried twice, and no more of an answer is read than its bound.
 
 use std::error::Error;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use ttm_alert::Outcome;
@@ -44,7 +44,6 @@ impl Wire {
         checks: SettingChecks,
     ) -> Result<Self, InvalidChannel> {
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         let bearer =
             token.map(|token| HeaderValue::from_str(&format!("Bearer {}", token.expose_secret().trim())));
         let is_token = bearer.as_ref().is_none_or(Result::is_ok);
@@ -84,16 +83,32 @@ impl Wire {
         self.post_bytes(body.to_string().into_bytes(), HeaderMap::new()).await
     }
 
-    /// Posts these bytes with these headers more.
+    /// Posts these bytes of JSON with these headers more.
     ///
     /// # Errors
     /// That no complete answer came.
-    pub(crate) async fn post_bytes(&self, body: Vec<u8>, headers: HeaderMap) -> Result<Answer, Outcome> {
-        let request = self.client.post(self.address.url().clone()).headers(self.headers.clone());
-        self.exchange(request.headers(headers).body(body)).await.map_err(|lost| self.lost(lost))
+    pub(crate) async fn post_bytes(&self, body: Vec<u8>, mut headers: HeaderMap) -> Result<Answer, Outcome> {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        self.exchange(self.request(Method::POST).headers(headers).body(body)).await
     }
 
-    async fn exchange(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
+    /// Makes a request that says nothing but that it is made.
+    ///
+    /// # Errors
+    /// That no complete answer came.
+    pub(crate) async fn touch(&self, method: Method) -> Result<Answer, Outcome> {
+        self.exchange(self.request(method).body(Vec::new())).await
+    }
+
+    fn request(&self, method: Method) -> RequestBuilder {
+        self.client.request(method, self.address.url().clone()).headers(self.headers.clone())
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Outcome> {
+        self.try_exchange(request).await.map_err(|lost| self.lost(lost))
+    }
+
+    async fn try_exchange(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
         let mut response = request.send().await?;
         let (status, retry_after) = (response.status().as_u16(), retry_after::of_headers(response.headers()));
         let body = match body(&mut response).await {

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use ttm_alert::{
-    AlertFeed, AlertStore, Attempt, Commit, DeadLetter, Heartbeat, Item, Loaded, Notifier, Outcome, Receipt,
+    Feed, AlertStore, Attempt, Commit, DeadLetter, Heartbeat, Item, Loaded, Notifier, Outcome, Receipt,
 };
 use ttm_breaker::{BreakerStore, StoredBreaker};
 use ttm_health::{ResourceError, ResourceSample, ResourceSource};
@@ -115,7 +115,7 @@ impl Ports {
                 .into_iter()
                 .map(|(id, it)| (id, on(it, io) as Arc<dyn Notifier>))
                 .collect(),
-            feeds: self.feeds.into_iter().map(|(id, it)| (id, on(it, io) as Arc<dyn AlertFeed>)).collect(),
+            feeds: self.feeds.into_iter().map(|(id, it)| (id, on(it, io) as Arc<dyn Feed>)).collect(),
         }
     }
 }
@@ -184,7 +184,7 @@ impl Heartbeat for OnIo<dyn Heartbeat> {
 }
 
 #[async_trait]
-impl AlertFeed for OnIo<dyn AlertFeed> {
+impl Feed for OnIo<dyn Feed> {
     fn every(&self) -> Duration {
         self.port.every()
     }

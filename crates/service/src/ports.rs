@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use ttm_alert::{AlertControl, AlertFeed, AlertJournal, AlertStore, ChannelId, Heartbeat, Notifier};
+use ttm_alert::{AlertControl, Feed, AlertJournal, AlertStore, ChannelId, Heartbeat, Notifier};
 use ttm_breaker::{BreakerControl, BreakerStore};
 use ttm_health::ResourceSource;
 use ttm_kernel::{BoxFuture, Runtime};
@@ -46,7 +46,7 @@ pub struct Ports {
     /// Where messages go, each channel once.
     pub channels: Vec<(ChannelId, Arc<dyn Notifier>)>,
     /// Those who want to know all that fires, again and again.
-    pub feeds: Vec<(ChannelId, Arc<dyn AlertFeed>)>,
+    pub feeds: Vec<(ChannelId, Arc<dyn Feed>)>,
     /// Who is told again and again that this process lives. `None` if nobody is.
     pub heartbeat: Option<Arc<dyn Heartbeat>>,
 }

@@ -22,7 +22,7 @@ mod stage;
 mod wording;
 
 pub use crate::memory::Memory;
-pub use crate::port::{MockAlertJournal, MockAlertStore, MockNotifier};
+pub use crate::port::{MockAlertJournal, MockAlertStore, MockFeed, MockHeartbeat, MockNotifier};
 pub use alert_journal::FakeAlertJournal;
 pub use alert_store::FakeAlertStore;
 pub use any_commit::{any_commit, any_journalled};

@@ -1,6 +1,7 @@
 //! The command line: parses arguments, runs one command, and turns its failure into one line and an exit code. Each
 //! command has a module.
 
+mod alerts;
 mod breaker;
 mod client;
 mod config;
@@ -70,6 +71,9 @@ enum Command {
     /// Check, print and explain the configuration
     #[command(subcommand, after_help = "Example:\n  ttm config explain scheduler.hot_interval")]
     Config(config::ConfigCommand),
+    /// Try out who is told of alerts
+    #[command(subcommand, after_help = "Example:\n  ttm alerts test log")]
+    Alerts(alerts::AlertsCommand),
     /// Edit the tokens in the store; a running service notices within 10 s
     #[command(subcommand, after_help = "Example:\n  ttm tokens import mints.txt")]
     Tokens(tokens::TokensCommand),
@@ -157,6 +161,11 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             run::run(settings)
         }
         Command::Config(command) => config::execute(&command, file),
+        Command::Alerts(command) => {
+            // One of the channels is the log.
+            let _log = log(LevelFilter::INFO)?;
+            alerts::execute(&command, file)
+        }
         Command::Tokens(command) => {
             let _log = log(LevelFilter::WARN)?;
             tokens::execute(command, || load(file))

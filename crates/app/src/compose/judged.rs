@@ -1,13 +1,19 @@
 //! What only the adapters can judge of the config, told with its place there. It starts, asks and makes nothing.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use secrecy::ExposeSecret;
+use ttm_alert::defaults::Meanings;
+use ttm_alert::words::Words;
 use ttm_dexscreener_http::{ConfigError as ExchangeError, DexscreenerConfig};
 use ttm_file_tokens::FileTokenSource;
+use ttm_kernel::Clock;
 use ttm_postgres_tokens::PostgresTokenSource;
 use ttm_sqlite_state::SqliteTokenStore;
+use ttm_tokio_runtime::TokioClock;
 
+use super::channels;
 use super::error::ComposeError;
 use crate::config::{ConfigError, Draft, ExchangeSettings, Origin, Settings, StoreUrl};
 
@@ -36,7 +42,7 @@ pub fn check(draft: Draft) -> Result<Settings, ComposeError> {
         Some(StoreUrl::Sqlite(path)) => SqliteTokenStore::check(path).err().map(|error| error.to_string()),
         Some(StoreUrl::Postgres(_)) | None => None,
     };
-    match (settled(wrong_urls(&draft).into_iter().chain(file).collect(), draft), store) {
+    match (settled(wrong(&draft).into_iter().chain(file).collect(), draft), store) {
         (Ok(_), Some(store)) => Err(ComposeError::Store(store)),
         (Err(ComposeError::Config(wrong)), Some(store)) => {
             Err(ComposeError::Config(format!("{wrong}\n{store}")))
@@ -47,7 +53,15 @@ pub fn check(draft: Draft) -> Result<Settings, ComposeError> {
 
 /// The part of [`check`] that every command that needs a store looks at first.
 pub fn check_urls(draft: Draft) -> Result<Settings, ComposeError> {
-    settled(wrong_urls(&draft), draft)
+    settled(wrong(&draft), draft)
+}
+
+/// What the adapters refuse, in the order in which they were asked.
+fn wrong(draft: &Draft) -> Vec<String> {
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
+    let words: Arc<dyn Words> = Arc::new(Meanings);
+    let channels = channels::refused(&draft.alerts, &clock, &words, |key| draft.place(key));
+    wrong_urls(draft).into_iter().chain(channels.iter().map(ToString::to_string)).collect()
 }
 
 fn wrong_urls(draft: &Draft) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use ttm_alert::testing::{labels, wall};
-use ttm_alert::{AlertKey, Item, Outcome};
+use ttm_alert::{AlertKey, Feed, Item, Outcome};
 use ttm_notify_http::{Alertmanager, AlertmanagerConfig};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};

@@ -5,6 +5,7 @@ mod conformance;
 mod connections;
 mod discord;
 mod example;
+mod heartbeat;
 mod ntfy;
 mod pagerduty;
 mod secrets;

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use std::time::Duration;
-use ttm_alert::{AlertFeed, AlertKey, ChannelId, Desk, Ending, Item, Outcome};
+use ttm_alert::{Feed, AlertKey, ChannelId, Desk, Ending, Item, Outcome};
 use ttm_kernel::{BoxFuture, Moment, Runtime, Severity, within};
 
 use crate::Ports;
@@ -20,7 +20,7 @@ type Told = BTreeMap<(AlertKey, Severity), Item>;
 
 struct Feed {
     id: ChannelId,
-    port: Arc<dyn AlertFeed>,
+    port: Arc<dyn Feed>,
     due: Moment,
     is_under_way: bool,
     /// What it was told to fire last.
@@ -36,7 +36,7 @@ pub(super) struct Feeds {
 
 impl Feeds {
     pub(super) fn new(ports: &Ports, now: Moment) -> Self {
-        let feed = |(id, port): &(ChannelId, Arc<dyn AlertFeed>)| Feed {
+        let feed = |(id, port): &(ChannelId, Arc<dyn Feed>)| Feed {
             id: id.clone(),
             port: port.clone(),
             due: now,

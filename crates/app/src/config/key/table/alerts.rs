@@ -32,7 +32,7 @@ pub(super) const ALERTS: &[Key] = &[
         "The channel that each step tells; the last one is told by all steps beyond. If empty, nothing escalates."),
     key("alerts.escalation.fallback", Kind::Text("the name of a channel, or empty"), "log", NONE,
         "The channel that is told what another one has refused for good."),
-    key("alerts.heartbeat.url", Kind::Secret("an https URL, or empty"), "", PROCESS,
+    key("alerts.heartbeat.url", Kind::Secret("an http or https URL, or empty"), "", PROCESS,
         "Where a request is sent while the service lives, so that somebody notices its end. docs/alerts.md names \
          receivers. If empty, none is sent."),
     key("alerts.heartbeat.url_file", Kind::Text("the path of a file that holds the URL, or empty"), "", PROCESS,

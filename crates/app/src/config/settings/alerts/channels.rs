@@ -41,9 +41,26 @@ pub enum ChannelKind {
     /// A webhook of Discord.
     Discord { url: SecretString },
     /// A topic of ntfy.
-    Ntfy { server: Option<SecretString>, topic: SecretString, token: Option<SecretString> },
+    Ntfy { url: Option<SecretString>, topic: SecretString, token: Option<SecretString> },
     /// The Events API v2 of PagerDuty.
     PagerDuty { api: Option<String>, routing_key: SecretString, source: String },
+}
+
+impl ChannelKind {
+    /// The word for it in a config.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::SlackWebhook { .. } | Self::SlackBot { .. } => "slack",
+            Self::Telegram { .. } => "telegram",
+            Self::Email(_) => "email",
+            Self::Webhook { .. } => "webhook",
+            Self::Alertmanager { .. } => "alertmanager",
+            Self::Discord { .. } => "discord",
+            Self::Ntfy { .. } => "ntfy",
+            Self::PagerDuty { .. } => "pagerduty",
+        }
+    }
 }
 
 /// Where e-mail goes, and through which server.
@@ -177,10 +194,10 @@ impl Reader<'_> {
     }
 
     fn ntfy(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
-        let server = self.secret_of(at, "url");
+        let url = self.secret_of(at, "url");
         let topic = self.required_secret(at, "topic");
         let token = self.secret_of(at, "token");
-        Some(ChannelKind::Ntfy { server: server.ok()?, topic: topic?, token: token.ok()? })
+        Some(ChannelKind::Ntfy { url: url.ok()?, topic: topic?, token: token.ok()? })
     }
 
     fn pagerduty(&mut self, at: &Section<'_>) -> Option<ChannelKind> {

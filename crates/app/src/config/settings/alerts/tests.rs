@@ -220,7 +220,7 @@ fn unknown_keys_and_wrong_types_are_told_with_what_was_meant() {
         ("[alerts.rules.cpu]\nenter = \"80\"", "2: alerts.rules.cpu.enter is a string, expected a number"),
         (
             "[alerts.heartbeat]\nurl = 5",
-            "2: alerts.heartbeat.url is an integer, expected text: an https URL, or empty",
+            "2: alerts.heartbeat.url is an integer, expected text: an http or https URL, or empty",
         ),
     ];
     for (text, message) in cases {

@@ -71,7 +71,7 @@ fn every_kind_of_channel_is_read_and_its_secrets_are_not_shown() {
         ChannelKind::Webhook { url: hook, secret: Some(secret) },
         ChannelKind::Alertmanager { url: alertmanager, token: None },
         ChannelKind::Discord { url: discord },
-        ChannelKind::Ntfy { server: None, topic, token: Some(push) },
+        ChannelKind::Ntfy { url: None, topic, token: Some(push) },
         ChannelKind::PagerDuty { api: Some(api), routing_key, source },
         ChannelKind::Log,
     ] = kinds

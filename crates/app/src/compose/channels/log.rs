@@ -1,0 +1,154 @@
+//! The channel that is always there: each message is one line of this process's log.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ttm_alert::words::{Plain, Section, Text, Words};
+use ttm_alert::{Attempt, Notifier, Outcome};
+use ttm_kernel::Severity;
+
+/// The longest line, in bytes: what the journal of systemd keeps in one piece is much longer.
+const LONGEST: usize = 4_000;
+
+/// The [`Notifier`] on the log. A line has the severity of its message as its level, or `info` once all of it is over.
+pub(super) struct LogNotifier {
+    words: Arc<dyn Words>,
+}
+
+impl LogNotifier {
+    pub(super) fn new(words: Arc<dyn Words>) -> Self {
+        Self { words }
+    }
+}
+
+#[async_trait]
+impl Notifier for LogNotifier {
+    async fn send(&self, attempt: &Attempt) -> Outcome {
+        let line = Text::fit(attempt, &*self.words, line, |line| line.len() <= LONGEST);
+        let message = &attempt.row.message;
+        let (rule, key) = (&*message.group, attempt.row.key.idempotency_key());
+        match message.severity {
+            Severity::Critical | Severity::Error if message.fires => {
+                tracing::error!(rule, message_id = key, "{line}");
+            }
+            Severity::Warning if message.fires => tracing::warn!(rule, message_id = key, "{line}"),
+            _ => tracing::info!(rule, message_id = key, "{line}"),
+        }
+        Outcome::Delivered { remote_id: None }
+    }
+}
+
+fn line(text: &Text) -> String {
+    let lines = |section: &Section| {
+        let lines = section.lines.iter().map(|line| line.render(&Plain));
+        format!("{}: {}.", section.heading, lines.collect::<Vec<_>>().join("; "))
+    };
+    let title = format!("{}.", text.title);
+    let sections = text.sections.iter().map(lines);
+    let parts = [title, text.summary.clone()].into_iter().chain(sections).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+
+    use parking_lot::Mutex;
+    use ttm_alert::defaults::Meanings;
+    use ttm_alert::{
+        AlertKey, ChannelId, Ending, Episode, EpisodeId, Item, Labels, Message, News, OutboxRow, RowKey,
+    };
+    use ttm_kernel::Epoch;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn item(number: u64, severity: Severity, is_over: bool) -> Item {
+        let started = "2027-01-15T07:50:00Z".parse().expect("a time");
+        let labels = Labels::parse(&format!("api=api{number}")).expect("valid");
+        Item {
+            key: AlertKey::new("breaker_open", labels),
+            episode: Episode { id: EpisodeId { epoch: Epoch::new(12), number }, started },
+            news: News::New,
+            severity,
+            value: None,
+            limit: None,
+            ended: is_over.then_some((started, Ending::Recovered)),
+            acknowledged_by: None,
+        }
+    }
+
+    /// The line of a message about so many alerts, and consequences.
+    fn logged(count: u64, severity: Severity, is_over: bool) -> String {
+        let items: Vec<Item> = (1..=count).map(|number| item(number, severity, is_over)).collect();
+        let affected = items.iter().skip(1).map(|item| item.key.clone()).collect();
+        let lead = items[0].clone();
+        let message = Message {
+            group: lead.key.rule.clone(),
+            severity,
+            fires: !is_over,
+            items,
+            more_items: 0,
+            affected,
+            more_affected: 0,
+            replies_to: None,
+            at: "2027-01-15T07:52:00Z".parse().expect("a time"),
+        };
+        let key =
+            RowKey { channel: ChannelId::new("log"), alert: lead.key, episode: lead.episode.id, step: 1 };
+        let row = OutboxRow { key, message, covers: Arc::default(), attempts: 1, failing_since: None };
+        let attempt = Attempt { row, was_down: None, is_unsaved: false };
+        let written = Shared::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .without_time()
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            let outcome = runtime.block_on(LogNotifier::new(Arc::new(Meanings)).send(&attempt));
+            assert_eq!(outcome, Outcome::Delivered { remote_id: None });
+        });
+        let bytes = written.0.lock().clone();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn a_message_is_one_line_with_its_severity_as_the_level() {
+        let line = logged(1, Severity::Warning, false);
+        let said = "WARNING: calls are withheld, since they fail (api=api1). \
+                    breaker_open: firing since 2027-01-15 07:50:00 UTC (2 min).";
+        assert!(line.trim_start().starts_with("WARN ") && line.contains(said), "{line}");
+        assert!(line.contains("rule=\"breaker_open\"") && line.contains("-12-1-1\""), "{line}");
+        for (severity, is_over, level) in [
+            (Severity::Critical, false, "ERROR"),
+            (Severity::Error, false, "ERROR"),
+            (Severity::Info, false, "INFO"),
+            (Severity::Critical, true, "INFO"),
+        ] {
+            let line = logged(1, severity, is_over);
+            assert!(line.trim_start().starts_with(level) && line.lines().count() == 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_many_alerts_is_one_line_of_bounded_length() {
+        let line = logged(50, Severity::Error, false);
+        assert!(line.lines().count() == 1 && line.len() < LONGEST + 300, "{} bytes: {line}", line.len());
+        assert!(line.contains(" Alerts: ERROR api=api1: firing since ") && line.contains("; and "), "{line}");
+    }
+}
