@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{Signal, SignalKind};
+use ttm_alert::AlertJournal;
+use ttm_alert::words::Words;
 use ttm_axum_api::BindError;
 use ttm_dexscreener_http::DexscreenerSource;
-use ttm_file_journal::FileJournal;
+use ttm_file_journal::{FileAlertJournal, FileJournal};
 use ttm_file_tokens::FileTokenSource;
-use ttm_kernel::{LeaseError, Runtime, within};
+use ttm_kernel::{Clock, LeaseError, Runtime, within};
 use ttm_market::{ProfileSource, TokenSource};
 use ttm_postgres_tokens::PostgresTokenSource;
 use ttm_procfs_threads::ProcfsThreads;
@@ -20,10 +22,11 @@ use ttm_recovery::LastWords;
 use ttm_sysinfo_resources::SysinfoResources;
 
 use ttm_service::{
-    Again, Board, Ended, Exit, Failure, Open, Planes, Ports, StartError, Starting, Supervisor, run_on,
+    Again, AlertSettings, Board, Briefing, Ended, Exit, Failure, Links, Open, Planes, Ports, ServiceSettings,
+    StartError, Starting, Supervisor, run_on,
 };
 
-use crate::config::{Settings, SourceSettings, StoreUrl};
+use crate::config::{self, Settings, SourceSettings, StoreUrl};
 
 mod channels;
 mod descriptors;
@@ -150,10 +153,15 @@ impl Process {
         let address = listener.address();
         let lease = StateLease::new(&settings.store)?;
         let board = Board::starting(&settings.service, &*planes);
+        let commands = settings.service.commands.clone();
+        let briefing = Briefing::new(board.clone(), commands, Links::default());
+        let words: Arc<dyn Words> = Arc::new(briefing);
+        let clock: Arc<dyn Clock> = io.clone();
+        let channels = Channels::make(&settings.alerts, &clock, &words)?;
         let surface = HttpSurface::new(listener, &settings.api, &board, &supervision, prometheus);
         let port = lease.port();
-        let supervisor =
-            Supervisor::new(settings.service.clone(), planes, board.clone(), port, Arc::new(surface));
+        let service = with_alerts(settings.service.clone(), &settings.alerts);
+        let supervisor = Supervisor::new(service, planes, board.clone(), port, Arc::new(surface));
         tracing::info!(%address, store = %settings.store, "listening; starting");
         let state_folder = managed.state_folder.clone();
         let parts = Outside {
@@ -161,6 +169,7 @@ impl Process {
             lease: Arc::new(lease),
             exchange,
             sources,
+            channels,
             state_folder,
             io,
         };
@@ -268,6 +277,7 @@ struct Outside {
     lease: Arc<StateLease>,
     exchange: DexscreenerSource,
     sources: Vec<Arc<dyn TokenSource>>,
+    channels: Channels,
     state_folder: Option<PathBuf>,
     io: Arc<dyn Runtime>,
 }
@@ -276,7 +286,8 @@ impl Outside {
     /// Opens the stores, which are leased, and fills the ports. A database that is away is waited for. Before the first
     /// connection: two processes that migrate at once are two processes on one store.
     async fn open(self, starting: &Starting) -> Result<Ports, ComposeError> {
-        let Self { settings, lease, exchange, sources, state_folder, io } = self;
+        let Self { settings, lease, exchange, sources, channels, state_folder, io } = self;
+        let Channels { notifiers, feeds, heartbeat } = channels;
         let data = lease.folder().unwrap_or(Path::new(".")).to_path_buf();
         let again = |error: &ComposeError| match error {
             ComposeError::Away(_) => Again::MayPass,
@@ -308,12 +319,30 @@ impl Outside {
             events,
             resources: Arc::new(SysinfoResources::new(data)),
             alerts,
-            channels: Vec::new(),
-            feeds: Vec::new(),
-            alert_journal: None,
-            heartbeat: None,
+            alert_journal: alert_journal(&lease, state_folder.as_deref()),
+            channels: notifiers,
+            feeds,
+            heartbeat: heartbeat.map(|(heartbeat, _)| heartbeat),
         })
     }
+}
+
+/// The service's settings with those of the alerts.
+fn with_alerts(service: ServiceSettings, alerts: &config::AlertSettings) -> ServiceSettings {
+    let of_alerts = AlertSettings {
+        rules: alerts.rules.clone(),
+        notify: alerts.notify.clone(),
+        every: service.health_check_interval,
+        heartbeat: alerts.heartbeat.as_ref().map_or(service.alerts.heartbeat, |heartbeat| heartbeat.every),
+    };
+    ServiceSettings { alerts: of_alerts, ..service }
+}
+
+/// Where it is kept what is told while the store is away: beside the other journal.
+fn alert_journal(lease: &StateLease, given: Option<&Path>) -> Option<Arc<dyn AlertJournal>> {
+    let beside = lease.database().map(stores::alert_journal_beside);
+    let path = beside.or_else(|| Some(given?.join("ttm-alerts")))?;
+    Some(Arc::new(FileAlertJournal::new(path)))
 }
 
 /// Where a step that ends the process is kept without its store: beside a database that is a file, else where systemd gives the

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use ttm_alert::{
-    Feed, AlertStore, Attempt, Commit, DeadLetter, Heartbeat, Item, Loaded, Notifier, Outcome, Receipt,
+    AlertStore, Attempt, Commit, DeadLetter, Feed, Heartbeat, Item, Loaded, Notifier, Outcome, Receipt,
 };
 use ttm_breaker::{BreakerStore, StoredBreaker};
 use ttm_health::{ResourceError, ResourceSample, ResourceSource};

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use ttm_alert::{AlertControl, Feed, AlertJournal, AlertStore, ChannelId, Heartbeat, Notifier};
+use ttm_alert::{AlertControl, AlertJournal, AlertStore, ChannelId, Feed, Heartbeat, Notifier};
 use ttm_breaker::{BreakerControl, BreakerStore};
 use ttm_health::ResourceSource;
 use ttm_kernel::{BoxFuture, Runtime};

@@ -45,6 +45,13 @@ pub(crate) fn journal_beside(database: &Path) -> PathBuf {
     database.with_file_name(name)
 }
 
+/// The same for what is told of alerts while the database is away.
+pub(super) fn alert_journal_beside(database: &Path) -> PathBuf {
+    let mut name = database.file_name().unwrap_or_default().to_owned();
+    name.push("-alerts");
+    database.with_file_name(name)
+}
+
 /// What a process could not store before it ended. A file that cannot be read is told of by the next start.
 fn last_words(url: &StoreUrl) -> Vec<Entry> {
     let StoreUrl::Sqlite(path) = url else { return Vec::new() };

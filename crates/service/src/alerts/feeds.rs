@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use std::time::Duration;
-use ttm_alert::{Feed, AlertKey, ChannelId, Desk, Ending, Item, Outcome};
+use ttm_alert::{AlertKey, ChannelId, Desk, Ending, Feed, Item, Outcome};
 use ttm_kernel::{BoxFuture, Moment, Runtime, Severity, within};
 
 use crate::Ports;
@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// What makes an alert another one to a feed.
 type Told = BTreeMap<(AlertKey, Severity), Item>;
 
-struct Feed {
+struct Listener {
     id: ChannelId,
     port: Arc<dyn Feed>,
     due: Moment,
@@ -30,13 +30,13 @@ struct Feed {
 
 /// All of them.
 pub(super) struct Feeds {
-    feeds: Vec<Feed>,
+    feeds: Vec<Listener>,
     under_way: FuturesUnordered<BoxFuture<'static, (usize, Option<Told>)>>,
 }
 
 impl Feeds {
     pub(super) fn new(ports: &Ports, now: Moment) -> Self {
-        let feed = |(id, port): &(ChannelId, Arc<dyn Feed>)| Feed {
+        let feed = |(id, port): &(ChannelId, Arc<dyn Feed>)| Listener {
             id: id.clone(),
             port: port.clone(),
             due: now,
