@@ -185,6 +185,26 @@ fn a_key_is_also_explained_by_its_variable_and_a_section_suggested_in_any_case()
 }
 
 #[test]
+fn a_key_with_a_name_of_the_users_choice_is_explained_by_that_name() {
+    let folder = folder();
+    for (given, variable) in [
+        ("alerts.channels.ops.url", "TTM_ALERTS__CHANNELS__OPS__URL"),
+        ("alerts.channels.*.url", "TTM_ALERTS__CHANNELS__*__URL"),
+        ("alerts.routes.1.channels", "none: a list of tables is set in the file alone"),
+    ] {
+        let outcome = run(folder.path(), &["config", "explain", given], &[]);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        assert!(outcome.stdout.starts_with(&format!("{given}\n")), "{outcome:?}");
+        assert!(outcome.stdout.contains(&format!("  variable  {variable}\n")), "{outcome:?}");
+    }
+    let outcome = run(folder.path(), &["config", "explain", "TTM_ALERTS__CHANNELS__OPS__TO"], &[]);
+    assert!(outcome.stdout.starts_with("alerts.channels.ops.to\n"), "{outcome:?}");
+    assert!(outcome.stdout.contains("ops@example.org; separated by commas in the variable\n"), "{outcome:?}");
+    let line = refused(folder.path(), &["config", "explain", "alerts.channels.ops.ulr"], &[], 2);
+    assert_eq!(line, "unknown key alerts.channels.ops.ulr; did you mean alerts.channels.ops.url?");
+}
+
+#[test]
 fn an_import_without_mints_is_an_error_and_creates_nothing() {
     let folder = folder();
     fs::write(folder.path().join("mints.txt"), "# none yet\n\n").expect("written");

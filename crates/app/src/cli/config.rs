@@ -147,4 +147,19 @@ mod tests {
         assert!(widest <= Some(WIDTH), "{widest:?}");
         crate::config::load(Some(&path), std::iter::empty()).expect("valid");
     }
+
+    #[test]
+    fn what_is_commented_out_is_valid_once_it_is_not() {
+        let is_code = |line: &str| line.starts_with('[') || line.contains(" = ");
+        let uncommented = default_file();
+        let uncommented =
+            uncommented.lines().map(|line| line.strip_prefix("# ").filter(|it| is_code(it)).unwrap_or(line));
+        let text = uncommented.collect::<Vec<_>>().join("\n");
+        let (mut values, mut errors) = (crate::config::Values::default(), Vec::new());
+        values.read_toml(Path::new("ttm.toml"), &text, &mut errors);
+        assert_eq!(errors, []);
+        for section in ["alerts.channels", "alerts.rules", "alerts.routes"] {
+            assert_eq!(values.chosen(section).len(), 1, "{section}");
+        }
+    }
 }

@@ -341,3 +341,26 @@ fn a_public_url_is_one_that_links_can_begin_with() {
         assert!(told.len() == 1 && told[0].starts_with("ttm.toml:2: api.public_url "), "{told:?}");
     }
 }
+
+/// The examples of the documentation: the text between ```toml and the next ```.
+fn documented() -> Vec<&'static str> {
+    let text = include_str!("../../../../../../docs/alerts.md");
+    text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn every_example_of_the_documentation_is_valid() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secrets = folder.path().join("secrets");
+    std::fs::create_dir(&secrets).expect("made");
+    let examples = documented();
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        for named in example.split('"').filter_map(|text| text.strip_prefix("secrets/")) {
+            std::fs::write(secrets.join(named), "secret\n").expect("written");
+            let owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(secrets.join(named), owner).expect("ours");
+        }
+        read_in(folder.path(), example, &[]).unwrap_or_else(|errors| panic!("{errors:#?}"));
+    }
+}
