@@ -26,6 +26,8 @@ use Said::{By, Not};
 struct Metric {
     /// Its value; of an event, what is there while it lasts.
     value: &'static str,
+    /// Only with this is the value a limit's business.
+    only: Option<&'static str>,
     /// The labels that tell its values apart, beside those of what is scraped.
     by: &'static [&'static str],
     /// The labels that the alert has besides, as they are given to Prometheus.
@@ -45,11 +47,10 @@ macro_rules! calls {
     };
 }
 
-macro_rules! lost {
-    ($metric:literal, $store:literal) => {
-        concat!("label_replace(increase(", $metric, "[5m]), \"store\", \"", $store, "\", \"\", \"\")")
-    };
-}
+/// A share of fewer is not significant to the service, either.
+const ENOUGH_CALLS: Option<&str> = Some(
+    "sum without (endpoint, outcome) (increase(ttm_api_requests_total{endpoint=~\"tokens|token-pairs\", outcome=~\"ok|error\"}[5m])) >= 10",
+);
 
 const OF_THE_API: &[(&str, &str)] = &[("api", "dexscreener")];
 const RESOURCES: Said = Not("the resources are on /health/resources, and not among the metrics");
@@ -76,6 +77,7 @@ const METRICS: [(&str, Said); SERIES.len()] = [
                 calls!("ttm_api_request_seconds_bucket", "ok|error"),
                 ")"
             ),
+            only: ENOUGH_CALLS,
             by: &[],
             labels: OF_THE_API,
         }),
@@ -89,6 +91,7 @@ const METRICS: [(&str, Said); SERIES.len()] = [
                 " / ",
                 calls!("ttm_api_requests_total", "ok|error")
             ),
+            only: ENOUGH_CALLS,
             by: &[],
             labels: OF_THE_API,
         }),
@@ -98,7 +101,8 @@ const METRICS: [(&str, Said); SERIES.len()] = [
     (
         "breaker.open",
         By(Metric {
-            value: "max without (state) (ttm_breaker_state{state=~\"open|half_open\"}) == 1",
+            value: "max without (state) (ttm_breaker_state{state=~\"open|half_open|forced_open\"}) == 1",
+            only: None,
             by: &["breaker"],
             labels: &[("api", "{{ $labels.breaker }}")],
         }),
@@ -107,7 +111,12 @@ const METRICS: [(&str, Said); SERIES.len()] = [
     ("recovery.withheld", Not("ttm_restarts_withheld_total counts decisions, and not that one is over")),
     (
         "data.stale_percent",
-        By(Metric { value: "100 * ttm_tokens_stale / (ttm_tokens > 0)", by: &["lane"], labels: OF_THE_API }),
+        By(Metric {
+            value: "100 * ttm_tokens_stale / ttm_tokens",
+            only: None,
+            by: &["lane"],
+            labels: OF_THE_API,
+        }),
     ),
     ("store.down", STORES),
     ("store.corrupt", STORES),
@@ -115,19 +124,17 @@ const METRICS: [(&str, Said); SERIES.len()] = [
     (
         "samples.lost",
         By(Metric {
-            value: concat!(
-                lost!("ttm_samples_dropped", "samples"),
-                " or ",
-                lost!("ttm_events_dropped", "events")
-            ),
-            by: &["store"],
-            labels: &[],
+            value: "increase(ttm_samples_dropped[5m]) + increase(ttm_events_dropped[5m])",
+            only: None,
+            by: &[],
+            labels: &[("store", "metrics store")],
         }),
     ),
     (
         "source.failing",
         By(Metric {
             value: "ttm_source_up == 0",
+            only: None,
             by: &["origin"],
             labels: &[("source", "{{ $labels.origin }}")],
         }),
@@ -217,13 +224,12 @@ fn expression(
     severity: &str,
     Limit { enter, exit }: Limit,
 ) -> Vec<String> {
-    let Metric { value, by, .. } = metric;
+    let Metric { value, only, by, .. } = metric;
     if rule.condition == Condition::Event {
         return vec![(*value).to_owned()];
     }
-    let several = value.contains(" or ");
-    let value = if several { format!("({value})") } else { (*value).to_owned() };
-    let mut lines = vec![format!("{value} >= {enter}")];
+    let only = only.map(|only| format!("  and {only}"));
+    let mut lines: Vec<String> = std::iter::once(format!("{value} >= {enter}")).chain(only).collect();
     if exit < enter {
         let labels = [&["job", "instance"], *by].concat().join(", ");
         let name = rule.name;
