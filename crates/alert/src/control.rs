@@ -2,26 +2,9 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ttm_kernel::{Severity, StoreError};
+use ttm_kernel::StoreError;
 
-use crate::{
-    AlertKey, AlertRecord, ChannelId, DeadLetter, Hidden, Identity, Quiet, QuietId, Receipt, RuleSpec,
-};
-
-/// An alert that is not inactive, or whose end has not been told everywhere.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AlertView {
-    /// Its id.
-    pub id: Identity,
-    /// Its life, its episodes and who knows of them.
-    pub record: AlertRecord,
-    /// How severe it is now; that of its last episode if it does not fire.
-    pub severity: Severity,
-    /// The limit of that severity; `None` for what has none.
-    pub limit: Option<f64>,
-    /// Why nobody is told of it; `None` if nothing keeps it from being told.
-    pub hidden: Option<Hidden>,
-}
+use crate::{AlertKey, AlertView, ChannelId, DeadLetter, Identity, Quiet, QuietId, Receipt, RuleSpec};
 
 /// A channel, as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]

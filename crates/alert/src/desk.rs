@@ -36,7 +36,6 @@ use send::Answer;
 use steady::Steady;
 use thread::{Thread, ThreadKey};
 
-pub use gate::Hidden;
 pub use operator::{NotFiring, TooManyQuiets};
 
 /// How many bits the ids of silences have within an epoch, so that none is given away twice.

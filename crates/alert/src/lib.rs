@@ -24,11 +24,12 @@ mod series;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod track;
+mod view;
 pub mod words;
 
 pub use alert::{AlertKey, Ending, Episode, EpisodeId, SavedAlert, Transition, Turn};
-pub use control::{AlertControl, AlertView, ChannelView, OrderRefused, Ordered};
-pub use desk::{Desk, Hidden, NotFiring, TooManyQuiets};
+pub use control::{AlertControl, ChannelView, OrderRefused, Ordered};
+pub use desk::{Desk, NotFiring, TooManyQuiets};
 pub use engine::{Engine, InvalidMeasurement, Stale};
 pub use labels::{Identity, InvalidLabels, Labels};
 pub use message::{Attempt, Item, Message, News, OutboxRow, Outcome, Receipt, RowKey, Said};
@@ -43,3 +44,4 @@ pub use rule::{Condition, Limit, RuleSpec, Side, Worse};
 pub use rules::{Fault, InvalidRule, RuleId, RuleSet};
 pub use series::{Catalogue, Collector, Series, SeriesKind, Unit};
 pub use track::{Change, Phase, Seen, Timing, Track};
+pub use view::{AlertView, Hidden};

@@ -16,41 +16,31 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedMutexGuard;
-use ttm_alert::{Attempt, Commit, Journalled, Loaded, Now, Outcome, RowKey};
-use ttm_health::{HealthView as _, Phase};
-use ttm_kernel::{BoxFuture, Entropy, FencingToken, Moment, Runtime, StoreError, StoreErrorKind};
+use ttm_alert::{Attempt, Journalled, Loaded, Now, Outcome, RowKey};
+use ttm_kernel::{BoxFuture, Entropy, FencingToken, Moment, Runtime, StoreError};
 
-use crate::bounded::bounded;
+use crate::alerting::{Order, Seat};
 use crate::events::EventLog;
 use crate::life::Life;
 use crate::resident::Resident;
 use crate::stop::Stop;
-use crate::stores::StoreUse;
 use crate::vital::Vital;
 
 mod briefing;
-mod channel;
 mod control;
+mod evaluate;
 mod feeds;
 mod heart;
-mod journal;
 mod measure;
-mod seat;
+mod store;
 
 pub use briefing::{Briefing, Links};
 pub(crate) use control::OfAlerts;
-pub(crate) use measure::Refusals;
-pub(crate) use seat::Alerting;
-use seat::{Order, Seat};
 
 /// How many pieces of work are done before others on this plane get their turn: about a millisecond at most.
 const AT_ONCE: usize = 50;
-/// How soon a store that has failed is asked again.
-const RETRY: Duration = Duration::from_secs(1);
 /// How often the observed time of alerts is stored, which is what a kill loses of it.
 const CHECKPOINT: Duration = Duration::from_mins(1);
-/// Facts that are older than this and the interval of reports are not measured: whoever gathers them is late or gone.
-const FRESH: Duration = Duration::from_secs(5);
 /// What could not be done when it was due is looked at again after this.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// What is sent at a stop has this long to arrive; the next process sends again what did not.
@@ -72,6 +62,9 @@ async fn step_aside() {
 /// An answer of a channel: to which message, what it was, and how long it took.
 type Answer = (RowKey, Outcome, Duration);
 
+/// What the store has, or why that is not known, and what the journal has.
+type Read = (Result<Loaded, StoreError>, Vec<Journalled>);
+
 /// The part that works the desk.
 pub(crate) struct Alerts {
     resident: Arc<Resident>,
@@ -83,7 +76,7 @@ pub(crate) struct Alerts {
     events: EventLog,
     seat: OwnedMutexGuard<Seat>,
     commit: Option<BoxFuture<'static, Result<(), StoreError>>>,
-    load: Option<BoxFuture<'static, (Result<Loaded, StoreError>, Vec<Journalled>)>>,
+    load: Option<BoxFuture<'static, Read>>,
     /// What was read, until nothing is under way any more that a desk which has read it would not know.
     loaded: Option<Loaded>,
     /// When the store may be asked again.
@@ -100,7 +93,7 @@ pub(crate) struct Alerts {
 enum Wake {
     Stop,
     Stored(Result<(), StoreError>),
-    Loaded(Result<Loaded, StoreError>, Vec<Journalled>),
+    Read(Read),
     Answered(Answer),
     Told,
     Ordered(Order),
@@ -210,8 +203,8 @@ impl Alerts {
             stored = async { commit.as_mut().expect("only polled when there is one").await }, if commit.is_some() => {
                 Wake::Stored(stored)
             }
-            (loaded, journal) = async { load.as_mut().expect("only polled when there is one").await }, if load.is_some() => {
-                Wake::Loaded(loaded, journal)
+            read = async { load.as_mut().expect("only polled when there is one").await }, if load.is_some() => {
+                Wake::Read(read)
             }
             Some(answer) = sends.next() => Wake::Answered(answer),
             () = feeds.answered() => Wake::Told,
@@ -239,106 +232,13 @@ impl Alerts {
                 self.seat.desk.handle_outcome(&key, &outcome, latency, now);
             }
             Wake::Ordered(order) => self.seat.order(order, now),
-            Wake::Loaded(loaded, journal) => {
+            Wake::Read(read) => {
                 self.load = None;
-                self.loaded(loaded, journal);
+                self.loaded(read);
             }
             Wake::Stop | Wake::Told | Wake::Timeout => {}
         }
         self.seat.confirm(now.moment);
-    }
-
-    fn store(&self, commit: Arc<Commit>) -> BoxFuture<'static, Result<(), StoreError>> {
-        let (resident, runtime, under) = (self.resident.clone(), self.runtime.clone(), self.under);
-        Box::pin(async move {
-            resident.board.stores.may_ask(StoreUse::Alerts, runtime.now(), runtime.wall())?;
-            bounded("storing alerts", &*runtime, resident.ports.alerts.commit(under, &commit)).await
-        })
-    }
-
-    /// Reads what the store has, and goes on with it once nothing is under way that the desk which has read it would not know of. While
-    /// the store does not answer, what is CRITICAL goes out from memory.
-    fn go_on_reading(&mut self, now: Now) {
-        if let Some(loaded) = self.loaded.take_if(|_| self.sends.is_empty()) {
-            self.seat.read(&loaded, now);
-            return;
-        }
-        if self.loaded.is_none() && self.load.is_none() && now.moment >= self.retry_at {
-            let (resident, runtime) = (self.resident.clone(), self.runtime.clone());
-            self.load = Some(Box::pin(async move {
-                let stores = &resident.board.stores;
-                let loaded = match stores.may_ask(StoreUse::Alerts, runtime.now(), runtime.wall()) {
-                    Ok(()) => bounded("loading alerts", &*runtime, resident.ports.alerts.load()).await,
-                    Err(error) => Err(error),
-                };
-                let journal = resident.alerting.journal.read().await;
-                (loaded, journal)
-            }));
-        }
-        if self.seat.goes_unread && self.seat.desk.poll_commit(now).is_some() {
-            self.seat.desk.handle_commit_failed();
-        }
-    }
-
-    fn loaded(&mut self, loaded: Result<Loaded, StoreError>, journal: Vec<Journalled>) {
-        let (now, stores) = (self.runtime.now(), &self.resident.board.stores);
-        match loaded {
-            Ok(loaded) => {
-                stores.answered(StoreUse::Alerts, now);
-                self.loaded = Some(Loaded { journal, ..loaded });
-            }
-            Err(error) if error.kind() == StoreErrorKind::Unexpected => {
-                // A row that no process can have written. Scores matter more than what was told, and what is wrong now matters more as well.
-                tracing::error!(%error, "what was told of alerts cannot be read: what fires is told anew");
-                self.loaded = Some(Loaded { journal, ..Loaded::default() });
-            }
-            Err(error) => {
-                stores.failed(StoreUse::Alerts, &error, now, self.runtime.wall());
-                self.retry_at = now + RETRY.max(error.retry_after().unwrap_or_default());
-                if !std::mem::replace(&mut self.seat.goes_unread, true) {
-                    let (at, wall) = (now, self.runtime.wall());
-                    let known = Loaded { journal, ..Loaded::default() };
-                    self.seat.desk.restore(&known, Now { moment: at, wall, jitter: 0.0 });
-                }
-            }
-        }
-    }
-
-    /// Tells somebody that this process lives and does what it is for.
-    fn beat(&mut self) {
-        if self.resident.lease.holds() && self.resident.board.report().live {
-            self.heart.beat(self.runtime.now(), &self.resident.clock);
-        }
-    }
-
-    fn stored(&mut self, stored: Result<(), StoreError>) {
-        let (now, stores) = (self.runtime.now(), &self.resident.board.stores);
-        match stored {
-            Ok(()) => {
-                stores.answered(StoreUse::Alerts, now);
-                self.seat.desk.handle_committed();
-                self.clear_journal();
-            }
-            Err(error) => {
-                stores.failed(StoreUse::Alerts, &error, now, self.runtime.wall());
-                self.seat.desk.handle_commit_failed();
-                self.retry_at = now + RETRY.max(error.retry_after().unwrap_or_default());
-                if let StoreErrorKind::Fenced { .. } = error.kind() {
-                    self.resident.lease.fenced(&error);
-                    self.is_fenced = true;
-                }
-            }
-        }
-    }
-
-    /// The store has everything that was told from memory.
-    fn clear_journal(&self) {
-        let journal = &self.resident.alerting.journal;
-        if self.seat.under_way.is_empty() && self.seat.desk.is_saved() && !journal.is_empty() {
-            let journal = journal.clone();
-            let clear = async move { journal.clear().await };
-            drop(self.resident.clock.spawn("alert journal", Box::pin(clear)));
-        }
     }
 
     fn send(&mut self, attempt: Attempt, now: Moment) {
@@ -352,67 +252,8 @@ impl Alerts {
         let (clock, resident) = (self.resident.clock.clone(), self.resident.clone());
         self.sends.push(Box::pin(async move {
             let begun = clock.now();
-            let outcome = channel.send(&attempt, &resident, &*clock).await;
+            let outcome = channel.send(&attempt, &resident.lease, &resident.alerting.journal, &*clock).await;
             (key, outcome, clock.now() - begun)
         }));
-    }
-
-    /// Measures what is due.
-    fn evaluate(&mut self) {
-        let (now, board) = (self.runtime.now(), &self.resident.board);
-        self.seat.watch_clock(now, self.runtime.wall());
-        let is_reading = !self.seat.is_read && !self.seat.goes_unread;
-        if board.phase() != Phase::Running || is_reading || now < self.seat.next_evaluation {
-            return;
-        }
-        self.seat.next_evaluation = now + self.resident.settings.alerts.every;
-        let wall = self.runtime.wall();
-        if let Some((at, facts)) = board.facts()
-            && now - at <= self.resident.settings.report_interval + FRESH
-        {
-            let beside = self.beside();
-            let thresholds = &self.resident.settings.thresholds;
-            self.seat.evaluate("health", measure::health(&facts, &beside, thresholds), now);
-        }
-        let (sampled, sample) = board.sampled();
-        if sampled > self.seat.resources_seen {
-            // A share of the processors needs two samples.
-            let is_first = self.seat.resources_seen.is_none();
-            self.seat.resources_seen = sampled;
-            self.seat.evaluate("resources", measure::resources(sample.as_ref(), is_first, wall), now);
-        }
-    }
-
-    fn beside(&self) -> measure::Beside {
-        let Resident { board, guards, tokens, events, alerting, .. } = &*self.resident;
-        let now = self.resident.clock.now();
-        let keeps_back = |guard: &Arc<ttm_guard::Guard>| {
-            use ttm_breaker::State::{Closed, Disabled, ForcedOpen, HalfOpen, Open};
-            let is_open = match guard.breaker().snapshot(now).state {
-                Open | HalfOpen | ForcedOpen => true,
-                Closed | Disabled => false,
-            };
-            (guard.breaker().name().to_owned(), is_open)
-        };
-        measure::Beside {
-            parts: board.parts(),
-            breakers: guards.iter().map(keeps_back).collect(),
-            refusals: guards.iter().map(|guard| board.refusals(guard.breaker().name())).collect(),
-            channels: alerting
-                .channels
-                .values()
-                .map(|it| (it.id.to_string(), it.failing().is_some()))
-                .collect(),
-            heartbeat_fails: self.heart.fails(),
-            lost: measure::Lost { tokens: tokens.counts().dropped, events: events.counts().dropped },
-            clock_steps: self.seat.clock_steps,
-        }
-    }
-
-    fn tell_feeds(&mut self) {
-        let now = self.runtime.now();
-        if self.resident.lease.holds() && self.seat.desk.engine().has_evaluated() {
-            self.feeds.tell(&self.seat.desk, now, self.runtime.wall(), &self.resident.clock);
-        }
     }
 }

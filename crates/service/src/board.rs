@@ -13,19 +13,20 @@ use ttm_health::{
 use ttm_kernel::{Incarnation, Lane, Moment, PerLane, Runtime};
 use ttm_market::{LaneAges, MarketConfig, Origin, TokenIndex};
 use ttm_perf::{CallSummary, CallWindow};
-use ttm_recovery::{Budgets, PartView, Recoveries, Recovery};
+use ttm_recovery::{Budgets, PartView, Recoveries};
 use ttm_schedule::LaneStatus;
 
 use super::answers::Answers;
 use super::stores::Stores;
 use super::trouble::Trouble;
-use crate::alerts::Refusals;
 use crate::first_report::first_report;
 use crate::life::Author;
+use crate::refusals::Refusals;
 use crate::{Planes, ServiceSettings};
 
 mod apis;
 mod freshness;
+mod healing;
 mod places;
 mod tokens;
 
@@ -178,43 +179,6 @@ impl Board {
         Lane::ALL.into_iter().map(move |lane| (lane, groups[lane]))
     }
 
-    /// Posts the parts, and why a person is needed for the whole process.
-    pub(super) fn post_parts(&self, parts: Vec<PartView>, needs_a_person: Option<String>) {
-        *self.parts.lock() = (parts, needs_a_person);
-        self.freshness.is_due(self.clock.now());
-    }
-
-    /// Posts what is left of the budgets of restarts.
-    pub(super) fn post_budgets(&self, budgets: Budgets) {
-        *self.budgets.lock() = Some(budgets);
-    }
-
-    /// What is left of them, as last posted.
-    pub(super) fn budgets(&self) -> Option<Budgets> {
-        self.budgets.lock().clone()
-    }
-
-    /// Posts what is wrong with the record of earlier restarts, if anything is, and until when that matters.
-    pub(super) fn post_set_aside(&self, problem: Option<(Moment, String)>) {
-        *self.set_aside.lock() = problem;
-    }
-
-    /// What is wrong with the record of earlier restarts, while that matters.
-    pub(super) fn set_aside(&self) -> Option<String> {
-        let now = self.clock.now();
-        self.set_aside.lock().as_ref().filter(|(until, _)| now < *until).map(|(_, problem)| problem.clone())
-    }
-
-    /// The parts as last posted, and why a person is needed for the whole process.
-    pub(super) fn recovery(&self) -> (Vec<PartView>, Option<String>) {
-        self.parts.lock().clone()
-    }
-
-    /// The parts as last posted.
-    pub fn parts(&self) -> Vec<PartView> {
-        self.parts.lock().0.clone()
-    }
-
     /// What an operator must mend in the store, as a use of it and what the store said. `None` if nothing was given up.
     pub fn given_up(&self) -> Option<String> {
         self.stores.given_up()
@@ -312,17 +276,6 @@ impl Board {
     /// What the last report was made from, and when; `None` before the first one of a service that has started.
     pub(crate) fn facts(&self) -> Option<(Moment, Arc<Facts>)> {
         self.facts.load().as_deref().cloned()
-    }
-
-    /// What self-healing does from now on is shown here.
-    pub(super) fn show_recoveries(&self, recoveries: Arc<Mutex<Recoveries>>) {
-        // A service heals itself by one ledger.
-        drop(self.recoveries.set(recoveries));
-    }
-
-    /// The last recoveries, the newest first.
-    pub(crate) fn recoveries(&self, limit: usize) -> Vec<Recovery> {
-        self.recoveries.get().map_or_else(Vec::new, |recoveries| recoveries.lock().newest(limit))
     }
 
     /// Posts how many tokens a source lists, or what is wrong with it.

@@ -9,6 +9,7 @@
 //! work plane, which scores it and puts its tokens back in line → the new states and samples go to the outboxes → the
 //! writers store them. Beside it the supervision plane reads the board and makes the report.
 
+mod alerting;
 mod alerts;
 mod answers;
 mod board;
@@ -43,6 +44,7 @@ mod parts;
 mod pause;
 mod ports;
 mod profiles;
+mod refusals;
 mod resident;
 mod roster;
 pub mod series;

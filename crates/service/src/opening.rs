@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use ttm_kernel::{FencingToken, Runtime};
 use ttm_market::Token;
 
-use crate::alerts::Alerting;
+use crate::alerting::Alerting;
 use crate::board::Board;
 use crate::breakers::{self, BreakerLog, Restore};
 use crate::caller::Caller;

@@ -12,7 +12,7 @@ use ttm_breaker::Snapshot;
 use ttm_guard::Guard;
 use ttm_kernel::{Epoch, FencingToken, Runtime};
 
-use crate::alerts::Alerting;
+use crate::alerting::Alerting;
 use crate::board::Board;
 use crate::breakers::BreakerLog;
 use crate::events::EventLog;

@@ -103,8 +103,8 @@ impl World {
         let row = Server::new(StoreTable::Lease, runtime, faults, &ledger);
         let leases = SimLeases::new(LeaseKind::of(seed), row, &succession, verdicts, &defects);
         let tokens = SimTokenStore::beside(&mints, runtime, faults, &ledger, Some(&leases));
-        let alerts = SimAlertStore::beside(&tokens, &defects, runtime, faults, &ledger);
-        let telling = Arc::new(Telling::new(&alerts, verdicts));
+        let telling = Arc::new(Telling::new(verdicts));
+        let alerts = SimAlertStore::beside(&tokens, &telling, &defects, runtime, faults, &ledger);
         let channel = |channel: Channel| {
             let of_world = SimChannel::new(channel, runtime, faults, &telling);
             (ChannelId::new(channel.name()), Arc::new(of_world))

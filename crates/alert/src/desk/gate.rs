@@ -7,20 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{AlertKey, Case, Desk, QuietId};
-use crate::{ChannelId, Labels};
-
-/// Why nobody is told of an alert.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hidden {
-    /// A silence or a maintenance window.
-    Quiet(QuietId),
-    /// It is a consequence of this one, in whose message it is listed.
-    Consequence(AlertKey),
-    /// It keeps changing, and that has been told.
-    Flapping,
-    /// One of these kept it from being told until it was left; now it is over, unless that changes.
-    Recovering,
-}
+use crate::{ChannelId, Hidden, Labels};
 
 /// Alerts that were hidden, and are looked at again one after the other.
 #[derive(Debug)]

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::{AlertKey, Desk};
-use crate::control::AlertView;
-use crate::{ChannelId, Identity, Item, News};
+use crate::{AlertView, ChannelId, Identity, Item, News};
 
 impl Desk {
     /// Alerts of which something is kept, ordered by their keys: those after this one, at most `limit`.

@@ -40,25 +40,6 @@ impl Briefing {
         Self { board, commands, links }
     }
 
-    /// What users notice. What no score depends on has no effect that could be told in figures.
-    fn effect(&self, key: &AlertKey, facts: &Facts) -> Option<String> {
-        match &*key.rule {
-            "store_down" | "store_corrupt" | "samples_lost" => Some(stored_later(facts)),
-            "group_not_running"
-            | "group_errors"
-            | "processing_stopped"
-            | "api_slow"
-            | "api_errors"
-            | "rate_limited"
-            | "forbidden_storm"
-            | "breaker_open"
-            | "restart_budget_spent"
-            | "restart_withheld"
-            | "data_stale" => Some(stale(facts)),
-            _ => None,
-        }
-    }
-
     /// What was tried lately on what an alert is about, the newest last.
     fn tried(&self, key: &AlertKey, since: Timestamp) -> Vec<String> {
         let Some(part) = part_of(key) else { return Vec::new() };
@@ -110,7 +91,7 @@ impl Words for Briefing {
             |say: &dyn Fn(&Facts) -> Option<String>| facts.as_deref().filter(|_| fires).and_then(say);
         let unquoted = |command: &str| self.commands.quoted(command).trim_matches('`').to_owned();
         About {
-            effect: of_facts(&|facts| self.effect(key, facts)),
+            effect: of_facts(&|facts| effect(key, facts)),
             tried: self.tried(key, item.episode.started),
             next: of_facts(&|facts| self.next(key, facts)),
             runbook: self.links.runbooks.as_ref().map(|at| format!("{at}/{rule}.md")),
@@ -118,6 +99,25 @@ impl Words for Briefing {
             acknowledge: Some(Acknowledge::Command(unquoted(&format!("alerts ack {}", key.identity())))),
             ..Meanings.about(item)
         }
+    }
+}
+
+/// What users notice. What no score depends on has no effect that could be told in figures.
+fn effect(key: &AlertKey, facts: &Facts) -> Option<String> {
+    match &*key.rule {
+        "store_down" | "store_corrupt" | "samples_lost" => Some(stored_later(facts)),
+        "group_not_running"
+        | "group_errors"
+        | "processing_stopped"
+        | "api_slow"
+        | "api_errors"
+        | "rate_limited"
+        | "forbidden_storm"
+        | "breaker_open"
+        | "restart_budget_spent"
+        | "restart_withheld"
+        | "data_stale" => Some(stale(facts)),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ use ttm_alert::{
 };
 use ttm_kernel::within;
 
-use super::seat::{CONFIRM, Order, Reply};
+use crate::alerting::{CONFIRM, Channel, Order, Reply};
 use crate::bounded::bounded;
 use crate::resident::Resident;
 
@@ -90,7 +90,7 @@ impl AlertControl for OfAlerts {
 
     async fn channels(&self) -> Result<Vec<ChannelView>, OrderRefused> {
         let waiting = self.ask(|reply| Order::Waiting { reply }).await?;
-        let view = |channel: &Arc<super::channel::Channel>| ChannelView {
+        let view = |channel: &Arc<Channel>| ChannelView {
             id: channel.id.clone(),
             failing: channel.failing(),
             waiting: waiting.get(&channel.id).copied().unwrap_or(0),

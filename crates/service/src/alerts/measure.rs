@@ -9,6 +9,7 @@ use ttm_health::{
 use ttm_kernel::Lane;
 use ttm_recovery::{PartView, State};
 
+use crate::refusals::Refusals;
 use crate::settings::{METRICS, POOLS, STORE};
 use crate::stores::StoreUse;
 
@@ -38,15 +39,6 @@ pub(crate) struct Lost {
     pub(crate) tokens: u64,
     /// Events.
     pub(crate) events: u64,
-}
-
-/// How often an API has refused a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Refusals {
-    /// With 429.
-    pub(crate) rate_limited: u64,
-    /// With 401 or 403.
-    pub(crate) forbidden: u64,
 }
 
 /// Measurements of one time.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ttm_kernel::Lane;
 
 use super::Board;
-use crate::alerts::Refusals;
+use crate::refusals::Refusals;
 use crate::trouble::{ApiTrouble, News, Trouble};
 
 impl Board {

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ttm_alert::{AlertKey, Attempt, EpisodeId, Item, Message, News, Outcome, RowKey};
+use ttm_alert::{AlertKey, Attempt, Commit, EpisodeId, Item, Message, News, Outcome, RowKey};
 use ttm_kernel::{Clock, Moment, Severity};
 
 use super::Verdicts;
 use crate::SimRuntime;
 use crate::fault::Channel;
-use crate::world::SimAlertStore;
 
 /// The least time between two messages about one episode on a channel that nothing makes urgent. Both times are those of the receiver, and
 /// messages take some time to arrive.
@@ -38,7 +37,6 @@ pub struct Told {
 /// The oracle.
 #[derive(Debug)]
 pub struct Telling {
-    store: SimAlertStore,
     verdicts: Arc<Verdicts>,
     heard: Mutex<Record>,
 }
@@ -63,14 +61,33 @@ struct Record {
     /// Everything that was told of, or listed as a consequence.
     mentioned: BTreeSet<AlertKey>,
     episodes: BTreeSet<(AlertKey, EpisodeId)>,
+    /// Every episode that ever was CRITICAL, and since when the store has known that.
+    critical: BTreeMap<(AlertKey, EpisodeId), Moment>,
+    /// Messages of which the store knows that they arrived.
+    known: BTreeMap<RowKey, Moment>,
     /// When each process began to load, for what it can know.
     booted: BTreeMap<u32, Moment>,
 }
 
 impl Telling {
     /// Nothing was told yet.
-    pub fn new(store: &SimAlertStore, verdicts: &Arc<Verdicts>) -> Self {
-        Self { store: store.clone(), verdicts: verdicts.clone(), heard: Mutex::default() }
+    pub fn new(verdicts: &Arc<Verdicts>) -> Self {
+        Self { verdicts: verdicts.clone(), heard: Mutex::default() }
+    }
+
+    /// The store has a commit from now on.
+    pub fn stored(&self, commit: &Commit, now: Moment) {
+        let mut heard = self.heard.lock();
+        for record in &commit.records {
+            for case in record.cases.iter().filter(|case| case.severity == Severity::Critical) {
+                heard.critical.entry((record.key.clone(), case.episode.id)).or_insert(now);
+            }
+        }
+        for receipt in &commit.receipts {
+            if let Outcome::Delivered { .. } = receipt.outcome {
+                heard.known.entry(receipt.key.clone()).or_insert(now);
+            }
+        }
     }
 
     /// A process begins.
@@ -79,7 +96,7 @@ impl Telling {
     }
 
     /// A process sends a message.
-    pub fn attempted(&self, channel: Channel, attempt: &Attempt, process: u32, _runtime: &SimRuntime) {
+    pub fn attempted(&self, channel: Channel, attempt: &Attempt, process: u32) {
         let Attempt { row, is_unsaved, .. } = attempt;
         let (key, message) = (&row.key, &row.message);
         let mut heard = self.heard.lock();
@@ -93,7 +110,7 @@ impl Telling {
         if let Some(by) = heard.confirmed.get(key) {
             // A later process does not know what the store did not have when that process began.
             let began = heard.booted.get(&process).copied().unwrap_or(Moment::ZERO);
-            if *by == process || self.store.knew_of(key, began) {
+            if *by == process || heard.known.get(key).is_some_and(|since| *since <= began) {
                 self.verdicts
                     .broken(format_args!("{key} has arrived, and is sent again to {}", channel.name()));
             }
@@ -148,8 +165,8 @@ impl Telling {
         let is_heard = |(alert, id): &(AlertKey, EpisodeId)| {
             heard.episodes.contains(&(alert.clone(), *id)) || heard.mentioned.contains(alert)
         };
-        let critical = self.store.critical();
-        let unheard = critical.iter().filter(|(episode, since)| **since <= before && !is_heard(episode));
+        let unheard =
+            heard.critical.iter().filter(|(episode, since)| **since <= before && !is_heard(episode));
         unheard.map(|((alert, id), _)| format!("{alert} {id}")).collect()
     }
 

@@ -1,17 +1,17 @@
 //! The simulated table of alerts: keeps the port's laws under every fault. Clones are connections to one database.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use ttm_alert::memory::Memory;
-use ttm_alert::{AlertKey, AlertStore, Commit, DeadLetter, EpisodeId, Loaded, Outcome, Receipt, RowKey};
-use ttm_kernel::{Admission, Clock, FencingToken, Moment, Severity, StoreError};
+use ttm_alert::{AlertStore, Commit, DeadLetter, Loaded, Receipt};
+use ttm_kernel::{Admission, Clock, FencingToken, StoreError};
 
 use super::SimTokenStore;
 use super::defect::{Defect, Defects};
 use super::store::{Ledger, Server};
+use crate::oracle::Telling;
 use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
@@ -21,16 +21,13 @@ pub struct SimAlertStore {
     /// Where epochs are claimed.
     tokens: SimTokenStore,
     defects: Defects,
+    telling: Arc<Telling>,
     database: Arc<Mutex<Table>>,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     memory: Memory,
-    /// Every episode that ever was CRITICAL, and since when the store has known that.
-    critical: BTreeMap<(AlertKey, EpisodeId), Moment>,
-    /// Messages of which the store knows that they arrived.
-    delivered: BTreeMap<RowKey, Moment>,
     /// The newest fencing token of a write.
     written: Option<FencingToken>,
 }
@@ -39,6 +36,7 @@ impl SimAlertStore {
     /// An empty table in the database of `tokens`.
     pub(super) fn beside(
         tokens: &SimTokenStore,
+        telling: &Arc<Telling>,
         defects: &Defects,
         runtime: &SimRuntime,
         faults: &Arc<FaultSchedule>,
@@ -48,6 +46,7 @@ impl SimAlertStore {
             server: Server::new(StoreTable::Alerts, runtime, faults, ledger),
             tokens: tokens.clone(),
             defects: defects.clone(),
+            telling: telling.clone(),
             database: Arc::default(),
         }
     }
@@ -55,16 +54,6 @@ impl SimAlertStore {
     /// What is durable.
     pub fn memory(&self) -> Memory {
         self.database.lock().memory.clone()
-    }
-
-    /// Every episode that was ever durable as CRITICAL, and since when.
-    pub fn critical(&self) -> BTreeMap<(AlertKey, EpisodeId), Moment> {
-        self.database.lock().critical.clone()
-    }
-
-    /// Whether the store knew at this time that a message had arrived.
-    pub fn knew_of(&self, message: &RowKey, at: Moment) -> bool {
-        self.database.lock().delivered.get(message).is_some_and(|since| *since <= at)
     }
 }
 
@@ -86,19 +75,7 @@ impl AlertStore for SimAlertStore {
             if self.tokens.admit(process, under, database.written)? == Admission::Newest {
                 database.written = Some(under);
             }
-            let now = self.server.runtime().now();
-            let cases = commit.records.iter().flat_map(|record| {
-                let critical = record.cases.iter().filter(|case| case.severity == Severity::Critical);
-                critical.map(|case| (record.key.clone(), case.episode.id))
-            });
-            for episode in cases {
-                database.critical.entry(episode).or_insert(now);
-            }
-            for receipt in &commit.receipts {
-                if let Outcome::Delivered { .. } = receipt.outcome {
-                    database.delivered.entry(receipt.key.clone()).or_insert(now);
-                }
-            }
+            self.telling.stored(commit, self.server.runtime().now());
             if is_torn {
                 // The states without the messages that follow from them.
                 database.memory.apply(&Commit { rows: Vec::new(), ..commit.clone() });

@@ -48,7 +48,7 @@ impl SimChannel {
 impl Notifier for SimChannel {
     async fn send(&self, attempt: &Attempt) -> Outcome {
         let process = self.runtime.process();
-        self.telling.attempted(self.channel, attempt, process, &self.runtime);
+        self.telling.attempted(self.channel, attempt, process);
         self.wait().await;
         let retry = |why: &str| Outcome::Retry { after: None, why: why.to_owned() };
         let outcome = match self.faults.channel(self.channel, self.runtime.now()) {

@@ -19,34 +19,34 @@ use crate::{AlertSettings, Ports, ServiceSettings};
 /// Orders that wait for the desk, which looks at once: more than a few people give.
 const ORDERS: usize = 32;
 /// Who orders something waits this long for the store to have it.
-pub(super) const CONFIRM: Duration = Duration::from_secs(5);
+pub(crate) const CONFIRM: Duration = Duration::from_secs(5);
 /// The wall clock was set if it went so much otherwise than the monotonic one between two looks.
 const STEP: SignedDuration = SignedDuration::from_secs(5);
 
 /// What outlives the parts.
 pub(crate) struct Alerting {
-    pub(super) seat: Arc<Mutex<Seat>>,
-    pub(super) orders: mpsc::Sender<Order>,
-    pub(super) channels: BTreeMap<ChannelId, Arc<Channel>>,
-    pub(super) journal: Arc<Told>,
-    pub(super) rules: Vec<RuleSpec>,
+    pub(crate) seat: Arc<Mutex<Seat>>,
+    pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) channels: BTreeMap<ChannelId, Arc<Channel>>,
+    pub(crate) journal: Arc<Told>,
+    pub(crate) rules: Vec<RuleSpec>,
 }
 
 /// What the part has to itself while it lives.
 pub(crate) struct Seat {
-    pub(super) desk: Desk,
-    pub(super) orders: mpsc::Receiver<Order>,
+    pub(crate) desk: Desk,
+    pub(crate) orders: mpsc::Receiver<Order>,
     /// Messages that have been sent, and not answered.
-    pub(super) under_way: BTreeMap<RowKey, Moment>,
-    pub(super) next_evaluation: Moment,
+    pub(crate) under_way: BTreeMap<RowKey, Moment>,
+    pub(crate) next_evaluation: Moment,
     /// Which sample of the resources was evaluated last.
-    pub(super) resources_seen: Option<Moment>,
+    pub(crate) resources_seen: Option<Moment>,
     /// How often the wall clock was set.
-    pub(super) clock_steps: u64,
+    pub(crate) clock_steps: u64,
     /// Whether the desk knows what the store has. Until then nothing is stored, and what is CRITICAL goes out from memory.
-    pub(super) is_read: bool,
+    pub(crate) is_read: bool,
     /// Whether reading it has failed, so that what is wrong is told without it.
-    pub(super) goes_unread: bool,
+    pub(crate) goes_unread: bool,
     settings: AlertSettings,
     epoch: Epoch,
     clocks: (Moment, Timestamp),
@@ -59,7 +59,7 @@ pub(crate) struct Seat {
 /// Tells somebody that the store has what they ordered, or does not yet.
 type Confirm = Box<dyn FnOnce(bool) + Send>;
 /// Takes an answer.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, OrderRefused>>;
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, OrderRefused>>;
 
 /// What somebody wants of the desk.
 pub(crate) enum Order {
@@ -133,7 +133,7 @@ impl Alerting {
 impl Seat {
     /// Whoever had the seat before does not hear of the store or of channels any more: nobody knows what became of what was
     /// under way, and all of it is stored and sent again.
-    pub(super) fn give_up_what_is_under_way(&mut self, now: Now) {
+    pub(crate) fn give_up_what_is_under_way(&mut self, now: Now) {
         self.desk.handle_commit_failed();
         let why = "nobody waits for its answer any more".to_owned();
         let outcome = Outcome::Retry { after: None, why };
@@ -144,7 +144,7 @@ impl Seat {
 
     /// Goes on with what the store and the journal have. What was found out meanwhile is found again by the next evaluation, in the
     /// episodes that were told from memory.
-    pub(super) fn read(&mut self, loaded: &Loaded, now: Now) {
+    pub(crate) fn read(&mut self, loaded: &Loaded, now: Now) {
         let AlertSettings { rules, notify, .. } = &self.settings;
         self.desk = Desk::new(rules.clone(), notify.clone(), self.epoch, now);
         self.desk.restore(loaded, now);
@@ -152,7 +152,7 @@ impl Seat {
     }
 
     /// Notices that the wall clock was set.
-    pub(super) fn watch_clock(&mut self, now: Moment, wall: Timestamp) {
+    pub(crate) fn watch_clock(&mut self, now: Moment, wall: Timestamp) {
         let (moment_before, wall_before) = std::mem::replace(&mut self.clocks, (now, wall));
         let passed = SignedDuration::try_from(now - moment_before).unwrap_or(SignedDuration::MAX);
         let off = wall.duration_since(wall_before).saturating_sub(passed);
@@ -163,10 +163,11 @@ impl Seat {
     }
 
     /// Gives the desk all that was found at one time.
-    pub(super) fn evaluate(&mut self, collector: &str, found: Vec<Measurement>, now: Moment) {
+    pub(crate) fn evaluate(&mut self, collector: &str, found: &[Measurement], now: Moment) {
         let at = Now { moment: now, wall: found.first().map_or(self.clocks.1, |it| it.at), jitter: 0.0 };
         self.desk.begin(collector, at);
-        for measurement in &found {
+        for measurement in found {
+            show(measurement);
             if let Err(error) = self.desk.handle(measurement)
                 && !std::mem::replace(&mut self.has_refused, true)
             {
@@ -178,7 +179,7 @@ impl Seat {
     }
 
     /// Does what somebody ordered. Who changed something hears of it once the store has it.
-    pub(super) fn order(&mut self, order: Order, now: Now) {
+    pub(crate) fn order(&mut self, order: Order, now: Now) {
         if !self.is_read {
             return order.refuse();
         }
@@ -240,7 +241,7 @@ impl Seat {
     }
 
     /// Tells those who wait that the store has everything, or that their time is over.
-    pub(super) fn confirm(&mut self, now: Moment) {
+    pub(crate) fn confirm(&mut self, now: Moment) {
         let is_saved = self.desk.is_saved();
         for (until, confirm) in std::mem::take(&mut self.unconfirmed) {
             if is_saved || now >= until {
@@ -250,6 +251,17 @@ impl Seat {
             }
         }
     }
+}
+
+/// Shows what was measured to who collects metrics; what has no value now is not a number.
+fn show(measurement: &Measurement) {
+    let name = format!("ttm_{}", measurement.series.replace('.', "_"));
+    let labels: Vec<metrics::Label> = measurement
+        .labels
+        .iter()
+        .map(|(key, value)| metrics::Label::new(key.to_owned(), value.to_owned()))
+        .collect();
+    metrics::gauge!(name, labels).set(measurement.reading.value().unwrap_or(f64::NAN));
 }
 
 /// Who asked may have gone.

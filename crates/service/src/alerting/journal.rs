@@ -34,12 +34,12 @@ struct Kept {
 }
 
 impl Told {
-    pub(super) fn new(port: Option<Arc<dyn AlertJournal>>, io: &Arc<dyn Runtime>) -> Self {
+    pub(crate) fn new(port: Option<Arc<dyn AlertJournal>>, io: &Arc<dyn Runtime>) -> Self {
         Self { port, io: io.clone(), kept: Mutex::default() }
     }
 
     /// Keeps that a message is sent, or what became of it.
-    pub(super) async fn append(&self, row: &OutboxRow, outcome: Option<&Outcome>) {
+    pub(crate) async fn append(&self, row: &OutboxRow, outcome: Option<&Outcome>) {
         let sent = Journalled { row: row.clone(), outcome: outcome.cloned() };
         let mut kept = self.kept.lock().await;
         let known = std::mem::take(&mut kept.sent);
@@ -54,7 +54,7 @@ impl Told {
     }
 
     /// What an earlier process told, and this one.
-    pub(super) async fn read(&self) -> Vec<Journalled> {
+    pub(crate) async fn read(&self) -> Vec<Journalled> {
         let mut kept = self.kept.lock().await;
         match self.call(LONG, |port| port.read()).await {
             Ok(None) => {}
@@ -78,7 +78,7 @@ impl Told {
     }
 
     /// The store has everything.
-    pub(super) async fn clear(&self) {
+    pub(crate) async fn clear(&self) {
         let mut kept = self.kept.lock().await;
         kept.sent.clear();
         if !kept.in_file {
@@ -91,7 +91,7 @@ impl Told {
     }
 
     /// Whether there is anything to clear.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.kept.try_lock().is_ok_and(|kept| kept.sent.is_empty() && !kept.in_file)
     }
 

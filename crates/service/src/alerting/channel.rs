@@ -11,7 +11,8 @@ use ttm_guard::{Disposition, Guard, GuardConfig, GuardError, GuardSettings};
 use ttm_kernel::{Moment, Runtime};
 use ttm_retry::{RetryPolicy, RetrySettings};
 
-use crate::resident::Resident;
+use super::journal::Told;
+use crate::lease::Lease;
 
 /// How long one attempt may take, with all that a channel does for it.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -24,7 +25,7 @@ const AWAY: Duration = Duration::from_mins(1);
 
 /// A channel.
 pub(crate) struct Channel {
-    pub(super) id: ChannelId,
+    pub(crate) id: ChannelId,
     notifier: Arc<dyn Notifier>,
     guard: Guard,
     /// Since when it takes nothing, and what it said last.
@@ -32,7 +33,7 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    pub(super) fn new(id: ChannelId, notifier: Arc<dyn Notifier>, clock: &Arc<dyn Runtime>) -> Self {
+    pub(crate) fn new(id: ChannelId, notifier: Arc<dyn Notifier>, clock: &Arc<dyn Runtime>) -> Self {
         let breaker = BreakerSettings {
             recovery_timeout: AWAY / 2,
             max_recovery_timeout: AWAY,
@@ -57,27 +58,33 @@ impl Channel {
     }
 
     /// Since when it takes no messages, and why; `None` if it took the last one.
-    pub(super) fn failing(&self) -> Option<(Timestamp, String)> {
+    pub(crate) fn failing(&self) -> Option<(Timestamp, String)> {
         self.failing.lock().clone()
     }
 
     /// Sends a message once, under the lease. What the store does not have is journalled, before and after.
-    pub(super) async fn send(&self, attempt: &Attempt, resident: &Resident, clock: &dyn Runtime) -> Outcome {
-        let journal = Some(&resident.alerting.journal).filter(|_| attempt.is_unsaved);
+    pub(crate) async fn send(
+        &self,
+        attempt: &Attempt,
+        lease: &Lease,
+        journal: &Told,
+        clock: &dyn Runtime,
+    ) -> Outcome {
+        let journal = Some(journal).filter(|_| attempt.is_unsaved);
         if let Some(journal) = journal {
             journal.append(&attempt.row, None).await;
         }
-        let outcome = self.send_guarded(attempt, resident, clock).await;
+        let outcome = self.send_guarded(attempt, lease, clock).await;
         if let Some(journal) = journal {
             journal.append(&attempt.row, Some(&outcome)).await;
         }
         outcome
     }
 
-    async fn send_guarded(&self, attempt: &Attempt, resident: &Resident, clock: &dyn Runtime) -> Outcome {
+    async fn send_guarded(&self, attempt: &Attempt, lease: &Lease, clock: &dyn Runtime) -> Outcome {
         let call = self.guard.call(Moment::MAX, disposition, |_| async {
             // It may have waited for its turn while another process took over.
-            if !resident.lease.holds() {
+            if !lease.holds() {
                 let why = "this process could not renew its lease on the store".to_owned();
                 return Err(Outcome::Retry { after: None, why });
             }
@@ -120,13 +127,13 @@ impl Channel {
                     tracing::info!(channel, failed_since = %since, "the channel takes messages again");
                 }
             }
-            Outcome::Retry { why, .. } | Outcome::Refused { why } => match &mut *failing {
-                Some((_, last)) => why.clone_into(last),
-                None => {
-                    tracing::warn!(channel, error = why, "the channel does not take a message");
-                    *failing = Some((wall, why.clone()));
+            Outcome::Retry { why, .. } | Outcome::Refused { why } => {
+                if let Some((_, last)) = &mut *failing {
+                    return why.clone_into(last);
                 }
-            },
+                tracing::warn!(channel, error = why, "the channel does not take a message");
+                *failing = Some((wall, why.clone()));
+            }
         }
     }
 }

@@ -1,0 +1,81 @@
+//! What is due by the clock: to measure, to tell those who want to know what is, and to say that this process lives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ttm_breaker::State;
+use ttm_guard::Guard;
+use ttm_health::{HealthView as _, Phase};
+
+use super::{Alerts, measure};
+use crate::resident::Resident;
+
+/// Facts that are older than this and the interval of reports are not measured: whoever gathers them is late or gone.
+const FRESH: Duration = Duration::from_secs(5);
+
+impl Alerts {
+    /// Measures what is due.
+    pub(super) fn evaluate(&mut self) {
+        let (now, board) = (self.runtime.now(), &self.resident.board);
+        self.seat.watch_clock(now, self.runtime.wall());
+        let is_reading = !self.seat.is_read && !self.seat.goes_unread;
+        if board.phase() != Phase::Running || is_reading || now < self.seat.next_evaluation {
+            return;
+        }
+        self.seat.next_evaluation = now + self.resident.settings.alerts.every;
+        let wall = self.runtime.wall();
+        if let Some((at, facts)) = board.facts()
+            && now - at <= self.resident.settings.report_interval + FRESH
+        {
+            let beside = self.beside();
+            let thresholds = &self.resident.settings.thresholds;
+            self.seat.evaluate("health", &measure::health(&facts, &beside, thresholds), now);
+        }
+        let (sampled, sample) = board.sampled();
+        if sampled > self.seat.resources_seen {
+            // A share of the processors needs two samples.
+            let is_first = self.seat.resources_seen.is_none();
+            self.seat.resources_seen = sampled;
+            self.seat.evaluate("resources", &measure::resources(sample.as_ref(), is_first, wall), now);
+        }
+    }
+
+    pub(super) fn beside(&self) -> measure::Beside {
+        let Resident { board, guards, tokens, events, alerting, .. } = &*self.resident;
+        let now = self.resident.clock.now();
+        let keeps_back = |guard: &Arc<Guard>| {
+            let is_open = match guard.breaker().snapshot(now).state {
+                State::Open | State::HalfOpen | State::ForcedOpen => true,
+                State::Closed | State::Disabled => false,
+            };
+            (guard.breaker().name().to_owned(), is_open)
+        };
+        measure::Beside {
+            parts: board.parts(),
+            breakers: guards.iter().map(keeps_back).collect(),
+            refusals: guards.iter().map(|guard| board.refusals(guard.breaker().name())).collect(),
+            channels: alerting
+                .channels
+                .values()
+                .map(|it| (it.id.to_string(), it.failing().is_some()))
+                .collect(),
+            heartbeat_fails: self.heart.fails(),
+            lost: measure::Lost { tokens: tokens.counts().dropped, events: events.counts().dropped },
+            clock_steps: self.seat.clock_steps,
+        }
+    }
+
+    pub(super) fn tell_feeds(&mut self) {
+        let now = self.runtime.now();
+        if self.resident.lease.holds() && self.seat.desk.engine().has_evaluated() {
+            self.feeds.tell(&self.seat.desk, now, self.runtime.wall(), &self.resident.clock);
+        }
+    }
+
+    /// Tells somebody that this process lives and does what it is for.
+    pub(super) fn beat(&mut self) {
+        if self.resident.lease.holds() && self.resident.board.report().live {
+            self.heart.beat(self.runtime.now(), &self.resident.clock);
+        }
+    }
+}
