@@ -250,7 +250,12 @@ impl Desk {
         self.dirty.insert(key);
     }
 
+    /// It begins or ends to fire. What happens while something keeps it from being told counts for nothing: nobody would have heard of it.
     fn changed(&mut self, key: &AlertKey, now: Moment) {
+        let newest = self.subjects.get(key).and_then(|subject| subject.cases.values().next_back());
+        if newest.is_some_and(|case| self.hides(key, case).is_some()) {
+            return;
+        }
         let Some(subject) = self.subjects.get_mut(key) else { return };
         if subject.changed(now)
             && let Some(mut newest) = subject.cases.last_entry()

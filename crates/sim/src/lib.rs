@@ -26,7 +26,7 @@ pub use fault::{
     Channel, ChannelFault, ExchangeFault, Fault, FaultKind, FaultSchedule, InvalidSchedule, JobFault, Part,
     Percent, Poison, Requests, StoreFault, StoreTable, Swarm,
 };
-pub use oracle::{Promises, SLOT};
+pub use oracle::{Promises, SLOT, Told};
 pub use outcome::{Failure, Outcome};
 pub use plan::{InvalidPlan, Plan};
 pub use planes::{NoReaders, SimPlanes};

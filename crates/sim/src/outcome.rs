@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::Plan;
-use crate::oracle::{Availability, SLOT};
+use crate::oracle::{Availability, SLOT, Told};
 use crate::world::{ExchangeCounts, SampleLedger};
 
 /// The outcome of a simulation.
@@ -43,6 +43,8 @@ pub struct Outcome {
     pub broken: Vec<String>,
     /// What self-healing did, by the durable ledger.
     pub recoveries: Vec<String>,
+    /// What was told of alerts, in the order in which it arrived.
+    pub told: Vec<Told>,
     /// The last 200 events.
     pub last_events: Vec<String>,
 }

@@ -314,6 +314,7 @@ impl<'a> Simulation<'a> {
             reached: self.health.reached,
             broken,
             recoveries,
+            told: self.world.telling.told(),
             last_events: runtime.last_events(),
         }
     }

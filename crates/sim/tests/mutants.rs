@@ -350,3 +350,24 @@ fn a_report_of_another_time_is_detected() {
     let later = |report: &mut Report| report.at += Duration::from_secs(1);
     check_report("", later, "stamped");
 }
+
+/// Runs with a table of alerts that breaks a rule.
+fn check_alerts(defect: Defect, faults: &str, promise: &str) {
+    check(faults, |plan| plan.defects = vec![defect], promise);
+}
+
+#[test]
+fn a_store_that_forgets_what_was_told_is_detected() {
+    check_alerts(
+        Defect::ForgetfulAlerts,
+        "at 20m for 20m api-503; at 30m for 5s kill",
+        "is believed to fire",
+    );
+}
+
+#[test]
+fn a_store_that_does_not_keep_what_it_acknowledged_is_detected() {
+    let faults =
+        "at 20m for 5m leaks; at 19m for 30m ops-down; at 19m for 30m phone-down; at 35m for 5s kill";
+    check_alerts(Defect::LyingAlerts, faults, "which was CRITICAL");
+}

@@ -185,8 +185,13 @@ impl Stage {
     /// The process is killed, and another one begins after so many seconds.
     pub fn restart(&mut self, after: u64) {
         self.now += Duration::from_secs(after);
-        self.hanging = None;
         self.epoch += 1;
+        self.begin_again();
+    }
+
+    /// Another desk begins, in the same process if that was not killed: it could not read the store before.
+    pub fn begin_again(&mut self) {
+        self.hanging = None;
         let now = self.time();
         self.desk = Desk::new(self.rules.clone(), self.config.clone(), Epoch::new(self.epoch), now);
         let loaded = Loaded { journal: self.journal.sent(), ..self.memory.loaded() };

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use ttm_alert::{AlertKey, Attempt, Commit, EpisodeId, Item, Message, News, Outcome, RowKey};
 use ttm_kernel::{Clock, Moment, Severity};
@@ -17,6 +18,9 @@ use crate::fault::Channel;
 /// The least time between two messages about one episode on a channel that nothing makes urgent. Both times are those of the receiver, and
 /// messages take some time to arrive.
 const COOLDOWN: Duration = Duration::from_secs(300 - 20);
+
+/// For so long at least nothing is told of an alert of which it was told that it keeps changing.
+const FLAPS: Duration = Duration::from_hours(2);
 
 /// An episode on a channel.
 type Heard = (Channel, AlertKey, EpisodeId);
@@ -50,8 +54,10 @@ struct Record {
     /// Messages of which a process was told that they have arrived: by which process, and when.
     confirmed: BTreeMap<RowKey, u32>,
     told: Vec<Told>,
-    /// When each channel was last told of an episode, and how severe it was.
-    last: BTreeMap<Heard, (Moment, Severity)>,
+    /// When each channel was last told of an episode, and what.
+    last: BTreeMap<Heard, (Moment, Timestamp, News, RowKey)>,
+    /// When somebody was last told that an alert keeps changing, after which nothing is told until it has settled.
+    flapped: BTreeMap<AlertKey, Moment>,
     /// What each channel believes to fire.
     firing: BTreeSet<Heard>,
     /// What each channel knows to be over.
@@ -131,7 +137,7 @@ impl Telling {
         heard.mentioned.extend(message.affected.iter().cloned());
         heard.episodes.extend(attempt.row.covers.iter().map(|(alert, id, _)| (alert.clone(), *id)));
         for item in &message.items {
-            let broken = heard.hear(channel, item, now);
+            let broken = heard.hear(channel, item, key, now, runtime.wall());
             heard.told.push(Told { at: now, channel, item: item.clone(), key: key.clone() });
             if let Some(broken) = broken {
                 self.verdicts.broken(format_args!("{} was told of {}: {broken}", channel.name(), item.key));
@@ -167,22 +173,34 @@ impl Telling {
         };
         let unheard =
             heard.critical.iter().filter(|(episode, since)| **since <= before && !is_heard(episode));
-        unheard.map(|((alert, id), _)| format!("{alert} {id}")).collect()
+        unheard.map(|((alert, id), since)| format!("{alert} {id}, since {since:?}")).collect()
     }
 
-    /// What channels believe to fire, but for those that refused to hear more.
+    /// What channels believe to fire, but for those that refused to hear more. That a channel fails is believed until it is sent another
+    /// message, since nobody knows otherwise.
     pub fn believed(&self) -> Vec<String> {
         let heard = self.heard.lock();
         let believed = heard.firing.difference(&heard.refused);
+        let believed = believed.filter(|(_, alert, _)| *alert.rule != *"channel_failing");
         believed.map(|(channel, alert, id)| format!("{}: {alert} {id}", channel.name())).collect()
     }
 }
 
 impl Record {
     /// Takes up what a channel hears of an episode. Says what is wrong with it.
-    fn hear(&mut self, channel: Channel, item: &Item, now: Moment) -> Option<String> {
+    fn hear(
+        &mut self,
+        channel: Channel,
+        item: &Item,
+        key: &RowKey,
+        now: Moment,
+        wall: Timestamp,
+    ) -> Option<String> {
         let episode = (channel, item.key.clone(), item.episode.id);
-        let before = self.last.insert(episode.clone(), (now, item.severity));
+        let before = self.last.insert(episode.clone(), (now, wall, item.news, key.clone()));
+        if item.news == News::Flapping {
+            self.flapped.insert(item.key.clone(), now);
+        }
         let is_over = self.over.contains(&episode);
         let fires = self.firing.contains(&episode);
         if item.ended.is_some() {
@@ -200,8 +218,12 @@ impl Record {
         }
         let is_urgent = matches!(news, News::MoreSevere | News::Resolved | News::Passed | News::Flapping);
         match before {
-            Some((last, _)) if !is_urgent && now - last < COOLDOWN => {
-                Some(format!("{news:?} within {:?} of the last time", now - last))
+            // What the process does not know to have arrived may come again in another message.
+            Some((last, then, what, key)) if !is_urgent && self.confirmed.contains_key(&key) => {
+                // Reminders go by the wall clock, which may have been set.
+                let passed =
+                    Duration::try_from(wall.duration_since(then)).unwrap_or_default().max(now - last);
+                (passed < COOLDOWN).then(|| format!("{news:?}, {passed:?} after {what:?}"))
             }
             Some(_) | None => None,
         }

@@ -7,6 +7,7 @@ use ttm_kernel::{Clock, Moment};
 
 use super::state::Simulation;
 use crate::FaultKind;
+use crate::oracle::Told;
 
 /// An alert may begin this long after what is wrong is over: what fails is measured over minutes, and tokens that waited are old for as long
 /// as it takes to refresh them all.
@@ -24,7 +25,7 @@ impl Simulation<'_> {
             // What began long ago is told again and again, and ended.
             let is_excused =
                 self.is_excused(each.at) || *item.key.rule == *"channel_failing" && self.channels_failed();
-            if item.ended.is_none() && !is_excused && self.first_told(&told, each) {
+            if item.ended.is_none() && !is_excused && is_first(&told, each) {
                 let (channel, key, news) = (each.channel.name(), &item.key, item.news);
                 self.verdicts
                     .broken(format_args!("{channel} is told of {key} ({news:?}) although nothing is wrong"));
@@ -45,14 +46,6 @@ impl Simulation<'_> {
         self.faults.any_between(Moment::ZERO, now, |kind| matches!(kind, FaultKind::Channel(..)))
     }
 
-    /// Whether nobody was told of this episode before.
-    fn first_told(&self, told: &[crate::oracle::Told], each: &crate::oracle::Told) -> bool {
-        let is_same = |other: &&crate::oracle::Told| {
-            other.item.key == each.item.key && other.item.episode.id == each.item.episode.id
-        };
-        told.iter().find(is_same).is_some_and(|first| first.at == each.at)
-    }
-
     /// Checks that nothing is left of what was told, once all faults are long over.
     pub(super) fn judge_told_at_end(&self) {
         let telling = &self.world.telling;
@@ -68,4 +61,11 @@ impl Simulation<'_> {
             self.verdicts.broken(format_args!("a message still waits at the end: {key}"));
         }
     }
+}
+
+/// Whether nobody was told of an episode before.
+fn is_first(told: &[Told], each: &Told) -> bool {
+    let is_same =
+        |other: &&Told| other.item.key == each.item.key && other.item.episode.id == each.item.episode.id;
+    told.iter().find(is_same).is_some_and(|first| first.at == each.at)
 }

@@ -69,17 +69,14 @@ impl AlertStore for SimAlertStore {
 
     async fn commit(&self, under: FencingToken, commit: &Commit) -> Result<(), StoreError> {
         let process = self.server.runtime().process();
-        let is_torn = self.defects.has(Defect::TornAlerts);
+        let stores = !self.defects.has(Defect::LyingAlerts);
         let apply = || {
             let mut database = self.database.lock();
             if self.tokens.admit(process, under, database.written)? == Admission::Newest {
                 database.written = Some(under);
             }
             self.telling.stored(commit, self.server.runtime().now());
-            if is_torn {
-                // The states without the messages that follow from them.
-                database.memory.apply(&Commit { rows: Vec::new(), ..commit.clone() });
-            } else {
+            if stores {
                 database.memory.apply(commit);
             }
             Ok(())

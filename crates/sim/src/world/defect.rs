@@ -25,8 +25,8 @@ pub enum Defect {
     TornLedger,
     /// The table of alerts shows a process nothing of those before.
     ForgetfulAlerts,
-    /// It loses the messages that wait.
-    TornAlerts,
+    /// It acknowledges what it does not store.
+    LyingAlerts,
     /// From half an hour on calls of the API fail for two minutes although no fault says so: for the oracles it is the process that
     /// fails them.
     SecretOutage,
