@@ -4,6 +4,7 @@
 mod apis;
 mod data;
 mod finding;
+mod level;
 mod recovery;
 mod resources;
 mod scheduler;
@@ -20,7 +21,7 @@ use crate::{Facts, Phase, Report, Status, Thresholds, Waiting};
 /// Resources, the outside API and the age of the data are optional: if one is unknown, the whole is degraded. The latter two
 /// make the whole no worse than that, because stopping the service would fix neither.
 pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
-    let scheduler = scheduler::assess(facts, thresholds);
+    let scheduler = scheduler::assess(facts, &thresholds.progress);
     let store = store::assess(facts);
     let mut reached = facts.reached;
     let (resources, of_resources) = resources::assess(facts, thresholds, &mut reached);

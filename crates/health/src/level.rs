@@ -12,23 +12,27 @@ pub struct Reached {
     /// Disk in use.
     pub disk: LastLevel,
     /// Open file descriptors.
-    pub file_descriptors: LastLevel,
+    pub descriptors: LastLevel,
     /// The share of the API's calls that fail.
     pub api_errors: LastLevel,
     /// The 95th percentile of the API's response time.
-    pub api_p95: LastLevel,
+    pub api_slow: LastLevel,
 }
 
 /// The level of a figure when it was last measured. It matters only while the figure is still measured: an old value
-/// says nothing about the current one.
+/// says nothing about the current one. Times are uptimes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LastLevel {
     /// The level.
     pub level: Level,
-    /// The uptime at that time.
+    /// When that was.
     pub at: Duration,
-    /// The uptime when the figure was last at or above the exit of the level.
+    /// When the figure was last at or above the exit of the level.
     pub reached: Duration,
+    /// Since when it has been at or above the entry of the warning; `None` while it is below.
+    pub warning_since: Option<Duration>,
+    /// Since when it has been at or above the entry of the critical level; `None` while it is below.
+    pub critical_since: Option<Duration>,
 }
 
 /// A level of [`Levels`](crate::Levels).

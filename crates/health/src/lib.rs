@@ -31,4 +31,4 @@ pub use model::{
 };
 pub use port::{HealthView, ResourceError, ResourceSource};
 pub use status::Status;
-pub use thresholds::{Levels, ThresholdSettings, Thresholds};
+pub use thresholds::{Levels, Limit, ProgressThresholds, Thresholds};

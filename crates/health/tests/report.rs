@@ -190,7 +190,7 @@ fn an_api_that_is_down_is_a_warning() {
         [
             "DexScreener: the circuit breaker is open (403, an HTML page: the API refuses this client)",
             "DexScreener: 125 of 500 calls failed (25.0 %); the limit of 20 % was reached, clears once below 15 % for 5m (403, an HTML page: the API refuses this client)",
-            "DexScreener: 95 % of calls took up to 5s 250ms; the limit of 5s was reached, clears once below 4s 500ms for 5m",
+            "DexScreener: 95 % of calls took up to 5s 250ms; the limit of 5s was reached, clears once below 4s for 5m",
         ]
     );
 }
@@ -273,7 +273,7 @@ fn resources_are_judged_against_their_limits() {
         with(|sample| sample.memory_bytes = sample.memory_limit_bytes.map(|limit| limit * 9 / 10 + 1));
     assert_eq!(memory.status, Status::Critical);
     assert_eq!(memory.reasons, ["memory in use: 90.0 % of its limit; limit 90 %, clears below 85 %"]);
-    assert_eq!(with(|sample| sample.cpu_percent = Some(75.0)).status, Status::Degraded);
+    assert_eq!(with(|sample| sample.cpu_percent = Some(100.0)).status, Status::Healthy, "for a moment");
     assert_eq!(with(|sample| sample.disk_usage_percent = Some(95.0)).status, Status::Critical);
     assert_eq!(with(|sample| sample.open_file_descriptors = Some(800)).status, Status::Degraded);
     let unlimited = with(|sample| sample.memory_limit_bytes = Some(0));

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ttm_health::{
-    ApiFacts, DataFacts, Facts, GroupFacts, Phase, Reached, RecoveryFacts, Report, StoreFacts, Thresholds,
-    Waiting, assess,
+    ApiFacts, DataFacts, Facts, GroupFacts, Phase, Reached, RecoveryFacts, Report, StoreFacts, Waiting,
+    assess,
 };
 use ttm_kernel::Lane;
 use ttm_kernel::Runtime;
@@ -18,7 +18,6 @@ pub(crate) fn first_report(
     uptime: Duration,
     waiting_for: Option<Waiting>,
 ) -> Report {
-    let thresholds: &Thresholds = &settings.thresholds;
     let group = |group| GroupFacts { interval: settings.schedule.interval(group), ..GroupFacts::default() };
     let facts = Facts {
         at: runtime.wall(),
@@ -41,5 +40,5 @@ pub(crate) fn first_report(
         reached: Reached::default(),
         commands: settings.commands.clone(),
     };
-    assess(&facts, thresholds)
+    assess(&facts, &settings.thresholds())
 }

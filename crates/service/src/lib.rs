@@ -55,6 +55,7 @@ mod start;
 mod stop;
 mod stores;
 mod supervisor;
+mod thresholds;
 mod trouble;
 mod vigil;
 mod vital;

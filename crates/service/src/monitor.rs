@@ -119,7 +119,7 @@ impl Monitor {
     /// Makes the report and the gauges from what is known now.
     fn report(&mut self) {
         let facts = self.facts();
-        let report = self.resident.board.post_report(assess(&facts, &self.resident.settings.thresholds));
+        let report = self.resident.board.post_report(assess(&facts, &self.resident.settings.thresholds()));
         let reason = match report.reasons.first() {
             Some(reason) => reason.as_str(),
             None if report.phase == Phase::Stopping => "the service was ordered to stop",

@@ -6,7 +6,7 @@ use ttm_alert::{NotifyConfig, RuleSet, defaults};
 use ttm_breaker::{BreakerConfig, BreakerSettings, CountAs};
 use ttm_dispatch::DispatchConfig;
 use ttm_guard::{GuardConfig, GuardSettings};
-use ttm_health::{Commands, Thresholds};
+use ttm_health::{Commands, ProgressThresholds, Thresholds};
 use ttm_market::MarketConfig;
 use ttm_perf::ControlConfig;
 use ttm_recovery::RecoveryConfig;
@@ -14,6 +14,7 @@ use ttm_retry::RetryPolicy;
 use ttm_schedule::ScheduleConfig;
 
 use crate::machine::WorkSettings;
+use crate::thresholds;
 
 /// What the API that scoring depends on is called: its breaker, and what happens to it.
 pub(crate) const POOLS: &str = "dexscreener";
@@ -42,8 +43,8 @@ pub struct ServiceSettings {
     pub breaker: BreakerConfig,
     /// The API's retries.
     pub retry: RetryPolicy,
-    /// What is too much.
-    pub thresholds: Thresholds,
+    /// How long a group may be without progress.
+    pub progress: ProgressThresholds,
     /// How often the health report is made.
     pub report_interval: Duration,
     /// How often health figures become history.
@@ -114,6 +115,11 @@ impl ServiceSettings {
         }
     }
 
+    /// What is too much for health, by the rules of the alerts where one is about the same.
+    pub fn thresholds(&self) -> Thresholds {
+        thresholds::under(&self.alerts.rules, self.progress)
+    }
+
     /// No request takes so long: each call that it makes has a deadline, and it makes two at most. One that does hangs.
     pub fn request_hangs_after(&self) -> Duration {
         2 * self.guard.settings().deadline + Duration::from_mins(1)
@@ -147,7 +153,7 @@ impl Default for ServiceSettings {
             guard: GuardConfig::default(),
             breaker: BreakerConfig::try_new(Self::breaker_defaults()).expect("the defaults are valid"),
             retry: RetryPolicy::default(),
-            thresholds: Thresholds::default(),
+            progress: ProgressThresholds::default(),
             report_interval: Duration::from_secs(1),
             health_check_interval: Duration::from_secs(30),
             resource_check_interval: Duration::from_mins(1),

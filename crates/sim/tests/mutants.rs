@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ttm_breaker::{BreakerConfig, BreakerSettings};
-use ttm_health::{Phase, Report, Status, ThresholdSettings, Thresholds};
+use ttm_health::{Phase, ProgressThresholds, Report, Status};
 use ttm_retry::{RetryPolicy, RetrySettings};
 use ttm_sim::Plan;
 use ttm_sim::world::Defect;
@@ -244,18 +244,15 @@ fn a_group_without_an_api_that_reports_healthy_or_critical_is_detected() {
 
 #[test]
 fn a_stall_that_is_reported_late_is_detected() {
-    let late = |floor, stall_after| {
-        let settings =
-            ThresholdSettings { progress_floor: floor, stall_after, ..ThresholdSettings::default() };
-        Thresholds::try_new(settings).expect("valid settings")
-    };
+    let late =
+        |floor, stall_after| ProgressThresholds { floor, stall_after, ..ProgressThresholds::default() };
     let minutes = Duration::from_mins;
     let stalls = "at 30m for 15m plane-stalls=work";
     let slow = late(minutes(4), minutes(10));
     // Self-healing would build the plane anew before anything is late.
     let mutate = |plan: &mut Plan| {
         *plan = plan.clone().without_healing();
-        plan.settings.thresholds = slow.clone();
+        plan.settings.progress = slow;
     };
     check(stalls, mutate, "no reason mentions \"the hot group\"");
     check(stalls, mutate, "although its plane has been suspended for");

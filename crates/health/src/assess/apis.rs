@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::finding::{BEGUN, Findings, five_points_of, level, measured, share, spoken};
+use super::finding::{BEGUN, Findings, limit_in_words, measured, share, spoken};
+use super::level::level;
 use crate::{
     ApisModel, BreakerState, Facts, OverruledBreaker, Phase, Reached, SilenceFacts, Status, Thresholds,
     UnreadableFacts,
@@ -18,7 +19,6 @@ const FEWEST_CALLS: u64 = 10;
 
 pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reached) -> (ApisModel, Findings) {
     let api = &facts.api;
-    let levels = thresholds.settings();
     let error_rate = share(api.errors as f64, api.calls as f64).map(|rate| rate.min(1.0));
     let mut findings = Findings::default();
     let why = api.last_error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
@@ -55,16 +55,16 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         let failing = spoken(failing);
         findings.add(Status::Critical, format!("DexScreener: nothing but errors for {failing}{why}"));
     }
-    if let Some(rate) = error_rate {
+    if error_rate.is_some() {
         // One failure among a handful of calls is not a rate yet.
-        let judged = if api.calls < FEWEST_CALLS { 0.0 } else { rate };
+        let (errors, calls) = (api.errors.min(api.calls), api.calls);
+        let percent = 100.0 * errors as f64 / calls as f64;
+        let judged = if calls < FEWEST_CALLS { 0.0 } else { percent };
         let last = &mut reached.api_errors;
-        let (status, limit) =
-            level(judged, levels.error_rate, five_points_of(1.0), WINDOW, last, facts.uptime);
+        let (status, limit) = level(judged, &thresholds.api_errors, WINDOW, last, facts.uptime);
         if status > Status::Healthy {
-            let limit = limit.spelled(|rate| format!("{:.0} %", rate * 100.0));
-            let few = if api.calls < FEWEST_CALLS { ", too few to judge" } else { "" };
-            let (errors, calls, percent) = (api.errors, api.calls, rate * 100.0);
+            let limit = limit_in_words(limit, WINDOW, |percent| format!("{percent} %"));
+            let few = if calls < FEWEST_CALLS { ", too few to judge" } else { "" };
             findings.add(
                 status,
                 format!("DexScreener: {errors} of {calls} calls failed ({percent:.1} %){few}; {limit}{why}"),
@@ -74,11 +74,11 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());
     }
     if let Some(p95) = api.p95_response_time {
-        let last = &mut reached.api_p95;
-        let (status, limit) =
-            level(p95, levels.api_p95, |level| level.mul_f64(0.9), WINDOW, last, facts.uptime);
+        let (seconds, last) = (p95.as_secs_f64(), &mut reached.api_slow);
+        let (status, limit) = level(seconds, &thresholds.api_slow, WINDOW, last, facts.uptime);
         if status > Status::Healthy {
-            let (p95, limit) = (spoken(p95), limit.spelled(spoken));
+            let of_seconds = |seconds| spoken(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+            let (p95, limit) = (spoken(p95), limit_in_words(limit, WINDOW, of_seconds));
             findings.add(status, format!("DexScreener: 95 % of calls took up to {p95}; {limit}"));
         }
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::finding::{BEGUN, Findings, five_points_of, level, measured, share};
+use super::finding::{BEGUN, Findings, limit_in_words, measured, share};
+use super::level::level;
 use crate::{Facts, Reached, ResourceSample, ResourcesModel, Status, Thresholds};
 
 const CPU: &str = "CPU in use";
@@ -24,23 +25,22 @@ pub(super) fn assess(
     let disk_usage_percent = measured(sample.disk_usage_percent);
     let descriptors = percent(open_file_descriptors, file_descriptor_limit);
 
-    let levels = thresholds.settings();
     let figures = [
-        ("memory in use", "of its limit", memory_usage_percent, levels.memory_percent, &mut reached.memory),
-        (CPU, "of what this process may use", cpu_usage_percent, levels.cpu_percent, &mut reached.cpu),
+        ("memory in use", "of its limit", memory_usage_percent, &thresholds.memory, &mut reached.memory),
+        (CPU, "of what this process may use", cpu_usage_percent, &thresholds.cpu, &mut reached.cpu),
         (
             "disk in use",
             "of the data path's file system",
             disk_usage_percent,
-            levels.disk_percent,
+            &thresholds.disk,
             &mut reached.disk,
         ),
         (
             "open file descriptors",
             "of their limit",
             descriptors,
-            levels.file_descriptor_percent,
-            &mut reached.file_descriptors,
+            &thresholds.descriptors,
+            &mut reached.descriptors,
         ),
     ];
     let mut findings = Findings::default();
@@ -49,10 +49,9 @@ pub(super) fn assess(
         match percent {
             Some(percent) => {
                 known += 1;
-                let (status, limit) =
-                    level(percent, levels, five_points_of(100.0), Duration::ZERO, reached, facts.uptime);
+                let (status, limit) = level(percent, levels, Duration::ZERO, reached, facts.uptime);
                 if status > Status::Healthy {
-                    let limit = limit.spelled(|percent| format!("{percent} %"));
+                    let limit = limit_in_words(limit, Duration::ZERO, |percent| format!("{percent} %"));
                     findings.add(status, format!("{what}: {percent:.1} % {whole}; {limit}"));
                 }
             }

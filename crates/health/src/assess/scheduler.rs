@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::finding::{Findings, measured, share, spoken};
 use crate::{
-    BreakerState, Facts, GroupFacts, GroupModel, PanicFacts, Phase, SchedulerModel, Status, Thresholds,
+    BreakerState, Facts, GroupFacts, GroupModel, PanicFacts, Phase, ProgressThresholds, SchedulerModel,
+    Status,
 };
 
 /// After a pause of the process the lease is renewed within this time, before anything else.
@@ -19,7 +20,7 @@ pub(super) struct Assessed {
     pub(super) stalled: bool,
 }
 
-pub(super) fn assess(facts: &Facts, thresholds: &Thresholds) -> Assessed {
+pub(super) fn assess(facts: &Facts, thresholds: &ProgressThresholds) -> Assessed {
     let (hot, mut findings, hot_stalled) = group("hot", &facts.hot, facts, thresholds);
     let (cold, of_cold, cold_stalled) = group("cold", &facts.cold, facts, thresholds);
     findings.extend(of_cold);
@@ -47,7 +48,7 @@ fn group(
     name: &str,
     group: &GroupFacts,
     facts: &Facts,
-    thresholds: &Thresholds,
+    thresholds: &ProgressThresholds,
 ) -> (GroupModel, Findings, bool) {
     let mut findings = Findings::default();
     let stalled = progress(name, group, facts, thresholds, &mut findings);
@@ -77,10 +78,10 @@ fn progress(
     name: &str,
     group: &GroupFacts,
     facts: &Facts,
-    thresholds: &Thresholds,
+    thresholds: &ProgressThresholds,
     findings: &mut Findings,
 ) -> bool {
-    let limits = thresholds.progress_limits(group.interval);
+    let limits = thresholds.limits(group.interval);
     let running = facts.phase == Phase::Running;
     if let Some(lapsed) = facts.lease_lapsed_for.filter(|lapsed| running && *lapsed >= LEASE_GRACE) {
         // Neither stuck nor healthy. What does not renew the lease is a part, which has findings of its own.
@@ -142,8 +143,8 @@ fn of_itself(group: &GroupFacts, facts: &Facts, quiet: Duration, limit: Duration
 
 /// For how long a group has stood still while nothing outside kept it from its work, as the report judges it. `None` where that
 /// is not a question: the API or the lease keeps it from working, or the process is not running.
-pub fn stands_still(group: &GroupFacts, facts: &Facts, thresholds: &Thresholds) -> Option<Duration> {
-    let limits = thresholds.progress_limits(group.interval);
+pub fn stands_still(group: &GroupFacts, facts: &Facts, thresholds: &ProgressThresholds) -> Option<Duration> {
+    let limits = thresholds.limits(group.interval);
     let since_tick = group.since_tick.unwrap_or(facts.uptime);
     let is_withheld = group.withheld_for.is_some() && since_tick < limits.warning;
     if facts.phase != Phase::Running || facts.lease_lapsed_for.is_some() || is_withheld {

@@ -141,19 +141,24 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
 // Boxed, like all parts of the facts: together their trees are too large for the stack of a test.
 fn any_reached() -> impl Strategy<Value = Reached> {
     let level = prop::sample::select(vec![Level::None, Level::Warning, Level::Critical]);
-    let level = (level, any_duration(), any_duration()).prop_map(|(level, at, reached)| LastLevel {
-        level,
-        at,
-        reached,
-    });
-    prop::array::uniform6(level)
-        .prop_map(|[memory, cpu, disk, file_descriptors, api_errors, api_p95]| Reached {
+    let since = || option::of(any_duration());
+    let level = (level, any_duration(), any_duration(), since(), since()).prop_map(
+        |(level, at, reached, warning_since, critical_since)| LastLevel {
+            level,
+            at,
+            reached,
+            warning_since,
+            critical_since,
+        },
+    );
+    prop::array::uniform6(level.boxed())
+        .prop_map(|[memory, cpu, disk, descriptors, api_errors, api_slow]| Reached {
             memory,
             cpu,
             disk,
-            file_descriptors,
+            descriptors,
             api_errors,
-            api_p95,
+            api_slow,
         })
         .boxed()
 }

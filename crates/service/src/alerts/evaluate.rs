@@ -28,8 +28,8 @@ impl Alerts {
             && now - at <= self.resident.settings.report_interval + FRESH
         {
             let beside = self.beside();
-            let thresholds = &self.resident.settings.thresholds;
-            self.seat.evaluate("health", &measure::health(&facts, &beside, thresholds), now);
+            let progress = &self.resident.settings.progress;
+            self.seat.evaluate("health", &measure::health(&facts, &beside, progress), now);
         }
         let (sampled, sample) = board.sampled();
         if sampled > self.seat.resources_seen {

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use ttm_alert::{InvalidLabels, Labels, Measurement, Reading};
 use ttm_health::{
-    Facts, GroupFacts, LaneFacts, Phase, ResourceSample, StoreCall, StoreUseFacts, Thresholds, stands_still,
+    Facts, GroupFacts, LaneFacts, Phase, ProgressThresholds, ResourceSample, StoreCall, StoreUseFacts,
+    stands_still,
 };
 use ttm_kernel::Lane;
 use ttm_recovery::{PartView, State};
@@ -83,10 +84,10 @@ fn idle(why: &'static str) -> Reading {
 }
 
 /// What there is to say about everything but resources. Each series is there, whatever is wrong or well.
-pub(crate) fn health(facts: &Facts, beside: &Beside, thresholds: &Thresholds) -> Vec<Measurement> {
+pub(crate) fn health(facts: &Facts, beside: &Beside, progress: &ProgressThresholds) -> Vec<Measurement> {
     let mut sheet = Sheet { at: facts.at, list: Vec::with_capacity(64) };
     for (lane, group) in [(Lane::Hot, &facts.hot), (Lane::Cold, &facts.cold)] {
-        measure_group(&mut sheet, lane.as_str(), group, facts, thresholds);
+        measure_group(&mut sheet, lane.as_str(), group, facts, progress);
     }
     for (lane, tokens) in [(Lane::Hot, &facts.data.hot), (Lane::Cold, &facts.data.cold)] {
         sheet.put("data.stale_percent", &[("api", POOLS), ("lane", lane.as_str())], stale_percent(tokens));
@@ -109,8 +110,14 @@ pub(crate) fn health(facts: &Facts, beside: &Beside, thresholds: &Thresholds) ->
     sheet.list
 }
 
-fn measure_group(sheet: &mut Sheet, name: &str, group: &GroupFacts, facts: &Facts, thresholds: &Thresholds) {
-    let still = stands_still(group, facts, thresholds);
+fn measure_group(
+    sheet: &mut Sheet,
+    name: &str,
+    group: &GroupFacts,
+    facts: &Facts,
+    progress: &ProgressThresholds,
+) {
+    let still = stands_still(group, facts, progress);
     let kept = || {
         idle(if facts.phase == Phase::Running {
             "something outside keeps it from working"

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ttm_dispatch::{DispatchConfig, DispatchSettings};
 use ttm_guard::{GuardConfig, GuardSettings};
-use ttm_health::{Commands, Thresholds};
+use ttm_health::{Commands, ProgressThresholds};
 use ttm_kernel::{Lane, SettingChecks};
 use ttm_market::MarketConfig;
 use ttm_perf::{ControlConfig, ControlSettings};
@@ -47,7 +47,7 @@ impl Reader<'_> {
             profiles_limit: profiles_limit?,
             breaker: breaker?,
             retry: RetryPolicy::default(),
-            thresholds: Thresholds::default().with_stall_after(stalled),
+            progress: ProgressThresholds { stall_after: stalled, ..ProgressThresholds::default() },
             report_interval: Duration::from_secs(1),
             health_check_interval: health_check_interval?,
             resource_check_interval: resource_check_interval?,
