@@ -53,7 +53,9 @@ pub(crate) fn installed(more: &str, dropin: &str, test: impl FnOnce(&Service)) {
             container.ok(command);
         }
         let config = container.ok("cat /etc/ttm/ttm.toml");
-        service.configure(&format!("{config}\n[dexscreener]\nbase_url = \"{url}\"\n{more}"));
+        // How full the disk of this machine is does not matter.
+        let disk = "[alerts.rules.disk]\nenter = 101\nworse.enter = 101\n";
+        service.configure(&format!("{config}\n{disk}[dexscreener]\nbase_url = \"{url}\"\n{more}"));
         container.write("/etc/systemd/system/ttm.service.d/test.conf", &format!("[Service]\n{dropin}\n"));
         container.ok("systemctl daemon-reload");
         test(&service);
