@@ -64,8 +64,8 @@ struct Record {
     over: BTreeSet<Heard>,
     /// What a channel has refused to hear of.
     refused: BTreeSet<Heard>,
-    /// Everything that was told of, or listed as a consequence.
-    mentioned: BTreeSet<AlertKey>,
+    /// When alerts were last listed as a consequence.
+    mentioned: BTreeMap<AlertKey, Moment>,
     episodes: BTreeSet<(AlertKey, EpisodeId)>,
     /// Every episode that ever was CRITICAL, and since when the store has known that.
     critical: BTreeMap<(AlertKey, EpisodeId), Moment>,
@@ -134,7 +134,7 @@ impl Telling {
             return;
         }
         heard.arrived.insert(key.clone(), now);
-        heard.mentioned.extend(message.affected.iter().cloned());
+        heard.mentioned.extend(message.affected.iter().map(|alert| (alert.clone(), now)));
         heard.episodes.extend(attempt.row.covers.iter().map(|(alert, id, _)| (alert.clone(), *id)));
         for item in &message.items {
             let broken = heard.hear(channel, item, key, now, runtime.wall());
@@ -168,11 +168,13 @@ impl Telling {
     /// Everything CRITICAL that the store knew of before this time and that nobody was told of.
     pub fn unheard(&self, before: Moment) -> Vec<String> {
         let heard = self.heard.lock();
-        let is_heard = |(alert, id): &(AlertKey, EpisodeId)| {
-            heard.episodes.contains(&(alert.clone(), *id)) || heard.mentioned.contains(alert)
+        let is_heard = |(alert, id): &(AlertKey, EpisodeId), since: Moment| {
+            let flaps = heard.flapped.get(alert).is_some_and(|told| *told <= since && since - *told <= FLAPS);
+            let listed = heard.mentioned.get(alert).is_some_and(|last| *last >= since);
+            flaps || listed || heard.episodes.contains(&(alert.clone(), *id))
         };
-        let unheard =
-            heard.critical.iter().filter(|(episode, since)| **since <= before && !is_heard(episode));
+        let critical = heard.critical.iter().filter(|(_, since)| **since <= before);
+        let unheard = critical.filter(|(episode, since)| !is_heard(episode, **since));
         unheard.map(|((alert, id), since)| format!("{alert} {id}, since {since:?}")).collect()
     }
 
