@@ -27,6 +27,18 @@ pub enum Unit {
     Flag,
 }
 
+impl Unit {
+    /// The word for the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Percent => "percent",
+            Self::Seconds => "seconds",
+            Self::Count => "count",
+            Self::Flag => "flag",
+        }
+    }
+}
+
 /// A series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Series {

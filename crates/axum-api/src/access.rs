@@ -1,5 +1,5 @@
 //! Access control by one bearer token: with the right token a caller sees everything, without it only the status of
-//! health. There are no users and no roles.
+//! health, and the page of a link that carries a signature of its own. There are no users and no roles.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use crate::ApiConfig;
 use crate::problem::Problem;
+use crate::{ApiConfig, ack_links};
 
 /// What a caller may see; an extension of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,12 @@ pub(crate) fn is_health(path: &str) -> bool {
     path == "/health" || path.starts_with("/health/")
 }
 
-/// Marks every request with what its caller may see; without the token, everything but health is 401.
+/// Whether a path is that of links that carry a signature, which its handler checks.
+pub(crate) fn is_signed(path: &str) -> bool {
+    path == ack_links::PATH
+}
+
+/// Marks every request with what its caller may see; without the token, everything but health and signed links is 401.
 pub(crate) async fn authenticate(
     State(config): State<Arc<ApiConfig>>,
     mut request: Request,
@@ -62,17 +67,22 @@ pub(crate) async fn authenticate(
         return Problem::bad_request("the header Authorization is given twice").into_response();
     }
     let access = config.access(request.headers());
-    if access == Access::StatusOnly && !is_health(request.uri().path()) {
+    let path = request.uri().path();
+    if access == Access::StatusOnly && !is_health(path) && !is_signed(path) {
         return Problem::unauthorized().into_response();
     }
     request.extensions_mut().insert(access);
     next.run(request).await
 }
 
-/// Lets an order pass: it needs a configured token, which [`authenticate`] has compared then, and carries no body. A browser
+fn is_order(request: &Request) -> bool {
+    matches!(*request.method(), Method::POST | Method::DELETE)
+}
+
+/// Lets an order pass: it needs a configured token, which [`authenticate`] has compared then. A browser
 /// sends no `Authorization` on behalf of a page of another origin unless the listener permits it, which it never does.
 pub(crate) async fn order(State(config): State<Arc<ApiConfig>>, request: Request, next: Next) -> Response {
-    if *request.method() != Method::POST {
+    if !is_order(&request) {
         return next.run(request).await;
     }
     if config.token.is_none() {
@@ -86,7 +96,12 @@ pub(crate) async fn order(State(config): State<Arc<ApiConfig>>, request: Request
     if request.extensions().get() != Some(&Access::Full) {
         return Problem::unauthorized().into_response();
     }
-    if !request.body().is_end_stream() {
+    next.run(request).await
+}
+
+/// Lets an order pass that says all in its path: it carries no body.
+pub(crate) async fn without_body(request: Request, next: Next) -> Response {
+    if is_order(&request) && !request.body().is_end_stream() {
         return Problem::bad_request("an order carries no body").into_response();
     }
     next.run(request).await
@@ -110,8 +125,12 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_only_start_with_the_letters_of_health_are_not_health() {
+    fn paths_that_only_look_like_those_that_need_no_token_need_it() {
         assert!(is_health("/health") && is_health("/health/live"));
         assert!(!is_health("/healthy") && !is_health("/api/health"));
+        assert!(is_signed("/alerts/ack"));
+        for path in ["/alerts/ack/", "/alerts/acks", "//alerts/ack", "/alerts/%61ck", "/api/v1/alerts/ack"] {
+            assert!(!is_signed(path), "{path}");
+        }
     }
 }

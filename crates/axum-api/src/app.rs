@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
+use ttm_alert::AlertControl;
 use ttm_breaker::BreakerControl;
 use ttm_health::HealthView;
 use ttm_kernel::{Runtime, StoreError, within};
@@ -51,6 +52,8 @@ pub struct Controls {
     pub breakers: Arc<dyn BreakerControl>,
     /// Parts and recoveries.
     pub recovery: Arc<dyn RecoveryControl>,
+    /// Alerts, silences and channels.
+    pub alerts: Arc<dyn AlertControl>,
 }
 
 /// What handlers share.

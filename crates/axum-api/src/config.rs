@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::AckLinks;
+
 /// Settings of the HTTP API.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
@@ -13,6 +15,7 @@ pub struct ApiConfig {
     pub(crate) request_timeout: Duration,
     pub(crate) history_timeout: Duration,
     pub(crate) max_requests: usize,
+    pub(crate) ack_links: Option<AckLinks>,
 }
 
 impl ApiConfig {
@@ -30,7 +33,15 @@ impl ApiConfig {
             history_timeout: Duration::from_secs(2),
             // Responses take milliseconds: this many at once means a flood, or a store that hangs.
             max_requests: 64,
+            ack_links: None,
         }
+    }
+
+    /// The same, and whoever has one of these links may acknowledge an alert with it, without the token. `None`: nobody may.
+    #[must_use]
+    pub fn with_ack_links(mut self, links: Option<AckLinks>) -> Self {
+        self.ack_links = links;
+        self
     }
 
     /// Whether a caller needs the token to see everything.

@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::ApiConfig;
+use crate::access::is_signed;
 use crate::problem::{Problem, quoted};
 
 /// Refuses a request with a missing or wrong host.
@@ -24,6 +25,8 @@ pub(crate) async fn check_host(
 ) -> Response {
     match requested_host(&request) {
         Err(problem) => problem.into_response(),
+        // A signed link is valid under whatever name people reach the service; a page that knows none gets nothing from there.
+        Ok(_) if is_signed(request.uri().path()) => next.run(request).await,
         Ok(Some(host)) if !config.is_guarded() && !config.answers_to(&host) => {
             let host = quoted(&host);
             let detail = format!(

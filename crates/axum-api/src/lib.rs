@@ -1,7 +1,7 @@
-//! The HTTP API: health, metrics, tokens, history and events, breakers and self-healing.
+//! The HTTP API: health, metrics, tokens, history and events, breakers, self-healing and alerts.
 //!
 //! [`router`] serves published snapshots: the latest health report ([`HealthView`](ttm_health::HealthView)), the tokens
-//! ([`TokenView`](ttm_market::TokenView)) and the metrics in memory. Only history and events query a store, bounded in time
+//! ([`TokenView`](ttm_market::TokenView)) and the metrics in memory. Only history, events and the past of alerts query a store, bounded in time
 //! and in length; health never does. Nothing here blocks or computes for long, because it runs on the supervision plane,
 //! which must keep watching the service. [`Bound`] is the listener.
 //!
@@ -18,15 +18,26 @@
 //! | `/api/v1/recoveries`, `/api/v1/recoveries/{id}` | what self-healing did, the newest first |
 //! | `/api/v1/parts` | the parts of the service; POST `/{part}/restart` restarts one |
 //! | POST `/api/v1/scheduler/{group}/restart` | restarts the part `hot-group` or `cold-group`: 202 |
+//! | `/api/v1/alerts`, `/api/v1/alerts/{id}` | what is wrong, by rule and labels; one with its past and its receipts |
+//! | `/api/v1/alerts/channels`, `/dead-letters`, `/rules` | the channels, the messages that were refused, the rules in force |
+//! | POST `/api/v1/alerts/{id}/ack`, `/tell-again` | somebody has seen it; a channel is told of it once more |
+//! | `/api/v1/silences`, `/api/v1/maintenance` | when nobody is told; POST begins one, DELETE `/{id}` ends it |
+//! | `/alerts/ack` | the page of a link from [`AckLinks`], whose button acknowledges an alert |
 //!
-//! A name in a path is percent-encoded: a `/` as `%2F`. A POST is an order: it carries no body, and needs the
-//! token on every listener, so that no web page of a browser on this machine can give one. Without a configured token it is 403.
+//! A name in a path is percent-encoded: a `/` as `%2F`. A POST or DELETE is an order: it needs the token on every listener, so
+//! that no web page of a browser on this machine can give one. Without a configured token it is 403. An order carries no body,
+//! unless it is about alerts: then it is JSON of which every field is known, and its answer says `stored`, with 202 while the
+//! store does not have it. The one POST without the token is the button of a signed link.
 //!
 //! Where a token is configured or the listener is not loopback, a request without the token gets `{"status"}` of health and
 //! nothing else. Every error is a problem document (RFC 9457). The crate assesses nothing and stores nothing.
 
 mod access;
+mod ack_links;
+mod ack_page;
+mod alerts;
 mod app;
+mod body;
 mod breakers;
 mod config;
 pub mod dto;
@@ -38,12 +49,14 @@ mod host;
 mod limits;
 mod parameters;
 mod problem;
+mod quiets;
 mod recoveries;
 mod router;
 mod server;
 mod time_text;
 mod tokens;
 
+pub use ack_links::AckLinks;
 pub use app::{ApiState, Controls, Stores};
 pub use config::ApiConfig;
 pub use problem::{recovery_id, unknown_breaker, unknown_recovery};

@@ -18,7 +18,7 @@ use crate::problem::Problem;
 /// Longer than any valid request target.
 pub(crate) const MAX_TARGET_BYTES: usize = 8 * 1024;
 /// No endpoint takes a larger body.
-const MAX_BODY_BYTES: u64 = 64 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Refuses requests that are too large.
 pub(crate) async fn limit_size(request: Request, next: Next) -> Response {
@@ -28,7 +28,7 @@ pub(crate) async fn limit_size(request: Request, next: Next) -> Response {
         return Problem::new(StatusCode::URI_TOO_LONG, detail).into_response();
     }
     let body = request.body().size_hint().lower();
-    if body > MAX_BODY_BYTES {
+    if body > MAX_BODY_BYTES as u64 {
         let detail = format!("the body has {body} bytes, expected at most {MAX_BODY_BYTES}");
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response();
     }

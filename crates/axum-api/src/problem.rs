@@ -1,5 +1,7 @@
 //! Error responses as problem documents (RFC 9457).
 
+use std::fmt;
+
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -88,6 +90,12 @@ impl Problem {
     }
 }
 
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, header) = (self.status, self.header.clone());
@@ -98,7 +106,13 @@ impl IntoResponse for Problem {
     }
 }
 
-fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>, list: &str) -> String {
+/// That nothing has this name, with the one that may be meant; `list` says where to find the known ones.
+pub(crate) fn unknown<'a>(
+    what: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    list: &str,
+) -> String {
     let near = known.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
     let nearest = near.filter(|(near, _)| *near > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
     let hint = nearest.map(|(_, known)| format!("; did you mean {}?", quoted(known))).unwrap_or_default();

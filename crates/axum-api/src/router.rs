@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use ttm_breaker::Order;
@@ -17,9 +17,12 @@ use crate::access::authenticate;
 use crate::app::{ApiState, App};
 use crate::headers::harden;
 use crate::host::check_host;
-use crate::limits::{limit_size, panicked, shed_load, time_out};
+use crate::limits::{MAX_BODY_BYTES, limit_size, panicked, shed_load, time_out};
 use crate::problem::{Problem, quoted};
-use crate::{ApiConfig, access, breakers, events, health, history, recoveries, tokens};
+use crate::{
+    ApiConfig, access, ack_links, ack_page, alerts, breakers, events, health, history, quiets, recoveries,
+    tokens,
+};
 
 /// The HTTP API.
 pub fn router(state: ApiState, config: ApiConfig) -> Router {
@@ -44,6 +47,14 @@ pub fn router(state: ApiState, config: ApiConfig) -> Router {
     let orders = orders
         .route("/parts/{part}/restart", post(recoveries::restart))
         .route("/scheduler/{group}/restart", post(recoveries::restart_group))
+        .route("/silences/{id}", delete(quiets::end_silence))
+        .route("/maintenance/{id}", delete(quiets::end_window))
+        .route_layer(from_fn(access::without_body));
+    let orders = orders
+        .route("/alerts/{id}/ack", post(alerts::acknowledge))
+        .route("/alerts/{id}/tell-again", post(alerts::tell_again))
+        .route("/silences", get(quiets::silences).post(quiets::begin_silence))
+        .route("/maintenance", get(quiets::windows).post(quiets::begin_window))
         .route_layer(from_fn_with_state(config.clone(), access::order));
     Router::new()
         .nest("/health", health)
@@ -58,9 +69,16 @@ pub fn router(state: ApiState, config: ApiConfig) -> Router {
         .route("/api/v1/recoveries", get(recoveries::page))
         .route("/api/v1/recoveries/{id}", get(recoveries::one))
         .route("/api/v1/parts", get(recoveries::parts))
+        .route("/api/v1/alerts", get(alerts::list))
+        .route("/api/v1/alerts/{id}", get(alerts::one))
+        .route("/api/v1/alerts/channels", get(alerts::channels))
+        .route("/api/v1/alerts/dead-letters", get(alerts::dead_letters))
+        .route("/api/v1/alerts/rules", get(alerts::rules))
+        .route(ack_links::PATH, get(ack_page::show).post(ack_page::acknowledge))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(timeout, time_out))
         .layer(from_fn_with_state(slots, shed_load))
         .layer(from_fn_with_state(config.clone(), authenticate))
@@ -77,7 +95,7 @@ async fn exposition(State(app): State<App>) -> impl IntoResponse {
 
 async fn no_such_path(request: Request) -> Problem {
     Problem::not_found(format!(
-        "no such path {}; try /health, /metrics, or under /api/v1 /tokens, /metrics, /events, /breakers, /recoveries or /parts",
+        "no such path {}; try /health, /metrics, or under /api/v1 /tokens, /metrics, /events, /breakers, /recoveries, /parts, /alerts, /silences or /maintenance",
         quoted(request.uri().path())
     ))
 }

@@ -21,6 +21,7 @@ pub mod notifier_conformance;
 mod stage;
 mod wording;
 
+pub use crate::control::MockAlertControl;
 pub use crate::memory::Memory;
 pub use crate::port::{MockAlertJournal, MockAlertStore, MockFeed, MockHeartbeat, MockNotifier};
 pub use alert_journal::FakeAlertJournal;

@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde_json::Value;
 use ttm_axum_api::dto::RecoveriesDto;
-use ttm_axum_api::{ApiConfig, ApiState, Bound, Stores};
+use ttm_axum_api::{AckLinks, ApiConfig, ApiState, Bound, Stores};
 use ttm_health::Phase;
 use ttm_kernel::{BoxFuture, Runtime};
 use ttm_recovery::Recovery;
@@ -39,7 +39,9 @@ impl HttpSurface {
         prometheus: PrometheusHandle,
     ) -> Self {
         let address = bound.address();
-        let config = ApiConfig::new(address, settings.token.clone());
+        // Every process with the token takes the links of every other.
+        let links = settings.token.as_ref().map(AckLinks::new);
+        let config = ApiConfig::new(address, settings.token.clone()).with_ack_links(links);
         let state = ApiState {
             health: board.clone(),
             tokens: board.clone(),
@@ -100,9 +102,9 @@ impl Surface for HttpSurface {
     }
 
     fn started(&self, controls: Controls) {
-        let Controls { breakers, recovery, .. } = controls;
+        let Controls { breakers, recovery, alerts } = controls;
         // A service starts once.
-        drop(self.state.controls.set(ttm_axum_api::Controls { breakers, recovery }));
+        drop(self.state.controls.set(ttm_axum_api::Controls { breakers, recovery, alerts }));
     }
 
     fn ended(&self) {

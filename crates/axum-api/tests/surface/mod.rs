@@ -1,6 +1,8 @@
 //! The router over fakes, called in memory: no socket, and a manual clock.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod alerts;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,7 +15,8 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use serde_json::Value;
 use tower::ServiceExt;
-use ttm_axum_api::{ApiConfig, ApiState, Controls, Stores, router};
+use ttm_alert::testing::MockAlertControl;
+use ttm_axum_api::{AckLinks, ApiConfig, ApiState, Controls, Stores, router};
 use ttm_breaker::testing::FakeBreakerControl;
 use ttm_health::testing::{FakeHealthView, healthy_facts};
 use ttm_health::{Facts, Thresholds, assess};
@@ -41,6 +44,7 @@ pub(crate) struct Surface {
     pub(crate) breakers: Arc<FakeBreakerControl>,
     listen: SocketAddr,
     token: Option<String>,
+    links: Option<AckLinks>,
     state: ApiState,
 }
 
@@ -63,13 +67,13 @@ impl Surface {
             health: Arc::new(health.clone()),
             tokens: Arc::new(Tokens::new(tokens)),
             stores: opened(Arc::new(history.clone()), Arc::new(events.clone())),
-            controls: controls(&breakers, MockRecoveryControl::new()),
+            controls: controls(&breakers, MockRecoveryControl::new(), MockAlertControl::new()),
             event_kinds: &["breaker.changed", "service.started", "token.archived"],
             runtime: Arc::new(runtime.clone()),
             metrics: Arc::new(|| "ttm_uptime_seconds 1\n".to_owned()),
         };
         let listen = LOOPBACK.parse().expect("an address");
-        Self { runtime, health, history, events, breakers, listen, token: None, state }
+        Self { runtime, health, history, events, breakers, listen, token: None, links: None, state }
     }
 
     /// The same on another listener.
@@ -87,7 +91,19 @@ impl Surface {
 
     /// The same with self-healing that does as it is told.
     pub(crate) fn with_recovery(mut self, recovery: impl RecoveryControl + 'static) -> Self {
-        self.state.controls = controls(&self.breakers, recovery);
+        self.state.controls = controls(&self.breakers, recovery, MockAlertControl::new());
+        self
+    }
+
+    /// The same with these alerts.
+    pub(crate) fn with_alerts(mut self, alerts: MockAlertControl) -> Self {
+        self.state.controls = controls(&self.breakers, MockRecoveryControl::new(), alerts);
+        self
+    }
+
+    /// The same with links that acknowledge alerts.
+    pub(crate) fn with_links(mut self, links: AckLinks) -> Self {
+        self.links = Some(links);
         self
     }
 
@@ -115,7 +131,8 @@ impl Surface {
     }
 
     pub(crate) fn router(&self) -> axum::Router {
-        router(self.state.clone(), ApiConfig::new(self.listen, self.token.clone().map(Into::into)))
+        let config = ApiConfig::new(self.listen, self.token.clone().map(Into::into));
+        router(self.state.clone(), config.with_ack_links(self.links.clone()))
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -189,8 +206,10 @@ fn opened(history: Arc<dyn MetricStore>, events: Arc<FakeEventStore>) -> Arc<Onc
 fn controls(
     breakers: &Arc<FakeBreakerControl>,
     recovery: impl RecoveryControl + 'static,
+    alerts: MockAlertControl,
 ) -> Arc<OnceLock<Controls>> {
-    Arc::new(OnceLock::from(Controls { breakers: breakers.clone(), recovery: Arc::new(recovery) }))
+    let (recovery, alerts) = (Arc::new(recovery), Arc::new(alerts));
+    Arc::new(OnceLock::from(Controls { breakers: breakers.clone(), recovery, alerts }))
 }
 
 struct Tokens(TokenIndex);
