@@ -36,6 +36,7 @@ const AT_ONCE: usize = 100;
 const LOOKED_AT: usize = 2_000;
 /// How much of the past of one alert is shown.
 const PAST: usize = 100;
+const STORE: &str = "store of alerts";
 
 pub(crate) async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let given = Parameters::of(&uri, &["limit", "cursor", "state", "severity"])?;
@@ -82,19 +83,24 @@ pub(crate) async fn one(
     let key = view.record.key.clone();
     let since = view.record.cases.last().map_or(Timestamp::MAX, |case| case.episode.started);
     let control = &app.controls()?.alerts;
-    let mut problems = Vec::new();
-    let receipts = control.receipts(RECEIPTS_KEPT).await.map(|receipts| {
+    let (receipts, letters, timeline) = tokio::join!(
+        app.query(STORE, control.receipts(RECEIPTS_KEPT)),
+        app.query(STORE, control.dead_letters(DEAD_LETTERS_KEPT)),
+        timeline(&app, id),
+    );
+    let receipts = receipts.map(|receipts| {
         // A message has the alerts of one rule.
         let newest = receipts.iter().rev().filter(|it| it.key.alert.rule == key.rule && it.at >= since);
         newest.take(PAST).map(ReceiptDto::from).collect()
     });
-    let dead_letters = control.dead_letters(DEAD_LETTERS_KEPT).await.map(|letters| {
+    let dead_letters = letters.map(|letters| {
         let is_about = |letter: &&DeadLetter| letter.row.covers.iter().any(|(of, ..)| *of == key);
         letters.iter().rev().filter(is_about).take(PAST).map(DeadLetterDto::from).collect()
     });
+    let mut problems = Vec::new();
     let receipts = known(receipts, "receipts", &mut problems);
     let dead_letters = known(dead_letters, "dead letters", &mut problems);
-    let timeline = known(timeline(&app, id).await, "timeline", &mut problems);
+    let timeline = known(timeline, "timeline", &mut problems);
     let context = Context::of(&app, std::slice::from_ref(&view)).await?;
     let alert = context.alert(view);
     let detail = AlertDetailDto { alert, receipts, dead_letters, timeline, problems };
@@ -102,7 +108,7 @@ pub(crate) async fn one(
 }
 
 /// What could be read; why it could not goes to the problems.
-fn known<T>(read: Result<T, impl Display>, what: &str, problems: &mut Vec<String>) -> Option<T> {
+fn known<T>(read: Result<T, Problem>, what: &str, problems: &mut Vec<String>) -> Option<T> {
     read.map_err(|error| problems.push(format!("{what}: {error}"))).ok()
 }
 
@@ -157,7 +163,7 @@ pub(crate) async fn channels(State(app): State<App>, uri: Uri) -> Result<Json<Ch
 
 pub(crate) async fn dead_letters(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     let limit = Parameters::of(&uri, &["limit"])?.limit_up_to(DEAD_LETTERS_KEPT)?;
-    let letters = app.controls()?.alerts.dead_letters(limit).await?;
+    let letters = app.query(STORE, app.controls()?.alerts.dead_letters(limit)).await?;
     let all = || DeadLettersDto { dead_letters: letters.iter().rev().map(DeadLetterDto::from).collect() };
     Ok(app.render(|| Json(all())).await)
 }

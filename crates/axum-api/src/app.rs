@@ -98,21 +98,29 @@ impl App {
     }
 
     /// Waits for a query to a store, up to the timeout of the history.
-    pub(crate) async fn query<T>(
+    pub(crate) async fn query<T, E: Into<Problem>>(
         &self,
         store: &str,
-        query: impl Future<Output = Result<T, StoreError>>,
+        query: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Problem> {
         let limit = self.config.history_timeout;
         let runtime = &*self.state.runtime;
         match within(runtime, runtime.now() + limit, query).await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) if error.may_pass() => Err(Problem::unavailable(error.to_string())),
-            Ok(Err(error)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+            Ok(answer) => answer.map_err(E::into),
             Err(_) => Err(Problem::new(
                 StatusCode::GATEWAY_TIMEOUT,
                 format!("the {store} did not answer within {} s", limit.as_secs()),
             )),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.may_pass() {
+            Self::unavailable(error.to_string())
+        } else {
+            Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
         }
     }
 }

@@ -3,11 +3,11 @@
 mod surface;
 
 use serde_json::{Value, json};
-use surface::alerts::{alert, at, cpu, dead_letter, desk, quiets, receipt};
+use surface::alerts::{Hanging, alert, at, cpu, dead_letter, desk, quiets, receipt};
 use surface::{Surface, keys};
 use ttm_alert::testing::MockAlertControl;
 use ttm_alert::{AlertView, Hidden, OrderRefused, Outcome, Phase, QuietId};
-use ttm_kernel::{Severity, StoreError};
+use ttm_kernel::{Clock as _, Severity, StoreError};
 use ttm_perf::{Event, EventId, EventStore};
 
 fn over(desk: MockAlertControl) -> Surface {
@@ -274,6 +274,18 @@ fn an_alert_is_shown_while_the_stores_are_away_and_says_what_is_missing() {
 }
 
 #[test]
+fn an_alert_is_shown_while_the_store_hangs() {
+    let surface = Surface::new(Vec::new()).with_alerts(Hanging(desk(vec![cpu()])));
+    let before = surface.runtime.now();
+    let shown = json_of(&surface, &format!("/api/v1/alerts/{}", cpu().id));
+    assert_eq!((&shown["state"], &shown["timeline"]), (&json!("firing"), &json!([])));
+    let late = "the store of alerts did not answer within 2 s";
+    assert_eq!(shown["problems"], json!([format!("receipts: {late}"), format!("dead letters: {late}")]));
+    assert_eq!((surface.runtime.now() - before).as_secs(), 2, "both at once");
+    assert_eq!(surface.get("/api/v1/alerts/dead-letters").problem(504), late);
+}
+
+#[test]
 fn a_service_that_stops_has_no_answer() {
     let mut desk = MockAlertControl::new();
     desk.expect_alerts().returning(|_, _| Err(OrderRefused::NotNow("the service is stopping".to_owned())));
@@ -354,7 +366,7 @@ fn rules_are_shown_with_everything_that_decides_when_they_fire() {
 fn silences_and_windows_are_listed_apart() {
     let surface = over(desk(Vec::new()));
     let silences = json_of(&surface, "/api/v1/silences");
-    let is_on = quiets()[0].1.is_on(ttm_kernel::Clock::wall(&surface.runtime));
+    let is_on = quiets()[0].1.is_on(surface.runtime.wall());
     assert_eq!(
         silences,
         json!({"silences": [{

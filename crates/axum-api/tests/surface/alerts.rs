@@ -1,15 +1,17 @@
 //! Alerts, silences and messages as examples, and a desk that answers with them.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::{Weekday, date, time};
 use ttm_alert::testing::{MockAlertControl, labels};
 use ttm_alert::{
-    Ack, AlertKey, AlertRecord, AlertView, Case, ChannelId, ChannelView, DeadLetter, Ending, Episode,
-    EpisodeId, Item, Matcher, Message, News, OutboxRow, Outcome, Phase, Quiet, QuietId, Receipt, RowKey,
-    RuleSpec, Said, SavedAlert, Told, When, Zone, defaults,
+    Ack, AlertControl, AlertKey, AlertRecord, AlertView, Case, ChannelId, ChannelView, DeadLetter, Ending,
+    Episode, EpisodeId, Identity, Item, Matcher, Message, News, OrderRefused, Ordered, OutboxRow, Outcome,
+    Phase, Quiet, QuietId, Receipt, RowKey, RuleSpec, Said, SavedAlert, Told, When, Zone, defaults,
 };
 use ttm_kernel::{Epoch, Severity};
 
@@ -175,11 +177,61 @@ pub(crate) fn desk(mut views: Vec<AlertView>) -> MockAlertControl {
         Ok(all.iter().filter(is_after).take(limit).cloned().collect())
     });
     desk.expect_alert().returning(move |id| {
-        let unknown = || ttm_alert::OrderRefused::Unknown { what: format!("alert with the id {id}") };
+        let unknown = || OrderRefused::Unknown { what: format!("alert with the id {id}") };
         views.iter().find(|view| view.id == id).cloned().ok_or_else(unknown)
     });
     desk.expect_silences().returning(|| Ok(quiets()));
     desk.expect_channels().returning(|| Ok(channels()));
     desk.expect_rules().returning(rules);
     desk
+}
+
+/// A desk whose store never answers.
+pub(crate) struct Hanging(pub(crate) MockAlertControl);
+
+#[async_trait]
+impl AlertControl for Hanging {
+    async fn alerts(&self, after: Option<AlertKey>, limit: usize) -> Result<Vec<AlertView>, OrderRefused> {
+        self.0.alerts(after, limit).await
+    }
+
+    async fn alert(&self, id: Identity) -> Result<AlertView, OrderRefused> {
+        self.0.alert(id).await
+    }
+
+    async fn acknowledge(&self, _: Identity, _: &str) -> Result<Ordered<AlertView>, OrderRefused> {
+        pending().await
+    }
+
+    async fn silences(&self) -> Result<Vec<(QuietId, Quiet)>, OrderRefused> {
+        self.0.silences().await
+    }
+
+    async fn silence(&self, _: Quiet) -> Result<Ordered<QuietId>, OrderRefused> {
+        pending().await
+    }
+
+    async fn end_silence(&self, _: QuietId) -> Result<Ordered<()>, OrderRefused> {
+        pending().await
+    }
+
+    async fn receipts(&self, _: usize) -> Result<Vec<Receipt>, OrderRefused> {
+        pending().await
+    }
+
+    async fn dead_letters(&self, _: usize) -> Result<Vec<DeadLetter>, OrderRefused> {
+        pending().await
+    }
+
+    async fn tell_again(&self, _: Identity, _: &ChannelId) -> Result<Ordered<()>, OrderRefused> {
+        pending().await
+    }
+
+    async fn channels(&self) -> Result<Vec<ChannelView>, OrderRefused> {
+        self.0.channels().await
+    }
+
+    fn rules(&self) -> Vec<RuleSpec> {
+        self.0.rules()
+    }
 }

@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use serde_json::Value;
 use tower::ServiceExt;
+use ttm_alert::AlertControl;
 use ttm_alert::testing::MockAlertControl;
 use ttm_axum_api::{AckLinks, ApiConfig, ApiState, Controls, Stores, router};
 use ttm_breaker::testing::FakeBreakerControl;
@@ -96,7 +97,7 @@ impl Surface {
     }
 
     /// The same with these alerts.
-    pub(crate) fn with_alerts(mut self, alerts: MockAlertControl) -> Self {
+    pub(crate) fn with_alerts(mut self, alerts: impl AlertControl + 'static) -> Self {
         self.state.controls = controls(&self.breakers, MockRecoveryControl::new(), alerts);
         self
     }
@@ -206,7 +207,7 @@ fn opened(history: Arc<dyn MetricStore>, events: Arc<FakeEventStore>) -> Arc<Onc
 fn controls(
     breakers: &Arc<FakeBreakerControl>,
     recovery: impl RecoveryControl + 'static,
-    alerts: MockAlertControl,
+    alerts: impl AlertControl + 'static,
 ) -> Arc<OnceLock<Controls>> {
     let (recovery, alerts) = (Arc::new(recovery), Arc::new(alerts));
     Arc::new(OnceLock::from(Controls { breakers: breakers.clone(), recovery, alerts }))
