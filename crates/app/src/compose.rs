@@ -22,7 +22,7 @@ use ttm_recovery::LastWords;
 use ttm_sysinfo_resources::SysinfoResources;
 
 use ttm_service::{
-    Again, AlertSettings, Board, Briefing, Ended, Exit, Failure, Links, Open, Planes, Ports, ServiceSettings,
+    Again, AlertSettings, Board, Briefing, Ended, Exit, Failure, Open, Planes, Ports, ServiceSettings,
     StartError, Starting, Supervisor, run_on,
 };
 
@@ -154,9 +154,9 @@ impl Process {
         let lease = StateLease::new(&settings.store)?;
         let board = Board::starting(&settings.service, &*planes);
         let commands = settings.service.commands.clone();
-        let briefing = Briefing::new(board.clone(), commands, Links::default());
-        let words: Arc<dyn Words> = Arc::new(briefing);
         let clock: Arc<dyn Clock> = io.clone();
+        let briefing = Briefing::new(board.clone(), commands, surface::links(&settings, &clock));
+        let words: Arc<dyn Words> = Arc::new(briefing);
         let channels = Channels::make(&settings.alerts, &clock, &words)?;
         let surface = HttpSurface::new(listener, &settings.api, &board, &supervision, prometheus);
         let port = lease.port();

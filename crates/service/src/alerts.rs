@@ -34,7 +34,7 @@ mod heart;
 mod measure;
 mod store;
 
-pub use briefing::{Briefing, Links};
+pub use briefing::{AcknowledgeLink, Briefing, Links};
 pub(crate) use control::OfAlerts;
 
 /// How many pieces of work are done before others on this plane get their turn: about a millisecond at most.

@@ -61,7 +61,7 @@ mod vigil;
 mod vital;
 mod work;
 
-pub use alerts::{Briefing, Links};
+pub use alerts::{AcknowledgeLink, Briefing, Links};
 pub use board::Board;
 pub use ended::{Ended, Exit, Failure, StartError, Stopped};
 pub use events::KINDS as EVENT_KINDS;

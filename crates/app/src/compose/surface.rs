@@ -6,19 +6,36 @@ use std::sync::{Arc, OnceLock};
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde_json::Value;
+use ttm_alert::Item;
 use ttm_axum_api::dto::RecoveriesDto;
 use ttm_axum_api::{AckLinks, ApiConfig, ApiState, Bound, Stores};
 use ttm_health::Phase;
-use ttm_kernel::{BoxFuture, Runtime};
+use ttm_kernel::{BoxFuture, Clock, Runtime};
 use ttm_recovery::Recovery;
-use ttm_service::{Board, Controls, Ports, Stop, Surface, Vital};
+use ttm_service::{AcknowledgeLink, Board, Controls, Links, Ports, Stop, Surface, Vital};
 
 use super::{descriptors, self_check};
-use crate::config::ApiSettings;
+use crate::config::{ApiSettings, Settings};
 
 /// Recoveries as the API shows them.
 pub fn recoveries_as_json(recoveries: Vec<Recovery>) -> Value {
     serde_json::to_value(RecoveriesDto::new(recoveries, None)).unwrap_or_default()
+}
+
+/// The links that this service's API takes: every process with the token takes those of every other. Without a token it takes
+/// no order, and so none by a link.
+fn ack_links(settings: &ApiSettings) -> Option<AckLinks> {
+    settings.token.as_ref().map(AckLinks::new)
+}
+
+/// Where links in messages point.
+pub(super) fn links(settings: &Settings, clock: &Arc<dyn Clock>) -> Links {
+    let (public_url, clock) = (settings.alerts.public_url.clone(), clock.clone());
+    let of_alert = public_url.zip(ack_links(&settings.api)).map(|(url, links)| {
+        let link = move |item: &Item| links.link(&url, item.key.identity(), item.episode.id, clock.wall());
+        Arc::new(link) as AcknowledgeLink
+    });
+    Links { acknowledge: of_alert, ..Links::default() }
 }
 
 pub(super) struct HttpSurface {
@@ -39,9 +56,7 @@ impl HttpSurface {
         prometheus: PrometheusHandle,
     ) -> Self {
         let address = bound.address();
-        // Every process with the token takes the links of every other.
-        let links = settings.token.as_ref().map(AckLinks::new);
-        let config = ApiConfig::new(address, settings.token.clone()).with_ack_links(links);
+        let config = ApiConfig::new(address, settings.token.clone()).with_ack_links(ack_links(settings));
         let state = ApiState {
             health: board.clone(),
             tokens: board.clone(),

@@ -1,7 +1,7 @@
 //! What there is to say about an alert beside what it is: its effect in figures, what self-healing has tried and tries next, and what
 //! a person can do. It reads the board when a message is sent, and says what is true then.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +20,23 @@ const LATELY: Duration = Duration::from_mins(30);
 const LOOKED_AT: usize = 50;
 const TOLD: usize = 6;
 
+/// Makes the link that acknowledges an alert.
+pub type AcknowledgeLink = Arc<dyn Fn(&Item) -> String + Send + Sync>;
+
 /// Where links in messages point.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Links {
     /// Where the runbooks are, without a slash at the end: `https://…/runbooks`. `None` if they are in the program alone.
     pub runbooks: Option<String>,
+    /// The link that acknowledges an alert. `None` if a command does.
+    pub acknowledge: Option<AcknowledgeLink>,
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let acknowledge = self.acknowledge.is_some();
+        f.debug_struct("Links").field("runbooks", &self.runbooks).field("acknowledge", &acknowledge).finish()
+    }
 }
 
 /// Says what there is to say about alerts of this service.
@@ -96,7 +108,10 @@ impl Words for Briefing {
             next: of_facts(&|facts| self.next(key, facts)),
             runbook: self.links.runbooks.as_ref().map(|at| format!("{at}/{rule}.md")),
             command: Some(unquoted(&format!("alerts explain {rule}"))),
-            acknowledge: Some(Acknowledge::Command(unquoted(&format!("alerts ack {}", key.identity())))),
+            acknowledge: Some(match &self.links.acknowledge {
+                Some(link) => Acknowledge::Link(link(item)),
+                None => Acknowledge::Command(unquoted(&format!("alerts ack {}", key.identity()))),
+            }),
             ..Meanings.about(item)
         }
     }
