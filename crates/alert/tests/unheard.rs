@@ -1,11 +1,18 @@
 //! What nobody would have heard of, and what operators see of all that.
 
-mod scene;
-
-use scene::stage;
-use ttm_alert::testing::labels;
-use ttm_alert::{AlertKey, EpisodeId, Hidden, Phase};
+use ttm_alert::testing::{Health, Stage, labels};
+use ttm_alert::{AlertKey, EpisodeId, Hidden, NotifyConfig, NotifySettings, Phase};
 use ttm_kernel::Severity;
+
+fn stage() -> Stage {
+    let settings = NotifySettings { default_channels: vec![Stage::id("ops")], ..NotifySettings::default() };
+    let mut stage = Stage::new(NotifyConfig::try_new(settings).expect("valid"));
+    for (series, value) in [("open", 0.0), ("late", 0.0), ("load", 5.0)] {
+        stage.is(series, "at=x", value);
+    }
+    stage.pass(60);
+    stage
+}
 
 #[test]
 fn what_keeps_changing_as_a_consequence_is_not_told_once_its_cause_is_gone() {
@@ -73,11 +80,11 @@ fn what_has_become_of_alerts_is_there_for_the_record_once() {
 #[test]
 fn a_desk_gives_no_number_away_that_one_before_it_in_the_same_epoch_has_told() {
     let mut stage = stage();
-    stage.store(ttm_alert::testing::Health::Down);
+    stage.store(Health::Down);
     stage.is("load", "at=x", 25.0);
     stage.pass(60);
     assert_eq!(stage.told().len(), 1, "from memory");
-    stage.store(ttm_alert::testing::Health::Well);
+    stage.store(Health::Well);
     stage.begin_again();
     stage.is("load", "at=y", 25.0);
     stage.pass(120);

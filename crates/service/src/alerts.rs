@@ -257,3 +257,6 @@ impl Alerts {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests;
