@@ -125,7 +125,7 @@ fn variables_set_channels_rules_and_lists_but_no_routes() {
         ("TTM_ALERTS__CHANNELS__OPS__URL", "https://hooks.slack.com/hunter2"),
         ("TTM_ALERTS__CHANNELS__ON_CALL__KIND", "log"),
         ("TTM_ALERTS__DEFAULT_CHANNELS", "ops,on_call"),
-        ("TTM_ALERTS__RULES__CPU_HIGH__WORSE__ENTER", "97.5"),
+        ("TTM_ALERTS__RULES__CPU__WORSE__ENTER", "97.5"),
     ];
     let alerts = read(file, &variables).expect("valid");
     let ChannelKind::SlackWebhook { url } = &alerts.channels[&ChannelId::new("ops")].kind else {
@@ -144,8 +144,8 @@ fn variables_set_channels_rules_and_lists_but_no_routes() {
             "unknown variable; did you mean TTM_ALERTS__CHANNELS__OPS__URL_FILE?",
         ),
         (
-            "TTM_ALERTS__RULES__CPU_HIGH__WORSE_ENTER",
-            "unknown variable; did you mean TTM_ALERTS__RULES__CPU_HIGH__WORSE__ENTER?",
+            "TTM_ALERTS__RULES__CPU__WORSE_ENTER",
+            "unknown variable; did you mean TTM_ALERTS__RULES__CPU__WORSE__ENTER?",
         ),
         (
             "TTM_ALERTS__CHANNELS__OPS__KNID",
@@ -257,7 +257,7 @@ fn what_names_a_channel_or_a_rule_that_is_not_there_is_told_with_what_was_meant(
     let text = [
         "[alerts]\ndefault_channels = [\"opps\", \"nobody\", \"relay\"]\n",
         "[alerts.escalation]\nchannels = [\"osp\"]\nfallback = \"lgo\"\n",
-        "[[alerts.routes]]\nmatch.rule = \"cpu\"\nchannels = [\"ops1\"]\n[[alerts.routes]]\nmatch.severity = \"fatal\"\n",
+        "[[alerts.routes]]\nmatch.rule = \"cpus\"\nchannels = [\"ops1\"]\n[[alerts.routes]]\nmatch.severity = \"fatal\"\n",
         OPS,
         relay,
     ];
@@ -266,7 +266,7 @@ fn what_names_a_channel_or_a_rule_that_is_not_there_is_told_with_what_was_meant(
         "ttm.toml:2: alerts.default_channels has \"opps\", and there is no such channel; did you mean ops?",
         "ttm.toml:2: alerts.default_channels has \"nobody\", and there is no such channel",
         "ttm.toml:2: alerts.default_channels has \"relay\", an Alertmanager, which is told all that fires anyway, and takes no messages",
-        "ttm.toml:7: alerts.routes.1.match.rule is \"cpu\", and there is no such rule; did you mean cpu?",
+        "ttm.toml:7: alerts.routes.1.match.rule is \"cpus\", and there is no such rule; did you mean cpu?",
         "ttm.toml:8: alerts.routes.1.channels has \"ops1\", and there is no such channel; did you mean ops?",
         "ttm.toml:10: alerts.routes.2.match.severity is \"fatal\", expected info, warning, error or critical",
         "ttm.toml:9: alerts.routes.2.channels is not set, expected names of channels",

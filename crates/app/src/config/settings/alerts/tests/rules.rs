@@ -74,16 +74,16 @@ fn a_rule_that_is_off_is_nobodys_cause() {
 fn what_is_wrong_with_a_rule_is_told_with_its_line_and_key() {
     let cases = [
         (
-            "[alerts.rules.cpu]\nenter = 80",
-            "1: alerts.rules.cpu has no series, and no rule that is on without any config has this name; did you mean cpu?",
+            "[alerts.rules.cpus]\nenter = 80",
+            "1: alerts.rules.cpus has no series, and no rule that is on without any config has this name; did you mean cpu?",
         ),
         (
-            "[alerts.rules.cpu]\nseries = \"resource.cpu\"\nenter = 80",
-            "2: alerts.rules.cpu.series is \"resource.cpu\", and there is no such series; did you mean resource.cpu_percent?",
+            "[alerts.rules.cpus]\nseries = \"resource.cpu\"\nenter = 80",
+            "2: alerts.rules.cpus.series is \"resource.cpu\", and there is no such series; did you mean resource.cpu_percent?",
         ),
         (
-            "[alerts.rules.cpu]\nseries = \"resource.cpu_percent\"",
-            "2: alerts.rules.cpu.enter is not set, expected a number",
+            "[alerts.rules.cpus]\nseries = \"resource.cpu_percent\"",
+            "2: alerts.rules.cpus.enter is not set, expected a number",
         ),
         (
             "[alerts.rules.cpu]\nfor = \"2m\"\nexit = 85",
