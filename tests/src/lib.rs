@@ -10,6 +10,7 @@ mod http;
 mod pgbouncer;
 mod program;
 mod proxy;
+mod terminal;
 
 pub use database::{Database, Held};
 pub use exchange::{Market, market, market_that_hangs, market_that_is_down};
@@ -18,3 +19,4 @@ pub use http::{Answer, get, post, send};
 pub use pgbouncer::PgBouncer;
 pub use program::{Outcome, Program, binary, ttm, ttm_faulty, waited_to_run};
 pub use proxy::Proxy;
+pub use terminal::on_a_terminal;

@@ -269,7 +269,7 @@ fn an_order_that_cannot_be_carried_out_is_one_clear_line() {
         ),
         (
             &["--token-file", "token", "run"],
-            "error: --token-file is for status, recovery, restart and breaker\n",
+            "error: --token-file is for status, recovery, restart, breaker, and alerts but for test and explain\n",
         ),
     ] {
         let done = ttm(folder).args(words).output().expect("it starts");

@@ -44,10 +44,11 @@ fn reads(line: &str) -> Option<Vec<&str>> {
         | ["recovery", "show", "ID"]
         | ["restart", _]
         | ["breaker", _, _]
-        | ["alerts", ..] => None,
-        ["status" | "recovery" | "breaker"] | ["tokens", "list", ..] | ["config", "check" | "explain", _] => {
-            Some(arguments)
-        }
+        | ["alerts", "show" | "ack" | "silence" | "explain" | "test", ..] => None,
+        ["alerts", "list"]
+        | ["status" | "recovery" | "breaker"]
+        | ["tokens", "list", ..]
+        | ["config", "check" | "explain", _] => Some(arguments),
         _ => panic!("`{line}` is new: does it only read?"),
     }
 }
@@ -93,7 +94,7 @@ fn what_the_pages_have_an_operator_look_at_is_there() {
             let mut command = ttm(folder);
             command.args(arguments.iter().map(|word| if *word == CONFIG { "ttm.toml" } else { word }));
             command.args(["--config", "ttm.toml"]);
-            if ["status", "recovery", "breaker"].contains(&arguments[0]) {
+            if ["status", "recovery", "breaker", "alerts"].contains(&arguments[0]) {
                 command.args(["--url", &format!("http://{address}")]);
             }
             let done = command.output().expect("it starts");

@@ -1,14 +1,11 @@
 //! Output for a person: it fits the terminal, reports all errors, and is up to date.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
-use ttm_e2e::{Program, get, market, market_that_is_down, ttm};
+use ttm_e2e::{Program, get, market, market_that_is_down, on_a_terminal, ttm};
 
 const MINT: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 
@@ -30,33 +27,26 @@ fn errors(done: &Output) -> Vec<String> {
     told.lines().map(|line| line.strip_prefix("error: ").expect("an error").to_owned()).collect()
 }
 
-/// The output of the program on a terminal of this many columns, by lines.
-fn on_a_terminal(folder: &Path, columns: u16, arguments: &[&str]) -> Vec<String> {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let mut terminal = File::from(openpt(flags).expect("a terminal"));
-    grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("ours");
-    let name = ptsname(&terminal, Vec::new()).expect("a name");
-    let name = Path::new(name.to_str().expect("a path"));
-    let inside = File::options().read(true).write(true).open(name).expect("it is there");
-    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    tcsetwinsize(&inside, size).expect("any size will do");
-    // The temporary command holds the terminal open, and is dropped before its end is read.
-    let mut child = ttm(folder).args(arguments).stdout(inside).spawn().expect("it starts");
-    let mut shown = Vec::new();
-    // Reading the end of a terminal is an error.
-    drop(terminal.read_to_end(&mut shown));
-    assert!(child.wait().expect("it ends").success(), "{arguments:?}");
-    let shown = text(&shown);
-    assert!(!shown.contains('\u{1b}'), "no colour without TERM: {shown}");
-    shown.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect()
-}
-
-const HELP: [&[&str]; 20] = [
+const HELP: [&[&str]; 34] = [
     &["--help"],
     &["demo", "--help"],
     &["run", "--help"],
     &["alerts", "--help"],
     &["alerts", "test", "--help"],
+    &["alerts", "list", "--help"],
+    &["alerts", "show", "--help"],
+    &["alerts", "ack", "--help"],
+    &["alerts", "silence", "--help"],
+    &["alerts", "silences", "--help"],
+    &["alerts", "unsilence", "--help"],
+    &["alerts", "maintenance", "--help"],
+    &["alerts", "channels", "--help"],
+    &["alerts", "dead-letters", "--help"],
+    &["alerts", "tell-again", "--help"],
+    &["alerts", "explain", "--help"],
+    &["alerts", "maintenance", "add", "--help"],
+    &["alerts", "maintenance", "list", "--help"],
+    &["alerts", "maintenance", "end", "--help"],
     &["config", "--help"],
     &["config", "check", "--help"],
     &["config", "default", "--help"],
@@ -73,7 +63,8 @@ const HELP: [&[&str]; 20] = [
     &["restart", "--help"],
     &["breaker", "--help"],
 ];
-const ANSWERS: [&[&str]; 7] = [
+const ANSWERS: [&[&str]; 8] = [
+    &["alerts", "explain", "breaker_open"],
     &["config", "default"],
     &["config", "schema"],
     &["config", "explain", "store.url"],

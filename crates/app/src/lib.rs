@@ -6,7 +6,5 @@ pub mod compose;
 pub mod config;
 mod log;
 mod planes;
-// `ttm alerts explain` will print them.
-#[cfg(test)]
 mod runbooks;
 mod telemetry;

@@ -1,27 +1,93 @@
-//! `ttm alerts`: tries a channel out, without a running service.
+//! `ttm alerts`: what is wrong, who was told of it and what hides it, from the running service, and an operator's orders to it.
+
+mod channels;
+mod explain;
+mod find;
+mod list;
+mod order;
+mod quiets;
+mod show;
+mod table;
+mod test;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
-use clap::Subcommand;
-use jiff::Timestamp;
-use ttm_alert::words::{About, Words};
-use ttm_alert::{
-    AlertKey, Attempt, ChannelId, Episode, EpisodeId, Item, Labels, Message, News, OutboxRow, Outcome, RowKey,
-};
-use ttm_kernel::{Clock, Epoch, Severity, within};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::Value;
 
+use super::client::{Service, ServiceArguments};
 use super::failure::Failure;
-use super::load::load;
-use super::output::{printable, wrapped};
 use super::run::start_threads;
-use crate::compose::{self, Channel};
-use crate::config::{ChannelKind, ChannelSettings};
+use crate::planes::Threads;
+pub(super) use quiets::{Maintenance, SilenceArguments};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AlertsCommand {
+    /// List what is wrong, the worst first
+    #[command(
+        after_help = "Examples:\n  ttm alerts list\n  ttm alerts list --severity critical --state firing"
+    )]
+    List(ListArguments),
+    /// Show one alert: since when, who knows, what hides it, what became of it and of the messages about it
+    #[command(after_help = "Examples:\n  ttm alerts show 67602a9e\n  ttm alerts show store_down")]
+    Show(OneArguments),
+    /// Say that somebody is at it: it escalates no further unless it gets worse; its end is told all the same
+    #[command(after_help = "Example:\n  ttm alerts ack 67602a9e --by anna")]
+    Ack {
+        #[command(flatten)]
+        of: OneArguments,
+
+        /// Who is at it; by default, $USER
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Tell nobody of some alerts for a while; what still fires at the end is told then
+    #[command(
+        override_usage = "ttm alerts silence [OPTIONS] --rule <RULE> --for <TIME> --reason <TEXT>",
+        after_help = "Examples:\n  ttm alerts silence --rule disk --for 2h --reason 'new disks'\n  \
+                      ttm alerts silence --rule data_stale --label lane=cold --for 1d --reason x"
+    )]
+    Silence(SilenceArguments),
+    /// List the silences
+    #[command(after_help = "Example:\n  ttm alerts silences")]
+    Silences(Json),
+    /// End a silence
+    #[command(after_help = "Example:\n  ttm alerts unsilence 3")]
+    Unsilence(QuietArguments),
+    /// Tell nobody of some alerts at some time of each week
+    #[command(subcommand, after_help = quiets::MAINTENANCE_EXAMPLE)]
+    Maintenance(Maintenance),
+    /// Show the channels: which take messages, and how many wait
+    #[command(after_help = "Example:\n  ttm alerts channels")]
+    Channels(Json),
+    /// List the messages that channels refused for good, the newest first
+    #[command(after_help = "Example:\n  ttm alerts dead-letters --limit 5")]
+    DeadLetters {
+        /// The maximum number of messages
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Tell a channel of an alert once more, as it is true now
+    #[command(after_help = "Example:\n  ttm alerts tell-again 67602a9e ops")]
+    TellAgain {
+        #[command(flatten)]
+        of: OneArguments,
+
+        /// The channel, as `ttm alerts channels` lists it
+        channel: String,
+    },
+    /// Print the runbook of a rule; asks no service
+    #[command(after_help = "Example:\n  ttm alerts explain store_down")]
+    Explain {
+        /// The rule
+        rule: String,
+    },
     /// Send one message, marked as a test, and say what became of it; exit code 0 if it was delivered, 1 if not
     #[command(after_help = "Example:\n  ttm alerts test ops --config ttm.toml")]
     Test {
@@ -30,100 +96,124 @@ pub(super) enum AlertsCommand {
     },
 }
 
-pub(super) fn execute(command: &AlertsCommand, file: Option<&Path>) -> Result<ExitCode, Failure> {
-    let AlertsCommand::Test { channel } = command;
-    let settings = load(file)?.alerts;
-    let Some((id, of)) = settings.channels.get_key_value(&ChannelId::new(channel)) else {
-        let known: Vec<&str> = settings.channels.keys().map(ChannelId::as_str).collect();
-        let channel = printable(channel, LONGEST);
-        return Err(Failure::Arguments(format!(
-            "there is no channel {channel:?}; the channels are {}",
-            known.join(", ")
-        )));
-    };
-    let line = test(id, of)?;
-    wrapped("", &line)?;
+/// How an answer is printed.
+#[derive(Debug, Args)]
+pub(super) struct Json {
+    /// Print the JSON of the API
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which alerts are listed.
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    /// Only those in this state
+    #[arg(long, value_parser = PossibleValuesParser::new(["pending", "firing", "recovering", "resolved"]))]
+    state: Option<String>,
+
+    /// Only those of this severity
+    #[arg(long, value_parser = severities(), ignore_case = true)]
+    severity: Option<String>,
+
+    /// The maximum number of alerts
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    limit: u16,
+
+    #[command(flatten)]
+    json: Json,
+}
+
+/// Which alert.
+#[derive(Debug, Args)]
+pub(super) struct OneArguments {
+    /// Its id, or the first six digits or more; or its rule, if that has one alert
+    #[arg(value_name = "ID")]
+    alert: String,
+
+    #[command(flatten)]
+    json: Json,
+}
+
+/// Which silence or maintenance window.
+#[derive(Debug, Args)]
+pub(super) struct QuietArguments {
+    /// Its id: a number
+    id: u64,
+
+    #[command(flatten)]
+    json: Json,
+}
+
+fn severities() -> PossibleValuesParser {
+    PossibleValuesParser::new(["info", "warning", "error", "critical"])
+}
+
+impl AlertsCommand {
+    /// Whether the service is asked, and not the config or the program alone.
+    pub(super) const fn asks_the_service(&self) -> bool {
+        !matches!(self, Self::Test { .. } | Self::Explain { .. })
+    }
+}
+
+/// Runs a command.
+pub(super) fn execute(
+    command: &AlertsCommand,
+    service: &ServiceArguments,
+    file: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let asked = || Asked::new(service, file);
+    match command {
+        AlertsCommand::List(arguments) => list::execute(arguments, &asked()?)?,
+        AlertsCommand::Show(of) => show::execute(of, &asked()?)?,
+        AlertsCommand::Ack { of, by } => order::acknowledge(of, by.as_deref(), &asked()?)?,
+        AlertsCommand::TellAgain { of, channel } => order::tell_again(of, channel, &asked()?)?,
+        AlertsCommand::Silence(arguments) => quiets::silence(arguments, &asked()?)?,
+        AlertsCommand::Silences(json) => quiets::silences(json, &asked()?)?,
+        AlertsCommand::Unsilence(arguments) => quiets::end_silence(arguments, &asked()?)?,
+        AlertsCommand::Maintenance(command) => quiets::maintenance(command, &asked()?)?,
+        AlertsCommand::Channels(json) => channels::list(json, &asked()?)?,
+        AlertsCommand::DeadLetters { limit, json } => channels::dead_letters(*limit, json, &asked()?)?,
+        AlertsCommand::Explain { rule } => explain::execute(rule)?,
+        AlertsCommand::Test { channel } => return test::execute(channel, file),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The most characters of a name, or of an id, that are shown.
-const LONGEST: usize = 100;
-/// How much longer than its own timeout a channel may take: to look up a name, and to say goodbye.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// What became of one message, as a line.
-fn test(id: &ChannelId, settings: &ChannelSettings) -> Result<String, Failure> {
-    let threads = start_threads()?;
-    let runtime = threads.planes().supervision();
-    let (clock, words): (Arc<dyn Clock>, Arc<dyn Words>) = (runtime.clone(), Arc::new(Test));
-    let channel = compose::channel(id, settings, &clock, &words)?;
-    let (begun, now) = (clock.now(), clock.wall());
-    let attempt = attempt(id, now);
-    let sending = async {
-        match &channel {
-            Channel::Notifier(notifier) => notifier.send(&attempt).await,
-            Channel::Feed(feed) => feed.tell(&attempt.row.message.items, now).await,
-        }
-    };
-    let outcome = threads
-        .block_on(async { within(&*runtime, begun + settings.timeout + GRACE, Box::pin(sending)).await });
-    let took = clock.now().saturating_since(begun);
-    let name = format!("{id} ({})", settings.kind.name());
-    let took = format!("{:.1} ms", took.as_secs_f64() * 1_000.0);
-    match outcome {
-        Ok(Outcome::Delivered { remote_id }) => {
-            let remote = remote_id.map(|remote| format!(", as {}", printable(&remote, LONGEST)));
-            let left = match settings.kind {
-                ChannelKind::PagerDuty { .. } => "; resolve the incident that it opened",
-                _ => "",
-            };
-            Ok(format!("{name}: delivered in {took}{}{left}", remote.unwrap_or_default()))
-        }
-        Ok(Outcome::Retry { why, .. }) => {
-            Err(Failure::Told(format!("{name}: not taken after {took}, and would be tried again: {why}")))
-        }
-        Ok(Outcome::Refused { why }) => Err(Failure::Told(format!("{name}: refused after {took}: {why}"))),
-        Err(_) => Err(Failure::Told(format!("{name}: no answer after {took}, and would be tried again"))),
-    }
+/// The service that is asked.
+struct Asked {
+    service: Service,
+    threads: Threads,
 }
 
-/// Says that nothing is wrong.
-struct Test;
-
-impl Words for Test {
-    fn about(&self, _: &Item) -> About {
-        About { meaning: Some("TEST of this channel: nothing is wrong".to_owned()), ..About::default() }
+impl Asked {
+    fn new(service: &ServiceArguments, file: Option<&Path>) -> Result<Self, Failure> {
+        Ok(Self { service: service.service(file)?, threads: start_threads()? })
     }
-}
 
-/// A message about an alert that no rule has. Each test is an episode of its own, so that no receiver takes it for another one.
-fn attempt(channel: &ChannelId, now: Timestamp) -> Attempt {
-    let labels = Labels::try_new([("channel", channel.as_str())]).unwrap_or_else(|_| Labels::none());
-    let alert = AlertKey::new("channel_test", labels);
-    let number = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    let episode = Episode { id: EpisodeId { epoch: Epoch::new(0), number }, started: now };
-    let item = Item {
-        key: alert.clone(),
-        episode,
-        news: News::New,
-        severity: Severity::Info,
-        value: None,
-        limit: None,
-        ended: None,
-        acknowledged_by: None,
-    };
-    let message = Message {
-        group: alert.rule.clone(),
-        severity: Severity::Info,
-        fires: true,
-        items: vec![item],
-        more_items: 0,
-        affected: Vec::new(),
-        more_affected: 0,
-        replies_to: None,
-        at: now,
-    };
-    let key = RowKey { channel: channel.clone(), alert, episode: episode.id, step: 1 };
-    let row = OutboxRow { key, message, covers: Arc::default(), attempts: 1, failing_since: None };
-    Attempt { row, was_down: None, is_unsaved: false }
+    fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.told(self.threads.block_on(self.service.ask_api(Method::GET, path)))
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.told(self.threads.block_on(self.service.order_of_api(path, body)))
+    }
+
+    fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.told(self.threads.block_on(self.service.ask_api(Method::DELETE, path)))
+    }
+
+    fn told(&self, answer: Result<Value, super::client::NoAnswer>) -> Result<Value, Failure> {
+        answer.map_err(|error| self.failed(&error.to_string()))
+    }
+
+    /// The one line of what went wrong with this service.
+    fn failed(&self, why: &str) -> Failure {
+        Failure::Told(format!("{}: {why}", self.service.shown()))
+    }
+
+    /// The list in an answer.
+    fn listed<'a>(&self, answer: &'a Value, name: &str) -> Result<&'a [Value], Failure> {
+        let list = answer[name].as_array().map(Vec::as_slice);
+        list.ok_or_else(|| self.failed("answered, but is not a ttm service"))
+    }
 }

@@ -13,7 +13,7 @@ use ttm_breaker::Order;
 
 use super::client::{SENTENCE, Service, ServiceArguments, segment};
 use super::failure::Failure;
-use super::output::{OutputError, print_json, printable, wrapped};
+use super::output::{OutputError, print_json, printable, tell_unless_stored, wrapped};
 use super::run::start_threads;
 use super::values::{moment, word};
 
@@ -53,13 +53,7 @@ pub(super) fn execute(
                 return Ok(ExitCode::SUCCESS);
             }
             show(&breaker)?;
-            if breaker["stored"] == false {
-                wrapped(
-                    &format!("{:LABEL$}", "!"),
-                    "this is in force, but not stored yet: the store has not taken it. It goes on being stored; \
-                     if the process ends before that is done, the next one does not know of it",
-                )?;
-            }
+            tell_unless_stored(&breaker)?;
             next(&service, std::slice::from_ref(&breaker))?;
         }
         (name, _) => {

@@ -11,7 +11,7 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::DATE;
+use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -24,14 +24,16 @@ use super::quote::{quoted, quoted_path};
 
 /// The timeout; a service on this machine answers in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// That of an order, which is answered once it is stored, or given up after some seconds.
+const PATIENCE_OF_ORDERS: Duration = Duration::from_secs(12);
 /// Larger than a thousand recoveries with their evidence.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The longest sentence of an answer that is shown: longer than any of this service, in case another program answers.
 pub(super) const SENTENCE: usize = 1_000;
 
-/// Which service `status`, `recovery`, `restart` and `breaker` ask.
+/// Which service `status`, `recovery`, `restart`, `breaker` and `alerts` ask.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Which service status, recovery, restart and breaker ask")]
+#[command(next_help_heading = "Which service status, recovery, restart, breaker and alerts ask")]
 pub(super) struct ServiceArguments {
     /// Its URL; by default, the address in the config
     #[arg(long, global = true, value_name = "URL")]
@@ -50,7 +52,8 @@ impl ServiceArguments {
     pub(super) fn refuse(&self) -> Result<(), Failure> {
         let given = self.url.as_ref().map(|_| "--url").or(self.token_file.as_ref().map(|_| "--token-file"));
         given.map_or(Ok(()), |name| {
-            Err(Failure::Arguments(format!("{name} is for status, recovery, restart and breaker")))
+            let commands = "status, recovery, restart, breaker, and alerts but for test and explain";
+            Err(Failure::Arguments(format!("{name} is for {commands}")))
         })
     }
 
@@ -164,9 +167,15 @@ impl Service {
 
     /// Makes one request, without a body.
     pub(super) async fn ask(&self, method: Method, path: &str) -> Result<Reply, NoAnswer> {
+        self.request(method, path, None).await
+    }
+
+    async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, NoAnswer> {
         // Fails if one is installed already, which is fine.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let mut client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().redirect(Policy::none());
+        let is_order = method != Method::GET;
+        let patience = if is_order { PATIENCE_OF_ORDERS } else { PATIENCE };
+        let mut client = reqwest::Client::builder().timeout(patience).no_proxy().redirect(Policy::none());
         if self.target.0.scheme() == "http" {
             // Without TLS no root certificates are needed, and a machine may have none.
             client = client.tls_certs_only([]);
@@ -178,13 +187,15 @@ impl Service {
             }
             NoAnswer::told(format!("cannot send requests: {cause}"))
         })?;
-        let is_order = method == Method::POST;
         let mut request = client.request(method, format!("{}{path}", self.shown()));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose_secret());
         }
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
         let silent = |error: &reqwest::Error| {
-            let mut message = no_answer(&self.target, error);
+            let mut message = no_answer(&self.target, error, patience);
             if is_order && error.is_timeout() {
                 message.push_str("; the order may be carried out all the same");
             }
@@ -205,7 +216,15 @@ impl Service {
 
     /// Asks the API: the JSON of its answer, or the sentence of its problem document.
     pub(super) async fn ask_api(&self, method: Method, path: &str) -> Result<Value, NoAnswer> {
-        let Reply { status, body, .. } = self.ask(method, path).await?;
+        self.read(self.ask(method, path).await?)
+    }
+
+    /// The same of an order that says in its body what is wanted.
+    pub(super) async fn order_of_api(&self, path: &str, body: &Value) -> Result<Value, NoAnswer> {
+        self.read(self.request(Method::POST, path, Some(body)).await?)
+    }
+
+    fn read(&self, Reply { status, body, .. }: Reply) -> Result<Value, NoAnswer> {
         let answer = serde_json::from_slice::<Value>(&body).ok().filter(Value::is_object);
         match answer {
             Some(answer) if status.is_success() => Ok(answer),
@@ -282,9 +301,9 @@ fn sent_at(response: &Response) -> Option<Timestamp> {
     rfc2822::parse(date).ok().map(|date| date.timestamp())
 }
 
-fn no_answer(target: &Target, error: &reqwest::Error) -> String {
+fn no_answer(target: &Target, error: &reqwest::Error, patience: Duration) -> String {
     if error.is_timeout() {
-        return format!("no answer within {} s", PATIENCE.as_secs());
+        return format!("no answer within {} s", patience.as_secs());
     }
     let mut causes = Vec::new();
     let mut cause = error.source();

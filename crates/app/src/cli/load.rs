@@ -1,4 +1,4 @@
-//! Reads the configuration of a command: the file and the environment.
+//! Reads what a command goes by: the file and the environment.
 
 use std::path::Path;
 
@@ -19,7 +19,13 @@ pub(super) fn load(file: Option<&Path>) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the only place that reads the environment")]
+/// Who types the command, as far as the environment says.
+#[expect(clippy::disallowed_methods, reason = "one of the two places that read the environment")]
+pub(super) fn user() -> Option<String> {
+    ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "one of the two places that read the environment")]
 pub(super) fn draft(file: Option<&Path>) -> Draft {
     Draft::read(file, std::env::vars_os())
 }

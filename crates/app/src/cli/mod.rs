@@ -71,8 +71,12 @@ enum Command {
     /// Check, print and explain the configuration
     #[command(subcommand, after_help = "Example:\n  ttm config explain scheduler.hot_interval")]
     Config(config::ConfigCommand),
-    /// Try out who is told of alerts
-    #[command(subcommand, after_help = "Example:\n  ttm alerts test log")]
+    /// Show what is wrong in the running service, acknowledge it, silence it, and try out who is told
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  ttm alerts list\n  ttm alerts show store_down\n  \
+                      ttm alerts silence --rule disk --for 2h --reason 'new disks'"
+    )]
     Alerts(alerts::AlertsCommand),
     /// Edit the tokens in the store; a running service notices within 10 s
     #[command(subcommand, after_help = "Example:\n  ttm tokens import mints.txt")]
@@ -98,7 +102,11 @@ enum Command {
 
 impl Command {
     const fn asks_the_service(&self) -> bool {
-        matches!(self, Self::Status(_) | Self::Recovery(_) | Self::Restart(_) | Self::Breaker(_))
+        match self {
+            Self::Status(_) | Self::Recovery(_) | Self::Restart(_) | Self::Breaker(_) => true,
+            Self::Alerts(command) => command.asks_the_service(),
+            Self::Demo(_) | Self::Run | Self::Config(_) | Self::Tokens(_) | Self::Migrate => false,
+        }
     }
 }
 
@@ -162,9 +170,9 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Config(command) => config::execute(&command, file),
         Command::Alerts(command) => {
-            // One of the channels is the log.
+            // One of the channels that can be tried out is the log.
             let _log = log(LevelFilter::INFO)?;
-            alerts::execute(&command, file)
+            alerts::execute(&command, &service, file)
         }
         Command::Tokens(command) => {
             let _log = log(LevelFilter::WARN)?;

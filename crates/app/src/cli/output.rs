@@ -30,6 +30,18 @@ pub(super) fn print_json(answer: &Value) -> Result<(), OutputError> {
     say!("{answer:#}")
 }
 
+/// Says of an order that it is in force, and not stored yet, if its answer says so.
+pub(super) fn tell_unless_stored(answer: &Value) -> Result<(), OutputError> {
+    if answer["stored"] != false {
+        return Ok(());
+    }
+    wrapped(
+        &format!("{:12}", "!"),
+        "this is in force, but not stored yet: the store has not taken it. It goes on being stored; \
+         if the process ends before that is done, the next one does not know of it",
+    )
+}
+
 /// Prints to standard error; there is nowhere to report a failure of that.
 pub(super) fn tell(text: fmt::Arguments<'_>) {
     drop(anstream::stderr().lock().write_fmt(text));

@@ -213,21 +213,10 @@ fn every_command_is_one_of_the_program_or_of_the_system() {
             let words = shlex::split(line).unwrap_or_else(|| panic!("not for a shell: {line}"));
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             assert!(OF_THE_SYSTEM.contains(&words[0]), "an unknown command: {line}");
-            if words[0] == "ttm" && !is_to_come(&words) {
+            if words[0] == "ttm" {
                 cli::check_words(&words).unwrap_or_else(|error| panic!("{line}: {error}"));
             }
         }
-    }
-}
-
-/// DELETE THIS once the command line has `ttm alerts`: until then its commands are not parsed.
-fn is_to_come(words: &[&str]) -> bool {
-    match words {
-        ["ttm", "alerts", "list"] | ["ttm", "alerts", "show" | "ack" | "explain", _] => true,
-        ["ttm", "alerts", "silence", options @ ..] => {
-            matches!(options, ["--rule", _, "--for", _, "--reason", _])
-        }
-        _ => false,
     }
 }
 
