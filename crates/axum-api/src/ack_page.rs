@@ -2,8 +2,8 @@
 //! its button acknowledges the alert. It has no script, and everything in it that is not its own is escaped.
 
 use axum::Form;
-use axum::extract::State;
 use axum::extract::rejection::FormRejection;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -24,16 +24,13 @@ pub(crate) async fn show(State(app): State<App>, uri: Uri) -> Page {
     }
 }
 
-pub(crate) async fn acknowledge(
-    State(app): State<App>,
-    uri: Uri,
-    form: Result<Form<AcknowledgeFormDto>, FormRejection>,
-) -> Page {
-    let view = match linked(&app, &uri).await {
+pub(crate) async fn acknowledge(State(app): State<App>, request: Request) -> Page {
+    let view = match linked(&app, request.uri()).await {
         Ok(view) => view,
         Err(page) => return page,
     };
-    let by = match form {
+    // Not before: who has no link could otherwise keep many requests waiting for their bodies.
+    let by = match Form::<AcknowledgeFormDto>::from_request(request, &app).await {
         Ok(Form(AcknowledgeFormDto { by })) => by,
         // A program that follows the link, and fills in no form.
         Err(FormRejection::InvalidFormContentType(_)) => String::new(),

@@ -2,8 +2,9 @@
 
 mod surface;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{Method, Request};
+use http_body_util::{BodyExt as _, Full};
 use surface::alerts::{alert, at, cpu, desk, episode};
 use surface::{Answer, LOOPBACK, PUBLIC, Surface, TOKEN};
 use ttm_alert::testing::MockAlertControl;
@@ -179,6 +180,15 @@ fn one_that_was_acknowledged_has_a_button_again_once_it_is_worse() {
         assert!(shown.contains("&lt;b&gt;anna has acknowledged it, 1970-01-01 00:01:30 UTC."), "{shown}");
         assert_eq!(shown.contains("<form"), has_button, "{shown}");
     }
+}
+
+#[test]
+fn nothing_of_a_body_is_read_for_who_has_no_link() {
+    let surface = over(desk(vec![view()]));
+    let whole = Full::new(Bytes::from("by=anna"));
+    let body = Body::new(whole.map_frame(|frame| if frame.is_data() { panic!("it is read") } else { frame }));
+    let request = Request::post(format!("{}x", link(&view(), 3))).header("host", "localhost");
+    page(&surface.send(request.header("content-type", FORM).body(body).expect("a request")), 403);
 }
 
 #[test]
