@@ -112,21 +112,21 @@ pub(crate) async fn live_for_a_minute(
 
 /// The state of a service that has just started on these ports.
 pub(crate) fn resident(runtime: &ManualRuntime, board: &Arc<Board>, ports: Ports) -> Arc<Resident> {
-    resident_under(Arc::new(ScriptedLease::new(true)), settings(), runtime, board, ports)
+    resident_under(Arc::new(ScriptedLease::new(true)), &settings(), runtime, board, ports)
 }
 
 /// The same with other settings, under a lease that the test holds.
 pub(crate) fn resident_under(
     lease: Arc<ScriptedLease>,
-    settings: ServiceSettings,
+    settings: &ServiceSettings,
     runtime: &ManualRuntime,
     board: &Arc<Board>,
     ports: Ports,
 ) -> Arc<Resident> {
     let clock = Arc::new(runtime.clone()) as Arc<dyn Runtime>;
     let lease = Arc::new(Lease::new(lease, &clock));
-    let starting = Starting::new(board, &settings, &clock);
-    let restored = opening::restore::<Infallible>(ports, &settings, &clock, board, &lease, &starting);
+    let starting = Starting::new(board, settings, &clock);
+    let restored = opening::restore::<Infallible>(ports, settings, &clock, board, &lease, &starting);
     let (resident, stored) = runtime.block_on(restored).expect("it starts");
     board.post_tokens(Author::RESIDENT, stored.into_iter().map(Arc::new).collect());
     Arc::new(resident)

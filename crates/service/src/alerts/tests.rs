@@ -85,7 +85,7 @@ impl Scene {
             ..fakes::ports(&tokens)
         };
         let lease = Arc::new(fakes::ScriptedLease::new(true));
-        let resident = fakes::resident_under(lease.clone(), settings(), &runtime, &board, ports);
+        let resident = fakes::resident_under(lease.clone(), &settings(), &runtime, &board, ports);
         board.enter_running();
         let (life, order) = fakes::life(&runtime);
         let watch = runtime.spawn("monitor", Box::pin(Monitor::new(resident.clone(), life).run()));
