@@ -8,6 +8,7 @@
 //! A message goes out under the lease alone: a process that was paused for long may have been replaced by another one, which
 //! tells the same.
 
+use std::cmp::Reverse;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -184,7 +185,11 @@ impl Alerts {
             self.commit = self.seat.desk.poll_commit(now).map(|commit| self.store(commit));
         }
         let sends = holds && self.loaded.is_none();
-        while let Some(attempt) = if sends { self.seat.desk.poll_send(now) } else { None } {
+        let mut attempts: Vec<Attempt> =
+            if sends { std::iter::from_fn(|| self.seat.desk.poll_send(now)).collect() } else { Vec::new() };
+        // The worst first: each channel sends them one after the other, as far as its budget allows.
+        attempts.sort_by_key(|attempt| Reverse(attempt.row.message.severity));
+        for attempt in attempts {
             self.send(attempt, now.moment);
         }
         let is_stopping = self.stop.deadline().is_some();

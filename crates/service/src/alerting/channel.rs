@@ -20,6 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const TURN: Duration = Duration::from_secs(10);
 /// As many as the strictest of the known services takes.
 const A_MINUTE: u32 = 60;
+/// How many messages are under way at once: one that hangs keeps no other one back.
+const AT_ONCE: u32 = 4;
 /// A channel that was down is looked at again after this at the latest, so that no escalation passes by it.
 const AWAY: Duration = Duration::from_mins(1);
 
@@ -45,7 +47,7 @@ impl Channel {
             attempt_timeout: TIMEOUT,
             deadline: TIMEOUT + TURN,
             requests_per_minute: Some(A_MINUTE),
-            max_concurrent: Some(1),
+            max_concurrent: Some(AT_ONCE),
             budget: None,
             ..GuardSettings::default()
         };

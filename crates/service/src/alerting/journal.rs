@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// Reading and clearing may take longer: nothing waits for it.
 const LONG: Duration = Duration::from_secs(5);
 
+/// How many attempts are remembered: of a store that is away for weeks the newest ones.
+const MOST: usize = 1_000;
+
 /// The journal.
 pub(crate) struct Told {
     port: Option<Arc<dyn AlertJournal>>,
@@ -44,6 +47,8 @@ impl Told {
         let mut kept = self.kept.lock().await;
         let known = std::mem::take(&mut kept.sent);
         kept.sent = Journal::of(known.into_iter().chain([sent.clone()]), 0).sent;
+        let surplus = kept.sent.len().saturating_sub(MOST);
+        kept.sent.drain(..surplus);
         kept.in_file |= self.port.is_some();
         let appended = self.call(PATIENCE, move |port| port.append(&sent)).await;
         if let Err(error) = appended
