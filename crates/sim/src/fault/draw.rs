@@ -120,7 +120,7 @@ const OF_CHANNELS: [(ChannelFault, u64, u64); 5] = [
     (ChannelFault::Limited(30), 10, 600),
 ];
 
-/// Every kind of the table of alerts and of the channels.
+/// Every kind of the table of alerts, of the channels, and of the part that tells.
 fn kinds_of_telling() -> Vec<Kind> {
     let of_store = STORE
         .iter()
@@ -128,7 +128,14 @@ fn kinds_of_telling() -> Vec<Kind> {
     let of_channels = Channel::ALL.into_iter().flat_map(|channel| {
         OF_CHANNELS.map(|(fault, least, most)| (FaultKind::Channel(channel, fault), least, most))
     });
-    of_store.chain(of_channels).collect()
+    let of_part = [
+        (FaultKind::PartPanics(Part::Alerts), 0, 0),
+        (FaultKind::PartEnds(Part::Alerts), 0, 0),
+        (FaultKind::Job(JobFault::PartHangs(Part::Alerts)), 0, 120),
+        (FaultKind::Job(JobFault::PartSpins(Part::Alerts)), 30, 60),
+        (FaultKind::Job(JobFault::PartPanicsAlways(Part::Alerts)), 10, 600),
+    ];
+    of_store.chain(of_channels).chain(of_part).collect()
 }
 
 /// Every kind of the API, of the store, of the process and of what it does. Steps of the wall clock are drawn separately.
@@ -137,9 +144,9 @@ fn kinds() -> [Vec<Kind>; 4] {
         STORE.iter().map(move |(fault, least, most)| (FaultKind::Store(table, *fault), *least, *most))
     };
     let parts = [FaultKind::PartPanics as fn(Part) -> FaultKind, FaultKind::PartEnds];
-    let parts = Part::ALL.into_iter().flat_map(|part| parts.map(|kind| (kind(part), 0, 0)));
-    let jobs = Part::ALL
-        .into_iter()
+    let at_work = || Part::ALL.into_iter().filter(|part| *part != Part::Alerts);
+    let parts = at_work().flat_map(|part| parts.map(|kind| (kind(part), 0, 0)));
+    let jobs = at_work()
         .flat_map(|part| OF_PARTS.map(|(kind, least, most)| (FaultKind::Job(kind(part)), least, most)));
     [
         EXCHANGE.to_vec(),
@@ -223,7 +230,9 @@ impl Swarm {
                 vec![fault(checked, Duration::from_secs(2), FaultKind::Terminate)]
             }
             // Without a watchdog it is a person who notices that the process hangs as a whole.
-            FaultKind::Job(JobFault::PartSpins(Part::Api | Part::LeaseKeeper | Part::Monitor)) => {
+            FaultKind::Job(JobFault::PartSpins(
+                Part::Api | Part::LeaseKeeper | Part::Monitor | Part::Alerts,
+            )) => {
                 let noticed = over + between(entropy, 120, 1_200);
                 vec![fault(noticed, Duration::from_secs(5), FaultKind::Kill)]
             }

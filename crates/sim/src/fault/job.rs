@@ -131,11 +131,13 @@ pub enum Part {
     Api,
     /// Follows the lists that others keep.
     Sources,
+    /// Tells people what is wrong.
+    Alerts,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Work,
         Self::Roster,
         Self::TokenWriter,
@@ -147,6 +149,7 @@ impl Part {
         Self::Pulse,
         Self::Api,
         Self::Sources,
+        Self::Alerts,
     ];
 
     /// The name of its task.
@@ -168,6 +171,7 @@ impl Part {
             Self::Pulse => &["pulse"],
             Self::Api => &["api"],
             Self::Sources => &["sources"],
+            Self::Alerts => &["alerts"],
         }
     }
 
