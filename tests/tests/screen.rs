@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use rustix::process::Signal;
+use serde_json::json;
 use ttm_e2e::{Program, get, market, market_that_is_down, on_a_terminal, ttm};
 
 const MINT: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
@@ -154,6 +155,28 @@ fn a_change_of_health_is_logged_with_its_reason_in_each_phase() {
     assert_eq!((&last["ready"], &last["reason"]), (&false.into(), &"the service was ordered to stop".into()));
     assert_eq!(last["phase"], "stopping");
     assert!(changes.iter().all(|entry| entry["reason"] != ""), "{changes:#?}");
+}
+
+#[test]
+fn a_rule_that_the_config_overrides_moves_the_limit_of_health() {
+    let (folder, market) = (folder(), market(4));
+    let mut command = ttm(folder.path());
+    let mut service = Program::start(command.arg("run").envs([
+        ("TTM_API__LISTEN", "127.0.0.1:0"),
+        ("TTM_DEXSCREENER__BASE_URL", &*market.base_url()),
+        ("TTM_ALERTS__RULES__DISK__ENTER", "0"),
+        ("TTM_ALERTS__RULES__DISK__EXIT", "0"),
+    ]));
+    let address = service.listening();
+    service
+        .wait_for("that it is ready", |entry| entry["message"] == "health changed" && entry["ready"] == true);
+    let findings = get(address, "/health/resources").json()["findings"].clone();
+    let disk = findings.as_array().and_then(|all| all.iter().find(|finding| finding["kind"] == "disk"));
+    let disk = disk.unwrap_or_else(|| panic!("any disk is beyond that: {findings}"));
+    assert_eq!((&disk["status"], &disk["limit"]), (&json!("degraded"), &json!({"enter": 0.0, "exit": 0.0})));
+    let shown =
+        text(&output(ttm(folder.path()).args(["status", "--url", &format!("http://{address}")])).stdout);
+    assert!(shown.contains(disk["sentence"].as_str().expect("a sentence")), "{shown}");
 }
 
 #[test]

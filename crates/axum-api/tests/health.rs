@@ -4,7 +4,7 @@ mod surface;
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use surface::{Surface, assert_has, keys};
 use ttm_health::{BreakerState, Phase};
 
@@ -145,10 +145,61 @@ fn each_source_is_shown_with_its_tokens_and_its_problem() {
     let surface = service();
     let sources = || surface.get("/health/detailed").json()["sources"].clone();
     let list = json!({"origin": "file", "tokens": 3, "problem": null});
-    assert_eq!(sources(), json!({"status": "healthy", "lists": [list]}));
+    assert_eq!(sources(), json!({"status": "healthy", "lists": [list], "findings": []}));
     surface.publish(|facts| facts.sources[0].problem = Some("mints.txt:3: bad".to_owned()));
     let list = json!({"origin": "file", "tokens": 3, "problem": "mints.txt:3: bad"});
-    assert_eq!(sources(), json!({"status": "degraded", "lists": [list]}));
+    let finding = json!({
+        "kind": "source_failing", "subject": "file", "status": "degraded", "value": null, "limit": null, "unit": null,
+        "sentence": "the tokens of source file are those of its last good list: mints.txt:3: bad",
+    });
+    assert_eq!(sources(), json!({"status": "degraded", "lists": [list], "findings": [finding]}));
+}
+
+#[test]
+fn each_model_has_what_is_wrong_as_data_and_as_the_same_sentences() {
+    let surface = service();
+    surface.publish(|facts| {
+        facts.resources.iter_mut().for_each(|sample| sample.disk_usage_percent = Some(91.5));
+        facts.hot.since_progress = Some(Duration::from_secs(75));
+        facts.api.breaker = Some(BreakerState::Open);
+        facts.data.cold.stale = 3;
+        facts.store.uses[0].losing = true;
+        facts.recovery.needs_a_person = Some("it leaks".to_owned());
+    });
+    let disk = json!({
+        "kind": "disk", "subject": null, "status": "critical", "value": 91.5, "limit": {"enter": 90.0, "exit": 85.0},
+        "unit": "percent",
+        "sentence": "disk in use: 91.5 % of the data path's file system; limit 90 %, clears below 85 %",
+    });
+    assert_eq!(surface.get("/health/resources").json()["findings"], json!([disk]));
+    let detailed = surface.get("/health/detailed").json();
+    let kinds = |model: &Value| {
+        let findings = model["findings"].as_array().expect("a list").iter();
+        findings.map(|finding| (finding["kind"].clone(), finding["subject"].clone())).collect::<Vec<_>>()
+    };
+    for (part, kind, subject) in [
+        ("scheduler", "processing_stopped", json!("hot")),
+        ("apis", "breaker_open", json!("dexscreener")),
+        ("data_freshness", "data_stale", json!("cold")),
+        ("store", "samples_lost", json!("token writes")),
+        ("recovery", "restart_budget_spent", json!("process")),
+    ] {
+        assert_eq!(kinds(&detailed[part]), [(json!(kind), subject)], "{part}");
+    }
+    let worst_first =
+        ["restart_budget_spent", "samples_lost", "disk", "processing_stopped", "breaker_open", "data_stale"];
+    let found: Vec<Value> = kinds(&detailed).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(found, worst_first);
+    for (model, sentences) in [
+        (&detailed, "reasons"),
+        (&detailed["scheduler"], "alerts"),
+        (&detailed["apis"], "alerts"),
+        (&detailed["recovery"], "alerts"),
+    ] {
+        let findings = model["findings"].as_array().expect("a list").iter();
+        let said: Vec<&Value> = findings.map(|finding| &finding["sentence"]).collect();
+        assert_eq!(json!(said), model[sentences]);
+    }
 }
 
 #[test]

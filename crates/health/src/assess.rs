@@ -3,7 +3,7 @@
 
 mod apis;
 mod data;
-mod finding;
+mod figure;
 mod level;
 mod recovery;
 mod resources;
@@ -13,7 +13,7 @@ mod store;
 
 pub use scheduler::stands_still;
 
-use crate::{Facts, Phase, Report, Status, Thresholds, Waiting};
+use crate::{Facts, Findings, Phase, Report, Thresholds, Waiting, found};
 
 /// Assesses the facts.
 ///
@@ -24,21 +24,22 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
     let scheduler = scheduler::assess(facts, &thresholds.progress);
     let store = store::assess(facts);
     let mut reached = facts.reached;
-    let (resources, of_resources) = resources::assess(facts, thresholds, &mut reached);
+    let resources = resources::assess(facts, thresholds, &mut reached);
     let (apis, of_apis) = apis::assess(facts, thresholds, &mut reached);
     let (data, of_data) = data::assess(facts);
-    let (sources, of_sources) = sources::assess(facts);
+    let sources = sources::assess(facts);
     let recovery = recovery::assess(facts);
 
-    let mut findings = finding::Findings::default();
+    let mut findings = Findings::default();
     if let Some(Waiting { what, needs_a_person: false }) = &facts.waiting_for {
-        findings.add(Status::Unknown, format!("the start waits for {what}"));
+        findings.add(found::start_waits(what, false));
     }
-    findings.extend(recovery.findings);
-    findings.extend(scheduler.findings);
-    findings.extend(store.findings);
-    findings.extend(of_sources);
-    for optional in [of_resources, of_apis, of_data] {
+    for essential in
+        [&recovery.model.findings, &scheduler.model.findings, &store.model.findings, &sources.findings]
+    {
+        findings.extend(essential.clone());
+    }
+    for optional in [resources.findings.clone(), of_apis, of_data] {
         findings.extend(optional.into_optional());
     }
     Report {
@@ -59,6 +60,6 @@ pub fn assess(facts: &Facts, thresholds: &Thresholds) -> Report {
         sources,
         recovery: recovery.model,
         reached,
-        reasons: findings.sentences(),
+        findings: findings.worst_first(),
     }
 }

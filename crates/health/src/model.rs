@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_kernel::{Connections, Quantiles};
 
-use crate::{BreakerState, Phase, PlanFacts, Reached, SourceFacts, Status};
+use crate::{BreakerState, Findings, Kind, Phase, PlanFacts, Reached, SourceFacts, Status, found};
 
 /// The report that all health endpoints answer from.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,33 +43,32 @@ pub struct Report {
     pub recovery: RecoveryModel,
     /// The levels that figures have reached, for the facts of the next report.
     pub reached: Reached,
-    /// One sentence for each thing that is not healthy, the worst first.
-    pub reasons: Vec<String>,
+    /// Each thing that is not healthy, the worst first.
+    pub findings: Findings,
 }
 
-/// What the reason begins with why a process ends.
-const ENDING: &str = "stopping because ";
-
 impl Report {
+    /// One sentence for each thing that is not healthy, the worst first.
+    pub fn reasons(&self) -> Vec<&str> {
+        self.findings.sentences()
+    }
+
     /// Whether it says why the process ends.
     pub fn is_ending(&self) -> bool {
-        self.reasons.first().is_some_and(|reason| reason.starts_with(ENDING))
+        self.findings.0.first().is_some_and(|finding| finding.kind == Kind::Ending)
     }
 
     /// The same of a process that ends without being told to: it does its work no more, whatever its parts say.
     #[must_use]
     pub fn ending(mut self, cause: &str) -> Self {
-        self.reasons.insert(0, format!("{ENDING}{cause}"));
+        self.findings.0.insert(0, found::ending(cause));
         Self { phase: Phase::Stopping, status: Status::Critical, ready: false, ..self }
     }
 
     /// The same after so long without a new one: what makes reports hangs, and nobody knows how the rest does.
     #[must_use]
     pub fn outdated(mut self, age: Duration) -> Self {
-        self.reasons.insert(
-            0,
-            format!("there has been no report for {} s: the part monitor does not get on", age.as_secs()),
-        );
+        self.findings.0.insert(0, found::no_report(age));
         Self { status: Status::Critical, ready: false, ..self }
     }
 }
@@ -91,8 +90,8 @@ pub struct SchedulerModel {
     pub tokens_attempted: u64,
     /// Those of them that could not be refreshed.
     pub tokens_failed: u64,
-    /// One sentence for each thing that is wrong with a group.
-    pub alerts: Vec<String>,
+    /// Each thing that is wrong with a group, the worst first.
+    pub findings: Findings,
 }
 
 /// One group.
@@ -113,7 +112,7 @@ pub struct GroupModel {
 }
 
 /// `/health/resources`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ResourcesModel {
     /// The worst of the figures.
     pub status: Status,
@@ -131,6 +130,8 @@ pub struct ResourcesModel {
     pub open_file_descriptors: Option<u64>,
     /// How many may be open.
     pub file_descriptor_limit: Option<u64>,
+    /// Each figure that is too high or not measured, the worst first.
+    pub findings: Findings,
 }
 
 /// `/health/apis`.
@@ -156,12 +157,12 @@ pub struct ApisModel {
     pub requests_per_minute: Option<f64>,
     /// The last error, while calls fail or are withheld.
     pub last_error: Option<String>,
-    /// One sentence for each thing that is wrong with the API.
-    pub alerts: Vec<String>,
+    /// Each thing that is wrong with the API, the worst first.
+    pub findings: Findings,
 }
 
 /// `/health/data-freshness`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FreshnessModel {
     /// The worse of the lanes.
     pub status: Status,
@@ -173,6 +174,8 @@ pub struct FreshnessModel {
     pub unlisted: u64,
     /// Archived tokens.
     pub archived: u64,
+    /// Each thing that is wrong with the data, the worst first.
+    pub findings: Findings,
 }
 
 /// One lane's data.
@@ -209,6 +212,8 @@ pub struct StoreModel {
     pub last_error: Option<String>,
     /// Each use by itself.
     pub uses: Vec<StoreUseModel>,
+    /// Each thing that is wrong with one of them, the worst first.
+    pub findings: Findings,
 }
 
 /// One use of a store.
@@ -229,8 +234,8 @@ pub struct StoreUseModel {
 pub struct RecoveryModel {
     /// Degraded while a part is being restarted, critical once nothing more is done about one.
     pub status: Status,
-    /// One sentence for each part that is not running as it should.
-    pub alerts: Vec<String>,
+    /// Each part that is not running as it should, the worst first.
+    pub findings: Findings,
 }
 
 /// The external lists of tokens.
@@ -240,4 +245,6 @@ pub struct SourcesModel {
     pub status: Status,
     /// Each of them as it was read last.
     pub lists: Vec<SourceFacts>,
+    /// Those that cannot be read.
+    pub findings: Findings,
 }

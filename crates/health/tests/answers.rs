@@ -15,8 +15,8 @@ fn report(change: impl FnOnce(&mut Facts)) -> Report {
 fn check(report: &Report, reason: &str) {
     assert_eq!((report.status, report.apis.status), (Status::Degraded, Status::Degraded));
     assert!(report.live && report.ready);
-    assert_eq!(report.reasons, [reason]);
-    assert_eq!(report.apis.alerts, [reason]);
+    assert_eq!(report.reasons(), [reason]);
+    assert_eq!(report.apis.findings.sentences(), [reason]);
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn an_api_that_lists_none_of_the_tokens_is_reported_with_their_number() {
         facts.api.silence = Some(silence);
         facts.api.failing_for = Some(Duration::from_mins(1));
     });
-    assert!(!away.reasons.iter().any(|reason| reason.contains("answers")), "{:?}", away.reasons);
+    assert!(!away.reasons().iter().any(|reason| reason.contains("answers")), "{:?}", away.reasons());
 }
 
 #[test]
@@ -41,10 +41,10 @@ fn tokens_that_cannot_be_read_are_reported_with_their_number_and_an_example() {
         facts.data.cold.stale = 1;
     });
     let sentence = "DexScreener: the data of 12 of 550 tokens cannot be read, e.g. So11: priceUsd \"abc\"";
-    assert!(felt.reasons.iter().any(|reason| reason == sentence), "{:?}", felt.reasons);
+    assert!(felt.reasons().contains(&sentence), "{:?}", felt.reasons());
     let now_and_then = report(|facts| facts.api.unreadable = Some(unreadable(12)));
     assert_eq!(now_and_then.status, Status::Healthy, "no token is too old because of it");
     check(&report(|facts| facts.api.unreadable = Some(unreadable(276))), &sentence.replace("12", "276"));
     let more = report(|facts| facts.api.unreadable = Some(unreadable(600)));
-    assert!(more.reasons[0].contains("600 of 600"), "one that is gone meanwhile: {:?}", more.reasons);
+    assert!(more.reasons()[0].contains("600 of 600"), "one that is gone meanwhile: {:?}", more.reasons());
 }

@@ -42,12 +42,12 @@ fn a_pause_that_the_api_asked_for_is_reported_with_its_length_and_is_not_an_outa
         })
     };
     assert_eq!(
-        held_up(Some(57)).scheduler.alerts,
+        held_up(Some(57)).scheduler.findings.sentences(),
         ["the hot group has been blocked for 3s: the API is rate limiting for another 57s"]
     );
     assert_eq!(held_up(Some(57)).scheduler.status, Status::Degraded);
     assert_eq!(
-        held_up(None).scheduler.alerts,
+        held_up(None).scheduler.findings.sentences(),
         ["the hot group has been blocked for 3s: the API is unavailable"]
     );
 }
@@ -62,13 +62,13 @@ fn groups_without_a_lease_are_blocked_and_not_stuck() {
     };
     let blocked = lapsed(3_000);
     assert_eq!(
-        blocked.scheduler.alerts,
+        blocked.scheduler.findings.sentences(),
         ["hot", "cold"].map(|name| format!(
             "the {name} group has been blocked for 50m: this process could not renew its lease on the store"
         ))
     );
     assert_eq!((blocked.scheduler.status, blocked.live), (Status::Degraded, true));
-    assert!(lapsed(2).scheduler.alerts.is_empty(), "after a pause it is renewed at once");
+    assert!(lapsed(2).scheduler.findings.sentences().is_empty(), "after a pause it is renewed at once");
     let over = report(|facts| {
         facts.hot.since_progress = Some(Duration::from_mins(50));
         facts.hot.since_held_up = Some(Duration::from_secs(2));
@@ -93,7 +93,7 @@ fn a_breaker_that_an_operator_holds_open_is_degraded_for_as_long_as_it_lasts_and
     assert_eq!((report.status, report.live, report.ready), (Status::Degraded, true, true));
     assert_eq!(report.apis.status, Status::Degraded);
     assert_eq!(
-        report.reasons,
+        report.reasons(),
         [
             "the hot group has been blocked for 1h: an operator holds the circuit breaker open; `ttm breaker dexscreener reset` ends that",
             "the cold group has been blocked for 1h: an operator holds the circuit breaker open; `ttm breaker dexscreener reset` ends that",
@@ -116,7 +116,7 @@ fn a_withheld_group_is_degraded_with_that_reason_unless_the_scheduler_hangs_too(
     let first_seconds = held_up(3, 3);
     assert_eq!((first_seconds.scheduler.status, first_seconds.live), (Status::Degraded, true));
     assert_eq!(
-        first_seconds.scheduler.alerts,
+        first_seconds.scheduler.findings.sentences(),
         ["the hot group has been blocked for 3s: the API is unavailable"]
     );
     assert_eq!((held_up(86_400, 9).scheduler.status, held_up(86_400, 9).live), (Status::Degraded, true));

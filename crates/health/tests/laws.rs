@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use ttm_health::testing::{
     FakeResourceSource, Worsening, any_facts, any_worsening, conformance, healthy_facts,
 };
-use ttm_health::{Phase, Status, StoreCall, StoreUseFacts, Thresholds, assess};
+use ttm_health::{Finding, Kind, Phase, Status, StoreCall, StoreUseFacts, Thresholds, assess};
 
 proptest! {
     #[test]
@@ -20,7 +20,7 @@ proptest! {
         let mut worse = facts.clone();
         worsening.apply(&mut worse);
         let [before, after] = [facts, worse].map(|facts| assess(&facts, &Thresholds::default()));
-        prop_assert!(after.status >= before.status, "{:?} became {:?}", before.reasons, after.reasons);
+        prop_assert!(after.status >= before.status, "{:?} became {:?}", before.reasons(), after.reasons());
         // What is beyond help is not helped by whoever kills what is not live.
         prop_assert!(after.live <= before.live || matches!(worsening, Worsening::Escalated));
         prop_assert!(after.ready <= before.ready);
@@ -56,7 +56,7 @@ proptest! {
             report.recovery.status,
         ];
         prop_assert_eq!(report.status == Status::Healthy, parts.iter().all(|part| *part == Status::Healthy));
-        prop_assert_eq!(report.status == Status::Healthy, report.reasons.is_empty());
+        prop_assert_eq!(report.status == Status::Healthy, report.reasons().is_empty());
         prop_assert_eq!(report.status == Status::Critical, parts.contains(&Status::Critical));
     }
 
@@ -113,7 +113,7 @@ proptest! {
         facts.data.hot.expired = facts.data.hot.tokens;
         let report = assess(&facts, &Thresholds::default());
         prop_assert!(report.live && report.ready);
-        prop_assert_eq!(report.status, Status::Degraded, "{:?}", report.reasons);
+        prop_assert_eq!(report.status, Status::Degraded, "{:?}", report.reasons());
         prop_assert_eq!(report.scheduler.hot.status, Status::Degraded);
         prop_assert_eq!(report.scheduler.error_rate, probed.then_some(1.0), "nothing attempted is no success");
     }
@@ -135,6 +135,39 @@ proptest! {
         for figure in figures.into_iter().flatten() {
             prop_assert!(figure.is_finite() && figure >= 0.0, "{figure}");
         }
+        for finding in report.findings.0 {
+            prop_assert!(finding.value.is_none_or(|value| value.is_finite() && value >= 0.0), "{finding:?}");
+            prop_assert_eq!(finding.unit.is_none(), finding.value.is_none(), "{:?}", finding);
+        }
+    }
+
+    #[test]
+    fn the_findings_of_the_whole_are_those_of_its_parts_and_add_up_to_its_status(facts in any_facts()) {
+        let report = assess(&facts, &Thresholds::default());
+        let parts = [
+            (&report.scheduler.findings, report.scheduler.status),
+            (&report.store.findings, report.store.status),
+            (&report.resources.findings, report.resources.status),
+            (&report.apis.findings, report.apis.status),
+            (&report.data.findings, report.data.status),
+            (&report.sources.findings, report.sources.status),
+            (&report.recovery.findings, report.recovery.status),
+        ];
+        for (findings, status) in parts {
+            prop_assert_eq!(findings.worst(), status);
+        }
+        prop_assert_eq!(report.findings.worst(), report.status);
+        for findings in parts.map(|(findings, _)| findings).into_iter().chain([&report.findings]) {
+            let statuses: Vec<Status> = findings.0.iter().map(|finding| finding.status).collect();
+            prop_assert!(statuses.is_sorted_by(|one, next| one >= next), "{findings:?}");
+        }
+        let is_start = |finding: &&Finding| finding.kind == Kind::StartWaits && finding.status == Status::Unknown;
+        let mut of_parts: Vec<&str> = parts.iter().flat_map(|(findings, _)| findings.sentences()).collect();
+        of_parts.extend(report.findings.0.iter().filter(is_start).map(|finding| finding.sentence.as_str()));
+        let mut of_whole = report.reasons();
+        of_parts.sort_unstable();
+        of_whole.sort_unstable();
+        prop_assert_eq!(of_parts, of_whole);
     }
 
     #[test]

@@ -22,8 +22,11 @@ fn a_part_that_is_being_restarted_makes_the_whole_degraded_and_nothing_worse() {
         report(RecoveryFacts { restarting: vec![part("hot-group", true)], ..RecoveryFacts::default() });
     assert_eq!((report.status, report.live, report.ready), (Status::Degraded, true, true));
     assert_eq!(report.recovery.status, Status::Degraded);
-    assert_eq!(report.reasons, ["the part hot-group does not get on: it ended by itself: it panicked: boom"]);
-    assert_eq!(report.recovery.alerts, report.reasons);
+    assert_eq!(
+        report.reasons(),
+        ["the part hot-group does not get on: it ended by itself: it panicked: boom"]
+    );
+    assert_eq!(report.recovery.findings.sentences(), report.reasons());
 }
 
 #[test]
@@ -38,7 +41,7 @@ fn a_critical_part_that_is_given_up_is_critical_and_not_ready_and_stays_live() {
     assert_eq!((report.status, report.live, report.ready), (Status::Critical, true, false));
     let first = "the part work is given up for now, since no restart that may be tried helps: it ended by itself: it panicked: boom; once \
                  it is mended, `ttm restart work`";
-    assert_eq!(report.reasons.first().map(String::as_str), Some(first));
+    assert_eq!(report.reasons().first(), Some(&first));
     facts.recovery = RecoveryFacts::default();
     assert!(
         !assess(&facts, &Thresholds::default()).live,
@@ -53,7 +56,7 @@ fn a_part_that_the_service_can_do_without_calls_a_person_and_keeps_it_ready() {
     assert_eq!((report.status, report.live, report.ready), (Status::Critical, true, true));
     let told = "the part sources is given up for now, since no restart that may be tried helps: it ended by itself: it panicked: boom; \
                 once it is mended, `ttm restart sources`";
-    assert_eq!(report.reasons, [told], "a name may be a plural");
+    assert_eq!(report.reasons(), [told], "a name may be a plural");
 }
 
 #[test]
@@ -61,7 +64,7 @@ fn a_process_that_was_ended_too_often_calls_a_person_and_is_not_ready() {
     let needs_a_person = Some("it leaks".to_owned());
     let report = report(RecoveryFacts { needs_a_person, ..RecoveryFacts::default() });
     assert_eq!((report.status, report.live, report.ready), (Status::Critical, true, false));
-    assert!(report.reasons[0].contains("it leaks"), "{:?}", report.reasons);
+    assert!(report.reasons()[0].contains("it leaks"), "{:?}", report.reasons());
 }
 
 #[test]
@@ -69,7 +72,7 @@ fn budgets_that_count_as_spent_are_told_while_they_do() {
     let set_aside = Some("the ledger of recoveries cannot be used".to_owned());
     let report = report(RecoveryFacts { set_aside, ..RecoveryFacts::default() });
     assert_eq!((report.status, report.live, report.ready), (Status::Degraded, true, true));
-    assert_eq!(report.reasons, ["the ledger of recoveries cannot be used"]);
+    assert_eq!(report.reasons(), ["the ledger of recoveries cannot be used"]);
 }
 
 #[test]
@@ -83,7 +86,7 @@ fn a_breaker_that_an_operator_overrules_is_told_with_what_ends_it() {
         "profiles: an operator holds the circuit breaker open; `ttm breaker profiles reset` ends that",
         "dexscreener: an operator has disabled the circuit breaker; `ttm breaker dexscreener reset` ends that",
     ];
-    assert_eq!(report.reasons, told);
+    assert_eq!(report.reasons(), told);
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn a_command_names_the_config_that_the_service_was_started_with() {
         (Some(Duration::from_mins(1)), Some(Duration::from_secs(1)));
     (facts.data.hot.tokens, facts.data.cold.tokens, facts.data.unlisted, facts.data.archived) = (0, 0, 0, 0);
     let report = assess(&facts, &Thresholds::default());
-    let commands: Vec<&str> = report.reasons.iter().filter_map(|reason| reason.split('`').nth(1)).collect();
+    let commands: Vec<&str> = report.reasons().iter().filter_map(|reason| reason.split('`').nth(1)).collect();
     let expected = [
         "ttm restart sources --config /etc/ttm/ttm.toml",
         "ttm breaker dexscreener reset --config /etc/ttm/ttm.toml",
@@ -105,5 +108,5 @@ fn a_command_names_the_config_that_the_service_was_started_with() {
         "ttm breaker profiles reset --config /etc/ttm/ttm.toml",
         "ttm tokens import --config /etc/ttm/ttm.toml",
     ];
-    assert_eq!(commands, expected, "{:#?}", report.reasons);
+    assert_eq!(commands, expected, "{:#?}", report.reasons());
 }

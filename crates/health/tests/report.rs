@@ -24,7 +24,7 @@ fn quiet(seconds: u64) -> Report {
 fn a_service_without_problems_is_healthy_live_ready_and_started() {
     let report = report(|_| {});
     assert_eq!(report.status, Status::Healthy);
-    assert_eq!(report.reasons, Vec::<String>::new());
+    assert_eq!(report.reasons(), Vec::<String>::new());
     assert!(report.live && report.ready && report.started);
 }
 
@@ -69,8 +69,8 @@ fn a_quiet_group_is_first_degraded_then_critical_and_at_last_takes_the_process_d
             (Status::Critical, false),
         ]
     );
-    assert_eq!(quiet(125).reasons, ["the hot group has made no progress for 2m 5s"]);
-    assert_eq!(quiet(125).scheduler.alerts, quiet(125).reasons);
+    assert_eq!(quiet(125).reasons(), ["the hot group has made no progress for 2m 5s"]);
+    assert_eq!(quiet(125).scheduler.findings.sentences(), quiet(125).reasons());
     assert!(quiet(600).ready, "a stall is for the one who restarts, not for the one who routes");
 }
 
@@ -82,7 +82,7 @@ fn a_group_whose_runs_all_fail_is_degraded_and_never_takes_the_process_down() {
     });
     assert_eq!((report.status, report.live), (Status::Degraded, true));
     assert_eq!(
-        report.reasons,
+        report.reasons(),
         ["the hot group has made no progress for 1h: its runs end, and refresh none of their tokens"]
     );
 }
@@ -90,7 +90,7 @@ fn a_group_whose_runs_all_fail_is_degraded_and_never_takes_the_process_down() {
 #[test]
 fn tokens_that_one_run_could_not_refresh_do_not_change_health() {
     let report = report(|facts| (facts.cold.attempted, facts.cold.failed) = (15, 15));
-    assert_eq!((report.status, report.reasons), (Status::Healthy, Vec::new()));
+    assert_eq!((report.status, report.reasons()), (Status::Healthy, Vec::new()));
     assert_eq!(report.scheduler.error_rate, Some(15.0 / 115.0));
 }
 
@@ -128,7 +128,7 @@ fn a_group_that_never_started_is_late_from_the_start_of_the_process_on() {
         })
     };
     assert_eq!(after(59).status, Status::Healthy, "what has just begun has the time that any group has");
-    assert_eq!(after(90).reasons, ["the hot group has made no progress since the start, for 1m 30s"]);
+    assert_eq!(after(90).reasons(), ["the hot group has made no progress since the start, for 1m 30s"]);
     assert!(!after(600).live);
 }
 
@@ -145,7 +145,7 @@ fn a_start_that_needs_an_operator_is_critical_and_live() {
     let start = start(true);
     assert_eq!((start.status, start.live, start.ready), (Status::Critical, true, false));
     assert_eq!(
-        start.reasons[0],
+        start.reasons()[0],
         "the start waits until an operator has repaired the store: connection refused"
     );
 }
@@ -161,7 +161,7 @@ fn starting_and_stopping_are_not_ready_and_nothing_is_late() {
     });
     assert!(starting.live && !starting.ready && !starting.started);
     assert_eq!(
-        starting.reasons,
+        starting.reasons(),
         [
             "the start waits for the store: connection refused",
             "the hot group has not made progress yet",
@@ -186,7 +186,7 @@ fn an_api_that_is_down_is_a_warning() {
     assert_eq!((report.status, report.apis.status), (Status::Degraded, Status::Degraded));
     assert!(report.ready);
     assert_eq!(
-        report.reasons,
+        report.reasons(),
         [
             "DexScreener: the circuit breaker is open (403, an HTML page: the API refuses this client)",
             "DexScreener: 125 of 500 calls failed (25.0 %); the limit of 20 % was reached, clears once below 15 % for 5m (403, an HTML page: the API refuses this client)",
@@ -207,7 +207,7 @@ fn an_api_whose_calls_all_fail_is_degraded_however_few_there_are() {
     assert_eq!(after(29).status, Status::Healthy, "one call that failed, or two");
     assert_eq!((after(400_000).status, after(400_000).ready), (Status::Degraded, true));
     let told = "DexScreener: nothing but errors for 30s (429: the API limits this client's rate)";
-    assert_eq!(after(30).reasons, [told]);
+    assert_eq!(after(30).reasons(), [told]);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn tokens_of_which_the_api_knows_none_are_reported() {
         facts.data = DataFacts { unlisted: 31, archived: 2, ..DataFacts::default() };
     });
     assert_eq!((report.status, report.data.status), (Status::Degraded, Status::Degraded));
-    assert_eq!(report.reasons, ["the API knows none of the 31 tokens"]);
+    assert_eq!(report.reasons(), ["the API knows none of the 31 tokens"]);
 }
 
 #[test]
@@ -244,14 +244,14 @@ fn the_first_seconds_of_a_service_do_not_flap() {
         facts.cold.last_run = None;
         facts.data.cold.never_observed = 400;
     });
-    assert_eq!((report.status, report.reasons), (Status::Healthy, vec![]));
+    assert_eq!((report.status, report.reasons()), (Status::Healthy, vec![]));
 }
 
 #[test]
 fn a_service_without_tokens_says_so() {
     let report = report(|facts| facts.data = DataFacts::default());
     assert_eq!(report.status, Status::Degraded);
-    assert_eq!(report.reasons, ["there are no tokens to score; `ttm tokens import` brings some"]);
+    assert_eq!(report.reasons(), ["there are no tokens to score; `ttm tokens import` brings some"]);
 }
 
 #[test]
@@ -263,7 +263,10 @@ fn tokens_that_were_never_observed_are_not_stale_and_degraded_once_they_are_over
         })
     };
     assert_eq!(report(0).status, Status::Healthy);
-    assert_eq!(report(4).reasons, ["4 of 500 cold tokens were never observed, and should have been by now"]);
+    assert_eq!(
+        report(4).reasons(),
+        ["4 of 500 cold tokens were never observed, and should have been by now"]
+    );
 }
 
 #[test]
@@ -272,13 +275,13 @@ fn resources_are_judged_against_their_limits() {
     let memory =
         with(|sample| sample.memory_bytes = sample.memory_limit_bytes.map(|limit| limit * 9 / 10 + 1));
     assert_eq!(memory.status, Status::Critical);
-    assert_eq!(memory.reasons, ["memory in use: 90.0 % of its limit; limit 90 %, clears below 85 %"]);
+    assert_eq!(memory.reasons(), ["memory in use: 90.0 % of its limit; limit 90 %, clears below 85 %"]);
     assert_eq!(with(|sample| sample.cpu_percent = Some(100.0)).status, Status::Healthy, "for a moment");
     assert_eq!(with(|sample| sample.disk_usage_percent = Some(95.0)).status, Status::Critical);
     assert_eq!(with(|sample| sample.open_file_descriptors = Some(800)).status, Status::Degraded);
     let unlimited = with(|sample| sample.memory_limit_bytes = Some(0));
     assert_eq!(unlimited.resources.memory_usage_percent, None);
-    assert_eq!(unlimited.reasons, ["memory in use: not measured"]);
+    assert_eq!(unlimited.reasons(), ["memory in use: not measured"]);
     assert_eq!(unlimited.status, Status::Degraded);
 }
 
@@ -297,7 +300,7 @@ fn stale_tokens_are_a_warning_with_their_number_and_the_age_of_the_oldest() {
         facts.data.cold.ages = Some(Quantiles { max: Duration::from_secs(7230), ..Quantiles::default() });
     });
     assert_eq!((report.status, report.data.hot.status), (Status::Degraded, Status::Healthy));
-    assert_eq!(report.reasons, ["3 of 500 cold tokens are older than they may be, the oldest 2h 30s"]);
+    assert_eq!(report.reasons(), ["3 of 500 cold tokens are older than they may be, the oldest 2h 30s"]);
 }
 
 #[test]
@@ -308,7 +311,7 @@ fn reasons_of_all_parts_come_worst_first() {
         facts.resources.iter_mut().for_each(|sample| sample.disk_usage_percent = Some(91.0));
     });
     let first: Vec<&str> =
-        report.reasons.iter().map(|reason| reason.split(' ').next().unwrap_or("")).collect();
+        report.reasons().iter().map(|reason| reason.split(' ').next().unwrap_or("")).collect();
     assert_eq!(first, ["disk", "the", "1"]);
 }
 
@@ -318,7 +321,7 @@ fn a_list_of_tokens_that_cannot_be_read_is_a_warning_with_its_first_line() {
         report(|facts| facts.sources[0].problem = Some("mints.txt:3: bad\nmints.txt: 1 bad line".to_owned()));
     assert_eq!((report.status, report.sources.status), (Status::Degraded, Status::Degraded));
     assert_eq!(
-        report.reasons,
+        report.reasons(),
         ["the tokens of source file are those of its last good list: mints.txt:3: bad"]
     );
     assert!(report.ready);
@@ -333,5 +336,5 @@ fn requests_that_panic_make_their_group_degraded_and_say_what_they_said() {
     assert_eq!((report.status, report.scheduler.cold.status), (Status::Degraded, Status::Degraded));
     assert_eq!(report.scheduler.hot.status, Status::Healthy);
     let sentence = "requests of the cold group panicked: 17 within 3m, the last 1m ago: index out of bounds; this is a defect, please report it";
-    assert_eq!(report.reasons, [sentence]);
+    assert_eq!(report.reasons(), [sentence]);
 }

@@ -34,7 +34,7 @@ fn an_unavailable_store_is_degraded_and_ready_while_what_waits_fits() {
         );
         assert!(after(seconds).live && after(seconds).ready);
     }
-    assert_eq!(after(75).reasons, ["token writes: failing for 1m 15s: connection refused"]);
+    assert_eq!(after(75).reasons(), ["token writes: failing for 1m 15s: connection refused"]);
     assert_eq!(after(75).store.last_error.as_deref(), Some("connection refused"));
 }
 
@@ -46,7 +46,7 @@ fn refused_credentials_are_critical_at_once_and_ready_while_what_waits_fits() {
     assert!(report.live && report.ready);
     let reason = "token writes: the credentials are refused for 4s; give its user the right password, or the right to \
         log in, again: connection refused";
-    assert_eq!(report.reasons, [reason]);
+    assert_eq!(report.reasons(), [reason]);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_lease_that_needs_an_operator_is_critical_and_one_whose_store_is_unavailable
     let lost = lease(true, 60);
     assert_eq!((lost.status, lost.live, lost.ready), (Status::Critical, true, true));
     assert_eq!(
-        lost.reasons,
+        lost.reasons(),
         ["lease: cannot be renewed for 1m before an operator has repaired it: connection refused"]
     );
 }
@@ -89,6 +89,6 @@ fn a_writer_that_gave_up_or_loses_data_is_critical_and_not_ready_but_live() {
         let report = report(|facts| facts.store.uses[0] = change);
         assert_eq!((report.status, report.store.status), (Status::Critical, Status::Critical));
         assert!(report.live && !report.ready);
-        assert_eq!(report.reasons, [reason]);
+        assert_eq!(report.reasons(), [reason]);
     }
 }

@@ -10,6 +10,7 @@ use ttm_kernel::Lane;
 use ttm_kernel::Runtime;
 
 use crate::ServiceSettings;
+use crate::settings::POOLS;
 
 /// The report before the first facts: everything but the time is unknown.
 pub(crate) fn first_report(
@@ -31,7 +32,7 @@ pub(crate) fn first_report(
         tokens_per_minute: None,
         resources: None,
         database_connections: None,
-        api: ApiFacts::default(),
+        api: ApiFacts { breaker_name: POOLS, ..ApiFacts::default() },
         data: DataFacts::default(),
         plan: None,
         store: StoreFacts::default(),

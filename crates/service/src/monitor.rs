@@ -120,8 +120,8 @@ impl Monitor {
     fn report(&mut self) {
         let facts = self.facts();
         let report = self.resident.board.post_report(assess(&facts, &self.resident.settings.thresholds()));
-        let reason = match report.reasons.first() {
-            Some(reason) => reason.as_str(),
+        let reason = match report.reasons().first() {
+            Some(reason) => reason,
             None if report.phase == Phase::Stopping => "the service was ordered to stop",
             None => "nothing is wrong",
         };

@@ -146,7 +146,8 @@ impl Supervisor {
                 return (Exit::NotStarted(error), Moment::MAX);
             }
             Err(Interrupted::ByOrder(deadline)) => {
-                let waited_for = self.early.board.report().reasons.first().cloned().unwrap_or_default();
+                let report = self.early.board.report();
+                let waited_for = report.reasons().first().copied().unwrap_or_default();
                 tracing::info!(waited_for, "stopped before the start was over");
                 self.let_go(crew, deadline).await;
                 return (Exit::Abandoned, deadline);

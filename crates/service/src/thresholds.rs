@@ -37,6 +37,7 @@ mod tests {
     use std::time::Duration;
 
     use ttm_alert::defaults;
+    use ttm_health::Kind;
     use ttm_kernel::Severity;
 
     use super::*;
@@ -56,6 +57,30 @@ mod tests {
     #[test]
     fn the_default_rules_and_the_defaults_of_health_are_one_table() {
         assert_eq!(with("none", Some), Thresholds::default());
+    }
+
+    #[test]
+    fn what_rules_and_findings_are_both_about_has_one_name() {
+        let kinds = [
+            Kind::RestartBudgetSpent,
+            Kind::ProcessingStopped,
+            Kind::StoreCorrupt,
+            Kind::SamplesLost,
+            Kind::CredentialsRefused,
+            Kind::StoreDown,
+            Kind::SourceFailing,
+            Kind::Memory,
+            Kind::Cpu,
+            Kind::Disk,
+            Kind::Descriptors,
+            Kind::BreakerOpen,
+            Kind::ApiErrors,
+            Kind::ApiSlow,
+            Kind::DataStale,
+        ];
+        for kind in kinds.map(Kind::as_str) {
+            assert!(defaults::RULES.iter().any(|rule| rule.name == kind), "{kind}");
+        }
     }
 
     #[test]

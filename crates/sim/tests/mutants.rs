@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ttm_breaker::{BreakerConfig, BreakerSettings};
-use ttm_health::{Phase, ProgressThresholds, Report, Status};
+use ttm_health::{Kind, Phase, ProgressThresholds, Report, Status};
 use ttm_retry::{RetryPolicy, RetrySettings};
 use ttm_sim::Plan;
 use ttm_sim::world::Defect;
@@ -281,7 +281,7 @@ fn a_false_report_about_a_start_is_detected() {
     check_report("", endless, "still starting");
     check_report("", |report| report.started = false, "started is false");
     let silent = |report: &mut Report| {
-        report.reasons.retain(|reason| report.phase != Phase::Starting || !reason.contains("waits for"));
+        report.findings.0.retain(|it| report.phase != Phase::Starting || it.kind != Kind::StartWaits);
     };
     check_report(
         "at 30m for 10m store-gone; at 31m for 5s kill",

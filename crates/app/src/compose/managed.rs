@@ -152,7 +152,7 @@ impl Managed {
 
 /// A report in one line.
 fn in_words(report: &Report) -> String {
-    match (report.phase, report.reasons.first(), report.status) {
+    match (report.phase, report.reasons().first(), report.status) {
         (Phase::Starting, None, _) => "starting".to_owned(),
         (Phase::Stopping, None, _) => "stopping".to_owned(),
         (Phase::Running, None, Status::Healthy) => match report.data.hot.tokens + report.data.cold.tokens {
@@ -161,6 +161,6 @@ fn in_words(report: &Report) -> String {
         },
         (Phase::Running, None, status) => status.as_str().to_owned(),
         (Phase::Running, Some(reason), status) => format!("{}: {reason}", status.as_str()),
-        (Phase::Starting | Phase::Stopping, Some(reason), _) => reason.clone(),
+        (Phase::Starting | Phase::Stopping, Some(reason), _) => (*reason).to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{PlanDto, SelfHealingDto, SourcesDto};
+use super::{FindingDto, PlanDto, SelfHealingDto, SourcesDto};
 
 mod convert;
 
@@ -85,6 +85,8 @@ pub struct DetailedDto {
     pub started: bool,
     /// One sentence for each thing that is not healthy, the worst first.
     pub reasons: Vec<String>,
+    /// The same as data.
+    pub findings: Vec<FindingDto>,
     /// As `/health/scheduler`.
     pub scheduler: SchedulerDto,
     /// As `/health/resources`.
@@ -142,6 +144,8 @@ pub struct SchedulerDto {
     pub tokens_failed: u64,
     /// One sentence for each problem of a group.
     pub alerts: Vec<String>,
+    /// Each problem as data, the worst first.
+    pub findings: Vec<FindingDto>,
 }
 
 /// `/health/resources`.
@@ -165,6 +169,8 @@ pub struct ResourcesDto {
     pub open_file_descriptors: Option<u64>,
     /// Their limit.
     pub file_descriptor_limit: Option<u64>,
+    /// Each problem as data, the worst first.
+    pub findings: Vec<FindingDto>,
 }
 
 /// `/health/apis`; figures are over the last five minutes.
@@ -192,6 +198,8 @@ pub struct ApisDto {
     pub last_error: Option<String>,
     /// One sentence for each problem of the API, including responses that contain nothing to score.
     pub alerts: Vec<String>,
+    /// Each problem as data, the worst first.
+    pub findings: Vec<FindingDto>,
 }
 
 /// `/health/data-freshness`.
@@ -207,6 +215,8 @@ pub struct FreshnessDto {
     pub unlisted: u64,
     /// Archived tokens.
     pub archived: u64,
+    /// Each problem as data, the worst first.
+    pub findings: Vec<FindingDto>,
 }
 
 /// The tokens of one lane.
@@ -249,6 +259,8 @@ pub struct StoreDto {
     pub last_error: Option<String>,
     /// Each use separately.
     pub uses: Vec<StoreUseDto>,
+    /// Each problem as data, the worst first.
+    pub findings: Vec<FindingDto>,
 }
 
 /// One use of a store.

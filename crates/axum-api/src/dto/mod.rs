@@ -7,6 +7,7 @@
 mod alerts;
 mod breakers;
 mod events;
+mod finding;
 mod health;
 mod history;
 mod plan;
@@ -25,6 +26,7 @@ pub use alerts::{
 pub(crate) use alerts::{STATES, state};
 pub use breakers::{BreakerDto, BreakersDto, CountsDto, OrderedDto, WindowDto};
 pub use events::{EventDto, EventsDto};
+pub use finding::{FindingDto, LimitDto};
 pub use health::{
     ApisDto, CheckDto, ChecksDto, DetailedDto, FreshnessDto, LaneDto, OverallDto, OverallStatus,
     ResourcesDto, SchedulerDto, StatusDto, StoreDto,

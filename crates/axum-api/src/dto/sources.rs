@@ -3,13 +3,17 @@
 use serde::Serialize;
 use ttm_health::{SourceFacts, SourcesModel};
 
+use super::finding::{FindingDto, findings};
+
 /// All of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SourcesDto {
     /// `degraded` if one of them cannot be read; its last good content stays in use.
     pub status: &'static str,
     /// Each of them.
     pub lists: Vec<SourceDto>,
+    /// Each problem as data, the worst first.
+    pub findings: Vec<FindingDto>,
 }
 
 /// One list.
@@ -30,6 +34,10 @@ impl From<&SourcesModel> for SourcesDto {
             tokens: *tokens,
             problem: problem.clone(),
         };
-        Self { status: model.status.as_str(), lists: model.lists.iter().map(list).collect() }
+        Self {
+            status: model.status.as_str(),
+            lists: model.lists.iter().map(list).collect(),
+            findings: findings(&model.findings),
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::finding::{BEGUN, Findings, limit_in_words, measured, share, spoken};
+use super::figure::{BEGUN, measured, share};
 use super::level::level;
+use crate::found::{Api, Cleared, breaker_disabled, breaker_held_open, percent};
 use crate::{
-    ApisModel, BreakerState, Facts, OverruledBreaker, Phase, Reached, SilenceFacts, Status, Thresholds,
+    ApisModel, BreakerState, Facts, Findings, OverruledBreaker, Phase, Reached, Status, Thresholds,
     UnreadableFacts,
 };
 
@@ -17,72 +18,45 @@ const WINDOW: Duration = Duration::from_mins(5);
 /// A share of fewer calls than this is not significant.
 const FEWEST_CALLS: u64 = 10;
 
+/// The findings come beside the model in the order in which they were found.
 pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reached) -> (ApisModel, Findings) {
     let api = &facts.api;
     let error_rate = share(api.errors as f64, api.calls as f64).map(|rate| rate.min(1.0));
     let mut findings = Findings::default();
-    let why = api.last_error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
+    let found = Api { breaker: api.breaker_name, error: api.last_error.as_deref() };
     match api.breaker {
         None | Some(BreakerState::Closed | BreakerState::Disabled) => {}
-        // Whatever went wrong before: it is not why there are no calls.
-        Some(state @ BreakerState::ForcedOpen) => {
-            findings.add(
-                Status::Critical,
-                format!(
-                    "DexScreener: the circuit breaker is {}; {}",
-                    spelled(state),
-                    facts.commands.ends(api.breaker_name)
-                ),
-            );
-        }
-        Some(state) => {
-            findings.add(
-                Status::Critical,
-                format!("DexScreener: the circuit breaker is {}{why}", spelled(state)),
-            );
-        }
+        Some(state) => findings.add(found.breaker_open(state, &facts.commands)),
     }
     for OverruledBreaker { name, is_open } in &api.overruled {
-        let how = if *is_open {
-            facts.commands.held_open(name)
-        } else {
-            format!("an operator has disabled the circuit breaker; {}", facts.commands.ends(name))
-        };
-        findings.add(Status::Degraded, format!("{name}: {how}"));
+        let overruled = if *is_open { breaker_held_open } else { breaker_disabled };
+        findings.add(overruled(name, &facts.commands));
     }
     let is_asked = api.breaker != Some(BreakerState::ForcedOpen);
     if let Some(failing) = api.failing_for.filter(|failing| *failing >= OUTAGE && is_asked) {
-        let failing = spoken(failing);
-        findings.add(Status::Critical, format!("DexScreener: nothing but errors for {failing}{why}"));
+        findings.add(found.down(failing));
     }
-    if error_rate.is_some() {
+    if api.calls > 0 {
         // One failure among a handful of calls is not a rate yet.
-        let (errors, calls) = (api.errors.min(api.calls), api.calls);
-        let percent = 100.0 * errors as f64 / calls as f64;
-        let judged = if calls < FEWEST_CALLS { 0.0 } else { percent };
+        let is_few = api.calls < FEWEST_CALLS;
+        let judged = if is_few { 0.0 } else { percent(api.errors, api.calls) };
         let last = &mut reached.api_errors;
         let (status, limit) = level(judged, &thresholds.api_errors, WINDOW, last, facts.uptime);
         if status > Status::Healthy {
-            let limit = limit_in_words(limit, WINDOW, |percent| format!("{percent} %"));
-            let few = if calls < FEWEST_CALLS { ", too few to judge" } else { "" };
-            findings.add(
-                status,
-                format!("DexScreener: {errors} of {calls} calls failed ({percent:.1} %){few}; {limit}{why}"),
-            );
+            let cleared = Cleared { limit, after: WINDOW };
+            findings.add(found.errors([api.errors, api.calls], is_few, status, cleared));
         }
     } else if is_asked && (facts.measured_for >= BEGUN || facts.phase == Phase::Starting) {
-        findings.add(Status::Unknown, "DexScreener: no call in the last five minutes".to_owned());
+        findings.add(found.unused());
     }
     if let Some(p95) = api.p95_response_time {
-        let (seconds, last) = (p95.as_secs_f64(), &mut reached.api_slow);
-        let (status, limit) = level(seconds, &thresholds.api_slow, WINDOW, last, facts.uptime);
+        let last = &mut reached.api_slow;
+        let (status, limit) = level(p95.as_secs_f64(), &thresholds.api_slow, WINDOW, last, facts.uptime);
         if status > Status::Healthy {
-            let of_seconds = |seconds| spoken(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
-            let (p95, limit) = (spoken(p95), limit_in_words(limit, WINDOW, of_seconds));
-            findings.add(status, format!("DexScreener: 95 % of calls took up to {p95}; {limit}"));
+            findings.add(found.slow(p95, status, Cleared { limit, after: WINDOW }));
         }
     }
-    says_nothing(facts, &mut findings);
+    says_nothing(facts, found, &mut findings);
     // Without any call nothing is known, unless the breaker explains why there was none.
     if findings.worst() != Status::Unknown {
         findings = findings.into_warnings();
@@ -98,41 +72,24 @@ pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reach
         cache_hit_rate: measured(api.cache_hit_rate),
         requests_per_minute: measured(api.requests_per_minute),
         last_error: api.last_error.clone(),
-        alerts: findings.clone().sentences(),
+        findings: findings.clone().worst_first(),
     };
     (model, findings)
 }
 
 /// Calls that succeed may still return nothing to score.
-fn says_nothing(facts: &Facts, findings: &mut Findings) {
+fn says_nothing(facts: &Facts, found: Api<'_>, findings: &mut Findings) {
     let answers = facts.api.failing_for.is_none_or(|failing| failing < OUTAGE);
-    if let Some(SilenceFacts { tokens, lasts }) = facts.api.silence.filter(|_| answers) {
-        let lasts = spoken(lasts);
-        let sentence = format!(
-            "DexScreener responds, and listed none of the {tokens} tokens requested in the last {lasts}"
-        );
-        findings.add(Status::Degraded, sentence);
+    if let Some(silence) = facts.api.silence.filter(|_| answers) {
+        findings.add(found.silent(silence));
     }
-    if let Some(UnreadableFacts { tokens, example }) = &facts.api.unreadable {
+    if let Some(unreadable @ UnreadableFacts { tokens, .. }) = &facts.api.unreadable {
         let lanes = [facts.data.hot, facts.data.cold];
         let known = lanes.iter().fold(0, |sum: u64, lane| sum.saturating_add(lane.tokens)).max(*tokens);
         // Some pairs are invalid now and then, which needs no attention until a token is too old because of it.
         let is_felt = lanes.iter().any(|lane| lane.stale > 0 || lane.overdue > 0) || *tokens > known / 2;
         if is_felt {
-            findings.add(
-                Status::Degraded,
-                format!("DexScreener: the data of {tokens} of {known} tokens cannot be read, e.g. {example}"),
-            );
+            findings.add(found.unreadable(unreadable, known));
         }
-    }
-}
-
-fn spelled(state: BreakerState) -> &'static str {
-    match state {
-        BreakerState::Closed => "closed",
-        BreakerState::Open => "open",
-        BreakerState::HalfOpen => "half open",
-        BreakerState::ForcedOpen => "held open by an operator",
-        BreakerState::Disabled => "disabled",
     }
 }

@@ -1,8 +1,8 @@
 //! Assesses the age of the data. An old score makes it degraded: it is still served, with its age.
 
-use super::finding::{Findings, spoken};
-use crate::{Facts, FreshnessModel, LaneFacts, LaneModel, Phase, Status};
+use crate::{Facts, Findings, FreshnessModel, LaneFacts, LaneModel, Phase, found};
 
+/// The findings come beside the model in the order in which they were found.
 pub(super) fn assess(facts: &Facts) -> (FreshnessModel, Findings) {
     let starting = facts.phase == Phase::Starting;
     let (hot, mut findings) = lane("hot", &facts.data.hot, starting);
@@ -11,15 +11,11 @@ pub(super) fn assess(facts: &Facts) -> (FreshnessModel, Findings) {
     let data = &facts.data;
     let all = [data.hot.tokens, data.cold.tokens, data.unlisted, data.archived];
     if !starting && all == [0; 4] {
-        findings.add(
-            Status::Degraded,
-            format!("there are no tokens to score; {} brings some", facts.commands.quoted("tokens import")),
-        );
+        findings.add(found::no_tokens(&facts.commands));
     }
     // That the API does not list one token is normal; that it lists none points to the API.
     if !starting && data.hot.tokens == 0 && data.cold.tokens == 0 && data.unlisted > 0 {
-        let unlisted = data.unlisted;
-        findings.add(Status::Degraded, format!("the API knows none of the {unlisted} tokens"));
+        findings.add(found::all_unlisted(data.unlisted));
     }
     let model = FreshnessModel {
         status: findings.worst(),
@@ -27,6 +23,7 @@ pub(super) fn assess(facts: &Facts) -> (FreshnessModel, Findings) {
         cold,
         unlisted: data.unlisted,
         archived: data.archived,
+        findings: findings.clone().worst_first(),
     };
     (model, findings)
 }
@@ -35,16 +32,12 @@ fn lane(name: &str, lane: &LaneFacts, starting: bool) -> (LaneModel, Findings) {
     let LaneFacts { tokens, never_observed, overdue, stale, expired, ages } = *lane;
     let mut findings = Findings::default();
     if stale > 0 {
-        let oldest = ages.map_or_else(String::new, |ages| format!(", the oldest {}", spoken(ages.max)));
-        let sentence = format!("{stale} of {tokens} {name} tokens are older than they may be{oldest}");
-        findings.add(Status::Degraded, sentence);
+        findings.add(found::data_stale(name, lane));
     }
     if starting && tokens == 0 {
-        findings.add(Status::Unknown, format!("the {name} tokens are not loaded yet"));
+        findings.add(found::not_loaded(name));
     } else if overdue > 0 {
-        let sentence =
-            format!("{overdue} of {tokens} {name} tokens were never observed, and should have been by now");
-        findings.add(Status::Degraded, sentence);
+        findings.add(found::never_observed(name, lane));
     }
     (LaneModel { status: findings.worst(), tokens, never_observed, stale, expired, ages }, findings)
 }

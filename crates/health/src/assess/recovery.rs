@@ -1,12 +1,10 @@
 //! Assesses the parts by what self-healing is at: one that is being restarted makes the whole degraded, and one about which
 //! nothing more is done makes it critical, since a person has to.
 
-use super::finding::Findings;
-use crate::{Facts, RecoveryModel, Status};
+use crate::{Facts, Findings, RecoveryModel, found};
 
 pub(super) struct Assessed {
     pub(super) model: RecoveryModel,
-    pub(super) findings: Findings,
     /// Whether something critical is beyond help: the service does not do what it is for, and another process would not either.
     pub(super) is_beyond_help: bool,
 }
@@ -15,28 +13,19 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
     let mut findings = Findings::default();
     let recovery = &facts.recovery;
     if let Some(why) = &recovery.needs_a_person {
-        let sentence = format!(
-            "the process should be replaced, and was three times within an hour: {why}; a person is needed"
-        );
-        findings.add(Status::Critical, sentence);
+        findings.add(found::process_given_up(why));
     }
     if let Some(problem) = &recovery.set_aside {
-        findings.add(Status::Degraded, problem.clone());
+        findings.add(found::ledger_unusable(problem));
     }
     for part in &recovery.escalated {
-        let name = &part.name;
-        let sentence = format!(
-            "the part {name} is given up for now, since no restart that may be tried helps: {}; once it is mended, {}",
-            part.problem,
-            facts.commands.quoted(&format!("restart {name}"))
-        );
-        findings.add(Status::Critical, sentence);
+        findings.add(found::part_given_up(part, &facts.commands));
     }
     for part in &recovery.restarting {
-        findings.add(Status::Degraded, format!("the part {} does not get on: {}", part.name, part.problem));
+        findings.add(found::part_restarting(part));
     }
     let is_beyond_help =
         recovery.needs_a_person.is_some() || recovery.escalated.iter().any(|part| part.critical);
-    let model = RecoveryModel { status: findings.worst(), alerts: findings.clone().sentences() };
-    Assessed { model, findings, is_beyond_help }
+    let model = RecoveryModel { status: findings.worst(), findings: findings.worst_first() };
+    Assessed { model, is_beyond_help }
 }

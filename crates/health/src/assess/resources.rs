@@ -2,19 +2,15 @@
 
 use std::time::Duration;
 
-use super::finding::{BEGUN, Findings, limit_in_words, measured, share};
+use super::figure::{BEGUN, measured, share};
 use super::level::level;
-use crate::{Facts, Reached, ResourceSample, ResourcesModel, Status, Thresholds};
+use crate::found::{CPU, DESCRIPTORS, DISK, MEMORY};
+use crate::{Facts, Findings, Reached, ResourceSample, ResourcesModel, Status, Thresholds};
 
-const CPU: &str = "CPU in use";
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Connections are reported but not assessed: the pools of a store are small on purpose, and full for moments.
-pub(super) fn assess(
-    facts: &Facts,
-    thresholds: &Thresholds,
-    reached: &mut Reached,
-) -> (ResourcesModel, Findings) {
+pub(super) fn assess(facts: &Facts, thresholds: &Thresholds, reached: &mut Reached) -> ResourcesModel {
     let sample = facts.resources.unwrap_or_default();
     let ResourceSample {
         memory_bytes, memory_limit_bytes, open_file_descriptors, file_descriptor_limit, ..
@@ -25,46 +21,32 @@ pub(super) fn assess(
     let disk_usage_percent = measured(sample.disk_usage_percent);
     let descriptors = percent(open_file_descriptors, file_descriptor_limit);
 
+    // The share of a CPU is the difference of two samples.
+    let waits_for_cpu = cpu_usage_percent.is_none() && facts.measured_for < BEGUN;
     let figures = [
-        ("memory in use", "of its limit", memory_usage_percent, &thresholds.memory, &mut reached.memory),
-        (CPU, "of what this process may use", cpu_usage_percent, &thresholds.cpu, &mut reached.cpu),
-        (
-            "disk in use",
-            "of the data path's file system",
-            disk_usage_percent,
-            &thresholds.disk,
-            &mut reached.disk,
-        ),
-        (
-            "open file descriptors",
-            "of their limit",
-            descriptors,
-            &thresholds.descriptors,
-            &mut reached.descriptors,
-        ),
+        (MEMORY, memory_usage_percent, &thresholds.memory, &mut reached.memory, false),
+        (CPU, cpu_usage_percent, &thresholds.cpu, &mut reached.cpu, waits_for_cpu),
+        (DISK, disk_usage_percent, &thresholds.disk, &mut reached.disk, false),
+        (DESCRIPTORS, descriptors, &thresholds.descriptors, &mut reached.descriptors, false),
     ];
     let mut findings = Findings::default();
     let mut known = 0;
-    for (what, whole, percent, levels, reached) in figures {
-        match percent {
-            Some(percent) => {
-                known += 1;
-                let (status, limit) = level(percent, levels, Duration::ZERO, reached, facts.uptime);
-                if status > Status::Healthy {
-                    let limit = limit_in_words(limit, Duration::ZERO, |percent| format!("{percent} %"));
-                    findings.add(status, format!("{what}: {percent:.1} % {whole}; {limit}"));
-                }
+    for (resource, percent, levels, reached, waits) in figures {
+        if let Some(percent) = percent {
+            known += 1;
+            let (status, limit) = level(percent, levels, Duration::ZERO, reached, facts.uptime);
+            if status > Status::Healthy {
+                findings.add(resource.in_use(percent, status, limit));
             }
-            // The share of a CPU is the difference of two samples.
-            None if what == CPU && facts.measured_for < BEGUN => {}
-            None => findings.add(Status::Unknown, format!("{what}: not measured")),
+        } else if !waits {
+            findings.add(resource.not_measured());
         }
     }
     // Each figure stands alone: one that is missing does not make the others unknown.
     if known > 0 {
         findings = findings.into_optional();
     }
-    let model = ResourcesModel {
+    ResourcesModel {
         status: findings.worst(),
         memory_usage_mb: memory_bytes.map(|bytes| bytes as f64 / MIB),
         memory_usage_percent,
@@ -73,6 +55,6 @@ pub(super) fn assess(
         database_connections: facts.database_connections,
         open_file_descriptors,
         file_descriptor_limit,
-    };
-    (model, findings)
+        findings: findings.worst_first(),
+    }
 }

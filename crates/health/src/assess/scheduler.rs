@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::finding::{Findings, measured, share, spoken};
+use super::figure::{measured, share};
+use crate::found::{self, Quiet, Withheld};
 use crate::{
-    BreakerState, Facts, GroupFacts, GroupModel, PanicFacts, Phase, ProgressThresholds, SchedulerModel,
-    Status,
+    BreakerState, Facts, Findings, GroupFacts, GroupModel, Phase, ProgressThresholds, SchedulerModel, Status,
 };
 
 /// After a pause of the process the lease is renewed within this time, before anything else.
@@ -15,7 +15,6 @@ const LEASE_GRACE: Duration = Duration::from_secs(3);
 /// The findings of both groups.
 pub(super) struct Assessed {
     pub(super) model: SchedulerModel,
-    pub(super) findings: Findings,
     /// Whether a group is stalled for good: the process is not live.
     pub(super) stalled: bool,
 }
@@ -37,9 +36,8 @@ pub(super) fn assess(facts: &Facts, thresholds: &ProgressThresholds) -> Assessed
             error_rate,
             tokens_attempted: facts.hot.attempted.saturating_add(facts.cold.attempted),
             tokens_failed: facts.hot.failed.saturating_add(facts.cold.failed),
-            alerts: findings.clone().sentences(),
+            findings: findings.worst_first(),
         },
-        findings,
         stalled: hot_stalled || cold_stalled,
     }
 }
@@ -52,13 +50,8 @@ fn group(
 ) -> (GroupModel, Findings, bool) {
     let mut findings = Findings::default();
     let stalled = progress(name, group, facts, thresholds, &mut findings);
-    if let Some(PanicFacts { requests, lasts, since_last, message }) = &group.panics {
-        let within = spoken(lasts.saturating_sub(*since_last));
-        let what = format!(
-            "requests of the {name} group panicked: {requests} within {within}, the last {} ago: {message}",
-            spoken(*since_last)
-        );
-        findings.add(Status::Degraded, format!("{what}; this is a defect, please report it"));
+    if let Some(panics) = &group.panics {
+        findings.add(found::requests_panicked(name, panics));
     }
     let model = GroupModel {
         status: findings.worst(),
@@ -85,11 +78,7 @@ fn progress(
     let running = facts.phase == Phase::Running;
     if let Some(lapsed) = facts.lease_lapsed_for.filter(|lapsed| running && *lapsed >= LEASE_GRACE) {
         // Neither stuck nor healthy. What does not renew the lease is a part, which has findings of its own.
-        let sentence = format!(
-            "the {name} group has been blocked for {}: this process could not renew its lease on the store",
-            spoken(lapsed)
-        );
-        findings.add(Status::Degraded, sentence);
+        findings.add(found::lease_lapsed(name, lapsed));
         return false;
     }
     // Each run reports again that the API is unavailable: from a scheduler that hangs that report is old.
@@ -98,23 +87,24 @@ fn progress(
         if running {
             let pause = facts.plan.and_then(|plan| plan.paused_for);
             let why = match (facts.api.breaker, pause) {
-                (Some(BreakerState::ForcedOpen), _) => facts.commands.held_open(facts.api.breaker_name),
-                (_, None) => "the API is unavailable".to_owned(),
-                (_, Some(left)) => format!("the API is rate limiting for another {}", spoken(left)),
+                (Some(BreakerState::ForcedOpen), _) => {
+                    Withheld::HeldOpen(facts.api.breaker_name, &facts.commands)
+                }
+                (_, Some(left)) => Withheld::RateLimited(left),
+                (_, None) => Withheld::Unavailable,
             };
-            let sentence = format!("the {name} group has been blocked for {}: {why}", spoken(withheld));
-            findings.add(Status::Degraded, sentence);
+            findings.add(found::group_withheld(name, withheld, &why));
         }
         return false;
     }
-    let (quiet, since) = match group.since_progress {
+    let (quiet, since_start) = match group.since_progress {
         // A withheld group was healthy until its last run started.
-        Some(quiet) if group.withheld_for.is_some() => (quiet.min(since_tick), "for"),
-        Some(quiet) => (quiet, "for"),
+        Some(quiet) if group.withheld_for.is_some() => (quiet.min(since_tick), false),
+        Some(quiet) => (quiet, false),
         // A group that never started is late from the start of the process on.
-        None if running && facts.uptime >= limits.warning => (facts.uptime, "since the start, for"),
+        None if running && facts.uptime >= limits.warning => (facts.uptime, true),
         None if facts.phase == Phase::Starting => {
-            findings.add(Status::Unknown, format!("the {name} group has not made progress yet"));
+            findings.add(found::not_begun(name));
             return false;
         }
         // A group that has just started has the time that any group may be without progress.
@@ -123,13 +113,16 @@ fn progress(
     if !running || quiet < limits.warning {
         return false;
     }
-    let sentence = format!("the {name} group has made no progress {since} {}", spoken(quiet));
+    let found = Quiet { group: name, lasts: quiet, since_start };
     let Some(of_itself) = of_itself(group, facts, quiet, limits.warning) else {
-        findings.add(Status::Degraded, format!("{sentence}: its runs end, and refresh none of their tokens"));
+        findings.add(found::nothing_refreshed(found, limits.warning));
         return false;
     };
-    let status = if of_itself >= limits.critical { Status::Critical } else { Status::Degraded };
-    findings.add(status, sentence);
+    findings.add(if of_itself >= limits.critical {
+        found::processing_stopped(found, Status::Critical, limits.critical)
+    } else {
+        found::processing_stopped(found, Status::Degraded, limits.warning)
+    });
     of_itself >= limits.stall
 }
 

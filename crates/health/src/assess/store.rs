@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use super::finding::{Findings, spoken};
-use crate::{Facts, Status, StoreCall, StoreModel, StoreUseFacts, StoreUseModel, Waiting};
+use crate::{
+    Facts, Finding, Findings, Status, StoreCall, StoreModel, StoreUseFacts, StoreUseModel, Waiting, found,
+};
 
 /// A failure that is over after the next attempt belongs in the log, and does not change health.
 const GRACE: Duration = Duration::from_secs(5);
@@ -12,7 +13,6 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The findings of all uses.
 pub(super) struct Assessed {
     pub(super) model: StoreModel,
-    pub(super) findings: Findings,
     /// Whether no data is being lost and every writer still retries.
     pub(super) keeps: bool,
 }
@@ -22,23 +22,26 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
     let mut findings = Findings::default();
     let mut uses = Vec::with_capacity(store.uses.len());
     for each in &store.uses {
-        let (status, sentence) = judge(each);
-        if let Some(sentence) = sentence {
-            findings.add(status, sentence);
-        }
+        let finding = judge(each);
+        let status = match (&finding, each.answers) {
+            (Some(finding), _) => finding.status,
+            (None, Some(_)) => Status::Healthy,
+            (None, None) => Status::Unknown,
+        };
         uses.push(StoreUseModel {
             name: each.name.clone(),
             status,
             down_since: each.down_since,
             last_error: each.last_error.clone(),
         });
+        findings.0.extend(finding);
     }
     if let Some(Waiting { what, needs_a_person: true }) = &facts.waiting_for {
-        findings.add(Status::Critical, format!("the start waits until an operator has repaired {what}"));
+        findings.add(found::start_waits(what, true));
     }
     // A use without a call yet says nothing while another one answered.
     if store.uses.iter().all(|each| each.answers.is_none()) {
-        findings.add(Status::Unknown, "the store has not been used yet".to_owned());
+        findings.add(found::store_unused());
     }
     let worst = store.uses.iter().zip(&uses).filter(|(each, _)| each.last_error.is_some());
     let worst = worst.max_by_key(|(_, model)| model.status).and_then(|(each, _)| each.last_error.clone());
@@ -50,43 +53,27 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
         samples_dropped: store.samples_dropped,
         last_error: worst,
         uses,
+        findings: findings.worst_first(),
     };
     let keeps = store.uses.iter().all(|each| !each.gave_up && !each.losing);
-    Assessed { model, findings, keeps }
+    Assessed { model, keeps }
 }
 
-fn judge(each: &StoreUseFacts) -> (Status, Option<String>) {
-    let StoreUseFacts { name, answers, down_for, last_error, call, gave_up, losing, .. } = each;
-    let error = last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
-    let since = down_for.map_or_else(String::new, |down| format!(" for {}", spoken(down)));
-    if *gave_up {
-        let until = "until an operator has repaired the store and restarted this process";
-        return (Status::Critical, Some(format!("{name}: given up {until}{error}")));
-    }
-    if *losing {
-        return (
-            Status::Critical,
-            Some(format!("{name}: data is being lost: more waits than fits, or the store refuses it{error}")),
-        );
-    }
-    if *call == Some(StoreCall::Unauthenticated) {
-        let mend = "give its user the right password, or the right to log in, again";
-        return (
-            Status::Critical,
-            Some(format!("{name}: the credentials are refused{since}; {mend}{error}")),
-        );
-    }
-    let down_for = down_for.unwrap_or_default();
-    // A store that is unavailable cannot be taken by another process either. One that answers, but refuses a renewal, may be.
-    if *call == Some(StoreCall::Unguarded) && down_for >= GRACE {
-        let sentence = format!("{name}: cannot be renewed{since} before an operator has repaired it{error}");
-        return (Status::Critical, Some(sentence));
-    }
-    match answers {
-        Some(false) if down_for >= GRACE => {
-            (Status::Degraded, Some(format!("{name}: failing{since}{error}")))
-        }
-        Some(_) => (Status::Healthy, None),
-        None => (Status::Unknown, None),
+/// The worst that is wrong with a use.
+fn judge(each: &StoreUseFacts) -> Option<Finding> {
+    let is_down_for_long = each.down_for.unwrap_or_default() >= GRACE;
+    if each.gave_up {
+        Some(found::store_corrupt(each))
+    } else if each.losing {
+        Some(found::samples_lost(each))
+    } else if each.call == Some(StoreCall::Unauthenticated) {
+        Some(found::credentials_refused(each))
+    } else if each.call == Some(StoreCall::Unguarded) && is_down_for_long {
+        // A store that is unavailable cannot be taken by another process either. One that answers, but refuses a renewal, may be.
+        Some(found::lease_unguarded(each))
+    } else if each.answers == Some(false) && is_down_for_long {
+        Some(found::store_down(each))
+    } else {
+        None
     }
 }

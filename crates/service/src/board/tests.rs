@@ -57,9 +57,10 @@ fn a_process_that_ends_by_itself_reports_so_at_once_and_in_every_later_report() 
         }
         let report = board.report();
         assert_eq!((report.status, report.ready, report.phase), (Status::Critical, false, Phase::Stopping));
+        let reasons = report.reasons();
         let stopping =
-            report.reasons.iter().filter(|each| *each == "stopping because the lease on the store is lost");
-        assert_eq!(stopping.count(), 1, "{:?}", report.reasons);
+            reasons.iter().filter(|each| **each == "stopping because the lease on the store is lost");
+        assert_eq!(stopping.count(), 1, "{reasons:?}");
     }
 }
 
@@ -82,7 +83,7 @@ fn a_report_that_nobody_makes_anew_is_critical_and_a_start_that_waits_is_not() {
     runtime.clock().advance(Duration::from_secs(1));
     let report = board.report();
     assert_eq!((report.status, report.ready, report.live), (Status::Critical, false, made.live));
-    assert_eq!(report.reasons[0], "there has been no report for 31 s: the part monitor does not get on");
+    assert_eq!(report.reasons()[0], "there has been no report for 31 s: the part monitor does not get on");
     board.post_report(made.clone());
     assert_eq!(*board.report(), made);
 }

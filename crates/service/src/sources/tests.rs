@@ -324,7 +324,7 @@ fn a_start_waits_for_a_store_that_is_down_and_logs_and_reports_it() {
                 runtime.sleep_until(runtime.now() + Duration::from_secs(5)).await;
                 let waits = starting.waits_for().unwrap_or_default();
                 assert!(waits.contains("connection refused"), "{waits}");
-                let reasons = ttm_health::HealthView::report(&*scene.board).reasons.join("; ");
+                let reasons = ttm_health::HealthView::report(&*scene.board).reasons().join("; ");
                 assert!(reasons.contains("connection refused"), "{reasons}");
                 store.heal();
             };

@@ -134,7 +134,7 @@ impl Check<'_> {
     fn ensure(&mut self, holds: bool, violation: impl FnOnce() -> String) {
         if !holds {
             let Report { status, phase, live, ready, .. } = self.report;
-            let reasons = self.report.reasons.join("; ");
+            let reasons = self.report.reasons().join("; ");
             self.violations.push(format!(
                 "health: {} ({status}, {phase:?}, live {live}, ready {ready}: {reasons})",
                 violation()
@@ -144,7 +144,7 @@ impl Check<'_> {
 
     /// The status is not healthy, and one of the reasons contains the words.
     fn ensure_reported(&mut self, status: Status, words: &str) {
-        let is_reported = self.report.reasons.iter().any(|reason| reason.contains(words));
+        let is_reported = self.report.reasons().iter().any(|reason| reason.contains(words));
         self.ensure(status != Status::Healthy && is_reported, || {
             format!("no reason mentions {words:?}, which is {status}")
         });
@@ -195,7 +195,7 @@ impl Check<'_> {
 
     fn ends_by_itself(&self) -> bool {
         self.report.phase == Phase::Stopping
-            && self.report.reasons.first().is_some_and(|reason| reason.starts_with("stopping because"))
+            && self.report.reasons().first().is_some_and(|reason| reason.starts_with("stopping because"))
     }
 
     /// The whole has the worst status of its parts; an optional part whose status is unknown counts as degraded.

@@ -274,7 +274,11 @@ impl Simulation<'_> {
             State::Up(process) => {
                 let report = process.board().report();
                 if report.status != Status::Healthy {
-                    self.verdicts.broken(format_args!("{} at the end: {:?}", report.status, report.reasons));
+                    self.verdicts.broken(format_args!(
+                        "{} at the end: {:?}",
+                        report.status,
+                        report.reasons()
+                    ));
                 }
             }
             State::Stopping { .. } | State::Down { .. } => self.verdicts.broken("no process at the end"),

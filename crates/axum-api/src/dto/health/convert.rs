@@ -6,6 +6,8 @@ use ttm_health::{
 };
 use ttm_kernel::Quantiles;
 
+use crate::dto::finding::{findings, sentences};
+
 use super::{
     ApisDto, CheckDto, ChecksDto, DetailedDto, FreshnessDto, LaneDto, OverallDto, OverallStatus, PlanDto,
     ResourcesDto, SchedulerDto, SelfHealingDto, SourcesDto, StatusDto, StoreDto, StoreUseDto,
@@ -41,7 +43,7 @@ impl From<&Report> for OverallDto {
         };
         Self {
             status: report.status.into(),
-            notes: Some(report.reasons.clone()),
+            notes: Some(sentences(&report.findings)),
             checks: Some(ChecksDto {
                 scheduler: check("component", report.scheduler.status),
                 store: check("datastore", report.store.status),
@@ -63,7 +65,8 @@ impl From<&Report> for DetailedDto {
             live: report.live,
             ready: report.ready,
             started: report.started,
-            reasons: report.reasons.clone(),
+            reasons: sentences(&report.findings),
+            findings: findings(&report.findings),
             scheduler: SchedulerDto::from(&report.scheduler),
             resources: ResourcesDto::from(&report.resources),
             apis: ApisDto::from(&report.apis),
@@ -97,7 +100,8 @@ impl From<&SchedulerModel> for SchedulerDto {
             error_rate: model.error_rate,
             tokens_attempted: model.tokens_attempted,
             tokens_failed: model.tokens_failed,
-            alerts: model.alerts.clone(),
+            alerts: sentences(&model.findings),
+            findings: findings(&model.findings),
         }
     }
 }
@@ -114,6 +118,7 @@ impl From<&ResourcesModel> for ResourcesDto {
             database_connections_max: model.database_connections.map(|connections| connections.max),
             open_file_descriptors: model.open_file_descriptors,
             file_descriptor_limit: model.file_descriptor_limit,
+            findings: findings(&model.findings),
         }
     }
 }
@@ -132,7 +137,8 @@ impl From<&ApisModel> for ApisDto {
             cache_hit_rate: model.cache_hit_rate,
             requests_per_minute: model.requests_per_minute,
             last_error: model.last_error.clone(),
-            alerts: model.alerts.clone(),
+            alerts: sentences(&model.findings),
+            findings: findings(&model.findings),
         }
     }
 }
@@ -145,6 +151,7 @@ impl From<&FreshnessModel> for FreshnessDto {
             cold: LaneDto::from(&model.cold),
             unlisted: model.unlisted,
             archived: model.archived,
+            findings: findings(&model.findings),
         }
     }
 }
@@ -176,6 +183,7 @@ impl From<&StoreModel> for StoreDto {
             samples_dropped: model.samples_dropped,
             last_error: model.last_error.clone(),
             uses: model.uses.iter().map(StoreUseDto::from).collect(),
+            findings: findings(&model.findings),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Flapping {
         if changes <= CHANGES_PER_CAUSE * causes {
             return Ok(());
         }
-        let reasons = report.reasons.join("; ");
+        let reasons = report.reasons().join("; ");
         Err(format!(
             "health: {changes} changes of the status within an hour, but only {causes} causes, now {status}: {reasons}"
         ))

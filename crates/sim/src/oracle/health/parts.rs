@@ -75,7 +75,8 @@ impl Check<'_> {
             self.ensure_reported(self.report.scheduler.status, "panic");
         }
         if truth.last_panic.is_none_or(|ago| ago > PANICS_FORGOTTEN) {
-            let is_told = self.report.scheduler.alerts.iter().any(|alert| alert.contains("panic"));
+            let is_told =
+                self.report.scheduler.findings.sentences().iter().any(|alert| alert.contains("panic"));
             self.ensure(!is_told, || {
                 "it tells of requests that panic, but no request has panicked lately".to_owned()
             });
@@ -199,7 +200,8 @@ impl Check<'_> {
         {
             if is_requested && is_answering && lasts.is_some_and(|lasts| lasts >= RECOGNISED) {
                 self.ensure_reported(status, words);
-                let is_alerted = self.report.apis.alerts.iter().any(|alert| alert.contains(words));
+                let is_alerted =
+                    self.report.apis.findings.sentences().iter().any(|alert| alert.contains(words));
                 self.ensure(is_alerted, || format!("no alert of the API mentions {words:?}"));
             }
         }
@@ -247,7 +249,7 @@ impl Check<'_> {
     /// not.
     pub(super) fn data(&mut self, truth: &Truth) {
         let Some(wall) = truth.wall else { return };
-        let data = self.report.data;
+        let data = &self.report.data;
         for (lane, model, fresh) in [(Lane::Hot, data.hot, FRESH[0]), (Lane::Cold, data.cold, FRESH[1])] {
             let observed = truth.of_lane(lane).filter_map(|token| token.score);
             let ages = observed.filter_map(|score| Duration::try_from(wall.duration_since(score.at)).ok());

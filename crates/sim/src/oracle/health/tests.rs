@@ -170,7 +170,8 @@ fn a_group_without_an_api_is_degraded_with_a_reason_and_never_critical() {
     check(&api_down(60), withheld, status(Status::Healthy), "no reason mentions \"the hot group\"");
     check(&api_down(60), withheld, status(Status::Critical), "the hot group is critical");
     check(&api_down(300), withheld, status(Status::Unknown), "only the API is down");
-    let silent = |report: &mut Report| report.reasons.retain(|reason| !reason.contains("the cold group"));
+    let silent =
+        |report: &mut Report| report.findings.0.retain(|finding| finding.subject.as_deref() != Some("cold"));
     check(&api_down(300), withheld, silent, "no reason mentions \"the cold group\"");
     check(&healthy(), nothing, status(Status::Degraded), "the scheduler is healthy");
 }
@@ -326,7 +327,7 @@ fn an_api_that_answers_without_scorable_pairs_is_reported_with_the_reason() {
     let silence = Some(SilenceFacts { tokens: 31, lasts: seconds(90) });
     let silent = Truth { api_silent_for: long, ..healthy() };
     let no_alert = "no alert of the API mentions \"listed none of\"";
-    check(&silent, |facts| facts.api.silence = silence, |report| report.apis.alerts.clear(), no_alert);
+    check(&silent, |facts| facts.api.silence = silence, |report| report.apis.findings.0.clear(), no_alert);
     let found = violations(&silent, |facts| facts.api.silence = silence, nothing);
     assert!(!found.iter().any(|violation| violation.contains("listed none")), "{found:?}");
 }
