@@ -137,3 +137,14 @@ fn what_one_channel_refuses_is_told_on_another() {
     let first = phone.iter().find(|it| *it.item.key.rule == *"store_down").expect("told");
     assert!(minute(first) <= 38, "within the escalation: {first:?}");
 }
+
+#[test]
+fn a_part_that_fails_while_it_tells_is_replaced_and_tells_nothing_twice() {
+    for fault in ["part-hangs=alerts", "part-ends=alerts", "part-panics=alerts", "part-panics-always=alerts"]
+    {
+        let told =
+            told(3, &format!("at 30m for 40m api-503; at 30m20s for 1s {fault}; at 50m for 1s {fault}"));
+        let news = on(Channel::Ops, &told);
+        assert_eq!(news, ["New breaker_open", "Resolved breaker_open"], "{fault}");
+    }
+}

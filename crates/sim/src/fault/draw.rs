@@ -120,7 +120,7 @@ const OF_CHANNELS: [(ChannelFault, u64, u64); 5] = [
     (ChannelFault::Limited(30), 10, 600),
 ];
 
-/// Every kind of the table of alerts, of the channels, and of the part that tells.
+/// Every kind of the table of alerts and of the channels. The part that tells fails in scenarios of its own.
 fn kinds_of_telling() -> Vec<Kind> {
     let of_store = STORE
         .iter()
@@ -128,14 +128,7 @@ fn kinds_of_telling() -> Vec<Kind> {
     let of_channels = Channel::ALL.into_iter().flat_map(|channel| {
         OF_CHANNELS.map(|(fault, least, most)| (FaultKind::Channel(channel, fault), least, most))
     });
-    let of_part = [
-        (FaultKind::PartPanics(Part::Alerts), 0, 0),
-        (FaultKind::PartEnds(Part::Alerts), 0, 0),
-        (FaultKind::Job(JobFault::PartHangs(Part::Alerts)), 0, 120),
-        (FaultKind::Job(JobFault::PartSpins(Part::Alerts)), 30, 60),
-        (FaultKind::Job(JobFault::PartPanicsAlways(Part::Alerts)), 10, 600),
-    ];
-    of_store.chain(of_channels).chain(of_part).collect()
+    of_store.chain(of_channels).collect()
 }
 
 /// Every kind of the API, of the store, of the process and of what it does. Steps of the wall clock are drawn separately.

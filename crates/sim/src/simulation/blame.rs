@@ -8,10 +8,12 @@ use ttm_recovery::Entry;
 
 use super::state::{Simulation, State};
 use crate::oracle::recovery::Line;
-use crate::{ExchangeFault, Fault, FaultKind, JobFault, Requests, StoreTable};
+use crate::{ExchangeFault, Fault, FaultKind, JobFault, Requests, StoreFault, StoreTable};
 
 /// What went wrong with calls has effects for so long: the longest that the service leaves its breaker open, and a few probes.
 const AFTERMATH: Duration = Duration::from_mins(5);
+/// A person has looked at a damaged store, and restarts the process, within this time.
+const REPAIRED: Duration = Duration::from_mins(20);
 /// Once requests are answered again, the breaker has closed within this time.
 const BREAKER_CLOSES: Duration = Duration::from_secs(30);
 /// A group all of whose requests panic is restarted or given up within this time.
@@ -149,6 +151,8 @@ fn aftermath(kind: FaultKind) -> Duration {
         FaultKind::Exchange(ExchangeFault::Limited(Some(seconds))) => {
             AFTERMATH + Duration::from_secs(seconds.into())
         }
+        // A process that met damage leaves the store alone until it ends, which takes a person.
+        FaultKind::Store(_, StoreFault::Corrupt) => AFTERMATH + REPAIRED,
         _ => AFTERMATH,
     }
 }
