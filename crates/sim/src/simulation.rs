@@ -193,7 +193,7 @@ impl<'a> Simulation<'a> {
         self.processes += 1;
         self.number = self.processes;
         self.booted = self.executor.now();
-        self.world.telling.boots(self.number, self.booted);
+        self.world.telling.boots(self.number, self.host, self.booted);
         self.executor.runtime().trace(format_args!("process boots"));
         let (number, runtime) = (u64::from(self.number), self.executor.runtime());
         let ports = self.world.ports(self.host, self.plan.profiles);

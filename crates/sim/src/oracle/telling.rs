@@ -71,6 +71,10 @@ struct Record {
     critical: BTreeMap<(AlertKey, EpisodeId), Moment>,
     /// Messages of which the store knows that they arrived.
     known: BTreeMap<RowKey, Moment>,
+    /// Which process told of an episode from memory, which the store may never hear of.
+    from_memory: BTreeMap<(AlertKey, EpisodeId), u32>,
+    /// Where each process runs.
+    hosts: BTreeMap<u32, u32>,
     /// When each process began to load, for what it can know.
     booted: BTreeMap<u32, Moment>,
 }
@@ -96,9 +100,11 @@ impl Telling {
         }
     }
 
-    /// A process begins.
-    pub fn boots(&self, process: u32, at: Moment) {
-        self.heard.lock().booted.insert(process, at);
+    /// A process begins, on this host.
+    pub fn boots(&self, process: u32, host: u32, at: Moment) {
+        let mut heard = self.heard.lock();
+        heard.booted.insert(process, at);
+        heard.hosts.insert(process, host);
     }
 
     /// A process sends a message.
@@ -108,6 +114,10 @@ impl Telling {
         let mut heard = self.heard.lock();
         if *is_unsaved && message.severity != Severity::Critical {
             self.verdicts.broken(format_args!("{key} is not CRITICAL, and was sent before it was stored"));
+        }
+        if *is_unsaved {
+            let items = message.items.iter().map(|item| ((item.key.clone(), item.episode.id), process));
+            heard.from_memory.extend(items);
         }
         let known = heard.messages.entry(key.clone()).or_insert_with(|| message.clone());
         if !is_same(known, message) {
@@ -179,11 +189,17 @@ impl Telling {
     }
 
     /// What channels believe to fire, but for those that refused to hear more. That a channel fails is believed until it is sent another
-    /// message, since nobody knows otherwise.
-    pub fn believed(&self) -> Vec<String> {
+    /// message, since nobody knows otherwise; and what a process told from memory that the store has never heard of is known on its own
+    /// host alone, where the journal is.
+    pub fn believed(&self, host: u32) -> Vec<String> {
         let heard = self.heard.lock();
         let believed = heard.firing.difference(&heard.refused);
         let believed = believed.filter(|(_, alert, _)| *alert.rule != *"channel_failing");
+        let believed = believed.filter(|(_, alert, id)| {
+            let episode = (alert.clone(), *id);
+            let teller = heard.from_memory.get(&episode).and_then(|process| heard.hosts.get(process));
+            heard.critical.contains_key(&episode) || teller.is_none_or(|of| *of == host)
+        });
         believed.map(|(channel, alert, id)| format!("{}: {alert} {id}", channel.name())).collect()
     }
 }

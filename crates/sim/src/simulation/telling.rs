@@ -53,7 +53,7 @@ impl Simulation<'_> {
         for unheard in telling.unheard(before) {
             self.verdicts.broken(format_args!("nobody was told of {unheard}, which was CRITICAL"));
         }
-        for believed in telling.believed() {
+        for believed in telling.believed(self.host) {
             self.verdicts.broken(format_args!("nothing is wrong, and {believed} is believed to fire"));
         }
         let memory = self.world.alerts.memory();
