@@ -20,10 +20,12 @@ pub(super) const LONGEST: Duration = Duration::from_mins(5);
 /// The longest that anything else here may take, waiting for a lock included.
 const LIMIT: Duration = Duration::from_secs(5);
 
-const LOOK: &str = "BEGIN; SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '2s'";
+const LOOK: &str = "BEGIN; SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '2s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '10s'";
 /// Taking the lock is bounded as a whole: behind another session that waits for the same row, it waits twice, and a lock
 /// timeout counts each of these waits by itself.
-const TAKE_TURN: &str = "BEGIN; SET LOCAL statement_timeout = '2s'";
+const TAKE_TURN: &str =
+    "BEGIN; SET LOCAL statement_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
 const MIGRATE: &str = "SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '2s'";
 
 /// One row, whose lock is held to migrate. Stores that share a database take turns.

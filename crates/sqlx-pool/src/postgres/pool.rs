@@ -27,8 +27,12 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// Longer calls are waited for in slices.
 const SLICE: Duration = Duration::from_secs(1);
 
-const WRITE: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'";
-const READ: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'";
+/// The server ends the session of a client that says nothing for ten seconds in the middle of a transaction: one that is frozen, or
+/// cut off, would hold its locks for hours. It is less than a lease lasts, so that another process can take over then.
+const WRITE: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '10s'";
+const READ: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
 /// An unnamed statement.
 pub fn query<'q>(sql: impl SqlSafeStr) -> Query<'q, Postgres, PgArguments> {
