@@ -137,7 +137,12 @@ impl Lease {
             }
             let begun = runtime.now();
             let next = begun + every;
-            let renewed = self.bounded(self.port.renew()).await;
+            let mut renewed = self.bounded(self.port.renew()).await;
+            if matches!(renewed, Err(LeaseError::Store(_))) && !self.holds() {
+                // The session in which that was asked may have ended during a pause of this process, which says nothing about the
+                // store: another process may have taken it over.
+                renewed = self.bounded(self.port.renew()).await;
+            }
             let now = runtime.now();
             is_away = renewed.is_err();
             match renewed {

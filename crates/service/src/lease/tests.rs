@@ -11,7 +11,7 @@ fn a_store_that_is_away_excuses_the_holder_until_the_next_renewal() {
     let runtime = ManualRuntime::new(1);
     let clock: Arc<dyn Runtime> = Arc::new(runtime.clone());
     let port = Arc::new(ScriptedLease::new(false));
-    port.renewals.lock().push_back(StoreError::transient("connection refused").into());
+    port.renewals.lock().extend([(); 2].map(|()| StoreError::transient("connection refused").into()));
     let lease = Arc::new(Lease::new(port, &clock));
     let (life, _order) = fakes::life(&runtime);
     let keeping = runtime.spawn("keeper", Box::pin(lease.clone().keep(life, fakes::board(&runtime))));
@@ -22,6 +22,21 @@ fn a_store_that_is_away_excuses_the_holder_until_the_next_renewal() {
     wait(5_000);
     assert!(!lease.holds(), "the store has answered since: only the lease itself counts");
     keeping.abort();
+}
+
+#[test]
+fn a_renewal_that_fails_once_after_a_pause_excuses_nothing_and_finds_out_who_took_over() {
+    let runtime = ManualRuntime::new(1);
+    let clock: Arc<dyn Runtime> = Arc::new(runtime.clone());
+    let port = Arc::new(ScriptedLease::new(false));
+    let in_its_old_session = StoreError::transient("the session is closed (SQLSTATE 25P03)");
+    port.renewals.lock().extend([in_its_old_session.into(), LeaseError::Lost { holder: None }]);
+    let lease = Arc::new(Lease::new(port, &clock));
+    let (life, _order) = fakes::life(&runtime);
+    let begun = runtime.now();
+    runtime.block_on(lease.clone().keep(life, fakes::board(&runtime)));
+    assert!(lease.lost().is_some() && !lease.holds());
+    assert_eq!(runtime.now(), begun, "at once");
 }
 
 #[test]
