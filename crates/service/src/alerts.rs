@@ -8,7 +8,7 @@
 //! A message goes out under the lease alone: a process that was paused for long may have been replaced by another one, which
 //! tells the same.
 
-use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,7 +17,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedMutexGuard;
-use ttm_alert::{Attempt, Journalled, Loaded, Now, Outcome, RowKey};
+use ttm_alert::{Attempt, ChannelId, Journalled, Loaded, Now, Outcome, RowKey};
+use ttm_guard::Turn;
 use ttm_kernel::{BoxFuture, Entropy, FencingToken, Moment, Runtime, StoreError};
 
 use crate::alerting::{Order, Seat};
@@ -63,6 +64,9 @@ async fn step_aside() {
 /// An answer of a channel: to which message, what it was, and how long it took.
 type Answer = (RowKey, Outcome, Duration);
 
+/// That a channel may be told something now, or why not.
+type MayTell = (ChannelId, Result<Turn, Outcome>);
+
 /// What the store has, or why that is not known, and what the journal has.
 type Read = (Result<Loaded, StoreError>, Vec<Journalled>);
 
@@ -82,6 +86,10 @@ pub(crate) struct Alerts {
     loaded: Option<Loaded>,
     /// When the store may be asked again.
     retry_at: Moment,
+    /// Channels for which there is something to send, each until it may be told: what that is is decided then.
+    queued: BTreeSet<ChannelId>,
+    turns: FuturesUnordered<BoxFuture<'static, MayTell>>,
+    next: Vec<MayTell>,
     sends: FuturesUnordered<BoxFuture<'static, Answer>>,
     feeds: feeds::Feeds,
     heart: heart::Heart,
@@ -96,6 +104,7 @@ enum Wake {
     Stored(Result<(), StoreError>),
     Read(Read),
     Answered(Answer),
+    MayTell(MayTell),
     Told,
     Ordered(Order),
     Timeout,
@@ -123,6 +132,9 @@ impl Alerts {
             load: None,
             loaded: None,
             retry_at: now,
+            queued: BTreeSet::new(),
+            turns: FuturesUnordered::new(),
+            next: Vec::new(),
             sends: FuturesUnordered::new(),
             next_checkpoint: now + CHECKPOINT,
             is_fenced: false,
@@ -143,8 +155,10 @@ impl Alerts {
         }
         let patience = self.runtime.now() + LAST_WORDS;
         let by = self.stop.deadline().map_or(patience, |deadline| deadline.min(patience));
-        let is_done =
-            |this: &Self| this.sends.is_empty() && this.commit.is_none() && this.seat.desk.is_saved();
+        let is_done = |this: &Self| {
+            let sends = !(this.sends.is_empty() && this.queued.is_empty());
+            !sends && this.commit.is_none() && this.seat.desk.is_saved()
+        };
         while self.runtime.now() < by && !self.is_over() {
             self.vital.got_on();
             let wake = self.turn(by).await;
@@ -184,14 +198,7 @@ impl Alerts {
         } else if holds && now.moment >= self.retry_at && self.commit.is_none() {
             self.commit = self.seat.desk.poll_commit(now).map(|commit| self.store(commit));
         }
-        let sends = holds && self.loaded.is_none();
-        let mut attempts: Vec<Attempt> =
-            if sends { std::iter::from_fn(|| self.seat.desk.poll_send(now)).collect() } else { Vec::new() };
-        // The worst first: each channel sends them one after the other, as far as its budget allows.
-        attempts.sort_by_key(|attempt| Reverse(attempt.row.message.severity));
-        for attempt in attempts {
-            self.send(attempt, now.moment);
-        }
+        self.tell(now, holds && self.loaded.is_none());
         let is_stopping = self.stop.deadline().is_some();
         let mut until = self.seat.desk.poll_timeout(now).min(by).max(now.moment);
         if self.commit.is_none() && self.load.is_none() && !(self.seat.is_read && self.seat.desk.is_saved()) {
@@ -201,7 +208,7 @@ impl Alerts {
             until = self.next_due(until, now.moment);
         }
         let timer = self.runtime.sleep_until(until.max(now.moment + Duration::from_millis(1)));
-        let Self { stop, seat, commit, load, sends, feeds, heart, .. } = self;
+        let Self { stop, seat, commit, load, turns, sends, feeds, heart, .. } = self;
         tokio::select! {
             biased;
             _ = stop.ordered(), if !is_stopping => Wake::Stop,
@@ -212,6 +219,7 @@ impl Alerts {
                 Wake::Read(read)
             }
             Some(answer) = sends.next() => Wake::Answered(answer),
+            Some(turn) = turns.next() => Wake::MayTell(turn),
             () = feeds.answered() => Wake::Told,
             () = heart.answered() => Wake::Told,
             Some(order) = seat.orders.recv() => Wake::Ordered(order),
@@ -236,6 +244,7 @@ impl Alerts {
                 self.seat.under_way.remove(&key);
                 self.seat.desk.handle_outcome(&key, &outcome, latency, now);
             }
+            Wake::MayTell(turn) => self.next.push(turn),
             Wake::Ordered(order) => self.seat.order(order, now),
             Wake::Read(read) => {
                 self.load = None;
@@ -246,18 +255,51 @@ impl Alerts {
         self.seat.confirm(now.moment);
     }
 
-    fn send(&mut self, attempt: Attempt, now: Moment) {
+    /// Sends on channels whose turn has come, the worst first, and asks for a turn on those for which there is more.
+    fn tell(&mut self, now: Now, may_send: bool) {
+        for (id, turn) in std::mem::take(&mut self.next) {
+            self.queued.remove(&id);
+            match turn {
+                // A turn is lost if there is nothing to say any more, or the right to say it.
+                Ok(turn) if may_send => {
+                    if let Some(attempt) = self.seat.desk.poll_send_on(&id, now) {
+                        self.send(attempt, turn, now.moment);
+                    }
+                }
+                Err(failed) if may_send => self.fail(&id, &failed, now),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let waiting = if may_send { self.seat.desk.poll_channels(now) } else { BTreeSet::new() };
+        for id in waiting.difference(&self.queued).cloned().collect::<Vec<_>>() {
+            let Some(channel) = self.resident.alerting.channels.get(&id).cloned() else {
+                let why = format!("no channel with the name {id} is configured");
+                self.fail(&id, &Outcome::Refused { why }, now);
+                continue;
+            };
+            self.queued.insert(id.clone());
+            let clock = self.resident.clock.clone();
+            self.turns.push(Box::pin(async move { (id, channel.turn(&*clock).await) }));
+        }
+    }
+
+    /// Nothing is sent on a channel now, whatever there is.
+    fn fail(&mut self, id: &ChannelId, outcome: &Outcome, now: Now) {
+        let desk = &mut self.seat.desk;
+        while let Some(attempt) = desk.poll_send_on(id, now) {
+            desk.handle_outcome(&attempt.row.key, outcome, Duration::ZERO, now);
+        }
+    }
+
+    fn send(&mut self, attempt: Attempt, turn: Turn, now: Moment) {
         let key = attempt.row.key.clone();
-        let Some(channel) = self.resident.alerting.channels.get(&key.channel).cloned() else {
-            let why = format!("no channel with the name {} is configured", key.channel);
-            let now = self.now();
-            return self.seat.desk.handle_outcome(&key, &Outcome::Refused { why }, Duration::ZERO, now);
-        };
+        let Some(channel) = self.resident.alerting.channels.get(&key.channel).cloned() else { return };
         self.seat.under_way.insert(key.clone(), now);
         let (clock, resident) = (self.resident.clock.clone(), self.resident.clone());
         self.sends.push(Box::pin(async move {
             let begun = clock.now();
-            let outcome = channel.send(&attempt, &resident.lease, &resident.alerting.journal, &*clock).await;
+            let (lease, journal) = (&resident.lease, &resident.alerting.journal);
+            let outcome = channel.send(turn, &attempt, lease, journal, &*clock).await;
             (key, outcome, clock.now() - begun)
         }));
     }

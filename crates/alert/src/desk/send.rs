@@ -1,13 +1,16 @@
 //! What is sent now, and what becomes of it.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ttm_kernel::{Moment, Severity};
 
-use super::{Desk, ThreadKey};
+use super::thread::Row;
+use super::{Desk, Thread, ThreadKey};
 use crate::record::DeadLetter;
-use crate::{Attempt, Now, OutboxRow, Outcome, Receipt, RowKey};
+use crate::{Attempt, ChannelId, Now, OutboxRow, Outcome, Receipt, RowKey};
 
 /// The last word of a channel on a message. There may be very many episodes in it, which are gone through one at a time.
 #[derive(Debug)]
@@ -25,23 +28,41 @@ impl Desk {
     /// gate once more. Only what the store has is sent; while that hangs or fails, CRITICAL is sent from memory. One for a
     /// channel that other settings have taken away is to be answered as refused.
     pub fn poll_send(&mut self, now: Now) -> Option<Attempt> {
+        self.sendable(now).into_iter().find_map(|thread| self.attempt(&thread, now))
+    }
+
+    /// The channels on which there is a message to send, for an owner who has to wait before a channel may be told something:
+    /// [`poll_send_on`](Self::poll_send_on) says what that is by then.
+    pub fn poll_channels(&mut self, now: Now) -> BTreeSet<ChannelId> {
+        self.sendable(now).into_iter().map(|(_, channel)| channel).collect()
+    }
+
+    /// The next message to send on a channel, the worst first; see [`poll_send`](Self::poll_send).
+    pub fn poll_send_on(&mut self, channel: &ChannelId, now: Now) -> Option<Attempt> {
+        let mut waiting = self.sendable(now);
+        waiting.retain(|(_, of)| of == channel);
+        waiting.sort_by_cached_key(|thread| {
+            let row = self.threads.get(thread).and_then(|thread| thread.row.as_ref());
+            Reverse(row.map(|row| row.out.message.severity))
+        });
+        waiting.into_iter().find_map(|thread| self.attempt(&thread, now))
+    }
+
+    /// The threads whose message may be sent now, if nothing hides it.
+    fn sendable(&mut self, now: Now) -> Vec<ThreadKey> {
         let steady = self.clock.read(now);
         if !self.is_open {
-            return None;
+            return Vec::new();
         }
         self.look_at_quiets(now.wall);
-        let waiting: Vec<ThreadKey> =
-            self.threads.iter().filter(|(_, it)| it.may_try(steady)).map(|(key, _)| key.clone()).collect();
-        waiting.into_iter().find_map(|thread| self.attempt(&thread, now))
+        let is_stalled = self.unsaved.is_stalled();
+        let may_go = |row: &Row| row.is_saved || is_stalled && row.out.message.severity == Severity::Critical;
+        let waits = |thread: &Thread| thread.may_try(steady) && thread.row.as_ref().is_some_and(may_go);
+        self.threads.iter().filter(|(_, thread)| waits(thread)).map(|(key, _)| key.clone()).collect()
     }
 
     fn attempt(&mut self, thread: &ThreadKey, now: Now) -> Option<Attempt> {
         let row = self.threads.get(thread)?.row.as_ref()?;
-        let is_critical = row.out.message.severity == Severity::Critical;
-        let may_go_unsaved = is_critical && self.unsaved.is_stalled();
-        if !row.is_saved && !may_go_unsaved {
-            return None;
-        }
         let is_hidden = row.out.message.items.iter().any(|item| {
             let case = self.case_of(&item.key, item.episode.id);
             case.is_none_or(|case| self.hides(&item.key, case).is_some())

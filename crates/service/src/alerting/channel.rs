@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use ttm_alert::{Attempt, ChannelId, Notifier, Outcome};
 use ttm_breaker::{Breaker, BreakerConfig, BreakerSettings};
-use ttm_guard::{Disposition, Guard, GuardConfig, GuardError, GuardSettings};
+use ttm_guard::{Disposition, Guard, GuardConfig, GuardError, GuardSettings, Turn};
 use ttm_kernel::{Moment, Runtime};
 use ttm_retry::{RetryPolicy, RetrySettings};
 
@@ -16,7 +16,7 @@ use crate::lease::Lease;
 
 /// How long one attempt may take, with all that a channel does for it.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a message waits for a turn of the budget.
+/// How long a channel is waited for until it may be told something. Only one that has asked for patience, or answers nothing, lets it pass.
 const TURN: Duration = Duration::from_secs(10);
 /// As many as the strictest of the known services takes.
 const A_MINUTE: u32 = 60;
@@ -64,9 +64,23 @@ impl Channel {
         self.failing.lock().clone()
     }
 
+    /// Waits until it may be told something, which is not decided before that.
+    ///
+    /// # Errors
+    /// Why it is not told anything now.
+    pub(crate) async fn turn(&self, clock: &dyn Runtime) -> Result<Turn, Outcome> {
+        let turn = self.guard.turn(clock.now() + TURN).await;
+        turn.map_err(|error| {
+            let failed = failed(error, clock.now(), |never| match never {});
+            self.note(&failed, clock.wall());
+            failed
+        })
+    }
+
     /// Sends a message once, under the lease. What the store does not have is journalled, before and after.
     pub(crate) async fn send(
         &self,
+        turn: Turn,
         attempt: &Attempt,
         lease: &Lease,
         journal: &Told,
@@ -76,16 +90,8 @@ impl Channel {
         if let Some(journal) = journal {
             journal.append(&attempt.row, None).await;
         }
-        let outcome = self.send_guarded(attempt, lease, clock).await;
-        if let Some(journal) = journal {
-            journal.append(&attempt.row, Some(&outcome)).await;
-        }
-        outcome
-    }
-
-    async fn send_guarded(&self, attempt: &Attempt, lease: &Lease, clock: &dyn Runtime) -> Outcome {
-        let call = self.guard.call(Moment::MAX, disposition, |_| async {
-            // It may have waited for its turn while another process took over.
+        let call = self.guard.call_on(turn, Moment::MAX, disposition, |_| async {
+            // Another process may have taken over meanwhile.
             if !lease.holds() {
                 let why = "this process could not renew its lease on the store".to_owned();
                 return Err(Outcome::Retry { after: None, why });
@@ -95,27 +101,14 @@ impl Channel {
                 failed => Err(failed),
             }
         });
-        let now = || clock.now();
         let outcome = match call.await {
             Ok(delivered) => delivered,
-            Err(GuardError::Failed { error, .. }) => error,
-            Err(GuardError::Rejected(rejected)) => {
-                let after = Some(rejected.retry_at.saturating_since(now()).min(AWAY));
-                Outcome::Retry {
-                    after,
-                    why: "left alone for a while, since it failed again and again".to_owned(),
-                }
-            }
-            Err(GuardError::Throttled { retry_at }) => {
-                let after = Some(retry_at.saturating_since(now()));
-                Outcome::Retry { after, why: "too many messages for its budget".to_owned() }
-            }
-            Err(GuardError::TimedOut { .. }) => {
-                let why = format!("no answer within {} s", TIMEOUT.as_secs());
-                Outcome::Retry { after: None, why }
-            }
+            Err(error) => failed(error, clock.now(), |outcome| outcome),
         };
         self.note(&outcome, clock.wall());
+        if let Some(journal) = journal {
+            journal.append(&attempt.row, Some(&outcome)).await;
+        }
         outcome
     }
 
@@ -138,6 +131,23 @@ impl Channel {
             }
         }
     }
+}
+
+/// What a call comes to that its guard has given up.
+fn failed<E>(error: GuardError<E>, now: Moment, of: impl FnOnce(E) -> Outcome) -> Outcome {
+    let (after, why) = match error {
+        GuardError::Failed { error, .. } => return of(error),
+        GuardError::Rejected(rejected) => {
+            let after = rejected.retry_at.saturating_since(now).min(AWAY);
+            (Some(after), "left alone for a while, since it failed again and again".to_owned())
+        }
+        GuardError::Throttled { retry_at } => {
+            (Some(retry_at.saturating_since(now)), "it has asked for patience".to_owned())
+        }
+        GuardError::TimedOut { attempts: 0 } => (None, "no message under way is answered".to_owned()),
+        GuardError::TimedOut { .. } => (None, format!("no answer within {} s", TIMEOUT.as_secs())),
+    };
+    Outcome::Retry { after, why }
 }
 
 /// What is refused for good says nothing about the channel's health: the message may be wrong.

@@ -3,7 +3,8 @@
 use ttm_alert::testing::notifier_conformance::{Answer as Says, Receiver as _};
 use ttm_alert::testing::{FakeAlertJournal, FakeAlertStore, FakeNotifier};
 use ttm_alert::{
-    AlertControl as _, AlertRecord, ChannelId, News, NotifyConfig, NotifySettings, OrderRefused,
+    AlertControl as _, AlertRecord, ChannelId, Matcher, News, NotifyConfig, NotifySettings, OrderRefused,
+    Quiet, RuleSet, RuleSpec, When, defaults,
 };
 use ttm_health::testing::FakeResourceSource;
 use ttm_health::{HealthView as _, ResourceSample};
@@ -35,17 +36,26 @@ struct Scene {
     incarnation: ttm_kernel::Incarnation,
 }
 
-fn settings() -> ServiceSettings {
+/// With so many more rules that say the same as `store_down`, but as WARNING.
+fn settings(more: usize) -> ServiceSettings {
     let notify = NotifySettings {
         default_channels: vec![ChannelId::new("ops")],
         group_wait: Duration::ZERO,
         ..NotifySettings::default()
     };
     let notify = NotifyConfig::try_new(notify).expect("valid");
-    let every = 5 * SECOND;
+    let (every, resources) = (5 * SECOND, 10 * SECOND);
+    let mut rules = defaults::rules();
+    let store_down = rules.iter().find(|rule| rule.name == "store_down").cloned().expect("it is one");
+    rules.extend((0..more).map(|number| RuleSpec {
+        name: format!("store_down_{number:02}"),
+        severity: Severity::Warning,
+        ..store_down.clone()
+    }));
+    let rules = RuleSet::try_new(rules, defaults::catalogue(every, resources)).expect("valid");
     ServiceSettings {
-        resource_check_interval: 10 * SECOND,
-        alerts: AlertSettings { notify, ..AlertSettings::new(every, 10 * SECOND) },
+        resource_check_interval: resources,
+        alerts: AlertSettings { notify, rules, ..AlertSettings::new(every, resources) },
         ..fakes::settings()
     }
 }
@@ -69,6 +79,10 @@ impl Scene {
 
     /// On what an earlier process has left.
     fn on(store: FakeAlertStore, journal: FakeAlertJournal) -> Self {
+        Self::with(0, store, journal)
+    }
+
+    fn with(more: usize, store: FakeAlertStore, journal: FakeAlertJournal) -> Self {
         let runtime = ManualRuntime::new(7);
         let board = fakes::board(&runtime);
         let channel = FakeNotifier::new();
@@ -85,7 +99,7 @@ impl Scene {
             ..fakes::ports(&tokens)
         };
         let lease = Arc::new(fakes::ScriptedLease::new(true));
-        let resident = fakes::resident_under(lease.clone(), &settings(), &runtime, &board, ports);
+        let resident = fakes::resident_under(lease.clone(), &settings(more), &runtime, &board, ports);
         board.enter_running();
         let (life, order) = fakes::life(&runtime);
         let watch = runtime.spawn("monitor", Box::pin(Monitor::new(resident.clone(), life).run()));
@@ -287,6 +301,37 @@ fn who_orders_something_hears_whether_the_store_has_it() {
     let again = scene.runtime.block_on(control.acknowledge(id, "eve")).expect("it fires");
     assert!(!again.stored, "in force, and not stored");
     assert_eq!(again.done.record.cases[0].ack.as_ref().map(|ack| &*ack.by), Some("eve"));
+}
+
+#[test]
+fn a_storm_is_told_as_fast_as_the_channel_may_be_told_and_the_channel_was_not_down() {
+    let scene = Scene::with(50, FakeAlertStore::new(), FakeAlertJournal::new());
+    scene.pass(30);
+    scene.store_is_down();
+    scene.pass(120);
+    let taken = scene.channel.taken();
+    assert_eq!((taken.len(), scene.channel.requests().len()), (51, 51), "each once");
+    assert_eq!(scene.told()[0], "New store_down", "what is CRITICAL first");
+    assert!(taken.iter().all(|attempt| attempt.was_down.is_none()), "{taken:?}");
+    assert!(scene.store.memory().receipts.iter().all(|receipt| receipt.attempt == 1));
+}
+
+#[test]
+fn what_waits_until_the_channel_may_be_told_is_still_kept_from_it_by_a_silence() {
+    let scene = Scene::with(20, FakeAlertStore::new(), FakeAlertJournal::new());
+    scene.pass(30);
+    scene.store_is_down();
+    while scene.told().len() < 3 {
+        scene.pass(1);
+    }
+    let wall = scene.runtime.wall();
+    let when = When::Once { from: wall, until: Some(wall + Duration::from_hours(1)) };
+    let quiet = Quiet::try_new(Matcher::default(), when, "ada", "I know").expect("valid");
+    let ordered = scene.runtime.block_on(scene.control().silence(quiet)).expect("it runs");
+    assert!(ordered.stored);
+    let before = scene.told();
+    scene.pass(60);
+    assert_eq!(scene.told(), before);
 }
 
 #[test]
