@@ -109,7 +109,7 @@ impl Database {
     }
 }
 
-fn run(url: &str, statement: &str) -> String {
+pub(crate) fn run(url: &str, statement: &str) -> String {
     let output = Command::new("psql")
         .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement, url])
         .output();

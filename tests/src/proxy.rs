@@ -1,19 +1,18 @@
 //! A TCP proxy that can be cut or frozen, to simulate an outage of a server.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 
-/// A running proxy; its threads end with the process of the test.
-pub struct Proxy {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-}
+use crate::Port;
 
-#[derive(Default)]
+/// A running proxy; its threads end with the process of the test.
+pub struct Proxy(Arc<Shared>);
+
 struct Shared {
+    port: Port,
     state: Mutex<State>,
     thawed: Condvar,
 }
@@ -30,12 +29,12 @@ struct State {
 impl Proxy {
     /// A proxy to `target`, a `host:port`.
     pub fn to(target: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("a listener has an address");
-        let shared = Arc::new(Shared::default());
+        let (state, thawed) = (Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { port: Port::open(), state, thawed });
         let accepting = Arc::clone(&shared);
         start(move || {
-            for client in listener.incoming().flatten() {
+            loop {
+                let client = accepting.port.accept();
                 let mut state = accepting.state.lock();
                 if state.cut {
                     continue;
@@ -49,18 +48,19 @@ impl Proxy {
                 state.open.extend([client, server]);
             }
         });
-        Self { address, shared }
+        Self(shared)
     }
 
     /// Its address.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.port.address()
     }
 
     /// Closes all connections and refuses new ones.
     pub fn cut(&self) {
-        let mut state = self.shared.state.lock();
+        let mut state = self.0.state.lock();
         state.cut = true;
+        self.0.port.close();
         for stream in state.open.drain(..) {
             // Fails if a side has closed already.
             drop(stream.shutdown(Shutdown::Both));
@@ -69,20 +69,21 @@ impl Proxy {
 
     /// Accepts connections again.
     pub fn mend(&self) {
-        self.shared.state.lock().cut = false;
+        self.0.state.lock().cut = false;
+        self.0.port.reopen();
     }
 
     /// Stops forwarding in both directions once a client sends this; new connections are accepted, but nothing is forwarded
     /// on them.
     pub fn freeze_at(&self, words: &str) {
-        self.shared.state.lock().freezes_at = Some(words.to_owned());
+        self.0.state.lock().freezes_at = Some(words.to_owned());
     }
 
     /// Forwards what was held up, and everything after it.
     pub fn thaw(&self) {
-        let mut state = self.shared.state.lock();
+        let mut state = self.0.state.lock();
         (state.frozen, state.freezes_at) = (false, None);
-        self.shared.thawed.notify_all();
+        self.0.thawed.notify_all();
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! The disk is a small tmpfs in a mount namespace of the program.
 
-use std::fs::File;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +9,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
-use ttm_e2e::{Market, Program, get, market, ttm};
+use ttm_e2e::{Market, Program, fill, get, in_a_namespace, market, ttm};
 
 const TOKENS: usize = 40;
 const STORE: &str = "sqlite://disk/ttm.db";
@@ -26,17 +24,10 @@ const ON_A_FULL_DISK: &str = "mkdir disk && mount -t tmpfs -o size=4m tmpfs disk
     for command in 'tokens list' 'tokens import mints.txt' migrate; do \"$0\" $command >> told 2>&1; echo $? >> codes; done; \
     exec \"$0\" run --log info";
 
-/// The service on a disk of its own; without root, in a user namespace.
+/// The service on a disk of its own.
 fn service_on_a_small_disk(folder: &Path, base_url: &str, script: &str) -> Program {
-    let program = ttm(folder);
-    let mut command = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        command.arg("--map-root-user");
-    }
-    command.args(["--mount", "sh", "-c", script]).arg(program.get_program());
-    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.env_clear().envs([
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    let mut command = in_a_namespace(folder, script);
+    command.envs([
         ("TTM_API__LISTEN", "127.0.0.1:0"),
         ("TTM_DEXSCREENER__BASE_URL", base_url),
         ("TTM_SCHEDULER__HOT_INTERVAL", "1s"),
@@ -51,13 +42,6 @@ fn with_mints() -> (TempDir, Market) {
     let mints: Vec<String> = market.mints().iter().map(ToString::to_string).collect();
     std::fs::write(folder.path().join("mints.txt"), mints.join("\n")).expect("written");
     (folder, market)
-}
-
-/// Fills the disk to the last byte.
-fn fill(ballast: &Path) {
-    let mut file = File::create(ballast).expect("the disk is visible through /proc");
-    while file.write_all(&[0; 4096]).is_ok() {}
-    while file.write_all(&[0]).is_ok() {}
 }
 
 fn scored(entry: &Value) -> bool {

@@ -51,13 +51,14 @@ struct Keeper {
 
 impl Postgres {
     /// Takes the caller's server, or starts one, installing it first where that is possible. Poolers are started by the
-    /// tests, each with settings of its own.
+    /// tests, each with settings of its own, and so are servers that a test freezes or stops.
     pub(crate) fn start() -> Result<Self> {
         binaries::have_pooler()?;
         binaries::have_promtool()?;
+        let binaries = binaries::find_or_install()?;
         match process::variable(DATABASE_URL) {
             Some(url) => Ok(Self { url, keeper: None }),
-            None => Self::start_throw_away(&binaries::find_or_install()?),
+            None => Self::start_throw_away(&binaries),
         }
     }
 

@@ -30,8 +30,8 @@ pub(super) fn find_or_install() -> Result<PathBuf> {
         }
     }
     bail!(
-        "PostgreSQL {OLDEST} or newer was not found. Either set {DATABASE_URL} to a server's URL, put its `initdb` and \
-         `postgres` on PATH, install it under {VERSIONS}, or run this as root on a system with apt-get"
+        "PostgreSQL {OLDEST} or newer was not found. Either put its `initdb` and `postgres` on PATH, install it under \
+         {VERSIONS}, or run this as root on a system with apt-get"
     );
 }
 
