@@ -167,7 +167,6 @@ impl Seat {
         let at = Now { moment: now, wall: found.first().map_or(self.clocks.1, |it| it.at), jitter: 0.0 };
         self.desk.begin(collector, at);
         for measurement in found {
-            show(measurement);
             if let Err(error) = self.desk.handle(measurement)
                 && !std::mem::replace(&mut self.has_refused, true)
             {
@@ -251,17 +250,6 @@ impl Seat {
             }
         }
     }
-}
-
-/// Shows what was measured to who collects metrics; what has no value now is not a number.
-fn show(measurement: &Measurement) {
-    let name = format!("ttm_{}", measurement.series.replace('.', "_"));
-    let labels: Vec<metrics::Label> = measurement
-        .labels
-        .iter()
-        .map(|(key, value)| metrics::Label::new(key.to_owned(), value.to_owned()))
-        .collect();
-    metrics::gauge!(name, labels).set(measurement.reading.value().unwrap_or(f64::NAN));
 }
 
 /// Who asked may have gone.

@@ -55,7 +55,7 @@ fn settings(more: usize) -> ServiceSettings {
     let rules = RuleSet::try_new(rules, defaults::catalogue(every, resources)).expect("valid");
     ServiceSettings {
         resource_check_interval: resources,
-        alerts: AlertSettings { notify, rules, ..AlertSettings::new(every, resources) },
+        alerts: AlertSettings { rules, notify, ..AlertSettings::new(every, resources) },
         ..fakes::settings()
     }
 }
