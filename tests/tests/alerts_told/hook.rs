@@ -78,7 +78,7 @@ impl Hook {
         start(move || {
             loop {
                 let (stream, shared) = (accepting.port.accept(), Arc::clone(&accepting));
-                start(move || shared.serve(stream));
+                start(move || shared.serve(&stream));
             }
         });
         Self(shared)
@@ -133,9 +133,9 @@ impl Hook {
     ) -> Vec<Request> {
         let mut state = self.0.state.lock();
         let waits = |state: &mut State| state.broken.is_empty() && !wanted(&state.requests);
-        let waited = self.0.asked.wait_while_for(&mut state, waits, PATIENCE);
+        let outcome = self.0.asked.wait_while_for(&mut state, waits, PATIENCE);
         let told: Vec<_> = state.requests.iter().map(|it| (&it.channel, &it.key, it.says())).collect();
-        if waited.timed_out() {
+        if outcome.timed_out() {
             program.signal(Signal::KILL);
             program.wait_for(&format!("{what}; it was asked {told:?}"), |_| false);
         }
@@ -152,17 +152,17 @@ impl Hook {
 }
 
 impl Shared {
-    fn serve(&self, stream: TcpStream) {
+    fn serve(&self, stream: &TcpStream) {
         // Fails when its client is killed in the middle.
-        let Some((head, body)) = read(&stream) else { return };
+        let Some((head, body)) = read(stream) else { return };
         let reaction = self.take(&head, &body);
         let answer = match reaction {
             Reaction::Takes => "204 No Content\r\n".to_owned(),
             Reaction::Says(status, line) => format!("{status} So\r\n{line}\r\n"),
-            Reaction::Hangs => return drop((&stream).read(&mut [0])),
+            Reaction::Hangs => return drop((&*stream).read(&mut [0])),
         };
         let answer = format!("HTTP/1.1 {answer}content-length: 0\r\nconnection: close\r\n\r\n");
-        drop((&stream).write_all(answer.as_bytes()));
+        drop((&*stream).write_all(answer.as_bytes()));
     }
 
     fn take(&self, head: &[String], body: &[u8]) -> Reaction {
