@@ -18,7 +18,10 @@ impl Port {
     /// One that takes connections.
     pub fn open() -> Self {
         // Only a port that was asked for by its number stays bound while nobody listens; another test may be faster.
-        let bind = || TcpListener::bind(TcpListener::bind("127.0.0.1:0")?.local_addr()?);
+        let bind = || {
+            let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+            TcpListener::bind(free)
+        };
         let listener = std::iter::repeat_with(bind).take(100).find_map(Result::ok).expect("a free port");
         Self { listener, is_open: Mutex::new(true), opened: Condvar::new() }
     }
