@@ -119,7 +119,7 @@ pub trait Notifier: Send + Sync {
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait Feed: Send + Sync {
-    /// How often it is to be told.
+    /// How often it is to be told, if nothing changes.
     fn every(&self) -> Duration;
 
     /// Tells all that fires at this time; what has just ended may be among it. The caller bounds the time.

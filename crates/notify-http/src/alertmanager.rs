@@ -34,7 +34,7 @@ pub struct AlertmanagerConfig {
     pub token: Option<SecretString>,
 }
 
-/// The [`Feed`] to an Alertmanager, which is told once a minute.
+/// The [`Feed`] to an Alertmanager, which is told once a minute at the least.
 #[derive(Clone)]
 pub struct Alertmanager {
     wire: Wire,

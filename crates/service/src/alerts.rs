@@ -191,6 +191,7 @@ impl Alerts {
         }
         while let Some(turn) = self.seat.desk.poll_turn() {
             self.events.alert(&turn);
+            self.feeds.changed();
         }
         let holds = self.resident.lease.holds();
         if !self.seat.is_read {
