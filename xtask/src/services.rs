@@ -55,6 +55,8 @@ impl Postgres {
     pub(crate) fn start() -> Result<Self> {
         binaries::have_pooler()?;
         binaries::have_promtool()?;
+        binaries::have_alertmanager()?;
+        binaries::have_mail_server()?;
         let binaries = binaries::find_or_install()?;
         match process::variable(DATABASE_URL) {
             Some(url) => Ok(Self { url, keeper: None }),

@@ -1,9 +1,9 @@
-//! Finds PostgreSQL's programs, its pooler's and Prometheus's, or has the system's package manager install them.
+//! Finds PostgreSQL's programs, its pooler's, Prometheus's and a mail server, or has the system's package manager install them.
 //!
 //! Starts nothing, and changes the system only through that package manager.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
@@ -43,6 +43,30 @@ pub(super) fn have_pooler() -> Result<()> {
 /// The same for what checks rules of Prometheus.
 pub(super) fn have_promtool() -> Result<()> {
     have("promtool", "prometheus", "Prometheus's promtool")
+}
+
+/// The same for the Alertmanager that alerts are fed to.
+pub(super) fn have_alertmanager() -> Result<()> {
+    have("prometheus-alertmanager", "prometheus-alertmanager", "Prometheus's Alertmanager")
+}
+
+/// Makes sure that tests find a mail server: aiosmtpd, in the first Python on `PATH` or in Debian's.
+pub(super) fn have_mail_server() -> Result<()> {
+    let has_it = |python: &&str| {
+        let mut command = Command::new(python);
+        command.args(["-c", "import aiosmtpd"]).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let found = || ["python3", "/usr/bin/python3"].iter().any(has_it);
+    if !found() && may_install() {
+        install("python3-aiosmtpd")?;
+    }
+    if !found() {
+        bail!(
+            "aiosmtpd was not found. Either install it for the `python3` on PATH, or run this as root on a system with apt-get"
+        );
+    }
+    Ok(())
 }
 
 fn have(program: &str, package: &str, name: &str) -> Result<()> {
