@@ -32,16 +32,7 @@ impl MailServer {
         place.write("server.key", &key.serialize_pem());
         place.write("mail_server.py", include_str!("mail_server.py"));
 
-        let has_it = |python: &&&str| {
-            let mut command = Command::new(python);
-            let import = command.args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status();
-            import.is_ok_and(|status| status.success())
-        };
-        let python = PYTHONS.iter().find(has_it);
-        let python = python.expect(
-            "aiosmtpd is not installed: run cargo xtask test, or install the package python3-aiosmtpd",
-        );
-        let mut command = Command::new(python);
+        let mut command = Command::new(python());
         command.current_dir(place.path()).args(["mail_server.py", "server.pem", "server.key"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("Python starts");
@@ -55,6 +46,19 @@ impl MailServer {
         let line = self.printed.next().expect("it runs").expect("text");
         serde_json::from_str(&line).expect("JSON")
     }
+}
+
+/// One that has aiosmtpd.
+pub(crate) fn python() -> &'static str {
+    let has_it = |python: &&str| {
+        let mut command = Command::new(python);
+        let import = command.args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status();
+        import.is_ok_and(|status| status.success())
+    };
+    PYTHONS
+        .into_iter()
+        .find(has_it)
+        .expect("aiosmtpd is not installed: run cargo xtask test, or install the package python3-aiosmtpd")
 }
 
 impl Drop for MailServer {
