@@ -51,7 +51,7 @@ const fn counter(name: &'static str, labels: &'static [&'static str]) -> Series 
 }
 
 /// Every series that a rule of this service may be about.
-pub const SERIES: [Series; 24] = [
+pub const SERIES: [Series; 23] = [
     series("group.overdue_seconds", SeriesKind::Gauge, Unit::Seconds, &["group"]),
     series("group.error_percent", SeriesKind::Gauge, Unit::Percent, &["api", "group"]),
     series("group.without_progress_seconds", SeriesKind::Gauge, Unit::Seconds, &["group"]),
@@ -72,7 +72,6 @@ pub const SERIES: [Series; 24] = [
     event("credentials.refused", &["by"]),
     counter("samples.lost", &["store"]),
     event("source.failing", &["source"]),
-    event("config.rejected", &[]),
     counter("clock.stepped", &[]),
     event("heartbeat.failing", &[]),
     event("channel.failing", &["channel"]),
@@ -120,7 +119,7 @@ const NO_STORE: &[&str] = &["store_down", "store_corrupt"];
 
 /// The rules.
 #[rustfmt::skip]
-pub const RULES: [DefaultRule; 25] = [
+pub const RULES: [DefaultRule; 24] = [
     rule("group_not_running", "group.overdue_seconds", Condition::above(60.0, 30.0), [0, 60], Error,
         &["restart_budget_spent"], "a group's next run is more than a minute late"),
     rule("group_errors", "group.error_percent", Condition::above(20.0, 15.0), [60, 300], Error,
@@ -161,8 +160,6 @@ pub const RULES: [DefaultRule; 25] = [
         NO_STORE, "measurements were given up, since they could not be stored in time"),
     rule("source_failing", "source.failing", Condition::Event, [300, 60], Warning,
         NO_STORE, "a list of tokens cannot be read"),
-    rule("config_rejected", "config.rejected", Condition::Event, [0, 0], Error,
-        &[], "a config was refused, and the one before is in force"),
     rule("clock_stepped", "clock.stepped", rate(10, 1.0, 1.0), [0, 0], Warning,
         &[], "the wall clock was set"),
     rule("dead_man", "heartbeat.failing", Condition::Event, [180, 60], Error,

@@ -139,7 +139,6 @@ const METRICS: [(&str, Said); SERIES.len()] = [
             labels: &[("source", "{{ $labels.origin }}")],
         }),
     ),
-    ("config.rejected", Not("that a config was refused is not among the metrics")),
     ("clock.stepped", Not("Prometheus has a clock of its own, and no metric says what this one does")),
     (
         "heartbeat.failing",

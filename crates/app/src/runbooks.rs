@@ -7,7 +7,7 @@ macro_rules! pages {
     };
 }
 
-const PAGES: [(&str, &str); 25] = pages![
+const PAGES: [(&str, &str); 24] = pages![
     "group_not_running",
     "group_errors",
     "processing_stopped",
@@ -28,7 +28,6 @@ const PAGES: [(&str, &str); 25] = pages![
     "credentials_refused",
     "samples_lost",
     "source_failing",
-    "config_rejected",
     "clock_stepped",
     "dead_man",
     "channel_failing",

@@ -7,6 +7,7 @@ use axum::http::Uri;
 use axum::response::Response;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::{SignedDuration, Timestamp};
+use ttm_alert::defaults::SERIES;
 use ttm_alert::{InvalidQuiet, Labels, Matcher, Ordered, Quiet, QuietId, RuleSpec, When, Zone};
 
 use crate::alerts::{ordered, severities, severity};
@@ -167,19 +168,37 @@ fn read<T>(
     parse(text).ok_or_else(|| Problem::bad_request(format!("{key} is {}, expected {expected}", quoted(text))))
 }
 
+/// The labels that every alert of a rule has.
+fn label_keys(rule: &RuleSpec) -> &'static [&'static str] {
+    let of_series = |name: &String| SERIES.iter().find(|series| series.name == name.as_str());
+    match &rule.series {
+        Some(series) => of_series(series).map_or(&[], |series| series.labels),
+        // That nothing is measured is told of who measures.
+        None => &["collector"],
+    }
+}
+
 fn weekday(word: &str) -> Option<Weekday> {
     DAYS.iter().find(|(known, _)| *known == word).map(|(_, day)| *day)
 }
 
-/// What is to match. A rule that does not exist would match nothing, and nobody would notice.
+/// What is to match. A rule that does not exist, or a label that a rule never has, would match nothing, and nobody would notice.
 fn matcher(app: &App, given: MatchingDto) -> Result<Matcher, Problem> {
     let MatchingDto { rule, severity: word, labels } = given;
     if let Some(rule) = &rule {
         let rules: Vec<RuleSpec> = app.controls()?.alerts.rules();
-        let names = || rules.iter().map(|known| known.name.as_str());
-        if !names().any(|known| known == rule) {
-            let told = unknown("rule", rule, names(), "/api/v1/alerts/rules lists those in force");
+        let Some(known) = rules.iter().find(|known| known.name == *rule) else {
+            let names = rules.iter().map(|known| known.name.as_str());
+            let told = unknown("rule", rule, names, "/api/v1/alerts/rules lists those in force");
             return Err(Problem::bad_request(format!("match.rule: {told}")));
+        };
+        let keys = label_keys(known);
+        let given = labels.iter().flat_map(|PairsDto(pairs)| pairs);
+        if let Some((key, _)) = given.into_iter().find(|(key, _)| !keys.contains(&key.as_str())) {
+            let has = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
+            let told =
+                format!("match.labels: alerts of {rule} have no label {}; they have {has}", quoted(key));
+            return Err(Problem::bad_request(told));
         }
     }
     let severity = word.map(|word| read("match.severity", &severities(), &word, severity)).transpose()?;

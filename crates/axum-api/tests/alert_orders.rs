@@ -234,16 +234,16 @@ fn a_silence_begins_now_and_ends_at_a_time_or_after_one() {
     for end in [json!({"for": "2h"}), json!({"until": until.to_string()})] {
         let expected = move |quiet: &Quiet| {
             let matcher = Matcher {
-                rule: Some("disk".to_owned()),
+                rule: Some("data_stale".to_owned()),
                 severity: Some(Severity::Warning),
-                labels: Some(labels("a=1,b=2")),
+                labels: Some(labels("api=dexscreener,lane=cold")),
             };
             let when = When::Once { from: now, until: Some(until) };
             let whole = Quiet::try_new(matcher, when, "anna", "new disks").expect("valid");
             assert_eq!(*quiet, whole);
         };
         let mut body = json!({
-            "match": {"rule": "disk", "severity": "warning", "labels": {"b": "2", "a": "1"}},
+            "match": {"rule": "data_stale", "severity": "warning", "labels": {"lane": "cold", "api": "dexscreener"}},
             "author": "anna", "reason": "new disks",
         });
         body.as_object_mut().expect("an object").extend(end.as_object().expect("an object").clone());
@@ -252,7 +252,7 @@ fn a_silence_begins_now_and_ends_at_a_time_or_after_one() {
         assert_eq!(
             answer.json(),
             json!({
-                "id": 7, "match": {"rule": "disk", "severity": "WARNING", "labels": {"a": "1", "b": "2"}},
+                "id": 7, "match": {"rule": "data_stale", "severity": "WARNING", "labels": {"api": "dexscreener", "lane": "cold"}},
                 "from": now.to_string(), "until": until.to_string(), "author": "anna", "reason": "new disks",
                 "active": true, "stored": true,
             })
@@ -287,6 +287,11 @@ fn what_no_silence_may_be_is_refused_in_one_sentence() {
             "match",
             json!({"severity": "bad"}),
             "match.severity is \"bad\", expected INFO, WARNING, ERROR, CRITICAL",
+        ),
+        (
+            "match",
+            json!({"rule": "disk", "labels": {"lane": "hot"}}),
+            "match.labels: alerts of disk have no label \"lane\"; they have none",
         ),
         ("match", json!({"labels": {"A": "b"}}), "match.labels: the label \"A\", expected"),
         ("match", json!({"rules": "disk"}), "the body is not as expected: unknown field `rules`"),

@@ -57,7 +57,7 @@ fn an_alert_has_the_fields_of_the_contract() {
 #[test]
 fn each_state_is_told_and_what_is_inactive_is_not_listed() {
     let of = |rule, phase| alert(rule, "", phase, Severity::Warning);
-    let mut quiet = of("config_rejected", Phase::Inactive);
+    let mut quiet = of("dead_man", Phase::Inactive);
     quiet.record.cases.clear();
     let views = vec![
         of("cpu", Phase::Pending),

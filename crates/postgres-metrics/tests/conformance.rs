@@ -1,11 +1,9 @@
 //! The laws of the port on a server, and failures that only a server has.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ttm_kernel::testing::cancelled_after;
 use ttm_kernel::{Connections, StoreError, StoreErrorKind};
 use ttm_perf::testing::{conformance, event_conformance};
 use ttm_perf::{Aggregate, EventStore, MetricStore, RangeQuery, Sample, SeriesKey};
@@ -34,20 +32,6 @@ async fn count(store: &dyn MetricStore, series: &SeriesKey) -> u64 {
     let query =
         RangeQuery::try_new(series.clone(), at(0), at(86_400), minute, Aggregate::Count).expect("valid");
     store.range(&query).await.expect("range answers").iter().map(|point| point.count).sum()
-}
-
-/// Polls a future a few times and drops it.
-async fn cancelled_after<F: Future>(mut polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|context| match (future.as_mut().poll(context), polls) {
-        (Poll::Ready(output), _) => Poll::Ready(Some(output)),
-        (Poll::Pending, 0) => Poll::Ready(None),
-        (Poll::Pending, _) => {
-            polls -= 1;
-            Poll::Pending
-        }
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,7 @@
 //! The laws of the port on a server, and failures that only a server has.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
-
 use jiff::Timestamp;
+use ttm_kernel::testing::cancelled_after;
 use ttm_kernel::{Connections, Epoch, FencingToken, StoreError, StoreErrorKind};
 use ttm_market::testing::conformance;
 use ttm_market::{Basis, Mint, Score, ScoreState, Smoothed, Token, TokenStore};
@@ -25,20 +22,6 @@ fn scored(number: u8, value: f64) -> Token {
     let smoothed = Smoothed { value, ..Smoothed::default() };
     let score = ScoreState { raw: Score::default(), smoothed, basis: Basis::Primary, pools: 1, at: AT };
     Token { score: Some(score), ..Token::new(mint(number), AT) }
-}
-
-/// Polls a future a few times and drops it.
-async fn cancelled_after<F: Future>(mut polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|context| match (future.as_mut().poll(context), polls) {
-        (Poll::Ready(output), _) => Poll::Ready(Some(output)),
-        (Poll::Pending, 0) => Poll::Ready(None),
-        (Poll::Pending, _) => {
-            polls -= 1;
-            Poll::Pending
-        }
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@ pub mod journal_conformance;
 mod judge;
 mod notifier;
 pub mod notifier_conformance;
+pub mod small;
 mod stage;
 mod wording;
 

@@ -6,19 +6,20 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
-use ttm_alert::testing::{Memory, any_commit, conformance};
+use ttm_alert::testing::small::{
+    AT, alert, check_commits, letter, loaded_tries, one_of_each, receipt, record, row, tries,
+};
+use ttm_alert::testing::{any_commit, conformance};
 use ttm_alert::{AlertStore, Commit, DEAD_LETTERS_KEPT, RECEIPTS_KEPT};
 use ttm_breaker::BreakerStore;
+use ttm_kernel::testing::cancelled_after;
 use ttm_kernel::{FencedBy, FencingToken, StoreError, StoreErrorKind};
 use ttm_market::{Origin, TokenStore};
 use ttm_postgres_state::PostgresTokenStore;
 use ttm_recovery::RecoveryLedger;
 use ttm_sqlx_pool::postgres::testing::Database;
 
-use super::example::{
-    AT, alert, ask, cancelled_after, claim, commit, letter, load, loaded_tries, one_of_each, open, receipt,
-    record, row, tries,
-};
+use super::example::{ask, claim, commit, load, open};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_of_postgres_obeys_every_law() {
@@ -42,17 +43,7 @@ fn any_commits_come_to_what_a_store_in_memory_has() {
     let done = runner.run(&prop::collection::vec(any_commit(), 1..5), |commits| {
         runtime.block_on(async {
             database.execute(everything).await;
-            let under = claim(&store).await;
-            let mut memory = Memory::default();
-            for next in &commits {
-                commit(&store, under, next).await;
-                memory.apply(next);
-                prop_assert_eq!(load(&store).await, memory.loaded());
-                let receipts = store.alerts().receipts(usize::MAX).await.expect("receipts answers");
-                prop_assert_eq!(&receipts, &memory.receipts);
-                let letters = store.alerts().dead_letters(usize::MAX).await.expect("dead_letters answers");
-                prop_assert_eq!(&letters, &memory.dead);
-            }
+            check_commits(&store.alerts(), claim(&store).await, &commits).await;
             Ok(())
         })
     });
@@ -90,7 +81,7 @@ async fn a_database_without_alerts_is_migrated_and_keeps_its_fences() {
     assert_eq!(refused.as_ref().map_err(StoreError::kind), Err(fenced));
     write_as_all_others(&store, next).await;
     commit(&store, first, &one_of_each(1)).await;
-    assert_eq!(tries(&store).await, [Some(1); 5], "the alerts' own fence is new");
+    assert_eq!(tries(&store.alerts()).await, [Some(1); 5], "the alerts' own fence is new");
     let third = FencingToken::new(first.epoch(), next.incarnation().next());
     commit(&store, third, &one_of_each(2)).await;
     write_as_all_others(&store, next).await;
@@ -137,17 +128,17 @@ async fn of_two_connections_the_older_one_commits_nothing_once_the_newer_one_has
 async fn a_commit_that_is_dropped_anywhere_stores_all_or_nothing() {
     let database = Database::new("alerts_dropped").await;
     let store = open(&database).await;
-    for polls in 1.. {
+    for (polls, attempt) in (1..).zip(1..) {
         let under = claim(&store).await;
-        let next = one_of_each(polls);
+        let next = one_of_each(attempt);
         let done = cancelled_after(polls, store.alerts().commit(under, &next)).await;
         // Waits for what is left behind: a commit may succeed after nobody waits for it any more.
         claim(&store).await;
-        let there = tries(&store).await;
+        let there = tries(&store.alerts()).await;
         assert!(there.iter().all(|each| *each == there[0]), "after {polls} polls: {there:?}");
         if let Some(done) = done {
             done.expect("commit works");
-            assert_eq!(there, [Some(polls); 5]);
+            assert_eq!(there, [Some(attempt); 5]);
             break;
         }
     }
@@ -172,7 +163,7 @@ async fn a_load_is_of_one_moment() {
         let there = loaded_tries(&load(&store).await);
         assert!(there.iter().all(|each| *each == there[0]), "{there:?}");
     }
-    assert_eq!(tries(&store).await, [Some(99); 5]);
+    assert_eq!(tries(&store.alerts()).await, [Some(99); 5]);
     database.drop_schema().await;
 }
 
@@ -201,9 +192,9 @@ async fn a_commit_whose_session_dies_half_way_stores_nothing() {
         matches!(outcome.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Transient { .. })),
         "{outcome:?}"
     );
-    assert_eq!(tries(&store).await, [Some(1); 5]);
+    assert_eq!(tries(&store.alerts()).await, [Some(1); 5]);
     commit(&store, under, &one_of_each(2)).await;
-    assert_eq!(tries(&store).await, [Some(2); 5]);
+    assert_eq!(tries(&store.alerts()).await, [Some(2); 5]);
     database.drop_schema().await;
 }
 

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ttm_alert::testing::small::{alert, letter, one_of_each, receipt, record, row, silence, tries};
 use ttm_alert::{AlertStore, Commit, DeadLetter, Loaded, Outcome, Phase, QuietId, Receipt, SavedAlert};
 use ttm_kernel::{StoreError, StoreErrorKind};
 use ttm_sqlx_pool::postgres::testing::Database;
 
-use super::example::{
-    alert, claim, commit, letter, load, one_of_each, open, receipt, record, row, silence, tries,
-};
+use super::example::{claim, commit, load, open};
 
 /// Drops every check of a column.
 const UNCHECKED: &str = "SET LOCAL search_path TO $schema; DO $$ DECLARE each record; BEGIN \
@@ -151,7 +150,7 @@ async fn what_no_database_can_keep_is_rejected_with_all_of_its_commit() {
         assert_eq!(error.kind(), StoreErrorKind::Rejected, "{error}");
         assert!(error.said().ends_with(why), "{}", error.said());
         assert_eq!(load(&store).await, Loaded::default());
-        assert_eq!(tries(&store).await, [None; 5]);
+        assert_eq!(tries(&store.alerts()).await, [None; 5]);
     }
     database.drop_schema().await;
 }
@@ -175,8 +174,8 @@ async fn a_locked_and_a_missing_table_are_told_apart() {
     assert_eq!(refused.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Missing), "{refused:?}");
     drop(open(&database).await);
     database.execute("ALTER TABLE $schema.away RENAME TO alert_quiet").await;
-    assert_eq!(tries(&store).await, [None; 5]);
+    assert_eq!(tries(&store.alerts()).await, [None; 5]);
     commit(&store, under, &one_of_each(1)).await;
-    assert_eq!(tries(&store).await, [Some(1); 5]);
+    assert_eq!(tries(&store.alerts()).await, [Some(1); 5]);
     database.drop_schema().await;
 }

@@ -1,10 +1,11 @@
 //! What a storm costs: as many statements as a single alert, and a load of everything within the time that a statement has.
 
+use ttm_alert::testing::small::{AT, alert, letter, receipt, record, row};
 use ttm_alert::{AlertRecord, Case, ChannelId, Commit, Episode, EpisodeId, Said, Told};
 use ttm_kernel::Severity;
 use ttm_sqlx_pool::postgres::testing::Database;
 
-use super::example::{AT, alert, ask, claim, commit, letter, load, open, receipt, record, row};
+use super::example::{ask, claim, commit, load, open};
 
 /// Counts the statements that add to the tables of alerts or take from them.
 const COUNTED: &str = "CREATE TABLE $schema.statement (changes text); \

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
+use ttm_alert::testing::small::{alert, letter, one_of_each, receipt, record, row, silence, tries};
 use ttm_alert::{AlertStore, Commit, Loaded, Outcome, Phase, QuietId, SavedAlert};
 use ttm_kernel::{StoreError, StoreErrorKind};
 
-use super::example::{
-    alert, claim, commit, execute, folder, letter, load, one_of_each, open, receipt, record, row, silence,
-    tries,
-};
+use super::example::{claim, commit, execute, folder, load, open};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_no_commit_can_have_written_is_unexpected_and_says_why() {
@@ -136,7 +134,7 @@ async fn what_no_file_can_keep_is_rejected_with_all_of_its_commit() {
         assert_eq!(error.kind(), StoreErrorKind::Rejected, "{error}");
         assert!(error.said().ends_with(why), "{}", error.said());
         assert_eq!(load(&store).await, Loaded::default());
-        assert_eq!(tries(&store).await, [None; 5]);
+        assert_eq!(tries(&store.alerts()).await, [None; 5]);
     }
 }
 
@@ -153,7 +151,7 @@ async fn a_missing_table_can_be_retried_and_keeps_nothing_else_from_working() {
     assert_eq!(refused.as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Missing), "{refused:?}");
     drop(open(&file).await);
     execute(&file, "ALTER TABLE away RENAME TO alert_quiet").await;
-    assert_eq!(tries(&store).await, [None; 5]);
+    assert_eq!(tries(&store.alerts()).await, [None; 5]);
     commit(&store, under, &one_of_each(1)).await;
-    assert_eq!(tries(&store).await, [Some(1); 5]);
+    assert_eq!(tries(&store.alerts()).await, [Some(1); 5]);
 }
