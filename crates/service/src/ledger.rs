@@ -16,23 +16,22 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use ttm_kernel::{Epoch, FencingToken, Moment, Runtime, StoreError, StoreErrorKind};
 use ttm_recovery::{
-    Entry, EntryKey, Fact, LEDGER_KEEPS, Now, RECOVERIES_SHOWN, Recoveries, RecoveryLedger, Step,
+    Entry, EntryKey, Fact, LEDGER_KEEPS, LastWords, Now, RECOVERIES_SHOWN, Recoveries, RecoveryLedger, Step,
 };
 
 use crate::board::Board;
 use crate::bounded::{timed_out, while_awake};
 use crate::io::Owned;
+use crate::local_file::LocalFile;
 use crate::ports::Ports;
 use crate::stores::StoreUse;
 
 mod past;
 mod waiting;
-mod words;
 
 pub(crate) use past::Found;
 use past::{Reader, Reading};
 use waiting::{bound_evidence, lighten, surplus, without_evidence, without_words};
-use words::Words;
 
 /// A step waits this long for the store at most.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -48,7 +47,7 @@ const FILE_TAKES: usize = 500;
 /// The ledger as the supervisor writes it.
 pub(crate) struct Ledger {
     port: Arc<dyn RecoveryLedger>,
-    words: Words,
+    words: LocalFile<dyn LastWords>,
     io: Arc<dyn Runtime>,
     board: Arc<Board>,
     under: FencingToken,
@@ -79,7 +78,7 @@ impl Ledger {
     pub(crate) fn new(ports: &Ports, board: &Arc<Board>, io: &Arc<dyn Runtime>, epoch: Epoch) -> Self {
         Self {
             port: ports.ledger.clone(),
-            words: Words::new(ports.last_words.clone(), io),
+            words: LocalFile::new(ports.last_words.clone(), io),
             io: io.clone(),
             board: board.clone(),
             under: FencingToken::first(epoch),

@@ -35,6 +35,7 @@ mod io;
 mod lease;
 mod ledger;
 mod life;
+mod local_file;
 pub mod machine;
 mod monitor;
 mod opening;

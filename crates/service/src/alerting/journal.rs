@@ -3,13 +3,14 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use ttm_alert::{AlertJournal, Journal, Journalled, OutboxRow, Outcome};
-use ttm_kernel::{Runtime, within};
+use ttm_kernel::Runtime;
 
-use crate::io::run_on;
+use crate::local_file::LocalFile;
 
 /// A disk that takes longer keeps no message from being sent.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -21,9 +22,9 @@ const MOST: usize = 1_000;
 
 /// The journal.
 pub(crate) struct Told {
-    port: Option<Arc<dyn AlertJournal>>,
-    io: Arc<dyn Runtime>,
-    /// Calls are made one at a time.
+    file: LocalFile<dyn AlertJournal>,
+    /// How much was ever added.
+    added: AtomicU64,
     kept: Mutex<Kept>,
 }
 
@@ -33,25 +34,25 @@ struct Kept {
     sent: Vec<Journalled>,
     /// Whether there may be something in the file.
     in_file: bool,
+    /// Whether what the file has is not known, so that it is not to be cleared.
+    is_unread: bool,
     has_failed: bool,
 }
 
 impl Told {
     pub(crate) fn new(port: Option<Arc<dyn AlertJournal>>, io: &Arc<dyn Runtime>) -> Self {
-        Self { port, io: io.clone(), kept: Mutex::default() }
+        Self { file: LocalFile::new(port, io), added: AtomicU64::new(0), kept: Mutex::default() }
     }
 
     /// Keeps that a message is sent, or what became of it.
     pub(crate) async fn append(&self, row: &OutboxRow, outcome: Option<&Outcome>) {
         let sent = Journalled { row: row.clone(), outcome: outcome.cloned() };
+        self.added.fetch_add(1, Ordering::Relaxed);
         let mut kept = self.kept.lock().await;
-        let known = std::mem::take(&mut kept.sent);
-        kept.sent = Journal::of(known.into_iter().chain([sent.clone()]), 0).sent;
-        let surplus = kept.sent.len().saturating_sub(MOST);
-        kept.sent.drain(..surplus);
-        kept.in_file |= self.port.is_some();
-        let appended = self.call(PATIENCE, move |port| port.append(&sent)).await;
-        if let Err(error) = appended
+        kept.add([sent.clone()]);
+        let appended = self.file.call(PATIENCE, move |port| port.append(&sent)).await;
+        kept.in_file |= appended.is_some();
+        if let Some(Err(error)) = appended
             && !std::mem::replace(&mut kept.has_failed, true)
         {
             tracing::warn!(%error, "what is told while the store is away cannot be kept: the next process may tell it again");
@@ -59,57 +60,122 @@ impl Told {
     }
 
     /// What an earlier process told, and this one.
-    pub(crate) async fn read(&self) -> Vec<Journalled> {
+    ///
+    /// # Errors
+    /// The disk takes its time: it is to be read again, since nothing is lost.
+    pub(crate) async fn read(&self) -> io::Result<Vec<Journalled>> {
         let mut kept = self.kept.lock().await;
-        match self.call(LONG, |port| port.read()).await {
-            Ok(None) => {}
-            Ok(Some(Journal { sent, torn })) => {
+        kept.is_unread = false;
+        match self.file.call(LONG, AlertJournal::read).await {
+            None => {}
+            Some(Ok(Journal { sent, torn })) => {
                 if torn > 0 {
                     tracing::warn!(torn, "what was being kept of messages when a process ended is lost");
                 }
                 kept.in_file = !sent.is_empty();
-                let all = sent.into_iter().chain(std::mem::take(&mut kept.sent));
-                kept.sent = Journal::of(all, 0).sent;
+                let since = std::mem::replace(&mut kept.sent, sent);
+                kept.add(since);
             }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => return Err(error),
+            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 tracing::error!(%error, "what was told while the store was away cannot be read, and is set aside");
-                if let Err(error) = self.call(LONG, |port| port.set_aside()).await {
+                if let Some(Err(error)) = self.file.call(LONG, AlertJournal::set_aside).await {
                     tracing::error!(%error, "it cannot be set aside, either");
+                    kept.is_unread = true;
                 }
             }
-            Err(error) => tracing::warn!(%error, "what was told while the store was away cannot be read"),
+            Some(Err(error)) => {
+                tracing::error!(%error, "what was told while the store was away cannot be read, and is left as it is");
+                kept.is_unread = true;
+            }
         }
-        kept.sent.clone()
+        Ok(kept.sent.clone())
     }
 
-    /// The store has everything.
-    pub(crate) async fn clear(&self) {
+    /// How much was ever added.
+    pub(crate) fn added(&self) -> u64 {
+        self.added.load(Ordering::Relaxed)
+    }
+
+    /// The store has everything that had been added by then. What has been added since stays, with all before it.
+    pub(crate) async fn clear(&self, by: u64) {
         let mut kept = self.kept.lock().await;
+        if self.added() != by || kept.is_unread {
+            return;
+        }
         kept.sent.clear();
         if !kept.in_file {
             return;
         }
-        match self.call(LONG, |port| port.clear()).await {
-            Ok(_) => (kept.in_file, kept.has_failed) = (false, false),
-            Err(error) => tracing::warn!(%error, "what was told while the store was away cannot be cleared"),
+        if let Some(Err(error)) = self.file.call(LONG, AlertJournal::clear).await {
+            return tracing::warn!(%error, "what was told while the store was away cannot be cleared");
         }
+        (kept.in_file, kept.has_failed) = (false, false);
     }
 
-    /// Whether there is anything to clear.
+    /// Whether there is nothing to clear.
     pub(crate) fn is_empty(&self) -> bool {
         self.kept.try_lock().is_ok_and(|kept| kept.sent.is_empty() && !kept.in_file)
     }
+}
 
-    /// A call on the io plane, where it may block; `None` without a port.
-    async fn call<T: Send + 'static>(
-        &self,
-        patience: Duration,
-        call: impl FnOnce(&dyn AlertJournal) -> io::Result<T> + Send + 'static,
-    ) -> io::Result<Option<T>> {
-        let Some(port) = self.port.clone() else { return Ok(None) };
-        let called = run_on(&*self.io, async move { call(&*port) });
-        let answer = within(&*self.io, self.io.now() + patience, called).await;
-        let late = || io::Error::new(io::ErrorKind::TimedOut, "the disk does not answer");
-        answer.map_err(|_| late())?.map(Some)
+impl Kept {
+    fn add(&mut self, new: impl IntoIterator<Item = Journalled>) {
+        let known = std::mem::take(&mut self.sent);
+        self.sent = Journal::of(known.into_iter().chain(new), 0).sent;
+        let surplus = self.sent.len().saturating_sub(MOST);
+        self.sent.drain(..surplus);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ttm_alert::testing::{FakeAlertJournal, small};
+    use ttm_testkit::ManualRuntime;
+
+    use super::*;
+
+    fn told(journal: &FakeAlertJournal) -> (ManualRuntime, Told) {
+        let runtime = ManualRuntime::new(1);
+        let io: Arc<dyn Runtime> = Arc::new(runtime.clone());
+        (runtime, Told::new(Some(Arc::new(journal.clone())), &io))
+    }
+
+    #[test]
+    fn what_is_told_while_the_journal_is_about_to_be_cleared_stays() {
+        let journal = FakeAlertJournal::new();
+        let (runtime, told) = told(&journal);
+        runtime.block_on(async {
+            told.append(&small::row(1, 1), None).await;
+            let stored = told.added();
+            told.append(&small::row(2, 1), None).await;
+            told.clear(stored).await;
+            assert_eq!(journal.sent().len(), 2, "nobody knows yet whether the store has the second");
+            told.clear(told.added()).await;
+            assert_eq!((journal.sent().len(), told.is_empty()), (0, true));
+        });
+    }
+
+    #[test]
+    fn a_journal_that_could_not_be_read_is_not_cleared() {
+        let journal = FakeAlertJournal::new();
+        let (runtime, told) = told(&journal);
+        runtime.block_on(async {
+            told.append(&small::row(1, 1), None).await;
+            journal.fail_with(io::ErrorKind::PermissionDenied);
+            assert_eq!(told.read().await.expect("it goes on without it").len(), 1, "it remembers its own");
+            journal.heal();
+            told.clear(told.added()).await;
+            assert_eq!(journal.sent().len(), 1);
+        });
+    }
+
+    #[test]
+    fn a_disk_that_takes_its_time_is_asked_again() {
+        let journal = FakeAlertJournal::new();
+        let (runtime, told) = told(&journal);
+        journal.fail_with(io::ErrorKind::TimedOut);
+        let read = runtime.block_on(told.read());
+        assert_eq!(read.map_err(|error| error.kind()).expect_err("it is late"), io::ErrorKind::TimedOut);
     }
 }

@@ -37,8 +37,12 @@ impl Alerts {
                     Ok(()) => bounded("loading alerts", &*runtime, resident.ports.alerts.load()).await,
                     Err(error) => Err(error),
                 };
-                let journal = resident.alerting.journal.read().await;
-                (loaded, journal)
+                match resident.alerting.journal.read().await {
+                    Ok(journal) => (loaded, journal),
+                    Err(error) => {
+                        (Err(StoreError::transient(format!("the file beside it: {error}"))), Vec::new())
+                    }
+                }
             }));
         }
         if self.seat.goes_unread && self.seat.desk.poll_commit(now).is_some() {
@@ -95,8 +99,9 @@ impl Alerts {
     pub(super) fn clear_journal(&self) {
         let journal = &self.resident.alerting.journal;
         if self.seat.under_way.is_empty() && self.seat.desk.is_saved() && !journal.is_empty() {
-            let journal = journal.clone();
-            let clear = async move { journal.clear().await };
+            // Read before anything else can be told: what is told from here on is not among it.
+            let (journal, by) = (journal.clone(), journal.added());
+            let clear = async move { journal.clear(by).await };
             drop(self.resident.clock.spawn("alert journal", Box::pin(clear)));
         }
     }

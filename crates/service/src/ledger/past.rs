@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use ttm_kernel::{FencingToken, Runtime, StoreError, StoreErrorKind};
-use ttm_recovery::{Entry, EntryKey, Fact, LEDGER_KEEPS, Now, Past, RecoveryLedger};
+use ttm_recovery::{Entry, EntryKey, Fact, LEDGER_KEEPS, LastWords, Now, Past, RecoveryLedger};
 
-use super::words::Words;
 use super::{PATIENCE, caught};
 use crate::bounded::bounded;
+use crate::local_file::LocalFile;
 
 /// A ledger that does not answer is asked so often: the start does not wait for it as for the tokens.
 const LOADS: usize = 3;
@@ -40,7 +40,7 @@ pub(super) struct Reading {
 #[derive(Clone)]
 pub(super) struct Reader {
     pub(super) port: Arc<dyn RecoveryLedger>,
-    pub(super) words: Words,
+    pub(super) words: LocalFile<dyn LastWords>,
     pub(super) io: Arc<dyn Runtime>,
     pub(super) under: FencingToken,
 }
