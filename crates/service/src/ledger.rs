@@ -249,7 +249,7 @@ impl Ledger {
         }
         // What is not read yet is not stored, either.
         if self.in_file.is_some() && !self.is_unread {
-            match self.words.call(deadline - self.io.now(), |words| words.clear()).await {
+            match self.words.call(deadline - self.io.now(), LastWords::clear).await {
                 Some(Err(error)) => tracing::warn!(%error, "the file of last words cannot be cleared"),
                 Some(Ok(())) | None => self.in_file = None,
             }

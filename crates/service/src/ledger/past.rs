@@ -72,7 +72,7 @@ impl Reader {
     async fn judge(&self, ledger: Result<Vec<Entry>, StoreError>, is_late: bool, now: Now) -> Reading {
         let kept = match ledger {
             Err(error) if !is_damaged(&error) => return not_yet(&error.to_string()),
-            _ => self.words.call(PATIENCE, |words| words.read()).await.transpose(),
+            _ => self.words.call(PATIENCE, LastWords::read).await.transpose(),
         };
         // A disk that takes its time has lost nothing. The ledger is read again with it.
         if let Err(error) = &kept
@@ -149,7 +149,7 @@ impl Reader {
     }
 
     async fn set_file_aside(&self) {
-        if let Some(Err(error)) = self.words.call(PATIENCE, |words| words.set_aside()).await {
+        if let Some(Err(error)) = self.words.call(PATIENCE, LastWords::set_aside).await {
             tracing::error!(%error, "the file of last words cannot be set aside");
         }
     }
