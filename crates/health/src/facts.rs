@@ -91,7 +91,7 @@ pub struct GroupFacts {
     pub last_run: Option<Timestamp>,
     /// How long that run took.
     pub processing_time: Option<Duration>,
-    /// Time since the group last made progress: work committed, or a scan that found nothing due.
+    /// Time since the group last made progress: work committed, or a run that left nothing due.
     pub since_progress: Option<Duration>,
     /// Time since the last scheduled run started; `None` before the first.
     pub since_tick: Option<Duration>,

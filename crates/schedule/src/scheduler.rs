@@ -109,7 +109,7 @@ impl Scheduler {
             let status = &mut self.lanes[lane].status;
             status.last_outcome = Some(outcome);
             // What was committed was reported when it was: the run may have been withheld for long since.
-            if outcome.found_nothing() {
+            if outcome.left_nothing() {
                 status.last_progress = Some(now);
             }
             if status.withheld_since.is_some() || outcome.is_withheld() || outcome.failed_upstream() {

@@ -28,10 +28,10 @@ pub struct RunOutcome {
 }
 
 impl RunOutcome {
-    /// Whether the run found nothing to do, which counts as progress. A run in which everything was still fresh does not count:
-    /// it attempted nothing, so it does not show that work is possible.
-    pub const fn found_nothing(&self) -> bool {
-        self.attempted == 0 && self.processed == 0 && self.deferred == 0 && self.cached == 0
+    /// Whether all that was due is committed, or was still fresh, which counts as progress: the lane is behind with nothing.
+    /// Freshness does not outlive the commits that it comes from, so a lane in which nothing works cannot hide behind it.
+    pub const fn left_nothing(&self) -> bool {
+        self.failed == 0 && self.deferred == 0
     }
 
     /// Whether the run committed nothing because upstream is unavailable.
@@ -44,9 +44,10 @@ impl RunOutcome {
         self.processed == 0 && self.failed > self.broken.saturating_mul(2)
     }
 
-    /// Whether the run shows how the lane is doing, as every run does but one in which everything was still fresh.
+    /// Whether the run shows that work is possible, or is not, or that there is none. One in which everything was still fresh
+    /// attempted nothing, and shows nothing.
     pub const fn is_conclusive(&self) -> bool {
-        self.found_nothing() || self.processed > 0 || self.attempted > 0 || self.deferred > 0
+        self.cached == 0 || self.attempted > 0 || self.deferred > 0
     }
 }
 

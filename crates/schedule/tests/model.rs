@@ -208,8 +208,7 @@ proptest! {
                     let ended = plain.end(run, now, stopping);
                     if ended {
                         plain.outcome = Some(outcome);
-                        let begun = outcome.attempted + outcome.processed;
-                        if begun + outcome.deferred + outcome.cached == 0 {
+                        if outcome.failed + outcome.deferred == 0 {
                             plain.progress_ms = Some(now);
                         }
                         let away = outcome.processed == 0 && outcome.withheld > 0;

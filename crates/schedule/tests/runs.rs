@@ -107,7 +107,7 @@ fn a_report_of_an_old_run_changes_nothing() {
 }
 
 #[test]
-fn progress_is_committed_work_or_a_scan_that_found_nothing_due() {
+fn progress_is_committed_work_or_a_run_that_left_nothing() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
     assert_eq!(scheduler.status(Lane::Hot).last_progress, None, "a start is not progress");
@@ -121,13 +121,19 @@ fn progress_is_committed_work_or_a_scan_that_found_nothing_due() {
     scheduler.poll(at(10));
     scheduler.handle_finished(Lane::Hot, 2, RunOutcome::default(), at(11));
     assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(11)), "nothing was due");
+    scheduler.handle_progress(Lane::Hot, 1, at(14));
     scheduler.poll(at(20));
-    scheduler.handle_progress(Lane::Hot, 1, at(21));
+    let between = RunOutcome { attempted: 1, processed: 1, ..RunOutcome::default() };
+    scheduler.handle_finished(Lane::Hot, 3, between, at(20));
+    let progress = scheduler.status(Lane::Hot).last_progress;
+    assert_eq!(progress, Some(at(20)), "nothing was due any more: it was committed between two runs");
+    scheduler.poll(at(30));
+    scheduler.handle_progress(Lane::Hot, 1, at(31));
     let held_up = RunOutcome { attempted: 1, processed: 1, deferred: 15, ..RunOutcome::default() };
-    scheduler.handle_finished(Lane::Hot, 3, held_up, at(29));
-    assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(21)), "nothing since it was committed");
-    scheduler.handle_progress(Lane::Hot, 1, at(29));
-    assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(29)), "along with another lane's");
+    scheduler.handle_finished(Lane::Hot, 4, held_up, at(39));
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(31)), "nothing since it was committed");
+    scheduler.handle_progress(Lane::Hot, 1, at(39));
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(39)), "along with another lane's");
 }
 
 #[test]
@@ -145,12 +151,12 @@ fn after_a_shutdown_nothing_starts_and_runs_in_progress_may_finish() {
 }
 
 #[test]
-fn a_run_in_which_everything_was_fresh_is_no_progress_and_not_conclusive() {
+fn a_run_in_which_everything_was_fresh_is_progress_and_not_conclusive() {
     let mut scheduler = scheduler();
     scheduler.poll(at(0));
     let left_alone = RunOutcome { cached: 40, ..RunOutcome::default() };
     scheduler.handle_finished(Lane::Hot, 1, left_alone, at(1));
-    assert_eq!(scheduler.status(Lane::Hot).last_progress, None);
+    assert_eq!(scheduler.status(Lane::Hot).last_progress, Some(at(1)), "the lane is not behind");
     assert!(!left_alone.is_conclusive() && WORK.is_conclusive() && RunOutcome::default().is_conclusive());
     let failed = RunOutcome { attempted: 1, failed: 1, ..RunOutcome::default() };
     let deferred = RunOutcome { deferred: 1, ..RunOutcome::default() };

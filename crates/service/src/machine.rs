@@ -30,9 +30,9 @@
 //! that were due, the others were `cached` (seen so lately that what is known is as good as an answer) or `deferred`.
 //! Work that a lane gets done between two runs, riding along in the other lane's batches, counts for its next run.
 //!
-//! **Progress** is work that was committed (an answer that was processed), or a run that ended and had found nothing due. A tick
-//! is no progress, nor is a failure, nor a run in which everything had just been seen. Nor is an answer in a run in which more
-//! tokens failed in this process so far than were processed. While upstream is away runs are *withheld*: neither progress nor stuck.
+//! **Progress** is work that was committed (an answer that was processed), or a run that ended and left nothing: nothing failed,
+//! and nothing was deferred. A tick is no progress, nor is a failure. Nor is an answer in a run in which more tokens failed in
+//! this process so far than were processed. While upstream is away runs are *withheld*: neither progress nor stuck.
 //!
 //! # Answers
 //!

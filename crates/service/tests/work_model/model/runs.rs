@@ -47,7 +47,7 @@ impl Model {
         prop_assert_eq!(outcome.stale + outcome.skipped, outcome.failed + outcome.deferred, "{:?}", outcome);
         let is_held = self.upstream.is_away || self.upstream.paused_until.is_some();
         prop_assert_eq!(outcome.withheld, if is_held { outcome.deferred } else { 0 });
-        if outcome.found_nothing() {
+        if outcome.failed == 0 && outcome.deferred == 0 {
             self.progress[lane] = self.machine.status(lane).last_finished;
         }
         Ok(())

@@ -63,7 +63,7 @@ fn a_tick_ends_the_run_before_it_and_defers_what_is_left() {
 }
 
 #[test]
-fn a_run_with_nothing_due_is_progress_and_one_in_which_everything_was_fresh_is_not() {
+fn a_run_is_progress_if_nothing_was_due_or_everything_was_fresh() {
     let mut stage = Stage::new(0);
     assert_eq!(stage.machine.status(Lane::Hot).last_progress, Some(crate::world::at(Duration::ZERO).moment));
     stage.wait(9 * SECOND);
@@ -73,14 +73,12 @@ fn a_run_with_nothing_due_is_progress_and_one_in_which_everything_was_fresh_is_n
     let mut stage = Stage::with(1, fresh);
     let batch = stage.ask().expect("it is due");
     stage.answer(&batch, |_| Says::Cold);
-    let before = stage.machine.status(Lane::Cold).last_progress;
-    assert!(before.is_some());
     stage.effects();
     stage.wait(45 * SECOND);
     assert!(stage.ask().is_none(), "it has just been seen");
     let runs = stage.runs(Lane::Cold);
     assert_eq!((runs[0].cached, runs[0].attempted, runs[0].deferred), (1, 0, 0));
-    assert_eq!(stage.machine.status(Lane::Cold).last_progress, before);
+    assert_eq!(stage.machine.status(Lane::Cold).last_progress, Some(stage.now().moment), "the group is not behind");
     stage.wait(45 * SECOND);
     let asked = stage.ask().expect("it was seen long ago");
     stage.answer(&asked, |_| Says::Cold);
