@@ -120,7 +120,7 @@ const OF_CHANNELS: [(ChannelFault, u64, u64); 5] = [
     (ChannelFault::Limited(30), 10, 600),
 ];
 
-/// Every kind of the table of alerts and of the channels. The part that tells fails in scenarios of its own.
+/// Every kind of the table of alerts, of the channels, and of the part that tells.
 fn kinds_of_telling() -> Vec<Kind> {
     let of_store = STORE
         .iter()
@@ -128,7 +128,17 @@ fn kinds_of_telling() -> Vec<Kind> {
     let of_channels = Channel::ALL.into_iter().flat_map(|channel| {
         OF_CHANNELS.map(|(fault, least, most)| (FaultKind::Channel(channel, fault), least, most))
     });
-    of_store.chain(of_channels).collect()
+    of_store.chain(of_channels).chain(at_once(Part::Alerts)).chain(lasting(Part::Alerts)).collect()
+}
+
+/// What happens to a part at once.
+fn at_once(part: Part) -> [Kind; 2] {
+    [(FaultKind::PartPanics(part), 0, 0), (FaultKind::PartEnds(part), 0, 0)]
+}
+
+/// What goes on being wrong with a part.
+fn lasting(part: Part) -> [Kind; 3] {
+    OF_PARTS.map(|(kind, least, most)| (FaultKind::Job(kind(part)), least, most))
 }
 
 /// Every kind of the API, of the store, of the process and of what it does. Steps of the wall clock are drawn separately.
@@ -136,11 +146,7 @@ fn kinds() -> [Vec<Kind>; 4] {
     let of = |table| {
         STORE.iter().map(move |(fault, least, most)| (FaultKind::Store(table, *fault), *least, *most))
     };
-    let parts = [FaultKind::PartPanics as fn(Part) -> FaultKind, FaultKind::PartEnds];
     let at_work = || Part::ALL.into_iter().filter(|part| *part != Part::Alerts);
-    let parts = at_work().flat_map(|part| parts.map(|kind| (kind(part), 0, 0)));
-    let jobs = at_work()
-        .flat_map(|part| OF_PARTS.map(|(kind, least, most)| (FaultKind::Job(kind(part)), least, most)));
     [
         EXCHANGE.to_vec(),
         StoreTable::EACH
@@ -149,8 +155,8 @@ fn kinds() -> [Vec<Kind>; 4] {
             .flat_map(of)
             .chain(REJECTS)
             .collect(),
-        PROCESS.into_iter().chain(parts).collect(),
-        JOBS.into_iter().chain(jobs).collect(),
+        PROCESS.into_iter().chain(at_work().flat_map(at_once)).collect(),
+        JOBS.into_iter().chain(at_work().flat_map(lasting)).collect(),
     ]
 }
 

@@ -78,7 +78,11 @@ fn a_run_is_progress_if_nothing_was_due_or_everything_was_fresh() {
     assert!(stage.ask().is_none(), "it has just been seen");
     let runs = stage.runs(Lane::Cold);
     assert_eq!((runs[0].cached, runs[0].attempted, runs[0].deferred), (1, 0, 0));
-    assert_eq!(stage.machine.status(Lane::Cold).last_progress, Some(stage.now().moment), "the group is not behind");
+    assert_eq!(
+        stage.machine.status(Lane::Cold).last_progress,
+        Some(stage.now().moment),
+        "the group is not behind"
+    );
     stage.wait(45 * SECOND);
     let asked = stage.ask().expect("it was seen long ago");
     stage.answer(&asked, |_| Says::Cold);
