@@ -7,6 +7,7 @@
 
 mod case;
 mod commit;
+mod few;
 mod gate;
 mod look;
 mod operator;
@@ -258,10 +259,10 @@ impl Desk {
         }
         let Some(subject) = self.subjects.get_mut(key) else { return };
         if subject.changed(now)
-            && let Some(mut newest) = subject.cases.last_entry()
+            && let Some(newest) = subject.cases.values_mut().next_back()
         {
-            newest.get_mut().is_notice = true;
-            subject.noticed = Some(newest.get().severity);
+            newest.is_notice = true;
+            subject.noticed = Some(newest.severity);
         }
     }
 

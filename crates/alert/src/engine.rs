@@ -184,7 +184,7 @@ impl Engine {
         let next = self.transitions.pop_front();
         if next.is_none() {
             // After a storm, its memory is given back.
-            self.transitions.shrink_to(1_000);
+            self.transitions.shrink_to(100);
         }
         next
     }

@@ -114,8 +114,8 @@ impl Labels {
         if self.iter().map(|(key, _)| key).eq(keys.iter().copied()) {
             return Some(self.clone());
         }
-        let pairs = keys.iter().map(|key| Some((*key, self.get(key)?)));
-        Self::try_new(pairs.collect::<Option<Vec<_>>>()?).ok()
+        let pairs = keys.iter().map(|key| Some(format!("{key}={}", self.get(key)?)));
+        Some(Self(pairs.collect::<Option<Vec<_>>>()?.join(",").into()))
     }
 
     /// Whether every key that both have has one value: what the one says may be the cause of what the other says.

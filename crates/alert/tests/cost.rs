@@ -182,6 +182,26 @@ fn no_call_costs_more_when_there_are_more_alerts() {
 }
 
 #[test]
+fn an_alert_that_was_told_takes_at_most_a_kilobyte_in_all() {
+    const ALERTS: u64 = 10_000;
+    let mut desk = new_desk();
+    let told = allocation_counter::measure(|| {
+        let delivered = Outcome::Delivered { remote_id: None };
+        for second in [0, 10, 20, 51] {
+            let load = (0..ALERTS).map(|place| measurement(place, 12.0));
+            find(&mut desk, second, load.filter(|_| second < 51));
+            Most::default().rest(&mut desk, second, &delivered);
+        }
+    });
+    let firing = usize::try_from(ALERTS).expect("small");
+    assert_eq!((desk.engine().active(), desk.is_saved(), desk.waiting().len()), (firing, true, 0));
+    let key = desk.firing().next().expect("they fire").key;
+    assert!(desk.record(&key).is_some_and(|record| record.cases[0].told[0].is_delivered));
+    let each = told.bytes_current / i64::try_from(ALERTS).expect("small");
+    assert!(each <= 1_000, "{each} bytes each, {told:?}");
+}
+
+#[test]
 fn beyond_the_most_alerts_none_begins_until_another_is_over() {
     let mut engine = Engine::new(rule_set(), Epoch::new(1), Moment::ZERO);
     let open = |place, reading| Measurement { series: "open", reading, ..measurement(place, 1.0) };

@@ -1,6 +1,6 @@
 //! One episode and who knows of it: what there is to tell a channel, and from when on.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use ttm_kernel::{Moment, Severity};
 use crate::record::{Ack, Case as SavedCase, Told as SavedTold};
 use crate::{ChannelId, Ending, Episode, EpisodeId, News, NotifyConfig, Said};
 
+use super::few::Few;
 use super::steady::Steady;
 
 /// An episode. Times are those of the steady clock.
@@ -27,7 +28,7 @@ pub(super) struct Case {
     pub(super) is_notice: bool,
     /// Whether something has kept it from being told since it was last open.
     pub(super) was_hidden: bool,
-    pub(super) told: BTreeMap<ChannelId, Told>,
+    pub(super) told: Few<ChannelId, Told>,
 }
 
 /// What a channel knows of it.
@@ -46,7 +47,7 @@ pub(super) struct Told {
 /// All that is told of one alert.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Subject {
-    pub(super) cases: BTreeMap<EpisodeId, Case>,
+    pub(super) cases: Few<EpisodeId, Case>,
     /// When it began or ended to fire.
     pub(super) changes: VecDeque<Moment>,
     pub(super) is_flapping: bool,
@@ -77,7 +78,7 @@ const MOST_CASES: usize = 8;
 
 impl Case {
     pub(super) fn new(episode: Episode, severity: Severity, value: Option<f64>) -> Self {
-        let (ended, ack, opened, told) = (None, None, None, BTreeMap::new());
+        let (ended, ack, opened, told) = (None, None, None, Few::default());
         let (step, is_notice, was_hidden) = (0, false, false);
         Self { episode, severity, value, ended, ack, opened, step, is_notice, was_hidden, told }
     }
@@ -220,7 +221,7 @@ impl Case {
         is_delivered: bool,
         now: Moment,
     ) -> &mut Told {
-        let told = self.told.entry(channel.clone()).or_default();
+        let told = self.told.get_or_default(channel.clone());
         let knows_nothing = !told.is_delivered || said.is_over;
         (told.at, told.is_due, told.refused) = (now, false, (!is_delivered).then_some(said));
         if is_delivered || knows_nothing {

@@ -21,7 +21,7 @@ impl Desk {
     /// Why nobody is told of an alert; `None` if nothing keeps it from being told. It is as of the last time that was handled.
     pub fn hidden(&self, key: &AlertKey) -> Option<Hidden> {
         let subject = self.subjects.get(key)?;
-        let (_, case) = subject.cases.last_key_value()?;
+        let (_, case) = subject.cases.last()?;
         let is_told = subject.is_flapping && !case.is_notice;
         self.hides(key, case).or(is_told.then_some(Hidden::Flapping))
     }

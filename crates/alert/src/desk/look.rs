@@ -101,7 +101,7 @@ impl Desk {
     /// The time to tell a channel has come, even if it is over before that can be done.
     fn is_due(&mut self, key: &AlertKey, id: EpisodeId, channel: ChannelId) {
         let Some(case) = self.case(key, id) else { return };
-        let told = case.told.entry(channel).or_default();
+        let told = case.told.get_or_default(channel);
         if told.said.is_none() && !std::mem::replace(&mut told.is_due, true) {
             self.unsaved.record(key);
         }
@@ -125,8 +125,9 @@ impl Desk {
     fn forget_what_is_done(&mut self, key: &AlertKey) {
         let Some(subject) = self.subjects.get_mut(key) else { return };
         let is_flapping = subject.is_flapping;
-        let done: Vec<EpisodeId> =
-            subject.cases.extract_if(.., |_, case| case.is_done(is_flapping)).map(|(id, _)| id).collect();
+        let before = subject.cases.len();
+        subject.cases.retain(|case| !case.is_done(is_flapping));
+        let is_any_done = subject.cases.len() < before;
         if subject.is_empty() {
             if let Some(at) = subject.agenda {
                 self.agenda.remove(&(at, key.clone()));
@@ -134,7 +135,7 @@ impl Desk {
             self.subjects.remove(key);
             self.hidden.remove(key);
             self.unsaved.record(key);
-        } else if !done.is_empty() {
+        } else if is_any_done {
             self.unsaved.record(key);
         }
     }

@@ -88,7 +88,7 @@ impl Desk {
         let subject = self.subjects.get_mut(key).filter(|subject| !subject.cases.is_empty());
         let Some(subject) = subject else { return false };
         for case in subject.cases.values_mut() {
-            let told = case.told.entry(channel.clone()).or_default();
+            let told = case.told.get_or_default(channel.clone());
             (told.said, told.is_due) = (None, true);
         }
         self.unsaved.record(key);

@@ -106,7 +106,7 @@ impl Desk {
         }
         let channel = draft.thread.1.clone();
         if let Some(case) = self.case(&key, id) {
-            case.told.entry(channel).or_default();
+            case.told.get_or_default(channel);
         }
         true
     }
@@ -144,7 +144,7 @@ impl Desk {
         let (alert, episode) = (alert.clone(), *episode);
         let message = self.message(&thread, &listed, covers.len(), now);
         let Some(case) = self.case(&alert, episode) else { return self.wake(&thread, steady) };
-        let told = case.told.entry(thread.1.clone()).or_default();
+        let told = case.told.get_or_default(thread.1.clone());
         told.messages += 1;
         let key = RowKey { channel: thread.1.clone(), alert, episode, step: told.messages };
         self.unsaved.record(&key.alert);

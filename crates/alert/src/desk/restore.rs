@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ttm_kernel::{Moment, Severity};
 
+use super::few::Few;
 use super::thread::Row;
 use super::{AlertKey, Case, Desk, Subject};
 use crate::record::{AlertRecord, Journalled, Loaded};
@@ -65,7 +66,7 @@ impl Desk {
     }
 
     fn restore_record(&mut self, record: &AlertRecord) {
-        let mut cases: BTreeMap<EpisodeId, Case> = BTreeMap::new();
+        let mut cases: Few<EpisodeId, Case> = Few::default();
         for saved in &record.cases {
             let case = Case::restored(saved, &self.clock);
             for (channel, told) in case.told.iter().filter(|(_, told)| told.is_delivered) {
@@ -99,7 +100,7 @@ impl Desk {
     fn restore_case(&mut self, life: &SavedAlert) {
         let Some(episode) = life.episode.filter(|_| life.phase.fires()) else { return };
         let subject = self.subjects.entry(life.key.clone()).or_default();
-        subject.cases.entry(episode.id).or_insert_with(|| Case::new(episode, Severity::Info, life.value));
+        subject.cases.get_or_insert_with(episode.id, || Case::new(episode, Severity::Info, life.value));
     }
 
     /// Whether the store knows what became of a message that was sent from memory.
@@ -127,7 +128,7 @@ impl Desk {
         let subject = self.subjects.entry(item.key.clone()).or_default();
         let is_new = !subject.cases.contains_key(&item.episode.id);
         let new = Case::new(item.episode, item.severity, item.value);
-        let case = subject.cases.entry(item.episode.id).or_insert(new);
+        let case = subject.cases.get_or_insert_with(item.episode.id, || new);
         case.ended = case.ended.or(item.ended);
         self.unsaved.record(&item.key);
         let newest = lives.get(&item.key).and_then(|life| life.episode).map(|episode| episode.id);
@@ -159,12 +160,12 @@ impl Desk {
         for (alert, id, said) in &*out.covers {
             if let Some(case) = self.case(alert, *id) {
                 case.step = case.step.max(said.step);
-                let told = case.told.entry(channel.clone()).or_default();
+                let told = case.told.get_or_default(channel.clone());
                 told.is_due |= told.said.is_none();
             }
         }
         if let Some(case) = self.case(&out.key.alert, out.key.episode) {
-            let told = case.told.entry(channel.clone()).or_default();
+            let told = case.told.get_or_default(channel.clone());
             told.messages = told.messages.max(out.key.step);
         }
         let key = Self::thread_of(&channel, &out.key.alert);

@@ -131,7 +131,7 @@ impl Desk {
             told.remote_id = remote_id;
         }
         if let Some(fallback) = fallback.filter(|it| !is_delivered && *it != channel) {
-            let told = case.told.entry(fallback).or_default();
+            let told = case.told.get_or_default(fallback);
             told.is_due |= told.said.is_none();
         }
         self.unsaved.record(alert);

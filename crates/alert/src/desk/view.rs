@@ -39,7 +39,7 @@ impl Desk {
     /// All that fires, consequences and what is silenced included, for those who decide themselves what to tell.
     pub fn firing(&self) -> impl Iterator<Item = Item> {
         let newest = self.subjects.iter().filter_map(|(key, subject)| {
-            let (id, case) = subject.cases.last_key_value()?;
+            let (id, case) = subject.cases.last()?;
             case.ended.is_none().then_some((key, *id))
         });
         newest.filter_map(|(key, id)| self.item(key, id, News::New))

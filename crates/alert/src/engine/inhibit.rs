@@ -6,7 +6,8 @@ impl Engine {
     /// The alert that this one is a consequence of right now, if one of them fires.
     pub fn cause(&self, key: &AlertKey) -> Option<AlertKey> {
         let rule = self.rules.find(&key.rule)?;
-        self.rules.inhibitors_of(rule).iter().find_map(|inhibitor| {
+        let inhibitors = self.rules.inhibitors_of(rule).iter();
+        inhibitors.filter(|inhibitor| !self.pairs[inhibitor.place()].is_empty()).find_map(|inhibitor| {
             // With all of its labels known there is one alert to look at, however many fire.
             let labels = match key.labels.only(self.rules.label_keys(*inhibitor)) {
                 Some(labels) => {
