@@ -147,7 +147,7 @@ impl Alerts {
     pub(crate) async fn run(mut self) {
         while self.stop.deadline().is_none() && !self.is_over() {
             self.vital.got_on();
-            self.evaluate();
+            self.evaluate().await;
             self.tell_feeds();
             self.beat();
             let wake = self.turn(Moment::MAX).await;
@@ -186,18 +186,24 @@ impl Alerts {
             self.next_checkpoint = now.moment + CHECKPOINT;
             self.seat.desk.checkpoint();
         }
-        while self.seat.desk.poll(AT_ONCE, now) {
+        loop {
+            let is_more = self.seat.desk.poll(AT_ONCE, now);
+            // Before there are so many that the desk forgets some.
+            while let Some(turn) = self.seat.desk.poll_turn() {
+                self.events.alert(&turn);
+                self.feeds.changed();
+            }
             step_aside().await;
-        }
-        while let Some(turn) = self.seat.desk.poll_turn() {
-            self.events.alert(&turn);
-            self.feeds.changed();
+            if !is_more {
+                break;
+            }
         }
         let holds = self.resident.lease.holds();
         if !self.seat.is_read {
             self.go_on_reading(now);
         } else if holds && now.moment >= self.retry_at && self.commit.is_none() {
             self.commit = self.seat.desk.poll_commit(now).map(|commit| self.store(commit));
+            step_aside().await;
         }
         self.tell(now, holds && self.loaded.is_none());
         let is_stopping = self.stop.deadline().is_some();

@@ -7,15 +7,15 @@ use ttm_breaker::State;
 use ttm_guard::Guard;
 use ttm_health::{HealthView as _, Phase};
 
-use super::{Alerts, measure};
+use super::{Alerts, measure, step_aside};
 use crate::resident::Resident;
 
 /// Facts that are older than this and the interval of reports are not measured: whoever gathers them is late or gone.
 const FRESH: Duration = Duration::from_secs(5);
 
 impl Alerts {
-    /// Measures what is due.
-    pub(super) fn evaluate(&mut self) {
+    /// Measures what is due. What follows from it is decided when others on this plane have had their turn.
+    pub(super) async fn evaluate(&mut self) {
         let (now, board) = (self.runtime.now(), &self.resident.board);
         self.seat.watch_clock(now, self.runtime.wall());
         let is_reading = !self.seat.is_read && !self.seat.goes_unread;
@@ -38,6 +38,7 @@ impl Alerts {
             self.seat.resources_seen = sampled;
             self.seat.evaluate("resources", &measure::resources(sample.as_ref(), is_first, wall), now);
         }
+        step_aside().await;
     }
 
     pub(super) fn beside(&self) -> measure::Beside {

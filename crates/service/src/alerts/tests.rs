@@ -151,6 +151,20 @@ fn a_storm_is_told_as_fast_as_the_channel_may_be_told_and_the_channel_was_not_do
 }
 
 #[test]
+fn all_of_a_storm_is_on_the_record() {
+    // Of both stores, more than a desk keeps for who records them.
+    let scene = Scene::with(600, FakeAlertStore::new(), FakeAlertJournal::new());
+    scene.pass(30);
+    let before = scene.resident.events.counts().waiting;
+    scene.store_is_down();
+    let (now, wall) = (scene.runtime.now(), scene.runtime.wall());
+    let error = StoreError::transient("refused");
+    scene.board.stores.failed(crate::StoreUse::Samples, &error, now, wall);
+    scene.pass(60);
+    assert_eq!(scene.resident.events.counts().waiting - before, 2 * 601);
+}
+
+#[test]
 fn what_waits_until_the_channel_may_be_told_is_still_kept_from_it_by_a_silence() {
     let scene = Scene::with(20, FakeAlertStore::new(), FakeAlertJournal::new());
     scene.pass(30);
