@@ -10,7 +10,7 @@ use crate::process::{self, cargo};
 use crate::services::{DATABASE_URL, Postgres};
 
 /// The benches that run the program, and the program's crate.
-const WITH_THE_PROGRAM: [&str; 2] = ["market", "recovery"];
+const WITH_THE_PROGRAM: [&str; 3] = ["alerts", "market", "recovery"];
 const PROGRAM: &str = "ttm-app";
 /// The bench that makes faults in it, and needs a database.
 const WITH_FAULTS: &str = "recovery";
