@@ -53,8 +53,9 @@ const MOST_TURNS: usize = 1_000;
 /// Each evaluation goes in as to [`Engine`]: [`begin`](Self::begin), [`handle`](Self::handle), [`end`](Self::end). After that, after
 /// whatever else goes in, and when [`poll_timeout`](Self::poll_timeout) says so, call [`handle_timeout`](Self::handle_timeout); then
 /// [`poll`](Self::poll) until it returns false, then store what [`poll_commit`](Self::poll_commit) gives, and send what
-/// [`poll_send`](Self::poll_send) gives; from `poll` on again until neither gives anything. None of these
-/// costs more when there are more alerts; [`restore`](Self::restore) and [`reconfigure`](Self::reconfigure) do.
+/// [`poll_send`](Self::poll_send) gives for each of [`poll_channels`](Self::poll_channels); from `poll` on again until none gives
+/// anything. None of these costs more when there are more alerts; [`restore`](Self::restore) and [`reconfigure`](Self::reconfigure)
+/// do.
 #[derive(Debug)]
 pub struct Desk {
     engine: Engine,
@@ -77,6 +78,8 @@ pub struct Desk {
     newest_quiet: u64,
     /// Those that are on.
     quiet_now: BTreeSet<QuietId>,
+    /// Those that are over, and since when.
+    over: BTreeMap<QuietId, Moment>,
     /// What was hidden, and is looked at one after the other.
     releases: VecDeque<Release>,
     /// The message that is being made.
@@ -110,6 +113,7 @@ impl Desk {
             quiets: BTreeMap::new(),
             newest_quiet: epoch.number() << QUIETS_OF_AN_EPOCH,
             quiet_now: BTreeSet::new(),
+            over: BTreeMap::new(),
             releases: VecDeque::new(),
             drafting: None,
             answers: VecDeque::new(),
@@ -131,8 +135,8 @@ impl Desk {
     }
 
     /// An evaluation of this collector begins.
-    pub fn begin(&mut self, collector: &str, now: Now) {
-        self.engine.begin(collector, now.moment);
+    pub fn begin(&mut self, collector: &str, now: Moment) {
+        self.engine.begin(collector, now);
     }
 
     /// What was found for one fact.
@@ -155,7 +159,7 @@ impl Desk {
         self.unsaved.handle_timeout(now.moment, self.config.settings().commit_patience);
         let waited = now.moment.saturating_since(self.started) >= self.config.settings().start_patience;
         self.is_open |= self.engine.has_evaluated() || waited;
-        self.look_at_quiets(now.wall);
+        self.look_at_quiets(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has to be called next, if nothing else happens: within a second, and at once if

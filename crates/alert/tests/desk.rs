@@ -241,6 +241,44 @@ fn an_ack_stops_the_escalation_and_not_the_end() {
 }
 
 #[test]
+fn an_ack_stops_an_escalation_to_a_channel_that_was_left_alone() {
+    let mut stage = escalating();
+    stage.channel("phone", Health::LeftAlone);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(600);
+    let waiting = stage.desk().waiting();
+    assert_eq!(waiting.get(&Stage::id("phone")), Some(&1), "the step was taken");
+    let receipts = &stage.memory().receipts;
+    assert!(receipts.iter().all(|it| it.key.channel != Stage::id("phone")), "nothing was sent: {receipts:?}");
+    stage.acknowledge("load", "at=x");
+    stage.channel("phone", Health::Well);
+    stage.pass(600);
+    let told = stage.told();
+    assert!(told.iter().all(|line| !line.contains("phone")), "{told:?}");
+}
+
+#[test]
+fn a_clock_that_was_wrong_for_a_moment_ends_no_silence_for_good() {
+    let mut stage = stage();
+    let quiet = silence(&stage, 3_600, "load");
+    stage.silence(quiet);
+    stage.pass(10);
+    stage.set_wall(1_000_000);
+    stage.pass(5);
+    assert_eq!(stage.desk().silences().count(), 0);
+    stage.set_wall(-1_000_000);
+    stage.restart(5);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(600);
+    assert_eq!((stage.desk().silences().count(), stage.told()), (1, vec![]));
+    stage.pass_in_steps(3_600, 5);
+    assert_eq!(stage.desk().silences().count(), 0);
+    assert_eq!(stage.memory().quiets.len(), 1, "it may have been the clock");
+    stage.pass_in_steps(3_600, 5);
+    assert_eq!(stage.memory().quiets.len(), 0);
+}
+
+#[test]
 fn what_a_channel_refuses_goes_to_the_dead_letters_and_to_the_fallback_at_once() {
     let escalation = Escalation { fallback: Some(Stage::id("mail")), ..settings().escalation };
     let mut stage = with(NotifySettings { escalation, ..settings() });

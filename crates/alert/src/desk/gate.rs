@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
-
-use jiff::Timestamp;
+use std::time::Duration;
 
 use super::{AlertKey, Case, Desk, QuietId};
-use crate::{ChannelId, Hidden, Labels};
+use crate::{ChannelId, Hidden, Labels, Now};
+
+/// How long a silence or a window is kept after its end: the wall clock may have been wrong about that.
+const KEPT_AFTER_ITS_END: Duration = Duration::from_hours(1);
 
 /// Alerts that were hidden, and are looked at again one after the other.
 #[derive(Debug)]
@@ -41,7 +43,8 @@ impl Desk {
 
     /// Which silences and windows are on. What they kept from being told is looked at when one is not on any more, and what waits to be
     /// sent when one begins.
-    pub(super) fn look_at_quiets(&mut self, at: Timestamp) {
+    pub(super) fn look_at_quiets(&mut self, now: Now) {
+        let Now { moment, wall: at, .. } = now;
         let on = self.quiets.iter().filter(|(_, quiet)| quiet.is_on(at)).map(|(id, _)| *id);
         let on: BTreeSet<QuietId> = on.collect();
         if !self.quiet_now.is_subset(&on) {
@@ -51,9 +54,11 @@ impl Desk {
             self.doubt_all();
         }
         self.quiet_now = on;
-        let over: Vec<QuietId> =
-            self.quiets.iter().filter(|(_, quiet)| quiet.is_over(at)).map(|(id, _)| *id).collect();
-        for id in over {
+        let over = self.quiets.iter().filter(|(_, quiet)| quiet.is_over(at)).map(|(id, _)| *id);
+        let before = std::mem::take(&mut self.over);
+        self.over = over.map(|id| (id, before.get(&id).copied().unwrap_or(moment))).collect();
+        let gone = self.over.extract_if(.., |_, since| moment.saturating_since(*since) >= KEPT_AFTER_ITS_END);
+        for (id, _) in gone {
             self.quiets.remove(&id);
             self.unsaved.quiet(id, None);
         }

@@ -56,14 +56,14 @@ impl Desk {
     /// # Errors
     /// There are as many as there may be.
     pub fn silence(&mut self, quiet: Quiet, now: Now) -> Result<QuietId, TooManyQuiets> {
-        if self.quiets.len() >= Self::MOST_QUIETS {
+        if self.silences().count() >= Self::MOST_QUIETS {
             return Err(TooManyQuiets);
         }
         self.newest_quiet += 1;
         let id = QuietId(self.newest_quiet);
         self.unsaved.quiet(id, Some(quiet.clone()));
         self.quiets.insert(id, quiet);
-        self.look_at_quiets(now.wall);
+        self.look_at_quiets(now);
         Ok(id)
     }
 
@@ -73,13 +73,13 @@ impl Desk {
         if was {
             self.unsaved.quiet(id, None);
         }
-        self.look_at_quiets(now.wall);
+        self.look_at_quiets(now);
         was
     }
 
-    /// The silences and maintenance windows, ordered by their ids.
+    /// The silences and maintenance windows that are not over, ordered by their ids.
     pub fn silences(&self) -> impl Iterator<Item = (QuietId, &Quiet)> {
-        self.quiets.iter().map(|(id, quiet)| (*id, quiet))
+        self.quiets.iter().filter(|(id, _)| !self.over.contains_key(id)).map(|(id, quiet)| (*id, quiet))
     }
 
     /// Has a channel told of an alert as if it had never been: the message of a dead letter once more, as it is true now. Says

@@ -62,7 +62,7 @@ impl Desk {
         }
         self.dirty.extend(self.subjects.keys().cloned());
         self.quiets = loaded.quiets.iter().cloned().collect();
-        self.look_at_quiets(now.wall);
+        self.look_at_quiets(now);
     }
 
     fn restore_record(&mut self, record: &AlertRecord) {

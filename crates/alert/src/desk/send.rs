@@ -24,21 +24,16 @@ pub(super) struct Answer {
 }
 
 impl Desk {
-    /// The next message to send, which is under way from here on until [`handle_outcome`](Self::handle_outcome). It passes the
-    /// gate once more. Only what the store has is sent; while that hangs or fails, CRITICAL is sent from memory. One for a
-    /// channel that other settings have taken away is to be answered as refused.
-    pub fn poll_send(&mut self, now: Now) -> Option<Attempt> {
-        self.sendable(now).into_iter().find_map(|thread| self.attempt(&thread, now))
-    }
-
-    /// The channels on which there is a message to send, for an owner who has to wait before a channel may be told something:
-    /// [`poll_send_on`](Self::poll_send_on) says what that is by then.
+    /// The channels on which there is a message to send. Which one that is, [`poll_send`](Self::poll_send) says, once the channel
+    /// may be told something.
     pub fn poll_channels(&mut self, now: Now) -> BTreeSet<ChannelId> {
         self.sendable(now).into_iter().map(|(_, channel)| channel).collect()
     }
 
-    /// The next message to send on a channel, the worst first; see [`poll_send`](Self::poll_send).
-    pub fn poll_send_on(&mut self, channel: &ChannelId, now: Now) -> Option<Attempt> {
+    /// The next message to send on a channel, the worst first, which is under way from here on until
+    /// [`handle_outcome`](Self::handle_outcome). It passes the gate once more. Only what the store has is sent; while that hangs or
+    /// fails, CRITICAL is sent from memory. One for a channel that other settings have taken away is to be answered as refused.
+    pub fn poll_send(&mut self, channel: &ChannelId, now: Now) -> Option<Attempt> {
         let mut waiting = self.sendable(now);
         waiting.retain(|(_, of)| of == channel);
         waiting.sort_by_cached_key(|thread| {
@@ -54,7 +49,7 @@ impl Desk {
         if !self.is_open {
             return Vec::new();
         }
-        self.look_at_quiets(now.wall);
+        self.look_at_quiets(now);
         let is_stalled = self.unsaved.is_stalled();
         let may_go = |row: &Row| row.is_saved || is_stalled && row.out.message.severity == Severity::Critical;
         let waits = |thread: &Thread| thread.may_try(steady) && thread.row.as_ref().is_some_and(may_go);
@@ -79,6 +74,30 @@ impl Desk {
         Some(Attempt { row: row.out.clone(), was_down, is_unsaved: !row.is_saved })
     }
 
+    /// A channel can be told nothing before `after` has passed; without one, it is asked again soon. Its messages wait, and are made
+    /// again before they are sent. Nothing was sent, so this counts as no attempt.
+    pub fn put_off(&mut self, channel: &ChannelId, after: Option<Duration>, now: Now) {
+        let steady = self.clock.read(now);
+        let mut waiting = self.sendable(now);
+        waiting.retain(|(_, of)| of == channel);
+        for key in waiting {
+            let Some(thread) = self.threads.get_mut(&key) else { continue };
+            thread.put_off(after, steady, now.wall);
+            self.comes_later(&key, steady);
+        }
+    }
+
+    /// A message waits for its channel. By the next attempt there may be more to tell.
+    fn comes_later(&mut self, key: &ThreadKey, now: Moment) {
+        let Some(thread) = self.threads.get_mut(key) else { return };
+        let failing_since = thread.failing_since;
+        if let Some(row) = &mut thread.row {
+            (row.out.failing_since, row.is_doubtful) = (failing_since, true);
+        }
+        self.unsaved.row(key);
+        self.wake(key, now);
+    }
+
     /// What became of a message. One that is not under way is ignored. [`poll`](Self::poll) takes it up.
     pub fn handle_outcome(&mut self, key: &RowKey, outcome: &Outcome, latency: Duration, now: Now) {
         let steady = self.clock.read(now);
@@ -92,15 +111,8 @@ impl Desk {
         let receipt = Receipt { key: key.clone(), attempt, outcome, latency, at: now.wall };
         if let Outcome::Retry { after, .. } = &receipt.outcome {
             of_thread.fail(*after, now.jitter, steady, now.wall);
-            let failing_since = of_thread.failing_since;
-            if let Some(row) = &mut of_thread.row {
-                // By the next attempt there may be more to tell.
-                (row.out.failing_since, row.is_doubtful) = (failing_since, true);
-            }
             self.unsaved.receipt(receipt);
-            self.unsaved.row(&thread);
-            self.wake(&thread, steady);
-            return;
+            return self.comes_later(&thread, steady);
         }
         let Some(row) = of_thread.row.take() else { return };
         of_thread.answered();

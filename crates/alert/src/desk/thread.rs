@@ -95,6 +95,12 @@ impl Thread {
         self.failing_since.get_or_insert(wall);
     }
 
+    /// The channel can be told nothing for so long, which says itself how long that is.
+    pub(super) fn put_off(&mut self, after: Option<Duration>, now: Moment, wall: Timestamp) {
+        self.not_before = now + after.unwrap_or(FIRST_BACKOFF).min(LONGEST_RETRY);
+        self.failing_since.get_or_insert(wall);
+    }
+
     /// The channel has answered.
     pub(super) fn answered(&mut self) {
         (self.failures, self.not_before, self.failing_since) = (0, Moment::ZERO, None);

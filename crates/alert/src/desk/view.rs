@@ -1,6 +1,6 @@
 //! What readers are shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::{AlertKey, Desk};
@@ -9,13 +9,20 @@ use crate::{AlertView, ChannelId, Identity, Item, News};
 impl Desk {
     /// Alerts of which something is kept, ordered by their keys: those after this one, at most `limit`.
     pub fn views(&self, after: Option<&AlertKey>, limit: usize) -> Vec<AlertView> {
-        let from = after.cloned().map_or(Bound::Unbounded, Bound::Excluded);
-        let subjects = self.subjects.range((from.clone(), Bound::Unbounded)).map(|(key, _)| key);
-        let mut keys: Vec<AlertKey> = subjects.take(limit).cloned().collect();
-        keys.extend(self.engine.keys_from(from).take(limit));
-        keys.sort_unstable();
-        keys.dedup();
-        keys.iter().take(limit).filter_map(|key| self.view(key)).collect()
+        let (mut views, mut after) = (Vec::new(), after.cloned());
+        loop {
+            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let subjects = self.subjects.range((from.clone(), Bound::Unbounded)).map(|(key, _)| key);
+            let mut keys: BTreeSet<AlertKey> = subjects.take(limit).cloned().collect();
+            keys.extend(self.engine.keys_from(from).take(limit));
+            // Of a rule that is gone there may be nothing to show.
+            let shown = keys.iter().take(limit).filter_map(|key| self.view(key));
+            views.extend(shown.take(limit - views.len()));
+            after = keys.iter().take(limit).next_back().cloned();
+            if after.is_none() || views.len() == limit {
+                return views;
+            }
+        }
     }
 
     /// An alert of which something is kept.

@@ -74,7 +74,8 @@ pub fn any_incident() -> BoxedStrategy<Incident> {
     let series = || prop::sample::select(vec!["load", "late", "open"]);
     let rule = || prop::sample::select(vec!["load", "late", "open"]);
     let channel = || prop::sample::select(vec!["ops", "phone", "mail"]);
-    let health = prop::sample::select(vec![Health::Well, Health::Down, Health::Mute, Health::Refusing]);
+    let of_channels = [Health::Well, Health::Down, Health::Mute, Health::Refusing, Health::LeftAlone];
+    let health = prop::sample::select(of_channels.to_vec());
     let store = prop::sample::select(vec![Health::Well, Health::Down, Health::Mute, Health::Hanging]);
     prop_oneof![
         6 => (at(), gauge).prop_map(|(at, reading)| Incident::Set("load", at, reading)),

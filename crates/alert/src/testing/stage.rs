@@ -31,6 +31,8 @@ pub enum Health {
     Refusing,
     /// It does not answer until it is well again.
     Hanging,
+    /// A channel that is known to be down is not even tried; a store is down.
+    LeftAlone,
 }
 
 /// Something that a channel took.
@@ -239,7 +241,7 @@ impl Stage {
     /// A collector evaluates, and everything is done that follows.
     pub fn evaluate(&mut self, collector: &'static str) {
         let now = self.time();
-        self.desk.begin(collector, now);
+        self.desk.begin(collector, now.moment);
         let of = |series: &str| {
             self.rules.catalogue().series.iter().any(|it| it.name == series && it.collector == collector)
         };
@@ -293,13 +295,24 @@ impl Stage {
                 self.memory.apply(commit);
                 self.desk.handle_commit_failed();
             }
-            Health::Down | Health::Refusing => self.desk.handle_commit_failed(),
+            Health::Down | Health::Refusing | Health::LeftAlone => self.desk.handle_commit_failed(),
             Health::Hanging => self.hanging = Some(Arc::clone(commit)),
         }
     }
 
     fn attempt(&mut self, now: Now) -> bool {
-        let Some(attempt) = self.desk.poll_send(now) else { return false };
+        let health = |channels: &BTreeMap<String, Health>, channel: &ChannelId| {
+            channels.get(channel.as_str()).copied().unwrap_or_default()
+        };
+        let mut next = None;
+        for channel in self.desk.poll_channels(now) {
+            if health(&self.channels, &channel) == Health::LeftAlone {
+                self.desk.put_off(&channel, Some(Duration::from_secs(10)), now);
+            } else {
+                next = next.or_else(|| self.desk.poll_send(&channel, now));
+            }
+        }
+        let Some(attempt) = next else { return false };
         self.jitter = (self.jitter + 0.618).fract();
         self.judge.attempted(
             &attempt,
@@ -313,7 +326,7 @@ impl Stage {
             self.journal.append(&sent).expect("it works");
         }
         let channel = attempt.row.key.channel.as_str().to_owned();
-        let health = self.channels.get(&channel).copied().unwrap_or_default();
+        let health = health(&self.channels, &attempt.row.key.channel);
         if matches!(health, Health::Well | Health::Mute) {
             let line = |item: &crate::Item| format!("{:?} {} {}", item.news, item.key, item.severity);
             let was_down = attempt.was_down.map(|(from, to)| to.duration_since(from).unsigned_abs());
@@ -333,7 +346,7 @@ impl Stage {
             Health::Mute => Outcome::Retry { after: None, why: "timed out".to_owned() },
             Health::Refusing => Outcome::Refused { why: "401".to_owned() },
             // As if the process were killed with it under way.
-            Health::Hanging => return true,
+            Health::Hanging | Health::LeftAlone => return true,
         };
         if attempt.is_unsaved {
             let sent = Journalled { row: attempt.row.clone(), outcome: Some(outcome.clone()) };

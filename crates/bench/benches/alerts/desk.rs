@@ -43,12 +43,12 @@ impl Worked {
     /// Everything is evaluated, and this was found.
     pub(crate) fn evaluate(&mut self, found: &[Measurement]) {
         self.call(|desk, now| {
-            desk.begin("health", now);
+            desk.begin("health", now.moment);
             for measurement in found {
                 desk.handle(measurement).expect("the series are those of the rules");
             }
             desk.end("health");
-            desk.begin("resources", now);
+            desk.begin("resources", now.moment);
             desk.end("resources");
         });
         self.step_aside();
@@ -77,7 +77,7 @@ impl Worked {
             let commit = self.call(Desk::poll_commit);
             self.step_aside();
             let waiting = self.call(Desk::poll_channels);
-            let send = |channel| self.call(|desk, now| desk.poll_send_on(channel, now));
+            let send = |channel| self.call(|desk, now| desk.poll_send(channel, now));
             let sends: Vec<Attempt> = waiting.iter().filter_map(send).collect();
             self.call(|desk, now| desk.poll_timeout(now));
             self.step_aside();
