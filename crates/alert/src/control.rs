@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ttm_kernel::StoreError;
 
-use crate::{AlertKey, AlertView, ChannelId, DeadLetter, Identity, Quiet, QuietId, Receipt, RuleSpec};
+use crate::{
+    AlertKey, AlertView, ChannelId, DeadLetter, EpisodeId, Identity, Quiet, QuietId, Receipt, RuleSpec,
+};
 
 /// A channel, as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +58,13 @@ pub trait AlertControl: Send + Sync {
     /// The alert with this id.
     async fn alert(&self, id: Identity) -> Result<AlertView, OrderRefused>;
 
-    /// Somebody has seen an alert: it escalates no further.
-    async fn acknowledge(&self, id: Identity, by: &str) -> Result<Ordered<AlertView>, OrderRefused>;
+    /// Somebody has seen an alert: it escalates no further. With an episode, that one alone is acknowledged.
+    async fn acknowledge(
+        &self,
+        id: Identity,
+        episode: Option<EpisodeId>,
+        by: &str,
+    ) -> Result<Ordered<AlertView>, OrderRefused>;
 
     /// The silences and maintenance windows that nobody has ended, ordered by their ids.
     async fn silences(&self) -> Result<Vec<(QuietId, Quiet)>, OrderRefused>;

@@ -38,7 +38,7 @@ pub use port::{AlertJournal, AlertStore, DEAD_LETTERS_KEPT, Feed, Heartbeat, Not
 pub use quiet::{InvalidQuiet, Quiet, QuietId, When, Zone};
 pub use reading::{Measurement, Reading};
 pub use reason::repeated;
-pub use record::{Ack, AlertRecord, Case, Commit, DeadLetter, Journal, Journalled, Loaded, Told};
+pub use record::{Ack, AlertRecord, Case, Commit, DeadLetter, Journal, Journalled, Loaded, Told, readable};
 pub use route::{ChannelId, Escalation, Matcher, NotifyConfig, NotifySettings, Route};
 pub use rule::{Condition, Limit, RuleSpec, Side, Worse};
 pub use rules::{Fault, InvalidRule, RuleId, RuleSet};

@@ -57,6 +57,7 @@ impl Memory {
             quiets: self.quiets.iter().map(|(id, quiet)| (*id, quiet.clone())).collect(),
             receipts: self.receipts[self.receipts.len().saturating_sub(RECEIPTS_KEPT)..].to_vec(),
             journal: Vec::new(),
+            unreadable: Vec::new(),
         }
     }
 }

@@ -37,8 +37,8 @@ pub const DEAD_LETTERS_KEPT: usize = 1_000;
 /// 8. Receipts and dead letters are returned in the order in which they were committed, the newest `limit` of them. A receipt
 ///    is known by its message and attempt, a dead letter by its message: committed again it is there once. At least the newest
 ///    [`RECEIPTS_KEPT`] and [`DEAD_LETTERS_KEPT`] are kept; older ones may go.
-/// 9. A row that no commit can have written is [`Unexpected`](ttm_kernel::StoreErrorKind::Unexpected), and the error says what
-///    is wrong with it.
+/// 9. A row that no commit can have written says what is wrong with it: in [`Loaded::unreadable`], beside everything that can be
+///    read, and otherwise as [`Unexpected`](ttm_kernel::StoreErrorKind::Unexpected).
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait AlertStore: Send + Sync {

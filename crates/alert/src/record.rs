@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use ttm_kernel::Severity;
+use ttm_kernel::{Severity, StoreError};
 
 use crate::{
     AlertKey, ChannelId, Ending, Episode, OutboxRow, Outcome, Quiet, QuietId, Receipt, RowKey, Said,
@@ -133,6 +133,24 @@ pub struct Loaded {
     pub receipts: Vec<Receipt>,
     /// What was sent from memory while the store was away, from the journal beside it, in that order; a store has none.
     pub journal: Vec<Journalled>,
+    /// What is wrong with the rows that could not be read, which are left as they are.
+    pub unreadable: Vec<String>,
+}
+
+/// What of these rows can be read; what is wrong with the others is added to `unreadable`. One of them does not keep a process from
+/// knowing the rest.
+pub fn readable<T>(
+    rows: impl IntoIterator<Item = Result<T, StoreError>>,
+    unreadable: &mut Vec<String>,
+) -> Vec<T> {
+    let mut read = Vec::new();
+    for row in rows {
+        match row {
+            Ok(row) => read.push(row),
+            Err(error) => unreadable.push(error.said()),
+        }
+    }
+    read
 }
 
 /// A message that was sent from memory, as the journal beside the store keeps it.

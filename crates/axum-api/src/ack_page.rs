@@ -7,7 +7,7 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use ttm_alert::{AlertView, Case, Identity, OrderRefused};
+use ttm_alert::{AlertView, Case, EpisodeId, Identity, OrderRefused};
 
 use crate::ack_links::BadLink;
 use crate::alerts::name;
@@ -19,14 +19,15 @@ const NOBODY: &str = "somebody with the link";
 
 pub(crate) async fn show(State(app): State<App>, uri: Uri) -> Page {
     match linked(&app, &uri).await {
-        Ok(view) => about(&view),
+        Ok((view, _)) => about(&view),
         Err(page) => page,
     }
 }
 
 pub(crate) async fn acknowledge(State(app): State<App>, request: Request) -> Page {
-    let view = match linked(&app, request.uri()).await {
-        Ok(view) => view,
+    let uri = request.uri().clone();
+    let (view, episode) = match linked(&app, &uri).await {
+        Ok(linked) => linked,
         Err(page) => return page,
     };
     // Not before: who has no link could otherwise keep many requests waiting for their bodies.
@@ -44,7 +45,7 @@ pub(crate) async fn acknowledge(State(app): State<App>, request: Request) -> Pag
         Err(wrong) => return Page::new(StatusCode::BAD_REQUEST, "Nothing was changed", &wrong),
     };
     let Some(controls) = app.state.controls.get() else { return Page::starting() };
-    match controls.alerts.acknowledge(view.id, by).await {
+    match controls.alerts.acknowledge(view.id, Some(episode), by).await {
         Ok(ordered) => {
             let page = Page::new(
                 if ordered.stored { StatusCode::OK } else { StatusCode::ACCEPTED },
@@ -59,12 +60,13 @@ pub(crate) async fn acknowledge(State(app): State<App>, request: Request) -> Pag
                  one does not know of it.",
             )
         }
-        Err(error) => Page::refused(view.id, &error),
+        // Its episode may have ended while the form was read.
+        Err(error) => linked(&app, &uri).await.err().unwrap_or_else(|| Page::refused(view.id, &error)),
     }
 }
 
 /// The alert that a link is about, if its episode still lasts.
-async fn linked(app: &App, uri: &Uri) -> Result<AlertView, Page> {
+async fn linked(app: &App, uri: &Uri) -> Result<(AlertView, EpisodeId), Page> {
     let now = app.state.runtime.wall();
     let checked = app.config.ack_links.as_ref().ok_or(BadLink::Wrong).and_then(|links| links.check(uri, now));
     let (id, episode) = checked.map_err(Page::bad)?;
@@ -72,7 +74,7 @@ async fn linked(app: &App, uri: &Uri) -> Result<AlertView, Page> {
     let view = controls.alerts.alert(id).await.map_err(|error| Page::refused(id, &error))?;
     let newest = view.record.cases.last();
     match newest.filter(|case| case.episode.id == episode) {
-        Some(Case { ended: None, .. }) => Ok(view),
+        Some(Case { ended: None, .. }) => Ok((view, episode)),
         Some(Case { ended: Some((at, _)), .. }) => {
             Err(Page::over(&title(&view), &format!("It is over since {}.", time(*at))))
         }

@@ -131,7 +131,7 @@ pub(crate) async fn acknowledge(
     let id = id(path)?;
     let by = name(&by).map_err(Problem::bad_request)?;
     let Ordered { done, stored } =
-        app.controls()?.alerts.acknowledge(id, by).await.map_err(|error| refused_one(error, id))?;
+        app.controls()?.alerts.acknowledge(id, None, by).await.map_err(|error| refused_one(error, id))?;
     let context = Context::of(&app, std::slice::from_ref(&done)).await?;
     Ok(ordered(stored, AlertOrderedDto { alert: context.alert(done), stored }))
 }

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Full};
 use surface::alerts::{alert, at, cpu, desk, episode};
 use surface::{Answer, LOOPBACK, PUBLIC, Surface, TOKEN};
 use ttm_alert::testing::MockAlertControl;
-use ttm_alert::{Ack, AlertView, Identity, OrderRefused, Ordered, Phase};
+use ttm_alert::{Ack, AlertView, EpisodeId, Identity, OrderRefused, Ordered, Phase};
 use ttm_axum_api::AckLinks;
 use ttm_kernel::Severity;
 
@@ -59,8 +59,10 @@ fn page(answer: &Answer, status: u16) -> String {
 /// A desk whose alert may be acknowledged, once, by this name.
 fn acknowledging(by: &'static str, stored: bool) -> MockAlertControl {
     let mut desk = desk(vec![view()]);
-    let is_meant = move |id: &Identity, given: &str| *id == view().id && given == by;
-    let done = move |_: Identity, _: &str| Ok(Ordered { done: view(), stored });
+    let is_meant = move |id: &Identity, of: &Option<EpisodeId>, given: &str| {
+        *id == view().id && *of == Some(episode(3)) && given == by
+    };
+    let done = move |_: Identity, _: Option<EpisodeId>, _: &str| Ok(Ordered { done: view(), stored });
     desk.expect_acknowledge().withf(is_meant).times(1).returning(done);
     desk
 }
@@ -192,6 +194,21 @@ fn nothing_of_a_body_is_read_for_who_has_no_link() {
 }
 
 #[test]
+fn an_episode_that_ends_while_the_form_is_read_is_over() {
+    let mut next = view();
+    next.record.cases[0].episode.id = episode(4);
+    let mut views = vec![next, view()];
+    let mut desk = MockAlertControl::new();
+    desk.expect_alert().times(2).returning(move |_| Ok(views.pop().expect("asked twice")));
+    let refuse = |_: Identity, _: Option<EpisodeId>, _: &str| {
+        Err(OrderRefused::Impossible("the alert does not fire".to_owned()))
+    };
+    desk.expect_acknowledge().times(1).returning(refuse);
+    let shown = page(&press(&over(desk), &link(&view(), 3), None), 410);
+    assert!(shown.contains("What this link is about is over"), "{shown}");
+}
+
+#[test]
 fn what_goes_wrong_is_a_page_as_well() {
     let surface = over(desk(vec![view()]));
     let path = link(&view(), 3);
@@ -204,7 +221,7 @@ fn what_goes_wrong_is_a_page_as_well() {
         OrderRefused::NotNow("the service is stopping".to_owned()),
         OrderRefused::Impossible("the alert store_down does not fire".to_owned()),
     ];
-    let refuse = move |_: Identity, _: &str| Err(refusals.pop().expect("asked twice"));
+    let refuse = move |_: Identity, _: Option<EpisodeId>, _: &str| Err(refusals.pop().expect("asked twice"));
     refusing.expect_acknowledge().times(2).returning(refuse);
     let surface = over(refusing);
     assert!(page(&press(&surface, &path, None), 409).contains("does not fire"));

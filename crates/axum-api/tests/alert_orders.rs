@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use surface::alerts::{alert, at, cpu, desk};
 use surface::{Answer, LOOPBACK, PUBLIC, Surface, TOKEN};
 use ttm_alert::testing::{MockAlertControl, labels};
-use ttm_alert::{ChannelId, Matcher, OrderRefused, Ordered, Phase, Quiet, QuietId, When};
+use ttm_alert::{
+    ChannelId, EpisodeId, Identity, Matcher, OrderRefused, Ordered, Phase, Quiet, QuietId, When,
+};
 use ttm_kernel::{Clock as _, Severity};
 
 fn ack() -> String {
@@ -166,8 +168,10 @@ fn a_body_is_strict_bounded_json_and_what_is_wrong_is_one_line() {
 fn an_acknowledgement_reaches_the_desk_and_returns_the_alert() {
     for stored in [true, false] {
         let mut desk = desk(vec![cpu()]);
-        let is_meant = |id: &ttm_alert::Identity, by: &str| *id == cpu().id && by == "anna";
-        let done = move |_: ttm_alert::Identity, _: &str| Ok(Ordered { done: cpu(), stored });
+        let is_meant = |id: &Identity, episode: &Option<EpisodeId>, by: &str| {
+            *id == cpu().id && episode.is_none() && by == "anna"
+        };
+        let done = move |_: Identity, _: Option<EpisodeId>, _: &str| Ok(Ordered { done: cpu(), stored });
         desk.expect_acknowledge().withf(is_meant).times(1).returning(done);
         let answer = post(&over(desk), &ack(), &json!({"by": " anna "}));
         assert_eq!(answer.status, if stored { 200 } else { 202 }, "{}", answer.body);
@@ -181,7 +185,7 @@ fn an_acknowledgement_reaches_the_desk_and_returns_the_alert() {
 fn an_order_that_cannot_be_carried_out_says_why() {
     let key = cpu().record.key;
     let mut desk = desk(vec![cpu()]);
-    let not_firing = move |_: ttm_alert::Identity, _: &str| {
+    let not_firing = move |_: Identity, _: Option<EpisodeId>, _: &str| {
         Err(OrderRefused::Impossible(format!("the alert {key} does not fire")))
     };
     desk.expect_acknowledge().returning(not_firing);
@@ -203,10 +207,9 @@ fn an_order_that_cannot_be_carried_out_says_why() {
 #[test]
 fn a_channel_is_told_again_if_there_is_one_with_the_name() {
     let mut desk = desk(vec![cpu()]);
-    let is_meant = |id: &ttm_alert::Identity, channel: &ChannelId| {
-        *id == cpu().id && *channel == ChannelId::new("phone")
-    };
-    let done = |_: ttm_alert::Identity, _: &ChannelId| Ok(Ordered { done: (), stored: true });
+    let is_meant =
+        |id: &Identity, channel: &ChannelId| *id == cpu().id && *channel == ChannelId::new("phone");
+    let done = |_: Identity, _: &ChannelId| Ok(Ordered { done: (), stored: true });
     desk.expect_tell_again().withf(is_meant).times(1).returning(done);
     let surface = over(desk);
     let told = post(&surface, &tell_again(), &json!({"channel": "phone"}));
@@ -391,7 +394,8 @@ fn what_is_ended_is_what_the_path_says() {
 fn an_alert_that_is_over_is_shown_by_the_answer_to_an_order_as_it_is() {
     let over_alert = alert("cpu", "", Phase::Inactive, Severity::Warning);
     let mut desk = desk(vec![over_alert.clone()]);
-    desk.expect_acknowledge().returning(move |_, _| Ok(Ordered { done: over_alert.clone(), stored: true }));
+    desk.expect_acknowledge()
+        .returning(move |_, _, _| Ok(Ordered { done: over_alert.clone(), stored: true }));
     let shown = post(&over(desk), &ack(), &json!({"by": "anna"})).json();
     assert_eq!((&shown["state"], &shown["ended_at"]), (&json!("resolved"), &json!(at(120).to_string())));
 }

@@ -314,6 +314,8 @@ pub struct StoreUseFacts {
     pub gave_up: bool,
     /// Whether data was dropped within the last minute because it could not be stored in time.
     pub losing: bool,
+    /// How many rows could not be read at the start, and what is wrong with the first of them.
+    pub unreadable: Option<(u64, String)>,
 }
 
 /// Why a store needs an operator.

@@ -66,6 +66,8 @@ pub enum Unit {
     Tokens,
     /// Requests.
     Requests,
+    /// Rows of a table.
+    Rows,
 }
 
 impl Unit {
@@ -76,6 +78,7 @@ impl Unit {
             Self::Seconds => "seconds",
             Self::Tokens => "tokens",
             Self::Requests => "requests",
+            Self::Rows => "rows",
         }
     }
 }
@@ -120,6 +123,8 @@ pub enum Kind {
     LeaseUnguarded,
     /// A use of a store fails.
     StoreDown,
+    /// Some rows of a store could not be read, and are without effect.
+    RowsUnreadable,
     /// No store has been used yet.
     StoreUnused,
 
@@ -185,6 +190,7 @@ impl Kind {
             Self::CredentialsRefused => "credentials_refused",
             Self::LeaseUnguarded => "lease_unguarded",
             Self::StoreDown => "store_down",
+            Self::RowsUnreadable => "rows_unreadable",
             Self::StoreUnused => "store_unused",
             Self::SourceFailing => "source_failing",
             Self::Memory => "memory",

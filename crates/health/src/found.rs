@@ -176,6 +176,17 @@ pub(crate) fn store_down(each: &StoreUseFacts) -> Finding {
     store(Kind::StoreDown, Degraded, each, &format!("failing{}", since(each)))
 }
 
+/// Some rows could not be read at the start, and what they say has no effect.
+pub(crate) fn rows_unreadable(name: &str, rows: u64, first: &str) -> Finding {
+    let (them, mend) = if rows == 1 {
+        ("1 row could not be read, and has no effect".to_owned(), "mend or delete it")
+    } else {
+        (format!("{rows} rows could not be read, and have no effect"), "mend or delete them")
+    };
+    let sentence = format!("{name}: {them}: {first}; {mend}, and restart this process");
+    Finding::new(Kind::RowsUnreadable, Degraded, sentence).about(name).count(rows, Unit::Rows)
+}
+
 /// No store has been used yet.
 pub(crate) fn store_unused() -> Finding {
     Finding::new(Kind::StoreUnused, Unknown, "the store has not been used yet".to_owned())

@@ -151,6 +151,12 @@ fn uses_of_stores_are_named_with_the_time_that_they_have_failed() {
                 StoreUseFacts { call: Some(StoreCall::Unauthenticated), ..of("ledger") },
                 StoreUseFacts { call: Some(StoreCall::Unguarded), ..of("lease") },
                 of("events"),
+                StoreUseFacts {
+                    unreadable: Some((2, "the silence 1 has no end".to_owned())),
+                    answers: Some(true),
+                    down_for: None,
+                    ..of("alerts")
+                },
             ];
         },
         &[
@@ -159,6 +165,7 @@ fn uses_of_stores_are_named_with_the_time_that_they_have_failed() {
             (Kind::CredentialsRefused, Some("ledger"), Critical, Some((75.0, Seconds)), None),
             (Kind::LeaseUnguarded, Some("lease"), Critical, Some((75.0, Seconds)), None),
             (Kind::StoreDown, Some("events"), Degraded, Some((75.0, Seconds)), None),
+            (Kind::RowsUnreadable, Some("alerts"), Degraded, Some((2.0, Unit::Rows)), None),
         ],
     );
     check(|facts| facts.store.uses = Vec::new(), &[(Kind::StoreUnused, None, Unknown, None, None)]);

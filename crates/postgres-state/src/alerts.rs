@@ -5,7 +5,7 @@ mod statements;
 
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
-use ttm_alert::{AlertStore, Commit, DeadLetter, Loaded, RECEIPTS_KEPT, Receipt};
+use ttm_alert::{AlertStore, Commit, DeadLetter, Loaded, RECEIPTS_KEPT, Receipt, readable};
 use ttm_kernel::{FencingToken, StoreError};
 use ttm_sqlx_pool::postgres::{Pool, query, store_error};
 
@@ -27,13 +27,15 @@ impl PostgresAlertStore {
         let quiets = query(rows::QUIETS).fetch_all(&mut *tx).await?;
         let receipts = query(rows::RECEIPTS).bind(count(RECEIPTS_KEPT)).fetch_all(&mut *tx).await?;
         tx.commit().await?;
-        Ok(Loaded {
-            records: records.iter().map(rows::record).collect::<Result<_, _>>()?,
-            rows: messages.iter().map(rows::message).collect::<Result<_, _>>()?,
-            quiets: quiets.iter().map(rows::quiet).collect::<Result<_, _>>()?,
-            receipts: receipts.iter().rev().map(rows::receipt).collect::<Result<_, _>>()?,
-            journal: Vec::new(),
-        })
+        let mut unreadable = Vec::new();
+        let loaded = Loaded {
+            records: readable(records.iter().map(rows::record).map(said), &mut unreadable),
+            rows: readable(messages.iter().map(rows::message).map(said), &mut unreadable),
+            quiets: readable(quiets.iter().map(rows::quiet).map(said), &mut unreadable),
+            receipts: readable(receipts.iter().rev().map(rows::receipt).map(said), &mut unreadable),
+            ..Loaded::default()
+        };
+        Ok(Loaded { unreadable, ..loaded })
     }
 
     /// The newest rows, the oldest of them first.
@@ -67,6 +69,10 @@ impl PostgresAlertStore {
         tx.commit().await?;
         Ok(Ok(()))
     }
+}
+
+fn said<T>(read: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+    read.map_err(store_error)
 }
 
 fn count(number: usize) -> i64 {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedMutexGuard;
-use ttm_alert::{Attempt, ChannelId, Journalled, Loaded, Now, Outcome, RowKey};
+use ttm_alert::{Attempt, ChannelId, Loaded, Now, Outcome, RowKey};
 use ttm_guard::Turn;
 use ttm_kernel::{BoxFuture, Entropy, FencingToken, Moment, Runtime, StoreError};
 
@@ -64,11 +64,11 @@ async fn step_aside() {
 /// An answer of a channel: to which message, what it was, and how long it took.
 type Answer = (RowKey, Outcome, Duration);
 
-/// That a channel may be told something now, or why not.
-type MayTell = (ChannelId, Result<Turn, Outcome>);
+/// That a channel may be told something now, or for how long it may not, if that is known.
+type MayTell = (ChannelId, Result<Turn, Option<Duration>>);
 
-/// What the store has, or why that is not known, and what the journal has.
-type Read = (Result<Loaded, StoreError>, Vec<Journalled>);
+/// What the store has, or why that is not known, and whether the journal keeps nobody waiting.
+type Read = (Result<Loaded, StoreError>, bool);
 
 /// The part that works the desk.
 pub(crate) struct Alerts {
@@ -198,6 +198,7 @@ impl Alerts {
                 break;
             }
         }
+        self.seat.show_what_is_given_up();
         let holds = self.resident.lease.holds();
         if !self.seat.is_read {
             self.go_on_reading(now);
@@ -255,7 +256,7 @@ impl Alerts {
             Wake::Ordered(order) => self.seat.order(order, now),
             Wake::Read(read) => {
                 self.load = None;
-                self.loaded(read);
+                self.loaded(read, now);
             }
             Wake::Stop | Wake::Told | Wake::Timeout => {}
         }
@@ -269,19 +270,19 @@ impl Alerts {
             match turn {
                 // A turn is lost if there is nothing to say any more, or the right to say it.
                 Ok(turn) if may_send => {
-                    if let Some(attempt) = self.seat.desk.poll_send_on(&id, now) {
+                    if let Some(attempt) = self.seat.desk.poll_send(&id, now) {
                         self.send(attempt, turn, now.moment);
                     }
                 }
-                Err(failed) if may_send => self.fail(&id, &failed, now),
-                Ok(_) | Err(_) => {}
+                Ok(_) => {}
+                Err(after) => self.seat.desk.put_off(&id, after, now),
             }
         }
         let waiting = if may_send { self.seat.desk.poll_channels(now) } else { BTreeSet::new() };
         for id in waiting.difference(&self.queued).cloned().collect::<Vec<_>>() {
             let Some(channel) = self.resident.alerting.channels.get(&id).cloned() else {
                 let why = format!("no channel with the name {id} is configured");
-                self.fail(&id, &Outcome::Refused { why }, now);
+                self.refuse(&id, &Outcome::Refused { why }, now);
                 continue;
             };
             self.queued.insert(id.clone());
@@ -290,11 +291,11 @@ impl Alerts {
         }
     }
 
-    /// Nothing is sent on a channel now, whatever there is.
-    fn fail(&mut self, id: &ChannelId, outcome: &Outcome, now: Now) {
+    /// Nothing is ever sent on a channel, whatever there is.
+    fn refuse(&mut self, id: &ChannelId, refused: &Outcome, now: Now) {
         let desk = &mut self.seat.desk;
-        while let Some(attempt) = desk.poll_send_on(id, now) {
-            desk.handle_outcome(&attempt.row.key, outcome, Duration::ZERO, now);
+        while let Some(attempt) = desk.poll_send(id, now) {
+            desk.handle_outcome(&attempt.row.key, refused, Duration::ZERO, now);
         }
     }
 

@@ -22,7 +22,7 @@ use ttm_recovery::{
 use crate::board::Board;
 use crate::bounded::{timed_out, while_awake};
 use crate::io::Owned;
-use crate::local_file::LocalFile;
+use crate::local_file::{Disk, LocalFile};
 use crate::ports::Ports;
 use crate::stores::StoreUse;
 
@@ -75,10 +75,16 @@ struct Recalling {
 }
 
 impl Ledger {
-    pub(crate) fn new(ports: &Ports, board: &Arc<Board>, io: &Arc<dyn Runtime>, epoch: Epoch) -> Self {
+    pub(crate) fn new(
+        ports: &Ports,
+        board: &Arc<Board>,
+        io: &Arc<dyn Runtime>,
+        disk: &Disk,
+        epoch: Epoch,
+    ) -> Self {
         Self {
             port: ports.ledger.clone(),
-            words: LocalFile::new(ports.last_words.clone(), io),
+            words: disk.file(ports.last_words.clone()),
             io: io.clone(),
             board: board.clone(),
             under: FencingToken::first(epoch),

@@ -15,6 +15,7 @@ use crate::edits::Edits;
 use crate::events::EventLog;
 use crate::groups::Groups;
 use crate::lease::Lease;
+use crate::local_file::Disk;
 use crate::outbox::{Fifo, Newest, Outbox};
 use crate::pause::{Excuses, Pulse};
 use crate::profiles::Profiles;
@@ -54,7 +55,8 @@ pub(crate) async fn restore<E>(
     let breakers = BreakerLog::new(&events);
     let left = breakers::left(&*ports.breakers, runtime).await;
     let restore = Restore { settings, clock, caller: runtime, log: &breakers, left: &left };
-    let alerting = Alerting::new(&ports, settings, epoch, clock);
+    let disk = Disk::new(clock);
+    let alerting = Alerting::new(&ports, settings, epoch, clock, &disk);
     let guard = restore.pools();
     let mut guards = vec![guard.clone()];
     starting.done();
@@ -68,6 +70,7 @@ pub(crate) async fn restore<E>(
     let resident = Resident {
         settings: settings.clone(),
         clock: clock.clone(),
+        disk,
         board: board.clone(),
         lease: lease.clone(),
         epoch,

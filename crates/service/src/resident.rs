@@ -20,6 +20,7 @@ use crate::flights::Flights;
 use crate::groups::Groups;
 use crate::lease::Lease;
 use crate::life::{Author, Life};
+use crate::local_file::Disk;
 use crate::outbox::{OutboxCounts, SampleOutbox, TokenOutbox};
 use crate::pause::{Excuses, Pulse};
 use crate::sources::Sources;
@@ -31,6 +32,7 @@ pub(crate) struct Resident {
     /// Of the io plane: its timers outlive every work plane, so the guards of calls run on them. Every other deadline is measured
     /// on its caller's plane.
     pub(crate) clock: Arc<dyn Runtime>,
+    pub(crate) disk: Disk,
     pub(crate) ports: Ports,
     pub(crate) board: Arc<Board>,
     pub(crate) lease: Arc<Lease>,

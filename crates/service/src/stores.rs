@@ -95,10 +95,15 @@ struct State {
     /// What was dropped since the start, and when that last became more.
     dropped: u64,
     dropped_at: Option<Moment>,
+    /// Rows that could not be read, and what is wrong with the first.
+    unreadable: Option<(u64, String)>,
 }
 
 /// How long a loss is worth a critical status after it happened.
 const LOSS: Duration = Duration::from_mins(1);
+
+/// How many rows that cannot be read are named in the log.
+const MOST_NAMED: usize = 20;
 
 /// The states of all uses. What changes is logged once, here. Every change is an assignment, so a panic under the lock leaves
 /// the states whole.
@@ -183,6 +188,22 @@ impl Stores {
         }
     }
 
+    /// Rows that no process of this release can have written, by what is wrong with each. What they say has no effect until they are
+    /// mended and read by another process.
+    pub(super) fn unreadable(&self, what: StoreUse, rows: &[String]) {
+        let Some(first) = rows.first() else { return };
+        for row in rows.iter().take(MOST_NAMED) {
+            tracing::error!(store = what.as_str(), row, "a row cannot be read, and is left as it is");
+        }
+        let count = rows.len() as u64;
+        tracing::error!(
+            store = what.as_str(),
+            rows = count,
+            "rows without effect: mend or delete them, and restart"
+        );
+        self.0.lock().uses.entry(what).or_default().unreadable = Some((count, first.clone()));
+    }
+
     /// What the first use said that met damage, in front of it which one that was.
     pub(super) fn given_up(&self) -> Option<String> {
         self.0.lock().damage.clone()
@@ -206,6 +227,7 @@ impl Stores {
             last_error: state.last_error.clone(),
             call: state.call,
             gave_up: state.gave_up,
+            unreadable: state.unreadable.clone(),
             losing: state.dropped_at.is_some_and(|at| now - at < LOSS),
         };
         self.0.lock().uses.iter().map(facts).collect()

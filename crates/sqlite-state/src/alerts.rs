@@ -5,7 +5,9 @@ mod statements;
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
-use ttm_alert::{AlertStore, Commit, DEAD_LETTERS_KEPT, DeadLetter, Loaded, RECEIPTS_KEPT, Receipt};
+use ttm_alert::{
+    AlertStore, Commit, DEAD_LETTERS_KEPT, DeadLetter, Loaded, RECEIPTS_KEPT, Receipt, readable,
+};
 use ttm_kernel::{FencingToken, StoreError};
 use ttm_sqlx_pool::sqlite::{File, store_error};
 
@@ -26,13 +28,15 @@ impl SqliteAlertStore {
         let quiets = sqlx::query(rows::QUIETS).fetch_all(&mut *tx).await?;
         let receipts = sqlx::query(rows::RECEIPTS).bind(count(RECEIPTS_KEPT)).fetch_all(&mut *tx).await?;
         tx.commit().await?;
-        Ok(Loaded {
-            records: records.iter().map(rows::record).collect::<Result<_, _>>()?,
-            rows: messages.iter().map(rows::message).collect::<Result<_, _>>()?,
-            quiets: quiets.iter().map(rows::quiet).collect::<Result<_, _>>()?,
-            receipts: receipts.iter().rev().map(rows::receipt).collect::<Result<_, _>>()?,
-            journal: Vec::new(),
-        })
+        let mut unreadable = Vec::new();
+        let loaded = Loaded {
+            records: readable(records.iter().map(rows::record).map(said), &mut unreadable),
+            rows: readable(messages.iter().map(rows::message).map(said), &mut unreadable),
+            quiets: readable(quiets.iter().map(rows::quiet).map(said), &mut unreadable),
+            receipts: readable(receipts.iter().rev().map(rows::receipt).map(said), &mut unreadable),
+            ..Loaded::default()
+        };
+        Ok(Loaded { unreadable, ..loaded })
     }
 
     /// The newest rows, the oldest of them first.
@@ -92,6 +96,10 @@ impl SqliteAlertStore {
         tx.commit().await?;
         Ok(Ok(()))
     }
+}
+
+fn said<T>(read: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+    read.map_err(store_error)
 }
 
 fn count(number: usize) -> i64 {

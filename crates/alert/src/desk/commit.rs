@@ -197,6 +197,11 @@ impl Desk {
         }
     }
 
+    /// The store could not even be asked what it has. Until a commit is taken, what is CRITICAL is sent from memory.
+    pub fn handle_store_away(&mut self) {
+        self.unsaved.has_failed = true;
+    }
+
     /// Whether the store has everything, so that the journal of what was sent from memory can be cleared.
     pub fn is_saved(&self) -> bool {
         self.unsaved.under_way.is_none() && self.unsaved.is_empty() && self.answers.is_empty()

@@ -3,7 +3,7 @@
 use super::{AlertKey, Desk, QuietId};
 use crate::message::bounded;
 use crate::record::Ack;
-use crate::{ChannelId, NotifyConfig, Now, Quiet, RuleSet};
+use crate::{ChannelId, EpisodeId, NotifyConfig, Now, Quiet, RuleSet};
 
 /// There is nothing to acknowledge.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,14 +20,21 @@ impl Desk {
     pub const MOST_QUIETS: usize = 500;
 
     /// Somebody has seen an alert: it escalates no further as long as it gets no worse. It is repeated, and its end is told, all the
-    /// same. Tell the operator so once that is stored.
+    /// same. Tell the operator so once that is stored. With an episode, that one alone is acknowledged.
     ///
     /// # Errors
-    /// It does not fire.
-    pub fn acknowledge(&mut self, key: &AlertKey, by: &str, now: Now) -> Result<(), NotFiring> {
+    /// It does not fire, or not in that episode.
+    pub fn acknowledge(
+        &mut self,
+        key: &AlertKey,
+        episode: Option<EpisodeId>,
+        by: &str,
+        now: Now,
+    ) -> Result<(), NotFiring> {
         let cases = self.subjects.get_mut(key).map(|subject| &mut subject.cases);
         let firing = cases.and_then(|cases| cases.values_mut().rev().find(|case| case.ended.is_none()));
-        let case = firing.ok_or_else(|| NotFiring(key.clone()))?;
+        let meant = firing.filter(|case| episode.is_none_or(|id| id == case.episode.id));
+        let case = meant.ok_or_else(|| NotFiring(key.clone()))?;
         case.ack = Some(Ack { by: bounded(by), at: now.wall, severity: case.severity });
         // Nor is anybody told by a step that was taken and has not been told yet.
         let (id, by_route) = (case.episode.id, self.config.channels(key, case.severity));

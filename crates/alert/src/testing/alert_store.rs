@@ -23,6 +23,7 @@ struct Inner {
     written: Option<FencingToken>,
     commits: u64,
     failure: Option<Box<dyn Fn() -> StoreError + Send>>,
+    unreadable: Vec<String>,
 }
 
 impl FakeAlertStore {
@@ -51,6 +52,11 @@ impl FakeAlertStore {
     /// Lets calls work again; what was stored before is still there.
     pub fn heal(&self) {
         self.lock().failure = None;
+    }
+
+    /// Adds a row that cannot be read, with what is wrong with it.
+    pub fn add_unreadable(&self, what: &str) {
+        self.lock().unreadable.push(what.to_owned());
     }
 
     /// What is stored.
@@ -89,7 +95,8 @@ impl fmt::Debug for Inner {
 #[async_trait]
 impl AlertStore for FakeAlertStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
-        Ok(self.working()?.memory.loaded())
+        let inner = self.working()?;
+        Ok(Loaded { unreadable: inner.unreadable.clone(), ..inner.memory.loaded() })
     }
 
     async fn commit(&self, under: FencingToken, commit: &Commit) -> Result<(), StoreError> {

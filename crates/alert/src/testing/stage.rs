@@ -181,7 +181,7 @@ impl Stage {
     pub fn acknowledge(&mut self, rule: &str, of: &str) {
         let now = self.time();
         let key = AlertKey::new(rule, labels(of));
-        self.desk.acknowledge(&key, "ada", now).expect("it fires");
+        self.desk.acknowledge(&key, None, "ada", now).expect("it fires");
     }
 
     /// The process is killed, and another one begins after so many seconds.

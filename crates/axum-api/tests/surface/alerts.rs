@@ -199,7 +199,12 @@ impl AlertControl for Hanging {
         self.0.alert(id).await
     }
 
-    async fn acknowledge(&self, _: Identity, _: &str) -> Result<Ordered<AlertView>, OrderRefused> {
+    async fn acknowledge(
+        &self,
+        _: Identity,
+        _: Option<EpisodeId>,
+        _: &str,
+    ) -> Result<Ordered<AlertView>, OrderRefused> {
         pending().await
     }
 

@@ -74,6 +74,7 @@ fn judge(each: &StoreUseFacts) -> Option<Finding> {
     } else if each.answers == Some(false) && is_down_for_long {
         Some(found::store_down(each))
     } else {
-        None
+        let (rows, first) = each.unreadable.as_ref()?;
+        Some(found::rows_unreadable(&each.name, *rows, first))
     }
 }

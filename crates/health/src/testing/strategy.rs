@@ -290,8 +290,9 @@ fn any_store() -> impl Strategy<Value = StoreFacts> {
     let call = prop::sample::select(vec![StoreCall::Unauthenticated, StoreCall::Unguarded]);
     let call = option::weighted(0.2, call);
     let down = (option::of(any_timestamp()), option::of(any_duration()), error);
-    let each = (option::of(any::<bool>()), down, call, rarely(), rarely()).prop_map(
-        |(answers, (down_since, down_for, last_error), call, gave_up, losing)| StoreUseFacts {
+    let unreadable = option::weighted(0.1, (1u64..3, Just("the silence 1 has no end".to_owned())));
+    let each = (option::of(any::<bool>()), down, call, rarely(), rarely(), unreadable).prop_map(
+        |(answers, (down_since, down_for, last_error), call, gave_up, losing, unreadable)| StoreUseFacts {
             name: "samples".to_owned(),
             answers,
             down_since,
@@ -300,6 +301,7 @@ fn any_store() -> impl Strategy<Value = StoreFacts> {
             call,
             gave_up,
             losing,
+            unreadable,
         },
     );
     (proptest::collection::vec(each, 0..4), counts)

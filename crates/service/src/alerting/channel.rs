@@ -67,13 +67,16 @@ impl Channel {
     /// Waits until it may be told something, which is not decided before that.
     ///
     /// # Errors
-    /// Why it is not told anything now.
-    pub(crate) async fn turn(&self, clock: &dyn Runtime) -> Result<Turn, Outcome> {
+    /// For how long it is told nothing, if that is known.
+    pub(crate) async fn turn(&self, clock: &dyn Runtime) -> Result<Turn, Option<Duration>> {
         let turn = self.guard.turn(clock.now() + TURN).await;
         turn.map_err(|error| {
             let failed = failed(error, clock.now(), |never| match never {});
             self.note(&failed, clock.wall());
-            failed
+            match failed {
+                Outcome::Retry { after, .. } => after,
+                Outcome::Delivered { .. } | Outcome::Refused { .. } => None,
+            }
         })
     }
 

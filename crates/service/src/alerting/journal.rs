@@ -2,13 +2,11 @@
 //! a desk that has read the store at last, know of it.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use ttm_alert::{AlertJournal, Journal, Journalled, OutboxRow, Outcome};
-use ttm_kernel::Runtime;
 
 use crate::local_file::LocalFile;
 
@@ -16,6 +14,9 @@ use crate::local_file::LocalFile;
 const PATIENCE: Duration = Duration::from_millis(300);
 /// Reading and clearing may take longer: nothing waits for it.
 const LONG: Duration = Duration::from_secs(5);
+
+/// A disk that was late so often may hang: what an earlier process told is told again rather than nothing.
+const MOST_LATE: u32 = 2;
 
 /// How many attempts are remembered: of a store that is away for weeks the newest ones.
 const MOST: usize = 1_000;
@@ -34,14 +35,16 @@ struct Kept {
     sent: Vec<Journalled>,
     /// Whether there may be something in the file.
     in_file: bool,
-    /// Whether what the file has is not known, so that it is not to be cleared.
-    is_unread: bool,
+    /// Whether what the file has is among it. Until then the file is not cleared.
+    is_read: bool,
+    /// How often the disk was late.
+    late: u32,
     has_failed: bool,
 }
 
 impl Told {
-    pub(crate) fn new(port: Option<Arc<dyn AlertJournal>>, io: &Arc<dyn Runtime>) -> Self {
-        Self { file: LocalFile::new(port, io), added: AtomicU64::new(0), kept: Mutex::default() }
+    pub(crate) fn new(file: LocalFile<dyn AlertJournal>) -> Self {
+        Self { file, added: AtomicU64::new(0), kept: Mutex::default() }
     }
 
     /// Keeps that a message is sent, or what became of it.
@@ -59,37 +62,49 @@ impl Told {
         }
     }
 
-    /// What an earlier process told, and this one.
-    ///
-    /// # Errors
-    /// The disk takes its time: it is to be read again, since nothing is lost.
-    pub(crate) async fn read(&self) -> io::Result<Vec<Journalled>> {
+    /// Reads what an earlier process told, unless it is known. Says whether to go on with what is known now: not while a disk takes its
+    /// time, since nothing is lost there, unless it does so again and again.
+    pub(crate) async fn read(&self) -> bool {
         let mut kept = self.kept.lock().await;
-        kept.is_unread = false;
+        if kept.is_read {
+            return true;
+        }
         match self.file.call(LONG, AlertJournal::read).await {
-            None => {}
+            None => kept.is_read = true,
             Some(Ok(Journal { sent, torn })) => {
                 if torn > 0 {
                     tracing::warn!(torn, "what was being kept of messages when a process ended is lost");
                 }
-                kept.in_file = !sent.is_empty();
+                (kept.is_read, kept.in_file) = (true, !sent.is_empty());
                 let since = std::mem::replace(&mut kept.sent, sent);
                 kept.add(since);
             }
-            Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => return Err(error),
+            Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                kept.late += 1;
+                if kept.late == MOST_LATE {
+                    tracing::error!(
+                        "the disk is late with what was told while the store was away: it may be told again"
+                    );
+                }
+                return kept.late >= MOST_LATE;
+            }
             Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 tracing::error!(%error, "what was told while the store was away cannot be read, and is set aside");
-                if let Some(Err(error)) = self.file.call(LONG, AlertJournal::set_aside).await {
-                    tracing::error!(%error, "it cannot be set aside, either");
-                    kept.is_unread = true;
+                match self.file.call(LONG, AlertJournal::set_aside).await {
+                    Some(Err(error)) => tracing::error!(%error, "it cannot be set aside, either"),
+                    Some(Ok(())) | None => kept.is_read = true,
                 }
             }
             Some(Err(error)) => {
                 tracing::error!(%error, "what was told while the store was away cannot be read, and is left as it is");
-                kept.is_unread = true;
             }
         }
-        Ok(kept.sent.clone())
+        true
+    }
+
+    /// What is known to have been told. `None` while something is being kept.
+    pub(crate) fn sent(&self) -> Option<Vec<Journalled>> {
+        self.kept.try_lock().ok().map(|kept| kept.sent.clone())
     }
 
     /// How much was ever added.
@@ -100,7 +115,7 @@ impl Told {
     /// The store has everything that had been added by then. What has been added since stays, with all before it.
     pub(crate) async fn clear(&self, by: u64) {
         let mut kept = self.kept.lock().await;
-        if self.added() != by || kept.is_unread {
+        if self.added() != by || !kept.is_read {
             return;
         }
         kept.sent.clear();
@@ -130,15 +145,19 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use ttm_alert::testing::{FakeAlertJournal, small};
+    use ttm_kernel::Runtime;
     use ttm_testkit::ManualRuntime;
 
     use super::*;
+    use crate::local_file::Disk;
 
     fn told(journal: &FakeAlertJournal) -> (ManualRuntime, Told) {
         let runtime = ManualRuntime::new(1);
         let io: Arc<dyn Runtime> = Arc::new(runtime.clone());
-        (runtime, Told::new(Some(Arc::new(journal.clone())), &io))
+        (runtime, Told::new(Disk::new(&io).file(Some(Arc::new(journal.clone())))))
     }
 
     #[test]
@@ -146,6 +165,7 @@ mod tests {
         let journal = FakeAlertJournal::new();
         let (runtime, told) = told(&journal);
         runtime.block_on(async {
+            assert!(told.read().await);
             told.append(&small::row(1, 1), None).await;
             let stored = told.added();
             told.append(&small::row(2, 1), None).await;
@@ -163,7 +183,8 @@ mod tests {
         runtime.block_on(async {
             told.append(&small::row(1, 1), None).await;
             journal.fail_with(io::ErrorKind::PermissionDenied);
-            assert_eq!(told.read().await.expect("it goes on without it").len(), 1, "it remembers its own");
+            assert!(told.read().await, "it goes on without it");
+            assert_eq!(told.sent().map(|sent| sent.len()), Some(1), "it remembers its own");
             journal.heal();
             told.clear(told.added()).await;
             assert_eq!(journal.sent().len(), 1);
@@ -171,11 +192,18 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_takes_its_time_is_asked_again() {
+    fn a_disk_that_takes_its_time_is_asked_again_and_not_for_ever() {
         let journal = FakeAlertJournal::new();
         let (runtime, told) = told(&journal);
         journal.fail_with(io::ErrorKind::TimedOut);
-        let read = runtime.block_on(told.read());
-        assert_eq!(read.map_err(|error| error.kind()).expect_err("it is late"), io::ErrorKind::TimedOut);
+        assert!(!runtime.block_on(told.read()), "it is late");
+        assert!(runtime.block_on(told.read()), "it may hang");
+        runtime.block_on(told.append(&small::row(1, 1), None));
+        journal.heal();
+        journal.append(&Journalled { row: small::row(2, 1), outcome: None }).expect("it works again");
+        runtime.block_on(told.clear(told.added()));
+        assert!(!journal.sent().is_empty(), "not before it was read");
+        assert!(runtime.block_on(told.read()));
+        assert_eq!(told.sent().map(|sent| sent.len()), Some(2), "once it answers, what it has counts");
     }
 }

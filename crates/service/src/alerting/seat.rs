@@ -7,13 +7,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use ttm_alert::{
-    AlertKey, AlertView, ChannelId, Desk, Identity, Loaded, Measurement, Now, OrderRefused, Ordered, Outcome,
-    Quiet, QuietId, RowKey, RuleSpec,
+    AlertKey, AlertView, ChannelId, Desk, EpisodeId, Identity, Loaded, Measurement, Now, OrderRefused,
+    Ordered, Outcome, Quiet, QuietId, RowKey, RuleSpec,
 };
 use ttm_kernel::{Epoch, Moment, Runtime};
 
 use super::channel::Channel;
 use super::journal::Told;
+use crate::local_file::Disk;
 use crate::{AlertSettings, Ports, ServiceSettings};
 
 /// Orders that wait for the desk, which looks at once: more than a few people give.
@@ -54,6 +55,8 @@ pub(crate) struct Seat {
     unconfirmed: Vec<(Moment, Confirm)>,
     /// Whether a measurement that no rule can have was reported.
     has_refused: bool,
+    /// How many episodes of the desk were reported that nobody will be told of.
+    given_up: u64,
 }
 
 /// Tells somebody that the store has what they ordered, or does not yet.
@@ -65,7 +68,7 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, OrderRefused>>;
 pub(crate) enum Order {
     List { after: Option<AlertKey>, limit: usize, reply: Reply<Vec<AlertView>> },
     Show { id: Identity, reply: Reply<AlertView> },
-    Acknowledge { id: Identity, by: String, reply: Reply<Ordered<AlertView>> },
+    Acknowledge { id: Identity, episode: Option<EpisodeId>, by: String, reply: Reply<Ordered<AlertView>> },
     Silences { reply: Reply<Vec<(QuietId, Quiet)>> },
     Silence { quiet: Quiet, reply: Reply<Ordered<QuietId>> },
     EndSilence { id: QuietId, reply: Reply<Ordered<()>> },
@@ -74,6 +77,19 @@ pub(crate) enum Order {
 }
 
 impl Order {
+    /// Whether who gave it has been told that nothing was changed, since there was no answer in time.
+    fn is_given_up(&self) -> bool {
+        match self {
+            Self::List { reply, .. } => reply.is_closed(),
+            Self::Show { reply, .. } => reply.is_closed(),
+            Self::Acknowledge { reply, .. } => reply.is_closed(),
+            Self::Silences { reply } => reply.is_closed(),
+            Self::Silence { reply, .. } => reply.is_closed(),
+            Self::EndSilence { reply, .. } | Self::TellAgain { reply, .. } => reply.is_closed(),
+            Self::Waiting { reply } => reply.is_closed(),
+        }
+    }
+
     /// The desk does not know yet what the store has, and would forget what is ordered.
     fn refuse(self) {
         fn not_now<T>(reply: Reply<T>) {
@@ -99,6 +115,7 @@ impl Alerting {
         settings: &ServiceSettings,
         epoch: Epoch,
         clock: &Arc<dyn Runtime>,
+        local: &Disk,
     ) -> Self {
         let (moment, wall) = (clock.now(), clock.wall());
         let now = Now { moment, wall, jitter: clock.entropy("alerts").unit() };
@@ -120,12 +137,13 @@ impl Alerting {
             clocks: (moment, wall),
             unconfirmed: Vec::new(),
             has_refused: false,
+            given_up: 0,
         };
         let channel = |(id, notifier): &(ChannelId, _)| {
             (id.clone(), Arc::new(Channel::new(id.clone(), Arc::clone(notifier), clock)))
         };
         let channels = ports.channels.iter().map(channel).collect();
-        let journal = Arc::new(Told::new(ports.alert_journal.clone(), clock));
+        let journal = Arc::new(Told::new(local.file(ports.alert_journal.clone())));
         Self { seat: Arc::new(Mutex::new(seat)), orders: sender, channels, journal, rules: specs }
     }
 }
@@ -145,10 +163,25 @@ impl Seat {
     /// Goes on with what the store and the journal have. What was found out meanwhile is found again by the next evaluation, in the
     /// episodes that were told from memory.
     pub(crate) fn read(&mut self, loaded: &Loaded, now: Now) {
+        self.show_what_is_given_up();
+        self.given_up = 0;
         let AlertSettings { rules, notify, .. } = &self.settings;
         self.desk = Desk::new(rules.clone(), notify.clone(), self.epoch, now);
         self.desk.restore(loaded, now);
         (self.next_evaluation, self.resources_seen, self.is_read) = (now.moment, None, true);
+    }
+
+    /// Says so when nobody will be told of an episode.
+    pub(crate) fn show_what_is_given_up(&mut self) {
+        let before = std::mem::replace(&mut self.given_up, self.desk.given_up());
+        let episodes = self.given_up - before;
+        if episodes > 0 {
+            metrics::counter!("ttm_alert_episodes_given_up_total").increment(episodes);
+            tracing::warn!(
+                episodes,
+                "nobody will be told of some alerts that are over: too many waited while channels were down"
+            );
+        }
     }
 
     /// Notices that the wall clock was set.
@@ -164,8 +197,7 @@ impl Seat {
 
     /// Gives the desk all that was found at one time.
     pub(crate) fn evaluate(&mut self, collector: &str, found: &[Measurement], now: Moment) {
-        let at = Now { moment: now, wall: found.first().map_or(self.clocks.1, |it| it.at), jitter: 0.0 };
-        self.desk.begin(collector, at);
+        self.desk.begin(collector, now);
         for measurement in found {
             if let Err(error) = self.desk.handle(measurement)
                 && !std::mem::replace(&mut self.has_refused, true)
@@ -179,6 +211,9 @@ impl Seat {
 
     /// Does what somebody ordered. Who changed something hears of it once the store has it.
     pub(crate) fn order(&mut self, order: Order, now: Now) {
+        if order.is_given_up() {
+            return;
+        }
         if !self.is_read {
             return order.refuse();
         }
@@ -188,9 +223,9 @@ impl Seat {
                 let view = self.find(id).and_then(|key| self.desk.view(&key).ok_or_else(|| unknown(id)));
                 answer(reply, view);
             }
-            Order::Acknowledge { id, by, reply } => {
+            Order::Acknowledge { id, episode, by, reply } => {
                 let key = self.find(id).and_then(|key| {
-                    let done = self.desk.acknowledge(&key, &by, now);
+                    let done = self.desk.acknowledge(&key, episode, &by, now);
                     done.map_err(|error| OrderRefused::Impossible(error.to_string()))?;
                     self.desk.view(&key).ok_or_else(|| unknown(id))
                 });

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 use ttm_alert::{
-    AlertControl, AlertKey, AlertView, ChannelId, ChannelView, DeadLetter, Identity, OrderRefused, Ordered,
-    Quiet, QuietId, Receipt, RuleSpec,
+    AlertControl, AlertKey, AlertView, ChannelId, ChannelView, DeadLetter, EpisodeId, Identity, OrderRefused,
+    Ordered, Quiet, QuietId, Receipt, RuleSpec,
 };
 use ttm_kernel::within;
 
@@ -55,8 +55,13 @@ impl AlertControl for OfAlerts {
         self.ask(|reply| Order::Show { id, reply }).await
     }
 
-    async fn acknowledge(&self, id: Identity, by: &str) -> Result<Ordered<AlertView>, OrderRefused> {
-        self.ask(|reply| Order::Acknowledge { id, by: by.to_owned(), reply }).await
+    async fn acknowledge(
+        &self,
+        id: Identity,
+        episode: Option<EpisodeId>,
+        by: &str,
+    ) -> Result<Ordered<AlertView>, OrderRefused> {
+        self.ask(|reply| Order::Acknowledge { id, episode, by: by.to_owned(), reply }).await
     }
 
     async fn silences(&self) -> Result<Vec<(QuietId, Quiet)>, OrderRefused> {

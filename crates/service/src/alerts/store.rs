@@ -25,8 +25,12 @@ impl Alerts {
     /// Reads what the store has, and goes on with it once nothing is under way that the desk which has read it would not know of. While
     /// the store does not answer, what is CRITICAL goes out from memory.
     pub(super) fn go_on_reading(&mut self, now: Now) {
-        if let Some(loaded) = self.loaded.take_if(|_| self.sends.is_empty()) {
-            self.seat.read(&loaded, now);
+        // What was under way until now is in the journal as it ended.
+        if self.sends.is_empty()
+            && let Some(journal) = self.resident.alerting.journal.sent()
+            && let Some(loaded) = self.loaded.take()
+        {
+            self.seat.read(&Loaded { journal, ..loaded }, now);
             return;
         }
         if self.loaded.is_none() && self.load.is_none() && now.moment >= self.retry_at {
@@ -37,40 +41,38 @@ impl Alerts {
                     Ok(()) => bounded("loading alerts", &*runtime, resident.ports.alerts.load()).await,
                     Err(error) => Err(error),
                 };
-                match resident.alerting.journal.read().await {
-                    Ok(journal) => (loaded, journal),
-                    Err(error) => {
-                        (Err(StoreError::transient(format!("the file beside it: {error}"))), Vec::new())
-                    }
-                }
+                (loaded, resident.alerting.journal.read().await)
             }));
         }
-        if self.seat.goes_unread && self.seat.desk.poll_commit(now).is_some() {
-            self.seat.desk.handle_commit_failed();
+        if self.seat.goes_unread {
+            self.seat.desk.handle_store_away();
         }
     }
 
-    pub(super) fn loaded(&mut self, (loaded, journal): Read) {
-        let now = self.runtime.now();
+    pub(super) fn loaded(&mut self, (loaded, goes_on): Read, now: Now) {
         let stores = &self.resident.board.stores;
+        match &loaded {
+            Ok(_) => stores.answered(StoreUse::Alerts, now.moment),
+            Err(error) => stores.failed(StoreUse::Alerts, error, now.moment, now.wall),
+        }
+        if !goes_on || loaded.is_err() {
+            let wait = loaded.as_ref().err().and_then(StoreError::retry_after).unwrap_or_default();
+            self.retry_at = now.moment + RETRY.max(wait);
+        }
+        if !goes_on {
+            return;
+        }
         match loaded {
             Ok(loaded) => {
-                stores.answered(StoreUse::Alerts, now);
-                self.loaded = Some(Loaded { journal, ..loaded });
+                stores.unreadable(StoreUse::Alerts, &loaded.unreadable);
+                self.loaded = Some(loaded);
             }
-            Err(error) if error.kind() == StoreErrorKind::Unexpected => {
-                // A row that no process can have written. Scores matter more than what was told, and what is wrong now matters more as well.
-                tracing::error!(%error, "what was told of alerts cannot be read: what fires is told anew");
-                self.loaded = Some(Loaded { journal, ..Loaded::default() });
-            }
-            Err(error) => {
-                stores.failed(StoreUse::Alerts, &error, now, self.runtime.wall());
-                self.retry_at = now + RETRY.max(error.retry_after().unwrap_or_default());
-                if !std::mem::replace(&mut self.seat.goes_unread, true) {
-                    let (at, wall) = (now, self.runtime.wall());
-                    let known = Loaded { journal, ..Loaded::default() };
-                    self.seat.desk.restore(&known, Now { moment: at, wall, jitter: 0.0 });
-                }
+            Err(_) if self.seat.goes_unread => {}
+            Err(_) => {
+                // Nothing has been sent yet, so nobody keeps anything in the journal.
+                let journal = self.resident.alerting.journal.sent().unwrap_or_default();
+                self.seat.desk.restore(&Loaded { journal, ..Loaded::default() }, now);
+                self.seat.goes_unread = true;
             }
         }
     }

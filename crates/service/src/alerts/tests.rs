@@ -2,6 +2,8 @@
 
 mod scene;
 
+use std::sync::atomic::Ordering;
+
 use ttm_alert::testing::notifier_conformance::{Answer as Says, Receiver as _};
 use ttm_alert::testing::{FakeAlertJournal, FakeAlertStore};
 use ttm_alert::{AlertControl as _, Matcher, News, OrderRefused, Quiet, When};
@@ -72,6 +74,59 @@ fn a_process_that_cannot_read_its_store_tells_what_is_critical_and_goes_on_in_th
 }
 
 #[test]
+fn what_was_being_told_when_the_store_was_read_is_told_once() {
+    let store = FakeAlertStore::new();
+    store.fail_with(|| StoreError::transient("refused"));
+    let scene = Scene::on(store, FakeAlertJournal::new());
+    scene.late_by.store(3, Ordering::Relaxed);
+    scene.store_is_down();
+    while scene.channel.requests().is_empty() {
+        scene.pass(1);
+    }
+    scene.store.heal();
+    scene.pass(100);
+    assert_eq!(scene.told(), ["New store_down"], "its answer came after the store was read");
+    scene.store_is_back();
+    scene.pass(120);
+    assert_eq!(scene.told(), ["New store_down", "Resolved store_down"]);
+    assert!(scene.journal.sent().is_empty());
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_told_of_and_keep_nothing_else_from_being_known() {
+    let (store, journal) = (FakeAlertStore::new(), FakeAlertJournal::new());
+    let before = Scene::on(store.clone(), journal.clone());
+    before.store_is_down();
+    before.pass(60);
+    assert_eq!(before.told(), ["New store_down"]);
+    drop(before);
+    store.add_unreadable("the silence 7 has no end");
+    let after = Scene::on(store, journal);
+    after.store_is_down();
+    after.pass(60);
+    assert!(after.told().is_empty(), "it is known: {:?}", after.told());
+    let facts = after.board.stores.facts(after.runtime.now());
+    let unreadable = facts.into_iter().find_map(|each| each.unreadable);
+    assert_eq!(unreadable, Some((1, "the silence 7 has no end".to_owned())));
+}
+
+#[test]
+fn an_order_that_was_answered_as_not_carried_out_is_not_carried_out_later() {
+    let mut scene = Scene::new();
+    scene.pass(30);
+    scene.part = None;
+    let until = Some(scene.runtime.wall() + SECOND * 7_200);
+    let when = When::Once { from: scene.runtime.wall(), until };
+    let quiet = Quiet::try_new(Matcher::default(), when, "ada", "it hangs").expect("valid");
+    let refused = scene.runtime.block_on(scene.control().silence(quiet));
+    assert!(matches!(refused, Err(OrderRefused::NotNow(_))), "{refused:?}");
+    scene.begin();
+    scene.pass(10);
+    let silences = scene.runtime.block_on(scene.control().silences()).expect("it answers");
+    assert_eq!(silences, []);
+}
+
+#[test]
 fn what_an_earlier_process_told_from_memory_is_ended_where_it_was_told() {
     let (store, journal) = (FakeAlertStore::new(), FakeAlertJournal::new());
     let before = Scene::on(store.clone(), journal.clone());
@@ -128,11 +183,11 @@ fn who_orders_something_hears_whether_the_store_has_it() {
     scene.pass(60);
     let control = scene.control();
     let id = scene.record().key.identity();
-    let ordered = scene.runtime.block_on(control.acknowledge(id, "ada")).expect("it fires");
+    let ordered = scene.runtime.block_on(control.acknowledge(id, None, "ada")).expect("it fires");
     assert!(ordered.stored);
     assert_eq!(scene.record().cases[0].ack.as_ref().map(|ack| &*ack.by), Some("ada"));
     scene.store.fail_with(|| StoreError::transient("refused"));
-    let again = scene.runtime.block_on(control.acknowledge(id, "eve")).expect("it fires");
+    let again = scene.runtime.block_on(control.acknowledge(id, None, "eve")).expect("it fires");
     assert!(!again.stored, "in force, and not stored");
     assert_eq!(again.done.record.cases[0].ack.as_ref().map(|ack| &*ack.by), Some("eve"));
 }

@@ -9,6 +9,7 @@ use ttm_testkit::ManualRuntime;
 
 use super::*;
 use crate::fakes;
+use crate::local_file::Disk;
 
 mod lost;
 mod outage;
@@ -41,7 +42,7 @@ impl Scene {
             ..fakes::ports(&FakeTokenStore::new())
         };
         let io = Arc::new(self.runtime.clone()) as Arc<dyn Runtime>;
-        Ledger::new(&ports, &fakes::board(&self.runtime), &io, Epoch::new(epoch))
+        Ledger::new(&ports, &fakes::board(&self.runtime), &io, &Disk::new(&io), Epoch::new(epoch))
     }
 
     fn entry(&self, epoch: u64, number: u64, recovery: u64, fact: Fact) -> Entry {
@@ -126,7 +127,7 @@ fn a_store_that_hangs_is_waited_for_once_and_not_with_each_entry() {
     let slow = Slow(scene.runtime.clone());
     let ports = Ports { ledger: Arc::new(slow), ..fakes::ports(&FakeTokenStore::new()) };
     let io = Arc::new(scene.runtime.clone()) as Arc<dyn Runtime>;
-    let mut ledger = Ledger::new(&ports, &fakes::board(&scene.runtime), &io, Epoch::new(2));
+    let mut ledger = Ledger::new(&ports, &fakes::board(&scene.runtime), &io, &Disk::new(&io), Epoch::new(2));
     let begun = scene.runtime.now();
     scene.runtime.block_on(async {
         for entry in scene.end(2) {

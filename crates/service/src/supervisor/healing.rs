@@ -67,10 +67,10 @@ impl Healing {
         runtime: &Arc<dyn Runtime>,
         vigil: &Vigil,
     ) -> (Self, Controls) {
-        let Resident { ports, board, clock, epoch, settings, .. } = &**resident;
+        let Resident { ports, board, clock, disk, epoch, settings, .. } = &**resident;
         let jitter = runtime.entropy("recovery");
         let now = Now { moment: runtime.now(), wall: runtime.wall(), jitter: jitter.unit() };
-        let mut ledger = Ledger::new(ports, board, clock, *epoch);
+        let mut ledger = Ledger::new(ports, board, clock, disk, *epoch);
         let found = ledger.read(now).await;
         tell(resident, &found, now.moment);
         let machine = machine(parts, settings, *epoch, found.past, now);

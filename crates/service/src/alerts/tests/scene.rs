@@ -1,13 +1,13 @@
 //! A service whose monitor and alerts run on a clock that the test moves, with everything outside them faked.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use ttm_alert::testing::{FakeAlertJournal, FakeAlertStore, FakeNotifier};
 use ttm_alert::{
-    AlertRecord, ChannelId, Feed, Item, NotifyConfig, NotifySettings, RuleSet, RuleSpec, defaults,
+    AlertRecord, ChannelId, Feed, Item, Notifier, NotifyConfig, NotifySettings, RuleSet, RuleSpec, defaults,
 };
 use ttm_health::ResourceSample;
 use ttm_health::testing::FakeResourceSource;
@@ -59,6 +59,23 @@ impl Feed for FakeFeed {
     }
 }
 
+/// A channel that takes a message at once, and answers so many seconds later.
+struct Late {
+    channel: FakeNotifier,
+    seconds: Arc<AtomicU32>,
+    runtime: ManualRuntime,
+}
+
+#[async_trait]
+impl Notifier for Late {
+    async fn send(&self, attempt: &Attempt) -> Outcome {
+        let outcome = self.channel.send(attempt).await;
+        let seconds = self.seconds.load(Ordering::Relaxed);
+        self.runtime.sleep_until(self.runtime.now() + SECOND * seconds).await;
+        outcome
+    }
+}
+
 /// A running service, told of by its monitor, with one channel and one feed.
 pub(crate) struct Scene {
     pub(crate) runtime: ManualRuntime,
@@ -66,6 +83,8 @@ pub(crate) struct Scene {
     pub(crate) resident: Arc<Resident>,
     pub(crate) store: FakeAlertStore,
     pub(crate) channel: FakeNotifier,
+    /// By how many seconds the channel's answers are late.
+    pub(crate) late_by: Arc<AtomicU32>,
     pub(crate) feed: FakeFeed,
     pub(crate) journal: FakeAlertJournal,
     pub(crate) lease: Arc<fakes::ScriptedLease>,
@@ -124,6 +143,8 @@ impl Scene {
         let runtime = ManualRuntime::new(7);
         let board = fakes::board(&runtime);
         let (channel, feed) = (FakeNotifier::new(), FakeFeed::default());
+        let late_by = Arc::new(AtomicU32::new(0));
+        let late = Late { channel: channel.clone(), seconds: late_by.clone(), runtime: runtime.clone() };
         store.claim();
         let tokens = FakeTokenStore::new();
         for _ in 1..store.newest().number() {
@@ -132,7 +153,7 @@ impl Scene {
         let ports = Ports {
             alerts: Arc::new(store.clone()),
             alert_journal: Some(Arc::new(journal.clone())),
-            channels: vec![(ChannelId::new("ops"), Arc::new(channel.clone()))],
+            channels: vec![(ChannelId::new("ops"), Arc::new(late))],
             feeds: vec![(ChannelId::new("am"), Arc::new(feed.clone()))],
             resources: Arc::new(FakeResourceSource::new(little())),
             ..fakes::ports(&tokens)
@@ -149,6 +170,7 @@ impl Scene {
             resident,
             store,
             channel,
+            late_by,
             feed,
             journal,
             lease,

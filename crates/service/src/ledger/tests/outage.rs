@@ -65,7 +65,8 @@ fn a_file_with_room_for_little_takes_the_end_of_the_process_and_of_the_stop() {
             ..fakes::ports(&FakeTokenStore::new())
         };
         let io = Arc::new(scene.runtime.clone()) as Arc<dyn Runtime>;
-        let mut ledger = Ledger::new(&ports, &fakes::board(&scene.runtime), &io, Epoch::new(2));
+        let mut ledger =
+            Ledger::new(&ports, &fakes::board(&scene.runtime), &io, &Disk::new(&io), Epoch::new(2));
         for entry in scene.long(1_000, Entry::MAX_EVIDENCE) {
             ledger.add(entry);
         }
