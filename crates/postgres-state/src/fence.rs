@@ -1,7 +1,8 @@
 //! Fencing: the check that every save makes inside its transaction, and whether the store is still the one that granted an
 //! epoch.
 //!
-//! The rows that the check reads stay locked in share mode until the transaction ends, so saves do not wait for each other.
+//! The rows that the check reads stay locked in share mode until the transaction ends, so saves do not wait for each other, but
+//! for those of a writer whose order counts.
 //! Raising one of them waits for every transaction that has already passed the check: a claim waits for all saves, a
 //! writer's new incarnation for those of its older ones.
 
@@ -34,12 +35,25 @@ impl Writer {
             Self::Alerts => "alerts",
         }
     }
+
+    /// Reads, and locks, what is known of its tokens. What the others save is either whole states or never taken back, so it comes to
+    /// the same in any order.
+    const fn known(self) -> &'static str {
+        match self {
+            Self::Tokens | Self::Listings | Self::Breakers | Self::Recoveries => KNOWN,
+            Self::Alerts => KNOWN_IN_TURN,
+        }
+    }
 }
 
 const NEWEST: &str = "SELECT epoch FROM writer FOR SHARE";
 
 const KNOWN: &str = "SELECT writer.epoch, known.epoch, known.incarnation FROM writer LEFT JOIN LATERAL \
      (SELECT epoch, incarnation FROM fence WHERE fence.writer = $1 FOR SHARE) AS known ON true FOR SHARE OF writer";
+
+/// The same for a writer whose saves wait for each other: one that was given up may still be under way.
+const KNOWN_IN_TURN: &str = "SELECT writer.epoch, known.epoch, known.incarnation FROM writer LEFT JOIN LATERAL \
+     (SELECT epoch, incarnation FROM fence WHERE fence.writer = $1 FOR NO KEY UPDATE) AS known ON true FOR SHARE OF writer";
 
 /// If two incarnations raise a writer's token at the same time, the second one changes nothing unless its own is newer.
 const REMEMBER: &str = "INSERT INTO fence (writer, epoch, incarnation) VALUES ($1, $2, $3) \
@@ -72,7 +86,7 @@ pub(crate) async fn may_write(
     under: FencingToken,
 ) -> Result<Result<(), StoreError>, sqlx::Error> {
     loop {
-        let known = query_as(KNOWN).bind(writer.as_str()).fetch_optional(&mut *tx).await?;
+        let known = query_as(writer.known()).bind(writer.as_str()).fetch_optional(&mut *tx).await?;
         let known: Known = known.unwrap_or_default();
         match under.admit(Epoch::new(known.0.unsigned_abs()), remembered(known)) {
             Ok(Admission::Known) => return Ok(Ok(())),
