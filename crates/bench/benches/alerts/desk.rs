@@ -42,16 +42,20 @@ impl Worked {
 
     /// Everything is evaluated, and this was found.
     pub(crate) fn evaluate(&mut self, found: &[Measurement]) {
+        self.call(|desk, now| desk.begin("health", now.moment));
+        for some in found.chunks(AT_ONCE) {
+            self.call(|desk, _| {
+                for measurement in some {
+                    desk.handle(measurement).expect("the series are those of the rules");
+                }
+            });
+            self.step_aside();
+        }
         self.call(|desk, now| {
-            desk.begin("health", now.moment);
-            for measurement in found {
-                desk.handle(measurement).expect("the series are those of the rules");
-            }
             desk.end("health");
             desk.begin("resources", now.moment);
             desk.end("resources");
         });
-        self.step_aside();
         self.decide();
     }
 

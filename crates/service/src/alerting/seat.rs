@@ -195,9 +195,8 @@ impl Seat {
         }
     }
 
-    /// Gives the desk all that was found at one time.
-    pub(crate) fn evaluate(&mut self, collector: &str, found: &[Measurement], now: Moment) {
-        self.desk.begin(collector, now);
+    /// Gives the desk what was found, as a part of an evaluation.
+    pub(crate) fn handle(&mut self, found: &[Measurement]) {
         for measurement in found {
             if let Err(error) = self.desk.handle(measurement)
                 && !std::mem::replace(&mut self.has_refused, true)
@@ -206,7 +205,6 @@ impl Seat {
                 tracing::error!(series, %error, "a measurement is refused, which is a defect of this program");
             }
         }
-        self.desk.end(collector);
     }
 
     /// Does what somebody ordered. Who changed something hears of it once the store has it.

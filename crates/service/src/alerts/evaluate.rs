@@ -3,42 +3,56 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ttm_alert::Measurement;
 use ttm_breaker::State;
 use ttm_guard::Guard;
 use ttm_health::{HealthView as _, Phase};
+use ttm_kernel::Moment;
 
-use super::{Alerts, measure, step_aside};
+use super::{AT_ONCE, Alerts, measure, step_aside};
 use crate::resident::Resident;
 
 /// Facts that are older than this and the interval of reports are not measured: whoever gathers them is late or gone.
 const FRESH: Duration = Duration::from_secs(5);
 
 impl Alerts {
-    /// Measures what is due. What follows from it is decided when others on this plane have had their turn.
+    /// Measures what is due.
     pub(super) async fn evaluate(&mut self) {
-        let (now, board) = (self.runtime.now(), &self.resident.board);
+        let (now, board) = (self.runtime.now(), self.resident.board.clone());
         self.seat.watch_clock(now, self.runtime.wall());
         let is_reading = !self.seat.is_read && !self.seat.goes_unread;
         if board.phase() != Phase::Running || is_reading || now < self.seat.next_evaluation {
             return;
         }
-        self.seat.next_evaluation = now + self.resident.settings.alerts.every;
         let wall = self.runtime.wall();
         if let Some((at, facts)) = board.facts()
             && now - at <= self.resident.settings.report_interval + FRESH
         {
             let beside = self.beside();
             let progress = &self.resident.settings.progress;
-            self.seat.evaluate("health", &measure::health(&facts, &beside, progress), now);
+            let found = measure::health(&facts, &beside, progress);
+            self.judge("health", &found, now).await;
         }
         let (sampled, sample) = board.sampled();
         if sampled > self.seat.resources_seen {
             // A share of the processors needs two samples.
             let is_first = self.seat.resources_seen.is_none();
             self.seat.resources_seen = sampled;
-            self.seat.evaluate("resources", &measure::resources(sample.as_ref(), is_first, wall), now);
+            let found = measure::resources(sample.as_ref(), is_first, wall);
+            self.judge("resources", &found, now).await;
         }
-        step_aside().await;
+        // Not before, so that whoever replaces this part meanwhile measures at once.
+        self.seat.next_evaluation = now + self.resident.settings.alerts.every;
+    }
+
+    /// Gives the desk all that was found at one time.
+    async fn judge(&mut self, collector: &str, found: &[Measurement], now: Moment) {
+        self.seat.desk.begin(collector, now);
+        for some in found.chunks(AT_ONCE) {
+            self.seat.handle(some);
+            step_aside().await;
+        }
+        self.seat.desk.end(collector);
     }
 
     pub(super) fn beside(&self) -> measure::Beside {
