@@ -392,10 +392,9 @@ fn what_is_ended_is_what_the_path_says() {
 
 #[test]
 fn an_alert_that_is_over_is_shown_by_the_answer_to_an_order_as_it_is() {
-    let over_alert = alert("cpu", "", Phase::Inactive, Severity::Warning);
-    let mut desk = desk(vec![over_alert.clone()]);
-    desk.expect_acknowledge()
-        .returning(move |_, _, _| Ok(Ordered { done: over_alert.clone(), stored: true }));
+    let ended = alert("cpu", "", Phase::Inactive, Severity::Warning);
+    let mut desk = desk(vec![ended.clone()]);
+    desk.expect_acknowledge().returning(move |_, _, _| Ok(Ordered { done: ended.clone(), stored: true }));
     let shown = post(&over(desk), &ack(), &json!({"by": "anna"})).json();
     assert_eq!((&shown["state"], &shown["ended_at"]), (&json!("resolved"), &json!(at(120).to_string())));
 }

@@ -1,0 +1,128 @@
+//! What operators order: silences, and acknowledgements that stop an escalation.
+
+mod scene;
+
+use scene::{HOUR, escalating, silence, stage};
+use ttm_alert::testing::{Health, Stage};
+
+#[test]
+fn what_still_fires_when_a_silence_ends_is_told_then() {
+    let mut stage = stage();
+    let quiet = silence(&stage, 1_000, "open");
+    stage.silence(quiet);
+    stage.is("open", "at=x", 1.0);
+    stage.pass(990);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.pass(60);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("New open{at=x} WARNING"), "{told:?}");
+}
+
+#[test]
+fn a_resolve_that_a_silence_hid_is_told_when_it_ends() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 1);
+    let quiet = silence(&stage, 10_000, "open");
+    let id = stage.silence(quiet);
+    stage.is("open", "at=x", 0.0);
+    stage.is("open", "at=y", 1.0);
+    stage.pass(100);
+    stage.is("open", "at=y", 0.0);
+    stage.pass(100);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.restart(5);
+    stage.pass(100);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.end_silence(id);
+    stage.pass(5);
+    let told = stage.told();
+    assert!(
+        told.len() == 1 && told[0].ends_with("ops: Resolved open{at=x} WARNING"),
+        "and what was over within it is not: {told:?}"
+    );
+    assert!(stage.memory().quiets.is_empty());
+    let quiet = silence(&stage, 60, "open");
+    assert!(stage.silence(quiet) > id, "nobody ends this one who meant the one before");
+}
+
+#[test]
+fn an_alert_that_nobody_acknowledges_is_told_to_others() {
+    let mut stage = escalating();
+    stage.is("load", "at=x", 25.0);
+    stage.pass_in_steps(1_200, 1);
+    assert_eq!(
+        stage.told(),
+        [
+            "90 ops: New load{at=x} CRITICAL",
+            "390 phone: New load{at=x} CRITICAL",
+            "990 phone: Escalated load{at=x} CRITICAL",
+        ]
+    );
+    stage.is("load", "at=x", 5.0);
+    stage.pass(60);
+    let told = stage.told();
+    assert_eq!(told.len(), 2, "everybody who knows of it learns of its end: {told:?}");
+}
+
+#[test]
+fn an_ack_stops_the_escalation_and_not_the_end() {
+    let mut stage = escalating();
+    stage.is("load", "at=x", 12.0);
+    stage.pass(90);
+    assert_eq!(stage.told(), ["120 ops: New load{at=x} WARNING"]);
+    stage.acknowledge("load", "at=x");
+    stage.is("load", "at=x", 25.0);
+    stage.pass(30);
+    assert_eq!(stage.told(), ["180 ops: MoreSevere load{at=x} CRITICAL"]);
+    stage.pass(400);
+    let told = stage.told();
+    assert_eq!(told.len(), 1, "it is worse than what was acknowledged: {told:?}");
+    stage.acknowledge("load", "at=x");
+    stage.pass(1);
+    stage.restart(5);
+    stage.pass(1_500);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.is("load", "at=x", 5.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 2);
+}
+
+#[test]
+fn an_ack_stops_an_escalation_to_a_channel_that_was_left_alone() {
+    let mut stage = escalating();
+    stage.channel("phone", Health::LeftAlone);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(600);
+    let waiting = stage.desk().waiting();
+    assert_eq!(waiting.get(&Stage::id("phone")), Some(&1), "the step was taken");
+    let receipts = &stage.memory().receipts;
+    assert!(receipts.iter().all(|it| it.key.channel != Stage::id("phone")), "nothing was sent: {receipts:?}");
+    stage.acknowledge("load", "at=x");
+    stage.channel("phone", Health::Well);
+    stage.pass(600);
+    let told = stage.told();
+    assert!(told.iter().all(|line| !line.contains("phone")), "{told:?}");
+}
+
+#[test]
+fn a_clock_that_was_wrong_for_a_moment_ends_no_silence_for_good() {
+    let mut stage = stage();
+    let quiet = silence(&stage, 3_600, "load");
+    stage.silence(quiet);
+    stage.pass(10);
+    stage.set_wall(1_000_000);
+    stage.pass(5);
+    assert_eq!(stage.desk().silences().count(), 0);
+    stage.set_wall(-1_000_000);
+    stage.restart(5);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(600);
+    assert_eq!((stage.desk().silences().count(), stage.told()), (1, vec![]));
+    stage.pass_in_steps(HOUR, 5);
+    assert_eq!(stage.desk().silences().count(), 0);
+    assert_eq!(stage.memory().quiets.len(), 1, "it may have been the clock");
+    stage.pass_in_steps(HOUR, 5);
+    assert_eq!(stage.memory().quiets.len(), 0);
+}
