@@ -73,6 +73,27 @@ fn an_inhibited_alert_that_is_over_with_its_cause_is_never_told() {
 }
 
 #[test]
+fn a_cause_is_as_severe_as_the_worst_that_is_listed_in_its_message() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.pass(60);
+    assert_eq!(stage.told(), ["100 ops: New open{at=x} WARNING"]);
+    stage.is("late", "at=x", 9.0);
+    stage.pass(60);
+    assert_eq!(stage.told(), ["130 ops: MoreSevere open{at=x} ERROR"]);
+    assert_eq!(stage.deliveries()[1].affected, ["late{at=x}"]);
+    stage.restart(5);
+    stage.pass(600);
+    stage.is("late", "at=x", 1.0);
+    stage.pass(600);
+    assert_eq!(stage.told(), [""; 0], "it was so severe, and goes on");
+    stage.is("open", "at=x", 0.0);
+    stage.pass(60);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("ops: Resolved open{at=x} ERROR"), "{told:?}");
+}
+
+#[test]
 fn ten_thousand_alerts_at_once_are_one_message_of_bounded_length() {
     let mut stage = stage();
     for place in 0..10_000 {

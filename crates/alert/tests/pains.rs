@@ -140,7 +140,7 @@ fn inhibited_alert_sent_after_a_restart() {
     stage.is("open", "at=x", 1.0);
     stage.is("late", "at=x", 9.0);
     stage.pass(60);
-    assert_eq!(stage.told(), ["100 ops: New open{at=x} WARNING"]);
+    assert_eq!(stage.told(), ["100 ops: New open{at=x} ERROR"]);
     assert_eq!(stage.deliveries()[0].affected, ["late{at=x}"]);
     stage.restart(5);
     stage.pass(1_000);

@@ -52,7 +52,7 @@ fn operators_see_all_that_is_not_over_in_order_and_in_pages() {
             (Severity::Error, Some(5.0)),
             (Severity::Warning, Some(10.0)),
             (Severity::Critical, Some(20.0)),
-            (Severity::Warning, Some(1.0))
+            (Severity::Error, Some(1.0))
         ]
     );
     assert_eq!(all[0].hidden, Some(Hidden::Consequence(all[3].record.key.clone())));

@@ -18,6 +18,8 @@ use super::steady::Steady;
 pub(super) struct Case {
     pub(super) episode: Episode,
     pub(super) severity: Severity,
+    /// It is no less severe than the worst of its consequences was.
+    pub(super) least: Severity,
     pub(super) value: Option<f64>,
     pub(super) ended: Option<(Timestamp, Ending)>,
     pub(super) ack: Option<Ack>,
@@ -79,8 +81,8 @@ const MOST_CASES: usize = 8;
 impl Case {
     pub(super) fn new(episode: Episode, severity: Severity, value: Option<f64>) -> Self {
         let (ended, ack, opened, told) = (None, None, None, Few::default());
-        let (step, is_notice, was_hidden) = (0, false, false);
-        Self { episode, severity, value, ended, ack, opened, step, is_notice, was_hidden, told }
+        let (step, is_notice, was_hidden, least) = (0, false, false, Severity::Info);
+        Self { episode, severity, least, value, ended, ack, opened, step, is_notice, was_hidden, told }
     }
 
     /// Who has acknowledged it as severe as it is.
@@ -90,6 +92,7 @@ impl Case {
 
     /// It is so severe from now on. If that is worse, its escalation begins anew.
     pub(super) fn set_severity(&mut self, severity: Severity) {
+        let severity = severity.max(self.least);
         if severity > self.severity {
             self.opened = None;
         }

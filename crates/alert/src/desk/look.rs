@@ -5,7 +5,7 @@ use ttm_kernel::Moment;
 use super::case::Around;
 use super::plan::Wish;
 use super::{AlertKey, Case, Desk, ThreadKey};
-use crate::{ChannelId, EpisodeId};
+use crate::{ChannelId, EpisodeId, Hidden};
 
 impl Desk {
     /// Looks at an alert.
@@ -23,8 +23,11 @@ impl Desk {
         let cases: Vec<EpisodeId> = subject.cases.keys().copied().collect();
         for id in cases {
             self.keep_what_may_be_known(key, id);
-            let is_hidden = self.case_of(key, id).is_some_and(|case| self.hides(key, case).is_some());
-            if is_hidden {
+            let hidden = self.case_of(key, id).and_then(|case| self.hides(key, case));
+            if let Some(hidden) = hidden {
+                if let Hidden::Consequence(cause) = hidden {
+                    self.raise(&cause, key, id);
+                }
                 self.hide(key, id);
                 for channel in self.case_of(key, id).map(Case::told_channels).unwrap_or_default() {
                     self.compare(&Self::thread_of(&channel, key), key, id, None);
@@ -35,6 +38,21 @@ impl Desk {
         }
         self.forget_what_is_done(key);
         self.look_again(key, next);
+    }
+
+    /// A cause is as severe as the worst of what is told within its message, for as long as it lasts.
+    fn raise(&mut self, cause: &AlertKey, consequence: &AlertKey, id: EpisodeId) {
+        let case = self.case_of(consequence, id).filter(|case| case.ended.is_none());
+        let Some(severity) = case.map(|case| case.severity) else { return };
+        let Some(subject) = self.subjects.get_mut(cause) else { return };
+        let newest = subject.cases.values_mut().next_back().filter(|case| case.ended.is_none());
+        let Some(case) = newest.filter(|case| case.severity < severity) else { return };
+        case.set_severity(severity);
+        case.least = severity;
+        let id = case.episode.id;
+        self.notice(cause, id);
+        self.unsaved.record(cause);
+        self.dirty.insert(cause.clone());
     }
 
     /// Who may have got a message about a case is to learn of its end.

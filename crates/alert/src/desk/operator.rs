@@ -127,7 +127,7 @@ impl Desk {
         for (key, subject) in &mut self.subjects {
             let Some(severity) = self.engine.severity(key) else { continue };
             let firing = subject.cases.values_mut().filter(|case| case.ended.is_none());
-            for case in firing.filter(|case| case.severity != severity) {
+            for case in firing.filter(|case| case.severity != severity.max(case.least)) {
                 case.set_severity(severity);
                 self.unsaved.record(key);
             }

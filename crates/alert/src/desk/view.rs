@@ -31,7 +31,7 @@ impl Desk {
         let rules = self.engine.rules();
         let base = rules.find(&key.rule).map(|rule| rules.rule(rule).severity);
         let of_case = record.cases.last().map(|case| case.severity);
-        let severity = self.engine.severity(key).or(of_case).or(base)?;
+        let severity = of_case.or(self.engine.severity(key)).or(base)?;
         let limit = self.limit(key, severity);
         Some(AlertView { id: key.identity(), hidden: self.hidden(key), record, severity, limit })
     }
