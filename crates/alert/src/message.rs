@@ -133,9 +133,10 @@ pub struct RowKey {
 }
 
 impl RowKey {
-    /// What a receiver may know a duplicate by.
+    /// What a receiver may know a duplicate by, also one that several channels lead to.
     pub fn idempotency_key(&self) -> String {
-        format!("{}-{}-{}", Identity::of(&self.alert.rule, &self.alert.labels), self.episode, self.step)
+        let Self { channel, alert, episode, step } = self;
+        format!("{}-{episode}-{step}-{channel}", Identity::of(&alert.rule, &alert.labels))
     }
 }
 
@@ -276,7 +277,7 @@ mod tests {
         let episode = EpisodeId { epoch: Epoch::new(12), number: 3 };
         let key = RowKey { channel: ChannelId::new("ops"), alert, episode, step: 1 };
         assert_eq!(key.to_string(), "ops: stalled{group=hot} 12-3, 1");
-        assert_eq!(key.idempotency_key(), format!("{}-12-3-1", key.alert.identity()));
+        assert_eq!(key.idempotency_key(), format!("{}-12-3-1-ops", key.alert.identity()));
         for news in News::ALL {
             assert_eq!(News::parse(news.as_str()), Some(news));
         }

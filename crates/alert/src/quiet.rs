@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
-use jiff::{Span, Timestamp};
+use jiff::{Span, Timestamp, ToSpan as _};
 use ttm_kernel::Severity;
 
 use crate::{AlertKey, Matcher};
@@ -115,14 +115,14 @@ pub enum InvalidQuiet {
     /// It is longer than [`Quiet::LONGEST_DAYS`].
     #[error("it lasts longer than {most} days", most = Quiet::LONGEST_DAYS)]
     TooLong,
-    /// A window on no day of the week.
-    #[error("it is on no day of the week")]
+    /// A window on no day of the week, or on none of those from its first day to its last one.
+    #[error("it is on no day from its first to its last")]
     NoDays,
     /// Nobody says whose it is, or why.
     #[error("it needs {0}")]
     Missing(&'static str),
     /// A text that is too long, or has characters that are none.
-    #[error("{0} has control characters, or more than {most} bytes", most = Quiet::MAX_TEXT)]
+    #[error("{0} has control or invisible characters, or more than {most} bytes", most = Quiet::MAX_TEXT)]
     Text(&'static str),
     /// There is no such zone.
     #[error("there is no time zone {0:?}; one is called Europe/Berlin")]
@@ -144,7 +144,7 @@ impl Quiet {
             if text.trim().is_empty() {
                 return Err(InvalidQuiet::Missing(key));
             }
-            if text.len() > Self::MAX_TEXT || text.chars().any(char::is_control) {
+            if !Self::is_text(text) {
                 return Err(InvalidQuiet::Text(key));
             }
         }
@@ -156,7 +156,15 @@ impl Quiet {
             When::Weekly { first, last: Some(last), .. } if last < first => {
                 return Err(InvalidQuiet::Backwards);
             }
-            When::Weekly { days, .. } if days.is_empty() => return Err(InvalidQuiet::NoDays),
+            When::Weekly { days, first, last: Some(last), .. }
+                if !first
+                    .series(1.day())
+                    .take(7)
+                    .take_while(|day| day <= last)
+                    .any(|day| days.contains(&day.weekday())) =>
+            {
+                return Err(InvalidQuiet::NoDays);
+            }
             When::Once { from, until: Some(until) } => until.duration_since(*from).as_hours() / 24,
             When::Weekly { first, last: Some(last), .. } => last.duration_since(*first).as_hours() / 24,
         };
@@ -164,6 +172,12 @@ impl Quiet {
             return Err(InvalidQuiet::TooLong);
         }
         Ok(Self { matcher, when, author: author.to_owned(), reason: reason.to_owned() })
+    }
+
+    /// Whether this can be an author or a reason: every character is seen as what it is, and there are not too many.
+    pub fn is_text(text: &str) -> bool {
+        let misleads = |c: char| c.is_control() || is_invisible(c);
+        !text.trim().is_empty() && text.len() <= Self::MAX_TEXT && !text.chars().any(misleads)
     }
 
     /// Which alerts it is about.
@@ -234,4 +248,13 @@ impl fmt::Display for QuietId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
+}
+
+/// Whether a character takes no room, or turns those after it around, so that a text reads as another one.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
 }

@@ -149,7 +149,7 @@ fn inhibited_alert_sent_after_a_restart() {
     stage.pass(60);
     let told = stage.told();
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].ends_with("Resolved open{at=x} WARNING") && told[1].ends_with("New late{at=x} ERROR"));
+    assert!(told[0].ends_with("Resolved open{at=x} ERROR") && told[1].ends_with("New late{at=x} ERROR"));
 }
 
 /// The pain: fifty dependents of one thing that is down are fifty messages.

@@ -54,6 +54,13 @@ fn a_silence_without_end_author_or_reason_is_refused() {
     assert_eq!(say("ada", ""), Err(InvalidQuiet::Missing("a reason")));
     assert_eq!(say("ada", &"x".repeat(513)), Err(InvalidQuiet::Text("a reason")));
     assert_eq!(say("a\nb", "x"), Err(InvalidQuiet::Text("an author")));
+    assert_eq!(say("ada", "\u{202e}gnilles"), Err(InvalidQuiet::Text("a reason")), "it would read backwards");
+    assert_eq!(
+        say("a\u{200b}da", "x"),
+        Err(InvalidQuiet::Text("an author")),
+        "it would look like another one"
+    );
+    assert!(say("Åsa", "größere Platte").is_ok());
     let silence = say("ada", "x").expect("valid");
     assert_eq!(
         [wall(-1), wall(0), wall(59), wall(60)].map(|at| silence.is_on(at)),
@@ -80,6 +87,9 @@ fn a_window_needs_an_end_and_a_day() {
     assert_eq!(window(&WEEK, None), Err(InvalidQuiet::NoEnd));
     assert_eq!(window(&WEEK, Some(date(2026, 2, 28))), Err(InvalidQuiet::Backwards));
     assert_eq!(window(&[], Some(date(2026, 3, 2))), Err(InvalidQuiet::NoDays));
+    // 1 March is a Sunday.
+    assert_eq!(window(&[Weekday::Friday], Some(date(2026, 3, 5))), Err(InvalidQuiet::NoDays));
+    assert!(window(&[Weekday::Friday], Some(date(2026, 3, 6))).is_ok());
     assert_eq!(window(&WEEK, Some(date(2027, 3, 10))), Err(InvalidQuiet::TooLong));
     let friday = window(&[Weekday::Friday], Some(date(2026, 3, 9))).expect("valid");
     assert_eq!(spans(&friday, "2026-03-06"), ["2026-03-06T01:00:00Z", "2026-03-06T02:00:00Z"]);

@@ -222,13 +222,12 @@ pub(crate) async fn find(app: &App, id: Identity) -> Result<AlertView, Problem> 
 
 /// The name of a person, if it is one.
 pub(crate) fn name(by: &str) -> Result<&str, String> {
-    let is_name = !by.trim().is_empty() && by.len() <= Quiet::MAX_TEXT && !by.chars().any(char::is_control);
-    if is_name {
+    if Quiet::is_text(by) {
         return Ok(by.trim());
     }
     let most = Quiet::MAX_TEXT;
     Err(format!(
-        "by is {}, expected who has seen it, in 1 to {most} bytes without control characters",
+        "by is {}, expected who has seen it, in 1 to {most} bytes without control or invisible characters",
         quoted(by)
     ))
 }

@@ -87,8 +87,9 @@ pub(crate) async fn begin_window(
     };
     let quiet = Quiet::try_new(matcher, when, &body.author, &body.reason);
     let quiet = quiet.map_err(|error| invalid(WINDOW, &error))?;
-    let (id, stored) = begin(&app, &quiet).await?;
     let now = app.state.runtime.wall();
+    is_to_come(WINDOW, &quiet, now)?;
+    let (id, stored) = begin(&app, &quiet).await?;
     Ok(ordered(stored, StoredDto { done: WindowOfWeekDto::new(id, &quiet, now), stored }))
 }
 
@@ -157,6 +158,14 @@ async fn end(
 
 fn invalid(what: &str, error: &InvalidQuiet) -> Problem {
     Problem::bad_request(format!("the {what} is refused: {error}"))
+}
+
+/// One that is over already keeps nothing from being told, whatever its author believes.
+fn is_to_come(what: &str, quiet: &Quiet, now: Timestamp) -> Result<(), Problem> {
+    if quiet.is_over(now) {
+        return Err(Problem::bad_request(format!("the {what} is refused: it is over already")));
+    }
+    Ok(())
 }
 
 fn read<T>(

@@ -109,7 +109,7 @@ fn an_alert_and_its_end_are_mailed_under_tls_with_a_login_and_the_end_answers_th
         assert_eq!(parts.len(), 2, "{mail}");
         for kind in ["text/plain", "text/html"] {
             let words = parts[kind].as_str().expect("text");
-            assert!(words.contains("door_open") && words.contains("ttm alerts explain door_open"), "{words}");
+            assert!(words.contains("door_open") && words.contains("ttm alerts show "), "{words}");
         }
     }
     let (first, second) = (&fired["headers"], &over["headers"]);

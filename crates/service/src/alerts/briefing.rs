@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ttm_alert::defaults::Meanings;
+use ttm_alert::defaults::{Meanings, RULES};
 use ttm_alert::words::{About, Acknowledge, Words};
 use ttm_alert::{AlertKey, Item};
 use ttm_health::{Commands, Facts, LaneFacts};
@@ -99,6 +99,8 @@ impl Words for Briefing {
         let (key, rule) = (&item.key, &item.key.rule);
         let facts = self.board.facts().map(|(_, facts)| facts);
         let fires = item.ended.is_none();
+        // There are runbooks of the default rules alone.
+        let is_explained = RULES.iter().any(|known| *known.name == **rule);
         let of_facts =
             |say: &dyn Fn(&Facts) -> Option<String>| facts.as_deref().filter(|_| fires).and_then(say);
         let unquoted = |command: &str| self.commands.quoted(command).trim_matches('`').to_owned();
@@ -106,8 +108,17 @@ impl Words for Briefing {
             effect: of_facts(&|facts| effect(key, facts)),
             tried: self.tried(key, item.episode.started),
             next: of_facts(&|facts| self.next(key, facts)),
-            runbook: self.links.runbooks.as_ref().map(|at| format!("{at}/{rule}.md")),
-            command: Some(unquoted(&format!("alerts explain {rule}"))),
+            runbook: self
+                .links
+                .runbooks
+                .as_ref()
+                .filter(|_| is_explained)
+                .map(|at| format!("{at}/{rule}.md")),
+            command: Some(if is_explained {
+                unquoted(&format!("alerts explain {rule}"))
+            } else {
+                unquoted(&format!("alerts show {}", key.identity()))
+            }),
             acknowledge: Some(match &self.links.acknowledge {
                 Some(link) => Acknowledge::Link(link(item)),
                 None => Acknowledge::Command(unquoted(&format!("alerts ack {}", key.identity()))),

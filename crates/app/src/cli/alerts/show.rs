@@ -10,6 +10,7 @@ use crate::cli::client::SENTENCE;
 use crate::cli::failure::Failure;
 use crate::cli::output::{OutputError, print_json, printable, wrapped};
 use crate::cli::values::{moment, spoken, word};
+use crate::runbooks::page;
 
 const LABEL: usize = 12;
 /// How many receipts and refused messages are shown; the JSON has all.
@@ -180,5 +181,7 @@ fn next(alert: &Value) -> String {
     if let Some(told) = refused {
         return format!("alerts tell-again {id} {}", word(&told["channel"]));
     }
-    if fires { format!("alerts explain {}", word(&alert["rule"])) } else { "alerts list".to_owned() }
+    // There are runbooks of the default rules alone.
+    let rule = word(&alert["rule"]);
+    if fires && page(&rule).is_some() { format!("alerts explain {rule}") } else { "alerts list".to_owned() }
 }
