@@ -4,6 +4,7 @@ mod scene;
 
 use scene::{HOUR, escalating, silence, stage};
 use ttm_alert::testing::{Health, Stage};
+use ttm_alert::{EpisodeId, NotFiring};
 
 #[test]
 fn what_still_fires_when_a_silence_ends_is_told_then() {
@@ -125,4 +126,16 @@ fn a_clock_that_was_wrong_for_a_moment_ends_no_silence_for_good() {
     assert_eq!(stage.memory().quiets.len(), 1, "it may have been the clock");
     stage.pass_in_steps(HOUR, 5);
     assert_eq!(stage.memory().quiets.len(), 0);
+}
+
+#[test]
+fn an_episode_that_is_meant_is_acknowledged_and_no_other() {
+    let mut stage = stage();
+    stage.is("load", "at=x", 25.0);
+    stage.pass(60);
+    let meant = stage.deliveries()[0].key.episode;
+    let (key, now) = (stage.deliveries()[0].key.alert.clone(), stage.time());
+    let next = EpisodeId { number: meant.number + 1, ..meant };
+    assert_eq!(stage.desk().acknowledge(&key, Some(next), "ada", now), Err(NotFiring(key.clone())));
+    assert_eq!(stage.desk().acknowledge(&key, Some(meant), "ada", now), Ok(()));
 }

@@ -41,18 +41,18 @@ impl Desk {
     }
 
     /// A cause is as severe as the worst of what is told within its message, for as long as it lasts.
-    fn raise(&mut self, cause: &AlertKey, consequence: &AlertKey, id: EpisodeId) {
+    fn raise(&mut self, root: &AlertKey, consequence: &AlertKey, id: EpisodeId) {
         let case = self.case_of(consequence, id).filter(|case| case.ended.is_none());
         let Some(severity) = case.map(|case| case.severity) else { return };
-        let Some(subject) = self.subjects.get_mut(cause) else { return };
+        let Some(subject) = self.subjects.get_mut(root) else { return };
         let newest = subject.cases.values_mut().next_back().filter(|case| case.ended.is_none());
         let Some(case) = newest.filter(|case| case.severity < severity) else { return };
         case.set_severity(severity);
         case.least = severity;
         let id = case.episode.id;
-        self.notice(cause, id);
-        self.unsaved.record(cause);
-        self.dirty.insert(cause.clone());
+        self.notice(root, id);
+        self.unsaved.record(root);
+        self.dirty.insert(root.clone());
     }
 
     /// Who may have got a message about a case is to learn of its end.
