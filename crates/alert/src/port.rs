@@ -103,10 +103,14 @@ pub trait AlertJournal: Send + Sync {
 /// 4. The receiver gets the message's [idempotency key](crate::RowKey::idempotency_key) where it can take one, the same each time.
 /// 5. No reason contains a secret: neither a token nor an address that is one.
 /// 6. A call that is dropped has no effect but for an attempt that may have arrived.
+/// 7. A call is answered within `patience`, whatever the receiver does.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Sends a message once. The caller bounds the time.
+    /// How long a call is waited for: a little longer than the channel itself waits for its receiver. Never waits.
+    fn patience(&self) -> Duration;
+
+    /// Sends a message once.
     async fn send(&self, attempt: &Attempt) -> Outcome;
 }
 
@@ -115,14 +119,17 @@ pub trait Notifier: Send + Sync {
 ///
 /// Laws:
 /// 1. One call tells all that it is given, and nothing is retried, queued or remembered inside.
-/// 2. The laws 2, 3, 5 and 6 of [`Notifier`], of all that was told; what comes after a failure is not told.
+/// 2. The laws 2, 3, 5, 6 and 7 of [`Notifier`], of all that was told; what comes after a failure is not told.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait Feed: Send + Sync {
     /// How often it is to be told, if nothing changes.
     fn every(&self) -> Duration;
 
-    /// Tells all that fires at this time; what has just ended may be among it. The caller bounds the time.
+    /// How long a call about so many alerts is waited for. Never waits.
+    fn patience(&self, alerts: usize) -> Duration;
+
+    /// Tells all that fires at this time; what has just ended may be among it.
     async fn tell(&self, alerts: &[Item], now: Timestamp) -> Outcome;
 }
 
@@ -131,10 +138,13 @@ pub trait Feed: Send + Sync {
 /// Laws:
 /// 1. One call is one beat, sent now or never: none is retried, queued or sent later, since one that comes late tells of a life
 ///    that may be over.
-/// 2. The laws 2, 3, 5 and 6 of [`Notifier`].
+/// 2. The laws 2, 3, 5, 6 and 7 of [`Notifier`].
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait Heartbeat: Send + Sync {
-    /// Sends a beat. The caller bounds the time.
+    /// How long a call is waited for. Never waits.
+    fn patience(&self) -> Duration;
+
+    /// Sends a beat.
     async fn beat(&self) -> Outcome;
 }

@@ -286,6 +286,10 @@ struct Flawed(FakeNotifier, Flaw, Mutex<Vec<String>>);
 
 #[async_trait]
 impl Notifier for Flawed {
+    fn patience(&self) -> Duration {
+        self.0.patience()
+    }
+
     async fn send(&self, attempt: &Attempt) -> Outcome {
         let Self(fake, flaw, keys) = self;
         if *flaw == Flaw::Stops && fake.requests().len() > 2 {

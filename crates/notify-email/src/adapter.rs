@@ -1,6 +1,7 @@
 //! The port by e-mail: each call is one message, without retries or state.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -11,8 +12,10 @@ use ttm_alert::{Attempt, Notifier, Outcome, repeated};
 
 use crate::config::{Checked, EmailConfig, InvalidEmail};
 use crate::mail;
-use crate::session::{Failure, Session};
+use crate::session::{FAREWELL, Failure, Session};
 
+/// How much longer than its timeout a message may take on a machine that is busy.
+const GRACE: Duration = Duration::from_secs(2);
 /// So often a receiver that is refused for the moment keeps the others waiting. After that they are told without it.
 const TRIES_FOR_ALL: u32 = 3;
 
@@ -87,6 +90,10 @@ fn secrets(user: &str, password: &str) -> Vec<SecretString> {
 
 #[async_trait]
 impl Notifier for EmailNotifier {
+    fn patience(&self) -> Duration {
+        self.config.timeout + FAREWELL + GRACE
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the sockets and their timers are tokio's")]
     async fn send(&self, attempt: &Attempt) -> Outcome {
         // One timeout around everything: lettre's own is for the connection alone. The farewell is outside of it, so that no

@@ -18,7 +18,7 @@ use secrecy::ExposeSecret;
 use crate::config::{Checked, Security};
 
 /// How long a server may take to say goodbye.
-const FAREWELL: Duration = Duration::from_secs(1);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why a step failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -66,6 +66,10 @@ impl Feed for Alertmanager {
         EVERY
     }
 
+    fn patience(&self, alerts: usize) -> Duration {
+        self.wire.patience(alerts.div_ceil(AT_ONCE))
+    }
+
     async fn tell(&self, alerts: &[Item], now: Timestamp) -> Outcome {
         for chunk in alerts.chunks(AT_ONCE) {
             let alerts: Vec<Value> = chunk.iter().map(|item| alert(item, now, &*self.words)).collect();

@@ -152,6 +152,10 @@ fn color(message: &Message) -> u32 {
 
 #[async_trait]
 impl Notifier for Discord {
+    fn patience(&self) -> Duration {
+        self.wire.patience(1)
+    }
+
     async fn send(&self, attempt: &Attempt) -> Outcome {
         let payload = Layout::of(attempt, &*self.words).payload(&attempt.row.message);
         match self.wire.post(&payload).await {

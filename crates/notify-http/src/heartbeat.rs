@@ -72,6 +72,10 @@ struct Receipt {
 
 #[async_trait]
 impl Heartbeat for HttpHeartbeat {
+    fn patience(&self) -> Duration {
+        self.wire.patience(1)
+    }
+
     async fn beat(&self) -> Outcome {
         match self.wire.touch(self.method.clone()).await {
             Err(lost) => lost,

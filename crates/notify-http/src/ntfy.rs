@@ -146,6 +146,10 @@ fn priority(message: &Message) -> u8 {
 
 #[async_trait]
 impl Notifier for Ntfy {
+    fn patience(&self) -> Duration {
+        self.wire.patience(1)
+    }
+
     async fn send(&self, attempt: &Attempt) -> Outcome {
         match self.wire.post(&self.payload(attempt)).await {
             Err(lost) => lost,

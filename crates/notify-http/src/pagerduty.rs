@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use ttm_alert::words::{Line, Plain, Text, Words};
-use ttm_alert::{Attempt, Item, Notifier, Outcome};
+use ttm_alert::{Attempt, Item, Message, Notifier, Outcome};
 use ttm_kernel::{SettingChecks, Severity};
 
 use crate::address::{Address, Insecure};
@@ -173,6 +173,10 @@ fn payload(attempt: &Attempt, item: &Item, source: &str, words: &dyn Words) -> V
 
 #[async_trait]
 impl Notifier for PagerDuty {
+    fn patience(&self) -> Duration {
+        self.wire.patience(Message::MOST_ITEMS)
+    }
+
     async fn send(&self, attempt: &Attempt) -> Outcome {
         let items = &attempt.row.message.items;
         let mut told = BTreeSet::new();

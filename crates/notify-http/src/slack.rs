@@ -64,6 +64,10 @@ impl SlackWebhook {
 
 #[async_trait]
 impl Notifier for SlackWebhook {
+    fn patience(&self) -> Duration {
+        self.wire.patience(1)
+    }
+
     async fn send(&self, attempt: &Attempt) -> Outcome {
         match self.wire.post(&Layout::of(attempt, &*self.words).payload()).await {
             Err(lost) => lost,
@@ -170,6 +174,10 @@ struct Posted {
 
 #[async_trait]
 impl Notifier for SlackBot {
+    fn patience(&self) -> Duration {
+        self.wire.patience(1)
+    }
+
     async fn send(&self, attempt: &Attempt) -> Outcome {
         match self.wire.post(&self.payload(attempt)).await {
             Err(lost) => lost,

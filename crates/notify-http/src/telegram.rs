@@ -186,6 +186,10 @@ impl Layout {
 
 #[async_trait]
 impl Notifier for Telegram {
+    fn patience(&self) -> Duration {
+        self.wire.patience(1)
+    }
+
     async fn send(&self, attempt: &Attempt) -> Outcome {
         match self.wire.post(&self.payload(attempt)).await {
             Err(lost) => lost,

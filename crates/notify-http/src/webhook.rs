@@ -108,6 +108,10 @@ fn sign(key: &[u8], id: &str, timestamp: i64, body: &[u8]) -> String {
 
 #[async_trait]
 impl Notifier for Webhook {
+    fn patience(&self) -> Duration {
+        self.wire.patience(1)
+    }
+
     async fn send(&self, attempt: &Attempt) -> Outcome {
         let body = body::of(attempt, &*self.words).to_string().into_bytes();
         let headers = self.headers(&attempt.row.key.idempotency_key(), &body);

@@ -19,6 +19,8 @@ use crate::secrets::Secrets;
 const USER_AGENT: &str = concat!("ttm/", env!("CARGO_PKG_VERSION"), " (To The Moon)");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT_BOUND: &str = "50ms to 60s";
+/// How much longer than its timeout a request may take on a machine that is busy.
+const GRACE: Duration = Duration::from_secs(2);
 /// Of a successful answer, which some services fill with the whole message.
 const MOST_BYTES: usize = 256 * 1_024;
 
@@ -73,6 +75,11 @@ impl Wire {
     /// Keeps another secret out of every reason.
     pub(crate) fn hide(&mut self, secret: &SecretString) {
         self.secrets.add(secret.expose_secret().trim());
+    }
+
+    /// How long so many requests, one after the other, are waited for.
+    pub(crate) fn patience(&self, requests: usize) -> Duration {
+        self.timeout * u32::try_from(requests).unwrap_or(u32::MAX) + GRACE
     }
 
     /// Posts a body.

@@ -121,7 +121,7 @@ impl Alerts {
         seat.give_up_what_is_under_way(Now { moment: now, wall: runtime.wall(), jitter: entropy.unit() });
         Self {
             events: resident.events.by(author),
-            feeds: feeds::Feeds::new(&resident.ports, now),
+            feeds: feeds::Feeds::new(&resident.ports, &resident.alerting, now),
             heart: heart::Heart::new(&resident.ports, resident.settings.alerts.heartbeat, now),
             under,
             entropy,

@@ -5,6 +5,8 @@
 //! plane, and its caller waits for the answer wherever it runs. A caller that gives up, at its deadline or because it was
 //! aborted, aborts the call.
 
+mod alerts;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,9 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
-use ttm_alert::{
-    AlertStore, Attempt, Commit, DeadLetter, Feed, Heartbeat, Item, Loaded, Notifier, Outcome, Receipt,
-};
+use ttm_alert::{Feed, Heartbeat, Notifier};
 use ttm_breaker::{BreakerStore, StoredBreaker};
 use ttm_health::{ResourceError, ResourceSample, ResourceSource};
 use ttm_kernel::{
@@ -145,53 +145,6 @@ impl StoreLease for OnIo<dyn StoreLease> {
 
     fn renew_every(&self) -> Duration {
         self.port.renew_every()
-    }
-}
-
-#[async_trait]
-impl AlertStore for OnIo<dyn AlertStore> {
-    async fn load(&self) -> Result<Loaded, StoreError> {
-        self.call(|port| async move { port.load().await }).await
-    }
-
-    async fn commit(&self, under: FencingToken, commit: &Commit) -> Result<(), StoreError> {
-        let commit = commit.clone();
-        self.call(|port| async move { port.commit(under, &commit).await }).await
-    }
-
-    async fn receipts(&self, limit: usize) -> Result<Vec<Receipt>, StoreError> {
-        self.call(|port| async move { port.receipts(limit).await }).await
-    }
-
-    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.call(|port| async move { port.dead_letters(limit).await }).await
-    }
-}
-
-#[async_trait]
-impl Notifier for OnIo<dyn Notifier> {
-    async fn send(&self, attempt: &Attempt) -> Outcome {
-        let attempt = attempt.clone();
-        self.call(|port| async move { port.send(&attempt).await }).await
-    }
-}
-
-#[async_trait]
-impl Heartbeat for OnIo<dyn Heartbeat> {
-    async fn beat(&self) -> Outcome {
-        self.call(|port| async move { port.beat().await }).await
-    }
-}
-
-#[async_trait]
-impl Feed for OnIo<dyn Feed> {
-    fn every(&self) -> Duration {
-        self.port.every()
-    }
-
-    async fn tell(&self, alerts: &[Item], now: Timestamp) -> Outcome {
-        let alerts = alerts.to_vec();
-        self.call(|port| async move { port.tell(&alerts, now).await }).await
     }
 }
 

@@ -53,6 +53,10 @@ impl Receiver for FakeNotifier {
 
 #[async_trait]
 impl Notifier for FakeNotifier {
+    fn patience(&self) -> Duration {
+        Duration::from_secs(15)
+    }
+
     async fn send(&self, attempt: &Attempt) -> Outcome {
         let mut inner = self.lock();
         inner.requests.push(attempt.row.key.idempotency_key());

@@ -108,6 +108,7 @@ async fn what_a_server_answers_at_each_step_is_told_as_what_it_means() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the sockets and their timers are tokio's")]
 async fn a_server_that_hangs_at_any_step_takes_one_timeout() {
     for step in [
         Step::Greeting,
@@ -124,7 +125,9 @@ async fn a_server_that_hangs_at_any_step_takes_one_timeout() {
         let timeout = Duration::from_millis(150);
         let config = EmailConfig { timeout, ..config(&server, Security::StartTls) };
         let channel = EmailNotifier::try_new(&config, words()).expect("valid");
-        let outcome = channel.send(&attempt(item(), 1, None)).await;
+        let message = attempt(item(), 1, None);
+        let outcome = tokio::time::timeout(channel.patience(), channel.send(&message)).await;
+        let outcome = outcome.expect("whoever calls waits for longer than the channel does");
         assert_eq!(failure(&outcome), (true, "no answer within 150ms"), "{step:?}");
     }
 }

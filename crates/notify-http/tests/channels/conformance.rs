@@ -8,6 +8,7 @@ use ttm_alert::testing::notifier_conformance::{self, Receiver};
 use ttm_alert::testing::{Saying, any_about, any_attempt};
 use ttm_alert::words::About;
 
+use crate::example::TIMEOUT;
 use crate::stand_in::{Service, StandIn};
 use crate::{discord, ntfy, pagerduty, slack, telegram, webhook};
 
@@ -15,6 +16,7 @@ async fn conforms(service: impl Service) {
     let stand_in = StandIn::start(service).await;
     let channel = stand_in.channel();
     notifier_conformance::check(&*channel, &stand_in).await;
+    assert!(channel.patience() > TIMEOUT, "each request has its own timeout");
     assert_eq!(stand_in.broken(), Vec::<String>::new());
     // The suite sends two messages, all the time.
     assert_eq!(stand_in.duplicates(), stand_in.requests().len() - 2);

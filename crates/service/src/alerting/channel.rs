@@ -3,20 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use parking_lot::Mutex;
 use ttm_alert::{Attempt, ChannelId, Notifier, Outcome};
 use ttm_breaker::{Breaker, BreakerConfig, BreakerSettings};
 use ttm_guard::{Disposition, Guard, GuardConfig, GuardError, GuardSettings, Turn};
 use ttm_kernel::{Moment, Runtime};
 use ttm_retry::{RetryPolicy, RetrySettings};
 
+use super::failing::{Failing, no_answer};
 use super::journal::Told;
 use crate::lease::Lease;
 
-/// How long one attempt may take, with all that a channel does for it.
-const TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a channel is waited for until it may be told something. Only one that has asked for patience, or answers nothing, lets it pass.
+/// A channel is waited for at least this long until it may be told something.
 const TURN: Duration = Duration::from_secs(10);
 /// As many as the strictest of the known services takes.
 const A_MINUTE: u32 = 60;
@@ -27,25 +24,28 @@ const AWAY: Duration = Duration::from_mins(1);
 
 /// A channel.
 pub(crate) struct Channel {
-    pub(crate) id: ChannelId,
+    /// Whether it takes messages.
+    pub(crate) failing: Failing,
     notifier: Arc<dyn Notifier>,
     guard: Guard,
-    /// Since when it takes nothing, and what it said last.
-    failing: Mutex<Option<(Timestamp, String)>>,
 }
 
 impl Channel {
-    pub(crate) fn new(id: ChannelId, notifier: Arc<dyn Notifier>, clock: &Arc<dyn Runtime>) -> Self {
+    pub(crate) fn new(id: &ChannelId, notifier: Arc<dyn Notifier>, clock: &Arc<dyn Runtime>) -> Self {
+        let patience = notifier.patience();
+        let usual = BreakerSettings::default();
         let breaker = BreakerSettings {
+            // One that is slow is still under way.
+            probe_lease: usual.probe_lease.max(patience + TURN),
             recovery_timeout: AWAY / 2,
             max_recovery_timeout: AWAY,
-            ..BreakerSettings::default()
+            ..usual
         };
         let breaker = BreakerConfig::try_new(breaker).expect("these are valid");
         let breaker = Arc::new(Breaker::new(id.as_str(), breaker, clock.entropy("channels")));
         let settings = GuardSettings {
-            attempt_timeout: TIMEOUT,
-            deadline: TIMEOUT + TURN,
+            attempt_timeout: patience,
+            deadline: patience,
             requests_per_minute: Some(A_MINUTE),
             max_concurrent: Some(AT_ONCE),
             budget: None,
@@ -56,27 +56,20 @@ impl Channel {
         let once = RetryPolicy::try_new(RetrySettings { max_attempts: 1, ..RetrySettings::default() });
         let once = once.expect("these are valid");
         let guard = Guard::new(guard, breaker, once, clock.clone(), "channels");
-        Self { id, notifier, guard, failing: Mutex::default() }
+        Self { failing: Failing::channel(id), notifier, guard }
     }
 
-    /// Since when it takes no messages, and why; `None` if it took the last one.
-    pub(crate) fn failing(&self) -> Option<(Timestamp, String)> {
-        self.failing.lock().clone()
-    }
-
-    /// Waits until it may be told something, which is not decided before that.
+    /// Waits until it may be told something, which is not decided before that: until what is under way is answered, if need be. Only one
+    /// that has asked for patience lets that pass.
     ///
     /// # Errors
     /// For how long it is told nothing, if that is known.
     pub(crate) async fn turn(&self, clock: &dyn Runtime) -> Result<Turn, Option<Duration>> {
-        let turn = self.guard.turn(clock.now() + TURN).await;
+        let turn = self.guard.turn(clock.now() + self.notifier.patience().max(TURN)).await;
         turn.map_err(|error| {
-            let failed = failed(error, clock.now(), |never| match never {});
-            self.note(&failed, clock.wall());
-            match failed {
-                Outcome::Retry { after, .. } => after,
-                Outcome::Delivered { .. } | Outcome::Refused { .. } => None,
-            }
+            let (after, why) = not_sent(&error, clock.now());
+            self.failing.left_alone(&why, clock.wall());
+            after
         })
     }
 
@@ -93,12 +86,20 @@ impl Channel {
         if let Some(journal) = journal {
             journal.append(&attempt.row, None).await;
         }
+        let outcome = self.call(turn, attempt, lease, clock).await;
+        if let Some(journal) = journal {
+            journal.append(&attempt.row, Some(&outcome)).await;
+        }
+        outcome
+    }
+
+    async fn call(&self, turn: Turn, attempt: &Attempt, lease: &Lease, clock: &dyn Runtime) -> Outcome {
+        // Another process may have taken over meanwhile. That says nothing about the channel.
+        if !lease.holds() {
+            let why = "this process could not renew its lease on the store".to_owned();
+            return Outcome::Retry { after: None, why };
+        }
         let call = self.guard.call_on(turn, Moment::MAX, disposition, |_| async {
-            // Another process may have taken over meanwhile.
-            if !lease.holds() {
-                let why = "this process could not renew its lease on the store".to_owned();
-                return Err(Outcome::Retry { after: None, why });
-            }
             match self.notifier.send(attempt).await {
                 delivered @ Outcome::Delivered { .. } => Ok(delivered),
                 failed => Err(failed),
@@ -106,51 +107,32 @@ impl Channel {
         });
         let outcome = match call.await {
             Ok(delivered) => delivered,
-            Err(error) => failed(error, clock.now(), |outcome| outcome),
+            Err(GuardError::Failed { error, .. }) => error,
+            Err(GuardError::TimedOut { attempts: 1.. }) => no_answer(self.notifier.patience()),
+            Err(error) => {
+                let (after, why) = not_sent(&error, clock.now());
+                self.failing.left_alone(&why, clock.wall());
+                return Outcome::Retry { after, why };
+            }
         };
-        self.note(&outcome, clock.wall());
-        if let Some(journal) = journal {
-            journal.append(&attempt.row, Some(&outcome)).await;
-        }
+        self.failing.sent(&outcome, clock.wall());
         outcome
-    }
-
-    /// What fails is logged when it begins and when it ends.
-    fn note(&self, outcome: &Outcome, wall: Timestamp) {
-        let mut failing = self.failing.lock();
-        let channel = self.id.as_str();
-        match outcome {
-            Outcome::Delivered { .. } => {
-                if let Some((since, _)) = failing.take() {
-                    tracing::info!(channel, failed_since = %since, "the channel takes messages again");
-                }
-            }
-            Outcome::Retry { why, .. } | Outcome::Refused { why } => {
-                if let Some((_, last)) = &mut *failing {
-                    return why.clone_into(last);
-                }
-                tracing::warn!(channel, error = why, "the channel does not take a message");
-                *failing = Some((wall, why.clone()));
-            }
-        }
     }
 }
 
-/// What a call comes to that its guard has given up.
-fn failed<E>(error: GuardError<E>, now: Moment, of: impl FnOnce(E) -> Outcome) -> Outcome {
+/// When something may be sent that is not sent now, and why that is.
+fn not_sent<E>(error: &GuardError<E>, now: Moment) -> (Option<Duration>, String) {
     let (after, why) = match error {
-        GuardError::Failed { error, .. } => return of(error),
         GuardError::Rejected(rejected) => {
             let after = rejected.retry_at.saturating_since(now).min(AWAY);
-            (Some(after), "left alone for a while, since it failed again and again".to_owned())
+            (Some(after), "left alone for a while, since it failed again and again")
         }
         GuardError::Throttled { retry_at } => {
-            (Some(retry_at.saturating_since(now)), "it has asked for patience".to_owned())
+            (Some(retry_at.saturating_since(now)), "it has asked for patience")
         }
-        GuardError::TimedOut { attempts: 0 } => (None, "no message under way is answered".to_owned()),
-        GuardError::TimedOut { .. } => (None, format!("no answer within {} s", TIMEOUT.as_secs())),
+        GuardError::TimedOut { .. } | GuardError::Failed { .. } => (None, "no message under way is answered"),
     };
-    Outcome::Retry { after, why }
+    (after, why.to_owned())
 }
 
 /// What is refused for good says nothing about the channel's health: the message may be wrong.

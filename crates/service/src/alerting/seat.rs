@@ -13,6 +13,7 @@ use ttm_alert::{
 use ttm_kernel::{Epoch, Moment, Runtime};
 
 use super::channel::Channel;
+use super::failing::Failing;
 use super::journal::Told;
 use crate::local_file::Disk;
 use crate::{AlertSettings, Ports, ServiceSettings};
@@ -29,6 +30,8 @@ pub(crate) struct Alerting {
     pub(crate) seat: Arc<Mutex<Seat>>,
     pub(crate) orders: mpsc::Sender<Order>,
     pub(crate) channels: BTreeMap<ChannelId, Arc<Channel>>,
+    /// Whether those that are told everything that fires take it.
+    pub(crate) feeds: BTreeMap<ChannelId, Arc<Failing>>,
     pub(crate) journal: Arc<Told>,
     pub(crate) rules: Vec<RuleSpec>,
 }
@@ -140,11 +143,12 @@ impl Alerting {
             given_up: 0,
         };
         let channel = |(id, notifier): &(ChannelId, _)| {
-            (id.clone(), Arc::new(Channel::new(id.clone(), Arc::clone(notifier), clock)))
+            (id.clone(), Arc::new(Channel::new(id, Arc::clone(notifier), clock)))
         };
         let channels = ports.channels.iter().map(channel).collect();
+        let feeds = ports.feeds.iter().map(|(id, _)| (id.clone(), Arc::new(Failing::feed(id)))).collect();
         let journal = Arc::new(Told::new(local.file(ports.alert_journal.clone())));
-        Self { seat: Arc::new(Mutex::new(seat)), orders: sender, channels, journal, rules: specs }
+        Self { seat: Arc::new(Mutex::new(seat)), orders: sender, channels, feeds, journal, rules: specs }
     }
 }
 

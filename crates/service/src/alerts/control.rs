@@ -11,7 +11,7 @@ use ttm_alert::{
 };
 use ttm_kernel::within;
 
-use crate::alerting::{CONFIRM, Channel, Order, Reply};
+use crate::alerting::{Alerting, CONFIRM, Failing, Order, Reply};
 use crate::bounded::bounded;
 use crate::resident::Resident;
 
@@ -95,12 +95,14 @@ impl AlertControl for OfAlerts {
 
     async fn channels(&self) -> Result<Vec<ChannelView>, OrderRefused> {
         let waiting = self.ask(|reply| Order::Waiting { reply }).await?;
-        let view = |channel: &Arc<Channel>| ChannelView {
-            id: channel.id.clone(),
-            failing: channel.failing(),
-            waiting: waiting.get(&channel.id).copied().unwrap_or(0),
+        let view = |(id, failing): (&ChannelId, &Failing)| ChannelView {
+            id: id.clone(),
+            failing: failing.get(),
+            waiting: waiting.get(id).copied().unwrap_or(0),
         };
-        Ok(self.0.alerting.channels.values().map(view).collect())
+        let Alerting { channels, feeds, .. } = &self.0.alerting;
+        let channels = channels.iter().map(|(id, channel)| (id, &channel.failing));
+        Ok(channels.chain(feeds.iter().map(|(id, feed)| (id, &**feed))).map(view).collect())
     }
 
     fn rules(&self) -> Vec<RuleSpec> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use ttm_alert::Measurement;
 use ttm_breaker::State;
 use ttm_guard::Guard;
@@ -56,7 +57,7 @@ impl Alerts {
     }
 
     pub(super) fn beside(&self) -> measure::Beside {
-        let Resident { board, guards, tokens, events, alerting, .. } = &*self.resident;
+        let Resident { board, guards, tokens, events, alerting, ports, .. } = &*self.resident;
         let now = self.resident.clock.now();
         let keeps_back = |guard: &Arc<Guard>| {
             let is_open = match guard.breaker().snapshot(now).state {
@@ -65,15 +66,20 @@ impl Alerts {
             };
             (guard.breaker().name().to_owned(), is_open)
         };
+        let channels = alerting.channels.iter().map(|(id, it)| (id.to_string(), it.failing.get().is_some()));
+        // One telling that failed says nothing: by now another one would have.
+        let wall = self.runtime.wall();
+        let lasts =
+            |since, every| wall.duration_since(since) > SignedDuration::try_from(every).unwrap_or_default();
+        let feeds = ports.feeds.iter().map(|(id, feed)| {
+            let failing = alerting.feeds.get(id).and_then(|failing| failing.get());
+            (id.to_string(), failing.is_some_and(|(since, _)| lasts(since, feed.every())))
+        });
         measure::Beside {
             parts: board.parts(),
             breakers: guards.iter().map(keeps_back).collect(),
             refusals: guards.iter().map(|guard| board.refusals(guard.breaker().name())).collect(),
-            channels: alerting
-                .channels
-                .values()
-                .map(|it| (it.id.to_string(), it.failing().is_some()))
-                .collect(),
+            channels: channels.chain(feeds).collect(),
             heartbeat_fails: self.heart.fails(),
             lost: measure::Lost { tokens: tokens.counts().dropped, events: events.counts().dropped },
             clock_steps: self.seat.clock_steps,

@@ -11,9 +11,8 @@ use ttm_alert::{AlertKey, ChannelId, Desk, Ending, Feed, Item, Outcome};
 use ttm_kernel::{BoxFuture, Moment, Runtime, Severity, within};
 
 use crate::Ports;
+use crate::alerting::{Alerting, Failing, no_answer};
 
-/// How long one telling may take.
-const DEADLINE: Duration = Duration::from_secs(30);
 /// A change is told this long after the last telling at the soonest, since others often follow it.
 const APART: Duration = Duration::from_secs(5);
 
@@ -21,15 +20,14 @@ const APART: Duration = Duration::from_secs(5);
 type Told = BTreeMap<(AlertKey, Severity), Item>;
 
 struct Listener {
-    id: ChannelId,
     port: Arc<dyn Feed>,
+    failing: Arc<Failing>,
     due: Moment,
     /// When a change may be told.
     not_before: Moment,
     is_under_way: bool,
     /// What it was told to fire last.
     told: Told,
-    fails: bool,
 }
 
 /// All of them.
@@ -39,15 +37,14 @@ pub(super) struct Feeds {
 }
 
 impl Feeds {
-    pub(super) fn new(ports: &Ports, now: Moment) -> Self {
+    pub(super) fn new(ports: &Ports, alerting: &Alerting, now: Moment) -> Self {
         let feed = |(id, port): &(ChannelId, Arc<dyn Feed>)| Listener {
-            id: id.clone(),
             port: port.clone(),
+            failing: alerting.feeds[id].clone(),
             due: now,
             not_before: now,
             is_under_way: false,
             told: Told::new(),
-            fails: false,
         };
         Self { feeds: ports.feeds.iter().map(feed).collect(), under_way: FuturesUnordered::new() }
     }
@@ -82,11 +79,14 @@ impl Feeds {
                 .filter(|(key, _)| !fires.contains_key(*key))
                 .map(|(_, item)| Item { ended: Some((wall, Ending::Recovered)), ..item.clone() });
             let all: Vec<Item> = fires.values().cloned().chain(ended).collect();
-            let (port, fires, clock) = (feed.port.clone(), fires.clone(), clock.clone());
+            let (port, failing) = (feed.port.clone(), feed.failing.clone());
+            let (fires, clock) = (fires.clone(), clock.clone());
             self.under_way.push(Box::pin(async move {
-                let told = within(&*clock, clock.now() + DEADLINE, port.tell(&all, wall)).await;
-                let is_told = matches!(told, Ok(Outcome::Delivered { .. }));
-                (place, is_told.then_some(fires))
+                let patience = port.patience(all.len());
+                let told = within(&*clock, clock.now() + patience, port.tell(&all, wall)).await;
+                let told = told.unwrap_or_else(|_| no_answer(patience));
+                failing.sent(&told, clock.wall());
+                (place, matches!(told, Outcome::Delivered { .. }).then_some(fires))
             }));
         }
     }
@@ -96,13 +96,6 @@ impl Feeds {
         let Some((place, told)) = self.under_way.next().await else { return std::future::pending().await };
         let feed = &mut self.feeds[place];
         feed.is_under_way = false;
-        let (fails, channel) = (told.is_none(), feed.id.as_str());
-        match (feed.fails, fails) {
-            (false, true) => tracing::warn!(channel, "the channel could not be told what fires"),
-            (true, false) => tracing::info!(channel, "the channel is told what fires again"),
-            _ => {}
-        }
-        feed.fails = fails;
         if let Some(told) = told {
             feed.told = told;
         }

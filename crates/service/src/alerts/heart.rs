@@ -3,27 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_alert::{Heartbeat, Outcome};
+use ttm_alert::Heartbeat;
 use ttm_kernel::{BoxFuture, Moment, Runtime, within};
 
 use crate::Ports;
+use crate::alerting::{Failing, no_answer};
 
-/// How long one may take. The next one is another one: none is ever sent late.
-const DEADLINE: Duration = Duration::from_secs(20);
-
-/// The heart.
+/// The heart. Each beat is another one: none is ever sent late.
 pub(super) struct Heart {
     port: Option<Arc<dyn Heartbeat>>,
     every: Duration,
     due: Moment,
-    under_way: Option<BoxFuture<'static, Outcome>>,
-    /// Why the last one did not arrive.
-    failed: Option<String>,
+    under_way: Option<BoxFuture<'static, ()>>,
+    failing: Arc<Failing>,
 }
 
 impl Heart {
     pub(super) fn new(ports: &Ports, every: Duration, now: Moment) -> Self {
-        Self { port: ports.heartbeat.clone(), every, due: now, under_way: None, failed: None }
+        Self {
+            port: ports.heartbeat.clone(),
+            every,
+            due: now,
+            under_way: None,
+            failing: Arc::new(Failing::heartbeat()),
+        }
     }
 
     /// When the next one is due.
@@ -33,7 +36,7 @@ impl Heart {
 
     /// Whether the last one did not arrive; `None` if there is none.
     pub(super) fn fails(&self) -> Option<bool> {
-        self.port.is_some().then_some(self.failed.is_some())
+        self.port.is_some().then(|| self.failing.get().is_some())
     }
 
     /// Sends the next one, if it is due.
@@ -43,28 +46,18 @@ impl Heart {
         }
         let Some(port) = self.port.clone() else { return };
         self.due = now + self.every;
-        let clock = clock.clone();
+        let (clock, failing) = (clock.clone(), self.failing.clone());
         self.under_way = Some(Box::pin(async move {
-            let beat = within(&*clock, clock.now() + DEADLINE, port.beat()).await;
-            let why = || format!("no answer within {} s", DEADLINE.as_secs());
-            beat.unwrap_or_else(|_| Outcome::Retry { after: None, why: why() })
+            let patience = port.patience();
+            let beat = within(&*clock, clock.now() + patience, port.beat()).await;
+            failing.sent(&beat.unwrap_or_else(|_| no_answer(patience)), clock.wall());
         }));
     }
 
-    /// Takes up what became of the last one. Never completes if none is under way.
+    /// Waits for what becomes of the last one. Never completes if none is under way.
     pub(super) async fn answered(&mut self) {
         let Some(under_way) = &mut self.under_way else { return std::future::pending().await };
-        let outcome = under_way.await;
+        under_way.await;
         self.under_way = None;
-        let failed = match outcome {
-            Outcome::Delivered { .. } => None,
-            Outcome::Retry { why, .. } | Outcome::Refused { why } => Some(why),
-        };
-        match (&self.failed, &failed) {
-            (None, Some(error)) => tracing::warn!(error, "the heartbeat does not arrive"),
-            (Some(_), None) => tracing::info!("the heartbeat arrives again"),
-            _ => {}
-        }
-        self.failed = failed;
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Beside {
     pub(crate) breakers: Vec<(String, bool)>,
     /// How often each API has refused a call since the start: because it was asked too often, and because it refuses this client.
     pub(crate) refusals: Vec<(String, Refusals)>,
-    /// Each channel, and whether it takes no messages.
+    /// Each channel and feed, and whether it takes nothing.
     pub(crate) channels: Vec<(String, bool)>,
     /// Whether the heartbeat does not arrive; `None` if there is none.
     pub(crate) heartbeat_fails: Option<bool>,

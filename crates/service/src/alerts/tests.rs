@@ -1,8 +1,7 @@
 //! The part between the desk, its store and its channels: what it does when these fail, and when it is replaced.
 
 mod scene;
-
-use std::sync::atomic::Ordering;
+mod slow;
 
 use ttm_alert::testing::notifier_conformance::{Answer as Says, Receiver as _};
 use ttm_alert::testing::{FakeAlertJournal, FakeAlertStore};
@@ -78,9 +77,9 @@ fn what_was_being_told_when_the_store_was_read_is_told_once() {
     let store = FakeAlertStore::new();
     store.fail_with(|| StoreError::transient("refused"));
     let scene = Scene::on(store, FakeAlertJournal::new());
-    scene.late_by.store(3, Ordering::Relaxed);
+    scene.pace.is(3);
     scene.store_is_down();
-    while scene.channel.requests().is_empty() {
+    while scene.journal.sent().is_empty() {
         scene.pass(1);
     }
     scene.store.heal();

@@ -17,6 +17,9 @@ use crate::{FaultSchedule, SimRuntime};
 /// The shortest time until an answer, and how much longer it may take, in milliseconds.
 const LATENCY_MS: (u64, u64) = (20, 400);
 
+/// How long a channel is waited for.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// A channel.
 pub struct SimChannel {
     channel: Channel,
@@ -46,6 +49,10 @@ impl SimChannel {
 
 #[async_trait]
 impl Notifier for SimChannel {
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
     async fn send(&self, attempt: &Attempt) -> Outcome {
         let process = self.runtime.process();
         self.telling.attempted(self.channel, attempt, process);

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_alert::words::{About, Words};
@@ -37,8 +36,6 @@ pub(super) fn execute(channel: &str, file: Option<&Path>) -> Result<ExitCode, Fa
 
 /// The most characters of a name, or of an id, that are shown.
 const LONGEST: usize = 100;
-/// How much longer than its own timeout a channel may take: to look up a name, and to say goodbye.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// What became of one message, as a line.
 fn test(id: &ChannelId, settings: &ChannelSettings) -> Result<String, Failure> {
@@ -48,14 +45,12 @@ fn test(id: &ChannelId, settings: &ChannelSettings) -> Result<String, Failure> {
     let channel = compose::channel(id, settings, &clock, &words)?;
     let (begun, now) = (clock.now(), clock.wall());
     let attempt = attempt(id, now);
-    let sending = async {
-        match &channel {
-            Channel::Notifier(notifier) => notifier.send(&attempt).await,
-            Channel::Feed(feed) => feed.tell(&attempt.row.message.items, now).await,
-        }
+    let items = &attempt.row.message.items;
+    let (patience, sending) = match &channel {
+        Channel::Notifier(notifier) => (notifier.patience(), notifier.send(&attempt)),
+        Channel::Feed(feed) => (feed.patience(items.len()), feed.tell(items, now)),
     };
-    let outcome = threads
-        .block_on(async { within(&*runtime, begun + settings.timeout + GRACE, Box::pin(sending)).await });
+    let outcome = threads.block_on(within(&*runtime, begun + patience, sending));
     let took = clock.now().saturating_since(begun);
     let name = format!("{id} ({})", settings.kind.name());
     let took = format!("{:.1} ms", took.as_secs_f64() * 1_000.0);

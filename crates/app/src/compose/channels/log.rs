@@ -1,12 +1,15 @@
 //! The channel that is always there: each message is one line of this process's log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ttm_alert::words::{Plain, Section, Text, Words};
 use ttm_alert::{Attempt, Notifier, Outcome};
 use ttm_kernel::Severity;
 
+/// How long the log may take: nothing is waited for but a turn on the plane.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest line, in bytes: what the journal of systemd keeps in one piece is much longer.
 const LONGEST: usize = 4_000;
 
@@ -23,6 +26,10 @@ impl LogNotifier {
 
 #[async_trait]
 impl Notifier for LogNotifier {
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
     async fn send(&self, attempt: &Attempt) -> Outcome {
         let line = Text::fit(attempt, &*self.words, line, |line| line.len() <= LONGEST);
         let message = &attempt.row.message;

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use ttm_alert::testing::{FakeAlertJournal, FakeAlertStore, FakeNotifier};
 use ttm_alert::{
-    AlertRecord, ChannelId, Feed, Item, Notifier, NotifyConfig, NotifySettings, RuleSet, RuleSpec, defaults,
+    AlertControl as _, AlertRecord, ChannelId, Feed, Heartbeat, Item, Notifier, NotifyConfig, NotifySettings,
+    RuleSet, RuleSpec, defaults,
 };
 use ttm_health::ResourceSample;
 use ttm_health::testing::FakeResourceSource;
@@ -28,9 +29,61 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 /// At which second a feed was told what: `store_down`, or `store_down is over`.
 pub(crate) type Telling = (i64, Vec<String>);
 
+/// How long channel, feed and heartbeat are waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Time that passes before an answer.
+#[derive(Clone)]
+pub(crate) struct Pace {
+    runtime: ManualRuntime,
+    seconds: Arc<AtomicU32>,
+}
+
+impl Pace {
+    /// Everybody answers after so long from now on.
+    pub(crate) fn is(&self, seconds: u32) {
+        self.seconds.store(seconds, Ordering::Relaxed);
+    }
+
+    async fn passes(&self) {
+        match self.seconds.load(Ordering::Relaxed) {
+            0 => {}
+            seconds => self.runtime.sleep_until(self.runtime.now() + seconds * SECOND).await,
+        }
+    }
+}
+
+/// A channel that takes its time.
+struct Slow(FakeNotifier, Pace);
+
+#[async_trait]
+impl Notifier for Slow {
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
+    async fn send(&self, attempt: &Attempt) -> Outcome {
+        self.1.passes().await;
+        self.0.send(attempt).await
+    }
+}
+
+#[async_trait]
+impl Heartbeat for Pace {
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
+    async fn beat(&self) -> Outcome {
+        self.passes().await;
+        Outcome::Delivered { remote_id: None }
+    }
+}
+
 /// A feed that is told once a minute, and remembers that.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct FakeFeed {
+    pace: Pace,
     told: Arc<Mutex<Vec<Telling>>>,
     pub(crate) is_down: Arc<AtomicBool>,
 }
@@ -48,31 +101,19 @@ impl Feed for FakeFeed {
         Duration::from_mins(1)
     }
 
+    fn patience(&self, _: usize) -> Duration {
+        PATIENCE
+    }
+
     async fn tell(&self, alerts: &[Item], now: Timestamp) -> Outcome {
         let over = |item: &Item| if item.ended.is_some() { " is over" } else { "" };
         let told = alerts.iter().map(|item| format!("{}{}", item.key.rule, over(item))).collect();
         self.told.lock().push((now.as_second(), told));
+        self.pace.passes().await;
         if self.is_down.load(Ordering::Relaxed) {
             return Outcome::Retry { after: None, why: "refused".to_owned() };
         }
         Outcome::Delivered { remote_id: None }
-    }
-}
-
-/// A channel that takes a message at once, and answers so many seconds later.
-struct Late {
-    channel: FakeNotifier,
-    seconds: Arc<AtomicU32>,
-    runtime: ManualRuntime,
-}
-
-#[async_trait]
-impl Notifier for Late {
-    async fn send(&self, attempt: &Attempt) -> Outcome {
-        let outcome = self.channel.send(attempt).await;
-        let seconds = self.seconds.load(Ordering::Relaxed);
-        self.runtime.sleep_until(self.runtime.now() + SECOND * seconds).await;
-        outcome
     }
 }
 
@@ -83,8 +124,8 @@ pub(crate) struct Scene {
     pub(crate) resident: Arc<Resident>,
     pub(crate) store: FakeAlertStore,
     pub(crate) channel: FakeNotifier,
-    /// By how many seconds the channel's answers are late.
-    pub(crate) late_by: Arc<AtomicU32>,
+    /// How long everybody outside takes to answer.
+    pub(crate) pace: Pace,
     pub(crate) feed: FakeFeed,
     pub(crate) journal: FakeAlertJournal,
     pub(crate) lease: Arc<fakes::ScriptedLease>,
@@ -142,9 +183,9 @@ impl Scene {
     pub(crate) fn with(more: usize, store: FakeAlertStore, journal: FakeAlertJournal) -> Self {
         let runtime = ManualRuntime::new(7);
         let board = fakes::board(&runtime);
-        let (channel, feed) = (FakeNotifier::new(), FakeFeed::default());
-        let late_by = Arc::new(AtomicU32::new(0));
-        let late = Late { channel: channel.clone(), seconds: late_by.clone(), runtime: runtime.clone() };
+        let pace = Pace { runtime: runtime.clone(), seconds: Arc::default() };
+        let channel = FakeNotifier::new();
+        let feed = FakeFeed { pace: pace.clone(), told: Arc::default(), is_down: Arc::default() };
         store.claim();
         let tokens = FakeTokenStore::new();
         for _ in 1..store.newest().number() {
@@ -153,7 +194,8 @@ impl Scene {
         let ports = Ports {
             alerts: Arc::new(store.clone()),
             alert_journal: Some(Arc::new(journal.clone())),
-            channels: vec![(ChannelId::new("ops"), Arc::new(late))],
+            channels: vec![(ChannelId::new("ops"), Arc::new(Slow(channel.clone(), pace.clone())))],
+            heartbeat: Some(Arc::new(pace.clone())),
             feeds: vec![(ChannelId::new("am"), Arc::new(feed.clone()))],
             resources: Arc::new(FakeResourceSource::new(little())),
             ..fakes::ports(&tokens)
@@ -170,7 +212,7 @@ impl Scene {
             resident,
             store,
             channel,
-            late_by,
+            pace,
             feed,
             journal,
             lease,
@@ -231,6 +273,19 @@ impl Scene {
 
     pub(crate) fn control(&self) -> OfAlerts {
         OfAlerts::new(self.resident.clone())
+    }
+
+    /// What channel and feed say of why they take nothing.
+    pub(crate) fn failing(&self) -> Vec<Option<String>> {
+        let channels = self.runtime.block_on(self.control().channels()).expect("it answers");
+        channels.into_iter().map(|channel| channel.failing.map(|(_, why)| why)).collect()
+    }
+
+    /// What fires, as `store_down` or `channel_failing{channel=am}`.
+    pub(crate) fn firing(&self) -> Vec<String> {
+        let firing = self.runtime.block_on(self.control().alerts(None, 10)).expect("it answers");
+        let fires = |record: &AlertRecord| record.cases.iter().any(|case| case.ended.is_none());
+        firing.iter().map(|view| &view.record).filter(|it| fires(it)).map(|it| it.key.to_string()).collect()
     }
 
     /// What is stored of the one alert.

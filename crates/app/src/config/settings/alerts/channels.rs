@@ -16,7 +16,7 @@ use crate::config::{Origin, file};
 pub struct ChannelSettings {
     /// What it is.
     pub kind: ChannelKind,
-    /// The timeout of one attempt to send a message; the log needs none.
+    /// The timeout of one request, or of a whole conversation with a mail server; the log needs none.
     pub timeout: Duration,
 }
 
