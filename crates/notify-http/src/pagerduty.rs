@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::{TryStreamExt as _, stream};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ const MOST_OF_SUMMARY: usize = 1_024;
 /// The most bytes of the words of an event. An event may have 512 kB, so that nothing is ever near it.
 const MOST_OF_DETAILS: usize = 64 * 1_024;
 
+/// How many events of a message are under way at once. Its last event is sent though each takes seconds.
+const AT_ONCE: usize = 10;
 /// The longest address that is linked, in bytes.
 const MOST_OF_LINK: usize = 2_000;
 
@@ -47,9 +50,9 @@ pub struct PagerDutyConfig {
 ///
 /// PagerDuty knows alerts, not messages: each episode of a message is an event of its own, with `trigger` while it fires and
 /// `resolve` once it is over, and they know one another by a key made of alert and episode. So a message of several alerts is
-/// several requests, one after the other, up to the first that is not accepted; those before it are sent again with the next
-/// attempt, which changes nothing. What was over before it could be told is resolved, and pages nobody. Of a group of more than
-/// [`Message::MOST_ITEMS`](ttm_alert::Message::MOST_ITEMS) alerts, those beyond are not known to PagerDuty.
+/// several requests, ten at a time, up to the first that is not accepted; all of them are made again with the next attempt, which
+/// changes nothing where one was accepted. What was over before it could be told is resolved, and pages nobody. Of a group of more than
+/// [`Message::MOST_ITEMS`] alerts, those beyond are not known to PagerDuty.
 #[derive(Clone)]
 pub struct PagerDuty {
     wire: Wire,
@@ -59,7 +62,7 @@ pub struct PagerDuty {
 }
 
 impl PagerDuty {
-    /// A channel that sends nothing yet. `timeout`, 50 ms to 60 s, is that of a whole request.
+    /// A channel that sends nothing yet. `timeout`, 50 ms to 60 s, is that of each request.
     ///
     /// # Errors
     /// Settings that cannot be used, or that there is no HTTP client.
@@ -112,8 +115,8 @@ impl PagerDuty {
         }
     }
 
-    async fn tell(&self, attempt: &Attempt, item: &Item) -> Result<(), Outcome> {
-        let answer = self.wire.post(&self.event(attempt, item)).await?;
+    async fn tell(&self, event: Value) -> Result<(), Outcome> {
+        let answer = self.wire.post(&event).await?;
         self.judge(&answer)
     }
 }
@@ -174,19 +177,19 @@ fn payload(attempt: &Attempt, item: &Item, source: &str, words: &dyn Words) -> V
 #[async_trait]
 impl Notifier for PagerDuty {
     fn patience(&self) -> Duration {
-        self.wire.patience(Message::MOST_ITEMS)
+        self.wire.patience(Message::MOST_ITEMS.div_ceil(AT_ONCE))
     }
 
     async fn send(&self, attempt: &Attempt) -> Outcome {
         let items = &attempt.row.message.items;
         let mut told = BTreeSet::new();
         // An alert has at most one message about an episode in it that says the last of it; the first is the worst.
-        for item in items.iter().filter(|item| told.insert((&item.key, item.episode.id))) {
-            if let Err(outcome) = self.tell(attempt, item).await {
-                return outcome;
-            }
+        let events = items.iter().filter(|item| told.insert((&item.key, item.episode.id)));
+        let events = events.map(|item| self.event(attempt, item)).map(Ok).collect::<Vec<_>>();
+        match stream::iter(events).try_for_each_concurrent(AT_ONCE, |event| self.tell(event)).await {
+            Ok(()) => Outcome::Delivered { remote_id: items.first().map(|worst| dedup_key(worst).into()) },
+            Err(outcome) => outcome,
         }
-        Outcome::Delivered { remote_id: items.first().map(|worst| dedup_key(worst).into()) }
     }
 }
 

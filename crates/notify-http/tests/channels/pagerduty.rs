@@ -1,11 +1,13 @@
 //! PagerDuty's Events API v2.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use ttm_alert::testing::notifier_conformance::Answer;
 use ttm_alert::words::Words;
-use ttm_alert::{EpisodeId, Notifier, Outcome};
+use ttm_alert::{Attempt, EpisodeId, Message, Notifier, Outcome};
 use ttm_kernel::Epoch;
 use ttm_notify_http::{PagerDuty, PagerDutyConfig};
 use wiremock::{Request, ResponseTemplate};
@@ -92,7 +94,7 @@ async fn an_alert_is_triggered_and_resolved_under_one_key() {
 }
 
 #[tokio::test]
-async fn each_episode_of_a_message_is_an_event_up_to_the_first_that_is_not_taken() {
+async fn each_episode_of_a_message_is_an_event() {
     let stand_in = StandIn::start(Api).await;
     let earlier = {
         let mut item = over("group=hot");
@@ -101,19 +103,49 @@ async fn each_episode_of_a_message_is_an_event_up_to_the_first_that_is_not_taken
     };
     // The same episode twice is told once.
     let message = attempt(vec![item("group=hot"), item("group=cold"), item("group=hot"), earlier]);
-    let channel = stand_in.channel();
-    assert!(matches!(channel.send(&message).await, Outcome::Delivered { .. }));
-    let told = |bodies: Vec<Value>| {
-        bodies
-            .iter()
-            .map(|body| body["event_action"].as_str().unwrap_or_default().to_owned())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(told(stand_in.bodies()), ["trigger", "trigger", "resolve"]);
+    assert!(matches!(stand_in.channel().send(&message).await, Outcome::Delivered { .. }));
+    let bodies = stand_in.bodies();
+    let mut told: Vec<_> = bodies.iter().filter_map(|body| body["event_action"].as_str()).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["resolve", "trigger", "trigger"]);
+}
 
+/// A message of as many alerts as one may have.
+fn most() -> Attempt {
+    attempt((0..Message::MOST_ITEMS).map(|number| item(&format!("group=g{number}"))).collect())
+}
+
+fn dedup_keys(bodies: &[Value]) -> BTreeSet<String> {
+    bodies.iter().filter_map(|body| body["dedup_key"].as_str()).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the sockets and their timers are tokio's")]
+async fn a_message_of_many_alerts_is_taken_in_time_by_a_slow_service_and_again_under_the_same_keys() {
+    let stand_in = StandIn::start(Api).await;
+    // One after the other they would take ten seconds.
+    stand_in.says(Api.answer(Answer::Takes).set_delay(Duration::from_millis(200)));
+    let config = config(&stand_in.address());
+    let channel = PagerDuty::try_new(&config, words(), Duration::from_millis(900)).expect("valid");
+    let message = most();
+    for attempts in 1..=2 {
+        let told = tokio::time::timeout(channel.patience(), channel.send(&message)).await;
+        assert!(matches!(told, Ok(Outcome::Delivered { .. })), "{told:?}");
+        let bodies = stand_in.bodies();
+        assert_eq!(bodies.len(), attempts * Message::MOST_ITEMS);
+        assert_eq!(dedup_keys(&bodies).len(), Message::MOST_ITEMS);
+    }
+}
+
+#[tokio::test]
+async fn what_follows_the_first_that_is_not_taken_waits_for_the_next_attempt() {
+    let stand_in = StandIn::start(Api).await;
     stand_in.says(ResponseTemplate::new(429));
-    assert_eq!(failure(&channel.send(&message).await), (true, None, "429, without a word"));
-    assert_eq!(stand_in.bodies().len(), 4);
+    assert_eq!(failure(&stand_in.channel().send(&most()).await), (true, None, "429, without a word"));
+    assert!((1..=10).contains(&stand_in.bodies().len()), "{}", stand_in.bodies().len());
+    stand_in.says(Api.answer(Answer::Takes));
+    assert!(matches!(stand_in.channel().send(&most()).await, Outcome::Delivered { .. }));
+    assert_eq!(dedup_keys(&stand_in.bodies()).len(), Message::MOST_ITEMS);
 }
 
 #[tokio::test]
