@@ -37,8 +37,6 @@ const PASSES: [&str; 6] = [
 /// A reply finds no place, since the message that began its thread is gone or locked.
 const NO_THREAD: [&str; 4] =
     ["thread_not_found", "message_not_found", "cannot_reply_to_message", "invalid_thread_ts"];
-/// So often a message is tried as a reply. After that it goes to the channel itself: better out of its thread than never.
-const TRIES_IN_THREAD: u32 = 3;
 
 /// The [`Notifier`] on an incoming webhook of Slack. Its address is its secret.
 #[derive(Clone)]
@@ -93,7 +91,8 @@ pub struct SlackBotConfig {
 }
 
 /// The [`Notifier`] on a bot of Slack. What is said about an alert that the channel knows of goes into the thread of the first
-/// message, and is shown in the channel as well unless all of it is over.
+/// message, and is shown in the channel as well unless all of it is over. Where Slack says that the thread is gone, it goes to the
+/// channel itself at once: better out of its thread than never.
 #[derive(Clone)]
 pub struct SlackBot {
     wire: Wire,
@@ -123,15 +122,14 @@ impl SlackBot {
 
     /// The message that this one is an answer to, if it is in this channel.
     fn thread<'a>(&self, attempt: &'a Attempt) -> Option<&'a str> {
-        let first = attempt.row.message.replies_to.as_deref()?;
-        let (channel, thread) = first.split_once('/')?;
-        (channel == self.channel && attempt.row.attempts <= TRIES_IN_THREAD).then_some(thread)
+        let (channel, thread) = attempt.row.message.replies_to.as_deref()?.split_once('/')?;
+        (channel == self.channel).then_some(thread)
     }
 
-    fn payload(&self, attempt: &Attempt) -> Value {
+    fn payload(&self, attempt: &Attempt, thread: Option<&str>) -> Value {
         let mut payload = Layout::of(attempt, &*self.words).payload();
         payload["channel"] = json!(self.channel);
-        if let Some(thread) = self.thread(attempt) {
+        if let Some(thread) = thread {
             payload["thread_ts"] = json!(thread);
             payload["reply_broadcast"] = json!(attempt.row.message.fires);
         }
@@ -148,8 +146,7 @@ impl SlackBot {
             }
             Some(Posted { ok: false, error, .. }) => {
                 let error = error.unwrap_or_default();
-                let finds_no_place = thread.is_some() && NO_THREAD.contains(&&*error);
-                let passes = PASSES.contains(&&*error) || finds_no_place;
+                let passes = PASSES.contains(&&*error);
                 let code = match answer.status {
                     200..=299 if passes => 503,
                     200..=299 => 400,
@@ -172,16 +169,28 @@ struct Posted {
     ts: Option<String>,
 }
 
+/// Whether the message is not taken because its thread is gone.
+fn finds_no_thread(answer: &Answer) -> bool {
+    let error = answer.json().filter(|said: &Posted| !said.ok).and_then(|said| said.error);
+    error.is_some_and(|error| NO_THREAD.contains(&&*error))
+}
+
 #[async_trait]
 impl Notifier for SlackBot {
     fn patience(&self) -> Duration {
-        self.wire.patience(1)
+        self.wire.patience(2)
     }
 
     async fn send(&self, attempt: &Attempt) -> Outcome {
-        match self.wire.post(&self.payload(attempt)).await {
+        let mut thread = self.thread(attempt);
+        let mut answer = self.wire.post(&self.payload(attempt, thread)).await;
+        if thread.is_some() && answer.as_ref().is_ok_and(finds_no_thread) {
+            thread = None;
+            answer = self.wire.post(&self.payload(attempt, thread)).await;
+        }
+        match answer {
             Err(lost) => lost,
-            Ok(answer) => self.judge(&answer, self.thread(attempt)),
+            Ok(answer) => self.judge(&answer, thread),
         }
     }
 }

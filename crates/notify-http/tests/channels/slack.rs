@@ -183,20 +183,40 @@ async fn a_bot_answers_in_the_thread_and_shows_there_what_is_over() {
 }
 
 #[tokio::test]
-async fn a_reply_whose_thread_is_gone_goes_to_the_channel_after_three_tries() {
+async fn a_reply_whose_thread_is_gone_goes_to_the_channel_at_once() {
     let stand_in = StandIn::start(Bot).await;
     let bot = stand_in.channel();
+    let message = reply("C024BE91L/1.1", 1, vec![item("group=hot")]);
+    for error in ["thread_not_found", "message_not_found", "cannot_reply_to_message", "invalid_thread_ts"] {
+        let before = stand_in.bodies().len();
+        stand_in.says_once(ResponseTemplate::new(200).set_body_json(json!({ "ok": false, "error": error })));
+        let outcome = bot.send(&message).await;
+        // What comes later answers the message that is there.
+        assert_eq!(outcome, Outcome::Delivered { remote_id: Some("C024BE91L/1503435956.000247".into()) });
+        let threads: Vec<bool> =
+            stand_in.bodies()[before..].iter().map(|it| it.get("thread_ts").is_some()).collect();
+        assert_eq!(threads, [true, false], "{error}");
+    }
     let gone = json!({ "ok": false, "error": "thread_not_found" });
     stand_in.says(ResponseTemplate::new(200).set_body_json(gone));
-    for attempts in 1..=3 {
-        let outcome = bot.send(&reply("C024BE91L/1.1", attempts, vec![item("group=hot")])).await;
-        assert_eq!(failure(&outcome), (true, None, "200, thread_not_found"));
-        assert_eq!(stand_in.last()["thread_ts"], "1.1");
-    }
-    let outcome = bot.send(&reply("C024BE91L/1.1", 4, vec![item("group=hot")])).await;
-    assert!(stand_in.last().get("thread_ts").is_none());
     // Without a thread it is an answer like every other one.
-    assert_eq!(failure(&outcome), (false, None, "200, thread_not_found"));
+    assert_eq!(failure(&bot.send(&message).await), (false, None, "200, thread_not_found"));
+    assert_eq!(stand_in.broken(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn no_outage_takes_a_reply_out_of_its_thread() {
+    let stand_in = StandIn::start(Bot).await;
+    let bot = stand_in.channel();
+    stand_in.says(ResponseTemplate::new(503));
+    for attempts in 1..=5 {
+        let outcome = bot.send(&reply("C024BE91L/1.1", attempts, vec![item("group=hot")])).await;
+        assert_eq!(failure(&outcome), (true, None, "503, without a word"));
+    }
+    stand_in.says(Bot.answer(Answer::Takes));
+    let outcome = bot.send(&reply("C024BE91L/1.1", 6, vec![item("group=hot")])).await;
+    assert_eq!(outcome, Outcome::Delivered { remote_id: Some("C024BE91L/1.1".into()) });
+    assert!(stand_in.bodies().iter().all(|body| body["thread_ts"] == "1.1"));
 }
 
 #[tokio::test]

@@ -39,6 +39,8 @@ struct State {
     answer: Mutex<Answer>,
     /// Answers every request with this, whatever it is.
     scripted: Mutex<Option<ResponseTemplate>>,
+    /// Answers the next request with this.
+    once: Mutex<Option<ResponseTemplate>>,
     keys: Mutex<Vec<String>>,
     bodies: Mutex<Vec<Value>>,
     broken: Mutex<Vec<String>>,
@@ -57,7 +59,8 @@ impl Respond for Responder {
                 return ResponseTemplate::new(400).set_body_json(json!({ "broken": rule }));
             }
         }
-        let scripted = state.scripted.lock().clone();
+        let once = state.once.lock().take();
+        let scripted = once.or_else(|| state.scripted.lock().clone());
         scripted.unwrap_or_else(|| state.service.answer(*state.answer.lock()))
     }
 }
@@ -68,6 +71,7 @@ impl StandIn {
             service: Box::new(service),
             answer: Mutex::default(),
             scripted: Mutex::default(),
+            once: Mutex::default(),
             keys: Mutex::default(),
             bodies: Mutex::default(),
             broken: Mutex::default(),
@@ -95,6 +99,11 @@ impl StandIn {
     /// Answers everything with this from now on.
     pub(crate) fn says(&self, answer: ResponseTemplate) {
         *self.state.scripted.lock() = Some(answer);
+    }
+
+    /// Answers the next request with this.
+    pub(crate) fn says_once(&self, answer: ResponseTemplate) {
+        *self.state.once.lock() = Some(answer);
     }
 
     /// The bodies of all requests, as JSON.
