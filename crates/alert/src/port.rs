@@ -94,7 +94,7 @@ pub trait AlertJournal: Send + Sync {
 /// A channel on which people, or other programs, are told.
 ///
 /// Laws:
-/// 1. One call is one attempt: nothing is retried, queued or remembered inside.
+/// 1. One call is one attempt: nothing is retried or queued inside. What is remembered is of no harm if it is forgotten.
 /// 2. [`Delivered`](Outcome::Delivered) means that the receiver has said so. An answer that says otherwise is none, whatever its
 ///    status; no answer in time is [`Retry`](Outcome::Retry).
 /// 3. What passes by itself is [`Retry`](Outcome::Retry), with the time that the receiver asked for: no connection, 408, 425, 429 and

@@ -1,6 +1,7 @@
-//! The port by e-mail: each call is one message, without retries or state.
+//! The port by e-mail: each call is one message, without retries.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +19,8 @@ use crate::session::{FAREWELL, Failure, Session};
 const GRACE: Duration = Duration::from_secs(2);
 /// So often a receiver that is refused for the moment keeps the others waiting. After that they are told without it.
 const TRIES_FOR_ALL: u32 = 3;
+/// For how many messages it is remembered how often they have waited: more than are ever tried at once.
+const REMEMBERED: usize = 1_000;
 
 /// The [`Notifier`] by e-mail. What is said about an alert that the receivers know of is an answer to the first message about it.
 ///
@@ -26,6 +29,8 @@ pub struct EmailNotifier {
     config: Checked,
     secrets: Vec<SecretString>,
     words: Arc<dyn Words>,
+    /// How often each message has waited for a receiver, by its key, the newest last.
+    waited: Mutex<VecDeque<(String, u32)>>,
 }
 
 impl EmailNotifier {
@@ -37,7 +42,7 @@ impl EmailNotifier {
         let checked = Checked::try_new(config)?;
         let secrets =
             checked.credentials.iter().flat_map(|it| secrets(&it.user, it.password.expose_secret()));
-        Ok(Self { secrets: secrets.collect(), config: checked, words })
+        Ok(Self { secrets: secrets.collect(), config: checked, words, waited: Mutex::default() })
     }
 
     /// What became of a message, and the conversation if there was one.
@@ -55,9 +60,7 @@ impl EmailNotifier {
         for receiver in to {
             match session.to(&receiver.email).await {
                 Ok(()) => {}
-                Err(failure) if failure.passes && attempt.row.attempts <= TRIES_FOR_ALL => {
-                    return Err(failure);
-                }
+                Err(failure) if failure.passes && self.waits(attempt) => return Err(failure),
                 Err(failure) => left_out.push(failure),
             }
         }
@@ -74,6 +77,20 @@ impl EmailNotifier {
         // There are a sender and receivers, which is all that can be missing.
         let email = email.map_err(|error| Failure { passes: false, why: format!("no message: {error}") })?;
         session.message(&email).await
+    }
+
+    /// Whether a message waits once more for a receiver that is refused for the moment. Only attempts that got so far count: after an
+    /// outage of the server there were many that did not.
+    fn waits(&self, attempt: &Attempt) -> bool {
+        let key = attempt.row.key.idempotency_key();
+        let mut waited = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = waited.iter().position(|(of, _)| *of == key);
+        let times = place.and_then(|place| waited.remove(place)).map_or(0, |(_, times)| times);
+        waited.push_back((key, times.saturating_add(1)));
+        if waited.len() > REMEMBERED {
+            waited.pop_front();
+        }
+        times < TRIES_FOR_ALL
     }
 
     /// What may be told of what a server said.
