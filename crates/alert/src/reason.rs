@@ -4,12 +4,14 @@
 const FRAGMENT: usize = 6;
 /// What is shorter is guessed, not kept.
 const SHORTEST: usize = 4;
+/// Whoever has a link with this may acknowledge: a receiver may quote what it was sent.
+const SIGNED: &str = "signature=";
 /// How much is repeated, in characters.
 const SHOWN: usize = 160;
 
 /// The beginning of words from outside for a reason of an [`Outcome`](crate::Outcome), in one line; something else if they repeat a part
 /// of one of these secrets, in whatever case: six characters in a row, or all of one that is shorter. Error pages do so with
-/// what they were asked for. Secrets of less than four characters are not looked for.
+/// what they were asked for. Secrets of less than four characters are not looked for. The signature of a link is one, whoever asks.
 ///
 /// ```
 /// # use ttm_alert::repeated;
@@ -24,7 +26,7 @@ pub fn repeated<'a>(said: &str, secrets: impl IntoIterator<Item = &'a str>) -> S
         let parts = secret.windows(FRAGMENT.min(secret.len().max(1)));
         is_kept && parts.into_iter().any(|part| lower.contains(&part.iter().collect::<String>()))
     };
-    if secrets.into_iter().any(tells) {
+    if lower.contains(SIGNED) || secrets.into_iter().any(tells) {
         return "words that repeat a part of a secret".to_owned();
     }
     said.trim().chars().filter(|c| !c.is_control()).take(SHOWN).collect()
@@ -40,6 +42,8 @@ mod tests {
     fn words_that_tell_nothing_are_shown_in_one_short_line() {
         assert_eq!(repeated(" no\nsuch\x1b[31m channel ", ["hunter2-and-more", ""]), "nosuch[31m channel");
         assert_eq!(repeated(&"ü".repeat(500), []).chars().count(), SHOWN);
+        let quoted = "no such field: Acknowledge: https://ttm.example/alerts/ack?id=1&Signature=x";
+        assert_eq!(repeated(quoted, []), "words that repeat a part of a secret");
         assert_eq!(repeated("a cat", ["cat"]), "a cat");
         assert_ne!(repeated("a cat4", ["cat4"]), "a cat4");
     }

@@ -15,6 +15,14 @@ use crate::{Item, Unit};
 pub trait Words: Send + Sync {
     /// What there is to say about an alert now. It may say less than the next time, and never fails.
     fn about(&self, item: &Item) -> About;
+
+    /// The same for a place that others read than those who are told, such as a log: without a link, since whoever has it can
+    /// acknowledge.
+    fn about_in_public(&self, item: &Item) -> About {
+        let about = self.about(item);
+        let acknowledge = about.acknowledge.filter(|how| matches!(how, Acknowledge::Command(_)));
+        About { acknowledge, ..about }
+    }
 }
 
 /// What there is to say about an alert. All of it may be missing.

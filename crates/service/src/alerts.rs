@@ -250,6 +250,16 @@ impl Alerts {
             }
             Wake::Answered((key, outcome, latency)) => {
                 self.seat.under_way.remove(&key);
+                if let Outcome::Refused { why } = &outcome {
+                    // Its fallback may refuse it as well: then this is the one place where it is told.
+                    let (channel, alert) = (key.channel.as_str(), key.alert.to_string());
+                    tracing::error!(
+                        channel,
+                        alert,
+                        why,
+                        "a message was refused for good, and is among the dead letters"
+                    );
+                }
                 self.seat.desk.handle_outcome(&key, &outcome, latency, now);
             }
             Wake::MayTell(turn) => self.next.push(turn),

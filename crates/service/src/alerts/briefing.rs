@@ -52,6 +52,15 @@ impl Briefing {
         Self { board, commands, links }
     }
 
+    fn unquoted(&self, command: &str) -> String {
+        self.commands.quoted(command).trim_matches('`').to_owned()
+    }
+
+    /// The command that acknowledges an alert.
+    fn command(&self, item: &Item) -> Acknowledge {
+        Acknowledge::Command(self.unquoted(&format!("alerts ack {}", item.key.identity())))
+    }
+
     /// What was tried lately on what an alert is about, the newest last.
     fn tried(&self, key: &AlertKey, since: Timestamp) -> Vec<String> {
         let Some(part) = part_of(key) else { return Vec::new() };
@@ -103,7 +112,6 @@ impl Words for Briefing {
         let is_explained = RULES.iter().any(|known| *known.name == **rule);
         let of_facts =
             |say: &dyn Fn(&Facts) -> Option<String>| facts.as_deref().filter(|_| fires).and_then(say);
-        let unquoted = |command: &str| self.commands.quoted(command).trim_matches('`').to_owned();
         About {
             effect: of_facts(&|facts| effect(key, facts)),
             tried: self.tried(key, item.episode.started),
@@ -114,17 +122,21 @@ impl Words for Briefing {
                 .as_ref()
                 .filter(|_| is_explained)
                 .map(|at| format!("{at}/{rule}.md")),
-            command: Some(if is_explained {
-                unquoted(&format!("alerts explain {rule}"))
+            command: Some(self.unquoted(&if is_explained {
+                format!("alerts explain {rule}")
             } else {
-                unquoted(&format!("alerts show {}", key.identity()))
-            }),
+                format!("alerts show {}", key.identity())
+            })),
             acknowledge: Some(match &self.links.acknowledge {
                 Some(link) => Acknowledge::Link(link(item)),
-                None => Acknowledge::Command(unquoted(&format!("alerts ack {}", key.identity()))),
+                None => self.command(item),
             }),
             ..Meanings.about(item)
         }
+    }
+
+    fn about_in_public(&self, item: &Item) -> About {
+        About { acknowledge: Some(self.command(item)), ..self.about(item) }
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ttm_alert::words::{Plain, Section, Text, Words};
-use ttm_alert::{Attempt, Notifier, Outcome};
+use ttm_alert::words::{About, Plain, Section, Text, Words};
+use ttm_alert::{Attempt, Item, Notifier, Outcome};
 use ttm_kernel::Severity;
 
 /// How long the log may take: nothing is waited for but a turn on the plane.
@@ -13,14 +13,23 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest line, in bytes: what the journal of systemd keeps in one piece is much longer.
 const LONGEST: usize = 4_000;
 
+/// Words for everybody who reads the log, and wherever that is sent.
+struct InPublic(Arc<dyn Words>);
+
+impl Words for InPublic {
+    fn about(&self, item: &Item) -> About {
+        self.0.about_in_public(item)
+    }
+}
+
 /// The [`Notifier`] on the log. A line has the severity of its message as its level, or `info` once all of it is over.
 pub(super) struct LogNotifier {
-    words: Arc<dyn Words>,
+    words: InPublic,
 }
 
 impl LogNotifier {
     pub(super) fn new(words: Arc<dyn Words>) -> Self {
-        Self { words }
+        Self { words: InPublic(words) }
     }
 }
 
@@ -31,7 +40,7 @@ impl Notifier for LogNotifier {
     }
 
     async fn send(&self, attempt: &Attempt) -> Outcome {
-        let line = Text::fit(attempt, &*self.words, line, |line| line.len() <= LONGEST);
+        let line = Text::fit(attempt, &self.words, line, |line| line.len() <= LONGEST);
         let message = &attempt.row.message;
         let (rule, key) = (&*message.group, attempt.row.key.idempotency_key());
         match message.severity {
@@ -59,15 +68,24 @@ fn line(text: &Text) -> String {
 #[cfg(test)]
 mod tests {
     use std::io::{self, Write};
+    use std::os::unix::fs::PermissionsExt;
 
     use parking_lot::Mutex;
     use ttm_alert::defaults::Meanings;
+    use ttm_alert::words::Acknowledge;
     use ttm_alert::{
-        AlertKey, ChannelId, Ending, Episode, EpisodeId, Item, Labels, Message, News, OutboxRow, RowKey,
+        AlertKey, ChannelId, Ending, Episode, EpisodeId, Labels, Message, News, OutboxRow, RowKey,
     };
-    use ttm_kernel::Epoch;
+    use ttm_health::Commands;
+    use ttm_kernel::{Clock, Epoch};
+    use ttm_service::{Board, Briefing, ServiceSettings};
+    use ttm_tokio_runtime::TokioClock;
 
     use super::*;
+    use crate::compose::check;
+    use crate::compose::surface::links;
+    use crate::config::Draft;
+    use crate::planes::Threads;
 
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -100,6 +118,11 @@ mod tests {
 
     /// The line of a message about so many alerts, and consequences.
     fn logged(count: u64, severity: Severity, is_over: bool) -> String {
+        logged_in(Arc::new(Meanings), count, severity, is_over)
+    }
+
+    /// The same in these words.
+    fn logged_in(words: Arc<dyn Words>, count: u64, severity: Severity, is_over: bool) -> String {
         let items: Vec<Item> = (1..=count).map(|number| item(number, severity, is_over)).collect();
         let affected = items.iter().skip(1).map(|item| item.key.clone()).collect();
         let lead = items[0].clone();
@@ -127,7 +150,7 @@ mod tests {
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-            let outcome = runtime.block_on(LogNotifier::new(Arc::new(Meanings)).send(&attempt));
+            let outcome = runtime.block_on(LogNotifier::new(words).send(&attempt));
             assert_eq!(outcome, Outcome::Delivered { remote_id: None });
         });
         let bytes = written.0.lock().clone();
@@ -157,5 +180,31 @@ mod tests {
         let line = logged(50, Severity::Error, false);
         assert!(line.lines().count() == 1 && line.len() < LONGEST + 300, "{} bytes: {line}", line.len());
         assert!(line.contains(" Alerts: ERROR api=api1: firing since ") && line.contains("; and "), "{line}");
+    }
+
+    /// What a service with an address and a token says.
+    fn briefing() -> Briefing {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, token) = (folder.path().join("ttm.toml"), folder.path().join("token"));
+        std::fs::write(&token, "hunter2-and-thirty-more-characters").expect("written");
+        std::fs::set_permissions(token, PermissionsExt::from_mode(0o600)).expect("ours");
+        let text = "[api]\npublic_url = \"https://ttm.example.org\"\ntoken_file = \"token\"\n";
+        std::fs::write(&path, text).expect("written");
+        let settings = check(Draft::read(Some(&path), std::iter::empty())).expect("valid");
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
+        let threads = Threads::start().expect("there is room for them");
+        let board = Board::starting(&ServiceSettings::default(), &*threads.planes());
+        Briefing::new(board, Commands::default(), links(&settings, &clock))
+    }
+
+    #[test]
+    fn no_line_has_a_link_that_acknowledges_for_whoever_reads_it() {
+        let briefing = briefing();
+        let told = briefing.about(&item(1, Severity::Critical, false)).acknowledge;
+        assert!(matches!(told, Some(Acknowledge::Link(link)) if link.contains("signature=")));
+        let line = logged_in(Arc::new(briefing), 2, Severity::Critical, false);
+        assert!(!line.contains("signature=") && !line.contains("https://"), "{line}");
+        let id = item(1, Severity::Critical, false).key.identity();
+        assert!(line.contains(&format!("Acknowledge: ttm alerts ack {id}.")), "{line}");
     }
 }
