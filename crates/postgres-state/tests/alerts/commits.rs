@@ -247,22 +247,22 @@ async fn a_commit_that_was_given_up_is_over_before_the_next_one() {
     commit(&store, under, &Commit::default()).await;
     let lock = "SET LOCAL search_path TO $schema; LOCK TABLE alert_receipt IN EXCLUSIVE MODE";
     let lock = database.begin_with(lock).await;
-    let spawn = |commit: Commit| {
+    let spawn = |commits: &mut JoinSet<()>, commit: Commit| {
         let alerts = store.alerts();
-        tokio::spawn(async move { alerts.commit(under, &commit).await.expect("commit works") })
+        commits.spawn(async move { alerts.commit(under, &commit).await.expect("commit works") });
     };
     let silences = one_of_each(1).quiets;
     let ended = silences.iter().map(|(id, _)| *id).collect();
-    let first = Commit { quiets: silences, receipts: vec![receipt(1, 1)], ..Commit::default() };
-    let first = spawn(first);
+    let (mut first, mut second) = (JoinSet::new(), JoinSet::new());
+    spawn(&mut first, Commit { quiets: silences, receipts: vec![receipt(1, 1)], ..Commit::default() });
     let waiting = "SELECT count(*) FROM pg_locks, pg_sleep(0.005) WHERE NOT granted \
                    AND pid IN (SELECT pid FROM pg_stat_activity WHERE application_name = current_schema())";
     while ask(&database, waiting).await < 1 {}
-    let second = spawn(Commit { ended_quiets: ended, ..Commit::default() });
-    while ask(&database, waiting).await < 2 && !second.is_finished() {}
+    spawn(&mut second, Commit { ended_quiets: ended, ..Commit::default() });
+    while ask(&database, waiting).await < 2 && second.try_join_next().is_none() {}
     lock.rollback().await.expect("it ends");
-    first.await.expect("it is stored");
-    second.await.expect("it is stored");
+    first.join_all().await;
+    second.join_all().await;
     assert_eq!(load(&store).await.quiets, [], "they have ended");
     database.drop_schema().await;
 }
