@@ -163,7 +163,7 @@ mod tests {
         let said = "WARNING: calls are withheld, since they fail (api=api1). \
                     breaker_open: firing since 2027-01-15 07:50:00 UTC (2 min).";
         assert!(line.trim_start().starts_with("WARN ") && line.contains(said), "{line}");
-        assert!(line.contains("rule=\"breaker_open\"") && line.contains("-12-1-1\""), "{line}");
+        assert!(line.contains("rule=\"breaker_open\"") && line.contains("-12-1-1-log\""), "{line}");
         for (severity, is_over, level) in [
             (Severity::Critical, false, "ERROR"),
             (Severity::Error, false, "ERROR"),
