@@ -45,7 +45,7 @@ fn reads(line: &str) -> Option<Vec<&str>> {
         | ["restart", _]
         | ["breaker", _, _]
         | ["alerts", "show" | "ack" | "silence" | "explain" | "test", ..] => None,
-        ["alerts", "list"]
+        ["alerts", "list" | "channels"]
         | ["status" | "recovery" | "breaker"]
         | ["tokens", "list", ..]
         | ["config", "check" | "explain", _] => Some(arguments),
