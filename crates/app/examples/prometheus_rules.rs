@@ -6,150 +6,19 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use ttm_alert::defaults::{DefaultRule, RULES, SERIES};
-use ttm_alert::{Condition, Limit, Unit};
+use ttm_alert::{Condition, Limit, Series, Unit};
 use ttm_kernel::Severity;
+use ttm_service::metric_name;
 
 fn main() {
     print!("{}", rules());
 }
 
-/// What the metrics say of a series.
-enum Said {
-    /// This expression is its value.
-    By(Metric),
-    /// Nothing, for this reason.
-    Not(&'static str),
-}
-
-use Said::{By, Not};
-
-struct Metric {
-    /// Its value; of an event, what is there while it lasts.
-    value: &'static str,
-    /// Only with this is the value a limit's business.
-    only: Option<&'static str>,
-    /// The labels that tell its values apart, beside those of what is scraped.
-    by: &'static [&'static str],
-    /// The labels that the alert has besides, as they are given to Prometheus.
-    labels: &'static [(&'static str, &'static str)],
-}
-
-/// The calls that scoring waits for: those of the profiles have a budget of their own, and make no figures.
-macro_rules! calls {
-    ($metric:literal, $outcomes:literal) => {
-        concat!(
-            "sum without (endpoint, outcome) (rate(",
-            $metric,
-            "{endpoint=~\"tokens|token-pairs\", outcome=~\"",
-            $outcomes,
-            "\"}[5m]))"
-        )
-    };
-}
-
-/// A share of fewer is not significant to the service, either.
-const ENOUGH_CALLS: Option<&str> = Some(
-    "sum without (endpoint, outcome) (increase(ttm_api_requests_total{endpoint=~\"tokens|token-pairs\", outcome=~\"ok|error\"}[5m])) >= 10",
-);
-
-const OF_THE_API: &[(&str, &str)] = &[("api", "dexscreener")];
-const RESOURCES: Said = Not("the resources are on /health/resources, and not among the metrics");
-const STORES: Said = Not("the state of each store is on /health/detailed, and not among the metrics");
-const STATUSES: Said = Not("ttm_api_requests_total does not say with which status a call failed");
-
-/// Every series, and what the metrics say of it.
-const METRICS: [(&str, Said); SERIES.len()] = [
-    ("group.overdue_seconds", Not("when a group's next run is due is not among the metrics")),
-    ("group.error_percent", Not("ttm_tokens_served_total does not tell what failed from what was deferred")),
-    (
-        "group.without_progress_seconds",
-        Not("a run that finds nothing due is progress, and no metric says which ones did"),
-    ),
-    ("resource.memory_percent", RESOURCES),
-    ("resource.cpu_percent", RESOURCES),
-    ("resource.disk_percent", RESOURCES),
-    ("resource.file_descriptor_percent", RESOURCES),
-    (
-        "api.p95_seconds",
-        By(Metric {
-            value: concat!(
-                "histogram_quantile(0.95, ",
-                calls!("ttm_api_request_seconds_bucket", "ok|error"),
-                ")"
-            ),
-            only: ENOUGH_CALLS,
-            by: &[],
-            labels: OF_THE_API,
-        }),
-    ),
-    (
-        "api.error_percent",
-        By(Metric {
-            value: concat!(
-                "100 * ",
-                calls!("ttm_api_requests_total", "error"),
-                " / ",
-                calls!("ttm_api_requests_total", "ok|error")
-            ),
-            only: ENOUGH_CALLS,
-            by: &[],
-            labels: OF_THE_API,
-        }),
-    ),
-    ("api.rate_limited", STATUSES),
-    ("api.forbidden", STATUSES),
-    (
-        "breaker.open",
-        By(Metric {
-            value: "max without (state) (ttm_breaker_state{state=~\"open|half_open|forced_open\"}) == 1",
-            only: None,
-            by: &["breaker"],
-            labels: &[("api", "{{ $labels.breaker }}")],
-        }),
-    ),
-    ("recovery.budget_spent", Not("ttm_recoveries_total counts what was given up, and not that it is over")),
-    ("recovery.withheld", Not("ttm_restarts_withheld_total counts decisions, and not that one is over")),
-    (
-        "data.stale_percent",
-        By(Metric {
-            value: "100 * ttm_tokens_stale / ttm_tokens",
-            only: None,
-            by: &["lane"],
-            labels: OF_THE_API,
-        }),
-    ),
-    ("store.down", STORES),
-    ("store.corrupt", STORES),
-    ("credentials.refused", Not("what a store or an API answers is on /health, and not among the metrics")),
-    (
-        "samples.lost",
-        By(Metric {
-            value: "increase(ttm_samples_dropped[5m]) + increase(ttm_events_dropped[5m])",
-            only: None,
-            by: &[],
-            labels: &[("store", "metrics store")],
-        }),
-    ),
-    (
-        "source.failing",
-        By(Metric {
-            value: "ttm_source_up == 0",
-            only: None,
-            by: &["origin"],
-            labels: &[("source", "{{ $labels.origin }}")],
-        }),
-    ),
-    ("clock.stepped", Not("Prometheus has a clock of its own, and no metric says what this one does")),
-    (
-        "heartbeat.failing",
-        Not(
-            "whoever scrapes is such a receiver itself: absent(ttm_uptime_seconds) says that nothing is left",
-        ),
-    ),
-    ("channel.failing", Not("what becomes of messages is not among the metrics")),
-];
-
-const NO_SERIES: &str = "what is not measured any more keeps its last value among the metrics";
+/// What a rule is about that no metric says, with the reason.
+const UNSAID: [(&str, &str); 1] = [(
+    "collector_stale",
+    "the metrics of a collector that is stuck keep their last values, and what is not a number may be idle",
+)];
 
 const HEAD: &str = "\
 # The default rules of crates/alert/RULES.md as far as PromQL can say them; `cargo xtask rules` writes this file, do not edit it.
@@ -165,23 +34,21 @@ fn rules() -> String {
     let mut file = HEAD.to_owned();
     let mut unsaid = String::new();
     for rule in &RULES {
-        let said = METRICS.iter().find(|(series, _)| Some(*series) == rule.series);
-        match said.map(|(_, said)| said) {
-            Some(By(metric)) => put(&mut file, rule, metric),
-            Some(Not(why)) => unsay(&mut unsaid, rule, why),
-            None => unsay(&mut unsaid, rule, NO_SERIES),
+        let about = rule.series.and_then(|name| SERIES.iter().find(|series| series.name == name));
+        match (UNSAID.iter().find(|(name, _)| *name == rule.name), about) {
+            (None, Some(series)) => put(&mut file, rule, series),
+            (why, _) => {
+                let why = why.map_or("no reason is given", |(_, why)| *why);
+                let about = rule.series.unwrap_or("a collector");
+                put_line(&mut unsaid, format_args!("# - {} ({about}): {why}", rule.name));
+            }
         }
     }
     file + "\n# PromQL cannot say these of what /metrics has:\n" + &unsaid
 }
 
-fn unsay(unsaid: &mut String, rule: &DefaultRule, why: &str) {
-    let about = rule.series.map_or_else(|| "a collector".to_owned(), str::to_owned);
-    put_line(unsaid, format_args!("# - {} ({about}): {why}", rule.name));
-}
-
 /// One rule for each level.
-fn put(file: &mut String, rule: &DefaultRule, metric: &Metric) {
+fn put(file: &mut String, rule: &DefaultRule, series: &Series) {
     if !rule.inhibited_by.is_empty() {
         let causes = rule.inhibited_by.join(", ");
         put_line(file, format_args!("      # The service tells {} in the message of {causes}.", rule.name));
@@ -191,7 +58,7 @@ fn put(file: &mut String, rule: &DefaultRule, metric: &Metric) {
     for (severity, limit) in std::iter::once((rule.severity, limit)).chain(worse) {
         let severity = word(severity);
         put_line(file, format_args!("      - alert: {}\n        expr: |-", rule.name));
-        for line in expression(rule, metric, severity.as_str(), limit) {
+        for line in expression(rule, series, severity.as_str(), limit) {
             put_line(file, format_args!("          {line}"));
         }
         for (name, seconds) in [("for", rule.hold), ("keep_firing_for", rule.keep)] {
@@ -203,15 +70,12 @@ fn put(file: &mut String, rule: &DefaultRule, metric: &Metric) {
             file,
             format_args!("        labels:\n          severity: {severity}\n          rule: {}", rule.name),
         );
-        for (label, value) in metric.labels {
-            put_line(file, format_args!("          {label}: '{value}'"));
-        }
         let (name, meaning) = (rule.name, rule.meaning);
         put_line(
             file,
             format_args!("        annotations:\n          summary: '{}'", meaning.replace('\'', "''")),
         );
-        put_line(file, format_args!("          description: '{}'", description(rule, limit)));
+        put_line(file, format_args!("          description: '{}'", description(rule, series, limit)));
         put_line(file, format_args!("          runbook: docs/runbooks/{name}.md"));
     }
 }
@@ -219,18 +83,19 @@ fn put(file: &mut String, rule: &DefaultRule, metric: &Metric) {
 /// What is true from the enter on, and while it fires down to the exit.
 fn expression(
     rule: &DefaultRule,
-    metric: &Metric,
+    series: &Series,
     severity: &str,
     Limit { enter, exit }: Limit,
 ) -> Vec<String> {
-    let Metric { value, only, by, .. } = metric;
-    if rule.condition == Condition::Event {
-        return vec![(*value).to_owned()];
-    }
-    let only = only.map(|only| format!("  and {only}"));
-    let mut lines: Vec<String> = std::iter::once(format!("{value} >= {enter}")).chain(only).collect();
+    let metric = metric_name(series.name);
+    let value = match rule.condition {
+        Condition::Event => return vec![format!("{metric} == 1")],
+        Condition::Rate { window, .. } => growth(&metric, window),
+        Condition::Threshold { .. } | Condition::Absence { .. } => metric,
+    };
+    let mut lines = vec![format!("{value} >= {enter}")];
     if exit < enter {
-        let labels = [&["job", "instance"], *by].concat().join(", ");
+        let labels = [&["job", "instance"], series.labels].concat().join(", ");
         let name = rule.name;
         lines.push("or".to_owned());
         lines.push(format!("{value} >= {exit}"));
@@ -241,13 +106,20 @@ fn expression(
     lines
 }
 
-fn description(rule: &DefaultRule, Limit { enter, exit }: Limit) -> String {
-    let unit =
-        rule.series.and_then(|name| SERIES.iter().find(|it| it.name == name)).map(|series| series.unit);
-    let unit = match unit {
-        Some(Unit::Percent) => " %",
-        Some(Unit::Seconds) => " s",
-        Some(Unit::Count | Unit::Flag) | None => "",
+/// How much a total has grown within the window, to the very count: `increase` extrapolates to the ends of the window, so that nine
+/// would be ten. After a restart within the window the total began at zero within it, and is the growth.
+fn growth(metric: &str, window: Duration) -> String {
+    let window = spoken(window.as_secs());
+    format!(
+        "({metric} - (min_over_time({metric}[{window}]) unless resets({metric}[{window}]) > 0) or {metric})"
+    )
+}
+
+fn description(rule: &DefaultRule, series: &Series, Limit { enter, exit }: Limit) -> String {
+    let unit = match series.unit {
+        Unit::Percent => " %",
+        Unit::Seconds => " s",
+        Unit::Count | Unit::Flag => "",
     };
     let says = format!("ttm alerts explain {}", rule.name);
     let value = "{{ $value | printf \"%.4g\" }}";
@@ -283,6 +155,8 @@ fn put_line(text: &mut String, line: fmt::Arguments<'_>) {
 mod tests {
     use std::fs;
 
+    use ttm_alert::Side;
+
     use super::*;
 
     const FILE: &str = "../../deploy/prometheus/rules.yml";
@@ -294,20 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn every_series_has_its_place_in_the_table() {
-        let named = METRICS.map(|(series, _)| series);
-        assert_eq!(named, SERIES.map(|series| series.name));
-    }
-
-    /// Whether a metric tells everything apart that the rule does.
-    #[test]
-    fn an_alert_has_the_labels_of_its_rule() {
-        for (series, said) in &METRICS {
-            let By(metric) = said else { continue };
-            let wanted = SERIES.iter().find(|it| it.name == *series).expect("it is listed").labels;
-            let given: Vec<&str> =
-                metric.labels.iter().map(|(label, _)| *label).chain(metric.by.iter().copied()).collect();
-            assert!(wanted.iter().all(|label| given.contains(label)), "{series}: {given:?} of {wanted:?}");
+    fn what_is_not_said_has_a_reason_and_all_else_a_series() {
+        for (name, _) in UNSAID {
+            assert!(RULES.iter().any(|rule| rule.name == name), "there is no rule {name}");
+        }
+        for rule in RULES.iter().filter(|rule| UNSAID.iter().all(|(name, _)| *name != rule.name)) {
+            assert!(SERIES.iter().any(|series| Some(series.name) == rule.series), "{}", rule.name);
+            assert_eq!(rule.condition.limit().0, Side::Above, "{}: only this side is written", rule.name);
         }
     }
 }

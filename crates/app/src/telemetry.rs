@@ -1,6 +1,8 @@
 //! The Prometheus exporter: the recorder with its buckets, and the descriptions of all metrics.
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use ttm_alert::defaults::{DefaultRule, RULES};
+use ttm_service::metric_name;
 
 /// Installs the recorder of the metrics; the handle renders them.
 pub(crate) fn prometheus() -> Result<PrometheusHandle, String> {
@@ -77,6 +79,11 @@ fn describe() {
     gauge!("ttm_events_waiting", "Events queued for the store.");
     gauge!("ttm_events_dropped", "Events dropped since the start.");
     gauge!("ttm_uptime_seconds", "Time since the start.");
+    for DefaultRule { name, series, meaning, .. } in RULES {
+        if let Some(series) = series {
+            gauge!(metric_name(series), format!("What the rule {name} is about, which says that {meaning}."));
+        }
+    }
 }
 
 #[cfg(test)]

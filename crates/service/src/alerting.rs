@@ -2,8 +2,10 @@
 
 mod channel;
 mod failing;
+mod gauges;
 mod journal;
 mod seat;
 
 pub(crate) use failing::{Failing, no_answer};
+pub use gauges::metric_name;
 pub(crate) use seat::{Alerting, CONFIRM, Order, Reply, Seat};

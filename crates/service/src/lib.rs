@@ -62,6 +62,7 @@ mod vigil;
 mod vital;
 mod work;
 
+pub use alerting::metric_name;
 pub use alerts::{AcknowledgeLink, Briefing, Links};
 pub use board::Board;
 pub use ended::{Ended, Exit, Failure, StartError, Stopped};

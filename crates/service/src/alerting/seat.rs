@@ -14,6 +14,7 @@ use ttm_kernel::{Epoch, Moment, Runtime};
 
 use super::channel::Channel;
 use super::failing::Failing;
+use super::gauges;
 use super::journal::Told;
 use crate::local_file::Disk;
 use crate::{AlertSettings, Ports, ServiceSettings};
@@ -202,6 +203,7 @@ impl Seat {
     /// Gives the desk what was found, as a part of an evaluation.
     pub(crate) fn handle(&mut self, found: &[Measurement]) {
         for measurement in found {
+            gauges::show(measurement);
             if let Err(error) = self.desk.handle(measurement)
                 && !std::mem::replace(&mut self.has_refused, true)
             {
