@@ -55,6 +55,8 @@ pub(super) struct Subject {
     pub(super) is_flapping: bool,
     /// How severe it was when that was told last; a restart forgets it.
     pub(super) noticed: Option<Severity>,
+    /// Whether it was told to last since it began to flap; a restart forgets it.
+    pub(super) has_lasted: bool,
     /// When it is looked at next by itself.
     pub(super) agenda: Option<Moment>,
 }
@@ -75,6 +77,9 @@ const HOUR: Duration = Duration::from_hours(1);
 const FLAPPING: usize = 4;
 /// For how long an alert that was flapping must not have changed.
 const STABLE: Duration = Duration::from_mins(30);
+/// An alert that was flapping and fires for so long is told to fire, once until it has settled: whoever knows it to be over would
+/// learn of it only then.
+const LASTS: Duration = Duration::from_mins(5);
 /// The most episodes of one alert that are remembered until they are told.
 const MOST_CASES: usize = 8;
 
@@ -315,6 +320,7 @@ impl Subject {
         self.trim(now);
         let begins = !self.is_flapping && self.changes.len() >= FLAPPING;
         self.is_flapping |= begins;
+        self.has_lasted &= !begins;
         begins
     }
 
@@ -342,6 +348,12 @@ impl Subject {
             (self.is_flapping, self.noticed) = (false, None);
             return Some(newest + HOUR);
         }
+        let firing = self.cases.values_mut().next_back().filter(|case| case.ended.is_none());
+        let Some(case) = firing.filter(|_| !self.has_lasted) else { return Some(settled) };
+        if now < newest + LASTS {
+            return Some(settled.min(newest + LASTS));
+        }
+        (case.is_notice, self.has_lasted) = (true, true);
         Some(settled)
     }
 
